@@ -1,0 +1,346 @@
+"""Every name this package puts into a span, a metric or a log, in one place.
+
+The README's tables, the alert rules and the dashboards are generated from here or
+tested against it. Nothing here knows OpenTelemetry, Prometheus or an SDK.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, Literal, get_args
+
+SCOPE: Final = "together_otel"
+"""Instrumentation scope, and the name of the logger that carries the log events."""
+
+PROVIDER: Final = "together"
+"""Value of ``gen_ai.provider.name``."""
+
+KEY_VARIABLE: Final = "TOGETHER_API_KEY"
+"""The environment variable that Together's SDK reads."""
+
+KEYS_PAGE: Final = "https://api.together.ai/settings/api-keys"
+"""Where a user of Together finds and makes keys."""
+
+# ── closed sets of values ────────────────────────────────────────────────────────────
+
+Presence = Literal["present", "empty", "missing"]
+Source = Literal["argument", "environment", "colab", "header", "none"]
+Format = Literal[
+    "tgp_v1", "legacy_hex", "other_provider", "placeholder", "damaged", "unrecognized", "none"
+]
+Problem = Literal[
+    "surrounding_whitespace",
+    "inner_whitespace",
+    "newline",
+    "control_character",
+    "non_ascii",
+    "invisible_character",
+    "quoted",
+    "bearer_prefix",
+    "assignment",
+    "unexpanded_reference",
+    "too_short",
+    "too_long",
+    "doubled",
+    "case_changed",
+]
+Cause = Literal[
+    "redirected",
+    "overridden",
+    "wrong_variable",
+    "not_passed",
+    "missing",
+    "empty",
+    "wrong_provider",
+    "malformed",
+    "revoked",
+    "wrong_endpoint",
+    "rejected",
+    "unknown",
+]
+Outcome = Literal[
+    "success",
+    "auth_failure",
+    "rate_limited",
+    "client_error",
+    "server_error",
+    "connection_error",
+    "timeout",
+    "cancelled",
+    "abandoned",
+]
+Stage = Literal["begin", "finish", "stream", "client_init", "log", "patch", "collect"]
+
+PRESENCES: Final[tuple[Presence, ...]] = get_args(Presence)
+SOURCES: Final[tuple[Source, ...]] = get_args(Source)
+FORMATS: Final[tuple[Format, ...]] = get_args(Format)
+PROBLEMS: Final[tuple[Problem, ...]] = get_args(Problem)
+CAUSES: Final[tuple[Cause, ...]] = get_args(Cause)
+"""In the order in which they are decided: the first that fits wins."""
+OUTCOMES: Final[tuple[Outcome, ...]] = get_args(Outcome)
+STAGES: Final[tuple[Stage, ...]] = get_args(Stage)
+"""Where in this package an error of its own was swallowed."""
+
+CAUSE_MEANINGS: Final[dict[Cause, str]] = {
+    "redirected": "The server redirected the request to another host, and the HTTP client dropped the key on the way.",
+    "overridden": "What was sent is not the client's key: a header, an option or the HTTP client's own auth replaced it.",
+    "wrong_variable": "No usable key where the SDK looks, but another environment variable holds one of Together's shape.",
+    "not_passed": "A bad api_key argument shadows a good TOGETHER_API_KEY.",
+    "missing": "There is no key anywhere: no api_key argument, and TOGETHER_API_KEY is unset.",
+    "empty": "The key is a string of zero length or of white space only.",
+    "wrong_provider": "The key is another provider's.",
+    "malformed": "The key cannot be right as it stands: damaged in copying, a placeholder, or unfit for an HTTP header.",
+    "revoked": "The key was accepted earlier in this process and is refused now: it was revoked or has expired.",
+    "wrong_endpoint": "The refusal comes from a server that is not Together's.",
+    "rejected": "The key looks right but was never accepted here: a typo, another account's, or expired before the start.",
+    "unknown": "None of the known causes fits.",
+}
+
+# ── attributes ───────────────────────────────────────────────────────────────────────
+
+AUTH_CAUSE: Final = "together.auth.cause"
+AUTH_REMEDY: Final = "together.auth.remedy"
+AUTH_SUPPRESSED: Final = "together.auth.suppressed"
+AUTH_RUNBOOK: Final = "together.auth.runbook"
+AUTH_FAILED_FOR: Final = "together.auth.failed_for"
+KEY_PRESENCE: Final = "together.api_key.presence"
+KEY_SOURCE: Final = "together.api_key.source"
+KEY_FORMAT: Final = "together.api_key.format"
+KEY_PROBLEMS: Final = "together.api_key.problems"
+KEY_LENGTH: Final = "together.api_key.length"
+KEY_FINGERPRINT: Final = "together.api_key.fingerprint"
+KEY_VARIABLE_NAME: Final = "together.api_key.variable"
+REQUEST_OUTCOME: Final = "together.request.outcome"
+REQUEST_ID: Final = "together.request.id"
+TELEMETRY_STAGE: Final = "together.telemetry.stage"
+
+OPERATION: Final = "gen_ai.operation.name"
+PROVIDER_NAME: Final = "gen_ai.provider.name"
+REQUEST_MODEL: Final = "gen_ai.request.model"
+RESPONSE_MODEL: Final = "gen_ai.response.model"
+RESPONSE_ID: Final = "gen_ai.response.id"
+FINISH_REASONS: Final = "gen_ai.response.finish_reasons"
+INPUT_TOKENS: Final = "gen_ai.usage.input_tokens"
+OUTPUT_TOKENS: Final = "gen_ai.usage.output_tokens"
+TOKEN_TYPE: Final = "gen_ai.token.type"
+SERVER_ADDRESS: Final = "server.address"
+SERVER_PORT: Final = "server.port"
+ERROR_TYPE: Final = "error.type"
+STATUS_CODE: Final = "http.response.status_code"
+RESEND_COUNT: Final = "http.request.resend_count"
+EXCEPTION_TYPE: Final = "exception.type"
+EXCEPTION_MESSAGE: Final = "exception.message"
+EXCEPTION_STACKTRACE: Final = "exception.stacktrace"
+EVENT_NAME: Final = "otel.event.name"
+
+EXCEPTION_EVENT: Final = "exception"
+"""Span event of a recorded exception, as OpenTelemetry names it."""
+
+OTHER_MODEL: Final = "_other"
+"""The model label once a process has seen MODEL_LIMIT distinct ones."""
+MODEL_LIMIT: Final = 100
+FINGERPRINT_LIMIT: Final = 32
+"""How many fingerprints a process reports on: the most recently used."""
+
+# ── spans ────────────────────────────────────────────────────────────────────────────
+
+CLIENT_INIT_SPAN: Final = "together.client.init"
+
+# ── metrics ──────────────────────────────────────────────────────────────────────────
+
+TIME_BUCKETS: Final[tuple[float, ...]] = tuple(0.01 * 2**i for i in range(14))
+TOKEN_BUCKETS: Final[tuple[float, ...]] = tuple(float(4**i) for i in range(14))
+
+Kind = Literal["counter", "gauge", "histogram"]
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One metric as both backends emit it.
+
+    ``prometheus`` is the name of its samples there (a histogram's without ``_bucket``,
+    ``_count`` and ``_sum``); ``buckets`` are upper bounds in ``unit``.
+    """
+
+    name: str
+    kind: Kind
+    unit: str
+    description: str
+    attributes: tuple[str, ...]
+    prometheus: str
+    buckets: tuple[float, ...] = ()
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The attributes' names as Prometheus labels."""
+        return tuple(label_of(attribute) for attribute in self.attributes)
+
+
+def label_of(attribute: str) -> str:
+    """Return the Prometheus label of an attribute: dots become underscores."""
+    return attribute.replace(".", "_")
+
+
+_CALL: Final = (
+    OPERATION,
+    PROVIDER_NAME,
+    REQUEST_MODEL,
+    RESPONSE_MODEL,
+    SERVER_ADDRESS,
+    SERVER_PORT,
+    ERROR_TYPE,
+)
+
+AUTH_FAILURES: Final = Metric(
+    "together.client.auth.failures",
+    "counter",
+    "{failure}",
+    "Authentication failures of Together clients by cause, constructor and requests alike.",
+    (AUTH_CAUSE,),
+    "together_client_auth_failures_total",
+)
+KEY_CHECKS: Final = Metric(
+    "together.client.key.checks",
+    "counter",
+    "{check}",
+    "API keys inspected when a client was constructed.",
+    (KEY_PRESENCE, KEY_FORMAT, KEY_SOURCE),
+    "together_client_key_checks_total",
+)
+REQUESTS: Final = Metric(
+    "together.client.requests",
+    "counter",
+    "{request}",
+    "Requests of Together clients by operation and outcome, the SDK's retries counted as one.",
+    (OPERATION, REQUEST_OUTCOME),
+    "together_client_requests_total",
+)
+RETRIES: Final = Metric(
+    "together.client.retries",
+    "counter",
+    "{retry}",
+    "Attempts that the SDK repeated by itself.",
+    (OPERATION,),
+    "together_client_retries_total",
+)
+KEY_INFO: Final = Metric(
+    "together.client.key.info",
+    "gauge",
+    "",
+    "API keys in use in this process, by fingerprint; always 1.",
+    (KEY_FINGERPRINT, KEY_FORMAT, KEY_SOURCE),
+    "together_client_key_info",
+)
+KEY_LAST_ACCEPTED: Final = Metric(
+    "together.client.key.last_accepted.timestamp",
+    "gauge",
+    "s",
+    "Unix time at which a request with this key was last accepted.",
+    (KEY_FINGERPRINT,),
+    "together_client_key_last_accepted_timestamp_seconds",
+)
+KEY_LAST_REFUSED: Final = Metric(
+    "together.client.key.last_refused.timestamp",
+    "gauge",
+    "s",
+    "Unix time at which a request with this key was last refused.",
+    (KEY_FINGERPRINT,),
+    "together_client_key_last_refused_timestamp_seconds",
+)
+TELEMETRY_ERRORS: Final = Metric(
+    "together.client.telemetry.errors",
+    "counter",
+    "{error}",
+    "Errors of the instrumentation itself, kept from the application.",
+    (TELEMETRY_STAGE,),
+    "together_client_telemetry_errors_total",
+)
+DURATION: Final = Metric(
+    "gen_ai.client.operation.duration",
+    "histogram",
+    "s",
+    "Duration of a GenAI operation as the caller sees it, retries included.",
+    _CALL,
+    "gen_ai_client_operation_duration_seconds",
+    TIME_BUCKETS,
+)
+TOKEN_USAGE: Final = Metric(
+    "gen_ai.client.token.usage",
+    "histogram",
+    "{token}",
+    "Tokens used by one operation, as the server reports them.",
+    (*_CALL, TOKEN_TYPE),
+    "gen_ai_client_token_usage",
+    TOKEN_BUCKETS,
+)
+TIME_TO_FIRST_CHUNK: Final = Metric(
+    "gen_ai.client.operation.time_to_first_chunk",
+    "histogram",
+    "s",
+    "Time from the request to the first chunk of a stream.",
+    _CALL,
+    "gen_ai_client_operation_time_to_first_chunk_seconds",
+    TIME_BUCKETS,
+)
+TIME_PER_OUTPUT_CHUNK: Final = Metric(
+    "gen_ai.client.operation.time_per_output_chunk",
+    "histogram",
+    "s",
+    "Mean time between the chunks of a stream after the first; one record a stream.",
+    _CALL,
+    "gen_ai_client_operation_time_per_output_chunk_seconds",
+    TIME_BUCKETS,
+)
+
+METRICS: Final[tuple[Metric, ...]] = (
+    AUTH_FAILURES,
+    KEY_CHECKS,
+    REQUESTS,
+    RETRIES,
+    KEY_INFO,
+    KEY_LAST_ACCEPTED,
+    KEY_LAST_REFUSED,
+    TELEMETRY_ERRORS,
+    DURATION,
+    TOKEN_USAGE,
+    TIME_TO_FIRST_CHUNK,
+    TIME_PER_OUTPUT_CHUNK,
+)
+
+# ── log events ───────────────────────────────────────────────────────────────────────
+
+Level = Literal["INFO", "WARNING", "ERROR"]
+
+
+@dataclass(frozen=True)
+class Event:
+    """One log event: its name, the levels it is logged at, and when."""
+
+    name: str
+    levels: tuple[Level, ...]
+    when: str
+
+
+KEY_CHECKED: Final = Event(
+    "together.client.key_checked",
+    ("INFO", "WARNING", "ERROR"),
+    "A client was constructed, before any request; once for each distinct finding in a process. "
+    "INFO when the key is good, WARNING with problems, ERROR when it is missing or empty.",
+)
+AUTH_FAILED: Final = Event(
+    "together.client.auth_failed",
+    ("ERROR",),
+    "An authentication failure; at most one per key and cause in TOGETHER_OTEL_LOG_INTERVAL.",
+)
+AUTH_RECOVERED: Final = Event(
+    "together.client.auth_recovered",
+    ("INFO",),
+    "The first accepted request after failures, with how long they lasted.",
+)
+OPERATION_EXCEPTION: Final = Event(
+    "gen_ai.client.operation.exception",
+    ("WARNING",),
+    "Any other request that failed.",
+)
+
+EVENTS: Final[tuple[Event, ...]] = (KEY_CHECKED, AUTH_FAILED, AUTH_RECOVERED, OPERATION_EXCEPTION)

@@ -1,1 +1,18 @@
-"""Observability for Together AI's Python SDK: every auth failure seen, named and counted."""
+"""Observability for Together AI's Python SDK: every auth failure seen, named and counted.
+
+``TogetherInstrumentor().instrument()`` turns it on by hand; ``opentelemetry-instrument``
+does so without a change to the application. ``inspect_key()`` tells what a key looks like
+before a client is made of it.
+"""
+
+from together_otel.instrumentor import TogetherInstrumentor
+from together_otel.keys import Diagnosis, KeyReport, diagnose, inspect_key, redact
+
+__all__ = [
+    "Diagnosis",
+    "KeyReport",
+    "TogetherInstrumentor",
+    "diagnose",
+    "inspect_key",
+    "redact",
+]

@@ -1,0 +1,131 @@
+"""Composition root: settings → telemetry → patches."""
+
+from __future__ import annotations
+
+import logging
+import os
+import weakref
+from importlib.metadata import PackageNotFoundError, requires, version
+from typing import TYPE_CHECKING, Any
+
+from opentelemetry import metrics, trace
+from opentelemetry.instrumentation.dependencies import get_dependency_conflicts
+from opentelemetry.instrumentation.instrumentor import (  # type: ignore[attr-defined]  # not in its __all__ under strict
+    BaseInstrumentor,
+)
+from opentelemetry.metrics import NoOpMeter
+from packaging.requirements import Requirement
+
+from together_otel.guard import Guard
+from together_otel.keyring import KeyRing
+from together_otel.names import SCOPE
+from together_otel.patching import Patches
+from together_otel.runtime import Runtime
+from together_otel.settings import Settings
+from together_otel.telemetry.events import listen
+from together_otel.telemetry.metrics import Metrics
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
+
+    from opentelemetry.instrumentation.dependencies import DependencyConflict
+    from opentelemetry.metrics import MeterProvider
+
+_log = logging.getLogger(f"{SCOPE}.instrumentor")
+
+DISTRIBUTION = "together-otel"
+SCHEMA_URL = "https://opentelemetry.io/schemas/1.37.0"
+
+_PATCHES = Patches()
+_METRICS: weakref.WeakKeyDictionary[MeterProvider, Metrics] = weakref.WeakKeyDictionary()
+"""Instruments of a provider outlive ``uninstrument()``: OpenTelemetry cannot remove them."""
+
+
+class TogetherInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # untyped in its own package
+    """Instruments every client of Together AI in this process.
+
+    A singleton, as OpenTelemetry's instrumentors are: ``instrument()`` and ``uninstrument()``
+    may follow each other any number of times, before or after ``together`` is imported.
+    """
+
+    _undo_listen: Callable[[], None] | None = None
+
+    def instrumentation_dependencies(self) -> Collection[str]:
+        """Return what must all be installed: nothing, any one SDK is enough."""
+        return _extra("instruments")
+
+    def _check_dependency_conflicts(self) -> DependencyConflict | None:
+        return get_dependency_conflicts(
+            self.instrumentation_dependencies(), _extra("instruments-any")
+        )
+
+    def _instrument(self, **kwargs: Any) -> None:
+        """Turn the instrumentation on. Never raises: others are loaded after it.
+
+        Args:
+            **kwargs: ``tracer_provider``, ``meter_provider``, ``logger_provider``; what is
+                absent or ``None`` is OpenTelemetry's global one. Log events go through
+                Python's ``logging``, whose handlers choose the logger provider;
+                ``logger_provider`` is accepted and handed to a handler of our logger's own.
+        """
+        if os.environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true":
+            return
+        with Guard("patch", _ignore):
+            self._turn_on(
+                kwargs.get("tracer_provider"),
+                kwargs.get("meter_provider"),
+                kwargs.get("logger_provider"),
+            )
+
+    def _turn_on(self, tracer_provider: Any, meter_provider: Any, logger_provider: Any) -> None:
+        settings = Settings.from_environment()
+        release = _release()
+        provider = meter_provider or metrics.get_meter_provider()
+        if not settings.metrics:
+            instruments = Metrics(NoOpMeter(SCOPE))
+        elif (known := _METRICS.get(provider)) is not None:
+            instruments = known
+        else:
+            instruments = Metrics(provider.get_meter(SCOPE, release, SCHEMA_URL))
+            _METRICS[provider] = instruments
+        runtime = Runtime(
+            settings,
+            trace.get_tracer(SCOPE, release, tracer_provider, SCHEMA_URL),
+            instruments,
+            KeyRing(fingerprint=settings.fingerprint),
+        )
+        self._undo_listen = listen(logger_provider)
+        _PATCHES.apply(runtime)
+
+    def _uninstrument(self, **_kwargs: Any) -> None:
+        """Turn the instrumentation off: every patched attribute is the original again."""
+        _PATCHES.remove()
+        if self._undo_listen is not None:
+            self._undo_listen()
+            self._undo_listen = None
+
+
+def _ignore(_stage: str) -> None:
+    """Count nothing: there is no meter yet."""
+
+
+def _release() -> str:
+    try:
+        return version(DISTRIBUTION)
+    except PackageNotFoundError:
+        return ""
+
+
+def _extra(name: str) -> tuple[str, ...]:
+    """Return the requirements of one of this distribution's extras, without the marker."""
+    try:
+        declared = [Requirement(text) for text in requires(DISTRIBUTION) or ()]
+    except PackageNotFoundError:
+        return ()
+    found = []
+    for requirement in declared:
+        if requirement.marker is not None and requirement.marker.evaluate({"extra": name}):
+            if not requirement.marker.evaluate({"extra": ""}):
+                requirement.marker = None
+                found.append(str(requirement))
+    return tuple(found)

@@ -1,0 +1,364 @@
+"""One call: begun once, finished once, whether sync, async or streamed.
+
+`begin` gives a context manager that makes the span current while the SDK works.
+`Call.returned` finishes the call, or hands a stream on that will.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import TYPE_CHECKING, Any
+
+from opentelemetry import context, trace
+
+from together_otel import names
+from together_otel.keys import public_name, redact_exception
+from together_otel.sdk.calls import Answer, Result
+from together_otel.streams import settle, watch
+from together_otel.telemetry import events, spans
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from types import TracebackType
+
+    from together_otel.names import Outcome
+    from together_otel.runtime import AuthFailure, Runtime
+    from together_otel.sdk.calls import Adapter, Failure
+
+_CALL = context.create_key("together_otel-call")
+
+
+def current_call() -> Call | None:
+    """Return the call that the SDK is working on in this context, if any."""
+    call = context.get_value(_CALL)
+    return call if isinstance(call, Call) else None
+
+
+class Untold:
+    """Stands in for a call that could not be begun: passes everything through."""
+
+    def __enter__(self) -> Untold:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        return None
+
+    def returned(self, value: Any) -> Any:
+        """Return ``value``."""
+        return value
+
+
+UNTOLD = Untold()
+
+
+def begin(
+    runtime: Runtime,
+    adapter: Adapter,
+    client: Any,
+    args: tuple[Any, ...],
+    kwargs: Mapping[str, Any],
+) -> Call | Untold:
+    """Begin the telemetry of a call that is about to be made."""
+    settle()
+    with runtime.guard("begin"):
+        return Call(runtime, adapter, client, args, kwargs)
+    return UNTOLD
+
+
+class Call:
+    """The telemetry of one call."""
+
+    __slots__ = (
+        "__weakref__",
+        "_adapter",
+        "_attempts",
+        "_context",
+        "_ended",
+        "_first_chunk",
+        "_key",
+        "_last_chunk",
+        "_override",
+        "_report",
+        "_request",
+        "_result",
+        "_runtime",
+        "_seen",
+        "_span",
+        "_started",
+        "_streaming",
+        "_token",
+        "chunks",
+        "delegated",
+    )
+
+    def __init__(
+        self,
+        runtime: Runtime,
+        adapter: Adapter,
+        client: Any,
+        args: tuple[Any, ...],
+        kwargs: Mapping[str, Any],
+    ) -> None:
+        self._runtime = runtime
+        self._adapter = adapter
+        self._request = request = adapter.request(client, args, kwargs)
+        self._key = adapter.key(client)
+        self._override = (adapter.override, client, args, kwargs)
+        self._report = runtime.keys.of(self._key)
+        self._seen: Any = None
+        self._attempts = 0
+        self._ended = False
+        self._streaming = False
+        self._first_chunk = self._last_chunk = 0.0
+        self._result: Result = Result()
+        self.chunks = 0
+        self.delegated = False
+        runtime.metrics.tried(request.operation)
+        outer = current_call()
+        if outer is not None and outer._adapter.delegates:
+            outer.delegated = True
+        self._span = spans.start_call(
+            runtime.tracer,
+            request.operation,
+            request.model,
+            (request.host, request.port),
+            request.attributes,
+        )
+        self._context = context.set_value(_CALL, self, trace.set_span_in_context(self._span))
+        self._started = time.perf_counter()
+
+    def __enter__(self) -> Call:
+        self._token = context.attach(self._context)
+        return self
+
+    def __exit__(
+        self,
+        _kind: type[BaseException] | None,
+        exc: BaseException | None,
+        _traceback: TracebackType | None,
+    ) -> None:
+        if exc is not None:
+            self.failed(exc)
+        context.detach(self._token)
+
+    def attempted(self) -> None:
+        """Count one attempt of the SDK at this call."""
+        self._attempts += 1
+
+    def answered(self, response: Any) -> None:
+        """Note an HTTP response that the SDK got."""
+        self._seen = response
+
+    def returned(self, value: Any) -> Any:
+        """Finish with what the SDK returned; return what the caller gets."""
+        with self._runtime.guard("finish"):
+            stream = self._adapter.stream_of(value)
+            if stream is not None:
+                self._streaming = True
+                return self._adapter.with_stream(value, watch(stream, self))
+            self._adapter.result(value, self._result)
+            self._end("success")
+        return value
+
+    def refused(self, failure: Failure) -> None:
+        """Finish with a refusal that came without an exception."""
+        with self._runtime.guard("finish"):
+            self._fail(failure, None)
+
+    def failed(self, exc: BaseException) -> None:
+        """Finish with an exception on its way to the caller."""
+        with self._runtime.guard("finish"):
+            failure = self._adapter.failure(exc, self._seen, self._key)
+            if self._streaming and failure.auth is None and failure.answer.status_code is None:
+                failure.answer = self._answer()
+            self._fail(failure, exc)
+
+    def chunk(self, chunk: Any) -> None:
+        """Note one chunk of the stream."""
+        now = time.perf_counter()
+        if not self.chunks:
+            self._first_chunk = now
+        self._last_chunk = now
+        self.chunks += 1
+        with self._runtime.guard("stream"):
+            self._adapter.result(chunk, self._result)
+            failure = self._adapter.frame_failure(chunk)
+            if failure is not None:
+                self._fail(failure, None)
+
+    def exhausted(self) -> None:
+        """Finish a stream that came to its end."""
+        with self._runtime.guard("finish"):
+            self._end("success")
+
+    def abandoned(self) -> None:
+        """Finish a stream that the caller left early; nothing if it has ended."""
+        if not self._ended:
+            with self._runtime.guard("finish"):
+                self._end("abandoned")
+
+    def _answer(self) -> Answer:
+        if self._seen is None:
+            return Answer()
+        answer = self._adapter.answer(self._seen)
+        if self._attempts > 1:
+            answer.resends = self._attempts - 1
+        return answer
+
+    def _fail(self, failure: Failure, exc: BaseException | None) -> None:
+        auth = None
+        if failure.auth is not None and not self.delegated and not self._ended:
+            method, *arguments = self._override
+            auth = self._runtime.refused(
+                failure.auth,
+                self._key,
+                self._report,
+                failure.answer,
+                override=method(*arguments),
+                sent=failure.sent,
+                together_error=failure.together_error,
+            )
+        if self._attempts > 1 and not failure.answer.resends:
+            failure.answer.resends = self._attempts - 1
+        self._end(failure.outcome, failure.answer, auth, exc)
+
+    def _end(
+        self,
+        outcome: Outcome,
+        answer: Answer | None = None,
+        auth: AuthFailure | None = None,
+        exc: BaseException | None = None,
+    ) -> None:
+        if self._ended:
+            return
+        self._ended = True
+        elapsed = time.perf_counter() - self._started
+        try:
+            if self.delegated:
+                return
+            if answer is None:
+                answer = self._answer()
+            self._measure(outcome, answer, elapsed, exc)
+            self._tell(outcome, answer, auth, exc)
+            if outcome in ("success", "abandoned"):
+                self._runtime.accepted(self._sent(answer))
+        finally:
+            self._span.end()
+
+    def _sent(self, answer: Answer) -> Any:
+        authorization = answer.authorization
+        if authorization is None or authorization == f"Bearer {self._key}":
+            return self._report
+        return self._runtime.keys.of(authorization.removeprefix("Bearer "), "header")
+
+    def _measure(
+        self, outcome: Outcome, answer: Answer, elapsed: float, exc: BaseException | None
+    ) -> None:
+        metrics, request, result = self._runtime.metrics, self._request, self._result
+        metrics.finished(request.operation, outcome, answer.resends)
+        labels: dict[str, str | int] = {
+            names.OPERATION: request.operation,
+            names.PROVIDER_NAME: names.PROVIDER,
+        }
+        if request.model is not None:
+            labels[names.REQUEST_MODEL] = metrics.model(request.model)
+        if result.model is not None:
+            labels[names.RESPONSE_MODEL] = metrics.model(result.model)
+        host, port = self._server(answer)
+        if host is not None:
+            labels[names.SERVER_ADDRESS] = host
+            if port is not None:
+                labels[names.SERVER_PORT] = port
+        if outcome not in ("success", "abandoned"):
+            labels[names.ERROR_TYPE] = _error_type(exc, outcome)
+        metrics.record(names.DURATION, elapsed, labels)
+        if result.usage is not None:
+            if result.usage.input_tokens is not None:
+                metrics.tokens("input", result.usage.input_tokens, labels)
+            if result.usage.output_tokens is not None:
+                metrics.tokens("output", result.usage.output_tokens, labels)
+        if self.chunks:
+            metrics.record(names.TIME_TO_FIRST_CHUNK, self._first_chunk - self._started, labels)
+        if self.chunks > 1:
+            mean = (self._last_chunk - self._first_chunk) / (self.chunks - 1)
+            metrics.record(names.TIME_PER_OUTPUT_CHUNK, mean, labels)
+
+    def _server(self, answer: Answer) -> tuple[str | None, int | None]:
+        if answer.answered is not None:
+            return answer.answered, answer.port
+        return self._request.host, self._request.port
+
+    def _tell(
+        self,
+        outcome: Outcome,
+        answer: Answer,
+        auth: AuthFailure | None,
+        exc: BaseException | None,
+    ) -> None:
+        span = self._span
+        failed = outcome not in ("success", "abandoned")
+        if not failed and not span.is_recording():
+            return
+        details = self._details(answer)
+        if span.is_recording():
+            span.set_attribute(names.REQUEST_OUTCOME, outcome)
+            span.set_attributes({**details, **self._result_attributes()})
+            if auth is not None:
+                span.set_attributes(auth.attributes())
+        if not failed:
+            return
+        # The text of an error may repeat any key that was involved.
+        secrets = [str(self._key or ""), (answer.authorization or "").removeprefix("Bearer ")]
+        told = redact_exception(exc, secrets) if exc is not None else None
+        if told is not None:
+            spans.fail(span, told)
+        else:
+            span.set_attribute(names.ERROR_TYPE, outcome)
+            span.set_status(trace.Status(trace.StatusCode.ERROR, outcome))
+        details[names.OPERATION] = self._request.operation
+        if self._request.model is not None:
+            details[names.REQUEST_MODEL] = self._request.model
+        details[names.ERROR_TYPE] = told.type if told is not None else outcome
+        with trace.use_span(span, end_on_exit=False, record_exception=False):
+            if auth is not None:
+                self._runtime.auth_failed(auth, details)
+            elif told is not None and outcome != "cancelled":
+                details[names.REQUEST_OUTCOME] = outcome
+                details[names.EXCEPTION_MESSAGE] = told.message
+                events.emit(names.OPERATION_EXCEPTION, logging.WARNING, details)
+
+    def _details(self, answer: Answer) -> dict[str, Any]:
+        host, port = self._server(answer)
+        details: dict[str, Any] = {}
+        if answer.status_code is not None:
+            details[names.STATUS_CODE] = answer.status_code
+        if host is not None:
+            details[names.SERVER_ADDRESS] = host
+        if port is not None:
+            details[names.SERVER_PORT] = port
+        if answer.request_id is not None:
+            details[names.REQUEST_ID] = answer.request_id
+        if answer.resends:
+            details[names.RESEND_COUNT] = answer.resends
+        return details
+
+    def _result_attributes(self) -> dict[str, Any]:
+        result = self._result
+        attributes: dict[str, Any] = {}
+        if result.model is not None:
+            attributes[names.RESPONSE_MODEL] = result.model
+        if result.id is not None:
+            attributes[names.RESPONSE_ID] = result.id
+        if result.finish_reasons:
+            attributes[names.FINISH_REASONS] = result.finish_reasons
+        if result.usage is not None:
+            if result.usage.input_tokens is not None:
+                attributes[names.INPUT_TOKENS] = result.usage.input_tokens
+            if result.usage.output_tokens is not None:
+                attributes[names.OUTPUT_TOKENS] = result.usage.output_tokens
+        return attributes
+
+
+def _error_type(exc: BaseException | None, outcome: Outcome) -> str:
+    return public_name(type(exc)) if exc is not None else outcome

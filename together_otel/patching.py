@@ -1,0 +1,200 @@
+"""One table of what is patched; the same table puts the patches on and takes them off."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import wrapt
+from opentelemetry.instrumentation.utils import is_instrumentation_enabled
+
+from together_otel.constructors import construct
+from together_otel.lifecycle import begin, current_call
+from together_otel.sdk.inhouse import InHouse
+from together_otel.sdk.legacy import Legacy
+from together_otel.sdk.stainless import Stainless
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import ModuleType
+
+    from together_otel.runtime import Runtime
+    from together_otel.sdk.calls import Adapter
+
+    Wrapper = Callable[[Any, Any, tuple[Any, ...], dict[str, Any]], Any]
+    MakeWrapper = Callable[["Patches", Any], Wrapper]
+
+
+def _constructor(patches: Patches, adapter: Adapter) -> Wrapper:
+    def wrapper(wrapped: Any, client: Any, args: Any, kwargs: Any) -> Any:
+        if (runtime := patches.listening()) is None:
+            return wrapped(*args, **kwargs)
+        return construct(runtime, adapter, wrapped, client, args, kwargs)
+
+    return wrapper
+
+
+def _call(patches: Patches, adapter: Adapter) -> Wrapper:
+    def wrapper(wrapped: Any, client: Any, args: Any, kwargs: Any) -> Any:
+        if (runtime := patches.listening()) is None:
+            return wrapped(*args, **kwargs)
+        with begin(runtime, adapter, client, args, kwargs) as call:
+            return call.returned(wrapped(*args, **kwargs))
+
+    return wrapper
+
+
+def _async_call(patches: Patches, adapter: Adapter) -> Wrapper:
+    async def wrapper(wrapped: Any, client: Any, args: Any, kwargs: Any) -> Any:
+        if (runtime := patches.listening()) is None:
+            return await wrapped(*args, **kwargs)
+        with begin(runtime, adapter, client, args, kwargs) as call:
+            return call.returned(await wrapped(*args, **kwargs))
+
+    return wrapper
+
+
+def _accepted(patches: Patches, _adapter: Adapter) -> Wrapper:
+    """Note the response that the generated clients are about to parse."""
+
+    def wrapper(wrapped: Any, _client: Any, args: Any, kwargs: Any) -> Any:
+        if patches.runtime is not None and (call := current_call()) is not None:
+            call.answered(kwargs.get("response"))
+        return wrapped(*args, **kwargs)
+
+    return wrapper
+
+
+def _transfer(patches: Patches, adapter: Legacy) -> Wrapper:
+    """Note an attempt of 1.x and its answer; outside a call, it is a call of its own."""
+
+    def wrapper(wrapped: Any, client: Any, args: Any, kwargs: Any) -> Any:
+        if (runtime := patches.listening()) is None:
+            return wrapped(*args, **kwargs)
+        if (call := current_call()) is not None:
+            call.attempted()
+            response = wrapped(*args, **kwargs)
+            call.answered(response)
+            return response
+        with begin(runtime, adapter, client, args, kwargs) as own:
+            response = wrapped(*args, **kwargs)
+            own.answered(response)
+            if (failure := adapter.refused(response)) is not None:
+                own.refused(failure)
+                return response
+            return own.returned(response)
+
+    return wrapper
+
+
+def _async_transfer(patches: Patches, _adapter: Adapter) -> Wrapper:
+    """Note the answer of an async 1.x call, which is always inside one."""
+
+    async def wrapper(wrapped: Any, _client: Any, args: Any, kwargs: Any) -> Any:
+        response = await wrapped(*args, **kwargs)
+        if patches.runtime is not None and (call := current_call()) is not None:
+            call.answered(response)
+        return response
+
+    return wrapper
+
+
+@dataclass(frozen=True)
+class Target:
+    """One attribute to patch: ``Class.method`` of a module, if it exists there."""
+
+    module: str
+    attribute: str
+    make: MakeWrapper
+    adapter: Any
+
+
+_STAINLESS = Stainless()
+_LEGACY = Legacy()
+_CHAT = InHouse("chat")
+
+TARGETS: tuple[Target, ...] = (
+    Target("together._client", "Together.__init__", _constructor, _STAINLESS),
+    Target("together._client", "AsyncTogether.__init__", _constructor, _STAINLESS),
+    Target("together._base_client", "SyncAPIClient.request", _call, _STAINLESS),
+    Target("together._base_client", "AsyncAPIClient.request", _async_call, _STAINLESS),
+    Target("together._base_client", "SyncAPIClient._process_response", _accepted, _STAINLESS),
+    Target("together._base_client", "AsyncAPIClient._process_response", _accepted, _STAINLESS),
+    Target("together.client", "Together.__init__", _constructor, _LEGACY),
+    Target("together.client", "AsyncTogether.__init__", _constructor, _LEGACY),
+    Target("together.abstract.api_requestor", "APIRequestor.request", _call, _LEGACY),
+    Target("together.abstract.api_requestor", "APIRequestor.arequest", _async_call, _LEGACY),
+    Target("together.abstract.api_requestor", "APIRequestor.request_raw", _transfer, _LEGACY),
+    Target("together.abstract.api_requestor", "APIRequestor.arequest_raw", _async_transfer, _LEGACY),
+    Target("together_ai", "TogetherAI.__init__", _constructor, _CHAT),
+    Target("together_ai", "AsyncTogetherAI.__init__", _constructor, _CHAT),
+    Target("together_ai", "TogetherAI.chat", _call, _CHAT),
+    Target("together_ai", "AsyncTogetherAI.chat", _async_call, _CHAT),
+)
+
+
+@dataclass(frozen=True)
+class _Applied:
+    owner: type
+    name: str
+    original: Any
+    patch: Any
+
+
+class Patches:
+    """The patches of this process; there is one object of it, as there is one SDK.
+
+    ``runtime`` is ``None`` while the instrumentation is off: a patch that someone kept, as a
+    bound method or under another library's patch, then passes through.
+    """
+
+    def __init__(self) -> None:
+        self.runtime: Runtime | None = None
+        self._applied: list[_Applied] = []
+        self._hooked: set[str] = set()
+
+    def listening(self) -> Runtime | None:
+        """Return the runtime if telemetry is wanted here and now."""
+        return self.runtime if is_instrumentation_enabled() else None
+
+    def apply(self, runtime: Runtime) -> None:
+        """Patch what is imported now, and the rest when it is."""
+        self.runtime = runtime
+        for module in dict.fromkeys(target.module for target in TARGETS):
+            if module in self._hooked:
+                if (loaded := sys.modules.get(module)) is not None:
+                    self._imported(loaded)
+            else:
+                self._hooked.add(module)
+                wrapt.register_post_import_hook(self._imported, module)
+
+    def remove(self) -> None:
+        """Put every original back that is still ours to replace."""
+        self.runtime = None
+        while self._applied:
+            applied = self._applied.pop()
+            if vars(applied.owner).get(applied.name) is applied.patch:
+                setattr(applied.owner, applied.name, applied.original)
+
+    def _imported(self, module: ModuleType) -> None:
+        if (runtime := self.runtime) is None:
+            return
+        with runtime.guard("patch"):
+            for target in TARGETS:
+                if target.module == module.__name__:
+                    self._patch(module, target)
+
+    def _patch(self, module: ModuleType, target: Target) -> None:
+        class_name, _, name = target.attribute.partition(".")
+        owner = getattr(module, class_name, None)
+        # From the class's own dictionary: getattr would bind, and an inherited method
+        # would become the class's own.
+        original = vars(owner).get(name) if isinstance(owner, type) else None
+        if owner is None or original is None:
+            return
+        if any(one.owner is owner and one.name == name for one in self._applied):
+            return
+        patch = wrapt.FunctionWrapper(original, target.make(self, target.adapter))
+        setattr(owner, name, patch)
+        self._applied.append(_Applied(owner, name, original, patch))

@@ -1,0 +1,185 @@
+"""What an instrumentation that is on consists of, and what happens when a key fails."""
+
+from __future__ import annotations
+
+import logging
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from together_otel.guard import Guard
+from together_otel.keys import Refusal, diagnose
+from together_otel.names import (
+    AUTH_CAUSE,
+    AUTH_FAILED,
+    AUTH_FAILED_FOR,
+    AUTH_RECOVERED,
+    AUTH_REMEDY,
+    AUTH_RUNBOOK,
+    AUTH_SUPPRESSED,
+    KEY_CHECKED,
+    KEY_FINGERPRINT,
+    KEY_FORMAT,
+    KEY_LENGTH,
+    KEY_PRESENCE,
+    KEY_PROBLEMS,
+    KEY_SOURCE,
+    KEY_VARIABLE_NAME,
+    STAGES,
+    Stage,
+)
+from together_otel.telemetry import events
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from opentelemetry.trace import Tracer
+
+    from together_otel.keys import Diagnosis, KeyReport
+    from together_otel.keyring import KeyRing
+    from together_otel.sdk.calls import Answer, AuthKind
+    from together_otel.settings import Settings
+    from together_otel.telemetry.metrics import Metrics
+
+
+def key_attributes(report: KeyReport) -> dict[str, Any]:
+    """Return the ``together.api_key.*`` attributes of a report; what is unknown is absent."""
+    attributes: dict[str, Any] = {
+        KEY_PRESENCE: report.presence,
+        KEY_SOURCE: report.source,
+        KEY_FORMAT: report.format,
+    }
+    if report.problems:
+        attributes[KEY_PROBLEMS] = report.problems
+    if report.length is not None:
+        attributes[KEY_LENGTH] = report.length
+    if report.fingerprint is not None:
+        attributes[KEY_FINGERPRINT] = report.fingerprint
+    if report.variable is not None:
+        attributes[KEY_VARIABLE_NAME] = report.variable
+    return attributes
+
+
+@dataclass(frozen=True, slots=True)
+class AuthFailure:
+    """A diagnosed failure: whose key, why, what to do."""
+
+    report: KeyReport
+    diagnosis: Diagnosis
+
+    def attributes(self) -> dict[str, Any]:
+        """Return the span attributes of the failure."""
+        return {AUTH_CAUSE: self.diagnosis.cause, **key_attributes(self.report)}
+
+
+class Runtime:
+    """Everything one ``instrument()`` set up; shared by all patched methods."""
+
+    def __init__(
+        self, settings: Settings, tracer: Tracer, metrics: Metrics, keys: KeyRing
+    ) -> None:
+        self.settings = settings
+        self.tracer = tracer
+        self.metrics = metrics
+        self.keys = keys
+        self._repeats = events.Repeats(settings.log_interval)
+        self._guards: dict[Stage, Guard] = {
+            stage: Guard(stage, metrics.swallowed) for stage in STAGES
+        }
+        metrics.keys_in_use = self._keys_in_use
+
+    def guard(self, stage: Stage) -> Guard:
+        """Return the border to use round our own code of one stage."""
+        return self._guards[stage]
+
+    def _keys_in_use(self) -> Any:
+        with self._guards["collect"]:
+            return self.keys.in_use()
+        return ()
+
+    def key_checked(self, report: KeyReport) -> None:
+        """Log the finding about a constructor's key."""
+        if report.presence != "present":
+            level = logging.ERROR
+        elif report.problems or report.format in ("placeholder", "damaged", "other_provider"):
+            level = logging.WARNING
+        else:
+            level = logging.INFO
+        events.emit(KEY_CHECKED, level, key_attributes(report))
+
+    def accepted(self, report: KeyReport) -> None:
+        """Note that a request with this key was accepted."""
+        lasted = self.keys.history.accepted(report.identity, time.time())
+        if lasted is not None:
+            events.emit(
+                AUTH_RECOVERED,
+                logging.INFO,
+                {AUTH_FAILED_FOR: round(lasted, 3), **key_attributes(report)},
+            )
+
+    def missing(self, report: KeyReport) -> AuthFailure:
+        """Diagnose a constructor that refused for want of a key."""
+        self.keys.history.refused(report.identity, time.time())
+        return AuthFailure(report, diagnose(report, Refusal("constructor")))
+
+    def refused(
+        self,
+        kind: AuthKind,
+        key: object,
+        report: KeyReport,
+        answer: Answer,
+        *,
+        override: str | None = None,
+        sent: bool,
+        together_error: bool,
+    ) -> AuthFailure:
+        """Diagnose a request that failed for its key.
+
+        Args:
+            kind: whether it was refused or could not be sent.
+            key: the client's key.
+            report: the client's key's report.
+            answer: what is known of the request sent, its Authorization header above all.
+            override: the option that replaces the header, if any.
+            sent: whether that header is known.
+            together_error: whether the answer was in Together's error format.
+        """
+        history = self.keys.history
+        now = time.time()
+        what = "key"
+        if sent and answer.authorization is None:
+            what = "nothing"
+        elif sent and answer.authorization != f"Bearer {key}":
+            what = "other"
+        if what == "other":
+            token = (answer.authorization or "").removeprefix("Bearer ")
+            report = self.keys.of(token, "header")
+        refusal = Refusal(
+            kind,
+            sent=what,  # type: ignore[arg-type]  # narrowed above to Refusal's own words
+            override=override,
+            host_asked=answer.asked,
+            host_refused=answer.answered,
+            together_error=together_error,
+            accepted_before=history.last_accepted(report.identity) if what != "nothing" else None,
+        )
+        history.refused(report.identity if what != "nothing" else b"", now)
+        return AuthFailure(report, diagnose(report, refusal))
+
+    def auth_failed(self, failure: AuthFailure, details: Mapping[str, Any]) -> None:
+        """Count an authentication failure and log it, unless it was logged just now."""
+        cause = failure.diagnosis.cause
+        self.metrics.auth_failed(cause)
+        suppressed = self._repeats.passes((failure.report.identity, cause), time.monotonic())
+        if suppressed is None:
+            return
+        fields = {
+            AUTH_CAUSE: cause,
+            AUTH_REMEDY: failure.diagnosis.remedy,
+            **key_attributes(failure.report),
+            **details,
+            AUTH_RUNBOOK: self.settings.runbook(f"cause-{cause}"),
+        }
+        if suppressed:
+            fields[AUTH_SUPPRESSED] = suppressed
+        events.emit(AUTH_FAILED, logging.ERROR, fields)

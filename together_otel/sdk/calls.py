@@ -1,0 +1,139 @@
+"""The words that every room shares about one call: what was asked, and what came back.
+
+Adapters fill these in from a generation's own objects. A field that holds a secret is
+kept out of ``repr``, and nothing downstream of ``lifecycle`` ever sees one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from together_otel.names import Outcome, Source
+
+AuthKind = Literal["constructor", "unsendable", "refused"]
+
+AUTH_CODES = frozenset({"invalid_api_key", "missing_api_key"})
+"""Error codes by which Together refuses a key, whatever the HTTP status around them."""
+
+
+@dataclass(slots=True)
+class Request:
+    """What the caller asked for.
+
+    ``attributes`` are further span attributes, ready for OpenTelemetry.
+    """
+
+    operation: str
+    host: str | None = None
+    port: int | None = None
+    model: str | None = None
+    attributes: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Usage:
+    """Token counts as the server reports them; ``None`` where it does not."""
+
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+
+
+@dataclass(slots=True)
+class Answer:
+    """What an HTTP response says beside its body.
+
+    ``authorization`` is the header really sent, ``None`` when none was.
+    ``asked`` and ``answered`` are the hosts of the first and the last request, which a
+    redirect makes differ.
+    """
+
+    status_code: int | None = None
+    request_id: str | None = None
+    resends: int = 0
+    authorization: str | None = field(default=None, repr=False)
+    asked: str | None = None
+    answered: str | None = None
+    port: int | None = None
+
+
+@dataclass(slots=True)
+class Result:
+    """What the body of an answer says, whole or gathered from a stream's chunks."""
+
+    model: str | None = None
+    id: str | None = None
+    finish_reasons: tuple[str, ...] = ()
+    usage: Usage | None = None
+
+
+@dataclass(slots=True)
+class Failure:
+    """Why a call failed, as its exception tells.
+
+    ``auth`` says in which way it is an authentication failure, ``None`` that it is not.
+    ``sent`` tells whether ``answer.authorization`` is known to be what went out.
+    """
+
+    outcome: Outcome
+    answer: Answer
+    auth: AuthKind | None = None
+    together_error: bool = True
+    sent: bool = False
+
+
+@dataclass(slots=True)
+class GivenKey:
+    """The key that a client was constructed with, and where the SDK took it from.
+
+    ``value`` is ``None`` when there is none. ``override`` names the option whose
+    Authorization header replaces the key.
+    """
+
+    value: object = field(repr=False)
+    source: Source
+    override: str | None = None
+
+
+class Adapter(Protocol):
+    """One generation of the SDK, described in the shared words.
+
+    ``client`` is whatever the patched method is bound to.
+    """
+
+    name: str
+    delegates: bool
+    """Whether its calls may be made by another client that is instrumented as well."""
+
+    def given_key(self, client: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> GivenKey:
+        """Return the key that a constructor took, or would have taken, from its arguments."""
+
+    def key(self, client: Any) -> object:
+        """Return the key that the client would send now."""
+
+    def override(self, client: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> str | None:
+        """Return which option of client or call replaces the Authorization header, if any."""
+
+    def request(self, client: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Request:
+        """Describe the call that is about to be made."""
+
+    def answer(self, seen: Any) -> Answer:
+        """Describe an HTTP response that the SDK accepted."""
+
+    def result(self, value: Any, result: Result) -> None:
+        """Add to ``result`` what a returned object, or one chunk of a stream, says."""
+
+    def failure(self, exc: BaseException, seen: Any, key: object) -> Failure:
+        """Describe an exception that left the SDK; ``seen`` is the last answer noted, if any."""
+
+    def frame_failure(self, chunk: Any) -> Failure | None:
+        """Describe a chunk that is an error frame which the SDK passes on as data."""
+
+    def stream_of(self, returned: Any) -> Any:
+        """Return the iterator inside what the SDK returned, or ``None`` if it is no stream."""
+
+    def with_stream(self, returned: Any, stream: Any) -> Any:
+        """Return what the caller gets: ``returned`` with its iterator replaced by ``stream``."""

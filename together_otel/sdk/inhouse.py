@@ -1,0 +1,95 @@
+"""`together_ai`: an in-house wrapper of the shape of the error report.
+
+``TogetherAI(api_key=…)`` and ``client.chat(…)``, over an HTTP library or over `together`
+itself; in the second case the inner client's call is the one that counts.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from together_otel.sdk.calls import Answer, Failure, GivenKey, Request
+from together_otel.sdk.legacy import truthy_key
+from together_otel.sdk.payloads import add_result, request_attributes
+from together_otel.sdk.refusals import UNAUTHORIZED, class_names, failure_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from together_otel.sdk.calls import Result
+
+
+class InHouse:
+    """Adapter of an in-house client; its methods are operations of their own name."""
+
+    name = "together_ai"
+    delegates = True
+
+    def __init__(self, operation: str = "chat") -> None:
+        self._operation = operation
+
+    def given_key(self, client: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> GivenKey:
+        """See `Adapter.given_key`; the key may be the first positional argument."""
+        argument = kwargs.get("api_key", args[0] if args else None)
+        given = truthy_key(argument, os.environ)
+        resolved = getattr(client, "api_key", given.value)
+        if resolved != given.value:
+            return GivenKey(resolved, "argument" if argument is not None else "environment")
+        return given
+
+    def key(self, client: Any) -> object:
+        """See `Adapter.key`."""
+        return getattr(client, "api_key", None)
+
+    def override(
+        self, _client: Any, _args: tuple[Any, ...], _kwargs: Mapping[str, Any]
+    ) -> str | None:
+        """Return ``None``: such a wrapper has no header options that could be known."""
+        return None
+
+    def request(self, client: Any, _args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Request:
+        """See `Adapter.request`."""
+        parts = urlsplit(str(getattr(client, "base_url", "") or ""))
+        model, attributes = request_attributes(kwargs)
+        return Request(
+            self._operation,
+            parts.hostname,
+            parts.port or {"https": 443, "http": 80}.get(parts.scheme),
+            model,
+            attributes,
+        )
+
+    def answer(self, _seen: Any) -> Answer:
+        """Return an empty answer: the wrapper keeps its HTTP response to itself."""
+        return Answer()
+
+    def result(self, value: Any, result: Result) -> None:
+        """See `Adapter.result`."""
+        add_result(value, result)
+
+    def failure(self, exc: BaseException, _seen: Any, key: object) -> Failure:
+        """See `Adapter.failure`."""
+        status = getattr(exc, "status_code", None)
+        if status is None and "AuthenticationError" in class_names(exc):
+            status = UNAUTHORIZED
+        return failure_of(
+            exc,
+            status=status,
+            body=getattr(exc, "body", None) or {"message": "", "code": None},
+            answer=Answer(status_code=status, authorization=f"Bearer {key}"),
+            sent=False,
+        )
+
+    def frame_failure(self, _chunk: Any) -> Failure | None:
+        """Return ``None``: such a wrapper has no streams that could be known."""
+        return None
+
+    def stream_of(self, _returned: Any) -> Any:
+        """Return ``None``, as in `frame_failure`."""
+        return None
+
+    def with_stream(self, returned: Any, _stream: Any) -> Any:
+        """Return ``returned``, as in `frame_failure`."""
+        return returned

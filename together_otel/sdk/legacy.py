@@ -1,0 +1,154 @@
+"""`together` 1.x: hand-written, on requests (sync) and aiohttp (async).
+
+A call is one ``APIRequestor.request`` or ``arequest``; file transfers go to ``request_raw``
+directly. Its exceptions often say less than the answer did, so the answer is noted on the
+way (``seen``) and counts where the exception is silent.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from together_otel.names import KEY_VARIABLE
+from together_otel.sdk.calls import Answer, Failure, GivenKey, Request
+from together_otel.sdk.operations import operation_of
+from together_otel.sdk.payloads import add_result, request_attributes
+from together_otel.sdk.refusals import auth_kind, error_code, failure_of, is_together_error
+from together_otel.sdk.stainless import authorization_in
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from together_otel.sdk.calls import Result
+
+_FIRST_ERROR = 400
+
+
+def truthy_key(argument: object, environ: Mapping[str, str]) -> GivenKey:
+    """Return the key as 1.x resolves it: the first that is not empty wins.
+
+    When none is, what the caller did give (an empty string) tells more than ``None``.
+    """
+    variable = environ.get(KEY_VARIABLE)
+    if argument:
+        return GivenKey(argument, "argument")
+    if variable:
+        return GivenKey(variable, "environment")
+    if argument is not None:
+        return GivenKey(argument, "argument")
+    return GivenKey(variable, "none" if variable is None else "environment")
+
+
+class Legacy:
+    """Adapter of the 1.x client."""
+
+    name = "legacy"
+    delegates = False
+
+    def given_key(self, client: Any, _args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> GivenKey:
+        """See `Adapter.given_key`."""
+        given = truthy_key(kwargs.get("api_key"), os.environ)
+        inner = getattr(client, "client", None)
+        if not given.value and (resolved := getattr(inner, "api_key", None)):
+            given = GivenKey(resolved, "colab")
+        replaced = authorization_in(kwargs.get("supplied_headers"))
+        if replaced is not None:
+            return GivenKey(replaced.removeprefix("Bearer "), "header", "supplied_headers")
+        return given
+
+    def key(self, client: Any) -> object:
+        """See `Adapter.key`; ``client`` is the call's ``APIRequestor``."""
+        return client.api_key
+
+    def override(self, client: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> str | None:
+        """See `Adapter.override`."""
+        options = kwargs.get("options", args[0] if args else None)
+        headers = getattr(options, "headers", None) or client.supplied_headers
+        return "supplied_headers" if authorization_in(headers) is not None else None
+
+    def request(self, client: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Request:
+        """See `Adapter.request`."""
+        options = kwargs.get("options", args[0] if args else None)
+        url = str(getattr(options, "url", ""))
+        parts = urlsplit(url if "://" in url else str(client.api_base))
+        model, attributes = request_attributes(getattr(options, "params", None))
+        return Request(
+            operation_of(getattr(options, "method", "get"), url),
+            parts.hostname,
+            parts.port or {"https": 443, "http": 80}.get(parts.scheme),
+            model,
+            attributes,
+        )
+
+    def answer(self, seen: Any) -> Answer:
+        """See `Adapter.answer`; ``seen`` is a response of requests or of aiohttp."""
+        headers = seen.headers
+        if hasattr(seen, "request_info"):
+            sent, last = seen.request_info.headers, urlsplit(str(seen.url))
+            status = seen.status
+        else:
+            sent, last = seen.request.headers, urlsplit(seen.url)
+            status = seen.status_code
+        first = urlsplit(str(seen.history[0].url)) if seen.history else last
+        authorization = sent.get("Authorization")
+        if isinstance(authorization, bytes):
+            authorization = authorization.decode("latin-1")
+        return Answer(
+            status_code=status,
+            request_id=headers.get("x-request-id") or headers.get("CF-RAY"),
+            authorization=authorization,
+            asked=first.hostname,
+            answered=last.hostname,
+            port=last.port or {"https": 443, "http": 80}.get(last.scheme),
+        )
+
+    def result(self, value: Any, result: Result) -> None:
+        """See `Adapter.result`; ``value`` is what ``request`` returned, or one chunk."""
+        response = value[0] if isinstance(value, tuple) else value
+        add_result(getattr(response, "data", None), result)
+
+    def failure(self, exc: BaseException, seen: Any, key: object) -> Failure:
+        """See `Adapter.failure`."""
+        answer = self.answer(seen) if seen is not None else None
+        refused_by_server = answer is not None and (answer.status_code or 0) >= _FIRST_ERROR
+        status = getattr(exc, "http_status", None)
+        if status is None and answer is not None and refused_by_server:
+            status = answer.status_code
+        said = getattr(exc, "api_response", None)
+        body = {name: getattr(said, name, None) for name in ("message", "code")} if said else None
+        if answer is None:
+            answer = Answer(authorization=f"Bearer {key}")
+        return failure_of(
+            exc, status=status, body=body, answer=answer, sent=answer.status_code is not None
+        )
+
+    def refused(self, seen: Any) -> Failure | None:
+        """Return the failure in an answer that ``request_raw`` handed back as it came."""
+        answer = self.answer(seen)
+        kind = auth_kind(answer.status_code, None)
+        return Failure("auth_failure", answer, auth=kind, sent=True) if kind else None
+
+    def frame_failure(self, chunk: Any) -> Failure | None:
+        """See `Adapter.frame_failure`: 1.x yields error frames as chunks."""
+        data = getattr(chunk, "data", None)
+        if not isinstance(data, dict) or not data.get("error"):
+            return None
+        kind = auth_kind(None, error_code(data))
+        return Failure(
+            "auth_failure" if kind else "server_error",
+            Answer(),
+            auth=kind,
+            together_error=is_together_error(data),
+        )
+
+    def stream_of(self, returned: Any) -> Any:
+        """See `Adapter.stream_of`."""
+        if isinstance(returned, tuple) and returned[1]:
+            return returned[0]
+        return None
+
+    def with_stream(self, returned: Any, stream: Any) -> Any:
+        """See `Adapter.with_stream`."""
+        return (stream, *returned[1:])

@@ -1,0 +1,194 @@
+"""`together` 2.x and 3.x: the generated client on httpx.
+
+Objects are matched by shape: nothing of the SDK or of httpx is imported here.
+"""
+
+from __future__ import annotations
+
+import os
+import weakref
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from together_otel.names import KEY_VARIABLE
+from together_otel.sdk.calls import Answer, GivenKey, Request
+from together_otel.sdk.operations import operation_of
+from together_otel.sdk.payloads import add_result, request_attributes
+from together_otel.sdk.refusals import failure_of, integer
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from together_otel.sdk.calls import Failure, Result
+
+CUSTOM_HEADERS = "TOGETHER_CUSTOM_HEADERS"
+_AUTHORIZATION = "authorization"
+
+
+def authorization_in(headers: Any) -> str | None:
+    """Return the Authorization header of a mapping of any case; ``None`` if there is none.
+
+    Values that are not text (the SDK's ``Omit``) come back as an empty string.
+    """
+    if not headers:
+        return None
+    for name, value in headers.items():
+        if isinstance(name, str) and name.lower() == _AUTHORIZATION:
+            return value if isinstance(value, str) else ""
+    return None
+
+
+def colab_or_none(kwargs_key: object, environ: Mapping[str, str]) -> GivenKey:
+    """Return the key as 2.x and 3.x resolve it: the argument, then the variable."""
+    if kwargs_key is not None:
+        return GivenKey(kwargs_key, "argument")
+    value = environ.get(KEY_VARIABLE)
+    return GivenKey(value, "none" if value is None else "environment")
+
+
+class Stainless:
+    """Adapter of the generated clients."""
+
+    name = "stainless"
+    delegates = False
+
+    def given_key(self, client: Any, _args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> GivenKey:
+        """See `Adapter.given_key`."""
+        given = colab_or_none(kwargs.get("api_key"), os.environ)
+        resolved = getattr(client, "api_key", None)
+        if given.value is None and resolved is not None:
+            given = GivenKey(resolved, "colab")
+        replaced = authorization_in(getattr(client, "_custom_headers", None))
+        if replaced is not None:
+            return GivenKey(
+                replaced.removeprefix("Bearer "), "header", _where(kwargs.get("default_headers"))
+            )
+        return given
+
+    def key(self, client: Any) -> object:
+        """See `Adapter.key`."""
+        return getattr(client, "api_key", None)
+
+    def override(self, client: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> str | None:
+        """See `Adapter.override`."""
+        options = kwargs.get("options", args[1] if len(args) > 1 else None)
+        extra = getattr(options, "headers", None)
+        # httpx keeps the last of two spellings: a lower-case one loses to the client's own.
+        if isinstance(extra, dict) and authorization_in(extra) is not None:
+            return "extra_headers"
+        if authorization_in(getattr(client, "_custom_headers", None)) is not None:
+            return _where(None)
+        return "http_client" if getattr(client._client, "auth", None) is not None else None  # noqa: SLF001 - the SDK has no public way to its HTTP client
+
+    def request(self, client: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Request:
+        """See `Adapter.request`."""
+        options = kwargs.get("options", args[1] if len(args) > 1 else None)
+        url = str(getattr(options, "url", ""))
+        body = getattr(options, "json_data", None)
+        host, port = _address(url, client)
+        model, attributes = request_attributes(body)
+        return Request(
+            operation_of(getattr(options, "method", "get"), url), host, port, model, attributes
+        )
+
+    def answer(self, seen: Any) -> Answer:
+        """See `Adapter.answer`; ``seen`` is an ``httpx.Response``."""
+        request = seen.request
+        history = seen.history
+        headers = seen.headers
+        return Answer(
+            status_code=seen.status_code,
+            request_id=headers.get("x-request-id"),
+            resends=integer(request.headers.get("x-stainless-retry-count")) or 0,
+            authorization=request.headers.get(_AUTHORIZATION),
+            asked=history[0].request.url.host if history else request.url.host,
+            answered=request.url.host,
+            port=_port(request.url),
+        )
+
+    def result(self, value: Any, result: Result) -> None:
+        """See `Adapter.result`."""
+        add_result(value, result)
+
+    def failure(self, exc: BaseException, _seen: Any, key: object) -> Failure:
+        """See `Adapter.failure`."""
+        response = getattr(exc, "response", None)
+        request = getattr(exc, "request", None) if _has_request(exc) else None
+        if response is not None and hasattr(response, "request"):
+            answer = self.answer(response)
+        elif request is not None and hasattr(request, "headers"):
+            answer = Answer(
+                resends=integer(request.headers.get("x-stainless-retry-count")) or 0,
+                authorization=request.headers.get(_AUTHORIZATION),
+                asked=request.url.host,
+                answered=request.url.host,
+                port=_port(request.url),
+            )
+        else:
+            # The request was never built: what would have been in it is the client's key.
+            answer = Answer(authorization=_refused_header(exc) or f"Bearer {key}")
+        return failure_of(
+            exc,
+            status=getattr(exc, "status_code", None),
+            body=getattr(exc, "body", None),
+            answer=answer,
+            sent=response is not None or request is not None,
+        )
+
+    def frame_failure(self, _chunk: Any) -> Failure | None:
+        """Return ``None``: these clients raise on an error frame."""
+        return None
+
+    def stream_of(self, returned: Any) -> Any:
+        """See `Adapter.stream_of`."""
+        if hasattr(returned, "_iterator") and hasattr(returned, "response"):
+            return returned._iterator  # noqa: SLF001 - what Stream and AsyncStream read from, in all versions
+        return None
+
+    def with_stream(self, returned: Any, stream: Any) -> Any:
+        """See `Adapter.with_stream`: the SDK's own object stays, only its source changes."""
+        returned._iterator = stream  # noqa: SLF001 - as in stream_of
+        # Weakly: a strong reference would keep a stream that the caller dropped alive.
+        itself = weakref.ref(returned)
+
+        def close() -> Any:
+            stream.closed()
+            return type(returned_now).close(returned_now) if (returned_now := itself()) else None
+
+        returned.close = close
+        return returned
+
+
+def _has_request(exc: BaseException) -> bool:
+    # httpx's own errors have a `request` property that raises while it is unset.
+    try:
+        return getattr(exc, "request", None) is not None
+    except RuntimeError:
+        return False
+
+
+def _refused_header(exc: BaseException) -> str | None:
+    """Return the header value that a codec refused, when it is the Authorization header."""
+    if isinstance(exc, UnicodeEncodeError) and isinstance(exc.object, str):
+        return exc.object if exc.object.startswith("Bearer ") else None
+    return None
+
+
+def _where(default_headers: Any) -> str:
+    if authorization_in(default_headers) is None and _AUTHORIZATION in (
+        os.environ.get(CUSTOM_HEADERS, "").lower()
+    ):
+        return CUSTOM_HEADERS
+    return "default_headers"
+
+
+def _port(url: Any) -> int | None:
+    return url.port or {"https": 443, "http": 80}.get(url.scheme)
+
+
+def _address(url: str, client: Any) -> tuple[str | None, int | None]:
+    if "://" in url:
+        parts = urlsplit(url)
+        return parts.hostname, parts.port or {"https": 443, "http": 80}.get(parts.scheme)
+    base = client.base_url
+    return base.host, _port(base)

@@ -1,0 +1,113 @@
+"""Iterators that pass a stream's chunks through and tell its call how it ended.
+
+They end the call when the last reference to them goes, too, and at the interpreter's exit:
+a stream that the caller left, or never read.
+"""
+
+from __future__ import annotations
+
+import atexit
+import sys
+import weakref
+from collections import deque
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from together_otel.lifecycle import Call
+
+_LOCKING = ("opentelemetry", "logging", "prometheus_client", "together_otel", "threading")
+"""Packages in whose frames a lock may be held that ending a call would need again."""
+
+_waiting: deque[Call] = deque()
+
+
+def settle() -> None:
+    """End the calls whose streams were dropped at a moment that did not allow it."""
+    while _waiting:
+        _waiting.popleft().abandoned()
+
+
+atexit.register(settle)
+
+
+def _dropped(call: Call) -> None:
+    # The garbage collector runs inside any allocation, one in OpenTelemetry's locked
+    # regions included: recording there would wait for a lock of this very thread, for ever.
+    frame = sys._getframe(1)  # noqa: SLF001 - the documented way to look at one's callers
+    while frame is not None:
+        name = frame.f_globals.get("__name__", "")
+        if name.partition(".")[0] in _LOCKING and name != __name__:
+            _waiting.append(call)
+            return
+        frame = frame.f_back  # type: ignore[assignment]  # None at the outermost frame
+    call.abandoned()
+
+
+class _Watched:
+    """What both kinds share. Attributes that are not ours are the SDK's iterator's."""
+
+    def __init__(self, iterator: Any, call: Call) -> None:
+        self._iterator = iterator
+        self._call = call
+        self._left = weakref.finalize(self, _dropped, call)
+
+    def closed(self) -> None:
+        """End the call of a stream that is being closed by its caller."""
+        self._left.detach()
+        self._call.abandoned()
+
+    def _exhausted(self) -> None:
+        self._call.exhausted()
+        self._left.detach()
+
+    def _failed(self, exc: BaseException) -> None:
+        self._call.failed(exc)
+        self._left.detach()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._iterator, name)
+
+
+class WatchedStream(_Watched):
+    """A sync stream."""
+
+    def __iter__(self) -> WatchedStream:
+        return self
+
+    def __next__(self) -> Any:
+        try:
+            chunk = next(self._iterator)
+        except StopIteration:
+            self._exhausted()
+            raise
+        except BaseException as exc:
+            self._failed(exc)
+            raise
+        self._call.chunk(chunk)
+        return chunk
+
+
+class AsyncWatchedStream(_Watched):
+    """An async stream; it differs from the sync one by an ``await``."""
+
+    def __aiter__(self) -> AsyncWatchedStream:
+        return self
+
+    async def __anext__(self) -> Any:
+        try:
+            chunk = await anext(self._iterator)
+        except StopAsyncIteration:
+            self._exhausted()
+            raise
+        except BaseException as exc:
+            self._failed(exc)
+            raise
+        self._call.chunk(chunk)
+        return chunk
+
+
+def watch(iterator: Any, call: Call) -> WatchedStream | AsyncWatchedStream:
+    """Return an iterator of the same kind that tells ``call`` about ``iterator``."""
+    if hasattr(iterator, "__anext__"):
+        return AsyncWatchedStream(iterator, call)
+    return WatchedStream(iterator, call)

@@ -1,0 +1,280 @@
+"""What Together would answer to a good request, for every generation of its SDK at once.
+
+Where generations differ, a body carries the fields of all of them. Everything is
+deterministic: a word is a token, and the reply is always the same sentence.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+import re
+import wave
+from typing import TYPE_CHECKING, Any
+
+from together_otel.testing.exchange import Reply, json_reply, stream_reply
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from together_otel.testing.exchange import ReceivedRequest
+
+REPLY = "Hello from a stand-in for Together."
+"""The text that every model answers."""
+
+CREATED = 1_700_000_000
+"""The time of everything the server makes, in Unix seconds."""
+
+NOT_FOUND = 404
+_DEFAULT_MODEL = "stand-in/model"
+_VERSION = re.compile(r"v\d+")
+_SAMPLE_RATE = 24_000
+
+
+def answer(request: ReceivedRequest) -> Reply:
+    """Return the answer to a request whose key is good."""
+    segments = [part for part in request.path.split("?", 1)[0].split("/") if part]
+    if segments and _VERSION.fullmatch(segments[0]):
+        segments.pop(0)
+        if segments and _VERSION.fullmatch(segments[0]):
+            # A 1.x or 2.x base URL given to 3.x ends here, as it does at Together.
+            return json_reply({"error": {"message": "Not found", "code": "not_found"}}, NOT_FOUND)
+    if request.method == "POST" and (generate := _GENERATIVE.get("/".join(segments))):
+        return generate(request)
+    if request.method == "GET":
+        return _lookup(segments)
+    return json_reply({})
+
+
+def _lookup(segments: list[str]) -> Reply:
+    match segments:
+        case ["models"]:
+            return json_reply([_MODEL])
+        case ["projects", project, "models"]:
+            return json_reply({"data": [_CUSTOM_MODEL | {"projectId": project}]})
+        case ["supported-models"]:
+            return json_reply({"data": []})
+        case ["whoami"]:
+            return json_reply(_WHOAMI)
+        case ["files"]:
+            return json_reply({"object": "list", "data": [_file("file-1")]})
+        case ["files", identifier]:
+            return json_reply(_file(identifier))
+        case _:
+            return json_reply({})
+
+
+def _chat(request: ReceivedRequest) -> Reply:
+    fields = request.fields
+    messages = [message for message in fields.get("messages", ()) if isinstance(message, dict)]
+    usage = _usage(" ".join(str(message.get("content") or "") for message in messages))
+    envelope = {"id": _id(request), "created": CREATED, "model": _model(request)}
+    # A conversation that already has a tool's result gets text: agents would loop for ever.
+    tool = None if messages and messages[-1].get("role") == "tool" else _first_tool(fields)
+    said: dict[str, Any] = {"content": None, "tool_calls": [tool]} if tool else {"content": REPLY}
+    reason = "tool_calls" if tool else "stop"
+    if not fields.get("stream"):
+        message = {"role": "assistant"} | said
+        choice = {"index": 0, "message": message, "finish_reason": reason}
+        kind = {"object": "chat.completion", "prompt": [], "usage": usage}
+        return json_reply(envelope | kind | {"choices": [choice]})
+
+    def chunk(delta: Mapping[str, Any], finish_reason: str | None = None) -> dict[str, Any]:
+        choice = {
+            "index": 0,
+            "delta": {"role": "assistant", **delta},
+            "finish_reason": finish_reason,
+        }
+        return envelope | {"object": "chat.completion.chunk", "choices": [choice]}
+
+    deltas = [said] if tool else [{"content": word} for word in _words(REPLY)]
+    last = chunk({"content": ""}, reason) | {"usage": usage}
+    return stream_reply([*(chunk(delta) for delta in deltas), last])
+
+
+def _first_tool(fields: Mapping[str, Any]) -> dict[str, Any] | None:
+    for tool in fields.get("tools") or ():
+        function = {"name": tool["function"]["name"], "arguments": "{}"}
+        return {"id": "call-1", "type": "function", "index": 0, "function": function}
+    return None
+
+
+def _completion(request: ReceivedRequest) -> Reply:
+    usage = _usage(str(request.fields.get("prompt", "")))
+    envelope = {"id": _id(request), "created": CREATED, "model": _model(request)}
+    if not request.fields.get("stream"):
+        choice = {"index": 0, "text": REPLY, "finish_reason": "stop"}
+        kind = {"object": "text.completion", "prompt": [], "usage": usage}
+        return json_reply(envelope | kind | {"choices": [choice]})
+
+    def chunk(number: int, text: str) -> dict[str, Any]:
+        token = {"id": number, "logprob": 0.0, "special": not text, "text": text}
+        delta = {"role": "assistant", "content": text}
+        choice = {"index": 0, "text": text, "delta": delta}
+        return envelope | {"object": "completion.chunk", "token": token, "choices": [choice]}
+
+    words = _words(REPLY)
+    last = chunk(len(words), "") | {"finish_reason": "stop", "usage": usage}
+    last["choices"][0]["finish_reason"] = "stop"
+    return stream_reply([*(chunk(place, word) for place, word in enumerate(words)), last])
+
+
+def _embeddings(request: ReceivedRequest) -> Reply:
+    data = [
+        {"object": "embedding", "index": place, "embedding": [0.25, 0.5, 0.75]}
+        for place, _ in enumerate(_listed(request.fields.get("input")))
+    ]
+    return json_reply({"object": "list", "model": _model(request), "data": data})
+
+
+def _rerank(request: ReceivedRequest) -> Reply:
+    documents = _listed(request.fields.get("documents"))
+    results = [
+        {
+            "index": place,
+            "relevance_score": 1 / (place + 1),
+            "document": document if isinstance(document, dict) else {"text": document},
+        }
+        for place, document in enumerate(documents)
+    ]
+    return json_reply(
+        {
+            "id": _id(request),
+            "object": "rerank",
+            "model": _model(request),
+            "results": results[: request.fields.get("top_n")],
+            "usage": _usage(str(request.fields.get("query", "")), ""),
+        }
+    )
+
+
+def _images(request: ReceivedRequest) -> Reply:
+    if request.fields.get("response_format") in {"base64", "b64_json"}:
+        image = {"type": "b64_json", "b64_json": base64.b64encode(b"an image").decode()}
+    else:
+        image = {"type": "url", "url": "https://images.invalid/1.png"}
+    data = [{"index": place} | image for place in range(request.fields.get("n") or 1)]
+    return json_reply(
+        {"id": _id(request), "object": "list", "model": _model(request), "data": data}
+    )
+
+
+def _speech(request: ReceivedRequest) -> Reply:
+    silence = bytes(480)
+    if request.fields.get("stream"):
+        part = {
+            "object": "audio.tts.chunk",
+            "model": _model(request),
+            "b64": base64.b64encode(silence).decode(),
+        }
+        return stream_reply([part] * 3)
+    sound = io.BytesIO()
+    with wave.open(sound, "wb") as writer:
+        writer.setnchannels(1)
+        writer.setsampwidth(2)
+        writer.setframerate(_SAMPLE_RATE)
+        writer.writeframes(silence)
+    return Reply(body=sound.getvalue(), content_type="audio/wav")
+
+
+def _transcript(request: ReceivedRequest) -> Reply:
+    if request.fields.get("response_format") != "verbose_json":
+        return json_reply({"text": REPLY})
+    segment = {"id": 0, "start": 0.0, "end": 1.0, "text": REPLY}
+    return json_reply({"text": REPLY, "language": "en", "duration": 1.0, "segments": [segment]})
+
+
+def _video(request: ReceivedRequest) -> Reply:
+    return json_reply(
+        {
+            "id": _id(request),
+            "object": "video",
+            "created_at": CREATED,
+            "model": _model(request),
+            "seconds": "1",
+            "size": "64x64",
+            "status": "in_progress",
+        }
+    )
+
+
+_GENERATIVE: dict[str, Callable[[ReceivedRequest], Reply]] = {
+    "chat/completions": _chat,
+    "completions": _completion,
+    "embeddings": _embeddings,
+    "rerank": _rerank,
+    "images/generations": _images,
+    "audio/speech": _speech,
+    "audio/transcriptions": _transcript,
+    "audio/translations": _transcript,
+    "videos": _video,
+}
+
+
+def _id(request: ReceivedRequest) -> str:
+    return f"gen-{request.number}"
+
+
+def _model(request: ReceivedRequest) -> str:
+    return request.model or _DEFAULT_MODEL
+
+
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+def _words(text: str) -> list[str]:
+    return re.findall(r"\S+\s*", text)
+
+
+def _usage(prompt: str, reply: str = REPLY) -> dict[str, int]:
+    asked, said = len(_words(prompt)), len(_words(reply))
+    return {"prompt_tokens": asked, "completion_tokens": said, "total_tokens": asked + said}
+
+
+def _file(identifier: str) -> dict[str, Any]:
+    return _FILE | {"id": identifier}
+
+
+_FILE = {
+    "object": "file",
+    "bytes": 12,
+    "created_at": CREATED,
+    "filename": "data.jsonl",
+    "purpose": "fine-tune",
+    "FileType": "jsonl",
+    "LineCount": 1,
+    "Processed": True,
+}
+_MODEL = {
+    "id": _DEFAULT_MODEL,
+    "object": "model",
+    "created": CREATED,
+    "type": "chat",
+    "display_name": "Stand-in",
+    "organization": "Nobody",
+    "link": "",
+    "license": "",
+    "context_length": 4096,
+    "pricing": {"hourly": 0.0, "input": 0.0, "output": 0.0, "base": 0.0, "finetune": 0.0},
+}
+_CUSTOM_MODEL = {
+    "id": "ml-1",
+    "name": _DEFAULT_MODEL,
+    "organizationId": "org-1",
+    "visibility": "VISIBILITY_PRIVATE",
+    "weights": {"type": "WEIGHTS_TYPE_DEFAULT"},
+}
+_WHOAMI = {
+    # 3.x reads the nested fields, 2.x the flat ones.
+    "type": "project_api_key",
+    "api_key": {"id": "key-1"},
+    "organization": {"id": "org-1", "name": "Nobody"},
+    "project": {"id": "proj-1", "name": "Stand-in", "slug": "stand-in"},
+    "api_key_id": "key-1",
+    "organization_id": "org-1",
+    "organization_name": "Nobody",
+    "project_id": "proj-1",
+    "project_name": "Stand-in",
+    "project_slug": "stand-in",
+}

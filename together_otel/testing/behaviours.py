@@ -1,0 +1,275 @@
+"""What ``TogetherServer`` can be told to do with a request.
+
+Each function returns a ``Behaviour`` for ``server.script(…)`` or ``server.always(…)``::
+
+    server.script(behaviours.rate_limited(), behaviours.refuse("html"))
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal, Protocol, get_args
+
+from together_otel.testing.exchange import Plan, Reply, frame_of, json_reply
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from together_otel.testing.exchange import ReceivedRequest
+
+RefusalForm = Literal["together", "text", "html", "error_text", "message"]
+"""How a refusal's body looks: Together's own, or one of those that gateways send."""
+
+REFUSAL_FORMS: tuple[RefusalForm, ...] = get_args(RefusalForm)
+
+UNAUTHORIZED = 401
+FORBIDDEN = 403
+
+INVALID_KEY = (
+    "Invalid API key provided. You can find your API key at "
+    "https://api.together.xyz/settings/api-keys."
+)
+MISSING_KEY = (
+    "Missing API key. You need to provide your API key in an Authorization header using "
+    "Bearer auth (i.e. Authorization: Bearer YOUR_KEY)"
+)
+
+
+class Exchange(Protocol):
+    """One request and what the server makes of it."""
+
+    request: ReceivedRequest
+
+    def usual(self) -> Reply:
+        """Return the answer or the refusal that the request's key deserves."""
+
+    def answer(self) -> Reply:
+        """Return the answer that a good key would get."""
+
+
+class Behaviour(Protocol):
+    """What the server does with one request."""
+
+    def plan(self, exchange: Exchange) -> Plan:
+        """Return the reply and how it is given."""
+
+
+@dataclass(frozen=True)
+class _Usual:
+    """Look at the key, then answer or refuse."""
+
+    pause: float = 0.0
+    pause_after: int = 0
+    cut_after: int | None = None
+    error: bytes | None = None
+    error_after: int = 0
+
+    def plan(self, exchange: Exchange) -> Plan:
+        reply = exchange.usual()
+        if self.error is not None and reply.frames is not None:
+            reply = replace(reply, frames=(*reply.frames[: self.error_after], self.error))
+        if self.cut_after is not None:
+            if reply.frames is not None:
+                reply = replace(reply, frames=reply.frames[: self.cut_after])
+            return Plan(reply, cut=True)
+        return Plan(reply, pause=self.pause, pause_after=self.pause_after)
+
+
+@dataclass(frozen=True)
+class _Accept:
+    def plan(self, exchange: Exchange) -> Plan:
+        return Plan(exchange.answer())
+
+
+@dataclass(frozen=True)
+class _Fixed:
+    reply: Reply | None
+
+    def plan(self, exchange: Exchange) -> Plan:  # noqa: ARG002 - the same for every request
+        return Plan(self.reply)
+
+
+@dataclass(frozen=True)
+class _Refuse:
+    """Together's refusal, which depends on whether a key was sent."""
+
+    status: int = UNAUTHORIZED
+    headers: tuple[tuple[str, str], ...] = ()
+    echo: bool = False
+
+    def plan(self, exchange: Exchange) -> Plan:
+        message = None
+        if self.echo:
+            message = f"Invalid API key provided: {sent_key(exchange.request)}."
+        reply = refusal(exchange.request, self.status, message)
+        return Plan(replace(reply, headers=self.headers))
+
+
+@dataclass(frozen=True)
+class _Redirect:
+    to: str
+    status: int
+
+    def plan(self, exchange: Exchange) -> Plan:
+        to = self.to.rstrip("/")
+        origin_only = to.count("/") == len(("", "")) and "://" in to
+        location = to + exchange.request.path if origin_only else self.to
+        return Plan(Reply(self.status, headers=(("Location", location),)))
+
+
+def usual() -> Behaviour:
+    """Look at the key, then answer or refuse: what the server does when told nothing."""
+    return _Usual()
+
+
+def accept() -> Behaviour:
+    """Answer as to a good key, whatever was sent."""
+    return _Accept()
+
+
+def refuse(
+    form: RefusalForm = "together", *, headers: Mapping[str, str] | None = None
+) -> Behaviour:
+    """Refuse with 401: ``missing_api_key`` when no key was sent, else ``invalid_api_key``.
+
+    Args:
+        form: another body than Together's: plain text, an HTML page, ``{"error": "text"}``
+            or ``{"message": "text"}``.
+        headers: more response headers, such as ``{"x-should-retry": "true"}``.
+    """
+    more = tuple((headers or {}).items())
+    text = "Unauthorized"
+    page = f"<html><head><title>401 {text}</title></head><body>{text}</body></html>"
+    if form == "together":
+        return _Refuse(headers=more)
+    if form == "text":
+        return _Fixed(Reply(UNAUTHORIZED, text.encode(), "text/plain", more))
+    if form == "html":
+        return _Fixed(Reply(UNAUTHORIZED, page.encode(), "text/html", more))
+    body = {"error": text} if form == "error_text" else {"message": text}
+    return _Fixed(json_reply(body, UNAUTHORIZED, headers))
+
+
+def echo_key() -> Behaviour:
+    """Refuse with 401 and a message that repeats the key received."""
+    return _Refuse(echo=True)
+
+
+def forbidden_key(status: int = FORBIDDEN) -> Behaviour:
+    """Refuse the key with another status than 401, as Together's codes allow: 403 or 400."""
+    return _Refuse(status)
+
+
+def forbidden_context() -> Behaviour:
+    """Answer Together's plain 403, which is about the context's length and not about the key."""
+    return error(FORBIDDEN, "Input validation error: the prompt exceeds the model's context length")
+
+
+def payment_required() -> Behaviour:
+    """Answer 402: the account's spending limit is reached."""
+    return error(402, "You have reached your spending limit", kind="credit_limit")
+
+
+def rate_limited(retry_after: float = 0.01) -> Behaviour:
+    """Answer 429 and ask to try again after so many seconds."""
+    headers = {"x-ratelimit-remaining": "0", "x-ratelimit-reset": str(retry_after)}
+    return error(
+        429,
+        "Rate limit exceeded",
+        kind="rate_limit",
+        headers=headers | {"Retry-After": str(retry_after)},
+    )
+
+
+def server_error(status: int = 500, retry_after: float = 0.01) -> Behaviour:
+    """Answer 5xx and ask to try again after so many seconds, or clients take their time."""
+    headers = {"Retry-After": str(retry_after)}
+    return error(status, "Internal server error", kind="server_error", headers=headers)
+
+
+def error(
+    status: int,
+    message: str,
+    *,
+    kind: str = "invalid_request_error",
+    code: str | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> Behaviour:
+    """Answer an error in Together's format."""
+    return _Fixed(json_reply(_error_body(message, code, kind), status, headers))
+
+
+def slow(seconds: float, *, after: int = 0) -> Behaviour:
+    """Do the usual, but wait first: before the status line, or after so many frames of a stream.
+
+    ``server.release()`` ends the wait early; ``server.close()`` ends it without an answer.
+    """
+    return _Usual(pause=seconds, pause_after=after)
+
+
+def cut_stream(after: int = 2) -> Behaviour:
+    """Close the connection after so many frames of a stream, or in the middle of a whole body."""
+    return _Usual(cut_after=after)
+
+
+def error_frame(
+    after: int = 2, code: str | None = "invalid_api_key", message: str = INVALID_KEY
+) -> Behaviour:
+    """End a stream after so many frames with an error in Together's format; 200 stays."""
+    return _Usual(error=frame_of(_error_body(message, code)), error_after=after)
+
+
+def redirect(to: str, status: int = 307) -> Behaviour:
+    """Redirect to a URL; one without a path is completed with the request's own."""
+    return _Redirect(to, status)
+
+
+def drop_connection() -> Behaviour:
+    """Close the connection without an answer."""
+    return _Fixed(None)
+
+
+def custom(
+    status: int,
+    body: object = b"",
+    headers: Mapping[str, str] | None = None,
+    *,
+    content_type: str | None = None,
+) -> Behaviour:
+    """Answer anything.
+
+    Args:
+        status: HTTP status.
+        body: bytes (``application/octet-stream``), text (``text/plain``), or else a value that
+            is sent as JSON.
+        headers: more response headers.
+        content_type: another content type than the body's own.
+    """
+    if isinstance(body, bytes):
+        reply = Reply(status, body, "application/octet-stream")
+    elif isinstance(body, str):
+        reply = Reply(status, body.encode(), "text/plain")
+    else:
+        reply = json_reply(body, status)
+    more = tuple((headers or {}).items())
+    return _Fixed(replace(reply, headers=more, content_type=content_type or reply.content_type))
+
+
+def refusal(
+    request: ReceivedRequest, status: int = UNAUTHORIZED, message: str | None = None
+) -> Reply:
+    """Return Together's refusal of a request's key, or of its lack."""
+    if sent_key(request):
+        return json_reply(_error_body(message or INVALID_KEY, "invalid_api_key"), status)
+    return json_reply(_error_body(message or MISSING_KEY, "missing_api_key"), status)
+
+
+def sent_key(request: ReceivedRequest) -> str:
+    """Return what was sent as key, however odd; ``""`` for nothing."""
+    return (request.authorization or "").removeprefix("Bearer").strip()
+
+
+def _error_body(
+    message: str, code: str | None, kind: str = "invalid_request_error"
+) -> dict[str, object]:
+    return {"error": {"message": message, "type": kind, "param": None, "code": code}}

@@ -1,0 +1,275 @@
+"""A scriptable Together server on loopback, for tests and demonstrations.
+
+``python -m together_otel.testing.server --port 0`` prints its URL as the first line and
+serves until its standard input ends or SIGTERM comes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import signal
+import sys
+import threading
+from collections import deque
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from together_otel.testing import answers, behaviours
+from together_otel.testing.exchange import (
+    Plan,
+    ReceivedRequest,
+    Reply,
+    fields_in,
+    json_reply,
+    key_in,
+)
+from together_otel.testing.wire import Listener
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
+    from types import TracebackType
+
+    from together_otel.testing.behaviours import Behaviour
+
+_CONTROL = "/_control/"
+_FIRST_WITHOUT_V1 = 3
+_BAD_REQUEST = 400
+
+
+class TogetherServer:
+    """Together's API on 127.0.0.1, as far as its SDK needs it.
+
+    A context manager, or ``start()`` and ``close()``. Without a script it answers every
+    request whose key it accepts, deterministically, and refuses the others as Together does.
+    Another process can POST ``{"key": …}`` to ``/_control/accept``, ``/_control/revoke`` or,
+    with ``"after": n``, ``/_control/revoke_after``.
+
+    Args:
+        keys: the keys that are accepted; none means any well-formed one.
+        port: 0 takes a free one.
+    """
+
+    def __init__(self, *, keys: Collection[str] = (), port: int = 0) -> None:
+        self.requests: list[ReceivedRequest] = []
+        """Every request so far, in order of arrival."""
+        self._port = port
+        self._keys = set(keys)
+        self._left: dict[str, int] = {}
+        self._script: deque[Behaviour] = deque()
+        self._standing = behaviours.usual()
+        # Guards all of the above and wakes those who wait for a request, a release or the end.
+        self._changed = threading.Condition(threading.RLock())
+        self._count = 0
+        self._released = 0
+        self._closing = False
+        self._listener: Listener | None = None
+        self._thread: threading.Thread | None = None
+
+    # ── life ─────────────────────────────────────────────────────────────────────────
+
+    def start(self) -> TogetherServer:
+        """Bind and serve from a thread of its own; return itself.
+
+        Raises:
+            OSError: when the port is taken.
+            RuntimeError: when it is running.
+        """
+        if self._listener is not None:
+            raise RuntimeError("the server is running")
+        self._closing = False
+        self._listener = Listener(self._port, self)
+        self._thread = threading.Thread(
+            target=self._listener.serve_forever,
+            # A poll's length is how long close() takes.
+            kwargs={"poll_interval": 0.01},
+            name="together-server",
+            daemon=True,
+        )
+        self._thread.start()
+        return self
+
+    def close(self) -> None:
+        """Stop, close every connection and join every thread; twice is once."""
+        listener, thread = self._listener, self._thread
+        if listener is None or thread is None:
+            return
+        with self._changed:
+            self._closing = True
+            self._changed.notify_all()
+        listener.shutdown()
+        thread.join()
+        listener.hang_up()
+        self._listener = self._thread = None
+
+    def __enter__(self) -> TogetherServer:
+        return self.start()
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    @property
+    def url(self) -> str:
+        """The base URL for SDK 3.x, whose paths carry ``/v1``.
+
+        Raises:
+            RuntimeError: before ``start()`` and after ``close()``.
+        """
+        if self._listener is None:
+            raise RuntimeError("the server is not running")
+        return f"http://127.0.0.1:{self._listener.server_port}"
+
+    @property
+    def base_url(self) -> str:
+        """The base URL for SDK 1.x and 2.x, which ends in ``/v1``."""
+        return self.url + "/v1"
+
+    def base_url_for(self, version: str) -> str:
+        """Return the base URL for a version of the SDK, such as ``"3.1.1"``."""
+        return self.url if int(version.split(".")[0]) >= _FIRST_WITHOUT_V1 else self.base_url
+
+    # ── what it does ─────────────────────────────────────────────────────────────────
+
+    def accept(self, key: str) -> None:
+        """Accept a key from now on, also one that was revoked."""
+        with self._changed:
+            self._left.pop(key, None)
+            if self._keys:
+                self._keys.add(key)
+
+    def revoke(self, key: str) -> None:
+        """Refuse a key from now on."""
+        self.revoke_after(key, 0)
+
+    def revoke_after(self, key: str, n: int) -> None:
+        """Refuse a key once it was accepted ``n`` times from now."""
+        with self._changed:
+            self._left[key] = n
+
+    def script(self, *queue: Behaviour) -> None:
+        """Queue behaviours; each is used up by one request, before the standing one."""
+        with self._changed:
+            self._script.extend(queue)
+
+    def always(self, behaviour: Behaviour | None) -> None:
+        """Do this with every request that the script leaves; ``None``: the usual."""
+        with self._changed:
+            self._standing = behaviour or behaviours.usual()
+
+    def release(self) -> None:
+        """End the wait of every request received so far that ``slow`` holds."""
+        with self._changed:
+            self._released = self._count
+            self._changed.notify_all()
+
+    def wait_for(self, n: int, timeout: float = 5.0) -> list[ReceivedRequest]:
+        """Wait until ``n`` requests have arrived and return them all.
+
+        Raises:
+            TimeoutError: when fewer came within so many seconds.
+        """
+        with self._changed:
+            if not self._changed.wait_for(lambda: len(self.requests) >= n, timeout):
+                raise TimeoutError(f"{len(self.requests)} of {n} requests after {timeout} s")
+            return list(self.requests)
+
+    # ── the desk behind the wire ─────────────────────────────────────────────────────
+
+    def take(
+        self, method: str, path: str, headers: dict[str, str], body: bytes
+    ) -> tuple[ReceivedRequest | None, Plan]:
+        """Register a request and decide what it gets."""
+        fields = fields_in(headers.get("content-type", ""), body)
+        if path.startswith(_CONTROL):
+            return None, Plan(self._control(path.removeprefix(_CONTROL), fields))
+        model = fields.get("model")
+        authorization = headers.get("authorization")
+        retry = headers.get("x-stainless-retry-count", "")
+        with self._changed:
+            self._count += 1
+            request = ReceivedRequest(
+                number=self._count,
+                method=method,
+                path=path,
+                model=model if isinstance(model, str) else None,
+                authorized=self._is_good(key_in(authorization)),
+                retry=int(retry) if retry.isdecimal() else 0,
+                authorization=authorization,
+                headers=headers,
+                fields=fields,
+            )
+            self.requests.append(request)
+            self._changed.notify_all()
+            behaviour = self._script.popleft() if self._script else self._standing
+            return request, behaviour.plan(_Exchange(request, self))
+
+    def hold(self, request: ReceivedRequest, seconds: float) -> bool:
+        """Wait for a release, the end or so many seconds; return whether to go on."""
+        with self._changed:
+            self._changed.wait_for(
+                lambda: self._closing or request.number <= self._released, seconds
+            )
+            return not self._closing
+
+    def admit(self, key: str | None) -> bool:
+        """Tell whether a key is good, and count that it was used."""
+        good = self._is_good(key)
+        if good and key in self._left:
+            self._left[key] -= 1
+        return good
+
+    def _is_good(self, key: str | None) -> bool:
+        if key is None or self._left.get(key) == 0:
+            return False
+        return not self._keys or key in self._keys
+
+    def _control(self, order: str, fields: Mapping[str, object]) -> Reply:
+        match order, fields:
+            case "accept", {"key": str(key)}:
+                self.accept(key)
+            case "revoke", {"key": str(key)}:
+                self.revoke(key)
+            case "revoke_after", {"key": str(key), "after": int(after)}:
+                self.revoke_after(key, after)
+            case _:
+                return json_reply({"error": "no such order"}, _BAD_REQUEST)
+        return json_reply({})
+
+
+@dataclass(frozen=True)
+class _Exchange:
+    request: ReceivedRequest
+    server: TogetherServer
+
+    def usual(self) -> Reply:
+        if self.server.admit(self.request.key):
+            return self.answer()
+        return behaviours.refusal(self.request)
+
+    def answer(self) -> Reply:
+        return answers.answer(self.request)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Serve until standard input ends or SIGTERM comes."""
+    parser = argparse.ArgumentParser(description="A stand-in for Together's API on loopback.")
+    parser.add_argument("--port", type=int, default=0, help="0 (the default) takes a free one")
+    parser.add_argument("--key-file", type=Path, help="keys to accept, one a line; default: any")
+    options = parser.parse_args(arguments)
+    keys = options.key_file.read_text().split() if options.key_file else ()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    with TogetherServer(keys=keys, port=options.port) as server:
+        sys.stdout.write(server.url + "\n")
+        sys.stdout.flush()
+        with contextlib.suppress(KeyboardInterrupt):
+            sys.stdin.read()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,178 @@
+"""The HTTP side of the server: sockets, threads, and bytes as they go out."""
+
+from __future__ import annotations
+
+import socket
+import sys
+import threading
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from together_otel.testing.exchange import Plan, ReceivedRequest, Reply
+
+
+class Desk(Protocol):
+    """Who decides what a request gets."""
+
+    def take(
+        self, method: str, path: str, headers: dict[str, str], body: bytes
+    ) -> tuple[ReceivedRequest | None, Plan]:
+        """Register a request and return how to answer it; an order to the server is none."""
+
+    def hold(self, request: ReceivedRequest, seconds: float) -> bool:
+        """Wait; return whether there is still a point in answering."""
+
+
+class Listener(ThreadingHTTPServer):
+    """Accepts connections on loopback, and at the end closes every one and joins its thread."""
+
+    request_queue_size = 128
+
+    def __init__(self, port: int, desk: Desk) -> None:
+        self.desk = desk
+        self._open: set[socket.socket] = set()
+        self._threads: list[threading.Thread] = []
+        self._lock = threading.Lock()
+        super().__init__(("127.0.0.1", port), _Connection)
+
+    def server_bind(self) -> None:
+        """Bind without the look-up of the host's name, which can take seconds."""
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self.socket.bind(self.server_address)
+        self.server_address = self.socket.getsockname()
+        self.server_name, self.server_port = self.server_address[:2]
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Start a thread for a connection and remember both."""
+        # Daemons, so that a forgotten close() does not keep a process alive. The base class
+        # would not join those.
+        thread = threading.Thread(
+            target=self.process_request_thread,
+            args=(request, client_address),
+            name="together-server-connection",
+            daemon=True,
+        )
+        with self._lock:
+            self._threads = [known for known in self._threads if known.is_alive()]
+            self._threads.append(thread)
+            self._open.add(request)
+            thread.start()
+
+    def shutdown_request(self, request: Any) -> None:
+        """Forget a connection, then close it."""
+        with self._lock:
+            self._open.discard(request)
+        super().shutdown_request(request)
+
+    def hang_up(self) -> None:
+        """Close every connection, idle ones too, and join their threads."""
+        with self._lock:
+            # In the lock: a socket that its thread closes meanwhile could be another one's.
+            for connection in self._open:
+                _shut(connection)
+            threads = self._threads
+        for thread in threads:
+            thread.join()
+        self.server_close()
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing of clients that went away; faults of this server are still printed."""
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)
+
+
+class _Connection(BaseHTTPRequestHandler):
+    """Answers the requests of one connection, one after the other."""
+
+    protocol_version = "HTTP/1.1"
+    wbufsize = -1  # buffered: a status line, headers and body leave in one packet
+    disable_nagle_algorithm = True
+    server: Listener
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base's name
+        """Keep quiet: the server's list of requests tells."""
+
+    def answer(self) -> None:
+        """Read a request to its end, whatever will be answered, and carry out the plan."""
+        desk = self.server.desk
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        if "transfer-encoding" in headers:
+            self.close_connection = True
+            self.send_error(HTTPStatus.LENGTH_REQUIRED)
+            return
+        body = self.rfile.read(int(headers.get("content-length", 0)))
+        request, plan = desk.take(self.command, self.path, headers, body)
+        before = plan.pause and not plan.pause_after
+        if request and before and not desk.hold(request, plan.pause):
+            self.close_connection = True
+        elif plan.reply is None:
+            self.close_connection = True
+        else:
+            self._head(plan.reply, request)
+            if plan.reply.frames is None:
+                self._whole(plan.reply.body, cut=plan.cut)
+            else:
+                self._stream(plan.reply.frames, plan, request)
+
+    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = do_HEAD = answer  # noqa: N815 - http.server finds them by these names
+
+    def _head(self, reply: Reply, request: ReceivedRequest | None) -> None:
+        self.send_response(reply.status)
+        self.send_header("Content-Type", reply.content_type)
+        if reply.frames is None:
+            self.send_header("Content-Length", str(len(reply.body)))
+        else:
+            self.send_header("Transfer-Encoding", "chunked")
+        given = {name.lower() for name, _ in reply.headers}
+        for name, value in _house_headers(request):
+            if name not in given:
+                self.send_header(name, value)
+        for name, value in reply.headers:
+            self.send_header(name, value)
+        self.end_headers()
+
+    def _whole(self, body: bytes, *, cut: bool) -> None:
+        if cut:
+            self.close_connection = True
+            body = body[: len(body) // 2]
+        if self.command != "HEAD":
+            self.wfile.write(body)
+
+    def _stream(
+        self, frames: tuple[bytes, ...], plan: Plan, request: ReceivedRequest | None
+    ) -> None:
+        for sent, frame in enumerate(frames):
+            if request and plan.pause and sent == plan.pause_after > 0:
+                self.wfile.flush()
+                if not self.server.desk.hold(request, plan.pause):
+                    self.close_connection = True
+                    return
+            self.wfile.write(b"%x\r\n%b\r\n" % (len(frame), frame))
+            self.wfile.flush()
+        if plan.cut:
+            self.close_connection = True
+        else:
+            self.wfile.write(b"0\r\n\r\n")
+
+
+def _house_headers(request: ReceivedRequest | None) -> list[tuple[str, str]]:
+    if request is None:
+        return []
+    number = request.number
+    return [
+        ("x-request-id", f"req-{number}"),
+        ("x-together-traceid", f"{number:032x}"),
+        ("cf-ray", f"{number:016x}-LOC"),
+        ("x-ratelimit-limit", "600"),
+        ("x-ratelimit-remaining", "599"),
+        ("x-ratelimit-reset", "0.1"),
+    ]
+
+
+def _shut(connection: socket.socket) -> None:
+    try:
+        connection.shutdown(socket.SHUT_RDWR)
+    except OSError:
+        return  # the client was faster

@@ -1,0 +1,27 @@
+"""What a key looks like, why it failed, and how not to tell it. Pure: standard library only."""
+
+from together_otel.keys.diagnosis import Diagnosis, Refusal, diagnose
+from together_otel.keys.formats import can_be_sent
+from together_otel.keys.history import KeyHistory
+from together_otel.keys.inspection import KeyReport, identity_of, inspect_key
+from together_otel.keys.redaction import (
+    RedactedException,
+    public_name,
+    redact,
+    redact_exception,
+)
+
+__all__ = [
+    "Diagnosis",
+    "KeyHistory",
+    "KeyReport",
+    "RedactedException",
+    "Refusal",
+    "can_be_sent",
+    "diagnose",
+    "identity_of",
+    "inspect_key",
+    "public_name",
+    "redact",
+    "redact_exception",
+]

@@ -47,21 +47,21 @@ def answer(request: ReceivedRequest) -> Reply:
 
 
 def _lookup(segments: list[str]) -> Reply:
+    found: object = {}
     match segments:
         case ["models"]:
-            return json_reply([_MODEL])
+            found = [_MODEL]
         case ["projects", project, "models"]:
-            return json_reply({"data": [_CUSTOM_MODEL | {"projectId": project}]})
+            found = {"data": [_CUSTOM_MODEL | {"projectId": project}]}
         case ["supported-models"]:
-            return json_reply({"data": []})
+            found = {"data": []}
         case ["whoami"]:
-            return json_reply(_WHOAMI)
+            found = _WHOAMI
         case ["files"]:
-            return json_reply({"object": "list", "data": [_file("file-1")]})
+            found = {"object": "list", "data": [_FILE]}
         case ["files", identifier]:
-            return json_reply(_file(identifier))
-        case _:
-            return json_reply({})
+            found = _FILE | {"id": identifier}
+    return json_reply(found)
 
 
 def _chat(request: ReceivedRequest) -> Reply:
@@ -232,11 +232,8 @@ def _usage(prompt: str, reply: str = REPLY) -> dict[str, int]:
     return {"prompt_tokens": asked, "completion_tokens": said, "total_tokens": asked + said}
 
 
-def _file(identifier: str) -> dict[str, Any]:
-    return _FILE | {"id": identifier}
-
-
 _FILE = {
+    "id": "file-1",
     "object": "file",
     "bytes": 12,
     "created_at": CREATED,

@@ -38,7 +38,9 @@ MISSING_KEY = (
 class Exchange(Protocol):
     """One request and what the server makes of it."""
 
-    request: ReceivedRequest
+    @property
+    def request(self) -> ReceivedRequest:
+        """The request as it arrived."""
 
     def usual(self) -> Reply:
         """Return the answer or the refusal that the request's key deserves."""

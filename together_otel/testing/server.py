@@ -103,7 +103,7 @@ class TogetherServer:
         listener.hang_up()
         self._listener = self._thread = None
 
-    def __enter__(self) -> TogetherServer:
+    def __enter__(self) -> TogetherServer:  # noqa: PYI034 - Self needs 3.11 or another package
         return self.start()
 
     def __exit__(
@@ -132,7 +132,7 @@ class TogetherServer:
 
     def base_url_for(self, version: str) -> str:
         """Return the base URL for a version of the SDK, such as ``"3.1.1"``."""
-        return self.url if int(version.split(".")[0]) >= _FIRST_WITHOUT_V1 else self.base_url
+        return self.url if int(version.partition(".")[0]) >= _FIRST_WITHOUT_V1 else self.base_url
 
     # ── what it does ─────────────────────────────────────────────────────────────────
 

@@ -41,8 +41,7 @@ class Listener(ThreadingHTTPServer):
         """Bind without the look-up of the host's name, which can take seconds."""
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self.socket.bind(self.server_address)
-        self.server_address = self.socket.getsockname()
-        self.server_name, self.server_port = self.server_address[:2]
+        self.server_name, self.server_port = self.server_address = self.socket.getsockname()
 
     def process_request(self, request: Any, client_address: Any) -> None:
         """Start a thread for a connection and remember both."""
@@ -104,32 +103,33 @@ class _Connection(BaseHTTPRequestHandler):
             return
         body = self.rfile.read(int(headers.get("content-length", 0)))
         request, plan = desk.take(self.command, self.path, headers, body)
-        before = plan.pause and not plan.pause_after
-        if request and before and not desk.hold(request, plan.pause):
+        if plan.reply is None or not self._wanted(plan, request, sent=0):
             self.close_connection = True
-        elif plan.reply is None:
-            self.close_connection = True
+            return
+        self._head(plan.reply, request)
+        if plan.reply.frames is None:
+            self._whole(plan.reply.body, cut=plan.cut)
         else:
-            self._head(plan.reply, request)
-            if plan.reply.frames is None:
-                self._whole(plan.reply.body, cut=plan.cut)
-            else:
-                self._stream(plan.reply.frames, plan, request)
+            self._stream(plan.reply.frames, plan, request)
+
+    def _wanted(self, plan: Plan, request: ReceivedRequest | None, *, sent: int) -> bool:
+        """Wait if the plan says so at this point; return whether to go on."""
+        if request is None or not plan.pause or sent != plan.pause_after:
+            return True
+        self.wfile.flush()
+        return self.server.desk.hold(request, plan.pause)
 
     do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = do_HEAD = answer  # noqa: N815 - http.server finds them by these names
 
     def _head(self, reply: Reply, request: ReceivedRequest | None) -> None:
         self.send_response(reply.status)
-        self.send_header("Content-Type", reply.content_type)
         if reply.frames is None:
             self.send_header("Content-Length", str(len(reply.body)))
         else:
             self.send_header("Transfer-Encoding", "chunked")
-        given = {name.lower() for name, _ in reply.headers}
-        for name, value in _house_headers(request):
-            if name not in given:
-                self.send_header(name, value)
-        for name, value in reply.headers:
+        headers = {"content-type": reply.content_type, **_house_headers(request)}
+        headers |= {name.lower(): value for name, value in reply.headers}
+        for name, value in headers.items():
             self.send_header(name, value)
         self.end_headers()
 
@@ -144,11 +144,9 @@ class _Connection(BaseHTTPRequestHandler):
         self, frames: tuple[bytes, ...], plan: Plan, request: ReceivedRequest | None
     ) -> None:
         for sent, frame in enumerate(frames):
-            if request and plan.pause and sent == plan.pause_after > 0:
-                self.wfile.flush()
-                if not self.server.desk.hold(request, plan.pause):
-                    self.close_connection = True
-                    return
+            if sent and not self._wanted(plan, request, sent=sent):
+                self.close_connection = True
+                return
             self.wfile.write(b"%x\r\n%b\r\n" % (len(frame), frame))
             self.wfile.flush()
         if plan.cut:
@@ -157,18 +155,18 @@ class _Connection(BaseHTTPRequestHandler):
             self.wfile.write(b"0\r\n\r\n")
 
 
-def _house_headers(request: ReceivedRequest | None) -> list[tuple[str, str]]:
+def _house_headers(request: ReceivedRequest | None) -> dict[str, str]:
     if request is None:
-        return []
+        return {}
     number = request.number
-    return [
-        ("x-request-id", f"req-{number}"),
-        ("x-together-traceid", f"{number:032x}"),
-        ("cf-ray", f"{number:016x}-LOC"),
-        ("x-ratelimit-limit", "600"),
-        ("x-ratelimit-remaining", "599"),
-        ("x-ratelimit-reset", "0.1"),
-    ]
+    return {
+        "x-request-id": f"req-{number}",
+        "x-together-traceid": f"{number:032x}",
+        "cf-ray": f"{number:016x}-LOC",
+        "x-ratelimit-limit": "600",
+        "x-ratelimit-remaining": "599",
+        "x-ratelimit-reset": "0.1",
+    }
 
 
 def _shut(connection: socket.socket) -> None:

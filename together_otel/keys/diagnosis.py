@@ -1,0 +1,228 @@
+"""A report and what happened → the cause, and what to do about it in one sentence."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Literal
+
+from together_otel.keys.formats import is_together_host
+from together_otel.names import KEY_VARIABLE, KEYS_PAGE, Cause, Problem
+
+if TYPE_CHECKING:
+    from together_otel.keys.inspection import KeyReport
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """What happened, without the key.
+
+    Attributes:
+        kind: the constructor refused, the key did not fit into a header, or a server said no.
+        sent: what the Authorization header really carried, against the client's key.
+        override: the option that replaced the header, where known.
+        host_asked: host that the request was made to.
+        host_refused: host that refused it.
+        together_error: whether the answer was in Together's error format.
+        accepted_before: Unix time at which this key was last accepted in this process.
+    """
+
+    kind: Literal["constructor", "unsendable", "refused"]
+    sent: Literal["key", "other", "nothing"] = "key"
+    override: str | None = None
+    host_asked: str | None = None
+    host_refused: str | None = None
+    together_error: bool = True
+    accepted_before: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnosis:
+    """Why it failed, and one sentence on what to do."""
+
+    cause: Cause
+    remedy: str
+
+
+_FAULTS: dict[Problem, tuple[str, str]] = {
+    "unexpanded_reference": (
+        "holds a reference that nothing expanded",
+        "let the shell, compose file or template that sets it fill in the value",
+    ),
+    "newline": ("ends in or contains a newline", "strip it where the secret is mounted"),
+    "assignment": ("holds a whole NAME=value line", "keep only what follows the equals sign"),
+    "bearer_prefix": ("starts with the word Bearer", "leave it out, the SDK adds it"),
+    "quoted": ("is wrapped in quotes", "remove them where it is set"),
+    "doubled": ("holds the key twice", "paste it once"),
+    "control_character": ("contains a control character", "copy the key again"),
+    "invisible_character": (
+        "contains an invisible character",
+        "copy the key again as plain text, without a byte-order mark",
+    ),
+    "surrounding_whitespace": ("has spaces around it", "strip them where it is set"),
+    "inner_whitespace": ("has white space inside", "copy the key again in one piece"),
+    "non_ascii": ("contains a character that is not ASCII", "copy the key again as plain text"),
+    "case_changed": ("has letters of the wrong case", "copy the key again as it is displayed"),
+    "too_short": ("is too short for a Together key", "copy the whole key"),
+    "too_long": ("is too long for a Together key", "copy the key again, alone"),
+}
+"""The most telling problem first: it is the one that the remedy names."""
+
+
+def diagnose(report: KeyReport, refusal: Refusal) -> Diagnosis:
+    """Return the first cause of the contract that fits, with its remedy.
+
+    Args:
+        report: the key that was sent, or should have been.
+        refusal: what happened to it.
+    """
+    return (
+        _of_the_way(report, refusal)
+        or _of_the_key(report, refusal)
+        or _of_the_server(report, refusal)
+    )
+
+
+def _of_the_way(report: KeyReport, refusal: Refusal) -> Diagnosis | None:
+    asked, refused = refusal.host_asked, refusal.host_refused
+    if asked is not None and refused is not None and asked != refused:
+        return Diagnosis(
+            "redirected",
+            f"The request to {asked} was redirected to {refused}, and the key is never sent on to"
+            f" another host: point base_url or TOGETHER_BASE_URL at the final host.",
+        )
+    if refusal.sent == "key":
+        return None
+    where = {
+        None: "default_headers, extra_headers, TOGETHER_CUSTOM_HEADERS and the HTTP client's auth",
+        "http_client": "the auth of the HTTP client that was passed as http_client",
+    }.get(refusal.override, refusal.override)
+    if refusal.sent == "nothing":
+        what = "The Authorization header was removed before the request was sent"
+    else:
+        what = f"The Authorization header that was sent is not the key of {_name(report)}"
+        if report.source == "header":
+            what = "The Authorization header that was sent is not the client's key"
+    verb = "check" if refusal.override is None else "take Authorization out of"
+    return Diagnosis("overridden", f"{what}: {verb} {where}.")
+
+
+def _of_the_key(report: KeyReport, refusal: Refusal) -> Diagnosis | None:
+    name = _name(report)
+    no_key = report.presence != "present" or report.format == "placeholder"
+    if no_key and report.lookalike is not None:
+        state = {"missing": "is not set", "empty": "is empty"}.get(
+            report.presence, "is a placeholder"
+        )
+        return Diagnosis(
+            "wrong_variable",
+            f"{report.lookalike} holds a key of Together's shape, but {name} {state}:"
+            f" rename it to {KEY_VARIABLE}, which is what the SDK reads.",
+        )
+    if report.shadows_good_key and (no_key or report.format in ("damaged", "other_provider")):
+        return Diagnosis(
+            "not_passed",
+            f"{_Name(report)} {_state(report)} and hides the good key in {KEY_VARIABLE}:"
+            f" drop the argument, or pass it os.environ['{KEY_VARIABLE}'].",
+        )
+    if report.presence == "missing":
+        return Diagnosis(
+            "missing",
+            f"No key was found: set {KEY_VARIABLE} to a key from {KEYS_PAGE}, or pass api_key"
+            f" to the client.",
+        )
+    if report.presence == "empty":
+        what = "is empty" if report.length == 0 else "holds only white space"
+        return Diagnosis(
+            "empty",
+            f"{_Name(report)} {what}: {_set(report)} a key from {KEYS_PAGE}.",
+        )
+    if report.format == "other_provider":
+        return Diagnosis(
+            "wrong_provider",
+            f"{_Name(report)} is a key of {report.provider}: {_set(report)} a Together key"
+            f" from {KEYS_PAGE}.",
+        )
+    if report.format in ("damaged", "placeholder") or refusal.kind == "unsendable":
+        return Diagnosis("malformed", f"{_Name(report)} {_fault(report)}.")
+    return None
+
+
+def _of_the_server(report: KeyReport, refusal: Refusal) -> Diagnosis:
+    if refusal.accepted_before is not None:
+        since = datetime.fromtimestamp(refusal.accepted_before, timezone.utc)
+        return Diagnosis(
+            "revoked",
+            f"{_Name(report)} was accepted until {since:%Y-%m-%dT%H:%M:%SZ} and is refused now, so"
+            f" it was revoked or has expired: make a new key at {KEYS_PAGE} and replace it.",
+        )
+    if not refusal.together_error and not is_together_host(refusal.host_refused):
+        host = refusal.host_refused or "the server"
+        return Diagnosis(
+            "wrong_endpoint",
+            f"The refusal came from {host}, which is not Together: check base_url and"
+            f" TOGETHER_BASE_URL, and any proxy on the way.",
+        )
+    if report.well_formed or report.format == "unrecognized":
+        return Diagnosis(
+            "rejected",
+            f"{_Name(report)} {_looks(report)} but Together refuses it and never accepted it in"
+            f" this process: compare it with {KEYS_PAGE}; it may be mistyped, another account's,"
+            f" or have expired.",
+        )
+    return Diagnosis(
+        "unknown",
+        f"Together refused {name_of_source(report)} for no reason that shows here: check it"
+        f" at {KEYS_PAGE}.",
+    )
+
+
+def name_of_source(report: KeyReport) -> str:
+    """Return what to call a key by the place it came from, inside a sentence."""
+    return {
+        "argument": "the api_key argument",
+        "environment": KEY_VARIABLE,
+        "colab": f"the Colab secret {KEY_VARIABLE}",
+        "header": "the Authorization header",
+        "none": KEY_VARIABLE,
+    }[report.source]
+
+
+_name = name_of_source
+
+
+def _Name(report: KeyReport) -> str:  # noqa: N802 - the same at a sentence's start
+    name = name_of_source(report)
+    return name[0].upper() + name[1:]
+
+
+def _set(report: KeyReport) -> str:
+    return "pass" if report.source == "argument" else "set it to"
+
+
+def _looks(report: KeyReport) -> str:
+    return "is well formed" if report.well_formed else "has an unknown shape"
+
+
+def _state(report: KeyReport) -> str:
+    if report.presence == "empty":
+        return "is empty"
+    if report.format == "placeholder" and "unexpanded_reference" not in report.problems:
+        return "is a placeholder"
+    if report.format == "other_provider":
+        return f"is a key of {report.provider}"
+    return _found(report)[0]
+
+
+def _fault(report: KeyReport) -> str:
+    what, cure = _found(report)
+    return f"{what}: {cure}"
+
+
+def _found(report: KeyReport) -> tuple[str, str]:
+    for problem, found in _FAULTS.items():
+        if problem in report.problems:
+            return found
+    if report.format == "placeholder":
+        return "is a placeholder", f"put a key from {KEYS_PAGE} in its place"
+    return "cannot be sent in an HTTP header", "copy the key again as plain text"

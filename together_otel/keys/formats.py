@@ -1,0 +1,154 @@
+"""What keys look like: Together's, other providers', and what is no key at all.
+
+Shapes are facts about made keys, not a promise of Together's: an unknown shape (an OAuth
+token, a JWT) may be right.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from together_otel.names import KEY_VARIABLE, Format
+
+PUBLIC_PREFIX: Final = "tgp_v1_"
+"""The part of a key that says nothing: all that may ever be shown."""
+
+V1_LENGTH: Final = len(PUBLIC_PREFIX) + 43
+LEGACY_LENGTH: Final = 64
+
+_V1: Final = re.compile(r"tgp_v1_[A-Za-z0-9_-]{43}")
+_LEGACY: Final = re.compile(r"[0-9a-f]{64}")
+_SENDABLE: Final = re.compile(r"[!-~](?:[ -~]*[!-~])?")
+
+# The longer prefix first: sk-ant- is not OpenAI's sk-.
+_PROVIDERS: Final = (
+    ("sk-ant-", "Anthropic"),
+    ("sk-or-", "OpenRouter"),
+    ("sk-proj-", "OpenAI"),
+    ("sk-", "OpenAI"),
+    ("gsk_", "Groq"),
+    ("hf_", "Hugging Face"),
+    ("AIza", "Google"),
+    ("r8_", "Replicate"),
+    ("xai-", "xAI"),
+    ("pplx-", "Perplexity"),
+    ("nvapi-", "NVIDIA"),
+    ("fw_", "Fireworks"),
+    ("csk-", "Cerebras"),
+    ("AKIA", "AWS"),
+    ("github_pat_", "GitHub"),
+    ("ghp_", "GitHub"),
+    ("lsv2_", "LangSmith"),
+    ("pk-lf-", "Langfuse"),
+)
+PROVIDER_PREFIXES: Final = tuple(prefix for prefix, _ in _PROVIDERS)
+_SHORTEST_FOREIGN_KEY: Final = 12
+
+_PLACEHOLDERS: Final = re.compile(
+    r"""
+      (?:<[^<>]*>|\[[^\[\]]*\]|\{[^{}]*\})              # <your key>, [key], {key}
+    | (?:insert|enter|put|paste|add|replace|set|use)?[-_ ]*
+      (?:your|my|the|a|some|example|sample|dummy|fake|test|demo)[-_ ]*
+      (?:together(?:[-_ .]*ai)?)?[-_ ]*(?:api)?[-_ ]*(?:key|token|secret)?
+      (?:[-_ ]*(?:here|goes[-_ ]here|value|123|1234))?
+    | together(?:[-_ ]*ai)?[-_ ]*(?:api)?[-_ ]*(?:key|token|secret)
+    | api[-_ ]*key(?:[-_ ]*here)?
+    | (?:x{3,}|\*{3,}|\.{3,}|0+|1+|-+|…+)
+    | (?:tgp_v1_|sk-)(?:x{3,}|\*{3,}|\.{3,}|…+|<.*>|your.*)
+    | change[-_ ]?me | replace[-_ ]?me | todo | tbd | fixme | n/?a | none | null | nil
+    | undefined | unset | empty | false | true | placeholder | redacted | secret | password
+    | key | token | foo | bar | foobar | string | abc(?:123)? | 123456*7*8*9*0*
+    """,
+    re.VERBOSE | re.IGNORECASE,
+)
+_REFERENCE: Final = re.compile(
+    r"\$\{[^}]*\}|\$\([^)]*\)|\$[A-Za-z_][A-Za-z0-9_]*|\{\{.*\}\}|%[A-Za-z_][A-Za-z0-9_]*%"
+)
+
+TOGETHER_DOMAINS: Final = ("together.ai", "together.xyz")
+
+LOOKALIKES: Final = (
+    "TOGETHERAI_API_KEY",
+    "TOGETHER_AI_API_KEY",
+    "TOGETHER_AI_TOKEN",
+    "TOGETHER_AI_KEY",
+    "TOGETHER_TOKEN",
+    "TOGETHER_KEY",
+    "TOGETHER_SECRET",
+    "TOGETHERAI_KEY",
+    "NEXT_PUBLIC_TOGETHER_AI_API_KEY",
+    "OPENAI_API_KEY",
+)
+"""Variables that other programs read for a key of Together's, most telling first."""
+
+_TYPO_DISTANCE: Final = 2
+
+
+def shape_of(text: str) -> Format | None:
+    """Return ``tgp_v1`` or ``legacy_hex`` when ``text`` is exactly of that shape."""
+    if _V1.fullmatch(text):
+        return "tgp_v1"
+    # Forty zeros are what the SDK's own command line sends when logged out; sixty-four of
+    # one digit are nobody's key either.
+    if _LEGACY.fullmatch(text) and len(set(text)) > 1:
+        return "legacy_hex"
+    return None
+
+
+def provider_of(text: str) -> str | None:
+    """Return the name of the other provider whose public prefix ``text`` has."""
+    if len(text) < _SHORTEST_FOREIGN_KEY:
+        return None
+    return next((name for prefix, name in _PROVIDERS if text.startswith(prefix)), None)
+
+
+def is_reference(text: str) -> bool:
+    """Tell whether ``text`` is a reference that something forgot to expand."""
+    return _REFERENCE.fullmatch(text) is not None
+
+
+def is_placeholder(text: str) -> bool:
+    """Tell whether ``text`` stands where a key should be put."""
+    return _PLACEHOLDERS.fullmatch(text) is not None
+
+
+def can_be_sent(key: str) -> bool:
+    """Tell whether ``Bearer <key>`` can be an HTTP header's value, by h11's rules.
+
+    Printable ASCII, not empty, no white space at its ends (RFC 9110, section 5.5).
+    """
+    return _SENDABLE.fullmatch(key) is not None
+
+
+def is_together_host(host: str | None) -> bool:
+    """Tell whether a host is Together's."""
+    if host is None:
+        return False
+    host = host.lower().rstrip(".")
+    return any(host == domain or host.endswith(f".{domain}") for domain in TOGETHER_DOMAINS)
+
+
+def is_lookalike(variable: str) -> bool:
+    """Tell whether a variable's name may be meant for Together's key.
+
+    Known ones, and those within an edit distance of 2 of TOGETHER_API_KEY in any case.
+    """
+    if variable == KEY_VARIABLE:
+        return False
+    return variable.upper() in LOOKALIKES or _within(variable.upper(), KEY_VARIABLE, _TYPO_DISTANCE)
+
+
+def _within(one: str, other: str, limit: int) -> bool:
+    """Tell whether two words' Levenshtein distance is at most ``limit``."""
+    if abs(len(one) - len(other)) > limit:
+        return False
+    row = list(range(len(other) + 1))
+    for place, letter in enumerate(one, 1):
+        before, row[0] = row[0], place
+        for column, against in enumerate(other, 1):
+            before, row[column] = (
+                row[column],
+                min(row[column] + 1, row[column - 1] + 1, before + (letter != against)),
+            )
+    return row[-1] <= limit

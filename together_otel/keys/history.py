@@ -1,0 +1,108 @@
+"""Which keys were accepted or refused, and when: knowledge of this process, in memory only."""
+
+from __future__ import annotations
+
+import os
+import threading
+import weakref
+from collections import OrderedDict
+from dataclasses import dataclass
+
+from together_otel.names import FINGERPRINT_LIMIT
+
+
+@dataclass(slots=True)
+class _Record:
+    accepted: float | None = None
+    refused: float | None = None
+    failing_since: float | None = None
+
+
+class KeyHistory:
+    """History of the most recently used keys, by their identities.
+
+    Thread-safe. A forked child keeps what was known and has a lock of its own.
+
+    Args:
+        limit: how many keys are remembered.
+    """
+
+    def __init__(self, limit: int = FINGERPRINT_LIMIT) -> None:
+        self._limit = limit
+        # Reentrant: a garbage collection inside the lock may end an abandoned stream.
+        self._lock = threading.RLock()
+        self._records: OrderedDict[bytes, _Record] = OrderedDict()
+        self._failing = 0
+        itself = weakref.ref(self)
+
+        def renew() -> None:
+            if (history := itself()) is not None:
+                history._lock = threading.RLock()
+
+        os.register_at_fork(after_in_child=renew)
+
+    def accepted(self, identity: bytes, now: float) -> float | None:
+        """Note that a key was accepted.
+
+        Args:
+            identity: the key's identity.
+            now: Unix time in seconds.
+
+        Returns:
+            Seconds that failures lasted if this ends them: this key's own, or, when it is
+            accepted for the first time, whatever has been failing in this process.
+        """
+        with self._lock:
+            record = self._use(identity)
+            first_time = record.accepted is None
+            record.accepted = now
+            if not self._failing:
+                return None
+            if first_time:
+                since = min(
+                    one.failing_since
+                    for one in self._records.values()
+                    if one.failing_since is not None
+                )
+                for one in self._records.values():
+                    one.failing_since = None
+                self._failing = 0
+                return max(0.0, now - since)
+            if record.failing_since is None:
+                return None
+            lasted = now - record.failing_since
+            record.failing_since = None
+            self._failing -= 1
+            return max(0.0, lasted)
+
+    def refused(self, identity: bytes, now: float) -> None:
+        """Note that a key was refused; ``b""`` stands for a key that is missing."""
+        with self._lock:
+            record = self._use(identity)
+            record.refused = now
+            if record.failing_since is None:
+                record.failing_since = now
+                self._failing += 1
+
+    def last_accepted(self, identity: bytes) -> float | None:
+        """Return the Unix time of a key's last acceptance, ``None`` for never."""
+        with self._lock:
+            record = self._records.get(identity)
+            return record.accepted if record is not None else None
+
+    def last_refused(self, identity: bytes) -> float | None:
+        """Return the Unix time of a key's last refusal, ``None`` for never."""
+        with self._lock:
+            record = self._records.get(identity)
+            return record.refused if record is not None else None
+
+    def _use(self, identity: bytes) -> _Record:
+        record = self._records.get(identity)
+        if record is None:
+            record = self._records[identity] = _Record()
+            if len(self._records) > self._limit:
+                _, forgotten = self._records.popitem(last=False)
+                self._failing -= forgotten.failing_since is not None
+        else:
+            self._records.move_to_end(identity)
+        return record

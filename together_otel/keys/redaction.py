@@ -1,0 +1,168 @@
+"""Text and exceptions → the same without keys.
+
+Two nets, one inside the other: every stretch that shares eight characters with a key that
+is known to be involved, in whichever escaping; and every stretch that looks like a key.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+import sys
+import traceback
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, Final
+from urllib.parse import quote, quote_plus
+
+from together_otel.keys.formats import PROVIDER_PREFIXES, PUBLIC_PREFIX
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator
+
+MARK: Final = "[key]"
+"""What stands where a key was. Shorter than the stretch that betrays one."""
+
+TELLING: Final = 8
+"""Consecutive characters of a key that are not to be seen; prefixes are public."""
+
+LONGEST: Final = 65_536
+"""Characters of a text that are looked at; the rest is cut off, and the text says so."""
+
+_SHORTEST: Final = 4
+"""Shorter "keys" than this are everyday words: only patterns hide them."""
+
+_PREFIXES: Final = "|".join(re.escape(prefix) for prefix in PROVIDER_PREFIXES)
+_PATTERNS: Final = (
+    # An Authorization header in any spelling: the scheme stays, what follows it goes.
+    (re.compile(r"(?i)(\bbearer(?:\s|%20|\+|\\t|\\n)+)(?!\[key\])[^\s'\",;)}\]>]+"), r"\1" + MARK),
+    (
+        re.compile(
+            r"(?i)((?:authorization|api[_-]?key|x-api-key)['\"]?\s*[:=]\s*b?['\"])"
+            r"(?!\[key\]|bearer)[^'\"]+"
+        ),
+        r"\1" + MARK,
+    ),
+    (re.compile(r"(?i)(tgp_v1_)[A-Za-z0-9_\-]+"), r"\1" + MARK),
+    (re.compile(r"(?<![0-9A-Za-z])[0-9a-fA-F]{56,72}(?![0-9A-Za-z])"), MARK),
+    (re.compile(rf"(?<![A-Za-z0-9_-])(?:{_PREFIXES})[A-Za-z0-9_\-]{{12,}}"), MARK),
+)
+
+
+def redact(text: str, secrets: Collection[str] = ()) -> str:
+    """Return ``text`` without keys.
+
+    Args:
+        text: anything that is to be emitted.
+        secrets: keys known to be involved. Of those under 8 characters, whole words are
+            hidden; those under 4 are left to the patterns.
+
+    Returns:
+        The text with ``[key]`` in their place; at most 65,536 characters of it.
+    """
+    if len(text) > LONGEST:
+        text = f"{text[:LONGEST]}… [{len(text) - LONGEST} more characters]"
+    for secret in secrets:
+        text = _without(text, secret)
+    for pattern, replacement in _PATTERNS:
+        text = pattern.sub(replacement, text)
+    return text
+
+
+def _without(text: str, secret: str) -> str:
+    if len(secret.strip()) < TELLING:
+        word = secret.strip()
+        if len(word) < _SHORTEST or word not in text:
+            return text
+        return re.sub(rf"(?<!\w){re.escape(word)}(?!\w)", MARK, text)
+    grams = _grams(secret)
+    hidden = bytearray(len(text))
+    found = False
+    for place in range(len(text) - TELLING + 1):
+        if text[place : place + TELLING] in grams:
+            hidden[place : place + TELLING] = b"\1" * TELLING
+            found = True
+    return _masked(text, hidden) if found else text
+
+
+def _masked(text: str, hidden: bytearray) -> str:
+    parts: list[str] = []
+    place = 0
+    while (start := hidden.find(1, place)) >= 0:
+        end = hidden.find(0, start)
+        end = len(text) if end < 0 else end
+        parts += (text[place:start], MARK)
+        place = end
+    return "".join((*parts, text[place:]))
+
+
+@lru_cache(maxsize=16)
+def _grams(secret: str) -> frozenset[str]:
+    """Return all stretches of eight characters of a secret, in each way it may be written."""
+    return frozenset(
+        written[place : place + TELLING]
+        for written in _writings(secret)
+        for place in range(len(written) - TELLING + 1)
+    )
+
+
+def _writings(secret: str) -> Iterator[str]:
+    # The prefix is public, and everyone's: hiding it would hide what kind of key it was.
+    bare = secret.strip().removeprefix(PUBLIC_PREFIX)
+    for text in {bare, bare.lower(), bare.upper()}:
+        data = text.encode("utf-8", "surrogatepass")
+        yield text
+        yield repr(text)[1:-1]
+        yield ascii(text)[1:-1]
+        yield json.dumps(text)[1:-1]
+        yield repr(data)[2:-1]
+        yield quote(data, safe="")
+        yield quote_plus(data)
+    whole = secret.encode("utf-8", "surrogatepass")
+    for offset in range(3):
+        # Inside a longer text base64 starts at any of three offsets.
+        yield base64.b64encode(b"\0" * offset + whole).decode()[4:-4]
+
+
+@dataclass(frozen=True, slots=True)
+class RedactedException:
+    """What may be told of an exception: its public name, its text, its traceback."""
+
+    type: str
+    message: str
+    stacktrace: str
+
+
+def redact_exception(exc: BaseException, secrets: Collection[str] = ()) -> RedactedException:
+    """Return what may be told of an exception and of its causes.
+
+    Args:
+        exc: the exception; it is not changed.
+        secrets: keys known to be involved.
+    """
+    try:
+        message = str(exc)
+    except Exception:  # noqa: BLE001 - an exception's own __str__ may do anything
+        message = "(its text cannot be read)"
+    stacktrace = "".join(traceback.format_exception(type(exc), exc, exc.__traceback__))
+    return RedactedException(
+        public_name(type(exc)), redact(message, secrets), redact(stacktrace, secrets)
+    )
+
+
+def public_name(cls: type) -> str:
+    """Return a class's qualified name as its users import it.
+
+    ``together._exceptions.RateLimitError`` is ``together.RateLimitError`` to them. A builtin
+    has no prefix.
+    """
+    module, name = cls.__module__, cls.__qualname__
+    if module == "builtins":
+        return name
+    parts = module.split(".")
+    for end in range(1, len(parts)):
+        package = ".".join(parts[:end])
+        if getattr(sys.modules.get(package), name, None) is cls:
+            return f"{package}.{name}"
+    return f"{module}.{name}"

@@ -1,0 +1,241 @@
+"""OpenTelemetry caught in memory, as plain values that a test can compare.
+
+::
+
+    telemetry = CapturedTelemetry()
+    instrumentor.instrument(
+        tracer_provider=telemetry.tracer_provider, meter_provider=telemetry.meter_provider
+    )
+    ...
+    assert telemetry.value("together.client.auth.failures", together_auth_cause="empty") == 1
+    telemetry.shutdown()
+"""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from opentelemetry.sdk._logs import LoggerProvider
+from opentelemetry.sdk._logs.export import SimpleLogRecordProcessor
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader, NumberDataPoint
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.trace import format_span_id, format_trace_id
+
+from together_otel.names import EVENT_NAME, SCOPE, label_of
+
+try:
+    from opentelemetry.sdk._logs.export import InMemoryLogRecordExporter
+except ImportError:  # the SDK before 1.39
+    from opentelemetry.sdk._logs.export import InMemoryLogExporter as InMemoryLogRecordExporter
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from opentelemetry.sdk.metrics.export import ScopeMetrics
+    from opentelemetry.sdk.trace import ReadableSpan
+
+_CODE_ATTRIBUTES = ("code.file.path", "code.function.name", "code.line.number")
+
+
+class CapturedTelemetry:
+    """Providers to instrument with, and what came out of them.
+
+    Log events are caught from the logger ``together_otel``, at INFO and above, from the
+    construction until ``shutdown()``.
+
+    Args:
+        resource: attributes of the resource that all three providers share.
+    """
+
+    def __init__(self, resource: Mapping[str, str] | None = None) -> None:
+        self._resource = Resource(dict(resource or {"service.name": "captured"}))
+        self._spans = InMemorySpanExporter()
+        self._reader = InMemoryMetricReader()
+        self._logs = InMemoryLogRecordExporter()  # type: ignore[no-untyped-call]  # the SDK leaves it so
+        self.tracer_provider = TracerProvider(resource=self._resource, shutdown_on_exit=False)
+        self.tracer_provider.add_span_processor(SimpleSpanProcessor(self._spans))
+        self.meter_provider = MeterProvider(
+            [self._reader], resource=self._resource, shutdown_on_exit=False
+        )
+        self.logger_provider = LoggerProvider(resource=self._resource, shutdown_on_exit=False)
+        self.logger_provider.add_log_record_processor(SimpleLogRecordProcessor(self._logs))
+        self._handler = _logging_handler(self.logger_provider)
+        self._logger = logging.getLogger(SCOPE)
+        self._level = self._logger.level
+        self._logger.setLevel(logging.INFO)
+        self._logger.addHandler(self._handler)
+
+    def shutdown(self) -> None:
+        """Stop catching and give the logger its level back; what was caught stays readable."""
+        self._logger.removeHandler(self._handler)
+        self._logger.setLevel(self._level)
+        self.tracer_provider.shutdown()
+        self.logger_provider.shutdown()
+
+    def clear(self) -> None:
+        """Forget the spans and log records so far; metrics go on counting."""
+        self._spans.clear()
+        self._logs.clear()
+
+    def finished_spans(self) -> tuple[ReadableSpan, ...]:
+        """Return the ended spans as OpenTelemetry's own objects, in the order they ended."""
+        return self._spans.get_finished_spans()
+
+    def spans(self) -> list[dict[str, Any]]:
+        """Return the ended spans, in the order they ended.
+
+        Each is ``{"name", "kind", "status", "description", "attributes", "events"}``: kind and
+        status are OpenTelemetry's names (``"CLIENT"``, ``"ERROR"``), an event is
+        ``{"name", "attributes"}``.
+        """
+        return [
+            {
+                "name": span.name,
+                "kind": span.kind.name,
+                "status": span.status.status_code.name,
+                "description": span.status.description,
+                "attributes": _plain(span.attributes),
+                "events": [
+                    {"name": event.name, "attributes": _plain(event.attributes)}
+                    for event in span.events
+                ],
+            }
+            for span in self.finished_spans()
+        ]
+
+    def metrics(self) -> dict[str, list[dict[str, Any]]]:
+        """Return the points of every metric by its OpenTelemetry name.
+
+        A point is ``{"attributes", "value"}``, a histogram's ``{"attributes", "count", "sum"}``.
+        """
+        found: dict[str, list[dict[str, Any]]] = {}
+        for metric in (metric for scope in self._scopes() for metric in scope.metrics):
+            points = found.setdefault(metric.name, [])
+            for point in metric.data.data_points:
+                taken = {"attributes": _plain(point.attributes)}
+                if isinstance(point, NumberDataPoint):
+                    points.append(taken | {"value": point.value})
+                else:
+                    points.append(taken | {"count": point.count, "sum": point.sum})
+        return found
+
+    def counter(self, name: str, attributes: Mapping[str, object] | None = None) -> int | float:
+        """Return the sum of a metric's points that have these attributes; 0 when there is none.
+
+        A histogram's points count their records.
+        """
+        wanted = dict(attributes or {}).items()
+        return self._sum(name, lambda found: wanted <= found.items())
+
+    def value(self, name: str, **labels: object) -> int | float:
+        """Return the same as ``counter``, with attributes written as Prometheus labels."""
+        return self._sum(
+            name,
+            lambda found: labels.items() <= {label_of(key): found[key] for key in found}.items(),
+        )
+
+    def logs(self) -> list[dict[str, Any]]:
+        """Return the log records, in the order they were written.
+
+        Each is ``{"event_name", "severity", "body", "attributes", "trace_id", "span_id"}``:
+        severity is OpenTelemetry's text (``"WARN"``), ids are hexadecimal, all zeros outside a
+        span.
+        """
+        return [_log(caught.log_record) for caught in self._logs.get_finished_logs()]
+
+    def everything(self) -> str:
+        """Return every piece of text that was emitted, verbatim, to search for what must not be.
+
+        Spans, events, links, statuses, resources, scopes, log records, metrics, labels and
+        exemplars; not JSON, whose escapes would hide odd characters.
+        """
+        parts: list[object] = [self._resource.attributes, self.spans(), self.metrics()]
+        for span in self.finished_spans():
+            parts += [_scope(span.instrumentation_scope), [link.attributes for link in span.links]]
+        for caught in self._logs.get_finished_logs():
+            record = caught.log_record
+            parts += [record.event_name, record.severity_text, record.body, record.attributes]
+            parts += [_scope(caught.instrumentation_scope)]
+        for scope in self._scopes():
+            parts += [_scope(scope.scope)]
+            for metric in scope.metrics:
+                parts += [metric.description, metric.unit]
+                points = metric.data.data_points
+                parts += [one.filtered_attributes for point in points for one in point.exemplars]
+        return "\n".join(_texts(parts))
+
+    def _sum(self, name: str, has: Callable[[dict[str, Any]], bool]) -> int | float:
+        total: int | float = 0
+        for point in self.metrics().get(name, ()):
+            if has(point["attributes"]):
+                total += point.get("value", point.get("count", 0))
+        return total
+
+    def _scopes(self) -> Iterator[ScopeMetrics]:
+        data = self._reader.get_metrics_data()
+        for resource in data.resource_metrics if data else ():
+            yield from resource.scope_metrics
+
+
+def _logging_handler(provider: LoggerProvider) -> logging.Handler:
+    """Return the handler that turns log calls into log records, at INFO and above."""
+    try:
+        # Here, since it comes with an extra that a user of this module may not have.
+        from opentelemetry.instrumentation.logging import handler  # noqa: PLC0415
+    except ImportError:
+        from opentelemetry.sdk import _logs as handler  # type: ignore[no-redef]  # noqa: PLC0415 - its fallback
+    with warnings.catch_warnings():
+        # The SDK's own handler says that it is deprecated; without the extra there is no other.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        return handler.LoggingHandler(logging.INFO, provider)
+
+
+def _log(record: Any) -> dict[str, Any]:
+    attributes = _plain(record.attributes)
+    # The SDK's own handler leaves the event's name among the attributes and adds the place in
+    # the code; OpenTelemetry's logging instrumentation does neither.
+    named = attributes.pop(EVENT_NAME, None)
+    for attribute in _CODE_ATTRIBUTES:
+        attributes.pop(attribute, None)
+    return {
+        "event_name": record.event_name or named,
+        "severity": record.severity_text,
+        "body": record.body,
+        "attributes": attributes,
+        "trace_id": format_trace_id(record.trace_id or 0),
+        "span_id": format_span_id(record.span_id or 0),
+    }
+
+
+def _plain(attributes: Mapping[str, Any] | None) -> dict[str, Any]:
+    return {
+        key: list(value) if isinstance(value, tuple) else value
+        for key, value in (attributes or {}).items()
+    }
+
+
+def _scope(scope: Any) -> list[object]:
+    if scope is None:
+        return []
+    return [scope.name, scope.version, scope.schema_url, scope.attributes]
+
+
+def _texts(value: object) -> Iterator[str]:
+    if isinstance(value, Mapping):
+        for key, inner in value.items():
+            yield str(key)
+            yield from _texts(inner)
+    elif isinstance(value, bytes):
+        yield value.decode("latin-1")
+    elif isinstance(value, Sequence) and not isinstance(value, str):
+        for inner in value:
+            yield from _texts(inner)
+    elif value is not None:
+        yield str(value)

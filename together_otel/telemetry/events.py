@@ -19,6 +19,8 @@ from together_otel.names import EVENT_NAME, SCOPE, Event
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from opentelemetry._logs import LoggerProvider
+
 _LIMIT = 256
 """How many distinct failures a process keeps apart when it holds repeated ones back."""
 
@@ -124,20 +126,41 @@ def _heard(log: logging.Logger | None, but: logging.Handler) -> bool:
     return False
 
 
-def listen() -> Callable[[], None]:
+def _record_handler(logger_provider: LoggerProvider) -> logging.Handler:
+    try:
+        from opentelemetry.instrumentation.logging.handler import (  # noqa: PLC0415 - an optional package
+            LoggingHandler,
+        )
+    except ImportError:
+        # Its place in older releases, which newer ones deprecate.
+        from opentelemetry.sdk._logs import LoggingHandler  # noqa: PLC0415
+    handler: logging.Handler = LoggingHandler(logger_provider=logger_provider)
+    return handler
+
+
+def listen(logger_provider: LoggerProvider | None) -> Callable[[], None]:
     """Make the events visible; return what undoes it.
 
     Python drops INFO unless a level is set: the logger's own is, if nobody set one.
+
+    Args:
+        logger_provider: where LogRecords of the events go, by a handler on our own logger;
+            ``None`` leaves them to the handlers that the application or
+            ``opentelemetry-instrument`` put on the root logger.
     """
     log = logger()
-    handler = LastResort()
-    log.addHandler(handler)
+    handlers: list[logging.Handler] = [LastResort()]
+    if logger_provider is not None:
+        handlers.append(_record_handler(logger_provider))
+    for handler in handlers:
+        log.addHandler(handler)
     own_level = log.level == logging.NOTSET
     if own_level:
         log.setLevel(logging.INFO)
 
     def undo() -> None:
-        log.removeHandler(handler)
+        for handler in handlers:
+            log.removeHandler(handler)
         if own_level:
             log.setLevel(logging.NOTSET)
 

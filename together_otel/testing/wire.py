@@ -32,8 +32,8 @@ class Listener(ThreadingHTTPServer):
 
     def __init__(self, port: int, desk: Desk) -> None:
         self.desk = desk
-        self._open: set[socket.socket] = set()
-        self._threads: list[threading.Thread] = []
+        self._lines: set[socket.socket] = set()
+        self._talking: list[threading.Thread] = []
         self._lock = threading.Lock()
         super().__init__(("127.0.0.1", port), _Connection)
 
@@ -54,24 +54,24 @@ class Listener(ThreadingHTTPServer):
             daemon=True,
         )
         with self._lock:
-            self._threads = [known for known in self._threads if known.is_alive()]
-            self._threads.append(thread)
-            self._open.add(request)
+            self._talking = [known for known in self._talking if known.is_alive()]
+            self._talking.append(thread)
+            self._lines.add(request)
             thread.start()
 
     def shutdown_request(self, request: Any) -> None:
         """Forget a connection, then close it."""
         with self._lock:
-            self._open.discard(request)
+            self._lines.discard(request)
         super().shutdown_request(request)
 
     def hang_up(self) -> None:
         """Close every connection, idle ones too, and join their threads."""
         with self._lock:
             # In the lock: a socket that its thread closes meanwhile could be another one's.
-            for connection in self._open:
+            for connection in self._lines:
                 _shut(connection)
-            threads = self._threads
+            threads = self._talking
         for thread in threads:
             thread.join()
         self.server_close()

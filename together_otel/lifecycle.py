@@ -285,8 +285,8 @@ class Call:
             metrics.record(names.TIME_PER_OUTPUT_CHUNK, mean, labels)
 
     def _server(self, answer: Answer) -> tuple[str | None, int | None]:
-        if answer.answered is not None:
-            return answer.answered, answer.port
+        if answer.host is not None:
+            return answer.host, answer.port
         return self._request.host, self._request.port
 
     def _tell(

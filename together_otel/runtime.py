@@ -158,8 +158,8 @@ class Runtime:
             kind,
             sent=what,  # type: ignore[arg-type]  # narrowed above to Refusal's own words
             override=override,
-            host_asked=answer.asked,
-            host_refused=answer.answered,
+            redirected_from=answer.redirected_from,
+            host_refused=answer.host,
             together_error=together_error,
             accepted_before=history.last_accepted(report.identity) if what != "nothing" else None,
         )

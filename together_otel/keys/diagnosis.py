@@ -21,7 +21,7 @@ class Refusal:
         kind: the constructor refused, the key did not fit into a header, or a server said no.
         sent: what the Authorization header really carried, against the client's key.
         override: the option that replaced the header, where known.
-        host_asked: host that the request was made to.
+        redirected_from: host first asked, when a redirect to another lost the key.
         host_refused: host that refused it.
         together_error: whether the answer was in Together's error format.
         accepted_before: Unix time at which this key was last accepted in this process.
@@ -30,7 +30,7 @@ class Refusal:
     kind: Literal["constructor", "unsendable", "refused"]
     sent: Literal["key", "other", "nothing"] = "key"
     override: str | None = None
-    host_asked: str | None = None
+    redirected_from: str | None = None
     host_refused: str | None = None
     together_error: bool = True
     accepted_before: float | None = None
@@ -84,12 +84,12 @@ def diagnose(report: KeyReport, refusal: Refusal) -> Diagnosis:
 
 
 def _of_the_way(report: KeyReport, refusal: Refusal) -> Diagnosis | None:
-    asked, refused = refusal.host_asked, refusal.host_refused
-    if asked is not None and refused is not None and asked != refused:
+    if refusal.redirected_from is not None:
         return Diagnosis(
             "redirected",
-            f"The request to {asked} was redirected to {refused}, and the key is never sent on to"
-            f" another host: point base_url or TOGETHER_BASE_URL at the final host.",
+            f"The request to {refusal.redirected_from} was redirected to"
+            f" {refusal.host_refused or 'another host'}, where the key is not sent on to: point"
+            f" base_url or TOGETHER_BASE_URL at the final host.",
         )
     if refusal.sent == "key":
         return None
@@ -122,7 +122,7 @@ def _of_the_key(report: KeyReport, refusal: Refusal) -> Diagnosis | None:
     if report.shadows_good_key and (no_key or report.format in ("damaged", "other_provider")):
         return Diagnosis(
             "not_passed",
-            f"{_Name(report)} {_state(report)} and hides the good key in {KEY_VARIABLE}:"
+            f"{_subject(report)} {_state(report)} and hides the good key in {KEY_VARIABLE}:"
             f" drop the argument, or pass it os.environ['{KEY_VARIABLE}'].",
         )
     if report.presence == "missing":
@@ -135,16 +135,16 @@ def _of_the_key(report: KeyReport, refusal: Refusal) -> Diagnosis | None:
         what = "is empty" if report.length == 0 else "holds only white space"
         return Diagnosis(
             "empty",
-            f"{_Name(report)} {what}: {_set(report)} a key from {KEYS_PAGE}.",
+            f"{_subject(report)} {what}: {_set(report)} a key from {KEYS_PAGE}.",
         )
     if report.format == "other_provider":
         return Diagnosis(
             "wrong_provider",
-            f"{_Name(report)} is a key of {report.provider}: {_set(report)} a Together key"
+            f"{_subject(report)} is a key of {report.provider}: {_set(report)} a Together key"
             f" from {KEYS_PAGE}.",
         )
     if report.format in ("damaged", "placeholder") or refusal.kind == "unsendable":
-        return Diagnosis("malformed", f"{_Name(report)} {_fault(report)}.")
+        return Diagnosis("malformed", f"{_subject(report)} {_fault(report)}.")
     return None
 
 
@@ -153,7 +153,7 @@ def _of_the_server(report: KeyReport, refusal: Refusal) -> Diagnosis:
         since = datetime.fromtimestamp(refusal.accepted_before, timezone.utc)
         return Diagnosis(
             "revoked",
-            f"{_Name(report)} was accepted until {since:%Y-%m-%dT%H:%M:%SZ} and is refused now, so"
+            f"{_subject(report)} was accepted until {since:%Y-%m-%dT%H:%M:%SZ} and is refused now, so"
             f" it was revoked or has expired: make a new key at {KEYS_PAGE} and replace it.",
         )
     if not refusal.together_error and not is_together_host(refusal.host_refused):
@@ -163,21 +163,21 @@ def _of_the_server(report: KeyReport, refusal: Refusal) -> Diagnosis:
             f"The refusal came from {host}, which is not Together: check base_url and"
             f" TOGETHER_BASE_URL, and any proxy on the way.",
         )
-    if report.well_formed or report.format == "unrecognized":
+    if report.well_formed:
         return Diagnosis(
             "rejected",
-            f"{_Name(report)} {_looks(report)} but Together refuses it and never accepted it in"
-            f" this process: compare it with {KEYS_PAGE}; it may be mistyped, another account's,"
-            f" or have expired.",
+            f"{_subject(report)} is well formed, but Together refuses it and never accepted it in"
+            f" this process: compare it with {KEYS_PAGE}, as it may be mistyped, another"
+            f" account's, or have expired.",
         )
     return Diagnosis(
         "unknown",
-        f"Together refused {name_of_source(report)} for no reason that shows here: check it"
-        f" at {KEYS_PAGE}.",
+        f"{_subject(report)} has none of the shapes of a Together key and was refused: compare it"
+        f" with {KEYS_PAGE}.",
     )
 
 
-def name_of_source(report: KeyReport) -> str:
+def _name(report: KeyReport) -> str:
     """Return what to call a key by the place it came from, inside a sentence."""
     return {
         "argument": "the api_key argument",
@@ -188,20 +188,14 @@ def name_of_source(report: KeyReport) -> str:
     }[report.source]
 
 
-_name = name_of_source
-
-
-def _Name(report: KeyReport) -> str:  # noqa: N802 - the same at a sentence's start
-    name = name_of_source(report)
+def _subject(report: KeyReport) -> str:
+    """Return the same at a sentence's start."""
+    name = _name(report)
     return name[0].upper() + name[1:]
 
 
 def _set(report: KeyReport) -> str:
     return "pass" if report.source == "argument" else "set it to"
-
-
-def _looks(report: KeyReport) -> str:
-    return "is well formed" if report.well_formed else "has an unknown shape"
 
 
 def _state(report: KeyReport) -> str:

@@ -47,17 +47,17 @@ class Answer:
     """What an HTTP response says beside its body.
 
     ``authorization`` is the header really sent, ``None`` when none was.
-    ``asked`` and ``answered`` are the hosts of the first and the last request, which a
-    redirect makes differ.
+    ``host`` and ``port`` are those of the request that was answered; ``redirected_from`` is
+    the host first asked, where a redirect to another made the HTTP client drop the header.
     """
 
     status_code: int | None = None
     request_id: str | None = None
     resends: int = 0
     authorization: str | None = field(default=None, repr=False)
-    asked: str | None = None
-    answered: str | None = None
+    host: str | None = None
     port: int | None = None
+    redirected_from: str | None = None
 
 
 @dataclass(slots=True)

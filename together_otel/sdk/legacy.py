@@ -91,7 +91,6 @@ class Legacy:
         else:
             sent, last = seen.request.headers, urlsplit(seen.url)
             status = seen.status_code
-        first = urlsplit(str(seen.history[0].url)) if seen.history else last
         authorization = sent.get("Authorization")
         if isinstance(authorization, bytes):
             authorization = authorization.decode("latin-1")
@@ -99,9 +98,13 @@ class Legacy:
             status_code=status,
             request_id=headers.get("x-request-id") or headers.get("CF-RAY"),
             authorization=authorization,
-            asked=first.hostname,
-            answered=last.hostname,
+            host=last.hostname,
             port=last.port or {"https": 443, "http": 80}.get(last.scheme),
+            redirected_from=(
+                urlsplit(str(seen.history[0].url)).netloc
+                if seen.history and authorization is None
+                else None
+            ),
         )
 
     def result(self, value: Any, result: Result) -> None:

@@ -94,17 +94,12 @@ class Stainless:
     def answer(self, seen: Any) -> Answer:
         """See `Adapter.answer`; ``seen`` is an ``httpx.Response``."""
         request = seen.request
-        history = seen.history
-        headers = seen.headers
-        return Answer(
-            status_code=seen.status_code,
-            request_id=headers.get("x-request-id"),
-            resends=integer(request.headers.get("x-stainless-retry-count")) or 0,
-            authorization=request.headers.get(_AUTHORIZATION),
-            asked=history[0].request.url.host if history else request.url.host,
-            answered=request.url.host,
-            port=_port(request.url),
-        )
+        answer = _sent(request)
+        answer.status_code = seen.status_code
+        answer.request_id = seen.headers.get("x-request-id")
+        if seen.history and answer.authorization is None:
+            answer.redirected_from = seen.history[0].request.url.netloc.decode("ascii")
+        return answer
 
     def result(self, value: Any, result: Result) -> None:
         """See `Adapter.result`."""
@@ -117,13 +112,7 @@ class Stainless:
         if response is not None and hasattr(response, "request"):
             answer = self.answer(response)
         elif request is not None and hasattr(request, "headers"):
-            answer = Answer(
-                resends=integer(request.headers.get("x-stainless-retry-count")) or 0,
-                authorization=request.headers.get(_AUTHORIZATION),
-                asked=request.url.host,
-                answered=request.url.host,
-                port=_port(request.url),
-            )
+            answer = _sent(request)
         else:
             # The request was never built: what would have been in it is the client's key.
             answer = Answer(authorization=_refused_header(exc) or f"Bearer {key}")
@@ -157,6 +146,15 @@ class Stainless:
 
         returned.close = close
         return returned
+
+
+def _sent(request: Any) -> Answer:
+    return Answer(
+        resends=integer(request.headers.get("x-stainless-retry-count")) or 0,
+        authorization=request.headers.get(_AUTHORIZATION),
+        host=request.url.host,
+        port=_port(request.url),
+    )
 
 
 def _has_request(exc: BaseException) -> bool:

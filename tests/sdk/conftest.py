@@ -1,0 +1,46 @@
+"""An instrumented SDK of whichever generation is installed, and a server for it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from generation import Sdk, made_up_key
+
+from together_otel import TogetherInstrumentor
+from together_otel.testing.server import TogetherServer
+from together_otel.testing.telemetry import CapturedTelemetry
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+@pytest.fixture
+def key() -> str:
+    return made_up_key()
+
+
+@pytest.fixture
+def server(key: str) -> Iterator[TogetherServer]:
+    """A server that accepts one key."""
+    with TogetherServer(keys=[key]) as running:
+        yield running
+
+
+@pytest.fixture
+def telemetry() -> Iterator[CapturedTelemetry]:
+    """The instrumentation, on, and what it emits."""
+    captured = CapturedTelemetry()
+    TogetherInstrumentor().instrument(
+        tracer_provider=captured.tracer_provider, meter_provider=captured.meter_provider
+    )
+    yield captured
+    TogetherInstrumentor().uninstrument()
+    captured.shutdown()
+
+
+@pytest.fixture(params=["sync", "async"])
+def sdk(request: pytest.FixtureRequest, server: TogetherServer) -> Iterator[Sdk]:
+    """The installed SDK's client, once sync and once async."""
+    made = Sdk(server, is_async=request.param == "async")
+    yield made
+    made.close()

@@ -1,0 +1,104 @@
+"""The SDK that is installed, its clients sync and async behind one face."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import sys
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from together_otel.testing.server import TogetherServer
+
+RELEASE = version("together")
+GENERATION = int(RELEASE.partition(".")[0])
+MODEL = "meta-llama/Llama-3.3-70B-Instruct-Turbo"
+MESSAGES = [{"role": "user", "content": "Hello"}]
+
+
+def made_up_key(letter: str = "B") -> str:
+    """Return a key of Together's shape that nobody owns."""
+    return "tgp_" + "v1_" + f"a1{letter}2" * 10 + "xyz"
+
+
+def leaks(text: str, key: str) -> list[str]:
+    """Return the stretches of eight characters of a key's secret part that ``text`` shows."""
+    secret = key.strip().removeprefix("tgp_v1_")
+    stretches = (secret[place : place + 8] for place in range(len(secret) - 7))
+    return [stretch for stretch in stretches if stretch in text]
+
+
+class Sdk:
+    """Makes clients of one kind and runs calls on them, sync or async alike."""
+
+    def __init__(self, server: TogetherServer, *, is_async: bool) -> None:
+        self.is_async = is_async
+        self.base_url = server.base_url_for(RELEASE)
+        self._clients: list[Any] = []
+        self._loop = asyncio.new_event_loop() if is_async else None
+
+    @property
+    def client_class(self) -> type:
+        import together  # noqa: PLC0415 - only now, so that tests can be first
+
+        return together.AsyncTogether if self.is_async else together.Together
+
+    def client(self, **options: Any) -> Any:
+        """Make a client; no retries unless asked for."""
+        made = self.client_class(**{"base_url": self.base_url, "max_retries": 0, **options})
+        self._clients.append(made)
+        return made
+
+    def run(self, call: Callable[[], Any]) -> Any:
+        """Return a call's result, awaited if need be."""
+        if self._loop is None:
+            return call()
+
+        async def awaited() -> Any:
+            return await call()
+
+        return self._loop.run_until_complete(awaited())
+
+    def chat(self, client: Any, **options: Any) -> Any:
+        """Make one chat completion."""
+        options = {"model": MODEL, "messages": MESSAGES, **options}
+        return self.run(lambda: client.chat.completions.create(**options))
+
+    def read(self, stream: Any, chunks: int | None = None) -> list[Any]:
+        """Return so many chunks of a stream, all by default."""
+        found: list[Any] = []
+        if self._loop is None:
+            for chunk in stream:
+                found.append(chunk)
+                if len(found) == chunks:
+                    break
+            return found
+
+        async def reading() -> list[Any]:
+            async for chunk in stream:
+                found.append(chunk)
+                if len(found) == chunks:
+                    break
+            return found
+
+        return self._loop.run_until_complete(reading())
+
+    def close(self) -> None:
+        """Close clients, sessions and the loop."""
+        if GENERATION > 1:
+            for made in self._clients:
+                self.run(made.close)
+        else:
+            # 1.x keeps one HTTP session a thread and never closes it.
+            requestor = sys.modules["together.abstract.api_requestor"]
+            session = requestor._thread_context.__dict__.pop("session", None)
+            if session is not None:
+                session.close()
+        self._clients.clear()
+        gc.collect()
+        if self._loop is not None:
+            self._loop.run_until_complete(self._loop.shutdown_asyncgens())
+            self._loop.close()

@@ -52,7 +52,7 @@ def construct(
         del exc
 
 
-def _tell(  # noqa: PLR0913 - the constructor's own arguments, and when
+def _tell(
     runtime: Runtime,
     adapter: Adapter,
     client: Any,

@@ -124,8 +124,10 @@ def _extra(name: str) -> tuple[str, ...]:
         return ()
     found = []
     for requirement in declared:
-        if requirement.marker is not None and requirement.marker.evaluate({"extra": name}):
-            if not requirement.marker.evaluate({"extra": ""}):
-                requirement.marker = None
-                found.append(str(requirement))
+        marker = requirement.marker
+        if marker is None or marker.evaluate({"extra": ""}):
+            continue
+        if marker.evaluate({"extra": name}):
+            requirement.marker = None
+            found.append(str(requirement))
     return tuple(found)

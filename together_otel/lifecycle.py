@@ -38,11 +38,14 @@ def current_call() -> Call | None:
 class Untold:
     """Stands in for a call that could not be begun: passes everything through."""
 
-    def __enter__(self) -> Untold:
+    def __enter__(self) -> Untold:  # noqa: PYI034 - Self needs 3.11 or another package
         return self
 
     def __exit__(self, *_: object) -> None:
         return None
+
+    def answered(self, _response: Any) -> None:
+        """Do nothing."""
 
     def returned(self, value: Any) -> Any:
         """Return ``value``."""
@@ -116,8 +119,8 @@ class Call:
         self.delegated = False
         runtime.metrics.tried(request.operation)
         outer = current_call()
-        if outer is not None and outer._adapter.delegates:
-            outer.delegated = True
+        if outer is not None:
+            outer.delegate()
         self._span = spans.start_call(
             runtime.tracer,
             request.operation,
@@ -128,7 +131,7 @@ class Call:
         self._context = context.set_value(_CALL, self, trace.set_span_in_context(self._span))
         self._started = time.perf_counter()
 
-    def __enter__(self) -> Call:
+    def __enter__(self) -> Call:  # noqa: PYI034 - Self needs 3.11 or another package
         self._token = context.attach(self._context)
         return self
 
@@ -141,6 +144,10 @@ class Call:
         if exc is not None:
             self.failed(exc)
         context.detach(self._token)
+
+    def delegate(self) -> None:
+        """Leave the telling to an inner call, if this one is a wrapper's."""
+        self.delegated = self._adapter.delegates
 
     def attempted(self) -> None:
         """Count one attempt of the SDK at this call."""
@@ -158,13 +165,10 @@ class Call:
                 self._streaming = True
                 return self._adapter.with_stream(value, watch(stream, self))
             self._adapter.result(value, self._result)
+            if (failure := self._adapter.failure_in(value)) is not None:
+                self._fail(failure, None)
             self._end("success")
         return value
-
-    def refused(self, failure: Failure) -> None:
-        """Finish with a refusal that came without an exception."""
-        with self._runtime.guard("finish"):
-            self._fail(failure, None)
 
     def failed(self, exc: BaseException) -> None:
         """Finish with an exception on its way to the caller."""
@@ -183,8 +187,7 @@ class Call:
         self.chunks += 1
         with self._runtime.guard("stream"):
             self._adapter.result(chunk, self._result)
-            failure = self._adapter.frame_failure(chunk)
-            if failure is not None:
+            if (failure := self._adapter.failure_in(chunk)) is not None:
                 self._fail(failure, None)
 
     def exhausted(self) -> None:
@@ -255,8 +258,23 @@ class Call:
     def _measure(
         self, outcome: Outcome, answer: Answer, elapsed: float, exc: BaseException | None
     ) -> None:
+        metrics, result = self._runtime.metrics, self._result
+        metrics.finished(self._request.operation, outcome, answer.resends)
+        labels = self._labels(answer)
+        if outcome not in ("success", "abandoned"):
+            labels[names.ERROR_TYPE] = public_name(type(exc)) if exc is not None else outcome
+        metrics.record(names.DURATION, elapsed, labels)
+        if result.usage is not None:
+            metrics.tokens("input", result.usage.input_tokens, labels)
+            metrics.tokens("output", result.usage.output_tokens, labels)
+        if self.chunks:
+            metrics.record(names.TIME_TO_FIRST_CHUNK, self._first_chunk - self._started, labels)
+        if self.chunks > 1:
+            mean = (self._last_chunk - self._first_chunk) / (self.chunks - 1)
+            metrics.record(names.TIME_PER_OUTPUT_CHUNK, mean, labels)
+
+    def _labels(self, answer: Answer) -> dict[str, str | int]:
         metrics, request, result = self._runtime.metrics, self._request, self._result
-        metrics.finished(request.operation, outcome, answer.resends)
         labels: dict[str, str | int] = {
             names.OPERATION: request.operation,
             names.PROVIDER_NAME: names.PROVIDER,
@@ -270,19 +288,7 @@ class Call:
             labels[names.SERVER_ADDRESS] = host
             if port is not None:
                 labels[names.SERVER_PORT] = port
-        if outcome not in ("success", "abandoned"):
-            labels[names.ERROR_TYPE] = _error_type(exc, outcome)
-        metrics.record(names.DURATION, elapsed, labels)
-        if result.usage is not None:
-            if result.usage.input_tokens is not None:
-                metrics.tokens("input", result.usage.input_tokens, labels)
-            if result.usage.output_tokens is not None:
-                metrics.tokens("output", result.usage.output_tokens, labels)
-        if self.chunks:
-            metrics.record(names.TIME_TO_FIRST_CHUNK, self._first_chunk - self._started, labels)
-        if self.chunks > 1:
-            mean = (self._last_chunk - self._first_chunk) / (self.chunks - 1)
-            metrics.record(names.TIME_PER_OUTPUT_CHUNK, mean, labels)
+        return labels
 
     def _server(self, answer: Answer) -> tuple[str | None, int | None]:
         if answer.host is not None:
@@ -358,7 +364,3 @@ class Call:
             if result.usage.output_tokens is not None:
                 attributes[names.OUTPUT_TOKENS] = result.usage.output_tokens
         return attributes
-
-
-def _error_type(exc: BaseException | None, outcome: Outcome) -> str:
-    return public_name(type(exc)) if exc is not None else outcome

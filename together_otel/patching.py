@@ -66,7 +66,7 @@ def _accepted(patches: Patches, _adapter: Adapter) -> Wrapper:
     return wrapper
 
 
-def _transfer(patches: Patches, adapter: Legacy) -> Wrapper:
+def _transfer(patches: Patches, adapter: Adapter) -> Wrapper:
     """Note an attempt of 1.x and its answer; outside a call, it is a call of its own."""
 
     def wrapper(wrapped: Any, client: Any, args: Any, kwargs: Any) -> Any:
@@ -80,9 +80,6 @@ def _transfer(patches: Patches, adapter: Legacy) -> Wrapper:
         with begin(runtime, adapter, client, args, kwargs) as own:
             response = wrapped(*args, **kwargs)
             own.answered(response)
-            if (failure := adapter.refused(response)) is not None:
-                own.refused(failure)
-                return response
             return own.returned(response)
 
     return wrapper
@@ -126,7 +123,9 @@ TARGETS: tuple[Target, ...] = (
     Target("together.abstract.api_requestor", "APIRequestor.request", _call, _LEGACY),
     Target("together.abstract.api_requestor", "APIRequestor.arequest", _async_call, _LEGACY),
     Target("together.abstract.api_requestor", "APIRequestor.request_raw", _transfer, _LEGACY),
-    Target("together.abstract.api_requestor", "APIRequestor.arequest_raw", _async_transfer, _LEGACY),
+    Target(
+        "together.abstract.api_requestor", "APIRequestor.arequest_raw", _async_transfer, _LEGACY
+    ),
     Target("together_ai", "TogetherAI.__init__", _constructor, _CHAT),
     Target("together_ai", "AsyncTogetherAI.__init__", _constructor, _CHAT),
     Target("together_ai", "TogetherAI.chat", _call, _CHAT),

@@ -35,8 +35,8 @@ if TYPE_CHECKING:
 
     from opentelemetry.trace import Tracer
 
-    from together_otel.keys import Diagnosis, KeyReport
     from together_otel.keyring import KeyRing
+    from together_otel.keys import Diagnosis, KeyReport
     from together_otel.sdk.calls import Answer, AuthKind
     from together_otel.settings import Settings
     from together_otel.telemetry.metrics import Metrics
@@ -75,9 +75,7 @@ class AuthFailure:
 class Runtime:
     """Everything one ``instrument()`` set up; shared by all patched methods."""
 
-    def __init__(
-        self, settings: Settings, tracer: Tracer, metrics: Metrics, keys: KeyRing
-    ) -> None:
+    def __init__(self, settings: Settings, tracer: Tracer, metrics: Metrics, keys: KeyRing) -> None:
         self.settings = settings
         self.tracer = tracer
         self.metrics = metrics

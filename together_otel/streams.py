@@ -13,6 +13,8 @@ from collections import deque
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from types import FrameType
+
     from together_otel.lifecycle import Call
 
 _LOCKING = ("opentelemetry", "logging", "prometheus_client", "together_otel", "threading")
@@ -33,13 +35,13 @@ atexit.register(settle)
 def _dropped(call: Call) -> None:
     # The garbage collector runs inside any allocation, one in OpenTelemetry's locked
     # regions included: recording there would wait for a lock of this very thread, for ever.
-    frame = sys._getframe(1)  # noqa: SLF001 - the documented way to look at one's callers
+    frame: FrameType | None = sys._getframe(1)  # noqa: SLF001 - documented, if underscored
     while frame is not None:
         name = frame.f_globals.get("__name__", "")
         if name.partition(".")[0] in _LOCKING and name != __name__:
             _waiting.append(call)
             return
-        frame = frame.f_back  # type: ignore[assignment]  # None at the outermost frame
+        frame = frame.f_back
     call.abandoned()
 
 

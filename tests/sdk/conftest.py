@@ -14,6 +14,7 @@ from together_otel.testing.telemetry import CapturedTelemetry
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+
 @pytest.fixture
 def key() -> str:
     return made_up_key()

@@ -189,9 +189,9 @@ def test_revoked_key(sdk: Sdk, server: TogetherServer, key: str, telemetry: Any)
     (event,) = [one for one in telemetry.logs() if one["event_name"].endswith("auth_failed")]
     assert event["attributes"]["together.auth.cause"] == "revoked"
     assert "was accepted until 20" in event["attributes"]["together.auth.remedy"]
-    assert telemetry.counter(
-        "together.client.auth.failures", {"together.auth.cause": "revoked"}
-    ) == 1
+    assert (
+        telemetry.counter("together.client.auth.failures", {"together.auth.cause": "revoked"}) == 1
+    )
 
 
 def test_redirect_to_another_host_loses_the_key(
@@ -232,7 +232,8 @@ def test_what_counts_as_an_authentication_failure(
         sdk.chat(sdk.client(api_key=key))
 
     assert telemetry.counter("together.client.auth.failures") == counted
-    assert telemetry.counter(
-        "together.client.requests", {"together.request.outcome": "auth_failure"}
-    ) == counted
+    assert (
+        telemetry.counter("together.client.requests", {"together.request.outcome": "auth_failure"})
+        == counted
+    )
     assert leaks(telemetry.everything(), key) == []

@@ -1,0 +1,1 @@
+"""The SDKs' generations, each described in the same words. No OpenTelemetry here."""

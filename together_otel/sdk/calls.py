@@ -129,8 +129,8 @@ class Adapter(Protocol):
     def failure(self, exc: BaseException, seen: Any, key: object) -> Failure:
         """Describe an exception that left the SDK; ``seen`` is the last answer noted, if any."""
 
-    def frame_failure(self, chunk: Any) -> Failure | None:
-        """Describe a chunk that is an error frame which the SDK passes on as data."""
+    def failure_in(self, value: Any) -> Failure | None:
+        """Describe a failure that the SDK hands on as data: a chunk, or a whole answer."""
 
     def stream_of(self, returned: Any) -> Any:
         """Return the iterator inside what the SDK returned, or ``None`` if it is no stream."""

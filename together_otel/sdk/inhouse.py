@@ -82,14 +82,14 @@ class InHouse:
             sent=False,
         )
 
-    def frame_failure(self, _chunk: Any) -> Failure | None:
-        """Return ``None``: such a wrapper has no streams that could be known."""
+    def failure_in(self, _value: Any) -> Failure | None:
+        """Return ``None``: such a wrapper raises."""
         return None
 
     def stream_of(self, _returned: Any) -> Any:
-        """Return ``None``, as in `frame_failure`."""
+        """Return ``None``: such a wrapper has no streams that could be known."""
         return None
 
     def with_stream(self, returned: Any, _stream: Any) -> Any:
-        """Return ``returned``, as in `frame_failure`."""
+        """Return ``returned``, as there is no stream in it."""
         return returned

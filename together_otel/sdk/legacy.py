@@ -15,7 +15,13 @@ from together_otel.names import KEY_VARIABLE
 from together_otel.sdk.calls import Answer, Failure, GivenKey, Request
 from together_otel.sdk.operations import operation_of
 from together_otel.sdk.payloads import add_result, request_attributes
-from together_otel.sdk.refusals import auth_kind, error_code, failure_of, is_together_error
+from together_otel.sdk.refusals import (
+    auth_kind,
+    error_code,
+    failure_of,
+    is_together_error,
+    outcome_of_status,
+)
 from together_otel.sdk.stainless import authorization_in
 
 if TYPE_CHECKING:
@@ -127,15 +133,11 @@ class Legacy:
             exc, status=status, body=body, answer=answer, sent=answer.status_code is not None
         )
 
-    def refused(self, seen: Any) -> Failure | None:
-        """Return the failure in an answer that ``request_raw`` handed back as it came."""
-        answer = self.answer(seen)
-        kind = auth_kind(answer.status_code, None)
-        return Failure("auth_failure", answer, auth=kind, sent=True) if kind else None
-
-    def frame_failure(self, chunk: Any) -> Failure | None:
-        """See `Adapter.frame_failure`: 1.x yields error frames as chunks."""
-        data = getattr(chunk, "data", None)
+    def failure_in(self, value: Any) -> Failure | None:
+        """See `Adapter.failure_in`: ``request_raw`` returns errors, streams yield them."""
+        if hasattr(value, "status_code"):
+            return self._refused_transfer(value)
+        data = getattr(value, "data", None)
         if not isinstance(data, dict) or not data.get("error"):
             return None
         kind = auth_kind(None, error_code(data))
@@ -145,6 +147,14 @@ class Legacy:
             auth=kind,
             together_error=is_together_error(data),
         )
+
+    def _refused_transfer(self, response: Any) -> Failure | None:
+        answer = self.answer(response)
+        if answer.status_code is None or answer.status_code < _FIRST_ERROR:
+            return None
+        kind = auth_kind(answer.status_code, None)
+        outcome = "auth_failure" if kind else outcome_of_status(answer.status_code)
+        return Failure(outcome, answer, auth=kind, sent=True)
 
     def stream_of(self, returned: Any) -> Any:
         """See `Adapter.stream_of`."""

@@ -64,7 +64,9 @@ def is_together_error(body: object) -> bool:
     if not isinstance(body, Mapping):
         return False
     inner = body.get("error", body)
-    return isinstance(inner, Mapping) and "message" in inner and ("code" in inner or "type" in inner)
+    return (
+        isinstance(inner, Mapping) and "message" in inner and ("code" in inner or "type" in inner)
+    )
 
 
 def header_does_not_fit(exc: BaseException, authorization: str | None) -> bool:
@@ -84,13 +86,7 @@ def outcome_of(exc: BaseException, status: int | None) -> Outcome:
     if not _CANCELLATIONS.isdisjoint(names):
         return "cancelled"
     if status is not None:
-        if status == _TOO_MANY:
-            return "rate_limited"
-        if status == _TIMEOUT_STATUS:
-            return "timeout"
-        if status >= _SERVER_ERRORS:
-            return "server_error"
-        return "client_error"
+        return outcome_of_status(status)
     if not _TIMEOUTS.isdisjoint(names):
         return "timeout"
     if not _CONNECTION_ERRORS.isdisjoint(names):
@@ -98,6 +94,15 @@ def outcome_of(exc: BaseException, status: int | None) -> Outcome:
     if "APIError" in names:
         return "server_error"
     return "client_error"
+
+
+def outcome_of_status(status: int) -> Outcome:
+    """Return the outcome that an HTTP error status stands for, its key apart."""
+    if status == _TOO_MANY:
+        return "rate_limited"
+    if status == _TIMEOUT_STATUS:
+        return "timeout"
+    return "server_error" if status >= _SERVER_ERRORS else "client_error"
 
 
 def failure_of(
@@ -116,9 +121,7 @@ def failure_of(
     if auth is None and status is None and header_does_not_fit(exc, answer.authorization):
         auth = "unsendable"
     outcome: Outcome = "auth_failure" if auth else outcome_of(exc, status)
-    return Failure(
-        outcome, answer, auth=auth, together_error=is_together_error(body), sent=sent
-    )
+    return Failure(outcome, answer, auth=auth, together_error=is_together_error(body), sent=sent)
 
 
 def auth_kind(status: int | None, code: str | None) -> AuthKind | None:

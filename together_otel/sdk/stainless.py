@@ -124,8 +124,8 @@ class Stainless:
             sent=response is not None or request is not None,
         )
 
-    def frame_failure(self, _chunk: Any) -> Failure | None:
-        """Return ``None``: these clients raise on an error frame."""
+    def failure_in(self, _value: Any) -> Failure | None:
+        """Return ``None``: these clients raise."""
         return None
 
     def stream_of(self, returned: Any) -> Any:

@@ -11,6 +11,7 @@ import os
 import threading
 import weakref
 from collections import OrderedDict
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from together_otel.keys import redact
@@ -128,13 +129,11 @@ def _heard(log: logging.Logger | None, but: logging.Handler) -> bool:
 
 def _record_handler(logger_provider: LoggerProvider) -> logging.Handler:
     try:
-        from opentelemetry.instrumentation.logging.handler import (  # noqa: PLC0415 - an optional package
-            LoggingHandler,
-        )
+        place = import_module("opentelemetry.instrumentation.logging.handler")
     except ImportError:
         # Its place in older releases, which newer ones deprecate.
-        from opentelemetry.sdk._logs import LoggingHandler  # noqa: PLC0415
-    handler: logging.Handler = LoggingHandler(logger_provider=logger_provider)
+        place = import_module("opentelemetry.sdk._logs")
+    handler: logging.Handler = place.LoggingHandler(logger_provider=logger_provider)
     return handler
 
 

@@ -137,6 +137,8 @@ class Metrics:
         """Record one value of a histogram, in the metric's unit."""
         self._histograms[metric].record(value, dict(attributes))
 
-    def tokens(self, kind: str, count: int, attributes: Mapping[str, str | int]) -> None:
-        """Record tokens of one kind, ``input`` or ``output``."""
+    def tokens(self, kind: str, count: int | None, attributes: Mapping[str, str | int]) -> None:
+        """Record tokens of one kind, ``input`` or ``output``; nothing if not reported."""
+        if count is None:
+            return
         self._histograms[TOKEN_USAGE].record(count, {**attributes, TOKEN_TYPE: kind})

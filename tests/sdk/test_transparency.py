@@ -1,0 +1,296 @@
+"""The application gets exactly what the SDK gives, and never notices us."""
+
+from __future__ import annotations
+
+import copy
+import importlib
+import inspect
+import pickle
+import traceback
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from generation import GENERATION, MESSAGES, MODEL, Sdk, leaks, made_up_key
+from opentelemetry import trace
+from opentelemetry.instrumentation.utils import suppress_instrumentation
+
+from together_otel import TogetherInstrumentor
+from together_otel.guard import Guard
+from together_otel.patching import TARGETS
+from together_otel.telemetry.metrics import Metrics
+from together_otel.testing import behaviours
+
+if TYPE_CHECKING:
+    from together_otel.testing.server import TogetherServer
+    from together_otel.testing.telemetry import CapturedTelemetry
+
+
+def patched() -> dict[str, Any]:
+    """Return what stands now in each patched place of the installed SDK."""
+    found = {}
+    for target in TARGETS:
+        try:
+            module = importlib.import_module(target.module)
+        except ModuleNotFoundError:
+            continue
+        class_name, _, name = target.attribute.partition(".")
+        owner = getattr(module, class_name, None)
+        if owner is not None and name in vars(owner):
+            found[f"{target.module}:{target.attribute}"] = vars(owner)[name]
+    return found
+
+
+def test_uninstrument_puts_every_original_back() -> None:
+    """Any number of times, every patched attribute is the original object afterwards."""
+    originals = patched()
+    assert len(originals) >= 6
+    for _ in range(3):
+        TogetherInstrumentor().instrument()
+        assert all(patched()[name] is not original for name, original in originals.items())
+        TogetherInstrumentor().uninstrument()
+        now = patched()
+        assert all(now[name] is original for name, original in originals.items())
+
+
+def test_clients_work_on_after_uninstrument(
+    sdk: Sdk, key: str, telemetry: CapturedTelemetry
+) -> None:
+    """A client and a bound method taken while it was on go on working, in silence."""
+    client = sdk.client(api_key=key)
+    create = client.chat.completions.create
+    stream = sdk.chat(client, stream=True)
+    TogetherInstrumentor().uninstrument()
+    before = len(telemetry.spans())
+
+    sdk.chat(client)
+    sdk.run(lambda: create(model=MODEL, messages=MESSAGES))
+    assert len(telemetry.spans()) == before
+    assert len(sdk.read(stream)) > 2
+
+    TogetherInstrumentor().instrument(tracer_provider=telemetry.tracer_provider)
+    sdk.chat(client)
+    assert len(telemetry.spans()) > before
+
+
+def test_client_made_before_instrument(sdk: Sdk, key: str) -> None:
+    """A client older than the instrumentation is seen as well."""
+    from together_otel.testing.telemetry import CapturedTelemetry  # noqa: PLC0415 - made late
+
+    client = sdk.client(api_key=key)
+    sdk.chat(client)
+    captured = CapturedTelemetry()
+    TogetherInstrumentor().instrument(
+        tracer_provider=captured.tracer_provider, meter_provider=captured.meter_provider
+    )
+    try:
+        sdk.chat(client)
+        assert [span["name"] for span in captured.spans()] == [f"chat {MODEL}"]
+    finally:
+        TogetherInstrumentor().uninstrument()
+        captured.shutdown()
+
+
+def test_same_results_and_exceptions(
+    sdk: Sdk, key: str, server: TogetherServer, telemetry: CapturedTelemetry
+) -> None:
+    """Types of results, and class, text and arguments of exceptions, are the bare SDK's."""
+
+    def observe() -> tuple[Any, ...]:
+        server.accept(key)
+        client = sdk.client(api_key=key)
+        answer = sdk.chat(client)
+        server.revoke(key)
+        with pytest.raises(Exception, match="Invalid API key") as caught:
+            sdk.chat(client)
+        exc = caught.value
+        assert exc.__traceback__ is not None
+        frames = [frame.name for frame in traceback.extract_tb(exc.__traceback__)]
+        ours = ("wrapper", "__exit__", "returned")
+        return (
+            type(answer),
+            type(exc),
+            str(exc),
+            type(exc.__cause__),
+            exc.__suppress_context__,
+            sorted(vars(exc)),
+            [name for name in frames if name not in ours],
+            sorted(vars(client)),
+        )
+
+    with_us = observe()
+    TogetherInstrumentor().uninstrument()
+    assert observe() == with_us
+    TogetherInstrumentor().instrument(tracer_provider=telemetry.tracer_provider)
+
+
+def test_signatures_and_copies(sdk: Sdk, key: str, telemetry: CapturedTelemetry) -> None:  # noqa: ARG001 - on
+    """Constructors still show their parameters; clients can be copied as before."""
+    assert "api_key" in inspect.signature(sdk.client_class).parameters
+    client = sdk.client(api_key=key)
+    again = copy.copy(client)
+    assert type(again) is type(client)
+    if GENERATION == 1:
+        assert pickle.loads(pickle.dumps(client.client)) == client.client  # noqa: S301 - made here
+    else:
+        assert client.with_options(timeout=3.0).api_key == key
+
+
+def test_our_own_error_is_swallowed_counted_and_logged_once(
+    sdk: Sdk,
+    key: str,
+    telemetry: CapturedTelemetry,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """What breaks in our code stays ours: the application has its answer."""
+    monkeypatch.setattr(Guard, "raising", False)
+
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError(key)
+
+    monkeypatch.setattr(Metrics, "finished", broken)
+    client = sdk.client(api_key=key)
+    for _ in range(2):
+        assert sdk.chat(client).choices
+
+    errors = telemetry.counter(
+        "together.client.telemetry.errors", {"together.telemetry.stage": "finish"}
+    )
+    assert errors == 2
+    told = [record for record in caplog.records if record.name == "together_otel.internal"]
+    assert len(told) == 1
+    assert "ZeroDivisionError" in told[0].getMessage()
+    assert leaks(told[0].getMessage(), key) == []
+    assert [span for span in telemetry.spans() if span["kind"] == "CLIENT"]
+
+
+def test_a_call_that_cannot_be_described_is_still_made(
+    sdk: Sdk, key: str, telemetry: CapturedTelemetry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An error before the request is no reason not to send it."""
+    monkeypatch.setattr(Guard, "raising", False)
+    monkeypatch.setattr(Metrics, "tried", lambda *_: 1 / 0)
+
+    assert sdk.chat(sdk.client(api_key=key)).choices
+    assert telemetry.counter("together.client.telemetry.errors") >= 1
+
+
+def test_suppress_instrumentation(sdk: Sdk, key: str, telemetry: CapturedTelemetry) -> None:
+    """OpenTelemetry's own way of saying "not now" is honoured."""
+    with suppress_instrumentation():
+        sdk.chat(sdk.client(api_key=key))
+    assert telemetry.spans() == []
+
+
+def test_span_is_current_while_the_sdk_works(
+    sdk: Sdk, key: str, telemetry: CapturedTelemetry
+) -> None:
+    """The caller's span is our parent, and is current again afterwards."""
+    tracer = telemetry.tracer_provider.get_tracer("test")
+    client = sdk.client(api_key=key)
+    with tracer.start_as_current_span("caller") as caller:
+        stream = sdk.chat(client, stream=True)
+        assert trace.get_current_span() is caller
+        sdk.read(stream)
+        assert trace.get_current_span() is caller
+
+    call = next(span for span in telemetry.finished_spans() if span.name.startswith("chat"))
+    assert call.parent is not None
+    assert call.parent.span_id == caller.get_span_context().span_id
+
+
+def test_retries_are_one_call(
+    sdk: Sdk, key: str, server: TogetherServer, telemetry: CapturedTelemetry
+) -> None:
+    """The SDK's retries are counted, in one span of one request."""
+    server.script(behaviours.server_error(), behaviours.server_error())
+    if sdk.is_async and GENERATION == 1:
+        pytest.skip("async 1.x does not retry")
+    sdk.chat(sdk.client(api_key=key, max_retries=2))
+
+    (span,) = [one for one in telemetry.spans() if one["kind"] == "CLIENT"]
+    assert span["attributes"]["http.request.resend_count"] == 2
+    assert telemetry.counter("together.client.retries", {"gen_ai.operation.name": "chat"}) == 2
+    assert telemetry.counter("together.client.requests") == 1
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "outcome"),
+    [
+        (behaviours.rate_limited(), "rate_limited"),
+        (behaviours.server_error(503), "server_error"),
+        (behaviours.payment_required(), "client_error"),
+        (behaviours.drop_connection(), "connection_error"),
+    ],
+    ids=["429", "503", "402", "dropped"],
+)
+def test_other_failures(
+    behaviour: Any,
+    outcome: str,
+    sdk: Sdk,
+    key: str,
+    server: TogetherServer,
+    telemetry: CapturedTelemetry,
+) -> None:
+    """Another failure has its outcome and one warning, and is no auth failure."""
+    server.always(behaviour)
+    with pytest.raises(Exception):  # noqa: B017, PT011 - the class differs by generation
+        sdk.chat(sdk.client(api_key=key))
+
+    (span,) = [one for one in telemetry.spans() if one["kind"] == "CLIENT"]
+    assert span["status"] == "ERROR"
+    assert span["attributes"]["together.request.outcome"] == outcome
+    (event,) = [log for log in telemetry.logs() if (log["event_name"] or "").endswith("exception")]
+    assert event["severity"].startswith("WARN")
+    assert event["trace_id"]
+    assert telemetry.counter("together.client.auth.failures") == 0
+
+
+def test_recovery_is_told(
+    sdk: Sdk, server: TogetherServer, key: str, telemetry: CapturedTelemetry
+) -> None:
+    """The report's workaround: catch the error, get a valid key at run time, go on."""
+    client = sdk.client(api_key=made_up_key("Q"))
+    with pytest.raises(Exception, match="Invalid API key"):
+        sdk.chat(client)
+    if GENERATION == 1:
+        client.client.api_key = key
+    else:
+        client.api_key = key
+    assert sdk.chat(client).choices
+
+    (event,) = [
+        log for log in telemetry.logs() if log["event_name"] == "together.client.auth_recovered"
+    ]
+    assert event["attributes"]["together.auth.failed_for"] >= 0
+    assert server.requests[-1].model == MODEL
+
+
+def test_repeated_failures_are_logged_once_but_counted_all(
+    sdk: Sdk, server: TogetherServer, key: str, telemetry: CapturedTelemetry
+) -> None:
+    """One event a key and cause in the interval; the counter misses none."""
+    server.revoke(key)
+    client = sdk.client(api_key=key)
+    for _ in range(5):
+        with pytest.raises(Exception, match="Invalid API key"):
+            sdk.chat(client)
+
+    failed = [log for log in telemetry.logs() if log["event_name"].endswith("auth_failed")]
+    assert len(failed) == 1
+    assert telemetry.counter("together.client.auth.failures") == 5
+
+
+def test_constructor_tells_each_finding_once(
+    sdk: Sdk, key: str, telemetry: CapturedTelemetry
+) -> None:
+    """The same key again, or a copy of the client, is counted but not told again."""
+    for _ in range(3):
+        made = sdk.client(api_key=key)
+    if GENERATION > 1:
+        made.with_options(max_retries=1)
+
+    checked = [log for log in telemetry.logs() if log["event_name"].endswith("key_checked")]
+    assert len(checked) == 1
+    assert [span["name"] for span in telemetry.spans()] == ["together.client.init"]
+    assert telemetry.counter("together.client.key.checks") == 3 + (GENERATION > 1)

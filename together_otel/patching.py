@@ -186,14 +186,24 @@ class Patches:
 
     def _patch(self, module: ModuleType, target: Target) -> None:
         class_name, _, name = target.attribute.partition(".")
-        owner = getattr(module, class_name, None)
-        # From the class's own dictionary: getattr would bind, and an inherited method
-        # would become the class's own.
-        original = vars(owner).get(name) if isinstance(owner, type) else None
-        if owner is None or original is None:
+        owner = _defining_class(getattr(module, class_name, None), name)
+        if owner is None:
             return
         if any(one.owner is owner and one.name == name for one in self._applied):
             return
+        # From the class's own dictionary: getattr would bind.
+        original = vars(owner)[name]
         patch = wrapt.FunctionWrapper(original, target.make(self, target.adapter))
         setattr(owner, name, patch)
         self._applied.append(_Applied(owner, name, original, patch))
+
+
+def _defining_class(cls: Any, name: str) -> type | None:
+    """Return the class of an SDK's own that defines a method which ``cls`` has."""
+    if not isinstance(cls, type):
+        return None
+    package = cls.__module__.partition(".")[0]
+    for owner in cls.__mro__:
+        if name in vars(owner):
+            return owner if owner.__module__.partition(".")[0] == package else None
+    return None

@@ -113,11 +113,11 @@ def test_left_with(raises: bool, sdk: Sdk, key: str, telemetry: CapturedTelemetr
             if raises:
                 raise mine
 
-    try:
+    expected = pytest.raises(LookupError) if raises else contextlib.nullcontext()
+    with expected as caught:
         sdk.run(leave_async if sdk.is_async else leave)
-    except LookupError as caught:
-        assert caught is mine
 
+    assert caught is None or caught.value is mine
     assert only_call(telemetry)["together.request.outcome"] == "abandoned"
 
 

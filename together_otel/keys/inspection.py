@@ -191,9 +191,7 @@ def _examine(text: str) -> tuple[tuple[Problem, ...], Format, str | None]:
     found: set[Problem] = set()
     core = _unwrap(text, found)
     key_format, provider = _classify(core, found)
-    if key_format == "unrecognized" and (found or not can_be_sent(text)):
-        key_format = "damaged"
-    elif key_format in ("tgp_v1", "legacy_hex") and found:
+    if (key_format == "unrecognized" and (found or not can_be_sent(text))) or (key_format in ("tgp_v1", "legacy_hex") and found):
         key_format = "damaged"
     return tuple(problem for problem in PROBLEMS if problem in found), key_format, provider
 

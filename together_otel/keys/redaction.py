@@ -155,13 +155,14 @@ def public_name(cls: type) -> str:
     """Return a class's qualified name as its users import it.
 
     ``together._exceptions.RateLimitError`` is ``together.RateLimitError`` to them. A builtin
-    has no prefix.
+    has no prefix; a public module is left as it is.
     """
     module, name = cls.__module__, cls.__qualname__
     if module == "builtins":
         return name
     parts = module.split(".")
-    for end in range(1, len(parts)):
+    private = any(part.startswith("_") for part in parts)
+    for end in range(1, len(parts) if private else 1):
         package = ".".join(parts[:end])
         if getattr(sys.modules.get(package), name, None) is cls:
             return f"{package}.{name}"

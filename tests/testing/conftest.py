@@ -1,0 +1,137 @@
+"""A server for each test, and clients of whichever generation is installed."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import json
+import os
+import sys
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import pytest
+
+from together_otel.testing.server import TogetherServer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "standins"))
+os.environ.setdefault("TOGETHER_NO_BANNER", "1")  # 1.5 prints one on import
+
+SDK = version("together")
+
+
+@pytest.fixture
+def generation() -> int:
+    """The SDK's major version."""
+    return int(SDK.partition(".")[0])
+
+
+@pytest.fixture
+def key() -> str:
+    """A key of Together's shape that nobody owns."""
+    return "tgp_" + "v1_" + "a1B2" * 10 + "xyz"
+
+
+@pytest.fixture
+def server() -> Iterator[TogetherServer]:
+    """A running server that accepts any well-formed key."""
+    with TogetherServer() as running:
+        yield running
+
+
+@pytest.fixture
+def client(server: TogetherServer, key: str, generation: int) -> Iterator[Any]:
+    """A synchronous client of the server, strict about answers where the SDK can be."""
+    together = pytest.importorskip("together")
+    if generation == 1:
+        yield together.Together(api_key=key, base_url=server.base_url, max_retries=0)
+        # 1.x keeps one HTTP session a thread and never closes it.
+        from together.abstract import api_requestor  # noqa: PLC0415 - only 1.x has it
+
+        session = api_requestor._thread_context.__dict__.pop("session", None)
+        if session is not None:
+            session.close()
+    else:
+        with together.Together(
+            api_key=key,
+            base_url=server.base_url_for(SDK),
+            max_retries=0,
+            _strict_response_validation=True,
+        ) as made:
+            yield made
+
+
+@pytest.fixture
+def async_client(server: TogetherServer, key: str, generation: int) -> Callable[[], Any]:
+    """A maker of asynchronous clients; those of 2.x and 3.x are to be closed by the test."""
+    together = pytest.importorskip("together")
+    options = {"api_key": key, "base_url": server.base_url_for(SDK), "max_retries": 0}
+    if generation > 1:
+        options["_strict_response_validation"] = True
+    return lambda: together.AsyncTogether(**options)
+
+
+@pytest.fixture
+def refused(generation: int) -> type[Exception]:
+    """The SDK's exception for a 401."""
+    together = pytest.importorskip("together")
+    return together.error.AuthenticationError if generation == 1 else together.AuthenticationError
+
+
+@dataclass(frozen=True)
+class Answered:
+    """A plain HTTP answer."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        """The body, parsed."""
+        return json.loads(self.body)
+
+
+class Ask(Protocol):
+    """One POST over a connection of its own, without an SDK."""
+
+    def __call__(
+        self,
+        server: TogetherServer,
+        key: str | None = ...,
+        *,
+        path: str = ...,
+        body: object = ...,
+        authorization: str | None = ...,
+    ) -> Answered: ...
+
+
+@pytest.fixture
+def ask(key: str) -> Ask:
+    """Send a request and read the answer; by default a chat with a good key."""
+
+    def send(
+        server: TogetherServer,
+        key: str | None = key,
+        *,
+        path: str = "/v1/chat/completions",
+        body: object = {"model": "stand-in/model"},
+        authorization: str | None = None,
+    ) -> Answered:
+        authorization = authorization if key is None else f"Bearer {key}"
+        headers = {"Content-Type": "application/json"}
+        if authorization is not None:
+            headers["Authorization"] = authorization
+        connection = http.client.HTTPConnection(*server.url.removeprefix("http://").split(":"))
+        with contextlib.closing(connection):
+            connection.request("POST", path, json.dumps(body), headers)
+            response = connection.getresponse()
+            named = {name.lower(): value for name, value in response.getheaders()}
+            return Answered(response.status, named, response.read())
+
+    return send

@@ -1,0 +1,185 @@
+"""Captured telemetry is whole, plain, and lets go of the logger again."""
+
+from __future__ import annotations
+
+import builtins
+import logging
+import sys
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from inline_snapshot import snapshot
+from opentelemetry.trace import Link, SpanKind, StatusCode
+
+from together_otel.testing.telemetry import CapturedTelemetry
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+LOGGER = logging.getLogger("together_otel")
+
+
+@pytest.fixture
+def telemetry() -> Iterator[CapturedTelemetry]:
+    captured = CapturedTelemetry()
+    yield captured
+    captured.shutdown()
+
+
+def test_spans_are_plain(telemetry: CapturedTelemetry) -> None:
+    tracer = telemetry.tracer_provider.get_tracer("t")
+    with tracer.start_as_current_span("outer", kind=SpanKind.CLIENT) as span:
+        span.set_attribute("list", ["a", "b"])
+        with tracer.start_as_current_span("inner"):
+            pass
+        span.add_event("happened", {"n": 1})
+        span.set_status(StatusCode.ERROR, "why")
+    assert telemetry.spans() == snapshot(
+        [
+            {
+                "name": "inner",
+                "kind": "INTERNAL",
+                "status": "UNSET",
+                "description": None,
+                "attributes": {},
+                "events": [],
+            },
+            {
+                "name": "outer",
+                "kind": "CLIENT",
+                "status": "ERROR",
+                "description": "why",
+                "attributes": {"list": ["a", "b"]},
+                "events": [{"name": "happened", "attributes": {"n": 1}}],
+            },
+        ]
+    )
+    inner, outer = telemetry.finished_spans()
+    assert inner.parent is not None
+    assert inner.parent.span_id == outer.context.span_id
+    telemetry.clear()
+    assert telemetry.spans() == []
+
+
+def test_metrics_by_name(telemetry: CapturedTelemetry) -> None:
+    assert telemetry.metrics() == {}
+    meter = telemetry.meter_provider.get_meter("t")
+    counter = meter.create_counter("a.count")
+    counter.add(2, {"the.kind": "x", "other": "1"})
+    counter.add(3, {"the.kind": "x", "other": "2"})
+    counter.add(0, {"the.kind": "y"})
+    meter.create_histogram("a.time").record(0.5, {"the.kind": "x"})
+    meter.create_histogram("a.time").record(1.5, {"the.kind": "x"})
+    assert telemetry.metrics() == snapshot(
+        {
+            "a.count": [
+                {"attributes": {"the.kind": "x", "other": "1"}, "value": 2},
+                {"attributes": {"the.kind": "x", "other": "2"}, "value": 3},
+                {"attributes": {"the.kind": "y"}, "value": 0},
+            ],
+            "a.time": [{"attributes": {"the.kind": "x"}, "count": 2, "sum": 2.0}],
+        }
+    )
+    assert telemetry.counter("a.count", {"the.kind": "x"}) == 5
+    assert telemetry.counter("a.count", {"the.kind": "x", "other": "2"}) == 3
+    assert telemetry.counter("a.count", {"the.kind": "z"}) == 0
+    assert telemetry.counter("absent") == 0
+    assert telemetry.value("a.count", the_kind="x") == 5
+    assert telemetry.value("a.count", the_kind="x", other="1") == 2
+    assert telemetry.value("a.time") == 2
+    telemetry.shutdown()
+    assert telemetry.value("a.count") == 5
+
+
+def write_logs(telemetry: CapturedTelemetry) -> str:
+    """Log an event inside a span, one too low and one outside; return the span's trace id."""
+    with telemetry.tracer_provider.get_tracer("t").start_as_current_span("s") as span:
+        LOGGER.warning("cause=%s", "empty", extra={"otel.event.name": "an.event", "the.cause": "x"})
+    LOGGER.debug("too low")
+    LOGGER.info("outside")
+    return f"{span.get_span_context().trace_id:032x}"
+
+
+def check_logs(telemetry: CapturedTelemetry, trace_id: str) -> None:
+    inside, outside = telemetry.logs()
+    assert inside.pop("trace_id") == trace_id
+    assert int(inside.pop("span_id"), 16)
+    assert inside == {
+        "event_name": "an.event",
+        "severity": "WARN",
+        "body": "cause=empty",
+        "attributes": {"the.cause": "x"},
+    }
+    assert outside == {
+        "event_name": None,
+        "severity": "INFO",
+        "body": "outside",
+        "attributes": {},
+        "trace_id": "0" * 32,
+        "span_id": "0" * 16,
+    }
+
+
+def test_logs_are_caught(telemetry: CapturedTelemetry) -> None:
+    check_logs(telemetry, write_logs(telemetry))
+
+
+def test_logs_are_caught_without_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the logging instrumentation the SDK's own handler gives the same records."""
+    importing = builtins.__import__
+
+    def without_it(name: str, *arguments: Any) -> Any:
+        if name.startswith("opentelemetry.instrumentation.logging"):
+            raise ImportError(name)
+        return importing(name, *arguments)
+
+    for module in [name for name in sys.modules if "instrumentation.logging" in name]:
+        monkeypatch.delitem(sys.modules, module)
+    with monkeypatch.context() as patched:
+        patched.setattr(builtins, "__import__", without_it)
+        telemetry = CapturedTelemetry()
+    assert type(telemetry._handler).__module__.startswith("opentelemetry.sdk.")
+    check_logs(telemetry, write_logs(telemetry))
+    telemetry.shutdown()
+
+
+def test_the_logger_is_as_before_after_shutdown() -> None:
+    before = (LOGGER.level, list(LOGGER.handlers))
+    telemetry = CapturedTelemetry()
+    assert LOGGER.isEnabledFor(logging.INFO)
+    telemetry.shutdown()
+    assert (LOGGER.level, list(LOGGER.handlers)) == before
+    LOGGER.error("unseen")
+    assert telemetry.logs() == []
+
+
+def test_a_with_block_shuts_down() -> None:
+    with CapturedTelemetry() as telemetry:
+        LOGGER.error("seen")
+    LOGGER.error("unseen")
+    assert [log["body"] for log in telemetry.logs()] == ["seen"]
+
+
+def test_everything_finds_what_hides_anywhere() -> None:
+    """Each place is given a word of its own, odd characters included."""
+    telemetry = CapturedTelemetry({"resource": "w-resource"})
+    tracer = telemetry.tracer_provider.get_tracer("w-scope", "w-version")
+    link = Link(tracer.start_span("linked").get_span_context(), {"l": "w-link"})
+    with tracer.start_as_current_span('w-"name"', links=[link], record_exception=False) as span:
+        span.set_attribute("w-key", ["w-é", "w\n-newline"])
+        span.add_event("w-event", {"e": "w-event-value"})
+        LOGGER.info(
+            "w-%s", "body", extra={"w-extra": "w-extra-value", "otel.event.name": "w-named"}
+        )
+        span.set_status(StatusCode.ERROR, "w-status")
+        meter = telemetry.meter_provider.get_meter("w-meter")
+        counter = meter.create_counter("w_metric", "w-unit", "w-description")
+        counter.add(1, {"m": "w-label"})
+    text = telemetry.everything()
+    telemetry.shutdown()
+    hidden = [
+        *("w-resource", "w-scope", "w-version", "w-link", 'w-"name"', "w-key", "w-é"),
+        *("w\n-newline", "w-event", "w-event-value", "w-body", "w-extra", "w-extra-value"),
+        *("w-named", "w-status", "w-meter", "w_metric", "w-unit", "w-description", "w-label"),
+    ]
+    assert [word for word in hidden if word not in text] == []

@@ -1,0 +1,162 @@
+"""Turning the instrumentation on and off, and what it takes to be found."""
+
+from __future__ import annotations
+
+import logging
+import subprocess
+import sys
+from importlib.metadata import entry_points, metadata, requires
+from typing import TYPE_CHECKING
+
+import pytest
+from opentelemetry.sdk._logs import LoggerProvider
+from opentelemetry.sdk._logs.export import InMemoryLogRecordExporter, SimpleLogRecordProcessor
+from packaging.requirements import Requirement
+
+from together_otel import TogetherInstrumentor
+from together_otel.instrumentor import DISTRIBUTION, _extra
+from together_otel.telemetry.events import logger
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.fixture(autouse=True)
+def off_afterwards() -> Iterator[None]:
+    """Leave the process as it was."""
+    yield
+    if TogetherInstrumentor().is_instrumented_by_opentelemetry:
+        TogetherInstrumentor().uninstrument()
+
+
+def run(program: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run a program in a process of its own."""
+    return subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", program],
+        env={"TOGETHER_NO_BANNER": "1", **environment},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def test_entry_point_is_what_opentelemetry_instrument_loads() -> None:
+    """The name, and the object behind it."""
+    (found,) = entry_points(group="opentelemetry_instrumentor", name="together")
+    assert found.value == "together_otel:TogetherInstrumentor"
+    assert found.load() is TogetherInstrumentor
+
+
+def test_extras_and_dependencies_are_in_step() -> None:
+    """What opentelemetry-instrument reads from the extras is what the method says."""
+    extras = set(metadata(DISTRIBUTION).get_all("Provides-Extra") or ())
+    assert {"instruments-any"} <= extras
+    assert tuple(TogetherInstrumentor().instrumentation_dependencies()) == _extra("instruments")
+    any_of = {Requirement(text).name: Requirement(text) for text in _extra("instruments-any")}
+    assert set(any_of) == {"together", "together-ai"}
+    for release in ("1.3.14", "1.5.35", "2.0.0", "2.42.0", "3.1.1"):
+        assert any_of["together"].specifier.contains(release)
+
+
+def test_runtime_dependencies_are_the_promised_ones() -> None:
+    """No more is asked of a user's environment than the contract names."""
+    needed = {
+        Requirement(text).name
+        for text in requires(DISTRIBUTION) or ()
+        if Requirement(text).marker is None
+    }
+    assert needed == {
+        "opentelemetry-api",
+        "opentelemetry-sdk",
+        "opentelemetry-instrumentation",
+        "opentelemetry-semantic-conventions",
+        "prometheus-client",
+        "wrapt",
+    }
+
+
+def test_importing_and_instrumenting_import_no_sdk() -> None:
+    """The SDK's import takes half a second: it is the application's to pay, when it wants it."""
+    done = run(
+        "import sys, together_otel; together_otel.TogetherInstrumentor().instrument();"
+        "assert not {'together', 'together_ai', 'httpx'} & set(sys.modules)"
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_instrument_before_the_import_patches_on_import() -> None:
+    """The order of import and instrument() does not matter."""
+    done = run(
+        "from together_otel import TogetherInstrumentor as T; import wrapt\n"
+        "T().instrument(); import together\n"
+        "assert isinstance(vars(together.Together)['__init__'], wrapt.FunctionWrapper)\n"
+        "T().uninstrument()\n"
+        "assert not isinstance(vars(together.Together)['__init__'], wrapt.FunctionWrapper)\n"
+        "T().instrument()\n"
+        "assert isinstance(vars(together.Together)['__init__'], wrapt.FunctionWrapper)\n"
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_import_after_uninstrument_patches_nothing() -> None:
+    """A hook that is left over does nothing."""
+    done = run(
+        "from together_otel import TogetherInstrumentor as T; import wrapt\n"
+        "T().instrument(); T().uninstrument(); import together\n"
+        "assert not isinstance(vars(together.Together)['__init__'], wrapt.FunctionWrapper)\n"
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_otel_sdk_disabled() -> None:
+    """OpenTelemetry's own switch turns everything off, log events included."""
+    done = run(
+        "from together_otel import TogetherInstrumentor as T; T().instrument()\n"
+        "import together\n"
+        "try: together.Together()\n"
+        "except Exception as exc: print(type(exc).__name__)\n",
+        OTEL_SDK_DISABLED="true",
+    )
+    assert done.returncode == 0, done.stderr
+    assert "together.client" not in done.stderr
+
+
+def test_error_is_seen_on_stderr_without_any_logging_set_up() -> None:
+    """A process that dies for want of a key says why where its container's log is."""
+    done = run(
+        "from together_otel import TogetherInstrumentor as T; T().instrument()\n"
+        "import together; together.Together()\n"
+    )
+    assert done.returncode == 1
+    assert done.stderr.count("together.client.auth_failed cause=missing") == 1
+    assert "Traceback" in done.stderr
+
+
+def test_logger_provider_gets_each_event_once() -> None:
+    """A provider that is passed is served by our own logger, until uninstrument()."""
+    exporter = InMemoryLogRecordExporter()  # type: ignore[no-untyped-call]  # the SDK leaves it so
+    provider = LoggerProvider(shutdown_on_exit=False)
+    provider.add_log_record_processor(SimpleLogRecordProcessor(exporter))
+    handlers = list(logger().handlers)
+
+    TogetherInstrumentor().instrument(logger_provider=provider)
+    logger().info("one", extra={"otel.event.name": "test"})
+    TogetherInstrumentor().uninstrument()
+    logger().warning("two")
+
+    assert [one.log_record.body for one in exporter.get_finished_logs()] == ["one"]
+    assert logger().handlers == handlers
+    assert logger().level == logging.NOTSET
+
+
+def test_an_own_level_of_the_logger_is_left_alone() -> None:
+    """Whoever sets the logger's level has the last word."""
+    logger().setLevel(logging.ERROR)
+    try:
+        TogetherInstrumentor().instrument()
+        assert logger().level == logging.ERROR
+        TogetherInstrumentor().uninstrument()
+        assert logger().level == logging.ERROR
+    finally:
+        logger().setLevel(logging.NOTSET)

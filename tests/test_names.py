@@ -1,0 +1,61 @@
+"""The contract's names hold together among themselves."""
+
+from __future__ import annotations
+
+from opentelemetry.semconv._incubating.attributes import gen_ai_attributes
+from opentelemetry.semconv.attributes import (
+    error_attributes,
+    exception_attributes,
+    http_attributes,
+    server_attributes,
+)
+
+from together_otel import names
+
+
+def test_every_cause_has_a_meaning() -> None:
+    assert tuple(names.CAUSE_MEANINGS) == names.CAUSES
+
+
+def test_prometheus_names_follow_from_the_opentelemetry_names() -> None:
+    """Dots become underscores, a counter ends in _total, seconds are spelt out."""
+    for metric in names.METRICS:
+        expected = metric.name.replace(".", "_")
+        if metric.unit == "s":
+            expected += "_seconds"
+        if metric.kind == "counter":
+            expected += "_total"
+        assert metric.prometheus == expected
+        assert metric.description.endswith(".")
+        assert (metric.kind == "histogram") == bool(metric.buckets)
+
+
+def test_buckets() -> None:
+    assert names.TIME_BUCKETS[0] == 0.01
+    assert names.TIME_BUCKETS[-1] == 0.01 * 2**13
+    assert names.TOKEN_BUCKETS[-1] == 4**13
+
+
+def test_conventions_names_are_the_conventions() -> None:
+    """What is not ours is spelt as OpenTelemetry spells it."""
+    theirs = {
+        value
+        for module in (
+            gen_ai_attributes,
+            error_attributes,
+            exception_attributes,
+            http_attributes,
+            server_attributes,
+        )
+        for value in vars(module).values()
+        if isinstance(value, str)
+    }
+    ours = {
+        value
+        for name, value in vars(names).items()
+        if name.isupper()
+        and isinstance(value, str)
+        and value.startswith(("gen_ai.", "server.", "http.", "error.", "exception."))
+    }
+    assert ours - theirs == set()
+    assert len(ours) > 12

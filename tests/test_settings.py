@@ -1,0 +1,60 @@
+"""The environment's settings, good and bad."""
+
+from __future__ import annotations
+
+import pytest
+
+from together_otel import settings
+from together_otel.settings import SETTINGS, Settings
+
+
+def test_defaults() -> None:
+    assert Settings.from_environment({}) == Settings()
+    assert Settings().runbook("cause-empty").endswith("/runbook.md#cause-empty")
+
+
+def test_everything_set() -> None:
+    assert Settings.from_environment(
+        {
+            "TOGETHER_OTEL_METRICS": " None ",
+            "TOGETHER_OTEL_FINGERPRINT": "OFF",
+            "TOGETHER_OTEL_LOG_INTERVAL": "0",
+            "TOGETHER_OTEL_RUNBOOK_URL": "https://wiki.example/together",
+        }
+    ) == Settings(
+        metrics=False,
+        fingerprint=False,
+        log_interval=0.0,
+        runbook_url="https://wiki.example/together",
+    )
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "allowed"),
+    [
+        ("TOGETHER_OTEL_METRICS", "statsd", "one of auto, otel, none"),
+        ("TOGETHER_OTEL_FINGERPRINT", "maybe", "one of on, off"),
+        ("TOGETHER_OTEL_LOG_INTERVAL", "soon", "a number of seconds"),
+        ("TOGETHER_OTEL_LOG_INTERVAL", "-1", "a number of seconds"),
+        ("TOGETHER_OTEL_LOG_INTERVAL", "nan", "a number of seconds"),
+    ],
+)
+def test_a_value_not_understood(
+    variable: str, value: str, allowed: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A warning names variable and allowed values, not the value; the default holds."""
+    assert Settings.from_environment({variable: value}) == Settings()
+    (record,) = caplog.records
+    assert record.levelname == "WARNING"
+    assert variable in record.getMessage()
+    assert allowed in record.getMessage()
+    assert value not in record.getMessage().replace(variable, "").split()
+
+
+def test_every_variable_read_is_documented() -> None:
+    read = {
+        value
+        for name, value in vars(settings).items()
+        if name.isupper() and isinstance(value, str) and value.startswith("TOGETHER_OTEL_")
+    }
+    assert {setting.variable for setting in SETTINGS} == read

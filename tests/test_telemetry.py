@@ -1,0 +1,140 @@
+"""Counters that wait, events that repeat, handlers that listen: the small parts."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+
+import pytest
+
+from together_otel.keyring import KeyRing
+from together_otel.names import AUTH_FAILED, AUTH_FAILURES, CAUSES, MODEL_LIMIT, REQUESTS
+from together_otel.telemetry import events
+from together_otel.telemetry.counts import Counts
+from together_otel.telemetry.metrics import Metrics
+from together_otel.testing.telemetry import CapturedTelemetry
+
+
+def in_child(check: object) -> int:
+    """Run a check in a forked child and return its exit status."""
+    child = os.fork()
+    if child == 0:
+        status = 1
+        try:
+            status = 0 if callable(check) and check() else 1
+        finally:
+            os._exit(status)
+    return os.waitpid(child, 0)[1]
+
+
+def test_every_cause_exists_at_zero() -> None:
+    assert Counts().read(AUTH_FAILURES) == [((cause,), 0) for cause in CAUSES]
+
+
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded")
+def test_a_forked_child_starts_at_zero_with_a_free_lock() -> None:
+    """No inherited count is reported twice, though the fork came while a thread counted."""
+    counts = Counts()
+    counts.add(AUTH_FAILURES, ("revoked",), 3)
+    held, done = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with counts._lock:
+            held.set()
+            done.wait()
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    held.wait()
+    try:
+        status = in_child(lambda: counts.read(AUTH_FAILURES) == [((one,), 0) for one in CAUSES])
+    finally:
+        done.set()
+        thread.join()
+    assert status == 0
+    assert (("revoked",), 3) in counts.read(AUTH_FAILURES)
+
+
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded")
+def test_a_forked_child_keeps_what_is_known_of_keys() -> None:
+    """A key accepted before the fork and refused after it is revoked."""
+    keys = KeyRing(fingerprint=True)
+    report = keys.of("tgp_" + "v1_" + "aB3_" * 10 + "abc", "argument")
+    keys.history.accepted(report.identity, 5.0)
+    assert in_child(lambda: keys.history.last_accepted(report.identity) == 5.0) == 0
+
+
+def test_counts_of_many_threads() -> None:
+    counts = Counts()
+
+    def work() -> None:
+        for _ in range(2000):
+            counts.add(REQUESTS, ("chat", "success"))
+
+    threads = [threading.Thread(target=work) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert counts.read(REQUESTS) == [(("chat", "success"), 16_000)]
+
+
+def test_models_are_capped() -> None:
+    """A model named by users cannot blow up the number of series."""
+    captured = CapturedTelemetry()
+    metrics = Metrics(captured.meter_provider.get_meter("test"))
+    labels = {metrics.model(f"model-{number}") for number in range(MODEL_LIMIT + 50)}
+    assert len(labels) == MODEL_LIMIT + 1
+    assert "_other" in labels
+    assert metrics.model("model-0") == "model-0"
+    captured.shutdown()
+
+
+def test_repeats() -> None:
+    """One an interval passes, and says how many were held back."""
+    repeats = events.Repeats(60.0)
+    assert [repeats.passes("a", now) for now in (0.0, 1.0, 59.9, 60.0, 61.0, 200.0)] == [
+        0,
+        None,
+        None,
+        2,
+        None,
+        1,
+    ]
+    assert repeats.passes("b", 61.0) == 0
+    always = events.Repeats(0.0)
+    assert [always.passes("a", 0.0) for _ in range(3)] == [0, 0, 0]
+
+
+def test_repeats_are_bounded() -> None:
+    repeats = events.Repeats(1e9)
+    for number in range(2000):
+        repeats.passes(number, 0.0)
+    assert len(repeats._seen) <= 256
+
+
+def test_message_is_key_value_text() -> None:
+    """Short names, quotes where there are spaces, one line."""
+    text = events.message(
+        AUTH_FAILED,
+        {
+            "together.auth.cause": "empty",
+            "together.auth.remedy": 'set "it"',
+            "together.api_key.problems": ["newline", "quoted"],
+            "http.response.status_code": 401,
+        },
+    )
+    assert text == (
+        "together.client.auth_failed cause=empty remedy=\"set 'it'\""
+        " api_key.problems=newline,quoted http.response.status_code=401"
+    )
+
+
+def test_percent_signs_and_keys_in_fields(caplog: pytest.LogCaptureFixture) -> None:
+    """A field's text is neither a format nor a way out for a key."""
+    key = "tgp_" + "v1_" + "aB3_" * 10 + "abc"
+    with caplog.at_level(logging.ERROR, "together_otel"):
+        events.emit(AUTH_FAILED, logging.ERROR, {"exception.message": f"100% of {key}"})
+    assert "100% of tgp_v1_[key]" in caplog.text
+    assert getattr(caplog.records[0], "exception.message") == "100% of tgp_v1_[key]"

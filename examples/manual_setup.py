@@ -1,0 +1,56 @@
+# python examples/manual_setup.py
+"""The instrumentation turned on by hand, without opentelemetry-instrument.
+
+Metrics are served for Prometheus on a free port and printed from there; a key is accepted,
+then revoked, so that there is something to see.
+"""
+
+from __future__ import annotations
+
+import secrets
+import urllib.request
+from importlib.metadata import version
+
+from opentelemetry import metrics
+from opentelemetry.exporter.prometheus import PrometheusMetricReader
+from opentelemetry.sdk.metrics import MeterProvider
+from prometheus_client import start_http_server
+
+from together_otel import TogetherInstrumentor
+from together_otel.testing.server import TogetherServer
+
+metrics.set_meter_provider(MeterProvider([PrometheusMetricReader()]))
+TogetherInstrumentor().instrument()
+
+import together  # noqa: E402 - before or after instrument(): both work, this one is shown
+
+
+def ask(client: together.Together) -> None:
+    """Ask the model something and say what came of it."""
+    try:
+        answer = client.chat.completions.create(
+            model="meta-llama/Llama-3.3-70B-Instruct-Turbo",
+            messages=[{"role": "user", "content": "Hello"}],
+        )
+        print(f"The model says: {answer.choices[0].message.content}")
+    except Exception as exc:  # noqa: BLE001 - which class it is differs by the SDK's generation
+        print(f"The SDK says: {type(exc).__name__}")
+
+
+if __name__ == "__main__":
+    endpoint, thread = start_http_server(0, "127.0.0.1")
+    key = "tgp_v1_" + secrets.token_urlsafe(40)[:43]
+    with TogetherServer(keys=[key]) as server:
+        client = together.Together(
+            api_key=key, base_url=server.base_url_for(version("together")), max_retries=0
+        )
+        ask(client)
+        server.revoke(key)
+        ask(client)
+    with urllib.request.urlopen(f"http://127.0.0.1:{endpoint.server_port}/metrics") as page:
+        for line in page.read().decode().splitlines():
+            if line.startswith("together_client_") and not line.endswith(" 0.0"):
+                print(line)
+    endpoint.shutdown()
+    endpoint.server_close()
+    thread.join()

@@ -1,0 +1,116 @@
+"""Writes the README's generated parts, from the modules that hold their facts.
+
+Run ``python tools/readme.py`` after a change to names, causes or settings; a test compares.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from together_otel import names
+from together_otel.settings import SETTINGS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+README = Path(__file__).parents[1] / "README.md"
+
+REMEDIES = {
+    "redirected": "Point `base_url` at the final host",
+    "overridden": "Take `Authorization` out of the option that the log names",
+    "wrong_variable": "Rename the variable that the log names to `TOGETHER_API_KEY`",
+    "not_passed": "Drop the argument, or pass the variable's value",
+    "missing": "Set `TOGETHER_API_KEY`",
+    "empty": "Put a key into the variable or argument that the log names",
+    "wrong_provider": "Put Together's key there",
+    "malformed": "Undo the damage that the log names: a newline, quotes, a lost character, …",
+    "revoked": "Make a new key and replace it",
+    "wrong_endpoint": "Check `base_url` and proxies",
+    "rejected": "Compare the key with the one on the account's page",
+    "unknown": "Compare the key with the one on the account's page",
+}
+
+
+def table(header: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
+    """Return a Markdown table."""
+    lines = [header, tuple("---" for _ in header), *rows]
+    return "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
+
+
+def diagnoses() -> str:
+    """Return the table of causes."""
+    return table(
+        ("Cause", "It means", "What to do"),
+        (
+            (f"`{cause}`", names.CAUSE_MEANINGS[cause], REMEDIES[cause] + ".")
+            for cause in names.CAUSES
+        ),
+    )
+
+
+def emitted() -> str:
+    """Return the tables of metrics, log events and closed sets."""
+    metrics = table(
+        ("Metric", "In Prometheus", "Labels", "It is"),
+        (
+            (
+                f"`{metric.name}`",
+                f"`{metric.prometheus}`",
+                ", ".join(f"`{label}`" for label in metric.labels),
+                f"{metric.kind}. {metric.description}",
+            )
+            for metric in names.METRICS
+        ),
+    )
+    events = table(
+        ("Log event", "Level", "When"),
+        ((f"`{event.name}`", ", ".join(event.levels), event.when) for event in names.EVENTS),
+    )
+    values = table(
+        ("Label or attribute", "Values"),
+        (
+            (f"`{name}`", ", ".join(f"`{value}`" for value in found))
+            for name, found in (
+                (names.AUTH_CAUSE, names.CAUSES),
+                (names.REQUEST_OUTCOME, names.OUTCOMES),
+                (names.KEY_PRESENCE, names.PRESENCES),
+                (names.KEY_SOURCE, names.SOURCES),
+                (names.KEY_FORMAT, names.FORMATS),
+                (names.KEY_PROBLEMS, names.PROBLEMS),
+            )
+        ),
+    )
+    return f"{metrics}\n\n{events}\n\n{values}"
+
+
+def settings() -> str:
+    """Return the table of environment variables."""
+    return table(
+        ("Variable", "Values, default first", "It says"),
+        ((f"`{one.variable}`", one.values, one.meaning) for one in SETTINGS),
+    )
+
+
+PARTS = {"diagnoses": diagnoses, "emitted": emitted, "settings": settings}
+
+
+def rendered(text: str) -> str:
+    """Return the README's text with its generated parts made anew.
+
+    Raises:
+        ValueError: when a part's markers are not there exactly once.
+    """
+    for name, make in PARTS.items():
+        part = re.compile(rf"(<!-- {name}: .*? -->\n).*?(\n<!-- end of {name} -->)", re.DOTALL)
+        text, found = part.subn(lambda match, made=make(): match[1] + made + match[2], text)
+        if found != 1:
+            raise ValueError(f"README.md: the markers of {name!r} are there {found} times, not once")
+    return text
+
+
+if __name__ == "__main__":
+    README.write_text(rendered(README.read_text(encoding="utf-8")), encoding="utf-8")
+    sys.stdout.write(f"{README.name} is up to date\n")

@@ -26,7 +26,7 @@ REMEDIES = {
     "missing": "Set `TOGETHER_API_KEY`",
     "empty": "Put a key into the variable or argument that the log names",
     "wrong_provider": "Put Together's key there",
-    "malformed": "Undo the damage that the log names: a newline, quotes, a lost character, …",
+    "malformed": "Undo the damage that the log names: a newline, quotes, a lost character",
     "revoked": "Make a new key and replace it",
     "wrong_endpoint": "Check `base_url` and proxies",
     "rejected": "Compare the key with the one on the account's page",

@@ -1,5 +1,12 @@
 """For tests: a Together server on loopback, and telemetry caught in memory.
 
-``together_otel.testing.server`` holds ``TogetherServer``, ``together_otel.testing.behaviours``
-what it can be told to do, and ``together_otel.testing.telemetry`` ``CapturedTelemetry``.
+``behaviours`` is what ``TogetherServer`` can be told to do. ``python -m together_otel.testing``
+runs the server for other processes.
 """
+
+from together_otel.testing import behaviours
+from together_otel.testing.exchange import ReceivedRequest
+from together_otel.testing.server import TogetherServer
+from together_otel.testing.telemetry import CapturedTelemetry
+
+__all__ = ["CapturedTelemetry", "ReceivedRequest", "TogetherServer", "behaviours"]

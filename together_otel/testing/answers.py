@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 REPLY = "Hello from a stand-in for Together."
 """The text that every model answers."""
 
+FILE_CONTENT = b'{"text": "Hi"}\n'
+"""What every file holds."""
+
 CREATED = 1_700_000_000
 """The time of everything the server makes, in Unix seconds."""
 
@@ -61,6 +64,8 @@ def _lookup(segments: list[str]) -> Reply:
             found = {"object": "list", "data": [_FILE]}
         case ["files", identifier]:
             found = _FILE | {"id": identifier}
+        case ["files", _, "content"]:
+            return Reply(body=FILE_CONTENT, content_type="application/jsonl")
     return json_reply(found)
 
 
@@ -235,7 +240,7 @@ def _usage(prompt: str, reply: str = REPLY) -> dict[str, int]:
 _FILE = {
     "id": "file-1",
     "object": "file",
-    "bytes": 12,
+    "bytes": len(FILE_CONTENT),
     "created_at": CREATED,
     "filename": "data.jsonl",
     "purpose": "fine-tune",

@@ -130,26 +130,30 @@ def accept() -> Behaviour:
 
 
 def refuse(
-    form: RefusalForm = "together", *, headers: Mapping[str, str] | None = None
+    form: RefusalForm = "together",
+    *,
+    status: int = UNAUTHORIZED,
+    headers: Mapping[str, str] | None = None,
 ) -> Behaviour:
-    """Refuse with 401: ``missing_api_key`` when no key was sent, else ``invalid_api_key``.
+    """Refuse the key: ``missing_api_key`` when none was sent, else ``invalid_api_key``.
 
     Args:
         form: another body than Together's: plain text, an HTML page, ``{"error": "text"}``
             or ``{"message": "text"}``.
+        status: another HTTP status than 401.
         headers: more response headers, such as ``{"x-should-retry": "true"}``.
     """
     more = tuple((headers or {}).items())
     text = "Unauthorized"
-    page = f"<html><head><title>401 {text}</title></head><body>{text}</body></html>"
+    page = f"<html><head><title>{status} {text}</title></head><body>{text}</body></html>"
     if form == "together":
-        return _Refuse(headers=more)
+        return _Refuse(status, more)
     if form == "text":
-        return _Fixed(Reply(UNAUTHORIZED, text.encode(), "text/plain", more))
+        return _Fixed(Reply(status, text.encode(), "text/plain", more))
     if form == "html":
-        return _Fixed(Reply(UNAUTHORIZED, page.encode(), "text/html", more))
+        return _Fixed(Reply(status, page.encode(), "text/html", more))
     body = {"error": text} if form == "error_text" else {"message": text}
-    return _Fixed(json_reply(body, UNAUTHORIZED, headers))
+    return _Fixed(json_reply(body, status, headers))
 
 
 def echo_key() -> Behaviour:

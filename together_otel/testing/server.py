@@ -1,19 +1,10 @@
-"""A scriptable Together server on loopback, for tests and demonstrations.
-
-``python -m together_otel.testing.server --port 0`` prints its URL as the first line and
-serves until its standard input ends or SIGTERM comes.
-"""
+"""A scriptable Together server on loopback, for tests and demonstrations."""
 
 from __future__ import annotations
 
-import argparse
-import contextlib
-import signal
-import sys
 import threading
 from collections import deque
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from together_otel.testing import answers, behaviours
@@ -28,7 +19,7 @@ from together_otel.testing.exchange import (
 from together_otel.testing.wire import Listener
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Collection, Mapping
     from types import TracebackType
 
     from together_otel.testing.behaviours import Behaviour
@@ -168,7 +159,7 @@ class TogetherServer:
             self._released = self._count
             self._changed.notify_all()
 
-    def wait_for(self, n: int, timeout: float = 5.0) -> list[ReceivedRequest]:
+    def wait_for(self, n: int, timeout: float = 10.0) -> list[ReceivedRequest]:
         """Wait until ``n`` requests have arrived and return them all.
 
         Raises:
@@ -254,22 +245,3 @@ class _Exchange:
 
     def answer(self) -> Reply:
         return answers.answer(self.request)
-
-
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Serve until standard input ends or SIGTERM comes."""
-    parser = argparse.ArgumentParser(description="A stand-in for Together's API on loopback.")
-    parser.add_argument("--port", type=int, default=0, help="0 (the default) takes a free one")
-    parser.add_argument("--key-file", type=Path, help="keys to accept, one a line; default: any")
-    options = parser.parse_args(arguments)
-    keys = options.key_file.read_text().split() if options.key_file else ()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    with TogetherServer(keys=keys, port=options.port) as server:
-        sys.stdout.write(server.url + "\n")
-        sys.stdout.flush()
-        with contextlib.suppress(KeyboardInterrupt):
-            sys.stdin.read()
-
-
-if __name__ == "__main__":
-    main()

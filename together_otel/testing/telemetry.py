@@ -48,7 +48,7 @@ class CapturedTelemetry:
     """Providers to instrument with, and what came out of them.
 
     Log events are caught from the logger ``together_otel``, at INFO and above, from the
-    construction until ``shutdown()``.
+    construction until ``shutdown()``, or until the end of a ``with`` block.
 
     Args:
         resource: attributes of the resource that all three providers share.
@@ -78,6 +78,12 @@ class CapturedTelemetry:
         self._logger.setLevel(self._level)
         self.tracer_provider.shutdown()
         self.logger_provider.shutdown()
+
+    def __enter__(self) -> CapturedTelemetry:  # noqa: PYI034 - Self needs 3.11 or another package
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.shutdown()
 
     def clear(self) -> None:
         """Forget the spans and log records so far; metrics go on counting."""

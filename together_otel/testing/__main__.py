@@ -1,0 +1,68 @@
+"""The server as a program, for other processes: ``python -m together_otel.testing --port 0``.
+
+Its first line is its URL; it serves until its standard input ends, or SIGTERM or SIGINT comes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import signal
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from together_otel.testing.behaviours import refusal
+from together_otel.testing.exchange import Plan
+from together_otel.testing.server import TogetherServer
+
+if TYPE_CHECKING:
+    from together_otel.testing.behaviours import Exchange
+
+
+@dataclass(frozen=True)
+class _KeysInFile:
+    """Accept the keys that the file holds now, one a line; none while there is no file.
+
+    The server's own orders still count: a key revoked there is refused though it is listed.
+    """
+
+    path: Path
+
+    def plan(self, exchange: Exchange) -> Plan:
+        keys: list[str] = []
+        # Whoever rotates a key may replace the file: for a moment there can be none.
+        with contextlib.suppress(FileNotFoundError):
+            keys = self.path.read_text().split()
+        if exchange.request.key in keys:
+            return Plan(exchange.usual())
+        return Plan(refusal(exchange.request))
+
+
+def main() -> None:
+    """Serve until standard input ends or a signal comes; exits 0 then, 2 on bad arguments."""
+    parser = argparse.ArgumentParser(
+        prog="python -m together_otel.testing",
+        description="A stand-in for Together's API on loopback.",
+    )
+    parser.add_argument("--port", type=int, default=0, help="0 (the default) takes a free one")
+    parser.add_argument(
+        "--key-file",
+        type=Path,
+        help="keys to accept, one a line, read again for each request; default: any key",
+    )
+    options = parser.parse_args()
+    if options.key_file is not None and not options.key_file.is_file():
+        parser.error(f"no such file: {options.key_file}")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    with contextlib.suppress(KeyboardInterrupt), TogetherServer(port=options.port) as server:
+        if options.key_file is not None:
+            server.always(_KeysInFile(options.key_file))
+        sys.stdout.write(server.url + "\n")
+        sys.stdout.flush()
+        sys.stdin.read()
+
+
+if __name__ == "__main__":
+    main()

@@ -96,6 +96,22 @@ CAUSE_MEANINGS: Final[dict[Cause, str]] = {
     "unknown": "None of the known causes fits.",
 }
 
+CAUSE_REMEDIES: Final[dict[Cause, str]] = {
+    "redirected": "Point base_url or TOGETHER_BASE_URL at the final host.",
+    "overridden": "Take Authorization out of the option that the log names.",
+    "wrong_variable": "Rename the variable that the log names to TOGETHER_API_KEY.",
+    "not_passed": "Drop the api_key argument, or pass it the value of TOGETHER_API_KEY.",
+    "missing": "Set TOGETHER_API_KEY in the environment of the process.",
+    "empty": "Put a key into the variable or argument that the log names.",
+    "wrong_provider": "Put Together's key into the variable or argument that the log names.",
+    "malformed": "Undo the damage that the log names: a newline, quotes, a lost character.",
+    "revoked": "Make a new key on the account's page and replace the old one everywhere.",
+    "wrong_endpoint": "Check base_url and TOGETHER_BASE_URL, and any proxy on the way.",
+    "rejected": "Compare the key with those on the account's page and replace it.",
+    "unknown": "Compare the key with those on the account's page and replace it.",
+}
+"""What to do in general; `keys.diagnosis` names the variable or argument at fault."""
+
 # ── attributes ───────────────────────────────────────────────────────────────────────
 
 AUTH_CAUSE: Final = "together.auth.cause"

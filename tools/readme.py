@@ -18,21 +18,6 @@ if TYPE_CHECKING:
 
 README = Path(__file__).parents[1] / "README.md"
 
-REMEDIES = {
-    "redirected": "Point `base_url` at the final host",
-    "overridden": "Take `Authorization` out of the option that the log names",
-    "wrong_variable": "Rename the variable that the log names to `TOGETHER_API_KEY`",
-    "not_passed": "Drop the argument, or pass the variable's value",
-    "missing": "Set `TOGETHER_API_KEY`",
-    "empty": "Put a key into the variable or argument that the log names",
-    "wrong_provider": "Put Together's key there",
-    "malformed": "Undo the damage that the log names: a newline, quotes, a lost character",
-    "revoked": "Make a new key and replace it",
-    "wrong_endpoint": "Check `base_url` and proxies",
-    "rejected": "Compare the key with the one on the account's page",
-    "unknown": "Compare the key with the one on the account's page",
-}
-
 
 def table(header: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
     """Return a Markdown table."""
@@ -45,7 +30,7 @@ def diagnoses() -> str:
     return table(
         ("Cause", "It means", "What to do"),
         (
-            (f"`{cause}`", names.CAUSE_MEANINGS[cause], REMEDIES[cause] + ".")
+            (f"`{cause}`", names.CAUSE_MEANINGS[cause], names.CAUSE_REMEDIES[cause])
             for cause in names.CAUSES
         ),
     )
@@ -107,7 +92,9 @@ def rendered(text: str) -> str:
         part = re.compile(rf"(<!-- {name}: .*? -->\n).*?(\n<!-- end of {name} -->)", re.DOTALL)
         text, found = part.subn(lambda match, made=make(): match[1] + made + match[2], text)
         if found != 1:
-            raise ValueError(f"README.md: the markers of {name!r} are there {found} times, not once")
+            raise ValueError(
+                f"README.md: the markers of {name!r} are there {found} times, not once"
+            )
     return text
 
 

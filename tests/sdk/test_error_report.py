@@ -42,9 +42,7 @@ def test_broken_example(telemetry: CapturedTelemetry, in_house: Any) -> None:
     with pytest.raises(in_house.errors.AuthenticationError, match=BAD_KEY):
         client.chat("Hello")
 
-    assert telemetry.counter(
-        "together.client.auth.failures", {"together.auth.cause": "empty"}
-    ) == 1
+    assert telemetry.counter("together.client.auth.failures", {"together.auth.cause": "empty"}) == 1
     assert telemetry.counter("together.client.auth.failures") == 1
     checked, failed = telemetry.logs()
     assert checked["event_name"] == "together.client.key_checked"
@@ -90,14 +88,14 @@ def test_missing_key_and_async(telemetry: CapturedTelemetry, in_house: Any, key:
     """The in-house constructor's refusal is seen, and its async client like the sync one."""
     with pytest.raises(in_house.errors.AuthenticationError):
         in_house.TogetherAI()
-    assert telemetry.counter(
-        "together.client.auth.failures", {"together.auth.cause": "missing"}
-    ) == 1
+    assert (
+        telemetry.counter("together.client.auth.failures", {"together.auth.cause": "missing"}) == 1
+    )
 
     assert asyncio.run(in_house.AsyncTogetherAI(api_key=key).chat("Hello"))
-    assert telemetry.counter(
-        "together.client.requests", {"together.request.outcome": "success"}
-    ) == 1
+    assert (
+        telemetry.counter("together.client.requests", {"together.request.outcome": "success"}) == 1
+    )
 
 
 def test_a_wrapper_over_the_sdk_is_counted_once(
@@ -135,16 +133,14 @@ def test_the_same_two_on_the_real_sdk(
     """The broken example and the fixed one, with `together` itself."""
     with pytest.raises(Exception):  # noqa: B017, PT011 - the class differs by generation
         sdk.chat(sdk.client(api_key=""))
-    assert telemetry.counter(
-        "together.client.auth.failures", {"together.auth.cause": "empty"}
-    ) == 1
+    assert telemetry.counter("together.client.auth.failures", {"together.auth.cause": "empty"}) == 1
 
     monkeypatch.setenv("TOGETHER_API_KEY", key)
     assert sdk.chat(sdk.client(), messages=MESSAGES).choices
     assert telemetry.counter("together.client.auth.failures") == 1
-    assert telemetry.counter(
-        "together.client.requests", {"together.request.outcome": "success"}
-    ) == 1
+    assert (
+        telemetry.counter("together.client.requests", {"together.request.outcome": "success"}) == 1
+    )
     assert GENERATION in {1, 2, 3}
 
 
@@ -181,3 +177,18 @@ def test_a_machine_with_only_together_ai(server: TogetherServer, key: str, tmp_p
     assert f"APP {BAD_KEY}" in done.stdout
     assert "together.client.auth_failed cause=empty" in done.stderr
     assert leaks(done.stdout + done.stderr, key) == []
+
+
+def test_in_house_key_that_does_not_fit_in_a_header(
+    telemetry: CapturedTelemetry, in_house: Any, key: str
+) -> None:
+    """Over http.client a newline is a bare ValueError that repeats the key; it is diagnosed."""
+    client = in_house.TogetherAI(api_key=key + "\n")
+    with pytest.raises(ValueError, match="Invalid header value"):
+        client.chat("Hello")
+
+    assert (
+        telemetry.counter("together.client.auth.failures", {"together.auth.cause": "malformed"})
+        == 1
+    )
+    assert leaks(telemetry.everything(), key) == []

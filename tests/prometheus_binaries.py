@@ -1,0 +1,32 @@
+"""The real Prometheus programs for tests: found, or the test is skipped and says why."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+TOOLS = Path(__file__).parents[1] / ".tools" / "usr" / "bin"
+NAMES = {"alertmanager": ("prometheus-alertmanager", "alertmanager")}
+"""Debian's name first."""
+
+
+def find(name: str) -> Path | None:
+    """Return a program of `.tools/` or of PATH, ``None`` if it is in neither."""
+    for folder in (str(TOOLS), None):
+        for candidate in NAMES.get(name, (name,)):
+            if found := shutil.which(candidate, path=folder):
+                return Path(found)
+    return None
+
+
+def require(name: str) -> Path:
+    """Return a program, or skip the test; under CI a missing one is a failure."""
+    if found := find(name):
+        return found
+    reason = f"{name} is not here: run tools/fetch_prometheus.sh"
+    if os.environ.get("CI"):
+        pytest.fail(reason)
+    pytest.skip(reason)

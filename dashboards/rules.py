@@ -146,7 +146,6 @@ def groups() -> dict[str, Any]:
     }
 
 
-
 class _Dumper(yaml.SafeDumper):
     """Writes texts of several lines as blocks."""
 
@@ -161,4 +160,6 @@ _Dumper.add_representer(str, _block)
 
 def render() -> str:
     """Return ``alerts.yaml``."""
-    return HEADER + yaml.dump(groups(), Dumper=_Dumper, sort_keys=False, width=100, allow_unicode=True)
+    return HEADER + yaml.dump(
+        groups(), Dumper=_Dumper, sort_keys=False, width=100, allow_unicode=True
+    )

@@ -90,7 +90,9 @@ def rendered(text: str) -> str:
     """
     for name, make in PARTS.items():
         part = re.compile(rf"(<!-- {name}: .*? -->\n).*?(\n<!-- end of {name} -->)", re.DOTALL)
-        text, found = part.subn(lambda match, made=make(): match[1] + made + match[2], text)
+        # Escaped: in a template a backslash would mean something.
+        made = make().replace("\\", r"\\")
+        text, found = part.subn(rf"\g<1>{made}\g<2>", text)
         if found != 1:
             raise ValueError(
                 f"README.md: the markers of {name!r} are there {found} times, not once"

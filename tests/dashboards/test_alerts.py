@@ -55,7 +55,7 @@ def test_lint() -> None:
 
 
 def test_each_fires_and_does_not_fire(tmp_path: Path) -> None:
-    """promtool's own unit tests of the rules."""
+    """The rules pass unit tests of their own, run by promtool."""
     shutil.copy(RULES, tmp_path)
     shutil.copy(Path(__file__).parent / "alerts_test.yaml", tmp_path)
     promtool("test", "rules", "alerts_test.yaml", cwd=tmp_path)

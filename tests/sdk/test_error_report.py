@@ -14,8 +14,6 @@ import pytest
 from dirty_equals import IsInt, IsStr
 from generation import GENERATION, MESSAGES, MODEL, Sdk, leaks
 
-from together_otel import TogetherInstrumentor
-
 if TYPE_CHECKING:
     from collections.abc import Iterator
 

@@ -1,6 +1,8 @@
 # `make demo` shows the main job; `make test` runs every test on every SDK generation.
 PYTHON ?= python3
 VENV := .venv
+# The first that installs dependency groups.
+PIP := pip>=25.1
 PIP_INSTALL := -m pip install --quiet --disable-pip-version-check
 SDKS := 2.0.0 2.42.0 1.5.35
 NEWEST := 3.1.1
@@ -29,11 +31,13 @@ bench: $(VENV)/installed
 
 $(VENV)/installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/python $(PIP_INSTALL) --upgrade '$(PIP)'
 	$(VENV)/bin/python $(PIP_INSTALL) --editable '.[zero-code]' --group test --group lint 'together==$(NEWEST)'
 	@touch $@
 
 .venv-%/installed: pyproject.toml
 	$(PYTHON) -m venv .venv-$*
+	.venv-$*/bin/python $(PIP_INSTALL) --upgrade '$(PIP)'
 	.venv-$*/bin/python $(PIP_INSTALL) --editable '.[zero-code]' --group test 'together==$*'
 	@touch $@
 

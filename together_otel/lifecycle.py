@@ -143,7 +143,10 @@ class Call:
     ) -> None:
         if exc is not None:
             self.failed(exc)
-        context.detach(self._token)
+        # A coroutine that is collected while it waits is closed in another context, where
+        # there is nothing of ours to detach.
+        if not isinstance(exc, GeneratorExit) or context.get_current() is self._context:
+            context.detach(self._token)
 
     def delegate(self) -> None:
         """Leave the telling to an inner call, if this one is a wrapper's."""
@@ -245,15 +248,18 @@ class Call:
             self._measure(outcome, answer, elapsed, exc)
             self._tell(outcome, answer, auth, exc)
             if outcome in ("success", "abandoned"):
-                self._runtime.accepted(self._sent(answer))
+                self._accept(answer)
         finally:
             self._span.end()
 
-    def _sent(self, answer: Answer) -> Any:
+    def _accept(self, answer: Answer) -> None:
         authorization = answer.authorization
-        if authorization is None or authorization == f"Bearer {self._key}":
-            return self._report
-        return self._runtime.keys.of(authorization.removeprefix("Bearer "), "header")
+        if authorization is None and self._seen is not None:
+            return
+        report = self._report
+        if authorization is not None and authorization != f"Bearer {self._key}":
+            report = self._runtime.keys.of(authorization.removeprefix("Bearer "), "header")
+        self._runtime.accepted(report)
 
     def _measure(
         self, outcome: Outcome, answer: Answer, elapsed: float, exc: BaseException | None

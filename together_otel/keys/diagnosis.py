@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 from together_otel.keys.formats import is_together_host
 from together_otel.names import KEY_VARIABLE, KEYS_PAGE, Cause, Problem
@@ -49,12 +49,12 @@ _FAULTS: dict[Problem, tuple[str, str]] = {
         "holds a reference that nothing expanded",
         "let the shell, compose file or template that sets it fill in the value",
     ),
-    "newline": ("ends in or contains a newline", "strip it where the secret is mounted"),
-    "assignment": ("holds a whole NAME=value line", "keep only what follows the equals sign"),
-    "bearer_prefix": ("starts with the word Bearer", "leave it out, the SDK adds it"),
-    "quoted": ("is wrapped in quotes", "remove them where it is set"),
+    "newline": ("contains a newline", "put the key alone on one line where it is set"),
+    "assignment": ("holds a whole NAME=value line", "keep only the value"),
+    "bearer_prefix": ("starts with the word Bearer", "leave it out, as the SDK adds it itself"),
+    "quoted": ("has quotes around it", "remove them where it is set"),
     "doubled": ("holds the key twice", "paste it once"),
-    "control_character": ("contains a control character", "copy the key again"),
+    "control_character": ("contains a control character", "copy the key again as plain text"),
     "invisible_character": (
         "contains an invisible character",
         "copy the key again as plain text, without a byte-order mark",
@@ -64,9 +64,22 @@ _FAULTS: dict[Problem, tuple[str, str]] = {
     "non_ascii": ("contains a character that is not ASCII", "copy the key again as plain text"),
     "case_changed": ("has letters of the wrong case", "copy the key again as it is displayed"),
     "too_short": ("is too short for a Together key", "copy the whole key"),
-    "too_long": ("is too long for a Together key", "copy the key again, alone"),
+    "too_long": ("is too long for a Together key", "copy the key again, and nothing around it"),
 }
 """The most telling problem first: it is the one that the remedy names."""
+
+_AFTER_THE_NEWLINE: Final[frozenset[Problem]] = frozenset(
+    (
+        "surrounding_whitespace",
+        "inner_whitespace",
+        "control_character",
+        "invisible_character",
+        "quoted",
+        "bearer_prefix",
+        "assignment",
+    )
+)
+"""Beside any of these a newline need not be the last character; alone it is."""
 
 
 def diagnose(report: KeyReport, refusal: Refusal) -> Diagnosis:
@@ -88,8 +101,8 @@ def _of_the_way(report: KeyReport, refusal: Refusal) -> Diagnosis | None:
         return Diagnosis(
             "redirected",
             f"The request to {refusal.redirected_from} was redirected to"
-            f" {refusal.host_refused or 'another host'}, where the key is not sent on to: point"
-            f" base_url or TOGETHER_BASE_URL at the final host.",
+            f" {refusal.host_refused or 'another host'}, and HTTP clients do not send a key on to"
+            f" another host: point base_url or TOGETHER_BASE_URL at the final one.",
         )
     if refusal.sent == "key":
         return None
@@ -100,24 +113,26 @@ def _of_the_way(report: KeyReport, refusal: Refusal) -> Diagnosis | None:
     if refusal.sent == "nothing":
         what = "The Authorization header was removed before the request was sent"
     else:
-        what = f"The Authorization header that was sent is not the key of {_name(report)}"
-        if report.source == "header":
-            what = "The Authorization header that was sent is not the client's key"
+        what = "The Authorization header that was sent does not hold the client's key"
     verb = "check" if refusal.override is None else "take Authorization out of"
     return Diagnosis("overridden", f"{what}: {verb} {where}.")
 
 
 def _of_the_key(report: KeyReport, refusal: Refusal) -> Diagnosis | None:
-    name = _name(report)
     no_key = report.presence != "present" or report.format == "placeholder"
     if no_key and report.lookalike is not None:
         state = {"missing": "is not set", "empty": "is empty"}.get(
             report.presence, "is a placeholder"
         )
+        rename = (
+            f"drop the argument and rename the variable to {KEY_VARIABLE}"
+            if report.source == "argument"
+            else f"rename it to {KEY_VARIABLE}, the variable that the SDK reads"
+        )
         return Diagnosis(
             "wrong_variable",
-            f"{report.lookalike} holds a key of Together's shape, but {name} {state}:"
-            f" rename it to {KEY_VARIABLE}, which is what the SDK reads.",
+            f"{_subject(report)} {state}, but {report.lookalike} holds a key of Together's shape:"
+            f" {rename}.",
         )
     if report.shadows_good_key and (no_key or report.format in ("damaged", "other_provider")):
         return Diagnosis(
@@ -153,11 +168,11 @@ def _of_the_server(report: KeyReport, refusal: Refusal) -> Diagnosis:
         since = datetime.fromtimestamp(refusal.accepted_before, timezone.utc)
         return Diagnosis(
             "revoked",
-            f"{_subject(report)} was accepted until {since:%Y-%m-%dT%H:%M:%SZ} and is refused now, so"
-            f" it was revoked or has expired: make a new key at {KEYS_PAGE} and replace it.",
+            f"{_subject(report)} was accepted until {since:%Y-%m-%dT%H:%M:%SZ} and is refused now,"
+            f" so it was revoked or has expired: make a new key at {KEYS_PAGE} and replace it.",
         )
-    if not refusal.together_error and not is_together_host(refusal.host_refused):
-        host = refusal.host_refused or "the server"
+    host = refusal.host_refused
+    if host is not None and not refusal.together_error and not is_together_host(host):
         return Diagnosis(
             "wrong_endpoint",
             f"The refusal came from {host}, which is not Together: check base_url and"
@@ -177,21 +192,15 @@ def _of_the_server(report: KeyReport, refusal: Refusal) -> Diagnosis:
     )
 
 
-def _name(report: KeyReport) -> str:
-    """Return what to call a key by the place it came from, inside a sentence."""
+def _subject(report: KeyReport) -> str:
+    """Return what to call a key by the place it came from, at a sentence's start."""
     return {
-        "argument": "the api_key argument",
+        "argument": "The api_key argument",
         "environment": KEY_VARIABLE,
-        "colab": f"the Colab secret {KEY_VARIABLE}",
-        "header": "the Authorization header",
+        "colab": f"The Colab secret {KEY_VARIABLE}",
+        "header": "The Authorization header",
         "none": KEY_VARIABLE,
     }[report.source]
-
-
-def _subject(report: KeyReport) -> str:
-    """Return the same at a sentence's start."""
-    name = _name(report)
-    return name[0].upper() + name[1:]
 
 
 def _set(report: KeyReport) -> str:
@@ -214,6 +223,8 @@ def _fault(report: KeyReport) -> str:
 
 
 def _found(report: KeyReport) -> tuple[str, str]:
+    if "newline" in report.problems and _AFTER_THE_NEWLINE.isdisjoint(report.problems):
+        return "ends in a newline", "strip it where the secret is mounted"
     for problem, found in _FAULTS.items():
         if problem in report.problems:
             return found

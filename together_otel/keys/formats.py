@@ -47,24 +47,38 @@ _SHORTEST_FOREIGN_KEY: Final = 12
 
 _PLACEHOLDERS: Final = re.compile(
     r"""
-      (?:<[^<>]*>|\[[^\[\]]*\]|\{[^{}]*\})              # <your key>, [key], {key}
-    | (?:insert|enter|put|paste|add|replace|set|use)?[-_ ]*
-      (?:your|my|the|a|some|example|sample|dummy|fake|test|demo)[-_ ]*
-      (?:together(?:[-_ .]*ai)?)?[-_ ]*(?:api)?[-_ ]*(?:key|token|secret)?
-      (?:[-_ ]*(?:here|goes[-_ ]here|value|123|1234))?
-    | together(?:[-_ ]*ai)?[-_ ]*(?:api)?[-_ ]*(?:key|token|secret)
-    | api[-_ ]*key(?:[-_ ]*here)?
-    | (?:x{3,}|\*{3,}|\.{3,}|0+|1+|-+|…+)
-    | (?:tgp_v1_|sk-)(?:x{3,}|\*{3,}|\.{3,}|…+|<.*>|your.*)
-    | change[-_ ]?me | replace[-_ ]?me | todo | tbd | fixme | n/?a | none | null | nil
-    | undefined | unset | empty | false | true | placeholder | redacted | secret | password
-    | key | token | foo | bar | foobar | string | abc(?:123)? | 123456*7*8*9*0*
+      [<\[{](?!tgp_v1_[A-Za-z0-9_-]{43}|[0-9a-f]{64})[^<>\[\]{}]*[>\]}]  # <your key>, [key]
+    | [-_.*?…]+ | [-_.*…x0]{3,} | [0-9]{1,20} | 0+
+    | (?:tgp_v1_|sk-)(?:[-_.*…x0]{3,}|<.*>|your.*)
     """,
     re.VERBOSE | re.IGNORECASE,
 )
-_REFERENCE: Final = re.compile(
-    r"\$\{[^}]*\}|\$\([^)]*\)|\$[A-Za-z_][A-Za-z0-9_]*|\{\{.*\}\}|%[A-Za-z_][A-Za-z0-9_]*%"
+_WORD: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[^\W\d_A-Za-z]+")
+_PLACEHOLDER_WORDS: Final = frozenset(
+    """
+    a abc abcdef access account actual add ai an and any api apikey apikeyhere asdf auth
+    bad bar baz bearer change changeme correct credential credentials default demo dev dummy
+    empty enter example fake false fill fixme foo foobar for from generate get goes here
+    hidden ignored in insert insertkeyhere invalid is it key keyhere keys lm local me missing
+    mock my myapikey mykey n na needed new nil no nokey none not null of ollama our own page
+    password paste personal placeholder please prod private provide put qwerty real redacted
+    removed replace replaceme required sample secret secrets set some string studio tbd temp test testing
+    testkey text the this to todo together togetherai togetherapikey token true undefined
+    unset unused use valid value with wrong you your yourapikey yourkey yourkeyhere
+    """.split()
 )
+_REFERENCE: Final = re.compile(
+    r"""
+      \$\{[^{}]*\} | \$\(.*\) | \$(?:env:)?[A-Za-z_][A-Za-z0-9_]* | \$?\{\{.*\}\}
+    | %[A-Za-z_][A-Za-z0-9_]*% | <%.*%>
+    | (?:os\.environ|process\.env|import\.meta\.env|os\.getenv|env|secrets?)
+      (?:\.get)?(?:\.[A-Za-z_][A-Za-z0-9_]*|[\[(].*[\])])
+    | (?:op|vault|ref\+[a-z]+)://.+ | vault:.+ | arn:aws:(?:secretsmanager|ssm):.+
+    | projects/[^/]+/secrets/.+ | @Microsoft\.KeyVault\(.*\)
+    """,
+    re.VERBOSE,
+)
+"""Of a shell, a template, a manifest, a program or a store of secrets."""
 
 TOGETHER_DOMAINS: Final = ("together.ai", "together.xyz")
 
@@ -110,7 +124,12 @@ def is_reference(text: str) -> bool:
 
 def is_placeholder(text: str) -> bool:
     """Tell whether ``text`` stands where a key should be put."""
-    return _PLACEHOLDERS.fullmatch(text) is not None
+    if _PLACEHOLDERS.fullmatch(text):
+        return True
+    words = _WORD.findall(text)
+    return bool(words) and all(
+        word.lower() in _PLACEHOLDER_WORDS or set(word) <= {"x", "X"} for word in words
+    )
 
 
 def can_be_sent(key: str) -> bool:

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Final
 
 from together_otel.keys.formats import (
     LEGACY_LENGTH,
+    LOOKALIKES,
     PUBLIC_PREFIX,
     V1_LENGTH,
-    can_be_sent,
     is_lookalike,
     is_placeholder,
     is_reference,
@@ -36,7 +36,18 @@ _SALT: Final = os.urandom(32)
 
 _QUOTES: Final = "\"'`“”‘’«»"
 _BEARER: Final = re.compile(r"bearer(?:\s+|:\s*)(?=\S)", re.IGNORECASE)
-_ASSIGNMENT: Final = re.compile(r"(?:export\s+|set\s+)?[A-Za-z_][A-Za-z0-9_]*\s*[=:]\s*(?=\S)")
+# An opaque token may hold an equals sign or a colon: what stands before one must be named
+# like a variable for a key, or what follows be one.
+_ASSIGNMENT: Final = re.compile(
+    r"""
+    (?:(?:export|set|env)\s+)?['"]?
+    (?:
+      [A-Za-z0-9_-]*(?:key|token|secret|together|authorization)[A-Za-z0-9_-]*['"]?\s*[=:]\s*(?=[^\s=])
+    | [A-Za-z_][A-Za-z0-9_-]*['"]?\s*[=:]\s*(?=["']?(?:tgp_v1_|[0-9a-f]{64}))
+    )
+    """,
+    re.IGNORECASE | re.VERBOSE,
+)
 _HEX: Final = re.compile(r"[0-9a-f]+")
 
 
@@ -86,9 +97,7 @@ class KeyReport:
 
 def identity_of(key: str) -> bytes:
     """Return the identity of a key within this process and its forked children."""
-    return blake2b(
-        key.strip().encode("utf-8", "surrogatepass"), digest_size=16, key=_SALT
-    ).digest()
+    return blake2b(key.strip().encode("utf-8", "surrogatepass"), digest_size=16, key=_SALT).digest()
 
 
 def inspect_key(
@@ -181,9 +190,15 @@ def _lookalike(environ: Mapping[str, str], but: str) -> str | None:
     found = [
         name
         for name, value in environ.items()
-        if value != but and is_lookalike(name) and shape_of(value.strip()) is not None
+        if value != but and shape_of(value.strip()) is not None and is_lookalike(name)
     ]
-    return min(found, default=None)
+    return min(found, default=None, key=_telling)
+
+
+def _telling(variable: str) -> tuple[int, str]:
+    """Sort a misspelt name first, then the known ones in their order."""
+    name = variable.upper()
+    return (LOOKALIKES.index(name) if name in LOOKALIKES else -1, variable)
 
 
 def _examine(text: str) -> tuple[tuple[Problem, ...], Format, str | None]:
@@ -191,7 +206,7 @@ def _examine(text: str) -> tuple[tuple[Problem, ...], Format, str | None]:
     found: set[Problem] = set()
     core = _unwrap(text, found)
     key_format, provider = _classify(core, found)
-    if (key_format == "unrecognized" and (found or not can_be_sent(text))) or (key_format in ("tgp_v1", "legacy_hex") and found):
+    if found and key_format in ("tgp_v1", "legacy_hex", "unrecognized"):
         key_format = "damaged"
     return tuple(problem for problem in PROBLEMS if problem in found), key_format, provider
 
@@ -204,7 +219,7 @@ def _unwrap(text: str, found: set[Problem]) -> str:
     for _ in range(4):
         before = core
         core = core.strip()
-        if core != before and not (before.strip("\r\n") == core):
+        if core not in (before, before.rstrip("\r\n")):
             found.add("surrounding_whitespace")
         visible = "".join(letter for letter in core if not _invisible(letter))
         if visible != core:
@@ -214,7 +229,7 @@ def _unwrap(text: str, found: set[Problem]) -> str:
             (_ASSIGNMENT, "assignment"),
             (_BEARER, "bearer_prefix"),
         ):
-            if (match := pattern.match(core)) and not core.startswith(("http:", "https:")):
+            if match := pattern.match(core):
                 found.add(problem)  # type: ignore[arg-type]  # literals of the tuple above
                 core = core[match.end() :]
         unquoted = _unquote(core)
@@ -226,11 +241,10 @@ def _unwrap(text: str, found: set[Problem]) -> str:
     if any(_control(letter) for letter in text):
         found.add("control_character")
         core = "".join(letter for letter in core if not _control(letter))
-    if re.search(r"\s", core.strip()):
+    # A placeholder is often a sentence, a reference an expression: spaces are part of them.
+    if len(core.split()) > 1 and not (is_placeholder(core) or is_reference(core)):
         found.add("inner_whitespace")
-        joined = "".join(core.split())
-        # A placeholder is often a sentence: its spaces are part of it.
-        core = joined if not is_placeholder(core) else core
+        core = "".join(core.split())
     if any(ord(letter) > 127 for letter in core):  # noqa: PLR2004 - the end of ASCII
         found.add("non_ascii")
     return core

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import quote, quote_plus
 
 from together_otel.keys.formats import PROVIDER_PREFIXES, PUBLIC_PREFIX
+from together_otel.names import KEY_VARIABLE, KEYS_PAGE
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -30,23 +31,34 @@ TELLING: Final = 8
 LONGEST: Final = 65_536
 """Characters of a text that are looked at; the rest is cut off, and the text says so."""
 
+_MARGIN: Final = 512
+"""Characters beyond those, looked at so that a key across the cut is seen whole."""
+
+_CUT: Final = "… [cut off]"
+
 _SHORTEST: Final = 4
 """Shorter "keys" than this are everyday words: only patterns hide them."""
 
 _PREFIXES: Final = "|".join(re.escape(prefix) for prefix in PROVIDER_PREFIXES)
+_GAP: Final = r"\s|%20|\+|\\t|\\n"
 _PATTERNS: Final = (
     # An Authorization header in any spelling: the scheme stays, what follows it goes.
-    (re.compile(r"(?i)(\bbearer(?:\s|%20|\+|\\t|\\n)+)(?!\[key\])[^\s'\",;)}\]>]+"), r"\1" + MARK),
+    (
+        re.compile(rf"(?i)(\bbearer(?:{_GAP})+)(?!{_GAP})[^\s'\",;)}}\[\]>]+"),
+        r"\1" + MARK,
+    ),
     (
         re.compile(
             r"(?i)((?:authorization|api[_-]?key|x-api-key)['\"]?\s*[:=]\s*b?['\"])"
-            r"(?!\[key\]|bearer)[^'\"]+"
+            rf"(?!\[key\]['\"]|bearer(?:{_GAP}))[^'\"]+"
         ),
         r"\1" + MARK,
     ),
     (re.compile(r"(?i)(tgp_v1_)[A-Za-z0-9_\-]+"), r"\1" + MARK),
     (re.compile(r"(?<![0-9A-Za-z])[0-9a-fA-F]{56,72}(?![0-9A-Za-z])"), MARK),
     (re.compile(rf"(?<![A-Za-z0-9_-])(?:{_PREFIXES})[A-Za-z0-9_\-]{{12,}}"), MARK),
+    # A JWT: two or three stretches of base64, the first of which begins with {".
+    (re.compile(r"(?<![A-Za-z0-9_-])eyJ[\w-]{8,}\.[\w-]{8,}(?:\.[\w-]*)?"), MARK),
 )
 
 
@@ -61,12 +73,14 @@ def redact(text: str, secrets: Collection[str] = ()) -> str:
     Returns:
         The text with ``[key]`` in their place; at most 65,536 characters of it.
     """
-    if len(text) > LONGEST:
-        text = f"{text[:LONGEST]}… [{len(text) - LONGEST} more characters]"
+    cut = len(text) > LONGEST
+    text = text[: LONGEST + _MARGIN]
     for secret in secrets:
         text = _without(text, secret)
     for pattern, replacement in _PATTERNS:
         text = pattern.sub(replacement, text)
+    if cut or len(text) > LONGEST:
+        text = text[: LONGEST - len(_CUT)] + _CUT
     return text
 
 
@@ -76,14 +90,23 @@ def _without(text: str, secret: str) -> str:
         if len(word) < _SHORTEST or word not in text:
             return text
         return re.sub(rf"(?<!\w){re.escape(word)}(?!\w)", MARK, text)
-    grams = _grams(secret)
+    grams, halves = _grams(secret)
+    folded = _folded(text)
+    # A stretch of eight has a stretch of four at one of any five places in a row.
+    if not any(folded[place : place + _HALF] in halves for place in range(0, len(text), _HALF + 1)):
+        return text
     hidden = bytearray(len(text))
-    found = False
     for place in range(len(text) - TELLING + 1):
-        if text[place : place + TELLING] in grams:
+        if folded[place : place + TELLING] in grams:
             hidden[place : place + TELLING] = b"\1" * TELLING
-            found = True
-    return _masked(text, hidden) if found else text
+    return _masked(text, hidden)
+
+
+def _folded(text: str) -> str:
+    """Return ``text`` in lower case, each character in its place."""
+    if text.isascii():
+        return text.lower()
+    return "".join(low if len(low := letter.lower()) == 1 else letter for letter in text)
 
 
 def _masked(text: str, hidden: bytearray) -> str:
@@ -97,14 +120,30 @@ def _masked(text: str, hidden: bytearray) -> str:
     return "".join((*parts, text[place:]))
 
 
+_HALF: Final = TELLING // 2
+
+
 @lru_cache(maxsize=16)
-def _grams(secret: str) -> frozenset[str]:
-    """Return all stretches of eight characters of a secret, in each way it may be written."""
-    return frozenset(
-        written[place : place + TELLING]
-        for written in _writings(secret)
-        for place in range(len(written) - TELLING + 1)
+def _grams(secret: str) -> tuple[frozenset[str], frozenset[str]]:
+    """Return the stretches of eight characters of a secret in each way it may be written.
+
+    And those of four within them, for a quick look. All are in lower case.
+    """
+    grams = frozenset().union(*map(_stretches, _writings(secret))) - _PUBLIC
+    return grams, frozenset(
+        gram[place : place + _HALF] for gram in grams for place in range(TELLING - _HALF + 1)
     )
+
+
+def _stretches(text: str) -> set[str]:
+    text = _folded(text)
+    return {text[place : place + TELLING] for place in range(len(text) - TELLING + 1)}
+
+
+_PUBLIC: Final = frozenset[str]().union(
+    *map(_stretches, (KEY_VARIABLE, KEYS_PAGE, "Authorization: Bearer "))
+)
+"""Stretches of what is often pasted or put in a key's place, and is no secret."""
 
 
 def _writings(secret: str) -> Iterator[str]:
@@ -121,8 +160,11 @@ def _writings(secret: str) -> Iterator[str]:
         yield quote_plus(data)
     whole = secret.encode("utf-8", "surrogatepass")
     for offset in range(3):
-        # Inside a longer text base64 starts at any of three offsets.
-        yield base64.b64encode(b"\0" * offset + whole).decode()[4:-4]
+        # Inside a longer text base64 starts at any of three offsets; what shares a digit
+        # with its neighbours is left out.
+        data = b"\0" * offset + whole
+        data = data[: len(data) - len(data) % 3]
+        yield base64.b64encode(data).decode()[offset and offset + 1 :]
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +187,10 @@ def redact_exception(exc: BaseException, secrets: Collection[str] = ()) -> Redac
         message = str(exc)
     except Exception:  # noqa: BLE001 - an exception's own __str__ may do anything
         message = "(its text cannot be read)"
-    stacktrace = "".join(traceback.format_exception(type(exc), exc, exc.__traceback__))
+    try:
+        stacktrace = "".join(traceback.format_exception(type(exc), exc, exc.__traceback__))
+    except Exception:  # noqa: BLE001 - it asks the exception, its causes and its notes
+        stacktrace = "(its traceback cannot be read)"
     return RedactedException(
         public_name(type(exc)), redact(message, secrets), redact(stacktrace, secrets)
     )

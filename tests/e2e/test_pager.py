@@ -1,0 +1,133 @@
+"""From a key revoked at the server to the words on a pager, through the real programs."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from prometheus_binaries import require
+from queries import dashboard_queries
+
+from together_otel.demo import paging
+from together_otel.demo.evidence import Evidence, conclude
+from together_otel.demo.made_up import MadeUpKeys
+from together_otel.demo.scenarios import Scenario
+from together_otel.demo.worker import Worker
+from together_otel.names import AUTH_CAUSE, AUTH_FAILURES, KEY_VARIABLE, label_of
+from together_otel.testing.server import TogetherServer
+from together_otel.testing.stack import Stack
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+JOB = "chat-backend"
+MINUTE = 60.0
+
+
+@dataclass(frozen=True)
+class Revocation:
+    """What is known after a key was revoked while an application used it.
+
+    ``alert`` is the first that came to the webhook, ``panels`` what each dashboard query found
+    while the application ran, ``refused`` how many failures Prometheus counted at the end.
+    """
+
+    alert: dict[str, Any]
+    notifications: list[dict[str, Any]]
+    panels: dict[tuple[str, str], list[dict[str, Any]]]
+    series: list[dict[str, Any]]
+    refused: float
+    evidence: Evidence
+    telemetry: str
+    chatter: str
+    keys: MadeUpKeys
+
+
+@pytest.fixture(scope="module")
+def revocation() -> Iterator[Revocation]:
+    """Serve good traffic until it is scraped, revoke the key, and wait for the page."""
+    require("prometheus")
+    require("alertmanager")
+    keys = MadeUpKeys()
+    key = keys.together()
+    scenario = Scenario("revoked", {KEY_VARIABLE: key}, "revoked", revoked=True)
+    with (
+        TogetherServer(keys=[key]) as server,
+        Worker(JOB, server, scenario.variables) as worker,
+        Stack([(JOB, worker.address)], [paging.RULES]) as stack,
+    ):
+        paging.serve_until_scraped(worker, stack, JOB)
+        alert = paging.revoke_until_paged(worker, server, key, stack, JOB)
+        failures = float(sum(outcome.startswith("failed") for outcome in worker.wait()))
+        refused = stack.wait_for(
+            f'sum({AUTH_FAILURES.prometheus}{{job="{JOB}"}})',
+            lambda found: float(found[0]["value"][1]) >= failures,
+            MINUTE,
+        )
+        deadline = time.monotonic() + MINUTE / 2
+        panels = {
+            (title, expr): found_by(stack, expr, deadline) for title, expr in dashboard_queries()
+        }
+        series = stack.query('{job!=""}')
+        evidence = conclude(scenario, worker)
+        yield Revocation(
+            alert,
+            stack.notifications,
+            panels,
+            series,
+            float(refused[0]["value"][1]),
+            evidence,
+            worker.telemetry,
+            worker.chatter,
+            keys,
+        )
+
+
+def found_by(stack: Stack, expr: str, deadline: float) -> list[dict[str, Any]]:
+    """Return what a query finds before a moment of the monotonic clock, else nothing."""
+    try:
+        return stack.wait_for(expr, timeout=deadline - time.monotonic())
+    except TimeoutError:
+        return []
+
+
+def test_the_page_names_the_cause_the_job_and_what_to_do(revocation: Revocation) -> None:
+    """Whoever is woken up reads which service it is, why, and where to go on."""
+    alert = revocation.alert
+    assert alert["status"] == "firing"
+    assert alert["labels"]["job"] == JOB
+    assert alert["labels"]["severity"] == "page"
+    assert alert["labels"][label_of(AUTH_CAUSE)] == "revoked"
+    told = alert["annotations"]
+    assert told["runbook_url"].endswith("/runbook.md#togetherkeyrevoked")
+    words = f"{told['summary']} {told['description']}"
+    assert JOB in words
+    assert "revoked" in words
+    assert "new key" in words
+
+
+def test_each_dashboard_query_finds_something(revocation: Revocation) -> None:
+    """No panel asks for a name or a label that the instrumentation does not emit."""
+    assert revocation.panels
+    assert [query for query, found in revocation.panels.items() if not found] == []
+
+
+def test_every_failure_of_the_application_is_counted_once(revocation: Revocation) -> None:
+    """By Prometheus, and by the process's own metrics, log and spans."""
+    assert revocation.refused == len(revocation.evidence.said) > 0
+    assert revocation.evidence.faults() == []
+
+
+def test_no_key_is_in_anything_that_left_the_process(revocation: Revocation) -> None:
+    """Neither notifications nor Prometheus nor spans, logs and metrics show any of the key."""
+    everywhere = {
+        "notifications": json.dumps(revocation.notifications),
+        "series": json.dumps(revocation.series),
+        "metrics": revocation.evidence.exposition,
+        "telemetry": revocation.telemetry,
+    }
+    assert all(everywhere.values())
+    assert revocation.keys.shown_in({**everywhere, "standard error": revocation.chatter}) == []

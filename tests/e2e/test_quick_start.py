@@ -1,0 +1,53 @@
+"""The README's first command, run as it stands."""
+
+from __future__ import annotations
+
+import re
+import shlex
+
+from together_otel.demo.made_up import MadeUpKeys
+from together_otel.demo.worker import Worker, counted
+from together_otel.names import (
+    AUTH_CAUSE,
+    AUTH_FAILURES,
+    CAUSES,
+    KEY_VARIABLE,
+    REQUEST_OUTCOME,
+    REQUESTS,
+    label_of,
+)
+from together_otel.testing.programs import CHECKOUT
+from together_otel.testing.server import TogetherServer
+
+LAUNCHER = "opentelemetry-instrument"
+
+
+def quick_start() -> tuple[dict[str, str], list[str]]:
+    """Return the variables and the options of the first command with the launcher."""
+    readme = (CHECKOUT / "README.md").read_text().replace("\\\n", " ")
+    found = re.search(rf"^(?:\$ )?((?:\w+=\S+ )*{LAUNCHER} .*)$", readme, re.MULTILINE)
+    assert found, f"the README shows no command with {LAUNCHER}"
+    words = shlex.split(found[1], comments=True)
+    start = words.index(LAUNCHER)
+    program = next(place for place, word in enumerate(words) if word.startswith("python"))
+    variables = dict(word.split("=", 1) for word in words[:start])
+    return variables, words[start + 1 : program]
+
+
+def test_the_first_scrape_has_every_cause_at_zero() -> None:
+    """A counter that is born at its first failure would hide that failure from increase()."""
+    variables, options = quick_start()
+    key = MadeUpKeys().together()
+    with (
+        TogetherServer(keys=[key]) as server,
+        Worker("shop", server, {**variables, KEY_VARIABLE: key}, options) as worker,
+    ):
+        worker.ask()
+        outcomes = worker.wait()
+        exposition = worker.scrape()
+    assert [outcome.partition(":")[0] for outcome in outcomes] == ["answered"]
+    assert counted(exposition, AUTH_FAILURES, label_of(AUTH_CAUSE)) == dict.fromkeys(CAUSES, 0.0)
+    assert counted(exposition, REQUESTS, label_of(REQUEST_OUTCOME)) == {
+        "success": 1.0,
+        "auth_failure": 0.0,
+    }

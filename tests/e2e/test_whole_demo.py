@@ -1,0 +1,28 @@
+"""The demonstration as `make demo` runs it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+from prometheus_binaries import require
+
+from together_otel.testing.programs import CHECKOUT
+
+
+def test_the_demonstration_ends_with_the_page() -> None:
+    """Under a minute and a half, nothing left out, nothing on standard error."""
+    require("prometheus")
+    require("alertmanager")
+    done = subprocess.run(
+        [sys.executable, "-m", "together_otel.demo"],
+        cwd=CHECKOUT,
+        capture_output=True,
+        text=True,
+        timeout=90,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
+    assert "alertname=TogetherKeyRevoked, job=together-demo" in " ".join(done.stdout.split())
+    assert "Left out" not in done.stdout
+    assert done.stderr == ""

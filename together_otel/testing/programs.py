@@ -1,0 +1,167 @@
+"""The programs of a monitoring stack: where they are, and one process of each."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import threading
+import time
+from dataclasses import dataclass
+from http.client import HTTPConnection, HTTPException
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+from together_otel.testing.ports import free_port
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+"""The root of the checkout, when the package is used from one."""
+
+OK = 200
+POLL = 0.05
+"""Seconds between two looks at something that does not tell by itself."""
+PATIENCE = 30.0
+"""Seconds that anything may take unless a caller says otherwise."""
+_TAIL = 20
+_DATA = Path("/usr/share/prometheus/alertmanager")
+_TEMPLATES = ("default.tmpl", "email.tmpl")
+
+
+class MissingBinary(RuntimeError):  # noqa: N818 - it says what is missing, as FileNotFoundError does
+    """A program of Prometheus's is not installed; the message says how to get it."""
+
+
+class ProcessDied(RuntimeError):  # noqa: N818 - it says what happened
+    """Prometheus or Alertmanager ended by itself; the message ends with its log's last lines."""
+
+
+@dataclass(frozen=True)
+class Binaries:
+    """Where the two programs are."""
+
+    prometheus: Path
+    alertmanager: Path
+
+
+def find_binaries() -> Binaries:
+    """Find both programs in ``.tools/usr/bin`` of the checkout, then on PATH.
+
+    Raises:
+        MissingBinary: when one of them is in neither.
+    """
+    return Binaries(_find("prometheus"), _find("prometheus-alertmanager", "alertmanager"))
+
+
+def _find(*names: str) -> Path:
+    for folder in (str(CHECKOUT / ".tools" / "usr" / "bin"), None):
+        for name in names:
+            if (found := shutil.which(name, path=folder)) is not None:
+                return Path(found)
+    raise MissingBinary(
+        f"{names[-1]} is neither in .tools/usr/bin nor on PATH: run tools/fetch_prometheus.sh"
+        f" in a checkout of together_otel, or install Prometheus and Alertmanager"
+    )
+
+
+def relocated(alertmanager: Path, folder: Path) -> Path:
+    """Return an Alertmanager that runs with ``folder`` as its working directory.
+
+    Debian's opens its templates by an absolute path, which is not there when the package was
+    unpacked rather than installed. Then this is a copy that finds them in ``folder``.
+    """
+    unpacked = alertmanager.resolve().parent.parent.parent / _DATA.relative_to("/")
+    if _DATA.exists() or not all((unpacked / name).exists() for name in _TEMPLATES):
+        return alertmanager
+    absolute = bytes(_DATA)
+    # As long as what it replaces: a compiled program knows its strings by place and length.
+    here = b"./" * (len(absolute) // 2)
+    for name in _TEMPLATES:
+        shutil.copy(unpacked / name, folder)
+    copy = folder / alertmanager.name
+    copy.write_bytes(alertmanager.read_bytes().replace(absolute, here))
+    copy.chmod(0o700)
+    return copy
+
+
+class Program:
+    """One process with its own folder, port and log."""
+
+    def __init__(
+        self, binary: Path, folder: Path, config: dict[str, Any], flags: tuple[str, ...]
+    ) -> None:
+        self._binary = binary
+        self._folder = folder
+        self._flags = flags
+        self._process: subprocess.Popen[bytes] | None = None
+        self.address = f"127.0.0.1:{free_port()}"
+        # JSON is YAML.
+        (folder / "config.yml").write_text(json.dumps(config))
+
+    def start(self) -> None:
+        """Start it and wait until it is ready."""
+        with (self._folder / "log").open("wb") as log:
+            self._process = subprocess.Popen(  # noqa: S603 - a program that we looked for
+                [
+                    self._binary,
+                    "--config.file=config.yml",
+                    f"--web.listen-address={self.address}",
+                    *self._flags,
+                ],
+                cwd=self._folder,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
+        deadline = time.monotonic() + PATIENCE
+        while not self._ready():
+            self.check()
+            if time.monotonic() >= deadline:
+                raise TimeoutError(f"{self._binary.name} is not ready:\n{self._tail()}")
+            threading.Event().wait(POLL)
+
+    def check(self) -> None:
+        """Raise ProcessDied if it ended by itself."""
+        if self._process is not None and (code := self._process.poll()) is not None:
+            raise ProcessDied(f"{self._binary.name} ended with code {code}:\n{self._tail()}")
+
+    def close(self) -> None:
+        """End it."""
+        if self._process is None:
+            return
+        self._process.terminate()
+        try:
+            self._process.wait(10)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+    def _ready(self) -> bool:
+        try:
+            status, _ = ask(self.address, "GET", "/-/ready")
+        except (OSError, HTTPException):
+            return False
+        return status == OK
+
+    def _tail(self) -> str:
+        lines = (self._folder / "log").read_text(errors="replace").splitlines()
+        return "\n".join(lines[-_TAIL:])
+
+
+def ask(
+    address: str, method: str, path: str, fields: dict[str, str] | None = None
+) -> tuple[int, bytes]:
+    """Send an HTTP request to ``host:port``; return the answer's status and body."""
+    # Not urllib: it would send loopback requests to the environment's proxy.
+    connection = HTTPConnection(address, timeout=10)
+    try:
+        connection.request(
+            method,
+            path,
+            urlencode(fields) if fields else None,
+            {"Content-Type": "application/x-www-form-urlencoded"} if fields else {},
+        )
+        response = connection.getresponse()
+        return response.status, response.read()
+    finally:
+        connection.close()

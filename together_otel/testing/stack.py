@@ -1,0 +1,294 @@
+"""A real Prometheus and a real Alertmanager on loopback, and the webhook that they page.
+
+For end-to-end tests of rules, dashboards and notifications::
+
+    with Stack([("shop", "127.0.0.1:9464")], rules=[Path("alerts.yaml")]) as stack:
+        stack.wait_for('up{job="shop"} == 1')
+        alert = stack.wait_for_notification(lambda alert: alert["labels"]["job"] == "shop")
+
+The programs are not part of this package: `find_binaries` looks for them.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+import threading
+import time
+from contextlib import ExitStack
+from http.client import HTTPException
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from together_otel.testing.programs import (
+    OK,
+    PATIENCE,
+    POLL,
+    Binaries,
+    MissingBinary,
+    ProcessDied,
+    Program,
+    ask,
+    find_binaries,
+    relocated,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from types import TracebackType
+
+__all__ = ["Binaries", "MissingBinary", "ProcessDied", "Stack", "find_binaries"]
+
+
+class Stack:
+    """Prometheus, Alertmanager and a webhook; a context manager, or ``start()`` and ``close()``.
+
+    Ports are free ones of 127.0.0.1; data and configuration live in a temporary folder that
+    ``close()`` removes.
+
+    Args:
+        targets: what is scraped at ``/metrics``: pairs of job and ``"host:port"``.
+        rules: files of alerting and recording rules.
+        interval: seconds between two scrapes, and between two evaluations of the rules.
+        group_wait: seconds that Alertmanager waits before it notifies of a new alert.
+        binaries: the programs; found by `find_binaries` by default.
+    """
+
+    def __init__(
+        self,
+        targets: Sequence[tuple[str, str]],
+        rules: Sequence[Path] = (),
+        *,
+        interval: float = 1.0,
+        group_wait: float = 0.0,
+        binaries: Binaries | None = None,
+    ) -> None:
+        self.notifications: list[dict[str, Any]] = []
+        """Every webhook call of Alertmanager's so far, as its JSON."""
+        self._targets = list(targets)
+        self._rules = [str(file.resolve()) for file in rules]
+        self._interval = interval
+        self._group_wait = group_wait
+        self._binaries = binaries
+        self._arrived = threading.Condition()
+        self._life = ExitStack()
+        self._running: list[Program] = []
+
+    def start(self) -> Stack:
+        """Start everything, wait until it is ready, and return itself.
+
+        Raises:
+            MissingBinary: when a program cannot be found.
+            ProcessDied: when one ends at once, as over a rule that does not parse.
+            TimeoutError: when one is not ready within 30 s.
+        """
+        binaries = self._binaries or find_binaries()
+        with ExitStack() as life:
+            folder = Path(
+                life.enter_context(tempfile.TemporaryDirectory(prefix="together-otel-stack-"))
+            )
+            webhook = life.enter_context(_Webhook(self._received))
+            homes = [folder / name for name in ("alertmanager", "prometheus")]
+            for home in homes:
+                home.mkdir()
+            alertmanager = Program(
+                relocated(binaries.alertmanager, homes[0]),
+                homes[0],
+                self._alertmanager_config(webhook.url),
+                ("--storage.path=data", "--cluster.listen-address="),
+            )
+            life.callback(alertmanager.close)
+            alertmanager.start()
+            prometheus = Program(
+                binaries.prometheus,
+                homes[1],
+                self._prometheus_config(alertmanager.address),
+                ("--storage.tsdb.path=data",),
+            )
+            life.callback(prometheus.close)
+            prometheus.start()
+            self._running = [prometheus, alertmanager]
+            self._life = life.pop_all()
+        return self
+
+    def close(self) -> None:
+        """End both processes and the webhook and remove their files; twice is once."""
+        self._running = []
+        self._life.close()
+
+    def __enter__(self) -> Stack:  # noqa: PYI034 - Self needs 3.11 or another package
+        return self.start()
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def query(self, expr: str) -> list[dict[str, Any]]:
+        """Return the instant vector of an expression: ``[{"metric": labels, "value": [time, text]}]``.
+
+        Raises:
+            ValueError: when Prometheus does not accept the expression.
+            ProcessDied: when it is no longer there.
+        """
+        answer = self._prometheus("POST", "/api/v1/query", {"query": expr})
+        if answer["status"] != "success":
+            raise ValueError(f"{answer.get('error')} in: {expr}")
+        result: list[Any] = answer["data"]["result"]
+        if answer["data"]["resultType"] in {"scalar", "string"}:
+            return [{"metric": {}, "value": result}]
+        return result
+
+    def alerts(self) -> list[dict[str, Any]]:
+        """Return Prometheus's alerts: ``[{"labels", "annotations", "state", "activeAt", "value"}]``.
+
+        The state is ``"pending"`` or ``"firing"``.
+
+        Raises:
+            ProcessDied: when it is no longer there.
+        """
+        found: list[dict[str, Any]] = self._prometheus("GET", "/api/v1/alerts")["data"]["alerts"]
+        return found
+
+    def wait_for(
+        self,
+        expr: str,
+        predicate: Callable[[list[dict[str, Any]]], object] = bool,
+        timeout: float = PATIENCE,
+    ) -> list[dict[str, Any]]:
+        """Query until the result satisfies the predicate, and return it; by default: is not empty.
+
+        Raises:
+            TimeoutError: when it does not within so many seconds; tells the last result.
+            ValueError: when Prometheus does not accept the expression.
+            ProcessDied: when a process ends meanwhile.
+        """
+        deadline = time.monotonic() + timeout
+        while True:
+            found = self.query(expr)
+            if predicate(found):
+                return found
+            self._check()
+            if time.monotonic() >= deadline:
+                raise TimeoutError(f"after {timeout:g} s, {expr} is {found}")
+            threading.Event().wait(POLL)
+
+    def wait_for_notification(
+        self, predicate: Callable[[dict[str, Any]], object], timeout: float = PATIENCE
+    ) -> dict[str, Any]:
+        """Return the first alert that was delivered to the webhook and satisfies the predicate.
+
+        An alert is ``{"status", "labels", "annotations", "startsAt", "endsAt", …}``.
+
+        Raises:
+            TimeoutError: when none does within so many seconds; tells what Prometheus has.
+            ProcessDied: when a process ends meanwhile.
+        """
+        deadline = time.monotonic() + timeout
+        with self._arrived:
+            while True:
+                for notification in self.notifications:
+                    for alert in notification["alerts"]:
+                        if predicate(alert):
+                            return dict(alert)
+                self._check()
+                left = deadline - time.monotonic()
+                if left <= 0:
+                    break
+                self._arrived.wait(min(left, 1.0))
+        states = [(alert["labels"], alert["state"]) for alert in self.alerts()]
+        raise TimeoutError(
+            f"no such notification after {timeout:g} s; {len(self.notifications)} came,"
+            f" and Prometheus's alerts are {states}"
+        )
+
+    def _received(self, notification: dict[str, Any]) -> None:
+        with self._arrived:
+            self.notifications.append(notification)
+            self._arrived.notify_all()
+
+    def _check(self) -> None:
+        for program in self._running:
+            program.check()
+
+    def _prometheus(
+        self, method: str, path: str, fields: dict[str, str] | None = None
+    ) -> dict[str, Any]:
+        if not self._running:
+            raise RuntimeError("the stack is not running")
+        try:
+            _, body = ask(self._running[0].address, method, path, fields)
+        except (OSError, HTTPException):
+            self._check()
+            raise
+        answer: dict[str, Any] = json.loads(body)
+        return answer
+
+    def _prometheus_config(self, alertmanager: str) -> dict[str, Any]:
+        jobs: dict[str, list[str]] = {}
+        for job, target in self._targets:
+            jobs.setdefault(job, []).append(target)
+        interval = _duration(self._interval)
+        return {
+            "global": {
+                "scrape_interval": interval,
+                "scrape_timeout": interval,
+                "evaluation_interval": interval,
+            },
+            "rule_files": self._rules,
+            "alerting": {"alertmanagers": [{"static_configs": [{"targets": [alertmanager]}]}]},
+            "scrape_configs": [
+                {"job_name": job, "static_configs": [{"targets": targets}]}
+                for job, targets in jobs.items()
+            ],
+        }
+
+    def _alertmanager_config(self, webhook: str) -> dict[str, Any]:
+        return {
+            "route": {
+                "receiver": "webhook",
+                # Alertmanager's word for all labels: an alert never waits for another's group.
+                "group_by": ["..."],
+                "group_wait": _duration(self._group_wait),
+                "group_interval": _duration(self._interval),
+                "repeat_interval": "1h",
+            },
+            "receivers": [{"name": "webhook", "webhook_configs": [{"url": webhook}]}],
+        }
+
+
+class _Webhook:
+    """Takes Alertmanager's notifications."""
+
+    def __init__(self, received: Callable[[dict[str, Any]], None]) -> None:
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                received(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+                self.send_response(OK)
+                self.end_headers()
+
+            def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base's name
+                """Keep quiet."""
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True
+        )
+        self.url = f"http://127.0.0.1:{self._server.server_port}/"
+
+    def __enter__(self) -> _Webhook:  # noqa: PYI034 - Self needs 3.11 or another package
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+
+
+def _duration(seconds: float) -> str:
+    return f"{round(seconds * 1000)}ms"

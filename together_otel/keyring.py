@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import threading
-import weakref
 from collections import OrderedDict
 from typing import TYPE_CHECKING
 
+from together_otel.forks import in_forked_child
 from together_otel.keys import KeyHistory, KeyReport, identity_of, inspect_key
 from together_otel.names import FINGERPRINT_LIMIT, KEY_VARIABLE
 from together_otel.telemetry.metrics import KeyUse
@@ -31,13 +31,7 @@ class KeyRing:
         self._lock = threading.RLock()
         self._reports: OrderedDict[bytes, KeyReport] = OrderedDict()
         self._seen: set[KeyReport] = set()
-        fresh = weakref.WeakMethod(self._after_fork)
-
-        def renew() -> None:
-            if method := fresh():
-                method()
-
-        os.register_at_fork(after_in_child=renew)
+        in_forked_child(self._after_fork)
 
     def _after_fork(self) -> None:
         self._lock = threading.RLock()

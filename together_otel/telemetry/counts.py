@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import threading
-import weakref
 
+from together_otel.forks import in_forked_child
 from together_otel.names import AUTH_FAILURES, CAUSES, Metric
 
 Labels = tuple[str, ...]
@@ -24,13 +23,7 @@ class Counts:
         self._values: dict[Metric, dict[Labels, int]] = {}
         for cause in CAUSES:
             self.add(AUTH_FAILURES, (cause,), 0)
-        after_fork = weakref.WeakMethod(self._after_fork)
-
-        def start_again() -> None:
-            if method := after_fork():
-                method()
-
-        os.register_at_fork(after_in_child=start_again)
+        in_forked_child(self._after_fork)
 
     def add(self, metric: Metric, labels: Labels, amount: int = 1) -> None:
         """Add ``amount``; 0 makes the series exist."""

@@ -7,13 +7,12 @@ instrumentation makes one LogRecord of it, with its event name and trace context
 from __future__ import annotations
 
 import logging
-import os
 import threading
-import weakref
 from collections import OrderedDict
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from together_otel.forks import in_forked_child
 from together_otel.keys import redact
 from together_otel.names import EVENT_NAME, SCOPE, Event
 
@@ -73,13 +72,7 @@ class Repeats:
         self._interval = interval
         self._lock = threading.RLock()
         self._seen: OrderedDict[Any, tuple[float, int]] = OrderedDict()
-        fresh = weakref.WeakMethod(self._after_fork)
-
-        def renew() -> None:
-            if method := fresh():
-                method()
-
-        os.register_at_fork(after_in_child=renew)
+        in_forked_child(self._after_fork)
 
     def _after_fork(self) -> None:
         self._lock = threading.RLock()

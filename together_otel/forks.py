@@ -1,0 +1,26 @@
+"""What has to happen again in a forked child: locks that a thread of the parent held."""
+
+from __future__ import annotations
+
+import os
+import weakref
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+def in_forked_child(method: Callable[[], Any]) -> None:
+    """Call a bound method in every forked child, as long as its object lives.
+
+    Where there is no fork (Windows), never.
+    """
+    if not hasattr(os, "register_at_fork"):
+        return
+    weakly = weakref.WeakMethod(method)
+
+    def call() -> None:
+        if (still_there := weakly()) is not None:
+            still_there()
+
+    os.register_at_fork(after_in_child=call)

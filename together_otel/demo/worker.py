@@ -40,6 +40,7 @@ PATIENCE = 60.0
 _INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "PYTHONPATH", "SYSTEMROOT")
 _ANSWERED, _FAILED = "answered: ", "failed: "
 _TRACEBACK = "Traceback"
+_IGNORED = "Exception ignored in"
 
 
 class Worker:
@@ -199,7 +200,13 @@ class Worker:
 
     def _last_words(self) -> list[str]:
         lines = [line.rstrip() for line in self._said]
-        starts = [place for place, line in enumerate(lines) if line.startswith(_TRACEBACK)]
+        # What Python ignores at its exit (from 3.12 on, the flush of OpenTelemetry's logging
+        # handler, which wants a thread by then) is not what the application died of.
+        starts = [
+            place
+            for place, line in enumerate(lines)
+            if line.startswith(_TRACEBACK) and not lines[place - 1].startswith(_IGNORED)
+        ]
         if not starts:
             return []
         after = lines[starts[-1] + 1 :]

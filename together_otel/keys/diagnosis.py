@@ -90,13 +90,14 @@ def diagnose(report: KeyReport, refusal: Refusal) -> Diagnosis:
         refusal: what happened to it.
     """
     return (
-        _of_the_way(report, refusal)
-        or _of_the_key(report, refusal)
+        _of_the_way(refusal)
+        or _of_no_key(report)
+        or _of_a_bad_key(report, refusal)
         or _of_the_server(report, refusal)
     )
 
 
-def _of_the_way(report: KeyReport, refusal: Refusal) -> Diagnosis | None:
+def _of_the_way(refusal: Refusal) -> Diagnosis | None:
     if refusal.redirected_from is not None:
         return Diagnosis(
             "redirected",
@@ -118,7 +119,7 @@ def _of_the_way(report: KeyReport, refusal: Refusal) -> Diagnosis | None:
     return Diagnosis("overridden", f"{what}: {verb} {where}.")
 
 
-def _of_the_key(report: KeyReport, refusal: Refusal) -> Diagnosis | None:
+def _of_no_key(report: KeyReport) -> Diagnosis | None:
     no_key = report.presence != "present" or report.format == "placeholder"
     if no_key and report.lookalike is not None:
         state = {"missing": "is not set", "empty": "is empty"}.get(
@@ -152,6 +153,10 @@ def _of_the_key(report: KeyReport, refusal: Refusal) -> Diagnosis | None:
             "empty",
             f"{_subject(report)} {what}: {_set(report)} a key from {KEYS_PAGE}.",
         )
+    return None
+
+
+def _of_a_bad_key(report: KeyReport, refusal: Refusal) -> Diagnosis | None:
     if report.format == "other_provider":
         return Diagnosis(
             "wrong_provider",

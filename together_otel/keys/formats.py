@@ -49,24 +49,27 @@ _PLACEHOLDERS: Final = re.compile(
     r"""
       [<\[{](?!tgp_v1_[A-Za-z0-9_-]{43}|[0-9a-f]{64})[^<>\[\]{}]*[>\]}]  # <your key>, [key]
     | [-_.*?…]+ | [-_.*…x0]{3,} | [0-9]{1,20} | 0+
-    | (?:tgp_v1_|sk-)(?:[-_.*…x0]{3,}|<.*>|your.*)
+    | (?:tgp_v1_|sk-)(?:[-_.*…x0]{3,}|…|<.*>|your.*)
     """,
     re.VERBOSE | re.IGNORECASE,
 )
 _WORD: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[^\W\d_A-Za-z]+")
 _PLACEHOLDER_WORDS: Final = frozenset(
     """
-    a abc abcdef access account actual add ai an and any api apikey apikeyhere asdf auth
+    a abc access account actual add ai an and any api apikey apikeyhere asdf auth
     bad bar baz bearer change changeme correct credential credentials default demo dev dummy
     empty enter example fake false fill fixme foo foobar for from generate get goes here
     hidden ignored in insert insertkeyhere invalid is it key keyhere keys lm local me missing
     mock my myapikey mykey n na needed new nil no nokey none not null of ollama our own page
     password paste personal placeholder please prod private provide put qwerty real redacted
-    removed replace replaceme required sample secret secrets set some string studio tbd temp test testing
-    testkey text the this to todo together togetherai togetherapikey token true undefined
+    removed replace replaceme required sample secret secrets set some string studio tbd temp
+    test testing testkey text the this to todo together togetherai togetherapikey token true undefined
     unset unused use valid value with wrong you your yourapikey yourkey yourkeyhere
-    """.split()
+    """.split()  # noqa: SIM905 - one word a line would fill two pages
 )
+_LONGEST_PHRASE: Final = 55
+"""Characters; from there on come the old keys' digits, whose letters may make words."""
+
 _REFERENCE: Final = re.compile(
     r"""
       \$\{[^{}]*\} | \$\(.*\) | \$(?:env:)?[A-Za-z_][A-Za-z0-9_]* | \$?\{\{.*\}\}
@@ -126,6 +129,8 @@ def is_placeholder(text: str) -> bool:
     """Tell whether ``text`` stands where a key should be put."""
     if _PLACEHOLDERS.fullmatch(text):
         return True
+    if len(text) > _LONGEST_PHRASE:
+        return False
     words = _WORD.findall(text)
     return bool(words) and all(
         word.lower() in _PLACEHOLDER_WORDS or set(word) <= {"x", "X"} for word in words

@@ -37,7 +37,7 @@ class KeyHistory:
 
         def renew() -> None:
             if (history := itself()) is not None:
-                history._lock = threading.RLock()
+                history._lock = threading.RLock()  # noqa: SLF001 - its own method, held weakly
 
         os.register_at_fork(after_in_child=renew)
 

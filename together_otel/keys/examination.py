@@ -1,0 +1,165 @@
+"""What is wrong with a key: its wrappings taken off, its shape and its damage told."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from typing import Final
+
+from together_otel.keys.formats import (
+    LEGACY_LENGTH,
+    PUBLIC_PREFIX,
+    V1_LENGTH,
+    is_placeholder,
+    is_reference,
+    provider_of,
+    shape_of,
+)
+from together_otel.names import PROBLEMS, Format, Problem
+
+_NEAR: Final = 8
+"""How many characters too few or too many still make a damaged key, not an unknown one."""
+
+_LAYERS: Final = 4
+"""How deep wrappings are followed: an assignment of a quoted header is three."""
+
+_QUOTES: Final = "\"'`“”‘’«»"  # noqa: RUF001 - word processors put them there
+_BEARER: Final = re.compile(r"\Abearer(?:\s+|:\s*)(?=\S)", re.IGNORECASE)
+# An opaque token may hold an equals sign or a colon: what stands before one must be named
+# like a variable for a key, or what follows be one.
+_ASSIGNMENT: Final = re.compile(
+    r"""
+    \A(?:(?:export|set|env)\s+)?['"]?
+    (?:
+      [A-Za-z0-9_-]*(?:key|token|secret|together|authorization)[A-Za-z0-9_-]*['"]?\s*[=:]\s*(?=[^\s=])
+    | [A-Za-z_][A-Za-z0-9_-]*['"]?\s*[=:]\s*(?=["']?(?:tgp_v1_|[0-9a-f]{64}))
+    )
+    """,
+    re.IGNORECASE | re.VERBOSE,
+)
+_HEX: Final = re.compile(r"[0-9a-f]+")
+
+
+def examine(text: str) -> tuple[tuple[Problem, ...], Format, str | None]:
+    """Return what is wrong with a key, its format, and whose it is if another provider's.
+
+    Args:
+        text: the key as given; more than white space.
+    """
+    found: set[Problem] = set()
+    core = _unwrap(text, found)
+    key_format, provider = _classify(core, found)
+    if found and key_format in ("tgp_v1", "legacy_hex", "unrecognized"):
+        key_format = "damaged"
+    return tuple(problem for problem in PROBLEMS if problem in found), key_format, provider
+
+
+def _unwrap(text: str, found: set[Problem]) -> str:
+    """Return what is left of ``text`` without its wrappings; add to ``found`` what they were."""
+    if "\n" in text or "\r" in text:
+        found.add("newline")
+    core = text
+    for _ in range(_LAYERS):
+        inner = _peel(core, found)
+        if inner == core:
+            break
+        core = inner
+    if any(_control(letter) for letter in text):
+        found.add("control_character")
+        core = "".join(letter for letter in core if not _control(letter))
+    # A placeholder is often a sentence, a reference an expression: spaces are part of them.
+    if len(core.split()) > 1 and not (is_placeholder(core) or is_reference(core)):
+        found.add("inner_whitespace")
+        core = "".join(core.split())
+    if not core.isascii():
+        found.add("non_ascii")
+    return core
+
+
+def _peel(core: str, found: set[Problem]) -> str:
+    """Take off one layer of each kind."""
+    stripped = core.strip()
+    if stripped not in (core, core.rstrip("\r\n")):
+        found.add("surrounding_whitespace")
+    visible = "".join(letter for letter in stripped if not _invisible(letter))
+    if visible != stripped:
+        found.add("invisible_character")
+    named = _ASSIGNMENT.sub("", visible, count=1)
+    if named != visible:
+        found.add("assignment")
+    bare = _BEARER.sub("", named, count=1)
+    if bare != named:
+        found.add("bearer_prefix")
+    unquoted = _unquote(bare)
+    if unquoted != bare:
+        found.add("quoted")
+    return unquoted
+
+
+def _unquote(core: str) -> str:
+    if core[:2] in ("b'", 'b"') and core[-1:] == core[1:2]:
+        return core[2:-1]
+    if core[:1] and core[0] in _QUOTES:
+        core = core[1:]
+    if core[-1:] and core[-1] in _QUOTES:
+        core = core[:-1]
+    return core
+
+
+def _control(letter: str) -> bool:
+    return unicodedata.category(letter) == "Cc" and letter not in "\r\n\t"
+
+
+def _invisible(letter: str) -> bool:
+    return unicodedata.category(letter) == "Cf"
+
+
+def _classify(core: str, found: set[Problem]) -> tuple[Format, str | None]:
+    if is_reference(core):
+        found.add("unexpanded_reference")
+        return "placeholder", None
+    if shape := shape_of(core):
+        return shape, None
+    if is_placeholder(core) or not core:
+        return "placeholder", None
+    if provider := provider_of(core):
+        return "other_provider", provider
+    return _damage(core, found), None
+
+
+def _damage(core: str, found: set[Problem]) -> Format:
+    """Return ``damaged`` and what did it if ``core`` was a key of a known shape once."""
+    half, odd = divmod(len(core), 2)
+    if not odd and core[:half] == core[half:] and shape_of(core[:half]):
+        found.add("doubled")
+        return "damaged"
+    lower = core.lower()
+    if lower.startswith(PUBLIC_PREFIX):
+        if not core.startswith(PUBLIC_PREFIX):
+            found.add("case_changed")
+        if len(core) < V1_LENGTH:
+            found.add("too_short")
+        elif len(core) > V1_LENGTH:
+            found.add("too_long")
+        return "damaged"
+    if _HEX.fullmatch(lower):
+        return _damaged_hex(core, lower, found)
+    tail = core.rpartition(PUBLIC_PREFIX)[2]
+    if PUBLIC_PREFIX in core and len(tail) >= V1_LENGTH - len(PUBLIC_PREFIX):
+        found.add("too_long")
+        return "damaged"
+    if len(core) == V1_LENGTH - 1 and core.startswith(PUBLIC_PREFIX[1:]):
+        found.add("too_short")
+        return "damaged"
+    return "unrecognized"
+
+
+def _damaged_hex(core: str, lower: str, found: set[Problem]) -> Format:
+    excess = len(core) - LEGACY_LENGTH
+    if abs(excess) > _NEAR or len(set(lower)) == 1:
+        return "unrecognized"
+    if core != lower:
+        found.add("case_changed")
+    if excess:
+        found.add("too_long" if excess > 0 else "too_short")
+    return "damaged"

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 from opentelemetry.sdk._logs import LoggerProvider
-from opentelemetry.sdk._logs.export import InMemoryLogRecordExporter, SimpleLogRecordProcessor
+from opentelemetry.sdk._logs.export import SimpleLogRecordProcessor
 from packaging.requirements import Requirement
 
 from together_otel import TogetherInstrumentor
 from together_otel.instrumentor import DISTRIBUTION, _extra
 from together_otel.telemetry.events import logger
+from together_otel.testing.telemetry import InMemoryLogRecordExporter
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -84,14 +84,14 @@ def _peel(core: str, found: set[Problem]) -> str:
     visible = "".join(letter for letter in stripped if not _invisible(letter))
     if visible != stripped:
         found.add("invisible_character")
-    named = _ASSIGNMENT.sub("", visible, count=1)
-    if named != visible:
-        found.add("assignment")
-    bare = _BEARER.sub("", named, count=1)
-    if bare != named:
+    bare = _BEARER.sub("", visible, count=1)
+    if bare != visible:
         found.add("bearer_prefix")
-    unquoted = _unquote(bare)
-    if unquoted != bare:
+    value = _ASSIGNMENT.sub("", bare, count=1)
+    if value != bare:
+        found.add("assignment")
+    unquoted = _unquote(value)
+    if unquoted != value:
         found.add("quoted")
     return unquoted
 

@@ -41,10 +41,15 @@ _SHORTEST: Final = 4
 
 _PREFIXES: Final = "|".join(re.escape(prefix) for prefix in PROVIDER_PREFIXES)
 _GAP: Final = r"\s|%20|\+|\\t|\\n"
+_WORD: Final = r"[^\s'\",;)}\[\]>]"
 _PATTERNS: Final = (
+    (re.compile(r"(?i)(tgp_v1_)[A-Za-z0-9_\-]+"), r"\1" + MARK),
     # An Authorization header in any spelling: the scheme stays, what follows it goes.
     (
-        re.compile(rf"(?i)(\bbearer(?:{_GAP})+)(?!{_GAP})[^\s'\",;)}}\[\]>]+"),
+        re.compile(
+            rf"(?i)((?:\b|%[0-9a-f]{{2}})bearer(?:{_GAP})+)(?!{_GAP}|tgp_v1_\[key\])"
+            rf"{_WORD}+(?:\[key\]{_WORD}*)*"
+        ),
         r"\1" + MARK,
     ),
     (
@@ -54,7 +59,6 @@ _PATTERNS: Final = (
         ),
         r"\1" + MARK,
     ),
-    (re.compile(r"(?i)(tgp_v1_)[A-Za-z0-9_\-]+"), r"\1" + MARK),
     (re.compile(r"(?<![0-9A-Za-z])[0-9a-fA-F]{56,72}(?![0-9A-Za-z])"), MARK),
     (re.compile(rf"(?<![A-Za-z0-9_-])(?:{_PREFIXES})[A-Za-z0-9_\-]{{12,}}"), MARK),
     # A JWT: two or three stretches of base64, the first of which begins with {".

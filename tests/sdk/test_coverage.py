@@ -6,7 +6,6 @@ import inspect
 import re
 from typing import TYPE_CHECKING, Any
 
-import pytest
 from generation import GENERATION, MODEL, Sdk
 
 from together_otel.testing import behaviours
@@ -14,6 +13,8 @@ from together_otel.testing import behaviours
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    import pytest
 
     from together_otel.testing.server import TogetherServer
     from together_otel.testing.telemetry import CapturedTelemetry

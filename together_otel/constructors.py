@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from opentelemetry import trace
 
-from together_otel import names
+from together_otel import attributes, names
 from together_otel.keys import redact_exception
-from together_otel.runtime import key_attributes
 from together_otel.telemetry import spans
 
 if TYPE_CHECKING:
@@ -70,7 +69,7 @@ def _tell(
         return True
     failure = runtime.missing(report) if exc is not None else None
     span = spans.start_client_init(
-        runtime.tracer, started, failure.attributes() if failure else key_attributes(report)
+        runtime.tracer, started, failure.attributes() if failure else attributes.of_key(report)
     )
     with trace.use_span(span, end_on_exit=True, record_exception=False):
         if news:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from opentelemetry import context, trace
 
-from together_otel import names
+from together_otel import attributes, names
 from together_otel.keys import public_name, redact_exception
 from together_otel.sdk.calls import Answer, Result
 from together_otel.streams import settle, watch
@@ -245,8 +245,11 @@ class Call:
                 return
             if answer is None:
                 answer = self._answer()
-            self._measure(outcome, answer, elapsed, exc)
-            self._tell(outcome, answer, auth, exc)
+            # Each for itself: a failure is told though it could not be measured.
+            with self._runtime.guard("finish"):
+                self._tell(outcome, answer, auth, exc)
+            with self._runtime.guard("finish"):
+                self._measure(outcome, answer, elapsed, exc)
             if outcome in ("success", "abandoned"):
                 self._accept(answer)
         finally:
@@ -266,7 +269,7 @@ class Call:
     ) -> None:
         metrics, result = self._runtime.metrics, self._result
         metrics.finished(self._request.operation, outcome, answer.resends)
-        labels = self._labels(answer)
+        labels = attributes.labels(self._request, answer, result, metrics.model)
         if outcome not in ("success", "abandoned"):
             labels[names.ERROR_TYPE] = public_name(type(exc)) if exc is not None else outcome
         metrics.record(names.DURATION, elapsed, labels)
@@ -279,28 +282,6 @@ class Call:
             mean = (self._last_chunk - self._first_chunk) / (self.chunks - 1)
             metrics.record(names.TIME_PER_OUTPUT_CHUNK, mean, labels)
 
-    def _labels(self, answer: Answer) -> dict[str, str | int]:
-        metrics, request, result = self._runtime.metrics, self._request, self._result
-        labels: dict[str, str | int] = {
-            names.OPERATION: request.operation,
-            names.PROVIDER_NAME: names.PROVIDER,
-        }
-        if request.model is not None:
-            labels[names.REQUEST_MODEL] = metrics.model(request.model)
-        if result.model is not None:
-            labels[names.RESPONSE_MODEL] = metrics.model(result.model)
-        host, port = self._server(answer)
-        if host is not None:
-            labels[names.SERVER_ADDRESS] = host
-            if port is not None:
-                labels[names.SERVER_PORT] = port
-        return labels
-
-    def _server(self, answer: Answer) -> tuple[str | None, int | None]:
-        if answer.host is not None:
-            return answer.host, answer.port
-        return self._request.host, self._request.port
-
     def _tell(
         self,
         outcome: Outcome,
@@ -312,14 +293,27 @@ class Call:
         failed = outcome not in ("success", "abandoned")
         if not failed and not span.is_recording():
             return
-        details = self._details(answer)
+        details = attributes.of_answer(self._request, answer)
         if span.is_recording():
+            first_chunk = self._first_chunk - self._started if self.chunks else None
             span.set_attribute(names.REQUEST_OUTCOME, outcome)
-            span.set_attributes({**details, **self._result_attributes()})
+            span.set_attributes(
+                {**details, **attributes.of_result(self._result, answer, first_chunk)}
+            )
             if auth is not None:
                 span.set_attributes(auth.attributes())
-        if not failed:
-            return
+        if failed:
+            self._tell_failure(outcome, answer, auth, exc, details)
+
+    def _tell_failure(
+        self,
+        outcome: Outcome,
+        answer: Answer,
+        auth: AuthFailure | None,
+        exc: BaseException | None,
+        details: dict[str, Any],
+    ) -> None:
+        span = self._span
         # The text of an error may repeat any key that was involved.
         secrets = [str(self._key or ""), (answer.authorization or "").removeprefix("Bearer ")]
         told = redact_exception(exc, secrets) if exc is not None else None
@@ -339,34 +333,3 @@ class Call:
                 details[names.REQUEST_OUTCOME] = outcome
                 details[names.EXCEPTION_MESSAGE] = told.message
                 events.emit(names.OPERATION_EXCEPTION, logging.WARNING, details)
-
-    def _details(self, answer: Answer) -> dict[str, Any]:
-        host, port = self._server(answer)
-        details: dict[str, Any] = {}
-        if answer.status_code is not None:
-            details[names.STATUS_CODE] = answer.status_code
-        if host is not None:
-            details[names.SERVER_ADDRESS] = host
-        if port is not None:
-            details[names.SERVER_PORT] = port
-        if answer.request_id is not None:
-            details[names.REQUEST_ID] = answer.request_id
-        if answer.resends:
-            details[names.RESEND_COUNT] = answer.resends
-        return details
-
-    def _result_attributes(self) -> dict[str, Any]:
-        result = self._result
-        attributes: dict[str, Any] = {}
-        if result.model is not None:
-            attributes[names.RESPONSE_MODEL] = result.model
-        if result.id is not None:
-            attributes[names.RESPONSE_ID] = result.id
-        if result.finish_reasons:
-            attributes[names.FINISH_REASONS] = result.finish_reasons
-        if result.usage is not None:
-            if result.usage.input_tokens is not None:
-                attributes[names.INPUT_TOKENS] = result.usage.input_tokens
-            if result.usage.output_tokens is not None:
-                attributes[names.OUTPUT_TOKENS] = result.usage.output_tokens
-        return attributes

@@ -7,6 +7,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from together_otel import attributes
 from together_otel.guard import Guard
 from together_otel.keys import Refusal, diagnose
 from together_otel.names import (
@@ -18,13 +19,6 @@ from together_otel.names import (
     AUTH_RUNBOOK,
     AUTH_SUPPRESSED,
     KEY_CHECKED,
-    KEY_FINGERPRINT,
-    KEY_FORMAT,
-    KEY_LENGTH,
-    KEY_PRESENCE,
-    KEY_PROBLEMS,
-    KEY_SOURCE,
-    KEY_VARIABLE_NAME,
     STAGES,
     Stage,
 )
@@ -42,24 +36,6 @@ if TYPE_CHECKING:
     from together_otel.telemetry.metrics import Metrics
 
 
-def key_attributes(report: KeyReport) -> dict[str, Any]:
-    """Return the ``together.api_key.*`` attributes of a report; what is unknown is absent."""
-    attributes: dict[str, Any] = {
-        KEY_PRESENCE: report.presence,
-        KEY_SOURCE: report.source,
-        KEY_FORMAT: report.format,
-    }
-    if report.problems:
-        attributes[KEY_PROBLEMS] = report.problems
-    if report.length is not None:
-        attributes[KEY_LENGTH] = report.length
-    if report.fingerprint is not None:
-        attributes[KEY_FINGERPRINT] = report.fingerprint
-    if report.variable is not None:
-        attributes[KEY_VARIABLE_NAME] = report.variable
-    return attributes
-
-
 @dataclass(frozen=True, slots=True)
 class AuthFailure:
     """A diagnosed failure: whose key, why, what to do."""
@@ -69,7 +45,7 @@ class AuthFailure:
 
     def attributes(self) -> dict[str, Any]:
         """Return the span attributes of the failure."""
-        return {AUTH_CAUSE: self.diagnosis.cause, **key_attributes(self.report)}
+        return {AUTH_CAUSE: self.diagnosis.cause, **attributes.of_key(self.report)}
 
 
 class Runtime:
@@ -103,7 +79,7 @@ class Runtime:
             level = logging.WARNING
         else:
             level = logging.INFO
-        events.emit(KEY_CHECKED, level, key_attributes(report))
+        events.emit(KEY_CHECKED, level, attributes.of_key(report))
 
     def accepted(self, report: KeyReport) -> None:
         """Note that a request with this key was accepted."""
@@ -112,7 +88,7 @@ class Runtime:
             events.emit(
                 AUTH_RECOVERED,
                 logging.INFO,
-                {AUTH_FAILED_FOR: round(lasted, 3), **key_attributes(report)},
+                {AUTH_FAILED_FOR: round(lasted, 3), **attributes.of_key(report)},
             )
 
     def missing(self, report: KeyReport) -> AuthFailure:
@@ -174,7 +150,7 @@ class Runtime:
         fields = {
             AUTH_CAUSE: cause,
             AUTH_REMEDY: failure.diagnosis.remedy,
-            **key_attributes(failure.report),
+            **attributes.of_key(failure.report),
             **details,
             AUTH_RUNBOOK: self.settings.runbook(f"cause-{cause}"),
         }

@@ -40,6 +40,8 @@ class Usage:
 
     input_tokens: int | None = None
     output_tokens: int | None = None
+    cached_tokens: int | None = None
+    reasoning_tokens: int | None = None
 
 
 @dataclass(slots=True)
@@ -49,6 +51,7 @@ class Answer:
     ``authorization`` is the header really sent, ``None`` when none was.
     ``host`` and ``port`` are those of the request that was answered; ``redirected_from`` is
     the host first asked, where a redirect to another made the HTTP client drop the header.
+    ``ratelimits`` are the ``x-ratelimit-*`` headers by the last part of their names.
     """
 
     status_code: int | None = None
@@ -58,6 +61,7 @@ class Answer:
     host: str | None = None
     port: int | None = None
     redirected_from: str | None = None
+    ratelimits: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(slots=True)

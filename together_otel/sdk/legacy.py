@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from together_otel.names import KEY_VARIABLE
 from together_otel.sdk.calls import Answer, Failure, GivenKey, Request
 from together_otel.sdk.operations import operation_of
-from together_otel.sdk.payloads import add_result, request_attributes
+from together_otel.sdk.payloads import add_result, ratelimits, request_attributes
 from together_otel.sdk.refusals import (
     auth_kind,
     error_code,
@@ -104,6 +104,7 @@ class Legacy:
             status_code=status,
             request_id=headers.get("x-request-id") or headers.get("CF-RAY"),
             authorization=authorization,
+            ratelimits=ratelimits(headers),
             host=last.hostname,
             port=last.port or {"https": 443, "http": 80}.get(last.scheme),
             redirected_from=(

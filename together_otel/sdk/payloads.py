@@ -7,8 +7,10 @@ the OpenTelemetry GenAI semantic conventions.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+from together_otel import names
 from together_otel.sdk.calls import Usage
 from together_otel.sdk.refusals import integer
 
@@ -16,14 +18,18 @@ if TYPE_CHECKING:
     from together_otel.sdk.calls import Result
 
 _NUMBERS = {
-    "max_tokens": "gen_ai.request.max_tokens",
-    "temperature": "gen_ai.request.temperature",
-    "top_p": "gen_ai.request.top_p",
-    "top_k": "gen_ai.request.top_k",
-    "frequency_penalty": "gen_ai.request.frequency_penalty",
-    "presence_penalty": "gen_ai.request.presence_penalty",
-    "seed": "gen_ai.request.seed",
+    field: f"gen_ai.request.{field}"
+    for field in (
+        "max_tokens",
+        "temperature",
+        "top_p",
+        "top_k",
+        "frequency_penalty",
+        "presence_penalty",
+        "seed",
+    )
 }
+_JSON = ("json_object", "json_schema", "json")
 
 
 def request_attributes(body: object) -> tuple[str | None, dict[str, Any]]:
@@ -39,15 +45,39 @@ def request_attributes(body: object) -> tuple[str | None, dict[str, Any]]:
         value = body.get(field)
         if isinstance(value, (int, float)) and not isinstance(value, bool):
             attributes[attribute] = value
+    if body.get("stream") is True:
+        attributes[names.REQUEST_STREAM] = True
     count = body.get("n")
     if isinstance(count, int) and count != 1:
-        attributes["gen_ai.request.choice.count"] = count
+        attributes[names.CHOICE_COUNT] = count
     stop = body.get("stop")
     if isinstance(stop, str):
         stop = [stop]
     if isinstance(stop, (list, tuple)) and stop and all(isinstance(text, str) for text in stop):
-        attributes["gen_ai.request.stop_sequences"] = tuple(stop)
+        attributes[names.STOP_SEQUENCES] = tuple(stop)
+    _formats(body, attributes)
     return model if isinstance(model, str) else None, attributes
+
+
+def _formats(body: Mapping[str, Any], attributes: dict[str, Any]) -> None:
+    wanted = body.get("response_format")
+    if isinstance(wanted, Mapping) and wanted.get("type") in _JSON:
+        attributes[names.OUTPUT_TYPE] = "json"
+    encoding = body.get("encoding_format")
+    if isinstance(encoding, str):
+        attributes[names.ENCODING_FORMATS] = (encoding,)
+    dimensions = body.get("dimensions")
+    if isinstance(dimensions, int):
+        attributes[names.DIMENSION_COUNT] = dimensions
+
+
+def ratelimits(headers: Any) -> dict[str, float]:
+    """Return what the ``x-ratelimit-*`` headers of an answer say, where they are numbers."""
+    found = {}
+    for name in names.RATELIMITS:
+        with suppress(TypeError, ValueError):
+            found[name] = float(headers.get(f"x-ratelimit-{name}"))
+    return found
 
 
 def _get(value: Any, name: str) -> Any:
@@ -69,6 +99,15 @@ def add_result(value: Any, result: Result) -> None:
                 result.finish_reasons = (*result.finish_reasons, str(text))
     usage = _get(value, "usage")
     if usage is not None:
+        inputs = _get(usage, "prompt_tokens_details")
+        outputs = _get(usage, "completion_tokens_details")
         result.usage = Usage(
-            integer(_get(usage, "prompt_tokens")), integer(_get(usage, "completion_tokens"))
+            integer(_get(usage, "prompt_tokens")),
+            integer(_get(usage, "completion_tokens")),
+            _first(_get(usage, "cached_tokens"), _get(inputs, "cached_tokens")),
+            _first(_get(usage, "reasoning_tokens"), _get(outputs, "reasoning_tokens")),
         )
+
+
+def _first(*values: Any) -> int | None:
+    return next((found for value in values if (found := integer(value)) is not None), None)

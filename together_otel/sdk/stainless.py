@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from together_otel.names import KEY_VARIABLE
 from together_otel.sdk.calls import Answer, GivenKey, Request
 from together_otel.sdk.operations import operation_of
-from together_otel.sdk.payloads import add_result, request_attributes
+from together_otel.sdk.payloads import add_result, ratelimits, request_attributes
 from together_otel.sdk.refusals import failure_of, integer
 
 if TYPE_CHECKING:
@@ -97,6 +97,7 @@ class Stainless:
         answer = _sent(request)
         answer.status_code = seen.status_code
         answer.request_id = seen.headers.get("x-request-id")
+        answer.ratelimits = ratelimits(seen.headers)
         if seen.history and answer.authorization is None:
             answer.redirected_from = seen.history[0].request.url.netloc.decode("ascii")
         return answer

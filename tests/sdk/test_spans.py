@@ -1,0 +1,95 @@
+"""Whole spans by example."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dirty_equals import IsFloat, IsInt, IsPartialDict
+from generation import MODEL, Sdk
+
+from together_otel.testing import behaviours
+
+if TYPE_CHECKING:
+    from together_otel.testing.server import TogetherServer
+    from together_otel.testing.telemetry import CapturedTelemetry
+
+
+def test_chat(sdk: Sdk, key: str, telemetry: CapturedTelemetry) -> None:
+    """What the caller set is there, what he did not is absent, and the answer's facts follow."""
+    sdk.chat(
+        sdk.client(api_key=key), temperature=0.5, max_tokens=64, stop=["END"], top_k=40, seed=7
+    )
+    (span,) = [one for one in telemetry.spans() if one["kind"] == "CLIENT"]
+    assert span == {
+        "name": f"chat {MODEL}",
+        "kind": "CLIENT",
+        "status": "UNSET",
+        "description": None,
+        "events": [],
+        "attributes": {
+            "gen_ai.operation.name": "chat",
+            "gen_ai.provider.name": "together",
+            "gen_ai.request.model": MODEL,
+            "gen_ai.request.temperature": 0.5,
+            "gen_ai.request.max_tokens": 64,
+            "gen_ai.request.top_k": 40,
+            "gen_ai.request.stop_sequences": ["END"],
+            "gen_ai.request.seed": 7,
+            "server.address": "127.0.0.1",
+            "server.port": IsInt,
+            "together.request.outcome": "success",
+            "together.request.id": "req-1",
+            "http.response.status_code": 200,
+            "together.ratelimit.limit": 600.0,
+            "together.ratelimit.remaining": 599.0,
+            "together.ratelimit.reset": 0.1,
+            "gen_ai.response.model": MODEL,
+            "gen_ai.response.id": "gen-1",
+            "gen_ai.response.finish_reasons": ["stop"],
+            "gen_ai.usage.input_tokens": 1,
+            "gen_ai.usage.output_tokens": 6,
+        },
+    }
+
+
+def test_stream(sdk: Sdk, key: str, telemetry: CapturedTelemetry) -> None:
+    """A stream says that it is one, and when its first chunk came."""
+    sdk.read(sdk.chat(sdk.client(api_key=key), stream=True))
+    (span,) = [one for one in telemetry.spans() if one["kind"] == "CLIENT"]
+    assert span["attributes"] == IsPartialDict(
+        {
+            "gen_ai.request.stream": True,
+            "gen_ai.response.time_to_first_chunk": IsFloat(gt=0),
+            "gen_ai.usage.output_tokens": 6,
+        }
+    )
+
+
+def test_cached_and_reasoning_tokens(
+    sdk: Sdk, key: str, server: TogetherServer, telemetry: CapturedTelemetry
+) -> None:
+    """Untyped as Together sends them, in either place."""
+    usage = {
+        "prompt_tokens": 10,
+        "completion_tokens": 20,
+        "total_tokens": 30,
+        "cached_tokens": 4,
+        "completion_tokens_details": {"reasoning_tokens": 12},
+    }
+    body = {
+        "id": "gen-x",
+        "object": "chat.completion",
+        "created": 1,
+        "model": MODEL,
+        "choices": [],
+        "usage": usage,
+    }
+    server.always(behaviours.custom(200, body))
+    sdk.chat(sdk.client(api_key=key))
+    (span,) = [one for one in telemetry.spans() if one["kind"] == "CLIENT"]
+    assert span["attributes"] == IsPartialDict(
+        {
+            "gen_ai.usage.cache_read.input_tokens": 4,
+            "gen_ai.usage.reasoning.output_tokens": 12,
+        }
+    )

@@ -8,45 +8,23 @@ from __future__ import annotations
 
 from typing import Any
 
-from grafana_foundation_sdk.builders import (
-    common,
-    dashboard,
-    prometheus,
-    stat,
-    table,
-    text,
-    timeseries,
-)
+import panels
+import rules
+from grafana_foundation_sdk.builders import dashboard, text
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
-from grafana_foundation_sdk.models.common import (
-    BigValueColorMode,
-    BigValueGraphMode,
-    GraphDrawStyle,
-    LegendDisplayMode,
-    LegendPlacement,
-    SortOrder,
-    StackingMode,
-    TooltipDisplayMode,
-)
+from grafana_foundation_sdk.models.common import BigValueColorMode
 from grafana_foundation_sdk.models.dashboard import (
     DashboardCursorSync,
     DashboardLinkType,
-    DataSourceRef,
-    DataTransformerConfig,
     DynamicConfigValue,
-    Threshold,
-    ThresholdsMode,
     VariableRefresh,
     VariableSort,
 )
-from grafana_foundation_sdk.models.prometheus import PromQueryFormat
 
 from together_otel import names
 
 UID = "together-authentication"
 TAG = "together-otel"
-RUNBOOK = "https://github.com/together-otel/together_otel/blob/main/dashboards/runbook.md"
-SOURCE = DataSourceRef(type_val="prometheus", uid="${datasource}")
 
 GREEN, ORANGE, RED = "green", "orange", "red"
 
@@ -62,133 +40,36 @@ REQUESTS = f"{names.REQUESTS.prometheus}{{{SELECTED}}}"
 REFUSED = f'{names.REQUESTS.prometheus}{{{SELECTED},{OUTCOME}="auth_failure"}}'
 
 
-def query(expr: str, ref: str = "A", legend: str = "") -> prometheus.Dataquery:
-    """Return a range query."""
-    return prometheus.Dataquery().datasource(SOURCE).expr(expr).ref_id(ref).legend_format(legend)
-
-
-def instant(expr: str, ref: str = "A") -> prometheus.Dataquery:
-    """Return a query of one moment, for stats and tables."""
-    return query(expr, ref).instant().format(PromQueryFormat.TABLE)
-
-
-def steps(*limits: tuple[float | None, str]) -> dashboard.ThresholdsConfig:
-    """Return thresholds: a colour from each value on."""
-    return (
-        dashboard.ThresholdsConfig()
-        .mode(ThresholdsMode.ABSOLUTE)
-        .steps([Threshold(value=value, color=color) for value, color in limits])
-    )
-
-
-def number(
-    title: str, description: str, expr: str, unit: str, limits: dashboard.ThresholdsConfig
-) -> Any:
-    """Return one big number."""
-    return (
-        stat.Panel()
-        .title(title)
-        .description(description)
-        .datasource(SOURCE)
-        .with_target(instant(expr))
-        .unit(unit)
-        .thresholds(limits)
-        .color_mode(BigValueColorMode.BACKGROUND)
-        .graph_mode(BigValueGraphMode.NONE)
-        .reduce_options(common.ReduceDataOptions().calcs(["lastNotNull"]).fields("/^Value$/"))
-        .no_value("never")
-        .height(4)
-    )
-
-
-def lines(title: str, description: str, expr: str, legend: str, unit: str) -> timeseries.Panel:
-    """Return a panel of lines over time."""
-    return (
-        timeseries.Panel()
-        .title(title)
-        .description(description)
-        .datasource(SOURCE)
-        .with_target(query(expr, legend=legend))
-        .unit(unit)
-        .min(0)
-        .fill_opacity(10)
-        .legend(
-            common.VizLegendOptions()
-            .display_mode(LegendDisplayMode.TABLE)
-            .placement(LegendPlacement.RIGHT)
-            .calcs(["lastNotNull", "max"])
-            .show_legend(True)  # noqa: FBT003 - the builder's own signature
-        )
-        .tooltip(
-            common.VizTooltipOptions().mode(TooltipDisplayMode.MULTI).sort(SortOrder.DESCENDING)
-        )
-        .height(8)
-        .span(12)
-    )
-
-
-def bars(panel: timeseries.Panel) -> timeseries.Panel:
-    """Return the same panel as stacked bars."""
-    return (
-        panel.draw_style(GraphDrawStyle.BARS)
-        .fill_opacity(80)
-        .line_width(0)
-        .stacking(common.StackingConfig().mode(StackingMode.NORMAL).group("A"))
-    )
-
-
-def rows(title: str, description: str, *targets: prometheus.Dataquery) -> table.Panel:
-    """Return a table of instant queries merged by their labels."""
-    panel = table.Panel().title(title).description(description).datasource(SOURCE).height(8)
-    for target in targets:
-        panel = panel.with_target(target)
-    return panel.span(12)
-
-
-def columns(**shown: str) -> DataTransformerConfig:
-    """Return a transformation that renames columns and hides the time."""
-    return DataTransformerConfig(
-        id_val="organize",
-        options={
-            "excludeByName": {"Time": True},
-            "indexByName": {name: place for place, name in enumerate(shown)},
-            "renameByName": shown,
-        },
-    )
-
-
-MERGE = DataTransformerConfig(id_val="merge", options={})
-
-
 def numbers() -> list[Any]:
     """Return the top row: the answer in one glance."""
     accepted = f"{names.KEY_LAST_ACCEPTED.prometheus}{{{SELECTED}}}"
     refused = f"{names.KEY_LAST_REFUSED.prometheus}{{{SELECTED}}}"
-    plain = steps((None, "text"))
+    failing = rules.failures(by=("job", "instance"), where=SELECTED)
+    plain = panels.steps((None, "text"))
     return [
-        number(
+        panels.number(
             "Authentication failures, last 5 minutes",
             "Failures of constructors and requests. Green is zero.",
-            f"round(sum(increase({FAILURES}[5m]))) or vector(0)",
+            f"round(sum({failing})) or vector(0)",
             "short",
-            steps((None, GREEN), (1, RED)),
+            panels.steps((None, GREEN), (1, RED)),
         ).span(6),
-        number(
+        panels.number(
             "Requests refused, last 5 minutes",
             "Share of all requests that Together refused for their key.",
             f"(sum(increase({REFUSED}[5m])) / (sum(increase({REQUESTS}[5m])) > 0)) or vector(0)",
             "percentunit",
-            steps((None, GREEN), (0.001, ORANGE), (0.5, RED)),
+            panels.steps((None, GREEN), (0.001, ORANGE), (0.5, RED)),
         ).span(6),
-        number(
+        panels.number(
             "Instances refused",
             "Instances with a failure in the last 5 minutes. One of many is a bad rollout,"
             " all of them a dead key.",
-            f"count(sum by (job, instance) (increase({FAILURES}[5m])) > 0) or vector(0)",
+            f"count({failing}) or vector(0)",
             "short",
-            steps((None, GREEN), (1, RED)),
+            panels.steps((None, GREEN), (1, RED)),
         ).span(4),
-        number(
+        panels.number(
             "A key was last accepted",
             "The most recent acceptance of any key.",
             f"max({accepted}) * 1000",
@@ -197,7 +78,7 @@ def numbers() -> list[Any]:
         )
         .color_mode(BigValueColorMode.VALUE)
         .span(4),
-        number(
+        panels.number(
             "A key was last refused",
             "The most recent refusal of any key.",
             f"max({refused}) * 1000",
@@ -212,13 +93,14 @@ def numbers() -> list[Any]:
 def details() -> list[Any]:
     """Return the panels below: why, where, which keys."""
     by_key = f"job, {FINGERPRINT}"
+    where = f"job, instance, {CAUSE}"
     accepted = f"{names.KEY_LAST_ACCEPTED.prometheus}{{{SELECTED}}}"
     refused = f"{names.KEY_LAST_REFUSED.prometheus}{{{SELECTED}}}"
     in_use = f"{names.KEY_INFO.prometheus}{{{SELECTED}}}"
     dates = [DynamicConfigValue(id_val="unit", value="dateTimeFromNow")]
     return [
-        bars(
-            lines(
+        panels.bars(
+            panels.lines(
                 "Failures by cause",
                 "Authentication failures in each interval; the cause says what to do, below.",
                 f"sum by ({CAUSE}) (increase({FAILURES}[$__rate_interval]))",
@@ -226,34 +108,39 @@ def details() -> list[Any]:
                 "short",
             )
         ),
-        lines(
+        panels.lines(
             "Requests by outcome",
             "Requests a second; auth_failure is what this dashboard is about.",
             f"sum by ({OUTCOME}) (rate({REQUESTS}[$__rate_interval]))",
             f"{{{{{OUTCOME}}}}}",
             "reqps",
         ).override_by_name("auth_failure", [_red()]),
-        rows(
+        panels.rows(
             "Where, and why",
             "Failures in the selected time by job, instance and cause. Empty when all is well.",
-            instant(f"round(sum by (job, instance, {CAUSE}) (increase({FAILURES}[$__range]))) > 0"),
+            panels.instant(
+                # Of a series that began in the selected time, the first sample counts too.
+                f"sum by ({where}) (last_over_time({FAILURES}[$__range])"
+                f" unless {FAILURES} offset $__range) > 0"
+                f" or round(sum by ({where}) (increase({FAILURES}[$__range]))) > 0"
+            ),
         )
         .no_value("No failures")
         .with_transformation(
-            columns(job="Job", instance="Instance", **{CAUSE: "Cause"}, Value="Failures")
+            panels.columns(job="Job", instance="Instance", **{CAUSE: "Cause"}, Value="Failures")
         ),
-        rows(
+        panels.rows(
             "Keys in use",
             "By fingerprint: what a key looks like, where it came from, when Together last"
             " accepted and refused it.",
-            instant(f"max by ({by_key}, {FORMAT}, {KEY_SOURCE}) ({in_use})", "A"),
-            instant(f"max by ({by_key}) ({accepted}) * 1000", "B"),
-            instant(f"max by ({by_key}) ({refused}) * 1000", "C"),
+            panels.instant(f"max by ({by_key}, {FORMAT}, {KEY_SOURCE}) ({in_use})", "A"),
+            panels.instant(f"max by ({by_key}) ({accepted}) * 1000", "B"),
+            panels.instant(f"max by ({by_key}) ({refused}) * 1000", "C"),
         )
         .no_value("No key of 20 characters or more is in use")
-        .with_transformation(MERGE)
+        .with_transformation(panels.MERGE)
         .with_transformation(
-            columns(
+            panels.columns(
                 job="Job",
                 **{FINGERPRINT: "Fingerprint", FORMAT: "Format", KEY_SOURCE: "Source"},
                 **{"Value #B": "Last accepted", "Value #C": "Last refused", "Value #A": "In use"},
@@ -261,7 +148,7 @@ def details() -> list[Any]:
         )
         .override_by_name("Last accepted", dates)
         .override_by_name("Last refused", dates),
-        lines(
+        panels.lines(
             "Share of requests refused, by instance",
             "One instance of many: a bad rollout. All of them: the key itself.",
             f"sum by (job, instance) (rate({REFUSED}[$__rate_interval]))"
@@ -269,17 +156,17 @@ def details() -> list[Any]:
             "{{job}} {{instance}}",
             "percentunit",
         ).max(1),
-        rows(
+        panels.rows(
             "Keys that clients were made of",
             "What constructors found since the processes started.",
-            instant(
+            panels.instant(
                 f"sum by (job, {PRESENCE}, {FORMAT}, {KEY_SOURCE})"
                 f" ({names.KEY_CHECKS.prometheus}{{{SELECTED}}})"
             ),
         )
         .no_value("No client was made")
         .with_transformation(
-            columns(
+            panels.columns(
                 job="Job",
                 **{PRESENCE: "Presence", FORMAT: "Format", KEY_SOURCE: "Source"},
                 Value="Clients",
@@ -301,7 +188,7 @@ def _red() -> DynamicConfigValue:
 def _what_to_do() -> str:
     lines_ = ["| Cause | It means | What to do |", "| --- | --- | --- |"]
     lines_ += [
-        f"| [{cause}]({RUNBOOK}#cause-{cause}) | {names.CAUSE_MEANINGS[cause]}"
+        f"| [{cause}]({rules.RUNBOOK}#cause-{cause}) | {names.CAUSE_MEANINGS[cause]}"
         f" | {names.CAUSE_REMEDIES[cause]} |"
         for cause in names.CAUSES
     ]
@@ -313,7 +200,7 @@ def variable(name: str, label: str, expr: str) -> dashboard.QueryVariable:
     return (
         dashboard.QueryVariable(name)
         .label(label)
-        .datasource(SOURCE)
+        .datasource(panels.SOURCE)
         .query(expr)
         .refresh(VariableRefresh.ON_TIME_RANGE_CHANGED)
         .sort(VariableSort.ALPHABETICAL_ASC)
@@ -344,7 +231,7 @@ def build() -> Any:
             .include_vars(True)  # noqa: FBT003 - the same
             .keep_time(True)  # noqa: FBT003 - the same
         )
-        .link(dashboard.DashboardLink("Runbook").type(DashboardLinkType.LINK).url(RUNBOOK))
+        .link(dashboard.DashboardLink("Runbook").type(DashboardLinkType.LINK).url(rules.RUNBOOK))
         .with_variable(
             dashboard.DatasourceVariable("datasource").label("Data source").type("prometheus")
         )
@@ -355,7 +242,7 @@ def build() -> Any:
         .annotation(
             dashboard.AnnotationQuery()
             .name("Alerts")
-            .datasource(SOURCE)
+            .datasource(panels.SOURCE)
             .enable(True)  # noqa: FBT003 - the builder's own signature
             .expr('ALERTS{alertname=~"Together.*",alertstate="firing",job=~"$job"}')
             .icon_color(RED)

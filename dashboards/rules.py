@@ -1,9 +1,8 @@
 """The alert rules, made from the names of `together_otel.names`.
 
 Two things are to be right where a plain ``increase()`` is wrong. The very first failure:
-every cause exists at 0 from the start, so the step to 1 is seen. A failure before the first
-scrape, as of a key missing at start: there is no step then, but what a process of less than
-five minutes counts has happened in the last five minutes.
+every cause exists at 0 from the start, so the step to 1 is seen. And a failure that no step
+shows, because the first scrape of a process came after it: see `failures`.
 """
 
 from __future__ import annotations
@@ -18,10 +17,15 @@ RUNBOOK = "https://github.com/together-otel/together_otel/blob/main/dashboards/r
 DASHBOARD = "/d/together-authentication?var-job={{ $labels.job }}"
 WINDOW = "5m"
 SHORT_WINDOW = "1m"  # four scrapes of 15 s: the least that a rate may look at
+LONG_WINDOW = "1h"  # for jobs that ask a few times an hour
 YOUNG = 300  # seconds; WINDOW in the arithmetic of timestamps
+# Seconds: WINDOW less four scrapes. A refusal's step must not leave the window of increase()
+# while the refusal still counts as recent.
+RECENT = 240
 
 FAILURES = names.AUTH_FAILURES.prometheus
 REQUESTS = names.REQUESTS.prometheus
+LAST_REFUSED = names.KEY_LAST_REFUSED.prometheus
 CAUSE = names.label_of(names.AUTH_CAUSE)
 OUTCOME = names.label_of(names.REQUEST_OUTCOME)
 UNUSABLE: tuple[names.Cause, ...] = (
@@ -37,28 +41,74 @@ HEADER = """\
 # Written by dashboards/build.py from together_otel/names.py. Change it there.
 #
 # Prometheus: rule_files: [alerts.yaml]. Made for scrape and evaluation intervals of 15 s; the
-# first refused request is a page within 45 s of Prometheus' own time.
+# first refused request is a page within 45 s of Prometheus' own time. Clocks of the targets and
+# of Prometheus may differ by a minute, not more.
 """
 
 
-def failures(selector: str = "") -> str:
-    """Return failures of the last five minutes by job and cause, those before any scrape too."""
-    by = f"sum by (job, {CAUSE})"
-    young = f"(time() - process_start_time_seconds < {YOUNG})"
+def failures(selector: str = "", by: tuple[str, ...] = ("job", CAUSE), where: str = "") -> str:
+    """Return failures of the last five minutes, those that no step of a counter shows as well.
+
+    A counter shows no step when its first scrape came after the failure, or when a process
+    that counted one failure is replaced by another that has counted one. Two facts tell such
+    counts from old ones: the process is younger than the window (whose metrics name that:
+    Python's own do, except with several processes behind one address), or a key was refused
+    in the last minutes although no counter of the instance stepped. Without the latter half,
+    one refusal of today would bring back every cause that the process has ever counted.
+
+    Args:
+        selector: further matchers of the failures.
+        by: the labels to keep.
+        where: matchers of the targets, for every metric.
+    """
+    of = f"{FAILURES}{_matchers(where, selector)}"
+    every, start, refused = (
+        f"{metric}{_matchers(where)}"
+        for metric in (FAILURES, "process_start_time_seconds", LAST_REFUSED)
+    )
+    kept = f"sum by ({', '.join(by)})"
     return (
-        f"{by} (increase({FAILURES}{selector}[{WINDOW}])) > 0\n"
+        f"{kept} (increase({of}[{WINDOW}])) > 0\n"
         f"or\n"
-        f"{by} ({FAILURES}{selector} and on (job, instance) {young}) > 0"
+        f"{kept} (\n"
+        f"  {of} and on (job, instance) (\n"
+        f"    time() - {start} < {YOUNG}\n"
+        f"    or on (job, instance) (\n"
+        f"      time() - max by (job, instance) ({refused}) < {RECENT}\n"
+        f"      unless sum by (job, instance) (increase({every}[{WINDOW}])) > 0\n"
+        f"    )\n"
+        f"  )\n"
+        f") > 0"
     )
 
 
-def refused_share(window: str) -> str:
-    """Return the share of a job's requests that are refused in a window, 0 to 1."""
+def mostly_refused() -> str:
+    """Return the jobs most of whose requests are refused.
+
+    One refusal among the acceptances of a slow job is no page: a share counts only with a
+    number behind it, or when it is all that the job's processes have ever asked.
+    """
     refused = f'{REQUESTS}{{{OUTCOME}="auth_failure"}}'
+
+    def most(window: str, at_least: int) -> str:
+        some = f"sum by (job) (increase({refused}[{window}]))"
+        every = f"sum by (job) (increase({REQUESTS}[{window}]))"
+        return f"{some} / {every} > 0.5 and {some} >= {at_least}"
+
     return (
-        f"sum by (job) (increase({refused}[{window}]))"
-        f" / sum by (job) (increase({REQUESTS}[{window}]))"
+        f"  {most(SHORT_WINDOW, 5)}\n"
+        f"  or\n"
+        f"  {most(WINDOW, 2)}\n"
+        f"  or\n"
+        f"  {most(LONG_WINDOW, 2)} and sum by (job) (increase({REQUESTS}[{WINDOW}])) < 5\n"
+        f"  or\n"
+        f"  sum by (job) ({refused}) == sum by (job) ({REQUESTS}) > 0"
     )
+
+
+def _matchers(*parts: str) -> str:
+    given = ",".join(part for part in parts if part)
+    return f"{{{given}}}" if given else ""
 
 
 def remedies(causes: tuple[names.Cause, ...]) -> str:
@@ -103,9 +153,8 @@ def alert(
 
 def groups() -> dict[str, Any]:
     """Return the rule file's content."""
-    unusable = f'{{{CAUSE}=~"{"|".join(UNUSABLE)}"}}'
-    revoked = f'{{{CAUSE}="revoked"}}'
-    mostly = f"{refused_share(SHORT_WINDOW)} > 0.5\n  or\n  {refused_share(WINDOW)} > 0.5"
+    unusable = f'{CAUSE}=~"{"|".join(UNUSABLE)}"'
+    revoked = f'{CAUSE}="revoked"'
     return {
         "groups": [
             {
@@ -113,7 +162,7 @@ def groups() -> dict[str, Any]:
                 "rules": [
                     alert(
                         "TogetherAuthFailing",
-                        f"(\n{failures()}\n)\nand on (job) (\n  {mostly}\n)",
+                        f"(\n{failures()}\n)\nand on (job) (\n{mostly_refused()}\n)",
                         "page",
                         "Together refuses most requests of {{ $labels.job }}:"
                         f" {{{{ $labels.{CAUSE} }}}}",

@@ -39,7 +39,8 @@ class KeyHistory:
             if (history := itself()) is not None:
                 history._lock = threading.RLock()  # noqa: SLF001 - its own method, held weakly
 
-        os.register_at_fork(after_in_child=renew)
+        if hasattr(os, "register_at_fork"):  # Windows has no fork
+            os.register_at_fork(after_in_child=renew)
 
     def accepted(self, identity: bytes, now: float) -> float | None:
         """Note that a key was accepted.

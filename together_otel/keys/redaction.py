@@ -47,7 +47,7 @@ _PATTERNS: Final = (
     # An Authorization header in any spelling: the scheme stays, what follows it goes.
     (
         re.compile(
-            rf"(?i)((?:\b|%[0-9a-f]{{2}})bearer(?:{_GAP})+)(?!{_GAP}|tgp_v1_\[key\])"
+            rf"(?i)(bearer(?:{_GAP})+)(?!{_GAP}|tgp_v1_\[key\])"
             rf"{_WORD}+(?:\[key\]{_WORD}*)*"
         ),
         r"\1" + MARK,

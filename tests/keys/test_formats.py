@@ -1,0 +1,264 @@
+"""Shapes, placeholders, references, hosts and names of variables."""
+
+from __future__ import annotations
+
+import pytest
+
+from together_otel.keys import formats
+from together_otel.keys.formats import (
+    can_be_sent,
+    is_lookalike,
+    is_placeholder,
+    is_reference,
+    is_together_host,
+    provider_of,
+    shape_of,
+)
+
+KEY = "tgp_" + "v1_" + "a1B2" * 10 + "xyz"
+LEGACY = "0123456789abcdef" * 4
+
+
+@pytest.mark.parametrize(
+    ("text", "shape"),
+    [
+        (KEY, "tgp_v1"),
+        (KEY[:-2] + "_-", "tgp_v1"),
+        (LEGACY, "legacy_hex"),
+        (KEY[:-1], None),
+        (KEY + "a", None),
+        (KEY + "\n", None),
+        (KEY.upper(), None),
+        (LEGACY.upper(), None),
+        (LEGACY[:-1], None),
+        ("0" * 64, None),
+        ("f" * 64, None),
+        ("", None),
+    ],
+)
+def test_shape(text: str, shape: str | None) -> None:
+    assert shape_of(text) == shape
+
+
+@pytest.mark.parametrize(
+    ("prefix", "provider"),
+    [
+        ("sk-", "OpenAI"),
+        ("sk-proj-", "OpenAI"),
+        ("sk-ant-", "Anthropic"),
+        ("sk-or-", "OpenRouter"),
+        ("gsk_", "Groq"),
+        ("hf_", "Hugging Face"),
+        ("AIza", "Google"),
+        ("r8_", "Replicate"),
+        ("xai-", "xAI"),
+        ("pplx-", "Perplexity"),
+        ("nvapi-", "NVIDIA"),
+        ("fw_", "Fireworks"),
+        ("csk-", "Cerebras"),
+        ("AKIA", "AWS"),
+        ("github_pat_", "GitHub"),
+        ("ghp_", "GitHub"),
+        ("lsv2_", "LangSmith"),
+        ("pk-lf-", "Langfuse"),
+    ],
+)
+def test_provider(prefix: str, provider: str) -> None:
+    """The longest prefix decides, and a few characters are no key of anyone's."""
+    assert provider_of(prefix + "Q7w" * 8) == provider
+    assert provider_of(prefix) is None
+
+
+def test_every_prefix_has_a_row_above() -> None:
+    rows = test_provider.pytestmark[0].args[1]  # type: ignore[attr-defined]  # set by the mark
+    assert {prefix for prefix, _ in rows} == set(formats.PROVIDER_PREFIXES)
+
+
+@pytest.mark.parametrize("text", ["", KEY, "opaque.token", "tgp_v1_"])
+def test_no_provider(text: str) -> None:
+    assert provider_of(text) is None
+
+
+PLACEHOLDERS = """
+    your_api_key|YOUR_API_KEY|your-api-key|your api key|Your API key|yourapikey|YourApiKey|yourApiKey
+    your_api_key_here|YOUR_API_KEY_HERE|your-together-api-key|YOUR_TOGETHER_API_KEY
+    your_together_ai_api_key|YOUR_TOGETHERAI_KEY|your-key|your_key_here|YOUR-KEY-HERE|your_token
+    your_secret_key|your_actual_api_key_here|your-together-ai-api-key-here|YourTogetherAPIKeyHere
+    <your_api_key>|<YOUR API KEY>|<your key from https://api.together.ai>|<api-key>|<token>|[your key]
+    {api_key}|{YOUR_API_KEY}|<TOGETHER_API_KEY>|TOGETHER_API_KEY|together_api_key|TOGETHER_KEY
+    my_api_key|my-key|my_together_key|MY_API_KEY|the_api_key|a-key|some_key|my-secret-token|mykey
+    insert_your_key_here|INSERT_API_KEY|insert-key-here|enter your api key|ENTER_YOUR_API_KEY_HERE
+    put-your-key-here|paste_your_key|PASTE_YOUR_API_KEY_HERE|add_your_key|ADD-YOUR-KEY-HERE
+    replace_with_your_key|REPLACE_ME|replaceme|replace-with-real-key|change_me|changeme|CHANGE-ME
+    changeme123|use your own key|set-me|fill_me_in|provide-api-key|api_key|API_KEY|apikey|ApiKey
+    api-key-here|api_key_goes_here|key|KEY|token|secret|password|key123|key-1234|test|test_key
+    test-api-key|testkey|TEST_TOKEN|test123|dummy|dummy_key|dummy-api-key|DUMMY|fake|fake-key
+    fake_api_key|mock|mock-key|example|example-key|example_api_key|sample|sample_key|demo|demo-key
+    temp|temp-key|foo|bar|baz|foobar|string|abc|abc123|asdf|qwerty|placeholder|PLACEHOLDER
+    placeholder_key|redacted|REDACTED|[REDACTED]|<redacted>|hidden|removed|missing|invalid
+    invalid-key|invalid_api_key|wrong_key|none|None|NONE|null|nil|undefined|unset|empty|EMPTY|n/a
+    N/A|na|true|True|false|no-key|no_key_required|nokey|not-needed|not_set|not-required|unused
+    ignored|default|ollama|lm-studio|local|todo|TODO|tbd|TBD|fixme|FIXME|todo: add key
+    xxx|XXX|xxxx|xxxxxxxxxxxxxxxx|XXXX-XXXX-XXXX|xxx-xxx|***|**********|...|…|....|---|-|_|?|???
+    0|00000000|0000000000000000000000000000000000000000|00000000-0000-0000-0000-000000000000|1
+    111111|1234|12345|123456|1234567890|your-key-1234|sk-xxxx|sk-xxxxxxxxxxxxxxxxxxxxxxxx|sk-...
+    sk-your-key|sk-<your key>|sk-your-api-key-here|tgp_v1_xxxx|tgp_v1_xxxxxxxxxxxxxxxxxxxx
+    tgp_v1_...|tgp_v1_***|tgp_v1_…|tgp_v1_<your key>|tgp_v1_your_key_here|tgp_v1_000000|invalid!
+"""
+
+
+@pytest.mark.parametrize(
+    "text", [text for line in PLACEHOLDERS.split("\n") for text in line.strip().split("|") if text]
+)
+def test_placeholder(text: str) -> None:
+    """What people really put where a key should be."""
+    assert is_placeholder(text)
+    assert not is_reference(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        KEY,
+        LEGACY,
+        f"<{KEY}>",
+        f"[{LEGACY}]",
+        "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl",
+        "ya29.A0AfH6SMBx-notreal_QW",
+        "clé",
+        "tgp_v1_",
+        "tgp_v1_A",
+        "sk-ant-api03-Q7wQ7wQ7wQ7w",
+        "Z3h0b2tlbg==",
+        "8" * 21,
+        "monkey",
+    ],
+)
+def test_no_placeholder(text: str) -> None:
+    assert not is_placeholder(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "$TOGETHER_API_KEY",
+        "${TOGETHER_API_KEY}",
+        "${TOGETHER_API_KEY:-}",
+        "${TOGETHER_API_KEY:?must be set}",
+        "${env:TOGETHER_API_KEY}",
+        "$env:TOGETHER_API_KEY",
+        "$(cat /run/secrets/together)",
+        "$(TOGETHER_API_KEY)",
+        "$(cut -d= -f2 <(env))",
+        "{{ together_api_key }}",
+        "{{ .Values.together.apiKey }}",
+        "{{TOGETHER_API_KEY}}",
+        "${{ secrets.TOGETHER_API_KEY }}",
+        "%TOGETHER_API_KEY%",
+        "<%= ENV['TOGETHER_API_KEY'] %>",
+        "os.environ['TOGETHER_API_KEY']",
+        'os.environ.get("TOGETHER_API_KEY")',
+        'os.getenv("TOGETHER_API_KEY")',
+        "process.env.TOGETHER_API_KEY",
+        "import.meta.env.TOGETHER_API_KEY",
+        "env.TOGETHER_API_KEY",
+        "secrets.TOGETHER_API_KEY",
+        "op://vault/together/credential",
+        "vault://secret/together#key",
+        "vault:secret/data/together#key",
+        "ref+awssecrets://together",
+        "arn:aws:secretsmanager:eu-west-1:123456789012:secret:together",
+        "arn:aws:ssm:eu-west-1:123456789012:parameter/together",
+        "projects/mine/secrets/together/versions/latest",
+        "@Microsoft.KeyVault(SecretUri=https://v.vault.example/secrets/together)",
+    ],
+)
+def test_reference(text: str) -> None:
+    assert is_reference(text)
+
+
+@pytest.mark.parametrize("text", ["", KEY, "$", "$5.00", "a${X}", "pa$$word", "env", "100%"])
+def test_no_reference(text: str) -> None:
+    assert not is_reference(text)
+
+
+@pytest.mark.parametrize("key", [KEY, LEGACY, "a", "a b", "~!", "none"])
+def test_can_be_sent(key: str) -> None:
+    assert can_be_sent(key)
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "",
+        " ",
+        KEY + " ",
+        " " + KEY,
+        KEY + "\t",
+        KEY + "\n",
+        "a\tb",
+        "a\nb",
+        "a\x00b",
+        "a\x7fb",
+        "é",
+        "\u200b" + KEY,
+        KEY + "\xa0",
+        "�abc",
+    ],
+)
+def test_cannot_be_sent(key: str) -> None:
+    assert not can_be_sent(key)
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "together.ai",
+        "api.together.ai",
+        "api.together.xyz",
+        "API.Together.AI",
+        "api.together.ai.",
+        "api-inference.together.ai",
+        "together.xyz",
+    ],
+)
+def test_together_host(host: str) -> None:
+    assert is_together_host(host)
+
+
+@pytest.mark.parametrize(
+    "host", [None, "", "127.0.0.1", "nottogether.ai", "together.ai.example.com", "api.openai.com"]
+)
+def test_another_host(host: str | None) -> None:
+    assert not is_together_host(host)
+
+
+@pytest.mark.parametrize(
+    "variable",
+    [
+        *formats.LOOKALIKES,
+        "together_ai_api_key",
+        "together_api_key",
+        "TOGETER_API_KEY",
+        "TOGEHTER_API_KEY",
+        "TOGETHER_APIKEY",
+        "TOGETHER_API_KEYS",
+        "TOGETHER_API_KY",
+        "TOGETHRE_API_KEY",
+        "TOGTHR_API_KEY",
+        "XTOGETHER_API_KEYX",
+        "TOGETHER-API-KEY",
+    ],
+)
+def test_lookalike(variable: str) -> None:
+    assert is_lookalike(variable)
+
+
+@pytest.mark.parametrize(
+    "variable",
+    ["TOGETHER_API_KEY", "TOGTR_API_KEY", "XXTOGETHER_API_KEYX", "ANTHROPIC_API_KEY", "PATH", ""],
+)
+def test_no_lookalike(variable: str) -> None:
+    """The right name itself is none, nor is one three letters away."""
+    assert not is_lookalike(variable)

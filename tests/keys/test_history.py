@@ -1,0 +1,244 @@
+"""What a process remembers of its keys."""
+
+from __future__ import annotations
+
+import gc
+import os
+import threading
+import weakref
+from typing import TYPE_CHECKING
+
+import pytest
+
+from together_otel.keys import KeyHistory, identity_of
+from together_otel.names import FINGERPRINT_LIMIT
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+ONE, TWO, THREE = b"one", b"two", b"three"
+
+
+def test_nothing_is_known_of_a_new_key() -> None:
+    history = KeyHistory()
+    assert history.last_accepted(ONE) is None
+    assert history.last_refused(ONE) is None
+
+
+def test_times_are_the_latest() -> None:
+    history = KeyHistory()
+    history.accepted(ONE, 1.0)
+    history.accepted(ONE, 2.0)
+    history.refused(ONE, 3.0)
+    history.refused(ONE, 4.0)
+    assert history.last_accepted(ONE) == 2.0
+    assert history.last_refused(ONE) == 4.0
+    assert history.last_accepted(TWO) is None
+
+
+def test_acceptance_without_failures_ends_nothing() -> None:
+    history = KeyHistory()
+    assert history.accepted(ONE, 1.0) is None
+    assert history.accepted(ONE, 2.0) is None
+
+
+def test_recovery_lasts_from_the_first_refusal_and_is_told_once() -> None:
+    history = KeyHistory()
+    history.accepted(ONE, 0.0)
+    history.refused(ONE, 10.0)
+    history.refused(ONE, 15.0)
+    assert history.accepted(ONE, 22.5) == 12.5
+    assert history.accepted(ONE, 23.0) is None
+    history.refused(ONE, 30.0)
+    assert history.accepted(ONE, 31.0) == 1.0
+
+
+def test_a_new_key_ends_the_failures_of_all() -> None:
+    """A replaced key is another key: its first acceptance ends the old one's failures."""
+    history = KeyHistory()
+    history.refused(ONE, 10.0)
+    history.refused(TWO, 12.0)
+    assert history.accepted(THREE, 20.0) == 10.0
+    assert history.accepted(THREE, 21.0) is None
+    assert history.accepted(ONE, 22.0) is None
+
+
+def test_a_known_key_ends_only_its_own_failures() -> None:
+    history = KeyHistory()
+    history.accepted(ONE, 1.0)
+    history.accepted(TWO, 1.0)
+    history.refused(ONE, 10.0)
+    assert history.accepted(TWO, 11.0) is None
+    history.refused(TWO, 12.0)
+    assert history.accepted(TWO, 14.0) == 2.0
+    assert history.accepted(ONE, 15.0) == 5.0
+
+
+def test_a_missing_key_fails_and_any_key_ends_it() -> None:
+    history = KeyHistory()
+    history.refused(b"", 5.0)
+    assert history.accepted(ONE, 8.0) == 3.0
+
+
+def test_a_clock_set_back_gives_no_negative_duration() -> None:
+    history = KeyHistory()
+    history.accepted(ONE, 100.0)
+    history.refused(ONE, 100.0)
+    assert history.accepted(ONE, 90.0) == 0.0
+    history.refused(ONE, 100.0)
+    assert history.accepted(TWO, 90.0) == 0.0
+
+
+def test_the_least_recently_used_is_forgotten() -> None:
+    history = KeyHistory(limit=2)
+    history.accepted(ONE, 1.0)
+    history.accepted(TWO, 2.0)
+    history.accepted(ONE, 3.0)
+    history.refused(THREE, 4.0)
+    assert history.last_accepted(TWO) is None
+    assert history.last_accepted(ONE) == 3.0
+    assert history.last_refused(THREE) == 4.0
+
+
+def test_reading_does_not_keep_a_key() -> None:
+    history = KeyHistory(limit=2)
+    history.accepted(ONE, 1.0)
+    history.accepted(TWO, 2.0)
+    assert history.last_accepted(ONE) == 1.0
+    history.accepted(THREE, 3.0)
+    assert history.last_accepted(ONE) is None
+
+
+def test_a_forgotten_failure_is_over() -> None:
+    """What is forgotten while it fails no longer counts as failing."""
+    history = KeyHistory(limit=1)
+    history.refused(ONE, 1.0)
+    assert history.accepted(TWO, 5.0) is None
+    history.refused(TWO, 6.0)
+    assert history.accepted(TWO, 8.0) == 2.0
+
+
+def test_as_many_keys_as_fingerprints_are_remembered() -> None:
+    history = KeyHistory()
+    for number in range(FINGERPRINT_LIMIT + 1):
+        history.accepted(bytes([number]), float(number))
+    assert history.last_accepted(bytes([0])) is None
+    assert history.last_accepted(bytes([1])) == 1.0
+    assert len(history._records) == FINGERPRINT_LIMIT
+
+
+def test_threads_end_each_outage_once() -> None:
+    """However the threads interleave, as many recoveries as outages, and no count is lost."""
+    history = KeyHistory(limit=4)
+    start = threading.Barrier(8)
+    recoveries: list[list[float]] = [[] for _ in range(8)]
+
+    def hammer(number: int) -> None:
+        mine = bytes([number % 4])
+        start.wait()
+        for turn in range(500):
+            history.refused(mine, float(turn))
+            lasted = history.accepted(mine, float(turn))
+            if lasted is not None:
+                recoveries[number].append(lasted)
+            history.last_accepted(mine)
+            history.last_refused(mine)
+
+    threads = [threading.Thread(target=hammer, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    failing = [one for one in history._records.values() if one.failing_since is not None]
+    assert history._failing == len(failing) == 0
+    assert 0 < sum(map(len, recoveries)) <= 8 * 500
+    assert min(map(min, filter(None, recoveries))) >= 0.0
+
+
+def test_the_lock_lets_its_own_thread_in_again() -> None:
+    """A garbage collection inside the lock may end a stream, which notes an acceptance."""
+    history = KeyHistory()
+    with history._lock:
+        history.accepted(ONE, 1.0)
+    assert history.last_accepted(ONE) == 1.0
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork on Windows")
+@pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")  # 3.12 on: fork and threads
+def test_a_forked_child_is_not_locked_out() -> None:
+    """Another thread holds the lock while the process forks: the child has a lock of its own."""
+    history = KeyHistory()
+    history.accepted(ONE, 1.0)
+    held, release = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with history._lock:
+            held.set()
+            release.wait()
+
+    holder = threading.Thread(target=hold)
+    holder.start()
+    held.wait()
+    child = os.fork()
+    if child == 0:
+        code = 1
+        try:
+            if history._lock.acquire(timeout=5):
+                history.refused(ONE, 2.0)
+                known = (history.last_accepted(ONE), history.last_refused(ONE))
+                code = 0 if known == (1.0, 2.0) else 2
+        finally:
+            os._exit(code)
+    release.set()
+    holder.join()
+    _, status = os.waitpid(child, 0)
+    assert os.waitstatus_to_exitcode(status) == 0
+    assert history.last_refused(ONE) is None
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork on Windows")
+def test_a_history_that_is_gone_does_not_trouble_a_fork() -> None:
+    """The hook of a fork cannot be taken off, so it must not keep the history alive."""
+    history = KeyHistory()
+    itself = weakref.ref(history)
+    del history
+    gc.collect()
+    assert itself() is None
+    child = os.fork()
+    if child == 0:
+        os._exit(0)
+    _, status = os.waitpid(child, 0)
+    assert os.waitstatus_to_exitcode(status) == 0
+
+
+def test_the_hook_of_a_fork_renews_the_lock(monkeypatch: pytest.MonkeyPatch) -> None:
+    hooks: list[Callable[[], None]] = []
+    monkeypatch.setattr(
+        os,
+        "register_at_fork",
+        lambda *, after_in_child: hooks.append(after_in_child),
+        raising=False,
+    )
+    history = KeyHistory()
+    (renew,) = hooks
+    lock = history._lock
+    renew()
+    assert history._lock is not lock
+    del history
+    gc.collect()
+    renew()
+
+
+def test_a_system_without_fork(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(os, "register_at_fork", raising=False)
+    history = KeyHistory()
+    history.accepted(ONE, 1.0)
+    assert history.last_accepted(ONE) == 1.0
+
+
+def test_it_remembers_identities_and_no_keys() -> None:
+    key = "tgp_" + "v1_" + "a1B2" * 10 + "xyz"
+    history = KeyHistory()
+    history.refused(identity_of(key), 1.0)
+    assert key not in repr(vars(history))
+    assert history.last_refused(identity_of(f" {key}\n")) == 1.0

@@ -1,0 +1,371 @@
+"""A key → what can be known of it."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import pickle
+from hashlib import blake2b
+from typing import Any
+
+import pytest
+
+from together_otel.keys import KeyReport, identity_of, inspect_key
+from together_otel.names import FORMATS, PRESENCES, PROBLEMS, SOURCES
+
+KEY = "tgp_" + "v1_" + "a1B2" * 10 + "xyz"
+LEGACY = "0123456789abcdef" * 4
+JWT = "eyJhbGciOiJIUzI1NiJ9" + ".eyJzdWIiOiIxIn0" + ".c2lnbmF0dXJl"
+OPENAI = "sk" + "-proj-" + "Q7w" * 10
+WELL: tuple[str, ...] = ()
+
+# The key; its format; its problems in the contract's order.
+TABLE: list[tuple[str, str, tuple[str, ...]]] = [
+    (KEY, "tgp_v1", WELL),
+    (KEY[:-1] + "-", "tgp_v1", WELL),
+    (LEGACY, "legacy_hex", WELL),
+    # white space and newlines
+    (f"{KEY} ", "damaged", ("surrounding_whitespace",)),
+    (f" {KEY}", "damaged", ("surrounding_whitespace",)),
+    (f"{KEY}\t", "damaged", ("surrounding_whitespace",)),
+    (f"{KEY}\u00a0", "damaged", ("surrounding_whitespace",)),
+    (f"{KEY}\n", "damaged", ("newline",)),
+    (f"{KEY}\r\n", "damaged", ("newline",)),
+    (f"{LEGACY}\n", "damaged", ("newline",)),
+    (f"{KEY} \n", "damaged", ("surrounding_whitespace", "newline")),
+    (f"\n{KEY}", "damaged", ("surrounding_whitespace", "newline")),
+    (f"{KEY[:20]} {KEY[20:]}", "damaged", ("inner_whitespace",)),
+    (f"{KEY[:20]}\t{KEY[20:]}", "damaged", ("inner_whitespace",)),
+    (f"{KEY[:20]}\n{KEY[20:]}", "damaged", ("inner_whitespace", "newline")),
+    # characters that do not belong
+    (f"{KEY[:20]}\0{KEY[20:]}", "damaged", ("control_character",)),
+    (f"{KEY}\x1b", "damaged", ("control_character",)),
+    (f"{KEY[:-1]}é", "damaged", ("non_ascii",)),
+    (f"{KEY[:-1]}\u0430", "damaged", ("non_ascii",)),
+    (f"{KEY}\u200b", "damaged", ("invisible_character",)),
+    (f"\ufeff{KEY}", "damaged", ("invisible_character",)),
+    (f"{KEY[:20]}\u00ad{KEY[20:]}", "damaged", ("invisible_character",)),
+    (f"{KEY[:-1]}\ud800", "damaged", ("non_ascii",)),
+    # quotes
+    (f'"{KEY}"', "damaged", ("quoted",)),
+    (f"'{KEY}'", "damaged", ("quoted",)),
+    (f"`{KEY}`", "damaged", ("quoted",)),
+    (f"\u201c{KEY}\u201d", "damaged", ("quoted",)),
+    (f'"{KEY}', "damaged", ("quoted",)),
+    (f'{KEY}"', "damaged", ("quoted",)),
+    (f"b'{KEY}'", "damaged", ("quoted",)),
+    ("'" * 5 + KEY, "damaged", ("quoted", "too_long")),  # deeper than wrappings are followed
+    (f'" {KEY}"', "damaged", ("surrounding_whitespace", "quoted")),
+    (f'"{KEY}\n"', "damaged", ("newline", "quoted")),
+    # pasted with what stood around it
+    (f"Bearer {KEY}", "damaged", ("bearer_prefix",)),
+    (f"bearer: {KEY}", "damaged", ("bearer_prefix",)),
+    (f"TOGETHER_API_KEY={KEY}", "damaged", ("assignment",)),
+    (f"export TOGETHER_API_KEY={KEY}", "damaged", ("assignment",)),
+    (f"set TOGETHER_API_KEY={KEY}", "damaged", ("assignment",)),
+    (f"TOGETHER_API_KEY = {KEY}", "damaged", ("assignment",)),
+    (f'TOGETHER_API_KEY="{KEY}"', "damaged", ("quoted", "assignment")),
+    (f"together_api_key: {KEY}", "damaged", ("assignment",)),
+    (f'"api_key": "{KEY}"', "damaged", ("quoted", "assignment")),
+    (f"K={KEY}", "damaged", ("assignment",)),
+    (f"x-secret: {LEGACY}", "damaged", ("assignment",)),
+    (f"Authorization: Bearer {KEY}", "damaged", ("bearer_prefix", "assignment")),
+    (
+        f"TOGETHER_API_KEY='Bearer {KEY}'\n",
+        "damaged",
+        ("newline", "quoted", "bearer_prefix", "assignment"),
+    ),
+    ("TOGETHER_API_KEY=opaque.token/012", "damaged", ("assignment",)),
+    ("TOGETHER_API_KEY=", "placeholder", WELL),
+    ('""', "placeholder", ("quoted",)),
+    # length, case, twice
+    (KEY[:-1], "damaged", ("too_short",)),
+    (KEY[:7], "damaged", ("too_short",)),
+    (KEY[1:], "damaged", ("too_short",)),
+    (KEY + "a", "damaged", ("too_long",)),
+    (f"my{KEY}", "damaged", ("too_long",)),
+    (f"<{KEY}>", "damaged", ("too_long",)),
+    (KEY * 2, "damaged", ("doubled",)),
+    (LEGACY * 2, "damaged", ("doubled",)),
+    (f"{KEY}\n{KEY}\n", "damaged", ("inner_whitespace", "newline", "doubled")),
+    (KEY.upper(), "damaged", ("case_changed",)),
+    (KEY.upper()[:-1], "damaged", ("too_short", "case_changed")),
+    (LEGACY.upper(), "damaged", ("case_changed",)),
+    (LEGACY[:-1], "damaged", ("too_short",)),
+    (LEGACY[:-8], "damaged", ("too_short",)),
+    (LEGACY + "0", "damaged", ("too_long",)),
+    (LEGACY[:-9], "unrecognized", WELL),
+    ("a" * 64, "unrecognized", WELL),
+    # references and placeholders
+    ("${TOGETHER_API_KEY}", "placeholder", ("unexpanded_reference",)),
+    ("$TOGETHER_API_KEY", "placeholder", ("unexpanded_reference",)),
+    ("$(cat key)", "placeholder", ("unexpanded_reference",)),
+    ("{{ key }}", "placeholder", ("unexpanded_reference",)),
+    ("${{ secrets.TOGETHER_API_KEY }}", "placeholder", ("unexpanded_reference",)),
+    ('"${TOGETHER_API_KEY}"', "placeholder", ("quoted", "unexpanded_reference")),
+    ("TOGETHER_API_KEY=$X", "placeholder", ("assignment", "unexpanded_reference")),
+    ("Bearer ${X}", "placeholder", ("bearer_prefix", "unexpanded_reference")),
+    ("your_api_key", "placeholder", WELL),
+    ("your api key here", "placeholder", WELL),
+    ("changeme\n", "placeholder", ("newline",)),
+    ("…", "placeholder", ("non_ascii",)),
+    ("0" * 40, "placeholder", WELL),
+    ("None", "placeholder", WELL),
+    # other providers'
+    (OPENAI, "other_provider", WELL),
+    (f'"{OPENAI}"', "other_provider", ("quoted",)),
+    (f"OPENAI_API_KEY={OPENAI}", "other_provider", ("assignment",)),
+    # shapes nobody knows may be right
+    (JWT, "unrecognized", WELL),
+    ("opaque.token/0123456789", "unrecognized", WELL),
+    ("dGhpcyBpcyBvcGFxdWU=", "unrecognized", WELL),
+    ("dGhpcyBpcyBvcGFxdQ==", "unrecognized", WELL),
+    ("a:b=c", "unrecognized", WELL),
+    ("user:Xk29dkw92", "unrecognized", WELL),
+    ("https://example.com/Xk29", "unrecognized", WELL),
+    ("~!@#%^&*()+|}:?", "unrecognized", WELL),
+    ("0191d2c4-7b1c-7f0e-9a3e-5d2c8f6b1a07", "unrecognized", WELL),
+    ("k-29", "unrecognized", WELL),
+    ("opaque.tok\nen/01", "damaged", ("inner_whitespace", "newline")),
+]
+
+
+@pytest.mark.parametrize(("key", "key_format", "problems"), TABLE)
+def test_format_and_problems(key: str, key_format: str, problems: tuple[str, ...]) -> None:
+    report = inspect_key(key, environ={})
+    assert (report.presence, report.source) == ("present", "argument")
+    assert (report.format, report.problems) == (key_format, problems)
+    assert report.length == len(key)
+    assert report.well_formed is (key_format in ("tgp_v1", "legacy_hex"))
+    assert report.usable is (key_format in ("tgp_v1", "legacy_hex", "unrecognized"))
+
+
+def test_the_table_has_every_format_and_problem() -> None:
+    assert {row[1] for row in TABLE} == set(FORMATS) - {"none"}
+    assert {problem for row in TABLE for problem in row[2]} == set(PROBLEMS)
+
+
+def found(key: object = None, **options: Any) -> tuple[str, str, str, int | None, str | None]:
+    report = inspect_key(key, **options)
+    return report.presence, report.source, report.format, report.length, report.variable
+
+
+VARIABLE = "TOGETHER_API_KEY"
+PLACES: list[tuple[Any, ...]] = [
+    (None, None, {}, "missing", "none", "none", None, None),
+    (None, None, {VARIABLE: KEY}, "present", "environment", "tgp_v1", 50, VARIABLE),
+    (None, None, {VARIABLE: ""}, "empty", "environment", "none", 0, VARIABLE),
+    (None, None, {VARIABLE: " \t\n"}, "empty", "environment", "none", 3, VARIABLE),
+    (KEY, None, {VARIABLE: LEGACY}, "present", "argument", "tgp_v1", 50, None),
+    ("", None, {}, "empty", "argument", "none", 0, None),
+    ("\u00a0", None, {}, "empty", "argument", "none", 1, None),
+    (None, "argument", {VARIABLE: KEY}, "missing", "argument", "none", None, None),
+    (LEGACY, "environment", {}, "present", "environment", "legacy_hex", 64, VARIABLE),
+    (KEY, "colab", {}, "present", "colab", "tgp_v1", 50, None),
+    (None, "colab", {}, "missing", "colab", "none", None, None),
+    (KEY, "header", {}, "present", "header", "tgp_v1", 50, None),
+    ("", "header", {}, "empty", "header", "none", 0, None),
+    (None, "none", {}, "missing", "none", "none", None, None),
+]
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_presence_and_source(place: tuple[Any, ...]) -> None:
+    key, source, environ, *expected = place
+    assert found(key, source=source, environ=environ) == tuple(expected)
+
+
+def test_the_places_have_every_presence_and_source() -> None:
+    assert {place[3] for place in PLACES} == set(PRESENCES)
+    assert {place[4] for place in PLACES} == set(SOURCES)
+
+
+def test_the_process_environment_is_the_default(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert found()[0] == "missing"
+    monkeypatch.setenv(VARIABLE, KEY)
+    assert found() == ("present", "environment", "tgp_v1", 50, VARIABLE)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "TOGETHERAI_API_KEY",
+        "TOGETHER_AI_API_KEY",
+        "TOGETHER_AI_TOKEN",
+        "TOGETHER_AI_KEY",
+        "TOGETHER_TOKEN",
+        "TOGETHER_KEY",
+        "TOGETHER_SECRET",
+        "TOGETHERAI_KEY",
+        "OPENAI_API_KEY",
+        "NEXT_PUBLIC_TOGETHER_AI_API_KEY",
+        "TOGETER_API_KEY",
+        "TOGEHTER_API_KEY",
+        "TOGETHER_APIKEY",
+        "together_api_key",
+        "TOGETHER_API_KEYS",
+    ],
+)
+@pytest.mark.parametrize("key", [None, "", "your_api_key", "${TOGETHER_API_KEY}"])
+def test_lookalike(name: str, key: str | None) -> None:
+    """Looked for when there is no usable key; what it holds must have Together's shape."""
+    report = inspect_key(key, environ={name: f"{KEY}\n", "PATH": KEY})
+    assert (report.lookalike, report.variable) == (name, name)
+    assert inspect_key(key, environ={name: "opaque.token"}).lookalike is None
+    assert inspect_key(key, environ={name: OPENAI}).lookalike is None
+
+
+@pytest.mark.parametrize("key", [KEY, KEY[:-1], OPENAI, JWT])
+def test_no_lookalike_beside_a_key(key: str) -> None:
+    assert inspect_key(key, environ={"TOGETHER_KEY": LEGACY}).lookalike is None
+
+
+@pytest.mark.parametrize("name", ["TOGTR_API_KEY", "ANTHROPIC_API_KEY", "DATABASE_KEY"])
+def test_other_variables_are_no_lookalikes(name: str) -> None:
+    assert inspect_key(environ={name: KEY}).lookalike is None
+
+
+def test_the_most_telling_lookalike_is_named() -> None:
+    """A misspelling first, then those that are known, and OpenAI's last."""
+    environ = dict.fromkeys(("OPENAI_API_KEY", "TOGETHER_KEY", "TOGETHERAI_API_KEY"), KEY)
+    assert inspect_key(environ=environ).lookalike == "TOGETHERAI_API_KEY"
+    environ["TOGETER_API_KEY"] = KEY
+    assert inspect_key(environ=environ).lookalike == "TOGETER_API_KEY"
+    environ["TOGEHTER_API_KEY"] = KEY
+    assert inspect_key(environ=environ).lookalike == "TOGEHTER_API_KEY"
+
+
+@pytest.mark.parametrize("key", ["", " ", "changeme", f"{KEY}\n", KEY[:-1], OPENAI])
+def test_shadows_a_good_key(key: str) -> None:
+    assert inspect_key(key, environ={VARIABLE: KEY}).shadows_good_key
+    assert not inspect_key(key, environ={VARIABLE: "changeme"}).shadows_good_key
+    assert not inspect_key(key, environ={}).shadows_good_key
+    assert not inspect_key(key, source="environment", environ={VARIABLE: KEY}).shadows_good_key
+
+
+@pytest.mark.parametrize("key", [KEY, LEGACY, JWT, None])
+def test_what_may_work_shadows_nothing(key: str | None) -> None:
+    assert not inspect_key(key, environ={VARIABLE: KEY}).shadows_good_key
+
+
+# ── fingerprint and identity ─────────────────────────────────────────────────────────
+
+
+def test_fingerprint_is_stable() -> None:
+    """It joins telemetry of many processes and releases, so it may never change."""
+    assert inspect_key(KEY).fingerprint == "5e2e46e0"
+
+
+def test_fingerprint_is_of_the_stripped_key() -> None:
+    assert inspect_key(f" {KEY}\n").fingerprint == inspect_key(KEY).fingerprint
+    assert inspect_key(KEY[:-1] + "a").fingerprint != inspect_key(KEY).fingerprint
+
+
+def test_fingerprint_is_domain_separated() -> None:
+    plain = blake2b(KEY.encode(), digest_size=4).hexdigest()
+    long = blake2b(KEY.encode()).hexdigest()
+    assert inspect_key(KEY).fingerprint not in (plain, long[:8])
+
+
+def test_fingerprint_only_of_what_cannot_be_searched() -> None:
+    assert inspect_key("k-" + "Z" * 17).fingerprint is None
+    assert inspect_key("k-" + "Z" * 17 + "  ").fingerprint is None
+    assert len(inspect_key("k-" + "Z" * 18).fingerprint or "") == 8
+    assert inspect_key("").fingerprint is None
+    assert inspect_key(environ={}).fingerprint is None
+
+
+def test_fingerprint_can_be_switched_off() -> None:
+    report = inspect_key(KEY, fingerprint=False)
+    assert report.fingerprint is None
+    assert report == dataclasses.replace(inspect_key(KEY), fingerprint=None)
+
+
+def test_identity() -> None:
+    assert identity_of(KEY) == identity_of(f"{KEY}\n") == inspect_key(KEY).identity
+    assert identity_of(KEY) != identity_of(LEGACY)
+    assert len(identity_of("\ud800")) == 16
+    assert inspect_key(environ={}).identity == b""
+    assert inspect_key("").identity == identity_of("")
+    assert identity_of(KEY) != blake2b(KEY.encode(), digest_size=16).digest()
+
+
+# ── the report ───────────────────────────────────────────────────────────────────────
+
+KEYS = [KEY, LEGACY, f"{KEY}\n", f"Bearer {KEY}", OPENAI, JWT, KEY * 2]
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_report_does_not_tell_the_key(key: str) -> None:
+    """Neither its repr, nor an attribute, nor its pickle holds a stretch of the key."""
+    report = inspect_key(key)
+    attributes = [repr(getattr(report, name)) for name in dir(report) if not name.startswith("__")]
+    told = "".join([repr(report), str(report), *attributes])
+    pickled = pickle.dumps(report)
+    secret = key.strip().replace("tgp_v1_", "")
+    for place in range(len(secret) - 7):
+        assert secret[place : place + 8] not in told
+        assert secret[place : place + 8].encode() not in pickled
+    assert "identity" not in repr(report)
+
+
+def test_report_is_immutable_and_hashable() -> None:
+    report = inspect_key(KEY)
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        report.format = "damaged"  # type: ignore[misc]
+    with pytest.raises((AttributeError, TypeError)):
+        report.key = KEY  # type: ignore[attr-defined]
+    assert not hasattr(report, "__dict__")
+    assert {report, inspect_key(KEY)} == {report}
+    assert report != inspect_key(LEGACY)
+
+
+@pytest.mark.parametrize("key", [*KEYS, "", None])
+def test_report_can_be_copied(key: str | None) -> None:
+    report = inspect_key(key, environ={})
+    for copied in (copy.copy(report), copy.deepcopy(report), pickle.loads(pickle.dumps(report))):  # noqa: S301 - our own pickle
+        assert copied == report
+        assert type(copied) is KeyReport
+
+
+# ── what is no string ────────────────────────────────────────────────────────────────
+
+
+class Text:
+    def __str__(self) -> str:
+        return KEY
+
+
+class Broken:
+    def __str__(self) -> str:
+        raise RuntimeError(KEY)
+
+
+class Unreadable:
+    def __str__(self) -> str:
+        return 1  # type: ignore[return-value]  # noqa: PLE0307 - what is tested
+
+
+@pytest.mark.parametrize(
+    ("key", "key_format", "problems", "length"),
+    [
+        (Text(), "tgp_v1", (), 50),
+        (KEY.encode(), "damaged", ("quoted",), 53),
+        (12345, "placeholder", (), 5),
+        (True, "placeholder", (), 4),
+        (3.25, "unrecognized", (), 4),
+        (lambda: KEY, "damaged", ("inner_whitespace",), None),
+        (Broken(), "unrecognized", (), 6),
+        (Unreadable(), "unrecognized", (), 10),
+        (b"", "placeholder", ("quoted",), 3),
+    ],
+    ids=["text", "bytes", "int", "bool", "float", "function", "raises", "not text", "no bytes"],
+)
+def test_what_is_no_string(
+    key: object, key_format: str, problems: tuple[str, ...], length: int | None
+) -> None:
+    """It is taken as the SDK takes it: as its text, and never raises."""
+    report = inspect_key(key, environ={})
+    assert report.presence == "present"
+    assert (report.format, report.problems) == (key_format, problems)
+    assert length in (None, report.length)

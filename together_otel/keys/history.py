@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import threading
-import weakref
 from collections import OrderedDict
 from dataclasses import dataclass
 
+from together_otel.forks import in_forked_child
 from together_otel.names import FINGERPRINT_LIMIT
 
 
@@ -33,14 +32,10 @@ class KeyHistory:
         self._lock = threading.RLock()
         self._records: OrderedDict[bytes, _Record] = OrderedDict()
         self._failing = 0
-        itself = weakref.ref(self)
+        in_forked_child(self._renew)
 
-        def renew() -> None:
-            if (history := itself()) is not None:
-                history._lock = threading.RLock()  # noqa: SLF001 - its own method, held weakly
-
-        if hasattr(os, "register_at_fork"):  # Windows has no fork
-            os.register_at_fork(after_in_child=renew)
+    def _renew(self) -> None:
+        self._lock = threading.RLock()
 
     def accepted(self, identity: bytes, now: float) -> float | None:
         """Note that a key was accepted.

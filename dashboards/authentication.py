@@ -117,7 +117,8 @@ def details() -> list[Any]:
         ).override_by_name("auth_failure", [_red()]),
         panels.rows(
             "Where, and why",
-            "Failures in the selected time by job, instance and cause. Empty when all is well.",
+            "Failures in the selected time by job, instance and cause; of a target first seen in"
+            " that time, all that it has counted. Empty when all is well.",
             panels.instant(
                 # Of a series that began in the selected time, the first sample counts too.
                 f"sum by ({where}) (last_over_time({FAILURES}[$__range])"
@@ -128,6 +129,13 @@ def details() -> list[Any]:
         .no_value("No failures")
         .with_transformation(
             panels.columns(job="Job", instance="Instance", **{CAUSE: "Cause"}, Value="Failures")
+        )
+        .override_by_name(
+            "Failures",
+            [
+                DynamicConfigValue(id_val="custom.cellOptions", value={"type": "color-background"}),
+                _red(),
+            ],
         ),
         panels.rows(
             "Keys in use",

@@ -81,7 +81,15 @@ def ratelimits(headers: Any) -> dict[str, float]:
 
 
 def _get(value: Any, name: str) -> Any:
-    return value.get(name) if isinstance(value, Mapping) else getattr(value, name, None)
+    # dict, not Mapping: this runs for every chunk, and the SDKs parse JSON into nothing else.
+    return value.get(name) if isinstance(value, dict) else getattr(value, name, None)
+
+
+def _fields(value: Any) -> dict[str, Any]:
+    """Return the fields of an object, those its model does not declare as well."""
+    if isinstance(value, dict):
+        return value
+    return {**getattr(value, "__dict__", {}), **(getattr(value, "model_extra", None) or {})}
 
 
 def add_result(value: Any, result: Result) -> None:
@@ -99,13 +107,14 @@ def add_result(value: Any, result: Result) -> None:
                 result.finish_reasons = (*result.finish_reasons, str(text))
     usage = _get(value, "usage")
     if usage is not None:
-        inputs = _get(usage, "prompt_tokens_details")
-        outputs = _get(usage, "completion_tokens_details")
+        fields = _fields(usage)
+        inputs = _fields(fields.get("prompt_tokens_details"))
+        outputs = _fields(fields.get("completion_tokens_details"))
         result.usage = Usage(
-            integer(_get(usage, "prompt_tokens")),
-            integer(_get(usage, "completion_tokens")),
-            _first(_get(usage, "cached_tokens"), _get(inputs, "cached_tokens")),
-            _first(_get(usage, "reasoning_tokens"), _get(outputs, "reasoning_tokens")),
+            integer(fields.get("prompt_tokens")),
+            integer(fields.get("completion_tokens")),
+            _first(fields.get("cached_tokens"), inputs.get("cached_tokens")),
+            _first(fields.get("reasoning_tokens"), outputs.get("reasoning_tokens")),
         )
 
 

@@ -104,7 +104,7 @@ class Legacy:
             status_code=status,
             request_id=headers.get("x-request-id") or headers.get("CF-RAY"),
             authorization=authorization,
-            ratelimits=ratelimits(headers),
+            ratelimits=ratelimits(headers.get),
             host=last.hostname,
             port=last.port or {"https": 443, "http": 80}.get(last.scheme),
             redirected_from=(

@@ -15,6 +15,8 @@ from together_otel.sdk.calls import Usage
 from together_otel.sdk.refusals import integer
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from together_otel.sdk.calls import Result
 
 _NUMBERS = {
@@ -71,51 +73,65 @@ def _formats(body: Mapping[str, Any], attributes: dict[str, Any]) -> None:
         attributes[names.DIMENSION_COUNT] = dimensions
 
 
-def ratelimits(headers: Any) -> dict[str, float]:
-    """Return what the ``x-ratelimit-*`` headers of an answer say, where they are numbers."""
+def ratelimits(header: Callable[[str], str | None]) -> dict[str, float]:
+    """Return what the ``x-ratelimit-*`` headers of an answer say, where they are numbers.
+
+    Args:
+        header: returns the header of a lower-case name, or ``None``.
+    """
     found = {}
     for name in names.RATELIMITS:
-        with suppress(TypeError, ValueError):
-            found[name] = float(headers.get(f"x-ratelimit-{name}"))
+        value = header(f"x-ratelimit-{name}")
+        if value is not None:
+            with suppress(ValueError):
+                found[name] = float(value)
     return found
 
 
-def _get(value: Any, name: str) -> Any:
-    # dict, not Mapping: this runs for every chunk, and the SDKs parse JSON into nothing else.
-    return value.get(name) if isinstance(value, dict) else getattr(value, name, None)
-
-
 def _fields(value: Any) -> dict[str, Any]:
-    """Return the fields of an object, those its model does not declare as well."""
-    if isinstance(value, dict):
-        return value
-    return {**getattr(value, "__dict__", {}), **(getattr(value, "model_extra", None) or {})}
+    # dict, not Mapping, and no getattr: this runs for every chunk, and pydantic is slow to say
+    # that there is no such attribute.
+    return value if isinstance(value, dict) else getattr(value, "__dict__", _NOTHING)
+
+
+_NOTHING: dict[str, Any] = {}
 
 
 def add_result(value: Any, result: Result) -> None:
-    """Add to ``result`` what a response object or one chunk says: last word wins."""
-    if (model := _get(value, "model")) and isinstance(model, str):
-        result.model = model
-    if (identifier := _get(value, "id")) and isinstance(identifier, str):
-        result.id = identifier
-    choices = _get(value, "choices")
+    """Add to ``result`` what a response object, or one chunk of a stream, says.
+
+    Model and id are the first chunk's; the usage is the last one's.
+    """
+    fields = _fields(value)
+    if result.id is None:
+        model, identifier = fields.get("model"), fields.get("id")
+        if isinstance(model, str):
+            result.model = model
+        if isinstance(identifier, str):
+            result.id = identifier
+    choices = fields.get("choices")
     if isinstance(choices, (list, tuple)):
         for choice in choices:
-            reason = _get(choice, "finish_reason")
+            reason = _fields(choice).get("finish_reason")
             if reason is not None:
                 text = getattr(reason, "value", reason)
                 result.finish_reasons = (*result.finish_reasons, str(text))
-    usage = _get(value, "usage")
+    usage = fields.get("usage")
     if usage is not None:
-        fields = _fields(usage)
-        inputs = _fields(fields.get("prompt_tokens_details"))
-        outputs = _fields(fields.get("completion_tokens_details"))
-        result.usage = Usage(
-            integer(fields.get("prompt_tokens")),
-            integer(fields.get("completion_tokens")),
-            _first(fields.get("cached_tokens"), inputs.get("cached_tokens")),
-            _first(fields.get("reasoning_tokens"), outputs.get("reasoning_tokens")),
-        )
+        result.usage = _usage(usage)
+
+
+def _usage(usage: Any) -> Usage:
+    # Cached and reasoning tokens come untyped: in what pydantic keeps beside a model's fields.
+    fields = {**_fields(usage), **(getattr(usage, "model_extra", None) or {})}
+    inputs = _fields(fields.get("prompt_tokens_details"))
+    outputs = _fields(fields.get("completion_tokens_details"))
+    return Usage(
+        integer(fields.get("prompt_tokens")),
+        integer(fields.get("completion_tokens")),
+        _first(fields.get("cached_tokens"), inputs.get("cached_tokens")),
+        _first(fields.get("reasoning_tokens"), outputs.get("reasoning_tokens")),
+    )
 
 
 def _first(*values: Any) -> int | None:

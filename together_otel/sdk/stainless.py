@@ -17,7 +17,7 @@ from together_otel.sdk.payloads import add_result, ratelimits, request_attribute
 from together_otel.sdk.refusals import failure_of, integer
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from together_otel.sdk.calls import Failure, Result
 
@@ -96,8 +96,9 @@ class Stainless:
         request = seen.request
         answer = _sent(request)
         answer.status_code = seen.status_code
-        answer.request_id = seen.headers.get("x-request-id")
-        answer.ratelimits = ratelimits(seen.headers)
+        header = _reader(seen.headers)
+        answer.request_id = header("x-request-id")
+        answer.ratelimits = ratelimits(header)
         if seen.history and answer.authorization is None:
             answer.redirected_from = seen.history[0].request.url.netloc.decode("ascii")
         return answer
@@ -149,10 +150,22 @@ class Stainless:
         return returned
 
 
+def _reader(headers: Any) -> Callable[[str], str | None]:
+    """Return a lookup in httpx's headers that walks them once: theirs walks them each time."""
+    found = {name.lower(): value for name, value in headers.raw}
+
+    def header(name: str) -> str | None:
+        value = found.get(name.encode("ascii"))
+        return None if value is None else value.decode("latin-1")
+
+    return header
+
+
 def _sent(request: Any) -> Answer:
+    header = _reader(request.headers)
     return Answer(
-        resends=integer(request.headers.get("x-stainless-retry-count")) or 0,
-        authorization=request.headers.get(_AUTHORIZATION),
+        resends=integer(header("x-stainless-retry-count")) or 0,
+        authorization=header(_AUTHORIZATION),
         host=request.url.host,
         port=_port(request.url),
     )

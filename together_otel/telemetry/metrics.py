@@ -59,6 +59,7 @@ class Metrics:
         self.counts = Counts()
         self.keys_in_use: Callable[[], Iterable[KeyUse]] = tuple
         self._models: set[str] = set()
+        self._operations: set[str] = set()
         for metric in COUNTERS:
             meter.create_observable_counter(
                 metric.name, [self._counter(metric)], metric.unit, metric.description
@@ -116,6 +117,9 @@ class Metrics:
 
     def tried(self, operation: str) -> None:
         """Make an operation's series exist before its outcome is known."""
+        if operation in self._operations:
+            return
+        self._operations.add(operation)
         for outcome in ("success", "auth_failure"):
             self.counts.add(REQUESTS, (operation, outcome), 0)
 

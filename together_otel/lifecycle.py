@@ -15,7 +15,7 @@ from opentelemetry import context, trace
 from together_otel import attributes, names
 from together_otel.keys import public_name, redact_exception
 from together_otel.sdk.calls import Answer, Result
-from together_otel.streams import settle, watch
+from together_otel.streams import WatchedBody, settle, watch
 from together_otel.telemetry import events, spans
 
 if TYPE_CHECKING:
@@ -167,6 +167,10 @@ class Call:
             if stream is not None:
                 self._streaming = True
                 return self._adapter.with_stream(value, watch(stream, self))
+            if (response := self._adapter.open_body(value)) is not None:
+                self._streaming = True
+                response.stream = WatchedBody(response.stream, self)
+                return value
             self._adapter.result(value, self._result)
             if (failure := self._adapter.failure_in(value)) is not None:
                 self._fail(failure, None)

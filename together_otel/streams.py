@@ -12,6 +12,8 @@ import weakref
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
+import wrapt
+
 if TYPE_CHECKING:
     from types import FrameType
 
@@ -113,3 +115,53 @@ def watch(iterator: Any, call: Call) -> WatchedStream | AsyncWatchedStream:
     if hasattr(iterator, "__anext__"):
         return AsyncWatchedStream(iterator, call)
     return WatchedStream(iterator, call)
+
+
+class WatchedBody(wrapt.ObjectProxy):  # type: ignore[type-arg]  # wrapt 1 has no type arguments
+    """The body of an HTTP response that the caller reads, in whichever way, or does not.
+
+    A proxy, as httpx asks for the class of the body it reads from.
+    """
+
+    def __init__(self, body: Any, call: Call) -> None:
+        super().__init__(body)
+        self._self_call = call
+        self._self_left = weakref.finalize(self, _dropped, call)
+
+    def __iter__(self) -> Any:
+        self._self_left.detach()
+        return _UntilDone(iter(self.__wrapped__), self._self_call)
+
+    def __aiter__(self) -> Any:
+        self._self_left.detach()
+        return _AsyncUntilDone(aiter(self.__wrapped__), self._self_call)
+
+    def close(self) -> None:
+        """Close the body and end its call."""
+        self.__wrapped__.close()
+        self._self_call.abandoned()
+
+    async def aclose(self) -> None:
+        """Close the body and end its call."""
+        await self.__wrapped__.aclose()
+        self._self_call.abandoned()
+
+
+_DONE = b"data: [DONE]"
+"""The end of an event stream: its reader stops here, before the end of the body."""
+
+
+class _UntilDone(WatchedStream):
+    def __next__(self) -> Any:
+        chunk = super().__next__()
+        if _DONE in chunk:
+            self._exhausted()
+        return chunk
+
+
+class _AsyncUntilDone(AsyncWatchedStream):
+    async def __anext__(self) -> Any:
+        chunk = await super().__anext__()
+        if _DONE in chunk:
+            self._exhausted()
+        return chunk

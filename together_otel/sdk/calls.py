@@ -139,5 +139,8 @@ class Adapter(Protocol):
     def stream_of(self, returned: Any) -> Any:
         """Return the iterator inside what the SDK returned, or ``None`` if it is no stream."""
 
+    def open_body(self, returned: Any) -> Any:
+        """Return the HTTP response whose body the caller is still to read, else ``None``."""
+
     def with_stream(self, returned: Any, stream: Any) -> Any:
         """Return what the caller gets: ``returned`` with its iterator replaced by ``stream``."""

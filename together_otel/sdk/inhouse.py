@@ -90,6 +90,10 @@ class InHouse:
         """Return ``None``: such a wrapper has no streams that could be known."""
         return None
 
+    def open_body(self, _returned: Any) -> Any:
+        """Return ``None``: this client hands out no open responses."""
+        return None
+
     def with_stream(self, returned: Any, _stream: Any) -> Any:
         """Return ``returned``, as there is no stream in it."""
         return returned

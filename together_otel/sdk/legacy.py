@@ -163,6 +163,10 @@ class Legacy:
             return returned[0]
         return None
 
+    def open_body(self, _returned: Any) -> Any:
+        """Return ``None``: this client hands out no open responses."""
+        return None
+
     def with_stream(self, returned: Any, stream: Any) -> Any:
         """See `Adapter.with_stream`."""
         return (stream, *returned[1:])

@@ -5,6 +5,7 @@ Objects are matched by shape: nothing of the SDK or of httpx is imported here.
 
 from __future__ import annotations
 
+import json
 import os
 import weakref
 from typing import TYPE_CHECKING, Any
@@ -104,8 +105,12 @@ class Stainless:
         return answer
 
     def result(self, value: Any, result: Result) -> None:
-        """See `Adapter.result`."""
-        add_result(value, result)
+        """See `Adapter.result`; a raw response's body has been read, and is JSON or not."""
+        response = getattr(value, "http_response", None)
+        if response is None:
+            add_result(value, result)
+        elif "json" in response.headers.get("content-type", ""):
+            add_result(json.loads(response.content), result)
 
     def failure(self, exc: BaseException, _seen: Any, key: object) -> Failure:
         """See `Adapter.failure`."""
@@ -135,6 +140,11 @@ class Stainless:
         if hasattr(returned, "_iterator") and hasattr(returned, "response"):
             return returned._iterator  # noqa: SLF001 - what Stream and AsyncStream read from, in all versions
         return None
+
+    def open_body(self, returned: Any) -> Any:
+        """See `Adapter.open_body`: raw and streaming responses have an httpx response inside."""
+        response = getattr(returned, "http_response", None)
+        return response if response is not None and not response.is_closed else None
 
     def with_stream(self, returned: Any, stream: Any) -> Any:
         """See `Adapter.with_stream`: the SDK's own object stays, only its source changes."""

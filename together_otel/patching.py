@@ -13,6 +13,7 @@ from together_otel.constructors import construct
 from together_otel.lifecycle import begin, current_call
 from together_otel.sdk.inhouse import InHouse
 from together_otel.sdk.legacy import Legacy
+from together_otel.sdk.realtime import Realtime
 from together_otel.sdk.stainless import Stainless
 
 if TYPE_CHECKING:
@@ -110,6 +111,8 @@ class Target:
 _STAINLESS = Stainless()
 _LEGACY = Legacy()
 _CHAT = InHouse("chat")
+_REALTIME = Realtime()
+_WEBSOCKETS = "together.lib.realtime._connection"
 
 TARGETS: tuple[Target, ...] = (
     Target("together._client", "Together.__init__", _constructor, _STAINLESS),
@@ -118,6 +121,8 @@ TARGETS: tuple[Target, ...] = (
     Target("together._base_client", "AsyncAPIClient.request", _async_call, _STAINLESS),
     Target("together._base_client", "SyncAPIClient._process_response", _accepted, _STAINLESS),
     Target("together._base_client", "AsyncAPIClient._process_response", _accepted, _STAINLESS),
+    Target(_WEBSOCKETS, "RealtimeConnectionManager.connect", _call, _REALTIME),
+    Target(_WEBSOCKETS, "AsyncRealtimeConnectionManager.connect", _async_call, _REALTIME),
     Target("together.client", "Together.__init__", _constructor, _LEGACY),
     Target("together.client", "AsyncTogether.__init__", _constructor, _LEGACY),
     Target("together.abstract.api_requestor", "APIRequestor.request", _call, _LEGACY),

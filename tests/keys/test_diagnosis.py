@@ -335,9 +335,15 @@ HERE = {"host_refused": "b.example", "together_error": False}
 PRECEDENCE: list[tuple[str, str, KeyReport, Refusal]] = [
     ("redirected", "overridden", GOOD, Refusal("refused", "nothing", redirected_from="a")),
     ("overridden", "wrong_variable", env(TOGETHER_KEY=KEY), Refusal("refused", "other")),
-    ("wrong_variable", "not_passed", arg("", TOGETHER_API_KEY=KEY, TOGETHER_KEY=LEGACY), REFUSED),
+    (
+        "wrong_variable",
+        "not_passed",
+        made(presence="empty", lookalike="TOGETHER_KEY", shadows_good_key=True),
+        REFUSED,
+    ),
     ("not_passed", "missing", made(presence="missing", shadows_good_key=True), REFUSED),
-    ("not_passed", "empty", arg("", TOGETHER_API_KEY=KEY), REFUSED),
+    ("not_passed", "empty", arg("", TOGETHER_API_KEY=KEY, TOGETHER_KEY=LEGACY), REFUSED),
+    ("overridden", "missing", env(), Refusal("refused", "nothing", "extra_headers")),
     ("missing", "wrong_provider", made(presence="missing", format="other_provider"), REFUSED),
     ("empty", "wrong_provider", made(presence="empty", format="other_provider"), REFUSED),
     ("wrong_provider", "malformed", env(f"{OPENAI}\n"), UNSENDABLE),
@@ -354,6 +360,13 @@ def test_the_first_cause_that_fits_wins(
 ) -> None:
     assert CAUSES.index(first) < CAUSES.index(second)
     assert diagnose(report, refusal).cause == first
+
+
+@pytest.mark.parametrize(("key", "cause"), [(None, "missing"), ("", "empty")])
+def test_nothing_sent_for_want_of_a_key(key: str | None, cause: str) -> None:
+    """Where there was no key, no header is no sign that one was removed."""
+    report = inspect_key(key, source="argument", environ={})
+    assert diagnose(report, Refusal("refused", sent="nothing")).cause == cause
 
 
 @pytest.mark.parametrize(

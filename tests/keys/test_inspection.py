@@ -225,6 +225,14 @@ def test_other_variables_are_no_lookalikes(name: str) -> None:
     assert inspect_key(environ={name: KEY}).lookalike is None
 
 
+@pytest.mark.parametrize("key", ["", " ", "your_api_key"])
+def test_no_lookalike_beside_a_good_variable(key: str) -> None:
+    """The key was not passed: to rename another variable would replace a good one."""
+    report = inspect_key(key, environ={"TOGETHER_API_KEY": KEY, "TOGETHER_KEY": LEGACY})
+    assert report.lookalike is None
+    assert report.shadows_good_key
+
+
 def test_the_most_telling_lookalike_is_named() -> None:
     """A misspelling first, then those that are known, and OpenAI's last."""
     environ = dict.fromkeys(("OPENAI_API_KEY", "TOGETHER_KEY", "TOGETHERAI_API_KEY"), KEY)

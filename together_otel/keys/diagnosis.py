@@ -90,14 +90,14 @@ def diagnose(report: KeyReport, refusal: Refusal) -> Diagnosis:
         refusal: what happened to it.
     """
     return (
-        _of_the_way(refusal)
+        _of_the_way(report, refusal)
         or _of_no_key(report)
         or _of_a_bad_key(report, refusal)
         or _of_the_server(report, refusal)
     )
 
 
-def _of_the_way(refusal: Refusal) -> Diagnosis | None:
+def _of_the_way(report: KeyReport, refusal: Refusal) -> Diagnosis | None:
     if refusal.redirected_from is not None:
         return Diagnosis(
             "redirected",
@@ -107,6 +107,8 @@ def _of_the_way(refusal: Refusal) -> Diagnosis | None:
         )
     if refusal.sent == "key":
         return None
+    if refusal.sent == "nothing" and refusal.override is None and report.presence != "present":
+        return None  # there was nothing to send, and nothing is known to have removed it
     where = {
         None: "default_headers, extra_headers, TOGETHER_CUSTOM_HEADERS and the HTTP client's auth",
         "http_client": "the auth of the HTTP client that was passed as http_client",

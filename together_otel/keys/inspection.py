@@ -157,6 +157,8 @@ def _shadows(source: Source, in_variable: str | None) -> bool:
 
 
 def _lookalike(environ: Mapping[str, str], but: str) -> str | None:
+    if shape_of(environ.get(KEY_VARIABLE, "")) is not None:
+        return None  # the right variable holds a good key: no other one was meant
     found = [
         name
         for name, value in environ.items()

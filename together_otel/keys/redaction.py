@@ -39,26 +39,44 @@ _CUT: Final = "… [cut off]"
 _SHORTEST: Final = 4
 """Shorter "keys" than this are everyday words: only patterns hide them."""
 
+LONGEST_SECRET: Final = 4096
+"""Characters beyond which a secret is no key: a file read whole. To tell its stretches apart
+from the text's would cost seconds and a hundred megabytes."""
+
+_WITHHELD: Final = "(withheld: its key is too long to be looked for)"
+
 _PREFIXES: Final = "|".join(re.escape(prefix) for prefix in PROVIDER_PREFIXES)
 _GAP: Final = r"\s|%20|\+|\\t|\\n"
+_OPENING: Final = r"(?:\\*['\"]|\[(?!key\]))*"
 _WORD: Final = r"[^\s'\",;)}\[\]>]"
 _PATTERNS: Final = (
     (re.compile(r"(?i)(tgp_v1_)[A-Za-z0-9_\-]+"), r"\1" + MARK),
+    # A quoted value, whole: white space and other quotes may be what is wrong with the key.
+    (
+        re.compile(
+            r"(?i)((?:authorization\\*['\"]?\s*[:=,]|api[_-]?key\\*['\"]?\s*[:=])"
+            rf"\s*b?(\\*['\"])(?!bearer(?:{_GAP})*\2)(?:bearer(?:{_GAP})+)?(?:tgp_v1_)?)"
+            r"(?:(?!\2)(?:\\[^\n]|[^\\\n]))+"
+        ),
+        r"\1" + MARK,
+    ),
     # An Authorization header in any spelling: the scheme stays, what follows it goes.
     (
         re.compile(
-            rf"(?i)(bearer(?:{_GAP})+)(?!{_GAP}|tgp_v1_\[key\])"
+            rf"(?i)(bearer(?:{_GAP})+{_OPENING})"
+            rf"(?!{_GAP}|tgp_v1_\[key\]|\\*['\"])"
             rf"{_WORD}+(?:\[key\]{_WORD}*)*"
         ),
         r"\1" + MARK,
     ),
     (
         re.compile(
-            r"(?i)((?:authorization|api[_-]?key|x-api-key)['\"]?\s*[:=]\s*b?['\"])"
-            rf"(?!\[key\]['\"]|bearer(?:{_GAP}))[^'\"]+"
+            rf"(?i)(authorization\s*[:=]\s*(?:(?:basic|digest|token)\s+)?)"
+            rf"(?!bearer|\[key\]|basic|digest|token){_WORD}+"
         ),
         r"\1" + MARK,
     ),
+    (re.compile(rf"(API_KEY=)(?!\$|\[key\]|tgp_v1_\[key\]){_WORD}+"), r"\1" + MARK),
     (re.compile(r"(?<![0-9A-Za-z])[0-9a-fA-F]{56,72}(?![0-9A-Za-z])"), MARK),
     (re.compile(rf"(?<![A-Za-z0-9_-])(?:{_PREFIXES})[A-Za-z0-9_\-]{{12,}}"), MARK),
     # A JWT: two or three stretches of base64, the first of which begins with {".
@@ -75,8 +93,11 @@ def redact(text: str, secrets: Collection[str] = ()) -> str:
             hidden; those under 4 are left to the patterns.
 
     Returns:
-        The text with ``[key]`` in their place; at most 65,536 characters of it.
+        The text with ``[key]`` in their place; at most 65,536 characters of it. A sentence
+        in its stead when a secret is longer than 4,096 characters.
     """
+    if text and any(len(secret) > LONGEST_SECRET for secret in secrets):
+        return _WITHHELD
     cut = len(text) > LONGEST
     text = text[: LONGEST + _MARGIN]
     for secret in secrets:
@@ -206,13 +227,14 @@ def public_name(cls: type) -> str:
     ``together._exceptions.RateLimitError`` is ``together.RateLimitError`` to them. A builtin
     has no prefix; a public module is left as it is.
     """
-    module, name = cls.__module__, cls.__qualname__
+    module, name = str(cls.__module__), cls.__qualname__
     if module == "builtins":
         return name
     parts = module.split(".")
     private = any(part.startswith("_") for part in parts)
     for end in range(1, len(parts) if private else 1):
         package = ".".join(parts[:end])
-        if getattr(sys.modules.get(package), name, None) is cls:
+        # Not getattr: a module's own __getattr__ may import, or fail.
+        if getattr(sys.modules.get(package), "__dict__", {}).get(name) is cls:
             return f"{package}.{name}"
     return f"{module}.{name}"

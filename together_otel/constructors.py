@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from opentelemetry import trace
 
 from together_otel import attributes, names
-from together_otel.keys import redact_exception
+from together_otel.keys import redact_exception, text_of
 from together_otel.telemetry import spans
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ def _tell_failure(
     given: GivenKey,
     failure: AuthFailure,
 ) -> None:
-    told = redact_exception(exc, [str(given.value or "")])
+    told = redact_exception(exc, [] if given.value is None else [text_of(given.value)])
     spans.fail(span, told)
     runtime.auth_failed(failure, {names.ERROR_TYPE: told.type})
 

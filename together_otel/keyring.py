@@ -8,7 +8,7 @@ from collections import OrderedDict
 from typing import TYPE_CHECKING
 
 from together_otel.forks import in_forked_child
-from together_otel.keys import KeyHistory, KeyReport, identity_of, inspect_key
+from together_otel.keys import KeyHistory, KeyReport, identity_of, inspect_key, text_of
 from together_otel.names import FINGERPRINT_LIMIT, KEY_VARIABLE
 from together_otel.telemetry.metrics import KeyUse
 
@@ -73,7 +73,7 @@ class KeyRing:
     def _known(self, key: object) -> KeyReport | None:
         if key is None:
             return None
-        text = str(key)
+        text = text_of(key)
         identity = identity_of(text)
         with self._lock:
             report = self._reports.get(identity)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from opentelemetry import context, trace
 
 from together_otel import attributes, names
-from together_otel.keys import public_name, redact_exception
+from together_otel.keys import public_name, redact_exception, text_of
 from together_otel.sdk.calls import Answer, Result
 from together_otel.streams import WatchedBody, settle, watch
 from together_otel.telemetry import events, spans
@@ -319,7 +319,10 @@ class Call:
     ) -> None:
         span = self._span
         # The text of an error may repeat any key that was involved.
-        secrets = [str(self._key or ""), (answer.authorization or "").removeprefix("Bearer ")]
+        secrets = [
+            "" if self._key is None else text_of(self._key),
+            (answer.authorization or "").removeprefix("Bearer "),
+        ]
         told = redact_exception(exc, secrets) if exc is not None else None
         if told is not None:
             spans.fail(span, told)

@@ -75,7 +75,7 @@ TABLE: list[tuple[str, str, tuple[str, ...]]] = [
         "damaged",
         ("newline", "quoted", "bearer_prefix", "assignment"),
     ),
-    ("TOGETHER_API_KEY=opaque.token/012", "damaged", ("assignment",)),
+    ("TOGETHER_API_KEY=opaque.token/012", "unrecognized", ("assignment",)),
     ("TOGETHER_API_KEY=", "placeholder", WELL),
     ('""', "placeholder", ("quoted",)),
     # length, case, twice
@@ -126,7 +126,7 @@ TABLE: list[tuple[str, str, tuple[str, ...]]] = [
     ("~!@#%^&*()+|}:?", "unrecognized", WELL),
     ("0191d2c4-7b1c-7f0e-9a3e-5d2c8f6b1a07", "unrecognized", WELL),
     ("k-29", "unrecognized", WELL),
-    ("opaque.tok\nen/01", "damaged", ("inner_whitespace", "newline")),
+    ("opaque.tok\nen/01", "unrecognized", ("inner_whitespace", "newline")),
 ]
 
 
@@ -137,7 +137,8 @@ def test_format_and_problems(key: str, key_format: str, problems: tuple[str, ...
     assert (report.format, report.problems) == (key_format, problems)
     assert report.length == len(key)
     assert report.well_formed is (key_format in ("tgp_v1", "legacy_hex"))
-    assert report.usable is (key_format in ("tgp_v1", "legacy_hex", "unrecognized"))
+    good = key_format in ("tgp_v1", "legacy_hex", "unrecognized") and not problems
+    assert report.usable is good
 
 
 def test_the_table_has_every_format_and_problem() -> None:
@@ -362,7 +363,7 @@ class Unreadable:
         (12345, "placeholder", (), 5),
         (True, "placeholder", (), 4),
         (3.25, "unrecognized", (), 4),
-        (lambda: KEY, "damaged", ("inner_whitespace",), None),
+        (lambda: KEY, "unrecognized", ("inner_whitespace",), None),
         (Broken(), "unrecognized", (), 6),
         (Unreadable(), "unrecognized", (), 10),
         (b"", "placeholder", ("quoted",), 3),

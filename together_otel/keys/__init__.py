@@ -3,7 +3,7 @@
 from together_otel.keys.diagnosis import Diagnosis, Refusal, diagnose
 from together_otel.keys.formats import can_be_sent
 from together_otel.keys.history import KeyHistory
-from together_otel.keys.inspection import KeyReport, identity_of, inspect_key
+from together_otel.keys.inspection import KeyReport, identity_of, inspect_key, text_of
 from together_otel.keys.redaction import (
     RedactedException,
     public_name,
@@ -24,4 +24,5 @@ __all__ = [
     "public_name",
     "redact",
     "redact_exception",
+    "text_of",
 ]

@@ -137,7 +137,7 @@ def _of_no_key(report: KeyReport) -> Diagnosis | None:
             f"{_subject(report)} {state}, but {report.lookalike} holds a key of Together's shape:"
             f" {rename}.",
         )
-    if report.shadows_good_key and (no_key or report.format in ("damaged", "other_provider")):
+    if report.shadows_good_key and (no_key or report.problems or not report.usable):
         return Diagnosis(
             "not_passed",
             f"{_subject(report)} {_state(report)} and hides the good key in {KEY_VARIABLE}:"
@@ -165,7 +165,9 @@ def _of_a_bad_key(report: KeyReport, refusal: Refusal) -> Diagnosis | None:
             f"{_subject(report)} is a key of {report.provider}: {_set(report)} a Together key"
             f" from {KEYS_PAGE}.",
         )
-    if report.format in ("damaged", "placeholder") or refusal.kind == "unsendable":
+    # A shape that nobody knows may be right, but not with white space or quotes round it.
+    broken = report.format in ("damaged", "placeholder") or report.problems
+    if broken or refusal.kind == "unsendable":
         return Diagnosis("malformed", f"{_subject(report)} {_fault(report)}.")
     return None
 

@@ -49,7 +49,7 @@ def examine(text: str) -> tuple[tuple[Problem, ...], Format, str | None]:
     found: set[Problem] = set()
     core = _unwrap(text, found)
     key_format, provider = _classify(core, found)
-    if found and key_format in ("tgp_v1", "legacy_hex", "unrecognized"):
+    if found and key_format in ("tgp_v1", "legacy_hex"):
         key_format = "damaged"
     return tuple(problem for problem in PROBLEMS if problem in found), key_format, provider
 

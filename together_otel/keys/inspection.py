@@ -95,7 +95,7 @@ def inspect_key(
             source = "none"
         key = in_variable if key is None else key
     variable = KEY_VARIABLE if source == "environment" else None
-    text = None if key is None else _text(key)
+    text = None if key is None else text_of(key)
     if text is None or not text.strip():
         return _absent(text, source, variable, environ, in_variable)
     problems, key_format, provider = examine(text)
@@ -138,7 +138,8 @@ def _absent(
     )
 
 
-def _text(key: object) -> str:
+def text_of(key: object) -> str:
+    """Return a key as the SDK would write it: ``str(key)``, or its type's name if that fails."""
     try:
         return str(key)
     except Exception:  # noqa: BLE001 - any object can stand where a key should

@@ -20,12 +20,14 @@ def test_everything_set() -> None:
             "TOGETHER_OTEL_FINGERPRINT": "OFF",
             "TOGETHER_OTEL_LOG_INTERVAL": "0",
             "TOGETHER_OTEL_RUNBOOK_URL": "https://wiki.example/together",
+            "OTEL_SEMCONV_STABILITY_OPT_IN": "http/dup, gen_ai_latest_experimental",
         }
     ) == Settings(
         metrics=False,
         fingerprint=False,
         log_interval=0.0,
         runbook_url="https://wiki.example/together",
+        latest_names=True,
     )
 
 
@@ -55,6 +57,8 @@ def test_every_variable_read_is_documented() -> None:
     read = {
         value
         for name, value in vars(settings).items()
-        if name.isupper() and isinstance(value, str) and value.startswith("TOGETHER_OTEL_")
+        if name.isupper()
+        and isinstance(value, str)
+        and value.startswith(("TOGETHER_OTEL_", "OTEL_"))
     }
     assert {setting.variable for setting in SETTINGS} == read

@@ -37,7 +37,9 @@ DISTRIBUTION = "together-otel"
 SCHEMA_URL = "https://opentelemetry.io/schemas/1.37.0"
 
 _PATCHES = Patches()
-_METRICS: weakref.WeakKeyDictionary[MeterProvider, Metrics] = weakref.WeakKeyDictionary()
+_METRICS: weakref.WeakKeyDictionary[MeterProvider, dict[bool, Metrics]] = (
+    weakref.WeakKeyDictionary()
+)
 """Instruments of a provider outlive ``uninstrument()``: OpenTelemetry cannot remove them."""
 
 
@@ -83,11 +85,12 @@ class TogetherInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # untyped i
         provider = meter_provider or metrics.get_meter_provider()
         if not settings.metrics:
             instruments = Metrics(NoOpMeter(SCOPE))
-        elif (known := _METRICS.get(provider)) is not None:
-            instruments = known
         else:
-            instruments = Metrics(provider.get_meter(SCOPE, release, SCHEMA_URL))
-            _METRICS[provider] = instruments
+            made = _METRICS.setdefault(provider, {})
+            if settings.latest_names not in made:
+                meter = provider.get_meter(SCOPE, release, SCHEMA_URL)
+                made[settings.latest_names] = Metrics(meter, latest_names=settings.latest_names)
+            instruments = made[settings.latest_names]
         runtime = Runtime(
             settings,
             trace.get_tracer(SCOPE, release, tracer_provider, SCHEMA_URL),

@@ -203,6 +203,12 @@ class Metric:
         """The attributes' names as Prometheus labels."""
         return tuple(label_of(attribute) for attribute in self.attributes)
 
+    @property
+    def latest_name(self) -> str:
+        """The name in the development branch of the GenAI conventions."""
+        ours, branch = "gen_ai.client.", "gen_ai.client.inference."
+        return branch + self.name.removeprefix(ours) if self.name.startswith(ours) else self.name
+
 
 def label_of(attribute: str) -> str:
     """Return the Prometheus label of an attribute: dots become underscores."""

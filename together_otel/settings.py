@@ -18,6 +18,8 @@ METRICS = "TOGETHER_OTEL_METRICS"
 FINGERPRINT = "TOGETHER_OTEL_FINGERPRINT"
 LOG_INTERVAL = "TOGETHER_OTEL_LOG_INTERVAL"
 RUNBOOK_URL = "TOGETHER_OTEL_RUNBOOK_URL"
+SEMCONV = "OTEL_SEMCONV_STABILITY_OPT_IN"
+SEMCONV_LATEST = "gen_ai_latest_experimental"
 
 DEFAULT_RUNBOOK_URL = (
     "https://github.com/together-otel/together_otel/blob/main/dashboards/runbook.md"
@@ -33,12 +35,14 @@ class Settings:
         fingerprint: whether fingerprints of keys are emitted.
         log_interval: seconds between two log events of the same failure; 0 logs every one.
         runbook_url: base of the links to the runbook, without an anchor.
+        latest_names: whether metrics have the names of the conventions' development branch.
     """
 
     metrics: bool = True
     fingerprint: bool = True
     log_interval: float = 60.0
     runbook_url: str = DEFAULT_RUNBOOK_URL
+    latest_names: bool = False
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] | None = None) -> Settings:
@@ -49,6 +53,9 @@ class Settings:
             fingerprint=_choice(environ, FINGERPRINT, ("on", "off")) == "on",
             log_interval=_seconds(environ, LOG_INTERVAL, 60.0),
             runbook_url=environ.get(RUNBOOK_URL, "").strip() or DEFAULT_RUNBOOK_URL,
+            # A list that other instrumentations read too: what is not ours is not looked at.
+            latest_names=SEMCONV_LATEST
+            in (word.strip() for word in environ.get(SEMCONV, "").split(",")),
         )
 
     def runbook(self, anchor: str) -> str:
@@ -74,6 +81,11 @@ SETTINGS = (
         "Seconds between two log events of the same key and cause; `0` logs every failure.",
     ),
     Setting(RUNBOOK_URL, "the project's runbook", "Base of the runbook links in log events."),
+    Setting(
+        SEMCONV,
+        f"unset, `{SEMCONV_LATEST}`",
+        "OpenTelemetry's: `gen_ai.client.*` metrics are named `gen_ai.client.inference.*`.",
+    ),
 )
 
 

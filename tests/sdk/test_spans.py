@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING
 from dirty_equals import IsFloat, IsInt, IsPartialDict
 from generation import MODEL, Sdk
 
+from together_otel import TogetherInstrumentor
 from together_otel.testing import behaviours
+from together_otel.testing.telemetry import CapturedTelemetry
 
 if TYPE_CHECKING:
+    import pytest
+
     from together_otel.testing.server import TogetherServer
-    from together_otel.testing.telemetry import CapturedTelemetry
 
 
 def test_chat(sdk: Sdk, key: str, telemetry: CapturedTelemetry) -> None:
@@ -93,3 +96,22 @@ def test_cached_and_reasoning_tokens(
             "gen_ai.usage.reasoning.output_tokens": 12,
         }
     )
+
+
+def test_latest_names_of_metrics(
+    sdk: Sdk, key: str, telemetry: CapturedTelemetry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """OpenTelemetry's switch renames the conventions' metrics, and leaves ours."""
+    TogetherInstrumentor().uninstrument()
+    monkeypatch.setenv("OTEL_SEMCONV_STABILITY_OPT_IN", "gen_ai_latest_experimental")
+    fresh = CapturedTelemetry()
+    TogetherInstrumentor().instrument(meter_provider=fresh.meter_provider)
+    sdk.chat(sdk.client(api_key=key))
+
+    assert {name for name in fresh.metrics() if name.startswith("gen_ai.")} == {
+        "gen_ai.client.inference.operation.duration",
+        "gen_ai.client.inference.token.usage",
+    }
+    assert fresh.counter("together.client.requests") == 1
+    assert "gen_ai.client.operation.duration" not in telemetry.metrics()
+    fresh.shutdown()

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from together_otel.sdk.calls import Answer, Failure, GivenKey, Request
-from together_otel.sdk.legacy import truthy_key
+from together_otel.sdk.legacy import first_nonempty_key
 from together_otel.sdk.payloads import add_result, request_attributes
 from together_otel.sdk.refusals import UNAUTHORIZED, class_names, failure_of
 
@@ -33,7 +33,7 @@ class InHouse:
     def given_key(self, client: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> GivenKey:
         """See `Adapter.given_key`; the key may be the first positional argument."""
         argument = kwargs.get("api_key", args[0] if args else None)
-        given = truthy_key(argument, os.environ)
+        given = first_nonempty_key(argument, os.environ)
         resolved = getattr(client, "api_key", given.value)
         if resolved != given.value:
             return GivenKey(resolved, "argument" if argument is not None else "environment")

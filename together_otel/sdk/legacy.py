@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 _FIRST_ERROR = 400
 
 
-def truthy_key(argument: object, environ: Mapping[str, str]) -> GivenKey:
+def first_nonempty_key(argument: object, environ: Mapping[str, str]) -> GivenKey:
     """Return the key as 1.x resolves it: the first that is not empty wins.
 
     When none is, what the caller did give (an empty string) tells more than ``None``.
@@ -55,7 +55,7 @@ class Legacy:
 
     def given_key(self, client: Any, _args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> GivenKey:
         """See `Adapter.given_key`."""
-        given = truthy_key(kwargs.get("api_key"), os.environ)
+        given = first_nonempty_key(kwargs.get("api_key"), os.environ)
         inner = getattr(client, "client", None)
         if not given.value and (resolved := getattr(inner, "api_key", None)):
             given = GivenKey(resolved, "colab")

@@ -39,7 +39,7 @@ def authorization_in(headers: Any) -> str | None:
     return None
 
 
-def colab_or_none(kwargs_key: object, environ: Mapping[str, str]) -> GivenKey:
+def first_set_key(kwargs_key: object, environ: Mapping[str, str]) -> GivenKey:
     """Return the key as 2.x and 3.x resolve it: the argument, then the variable."""
     if kwargs_key is not None:
         return GivenKey(kwargs_key, "argument")
@@ -55,7 +55,7 @@ class Stainless:
 
     def given_key(self, client: Any, _args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> GivenKey:
         """See `Adapter.given_key`."""
-        given = colab_or_none(kwargs.get("api_key"), os.environ)
+        given = first_set_key(kwargs.get("api_key"), os.environ)
         resolved = getattr(client, "api_key", None)
         if given.value is None and resolved is not None:
             given = GivenKey(resolved, "colab")

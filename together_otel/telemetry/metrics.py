@@ -55,7 +55,7 @@ class Metrics:
     counts made before it.
     """
 
-    def __init__(self, meter: Meter) -> None:
+    def __init__(self, meter: Meter, *, latest_names: bool = False) -> None:
         self.counts = Counts()
         self.keys_in_use: Callable[[], Iterable[KeyUse]] = tuple
         self._models: set[str] = set()
@@ -74,7 +74,7 @@ class Metrics:
             )
         self._histograms: dict[Metric, Histogram] = {
             metric: meter.create_histogram(
-                metric.name,
+                metric.latest_name if latest_names else metric.name,
                 metric.unit,
                 metric.description,
                 explicit_bucket_boundaries_advisory=metric.buckets,

@@ -218,6 +218,8 @@ class Call:
 
     def _fail(self, failure: Failure, exc: BaseException | None) -> None:
         auth = None
+        if failure.answer.host is None:
+            failure.answer.host, failure.answer.port = self._request.host, self._request.port
         if failure.auth is not None and not self.delegated and not self._ended:
             method, *arguments = self._override
             auth = self._runtime.refused(

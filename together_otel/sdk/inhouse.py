@@ -14,6 +14,7 @@ from together_otel.sdk.calls import Answer, Failure, GivenKey, Request
 from together_otel.sdk.legacy import first_nonempty_key
 from together_otel.sdk.payloads import add_result, request_attributes
 from together_otel.sdk.refusals import UNAUTHORIZED, class_names, failure_of
+from together_otel.sdk.whole import WholeAnswers
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from together_otel.sdk.calls import Result
 
 
-class InHouse:
+class InHouse(WholeAnswers):
     """Adapter of an in-house client; its methods are operations of their own name."""
 
     name = "together_ai"
@@ -61,10 +62,6 @@ class InHouse:
             attributes,
         )
 
-    def answer(self, _seen: Any) -> Answer:
-        """Return an empty answer: the wrapper keeps its HTTP response to itself."""
-        return Answer()
-
     def result(self, value: Any, result: Result) -> None:
         """See `Adapter.result`."""
         add_result(value, result)
@@ -81,19 +78,3 @@ class InHouse:
             answer=Answer(status_code=status, authorization=f"Bearer {key}"),
             sent=False,
         )
-
-    def failure_in(self, _value: Any) -> Failure | None:
-        """Return ``None``: such a wrapper raises."""
-        return None
-
-    def stream_of(self, _returned: Any) -> Any:
-        """Return ``None``: such a wrapper has no streams that could be known."""
-        return None
-
-    def open_body(self, _returned: Any) -> Any:
-        """Return ``None``: this client hands out no open responses."""
-        return None
-
-    def with_stream(self, returned: Any, _stream: Any) -> Any:
-        """Return ``returned``, as there is no stream in it."""
-        return returned

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from together_otel.sdk.calls import Answer, GivenKey, Request
 from together_otel.sdk.refusals import failure_of
 from together_otel.sdk.stainless import authorization_in
+from together_otel.sdk.whole import WholeAnswers
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 OPERATION = "realtime.connect"
 
 
-class Realtime:
+class Realtime(WholeAnswers):
     """Adapter of the SDK's connection managers, on which ``connect`` is called."""
 
     name = "realtime"
@@ -51,10 +52,6 @@ class Realtime:
         port = base.port or {"https": 443, "http": 80}.get(base.scheme)
         return Request(OPERATION, base.host, port, client._model)  # noqa: SLF001 - the same
 
-    def answer(self, _seen: Any) -> Answer:
-        """Return an empty answer: a handshake that succeeded leaves none."""
-        return Answer()
-
     def result(self, _value: Any, _result: Result) -> None:
         """Add nothing: a connection has no model or usage yet."""
 
@@ -72,19 +69,3 @@ class Realtime:
             authorization=f"Bearer {key}",
         )
         return failure_of(exc, status=status, body=body, answer=answer, sent=False)
-
-    def failure_in(self, _value: Any) -> Failure | None:
-        """Return ``None``: a refused handshake raises."""
-        return None
-
-    def stream_of(self, _returned: Any) -> Any:
-        """Return ``None``: what is said in a session is the caller's."""
-        return None
-
-    def open_body(self, _returned: Any) -> Any:
-        """Return ``None``: a websocket has no body."""
-        return None
-
-    def with_stream(self, returned: Any, _stream: Any) -> Any:
-        """Return ``returned``, as there is no stream in it."""
-        return returned

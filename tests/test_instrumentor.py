@@ -13,7 +13,7 @@ from opentelemetry.sdk._logs import LoggerProvider
 from opentelemetry.sdk._logs.export import SimpleLogRecordProcessor
 from packaging.requirements import Requirement
 
-from together_otel import TogetherInstrumentor
+from together_otel import TogetherInstrumentor, instrumentor
 from together_otel.instrumentor import DISTRIBUTION, _extra
 from together_otel.telemetry.events import logger
 from together_otel.testing.telemetry import InMemoryLogRecordExporter
@@ -53,7 +53,9 @@ def test_extras_and_dependencies_are_in_step() -> None:
     """What opentelemetry-instrument reads from the extras is what the method says."""
     extras = set(metadata(DISTRIBUTION).get_all("Provides-Extra") or ())
     assert {"instruments-any"} <= extras
-    assert tuple(TogetherInstrumentor().instrumentation_dependencies()) == _extra("instruments")
+    assert _extra("instruments") == ()
+    for text in TogetherInstrumentor().instrumentation_dependencies():
+        assert text in _extra("instruments-any")
     any_of = {Requirement(text).name: Requirement(text) for text in _extra("instruments-any")}
     assert set(any_of) == {"together", "together-ai"}
     for release in ("1.3.14", "1.5.35", "2.0.0", "2.42.0", "3.1.1"):
@@ -161,3 +163,21 @@ def test_an_own_level_of_the_logger_is_left_alone() -> None:
         assert logger().level == logging.ERROR
     finally:
         logger().setLevel(logging.NOTSET)
+
+
+def test_dependencies_are_those_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The SDK that is there, or all that could be; without any, instrument() says so and is off."""
+    there = {"together"}
+    monkeypatch.setattr(instrumentor, "_is_installed", there.__contains__)
+    (together,) = TogetherInstrumentor().instrumentation_dependencies()
+    assert Requirement(together).name == "together"
+    there.clear()
+    assert len(TogetherInstrumentor().instrumentation_dependencies()) == 2
+
+
+def test_no_sdk_at_all(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By hand, without any SDK: an error that names what is missing, and nothing is patched."""
+    monkeypatch.setattr(instrumentor, "_extra", lambda _name: ("no-such-sdk>=1",))
+    TogetherInstrumentor().instrument()
+    assert not TogetherInstrumentor().is_instrumented_by_opentelemetry
+    assert "no-such-sdk" in caplog.text

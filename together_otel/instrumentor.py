@@ -53,13 +53,15 @@ class TogetherInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # untyped i
     _undo_listen: Callable[[], None] | None = None
 
     def instrumentation_dependencies(self) -> Collection[str]:
-        """Return what must all be installed: nothing, any one SDK is enough."""
-        return _extra("instruments")
+        """Return the requirements on the SDKs that are installed; on all of them if none is.
+
+        They are the extra ``instruments-any``: one that fits is enough.
+        """
+        every = _extra("instruments-any")
+        return tuple(one for one in every if _is_installed(Requirement(one).name)) or every
 
     def _check_dependency_conflicts(self) -> DependencyConflict | None:
-        return get_dependency_conflicts(
-            self.instrumentation_dependencies(), _extra("instruments-any")
-        )
+        return get_dependency_conflicts(_extra("instruments"), _extra("instruments-any"))
 
     def _instrument(self, **kwargs: Any) -> None:
         """Turn the instrumentation on. Never raises: others are loaded after it.
@@ -110,6 +112,14 @@ class TogetherInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # untyped i
 
 def _ignore(_stage: str) -> None:
     """Count nothing: there is no meter yet."""
+
+
+def _is_installed(distribution: str) -> bool:
+    try:
+        version(distribution)
+    except PackageNotFoundError:
+        return False
+    return True
 
 
 def _release() -> str:

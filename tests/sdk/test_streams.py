@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from generation import GENERATION, MESSAGES, MODEL, RELEASE, Sdk
 
+from together_otel.streams import settle
 from together_otel.testing import behaviours
 
 if TYPE_CHECKING:
@@ -249,3 +250,18 @@ async def test_closed_in_another_context(
 
     assert only_call(telemetry)["together.request.outcome"] == "cancelled"
     assert "Failed to detach context" not in caplog.text
+
+
+def test_collected_inside_a_package_that_locks(
+    sdk: Sdk, key: str, telemetry: CapturedTelemetry
+) -> None:
+    """Collected while OpenTelemetry is on the stack, its locks maybe held, the call ends later."""
+    held = [sdk.chat(sdk.client(api_key=key), stream=True)]
+    inside = {"__name__": "opentelemetry.sdk.somewhere", "held": held, "collect": gc.collect}
+    exec("held.clear(); collect()", inside)  # noqa: S102 - a frame of another module's
+
+    if sdk.is_async and GENERATION == 1:
+        sdk.run(_collect_async)
+    assert [span for span in telemetry.spans() if span["kind"] == "CLIENT"] == []
+    settle()
+    assert only_call(telemetry)["together.request.outcome"] == "abandoned"

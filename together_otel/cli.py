@@ -54,14 +54,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _check(*, as_json: bool) -> int:
     report = inspect_key()
     can_work = report.usable
-    remedy = None if can_work else diagnose(report, Refusal("constructor")).remedy
-    cause = None if can_work else diagnose(report, Refusal("constructor")).cause
+    diagnosis = None if can_work else diagnose(report, Refusal("constructor"))
     if as_json:
-        found = {"can_work": can_work, "cause": cause, "remedy": remedy, **_facts(report)}
+        found = {
+            "can_work": can_work,
+            "cause": diagnosis and diagnosis.cause,
+            "remedy": diagnosis and diagnosis.remedy,
+            **_facts(report),
+        }
         sys.stdout.write(json.dumps(found) + "\n")
     else:
         lines = [f"{name:12} {value}" for name, value in _facts(report).items()]
-        verdict = "The key can work." if can_work else f"{cause}: {remedy}"
+        verdict = f"{diagnosis.cause}: {diagnosis.remedy}" if diagnosis else "The key can work."
         sys.stdout.write("\n".join((*lines, "", verdict, "")))
     return GOOD if can_work else CANNOT_WORK
 

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from together_otel.sdk.calls import Adapter, Failure
 
 _CALL = context.create_key("together_otel-call")
+_NO_FAILURE = ("success", "abandoned")
 
 
 def current_call() -> Call | None:
@@ -211,10 +212,7 @@ class Call:
     def _answer(self) -> Answer:
         if self._seen is None:
             return Answer()
-        answer = self._adapter.answer(self._seen)
-        if self._attempts > 1:
-            answer.resends = self._attempts - 1
-        return answer
+        return self._adapter.answer(self._seen)
 
     def _fail(self, failure: Failure, exc: BaseException | None) -> None:
         auth = None
@@ -231,8 +229,6 @@ class Call:
                 sent=failure.sent,
                 together_error=failure.together_error,
             )
-        if self._attempts > 1 and not failure.answer.resends:
-            failure.answer.resends = self._attempts - 1
         self._end(failure.outcome, failure.answer, auth, exc)
 
     def _end(
@@ -251,12 +247,14 @@ class Call:
                 return
             if answer is None:
                 answer = self._answer()
+            if self._attempts > 1:
+                answer.resends = self._attempts - 1
             # Each for itself: a failure is told though it could not be measured.
             with self._runtime.guard("finish"):
                 self._tell(outcome, answer, auth, exc)
             with self._runtime.guard("finish"):
                 self._measure(outcome, answer, elapsed, exc)
-            if outcome in ("success", "abandoned"):
+            if outcome in _NO_FAILURE:
                 self._accept(answer)
         finally:
             self._span.end()
@@ -276,7 +274,7 @@ class Call:
         metrics, result = self._runtime.metrics, self._result
         metrics.finished(self._request.operation, outcome, answer.resends)
         labels = attributes.labels(self._request, answer, result, metrics.model)
-        if outcome not in ("success", "abandoned"):
+        if outcome not in _NO_FAILURE:
             labels[names.ERROR_TYPE] = public_name(type(exc)) if exc is not None else outcome
         metrics.record(names.DURATION, elapsed, labels)
         if result.usage is not None:
@@ -296,7 +294,7 @@ class Call:
         exc: BaseException | None,
     ) -> None:
         span = self._span
-        failed = outcome not in ("success", "abandoned")
+        failed = outcome not in _NO_FAILURE
         if not failed and not span.is_recording():
             return
         details = attributes.of_answer(self._request, answer)

@@ -10,6 +10,7 @@ import os
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from together_otel.sdk.addresses import port_of
 from together_otel.sdk.calls import Answer, Failure, GivenKey, Request
 from together_otel.sdk.legacy import first_nonempty_key
 from together_otel.sdk.payloads import add_result, request_attributes
@@ -57,7 +58,7 @@ class InHouse(WholeAnswers):
         return Request(
             self._operation,
             parts.hostname,
-            parts.port or {"https": 443, "http": 80}.get(parts.scheme),
+            port_of(parts),
             model,
             attributes,
         )

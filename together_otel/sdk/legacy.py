@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from together_otel.names import KEY_VARIABLE
+from together_otel.sdk.addresses import port_of
 from together_otel.sdk.calls import Answer, Failure, GivenKey, Request
 from together_otel.sdk.operations import operation_of
 from together_otel.sdk.payloads import add_result, ratelimits, request_attributes
@@ -83,7 +84,7 @@ class Legacy:
         return Request(
             operation_of(getattr(options, "method", "get"), url),
             parts.hostname,
-            parts.port or {"https": 443, "http": 80}.get(parts.scheme),
+            port_of(parts),
             model,
             attributes,
         )
@@ -106,7 +107,7 @@ class Legacy:
             authorization=authorization,
             ratelimits=ratelimits(headers.get),
             host=last.hostname,
-            port=last.port or {"https": 443, "http": 80}.get(last.scheme),
+            port=port_of(last),
             redirected_from=(
                 urlsplit(str(seen.history[0].url)).netloc
                 if seen.history and authorization is None

@@ -10,6 +10,7 @@ import json
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+from together_otel.sdk.addresses import port_of
 from together_otel.sdk.calls import Answer, GivenKey, Request
 from together_otel.sdk.refusals import failure_of
 from together_otel.sdk.stainless import authorization_in
@@ -49,8 +50,7 @@ class Realtime(WholeAnswers):
     def request(self, client: Any, _args: tuple[Any, ...], _kwargs: Mapping[str, Any]) -> Request:
         """See `Adapter.request`."""
         base = client._client.base_url  # noqa: SLF001 - where managers keep it
-        port = base.port or {"https": 443, "http": 80}.get(base.scheme)
-        return Request(OPERATION, base.host, port, client._model)  # noqa: SLF001 - the same
+        return Request(OPERATION, base.host, port_of(base), client._model)  # noqa: SLF001 - the same
 
     def result(self, _value: Any, _result: Result) -> None:
         """Add nothing: a connection has no model or usage yet."""

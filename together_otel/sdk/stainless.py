@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from together_otel.names import KEY_VARIABLE
+from together_otel.sdk.addresses import port_of
 from together_otel.sdk.calls import Answer, GivenKey, Request
 from together_otel.sdk.operations import operation_of
 from together_otel.sdk.payloads import add_result, ratelimits, request_attributes
@@ -177,7 +178,7 @@ def _sent(request: Any) -> Answer:
         resends=integer(header("x-stainless-retry-count")) or 0,
         authorization=header(_AUTHORIZATION),
         host=request.url.host,
-        port=_port(request.url),
+        port=port_of(request.url),
     )
 
 
@@ -204,13 +205,9 @@ def _where(default_headers: Any) -> str:
     return "default_headers"
 
 
-def _port(url: Any) -> int | None:
-    return url.port or {"https": 443, "http": 80}.get(url.scheme)
-
-
 def _address(url: str, client: Any) -> tuple[str | None, int | None]:
     if "://" in url:
         parts = urlsplit(url)
-        return parts.hostname, parts.port or {"https": 443, "http": 80}.get(parts.scheme)
+        return parts.hostname, port_of(parts)
     base = client.base_url
-    return base.host, _port(base)
+    return base.host, port_of(base)

@@ -1,0 +1,17 @@
+"""Host and port of a URL, whichever library's object it is."""
+
+from __future__ import annotations
+
+from typing import Any
+
+_DEFAULT_PORTS = {"https": 443, "http": 80}
+
+
+def port_of(url: Any) -> int | None:
+    """Return a URL's port, its scheme's own where none is written.
+
+    Args:
+        url: anything with ``port`` and ``scheme``: of ``urlsplit``, or httpx's.
+    """
+    port: int | None = url.port or _DEFAULT_PORTS.get(url.scheme)
+    return port

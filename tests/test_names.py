@@ -50,6 +50,8 @@ def test_conventions_names_are_the_conventions() -> None:
         for value in vars(module).values()
         if isinstance(value, str)
     }
+    # In the conventions' own repository, and not yet in the package of its constants.
+    names_not_released = {names.REASONING_LEVEL}
     ours = {
         value
         for name, value in vars(names).items()
@@ -57,5 +59,6 @@ def test_conventions_names_are_the_conventions() -> None:
         and isinstance(value, str)
         and value.startswith(("gen_ai.", "server.", "http.", "error.", "exception."))
     }
-    assert ours - theirs == set()
+    assert ours - theirs <= names_not_released
+    assert not (names_not_released & theirs)
     assert len(ours) > 12

@@ -10,6 +10,7 @@ from opentelemetry import trace
 
 from together_otel import attributes, names
 from together_otel.keys import redact_exception, text_of
+from together_otel.sdk.error_types import error_type
 from together_otel.telemetry import spans
 
 if TYPE_CHECKING:
@@ -87,8 +88,9 @@ def _tell_failure(
     failure: AuthFailure,
 ) -> None:
     told = redact_exception(exc, [] if given.value is None else [text_of(given.value)])
-    spans.fail(span, told)
-    runtime.auth_failed(failure, {names.ERROR_TYPE: told.type})
+    kind = error_type(exc)
+    spans.fail(span, kind, told)
+    runtime.auth_failed(failure, {names.ERROR_TYPE: kind})
 
 
 def _for_want_of_a_key(exc: BaseException, given: GivenKey) -> bool:

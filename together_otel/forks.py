@@ -9,6 +9,22 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+_generation = 0
+
+
+def generation() -> int:
+    """Return how many forks lie between this process and the one that loaded this module."""
+    return _generation
+
+
+def _next_generation() -> None:
+    global _generation  # noqa: PLW0603 - there is one process, and this is which
+    _generation += 1
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_next_generation)
+
 
 def in_forked_child(method: Callable[[], Any]) -> None:
     """Call a bound method in every forked child, as long as its object lives.

@@ -1,39 +1,61 @@
-"""One call: begun once, finished once, whether sync, async or streamed.
+"""One call: begun once, finished once, whether sync, async, streamed or a session.
 
 `begin` gives a context manager that makes the span current while the SDK works.
-`Call.returned` finishes the call, or hands a stream on that will.
+`Call.returned` finishes the call, or hands it on to what will: a stream, an open body, a
+session.
 """
 
 from __future__ import annotations
 
-import logging
 import time
+import weakref
+from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry import context, trace
 
-from together_otel import attributes, names
-from together_otel.keys import public_name, redact_exception, text_of
+from together_otel import forks
 from together_otel.sdk.calls import Answer, Result
-from together_otel.streams import WatchedBody, settle, watch
-from together_otel.telemetry import events, spans
+from together_otel.sdk.messages import OPERATIONS, Messages
+from together_otel.sdk.refusals import chain
+from together_otel.streams import WatchedBody, dropped, is_running, is_watched, settle, watch
+from together_otel.telemetry import spans
+from together_otel.telling import NO_FAILURE, Ending, measure, tell
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from types import TracebackType
 
     from together_otel.names import Outcome
     from together_otel.runtime import AuthFailure, Runtime
-    from together_otel.sdk.calls import Adapter, Failure
+    from together_otel.sdk.calls import Adapter, Failure, Session
 
 _CALL = context.create_key("together_otel-call")
-_NO_FAILURE = ("success", "abandoned")
+
+_sessions: weakref.WeakKeyDictionary[Any, Call] = weakref.WeakKeyDictionary()
+"""Calls that last as long as a connection, by the object that holds it."""
 
 
 def current_call() -> Call | None:
     """Return the call that the SDK is working on in this context, if any."""
     call = context.get_value(_CALL)
     return call if isinstance(call, Call) else None
+
+
+def call_of_session(owner: Any) -> Call | None:
+    """Return the call whose connection an object holds, if any."""
+    return _sessions.get(owner)
+
+
+def call_of_body(response: Any) -> Call | None:
+    """Return the call whose body an SDK's response object reads, if it was open at its return."""
+    body = getattr(response.http_response, "stream", None)
+    return body.call if type(body) is WatchedBody else None
+
+
+def _always() -> bool:
+    return True
 
 
 class Untold:
@@ -48,7 +70,7 @@ class Untold:
     def answered(self, _response: Any) -> None:
         """Do nothing."""
 
-    def returned(self, value: Any) -> Any:
+    def returned(self, value: Any, _client: Any = None) -> Any:
         """Return ``value``."""
         return value
 
@@ -75,23 +97,30 @@ class Call:
 
     __slots__ = (
         "__weakref__",
-        "_adapter",
+        "_accepted",
         "_attempts",
         "_context",
         "_ended",
         "_first_chunk",
+        "_generation",
+        "_inner_failure",
         "_key",
         "_last_chunk",
+        "_outer",
         "_override",
+        "_parser_at_work",
+        "_pieces",
         "_report",
         "_request",
         "_result",
         "_runtime",
         "_seen",
+        "_session_failure",
         "_span",
         "_started",
         "_streaming",
         "_token",
+        "adapter",
         "chunks",
         "delegated",
     )
@@ -105,23 +134,26 @@ class Call:
         kwargs: Mapping[str, Any],
     ) -> None:
         self._runtime = runtime
-        self._adapter = adapter
+        self.adapter = adapter
         self._request = request = adapter.request(client, args, kwargs)
         self._key = adapter.key(client)
-        self._override = (adapter.override, client, args, kwargs)
+        self._override = partial(adapter.override, client, args, kwargs)
         self._report = runtime.keys.of(self._key)
         self._seen: Any = None
         self._attempts = 0
-        self._ended = False
-        self._streaming = False
+        self._ended = self._accepted = False
+        self._generation = forks.generation()
+        self._streaming = self._pieces = False
+        self._parser_at_work: Callable[[], bool] | None = None
         self._first_chunk = self._last_chunk = 0.0
-        self._result: Result = Result()
+        self._inner_failure: tuple[BaseException | None, AuthFailure | None] = (None, None)
+        self._session_failure: Callable[[], Failure | None] | None = None
         self.chunks = 0
         self.delegated = False
         runtime.metrics.tried(request.operation)
-        outer = current_call()
-        if outer is not None:
-            outer.delegate()
+        self._outer = current_call()
+        if self._outer is not None:
+            self._outer.delegated = self._outer.adapter.delegates
         self._span = spans.start_call(
             runtime.tracer,
             request.operation,
@@ -129,8 +161,20 @@ class Call:
             (request.host, request.port),
             request.attributes,
         )
+        self._result = Result(messages=self._messages())
         self._context = context.set_value(_CALL, self, trace.set_span_in_context(self._span))
         self._started = time.perf_counter()
+
+    def _messages(self) -> Messages | None:
+        settings, request = self._runtime.settings, self._request
+        wanted = settings.content_in_events or (
+            settings.content_on_spans and self._span.is_recording()
+        )
+        if not wanted or request.body is None or request.operation not in OPERATIONS:
+            return None
+        with self._runtime.guard("content"):
+            return Messages(request.operation, request.body)
+        return None
 
     def __enter__(self) -> Call:  # noqa: PYI034 - Self needs 3.11 or another package
         self._token = context.attach(self._context)
@@ -149,31 +193,32 @@ class Call:
         if not isinstance(exc, GeneratorExit) or context.get_current() is self._context:
             context.detach(self._token)
 
-    def delegate(self) -> None:
-        """Leave the telling to an inner call, if this one is a wrapper's."""
-        self.delegated = self._adapter.delegates
-
     def attempted(self) -> None:
         """Count one attempt of the SDK at this call."""
         self._attempts += 1
+        if self._attempts > 1:
+            self._runtime.metrics.retried(self._request.operation)
 
     def answered(self, response: Any) -> None:
         """Note an HTTP response that the SDK got."""
         self._seen = response
 
-    def returned(self, value: Any) -> Any:
+    def returned(self, value: Any, client: Any = None) -> Any:
         """Finish with what the SDK returned; return what the caller gets."""
         with self._runtime.guard("finish"):
-            stream = self._adapter.stream_of(value)
-            if stream is not None:
+            adapter = self.adapter
+            if (stream := adapter.stream_of(value)) is not None:
                 self._streaming = True
-                return self._adapter.with_stream(value, watch(stream, self))
-            if (response := self._adapter.open_body(value)) is not None:
-                self._streaming = True
-                response.stream = WatchedBody(response.stream, self)
+                return adapter.with_stream(value, watch(stream, self))
+            if (body := adapter.open_body(value)) is not None:
+                self._streaming, self._pieces = True, body.in_pieces
+                body.response.stream = WatchedBody(body.response.stream, self)
                 return value
-            self._adapter.result(value, self._result)
-            if (failure := self._adapter.failure_in(value)) is not None:
+            if (session := adapter.session_of(client, value)) is not None:
+                self._keep(session)
+                return value
+            adapter.result(value, self._result)
+            if (failure := adapter.failure_in(value)) is not None:
                 self._fail(failure, None)
             self._end("success")
         return value
@@ -181,22 +226,64 @@ class Call:
     def failed(self, exc: BaseException) -> None:
         """Finish with an exception on its way to the caller."""
         with self._runtime.guard("finish"):
-            failure = self._adapter.failure(exc, self._seen, self._key)
+            failure = self.adapter.failure(exc, self._seen, self._key)
             if self._streaming and failure.auth is None and failure.answer.status_code is None:
                 failure.answer = self._answer()
             self._fail(failure, exc)
 
     def chunk(self, chunk: Any) -> None:
         """Note one chunk of the stream."""
-        now = time.perf_counter()
+        self._tick()
+        with self._runtime.guard("stream"):
+            self.adapter.result(chunk, self._result)
+            if (failure := self.adapter.failure_in(chunk)) is not None:
+                self._fail(failure, None)
+            elif not self._accepted:
+                self._accept(self._answer())
+
+    def piece(self) -> None:
+        """Note one piece of a body that the caller reads by himself."""
+        if self._pieces and self._parser_at_work is None:
+            self._tick()
+
+    def _tick(self) -> None:
+        self._last_chunk = now = time.perf_counter()
         if not self.chunks:
             self._first_chunk = now
-        self._last_chunk = now
         self.chunks += 1
+
+    def parsed(self, value: Any) -> Any:
+        """Follow the stream that the SDK made of a body; return what the caller gets."""
         with self._runtime.guard("stream"):
-            self._adapter.result(chunk, self._result)
-            if (failure := self._adapter.failure_in(chunk)) is not None:
-                self._fail(failure, None)
+            stream = self.adapter.stream_of(value)
+            if stream is not None and not is_watched(stream):
+                self._parser_at_work = partial(is_running, stream)
+                return self.adapter.with_stream(value, watch(stream, self))
+        return value
+
+    @contextmanager
+    def reading(self, response: Any) -> Iterator[None]:
+        """Finish with the SDK's reading of a whole body, and with what it says."""
+        self._parser_at_work = _always
+        try:
+            yield
+        except BaseException as exc:
+            self.failed(exc)
+            raise
+        with self._runtime.guard("finish"):
+            if not self._ended:
+                self.adapter.result(response, self._result)
+                self._end("success")
+
+    def body_ended(self) -> None:
+        """Finish a body that was read to its end, unless the SDK is still to say what it means."""
+        if self._parser_at_work is None:
+            self.exhausted()
+
+    def body_closed(self) -> None:
+        """Finish a body that is closed early, unless it is the SDK that closes it at the end."""
+        if self._parser_at_work is None or not self._parser_at_work():
+            self.abandoned()
 
     def exhausted(self) -> None:
         """Finish a stream that came to its end."""
@@ -204,32 +291,69 @@ class Call:
             self._end("success")
 
     def abandoned(self) -> None:
-        """Finish a stream that the caller left early; nothing if it has ended."""
-        if not self._ended:
-            with self._runtime.guard("finish"):
-                self._end("abandoned")
+        """Finish what the caller left early; nothing if it has ended."""
+        self._leave("abandoned")
+
+    def closed(self) -> None:
+        """Finish a session that its holder closes; nothing if it has ended."""
+        self._leave("success")
+
+    def _leave(self, outcome: Outcome) -> None:
+        if self._ended:
+            return
+        with self._runtime.guard("finish"):
+            broken = self._session_failure() if self._session_failure is not None else None
+            if broken is not None:
+                self._fail(broken, None)
+            self._end(outcome)
+
+    def event(self, event: Any) -> None:
+        """Note an event of a session, which may be its failure."""
+        with self._runtime.guard("stream"):
+            if (failure := self.adapter.failure_in(event)) is not None:
+                self._fail(failure, None)
+
+    def _keep(self, session: Session) -> None:
+        """Let the call last as long as a connection does."""
+        self._streaming = True
+        self._session_failure = session.failure
+        # Nothing here may keep the session alive: its collection ends the call.
+        override = self._override()
+        self._override = lambda: override  # type: ignore[assignment]  # of the same type
+        self._accept(self._answer())
+        _sessions[session.owner] = self
+        weakref.finalize(session.owner, dropped, self)
+
+    def _is_ours(self) -> bool:
+        """Tell whether this process is to tell the call: a forked child has a mere copy of it."""
+        return self._generation == forks.generation()
 
     def _answer(self) -> Answer:
         if self._seen is None:
             return Answer()
-        return self._adapter.answer(self._seen)
+        return self.adapter.answer(self._seen)
 
     def _fail(self, failure: Failure, exc: BaseException | None) -> None:
-        auth = None
+        if self._ended or not self._is_ours():
+            return
+        told_exc, auth = self._inner_failure
+        told_inside = exc is not None and any(link is told_exc for link in chain(exc))
         if failure.answer.host is None:
             failure.answer.host, failure.answer.port = self._request.host, self._request.port
-        if failure.auth is not None and not self.delegated and not self._ended:
-            method, *arguments = self._override
+        if failure.auth is not None and not self.delegated and not told_inside:
             auth = self._runtime.refused(
                 failure.auth,
                 self._key,
                 self._report,
                 failure.answer,
-                override=method(*arguments),
+                override=self._override(),
                 sent=failure.sent,
                 together_error=failure.together_error,
             )
-        self._end(failure.outcome, failure.answer, auth, exc)
+        outer = self._outer
+        if outer is not None and outer.adapter.composed and not outer._ended:  # noqa: SLF001 - of this class
+            outer._inner_failure = exc, auth  # noqa: SLF001 - of this class
+        self._end(failure.outcome, failure.answer, auth, exc, error_told=told_inside)
 
     def _end(
         self,
@@ -237,29 +361,42 @@ class Call:
         answer: Answer | None = None,
         auth: AuthFailure | None = None,
         exc: BaseException | None = None,
+        *,
+        error_told: bool = False,
     ) -> None:
         if self._ended:
             return
         self._ended = True
+        if not self._is_ours():
+            return
+        self._inner_failure = (None, None)
         elapsed = time.perf_counter() - self._started
         try:
             if self.delegated:
                 return
-            if answer is None:
-                answer = self._answer()
-            if self._attempts > 1:
-                answer.resends = self._attempts - 1
+            runtime = self._runtime
+            ending = Ending(outcome, answer or self._answer(), elapsed, auth=auth, exc=exc)
+            ending.error_told = error_told
+            if self.chunks:
+                ending.first_chunk = self._first_chunk - self._started
+            if self.chunks > 1:
+                ending.per_chunk = (self._last_chunk - self._first_chunk) / (self.chunks - 1)
+            if self._attempts:
+                ending.answer.resends = self._attempts - 1
+            else:
+                runtime.metrics.retried(self._request.operation, ending.answer.resends)
             # Each for itself: a failure is told though it could not be measured.
-            with self._runtime.guard("finish"):
-                self._tell(outcome, answer, auth, exc)
-            with self._runtime.guard("finish"):
-                self._measure(outcome, answer, elapsed, exc)
-            if outcome in _NO_FAILURE:
-                self._accept(answer)
+            with runtime.guard("finish"):
+                tell(runtime, self._span, self._key, self._request, self._result, ending)
+            with runtime.guard("finish"):
+                measure(runtime, self._request, self._result, ending)
+            if outcome in NO_FAILURE and not self._accepted:
+                self._accept(ending.answer)
         finally:
             self._span.end()
 
     def _accept(self, answer: Answer) -> None:
+        self._accepted = True
         authorization = answer.authorization
         if authorization is None and self._seen is not None:
             return
@@ -267,76 +404,3 @@ class Call:
         if authorization is not None and authorization != f"Bearer {self._key}":
             report = self._runtime.keys.of(authorization.removeprefix("Bearer "), "header")
         self._runtime.accepted(report)
-
-    def _measure(
-        self, outcome: Outcome, answer: Answer, elapsed: float, exc: BaseException | None
-    ) -> None:
-        metrics, result = self._runtime.metrics, self._result
-        metrics.finished(self._request.operation, outcome, answer.resends)
-        labels = attributes.labels(self._request, answer, result, metrics.model)
-        if outcome not in _NO_FAILURE:
-            labels[names.ERROR_TYPE] = public_name(type(exc)) if exc is not None else outcome
-        metrics.record(names.DURATION, elapsed, labels)
-        if result.usage is not None:
-            metrics.tokens("input", result.usage.input_tokens, labels)
-            metrics.tokens("output", result.usage.output_tokens, labels)
-        if self.chunks:
-            metrics.record(names.TIME_TO_FIRST_CHUNK, self._first_chunk - self._started, labels)
-        if self.chunks > 1:
-            mean = (self._last_chunk - self._first_chunk) / (self.chunks - 1)
-            metrics.record(names.TIME_PER_OUTPUT_CHUNK, mean, labels)
-
-    def _tell(
-        self,
-        outcome: Outcome,
-        answer: Answer,
-        auth: AuthFailure | None,
-        exc: BaseException | None,
-    ) -> None:
-        span = self._span
-        failed = outcome not in _NO_FAILURE
-        if not failed and not span.is_recording():
-            return
-        details = attributes.of_answer(self._request, answer)
-        if span.is_recording():
-            first_chunk = self._first_chunk - self._started if self.chunks else None
-            span.set_attribute(names.REQUEST_OUTCOME, outcome)
-            span.set_attributes(
-                {**details, **attributes.of_result(self._result, answer, first_chunk)}
-            )
-            if auth is not None:
-                span.set_attributes(auth.attributes())
-        if failed:
-            self._tell_failure(outcome, answer, auth, exc, details)
-
-    def _tell_failure(
-        self,
-        outcome: Outcome,
-        answer: Answer,
-        auth: AuthFailure | None,
-        exc: BaseException | None,
-        details: dict[str, Any],
-    ) -> None:
-        span = self._span
-        # The text of an error may repeat any key that was involved.
-        secrets = [
-            "" if self._key is None else text_of(self._key),
-            (answer.authorization or "").removeprefix("Bearer "),
-        ]
-        told = redact_exception(exc, secrets) if exc is not None else None
-        if told is not None:
-            spans.fail(span, told)
-        else:
-            span.set_attribute(names.ERROR_TYPE, outcome)
-            span.set_status(trace.Status(trace.StatusCode.ERROR, outcome))
-        details[names.OPERATION] = self._request.operation
-        if self._request.model is not None:
-            details[names.REQUEST_MODEL] = self._request.model
-        details[names.ERROR_TYPE] = told.type if told is not None else outcome
-        with trace.use_span(span, end_on_exit=False, record_exception=False):
-            if auth is not None:
-                self._runtime.auth_failed(auth, details)
-            elif told is not None and outcome != "cancelled":
-                details[names.REQUEST_OUTCOME] = outcome
-                details[names.EXCEPTION_MESSAGE] = told.message
-                events.emit(names.OPERATION_EXCEPTION, logging.WARNING, details)

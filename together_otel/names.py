@@ -69,7 +69,8 @@ Outcome = Literal[
     "cancelled",
     "abandoned",
 ]
-Stage = Literal["begin", "finish", "stream", "client_init", "log", "patch", "collect"]
+TokenType = Literal["input", "output"]
+Stage = Literal["begin", "finish", "stream", "content", "client_init", "log", "patch", "collect"]
 
 PRESENCES: Final[tuple[Presence, ...]] = get_args(Presence)
 SOURCES: Final[tuple[Source, ...]] = get_args(Source)
@@ -78,6 +79,7 @@ PROBLEMS: Final[tuple[Problem, ...]] = get_args(Problem)
 CAUSES: Final[tuple[Cause, ...]] = get_args(Cause)
 """In the order in which they are decided: the first that fits wins."""
 OUTCOMES: Final[tuple[Outcome, ...]] = get_args(Outcome)
+TOKEN_TYPES: Final[tuple[TokenType, ...]] = get_args(TokenType)
 STAGES: Final[tuple[Stage, ...]] = get_args(Stage)
 """Where in this package an error of its own was swallowed."""
 
@@ -145,8 +147,13 @@ REQUEST_STREAM: Final = "gen_ai.request.stream"
 OUTPUT_TYPE: Final = "gen_ai.output.type"
 CHOICE_COUNT: Final = "gen_ai.request.choice.count"
 STOP_SEQUENCES: Final = "gen_ai.request.stop_sequences"
+REASONING_LEVEL: Final = "gen_ai.request.reasoning.level"
 ENCODING_FORMATS: Final = "gen_ai.request.encoding_formats"
 DIMENSION_COUNT: Final = "gen_ai.embeddings.dimension.count"
+SYSTEM_INSTRUCTIONS: Final = "gen_ai.system_instructions"
+INPUT_MESSAGES: Final = "gen_ai.input.messages"
+OUTPUT_MESSAGES: Final = "gen_ai.output.messages"
+TOOL_DEFINITIONS: Final = "gen_ai.tool.definitions"
 RATELIMIT: Final = "together.ratelimit."
 RATELIMITS: Final = ("limit", "remaining", "reset")
 """What follows `RATELIMIT`, from the headers ``x-ratelimit-*``."""
@@ -187,7 +194,9 @@ class Metric:
     """One metric as both backends emit it.
 
     ``prometheus`` is the name of its samples there (a histogram's without ``_bucket``,
-    ``_count`` and ``_sum``); ``buckets`` are upper bounds in ``unit``.
+    ``_count`` and ``_sum``); ``buckets`` are upper bounds in ``unit``. ``latest`` is its name
+    in the development branch of the GenAI conventions, where that is another; ``{}`` in it
+    stands for the token type, which is a label elsewhere.
     """
 
     name: str
@@ -197,17 +206,12 @@ class Metric:
     attributes: tuple[str, ...]
     prometheus: str
     buckets: tuple[float, ...] = ()
+    latest: str = ""
 
     @property
     def labels(self) -> tuple[str, ...]:
         """The attributes' names as Prometheus labels."""
         return tuple(label_of(attribute) for attribute in self.attributes)
-
-    @property
-    def latest_name(self) -> str:
-        """The name in the development branch of the GenAI conventions."""
-        ours, branch = "gen_ai.client.", "gen_ai.client.inference."
-        return branch + self.name.removeprefix(ours) if self.name.startswith(ours) else self.name
 
 
 def label_of(attribute: str) -> str:
@@ -297,6 +301,7 @@ DURATION: Final = Metric(
     _CALL,
     "gen_ai_client_operation_duration_seconds",
     TIME_BUCKETS,
+    "gen_ai.client.inference.duration",
 )
 TOKEN_USAGE: Final = Metric(
     "gen_ai.client.token.usage",
@@ -306,6 +311,7 @@ TOKEN_USAGE: Final = Metric(
     (*_CALL, TOKEN_TYPE),
     "gen_ai_client_token_usage",
     TOKEN_BUCKETS,
+    "gen_ai.client.inference.operation.{}_tokens",
 )
 TIME_TO_FIRST_CHUNK: Final = Metric(
     "gen_ai.client.operation.time_to_first_chunk",
@@ -315,6 +321,7 @@ TIME_TO_FIRST_CHUNK: Final = Metric(
     _CALL,
     "gen_ai_client_operation_time_to_first_chunk_seconds",
     TIME_BUCKETS,
+    "gen_ai.client.inference.time_to_first_chunk",
 )
 TIME_PER_OUTPUT_CHUNK: Final = Metric(
     "gen_ai.client.operation.time_per_output_chunk",
@@ -324,6 +331,7 @@ TIME_PER_OUTPUT_CHUNK: Final = Metric(
     _CALL,
     "gen_ai_client_operation_time_per_output_chunk_seconds",
     TIME_BUCKETS,
+    "gen_ai.client.inference.time_per_output_chunk",
 )
 
 METRICS: Final[tuple[Metric, ...]] = (
@@ -377,4 +385,17 @@ OPERATION_EXCEPTION: Final = Event(
     "Any other request that failed.",
 )
 
-EVENTS: Final[tuple[Event, ...]] = (KEY_CHECKED, AUTH_FAILED, AUTH_RECOVERED, OPERATION_EXCEPTION)
+OPERATION_DETAILS: Final = Event(
+    "gen_ai.client.inference.operation.details",
+    ("INFO",),
+    "A request with messages, when their content is captured in events; the messages are "
+    "attributes of the record, not part of its text.",
+)
+
+EVENTS: Final[tuple[Event, ...]] = (
+    KEY_CHECKED,
+    AUTH_FAILED,
+    AUTH_RECOVERED,
+    OPERATION_EXCEPTION,
+    OPERATION_DETAILS,
+)

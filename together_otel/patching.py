@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -10,16 +11,18 @@ import wrapt
 from opentelemetry.instrumentation.utils import is_instrumentation_enabled
 
 from together_otel.constructors import construct
-from together_otel.lifecycle import begin, current_call
+from together_otel.lifecycle import begin, call_of_body, call_of_session, current_call
 from together_otel.sdk.inhouse import InHouse
 from together_otel.sdk.legacy import Legacy
-from together_otel.sdk.realtime import Realtime
+from together_otel.sdk.realtime import Connections, Transcriptions
 from together_otel.sdk.stainless import Stainless
+from together_otel.sdk.uploads import LegacyUploads, StainlessUploads
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import ModuleType
 
+    from together_otel.lifecycle import Call
     from together_otel.runtime import Runtime
     from together_otel.sdk.calls import Adapter
 
@@ -41,7 +44,7 @@ def _call(patches: Patches, adapter: Adapter) -> Wrapper:
         if (runtime := patches.listening()) is None:
             return wrapped(*args, **kwargs)
         with begin(runtime, adapter, client, args, kwargs) as call:
-            return call.returned(wrapped(*args, **kwargs))
+            return call.returned(wrapped(*args, **kwargs), client)
 
     return wrapper
 
@@ -51,7 +54,7 @@ def _async_call(patches: Patches, adapter: Adapter) -> Wrapper:
         if (runtime := patches.listening()) is None:
             return await wrapped(*args, **kwargs)
         with begin(runtime, adapter, client, args, kwargs) as call:
-            return call.returned(await wrapped(*args, **kwargs))
+            return call.returned(await wrapped(*args, **kwargs), client)
 
     return wrapper
 
@@ -73,7 +76,8 @@ def _transfer(patches: Patches, adapter: Adapter) -> Wrapper:
     def wrapper(wrapped: Any, client: Any, args: Any, kwargs: Any) -> Any:
         if (runtime := patches.listening()) is None:
             return wrapped(*args, **kwargs)
-        if (call := current_call()) is not None:
+        call = current_call()
+        if call is not None and call.adapter is adapter:
             call.attempted()
             response = wrapped(*args, **kwargs)
             call.answered(response)
@@ -98,6 +102,108 @@ def _async_transfer(patches: Patches, _adapter: Adapter) -> Wrapper:
     return wrapper
 
 
+def _parse(patches: Patches, _adapter: Adapter) -> Wrapper:
+    """Follow the stream that an open response is parsed into."""
+
+    def wrapper(wrapped: Any, response: Any, args: Any, kwargs: Any) -> Any:
+        parsed = wrapped(*args, **kwargs)
+        call = _call_of_body(patches, response)
+        return parsed if call is None else call.parsed(parsed)
+
+    return wrapper
+
+
+def _async_parse(patches: Patches, _adapter: Adapter) -> Wrapper:
+    async def wrapper(wrapped: Any, response: Any, args: Any, kwargs: Any) -> Any:
+        parsed = await wrapped(*args, **kwargs)
+        call = _call_of_body(patches, response)
+        return parsed if call is None else call.parsed(parsed)
+
+    return wrapper
+
+
+def _read(patches: Patches, _adapter: Adapter) -> Wrapper:
+    """Take what a whole body says when the SDK has read it."""
+
+    def wrapper(wrapped: Any, response: Any, args: Any, kwargs: Any) -> Any:
+        call = _call_of_body(patches, response)
+        with nullcontext() if call is None else call.reading(response):
+            return wrapped(*args, **kwargs)
+
+    return wrapper
+
+
+def _async_read(patches: Patches, _adapter: Adapter) -> Wrapper:
+    async def wrapper(wrapped: Any, response: Any, args: Any, kwargs: Any) -> Any:
+        call = _call_of_body(patches, response)
+        with nullcontext() if call is None else call.reading(response):
+            return await wrapped(*args, **kwargs)
+
+    return wrapper
+
+
+def _call_of_body(patches: Patches, response: Any) -> Call | None:
+    return None if patches.runtime is None else call_of_body(response)
+
+
+def _async_connect(patches: Patches, adapter: Adapter) -> Wrapper:
+    """Open a connection: for the caller, or as an attempt of a session that is a call itself."""
+    own = _async_call(patches, adapter)
+
+    async def wrapper(wrapped: Any, client: Any, args: Any, kwargs: Any) -> Any:
+        call = current_call()
+        if call is not None and call.adapter is _TRANSCRIPTIONS:
+            call.attempted()
+            return await wrapped(*args, **kwargs)
+        return await own(wrapped, client, args, kwargs)
+
+    return wrapper
+
+
+def _closing(_patches: Patches, _adapter: Adapter) -> Wrapper:
+    """End a session's call when its holder closes it; sync or async alike, as it ends before."""
+
+    def wrapper(wrapped: Any, owner: Any, args: Any, kwargs: Any) -> Any:
+        if (call := call_of_session(owner)) is not None:
+            call.closed()
+        return wrapped(*args, **kwargs)
+
+    return wrapper
+
+
+def _failing(_patches: Patches, _adapter: Adapter) -> Wrapper:
+    """End a session's call with the error that the session fails with."""
+
+    def wrapper(wrapped: Any, owner: Any, args: Any, kwargs: Any) -> Any:
+        if (call := call_of_session(owner)) is not None:
+            call.failed(args[0] if args else kwargs["error"])
+        return wrapped(*args, **kwargs)
+
+    return wrapper
+
+
+def _receive(_patches: Patches, _adapter: Adapter) -> Wrapper:
+    """Note the events of a session."""
+
+    def wrapper(wrapped: Any, connection: Any, args: Any, kwargs: Any) -> Any:
+        event = wrapped(*args, **kwargs)
+        if (call := call_of_session(connection)) is not None:
+            call.event(event)
+        return event
+
+    return wrapper
+
+
+def _async_receive(_patches: Patches, _adapter: Adapter) -> Wrapper:
+    async def wrapper(wrapped: Any, connection: Any, args: Any, kwargs: Any) -> Any:
+        event = await wrapped(*args, **kwargs)
+        if (call := call_of_session(connection)) is not None:
+            call.event(event)
+        return event
+
+    return wrapper
+
+
 @dataclass(frozen=True)
 class Target:
     """One attribute to patch: ``Class.method`` of a module, if it exists there."""
@@ -111,8 +217,12 @@ class Target:
 _STAINLESS = Stainless()
 _LEGACY = Legacy()
 _CHAT = InHouse("chat")
-_REALTIME = Realtime()
+_CONNECTIONS = Connections()
+_TRANSCRIPTIONS = Transcriptions()
+_UPLOADS = StainlessUploads()
+_LEGACY_UPLOADS = LegacyUploads()
 _WEBSOCKETS = "together.lib.realtime._connection"
+_SESSIONS = "together.lib.realtime._session"
 
 TARGETS: tuple[Target, ...] = (
     Target("together._client", "Together.__init__", _constructor, _STAINLESS),
@@ -121,8 +231,21 @@ TARGETS: tuple[Target, ...] = (
     Target("together._base_client", "AsyncAPIClient.request", _async_call, _STAINLESS),
     Target("together._base_client", "SyncAPIClient._process_response", _accepted, _STAINLESS),
     Target("together._base_client", "AsyncAPIClient._process_response", _accepted, _STAINLESS),
-    Target(_WEBSOCKETS, "RealtimeConnectionManager.connect", _call, _REALTIME),
-    Target(_WEBSOCKETS, "AsyncRealtimeConnectionManager.connect", _async_call, _REALTIME),
+    Target("together._response", "APIResponse.parse", _parse, _STAINLESS),
+    Target("together._response", "AsyncAPIResponse.parse", _async_parse, _STAINLESS),
+    Target("together._response", "APIResponse.read", _read, _STAINLESS),
+    Target("together._response", "AsyncAPIResponse.read", _async_read, _STAINLESS),
+    Target("together.lib.resources.files", "UploadManager.upload", _call, _UPLOADS),
+    Target("together.lib.resources.files", "AsyncUploadManager.upload", _async_call, _UPLOADS),
+    Target(_WEBSOCKETS, "RealtimeConnectionManager.connect", _call, _CONNECTIONS),
+    Target(_WEBSOCKETS, "AsyncRealtimeConnectionManager.connect", _async_connect, _CONNECTIONS),
+    Target(_WEBSOCKETS, "RealtimeConnection.recv", _receive, _CONNECTIONS),
+    Target(_WEBSOCKETS, "AsyncRealtimeConnection.recv", _async_receive, _CONNECTIONS),
+    Target(_WEBSOCKETS, "RealtimeConnection.close", _closing, _CONNECTIONS),
+    Target(_WEBSOCKETS, "AsyncRealtimeConnection.close", _closing, _CONNECTIONS),
+    Target(_SESSIONS, "AsyncRealtimeTranscriptionSession.start", _async_call, _TRANSCRIPTIONS),
+    Target(_SESSIONS, "AsyncRealtimeTranscriptionSession.close", _closing, _TRANSCRIPTIONS),
+    Target(_SESSIONS, "AsyncRealtimeTranscriptionSession._fail", _failing, _TRANSCRIPTIONS),
     Target("together.client", "Together.__init__", _constructor, _LEGACY),
     Target("together.client", "AsyncTogether.__init__", _constructor, _LEGACY),
     Target("together.abstract.api_requestor", "APIRequestor.request", _call, _LEGACY),
@@ -131,6 +254,8 @@ TARGETS: tuple[Target, ...] = (
     Target(
         "together.abstract.api_requestor", "APIRequestor.arequest_raw", _async_transfer, _LEGACY
     ),
+    Target("together.filemanager", "UploadManager.upload", _call, _LEGACY_UPLOADS),
+    Target("together.filemanager", "MultipartUploadManager.upload", _call, _LEGACY_UPLOADS),
     Target("together_ai", "TogetherAI.__init__", _constructor, _CHAT),
     Target("together_ai", "AsyncTogetherAI.__init__", _constructor, _CHAT),
     Target("together_ai", "TogetherAI.chat", _call, _CHAT),

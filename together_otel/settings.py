@@ -19,6 +19,7 @@ FINGERPRINT = "TOGETHER_OTEL_FINGERPRINT"
 LOG_INTERVAL = "TOGETHER_OTEL_LOG_INTERVAL"
 RUNBOOK_URL = "TOGETHER_OTEL_RUNBOOK_URL"
 SEMCONV = "OTEL_SEMCONV_STABILITY_OPT_IN"
+CAPTURE = "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"
 SEMCONV_LATEST = "gen_ai_latest_experimental"
 
 DEFAULT_RUNBOOK_URL = (
@@ -36,6 +37,8 @@ class Settings:
         log_interval: seconds between two log events of the same failure; 0 logs every one.
         runbook_url: base of the links to the runbook, without an anchor.
         latest_names: whether metrics have the names of the conventions' development branch.
+        content_on_spans: whether spans carry what was said.
+        content_in_events: whether events are made that carry it.
     """
 
     metrics: bool = True
@@ -43,11 +46,16 @@ class Settings:
     log_interval: float = 60.0
     runbook_url: str = DEFAULT_RUNBOOK_URL
     latest_names: bool = False
+    content_on_spans: bool = False
+    content_in_events: bool = False
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] | None = None) -> Settings:
         """Read the settings; a value that is not understood gives a warning and the default."""
         environ = os.environ if environ is None else environ
+        capture = _choice(
+            environ, CAPTURE, ("NO_CONTENT", "SPAN_ONLY", "EVENT_ONLY", "SPAN_AND_EVENT")
+        )
         return cls(
             metrics=_choice(environ, METRICS, ("auto", "otel", "none")) != "none",
             fingerprint=_choice(environ, FINGERPRINT, ("on", "off")) == "on",
@@ -56,6 +64,8 @@ class Settings:
             # A list that other instrumentations read too: what is not ours is not looked at.
             latest_names=SEMCONV_LATEST
             in (word.strip() for word in environ.get(SEMCONV, "").split(",")),
+            content_on_spans="SPAN" in capture,
+            content_in_events="EVENT" in capture,
         )
 
     def runbook(self, anchor: str) -> str:
@@ -86,13 +96,20 @@ SETTINGS = (
         f"unset, `{SEMCONV_LATEST}`",
         "OpenTelemetry's: `gen_ai.client.*` metrics are named `gen_ai.client.inference.*`.",
     ),
+    Setting(
+        CAPTURE,
+        "`NO_CONTENT`, `SPAN_ONLY`, `EVENT_ONLY`, `SPAN_AND_EVENT`",
+        "OpenTelemetry's: whether messages are told, on spans, on the event "
+        "`gen_ai.client.inference.operation.details`, or both.",
+    ),
 )
 
 
 def _choice(environ: Mapping[str, str], variable: str, allowed: tuple[str, ...]) -> str:
-    value = environ.get(variable, "").strip().lower()
-    if value in allowed:
-        return value
+    value = environ.get(variable, "").strip()
+    for one in allowed:
+        if value.lower() == one.lower():
+            return one
     if value:
         _warn(variable, value, "one of " + ", ".join(allowed), allowed[0])
     return allowed[0]

@@ -34,7 +34,8 @@ def settle() -> None:
 atexit.register(settle)
 
 
-def _dropped(call: Call) -> None:
+def dropped(call: Call) -> None:
+    """End the call of what was dropped without a word: now, or as soon as that is safe."""
     # The garbage collector runs inside any allocation, one in OpenTelemetry's locked
     # regions included: recording there would wait for a lock of this very thread, for ever.
     frame: FrameType | None = sys._getframe(1)  # noqa: SLF001 - documented, if underscored
@@ -53,12 +54,15 @@ class _Watched:
     def __init__(self, iterator: Any, call: Call) -> None:
         self._iterator = iterator
         self._call = call
-        self._left = weakref.finalize(self, _dropped, call)
+        self._left = weakref.finalize(self, dropped, call)
 
     def closed(self) -> None:
         """End the call of a stream that is being closed by its caller."""
         self._left.detach()
         self._call.abandoned()
+
+    def _got(self, chunk: Any) -> None:
+        self._call.chunk(chunk)
 
     def _exhausted(self) -> None:
         self._call.exhausted()
@@ -87,7 +91,7 @@ class WatchedStream(_Watched):
         except BaseException as exc:
             self._failed(exc)
             raise
-        self._call.chunk(chunk)
+        self._got(chunk)
         return chunk
 
 
@@ -106,7 +110,7 @@ class AsyncWatchedStream(_Watched):
         except BaseException as exc:
             self._failed(exc)
             raise
-        self._call.chunk(chunk)
+        self._got(chunk)
         return chunk
 
 
@@ -115,6 +119,41 @@ def watch(iterator: Any, call: Call) -> WatchedStream | AsyncWatchedStream:
     if hasattr(iterator, "__anext__"):
         return AsyncWatchedStream(iterator, call)
     return WatchedStream(iterator, call)
+
+
+def is_watched(iterator: Any) -> bool:
+    """Tell whether an iterator is watched already."""
+    return isinstance(iterator, _Watched)
+
+
+_DONE = b"data: [DONE]"
+"""The end of an event stream: its reader stops here, before the end of the body."""
+
+
+def is_running(iterator: Any) -> bool:
+    """Tell whether a generator, sync or async, is at work at this moment."""
+    return bool(getattr(iterator, "gi_running", False) or getattr(iterator, "ag_running", False))
+
+
+class _Pieces(_Watched):
+    """What reads a body, sync or async; the SDK's parser may be on top of it."""
+
+    def _got(self, chunk: bytes) -> None:
+        self._call.piece()
+        if _DONE in chunk:
+            self._exhausted()
+
+    def _exhausted(self) -> None:
+        self._call.body_ended()
+        self._left.detach()
+
+
+class _SyncPieces(_Pieces, WatchedStream):
+    pass
+
+
+class _AsyncPieces(_Pieces, AsyncWatchedStream):
+    pass
 
 
 class WatchedBody(wrapt.ObjectProxy):  # type: ignore[type-arg]  # wrapt 1 has no type arguments
@@ -126,42 +165,27 @@ class WatchedBody(wrapt.ObjectProxy):  # type: ignore[type-arg]  # wrapt 1 has n
     def __init__(self, body: Any, call: Call) -> None:
         super().__init__(body)
         self._self_call = call
-        self._self_left = weakref.finalize(self, _dropped, call)
+        self._self_left = weakref.finalize(self, dropped, call)
+
+    @property
+    def call(self) -> Call:
+        """The call that the body belongs to."""
+        return self._self_call
 
     def __iter__(self) -> Any:
         self._self_left.detach()
-        return _UntilDone(iter(self.__wrapped__), self._self_call)
+        return _SyncPieces(iter(self.__wrapped__), self._self_call)
 
     def __aiter__(self) -> Any:
         self._self_left.detach()
-        return _AsyncUntilDone(aiter(self.__wrapped__), self._self_call)
+        return _AsyncPieces(aiter(self.__wrapped__), self._self_call)
 
     def close(self) -> None:
         """Close the body and end its call."""
         self.__wrapped__.close()
-        self._self_call.abandoned()
+        self._self_call.body_closed()
 
     async def aclose(self) -> None:
         """Close the body and end its call."""
         await self.__wrapped__.aclose()
-        self._self_call.abandoned()
-
-
-_DONE = b"data: [DONE]"
-"""The end of an event stream: its reader stops here, before the end of the body."""
-
-
-class _UntilDone(WatchedStream):
-    def __next__(self) -> Any:
-        chunk = super().__next__()
-        if _DONE in chunk:
-            self._exhausted()
-        return chunk
-
-
-class _AsyncUntilDone(AsyncWatchedStream):
-    async def __anext__(self) -> Any:
-        chunk = await super().__anext__()
-        if _DONE in chunk:
-            self._exhausted()
-        return chunk
+        self._self_call.body_closed()

@@ -109,9 +109,12 @@ def test_latest_names_of_metrics(
     sdk.chat(sdk.client(api_key=key))
 
     assert {name for name in fresh.metrics() if name.startswith("gen_ai.")} == {
-        "gen_ai.client.inference.operation.duration",
-        "gen_ai.client.inference.token.usage",
+        "gen_ai.client.inference.duration",
+        "gen_ai.client.inference.operation.input_tokens",
+        "gen_ai.client.inference.operation.output_tokens",
     }
+    (tokens,) = fresh.metrics()["gen_ai.client.inference.operation.output_tokens"]
+    assert "gen_ai.token.type" not in tokens["attributes"]
     assert fresh.counter("together.client.requests") == 1
     assert "gen_ai.client.operation.duration" not in telemetry.metrics()
     fresh.shutdown()

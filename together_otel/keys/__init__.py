@@ -5,6 +5,7 @@ from together_otel.keys.formats import can_be_sent
 from together_otel.keys.history import KeyHistory
 from together_otel.keys.inspection import KeyReport, identity_of, inspect_key, text_of
 from together_otel.keys.redaction import (
+    MARK,
     RedactedException,
     public_name,
     redact,
@@ -12,6 +13,7 @@ from together_otel.keys.redaction import (
 )
 
 __all__ = [
+    "MARK",
     "Diagnosis",
     "KeyHistory",
     "KeyReport",

@@ -84,28 +84,30 @@ _PATTERNS: Final = (
 )
 
 
-def redact(text: str, secrets: Collection[str] = ()) -> str:
+def redact(text: str, secrets: Collection[str] = (), longest: int = LONGEST) -> str:
     """Return ``text`` without keys.
 
     Args:
         text: anything that is to be emitted.
         secrets: keys known to be involved. Of those under 8 characters, whole words are
             hidden; those under 4 are left to the patterns.
+        longest: characters of the text that are wanted.
 
     Returns:
-        The text with ``[key]`` in their place; at most 65,536 characters of it. A sentence
+        The text with ``[key]`` in their place; at most ``longest`` characters of it, and a
+        word that says so where it was cut. A sentence
         in its stead when a secret is longer than 4,096 characters.
     """
     if text and any(len(secret) > LONGEST_SECRET for secret in secrets):
         return _WITHHELD
-    cut = len(text) > LONGEST
-    text = text[: LONGEST + _MARGIN]
+    cut = len(text) > longest
+    text = text[: longest + _MARGIN]
     for secret in secrets:
         text = _without(text, secret)
     for pattern, replacement in _PATTERNS:
         text = pattern.sub(replacement, text)
-    if cut or len(text) > LONGEST:
-        text = text[: LONGEST - len(_CUT)] + _CUT
+    if cut or len(text) > longest:
+        text = text[: max(0, longest - len(_CUT))] + _CUT
     return text
 
 

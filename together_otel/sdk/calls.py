@@ -10,9 +10,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from together_otel.names import Outcome, Source
+    from together_otel.sdk.messages import Messages
 
 AuthKind = Literal["constructor", "unsendable", "refused"]
 
@@ -24,7 +25,8 @@ AUTH_CODES = frozenset({"invalid_api_key", "missing_api_key"})
 class Request:
     """What the caller asked for.
 
-    ``attributes`` are further span attributes, ready for OpenTelemetry.
+    ``attributes`` are further span attributes, ready for OpenTelemetry. ``body`` is the SDK's
+    own, for those who asked for its content.
     """
 
     operation: str
@@ -32,6 +34,7 @@ class Request:
     port: int | None = None
     model: str | None = None
     attributes: dict[str, Any] = field(default_factory=dict)
+    body: Mapping[str, Any] | None = field(default=None, repr=False)
 
 
 @dataclass(slots=True)
@@ -66,12 +69,16 @@ class Answer:
 
 @dataclass(slots=True)
 class Result:
-    """What the body of an answer says, whole or gathered from a stream's chunks."""
+    """What the body of an answer says, whole or gathered from a stream's chunks.
+
+    ``messages`` gathers what was said, where that is wanted.
+    """
 
     model: str | None = None
     id: str | None = None
     finish_reasons: tuple[str, ...] = ()
     usage: Usage | None = None
+    messages: Messages | None = field(default=None, repr=False)
 
 
 @dataclass(slots=True)
@@ -102,6 +109,30 @@ class GivenKey:
     override: str | None = None
 
 
+@dataclass(slots=True)
+class OpenBody:
+    """An HTTP response whose body the caller is still to read.
+
+    ``in_pieces`` tells whether its pieces are of interest: it is a stream or a sound, not a
+    document that means nothing until it is whole.
+    """
+
+    response: Any
+    in_pieces: bool
+
+
+@dataclass(slots=True)
+class Session:
+    """A connection that lasts beyond the call that opened it.
+
+    ``owner`` is the object whose closing, or collection, ends it. ``failure`` tells how it
+    broke, if it did, and does not keep ``owner`` alive.
+    """
+
+    owner: Any
+    failure: Callable[[], Failure | None]
+
+
 class Adapter(Protocol):
     """One generation of the SDK, described in the shared words.
 
@@ -111,6 +142,8 @@ class Adapter(Protocol):
     name: str
     delegates: bool
     """Whether its calls may be made by another client that is instrumented as well."""
+    composed: bool
+    """Whether its calls consist of other calls of the same SDK, which tell for themselves."""
 
     def given_key(self, client: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> GivenKey:
         """Return the key that a constructor took, or would have taken, from its arguments."""
@@ -139,8 +172,11 @@ class Adapter(Protocol):
     def stream_of(self, returned: Any) -> Any:
         """Return the iterator inside what the SDK returned, or ``None`` if it is no stream."""
 
-    def open_body(self, returned: Any) -> Any:
-        """Return the HTTP response whose body the caller is still to read, else ``None``."""
+    def open_body(self, returned: Any) -> OpenBody | None:
+        """Return the body that the caller is still to read, if there is one."""
+
+    def session_of(self, client: Any, returned: Any) -> Session | None:
+        """Return the connection that the call opened and leaves open, if it did."""
 
     def with_stream(self, returned: Any, stream: Any) -> Any:
         """Return what the caller gets: ``returned`` with its iterator replaced by ``stream``."""

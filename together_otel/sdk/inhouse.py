@@ -11,16 +11,16 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from together_otel.sdk.addresses import port_of
-from together_otel.sdk.calls import Answer, Failure, GivenKey, Request
+from together_otel.sdk.calls import Answer, GivenKey
 from together_otel.sdk.legacy import first_nonempty_key
-from together_otel.sdk.payloads import add_result, request_attributes
+from together_otel.sdk.payloads import add_result, described
 from together_otel.sdk.refusals import UNAUTHORIZED, class_names, failure_of
 from together_otel.sdk.whole import WholeAnswers
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from together_otel.sdk.calls import Result
+    from together_otel.sdk.calls import Failure, Request, Result
 
 
 class InHouse(WholeAnswers):
@@ -54,14 +54,7 @@ class InHouse(WholeAnswers):
     def request(self, client: Any, _args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Request:
         """See `Adapter.request`."""
         parts = urlsplit(str(getattr(client, "base_url", "") or ""))
-        model, attributes = request_attributes(kwargs)
-        return Request(
-            self._operation,
-            parts.hostname,
-            port_of(parts),
-            model,
-            attributes,
-        )
+        return described(self._operation, parts.hostname, port_of(parts), kwargs)
 
     def result(self, value: Any, result: Result) -> None:
         """See `Adapter.result`."""

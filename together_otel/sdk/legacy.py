@@ -13,10 +13,11 @@ from urllib.parse import urlsplit
 
 from together_otel.names import KEY_VARIABLE
 from together_otel.sdk.addresses import port_of
-from together_otel.sdk.calls import Answer, Failure, GivenKey, Request
+from together_otel.sdk.calls import Answer, Failure, GivenKey
 from together_otel.sdk.operations import operation_of
-from together_otel.sdk.payloads import add_result, ratelimits, request_attributes
+from together_otel.sdk.payloads import add_result, described, ratelimits
 from together_otel.sdk.refusals import (
+    FIRST_ERROR,
     auth_kind,
     error_code,
     failure_of,
@@ -24,13 +25,12 @@ from together_otel.sdk.refusals import (
     outcome_of_status,
 )
 from together_otel.sdk.stainless import authorization_in
+from together_otel.sdk.whole import WholeAnswers
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from together_otel.sdk.calls import Result
-
-_FIRST_ERROR = 400
+    from together_otel.sdk.calls import Request, Result
 
 
 def first_nonempty_key(argument: object, environ: Mapping[str, str]) -> GivenKey:
@@ -48,11 +48,19 @@ def first_nonempty_key(argument: object, environ: Mapping[str, str]) -> GivenKey
     return GivenKey(variable, "none" if variable is None else "environment")
 
 
-class Legacy:
+TRANSFER = "files.transfer"
+"""The operation of sending a file's bytes to where 1.x is told to put them."""
+
+
+def overriding(headers: Any) -> str | None:
+    """Return the option's name when its headers replace the client's Authorization header."""
+    return "supplied_headers" if authorization_in(headers) is not None else None
+
+
+class Legacy(WholeAnswers):
     """Adapter of the 1.x client."""
 
     name = "legacy"
-    delegates = False
 
     def given_key(self, client: Any, _args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> GivenKey:
         """See `Adapter.given_key`."""
@@ -72,22 +80,19 @@ class Legacy:
     def override(self, client: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> str | None:
         """See `Adapter.override`."""
         options = kwargs.get("options", args[0] if args else None)
-        headers = getattr(options, "headers", None) or client.supplied_headers
-        return "supplied_headers" if authorization_in(headers) is not None else None
+        return overriding(getattr(options, "headers", None) or client.supplied_headers)
 
     def request(self, client: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Request:
         """See `Adapter.request`."""
         options = kwargs.get("options", args[0] if args else None)
         url = str(getattr(options, "url", ""))
         parts = urlsplit(url if "://" in url else str(client.api_base))
-        model, attributes = request_attributes(getattr(options, "params", None))
-        return Request(
-            operation_of(getattr(options, "method", "get"), url),
-            parts.hostname,
-            port_of(parts),
-            model,
-            attributes,
-        )
+        # An absolute URL is storage's, where a file goes to: its path is all ids.
+        operation = operation_of(getattr(options, "method", "get"), url)
+        if kwargs.get("absolute"):
+            operation = TRANSFER
+        body = getattr(options, "params", None)
+        return described(operation, parts.hostname, port_of(parts), body)
 
     def answer(self, seen: Any) -> Answer:
         """See `Adapter.answer`; ``seen`` is a response of requests or of aiohttp."""
@@ -123,7 +128,7 @@ class Legacy:
     def failure(self, exc: BaseException, seen: Any, key: object) -> Failure:
         """See `Adapter.failure`."""
         answer = self.answer(seen) if seen is not None else None
-        refused_by_server = answer is not None and (answer.status_code or 0) >= _FIRST_ERROR
+        refused_by_server = answer is not None and (answer.status_code or 0) >= FIRST_ERROR
         status = getattr(exc, "http_status", None)
         if status is None and answer is not None and refused_by_server:
             status = answer.status_code
@@ -152,7 +157,7 @@ class Legacy:
 
     def _refused_transfer(self, response: Any) -> Failure | None:
         answer = self.answer(response)
-        if answer.status_code is None or answer.status_code < _FIRST_ERROR:
+        if answer.status_code is None or answer.status_code < FIRST_ERROR:
             return None
         kind = auth_kind(answer.status_code, None)
         outcome = "auth_failure" if kind else outcome_of_status(answer.status_code)
@@ -162,10 +167,6 @@ class Legacy:
         """See `Adapter.stream_of`."""
         if isinstance(returned, tuple) and returned[1]:
             return returned[0]
-        return None
-
-    def open_body(self, _returned: Any) -> Any:
-        """Return ``None``: this client hands out no open responses."""
         return None
 
     def with_stream(self, returned: Any, stream: Any) -> Any:

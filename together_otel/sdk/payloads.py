@@ -11,7 +11,8 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from together_otel import names
-from together_otel.sdk.calls import Usage
+from together_otel.sdk.calls import Request, Usage
+from together_otel.sdk.fields import every_field_of, fields_of
 from together_otel.sdk.refusals import integer
 
 if TYPE_CHECKING:
@@ -31,17 +32,25 @@ _NUMBERS = {
         "seed",
     )
 }
-_JSON = ("json_object", "json_schema", "json")
+_FORMATS = {"json_object": "json", "json_schema": "json", "json": "json", "text": "text"}
+_OUTPUTS = {"image_generation": "image", "speech": "speech"}
+"""Operations that are asked for nothing but one type of output → that type."""
 
 
-def request_attributes(body: object) -> tuple[str | None, dict[str, Any]]:
-    """Return the model and the further request attributes of a JSON body.
-
-    What the caller did not set is absent.
-    """
+def described(operation: str, host: str | None, port: int | None, body: object) -> Request:
+    """Return the request of an operation with a JSON body; what the caller did not set is absent."""
     if not isinstance(body, Mapping):
-        return None, {}
+        return Request(operation, host, port)
     model = body.get("model")
+    attributes = _request_attributes(body)
+    if (output := _OUTPUTS.get(operation)) is not None:
+        attributes[names.OUTPUT_TYPE] = output
+    return Request(
+        operation, host, port, model if isinstance(model, str) else None, attributes, body
+    )
+
+
+def _request_attributes(body: Mapping[str, Any]) -> dict[str, Any]:
     attributes: dict[str, Any] = {}
     for field, attribute in _NUMBERS.items():
         value = body.get(field)
@@ -57,14 +66,17 @@ def request_attributes(body: object) -> tuple[str | None, dict[str, Any]]:
         stop = [stop]
     if isinstance(stop, (list, tuple)) and stop and all(isinstance(text, str) for text in stop):
         attributes[names.STOP_SEQUENCES] = tuple(stop)
+    effort = body.get("reasoning_effort")
+    if isinstance(effort, str):
+        attributes[names.REASONING_LEVEL] = effort
     _formats(body, attributes)
-    return model if isinstance(model, str) else None, attributes
+    return attributes
 
 
 def _formats(body: Mapping[str, Any], attributes: dict[str, Any]) -> None:
     wanted = body.get("response_format")
-    if isinstance(wanted, Mapping) and wanted.get("type") in _JSON:
-        attributes[names.OUTPUT_TYPE] = "json"
+    if isinstance(wanted, Mapping) and (output := _FORMATS.get(str(wanted.get("type")))):
+        attributes[names.OUTPUT_TYPE] = output
     encoding = body.get("encoding_format")
     if isinstance(encoding, str):
         attributes[names.ENCODING_FORMATS] = (encoding,)
@@ -88,21 +100,12 @@ def ratelimits(header: Callable[[str], str | None]) -> dict[str, float]:
     return found
 
 
-def _fields(value: Any) -> dict[str, Any]:
-    # dict, not Mapping, and no getattr: this runs for every chunk, and pydantic is slow to say
-    # that there is no such attribute.
-    return value if isinstance(value, dict) else getattr(value, "__dict__", _NOTHING)
-
-
-_NOTHING: dict[str, Any] = {}
-
-
 def add_result(value: Any, result: Result) -> None:
     """Add to ``result`` what a response object, or one chunk of a stream, says.
 
     Model and id are the first chunk's; the usage is the last one's.
     """
-    fields = _fields(value)
+    fields = fields_of(value)
     if result.id is None:
         model, identifier = fields.get("model"), fields.get("id")
         if isinstance(model, str):
@@ -112,20 +115,22 @@ def add_result(value: Any, result: Result) -> None:
     choices = fields.get("choices")
     if isinstance(choices, (list, tuple)):
         for choice in choices:
-            reason = _fields(choice).get("finish_reason")
+            reason = fields_of(choice).get("finish_reason")
             if reason is not None:
                 text = getattr(reason, "value", reason)
                 result.finish_reasons = (*result.finish_reasons, str(text))
     usage = fields.get("usage")
     if usage is not None:
         result.usage = _usage(usage)
+    if result.messages is not None:
+        result.messages.add(value)
 
 
 def _usage(usage: Any) -> Usage:
-    # Cached and reasoning tokens come untyped: in what pydantic keeps beside a model's fields.
-    fields = {**_fields(usage), **(getattr(usage, "model_extra", None) or {})}
-    inputs = _fields(fields.get("prompt_tokens_details"))
-    outputs = _fields(fields.get("completion_tokens_details"))
+    # Cached and reasoning tokens come untyped.
+    fields = every_field_of(usage)
+    inputs = fields_of(fields.get("prompt_tokens_details"))
+    outputs = fields_of(fields.get("completion_tokens_details"))
     return Usage(
         integer(fields.get("prompt_tokens")),
         integer(fields.get("completion_tokens")),

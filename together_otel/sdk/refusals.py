@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from together_otel.names import Outcome
     from together_otel.sdk.calls import AuthKind
 
+FIRST_ERROR = 400
 UNAUTHORIZED = 401
 _CODED_STATUSES = (400, 403)
 _TOO_MANY = 429
@@ -27,10 +28,25 @@ _HEADER_ERRORS = frozenset(
     {"LocalProtocolError", "InvalidHeader", "UnicodeEncodeError", "ValueError"}
 )
 _TIMEOUTS = frozenset(
-    {"APITimeoutError", "Timeout", "TimeoutException", "TimeoutError", "ServerTimeoutError"}
+    {
+        "APITimeoutError",
+        "RealtimeIdleTimeoutError",
+        "ServerTimeoutError",
+        "Timeout",
+        "TimeoutError",
+        "TimeoutException",
+    }
 )
 _CONNECTION_ERRORS = frozenset(
-    {"APIConnectionError", "TransportError", "ConnectionError", "ClientError", "RequestException"}
+    {
+        "APIConnectionError",
+        "ClientError",
+        "ConnectionError",
+        "RealtimeConnectionError",
+        "RequestException",
+        "TransportError",
+        "WebSocketException",
+    }
 )
 _CANCELLATIONS = frozenset({"CancelledError", "KeyboardInterrupt", "GeneratorExit", "SystemExit"})
 
@@ -87,17 +103,31 @@ def outcome_of(exc: BaseException, status: int | None) -> Outcome:
         return "cancelled"
     if status is not None:
         return outcome_of_status(status)
-    if not _TIMEOUTS.isdisjoint(names):
-        return "timeout"
-    if not _CONNECTION_ERRORS.isdisjoint(names):
-        return "connection_error"
-    if "APIError" in names:
-        return "server_error"
-    return "client_error"
+    # What happened is the innermost cause: httpx-aiohttp calls a dropped connection a timeout.
+    for link in reversed(list(_causes(exc))):
+        names = class_names(link)
+        if not _TIMEOUTS.isdisjoint(names):
+            return "timeout"
+        if not _CONNECTION_ERRORS.isdisjoint(names):
+            return "connection_error"
+    return "server_error" if "APIError" in names else "client_error"
+
+
+def _causes(exc: BaseException) -> Iterator[BaseException]:
+    """Yield an exception and what it was raised from, but not what it was raised beside."""
+    for link in chain(exc):
+        yield link
+        if link.__cause__ is None:
+            return
 
 
 def outcome_of_status(status: int) -> Outcome:
-    """Return the outcome that an HTTP error status stands for, its key apart."""
+    """Return the outcome that an HTTP status stands for, its key apart.
+
+    A redirect that the SDK asked not to follow is an answer: uploads begin with one.
+    """
+    if status < FIRST_ERROR:
+        return "success"
     if status == _TOO_MANY:
         return "rate_limited"
     if status == _TIMEOUT_STATUS:

@@ -13,15 +13,16 @@ from urllib.parse import urlsplit
 
 from together_otel.names import KEY_VARIABLE
 from together_otel.sdk.addresses import port_of
-from together_otel.sdk.calls import Answer, GivenKey, Request
+from together_otel.sdk.calls import Answer, GivenKey, OpenBody
 from together_otel.sdk.operations import operation_of
-from together_otel.sdk.payloads import add_result, ratelimits, request_attributes
+from together_otel.sdk.payloads import add_result, described, ratelimits
 from together_otel.sdk.refusals import failure_of, integer
+from together_otel.sdk.whole import WholeAnswers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from together_otel.sdk.calls import Failure, Result
+    from together_otel.sdk.calls import Failure, Request, Result
 
 CUSTOM_HEADERS = "TOGETHER_CUSTOM_HEADERS"
 _AUTHORIZATION = "authorization"
@@ -48,11 +49,10 @@ def first_set_key(kwargs_key: object, environ: Mapping[str, str]) -> GivenKey:
     return GivenKey(value, "none" if value is None else "environment")
 
 
-class Stainless:
+class Stainless(WholeAnswers):
     """Adapter of the generated clients."""
 
     name = "stainless"
-    delegates = False
 
     def given_key(self, client: Any, _args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> GivenKey:
         """See `Adapter.given_key`."""
@@ -86,12 +86,8 @@ class Stainless:
         """See `Adapter.request`."""
         options = kwargs.get("options", args[1] if len(args) > 1 else None)
         url = str(getattr(options, "url", ""))
-        body = getattr(options, "json_data", None)
-        host, port = _address(url, client)
-        model, attributes = request_attributes(body)
-        return Request(
-            operation_of(getattr(options, "method", "get"), url), host, port, model, attributes
-        )
+        operation = operation_of(getattr(options, "method", "get"), url)
+        return described(operation, *_address(url, client), getattr(options, "json_data", None))
 
     def answer(self, seen: Any) -> Answer:
         """See `Adapter.answer`; ``seen`` is an ``httpx.Response``."""
@@ -110,7 +106,7 @@ class Stainless:
         response = getattr(value, "http_response", None)
         if response is None:
             add_result(value, result)
-        elif "json" in response.headers.get("content-type", ""):
+        elif _is_json(response):
             add_result(json.loads(response.content), result)
 
     def failure(self, exc: BaseException, _seen: Any, key: object) -> Failure:
@@ -132,20 +128,18 @@ class Stainless:
             sent=response is not None or request is not None,
         )
 
-    def failure_in(self, _value: Any) -> Failure | None:
-        """Return ``None``: these clients raise."""
-        return None
-
     def stream_of(self, returned: Any) -> Any:
         """See `Adapter.stream_of`."""
         if hasattr(returned, "_iterator") and hasattr(returned, "response"):
             return returned._iterator  # noqa: SLF001 - what Stream and AsyncStream read from, in all versions
         return None
 
-    def open_body(self, returned: Any) -> Any:
+    def open_body(self, returned: Any) -> OpenBody | None:
         """See `Adapter.open_body`: raw and streaming responses have an httpx response inside."""
         response = getattr(returned, "http_response", None)
-        return response if response is not None and not response.is_closed else None
+        if response is None or response.is_closed:
+            return None
+        return OpenBody(response, in_pieces=not _is_json(response))
 
     def with_stream(self, returned: Any, stream: Any) -> Any:
         """See `Adapter.with_stream`: the SDK's own object stays, only its source changes."""
@@ -159,6 +153,10 @@ class Stainless:
 
         returned.close = close
         return returned
+
+
+def _is_json(response: Any) -> bool:
+    return "json" in response.headers.get("content-type", "")
 
 
 def _reader(headers: Any) -> Callable[[str], str | None]:

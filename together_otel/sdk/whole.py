@@ -1,4 +1,4 @@
-"""What clients have in common that return whole answers, and raise when they fail."""
+"""What clients do by default: return whole answers, and raise when they fail."""
 
 from __future__ import annotations
 
@@ -7,11 +7,17 @@ from typing import TYPE_CHECKING, Any
 from together_otel.sdk.calls import Answer
 
 if TYPE_CHECKING:
-    from together_otel.sdk.calls import Failure
+    from together_otel.sdk.calls import Failure, OpenBody, Session
 
 
 class WholeAnswers:
-    """The part of `Adapter` that is about streams, open bodies and failures handed on as data."""
+    """The part of `Adapter` on streams, open bodies, sessions and failures handed on as data.
+
+    Adapters of clients that do more override what they do.
+    """
+
+    delegates = False
+    composed = False
 
     def answer(self, _seen: Any) -> Answer:
         """Return an empty answer: such a client keeps its HTTP response to itself."""
@@ -25,8 +31,12 @@ class WholeAnswers:
         """Return ``None``: there are no streams that could be known."""
         return None
 
-    def open_body(self, _returned: Any) -> Any:
+    def open_body(self, _returned: Any) -> OpenBody | None:
         """Return ``None``: no open response is handed out."""
+        return None
+
+    def session_of(self, _client: Any, _returned: Any) -> Session | None:
+        """Return ``None``: a call leaves no connection open."""
         return None
 
     def with_stream(self, returned: Any, _stream: Any) -> Any:

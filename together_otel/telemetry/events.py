@@ -44,8 +44,20 @@ def message(event: Event, fields: Mapping[str, Any]) -> str:
     return " ".join(parts)
 
 
-def emit(event: Event, level: int, fields: Mapping[str, Any]) -> None:
-    """Log one event. Fields are attributes under their dotted names, without secrets."""
+def emit(
+    event: Event,
+    level: int,
+    fields: Mapping[str, Any],
+    content: Mapping[str, list[Any]] | None = None,
+) -> None:
+    """Log one event.
+
+    Args:
+        event: which one.
+        level: of Python's logging.
+        fields: attributes under their dotted names, without secrets.
+        content: attributes too long for a message that a person reads, already redacted.
+    """
     log = logger()
     if not log.isEnabledFor(level):
         return
@@ -54,7 +66,8 @@ def emit(event: Event, level: int, fields: Mapping[str, Any]) -> None:
         for name, value in fields.items()
     }
     # `%` in a message would be taken as a format of logging's.
-    log.log(level, "%s", message(event, clean), extra={**clean, EVENT_NAME: event.name})
+    extra = {**clean, **(content or {}), EVENT_NAME: event.name}
+    log.log(level, "%s", message(event, clean), extra=extra)
 
 
 def _clean(value: Any) -> Any:

@@ -21,6 +21,7 @@ from together_otel.names import (
     TIME_PER_OUTPUT_CHUNK,
     TIME_TO_FIRST_CHUNK,
     TOKEN_TYPE,
+    TOKEN_TYPES,
     TOKEN_USAGE,
     Metric,
 )
@@ -31,10 +32,10 @@ if TYPE_CHECKING:
 
     from opentelemetry.metrics import CallbackOptions, Histogram, Meter
 
-    from together_otel.names import Cause, Outcome, Stage
+    from together_otel.names import Cause, Outcome, Stage, TokenType
 
 COUNTERS = (AUTH_FAILURES, KEY_CHECKS, REQUESTS, RETRIES, TELEMETRY_ERRORS)
-HISTOGRAMS = (DURATION, TOKEN_USAGE, TIME_TO_FIRST_CHUNK, TIME_PER_OUTPUT_CHUNK)
+DURATIONS = (DURATION, TIME_TO_FIRST_CHUNK, TIME_PER_OUTPUT_CHUNK)
 
 
 class KeyUse(NamedTuple):
@@ -72,15 +73,29 @@ class Metrics:
             meter.create_observable_gauge(
                 metric.name, [self._gauge(metric, observe)], metric.unit, metric.description
             )
-        self._histograms: dict[Metric, Histogram] = {
-            metric: meter.create_histogram(
-                metric.latest_name if latest_names else metric.name,
+
+        def histogram(metric: Metric, name: str) -> Histogram:
+            return meter.create_histogram(
+                name,
                 metric.unit,
                 metric.description,
                 explicit_bucket_boundaries_advisory=metric.buckets,
             )
-            for metric in HISTOGRAMS
+
+        self._histograms = {
+            metric: histogram(metric, metric.latest if latest_names else metric.name)
+            for metric in DURATIONS
         }
+        # Of tokens the development branch has a histogram each, without the label.
+        self._tokens: dict[TokenType, tuple[Histogram, dict[str, str]]]
+        if latest_names:
+            self._tokens = {
+                kind: (histogram(TOKEN_USAGE, TOKEN_USAGE.latest.format(kind)), {})
+                for kind in TOKEN_TYPES
+            }
+        else:
+            tokens = histogram(TOKEN_USAGE, TOKEN_USAGE.name)
+            self._tokens = {kind: (tokens, {TOKEN_TYPE: kind}) for kind in TOKEN_TYPES}
 
     def _counter(self, metric: Metric) -> Callable[[CallbackOptions], Iterable[Observation]]:
         def observe(_options: CallbackOptions) -> Iterable[Observation]:
@@ -123,11 +138,14 @@ class Metrics:
         for outcome in ("success", "auth_failure"):
             self.counts.add(REQUESTS, (operation, outcome), 0)
 
-    def finished(self, operation: str, outcome: Outcome, resends: int) -> None:
-        """Count one request and the SDK's retries in it."""
+    def finished(self, operation: str, outcome: Outcome) -> None:
+        """Count one request."""
         self.counts.add(REQUESTS, (operation, outcome))
-        if resends:
-            self.counts.add(RETRIES, (operation,), resends)
+
+    def retried(self, operation: str, times: int = 1) -> None:
+        """Count attempts that the SDK made again by itself."""
+        if times:
+            self.counts.add(RETRIES, (operation,), times)
 
     def model(self, name: str) -> str:
         """Return the label for a model: its name, or ``_other`` past the limit."""
@@ -141,8 +159,11 @@ class Metrics:
         """Record one value of a histogram, in the metric's unit."""
         self._histograms[metric].record(value, dict(attributes))
 
-    def tokens(self, kind: str, count: int | None, attributes: Mapping[str, str | int]) -> None:
-        """Record tokens of one kind, ``input`` or ``output``; nothing if not reported."""
+    def tokens(
+        self, kind: TokenType, count: int | None, attributes: Mapping[str, str | int]
+    ) -> None:
+        """Record tokens of one kind; nothing if they were not reported."""
         if count is None:
             return
-        self._histograms[TOKEN_USAGE].record(count, {**attributes, TOKEN_TYPE: kind})
+        histogram, label = self._tokens[kind]
+        histogram.record(count, {**attributes, **label})

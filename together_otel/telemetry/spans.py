@@ -54,11 +54,11 @@ def start_client_init(tracer: Tracer, started: int, attributes: Mapping[str, Any
     )
 
 
-def fail(span: Span, exception: RedactedException) -> None:
+def fail(span: Span, error_type: str, exception: RedactedException) -> None:
     """Give a span its error: type, status and the exception, all redacted."""
     if not span.is_recording():
         return
-    span.set_attribute(ERROR_TYPE, exception.type)
+    span.set_attribute(ERROR_TYPE, error_type)
     span.set_status(Status(StatusCode.ERROR, exception.message))
     span.add_event(
         EXCEPTION_EVENT,

@@ -1,0 +1,44 @@
+"""Providers that are set after the instrumentation and after a call; prints what they got, as JSON.
+
+Environment: TOGETHER_API_KEY, TOGETHER_BASE_URL.
+"""
+
+import json
+import sys
+
+import together
+from opentelemetry import metrics, trace
+
+from together_otel import TogetherInstrumentor
+from together_otel.testing.telemetry import CapturedTelemetry
+
+TogetherInstrumentor().instrument()
+client = together.Together(max_retries=0)
+
+
+def call(*, stream: bool = False) -> None:
+    """Make a call and read its answer."""
+    answer = client.chat.completions.create(
+        model="a/model", messages=[{"role": "user", "content": "Hello"}], stream=stream
+    )
+    if stream:
+        list(answer)
+
+
+call()
+telemetry = CapturedTelemetry()
+trace.set_tracer_provider(telemetry.tracer_provider)
+metrics.set_meter_provider(telemetry.meter_provider)
+call()
+call(stream=True)
+
+json.dump(
+    {
+        "spans": [[span["kind"], span["name"]] for span in telemetry.spans()],
+        "requests": telemetry.counter("together.client.requests"),
+        "failures": telemetry.metrics()["together.client.auth.failures"],
+        "durations": telemetry.counter("gen_ai.client.operation.duration"),
+        "first_chunks": telemetry.counter("gen_ai.client.operation.time_to_first_chunk"),
+    },
+    sys.stdout,
+)

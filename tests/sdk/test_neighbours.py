@@ -1,0 +1,287 @@
+"""Spans, contexts and baggage of others: what is round our spans, and what is inside them."""
+
+from __future__ import annotations
+
+import contextvars
+import inspect
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from generation import GENERATION, MESSAGES, MODEL, Sdk
+from opentelemetry import baggage, context, trace
+from opentelemetry.instrumentation.httpx import HTTPXClientInstrumentor
+from opentelemetry.trace import format_span_id, format_trace_id
+
+from together_otel.testing import behaviours
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterator
+
+    from opentelemetry.sdk.trace import ReadableSpan
+
+    from together_otel.testing.server import TogetherServer
+    from together_otel.testing.telemetry import CapturedTelemetry
+
+HTTPX = pytest.mark.skipif(GENERATION < 2, reason="1.x is on requests and aiohttp, not on httpx")
+
+
+def run(sdk: Sdk, story: Callable[[], Awaitable[Any]]) -> Any:
+    """Run a story that awaits what an async client gives, in one context from end to end.
+
+    For a sync client it never waits, so it needs no loop.
+    """
+    if sdk.is_async:
+        return sdk.run(story)
+    steps = story().__await__()
+    try:
+        next(steps)
+    except StopIteration as end:
+        return end.value
+    raise AssertionError("a story of a sync client has waited")
+
+
+async def got(value: Any) -> Any:
+    """Return what a client gives, sync or async."""
+    return await value if inspect.isawaitable(value) else value
+
+
+async def chunk(stream: Any) -> Any:
+    """Return a stream's next chunk, or ``None`` at its end."""
+    return await anext(stream, None) if hasattr(stream, "__anext__") else next(stream, None)
+
+
+async def chat(client: Any, **options: Any) -> Any:
+    """Make one chat completion."""
+    given = {"model": MODEL, "messages": MESSAGES, **options}
+    return await got(client.chat.completions.create(**given))
+
+
+async def read(stream: Any) -> None:
+    """Read a stream to its end."""
+    while await chunk(stream) is not None:
+        pass
+
+
+def named(telemetry: CapturedTelemetry, prefix: str) -> ReadableSpan:
+    """Return the only span whose name starts so."""
+    (span,) = [one for one in telemetry.finished_spans() if one.name.startswith(prefix)]
+    return span
+
+
+def is_child(child: ReadableSpan, parent: ReadableSpan) -> bool:
+    """Tell whether a span is another's child, in the same trace."""
+    return (
+        child.parent is not None
+        and child.parent.span_id == parent.context.span_id
+        and child.context.trace_id == parent.context.trace_id
+    )
+
+
+def outcomes(telemetry: CapturedTelemetry) -> dict[str, int]:
+    """Return how many requests ended how, after checking that spans say the same."""
+    counted = {
+        point["attributes"]["together.request.outcome"]: point["value"]
+        for point in telemetry.metrics().get("together.client.requests", [])
+        if point["value"]
+    }
+    told = [
+        span["attributes"]["together.request.outcome"]
+        for span in telemetry.spans()
+        if "together.request.outcome" in span["attributes"]
+    ]
+    assert counted == {outcome: told.count(outcome) for outcome in told}
+    return counted
+
+
+@pytest.fixture
+def tracer(telemetry: CapturedTelemetry) -> trace.Tracer:
+    """The application's own tracer."""
+    return telemetry.tracer_provider.get_tracer("application")
+
+
+@pytest.fixture
+def httpx_spans(telemetry: CapturedTelemetry) -> Iterator[None]:
+    """OpenTelemetry's instrumentation of httpx, on."""
+    instrumentor = HTTPXClientInstrumentor()
+    instrumentor.instrument(
+        tracer_provider=telemetry.tracer_provider, meter_provider=telemetry.meter_provider
+    )
+    yield
+    instrumentor.uninstrument()
+
+
+@HTTPX
+@pytest.mark.usefixtures("httpx_spans")
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
+def test_spans_are_nested(
+    stream: bool,  # noqa: FBT001 - a parametrised case
+    sdk: Sdk,
+    key: str,
+    server: TogetherServer,
+    telemetry: CapturedTelemetry,
+    tracer: trace.Tracer,
+) -> None:
+    """The application's span holds ours, ours holds httpx's, and httpx's is what is propagated."""
+    client = sdk.client(api_key=key)
+
+    async def story() -> None:
+        with tracer.start_as_current_span("caller"):
+            answer = await chat(client, stream=stream)
+            if stream:
+                await read(answer)
+
+    run(sdk, story)
+
+    caller, ours, theirs = (named(telemetry, name) for name in ("caller", "chat", "POST"))
+    assert is_child(ours, caller)
+    assert is_child(theirs, ours)
+    assert ours.kind is theirs.kind is trace.SpanKind.CLIENT
+    _, trace_id, span_id, _ = server.requests[-1].headers["traceparent"].split("-")
+    assert trace_id == format_trace_id(caller.context.trace_id)
+    assert span_id == format_span_id(theirs.context.span_id)
+    assert outcomes(telemetry) == {"success": 1}
+
+
+@HTTPX
+@pytest.mark.usefixtures("httpx_spans")
+def test_each_attempt_is_a_span_of_httpx_in_ours(
+    sdk: Sdk,
+    key: str,
+    server: TogetherServer,
+    telemetry: CapturedTelemetry,
+) -> None:
+    """The SDK's retries are spans of httpx, all in our one."""
+    server.script(behaviours.server_error(), behaviours.server_error())
+    sdk.chat(sdk.client(api_key=key, max_retries=2))
+
+    ours = named(telemetry, "chat")
+    attempts = [span for span in telemetry.finished_spans() if span.name == "POST"]
+    assert [is_child(one, ours) for one in attempts] == [True] * 3
+    assert outcomes(telemetry) == {"success": 1}
+    assert telemetry.counter("together.client.retries") == 2
+
+
+@pytest.mark.parametrize("finished", [True, False])
+def test_between_chunks_the_callers_span_is_current(
+    finished: bool,  # noqa: FBT001 - a parametrised case
+    sdk: Sdk,
+    key: str,
+    telemetry: CapturedTelemetry,
+    tracer: trace.Tracer,
+) -> None:
+    """Spans that the application starts while it reads are its own span's children."""
+    client = sdk.client(api_key=key)
+
+    async def story() -> None:
+        with tracer.start_as_current_span("caller") as caller:
+            stream = await chat(client, stream=True)
+            assert trace.get_current_span() is caller
+            await chunk(stream)
+            assert trace.get_current_span() is caller
+            with tracer.start_as_current_span("between"):
+                await chunk(stream)
+            assert trace.get_current_span() is caller
+            if finished:
+                await read(stream)
+            else:
+                await got(stream.aclose() if hasattr(stream, "aclose") else stream.close())
+            assert trace.get_current_span() is caller
+        assert trace.get_current_span() is trace.INVALID_SPAN
+
+    run(sdk, story)
+
+    caller = named(telemetry, "caller")
+    assert is_child(named(telemetry, "between"), caller)
+    assert is_child(named(telemetry, "chat"), caller)
+    assert outcomes(telemetry) == {"success" if finished else "abandoned": 1}
+
+
+@pytest.mark.parametrize("kind", ["whole", "stream", "refused"])
+def test_context_and_baggage_are_left_alone(
+    kind: str,
+    sdk: Sdk,
+    key: str,
+    server: TogetherServer,
+    telemetry: CapturedTelemetry,
+    tracer: trace.Tracer,
+) -> None:
+    """After a call, however it went, the context is the very object it was before."""
+    client = sdk.client(api_key=key)
+    if kind == "refused":
+        server.revoke(key)
+
+    async def story() -> None:
+        token = context.attach(baggage.set_baggage("tenant", "blue"))
+        with tracer.start_as_current_span("caller"):
+            before = context.get_current()
+            if kind == "refused":
+                with pytest.raises(Exception, match="Invalid API key"):
+                    await chat(client)
+            else:
+                answer = await chat(client, stream=kind == "stream")
+                assert context.get_current() is before
+                if kind == "stream":
+                    await chunk(answer)
+                    assert context.get_current() is before
+                    await read(answer)
+            assert context.get_current() is before
+            assert baggage.get_all() == {"tenant": "blue"}
+        context.detach(token)
+
+    run(sdk, story)
+
+    assert is_child(named(telemetry, "chat"), named(telemetry, "caller"))
+    assert outcomes(telemetry) == {"auth_failure" if kind == "refused" else "success": 1}
+
+
+@HTTPX
+@pytest.mark.usefixtures("httpx_spans")
+def test_baggage_reaches_the_server(
+    sdk: Sdk, key: str, server: TogetherServer, telemetry: CapturedTelemetry
+) -> None:
+    """What the application puts into its baggage is sent on through our span."""
+    client = sdk.client(api_key=key)
+
+    async def story() -> None:
+        token = context.attach(baggage.set_baggage("tenant", "blue"))
+        await chat(client)
+        context.detach(token)
+
+    run(sdk, story)
+
+    assert server.requests[-1].headers["baggage"] == "tenant=blue"
+    assert outcomes(telemetry) == {"success": 1}
+
+
+@HTTPX
+def test_a_context_variable_set_in_a_hook_stays_set(
+    sdk: Sdk, key: str, telemetry: CapturedTelemetry
+) -> None:
+    """The HTTP client's hooks run in the caller's context, inside our span."""
+    import httpx  # noqa: PLC0415 - the SDK's own dependency, from 2.x on
+
+    variable: contextvars.ContextVar[str] = contextvars.ContextVar("variable", default="unset")
+    current: list[trace.Span] = []
+
+    def hook(request: httpx.Request) -> None:
+        variable.set(request.method)
+        current.append(trace.get_current_span())
+
+    async def async_hook(request: httpx.Request) -> None:
+        hook(request)
+
+    http_client = (
+        httpx.AsyncClient(event_hooks={"request": [async_hook]})
+        if sdk.is_async
+        else httpx.Client(event_hooks={"request": [hook]})
+    )
+    client = sdk.client(api_key=key, http_client=http_client)
+
+    async def story() -> str:
+        await chat(client)
+        return variable.get()
+
+    here = contextvars.copy_context()
+    assert here.run(run, sdk, story) == "POST"
+    assert [span.get_span_context() for span in current] == [named(telemetry, "chat").context]
+    assert outcomes(telemetry) == {"success": 1}

@@ -1,0 +1,181 @@
+"""The SDK's async client on aiohttp instead of httpx's own transport."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from generation import GENERATION, Sdk, leaks
+
+from together_otel.testing import behaviours
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from together_otel.testing.server import TogetherServer
+    from together_otel.testing.telemetry import CapturedTelemetry
+
+pytestmark = pytest.mark.skipif(GENERATION < 2, reason="1.x has no HTTP client to choose")
+if GENERATION > 1:
+    pytest.importorskip("httpx_aiohttp")
+
+
+@pytest.fixture
+def aio(server: TogetherServer) -> Iterator[Sdk]:
+    """The async client, whose HTTP client each test makes."""
+    made = Sdk(server, is_async=True)
+    yield made
+    made.close()
+
+
+def client(aio: Sdk, key: str, **options: Any) -> Any:
+    """Make a client on aiohttp."""
+    import together  # noqa: PLC0415 - after the instrumentation
+
+    return aio.client(api_key=key, http_client=together.DefaultAioHttpClient(), **options)
+
+
+def only_call(telemetry: CapturedTelemetry) -> dict[str, Any]:
+    """Return the attributes of the one CLIENT span, which the counters must agree with."""
+    (span,) = [one for one in telemetry.spans() if one["kind"] == "CLIENT"]
+    attributes: dict[str, Any] = span["attributes"]
+    outcome = attributes["together.request.outcome"]
+    assert telemetry.counter("together.client.requests") == 1
+    assert telemetry.counter("together.client.requests", {"together.request.outcome": outcome}) == 1
+    cause = attributes.get("together.auth.cause")
+    assert telemetry.counter("together.client.auth.failures") == (cause is not None)
+    if cause is not None:
+        failures = telemetry.counter(
+            "together.client.auth.failures", {"together.auth.cause": cause}
+        )
+        assert failures == 1
+    return attributes
+
+
+def test_call(aio: Sdk, key: str, telemetry: CapturedTelemetry) -> None:
+    """A call is told with its answer."""
+    answer = aio.chat(client(aio, key))
+
+    attributes = only_call(telemetry)
+    assert attributes["together.request.outcome"] == "success"
+    assert attributes["http.response.status_code"] == 200
+    assert attributes["gen_ai.usage.output_tokens"] == answer.usage.completion_tokens
+    assert attributes["together.request.id"]
+
+
+def test_stream(aio: Sdk, key: str, telemetry: CapturedTelemetry) -> None:
+    """A stream lasts until it has been read."""
+    stream = aio.chat(client(aio, key), stream=True)
+    assert [one for one in telemetry.spans() if one["kind"] == "CLIENT"] == []
+    assert len(aio.read(stream)) > 2
+
+    attributes = only_call(telemetry)
+    assert attributes["together.request.outcome"] == "success"
+    assert attributes["gen_ai.response.finish_reasons"] == ["stop"]
+    assert telemetry.counter("gen_ai.client.operation.time_to_first_chunk") == 1
+
+
+def test_stream_left_early(aio: Sdk, key: str, telemetry: CapturedTelemetry) -> None:
+    """A stream that is closed early was abandoned."""
+    stream = aio.chat(client(aio, key), stream=True)
+    aio.read(stream, chunks=1)
+    aio.run(stream.close)
+
+    assert only_call(telemetry)["together.request.outcome"] == "abandoned"
+
+
+def test_refused(aio: Sdk, key: str, server: TogetherServer, telemetry: CapturedTelemetry) -> None:
+    """A key that the server does not take is rejected."""
+    server.revoke(key)
+    with pytest.raises(Exception, match="Invalid API key"):
+        aio.chat(client(aio, key))
+
+    attributes = only_call(telemetry)
+    assert attributes["together.auth.cause"] == "rejected"
+    assert attributes["http.response.status_code"] == 401
+    assert leaks(telemetry.everything(), key) == []
+
+
+@pytest.mark.parametrize("odd", ["\n", "\r\n", "\x00", "\u00e9"], ids=ascii)
+def test_key_that_cannot_be_sent(
+    odd: str, aio: Sdk, key: str, server: TogetherServer, telemetry: CapturedTelemetry
+) -> None:
+    """Whatever aiohttp says of a key that fits in no header, it is the key that is malformed."""
+    unsendable = key[:20] + odd + key[20:]
+    server.always(behaviours.refuse())
+    with pytest.raises(Exception) as caught:  # noqa: PT011 - the class differs by version
+        aio.chat(client(aio, unsendable))
+
+    attributes = only_call(telemetry)
+    assert attributes["together.auth.cause"] == "malformed"
+    assert attributes["together.request.outcome"] == "auth_failure"
+    assert attributes["error.type"].rpartition(".")[2] == type(caught.value).__name__
+    assert leaks(telemetry.everything(), unsendable) == []
+    assert leaks(telemetry.everything(), key) == []
+
+
+def test_dropped_connection(
+    aio: Sdk, key: str, server: TogetherServer, telemetry: CapturedTelemetry
+) -> None:
+    """A connection closed without an answer is that, though httpx-aiohttp calls it a timeout."""
+    server.always(behaviours.drop_connection())
+    with pytest.raises(Exception) as caught:  # noqa: PT011 - the class differs by version
+        aio.chat(client(aio, key))
+
+    attributes = only_call(telemetry)
+    assert attributes["together.request.outcome"] == "connection_error"
+    assert attributes["error.type"].rpartition(".")[2] == type(caught.value).__name__
+    assert telemetry.counter("together.client.auth.failures") == 0
+    (event,) = [log for log in telemetry.logs() if log["severity"].startswith("WARN")]
+    assert event["event_name"] == "gen_ai.client.operation.exception"
+
+
+def test_stream_cut_off(
+    aio: Sdk, key: str, server: TogetherServer, telemetry: CapturedTelemetry
+) -> None:
+    """A stream whose connection breaks in the middle is a connection error."""
+    server.always(behaviours.cut_stream(2))
+    stream = aio.chat(client(aio, key), stream=True)
+    with pytest.raises(Exception) as caught:  # noqa: PT011 - the class differs by version
+        aio.read(stream)
+
+    attributes = only_call(telemetry)
+    assert attributes["together.request.outcome"] == "connection_error"
+    assert attributes["error.type"].rpartition(".")[2] == type(caught.value).__name__
+
+
+def test_server_too_slow(
+    aio: Sdk, key: str, server: TogetherServer, telemetry: CapturedTelemetry
+) -> None:
+    """A real timeout is one."""
+    server.always(behaviours.slow(60))
+    with pytest.raises(Exception, match="timed out"):
+        aio.chat(client(aio, key, timeout=0.05))
+    server.release()
+
+    assert only_call(telemetry)["together.request.outcome"] == "timeout"
+
+
+def test_cancelled(
+    aio: Sdk, key: str, server: TogetherServer, telemetry: CapturedTelemetry
+) -> None:
+    """Cancelling the task that waits for aiohttp ends the call as cancelled."""
+    server.always(behaviours.slow(60))
+    made = client(aio, key)
+
+    async def story() -> None:
+        task = asyncio.create_task(
+            made.chat.completions.create(
+                model="a/model", messages=[{"role": "user", "content": "Hello"}]
+            )
+        )
+        await asyncio.to_thread(server.wait_for, 1)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    aio.run(story)
+    server.release()
+
+    assert only_call(telemetry)["together.request.outcome"] == "cancelled"

@@ -1,0 +1,283 @@
+"""Threads, tasks and loops: each call under its own caller's span, each counted once."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from generation import GENERATION, MESSAGES, MODEL, RELEASE
+from opentelemetry import context, trace
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from together_otel.testing.server import TogetherServer
+    from together_otel.testing.telemetry import CapturedTelemetry
+
+THREADS, CALLS = 8, 10
+STREAMS = len(range(0, THREADS * CALLS, 3))
+
+
+@pytest.fixture
+def tracer(telemetry: CapturedTelemetry) -> trace.Tracer:
+    """The application's own tracer."""
+    return telemetry.tracer_provider.get_tracer("application")
+
+
+@pytest.fixture
+def options(key: str, server: TogetherServer) -> dict[str, Any]:
+    """What every client is made with."""
+    return {"api_key": key, "base_url": server.base_url_for(RELEASE), "max_retries": 0}
+
+
+@contextmanager
+def session_of_this_thread() -> Iterator[None]:
+    """Close what 1.x keeps open for a thread."""
+    yield
+    if GENERATION == 1:
+        requestor = sys.modules["together.abstract.api_requestor"]
+        session = requestor._thread_context.__dict__.pop("session", None)
+        if session is not None:
+            session.close()
+
+
+@contextmanager
+def sync_client(options: dict[str, Any]) -> Iterator[Any]:
+    """A sync client, closed afterwards."""
+    import together  # noqa: PLC0415 - after the instrumentation
+
+    client = together.Together(**options)
+    yield client
+    if GENERATION > 1:
+        client.close()
+
+
+def async_client(options: dict[str, Any], **more: Any) -> Any:
+    """An async client."""
+    import together  # noqa: PLC0415 - after the instrumentation
+
+    return together.AsyncTogether(**options, **more)
+
+
+def pairs(telemetry: CapturedTelemetry) -> list[tuple[str | None, str]]:
+    """Return for each call the name of its parent, and the name that it should be."""
+    spans = telemetry.finished_spans()
+    names = {span.context.span_id: span.name for span in spans}
+    return [
+        (
+            names.get(span.parent.span_id) if span.parent else None,
+            f"caller {(span.attributes or {}).get('gen_ai.request.max_tokens')}",
+        )
+        for span in spans
+        if span.name.startswith("chat")
+    ]
+
+
+def successes(telemetry: CapturedTelemetry) -> int:
+    """Return how many calls were counted, after checking that all measures agree on success."""
+    found = int(telemetry.counter("together.client.requests"))
+    assert telemetry.counter("gen_ai.client.operation.duration") == found
+    succeeded = telemetry.counter(
+        "together.client.requests", {"together.request.outcome": "success"}
+    )
+    assert succeeded == found
+    spans = [span for span in telemetry.spans() if span["kind"] == "CLIENT"]
+    assert [span["attributes"]["together.request.outcome"] for span in spans] == ["success"] * found
+    return found
+
+
+def complaints(caplog: pytest.LogCaptureFixture) -> list[str]:
+    """Return what anyone logged as a warning or worse."""
+    return [one.getMessage() for one in caplog.records if one.levelno >= logging.WARNING]
+
+
+@pytest.mark.parametrize("clients", ["one client", "a client each"])
+def test_threads(
+    clients: str,
+    options: dict[str, Any],
+    telemetry: CapturedTelemetry,
+    tracer: trace.Tracer,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Calls and streams of eight threads at once keep to their threads."""
+    start = threading.Barrier(THREADS)
+
+    def call(client: Any, number: int) -> None:
+        with tracer.start_as_current_span(f"caller {number}") as caller:
+            answer = client.chat.completions.create(
+                model=MODEL, messages=MESSAGES, max_tokens=number, stream=number % 3 == 0
+            )
+            assert trace.get_current_span() is caller
+            if number % 3 == 0:
+                for _ in answer:
+                    assert trace.get_current_span() is caller
+
+    def work(client: Any, thread: int) -> None:
+        before = context.get_current()
+        start.wait(timeout=30)
+        with session_of_this_thread():
+            for number in range(thread * CALLS, (thread + 1) * CALLS):
+                call(client, number)
+        assert context.get_current() == before == {}
+
+    def work_alone(thread: int) -> None:
+        with sync_client(options) as client:
+            work(client, thread)
+
+    with ThreadPoolExecutor(THREADS) as pool, sync_client(options) as shared:
+        works = [
+            pool.submit(work, shared, thread)
+            if clients == "one client"
+            else pool.submit(work_alone, thread)
+            for thread in range(THREADS)
+        ]
+        for one in works:
+            one.result(timeout=60)
+
+    assert successes(telemetry) == THREADS * CALLS
+    assert sorted(pairs(telemetry)) == sorted(
+        (f"caller {number}",) * 2 for number in range(THREADS * CALLS)
+    )
+    assert telemetry.counter("gen_ai.client.operation.time_to_first_chunk") == STREAMS
+    assert telemetry.counter("together.client.key.checks") == 1 + (
+        THREADS if clients == "a client each" else 0
+    )
+    assert complaints(caplog) == []
+
+
+@pytest.mark.parametrize("first_chunk", ["here", "there"])
+def test_stream_read_in_another_thread(
+    first_chunk: str,
+    options: dict[str, Any],
+    telemetry: CapturedTelemetry,
+    tracer: trace.Tracer,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """A stream belongs to the span under which it was made, whoever reads it."""
+
+    def reading(stream: Any) -> int:
+        with tracer.start_as_current_span("reader") as reader:
+            read = sum(trace.get_current_span() is reader for _ in stream)
+            assert trace.get_current_span() is reader
+        return read
+
+    with sync_client(options) as client, session_of_this_thread():
+        with tracer.start_as_current_span("caller 5"):
+            stream = client.chat.completions.create(
+                model=MODEL, messages=MESSAGES, max_tokens=5, stream=True
+            )
+            if first_chunk == "here":
+                next(stream)
+        with ThreadPoolExecutor(1) as pool:
+            assert pool.submit(reading, stream).result(timeout=30) > 2
+
+    assert successes(telemetry) == 1
+    assert pairs(telemetry) == [("caller 5", "caller 5")]
+    assert complaints(caplog) == []
+
+
+@pytest.mark.parametrize("first_chunk", ["here", "there"])
+async def test_stream_read_in_another_task(
+    first_chunk: str,
+    options: dict[str, Any],
+    telemetry: CapturedTelemetry,
+    tracer: trace.Tracer,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """The same for tasks, of which the one that made the stream has ended."""
+    client = async_client(options)
+
+    async def making() -> Any:
+        with tracer.start_as_current_span("caller 5"):
+            stream = await client.chat.completions.create(
+                model=MODEL, messages=MESSAGES, max_tokens=5, stream=True
+            )
+            if first_chunk == "here":
+                await anext(stream)
+            return stream
+
+    async def reading(stream: Any) -> int:
+        with tracer.start_as_current_span("reader") as reader:
+            kept = [trace.get_current_span() is reader async for _ in stream]
+            assert all(kept)
+            return len(kept)
+
+    stream = await asyncio.create_task(making())
+    assert await asyncio.create_task(reading(stream)) > 2
+    if GENERATION > 1:
+        await client.close()
+
+    assert successes(telemetry) == 1
+    assert pairs(telemetry) == [("caller 5", "caller 5")]
+    assert trace.get_current_span() is trace.INVALID_SPAN
+    assert complaints(caplog) == []
+
+
+async def test_tasks(
+    options: dict[str, Any],
+    telemetry: CapturedTelemetry,
+    tracer: trace.Tracer,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Calls and streams of many tasks of one loop keep to their tasks."""
+    client = async_client(options)
+    count = 30
+
+    async def call(number: int) -> None:
+        with tracer.start_as_current_span(f"caller {number}") as caller:
+            answer = await client.chat.completions.create(
+                model=MODEL, messages=MESSAGES, max_tokens=number, stream=number % 3 == 0
+            )
+            assert trace.get_current_span() is caller
+            if number % 3 == 0:
+                async for _ in answer:
+                    assert trace.get_current_span() is caller
+
+    await asyncio.gather(*map(call, range(count)))
+    if GENERATION > 1:
+        await client.close()
+
+    assert successes(telemetry) == count
+    assert sorted(pairs(telemetry)) == sorted((f"caller {number}",) * 2 for number in range(count))
+    assert complaints(caplog) == []
+
+
+@pytest.mark.parametrize("clients", ["one client", "a client each"])
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
+def test_two_loops(
+    clients: str,
+    stream: bool,  # noqa: FBT001 - a parametrised case
+    options: dict[str, Any],
+    telemetry: CapturedTelemetry,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """`asyncio.run` twice: a script's way, whose first loop is closed when the second calls."""
+    more: dict[str, Any] = {}
+    if clients == "one client" and GENERATION > 1:
+        import httpx  # noqa: PLC0415 - the SDK's own dependency, from 2.x on
+
+        # A connection kept alive would belong to the first loop, with us or without.
+        more["http_client"] = httpx.AsyncClient(limits=httpx.Limits(max_keepalive_connections=0))
+    shared = async_client(options, **more) if clients == "one client" else None
+
+    async def main(*, last: bool) -> None:
+        client = shared or async_client(options)
+        answer = await client.chat.completions.create(model=MODEL, messages=MESSAGES, stream=stream)
+        if stream:
+            assert len([one async for one in answer]) > 2
+        if GENERATION > 1 and (last or shared is None):
+            await client.close()
+
+    asyncio.run(main(last=False))
+    asyncio.run(main(last=True))
+    gc.collect()
+
+    assert successes(telemetry) == 2
+    assert complaints(caplog) == []

@@ -1,0 +1,114 @@
+"""Worlds that need a process of their own: greenlets, forks, providers that come late."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from generation import RELEASE
+
+from together_otel.names import CAUSES
+from together_otel.testing import behaviours
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from together_otel.testing.server import TogetherServer
+
+PROGRAMS = Path(__file__).parent / "programs"
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def start(server: TogetherServer, key: str) -> Iterator[Callable[..., subprocess.Popen[str]]]:
+    """Start one of the programs against the server."""
+    programs: list[subprocess.Popen[str]] = []
+
+    def started(program: str, *arguments: str) -> subprocess.Popen[str]:
+        running = subprocess.Popen(
+            [sys.executable, str(PROGRAMS / program), *arguments],
+            env={
+                **os.environ,
+                "PYTHONPATH": str(ROOT),
+                "TOGETHER_API_KEY": key,
+                "TOGETHER_BASE_URL": server.base_url_for(RELEASE),
+            },
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        programs.append(running)
+        return running
+
+    yield started
+    for running in programs:
+        running.kill()
+        running.communicate()
+
+
+def result(program: subprocess.Popen[str]) -> dict[str, Any]:
+    """Return what a program printed, once it has ended well and with nothing to complain of."""
+    out, err = program.communicate(timeout=60)
+    assert (program.returncode, err) == (0, "")
+    found: dict[str, Any] = json.loads(out)
+    return found
+
+
+def test_greenlets(server: TogetherServer, start: Callable[..., subprocess.Popen[str]]) -> None:
+    """Of twenty calls in flight at once, each has the span of its own greenlet as parent."""
+    pytest.importorskip("gevent")
+    server.always(behaviours.slow(60))
+    program = start("gevent_calls.py", "20")
+    server.wait_for(20, timeout=30)
+    server.release()
+    found = result(program)
+
+    assert sorted(found["calls"]) == sorted([[f"caller {n}"] * 2 for n in range(1, 21)])
+    assert found["outcomes"] == {"success": 20}
+    assert found["kept"]
+
+
+def test_providers_set_later(start: Callable[..., subprocess.Popen[str]]) -> None:
+    """Global providers get what comes after them, and the counts from before as well."""
+    found = result(start("late_providers.py"))
+
+    assert found["spans"] == [["CLIENT", "chat a/model"]] * 2
+    assert found["requests"] == 3
+    assert {point["attributes"]["together.auth.cause"] for point in found["failures"]} == set(
+        CAUSES
+    )
+    assert found["durations"] == 2
+    assert found["first_chunks"] == 1
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
+@pytest.mark.parametrize("inherited", ["keep", "drop"])
+def test_forked(
+    inherited: str, server: TogetherServer, key: str, start: Callable[..., subprocess.Popen[str]]
+) -> None:
+    """A child counts from zero, tells its own calls alone, and knows the key from before.
+
+    A stream that is open during the fork stays the parent's call, whatever the child does with
+    its copy.
+    """
+    server.revoke_after(key, 4)
+    found = result(start("forked.py", inherited))
+    child, parent = found["child"], found["parent"]
+
+    zero = dict.fromkeys(CAUSES, 0)
+    assert child["at_first"] == {"calls": [], "outcomes": {}, "failures": zero, "events": []}
+    told = child["at_last"]
+    assert [outcome for _, outcome in told["calls"]] == ["success", "success", "auth_failure"]
+    assert told["outcomes"] == {"success": 2, "auth_failure": 1}
+    assert told["failures"] == zero | {"revoked": 1}
+    assert told["events"] == ["together.client.auth_failed"]
+
+    assert [outcome for _, outcome in parent["calls"]] == ["success", "success"]
+    assert parent["outcomes"] == {"success": 2}
+    assert parent["failures"] == zero
+    assert {span for span, _ in told["calls"]}.isdisjoint(span for span, _ in parent["calls"])

@@ -1,0 +1,21 @@
+"""The fields of an object of any generation, whether a mapping or a model."""
+
+from __future__ import annotations
+
+from typing import Any
+
+_NOTHING: dict[str, Any] = {}
+
+
+def fields_of(value: Any) -> dict[str, Any]:
+    """Return a mapping's or a model's fields by name; nothing for anything else."""
+    # dict, not Mapping, and no getattr: this runs for every chunk, and pydantic is slow to say
+    # that there is no such attribute.
+    return value if isinstance(value, dict) else getattr(value, "__dict__", _NOTHING)
+
+
+def every_field_of(value: Any) -> dict[str, Any]:
+    """Return the same and those that the model does not declare: pydantic keeps them apart."""
+    fields = fields_of(value)
+    extra = getattr(value, "__pydantic_extra__", None)
+    return {**fields, **extra} if extra else fields

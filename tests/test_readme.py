@@ -6,6 +6,9 @@ import re
 import sys
 from pathlib import Path
 
+from together_otel import names
+from together_otel.sdk import payloads
+
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "tools"))
 
@@ -34,3 +37,37 @@ def test_links_lead_somewhere() -> None:
                 assert (ROOT / path).exists(), f"{page.name}: {target}"
             else:
                 assert anchor in headings, f"{page.name}: {target}"
+
+
+def test_every_attribute_of_spans_is_listed() -> None:
+    """The table has each attribute that `names` holds, siblings written without their prefix."""
+    text = readme.README.read_text(encoding="utf-8")
+    listed: set[str] = set()
+    prefix = ""
+    for name in re.findall(
+        r"`([a-z_.]+)`", text.partition("| On a span |")[2].partition("\n\n")[0]
+    ):
+        full = prefix + name if name.startswith(".") else name
+        prefix = prefix if name.startswith(".") else name.rpartition(".")[0]
+        listed.add(full)
+
+    of_spans = {
+        value
+        for constant, value in vars(names).items()
+        if constant.isupper()
+        and isinstance(value, str)
+        and re.match(r"(gen_ai|server|http|error|together)\.", value)
+    }
+    of_logs_and_metrics = {
+        names.AUTH_FAILED_FOR,
+        names.AUTH_REMEDY,
+        names.AUTH_RUNBOOK,
+        names.AUTH_SUPPRESSED,
+        names.CLIENT_INIT_SPAN,
+        names.RATELIMIT,
+        names.TELEMETRY_STAGE,
+        names.TOKEN_TYPE,
+    }
+    numbers = set(payloads._NUMBERS.values())
+    ratelimits = {names.RATELIMIT + name for name in names.RATELIMITS}
+    assert listed == (of_spans - of_logs_and_metrics) | numbers | ratelimits

@@ -18,12 +18,14 @@ from packaging.requirements import Requirement
 
 from together_otel.guard import Guard
 from together_otel.keyring import KeyRing
+from together_otel.lifecycle import secrets_in
 from together_otel.names import SCOPE
 from together_otel.patching import Patches
 from together_otel.runtime import Runtime
 from together_otel.settings import Settings
 from together_otel.telemetry.events import listen
 from together_otel.telemetry.metrics import Metrics
+from together_otel.telemetry.veil import veil
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -101,6 +103,8 @@ class TogetherInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # untyped i
         )
         self._undo_listen = listen(logger_provider)
         _PATCHES.apply(runtime)
+        veil(tracer_provider, secrets_in)
+        runtime.others.warn()
 
     def _uninstrument(self, **_kwargs: Any) -> None:
         """Turn the instrumentation off: every patched attribute is the original again."""

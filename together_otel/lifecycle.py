@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from opentelemetry import context, trace
 
 from together_otel import forks
+from together_otel.keys import text_of
 from together_otel.sdk.calls import Answer, Result
 from together_otel.sdk.messages import OPERATIONS, Messages
 from together_otel.sdk.refusals import chain
@@ -41,6 +42,12 @@ def current_call() -> Call | None:
     """Return the call that the SDK is working on in this context, if any."""
     call = context.get_value(_CALL)
     return call if isinstance(call, Call) else None
+
+
+def secrets_in(found: context.Context | None) -> list[str] | None:
+    """Return the key of the call that a context belongs to, as text; ``None`` without a call."""
+    call = context.get_value(_CALL, found)
+    return call.secrets() if isinstance(call, Call) else None
 
 
 def call_of_session(owner: Any) -> Call | None:
@@ -88,6 +95,7 @@ def begin(
     """Begin the telemetry of a call that is about to be made."""
     settle()
     with runtime.guard("begin"):
+        runtime.begins(secrets_in)
         return Call(runtime, adapter, client, args, kwargs)
     return UNTOLD
 
@@ -323,6 +331,10 @@ class Call:
         self._accept(self._answer())
         _sessions[session.owner] = self
         weakref.finalize(session.owner, dropped, self)
+
+    def secrets(self) -> list[str]:
+        """Return the client's key, as text."""
+        return [] if self._key is None else [text_of(self._key)]
 
     def _is_ours(self) -> bool:
         """Tell whether this process is to tell the call: a forked child has a mere copy of it."""

@@ -7,6 +7,8 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from opentelemetry import trace
+
 from together_otel import attributes
 from together_otel.guard import Guard
 from together_otel.keys import Refusal, diagnose
@@ -22,7 +24,9 @@ from together_otel.names import (
     STAGES,
     Stage,
 )
+from together_otel.others import Others
 from together_otel.telemetry import events
+from together_otel.telemetry.veil import veil
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -34,6 +38,7 @@ if TYPE_CHECKING:
     from together_otel.sdk.calls import Answer, AuthKind
     from together_otel.settings import Settings
     from together_otel.telemetry.metrics import Metrics
+    from together_otel.telemetry.veil import SecretsIn
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +61,24 @@ class Runtime:
         self.tracer = tracer
         self.metrics = metrics
         self.keys = keys
+        self.others = Others()
         self._repeats = events.Repeats(settings.log_interval)
         self._guards: dict[Stage, Guard] = {
             stage: Guard(stage, metrics.swallowed) for stage in STAGES
         }
+        self._begun = False
         metrics.keys_in_use = self._keys_in_use
+
+    def begins(self, secrets_in: SecretsIn) -> None:
+        """Look round before a call is begun: others may have come since, or a tracer provider.
+
+        Args:
+            secrets_in: as `telemetry.veil.veil` takes it.
+        """
+        if not self._begun:
+            self._begun = True
+            self.others.warn()
+        veil(trace.get_tracer_provider(), secrets_in)
 
     def guard(self, stage: Stage) -> Guard:
         """Return the border to use round our own code of one stage."""

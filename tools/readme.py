@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from together_otel import names
+from together_otel.sdk import error_types
 from together_otel.settings import SETTINGS
 
 if TYPE_CHECKING:
@@ -79,7 +80,18 @@ def settings() -> str:
     )
 
 
-PARTS = {"diagnoses": diagnoses, "emitted": emitted, "settings": settings}
+def errors() -> str:
+    """Return the table of what `error.type` may be."""
+    return table(
+        ("From", "`error.type`"),
+        (
+            (family, ", ".join(f"`{name}`" for name in found))
+            for family, found in error_types.FAMILIES.items()
+        ),
+    )
+
+
+PARTS = {"diagnoses": diagnoses, "emitted": emitted, "errors": errors, "settings": settings}
 
 
 def rendered(text: str) -> str:

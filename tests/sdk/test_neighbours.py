@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import contextvars
 import inspect
+import traceback
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from generation import GENERATION, MESSAGES, MODEL, Sdk
+from generation import GENERATION, MESSAGES, MODEL, Sdk, leaks
 from opentelemetry import baggage, context, trace
 from opentelemetry.instrumentation.httpx import HTTPXClientInstrumentor
 from opentelemetry.trace import format_span_id, format_trace_id
@@ -159,6 +160,21 @@ def test_each_attempt_is_a_span_of_httpx_in_ours(
     assert [is_child(one, ours) for one in attempts] == [True] * 3
     assert outcomes(telemetry) == {"success": 1}
     assert telemetry.counter("together.client.retries") == 2
+
+
+@HTTPX
+@pytest.mark.usefixtures("httpx_spans")
+def test_httpx_tells_no_key(sdk: Sdk, key: str, telemetry: CapturedTelemetry) -> None:
+    """The exception that shows a key is raised with it, and recorded on httpx's span without."""
+    with pytest.raises(Exception) as caught:  # noqa: PT011 - the class differs by version
+        sdk.chat(sdk.client(api_key=key[:30] + "\n" + key[30:]))
+
+    theirs = named(telemetry, "POST")
+    (event,) = theirs.events
+    assert leaks("".join(traceback.format_exception(caught.value)), key)
+    assert "[key]" in str(event.attributes)
+    assert not theirs.status.is_ok
+    assert leaks(telemetry.everything(), key) == []
 
 
 @pytest.mark.parametrize("finished", [True, False])

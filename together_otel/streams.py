@@ -54,15 +54,13 @@ class _Watched:
     def __init__(self, iterator: Any, call: Call) -> None:
         self._iterator = iterator
         self._call = call
+        self._got = call.chunk
         self._left = weakref.finalize(self, dropped, call)
 
     def closed(self) -> None:
         """End the call of a stream that is being closed by its caller."""
         self._left.detach()
         self._call.abandoned()
-
-    def _got(self, chunk: Any) -> None:
-        self._call.chunk(chunk)
 
     def _exhausted(self) -> None:
         self._call.exhausted()
@@ -138,7 +136,11 @@ def is_running(iterator: Any) -> bool:
 class _Pieces(_Watched):
     """What reads a body, sync or async; the SDK's parser may be on top of it."""
 
-    def _got(self, chunk: bytes) -> None:
+    def __init__(self, iterator: Any, call: Call) -> None:
+        super().__init__(iterator, call)
+        self._got = self._piece
+
+    def _piece(self, chunk: bytes) -> None:
         self._call.piece()
         if _DONE in chunk:
             self._exhausted()

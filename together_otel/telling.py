@@ -106,7 +106,7 @@ def tell(
         if said and runtime.settings.content_on_spans:
             found |= content.as_json(said)
         span.set_attributes(found)
-    told = None if ending.exc is None else redact_exception(ending.exc, secrets)
+    told = _told(ending.exc, secrets, with_stacktrace=recording)
     if ending.failed:
         _fail(span, ending, told)
     in_events = result.messages is not None and runtime.settings.content_in_events
@@ -123,6 +123,14 @@ def tell(
             details |= {names.PROVIDER_NAME: names.PROVIDER, **request.attributes}
             details |= attributes.of_result(result, answer, ending.first_chunk)
             events.emit(names.OPERATION_DETAILS, logging.INFO, details, said)
+
+
+def _told(
+    exc: BaseException | None, secrets: list[str], *, with_stacktrace: bool
+) -> RedactedException | None:
+    if exc is None:
+        return None
+    return redact_exception(exc, secrets, with_stacktrace=with_stacktrace)
 
 
 def _said(result: Result, secrets: list[str]) -> dict[str, list[Any]]:

@@ -196,31 +196,36 @@ def _writings(secret: str) -> Iterator[str]:
 
 @dataclass(frozen=True, slots=True)
 class RedactedException:
-    """What may be told of an exception: its public name, its text, its traceback."""
+    """What may be told of an exception: its public name, its text, and its traceback if asked for."""
 
     type: str
     message: str
     stacktrace: str
 
 
-def redact_exception(exc: BaseException, secrets: Collection[str] = ()) -> RedactedException:
+def redact_exception(
+    exc: BaseException, secrets: Collection[str] = (), *, with_stacktrace: bool = True
+) -> RedactedException:
     """Return what may be told of an exception and of its causes.
 
     Args:
         exc: the exception; it is not changed.
         secrets: keys known to be involved.
+        with_stacktrace: whether its traceback, and those of its causes, are worth the formatting.
     """
     try:
         message = str(exc)
     except Exception:  # noqa: BLE001 - an exception's own __str__ may do anything
         message = "(its text cannot be read)"
+    stacktrace = redact(_formatted(exc), secrets) if with_stacktrace else ""
+    return RedactedException(public_name(type(exc)), redact(message, secrets), stacktrace)
+
+
+def _formatted(exc: BaseException) -> str:
     try:
-        stacktrace = "".join(traceback.format_exception(type(exc), exc, exc.__traceback__))
+        return "".join(traceback.format_exception(type(exc), exc, exc.__traceback__))
     except Exception:  # noqa: BLE001 - it asks the exception, its causes and its notes
-        stacktrace = "(its traceback cannot be read)"
-    return RedactedException(
-        public_name(type(exc)), redact(message, secrets), redact(stacktrace, secrets)
-    )
+        return "(its traceback cannot be read)"
 
 
 def public_name(cls: type) -> str:

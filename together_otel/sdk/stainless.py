@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from together_otel.names import KEY_VARIABLE
 from together_otel.sdk.addresses import port_of
 from together_otel.sdk.calls import Answer, GivenKey, OpenBody
+from together_otel.sdk.fields import fields_of
 from together_otel.sdk.operations import operation_of
 from together_otel.sdk.payloads import add_result, described, ratelimits
 from together_otel.sdk.refusals import failure_of, integer
@@ -103,7 +104,8 @@ class Stainless(WholeAnswers):
 
     def result(self, value: Any, result: Result) -> None:
         """See `Adapter.result`; a raw response's body has been read, and is JSON or not."""
-        response = getattr(value, "http_response", None)
+        # Not getattr: this runs for every chunk, and pydantic is slow to say that there is none.
+        response = fields_of(value).get("http_response")
         if response is None:
             add_result(value, result)
         elif _is_json(response):

@@ -17,13 +17,17 @@ def test_everything_set() -> None:
     assert Settings.from_environment(
         {
             "TOGETHER_OTEL_METRICS": " None ",
+            "TOGETHER_OTEL_PROMETHEUS_PORT": "9464",
+            "TOGETHER_OTEL_PROMETHEUS_HOST": "0.0.0.0",  # noqa: S104 - what containers take
             "TOGETHER_OTEL_FINGERPRINT": "OFF",
             "TOGETHER_OTEL_LOG_INTERVAL": "0",
             "TOGETHER_OTEL_RUNBOOK_URL": "https://wiki.example/together",
             "OTEL_SEMCONV_STABILITY_OPT_IN": "http/dup, gen_ai_latest_experimental",
         }
     ) == Settings(
-        metrics=False,
+        metrics="none",
+        prometheus_port=9464,
+        prometheus_host="0.0.0.0",  # noqa: S104 - what containers take
         fingerprint=False,
         log_interval=0.0,
         runbook_url="https://wiki.example/together",
@@ -34,7 +38,9 @@ def test_everything_set() -> None:
 @pytest.mark.parametrize(
     ("variable", "value", "allowed"),
     [
-        ("TOGETHER_OTEL_METRICS", "statsd", "one of auto, otel, none"),
+        ("TOGETHER_OTEL_METRICS", "statsd", "one of auto, otel, prometheus, none"),
+        ("TOGETHER_OTEL_PROMETHEUS_PORT", "99999", "a port, 0 to 65535"),
+        ("TOGETHER_OTEL_PROMETHEUS_PORT", "http", "a port, 0 to 65535"),
         ("TOGETHER_OTEL_FINGERPRINT", "maybe", "one of on, off"),
         ("TOGETHER_OTEL_LOG_INTERVAL", "soon", "a number of seconds"),
         ("TOGETHER_OTEL_LOG_INTERVAL", "-1", "a number of seconds"),
@@ -51,6 +57,21 @@ def test_a_value_not_understood(
     assert variable in record.getMessage()
     assert allowed in record.getMessage()
     assert value not in record.getMessage().replace(variable, "").split()
+
+
+@pytest.mark.parametrize(
+    ("environ", "backend"),
+    [
+        ({}, "otel"),
+        ({"PROMETHEUS_MULTIPROC_DIR": "/somewhere"}, "prometheus"),
+        ({"TOGETHER_OTEL_PROMETHEUS_PORT": "0"}, "prometheus"),
+        ({"TOGETHER_OTEL_METRICS": "otel", "PROMETHEUS_MULTIPROC_DIR": "/somewhere"}, "otel"),
+        ({"TOGETHER_OTEL_METRICS": "prometheus"}, "prometheus"),
+    ],
+)
+def test_who_emits_metrics(environ: dict[str, str], backend: str) -> None:
+    """Unless it is said, prometheus_client does where its settings are."""
+    assert Settings.from_environment(environ).metrics == backend
 
 
 def test_every_variable_read_is_documented() -> None:

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
     from together_otel.keys import KeyReport
     from together_otel.sdk.calls import Answer, Request, Result
+    from together_otel.telemetry.metrics import Labels
 
     Attributes = dict[str, Any]
 
@@ -74,19 +75,30 @@ def of_result(result: Result, answer: Answer, first_chunk: float | None) -> Attr
 
 
 def labels(
-    request: Request, answer: Answer, result: Result, model: Callable[[str], str]
-) -> dict[str, str | int]:
-    """Return the labels of a call's histograms; ``model`` caps the names of models."""
+    request: Request,
+    answer: Answer,
+    result: Result,
+    error_type: str | None,
+    model: Callable[[str], str],
+) -> Labels:
+    """Return the labels of a call's histograms, in the order of `names.CALL_LABELS`.
+
+    Args:
+        request: what was asked.
+        answer: what the HTTP side said.
+        result: what the body said.
+        error_type: of a call that failed.
+        model: caps the names of models.
+    """
     host, port = server(request, answer)
-    return known(
-        (
-            (names.OPERATION, request.operation),
-            (names.PROVIDER_NAME, names.PROVIDER),
-            (names.REQUEST_MODEL, request.model and model(request.model)),
-            (names.RESPONSE_MODEL, result.model and model(result.model)),
-            (names.SERVER_ADDRESS, host),
-            (names.SERVER_PORT, port),
-        )
+    return (
+        request.operation,
+        names.PROVIDER,
+        request.model and model(request.model),
+        result.model and model(result.model),
+        host,
+        port,
+        error_type,
     )
 
 

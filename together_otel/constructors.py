@@ -68,6 +68,7 @@ def _tell(
     runtime.metrics.key_checked(report.presence, report.format, report.source)
     if not news and exc is None:
         return True
+    runtime.metrics.keys_changed(at_once=True)
     failure = runtime.missing(report) if exc is not None else None
     span = spans.start_client_init(
         runtime.tracer, started, failure.attributes() if failure else attributes.of_key(report)

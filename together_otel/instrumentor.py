@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import logging
 import os
-import weakref
 from importlib.metadata import PackageNotFoundError, requires, version
 from typing import TYPE_CHECKING, Any
 
-from opentelemetry import metrics, trace
+from opentelemetry import trace
 from opentelemetry.instrumentation.dependencies import get_dependency_conflicts
 from opentelemetry.instrumentation.instrumentor import (  # type: ignore[attr-defined]  # not in its __all__ under strict
     BaseInstrumentor,
 )
-from opentelemetry.metrics import NoOpMeter
 from packaging.requirements import Requirement
 
+from together_otel.emission import Emission
 from together_otel.guard import Guard
 from together_otel.keyring import KeyRing
 from together_otel.lifecycle import secrets_in
@@ -24,14 +23,16 @@ from together_otel.patching import Patches
 from together_otel.runtime import Runtime
 from together_otel.settings import Settings
 from together_otel.telemetry.events import listen
-from together_otel.telemetry.metrics import Metrics
 from together_otel.telemetry.veil import veil
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
+    from opentelemetry._logs import LoggerProvider
     from opentelemetry.instrumentation.dependencies import DependencyConflict
     from opentelemetry.metrics import MeterProvider
+    from opentelemetry.trace import TracerProvider
+    from prometheus_client import CollectorRegistry
 
 _log = logging.getLogger(f"{SCOPE}.instrumentor")
 
@@ -39,10 +40,6 @@ DISTRIBUTION = "together-otel"
 SCHEMA_URL = "https://opentelemetry.io/schemas/1.37.0"
 
 _PATCHES = Patches()
-_METRICS: weakref.WeakKeyDictionary[MeterProvider, dict[bool, Metrics]] = (
-    weakref.WeakKeyDictionary()
-)
-"""Instruments of a provider outlive ``uninstrument()``: OpenTelemetry cannot remove them."""
 
 
 class TogetherInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # untyped in its own package
@@ -53,6 +50,7 @@ class TogetherInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # untyped i
     """
 
     _undo_listen: Callable[[], None] | None = None
+    _emission: Emission | None = None
 
     def instrumentation_dependencies(self) -> Collection[str]:
         """Return the requirements on the SDKs that are installed; on all of them if none is.
@@ -73,6 +71,8 @@ class TogetherInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # untyped i
                 absent or ``None`` is OpenTelemetry's global one. Log events go through
                 Python's ``logging``, whose handlers choose the logger provider;
                 ``logger_provider`` is accepted and handed to a handler of our logger's own.
+                ``registry`` is prometheus_client's, where that emits the metrics; its default
+                one when absent.
         """
         if os.environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true":
             return
@@ -81,24 +81,23 @@ class TogetherInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # untyped i
                 kwargs.get("tracer_provider"),
                 kwargs.get("meter_provider"),
                 kwargs.get("logger_provider"),
+                kwargs.get("registry"),
             )
 
-    def _turn_on(self, tracer_provider: Any, meter_provider: Any, logger_provider: Any) -> None:
+    def _turn_on(
+        self,
+        tracer_provider: TracerProvider | None,
+        meter_provider: MeterProvider | None,
+        logger_provider: LoggerProvider | None,
+        registry: CollectorRegistry | None,
+    ) -> None:
         settings = Settings.from_environment()
-        release = _release()
-        provider = meter_provider or metrics.get_meter_provider()
-        if not settings.metrics:
-            instruments = Metrics(NoOpMeter(SCOPE))
-        else:
-            made = _METRICS.setdefault(provider, {})
-            if settings.latest_names not in made:
-                meter = provider.get_meter(SCOPE, release, SCHEMA_URL)
-                made[settings.latest_names] = Metrics(meter, latest_names=settings.latest_names)
-            instruments = made[settings.latest_names]
+        scope = (SCOPE, _release(), SCHEMA_URL)
+        self._emission = Emission(settings, meter_provider, registry, scope)
         runtime = Runtime(
             settings,
-            trace.get_tracer(SCOPE, release, tracer_provider, SCHEMA_URL),
-            instruments,
+            trace.get_tracer(SCOPE, scope[1], tracer_provider, SCHEMA_URL),
+            self._emission.metrics,
             KeyRing(fingerprint=settings.fingerprint),
         )
         self._undo_listen = listen(logger_provider)
@@ -109,6 +108,9 @@ class TogetherInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # untyped i
     def _uninstrument(self, **_kwargs: Any) -> None:
         """Turn the instrumentation off: every patched attribute is the original again."""
         _PATCHES.remove()
+        if self._emission is not None:
+            self._emission.stop()
+            self._emission = None
         if self._undo_listen is not None:
             self._undo_listen()
             self._undo_listen = None

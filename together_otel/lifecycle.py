@@ -401,7 +401,7 @@ class Call:
             with runtime.guard("finish"):
                 tell(runtime, self._span, self._key, self._request, self._result, ending)
             with runtime.guard("finish"):
-                measure(runtime, self._request, self._result, ending)
+                measure(runtime, self._context, self._request, self._result, ending)
             if outcome in NO_FAILURE and not self._accepted:
                 self._accept(ending.answer)
         finally:

@@ -189,7 +189,7 @@ TOKEN_BUCKETS: Final[tuple[float, ...]] = tuple(float(4**i) for i in range(14))
 Kind = Literal["counter", "gauge", "histogram"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # each is itself: to compare them by value would cost a call
 class Metric:
     """One metric as both backends emit it.
 
@@ -208,6 +208,15 @@ class Metric:
     buckets: tuple[float, ...] = ()
     latest: str = ""
 
+    def prometheus_name(self, *, latest: bool = False, kind: str = "") -> str:
+        """Return its name in Prometheus; with ``latest``, in the conventions' development branch.
+
+        ``kind`` is the token type that a name of that branch may hold.
+        """
+        if not (latest and self.latest):
+            return self.prometheus
+        return label_of(self.latest.format(kind)) + ("_seconds" if self.unit == "s" else "")
+
     @property
     def labels(self) -> tuple[str, ...]:
         """The attributes' names as Prometheus labels."""
@@ -219,7 +228,7 @@ def label_of(attribute: str) -> str:
     return attribute.replace(".", "_")
 
 
-_CALL: Final = (
+CALL_LABELS: Final = (
     OPERATION,
     PROVIDER_NAME,
     REQUEST_MODEL,
@@ -298,7 +307,7 @@ DURATION: Final = Metric(
     "histogram",
     "s",
     "Duration of a GenAI operation as the caller sees it, retries included.",
-    _CALL,
+    CALL_LABELS,
     "gen_ai_client_operation_duration_seconds",
     TIME_BUCKETS,
     "gen_ai.client.inference.duration",
@@ -308,7 +317,7 @@ TOKEN_USAGE: Final = Metric(
     "histogram",
     "{token}",
     "Tokens used by one operation, as the server reports them.",
-    (*_CALL, TOKEN_TYPE),
+    (*CALL_LABELS, TOKEN_TYPE),
     "gen_ai_client_token_usage",
     TOKEN_BUCKETS,
     "gen_ai.client.inference.operation.{}_tokens",
@@ -318,7 +327,7 @@ TIME_TO_FIRST_CHUNK: Final = Metric(
     "histogram",
     "s",
     "Time from the request to the first chunk of a stream.",
-    _CALL,
+    CALL_LABELS,
     "gen_ai_client_operation_time_to_first_chunk_seconds",
     TIME_BUCKETS,
     "gen_ai.client.inference.time_to_first_chunk",
@@ -328,7 +337,7 @@ TIME_PER_OUTPUT_CHUNK: Final = Metric(
     "histogram",
     "s",
     "Mean time between the chunks of a stream after the first; one record a stream.",
-    _CALL,
+    CALL_LABELS,
     "gen_ai_client_operation_time_per_output_chunk_seconds",
     TIME_BUCKETS,
     "gen_ai.client.inference.time_per_output_chunk",

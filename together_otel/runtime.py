@@ -102,6 +102,7 @@ class Runtime:
     def accepted(self, report: KeyReport) -> None:
         """Note that a request with this key was accepted."""
         lasted = self.keys.history.accepted(report.identity, time.time())
+        self.metrics.keys_changed(at_once=False)
         if lasted is not None:
             events.emit(
                 AUTH_RECOVERED,
@@ -112,6 +113,7 @@ class Runtime:
     def missing(self, report: KeyReport) -> AuthFailure:
         """Diagnose a constructor that refused for want of a key."""
         self.keys.history.refused(report.identity, time.time())
+        self.metrics.keys_changed(at_once=True)
         return AuthFailure(report, diagnose(report, Refusal("constructor")))
 
     def refused(
@@ -156,6 +158,7 @@ class Runtime:
             accepted_before=history.last_accepted(report.identity) if what != "nothing" else None,
         )
         history.refused(report.identity if what != "nothing" else b"", now)
+        self.metrics.keys_changed(at_once=True)
         return AuthFailure(report, diagnose(report, refusal))
 
     def auth_failed(self, failure: AuthFailure, details: Mapping[str, Any]) -> None:

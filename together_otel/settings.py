@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, cast
 
 from together_otel.names import SCOPE
 
@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 _log = logging.getLogger(f"{SCOPE}.settings")
 
 METRICS = "TOGETHER_OTEL_METRICS"
+PROMETHEUS_PORT = "TOGETHER_OTEL_PROMETHEUS_PORT"
+PROMETHEUS_HOST = "TOGETHER_OTEL_PROMETHEUS_HOST"
+MULTIPROC_DIR = "PROMETHEUS_MULTIPROC_DIR"
 FINGERPRINT = "TOGETHER_OTEL_FINGERPRINT"
 LOG_INTERVAL = "TOGETHER_OTEL_LOG_INTERVAL"
 RUNBOOK_URL = "TOGETHER_OTEL_RUNBOOK_URL"
@@ -27,12 +30,19 @@ DEFAULT_RUNBOOK_URL = (
 )
 
 
+Backend = Literal["otel", "prometheus", "none"]
+
+_LAST_PORT = 65_535
+
+
 @dataclass(frozen=True)
 class Settings:
     """How the instrumentation behaves.
 
     Attributes:
-        metrics: whether metrics are emitted through the OpenTelemetry API.
+        metrics: who emits metrics: OpenTelemetry's API, prometheus_client, or nobody.
+        prometheus_port: where /metrics is served, ``None`` for nowhere; 0 takes a free port.
+        prometheus_host: the address to serve it on.
         fingerprint: whether fingerprints of keys are emitted.
         log_interval: seconds between two log events of the same failure; 0 logs every one.
         runbook_url: base of the links to the runbook, without an anchor.
@@ -41,7 +51,9 @@ class Settings:
         content_in_events: whether events are made that carry it.
     """
 
-    metrics: bool = True
+    metrics: Backend = "otel"
+    prometheus_port: int | None = None
+    prometheus_host: str = "127.0.0.1"
     fingerprint: bool = True
     log_interval: float = 60.0
     runbook_url: str = DEFAULT_RUNBOOK_URL
@@ -56,8 +68,11 @@ class Settings:
         capture = _choice(
             environ, CAPTURE, ("NO_CONTENT", "SPAN_ONLY", "EVENT_ONLY", "SPAN_AND_EVENT")
         )
+        port = _port(environ)
         return cls(
-            metrics=_choice(environ, METRICS, ("auto", "otel", "none")) != "none",
+            metrics=_backend(environ, port),
+            prometheus_port=port,
+            prometheus_host=environ.get(PROMETHEUS_HOST, "").strip() or "127.0.0.1",
             fingerprint=_choice(environ, FINGERPRINT, ("on", "off")) == "on",
             log_interval=_seconds(environ, LOG_INTERVAL, 60.0),
             runbook_url=environ.get(RUNBOOK_URL, "").strip() or DEFAULT_RUNBOOK_URL,
@@ -83,7 +98,19 @@ class Setting:
 
 
 SETTINGS = (
-    Setting(METRICS, "`auto`, `otel`, `none`", "Whether metrics go to OpenTelemetry's meter."),
+    Setting(
+        METRICS,
+        "`auto`, `otel`, `prometheus`, `none`",
+        "Who emits metrics: OpenTelemetry's meter, or prometheus_client in its default registry. "
+        f"`auto` is `prometheus` where `{MULTIPROC_DIR}` or `{PROMETHEUS_PORT}` is set.",
+    ),
+    Setting(
+        PROMETHEUS_PORT,
+        "unset",
+        "Serve /metrics of prometheus_client's registry on this port, of all processes together "
+        f"where they share a `{MULTIPROC_DIR}`.",
+    ),
+    Setting(PROMETHEUS_HOST, "`127.0.0.1`", "The address of that port; `0.0.0.0` in a container."),
     Setting(FINGERPRINT, "`on`, `off`", "Whether a key's 8-digit fingerprint is emitted."),
     Setting(
         LOG_INTERVAL,
@@ -113,6 +140,24 @@ def _choice(environ: Mapping[str, str], variable: str, allowed: tuple[str, ...])
     if value:
         _warn(variable, value, "one of " + ", ".join(allowed), allowed[0])
     return allowed[0]
+
+
+def _backend(environ: Mapping[str, str], port: int | None) -> Backend:
+    chosen = _choice(environ, METRICS, ("auto", "otel", "prometheus", "none"))
+    if chosen == "auto":
+        shared = environ.get(MULTIPROC_DIR) or environ.get(MULTIPROC_DIR.lower())
+        return "prometheus" if shared or port is not None else "otel"
+    return cast("Backend", chosen)
+
+
+def _port(environ: Mapping[str, str]) -> int | None:
+    text = environ.get(PROMETHEUS_PORT, "").strip()
+    if not text:
+        return None
+    if text.isdecimal() and int(text) <= _LAST_PORT:
+        return int(text)
+    _warn(PROMETHEUS_PORT, text, f"a port, 0 to {_LAST_PORT}", "none")
+    return None
 
 
 def _seconds(environ: Mapping[str, str], variable: str, default: float) -> float:

@@ -14,6 +14,8 @@ from together_otel.sdk.error_types import error_type
 from together_otel.telemetry import content, events, spans
 
 if TYPE_CHECKING:
+    from opentelemetry.context import Context
+
     from together_otel.keys import RedactedException
     from together_otel.names import Outcome
     from together_otel.runtime import AuthFailure, Runtime
@@ -49,21 +51,22 @@ class Ending:
         return self.outcome if self.exc is None else error_type(self.exc)
 
 
-def measure(runtime: Runtime, request: Request, result: Result, ending: Ending) -> None:
-    """Record a call's metrics."""
+def measure(
+    runtime: Runtime, found: Context, request: Request, result: Result, ending: Ending
+) -> None:
+    """Record a call's metrics; ``found`` is the context of its span."""
     metrics = runtime.metrics
     metrics.finished(request.operation, ending.outcome)
-    labels = attributes.labels(request, ending.answer, result, metrics.model)
-    if ending.failed:
-        labels[names.ERROR_TYPE] = ending.error_type
-    metrics.record(names.DURATION, ending.elapsed, labels)
+    kind = ending.error_type if ending.failed else None
+    labels = attributes.labels(request, ending.answer, result, kind, metrics.model)
+    metrics.record(names.DURATION, ending.elapsed, labels, found)
     if result.usage is not None:
-        metrics.tokens("input", result.usage.input_tokens, labels)
-        metrics.tokens("output", result.usage.output_tokens, labels)
+        metrics.tokens("input", result.usage.input_tokens, labels, found)
+        metrics.tokens("output", result.usage.output_tokens, labels, found)
     if ending.first_chunk is not None:
-        metrics.record(names.TIME_TO_FIRST_CHUNK, ending.first_chunk, labels)
+        metrics.record(names.TIME_TO_FIRST_CHUNK, ending.first_chunk, labels, found)
     if ending.per_chunk is not None:
-        metrics.record(names.TIME_PER_OUTPUT_CHUNK, ending.per_chunk, labels)
+        metrics.record(names.TIME_PER_OUTPUT_CHUNK, ending.per_chunk, labels, found)
 
 
 def tell(

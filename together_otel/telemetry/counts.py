@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import threading
+from typing import TYPE_CHECKING
 
 from together_otel.forks import in_forked_child
 from together_otel.names import AUTH_FAILURES, CAUSES, Metric
 
-Labels = tuple[str, ...]
+if TYPE_CHECKING:
+    from together_otel.telemetry.metrics import Labels
 
 
 class Counts:

@@ -1,0 +1,214 @@
+"""Two backends, one contract: the same workload gives the same scrape, line by line."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from generation import GENERATION, Sdk
+from opentelemetry.exporter.prometheus import PrometheusMetricReader
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.trace import TracerProvider
+from prometheus_client import REGISTRY, CollectorRegistry, generate_latest
+from prometheus_client.openmetrics.exposition import generate_latest as openmetrics
+from prometheus_client.openmetrics.parser import text_string_to_metric_families
+
+from together_otel import TogetherInstrumentor, lifecycle, names, runtime
+from together_otel.testing import behaviours
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from together_otel.testing.server import TogetherServer
+
+# 1.x does not try again after a server's error.
+MAY_BE_EMPTY = (names.TELEMETRY_ERRORS, *((names.RETRIES,) if GENERATION == 1 else ()))
+
+OURS = ("together_", "gen_ai_")
+
+
+class Clock:
+    """Time that passes by being looked at, the same in each run."""
+
+    def __init__(self) -> None:
+        self._now = 1_790_000_000.0
+
+    def perf_counter(self) -> float:
+        self._now += 0.125
+        return self._now
+
+    time = monotonic = perf_counter
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Make times part of what can be compared."""
+    for module in (lifecycle, runtime):
+        monkeypatch.setattr(module, "time", Clock())
+    yield
+    if TogetherInstrumentor().is_instrumented_by_opentelemetry:
+        TogetherInstrumentor().uninstrument()
+
+
+def work(sdk: Sdk, server: TogetherServer, key: str) -> None:
+    """Succeed, stream, leave, retry, fail in several ways, and be refused."""
+    with contextlib.suppress(Exception):
+        sdk.client_class()
+    client = sdk.client(api_key=key, max_retries=2)
+    sdk.chat(client)
+    sdk.read(sdk.chat(client, stream=True, model="another/model"))
+    sdk.run(client.files.list)
+    server.script(behaviours.server_error())
+    with contextlib.suppress(Exception):
+        sdk.chat(client)
+    server.always(behaviours.forbidden_context())
+    with contextlib.suppress(Exception):
+        sdk.chat(client)
+    server.always(None)
+    server.revoke(key)
+    for _ in range(2):
+        with contextlib.suppress(Exception):
+            sdk.chat(client)
+    server.accept(key)
+    sdk.chat(client)
+
+
+def lines(scrape: bytes) -> set[str]:
+    """Return a scrape's lines that are ours, labels in order, without the exporter's own."""
+    found = set()
+    for line in scrape.decode().splitlines():
+        words = line.split(" ", 3)
+        if line.startswith("# "):
+            if words[2].startswith(OURS):
+                found.add(line)
+        elif line.startswith(OURS):
+            name, labels, value = re.fullmatch(r"(\w+)(?:{(.*)})? (\S+)", line).groups()
+            pairs = sorted(
+                pair
+                for pair in re.findall(r'\w+="(?:[^"\\]|\\.)*"', labels or "")
+                # A label without a value is none, to Prometheus.
+                if not pair.startswith("otel_scope_") and not pair.endswith('=""')
+            )
+            found.add(f"{name}{{{','.join(pairs)}}} {value}")
+    return found
+
+
+def scraped(sdk: Sdk, server: TogetherServer, key: str, **settings: Any) -> set[str]:
+    """Return what a workload leaves in a scrape."""
+    registry = settings.get("registry", REGISTRY)
+    TogetherInstrumentor().instrument(**settings)
+    work(sdk, server, key)
+    found = lines(generate_latest(registry))
+    TogetherInstrumentor().uninstrument()
+    return found
+
+
+@pytest.mark.usefixtures("clock")
+@pytest.mark.parametrize("latest", [False, True], ids=["default names", "latest names"])
+def test_scrapes_are_the_same(
+    latest: bool,  # noqa: FBT001 - a parametrised case
+    sdk: Sdk,
+    server: TogetherServer,
+    key: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Names, types, help, labels, buckets, zeros and values, less OpenTelemetry's scope labels."""
+    if latest:
+        monkeypatch.setenv("OTEL_SEMCONV_STABILITY_OPT_IN", "gen_ai_latest_experimental")
+    reader = PrometheusMetricReader()
+    provider = MeterProvider([reader])
+    try:
+        theirs = scraped(sdk, server, key, meter_provider=provider)
+    finally:
+        provider.shutdown()
+    for module in (lifecycle, runtime):
+        monkeypatch.setattr(module, "time", Clock())
+    monkeypatch.setenv("TOGETHER_OTEL_METRICS", "prometheus")
+    ours = scraped(sdk, server, key, registry=CollectorRegistry())
+
+    assert ours == theirs
+    assert len(ours) > 100
+    named = {line.partition("{")[0] for line in ours if not line.startswith("#")}
+    for metric in names.METRICS:
+        kinds = ("input", "output") if metric is names.TOKEN_USAGE else ("",)
+        for kind in kinds:
+            name = metric.prometheus_name(latest=latest, kind=kind)
+            assert any(one.startswith(name) for one in named) or metric in MAY_BE_EMPTY
+
+
+@pytest.fixture
+def registry(monkeypatch: pytest.MonkeyPatch) -> Iterator[CollectorRegistry]:
+    """A registry that the instrumentation is on for."""
+    monkeypatch.setenv("TOGETHER_OTEL_METRICS", "prometheus")
+    made = CollectorRegistry()
+    tracer_provider = TracerProvider()
+    TogetherInstrumentor().instrument(registry=made, tracer_provider=tracer_provider)
+    yield made
+    TogetherInstrumentor().uninstrument()
+    tracer_provider.shutdown()
+
+
+def test_exemplars(sdk: Sdk, server: TogetherServer, key: str, registry: CollectorRegistry) -> None:
+    """In OpenMetrics, durations, tokens and failures lead to the trace that they are from."""
+    client = sdk.client(api_key=key)
+    sdk.chat(client)
+    server.revoke(key)
+    with contextlib.suppress(Exception):
+        sdk.chat(client)
+
+    families = text_string_to_metric_families(openmetrics(registry).decode())
+    traces: dict[str, set[str]] = {}
+    for sample in (sample for family in families for sample in family.samples):
+        if sample.exemplar is not None:
+            assert set(sample.exemplar.labels) == {"trace_id", "span_id"}
+            traces.setdefault(sample.name, set()).add(sample.exemplar.labels["trace_id"])
+    (refused,) = traces["together_client_auth_failures_total"]
+    assert len(traces["gen_ai_client_operation_duration_seconds_bucket"]) == 2
+    assert refused in traces["gen_ai_client_operation_duration_seconds_bucket"]
+    assert len(traces["gen_ai_client_token_usage_bucket"]) == 1
+
+
+def test_the_applications_own_metrics_are_left_alone(
+    sdk: Sdk, key: str, registry: CollectorRegistry
+) -> None:
+    """Ours go into the registry and out of it; what else is there stays as it is."""
+    from prometheus_client import Counter  # noqa: PLC0415 - as an application would
+
+    Counter("orders", "Orders.", registry=registry).inc()
+    sdk.chat(sdk.client(api_key=key))
+    assert b"orders_created" in generate_latest(registry)
+    assert b"together_client_requests_created" not in generate_latest(registry)
+
+    TogetherInstrumentor().uninstrument()
+    assert lines(generate_latest(registry)) == set()
+    assert b"orders_total 1.0" in generate_latest(registry)
+
+    TogetherInstrumentor().instrument(registry=registry)
+    sdk.chat(sdk.client(api_key=key))
+    assert (
+        'together_client_requests_total{gen_ai_operation_name="chat",'
+        'together_request_outcome="success"} 2.0' in generate_latest(registry).decode()
+    )
+
+
+@pytest.mark.skipif(GENERATION == 1, reason="the same in every generation")
+def test_never_both_in_one_registry(sdk: Sdk, key: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where OpenTelemetry's exporter serves the registry that ours is in, each series is there once."""
+    provider = MeterProvider([PrometheusMetricReader()])
+    try:
+        TogetherInstrumentor().instrument(meter_provider=provider)
+        sdk.chat(sdk.client(api_key=key))
+        TogetherInstrumentor().uninstrument()
+        monkeypatch.setenv("TOGETHER_OTEL_METRICS", "prometheus")
+        TogetherInstrumentor().instrument(meter_provider=provider)
+        sdk.chat(sdk.client(api_key=key))
+        text = generate_latest(REGISTRY).decode()
+        assert text.count("# TYPE together_client_requests_total counter") == 1
+        assert "otel_scope_name" not in "".join(
+            line for line in text.splitlines() if line.startswith("together_")
+        )
+    finally:
+        TogetherInstrumentor().uninstrument()
+        provider.shutdown()

@@ -1,0 +1,168 @@
+"""The contract's metrics through the OpenTelemetry API."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from opentelemetry import metrics
+from opentelemetry.metrics import Observation
+
+from together_otel.names import (
+    AUTH_FAILURES,
+    DURATION,
+    KEY_CHECKS,
+    KEY_INFO,
+    KEY_LAST_ACCEPTED,
+    KEY_LAST_REFUSED,
+    REQUESTS,
+    RETRIES,
+    TELEMETRY_ERRORS,
+    TIME_PER_OUTPUT_CHUNK,
+    TIME_TO_FIRST_CHUNK,
+    TOKEN_TYPES,
+    TOKEN_USAGE,
+    Metric,
+)
+from together_otel.telemetry.counts import Counts
+from together_otel.telemetry.family import ForkLoss
+from together_otel.telemetry.metrics import KeyUse, Labels, Metrics
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from opentelemetry.context import Context
+    from opentelemetry.metrics import CallbackOptions, Histogram, Meter, MeterProvider
+
+    from together_otel.names import TokenType
+
+_LOSS = (
+    "This process was forked from one whose metrics OpenTelemetry's Prometheus exporter serves: "
+    "the scrape will show nothing of what this process and its siblings count. Set "
+    "PROMETHEUS_MULTIPROC_DIR to an empty directory and TOGETHER_OTEL_PROMETHEUS_PORT to a free "
+    "port and scrape that, or export by OTLP (OTEL_METRICS_EXPORTER=otlp)."
+)
+
+COUNTERS = (AUTH_FAILURES, KEY_CHECKS, REQUESTS, RETRIES, TELEMETRY_ERRORS)
+DURATIONS = (DURATION, TIME_TO_FIRST_CHUNK, TIME_PER_OUTPUT_CHUNK)
+
+
+class OpenTelemetryMetrics(Metrics):
+    """All instruments of one meter.
+
+    Counters and gauges are observable: a call costs them a dictionary step, they exist at
+    zero from the start, and a meter provider set later than the instrumentation finds the
+    counts made before it.
+
+    Args:
+        meter: that makes the instruments.
+        provider: the meter's, looked at when a process forks; ``None`` is the global one.
+        latest_names: whether names are those of the conventions' development branch.
+    """
+
+    def __init__(
+        self, meter: Meter, provider: MeterProvider | None = None, *, latest_names: bool = False
+    ) -> None:
+        super().__init__()
+        self.counts = Counts()
+        self._on = True
+        self._loss = ForkLoss(
+            _LOSS, lambda: self._on and _is_scraped(provider or metrics.get_meter_provider())
+        )
+        for metric in COUNTERS:
+            meter.create_observable_counter(
+                metric.name, [self._counter(metric)], metric.unit, metric.description
+            )
+        for metric, observe in (
+            (KEY_INFO, lambda use: (1, (use.fingerprint, use.format, use.source))),
+            (KEY_LAST_ACCEPTED, lambda use: (use.last_accepted, (use.fingerprint,))),
+            (KEY_LAST_REFUSED, lambda use: (use.last_refused, (use.fingerprint,))),
+        ):
+            meter.create_observable_gauge(
+                metric.name, [self._gauge(metric, observe)], metric.unit, metric.description
+            )
+
+        def histogram(metric: Metric, name: str) -> Histogram:
+            return meter.create_histogram(
+                name,
+                metric.unit,
+                metric.description,
+                explicit_bucket_boundaries_advisory=metric.buckets,
+            )
+
+        self._histograms = {
+            metric: histogram(metric, metric.latest if latest_names else metric.name)
+            for metric in DURATIONS
+        }
+        # Of tokens the development branch has a histogram each, without the label.
+        self._tokens: dict[TokenType, tuple[Histogram, tuple[str, ...]]]
+        if latest_names:
+            self._tokens = {
+                kind: (histogram(TOKEN_USAGE, TOKEN_USAGE.latest.format(kind)), ())
+                for kind in TOKEN_TYPES
+            }
+        else:
+            tokens = histogram(TOKEN_USAGE, TOKEN_USAGE.name)
+            self._tokens = {kind: (tokens, (kind,)) for kind in TOKEN_TYPES}
+
+    def _counter(self, metric: Metric) -> Callable[[CallbackOptions], Iterable[Observation]]:
+        def observe(_options: CallbackOptions) -> Iterable[Observation]:
+            return [
+                Observation(value, dict(zip(metric.attributes, labels, strict=True)))
+                for labels, value in (self.counts.read(metric) if self._on else ())
+            ]
+
+        return observe
+
+    def _gauge(
+        self, metric: Metric, of: Callable[[KeyUse], tuple[float | None, tuple[str, ...]]]
+    ) -> Callable[[CallbackOptions], Iterable[Observation]]:
+        def observe(_options: CallbackOptions) -> Iterable[Observation]:
+            return [
+                Observation(value, dict(zip(metric.attributes, labels, strict=True)))
+                for value, labels in map(of, self.keys_in_use() if self._on else ())
+                if value is not None
+            ]
+
+        return observe
+
+    def start(self) -> None:
+        """See `Metrics.start`."""
+        self._on = True
+
+    def stop(self) -> None:
+        """See `Metrics.stop`: OpenTelemetry cannot take instruments away."""
+        self._on = False
+
+    def add(self, metric: Metric, labels: Labels, amount: int = 1) -> None:
+        """See `Metrics.add`."""
+        if self._loss.unchecked:
+            self._loss.check()
+        self.counts.add(metric, labels, amount)
+
+    def record(self, metric: Metric, value: float, labels: Labels, context: Context) -> None:
+        """See `Metrics.record`."""
+        self._histograms[metric].record(value, _attributes(metric, labels), context)
+
+    def tokens(self, kind: TokenType, count: int | None, labels: Labels, context: Context) -> None:
+        """See `Metrics.tokens`."""
+        if count is not None:
+            histogram, label = self._tokens[kind]
+            histogram.record(count, _attributes(TOKEN_USAGE, (*labels, *label)), context)
+
+
+def _is_scraped(provider: Any) -> bool:
+    # By name: the exporter may not be installed. There is no public way to a provider's readers.
+    config = getattr(provider, "_sdk_config", None)
+    readers = getattr(config, "metric_readers", ()) or getattr(provider, "_metric_readers", ())
+    return any(type(reader).__name__ == "PrometheusMetricReader" for reader in readers)
+
+
+@lru_cache(maxsize=1024)
+def _attributes(metric: Metric, labels: Labels) -> dict[str, str | int]:
+    """Return labels by name, without those that are not known; the SDK only reads it."""
+    return {
+        name: value
+        for name, value in zip(metric.attributes, labels, strict=False)
+        if value is not None
+    }

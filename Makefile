@@ -32,7 +32,7 @@ bench: $(VENV)/installed
 $(VENV)/installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(VENV)/bin/python $(PIP_INSTALL) --upgrade '$(PIP)'
-	$(VENV)/bin/python $(PIP_INSTALL) --editable '.[zero-code]' --group test --group lint 'together==$(NEWEST)'
+	$(VENV)/bin/python $(PIP_INSTALL) --editable '.[zero-code]' --group test --group servers --group lint 'together==$(NEWEST)'
 	@touch $@
 
 .venv-%/installed: pyproject.toml

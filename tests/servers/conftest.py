@@ -1,0 +1,54 @@
+"""Servers of several processes, each ended by its own handle."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from running import Running
+
+from together_otel.testing.server import TogetherServer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    Start = Callable[..., Running]
+
+
+@pytest.fixture
+def key() -> str:
+    """A key of Together's shape that nobody owns."""
+    return "tgp_" + "v1_" + "a1B2" * 10 + "xyz"
+
+
+@pytest.fixture
+def together(key: str) -> Iterator[TogetherServer]:
+    """Together, accepting one key."""
+    with TogetherServer(keys=[key]) as running:
+        yield running
+
+
+@pytest.fixture
+def start(
+    together: TogetherServer, key: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Start]:
+    """Start a program under `opentelemetry-instrument`, with a good key."""
+    monkeypatch.delenv("PROMETHEUS_MULTIPROC_DIR", raising=False)
+    running: list[Running] = []
+
+    def started(*command: str, instrument: bool = True, **environment: str) -> Running:
+        folder = tmp_path / f"run-{len(running)}"
+        folder.mkdir()
+        wrapped = ["opentelemetry-instrument", *command] if instrument else list(command)
+        made = Running(
+            wrapped,
+            {"TOGETHER_API_KEY": key, "TOGETHER_BASE_URL": together.url, **environment},
+            folder,
+        )
+        running.append(made)
+        return made
+
+    yield started
+    for one in running:
+        one.stop()

@@ -1,0 +1,127 @@
+"""A server of several processes, started as its user would, and what a scrape of it shows."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from http.client import HTTPConnection, HTTPException
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from prometheus_client.parser import text_string_to_metric_families
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+BIN = Path(sys.executable).parent
+PROGRAMS = Path(__file__).parent / "programs"
+PATIENCE = 60.0
+"""Seconds that anything may take."""
+
+
+def eventually(holds: Callable[[], object], patience: float = PATIENCE) -> None:
+    """Wait until something holds.
+
+    Raises:
+        TimeoutError: when it does not within so many seconds.
+    """
+    end = time.monotonic() + patience
+    while not holds():
+        if time.monotonic() > end:
+            raise TimeoutError("it never came to be")
+        time.sleep(0.02)
+
+
+def get(port: int, path: str = "/", headers: Mapping[str, str] | None = None) -> str | None:
+    """Return the body that a port of this machine answers with, ``None`` when it does not."""
+    connection = HTTPConnection("127.0.0.1", port, timeout=20)
+    try:
+        connection.request("GET", path, headers=dict(headers or {}))
+        answer = connection.getresponse()
+        body = answer.read().decode()
+    except (OSError, HTTPException):
+        return None
+    finally:
+        connection.close()
+    return body if answer.status == 200 else None
+
+
+def samples(scrape: str | None) -> dict[str, list[tuple[dict[str, str], float]]]:
+    """Return a scrape's samples by name."""
+    found: dict[str, list[tuple[dict[str, str], float]]] = {}
+    for family in text_string_to_metric_families(scrape or ""):
+        for sample in family.samples:
+            found.setdefault(sample.name, []).append((sample.labels, sample.value))
+    return found
+
+
+def total(scrape: str | None, name: str, **labels: str) -> float:
+    """Return the sum of a metric's samples that have these labels."""
+    return sum(
+        value for found, value in samples(scrape).get(name, ()) if labels.items() <= found.items()
+    )
+
+
+class Running:
+    """One process that may start others, and its output.
+
+    Args:
+        command: program and arguments; a program of our environment by its name alone.
+        environment: on top of a bare one.
+        folder: where it runs and what it writes is kept.
+    """
+
+    def __init__(self, command: list[str], environment: Mapping[str, str], folder: Path) -> None:
+        program, *arguments = command
+        self._output = (folder / "output.txt").open("w+b")
+        self.process = subprocess.Popen(
+            [str(BIN / program), *arguments],
+            cwd=PROGRAMS,
+            env={
+                "PATH": f"{BIN}:{os.environ['PATH']}",
+                "PYTHONPATH": str(PROGRAMS),
+                "TOGETHER_NO_BANNER": "1",
+                "TMPDIR": str(folder),
+                "OTEL_TRACES_EXPORTER": "none",
+                "OTEL_LOGS_EXPORTER": "none",
+                "OTEL_METRICS_EXPORTER": "none",
+                **environment,
+            },
+            stdin=subprocess.DEVNULL,
+            stdout=self._output,
+            stderr=subprocess.STDOUT,
+        )
+
+    def output(self) -> str:
+        """Return what was printed so far."""
+        self._output.flush()
+        return Path(self._output.name).read_text(encoding="utf-8", errors="replace")
+
+    def until(self, holds: Callable[[], object]) -> None:
+        """Wait until something holds; its output says why it does not.
+
+        Raises:
+            AssertionError: when it never does, or when the process ends.
+        """
+
+        def holds_or_is_dead() -> object:
+            return holds() or self.process.poll() is not None
+
+        try:
+            eventually(holds_or_is_dead)
+        except TimeoutError as exc:
+            raise AssertionError(self.output()) from exc
+        assert holds(), self.output()
+
+    def stop(self) -> int:
+        """End it in the usual way; by force if that does not do."""
+        self.process.terminate()
+        try:
+            return self.process.wait(20)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            return self.process.wait(20)
+        finally:
+            self._output.close()

@@ -1,0 +1,86 @@
+"""gunicorn's workers, all in one scrape, though one of them is killed."""
+
+from __future__ import annotations
+
+import os
+import signal
+from typing import TYPE_CHECKING
+
+import pytest
+from running import eventually, get, samples, total
+
+from together_otel.testing.ports import free_port
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from running import Running
+
+KINDS = {
+    "sync": ("wsgi:app", "sync"),
+    "gthread": ("wsgi:app", "gthread", "--threads", "4"),
+    "uvicorn": ("asgi:app", "uvicorn_worker.UvicornWorker"),
+}
+
+
+@pytest.mark.parametrize("preload", [False, True], ids=["", "preload"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_all_requests_of_all_workers(
+    kind: str,
+    preload: bool,  # noqa: FBT001 - a parametrised case
+    start: Callable[..., Running],
+    tmp_path: Path,
+) -> None:
+    """200 requests over 4 workers, one killed in the middle: the scrape has 200 and never fell."""
+    application, worker, *options = KINDS[kind]
+    port, scrape_port = free_port(), free_port()
+    server = start(
+        "gunicorn", application, "--workers", "4", "--worker-class", worker, *options,
+        *(["--preload"] if preload else []), "--bind", f"127.0.0.1:{port}",
+        PROMETHEUS_MULTIPROC_DIR=str(tmp_path / "metrics"),
+        TOGETHER_OTEL_PROMETHEUS_PORT=str(scrape_port),
+    )  # fmt: skip
+    server.until(lambda: get(port, "/pid"))
+    server.until(lambda: get(scrape_port, "/metrics"))
+    seen: set[str] = set()
+    counted = [0.0]
+
+    def ask(times: int) -> None:
+        for number in range(times):
+            pid = get(port)
+            assert pid, server.output()
+            seen.add(pid)
+            if number % 10 == 0:
+                counted.append(successes(get(scrape_port, "/metrics")))
+
+    ask(100)
+    victim = int(next(iter(seen)))
+    os.kill(victim, signal.SIGKILL)
+    eventually(lambda: not alive(victim))
+    ask(100)
+
+    scrape = get(scrape_port, "/metrics")
+    counted.append(successes(scrape))
+    assert counted == sorted(counted)
+    assert counted[-1] == 200
+    assert total(scrape, "gen_ai_client_operation_duration_seconds_count") == 200
+    assert total(scrape, "together_client_auth_failures_total") == 0
+    assert len(samples(scrape)["together_client_auth_failures_total"]) == 12
+    assert [value for _, value in samples(scrape)["together_client_key_info"]] == [1]
+    assert not [path.name for path in (tmp_path / "metrics").glob(f"gauge_live*_{victim}.db")]
+    assert len(seen) > 1
+
+
+def successes(scrape: str | None) -> float:
+    """Return how many requests a scrape tells of."""
+    return total(scrape, "together_client_requests_total", together_request_outcome="success")
+
+
+def alive(pid: int) -> bool:
+    """Tell whether a process is there."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True

@@ -26,6 +26,7 @@ RECENT = 240
 FAILURES = names.AUTH_FAILURES.prometheus
 REQUESTS = names.REQUESTS.prometheus
 LAST_REFUSED = names.KEY_LAST_REFUSED.prometheus
+ENDED = names.EXIT_TIMESTAMP.prometheus
 CAUSE = names.label_of(names.AUTH_CAUSE)
 OUTCOME = names.label_of(names.REQUEST_OUTCOME)
 UNUSABLE: tuple[names.Cause, ...] = (
@@ -50,11 +51,12 @@ def failures(selector: str = "", by: tuple[str, ...] = ("job", CAUSE), where: st
     """Return failures of the last five minutes, those that no step of a counter shows as well.
 
     A counter shows no step when its first scrape came after the failure, or when a process
-    that counted one failure is replaced by another that has counted one. Two facts tell such
+    that counted one failure is replaced by another that has counted one. Three facts tell such
     counts from old ones: the process is younger than the window (whose metrics name that:
-    Python's own do, except with several processes behind one address), or a key was refused
-    in the last minutes although no counter of the instance stepped. Without the latter half,
-    one refusal of today would bring back every cause that the process has ever counted.
+    Python's own do, except with several processes behind one address), or it left them on its
+    exit within the window, or a key was refused in the last minutes although no counter of the
+    instance stepped. Without the latter half, one refusal of today would bring back every cause
+    that the process has ever counted.
 
     Args:
         selector: further matchers of the failures.
@@ -62,9 +64,9 @@ def failures(selector: str = "", by: tuple[str, ...] = ("job", CAUSE), where: st
         where: matchers of the targets, for every metric.
     """
     of = f"{FAILURES}{_matchers(where, selector)}"
-    every, start, refused = (
+    every, start, ended, refused = (
         f"{metric}{_matchers(where)}"
-        for metric in (FAILURES, "process_start_time_seconds", LAST_REFUSED)
+        for metric in (FAILURES, "process_start_time_seconds", ENDED, LAST_REFUSED)
     )
     kept = f"sum by ({', '.join(by)})"
     return (
@@ -73,6 +75,7 @@ def failures(selector: str = "", by: tuple[str, ...] = ("job", CAUSE), where: st
         f"{kept} (\n"
         f"  {of} and on (job, instance) (\n"
         f"    time() - {start} < {YOUNG}\n"
+        f"    or on (job, instance) time() - {ended} < {YOUNG}\n"
         f"    or on (job, instance) (\n"
         f"      time() - max by (job, instance) ({refused}) < {RECENT}\n"
         f"      unless sum by (job, instance) (increase({every}[{WINDOW}])) > 0\n"

@@ -9,7 +9,10 @@ from pathlib import Path
 import pytest
 
 TOOLS = Path(__file__).parents[1] / ".tools" / "usr" / "bin"
-NAMES = {"alertmanager": ("prometheus-alertmanager", "alertmanager")}
+NAMES = {
+    "alertmanager": ("prometheus-alertmanager", "alertmanager"),
+    "pushgateway": ("prometheus-pushgateway", "pushgateway"),
+}
 """Debian's name first."""
 
 

@@ -2,34 +2,30 @@
 
 from __future__ import annotations
 
-import logging
-import os
 import weakref
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from opentelemetry import metrics
 
-from together_otel.names import SCOPE
-from together_otel.settings import METRICS, MULTIPROC_DIR
 from together_otel.telemetry.metrics import Metrics
 from together_otel.telemetry.otel import OpenTelemetryMetrics
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from opentelemetry.metrics import MeterProvider
     from prometheus_client import CollectorRegistry
 
     from together_otel.settings import Settings
+    from together_otel.telemetry.farewell import Farewell
     from together_otel.telemetry.scrape import Scrape
 
-_log = logging.getLogger(f"{SCOPE}.metrics")
-
-_made: weakref.WeakKeyDictionary[Any, dict[bool, Metrics]] = weakref.WeakKeyDictionary()
-"""Metrics by provider or registry: they outlive ``uninstrument()``, counters never fall."""
+_made: weakref.WeakKeyDictionary[MeterProvider, dict[bool, Metrics]] = weakref.WeakKeyDictionary()
+"""By provider: OpenTelemetry cannot remove instruments, and counters never fall."""
 
 
 class Emission:
-    """The metrics of one ``instrument()``, and the port they are served on.
+    """The metrics of one ``instrument()``, and the ways out that they have.
 
     Args:
         settings: which backend, which names, which port.
@@ -45,27 +41,26 @@ class Emission:
         registry: CollectorRegistry | None,
         scope: tuple[str, str, str],
     ) -> None:
-        self._scrape: Scrape | None = None
+        self._outlets: Sequence[Scrape | Farewell] = ()
         if settings.metrics == "otel":
             self.metrics = _through_opentelemetry(provider, scope, latest=settings.latest_names)
-        elif settings.metrics == "prometheus" and _make_folder():
-            self.metrics, self._scrape = _through_prometheus(settings, registry)
+        elif settings.metrics == "prometheus":
+            # Here: prometheus_client takes its mode from the environment on its first import.
+            from together_otel import exposition  # noqa: PLC0415
+
+            exposed = exposition.of(settings, registry)
+            self.metrics, self._outlets = exposed.metrics, exposed.outlets
         else:
             self.metrics = Metrics()
         self.metrics.start()
-        if self._scrape is not None:
-            self._scrape.start()
-
-    @property
-    def address(self) -> tuple[str, int] | None:
-        """Host and port of /metrics, when this process serves it."""
-        return None if self._scrape is None else self._scrape.address
+        for one in self._outlets:
+            one.start()
 
     def stop(self) -> None:
         """Emit no more."""
         self.metrics.stop()
-        if self._scrape is not None:
-            self._scrape.stop()
+        for one in self._outlets:
+            one.stop()
 
 
 def _through_opentelemetry(
@@ -77,61 +72,3 @@ def _through_opentelemetry(
         meter = given.get_meter(*scope)
         made[latest] = OpenTelemetryMetrics(meter, provider, latest_names=latest)
     return made[latest]
-
-
-def _through_prometheus(
-    settings: Settings, registry: CollectorRegistry | None
-) -> tuple[Metrics, Scrape | None]:
-    # Here: prometheus_client takes its mode from the environment when it is first imported.
-    from prometheus_client import REGISTRY  # noqa: PLC0415
-
-    from together_otel.telemetry.prometheus import (  # noqa: PLC0415
-        PrometheusMetrics,
-        is_multiprocess,
-    )
-    from together_otel.telemetry.scrape import Scrape  # noqa: PLC0415
-
-    if os.environ.get(MULTIPROC_DIR) and not is_multiprocess():
-        _log.warning(
-            "%s was set after prometheus_client was imported, and has no effect: set it in the "
-            "environment that the process is started with.",
-            MULTIPROC_DIR,
-        )
-    registry = registry or REGISTRY
-    made, latest = _made.setdefault(registry, {}), settings.latest_names
-    if latest not in made:
-        try:
-            made[latest] = PrometheusMetrics(registry, latest_names=latest)
-        except OSError as exc:
-            _warn_of_folder(exc.strerror or str(exc))
-            return Metrics(), None
-    port = settings.prometheus_port
-    return made[latest], (
-        None if port is None else Scrape(settings.prometheus_host, port, registry)
-    )
-
-
-def _make_folder() -> bool:
-    """Make the folder that processes share, if there is to be one; tell whether it can be used."""
-    folder = os.environ.get(MULTIPROC_DIR)
-    if not folder:
-        return True
-    try:
-        Path(folder).mkdir(parents=True, exist_ok=True)
-    except OSError as exc:
-        _warn_of_folder(exc.strerror or str(exc))
-        return False
-    if not os.access(folder, os.W_OK | os.X_OK):
-        _warn_of_folder("it cannot be written to")
-        return False
-    return True
-
-
-def _warn_of_folder(why: str) -> None:
-    _log.warning(
-        "%s cannot be used (%s): there are no metrics of Together's calls. Set it to a directory "
-        "that this process may write to, or set %s to otel.",
-        MULTIPROC_DIR,
-        why,
-        METRICS,
-    )

@@ -343,6 +343,16 @@ TIME_PER_OUTPUT_CHUNK: Final = Metric(
     "gen_ai.client.inference.time_per_output_chunk",
 )
 
+EXIT_TIMESTAMP: Final = Metric(
+    "together.client.exit.timestamp",
+    "gauge",
+    "s",
+    "Unix time at which a process left these metrics on its exit; only where they are pushed or "
+    "written to a file.",
+    (),
+    "together_client_exit_timestamp_seconds",
+)
+
 METRICS: Final[tuple[Metric, ...]] = (
     AUTH_FAILURES,
     KEY_CHECKS,
@@ -356,7 +366,14 @@ METRICS: Final[tuple[Metric, ...]] = (
     TOKEN_USAGE,
     TIME_TO_FIRST_CHUNK,
     TIME_PER_OUTPUT_CHUNK,
+    EXIT_TIMESTAMP,
 )
+
+
+def is_ours(name: str) -> bool:
+    """Tell whether a name in Prometheus is one of these metrics'."""
+    return name.startswith(("together_client_", "gen_ai_client_"))
+
 
 # ── log events ───────────────────────────────────────────────────────────────────────
 

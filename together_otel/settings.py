@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, cast
 
@@ -17,6 +18,8 @@ _log = logging.getLogger(f"{SCOPE}.settings")
 METRICS = "TOGETHER_OTEL_METRICS"
 PROMETHEUS_PORT = "TOGETHER_OTEL_PROMETHEUS_PORT"
 PROMETHEUS_HOST = "TOGETHER_OTEL_PROMETHEUS_HOST"
+PUSHGATEWAY = "TOGETHER_OTEL_PUSHGATEWAY"
+TEXTFILE = "TOGETHER_OTEL_TEXTFILE"
 MULTIPROC_DIR = "PROMETHEUS_MULTIPROC_DIR"
 FINGERPRINT = "TOGETHER_OTEL_FINGERPRINT"
 LOG_INTERVAL = "TOGETHER_OTEL_LOG_INTERVAL"
@@ -43,6 +46,8 @@ class Settings:
         metrics: who emits metrics: OpenTelemetry's API, prometheus_client, or nobody.
         prometheus_port: where /metrics is served, ``None`` for nowhere; 0 takes a free port.
         prometheus_host: the address to serve it on.
+        pushgateway: URL that the last counts are pushed to on exit, if any.
+        textfile: folder that they are written into on exit, if any.
         fingerprint: whether fingerprints of keys are emitted.
         log_interval: seconds between two log events of the same failure; 0 logs every one.
         runbook_url: base of the links to the runbook, without an anchor.
@@ -54,6 +59,8 @@ class Settings:
     metrics: Backend = "otel"
     prometheus_port: int | None = None
     prometheus_host: str = "127.0.0.1"
+    pushgateway: str | None = None
+    textfile: str | None = None
     fingerprint: bool = True
     log_interval: float = 60.0
     runbook_url: str = DEFAULT_RUNBOOK_URL
@@ -68,11 +75,14 @@ class Settings:
         capture = _choice(
             environ, CAPTURE, ("NO_CONTENT", "SPAN_ONLY", "EVENT_ONLY", "SPAN_AND_EVENT")
         )
-        port = _port(environ)
+        port, pushgateway = _port(environ), _url(environ, PUSHGATEWAY)
+        textfile = environ.get(TEXTFILE, "").strip() or None
         return cls(
-            metrics=_backend(environ, port),
+            metrics=_backend(environ, wanted=(port is not None, pushgateway, textfile)),
             prometheus_port=port,
             prometheus_host=environ.get(PROMETHEUS_HOST, "").strip() or "127.0.0.1",
+            pushgateway=pushgateway,
+            textfile=textfile,
             fingerprint=_choice(environ, FINGERPRINT, ("on", "off")) == "on",
             log_interval=_seconds(environ, LOG_INTERVAL, 60.0),
             runbook_url=environ.get(RUNBOOK_URL, "").strip() or DEFAULT_RUNBOOK_URL,
@@ -102,7 +112,8 @@ SETTINGS = (
         METRICS,
         "`auto`, `otel`, `prometheus`, `none`",
         "Who emits metrics: OpenTelemetry's meter, or prometheus_client in its default registry. "
-        f"`auto` is `prometheus` where `{MULTIPROC_DIR}` or `{PROMETHEUS_PORT}` is set.",
+        f"`auto` is `prometheus` where `{MULTIPROC_DIR}`, `{PROMETHEUS_PORT}`, `{PUSHGATEWAY}` or "
+        f"`{TEXTFILE}` is set.",
     ),
     Setting(
         PROMETHEUS_PORT,
@@ -111,6 +122,19 @@ SETTINGS = (
         f"where they share a `{MULTIPROC_DIR}`.",
     ),
     Setting(PROMETHEUS_HOST, "`127.0.0.1`", "The address of that port; `0.0.0.0` in a container."),
+    Setting(
+        PUSHGATEWAY,
+        "unset",
+        "URL of a Pushgateway that takes the last counts when the process exits: "
+        "`http://host:9091`, or with a group, `http://host:9091/metrics/job/NAME`. The job is "
+        "`OTEL_SERVICE_NAME`, or the program's name.",
+    ),
+    Setting(
+        TEXTFILE,
+        "unset",
+        "Folder of node_exporter's textfile collector: the last counts are written there, one "
+        "file a job.",
+    ),
     Setting(FINGERPRINT, "`on`, `off`", "Whether a key's 8-digit fingerprint is emitted."),
     Setting(
         LOG_INTERVAL,
@@ -142,12 +166,32 @@ def _choice(environ: Mapping[str, str], variable: str, allowed: tuple[str, ...])
     return allowed[0]
 
 
-def _backend(environ: Mapping[str, str], port: int | None) -> Backend:
+def _backend(environ: Mapping[str, str], wanted: tuple[object, ...]) -> Backend:
     chosen = _choice(environ, METRICS, ("auto", "otel", "prometheus", "none"))
     if chosen == "auto":
         shared = environ.get(MULTIPROC_DIR) or environ.get(MULTIPROC_DIR.lower())
-        return "prometheus" if shared or port is not None else "otel"
+        return "prometheus" if shared or any(wanted) else "otel"
+    if chosen != "prometheus" and any(wanted):
+        _log.warning(
+            "%s=%s: %s, %s and %s have no effect, as they are prometheus_client's. Set %s to auto.",
+            METRICS,
+            chosen,
+            PROMETHEUS_PORT,
+            PUSHGATEWAY,
+            TEXTFILE,
+            METRICS,
+        )
     return cast("Backend", chosen)
+
+
+def _url(environ: Mapping[str, str], variable: str) -> str | None:
+    text = environ.get(variable, "").strip()
+    if not text:
+        return None
+    if re.fullmatch(r"https?://[^/\s]+(/\S*)?", text):
+        return text
+    _warn(variable, text, "a URL that begins with http:// or https://", "none")
+    return None
 
 
 def _port(environ: Mapping[str, str]) -> int | None:

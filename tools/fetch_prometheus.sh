@@ -6,7 +6,7 @@ cd "$(dirname "$0")/.." || exit 1
 
 # Asked for their version, not just looked for: half a download is not taken for whole.
 fetched() {
-    for program in prometheus promtool prometheus-alertmanager amtool; do
+    for program in prometheus promtool prometheus-alertmanager amtool prometheus-pushgateway; do
         [ -s ".tools/usr/bin/$program" ] || return 1 # the shell runs an empty file, with success
         ".tools/usr/bin/$program" --version >/dev/null 2>&1 || return 1
     done
@@ -15,12 +15,13 @@ fetched && exit 0
 
 give_up() {
     echo "Prometheus and Alertmanager are not here: $1." >&2
-    echo "Put prometheus, promtool, alertmanager and amtool on PATH instead, then run this again." >&2
+    echo "Put prometheus, promtool, alertmanager, amtool and pushgateway on PATH instead, then run this again." >&2
     exit 3
 }
 
 if command -v prometheus >/dev/null && command -v promtool >/dev/null \
     && command -v amtool >/dev/null \
+    && { command -v pushgateway || command -v prometheus-pushgateway; } >/dev/null \
     && { command -v alertmanager || command -v prometheus-alertmanager; } >/dev/null; then
     exit 0
 fi

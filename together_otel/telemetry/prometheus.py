@@ -21,6 +21,7 @@ from together_otel.forks import in_forked_child
 from together_otel.names import (
     AUTH_FAILURES,
     CAUSES,
+    EXIT_TIMESTAMP,
     FINGERPRINT_LIMIT,
     KEY_INFO,
     KEY_LAST_ACCEPTED,
@@ -115,7 +116,7 @@ class PrometheusMetrics(Metrics, Collector):
         self._instruments: dict[Metric, MetricWrapperBase] = {
             metric: self._make(metric, metric.prometheus_name(latest=latest_names), metric.labels)
             for metric in METRICS
-            if metric is not TOKEN_USAGE
+            if metric not in (TOKEN_USAGE, EXIT_TIMESTAMP)
         }
         # Of tokens the development branch has a histogram each, without the label.
         self._tokens: dict[TokenType, tuple[MetricWrapperBase, tuple[str, ...]]]

@@ -9,79 +9,27 @@ from __future__ import annotations
 
 import logging
 import os
-import re
 import tempfile
 import threading
-from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from prometheus_client import CollectorRegistry, start_http_server
-from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
-from prometheus_client.registry import Collector
 
 from together_otel.forks import in_forked_child
 from together_otel.names import SCOPE
-from together_otel.telemetry.prometheus import as_exported, is_multiprocess
+from together_otel.telemetry.group import FOLDER, Group
+from together_otel.telemetry.prometheus import is_multiprocess
 
 try:
     import fcntl
 except ImportError:  # Windows, where a server does not fork either
     fcntl = None  # type: ignore[assignment]
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from prometheus_client.metrics_core import Metric as Family
-
 _log = logging.getLogger(f"{SCOPE}.scrape")
-
-FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 
 _TAKEOVER = 0.5
 """Seconds between two tries for the port: after the death of who holds it, the gap in scrapes."""
-
-_OURS = ("together_", "gen_ai_")
-"""How the contract's names begin; the application's own families are left as they are."""
-
-_LIVE = re.compile(r"gauge_live[a-z]*_(\d+)\.db")
-
-
-def bury(folder: str) -> None:
-    """Remove what prometheus_client keeps for living processes only of those that are dead.
-
-    ``mark_process_dead`` is what a server's hook would call; here nobody has to write one.
-    """
-    found = [_LIVE.fullmatch(path.name) for path in Path(folder).iterdir()]
-    for pid in {int(match[1]) for match in found if match is not None}:
-        if not _is_alive(pid):
-            # Another process may be burying it as well.
-            with suppress(FileNotFoundError):
-                mark_process_dead(pid, folder)  # type: ignore[no-untyped-call]
-
-
-def _is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
-
-
-class Group(Collector):
-    """The metrics of all processes of a folder, less what the dead leave of the living."""
-
-    def __init__(self, folder: str) -> None:
-        self._folder = folder
-        self._files = MultiProcessCollector(None, folder)  # type: ignore[no-untyped-call]
-
-    def collect(self) -> Iterable[Family]:
-        """Return the families of all processes, added up."""
-        bury(self._folder)
-        for family in self._files.collect():  # type: ignore[no-untyped-call]
-            yield as_exported(family) if family.name.startswith(_OURS) else family
 
 
 def group_registry(registry: CollectorRegistry) -> CollectorRegistry:

@@ -6,6 +6,8 @@ import pytest
 
 from together_otel.sdk.operations import operation_of
 
+_AB = "projects.endpoints.ab_experiments"
+
 
 @pytest.mark.parametrize(
     ("method", "path", "name"),
@@ -32,8 +34,52 @@ from together_otel.sdk.operations import operation_of
         ("post", "/v1/fine-tunes/ft-12/cancel", "fine_tunes.cancel"),
         ("get", "/v2/projects/prj-1/endpoints", "projects.endpoints.list"),
         ("patch", "/v1/endpoints/endpoint-abc", "endpoints.update"),
+        ("post", "../v2/videos", "video_generation"),
+        ("get", "../v2/videos/video-1", "videos.retrieve"),
+        ("get", "/v2/projects/prj-1/endpoints/ep-1/abExperiments", f"{_AB}.list"),
+        ("patch", "/v2/projects/prj-1/endpoints/ep-1/abExperiments/ab-1", f"{_AB}.update"),
+        (
+            "post",
+            "/v1/shaping/prepare-for-fp4-inference",
+            "shaping.prepare_for_fp4_inference.create",
+        ),
+        ("post", "/v1/files/multipart/initiate", "files.multipart.initiate"),
+        ("options", "/v1/files", "files.options"),
         ("get", "/", "request"),
     ],
 )
 def test_operation(method: str, path: str, name: str) -> None:
+    assert operation_of(method, path) == name
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "name"),
+    [
+        ("get", "/v1/files/production", "files.retrieve"),
+        ("get", "/v1/files/files", "files.retrieve"),
+        ("get", "/v1/files/content/content", "files.content"),
+        ("get", "/v1/files/meta/production/content", "files.content"),
+        ("post", "/v1/fine-tunes/models/cancel", "fine_tunes.models.update"),
+        ("get", "/v2/projects/models/endpoints/deployments/events", "projects.endpoints.events"),
+        ("get", "/v1/deployments/production/revisions/secrets", "deployments.revisions.retrieve"),
+    ],
+)
+def test_an_id_may_look_like_a_word(method: str, path: str, name: str) -> None:
+    """Only the words that the API has in the very place are words, as for its own router."""
+    assert operation_of(method, path) == name
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "name"),
+    [
+        ("get", "/v1/agents", "agents.list"),
+        ("get", "/v1/agents/production", "agents.retrieve"),
+        ("get", "/v1/agents/production/files", "agents.retrieve"),
+        ("post", "/v1/files/file-1/restore", "files.update"),
+        ("get", "/v1/0123abcd", "request"),
+        ("get", "/v1/https:/storage/production", "request"),
+    ],
+)
+def test_paths_that_nobody_knows_yet(method: str, path: str, name: str) -> None:
+    """A new collection has its name; what follows a word may be an id, and is taken for one."""
     assert operation_of(method, path) == name

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from together_otel.sdk.calls import Adapter, Failure, Session
 
 _CALL = context.create_key("together_otel-call")
+_ENDED = context.Context()
 
 _sessions: weakref.WeakKeyDictionary[Any, Call] = weakref.WeakKeyDictionary()
 """Calls that last as long as a connection, by the object that holds it."""
@@ -73,6 +74,9 @@ class Untold:
 
     def __exit__(self, *_: object) -> None:
         return None
+
+    def attempted(self) -> None:
+        """Do nothing."""
 
     def answered(self, _response: Any) -> None:
         """Do nothing."""
@@ -194,11 +198,12 @@ class Call:
         exc: BaseException | None,
         _traceback: TracebackType | None,
     ) -> None:
-        if exc is not None:
-            self.failed(exc)
         # A coroutine that is collected while it waits is closed in another context, where
         # there is nothing of ours to detach.
-        if not isinstance(exc, GeneratorExit) or context.get_current() is self._context:
+        is_ours = not isinstance(exc, GeneratorExit) or context.get_current() is self._context
+        if exc is not None:
+            self.failed(exc)
+        if is_ours:
             context.detach(self._token)
 
     def attempted(self) -> None:
@@ -348,8 +353,14 @@ class Call:
     def _fail(self, failure: Failure, exc: BaseException | None) -> None:
         if self._ended or not self._is_ours():
             return
-        told_exc, auth = self._inner_failure
-        told_inside = exc is not None and any(link is told_exc for link in chain(exc))
+        told_exc, told_auth = self._inner_failure
+        # 1.x hands a refusal on as data, of which its upload then raises an error of its own.
+        told_inside = exc is not None and (
+            told_auth is not None
+            if told_exc is None
+            else any(link is told_exc for link in chain(exc))
+        )
+        auth = told_auth if told_inside else None
         if failure.answer.host is None:
             failure.answer.host, failure.answer.port = self._request.host, self._request.port
         if failure.auth is not None and not self.delegated and not told_inside:
@@ -365,7 +376,8 @@ class Call:
         outer = self._outer
         if outer is not None and outer.adapter.composed and not outer._ended:  # noqa: SLF001 - of this class
             outer._inner_failure = exc, auth  # noqa: SLF001 - of this class
-        self._end(failure.outcome, failure.answer, auth, exc, error_told=told_inside)
+        outcome = failure.outcome if auth is None else "auth_failure"
+        self._end(outcome, failure.answer, auth, exc, error_told=told_inside)
 
     def _end(
         self,
@@ -406,6 +418,8 @@ class Call:
                 self._accept(ending.answer)
         finally:
             self._span.end()
+            # It holds this call: a circle that only the garbage collector would undo.
+            self._context = _ENDED
 
     def _accept(self, answer: Answer) -> None:
         self._accepted = True

@@ -14,7 +14,12 @@ from together_otel.constructors import construct
 from together_otel.lifecycle import begin, call_of_body, call_of_session, current_call
 from together_otel.sdk.inhouse import InHouse
 from together_otel.sdk.legacy import Legacy
-from together_otel.sdk.realtime import Connections, Transcriptions
+from together_otel.sdk.realtime import (
+    Connections,
+    Transcriptions,
+    was_closed,
+    was_closed_regularly,
+)
 from together_otel.sdk.stainless import Stainless
 from together_otel.sdk.uploads import LegacyUploads, StainlessUploads
 
@@ -22,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from types import ModuleType
 
-    from together_otel.lifecycle import Call
+    from together_otel.lifecycle import Call, Untold
     from together_otel.runtime import Runtime
     from together_otel.sdk.calls import Adapter
 
@@ -83,6 +88,7 @@ def _transfer(patches: Patches, adapter: Adapter) -> Wrapper:
             call.answered(response)
             return response
         with begin(runtime, adapter, client, args, kwargs) as own:
+            own.attempted()
             response = wrapped(*args, **kwargs)
             own.answered(response)
             return own.returned(response)
@@ -146,21 +152,65 @@ def _call_of_body(patches: Patches, response: Any) -> Call | None:
     return None if patches.runtime is None else call_of_body(response)
 
 
-def _async_connect(patches: Patches, adapter: Adapter) -> Wrapper:
-    """Open a connection: for the caller, or as an attempt of a session that is a call itself."""
-    own = _async_call(patches, adapter)
+def _connect(patches: Patches, adapter: Connections) -> Wrapper:
+    """Open a connection for the caller."""
 
-    async def wrapper(wrapped: Any, client: Any, args: Any, kwargs: Any) -> Any:
-        call = current_call()
-        if call is not None and call.adapter is _TRANSCRIPTIONS:
-            call.attempted()
-            return await wrapped(*args, **kwargs)
-        return await own(wrapped, client, args, kwargs)
+    def wrapper(wrapped: Any, manager: Any, args: Any, kwargs: Any) -> Any:
+        if (runtime := patches.listening()) is None:
+            return wrapped(*args, **kwargs)
+        with begin(runtime, adapter, manager, args, kwargs) as call:
+            _note_handshake(patches, call, manager)
+            connection = wrapped(*args, **kwargs)
+            _note_handshake(patches, call, manager, connection)
+            return call.returned(connection, manager)
 
     return wrapper
 
 
-def _closing(_patches: Patches, _adapter: Adapter) -> Wrapper:
+def _async_connect(patches: Patches, adapter: Connections) -> Wrapper:
+    """Open a connection: for the caller, or as an attempt of a session that is a call itself."""
+
+    async def wrapper(wrapped: Any, manager: Any, args: Any, kwargs: Any) -> Any:
+        session = current_call()
+        if session is not None and session.adapter is _TRANSCRIPTIONS:
+            session.attempted()
+            _note_handshake(patches, session, manager)
+            connection = await wrapped(*args, **kwargs)
+            _note_handshake(patches, session, manager, connection)
+            return connection
+        if (runtime := patches.listening()) is None:
+            return await wrapped(*args, **kwargs)
+        with begin(runtime, adapter, manager, args, kwargs) as call:
+            _note_handshake(patches, call, manager)
+            connection = await wrapped(*args, **kwargs)
+            _note_handshake(patches, call, manager, connection)
+            return call.returned(connection, manager)
+
+    return wrapper
+
+
+def _note_handshake(
+    patches: Patches, call: Call | Untold, manager: Any, connection: Any = None
+) -> None:
+    """Note what is asked with before the answer: the exception of a refusal does not tell."""
+    if (runtime := patches.runtime) is not None:
+        with runtime.guard("begin"):
+            call.answered(_CONNECTIONS.handshake(manager, connection))
+
+
+def _async_start(patches: Patches, adapter: Transcriptions) -> Wrapper:
+    """Start a session; one that is open stays as it is, and is no new call."""
+    own = _async_call(patches, adapter)
+
+    async def wrapper(wrapped: Any, session: Any, args: Any, kwargs: Any) -> Any:
+        if adapter.is_open(session):
+            return await wrapped(*args, **kwargs)
+        return await own(wrapped, session, args, kwargs)
+
+    return wrapper
+
+
+def _closing(_patches: Patches, _adapter: Connections) -> Wrapper:
     """End a session's call when its holder closes it; sync or async alike, as it ends before."""
 
     def wrapper(wrapped: Any, owner: Any, args: Any, kwargs: Any) -> Any:
@@ -171,37 +221,56 @@ def _closing(_patches: Patches, _adapter: Adapter) -> Wrapper:
     return wrapper
 
 
-def _failing(_patches: Patches, _adapter: Adapter) -> Wrapper:
+def _failing(_patches: Patches, _adapter: Connections) -> Wrapper:
     """End a session's call with the error that the session fails with."""
 
-    def wrapper(wrapped: Any, owner: Any, args: Any, kwargs: Any) -> Any:
-        if (call := call_of_session(owner)) is not None:
-            call.failed(args[0] if args else kwargs["error"])
+    def wrapper(wrapped: Any, session: Any, args: Any, kwargs: Any) -> Any:
+        error = args[0] if args else kwargs.get("error")
+        if isinstance(error, BaseException) and (call := call_of_session(session)) is not None:
+            call.failed(error)
         return wrapped(*args, **kwargs)
 
     return wrapper
 
 
-def _receive(_patches: Patches, _adapter: Adapter) -> Wrapper:
-    """Note the events of a session."""
+def _receive(_patches: Patches, _adapter: Connections) -> Wrapper:
+    """Note the events of a session, and its end when the other side closes it."""
 
     def wrapper(wrapped: Any, connection: Any, args: Any, kwargs: Any) -> Any:
-        event = wrapped(*args, **kwargs)
-        if (call := call_of_session(connection)) is not None:
-            call.event(event)
+        if (call := call_of_session(connection)) is None:
+            return wrapped(*args, **kwargs)
+        try:
+            event = wrapped(*args, **kwargs)
+        except Exception as exc:
+            _not_received(call, exc)
+            raise
+        call.event(event)
         return event
 
     return wrapper
 
 
-def _async_receive(_patches: Patches, _adapter: Adapter) -> Wrapper:
+def _async_receive(_patches: Patches, _adapter: Connections) -> Wrapper:
     async def wrapper(wrapped: Any, connection: Any, args: Any, kwargs: Any) -> Any:
-        event = await wrapped(*args, **kwargs)
-        if (call := call_of_session(connection)) is not None:
-            call.event(event)
+        if (call := call_of_session(connection)) is None:
+            return await wrapped(*args, **kwargs)
+        try:
+            event = await wrapped(*args, **kwargs)
+        except Exception as exc:
+            _not_received(call, exc)
+            raise
+        call.event(event)
         return event
 
     return wrapper
+
+
+def _not_received(call: Call, exc: Exception) -> None:
+    """End a session's call if its connection is closed; others than that may go on."""
+    if was_closed_regularly(exc):
+        call.closed()
+    elif was_closed(exc):
+        call.failed(exc)
 
 
 @dataclass(frozen=True)
@@ -237,13 +306,13 @@ TARGETS: tuple[Target, ...] = (
     Target("together._response", "AsyncAPIResponse.read", _async_read, _STAINLESS),
     Target("together.lib.resources.files", "UploadManager.upload", _call, _UPLOADS),
     Target("together.lib.resources.files", "AsyncUploadManager.upload", _async_call, _UPLOADS),
-    Target(_WEBSOCKETS, "RealtimeConnectionManager.connect", _call, _CONNECTIONS),
+    Target(_WEBSOCKETS, "RealtimeConnectionManager.connect", _connect, _CONNECTIONS),
     Target(_WEBSOCKETS, "AsyncRealtimeConnectionManager.connect", _async_connect, _CONNECTIONS),
     Target(_WEBSOCKETS, "RealtimeConnection.recv", _receive, _CONNECTIONS),
     Target(_WEBSOCKETS, "AsyncRealtimeConnection.recv", _async_receive, _CONNECTIONS),
     Target(_WEBSOCKETS, "RealtimeConnection.close", _closing, _CONNECTIONS),
     Target(_WEBSOCKETS, "AsyncRealtimeConnection.close", _closing, _CONNECTIONS),
-    Target(_SESSIONS, "AsyncRealtimeTranscriptionSession.start", _async_call, _TRANSCRIPTIONS),
+    Target(_SESSIONS, "AsyncRealtimeTranscriptionSession.start", _async_start, _TRANSCRIPTIONS),
     Target(_SESSIONS, "AsyncRealtimeTranscriptionSession.close", _closing, _TRANSCRIPTIONS),
     Target(_SESSIONS, "AsyncRealtimeTranscriptionSession._fail", _failing, _TRANSCRIPTIONS),
     Target("together.client", "Together.__init__", _constructor, _LEGACY),

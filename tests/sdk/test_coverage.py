@@ -3,128 +3,267 @@
 from __future__ import annotations
 
 import inspect
+import json
 import re
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from generation import GENERATION, MODEL, Sdk
+import pytest
+from dirty_equals import IsPartialDict
+from generation import GENERATION, MODEL, RELEASE, Sdk
+from walk import ID, TRAINING_FILE, Called, arguments, methods, resource_classes
 
+from together_otel.sdk.operations import operation_of
 from together_otel.testing import behaviours
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable
     from pathlib import Path
-
-    import pytest
 
     from together_otel.testing.server import TogetherServer
     from together_otel.testing.telemetry import CapturedTelemetry
 
-NOT_CALLS = {
-    "agent_headers",
-    "base_url",
-    "close",
-    "copy",
-    "is_closed",
-    "max_retries",
-    "platform_headers",
-    "timeout",
-    "with_options",
-    "with_raw_response",
-    "with_streaming_response",
+    Walk = Callable[..., dict[str, Called]]
+
+pytestmark = [
+    # 1.x says so of an argument's own default, and of itself.
+    pytest.mark.filterwarnings("ignore:The 'disable_prompt_cache' parameter:UserWarning"),
+    pytest.mark.filterwarnings("ignore:The 'warn' method is deprecated:DeprecationWarning"),
+]
+
+REALTIME = {"beta.realtime.connect", "beta.realtime.transcription"}
+"""Websockets, for which it takes another server: see test_realtime.py."""
+
+HAND_WRITTEN = REALTIME | {"files.upload", "fine_tuning.create"}
+"""Methods of 3.1.1 that its generator did not write; those that it did are 177."""
+
+METHODS = {"1.5.35": 44, "2.0.0": 76, "2.42.0": 211, "3.1.1": 177 + len(HAND_WRITTEN)}
+"""How many methods a sync client has."""
+
+UNREACHABLE = {"AsyncEndpoints"}
+"""A class of 1.x that its async client does not offer."""
+
+GENERATIVE = {
+    "chat.completions.create": "chat",
+    "completions.create": "text_completion",
+    "embeddings.create": "embeddings",
+    "rerank.create": "rerank",
+    "images.generate": "image_generation",
+    "audio.speech.create": "speech",
+    "audio.transcriptions.create": "transcription",
+    "audio.translations.create": "translation",
+    "videos.create": "video_generation",
 }
-"""What a client has beside methods that ask Together something."""
+"""Methods whose operations are named by the contract; paths name the others."""
 
-VERBS = {"delete", "get", "get_api_list", "patch", "post", "put", "request"}
-"""The client's own generic methods; a resource's of the same name are calls."""
+ANSWERS = {
+    "chat": "model id finish_reasons input_tokens output_tokens",
+    "text_completion": "model id finish_reasons input_tokens output_tokens",
+    "embeddings": "model",
+    "rerank": "model id input_tokens output_tokens",
+    "image_generation": "model id",
+    "speech": "",
+    "transcription": "",
+    "translation": "",
+    "video_generation": "model id",
+}
+"""What the answers of those operations say, and their spans with them."""
 
-OTHER_ROADS = re.compile(
-    r"beta\.realtime\."  # a websocket
-    r"|files\.upload|.*\.(?:upload|download)$"  # several requests; the transfer goes elsewhere
-    r"|code_interpreter\.|fine_tuning\.(?:create|download|content)"  # ask for more than a string
-)
-"""Methods that make no single request through the choke point."""
+WORDS = ("production", "files", "meta/production")
+"""Ids that look like words of a path, and one that goes on like a path."""
 
-ID = "id-0123abcd"
+ASKED_BY_THE_COMMAND_LINE = ("projects/{}/models/download", "projects/{}/models/upload")
+"""Paths that no method of 3.x has, only its own command line."""
 
-
-def methods(resource: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, Any]]:
-    """Yield name and bound method of everything that a client can be asked."""
-    names = {*dir(type(resource)), *vars(resource)}
-    for name in sorted(names):
-        if name.startswith("_") or name in NOT_CALLS or (name in VERBS and not path):
-            continue
-        found = inspect.getattr_static(resource, name, None)
-        if isinstance(found, (property, staticmethod, classmethod)) or inspect.isclass(found):
-            continue
-        value = getattr(resource, name)
-        if inspect.ismethod(value):
-            yield ".".join((*path, name)), value
-        elif type(value).__module__.startswith("together.resources"):
-            yield from methods(value, (*path, name))
+DURATION = "gen_ai.client.operation.duration"
+MODELS = {"gen_ai.request.model", "gen_ai.response.model"}
 
 
-def required(method: Any) -> dict[str, Any]:
-    """Return something for every parameter that has no default, by its annotation."""
-    given: dict[str, Any] = {}
-    for name, parameter in inspect.signature(method).parameters.items():
-        if parameter.default is not inspect.Parameter.empty or parameter.kind in {
-            inspect.Parameter.VAR_KEYWORD,
-            inspect.Parameter.VAR_POSITIONAL,
-        }:
-            continue
-        kind = str(parameter.annotation)
-        if name == "model":
-            given[name] = MODEL
-        elif "FileTypes" in kind or "BinaryIO" in kind:
-            given[name] = b"RIFF"
-        elif "int" in kind and "str" not in kind:
-            given[name] = 1
-        elif any(word in kind for word in ("Iterable", "List", "Sequence")):
-            given[name] = []
-        else:
-            given[name] = ID
-    return given
-
-
-def test_every_method_makes_one_span_without_an_id_in_its_name(
+@pytest.fixture
+def walk(
     sdk: Sdk,
     key: str,
     server: TogetherServer,
     telemetry: CapturedTelemetry,
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
-) -> None:
-    """No method goes unseen, none is named `request`, none has an id or a model in its operation."""
-    monkeypatch.setenv("TOGETHER_PROJECT_ID", "prj-0123abcd")
+) -> Walk:
+    """Call every method, with an id of one's choice; return what each call came to."""
     monkeypatch.chdir(tmp_path)
-    server.always(behaviours.usual())
-    client = sdk.client(api_key=key)
-    seen: dict[str, list[str]] = {}
-    unusable: list[str] = []
-    for name, method in methods(client):
-        if OTHER_ROADS.match(name):
-            continue
-        telemetry.clear()
-        before = len(server.requests)
+    (tmp_path / TRAINING_FILE).write_text(json.dumps({"text": "Hello"}) + "\n")
+    # Storage gets no key, and the server is storage too.
+    server.always(behaviours.accept())
 
-        def call(method: Any = method) -> Any:
-            return method(**required(method))
+    def called(name: str, method: Any, identifier: str) -> Called:
+        telemetry.clear()
+        server.requests.clear()
+        error = None
+
+        def made() -> Any:
+            return method(**arguments(name, method, identifier))
+
+        async def awaited() -> Any:
+            # The code interpreter of 1.x is sync on async clients as well.
+            return await answer if inspect.isawaitable(answer := made()) else answer
 
         try:
-            sdk.run(call)
-        except Exception:  # noqa: BLE001 - an answer that does not fit its model is still a call
-            if len(server.requests) == before:
-                unusable.append(name)
-                continue
-        seen[name] = [
-            span["attributes"]["gen_ai.operation.name"]
-            for span in telemetry.spans()
-            if span["kind"] == "CLIENT"
-        ]
+            sdk.run(awaited if sdk.is_async else made)
+        except Exception as exc:  # noqa: BLE001 - an answer that does not fit its model is still a call
+            error = exc
+        received = [one for one in server.requests if not one.path.startswith("/storage/")]
+        return Called(
+            [(one.number, one.method, one.path.partition("?")[0]) for one in received],
+            [span for span in telemetry.spans() if span["kind"] == "CLIENT"],
+            error,
+        )
 
-    assert {name: spans for name, spans in seen.items() if len(spans) != 1} == {}
-    bad = re.compile(r"request|.*(?:\d{3}|id_|prj|llama|Llama).*")
-    assert {name: spans for name, spans in seen.items() if bad.fullmatch(spans[0])} == {}
-    # What introspection alone cannot call: unions of required arguments.
-    assert len(unusable) <= 5, unusable
-    assert len(seen) >= {1: 30, 2: 45, 3: 150}[GENERATION], len(seen)
+    def walked(identifier: str = ID) -> dict[str, Called]:
+        monkeypatch.setenv("TOGETHER_PROJECT_ID", identifier)
+        client = sdk.client(api_key=key)
+        found = {
+            name: called(name, method, identifier)
+            for name, method in methods(client)
+            if name not in REALTIME
+        }
+        # What 1.x has on its async clients and does not do.
+        undone = (NotImplementedError,) if GENERATION == 1 else ()
+        return {name: one for name, one in found.items() if not isinstance(one.error, undone)}
+
+    return walked
+
+
+def test_the_walk_leaves_nothing_out(sdk: Sdk, key: str) -> None:
+    """It meets every class of resources, and at least as many methods as are known of."""
+    found = dict(methods(sdk.client(api_key=key)))
+
+    met = {type(method.__self__) for method in found.values()}
+    missed = {cls.__name__ for cls in resource_classes(is_async=sdk.is_async) if cls not in met}
+    assert missed <= UNREACHABLE
+    if not (sdk.is_async and GENERATION == 1):
+        assert len(found) >= METHODS.get(RELEASE, 0)
+
+
+def test_every_request_has_its_span(walk: Walk, server: TogetherServer) -> None:
+    """No method makes none; a span tells which request it is, where it went, how it ended."""
+    walked = walk()
+
+    assert {name: one.error for name, one in walked.items() if not one.spans} == {}
+    requests = {name: [f"req-{number}" for number, *_ in one.asked] for name, one in walked.items()}
+    assert requests == {
+        name: [span["attributes"].get("together.request.id") for span in one.own_spans]
+        for name, one in walked.items()
+    }
+    usual = IsPartialDict(
+        {
+            "gen_ai.provider.name": "together",
+            "server.address": "127.0.0.1",
+            "server.port": int(server.url.rpartition(":")[2]),
+            "together.request.outcome": "success",
+        }
+    )
+    spans = [(name, span["attributes"]) for name, one in walked.items() for span in one.spans]
+    assert [(name, said) for name, said in spans if said != usual] == []
+
+
+def test_names_of_the_contract(walk: Walk) -> None:
+    """What generates is named by the contract, and what consists of requests names each."""
+    walked = walk()
+    known = {name: one.operations for name, one in walked.items() if name in GENERATIVE}
+    assert known == {name: [operation] for name, operation in GENERATIVE.items()}
+    assert walked["fine_tuning.create"].error is None
+    assert walked["fine_tuning.create"].operations == [
+        "fine_tunes.models.limits.list",
+        "fine_tunes.estimate_price",
+        "fine_tunes.create",
+    ]
+    names = {name: one.spans[0]["name"] for name, one in walked.items() if name in GENERATIVE}
+    assert names == {name: f"{operation} {MODEL}" for name, operation in GENERATIVE.items()}
+
+
+def test_spans_tell_what_answers_say(walk: Walk) -> None:
+    """Of what generates: the model asked for, and all that the server's answers have of the rest."""
+    walked = walk()
+    told = {walked[name].operations[0]: walked[name].spans[0]["attributes"] for name in GENERATIVE}
+
+    asked = {operation: said["gen_ai.request.model"] for operation, said in told.items()}
+    assert asked == dict.fromkeys(GENERATIVE.values(), MODEL)
+    answered = {
+        operation: {
+            name.rpartition(".")[2]
+            for name in said
+            if name.startswith(("gen_ai.response.", "gen_ai.usage."))
+        }
+        for operation, said in told.items()
+    }
+    assert answered == {operation: set(said.split()) for operation, said in ANSWERS.items()}
+
+
+def test_names_follow_the_paths(walk: Walk) -> None:
+    """Every word of a path is in the name, nothing else is but a verb, and no two paths share one."""
+    walked = walk()
+    bad: dict[str, Any] = {}
+    shapes: dict[str, set[tuple[str, str]]] = {}
+    for name, one in walked.items():
+        for (method, shape, operation), span in zip(one.shapes(), one.own_spans, strict=True):
+            shapes.setdefault(operation, set()).add((method, shape))
+            path = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", shape.replace("/{}", "")).lower()
+            words = re.escape(path.replace("/", ".").replace("-", "_"))
+            named = re.fullmatch(words + r"(\.(create|delete|list|retrieve|update))?", operation)
+            plain = re.fullmatch(
+                r"[a-z_]+(\.[a-z_]+){,4}( \S+)?", span["name"].replace("fp4", "fp")
+            )
+            if not plain or not (named or operation in GENERATIVE.values()):
+                bad[name] = (method, shape, operation)
+    assert bad == {}
+    assert {operation: paths for operation, paths in shapes.items() if len(paths) > 1} == {}
+
+
+def test_no_id_is_in_a_name_or_a_label(walk: Walk, telemetry: CapturedTelemetry) -> None:
+    """What was given for ids and models is in no label but the models' own; each span is measured."""
+    walked = walk()
+
+    spans = [(name, span) for name, one in walked.items() for span in one.spans]
+    assert [(name, span["name"]) for name, span in spans if ID in span["name"]] == []
+    points = [(name, one) for name, found in telemetry.metrics().items() for one in found]
+    labels = [
+        (name, label, value)
+        for name, one in points
+        for label, value in one["attributes"].items()
+        if ID in str(value) or (MODEL in str(value) and label not in MODELS)
+    ]
+    assert labels == []
+    measured: Counter[str] = Counter()
+    for one in telemetry.metrics()[DURATION]:
+        measured[one["attributes"]["gen_ai.operation.name"]] += one["count"]
+    assert measured == Counter(name for one in walked.values() for name in one.operations)
+
+
+def test_an_id_may_look_like_a_word(walk: Walk) -> None:
+    """The same methods with other ids have the same operations."""
+    usual = {name: one.operations for name, one in walk().items()}
+    other = [
+        (word, name, one.operations)
+        for word in WORDS
+        for name, one in walk(word).items()
+        if one.operations != usual[name]
+    ]
+    assert other == []
+
+
+def test_an_id_may_be_any_word_of_any_path(walk: Walk) -> None:
+    """It is never taken for one, unless the API itself has that word in the very place."""
+    shapes = sorted({shape for one in walk().values() for shape in one.shapes()})
+    paths = {*ASKED_BY_THE_COMMAND_LINE, *(path for _, path, _ in shapes)}
+    words = {part for path in paths for part in path.split("/")} - {"{}"}
+    taken: list[tuple[str, str, str]] = []
+    for method, path, operation in shapes:
+        for before in (path[: hit.start()] for hit in re.finditer(r"\{\}", path)):
+            after = path[len(before) + 2 :].replace("{}", ID)
+            beside = {
+                other[len(before) :].split("/")[0] for other in paths if other.startswith(before)
+            }
+            for word in words - beside:
+                named = operation_of(method, f"{before.replace('{}', ID)}{word}{after}")
+                if named != operation:
+                    taken.append((path, word, named))
+    assert taken == []

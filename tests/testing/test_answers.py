@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from together_otel.testing import answers
+from together_otel.testing import answers, behaviours
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -185,6 +185,39 @@ def test_file_content(client: Any, generation: int, tmp_path: Path) -> None:
     else:
         content = client.files.content("file-9").read()
     assert content == answers.FILE_CONTENT
+
+
+def test_upload(server: TogetherServer, client: Any, key: str, tmp_path: Path) -> None:
+    """The server is also the storage that it sends files to, where SDKs come without the key."""
+    server.always(behaviours.accept())
+    file = tmp_path / "training.jsonl"
+    file.write_bytes(answers.FILE_CONTENT)
+    assert client.files.upload(file=file).id == "file-1"
+    assert [(asked.method, asked.path, asked.key) for asked in server.requests] == [
+        ("POST", "/v1/files", key),
+        ("PUT", "/storage/file-1", None),
+        ("POST", "/v1/files/file-1/preprocess", key),
+    ]
+
+
+def test_an_upload_in_parts(server: TogetherServer, ask: Ask) -> None:
+    """As many addresses as there are parts, and at the end the file."""
+    begun = ask(server, path="/v1/files/multipart/initiate", body={"num_parts": 2}).json
+    assert [part["PartNumber"] for part in begun["parts"]] == [1, 2]
+    assert begun["parts"][1]["URL"] == f"{server.url}/storage/file-1/2"
+    done = ask(server, path="/v1/files/multipart/complete", body={"file_id": "file-1"}).json
+    assert done["file"]["id"] == begun["file_id"] == "file-1"
+
+
+def test_fine_tuning(server: TogetherServer, client: Any) -> None:
+    """The SDK asks for limits and for the price before it begins a job."""
+    job = client.fine_tuning.create(training_file="file-1", model=MODEL)
+    assert job.id == "ft-1"
+    assert [request.path.partition("?")[0] for request in server.requests] == [
+        "/v1/fine-tunes/models/limits",
+        "/v1/fine-tunes/estimate-price",
+        "/v1/fine-tunes",
+    ]
 
 
 def test_a_base_url_of_another_generation_finds_nothing(server: TogetherServer, ask: Ask) -> None:

@@ -159,7 +159,9 @@ class Legacy(WholeAnswers):
         answer = self.answer(response)
         if answer.status_code is None or answer.status_code < FIRST_ERROR:
             return None
-        kind = auth_kind(answer.status_code, None)
+        # A transfer goes without the key, to storage or, tried again by 1.x, to a spoilt address.
+        transfer = response.request.method == "PUT"
+        kind = None if transfer else auth_kind(answer.status_code, None)
         outcome = "auth_failure" if kind else outcome_of_status(answer.status_code)
         return Failure(outcome, answer, auth=kind, sent=True)
 

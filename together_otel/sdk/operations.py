@@ -19,8 +19,78 @@ GENERATIVE = {
 }
 """POST paths without their version → operation, as the contract names them."""
 
-_VERSION = re.compile(r"v\d+[a-z0-9]*")
-_WORD = re.compile(r"[a-z][a-z_-]*")
+ID = "{}"
+"""Where an id stands in a path."""
+
+PATHS = """
+audio|chat|completions|embeddings|hardware|rerank|voices|whoami
+autoscale/models
+batches/{}/cancel
+billing/usage
+clusters/availability-zones
+compute/clusters/storage/volumes/{}
+compute/clusters/{}/instances/{}/remediations/{}/approve|cancel|reject
+compute/regions
+deployments/prewarm
+deployments/secrets/{}
+deployments/storage/volumes/{}
+deployments/{}/logs|rollback
+deployments/{}/revisions/{}
+endpoints/{}/adapters
+evaluation|evaluations/{}/status
+files/multipart/abort|complete|initiate
+files/{}/content|preprocess
+fine-tunes/estimate-price|preview
+fine-tunes/models/limits
+fine-tunes/{}/cancel|checkpoints|download-tokenized-dataset|events|metrics
+finetune/download
+image-repositories/base-path
+images/generations
+jobs|videos/{}
+models/{}
+organizations/{}/endpoints|models
+projects/{}/configs|placement-profiles/{}
+projects/{}/endpoints/{}/abExperiments/{}
+projects/{}/endpoints/{}/analytics|events
+projects/{}/endpoints/{}/deployments/{}/adapters/{}
+projects/{}/endpoints/{}/rollouts/preview-defaults
+projects/{}/endpoints/{}/rollouts/{}/cancel|pause|promote|resume|start
+projects/{}/endpoints/{}/shadowExperiments/{}/targets/{}
+projects/{}/models/download
+projects/{}/models/upload/complete|create
+projects/{}/models/uploads/{}/events
+projects/{}/models/{}/files|revisions
+public/inference-instance-types/{}
+queue/cancel|clear|metrics|status|submit
+rl/checkpoints/{}/download
+rl/model-resources/estimate-cost
+rl/model-resources/{}/extend-expiry|stop
+rl/supported-models
+rl/training-sessions/{}/operations/custom-forward-backward|forward-backward|optim-step/{}
+rl/training-sessions/{}/operations/inference-checkpoint|training-checkpoint/{}
+rl/training-sessions/{}/operations/sample|weights-sync/{}
+rl/training-sessions/{}/payloads/upload-url
+rl/training-sessions/{}/payloads/{}/download-url
+rl/training-sessions/{}/stop
+shaping/prepare-for-fp4-inference/estimate
+shaping/{}/cancel|events
+storage/multipart/abort|complete|init
+storage/upload-request
+supported-models/{}
+tci/execute|sessions
+"""
+"""The paths of SDK 1.x to 3.1.1 without their versions, each with those it begins with."""
+
+ACTIONS = frozenset(
+    """
+    abort approve cancel clear complete content create custom-forward-backward download
+    download-tokenized-dataset download-url estimate estimate-cost estimate-price events execute
+    extend-expiry forward-backward inference-checkpoint init initiate logs metrics optim-step
+    pause preprocess preview preview-defaults prewarm promote reject resume rollback sample start
+    status stop submit training-checkpoint upload-url usage weights-sync whoami
+    """.split()  # noqa: SIM905 - fifty strings in a list read worse than a text
+)
+"""Path segments that already say what is done."""
 
 _LAST_VERBS = {
     "get": ("list", "retrieve"),
@@ -29,6 +99,35 @@ _LAST_VERBS = {
     "patch": ("update", "update"),
     "delete": ("delete", "delete"),
 }
+"""Method → what it does to a collection, and to one of its members."""
+
+_BEFORE_PATH = re.compile(r"\.\.|v\d+[a-z0-9]*")
+_WORD = re.compile(r"[a-z]{2,}(?:[-_][a-z]+)*")
+_HUMP = re.compile(r"(?<=[a-z])(?=[A-Z])")
+
+
+class _Node:
+    """A place in a path and what may follow there."""
+
+    def __init__(self) -> None:
+        self.below: dict[str, _Node] = {}
+
+    def grow(self, segments: list[str]) -> None:
+        """Add a path, with its alternatives."""
+        if segments:
+            for segment in segments[0].split("|"):
+                self.below.setdefault(segment, _Node()).grow(segments[1:])
+
+
+def _grown(paths: str) -> _Node:
+    root = _Node()
+    for path in paths.split():
+        root.grow(path.split("/"))
+    return root
+
+
+_ROOT = _grown(PATHS)
+_NOWHERE = _Node()
 
 
 @lru_cache(maxsize=512)
@@ -41,59 +140,38 @@ def operation_of(method: str, path: str) -> str:
 
     Returns:
         ``chat`` and the like for generative endpoints, else a dotted name such as
-        ``files.retrieve``. Path segments that are not plain lower-case words (ids, names
-        of models) never enter it.
+        ``files.retrieve``. What is not a word of a known path is taken for an id, though it look
+        like a word, and never enters it; but for a first segment, as ids have a collection
+        before them.
     """
     verb = method.lower()
-    path = path.split("?", 1)[0]
-    if "://" in path:
-        path = path.split("://", 1)[1].partition("/")[2]
-    segments = [part for part in path.split("/") if part]
-    while segments and _VERSION.fullmatch(segments[0]):
-        segments.pop(0)
+    segments = _segments(path)
     if verb == "post" and (name := GENERATIVE.get("/".join(segments))):
         return name
     words: list[str] = []
     ends_in_id = False
+    here = _ROOT
     for place, segment in enumerate(segments):
-        # Paths alternate collections and ids, and an id can look like a word: where an id may
-        # stand, only a word that is known is one.
-        is_word = segment in WORDS or (
-            bool(_WORD.fullmatch(segment)) and (place == 0 or ends_in_id)
-        )
-        if is_word:
-            words.append(segment.replace("-", "_"))
-        ends_in_id = not is_word
+        below = here.below.get(segment)
+        ends_in_id = below is None and (place > 0 or not _WORD.fullmatch(segment))
+        if not ends_in_id:
+            words.append(segment)
+        # 1.x and 2.0 do not quote a slash in an id: such an id goes on.
+        here = below or (here.below.get(ID, here) if place else _NOWHERE)
     if not words:
         return "request"
-    last = words[-1]
-    if last.replace("_", "-") in ACTIONS and not ends_in_id:
-        return ".".join(words)
-    one_or_many = _LAST_VERBS.get(verb, (verb, verb))
-    return ".".join([*words, one_or_many[1 if ends_in_id else 0]])
+    dotted = ".".join(_HUMP.sub("_", word).lower().replace("-", "_") for word in words)
+    if words[-1] in ACTIONS and not ends_in_id:
+        return dotted
+    return f"{dotted}.{_LAST_VERBS.get(verb, (verb, verb))[ends_in_id]}"
 
 
-ACTIONS = frozenset(
-    """
-    abort approve autoscale cancel clear complete content custom-forward-backward deploy
-    download download-tokenized-dataset estimate estimate-cost estimate-price events execute
-    extend-expiry forward-backward inference-checkpoint initiate logs metrics optim-step pause
-    preprocess preview preview-defaults promote register reject resume rollback sample start
-    status stop submit training-checkpoint upload usage validate weights-sync whoami
-    """.split()  # noqa: SIM905 - sixty strings in a list read worse than a text
-)
-"""Path segments that already say what is done."""
-
-WORDS = ACTIONS | frozenset(
-    """
-    ab-experiments adapters analytics api-keys availability-zones billing checkpoints clusters
-    completions configs deployments embeddings endpoints evaluation files fine-tunes finetune
-    generations hardware image-repositories images inference-instance-types instances jobs
-    limits members model-resources models operations organizations placement-profiles
-    prepare-for-fp4-inference projects public queue regions remediations remote-uploads
-    replicas rerank revisions rollouts secrets sessions shadow-experiments shaping speech
-    storage supported-models targets training-sessions transcriptions translations uploads
-    videos voices volumes
-    """.split()  # noqa: SIM905 - sixty strings in a list read worse than a text
-)
-"""The words in the paths of SDK 1.x to 3.1.1; any other segment is taken for an id."""
+def _segments(path: str) -> list[str]:
+    """Return a path's segments from the first that tells something; 1.x climbs to ``../v2``."""
+    path = path.split("?", 1)[0]
+    if "://" in path:
+        path = path.split("://", 1)[1].partition("/")[2]
+    segments = [part for part in path.split("/") if part]
+    while segments and _BEFORE_PATH.fullmatch(segments[0]):
+        segments.pop(0)
+    return segments

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from together_otel.sdk.calls import AuthKind
 
 FIRST_ERROR = 400
+_REDIRECTS = 300
 UNAUTHORIZED = 401
 _CODED_STATUSES = (400, 403)
 _TOO_MANY = 429
@@ -101,7 +102,8 @@ def outcome_of(exc: BaseException, status: int | None) -> Outcome:
     names = class_names(exc)
     if not _CANCELLATIONS.isdisjoint(names):
         return "cancelled"
-    if status is not None:
+    # Of an answer that is good as HTTP goes, the SDK could make nothing.
+    if status is not None and status >= _REDIRECTS:
         return outcome_of_status(status)
     # What happened is the innermost cause: httpx-aiohttp calls a dropped connection a timeout.
     for link in reversed(list(_causes(exc))):

@@ -12,7 +12,9 @@ import re
 import wave
 from typing import TYPE_CHECKING, Any
 
+from together_otel.testing import objects
 from together_otel.testing.exchange import Reply, json_reply, stream_reply
+from together_otel.testing.objects import CREATED, DEFAULT_MODEL, FILE_CONTENT, FILE_ID
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -22,14 +24,8 @@ if TYPE_CHECKING:
 REPLY = "Hello from a stand-in for Together."
 """The text that every model answers."""
 
-FILE_CONTENT = b'{"text": "Hi"}\n'
-"""What every file holds."""
-
-CREATED = 1_700_000_000
-"""The time of everything the server makes, in Unix seconds."""
-
 NOT_FOUND = 404
-_DEFAULT_MODEL = "stand-in/model"
+_FOUND = 302
 _VERSION = re.compile(r"v\d+")
 _SAMPLE_RATE = 24_000
 
@@ -46,27 +42,64 @@ def answer(request: ReceivedRequest) -> Reply:
         return generate(request)
     if request.method == "GET":
         return _lookup(segments)
-    return json_reply({})
+    return _order(request, segments)
 
 
 def _lookup(segments: list[str]) -> Reply:
     found: object = {}
     match segments:
         case ["models"]:
-            found = [_MODEL]
+            found = [objects.MODEL]
         case ["projects", project, "models"]:
-            found = {"data": [_CUSTOM_MODEL | {"projectId": project}]}
+            found = {"data": [objects.CUSTOM_MODEL | {"projectId": project}]}
         case ["supported-models"]:
             found = {"data": []}
         case ["whoami"]:
-            found = _WHOAMI
+            found = objects.WHOAMI
         case ["files"]:
-            found = {"object": "list", "data": [_FILE]}
+            found = {"object": "list", "data": [objects.FILE]}
         case ["files", identifier]:
-            found = _FILE | {"id": identifier}
+            found = objects.FILE | {"id": identifier}
         case ["files", _, "content"]:
             return Reply(body=FILE_CONTENT, content_type="application/jsonl")
+        case ["fine-tunes", "models", "limits"]:
+            found = objects.LIMITS
     return json_reply(found)
+
+
+def _order(request: ReceivedRequest, segments: list[str]) -> Reply:
+    """Answer what changes something: for uploads, where the bytes are to go."""
+    found: object = {}
+    match segments:
+        case ["files"]:
+            headers = (("Location", _storage(request)), ("X-Together-File-Id", FILE_ID))
+            return Reply(_FOUND, headers=headers)
+        case ["files", "multipart", "initiate"]:
+            count = request.fields.get("num_parts") or 1
+            found = {
+                "upload_id": "upload-1",
+                "file_id": FILE_ID,
+                "parts": [
+                    {"PartNumber": part, "URL": f"{_storage(request)}/{part}", "Headers": {}}
+                    for part in range(1, count + 1)
+                ],
+            }
+        case ["files", "multipart", "complete"]:
+            found = {"file": objects.FILE}
+        case ["files", identifier, "preprocess"]:
+            found = objects.FILE | {"id": identifier}
+        case ["fine-tunes"]:
+            found = objects.JOB
+        case ["fine-tunes", "estimate-price"]:
+            found = objects.PRICE
+        case ["storage", *_]:
+            return Reply(headers=(("ETag", '"etag-1"'),))
+    return json_reply(found)
+
+
+def _storage(request: ReceivedRequest) -> str:
+    """Return the address where the server takes an uploaded file's bytes; SDKs send no key there."""
+    return f"http://{request.headers.get('host', '')}/storage/{FILE_ID}"
 
 
 def _chat(request: ReceivedRequest) -> Reply:
@@ -221,7 +254,7 @@ def _id(request: ReceivedRequest) -> str:
 
 
 def _model(request: ReceivedRequest) -> str:
-    return request.model or _DEFAULT_MODEL
+    return request.model or DEFAULT_MODEL
 
 
 def _listed(value: Any) -> list[Any]:
@@ -235,48 +268,3 @@ def _words(text: str) -> list[str]:
 def _usage(prompt: str, reply: str = REPLY) -> dict[str, int]:
     asked, said = len(_words(prompt)), len(_words(reply))
     return {"prompt_tokens": asked, "completion_tokens": said, "total_tokens": asked + said}
-
-
-_FILE = {
-    "id": "file-1",
-    "object": "file",
-    "bytes": len(FILE_CONTENT),
-    "created_at": CREATED,
-    "filename": "data.jsonl",
-    "purpose": "fine-tune",
-    "FileType": "jsonl",
-    "LineCount": 1,
-    "Processed": True,
-}
-_MODEL = {
-    "id": _DEFAULT_MODEL,
-    "object": "model",
-    "created": CREATED,
-    "type": "chat",
-    "display_name": "Stand-in",
-    "organization": "Nobody",
-    "link": "",
-    "license": "",
-    "context_length": 4096,
-    "pricing": {"hourly": 0.0, "input": 0.0, "output": 0.0, "base": 0.0, "finetune": 0.0},
-}
-_CUSTOM_MODEL = {
-    "id": "ml-1",
-    "name": _DEFAULT_MODEL,
-    "organizationId": "org-1",
-    "visibility": "VISIBILITY_PRIVATE",
-    "weights": {"type": "WEIGHTS_TYPE_DEFAULT"},
-}
-_WHOAMI = {
-    # 3.x reads the nested fields, 2.x the flat ones.
-    "type": "project_api_key",
-    "api_key": {"id": "key-1"},
-    "organization": {"id": "org-1", "name": "Nobody"},
-    "project": {"id": "proj-1", "name": "Stand-in", "slug": "stand-in"},
-    "api_key_id": "key-1",
-    "organization_id": "org-1",
-    "organization_name": "Nobody",
-    "project_id": "proj-1",
-    "project_name": "Stand-in",
-    "project_slug": "stand-in",
-}

@@ -1,0 +1,54 @@
+"""Files on their way: how their tests set an SDK up, and what they ask of the telemetry."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from generation import GENERATION, Sdk
+
+if TYPE_CHECKING:
+    from together_otel.testing.telemetry import CapturedTelemetry
+
+SIGNATURE = "0a1b" * 16
+"""Of the shape that storage's are of."""
+
+
+def ready(sdk: Sdk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Skip what 1.x does not do, and let it wait for nothing before it tries again."""
+    if GENERATION > 1:
+        return
+    if sdk.is_async:
+        pytest.skip("1.x transfers files synchronously only")
+    requestor = importlib.import_module("together.abstract.api_requestor").APIRequestor
+    monkeypatch.setattr(requestor, "_calculate_retry_timeout", lambda *_, **__: 0)
+
+
+def outcomes(telemetry: CapturedTelemetry) -> dict[str, str]:
+    """Return what the CLIENT spans say, by their names, in the order in which they ended."""
+    spans = [span for span in telemetry.spans() if span["kind"] == "CLIENT"]
+    said = {span["name"]: span["attributes"]["together.request.outcome"] for span in spans}
+    assert len(said) == len(spans)
+    return said
+
+
+def events(telemetry: CapturedTelemetry) -> list[str]:
+    """Return the log events, but for that of the constructor."""
+    names = [log["event_name"] for log in telemetry.logs()]
+    return [name for name in names if name != "together.client.key_checked"]
+
+
+def attributes(telemetry: CapturedTelemetry, name: str) -> dict[str, Any]:
+    """Return the attributes of the span of a name."""
+    (span,) = [span for span in telemetry.spans() if span["name"] == name]
+    found: dict[str, Any] = span["attributes"]
+    return found
+
+
+def assert_key_is_not_blamed(telemetry: CapturedTelemetry) -> None:
+    """Nothing was told as a failure of the key, and one failure was told as something else."""
+    assert telemetry.counter("together.client.auth.failures") == 0
+    assert events(telemetry) == ["gen_ai.client.operation.exception"]
+    assert "together.auth" not in str(telemetry.spans())
+    assert SIGNATURE not in telemetry.everything()

@@ -23,6 +23,7 @@ from together_otel.patching import Patches
 from together_otel.runtime import Runtime
 from together_otel.settings import Settings
 from together_otel.telemetry.events import listen
+from together_otel.telemetry.metrics import Metrics
 from together_otel.telemetry.veil import veil
 
 if TYPE_CHECKING:
@@ -93,11 +94,13 @@ class TogetherInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # untyped i
     ) -> None:
         settings = Settings.from_environment()
         scope = (SCOPE, _release(), SCHEMA_URL)
-        self._emission = Emission(settings, meter_provider, registry, scope)
+        # For itself: where metrics cannot be had, there are spans and log events all the same.
+        with Guard("patch", _ignore):
+            self._emission = Emission(settings, meter_provider, registry, scope)
         runtime = Runtime(
             settings,
             trace.get_tracer(SCOPE, scope[1], tracer_provider, SCHEMA_URL),
-            self._emission.metrics,
+            Metrics() if self._emission is None else self._emission.metrics,
             KeyRing(fingerprint=settings.fingerprint),
         )
         self._undo_listen = listen(logger_provider)

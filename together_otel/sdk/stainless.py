@@ -132,13 +132,13 @@ class Stainless(WholeAnswers):
 
     def stream_of(self, returned: Any) -> Any:
         """See `Adapter.stream_of`."""
-        if hasattr(returned, "_iterator") and hasattr(returned, "response"):
-            return returned._iterator  # noqa: SLF001 - what Stream and AsyncStream read from, in all versions
-        return None
+        # What Stream and AsyncStream read from, in all versions.
+        fields = fields_of(returned)
+        return fields.get("_iterator") if "response" in fields else None
 
     def open_body(self, returned: Any) -> OpenBody | None:
         """See `Adapter.open_body`: raw and streaming responses have an httpx response inside."""
-        response = getattr(returned, "http_response", None)
+        response = fields_of(returned).get("http_response")
         if response is None or response.is_closed:
             return None
         return OpenBody(response, in_pieces=not _is_json(response))

@@ -26,7 +26,7 @@ from together_otel.names import (
 )
 from together_otel.others import Others
 from together_otel.telemetry import events
-from together_otel.telemetry.veil import veil
+from together_otel.telemetry.veil import veil, veil_logs
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -78,6 +78,7 @@ class Runtime:
         if not self._begun:
             self._begun = True
             self.others.warn()
+            veil_logs()
         veil(trace.get_tracer_provider(), secrets_in)
 
     def guard(self, stage: Stage) -> Guard:

@@ -1,12 +1,14 @@
-"""Spans that others start while the SDK works at a call: no key in what they tell of errors.
+"""What others would tell of a key: exceptions on their spans, the SDK's debug log in LogRecords.
 
 An instrumentation of the HTTP client records the exception that a key unfit for a header
 raises, key and all, on a span of its own. The application is to get that exception as it is,
-so it is the telling that changes.
+so it is the telling that changes. Likewise the debug log, which shows headers that the caller
+adds: it is printed as before, but becomes no LogRecord.
 """
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
 
@@ -69,3 +71,20 @@ def veil(provider: object, secrets_in: SecretsIn) -> None:
     if add is not None and provider not in _veiled:
         _veiled.add(provider)
         add(Veil(secrets_in))
+
+
+class _NoDebugOfTheSdk(logging.Filter):
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Pass everything but what the SDK logs below INFO."""
+        package = record.name.partition(".")[0]
+        return package != "together" or record.levelno >= logging.INFO
+
+
+_NO_DEBUG = _NoDebugOfTheSdk()
+
+
+def veil_logs() -> None:
+    """Keep the SDK's debug log from OpenTelemetry's handlers; to be called again for later ones."""
+    for handler in (*logging.getLogger().handlers, *logging.getLogger("together").handlers):
+        if type(handler).__module__.startswith("opentelemetry."):
+            handler.addFilter(_NO_DEBUG)

@@ -230,7 +230,9 @@ class Call:
             if (session := adapter.session_of(client, value)) is not None:
                 self._keep(session)
                 return value
-            adapter.result(value, self._result)
+            # The call ends though nobody can read what its body says.
+            with self._runtime.guard("finish"):
+                adapter.result(value, self._result)
             if (failure := adapter.failure_in(value)) is not None:
                 self._fail(failure, None)
             self._end("success")
@@ -285,7 +287,8 @@ class Call:
             raise
         with self._runtime.guard("finish"):
             if not self._ended:
-                self.adapter.result(response, self._result)
+                with self._runtime.guard("finish"):
+                    self.adapter.result(response, self._result)
                 self._end("success")
 
     def body_ended(self) -> None:

@@ -97,7 +97,9 @@ def tell(
         "" if key is None else text_of(key),
         (answer.authorization or "").removeprefix("Bearer "),
     ]
-    said = _said(result, secrets)
+    said: dict[str, list[Any]] = {}
+    with runtime.guard("content"):
+        said = _said(result, secrets)
     if recording:
         found = {
             names.REQUEST_OUTCOME: ending.outcome,

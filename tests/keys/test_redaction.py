@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 import sys
 import types
@@ -292,3 +293,12 @@ def test_public_name(module: str, name: str, expected: str) -> None:
 def test_public_name_of_a_public_module_stays(package: types.ModuleType) -> None:
     package.AuthenticationError = error = define("sdk_like.error")  # type: ignore[attr-defined]
     assert public_name(error) == "sdk_like.error.AuthenticationError"
+
+
+def test_a_foreign_key_cut_by_the_window_is_not_told() -> None:
+    """Keys before it are taken out, which moves its first part into view."""
+    digits = hashlib.sha256(b"k").hexdigest()
+    for shown in range(1, 64, 7):
+        text = ((KEY + " ") * 400)[: 8_192 + 512 - shown] + " " + digits + " more" * 200
+        told = redact(text, (), 8_192)
+        assert not [place for place in range(56) if digits[place : place + 8] in told]

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
 from dirty_equals import IsFloat, IsInt, IsPartialDict
-from generation import MODEL, Sdk
+from generation import GENERATION, MODEL, Sdk, leaks
 
 from together_otel import TogetherInstrumentor
 from together_otel.testing import behaviours
 from together_otel.testing.telemetry import CapturedTelemetry
 
 if TYPE_CHECKING:
-    import pytest
-
     from together_otel.testing.server import TogetherServer
 
 
@@ -118,3 +117,31 @@ def test_latest_names_of_metrics(
     assert fresh.counter("together.client.requests") == 1
     assert "gen_ai.client.operation.duration" not in telemetry.metrics()
     fresh.shutdown()
+
+
+def test_a_key_in_the_wrong_argument(
+    sdk: Sdk, key: str, server: TogetherServer, telemetry: CapturedTelemetry
+) -> None:
+    """A key given as model, stop sequence or effort is in no name, attribute, label or event."""
+    server.always(behaviours.custom(404, {"error": {"message": f"No model {key}", "code": "x"}}))
+    with pytest.raises(Exception, match="No model"):
+        sdk.chat(sdk.client(api_key=key), model=key, stop=[key], reasoning_effort=key)
+
+    (span,) = [one for one in telemetry.spans() if one["kind"] == "CLIENT"]
+    assert span["name"] == "chat tgp_v1_[key]"
+    assert leaks(telemetry.everything(), key) == []
+
+
+@pytest.mark.skipif(GENERATION < 2, reason="1.x does not look at its answers")
+def test_an_answer_that_the_sdk_can_make_nothing_of(
+    sdk: Sdk, key: str, server: TogetherServer, telemetry: CapturedTelemetry
+) -> None:
+    """A 200 whose body is not what was promised is the server's error, not a success."""
+    server.always(behaviours.custom(200, {"choices": 7}))
+    client = sdk.client(api_key=key, _strict_response_validation=True)
+    with pytest.raises(Exception, match="invalid for expected schema"):
+        sdk.chat(client)
+
+    (span,) = [one for one in telemetry.spans() if one["kind"] == "CLIENT"]
+    assert span["attributes"]["together.request.outcome"] == "server_error"
+    assert span["attributes"]["error.type"] == "together.APIResponseValidationError"

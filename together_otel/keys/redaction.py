@@ -101,13 +101,17 @@ def redact(text: str, secrets: Collection[str] = (), longest: int = LONGEST) -> 
     if text and any(len(secret) > LONGEST_SECRET for secret in secrets):
         return _WITHHELD
     cut = len(text) > longest
+    seen_whole = len(text) <= longest + _MARGIN
     text = text[: longest + _MARGIN]
     for secret in secrets:
         text = _without(text, secret)
     for pattern, replacement in _PATTERNS:
         text = pattern.sub(replacement, text)
     if cut or len(text) > longest:
-        text = text[: max(0, longest - len(_CUT))] + _CUT
+        # A key cut by the window's end looks like none: where others before it were taken out,
+        # the margin has moved up, and is not told.
+        end = longest if seen_whole else min(longest, len(text) - _MARGIN + len(_CUT))
+        text = text[: max(0, end - len(_CUT))] + _CUT
     return text
 
 

@@ -1,35 +1,35 @@
 """What was said in a call, from request and answer to the conventions' JSON; keys and all.
 
 Shapes follow the JSON schemas of the OpenTelemetry GenAI semantic conventions: a message is
-``{"role", "parts"}``, a part ``{"type", …}``. Images, audio and video are told by reference:
-their URL, or a digest where they were sent inline. Iterators are left alone.
+``{"role", "parts"}``, a part ``{"type", …}``. Images, audio and video are told by reference
+(`media`). Iterators are left alone.
 """
 
 from __future__ import annotations
 
-import base64
-import binascii
-import hashlib
 import json
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from together_otel.keys import MARK
 from together_otel.sdk.fields import every_field_of, fields_of
+from together_otel.sdk.media import media_given, media_in, reference
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 Part = dict[str, Any]
 Message = dict[str, Any]
+_Made = TypeVar("_Made")
 
 MOST_MESSAGES: Final = 128
 """Messages of a request that are told: the first, which is often the system's, and the last."""
 
 MOST_PARTS: Final = 64
 """Parts of a message, choices of an answer, tools of a request that are told."""
+
+LONGEST_GATHERED: Final = 16_384
+"""Characters of one text that are kept: more than are told, so that a key at the cut is whole."""
 
 _PROMPTS: Final = {
     "text_completion": "prompt",
@@ -44,60 +44,21 @@ _TRANSCRIPTS: Final = ("transcription", "translation")
 OPERATIONS: Final = frozenset({"chat", *_PROMPTS, *_TRANSCRIPTS})
 """Operations that have messages."""
 
-_SIGNATURES: Final = frozenset(
-    {
-        "awsaccesskeyid",
-        "sig",
-        "signature",
-        "x-amz-credential",
-        "x-amz-security-token",
-        "x-amz-signature",
-        "x-goog-credential",
-        "x-goog-signature",
-    }
-)
-"""Query parameters by which a URL lets its bearer in: those that OpenTelemetry's conventions
-for ``url.full`` redact, and their successors."""
-
 _FINISH: Final = {"tool_calls": "tool_call", "function_call": "tool_call", "eos": "stop"}
 """Together's finish reasons → the schema's, where they differ."""
 
-
-def reference(url: object, modality: str) -> Part:
-    """Return the part for an image, audio or video: by its URL, or by digest if it is inline."""
-    part: Part = {"type": "uri", "modality": modality}
-    if not isinstance(url, str):
-        return part
-    if url.startswith("data:"):
-        header, _, data = url[len("data:") :].partition(",")
-        if mime_type := header.partition(";")[0]:
-            part["mime_type"] = mime_type
-        return part | {"uri": _digest(data)}
-    return part | {"uri": _without_signature(url)}
+_INCOMPLETE: Final = "incomplete"
+"""The finish reason of a stream that gave none, as the schema asks for one: it ended early."""
 
 
-def _digest(data: str) -> str:
-    try:
-        content = base64.b64decode(data, validate=True)
-    except (binascii.Error, ValueError):
-        content = data.encode("utf-8", "surrogatepass")
-    return f"urn:sha256:{hashlib.sha256(content).hexdigest()}"
+def _word(value: object, default: str) -> str:
+    """Return a word of the API's, which 1.x has as a member of an enumeration."""
+    word = getattr(value, "value", value)
+    return word if isinstance(word, str) and word else default
 
 
-def _without_signature(url: str) -> str:
-    try:
-        parts = urlsplit(url)
-        query = parse_qsl(parts.query, keep_blank_values=True)
-    except ValueError:
-        return url
-    if all(name.lower() not in _SIGNATURES for name, _ in query):
-        return url
-    kept = [(name, MARK if name.lower() in _SIGNATURES else value) for name, value in query]
-    return urlunsplit(parts._replace(query=urlencode(kept, safe="[]")))
-
-
-def _text(text: str) -> Part:
-    return {"type": "text", "content": text}
+def _text(text: object) -> Part:
+    return {"type": "text", "content": text[:LONGEST_GATHERED] if isinstance(text, str) else ""}
 
 
 def _listed(value: Any, most: int) -> list[Any]:
@@ -108,26 +69,19 @@ def _listed(value: Any, most: int) -> list[Any]:
 def _content(value: Any) -> list[Part]:
     if isinstance(value, str):
         return [_text(value)] if value else []
-    return [part for item in _listed(value, MOST_PARTS) if (part := _part(fields_of(item)))]
+    return [part for item in _listed(value, MOST_PARTS) if (part := _part(item))]
 
 
-def _part(item: Mapping[str, Any]) -> Part | None:
-    kind = item.get("type")
-    if not isinstance(kind, str):
-        return None
-    inner = fields_of(item.get(kind))
+def _part(item: Any) -> Part | None:
+    if isinstance(item, str):
+        return _text(item)
+    fields = fields_of(item)
+    kind = _word(fields.get("type"), "")
     if kind == "text":
-        return _text(str(item.get("text", "")))
-    if kind == "input_audio":
-        sound = {"type": "uri", "modality": "audio"}
-        if isinstance(data := inner.get("data"), str):
-            sound["uri"] = _digest(data)
-        if isinstance(form := inner.get("format"), str):
-            sound["mime_type"] = f"audio/{form}"
-        return sound
-    if kind.endswith("_url"):
-        return reference(inner.get("url", item.get(kind)), kind.removesuffix("_url"))
-    return {"type": kind}
+        return _text(fields.get("text"))
+    if (medium := media_in(kind, fields.get(kind))) is not None:
+        return medium
+    return {"type": kind} if kind else None
 
 
 def _tool_call(call: Any) -> Part:
@@ -136,12 +90,13 @@ def _tool_call(call: Any) -> Part:
     return _called(fields.get("id"), function.get("name"), function.get("arguments"))
 
 
-def _called(identifier: Any, name: Any, arguments: Any) -> Part:
+def _called(identifier: object, name: object, arguments: Any) -> Part:
     if isinstance(arguments, str):
-        # What a model wrote need not be JSON: it is told as it is then.
+        arguments = arguments[:LONGEST_GATHERED]
+        # What a model wrote need not be JSON, or all of it: it is told as it is then.
         with suppress(ValueError, RecursionError):
             arguments = json.loads(arguments)
-    part: Part = {"type": "tool_call", "name": str(name or "")}
+    part: Part = {"type": "tool_call", "name": _word(name, "")}
     if isinstance(identifier, str):
         part["id"] = identifier
     if arguments is not None:
@@ -151,11 +106,12 @@ def _called(identifier: Any, name: Any, arguments: Any) -> Part:
 
 def _message(value: Any) -> Message:
     fields = every_field_of(value)
-    role = str(fields.get("role", "user"))
+    role = _word(fields.get("role"), "user")
     content = fields.get("content")
     parts: list[Part]
-    if role == "tool":
-        answered: Part = {"type": "tool_call_response", "response": content}
+    if role in {"tool", "function"}:
+        response = _content(content) if isinstance(content, (list, tuple)) else content
+        answered: Part = {"type": "tool_call_response", "response": response}
         if isinstance(identifier := fields.get("tool_call_id"), str):
             answered["id"] = identifier
         parts = [answered]
@@ -173,59 +129,106 @@ def _message(value: Any) -> Message:
 
 
 @dataclass(slots=True)
-class Choice:
+class _Text:
+    """A text gathered piece by piece, however long it gets: the first of it are kept."""
+
+    pieces: list[str] = field(default_factory=list)
+    room: int = LONGEST_GATHERED
+
+    def add(self, piece: object) -> None:
+        if isinstance(piece, str) and piece and self.room:
+            piece = piece[: self.room]
+            self.pieces.append(piece)
+            self.room -= len(piece)
+
+    def whole(self) -> str:
+        return "".join(self.pieces)
+
+
+@dataclass(slots=True)
+class _ToolCall:
+    """A call of a tool; in a stream its arguments come in pieces."""
+
+    identifier: object = None
+    name: object = None
+    written: _Text = field(default_factory=_Text)
+    arguments: Any = None
+
+    def add(self, call: Mapping[str, Any]) -> None:
+        function = fields_of(call.get("function"))
+        self.identifier = call.get("id") or self.identifier
+        self.name = function.get("name") or self.name
+        arguments = function.get("arguments")
+        if isinstance(arguments, str):
+            self.written.add(arguments)
+        elif arguments is not None:
+            self.arguments = arguments
+
+    def part(self) -> Part:
+        return _called(self.identifier, self.name, self.written.whole() or self.arguments)
+
+
+@dataclass(slots=True)
+class _Choice:
     """One answer of the model, gathered whole or piece by piece."""
 
-    text: list[str] = field(default_factory=list)
-    reasoning: list[str] = field(default_factory=list)
-    tool_calls: dict[int, list[Any]] = field(default_factory=dict)
+    text: _Text = field(default_factory=_Text)
+    reasoning: _Text = field(default_factory=_Text)
+    tool_calls: dict[int, _ToolCall] = field(default_factory=dict)
     parts: list[Part] = field(default_factory=list)
     finish_reason: str | None = None
 
-    def add(self, choice: Mapping[str, Any]) -> None:
-        """Add a choice of a whole answer or of a chunk."""
-        said = every_field_of(choice.get("message") or choice.get("delta"))
+    def add(self, choice: Mapping[str, Any], reason: object) -> None:
+        """Add a choice of a whole answer or of a chunk, and why it ended, if it did."""
+        whole = choice.get("message")
+        said = every_field_of(whole or choice.get("delta"))
         content = said.get("content")
         if isinstance(content, list):
-            self.parts += _content(content)
-        elif isinstance(content or choice.get("text"), str):
-            self.text.append(content or choice["text"])
-        reasoning = said.get("reasoning") or said.get("reasoning_content")
-        if isinstance(reasoning, str):
-            self.reasoning.append(reasoning)
-        for place, call in enumerate(_listed(said.get("tool_calls"), MOST_PARTS)):
-            self._call(place, fields_of(call))
-        if (reason := choice.get("finish_reason")) is not None:
-            word = str(getattr(reason, "value", reason))
+            self.attach(*_content(content))
+        else:
+            self.text.add(content or choice.get("text"))
+        self.reasoning.add(said.get("reasoning") or said.get("reasoning_content"))
+        for place, item in enumerate(_listed(said.get("tool_calls"), MOST_PARTS)):
+            call = fields_of(item)
+            index = place if whole else _index(call, place)
+            _kept(self.tool_calls, index, _ToolCall).add(call)
+        if word := _word(reason, ""):
             self.finish_reason = _FINISH.get(word, word)
 
-    def _call(self, place: int, call: Mapping[str, Any]) -> None:
-        # In a stream a call's arguments come in pieces, told together by their index.
-        index = call.get("index")
-        gathered = self.tool_calls.setdefault(
-            index if isinstance(index, int) else place, [None, None, ""]
-        )
-        function = fields_of(call.get("function"))
-        gathered[0] = call.get("id") or gathered[0]
-        gathered[1] = function.get("name") or gathered[1]
-        if isinstance(piece := function.get("arguments"), str):
-            gathered[2] += piece
-        elif piece is not None:
-            gathered[2] = piece
+    def attach(self, *parts: Part) -> None:
+        """Add parts that are no text."""
+        self.parts += parts[: MOST_PARTS - len(self.parts)]
 
-    def message(self) -> Message:
-        """Return it as a message."""
+    def message(self, unfinished: str) -> Message:
+        """Return it as a message; ``unfinished`` is its finish reason if it came without."""
         parts: list[Part] = []
-        if self.reasoning:
-            parts.append({"type": "reasoning", "content": "".join(self.reasoning)})
-        if self.text:
-            parts.append(_text("".join(self.text)))
+        if reasoning := self.reasoning.whole():
+            parts.append({"type": "reasoning", "content": reasoning})
+        if text := self.text.whole():
+            parts.append(_text(text))
         parts += self.parts
-        parts += [_called(*call) for call in self.tool_calls.values()]
-        message: Message = {"role": "assistant", "parts": parts}
-        if self.finish_reason is not None:
-            message["finish_reason"] = self.finish_reason
-        return message
+        parts += [call.part() for call in self.tool_calls.values()]
+        reason = self.finish_reason or unfinished
+        return {"role": "assistant", "parts": parts, "finish_reason": reason}
+
+
+def _kept(found: dict[int, _Made], index: int, make: Callable[[], _Made]) -> _Made:
+    """Return what is gathered at a place, new if need be; beyond the most, what nobody keeps."""
+    if index in found:
+        return found[index]
+    made = make()
+    if len(found) < MOST_PARTS:
+        found[index] = made
+    return made
+
+
+def _index(fields: Mapping[str, Any], place: int) -> int:
+    """Return the ``index`` of a choice or a tool call, by which the pieces of it are told."""
+    index = fields.get("index")
+    # 2.x and 3.x make floats of some.
+    if isinstance(index, float) and index.is_integer():
+        return int(index)
+    return index if isinstance(index, int) else place
 
 
 class Messages:
@@ -242,30 +245,29 @@ class Messages:
         self.instructions: list[Part] = []
         if operation in _TRANSCRIPTS and isinstance(prompt := body.get("prompt"), str):
             self.instructions = [_text(prompt)]
-        self._choices: dict[int, Choice] = {}
+        self._unfinished = _INCOMPLETE if body.get("stream") is True else "stop"
+        self._choices: dict[int, _Choice] = {}
 
     def add(self, value: Any) -> None:
         """Add an answer, or one chunk of it."""
         fields = fields_of(value)
         for place, item in enumerate(_listed(fields.get("choices"), MOST_PARTS)):
-            choice = fields_of(item)
-            index = choice.get("index")
-            self._choice(index if isinstance(index, int) else place).add(choice)
+            choice = every_field_of(item)
+            # A chunk of a text completion says by itself why its choice ended.
+            reason = choice.get("finish_reason") or fields.get("finish_reason")
+            _kept(self._choices, _index(choice, place), _Choice).add(choice, reason)
         if isinstance(text := fields.get("text"), str) and "choices" not in fields:
-            self._choice(0).text.append(text)
+            _kept(self._choices, 0, _Choice).text.add(text)
         for place, item in enumerate(_listed(fields.get("data"), MOST_PARTS)):
             image = fields_of(item)
-            if isinstance(url := image.get("url"), str):
-                self._choice(place).parts.append(reference(url, "image"))
-            elif isinstance(data := image.get("b64_json"), str):
-                self._choice(place).parts.append(reference(f"data:;base64,{data}", "image"))
-
-    def _choice(self, index: int) -> Choice:
-        return self._choices.setdefault(index, Choice())
+            made = image.get("url") or image.get("b64_json")
+            if isinstance(made, str):
+                index = _index(image, place)
+                _kept(self._choices, index, _Choice).attach(reference(made, "image"))
 
     def outputs(self) -> list[Message]:
         """Return the model's answers so far, one message a choice."""
-        return [choice.message() for _, choice in sorted(self._choices.items())]
+        return [choice.message(self._unfinished) for _, choice in sorted(self._choices.items())]
 
 
 def _inputs(operation: str, body: Mapping[str, Any]) -> list[Message]:
@@ -280,17 +282,18 @@ def _inputs(operation: str, body: Mapping[str, Any]) -> list[Message]:
     messages: list[Message] = [
         {"role": "user", "parts": [_text(text)]} for text in texts if isinstance(text, str)
     ]
-    if messages and isinstance(url := body.get("image_url"), str):
-        messages[-1]["parts"].append(reference(url, "image"))
+    if media := media_given(body)[:MOST_PARTS]:
+        messages = messages or [{"role": "user", "parts": []}]
+        messages[-1]["parts"] += media
     return messages
 
 
 def _tool(tool: Any) -> dict[str, Any]:
     fields = fields_of(tool)
-    function = fields_of(fields.get("function"))
-    told: dict[str, Any] = {"type": str(fields.get("type", "function"))}
-    for name in ("name", "description", "parameters"):
-        value = function.get(name, fields.get(name))
-        if value is not None:
+    function = fields_of(fields.get("function")) or fields
+    kind = _word(fields.get("type"), "function")
+    told: dict[str, Any] = {"type": kind, "name": _word(function.get("name"), kind)}
+    for name, of in (("description", str), ("parameters", dict)):
+        if isinstance(value := function.get(name), of):
             told[name] = value
     return told

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import suppress
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from together_otel import names
+from together_otel.keys import redact
 from together_otel.sdk.calls import Request, Usage
 from together_otel.sdk.fields import every_field_of, fields_of
 from together_otel.sdk.refusals import integer
@@ -32,6 +34,9 @@ _NUMBERS = {
         "seed",
     )
 }
+_LONGEST = 1024
+"""Characters of one name that are told."""
+
 _FORMATS = {"json_object": "json", "json_schema": "json", "json": "json", "text": "text"}
 _OUTPUTS = {"image_generation": "image", "speech": "speech"}
 """Operations that are asked for nothing but one type of output → that type."""
@@ -45,9 +50,14 @@ def described(operation: str, host: str | None, port: int | None, body: object) 
     attributes = _request_attributes(body)
     if (output := _OUTPUTS.get(operation)) is not None:
         attributes[names.OUTPUT_TYPE] = output
-    return Request(
-        operation, host, port, model if isinstance(model, str) else None, attributes, body
-    )
+    named = _told(model) if isinstance(model, str) else None
+    return Request(operation, host, port, named, attributes, body)
+
+
+@lru_cache(maxsize=256)
+def _told(text: str) -> str:
+    """Return a text that may name anything, a key in the wrong argument included, without keys."""
+    return redact(text, longest=_LONGEST)
 
 
 def _request_attributes(body: Mapping[str, Any]) -> dict[str, Any]:
@@ -65,10 +75,10 @@ def _request_attributes(body: Mapping[str, Any]) -> dict[str, Any]:
     if isinstance(stop, str):
         stop = [stop]
     if isinstance(stop, (list, tuple)) and stop and all(isinstance(text, str) for text in stop):
-        attributes[names.STOP_SEQUENCES] = tuple(stop)
+        attributes[names.STOP_SEQUENCES] = tuple(_told(text) for text in stop)
     effort = body.get("reasoning_effort")
     if isinstance(effort, str):
-        attributes[names.REASONING_LEVEL] = effort
+        attributes[names.REASONING_LEVEL] = _told(effort)
     _formats(body, attributes)
     return attributes
 
@@ -79,7 +89,7 @@ def _formats(body: Mapping[str, Any], attributes: dict[str, Any]) -> None:
         attributes[names.OUTPUT_TYPE] = output
     encoding = body.get("encoding_format")
     if isinstance(encoding, str):
-        attributes[names.ENCODING_FORMATS] = (encoding,)
+        attributes[names.ENCODING_FORMATS] = (_told(encoding),)
     dimensions = body.get("dimensions")
     if isinstance(dimensions, int):
         attributes[names.DIMENSION_COUNT] = dimensions
@@ -109,14 +119,16 @@ def add_result(value: Any, result: Result) -> None:
     if result.id is None:
         model, identifier = fields.get("model"), fields.get("id")
         if isinstance(model, str):
-            result.model = model
+            result.model = _told(model)
         if isinstance(identifier, str):
-            result.id = identifier
+            result.id = identifier[:_LONGEST]
     choices = fields.get("choices")
     if isinstance(choices, (list, tuple)):
+        # A chunk of a text completion says by itself why its choice ended.
+        own = fields.get("finish_reason")
         for choice in choices:
-            reason = fields_of(choice).get("finish_reason")
-            if reason is not None:
+            reason = fields_of(choice).get("finish_reason") or own
+            if reason:
                 text = getattr(reason, "value", reason)
                 result.finish_reasons = (*result.finish_reasons, str(text))
     usage = fields.get("usage")

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import weakref
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -109,7 +110,9 @@ class Stainless(WholeAnswers):
         if response is None:
             add_result(value, result)
         elif _is_json(response):
-            add_result(json.loads(response.content), result)
+            # It may say so and be empty.
+            with suppress(ValueError):
+                add_result(json.loads(response.content), result)
 
     def failure(self, exc: BaseException, _seen: Any, key: object) -> Failure:
         """See `Adapter.failure`."""

@@ -62,7 +62,9 @@ def emit(
     if not log.isEnabledFor(level):
         return
     clean = {
-        name: list(value) if isinstance(value, (list, tuple)) else _clean(value)
+        name: [_clean(item) for item in value]
+        if isinstance(value, (list, tuple))
+        else _clean(value)
         for name, value in fields.items()
     }
     # `%` in a message would be taken as a format of logging's.

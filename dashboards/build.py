@@ -16,12 +16,17 @@ def outputs() -> dict[Path, str]:
 
     Dashboards are left out where Grafana's builder is not installed (it needs Python 3.11).
     """
-    found = {HERE / "prometheus" / "alerts.yaml": rules.render()}
+    found = {HERE / "prometheus" / name: text for name, text in rules.outputs().items()}
     try:
-        import authentication  # noqa: PLC0415 - needs Grafana's builder
-    except ModuleNotFoundError:
+        from boards import authentication, fleet, frame, requests  # noqa: PLC0415 - as above
+    except ModuleNotFoundError as exc:
+        if exc.name != "grafana_foundation_sdk":
+            raise
         return found
-    return {**found, HERE / "grafana" / "authentication.json": authentication.render()}
+    boards = {"authentication": authentication, "fleet": fleet, "requests": requests}
+    for name, board in boards.items():
+        found[HERE / "grafana" / f"{name}.json"] = frame.render(board.build())
+    return found
 
 
 if __name__ == "__main__":

@@ -2,28 +2,48 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from grafana_foundation_sdk.builders import common, dashboard, prometheus, stat, table, timeseries
 from grafana_foundation_sdk.models.common import (
     BigValueColorMode,
     BigValueGraphMode,
+    BigValueTextMode,
     GraphDrawStyle,
     LegendDisplayMode,
     LegendPlacement,
     SortOrder,
     StackingMode,
     TooltipDisplayMode,
+    VizOrientation,
 )
 from grafana_foundation_sdk.models.dashboard import (
+    DashboardRegexMapOptions,
+    DashboardSpecialValueMapOptions,
     DataSourceRef,
     DataTransformerConfig,
+    DynamicConfigValue,
+    RegexMap,
+    SpecialValueMap,
+    SpecialValueMatch,
     Threshold,
     ThresholdsMode,
+    ValueMap,
+    ValueMapping,
+    ValueMappingResult,
 )
 from grafana_foundation_sdk.models.prometheus import PromQueryFormat
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
 SOURCE = DataSourceRef(type_val="prometheus", uid="${datasource}")
+
+GREEN, ORANGE, RED, GREY = "green", "orange", "red", "text"
+NOTHING = "–"  # noqa: RUF001 - a dash to be read, of a stat that has nothing to say
+
+
+# ── queries ──────────────────────────────────────────────────────────────────────────
 
 
 def query(expr: str, ref: str = "A", legend: str = "") -> prometheus.Dataquery:
@@ -31,9 +51,22 @@ def query(expr: str, ref: str = "A", legend: str = "") -> prometheus.Dataquery:
     return prometheus.Dataquery().datasource(SOURCE).expr(expr).ref_id(ref).legend_format(legend)
 
 
+def each(label: str, expr: str) -> prometheus.Dataquery:
+    """Return a range query whose lines are named by a label."""
+    return query(expr, legend=f"{{{{{label}}}}}")
+
+
 def instant(expr: str, ref: str = "A") -> prometheus.Dataquery:
-    """Return a query of one moment, for stats and tables."""
+    """Return a query of one moment whose labels are columns, for tables and words."""
     return query(expr, ref).instant().format(PromQueryFormat.TABLE)
+
+
+def now(expr: str, ref: str = "A", legend: str = "") -> prometheus.Dataquery:
+    """Return a query of one moment, for numbers."""
+    return query(expr, ref, legend).instant()
+
+
+# ── how values are shown ─────────────────────────────────────────────────────────────
 
 
 def steps(*limits: tuple[float | None, str]) -> dashboard.ThresholdsConfig:
@@ -45,43 +78,119 @@ def steps(*limits: tuple[float | None, str]) -> dashboard.ThresholdsConfig:
     )
 
 
+def values(shown: Mapping[str, tuple[str, str | None]]) -> ValueMap:
+    """Return a mapping of values to what is shown for them, and its colour."""
+    return ValueMap(
+        {
+            value: ValueMappingResult(text=text, color=color, index=place)
+            for place, (value, (text, color)) in enumerate(shown.items())
+        }
+    )
+
+
+def nothing(text: str, color: str = GREY) -> SpecialValueMap:
+    """Return the mapping of what is not there."""
+    return SpecialValueMap(
+        DashboardSpecialValueMapOptions(
+            match=SpecialValueMatch.NULL_AND_NAN, result=ValueMappingResult(text=text, color=color)
+        )
+    )
+
+
+def anything(color: str) -> RegexMap:
+    """Return the mapping that colours whatever there is."""
+    return RegexMap(DashboardRegexMapOptions(pattern=".+", result=ValueMappingResult(color=color)))
+
+
+# ── big numbers and words ────────────────────────────────────────────────────────────
+
+
 def number(
-    title: str, description: str, expr: str, unit: str, limits: dashboard.ThresholdsConfig
-) -> Any:
-    """Return one big number."""
+    title: str,
+    description: str,
+    target: prometheus.Dataquery,
+    unit: str,
+    limits: dashboard.ThresholdsConfig,
+    empty: str = NOTHING,
+) -> stat.Panel:
+    """Return one big number, or several beside each other, of `now` queries."""
+    return (
+        stat.Panel()
+        .title(title)
+        .description(description)
+        .datasource(SOURCE)
+        .with_target(target)
+        .unit(unit)
+        .thresholds(limits)
+        .color_mode(BigValueColorMode.VALUE)
+        .graph_mode(BigValueGraphMode.NONE)
+        .orientation(VizOrientation.VERTICAL)
+        .reduce_options(common.ReduceDataOptions().calcs(["lastNotNull"]))
+        .no_value(empty)
+        .height(4)
+        .span(4)
+    )
+
+
+def letters() -> common.VizTextDisplayOptions:
+    """Return the size of words in a stat: three fit below each other."""
+    return common.VizTextDisplayOptions().value_size(21)
+
+
+def words(
+    title: str, description: str, expr: str, label: str, mappings: list[ValueMapping]
+) -> stat.Panel:
+    """Return the values of a label in big letters, three at most, below each other."""
     return (
         stat.Panel()
         .title(title)
         .description(description)
         .datasource(SOURCE)
         .with_target(instant(expr))
-        .unit(unit)
-        .thresholds(limits)
-        .color_mode(BigValueColorMode.BACKGROUND)
+        .unit("string")
+        .mappings(mappings)
+        .thresholds(steps((None, GREY)))
+        .color_mode(BigValueColorMode.VALUE)
         .graph_mode(BigValueGraphMode.NONE)
-        .reduce_options(common.ReduceDataOptions().calcs(["lastNotNull"]).fields("/^Value$/"))
-        .no_value("never")
+        .text_mode(BigValueTextMode.VALUE)
+        .text(letters())
+        .orientation(VizOrientation.HORIZONTAL)
+        .reduce_options(
+            common.ReduceDataOptions()
+            .values(values=True)
+            .limit(3)
+            .calcs(["lastNotNull"])
+            .fields(f"/^{label}$/")
+        )
         .height(4)
+        .span(4)
     )
 
 
-def lines(title: str, description: str, expr: str, legend: str, unit: str) -> timeseries.Panel:
+# ── graphs ───────────────────────────────────────────────────────────────────────────
+
+
+def lines(
+    title: str, description: str, unit: str, *targets: prometheus.Dataquery
+) -> timeseries.Panel:
     """Return a panel of lines over time."""
+    panel = timeseries.Panel().title(title).description(description).datasource(SOURCE)
+    for target in targets:
+        panel = panel.with_target(target)
     return (
-        timeseries.Panel()
-        .title(title)
-        .description(description)
-        .datasource(SOURCE)
-        .with_target(query(expr, legend=legend))
-        .unit(unit)
+        panel.unit(unit)
         .min(0)
+        .line_width(2)
         .fill_opacity(10)
+        .no_value("Nothing in this time")
         .legend(
             common.VizLegendOptions()
             .display_mode(LegendDisplayMode.TABLE)
             .placement(LegendPlacement.RIGHT)
             .calcs(["lastNotNull", "max"])
-            .show_legend(True)  # noqa: FBT003 - the builder's own signature
+            .sort_by("Max")
+            .sort_desc(sort_desc=True)
+            .show_legend(show_legend=True)
         )
         .tooltip(
             common.VizTooltipOptions().mode(TooltipDisplayMode.MULTI).sort(SortOrder.DESCENDING)
@@ -91,26 +200,67 @@ def lines(title: str, description: str, expr: str, legend: str, unit: str) -> ti
     )
 
 
-def bars(panel: timeseries.Panel) -> timeseries.Panel:
-    """Return the same panel as stacked bars."""
+def colored(panel: timeseries.Panel, colors: Mapping[str, str]) -> timeseries.Panel:
+    """Return the same panel with lines of the same colour wherever they are shown."""
+    for name, fixed in colors.items():
+        panel = panel.override_by_name(
+            name,
+            [DynamicConfigValue(id_val="color", value={"mode": "fixed", "fixedColor": fixed})],
+        )
+    return panel
+
+
+def stacked(panel: timeseries.Panel) -> timeseries.Panel:
+    """Return the same panel with its lines on top of each other."""
     return (
-        panel.draw_style(GraphDrawStyle.BARS)
-        .fill_opacity(80)
-        .line_width(0)
+        panel.fill_opacity(40)
+        .line_width(1)
         .stacking(common.StackingConfig().mode(StackingMode.NORMAL).group("A"))
     )
 
 
+def bars(panel: timeseries.Panel) -> timeseries.Panel:
+    """Return the same panel as bars of counts on top of each other, a minute or more wide."""
+    return (
+        stacked(panel)
+        .draw_style(GraphDrawStyle.BARS)
+        .fill_opacity(80)
+        .line_width(0)
+        .axis_soft_max(10)
+        .decimals(0)
+        .interval("1m")
+    )
+
+
+def names_below(panel: timeseries.Panel) -> timeseries.Panel:
+    """Return the same panel with its legend below: for long names."""
+    return panel.legend(
+        common.VizLegendOptions()
+        .display_mode(LegendDisplayMode.LIST)
+        .placement(LegendPlacement.BOTTOM)
+        .calcs([])
+        .show_legend(show_legend=True)
+    )
+
+
+# ── tables ───────────────────────────────────────────────────────────────────────────
+
+MERGE = DataTransformerConfig(id_val="merge", options={})
+"""One row for rows of several queries that have the same labels."""
+
+
 def rows(title: str, description: str, *targets: prometheus.Dataquery) -> table.Panel:
-    """Return a table of instant queries merged by their labels."""
-    panel = table.Panel().title(title).description(description).datasource(SOURCE).height(8)
+    """Return a table of queries of one moment, each for a column, merged by their labels."""
+    panel = table.Panel().title(title).description(description).datasource(SOURCE)
     for target in targets:
         panel = panel.with_target(target)
-    return panel.span(12)
+    if len(targets) > 1:
+        panel = panel.with_transformation(MERGE)
+    return panel.unit("locale").height(8).span(12)
 
 
 def columns(**shown: str) -> DataTransformerConfig:
-    """Return a transformation that renames columns and hides the time."""
+    """Return a transformation that names and orders columns and hides the time."""
     return DataTransformerConfig(
         id_val="organize",
         options={
@@ -121,4 +271,29 @@ def columns(**shown: str) -> DataTransformerConfig:
     )
 
 
-MERGE = DataTransformerConfig(id_val="merge", options={})
+def column(panel: table.Panel, name: str, **properties: Any) -> table.Panel:
+    """Return a table with properties of one column: ``unit``, ``width``, ``mappings`` and so on."""
+    own = {"width", "cellOptions", "align", "filterable"}
+    return panel.override_by_name(
+        name,
+        [
+            DynamicConfigValue(id_val=f"custom.{key}" if key in own else key, value=value)
+            for key, value in properties.items()
+        ],
+    )
+
+
+def sort(panel: table.Panel, by: str) -> table.Panel:
+    """Return a table whose largest value of a column comes first."""
+    return panel.sort_by([common.TableSortByFieldState().display_name(by).desc(desc=True)])
+
+
+FILLED = {"type": "color-background", "mode": "basic"}
+"""A cell of its value's colour."""
+WRITTEN = {"type": "color-text"}
+"""A cell whose text has its value's colour."""
+
+
+def limits(*steps_: tuple[float | None, str]) -> dict[str, Any]:
+    """Return the same as `steps`, as a column's property."""
+    return {"mode": "absolute", "steps": [{"value": at, "color": name} for at, name in steps_]}

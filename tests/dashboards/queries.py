@@ -1,18 +1,33 @@
-"""The dashboards' queries as Prometheus gets them: variables filled in."""
+"""The dashboards that are shipped, and their queries as Prometheus gets them."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 FOLDER = Path(__file__).parents[2] / "dashboards" / "grafana"
+AUTHENTICATION = "together-authentication"
 VARIABLES = {
-    "$__rate_interval": "1m",
+    "$__rate_interval": "5m",
+    "$__interval": "5s",
     "$__range": "5m",
     "$job": ".+",
-    "$instance": ".+",
+    "$instance": ".*",
+    "$model": ".*",
 }
+
+
+class Query(NamedTuple):
+    """One query of a panel, with its variables filled in."""
+
+    dashboard: str
+    panel: str
+    ref: str
+    expr: str
 
 
 def dashboards() -> list[dict[str, Any]]:
@@ -28,18 +43,29 @@ def panels(dashboard: dict[str, Any]) -> list[dict[str, Any]]:
     return [panel for panel in found if panel["type"] != "row"]
 
 
-def filled_in(expr: str) -> str:
+def targets(panel: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return a panel's queries of Prometheus."""
+    return [one for one in panel.get("targets", ()) if one["datasource"]["type"] == "prometheus"]
+
+
+def filled_in(expr: str, chosen: Mapping[str, str] = VARIABLES) -> str:
     """Return an expression with every variable replaced."""
-    for name, value in VARIABLES.items():
+    for name, value in chosen.items():
         expr = expr.replace(name, value)
     return expr
 
 
-def dashboard_queries() -> list[tuple[str, str]]:
-    """Return panel title and expression of every query of every dashboard."""
+def every_query(**chosen: str) -> list[Query]:
+    """Return every query of every dashboard; by default everything is chosen."""
+    values = {**VARIABLES, **{f"${name}": value for name, value in chosen.items()}}
     return [
-        (panel["title"], filled_in(target["expr"]))
+        Query(dashboard["uid"], panel["title"], target["refId"], filled_in(target["expr"], values))
         for dashboard in dashboards()
         for panel in panels(dashboard)
-        for target in panel.get("targets", ())
+        for target in targets(panel)
     ]
+
+
+def dashboard_queries() -> list[tuple[str, str]]:
+    """Return panel title and expression of every query of the Authentication dashboard."""
+    return [(one.panel, one.expr) for one in every_query() if one.dashboard == AUTHENTICATION]

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
 import os
 import re
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import prometheus_binaries
 import pytest
@@ -16,21 +19,46 @@ import yaml
 from together_otel import names
 
 ROOT = Path(__file__).parents[2]
-RULES = ROOT / "dashboards" / "prometheus" / "alerts.yaml"
+PROMETHEUS = ROOT / "dashboards" / "prometheus"
+RULES = PROMETHEUS / "alerts.yaml"
+RECORDING = PROMETHEUS / "recording.yaml"
 RUNBOOK = ROOT / "dashboards" / "runbook.md"
+UNIT_TESTS = sorted((Path(__file__).parent / "alerts").glob("*.yaml"))
 sys.path.insert(0, str(ROOT / "dashboards"))
 
-import build  # noqa: E402 - found by the path above
+import alerts as package  # noqa: E402 - found by the path above
+import build  # noqa: E402 - the same
+from alerts import Options, render_alerts, render_recording  # noqa: E402 - the same
+
+ALERTS = {
+    "TogetherAuthFailing": {"page"},
+    "TogetherAuthFailureSpike": {"ticket"},
+    "TogetherAuthFailure": {"ticket"},
+    "TogetherKeyRevoked": {"page"},
+    "TogetherKeyUnusable": {"page"},
+    "TogetherOneInstanceRefused": {"ticket"},
+    "TogetherKeyRotationStalled": {"ticket"},
+    "TogetherTelemetryAbsent": {"ticket"},
+    "TogetherTelemetryErrors": {"ticket"},
+    "TogetherRateLimited": {"ticket"},
+    "TogetherLatencyHigh": {"ticket"},
+    "TogetherErrorBudgetBurn": {"page", "ticket"},
+}
 
 
-def promtool(*arguments: str, cwd: Path = ROOT) -> str:
+def promtool(*arguments: str, cwd: Path = ROOT, timeout: float = 60) -> str:
     """Run promtool; return what it says, and fail with it."""
+    return program("promtool", *arguments, cwd=cwd, timeout=timeout)
+
+
+def program(name: str, *arguments: str, cwd: Path = ROOT, timeout: float = 60) -> str:
+    """Run one of Prometheus' programs; return what it says, and fail with it."""
     done = subprocess.run(
-        [prometheus_binaries.require("promtool"), *arguments],
+        [prometheus_binaries.require(name), *arguments],
         cwd=cwd,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=timeout,
         check=False,
     )
     said = done.stdout + done.stderr
@@ -44,6 +72,21 @@ def anchors() -> set[str]:
     return {
         re.sub(r"[^\w -]", "", heading).strip().lower().replace(" ", "-") for heading in headings
     }
+
+
+def rules(*files: Path) -> list[dict[str, Any]]:
+    """Return the rules of some files, of both by default."""
+    return [
+        rule
+        for file in files or (RULES, RECORDING)
+        for group in yaml.safe_load(file.read_text(encoding="utf-8"))["groups"]
+        for rule in group["rules"]
+    ]
+
+
+def alerts() -> list[dict[str, Any]]:
+    """Return the rules that alert."""
+    return [rule for rule in rules(RULES) if "alert" in rule]
 
 
 def test_generated_files_are_up_to_date() -> None:
@@ -60,43 +103,153 @@ def test_the_dashboards_are_among_the_generated_files() -> None:
     assert {path.suffix for path in build.outputs()} == {".yaml", ".json"}
 
 
-def test_lint() -> None:
-    assert "4 rules found" in promtool("check", "rules", "--lint=all", "--lint-fatal", str(RULES))
+@pytest.mark.parametrize("path", [RULES, RECORDING], ids=lambda path: path.stem)
+def test_lint(path: Path) -> None:
+    said = promtool("check", "rules", "--lint=all", "--lint-fatal", str(path))
+    assert f"{len(rules(path))} rules found" in said
 
 
-def test_each_fires_and_does_not_fire(tmp_path: Path) -> None:
+@pytest.mark.timeout(400)
+@pytest.mark.parametrize("path", UNIT_TESTS, ids=lambda path: path.stem)
+def test_each_fires_and_does_not_fire(path: Path, tmp_path: Path) -> None:
     """The rules pass unit tests of their own, run by promtool."""
-    shutil.copy(RULES, tmp_path)
-    shutil.copy(Path(__file__).parent / "alerts_test.yaml", tmp_path)
-    promtool("test", "rules", "alerts_test.yaml", cwd=tmp_path)
+    for file in (RULES, RECORDING):
+        shutil.copy(file, tmp_path)
+    test = tmp_path / "test.yaml"
+    shutil.copy(path, test)
+    promtool("test", "rules", test.name, cwd=tmp_path, timeout=300)
 
 
-def test_every_alert_has_what_a_person_needs() -> None:
-    """Summary, cause, remedy, severity, and a link to an entry that exists."""
-    (group,) = yaml.safe_load(RULES.read_text(encoding="utf-8"))["groups"]
-    assert len(group["rules"]) == 4
-    for rule in group["rules"]:
-        notes = rule["annotations"]
-        assert "{{ $labels.job }}" in notes["summary"]
-        assert "{{ $labels.together_auth_cause }}" in notes["description"]
-        assert rule["labels"]["severity"] in {"page", "ticket"}
-        assert notes["runbook_url"].partition("#")[2] in anchors()
+def test_there_is_an_alert_for_each_trouble() -> None:
+    found: dict[str, set[str]] = {}
+    for rule in alerts():
+        found.setdefault(rule["alert"], set()).add(rule["labels"]["severity"])
+    assert found == ALERTS
+
+
+def test_each_alert_is_tested_firing_with_its_words_and_silent() -> None:
+    """Promtool passes a file that tests nothing."""
+    firing, silent = set(), set()
+    for path in UNIT_TESTS:
+        for test in yaml.safe_load(path.read_text(encoding="utf-8"))["tests"]:
+            for case in test.get("alert_rule_test", ()):
+                (firing if case["exp_alerts"] else silent).add(case["alertname"])
+    assert firing == silent == set(ALERTS)
+
+
+@pytest.mark.parametrize("rule", alerts(), ids=lambda rule: rule["alert"])
+def test_every_alert_has_what_a_person_needs(rule: dict[str, Any]) -> None:
+    """The job, cause, remedy, the key's last acceptance, and links that lead somewhere."""
+    notes = rule["annotations"]
+    assert "{{ $labels.job }}" in notes["summary"]
+    assert re.search(r"\b[Cc]auses?\b", notes["description"])
+    assert "was last accepted at" in notes["description"]
+    assert rule["keep_firing_for"]
+    assert notes["runbook_url"].partition("#")[2] in anchors()
+    uid = re.fullmatch(r"/d/([a-z-]+)\?var-job={{ \$labels.job }}", notes["dashboard"])
+    assert uid
+    assert uid[1] in {
+        json.loads(path.read_text(encoding="utf-8"))["uid"]
+        for path in (ROOT / "dashboards" / "grafana").glob("*.json")
+    }
 
 
 def test_every_cause_has_an_entry_in_the_runbook() -> None:
-    """The log event's link leads there."""
+    """The log event's link leads there; what it means and the fix are the log's own words."""
+    text = RUNBOOK.read_text(encoding="utf-8")
     assert {f"cause-{cause}" for cause in names.CAUSES} <= anchors()
+    for cause in names.CAUSES:
+        entry = text.partition(f"### Cause: {cause}\n")[2].partition("\n### ")[0]
+        assert f"**It means.** {names.CAUSE_MEANINGS[cause]}\n" in entry
+        assert f"**Fix.** {names.CAUSE_REMEDIES[cause]}\n" in entry
+
+
+def test_every_entry_of_the_runbook_is_whole() -> None:
+    """An entry an alert and an entry a cause, each from what it means to how to confirm."""
+    entries = re.split(r"^### ", RUNBOOK.read_text(encoding="utf-8"), flags=re.MULTILINE)[1:]
+    titles = [entry.partition("\n")[0] for entry in entries]
+    assert sorted(titles) == sorted([*ALERTS, *(f"Cause: {cause}" for cause in names.CAUSES)])
+    for entry in entries:
+        assert re.findall(r"^\*\*(.*?)\.\*\*", entry, re.MULTILINE) == [
+            "It means",
+            "How sure",
+            "Look at",
+            "Run",
+            "Fix",
+            "Confirm",
+        ]
+        assert "```" in entry.partition("**Run.**")[2].partition("**Fix.**")[0]
 
 
 def test_rules_use_only_names_that_exist() -> None:
-    """Metrics and labels are the contract's, or Prometheus' own."""
-    text = " ".join(
-        rule["expr"]
-        for group in yaml.safe_load(RULES.read_text(encoding="utf-8"))["groups"]
-        for rule in group["rules"]
+    """Metrics and labels are the contract's, recorded series are recorded by one rule each."""
+    recorded = [rule["record"] for rule in rules() if "record" in rule]
+    assert len(recorded) == len(set(recorded))
+    expressions = " ".join(
+        text
+        for rule in rules()
+        for text in (rule["expr"], *rule.get("annotations", {}).values())
+        if "runbook" not in text
     )
-    found = set(re.findall(r"\b(?:together|gen_ai)_\w+", text))
-    known = {metric.prometheus for metric in names.METRICS}
-    known |= {label for metric in names.METRICS for label in metric.labels}
-    assert found <= known
+    series = r"\b\w+:\w+:\w+"
+    assert set(re.findall(series, expressions)) <= set(recorded)
+    known = {label for metric in names.METRICS for label in metric.labels}
+    for metric in names.METRICS:
+        parts = ("_bucket", "_count", "_sum") if metric.kind == "histogram" else ("",)
+        known |= {f"{metric.prometheus}{part}" for part in parts}
+    found = set(
+        re.findall(
+            r"\b(?:together_client|together_\w+|gen_ai)_\w+", re.sub(series, "", expressions)
+        )
+    )
+    assert found - {"together_client_metrics"} <= known
     assert found
+
+
+def test_options_are_all_there_is() -> None:
+    """Other jobs, links and thresholds are other rules, and nothing is left of the defaults."""
+    theirs = Options(
+        jobs="shop|chat-.+",
+        runbook_url="https://wiki.example/together",
+        dashboard_url="https://grafana.example/d/",
+        failing_share=0.75,
+        severities={**Options().severities, "TogetherAuthFailing": "ticket"},
+    )
+    text = render_alerts(theirs)
+    assert Options().runbook_url not in text
+    assert '"https://grafana.example/d/together-authentication?' in text
+    assert "> 0.75 and" in text
+    assert text == render_alerts(dataclasses.replace(theirs))
+    assert render_alerts(Options()) == RULES.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("render", [render_alerts, render_recording])
+def test_a_matcher_of_jobs_is_in_every_selector(render: Any, tmp_path: Path) -> None:
+    """Rules of another team in the same Prometheus see none of its jobs."""
+    path = tmp_path / "rules.yaml"
+    path.write_text(render(Options(jobs="shop|chat-.+")))
+    promtool("check", "rules", "--lint=all", "--lint-fatal", str(path))
+    for rule in rules(path):
+        grouping = r"\b(?:by|on|group_left) \([^)]*\)"
+        expr = re.sub(grouping, "", rule["expr"])
+        series = re.findall(
+            r"\b(?:\w+:)?(?:together_client|gen_ai_client|process_start|up\b)[\w:]*(.?)", expr
+        )
+        assert series
+        assert set(series) == {"{"}, rule
+        assert expr.count("{") == expr.count('job=~"shop|chat-.+"') == len(series)
+
+
+def test_the_file_says_what_the_rules_say() -> None:
+    """Folding and quoting lose no character."""
+    options = Options()
+    for text, groups in (
+        (render_alerts(options), package.rules.groups(options)),
+        (render_recording(options), package.recording.groups(options)),
+    ):
+        written = [rule for group in yaml.safe_load(text)["groups"] for rule in group["rules"]]
+        meant = [rule for group in groups for rule in group.rules]
+        assert [rule["expr"] for rule in written] == [rule.expr for rule in meant]
+        assert [rule.get("annotations", {}) for rule in written] == [
+            rule.annotations for rule in meant
+        ]

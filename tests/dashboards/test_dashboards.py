@@ -1,63 +1,65 @@
-"""The dashboards, by the rules of grafana/dashboard-linter that apply, and a few of ours."""
+"""The dashboards' own promises: what they show, where they lead, which names they use.
+
+Those of any dashboard are in `test_linter`; what the queries find is in the end-to-end tests.
+"""
 
 from __future__ import annotations
 
 import re
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
-from queries import dashboard_queries, dashboards, panels
-from test_alerts import anchors, promtool
+from queries import AUTHENTICATION, FOLDER, dashboards, every_query, panels, targets
+from test_alerts import ROOT, RULES, anchors, promtool
 
 from together_otel import names
+from together_otel.sdk import error_types
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+sys.path.insert(0, str(ROOT / "dashboards" / "preview"))
+
+import night
+
 EVERY = pytest.mark.parametrize("dashboard", dashboards(), ids=lambda one: one["uid"])
+OURS = re.compile(r"\b(?:together|gen_ai)_\w+")
+PARTS = ("_bucket", "_count", "_sum")
+
+
+@pytest.fixture
+def authentication() -> dict[str, Any]:
+    """The dashboard that alerts lead to."""
+    (found,) = (one for one in dashboards() if one["uid"] == AUTHENTICATION)
+    return found
+
+
+def test_uids_are_those_that_alerts_and_links_lead_to() -> None:
+    """They never change: bookmarks and other people's links would break."""
+    assert [one["uid"] for one in dashboards()] == [
+        "together-authentication",
+        "together-fleet",
+        "together-requests",
+    ]
 
 
 @EVERY
 def test_dashboard_imports_anywhere(dashboard: dict[str, Any]) -> None:
-    """No id of one Grafana's database, a fixed uid, the data source a variable."""
+    """No id of one Grafana's database, no `__inputs` to be asked for, one tag for all."""
     assert dashboard.get("id") is None
-    assert re.fullmatch(r"[a-z-]{3,40}", dashboard["uid"])
+    assert "__inputs" not in dashboard
     assert dashboard["title"].startswith("Together / ")
     assert dashboard["schemaVersion"] >= 36
-    assert "together-otel" in dashboard["tags"]
-    for panel in panels(dashboard):
-        if panel["type"] != "text":
-            assert panel["datasource"] == {"type": "prometheus", "uid": "${datasource}"}
-            for target in panel["targets"]:
-                assert target["datasource"]["uid"] == "${datasource}"
+    assert dashboard["tags"] == ["together-otel"]
 
 
 @EVERY
-def test_variables(dashboard: dict[str, Any]) -> None:
-    """The data source, then job and instance: several at once, `.+` for all."""
-    source, job, instance = dashboard["templating"]["list"]
-    assert (source["name"], source["type"], source["query"]) == (
-        "datasource",
-        "datasource",
-        "prometheus",
-    )
-    for variable, name in ((job, "job"), (instance, "instance")):
-        assert (variable["name"], variable["allValue"]) == (name, ".+")
-        assert variable["multi"]
-        assert variable["includeAll"]
-        assert variable["datasource"]["uid"] == "${datasource}"
-
-
-@EVERY
-def test_panels(dashboard: dict[str, Any]) -> None:
-    """Each has a title, a description, a unit where there are numbers; none overlaps another."""
+def test_layout(dashboard: dict[str, Any]) -> None:
+    """Panels fill rows of 24 columns from the left, and none overlaps another."""
     taken: set[tuple[int, int]] = set()
-    for panel in panels(dashboard):
-        assert panel["title"]
-        assert panel["description"].endswith(".")
-        if panel["type"] in {"stat", "timeseries"}:
-            assert panel["fieldConfig"]["defaults"]["unit"]
+    for panel in dashboard["panels"]:
         place = panel["gridPos"]
         cells = {
             (x, y)
@@ -67,23 +69,13 @@ def test_panels(dashboard: dict[str, Any]) -> None:
         assert not cells & taken
         assert place["x"] + place["w"] <= 24
         taken |= cells
+    height = max(y for _, y in taken) + 1
+    assert len(taken) == 24 * height
 
 
 @EVERY
-def test_queries_follow_the_variables(dashboard: dict[str, Any]) -> None:
-    """Every query selects job and instance; every rate over time uses `$__rate_interval`."""
-    for panel in panels(dashboard):
-        for target in panel.get("targets", ()):
-            expr = target["expr"]
-            selectors = re.findall(r"\{([^}]*)\}", expr)
-            assert selectors
-            for selector in selectors:
-                assert 'job=~"$job"' in selector
-                assert 'instance=~"$instance"' in selector
-            if panel["type"] == "timeseries":
-                windows = re.findall(r"\[([^\]]+)\]", expr)
-                assert set(windows) == {"$__rate_interval"}
-                assert "sum by" in expr
+def test_descriptions_are_sentences(dashboard: dict[str, Any]) -> None:
+    assert [one["title"] for one in panels(dashboard) if not one["description"].endswith(".")] == []
 
 
 @EVERY
@@ -98,32 +90,194 @@ def test_links_and_annotation(dashboard: dict[str, Any]) -> None:
         one for one in dashboard["annotations"]["list"] if "ALERTS" in str(one.get("expr"))
     ]
     assert 'alertname=~"Together.*"' in annotation["expr"]
+    assert 'job=~"$job"' in annotation["expr"]
 
 
-def test_runbook_links_of_panels_lead_somewhere() -> None:
-    text = str([panel for dashboard in dashboards() for panel in panels(dashboard)])
-    linked = set(re.findall(r"runbook\.md#([\w-]+)", text))
+def links(panel: dict[str, Any]) -> list[str]:
+    """Return where a table's cells lead."""
+    return [
+        link["url"]
+        for override in panel["fieldConfig"]["overrides"]
+        for one in override["properties"]
+        if one["id"] == "links"
+        for link in one["value"]
+    ]
+
+
+def test_links_of_cells_lead_to_dashboards_that_exist() -> None:
+    """With the job, the data source and the time of where one comes from."""
+    found = [
+        url
+        for dashboard in dashboards()
+        for panel in panels(dashboard)
+        if panel["type"] == "table"
+        for url in links(panel)
+        if url.startswith("/d/")
+    ]
+    assert {re.match(r"/d/([\w-]+)", url)[1] for url in found} == {
+        "together-authentication",
+        "together-requests",
+    }
+    for url in found:
+        assert "${datasource:queryparam}" in url
+        assert "var-job=${__" in url
+        assert "${__url_time_range}" in url
+
+
+def test_runbook_links_of_panels_lead_somewhere(authentication: dict[str, Any]) -> None:
+    """The table of causes has them all; a row of what fails now leads to its own."""
+    linked = set(re.findall(r"runbook\.md#([\w-]+\w)\)", str(authentication)))
     assert linked == {f"cause-{cause}" for cause in names.CAUSES}
     assert linked <= anchors()
+    assert "runbook.md#cause-${__value.raw}" in str(authentication)
+
+
+def test_the_top_row_asks_what_a_person_on_call_asks(authentication: dict[str, Any]) -> None:
+    """And what to do comes right below it."""
+    top = [one["title"] for one in authentication["panels"] if one["gridPos"]["y"] == 0]
+    assert top == [
+        "Is it failing?",
+        "Where?",
+        "Why?",
+        "Since when?",
+        "Which key?",
+        "How much?",
+    ]
+    below = authentication["panels"][len(top)]
+    assert below["title"] == "What to do now"
+    (told,) = (
+        one["value"][0]["options"]
+        for override in below["fieldConfig"]["overrides"]
+        if override["matcher"]["options"] == "What to do"
+        for one in override["properties"]
+        if one["id"] == "mappings"
+    )
+    assert {cause: one["text"] for cause, one in told.items()} == names.CAUSE_REMEDIES
+
+
+def test_log_events_are_asked_for_by_name(authentication: dict[str, Any]) -> None:
+    """In a row that is closed: without Loki nothing fails until it is opened."""
+    row = authentication["panels"][-1]
+    assert (row["type"], row["collapsed"]) == ("row", True)
+    (panel,) = row["panels"]
+    (target,) = panel["targets"]
+    asked = set(re.findall(r"together[.\w\[\]]+", target["expr"]))
+    known = {event.name for event in names.EVENTS}
+    assert names.AUTH_FAILED.name in {name.replace("[.]", ".") for name in asked} <= known
+
+
+def base(name: str) -> str:
+    """Return a metric's name without what a histogram's series have on top."""
+    for part in PARTS:
+        if name.endswith(part):
+            return name.removesuffix(part)
+    return name
 
 
 def test_queries_use_only_names_that_exist() -> None:
-    """A typo in a metric or label would be an empty panel."""
-    found = set()
-    for _, expr in dashboard_queries():
-        found |= set(re.findall(r"\b(?:together|gen_ai)_\w+", expr))
+    """A typo in a metric or label would be an empty panel; so would one in a legend or column."""
     known = {metric.prometheus for metric in names.METRICS}
     known |= {label for metric in names.METRICS for label in metric.labels}
-    assert found <= known
-    assert len(found) > 8
+    for dashboard in dashboards():
+        text = str([dashboard["templating"], *panels(dashboard)])
+        assert {base(name) for name in OURS.findall(text)} <= known | {"together_otel"}
+
+
+def test_values_of_labels_are_of_their_closed_sets() -> None:
+    """As a typo in a name, one in a value would be an empty panel."""
+    sets = {
+        names.AUTH_CAUSE: names.CAUSES,
+        names.REQUEST_OUTCOME: names.OUTCOMES,
+        names.TOKEN_TYPE: names.TOKEN_TYPES,
+    }
+    expressions = " ".join(one.expr for one in every_query())
+    for attribute, known in sets.items():
+        label = names.label_of(attribute)
+        for values in re.findall(rf'{label}[=!]~?"([^"]*)"', expressions):
+            assert set(values.split("|")) <= set(known)
+
+
+def test_colours_are_of_values_that_exist() -> None:
+    """An override of a name that is no value any more colours nothing."""
+    errors = {name for family in error_types.FAMILIES.values() for name in family}
+    known = {*names.CAUSES, *names.OUTCOMES, *errors, "none"}
+    coloured = {
+        override["matcher"]["options"]
+        for dashboard in dashboards()
+        for panel in panels(dashboard)
+        if panel["type"] == "timeseries"
+        for override in panel["fieldConfig"]["overrides"]
+    }
+    assert coloured
+    assert coloured <= known
+
+
+def test_every_metric_is_on_a_panel_or_in_an_alert() -> None:
+    """What nobody looks at need not be counted."""
+    alerts = [
+        rule["expr"]
+        for group in yaml.safe_load(RULES.read_text(encoding="utf-8"))["groups"]
+        for rule in group["rules"]
+    ]
+    text = " ".join([*alerts, *(one.expr for one in every_query())])
+    used = {base(name) for name in OURS.findall(text)}
+    assert [one.name for one in names.METRICS if one.prometheus not in used] == []
 
 
 def test_promtool_takes_every_query(tmp_path: Path) -> None:
     """Each query is valid PromQL: promtool reads them as recording rules."""
     rules = [
-        {"record": f"test:query_{number}", "expr": expr}
-        for number, (_, expr) in enumerate(dashboard_queries())
+        {"record": f"test:query_{number}", "expr": query.expr}
+        for number, query in enumerate(every_query())
     ]
     path = tmp_path / "rules.yaml"
     path.write_text(yaml.safe_dump({"groups": [{"name": "queries", "rules": rules}]}))
     assert f"{len(rules)} rules found" in promtool("check", "rules", str(path))
+
+
+@EVERY
+def test_columns_that_are_named_exist(dashboard: dict[str, Any]) -> None:
+    """What a table's overrides and sorting name is what its columns are renamed to."""
+    for panel in panels(dashboard):
+        if panel["type"] == "table":
+            (shown,) = (
+                one["options"]["renameByName"]
+                for one in panel["transformations"]
+                if one["id"] == "organize"
+            )
+            named = {one["matcher"]["options"] for one in panel["fieldConfig"]["overrides"]}
+            named |= {one["displayName"] for one in panel.get("options", {}).get("sortBy", ())}
+            assert named <= set(shown.values())
+            refs = {f"Value #{one['refId']}" for one in targets(panel)}
+            values = {name for name in shown if name.startswith("Value")}
+            assert values == (refs if len(refs) > 1 else {"Value"})
+
+
+def test_each_dashboard_has_its_pictures() -> None:
+    """`dashboards/preview/preview.py` draws them."""
+    drawn = {path.name for path in (ROOT / "docs" / "images").glob("*.png")}
+    assert drawn >= {
+        f"{path.stem}-{moment}.png"
+        for path in FOLDER.glob("*.json")
+        for moment in ("healthy", "incident")
+    }
+
+
+def test_the_night_of_the_pictures_is_told_in_names_that_exist() -> None:
+    """It is not drawn in the tests, so that what it is made of has to be looked at by itself."""
+    assert {alert for alert, *_ in night.ALERTS} <= {
+        rule.get("alert")
+        for group in yaml.safe_load(RULES.read_text(encoding="utf-8"))["groups"]
+        for rule in group["rules"]
+    }
+    assert {*night.CHANCES, *night.ERRORS} <= set(names.OUTCOMES)
+    text = ""
+    for service in night.SERVICES:
+        pod = night.Pod(service, service.pods[0], night.START, night.dice())
+        for moment in (night.HEALTHY, night.INCIDENT):
+            pod.live(moment)
+        text += " ".join(name for name, _ in pod.samples())
+    known = {metric.prometheus for metric in names.METRICS}
+    known |= {label for metric in names.METRICS for label in metric.labels}
+    assert {base(name) for name in OURS.findall(text)} <= known
+    assert names.KEY_LAST_REFUSED.prometheus in text

@@ -1,0 +1,111 @@
+# python benchmarks/pager.py
+"""How soon a dead key is at the pager: from the first refused request to the webhook.
+
+The real Prometheus scrapes and evaluates every 15 s, the real Alertmanager waits 5 s for others of
+the same job, as dashboards/alertmanager/alertmanager.yaml says. Every job is an application of its
+own under opentelemetry-instrument, with a key of its own at a server on loopback. Its key is
+revoked at a random moment; it asks once and is refused once, no more: nothing that comes later
+helps. All jobs are measured side by side in one Prometheus.
+
+Ends with 1 when the worst took longer than a minute.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import statistics
+import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass
+
+from together_otel.demo.made_up import MadeUpKeys
+from together_otel.demo.paging import RULES
+from together_otel.demo.worker import Worker
+from together_otel.names import KEY_VARIABLE, REQUEST_OUTCOME, REQUESTS, label_of
+from together_otel.testing.server import TogetherServer
+from together_otel.testing.stack import Stack
+
+INTERVAL = 15.0
+"""Seconds between two scrapes, and between two evaluations."""
+GROUP_WAIT = 5.0
+LIMIT = 60.0
+PATIENCE = 300.0
+
+
+@dataclass(frozen=True)
+class Job:
+    """One application and its key."""
+
+    name: str
+    key: str
+    worker: Worker
+
+
+def measure(job: Job, server: TogetherServer, stack: Stack, delay: float) -> tuple[float, str]:
+    """Revoke the key, have one request refused; return seconds to the page, and its alert."""
+    threading.Event().wait(delay)
+    server.revoke(job.key)
+    asked = time.monotonic()
+    job.worker.ask()
+    outcome = job.worker.wait()[-1]
+    if not outcome.startswith("failed"):
+        raise RuntimeError(f"{job.name} was to be refused, and: {outcome}")
+
+    def is_it(alert: dict[str, dict[str, str]]) -> bool:
+        labels = alert["labels"]
+        return (labels.get("job"), labels.get("severity")) == (job.name, "page")
+
+    alert = stack.wait_for_notification(is_it, PATIENCE)
+    return time.monotonic() - asked, alert["labels"]["alertname"]
+
+
+def run(times: int, interval: float, seed: int) -> list[tuple[float, str]]:
+    """Measure so many jobs side by side."""
+    keys = MadeUpKeys()
+    chance = random.Random(seed)  # noqa: S311 - moments, not secrets
+    names = [f"job-{number:02d}" for number in range(times)]
+    own = {name: keys.together() for name in names}
+    with ExitStack() as life:
+        server = life.enter_context(TogetherServer(keys=list(own.values())))
+        jobs = [
+            Job(name, key, life.enter_context(Worker(name, server, {KEY_VARIABLE: key})))
+            for name, key in own.items()
+        ]
+        for job in jobs:
+            job.worker.ask()
+        for job in jobs:
+            job.worker.wait(PATIENCE)
+        targets = [(job.name, job.worker.address) for job in jobs]
+        stack = life.enter_context(
+            Stack(targets, [RULES], interval=interval, group_wait=GROUP_WAIT)
+        )
+        succeeded = f'{REQUESTS.prometheus}{{{label_of(REQUEST_OUTCOME)}="success"}} > 0'
+        stack.wait_for(f"count({succeeded}) == {times}", timeout=PATIENCE)
+        delays = [chance.uniform(0, 2 * interval) for _ in jobs]
+        with ThreadPoolExecutor(times) as pool:
+            return list(
+                pool.map(lambda job, delay: measure(job, server, stack, delay), jobs, delays)
+            )
+
+
+def main() -> int:
+    """Print each measurement and the worst."""
+    parser = argparse.ArgumentParser(description="seconds from a refused request to the pager")
+    parser.add_argument("--times", type=int, default=10, help="jobs, measured side by side")
+    parser.add_argument("--interval", type=float, default=INTERVAL, help="of scrapes and rules")
+    parser.add_argument("--seed", type=int, default=1, help="of the moments of revocation")
+    options = parser.parse_args()
+    found = run(options.times, options.interval, options.seed)
+    for number, (seconds, alert) in enumerate(found, start=1):
+        print(f"{number:3} {seconds:6.1f} s  {alert}")
+    took = [seconds for seconds, _ in found]
+    print(f"median {statistics.median(took):.1f} s, worst of {len(took)} {max(took):.1f} s")
+    return int(max(took) > LIMIT)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

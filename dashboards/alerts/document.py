@@ -1,0 +1,100 @@
+"""Rules as YAML that a person can read: expressions as they stand, long texts folded.
+
+A writer of its own: the package that these rules may be made from has no YAML library.
+"""
+
+from __future__ import annotations
+
+import json
+import textwrap
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+_WIDTH = 100
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One rule: an alert if it has labels or annotations, a recorded series otherwise.
+
+    Attributes:
+        name: of the alert, or of the series.
+        expr: PromQL.
+        comment: what a recorded series is.
+        wait: how long an alert's expression has to hold.
+        keep: how long the alert goes on after it.
+        labels: of the alert.
+        annotations: of the alert.
+    """
+
+    name: str
+    expr: str
+    comment: str = ""
+    wait: str = ""
+    keep: str = ""
+    labels: Mapping[str, str] = field(default_factory=dict)
+    annotations: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Group:
+    """Rules that are evaluated one after another, at one moment of time.
+
+    Attributes:
+        name: of the group.
+        rules: in order: a rule sees what those before it have recorded.
+        interval: between two evaluations; Prometheus' own where it is empty.
+    """
+
+    name: str
+    rules: tuple[Rule, ...]
+    interval: str = ""
+
+
+def render(header: str, groups: Iterable[Group]) -> str:
+    """Return a file of rules."""
+    lines = [*(f"# {line}".rstrip() for line in header.strip().splitlines()), "groups:"]
+    for group in groups:
+        lines.append(f"- name: {group.name}")
+        if group.interval:
+            lines.append(f"  interval: {group.interval}")
+        lines.append("  rules:")
+        for rule in group.rules:
+            lines += _rule(rule)
+    return "\n".join(lines) + "\n"
+
+
+def _rule(rule: Rule) -> list[str]:
+    lines = [
+        f"  # {line}" for line in textwrap.wrap(rule.comment, _WIDTH - 4, break_on_hyphens=False)
+    ]
+    lines.append(f"  - {'alert' if rule.labels else 'record'}: {rule.name}")
+    lines += _text("    expr", rule.expr)
+    if rule.wait:
+        lines.append(f"    for: {rule.wait}")
+    if rule.keep:
+        lines.append(f"    keep_firing_for: {rule.keep}")
+    for title, pairs in (("labels", rule.labels), ("annotations", rule.annotations)):
+        if pairs:
+            lines.append(f"    {title}:")
+            for key, value in pairs.items():
+                lines += _text(f"      {key}", value)
+    return lines
+
+
+def _text(key: str, text: str) -> list[str]:
+    indent = " " * (len(key) - len(key.lstrip()) + 2)
+    if "\n" in text:
+        return [f"{key}: |-", *textwrap.indent(text, indent).splitlines()]
+    if len(text) < _WIDTH // 2 and text.isidentifier():
+        return [f"{key}: {text}"]
+    words = textwrap.wrap(
+        text, _WIDTH - len(indent), break_long_words=False, break_on_hyphens=False
+    )
+    if len(words) > 1 and " ".join(words) == text:
+        return [f"{key}: >-", *(indent + line for line in words)]
+    # A string of JSON is one of YAML.
+    return [f"{key}: {json.dumps(text, ensure_ascii=False)}"]

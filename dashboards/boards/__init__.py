@@ -1,0 +1,1 @@
+"""The dashboards, one a file: Classic JSON, which every Grafana release loads."""

@@ -1,0 +1,279 @@
+"""The *Requests* dashboard: rate, errors, latency, first chunks, tokens, retries, rate limits."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import panels
+
+from boards import frame
+from together_otel import names
+
+MODEL = names.label_of(names.REQUEST_MODEL)
+ERROR = names.label_of(names.ERROR_TYPE)
+TOKEN = names.label_of(names.TOKEN_TYPE)
+RATE = "[$__rate_interval]"
+
+CALLS = frame.of(names.DURATION, part="count", where=frame.CALLS)
+FAILED = frame.of(names.DURATION, f'{ERROR}!=""', part="count", where=frame.CALLS)
+TOKENS = frame.of(names.TOKEN_USAGE, part="sum", where=frame.CALLS)
+LIMITED = frame.of(names.REQUESTS, f'{frame.OUTCOME}="rate_limited"')
+RETRIES = frame.of(names.RETRIES)
+
+ERROR_COLORS = {
+    "none": "green",
+    "together.AuthenticationError": "red",
+    "together.RateLimitError": "orange",
+    "together.InternalServerError": "purple",
+    "together.APITimeoutError": "super-light-purple",
+}
+"""The same as the outcomes', of the errors that are met most."""
+
+NOT_BY_MODEL = " All models: this counter does not know them."
+
+
+def summary() -> list[Any]:
+    """Return the top row."""
+    plain = panels.steps((None, panels.GREY))
+    return [
+        panels.number(
+            "Requests",
+            "Requests a second, the SDK's retries counted as one.",
+            panels.now(frame.or_zero(f"sum(rate({CALLS}{RATE}))")),
+            "reqps",
+            plain,
+            "Nobody reports",
+        ),
+        panels.number(
+            "Failed",
+            "Share of requests that ended with an error, of whatever kind.",
+            panels.now(
+                frame.or_zero(f"sum(rate({FAILED}{RATE})) / (sum(rate({CALLS}{RATE})) > 0)")
+            ),
+            "percentunit",
+            panels.steps((None, panels.GREEN), (0.01, panels.ORANGE), (0.1, panels.RED)),
+            "Nobody reports",
+        ).decimals(1),
+        panels.number(
+            "Rate limited",
+            "Share of requests that ended with 429, retries and all." + NOT_BY_MODEL,
+            panels.now(
+                frame.or_zero(f"sum(rate({LIMITED}{RATE})) / (sum(rate({frame.ASKED}{RATE})) > 0)")
+            ),
+            "percentunit",
+            panels.steps((None, panels.GREEN), (0.01, panels.ORANGE), (0.1, panels.RED)),
+            "Nobody reports",
+        ).decimals(1),
+        panels.number(
+            "Latency, p95",
+            "Of whole calls as the caller sees them, retries included; of a stream, to its end.",
+            panels.now(frame.quantile(0.95, names.DURATION)),
+            "s",
+            plain,
+        ),
+        panels.number(
+            "First chunk, p95",
+            "Time to the first chunk of a stream.",
+            panels.now(frame.quantile(0.95, names.TIME_TO_FIRST_CHUNK)),
+            "s",
+            plain,
+        ),
+        panels.number(
+            "Tokens",
+            "Tokens a second, input and output, as the server reports them.",
+            panels.now(frame.or_zero(f"sum(rate({TOKENS}{RATE}))")),
+            "short",
+            plain,
+            "Nobody reports",
+        ),
+    ]
+
+
+def traffic() -> list[Any]:
+    """Return how many requests, of what, and how they ended."""
+    outcomes = panels.stacked(
+        panels.lines(
+            "Requests by outcome",
+            "Requests a second. Cancelled and abandoned are the caller's own doing." + NOT_BY_MODEL,
+            "reqps",
+            _by(frame.OUTCOME, f"rate({frame.ASKED}{RATE})"),
+        )
+    )
+    errors = panels.bars(
+        panels.lines(
+            "Errors by type",
+            "Failed requests in each interval, by the exception that the caller got.",
+            "short",
+            panels.each(
+                ERROR,
+                frame.or_none(f"sum by ({ERROR}) (increase({FAILED}{RATE}))", ERROR),
+            ),
+        )
+    )
+    return [
+        panels.colored(outcomes, frame.COLORS),
+        panels.colored(errors, ERROR_COLORS),
+        panels.lines(
+            "Requests by operation",
+            "Requests a second.",
+            "reqps",
+            _by(frame.OPERATION, f"rate({CALLS}{RATE})"),
+        ),
+        panels.names_below(
+            panels.lines(
+                "Requests by model",
+                "Requests a second; operations without a model are left out.",
+                "reqps",
+                _by(MODEL, f"rate({_of_a_model(names.DURATION, 'count')}{RATE})"),
+            )
+        ),
+    ]
+
+
+def time() -> list[Any]:
+    """Return how long things take."""
+    return [
+        panels.lines(
+            "Latency",
+            "Quantiles of whole calls, retries included.",
+            "s",
+            *(
+                panels.query(frame.quantile(q, names.DURATION), ref, name)
+                for ref, q, name in (("A", 0.5, "p50"), ("B", 0.95, "p95"), ("C", 0.99, "p99"))
+            ),
+        ),
+        panels.lines(
+            "Latency by operation, p95",
+            "A stream counts until it ends.",
+            "s",
+            panels.each(frame.OPERATION, frame.quantile(0.95, names.DURATION, frame.OPERATION)),
+        ),
+        panels.names_below(
+            panels.lines(
+                "Time to first chunk by model, p95",
+                "What the user of a stream waits for.",
+                "s",
+                panels.each(MODEL, frame.quantile(0.95, names.TIME_TO_FIRST_CHUNK, MODEL)),
+            )
+        ).no_value("No streams in this time"),
+        panels.names_below(
+            panels.lines(
+                "Time per output chunk by model, p95",
+                "How fast a stream flows: its mean time between chunks.",
+                "s",
+                panels.each(MODEL, frame.quantile(0.95, names.TIME_PER_OUTPUT_CHUNK, MODEL)),
+            )
+        ).no_value("No streams in this time"),
+    ]
+
+
+def volume() -> list[Any]:
+    """Return tokens, retries and rate limits."""
+    return [
+        panels.stacked(
+            panels.lines(
+                "Tokens by type",
+                "Tokens a second.",
+                "short",
+                _by(TOKEN, f"rate({TOKENS}{RATE})"),
+            )
+        ),
+        panels.names_below(
+            panels.stacked(
+                panels.lines(
+                    "Tokens by model",
+                    "Tokens a second, input and output.",
+                    "short",
+                    _by(MODEL, f"rate({_of_a_model(names.TOKEN_USAGE, 'sum')}{RATE})"),
+                )
+            )
+        ),
+        panels.bars(
+            panels.lines(
+                "Retries by operation",
+                "Attempts that the SDK repeated by itself, in each interval." + NOT_BY_MODEL,
+                "short",
+                _of_operations(RETRIES),
+            )
+        ),
+        panels.bars(
+            panels.lines(
+                "Rate limited by operation",
+                "Requests that ended with 429 after all retries, in each interval." + NOT_BY_MODEL,
+                "short",
+                _of_operations(LIMITED),
+            )
+        ),
+    ]
+
+
+def table() -> Any:
+    """Return the same by model and operation, in the selected time."""
+    over, by = "[$__range]", f"{MODEL}, {frame.OPERATION}"
+    calls = f"sum by ({by}) (rate({CALLS}{over}))"
+    failed = f"sum by ({by}) (rate({FAILED}{over}))"
+    made = panels.rows(
+        "By model and operation",
+        "Means and quantiles of the selected time.",
+        panels.instant(f"{calls} > 0", "A"),
+        panels.instant(f"({failed} or 0 * {calls}) / ({calls} > 0)", "B"),
+        panels.instant(frame.quantile(0.5, names.DURATION, by, "$__range"), "C"),
+        panels.instant(frame.quantile(0.95, names.DURATION, by, "$__range"), "D"),
+        panels.instant(frame.quantile(0.95, names.TIME_TO_FIRST_CHUNK, by, "$__range"), "E"),
+        panels.instant(f"sum by ({by}) (rate({TOKENS}{over}))", "F"),
+    )
+    made = (
+        panels.sort(made, "Requests")
+        .with_transformation(
+            panels.columns(
+                **{MODEL: "Model", frame.OPERATION: "Operation"},
+                **{"Value #A": "Requests", "Value #B": "Failed", "Value #C": "Latency, p50"},
+                **{"Value #D": "Latency, p95", "Value #E": "First chunk, p95"},
+                **{"Value #F": "Tokens a second"},
+            )
+        )
+        .no_value("No requests in this time")
+        .height(7)
+        .span(24)
+    )
+    made = panels.column(made, "Model", width=420)
+    made = panels.column(made, "Requests", unit="reqps")
+    made = panels.column(
+        made,
+        "Failed",
+        unit="percentunit",
+        decimals=1,
+        cellOptions=panels.WRITTEN,
+        thresholds=panels.limits((None, panels.GREEN), (0.01, panels.ORANGE), (0.1, panels.RED)),
+    )
+    for name in ("Latency, p50", "Latency, p95", "First chunk, p95"):
+        made = panels.column(made, name, unit="s", noValue=panels.NOTHING)
+    return panels.column(made, "Tokens a second", unit="short", noValue=panels.NOTHING)
+
+
+def _by(label: str, expr: str) -> Any:
+    return panels.each(label, f"sum by ({label}) ({expr})")
+
+
+def _of_operations(selector: str) -> Any:
+    """Return how often something rare happens, 0 for every operation that has requests."""
+    return panels.each(
+        frame.OPERATION,
+        f"sum by ({frame.OPERATION}) (increase({selector}{RATE}))\n"
+        f"or 0 * sum by ({frame.OPERATION}) ({frame.ASKED})",
+    )
+
+
+def _of_a_model(metric: names.Metric, part: str) -> str:
+    return frame.of(metric, f'{MODEL}!=""', part=part, where=frame.CALLS)
+
+
+def build() -> Any:
+    """Return the dashboard's model."""
+    return frame.board(
+        frame.REQUESTS,
+        "Requests",
+        "Requests to Together: rate, errors, latency, streams, tokens, retries, rate limits.",
+        frame.variables(model=True),
+        [*summary(), table(), *traffic(), *time(), *volume()],
+    ).build()

@@ -1,0 +1,82 @@
+"""Input of promtool's rule tests made by a program: fleets are too large to write down."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+STEP = 15
+"""Seconds between two scrapes."""
+
+
+def notation(values: Iterable[float | None]) -> str:
+    """Return samples in promtool's notation, ``None`` for a scrape without the series.
+
+    Prometheus marks a series as stale that a scrape no longer has, or that fails.
+    """
+    return " ".join(_word(run) for run in _runs(values))
+
+
+def _runs(values: Iterable[float | None]) -> Iterator[list[float | None]]:
+    """Yield stretches of one step each."""
+    run: list[float | None] = []
+    for value in values:
+        if run and not _continues(run, value):
+            yield run
+            run = []
+        run.append(value)
+    if run:
+        yield run
+
+
+def _continues(run: list[float | None], value: float | None) -> bool:
+    if value is None or run[0] is None:
+        return value is None and run[0] is None
+    return len(run) == 1 or (run[1] or 0) - run[0] == value - (run[-1] or 0)
+
+
+def _word(run: list[float | None]) -> str:
+    more, first = len(run) - 1, run[0]
+    if first is None:
+        return f"stale _x{more}" if more else "stale"
+    if not more:
+        return f"{first:.0f}"
+    step = (run[1] or 0) - first
+    if not step:
+        return f"{first:.0f}x{more}"
+    return f"{first:.0f}{step:+.0f}x{more}"
+
+
+@dataclass
+class Fleet:
+    """Series of many targets over a number of scrapes."""
+
+    ticks: int
+    series: dict[tuple[str, ...], list[float | None]] = field(default_factory=dict)
+
+    def put(self, tick: int, metric: str, value: float, *labels: str) -> None:
+        """Note a sample; a series has none at the scrapes that nothing is noted for.
+
+        Labels are names and values in turns.
+        """
+        name = (metric, *labels)
+        values = self.series.get(name)
+        if values is None:
+            values = self.series[name] = [None] * self.ticks
+        values[tick] = value
+
+    def inputs(self) -> list[dict[str, str]]:
+        """Return ``input_series`` of a test."""
+        return [
+            {"series": _selector(*name), "values": notation(values)}
+            for name, values in self.series.items()
+        ]
+
+
+def _selector(metric: str, *labels: str) -> str:
+    pairs = zip(labels[::2], labels[1::2], strict=True)
+    given = ",".join(f'{name}="{value}"' for name, value in pairs)
+    return f"{metric}{{{given}}}"

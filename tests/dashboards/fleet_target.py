@@ -1,0 +1,93 @@
+"""A process as Prometheus sees it: the few facts that the rules look at."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from fleet_series import STEP
+
+from together_otel import names
+
+if TYPE_CHECKING:
+    from fleet_series import Fleet
+
+CAUSE = names.label_of(names.AUTH_CAUSE)
+FINGERPRINT = names.label_of(names.KEY_FINGERPRINT)
+OPERATION = names.label_of(names.OPERATION)
+OUTCOME = names.label_of(names.REQUEST_OUTCOME)
+BUCKET = f"{names.DURATION.prometheus}_bucket"
+BOUNDS = ("20.48", "40.96", "+Inf")
+
+
+@dataclass
+class Target:
+    """One instance of a job.
+
+    ``started`` is a moment as its metric tells it; what it counts begins at zero then.
+    """
+
+    job: str
+    instance: str
+    key: str
+    started: float = 0
+    outcomes: Counter[str] = field(default_factory=lambda: Counter(success=0, auth_failure=0))
+    causes: Counter[str] = field(
+        default_factory=lambda: Counter({"unknown": 0, "revoked": 0, "rejected": 0, "missing": 0})
+    )
+    buckets: Counter[str] = field(default_factory=Counter)
+    accepted: dict[str, float] = field(default_factory=dict)
+    refused: dict[str, float] = field(default_factory=dict)
+
+    def restart(self, at: float) -> None:
+        """Begin again at zero."""
+        fresh = Target(self.job, self.instance, self.key, at)
+        self.__dict__.update(fresh.__dict__)
+
+    def ask(
+        self,
+        at: float,
+        outcome: str,
+        times: int = 1,
+        *,
+        cause: str = "rejected",
+        slow: bool = False,
+    ) -> None:
+        """Count requests; those with a refused key are counted by their cause too."""
+        self.outcomes[outcome] += times
+        if outcome == "auth_failure":
+            self.causes[cause] += times
+            self.refused[self.key] = at
+        elif outcome == "success":
+            self.accepted[self.key] = at
+        for bound in BOUNDS[1:] if slow else BOUNDS:
+            self.buckets[bound] += times
+
+    def scrape(self, fleet: Fleet, tick: int) -> None:
+        """Note what one scrape shows."""
+        of = ("job", self.job, "instance", self.instance)
+        fleet.put(tick, "up", 1, *of)
+        fleet.put(tick, "process_start_time_seconds", self.started, *of)
+        for cause, count in self.causes.items():
+            fleet.put(tick, names.AUTH_FAILURES.prometheus, count, *of, CAUSE, cause)
+        for outcome, count in self.outcomes.items():
+            labels = (OPERATION, "chat", OUTCOME, outcome)
+            fleet.put(tick, names.REQUESTS.prometheus, count, *of, *labels)
+        for bound, count in self.buckets.items():
+            fleet.put(tick, BUCKET, count, *of, OPERATION, "chat", "le", bound)
+        for metric, times in (
+            (names.KEY_LAST_ACCEPTED, self.accepted),
+            (names.KEY_LAST_REFUSED, self.refused),
+        ):
+            for key, at in times.items():
+                fleet.put(tick, metric.prometheus, at, *of, FINGERPRINT, key)
+
+    def miss(self, fleet: Fleet, tick: int) -> None:
+        """Note a scrape that failed."""
+        fleet.put(tick, "up", 0, "job", self.job, "instance", self.instance)
+
+
+def seconds(tick: int) -> float:
+    """Return the time of a scrape."""
+    return float(tick * STEP)

@@ -1,0 +1,580 @@
+"""`dashboards/alertmanager/`: what a real Alertmanager sends, to whom, and what it holds back.
+
+Its configuration runs as it is, but for where the receivers are and how long it waits. The alerts
+are those that Prometheus makes of our rules, texts and all: `promtool test rules` holds the files
+that they are read from to it.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import threading
+from collections import defaultdict
+from contextlib import contextmanager
+from datetime import datetime, timedelta, timezone
+from http.client import HTTPConnection
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import prometheus_binaries
+import pytest
+import yaml
+
+from together_otel import names
+from together_otel.testing.programs import Program, relocated
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+HERE = Path(__file__).parent
+FOLDER = HERE.parents[1] / "dashboards" / "alertmanager"
+CONFIG = FOLDER / "alertmanager.yaml"
+TEMPLATES = FOLDER / "templates" / "together.tmpl"
+CAUSE = names.label_of(names.AUTH_CAUSE)
+NOON = datetime(2026, 3, 1, 12, 0, 0, tzinfo=timezone.utc)
+SINCE = "2026-03-01 12:00:00 UTC"
+PATIENCE = 30.0
+
+Alert = dict[str, Any]
+
+
+# ── alerts ───────────────────────────────────────────────────────────────────────────
+
+
+def rendered() -> Iterator[tuple[str, dict[str, str], dict[str, str]]]:
+    """Yield name, labels and annotations of alerts as Prometheus makes them of the rules."""
+    for path in sorted((HERE / "alerts").glob("*.yaml")):
+        for test in yaml.safe_load(path.read_text(encoding="utf-8"))["tests"]:
+            for moment in test.get("alert_rule_test", ()):
+                for alert in moment.get("exp_alerts") or ():
+                    yield moment["alertname"], alert["exp_labels"], alert["exp_annotations"]
+
+
+KNOWN = list(rendered())
+
+
+def alert(name: str, job: str, severity: str | None = None, **labels: str) -> Alert:
+    """Return an alert of a rule, of another job and with other labels than in its test."""
+    for known, own, texts in KNOWN:
+        if known == name and severity in {None, own["severity"]}:
+            told = {key: re.sub(rf"\b{own['job']}\b", job, text) for key, text in texts.items()}
+            return {
+                "labels": {"alertname": name, **own, "job": job, **labels},
+                "annotations": told,
+                "startsAt": NOON.isoformat(),
+            }
+    raise LookupError(name, severity)
+
+
+# ── receivers ────────────────────────────────────────────────────────────────────────
+
+
+class Receivers(ThreadingHTTPServer):
+    """Slack, PagerDuty and a webhook on loopback, which keep what they are sent."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.sent: dict[str, list[Any]] = defaultdict(list)
+        self.arrived = threading.Condition()
+
+    @property
+    def url(self) -> str:
+        """What a receiver's path comes after."""
+        return f"http://127.0.0.1:{self.server_port}"
+
+    def wait_for(self, receiver: str, wanted: Callable[[Any], object]) -> Any:
+        """Return the first that a receiver was sent and that is wanted."""
+        with self.arrived:
+            assert self.arrived.wait_for(
+                lambda: any(wanted(one) for one in self.sent[receiver]), PATIENCE
+            ), json.dumps(self.sent, indent=1)
+            return next(one for one in self.sent[receiver] if wanted(one))
+
+    def of(self, receiver: str, job: str) -> list[Any]:
+        """Return what a receiver was sent about a job so far."""
+        with self.arrived:
+            return [one for one in self.sent[receiver] if job in JOBS[receiver](one)]
+
+
+def webhook_jobs(sent: Any) -> set[str]:
+    """Return the jobs of a webhook's alerts."""
+    return {one["labels"]["job"] for one in sent["alerts"]}
+
+
+JOBS: dict[str, Callable[[Any], set[str]]] = {
+    "pagerduty": lambda sent: {sent["payload"]["component"]},
+    "slack": lambda sent: {fields(sent)["Job"]},
+    "webhook": webhook_jobs,
+}
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: Receivers
+
+    def do_POST(self) -> None:
+        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        with self.server.arrived:
+            self.server.sent[self.path.strip("/")].append(body)
+            self.server.arrived.notify_all()
+        self.send_response(202)  # what PagerDuty answers; the others take any 2xx
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - its base's name
+        pass
+
+
+@contextmanager
+def receiving() -> Iterator[Receivers]:
+    """Receive in a thread of its own until the end of the block."""
+    with Receivers() as made:
+        thread = threading.Thread(target=made.serve_forever, args=(0.01,))
+        thread.start()
+        try:
+            yield made
+        finally:
+            made.shutdown()
+            thread.join()
+
+
+# ── Alertmanager ─────────────────────────────────────────────────────────────────────
+
+
+class Alertmanager:
+    """A real one with the example's configuration, and its receivers."""
+
+    def __init__(self, program: Program, receivers: Receivers) -> None:
+        self.program = program
+        self.receivers = receivers
+
+    def post(self, *alerts: Alert) -> None:
+        """Send alerts as Prometheus does."""
+        self._ask("POST", "/api/v2/alerts", json.dumps(alerts))
+
+    def inhibited(self, job: str) -> set[tuple[str, str]]:
+        """Return name and severity of a job's alerts that are held back now."""
+        found = json.loads(self._ask("GET", "/api/v2/alerts"))
+        return {
+            (one["labels"]["alertname"], one["labels"]["severity"])
+            for one in found
+            if one["labels"]["job"] == job and one["status"]["inhibitedBy"]
+        }
+
+    def _ask(self, method: str, path: str, body: str | None = None) -> bytes:
+        connection = HTTPConnection(self.program.address, timeout=10)
+        try:
+            connection.request(method, path, body, {"Content-Type": "application/json"})
+            answer = connection.getresponse()
+            said = answer.read()
+        finally:
+            connection.close()
+        assert answer.status == 200, said
+        return said
+
+
+def nested(route: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield a route and all those below it."""
+    yield route
+    for child in route.get("routes", ()):
+        yield from nested(child)
+
+
+def on_loopback(config: dict[str, Any], receivers: Receivers, secrets: Path) -> dict[str, Any]:
+    """Return the configuration with receivers on loopback and a quicker clock."""
+    config["templates"] = [str(FOLDER / path) for path in config["templates"]]
+    for route in nested(config["route"]):
+        for wait in {"group_wait", "group_interval"} & set(route):
+            route[wait] = "100ms" if wait == "group_wait" else "300ms"
+    slack, pagerduty = secrets / "slack-url", secrets / "pagerduty-key"
+    slack.write_text(f"{receivers.url}/slack")
+    pagerduty.write_text("made-up")
+    for receiver in config["receivers"]:
+        for one in receiver.get("slack_configs", ()):
+            one["api_url_file"] = str(slack)
+        for one in receiver.get("pagerduty_configs", ()):
+            one |= {"routing_key_file": str(pagerduty), "url": f"{receivers.url}/pagerduty"}
+        for one in receiver.get("webhook_configs", ()):
+            one["url"] = f"{receivers.url}/webhook"
+    return config
+
+
+def load() -> dict[str, Any]:
+    """Return the example's configuration; what it says twice by an anchor is there twice."""
+    config: dict[str, Any] = json.loads(json.dumps(yaml.safe_load(CONFIG.read_text("utf-8"))))
+    return config
+
+
+@pytest.fixture(scope="module")
+def alertmanager(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Alertmanager]:
+    """One for all tests, each of which has jobs of its own."""
+    binary = prometheus_binaries.require("alertmanager")
+    home = tmp_path_factory.mktemp("alertmanager")
+    with receiving() as receivers:
+        program = Program(
+            relocated(binary, home),
+            home,
+            on_loopback(load(), receivers, home),
+            ("--storage.path=data", "--cluster.listen-address="),
+        )
+        program.start()
+        try:
+            yield Alertmanager(program, receivers)
+        finally:
+            program.close()
+
+
+def fields(sent: Any) -> dict[str, str]:
+    """Return the fields of a message to Slack."""
+    (attachment,) = sent["attachments"]
+    return {field["title"]: field["value"] for field in attachment["fields"]}
+
+
+# ── the files ────────────────────────────────────────────────────────────────────────
+
+
+def amtool(*arguments: object) -> str:
+    """Run amtool; return what it prints, and fail with it."""
+    done = subprocess.run(
+        [prometheus_binaries.require("amtool"), *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_amtool_takes_the_configuration() -> None:
+    """With its templates, from whatever folder it is looked at."""
+    said = amtool("check-config", CONFIG)
+    assert "1 templates" in said
+    assert "FAILED" not in said
+
+
+@pytest.mark.parametrize(
+    ("name", "severity"), sorted({(name, labels["severity"]) for name, labels, _ in KNOWN})
+)
+def test_the_route_of_each_alert(name: str, severity: str) -> None:
+    """A page goes to the pager, a ticket does not."""
+    labels = (f"alertname={name}", f"severity={severity}", "job=shop")
+    said = amtool("config", "routes", "test", f"--config.file={CONFIG}", *labels)
+    assert said.split() == [f"together-{severity}s"]
+
+
+def test_every_rule_is_known() -> None:
+    """No alert of the rules is left out of what is tested here."""
+    rules = HERE.parents[1] / "dashboards" / "prometheus" / "alerts.yaml"
+    groups = yaml.safe_load(rules.read_text(encoding="utf-8"))["groups"]
+    alerts = {
+        (rule["alert"], rule["labels"]["severity"])
+        for group in groups
+        for rule in group["rules"]
+        if "alert" in rule
+    }
+    assert alerts == {(name, labels["severity"]) for name, labels, _ in KNOWN}
+    for rule in load()["inhibit_rules"]:
+        for matcher in rule["source_matchers"] + rule["target_matchers"]:
+            named = set(re.findall(r"Together\w+", matcher))
+            assert named <= {name for name, _ in alerts}
+
+
+def test_other_alerts_go_where_they_went() -> None:
+    """The route takes none of them."""
+    route = ("config", "routes", "test", f"--config.file={CONFIG}")
+    assert amtool(*route, "alertname=DiskFull", "severity=page").split() == ["everything-else"]
+
+
+def test_no_secret_is_in_the_configuration() -> None:
+    """Receivers read theirs from files."""
+    for receiver in load()["receivers"]:
+        for one in receiver.get("slack_configs", ()):
+            assert Path(one["api_url_file"]).is_absolute()
+            assert "api_url" not in one
+        for one in receiver.get("pagerduty_configs", ()):
+            assert Path(one["routing_key_file"]).is_absolute()
+            assert not {"routing_key", "service_key"} & set(one)
+
+
+# ── what they say ────────────────────────────────────────────────────────────────────
+
+TEMPLATED = sorted(re.findall(r'define "(together\.\w+)"', TEMPLATES.read_text(encoding="utf-8")))
+
+
+def group(status: str, *alerts: Alert) -> dict[str, Any]:
+    """Return a notification's data as Alertmanager hands it to templates."""
+
+    def common(kind: str) -> dict[str, str]:
+        first, *others = (one[kind] for one in alerts)
+        return {
+            key: value
+            for key, value in first.items()
+            if all(other.get(key) == value for other in others)
+        }
+
+    ends = (NOON + timedelta(minutes=7)).isoformat() if status == "resolved" else NOON.isoformat()
+    return {
+        "status": status,
+        "alerts": [{**one, "status": status, "endsAt": ends} for one in alerts],
+        "groupLabels": {},
+        "commonLabels": common("labels"),
+        "commonAnnotations": common("annotations"),
+        "externalURL": "http://127.0.0.1:9093",
+    }
+
+
+def render(name: str, data: dict[str, Any], folder: Path) -> str:
+    """Return what a template makes of a notification, by amtool."""
+    file = folder / "data.json"
+    file.write_text(json.dumps(data))
+    return amtool(
+        *("template", "render", f"--template.glob={TEMPLATES}", f"--template.data={file}"),
+        f'--template.text={{{{ template "{name}" . }}}}',
+    )
+
+
+@pytest.mark.parametrize("status", ["firing", "resolved"])
+@pytest.mark.parametrize("name", TEMPLATED)
+def test_each_template_of_each_alert(name: str, status: str, tmp_path: Path) -> None:
+    """All alerts of all jobs in one group, which no route makes: nothing is missing in its text."""
+    everything = [alert(known, f"job-{place}") for place, (known, _, _) in enumerate(KNOWN)]
+    said = render(name, group(status, *everything), tmp_path)
+    assert said.strip()
+    assert "no value" not in said
+
+
+def test_a_group_of_many_texts_is_bounded(tmp_path: Path) -> None:
+    """Five of them, and how many there are."""
+    many = [alert("TogetherAuthFailure", f"job-{place}") for place in range(7)]
+    said = render("together.text", group("firing", *many), tmp_path)
+    assert [f"job-{place}:" in said for place in range(7)] == [True] * 5 + [False] * 2
+    assert said.rstrip().endswith("And more: 7 alerts in all.")
+
+
+def test_the_oldest_tells_since_when(tmp_path: Path) -> None:
+    """And the one that ended last, until when."""
+    early, late = alert("TogetherKeyRevoked", "shop"), alert("TogetherAuthFailing", "shop")
+    late["startsAt"] = (NOON + timedelta(hours=1)).isoformat()
+    for order in ((early, late), (late, early)):
+        assert render("together.since", group("firing", *order), tmp_path).strip() == SINCE
+    assert render("together.since", group("resolved", early, late), tmp_path).strip() == (
+        f"{SINCE} until 2026-03-01 12:07:00 UTC"
+    )
+
+
+def test_what_has_ended_is_not_told_while_others_fire(tmp_path: Path) -> None:
+    """Neither its text nor since when it was."""
+    ended, fires = alert("TogetherKeyRevoked", "shop"), alert("TogetherAuthFailing", "shop")
+    fires["startsAt"] = (NOON + timedelta(hours=1)).isoformat()
+    data = group("firing", ended, fires)
+    data["alerts"][0]["status"] = "resolved"
+    assert render("together.since", data, tmp_path).strip() == "2026-03-01 13:00:00 UTC"
+    for name, key in (("together.text", "description"), ("together.title", "summary")):
+        said = render(name, data, tmp_path)
+        assert fires["annotations"][key] in said
+        assert ended["annotations"][key] not in said
+
+
+def test_an_absolute_dashboard_link_is_kept(tmp_path: Path) -> None:
+    """Rules that were made with Grafana's address need none in the templates."""
+    whole = alert("TogetherKeyRevoked", "shop")
+    whole["annotations"]["dashboard"] = "https://grafana.internal/d/x"
+    said = render("together.dashboard", group("firing", whole), tmp_path)
+    assert said.strip() == "https://grafana.internal/d/x"
+
+
+# ── what arrives ─────────────────────────────────────────────────────────────────────
+
+REMEDY = names.CAUSE_REMEDIES["revoked"]
+DASHBOARD = "https://grafana.example/d/together-authentication?var-job={}"
+
+
+def assert_the_remedy_is_in(text: str, job: str) -> None:
+    """Cause, remedy and job are in a text."""
+    assert text.startswith(f"{job}: cause revoked. ")
+    assert REMEDY in text
+
+
+def test_a_dead_key_at_each_receiver(alertmanager: Alertmanager) -> None:
+    """Title, cause, remedy, job, since when, runbook and dashboard; then that it is over."""
+    job = "chat-backend"
+    dead = alert("TogetherKeyRevoked", job)
+    runbook = dead["annotations"]["runbook_url"]
+    dashboard = DASHBOARD.format(job)
+    title = f"A Together API key of {job} was revoked or has expired"
+    receivers = alertmanager.receivers
+    alertmanager.post(dead)
+
+    paged = receivers.wait_for("pagerduty", lambda sent: sent["payload"]["component"] == job)
+    assert paged["routing_key"] == "made-up"
+    assert paged["event_action"] == "trigger"
+    assert paged["client_url"] == dashboard
+    assert [(link["text"], link["href"]) for link in paged["links"]] == [
+        ("Runbook", runbook),
+        ("Dashboard", dashboard),
+    ]
+    assert paged["payload"]["summary"] == f"[PAGE] {title}"
+    assert paged["payload"]["severity"] == "critical"
+    assert paged["payload"]["class"] == "revoked"
+    details = paged["payload"]["custom_details"]
+    assert_the_remedy_is_in(details["what_to_do"], job)
+    assert {key: details[key] for key in ("job", "cause", "since", "runbook")} == {
+        "job": job,
+        "cause": "revoked",
+        "since": SINCE,
+        "runbook": runbook,
+    }
+
+    told = receivers.wait_for("slack", lambda sent: fields(sent)["Job"] == job)
+    (attachment,) = told["attachments"]
+    assert attachment["title"] == attachment["fallback"] == f"[PAGE] {title}"
+    assert attachment["title_link"] == dashboard
+    assert attachment["color"] == "danger"
+    assert fields(told) == {"Job": job, "Cause": "revoked", "Since": SINCE, "Severity": "page"}
+    assert_the_remedy_is_in(attachment["text"], job)
+    assert attachment["text"].endswith(f"\n<{runbook}|Runbook> · <{dashboard}|Dashboard>")
+
+    hooked = receivers.wait_for("webhook", lambda sent: job in webhook_jobs(sent))
+    (one,) = hooked["alerts"]
+    assert one["labels"] == dead["labels"]
+    assert one["annotations"] == dead["annotations"]
+    assert_the_remedy_is_in(one["annotations"]["description"], job)
+    assert datetime.fromisoformat(one["startsAt"].replace("Z", "+00:00")) == NOON
+
+    alertmanager.post({**dead, "endsAt": (NOON + timedelta(minutes=7)).isoformat()})
+    over = receivers.wait_for(
+        "pagerduty",
+        lambda sent: sent["event_action"] == "resolve" and sent["payload"]["component"] == job,
+    )
+    assert over["dedup_key"] == paged["dedup_key"]
+    over = receivers.wait_for(
+        "slack",
+        lambda sent: fields(sent)["Job"] == job and sent["attachments"][0]["color"] == "good",
+    )
+    assert over["attachments"][0]["title"] == f"[RESOLVED] {title}"
+    assert fields(over)["Since"] == f"{SINCE} until 2026-03-01 12:07:00 UTC"
+    receivers.wait_for(
+        "webhook", lambda sent: job in webhook_jobs(sent) and sent["status"] == "resolved"
+    )
+
+
+def test_two_hundred_pods_are_one_page(alertmanager: Alertmanager) -> None:
+    """One for a job and a cause, though an alert of one's own were made for each pod."""
+    job = "two-hundred"
+    pods = [
+        alert("TogetherKeyRevoked", job, instance=f"10.0.0.{place}:9464") for place in range(200)
+    ]
+    other = alert("TogetherKeyRevoked", job, together_auth_cause="rejected")
+    alertmanager.post(*pods, other)
+    receivers = alertmanager.receivers
+    receivers.wait_for("pagerduty", of_cause(job, "rejected", 1))
+    # What came in later is an update of the page that is there.
+    page = receivers.wait_for("pagerduty", of_cause(job, "revoked", 200))["payload"]
+    assert page["summary"].endswith(" was revoked or has expired (200 alerts)")
+    assert page["custom_details"]["what_to_do"].count(REMEDY) == 1
+    assert len(page["custom_details"]["firing"]) == 0
+    assert len({sent["dedup_key"] for sent in receivers.of("pagerduty", job)}) == 2
+
+
+def of_cause(job: str, cause: str, alerts: int) -> Callable[[Any], bool]:
+    """Return whether PagerDuty was told of so many alerts of a job and a cause."""
+
+    def is_it(sent: Any) -> bool:
+        payload = sent["payload"]
+        return (payload["component"], payload["class"]) == (job, cause) and payload[
+            "custom_details"
+        ]["num_firing"] == str(alerts)
+
+    return is_it
+
+
+CAUSED = [
+    ("TogetherAuthFailing", "page"),
+    ("TogetherErrorBudgetBurn", "page"),
+    ("TogetherErrorBudgetBurn", "ticket"),
+    ("TogetherAuthFailure", "ticket"),
+    ("TogetherAuthFailureSpike", "ticket"),
+    ("TogetherOneInstanceRefused", "ticket"),
+]
+"""What a revoked key brings with it, sooner or later."""
+
+
+def caused(job: str) -> list[Alert]:
+    """Return the alerts that a revoked key of a job brings with it."""
+    return [
+        alert(name, job, severity, **({CAUSE: "revoked"} if name == "TogetherAuthFailing" else {}))
+        for name, severity in CAUSED
+    ]
+
+
+def test_a_dead_key_speaks_for_all_that_it_causes(alertmanager: Alertmanager) -> None:
+    """Of its own job, not of another one; what still fires when it has ended comes then."""
+    job, other = "held-back", "of-its-own"
+    receivers = alertmanager.receivers
+    dead = alert("TogetherKeyRevoked", job)
+    alertmanager.post(dead)
+    receivers.wait_for("pagerduty", lambda sent: sent["payload"]["component"] == job)
+    alertmanager.post(*caused(job))
+    assert alertmanager.inhibited(job) == set(CAUSED)
+
+    # Another job's, in the same moment and by the same routes: its error budget is its own.
+    alertmanager.post(alert("TogetherErrorBudgetBurn", other, "page"))
+    alertmanager.post(alert("TogetherTelemetryErrors", f"{other}-too"))
+    receivers.wait_for("pagerduty", lambda sent: sent["payload"]["component"] == other)
+    receivers.wait_for("slack", lambda sent: fields(sent)["Job"] == f"{other}-too")
+    assert not alertmanager.inhibited(other)
+    assert len(receivers.of("pagerduty", job)) == 1
+    assert [sent["alerts"][0]["labels"]["alertname"] for sent in receivers.of("webhook", job)] == [
+        "TogetherKeyRevoked"
+    ]
+
+    alertmanager.post({**dead, "endsAt": NOON.isoformat()})
+    receivers.wait_for(
+        "pagerduty",
+        lambda sent: (
+            sent["payload"]["component"] == job
+            and "refuses most requests" in sent["payload"]["summary"]
+        ),
+    )
+    assert alertmanager.inhibited(job) == {*CAUSED} - {("TogetherAuthFailing", "page")}
+
+
+def test_the_error_budget_speaks_for_itself(alertmanager: Alertmanager) -> None:
+    """Without a dead key it pages, and holds back its own ticket and no page of a key."""
+    job = "slow-burn"
+    alertmanager.post(
+        alert("TogetherErrorBudgetBurn", job, "page"),
+        alert("TogetherErrorBudgetBurn", job, "ticket"),
+    )
+    assert alertmanager.inhibited(job) == {("TogetherErrorBudgetBurn", "ticket")}
+    alertmanager.post(alert("TogetherKeyUnusable", job))
+    assert alertmanager.inhibited(job) == {
+        ("TogetherErrorBudgetBurn", "ticket"),
+        ("TogetherErrorBudgetBurn", "page"),
+    }
+
+
+def test_another_cause_is_another_page(alertmanager: Alertmanager) -> None:
+    """Requests that are refused for a cause of their own are not the dead key's."""
+    job = "two-causes"
+    alertmanager.post(
+        alert("TogetherKeyRevoked", job),
+        alert("TogetherAuthFailing", job, **{CAUSE: "overridden"}),
+    )
+    assert not alertmanager.inhibited(job)
+
+
+def test_clusters_are_told_apart(alertmanager: Alertmanager) -> None:
+    """The same job's key may be dead in one and good in the other."""
+    job = "in-two-clusters"
+    alertmanager.post(
+        alert("TogetherKeyRevoked", job, cluster="a"),
+        *(alert("TogetherAuthFailure", job, cluster=cluster) for cluster in ("a", "b")),
+    )
+    told = alertmanager.receivers.wait_for(
+        "webhook", lambda sent: sent["receiver"] == "together-tickets" and job in webhook_jobs(sent)
+    )
+    assert {one["labels"]["cluster"] for one in told["alerts"]} == {"b"}

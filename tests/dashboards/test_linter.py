@@ -1,0 +1,349 @@
+"""The rules of grafana/dashboard-linter and Grafana's own linter, on every dashboard.
+
+Where a rule does not suit, a waiver says why; a waiver that nothing needs is an error.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import pytest
+from queries import dashboards, panels, targets
+
+from together_otel import names
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+
+class Finding(NamedTuple):
+    """What a rule has to say against a dashboard."""
+
+    rule: str
+    dashboard: str
+    where: str
+    what: str
+
+
+@dataclass(frozen=True)
+class Waiver:
+    """Why findings of a rule are let be; ``where`` and ``what`` are regular expressions."""
+
+    rule: str
+    reason: str
+    where: str = ".*"
+    what: str = ".*"
+
+    def covers(self, finding: Finding) -> bool:
+        """Tell whether a finding is let be."""
+        return (
+            self.rule == finding.rule
+            and re.fullmatch(self.where, finding.where) is not None
+            and re.fullmatch(self.what, finding.what, re.DOTALL) is not None
+        )
+
+
+WAIVERS = (
+    Waiver(
+        "template-datasource-rule",
+        "`datasource` is what links, exports and provisioning set, on every dashboard alike; that"
+        " one of them may ask Loki as well changes nothing of it.",
+        what=r"datasource|loki|Loki",
+    ),
+    Waiver(
+        "template-instance-rule",
+        "What a process pushed on its exit may have no instance: `.+` would hide it.",
+        what="all value",
+    ),
+    Waiver(
+        "template-required-model",
+        "Operations such as models.list have no model: `.+` would hide them.",
+        what="all value",
+    ),
+    Waiver(
+        "target-rate-interval-rule",
+        "What fails now is asked of the alerts' own windows, whatever time is selected.",
+        where=r"Is it failing\?|Where\?|Why\?|Since when\?|How much\?|What to do now"
+        r"|Jobs|Jobs failing now|Instances failing now|Requests",
+        what=r"\d+m",
+    ),
+    Waiver(
+        "target-rate-interval-rule",
+        "Tables of the selected time count all of it.",
+        where="Failures by instance and cause|Instances by outcome|By model and operation",
+        what=r"\$__range",
+    ),
+    Waiver(
+        "target-counter-agg-rule",
+        "Every process has these counters from 0 on: that they are there is what is asked, or, of"
+        " a young one, all that it has counted.",
+        what=names.AUTH_FAILURES.prometheus,
+    ),
+    Waiver(
+        "target-counter-agg-rule",
+        "The same of an operation: it is there as soon as it has requests.",
+        where=".* by operation",
+        what=names.REQUESTS.prometheus,
+    ),
+    Waiver(
+        "target-counter-agg-rule",
+        "A constructor is called once or so in a process's life: a rate would show nothing.",
+        where="Keys that clients were made of",
+        what=names.KEY_CHECKS.prometheus,
+    ),
+    Waiver(
+        "target-job-rule",
+        "Loki knows the job by the name of the service.",
+        where="Log events of authentication",
+    ),
+    Waiver(
+        "target-instance-rule",
+        "Loki has no label that equals Prometheus's instance.",
+        where="Log events of authentication",
+    ),
+    Waiver(
+        "uneditable-dashboard",
+        "Whoever imports a dashboard may change it; a provisioned one cannot be saved anyway.",
+    ),
+)
+
+UNITS = {
+    *("none", "string", "short", "percent", "percentunit", "locale"),
+    *("s", "ms", "dateTimeFromNow", "dateTimeAsIsoNoDateIfToday"),
+    *("ops", "reqps", "bool_yes_no"),
+}
+"""Those of Grafana's units that the dashboards use."""
+
+RULES: dict[str, Callable[[dict[str, Any]], Iterator[tuple[str, str]]]] = {}
+
+
+def rule(name: str) -> Callable[[Any], Any]:
+    """Register a rule: dashboard → where and what of each finding."""
+
+    def register(check: Any) -> Any:
+        RULES[name] = check
+        return check
+
+    return register
+
+
+def variables(dashboard: dict[str, Any], kind: str) -> list[dict[str, Any]]:
+    """Return a dashboard's variables of a type."""
+    return [one for one in dashboard["templating"]["list"] if one["type"] == kind]
+
+
+@rule("template-datasource-rule")
+def _(dashboard: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    sources = variables(dashboard, "datasource")
+    for source in sources:
+        query = source["query"]
+        named, labelled = {f"{query}_datasource"}, {f"{query.title()} data source"}
+        if len(sources) == 1:
+            named.add("datasource")
+            labelled.add("Data source")
+        if source["name"] not in named:
+            yield "", source["name"]
+        elif source["label"] not in labelled:
+            yield "", source["label"]
+    if not sources:
+        yield "", "none"
+
+
+def template(dashboard: dict[str, Any], name: str) -> Iterator[tuple[str, str]]:
+    """Check one variable as the rules for job and instance do."""
+    found = [one for one in variables(dashboard, "query") if one["name"] == name]
+    if not found:
+        yield "", "missing"
+    for one in found:
+        expected = {
+            "label": one["label"] == name.title(),
+            "data source": one["datasource"]["uid"] == "${datasource}",
+            "several": one["multi"],
+            "all": one["includeAll"],
+            "all value": one["allValue"] == ".+",
+        }
+        yield from (("", what) for what, holds in expected.items() if not holds)
+
+
+@rule("template-job-rule")
+def _(dashboard: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    yield from template(dashboard, "job")
+
+
+@rule("template-instance-rule")
+def _(dashboard: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    yield from template(dashboard, "instance")
+
+
+@rule("template-required-model")
+def _(dashboard: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    if "$model" in str(dashboard["panels"]):
+        yield from template(dashboard, "model")
+
+
+@rule("template-label-promql-rule")
+def _(dashboard: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    for one in variables(dashboard, "query"):
+        if not re.fullmatch(r"label_values\(\w+(\{[^{}]+\})?, \w+\)", one["query"]):
+            yield "", one["query"]
+
+
+@rule("template-on-time-change-reload-rule")
+def _(dashboard: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    on_time_range_changed = 2
+    for one in variables(dashboard, "query"):
+        if one["refresh"] != on_time_range_changed:
+            yield "", one["name"]
+
+
+@rule("panel-datasource-rule")
+def _(dashboard: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    known = {f"${{{one['name']}}}" for one in variables(dashboard, "datasource")}
+    for panel in panels(dashboard):
+        if panel["type"] == "text":
+            continue
+        for source in (panel, *panel["targets"]):
+            if source["datasource"]["uid"] not in known:
+                yield panel["title"], source["datasource"]["uid"]
+
+
+@rule("panel-title-description-rule")
+def _(dashboard: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    for panel in panels(dashboard):
+        if not (panel.get("title") and panel.get("description")):
+            yield panel.get("title", ""), "title or description"
+
+
+@rule("panel-no-targets-rule")
+def _(dashboard: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    for panel in panels(dashboard):
+        if panel["type"] in {"stat", "table", "timeseries", "logs"} and not panel.get("targets"):
+            yield panel["title"], panel["type"]
+
+
+@rule("panel-units-rule")
+def _(dashboard: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    for panel in panels(dashboard):
+        if panel["type"] in {"stat", "table", "timeseries"}:
+            config = panel["fieldConfig"]
+            units = [config["defaults"].get("unit")]
+            units += [
+                one["value"]
+                for override in config["overrides"]
+                for one in override["properties"]
+                if one["id"] == "unit"
+            ]
+            yield from ((panel["title"], str(unit)) for unit in units if unit not in UNITS)
+
+
+@rule("target-rate-interval-rule")
+def _(dashboard: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    for panel in panels(dashboard):
+        for target in targets(panel):
+            for window in re.findall(
+                r"\b(?:rate|irate|increase|delta)\([^()]*\[([^\]]+)\]", target["expr"]
+            ):
+                if window != "$__rate_interval":
+                    yield panel["title"], window
+
+
+def matched(dashboard: dict[str, Any], label: str) -> Iterator[tuple[str, str]]:
+    """Check that every selector has the variable's matcher."""
+    for panel in panels(dashboard):
+        for target in panel.get("targets", ()):
+            selectors = re.findall(r"\{([^{}]*)\}", target["expr"])
+            if not selectors:
+                yield panel["title"], target["expr"]
+            for selector in selectors:
+                if f'{label}=~"${label}"' not in selector.split(","):
+                    yield panel["title"], selector
+
+
+@rule("target-job-rule")
+def _(dashboard: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    yield from matched(dashboard, "job")
+
+
+@rule("target-instance-rule")
+def _(dashboard: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    yield from matched(dashboard, "instance")
+
+
+@rule("target-counter-agg-rule")
+def _(dashboard: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    for panel in panels(dashboard):
+        for target in targets(panel):
+            counted = re.sub(r"\b(?:rate|irate|increase)\(\w+\{[^{}]*\}\[", "", target["expr"])
+            for metric in re.findall(r"\b\w+_total\b", counted):
+                yield panel["title"], metric
+
+
+@rule("target-histogram-rule")
+def _(dashboard: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    for panel in panels(dashboard):
+        for target in targets(panel):
+            counted = re.sub(r"\b(?:rate|irate|increase)\(\w+\{[^{}]*\}\[", "", target["expr"])
+            for metric in re.findall(r"\b\w+_(?:bucket|count|sum)\b", counted):
+                yield panel["title"], metric
+
+
+@rule("uneditable-dashboard")
+def _(dashboard: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    if dashboard["editable"]:
+        yield "", "editable"
+
+
+def findings(name: str) -> list[Finding]:
+    """Return what one rule finds in all dashboards."""
+    return [
+        Finding(name, dashboard["uid"], *found)
+        for dashboard in dashboards()
+        for found in RULES[name](dashboard)
+    ]
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_rule(name: str) -> None:
+    """Whatever a rule finds is waived with a reason."""
+    assert [
+        found for found in findings(name) if not any(waiver.covers(found) for waiver in WAIVERS)
+    ] == []
+
+
+@pytest.mark.parametrize("waiver", WAIVERS, ids=lambda one: f"{one.rule} {one.where}")
+def test_waiver_is_needed(waiver: Waiver) -> None:
+    """One that covers nothing any more would hide the next mistake."""
+    assert any(waiver.covers(found) for found in findings(waiver.rule))
+    assert waiver.reason.endswith(".")
+
+
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        ("template-job-rule", {"templating": {"list": []}}),
+        ("template-datasource-rule", {"templating": {"list": []}}),
+        ("target-job-rule", {"expr": "up"}),
+        ("target-rate-interval-rule", {"expr": "rate(x_total[3m])"}),
+        ("target-counter-agg-rule", {"expr": "sum(x_total)"}),
+        ("target-histogram-rule", {"expr": "sum(x_bucket)"}),
+        ("panel-units-rule", {"unit": "parsec"}),
+        ("panel-title-description-rule", {"title": ""}),
+        ("panel-datasource-rule", {"uid": "P1809F7CD0C75ACF3"}),
+    ],
+)
+def test_rule_finds(name: str, change: dict[str, Any]) -> None:
+    """A rule that never finds anything would be none."""
+    source = {"type": "prometheus", "uid": change.get("uid", "${datasource}")}
+    panel = {
+        "type": "timeseries",
+        "title": change.get("title", "Title"),
+        "description": "Text.",
+        "datasource": source,
+        "fieldConfig": {"defaults": {"unit": change.get("unit", "short")}, "overrides": []},
+        "targets": [{"datasource": source, "expr": change.get("expr", "up{}")}],
+    }
+    variable = {"type": "datasource", "name": "datasource", "query": "prometheus"}
+    templating = change.get("templating", {"list": [variable]})
+    assert list(RULES[name]({"templating": templating, "panels": [panel]}))

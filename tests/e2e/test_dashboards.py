@@ -1,0 +1,175 @@
+"""Every query of every dashboard against a real Prometheus that scrapes the instrumentation."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import together
+from prometheus_binaries import require
+from prometheus_client import CollectorRegistry, ProcessCollector, start_http_server
+from queries import Query, dashboards, every_query, panels
+
+from together_otel import TogetherInstrumentor
+from together_otel.demo.made_up import MadeUpKeys
+from together_otel.names import REQUEST_OUTCOME, REQUESTS, label_of
+from together_otel.testing import TogetherServer, behaviours
+from together_otel.testing.stack import Stack
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+MODEL = "meta-llama/Llama-3.3-70B-Instruct-Turbo"
+MESSAGES = [{"role": "user", "content": "Hello"}]
+JOB = "shop"
+MINUTE = 60.0
+
+WELL = {
+    "Where?",
+    "Why?",
+    "Since when?",
+    "Which key?",
+    "What to do now",
+    "Failures by instance and cause",
+}
+"""Panels that say in their own words that nothing fails."""
+
+Found = dict[Query, list[dict[str, Any]]]
+
+
+@dataclass(frozen=True)
+class Story:
+    """What each query found: before anything failed, after, and of a job that does not exist."""
+
+    healthy: Found
+    failing: Found
+    nobody: Found
+
+
+@contextlib.contextmanager
+def instrumented() -> Iterator[str]:
+    """Turn the instrumentation on and serve its metrics; give the address."""
+    registry = CollectorRegistry()
+    ProcessCollector(registry=registry)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TOGETHER_OTEL_METRICS", "prometheus")
+        TogetherInstrumentor().instrument(registry=registry)
+    server, thread = start_http_server(0, "127.0.0.1", registry)
+    try:
+        yield f"127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+        TogetherInstrumentor().uninstrument()
+
+
+def ask(client: together.Together) -> None:
+    """Have a question answered, and one by a stream, and a text embedded."""
+    client.chat.completions.create(model=MODEL, messages=MESSAGES)
+    for _ in client.chat.completions.create(model=MODEL, messages=MESSAGES, stream=True):
+        pass
+    client.embeddings.create(model="intfloat/multilingual-e5-large-instruct", input="Hello")
+
+
+def stumble(client: together.Together, server: TogetherServer) -> None:
+    """Be answered at the second attempt, and not at all for asking too much."""
+    server.script(behaviours.server_error(), behaviours.usual())
+    client.with_options(max_retries=1).chat.completions.create(model=MODEL, messages=MESSAGES)
+    server.script(behaviours.rate_limited())
+    with pytest.raises(together.RateLimitError):
+        client.chat.completions.create(model=MODEL, messages=MESSAGES)
+
+
+def counted(stack: Stack, outcome: str, at_least: int) -> None:
+    """Wait until Prometheus has scraped so many requests of an outcome."""
+    selector = f'{REQUESTS.prometheus}{{job="{JOB}",{label_of(REQUEST_OUTCOME)}="{outcome}"}}'
+    stack.wait_for(f"sum({selector}) >= {at_least}", timeout=MINUTE)
+
+
+def results(stack: Stack, queries: list[Query], deadline: float, empty: set[str]) -> Found:
+    """Return what queries find, each as soon as it finds something; some need not."""
+    found = {}
+    for query in queries:
+        patience = 0 if query.panel in empty else max(0.0, deadline - time.monotonic())
+        try:
+            found[query] = stack.wait_for(query.expr, timeout=patience)
+        except TimeoutError:
+            found[query] = []
+    return found
+
+
+@pytest.fixture(scope="module")
+def story() -> Iterator[Story]:
+    """Ask, stumble, and ask on with a key that was revoked."""
+    require("prometheus")
+    require("alertmanager")
+    key = MadeUpKeys().together()
+    with TogetherServer(keys=[key]) as server, instrumented() as address:
+        client = together.Together(api_key=key, base_url=server.url, max_retries=0)
+        with Stack([(JOB, address)]) as stack:
+            # Twice: of a series that is born with its first event, a rate sees the second.
+            for round_ in (1, 2):
+                ask(client)
+                stumble(client, server)
+                counted(stack, "rate_limited", round_)
+            healthy = results(stack, every_query(), time.monotonic() + MINUTE / 2, WELL)
+            server.revoke(key)
+            for _ in range(2):
+                with pytest.raises(together.AuthenticationError):
+                    client.chat.completions.create(model=MODEL, messages=MESSAGES)
+            counted(stack, "auth_failure", 2)
+            failing = results(stack, every_query(), time.monotonic() + MINUTE / 2, set())
+            nobody = results(stack, every_query(job="nobody"), 0.0, set())
+            yield Story(healthy, failing, nobody)
+        client.close()
+
+
+def test_no_query_comes_back_empty(story: Story) -> None:
+    """No panel asks for what the instrumentation does not emit."""
+    assert [query for query, found in story.failing.items() if not found] == []
+
+
+def test_when_all_is_well_there_are_zeros(story: Story) -> None:
+    """Only those panels are empty that say in their own words that nothing fails."""
+    assert {query.panel for query, found in story.healthy.items() if not found} == WELL
+    told = {
+        panel["title"]: str(panel["fieldConfig"]["defaults"])
+        for dashboard in dashboards()
+        for panel in panels(dashboard)
+        if panel["title"] in WELL
+    }
+    assert told.keys() == WELL
+    assert all("null" in text or "noValue" in text for text in told.values())
+
+
+def test_what_nobody_reports_is_not_shown_as_zero(story: Story) -> None:
+    """A green zero of a job that does not exist would be a lie."""
+    assert [query for query, found in story.nobody.items() if found] == []
+
+
+@pytest.mark.parametrize(
+    ("panel", "expected"),
+    [
+        ("Is it failing?", {"value": "1"}),
+        ("Where?", {"job": JOB}),
+        ("Why?", {"together_auth_cause": "revoked"}),
+        ("What to do now", {"job": JOB, "together_auth_cause": "revoked", "remedy": "revoked"}),
+    ],
+)
+def test_the_top_row_answers(story: Story, panel: str, expected: dict[str, str]) -> None:
+    """That it fails, where, and why; each query's first answer is the one that is shown."""
+    found = next(
+        rows for query, rows in story.failing.items() if (query.panel, query.ref) == (panel, "A")
+    )
+    assert {**found[0]["metric"], "value": found[0]["value"][1]}.items() >= expected.items()
+
+
+def test_since_when_is_when_it_began(story: Story) -> None:
+    """The moment of the first failure, within the steps of scrape and query."""
+    (found,) = (rows for query, rows in story.failing.items() if query.panel == "Since when?")
+    began, asked = float(found[0]["value"][1]) / 1000, found[0]["value"][0]
+    assert asked - MINUTE <= began <= asked

@@ -44,3 +44,12 @@ def test_usage(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None
         main(arguments)
     assert exited.value.code == 64
     assert "usage: together-otel" in capsys.readouterr().err
+
+
+def test_a_key_in_the_wrong_place_is_not_repeated(capsys: pytest.CaptureFixture[str]) -> None:
+    """As an argument, where only its variable's value belongs."""
+    with pytest.raises(SystemExit):
+        main(["check", KEY])
+    said = capsys.readouterr().err
+    assert "unrecognized arguments" in said
+    assert KEY[7:15] not in said

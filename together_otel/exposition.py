@@ -63,7 +63,9 @@ def of(settings: Settings, registry: CollectorRegistry | None) -> Exposition:
     metrics = made[latest]
     outlets: list[Scrape | Farewell] = []
     if settings.prometheus_port is not None:
-        outlets.append(Scrape(settings.prometheus_host, settings.prometheus_port, registry))
+        outlets.append(
+            Scrape(settings.prometheus_host, settings.prometheus_port, registry, metrics.lost)
+        )
     if settings.pushgateway is not None or settings.textfile is not None:
         source = Group(os.environ[MULTIPROC_DIR]) if is_multiprocess() else metrics
         outlets.append(
@@ -74,9 +76,15 @@ def of(settings: Settings, registry: CollectorRegistry | None) -> Exposition:
 
 def _make_folder() -> bool:
     """Make the folder that processes share, if there is to be one; tell whether it can be used."""
-    folder = os.environ.get(MULTIPROC_DIR)
-    if not folder:
+    # prometheus_client still takes the old name, and complains of it.
+    folder = os.environ.get(MULTIPROC_DIR, os.environ.get(MULTIPROC_DIR.lower()))
+    if folder is None:
         return True
+    if not folder:
+        _warn_of_folder("it is set to nothing")
+        return False
+    # Absolute: a server may change its directory before it forks, or start processes in another.
+    os.environ[MULTIPROC_DIR] = folder = str(Path(folder).absolute())
     try:
         Path(folder).mkdir(parents=True, exist_ok=True)
     except OSError as exc:

@@ -64,8 +64,37 @@ def total(scrape: str | None, name: str, **labels: str) -> float:
     )
 
 
+def successes(scrape: str | None) -> float:
+    """Return how many requests a scrape tells of."""
+    return total(scrape, "together_client_requests_total", together_request_outcome="success")
+
+
+def alive(pid: int) -> bool:
+    """Tell whether a process is there."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def ask(times: int, port: int, scrape_port: int) -> tuple[set[int], list[float]]:
+    """Make requests; return the processes that answered, and what scrapes in between counted."""
+    pids: set[int] = set()
+    counted = []
+    for number in range(times):
+        pid = get(port)
+        assert pid, number
+        pids.add(int(pid))
+        if number % 10 == 9:
+            counted.append(successes(get(scrape_port, "/metrics")))
+    return pids, counted
+
+
 class Running:
     """One process that may start others, and its output.
+
+    Its standard input is open until it is stopped: those that it leaves behind can go by that.
 
     Args:
         command: program and arguments; a program of our environment by its name alone.
@@ -84,12 +113,13 @@ class Running:
                 "PYTHONPATH": str(PROGRAMS),
                 "TOGETHER_NO_BANNER": "1",
                 "TMPDIR": str(folder),
+                "XDG_RUNTIME_DIR": str(folder),  # for gunicorn's control socket
                 "OTEL_TRACES_EXPORTER": "none",
                 "OTEL_LOGS_EXPORTER": "none",
                 "OTEL_METRICS_EXPORTER": "none",
                 **environment,
             },
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE,
             stdout=self._output,
             stderr=subprocess.STDOUT,
         )
@@ -115,8 +145,14 @@ class Running:
             raise AssertionError(self.output()) from exc
         assert holds(), self.output()
 
+    def finish(self) -> int:
+        """End its standard input, and return the exit status that this leads to."""
+        self._end_input()
+        return self.process.wait(PATIENCE)
+
     def stop(self) -> int:
         """End it in the usual way; by force if that does not do."""
+        self._end_input()
         self.process.terminate()
         try:
             return self.process.wait(20)
@@ -125,3 +161,7 @@ class Running:
             return self.process.wait(20)
         finally:
             self._output.close()
+
+    def _end_input(self) -> None:
+        assert self.process.stdin is not None
+        self.process.stdin.close()

@@ -7,7 +7,7 @@ import signal
 from typing import TYPE_CHECKING
 
 import pytest
-from running import eventually, get, samples, total
+from running import alive, ask, eventually, get, samples, total
 
 from together_otel.testing.ports import free_port
 
@@ -43,44 +43,19 @@ def test_all_requests_of_all_workers(
     )  # fmt: skip
     server.until(lambda: get(port, "/pid"))
     server.until(lambda: get(scrape_port, "/metrics"))
-    seen: set[str] = set()
-    counted = [0.0]
 
-    def ask(times: int) -> None:
-        for number in range(times):
-            pid = get(port)
-            assert pid, server.output()
-            seen.add(pid)
-            if number % 10 == 0:
-                counted.append(successes(get(scrape_port, "/metrics")))
-
-    ask(100)
-    victim = int(next(iter(seen)))
+    before, counted = ask(100, port, scrape_port)
+    victim = next(iter(before))
     os.kill(victim, signal.SIGKILL)
     eventually(lambda: not alive(victim))
-    ask(100)
+    after, more = ask(100, port, scrape_port)
 
     scrape = get(scrape_port, "/metrics")
-    counted.append(successes(scrape))
-    assert counted == sorted(counted)
-    assert counted[-1] == 200
+    assert counted + more == list(range(10, 201, 10))
     assert total(scrape, "gen_ai_client_operation_duration_seconds_count") == 200
     assert total(scrape, "together_client_auth_failures_total") == 0
     assert len(samples(scrape)["together_client_auth_failures_total"]) == 12
     assert [value for _, value in samples(scrape)["together_client_key_info"]] == [1]
     assert not [path.name for path in (tmp_path / "metrics").glob(f"gauge_live*_{victim}.db")]
-    assert len(seen) > 1
-
-
-def successes(scrape: str | None) -> float:
-    """Return how many requests a scrape tells of."""
-    return total(scrape, "together_client_requests_total", together_request_outcome="success")
-
-
-def alive(pid: int) -> bool:
-    """Tell whether a process is there."""
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return True
+    assert after - {victim}
+    assert server.stop() == 0

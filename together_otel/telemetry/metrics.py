@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from together_otel.names import (
     AUTH_FAILURES,
     KEY_CHECKS,
+    KEY_RECOVERIES,
     MODEL_LIMIT,
     OTHER_MODEL,
     REQUESTS,
@@ -19,7 +20,14 @@ if TYPE_CHECKING:
 
     from opentelemetry.context import Context
 
-    from together_otel.names import Cause, Metric, Outcome, Stage, TokenType
+    from together_otel.names import (
+        Cause,
+        Metric,
+        Outcome,
+        RecoveryOutcome,
+        Stage,
+        TokenType,
+    )
 
 Labels = tuple["str | int | None", ...]
 """Values in the order of a metric's attributes; ``None`` for one that is not known."""
@@ -76,6 +84,10 @@ class Metrics:
     def key_checked(self, presence: str, key_format: str, source: str) -> None:
         """Count one key that a constructor took."""
         self.add(KEY_CHECKS, (presence, key_format, source))
+
+    def recovered(self, outcome: RecoveryOutcome, times: int = 1) -> None:
+        """Count searches for another key; 0 makes the series exist."""
+        self.add(KEY_RECOVERIES, (outcome,), times)
 
     def swallowed(self, stage: Stage) -> None:
         """Count one error of our own."""

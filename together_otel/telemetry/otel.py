@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from opentelemetry import metrics
 from opentelemetry.metrics import Observation
 
+from together_otel.forks import in_forked_child
 from together_otel.names import (
     AUTH_FAILURES,
     DURATION,
@@ -15,6 +16,7 @@ from together_otel.names import (
     KEY_INFO,
     KEY_LAST_ACCEPTED,
     KEY_LAST_REFUSED,
+    KEY_RECOVERIES,
     REQUESTS,
     RETRIES,
     TELEMETRY_ERRORS,
@@ -25,7 +27,7 @@ from together_otel.names import (
     Metric,
 )
 from together_otel.telemetry.counts import Counts
-from together_otel.telemetry.family import ForkLoss
+from together_otel.telemetry.family import Loss, forget_inherited
 from together_otel.telemetry.metrics import KeyUse, Labels, Metrics
 
 if TYPE_CHECKING:
@@ -43,7 +45,7 @@ _LOSS = (
     "port and scrape that, or export by OTLP (OTEL_METRICS_EXPORTER=otlp)."
 )
 
-COUNTERS = (AUTH_FAILURES, KEY_CHECKS, REQUESTS, RETRIES, TELEMETRY_ERRORS)
+COUNTERS = (AUTH_FAILURES, KEY_CHECKS, REQUESTS, RETRIES, KEY_RECOVERIES, TELEMETRY_ERRORS)
 DURATIONS = (DURATION, TIME_TO_FIRST_CHUNK, TIME_PER_OUTPUT_CHUNK)
 
 
@@ -66,9 +68,9 @@ class OpenTelemetryMetrics(Metrics):
         super().__init__()
         self.counts = Counts()
         self._on = True
-        self._loss = ForkLoss(
-            _LOSS, lambda: self._on and _is_scraped(provider or metrics.get_meter_provider())
-        )
+        self._provider = provider
+        self._loss = Loss(_LOSS, lambda: self._on and _is_scraped(self._current_provider()))
+        in_forked_child(self._after_fork)
         for metric in COUNTERS:
             meter.create_observable_counter(
                 metric.name, [self._counter(metric)], metric.unit, metric.description
@@ -126,6 +128,12 @@ class OpenTelemetryMetrics(Metrics):
 
         return observe
 
+    def _current_provider(self) -> MeterProvider:
+        return self._provider or metrics.get_meter_provider()
+
+    def _after_fork(self) -> None:
+        forget_inherited(self._current_provider())
+
     def start(self) -> None:
         """See `Metrics.start`."""
         self._on = True
@@ -155,7 +163,8 @@ def _is_scraped(provider: Any) -> bool:
     # By name: the exporter may not be installed. There is no public way to a provider's readers.
     config = getattr(provider, "_sdk_config", None)
     readers = getattr(config, "metric_readers", ()) or getattr(provider, "_metric_readers", ())
-    return any(type(reader).__name__ == "PrometheusMetricReader" for reader in readers)
+    kinds = (kind for reader in readers for kind in type(reader).__mro__)
+    return any(kind.__name__ == "PrometheusMetricReader" for kind in kinds)
 
 
 @lru_cache(maxsize=1024)

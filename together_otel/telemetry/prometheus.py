@@ -10,6 +10,8 @@ import logging
 import threading
 import time
 from collections import defaultdict
+from contextlib import suppress
+from inspect import getclosurevars
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry import trace
@@ -32,11 +34,11 @@ from together_otel.names import (
     TOKEN_USAGE,
     Metric,
 )
-from together_otel.telemetry.family import ForkLoss
+from together_otel.telemetry.family import Loss
 from together_otel.telemetry.metrics import Labels, Metrics
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from opentelemetry.context import Context
     from prometheus_client import CollectorRegistry
@@ -112,6 +114,7 @@ class PrometheusMetrics(Metrics, Collector):
         self._multiprocess = is_multiprocess()
         self._written = float("-inf")
         self._collecting = threading.RLock()
+        self._last_exemplar: tuple[int, dict[str, str]] = (0, {})
         self._shown: set[str] = set()
         self._instruments: dict[Metric, MetricWrapperBase] = {
             metric: self._make(metric, metric.prometheus_name(latest=latest_names), metric.labels)
@@ -136,7 +139,7 @@ class PrometheusMetrics(Metrics, Collector):
             tokens = self._make(TOKEN_USAGE, TOKEN_USAGE.prometheus, TOKEN_USAGE.labels)
             self._tokens = {kind: (tokens, (kind,)) for kind in TOKEN_TYPES}
         self._children: dict[MetricWrapperBase, dict[Labels, Any]] = defaultdict(dict)
-        self._loss = ForkLoss(_LOSS, lambda: not self._multiprocess)
+        self._loss = Loss(_LOSS, lambda: not self._multiprocess)
         self._zero()
         in_forked_child(self._after_fork)
 
@@ -173,21 +176,35 @@ class PrometheusMetrics(Metrics, Collector):
             self._loss.check()
         child = self._child(self._instruments[metric], labels)
         if metric is AUTH_FAILURES and amount:
-            child.inc(amount, _exemplar(None))
+            child.inc(amount, self._exemplar(None))
         else:
             child.inc(amount)
 
     def record(self, metric: Metric, value: float, labels: Labels, context: Context) -> None:
         """See `Metrics.record`; the trace of a sampled span is the exemplar."""
         child = self._child(self._instruments[metric], labels)
-        child.observe(value, None if self._multiprocess else _exemplar(context))
+        child.observe(value, None if self._multiprocess else self._exemplar(context))
 
     def tokens(self, kind: TokenType, count: int | None, labels: Labels, context: Context) -> None:
         """See `Metrics.tokens`."""
         if count is not None:
             instrument, label = self._tokens[kind]
             child = self._child(instrument, (*labels, *label))
-            child.observe(count, None if self._multiprocess else _exemplar(context))
+            child.observe(count, None if self._multiprocess else self._exemplar(context))
+
+    def _exemplar(self, context: Context | None) -> dict[str, str] | None:
+        found = trace.get_current_span(context).get_span_context()
+        if not found.trace_flags.sampled:
+            return None
+        # A call asks three times in a row.
+        span_id, exemplar = self._last_exemplar
+        if span_id != found.span_id:
+            exemplar = {
+                "trace_id": format_trace_id(found.trace_id),
+                "span_id": format_span_id(found.span_id),
+            }
+            self._last_exemplar = found.span_id, exemplar
+        return exemplar
 
     def keys_changed(self, *, at_once: bool) -> None:
         """See `Metrics.keys_changed`: elsewhere, gauges wait for the collection."""
@@ -249,31 +266,39 @@ class PrometheusMetrics(Metrics, Collector):
             instrument.clear()
             self._children[instrument].clear()
 
-    # ── in a forked child ────────────────────────────────────────────────────────────
+    # ── where counts are lost ────────────────────────────────────────────────────────
+
+    def lost(self, warning: str, applies: Callable[[], bool]) -> None:
+        """Warn, once this process counts, that no scrape shows it, if it is so by then."""
+        self._loss.suspect(warning, applies)
 
     def _after_fork(self) -> None:
+        # Any lock may have been held by a thread of the parent, which is not in this process.
+        self._collecting = threading.RLock()
+        instruments = (*self._instruments.values(), *(one for one, _ in self._tokens.values()))
+        for instrument in instruments:
+            instrument._lock = threading.Lock()  # noqa: SLF001 - no public way
         if self._multiprocess:
+            _free_files()
+            self._written = float("-inf")
             # Its values notice the fork at the next write, and are then 0 in files of its own.
             self._zero()
+            for child in self._children[self._instruments[KEY_INFO]].values():
+                child.set(1)
             return
-        self._collecting = threading.RLock()
         counters = [metric for metric in METRICS if metric.kind == "counter"]
         known = [(one, list(self._children[self._instruments[one]])) for one in counters]
         self._children.clear()
-        for instrument in (*self._instruments.values(), *(one for one, _ in self._tokens.values())):
-            # A thread of the parent may have held it.
-            instrument._lock = threading.Lock()  # noqa: SLF001 - no public way
+        for instrument in instruments:
             instrument.clear()
         for metric, series in known:
             for labels in series:
                 self.add(metric, labels, 0)
 
 
-def _exemplar(context: Context | None) -> dict[str, str] | None:
-    found = trace.get_current_span(context).get_span_context()
-    if not found.trace_flags.sampled:
-        return None
-    return {
-        "trace_id": format_trace_id(found.trace_id),
-        "span_id": format_span_id(found.span_id),
-    }
+def _free_files() -> None:
+    # One lock for all values of the process, inside a closure: there is no public way to it.
+    with suppress(AttributeError, KeyError):
+        lock = getclosurevars(values.ValueClass.inc).nonlocals["lock"]
+        if lock.locked():
+            lock.release()

@@ -1,0 +1,90 @@
+"""A fork while a thread holds every lock of prometheus_client's files; prints what a scrape shows.
+
+Environment: PROMETHEUS_MULTIPROC_DIR, which exists.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+import os
+import signal
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+from prometheus_client import CollectorRegistry, values
+
+from together_otel.names import KEY_INFO, KEY_LAST_ACCEPTED, REQUESTS
+from together_otel.telemetry.group import Group
+from together_otel.telemetry.metrics import KeyUse
+from together_otel.telemetry.prometheus import PrometheusMetrics
+
+FOLDER = Path(os.environ["PROMETHEUS_MULTIPROC_DIR"])
+
+metrics = PrometheusMetrics(CollectorRegistry())
+times = [10.0]
+metrics.keys_in_use = lambda: [KeyUse("0123abcd", "tgp_v1", "argument", times[-1], None)]
+
+
+def call() -> None:
+    """Count a call and the acceptance of its key."""
+    metrics.finished("chat", "success")
+    metrics.keys_changed(at_once=False)
+
+
+def samples(name: str) -> list[float]:
+    """Return the values of a family that a scrape shows."""
+    return [
+        sample.value
+        for family in Group(str(FOLDER)).collect()
+        for sample in family.samples
+        if sample.name == name
+    ]
+
+
+def shown() -> dict[str, Any]:
+    """Return successes, and what is said of the key."""
+    successes, key = samples(REQUESTS.prometheus), samples(KEY_INFO.prometheus)
+    return {"successes": sum(successes), "key": key}
+
+
+call()
+found: dict[str, Any] = {"before": shown()}
+holding, done = threading.Event(), threading.Event()
+
+
+def hold() -> None:
+    """Hold what other threads of this process would need."""
+    files = inspect.getclosurevars(values.ValueClass.inc).nonlocals["lock"]
+    locks = [files, metrics._collecting, *(one._lock for one in metrics._instruments.values())]
+    for lock in locks:
+        lock.acquire()
+    holding.set()
+    done.wait()
+    for lock in locks:
+        lock.release()
+
+
+thread = threading.Thread(target=hold)
+thread.start()
+holding.wait()
+reading, writing = os.pipe()
+if (child := os.fork()) == 0:
+    signal.alarm(30)  # it may hang in a lock: that is what is tested
+    FOLDER.joinpath(f"gauge_livemax_{os.getppid()}.db").unlink()  # as if it had ended
+    from_child = {"child": shown()}
+    times.append(20.0)
+    call()
+    os.write(writing, json.dumps(from_child).encode())
+    os._exit(0)
+os.close(writing)
+with os.fdopen(reading) as pipe:
+    found |= json.load(pipe)
+os.waitpid(child, 0)
+done.set()
+thread.join()
+found["after"] = shown()
+found["last accepted"] = samples(KEY_LAST_ACCEPTED.prometheus)
+json.dump(found, sys.stdout)

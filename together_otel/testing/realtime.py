@@ -1,0 +1,320 @@
+"""Together's realtime endpoint on loopback: a scriptable websocket server.
+
+::
+
+    with RealtimeServer(keys=[key]) as server:
+        server.script(behaviours.rate_limited())  # of handshakes, as of any request
+        ...
+        session = server.session(1)
+        session.send(failed_event("Too fast", code="rate_limit", fatal=False))
+        session.close(1011)
+
+It needs the package ``websockets``, which comes with ``together[realtime]``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import logging
+import socket
+import threading
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs, urlsplit
+
+from together_otel.testing.answers import REPLY
+from together_otel.testing.server import TogetherServer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Mapping
+
+    from together_otel.testing.exchange import Reply
+
+    Opening = Callable[["RealtimeSession"], object]
+
+_ITEM = "conversation.item.input_audio_transcription"
+_FIRST_ERROR = 300
+
+
+def completed_event(transcript: str = REPLY, item: str = "item-1") -> dict[str, Any]:
+    """Return the event of an utterance that is transcribed."""
+    return {"type": f"{_ITEM}.completed", "item_id": item, "transcript": transcript}
+
+
+def failed_event(
+    message: str,
+    *,
+    code: str | None = None,
+    kind: str = "invalid_request_error",
+    fatal: bool = True,
+) -> dict[str, Any]:
+    """Return the event of an error, which ends the session if it is fatal."""
+    error = {"message": message, "type": kind, "param": None, "code": code}
+    event = {"type": f"{_ITEM}.failed", "error": error}
+    return event if fatal else event | {"item_id": "item-1", "event_type": "delta"}
+
+
+class RealtimeSession:
+    """The server's end of one session.
+
+    It answers the client's probes for life, and transcribes each commit as the same sentence.
+    All else is the script's.
+    """
+
+    def __init__(self, connection: Any, number: int) -> None:
+        self.number = number
+        """Counts the server's sessions from 1."""
+        query = parse_qs(urlsplit(connection.request.path).query)
+        self.model = query.get("model", [None])[0]
+        self.received: list[dict[str, Any]] = []
+        """Every event that the client sent so far, in order of arrival."""
+        self._connection = connection
+        self._changed = threading.Condition()
+        self._closings: list[threading.Thread] = []
+        self._over = False
+
+    def send(self, event: Mapping[str, Any]) -> None:
+        """Send an event."""
+        self._connection.send(json.dumps(event))
+
+    def close(self, code: int | None = 1000, reason: str = "") -> None:
+        """Begin to close the session; returns at once, as the caller may be the client's loop.
+
+        Args:
+            code: close code; ``None`` sends none.
+            reason: what to say with it.
+        """
+        closing = threading.Thread(
+            target=self._connection.close, args=(code, reason), name="realtime-close", daemon=True
+        )
+        with self._changed:
+            self._closings.append(closing)
+            closing.start()
+
+    def cut(self) -> None:
+        """Close the session's socket without a word."""
+        _shut(self._connection)
+
+    def wait_for(self, n: int, timeout: float = 10.0) -> list[dict[str, Any]]:
+        """Wait until ``n`` events have arrived and return them all.
+
+        Raises:
+            TimeoutError: when fewer came within so many seconds.
+        """
+        with self._changed:
+            if not self._changed.wait_for(lambda: len(self.received) >= n, timeout):
+                raise TimeoutError(f"{len(self.received)} of {n} events after {timeout} s")
+            return list(self.received)
+
+    def wait_for_end(self, timeout: float = 10.0) -> None:
+        """Wait until the session is over on this side.
+
+        Raises:
+            TimeoutError: when it goes on after so many seconds.
+        """
+        with self._changed:
+            if not self._changed.wait_for(lambda: self._over, timeout):
+                raise TimeoutError(f"the session is open after {timeout} s")
+
+    def greet(self) -> None:
+        """Send ``session.created``."""
+        info = {"id": f"session-{self.number}", "model": self.model}
+        self.send({"type": "session.created", "session": info})
+
+    def serve(self, opening: Opening | None) -> None:
+        """Talk to the client until the session ends, in whichever way."""
+        from websockets.exceptions import ConnectionClosed  # noqa: PLC0415 - see _serve
+
+        try:
+            with contextlib.suppress(ConnectionClosed):
+                if opening is not None:
+                    opening(self)
+                for message in self._connection:
+                    self._got(json.loads(message))
+        finally:
+            with self._changed:
+                self._over = True
+                self._changed.notify_all()
+            for closing in self._closings:
+                closing.join()
+
+    def _got(self, event: dict[str, Any]) -> None:
+        with self._changed:
+            self.received.append(event)
+            self._changed.notify_all()
+        if event["type"] == "echo":
+            self.send({"type": "echo.response", "echo_id": event.get("echo_id")})
+        elif event["type"] == "input_audio_buffer.commit":
+            self.send(completed_event())
+
+
+class RealtimeServer(TogetherServer):
+    """Together's realtime endpoint on 127.0.0.1, as far as its SDK needs it.
+
+    Handshakes are this server's requests: ``requests``, ``wait_for``, ``accept``, ``revoke``,
+    ``script`` and ``always`` are a `TogetherServer`'s, and what any request is answered with,
+    a handshake is refused with; one that would be answered is accepted.
+
+    Args:
+        keys: the keys that are accepted; none means any well-formed one.
+        port: 0 takes a free one.
+        opening: what a session begins with; ``None`` is silence.
+    """
+
+    def __init__(
+        self,
+        *,
+        keys: Collection[str] = (),
+        port: int = 0,
+        opening: Opening | None = RealtimeSession.greet,
+    ) -> None:
+        super().__init__(keys=keys, port=port)
+        self.sessions: list[RealtimeSession] = []
+        """Every session so far, in the order of their opening."""
+        self._opening = opening
+        self._connections: set[Any] = set()
+        self._talking: set[threading.Thread] = set()
+        self._websockets: Any = None
+        self._accepting: threading.Thread | None = None
+
+    def start(self) -> RealtimeServer:
+        """Bind and serve from a thread of its own; return itself.
+
+        Raises:
+            ModuleNotFoundError: without the package ``websockets``.
+            OSError: when the port is taken.
+            RuntimeError: when it is running.
+        """
+        if self._websockets is not None:
+            raise RuntimeError("the server is running")
+        self._closing = False
+        self._websockets = _serve()(
+            self._talk,
+            "127.0.0.1",
+            self._port,
+            process_request=self._look,
+            compression=None,
+            # Of clients that went away, which is what scripts are about.
+            logger=_silent(),
+        )
+        self._accepting = threading.Thread(
+            target=self._websockets.serve_forever, name="realtime-server", daemon=True
+        )
+        self._accepting.start()
+        return self
+
+    def close(self) -> None:
+        """Stop, cut every connection and join their threads; twice is once."""
+        websockets, accepting = self._websockets, self._accepting
+        if websockets is None or accepting is None:
+            return
+        with self._changed:
+            self._closing = True
+            self._changed.notify_all()
+            for connection in self._connections:
+                _shut(connection)
+        websockets.shutdown()
+        accepting.join()
+        for thread in self._talking:
+            thread.join()
+        self._connections.clear()
+        self._talking.clear()
+        self._websockets = self._accepting = None
+
+    def __enter__(self) -> RealtimeServer:  # noqa: PYI034 - Self needs 3.11 or another package
+        return self.start()
+
+    @property
+    def url(self) -> str:
+        """The base URL for SDK 3.x, whose paths carry ``/v1``.
+
+        Raises:
+            RuntimeError: before ``start()`` and after ``close()``.
+        """
+        if self._websockets is None:
+            raise RuntimeError("the server is not running")
+        return f"http://127.0.0.1:{self._websockets.socket.getsockname()[1]}"
+
+    def session(self, n: int = 1, timeout: float = 10.0) -> RealtimeSession:
+        """Wait until ``n`` sessions were opened and return the one opened last of these.
+
+        Raises:
+            TimeoutError: when fewer were within so many seconds.
+        """
+        with self._changed:
+            if not self._changed.wait_for(lambda: len(self.sessions) >= n, timeout):
+                raise TimeoutError(f"{len(self.sessions)} of {n} sessions after {timeout} s")
+            return self.sessions[n - 1]
+
+    def _look(self, connection: Any, request: Any) -> Any:
+        """Decide a handshake; called in a connection's own thread."""
+        if not self._admit(connection):
+            return None
+        headers = {name.lower(): value for name, value in request.headers.raw_items()}
+        received, plan = self.take("GET", request.path, headers, b"")
+        held = received is not None and plan.pause
+        if held and not self.hold(received, plan.pause):  # type: ignore[arg-type]  # told above
+            return None  # this server is closing, and has cut the connection
+        if plan.reply is None or plan.cut:
+            _shut(connection)
+            return None
+        response = (
+            connection.protocol.accept(request)
+            if plan.reply.status < _FIRST_ERROR
+            else _refusal(connection, plan.reply)
+        )
+        if received is not None:
+            response.headers.setdefault("x-request-id", f"req-{received.number}")
+        return response
+
+    def _admit(self, connection: Any) -> bool:
+        with self._changed:
+            if self._closing:
+                _shut(connection)
+                return False
+            self._connections.add(connection)
+            self._talking = {known for known in self._talking if known.is_alive()}
+            self._talking.add(threading.current_thread())
+            return True
+
+    def _talk(self, connection: Any) -> None:
+        with self._changed:
+            session = RealtimeSession(connection, len(self.sessions) + 1)
+            self.sessions.append(session)
+            self._changed.notify_all()
+        session.serve(self._opening)
+        with self._changed:
+            self._connections.discard(connection)
+
+
+def _serve() -> Callable[..., Any]:
+    try:
+        # Here, since it comes with an extra that a user of the other servers may not have.
+        from websockets.sync.server import serve  # noqa: PLC0415
+    except ImportError as error:
+        raise ModuleNotFoundError(
+            "RealtimeServer needs the package websockets: pip install websockets",
+            name="websockets",
+        ) from error
+    return serve
+
+
+def _silent() -> logging.Logger:
+    logger = logging.Logger("together_otel.testing.realtime")  # noqa: LOG001 - in no hierarchy, to be heard by nobody
+    logger.addHandler(logging.NullHandler())
+    return logger
+
+
+def _refusal(connection: Any, reply: Reply) -> Any:
+    response = connection.respond(reply.status, reply.body.decode())
+    headers = {"Content-Type": reply.content_type, **dict(reply.headers)}
+    for name, value in headers.items():
+        # Setting a header of websockets's adds another line of it.
+        response.headers.pop(name, None)
+        response.headers[name] = value
+    return response
+
+
+def _shut(connection: Any) -> None:
+    with contextlib.suppress(OSError):  # the client was faster
+        connection.socket.shutdown(socket.SHUT_RDWR)

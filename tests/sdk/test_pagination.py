@@ -1,0 +1,180 @@
+"""A list that comes page by page: each page is a call, made when it is needed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from stories import each, got, tell
+
+from together_otel.testing import behaviours
+
+if TYPE_CHECKING:
+    from generation import Sdk
+
+    from together_otel.testing.server import TogetherServer
+    from together_otel.testing.telemetry import CapturedTelemetry
+
+pytest.importorskip("together.pagination", reason="pages came with 2.42")
+
+PAGES = 3
+
+
+def page(number: int) -> behaviours.Behaviour:
+    """Answer with a page of two projects, of which the last has no next."""
+    data = [{"id": f"project-{number}-{place}"} for place in range(2)]
+    cursor = f"page-{number + 1}" if number < PAGES else None
+    return behaviours.custom(200, {"data": data, "next_cursor": cursor})
+
+
+@pytest.fixture
+def pages(server: TogetherServer) -> None:
+    """A server with three pages."""
+    server.script(*map(page, range(1, PAGES + 1)))
+
+
+def calls(telemetry: CapturedTelemetry) -> list[tuple[str, str]]:
+    """Return name and outcome of each call, after making sure that metrics agree."""
+    spans = [span for span in telemetry.spans() if span["kind"] == "CLIENT"]
+    found = [(span["name"], span["attributes"]["together.request.outcome"]) for span in spans]
+    assert telemetry.counter("together.client.requests") == len(found)
+    assert telemetry.counter("gen_ai.client.operation.duration") == len(found)
+    return found
+
+
+@pytest.mark.usefixtures("pages")
+def test_a_page_a_span(
+    sdk: Sdk, key: str, server: TogetherServer, telemetry: CapturedTelemetry
+) -> None:
+    """Going through all items asks for all pages, each under the span that is current then."""
+    tracer = telemetry.tracer_provider.get_tracer("application")
+    client = sdk.client(api_key=key)
+
+    async def story() -> list[tuple[str, int]]:
+        with tracer.start_as_current_span("listing"):
+            items = each(client.projects.list())
+            return [(project.id, len(server.requests)) async for project in items]
+
+    assert tell(sdk, story) == [
+        (f"project-{n}-{place}", n) for n in (1, 2, 3) for place in range(2)
+    ]
+    assert calls(telemetry) == [("projects.list", "success")] * PAGES
+    asked = [span for span in telemetry.finished_spans() if span.name == "projects.list"]
+    (listing,) = [span for span in telemetry.finished_spans() if span.name == "listing"]
+    assert {span.parent.span_id for span in asked if span.parent} == {listing.context.span_id}
+    ids = [(span.attributes or {})["together.request.id"] for span in asked]
+    assert ids == ["req-1", "req-2", "req-3"]
+
+
+@pytest.mark.usefixtures("pages")
+def test_asked_for_when_needed(
+    sdk: Sdk, key: str, server: TogetherServer, telemetry: CapturedTelemetry
+) -> None:
+    """An async list is not asked for before it is awaited; a next page not before it is wanted."""
+    client = sdk.client(api_key=key)
+
+    async def story() -> None:
+        listing = client.projects.list()
+        assert len(server.requests) == (0 if sdk.is_async else 1)
+        first = await got(listing)
+        assert len(calls(telemetry)) == len(server.requests) == 1
+        assert first.has_next_page()
+        second = await got(first.get_next_page())
+        assert [project.id for project in second.data] == ["project-2-0", "project-2-1"]
+
+    tell(sdk, story)
+    assert calls(telemetry) == [("projects.list", "success")] * 2
+
+
+def test_never_awaited(
+    sdk: Sdk, key: str, server: TogetherServer, telemetry: CapturedTelemetry
+) -> None:
+    """An async list that nobody waits for is no call, and nothing to be warned of."""
+    if not sdk.is_async:
+        pytest.skip("a sync list is asked for at once")
+    from together._base_client import AsyncPaginator  # noqa: PLC0415 - after the instrumentation
+
+    client = sdk.client(api_key=key)
+
+    async def story() -> None:
+        assert type(client.projects.list()) is AsyncPaginator
+
+    tell(sdk, story)
+    assert server.requests == []
+    assert calls(telemetry) == []
+
+
+@pytest.mark.usefixtures("pages")
+def test_left_on_the_first_page(
+    sdk: Sdk, key: str, server: TogetherServer, telemetry: CapturedTelemetry
+) -> None:
+    """A page that was not asked for is not told of."""
+    client = sdk.client(api_key=key)
+
+    async def story() -> None:
+        async for _ in each(client.projects.list()):
+            break
+
+    tell(sdk, story)
+    assert len(server.requests) == 1
+    assert calls(telemetry) == [("projects.list", "success")]
+
+
+@pytest.mark.usefixtures("pages")
+def test_page_by_page(sdk: Sdk, key: str, telemetry: CapturedTelemetry) -> None:
+    client = sdk.client(api_key=key)
+
+    async def story() -> list[int]:
+        first = await got(client.projects.list())
+        return [len(one.data) async for one in each(first.iter_pages())]
+
+    assert tell(sdk, story) == [2] * PAGES
+    assert calls(telemetry) == [("projects.list", "success")] * PAGES
+
+
+@pytest.mark.parametrize(
+    ("then", "outcome", "failures"),
+    [
+        (behaviours.rate_limited(), "rate_limited", 0),
+        (behaviours.refuse(), "auth_failure", 1),
+    ],
+    ids=["rate limited", "revoked"],
+)
+def test_a_later_page_fails(
+    then: behaviours.Behaviour,
+    outcome: str,
+    failures: int,
+    sdk: Sdk,
+    key: str,
+    server: TogetherServer,
+    telemetry: CapturedTelemetry,
+) -> None:
+    """The pages before were a success, and the exception is raised amid the list."""
+    server.script(page(1), then)
+    client = sdk.client(api_key=key)
+
+    async def story() -> None:
+        items = each(client.projects.list())
+        assert [(await anext(items)).id for _ in range(2)] == ["project-1-0", "project-1-1"]
+        with pytest.raises(Exception, match=r"Error code: 4\d\d"):
+            await anext(items)
+
+    tell(sdk, story)
+    assert calls(telemetry) == [("projects.list", "success"), ("projects.list", outcome)]
+    counted = {"together.auth.cause": "revoked"}
+    assert telemetry.counter("together.client.auth.failures", counted) == failures
+    assert telemetry.counter("together.client.auth.failures") == failures
+
+
+@pytest.mark.usefixtures("pages")
+def test_raw_page(sdk: Sdk, key: str, telemetry: CapturedTelemetry) -> None:
+    """The page in a raw response knows its next as well."""
+    client = sdk.client(api_key=key)
+
+    async def story() -> None:
+        raw = await got(client.projects.with_raw_response.list())
+        first = await got(raw.parse())
+        await got(first.get_next_page())
+
+    tell(sdk, story)
+    assert calls(telemetry) == [("projects.list", "success")] * 2

@@ -1,0 +1,186 @@
+"""A stream that is handed to another context, thread or loop, or left to the collector or the exit.
+
+Read in another thread or task: ``test_neighbours_concurrency``; in a forked child:
+``test_neighbours_processes``; under an eager collector: ``test_stress``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import gc
+import json
+import os
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from generation import GENERATION, RELEASE, Sdk
+from stories import (
+    LEAKS,
+    chat,
+    each,
+    forget,
+    nothing_else_is_said,  # noqa: F401 - a fixture of all tests here
+    old_things_are_left_alone,  # noqa: F401 - the same
+    only_call,
+    step,
+    tell,
+    unended,
+)
+
+from together_otel.streams import settle
+
+if TYPE_CHECKING:
+    from together_otel.testing.server import TogetherServer
+    from together_otel.testing.telemetry import CapturedTelemetry
+
+pytestmark = LEAKS
+
+PROGRAM = Path(__file__).parent / "programs" / "stream_left_open.py"
+ROOT = Path(__file__).parents[2]
+
+
+async def read_to_the_end(stream: Any) -> None:
+    assert len([chunk async for chunk in each(stream)]) > 2
+
+
+def test_each_chunk_in_a_context_of_its_own(
+    sdk: Sdk, key: str, telemetry: CapturedTelemetry
+) -> None:
+    """As frameworks do that resume a generator from wherever they are."""
+    client = sdk.client(api_key=key)
+
+    async def story() -> None:
+        stream = await chat(client, stream=True)
+        for _ in range(3):
+            if sdk.is_async:
+                await asyncio.create_task(step(stream))
+            else:
+                contextvars.copy_context().run(next, stream)
+        await read_to_the_end(stream)
+
+    tell(sdk, story)
+    assert only_call(telemetry)["gen_ai.response.finish_reasons"] == ["stop"]
+
+
+def test_dropped_in_another_thread(
+    sdk: Sdk, key: str, telemetry: CapturedTelemetry, request: pytest.FixtureRequest
+) -> None:
+    """Made and begun in one, collected in another."""
+    if GENERATION > 1 or not sdk.is_async:
+        reason = "threading's frames are below all of a thread, and count as locked"
+        request.applymarker(pytest.mark.xfail(reason=reason))
+    client = sdk.client(api_key=key)
+    held: list[Any] = []
+
+    async def story() -> None:
+        held.append(await chat(client, stream=True))
+        await step(held[0])
+
+    def drop() -> None:
+        held.clear()
+        gc.collect()
+
+    tell(sdk, story)
+    assert unended(telemetry)
+    thread = threading.Thread(target=drop)
+    thread.start()
+    thread.join()
+    if sdk.is_async and GENERATION == 1:
+        tell(sdk, forget)  # its generators are closed by their loop
+    assert only_call(telemetry)["together.request.outcome"] == "abandoned"
+
+
+@pytest.mark.filterwarnings(
+    # The SDK's own, whose connection is left with a loop that is closed.
+    "ignore::ResourceWarning",
+    "ignore::pytest.PytestUnraisableExceptionWarning",
+)
+def test_in_another_loop(key: str, server: TogetherServer, telemetry: CapturedTelemetry) -> None:
+    """What the SDK cannot do there fails as ever, and is told as just that."""
+    import together  # noqa: PLC0415 - after the instrumentation
+
+    held: list[Any] = []
+    raised: list[str] = []
+
+    async def make() -> None:
+        made = together.AsyncTogether(
+            api_key=key, base_url=server.base_url_for(RELEASE), max_retries=0
+        )
+        held.append(await chat(made, stream=True))
+
+    async def read() -> None:
+        try:
+            await read_to_the_end(held[0])
+        except Exception as exc:  # noqa: BLE001 - which one, if any, depends on what has arrived
+            raised.append(type(exc).__name__)
+
+    asyncio.run(make())
+    asyncio.run(read())
+    held.clear()
+    gc.collect()
+
+    told = only_call(telemetry).get("error.type")
+    assert ([told.rpartition(".")[2]] if told else []) == raised
+
+
+def test_collected_inside_a_package_that_locks(
+    sdk: Sdk, key: str, telemetry: CapturedTelemetry
+) -> None:
+    """Collected while OpenTelemetry is on the stack, its locks maybe held, the call ends later."""
+    held = [sdk.chat(sdk.client(api_key=key), stream=True)]
+    inside = {"__name__": "opentelemetry.sdk.somewhere", "held": held, "collect": gc.collect}
+    exec("held.clear(); collect()", inside)  # noqa: S102 - a frame of another module's
+    if sdk.is_async and GENERATION == 1:
+        tell(sdk, forget)  # its generators are closed by their loop
+
+    assert unended(telemetry)
+    settle()
+    assert only_call(telemetry)["together.request.outcome"] == "abandoned"
+
+
+@pytest.mark.parametrize("first", ["providers", "finalizers"])
+@pytest.mark.parametrize(
+    ("kind", "how"),
+    [("sync", "end"), ("sync", "sys.exit"), ("sync", "exception"), ("async", "end")],
+)
+def test_interpreter_exit(
+    kind: str,
+    how: str,
+    first: str,
+    server: TogetherServer,
+    key: str,
+    request: pytest.FixtureRequest,
+) -> None:
+    """A stream that is open at the end is exported as abandoned, whatever was set up first."""
+    if first == "finalizers" and (GENERATION > 1 or kind == "sync"):
+        reason = "open streams are ended after the providers were shut down"
+        request.applymarker(pytest.mark.xfail(reason=reason))
+    done = subprocess.run(
+        [sys.executable, PROGRAM, kind, first, how],
+        env={
+            **os.environ,
+            "PYTHONPATH": str(ROOT),
+            "TOGETHER_API_KEY": key,
+            "TOGETHER_BASE_URL": server.base_url_for(RELEASE),
+        },
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    told = [json.loads(line) for line in done.stdout.splitlines()]
+    assert sorted(told, key=str) == [
+        ["chat a/model", "abandoned"],
+        ["requests", {"success": 0, "auth_failure": 0, "abandoned": 1}],
+        ["together.client.init", None],
+    ]
+    if how == "exception":
+        assert done.stderr.count("Traceback") == 1
+        assert done.stderr.endswith("LookupError: the application's own\n")
+    else:
+        assert done.stderr == ""

@@ -30,8 +30,19 @@ def construct(
     client: Any,
     args: tuple[Any, ...],
     kwargs: Mapping[str, Any],
+    refused: Callable[[AuthFailure], None] | None = None,
 ) -> None:
-    """Run a constructor and tell what its key looks like; its exception goes on as it is."""
+    """Run a constructor and tell what its key looks like; its exception goes on as it is.
+
+    Args:
+        runtime: whose telemetry it is.
+        adapter: of the client.
+        wrapped: the constructor.
+        client: what it constructs.
+        args: its arguments.
+        kwargs: the same.
+        refused: told when it refuses for want of a key, unless one inside it has.
+    """
     started = time.time_ns()
     told_inside = [False]
     token = _depth.set(told_inside)
@@ -45,7 +56,12 @@ def construct(
         _depth.reset(token)
         with runtime.guard("client_init"):
             outer = _depth.get([])
-            told = told_inside[0] or _tell(runtime, adapter, client, args, kwargs, exc, started)
+            told = told_inside[0]
+            if not told:
+                given = adapter.given_key(client, args, kwargs)
+                told, failure = _tell(runtime, given, exc, started)
+                if failure is not None and refused is not None:
+                    refused(failure)
             if told and outer:
                 outer[0] = True
         # Frame and exception would refer to each other until the next collection.
@@ -53,21 +69,15 @@ def construct(
 
 
 def _tell(
-    runtime: Runtime,
-    adapter: Adapter,
-    client: Any,
-    args: tuple[Any, ...],
-    kwargs: Mapping[str, Any],
-    exc: BaseException | None,
-    started: int,
-) -> bool:
-    given = adapter.given_key(client, args, kwargs)
+    runtime: Runtime, given: GivenKey, exc: BaseException | None, started: int
+) -> tuple[bool, AuthFailure | None]:
+    """Tell of a key; return whether that was it, and the failure if it is missing."""
     if exc is not None and not _for_want_of_a_key(exc, given):
-        return False
+        return False, None
     report, news = runtime.keys.constructed(given.value, given.source)
     runtime.metrics.key_checked(report.presence, report.format, report.source)
     if not news and exc is None:
-        return True
+        return True, None
     runtime.metrics.keys_changed(at_once=True)
     failure = runtime.missing(report) if exc is not None else None
     span = spans.start_client_init(
@@ -78,7 +88,7 @@ def _tell(
             runtime.key_checked(report)
         if exc is not None and failure is not None:
             _tell_failure(runtime, span, exc, given, failure)
-    return True
+    return True, failure
 
 
 def _tell_failure(

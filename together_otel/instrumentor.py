@@ -20,6 +20,7 @@ from together_otel.keyring import KeyRing
 from together_otel.lifecycle import secrets_in
 from together_otel.names import SCOPE
 from together_otel.patching import Patches
+from together_otel.recovery.chain import recovery_of
 from together_otel.runtime import Runtime
 from together_otel.settings import Settings
 from together_otel.telemetry.events import listen
@@ -73,7 +74,9 @@ class TogetherInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # untyped i
                 Python's ``logging``, whose handlers choose the logger provider;
                 ``logger_provider`` is accepted and handed to a handler of our logger's own.
                 ``registry`` is prometheus_client's, where that emits the metrics; its default
-                one when absent.
+                one when absent. ``recovery`` is where another key may come from after a
+                refusal: a source of ``together_otel.recovery``, a function, or several of
+                these; TOGETHER_OTEL_RECOVERY when absent.
         """
         if os.environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true":
             return
@@ -83,6 +86,7 @@ class TogetherInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # untyped i
                 kwargs.get("meter_provider"),
                 kwargs.get("logger_provider"),
                 kwargs.get("registry"),
+                kwargs.get("recovery"),
             )
 
     def _turn_on(
@@ -91,7 +95,10 @@ class TogetherInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # untyped i
         meter_provider: MeterProvider | None,
         logger_provider: LoggerProvider | None,
         registry: CollectorRegistry | None,
+        recovery: object,
     ) -> None:
+        # First: what follows has warnings.
+        self._undo_listen = listen(logger_provider)
         settings = Settings.from_environment()
         scope = (SCOPE, _release(), SCHEMA_URL)
         # For itself: where metrics cannot be had, there are spans and log events all the same.
@@ -103,7 +110,8 @@ class TogetherInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # untyped i
             Metrics() if self._emission is None else self._emission.metrics,
             KeyRing(fingerprint=settings.fingerprint),
         )
-        self._undo_listen = listen(logger_provider)
+        with Guard("recovery", _ignore):
+            runtime.recovery = recovery_of(recovery, settings.recovery, runtime.metrics)
         _PATCHES.apply(runtime)
         veil(tracer_provider, secrets_in)
         runtime.others.warn()

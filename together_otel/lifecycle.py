@@ -135,6 +135,7 @@ class Call:
         "adapter",
         "chunks",
         "delegated",
+        "refusal",
     )
 
     def __init__(
@@ -162,6 +163,7 @@ class Call:
         self._session_failure: Callable[[], Failure | None] | None = None
         self.chunks = 0
         self.delegated = False
+        self.refusal: tuple[AuthFailure, Failure] | None = None
         runtime.metrics.tried(request.operation)
         self._outer = current_call()
         if self._outer is not None:
@@ -376,6 +378,7 @@ class Call:
                 sent=failure.sent,
                 together_error=failure.together_error,
             )
+            self.refusal = auth, failure
         outer = self._outer
         if outer is not None and outer.adapter.composed and not outer._ended:  # noqa: SLF001 - of this class
             outer._inner_failure = exc, auth  # noqa: SLF001 - of this class

@@ -70,7 +70,11 @@ Outcome = Literal[
     "abandoned",
 ]
 TokenType = Literal["input", "output"]
-Stage = Literal["begin", "finish", "stream", "content", "client_init", "log", "patch", "collect"]
+RecoveryOutcome = Literal["recovered", "no_new_key", "refused_again", "source_failed"]
+RecoverySource = Literal["file", "environment", "command", "prompt", "function", "former"]
+Stage = Literal[
+    "begin", "finish", "stream", "content", "client_init", "log", "patch", "collect", "recovery"
+]
 
 PRESENCES: Final[tuple[Presence, ...]] = get_args(Presence)
 SOURCES: Final[tuple[Source, ...]] = get_args(Source)
@@ -80,6 +84,10 @@ CAUSES: Final[tuple[Cause, ...]] = get_args(Cause)
 """In the order in which they are decided: the first that fits wins."""
 OUTCOMES: Final[tuple[Outcome, ...]] = get_args(Outcome)
 TOKEN_TYPES: Final[tuple[TokenType, ...]] = get_args(TokenType)
+RECOVERY_OUTCOMES: Final[tuple[RecoveryOutcome, ...]] = get_args(RecoveryOutcome)
+"""What came of a search for another key after a refusal."""
+RECOVERY_SOURCES: Final[tuple[RecoverySource, ...]] = get_args(RecoverySource)
+"""Where another key came from; ``former``: the one that a changed file had replaced too early."""
 STAGES: Final[tuple[Stage, ...]] = get_args(Stage)
 """Where in this package an error of its own was swallowed."""
 
@@ -128,6 +136,9 @@ KEY_PROBLEMS: Final = "together.api_key.problems"
 KEY_LENGTH: Final = "together.api_key.length"
 KEY_FINGERPRINT: Final = "together.api_key.fingerprint"
 KEY_VARIABLE_NAME: Final = "together.api_key.variable"
+RECOVERY_OUTCOME: Final = "together.recovery.outcome"
+RECOVERY_SOURCE: Final = "together.recovery.source"
+RECOVERY_ASKED: Final = "together.recovery.asked"
 REQUEST_OUTCOME: Final = "together.request.outcome"
 REQUEST_ID: Final = "together.request.id"
 TELEMETRY_STAGE: Final = "together.telemetry.stage"
@@ -170,6 +181,9 @@ EVENT_NAME: Final = "otel.event.name"
 
 EXCEPTION_EVENT: Final = "exception"
 """Span event of a recorded exception, as OpenTelemetry names it."""
+
+KEY_RECOVERED_EVENT: Final = "together.client.key_recovered"
+"""Span event of a request that is made again with another key."""
 
 OTHER_MODEL: Final = "_other"
 """The model label once a process has seen MODEL_LIMIT distinct ones."""
@@ -294,6 +308,14 @@ KEY_LAST_REFUSED: Final = Metric(
     (KEY_FINGERPRINT,),
     "together_client_key_last_refused_timestamp_seconds",
 )
+KEY_RECOVERIES: Final = Metric(
+    "together.client.key.recoveries",
+    "counter",
+    "{recovery}",
+    "Searches for another key after an authentication failure, by what came of them.",
+    (RECOVERY_OUTCOME,),
+    "together_client_key_recoveries_total",
+)
 TELEMETRY_ERRORS: Final = Metric(
     "together.client.telemetry.errors",
     "counter",
@@ -361,6 +383,7 @@ METRICS: Final[tuple[Metric, ...]] = (
     KEY_INFO,
     KEY_LAST_ACCEPTED,
     KEY_LAST_REFUSED,
+    KEY_RECOVERIES,
     TELEMETRY_ERRORS,
     DURATION,
     TOKEN_USAGE,
@@ -405,6 +428,29 @@ AUTH_RECOVERED: Final = Event(
     ("INFO",),
     "The first accepted request after failures, with how long they lasted.",
 )
+KEY_RECOVERED: Final = Event(
+    "together.client.key_recovered",
+    ("INFO",),
+    "A refused key was replaced by another one, and a request with that was accepted.",
+)
+KEY_NOT_RECOVERED: Final = Event(
+    "together.client.key_not_recovered",
+    ("WARNING",),
+    "A search for another key after a refusal came to nothing: the sources gave none, one of them "
+    "failed, or what they gave was refused too. The application gets the first refusal.",
+)
+KEY_ROTATED: Final = Event(
+    "together.client.key_rotated",
+    ("INFO",),
+    "The file that a client's key came from holds another one now, and the client uses it before "
+    "the old one is refused.",
+)
+REQUEST_NOT_REPEATED: Final = Event(
+    "together.client.request_not_repeated",
+    ("WARNING",),
+    "A refused request was not made again with the new key, as its body had been read and cannot "
+    "be read twice. The next ones use the new key.",
+)
 OPERATION_EXCEPTION: Final = Event(
     "gen_ai.client.operation.exception",
     ("WARNING",),
@@ -422,6 +468,10 @@ EVENTS: Final[tuple[Event, ...]] = (
     KEY_CHECKED,
     AUTH_FAILED,
     AUTH_RECOVERED,
+    KEY_RECOVERED,
+    KEY_NOT_RECOVERED,
+    KEY_ROTATED,
+    REQUEST_NOT_REPEATED,
     OPERATION_EXCEPTION,
     OPERATION_DETAILS,
 )

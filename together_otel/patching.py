@@ -12,6 +12,8 @@ from opentelemetry.instrumentation.utils import is_instrumentation_enabled
 
 from together_otel.constructors import construct
 from together_otel.lifecycle import begin, call_of_body, call_of_session, current_call
+from together_otel.recovery.constructor import rescue_of_constructor
+from together_otel.recovery.rescue import rescue_of_call
 from together_otel.sdk.inhouse import InHouse
 from together_otel.sdk.legacy import Legacy
 from together_otel.sdk.realtime import (
@@ -39,7 +41,13 @@ def _constructor(patches: Patches, adapter: Adapter) -> Wrapper:
     def wrapper(wrapped: Any, client: Any, args: Any, kwargs: Any) -> Any:
         if (runtime := patches.listening()) is None:
             return wrapped(*args, **kwargs)
-        return construct(runtime, adapter, wrapped, client, args, kwargs)
+        rescue = rescue_of_constructor(runtime, adapter, client, args, kwargs)
+        if rescue is None:
+            return construct(runtime, adapter, wrapped, client, args, kwargs)
+        while True:
+            with rescue:
+                given = rescue.args, rescue.kwargs
+                return construct(runtime, adapter, wrapped, client, *given, rescue.refused)
 
     return wrapper
 
@@ -48,8 +56,14 @@ def _call(patches: Patches, adapter: Adapter) -> Wrapper:
     def wrapper(wrapped: Any, client: Any, args: Any, kwargs: Any) -> Any:
         if (runtime := patches.listening()) is None:
             return wrapped(*args, **kwargs)
-        with begin(runtime, adapter, client, args, kwargs) as call:
-            return call.returned(wrapped(*args, **kwargs), client)
+        rescue = rescue_of_call(runtime, adapter, client, args, kwargs)
+        if rescue is None:
+            with begin(runtime, adapter, client, args, kwargs) as call:
+                return call.returned(wrapped(*args, **kwargs), client)
+        while True:
+            with rescue, begin(runtime, adapter, client, args, kwargs) as call:
+                rescue.watches(call)
+                return call.returned(wrapped(*args, **kwargs), client)
 
     return wrapper
 
@@ -58,8 +72,26 @@ def _async_call(patches: Patches, adapter: Adapter) -> Wrapper:
     async def wrapper(wrapped: Any, client: Any, args: Any, kwargs: Any) -> Any:
         if (runtime := patches.listening()) is None:
             return await wrapped(*args, **kwargs)
-        with begin(runtime, adapter, client, args, kwargs) as call:
-            return call.returned(await wrapped(*args, **kwargs), client)
+        rescue = rescue_of_call(runtime, adapter, client, args, kwargs)
+        if rescue is None:
+            with begin(runtime, adapter, client, args, kwargs) as call:
+                return call.returned(await wrapped(*args, **kwargs), client)
+        while True:
+            async with rescue:
+                with begin(runtime, adapter, client, args, kwargs) as call:
+                    rescue.watches(call)
+                    return call.returned(await wrapped(*args, **kwargs), client)
+
+    return wrapper
+
+
+def _requestor(patches: Patches, adapter: Legacy) -> Wrapper:
+    """Note whose requestor it is: 1.x copies a client's key into it."""
+
+    def wrapper(wrapped: Any, requestor: Any, args: Any, kwargs: Any) -> Any:
+        wrapped(*args, **kwargs)
+        if patches.runtime is not None:
+            adapter.made_for(requestor, kwargs.get("client", args[0] if args else None))
 
     return wrapper
 
@@ -317,6 +349,7 @@ TARGETS: tuple[Target, ...] = (
     Target(_SESSIONS, "AsyncRealtimeTranscriptionSession._fail", _failing, _TRANSCRIPTIONS),
     Target("together.client", "Together.__init__", _constructor, _LEGACY),
     Target("together.client", "AsyncTogether.__init__", _constructor, _LEGACY),
+    Target("together.abstract.api_requestor", "APIRequestor.__init__", _requestor, _LEGACY),
     Target("together.abstract.api_requestor", "APIRequestor.request", _call, _LEGACY),
     Target("together.abstract.api_requestor", "APIRequestor.arequest", _async_call, _LEGACY),
     Target("together.abstract.api_requestor", "APIRequestor.request_raw", _transfer, _LEGACY),

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
     from together_otel.keyring import KeyRing
     from together_otel.keys import Diagnosis, KeyReport
+    from together_otel.recovery.chain import Recovery
     from together_otel.sdk.calls import Answer, AuthKind
     from together_otel.settings import Settings
     from together_otel.telemetry.metrics import Metrics
@@ -62,6 +63,7 @@ class Runtime:
         self.metrics = metrics
         self.keys = keys
         self.others = Others()
+        self.recovery: Recovery | None = None
         self._repeats = events.Repeats(settings.log_interval)
         self._guards: dict[Stage, Guard] = {
             stage: Guard(stage, metrics.swallowed) for stage in STAGES
@@ -102,8 +104,11 @@ class Runtime:
 
     def accepted(self, report: KeyReport) -> None:
         """Note that a request with this key was accepted."""
-        lasted = self.keys.history.accepted(report.identity, time.time())
-        self.metrics.keys_changed(at_once=False)
+        history = self.keys.history
+        news = history.last_accepted(report.identity) is None
+        lasted = history.accepted(report.identity, time.time())
+        # A process may end before what can wait is written.
+        self.metrics.keys_changed(at_once=news or lasted is not None)
         if lasted is not None:
             events.emit(
                 AUTH_RECOVERED,
@@ -162,11 +167,15 @@ class Runtime:
         self.metrics.keys_changed(at_once=True)
         return AuthFailure(report, diagnose(report, refusal))
 
+    def held_back(self, what: object) -> int | None:
+        """Return how often the same was not logged since it was, ``None`` if that was just now."""
+        return self._repeats.passes(what, time.monotonic())
+
     def auth_failed(self, failure: AuthFailure, details: Mapping[str, Any]) -> None:
         """Count an authentication failure and log it, unless it was logged just now."""
         cause = failure.diagnosis.cause
         self.metrics.auth_failed(cause)
-        suppressed = self._repeats.passes((failure.report.identity, cause), time.monotonic())
+        suppressed = self.held_back((failure.report.identity, cause))
         if suppressed is None:
             return
         fields = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import re
+import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, cast
 
@@ -24,6 +25,7 @@ MULTIPROC_DIR = "PROMETHEUS_MULTIPROC_DIR"
 FINGERPRINT = "TOGETHER_OTEL_FINGERPRINT"
 LOG_INTERVAL = "TOGETHER_OTEL_LOG_INTERVAL"
 RUNBOOK_URL = "TOGETHER_OTEL_RUNBOOK_URL"
+RECOVERY = "TOGETHER_OTEL_RECOVERY"
 SEMCONV = "OTEL_SEMCONV_STABILITY_OPT_IN"
 CAPTURE = "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"
 SEMCONV_LATEST = "gen_ai_latest_experimental"
@@ -36,6 +38,8 @@ DEFAULT_RUNBOOK_URL = (
 Backend = Literal["otel", "prometheus", "none"]
 
 _LAST_PORT = 65_535
+_RECOVERIES = {"file": True, "command": True, "environment": False, "prompt": False}
+"""Sources of another key, and whether a colon and more is to follow."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +55,7 @@ class Settings:
         fingerprint: whether fingerprints of keys are emitted.
         log_interval: seconds between two log events of the same failure; 0 logs every one.
         runbook_url: base of the links to the runbook, without an anchor.
+        recovery: sources of another key after a refusal, each with what follows its colon.
         latest_names: whether metrics have the names of the conventions' development branch.
         content_on_spans: whether spans carry what was said.
         content_in_events: whether events are made that carry it.
@@ -64,6 +69,7 @@ class Settings:
     fingerprint: bool = True
     log_interval: float = 60.0
     runbook_url: str = DEFAULT_RUNBOOK_URL
+    recovery: tuple[tuple[str, str], ...] = ()
     latest_names: bool = False
     content_on_spans: bool = False
     content_in_events: bool = False
@@ -86,6 +92,7 @@ class Settings:
             fingerprint=_choice(environ, FINGERPRINT, ("on", "off")) == "on",
             log_interval=_seconds(environ, LOG_INTERVAL, 60.0),
             runbook_url=environ.get(RUNBOOK_URL, "").strip() or DEFAULT_RUNBOOK_URL,
+            recovery=_recovery(environ),
             # A list that other instrumentations read too: what is not ours is not looked at.
             latest_names=SEMCONV_LATEST
             in (word.strip() for word in environ.get(SEMCONV, "").split(",")),
@@ -141,6 +148,12 @@ SETTINGS = (
         "`60`",
         "Seconds between two log events of the same key and cause; `0` logs every failure.",
     ),
+    Setting(
+        RECOVERY,
+        "unset, `file:PATH`, `command:WORDS`, `environment`, `prompt`",
+        "Where another key may come from after an authentication failure, so that the request is "
+        "made once more; several separated by `;` are asked in turn.",
+    ),
     Setting(RUNBOOK_URL, "the project's runbook", "Base of the runbook links in log events."),
     Setting(
         SEMCONV,
@@ -192,6 +205,25 @@ def _url(environ: Mapping[str, str], variable: str) -> str | None:
         return text
     _warn(variable, text, "a URL that begins with http:// or https://", "none")
     return None
+
+
+def _recovery(environ: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+    text = environ.get(RECOVERY, "").strip()
+    if not text:
+        return ()
+    parts = [part.strip().partition(":") for part in text.split(";")]
+    if all(_is_recovery(kind, more) for kind, _, more in parts):
+        return tuple((kind, more.strip()) for kind, _, more in parts)
+    _warn(RECOVERY, text, "file:PATH, command:WORDS, environment or prompt, separated by ;", "none")
+    return ()
+
+
+def _is_recovery(kind: str, more: str) -> bool:
+    try:
+        words = shlex.split(more)
+    except ValueError:  # quotes that do not close
+        return False
+    return _RECOVERIES.get(kind) is bool(words)
 
 
 def _port(environ: Mapping[str, str]) -> int | None:

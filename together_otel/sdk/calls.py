@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from together_otel.names import Outcome, Source
     from together_otel.sdk.messages import Messages
@@ -145,11 +145,23 @@ class Adapter(Protocol):
     composed: bool
     """Whether its calls consist of other calls of the same SDK, which tell for themselves."""
 
+    recovers: bool
+    """Whether its calls can be made again with another key."""
+
     def given_key(self, client: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> GivenKey:
         """Return the key that a constructor took, or would have taken, from its arguments."""
 
     def key(self, client: Any) -> object:
         """Return the key that the client would send now."""
+
+    def set_key(self, client: Any, key: object) -> bool:
+        """Let the client send another key from now on; tell whether it has one to be set."""
+
+    def shared(self, client: Any) -> object:
+        """Return what the client has in common with its relatives, whose key is its own."""
+
+    def bodies(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Iterable[object]:
+        """Return the parts of a request's body that may be read as they are sent: files."""
 
     def override(self, client: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> str | None:
         """Return which option of client or call replaces the Authorization header, if any."""

@@ -18,7 +18,7 @@ from together_otel.sdk.refusals import UNAUTHORIZED, class_names, failure_of
 from together_otel.sdk.whole import WholeAnswers
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from together_otel.sdk.calls import Failure, Request, Result
 
@@ -28,6 +28,7 @@ class InHouse(WholeAnswers):
 
     name = "together_ai"
     delegates = True
+    recovers = True
 
     def __init__(self, operation: str = "chat") -> None:
         self._operation = operation
@@ -44,6 +45,17 @@ class InHouse(WholeAnswers):
     def key(self, client: Any) -> object:
         """See `Adapter.key`."""
         return getattr(client, "api_key", None)
+
+    def set_key(self, client: Any, key: object) -> bool:
+        """See `Adapter.set_key`."""
+        if not hasattr(client, "api_key"):
+            return False
+        client.api_key = key
+        return True
+
+    def bodies(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Iterable[object]:
+        """See `Adapter.bodies`."""
+        return *args, *kwargs.values()
 
     def override(
         self, _client: Any, _args: tuple[Any, ...], _kwargs: Mapping[str, Any]

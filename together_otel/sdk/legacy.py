@@ -28,7 +28,7 @@ from together_otel.sdk.stainless import authorization_in
 from together_otel.sdk.whole import WholeAnswers
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from together_otel.sdk.calls import Request, Result
 
@@ -61,6 +61,7 @@ class Legacy(WholeAnswers):
     """Adapter of the 1.x client."""
 
     name = "legacy"
+    recovers = True
 
     def given_key(self, client: Any, _args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> GivenKey:
         """See `Adapter.given_key`."""
@@ -76,6 +77,27 @@ class Legacy(WholeAnswers):
     def key(self, client: Any) -> object:
         """See `Adapter.key`; ``client`` is the call's ``APIRequestor``."""
         return client.api_key
+
+    def made_for(self, requestor: Any, client: Any) -> None:
+        """Note whose requestor it is, which 1.x itself does not."""
+        requestor._together_otel_client = client  # noqa: SLF001 - ours
+
+    def set_key(self, client: Any, key: object) -> bool:
+        """See `Adapter.set_key`; the client that the requestor was made for has it as well."""
+        client.api_key = key
+        if (owner := self.shared(client)) is not client:
+            owner.api_key = key
+        return True
+
+    def shared(self, client: Any) -> Any:
+        """See `Adapter.shared`: all that belongs to one client is made for one object."""
+        owner = getattr(client, "_together_otel_client", None)
+        return client if owner is None else owner
+
+    def bodies(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Iterable[object]:
+        """See `Adapter.bodies`."""
+        options = kwargs.get("options", args[0] if args else None)
+        return getattr(options, "params", None), getattr(options, "files", None)
 
     def override(self, client: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> str | None:
         """See `Adapter.override`."""

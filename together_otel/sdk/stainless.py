@@ -22,7 +22,7 @@ from together_otel.sdk.refusals import failure_of, integer
 from together_otel.sdk.whole import WholeAnswers
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from together_otel.sdk.calls import Failure, Request, Result
 
@@ -55,6 +55,7 @@ class Stainless(WholeAnswers):
     """Adapter of the generated clients."""
 
     name = "stainless"
+    recovers = True
 
     def given_key(self, client: Any, _args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> GivenKey:
         """See `Adapter.given_key`."""
@@ -72,6 +73,20 @@ class Stainless(WholeAnswers):
     def key(self, client: Any) -> object:
         """See `Adapter.key`."""
         return getattr(client, "api_key", None)
+
+    def set_key(self, client: Any, key: object) -> bool:
+        """See `Adapter.set_key`."""
+        client.api_key = key
+        return True
+
+    def shared(self, client: Any) -> object:
+        """See `Adapter.shared`: ``with_options()`` copies share the HTTP client."""
+        return client._client  # noqa: SLF001 - the SDK has no public way to its HTTP client
+
+    def bodies(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Iterable[object]:
+        """See `Adapter.bodies`."""
+        options = kwargs.get("options", args[1] if len(args) > 1 else None)
+        return getattr(options, "content", None), getattr(options, "files", None)
 
     def override(self, client: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> str | None:
         """See `Adapter.override`."""

@@ -60,6 +60,7 @@ class StainlessUploads(Stainless):
     """Adapter of the upload managers of 2.x and 3.x."""
 
     composed = True
+    recovers = False
 
     def key(self, client: Any) -> object:
         """See `Adapter.key`."""
@@ -92,6 +93,7 @@ class LegacyUploads(Legacy):
     """Adapter of the upload managers of 1.x."""
 
     composed = True
+    recovers = False
 
     def key(self, client: Any) -> object:
         """See `Adapter.key`."""

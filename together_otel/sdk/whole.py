@@ -7,17 +7,32 @@ from typing import TYPE_CHECKING, Any
 from together_otel.sdk.calls import Answer
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
     from together_otel.sdk.calls import Failure, OpenBody, Session
 
 
 class WholeAnswers:
-    """The part of `Adapter` on streams, open bodies, sessions and failures handed on as data.
+    """The part of `Adapter` on streams, open bodies, sessions, other keys, and failures as data.
 
     Adapters of clients that do more override what they do.
     """
 
     delegates = False
     composed = False
+    recovers = False
+
+    def set_key(self, _client: Any, _key: object) -> bool:
+        """Return ``False``: where such a client keeps its key is not known."""
+        return False
+
+    def shared(self, client: Any) -> object:
+        """Return the client: it has no relatives."""
+        return client
+
+    def bodies(self, _args: tuple[Any, ...], _kwargs: Mapping[str, Any]) -> Iterable[object]:
+        """Return nothing: such a client sends no files."""
+        return ()
 
     def answer(self, _seen: Any) -> Answer:
         """Return an empty answer: such a client keeps its HTTP response to itself."""

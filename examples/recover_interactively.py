@@ -1,0 +1,29 @@
+# python examples/recover_interactively.py
+"""The error report's workaround: a refused key is asked for at the prompt, and nothing crashes.
+
+The server is a stand-in for Together on loopback that takes any key of Together's shape:
+type `tgp_v1_` and 43 letters or digits.
+"""
+
+import secrets
+from importlib.metadata import version
+
+import together
+
+from together_otel import TogetherInstrumentor, recovery
+from together_otel.testing.server import TogetherServer
+
+TogetherInstrumentor().instrument(recovery=recovery.prompt())
+
+with TogetherServer() as server:
+    expired = "tgp_v1_" + secrets.token_urlsafe(40)[:43]
+    server.revoke(expired)
+    client = together.Together(api_key=expired, base_url=server.base_url_for(version("together")))
+    try:
+        answer = client.chat.completions.create(
+            model="meta-llama/Llama-3.3-70B-Instruct-Turbo",
+            messages=[{"role": "user", "content": "Hello"}],
+        )
+        print(f"The model says: {answer.choices[0].message.content}")
+    except Exception as exc:  # noqa: BLE001 - which class it is differs by the SDK's generation
+        print(f"Still no key that works: {type(exc).__name__}")

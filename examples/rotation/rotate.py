@@ -1,0 +1,117 @@
+# python examples/rotation/rotate.py
+"""A rotation from its first step to its last, on three pods; `--forget` leaves one of them out.
+
+Pods are processes of an application that knows nothing of this, under `opentelemetry-instrument`,
+each with a secret mounted as Kubernetes mounts it. The server is a stand-in for Together on
+loopback; keys are made up.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from prometheus_client.parser import text_string_to_metric_families
+
+from together_otel import inspect_key
+from together_otel.demo.made_up import MadeUpKeys
+from together_otel.demo.worker import Worker
+from together_otel.names import KEY_LAST_ACCEPTED, KEY_VARIABLE
+from together_otel.testing.server import TogetherServer
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Mapping
+
+PODS = ("pod-1", "pod-2", "pod-3")
+
+
+class Volume:
+    """A mounted secret: a link through ``..data``, which Kubernetes swaps at one stroke."""
+
+    def __init__(self, folder: Path, key: str) -> None:
+        self._folder = folder
+        self._version = 0
+        self.path = folder / "together"
+        folder.mkdir()
+        self.put(key)
+        self.path.symlink_to("..data/together")
+
+    def put(self, key: str) -> None:
+        """Mount another key."""
+        self._version += 1
+        version = self._folder / f"..{self._version}"
+        version.mkdir()
+        (version / "together").write_text(key, encoding="utf-8")
+        link = self._folder / "..new"
+        link.symlink_to(version.name)
+        link.replace(self._folder / "..data")
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """What a pod is started with: the key of that time, and where another one may come from."""
+        key = self.path.read_text(encoding="utf-8")
+        return {KEY_VARIABLE: key, "TOGETHER_OTEL_RECOVERY": f"file:{self.path}"}
+
+
+def in_use(worker: Worker) -> str:
+    """Return the fingerprint of the key that was accepted last, as the pod's metrics tell it."""
+    accepted = {
+        sample.labels["together_api_key_fingerprint"]: sample.value
+        for family in text_string_to_metric_families(worker.scrape())
+        for sample in family.samples
+        if sample.name == KEY_LAST_ACCEPTED.prometheus
+    }
+    return max(accepted, key=accepted.__getitem__)
+
+
+def serve(workers: Iterable[Worker]) -> None:
+    """Let pods answer a question each."""
+    for worker in workers:
+        worker.ask()
+    for worker in workers:
+        worker.wait()
+
+
+def show(step: str, workers: Mapping[str, Worker]) -> None:
+    """Print which key each pod uses."""
+    print(f"{step:34}", *(f"{in_use(worker):10}" for worker in workers.values()))
+
+
+def rotate(forgotten: Collection[str]) -> None:
+    """Make a new key, mount it, revoke the old one; print what the pods' metrics say."""
+    keys = MadeUpKeys()
+    old, new = keys.together(), keys.together()
+    with ExitStack() as life:
+        server = life.enter_context(TogetherServer(keys=[old, new]))
+        folder = Path(life.enter_context(tempfile.TemporaryDirectory()))
+        volumes = {pod: Volume(folder / pod, old) for pod in PODS}
+        workers = {
+            pod: life.enter_context(Worker("shop", server, volume.variables))
+            for pod, volume in volumes.items()
+        }
+        print(f"{'':34}", *(f"{pod:10}" for pod in PODS))
+        serve(workers.values())
+        show("The new key is made.", workers)
+
+        for pod in (pod for pod in PODS if pod not in forgotten):
+            volumes[pod].put(new)
+            while in_use(workers[pod]) != inspect_key(new).fingerprint:
+                serve([workers[pod]])  # a file is looked at once a second
+        serve(workers.values())
+        show("It is mounted beside the old one.", workers)
+
+        server.revoke(old)
+        serve(workers.values())
+        show("The old key is revoked.", workers)
+        failed = {
+            pod: sum(outcome.startswith("failed") for outcome in worker.outcomes)
+            for pod, worker in workers.items()
+        }
+        print(f"{'Requests that failed:':34}", *(f"{number:<10}" for number in failed.values()))
+
+
+if __name__ == "__main__":
+    rotate(PODS[-1:] if "--forget" in sys.argv else ())

@@ -1,0 +1,234 @@
+"""The whole story of a rotation, through real processes and a real Prometheus; and of a forgotten pod."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import time
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import yaml
+from prometheus_binaries import require
+
+from together_otel import inspect_key
+from together_otel.demo import paging
+from together_otel.demo.made_up import MadeUpKeys
+from together_otel.demo.worker import Worker
+from together_otel.names import KEY_LAST_ACCEPTED, KEY_RECOVERIES, REQUESTS
+from together_otel.testing.server import TogetherServer
+from together_otel.testing.stack import Stack
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ROOT = Path(__file__).parents[2]
+EXAMPLE = ROOT / "examples" / "rotation"
+sys.path.insert(0, str(EXAMPLE))
+
+from rotate import Volume  # noqa: E402 - found by the path above
+
+MINUTE = 60.0
+QUICKER = 600
+"""How much faster time goes for the rule of rotations: an hour is six seconds."""
+STALLED = "TogetherKeyRotationStalled"
+GOOD, FORGETFUL = "careful", "forgetful"
+"""Two services: one forgets none of its pods, the other its second one."""
+
+
+@dataclass(frozen=True)
+class Story:
+    """What was seen of both rotations.
+
+    ``fingerprints`` are those that were accepted latest, by instance, before and after the file
+    changed and at the end; ``alert`` is the first of a stalled rotation.
+    """
+
+    old: str
+    new: str
+    fingerprints: list[dict[str, str]]
+    alert: dict[str, Any]
+    forgotten: str
+    alerts: list[dict[str, Any]]
+    outcomes: list[str]
+    requests: list[dict[str, Any]]
+    recoveries: list[dict[str, Any]]
+    shown: list[str]
+
+
+def quicker(rules: str) -> str:
+    """Return the rules with the one of rotations at another pace."""
+    document = yaml.safe_load(rules)
+    (group,) = [one for one in document["groups"] if one["name"] == "together_rotation"]
+    group["interval"] = "1s"
+    for rule in group["rules"]:
+        rule["expr"] = re.sub(
+            r"(?<=[-<>] )\d{3,}\b", lambda found: str(int(found[0]) // QUICKER), rule["expr"]
+        )
+    assert str(3600 // QUICKER) in str(group)
+    return yaml.safe_dump(document)
+
+
+def latest(stack: Stack) -> dict[str, str]:
+    """Return the fingerprint that each instance's requests were accepted with last."""
+    found: dict[str, tuple[float, str]] = {}
+    for one in stack.query(KEY_LAST_ACCEPTED.prometheus):
+        labels, value = one["metric"], float(one["value"][1])
+        seen = (value, labels["together_api_key_fingerprint"])
+        found[labels["instance"]] = max(seen, found.get(labels["instance"], seen))
+    return {instance: fingerprint for instance, (_, fingerprint) in found.items()}
+
+
+@pytest.fixture(scope="module")
+def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
+    """Rotate the key of two services, of which one forgets a pod; repair that, and revoke."""
+    require("prometheus")
+    require("alertmanager")
+    folder = tmp_path_factory.mktemp("rotation")
+    rules = folder / "alerts.yaml"
+    rules.write_text(quicker(paging.RULES.read_text()))
+    keys = MadeUpKeys()
+    old, new = keys.together(), keys.together()
+    with ExitStack() as life:
+        server = life.enter_context(TogetherServer(keys=[old, new]))
+        pods = [
+            (job, Volume(folder / f"{job}-{n}", old)) for job in (GOOD, FORGETFUL) for n in "12"
+        ]
+        workers = [
+            life.enter_context(Worker(job, server, volume.variables)) for job, volume in pods
+        ]
+        targets = [(job, worker.address) for (job, _), worker in zip(pods, workers, strict=True)]
+        stack = life.enter_context(Stack(targets, [rules]))
+
+        def serve_until(happened: Any, *, timeout: float = MINUTE) -> Any:
+            deadline = time.monotonic() + timeout
+            while not (found := happened()):
+                assert time.monotonic() < deadline, (latest(stack), stack.alerts())
+                for worker in workers:
+                    worker.ask()
+                for worker in workers:
+                    worker.wait()
+                time.sleep(paging.PACE)
+            return found
+
+        prints = [inspect_key(key).fingerprint for key in (old, new)]
+        fingerprints = [serve_until(lambda: len(seen := latest(stack)) == len(pods) and seen)]
+        for _, volume in pods[:-1]:
+            volume.put(new)
+        fingerprints.append(
+            serve_until(
+                lambda: (
+                    list((seen := latest(stack)).values()).count(prints[1]) == len(pods) - 1
+                    and seen
+                )
+            )
+        )
+
+        def stalled() -> dict[str, Any] | None:
+            try:
+                return stack.wait_for_notification(
+                    lambda alert: alert["labels"]["alertname"] == STALLED, 0
+                )
+            except TimeoutError:
+                return None
+
+        alert = serve_until(stalled)
+        pods[-1][1].put(new)
+        serve_until(lambda: set(latest(stack).values()) == {prints[1]})
+        server.revoke(old)
+        before = sum(worker.asked for worker in workers)
+        serve_until(lambda: sum(worker.asked for worker in workers) >= before + 5 * len(pods))
+        counted = f"sum by (together_request_outcome) ({REQUESTS.prometheus}) > 0"
+        stack.wait_for(
+            counted,
+            lambda found: (
+                sum(float(one["value"][1]) for one in found)
+                >= sum(worker.asked for worker in workers)
+            ),
+        )
+        fingerprints.append(latest(stack))
+        yield Story(
+            str(prints[0]),
+            str(prints[1]),
+            fingerprints,
+            alert,
+            workers[-1].address,
+            [*stack.alerts(), *(one for each in stack.notifications for one in each["alerts"])],
+            [outcome for worker in workers for outcome in worker.outcomes],
+            stack.query(counted),
+            stack.query(f"sum({KEY_RECOVERIES.prometheus}) > 0"),
+            keys.shown_in(
+                {
+                    "telemetry": "".join(worker.telemetry for worker in workers),
+                    "standard error": "".join(worker.chatter for worker in workers),
+                    "notifications": str(stack.notifications),
+                    "series": str(stack.query('{job!=""}')),
+                }
+            ),
+        )
+
+
+def test_no_request_fails(story: Story) -> None:
+    """Neither while both keys are good nor after the old one is revoked; none is recovered."""
+    assert [one for one in story.outcomes if not one.startswith("answered: ")] == []
+    assert [one["metric"] for one in story.requests] == [{"together_request_outcome": "success"}]
+    assert story.recoveries == []
+
+
+def test_fingerprints_move_from_the_old_key_to_the_new_one(story: Story) -> None:
+    """On every instance but the forgotten one, and there once it is repaired."""
+    before, during, after = story.fingerprints
+    assert set(before.values()) == {story.old}
+    assert [one for one, used in during.items() if used == story.old] == [story.forgotten]
+    assert set(after.values()) == {story.new}
+
+
+def test_the_forgotten_pod_is_named_by_the_right_alert(story: Story) -> None:
+    """By its instance and the old key's fingerprint, before anything has failed."""
+    assert story.alert["status"] == "firing"
+    assert story.alert["labels"]["job"] == FORGETFUL
+    assert story.alert["labels"]["together_api_key_fingerprint"] == story.old
+    assert story.forgotten in story.alert["annotations"]["description"]
+
+
+def test_nothing_else_is_alerted(story: Story) -> None:
+    """The service that forgot nobody is left in peace."""
+    assert {(one["labels"]["alertname"], one["labels"]["job"]) for one in story.alerts} == {
+        (STALLED, FORGETFUL)
+    }
+
+
+def test_no_key_is_shown(story: Story) -> None:
+    assert story.shown == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "last", "failed"),
+    [([], ["new"] * 3, [0, 0, 0]), (["--forget"], ["new", "new", "old"], [0, 0, 1])],
+    ids=["none forgotten", "one forgotten"],
+)
+def test_the_example(arguments: list[str], last: list[str], failed: list[int]) -> None:
+    """It runs by the command of its first line, and prints what its README shows."""
+    command = (EXAMPLE / "rotate.py").read_text(encoding="utf-8").splitlines()[0]
+    path = os.pathsep.join((str(Path(sys.executable).parent), os.environ.get("PATH", "")))
+    done = subprocess.run(
+        [*command.removeprefix("# ").split(), *arguments],
+        cwd=ROOT,
+        env={"PATH": path, "TOGETHER_NO_BANNER": "1"},
+        capture_output=True,
+        text=True,
+        timeout=MINUTE,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    _, *rows, counts = (line[34:].split() for line in done.stdout.splitlines())
+    old, new = rows[0][0], rows[1][0]
+    names = {old: "old", new: "new"}
+    assert [names[one] for one in rows[0]] == ["old"] * 3
+    assert [names[one] for one in rows[-1]] == last
+    assert [int(number) for number in counts] == failed

@@ -1,0 +1,66 @@
+"""Clients that many use at once: how they are made, asked, and closed."""
+
+from __future__ import annotations
+
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from generation import GENERATION, MESSAGES, MODEL
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+
+@contextmanager
+def sync_client(options: dict[str, Any]) -> Iterator[Any]:
+    """A sync client, closed afterwards."""
+    import together  # noqa: PLC0415 - after the instrumentation
+
+    client = together.Together(**options)
+    yield client
+    if GENERATION > 1:
+        client.close()
+
+
+def async_client(options: dict[str, Any]) -> Any:
+    """An async client."""
+    import together  # noqa: PLC0415 - after the instrumentation
+
+    return together.AsyncTogether(**options)
+
+
+async def close(client: Any) -> None:
+    """Close an async client, where there is something to close."""
+    if GENERATION > 1:
+        await client.close()
+
+
+def ask(client: Any) -> Any:
+    """Make one call; the awaitable of one, for an async client."""
+    return client.chat.completions.create(model=MODEL, messages=MESSAGES)
+
+
+def in_threads(number: int, call: Callable[[], Any]) -> list[object]:
+    """Return what a call gave in so many threads at once: a result or an exception."""
+
+    def work(_: int) -> object:
+        try:
+            return call()
+        except Exception as exc:  # noqa: BLE001 - it is what is asked for
+            return exc
+        finally:
+            if GENERATION == 1:
+                requestor = sys.modules["together.abstract.api_requestor"]
+                session = requestor._thread_context.__dict__.pop("session", None)
+                if session is not None:
+                    session.close()
+
+    with ThreadPoolExecutor(number) as pool:
+        return list(pool.map(work, range(number)))
+
+
+async def awaited(client: Any) -> Any:
+    """Make one call of an async client."""
+    return await ask(client)

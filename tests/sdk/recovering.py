@@ -1,0 +1,106 @@
+"""What the tests of recovery share: an SDK that is instrumented with sources, and their answers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from generation import made_up_key
+
+from together_otel import TogetherInstrumentor, lifecycle
+
+if TYPE_CHECKING:
+    from generation import Sdk
+
+    from together_otel.testing.server import TogetherServer
+    from together_otel.testing.telemetry import CapturedTelemetry
+
+OLD = made_up_key("O")
+"""A key that the server refuses; the one that it accepts is the fixture ``key``."""
+
+BAD = made_up_key("N")
+"""Another key that it refuses."""
+
+SEARCHES = "together.client.key.recoveries"
+
+
+class Answers:
+    """A source that gives one answer after the other, the last one for ever; counts its calls."""
+
+    def __init__(self, *answers: object) -> None:
+        self._answers = list(answers)
+        self.calls = 0
+
+    def __call__(self) -> Any:
+        self.calls += 1
+        answer = self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
+        if isinstance(answer, BaseException):
+            raise answer
+        return answer
+
+
+def instrument(telemetry: CapturedTelemetry, recovery: object) -> None:
+    """Turn the instrumentation on anew, with sources of other keys."""
+    if TogetherInstrumentor().is_instrumented_by_opentelemetry:
+        TogetherInstrumentor().uninstrument()
+    TogetherInstrumentor().instrument(
+        tracer_provider=telemetry.tracer_provider,
+        meter_provider=telemetry.meter_provider,
+        recovery=recovery,
+    )
+
+
+def searches(telemetry: CapturedTelemetry) -> dict[str, int | float]:
+    """Return how many searches had which outcome, without those that none had."""
+    return {
+        point["attributes"]["together.recovery.outcome"]: point["value"]
+        for point in telemetry.metrics().get(SEARCHES, ())
+        if point["value"]
+    }
+
+
+def events(telemetry: CapturedTelemetry) -> list[str]:
+    """Return the log events, without those of constructors, and without their common prefix."""
+    names = [log["event_name"].removeprefix("together.client.") for log in telemetry.logs()]
+    return [name for name in names if name != "key_checked"]
+
+
+def event(telemetry: CapturedTelemetry, name: str) -> dict[str, Any]:
+    """Return the attributes of the only event of a name."""
+    (found,) = [log for log in telemetry.logs() if log["event_name"] == f"together.client.{name}"]
+    attributes: dict[str, Any] = found["attributes"]
+    return attributes
+
+
+def outcomes(telemetry: CapturedTelemetry) -> list[str]:
+    """Return what became of the requests, in their order."""
+    return [
+        span["attributes"]["together.request.outcome"]
+        for span in telemetry.spans()
+        if span["kind"] == "CLIENT"
+    ]
+
+
+def keys_sent(server: TogetherServer) -> list[str | None]:
+    """Return the keys of the requests that reached the server, in their order."""
+    return [request.key for request in server.requests]
+
+
+def refused(sdk: Sdk, client: Any) -> BaseException:
+    """Make a call that ends with a refusal, and return it."""
+    with pytest.raises(Exception, match="Invalid API key") as caught:
+        sdk.chat(client)
+    return caught.value
+
+
+def noted(monkeypatch: pytest.MonkeyPatch) -> list[BaseException]:
+    """Return the exceptions that leave the SDK from now on, in their order."""
+    found: list[BaseException] = []
+    failed = lifecycle.Call.failed
+
+    def noting(call: Any, exc: BaseException) -> None:
+        found.append(exc)
+        failed(call, exc)
+
+    monkeypatch.setattr(lifecycle.Call, "failed", noting)
+    return found

@@ -1,0 +1,141 @@
+"""A request is made again only when its body can be sent again, whole."""
+
+from __future__ import annotations
+
+import io
+import os
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from recovering import OLD, Answers, event, events, instrument, keys_sent, searches
+
+from together_otel.recovery.bodies import Bodies
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+
+    from generation import Sdk
+
+    from together_otel.testing.server import TogetherServer
+    from together_otel.testing.telemetry import CapturedTelemetry
+
+SOUND = b"RIFF" + b"sound" * 1000
+
+
+class Microphone(io.RawIOBase):
+    """What gives its bytes once."""
+
+    def __init__(self) -> None:
+        self._left = io.BytesIO(SOUND)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        return self._left.readinto(buffer)
+
+
+def transcribe(sdk: Sdk, client: Any, sound: object) -> Any:
+    return sdk.run(lambda: client.audio.transcriptions.create(model="a/model", file=sound))
+
+
+def test_a_file_is_sent_again_whole(
+    sdk: Sdk, server: TogetherServer, key: str, telemetry: CapturedTelemetry
+) -> None:
+    """From where it stood, as 1.x would go on from where it had come to."""
+    instrument(telemetry, Answers(key))
+    transcribe(sdk, sdk.client(api_key=OLD), io.BytesIO(SOUND))
+    assert keys_sent(server) == [OLD, key]
+    first, second = (int(one.headers["content-length"]) for one in server.requests)
+    assert first == second > len(SOUND)
+    assert searches(telemetry) == {"recovered": 1}
+
+
+def test_what_can_be_read_once_is_sent_once(
+    sdk: Sdk, server: TogetherServer, key: str, telemetry: CapturedTelemetry
+) -> None:
+    """The refusal goes to the application, a warning says why; the next request has the new key."""
+    instrument(telemetry, Answers(key))
+    client = sdk.client(api_key=OLD)
+    with pytest.raises(Exception, match="Invalid API key"):
+        transcribe(sdk, client, Microphone())
+    assert keys_sent(server) == [OLD]
+    assert events(telemetry) == ["auth_failed", "request_not_repeated"]
+    assert event(telemetry, "request_not_repeated")["together.recovery.source"] == "function"
+    assert searches(telemetry) == {}
+
+    transcribe(sdk, client, Microphone())
+    assert keys_sent(server) == [OLD, key]
+    assert searches(telemetry) == {"recovered": 1}
+
+
+def pieces() -> Iterator[bytes]:
+    """Give bytes once."""
+    yield b"a"
+
+
+async def async_pieces() -> AsyncIterator[bytes]:
+    """Give bytes once."""
+    yield b"a"
+
+
+class Broken(io.BytesIO):
+    """Cannot be rewound, though it says where it is."""
+
+    def seek(self, *_: Any) -> int:
+        raise OSError
+
+
+class AsyncFile:
+    """Says where it is to those who await it."""
+
+    def read(self) -> bytes:
+        return b""
+
+    async def tell(self) -> int:
+        return 0
+
+
+@pytest.mark.parametrize(
+    ("part", "again"),
+    [
+        (None, True),
+        (b"bytes", True),
+        ("text", True),
+        ([b"a", b"b"], True),
+        (io.BytesIO(b"a"), True),
+        ({"file": ("name", io.BytesIO(b"a"), "audio/wav")}, True),
+        ([("file", Microphone())], False),
+        (pieces(), False),
+        (async_pieces(), False),
+        (iter([b"a"]), False),
+        (Broken(b"a"), False),
+    ],
+    ids=[
+        *("none", "bytes", "text", "list", "file", "multipart", "pipe"),
+        *("generator", "async generator", "iterator", "broken file"),
+    ],
+)
+def test_what_can_be_sent_again(part: object, again: bool) -> None:  # noqa: FBT001 - a table's column
+    assert Bodies([part]).put_back() is again
+
+
+def test_files_are_put_back_to_where_they_were() -> None:
+    opened = io.BytesIO(SOUND)
+    opened.seek(4)
+    bodies = Bodies([{"file": opened}])
+    opened.read()
+    assert bodies.put_back()
+    assert opened.tell() == 4
+
+
+def test_files_that_are_closed_or_awaited_or_pipes() -> None:
+    """None of them can be asked where it is."""
+    closed = io.BytesIO()
+    closed.close()
+    assert not Bodies([closed]).put_back()
+    assert not Bodies([AsyncFile()]).put_back()
+    reading, writing = os.pipe()
+    os.close(writing)
+    with open(reading, "rb") as pipe:  # noqa: PTH123 - of a descriptor
+        assert not Bodies([pipe]).put_back()

@@ -1,0 +1,305 @@
+"""When there is no other key, or none that helps: the application gets what the SDK raised."""
+
+from __future__ import annotations
+
+import gc
+import traceback
+import weakref
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from generation import GENERATION, Sdk, leaks, made_up_key
+from recovering import (
+    BAD,
+    OLD,
+    Answers,
+    event,
+    events,
+    instrument,
+    keys_sent,
+    noted,
+    outcomes,
+    refused,
+    searches,
+)
+
+from together_otel import TogetherInstrumentor, recovery
+from together_otel.guard import Guard
+from together_otel.recovery import lines, rescue, sources
+from together_otel.testing import behaviours
+from together_otel.testing.server import TogetherServer
+
+if TYPE_CHECKING:
+    from together_otel.testing.telemetry import CapturedTelemetry
+
+
+@pytest.fixture
+def raised(monkeypatch: pytest.MonkeyPatch) -> list[BaseException]:
+    """The exceptions that left the SDK, in their order."""
+    return noted(monkeypatch)
+
+
+@pytest.mark.parametrize(
+    ("answer", "outcome", "asked"),
+    [
+        (None, "no_new_key", "function: nothing"),
+        ("  \n", "no_new_key", "function: nothing"),
+        (OLD, "no_new_key", "function: refused_before"),
+        (f"{OLD}\n", "no_new_key", "function: refused_before"),
+        ("changeme", "no_new_key", "function: unusable"),
+        (BAD[:-1], "no_new_key", "function: unusable"),
+        (b"bytes", "source_failed", "function: TypeError"),
+        (LookupError(OLD), "source_failed", "function: LookupError"),
+        (SystemExit(OLD), "source_failed", "function: RuntimeError"),
+    ],
+    ids=[
+        *("none", "empty", "the same", "the same again", "placeholder", "damaged", "bytes"),
+        *("error", "exit"),
+    ],
+)
+def test_no_other_key(
+    answer: object,
+    outcome: str,
+    asked: str,
+    sdk: Sdk,
+    server: TogetherServer,
+    telemetry: CapturedTelemetry,
+    raised: list[BaseException],
+) -> None:
+    """The application gets the SDK's exception, the same object with the same traceback."""
+    source = Answers(answer)
+    instrument(telemetry, source)
+    exc = refused(sdk, sdk.client(api_key=OLD))
+
+    assert [exc] == raised
+    frames = [frame.filename for frame in traceback.extract_tb(exc.__traceback__)]
+    assert not [name for name in frames if "/recovery/" in name]
+    assert keys_sent(server) == [OLD]
+    assert searches(telemetry) == {outcome: 1}
+    assert events(telemetry) == ["auth_failed", "key_not_recovered"]
+    said = event(telemetry, "key_not_recovered")
+    assert said["together.recovery.asked"] == [asked]
+    assert said["together.auth.cause"] == "rejected"
+    assert leaks(telemetry.everything(), OLD) == []
+
+
+def test_another_key_that_is_refused_as_well(
+    sdk: Sdk,
+    server: TogetherServer,
+    telemetry: CapturedTelemetry,
+    raised: list[BaseException],
+) -> None:
+    """The first refusal is raised, unchanged; the client keeps its key; it ends there."""
+    source = Answers(BAD)
+    instrument(telemetry, source)
+    client = sdk.client(api_key=OLD)
+    exc = refused(sdk, client)
+
+    assert exc is raised[0]
+    assert len(raised) == 2
+    assert exc.__context__ is not raised[1]
+    bottom = traceback.extract_tb(exc.__traceback__)[-1]
+    assert "together/" in bottom.filename
+    assert keys_sent(server) == [OLD, BAD]
+    assert (client.api_key if GENERATION > 1 else client.client.api_key) == OLD
+    assert searches(telemetry) == {"refused_again": 1}
+    assert telemetry.counter("together.client.auth.failures") == 2
+    assert outcomes(telemetry) == ["auth_failure"] * 2
+
+    # It is not tried again, but by a search that finds nothing else.
+    refused(sdk, client)
+    assert keys_sent(server) == [OLD, BAD, OLD]
+    assert searches(telemetry) == {"refused_again": 1, "no_new_key": 1}
+    assert leaks(telemetry.everything(), BAD) == []
+
+
+def test_context_of_the_first_refusal(
+    sdk: Sdk, telemetry: CapturedTelemetry, raised: list[BaseException]
+) -> None:
+    """What the application was handling when it called is its context where it always was."""
+    client = sdk.client(api_key=OLD)
+
+    def said() -> tuple[object, ...]:
+        try:
+            {}["nothing"]
+        except KeyError:
+            exc = refused(sdk, client)
+            return exc, type(exc.__cause__), type(exc.__context__), exc.__suppress_context__
+
+    instrument(telemetry, None)
+    usual = said()
+    instrument(telemetry, Answers(BAD))
+    again = said()
+    assert again[1:] == usual[1:]
+    assert [usual[0], again[0]] == raised[:2]
+
+
+def test_a_refused_key_may_be_tried_again_after_a_while(
+    sdk: Sdk,
+    server: TogetherServer,
+    telemetry: CapturedTelemetry,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It may have been refused for being too new."""
+    monkeypatch.setattr(lines, "_BARRED_FOR", 0.0)
+    instrument(telemetry, Answers(BAD))
+    client = sdk.client(api_key=OLD)
+    refused(sdk, client)
+    server.script(behaviours.refuse(), behaviours.accept())
+    assert sdk.chat(client).choices
+    assert keys_sent(server) == [OLD, BAD, OLD, BAD]
+    assert searches(telemetry) == {"refused_again": 1, "recovered": 1}
+
+
+def test_a_second_attempt_that_fails_otherwise(
+    sdk: Sdk,
+    server: TogetherServer,
+    key: str,
+    telemetry: CapturedTelemetry,
+    raised: list[BaseException],
+) -> None:
+    """That failure is the call's; the key is proven by the next call."""
+    instrument(telemetry, Answers(key))
+    client = sdk.client(api_key=OLD)
+    server.script(behaviours.refuse(), behaviours.forbidden_context())
+    with pytest.raises(Exception, match="context length") as caught:
+        sdk.chat(client)
+    assert caught.value is raised[1]
+    assert raised[0] not in (caught.value.__cause__, caught.value.__context__)
+    assert searches(telemetry) == {}
+
+    sdk.chat(client)
+    assert keys_sent(server) == [OLD, key, key]
+    assert searches(telemetry) == {"recovered": 1}
+
+
+@pytest.mark.parametrize("how", ["overridden", "redirected", "wrong_endpoint", "elsewhere"])
+def test_what_another_key_does_not_help_against(
+    how: str, sdk: Sdk, server: TogetherServer, key: str, telemetry: CapturedTelemetry
+) -> None:
+    """Nobody is asked, and no key is shown to a server that is not Together's."""
+    source = Answers(key)
+    instrument(telemetry, source)
+    options: dict[str, Any] = {}
+    given = OLD
+    with TogetherServer(keys=[key]) as other:
+        if how == "overridden":
+            name = "supplied_headers" if GENERATION == 1 else "default_headers"
+            options[name] = {"Authorization": f"Bearer {BAD}"}
+        elif how == "redirected":
+            server.always(behaviours.redirect(other.url.replace("127.0.0.1", "localhost")))
+        else:
+            server.always(behaviours.refuse("html"))
+            given = OLD if how == "wrong_endpoint" else "changeme"
+        with pytest.raises(Exception):  # noqa: B017, PT011 - the class differs by generation
+            sdk.chat(sdk.client(api_key=given, **options))
+    assert source.calls == 0
+    assert key not in keys_sent(server)
+    assert telemetry.counter("together.client.auth.failures") == 1
+    assert searches(telemetry) == {}
+
+
+def test_other_failures_are_none_of_its_business(
+    sdk: Sdk, server: TogetherServer, key: str, telemetry: CapturedTelemetry
+) -> None:
+    source = Answers(made_up_key("W"))
+    instrument(telemetry, source)
+    client = sdk.client(api_key=key)
+    for behaviour in (behaviours.rate_limited(), behaviours.forbidden_context()):
+        server.script(*[behaviour] * (6 if GENERATION == 1 else 1))
+        with pytest.raises(Exception):  # noqa: B017, PT011 - the class differs by generation
+            sdk.chat(client)
+    assert source.calls == 0
+
+
+# ── several sources ──────────────────────────────────────────────────────────────────
+
+
+def test_a_chain_is_asked_in_turn(
+    sdk: Sdk, server: TogetherServer, key: str, telemetry: CapturedTelemetry
+) -> None:
+    """Until one has a key that may be tried; the others are left alone."""
+    asked = [Answers(None), Answers(OSError("a text with a key")), Answers(key), Answers(BAD)]
+    instrument(telemetry, [*asked[:2], recovery.function(asked[2]), asked[3]])
+    sdk.chat(sdk.client(api_key=OLD))
+    assert [one.calls for one in asked] == [1, 1, 1, 0]
+    assert searches(telemetry) == {"recovered": 1}
+    assert keys_sent(server) == [OLD, key]
+
+
+def test_a_source_that_had_nothing_rests(
+    sdk: Sdk, telemetry: CapturedTelemetry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A storm of refusals does not become one of commands; a search that asks nobody is none."""
+    now = [100.0]
+    monkeypatch.setattr(sources.time, "monotonic", lambda: now[0])
+    source = Answers(None)
+    instrument(telemetry, source)
+    client = sdk.client(api_key=OLD)
+    for _ in range(3):
+        refused(sdk, client)
+    assert source.calls == 1
+    assert searches(telemetry) == {"no_new_key": 1}
+    for after, calls in ((1.1, 2), (1.1, 2), (1.1, 3), (3.9, 3), (0.2, 4)):
+        now[0] += after
+        refused(sdk, client)
+        assert source.calls == calls
+
+
+def test_an_error_of_ours_does_not_replace_the_refusal(
+    sdk: Sdk,
+    telemetry: CapturedTelemetry,
+    raised: list[BaseException],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It is counted, and the application gets what the SDK raised."""
+    monkeypatch.setattr(Guard, "raising", False)
+    instrument(telemetry, Answers(BAD))
+    monkeypatch.setattr(rescue, "_curable", lambda *_: 1 / 0)
+    exc = refused(sdk, sdk.client(api_key=OLD))
+    assert [exc] == raised
+    assert (
+        telemetry.counter(
+            "together.client.telemetry.errors", {"together.telemetry.stage": "recovery"}
+        )
+        == 1
+    )
+
+
+def test_nothing_keeps_a_client_or_an_exception_alive(sdk: Sdk, key: str) -> None:
+    """A client that was recovered, and a refusal that was raised, are collected as ever."""
+    # Without the telemetry of the other tests: a log record that is kept keeps its call.
+    TogetherInstrumentor().instrument(recovery=Answers(key, BAD))
+    try:
+        client = sdk.client(api_key=OLD)
+        sdk.chat(client)
+        refused(sdk, sdk.client(api_key=OLD))
+    finally:
+        TogetherInstrumentor().uninstrument()
+    shared = weakref.ref(client._client if GENERATION > 1 else client.client)
+    known = id(shared())
+    assert known in rescue.LINES._of
+    if GENERATION > 1:
+        for made in sdk._clients:
+            sdk.run(made.close)
+        del made
+    sdk._clients.clear()
+    del client
+    gc.collect()
+    assert shared() is None
+    assert known not in rescue.LINES._of
+
+
+def test_no_repr_shows_a_key(key: str) -> None:
+    """Neither sources nor what is found."""
+    shown = repr(
+        [
+            recovery.command(["echo", key]),
+            recovery.function(lambda: key),
+            recovery.environment(),
+            recovery.prompt(),
+            lines.Line(key),
+        ]
+    )
+    assert leaks(shown, key) == []
+    assert "Source(kind='command'" in shown

@@ -1,0 +1,120 @@
+"""The error report's workaround: get a valid key at run time and try again, without crashing."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import pty
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from generation import leaks
+from recovering import BAD, OLD, Answers, instrument, keys_sent, searches
+
+from together_otel.sdk.inhouse import InHouse
+
+if TYPE_CHECKING:
+    from together_otel.testing.server import TogetherServer
+    from together_otel.testing.telemetry import CapturedTelemetry
+
+ROOT = Path(__file__).parents[2]
+EXAMPLE = ROOT / "examples" / "recover_interactively.py"
+
+
+@pytest.fixture
+def in_house(server: TogetherServer, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """The stand-in for the report's `together_ai`, pointed at the loopback server."""
+    monkeypatch.setenv("TOGETHER_BASE_URL", server.base_url)
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    import together_ai  # noqa: PLC0415 - after the instrumentation
+
+    return together_ai
+
+
+@pytest.mark.parametrize("bad", ["", OLD, f"{OLD}\n"], ids=["empty", "refused", "newline"])
+def test_the_reports_client(
+    bad: str, in_house: Any, server: TogetherServer, key: str, telemetry: CapturedTelemetry
+) -> None:
+    """`TogetherAI(api_key='')`, `client.chat('Hello')`: an answer, and the client is cured."""
+    source = Answers(key)
+    instrument(telemetry, source)
+    client = in_house.TogetherAI(bad)
+    assert client.chat("Hello")
+    assert client.chat("Hello again")
+    assert client.api_key == key
+    assert source.calls == 1
+    assert searches(telemetry) == {"recovered": 1}
+    assert telemetry.counter("together.client.auth.failures") == 1
+    assert keys_sent(server)[-2:] == [key, key]
+    assert leaks(telemetry.everything(), key) == []
+
+
+def test_the_reports_constructor(in_house: Any, key: str, telemetry: CapturedTelemetry) -> None:
+    """Without a key anywhere; by its argument's name or its place, sync or async."""
+    instrument(telemetry, Answers(key))
+    assert in_house.TogetherAI().chat("Hello")
+    assert in_house.TogetherAI(None).chat("Hello")
+    assert asyncio.run(in_house.AsyncTogetherAI(api_key=None).chat("Hello"))
+    assert telemetry.counter("together.client.auth.failures") == 3
+    assert searches(telemetry) == {"recovered": 1}
+
+
+def test_a_wrapper_that_keeps_its_key_elsewhere(key: str) -> None:
+    """A client without an `api_key` gets none: a new attribute would do nothing."""
+    client = object()
+    assert not InHouse().set_key(client, key)
+
+
+def example(typed: str) -> tuple[int, str]:
+    """Run the example by the command in its first line, on a terminal, and type when it asks."""
+    command = EXAMPLE.read_text(encoding="utf-8").splitlines()[0].removeprefix("# ").split()
+    path = os.pathsep.join((str(Path(sys.executable).parent), os.environ.get("PATH", "")))
+    keyboard, terminal = pty.openpty()
+    process = subprocess.Popen(
+        command,
+        cwd=ROOT,
+        env={"PATH": path, "TOGETHER_NO_BANNER": "1", "PYTHONWARNINGS": "ignore"},
+        stdin=terminal,
+        stdout=terminal,
+        stderr=terminal,
+        start_new_session=True,
+        # A terminal is a session's own once its leader has opened it.
+        preexec_fn=lambda: os.close(os.open(os.ttyname(0), os.O_RDWR)),  # noqa: PLW1509 - no threads here
+    )
+    os.close(terminal)
+    shown = b""
+    try:
+        while True:
+            try:
+                more = os.read(keyboard, 1000)
+            except OSError:  # nobody is at the other end any more
+                break
+            before, shown = shown, shown + more
+            if b"Another one: " in shown and b"Another one: " not in before:
+                os.write(keyboard, typed.encode() + b"\n")
+        return process.wait(60), shown.decode()
+    finally:
+        process.kill()
+        process.wait()
+        os.close(keyboard)
+
+
+def test_the_example(key: str) -> None:
+    """A key typed at the prompt is used, is not shown, and the program goes on to its end."""
+    status, shown = example(key)
+    assert status == 0, shown
+    assert "The model says: " in shown
+    assert "together.client.auth_failed" in shown
+    assert leaks(shown, key) == []
+
+
+def test_the_example_without_a_good_answer() -> None:
+    """Nothing typed, or nothing that could be a key: the program says so and does not crash."""
+    for typed in ("", BAD[:-1]):
+        status, shown = example(typed)
+        assert status == 0, shown
+        assert "Still no key that works: " in shown
+        assert "Traceback" not in shown

@@ -1,0 +1,129 @@
+"""Where recovery holds: in a process, in a block of code, or nowhere."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from generation import GENERATION, MESSAGES, MODEL, RELEASE, Sdk, leaks, made_up_key
+from opentelemetry.instrumentation.utils import suppress_instrumentation
+from recovering import BAD, OLD, Answers, event, instrument, keys_sent, refused
+
+from together_otel import TogetherInstrumentor, recovery
+from together_otel.testing import behaviours
+
+if TYPE_CHECKING:
+    from together_otel.testing.server import TogetherServer
+    from together_otel.testing.telemetry import CapturedTelemetry
+
+
+def test_it_is_off_by_default(
+    sdk: Sdk, server: TogetherServer, telemetry: CapturedTelemetry
+) -> None:
+    refused(sdk, sdk.client(api_key=OLD))
+    assert len(server.requests) == 1
+    assert telemetry.metrics().get("together.client.key.recoveries", []) == []
+
+
+def test_every_outcome_exists_at_zero_where_it_is_on(telemetry: CapturedTelemetry) -> None:
+    instrument(telemetry, Answers(None))
+    points = telemetry.metrics()["together.client.key.recoveries"]
+    assert [point["value"] for point in points] == [0] * 4
+
+
+def test_in_a_block_of_code(sdk: Sdk, key: str, telemetry: CapturedTelemetry) -> None:
+    """`use` holds inside, before what `instrument` was told; without a source it turns it off."""
+    outer, inner = Answers(BAD), Answers(key)
+    instrument(telemetry, outer)
+    with recovery.use():
+        refused(sdk, sdk.client(api_key=OLD))
+    with recovery.use(recovery.function(inner)):
+        assert sdk.chat(sdk.client(api_key=OLD)).choices
+    assert (outer.calls, inner.calls) == (0, 1)
+    with pytest.raises(TypeError, match=r"not str$"):
+        recovery.use(key).__enter__()
+
+
+def test_blocks_of_code_in_tasks(telemetry: CapturedTelemetry, server: TogetherServer) -> None:
+    """Each task has its own, and tasks that it starts have it too."""
+    import together  # noqa: PLC0415 - after the instrumentation
+
+    instrument(telemetry, None)
+    keys = [made_up_key(letter) for letter in "ABC"]
+    source = [Answers(one) for one in keys]
+    server.always(behaviours.usual())
+    for one in keys:
+        server._keys.add(one)
+
+    async def ask(number: int) -> str:
+        client = together.AsyncTogether(
+            api_key=OLD, base_url=server.base_url_for(RELEASE), max_retries=0
+        )
+        with recovery.use(source[number]):
+            await asyncio.gather(
+                *(
+                    asyncio.create_task(
+                        client.chat.completions.create(model=MODEL, messages=MESSAGES)
+                    )
+                    for _ in range(2)
+                )
+            )
+        if GENERATION > 1:
+            await client.close()
+            return str(client.api_key)
+        return str(client.client.api_key)
+
+    async def main() -> list[str]:
+        return await asyncio.gather(*map(ask, range(3)))
+
+    assert asyncio.run(main()) == keys
+    assert [one.calls for one in source] == [1, 1, 1]
+
+
+def test_by_the_environment(
+    sdk: Sdk,
+    server: TogetherServer,
+    key: str,
+    telemetry: CapturedTelemetry,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Any,
+) -> None:
+    """For zero-code use; what `instrument` is told goes first."""
+    secret = tmp_path / "together"
+    secret.write_text(f"{key}\n")
+    monkeypatch.setenv("TOGETHER_OTEL_RECOVERY", f"environment; file:{secret}")
+    instrument(telemetry, None)
+    sdk.chat(sdk.client(api_key=OLD))
+    assert keys_sent(server) == [OLD, key]
+    assert event(telemetry, "key_recovered")["together.recovery.source"] == "file"
+
+    source = Answers(key)
+    instrument(telemetry, source)
+    sdk.chat(sdk.client(api_key=OLD))
+    assert source.calls == 1
+
+
+def test_a_wrong_argument_turns_it_off(
+    sdk: Sdk, key: str, telemetry: CapturedTelemetry, caplog: pytest.LogCaptureFixture
+) -> None:
+    """`instrument` does not raise; a warning says what it takes, and does not repeat a key."""
+    instrument(telemetry, key)
+    assert "Recovery is off: recovery takes sources" in caplog.text
+    refused(sdk, sdk.client(api_key=OLD))
+    assert leaks(caplog.text, key) == []
+
+
+def test_off_with_the_instrumentation(
+    sdk: Sdk, server: TogetherServer, key: str, telemetry: CapturedTelemetry
+) -> None:
+    source = Answers(key)
+    instrument(telemetry, source)
+    client = sdk.client(api_key=OLD)
+    with suppress_instrumentation():
+        refused(sdk, client)
+    TogetherInstrumentor().uninstrument()
+    with recovery.use(source):
+        refused(sdk, client)
+    assert (source.calls, len(server.requests)) == (0, 2)
+    instrument(telemetry, None)

@@ -1,0 +1,218 @@
+"""Sources that take their time, or for ever: nobody waits longer than there is something to wait for."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+import threading
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from crowd import ask, async_client, close, sync_client
+from generation import GENERATION, RELEASE
+from recovering import OLD, Answers, instrument, keys_sent, searches
+
+from together_otel import recovery
+from together_otel.recovery import asking, rescue
+from together_otel.recovery.lines import Line
+from together_otel.recovery.search import Search
+from together_otel.recovery.watching import WatchedFile
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from together_otel.testing.server import TogetherServer
+    from together_otel.testing.telemetry import CapturedTelemetry
+
+
+@pytest.fixture
+def options(server: TogetherServer) -> dict[str, Any]:
+    """What every client is made with: a key that is refused."""
+    return {"api_key": OLD, "base_url": server.base_url_for(RELEASE), "max_retries": 0}
+
+
+def a_search(line: Line) -> Search:
+    """Return a search that nobody runs."""
+    unused: Any = None
+    return Search(unused, line, unused, OLD, unused)
+
+
+def test_a_sync_call_on_the_loop_of_a_search() -> None:
+    """It would wait for what only that loop can give: it is refused at once."""
+    line = Line(OLD)
+
+    async def main() -> object:
+        began = asyncio.create_task(a_search(line).result_async())
+        await asyncio.sleep(0)
+        assert line.join(a_search(line)) is not None
+        found = a_search(line).result()
+        began.cancel()
+        return found
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Search, "_start", lambda _: None)
+        assert asyncio.run(main()) is None
+
+
+def in_child(holds: Callable[[], bool]) -> bool:
+    """Tell whether something holds in a forked child."""
+    child = os.fork()
+    if child == 0:
+        status = 1
+        with suppress(BaseException):
+            status = 0 if holds() else 2
+        os._exit(status)
+    return os.waitpid(child, 0)[1] == 0
+
+
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded")
+def test_a_forked_child_waits_for_no_search_of_its_parent(server: TogetherServer) -> None:
+    """The thread that ran it is not in the child: there, the next refusal begins one anew."""
+    line = rescue.LINES.of(server, OLD)
+    at_work = a_search(line)
+    assert line.join(at_work) is at_work
+    assert line.join(a_search(line)) is at_work
+
+    def begins_anew() -> bool:
+        own = a_search(line)
+        return line.join(own) is own
+
+    assert in_child(begins_anew)
+
+
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded")
+def test_a_forked_child_reads_its_files(key: str, tmp_path: Path) -> None:
+    """Though a thread of the parent was just looking at one."""
+    watched = WatchedFile(tmp_path / "together")
+    with watched._lock:
+        (tmp_path / "together").write_text(OLD)
+        watched.look()
+        assert not watched._held
+
+        def follows() -> bool:
+            watched.look()
+            (tmp_path / "together").write_text(key)
+            watched.look()
+            return watched.successor(OLD) == watched.read() == key
+
+        assert in_child(follows)
+
+
+def test_a_source_that_takes_too_long(
+    options: dict[str, Any],
+    key: str,
+    telemetry: CapturedTelemetry,
+) -> None:
+    """Sync or async, it is not waited for any longer than its limit."""
+    never = threading.Event()
+
+    async def slow() -> str:
+        await asyncio.sleep(60)
+        return key
+
+    instrument(
+        telemetry,
+        [
+            recovery.function(lambda: never.wait(60) and key, limit=0.01),
+            recovery.function(slow, limit=0.01),
+        ],
+    )
+
+    async def main() -> None:
+        client = async_client(options)
+        with pytest.raises(Exception, match="Invalid API key"):
+            await ask(client)
+        await close(client)
+
+    with sync_client(options) as client, pytest.raises(Exception, match="Invalid API key"):
+        ask(client)
+    instrument(telemetry, recovery.function(slow, limit=0.01))
+    asyncio.run(main())
+    never.set()
+    assert searches(telemetry) == {"source_failed": 2}
+
+
+def test_a_source_that_calls_together_itself(
+    options: dict[str, Any], server: TogetherServer, key: str, telemetry: CapturedTelemetry
+) -> None:
+    """Its own refusal is not recovered from: it would wait for itself."""
+    with sync_client(options) as client:
+
+        def source() -> str:
+            (refused,) = here(lambda: ask(client))
+            assert "Invalid API key" in str(refused)
+            return key
+
+        instrument(telemetry, source)
+        assert ask(client).choices
+    assert keys_sent(server) == [OLD, OLD, key]
+
+
+def here(call: Callable[[], Any]) -> list[object]:
+    """Return what a call gives here, with what 1.x keeps open for a thread closed."""
+    try:
+        return [call()]
+    except Exception as exc:  # noqa: BLE001 - it is what is asked for
+        return [exc]
+    finally:
+        if GENERATION == 1:
+            requestor = sys.modules["together.abstract.api_requestor"]
+            with suppress(KeyError):
+                requestor._thread_context.__dict__.pop("session").close()
+
+
+def test_a_constructor_on_an_event_loop_asks_only_who_answers_at_once(
+    options: dict[str, Any],
+    key: str,
+    telemetry: CapturedTelemetry,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Nobody can await it, and it is not to hold the loop up; a sync client's may wait."""
+    import together  # noqa: PLC0415 - the SDK itself
+
+    source = Answers(key)
+    del options["api_key"]
+
+    async def main(kind: type) -> Any:
+        return kind(**options)
+
+    instrument(telemetry, source)
+    with pytest.raises(Exception, match="api_key client option must be set"):
+        asyncio.run(main(together.AsyncTogether))
+    assert source.calls == 0
+    assert searches(telemetry) == {"no_new_key": 1}
+
+    asyncio.run(main(together.Together))
+    assert source.calls == 1
+
+    instrument(telemetry, [source, recovery.environment("ANOTHER_VARIABLE")])
+    monkeypatch.setenv("ANOTHER_VARIABLE", key)
+    asyncio.run(main(together.AsyncTogether))
+    assert source.calls == 1
+
+
+def test_where_no_thread_can_be_started(
+    options: dict[str, Any], key: str, telemetry: CapturedTelemetry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At the interpreter's end there are none: the refusal stands."""
+    instrument(telemetry, Answers(key))
+
+    def none(_: object) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr("together_otel.recovery.search.in_thread", none)
+    monkeypatch.setattr(asking, "in_thread", none)
+
+    async def main() -> None:
+        client = async_client(options)
+        with pytest.raises(Exception, match="Invalid API key"):
+            await ask(client)
+        await close(client)
+
+    asyncio.run(main())
+    with sync_client(options) as client, pytest.raises(Exception, match="Invalid API key"):
+        ask(client)
+    assert searches(telemetry) == {"source_failed": 1}

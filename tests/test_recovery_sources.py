@@ -1,0 +1,340 @@
+"""Where another key may come from: each source by itself."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from together_otel import recovery
+from together_otel.recovery import sources
+from together_otel.recovery.asking import answer_of, keys_in
+from together_otel.recovery.sources import as_sources, from_setting
+from together_otel.recovery.watching import read_text
+from together_otel.settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+KEY = "tgp_" + "v1_" + "aB3_" * 10 + "abc"
+ROOT = Path(__file__).parents[1]
+
+# ── prompt ───────────────────────────────────────────────────────────────────────────
+
+ASKS = """
+import sys, termios, threading, time
+from together_otel.recovery import prompt
+
+found = []
+source = prompt("Key? ")
+asks = threading.Thread(target=lambda: found.append(source.look()), daemon=True)
+if sys.argv[2] == "in the main thread":
+    asks.run()
+else:
+    asks.start()
+    while sys.argv[2] == "leave" and termios.tcgetattr(0)[3] & termios.ECHO:
+        time.sleep(0.001)
+    if sys.argv[2] == "leave":
+        sys.exit()
+    asks.join()
+print("found", found == [sys.argv[1]], found == [None])
+"""
+
+
+def on_a_terminal(typed: bytes, how: str) -> tuple[str, bool]:
+    """Run a program on a terminal, type when it asks; return what it shows, and whether it echoes."""
+    pty = pytest.importorskip("pty")
+    termios = pytest.importorskip("termios")
+    keyboard, terminal = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-c", ASKS, KEY, how],
+        stdin=terminal,
+        stdout=terminal,
+        stderr=terminal,
+        start_new_session=True,
+        # A terminal is a process's own once it has opened it as the leader of its session.
+        preexec_fn=lambda: os.close(os.open(os.ttyname(0), os.O_RDWR)),  # noqa: PLW1509 - no threads here
+    )
+    try:
+        shown = b""
+        while b"Key? " not in shown and process.poll() is None:
+            shown += os.read(keyboard, 1000)
+        if typed:
+            os.write(keyboard, typed)
+        process.wait(30)
+        echoes = bool(termios.tcgetattr(terminal)[3] & termios.ECHO)
+        os.close(terminal)
+        while True:
+            try:
+                more = os.read(keyboard, 1000)
+            except OSError:
+                break
+            if not more:
+                break
+            shown += more
+        return shown.decode(), echoes
+    finally:
+        process.kill()
+        process.wait()
+        os.close(keyboard)
+
+
+@pytest.mark.parametrize("how", ["in the main thread", "in another thread"])
+def test_prompt_on_a_terminal(how: str) -> None:
+    """What is typed is the key, and is not shown."""
+    shown, echoes = on_a_terminal(KEY.encode() + b"\n", how)
+    assert "found True False" in shown
+    assert KEY not in shown
+    assert echoes
+
+
+def test_prompt_that_is_left_without_an_answer() -> None:
+    """Ctrl-D is no key; a process that ends while it asks gives the terminal its echo back."""
+    shown, echoes = on_a_terminal(b"\x04", "in the main thread")
+    assert "found False True" in shown
+    assert echoes
+    shown, echoes = on_a_terminal(b"", "leave")
+    assert "found" not in shown
+    assert echoes
+
+
+def test_prompt_without_a_terminal() -> None:
+    """A service is not held up: nobody is asked."""
+    done = subprocess.run(
+        [sys.executable, "-c", ASKS, KEY, "in the main thread"],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert (done.stdout, done.stderr) == ("found False True\n", "")
+
+
+def test_prompt_where_stdin_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", None)
+    assert recovery.prompt().look() is None
+
+
+def test_prompt_in_the_background(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reading from the terminal would stop the whole process."""
+
+    class Terminal:
+        def isatty(self) -> bool:
+            return True
+
+        def fileno(self) -> int:
+            return 0
+
+    monkeypatch.setattr(sys, "stdin", Terminal())
+    monkeypatch.setattr(os, "tcgetpgrp", lambda _: os.getpgrp() + 1)
+    assert recovery.prompt().look() is None
+
+
+# ── environment ──────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("lines", "found"),
+    [
+        ([f"TOGETHER_API_KEY={KEY}"], KEY),
+        ([f"export TOGETHER_API_KEY='{KEY}'  # the new one"], KEY),
+        ([f'  TOGETHER_API_KEY = "{KEY}"  '], KEY),
+        (["# TOGETHER_API_KEY=old", "OTHER=1", "", "TOGETHER_API_KEY=old", f"TOGETHER_API_KEY={KEY}"], KEY),
+        (["TOGETHER_API_KEY="], ""),
+        (["TOGETHER_API_KEY='no end"], None),
+        (["TOGETHER_API_KEY_2=other"], None),
+    ],
+    ids=["plain", "export", "spaces", "the last", "empty", "unclosed", "another"],
+)  # fmt: skip
+def test_environment_with_a_dotenv(
+    lines: list[str], found: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The variable first, then what the file gives it."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".env").write_text("\n".join(lines))
+    monkeypatch.setenv("TOGETHER_API_KEY", "from the environment")
+    answers = ["from the environment"] + ([] if found is None else [found])
+    assert recovery.environment().look() == answers
+    assert recovery.environment(dotenv=None).look() == answers[:1]
+
+
+def test_environment_without_a_dotenv(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("ANOTHER", KEY)
+    assert recovery.environment().look() == [""]
+    assert recovery.environment("ANOTHER").look() == [KEY]
+    assert recovery.environment(dotenv=tmp_path / "absent").look() == [""]
+
+
+# ── file ─────────────────────────────────────────────────────────────────────────────
+
+
+def test_file(tmp_path: Path) -> None:
+    """Without white space round it, and without a byte-order mark."""
+    secret = tmp_path / "together"
+    secret.write_text(f"\ufeff {KEY}\n")
+    assert recovery.file(str(secret)).look() == KEY
+
+
+def fifo(path: Path) -> None:
+    os.mkfifo(path)
+
+
+@pytest.mark.parametrize(
+    ("make", "error"),
+    [
+        (lambda _: None, FileNotFoundError),
+        (Path.mkdir, IsADirectoryError),
+        (fifo, ValueError),
+        (lambda path: path.write_bytes(b"x" * 16_385), ValueError),
+        (lambda path: path.write_bytes(b"\xff\xfe\x00"), UnicodeDecodeError),
+    ],
+    ids=["absent", "folder", "pipe", "too large", "no text"],
+)
+def test_what_is_no_file_with_a_key(
+    make: Callable[[Path], object], error: type[Exception], tmp_path: Path
+) -> None:
+    """None of them holds the process up."""
+    make(tmp_path / "together")
+    with pytest.raises(error):
+        read_text(tmp_path / "together")
+
+
+# ── command ──────────────────────────────────────────────────────────────────────────
+
+
+def python(program: str, **options: Any) -> recovery.Source:
+    return recovery.command([sys.executable, "-c", program], **options)
+
+
+def test_command(capfd: pytest.CaptureFixture[str]) -> None:
+    """Its output is the key; what it writes to stderr is shown nowhere, and it cannot ask."""
+    source = python(
+        "import sys; sys.stderr.write('a secret'); assert not sys.stdin.read();"
+        f"print('{KEY}', flush=True)"
+    )
+    assert keys_in(source.look()) == [KEY]
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("program", "error"),
+    [
+        (f"print('{KEY}'); raise SystemExit(3)", subprocess.CalledProcessError),
+        ("print('x' * 100_000)", ValueError),
+        ("import sys; sys.stdout.buffer.write(bytes([255]))", UnicodeDecodeError),
+    ],
+    ids=["exit code", "too much", "no text"],
+)
+def test_command_that_fails(program: str, error: type[Exception]) -> None:
+    with pytest.raises(error) as caught:
+        python(program).look()
+    assert KEY not in str(caught.value)
+
+
+def test_command_that_is_not_there() -> None:
+    with pytest.raises(FileNotFoundError):
+        recovery.command(["/nowhere/at/all"]).look()
+
+
+def test_command_that_takes_too_long(tmp_path: Path) -> None:
+    """It is killed with what it has started, which would hold its output open."""
+    pid = tmp_path / "pid"
+    source = python(
+        "import subprocess, sys\n"
+        "child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)'])\n"
+        f"open({str(pid)!r}, 'w').write(str(child.pid))\n"
+        "child.wait()\n",
+        limit=2.0,
+    )
+    with pytest.raises(subprocess.CalledProcessError):
+        source.look()
+    deadline = time.monotonic() + 10
+    while is_running(int(pid.read_text())):
+        assert time.monotonic() < deadline
+    with pytest.raises(concurrent.futures.TimeoutError):
+        answer_of(python("import time; time.sleep(60)", limit=0.01), None)
+
+
+def is_running(pid: int) -> bool:
+    """Tell whether a process is there, and not a mere entry that nobody has asked for."""
+    try:
+        return ") Z " not in Path(f"/proc/{pid}/stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def test_command_takes_words() -> None:
+    """There is no shell that would take a text apart; the text may hold a key."""
+    with pytest.raises(TypeError, match="a list of words") as caught:
+        recovery.command(f"echo {KEY}")
+    assert KEY not in str(caught.value)
+
+
+# ── chains ───────────────────────────────────────────────────────────────────────────
+
+
+def test_what_is_a_source() -> None:
+    """A source, a function, several of these; nothing else, and what else it was is not said."""
+    one, look = recovery.prompt(), lambda: KEY
+    assert as_sources(one) == (one,)
+    assert [source.look for source in as_sources([one, [look]])] == [one.look, look]
+    for wrong in (KEY, KEY.encode(), 1, [one, KEY]):
+        with pytest.raises(TypeError) as caught:
+            as_sources(wrong)
+        assert KEY not in str(caught.value)
+
+
+def test_the_setting(caplog: pytest.LogCaptureFixture) -> None:
+    """Kinds with what they need, in turn; a warning that does not repeat what is wrong."""
+
+    def read(text: str) -> tuple[tuple[str, str], ...]:
+        return Settings.from_environment({"TOGETHER_OTEL_RECOVERY": text}).recovery
+
+    parts = read(" file:/run/secrets/a:b ;environment;command:vault read 'a b'; prompt")
+    assert parts == (
+        ("file", "/run/secrets/a:b"),
+        ("environment", ""),
+        ("command", "vault read 'a b'"),
+        ("prompt", ""),
+    )
+    kinds = [source.kind for source in from_setting(parts)]
+    assert kinds == ["file", "environment", "command", "prompt"]
+    assert not caplog.records
+    for wrong in (KEY, "file:", "file", "prompt:x", "command:'", "environment;", f"file:{KEY};x"):
+        assert read(wrong) == ()
+    assert len(caplog.records) == 7
+    assert "it takes file:PATH, command:WORDS, environment or prompt" in caplog.text
+    assert KEY not in caplog.text
+
+
+def test_what_a_source_gives() -> None:
+    """Text, stripped, without what is empty."""
+    assert keys_in(None) == keys_in("") == keys_in([None, " "]) == []
+    assert keys_in((f" {KEY}\n", None, "other")) == [KEY, "other"]
+    with pytest.raises(TypeError):
+        keys_in({KEY})
+    with pytest.raises(ValueError, match="too long"):
+        keys_in("x" * 16_385)
+
+
+def test_rest_gets_longer() -> None:
+    """One second, two, four, at most a minute; over as soon as there was a key."""
+    rest = sources.Rest()
+    assert not rest.goes_on()
+    lengths = []
+    for _ in range(8):
+        lengths.append(rest._seconds)
+        rest.after(found=False)
+    assert rest.goes_on()
+    assert lengths == [1, 2, 4, 8, 16, 32, 60, 60]
+    rest.after(found=True)
+    assert not rest.goes_on()
+    assert rest._seconds == 1

@@ -1,0 +1,105 @@
+"""How a source is asked: in a thread of its own, within its time, whatever kind of function it is."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from concurrent.futures import Future
+from contextlib import suppress
+from contextvars import copy_context
+from inspect import isawaitable, iscoroutine
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from asyncio import AbstractEventLoop
+    from collections.abc import Callable
+
+    from together_otel.recovery.sources import Source
+
+_LONGEST: Final = 16_384
+"""Characters of what is looked at as a key."""
+
+
+def running_loop() -> AbstractEventLoop | None:
+    """Return the event loop that runs in this thread, if any."""
+    asyncio = sys.modules.get("asyncio")  # not imported, not running
+    if asyncio is None:
+        return None
+    try:
+        loop: AbstractEventLoop = asyncio.get_running_loop()
+    except RuntimeError:
+        return None
+    return loop
+
+
+def keys_in(given: Any) -> list[str]:
+    """Return the keys that a source gave, stripped, without empty ones.
+
+    Raises:
+        TypeError: when it gave something else; its text does not repeat it.
+        ValueError: when it is too long for a key.
+    """
+    several = given if isinstance(given, (list, tuple)) else (given,)
+    keys = [key for key in several if key is not None]
+    if not all(isinstance(key, str) for key in keys):
+        raise TypeError("a source gives text")
+    if any(len(key) > _LONGEST for key in keys):
+        raise ValueError("too long for a key")
+    return [stripped for key in keys if (stripped := key.strip())]
+
+
+def answer_of(source: Source, loop: AbstractEventLoop | None) -> Any:
+    """Return what a source gives, within its time.
+
+    Raises:
+        TimeoutError: when it takes longer.
+        Exception: whatever the source raises.
+    """
+    limit = source.limit
+    if limit is None:
+        return source.look()  # here: it is to get the Ctrl-C
+    answer: Future[Any] = Future()
+
+    def work() -> None:
+        try:
+            answer.set_result(_awaited(source.look(), loop, limit))
+        except Exception as exc:  # noqa: BLE001 - handed on
+            answer.set_exception(exc)
+        except BaseException as exc:  # noqa: BLE001 - to end the process is not up to a source
+            answer.set_exception(RuntimeError(type(exc).__name__))
+
+    in_thread(work)
+    return answer.result(limit)
+
+
+def _awaited(given: Any, loop: AbstractEventLoop | None, limit: float) -> Any:
+    if not isawaitable(given):
+        return given
+    import asyncio  # noqa: PLC0415 - here somebody uses it already
+
+    async def waiting() -> Any:
+        return await asyncio.wait_for(given, limit)
+
+    if loop is None:
+        return asyncio.run(waiting())
+    coroutine = waiting()
+    try:
+        return asyncio.run_coroutine_threadsafe(coroutine, loop).result(limit)
+    except RuntimeError:
+        # The loop is closed, and neither was begun.
+        for one in (coroutine, given):
+            if iscoroutine(one):
+                with suppress(RuntimeError):
+                    one.close()
+        raise
+
+
+def in_thread(target: Callable[[], None]) -> None:
+    """Run something in a thread, in the context of this one; the process may end before it.
+
+    Raises:
+        RuntimeError: when there can be no more threads, as the process is about to end.
+    """
+    threading.Thread(
+        target=copy_context().run, args=(target,), name="together-recovery", daemon=True
+    ).start()

@@ -1,0 +1,287 @@
+"""Where another key may come from.
+
+A source gives what it finds; whether that is a key, and a new one, is for `search` to tell.
+What goes wrong in one is told by its class alone: texts of errors, and what a command writes to
+stderr, may hold a key.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from together_otel.names import KEY_VARIABLE, RecoverySource
+from together_otel.recovery.watching import WatchedFile, read_text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+LIMIT: Final = 10.0
+"""Seconds that a source may take; a prompt takes as long as its reader does."""
+
+_FIRST_REST: Final = 1.0
+_LONGEST_REST: Final = 60.0
+
+_OUTPUT_LIMIT: Final = 16_384
+_DOTENV: Final = ".env"
+
+
+class Rest:
+    """How long a source that had nothing is not asked again: longer each time."""
+
+    def __init__(self) -> None:
+        self._until = float("-inf")
+        self._seconds = _FIRST_REST
+
+    def goes_on(self) -> bool:
+        """Tell whether it is not over."""
+        return time.monotonic() < self._until
+
+    def after(self, *, found: bool) -> None:
+        """Note whether the source had a new key."""
+        if found:
+            self._until, self._seconds = float("-inf"), _FIRST_REST
+        else:
+            self._until = time.monotonic() + self._seconds
+            self._seconds = min(2 * self._seconds, _LONGEST_REST)
+
+
+@dataclass(frozen=True, eq=False)
+class Source:
+    """One place to get a key from; made by the functions of `together_otel.recovery`.
+
+    Attributes:
+        kind: what it is called in telemetry.
+        look: returns a key, several, ``None``, or an awaitable of one of these.
+        limit: seconds that it may take; ``None`` for a person.
+        instant: whether it has never to wait, so that it may be asked on an event loop.
+        watched: the file behind it, if it is one.
+    """
+
+    kind: RecoverySource
+    look: Callable[[], Any] = field(repr=False)
+    limit: float | None = LIMIT
+    instant: bool = False
+    watched: WatchedFile | None = field(default=None, repr=False)
+    rest: Rest = field(default_factory=Rest, repr=False)
+
+    @property
+    def rests(self) -> bool:
+        """Whether it is left in peace for now: it had nothing, and asking it takes its time."""
+        return not self.instant and self.limit is not None and self.rest.goes_on()
+
+
+def prompt(text: str = "Together refuses the API key. Another one: ") -> Source:
+    """Ask for a key on the terminal, without an echo.
+
+    Where the process has no terminal, or is in its background, nobody is asked.
+
+    Args:
+        text: the question.
+    """
+    return Source("prompt", partial(_ask, text), limit=None)
+
+
+def environment(
+    variable: str = KEY_VARIABLE, *, dotenv: str | os.PathLike[str] | None = _DOTENV
+) -> Source:
+    """Read an environment variable again, and the file that it may have come from.
+
+    Args:
+        variable: its name.
+        dotenv: a file of ``NAME=value`` lines, looked for in the working directory; may be
+            absent. ``None`` to read none.
+    """
+    return Source("environment", partial(_variable, variable, dotenv), instant=True)
+
+
+def file(path: str | os.PathLike[str]) -> Source:
+    """Read a file that holds a key and nothing else: a mounted secret.
+
+    Clients whose key is one that the file held before use the new one as soon as the file
+    changes, before the old one is refused.
+
+    Args:
+        path: the file; Kubernetes' symbolic links are followed.
+    """
+    watched = WatchedFile(Path(path))
+    return Source("file", watched.read, instant=True, watched=watched)
+
+
+def command(words: Sequence[str], *, limit: float = LIMIT) -> Source:
+    """Run a secret manager's command line and take its output.
+
+    Without a shell, without a terminal. Its process group is killed when the time is over.
+
+    Args:
+        words: the program and its arguments.
+        limit: seconds that it may take.
+
+    Raises:
+        TypeError: when it is one text: there is no shell that would take it apart.
+    """
+    if isinstance(words, str):
+        raise TypeError("command() takes a list of words, as there is no shell to split a text")
+    return Source("command", partial(_run, tuple(words), limit), limit=limit)
+
+
+def function(look: Callable[[], Any], *, limit: float = LIMIT) -> Source:
+    """Call a function that returns a key or ``None``, sync or async.
+
+    It runs in a thread of its own; an async one on the event loop of the call that failed, or
+    on a loop of its own where that call is sync.
+
+    Args:
+        look: the function.
+        limit: seconds that it may take.
+    """
+    return Source("function", look, limit=limit)
+
+
+def as_sources(given: object) -> tuple[Source, ...]:
+    """Return a chain of sources: of one, of a function, or of several of these.
+
+    Raises:
+        TypeError: when something else is among them; its text does not repeat it, as it may be
+            a key.
+    """
+    if isinstance(given, Source):
+        return (given,)
+    if callable(given):
+        return (function(given),)
+    if isinstance(given, Sequence) and not isinstance(given, (str, bytes)):
+        return tuple(source for one in given for source in as_sources(one))
+    raise TypeError(
+        f"recovery takes sources of together_otel.recovery and functions, not {type(given).__name__}"
+    )
+
+
+def from_setting(parts: Iterable[tuple[str, str]]) -> tuple[Source, ...]:
+    """Return the sources that a setting names, each by its kind and what follows its colon."""
+    made: dict[str, Callable[[str], Source]] = {
+        "file": file,
+        "command": lambda text: command(shlex.split(text)),
+        "environment": lambda _: environment(),
+        "prompt": lambda _: prompt(),
+    }
+    return tuple(made[kind](text) for kind, text in parts)
+
+
+# ── prompt ───────────────────────────────────────────────────────────────────────────
+
+
+def _ask(text: str) -> str | None:
+    if not _has_terminal():
+        return None
+    from getpass import getpass  # noqa: PLC0415 - few processes ever ask
+
+    with _echo_at_exit(), suppress(EOFError):
+        return getpass(text)
+    return None
+
+
+def _has_terminal() -> bool:
+    """Tell whether somebody may sit before this process: it is in a terminal's foreground."""
+    try:
+        if not sys.stdin.isatty():
+            return False
+        # Reading from the background would stop the whole process.
+        return not hasattr(os, "tcgetpgrp") or os.tcgetpgrp(sys.stdin.fileno()) == os.getpgrp()
+    except (AttributeError, OSError, ValueError):
+        return False  # no stdin, or a closed one
+
+
+class _echo_at_exit:  # noqa: N801 - used as a function is
+    """Give a terminal its echo back though the process ends while another thread asks."""
+
+    def __enter__(self) -> None:
+        self._undo: Callable[[], None] | None = None
+        if threading.current_thread() is threading.main_thread():
+            return  # getpass sees to it itself, Ctrl-C and all
+        try:
+            import atexit  # noqa: PLC0415 - as getpass
+            import termios  # noqa: PLC0415 - not on Windows, where there is no echo to give back
+
+            terminal = sys.stdin.fileno()
+            restore = partial(
+                termios.tcsetattr, terminal, termios.TCSANOW, termios.tcgetattr(terminal)
+            )
+        except (ImportError, OSError, ValueError):
+            return
+        atexit.register(restore)
+        self._undo = partial(atexit.unregister, restore)
+
+    def __exit__(self, *_: object) -> None:
+        if self._undo is not None:
+            self._undo()
+
+
+# ── environment ──────────────────────────────────────────────────────────────────────
+
+
+def _variable(variable: str, dotenv: str | os.PathLike[str] | None) -> list[str]:
+    found = [os.environ.get(variable, "")]
+    if dotenv is not None:
+        with suppress(FileNotFoundError):
+            found += _assigned(variable, read_text(Path(dotenv)))
+    return found
+
+
+def _assigned(variable: str, text: str) -> Iterator[str]:
+    """Yield what ``NAME=value`` lines give to a variable: the last of them, as a shell would."""
+    value = None
+    for line in text.splitlines():
+        name, equals, rest = line.strip().removeprefix("export ").partition("=")
+        if equals and name.strip() == variable:
+            with suppress(ValueError):  # quotes that do not close
+                value = " ".join(shlex.split(rest, comments=True))
+    if value is not None:
+        yield value
+
+
+# ── command ──────────────────────────────────────────────────────────────────────────
+
+
+def _run(words: tuple[str, ...], limit: float) -> str:
+    with subprocess.Popen(  # noqa: S603 - the user's own words, and no shell
+        words,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    ) as process:
+        timer = threading.Timer(limit, _kill, [process])
+        timer.daemon = True
+        timer.start()
+        try:
+            output = process.stdout.read(_OUTPUT_LIMIT + 1) if process.stdout else b""
+            if len(output) > _OUTPUT_LIMIT:
+                raise ValueError("too much output")
+            status = process.wait()
+        finally:
+            timer.cancel()
+            if process.poll() is None:
+                _kill(process)
+    if status:
+        raise subprocess.CalledProcessError(status, words[0])
+    return output.decode("utf-8-sig")
+
+
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    with suppress(ProcessLookupError, PermissionError):
+        if hasattr(os, "killpg"):
+            # With what it has started: that would hold its output open.
+            os.killpg(process.pid, signal.SIGKILL)
+        else:
+            process.kill()

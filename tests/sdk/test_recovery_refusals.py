@@ -23,7 +23,7 @@ from recovering import (
     searches,
 )
 
-from together_otel import TogetherInstrumentor, recovery
+from together_otel import TogetherInstrumentor, recovery, runtime
 from together_otel.guard import Guard
 from together_otel.recovery import lines, rescue, sources
 from together_otel.testing import behaviours
@@ -225,6 +225,24 @@ def test_a_chain_is_asked_in_turn(
     assert [one.calls for one in asked] == [1, 1, 1, 0]
     assert searches(telemetry) == {"recovered": 1}
     assert keys_sent(server) == [OLD, key]
+
+
+def test_the_same_failure_is_logged_once_in_a_while(
+    sdk: Sdk, telemetry: CapturedTelemetry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each search is counted; the next event says how many were held back."""
+    now = [100.0]
+    monkeypatch.setattr(runtime.time, "monotonic", lambda: now[0])
+    instrument(telemetry, recovery.environment("NOTHING"))
+    client = sdk.client(api_key=OLD)
+    for _ in range(3):
+        refused(sdk, client)
+    now[0] += 61
+    refused(sdk, client)
+    assert searches(telemetry) == {"no_new_key": 4}
+    told = [log for log in telemetry.logs() if log["event_name"].endswith("key_not_recovered")]
+    suppressed = [log["attributes"].get("together.auth.suppressed") for log in told]
+    assert suppressed == [None, 2]
 
 
 def test_a_source_that_had_nothing_rests(

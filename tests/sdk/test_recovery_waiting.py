@@ -216,3 +216,23 @@ def test_where_no_thread_can_be_started(
     with sync_client(options) as client, pytest.raises(Exception, match="Invalid API key"):
         ask(client)
     assert searches(telemetry) == {"source_failed": 1}
+
+
+def test_where_the_loop_of_an_async_source_is_closed(key: str) -> None:
+    """Nothing of it is begun, and nothing is left over."""
+
+    async def source() -> str:
+        return key
+
+    loop = asyncio.new_event_loop()
+    loop.close()
+    with pytest.raises(RuntimeError, match="closed"):
+        asking.answer_of(recovery.function(source), loop)
+
+
+def test_an_async_call_under_another_library_than_asyncio() -> None:
+    """Trio, say: it could not wait for the search, and is refused."""
+    found = a_search(Line(OLD)).result_async()
+    with pytest.raises(StopIteration) as ended:
+        found.send(None)
+    assert ended.value.value is None

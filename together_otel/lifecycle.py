@@ -218,6 +218,17 @@ class Call:
         """Note an HTTP response that the SDK got."""
         self._seen = response
 
+    def asks_with(self, client: Any) -> None:
+        """Take the key anew: a session that connects again may have been given another."""
+        with self._runtime.guard("begin"):
+            self._key = self.adapter.key(client)
+            self._report = self._runtime.keys.of(self._key)
+
+    def accepted(self) -> None:
+        """Note that the key was accepted, in the middle of the call."""
+        with self._runtime.guard("finish"):
+            self._accept(self._answer())
+
     def returned(self, value: Any, client: Any = None) -> Any:
         """Finish with what the SDK returned; return what the caller gets."""
         with self._runtime.guard("finish"):

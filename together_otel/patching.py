@@ -96,11 +96,13 @@ def _requestor(patches: Patches, adapter: Legacy) -> Wrapper:
     return wrapper
 
 
-def _accepted(patches: Patches, _adapter: Adapter) -> Wrapper:
+def _accepted(patches: Patches, adapter: Adapter) -> Wrapper:
     """Note the response that the generated clients are about to parse."""
 
     def wrapper(wrapped: Any, _client: Any, args: Any, kwargs: Any) -> Any:
-        if patches.runtime is not None and (call := current_call()) is not None:
+        call = None if patches.runtime is None else current_call()
+        # A call that is not told, inside another adapter's, is not to answer for that.
+        if call is not None and call.adapter is adapter:
             call.answered(kwargs.get("response"))
         return wrapped(*args, **kwargs)
 
@@ -206,9 +208,11 @@ def _async_connect(patches: Patches, adapter: Connections) -> Wrapper:
         session = current_call()
         if session is not None and session.adapter is _TRANSCRIPTIONS:
             session.attempted()
+            session.asks_with(manager)
             _note_handshake(patches, session, manager)
             connection = await wrapped(*args, **kwargs)
             _note_handshake(patches, session, manager, connection)
+            session.accepted()
             return connection
         if (runtime := patches.listening()) is None:
             return await wrapped(*args, **kwargs)

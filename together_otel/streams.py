@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 _LOCKING = ("opentelemetry", "logging", "prometheus_client", "together_otel", "threading")
 """Packages in whose frames a lock may be held that ending a call would need again."""
 
+_THREAD_BOTTOM = ("_bootstrap", "_bootstrap_inner", "run")
+
 _waiting: deque[Call] = deque()
 
 
@@ -41,7 +43,9 @@ def dropped(call: Call) -> None:
     frame: FrameType | None = sys._getframe(1)  # noqa: SLF001 - documented, if underscored
     while frame is not None:
         name = frame.f_globals.get("__name__", "")
-        if name.partition(".")[0] in _LOCKING and name != __name__:
+        locks = name.partition(".")[0] in _LOCKING and name != __name__
+        # At the bottom of each thread's stack, where no lock is held.
+        if locks and frame.f_code.co_name not in _THREAD_BOTTOM:
             _waiting.append(call)
             return
         frame = frame.f_back

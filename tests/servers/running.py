@@ -155,10 +155,10 @@ class Running:
         self._end_input()
         self.process.terminate()
         try:
-            return self.process.wait(20)
+            return self.process.wait(PATIENCE)
         except subprocess.TimeoutExpired:
             self.process.kill()
-            return self.process.wait(20)
+            return self.process.wait(PATIENCE)
         finally:
             self._output.close()
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import sys
+import asyncio
 import threading
 from concurrent.futures import Future
 from contextlib import suppress
@@ -11,7 +11,6 @@ from inspect import isawaitable, iscoroutine
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from asyncio import AbstractEventLoop
     from collections.abc import Callable
 
     from together_otel.recovery.sources import Source
@@ -20,16 +19,12 @@ _LONGEST: Final = 16_384
 """Characters of what is looked at as a key."""
 
 
-def running_loop() -> AbstractEventLoop | None:
+def running_loop() -> asyncio.AbstractEventLoop | None:
     """Return the event loop that runs in this thread, if any."""
-    asyncio = sys.modules.get("asyncio")  # not imported, not running
-    if asyncio is None:
-        return None
     try:
-        loop: AbstractEventLoop = asyncio.get_running_loop()
+        return asyncio.get_running_loop()
     except RuntimeError:
         return None
-    return loop
 
 
 def keys_in(given: Any) -> list[str]:
@@ -48,7 +43,7 @@ def keys_in(given: Any) -> list[str]:
     return [stripped for key in keys if (stripped := key.strip())]
 
 
-def answer_of(source: Source, loop: AbstractEventLoop | None) -> Any:
+def answer_of(source: Source, loop: asyncio.AbstractEventLoop | None) -> Any:
     """Return what a source gives, within its time.
 
     Raises:
@@ -72,10 +67,9 @@ def answer_of(source: Source, loop: AbstractEventLoop | None) -> Any:
     return answer.result(limit)
 
 
-def _awaited(given: Any, loop: AbstractEventLoop | None, limit: float) -> Any:
+def _awaited(given: Any, loop: asyncio.AbstractEventLoop | None, limit: float) -> Any:
     if not isawaitable(given):
         return given
-    import asyncio  # noqa: PLC0415 - here somebody uses it already
 
     async def waiting() -> Any:
         return await asyncio.wait_for(given, limit)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
-import sys
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -15,8 +15,6 @@ from together_otel.recovery.chain import searching
 from together_otel.telemetry import events
 
 if TYPE_CHECKING:
-    from asyncio import AbstractEventLoop
-
     from together_otel.keys import KeyReport
     from together_otel.names import RecoveryOutcome, RecoverySource
     from together_otel.recovery.chain import Recovery
@@ -66,7 +64,7 @@ class Search:
         self._future: Future[Found | None] = Future()
         # Running: one of those who wait for it cannot cancel it for the others.
         self._future.set_running_or_notify_cancel()
-        self._loop: AbstractEventLoop | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._runtime = runtime
         self._line = line
         self._recovery = recovery
@@ -96,7 +94,7 @@ class Search:
             return joined
         if joined is self:
             self._start()
-        return self._still_good(await sys.modules["asyncio"].wrap_future(joined._future))  # noqa: SLF001 - of this class
+        return self._still_good(await asyncio.wrap_future(joined._future))  # noqa: SLF001 - of this class
 
     def _still_good(self, found: Found | None) -> Found | None:
         return None if found is None or self._line.is_barred(found.key) else found

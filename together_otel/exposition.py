@@ -12,7 +12,7 @@ from prometheus_client import REGISTRY
 
 from together_otel.names import SCOPE
 from together_otel.settings import METRICS, MULTIPROC_DIR
-from together_otel.streams import settle
+from together_otel.streams import end_all
 from together_otel.telemetry.farewell import Farewell
 from together_otel.telemetry.group import Group
 from together_otel.telemetry.metrics import Metrics
@@ -69,7 +69,7 @@ def of(settings: Settings, registry: CollectorRegistry | None) -> Exposition:
     if settings.pushgateway is not None or settings.textfile is not None:
         source = Group(os.environ[MULTIPROC_DIR]) if is_multiprocess() else metrics
         outlets.append(
-            Farewell(source, settle, gateway=settings.pushgateway, folder=settings.textfile)
+            Farewell(source, end_all, gateway=settings.pushgateway, folder=settings.textfile)
         )
     return Exposition(metrics, tuple(outlets))
 

@@ -23,6 +23,7 @@ from together_otel.patching import Patches
 from together_otel.recovery.chain import recovery_of
 from together_otel.runtime import Runtime
 from together_otel.settings import Settings
+from together_otel.streams import end_all_at_exit
 from together_otel.telemetry.events import listen
 from together_otel.telemetry.metrics import Metrics
 from together_otel.telemetry.veil import veil
@@ -112,6 +113,7 @@ class TogetherInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # untyped i
         )
         with Guard("recovery", _ignore):
             runtime.recovery = recovery_of(recovery, settings.recovery, runtime.metrics)
+        end_all_at_exit()
         _PATCHES.apply(runtime)
         veil(tracer_provider, secrets_in)
         runtime.others.warn()

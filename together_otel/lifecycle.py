@@ -20,7 +20,15 @@ from together_otel.keys import text_of
 from together_otel.sdk.calls import Answer, Result
 from together_otel.sdk.messages import OPERATIONS, Messages
 from together_otel.sdk.refusals import chain
-from together_otel.streams import WatchedBody, dropped, is_running, is_watched, settle, watch
+from together_otel.streams import (
+    WatchedBody,
+    dropped,
+    is_running,
+    is_watched,
+    opened,
+    settle,
+    watch,
+)
 from together_otel.telemetry import spans
 from together_otel.telling import NO_FAILURE, Ending, measure, tell
 
@@ -118,6 +126,7 @@ class Call:
         "_inner_failure",
         "_key",
         "_last_chunk",
+        "_noted",
         "_outer",
         "_override",
         "_parser_at_work",
@@ -153,6 +162,7 @@ class Call:
         self._override = partial(adapter.override, client, args, kwargs)
         self._report = runtime.keys.of(self._key)
         self._seen: Any = None
+        self._noted: Answer | None = None
         self._attempts = 0
         self._ended = self._accepted = False
         self._generation = forks.generation()
@@ -235,9 +245,13 @@ class Call:
             adapter = self.adapter
             if (stream := adapter.stream_of(value)) is not None:
                 self._streaming = True
+                opened(self)
                 return adapter.with_stream(value, watch(stream, self))
             if (body := adapter.open_body(value)) is not None:
                 self._streaming, self._pieces = True, body.in_pieces
+                # What was seen is what holds the body: kept, it would never be collected.
+                self._noted, self._seen = self._answer(), None
+                opened(self)
                 body.response.stream = WatchedBody(body.response.stream, self)
                 return value
             if (session := adapter.session_of(client, value)) is not None:
@@ -249,6 +263,7 @@ class Call:
             if (failure := adapter.failure_in(value)) is not None:
                 self._fail(failure, None)
             self._end("success")
+        self._give_up()
         return value
 
     def failed(self, exc: BaseException) -> None:
@@ -258,6 +273,13 @@ class Call:
             if self._streaming and failure.auth is None and failure.answer.status_code is None:
                 failure.answer = self._answer()
             self._fail(failure, exc)
+        self._give_up()
+
+    def _give_up(self) -> None:
+        """End the span of a call that an error of ours keeps from being told."""
+        if not self._ended and self._is_ours():
+            self._ended = True
+            self._span.end()
 
     def chunk(self, chunk: Any) -> None:
         """Note one chunk of the stream."""
@@ -285,7 +307,8 @@ class Call:
         with self._runtime.guard("stream"):
             stream = self.adapter.stream_of(value)
             if stream is not None and not is_watched(stream):
-                self._parser_at_work = partial(is_running, stream)
+                # Weakly: the generator holds the body, whose end is this call's.
+                self._parser_at_work = partial(is_running, weakref.ref(stream))
                 return self.adapter.with_stream(value, watch(stream, self))
         return value
 
@@ -351,6 +374,7 @@ class Call:
         self._override = lambda: override  # type: ignore[assignment]  # of the same type
         self._accept(self._answer())
         _sessions[session.owner] = self
+        opened(self)
         weakref.finalize(session.owner, dropped, self)
 
     def secrets(self) -> list[str]:
@@ -362,9 +386,9 @@ class Call:
         return self._generation == forks.generation()
 
     def _answer(self) -> Answer:
-        if self._seen is None:
-            return Answer()
-        return self.adapter.answer(self._seen)
+        if self._noted is not None:
+            return self._noted
+        return Answer() if self._seen is None else self.adapter.answer(self._seen)
 
     def _fail(self, failure: Failure, exc: BaseException | None) -> None:
         if self._ended or not self._is_ours():
@@ -441,7 +465,7 @@ class Call:
     def _accept(self, answer: Answer) -> None:
         self._accepted = True
         authorization = answer.authorization
-        if authorization is None and self._seen is not None:
+        if authorization is None and (self._seen is not None or self._noted is not None):
             return
         report = self._report
         if authorization is not None and authorization != f"Bearer {self._key}":

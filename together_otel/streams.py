@@ -27,13 +27,32 @@ _THREAD_BOTTOM = ("_bootstrap", "_bootstrap_inner", "run")
 _waiting: deque[Call] = deque()
 
 
+_open: weakref.WeakSet[Call] = weakref.WeakSet()
+"""Calls that go on after the method that made them has returned."""
+
+
+def opened(call: Call) -> None:
+    """Note a call that a stream, a body or a session is to end."""
+    _open.add(call)
+
+
 def settle() -> None:
     """End the calls whose streams were dropped at a moment that did not allow it."""
     while _waiting:
         _waiting.popleft().abandoned()
 
 
-atexit.register(settle)
+def end_all() -> None:
+    """End every call that is still open: the interpreter exits."""
+    settle()
+    for call in list(_open):
+        call.abandoned()
+
+
+def end_all_at_exit() -> None:
+    """Do so before whatever was registered so far: providers that are there shut down after it."""
+    atexit.unregister(end_all)
+    atexit.register(end_all)
 
 
 def dropped(call: Call) -> None:
@@ -132,8 +151,9 @@ _DONE = b"data: [DONE]"
 """The end of an event stream: its reader stops here, before the end of the body."""
 
 
-def is_running(iterator: Any) -> bool:
-    """Tell whether a generator, sync or async, is at work at this moment."""
+def is_running(generator: weakref.ref[Any]) -> bool:
+    """Tell whether a generator, sync or async, is there and at work at this moment."""
+    iterator = generator()
     return bool(getattr(iterator, "gi_running", False) or getattr(iterator, "ag_running", False))
 
 

@@ -168,14 +168,8 @@ def _log_failure(
         return
     if ending.auth is not None:
         runtime.auth_failed(ending.auth, details)
-    elif told is not None and ending.outcome != "cancelled":
-        events.emit(
-            names.OPERATION_EXCEPTION,
-            logging.WARNING,
-            {
-                **details,
-                names.REQUEST_OUTCOME: ending.outcome,
-                names.EXCEPTION_TYPE: told.type,
-                names.EXCEPTION_MESSAGE: told.message,
-            },
-        )
+    elif ending.outcome != "cancelled":
+        fields = {**details, names.REQUEST_OUTCOME: ending.outcome}
+        if told is not None:
+            fields |= {names.EXCEPTION_TYPE: told.type, names.EXCEPTION_MESSAGE: told.message}
+        events.emit(names.OPERATION_EXCEPTION, logging.WARNING, fields)

@@ -12,7 +12,6 @@ import io
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-import pytest
 from dirty_equals import IsFloat
 from generation import GENERATION
 from inline_snapshot import Is, snapshot
@@ -37,8 +36,7 @@ class Operation:
     """One thing that an application asks for.
 
     ``ask`` makes the call. ``body`` is the server's answer where its own would not do.
-    ``more_in_1`` is what 1.x asks for beyond that: its own defaults. ``marks`` are those of the
-    test of its success.
+    ``more_in_1`` is what 1.x asks for beyond that: its own defaults.
     """
 
     title: str
@@ -49,7 +47,6 @@ class Operation:
     more_in_1: dict[str, Any] = field(default_factory=dict)
     streamed: bool = False
     async_in_1: bool = True
-    marks: tuple[pytest.MarkDecorator, ...] = ()
 
     def __str__(self) -> str:
         return self.title
@@ -143,9 +140,6 @@ OPERATIONS = [
         ),
         more_in_1={"gen_ai.request.max_tokens": 512},
         streamed=True,
-        marks=(
-            pytest.mark.xfail(GENERATION > 1, reason="the chunk's undeclared model is not read"),
-        ),
     ),
     Operation(
         "embeddings",

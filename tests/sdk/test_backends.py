@@ -24,7 +24,11 @@ if TYPE_CHECKING:
     from together_otel.testing.server import TogetherServer
 
 # 1.x does not try again after a server's error.
-MAY_BE_EMPTY = (names.TELEMETRY_ERRORS, names.EXIT_TIMESTAMP, *((names.RETRIES,) if GENERATION == 1 else ()))
+MAY_BE_EMPTY = (
+    names.TELEMETRY_ERRORS,
+    names.EXIT_TIMESTAMP,
+    *((names.RETRIES,) if GENERATION == 1 else ()),
+)
 
 OURS = ("together_", "gen_ai_")
 

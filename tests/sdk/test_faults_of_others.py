@@ -205,15 +205,6 @@ def test_an_odd_answer_is_no_error_of_ours(
     assert tell(sdk, story) == with_us
 
 
-LEFT_OPEN = {
-    ("whole", "stream_of"),
-    ("whole", "failure_in"),
-    ("stream", "stream_of"),
-    ("refused", "answer"),
-    ("refused", "failure"),
-}
-
-
 @pytest.mark.parametrize("part", ["result", "answer", "stream_of", "failure_in", "failure"])
 @pytest.mark.parametrize("kind", ["whole", "stream", "refused"])
 def test_an_error_of_ours_in_reading_is_not_raised(
@@ -224,11 +215,8 @@ def test_an_error_of_ours_in_reading_is_not_raised(
     server: TogetherServer,
     telemetry: CapturedTelemetry,
     monkeypatch: pytest.MonkeyPatch,
-    request: pytest.FixtureRequest,
 ) -> None:
     """In production: the answer was paid for, and is handed on; the span is ended all the same."""
-    if (kind, part) in LEFT_OPEN:
-        request.applymarker(pytest.mark.xfail(reason="an error of ours leaves the span open"))
     monkeypatch.setattr(Guard, "raising", False)
 
     def broken(*_: object) -> Any:

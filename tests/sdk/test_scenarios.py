@@ -336,7 +336,8 @@ def operation(request: pytest.FixtureRequest, sdk: Sdk) -> Operation:
 
 @pytest.mark.parametrize(
     "operation",
-    [pytest.param(one, id=one.title, marks=one.marks) for one in OPERATIONS],
+    OPERATIONS,
+    ids=str,
     indirect=True,
 )
 def test_success(

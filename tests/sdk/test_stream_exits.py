@@ -245,11 +245,9 @@ def test_closing_ends_at_once(sdk: Sdk, key: str, telemetry: CapturedTelemetry) 
 
 @STAINLESS
 def test_close_is_a_coroutine_function_or_not(
-    sdk: Sdk, key: str, telemetry: CapturedTelemetry, request: pytest.FixtureRequest
+    sdk: Sdk, key: str, telemetry: CapturedTelemetry
 ) -> None:
     """Frameworks that close a stream in the background go by that."""
-    if sdk.is_async:
-        request.applymarker(pytest.mark.xfail(reason="an async stream's close is a plain function"))
     client = sdk.client(api_key=key)
 
     async def story() -> None:
@@ -272,11 +270,8 @@ def test_close_outlives_the_stream(
     sdk: Sdk,
     key: str,
     telemetry: CapturedTelemetry,
-    request: pytest.FixtureRequest,
 ) -> None:
     """Put down to be done at last, it may be all that is left of a stream."""
-    if sdk.is_async and way is read_to_the_end:
-        request.applymarker(pytest.mark.xfail(reason="None is awaited", raises=TypeError))
     client = sdk.client(api_key=key)
 
     async def story() -> None:

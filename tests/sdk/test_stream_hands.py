@@ -67,13 +67,8 @@ def test_each_chunk_in_a_context_of_its_own(
     assert only_call(telemetry)["gen_ai.response.finish_reasons"] == ["stop"]
 
 
-def test_dropped_in_another_thread(
-    sdk: Sdk, key: str, telemetry: CapturedTelemetry, request: pytest.FixtureRequest
-) -> None:
+def test_dropped_in_another_thread(sdk: Sdk, key: str, telemetry: CapturedTelemetry) -> None:
     """Made and begun in one, collected in another."""
-    if GENERATION > 1 or not sdk.is_async:
-        reason = "threading's frames are below all of a thread, and count as locked"
-        request.applymarker(pytest.mark.xfail(reason=reason))
     client = sdk.client(api_key=key)
     held: list[Any] = []
 
@@ -154,12 +149,8 @@ def test_interpreter_exit(
     first: str,
     server: TogetherServer,
     key: str,
-    request: pytest.FixtureRequest,
 ) -> None:
     """A stream that is open at the end is exported as abandoned, whatever was set up first."""
-    if first == "finalizers" and (GENERATION > 1 or kind == "sync"):
-        reason = "open streams are ended after the providers were shut down"
-        request.applymarker(pytest.mark.xfail(reason=reason))
     done = subprocess.run(
         [sys.executable, PROGRAM, kind, first, how],
         env={

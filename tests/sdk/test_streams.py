@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 pytestmark = LEAKS
 
 STAINLESS = pytest.mark.skipif(GENERATION < 2, reason="1.x streams are plain generators")
-UNSORTED = pytest.mark.xfail(reason="finish reasons are told as they come, not by choice")
 USAGE = {"prompt_tokens": 10, "completion_tokens": 20, "total_tokens": 30}
 
 
@@ -201,6 +200,12 @@ def test_usage_of_a_stream_left_early(
             id="two choices at once",
         ),
         pytest.param(
+            [chunk(choice(1, "length"), choice(0, "stop"))],
+            ["stop", "length"],
+            id="two choices the other way round",
+            marks=pytest.mark.xfail(reason="index 0 is taken for none"),
+        ),
+        pytest.param(
             [chunk(choice(0)), chunk(choice(0, "stop")), chunk(choice(1, "length"))],
             ["stop", "length"],
             id="two choices in turn",
@@ -209,13 +214,11 @@ def test_usage_of_a_stream_left_early(
             [chunk(choice(0)), chunk(choice(1, "length")), chunk(choice(0, "stop"))],
             ["stop", "length"],
             id="the second choice first",
-            marks=UNSORTED,
         ),
         pytest.param(
             [chunk(choice(0, "stop")), chunk(choice(0, "stop"), usage=USAGE)],
             ["stop"],
             id="said twice",
-            marks=UNSORTED,
         ),
         pytest.param([chunk(choice(0, "")), chunk(choice(0, "stop"))], ["stop"], id="empty before"),
     ],

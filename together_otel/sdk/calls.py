@@ -71,14 +71,20 @@ class Answer:
 class Result:
     """What the body of an answer says, whole or gathered from a stream's chunks.
 
-    ``messages`` gathers what was said, where that is wanted.
+    ``reasons`` says of a choice, by its index, why it ended. ``messages`` gathers what was said,
+    where that is wanted.
     """
 
     model: str | None = None
     id: str | None = None
-    finish_reasons: tuple[str, ...] = ()
+    reasons: dict[int, str] = field(default_factory=dict)
     usage: Usage | None = None
     messages: Messages | None = field(default=None, repr=False)
+
+    @property
+    def finish_reasons(self) -> tuple[str, ...]:
+        """Why the choices ended, in their order."""
+        return tuple(reason for _, reason in sorted(self.reasons.items()))
 
 
 @dataclass(slots=True)

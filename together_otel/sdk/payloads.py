@@ -117,7 +117,9 @@ def add_result(value: Any, result: Result) -> None:
     """
     fields = fields_of(value)
     if result.id is None:
-        model, identifier = fields.get("model"), fields.get("id")
+        # Chunks of text completions have a model that the SDK does not declare.
+        model = fields.get("model") or every_field_of(value).get("model")
+        identifier = fields.get("id")
         if isinstance(model, str):
             result.model = _told(model)
         if isinstance(identifier, str):
@@ -126,11 +128,13 @@ def add_result(value: Any, result: Result) -> None:
     if isinstance(choices, (list, tuple)):
         # A chunk of a text completion says by itself why its choice ended.
         own = fields.get("finish_reason")
-        for choice in choices:
-            reason = fields_of(choice).get("finish_reason") or own
-            if reason:
-                text = getattr(reason, "value", reason)
-                result.finish_reasons = (*result.finish_reasons, str(text))
+        for place, choice in enumerate(choices):
+            said = fields_of(choice)
+            if reason := said.get("finish_reason") or own:
+                index = said.get("index")
+                # A float, to the SDK.
+                at = int(index) if isinstance(index, (int, float)) and index else place
+                result.reasons[at] = str(getattr(reason, "value", reason))
     usage = fields.get("usage")
     if usage is not None:
         result.usage = _usage(usage)

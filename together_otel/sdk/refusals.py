@@ -116,9 +116,13 @@ def outcome_of(exc: BaseException, status: int | None) -> Outcome:
 
 
 def _causes(exc: BaseException) -> Iterator[BaseException]:
-    """Yield an exception and what it was raised from, but not what it was raised beside."""
+    """Yield an exception and what it was raised from, but not what it was raised beside.
+
+    requests hands what urllib3 raised on as an argument.
+    """
     for link in chain(exc):
         yield link
+        yield from (given for given in link.args if isinstance(given, BaseException))
         if link.__cause__ is None:
             return
 

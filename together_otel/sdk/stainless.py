@@ -167,11 +167,17 @@ class Stainless(WholeAnswers):
         # Weakly: a strong reference would keep a stream that the caller dropped alive.
         itself = weakref.ref(returned)
 
-        def close() -> Any:
+        def close() -> None:
             stream.closed()
-            return type(returned_now).close(returned_now) if (returned_now := itself()) else None
+            if (alive := itself()) is not None:
+                type(alive).close(alive)
 
-        returned.close = close
+        async def aclose() -> None:
+            stream.closed()
+            if (alive := itself()) is not None:
+                await type(alive).close(alive)
+
+        returned.close = aclose if hasattr(stream, "__anext__") else close
         return returned
 
 

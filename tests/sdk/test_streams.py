@@ -203,7 +203,6 @@ def test_usage_of_a_stream_left_early(
             [chunk(choice(1, "length"), choice(0, "stop"))],
             ["stop", "length"],
             id="two choices the other way round",
-            marks=pytest.mark.xfail(reason="index 0 is taken for none"),
         ),
         pytest.param(
             [chunk(choice(0)), chunk(choice(0, "stop")), chunk(choice(1, "length"))],

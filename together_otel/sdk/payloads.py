@@ -133,7 +133,7 @@ def add_result(value: Any, result: Result) -> None:
             if reason := said.get("finish_reason") or own:
                 index = said.get("index")
                 # A float, to the SDK.
-                at = int(index) if isinstance(index, (int, float)) and index else place
+                at = int(index) if isinstance(index, (int, float)) else place
                 result.reasons[at] = str(getattr(reason, "value", reason))
     usage = fields.get("usage")
     if usage is not None:

@@ -415,10 +415,13 @@ class Call:
             )
             self.refusal = auth, failure
         outer = self._outer
-        if outer is not None and outer.adapter.composed and not outer._ended:  # noqa: SLF001 - of this class
+        composed = outer is not None and outer.adapter.composed
+        if outer is not None and composed and not outer._ended:  # noqa: SLF001 - of this class
             outer._inner_failure = exc, auth  # noqa: SLF001 - of this class
         outcome = failure.outcome if auth is None else "auth_failure"
-        self._end(outcome, failure.answer, auth, exc, error_told=told_inside)
+        # What is handed on as data, the call round it is about to raise.
+        told = told_inside or (composed and exc is None and auth is None)
+        self._end(outcome, failure.answer, auth, exc, error_told=told)
 
     def _end(
         self,

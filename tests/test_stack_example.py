@@ -142,15 +142,6 @@ def test_nothing_of_the_machine_is_mounted(generated: Path) -> None:
     assert sorted(copied) == sorted(path.name for path in STACK.glob("*.py"))
 
 
-def test_compose_takes_the_file() -> None:
-    """Where its command is installed; it needs no engine for that."""
-    docker = shutil.which("docker")
-    asked = [docker or "docker", "compose", "version"]
-    if docker is None or subprocess.run(asked, capture_output=True, check=False).returncode:
-        pytest.skip("docker compose is not here")
-    subprocess.run([docker, "compose", "config", "--quiet"], cwd=STACK, check=True, timeout=60)
-
-
 def addresses(value: Any) -> Iterator[tuple[str, int]]:
     """Yield host and port of every address in a document."""
     if isinstance(value, dict):

@@ -36,6 +36,9 @@ from rotate import Volume  # noqa: E402 - found by the path above
 MINUTE = 60.0
 QUICKER = 600
 """How much faster time goes for the rule of rotations: an hour is six seconds."""
+SETTLED = 3
+"""Seconds for which the old key is known before the rotation begins."""
+FIRST_ACCEPTED = "job_fingerprint:together_client_key_first_accepted:timestamp_seconds"
 STALLED = "TogetherKeyRotationStalled"
 GOOD, FORGETFUL = "careful", "forgetful"
 """Two services: one forgets none of its pods, the other its second one."""
@@ -118,6 +121,9 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
 
         prints = [inspect_key(key).fingerprint for key in (old, new)]
         fingerprints = [serve_until(lambda: len(seen := latest(stack)) == len(pods) and seen)]
+        # Two keys that came into use at the same time are no rotation to the rule.
+        known = f"time() - {FIRST_ACCEPTED} > {SETTLED}"
+        serve_until(lambda: len(stack.query(known)) == len({job for job, _ in pods}))
         for _, volume in pods[:-1]:
             volume.put(new)
         fingerprints.append(

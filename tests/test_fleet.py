@@ -11,9 +11,7 @@ import os
 import re
 import subprocess
 import sys
-import threading
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,6 +27,7 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.metrics.v1.metrics_pb2 import AGGREGATION_TEMPORALITY_CUMULATIVE
 from running import PROGRAMS, Running, get, total
+from serving import Quiet, serving
 
 from together_otel import cli, names
 from together_otel.demo.made_up import MadeUpKeys
@@ -271,7 +270,7 @@ class Receiver(ThreadingHTTPServer):
         ]
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(Quiet, BaseHTTPRequestHandler):
     server: Receiver
 
     def do_POST(self) -> None:
@@ -281,27 +280,11 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", "0")
         self.end_headers()
 
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - its base's name
-        pass
-
-
-@contextmanager
-def receiving() -> Iterator[Receiver]:
-    """Receive in a thread of its own until the end of the block."""
-    with Receiver() as made:
-        thread = threading.Thread(target=made.serve_forever, args=(0.01,))
-        thread.start()
-        try:
-            yield made
-        finally:
-            made.shutdown()
-            thread.join()
-
 
 @pytest.fixture
 def receiver() -> Iterator[Receiver]:
     """A receiver for one test."""
-    with receiving() as made:
+    with serving(Receiver()) as made:
         yield made
 
 
@@ -350,7 +333,7 @@ def pushed(
     key = keys.together()
     program = tmp_path_factory.mktemp("pushed") / "program.py"
     program.write_text(PROGRAM)
-    with receiving() as receiver, TogetherServer(keys=[key]) as together:
+    with serving(Receiver()) as receiver, TogetherServer(keys=[key]) as together:
         together.script(behaviours.server_error())
         together.revoke_after(key, 2)
         done = subprocess.run(

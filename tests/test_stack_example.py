@@ -12,8 +12,7 @@ import shlex
 import shutil
 import subprocess
 import sys
-import threading
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,6 +22,7 @@ import prometheus_binaries
 import pytest
 import yaml
 from running import Running, get
+from serving import Quiet, serving
 
 from together_otel import cli, names
 from together_otel.testing.ports import free_port
@@ -352,7 +352,7 @@ class Collector(ThreadingHTTPServer):
         self.closed: set[str] = set()
 
 
-class _Signal(BaseHTTPRequestHandler):
+class _Signal(Quiet, BaseHTTPRequestHandler):
     server: Collector
 
     def do_POST(self) -> None:
@@ -365,22 +365,6 @@ class _Signal(BaseHTTPRequestHandler):
         self.send_response(503 if self.path in self.server.closed else 200)
         self.send_header("Content-Length", "0")
         self.end_headers()
-
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - its base's name
-        pass
-
-
-@contextmanager
-def collecting() -> Iterator[Collector]:
-    """Collect in a thread of its own until the end of the block."""
-    with Collector() as made:
-        thread = threading.Thread(target=made.serve_forever, args=(0.01,))
-        thread.start()
-        try:
-            yield made
-        finally:
-            made.shutdown()
-            thread.join()
 
 
 class Compose:
@@ -433,7 +417,7 @@ class Compose:
 @pytest.fixture
 def compose(tmp_path: Path) -> Iterator[tuple[Compose, Collector]]:
     """Compose, and the Collector that its application exports to."""
-    with collecting() as collector:
+    with serving(Collector()) as collector:
         yield Compose(tmp_path, f"http://127.0.0.1:{collector.server_port}"), collector
 
 
@@ -526,7 +510,7 @@ def exemplars(prometheus: Program) -> bool:
 
 def test_ready_waits_for_all(tmp_path: Path) -> None:
     """It ends with success once every URL answers so, and not before."""
-    with collecting() as collector:
+    with serving(Collector()) as collector:
         collector.closed = {"/late"}
         urls = [f"http://127.0.0.1:{collector.server_port}/{path}" for path in ("early", "late")]
         ready = Running(["python", str(STACK / "ready.py"), *urls], {}, tmp_path)

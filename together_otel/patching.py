@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +26,7 @@ from together_otel.sdk.stainless import Stainless
 from together_otel.sdk.uploads import LegacyUploads, StainlessUploads
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from types import ModuleType
 
     from together_otel.lifecycle import Call, Untold
@@ -275,11 +275,8 @@ def _receive(_patches: Patches, _adapter: Connections) -> Wrapper:
     def wrapper(wrapped: Any, connection: Any, args: Any, kwargs: Any) -> Any:
         if (call := call_of_session(connection)) is None:
             return wrapped(*args, **kwargs)
-        try:
+        with _receiving(call):
             event = wrapped(*args, **kwargs)
-        except Exception as exc:
-            _not_received(call, exc)
-            raise
         call.event(event)
         return event
 
@@ -290,23 +287,25 @@ def _async_receive(_patches: Patches, _adapter: Connections) -> Wrapper:
     async def wrapper(wrapped: Any, connection: Any, args: Any, kwargs: Any) -> Any:
         if (call := call_of_session(connection)) is None:
             return await wrapped(*args, **kwargs)
-        try:
+        with _receiving(call):
             event = await wrapped(*args, **kwargs)
-        except Exception as exc:
-            _not_received(call, exc)
-            raise
         call.event(event)
         return event
 
     return wrapper
 
 
-def _not_received(call: Call, exc: Exception) -> None:
+@contextmanager
+def _receiving(call: Call) -> Iterator[None]:
     """End a session's call if its connection is closed; others than that may go on."""
-    if was_closed_regularly(exc):
-        call.closed()
-    elif was_closed(exc):
-        call.failed(exc)
+    try:
+        yield
+    except Exception as exc:
+        if was_closed_regularly(exc):
+            call.closed()
+        elif was_closed(exc):
+            call.failed(exc)
+        raise
 
 
 @dataclass(frozen=True)

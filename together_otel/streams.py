@@ -23,9 +23,9 @@ _LOCKING = ("opentelemetry", "logging", "prometheus_client", "together_otel", "t
 """Packages in whose frames a lock may be held that ending a call would need again."""
 
 _THREAD_BOTTOM = ("_bootstrap", "_bootstrap_inner", "run")
+"""Functions at the bottom of each thread's stack, where no lock is held."""
 
 _waiting: deque[Call] = deque()
-
 
 _open: weakref.WeakSet[Call] = weakref.WeakSet()
 """Calls that go on after the method that made them has returned."""
@@ -63,7 +63,6 @@ def dropped(call: Call) -> None:
     while frame is not None:
         name = frame.f_globals.get("__name__", "")
         locks = name.partition(".")[0] in _LOCKING and name != __name__
-        # At the bottom of each thread's stack, where no lock is held.
         if locks and frame.f_code.co_name not in _THREAD_BOTTOM:
             _waiting.append(call)
             return

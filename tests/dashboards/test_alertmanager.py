@@ -12,7 +12,6 @@ import re
 import subprocess
 import threading
 from collections import defaultdict
-from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
 from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -22,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 import prometheus_binaries
 import pytest
 import yaml
+from serving import Quiet, serving
 
 from together_otel import names
 from together_otel.testing.programs import Program, relocated
@@ -111,7 +111,7 @@ JOBS: dict[str, Callable[[Any], set[str]]] = {
 }
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(Quiet, BaseHTTPRequestHandler):
     server: Receivers
 
     def do_POST(self) -> None:
@@ -122,22 +122,6 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response(202)  # what PagerDuty answers; the others take any 2xx
         self.send_header("Content-Length", "0")
         self.end_headers()
-
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - its base's name
-        pass
-
-
-@contextmanager
-def receiving() -> Iterator[Receivers]:
-    """Receive in a thread of its own until the end of the block."""
-    with Receivers() as made:
-        thread = threading.Thread(target=made.serve_forever, args=(0.01,))
-        thread.start()
-        try:
-            yield made
-        finally:
-            made.shutdown()
-            thread.join()
 
 
 # ── Alertmanager ─────────────────────────────────────────────────────────────────────
@@ -212,7 +196,7 @@ def alertmanager(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Alertmana
     """One for all tests, each of which has jobs of its own."""
     binary = prometheus_binaries.require("alertmanager")
     home = tmp_path_factory.mktemp("alertmanager")
-    with receiving() as receivers:
+    with serving(Receivers()) as receivers:
         program = Program(
             relocated(binary, home),
             home,

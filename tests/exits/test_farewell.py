@@ -10,11 +10,12 @@ import sys
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import prometheus_binaries
 import pytest
 from running import eventually, get, samples, total
+from serving import Quiet, serving
 
 from together_otel.telemetry import farewell
 from together_otel.testing.ports import free_port
@@ -222,23 +223,16 @@ def test_a_gateway_that_never_answers(run: Run) -> None:
 def test_a_gateway_that_dribbles(run: Run) -> None:
     """Nor for one that answers a character at a time, whose every step is quick."""
 
-    class Slow(BaseHTTPRequestHandler):
+    class Slow(Quiet, BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             with contextlib.suppress(OSError):
                 while not gone.wait(0.2):
                     self.wfile.write(b"H")
 
-        def log_message(self, *_: Any) -> None:
-            return
-
     gone = threading.Event()
-    with HTTPServer(("127.0.0.1", 0), Slow) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
+    with serving(HTTPServer(("127.0.0.1", 0), Slow)) as server:
         done = run(TOGETHER_OTEL_PUSHGATEWAY=f"http://127.0.0.1:{server.server_port}")
         gone.set()
-        server.shutdown()
-        thread.join()
 
     assert done.returncode == 3
     assert "did not take it within 2 s" in done.stderr
@@ -257,22 +251,15 @@ def test_a_gateway_behind_a_password(run: Run) -> None:
     """User and password of the URL go into the request's header, and nowhere else."""
     seen: list[tuple[str, str | None]] = []
 
-    class Guarded(BaseHTTPRequestHandler):
+    class Guarded(Quiet, BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             seen.append((self.path, self.headers["Authorization"]))
             self.rfile.read(int(self.headers["Content-Length"]))
             self.send_response(200)
             self.end_headers()
 
-        def log_message(self, *_: Any) -> None:
-            return
-
-    with HTTPServer(("127.0.0.1", 0), Guarded) as server:
-        server.timeout = 20
-        thread = threading.Thread(target=server.handle_request)
-        thread.start()
+    with serving(HTTPServer(("127.0.0.1", 0), Guarded)) as server:
         done = run(TOGETHER_OTEL_PUSHGATEWAY=f"http://me:a%20word@127.0.0.1:{server.server_port}")
-        thread.join()
 
     assert (done.returncode, done.stderr) == (3, "")
     assert seen == [("/metrics/job/job", "Basic bWU6YSB3b3Jk")]

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 from together_otel.sdk.addresses import port_of
 from together_otel.sdk.calls import Answer, Failure, GivenKey, Request, Session
-from together_otel.sdk.refusals import FIRST_ERROR, auth_kind, class_names, failure_of
+from together_otel.sdk.refusals import FIRST_ERROR, auth_kind, causes, class_names, failure_of
 from together_otel.sdk.stainless import authorization_in
 from together_otel.sdk.whole import WholeAnswers
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
     from together_otel.names import Outcome
     from together_otel.sdk.calls import Result
@@ -97,7 +97,7 @@ class Connections(WholeAnswers):
         status: int | None = None
         body: object = _body_of_event(exc)
         # Not what was raised beside it: that may be the failure of a session tried before.
-        refused = next((one for one in _causes(exc) if "InvalidStatus" in class_names(one)), None)
+        refused = next((one for one in causes(exc) if "InvalidStatus" in class_names(one)), None)
         if refused is not None:
             response = getattr(refused, "response", None)
             answer.status_code, answer.request_id = _answered(response)
@@ -179,16 +179,6 @@ def _body_of_event(exc: BaseException) -> dict[str, object]:
     return {"code": code, "message": ""}
 
 
-def _causes(exc: BaseException) -> Iterator[BaseException]:
-    """Yield an exception and what it was raised from; each once."""
-    seen: set[int] = set()
-    current: BaseException | None = exc
-    while current is not None and id(current) not in seen:
-        seen.add(id(current))
-        yield current
-        current = current.__cause__
-
-
 def _tears(answer: Answer, exc: BaseException) -> bool:
     """Tell whether a handshake failed for a key that tears its request in two.
 
@@ -199,7 +189,7 @@ def _tears(answer: Answer, exc: BaseException) -> bool:
         return False
     return any(
         "InvalidHandshake" in class_names(one) or type(one) is ConnectionError
-        for one in _causes(exc)
+        for one in causes(exc)
     )
 
 
@@ -207,10 +197,10 @@ def _outcome(exc: BaseException) -> Outcome | None:
     """Return what happened, where an exception's class is too vague to tell; else ``None``."""
     if _body_of_event(exc)["code"] == _NO_SERVER:
         return "server_error"
-    causes = list(_causes(exc))
+    found = list(causes(exc))
     if exc.__suppress_context__ and exc.__context__ is not None:
-        causes.append(exc.__context__)
-    for one in causes:
+        found.append(exc.__context__)
+    for one in found:
         if was_closed(one):
             return _outcome_of_close(one.rcvd)  # type: ignore[attr-defined]  # matched by name
         if "TimeoutError" in class_names(one):

@@ -106,7 +106,7 @@ def outcome_of(exc: BaseException, status: int | None) -> Outcome:
     if status is not None and status >= _REDIRECTS:
         return outcome_of_status(status)
     # What happened is the innermost cause: httpx-aiohttp calls a dropped connection a timeout.
-    for link in reversed(list(_causes(exc))):
+    for link in reversed(list(_evidence(exc))):
         names = class_names(link)
         if not _TIMEOUTS.isdisjoint(names):
             return "timeout"
@@ -115,16 +115,19 @@ def outcome_of(exc: BaseException, status: int | None) -> Outcome:
     return "server_error" if "APIError" in names else "client_error"
 
 
-def _causes(exc: BaseException) -> Iterator[BaseException]:
-    """Yield an exception and what it was raised from, but not what it was raised beside.
-
-    requests hands what urllib3 raised on as an argument.
-    """
+def causes(exc: BaseException) -> Iterator[BaseException]:
+    """Yield an exception and what it was raised from, but not what it was raised beside."""
     for link in chain(exc):
         yield link
-        yield from (given for given in link.args if isinstance(given, BaseException))
         if link.__cause__ is None:
             return
+
+
+def _evidence(exc: BaseException) -> Iterator[BaseException]:
+    """Yield the same, and what requests hands on as an argument: what urllib3 raised."""
+    for link in causes(exc):
+        yield link
+        yield from (given for given in link.args if isinstance(given, BaseException))
 
 
 def outcome_of_status(status: int) -> Outcome:

@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
     from prometheus_client.metrics_core import Metric as Family
 
-FOLDER = "PROMETHEUS_MULTIPROC_DIR"
-
 _LIVE = re.compile(r"gauge_live[a-z]*_(\d+)\.db")
 
 

@@ -110,7 +110,6 @@ class PrometheusMetrics(Metrics, Collector):
     def __init__(self, registry: CollectorRegistry, *, latest_names: bool = False) -> None:
         super().__init__()
         self._registry = registry
-        self._latest = latest_names
         self._multiprocess = is_multiprocess()
         self._written = float("-inf")
         self._collecting = threading.RLock()

@@ -22,7 +22,8 @@ from prometheus_client import CollectorRegistry, make_wsgi_app
 
 from together_otel.forks import in_forked_child
 from together_otel.names import SCOPE
-from together_otel.telemetry.group import FOLDER, Group
+from together_otel.settings import MULTIPROC_DIR
+from together_otel.telemetry.group import Group
 from together_otel.telemetry.prometheus import is_multiprocess
 
 try:
@@ -51,7 +52,7 @@ def group_registry(registry: CollectorRegistry) -> CollectorRegistry:
     if not is_multiprocess():
         return registry
     group = CollectorRegistry()
-    group.register(Group(os.environ[FOLDER]))
+    group.register(Group(os.environ[MULTIPROC_DIR]))
     return group
 
 
@@ -175,7 +176,7 @@ class Scrape:
         if fcntl is None or self._port == 0:
             return None
         with suppress(OSError):
-            folder = os.environ[FOLDER] if is_multiprocess() else tempfile.gettempdir()
+            folder = os.environ[MULTIPROC_DIR] if is_multiprocess() else tempfile.gettempdir()
             # Services of several users may share the folder of temporary files.
             name = f"together_otel-{os.getuid()}-{self._port}.lock"
             how = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW

@@ -123,7 +123,7 @@ def test_the_runbook_of_ones_own(tmp_path: Path) -> None:
 OURS = {file.path: json.dumps(content(file)) for file in export.files()}
 
 
-@given(url=st.from_regex(cli._URL, fullmatch=True))
+@given(url=st.from_regex(cli.export._URL, fullmatch=True))
 @settings(max_examples=20, deadline=None)
 def test_every_url_that_is_taken_is_itself_in_the_files(url: str) -> None:
     """No character of it ends a scalar of YAML or a string of JSON, or means anything there."""

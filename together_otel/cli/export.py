@@ -1,30 +1,20 @@
-"""The command ``together-otel``: what can be known of a key, and files to watch it with."""
+"""``together-otel export``: dashboards, rules and what goes with them, as files."""
 
 from __future__ import annotations
 
 import argparse
-import dataclasses
-import json
 import re
 import sys
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
+from together_otel.cli.parsing import CANNOT_WRITE, GOOD
 from together_otel.export import KINDS, NEXT_STEPS, FilesExist, files, write
-from together_otel.keys import Refusal, diagnose, inspect_key, redact
 from together_otel.settings import DEFAULT_RUNBOOK_URL
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from together_otel.keys import KeyReport
-
-GOOD = 0
-CANNOT_WORK = 1
-USAGE = 64
-"""``EX_USAGE`` of sysexits.h."""
-CANNOT_WRITE = 73
-"""``EX_CANTCREAT`` of sysexits.h."""
+    from together_otel.cli.parsing import Commands, Parser
 
 # No character of it means anything in the files that it is put into.
 _URL = re.compile(r"https?://[\w.-]+(:\d+)?(/[\w./~%+@=,;:&?!-]*)?", re.ASCII)
@@ -32,35 +22,9 @@ _UID = re.compile(r"[\w-]{1,40}", re.ASCII)
 _JOB = re.compile(r"[\w./:-]+", re.ASCII)
 
 
-class _Parser(argparse.ArgumentParser):
-    """Exits with 64 where the arguments are not understood."""
-
-    def error(self, message: str) -> NoReturn:
-        # Anything can be an argument: a key in place of the name of the variable that holds it.
-        self.print_usage(sys.stderr)
-        self.exit(USAGE, f"{self.prog}: {redact(message)}. Try {self.prog} --help.\n")
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; return its exit code.
-
-    0: the key can work, or the files are written. 1: the key cannot. 64: the arguments are not
-    understood. 73: a file cannot be written.
-    """
-    parser = _Parser(
-        prog="together-otel",
-        description="Observability for Together AI's Python SDK.",
-        epilog="example: together-otel check && python app.py",
-    )
-    commands = parser.add_subparsers(dest="command", required=True, parser_class=_Parser)
-    check = commands.add_parser(
-        "check",
-        help="tell whether TOGETHER_API_KEY of this environment can work",
-        description="Looks at the key that Together's SDK would take here. Sends nothing.",
-        epilog="example: together-otel check --json",
-    )
-    check.add_argument("--json", action="store_true", help="print one JSON object")
-    export = commands.add_parser(
+def add(commands: Commands) -> None:
+    """Add the command."""
+    parser = commands.add_parser(
         "export",
         help="write dashboards, alert rules and what Grafana and Alertmanager are set up with",
         description="Writes Grafana dashboards and their provisioning, Prometheus alert rules, the "
@@ -68,23 +32,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
         epilog="example: together-otel export monitoring --only rules "
         "--runbook-url https://wiki.example/together",
     )
-    export.add_argument("folder", metavar="DIR", type=_folder, help="made if it is missing")
-    export.add_argument("--only", choices=KINDS, help="write these, not everything")
-    export.add_argument(
+    parser.add_argument("folder", metavar="DIR", type=_folder, help="made if it is missing")
+    parser.add_argument("--only", choices=KINDS, help="write these, not everything")
+    parser.add_argument(
         "--runbook-url",
         metavar="URL",
         type=_url,
         default=DEFAULT_RUNBOOK_URL,
         help="where your copy of the runbook is (default: the project's)",
     )
-    export.add_argument(
+    parser.add_argument(
         "--datasource",
         metavar="UID",
         type=_uid,
         help="Prometheus data source that dashboards begin with and that is provisioned (default: "
         "Grafana's default one, and together-prometheus)",
     )
-    export.add_argument(
+    parser.add_argument(
         "--job",
         metavar="JOB",
         type=_job,
@@ -93,33 +57,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         help="job that the rules are for and dashboards begin with; may be given several times "
         "(default: all jobs)",
     )
-    export.add_argument("--force", action="store_true", help="overwrite files that exist")
-    options = parser.parse_args(arguments)
-    if options.command == "check":
-        return _check(as_json=options.json)
-    return _export(export, options)
+    parser.add_argument("--force", action="store_true", help="overwrite files that exist")
+    parser.set_defaults(run=partial(_export, parser))
 
 
-def _check(*, as_json: bool) -> int:
-    report = inspect_key()
-    can_work = report.usable
-    diagnosis = None if can_work else diagnose(report, Refusal("constructor"))
-    if as_json:
-        found = {
-            "can_work": can_work,
-            "cause": diagnosis and diagnosis.cause,
-            "remedy": diagnosis and diagnosis.remedy,
-            **_facts(report),
-        }
-        sys.stdout.write(json.dumps(found) + "\n")
-    else:
-        lines = [f"{name:12} {value}" for name, value in _facts(report).items()]
-        verdict = f"{diagnosis.cause}: {diagnosis.remedy}" if diagnosis else "The key can work."
-        sys.stdout.write("\n".join((*lines, "", verdict, "")))
-    return GOOD if can_work else CANNOT_WORK
-
-
-def _export(parser: argparse.ArgumentParser, options: argparse.Namespace) -> int:
+def _export(parser: Parser, options: argparse.Namespace) -> int:
     if options.datasource and options.only not in {None, "dashboards", "grafana-provisioning"}:
         parser.error(f"--datasource is for Grafana, and --only {options.only} writes nothing of it")
     if options.job and options.only in {"alertmanager", "grafana-provisioning"}:
@@ -178,20 +120,3 @@ def _job(text: str) -> str:
     raise argparse.ArgumentTypeError(
         "expected a job's name as Prometheus has it, of letters, digits and . / : - _"
     )
-
-
-def _facts(report: KeyReport) -> dict[str, object]:
-    hidden = ("identity", "shadows_good_key", "lookalike")
-    return {
-        field.name: _plain(getattr(report, field.name))
-        for field in dataclasses.fields(report)
-        if field.name not in hidden and getattr(report, field.name) not in (None, ())
-    }
-
-
-def _plain(value: object) -> object:
-    return ", ".join(value) if isinstance(value, tuple) else value
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,0 +1,36 @@
+"""What all commands share: exit codes, and a parser that repeats no key."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import TYPE_CHECKING, NoReturn
+
+from together_otel.keys import redact
+
+if TYPE_CHECKING:
+    from typing import TypeAlias
+
+GOOD = 0
+CANNOT_WORK = 1
+"""The key cannot work or was refused, or something is wrong with the set-up."""
+UNKNOWN = 2
+"""What was asked could not be found out."""
+USAGE = 64
+"""``EX_USAGE`` of sysexits.h: the arguments are not understood."""
+CANNOT_WRITE = 73
+"""``EX_CANTCREAT`` of sysexits.h: a file cannot be written."""
+
+
+class Parser(argparse.ArgumentParser):
+    """Exits with 64 where the arguments are not understood."""
+
+    def error(self, message: str) -> NoReturn:
+        """Say what is wrong and how to find out what is right."""
+        # Anything can be an argument: a key in place of the name of the variable that holds it.
+        self.print_usage(sys.stderr)
+        self.exit(USAGE, f"{self.prog}: {redact(message)}. Try {self.prog} --help.\n")
+
+
+if TYPE_CHECKING:
+    Commands: TypeAlias = argparse._SubParsersAction[Parser]  # noqa: SLF001 - it has no public name

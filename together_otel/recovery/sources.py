@@ -21,11 +21,12 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from together_otel.dotenv import parse
 from together_otel.names import KEY_VARIABLE, RecoverySource
 from together_otel.recovery.watching import WatchedFile, read_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
 
 LIMIT: Final = 10.0
 """Seconds that a source may take; a prompt takes as long as its reader does."""
@@ -234,20 +235,9 @@ def _variable(variable: str, dotenv: str | os.PathLike[str] | None) -> list[str]
     found = [os.environ.get(variable, "")]
     if dotenv is not None:
         with suppress(FileNotFoundError):
-            found += _assigned(variable, read_text(Path(dotenv)))
+            values = parse(read_text(Path(dotenv)), os.environ).values
+            found += [values[variable]] if variable in values else []
     return found
-
-
-def _assigned(variable: str, text: str) -> Iterator[str]:
-    """Yield what ``NAME=value`` lines give to a variable: the last of them, as a shell would."""
-    value = None
-    for line in text.splitlines():
-        name, equals, rest = line.strip().removeprefix("export ").partition("=")
-        if equals and name.strip() == variable:
-            with suppress(ValueError):  # quotes that do not close
-                value = " ".join(shlex.split(rest, comments=True))
-    if value is not None:
-        yield value
 
 
 # ── command ──────────────────────────────────────────────────────────────────────────

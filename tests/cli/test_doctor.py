@@ -1,0 +1,651 @@
+"""`together-otel doctor`: each broken set-up has its finding and its cure."""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+from contextlib import contextmanager
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from importlib import metadata
+from typing import TYPE_CHECKING
+
+import pytest
+from examining import GOOD, examined
+from serving import Quiet, serving
+
+from together_otel.cli import main
+from together_otel.demo.made_up import MadeUpKeys
+from together_otel.doctor import examination, installation
+from together_otel.testing.ports import free_port
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+DEAD = 2**22 + 1  # no system gives a process a number as large
+
+
+@pytest.fixture
+def no_trial(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave out what takes a process of its own: it has tests of its own."""
+    monkeypatch.setattr(examination, "trial", lambda *_: iter(()))
+
+
+def set_all(monkeypatch: pytest.MonkeyPatch, variables: Mapping[str, str]) -> None:
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+
+
+def test_all_is_well(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """Exit code 0, and what was looked at in lines that a CI log keeps readable."""
+    set_all(monkeypatch, GOOD)
+    assert main(["doctor"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[-1] == "0 problems, 0 warnings."
+    assert all(line.startswith("ok       ") for line in lines[:-2])
+    assert "methods of the SDK are watched" in "\n".join(lines)
+
+
+@dataclass(frozen=True)
+class Broken:
+    """A set-up, and what is to be said of it.
+
+    Attributes:
+        variables: on top of a good set-up; ``{folder}`` is one of the test's own, ``{port}`` and
+            ``{other}`` are free ports.
+        complaint: level and topic.
+        text: part of the sentence.
+        cure: part of the cure.
+    """
+
+    title: str
+    variables: dict[str, str]
+    complaint: tuple[str, str]
+    text: str
+    cure: str
+
+    def __str__(self) -> str:
+        return self.title
+
+
+EVERYWHERE = "0.0.0.0"  # noqa: S104 - what a container is to bind
+SCRAPED = {"OTEL_METRICS_EXPORTER": "prometheus", "OTEL_EXPORTER_PROMETHEUS_HOST": EVERYWHERE}
+OURS = {"OTEL_METRICS_EXPORTER": "none", "TOGETHER_OTEL_PROMETHEUS_HOST": EVERYWHERE}
+PREFORK = "PROMETHEUS_MULTIPROC_DIR to an empty directory"
+
+BROKEN = [
+    Broken(
+        "disabled by name",
+        {"OTEL_PYTHON_DISABLED_INSTRUMENTATIONS": "flask, together"},
+        ("problem", "disabled"),
+        "holds together",
+        "Take together out",
+    ),
+    Broken(
+        "all disabled",
+        {"OTEL_PYTHON_DISABLED_INSTRUMENTATIONS": "*"},
+        ("problem", "disabled"),
+        "holds *",
+        "Take * out",
+    ),
+    Broken(
+        "a name that is not ours",
+        {"OTEL_PYTHON_DISABLED_INSTRUMENTATIONS": "together_otel"},
+        ("warning", "disabled"),
+        "which no instrumentation is called",
+        "Ours is called together",
+    ),
+    Broken(
+        "the SDK disabled",
+        {"OTEL_SDK_DISABLED": "True"},
+        ("problem", "disabled"),
+        "turns everything off",
+        "Unset OTEL_SDK_DISABLED",
+    ),
+    Broken(
+        "a setting not understood",
+        {"TOGETHER_OTEL_LOG_INTERVAL": "soon"},
+        ("warning", "settings"),
+        "TOGETHER_OTEL_LOG_INTERVAL is not understood (4 characters given)",
+        "Correct the value",
+    ),
+    Broken(
+        "no metrics wanted",
+        {"TOGETHER_OTEL_METRICS": "none"},
+        ("problem", "backend"),
+        "there are no metrics",
+        "to auto",
+    ),
+    Broken(
+        "metrics that nobody serves",
+        {"TOGETHER_OTEL_METRICS": "prometheus"},
+        ("warning", "backend"),
+        "Nothing of ours serves",
+        "TOGETHER_OTEL_PROMETHEUS_PORT to a free port",
+    ),
+    Broken(
+        "metrics that are not exported",
+        {"OTEL_METRICS_EXPORTER": "none"},
+        ("problem", "exporters"),
+        "no metrics of Together's calls leave",
+        "OTEL_METRICS_EXPORTER to prometheus or otlp",
+    ),
+    Broken(
+        "an exporter that is not installed",
+        {"OTEL_TRACES_EXPORTER": "otlp"},
+        ("problem", "exporters"),
+        "otlp_proto_grpc, and that is not installed",
+        "pip install opentelemetry-exporter-otlp-proto-grpc",
+    ),
+    Broken(
+        "an exporter that does not exist",
+        {"OTEL_METRICS_EXPORTER": "promethus"},
+        ("problem", "exporters"),
+        "promethus, and that is not installed",
+        "Correct the name",
+    ),
+    Broken(
+        "none beside another",
+        {"OTEL_LOGS_EXPORTER": "none,console"},
+        ("problem", "exporters"),
+        "the exporter none",
+        "Correct the name",
+    ),
+    Broken(
+        "a collector that does not answer",
+        {
+            "OTEL_METRICS_EXPORTER": "otlp",
+            "OTEL_EXPORTER_OTLP_METRICS_PROTOCOL": "http/protobuf",
+            "OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:{port}",
+        },
+        ("warning", "exporters"),
+        "does not answer from here (Connection refused)",
+        "OTEL_EXPORTER_OTLP_ENDPOINT at it",
+    ),
+    Broken(
+        "a collector without a host",
+        {
+            "OTEL_METRICS_EXPORTER": "otlp",
+            "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf",
+            "OTEL_EXPORTER_OTLP_ENDPOINT": "http://",
+        },
+        ("problem", "exporters"),
+        "no URL with a host",
+        "http://HOST:PORT",
+    ),
+    Broken(
+        "a port that is none",
+        SCRAPED | {"OTEL_EXPORTER_PROMETHEUS_PORT": "metrics"},
+        ("problem", "port"),
+        "OTEL_EXPORTER_PROMETHEUS_PORT is not a port",
+        "a number",
+    ),
+    Broken(
+        "a port beyond the last",
+        SCRAPED | {"OTEL_EXPORTER_PROMETHEUS_PORT": "94640"},
+        ("problem", "port"),
+        "is not a port",
+        "9464 is the default",
+    ),
+    Broken(
+        "one port for two",
+        SCRAPED
+        | {
+            "OTEL_EXPORTER_PROMETHEUS_PORT": "{port}",
+            "TOGETHER_OTEL_PROMETHEUS_PORT": "{port}",
+            "TOGETHER_OTEL_PROMETHEUS_HOST": EVERYWHERE,
+        },
+        ("problem", "port"),
+        "both take port",
+        "OTEL_METRICS_EXPORTER=none",
+    ),
+    Broken(
+        "any port",
+        OURS | {"TOGETHER_OTEL_PROMETHEUS_PORT": "0"},
+        ("warning", "port"),
+        "another port at each start",
+        "to a port of its own",
+    ),
+    Broken(
+        "an address of another machine",
+        OURS
+        | {"TOGETHER_OTEL_PROMETHEUS_PORT": "{port}", "TOGETHER_OTEL_PROMETHEUS_HOST": "192.0.2.1"},
+        ("problem", "port"),
+        "cannot be served: Cannot assign requested address",
+        "0.0.0.0 for all",
+    ),
+    Broken(
+        "this machine only",
+        OURS | {"TOGETHER_OTEL_PROMETHEUS_PORT": "{port}", "TOGETHER_OTEL_PROMETHEUS_HOST": "::1"},
+        ("warning", "host"),
+        "served on ::1 only",
+        "TOGETHER_OTEL_PROMETHEUS_HOST=0.0.0.0",
+    ),
+    Broken(
+        "this machine only, in a pod",
+        SCRAPED
+        | {
+            "OTEL_EXPORTER_PROMETHEUS_HOST": "localhost",
+            "OTEL_EXPORTER_PROMETHEUS_PORT": "{port}",
+            "KUBERNETES_SERVICE_HOST": "10.0.0.1",
+        },
+        ("warning", "host"),
+        "outside this container cannot reach it",
+        "OTEL_EXPORTER_PROMETHEUS_HOST=0.0.0.0",
+    ),
+    Broken(
+        "gunicorn's workers behind OpenTelemetry's exporter",
+        SCRAPED | {"OTEL_EXPORTER_PROMETHEUS_PORT": "{port}", "WEB_CONCURRENCY": "4"},
+        ("problem", "workers"),
+        "WEB_CONCURRENCY asks for 4 processes",
+        PREFORK,
+    ),
+    Broken(
+        "workers by an argument",
+        SCRAPED
+        | {
+            "OTEL_EXPORTER_PROMETHEUS_PORT": "{port}",
+            "GUNICORN_CMD_ARGS": "--bind :80 --workers=3",
+        },
+        ("problem", "workers"),
+        "GUNICORN_CMD_ARGS asks for 3 processes",
+        PREFORK,
+    ),
+    Broken(
+        "workers that do not share a folder",
+        OURS | {"TOGETHER_OTEL_PROMETHEUS_PORT": "{port}", "GUNICORN_CMD_ARGS": "-w 2"},
+        ("problem", "workers"),
+        "each counts for itself",
+        PREFORK,
+    ),
+    Broken(
+        "both ways at once",
+        SCRAPED
+        | {
+            "OTEL_EXPORTER_PROMETHEUS_PORT": "{port}",
+            "PROMETHEUS_MULTIPROC_DIR": "{folder}",
+            "TOGETHER_OTEL_PROMETHEUS_PORT": "{other}",
+            "TOGETHER_OTEL_PROMETHEUS_HOST": EVERYWHERE,
+        },
+        ("warning", "workers"),
+        "a worker that is spawned",
+        "OTEL_METRICS_EXPORTER=none",
+    ),
+    Broken(
+        "a folder that is nothing",
+        OURS | {"PROMETHEUS_MULTIPROC_DIR": "", "TOGETHER_OTEL_PROMETHEUS_PORT": "{port}"},
+        ("problem", "folder"),
+        "is set to nothing",
+        "to an empty directory, or unset it",
+    ),
+    Broken(
+        "a folder that is a file",
+        OURS
+        | {"PROMETHEUS_MULTIPROC_DIR": "{folder}/file", "TOGETHER_OTEL_PROMETHEUS_PORT": "{port}"},
+        ("problem", "folder"),
+        "it is a file",
+        "to a directory that the service may write to",
+    ),
+    Broken(
+        "a folder below a file",
+        OURS
+        | {
+            "PROMETHEUS_MULTIPROC_DIR": "{folder}/file/metrics",
+            "TOGETHER_OTEL_PROMETHEUS_PORT": "{port}",
+        },
+        ("problem", "folder"),
+        "a file has the name of a folder above it",
+        "to a directory",
+    ),
+    Broken(
+        "a folder with the files of the dead",
+        OURS
+        | {"PROMETHEUS_MULTIPROC_DIR": "{folder}/stale", "TOGETHER_OTEL_PROMETHEUS_PORT": "{port}"},
+        ("warning", "folder"),
+        "2 files of processes that are no more",
+        'rm -f "$PROMETHEUS_MULTIPROC_DIR"/*.db',
+    ),
+    Broken(
+        "textfiles in a file",
+        {"TOGETHER_OTEL_TEXTFILE": "{folder}/file"},
+        ("problem", "folder"),
+        "TOGETHER_OTEL_TEXTFILE cannot be used (it is a file)",
+        "--collector.textfile.directory",
+    ),
+    Broken(
+        "textfiles where nobody looks",
+        {"TOGETHER_OTEL_TEXTFILE": "{folder}/texts"},
+        ("warning", "folder"),
+        "does not exist",
+        "--collector.textfile.directory",
+    ),
+    Broken(
+        "a Pushgateway that does not answer",
+        {"TOGETHER_OTEL_PUSHGATEWAY": "http://user:word@127.0.0.1:{port}/metrics/job/shop"},
+        ("warning", "pushgateway"),
+        "does not answer from here",
+        "Start it",
+    ),
+    Broken(
+        "a Pushgateway's port that is none",
+        {"TOGETHER_OTEL_PUSHGATEWAY": "http://127.0.0.1:metrics"},
+        ("problem", "pushgateway"),
+        "no URL with a host and a port",
+        "http://HOST:9091",
+    ),
+]
+
+
+@pytest.mark.usefixtures("no_trial")
+@pytest.mark.parametrize("case", BROKEN, ids=str)
+def test_broken(
+    case: Broken,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """One complaint, its sentence, its cure, and the exit code that its level asks for."""
+    (tmp_path / "file").touch()
+    (tmp_path / "stale").mkdir()
+    (tmp_path / "stale" / f"counter_{DEAD}.db").touch()
+    (tmp_path / "stale" / f"gauge_livemax_{DEAD}.db").touch()
+    here = {"{folder}": str(tmp_path), "{port}": str(free_port()), "{other}": str(free_port())}
+    variables = {
+        name: re.sub(r"\{\w+\}", lambda found: here[found[0]], value)
+        for name, value in (GOOD | case.variables).items()
+    }
+    set_all(monkeypatch, variables)
+
+    found = examined(capsys)
+
+    level, about = case.complaint
+    assert found.complaints == [case.complaint]
+    assert case.text in found.text(about)
+    assert case.cure in found.text(about)
+    assert found.code == (level == "problem")
+    assert "word" not in found.text("pushgateway")
+
+
+@pytest.mark.usefixtures("no_trial")
+@pytest.mark.parametrize(
+    ("variables", "said"),
+    [
+        ({"TOGETHER_OTEL_METRICS": "otel"}, "TOGETHER_OTEL_METRICS says so"),
+        ({}, "none of TOGETHER_OTEL_METRICS and prometheus_client's variables is set"),
+        ({"TOGETHER_OTEL_TEXTFILE": "."}, "as TOGETHER_OTEL_TEXTFILE is set"),
+        (
+            {"prometheus_multiproc_dir": "{folder}", "TOGETHER_OTEL_PROMETHEUS_PORT": "{port}"},
+            "as PROMETHEUS_MULTIPROC_DIR and TOGETHER_OTEL_PROMETHEUS_PORT are set",
+        ),
+    ],
+)
+def test_which_backend_and_why(
+    variables: dict[str, str],
+    said: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    port = str(free_port())
+    for name, value in (GOOD | variables).items():
+        monkeypatch.setenv(name, value.replace("{folder}", str(tmp_path)).replace("{port}", port))
+    found = examined(capsys)
+    assert said in found.text("backend")
+    assert found.code == 0
+
+
+@pytest.mark.usefixtures("no_trial")
+@pytest.mark.parametrize("shared", [True, False])
+def test_workers_that_are_well(
+    shared: bool,  # noqa: FBT001 - a parameter of the test
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """By a folder that they share, which is in use; or each by an exporter of its own."""
+    set_all(monkeypatch, GOOD | {"WEB_CONCURRENCY": "4"})
+    if shared:
+        (tmp_path / f"counter_{os.getpid()}.db").touch()
+        (tmp_path / f"counter_{DEAD}.db").touch()
+        set_all(
+            monkeypatch,
+            OURS
+            | {
+                "PROMETHEUS_MULTIPROC_DIR": str(tmp_path),
+                "TOGETHER_OTEL_PROMETHEUS_PORT": str(free_port()),
+            },
+        )
+    found = examined(capsys)
+    assert found.complaints == []
+    assert ("share PROMETHEUS_MULTIPROC_DIR" in found.text("workers")) is shared
+    assert ("1 living processes" in found.text("folder")) is shared
+
+
+class Shown(Quiet, BaseHTTPRequestHandler):
+    """Shows one text."""
+
+    text = ""
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(self.text.encode())
+
+
+@contextmanager
+def taken_by(text: str) -> Iterator[int]:
+    """A port that shows a text."""
+    handler = type("_Shown", (Shown,), {"text": text})
+    with serving(HTTPServer(("127.0.0.1", 0), handler)) as server:
+        yield server.server_port
+
+
+@pytest.mark.usefixtures("no_trial")
+@pytest.mark.parametrize(
+    ("text", "said", "code"),
+    [
+        ("together_client_requests_total 1\n", "already serves together_otel's metrics", 0),
+        ("go_info 1\n", "is taken by another program", 1),
+    ],
+)
+def test_a_port_that_is_taken(
+    text: str,
+    said: str,
+    code: int,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """By the application, which runs; or by something else."""
+    with taken_by(text) as port:
+        set_all(monkeypatch, GOOD | OURS | {"TOGETHER_OTEL_PROMETHEUS_PORT": str(port)})
+        monkeypatch.setenv("TOGETHER_OTEL_PROMETHEUS_HOST", "127.0.0.1")
+        found = examined(capsys)
+    assert said in found.text("port")
+    assert found.code == code
+
+
+@pytest.mark.usefixtures("no_trial")
+def test_a_port_that_is_privileged(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Tests may run as a user who has every privilege: the system's answer is made up."""
+
+    def refuse(*_: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(socket.socket, "bind", refuse)
+    set_all(monkeypatch, GOOD | OURS | {"TOGETHER_OTEL_PROMETHEUS_PORT": "80"})
+    found = examined(capsys)
+    assert found.complaints == [("problem", "port")]
+    assert "below 1024 are privileged" in found.text("port")
+    assert "to a port from 1024 on" in found.text("port")
+
+
+@pytest.mark.usefixtures("no_trial")
+def test_a_collector_that_answers(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    set_all(monkeypatch, GOOD | {"OTEL_METRICS_EXPORTER": "otlp"})
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf")
+    with socket.create_server(("127.0.0.1", 0)) as collector:
+        monkeypatch.setenv(
+            "OTEL_EXPORTER_OTLP_ENDPOINT", f"http://127.0.0.1:{collector.getsockname()[1]}"
+        )
+        found = examined(capsys)
+    assert found.complaints == []
+    assert "answers" in found.text("exporters")
+
+
+# ── what is installed ────────────────────────────────────────────────────────────────
+
+
+def releases(monkeypatch: pytest.MonkeyPatch, found: dict[str, str | None]) -> None:
+    """Let these releases be installed instead."""
+    real = metadata.version
+
+    def version(name: str) -> str:
+        release = found[name] if name in found else real(name)
+        if release is None:
+            raise metadata.PackageNotFoundError(name)
+        return release
+
+    monkeypatch.setattr("together_otel.doctor.installation.version", version)
+    monkeypatch.setattr("together_otel.instrumentor.version", version)
+
+
+@pytest.mark.usefixtures("no_trial")
+@pytest.mark.parametrize(
+    ("installed", "said", "cure"),
+    [
+        (
+            {"together": "1.2.0"},
+            "together 1.2.0 is not supported",
+            "pip install 'together<4,>=1.3'",
+        ),
+        (
+            {"together": "4.0.0"},
+            "together 4.0.0 is not supported",
+            "pip install 'together<4,>=1.3'",
+        ),
+        ({"together": None, "together-ai": None}, "No SDK of Together AI", "application's own"),
+    ],
+    ids=["too old", "too new", "none"],
+)
+def test_the_sdk(
+    installed: dict[str, str | None],
+    said: str,
+    cure: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    set_all(monkeypatch, GOOD)
+    releases(monkeypatch, installed)
+    found = examined(capsys)
+    assert ("problem", "sdk") in found.complaints
+    assert said in found.text("sdk")
+    assert cure in found.text("sdk")
+    assert found.code == 1
+
+
+@pytest.mark.usefixtures("no_trial")
+@pytest.mark.parametrize(
+    ("group", "about", "said"),
+    [
+        ("opentelemetry_instrumentor", "entry point", "on the path, but not installed"),
+        ("opentelemetry_configurator", "distro", "sets no providers"),
+    ],
+)
+def test_entry_points_that_are_not_there(
+    group: str,
+    about: str,
+    said: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    set_all(monkeypatch, GOOD)
+    real = metadata.entry_points
+
+    def some(**asked: str) -> object:
+        return () if asked["group"] == group else real(**asked)
+
+    monkeypatch.setattr(installation, "entry_points", some)
+    found = examined(capsys)
+    assert said in found.text(about)
+    assert "pip install" in found.text(about)
+
+
+@pytest.mark.usefixtures("no_trial")
+@pytest.mark.parametrize(
+    ("value", "complaint", "said"),
+    [
+        ("theirs:Instrumentor", ("warning", "entry point"), "has the same name"),
+        ("together_otel.nowhere:Class", ("problem", "entry point"), "cannot be loaded: ModuleNot"),
+    ],
+)
+def test_another_entry_point(
+    value: str,
+    complaint: tuple[str, str],
+    said: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Another package's of the same name; one of ours that a broken install has left."""
+    set_all(monkeypatch, GOOD)
+    real = metadata.entry_points
+
+    def more(**asked: str) -> object:
+        one = metadata.EntryPoint("together", value, "opentelemetry_instrumentor")
+        return [one, *real(**asked)] if "name" in asked else real(**asked)
+
+    monkeypatch.setattr(installation, "entry_points", more)
+    found = examined(capsys)
+    assert found.complaints == [complaint]
+    assert said in found.text("entry point")
+
+
+@pytest.mark.usefixtures("no_trial")
+def test_no_launcher(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    set_all(monkeypatch, GOOD)
+    monkeypatch.setattr("shutil.which", lambda _: None)
+    found = examined(capsys)
+    assert found.complaints == [("problem", "launcher")]
+    assert "instrument() in the application" in found.text("launcher")
+
+
+# ── what is said ─────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.usefixtures("no_trial")
+@pytest.mark.parametrize("shape", ["together", "other_provider"])
+def test_a_key_in_the_wrong_place_is_not_repeated(
+    shape: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Where an exporter's name belongs, whether it looks like a key or is the one in use."""
+    keys = MadeUpKeys()
+    key = getattr(keys, shape)()
+    for variable in ("OTEL_METRICS_EXPORTER", "OTEL_PYTHON_DISABLED_INSTRUMENTATIONS"):
+        monkeypatch.setenv(variable, f"together-{key}")
+    monkeypatch.setenv("TOGETHER_API_KEY", key)
+    assert main(["doctor"]) == 1
+    assert main(["doctor", "--json"]) == 1
+    assert keys.shown_in({"out": capsys.readouterr().out}) == []
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--scrape", "localhost:9464"], ["--scrape", "ftp://x"], ["--scrape"]]
+)
+def test_usage(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """Exit code 64 and what was expected."""
+    with pytest.raises(SystemExit) as exited:
+        main(["doctor", *arguments])
+    assert exited.value.code == 64
+    assert "usage: together-otel doctor" in capsys.readouterr().err
+
+
+def test_help(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as exited:
+        main(["doctor", "--help"])
+    assert exited.value.code == 0
+    assert "example: " in capsys.readouterr().out

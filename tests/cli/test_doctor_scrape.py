@@ -1,0 +1,307 @@
+"""`together-otel doctor --scrape`: what is missing from an endpoint, and why."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING
+from wsgiref.simple_server import WSGIRequestHandler, make_server
+
+import pytest
+from examining import Found, examined
+from generation import made_up_key
+from prometheus_client import CollectorRegistry, Counter, make_wsgi_app
+from serving import Quiet, serving
+
+from together_otel import TogetherInstrumentor
+from together_otel.doctor import endpoint
+from together_otel.names import CAUSES
+from together_otel.testing import TogetherServer
+from together_otel.testing.ports import free_port
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+class _QuietWsgi(Quiet, WSGIRequestHandler):
+    pass
+
+
+@contextmanager
+def scraped(registry: CollectorRegistry) -> Iterator[str]:
+    """A registry's endpoint."""
+    made = make_server("127.0.0.1", 0, make_wsgi_app(registry), handler_class=_QuietWsgi)
+    with serving(made) as server:
+        yield f"http://127.0.0.1:{server.server_port}"
+
+
+@pytest.fixture
+def live(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """The endpoint of an instrumented process: this one."""
+    monkeypatch.setenv("TOGETHER_OTEL_METRICS", "prometheus")
+    registry = CollectorRegistry()
+    TogetherInstrumentor().instrument(registry=registry)
+    try:
+        with scraped(registry) as url:
+            yield url
+    finally:
+        TogetherInstrumentor().uninstrument()
+
+
+def test_an_endpoint_before_its_first_request(
+    live: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """All causes are there; that there is no client is said, and is no problem."""
+    found = examined(capsys, "--scrape", live)
+    assert found.code == 0
+    assert found.complaints == [("warning", "clients")]
+    assert "all 12 causes" in found.text("failures")
+    assert "Normal right after a start" in found.text("clients")
+    assert "OpenMetrics" in found.text("format")
+
+
+def test_an_endpoint_in_use(live: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Requests are counted, failures are warnings with the remedy of their cause."""
+    import together  # noqa: PLC0415 - only now, so that it is patched
+
+    key = made_up_key()
+    with TogetherServer(keys=[key]) as server:
+        client = together.Together(api_key=key, base_url=server.url, max_retries=0)
+        message = {"role": "user", "content": "Hello"}
+        client.chat.completions.create(model="a/model", messages=[message])
+        server.revoke(key)
+        with pytest.raises(together.AuthenticationError):
+            client.chat.completions.create(model="a/model", messages=[message])
+        client.close()
+    found = examined(capsys, "--scrape", live + "/metrics?name=")
+    assert found.code == 0
+    assert found.complaints == [("warning", "failures")]
+    assert "1 authentication failures of cause revoked" in found.text("failures")
+    assert "Make a new key" in found.text("failures")
+    assert "auth_failure 1, success 1" in found.text("requests")
+    assert "start" in [one["about"] for one in found.findings]
+
+
+# ── what is missing ──────────────────────────────────────────────────────────────────
+
+ALL = "".join(
+    f'together_client_auth_failures_total{{together_auth_cause="{cause}"}} 0\n' for cause in CAUSES
+)
+CLIENTS = 'together_client_key_checks_total{together_api_key_presence="present"} 1\n'
+REQUESTS = 'together_client_requests_total{together_request_outcome="success"} 2\n'
+DURATION = "gen_ai_client_operation_duration_seconds_count 2\n"
+KEYS = 'together_client_key_info{together_api_key_fingerprint="01234567"} 1\n'
+WHOLE = ALL + CLIENTS + REQUESTS + DURATION + KEYS
+TEXT = "text/plain; version=0.0.4"
+OPENMETRICS = "application/openmetrics-text; version=1.0.0"
+
+
+class Answering(Quiet, BaseHTTPRequestHandler):
+    """Answers as the class of a test says."""
+
+    status, kind, text = 200, TEXT, ""
+    openmetrics: str | None = None
+
+    def do_GET(self) -> None:
+        modern = self.openmetrics is not None and "openmetrics" in self.headers["Accept"]
+        body = self.openmetrics if modern else self.text
+        self.send_response(self.status)
+        if self.kind:
+            self.send_header("Content-Type", OPENMETRICS if modern else self.kind)
+        self.end_headers()
+        self.wfile.write((body or "").encode())
+
+
+def look(capsys: pytest.CaptureFixture[str], **answer: object) -> Found:
+    """Return what is found at an endpoint that answers so."""
+    handler = type("_Answering", (Answering,), answer)
+    with serving(ThreadingHTTPServer(("127.0.0.1", 0), handler)) as server:
+        return examined(capsys, "--scrape", f"http://user:word@127.0.0.1:{server.server_port}/m")
+
+
+def test_nothing_is_missing(capsys: pytest.CaptureFixture[str]) -> None:
+    found = look(capsys, text=WHOLE)
+    assert (found.code, found.complaints) == (0, [])
+    assert "5 of the 14 metrics" in found.text("metrics")
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint", "said", "cure"),
+    [
+        (
+            "python_info 1\nprocess_cpu_seconds_total 1\n",
+            ("problem", "metrics"),
+            "the instrumentation is not on in it",
+            "PROMETHEUS_MULTIPROC_DIR",
+        ),
+        ("go_info 1\n", ("problem", "metrics"), "another program's endpoint", "application's own"),
+        (
+            WHOLE.replace("failures_total", "failures"),
+            ("problem", "names"),
+            "together_client_auth_failures is there in place of",
+            "add_metric_suffixes",
+        ),
+        (
+            CLIENTS + REQUESTS,
+            ("problem", "names"),
+            "something on the way drops it",
+            "metric_relabel_configs",
+        ),
+        (
+            WHOLE.replace('"revoked"', '"reworked"'),
+            ("problem", "failures"),
+            "is not there for revoked:",
+            "drop nothing",
+        ),
+        (ALL + CLIENTS, ("warning", "requests"), "no request yet", "PROMETHEUS_MULTIPROC_DIR"),
+        (
+            ALL + CLIENTS + REQUESTS + KEYS,
+            ("problem", "requests"),
+            "histograms are dropped",
+            "keep it",
+        ),
+        (
+            ALL + CLIENTS + REQUESTS + DURATION,
+            ("warning", "keys"),
+            "cannot tell one key from another",
+            "Unset TOGETHER_OTEL_FINGERPRINT",
+        ),
+        (
+            WHOLE + 'together_client_telemetry_errors_total{together_telemetry_stage="end"} 3\n',
+            ("warning", "errors"),
+            "had 3 errors of its own, at end",
+            "report it",
+        ),
+    ],
+)
+def test_missing(
+    text: str,
+    complaint: tuple[str, str],
+    said: str,
+    cure: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    found = look(capsys, text=text)
+    level, about = complaint
+    assert found.complaints == [complaint]
+    assert said in found.text(about)
+    assert cure in found.text(about)
+    assert found.code == (level == "problem")
+
+
+def test_a_content_type_that_prometheus_does_not_take(capsys: pytest.CaptureFixture[str]) -> None:
+    for kind in ("", "application/octet-stream"):
+        found = look(capsys, text=WHOLE, kind=kind)
+        assert found.complaints == [("warning", "content type")]
+        assert "fallback_scrape_protocol" in found.text("content type")
+
+
+def test_openmetrics_that_does_not_parse(capsys: pytest.CaptureFixture[str]) -> None:
+    """Prometheus asks for it first, and would have nothing."""
+    found = look(capsys, text=WHOLE, openmetrics=WHOLE)  # without # EOF
+    assert found.complaints == [("problem", "format")]
+    assert "PrometheusText0.0.4" in found.text("format")
+    assert look(capsys, text=WHOLE, openmetrics=WHOLE + "# EOF\n").complaints == []
+
+
+# ── what cannot be read: exit code 2 ─────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        ({"status": 404}, "answers HTTP 404 Not Found"),
+        ({"status": 401}, "answers HTTP 401 Unauthorized"),
+        ({"text": "<html><p>Hello</p></html>", "kind": "text/html"}, "with text/html, which is no"),
+        ({"text": "", "kind": ""}, "with no content type, which is no exposition"),
+    ],
+)
+def test_no_exposition(
+    answer: dict[str, object], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """And neither user nor password of the URL is repeated."""
+    found = look(capsys, **answer)
+    assert found.code == 2
+    assert said in found.text("endpoint")
+    assert "word" not in found.text("endpoint").replace("password", "")
+
+
+def test_nobody_listens(capsys: pytest.CaptureFixture[str]) -> None:
+    found = examined(capsys, "--scrape", f"http://127.0.0.1:{free_port()}")
+    assert found.code == 2
+    assert "refuses the connection: nothing listens there" in found.text("endpoint")
+
+
+def test_no_such_host(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    def unknown(*_: object, **__: object) -> None:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", unknown)
+    found = examined(capsys, "--scrape", "http://nowhere.invalid:9464/metrics")
+    assert found.code == 2
+    assert "the name of that host is not known" in found.text("endpoint")
+
+
+def test_no_answer_in_time(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(endpoint, "LIMIT", 0.2)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        found = examined(capsys, "--scrape", f"http://127.0.0.1:{silent.getsockname()[1]}/metrics")
+    assert found.code == 2
+    assert "did not answer within 0.2 s" in found.text("endpoint")
+
+
+def test_an_answer_without_an_end(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It trickles: each part comes in time, all of it never."""
+    monkeypatch.setattr(endpoint, "LIMIT", 0.5)
+    gone = threading.Event()
+
+    def trickle(self: Answering) -> None:
+        self.send_response(200)
+        self.end_headers()
+        try:
+            while not gone.wait(0.05):
+                self.wfile.write(b"# nothing\n")
+        except OSError:
+            gone.set()
+
+    found = look(capsys, do_GET=trickle)
+    assert found.code == 2
+    assert "did not answer within 0.5 s" in found.text("endpoint")
+    assert gone.wait(30)
+
+
+def test_no_http(capsys: pytest.CaptureFixture[str]) -> None:
+    """A port of something else, by http and by https."""
+
+    def serve(listener: socket.socket) -> None:
+        for _ in range(2):
+            connection, _address = listener.accept()
+            with connection:
+                connection.recv(1024)
+                connection.sendall(b"220 mail.invalid ESMTP\r\n\r\n")
+
+    with socket.create_server(("127.0.0.1", 0)) as mail:
+        thread = threading.Thread(target=serve, args=(mail,))
+        thread.start()
+        port = mail.getsockname()[1]
+        plain = examined(capsys, "--scrape", f"http://127.0.0.1:{port}/metrics")
+        secure = examined(capsys, "--scrape", f"https://127.0.0.1:{port}/metrics")
+        thread.join()
+    assert (plain.code, secure.code) == (2, 2)
+    assert "does not answer as an HTTP server does" in plain.text("endpoint")
+    assert "TLS failed" in secure.text("endpoint")
+
+
+def test_a_registry_of_another_application(capsys: pytest.CaptureFixture[str]) -> None:
+    registry = CollectorRegistry()
+    Counter("orders", "Orders.", registry=registry).inc()
+    with scraped(registry) as url:
+        found = examined(capsys, "--scrape", url)
+    assert found.code == 1
+    assert "orders_…" in found.text("metrics")

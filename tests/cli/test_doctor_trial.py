@@ -1,0 +1,180 @@
+"""The doctor's trial: a process under `opentelemetry-instrument`, with the environment it is given."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+from examining import GOOD, examined
+
+from together_otel.doctor import trial
+from together_otel.testing.ports import free_port
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture(autouse=True)
+def good(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Begin with a set-up that has nothing to complain of."""
+    for name, value in GOOD.items():
+        monkeypatch.setenv(name, value)
+
+
+@pytest.fixture
+def theirs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder on the path of every process that is started."""
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("variables", "said"),
+    [
+        ({"OTEL_PYTHON_DISABLED_INSTRUMENTATIONS": "together"}, "the instrumentation is not on"),
+        ({"OTEL_SDK_DISABLED": "true"}, "no method of the SDK is watched"),
+        ({"OTEL_METRICS_EXPORTER": "promethus"}, "runs without telemetry: RuntimeError"),
+        ({"OTEL_PYTHON_ID_GENERATOR": "dice"}, "Requested component 'dice' not found"),
+    ],
+)
+def test_not_instrumented(
+    variables: dict[str, str],
+    said: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Whatever keeps the launcher from it, also what no other question is asked about."""
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    found = examined(capsys)
+    assert found.code == 1
+    assert ("problem", "trial") in found.complaints
+    assert said in found.text("trial")
+
+
+def test_a_process_that_does_not_come_up(theirs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Its last words are repeated, without keys."""
+    key = "tgp_" + "v1_" + "aB3_" * 10 + "abc"
+    (theirs / "wrapt.py").write_text(
+        f'import os\nprint("OSError: {key} is not good",'
+        " file=__import__('sys').stderr)\nos._exit(3)\n"
+    )
+    found = examined(capsys)
+    assert ("problem", "trial") in found.complaints
+    assert "did not come up: OSError: tgp_v1_[key] is not good" in found.text("trial")
+
+
+def test_a_process_that_takes_too_long(
+    theirs: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (theirs / "wrapt.py").write_text(
+        "import sys\nsys.stderr.close()\nimport threading\nthreading.Event().wait()\n"
+    )
+    monkeypatch.setattr(trial, "LIMIT", 0.5)
+    found = examined(capsys)
+    assert "was not up within 0.5 s" in found.text("trial")
+    assert found.code == 1
+
+
+OTHER = """
+from opentelemetry.instrumentation.instrumentor import BaseInstrumentor
+
+class TogetherInstrumentor(BaseInstrumentor):
+    def instrumentation_dependencies(self): return ()
+    def _instrument(self, **kwargs): pass
+    def _uninstrument(self, **kwargs): pass
+"""
+
+
+def test_another_instrumentation(theirs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """One that the launcher finds, as it would find a package's."""
+    (theirs / "theirs_of_together.py").write_text(OTHER)
+    info = theirs / "theirs-1.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: theirs\nVersion: 1\n")
+    (info / "entry_points.txt").write_text(
+        "[opentelemetry_instrumentor]\nother = theirs_of_together:TogetherInstrumentor\n"
+    )
+    found = examined(capsys)
+    assert found.complaints == [("warning", "others")]
+    assert "theirs_of_together instruments Together's SDK as well" in found.text("others")
+    assert "OTEL_PYTHON_DISABLED_INSTRUMENTATIONS" in found.text("others")
+    assert found.code == 0
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "said"),
+    [
+        ("OTEL_PYTHON_DISABLED_INSTRUMENTATIONS", "logging", "No handler makes LogRecords"),
+        ("OTEL_PYTHON_LOG_HANDLER_LEVEL", "error", "LogRecords are made of errors only"),
+        ("OTEL_PYTHON_LOG_HANDLER_LEVEL", "warning", "made of warnings and errors only"),
+    ],
+)
+def test_log_events(
+    variable: str,
+    value: str,
+    said: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv(variable, value)
+    found = examined(capsys)
+    assert found.complaints == [("warning", "log events")]
+    assert said in found.text("log events")
+    assert "OTEL_PYTHON_LOG" in found.text("log events")
+
+
+def test_providers_that_are_not_set(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A problem of metrics that OpenTelemetry is to emit, a warning of the rest."""
+    monkeypatch.setenv("OTEL_PYTHON_CONFIGURATOR", "nobodys")
+    found = examined(capsys)
+    assert [level for level, about in found.complaints if about == "providers"] == [
+        *("problem", "warning", "warning")
+    ]
+    monkeypatch.setenv("TOGETHER_OTEL_TEXTFILE", ".")
+    found = examined(capsys)
+    assert found.complaints == [("warning", "providers"), ("warning", "providers")]
+
+
+@pytest.mark.parametrize(
+    "variable", ["TOGETHER_OTEL_PROMETHEUS_PORT", "OTEL_EXPORTER_PROMETHEUS_PORT"]
+)
+def test_the_application_is_left_alone(
+    variable: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """While it runs, with its port taken: nothing is left in its folders."""
+    port = str(free_port())
+    shared, texts = tmp_path / "shared", tmp_path / "texts"
+    shared.mkdir()
+    texts.mkdir()
+    ours = variable.startswith("TOGETHER")
+    monkeypatch.setenv(variable, port)
+    if ours:
+        monkeypatch.setenv("TOGETHER_OTEL_TEXTFILE", str(texts))
+        monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(shared))
+    else:
+        monkeypatch.setenv("OTEL_METRICS_EXPORTER", "prometheus")
+    ready = "print(flush=True); import sys; sys.stdin.read()"
+    with subprocess.Popen(
+        [trial.launcher(), sys.executable, "-c", ready],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as application:
+        assert application.stdout
+        application.stdout.readline()
+        before = sorted(shared.iterdir())
+        found = examined(capsys)
+        assert sorted(shared.iterdir()) == before
+        assert list(texts.iterdir()) == []
+        application.communicate()
+    assert found.complaints == [("warning", "host")]
+    assert "methods of the SDK are watched" in found.text("trial")
+    if not ours:
+        assert "already serves together_otel's metrics" in found.text("port")

@@ -1,0 +1,34 @@
+"""`together-otel doctor` with each generation of the SDK: a set-up that is well, and in use."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+
+from generation import RELEASE
+
+GOOD = {
+    "OTEL_METRICS_EXPORTER": "console",
+    "OTEL_TRACES_EXPORTER": "none",
+    "OTEL_LOGS_EXPORTER": "none",
+}
+
+
+def test_all_is_well() -> None:
+    """Exit code 0, the release is supported, and its methods are watched."""
+    done = subprocess.run(
+        [sys.executable, "-m", "together_otel.cli", "doctor", "--json"],
+        env={"PATH": os.environ["PATH"], **GOOD},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    found = json.loads(done.stdout)
+    assert {one["level"] for one in found} == {"ok"}
+    said = "\n".join(one["text"] for one in found)
+    assert f"together {RELEASE} is supported" in said
+    assert "methods of the SDK are watched" in said

@@ -1,0 +1,1 @@
+"""What ``together-otel doctor`` looks at, a room a question; `examination` asks them all."""

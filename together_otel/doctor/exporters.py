@@ -1,0 +1,143 @@
+"""Where OpenTelemetry's signals go: exporters that are named, installed, and that answer."""
+
+from __future__ import annotations
+
+from importlib.metadata import entry_points
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from together_otel.doctor.finding import Finding, ok, problem, warning
+from together_otel.doctor.installation import CONFIGURATORS
+from together_otel.doctor.reach import is_open, place_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from together_otel.settings import Backend
+
+SIGNALS = ("metrics", "traces", "logs")
+_PROTOCOLS = {"grpc": "otlp_proto_grpc", "http/protobuf": "otlp_proto_http"}
+_PACKAGES = {
+    "otlp_proto_grpc": "opentelemetry-exporter-otlp-proto-grpc",
+    "otlp_proto_http": "opentelemetry-exporter-otlp-proto-http",
+    "prometheus": "opentelemetry-exporter-prometheus",
+}
+_ENDPOINTS = {
+    "otlp_proto_grpc": "http://localhost:4317",
+    "otlp_proto_http": "http://localhost:4318",
+}
+_CONFIG_FILE = "OTEL_CONFIG_FILE"
+_LOST = {
+    "metrics": "no metrics of Together's calls leave the process",
+    "traces": "no spans are exported",
+    "logs": "LogRecords are not exported, and log events are where Python's logging puts them",
+}
+
+
+def variable_of(signal: str) -> str:
+    """Return the variable that names a signal's exporters."""
+    return f"OTEL_{signal.upper()}_EXPORTER"
+
+
+def exporters_of(signal: str, environ: Mapping[str, str]) -> list[str]:
+    """Return the entry points of a signal's exporters, as the SDK finds them."""
+    # The distro's default, which the launcher sets where nothing is.
+    named = environ.get(variable_of(signal), "otlp").strip()
+    if not named or named.lower() == "none":
+        return []
+    return [_entry_point(signal, word.strip(), environ) for word in named.split(",")]
+
+
+def _entry_point(signal: str, word: str, environ: Mapping[str, str]) -> str:
+    if word != "otlp":
+        return word
+    protocol = (
+        environ.get(f"OTEL_EXPORTER_OTLP_{signal.upper()}_PROTOCOL")
+        or environ.get("OTEL_EXPORTER_OTLP_PROTOCOL")
+        or "grpc"
+    )
+    return _PROTOCOLS.get(protocol.strip(), protocol.strip())
+
+
+def exporters(environ: Mapping[str, str], backend: Backend) -> Iterator[Finding]:
+    """Look at the exporters of every signal."""
+    if _CONFIG_FILE in environ:
+        yield ok("exporters", f"{_CONFIG_FILE} is set: that file names the exporters.")
+        return
+    if not entry_points(group=CONFIGURATORS):  # a finding of its own
+        return
+    places: dict[str, list[str]] = {}
+    for signal in SIGNALS:
+        variable = variable_of(signal)
+        how = f"{variable}={environ[variable]}" if variable in environ else f"{variable} is not set"
+        found = exporters_of(signal, environ)
+        if not found:
+            yield _silent(signal, how, lost=signal == "metrics" and backend == "otel")
+            continue
+        installed = {one.name for one in entry_points(group=f"opentelemetry_{signal}_exporter")}
+        missing = [one for one in found if one not in installed]
+        for one in missing:
+            yield _not_installed(signal, how, one)
+        if not missing:
+            yield ok("exporters", f"{how}: {signal} go to {', '.join(found)}.")
+        for one in found:
+            if one in _ENDPOINTS and one in installed:
+                places.setdefault(_endpoint(signal, one, environ), []).append(signal)
+    for url, signals in places.items():
+        yield from _answers(url, signals)
+
+
+def _silent(signal: str, how: str, *, lost: bool) -> Finding:
+    if lost:
+        return problem(
+            "exporters",
+            f"{how}: {_LOST[signal]}.",
+            "Set OTEL_METRICS_EXPORTER to prometheus or otlp, or TOGETHER_OTEL_PROMETHEUS_PORT to a"
+            " free port.",
+        )
+    what = "metrics have a way out of their own" if signal == "metrics" else _LOST[signal]
+    return ok("exporters", f"{how}: {what}.")
+
+
+def _not_installed(signal: str, how: str, name: str) -> Finding:
+    variable = variable_of(signal)
+    what = (
+        f"pip install {_PACKAGES[name]}"
+        if name in _PACKAGES
+        else "Correct the name, or install the package that brings it"
+    )
+    return problem(
+        "exporters",
+        f"{how}, which asks for the exporter {name}, and that is not installed:"
+        " opentelemetry-instrument sets up nothing at all, and the application runs without"
+        " telemetry.",
+        f"{what}, or set {variable} to {'prometheus' if signal == 'metrics' else 'none'}.",
+    )
+
+
+def _endpoint(signal: str, name: str, environ: Mapping[str, str]) -> str:
+    return (
+        environ.get(f"OTEL_EXPORTER_OTLP_{signal.upper()}_ENDPOINT")
+        or environ.get("OTEL_EXPORTER_OTLP_ENDPOINT")
+        or _ENDPOINTS[name]
+    ).strip()
+
+
+def _answers(url: str, signals: list[str]) -> Iterator[Finding]:
+    place = place_of(url if "://" in url else f"http://{url}")
+    if place is None:
+        yield problem(
+            "exporters",
+            f"The endpoint of {' and '.join(signals)} is no URL with a host.",
+            "Set OTEL_EXPORTER_OTLP_ENDPOINT to http://HOST:PORT of a collector.",
+        )
+    elif why := is_open(*place):
+        yield warning(
+            "exporters",
+            f"The collector of {' and '.join(signals)}, {place[0]} port {place[1]}, does not answer"
+            f" from here ({why}).",
+            "Start it, or point OTEL_EXPORTER_OTLP_ENDPOINT at it.",
+        )
+    else:
+        scheme = urlsplit(url).scheme or "grpc"
+        yield ok("exporters", f"The collector at {scheme}://{place[0]}:{place[1]} answers.")

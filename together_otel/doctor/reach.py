@@ -1,0 +1,73 @@
+"""What answers at an address: whether anything does, and whether it is a scrape of ours."""
+
+from __future__ import annotations
+
+import socket
+from http.client import HTTPConnection, HTTPException
+from urllib.parse import urlsplit
+
+from together_otel.names import is_ours
+
+_PATIENCE = 1.0
+"""Seconds that an address may take to answer: it is asked beside other things."""
+_PORTS = {"https": 443}
+_WILDCARDS = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104 - a table of them
+
+
+def place_of(url: str) -> tuple[str, int] | None:
+    """Return host and port of a URL, ``None`` where it has none."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        return None
+    if not parts.hostname:
+        return None
+    return parts.hostname, port or _PORTS.get(parts.scheme, 80)
+
+
+def is_open(host: str, port: int) -> str:
+    """Return ``""`` when something listens there, else why nobody can be reached."""
+    try:
+        socket.create_connection((reachable(host), port), _PATIENCE).close()
+    except TimeoutError:
+        return "timed out"
+    except OSError as exc:
+        return exc.strerror or type(exc).__name__
+    return ""
+
+
+def reachable(host: str) -> str:
+    """Return an address by which a server that binds ``host`` is reached from this machine."""
+    return _WILDCARDS.get(host, host)
+
+
+def serves_ours(host: str, port: int) -> bool:
+    """Tell whether a scrape of that port shows metrics of ours."""
+    # Not urllib: it would ask the environment's proxy.
+    connection = HTTPConnection(reachable(host), port, timeout=_PATIENCE)
+    try:
+        connection.request("GET", "/metrics")
+        text = connection.getresponse().read().decode(errors="replace")
+    except (OSError, HTTPException):
+        return False
+    finally:
+        connection.close()
+    return any(is_ours(line) for line in text.splitlines())
+
+
+def cannot_bind(host: str, port: int) -> OSError | None:
+    """Return why a server could not have a port, ``None`` when it could."""
+    try:
+        family, kind, _, _, address = socket.getaddrinfo(
+            host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        with socket.socket(family, kind) as probe:
+            # As servers do: a port whose last holder has just gone can be had.
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+            # Two may bind with that option, as long as none listens.
+            probe.listen(1)
+    except OSError as exc:
+        return exc
+    return None

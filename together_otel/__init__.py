@@ -7,11 +7,13 @@ before a client is made of it.
 
 from together_otel.instrumentor import TogetherInstrumentor
 from together_otel.keys import Diagnosis, KeyReport, diagnose, inspect_key, redact
+from together_otel.preflight import UnusableKeyError
 
 __all__ = [
     "Diagnosis",
     "KeyReport",
     "TogetherInstrumentor",
+    "UnusableKeyError",
     "diagnose",
     "inspect_key",
     "redact",

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import time
 from contextvars import ContextVar
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry import trace
 
 from together_otel import attributes, names
 from together_otel.keys import redact_exception, text_of
+from together_otel.preflight import fault_of, refusal_of
 from together_otel.sdk.error_types import error_type
 from together_otel.telemetry import spans
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from together_otel.keys import KeyReport
+    from together_otel.preflight import UnusableKeyError
     from together_otel.runtime import AuthFailure, Runtime
     from together_otel.sdk.calls import Adapter, GivenKey
 
@@ -41,54 +45,111 @@ def construct(
         client: what it constructs.
         args: its arguments.
         kwargs: the same.
-        refused: told when it refuses for want of a key, unless one inside it has.
+        refused: told when there is no key, or one that is refused, unless a constructor inside
+            this one has told already.
+
+    Raises:
+        UnusableKeyError: when the key cannot work, and that is asked for.
     """
-    started = time.time_ns()
-    told_inside = [False]
-    token = _depth.set(told_inside)
-    exc: BaseException | None = None
+    turn = _Turn(runtime, adapter, client, args, kwargs, refused)
     try:
         wrapped(*args, **kwargs)
-    except BaseException as error:
-        exc = error
-        raise
-    finally:
-        _depth.reset(token)
-        with runtime.guard("client_init"):
+    except BaseException as exc:
+        if (refusal := turn.ended(exc)) is None:
+            raise
+    else:
+        refusal = turn.ended(None)
+    if refusal is not None:
+        try:
+            raise refusal
+        finally:
+            # Frame and exception would refer to each other until the next collection.
+            del refusal
+
+
+class _Turn:
+    """One run of a constructor; takes what `construct` does."""
+
+    def __init__(
+        self,
+        runtime: Runtime,
+        adapter: Adapter,
+        client: Any,
+        args: tuple[Any, ...],
+        kwargs: Mapping[str, Any],
+        refused: Callable[[AuthFailure], None] | None,
+    ) -> None:
+        self._runtime = runtime
+        self._adapter = adapter
+        self._client = client
+        self._args = args
+        self._kwargs = kwargs
+        self._refused = refused
+        self._started = time.time_ns()
+        self._told = [False]
+        self._token = _depth.set(self._told)
+
+    def ended(self, exc: BaseException | None) -> UnusableKeyError | None:
+        """Tell how it ended; return what is to be raised instead, if anything."""
+        _depth.reset(self._token)
+        refusal = None
+        with self._runtime.guard("client_init"):
             outer = _depth.get([])
-            told = told_inside[0]
-            if not told:
-                given = adapter.given_key(client, args, kwargs)
-                told, failure = _tell(runtime, given, exc, started)
-                if failure is not None and refused is not None:
-                    refused(failure)
-            if told and outer:
+            if not self._told[0]:
+                given = self._adapter.given_key(self._client, self._args, self._kwargs)
+                if exc is None or _for_want_of_a_key(exc, given):
+                    self._told[0] = True
+                    refusal = self._look(given, exc)
+            if self._told[0] and outer:
                 outer[0] = True
-        # Frame and exception would refer to each other until the next collection.
-        del exc
+        return refusal
 
+    def _look(self, given: GivenKey, exc: BaseException | None) -> UnusableKeyError | None:
+        runtime, refusal = self._runtime, None
+        report, news = runtime.keys.constructed(given.value, given.source)
+        raising = runtime.settings.preflight == "raise"
+        failure = runtime.missing(report) if exc is not None else None
+        if raising and exc is None:
+            fault = fault_of(self._adapter, self._client, given, report)
+            if fault is not None:
+                failure = replace(runtime.missing(report), diagnosis=fault)
+        if raising and failure is not None:
+            link = runtime.settings.runbook(f"cause-{failure.diagnosis.cause}")
+            refusal = refusal_of(self._adapter, failure.diagnosis, link)
+            if exc is not None:
+                refusal.__cause__ = exc
+        # For itself: a key is refused though that could not be told.
+        with runtime.guard("client_init"):
+            self._tell(given, report, failure, refusal or exc, news=news)
+        if failure is not None and self._refused is not None:
+            self._refused(failure)
+        return refusal
 
-def _tell(
-    runtime: Runtime, given: GivenKey, exc: BaseException | None, started: int
-) -> tuple[bool, AuthFailure | None]:
-    """Tell of a key; return whether that was it, and the failure if it is missing."""
-    if exc is not None and not _for_want_of_a_key(exc, given):
-        return False, None
-    report, news = runtime.keys.constructed(given.value, given.source)
-    runtime.metrics.key_checked(report.presence, report.format, report.source)
-    if not news and exc is None:
-        return True, None
-    runtime.metrics.keys_changed(at_once=True)
-    failure = runtime.missing(report) if exc is not None else None
-    span = spans.start_client_init(
-        runtime.tracer, started, failure.attributes() if failure else attributes.of_key(report)
-    )
-    with trace.use_span(span, end_on_exit=True, record_exception=False):
-        if news:
-            runtime.key_checked(report)
-        if exc is not None and failure is not None:
-            _tell_failure(runtime, span, exc, given, failure)
-    return True, failure
+    def _tell(
+        self,
+        given: GivenKey,
+        report: KeyReport,
+        failure: AuthFailure | None,
+        exc: BaseException | None,
+        *,
+        news: bool,
+    ) -> None:
+        runtime = self._runtime
+        if looks := runtime.settings.preflight != "off":
+            runtime.metrics.key_checked(report.presence, report.format, report.source)
+        if failure is None and not (news and looks):
+            return
+        runtime.metrics.keys_changed(at_once=True)
+        span = spans.start_client_init(
+            runtime.tracer,
+            self._started,
+            failure.attributes() if failure else attributes.of_key(report),
+        )
+        with trace.use_span(span, end_on_exit=True, record_exception=False):
+            if news and looks:
+                runtime.key_checked(report)
+            if failure is not None and exc is not None:
+                _tell_failure(runtime, span, exc, given, failure)
 
 
 def _tell_failure(

@@ -77,7 +77,8 @@ class TogetherInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # untyped i
                 ``registry`` is prometheus_client's, where that emits the metrics; its default
                 one when absent. ``recovery`` is where another key may come from after a
                 refusal: a source of ``together_otel.recovery``, a function, or several of
-                these; TOGETHER_OTEL_RECOVERY when absent.
+                these; TOGETHER_OTEL_RECOVERY when absent. ``preflight`` is ``"warn"``,
+                ``"raise"`` or ``"off"``; TOGETHER_OTEL_PREFLIGHT when absent.
         """
         if os.environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true":
             return
@@ -88,6 +89,7 @@ class TogetherInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # untyped i
                 kwargs.get("logger_provider"),
                 kwargs.get("registry"),
                 kwargs.get("recovery"),
+                kwargs.get("preflight"),
             )
 
     def _turn_on(
@@ -97,10 +99,11 @@ class TogetherInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # untyped i
         logger_provider: LoggerProvider | None,
         registry: CollectorRegistry | None,
         recovery: object,
+        preflight: object,
     ) -> None:
         # First: what follows has warnings.
         self._undo_listen = listen(logger_provider)
-        settings = Settings.from_environment()
+        settings = Settings.from_environment().with_preflight(preflight)
         scope = (SCOPE, _release(), SCHEMA_URL)
         # For itself: where metrics cannot be had, there are spans and log events all the same.
         with Guard("patch", _ignore):

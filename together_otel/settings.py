@@ -6,7 +6,7 @@ import logging
 import os
 import re
 import shlex
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, cast
 
 from together_otel.names import SCOPE
@@ -22,6 +22,7 @@ PROMETHEUS_HOST = "TOGETHER_OTEL_PROMETHEUS_HOST"
 PUSHGATEWAY = "TOGETHER_OTEL_PUSHGATEWAY"
 TEXTFILE = "TOGETHER_OTEL_TEXTFILE"
 MULTIPROC_DIR = "PROMETHEUS_MULTIPROC_DIR"
+PREFLIGHT = "TOGETHER_OTEL_PREFLIGHT"
 FINGERPRINT = "TOGETHER_OTEL_FINGERPRINT"
 LOG_INTERVAL = "TOGETHER_OTEL_LOG_INTERVAL"
 RUNBOOK_URL = "TOGETHER_OTEL_RUNBOOK_URL"
@@ -36,6 +37,7 @@ DEFAULT_RUNBOOK_URL = (
 
 
 Backend = Literal["otel", "prometheus", "none"]
+Preflight = Literal["warn", "raise", "off"]
 
 _LAST_PORT = 65_535
 _RECOVERIES = {"file": True, "command": True, "environment": False, "prompt": False}
@@ -52,6 +54,7 @@ class Settings:
         prometheus_host: the address to serve it on.
         pushgateway: URL that the last counts are pushed to on exit, if any.
         textfile: folder that they are written into on exit, if any.
+        preflight: whether a constructor's key is told, one that cannot work refused, or neither.
         fingerprint: whether fingerprints of keys are emitted.
         log_interval: seconds between two log events of the same failure; 0 logs every one.
         runbook_url: base of the links to the runbook, without an anchor.
@@ -66,6 +69,7 @@ class Settings:
     prometheus_host: str = "127.0.0.1"
     pushgateway: str | None = None
     textfile: str | None = None
+    preflight: Preflight = "warn"
     fingerprint: bool = True
     log_interval: float = 60.0
     runbook_url: str = DEFAULT_RUNBOOK_URL
@@ -89,6 +93,7 @@ class Settings:
             prometheus_host=environ.get(PROMETHEUS_HOST, "").strip() or "127.0.0.1",
             pushgateway=pushgateway,
             textfile=textfile,
+            preflight=_preflight(environ, PREFLIGHT),
             fingerprint=_choice(environ, FINGERPRINT, ("on", "off")) == "on",
             log_interval=_seconds(environ, LOG_INTERVAL, 60.0),
             runbook_url=environ.get(RUNBOOK_URL, "").strip() or DEFAULT_RUNBOOK_URL,
@@ -99,6 +104,12 @@ class Settings:
             content_on_spans="SPAN" in capture,
             content_in_events="EVENT" in capture,
         )
+
+    def with_preflight(self, given: object) -> Settings:
+        """Return the same with what ``instrument()`` is given; ``None`` leaves it as it is."""
+        if given is None:
+            return self
+        return replace(self, preflight=_preflight({"preflight": str(given)}, "preflight"))
 
     def runbook(self, anchor: str) -> str:
         """Return the link to one entry of the runbook."""
@@ -142,6 +153,14 @@ SETTINGS = (
         "Folder of node_exporter's textfile collector: the last counts are written there, one "
         "file a job.",
     ),
+    Setting(
+        PREFLIGHT,
+        "`warn`, `raise`, `off`",
+        "The look at a client's key when it is made: `warn` counts and logs what it finds; `raise` "
+        "refuses a key that cannot work as well, with `together_otel.UnusableKeyError`, which is "
+        "the SDK's `AuthenticationError` too; `off` does neither, and tells only of constructors "
+        "that fail by themselves.",
+    ),
     Setting(FINGERPRINT, "`on`, `off`", "Whether a key's 8-digit fingerprint is emitted."),
     Setting(
         LOG_INTERVAL,
@@ -177,6 +196,10 @@ def _choice(environ: Mapping[str, str], variable: str, allowed: tuple[str, ...])
     if value:
         _warn(variable, value, "one of " + ", ".join(allowed), allowed[0])
     return allowed[0]
+
+
+def _preflight(environ: Mapping[str, str], variable: str) -> Preflight:
+    return cast("Preflight", _choice(environ, variable, ("warn", "raise", "off")))
 
 
 def _backend(environ: Mapping[str, str], wanted: tuple[object, ...]) -> Backend:

@@ -157,6 +157,15 @@ class Adapter(Protocol):
     def given_key(self, client: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> GivenKey:
         """Return the key that a constructor took, or would have taken, from its arguments."""
 
+    def host(self, client: Any) -> str | None:
+        """Return the host that a client which was just made sends its key to, where known."""
+
+    def is_signed_elsewhere(self, client: Any) -> bool:
+        """Tell whether something else than such a client's key may authorize its requests."""
+
+    def authentication_error(self, message: str) -> tuple[type[Exception] | None, dict[str, Any]]:
+        """Return the SDK's class for a key that fails, and what one without an answer says."""
+
     def key(self, client: Any) -> object:
         """Return the key that the client would send now."""
 

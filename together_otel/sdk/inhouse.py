@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from together_otel.sdk.addresses import port_of
+from together_otel.sdk.authentication import error_class, made_of
 from together_otel.sdk.calls import Answer, GivenKey
 from together_otel.sdk.legacy import first_nonempty_key
 from together_otel.sdk.payloads import add_result, described
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from together_otel.sdk.calls import Failure, Request, Result
+
+_WITH_ERRORS = ("together_ai", "together_ai.errors", "together_ai.exceptions")
 
 
 class InHouse(WholeAnswers):
@@ -41,6 +44,15 @@ class InHouse(WholeAnswers):
         if resolved != given.value:
             return GivenKey(resolved, "argument" if argument is not None else "environment")
         return given
+
+    def host(self, client: Any) -> str | None:
+        """See `Adapter.host`; ``None`` where such a wrapper does not tell."""
+        return urlsplit(str(getattr(client, "base_url", "") or "")).hostname
+
+    def authentication_error(self, message: str) -> tuple[type[Exception] | None, dict[str, Any]]:
+        """See `Adapter.authentication_error`."""
+        found = error_class(*_WITH_ERRORS)
+        return found, made_of(found, message)
 
     def key(self, client: Any) -> object:
         """See `Adapter.key`."""

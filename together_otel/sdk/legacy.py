@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 from together_otel.names import KEY_VARIABLE
 from together_otel.sdk.addresses import port_of
+from together_otel.sdk.authentication import error_class, made_of
 from together_otel.sdk.calls import Answer, Failure, GivenKey
 from together_otel.sdk.operations import operation_of
 from together_otel.sdk.payloads import add_result, described, ratelimits
@@ -73,6 +74,15 @@ class Legacy(WholeAnswers):
         if replaced is not None:
             return GivenKey(replaced.removeprefix("Bearer "), "header", "supplied_headers")
         return given
+
+    def host(self, client: Any) -> str | None:
+        """See `Adapter.host`."""
+        return urlsplit(str(client.client.base_url)).hostname
+
+    def authentication_error(self, message: str) -> tuple[type[Exception] | None, dict[str, Any]]:
+        """See `Adapter.authentication_error`."""
+        found = error_class("together.error")
+        return found, made_of(found, message)
 
     def key(self, client: Any) -> object:
         """See `Adapter.key`; ``client`` is the call's ``APIRequestor``."""

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 from together_otel.names import KEY_VARIABLE
 from together_otel.sdk.addresses import port_of
+from together_otel.sdk.authentication import error_class
 from together_otel.sdk.calls import Answer, GivenKey, OpenBody
 from together_otel.sdk.fields import fields_of
 from together_otel.sdk.operations import operation_of
@@ -69,6 +70,25 @@ class Stainless(WholeAnswers):
                 replaced.removeprefix("Bearer "), "header", _where(kwargs.get("default_headers"))
             )
         return given
+
+    def host(self, client: Any) -> str | None:
+        """See `Adapter.host`."""
+        host: str = client.base_url.host
+        return host
+
+    def is_signed_elsewhere(self, client: Any) -> bool:
+        """See `Adapter.is_signed_elsewhere`: subclasses and HTTP clients have ways to."""
+        http_client = client._client  # noqa: SLF001 - the SDK has no public way to its HTTP client
+        return (
+            authorization_in(client.auth_headers) != f"Bearer {client.api_key}"
+            or (client.custom_auth or http_client.auth) is not None
+            or bool(http_client.event_hooks["request"])
+        )
+
+    def authentication_error(self, message: str) -> tuple[type[Exception] | None, dict[str, Any]]:
+        """See `Adapter.authentication_error`; its own constructor would ask for an answer."""
+        fields = {"message": message, "request": None, "response": None, "body": None}
+        return error_class("together"), fields
 
     def key(self, client: Any) -> object:
         """See `Adapter.key`."""

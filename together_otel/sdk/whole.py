@@ -22,6 +22,18 @@ class WholeAnswers:
     composed = False
     recovers = False
 
+    def host(self, _client: Any) -> str | None:
+        """Return ``None``: where such a client sends its key to is not known."""
+        return None
+
+    def is_signed_elsewhere(self, _client: Any) -> bool:
+        """Return ``False``: nothing else is known to."""
+        return False
+
+    def authentication_error(self, _message: str) -> tuple[type[Exception] | None, dict[str, Any]]:
+        """Return no class: none is known."""
+        return None, {}
+
     def set_key(self, _client: Any, _key: object) -> bool:
         """Return ``False``: where such a client keeps its key is not known."""
         return False

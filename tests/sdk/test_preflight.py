@@ -1,0 +1,356 @@
+"""A constructor that refuses a key which cannot work, where that is asked for."""
+
+from __future__ import annotations
+
+import copy
+import gc
+import pickle
+import traceback
+import weakref
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from generation import GENERATION, Sdk, leaks, made_up_key
+from opentelemetry.instrumentation.utils import suppress_instrumentation
+from recovering import event, events
+
+from together_otel import TogetherInstrumentor, UnusableKeyError
+from together_otel.guard import Guard
+from together_otel.names import CAUSES
+from together_otel.preflight import _restored
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from together_otel.testing.server import TogetherServer
+    from together_otel.testing.telemetry import CapturedTelemetry
+
+KEY = made_up_key("K")
+FOREIGN = "sk-" + "ant-" + "q1W" * 12
+GATEWAY = "http://127.0.0.1:1/v1"
+
+
+@pytest.fixture(autouse=True)
+def raising(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What every test begins with."""
+    monkeypatch.setenv("TOGETHER_OTEL_PREFLIGHT", "raise")
+
+
+@pytest.fixture
+def sdk(sdk: Sdk) -> Iterator[Sdk]:
+    """The SDK, whose clients are Together's own: none of them makes a request."""
+    sdk.base_url = "https://api.together.xyz/v1"
+    return sdk
+
+
+def sdk_error() -> type[Exception]:
+    """Return what users catch."""
+    if GENERATION == 1:
+        import together.error  # noqa: PLC0415 - of 1.x alone
+
+        return together.error.AuthenticationError  # type: ignore[no-any-return]
+    import together  # noqa: PLC0415 - after the instrumentation
+
+    return together.AuthenticationError  # type: ignore[no-any-return]
+
+
+def refused(sdk: Sdk, **options: Any) -> UnusableKeyError:
+    """Return what the constructor raises."""
+    with pytest.raises(sdk_error()) as caught:
+        sdk.client(**options)
+    assert isinstance(caught.value, UnusableKeyError)
+    return caught.value
+
+
+CANNOT_WORK = [
+    (None, {}, "missing", "set TOGETHER_API_KEY to a key"),
+    ("", {}, "empty", "The api_key argument is empty"),
+    (None, {"TOGETHER_API_KEY": " "}, "empty", "TOGETHER_API_KEY holds only white space"),
+    (None, {"TOGETHERAI_API_KEY": KEY}, "wrong_variable", "rename it to TOGETHER_API_KEY"),
+    ("changeme", {"TOGETHER_API_KEY": KEY}, "not_passed", "drop the argument"),
+    (FOREIGN, {}, "wrong_provider", "is a key of Anthropic"),
+    (f"{KEY}\n", {}, "malformed", "ends in a newline"),
+    (f"{KEY[:30]}é{KEY[31:]}", {}, "malformed", "not ASCII"),
+    (KEY[:-1], {}, "malformed", "too short"),
+    ("your-api-key", {}, "malformed", "is a placeholder"),
+    (None, {"TOGETHER_API_KEY": "${KEY}"}, "malformed", "a reference that nothing expanded"),
+    ("opaque.token\n0123456789", {}, "malformed", "newline"),
+]
+
+
+@pytest.mark.parametrize(("given", "environment", "cause", "says"), CANNOT_WORK)
+def test_a_key_that_cannot_work(
+    given: str | None,
+    environment: dict[str, str],
+    cause: str,
+    says: str,
+    sdk: Sdk,
+    telemetry: CapturedTelemetry,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The SDK's error says cause and remedy; it is told once, in all signals, without the key."""
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    options = {} if given is None else {"api_key": given}
+
+    error = refused(sdk, **options)
+
+    assert error.cause == error.diagnosis.cause == cause
+    assert says in error.remedy
+    assert str(error) == (
+        f"{error.remedy} No request was made, as such an api_key cannot work ({cause}):"
+        f" {error.runbook}"
+    )
+    assert error.runbook.endswith(f"#cause-{cause}")
+    counted = {
+        one: telemetry.counter("together.client.auth.failures", {"together.auth.cause": one})
+        for one in CAUSES
+    }
+    assert counted == {**dict.fromkeys(CAUSES, 0), cause: 1}
+    assert telemetry.counter("together.client.key.checks") == 1
+    assert events(telemetry) == ["auth_failed"]
+    said = event(telemetry, "auth_failed")
+    (span,) = telemetry.spans()
+    assert (span["name"], span["status"]) == ("together.client.init", "ERROR")
+    kind = "together.error" if GENERATION == 1 else "together"
+    for told in (said, span["attributes"]):
+        assert told["together.auth.cause"] == cause
+        assert told["error.type"] == f"{kind}.AuthenticationError"
+    text = "".join(traceback.format_exception(error)) + repr(error) + repr(vars(error))
+    for secret in (KEY, FOREIGN, given or ""):
+        assert leaks(telemetry.everything() + text, secret) == []
+
+
+@pytest.mark.parametrize(
+    "given",
+    ["{key}", "opaque.token/0123456789", "eyJ" + "hbGci.eyJ" + "zdWIi.c2ln", "0" * 40],
+    ids=["good", "unknown", "JWT", "command line"],
+)
+def test_a_key_that_may_work(given: str, sdk: Sdk, telemetry: CapturedTelemetry) -> None:
+    """A shape that nobody knows may be right; the SDK's own command line is not in the way."""
+    sdk.client(api_key=given.replace("{key}", KEY))
+    assert telemetry.counter("together.client.auth.failures") == 0
+    assert events(telemetry) == []
+
+
+@pytest.mark.parametrize("given", ["EMPTY", FOREIGN, KEY[:-1]], ids=["none", "other's", "damaged"])
+def test_what_is_not_together_takes_what_it_likes(
+    given: str, sdk: Sdk, telemetry: CapturedTelemetry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server of one's own, or a gateway; by the option or the variable."""
+    sdk.client(api_key=given, base_url=GATEWAY)
+    monkeypatch.setenv("TOGETHER_BASE_URL", GATEWAY)
+    sdk.client(api_key=given, base_url=None)
+    assert telemetry.counter("together.client.auth.failures") == 0
+
+
+@pytest.mark.parametrize(
+    ("given", "cause"),
+    [(f"{FOREIGN}\n", "malformed"), ("EMPTY\u200b", "malformed"), (" ", "empty")],
+)
+def test_what_cannot_be_sent_cannot_be_sent_anywhere(
+    given: str, cause: str, sdk: Sdk, telemetry: CapturedTelemetry
+) -> None:
+    """And that is what is wrong with it, whosever key it is."""
+    assert refused(sdk, api_key=given, base_url=GATEWAY).cause == cause
+    assert event(telemetry, "auth_failed")["together.auth.cause"] == cause
+
+
+def test_headers_of_ones_own(
+    sdk: Sdk, telemetry: CapturedTelemetry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The key is a formality where something else authorizes the requests."""
+    headers = {"Authorization": "Bearer opaque.token/0123456789"}
+    name = "supplied_headers" if GENERATION == 1 else "default_headers"
+    sdk.client(api_key="unused", **{name: headers})
+    if sdk.client(api_key=KEY) and GENERATION > 1 and hasattr(sdk.client_class, "whoami"):
+        monkeypatch.setenv("TOGETHER_CUSTOM_HEADERS", "Authorization: Bearer opaque.token/0123")
+        sdk.client(api_key="unused")
+    assert telemetry.counter("together.client.auth.failures") == 0
+
+
+@pytest.mark.skipif(GENERATION < 2, reason="1.x takes no HTTP client")
+def test_http_clients_of_ones_own(sdk: Sdk, telemetry: CapturedTelemetry) -> None:
+    """They may authorize requests, and so may a client's subclass."""
+    import httpx  # noqa: PLC0415 - the SDK's own dependency, from 2.x on
+
+    made = httpx.AsyncClient if sdk.is_async else httpx.Client
+    sdk.client(api_key="unused", http_client=made(auth=("user", "password")))
+    sdk.client(api_key="unused", http_client=made(event_hooks={"request": [lambda _: None]}))
+
+    class Own(sdk.client_class):  # type: ignore[misc,name-defined]  # decided at run time
+        @property
+        def auth_headers(self) -> dict[str, str]:
+            return {"Authorization": "Bearer opaque.token/0123456789"}
+
+    sdk._clients.append(Own(api_key="unused"))
+    assert telemetry.counter("together.client.auth.failures") == 0
+    http_client = made()
+    refused(sdk, api_key="unused", http_client=http_client)
+    assert not http_client.is_closed
+    sdk.client(api_key=KEY, http_client=http_client)
+
+
+@pytest.mark.skipif(GENERATION < 2, reason="1.x makes no copies")
+def test_copies(sdk: Sdk, telemetry: CapturedTelemetry) -> None:
+    """They are constructed as well; one of a good client costs no more than before."""
+    client = sdk.client(api_key=KEY)
+    sdk._clients.append(client.with_options(timeout=5))
+    with pytest.raises(UnusableKeyError):
+        client.copy(api_key="changeme")
+    assert telemetry.counter("together.client.auth.failures") == 1
+
+
+@pytest.mark.usefixtures("telemetry")
+def test_it_is_an_exception_like_the_sdks(sdk: Sdk) -> None:
+    """Whatever handler reads of the SDK's is there, and says that there was no answer."""
+    error: Any = refused(sdk, api_key="changeme")
+    assert repr(error) == f"UnusableKeyError({str(error)!r})"
+    assert error.__cause__ is None
+    if GENERATION == 1:
+        assert (error.http_status, error.headers, error.request_id) == (None, {}, None)
+    else:
+        import together  # noqa: PLC0415 - after the instrumentation
+
+        assert isinstance(error, together.APIStatusError)
+        assert isinstance(error, together.TogetherError)
+        assert error.message == str(error)
+        assert error.status_code == 401
+        assert (error.request, error.response, error.body) == (None, None, None)
+    for again in (copy.copy(error), copy.deepcopy(error), pickle.loads(pickle.dumps(error))):  # noqa: S301 - our own
+        assert type(again) is type(error)
+        assert str(again) == str(error)
+        assert vars(again) == vars(error)
+
+
+def test_it_is_itself_where_there_is_no_sdk() -> None:
+    """Unpickled by a process that has another one, or none."""
+    for place in (("together.nothing", "AuthenticationError"), ("json", "AuthenticationError")):
+        error = _restored(place, "text", None, "link")
+        assert type(error) is type(_restored(None, "text", None, "link")) is UnusableKeyError
+
+
+def test_a_missing_key_has_the_sdks_own_error_as_its_cause(
+    sdk: Sdk, telemetry: CapturedTelemetry
+) -> None:
+    """Every time: only the log event is held back."""
+    for _ in range(2):
+        error = refused(sdk)
+        assert "api_key client option must be set" in str(error.__cause__)
+    assert telemetry.counter("together.client.auth.failures") == 2
+    assert events(telemetry) == ["auth_failed"]
+
+
+@pytest.mark.usefixtures("telemetry")
+def test_what_the_caller_was_handling_is_its_context(sdk: Sdk) -> None:
+    """As with any exception; and when it was handled, nothing keeps it alive."""
+    outer = KeyError("outer")
+
+    def said() -> tuple[Any, ...]:
+        try:
+            raise outer
+        except KeyError:
+            try:
+                sdk.client(api_key="changeme")
+            except UnusableKeyError as error:
+                return weakref.ref(error), error.__context__, error.__suppress_context__
+        return ()
+
+    gc.disable()
+    try:
+        itself, context, suppressed = said()
+        assert itself() is None
+        assert (context, suppressed) == (outer, False)
+    finally:
+        gc.enable()
+
+
+def test_it_warns_by_default(
+    sdk: Sdk, telemetry: CapturedTelemetry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The client is made; what is wrong with its key is in the log."""
+    monkeypatch.delenv("TOGETHER_OTEL_PREFLIGHT")
+    on_with(telemetry)
+    sdk.client(api_key="changeme")
+    assert telemetry.counter("together.client.auth.failures") == 0
+    (log,) = telemetry.logs()
+    assert (log["event_name"], log["severity"]) == ("together.client.key_checked", "WARN")
+
+
+def on_with(telemetry: CapturedTelemetry, **options: Any) -> None:
+    """Turn the instrumentation on anew."""
+    TogetherInstrumentor().uninstrument()
+    TogetherInstrumentor().instrument(
+        tracer_provider=telemetry.tracer_provider,
+        meter_provider=telemetry.meter_provider,
+        **options,
+    )
+
+
+def test_off(sdk: Sdk, server: TogetherServer, telemetry: CapturedTelemetry) -> None:
+    """No look at the constructor; failures are diagnosed as ever, by requests and constructors."""
+    on_with(telemetry, preflight="off")
+    client = sdk.client(api_key=KEY[:-1], base_url=server.url)
+    assert telemetry.logs() == telemetry.spans() == []
+    assert telemetry.counter("together.client.key.checks") == 0
+
+    with pytest.raises(Exception, match="Invalid API key"):
+        sdk.chat(client)
+    assert event(telemetry, "auth_failed")["together.api_key.source"] == "argument"
+
+    with pytest.raises(Exception, match="api_key client option must be set") as caught:
+        sdk.client()
+    assert not isinstance(caught.value, UnusableKeyError)
+    assert telemetry.counter("together.client.auth.failures") == 2
+    assert {log["event_name"] for log in telemetry.logs()} == {"together.client.auth_failed"}
+    assert telemetry.counter("together.client.key.checks") == 0
+
+
+def test_an_argument_goes_before_the_variable(
+    sdk: Sdk, telemetry: CapturedTelemetry, caplog: pytest.LogCaptureFixture
+) -> None:
+    on_with(telemetry, preflight="warn")
+    sdk.client(api_key="changeme")
+    on_with(telemetry, preflight="Raise")
+    refused(sdk, api_key="changeme")
+    on_with(telemetry, preflight="sometimes")
+    assert "preflight is not understood (9 characters given): it takes one of warn, raise, off" in (
+        caplog.text
+    )
+    sdk.client(api_key="changeme")
+
+
+def test_where_telemetry_is_not_wanted(sdk: Sdk, telemetry: CapturedTelemetry) -> None:
+    """A constructor that is not looked at is not refused either."""
+    with suppress_instrumentation():
+        sdk.client(api_key="changeme")
+    TogetherInstrumentor().uninstrument()
+    sdk.client(api_key="changeme")
+    TogetherInstrumentor().instrument()
+    assert telemetry.spans() == []
+
+
+@pytest.mark.parametrize("broken", ["fault_of", "refusal_of", "_tell_failure"])
+def test_an_error_of_ours_refuses_nothing(
+    broken: str, sdk: Sdk, telemetry: CapturedTelemetry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And a refusal that cannot be told is one all the same."""
+    monkeypatch.setattr(Guard, "raising", False)
+    monkeypatch.setattr(f"together_otel.constructors.{broken}", lambda *_: 1 / 0)
+    if broken == "_tell_failure":
+        refused(sdk, api_key="changeme")
+    else:
+        sdk.client(api_key="changeme")
+    swallowed = {"together.telemetry.stage": "client_init"}
+    assert telemetry.counter("together.client.telemetry.errors", swallowed) == 1
+
+
+def test_a_good_key_is_looked_at_once(
+    sdk: Sdk, telemetry: CapturedTelemetry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Then a constructor does no more than it did before."""
+    sdk.client(api_key=KEY)
+    monkeypatch.setattr("together_otel.keyring.inspect_key", lambda *_, **__: 1 / 0)
+    monkeypatch.setattr("together_otel.preflight.text_of", lambda *_: 1 / 0)
+    sdk.client(api_key=KEY)
+    assert telemetry.counter("together.client.key.checks") == 2

@@ -1,0 +1,119 @@
+"""A constructor that refuses a key, where there may be another one, and in-house wrappers."""
+
+from __future__ import annotations
+
+import pickle
+import traceback
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from generation import leaks, made_up_key
+from recovering import Answers, events, instrument, keys_sent, searches
+
+from together_otel import UnusableKeyError
+
+if TYPE_CHECKING:
+    from generation import Sdk
+
+    from together_otel.testing.server import TogetherServer
+    from together_otel.testing.telemetry import CapturedTelemetry
+
+BAD = made_up_key("N") + "\n"
+"""Cannot be sent, to whichever host."""
+
+
+@pytest.fixture(autouse=True)
+def raising(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What every test begins with."""
+    monkeypatch.setenv("TOGETHER_OTEL_PREFLIGHT", "raise")
+
+
+def test_another_key_is_looked_for_first(
+    sdk: Sdk, server: TogetherServer, key: str, telemetry: CapturedTelemetry
+) -> None:
+    """The client is made of that, and so is the next; the bad one is told as ever."""
+    source = Answers(key)
+    instrument(telemetry, source)
+
+    sdk.chat(sdk.client(api_key=BAD))
+    sdk.chat(sdk.client(api_key=BAD))
+
+    assert source.calls == 1
+    assert keys_sent(server) == [key, key]
+    assert searches(telemetry) == {"recovered": 1}
+    assert telemetry.counter("together.client.auth.failures") == 2
+    assert events(telemetry) == ["auth_failed", "key_recovered", "auth_recovered"]
+
+
+@pytest.mark.parametrize("answer", [None, BAD[:-2], "changeme", OSError()], ids=str)
+def test_when_there_is_none_it_is_refused(
+    answer: object, sdk: Sdk, server: TogetherServer, telemetry: CapturedTelemetry
+) -> None:
+    """Once, and with nothing of the search in its traceback."""
+    instrument(telemetry, Answers(answer))
+    with pytest.raises(UnusableKeyError) as caught:
+        sdk.client(api_key=BAD)
+    frames = traceback.extract_tb(caught.value.__traceback__)
+    assert not [frame.filename for frame in frames if "/recovery/" in frame.filename]
+    assert telemetry.counter("together.client.auth.failures") == 1
+    assert events(telemetry) == ["auth_failed", "key_not_recovered"]
+    assert server.requests == []
+
+
+# ── the report's own package ─────────────────────────────────────────────────────────
+
+
+@pytest.fixture
+def in_house(server: TogetherServer, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """The stand-in for the report's `together_ai`, pointed at the loopback server."""
+    monkeypatch.setenv("TOGETHER_BASE_URL", server.base_url)
+    import together_ai  # noqa: PLC0415 - after the instrumentation
+
+    return together_ai
+
+
+@pytest.mark.parametrize("kind", ["TogetherAI", "AsyncTogetherAI"])
+@pytest.mark.parametrize(
+    ("given", "cause"), [("", "empty"), (None, "missing"), (BAD, "malformed")], ids=str
+)
+def test_the_reports_client(
+    kind: str, given: str | None, cause: str, in_house: Any, telemetry: CapturedTelemetry
+) -> None:
+    """`TogetherAI(api_key='')` says what to do, by the error that the report shows."""
+    with pytest.raises(in_house.AuthenticationError) as caught:
+        getattr(in_house, kind)(api_key=given)
+    error = caught.value
+    assert isinstance(error, UnusableKeyError)
+    assert error.cause == cause
+    assert error.status_code is None
+    again = pickle.loads(pickle.dumps(error))  # noqa: S301 - our own
+    assert (type(again), vars(again)) == (type(error), vars(error))
+    assert telemetry.counter("together.client.auth.failures") == 1
+    assert leaks(telemetry.everything() + repr(error), BAD) == []
+
+
+def test_the_reports_client_at_together(in_house: Any, telemetry: CapturedTelemetry) -> None:
+    """Its host decides, where it tells it."""
+    in_house.TogetherAI(api_key="changeme")
+    with pytest.raises(UnusableKeyError, match="is a placeholder"):
+        in_house.TogetherAI(api_key="changeme", base_url="https://api.together.xyz/v1")
+    assert telemetry.counter("together.client.auth.failures") == 1
+
+
+def test_a_wrapper_whose_errors_are_made_otherwise(
+    in_house: Any, telemetry: CapturedTelemetry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its class is caught all the same; without one, ours is."""
+
+    class Own(Exception):  # noqa: N818 - a stand-in
+        def __init__(self, code: int, detail: str) -> None: ...
+
+    monkeypatch.setattr(in_house, "AuthenticationError", Own)
+    with pytest.raises(Own, match="is empty"):
+        in_house.TogetherAI(api_key="")
+    monkeypatch.delattr(in_house, "AuthenticationError")
+    monkeypatch.delattr("together_ai.errors.AuthenticationError")
+    with pytest.raises(UnusableKeyError, match="is empty") as caught:
+        in_house.TogetherAI(api_key="")
+    assert type(caught.value) is UnusableKeyError
+    assert telemetry.counter("together.client.auth.failures") == 2

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from alerts import Options, render_alerts, render_recording
-from alerts.expressions import SECONDS, failures
+from alerts import Options, records, render_alerts, render_recording
+from alerts.expressions import EVERYWHERE, SECONDS, failures
 
-__all__ = ["OPTIONS", "RUNBOOK", "YOUNG", "failures", "outputs"]
+__all__ = ["EVERYWHERE", "OPTIONS", "RUNBOOK", "YOUNG", "failures", "outputs", "records"]
 
 OPTIONS = Options()
 RUNBOOK = OPTIONS.runbook_url

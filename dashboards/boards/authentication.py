@@ -12,11 +12,13 @@ import rules
 from grafana_foundation_sdk.builders import dashboard
 from grafana_foundation_sdk.models.common import BigValueColorMode, BigValueTextMode
 
-from boards import evidence, frame
+from boards import evidence, frame, series
 from together_otel import names
 
+records = rules.records
+
 FINGERPRINT = names.label_of(names.KEY_FINGERPRINT)
-REFUSED_AT = frame.of(names.KEY_LAST_REFUSED)
+REFUSED_AT = series.of(names.KEY_LAST_REFUSED)
 
 
 def since(*by: str) -> str:
@@ -25,16 +27,18 @@ def since(*by: str) -> str:
     Of a target that was there before: the first step of its counter. Of one that is new, whose
     first sample may be a failure already: that sample, too.
     """
-    kept = f"min by ({', '.join(by)})"
-    stepped = f"sum by ({', '.join(by)}) (increase({frame.FAILURES}[$__rate_interval])) > 0"
+    kept, scraped = ", ".join(by), series.of(names.AUTH_FAILURES, where=series.UNRECORDED)
+    recorded = series.select(records.CAUSE_FAILURES, series.RECORDED)
+    stepped = f"sum by ({kept}) (increase({scraped}[$__rate_interval])) > 0"
     over = "[$__range:$__interval]"
     return (
-        f"{kept} (\n"
-        f"  min_over_time(timestamp({stepped}){over})\n"
-        f"  or (min_over_time(timestamp({frame.FAILURES} > 0){over})"
-        f" unless {frame.FAILURES} offset $__range)\n"
+        f"min by ({kept}) (\n"
+        f"  min_over_time(timestamp({recorded}){over})\n"
+        f"  or min_over_time(timestamp({stepped}){over})\n"
+        f"  or (min_over_time(timestamp({scraped} > 0){over})"
+        f" unless {scraped} offset $__range)\n"
         f")\n"
-        f"and on ({', '.join(by)}) (\n{frame.failing(*by)}\n)"
+        f"and on ({kept}) (\n{series.failing(*by)}\n)"
     )
 
 
@@ -42,16 +46,15 @@ def answers() -> list[Any]:
     """Return the top row: six questions."""
     red = panels.anything(panels.RED)
     refused, asked = (
-        f"sum(increase({selector}[{frame.NOW}]))" for selector in (frame.REFUSED, frame.ASKED)
+        f"sum {series.REQUESTS.rate(*only, over=frame.NOW)}" for only in ((series.REFUSED,), ())
     )
-    ill = f"count({frame.failing('job', 'instance')})"
-    every = f"count(count by (job, instance) ({frame.FAILURES}))"
+    ill = f"count({series.failing('job', 'instance')})"
     return [
         panels.number(
             "Is it failing?",
             f"Whether anything failed to authenticate in the last {frame.NOW[0]} minutes:"
             " constructors and requests.",
-            panels.now(f"clamp_max(sum({frame.failing('job')}), 1) or 0 * sum({frame.FAILURES})"),
+            panels.now(f"clamp_max(sum({series.failing('job')}), 1) or 0 * sum {series.REPORTING}"),
             "bool_yes_no",
             panels.steps((None, panels.GREEN), (0.5, panels.RED)),
         )
@@ -65,21 +68,21 @@ def answers() -> list[Any]:
         panels.words(
             "Where?",
             "The jobs that fail now, the worst first, three at most; the table has all.",
-            f"sort_desc(sum by (job) ({frame.failing('job')}))",
+            f"sort_desc(sum by (job) ({series.failing('job')}))",
             "job",
             [red, panels.nothing("Nowhere")],
         ),
         panels.words(
             "Why?",
             "The causes of now, the most frequent first, three at most.",
-            f"sort_desc(sum by ({frame.CAUSE}) ({frame.failing(frame.CAUSE)}))",
-            frame.CAUSE,
+            f"sort_desc(sum by ({series.CAUSE}) ({series.failing(series.CAUSE)}))",
+            series.CAUSE,
             [red, panels.nothing(panels.NOTHING)],
         ),
         panels.number(
             "Since when?",
             "The first failure, within the selected time, of what fails now.",
-            panels.now(f"min({since('job', frame.CAUSE)}) * 1000"),
+            panels.now(f"min({since('job', series.CAUSE)}) * 1000"),
             "dateTimeFromNow",
             panels.steps((None, panels.RED)),
         )
@@ -103,7 +106,7 @@ def answers() -> list[Any]:
             "percentunit",
             panels.steps((None, panels.GREEN), (0.001, panels.ORANGE), (0.5, panels.RED)),
         )
-        .with_target(panels.now(frame.or_zero(f"{ill} / {every}"), "B", "Instances"))
+        .with_target(panels.now(frame.or_zero(f"{ill} / sum {series.REPORTING}"), "B", "Instances"))
         .text_mode(BigValueTextMode.VALUE_AND_NAME)
         .decimals(0),
     ]
@@ -111,17 +114,20 @@ def answers() -> list[Any]:
 
 def remedies() -> Any:
     """Return the table of what fails now, and what to do about it."""
-    by = ("job", frame.CAUSE)
-    now = frame.failing(*by)
+    by = ("job", series.CAUSE)
+    now = series.failing(*by)
     remedy = "remedy"
     # A column of its own for the remedy, which a mapping makes of the cause.
     table = panels.rows(
         "What to do now",
         "What fails now, by job and cause. The remedy leads to the runbook, the job to its"
         " requests; the log event together.client.auth_failed names the variable or argument.",
-        panels.instant(f'label_replace(\n{now}\n, "{remedy}", "$1", "{frame.CAUSE}", "(.*)")', "A"),
         panels.instant(
-            f"count by ({', '.join(by)}) (\n{frame.failing('job', 'instance', frame.CAUSE)}\n)", "B"
+            f'label_replace(\n{now}\n, "{remedy}", "$1", "{series.CAUSE}", "(.*)")', "A"
+        ),
+        panels.instant(
+            f"count by ({', '.join(by)}) (\n{series.failing('job', 'instance', series.CAUSE)}\n)",
+            "B",
         ),
         panels.instant(f"({since(*by)}) * 1000", "C"),
     )
@@ -131,7 +137,7 @@ def remedies() -> Any:
         .with_transformation(
             panels.columns(
                 job="Job",
-                **{frame.CAUSE: "Cause", "Value #C": "Since", "Value #B": "Instances"},
+                **{series.CAUSE: "Cause", "Value #C": "Since", "Value #B": "Instances"},
                 **{"Value #A": failures, remedy: "What to do"},
             )
         )

@@ -10,7 +10,7 @@ from grafana_foundation_sdk.builders import dashboard, logs, loki, text
 from grafana_foundation_sdk.models.common import LogsSortOrder
 from grafana_foundation_sdk.models.dashboard import DataSourceRef
 
-from boards import frame
+from boards import frame, series
 from together_otel import names
 
 FINGERPRINT = names.label_of(names.KEY_FINGERPRINT)
@@ -18,9 +18,9 @@ FORMAT = names.label_of(names.KEY_FORMAT)
 KEY_SOURCE = names.label_of(names.KEY_SOURCE)
 PRESENCE = names.label_of(names.KEY_PRESENCE)
 RECOVERY = names.label_of(names.RECOVERY_OUTCOME)
-ACCEPTED_AT = frame.of(names.KEY_LAST_ACCEPTED)
-REFUSED_AT = frame.of(names.KEY_LAST_REFUSED)
-IN_USE = frame.of(names.KEY_INFO)
+ACCEPTED_AT = series.of(names.KEY_LAST_ACCEPTED)
+REFUSED_AT = series.of(names.KEY_LAST_REFUSED)
+IN_USE = series.of(names.KEY_INFO)
 LOKI = DataSourceRef(type_val="loki", uid="${loki}")
 
 CAUSE_COLORS: dict[str, str] = {
@@ -59,9 +59,7 @@ def over_time() -> list[Any]:
             "Requests by outcome",
             "Requests a second; auth_failure is what this dashboard is about.",
             "reqps",
-            panels.each(
-                frame.OUTCOME, f"sum by ({frame.OUTCOME}) (rate({frame.ASKED}[$__rate_interval]))"
-            ),
+            panels.each(series.OUTCOME, f"sum by ({series.OUTCOME}) {series.REQUESTS.rate()}"),
         )
     )
     causes = panels.bars(
@@ -70,10 +68,10 @@ def over_time() -> list[Any]:
             "Authentication failures in each interval. What to do about a cause is below.",
             "short",
             panels.each(
-                frame.CAUSE,
+                series.CAUSE,
                 frame.or_none(
-                    f"sum by ({frame.CAUSE}) (increase({frame.FAILURES}[$__rate_interval])) > 0",
-                    frame.CAUSE,
+                    f"sum by ({series.CAUSE}) {series.FAILURES.counts()} > 0",
+                    series.CAUSE,
                 ),
             ),
         )
@@ -139,11 +137,16 @@ def keys() -> Any:
 
 def failed(by: str) -> str:
     """Return failures in the selected time, the first sample of what began in it included."""
-    return (
-        f"sum by ({by}) (last_over_time({frame.FAILURES}[$__range])"
-        f" unless {frame.FAILURES} offset $__range) > 0"
-        f" or round(sum by ({by}) (increase({frame.FAILURES}[$__range]))) > 0"
+    halves = (
+        series.select(rules.records.INSTANCE_TOTALS, series.RECORDED),
+        series.of(names.AUTH_FAILURES, where=series.UNRECORDED),
     )
+    counted = "\n  or ".join(
+        f"(last_over_time({one}[$__range]) unless {one} offset $__range)"
+        f" or increase({one}[$__range])"
+        for one in halves
+    )
+    return f"round(sum by ({by}) (\n  {counted}\n)) > 0"
 
 
 def instances() -> list[Any]:
@@ -152,13 +155,13 @@ def instances() -> list[Any]:
     why = panels.rows(
         "Failures by instance and cause",
         "In the selected time; of a target first seen in it, all that it has counted.",
-        panels.instant(failed(f"{pair}, {frame.CAUSE}")),
+        panels.instant(failed(f"{pair}, {series.CAUSE}")),
     )
     why = (
         panels.sort(why, "Failures")
         .with_transformation(
             panels.columns(
-                job="Job", instance="Instance", **{frame.CAUSE: "Cause"}, Value="Failures"
+                job="Job", instance="Instance", **{series.CAUSE: "Cause"}, Value="Failures"
             )
         )
         .no_value("No failures")
@@ -170,22 +173,24 @@ def instances() -> list[Any]:
         why, "Failures", cellOptions=panels.WRITTEN, thresholds=panels.limits((None, panels.RED))
     )
 
+    reports = series.of(names.AUTH_FAILURES, rules.EVERYWHERE)
+
     def outcome(matcher: str) -> str:
-        counted = f"increase({frame.of(names.REQUESTS, matcher)}[$__range])"
-        return f"round({frame.or_zero(f'sum by ({pair}) ({counted})', pair)})"
+        counted = f"sum by ({pair}) {series.INSTANCE_REQUESTS.total(matcher)}"
+        return f"round({counted}) or 0 * sum by ({pair}) ({reports})"
 
     each = panels.rows(
         "Instances by outcome",
         "In the selected time: failures to authenticate, of constructors too; requests that"
         " succeeded; those that failed otherwise. An instance is gone that does not report any more.",
         panels.instant(
-            f"{failed(pair)} or 0 * sum by ({pair}) (last_over_time({frame.FAILURES}[$__range]))",
+            f"{failed(pair)} or 0 * sum by ({pair}) (last_over_time({reports}[$__range]))",
             "A",
         ),
-        panels.instant(outcome(f'{frame.OUTCOME}="success"'), "B"),
-        panels.instant(outcome(f'{frame.OUTCOME}!~"auth_failure|success"'), "C"),
+        panels.instant(outcome(f'{series.OUTCOME}="success"'), "B"),
+        panels.instant(outcome(f'{series.OUTCOME}!~"auth_failure|success"'), "C"),
         panels.instant(
-            moment(f"max by ({pair}) ({ACCEPTED_AT})", f"sum by ({pair}) ({frame.FAILURES})"), "D"
+            moment(f"max by ({pair}) ({ACCEPTED_AT})", f"sum by ({pair}) ({reports})"), "D"
         ),
     )
     each = (
@@ -204,6 +209,8 @@ def instances() -> list[Any]:
         )
         .no_value("Nobody reports")
         .filterable(filterable=True)
+        .interval("1m")
+        .max_data_points(300)
     )
     widths = {"Job": 170, "Instance": 150, "Auth failures": 150, "Succeeded": 115}
     for name, width in {**widths, "Failed otherwise": 145}.items():
@@ -220,17 +227,16 @@ def instances() -> list[Any]:
 def background() -> list[Any]:
     """Return what changes slowly, and the runbook in one table."""
     refused, asked = (
-        f"sum by (job) (rate({selector}[$__rate_interval]))"
-        for selector in (frame.REFUSED, frame.ASKED)
+        f"sum by (job) {series.REQUESTS.rate(*only)}" for only in ((series.REFUSED,), ())
     )
     checks = panels.rows(
         "Keys that clients were made of",
         "What constructors found since the processes started.",
         panels.instant(
-            f"sum by (job, {PRESENCE}, {FORMAT}, {KEY_SOURCE}) ({frame.of(names.KEY_CHECKS)})"
+            f"sum by (job, {PRESENCE}, {FORMAT}, {KEY_SOURCE}) ({series.of(names.KEY_CHECKS)})"
         ),
     )
-    searched = f"increase({frame.of(names.KEY_RECOVERIES)}[$__rate_interval])"
+    searched = f"increase({series.of(names.KEY_RECOVERIES)}[$__rate_interval])"
     recoveries = panels.lines(
         "Searches for another key",
         "Where recovery is on: what came of them, in each interval.",

@@ -6,29 +6,30 @@ from typing import Any
 
 import panels
 
-from boards import frame
+from boards import frame, series
 from together_otel import names
 
 FINGERPRINT = names.label_of(names.KEY_FINGERPRINT)
 STAGE = names.label_of(names.TELEMETRY_STAGE)
-RATE = "[$__rate_interval]"
-NOW = f"[{frame.NOW}]"
-
-TOKENS = frame.of(names.TOKEN_USAGE, part="sum")
-ERRORS = frame.of(names.TELEMETRY_ERRORS)
-BUCKETS = frame.of(names.DURATION, part="bucket")
-FAILED = frame.of(names.REQUESTS, f'{frame.OUTCOME}!~"success|cancelled|abandoned"')
+FAILED = f'{series.OUTCOME}!~"success|cancelled|abandoned"'
 
 
-def share(selector: str, window: str) -> str:
+def share(*matchers: str, over: str = "$__rate_interval") -> str:
     """Return a job's share of requests."""
-    some = f"sum by (job) (increase({selector}{window}))"
-    return frame.or_zero(f"{some} / (sum by (job) (increase({frame.ASKED}{window})) > 0)", "job")
+    some, every = (
+        f"sum by (job) {series.REQUESTS.rate(*only, over=over)}" for only in (matchers, ())
+    )
+    return frame.or_zero(f"{some} / ({every} > 0)", "job")
 
 
-def p95(window: str) -> str:
+def of_jobs(events: series.Events, over: str = "$__rate_interval") -> str:
+    """Return how much of something a job has a second."""
+    return frame.or_zero(f"sum by (job) {events.rate(over=over)}", "job")
+
+
+def p95(over: str = "$__rate_interval") -> str:
     """Return the 95th percentile of a job's latency."""
-    return f"histogram_quantile(0.95, sum by (le, job) (rate({BUCKETS}{window}))) >= 0"
+    return frame.quantile(0.95, series.EVERY_DURATION.rate(over=over), "job")
 
 
 def summary() -> list[Any]:
@@ -44,37 +45,37 @@ def summary() -> list[Any]:
         total(
             "Jobs failing now",
             "Jobs that failed to authenticate in the last 5 minutes.",
-            frame.or_zero(f"count({frame.failing('job')})"),
+            frame.or_zero(f"count({series.failing('job')})"),
             bad,
         ),
         total(
             "Instances failing now",
             "Instances that failed to authenticate in the last 5 minutes.",
-            frame.or_zero(f"count({frame.failing('job', 'instance')})"),
+            frame.or_zero(f"count({series.failing('job', 'instance')})"),
             bad,
         ),
         total(
             "Jobs",
             "Jobs with at least one instance that reports.",
-            f"count(count by (job) ({frame.FAILURES}))",
+            f"count(sum by (job) {series.REPORTING})",
             plain,
         ),
         total(
             "Instances",
             "Instances that report.",
-            f"count(count by (job, instance) ({frame.FAILURES}))",
+            f"sum {series.REPORTING}",
             plain,
         ),
         total(
             "Keys in use",
             "Distinct fingerprints. More than there should be: an old key is still somewhere.",
-            frame.or_zero(f"count(count by ({FINGERPRINT}) ({frame.of(names.KEY_INFO)}))"),
+            frame.or_zero(f"count(count by ({FINGERPRINT}) ({series.of(names.KEY_INFO)}))"),
             plain,
         ),
         total(
             "Requests",
             "Requests a second in the last 5 minutes.",
-            frame.or_zero(f"sum(rate({frame.ASKED}{NOW}))"),
+            frame.or_zero(f"sum {series.REQUESTS.rate(over=frame.NOW)}"),
             plain,
             "reqps",
         ),
@@ -83,23 +84,22 @@ def summary() -> list[Any]:
 
 def jobs() -> Any:
     """Return every job in a row."""
-    reporting = f"count by (job) (count by (job, instance) ({frame.FAILURES}))"
-    keys = f"count by (job) (count by (job, {FINGERPRINT}) ({frame.of(names.KEY_INFO)}))"
+    keys = f"count by (job) (count by (job, {FINGERPRINT}) ({series.of(names.KEY_INFO)}))"
     table = panels.rows(
         "Jobs",
         "In the last 5 minutes, those that fail to authenticate first. A job leads to its"
         " authentication, its requests to the Requests dashboard.",
         panels.instant(
-            frame.or_zero(f"count by (job) ({frame.failing('job', 'instance')})", "job"), "A"
+            frame.or_zero(f"count by (job) ({series.failing('job', 'instance')})", "job"), "A"
         ),
-        panels.instant(reporting, "B"),
-        panels.instant(frame.or_zero(f"sum by (job) (rate({frame.ASKED}{NOW}))", "job"), "C"),
-        panels.instant(share(frame.REFUSED, NOW), "D"),
-        panels.instant(share(FAILED, NOW), "E"),
-        panels.instant(p95(NOW), "F"),
-        panels.instant(frame.or_zero(f"sum by (job) (rate({TOKENS}{NOW}))", "job"), "G"),
+        panels.instant(f"sum by (job) {series.REPORTING}", "B"),
+        panels.instant(of_jobs(series.REQUESTS, frame.NOW), "C"),
+        panels.instant(share(series.REFUSED, over=frame.NOW), "D"),
+        panels.instant(share(FAILED, over=frame.NOW), "E"),
+        panels.instant(p95(frame.NOW), "F"),
+        panels.instant(of_jobs(series.EVERY_TOKEN, frame.NOW), "G"),
         panels.instant(frame.or_zero(keys, "job"), "H"),
-        panels.instant(f"max by (job) ({frame.of(names.KEY_LAST_ACCEPTED)}) * 1000", "I"),
+        panels.instant(f"max by (job) ({series.of(names.KEY_LAST_ACCEPTED)}) * 1000", "I"),
     )
     shown = {
         "job": "Job",
@@ -154,40 +154,42 @@ def over_time() -> list[Any]:
     def by_job(title: str, description: str, unit: str, expr: str) -> Any:
         return panels.lines(title, description, unit, panels.each("job", expr))
 
-    def rate(selector: str) -> str:
-        return frame.or_zero(f"sum by (job) (rate({selector}{RATE}))", "job")
-
     return [
         panels.bars(
             by_job(
                 "Authentication failures by job",
                 "Failures of constructors and requests in each interval.",
                 "short",
-                f"sum by (job) (increase({frame.FAILURES}{RATE}))",
+                f"sum by (job) {series.FAILURES.counts()}",
             )
         ),
         by_job(
             "Share of requests refused, by job",
             "One job of many: its own key. All of them: the account, or a key that they share.",
             "percentunit",
-            share(frame.REFUSED, RATE),
+            share(series.REFUSED),
         ).max(1),
-        by_job("Requests by job", "Requests a second.", "reqps", rate(frame.ASKED)),
+        by_job("Requests by job", "Requests a second.", "reqps", of_jobs(series.REQUESTS)),
         by_job(
             "Share of requests failed, by job",
             "Of whatever kind; what the caller cancelled or abandoned is none.",
             "percentunit",
-            share(FAILED, RATE),
+            share(FAILED),
         ),
-        by_job("Latency by job, p95", "Of whole calls, retries included.", "s", p95(RATE)).no_value(
+        by_job("Latency by job, p95", "Of whole calls, retries included.", "s", p95()).no_value(
             "No requests in this time"
         ),
-        by_job("Tokens by job", "Tokens a second, input and output.", "short", rate(TOKENS)),
+        by_job(
+            "Tokens by job",
+            "Tokens a second, input and output.",
+            "short",
+            of_jobs(series.EVERY_TOKEN),
+        ),
         by_job(
             "Instances by job",
             "Instances that report. A gap is a deploy, or a scrape that fails.",
             "short",
-            f"count by (job) (count by (job, instance) ({frame.FAILURES}))",
+            f"sum by (job) {series.REPORTING}",
         ).decimals(0),
         panels.bars(
             panels.lines(
@@ -196,7 +198,9 @@ def over_time() -> list[Any]:
                 " bugs of together_otel.",
                 "short",
                 panels.query(
-                    frame.or_none(f"sum by (job, {STAGE}) (increase({ERRORS}{RATE}))", "job"),
+                    frame.or_none(
+                        f"sum by (job, {STAGE}) {series.TELEMETRY_ERRORS.counts()} > 0", "job"
+                    ),
                     legend=f"{{{{job}}}} {{{{{STAGE}}}}}",
                 ),
             )

@@ -16,10 +16,12 @@ from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.models.dashboard import (
     DashboardCursorSync,
     DashboardLinkType,
+    VariableHide,
     VariableRefresh,
     VariableSort,
 )
 
+from boards import series
 from together_otel import names
 
 if TYPE_CHECKING:
@@ -29,16 +31,8 @@ TAG = "together-otel"
 AUTHENTICATION, REQUESTS, FLEET = "together-authentication", "together-requests", "together-fleet"
 """Fixed uids: alerts and other dashboards lead to them."""
 
-SELECTED = 'job=~"$job",instance=~"$instance"'
-CALLS = f'{SELECTED},{names.label_of(names.REQUEST_MODEL)}=~"$model"'
-"""The same of metrics that know the model."""
-
 NOW = "5m"
 """What counts as now; the alerts' own window."""
-
-CAUSE = names.label_of(names.AUTH_CAUSE)
-OPERATION = names.label_of(names.OPERATION)
-OUTCOME = names.label_of(names.REQUEST_OUTCOME)
 
 COLORS: dict[names.Outcome, str] = {
     "success": "green",
@@ -54,45 +48,21 @@ COLORS: dict[names.Outcome, str] = {
 """An outcome has one colour on every panel."""
 
 
-def of(metric: names.Metric, *matchers: str, part: str = "", where: str = SELECTED) -> str:
-    """Return the selector of a metric's series at the targets chosen.
-
-    Args:
-        metric: which.
-        matchers: further matchers.
-        part: of a histogram: ``count``, ``sum`` or ``bucket``.
-        where: the matchers of the variables.
-    """
-    name = f"{metric.prometheus}_{part}" if part else metric.prometheus
-    return f"{name}{{{','.join((where, *matchers))}}}"
-
-
-FAILURES = of(names.AUTH_FAILURES)
-ASKED = of(names.REQUESTS)
-REFUSED = of(names.REQUESTS, f'{OUTCOME}="auth_failure"')
-
-
-def failing(*by: str) -> str:
-    """Return what fails to authenticate now, by labels: the alerts' own expression."""
-    return rules.failures(by=by, where=SELECTED)
-
-
 def or_zero(expr: str, by: str = "") -> str:
     """Return an expression that is 0 for every target that reports and has nothing else to say."""
     kept = f"sum by ({by})" if by else "sum"
-    return f"({expr}) or 0 * {kept} ({FAILURES})"
+    return f"({expr}) or 0 * {kept} {series.REPORTING}"
 
 
 def or_none(expr: str, label: str) -> str:
     """Return an expression that has a line "none" at 0 as well, where anybody reports."""
-    return f'{expr}\nor label_replace(0 * sum ({FAILURES}), "{label}", "none", "", "")'
+    return f'{expr}\nor label_replace(0 * sum {series.REPORTING}, "{label}", "none", "", "")'
 
 
-def quantile(q: float, metric: names.Metric, by: str = "", over: str = "$__rate_interval") -> str:
-    """Return a quantile of a histogram, without those of no observation at all."""
+def quantile(q: float, buckets: str, by: str = "") -> str:
+    """Return a quantile of buckets that observations fall into, without those of none at all."""
     kept = f"le, {by}" if by else "le"
-    buckets = of(metric, part="bucket", where=CALLS)
-    return f"histogram_quantile({q}, sum by ({kept}) (rate({buckets}[{over}]))) >= 0"
+    return f"histogram_quantile({q}, sum by ({kept}) {buckets}) >= 0"
 
 
 def to_job(uid: str, title: str) -> dict[str, str]:
@@ -101,9 +71,9 @@ def to_job(uid: str, title: str) -> dict[str, str]:
     return {"title": title, "url": url}
 
 
-def choice(name: str, label: str, expr: str, every: str) -> dashboard.QueryVariable:
-    """Return a variable of several values, all by default."""
-    return (
+def choice(name: str, label: str, expr: str, every: str | None = None) -> dashboard.QueryVariable:
+    """Return a variable of several values, all by default: ``every``, or each that there is."""
+    made = (
         dashboard.QueryVariable(name)
         .label(label)
         .datasource(panels.SOURCE)
@@ -112,8 +82,8 @@ def choice(name: str, label: str, expr: str, every: str) -> dashboard.QueryVaria
         .sort(VariableSort.ALPHABETICAL_ASC)
         .multi(multi=True)
         .include_all(include_all=True)
-        .all_value(every)
     )
+    return made if every is None else made.all_value(every)
 
 
 def variables(*, model: bool = False) -> list[Any]:
@@ -124,12 +94,13 @@ def variables(*, model: bool = False) -> list[Any]:
         choice("job", "Job", f"label_values({failures}, job)", ".+"),
         # What a process pushed on its exit may have no instance: `.+` would hide it.
         choice("instance", "Instance", f'label_values({failures}{{job=~"$job"}}, instance)', ".*"),
+        choice("recorded", "Recorded", series.RECORDED_JOBS).hide(VariableHide.HIDE_VARIABLE),
     ]
     if model:
-        series = f"{names.DURATION.prometheus}_count{{{SELECTED}}}"
+        calls = f"{names.DURATION.prometheus}_count{{{series.SELECTED}}}"
         label = names.label_of(names.REQUEST_MODEL)
         # Some calls have no model, such as models.list.
-        found.append(choice("model", "Model", f"label_values({series}, {label})", ".*"))
+        found.append(choice("model", "Model", f"label_values({calls}, {label})", ".*"))
     return found
 
 

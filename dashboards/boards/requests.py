@@ -6,19 +6,16 @@ from typing import Any
 
 import panels
 
-from boards import frame
+from boards import frame, series
 from together_otel import names
 
 MODEL = names.label_of(names.REQUEST_MODEL)
 ERROR = names.label_of(names.ERROR_TYPE)
 TOKEN = names.label_of(names.TOKEN_TYPE)
-RATE = "[$__rate_interval]"
 
-CALLS = frame.of(names.DURATION, part="count", where=frame.CALLS)
-FAILED = frame.of(names.DURATION, f'{ERROR}!=""', part="count", where=frame.CALLS)
-TOKENS = frame.of(names.TOKEN_USAGE, part="sum", where=frame.CALLS)
-LIMITED = frame.of(names.REQUESTS, f'{frame.OUTCOME}="rate_limited"')
-RETRIES = frame.of(names.RETRIES)
+FAILED = f'{ERROR}!=""'
+LIMITED = f'{series.OUTCOME}="rate_limited"'
+OF_A_MODEL = f'{MODEL}!=""'
 
 ERROR_COLORS = {
     "none": "green",
@@ -35,11 +32,14 @@ NOT_BY_MODEL = " All models: this counter does not know them."
 def summary() -> list[Any]:
     """Return the top row."""
     plain = panels.steps((None, panels.GREY))
+    calls, asked = f"sum {series.CALLS.rate()}", f"sum {series.REQUESTS.rate()}"
+    failed = f"sum {series.CALLS.rate(FAILED)}"
+    limited = f"sum {series.REQUESTS.rate(LIMITED)}"
     return [
         panels.number(
             "Requests",
             "Requests a second, the SDK's retries counted as one.",
-            panels.now(frame.or_zero(f"sum(rate({CALLS}{RATE}))")),
+            panels.now(frame.or_zero(calls)),
             "reqps",
             plain,
             "Nobody reports",
@@ -47,9 +47,7 @@ def summary() -> list[Any]:
         panels.number(
             "Failed",
             "Share of requests that ended with an error, of whatever kind.",
-            panels.now(
-                frame.or_zero(f"sum(rate({FAILED}{RATE})) / (sum(rate({CALLS}{RATE})) > 0)")
-            ),
+            panels.now(frame.or_zero(f"{failed} / ({calls} > 0)")),
             "percentunit",
             panels.steps((None, panels.GREEN), (0.01, panels.ORANGE), (0.1, panels.RED)),
             "Nobody reports",
@@ -57,9 +55,7 @@ def summary() -> list[Any]:
         panels.number(
             "Rate limited",
             "Share of requests that ended with 429, retries and all." + NOT_BY_MODEL,
-            panels.now(
-                frame.or_zero(f"sum(rate({LIMITED}{RATE})) / (sum(rate({frame.ASKED}{RATE})) > 0)")
-            ),
+            panels.now(frame.or_zero(f"{limited} / ({asked} > 0)")),
             "percentunit",
             panels.steps((None, panels.GREEN), (0.01, panels.ORANGE), (0.1, panels.RED)),
             "Nobody reports",
@@ -67,21 +63,21 @@ def summary() -> list[Any]:
         panels.number(
             "Latency, p95",
             "Of whole calls as the caller sees them, retries included; of a stream, to its end.",
-            panels.now(frame.quantile(0.95, names.DURATION)),
+            panels.now(frame.quantile(0.95, series.DURATIONS.rate())),
             "s",
             plain,
         ),
         panels.number(
             "First chunk, p95",
             "Time to the first chunk of a stream.",
-            panels.now(frame.quantile(0.95, names.TIME_TO_FIRST_CHUNK)),
+            panels.now(frame.quantile(0.95, series.FIRST_CHUNKS.rate())),
             "s",
             plain,
         ),
         panels.number(
             "Tokens",
             "Tokens a second, input and output, as the server reports them.",
-            panels.now(frame.or_zero(f"sum(rate({TOKENS}{RATE}))")),
+            panels.now(frame.or_zero(f"sum {series.TOKENS.rate()}")),
             "short",
             plain,
             "Nobody reports",
@@ -96,7 +92,7 @@ def traffic() -> list[Any]:
             "Requests by outcome",
             "Requests a second. Cancelled and abandoned are the caller's own doing." + NOT_BY_MODEL,
             "reqps",
-            _by(frame.OUTCOME, f"rate({frame.ASKED}{RATE})"),
+            _by(series.OUTCOME, series.REQUESTS.rate()),
         )
     )
     errors = panels.bars(
@@ -106,7 +102,7 @@ def traffic() -> list[Any]:
             "short",
             panels.each(
                 ERROR,
-                frame.or_none(f"sum by ({ERROR}) (increase({FAILED}{RATE}))", ERROR),
+                frame.or_none(f"sum by ({ERROR}) {series.CALLS.counts(FAILED)} > 0", ERROR),
             ),
         )
     )
@@ -117,14 +113,14 @@ def traffic() -> list[Any]:
             "Requests by operation",
             "Requests a second.",
             "reqps",
-            _by(frame.OPERATION, f"rate({CALLS}{RATE})"),
+            _by(series.OPERATION, series.CALLS.rate()),
         ),
         panels.names_below(
             panels.lines(
                 "Requests by model",
                 "Requests a second; operations without a model are left out.",
                 "reqps",
-                _by(MODEL, f"rate({_of_a_model(names.DURATION, 'count')}{RATE})"),
+                _by(MODEL, series.CALLS.rate(OF_A_MODEL)),
             )
         ),
     ]
@@ -135,10 +131,13 @@ def time() -> list[Any]:
     return [
         panels.lines(
             "Latency",
-            "Quantiles of whole calls, retries included.",
+            "Quantiles of whole calls, retries included. Where instances are chosen, points are calls"
+            " that lead to their traces.",
             "s",
             *(
-                panels.query(frame.quantile(q, names.DURATION), ref, name)
+                panels.query(frame.quantile(q, series.DURATIONS.rate()), ref, name).exemplar(
+                    exemplar=ref == "C"
+                )
                 for ref, q, name in (("A", 0.5, "p50"), ("B", 0.95, "p95"), ("C", 0.99, "p99"))
             ),
         ),
@@ -146,14 +145,16 @@ def time() -> list[Any]:
             "Latency by operation, p95",
             "A stream counts until it ends.",
             "s",
-            panels.each(frame.OPERATION, frame.quantile(0.95, names.DURATION, frame.OPERATION)),
+            panels.each(
+                series.OPERATION, frame.quantile(0.95, series.DURATIONS.rate(), series.OPERATION)
+            ),
         ),
         panels.names_below(
             panels.lines(
                 "Time to first chunk by model, p95",
                 "What the user of a stream waits for.",
                 "s",
-                panels.each(MODEL, frame.quantile(0.95, names.TIME_TO_FIRST_CHUNK, MODEL)),
+                panels.each(MODEL, frame.quantile(0.95, series.FIRST_CHUNKS.rate(), MODEL)),
             )
         ).no_value("No streams in this time"),
         panels.names_below(
@@ -161,7 +162,7 @@ def time() -> list[Any]:
                 "Time per output chunk by model, p95",
                 "How fast a stream flows: its mean time between chunks.",
                 "s",
-                panels.each(MODEL, frame.quantile(0.95, names.TIME_PER_OUTPUT_CHUNK, MODEL)),
+                panels.each(MODEL, frame.quantile(0.95, series.OUTPUT_CHUNKS.rate(), MODEL)),
             )
         ).no_value("No streams in this time"),
     ]
@@ -175,7 +176,7 @@ def volume() -> list[Any]:
                 "Tokens by type",
                 "Tokens a second.",
                 "short",
-                _by(TOKEN, f"rate({TOKENS}{RATE})"),
+                _by(TOKEN, series.TOKENS.rate()),
             )
         ),
         panels.names_below(
@@ -184,7 +185,7 @@ def volume() -> list[Any]:
                     "Tokens by model",
                     "Tokens a second, input and output.",
                     "short",
-                    _by(MODEL, f"rate({_of_a_model(names.TOKEN_USAGE, 'sum')}{RATE})"),
+                    _by(MODEL, series.TOKENS.rate(OF_A_MODEL)),
                 )
             )
         ),
@@ -193,7 +194,7 @@ def volume() -> list[Any]:
                 "Retries by operation",
                 "Attempts that the SDK repeated by itself, in each interval." + NOT_BY_MODEL,
                 "short",
-                _of_operations(RETRIES),
+                _of_operations(series.RETRIES.counts()),
             )
         ),
         panels.bars(
@@ -201,7 +202,7 @@ def volume() -> list[Any]:
                 "Rate limited by operation",
                 "Requests that ended with 429 after all retries, in each interval." + NOT_BY_MODEL,
                 "short",
-                _of_operations(LIMITED),
+                _of_operations(series.REQUESTS.counts(LIMITED)),
             )
         ),
     ]
@@ -209,24 +210,25 @@ def volume() -> list[Any]:
 
 def table() -> Any:
     """Return the same by model and operation, in the selected time."""
-    over, by = "[$__range]", f"{MODEL}, {frame.OPERATION}"
-    calls = f"sum by ({by}) (rate({CALLS}{over}))"
-    failed = f"sum by ({by}) (rate({FAILED}{over}))"
+    by = f"{MODEL}, {series.OPERATION}"
+    calls = f"sum by ({by}) {series.CALLS.mean()}"
+    failed = f"sum by ({by}) {series.CALLS.mean(FAILED)}"
+    durations, first_chunks = series.DURATIONS.mean(), series.FIRST_CHUNKS.mean()
     made = panels.rows(
         "By model and operation",
         "Means and quantiles of the selected time.",
         panels.instant(f"{calls} > 0", "A"),
         panels.instant(f"({failed} or 0 * {calls}) / ({calls} > 0)", "B"),
-        panels.instant(frame.quantile(0.5, names.DURATION, by, "$__range"), "C"),
-        panels.instant(frame.quantile(0.95, names.DURATION, by, "$__range"), "D"),
-        panels.instant(frame.quantile(0.95, names.TIME_TO_FIRST_CHUNK, by, "$__range"), "E"),
-        panels.instant(f"sum by ({by}) (rate({TOKENS}{over}))", "F"),
+        panels.instant(frame.quantile(0.5, durations, by), "C"),
+        panels.instant(frame.quantile(0.95, durations, by), "D"),
+        panels.instant(frame.quantile(0.95, first_chunks, by), "E"),
+        panels.instant(f"sum by ({by}) {series.TOKENS.mean()}", "F"),
     )
     made = (
         panels.sort(made, "Requests")
         .with_transformation(
             panels.columns(
-                **{MODEL: "Model", frame.OPERATION: "Operation"},
+                **{MODEL: "Model", series.OPERATION: "Operation"},
                 **{"Value #A": "Requests", "Value #B": "Failed", "Value #C": "Latency, p50"},
                 **{"Value #D": "Latency, p95", "Value #E": "First chunk, p95"},
                 **{"Value #F": "Tokens a second"},
@@ -251,21 +253,14 @@ def table() -> Any:
     return panels.column(made, "Tokens a second", unit="short", noValue=panels.NOTHING)
 
 
-def _by(label: str, expr: str) -> Any:
-    return panels.each(label, f"sum by ({label}) ({expr})")
+def _by(label: str, events: str) -> Any:
+    return panels.each(label, f"sum by ({label}) {events}")
 
 
-def _of_operations(selector: str) -> Any:
+def _of_operations(events: str) -> Any:
     """Return how often something rare happens, 0 for every operation that has requests."""
-    return panels.each(
-        frame.OPERATION,
-        f"sum by ({frame.OPERATION}) (increase({selector}{RATE}))\n"
-        f"or 0 * sum by ({frame.OPERATION}) ({frame.ASKED})",
-    )
-
-
-def _of_a_model(metric: names.Metric, part: str) -> str:
-    return frame.of(metric, f'{MODEL}!=""', part=part, where=frame.CALLS)
+    kept = f"sum by ({series.OPERATION})"
+    return panels.each(series.OPERATION, f"{kept} {events}\nor 0 * {kept} {series.REQUESTS.rate()}")
 
 
 def build() -> Any:

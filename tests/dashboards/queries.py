@@ -13,10 +13,12 @@ FOLDER = Path(__file__).parents[2] / "dashboards" / "grafana"
 AUTHENTICATION = "together-authentication"
 VARIABLES = {
     "$__rate_interval": "5m",
+    "$__interval_ms": "5000",
     "$__interval": "5s",
     "$__range": "5m",
     "$job": ".+",
     "$instance": ".*",
+    "$recorded": "()",
     "$model": ".*",
 }
 

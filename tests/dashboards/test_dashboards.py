@@ -25,7 +25,8 @@ sys.path.insert(0, str(ROOT / "dashboards" / "preview"))
 import night
 
 EVERY = pytest.mark.parametrize("dashboard", dashboards(), ids=lambda one: one["uid"])
-OURS = re.compile(r"\b(?:together|gen_ai)_\w+")
+OURS = re.compile(r"(?<![\w:])(?:together|gen_ai)_\w+")
+RECORDED = re.compile(r"\b\w+:\w+:\w+\b")
 PARTS = ("_bucket", "_count", "_sum")
 
 
@@ -43,6 +44,28 @@ def test_uids_are_those_that_alerts_and_links_lead_to() -> None:
         "together-fleet",
         "together-requests",
     ]
+
+
+@pytest.mark.parametrize("file", ["alerts.yaml", "recording.yaml"])
+def test_what_is_recorded_is_used(file: str) -> None:
+    """By a panel or by another rule: a series that nobody looks at costs what others do."""
+    rules = [
+        rule
+        for path in (RULES, RULES.with_name("recording.yaml"))
+        for group in yaml.safe_load(path.read_text(encoding="utf-8"))["groups"]
+        for rule in group["rules"]
+    ]
+    asked = {name for one in every_query() for name in RECORDED.findall(one.expr)}
+    shared = {
+        name
+        for rule in rules
+        for name in RECORDED.findall(rule["expr"])
+        if name != rule.get("record")
+    }
+    recorded = {rule["record"] for rule in rules if "record" in rule}
+    assert asked <= recorded
+    text = RULES.with_name(file).read_text(encoding="utf-8")
+    assert {name for name in recorded if f"record: {name}" in text} <= asked | shared
 
 
 @EVERY
@@ -228,7 +251,7 @@ def test_promtool_takes_every_query(tmp_path: Path) -> None:
     """Each query is valid PromQL: promtool reads them as recording rules."""
     rules = [
         {"record": f"test:query_{number}", "expr": query.expr}
-        for number, query in enumerate(every_query())
+        for number, query in enumerate([*every_query(), *every_query(recorded="(a|b)")])
     ]
     path = tmp_path / "rules.yaml"
     path.write_text(yaml.safe_dump({"groups": [{"name": "queries", "rules": rules}]}))

@@ -83,12 +83,6 @@ WAIVERS = (
     ),
     Waiver(
         "target-counter-agg-rule",
-        "The same of an operation: it is there as soon as it has requests.",
-        where=".* by operation",
-        what=names.REQUESTS.prometheus,
-    ),
-    Waiver(
-        "target-counter-agg-rule",
         "A constructor is called once or so in a process's life: a rate would show nothing.",
         where="Keys that clients were made of",
         what=names.KEY_CHECKS.prometheus,
@@ -102,6 +96,11 @@ WAIVERS = (
         "target-instance-rule",
         "Loki has no label that equals Prometheus's instance.",
         where="Log events of authentication",
+    ),
+    Waiver(
+        "target-instance-rule",
+        "What the rules record is of whole jobs; where instances are chosen it is not asked for.",
+        what=r'job=~"\$job",job=~"\$recorded".*',
     ),
     Waiver(
         "uneditable-dashboard",
@@ -186,7 +185,7 @@ def _(dashboard: dict[str, Any]) -> Iterator[tuple[str, str]]:
 @rule("template-label-promql-rule")
 def _(dashboard: dict[str, Any]) -> Iterator[tuple[str, str]]:
     for one in variables(dashboard, "query"):
-        if not re.fullmatch(r"label_values\(\w+(\{[^{}]+\})?, \w+\)", one["query"]):
+        if not re.fullmatch(r"label_values\([\w:]+(\{[^{}]+\})?, \w+\)", one["query"]):
             yield "", one["query"]
 
 
@@ -276,7 +275,7 @@ def _(dashboard: dict[str, Any]) -> Iterator[tuple[str, str]]:
     for panel in panels(dashboard):
         for target in targets(panel):
             counted = re.sub(r"\b(?:rate|irate|increase)\(\w+\{[^{}]*\}\[", "", target["expr"])
-            for metric in re.findall(r"\b\w+_total\b", counted):
+            for metric in re.findall(r"(?<![\w:])\w+_total\b", counted):
                 yield panel["title"], metric
 
 
@@ -285,7 +284,7 @@ def _(dashboard: dict[str, Any]) -> Iterator[tuple[str, str]]:
     for panel in panels(dashboard):
         for target in targets(panel):
             counted = re.sub(r"\b(?:rate|irate|increase)\(\w+\{[^{}]*\}\[", "", target["expr"])
-            for metric in re.findall(r"\b\w+_(?:bucket|count|sum)\b", counted):
+            for metric in re.findall(r"(?<![\w:])\w+_(?:bucket|count|sum)\b", counted):
                 yield panel["title"], metric
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import re
+import sys
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -11,7 +13,7 @@ import pytest
 import together
 from prometheus_binaries import require
 from prometheus_client import CollectorRegistry, ProcessCollector, start_http_server
-from queries import Query, dashboards, every_query, panels
+from queries import FOLDER, Query, dashboards, every_query, panels
 
 from together_otel import TogetherInstrumentor
 from together_otel.demo.made_up import MadeUpKeys
@@ -21,6 +23,10 @@ from together_otel.testing.stack import Stack
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+sys.path.insert(0, str(FOLDER.parent))
+
+from rules import outputs, records
 
 MODEL = "meta-llama/Llama-3.3-70B-Instruct-Turbo"
 MESSAGES = [{"role": "user", "content": "Hello"}]
@@ -102,28 +108,40 @@ def results(stack: Stack, queries: list[Query], deadline: float, empty: set[str]
     return found
 
 
-@pytest.fixture(scope="module")
-def story() -> Iterator[Story]:
-    """Ask, stumble, and ask on with a key that was revoked."""
+@pytest.fixture(scope="module", params=["()", JOB], ids=["scraped", "recorded"])
+def story(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Story]:
+    """Ask, stumble, and ask on with a key that was revoked; the rules record it, or do not."""
     require("prometheus")
     require("alertmanager")
+    recorded: str = request.param
+    rules = []
+    if recorded == JOB:
+        for name, text in outputs().items():
+            path = tmp_path_factory.mktemp("rules") / name
+            path.write_text(re.sub(r"(?m)^  interval: .*\n", "", text))
+            rules.append(path)
     key = MadeUpKeys().together()
     with TogetherServer(keys=[key]) as server, instrumented() as address:
         client = together.Together(api_key=key, base_url=server.url, max_retries=0)
-        with Stack([(JOB, address)]) as stack:
+        with Stack([(JOB, address)], rules) as stack:
+            asked = every_query(recorded=recorded)
             # Twice: of a series that is born with its first event, a rate sees the second.
             for round_ in (1, 2):
                 ask(client)
                 stumble(client, server)
                 counted(stack, "rate_limited", round_)
-            healthy = results(stack, every_query(), time.monotonic() + MINUTE / 2, WELL)
+            healthy = results(stack, asked, time.monotonic() + MINUTE / 2, WELL)
             server.revoke(key)
             for _ in range(2):
                 with pytest.raises(together.AuthenticationError):
                     client.chat.completions.create(model=MODEL, messages=MESSAGES)
             counted(stack, "auth_failure", 2)
-            failing = results(stack, every_query(), time.monotonic() + MINUTE / 2, set())
-            nobody = results(stack, every_query(job="nobody"), 0.0, set())
+            if rules:
+                stack.wait_for(f"{records.JOB_FAILURES} > 0", timeout=MINUTE)
+            failing = results(stack, asked, time.monotonic() + MINUTE / 2, set())
+            nobody = results(stack, every_query(job="nobody", recorded=recorded), 0.0, set())
             yield Story(healthy, failing, nobody)
         client.close()
 

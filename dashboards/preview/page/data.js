@@ -20,13 +20,18 @@ function timing(panel, range, width) {
     variables: {
       $__rate_interval: duration(Math.max(step + SCRAPE, 4 * SCRAPE)),
       $__interval: duration(step),
+      $__interval_ms: String(step * 1000),
       $__range: duration(range.to - range.from),
     },
   };
 }
 
+// Everything is chosen; of a variable without a value for that, Grafana makes a pattern of all that
+// it finds: nothing here, as no rules have run in what is drawn.
 export function choices(board) {
-  return board.templating.list.filter((one) => one.type === 'query').map((one) => ['$' + one.name, one.allValue]);
+  return board.templating.list
+    .filter((one) => one.type === 'query')
+    .map((one) => ['$' + one.name, one.allValue ?? '()']);
 }
 
 function filledIn(expr, variables) {

@@ -50,7 +50,8 @@ function Pill({ label, value }) {
 }
 
 function Head({ board }) {
-  const variables = board.templating.list.filter((one) => one.type === 'query' || one.query === 'prometheus');
+  const shown = board.templating.list.filter((one) => one.hide !== 2);
+  const variables = shown.filter((one) => one.type === 'query' || one.query === 'prometheus');
   return (
     <div style={{ padding: `${MARGIN}px ${MARGIN}px 0`, display: 'flex', flexDirection: 'column', gap: 12 }}>
       <div style={{ display: 'flex', justifyContent: 'space-between', alignItems: 'center' }}>

@@ -1,0 +1,127 @@
+"""What panels add up: series that the rules record, or every target's own.
+
+A fleet of a thousand instances has too many series of its own to be added up while somebody waits.
+So a job's series are read as the rules have recorded them, if they have; those of chosen instances,
+and of jobs that no rule is for, are read as they were scraped. `$recorded` tells them apart: it is
+the jobs that have recorded series, and none where instances are chosen. Matchers of either half of
+an expression that match nothing cost nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import rules
+
+from together_otel import names
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+records = rules.records
+
+SELECTED = 'job=~"$job",instance=~"$instance"'
+RECORDED = 'job=~"$job",job=~"$recorded"'
+"""Targets whose series are read as the rules have recorded them."""
+UNRECORDED = f'{SELECTED},job!~"$recorded"'
+"""Targets whose series are read as they were scraped."""
+RECORDED_JOBS = f'label_values({records.INSTANCES}{{job=~"$job",job=~"$instance"}}, job)'
+"""Query of `$recorded`: chosen instances have no job's name, and all of them are any name."""
+
+CAUSE = names.label_of(names.AUTH_CAUSE)
+OPERATION = names.label_of(names.OPERATION)
+OUTCOME = names.label_of(names.REQUEST_OUTCOME)
+REFUSED = f'{OUTCOME}="auth_failure"'
+MODEL = f'{names.label_of(names.REQUEST_MODEL)}=~"$model"'
+INTERVAL = "$__interval_ms / 1000"
+"""Seconds of a bar."""
+
+
+def select(name: str, *matchers: str) -> str:
+    """Return a selector."""
+    return f"{name}{{{','.join(matchers)}}}"
+
+
+def of(metric: names.Metric, *matchers: str, where: str = SELECTED) -> str:
+    """Return the selector of a metric's series at the targets chosen, as they were scraped."""
+    return select(metric.prometheus, where, *matchers)
+
+
+@dataclass(frozen=True)
+class Events:
+    """Something that every target counts, and the record of how often it happens.
+
+    Attributes:
+        record: of the rules: events a second.
+        metric: a counter, or a histogram.
+        part: of the histogram.
+        always: matchers that both have.
+    """
+
+    record: str
+    metric: names.Metric
+    part: str = ""
+    always: Sequence[str] = ()
+
+    def rate(self, *matchers: str, over: str = "$__rate_interval") -> str:
+        """Return events a second."""
+        recorded, scraped = self._halves(matchers)
+        return f"({recorded} or rate({scraped}[{over}]))"
+
+    def counts(self, *matchers: str) -> str:
+        """Return events in each interval of a graph."""
+        recorded, scraped = self._halves(matchers)
+        return (
+            f"(avg_over_time({recorded}[$__interval]) * {INTERVAL}"
+            f" or increase({scraped}[$__rate_interval]))"
+        )
+
+    def mean(self, *matchers: str) -> str:
+        """Return events a second of the whole time that is selected."""
+        recorded, scraped = self._halves(matchers)
+        return f"(avg_over_time({recorded}[$__range]) or rate({scraped}[$__range]))"
+
+    def total(self, *matchers: str) -> str:
+        """Return events of the whole time that is selected, in steps of the panel's interval."""
+        recorded, scraped = self._halves(matchers)
+        return (
+            f"(sum_over_time({recorded}[$__range:$__interval]) * {INTERVAL}"
+            f" or increase({scraped}[$__range]))"
+        )
+
+    def _halves(self, matchers: Sequence[str]) -> tuple[str, str]:
+        name = f"{self.metric.prometheus}_{self.part}" if self.part else self.metric.prometheus
+        every = (*self.always, *matchers)
+        return select(self.record, RECORDED, *every), select(name, UNRECORDED, *every)
+
+
+REQUESTS = Events(records.REQUESTS, names.REQUESTS)
+INSTANCE_REQUESTS = Events(records.INSTANCE_REQUESTS, names.REQUESTS)
+RETRIES = Events(records.RETRIES, names.RETRIES)
+FAILURES = Events(records.FAILURES, names.AUTH_FAILURES)
+TELEMETRY_ERRORS = Events(records.TELEMETRY_ERRORS, names.TELEMETRY_ERRORS)
+CALLS = Events(records.CALLS, names.DURATION, "count", (MODEL,))
+DURATIONS = Events(records.BUCKETS, names.DURATION, "bucket", (MODEL,))
+FIRST_CHUNKS = Events(records.FIRST_CHUNKS, names.TIME_TO_FIRST_CHUNK, "bucket", (MODEL,))
+OUTPUT_CHUNKS = Events(records.OUTPUT_CHUNKS, names.TIME_PER_OUTPUT_CHUNK, "bucket", (MODEL,))
+TOKENS = Events(records.TOKENS, names.TOKEN_USAGE, "sum", (MODEL,))
+EVERY_DURATION = Events(records.BUCKETS, names.DURATION, "bucket")
+EVERY_TOKEN = Events(records.TOKENS, names.TOKEN_USAGE, "sum")
+"""The last two whatever the model, for dashboards that do not ask for one."""
+
+_ONE_EACH = select(names.AUTH_FAILURES.prometheus, UNRECORDED, rules.EVERYWHERE)
+"""One series of each target that reports."""
+
+REPORTING = f"({select(records.INSTANCES, RECORDED)} or count by (job) ({_ONE_EACH}))"
+"""How many instances of a job report.
+
+Every process counts authentication failures of every cause from 0 on.
+"""
+
+
+def failing(*by: str) -> str:
+    """Return what fails to authenticate now, by labels: the alerts' own expression."""
+    scraped = rules.failures(by=("job", "instance", CAUSE), where=UNRECORDED)
+    recorded = select(records.INSTANCE_FAILURES, RECORDED)
+    return f"sum by ({', '.join(by)}) (\n{recorded}\nor\n{scraped}\n)"

@@ -68,6 +68,8 @@ _FAULTS: dict[Problem, tuple[str, str]] = {
 }
 """The most telling problem first: it is the one that the remedy names."""
 
+_NEWLINE_AT_THE_END: Final = ("ends in a newline", "strip it where the secret is mounted")
+
 _AFTER_THE_NEWLINE: Final[frozenset[Problem]] = frozenset(
     (
         "surrounding_whitespace",
@@ -94,6 +96,15 @@ def diagnose(report: KeyReport, refusal: Refusal) -> Diagnosis:
         or _of_no_key(report)
         or _of_a_bad_key(report, refusal)
         or _of_the_server(report, refusal)
+    )
+
+
+def faults(report: KeyReport) -> tuple[str, ...]:
+    """Return what is wrong with a key, a phrase for each problem, in the contract's order."""
+    at_the_end = _AFTER_THE_NEWLINE.isdisjoint(report.problems)
+    return tuple(
+        _NEWLINE_AT_THE_END[0] if problem == "newline" and at_the_end else _FAULTS[problem][0]
+        for problem in report.problems
     )
 
 
@@ -233,7 +244,7 @@ def _fault(report: KeyReport) -> str:
 
 def _found(report: KeyReport) -> tuple[str, str]:
     if "newline" in report.problems and _AFTER_THE_NEWLINE.isdisjoint(report.problems):
-        return "ends in a newline", "strip it where the secret is mounted"
+        return _NEWLINE_AT_THE_END
     for problem, found in _FAULTS.items():
         if problem in report.problems:
             return found

@@ -1,0 +1,252 @@
+"""`together-otel check` without --live: what it says, its JSON, its exit codes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from together_otel.cli import main
+
+FIELDS = {
+    "can_work",
+    "cause",
+    "remedy",
+    "presence",
+    "source",
+    "variable",
+    "format",
+    "problems",
+    "length",
+    "provider",
+    "fingerprint",
+    "env_file",
+    "lookalikes",
+    "notes",
+    "live",
+}
+OTHER = "tgp_" + "v1_" + "Zy9-" * 10 + "xyz"
+
+
+def test_a_good_key(key: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["check"]) == 0
+    out = capsys.readouterr().out
+    assert out.startswith("GOOD: the key can work.\n")
+    assert "a Together key, 50 characters" in out
+    assert "was not asked" in out
+    assert key[7:15] not in out
+
+
+def test_a_key_that_cannot_work(
+    key: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Exit code 1, the cause, every problem in words, the remedy; the same as JSON."""
+    monkeypatch.setenv("TOGETHER_API_KEY", f' "{key}"\n')
+    assert main(["check"]) == 1
+    out = capsys.readouterr().out
+    assert out.startswith("BAD: the key cannot work (malformed).\n")
+    for words in ("contains a newline", "has spaces around it", "has quotes around it"):
+        assert words in out
+    assert main(["check", "--json"]) == 1
+    found = json.loads(capsys.readouterr().out)
+    assert (found["can_work"], found["cause"]) == (False, "malformed")
+    assert found["problems"] == ["surrounding_whitespace", "newline", "quoted"]
+    assert key[7:15] not in out + json.dumps(found)
+
+
+def test_no_key(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["check"]) == 1
+    out = capsys.readouterr().out
+    assert "BAD: the key cannot work (missing)." in out
+    assert "TOGETHER_API_KEY is not set" in out
+
+
+def test_an_unknown_shape(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It may be right, and is not called good without a word."""
+    monkeypatch.setenv("TOGETHER_API_KEY", "an-opaque-token-9431")
+    assert main(["check"]) == 0
+    assert "GOOD, perhaps: the key may work." in capsys.readouterr().out
+
+
+def test_one_screen(
+    key: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """80 columns, 24 lines, ASCII, no colours: also with everything wrong at once."""
+    monkeypatch.setenv("TOGETHER_API_KEY", f' export KEY="{key}é"\n\u200b')
+    for number in range(9):
+        monkeypatch.setenv(f"TOGETHER_API_KEY{number}", OTHER)
+    assert main(["check"]) == 1
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) <= 24
+    assert all(len(line) <= 80 and line.isascii() and line.isprintable() for line in lines)
+    assert any("and 3 more" in line for line in lines)
+
+
+def test_json_has_every_field_always(
+    key: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One object, on one line; --help tells its fields."""
+    outs = []
+    for value in (key, "", "an-opaque-token-9431"):
+        monkeypatch.setenv("TOGETHER_API_KEY", value)
+        main(["check", "--json"])
+        outs.append(capsys.readouterr().out)
+    monkeypatch.delenv("TOGETHER_API_KEY")
+    main(["check", "--json"])
+    outs.append(capsys.readouterr().out)
+    assert all(out.count("\n") == 1 and set(json.loads(out)) == FIELDS for out in outs)
+    with pytest.raises(SystemExit):
+        main(["check", "--help"])
+    words = capsys.readouterr().out.replace(",", " ").replace(".", " ").split()
+    assert set(words) >= FIELDS | {"outcome", "status_code", "server_address"}
+
+
+def test_fingerprints_can_be_switched_off(
+    key: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    main(["check", "--json"])
+    assert len(json.loads(capsys.readouterr().out)["fingerprint"]) == 8
+    monkeypatch.setenv("TOGETHER_OTEL_FINGERPRINT", "off")
+    main(["check", "--json"])
+    assert json.loads(capsys.readouterr().out)["fingerprint"] is None
+    assert key
+
+
+# ── look-alikes ──────────────────────────────────────────────────────────────────────
+
+
+def test_lookalikes(
+    key: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Each that is set, though the key is good: its shape, and whether it is the same key."""
+    monkeypatch.setenv("TOGETHERAI_API_KEY", key)
+    monkeypatch.setenv("TOGETER_API_KEY", OTHER + "\n")
+    monkeypatch.setenv("TOGETHER_TOKEN", "")
+    monkeypatch.setenv("OPENAI_API_KEY", "sk" + "-" + "a1B2" * 10)
+    monkeypatch.setenv("TOGETHER_LOG", "debug")
+    assert main(["check", "--json"]) == 0
+    out = capsys.readouterr().out
+    found = {one.pop("variable"): one for one in json.loads(out)["lookalikes"]}
+    assert {name: (one["format"], one["same_key"]) for name, one in found.items()} == {
+        "OPENAI_API_KEY": ("other_provider", False),
+        "TOGETER_API_KEY": ("damaged", False),
+        "TOGETHERAI_API_KEY": ("tgp_v1", True),
+        "TOGETHER_TOKEN": ("none", False),
+    }
+    assert main(["check"]) == 0
+    text = " ".join(capsys.readouterr().out.split())
+    assert "TOGETHERAI_API_KEY: a Together key, 50 characters, the same key" in text
+    assert "OPENAI_API_KEY: a key of OpenAI, 43 characters, another value" in text
+    assert "TOGETHER_TOKEN: empty" in text
+    assert not any(stretch in out + text for stretch in (key[7:15], OTHER[7:15], "a1B2a1B2"))
+
+
+def test_a_header_that_takes_the_keys_place(
+    key: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("TOGETHER_CUSTOM_HEADERS", f"X-A: b\nAuthorization: Bearer {OTHER}")
+    assert main(["check"]) == 0
+    out = capsys.readouterr().out
+    assert "TOGETHER_CUSTOM_HEADERS sets Authorization" in out
+    assert OTHER[7:15] not in out
+    assert key[7:15] not in out
+
+
+# ── --env-file ───────────────────────────────────────────────────────────────────────
+
+
+def test_a_key_from_a_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As python-dotenv reads it, and told as what it is."""
+    monkeypatch.chdir(tmp_path)
+    file = Path(".env")
+    file.write_text(f"# ours\nexport TOGETHER_API_KEY='{OTHER}'  # new\nnonsense = = '\n")
+    assert main(["check", "--env-file", str(file)]) == 0
+    assert "TOGETHER_API_KEY of .env\n" in capsys.readouterr().out
+    assert main(["check", "--json", "--env-file", str(file)]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["env_file"] == {
+        "path": str(file),
+        "holds_key": True,
+        "used": True,
+        "skipped_lines": [],
+    }
+    assert (found["source"], found["variable"]) == ("environment", "TOGETHER_API_KEY")
+
+
+def test_the_environment_wins(key: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / ".env"
+    file.write_text(f"TOGETHER_API_KEY={OTHER}\n'\n")
+    assert main(["check"]) == 0
+    alone = capsys.readouterr().out
+    assert main(["check", "--env-file", str(file)]) == 0
+    out = capsys.readouterr().out
+    assert next(line for line in alone.splitlines() if "fingerprint" in line) in out
+    assert "of the environment" in out
+    text = " ".join(out.split())
+    assert "what the environment has wins over it" in text
+    assert "from line 2 on" in text
+    assert key[7:15] not in out
+
+
+def test_a_file_without_a_key(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Its look-alikes are looked for, too."""
+    file = tmp_path / ".env"
+    file.write_text(f"TOGETHER_KEY={OTHER}\n")
+    assert main(["check", "--env-file", str(file)]) == 1
+    text = " ".join(capsys.readouterr().out.split())
+    assert "(wrong_variable)" in text
+    assert "rename it to TOGETHER_API_KEY" in text
+    assert "The file does not set TOGETHER_API_KEY." in text
+
+
+def test_a_file_that_cannot_be_read(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Exit code 64, what is wrong, and nothing of what the file holds."""
+    binary, nul, large = tmp_path / "binary", tmp_path / "nul", tmp_path / "large"
+    binary.write_bytes(b"\xff\xfe" + OTHER.encode("utf-16-le"))
+    nul.write_bytes(OTHER.encode() + b"\0")
+    large.write_text(OTHER * 1000)
+    for path, why in (
+        (tmp_path / "absent", "No such file or directory"),
+        (tmp_path, "Is a directory"),
+        (binary, "no text in UTF-8"),
+        (nul, "no text"),
+        (large, "larger than 16 KiB"),
+        (tmp_path / OTHER, "No such file or directory"),
+    ):
+        with pytest.raises(SystemExit) as exited:
+            main(["check", "--json", "--env-file", str(path)])
+        assert exited.value.code == 64
+        said = capsys.readouterr()
+        assert why in said.err
+        assert "Expected a file of NAME=value lines" in said.err
+        assert "Traceback" not in said.err
+        assert OTHER[7:15] not in said.err
+        assert not said.out
+
+
+# ── usage ────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("arguments", [[], ["chek"], ["check", "--jsn"], ["check", "--env-file"]])
+def test_usage(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """Exit code 64, what was expected, no traceback."""
+    with pytest.raises(SystemExit) as exited:
+        main(arguments)
+    assert exited.value.code == 64
+    assert "usage: together-otel" in capsys.readouterr().err
+
+
+def test_a_key_in_the_wrong_place_is_not_repeated(
+    key: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As an argument, where only its variable's value belongs."""
+    with pytest.raises(SystemExit):
+        main(["check", key])
+    said = capsys.readouterr().err
+    assert "unrecognized arguments" in said
+    assert key[7:15] not in said

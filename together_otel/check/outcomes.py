@@ -1,0 +1,103 @@
+"""What came of asking Together, and what can be done about it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Literal
+
+if TYPE_CHECKING:
+    from together_otel.keys import Diagnosis
+
+Outcome = Literal[
+    "accepted",
+    "refused",
+    "redirected",
+    "not_sent",
+    "wrong_base_url",
+    "forbidden",
+    "payment_required",
+    "rate_limited",
+    "server_error",
+    "unexpected_answer",
+    "dns_failure",
+    "connection_refused",
+    "no_network",
+    "connection_lost",
+    "tls_failure",
+    "timeout",
+    "proxy_unreachable",
+    "proxy_refused",
+    "proxy_unsupported",
+]
+
+REMEDIES: Final[dict[Outcome, str]] = {
+    "wrong_base_url": "Correct TOGETHER_BASE_URL, or unset it for Together's own address.",
+    "forbidden": "Ask whoever runs what answered: Together's 403 is not about the key.",
+    "payment_required": "Look at the account's limits and credit.",
+    "rate_limited": "Ask again in a minute.",
+    "server_error": "Ask again in a minute, and look at Together's status page.",
+    "unexpected_answer": "Check TOGETHER_BASE_URL, and what stands between here and Together.",
+    "dns_failure": "Check the name, and whether DNS works here: network policies often block it.",
+    "connection_refused": "Check host and port of TOGETHER_BASE_URL, and that its server runs.",
+    "no_network": "Check this machine's network, its firewall, and whether it needs a proxy"
+    " (HTTPS_PROXY).",
+    "connection_lost": "Ask again; if it stays, look for a proxy or firewall that cuts connections.",
+    "tls_failure": "Check the clock, and https in TOGETHER_BASE_URL. If a proxy here looks into"
+    " TLS, name a file with its certificate in SSL_CERT_FILE"
+    " (REQUESTS_CA_BUNDLE for together 1.x).",
+    "timeout": "Check whether a firewall drops packets to it, and whether a proxy is needed"
+    " (HTTPS_PROXY).",
+    "proxy_unreachable": "Correct the variable, or list the host in NO_PROXY if none is needed.",
+    "proxy_refused": "Correct the variable's user name and password, or have the proxy let this"
+    " host through.",
+    "proxy_unsupported": "Ask where an HTTP proxy leads to Together, or by the application itself.",
+}
+"""For what has no cause among those of a refusal."""
+
+
+class Trouble(Exception):  # noqa: N818 - as often the network's as an error's
+    """Why there is no answer to the question; its text is a whole sentence without keys."""
+
+    def __init__(self, outcome: Outcome, detail: str) -> None:
+        super().__init__(detail)
+        self.outcome: Final = outcome
+        self.detail: Final = detail
+
+
+@dataclass(frozen=True, slots=True)
+class Live:
+    """What came of asking.
+
+    Attributes:
+        outcome: in one word.
+        detail: in one sentence.
+        diagnosis: the cause and remedy of a key's refusal.
+        url: what was asked, without user name and password.
+        server_address: its host.
+        server_port: its port.
+        proxy: host and port of the proxy on the way, and the variable that it is in.
+        status_code: HTTP status of the answer.
+        request_id: the server's own name for the request, which its support asks for.
+    """
+
+    outcome: Outcome
+    detail: str
+    diagnosis: Diagnosis | None = None
+    url: str | None = None
+    server_address: str | None = None
+    server_port: int | None = None
+    proxy: str | None = None
+    status_code: int | None = None
+    request_id: str | None = None
+
+    @property
+    def accepted(self) -> bool | None:
+        """Whether the key works; ``None`` where that could not be found out."""
+        if self.outcome == "accepted":
+            return True
+        return False if self.diagnosis is not None or self.outcome == "not_sent" else None
+
+    @property
+    def remedy(self) -> str | None:
+        """What to do, in one sentence."""
+        return self.diagnosis.remedy if self.diagnosis else REMEDIES.get(self.outcome)

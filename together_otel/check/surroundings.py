@@ -1,0 +1,127 @@
+"""The variables that a process would have: those of the environment, and of a ``.env`` file."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from together_otel.dotenv import parse
+from together_otel.keys import identity_of, inspect_key
+from together_otel.keys.formats import is_lookalike
+from together_otel.names import KEY_VARIABLE
+from together_otel.recovery.watching import read_text
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from together_otel.keys import KeyReport
+
+
+class NoFile(Exception):  # noqa: N818 - it says what is so
+    """Why there is nothing to be had from a file; its text repeats nothing of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """A ``.env`` file that was read.
+
+    Attributes:
+        path: where it is.
+        holds_key: whether it sets TOGETHER_API_KEY.
+        used: whether that is the key: the environment has none.
+        skipped: lines that were not understood.
+    """
+
+    path: str
+    holds_key: bool
+    used: bool
+    skipped: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What a process would be started with.
+
+    Attributes:
+        variables: its environment.
+        file: the file that some of them come from.
+    """
+
+    variables: Mapping[str, str] = field(repr=False)
+    file: File | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Lookalike:
+    """A variable that is set and whose name looks like TOGETHER_API_KEY.
+
+    Attributes:
+        variable: its name.
+        report: what it holds.
+        same_key: whether that is the key of TOGETHER_API_KEY.
+    """
+
+    variable: str
+    report: KeyReport
+    same_key: bool
+
+
+def surroundings(path: str | None = None, environ: Mapping[str, str] | None = None) -> Surroundings:
+    """Return what a process started here would have.
+
+    Args:
+        path: a ``.env`` file. What is set already stays, as with python-dotenv.
+        environ: the environment; the process's own by default.
+
+    Raises:
+        NoFile: when the file cannot be read.
+    """
+    environ = os.environ if environ is None else environ
+    if path is None:
+        return Surroundings(dict(environ))
+    found = parse(_text(path), environ)
+    return Surroundings(
+        {**found.values, **environ},
+        File(
+            path,
+            KEY_VARIABLE in found.values,
+            KEY_VARIABLE in found.values and KEY_VARIABLE not in environ,
+            found.skipped,
+        ),
+    )
+
+
+def _text(path: str) -> str:
+    try:
+        text = read_text(Path(path))
+    except OSError as exc:
+        raise NoFile(exc.strerror or type(exc).__name__) from None
+    except UnicodeDecodeError:
+        raise NoFile("it is no text in UTF-8") from None
+    except ValueError as exc:
+        raise NoFile(_REASONS.get(str(exc), "it cannot be read")) from None
+    if "\0" in text:
+        raise NoFile("it is no text")
+    return text
+
+
+_REASONS = {
+    "not a regular file": "it is not a regular file",
+    "too large a file": "it is larger than 16 KiB",
+}
+
+
+def lookalikes(variables: Mapping[str, str]) -> list[Lookalike]:
+    """Return the variables whose names look like TOGETHER_API_KEY, by name."""
+    key = variables.get(KEY_VARIABLE, "").strip()
+    return [
+        Lookalike(
+            name,
+            inspect_key(value, source="argument", environ={}),
+            bool(key) and identity_of(value) == identity_of(key),
+        )
+        for name, value in sorted(variables.items())
+        if is_lookalike(name)
+    ]

@@ -1,0 +1,398 @@
+"""`together-otel check --live`: one request, and what each answer or its lack is called."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from together_otel.check import asking
+from together_otel.check.asking import ask
+from together_otel.cli import main
+from together_otel.keys import inspect_key
+from together_otel.testing import TogetherServer, behaviours
+from together_otel.testing.ports import free_port
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from together_otel.check.outcomes import Live
+    from together_otel.testing.behaviours import Behaviour
+
+    Check = Callable[..., tuple[int, dict[str, Any]]]
+
+HTML = "<html><body>Welcome</body></html>"
+
+
+def asked(key: str, variables: dict[str, str], limit: float = 10.0) -> Live:
+    """Ask with another limit than the command's."""
+    return ask(key, inspect_key(key), variables, limit=limit)
+
+
+def test_an_accepted_key(check: Check, key: str, together: TogetherServer) -> None:
+    """One request, with the key as it is, for what each generation of the SDK has."""
+    code, found = check()
+    assert (code, found["can_work"], found["cause"]) == (0, True, None)
+    assert found["live"] == {
+        "outcome": "accepted",
+        "detail": "127.0.0.1 accepts the key. It is no host of Together's own.",
+        "status_code": 200,
+        "url": f"{together.url}/v1/models",
+        "server_address": "127.0.0.1",
+        "server_port": int(together.url.rpartition(":")[2]),
+        "proxy": None,
+        "request_id": "req-1",
+    }
+    (request,) = together.requests
+    assert (request.method, request.path, request.key) == ("GET", "/v1/models", key)
+    assert request.headers["user-agent"].startswith("together-otel/")
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "code", "outcome", "cause", "status"),
+    [
+        (behaviours.refuse(), 1, "refused", "rejected", 401),
+        (behaviours.echo_key(), 1, "refused", "rejected", 401),
+        (behaviours.forbidden_key(), 1, "refused", "rejected", 403),
+        (behaviours.forbidden_key(400), 1, "refused", "rejected", 400),
+        (behaviours.refuse("html"), 1, "refused", "wrong_endpoint", 401),
+        (behaviours.refuse("text"), 1, "refused", "wrong_endpoint", 401),
+        (behaviours.forbidden_context(), 2, "forbidden", None, 403),
+        (behaviours.refuse("html", status=403), 2, "forbidden", None, 403),
+        (behaviours.payment_required(), 2, "payment_required", None, 402),
+        (behaviours.rate_limited(), 2, "rate_limited", None, 429),
+        (behaviours.server_error(503), 2, "server_error", None, 503),
+        (behaviours.error(404, "Not found"), 2, "wrong_base_url", None, 404),
+        (behaviours.custom(200, HTML, content_type="text/html"), 2, "wrong_base_url", None, 200),
+        (behaviours.error(418, "I'm a teapot"), 2, "unexpected_answer", None, 418),
+        (behaviours.drop_connection(), 2, "connection_lost", None, None),
+    ],
+)
+def test_what_an_answer_means(
+    behaviour: Behaviour,
+    code: int,
+    outcome: str,
+    cause: str | None,
+    status: int | None,
+    check: Check,
+    together: TogetherServer,
+) -> None:
+    """Exit code 1 only for what is the key's; each has a remedy; nothing is asked twice."""
+    together.script(behaviour)
+    found_code, found = check()
+    assert (found_code, found["live"]["outcome"], found["cause"]) == (code, outcome, cause)
+    assert found["live"]["status_code"] == status
+    assert found["can_work"] is (False if code == 1 else None)
+    assert found["remedy"]
+    assert len(together.requests) == 1
+
+
+def test_what_a_server_says_is_shown_without_the_key(
+    check: Check, key: str, together: TogetherServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nor with orders to a terminal."""
+    together.always(behaviours.error(429, f"\x1b[2JSlow down, {key}"))
+    _, found = check()
+    assert found["live"]["detail"] == "127.0.0.1 answered 429:  [2JSlow down, tgp_v1[key]."
+    assert main(["check", "--live"]) == 2
+    out = capsys.readouterr().out
+    assert "\x1b" not in out
+    assert key[7:15] not in out
+
+
+@pytest.mark.parametrize(
+    ("value", "cause"),
+    [("", "empty"), ("your-api-key", "malformed"), ("sk" + "-" + "a1B2" * 10, "wrong_provider")],
+)
+def test_a_key_that_cannot_work_is_not_sent(
+    value: str,
+    cause: str,
+    check: Check,
+    together: TogetherServer,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("TOGETHER_API_KEY", value)
+    code, found = check()
+    assert (code, found["cause"], found["live"]["outcome"]) == (1, cause, "not_sent")
+    assert not together.requests
+
+
+def test_an_unknown_shape_is_sent(
+    check: Check, together: TogetherServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An OAuth token may be right."""
+    monkeypatch.setenv("TOGETHER_API_KEY", "an-opaque-token-9431")
+    assert check()[0] == 0
+    together.script(behaviours.refuse())
+    assert check()[1]["cause"] == "unknown"
+
+
+def test_the_file_counts_for_all_variables(
+    check: Check, key: str, together: TogetherServer, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("TOGETHER_API_KEY")
+    monkeypatch.delenv("TOGETHER_BASE_URL")
+    file = tmp_path / ".env"
+    file.write_text(f"TOGETHER_API_KEY={key}\nTOGETHER_BASE_URL={together.url}\n")
+    assert check("--env-file", str(file))[0] == 0
+    assert [request.key for request in together.requests] == [key]
+
+
+# ── redirects ────────────────────────────────────────────────────────────────────────
+
+
+def test_a_redirect_is_not_followed(check: Check, together: TogetherServer) -> None:
+    """To another host the key would not go: the cause is told, and nothing sent there."""
+    with TogetherServer() as elsewhere:
+        together.script(behaviours.redirect(elsewhere.url.replace("127.0.0.1", "localhost")))
+        code, found = check()
+        assert (code, found["cause"]) == (1, "redirected")
+        assert found["live"]["outcome"] == "redirected"
+        assert "127.0.0.1 was redirected to localhost" in found["remedy"]
+        assert len(together.requests) == 1
+        assert not elsewhere.requests
+
+
+def test_a_redirect_to_another_port(check: Check, together: TogetherServer) -> None:
+    """That is another place, too, as HTTP clients see it."""
+    with TogetherServer() as elsewhere:
+        together.script(behaviours.redirect(elsewhere.url))
+        assert elsewhere.url.removeprefix("http://") in check()[1]["remedy"]
+        assert not elsewhere.requests
+
+
+@pytest.mark.parametrize("to", ["/v2/models", "https://[::1", ""])
+def test_redirects_that_keep_the_key_or_lead_nowhere(
+    to: str, check: Check, together: TogetherServer
+) -> None:
+    together.script(behaviours.custom(308, b"", {"Location": to}))
+    code, found = check()
+    assert (code, found["cause"]) == (2, None)
+
+
+# ── the base URL ─────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("sdk", "base", "path"),
+    [
+        ((3, 1), "", "/v1/models"),
+        ((3, 1), "/", "/v1/models"),
+        ((3, 1), "/gateway", "/gateway/v1/models"),
+        ((2, 42), "/v1", "/v1/models"),
+        ((1, 5), "/v1/", "/v1/models"),
+        (None, "/v1", "/v1/models"),
+        (None, "", "/v1/models"),
+    ],
+)
+def test_the_path_is_that_of_the_sdk(
+    sdk: tuple[int, int] | None,
+    base: str,
+    path: str,
+    check: Check,
+    together: TogetherServer,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The one that is installed decides whether TOGETHER_BASE_URL ends in /v1."""
+    monkeypatch.setattr(asking, "installed_sdk", lambda: sdk)
+    monkeypatch.setenv("TOGETHER_BASE_URL", together.url + base)
+    together.always(behaviours.accept())
+    check()
+    assert [request.path for request in together.requests] == [path]
+
+
+@pytest.mark.parametrize(
+    ("sdk", "base", "advice"),
+    [
+        ((3, 1), "/v1", "together 3.x puts /v1 behind TOGETHER_BASE_URL itself"),
+        ((2, 42), "", "together 2.x wants /v1 at the end of TOGETHER_BASE_URL"),
+    ],
+)
+def test_the_wrong_path_for_the_sdk(
+    sdk: tuple[int, int],
+    base: str,
+    advice: str,
+    check: Check,
+    together: TogetherServer,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(asking, "installed_sdk", lambda: sdk)
+    monkeypatch.setenv("TOGETHER_BASE_URL", together.url + base)
+    together.always(behaviours.error(404, "Not found"))
+    code, found = check()
+    assert (code, found["live"]["outcome"]) == (2, "wrong_base_url")
+    assert advice in found["live"]["detail"]
+
+
+@pytest.mark.parametrize(
+    "base",
+    [
+        "",
+        "api.together.ai",
+        "ftp://api.together.ai",
+        "https://",
+        "http://127.0.0.1:port",
+        "http://127.0.0.1:1/ v1",
+        "http://127.0.0.1:1/v1\n",
+        "http://127.0.0.1:1/v1?key=secret9431",
+        "http://user:secret9431@127.0.0.1:1",
+    ],
+)
+def test_no_base_url_at_all(base: str, check: Check, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is sent, and neither passwords nor queries are told."""
+    monkeypatch.setenv("TOGETHER_BASE_URL", base)
+    code, found = check()
+    assert (code, found["live"]["outcome"]) == (2, "wrong_base_url")
+    assert "secret9431" not in str(found)
+
+
+def test_a_key_in_the_base_url(
+    check: Check, key: str, together: TogetherServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the path, and in place of the host, where it is in lower case."""
+    monkeypatch.setenv("TOGETHER_BASE_URL", f"{together.url}/{key}")
+    _, found = check()
+    assert found["live"]["url"] == f"{together.url}/tgp_v1[key]/v1/models"
+    monkeypatch.setattr(socket, "getaddrinfo", not_found)
+    monkeypatch.setenv("TOGETHER_BASE_URL", f"https://{key}")
+    _, found = check()
+    assert key[7:15].lower() not in str(found)
+
+
+# ── no way there ─────────────────────────────────────────────────────────────────────
+
+
+def not_found(*_: object) -> None:
+    raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+
+def unreachable(*_: object) -> None:
+    raise OSError(101, "Network is unreachable")
+
+
+def test_nothing_listens(check: Check, monkeypatch: pytest.MonkeyPatch) -> None:
+    port = free_port()
+    monkeypatch.setenv("TOGETHER_BASE_URL", f"http://127.0.0.1:{port}")
+    code, found = check()
+    assert (code, found["live"]["outcome"]) == (2, "connection_refused")
+    assert found["live"]["detail"] == f"Nothing listens at 127.0.0.1:{port}."
+
+
+def test_no_such_name(check: Check, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without TOGETHER_BASE_URL it is Together's own."""
+    monkeypatch.setattr(socket, "getaddrinfo", not_found)
+    code, found = check()
+    assert (code, found["live"]["outcome"]) == (2, "dns_failure")
+    assert found["live"]["url"] == "https://api.together.ai/v1/models"
+    monkeypatch.setattr(asking, "installed_sdk", lambda: (1, 5))
+    assert check()[1]["live"]["server_address"] == "api.together.xyz"
+
+
+def test_no_network(check: Check, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(socket, "create_connection", unreachable)
+    code, found = check()
+    assert (code, found["live"]["outcome"]) == (2, "no_network")
+    assert "Network is unreachable" in found["live"]["detail"]
+
+
+# ── the limit ────────────────────────────────────────────────────────────────────────
+
+
+def test_the_commands_limit() -> None:
+    assert asking.LIMIT == 5.0
+
+
+def test_no_answer(key: str, together: TogetherServer) -> None:
+    """The server would wait for a minute; its one request was left before that."""
+    together.script(behaviours.slow(60))
+    found = asked(key, {"TOGETHER_BASE_URL": together.url}, limit=0.2)
+    assert (found.outcome, found.status_code, found.accepted) == ("timeout", None, None)
+    assert "an answer of 127.0.0.1" in found.detail
+    assert len(together.requests) == 1
+
+
+class Dripping(threading.Thread):
+    """A server that sends one byte at a time, for as long as anybody listens."""
+
+    def __init__(self, head: bytes) -> None:
+        super().__init__(daemon=True)
+        self._head = head
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
+
+    def run(self) -> None:
+        """Send until the connection is closed."""
+        tick = threading.Event()
+        with self._listener, self._listener.accept()[0] as connection:
+            connection.recv(65_536)
+            connection.sendall(self._head)
+            try:
+                while not tick.wait(0.01):
+                    connection.sendall(b"x")
+            except OSError:
+                return
+
+
+def test_an_answer_that_drips(key: str) -> None:
+    """No single read takes long, all of them have no end; the server is left alone then."""
+    server = Dripping(b"HTTP/1.1 200 OK\r\nX-Long: ")
+    server.start()
+    found = asked(key, {"TOGETHER_BASE_URL": server.url}, limit=0.3)
+    server.join(10)
+    assert not server.is_alive()
+    assert found.outcome == "timeout"
+
+
+def test_a_refusal_whose_body_drips(key: str) -> None:
+    """The status says enough."""
+    server = Dripping(b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 60000\r\n\r\n")
+    server.start()
+    found = asked(key, {"TOGETHER_BASE_URL": server.url}, limit=0.3)
+    server.join(10)
+    assert not server.is_alive()
+    assert (found.outcome, found.status_code) == ("refused", 401)
+
+
+def test_a_look_up_without_an_end(key: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing can end it; nobody waits for it, and nothing is sent when it ends."""
+    ends = threading.Event()
+    real = socket.getaddrinfo
+
+    def slow(*arguments: Any, **options: Any) -> Any:
+        ends.wait(30)
+        return real(*arguments, **options)
+
+    with TogetherServer() as server:
+        monkeypatch.setattr(socket, "getaddrinfo", slow)
+        found = asked(key, {"TOGETHER_BASE_URL": server.url}, limit=0.1)
+        assert found.outcome == "timeout"
+        assert "a connection to 127.0.0.1" in found.detail
+        (thread,) = [one for one in threading.enumerate() if one.name == "together-otel-check"]
+        ends.set()
+        thread.join(10)
+        assert not thread.is_alive()
+        assert not server.requests
+
+
+def test_what_is_no_http(key: str) -> None:
+    server = Dripping(b"220 mail.example ESMTP\r\n\r\n")
+    server.start()
+    assert asked(key, {"TOGETHER_BASE_URL": server.url}).outcome == "connection_lost"
+    server.join(10)
+
+
+def test_a_fault_of_ours_tells_no_key(
+    check: Check, key: str, together: TogetherServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever http.client raises, its text is not told."""
+
+    def failing(*_: object, **__: object) -> None:
+        raise ValueError(f"Invalid header value b'Bearer {key}'")
+
+    monkeypatch.setattr(asking.HTTPConnection, "request", failing)
+    code, found = check()
+    assert (code, found["live"]["outcome"]) == (2, "unexpected_answer")
+    assert "ValueError" in found["live"]["detail"]
+    assert not together.requests

@@ -1,0 +1,280 @@
+"""`together-otel check --live` by proxies and in TLS, each on loopback and each failing by its name."""
+
+from __future__ import annotations
+
+import ssl
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+import trustme
+from gateways import Proxy, together_in_tls
+from serving import serving
+
+from together_otel.check.addresses import Address
+from together_otel.check.proxies import proxy_for
+from together_otel.testing.ports import free_port
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from together_otel.testing import TogetherServer
+
+    Check = Callable[..., tuple[int, dict[str, Any]]]
+
+PASSWORD = "p%40ss-9431"  # noqa: S105 - of nothing
+NAME = "together.example"
+PLACES = [
+    ("https", "api.together.ai", 443),
+    ("https", "together.ai", 443),
+    ("https", "api.together.ai", 8443),
+    ("http", "api.together.ai", 80),
+    ("http", "127.0.0.1", 8080),
+    ("http", "localhost", 8080),
+    ("http", "::1", 8080),
+]
+
+
+@pytest.fixture(scope="module")
+def authority() -> trustme.CA:
+    """Somebody whose certificates nobody trusts unasked."""
+    return trustme.CA()
+
+
+@pytest.fixture
+def tls(authority: trustme.CA) -> Iterator[int]:
+    """A Together of that name, in TLS; its port."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert(NAME, "localhost").configure_cert(context)
+    with together_in_tls(context) as port:
+        yield port
+
+
+@pytest.fixture
+def bundle(authority: trustme.CA, tmp_path: Path) -> str:
+    """A file that makes it trusted."""
+    path = tmp_path / "ca.pem"
+    authority.cert_pem.write_to_path(str(path))
+    return str(path)
+
+
+# ── proxies ──────────────────────────────────────────────────────────────────────────
+
+
+def test_by_an_http_proxy(
+    check: Check, together: TogetherServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It gets the whole URL, and its own user name and password; nobody else hears of these."""
+    with serving(Proxy()) as proxy:
+        monkeypatch.setenv("HTTP_PROXY", f"http://user:{PASSWORD}@{proxy.address}")
+        code, found = check()
+    assert (code, found["live"]["outcome"]) == (0, "accepted")
+    assert found["live"]["proxy"] == f"{proxy.address} (HTTP_PROXY)"
+    assert proxy.asked == [("GET", f"{together.url}/v1/models", "Basic dXNlcjpwQHNzLTk0MzE=")]
+    assert len(together.requests) == 1
+    assert "9431" not in str(found)
+
+
+def test_through_a_tunnel(
+    check: Check, tls: int, bundle: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The name is the proxy's to look up; TLS is with Together."""
+    monkeypatch.setenv("TOGETHER_BASE_URL", f"https://{NAME}:8443")
+    monkeypatch.setenv("SSL_CERT_FILE", bundle)
+    with serving(Proxy(leads_to=tls)) as proxy:
+        monkeypatch.setenv("https_proxy", f"user:{PASSWORD}@{proxy.address}")
+        code, found = check()
+    assert (code, found["live"]["outcome"]) == (0, "accepted")
+    assert found["live"]["proxy"] == f"{proxy.address} (https_proxy)"
+    assert proxy.asked == [("CONNECT", f"{NAME}:8443", "Basic dXNlcjpwQHNzLTk0MzE=")]
+
+
+@pytest.mark.parametrize("status", [403, 407, 502, 500])
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_a_proxy_that_refuses(
+    scheme: str, status: int, check: Check, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is the proxy's answer, and not Together's, where that can be told."""
+    monkeypatch.setenv("TOGETHER_BASE_URL", f"{scheme}://{NAME}")
+    with serving(Proxy(refuses=status)) as proxy:
+        monkeypatch.setenv("ALL_PROXY", f"http://user:{PASSWORD}@{proxy.address}")
+        code, found = check()
+    if scheme == "https" or status == 407:
+        assert (code, found["live"]["outcome"]) == (2, "proxy_refused")
+        assert f"The proxy {proxy.address} (ALL_PROXY) answered {status}" in found["live"]["detail"]
+    else:
+        assert code == 2
+    assert len(proxy.asked) == 1
+    assert "9431" not in str(found)
+
+
+def test_a_proxy_that_is_not_there(
+    check: Check, together: TogetherServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its host and variable are told, without user name and password."""
+    port = free_port()
+    monkeypatch.setenv("HTTP_PROXY", f"http://user:{PASSWORD}@127.0.0.1:{port}")
+    code, found = check()
+    assert (code, found["live"]["outcome"]) == (2, "proxy_unreachable")
+    assert f"127.0.0.1:{port} (HTTP_PROXY)" in found["live"]["detail"]
+    assert "9431" not in str(found)
+    assert not together.requests
+
+
+def test_a_proxy_that_is_none(
+    check: Check, together: TogetherServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it answers to CONNECT is no tunnel."""
+    monkeypatch.setenv("TOGETHER_BASE_URL", f"https://{NAME}")
+    monkeypatch.setenv("HTTPS_PROXY", together.url)
+    code, found = check()
+    assert (code, found["live"]["outcome"]) == (2, "proxy_refused")
+
+
+@pytest.mark.parametrize(
+    ("value", "outcome"),
+    [
+        ("socks5://user:secret9431@127.0.0.1:1", "proxy_unsupported"),
+        ("https://127.0.0.1:1", "proxy_unsupported"),
+        ("http://user:secret9431@", "proxy_unreachable"),
+        ("http://127.0.0.1:port", "proxy_unreachable"),
+    ],
+)
+def test_proxies_that_cannot_be_used(
+    value: str,
+    outcome: str,
+    check: Check,
+    together: TogetherServer,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("HTTP_PROXY", value)
+    code, found = check()
+    assert (code, found["live"]["outcome"]) == (2, outcome)
+    assert "secret9431" not in str(found)
+    assert not together.requests
+
+
+def test_no_proxy(check: Check, together: TogetherServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{free_port()}")
+    monkeypatch.setenv("NO_PROXY", "other.example, 127.0.0.1")
+    assert check()[0] == 0
+    assert len(together.requests) == 1
+
+
+@pytest.mark.parametrize(
+    "environment",
+    [
+        {},
+        {"HTTP_PROXY": "http://one:1"},
+        {"HTTPS_PROXY": "http://one:1"},
+        {"HTTPS_PROXY": "one:1"},
+        {"HTTPS_PROXY": "http://one:1", "https_proxy": "http://two:2"},
+        {"HTTPS_PROXY": "http://one:1", "https_proxy": ""},
+        {"HTTP_PROXY": "http://one:1", "REQUEST_METHOD": "GET"},
+        {"ALL_PROXY": "http://one:1"},
+        {"ALL_PROXY": "http://one:1", "HTTPS_PROXY": "http://two:2"},
+        *(
+            {"ALL_PROXY": "http://one:1", "NO_PROXY": excepted}
+            for excepted in (
+                "*",
+                "together.ai",
+                ".together.ai",
+                "ai",
+                "ether.ai",
+                "api.together.ai",
+                "x.api.together.ai",
+                "other,  Together.AI ,",
+                "api.together.ai:8443",
+                "together.ai:1",
+                "https://api.together.ai",
+                "http://api.together.ai",
+                "https://together.ai",
+                "127.0.0.1",
+                "127.0.0.0/8",
+                "0.0.1",
+                "localhost",
+                "::1",
+                "*.together.ai",
+            )
+        ),
+        {"ALL_PROXY": "http://one:1", "NO_PROXY": "x", "no_proxy": "together.ai"},
+    ],
+)
+def test_the_same_proxy_as_httpx(
+    environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The SDK's client takes it, so it is httpx that is right."""
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    with httpx.Client(verify=False) as client:  # noqa: S501 - it sends nothing
+        for scheme, host, port in PLACES:
+            address = Address(scheme, host, port, "/v1/models", "")
+            transport = client._transport_for_url(httpx.URL(address.url))
+            expected = None
+            if transport is not client._transport:
+                url = transport._pool._proxy_url  # type: ignore[attr-defined]
+                expected = (url.host.decode(), url.port or 80)
+            found = proxy_for(address, environment)
+            assert (found and (found.host, found.port)) == expected, address.url
+
+
+# ── TLS ──────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("sdk", "variable"),
+    [((3, 1), "SSL_CERT_FILE"), ((1, 5), "REQUESTS_CA_BUNDLE")],
+)
+def test_certificates_that_a_variable_names(
+    sdk: tuple[int, int],
+    variable: str,
+    check: Check,
+    tls: int,
+    bundle: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The one that the SDK's HTTP client reads."""
+    monkeypatch.setattr("together_otel.check.asking.installed_sdk", lambda: sdk)
+    monkeypatch.setenv("TOGETHER_BASE_URL", f"https://localhost:{tls}")
+    code, found = check()
+    assert (code, found["live"]["outcome"]) == (2, "tls_failure")
+    monkeypatch.setenv(variable, bundle)
+    assert check()[0] == 0
+
+
+def test_a_certificate_that_nobody_trusts(
+    check: Check, tls: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a proxy's that looks into TLS; what to do names it."""
+    monkeypatch.setenv("TOGETHER_BASE_URL", f"https://localhost:{tls}")
+    code, found = check()
+    assert (code, found["live"]["outcome"]) == (2, "tls_failure")
+    assert "The certificate that localhost shows does not hold: " in found["live"]["detail"]
+    assert "SSL_CERT_FILE" in found["remedy"]
+
+
+def test_another_hosts_certificate(
+    check: Check, tls: int, bundle: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TOGETHER_BASE_URL", f"https://127.0.0.1:{tls}")
+    monkeypatch.setenv("SSL_CERT_FILE", bundle)
+    code, found = check()
+    assert (code, found["live"]["outcome"]) == (2, "tls_failure")
+    assert "not valid for '127.0.0.1'" in found["live"]["detail"]
+
+
+def test_certificates_that_are_not_there(check: Check, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", "/absent.pem")
+    code, found = check()
+    assert (code, found["live"]["outcome"]) == (2, "tls_failure")
+    assert "SSL_CERT_FILE" in found["live"]["detail"]
+
+
+def test_https_to_what_speaks_http(
+    check: Check, together: TogetherServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TOGETHER_BASE_URL", together.url.replace("http:", "https:"))
+    code, found = check()
+    assert (code, found["live"]["outcome"]) == (2, "tls_failure")
+    assert not together.requests

@@ -1,0 +1,117 @@
+"""Servers on the way to Together: a proxy, and one that speaks TLS."""
+
+from __future__ import annotations
+
+import json
+import select
+import socket
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING
+from urllib.request import ProxyHandler, Request, build_opener
+
+from serving import Quiet, serving
+
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import Iterator
+
+
+class Proxy(ThreadingHTTPServer):
+    """An HTTP proxy that keeps a list of what it was asked for.
+
+    Args:
+        refuses: status that it answers with instead, 0 for none.
+        leads_to: port of loopback that it goes to whatever the name.
+    """
+
+    daemon_threads = True
+
+    def __init__(self, refuses: int = 0, leads_to: int = 0) -> None:
+        super().__init__(("127.0.0.1", 0), _Way)
+        self.refuses = refuses
+        self.leads_to = leads_to
+        self.asked: list[tuple[str, str, str | None]] = []
+
+    @property
+    def address(self) -> str:
+        """Its host and port."""
+        return f"127.0.0.1:{self.server_port}"
+
+
+class _Way(Quiet, BaseHTTPRequestHandler):
+    server: Proxy
+
+    def do_CONNECT(self) -> None:
+        if self._is_refused():
+            return
+        with socket.create_connection(("127.0.0.1", self.server.leads_to), 10) as there:
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.flush()
+            _relay(self.connection, there)
+        self.close_connection = True
+
+    def do_GET(self) -> None:
+        if self._is_refused():
+            return
+        request = Request(self.path, headers={"Authorization": self.headers["Authorization"]})  # noqa: S310 - of a test
+        with build_opener(ProxyHandler({})).open(request, timeout=10) as answer:
+            body = answer.read()
+            self.send_response(answer.status)
+            self.send_header("Content-Type", answer.headers["content-type"])
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def _is_refused(self) -> bool:
+        told = self.headers["Proxy-Authorization"]
+        self.server.asked.append((self.command, self.path, told))
+        if not self.server.refuses:
+            return False
+        self.send_response(self.server.refuses)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+        return True
+
+
+def _relay(one: socket.socket, other: socket.socket) -> None:
+    while True:
+        for ready in select.select([one, other], [], [], 10)[0]:
+            data = ready.recv(65_536)
+            if not data:
+                return
+            (other if ready is one else one).sendall(data)
+
+
+class _Models(Quiet, BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        good = self.headers["Authorization"].startswith("Bearer tgp_")
+        body = json.dumps([] if good else {}).encode()
+        self.send_response(200 if good else 401)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+
+class _Tls(ThreadingHTTPServer):
+    daemon_threads = True
+    context: ssl.SSLContext
+
+    def finish_request(self, request: socket.socket, client_address: object) -> None:
+        """Answer in TLS, and say nothing of clients that do not trust it."""
+        try:
+            with self.context.wrap_socket(request, server_side=True) as wrapped:
+                super().finish_request(wrapped, client_address)
+        except OSError:
+            return
+
+
+@contextmanager
+def together_in_tls(context: ssl.SSLContext) -> Iterator[int]:
+    """Serve a list of models; yield the port."""
+    server = _Tls(("127.0.0.1", 0), _Models)
+    server.context = context
+    with serving(server):
+        yield server.server_port

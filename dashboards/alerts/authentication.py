@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from together_otel import names
 
-from . import records
+from . import records, recoveries
 from .document import Group, Rule
 from .expressions import (
     CAUSE,
@@ -53,6 +53,7 @@ def group(options: Options) -> Group:
         "together_auth",
         (
             *_failures(options),
+            recoveries.unrecovered(options),
             _alert(
                 options,
                 "TogetherKeyRevoked",
@@ -63,7 +64,7 @@ def group(options: Options) -> Group:
             _alert(
                 options,
                 "TogetherKeyUnusable",
-                of(options, records.CAUSE_FAILURES, unusable),
+                of(options, records.UNRECOVERED, unusable),
                 f"{JOB} has no usable Together API key: {_CAUSE}",
                 UNUSABLE,
             ),
@@ -71,7 +72,7 @@ def group(options: Options) -> Group:
             _alert(
                 options,
                 "TogetherAuthFailing",
-                f"{of(options, records.CAUSE_FAILURES)}\nand on (job) (\n{_failing(options)}\n)",
+                f"{of(options, records.UNRECOVERED)}\nand on (job) (\n{_failing(options)}\n)",
                 f"Together refuses most requests of {JOB}: {_CAUSE}",
             ),
             _alert(
@@ -167,7 +168,7 @@ def _revoked(options: Options) -> str:
     within = f"{SETTLED}s"
     accepted = latest(options, names.KEY_LAST_ACCEPTED, "job", FINGERPRINT, within=within)
     refused = latest(options, names.KEY_LAST_REFUSED, "job", FINGERPRINT, within=within)
-    revoked = of(options, records.CAUSE_FAILURES, f'{CAUSE}="revoked"')
+    revoked = of(options, records.UNRECOVERED, f'{CAUSE}="revoked"')
     return (
         f"{revoked}\n"
         f"unless on (job) (\n"

@@ -6,6 +6,7 @@ from typing import Final
 
 INSTANCE_FAILURES: Final = "job_instance_cause:together_client_auth_failures:increase5m"
 CAUSE_FAILURES: Final = "job_cause:together_client_auth_failures:increase5m"
+UNRECOVERED: Final = "job_cause:together_client_auth_failures_unrecovered:increase5m"
 JOB_FAILURES: Final = "job:together_client_auth_failures:increase5m"
 REQUESTS_1M: Final = "job_outcome:together_client_requests:increase1m"
 REQUESTS_5M: Final = "job_outcome:together_client_requests:increase5m"

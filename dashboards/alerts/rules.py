@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 from typing import TYPE_CHECKING
 
-from . import authentication, keys, recording, service
+from . import authentication, keys, recording, recoveries, service
 from .document import Group, render
 
 if TYPE_CHECKING:
@@ -40,6 +40,7 @@ def groups(options: Options) -> tuple[Group, ...]:
     return (
         authentication.group(options),
         *keys.groups(options),
+        recoveries.group(options),
         service.telemetry(options),
         service.service(options),
     )

@@ -58,6 +58,8 @@ class Options:
         refused_for: how long before that is said; a key that dies is refused everywhere by then.
         rotation_overlap: seconds that two keys may be in use side by side.
         rotation_memory: seconds after which two keys side by side are how it is meant to be.
+        recovery_window: time in which searches for another key found none, and
+        recovery_searches: at least as many of one result.
         absent_for: how long telemetry may be away, as in a deploy.
         absent_memory: how long it is missed.
         limited_share: share of requests that end as rate limited, and
@@ -92,6 +94,7 @@ class Options:
             "TogetherAuthFailureSpike": "ticket",
             "TogetherOneInstanceRefused": "ticket",
             "TogetherKeyRotationStalled": "ticket",
+            "TogetherKeyRecoveryFailing": "ticket",
             "TogetherTelemetryAbsent": "ticket",
             "TogetherTelemetryErrors": "ticket",
             "TogetherRateLimited": "ticket",
@@ -107,6 +110,8 @@ class Options:
     refused_for: str = "2m"
     rotation_overlap: int = 3600
     rotation_memory: int = 7 * 86_400
+    recovery_window: str = "15m"
+    recovery_searches: int = 2
     absent_for: str = "10m"
     absent_memory: str = "1d"
     limited_share: float = 0.05

@@ -38,6 +38,7 @@ ALERTS = {
     "TogetherKeyUnusable": {"page"},
     "TogetherOneInstanceRefused": {"ticket"},
     "TogetherKeyRotationStalled": {"ticket"},
+    "TogetherKeyRecoveryFailing": {"ticket"},
     "TogetherTelemetryAbsent": {"ticket"},
     "TogetherTelemetryErrors": {"ticket"},
     "TogetherRateLimited": {"ticket"},

@@ -7,7 +7,7 @@ import textwrap
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from together_otel.keys import faults, redact
+from together_otel.keys import faults
 from together_otel.names import KEY_VARIABLE
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ def as_json(findings: Findings) -> str:
         "fingerprint": report.fingerprint,
         "env_file": file
         and {
-            "path": redact(file.path),
+            "path": file.path,
             "holds_key": file.holds_key,
             "used": file.used,
             "skipped_lines": file.skipped,
@@ -204,7 +204,7 @@ def _origin(findings: Findings) -> str:
     if findings.report.presence == "missing":
         return f"{KEY_VARIABLE} is not set" + (" there either" if findings.file else "")
     if findings.file is not None and findings.file.used:
-        return f"{KEY_VARIABLE} of {redact(findings.file.path)}"
+        return f"{KEY_VARIABLE} of {findings.file.path}"
     return f"{KEY_VARIABLE} of the environment"
 
 

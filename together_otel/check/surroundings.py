@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from together_otel.dotenv import parse
-from together_otel.keys import identity_of, inspect_key
+from together_otel.keys import identity_of, inspect_key, redact
 from together_otel.keys.formats import is_lookalike
 from together_otel.names import KEY_VARIABLE
 from together_otel.recovery.watching import read_text
@@ -28,7 +28,7 @@ class File:
     """A ``.env`` file that was read.
 
     Attributes:
-        path: where it is.
+        path: where it is, without a key.
         holds_key: whether it sets TOGETHER_API_KEY.
         used: whether that is the key: the environment has none.
         skipped: lines that were not understood.
@@ -85,7 +85,7 @@ def surroundings(path: str | None = None, environ: Mapping[str, str] | None = No
     return Surroundings(
         {**found.values, **environ},
         File(
-            path,
+            redact(path, [environ.get(KEY_VARIABLE, ""), found.values.get(KEY_VARIABLE, "")]),
             KEY_VARIABLE in found.values,
             KEY_VARIABLE in found.values and KEY_VARIABLE not in environ,
             found.skipped,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,7 @@ from together_otel.check.outcomes import Live
 from together_otel.check.report import Findings, as_json, as_text
 from together_otel.check.surroundings import NoFile, lookalikes, surroundings
 from together_otel.cli.parsing import CANNOT_WORK, GOOD, UNKNOWN
-from together_otel.keys import Refusal, diagnose, inspect_key
+from together_otel.keys import Refusal, diagnose, inspect_key, redact
 from together_otel.names import KEY_VARIABLE
 from together_otel.settings import FINGERPRINT
 
@@ -76,8 +77,10 @@ def _surroundings(path: str) -> Surroundings:
     try:
         return surroundings(path)
     except NoFile as exc:
+        # A key may have been pasted in its place; of any shape, if it is this environment's.
+        shown = redact(path, [os.environ.get(KEY_VARIABLE, "")])
         raise argparse.ArgumentTypeError(
-            f"{path}: {exc}. Expected a file of NAME=value lines"
+            f"{shown}: {exc}. Expected a file of NAME=value lines"
         ) from None
 
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
+from together_otel.check.outcomes import REMEDIES, Outcome
 from together_otel.cli import main
 
 FIELDS = {
@@ -250,3 +253,31 @@ def test_a_key_in_the_wrong_place_is_not_repeated(
     said = capsys.readouterr().err
     assert "unrecognized arguments" in said
     assert key[7:15] not in said
+
+
+# ── the README ───────────────────────────────────────────────────────────────────────
+
+README = Path(__file__).parents[2] / "README.md"
+
+
+def test_the_readmes_screen(
+    key: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What it shows is what is said."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("TOGETHER_API_KEY")
+    monkeypatch.setenv("TOGETHER_AI_API_KEY", OTHER)
+    Path(".env").write_text(f"""TOGETHER_API_KEY='"{key}"'\n""")
+    assert main(["check", "--env-file", ".env"]) == 1
+    said = "$ together-otel check --env-file .env\n" + capsys.readouterr().out
+    assert f"```text\n{said}```\n" in README.read_text(encoding="utf-8")
+
+
+def test_the_readmes_outcomes() -> None:
+    """Each is in the row of its exit code."""
+    section = README.read_text(encoding="utf-8").partition("| `live.outcome` |")[2]
+    rows = re.findall(r"^\| (\d+) \|.*\| (.*?) ?\|$", section.partition("\n\n")[0], re.MULTILINE)
+    listed = {int(code): set(re.findall(r"`(\w+)`", names)) for code, names in rows}
+    assert listed[0] | listed[1] | listed[2] == set(get_args(Outcome))
+    assert listed[2] == {"wrong_base_url", *REMEDIES}
+    assert not listed[64]

@@ -30,7 +30,7 @@ from together_otel.streams import (
     watch,
 )
 from together_otel.telemetry import spans
-from together_otel.telling import NO_FAILURE, Ending, measure, tell
+from together_otel.telling import NO_FAILURE, Ending, measure, tell, tell_attempt
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
     from together_otel.names import Outcome
     from together_otel.runtime import AuthFailure, Runtime
-    from together_otel.sdk.calls import Adapter, Failure, Session
+    from together_otel.sdk.calls import Adapter, AuthKind, Failure, Session
 
 _CALL = context.create_key("together_otel-call")
 _ENDED = context.Context()
@@ -123,7 +123,6 @@ class Call:
         "_ended",
         "_first_chunk",
         "_generation",
-        "_inner_failure",
         "_key",
         "_last_chunk",
         "_noted",
@@ -141,6 +140,7 @@ class Call:
         "_started",
         "_streaming",
         "_token",
+        "_told_inside",
         "adapter",
         "chunks",
         "delegated",
@@ -169,7 +169,7 @@ class Call:
         self._streaming = self._pieces = False
         self._parser_at_work: Callable[[], bool] | None = None
         self._first_chunk = self._last_chunk = 0.0
-        self._inner_failure: tuple[BaseException | None, AuthFailure | None] = (None, None)
+        self._told_inside: tuple[tuple[BaseException | None, AuthFailure | None], ...] = ()
         self._session_failure: Callable[[], Failure | None] | None = None
         self.chunks = 0
         self.delegated = False
@@ -228,16 +228,42 @@ class Call:
         """Note an HTTP response that the SDK got."""
         self._seen = response
 
-    def asks_with(self, client: Any) -> None:
-        """Take the key anew: a session that connects again may have been given another."""
+    @contextmanager
+    def attempt(self, client: Any, *, last: bool = True) -> Iterator[None]:
+        """Note an attempt at a call that lasts beyond it: a session's connection.
+
+        Args:
+            client: asked for the key anew: the session may have been given another since.
+            last: whether a refusal is the call's own; else it is told here, as the call may
+                go on with another key.
+        """
+        self.attempted()
+        self.refusal = None
         with self._runtime.guard("begin"):
             self._key = self.adapter.key(client)
             self._report = self._runtime.keys.of(self._key)
-
-    def accepted(self) -> None:
-        """Note that the key was accepted, in the middle of the call."""
+        try:
+            yield
+        except BaseException as exc:
+            if not last:
+                self._refused(exc)
+            raise
+        self.tries_anew()
         with self._runtime.guard("finish"):
             self._accept(self._answer())
+
+    def tries_anew(self) -> None:
+        """Forget how parts of the call failed: what they were for is made again, or was."""
+        self._told_inside = ()
+        self.refusal = None
+
+    def _refused(self, exc: BaseException) -> None:
+        with self._runtime.guard("finish"):
+            failure = self._located(self.adapter.failure(exc, self._seen, self._key))
+            if failure.auth is not None:
+                auth = self._diagnosed(failure, failure.auth)
+                self._told_inside += ((exc, auth),)
+                tell_attempt(self._runtime, self._request, failure.answer, auth, exc)
 
     def returned(self, value: Any, client: Any = None) -> Any:
         """Finish with what the SDK returned; return what the caller gets."""
@@ -393,35 +419,46 @@ class Call:
     def _fail(self, failure: Failure, exc: BaseException | None) -> None:
         if self._ended or not self._is_ours():
             return
-        told_exc, told_auth = self._inner_failure
-        # 1.x hands a refusal on as data, of which its upload then raises an error of its own.
-        told_inside = exc is not None and (
-            told_auth is not None
-            if told_exc is None
-            else any(link is told_exc for link in chain(exc))
-        )
-        auth = told_auth if told_inside else None
-        if failure.answer.host is None:
-            failure.answer.host, failure.answer.port = self._request.host, self._request.port
+        told_inside, auth = self._told(exc)
+        failure = self._located(failure)
         if failure.auth is not None and not self.delegated and not told_inside:
-            auth = self._runtime.refused(
-                failure.auth,
-                self._key,
-                self._report,
-                failure.answer,
-                override=self._override(),
-                sent=failure.sent,
-                together_error=failure.together_error,
-            )
-            self.refusal = auth, failure
+            auth = self._diagnosed(failure, failure.auth)
         outer = self._outer
         composed = outer is not None and outer.adapter.composed
         if outer is not None and composed and not outer._ended:  # noqa: SLF001 - of this class
-            outer._inner_failure = exc, auth  # noqa: SLF001 - of this class
+            outer._told_inside += ((exc, auth),)  # noqa: SLF001 - of this class
+            outer.refusal = self.refusal
         outcome = failure.outcome if auth is None else "auth_failure"
         # What is handed on as data, the call round it is about to raise.
         told = told_inside or (composed and exc is None and auth is None)
         self._end(outcome, failure.answer, auth, exc, error_told=told)
+
+    def _told(self, exc: BaseException | None) -> tuple[bool, AuthFailure | None]:
+        """Tell whether a part of this call has told of an exception, and as what failure."""
+        links = [] if exc is None else list(chain(exc))
+        for told, auth in self._told_inside:
+            # 1.x hands a refusal on as data, of which its upload then raises an error of its own.
+            if (links and auth is not None) if told is None else any(one is told for one in links):
+                return True, auth
+        return False, None
+
+    def _located(self, failure: Failure) -> Failure:
+        if failure.answer.host is None:
+            failure.answer.host, failure.answer.port = self._request.host, self._request.port
+        return failure
+
+    def _diagnosed(self, failure: Failure, kind: AuthKind) -> AuthFailure:
+        auth = self._runtime.refused(
+            kind,
+            self._key,
+            self._report,
+            failure.answer,
+            override=self._override(),
+            sent=failure.sent,
+            together_error=failure.together_error,
+        )
+        self.refusal = auth, failure
+        return auth
 
     def _end(
         self,
@@ -437,7 +474,7 @@ class Call:
         self._ended = True
         if not self._is_ours():
             return
-        self._inner_failure = (None, None)
+        self._told_inside = ()
         elapsed = time.perf_counter() - self._started
         try:
             if self.delegated:

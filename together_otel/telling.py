@@ -117,9 +117,7 @@ def tell(
     in_events = result.messages is not None and runtime.settings.content_in_events
     if not (ending.failed or in_events):
         return
-    details[names.OPERATION] = request.operation
-    if request.model is not None:
-        details[names.REQUEST_MODEL] = request.model
+    details |= _asked(request)
     with trace.use_span(span, end_on_exit=False, record_exception=False):
         if ending.failed:
             details[names.ERROR_TYPE] = ending.error_type
@@ -128,6 +126,19 @@ def tell(
             details |= {names.PROVIDER_NAME: names.PROVIDER, **request.attributes}
             details |= attributes.of_result(result, answer, ending.first_chunk)
             events.emit(names.OPERATION_DETAILS, logging.INFO, details, said)
+
+
+def tell_attempt(
+    runtime: Runtime, request: Request, answer: Answer, auth: AuthFailure, exc: BaseException
+) -> None:
+    """Tell of an attempt whose key was refused, in the middle of a call that may go on."""
+    details = attributes.of_answer(request, answer) | _asked(request)
+    runtime.auth_failed(auth, {**details, names.ERROR_TYPE: error_type(exc)})
+
+
+def _asked(request: Request) -> dict[str, Any]:
+    model = {} if request.model is None else {names.REQUEST_MODEL: request.model}
+    return {names.OPERATION: request.operation, **model}
 
 
 def _told(

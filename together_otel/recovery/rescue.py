@@ -169,7 +169,8 @@ class Rescue(RescueBase):
             if self._found is None:
                 self._span = span.get_span_context()
             elif span.is_recording():
-                span.add_link(self._span)
+                if span.get_span_context() != self._span:
+                    span.add_link(self._span)
                 span.add_event(
                     names.KEY_RECOVERED_EVENT,
                     {

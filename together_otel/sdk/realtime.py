@@ -49,6 +49,7 @@ class Connections(WholeAnswers):
 
     name = "realtime"
     operation = "realtime.connect"
+    recovers = True
 
     def given_key(
         self, client: Any, _args: tuple[Any, ...], _kwargs: Mapping[str, Any]
@@ -59,6 +60,15 @@ class Connections(WholeAnswers):
     def key(self, client: Any) -> object:
         """See `Adapter.key`."""
         return getattr(client._client, "api_key", None)  # noqa: SLF001 - where managers keep it
+
+    def set_key(self, client: Any, key: object) -> bool:
+        """See `Adapter.set_key`; a manager asks its client for each handshake."""
+        client._client.api_key = key  # noqa: SLF001 - where managers keep it
+        return True
+
+    def shared(self, client: Any) -> object:
+        """See `Adapter.shared`: what the client's requests are recovered for, too."""
+        return client._client._client  # noqa: SLF001 - as in key; the SDK has no public way to it
 
     def override(
         self, client: Any, _args: tuple[Any, ...], _kwargs: Mapping[str, Any]
@@ -145,6 +155,8 @@ class Transcriptions(Connections):
     """Adapter of the SDK's transcription sessions, which connect again by themselves."""
 
     operation = "realtime.transcription"
+    recovers = False
+    """Its connections are, so that one which it opens again by itself is as well."""
 
     def is_open(self, session: Any) -> bool:
         """Tell whether a session is open: starting it then does nothing."""

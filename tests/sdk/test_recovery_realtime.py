@@ -1,0 +1,198 @@
+"""A handshake that is refused is made again with another key, those of reconnects included."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import sessions
+from generation import RELEASE, Sdk, leaks, made_up_key
+from recovering import BAD, OLD, Answers, event, events, instrument, searches
+from sessions import (
+    AS_THE_SDK_CONNECTS,
+    MODEL,
+    NO_REALTIME,
+    RECONNECTED,
+    calls,
+    failure,
+    names,
+    outcomes,
+)
+
+if TYPE_CHECKING:
+    from sessions import Transcribe
+
+    from together_otel.testing.realtime import RealtimeServer
+    from together_otel.testing.telemetry import CapturedTelemetry
+
+pytest.importorskip("together.lib.realtime", reason=NO_REALTIME)
+pytestmark = AS_THE_SDK_CONNECTS
+
+# Fixtures, which pytest looks for in the module.
+realtime, transcribe = sessions.realtime, sessions.transcribe
+
+
+def keys_sent(realtime: RealtimeServer) -> list[str | None]:
+    """Return the keys of the handshakes, in their order."""
+    return [request.key for request in realtime.requests]
+
+
+def manager(sdk: Sdk, realtime: RealtimeServer, **options: Any) -> Any:
+    """Return a manager of connections, with a key that is refused."""
+    client = sdk.client(api_key=OLD, base_url=realtime.base_url_for(RELEASE))
+    return client.beta.realtime.connect(model=MODEL, **options)
+
+
+def entered(sdk: Sdk, made: Any) -> None:
+    """Open a connection and leave it, in the way of a context manager."""
+
+    def opened() -> None:
+        with made as connection:
+            assert connection.recv().type == "session.created"
+
+    async def opened_async() -> None:
+        async with made as connection:
+            assert (await connection.recv()).type == "session.created"
+
+    sdk.run(opened_async if sdk.is_async else opened)
+
+
+def test_a_connection(
+    sdk: Sdk, key: str, realtime: RealtimeServer, telemetry: CapturedTelemetry
+) -> None:
+    """By either style; the client uses the new key from then on, and is told as for a request."""
+    source = Answers(key)
+    instrument(telemetry, source)
+    made = manager(sdk, realtime)
+    entered(sdk, made)
+    connection = sdk.run(made.connect)
+    sdk.run(connection.close)
+    made._connection = None
+
+    assert keys_sent(realtime) == [OLD, key, key]
+    assert source.calls == 1
+    assert outcomes(telemetry) == ["auth_failure", "success", "success"]
+    assert telemetry.counter("together.client.auth.failures") == 1
+    assert searches(telemetry) == {"recovered": 1}
+    assert events(telemetry) == ["auth_failed", "auth_recovered", "key_recovered"]
+    first, second, _ = [one for one in telemetry.finished_spans() if one.kind.name == "CLIENT"]
+    assert [link.context.span_id for link in second.links] == [first.context.span_id]
+    assert leaks(telemetry.everything(), key) == leaks(telemetry.everything(), OLD) == []
+
+
+def test_a_connection_in_vain(
+    sdk: Sdk, realtime: RealtimeServer, telemetry: CapturedTelemetry
+) -> None:
+    """The first refusal is the caller's; the client keeps its key."""
+    instrument(telemetry, Answers(BAD))
+    with pytest.raises(Exception, match="HTTP 401") as caught:
+        entered(sdk, manager(sdk, realtime))
+    assert type(caught.value).__name__ == "InvalidStatus"
+    assert keys_sent(realtime) == [OLD, BAD]
+    assert outcomes(telemetry) == ["auth_failure"] * 2
+    assert searches(telemetry) == {"refused_again": 1}
+
+
+def test_a_header_of_ones_own(
+    sdk: Sdk, key: str, realtime: RealtimeServer, telemetry: CapturedTelemetry
+) -> None:
+    """Another key does not help against that, and is not asked for."""
+    source = Answers(key)
+    instrument(telemetry, source)
+    with pytest.raises(Exception, match="HTTP 401"):
+        entered(sdk, manager(sdk, realtime, extra_headers={"Authorization": f"Bearer {BAD}"}))
+    assert (source.calls, keys_sent(realtime)) == (0, [BAD])
+
+
+def test_a_session(
+    sdk: Sdk,
+    key: str,
+    transcribe: Transcribe,
+    realtime: RealtimeServer,
+    telemetry: CapturedTelemetry,
+) -> None:
+    """It is one call still, which has succeeded; its refused attempt is told once."""
+    instrument(telemetry, Answers(key))
+    session = transcribe(key=OLD)
+    sdk.run(session.start)
+    sdk.run(session.close)
+
+    assert keys_sent(realtime) == [OLD, key]
+    (call,) = calls(telemetry)
+    assert (call["status"], outcomes(telemetry)) == ("UNSET", ["success"])
+    assert call["attributes"]["http.request.resend_count"] == 1
+    assert "together.auth.cause" not in call["attributes"]
+    assert [mark["name"] for mark in call["events"]] == ["together.client.key_recovered"]
+    assert telemetry.counter("together.client.auth.failures") == 1
+    assert searches(telemetry) == {"recovered": 1}
+    assert events(telemetry) == ["auth_failed", "auth_recovered", "key_recovered"]
+    said = event(telemetry, "auth_failed")
+    assert said["together.auth.cause"] == "rejected"
+    assert said["http.response.status_code"] == 401
+    assert said["gen_ai.operation.name"] == "realtime.transcription"
+    assert said["gen_ai.request.model"] == MODEL
+    assert said["error.type"] == "websockets.exceptions.InvalidStatus"
+    assert leaks(telemetry.everything(), key) == leaks(telemetry.everything(), OLD) == []
+
+
+def test_a_session_whose_key_is_revoked(
+    sdk: Sdk,
+    key: str,
+    transcribe: Transcribe,
+    realtime: RealtimeServer,
+    telemetry: CapturedTelemetry,
+) -> None:
+    """It connects again by itself, with another key, and goes on."""
+    new = made_up_key("W")
+    realtime._keys.add(new)
+    instrument(telemetry, Answers(new))
+    session = transcribe()
+    sdk.run(session.start)
+    realtime.revoke(key)
+    realtime.session(1).cut()
+    assert names(sdk.read(session, chunks=3)) == ["session.started", *RECONNECTED]
+    sdk.run(session.close)
+
+    assert keys_sent(realtime) == [key, key, new]
+    assert outcomes(telemetry) == ["success"]
+    assert event(telemetry, "auth_failed")["together.auth.cause"] == "revoked"
+    assert searches(telemetry) == {"recovered": 1}
+
+
+@pytest.mark.parametrize(("answer", "sent"), [(None, 1), (BAD, 2)], ids=["none", "refused too"])
+def test_a_session_in_vain(
+    answer: str | None,
+    sent: int,
+    sdk: Sdk,
+    transcribe: Transcribe,
+    realtime: RealtimeServer,
+    telemetry: CapturedTelemetry,
+) -> None:
+    """It fails with the SDK's own error, of the first refusal; each refusal is told once."""
+    instrument(telemetry, Answers(answer))
+    with pytest.raises(Exception, match=r"could not open realtime connection.*HTTP 401"):
+        sdk.run(transcribe(key=OLD).start)
+    assert len(keys_sent(realtime)) == sent
+    assert outcomes(telemetry) == ["auth_failure"]
+    assert calls(telemetry)[0]["attributes"]["together.auth.cause"] == "rejected"
+    assert telemetry.counter("together.client.auth.failures") == sent
+
+
+def test_a_session_that_fails_otherwise_after_all(
+    sdk: Sdk,
+    key: str,
+    transcribe: Transcribe,
+    realtime: RealtimeServer,
+    telemetry: CapturedTelemetry,
+) -> None:
+    """What was recovered from is forgotten: a later failure is told as what it is."""
+    instrument(telemetry, Answers(key))
+    session = transcribe(key=OLD)
+    sdk.run(session.start)
+    realtime.revoke(key)
+    realtime.session().cut()
+    failure(sdk, session)
+    assert outcomes(telemetry) == ["auth_failure"]
+    assert calls(telemetry)[0]["attributes"]["together.auth.cause"] == "revoked"
+    assert telemetry.counter("together.client.auth.failures") == 2
+    assert searches(telemetry) == {"recovered": 1, "no_new_key": 1}

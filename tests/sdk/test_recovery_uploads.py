@@ -1,0 +1,121 @@
+"""An upload whose first request is refused goes on with another key, whatever way that takes."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from generation import Sdk, leaks
+from recovering import BAD, OLD, Answers, instrument, keys_sent, searches
+from transfers import SIGNATURE, events, ready
+
+from together_otel.testing import behaviours
+from together_otel.testing.server import TogetherServer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from together_otel.testing.telemetry import CapturedTelemetry
+
+FILE = "file-9"
+
+
+@pytest.fixture
+def storage() -> Iterator[TogetherServer]:
+    """Another server, which takes whatever comes: it knows no keys."""
+    with TogetherServer() as running:
+        running.always(behaviours.accept())
+        yield running
+
+
+@pytest.fixture
+def upload(sdk: Sdk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[Any], Any]:
+    """Upload a small training file by a client."""
+    ready(sdk, monkeypatch)
+    file = tmp_path / "training.jsonl"
+    file.write_text(json.dumps({"text": "Hello"}) + "\n")
+    return lambda client: sdk.run(lambda: client.files.upload(file=file))
+
+
+def to(storage: TogetherServer) -> behaviours.Behaviour:
+    """Answer as Together does to the first request of an upload: send the file there."""
+    address = f"{storage.url}/storage/{FILE}?X-Amz-Signature={SIGNATURE}"
+    return behaviours.custom(302, b"", {"Location": address, "X-Together-File-Id": FILE})
+
+
+def uploads(telemetry: CapturedTelemetry) -> list[str]:
+    """Return what became of whole uploads."""
+    return [
+        span["attributes"]["together.request.outcome"]
+        for span in telemetry.spans()
+        if span["name"] == "files.upload"
+    ]
+
+
+def test_an_upload(
+    sdk: Sdk,
+    upload: Callable[[Any], Any],
+    server: TogetherServer,
+    storage: TogetherServer,
+    key: str,
+    telemetry: CapturedTelemetry,
+) -> None:
+    """The file goes once; the client uses the new key from then on; the refusal is told once."""
+    source = Answers(key)
+    instrument(telemetry, source)
+    client = sdk.client(api_key=OLD)
+    server.script(behaviours.usual(), to(storage), behaviours.usual(), to(storage))
+    assert upload(client).id == FILE
+    assert len(storage.requests) == 1
+    assert upload(client).id == FILE
+
+    assert keys_sent(server) == [OLD, key, key, key, key]
+    assert source.calls == 1
+    assert uploads(telemetry) == ["success", "success"]
+    assert telemetry.counter("together.client.auth.failures") == 1
+    assert searches(telemetry) == {"recovered": 1}
+    assert leaks(telemetry.everything(), key) == leaks(telemetry.everything(), OLD) == []
+
+
+@pytest.mark.parametrize(
+    ("answer", "sent"), [(None, [OLD]), (BAD, [OLD, BAD])], ids=["none", "bad"]
+)
+def test_an_upload_in_vain(
+    answer: str | None,
+    sent: list[str],
+    sdk: Sdk,
+    upload: Callable[[Any], Any],
+    server: TogetherServer,
+    telemetry: CapturedTelemetry,
+) -> None:
+    """It fails as it did; each refusal is told once."""
+    instrument(telemetry, Answers(answer))
+    # That is what the SDK says.
+    with pytest.raises(Exception, match="free trial credits") as caught:
+        upload(sdk.client(api_key=OLD))
+    assert type(caught.value).__name__ == "AuthenticationError"
+    assert keys_sent(server) == sent
+    assert uploads(telemetry) == ["auth_failure"]
+    assert telemetry.counter("together.client.auth.failures") == len(sent)
+    assert "gen_ai.client.operation.exception" not in events(telemetry)
+
+
+def test_an_upload_that_fails_otherwise_after_all(
+    sdk: Sdk,
+    upload: Callable[[Any], Any],
+    server: TogetherServer,
+    storage: TogetherServer,
+    key: str,
+    telemetry: CapturedTelemetry,
+) -> None:
+    """What was recovered from is forgotten: storage's failure is told as what it is."""
+    instrument(telemetry, Answers(key))
+    server.script(behaviours.usual(), to(storage))
+    storage.always(behaviours.custom(403, "<Error/>"))
+    with pytest.raises(Exception, match=r"403|[Uu]pload"):
+        upload(sdk.client(api_key=OLD))
+    assert uploads(telemetry) == ["client_error"]
+    assert telemetry.counter("together.client.auth.failures") == 1
+    assert events(telemetry).count("gen_ai.client.operation.exception") == 1

@@ -1,10 +1,11 @@
-"""Servers on the way to Together: a proxy, and one that speaks TLS."""
+"""What may stand between here and Together: a proxy, TLS, a server that drips, no DNS."""
 
 from __future__ import annotations
 
 import json
 import select
 import socket
+import threading
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING
@@ -115,3 +116,30 @@ def together_in_tls(context: ssl.SSLContext) -> Iterator[int]:
     server.context = context
     with serving(server):
         yield server.server_port
+
+
+class Dripping(threading.Thread):
+    """A server that sends one byte at a time, for as long as anybody listens."""
+
+    def __init__(self, head: bytes) -> None:
+        super().__init__(daemon=True)
+        self._head = head
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
+
+    def run(self) -> None:
+        """Send until the connection is closed."""
+        tick = threading.Event()
+        with self._listener, self._listener.accept()[0] as connection:
+            connection.recv(65_536)
+            connection.sendall(self._head)
+            try:
+                while not tick.wait(0.01):
+                    connection.sendall(b"x")
+            except OSError:
+                return
+
+
+def no_such_name(*_: object) -> None:
+    """Stand in for a look-up of a name."""
+    raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")

@@ -3,32 +3,30 @@
 from __future__ import annotations
 
 import socket
-import threading
+from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from gateways import no_such_name
 
-from together_otel.check import asking
-from together_otel.check.asking import ask
+from together_otel.check import addresses, asking
 from together_otel.cli import main
-from together_otel.keys import inspect_key
 from together_otel.testing import TogetherServer, behaviours
-from together_otel.testing.ports import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from together_otel.check.outcomes import Live
     from together_otel.testing.behaviours import Behaviour
 
     Check = Callable[..., tuple[int, dict[str, Any]]]
 
+
+def not_installed(name: str) -> str:
+    """Stand in for `metadata.version`."""
+    raise metadata.PackageNotFoundError(name)
+
+
 HTML = "<html><body>Welcome</body></html>"
-
-
-def asked(key: str, variables: dict[str, str], limit: float = 10.0) -> Live:
-    """Ask with another limit than the command's."""
-    return ask(key, inspect_key(key), variables, limit=limit)
 
 
 def test_an_accepted_key(check: Check, key: str, together: TogetherServer) -> None:
@@ -47,7 +45,7 @@ def test_an_accepted_key(check: Check, key: str, together: TogetherServer) -> No
     }
     (request,) = together.requests
     assert (request.method, request.path, request.key) == ("GET", "/v1/models", key)
-    assert request.headers["user-agent"].startswith("together-otel/")
+    assert request.headers["user-agent"] == "together-otel"
 
 
 @pytest.mark.parametrize(
@@ -203,6 +201,15 @@ def test_the_path_is_that_of_the_sdk(
     assert [request.path for request in together.requests] == [path]
 
 
+def test_the_sdk_that_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its version is read, and it is not imported."""
+    found = addresses.installed_sdk()
+    assert found is not None
+    assert metadata.version("together").startswith(f"{found[0]}.{found[1]}.")
+    monkeypatch.setattr(metadata, "version", not_installed)
+    assert addresses.installed_sdk() is None
+
+
 @pytest.mark.parametrize(
     ("sdk", "base", "advice"),
     [
@@ -255,144 +262,7 @@ def test_a_key_in_the_base_url(
     monkeypatch.setenv("TOGETHER_BASE_URL", f"{together.url}/{key}")
     _, found = check()
     assert found["live"]["url"] == f"{together.url}/tgp_v1[key]/v1/models"
-    monkeypatch.setattr(socket, "getaddrinfo", not_found)
+    monkeypatch.setattr(socket, "getaddrinfo", no_such_name)
     monkeypatch.setenv("TOGETHER_BASE_URL", f"https://{key}")
     _, found = check()
     assert key[7:15].lower() not in str(found)
-
-
-# ── no way there ─────────────────────────────────────────────────────────────────────
-
-
-def not_found(*_: object) -> None:
-    raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
-
-
-def unreachable(*_: object) -> None:
-    raise OSError(101, "Network is unreachable")
-
-
-def test_nothing_listens(check: Check, monkeypatch: pytest.MonkeyPatch) -> None:
-    port = free_port()
-    monkeypatch.setenv("TOGETHER_BASE_URL", f"http://127.0.0.1:{port}")
-    code, found = check()
-    assert (code, found["live"]["outcome"]) == (2, "connection_refused")
-    assert found["live"]["detail"] == f"Nothing listens at 127.0.0.1:{port}."
-
-
-def test_no_such_name(check: Check, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without TOGETHER_BASE_URL it is Together's own."""
-    monkeypatch.setattr(socket, "getaddrinfo", not_found)
-    code, found = check()
-    assert (code, found["live"]["outcome"]) == (2, "dns_failure")
-    assert found["live"]["url"] == "https://api.together.ai/v1/models"
-    monkeypatch.setattr(asking, "installed_sdk", lambda: (1, 5))
-    assert check()[1]["live"]["server_address"] == "api.together.xyz"
-
-
-def test_no_network(check: Check, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(socket, "create_connection", unreachable)
-    code, found = check()
-    assert (code, found["live"]["outcome"]) == (2, "no_network")
-    assert "Network is unreachable" in found["live"]["detail"]
-
-
-# ── the limit ────────────────────────────────────────────────────────────────────────
-
-
-def test_the_commands_limit() -> None:
-    assert asking.LIMIT == 5.0
-
-
-def test_no_answer(key: str, together: TogetherServer) -> None:
-    """The server would wait for a minute; its one request was left before that."""
-    together.script(behaviours.slow(60))
-    found = asked(key, {"TOGETHER_BASE_URL": together.url}, limit=0.2)
-    assert (found.outcome, found.status_code, found.accepted) == ("timeout", None, None)
-    assert "an answer of 127.0.0.1" in found.detail
-    assert len(together.requests) == 1
-
-
-class Dripping(threading.Thread):
-    """A server that sends one byte at a time, for as long as anybody listens."""
-
-    def __init__(self, head: bytes) -> None:
-        super().__init__(daemon=True)
-        self._head = head
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
-
-    def run(self) -> None:
-        """Send until the connection is closed."""
-        tick = threading.Event()
-        with self._listener, self._listener.accept()[0] as connection:
-            connection.recv(65_536)
-            connection.sendall(self._head)
-            try:
-                while not tick.wait(0.01):
-                    connection.sendall(b"x")
-            except OSError:
-                return
-
-
-def test_an_answer_that_drips(key: str) -> None:
-    """No single read takes long, all of them have no end; the server is left alone then."""
-    server = Dripping(b"HTTP/1.1 200 OK\r\nX-Long: ")
-    server.start()
-    found = asked(key, {"TOGETHER_BASE_URL": server.url}, limit=0.3)
-    server.join(10)
-    assert not server.is_alive()
-    assert found.outcome == "timeout"
-
-
-def test_a_refusal_whose_body_drips(key: str) -> None:
-    """The status says enough."""
-    server = Dripping(b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 60000\r\n\r\n")
-    server.start()
-    found = asked(key, {"TOGETHER_BASE_URL": server.url}, limit=0.3)
-    server.join(10)
-    assert not server.is_alive()
-    assert (found.outcome, found.status_code) == ("refused", 401)
-
-
-def test_a_look_up_without_an_end(key: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing can end it; nobody waits for it, and nothing is sent when it ends."""
-    ends = threading.Event()
-    real = socket.getaddrinfo
-
-    def slow(*arguments: Any, **options: Any) -> Any:
-        ends.wait(30)
-        return real(*arguments, **options)
-
-    with TogetherServer() as server:
-        monkeypatch.setattr(socket, "getaddrinfo", slow)
-        found = asked(key, {"TOGETHER_BASE_URL": server.url}, limit=0.1)
-        assert found.outcome == "timeout"
-        assert "a connection to 127.0.0.1" in found.detail
-        (thread,) = [one for one in threading.enumerate() if one.name == "together-otel-check"]
-        ends.set()
-        thread.join(10)
-        assert not thread.is_alive()
-        assert not server.requests
-
-
-def test_what_is_no_http(key: str) -> None:
-    server = Dripping(b"220 mail.example ESMTP\r\n\r\n")
-    server.start()
-    assert asked(key, {"TOGETHER_BASE_URL": server.url}).outcome == "connection_lost"
-    server.join(10)
-
-
-def test_a_fault_of_ours_tells_no_key(
-    check: Check, key: str, together: TogetherServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Whatever http.client raises, its text is not told."""
-
-    def failing(*_: object, **__: object) -> None:
-        raise ValueError(f"Invalid header value b'Bearer {key}'")
-
-    monkeypatch.setattr(asking.HTTPConnection, "request", failing)
-    code, found = check()
-    assert (code, found["live"]["outcome"]) == (2, "unexpected_answer")
-    assert "ValueError" in found["live"]["detail"]
-    assert not together.requests

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import ssl
+import sys
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
 import trustme
-from gateways import Proxy, together_in_tls
+from gateways import Dripping, Proxy, together_in_tls
 from serving import serving
 
 from together_otel.check.addresses import Address
@@ -132,6 +134,16 @@ def test_a_proxy_that_is_none(
     assert (code, found["live"]["outcome"]) == (2, "proxy_refused")
 
 
+def test_a_proxy_that_speaks_no_http(check: Check, monkeypatch: pytest.MonkeyPatch) -> None:
+    server = Dripping(b"220 mail.example ESMTP\r\n\r\n")
+    server.start()
+    monkeypatch.setenv("TOGETHER_BASE_URL", f"https://{NAME}")
+    monkeypatch.setenv("HTTPS_PROXY", server.url)
+    code, found = check()
+    server.join(10)
+    assert (code, found["live"]["outcome"]) == (2, "proxy_unreachable")
+
+
 @pytest.mark.parametrize(
     ("value", "outcome"),
     [
@@ -252,6 +264,24 @@ def test_a_certificate_that_nobody_trusts(
     assert (code, found["live"]["outcome"]) == (2, "tls_failure")
     assert "The certificate that localhost shows does not hold: " in found["live"]["detail"]
     assert "SSL_CERT_FILE" in found["remedy"]
+
+
+def test_without_certifi(
+    check: Check, tls: int, bundle: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The system's certificates count, where the SDK is not installed."""
+    monkeypatch.setitem(sys.modules, "certifi", None)
+    monkeypatch.setenv("TOGETHER_BASE_URL", f"https://localhost:{tls}")
+    assert check()[1]["live"]["outcome"] == "tls_failure"
+    monkeypatch.setattr(ssl, "create_default_context", partial(trusting, bundle))
+    assert check()[0] == 0
+
+
+def trusting(bundle: str) -> ssl.SSLContext:
+    """Return what a system that trusts the bundle would."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.load_verify_locations(bundle)
+    return context
 
 
 def test_another_hosts_certificate(

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import quote, urlsplit
 
 from together_otel.check.outcomes import Trouble
-from together_otel.keys import redact
 from together_otel.sdk.addresses import port_of
 
 if TYPE_CHECKING:
@@ -50,10 +49,6 @@ class Address:
     def url(self) -> str:
         """All of it."""
         return f"{self.scheme}://{self.netloc}{self.path}"
-
-    def shown(self, key: str) -> str:
-        """Return the URL without the key, which may have been pasted into it."""
-        return redact(self.url, (key,))
 
 
 def installed_sdk() -> tuple[int, int] | None:

@@ -7,7 +7,6 @@ import threading
 from contextlib import closing, suppress
 from dataclasses import replace
 from http.client import HTTPConnection, HTTPException
-from importlib import metadata
 from typing import TYPE_CHECKING, Final
 
 from together_otel.check.addresses import address_of, installed_sdk
@@ -139,7 +138,7 @@ class _Question(threading.Thread):
             "Host": address.netloc,
             "Authorization": f"Bearer {self._key}",
             "Accept": "application/json",
-            "User-Agent": f"together-otel/{metadata.version('together-otel')}",
+            "User-Agent": "together-otel",
             "Connection": "close",
         }
         target = address.path

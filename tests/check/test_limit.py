@@ -1,0 +1,140 @@
+"""`together-otel check --live` where nothing answers, or not within its limit."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from typing import TYPE_CHECKING, Any
+
+from gateways import Dripping, no_such_name
+
+from together_otel.check import asking
+from together_otel.check.asking import ask
+from together_otel.keys import inspect_key
+from together_otel.testing import TogetherServer, behaviours
+from together_otel.testing.ports import free_port
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import pytest
+
+    from together_otel.check.outcomes import Live
+
+    Check = Callable[..., tuple[int, dict[str, Any]]]
+
+
+def asked(key: str, variables: dict[str, str], limit: float = 10.0) -> Live:
+    """Ask with another limit than the command's."""
+    return ask(key, inspect_key(key), variables, limit=limit)
+
+
+# ── no way there ─────────────────────────────────────────────────────────────────────
+
+
+def unreachable(*_: object) -> None:
+    raise OSError(101, "Network is unreachable")
+
+
+def test_nothing_listens(check: Check, monkeypatch: pytest.MonkeyPatch) -> None:
+    port = free_port()
+    monkeypatch.setenv("TOGETHER_BASE_URL", f"http://127.0.0.1:{port}")
+    code, found = check()
+    assert (code, found["live"]["outcome"]) == (2, "connection_refused")
+    assert found["live"]["detail"] == f"Nothing listens at 127.0.0.1:{port}."
+
+
+def test_no_such_name(check: Check, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without TOGETHER_BASE_URL it is Together's own."""
+    monkeypatch.setattr(socket, "getaddrinfo", no_such_name)
+    code, found = check()
+    assert (code, found["live"]["outcome"]) == (2, "dns_failure")
+    assert found["live"]["url"] == "https://api.together.ai/v1/models"
+    monkeypatch.setattr(asking, "installed_sdk", lambda: (1, 5))
+    assert check()[1]["live"]["server_address"] == "api.together.xyz"
+
+
+def test_no_network(check: Check, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(socket, "create_connection", unreachable)
+    code, found = check()
+    assert (code, found["live"]["outcome"]) == (2, "no_network")
+    assert "Network is unreachable" in found["live"]["detail"]
+
+
+# ── the limit ────────────────────────────────────────────────────────────────────────
+
+
+def test_the_commands_limit() -> None:
+    assert asking.LIMIT == 5.0
+
+
+def test_no_answer(key: str, together: TogetherServer) -> None:
+    """The server would wait for a minute; its one request was left before that."""
+    together.script(behaviours.slow(60))
+    found = asked(key, {"TOGETHER_BASE_URL": together.url}, limit=1.0)
+    assert (found.outcome, found.status_code, found.accepted) == ("timeout", None, None)
+    assert "an answer of 127.0.0.1" in found.detail
+    assert len(together.requests) == 1
+
+
+def test_an_answer_that_drips(key: str) -> None:
+    """No single read takes long, all of them have no end; the server is left alone then."""
+    server = Dripping(b"HTTP/1.1 200 OK\r\nX-Long: ")
+    server.start()
+    found = asked(key, {"TOGETHER_BASE_URL": server.url}, limit=1.0)
+    server.join(10)
+    assert not server.is_alive()
+    assert found.outcome == "timeout"
+
+
+def test_a_refusal_whose_body_drips(key: str) -> None:
+    """The status says enough."""
+    server = Dripping(b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 60000\r\n\r\n")
+    server.start()
+    found = asked(key, {"TOGETHER_BASE_URL": server.url}, limit=1.0)
+    server.join(10)
+    assert not server.is_alive()
+    assert (found.outcome, found.status_code) == ("refused", 401)
+
+
+def test_a_look_up_without_an_end(key: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing can end it; nobody waits for it, and nothing is sent when it ends."""
+    ends = threading.Event()
+    real = socket.getaddrinfo
+
+    def slow(*arguments: Any, **options: Any) -> Any:
+        ends.wait(30)
+        return real(*arguments, **options)
+
+    with TogetherServer() as server:
+        monkeypatch.setattr(socket, "getaddrinfo", slow)
+        found = asked(key, {"TOGETHER_BASE_URL": server.url}, limit=0.1)
+        assert found.outcome == "timeout"
+        assert "a connection to 127.0.0.1" in found.detail
+        (thread,) = [one for one in threading.enumerate() if one.name == "together-otel-check"]
+        ends.set()
+        thread.join(10)
+        assert not thread.is_alive()
+        assert not server.requests
+
+
+def test_what_is_no_http(key: str) -> None:
+    server = Dripping(b"220 mail.example ESMTP\r\n\r\n")
+    server.start()
+    assert asked(key, {"TOGETHER_BASE_URL": server.url}).outcome == "connection_lost"
+    server.join(10)
+
+
+def test_a_fault_of_ours_tells_no_key(
+    check: Check, key: str, together: TogetherServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever http.client raises, its text is not told."""
+
+    def failing(*_: object, **__: object) -> None:
+        raise ValueError(f"Invalid header value b'Bearer {key}'")
+
+    monkeypatch.setattr(asking.HTTPConnection, "request", failing)
+    code, found = check()
+    assert (code, found["live"]["outcome"]) == (2, "unexpected_answer")
+    assert "ValueError" in found["live"]["detail"]
+    assert not together.requests

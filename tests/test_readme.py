@@ -64,6 +64,8 @@ def test_every_attribute_of_spans_is_listed() -> None:
         names.AUTH_RUNBOOK,
         names.AUTH_SUPPRESSED,
         names.CLIENT_INIT_SPAN,
+        names.DRILL_CAUSE,
+        names.DRILL_DURATION,
         names.KEY_RECOVERED_EVENT,
         names.RECOVERY_ASKED,
         names.RECOVERY_OUTCOME,

@@ -142,6 +142,9 @@ RECOVERY_ASKED: Final = "together.recovery.asked"
 REQUEST_OUTCOME: Final = "together.request.outcome"
 REQUEST_ID: Final = "together.request.id"
 TELEMETRY_STAGE: Final = "together.telemetry.stage"
+DRILL_CAUSE: Final = "together.drill.cause"
+"""On the resource of a drill, and on its log events: which failure is played."""
+DRILL_DURATION: Final = "together.drill.duration"
 
 OPERATION: Final = "gen_ai.operation.name"
 PROVIDER_NAME: Final = "gen_ai.provider.name"
@@ -464,6 +467,17 @@ OPERATION_DETAILS: Final = Event(
     "attributes of the record, not part of its text.",
 )
 
+DRILL_STARTED: Final = Event(
+    "together.client.drill_started",
+    ("WARNING",),
+    "`together-otel drill` begins to play a failure: its cause, and for how many seconds.",
+)
+DRILL_ENDED: Final = Event(
+    "together.client.drill_ended",
+    ("WARNING",),
+    "That drill is over, and requests are accepted again.",
+)
+
 EVENTS: Final[tuple[Event, ...]] = (
     KEY_CHECKED,
     AUTH_FAILED,
@@ -474,4 +488,6 @@ EVENTS: Final[tuple[Event, ...]] = (
     REQUEST_NOT_REPEATED,
     OPERATION_EXCEPTION,
     OPERATION_DETAILS,
+    DRILL_STARTED,
+    DRILL_ENDED,
 )

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from together_otel.cli import check, doctor, export
+from together_otel.cli import check, doctor, drill, export
 from together_otel.cli.parsing import Parser
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-COMMANDS = (check, doctor, export)
+COMMANDS = (check, doctor, drill, export)
 """Each has ``add(commands)``: a parser of its own, whose ``run`` returns the exit code."""
 
 

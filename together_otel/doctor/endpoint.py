@@ -54,6 +54,20 @@ def look_at(url: str) -> Iterable[Finding]:
     Raises:
         CannotRead: when nothing answers, or what answers is no exposition.
     """
+    answer, samples = _read(url)
+    return (*_types(url, answer), *content(samples))
+
+
+def read(url: str) -> Samples:
+    """Return the samples of a scrape.
+
+    Raises:
+        CannotRead: when nothing answers, or what answers is no exposition.
+    """
+    return _read(url)[1]
+
+
+def _read(url: str) -> tuple[_Answer, Samples]:
     answer = _fetch(url, _TEXT)
     samples = _samples(answer, text_string_to_metric_families)
     if not samples:
@@ -63,7 +77,7 @@ def look_at(url: str) -> Iterable[Finding]:
             " of metrics.",
             "Give the URL that Prometheus scrapes, which usually ends in /metrics.",
         )
-    return (*_types(url, answer), *content(samples))
+    return answer, samples
 
 
 def _shown(url: str) -> str:

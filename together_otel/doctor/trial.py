@@ -68,7 +68,7 @@ def trial(environ: Mapping[str, str], settings: Settings) -> Iterator[Finding]:
         yield problem(
             "trial",
             "A process under opentelemetry-instrument did not come up:"
-            f" {_last_exception(done.stderr) or f'exit code {done.returncode}'}.",
+            f" {last_exception(done.stderr) or f'exit code {done.returncode}'}.",
             "Start opentelemetry-instrument python -c pass to see all of it.",
         )
         return
@@ -76,7 +76,7 @@ def trial(environ: Mapping[str, str], settings: Settings) -> Iterator[Finding]:
         yield problem(
             "trial",
             "opentelemetry-instrument gives up, and the application runs without telemetry:"
-            f" {_last_exception(done.stderr)}.",
+            f" {last_exception(done.stderr)}.",
             "Cure what was found above, or start opentelemetry-instrument python -c pass to see"
             " all of it.",
         )
@@ -103,8 +103,8 @@ def _apart(environ: Mapping[str, str], folder: str) -> dict[str, str]:
     return apart
 
 
-def _last_exception(said: str) -> str:
-    """Return the last line that names an exception."""
+def last_exception(said: str) -> str:
+    """Return the last line of a process's standard error that names an exception."""
     lines = [line for line in said.splitlines() if _EXCEPTION.fullmatch(line) and ":" in line]
     return lines[-1] if lines else ""
 

@@ -154,10 +154,9 @@ class Farewell:
             )
 
     def _write(self, job: str) -> None:
-        folder = Path(self._folder or "")
-        folder.mkdir(parents=True, exist_ok=True)
-        name = f"together_otel_{re.sub(r'[^A-Za-z0-9_.-]', '_', job)}.prom"
-        write_to_textfile(str(folder / name), self._registry({"job": job}))
+        path = textfile(self._folder or "", job)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_to_textfile(str(path), self._registry({"job": job}))
 
     def _push(self, job: str) -> None:
         url, job, grouping = target(self._gateway or "", job)
@@ -181,6 +180,11 @@ class Farewell:
     def _host(self) -> str:
         """Return the gateway's host and port; its URL may hold a password."""
         return urlsplit(self._gateway or "").netloc.rpartition("@")[2]
+
+
+def textfile(folder: str, job: str) -> Path:
+    """Return the file that a job's last counts are left in."""
+    return Path(folder) / f"together_otel_{re.sub(r'[^A-Za-z0-9_.-]', '_', job)}.prom"
 
 
 def target(url: str, job: str) -> tuple[str, str, dict[str, str]]:

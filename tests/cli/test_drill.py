@@ -1,0 +1,391 @@
+"""`together-otel drill`: what it leaves where, that responders know it, and how it ends."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from running import eventually, get, total
+from serving import Quiet, serving
+
+from together_otel import cli
+from together_otel.demo.made_up import MadeUpKeys
+from together_otel.drill.alerts import alerts_of
+from together_otel.names import AUTH_FAILURES, CAUSES
+from together_otel.testing.ports import free_port
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+NOWHERE = {
+    "OTEL_METRICS_EXPORTER": "none",
+    "OTEL_TRACES_EXPORTER": "none",
+    "OTEL_LOGS_EXPORTER": "none",
+    "OTEL_SERVICE_NAME": "shop",
+}
+LONG = "10m"
+"""Ended early, or the test fails."""
+
+
+def command(*arguments: str) -> list[str]:
+    return [sys.executable, "-m", "together_otel.cli", "drill", *arguments]
+
+
+def environment(variables: Mapping[str, str]) -> dict[str, str]:
+    return {"PATH": os.environ["PATH"], **NOWHERE, **variables}
+
+
+def drilled(
+    *arguments: str, cause: str = "revoked", duration: str = "0.5s", **variables: str
+) -> subprocess.CompletedProcess[str]:
+    """Run a drill to its end."""
+    return subprocess.run(
+        command("--cause", cause, "--duration", duration, *arguments),
+        env=environment(variables),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+@contextmanager
+def drilling(*arguments: str, **variables: str) -> Iterator[subprocess.Popen[str]]:
+    """A drill that goes on until it is ended; gone after the block."""
+    with subprocess.Popen(
+        command("--cause", "revoked", "--duration", LONG, *arguments),
+        env=environment(variables),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as running:
+        try:
+            yield running
+        finally:
+            running.kill()
+
+
+def failures(port: int, cause: str = "revoked") -> float:
+    return total(get(port, "/metrics"), AUTH_FAILURES.prometheus, together_auth_cause=cause)
+
+
+# ── what is seen while it goes on, and how it ends ───────────────────────────────────
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("backend", ["otel", "prometheus"])
+def test_scraped_and_ended_early(backend: str, number: signal.Signals) -> None:
+    """It is put right, counted, and nobody is left behind."""
+    port = free_port()
+    settings = {
+        "otel": {
+            "OTEL_METRICS_EXPORTER": "prometheus",
+            "OTEL_EXPORTER_PROMETHEUS_PORT": str(port),
+        },
+        "prometheus": {"TOGETHER_OTEL_PROMETHEUS_PORT": str(port)},
+    }
+    with drilling(**settings[backend]) as running:
+        eventually(lambda: failures(port) >= 1)
+        running.send_signal(number)
+        said, _ = running.communicate(timeout=60)
+    assert running.returncode == 0, said
+    assert "It is put right now." in said
+    assert "All of them were counted with their cause." in said
+    assert "together.client.drill_ended" in said
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", port))
+
+
+def test_the_service_of_a_killed_drill_goes_too() -> None:
+    """Whoever kills it without a word leaves nobody behind either."""
+    port = free_port()
+    with drilling(TOGETHER_OTEL_PROMETHEUS_PORT=str(port)) as running:
+        eventually(lambda: failures(port) >= 1)
+        running.kill()
+        eventually(lambda: get(port, "/metrics") is None)
+
+
+def test_two_signals_end_it_at_once() -> None:
+    """The exporter hangs, and somebody is impatient."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        endpoint = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        with drilling(
+            OTEL_METRICS_EXPORTER="otlp",
+            OTEL_EXPORTER_OTLP_PROTOCOL="http/protobuf",
+            OTEL_EXPORTER_OTLP_ENDPOINT=endpoint,
+        ) as running:
+            assert running.stdout
+            said = iter(running.stdout.readline, "")
+            assert any("together.client.auth_failed" in line for line in said)
+            running.send_signal(signal.SIGINT)
+            assert any("together.client.drill_ended" in line for line in said)
+            running.send_signal(signal.SIGINT)
+            assert running.wait(60) == 1
+            assert "Ended at once" in running.stdout.read()
+
+
+# ── where it is seen ─────────────────────────────────────────────────────────────────
+
+
+class Application(Quiet, BaseHTTPRequestHandler):
+    """Serves the application's metrics."""
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(b"together_client_requests_total 1\n")
+
+
+def test_a_port_that_the_application_has() -> None:
+    """The drill says so, and takes another; or the one that it is given."""
+    with serving(HTTPServer(("127.0.0.1", 0), Application)) as server:
+        taken = str(server.server_port)
+        done = drilled(TOGETHER_OTEL_PROMETHEUS_PORT=taken)
+        assert done.returncode == 0, done.stdout + done.stderr
+        said = re.search(
+            rf"port {taken} is the application's, so the drill takes (\d+); see --port", done.stdout
+        )
+        assert said
+        assert f"http://127.0.0.1:{said[1]}/metrics, until the drill ends" in done.stdout
+        other = str(free_port())
+        done = drilled("--port", other, TOGETHER_OTEL_PROMETHEUS_PORT=taken)
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert f"http://127.0.0.1:{other}/metrics" in done.stdout
+        done = drilled("--port", taken, TOGETHER_OTEL_PROMETHEUS_PORT=taken)
+        assert done.returncode == 64
+        assert f"--port {taken} cannot be had (Address already in use)" in done.stderr
+
+
+def test_a_port_of_another_program() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as stranger:
+        taken = str(stranger.getsockname()[1])
+        done = drilled(OTEL_METRICS_EXPORTER="prometheus", OTEL_EXPORTER_PROMETHEUS_PORT=taken)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert f"port {taken} is another program's" in done.stdout
+
+
+def test_the_applications_folder_is_left_alone(tmp_path: Path) -> None:
+    """A scrape of the application would tell the drill's failures as its own."""
+    (tmp_path / "counter_1.db").touch()
+    done = drilled(PROMETHEUS_MULTIPROC_DIR=str(tmp_path), OTEL_METRICS_EXPORTER="prometheus")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert re.search(r"http://127.0.0.1:\d+/metrics, until the drill ends", done.stdout)
+    assert [path.name for path in tmp_path.iterdir()] == ["counter_1.db"]
+
+
+class Gateway(Quiet, BaseHTTPRequestHandler):
+    """Takes what is pushed, or does not."""
+
+    status = 200
+    pushed: list[tuple[str, str]]
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"])).decode()
+        self.pushed.append((self.path, body))
+        self.send_response(self.status)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+
+@pytest.mark.parametrize(
+    ("group", "path"),
+    [
+        ("", "/metrics/job/shop-drill"),
+        ("/metrics/job/night/shift/2", "/metrics/job/night-drill/shift/2"),
+    ],
+)
+def test_a_group_of_its_own_in_the_pushgateway(group: str, path: str) -> None:
+    """What is pushed to a group replaces what the application pushed there."""
+    handler = type("_Gateway", (Gateway,), {"pushed": []})
+    with serving(HTTPServer(("127.0.0.1", 0), handler)) as server:
+        host = f"127.0.0.1:{server.server_port}"
+        done = drilled(TOGETHER_OTEL_PUSHGATEWAY=f"http://user:word@{host}{group}")
+    assert done.returncode == 0, done.stdout + done.stderr
+    ((pushed_to, body),) = handler.pushed
+    assert pushed_to == path
+    assert total(body, AUTH_FAILURES.prometheus, together_auth_cause="revoked") >= 1
+    assert f"curl -X DELETE http://{host}{path}" in done.stdout
+    assert "word" not in done.stdout + done.stderr
+
+
+def test_a_gateway_that_takes_nothing() -> None:
+    """Counted, and lost: that is what a drill is to find out."""
+    handler = type("_Gateway", (Gateway,), {"pushed": [], "status": 503})
+    with serving(HTTPServer(("127.0.0.1", 0), handler)) as server:
+        done = drilled(TOGETHER_OTEL_PUSHGATEWAY=f"http://127.0.0.1:{server.server_port}")
+    assert done.returncode == 1
+    assert "Not as it should be: an exporter complains: What this process counted" in done.stdout
+
+
+# ── how responders know it ───────────────────────────────────────────────────────────
+
+
+def documents(text: str) -> list[dict[str, Any]]:
+    """Return what console exporters wrote among other lines."""
+    return [json.loads(one) for one in re.findall(r"^\{$.*?^\}$", text, re.MULTILINE | re.DOTALL)]
+
+
+@pytest.mark.parametrize(
+    "named",
+    [
+        {"OTEL_SERVICE_NAME": "shop"},
+        {"OTEL_SERVICE_NAME": "", "OTEL_RESOURCE_ATTRIBUTES": "team=a%20b,service.name=shop"},
+    ],
+)
+def test_it_is_labelled(named: dict[str, str]) -> None:
+    """By the service's name and the resource, and by an event at its start and at its end."""
+    console = {"OTEL_LOGS_EXPORTER": "console", "OTEL_TRACES_EXPORTER": "console"}
+    done = drilled(**console, **named, OTEL_METRICS_EXPORTER="console")
+    assert done.returncode == 0, done.stdout + done.stderr
+    found = documents(done.stdout)
+    resources = [one["resource"]["attributes"] for one in found if "resource" in one]
+    assert len(resources) > 10
+    for one in resources:
+        assert one["service.name"] == "shop-drill"
+        assert one["together.drill.cause"] == "revoked"
+        assert one.get("team") == ("a b" if "OTEL_RESOURCE_ATTRIBUTES" in named else None)
+    events = [one for one in found if "event_name" in one]
+    order = [one["event_name"].removeprefix("together.client.") for one in events]
+    assert order == [
+        *("drill_started", "key_checked", "auth_failed", "auth_recovered", "drill_ended")
+    ]
+    for one in (events[0], events[-1]):
+        assert one["attributes"]["together.drill.cause"] == "revoked"
+        assert one["attributes"]["together.drill.duration"] == 0.5
+
+
+def test_a_service_without_a_name() -> None:
+    done = drilled(OTEL_SERVICE_NAME="", TOGETHER_OTEL_PROMETHEUS_PORT="0")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "as service together-drill." in done.stdout
+
+
+# ── keys ─────────────────────────────────────────────────────────────────────────────
+
+
+def test_no_key_of_the_users_is_used(tmp_path: Path) -> None:
+    """Not from its variable, nor one alike, nor by recovery; and a proxy is not asked."""
+    keys = MadeUpKeys()
+    key = keys.together()
+    secret = tmp_path / "secret"
+    secret.write_text(key)
+    done = drilled(
+        cause="missing",
+        TOGETHER_API_KEY=key,
+        TOGETHERAI_API_KEY=key,
+        SECRET_OF_SHOP=key,
+        TOGETHER_BASE_URL="http://together.invalid",
+        TOGETHER_OTEL_RECOVERY=f"file:{secret}",
+        HTTP_PROXY=f"http://127.0.0.1:{free_port()}",
+        ALL_PROXY=f"http://127.0.0.1:{free_port()}",
+        TOGETHER_OTEL_PROMETHEUS_PORT=str(free_port()),
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "All of them were counted" in done.stdout
+    assert keys.shown_in({"out": done.stdout, "err": done.stderr}) == []
+
+
+# ── what keeps it from being one ─────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("variables", "said"),
+    [
+        ({"OTEL_PYTHON_DISABLED_INSTRUMENTATIONS": "together"}, "together-otel doctor tells why"),
+        ({"OTEL_METRICS_EXPORTER": "promethus"}, "RuntimeError: Requested component 'promethus'"),
+        ({"TOGETHER_OTEL_METRICS": "none"}, "nothing is counted"),
+        ({}, "no metrics leave the process"),
+    ],
+)
+def test_a_set_up_that_tells_nothing(variables: dict[str, str], said: str) -> None:
+    """Exit code 1 and the reason, without waiting for the end, and without a traceback."""
+    done = drilled(duration=LONG if variables else "0.5s", **variables)
+    assert done.returncode == 1
+    assert said in done.stdout
+    assert "Traceback" not in done.stdout + done.stderr
+
+
+def test_a_file_that_names_the_service() -> None:
+    done = drilled(OTEL_CONFIG_FILE="otel.yaml")
+    assert done.returncode == 2
+    assert "OTEL_CONFIG_FILE names the service by itself" in done.stderr
+
+
+def drill_here(*arguments: str) -> int:
+    """Run it in this process, for what ends before there is another; return its exit code."""
+    try:
+        return cli.main(["drill", "--cause", "revoked", *arguments])
+    except SystemExit as exc:
+        return int(exc.code or 0)
+
+
+def test_no_launcher(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr("shutil.which", lambda _: None)
+    assert drill_here() == 2
+    assert "pip install 'together-otel[zero-code]'" in capsys.readouterr().err
+
+
+def test_no_sdk(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def missing(name: str) -> str:
+        raise cli.drill.PackageNotFoundError(name)
+
+    monkeypatch.setattr(cli.drill, "version", missing)
+    assert drill_here() == 2
+    assert "together is not installed" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--duration", "3"], "expected a time such as 90s, 2m or 1h"),
+        (["--duration", "0s"], "expected a time such as 90s, 2m or 1h"),
+        (["--port", "http"], "expected a port, 1 to 65535"),
+        (["--port", "0"], "expected a port, 1 to 65535"),
+        (["--port", "9464"], "--port is for metrics that are scraped"),
+        (["--cause", "expired"], "invalid choice: 'expired'"),
+    ],
+)
+def test_usage(
+    arguments: list[str],
+    said: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("OTEL_METRICS_EXPORTER", "otlp")
+    assert drill_here(*arguments) == 64
+    assert said in capsys.readouterr().err
+
+
+def test_help(capsys: pytest.CaptureFixture[str]) -> None:
+    assert drill_here("--help") == 0
+    assert "example: " in capsys.readouterr().out
+
+
+# ── alerts ───────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("cause", CAUSES)
+def test_every_cause_leads_to_an_alert(cause: Any) -> None:
+    """To its own page where there is one, and to that of most requests where there are any."""
+    asking = {one.name: one.severity for one in alerts_of(cause, asks=True)}
+    without = {one.name: one.severity for one in alerts_of(cause, asks=False)}
+    assert asking == {**without, "TogetherAuthFailing": "page"}
+    assert without["TogetherAuthFailure"] == "ticket"
+    pages = [name for name, severity in without.items() if severity == "page"]
+    unusable = {
+        *("missing", "empty", "malformed", "wrong_variable", "wrong_provider", "not_passed")
+    }
+    if cause == "revoked":
+        assert pages == ["TogetherKeyRevoked"]
+    else:
+        assert pages == ["TogetherKeyUnusable"] * (cause in unusable)

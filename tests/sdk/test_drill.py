@@ -1,0 +1,65 @@
+"""`together-otel drill` with each generation of the SDK: every cause is acted, and told by its name."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from together_otel.names import AUTH_FAILURES, CAUSES, REQUESTS
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.mark.parametrize("cause", CAUSES)
+def test_every_cause(cause: str, tmp_path: Path) -> None:
+    """It is all that is counted, as often as the drill says, and what follows is accepted."""
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "together_otel.cli"),
+            *("drill", "--cause", cause, "--duration", "0.5s"),
+        ],
+        env={
+            "PATH": os.environ["PATH"],
+            "OTEL_METRICS_EXPORTER": "none",
+            "OTEL_TRACES_EXPORTER": "none",
+            "OTEL_LOGS_EXPORTER": "none",
+            "OTEL_SERVICE_NAME": "shop",
+            "TOGETHER_OTEL_TEXTFILE": str(tmp_path),
+        },
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    (file,) = tmp_path.iterdir()
+    assert file.name == "together_otel_shop-drill.prom"
+    samples = [
+        sample
+        for family in text_string_to_metric_families(file.read_text(encoding="utf-8"))
+        for sample in family.samples
+    ]
+    assert {sample.labels["job"] for sample in samples} == {"shop-drill"}
+    counted = {
+        sample.labels["together_auth_cause"]: sample.value
+        for sample in samples
+        if sample.name == AUTH_FAILURES.prometheus
+    }
+    accepted = sum(
+        sample.value
+        for sample in samples
+        if sample.name == REQUESTS.prometheus
+        and sample.labels["together_request_outcome"] == "success"
+    )
+    failed = counted.pop(cause)
+    assert failed >= 1
+    assert counted == dict.fromkeys(set(CAUSES) - {cause}, 0)
+    assert f"{failed:g} failures of {cause}, {accepted:g} requests accepted." in done.stdout
+    assert accepted >= 1
+    assert f"cause={cause}" in done.stderr

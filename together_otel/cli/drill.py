@@ -1,0 +1,164 @@
+"""``together-otel drill``: the page of a refused key, without one being revoked."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import sys
+import tempfile
+import time
+from functools import partial
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING
+
+from together_otel.cli.parsing import CANNOT_WORK, GOOD, UNKNOWN
+from together_otel.names import CAUSES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from together_otel.cli.parsing import Commands, Parser
+    from together_otel.demo.made_up import MadeUpKeys
+
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)(s|m|h)", re.ASCII)
+_SECONDS = {"s": 1, "m": 60, "h": 3600}
+_LAST_PORT = 65_535
+_CONFIG_FILE = "OTEL_CONFIG_FILE"
+
+
+def add(commands: Commands) -> None:
+    """Add the command."""
+    parser = commands.add_parser(
+        "drill",
+        help="play an authentication failure, to see the page arrive",
+        description="Lets an application with the real SDK and the real instrumentation meet a"
+        " refused key on a built-in server, and exports what it tells by your own settings, as"
+        " service NAME-drill. No real key is used, and nothing but telemetry leaves this machine."
+        " It ends with requests that are accepted, so that the alert is resolved; Ctrl-C ends it"
+        " early, as cleanly. Exit code 0: every failure was counted with its cause; 1: it was not;"
+        " 2: the SDK or opentelemetry-instrument is missing.",
+        epilog="example: OTEL_SERVICE_NAME=shop OTEL_METRICS_EXPORTER=prometheus together-otel"
+        " drill --cause revoked --duration 5m",
+    )
+    parser.add_argument("--cause", choices=CAUSES, required=True, help="what is to go wrong")
+    parser.add_argument(
+        "--duration",
+        metavar="TIME",
+        type=_duration,
+        default=120.0,
+        help="how long, such as 90s, 2m or 1h (default: 2m); a quarter of it, 30s at most, is"
+        " for what is accepted at the end",
+    )
+    parser.add_argument(
+        "--port",
+        type=_port,
+        help="serve the drill's metrics here (default: the port of the settings, or a free one"
+        " where the application has that)",
+    )
+    parser.set_defaults(run=partial(_drill, parser))
+
+
+def _drill(parser: Parser, options: argparse.Namespace) -> int:
+    # Here, as no other command needs a server or an SDK.
+    from together_otel.demo import made_up  # noqa: PLC0415
+    from together_otel.doctor.installation import SDK, ZERO_CODE, launcher  # noqa: PLC0415
+
+    try:
+        release = version(SDK)
+    except PackageNotFoundError:
+        return _unknown(parser, f"{SDK} is not installed: pip install {SDK}")
+    program = launcher()
+    if program is None:
+        return _unknown(parser, f"opentelemetry-instrument is not there: {ZERO_CODE}")
+    if os.environ.get(_CONFIG_FILE):
+        return _unknown(
+            parser,
+            f"{_CONFIG_FILE} names the service by itself, so that nobody could tell the drill from"
+            f" the application: unset it, and say by other variables where telemetry goes",
+        )
+    keys = made_up.MadeUpKeys()
+
+    def say(text: str) -> None:
+        sys.stdout.write(keys.redact(text) + "\n")
+        sys.stdout.flush()
+
+    try:
+        return _play(parser, options, (program, release), keys, say)
+    except KeyboardInterrupt:
+        say("Ended at once: what was counted is not known.")
+        return CANNOT_WORK
+
+
+def _play(
+    parser: Parser,
+    options: argparse.Namespace,
+    sdk: tuple[Path, str],
+    keys: MadeUpKeys,
+    say: Callable[[str], None],
+) -> int:
+    from together_otel.doctor.switches import settings_of  # noqa: PLC0415
+    from together_otel.drill.acts import staged  # noqa: PLC0415
+    from together_otel.drill.announcement import announcement, farewell, ways  # noqa: PLC0415
+    from together_otel.drill.company import Company, Died  # noqa: PLC0415
+    from together_otel.drill.play import Play, ending_early  # noqa: PLC0415
+    from together_otel.drill.surroundings import environment, port_of  # noqa: PLC0415
+
+    settings, _ = settings_of(os.environ)
+    try:
+        port = port_of(os.environ, settings, options.port)
+    except OSError as exc:
+        parser.error(f"--port {options.port} cannot be had ({exc.strerror}): expected a free port")
+    except ValueError as exc:
+        parser.error(f"{exc}; see together-otel doctor")
+    launcher, release = sdk
+    with (
+        ending_early() as ended,
+        tempfile.TemporaryDirectory(prefix="together-otel-") as folder,
+        staged(options.cause, keys, release) as (act, server),
+    ):
+        environ = {
+            **environment(os.environ, options.cause, port, folder),
+            **act.variables,
+            "TOGETHER_BASE_URL": server.base_url_for(release),
+            "TOGETHER_NO_BANNER": "1",
+        }
+        for line in announcement(options.cause, options.duration, act, settings, environ, port):
+            say(line)
+        with Company(launcher, environ, keys.redact) as company:
+            play = Play(
+                options.cause,
+                act,
+                company,
+                options.duration,
+                lambda text: say(f"{time.strftime('%H:%M:%S')} {text}"),
+            )
+            try:
+                outcome = play.run(port, ended)
+            except Died as exc:
+                say(f"The application of the drill is gone: {exc}.")
+                return CANNOT_WORK
+    if not any(ways(settings, environ, port)):
+        outcome.faults.append("no metrics leave the process: together-otel doctor tells why")
+    for line in farewell(options.cause, outcome, settings, environ, port):
+        say(line)
+    return CANNOT_WORK if outcome.faults else GOOD
+
+
+def _unknown(parser: Parser, why: str) -> int:
+    sys.stderr.write(f"{parser.prog}: {why}.\n")
+    return UNKNOWN
+
+
+def _duration(text: str) -> float:
+    match = _DURATION.fullmatch(text)
+    if match is None or not float(match[1]):
+        raise argparse.ArgumentTypeError("expected a time such as 90s, 2m or 1h")
+    return float(match[1]) * _SECONDS[match[2]]
+
+
+def _port(text: str) -> int:
+    if text.isdecimal() and 0 < int(text) <= _LAST_PORT:
+        return int(text)
+    raise argparse.ArgumentTypeError(f"expected a port, 1 to {_LAST_PORT}")

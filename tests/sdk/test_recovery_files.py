@@ -162,6 +162,22 @@ def test_neither_the_new_key_nor_the_former_one(
     assert keys_sent(server)[3:] == [NEW]
 
 
+def test_a_call_of_before_the_rotation_proves_nothing(
+    sdk: Sdk, server: TogetherServer, key: str, volume: Volume, telemetry: CapturedTelemetry
+) -> None:
+    """One that was accepted with the former key, while the bad new one was yet to be tried."""
+    instrument(telemetry, recovery.file(volume.path))
+    client = sdk.client(api_key=key)
+    sdk.chat(client)
+    volume.put(BAD)
+    rescue._renew(*looked_at(client, telemetry))
+    line = rescue.LINES.find(client._client if GENERATION > 1 else client.client, key)
+    assert line is not None
+    line.accepted(key)
+    sdk.chat(client)
+    assert keys_sent(server) == [key, BAD, key]
+
+
 @pytest.mark.parametrize("damage", ["", "\n", "tgp_v1_half", "changeme"])
 def test_a_file_that_is_being_written(
     damage: str,

@@ -15,7 +15,7 @@ from generation import GENERATION, RELEASE
 from recovering import OLD, Answers, instrument, keys_sent, searches
 
 from together_otel import recovery
-from together_otel.recovery import asking, rescue
+from together_otel.recovery import asking, rescue, sources
 from together_otel.recovery.lines import Line
 from together_otel.recovery.search import Search
 from together_otel.recovery.watching import WatchedFile
@@ -133,6 +133,30 @@ def test_a_source_that_takes_too_long(
     asyncio.run(main())
     never.set()
     assert searches(telemetry) == {"source_failed": 2}
+
+
+def test_a_source_that_hangs_is_not_asked_again(
+    options: dict[str, Any], key: str, telemetry: CapturedTelemetry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else each refusal would leave another thread behind; when it has come back, it is."""
+    monkeypatch.setattr(sources, "_FIRST_REST", 0.0)
+    go_on, asked = threading.Event(), []
+
+    def source() -> str:
+        asked.append(threading.current_thread())
+        assert go_on.wait(60)
+        return key
+
+    instrument(telemetry, recovery.function(source, limit=0.5))
+    with sync_client(options) as client:
+        for _ in range(3):
+            with pytest.raises(Exception, match="Invalid API key"):
+                ask(client)
+        assert len(asked) == 1
+        assert searches(telemetry) == {"source_failed": 3}
+        go_on.set()
+        asked[0].join()
+        assert ask(client).choices
 
 
 def test_a_source_that_calls_together_itself(

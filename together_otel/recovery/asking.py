@@ -47,12 +47,14 @@ def answer_of(source: Source, loop: asyncio.AbstractEventLoop | None) -> Any:
     """Return what a source gives, within its time.
 
     Raises:
-        TimeoutError: when it takes longer.
+        TimeoutError: when it takes longer, or has not come back from when it last did.
         Exception: whatever the source raises.
     """
     limit = source.limit
     if limit is None:
         return source.look()  # here: it is to get the Ctrl-C
+    if source.rest.hangs():
+        raise TimeoutError
     answer: Future[Any] = Future()
 
     def work() -> None:
@@ -63,8 +65,12 @@ def answer_of(source: Source, loop: asyncio.AbstractEventLoop | None) -> Any:
         except BaseException as exc:  # noqa: BLE001 - to end the process is not up to a source
             answer.set_exception(RuntimeError(type(exc).__name__))
 
-    in_thread(work)
-    return answer.result(limit)
+    thread = in_thread(work)
+    try:
+        return answer.result(limit)
+    finally:
+        if not answer.done():
+            source.rest.overdue = thread
 
 
 def _awaited(given: Any, loop: asyncio.AbstractEventLoop | None, limit: float) -> Any:
@@ -88,12 +94,14 @@ def _awaited(given: Any, loop: asyncio.AbstractEventLoop | None, limit: float) -
         raise
 
 
-def in_thread(target: Callable[[], None]) -> None:
+def in_thread(target: Callable[[], None]) -> threading.Thread:
     """Run something in a thread, in the context of this one; the process may end before it.
 
     Raises:
         RuntimeError: when there can be no more threads, as the process is about to end.
     """
-    threading.Thread(
+    thread = threading.Thread(
         target=copy_context().run, args=(target,), name="together-recovery", daemon=True
-    ).start()
+    )
+    thread.start()
+    return thread

@@ -90,8 +90,9 @@ class Line:
         if self._unproven is None and self.former is None and not self._barred:
             return
         with self._lock:
-            self.former = None
             self._barred.pop(exact(key), None)
+            if exact(self.current) == exact(key):
+                self.former = None
             proven = self._judged(key)
         if proven is not None:
             proven.tell("recovered")

@@ -39,15 +39,24 @@ _DOTENV: Final = ".env"
 
 
 class Rest:
-    """How long a source that had nothing is not asked again: longer each time."""
+    """How long a source that had nothing is not asked again: longer each time.
+
+    Attributes:
+        overdue: where it was asked and has taken too long.
+    """
 
     def __init__(self) -> None:
+        self.overdue: threading.Thread | None = None
         self._until = float("-inf")
         self._seconds = _FIRST_REST
 
     def goes_on(self) -> bool:
         """Tell whether it is not over."""
         return time.monotonic() < self._until
+
+    def hangs(self) -> bool:
+        """Tell whether it has not come back yet."""
+        return self.overdue is not None and self.overdue.is_alive()
 
     def after(self, *, found: bool) -> None:
         """Note whether the source had a new key."""

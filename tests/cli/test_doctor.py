@@ -154,6 +154,13 @@ BROKEN = [
         "Correct the name",
     ),
     Broken(
+        "a protocol that OTLP does not have",
+        {"OTEL_METRICS_EXPORTER": "otlp", "OTEL_EXPORTER_OTLP_PROTOCOL": "http"},
+        ("problem", "exporters"),
+        "OTLP has no protocol http, which is asked for to export metrics",
+        "OTEL_EXPORTER_OTLP_PROTOCOL to grpc or http/protobuf",
+    ),
+    Broken(
         "a collector that does not answer",
         {
             "OTEL_METRICS_EXPORTER": "otlp",

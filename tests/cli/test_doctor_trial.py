@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING
 
 import pytest
 from examining import GOOD, examined
+from serving import Quiet, serving
 
 from together_otel.doctor import trial
 from together_otel.testing.ports import free_port
@@ -124,6 +126,38 @@ def test_log_events(
     assert found.complaints == [("warning", "log events")]
     assert said in found.text("log events")
     assert "OTEL_PYTHON_LOG" in found.text("log events")
+
+
+class Collector(Quiet, BaseHTTPRequestHandler):
+    """Notes what is exported."""
+
+    paths: list[str]
+
+    def do_POST(self) -> None:
+        self.paths.append(self.path)
+        self.send_response(200)
+        self.end_headers()
+
+
+def test_nothing_is_exported(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """However eager the exporters are: a collector would take it for the application's."""
+    handler = type("_Collector", (Collector,), {"paths": []})
+    with serving(ThreadingHTTPServer(("127.0.0.1", 0), handler)) as server:
+        for name, value in {
+            **dict.fromkeys(GOOD, "otlp"),
+            "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf",
+            "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{server.server_port}",
+            "OTEL_METRIC_EXPORT_INTERVAL": "10",
+            "OTEL_BLRP_SCHEDULE_DELAY": "10",
+            "TOGETHER_OTEL_LOG_INTERVAL": "soon",  # a warning, and so a LogRecord
+        }.items():
+            monkeypatch.setenv(name, value)
+        found = examined(capsys)
+    assert found.complaints == [("warning", "settings")]
+    assert "from INFO on, and are exported" in found.text("log events")
+    assert handler.paths == []
 
 
 def test_providers_that_are_not_set(

@@ -227,6 +227,19 @@ def test_a_gateway_that_takes_nothing() -> None:
     assert "Not as it should be: an exporter complains: What this process counted" in done.stdout
 
 
+def test_what_preflight_refuses_is_no_request() -> None:
+    """The page of most requests is not announced for it, and it is counted all the same."""
+    for preflight, announced in (("raise", False), ("warn", True)):
+        done = drilled(
+            cause="malformed",
+            TOGETHER_OTEL_PREFLIGHT=preflight,
+            TOGETHER_OTEL_PROMETHEUS_PORT=str(free_port()),
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert ("TogetherAuthFailing" in done.stdout) is announced
+        assert "TogetherKeyUnusable" in done.stdout
+
+
 # ── how responders know it ───────────────────────────────────────────────────────────
 
 

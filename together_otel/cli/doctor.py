@@ -29,7 +29,9 @@ def add(commands: Commands) -> None:
         "doctor",
         help="tell what is wrong with the set-up of telemetry, and its cure",
         description="Looks at what is installed, at the environment it is called in, and at what"
-        " opentelemetry-instrument makes of it. With --scrape it looks at a live endpoint instead."
+        " opentelemetry-instrument makes of it: what it is usually told by a flag is to be a"
+        " variable here, OTEL_METRICS_EXPORTER in place of --metrics_exporter. With --scrape it"
+        " looks at a live endpoint instead."
         " Exit code 0: no problem; 1: a problem; 2: the endpoint cannot be read.",
         epilog="example: OTEL_METRICS_EXPORTER=prometheus together-otel doctor; "
         "together-otel doctor --scrape http://localhost:9464/metrics",

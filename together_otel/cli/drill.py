@@ -35,14 +35,21 @@ def add(commands: Commands) -> None:
         help="play an authentication failure, to see the page arrive",
         description="Lets an application with the real SDK and the real instrumentation meet a"
         " refused key on a built-in server, and exports what it tells by your own settings, as"
-        " service NAME-drill. No real key is used, and nothing but telemetry leaves this machine."
+        " service NAME-drill. Settings are variables: OTEL_METRICS_EXPORTER in place of"
+        " opentelemetry-instrument's flag --metrics_exporter. No real key is used, and nothing but telemetry leaves this machine."
         " It ends with requests that are accepted, so that the alert is resolved; Ctrl-C ends it"
         " early, as cleanly. Exit code 0: every failure was counted with its cause; 1: it was not;"
         " 2: the SDK or opentelemetry-instrument is missing.",
         epilog="example: OTEL_SERVICE_NAME=shop OTEL_METRICS_EXPORTER=prometheus together-otel"
         " drill --cause revoked --duration 5m",
     )
-    parser.add_argument("--cause", choices=CAUSES, required=True, help="what is to go wrong")
+    parser.add_argument(
+        "--cause",
+        metavar="CAUSE",
+        choices=CAUSES,
+        required=True,
+        help=f"what is to go wrong: {', '.join(CAUSES)}",
+    )
     parser.add_argument(
         "--duration",
         metavar="TIME",

@@ -51,12 +51,16 @@ def exporters_of(signal: str, environ: Mapping[str, str]) -> list[str]:
 def _entry_point(signal: str, word: str, environ: Mapping[str, str]) -> str:
     if word != "otlp":
         return word
-    protocol = (
+    protocol = _protocol(signal, environ)
+    return _PROTOCOLS.get(protocol, protocol)
+
+
+def _protocol(signal: str, environ: Mapping[str, str]) -> str:
+    return (
         environ.get(f"OTEL_EXPORTER_OTLP_{signal.upper()}_PROTOCOL")
         or environ.get("OTEL_EXPORTER_OTLP_PROTOCOL")
         or "grpc"
-    )
-    return _PROTOCOLS.get(protocol.strip(), protocol.strip())
+    ).strip()
 
 
 def exporters(environ: Mapping[str, str], backend: Backend) -> Iterator[Finding]:
@@ -68,23 +72,33 @@ def exporters(environ: Mapping[str, str], backend: Backend) -> Iterator[Finding]
         return
     places: dict[str, list[str]] = {}
     for signal in SIGNALS:
-        variable = variable_of(signal)
-        how = f"{variable}={environ[variable]}" if variable in environ else f"{variable} is not set"
-        found = exporters_of(signal, environ)
-        if not found:
-            yield _silent(signal, how, lost=signal == "metrics" and backend == "otel")
-            continue
-        installed = {one.name for one in entry_points(group=f"opentelemetry_{signal}_exporter")}
-        missing = [one for one in found if one not in installed]
-        for one in missing:
-            yield _not_installed(signal, how, one)
-        if not missing:
-            yield ok("exporters", f"{how}: {signal} go to {', '.join(found)}.")
-        for one in found:
-            if one in _ENDPOINTS and one in installed:
+        yield from _of_signal(signal, environ, backend)
+        for one in exporters_of(signal, environ):
+            if one in _ENDPOINTS and one in _installed(signal):
                 places.setdefault(_endpoint(signal, one, environ), []).append(signal)
     for url, signals in places.items():
         yield from _answers(url, signals)
+
+
+def _installed(signal: str) -> set[str]:
+    return {one.name for one in entry_points(group=f"opentelemetry_{signal}_exporter")}
+
+
+def _of_signal(signal: str, environ: Mapping[str, str], backend: Backend) -> Iterator[Finding]:
+    variable = variable_of(signal)
+    how = f"{variable}={environ[variable]}" if variable in environ else f"{variable} is not set"
+    found = exporters_of(signal, environ)
+    if not found:
+        yield _silent(signal, how, lost=signal == "metrics" and backend == "otel")
+        return
+    missing = [one for one in found if one not in _installed(signal)]
+    for one in missing:
+        if one == _protocol(signal, environ):
+            yield _no_protocol(signal, one)
+        else:
+            yield _not_installed(signal, how, one)
+    if not missing:
+        yield ok("exporters", f"{how}: {signal} go to {', '.join(found)}.")
 
 
 def _silent(signal: str, how: str, *, lost: bool) -> Finding:
@@ -112,6 +126,16 @@ def _not_installed(signal: str, how: str, name: str) -> Finding:
         " opentelemetry-instrument sets up nothing at all, and the application runs without"
         " telemetry.",
         f"{what}, or set {variable} to {'prometheus' if signal == 'metrics' else 'none'}.",
+    )
+
+
+def _no_protocol(signal: str, name: str) -> Finding:
+    return problem(
+        "exporters",
+        f"OTLP has no protocol {name}, which is asked for to export {signal}:"
+        " opentelemetry-instrument sets up nothing at all, and the application runs without"
+        " telemetry.",
+        f"Set OTEL_EXPORTER_OTLP_PROTOCOL to {' or '.join(_PROTOCOLS)}.",
     )
 
 

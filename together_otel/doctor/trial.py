@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from together_otel import settings as variables
+from together_otel.doctor.exporters import exporters_of
 from together_otel.doctor.finding import Finding, ok, problem, warning
 from together_otel.doctor.installation import ZERO_CODE, launcher
 from together_otel.doctor.ports import OTEL_PORT
@@ -27,6 +28,12 @@ if TYPE_CHECKING:
 
 LIMIT = 30.0
 """Seconds that the process may take."""
+
+_LATER = dict.fromkeys(
+    ("OTEL_METRIC_EXPORT_INTERVAL", "OTEL_BSP_SCHEDULE_DELAY", "OTEL_BLRP_SCHEDULE_DELAY"),
+    str(3_600_000),
+)
+"""When exporters would send what they have: long after the end."""
 
 _FAILED = "Failed to auto initialize OpenTelemetry"
 _EXCEPTION = re.compile(r"^[A-Za-z_][\w.]*(?:: .*)?$")
@@ -89,12 +96,12 @@ def trial(environ: Mapping[str, str], settings: Settings) -> Iterator[Finding]:
             text,
             "Name the other one in OTEL_PYTHON_DISABLED_INSTRUMENTATIONS, or uninstall it.",
         )
-    yield from _log_events(found)
+    yield from _log_events(found, exported=bool(exporters_of("logs", environ)))
 
 
 def _apart(environ: Mapping[str, str], folder: str) -> dict[str, str]:
     """Return the environment with ports and a folder that the application does not have."""
-    apart = {**environ, OTEL_PORT: "0", "TOGETHER_NO_BANNER": "1"}
+    apart = {**environ, OTEL_PORT: "0", "TOGETHER_NO_BANNER": "1", **_LATER}
     if environ.get(variables.PROMETHEUS_PORT, "").strip():
         apart[variables.PROMETHEUS_PORT] = "0"
     if folder_of(environ):
@@ -140,7 +147,7 @@ def _providers(found: dict[str, Any], settings: Settings) -> Iterator[Finding]:
         yield ok("providers", "Providers of metrics, traces and logs are set.")
 
 
-def _log_events(found: dict[str, Any]) -> Iterator[Finding]:
+def _log_events(found: dict[str, Any], *, exported: bool) -> Iterator[Finding]:
     levels = found["levels"]
     if not levels:
         yield warning(
@@ -160,5 +167,11 @@ def _log_events(found: dict[str, Any]) -> Iterator[Finding]:
             f"LogRecords are made of {kept}: that a key is good, or accepted again, is not told.",
             "Set OTEL_PYTHON_LOG_HANDLER_LEVEL to info, or unset it.",
         )
+    elif exported:
+        yield ok("log events", "Log events become LogRecords, from INFO on, and are exported.")
     else:
-        yield ok("log events", "Log events become LogRecords, from INFO on.")
+        yield ok(
+            "log events",
+            "Log events become LogRecords that are not exported; on standard error are warnings"
+            " and errors, and where the application's own logging has a handler, all.",
+        )

@@ -31,6 +31,7 @@ class Act:
         bad: options of its client while it goes wrong.
         good: options of its client afterwards.
         asks: whether requests are made at all; a client that is not made makes none.
+        fits: whether its key fits into a header; what does not is refused by preflight, if asked.
         before: whether requests are accepted before it goes wrong.
         refuse: makes the server refuse.
         accept: makes it accept again.
@@ -40,6 +41,7 @@ class Act:
     bad: Mapping[str, Any] = field(default_factory=dict)
     good: Mapping[str, Any] = field(default_factory=dict)
     asks: bool = True
+    fits: bool = True
     before: bool = False
     refuse: Callable[[], None] = lambda: None
     accept: Callable[[], None] = lambda: None
@@ -78,8 +80,8 @@ def staged(cause: Cause, keys: MadeUpKeys, release: str) -> Iterator[tuple[Act, 
             "revoked": lambda: refusing(before=True),
             "rejected": lambda: refusing(before=False),
             "missing": lambda: Act(good=right, asks=False),
-            "empty": lambda: Act({KEY_VARIABLE: ""}, good=right),
-            "malformed": lambda: Act({KEY_VARIABLE: key + "\n"}, good=right),
+            "empty": lambda: Act({KEY_VARIABLE: ""}, good=right, fits=False),
+            "malformed": lambda: Act({KEY_VARIABLE: key + "\n"}, good=right, fits=False),
             "wrong_variable": lambda: Act({MISNAMED: key}, good=right, asks=False),
             "not_passed": lambda: Act(good_variable, {"api_key": _PLACEHOLDER}),
             "wrong_provider": lambda: Act({KEY_VARIABLE: keys.other_provider()}, good=right),

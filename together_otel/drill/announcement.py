@@ -44,8 +44,9 @@ def announcement(
     yield f"  {CAUSE_MEANINGS[cause]} Keys are made up, and requests stay on this machine."
     for way in ways(settings, environ, port):
         yield f"Metrics: {way}"
+    asks = act.asks and (act.fits or settings.preflight != "raise")
     pages, tickets = (
-        [one.name for one in alerts_of(cause, asks=act.asks) if one.severity == severity]
+        [one.name for one in alerts_of(cause, asks=asks) if one.severity == severity]
         for severity in ("page", "ticket")
     )
     yield f"Alerts to come: {', '.join(pages) or 'no page'}; as tickets, {', '.join(tickets)}."

@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-import copy
-import gc
-import pickle
 import traceback
-import weakref
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
+import refusing
 from generation import GENERATION, Sdk, leaks, made_up_key
 from opentelemetry.instrumentation.utils import suppress_instrumentation
 from recovering import event, events
+from refusing import on_with, refused
 
 from together_otel import TogetherInstrumentor, UnusableKeyError
 from together_otel.guard import Guard
 from together_otel.names import CAUSES
-from together_otel.preflight import _restored
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from together_otel.testing.server import TogetherServer
     from together_otel.testing.telemetry import CapturedTelemetry
 
@@ -30,36 +25,8 @@ FOREIGN = "sk-" + "ant-" + "q1W" * 12
 GATEWAY = "http://127.0.0.1:1/v1"
 
 
-@pytest.fixture(autouse=True)
-def raising(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What every test begins with."""
-    monkeypatch.setenv("TOGETHER_OTEL_PREFLIGHT", "raise")
-
-
-@pytest.fixture
-def sdk(sdk: Sdk) -> Iterator[Sdk]:
-    """The SDK, whose clients are Together's own: none of them makes a request."""
-    sdk.base_url = "https://api.together.xyz/v1"
-    return sdk
-
-
-def sdk_error() -> type[Exception]:
-    """Return what users catch."""
-    if GENERATION == 1:
-        import together.error  # noqa: PLC0415 - of 1.x alone
-
-        return together.error.AuthenticationError  # type: ignore[no-any-return]
-    import together  # noqa: PLC0415 - after the instrumentation
-
-    return together.AuthenticationError  # type: ignore[no-any-return]
-
-
-def refused(sdk: Sdk, **options: Any) -> UnusableKeyError:
-    """Return what the constructor raises."""
-    with pytest.raises(sdk_error()) as caught:
-        sdk.client(**options)
-    assert isinstance(caught.value, UnusableKeyError)
-    return caught.value
+# Fixtures, which pytest looks for in the module.
+raising, sdk = refusing.raising, refusing.sdk
 
 
 CANNOT_WORK = [
@@ -201,70 +168,6 @@ def test_copies(sdk: Sdk, telemetry: CapturedTelemetry) -> None:
     assert telemetry.counter("together.client.auth.failures") == 1
 
 
-@pytest.mark.usefixtures("telemetry")
-def test_it_is_an_exception_like_the_sdks(sdk: Sdk) -> None:
-    """Whatever handler reads of the SDK's is there, and says that there was no answer."""
-    error: Any = refused(sdk, api_key="changeme")
-    assert repr(error) == f"UnusableKeyError({str(error)!r})"
-    assert error.__cause__ is None
-    if GENERATION == 1:
-        assert (error.http_status, error.headers, error.request_id) == (None, {}, None)
-    else:
-        import together  # noqa: PLC0415 - after the instrumentation
-
-        assert isinstance(error, together.APIStatusError)
-        assert isinstance(error, together.TogetherError)
-        assert error.message == str(error)
-        assert error.status_code == 401
-        assert (error.request, error.response, error.body) == (None, None, None)
-    for again in (copy.copy(error), copy.deepcopy(error), pickle.loads(pickle.dumps(error))):  # noqa: S301 - our own
-        assert type(again) is type(error)
-        assert str(again) == str(error)
-        assert vars(again) == vars(error)
-
-
-def test_it_is_itself_where_there_is_no_sdk() -> None:
-    """Unpickled by a process that has another one, or none."""
-    for place in (("together.nothing", "AuthenticationError"), ("json", "AuthenticationError")):
-        error = _restored(place, "text", None, "link")
-        assert type(error) is type(_restored(None, "text", None, "link")) is UnusableKeyError
-
-
-def test_a_missing_key_has_the_sdks_own_error_as_its_cause(
-    sdk: Sdk, telemetry: CapturedTelemetry
-) -> None:
-    """Every time: only the log event is held back."""
-    for _ in range(2):
-        error = refused(sdk)
-        assert "api_key client option must be set" in str(error.__cause__)
-    assert telemetry.counter("together.client.auth.failures") == 2
-    assert events(telemetry) == ["auth_failed"]
-
-
-@pytest.mark.usefixtures("telemetry")
-def test_what_the_caller_was_handling_is_its_context(sdk: Sdk) -> None:
-    """As with any exception; and when it was handled, nothing keeps it alive."""
-    outer = KeyError("outer")
-
-    def said() -> tuple[Any, ...]:
-        try:
-            raise outer
-        except KeyError:
-            try:
-                sdk.client(api_key="changeme")
-            except UnusableKeyError as error:
-                return weakref.ref(error), error.__context__, error.__suppress_context__
-        return ()
-
-    gc.disable()
-    try:
-        itself, context, suppressed = said()
-        assert itself() is None
-        assert (context, suppressed) == (outer, False)
-    finally:
-        gc.enable()
-
-
 def test_it_warns_by_default(
     sdk: Sdk, telemetry: CapturedTelemetry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -275,16 +178,6 @@ def test_it_warns_by_default(
     assert telemetry.counter("together.client.auth.failures") == 0
     (log,) = telemetry.logs()
     assert (log["event_name"], log["severity"]) == ("together.client.key_checked", "WARN")
-
-
-def on_with(telemetry: CapturedTelemetry, **options: Any) -> None:
-    """Turn the instrumentation on anew."""
-    TogetherInstrumentor().uninstrument()
-    TogetherInstrumentor().instrument(
-        tracer_provider=telemetry.tracer_provider,
-        meter_provider=telemetry.meter_provider,
-        **options,
-    )
 
 
 def test_off(sdk: Sdk, server: TogetherServer, telemetry: CapturedTelemetry) -> None:

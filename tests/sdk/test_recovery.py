@@ -9,6 +9,7 @@ import pytest
 from dirty_equals import IsStr
 from generation import GENERATION, MESSAGES, MODEL, RELEASE, Sdk, leaks, made_up_key
 from recovering import (
+    BAD,
     OLD,
     Answers,
     event,
@@ -170,6 +171,31 @@ def test_a_constructor_without_a_key(
     sdk.client()
     assert source.calls == 3
     assert leaks(telemetry.everything(), key) == []
+
+
+@pytest.mark.parametrize("good", [True, False], ids=["accepted", "refused"])
+def test_a_constructors_key_is_proven_by_a_request(
+    good: bool,  # noqa: FBT001 - a table's column
+    sdk: Sdk,
+    key: str,
+    telemetry: CapturedTelemetry,
+) -> None:
+    """Nothing was recovered from before one is accepted; however many clients there are."""
+    instrument(telemetry, Answers(key if good else BAD))
+    clients = [sdk.client(), sdk.client()]
+    assert searches(telemetry) == {}
+    assert events(telemetry) == ["auth_failed"]
+    for client in clients:
+        with nullcontext() if good else pytest.raises(Exception, match="Invalid API key"):
+            sdk.chat(client)
+    if good:
+        assert searches(telemetry) == {"recovered": 1}
+        return
+    # The source rests when it had nothing else for the first of them.
+    assert searches(telemetry) == {"refused_again": 1, "no_new_key": 1}
+    with pytest.raises(Exception, match="api_key client option must be set"):
+        sdk.client()
+    assert searches(telemetry)["refused_again"] == 1
 
 
 def test_a_stream_that_is_refused_at_its_beginning(

@@ -52,7 +52,7 @@ class ConstructorRescue(RescueBase):
     ) -> None:
         super().__init__(runtime, recovery)
         self.args, self.kwargs = args, kwargs
-        self._adapter = adapter
+        self._adapter, self._client = adapter, client
         # Nobody can await a constructor.
         self._may_wait = running_loop() is None or not _is_async(client)
         self._failure: AuthFailure | None = None
@@ -66,7 +66,7 @@ class ConstructorRescue(RescueBase):
     def _ended(self, exc: BaseException | None) -> Search | None:
         """See `RescueBase._ended`."""
         if exc is None and self._line is not None and self._found is not None:
-            self._line.accepted(self._found.key)
+            LINES.of(self._adapter.shared(self._client), self._found.key).proves(self._line)
         if exc is None or self._failure is None or self._found is not None:
             return None
         line = self._line = LINES.of(self._recovery, None)

@@ -85,6 +85,11 @@ class Line:
             self.former = text_of(self.current)
             self.current, self._found = found.key, found
 
+    def proves(self, line: Line) -> None:
+        """Let the key that another line has found be proven by the requests of this one."""
+        with self._lock:
+            self._unproven = self._unproven or line._unproven
+
     def accepted(self, key: object) -> None:
         """Note that a request with a key was accepted, which proves what was found."""
         if self._unproven is None and self.former is None and not self._barred:
@@ -105,7 +110,9 @@ class Line:
             self._barred[exact(key)] = now + _BARRED_FOR
             disproven = self._judged(key)
             if disproven is not None:
-                self.current, self._found = disproven.key, None
+                self._found = None
+                # A constructor had none before.
+                self.current = key if disproven.key is None else disproven.key
         if disproven is not None:
             disproven.tell("refused_again")
 

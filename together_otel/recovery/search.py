@@ -71,6 +71,7 @@ class Search:
         self._failure = failure
         self._may_wait = may_wait
         self._asked: list[str] = []
+        self._told = False
         self._found: Found | None = None
 
     def result(self) -> Found | None:
@@ -164,7 +165,10 @@ class Search:
         return found if found.report.usable else None
 
     def tell(self, outcome: RecoveryOutcome) -> None:
-        """Count what came of it, and log it."""
+        """Count what came of it, and log it; once, as several clients may be made of one key."""
+        if self._told:
+            return
+        self._told = True
         self._runtime.metrics.recovered(outcome)
         found = self._found
         fields: dict[str, Any] = {names.RECOVERY_OUTCOME: outcome}

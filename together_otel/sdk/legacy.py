@@ -101,7 +101,7 @@ class Legacy(WholeAnswers):
 
     def shared(self, client: Any) -> Any:
         """See `Adapter.shared`: all that belongs to one client is made for one object."""
-        owner = getattr(client, "_together_otel_client", None)
+        owner = getattr(client, "_together_otel_client", None) or getattr(client, "client", None)
         return client if owner is None else owner
 
     def bodies(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Iterable[object]:

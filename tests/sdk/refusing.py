@@ -1,0 +1,55 @@
+"""What the tests of keys that are refused before any request share."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from generation import GENERATION, Sdk
+
+from together_otel import TogetherInstrumentor, UnusableKeyError
+
+if TYPE_CHECKING:
+    from together_otel.testing.telemetry import CapturedTelemetry
+
+
+@pytest.fixture(autouse=True)
+def raising(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What every test begins with."""
+    monkeypatch.setenv("TOGETHER_OTEL_PREFLIGHT", "raise")
+
+
+@pytest.fixture
+def sdk(sdk: Sdk) -> Sdk:
+    """The SDK, whose clients are Together's own: none of them makes a request."""
+    sdk.base_url = "https://api.together.xyz/v1"
+    return sdk
+
+
+def sdk_error() -> type[Exception]:
+    """Return what users catch."""
+    if GENERATION == 1:
+        import together.error  # noqa: PLC0415 - of 1.x alone
+
+        return together.error.AuthenticationError  # type: ignore[no-any-return]
+    import together  # noqa: PLC0415 - after the instrumentation
+
+    return together.AuthenticationError  # type: ignore[no-any-return]
+
+
+def refused(sdk: Sdk, **options: Any) -> UnusableKeyError:
+    """Return what the constructor raises."""
+    with pytest.raises(sdk_error()) as caught:
+        sdk.client(**options)
+    assert isinstance(caught.value, UnusableKeyError)
+    return caught.value
+
+
+def on_with(telemetry: CapturedTelemetry, **options: Any) -> None:
+    """Turn the instrumentation on anew."""
+    TogetherInstrumentor().uninstrument()
+    TogetherInstrumentor().instrument(
+        tracer_provider=telemetry.tracer_provider,
+        meter_provider=telemetry.meter_provider,
+        **options,
+    )

@@ -2,13 +2,39 @@
 
 from __future__ import annotations
 
+import atexit
+import gc
 import os
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
 
+import certifi
 import pytest
 
 from together_otel.guard import Guard
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 os.environ.setdefault("TOGETHER_NO_BANNER", "1")  # 1.5 prints one on import
+
+
+def pytest_configure() -> None:
+    """Let clients trust one authority instead of all: each reads its list of them anew."""
+    end = "-----END CERTIFICATE-----\n"
+    with tempfile.NamedTemporaryFile("w", suffix=".pem", delete=False) as file:
+        file.write(certifi.contents().partition(end)[0] + end)
+    atexit.register(Path(file.name).unlink)
+    os.environ["SSL_CERT_FILE"] = file.name
+
+
+@pytest.fixture(autouse=True, scope="module")
+def imported_by_now() -> Iterator[None]:
+    """Keep what a file's tests leave behind, modules above all, out of later garbage collections."""
+    yield
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)

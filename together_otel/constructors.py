@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from contextvars import ContextVar
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry import trace
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from together_otel.runtime import AuthFailure, Runtime
     from together_otel.sdk.calls import Adapter, GivenKey
 
+    Refused = Callable[[AuthFailure, Callable[[], None]], None]
+
 _depth: ContextVar[list[bool]] = ContextVar("together_otel-constructors")
 """For each constructor at work, whether one inside it has told already."""
 
@@ -34,7 +37,7 @@ def construct(
     client: Any,
     args: tuple[Any, ...],
     kwargs: Mapping[str, Any],
-    refused: Callable[[AuthFailure], None] | None = None,
+    refused: Refused | None = None,
 ) -> None:
     """Run a constructor and tell what its key looks like; its exception goes on as it is.
 
@@ -45,8 +48,8 @@ def construct(
         client: what it constructs.
         args: its arguments.
         kwargs: the same.
-        refused: told when there is no key, or one that is refused, unless a constructor inside
-            this one has told already.
+        refused: takes over when there is no key, or one that is refused, unless a constructor
+            inside this one has told already: the failure, and what tells of it.
 
     Raises:
         UnusableKeyError: when the key cannot work, and that is asked for.
@@ -77,7 +80,7 @@ class _Turn:
         client: Any,
         args: tuple[Any, ...],
         kwargs: Mapping[str, Any],
-        refused: Callable[[AuthFailure], None] | None,
+        refused: Refused | None,
     ) -> None:
         self._runtime = runtime
         self._adapter = adapter
@@ -118,11 +121,13 @@ class _Turn:
             refusal = refusal_of(self._adapter, failure.diagnosis, link)
             if exc is not None:
                 refusal.__cause__ = exc
-        # For itself: a key is refused though that could not be told.
-        with runtime.guard("client_init"):
+
+        if failure is None or self._refused is None:
             self._tell(given, report, failure, refusal or exc, news=news)
-        if failure is not None and self._refused is not None:
-            self._refused(failure)
+        else:
+            self._tell(given, report, None, None, news=news)
+            later = partial(self._tell, given, report, failure, refusal or exc, news=None)
+            self._refused(failure, later)
         return refusal
 
     def _tell(
@@ -132,24 +137,31 @@ class _Turn:
         failure: AuthFailure | None,
         exc: BaseException | None,
         *,
-        news: bool,
+        news: bool | None,
     ) -> None:
+        """Tell of a key, unless that has been done (``news`` is ``None``), and of its failure."""
         runtime = self._runtime
-        if looks := runtime.settings.preflight != "off":
-            runtime.metrics.key_checked(report.presence, report.format, report.source)
-        if failure is None and not (news and looks):
-            return
-        runtime.metrics.keys_changed(at_once=True)
-        span = spans.start_client_init(
-            runtime.tracer,
-            self._started,
-            failure.attributes() if failure else attributes.of_key(report),
-        )
-        with trace.use_span(span, end_on_exit=True, record_exception=False):
-            if news and looks:
-                runtime.key_checked(report)
-            if failure is not None and exc is not None:
-                _tell_failure(runtime, span, exc, given, failure)
+        # For itself: a key is refused though that could not be told.
+        with runtime.guard("client_init"):
+            if runtime.settings.preflight == "off":
+                news = None
+            if news is not None:
+                runtime.metrics.key_checked(report.presence, report.format, report.source)
+            if failure is None and not news:
+                return
+            if failure is not None:
+                runtime.keys.history.refused(report.identity, time.time())
+            runtime.metrics.keys_changed(at_once=True)
+            span = spans.start_client_init(
+                runtime.tracer,
+                self._started,
+                failure.attributes() if failure else attributes.of_key(report),
+            )
+            with trace.use_span(span, end_on_exit=True, record_exception=False):
+                if news:
+                    runtime.key_checked(report)
+                if failure is not None and exc is not None:
+                    _tell_failure(runtime, span, exc, given, failure)
 
 
 def _tell_failure(

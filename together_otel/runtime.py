@@ -118,8 +118,6 @@ class Runtime:
 
     def missing(self, report: KeyReport) -> AuthFailure:
         """Diagnose a constructor that refused for want of a key."""
-        self.keys.history.refused(report.identity, time.time())
-        self.metrics.keys_changed(at_once=True)
         return AuthFailure(report, diagnose(report, Refusal("constructor")))
 
     def refused(

@@ -126,8 +126,11 @@ def test_whatever_is_wrong_with_the_key(
     assert sdk.chat(sdk.client(api_key=given)).choices
 
     assert source.calls == 1
-    assert telemetry.counter("together.client.auth.failures", {"together.auth.cause": cause}) == 1
-    assert telemetry.counter("together.client.auth.failures") == 1
+    # 1.x makes no client of an empty key, and so that is replaced before anything fails.
+    expected = 0 if GENERATION == 1 and cause == "empty" else 1
+    failures = "together.client.auth.failures"
+    assert telemetry.counter(failures, {"together.auth.cause": cause}) == expected
+    assert telemetry.counter(failures) == expected
     assert searches(telemetry) == {"recovered": 1}
     assert server.requests[-1].key == key
     assert leaks(telemetry.everything(), key) == []
@@ -151,7 +154,10 @@ def test_a_key_that_was_revoked(sdk: Sdk, key: str, telemetry: CapturedTelemetry
 def test_a_constructor_without_a_key(
     sdk: Sdk, server: TogetherServer, key: str, telemetry: CapturedTelemetry
 ) -> None:
-    """It gets one, and so does the next, without another question, until that is refused."""
+    """It gets one, and so does the next, without another question, until that is refused.
+
+    Nothing has failed: the application has its client.
+    """
     second = made_up_key("S")
     source = Answers(key, second)
     instrument(telemetry, source)
@@ -160,7 +166,7 @@ def test_a_constructor_without_a_key(
     sdk.chat(sdk.client())
     assert source.calls == 1
     assert keys_sent(server) == [key, key]
-    assert telemetry.counter("together.client.auth.failures") == 2
+    assert telemetry.counter("together.client.auth.failures") == 0
     assert searches(telemetry) == {"recovered": 1}
 
     server.revoke(key)
@@ -184,7 +190,7 @@ def test_a_constructors_key_is_proven_by_a_request(
     instrument(telemetry, Answers(key if good else BAD))
     clients = [sdk.client(), sdk.client()]
     assert searches(telemetry) == {}
-    assert events(telemetry) == ["auth_failed"]
+    assert events(telemetry) == []
     for client in clients:
         with nullcontext() if good else pytest.raises(Exception, match="Invalid API key"):
             sdk.chat(client)

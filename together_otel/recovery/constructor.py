@@ -11,7 +11,7 @@ from together_otel.recovery.rescue import LINES, RescueBase
 from together_otel.recovery.search import Search
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from together_otel.recovery.chain import Recovery
     from together_otel.recovery.lines import Line
@@ -36,6 +36,9 @@ def rescue_of_constructor(
 class ConstructorRescue(RescueBase):
     """The rescue of a constructor that refuses for want of a key.
 
+    A refusal is told once nothing has helped: with another key the application has its client, and
+    nothing has failed.
+
     Attributes:
         args: what to call it with.
         kwargs: the same.
@@ -56,12 +59,13 @@ class ConstructorRescue(RescueBase):
         # Nobody can await a constructor.
         self._may_wait = running_loop() is None or not _is_async(client)
         self._failure: AuthFailure | None = None
+        self._tell: Callable[[], None] | None = None
         self._line: Line | None = None
         self._found: Found | None = None
 
-    def refused(self, failure: AuthFailure) -> None:
-        """Note that a turn was refused for want of a key."""
-        self._failure = failure
+    def refused(self, failure: AuthFailure, tell: Callable[[], None]) -> None:
+        """Note that a turn was refused for want of a key, and what tells of it."""
+        self._failure, self._tell = failure, tell
 
     def _ended(self, exc: BaseException | None) -> Search | None:
         """See `RescueBase._ended`."""
@@ -75,6 +79,13 @@ class ConstructorRescue(RescueBase):
         return Search(
             self._runtime, line, self._recovery, None, self._failure, may_wait=self._may_wait
         )
+
+    def _goes_round(self, exc: BaseException | None, found: Found | None) -> bool:
+        tell, self._tell = self._tell, None
+        goes_round = super()._goes_round(exc, found)
+        if tell is not None and not goes_round:
+            tell()
+        return goes_round
 
     def _was_refused(self, key: object) -> bool:
         """Tell whether the key that earlier constructors got was refused to their clients."""

@@ -11,6 +11,7 @@ from together_otel import settings as variables
 from together_otel.doctor.finding import Finding, ok, problem, warning
 from together_otel.doctor.reach import is_open, place_of
 from together_otel.doctor.switches import folder_of
+from together_otel.processes import is_alive
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -51,7 +52,7 @@ def _shared(text: str) -> Finding:
         return ok("folder", f"{name} does not exist yet, and will be made.")
     files = [path.name for path in Path(text).glob("*.db")]
     writers = {int(match[1]) for file in files if (match := _FILE.fullmatch(file))}
-    living = [pid for pid in writers if _is_alive(pid)]
+    living = [pid for pid in writers if is_alive(pid)]
     if living:
         return ok("folder", f"{name} is in use: {len(living)} living processes have files in it.")
     if files:
@@ -72,16 +73,6 @@ def _unusable(folder: Path) -> str:
     if not os.access(there, os.W_OK | os.X_OK):
         return "it cannot be written to" if there == folder else "it cannot be made"
     return ""
-
-
-def _is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
 
 
 def _textfile(text: str) -> Finding:

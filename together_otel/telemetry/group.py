@@ -14,6 +14,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
 from together_otel.names import is_ours
+from together_otel.processes import is_alive
 from together_otel.telemetry.prometheus import as_exported
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ def bury(folder: Path) -> None:
         return
     for path in folder.glob("gauge_live*.db"):
         match = _LIVE.fullmatch(path.name)
-        if match is not None and not _is_alive(int(match[1])):
+        if match is not None and not is_alive(int(match[1])):
             # Another process may be burying it as well.
             path.unlink(missing_ok=True)
 
@@ -45,16 +46,6 @@ def _are_named_by_pid() -> bool:
     if check is None:
         return False
     return getclosurevars(check).nonlocals.get("process_identifier") is os.getpid
-
-
-def _is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
 
 
 class Group(Collector):

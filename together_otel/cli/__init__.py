@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 from together_otel.cli import check, doctor, drill, export
-from together_otel.cli.parsing import Parser
+from together_otel.cli.output import outputs
+from together_otel.cli.parsing import CANNOT_WRITE, INTERRUPTED, Parser
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,6 +18,19 @@ COMMANDS = (check, doctor, drill, export)
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; return its exit code, see `together_otel.cli.parsing`."""
+    try:
+        with outputs() as out:
+            code = _run(arguments)
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    if out.failed is not None:
+        why = out.failed.strerror or type(out.failed).__name__
+        sys.stderr.write(f"together-otel: standard output cannot be written: {why}.\n")
+        return CANNOT_WRITE
+    return code
+
+
+def _run(arguments: Sequence[str] | None) -> int:
     parser = Parser(
         prog="together-otel",
         description="Observability for Together AI's Python SDK.",

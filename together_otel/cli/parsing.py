@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from together_otel.keys import redact
+from together_otel.names import KEY_VARIABLE
 
 if TYPE_CHECKING:
     from typing import TypeAlias
@@ -19,7 +21,9 @@ UNKNOWN = 2
 USAGE = 64
 """``EX_USAGE`` of sysexits.h: the arguments are not understood."""
 CANNOT_WRITE = 73
-"""``EX_CANTCREAT`` of sysexits.h: a file cannot be written."""
+"""``EX_CANTCREAT`` of sysexits.h: a file, or standard output, cannot be written."""
+INTERRUPTED = 130
+"""As shells tell of what Ctrl-C has ended."""
 
 
 class Parser(argparse.ArgumentParser):
@@ -27,9 +31,18 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Say what is wrong and how to find out what is right."""
-        # Anything can be an argument: a key in place of the name of the variable that holds it.
+        # Anything can be an argument: a key in place of the name of the variable that holds it,
+        # of any shape if it is this environment's.
+        said = redact(message, [os.environ.get(KEY_VARIABLE, "")])
         self.print_usage(sys.stderr)
-        self.exit(USAGE, f"{self.prog}: {redact(message)}. Try {self.prog} --help.\n")
+        self.exit(USAGE, f"{self.prog}: {said}. Try {self.prog} --help.\n")
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> tuple[Any, list[str]]:
+        """Parse; what is not known is an error of the command that it was given to."""
+        found, rest = super().parse_known_args(args, namespace)
+        if rest:
+            self.error(f"unrecognized arguments: {' '.join(rest)}")
+        return found, rest
 
 
 if TYPE_CHECKING:

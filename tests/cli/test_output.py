@@ -1,0 +1,151 @@
+"""Standard output that is closed, full, not read or of few letters; Ctrl-C; arguments nobody knows."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from together_otel.cli import main
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+COMMAND = [sys.executable, "-m", "together_otel.cli"]
+# Every exporter is there and goes nowhere, so that the doctor has something to say and no problem.
+ENVIRONMENT = {
+    "TOGETHER_API_KEY": "tgp_" + "v1_" + "aB3_" * 10 + "abc",
+    "OTEL_TRACES_EXPORTER": "none",
+    "OTEL_METRICS_EXPORTER": "none",
+    "OTEL_LOGS_EXPORTER": "none",
+}
+HAS_FULL_DEVICE = Path("/dev/full").exists()
+
+
+@pytest.fixture
+def unread() -> Iterator[int]:
+    """A pipe that nobody reads from."""
+    read, write = os.pipe()
+    os.close(read)
+    yield write
+    os.close(write)
+
+
+def run(
+    *arguments: str, stdout: int | None = subprocess.PIPE, close: str = "", **more: str
+) -> subprocess.CompletedProcess[str]:
+    words = ["sh", "-c", f'exec "$@" {close}', "sh", *COMMAND, *arguments]
+    return subprocess.run(
+        words,
+        env={**os.environ, **ENVIRONMENT, **more},
+        stdout=stdout,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+        timeout=100,
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (("check",), 0),
+        (("check", "--json"), 0),
+        (("doctor",), 1),
+        (("doctor", "--json"), 1),
+        (("check", "--help"), 0),
+    ],
+    ids=lambda one: " ".join(one) if isinstance(one, tuple) else "",
+)
+def test_a_reader_that_has_gone(arguments: tuple[str, ...], code: int, unread: int) -> None:
+    """``… | head -1``: nothing is said of it, and the exit code is what it is."""
+    done = run(*arguments, stdout=unread)
+    assert (done.stderr, done.returncode) == ("", code)
+
+
+def test_the_reader_of_errors_has_gone(unread: int) -> None:
+    done = subprocess.run(
+        [*COMMAND, "nonsense"], stdout=unread, stderr=unread, check=False, timeout=100
+    )
+    assert done.returncode == 64
+
+
+@pytest.mark.parametrize("close", [">&-", ">&- 2>&-", "<&- >&- 2>&-"])
+@pytest.mark.parametrize(("command", "code"), [("check", 0), ("doctor", 1)])
+def test_streams_that_are_closed(command: str, code: int, close: str) -> None:
+    done = run(command, close=close)
+    assert (done.stdout, done.stderr, done.returncode) == ("", "", code)
+
+
+@pytest.mark.skipif(not HAS_FULL_DEVICE, reason="there is no /dev/full")
+@pytest.mark.parametrize("command", ["check", "doctor"])
+def test_a_disk_that_is_full(command: str) -> None:
+    done = run(command, close="> /dev/full")
+    assert done.stderr == (
+        "together-otel: standard output cannot be written: No space left on device.\n"
+    )
+    assert done.returncode == 73
+
+
+def test_an_output_of_few_letters(tmp_path: Path) -> None:
+    """What cannot be written in ASCII is written as Python would, in whichever command."""
+    place = tmp_path / "métriques"
+    done = run("export", str(place), "--only", "rules", PYTHONIOENCODING="ascii", PYTHONUTF8="0")
+    assert done.returncode == 0
+    assert "m\\xe9triques" in done.stdout
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
+@pytest.mark.parametrize("command", ["check", "doctor"])
+def test_ctrl_c(command: str) -> None:
+    """No traceback, and the exit code that shells give to what Ctrl-C ended."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        arguments = ["check", "--live"] if command == "check" else ["doctor", "--scrape", url]
+        process = subprocess.Popen(
+            [*COMMAND, *arguments],
+            env={**os.environ, **ENVIRONMENT, "TOGETHER_BASE_URL": url},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        connection, _ = silent.accept()
+        with connection, process:
+            assert connection.recv(1)  # it has asked, and waits
+            process.send_signal(signal.SIGINT)
+            out, err = process.communicate(timeout=100)
+    assert (out, err, process.returncode) == ("", "", 130)
+
+
+def test_an_argument_that_is_not_known(capsys: pytest.CaptureFixture[str]) -> None:
+    """The usage is that of the command that it was given to."""
+    with pytest.raises(SystemExit) as ended:
+        main(["check", "--lives"])
+    said = capsys.readouterr().err
+    assert ended.value.code == 64
+    assert re.search(
+        r"usage: together-otel check .*unrecognized arguments: --lives", said, re.DOTALL
+    )
+    assert said.endswith("Try together-otel check --help.\n")
+
+
+@pytest.mark.parametrize("arguments", [["{}"], ["check", "{}"], ["drill", "--cause", "{}"]])
+def test_a_key_as_an_argument(
+    arguments: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of whichever shape, if it is the environment's."""
+    key = "opaque-" + "Q7xZ" * 6
+    monkeypatch.setenv("TOGETHER_API_KEY", key)
+    with pytest.raises(SystemExit) as ended:
+        main([one.format(key) for one in arguments])
+    said = capsys.readouterr().err
+    assert ended.value.code == 64
+    assert key[:8] not in said
+    assert "Q7xZQ7xZ" not in said

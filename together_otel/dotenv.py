@@ -19,6 +19,7 @@ _SINGLE: Final = re.compile(r"'((?:\\.|[^'\\])*)'", re.DOTALL)
 _DOUBLE: Final = re.compile(r'"((?:\\.|[^"\\])*)"', re.DOTALL)
 _UNQUOTED: Final = re.compile(r"([^\r\n]*)")
 _END: Final = re.compile(r"(?:[^\S\r\n]*#[^\r\n]*)?[^\S\r\n]*(?:\r\n|\n|\r|\Z)")
+_BREAK: Final = re.compile(r"\r\n|\n|\r")
 _REST: Final = re.compile(r"[^\r\n]*(?:\r|\n|\r\n)?")
 _COMMENT: Final = re.compile(r"\s+#.*")
 _REFERENCE: Final = re.compile(r"\$\{([^}:]*)(?::-([^}]*))?\}")
@@ -69,6 +70,7 @@ class _Unreadable(Exception):  # noqa: N818 - it never leaves this module
 class _Reader:
     def __init__(self, text: str) -> None:
         self._text = text
+        self._line, self._counted = 1, 0
         self.place = 0
 
     def at(self, letters: str) -> bool:
@@ -85,7 +87,9 @@ class _Reader:
 
     def line(self) -> int:
         """Return the number of the line that it is at."""
-        return len(re.findall(r"\r\n|\n|\r", self._text[: self.place])) + 1
+        self._line += len(_BREAK.findall(self._text, self._counted, self.place))
+        self._counted = self.place
+        return self._line
 
 
 def _bindings(text: str) -> Iterator[tuple[int, str | None, str | None]]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import subprocess
 from pathlib import Path
 from typing import get_args
 
@@ -192,7 +194,7 @@ def test_the_environment_wins(key: str, tmp_path: Path, capsys: pytest.CaptureFi
     assert "of the environment" in out
     text = " ".join(out.split())
     assert "what the environment has wins over it" in text
-    assert "from line 2 on" in text
+    assert "in the file's line 2." in text
     assert key[7:15] not in out
 
 
@@ -201,7 +203,9 @@ def test_a_file_without_a_key(tmp_path: Path, capsys: pytest.CaptureFixture[str]
     file = tmp_path / ".env"
     file.write_text(f"TOGETHER_KEY={OTHER}\n")
     assert main(["check", "--env-file", str(file)]) == 1
-    text = " ".join(capsys.readouterr().out.split())
+    out = capsys.readouterr().out
+    assert "TOGETHER_KEY: a Together key, 50 characters\n" in out
+    text = " ".join(out.split())
     assert "(wrong_variable)" in text
     assert "rename it to TOGETHER_API_KEY" in text
     assert "The file does not set TOGETHER_API_KEY." in text
@@ -212,13 +216,13 @@ def test_a_file_that_cannot_be_read(tmp_path: Path, capsys: pytest.CaptureFixtur
     binary, nul, large = tmp_path / "binary", tmp_path / "nul", tmp_path / "large"
     binary.write_bytes(b"\xff\xfe" + OTHER.encode("utf-16-le"))
     nul.write_bytes(OTHER.encode() + b"\0")
-    large.write_text(OTHER * 1000)
+    large.write_text(OTHER * 22_000)
     for path, why in (
         (tmp_path / "absent", "No such file or directory"),
         (tmp_path, "Is a directory"),
         (binary, "no text in UTF-8"),
         (nul, "no text"),
-        (large, "larger than 16 KiB"),
+        (large, "larger than 1 MiB"),
         (tmp_path / OTHER, "No such file or directory"),
     ):
         with pytest.raises(SystemExit) as exited:
@@ -230,6 +234,31 @@ def test_a_file_that_cannot_be_read(tmp_path: Path, capsys: pytest.CaptureFixtur
         assert "Traceback" not in said.err
         assert OTHER[7:15] not in said.err
         assert not said.out
+
+
+def test_no_file_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    """A variable that is not set, in a script: said as what it is."""
+    with pytest.raises(SystemExit) as exited:
+        main(["check", "--env-file", ""])
+    assert exited.value.code == 64
+    assert "there is nothing here. Expected the path of a file" in capsys.readouterr().err
+
+
+def test_a_file_that_is_a_pipe(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """What decrypts a file writes into one: ``--env-file <(sops decrypt .env)``."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with subprocess.Popen(["/bin/sh", "-c", f"echo TOGETHER_API_KEY={OTHER} > {pipe}"]):
+        assert main(["check", "--env-file", str(pipe)]) == 0
+    assert "GOOD: the key can work." in capsys.readouterr().out
+
+
+def test_a_large_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Its lines are counted once, and not from the start for each of them."""
+    file = tmp_path / ".env"
+    file.write_text("A=b\n" * 100_000 + f"'\nTOGETHER_API_KEY={OTHER}\n")
+    assert main(["check", "--json", "--env-file", str(file)]) == 0
+    assert json.loads(capsys.readouterr().out)["env_file"]["skipped_lines"] == [100_001]
 
 
 # ── usage ────────────────────────────────────────────────────────────────────────────

@@ -36,12 +36,23 @@ def unreachable(*_: object) -> None:
     raise OSError(101, "Network is unreachable")
 
 
+def refused(*_: object) -> None:
+    raise ConnectionRefusedError(111, "Connection refused")
+
+
 def test_nothing_listens(check: Check, monkeypatch: pytest.MonkeyPatch) -> None:
     port = free_port()
     monkeypatch.setenv("TOGETHER_BASE_URL", f"http://127.0.0.1:{port}")
     code, found = check()
     assert (code, found["live"]["outcome"]) == (2, "connection_refused")
     assert found["live"]["detail"] == f"Nothing listens at 127.0.0.1:{port}."
+
+
+def test_nothing_listens_at_an_ipv6_address(check: Check, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its colons are told apart from the port's."""
+    monkeypatch.setattr(socket, "create_connection", refused)
+    monkeypatch.setenv("TOGETHER_BASE_URL", "http://[::1]:8000")
+    assert check()[1]["live"]["detail"] == "Nothing listens at [::1]:8000."
 
 
 def test_no_such_name(check: Check, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -94,8 +94,9 @@ class Connection:
         return made
 
     def _reach(self, host: str, port: int) -> socket.socket:
-        self.step = f"a connection to {host}:{port}"
-        whom = f"{host}:{port}" if self.proxy is None else f"the proxy {self.proxy}"
+        place = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        self.step = f"a connection to {place}"
+        whom = place if self.proxy is None else f"the proxy {self.proxy}"
         try:
             return socket.create_connection((host, port), self._limit)
         except TimeoutError:

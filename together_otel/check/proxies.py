@@ -39,7 +39,8 @@ class Proxy:
     authorization: str = field(default="", repr=False)
 
     def __str__(self) -> str:
-        return f"{self.host}:{self.port} ({self.variable})"
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{host}:{self.port} ({self.variable})"
 
 
 def proxy_for(address: Address, variables: Mapping[str, str]) -> Proxy | None:

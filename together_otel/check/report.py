@@ -167,7 +167,7 @@ def _facts(findings: Findings) -> Iterator[tuple[str, str]]:
         yield from _asked(live)
     elif findings.can_work:
         yield "Together", "was not asked: --live does"
-    yield from _others(findings.lookalikes)
+    yield from _others(findings.lookalikes, known=findings.report.presence == "present")
     for note in findings.notes:
         yield "note", note
 
@@ -193,9 +193,9 @@ def _asked(live: Live) -> Iterator[tuple[str, str]]:
         yield "answer", f"{live.status_code}{request}"
 
 
-def _others(found: list[Lookalike]) -> Iterator[tuple[str, str]]:
+def _others(found: list[Lookalike], *, known: bool) -> Iterator[tuple[str, str]]:
     for one in found[:_LISTED]:
-        yield "also set", f"{one.variable}: {_content(one)}"
+        yield "also set", f"{one.variable}: {_content(one, known=known)}"
     if len(found) > _LISTED:
         yield "", f"and {len(found) - _LISTED} more"
 
@@ -213,7 +213,9 @@ def _shape(report: KeyReport) -> str:
     return f"{what}, {report.length} characters"
 
 
-def _content(one: Lookalike) -> str:
+def _content(one: Lookalike, *, known: bool) -> str:
     if one.report.presence == "empty":
         return "empty"
+    if not known:  # there is nothing that it could be the same as
+        return _shape(one.report)
     return f"{_shape(one.report)}, {'the same key' if one.same_key else 'another value'}"

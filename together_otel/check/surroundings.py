@@ -11,12 +11,15 @@ from together_otel.dotenv import parse
 from together_otel.keys import identity_of, inspect_key, redact
 from together_otel.keys.formats import is_lookalike
 from together_otel.names import KEY_VARIABLE
-from together_otel.recovery.watching import read_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from together_otel.keys import KeyReport
+
+
+_LARGEST = 1024 * 1024
+"""Bytes; what is larger is no ``.env`` file."""
 
 
 class NoFile(Exception):  # noqa: N818 - it says what is so
@@ -94,23 +97,24 @@ def surroundings(path: str | None = None, environ: Mapping[str, str] | None = No
 
 
 def _text(path: str) -> str:
+    if not path:
+        raise NoFile("there is nothing here")
     try:
-        text = read_text(Path(path))
+        # Pipes as well, whose writer is waited for: <(sops decrypt .env), say.
+        with Path(path).open("rb") as opened:
+            data = opened.read(_LARGEST + 1)
+        text = data.decode("utf-8-sig")
     except OSError as exc:
         raise NoFile(exc.strerror or type(exc).__name__) from None
     except UnicodeDecodeError:
         raise NoFile("it is no text in UTF-8") from None
-    except ValueError as exc:
-        raise NoFile(_REASONS.get(str(exc), "it cannot be read")) from None
+    except ValueError:
+        raise NoFile("it cannot be read") from None
+    if len(data) > _LARGEST:
+        raise NoFile("it is larger than 1 MiB")
     if "\0" in text:
         raise NoFile("it is no text")
     return text
-
-
-_REASONS = {
-    "not a regular file": "it is not a regular file",
-    "too large a file": "it is larger than 16 KiB",
-}
 
 
 def lookalikes(variables: Mapping[str, str]) -> list[Lookalike]:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from together_otel.cli.parsing import Commands
 
 _HEADERS = "TOGETHER_CUSTOM_HEADERS"
+_LISTED = 5
 
 _EPILOG = """\
 exit codes:
@@ -77,6 +78,8 @@ def _surroundings(path: str) -> Surroundings:
     try:
         return surroundings(path)
     except NoFile as exc:
+        if not path:
+            raise argparse.ArgumentTypeError(f"{exc}. Expected the path of a file") from None
         # A key may have been pasted in its place; of any shape, if it is this environment's.
         shown = redact(path, [os.environ.get(KEY_VARIABLE, "")])
         raise argparse.ArgumentTypeError(
@@ -117,8 +120,9 @@ def _notes(around: Surroundings) -> Iterator[str]:
         elif not file.holds_key:
             yield f"The file does not set {KEY_VARIABLE}."
         if file.skipped:
-            lines = ", ".join(map(str, file.skipped[:5]))
-            yield f"The file has lines that are no assignments, from line {lines} on."
+            lines = ", ".join(map(str, file.skipped[:_LISTED]))
+            more = ", ..." if len(file.skipped) > _LISTED else ""
+            yield f"Left out, as it is no NAME=value, is what begins in the file's line {lines}{more}."
     if any(
         line.partition(":")[0].strip() == "Authorization"
         for line in variables.get(_HEADERS, "").split("\n")

@@ -17,6 +17,7 @@ from grafana_foundation_sdk.models.dashboard import (
     DashboardCursorSync,
     DashboardLinkType,
     VariableHide,
+    VariableOption,
     VariableRefresh,
     VariableSort,
 )
@@ -82,6 +83,7 @@ def choice(name: str, label: str, expr: str, every: str | None = None) -> dashbo
         .sort(VariableSort.ALPHABETICAL_ASC)
         .multi(multi=True)
         .include_all(include_all=True)
+        .current(VariableOption(text=["All"], value=["$__all"], selected=True))
     )
     return made if every is None else made.all_value(every)
 

@@ -27,7 +27,9 @@ from together_otel.keys import (
     inspect_key,
     redact,
     redact_exception,
+    redaction,
 )
+from together_otel.keys.formats import PROVIDER_PREFIXES
 from together_otel.names import FORMATS, PROBLEMS
 
 if TYPE_CHECKING:
@@ -262,3 +264,42 @@ def test_prose_is_left_alone(text: str) -> None:
     """What is no key, and no header, is told as it is."""
     if "bearer" not in text:
         assert redact(text, [PREFIX + "QX" * 21 + "-"]) == text
+
+
+FRAGMENTS = st.one_of(
+    st.sampled_from(
+        (
+            *(prefix + "aB3_" * 4 for prefix in PROVIDER_PREFIXES),
+            *(prefix.upper() + "aB3_" * 4 for prefix in PROVIDER_PREFIXES),
+            "Authorization: ",
+            "AUTHORIZATION=",
+            "author\u0131zation: ",
+            "Bearer ",
+            "bEARER%20",
+            "api_key='",
+            "API-\u212aEY=",
+            "apiKey: ",
+            "API_KEY=",
+            "tgp_" + "v1_",
+            "TGP_" + "V1_",
+            "eyJ" + "a" * 9 + ".",
+            "0aF" * 19,
+            "9" * 56,
+            "[key]",
+            "'",
+            "\\",
+            " ",
+            "\u017f",
+        )
+    ),
+    st.text(max_size=12),
+)
+
+
+@settings(quick, max_examples=1000)
+@given(st.lists(FRAGMENTS, max_size=8).map("".join))
+def test_a_pattern_that_is_left_out_would_find_nothing(text: str) -> None:
+    told = text
+    for _, pattern, replacement in redaction._PATTERNS:
+        told = pattern.sub(replacement, told)
+    assert redaction._without_shapes(text) == told

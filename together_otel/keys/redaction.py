@@ -10,13 +10,13 @@ import base64
 import json
 import re
 import sys
-import traceback
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote, quote_plus
 
 from together_otel.keys.formats import PROVIDER_PREFIXES, PUBLIC_PREFIX
+from together_otel.keys.tracebacks import format_traceback
 from together_otel.names import KEY_VARIABLE, KEYS_PAGE
 
 if TYPE_CHECKING:
@@ -49,10 +49,20 @@ _PREFIXES: Final = "|".join(re.escape(prefix) for prefix in PROVIDER_PREFIXES)
 _GAP: Final = r"\s|%20|\+|\\t|\\n"
 _OPENING: Final = r"(?:\\*['\"]|\[(?!key\]))*"
 _WORD: Final = r"[^\s'\",;)}\[\]>]"
+_MARKS_OF_OTHERS: Final = tuple(
+    prefix.lower()
+    for prefix in PROVIDER_PREFIXES
+    if not any(other in prefix for other in PROVIDER_PREFIXES if other != prefix)
+)
+"""Every text with another provider's prefix has one of these: ``sk-ant-`` has ``sk-``."""
+
+_DIGITS: Final = "0" * 56
+_HEX_AS_ZEROS: Final = str.maketrans("123456789abcdef", "0" * 15)
 _PATTERNS: Final = (
-    (re.compile(r"(?i)(tgp_v1_)[A-Za-z0-9_\-]+"), r"\1" + MARK),
+    ((PUBLIC_PREFIX,), re.compile(r"(?i)(tgp_v1_)[A-Za-z0-9_\-]+"), r"\1" + MARK),
     # A quoted value, whole: white space and other quotes may be what is wrong with the key.
     (
+        ("authorization", "api_key", "api-key", "apikey"),
         re.compile(
             r"(?i)((?:authorization\\*['\"]?\s*[:=,]|api[_-]?key\\*['\"]?\s*[:=])"
             rf"\s*b?(\\*['\"])(?!bearer(?:{_GAP})*\2)(?:bearer(?:{_GAP})+)?(?:tgp_v1_)?)"
@@ -62,6 +72,7 @@ _PATTERNS: Final = (
     ),
     # An Authorization header in any spelling: the scheme stays, what follows it goes.
     (
+        ("bearer",),
         re.compile(
             rf"(?i)(bearer(?:{_GAP})+{_OPENING})"
             rf"(?!{_GAP}|tgp_v1_\[key\]|\\*['\"])"
@@ -70,18 +81,31 @@ _PATTERNS: Final = (
         r"\1" + MARK,
     ),
     (
+        ("authorization",),
         re.compile(
             rf"(?i)(authorization\s*[:=]\s*(?:(?:basic|digest|token)\s+)?)"
             rf"(?!bearer|\[key\]|basic|digest|token){_WORD}+"
         ),
         r"\1" + MARK,
     ),
-    (re.compile(rf"(API_KEY=)(?!\$|\[key\]|tgp_v1_\[key\]){_WORD}+"), r"\1" + MARK),
-    (re.compile(r"(?<![0-9A-Za-z])[0-9a-fA-F]{56,72}(?![0-9A-Za-z])"), MARK),
-    (re.compile(rf"(?<![A-Za-z0-9_-])(?:{_PREFIXES})[A-Za-z0-9_\-]{{12,}}"), MARK),
+    (
+        ("api_key=",),
+        re.compile(rf"(API_KEY=)(?!\$|\[key\]|tgp_v1_\[key\]){_WORD}+"),
+        r"\1" + MARK,
+    ),
+    ((_DIGITS,), re.compile(r"(?<![0-9A-Za-z])[0-9a-fA-F]{56,72}(?![0-9A-Za-z])"), MARK),
+    (
+        _MARKS_OF_OTHERS,
+        re.compile(rf"(?<![A-Za-z0-9_-])(?:{_PREFIXES})[A-Za-z0-9_\-]{{12,}}"),
+        MARK,
+    ),
     # A JWT: two or three stretches of base64, the first of which begins with {".
-    (re.compile(r"(?<![A-Za-z0-9_-])eyJ[\w-]{8,}\.[\w-]{8,}(?:\.[\w-]*)?"), MARK),
+    (("eyj",), re.compile(r"(?<![A-Za-z0-9_-])eyJ[\w-]{8,}\.[\w-]{8,}(?:\.[\w-]*)?"), MARK),
 )
+"""What a pattern needs one of in a text in small letters, the pattern, what it is replaced by.
+
+To look for a word is many times faster than to search for a pattern.
+"""
 
 
 def redact(text: str, secrets: Collection[str] = (), longest: int = LONGEST) -> str:
@@ -105,13 +129,24 @@ def redact(text: str, secrets: Collection[str] = (), longest: int = LONGEST) -> 
     text = text[: longest + _MARGIN]
     for secret in secrets:
         text = _without(text, secret)
-    for pattern, replacement in _PATTERNS:
-        text = pattern.sub(replacement, text)
+    text = _without_shapes(text)
     if cut or len(text) > longest:
         # A key cut by the window's end looks like none: where others before it were taken out,
         # the margin has moved up, and is not told.
         end = longest if seen_whole else min(longest, len(text) - _MARGIN + len(_CUT))
         text = text[: max(0, end - len(_CUT))] + _CUT
+    return text
+
+
+def _without_shapes(text: str) -> str:
+    # Beyond ASCII there are letters that a pattern takes for small ones, and `lower` does not.
+    foreign = not text.isascii()
+    small = text.lower()
+    if _DIGITS in small.translate(_HEX_AS_ZEROS):
+        small += _DIGITS
+    for needed, pattern, replacement in _PATTERNS:
+        if foreign or any(word in small for word in needed):
+            text = pattern.sub(replacement, text)
     return text
 
 
@@ -124,7 +159,8 @@ def _without(text: str, secret: str) -> str:
     grams, halves = _grams(secret)
     folded = _folded(text)
     # A stretch of eight has a stretch of four at one of any five places in a row.
-    if not any(folded[place : place + _HALF] in halves for place in range(0, len(text), _HALF + 1)):
+    places = range(0, len(text), _HALF + 1)
+    if halves.isdisjoint([folded[place : place + _HALF] for place in places]):
         return text
     hidden = bytearray(len(text))
     for place in range(len(text) - TELLING + 1):
@@ -227,7 +263,7 @@ def redact_exception(
 
 def _formatted(exc: BaseException) -> str:
     try:
-        return "".join(traceback.format_exception(type(exc), exc, exc.__traceback__))
+        return format_traceback(exc)
     except Exception:  # noqa: BLE001 - it asks the exception, its causes and its notes
         return "(its traceback cannot be read)"
 

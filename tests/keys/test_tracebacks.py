@@ -1,0 +1,118 @@
+"""A traceback is told as Python tells it, the first time and every time after."""
+
+from __future__ import annotations
+
+import builtins
+import sys
+import traceback
+from typing import TYPE_CHECKING
+
+import pytest
+
+from together_otel.keys import tracebacks
+from together_otel.keys.tracebacks import format_traceback
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+def plain() -> None:
+    raise ValueError("two\nlines")
+
+
+def in_a_context() -> None:
+    try:
+        plain()
+    finally:
+        raise KeyError("k")
+
+
+def out_of_its_context() -> None:
+    try:
+        plain()
+    except ValueError:
+        raise KeyError("k") from None
+
+
+def caused() -> None:
+    try:
+        plain()
+    except ValueError as error:
+        raise KeyError("k") from error
+
+
+def recursive(depth: int = 9) -> None:
+    if depth:
+        recursive(depth - 1)
+    plain()
+
+
+def of_syntax() -> None:
+    compile("1 +", "made up.py", "exec")
+
+
+def noted() -> None:
+    error = ValueError("with a note")
+    if hasattr(error, "add_note"):
+        error.add_note("the note")
+    raise error
+
+
+def grouped() -> None:
+    # By name: Python 3.10 has none.
+    group = getattr(builtins, "ExceptionGroup", None)
+    if group is not None:
+        raise group("several", [ValueError("one"), KeyError("two")])
+    plain()
+
+
+def caught(work: Callable[[], object]) -> BaseException:
+    try:
+        work()
+    except Exception as error:  # noqa: BLE001 - any is handed back
+        return error
+    raise AssertionError(work)
+
+
+def as_python_does(error: BaseException) -> str:
+    return "".join(traceback.format_exception(type(error), error, error.__traceback__))
+
+
+WAYS = (
+    plain,
+    in_a_context,
+    out_of_its_context,
+    caused,
+    recursive,
+    of_syntax,
+    noted,
+    grouped,
+    lambda: exec("1 / 0", {}),  # noqa: S102 - a frame without a source
+)
+
+
+@pytest.mark.parametrize("work", WAYS)
+def test_as_python_does(work: Callable[[], object]) -> None:
+    for _ in range(2):
+        error = caught(work)
+        assert format_traceback(error) == as_python_does(error)
+
+
+def test_never_raised() -> None:
+    assert format_traceback(ValueError("plain")) == "ValueError: plain\n"
+
+
+def test_a_limit_that_the_process_has_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    error = caught(caused)
+    monkeypatch.setattr(sys, "tracebacklimit", 1, raising=False)
+    assert format_traceback(error) == as_python_does(error)
+    plain_one = caught(plain)
+    assert format_traceback(plain_one) == as_python_does(plain_one)
+
+
+def test_the_same_place_of_other_code() -> None:
+    """Code that is gone leaves its identity to other code: each is told by its own name."""
+    for number in range(2 * tracebacks._MOST):
+        error = caught(lambda number=number: exec(f"def f_{number}(): 1/0\nf_{number}()", {}))  # type: ignore[misc]  # noqa: S102 - code that is gone at once
+        assert f"in f_{number}\n" in format_traceback(error)
+    assert len(tracebacks._frames) <= tracebacks._MOST

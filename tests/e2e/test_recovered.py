@@ -1,0 +1,54 @@
+"""A revoked key that recovery replaces, through the real programs: a ticket, and nobody is woken."""
+
+from __future__ import annotations
+
+import shlex
+from typing import TYPE_CHECKING
+
+from prometheus_binaries import require
+
+from together_otel.demo import paging
+from together_otel.demo.made_up import MadeUpKeys
+from together_otel.demo.worker import Worker
+from together_otel.names import KEY_RECOVERIES, KEY_VARIABLE
+from together_otel.testing.server import TogetherServer
+from together_otel.testing.stack import Stack
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+JOB = "chat-backend"
+MINUTE = 60.0
+
+
+def test_a_failure_that_was_made_good_wakes_nobody(tmp_path: Path) -> None:
+    """The refusal is told, as a ticket; the application had its answer all the same.
+
+    It happens before the first scrape: one between refusal and recovery would see the one alone.
+    """
+    require("prometheus")
+    require("alertmanager")
+    keys = MadeUpKeys()
+    old, new = keys.together(), keys.together()
+    secret = tmp_path / "secret"
+    secret.write_text(new)
+    variables = {
+        KEY_VARIABLE: old,
+        "TOGETHER_OTEL_RECOVERY": f"command:cat {shlex.quote(str(secret))}",
+    }
+    with TogetherServer(keys=[old, new]) as server, Worker(JOB, server, variables) as worker:
+        worker.ask()
+        worker.wait()
+        server.revoke(old)
+        worker.ask()
+        said = worker.wait()
+        with Stack([(JOB, worker.address)], [paging.RULES]) as stack:
+            stack.wait_for(f'{KEY_RECOVERIES.prometheus}{{job="{JOB}"}} > 0', timeout=MINUTE)
+            ticket = stack.wait_for_notification(
+                lambda alert: alert["labels"]["alertname"] == "TogetherAuthFailure", MINUTE
+            )
+            pages = stack.query('count_over_time(ALERTS{severity="page"}[10m])')
+    assert ticket["labels"]["severity"] == "ticket"
+    assert ticket["labels"]["together_auth_cause"] == "revoked"
+    assert pages == []
+    assert [outcome for outcome in said if outcome.startswith("failed")] == []

@@ -72,6 +72,8 @@ def one_instance() -> list[Series]:
     metrics.key_checked("present", "tgp_v1", "environment")
     for stage in names.STAGES:
         metrics.swallowed(stage)
+    for outcome in names.RECOVERY_OUTCOMES:
+        metrics.recovered(outcome)
     calls: list[tuple[str, str, str | None]] = [
         ("chat", model, error)
         for model in ("meta-llama/Llama-3.3-70B-Instruct-Turbo", "deepseek-ai/DeepSeek-V3")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import re
@@ -14,6 +15,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from generation import GENERATION
 from running import eventually, get, total
 from serving import Quiet, serving
 
@@ -106,10 +108,11 @@ def test_scraped_and_ended_early(backend: str, number: signal.Signals) -> None:
         socket.create_connection(("127.0.0.1", port))
 
 
-def test_the_service_of_a_killed_drill_goes_too() -> None:
+def test_the_service_of_a_killed_drill_goes_too(tmp_path: Path) -> None:
     """Whoever kills it without a word leaves nobody behind either."""
     port = free_port()
-    with drilling(TOGETHER_OTEL_PROMETHEUS_PORT=str(port)) as running:
+    # Its folder is left, as nobody is there to take it away.
+    with drilling(TOGETHER_OTEL_PROMETHEUS_PORT=str(port), TMPDIR=str(tmp_path)) as running:
         eventually(lambda: failures(port) >= 1)
         running.kill()
         eventually(lambda: get(port, "/metrics") is None)
@@ -314,7 +317,10 @@ def test_no_key_of_the_users_is_used(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("variables", "said"),
     [
-        ({"OTEL_PYTHON_DISABLED_INSTRUMENTATIONS": "together"}, "together-otel doctor tells why"),
+        (
+            {"OTEL_PYTHON_DISABLED_INSTRUMENTATIONS": "together"},
+            "together-otel doctor tells what to do",
+        ),
         ({"OTEL_METRICS_EXPORTER": "promethus"}, "RuntimeError: Requested component 'promethus'"),
         ({"TOGETHER_OTEL_METRICS": "none"}, "nothing is counted"),
         ({}, "no metrics leave the process"),
@@ -325,6 +331,8 @@ def test_a_set_up_that_tells_nothing(variables: dict[str, str], said: str) -> No
     done = drilled(duration=LONG if variables else "0.5s", **variables)
     assert done.returncode == 1
     assert said in done.stdout
+    assert ("the drill did not begin" in done.stdout) is bool(variables)
+    assert "its target is gone" not in done.stdout
     assert "Traceback" not in done.stdout + done.stderr
 
 
@@ -365,6 +373,7 @@ def test_no_sdk(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[s
         (["--port", "http"], "expected a port, 1 to 65535"),
         (["--port", "0"], "expected a port, 1 to 65535"),
         (["--port", "9464"], "--port is for metrics that are scraped"),
+        (["--duration", "1s"], "OTEL_EXPORTER_PROMETHEUS_PORT is not a port; see"),
         (["--cause", "expired"], "invalid choice: 'expired'"),
     ],
 )
@@ -374,14 +383,40 @@ def test_usage(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setenv("OTEL_METRICS_EXPORTER", "otlp")
+    monkeypatch.setenv("OTEL_METRICS_EXPORTER", "prometheus" if "1s" in arguments else "otlp")
+    monkeypatch.setenv("OTEL_EXPORTER_PROMETHEUS_PORT", "http")
     assert drill_here(*arguments) == 64
     assert said in capsys.readouterr().err
 
 
 def test_help(capsys: pytest.CaptureFixture[str]) -> None:
     assert drill_here("--help") == 0
-    assert "example: " in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "examples:\n" in out
+    assert all(len(line) <= 80 for line in out.splitlines())
+
+
+def test_the_example_of_the_help(capsys: pytest.CaptureFixture[str]) -> None:
+    """With no exporter but those of the extra ``zero-code``, it is a good drill."""
+    assert drill_here("--help") == 0
+    settings = dict(re.findall(r"(OTEL_\w+)=(\w+)", capsys.readouterr().out))
+    port = str(free_port())
+    done = drilled("--port", port, **settings)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert f"http://localhost:{port}/metrics" in done.stdout
+    assert set(settings) == {*NOWHERE}
+
+
+def test_a_client_that_cannot_be_made() -> None:
+    """For want of what a proxy of another kind needs: the drill says so, as it is no refusal."""
+    if GENERATION == 1 or importlib.util.find_spec("socksio") is not None:
+        pytest.skip("its HTTP client is made all the same")
+    done = drilled(
+        ALL_PROXY=f"socks5://127.0.0.1:{free_port()}",
+        TOGETHER_OTEL_PROMETHEUS_PORT=str(free_port()),
+    )
+    assert done.returncode == 1
+    assert "a request with a good key failed: ImportError: Using SOCKS proxy" in done.stdout
 
 
 # ── alerts ───────────────────────────────────────────────────────────────────────────

@@ -30,7 +30,7 @@ exit codes:
   0   the key can work; with --live, it was accepted
   1   the key cannot work, or was refused
   2   with --live: whether it works could not be found out
-  64  the arguments are not understood
+  64  the arguments are not understood, or the file cannot be read
 
 --env-file reads the file as python-dotenv does. What is set in the environment
 already wins over the file, as with python-dotenv's load_dotenv() and unlike
@@ -58,8 +58,8 @@ def add(commands: Commands) -> None:
     parser = commands.add_parser(
         "check",
         help="tell whether TOGETHER_API_KEY of this environment can work",
-        description="Looks at the key that Together's SDK would take here, and says what is wrong"
-        " with it and what to do. Sends nothing without --live, and never shows the key.",
+        description="Looks at the key that Together's SDK would take here, and says what is wrong\n"
+        "with it and what to do. Sends nothing without --live, and never shows the key.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

@@ -21,6 +21,26 @@ if TYPE_CHECKING:
     from together_otel.doctor.finding import Finding
 
 _WIDTH = 9
+_DESCRIPTION = """\
+Looks at what is installed, at the environment it is called in, and at what
+opentelemetry-instrument makes of it. With --scrape it looks at a live endpoint
+instead.
+"""
+_EPILOG = """\
+exit codes:
+  0   no problem, though there may be warnings
+  1   a problem
+  2   with --scrape: the endpoint cannot be read
+  64  the arguments are not understood
+
+Call it in the application's environment. Settings are variables: what
+opentelemetry-instrument is told by the flag --metrics_exporter is
+OTEL_METRICS_EXPORTER here.
+
+examples:
+  OTEL_METRICS_EXPORTER=prometheus together-otel doctor
+  together-otel doctor --scrape http://localhost:9464/metrics
+"""
 
 
 def add(commands: Commands) -> None:
@@ -28,13 +48,9 @@ def add(commands: Commands) -> None:
     parser = commands.add_parser(
         "doctor",
         help="tell what is wrong with the set-up of telemetry, and its cure",
-        description="Looks at what is installed, at the environment it is called in, and at what"
-        " opentelemetry-instrument makes of it: what it is usually told by a flag is to be a"
-        " variable here, OTEL_METRICS_EXPORTER in place of --metrics_exporter. With --scrape it"
-        " looks at a live endpoint instead."
-        " Exit code 0: no problem; 1: a problem; 2: the endpoint cannot be read.",
-        epilog="example: OTEL_METRICS_EXPORTER=prometheus together-otel doctor; "
-        "together-otel doctor --scrape http://localhost:9464/metrics",
+        description=_DESCRIPTION,
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
         "--scrape",

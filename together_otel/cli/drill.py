@@ -27,21 +27,40 @@ _SECONDS = {"s": 1, "m": 60, "h": 3600}
 _LAST_PORT = 65_535
 _CONFIG_FILE = "OTEL_CONFIG_FILE"
 
+_DESCRIPTION = """\
+Lets an application with the real SDK and the real instrumentation meet a
+refused key on a built-in server, and exports what it tells by your own
+settings, as service NAME-drill. No real key is used, and nothing but telemetry
+leaves this machine. It ends with requests that are accepted, so that the alert
+is resolved; Ctrl-C ends it early, as cleanly.
+"""
+_EPILOG = """\
+exit codes:
+  0   every failure was counted with its cause, and exported
+  1   it was not, or the drill could not begin
+  2   the SDK or opentelemetry-instrument is missing
+  64  the arguments are not understood
+
+Settings are variables: what opentelemetry-instrument is told by the flag
+--metrics_exporter is OTEL_METRICS_EXPORTER here. together-otel doctor tells
+whether they are right.
+
+examples:
+  export OTEL_TRACES_EXPORTER=none OTEL_LOGS_EXPORTER=none
+  export OTEL_SERVICE_NAME=shop OTEL_METRICS_EXPORTER=prometheus
+  together-otel drill --cause revoked --duration 5m
+  together-otel drill --cause missing --port 9500
+"""
+
 
 def add(commands: Commands) -> None:
     """Add the command."""
     parser = commands.add_parser(
         "drill",
         help="play an authentication failure, to see the page arrive",
-        description="Lets an application with the real SDK and the real instrumentation meet a"
-        " refused key on a built-in server, and exports what it tells by your own settings, as"
-        " service NAME-drill. Settings are variables: OTEL_METRICS_EXPORTER in place of"
-        " opentelemetry-instrument's flag --metrics_exporter. No real key is used, and nothing but telemetry leaves this machine."
-        " It ends with requests that are accepted, so that the alert is resolved; Ctrl-C ends it"
-        " early, as cleanly. Exit code 0: every failure was counted with its cause; 1: it was not;"
-        " 2: the SDK or opentelemetry-instrument is missing.",
-        epilog="example: OTEL_SERVICE_NAME=shop OTEL_METRICS_EXPORTER=prometheus together-otel"
-        " drill --cause revoked --duration 5m",
+        description=_DESCRIPTION,
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
         "--cause",

@@ -42,9 +42,13 @@ def of_exporter(environ: Mapping[str, str]) -> Port | None:
     """
     if "prometheus" not in exporters_of("metrics", environ):
         return None
-    host, port = environ.get(OTEL_HOST, _DEFAULT[0]), int(environ.get(OTEL_PORT, _DEFAULT[1]))
+    host, text = environ.get(OTEL_HOST, _DEFAULT[0]), environ.get(OTEL_PORT, _DEFAULT[1])
+    try:
+        port = int(text)  # as the exporter reads it
+    except ValueError:
+        port = -1
     if not 0 <= port <= _LAST_PORT:
-        raise ValueError(port)
+        raise ValueError(f"{OTEL_PORT} is not a port")
     return Port(host, port, OTEL_HOST, OTEL_PORT)
 
 

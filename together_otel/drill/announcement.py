@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from together_otel.names import Cause
     from together_otel.settings import Settings
 
+_SHORT = 60.0
+"""Seconds, Prometheus' own scrape interval: what is shorter may not be seen at all."""
+
 
 def announcement(
     cause: Cause,
@@ -44,6 +47,11 @@ def announcement(
     yield f"  {CAUSE_MEANINGS[cause]} Keys are made up, and requests stay on this machine."
     for way in ways(settings, environ, port):
         yield f"Metrics: {way}"
+    if port is not None and duration < _SHORT:
+        yield (
+            f"  {duration:g} s may pass between two scrapes: let --duration be several times the"
+            " scrape interval for alerts to come."
+        )
     asks = act.asks and (act.fits or settings.preflight != "raise")
     pages, tickets = (
         [one.name for one in alerts_of(cause, asks=asks) if one.severity == severity]
@@ -97,9 +105,13 @@ def farewell(
     port: Port | None,
 ) -> Iterator[str]:
     """Yield what came of it, and what is left to clear away."""
-    yield f"{outcome.failed} failures of {cause}, {outcome.accepted} requests accepted."
+    if outcome.begun:
+        yield f"{outcome.failed} failures of {cause}, {outcome.accepted} requests accepted."
     for fault in outcome.faults:
         yield f"Not as it should be: {fault}."
+    if not outcome.begun:
+        yield "Nothing went wrong or was told: the drill did not begin."
+        return
     if not outcome.faults:
         yield "All of them were counted with their cause."
     if port is not None:

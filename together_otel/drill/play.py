@@ -42,11 +42,13 @@ class Outcome:
     """What came of a drill.
 
     Attributes:
+        begun: whether there was an application whose failures are counted.
         failed: requests and constructors that failed while they were to.
         accepted: requests that were accepted.
         faults: what was not as it should be; empty when the drill is a success.
     """
 
+    begun: bool = False
     failed: int = 0
     accepted: int = 0
     faults: list[str] = field(default_factory=list)
@@ -106,10 +108,14 @@ class Play:
         faults = self._outcome.faults
         if not self._company.answer()["counted"]:
             self._company.finish()
-            why = self._company.last_exception() or "together-otel doctor tells why"
-            faults.append(f"nothing is counted under opentelemetry-instrument: {why}")
+            why = self._company.last_exception().rstrip(".")
+            faults.append(
+                f"nothing is counted under opentelemetry-instrument{why and f' ({why})'}:"
+                " together-otel doctor tells what to do"
+            )
             return self._outcome
         self._company.show()
+        self._outcome.begun = True
         start = time.monotonic()
         self._tell(DRILL_STARTED.name)
         if self._act.before:
@@ -147,11 +153,12 @@ class Play:
             self._outcome.failed += 1
 
     def _accepted(self) -> None:
-        error = self._company.order(ask=dict(self._act.good))["failed"]
-        if error is None:
+        answer = self._company.order(ask=dict(self._act.good))
+        if answer["failed"] is None:
             self._outcome.accepted += 1
         else:
-            self._fault(f"a request with a good key failed: {error}")
+            why = f"{answer['failed']}: {answer['why']}".rstrip(": .")
+            self._fault(f"a request with a good key failed: {why}")
 
     def _tell(self, event: str) -> None:
         fields = {DRILL_CAUSE: self._cause, DRILL_DURATION: self._duration}

@@ -15,7 +15,7 @@ from together import Together
 
 from together_otel import TogetherInstrumentor
 from together_otel.drill import MARK
-from together_otel.keys import public_name
+from together_otel.keys import public_name, redact
 from together_otel.names import AUTH_CAUSE, AUTH_FAILURES, DRILL_ENDED, DRILL_STARTED, label_of
 from together_otel.telemetry import events
 from together_otel.telemetry.otel import OpenTelemetryMetrics
@@ -69,7 +69,7 @@ class Application:
                 model=MODEL, messages=[{"role": "user", "content": "A fire drill."}]
             )
         except Exception as exc:  # noqa: BLE001 - which one differs by cause and SDK
-            say(failed=public_name(type(exc)))
+            say(failed=public_name(type(exc)), why=redact(str(exc)).partition("\n")[0])
         else:
             say(failed=None)
 

@@ -655,4 +655,6 @@ def test_help(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as exited:
         main(["doctor", "--help"])
     assert exited.value.code == 0
-    assert "example: " in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "examples:\n" in out
+    assert all(len(line) <= 80 for line in out.splitlines())

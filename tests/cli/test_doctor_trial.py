@@ -54,6 +54,7 @@ def test_not_instrumented(
     assert found.code == 1
     assert ("problem", "trial") in found.complaints
     assert said in found.text("trial")
+    assert not found.text("log events")  # what is said of them would be its consequence
 
 
 def test_a_process_that_does_not_come_up(theirs: Path, capsys: pytest.CaptureFixture[str]) -> None:

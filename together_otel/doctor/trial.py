@@ -96,7 +96,8 @@ def trial(environ: Mapping[str, str], settings: Settings) -> Iterator[Finding]:
             text,
             "Name the other one in OTEL_PYTHON_DISABLED_INSTRUMENTATIONS, or uninstall it.",
         )
-    yield from _log_events(found, exported=bool(exporters_of("logs", environ)))
+    if found["instrumented"] and found["patched"]:  # or else it is a consequence
+        yield from _log_events(found, exported=bool(exporters_of("logs", environ)))
 
 
 def _apart(environ: Mapping[str, str], folder: str) -> dict[str, str]:

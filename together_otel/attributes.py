@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from together_otel import names
+from together_otel.sdk.calls import Usage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -14,6 +15,9 @@ if TYPE_CHECKING:
     from together_otel.telemetry.metrics import Labels
 
     Attributes = dict[str, Any]
+    Server = tuple[str | None, int | None]
+
+_NO_USAGE = Usage()
 
 
 def known(pairs: Iterable[tuple[str, Any]]) -> Attributes:
@@ -36,9 +40,9 @@ def of_key(report: KeyReport) -> Attributes:
     )
 
 
-def of_answer(request: Request, answer: Answer) -> Attributes:
-    """Return what the HTTP side of a call says, for spans and log events alike."""
-    host, port = server(request, answer)
+def of_answer(answer: Answer, server: Server) -> Attributes:
+    """Return what the HTTP side of a call says, and whom the request was sent to."""
+    host, port = server
     return known(
         (
             (names.STATUS_CODE, answer.status_code),
@@ -52,25 +56,21 @@ def of_answer(request: Request, answer: Answer) -> Attributes:
 
 def of_result(result: Result, answer: Answer, first_chunk: float | None) -> Attributes:
     """Return what a call's body says, for spans; ``first_chunk`` is in seconds."""
-    usage = result.usage
+    usage = result.usage or _NO_USAGE
     attributes = known(
         (
             (names.RESPONSE_MODEL, result.model),
             (names.RESPONSE_ID, result.id),
             (names.FINISH_REASONS, result.finish_reasons),
             (names.RESPONSE_FIRST_CHUNK, first_chunk),
-            *((names.RATELIMIT + name, value) for name, value in answer.ratelimits.items()),
+            (names.INPUT_TOKENS, usage.input_tokens),
+            (names.OUTPUT_TOKENS, usage.output_tokens),
+            (names.CACHED_TOKENS, usage.cached_tokens),
+            (names.REASONING_TOKENS, usage.reasoning_tokens),
         )
     )
-    if usage is not None:
-        attributes |= known(
-            (
-                (names.INPUT_TOKENS, usage.input_tokens),
-                (names.OUTPUT_TOKENS, usage.output_tokens),
-                (names.CACHED_TOKENS, usage.cached_tokens),
-                (names.REASONING_TOKENS, usage.reasoning_tokens),
-            )
-        )
+    for name, value in answer.ratelimits.items():
+        attributes[names.RATELIMIT + name] = value
     return attributes
 
 
@@ -102,7 +102,7 @@ def labels(
     )
 
 
-def server(request: Request, answer: Answer) -> tuple[str | None, int | None]:
+def server(request: Request, answer: Answer) -> Server:
     """Return host and port of the request really sent, else of the one that was to be."""
     if answer.host is not None:
         return answer.host, answer.port

@@ -171,9 +171,11 @@ def _tell_failure(
     given: GivenKey,
     failure: AuthFailure,
 ) -> None:
-    told = redact_exception(exc, [] if given.value is None else [text_of(given.value)])
     kind = error_type(exc)
-    spans.fail(span, kind, told)
+    if span.is_recording():
+        told = redact_exception(exc, [] if given.value is None else [text_of(given.value)])
+        span.set_attribute(names.ERROR_TYPE, kind)
+        spans.fail(span, told)
     runtime.auth_failed(failure, {names.ERROR_TYPE: kind})
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from contextlib import nullcontext
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry import trace
@@ -14,12 +15,16 @@ from together_otel.sdk.error_types import error_type
 from together_otel.telemetry import content, events, spans
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+    from contextlib import AbstractContextManager
+
     from opentelemetry.context import Context
 
     from together_otel.keys import RedactedException
     from together_otel.names import Outcome
     from together_otel.runtime import AuthFailure, Runtime
     from together_otel.sdk.calls import Answer, Request, Result
+    from together_otel.sdk.messages import Messages
 
 NO_FAILURE = ("success", "abandoned")
 
@@ -39,16 +44,13 @@ class Ending:
     auth: AuthFailure | None = None
     exc: BaseException | None = None
     error_told: bool = False
+    error_type: str | None = field(init=False, default=None)
+    """The ``error.type`` of a failure: of the exception, or the outcome where there is none."""
 
-    @property
-    def failed(self) -> bool:
-        """Whether there is an error to tell of."""
-        return self.outcome not in NO_FAILURE
-
-    @property
-    def error_type(self) -> str:
-        """The ``error.type``: of the exception, or the outcome where there is none."""
-        return self.outcome if self.exc is None else error_type(self.exc)
+    def __post_init__(self) -> None:
+        """Find the type of the error, if there is one to tell of."""
+        if self.outcome not in NO_FAILURE:
+            self.error_type = self.outcome if self.exc is None else error_type(self.exc)
 
 
 def measure(
@@ -57,8 +59,7 @@ def measure(
     """Record a call's metrics; ``found`` is the context of its span."""
     metrics = runtime.metrics
     metrics.finished(request.operation, ending.outcome)
-    kind = ending.error_type if ending.failed else None
-    labels = attributes.labels(request, ending.answer, result, kind, metrics.model)
+    labels = attributes.labels(request, ending.answer, result, ending.error_type, metrics.model)
     metrics.record(names.DURATION, ending.elapsed, labels, found)
     if result.usage is not None:
         metrics.tokens("input", result.usage.input_tokens, labels, found)
@@ -88,71 +89,94 @@ def tell(
         ending: how it ended.
     """
     recording = span.is_recording()
-    if not (recording or ending.failed or result.messages is not None):
+    failed = ending.error_type is not None
+    if not (recording or failed or result.messages is not None):
         return
-    answer = ending.answer
-    details = attributes.of_answer(request, answer)
-    # The text of an error may repeat any key that was involved, and so may a message.
-    secrets = [
-        "" if key is None else text_of(key),
-        (answer.authorization or "").removeprefix("Bearer "),
-    ]
+    secrets = _secrets(key, ending.answer)
     said: dict[str, list[Any]] = {}
-    with runtime.guard("content"):
-        said = _said(result, secrets)
+    if result.messages is not None:
+        with runtime.guard("content"):
+            said = _said(result.messages, secrets)
+    # Of an exception that is the key's, the log tells the cause and not the text.
+    told = None
+    if ending.exc is not None and (recording or ending.auth is None):
+        told = redact_exception(ending.exc, secrets, with_stacktrace=recording)
     if recording:
-        found = {
-            names.REQUEST_OUTCOME: ending.outcome,
-            **details,
-            **attributes.of_result(result, answer, ending.first_chunk),
-        }
-        if ending.auth is not None:
-            found |= ending.auth.attributes()
-        if said and runtime.settings.content_on_spans:
-            found |= content.as_json(said)
-        span.set_attributes(found)
-    told = _told(ending.exc, secrets, with_stacktrace=recording)
-    if ending.failed:
-        _fail(span, ending, told)
+        on_span = said if runtime.settings.content_on_spans else {}
+        span.set_attributes(_found(request, result, ending) | content.as_json(on_span))
+        if failed:
+            _fail(span, ending, told)
     in_events = result.messages is not None and runtime.settings.content_in_events
-    if not (ending.failed or in_events):
-        return
-    details |= _asked(request)
-    with trace.use_span(span, end_on_exit=False, record_exception=False):
-        if ending.failed:
-            details[names.ERROR_TYPE] = ending.error_type
-            _log_failure(runtime, ending, told, details)
-        if in_events:
-            details |= {names.PROVIDER_NAME: names.PROVIDER, **request.attributes}
-            details |= attributes.of_result(result, answer, ending.first_chunk)
-            events.emit(names.OPERATION_DETAILS, logging.INFO, details, said)
+    if failed or in_events:
+        with nullcontext() if trace.get_current_span() is span else _current(span):
+            _log(runtime, request, result, ending, told, said if in_events else None)
+
+
+def _secrets(key: object, answer: Answer) -> Collection[str]:
+    """Return the keys that were involved: an error's text may repeat any, and so may a message."""
+    own = "" if key is None else text_of(key)
+    sent = (answer.authorization or "").removeprefix("Bearer ")
+    return (own,) if sent == own else (own, sent)
+
+
+def _found(request: Request, result: Result, ending: Ending) -> dict[str, Any]:
+    """Return what the span does not say from its start."""
+    answer = ending.answer
+    server = attributes.server(request, answer)
+    news = (None, None) if server == (request.host, request.port) else server
+    found = {
+        names.REQUEST_OUTCOME: ending.outcome,
+        **attributes.of_answer(answer, news),
+        **attributes.of_result(result, answer, ending.first_chunk),
+    }
+    if ending.error_type is not None:
+        found[names.ERROR_TYPE] = ending.error_type
+    if ending.auth is not None:
+        found |= ending.auth.attributes()
+    return found
+
+
+def _current(span: trace.Span) -> AbstractContextManager[object]:
+    return trace.use_span(span, end_on_exit=False, record_exception=False)
+
+
+def _log(
+    runtime: Runtime,
+    request: Request,
+    result: Result,
+    ending: Ending,
+    told: RedactedException | None,
+    said: dict[str, list[Any]] | None,
+) -> None:
+    """Log a failure, and what was ``said`` unless that is ``None``."""
+    details = _details(request, ending.answer)
+    if ending.error_type is not None:
+        details[names.ERROR_TYPE] = ending.error_type
+        _log_failure(runtime, ending, told, details)
+    if said is not None:
+        details |= {names.PROVIDER_NAME: names.PROVIDER, **request.attributes}
+        details |= attributes.of_result(result, ending.answer, ending.first_chunk)
+        events.emit(names.OPERATION_DETAILS, logging.INFO, details, said)
 
 
 def tell_attempt(
     runtime: Runtime, request: Request, answer: Answer, auth: AuthFailure, exc: BaseException
 ) -> None:
     """Tell of an attempt whose key was refused, in the middle of a call that may go on."""
-    details = attributes.of_answer(request, answer) | _asked(request)
+    details = _details(request, answer)
     runtime.auth_failed(auth, {**details, names.ERROR_TYPE: error_type(exc)})
 
 
-def _asked(request: Request) -> dict[str, Any]:
-    model = {} if request.model is None else {names.REQUEST_MODEL: request.model}
-    return {names.OPERATION: request.operation, **model}
+def _details(request: Request, answer: Answer) -> dict[str, Any]:
+    """Return what log events say of every call."""
+    details = attributes.of_answer(answer, attributes.server(request, answer))
+    details[names.OPERATION] = request.operation
+    if request.model is not None:
+        details[names.REQUEST_MODEL] = request.model
+    return details
 
 
-def _told(
-    exc: BaseException | None, secrets: list[str], *, with_stacktrace: bool
-) -> RedactedException | None:
-    if exc is None:
-        return None
-    return redact_exception(exc, secrets, with_stacktrace=with_stacktrace)
-
-
-def _said(result: Result, secrets: list[str]) -> dict[str, list[Any]]:
-    messages = result.messages
-    if messages is None:
-        return {}
+def _said(messages: Messages, secrets: Collection[str]) -> dict[str, list[Any]]:
     return content.fit(
         {
             names.SYSTEM_INSTRUCTIONS: messages.instructions,
@@ -166,9 +190,8 @@ def _said(result: Result, secrets: list[str]) -> dict[str, list[Any]]:
 
 def _fail(span: trace.Span, ending: Ending, told: RedactedException | None) -> None:
     if told is not None:
-        spans.fail(span, ending.error_type, told)
+        spans.fail(span, told)
     else:
-        span.set_attribute(names.ERROR_TYPE, ending.error_type)
         span.set_status(trace.Status(trace.StatusCode.ERROR, ending.outcome))
 
 

@@ -34,6 +34,7 @@ _NUMBERS = {
         "seed",
     )
 }
+RATELIMIT_HEADERS = {name: f"x-ratelimit-{name}" for name in names.RATELIMITS}
 _LONGEST = 1024
 """Characters of one name that are told."""
 
@@ -102,8 +103,8 @@ def ratelimits(header: Callable[[str], str | None]) -> dict[str, float]:
         header: returns the header of a lower-case name, or ``None``.
     """
     found = {}
-    for name in names.RATELIMITS:
-        value = header(f"x-ratelimit-{name}")
+    for name, told_by in RATELIMIT_HEADERS.items():
+        value = header(told_by)
         if value is not None:
             with suppress(ValueError):
                 found[name] = float(value)
@@ -156,4 +157,7 @@ def _usage(usage: Any) -> Usage:
 
 
 def _first(*values: Any) -> int | None:
-    return next((found for value in values if (found := integer(value)) is not None), None)
+    for value in values:
+        if (found := integer(value)) is not None:
+            return found
+    return None

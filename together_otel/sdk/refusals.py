@@ -174,6 +174,8 @@ def auth_kind(status: int | None, code: str | None) -> AuthKind | None:
 
 def integer(value: Any) -> int | None:
     """Return ``value`` as an int where it is one (also in digits), else ``None``."""
+    if value is None or type(value) is int:
+        return value
     try:
         return int(value)
     except (TypeError, ValueError):

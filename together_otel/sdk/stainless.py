@@ -18,17 +18,19 @@ from together_otel.sdk.authentication import error_class
 from together_otel.sdk.calls import Answer, GivenKey, OpenBody
 from together_otel.sdk.fields import fields_of
 from together_otel.sdk.operations import operation_of
-from together_otel.sdk.payloads import add_result, described, ratelimits
+from together_otel.sdk.payloads import RATELIMIT_HEADERS, add_result, described, ratelimits
 from together_otel.sdk.refusals import failure_of, integer
 from together_otel.sdk.whole import WholeAnswers
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Iterable, Mapping
 
     from together_otel.sdk.calls import Failure, Request, Result
 
 CUSTOM_HEADERS = "TOGETHER_CUSTOM_HEADERS"
 _AUTHORIZATION = "authorization"
+_RETRIES = "x-stainless-retry-count"
+_REQUEST_ID = "x-request-id"
 
 
 def authorization_in(headers: Any) -> str | None:
@@ -128,12 +130,11 @@ class Stainless(WholeAnswers):
 
     def answer(self, seen: Any) -> Answer:
         """See `Adapter.answer`; ``seen`` is an ``httpx.Response``."""
-        request = seen.request
-        answer = _sent(request)
+        answer = _sent(seen.request)
         answer.status_code = seen.status_code
-        header = _reader(seen.headers)
-        answer.request_id = header("x-request-id")
-        answer.ratelimits = ratelimits(header)
+        said = _headers(seen.headers, _SAID)
+        answer.request_id = said.get(_REQUEST_ID)
+        answer.ratelimits = ratelimits(said.get)
         if seen.history and answer.authorization is None:
             answer.redirected_from = seen.history[0].request.url.netloc.decode("ascii")
         return answer
@@ -205,24 +206,30 @@ def _is_json(response: Any) -> bool:
     return "json" in response.headers.get("content-type", "")
 
 
-def _reader(headers: Any) -> Callable[[str], str | None]:
-    """Return a lookup in httpx's headers that walks them once: theirs walks them each time."""
-    found = {name.lower(): value for name, value in headers.raw}
+def _wanted(*names: str) -> dict[bytes, str]:
+    return {name.encode("ascii"): name for name in names}
 
-    def header(name: str) -> str | None:
-        value = found.get(name.encode("ascii"))
-        return None if value is None else value.decode("latin-1")
 
-    return header
+_SENT = _wanted(_AUTHORIZATION, _RETRIES)
+_SAID = _wanted(_REQUEST_ID, *RATELIMIT_HEADERS.values())
+
+
+def _headers(headers: Any, wanted: Mapping[bytes, str]) -> dict[str, str]:
+    """Return some of httpx's headers, walking them once: its lookup walks them each time."""
+    return {
+        wanted[small]: value.decode("latin-1")
+        for name, value in headers.raw
+        if (small := name.lower()) in wanted
+    }
 
 
 def _sent(request: Any) -> Answer:
-    header = _reader(request.headers)
+    sent, url = _headers(request.headers, _SENT), request.url
     return Answer(
-        resends=integer(header("x-stainless-retry-count")) or 0,
-        authorization=header(_AUTHORIZATION),
-        host=request.url.host,
-        port=port_of(request.url),
+        resends=integer(sent.get(_RETRIES)) or 0,
+        authorization=sent.get(_AUTHORIZATION),
+        host=url.host,
+        port=port_of(url),
     )
 
 

@@ -8,7 +8,6 @@ from opentelemetry.trace import Span, SpanKind, Status, StatusCode, Tracer
 
 from together_otel.names import (
     CLIENT_INIT_SPAN,
-    ERROR_TYPE,
     EXCEPTION_EVENT,
     EXCEPTION_MESSAGE,
     EXCEPTION_STACKTRACE,
@@ -54,11 +53,8 @@ def start_client_init(tracer: Tracer, started: int, attributes: Mapping[str, Any
     )
 
 
-def fail(span: Span, error_type: str, exception: RedactedException) -> None:
-    """Give a span its error: type, status and the exception, all redacted."""
-    if not span.is_recording():
-        return
-    span.set_attribute(ERROR_TYPE, error_type)
+def fail(span: Span, exception: RedactedException) -> None:
+    """Give a span that is recorded its error: status and exception, both redacted."""
     span.set_status(Status(StatusCode.ERROR, exception.message))
     span.add_event(
         EXCEPTION_EVENT,

@@ -140,8 +140,10 @@ class Search:
             if found is not None:
                 return found
         former = self._line.former
-        if former is not None and (found := self._usable(former, "former")) is not None:
-            return found
+        if former is not None and not self._line.is_barred(former):
+            found = Found.of(former, "former", self._runtime)
+            if found.report.usable:
+                return found
         if asked:
             self.tell("source_failed" if failed else "no_new_key")
         return None
@@ -149,20 +151,15 @@ class Search:
     def _chosen(self, source: Source, given: Any) -> Found | None:
         finding = "nothing"
         for key in keys_in(given):
+            found = Found.of(key, source.kind, self._runtime)
             if self._line.is_barred(key):
                 finding = "refused_before"
-            elif (found := self._usable(key, source.kind)) is not None:
+            elif found.report.usable:
                 return found
             else:
-                finding = "unusable"
+                finding = f"unusable ({', '.join(found.report.problems) or found.report.format})"
         self._asked.append(f"{source.kind}: {finding}")
         return None
-
-    def _usable(self, key: str, source: RecoverySource) -> Found | None:
-        if self._line.is_barred(key):
-            return None
-        found = Found.of(key, source, self._runtime)
-        return found if found.report.usable else None
 
     def tell(self, outcome: RecoveryOutcome) -> None:
         """Count what came of it, and log it; once, as several clients may be made of one key."""

@@ -57,6 +57,16 @@ def test_not_instrumented(
     assert not found.text("log events")  # what is said of them would be its consequence
 
 
+def test_no_temporary_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As in a container whose file system is read-only."""
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "absent"))
+    found = examined(capsys)
+    assert found.complaints == [("warning", "trial")]
+    assert "Set TMPDIR to one" in found.text("trial")
+
+
 def test_a_process_that_does_not_come_up(theirs: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Its last words are repeated, without keys."""
     key = "tgp_" + "v1_" + "aB3_" * 10 + "abc"

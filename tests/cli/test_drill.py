@@ -356,6 +356,15 @@ def test_no_launcher(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixt
     assert "pip install 'together-otel[zero-code]'" in capsys.readouterr().err
 
 
+def test_no_temporary_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As in a container whose file system is read-only."""
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "absent"))
+    assert drill_here() == 2
+    assert "set TMPDIR to one" in capsys.readouterr().err
+
+
 def test_no_sdk(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     def missing(name: str) -> str:
         raise cli.drill.PackageNotFoundError(name)

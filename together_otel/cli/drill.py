@@ -38,7 +38,7 @@ _EPILOG = """\
 exit codes:
   0   every failure was counted with its cause, and exported
   1   it was not, or the drill could not begin
-  2   the SDK or opentelemetry-instrument is missing
+  2   something that it needs is missing: the SDK, opentelemetry-instrument
   64  the arguments are not understood
 
 Settings are variables: what opentelemetry-instrument is told by the flag
@@ -138,10 +138,18 @@ def _play(
         parser.error(f"--port {options.port} cannot be had ({exc.strerror}): expected a free port")
     except ValueError as exc:
         parser.error(f"{exc}; see together-otel doctor")
+    try:
+        temporary = tempfile.TemporaryDirectory(prefix="together-otel-")
+    except OSError:
+        return _unknown(
+            parser,
+            "no folder for temporary files can be written to: set TMPDIR to one that can, an"
+            " emptyDir in Kubernetes",
+        )
     launcher, release = sdk
     with (
+        temporary as folder,
         ending_early() as ended,
-        tempfile.TemporaryDirectory(prefix="together-otel-") as folder,
         staged(options.cause, keys, release) as (act, server),
     ):
         environ = {

@@ -49,7 +49,17 @@ def trial(environ: Mapping[str, str], settings: Settings) -> Iterator[Finding]:
     program = launcher()
     if program is None:  # a finding of its own
         return
-    with tempfile.TemporaryDirectory(prefix="together-otel-") as folder:
+    try:
+        temporary = tempfile.TemporaryDirectory(prefix="together-otel-")
+    except OSError:
+        yield warning(
+            "trial",
+            "No process was started under opentelemetry-instrument, as no folder for temporary"
+            " files can be written to.",
+            "Set TMPDIR to one that can, an emptyDir in Kubernetes, and run this again.",
+        )
+        return
+    with temporary as folder:
         answer = Path(folder) / "answer.json"
         try:
             done = subprocess.run(  # noqa: S603 - this environment's own programs

@@ -3,6 +3,7 @@
 # at http://127.0.0.1:9464/metrics.
 set -eu
 secret=${1:?'give the file that holds the key'}
+case $secret in /*) ;; *) secret=$PWD/$secret ;; esac
 cd "$(dirname "$0")"
 
 TOGETHER_API_KEY=$(cat "$secret")

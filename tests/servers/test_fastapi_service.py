@@ -121,13 +121,15 @@ def test_a_rotation_without_a_failed_request(
     assert recovered <= 2
 
 
-def test_a_key_that_cannot_work_never_serves(tmp_path: Path) -> None:
-    """The start ends with cause and remedy."""
+@pytest.mark.parametrize("relative", [False, True])
+def test_a_key_that_cannot_work_never_serves(relative: bool, tmp_path: Path) -> None:  # noqa: FBT001 - a parameter
+    """The start ends with cause and remedy, from wherever it is made."""
     secret = tmp_path / "api-key"
     secret.write_text("sk-" + "proj-" + "a1B2" * 12)
+    shell, script, _ = command(secret)
     done = subprocess.run(
-        command(secret),
-        cwd=ROOT,
+        [shell, str(ROOT / script), secret.name if relative else str(secret)],
+        cwd=tmp_path,
         env={"PATH": f"{BIN}:{os.environ['PATH']}"},
         capture_output=True,
         text=True,

@@ -640,6 +640,19 @@ def test_a_key_in_the_wrong_place_is_not_repeated(
     assert keys.shown_in({"out": capsys.readouterr().out}) == []
 
 
+def test_a_collector_of_all_signals(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One finding, and not three."""
+    for signal in ("METRICS", "TRACES", "LOGS"):
+        monkeypatch.setenv(f"OTEL_{signal}_EXPORTER", "otlp")
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf")
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", f"http://127.0.0.1:{free_port()}")
+    found = examined(capsys)
+    assert found.complaints == [("warning", "exporters")]
+    assert "The collector of metrics, traces and logs, 127.0.0.1 port " in found.text("exporters")
+
+
 @pytest.mark.parametrize(
     "arguments", [["--scrape", "localhost:9464"], ["--scrape", "ftp://x"], ["--scrape"]]
 )

@@ -10,6 +10,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import TYPE_CHECKING, Any
@@ -21,7 +22,9 @@ from serving import Quiet, serving
 
 from together_otel import cli
 from together_otel.demo.made_up import MadeUpKeys
+from together_otel.drill.acts import Act
 from together_otel.drill.alerts import alerts_of
+from together_otel.drill.play import Play
 from together_otel.names import AUTH_FAILURES, CAUSES
 from together_otel.testing.ports import free_port
 
@@ -228,6 +231,42 @@ def test_a_gateway_that_takes_nothing() -> None:
         done = drilled(TOGETHER_OTEL_PUSHGATEWAY=f"http://127.0.0.1:{server.server_port}")
     assert done.returncode == 1
     assert "Not as it should be: an exporter complains: What this process counted" in done.stdout
+
+
+class Complaining:
+    """Stands in for the application: everything is counted, and an exporter complains."""
+
+    complaints = ("It failed.", "It was late.", "It failed.")
+
+    def __init__(self) -> None:
+        self._failed = 0
+
+    def answer(self) -> dict[str, Any]:
+        return {"counted": {"revoked": self._failed}}
+
+    def order(self, *, ask: Mapping[str, Any] | None = None, **_: object) -> dict[str, Any]:
+        if ask is None:
+            return self.answer()
+        self._failed += bool(ask)
+        return {"failed": "AuthenticationError" if ask else None, "why": "401"}
+
+    def show(self) -> None:
+        pass
+
+    def finish(self) -> None:
+        pass
+
+
+def test_an_exporter_that_complains_again_and_again() -> None:
+    """It is said once, and how often it was."""
+    company: Any = Complaining()
+    play = Play("revoked", Act(bad={"api_key": "bad"}), company, 0.01, lambda _: None)
+    outcome = play.run(None, threading.Event())
+    assert outcome.failed
+    assert outcome.faults == [
+        "an exporter complains, 2 times: It failed",
+        "an exporter complains: It was late",
+    ]
 
 
 def test_what_preflight_refuses_is_no_request() -> None:

@@ -148,17 +148,19 @@ def _endpoint(signal: str, name: str, environ: Mapping[str, str]) -> str:
 
 
 def _answers(url: str, signals: list[str]) -> Iterator[Finding]:
+    *others, last = signals
+    whose = f"{', '.join(others)} and {last}" if others else last
     place = place_of(url if "://" in url else f"http://{url}")
     if place is None:
         yield problem(
             "exporters",
-            f"The endpoint of {' and '.join(signals)} is no URL with a host.",
+            f"The endpoint of {whose} is no URL with a host.",
             "Set OTEL_EXPORTER_OTLP_ENDPOINT to http://HOST:PORT of a collector.",
         )
     elif why := is_open(*place):
         yield warning(
             "exporters",
-            f"The collector of {' and '.join(signals)}, {place[0]} port {place[1]}, does not answer"
+            f"The collector of {whose}, {place[0]} port {place[1]}, does not answer"
             f" from here ({why}).",
             "Start it, or point OTEL_EXPORTER_OTLP_ENDPOINT at it.",
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import threading
 import time
+from collections import Counter
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -134,8 +135,10 @@ class Play:
         self._tell(DRILL_ENDED.name)
         self._look(port)
         self._company.finish()
-        complaints = [one.rstrip(".") for one in self._company.complaints]
-        faults += [f"an exporter complains: {one}" for one in complaints]
+        complaints = Counter(one.rstrip(".") for one in self._company.complaints)
+        for one, number in complaints.items():
+            often = f", {number} times" if number > 1 else ""
+            faults.append(f"an exporter complains{often}: {one}")
         return self._outcome
 
     def _until(self, deadline: float, ended: threading.Event) -> Iterator[None]:

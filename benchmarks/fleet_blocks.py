@@ -27,6 +27,8 @@ from together_otel.testing.programs import CHECKOUT, Program, find_binaries
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from together_otel.telemetry.metrics import Value
+
 RULES = [
     CHECKOUT / "dashboards" / "prometheus" / name for name in ("alerts.yaml", "recording.yaml")
 ]
@@ -86,13 +88,15 @@ def one_instance() -> list[Series]:
             metrics.finished(operation, outcome)
         metrics.retried(operation)
         labels = (operation, "together", model, model, "api.together.ai", 443, error)
-        metrics.record(names.DURATION, 1, labels, Context())
+        values: list[Value] = [(names.DURATION, None, 1)]
         if error is None and model:
-            metrics.tokens("input", 100, labels, Context())
-            metrics.tokens("output", 100, labels, Context())
+            values += [(names.TOKEN_USAGE, "input", 100), (names.TOKEN_USAGE, "output", 100)]
         if error is None and operation == "chat":
-            metrics.record(names.TIME_TO_FIRST_CHUNK, 0.2, labels, Context())
-            metrics.record(names.TIME_PER_OUTPUT_CHUNK, 0.02, labels, Context())
+            values += [
+                (names.TIME_TO_FIRST_CHUNK, None, 0.2),
+                (names.TIME_PER_OUTPUT_CHUNK, None, 0.02),
+            ]
+        metrics.record(values, labels, Context())
     return [*_own(), *(_series(sample) for one in metrics.collect() for sample in one.samples)]
 
 

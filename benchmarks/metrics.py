@@ -48,9 +48,12 @@ def one_call(metrics: Any, context: Any) -> Callable[[], None]:
     def work() -> None:
         metrics.tried("chat")
         metrics.finished("chat", "success")
-        metrics.record(names.DURATION, 0.5, LABELS, context)
-        metrics.tokens("input", 10, LABELS, context)
-        metrics.tokens("output", 20, LABELS, context)
+        values = (
+            (names.DURATION, None, 0.5),
+            (names.TOKEN_USAGE, "input", 10),
+            (names.TOKEN_USAGE, "output", 20),
+        )
+        metrics.record(values, LABELS, context)
 
     return work
 
@@ -93,10 +96,10 @@ def fill() -> None:
             metrics.tried(operation)
             metrics.finished(operation, "success")
             labels = (operation, "together", model, *LABELS[3:])
-            for metric in (names.DURATION, names.TIME_TO_FIRST_CHUNK, names.TIME_PER_OUTPUT_CHUNK):
-                metrics.record(metric, 0.5, labels, Context())
-            metrics.tokens("input", 10, labels, Context())
-            metrics.tokens("output", 20, labels, Context())
+            times = (names.DURATION, names.TIME_TO_FIRST_CHUNK, names.TIME_PER_OUTPUT_CHUNK)
+            values = [(metric, None, 0.5) for metric in times]
+            tokens = [(names.TOKEN_USAGE, "input", 10), (names.TOKEN_USAGE, "output", 20)]
+            metrics.record([*values, *tokens], labels, Context())
 
 
 def scrape(rounds: int) -> tuple[float, int, int]:

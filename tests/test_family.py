@@ -218,7 +218,7 @@ def test_opentelemetry_tells_nothing_of_the_parents(
     def call() -> None:
         others.add(1, {"kind": "one"})
         metrics.auth_failed("revoked")
-        metrics.record(DURATION, 1.0, CHAT, Context())
+        metrics.record([(DURATION, None, 1.0)], CHAT, Context())
 
     def child() -> Any:
         at_first = told(reader)
@@ -249,7 +249,7 @@ def test_prometheus_client_by_itself(held: Callable[..., None]) -> None:
     metrics.tried("chat")
     metrics.finished("chat", "success")
     metrics.auth_failed("revoked")
-    metrics.record(DURATION, 1.0, CHAT, Context())
+    metrics.record([(DURATION, None, 1.0)], CHAT, Context())
 
     def counted() -> dict[str, float]:
         return {

@@ -310,12 +310,16 @@ class Call:
     def chunk(self, chunk: Any) -> None:
         """Note one chunk of the stream."""
         self._tick()
-        with self._runtime.guard("stream"):
-            self.adapter.result(chunk, self._result)
+        # The guard is put up when it is needed: for a chunk it would cost as much as the rest.
+        try:
+            self.adapter.chunk(chunk, self._result)
             if (failure := self.adapter.failure_in(chunk)) is not None:
                 self._fail(failure, None)
             elif not self._accepted:
                 self._accept(self._answer())
+        except Exception:
+            with self._runtime.guard("stream"):
+                raise
 
     def piece(self) -> None:
         """Note one piece of a body that the caller reads by himself."""

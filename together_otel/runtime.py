@@ -29,7 +29,7 @@ from together_otel.telemetry import events
 from together_otel.telemetry.veil import veil, veil_logs
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from opentelemetry.trace import Tracer
 
@@ -65,10 +65,11 @@ class Runtime:
         self.others = Others()
         self.recovery: Recovery | None = None
         self._repeats = events.Repeats(settings.log_interval)
-        self._guards: dict[Stage, Guard] = {
-            stage: Guard(stage, metrics.swallowed) for stage in STAGES
-        }
+        guards: dict[Stage, Guard] = {stage: Guard(stage, metrics.swallowed) for stage in STAGES}
+        self.guard: Callable[[Stage], Guard] = guards.__getitem__
+        """The border to use round our own code of one stage."""
         self._begun = False
+        self._veiled: object = None
         metrics.keys_in_use = self._keys_in_use
 
     def begins(self, secrets_in: SecretsIn) -> None:
@@ -81,14 +82,13 @@ class Runtime:
             self._begun = True
             self.others.warn()
             veil_logs()
-        veil(trace.get_tracer_provider(), secrets_in)
-
-    def guard(self, stage: Stage) -> Guard:
-        """Return the border to use round our own code of one stage."""
-        return self._guards[stage]
+        provider = trace.get_tracer_provider()
+        if provider is not self._veiled:
+            veil(provider, secrets_in)
+            self._veiled = provider
 
     def _keys_in_use(self) -> Any:
-        with self._guards["collect"]:
+        with self.guard("collect"):
             return self.keys.in_use()
         return ()
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from together_otel.runtime import AuthFailure, Runtime
     from together_otel.sdk.calls import Answer, Request, Result
     from together_otel.sdk.messages import Messages
+    from together_otel.telemetry.metrics import Value
 
 NO_FAILURE = ("success", "abandoned")
 
@@ -60,14 +61,17 @@ def measure(
     metrics = runtime.metrics
     metrics.finished(request.operation, ending.outcome)
     labels = attributes.labels(request, ending.answer, result, ending.error_type, metrics.model)
-    metrics.record(names.DURATION, ending.elapsed, labels, found)
-    if result.usage is not None:
-        metrics.tokens("input", result.usage.input_tokens, labels, found)
-        metrics.tokens("output", result.usage.output_tokens, labels, found)
+    values: list[Value] = [(names.DURATION, None, ending.elapsed)]
+    if (usage := result.usage) is not None:
+        if usage.input_tokens is not None:
+            values.append((names.TOKEN_USAGE, "input", usage.input_tokens))
+        if usage.output_tokens is not None:
+            values.append((names.TOKEN_USAGE, "output", usage.output_tokens))
     if ending.first_chunk is not None:
-        metrics.record(names.TIME_TO_FIRST_CHUNK, ending.first_chunk, labels, found)
+        values.append((names.TIME_TO_FIRST_CHUNK, None, ending.first_chunk))
     if ending.per_chunk is not None:
-        metrics.record(names.TIME_PER_OUTPUT_CHUNK, ending.per_chunk, labels, found)
+        values.append((names.TIME_PER_OUTPUT_CHUNK, None, ending.per_chunk))
+    metrics.record(values, labels, found)
 
 
 def tell(

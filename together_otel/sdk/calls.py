@@ -188,7 +188,10 @@ class Adapter(Protocol):
         """Describe an HTTP response that the SDK accepted."""
 
     def result(self, value: Any, result: Result) -> None:
-        """Add to ``result`` what a returned object, or one chunk of a stream, says."""
+        """Add to ``result`` what a returned object says."""
+
+    def chunk(self, chunk: Any, result: Result) -> None:
+        """Add to ``result`` what one chunk of a stream says."""
 
     def failure(self, exc: BaseException, seen: Any, key: object) -> Failure:
         """Describe an exception that left the SDK; ``seen`` is the last answer noted, if any."""

@@ -153,9 +153,13 @@ class Legacy(WholeAnswers):
         )
 
     def result(self, value: Any, result: Result) -> None:
-        """See `Adapter.result`; ``value`` is what ``request`` returned, or one chunk."""
+        """See `Adapter.result`; ``value`` is what ``request`` returned."""
         response = value[0] if isinstance(value, tuple) else value
         add_result(getattr(response, "data", None), result)
+
+    def chunk(self, chunk: Any, result: Result) -> None:
+        """See `Adapter.chunk`."""
+        add_result(getattr(chunk, "data", None), result)
 
     def failure(self, exc: BaseException, seen: Any, key: object) -> Failure:
         """See `Adapter.failure`."""

@@ -6,7 +6,7 @@ the OpenTelemetry GenAI semantic conventions.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -18,22 +18,17 @@ from together_otel.sdk.fields import every_field_of, fields_of
 from together_otel.sdk.refusals import integer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from together_otel.sdk.calls import Result
 
-_NUMBERS = {
-    field: f"gen_ai.request.{field}"
-    for field in (
-        "max_tokens",
-        "temperature",
-        "top_p",
-        "top_k",
-        "frequency_penalty",
-        "presence_penalty",
-        "seed",
-    )
-}
+_NUMBERS = (
+    "max_tokens",
+    "temperature",
+    "top_p",
+    "top_k",
+    "frequency_penalty",
+    "presence_penalty",
+    "seed",
+)
 RATELIMIT_HEADERS = {name: f"x-ratelimit-{name}" for name in names.RATELIMITS}
 _LONGEST = 1024
 """Characters of one name that are told."""
@@ -61,39 +56,59 @@ def _told(text: str) -> str:
     return redact(text, longest=_LONGEST)
 
 
+def _number(value: Any) -> float | None:
+    return value if isinstance(value, (int, float)) and not isinstance(value, bool) else None
+
+
+def _integer(value: Any) -> int | None:
+    return value if isinstance(value, int) else None
+
+
+def _count(value: Any) -> int | None:
+    return value if isinstance(value, int) and value != 1 else None
+
+
+def _text(value: Any) -> str | None:
+    return _told(value) if isinstance(value, str) else None
+
+
+def _texts(value: Any) -> tuple[str, ...] | None:
+    texts = [value] if isinstance(value, str) else value
+    if isinstance(texts, (list, tuple)) and texts and all(isinstance(text, str) for text in texts):
+        return tuple(map(_told, texts))
+    return None
+
+
+def _format(value: Any) -> str | None:
+    return _FORMATS.get(str(value.get("type"))) if isinstance(value, Mapping) else None
+
+
+_FIELDS: dict[str, tuple[str, Callable[[Any], Any]]] = {
+    **{field: (f"gen_ai.request.{field}", _number) for field in _NUMBERS},
+    "stream": (names.REQUEST_STREAM, lambda value: True if value is True else None),
+    "n": (names.CHOICE_COUNT, _count),
+    "stop": (names.STOP_SEQUENCES, _texts),
+    "reasoning_effort": (names.REASONING_LEVEL, _text),
+    "response_format": (names.OUTPUT_TYPE, _format),
+    "encoding_format": (
+        names.ENCODING_FORMATS,
+        lambda value: _texts(value) if isinstance(value, str) else None,
+    ),
+    "dimensions": (names.DIMENSION_COUNT, _integer),
+}
+"""Field of a body → its attribute, and what makes the attribute's value, ``None`` for none."""
+
+
 def _request_attributes(body: Mapping[str, Any]) -> dict[str, Any]:
     attributes: dict[str, Any] = {}
-    for field, attribute in _NUMBERS.items():
-        value = body.get(field)
-        if isinstance(value, (int, float)) and not isinstance(value, bool):
-            attributes[attribute] = value
-    if body.get("stream") is True:
-        attributes[names.REQUEST_STREAM] = True
-    count = body.get("n")
-    if isinstance(count, int) and count != 1:
-        attributes[names.CHOICE_COUNT] = count
-    stop = body.get("stop")
-    if isinstance(stop, str):
-        stop = [stop]
-    if isinstance(stop, (list, tuple)) and stop and all(isinstance(text, str) for text in stop):
-        attributes[names.STOP_SEQUENCES] = tuple(_told(text) for text in stop)
-    effort = body.get("reasoning_effort")
-    if isinstance(effort, str):
-        attributes[names.REASONING_LEVEL] = _told(effort)
-    _formats(body, attributes)
+    # A body has few fields. They are copied first: it may be the caller's, who may change it.
+    for field in tuple(body):
+        if field in _FIELDS:
+            attribute, made = _FIELDS[field]
+            value = made(body.get(field))
+            if value is not None:
+                attributes[attribute] = value
     return attributes
-
-
-def _formats(body: Mapping[str, Any], attributes: dict[str, Any]) -> None:
-    wanted = body.get("response_format")
-    if isinstance(wanted, Mapping) and (output := _FORMATS.get(str(wanted.get("type")))):
-        attributes[names.OUTPUT_TYPE] = output
-    encoding = body.get("encoding_format")
-    if isinstance(encoding, str):
-        attributes[names.ENCODING_FORMATS] = (_told(encoding),)
-    dimensions = body.get("dimensions")
-    if isinstance(dimensions, int):
-        attributes[names.DIMENSION_COUNT] = dimensions
 
 
 def ratelimits(header: Callable[[str], str | None]) -> dict[str, float]:

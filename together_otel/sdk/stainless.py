@@ -141,7 +141,7 @@ class Stainless(WholeAnswers):
 
     def result(self, value: Any, result: Result) -> None:
         """See `Adapter.result`; a raw response's body has been read, and is JSON or not."""
-        # Not getattr: this runs for every chunk, and pydantic is slow to say that there is none.
+        # Not getattr: pydantic is slow to say that there is none.
         response = fields_of(value).get("http_response")
         if response is None:
             add_result(value, result)
@@ -149,6 +149,10 @@ class Stainless(WholeAnswers):
             # It may say so and be empty.
             with suppress(ValueError):
                 add_result(json.loads(response.content), result)
+
+    def chunk(self, chunk: Any, result: Result) -> None:
+        """See `Adapter.chunk`."""
+        add_result(chunk, result)
 
     def failure(self, exc: BaseException, _seen: Any, key: object) -> Failure:
         """See `Adapter.failure`."""

@@ -9,7 +9,7 @@ from together_otel.sdk.calls import Answer
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from together_otel.sdk.calls import Failure, OpenBody, Session
+    from together_otel.sdk.calls import Failure, OpenBody, Result, Session
 
 
 class WholeAnswers:
@@ -49,6 +49,9 @@ class WholeAnswers:
     def answer(self, _seen: Any) -> Answer:
         """Return an empty answer: such a client keeps its HTTP response to itself."""
         return Answer()
+
+    def chunk(self, _chunk: Any, _result: Result) -> None:
+        """Add nothing: there are no streams that could be known."""
 
     def failure_in(self, _value: Any) -> Failure | None:
         """Return ``None``: such a client raises."""

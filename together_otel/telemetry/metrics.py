@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 Labels = tuple["str | int | None", ...]
 """Values in the order of a metric's attributes; ``None`` for one that is not known."""
 
+Value = tuple["Metric", "TokenType | None", float]
+"""Of a histogram, in its metric's unit; the type of tokens where it is them that are counted."""
+
 
 class KeyUse(NamedTuple):
     """What is known of one key in use; times are Unix seconds, ``None`` for never."""
@@ -46,7 +49,7 @@ class KeyUse(NamedTuple):
 class Metrics:
     """The contract's metrics in the words of what happens; this one emits none.
 
-    A backend overrides ``add``, ``record``, ``tokens`` and, where it has to be told of keys,
+    A backend overrides ``add``, ``record`` and, where it has to be told of keys,
     ``keys_changed``. ``keys_in_use`` is set by who knows them.
     """
 
@@ -58,11 +61,8 @@ class Metrics:
     def add(self, metric: Metric, labels: Labels, amount: int = 1) -> None:
         """Add to a counter; 0 makes the series exist."""
 
-    def record(self, metric: Metric, value: float, labels: Labels, context: Context) -> None:
-        """Record one value of a histogram, in the metric's unit, in the context of its span."""
-
-    def tokens(self, kind: TokenType, count: int | None, labels: Labels, context: Context) -> None:
-        """Record tokens of one kind; nothing if they were not reported."""
+    def record(self, values: Iterable[Value], labels: Labels, context: Context) -> None:
+        """Record the values of a call in histograms, in the context of its span."""
 
     def keys_changed(self, *, at_once: bool) -> None:
         """Note that `keys_in_use` says something new.

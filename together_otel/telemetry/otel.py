@@ -28,7 +28,7 @@ from together_otel.names import (
 )
 from together_otel.telemetry.counts import Counts
 from together_otel.telemetry.family import Loss, forget_inherited
-from together_otel.telemetry.metrics import KeyUse, Labels, Metrics
+from together_otel.telemetry.metrics import KeyUse, Labels, Metrics, Value
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -92,20 +92,22 @@ class OpenTelemetryMetrics(Metrics):
                 explicit_bucket_boundaries_advisory=metric.buckets,
             )
 
-        self._histograms = {
-            metric: histogram(metric, metric.latest if latest_names else metric.name)
+        # With the labels that it has beside those of every call.
+        self._histograms: dict[
+            tuple[Metric, TokenType | None], tuple[Histogram, tuple[str, ...]]
+        ] = {
+            (metric, None): (histogram(metric, metric.latest if latest_names else metric.name), ())
             for metric in DURATIONS
         }
         # Of tokens the development branch has a histogram each, without the label.
-        self._tokens: dict[TokenType, tuple[Histogram, tuple[str, ...]]]
         if latest_names:
-            self._tokens = {
-                kind: (histogram(TOKEN_USAGE, TOKEN_USAGE.latest.format(kind)), ())
-                for kind in TOKEN_TYPES
-            }
+            for kind in TOKEN_TYPES:
+                one = histogram(TOKEN_USAGE, TOKEN_USAGE.latest.format(kind))
+                self._histograms[TOKEN_USAGE, kind] = one, ()
         else:
             tokens = histogram(TOKEN_USAGE, TOKEN_USAGE.name)
-            self._tokens = {kind: (tokens, (kind,)) for kind in TOKEN_TYPES}
+            for kind in TOKEN_TYPES:
+                self._histograms[TOKEN_USAGE, kind] = tokens, (kind,)
 
     def _counter(self, metric: Metric) -> Callable[[CallbackOptions], Iterable[Observation]]:
         def observe(_options: CallbackOptions) -> Iterable[Observation]:
@@ -148,15 +150,11 @@ class OpenTelemetryMetrics(Metrics):
             self._loss.check()
         self.counts.add(metric, labels, amount)
 
-    def record(self, metric: Metric, value: float, labels: Labels, context: Context) -> None:
+    def record(self, values: Iterable[Value], labels: Labels, context: Context) -> None:
         """See `Metrics.record`."""
-        self._histograms[metric].record(value, _attributes(metric, labels), context)
-
-    def tokens(self, kind: TokenType, count: int | None, labels: Labels, context: Context) -> None:
-        """See `Metrics.tokens`."""
-        if count is not None:
-            histogram, label = self._tokens[kind]
-            histogram.record(count, _attributes(TOKEN_USAGE, (*labels, *label)), context)
+        for metric, kind, value in values:
+            histogram, further = self._histograms[metric, kind]
+            histogram.record(value, _attributes(metric, labels + further), context)
 
 
 def _is_scraped(provider: Any) -> bool:

@@ -35,7 +35,7 @@ from together_otel.names import (
     Metric,
 )
 from together_otel.telemetry.family import Loss
-from together_otel.telemetry.metrics import Labels, Metrics
+from together_otel.telemetry.metrics import Labels, Metrics, Value
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -113,30 +113,30 @@ class PrometheusMetrics(Metrics, Collector):
         self._multiprocess = is_multiprocess()
         self._written = float("-inf")
         self._collecting = threading.RLock()
-        self._last_exemplar: tuple[int, dict[str, str]] = (0, {})
         self._shown: set[str] = set()
         self._instruments: dict[Metric, MetricWrapperBase] = {
             metric: self._make(metric, metric.prometheus_name(latest=latest_names), metric.labels)
             for metric in METRICS
             if metric not in (TOKEN_USAGE, EXIT_TIMESTAMP)
         }
+        # With the labels that it has beside those of every call.
+        self._histograms: dict[
+            tuple[Metric, TokenType | None], tuple[MetricWrapperBase, tuple[str, ...]]
+        ] = {
+            (metric, None): (instrument, ())
+            for metric, instrument in self._instruments.items()
+            if metric.kind == "histogram"
+        }
         # Of tokens the development branch has a histogram each, without the label.
-        self._tokens: dict[TokenType, tuple[MetricWrapperBase, tuple[str, ...]]]
         if latest_names:
-            self._tokens = {
-                kind: (
-                    self._make(
-                        TOKEN_USAGE,
-                        TOKEN_USAGE.prometheus_name(latest=True, kind=kind),
-                        TOKEN_USAGE.labels[:-1],
-                    ),
-                    (),
-                )
-                for kind in TOKEN_TYPES
-            }
+            for kind in TOKEN_TYPES:
+                name = TOKEN_USAGE.prometheus_name(latest=True, kind=kind)
+                one = self._make(TOKEN_USAGE, name, TOKEN_USAGE.labels[:-1])
+                self._histograms[TOKEN_USAGE, kind] = one, ()
         else:
             tokens = self._make(TOKEN_USAGE, TOKEN_USAGE.prometheus, TOKEN_USAGE.labels)
-            self._tokens = {kind: (tokens, (kind,)) for kind in TOKEN_TYPES}
+            for kind in TOKEN_TYPES:
+                self._histograms[TOKEN_USAGE, kind] = tokens, (kind,)
         self._children: dict[MetricWrapperBase, dict[Labels, Any]] = defaultdict(dict)
         self._loss = Loss(_LOSS, lambda: not self._multiprocess)
         self._zero()
@@ -175,35 +175,16 @@ class PrometheusMetrics(Metrics, Collector):
             self._loss.check()
         child = self._child(self._instruments[metric], labels)
         if metric is AUTH_FAILURES and amount:
-            child.inc(amount, self._exemplar(None))
+            child.inc(amount, _exemplar(None))
         else:
             child.inc(amount)
 
-    def record(self, metric: Metric, value: float, labels: Labels, context: Context) -> None:
+    def record(self, values: Iterable[Value], labels: Labels, context: Context) -> None:
         """See `Metrics.record`; the trace of a sampled span is the exemplar."""
-        child = self._child(self._instruments[metric], labels)
-        child.observe(value, None if self._multiprocess else self._exemplar(context))
-
-    def tokens(self, kind: TokenType, count: int | None, labels: Labels, context: Context) -> None:
-        """See `Metrics.tokens`."""
-        if count is not None:
-            instrument, label = self._tokens[kind]
-            child = self._child(instrument, (*labels, *label))
-            child.observe(count, None if self._multiprocess else self._exemplar(context))
-
-    def _exemplar(self, context: Context | None) -> dict[str, str] | None:
-        found = trace.get_current_span(context).get_span_context()
-        if not found.trace_flags.sampled:
-            return None
-        # A call asks three times in a row.
-        span_id, exemplar = self._last_exemplar
-        if span_id != found.span_id:
-            exemplar = {
-                "trace_id": format_trace_id(found.trace_id),
-                "span_id": format_span_id(found.span_id),
-            }
-            self._last_exemplar = found.span_id, exemplar
-        return exemplar
+        exemplar = None if self._multiprocess else _exemplar(context)
+        for metric, kind, value in values:
+            instrument, further = self._histograms[metric, kind]
+            self._child(instrument, labels + further).observe(value, exemplar)
 
     def keys_changed(self, *, at_once: bool) -> None:
         """See `Metrics.keys_changed`: elsewhere, gauges wait for the collection."""
@@ -254,7 +235,7 @@ class PrometheusMetrics(Metrics, Collector):
         """Return all families, without looking at keys: a registry asks for their names."""
         for instrument in (
             *self._instruments.values(),
-            *dict.fromkeys(instrument for instrument, _ in self._tokens.values()),
+            *dict.fromkeys(self._histograms[TOKEN_USAGE, kind][0] for kind in TOKEN_TYPES),
         ):
             yield from map(as_exported, instrument.collect())
 
@@ -274,7 +255,8 @@ class PrometheusMetrics(Metrics, Collector):
     def _after_fork(self) -> None:
         # Any lock may have been held by a thread of the parent, which is not in this process.
         self._collecting = threading.RLock()
-        instruments = (*self._instruments.values(), *(one for one, _ in self._tokens.values()))
+        histograms = (histogram for histogram, _ in self._histograms.values())
+        instruments = {*self._instruments.values(), *histograms}
         for instrument in instruments:
             instrument._lock = threading.Lock()  # noqa: SLF001 - no public way
         if self._multiprocess:
@@ -293,6 +275,16 @@ class PrometheusMetrics(Metrics, Collector):
         for metric, series in known:
             for labels in series:
                 self.add(metric, labels, 0)
+
+
+def _exemplar(context: Context | None) -> dict[str, str] | None:
+    found = trace.get_current_span(context).get_span_context()
+    if not found.trace_flags.sampled:
+        return None
+    return {
+        "trace_id": format_trace_id(found.trace_id),
+        "span_id": format_span_id(found.span_id),
+    }
 
 
 def _free_files() -> None:

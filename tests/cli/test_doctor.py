@@ -18,6 +18,8 @@ from serving import Quiet, serving
 from together_otel.cli import main
 from together_otel.demo.made_up import MadeUpKeys
 from together_otel.doctor import examination, installation
+from together_otel.doctor.folders import folders
+from together_otel.doctor.switches import settings_of
 from together_otel.testing.ports import free_port
 
 if TYPE_CHECKING:
@@ -638,6 +640,17 @@ def test_a_key_in_the_wrong_place_is_not_repeated(
     assert main(["doctor"]) == 1
     assert main(["doctor", "--json"]) == 1
     assert keys.shown_in({"out": capsys.readouterr().out}) == []
+
+
+def test_a_folder_below_a_working_directory_that_is_gone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def gone() -> str:
+        raise FileNotFoundError
+
+    monkeypatch.setattr(os, "getcwd", gone)
+    (found,) = folders({"PROMETHEUS_MULTIPROC_DIR": "metrics"}, settings_of({})[0])
+    assert "the working directory that it is relative to is gone" in found.text
 
 
 def test_a_collector_of_all_signals(

@@ -319,6 +319,17 @@ def test_it_is_labelled(named: dict[str, str]) -> None:
         assert one["attributes"]["together.drill.duration"] == 0.5
 
 
+def test_names_that_are_no_text() -> None:
+    """Variables may hold any bytes."""
+    done = drilled(
+        OTEL_SERVICE_NAME="sh\udcffop",
+        OTEL_RESOURCE_ATTRIBUTES="team=\udcff",
+        TOGETHER_OTEL_PROMETHEUS_PORT=str(free_port()),
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "as service sh\\udcffop-drill." in done.stdout
+
+
 def test_a_service_without_a_name() -> None:
     done = drilled(OTEL_SERVICE_NAME="", TOGETHER_OTEL_PROMETHEUS_PORT="0")
     assert done.returncode == 0, done.stdout + done.stderr
@@ -373,6 +384,14 @@ def test_a_set_up_that_tells_nothing(variables: dict[str, str], said: str) -> No
     assert ("the drill did not begin" in done.stdout) is bool(variables)
     assert "its target is gone" not in done.stdout
     assert "Traceback" not in done.stdout + done.stderr
+
+
+def test_an_application_that_does_not_start(tmp_path: Path) -> None:
+    """Something on its path is in the way: what it failed with is said."""
+    (tmp_path / "together.py").write_text("raise ImportError('not the one that is meant')")
+    done = drilled(PYTHONPATH=str(tmp_path), TOGETHER_OTEL_PROMETHEUS_PORT=str(free_port()))
+    assert done.returncode == 1
+    assert "it ended with exit code 1, ImportError: not the one that is meant." in done.stdout
 
 
 def test_a_file_that_names_the_service() -> None:

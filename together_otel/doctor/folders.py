@@ -67,7 +67,11 @@ def _shared(text: str) -> Finding:
 
 def _unusable(folder: Path) -> str:
     """Return why a folder cannot be written to or made, ``""`` when it can."""
-    there = next(one for one in (folder, *folder.absolute().parents) if one.exists())
+    try:
+        above = folder.absolute().parents
+    except OSError:
+        return "the working directory that it is relative to is gone"
+    there = next(one for one in (folder, *above) if one.exists())
     if not there.is_dir():
         return "it is a file" if there == folder else "a file has the name of a folder above it"
     if not os.access(there, os.W_OK | os.X_OK):

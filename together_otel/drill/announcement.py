@@ -93,7 +93,7 @@ def _gateway(environ: Mapping[str, str]) -> tuple[str, str]:
     parts = urlsplit(base)
     host = parts.netloc.rpartition("@")[2]
     path = [job, *(part for pair in grouping.items() for part in pair)]
-    group = "/".join(quote(part, safe="") for part in path)
+    group = "/".join(quote(part, "", errors="surrogateescape") for part in path)
     return host, f"{parts._replace(netloc=host).geturl()}/metrics/job/{group}"
 
 

@@ -136,7 +136,11 @@ class Company:
         return self._process.stdin
 
     def _how(self) -> str:
-        return f"it ended with exit code {self._process.wait()}"
+        code = self._process.wait()
+        for reader in self._readers:
+            reader.join()
+        why = self.last_exception().rstrip(".")
+        return f"it ended with exit code {code}{why and f', {why}'}"
 
     def _read(self, pipe: IO[str], out: TextIO) -> None:
         with pipe:

@@ -118,7 +118,9 @@ def environment(
     resource = {**dict(_resource(environ)), _SERVICE_NAME: service, DRILL_CAUSE: cause}
     made[_SERVICE] = service
     made[_RESOURCE] = ",".join(
-        f"{quote(name, safe='.')}={quote(value)}" for name, value in resource.items()
+        # A variable may hold any bytes.
+        f"{quote(name, '.', errors='surrogateescape')}={quote(value, errors='surrogateescape')}"
+        for name, value in resource.items()
     )
     for name in ("NO_PROXY", "no_proxy"):
         made[name] = ",".join(filter(None, (environ.get(name), _LOOPBACK)))
@@ -155,4 +157,5 @@ def _own_group(gateway: str, service: str) -> str:
     if job == service:
         return gateway
     path = [f"{job}{SUFFIX}", *(part for pair in grouping.items() for part in pair)]
-    return f"{base}/metrics/job/{'/'.join(quote(part, safe='') for part in path)}"
+    group = "/".join(quote(part, "", errors="surrogateescape") for part in path)
+    return f"{base}/metrics/job/{group}"

@@ -643,12 +643,12 @@ def test_a_key_in_the_wrong_place_is_not_repeated(
 
 
 def test_a_folder_below_a_working_directory_that_is_gone(
-    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def gone() -> str:
-        raise FileNotFoundError
-
-    monkeypatch.setattr(os, "getcwd", gone)
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
     (found,) = folders({"PROMETHEUS_MULTIPROC_DIR": "metrics"}, settings_of({})[0])
     assert "the working directory that it is relative to is gone" in found.text
 

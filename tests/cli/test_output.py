@@ -26,6 +26,13 @@ ENVIRONMENT = {
     "OTEL_METRICS_EXPORTER": "none",
     "OTEL_LOGS_EXPORTER": "none",
 }
+# In the background of a script, where these tests may run, Ctrl-C is ignored.
+ON_A_TERMINAL = """
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)
+from together_otel.cli import main
+sys.exit(main())
+"""
 HAS_FULL_DEVICE = Path("/dev/full").exists()
 
 
@@ -110,7 +117,7 @@ def test_ctrl_c(command: str) -> None:
         url = f"http://127.0.0.1:{silent.getsockname()[1]}"
         arguments = ["check", "--live"] if command == "check" else ["doctor", "--scrape", url]
         process = subprocess.Popen(
-            [*COMMAND, *arguments],
+            [sys.executable, "-c", ON_A_TERMINAL, *arguments],
             env={**os.environ, **ENVIRONMENT, "TOGETHER_BASE_URL": url},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -653,6 +653,17 @@ def test_a_folder_below_a_working_directory_that_is_gone(
     assert "the working directory that it is relative to is gone" in found.text
 
 
+def test_orders_to_a_terminal_are_shown_as_text(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Values are repeated, and so are a server's words."""
+    monkeypatch.setenv("OTEL_METRICS_EXPORTER", "\x1b[2Jnone\nok: all is well")
+    assert main(["doctor"]) == 1
+    out = capsys.readouterr().out
+    assert "\\x1b[2Jnone\\nok: all is well" in out
+    assert "\x1b" not in out
+
+
 def test_a_collector_of_all_signals(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -95,10 +95,14 @@ def _doctor(options: argparse.Namespace) -> int:
 
 
 def _lines(finding: Finding) -> str:
-    said = f"{finding.level:{_WIDTH}}{finding.about}: {finding.text}\n"
+    said = [f"{finding.level:{_WIDTH}}{finding.about}: {finding.text}"]
     if finding.cure:
-        said += f"{'':{_WIDTH}}cure: {finding.cure}\n"
-    return _clean(said)
+        said.append(f"{'':{_WIDTH}}cure: {finding.cure}")
+    # Of variables and of servers, whose words may be orders to a terminal.
+    return "".join(
+        "".join(one if one.isprintable() else ascii(one)[1:-1] for one in _clean(line)) + "\n"
+        for line in said
+    )
 
 
 def _clean(text: str) -> str:

@@ -24,20 +24,17 @@ _LAYERS: Final = 4
 """How deep wrappings are followed: an assignment of a quoted header is three."""
 
 _QUOTES: Final = "\"'`“”‘’«»"  # noqa: RUF001 - word processors put them there
-_BEARER: Final = re.compile(r"\Abearer(?:\s+|:\s*)(?=\S)", re.IGNORECASE)
+_BEARER: Final = r"(?i)\Abearer(?:\s+|:\s*)(?=\S)"
 # An opaque token may hold an equals sign or a colon: what stands before one must be named
 # like a variable for a key, or what follows be one.
-_ASSIGNMENT: Final = re.compile(
-    r"""
+_ASSIGNMENT: Final = r"""(?xi)
     \A(?:(?:export|set|env)\s+)?['"]?
     (?:
       [A-Za-z0-9_-]*(?:key|token|secret|together|authorization)[A-Za-z0-9_-]*['"]?\s*[=:]\s*(?=[^\s=])
     | [A-Za-z_][A-Za-z0-9_-]*['"]?\s*[=:]\s*(?=["']?(?:tgp_v1_|[0-9a-f]{64}))
     )
-    """,
-    re.IGNORECASE | re.VERBOSE,
-)
-_HEX: Final = re.compile(r"[0-9a-f]+")
+    """
+_HEX: Final = r"[0-9a-f]+"
 
 
 def examine(text: str) -> tuple[tuple[Problem, ...], Format, str | None]:
@@ -84,10 +81,10 @@ def _peel(core: str, found: set[Problem]) -> str:
     visible = "".join(letter for letter in stripped if not _invisible(letter))
     if visible != stripped:
         found.add("invisible_character")
-    bare = _BEARER.sub("", visible, count=1)
+    bare = re.sub(_BEARER, "", visible, count=1)
     if bare != visible:
         found.add("bearer_prefix")
-    value = _ASSIGNMENT.sub("", bare, count=1)
+    value = re.sub(_ASSIGNMENT, "", bare, count=1)
     if value != bare:
         found.add("assignment")
     unquoted = _unquote(value)
@@ -142,7 +139,7 @@ def _damage(core: str, found: set[Problem]) -> Format:
         elif len(core) > V1_LENGTH:
             found.add("too_long")
         return "damaged"
-    if _HEX.fullmatch(lower):
+    if re.fullmatch(_HEX, lower):
         return _damaged_hex(core, lower, found)
     tail = core.rpartition(PUBLIC_PREFIX)[2]
     if PUBLIC_PREFIX in core and len(tail) >= V1_LENGTH - len(PUBLIC_PREFIX):

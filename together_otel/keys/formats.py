@@ -17,9 +17,9 @@ PUBLIC_PREFIX: Final = "tgp_v1_"
 V1_LENGTH: Final = len(PUBLIC_PREFIX) + 43
 LEGACY_LENGTH: Final = 64
 
-_V1: Final = re.compile(r"tgp_v1_[A-Za-z0-9_-]{43}")
-_LEGACY: Final = re.compile(r"[0-9a-f]{64}")
-_SENDABLE: Final = re.compile(r"[!-~](?:[ -~]*[!-~])?")
+_V1: Final = r"tgp_v1_[A-Za-z0-9_-]{43}"
+_LEGACY: Final = r"[0-9a-f]{64}"
+_SENDABLE: Final = r"[!-~](?:[ -~]*[!-~])?"
 
 # The longer prefix first: sk-ant- is not OpenAI's sk-.
 _PROVIDERS: Final = (
@@ -45,15 +45,12 @@ _PROVIDERS: Final = (
 PROVIDER_PREFIXES: Final = tuple(prefix for prefix, _ in _PROVIDERS)
 _SHORTEST_FOREIGN_KEY: Final = 12
 
-_PLACEHOLDERS: Final = re.compile(
-    r"""
+_PLACEHOLDERS: Final = r"""(?xi)
       [<\[{](?!tgp_v1_[A-Za-z0-9_-]{43}|[0-9a-f]{64})[^<>\[\]{}]*[>\]}]  # <your key>, [key]
     | [-_.*?…]+ | [-_.*…x0]{3,} | [0-9]{1,20} | 0+
     | (?:tgp_v1_|sk-)(?:[-_.*…x0]{3,}|…|<.*>|your.*)
-    """,
-    re.VERBOSE | re.IGNORECASE,
-)
-_WORD: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[^\W\d_A-Za-z]+")
+    """
+_WORD: Final = r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[^\W\d_A-Za-z]+"
 _PLACEHOLDER_WORDS: Final = frozenset(
     """
     a abc access account actual add ai an and any api apikey apikeyhere asdf auth
@@ -70,17 +67,14 @@ _PLACEHOLDER_WORDS: Final = frozenset(
 _LONGEST_PHRASE: Final = 55
 """Characters; from there on come the old keys' digits, whose letters may make words."""
 
-_REFERENCE: Final = re.compile(
-    r"""
+_REFERENCE: Final = r"""(?x)
       \$\{[^{}]*\} | \$\(.*\) | \$(?:env:)?[A-Za-z_][A-Za-z0-9_]* | \$?\{\{.*\}\}
     | %[A-Za-z_][A-Za-z0-9_]*% | <%.*%>
     | (?:os\.environ|process\.env|import\.meta\.env|os\.getenv|env|secrets?)
       (?:\.get)?(?:\.[A-Za-z_][A-Za-z0-9_]*|[\[(].*[\])])
     | (?:op|vault|ref\+[a-z]+)://.+ | vault:.+ | arn:aws:(?:secretsmanager|ssm):.+
     | projects/[^/]+/secrets/.+ | @Microsoft\.KeyVault\(.*\)
-    """,
-    re.VERBOSE,
-)
+    """
 """Of a shell, a template, a manifest, a program or a store of secrets."""
 
 TOGETHER_DOMAINS: Final = ("together.ai", "together.xyz")
@@ -104,11 +98,11 @@ _TYPO_DISTANCE: Final = 2
 
 def shape_of(text: str) -> Format | None:
     """Return ``tgp_v1`` or ``legacy_hex`` when ``text`` is exactly of that shape."""
-    if _V1.fullmatch(text):
+    if re.fullmatch(_V1, text):
         return "tgp_v1"
     # Forty zeros are what the SDK's own command line sends when logged out; sixty-four of
     # one digit are nobody's key either.
-    if _LEGACY.fullmatch(text) and len(set(text)) > 1:
+    if re.fullmatch(_LEGACY, text) and len(set(text)) > 1:
         return "legacy_hex"
     return None
 
@@ -122,16 +116,16 @@ def provider_of(text: str) -> str | None:
 
 def is_reference(text: str) -> bool:
     """Tell whether ``text`` is a reference that something forgot to expand."""
-    return _REFERENCE.fullmatch(text) is not None
+    return re.fullmatch(_REFERENCE, text) is not None
 
 
 def is_placeholder(text: str) -> bool:
     """Tell whether ``text`` stands where a key should be put."""
-    if _PLACEHOLDERS.fullmatch(text):
+    if re.fullmatch(_PLACEHOLDERS, text):
         return True
     if len(text) > _LONGEST_PHRASE:
         return False
-    words = _WORD.findall(text)
+    words = re.findall(_WORD, text)
     return bool(words) and all(
         word.lower() in _PLACEHOLDER_WORDS or set(word) <= {"x", "X"} for word in words
     )
@@ -142,7 +136,7 @@ def can_be_sent(key: str) -> bool:
 
     Printable ASCII, not empty, no white space at its ends (RFC 9110, section 5.5).
     """
-    return _SENDABLE.fullmatch(key) is not None
+    return re.fullmatch(_SENDABLE, key) is not None
 
 
 def is_together_host(host: str | None) -> bool:

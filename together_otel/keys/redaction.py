@@ -59,11 +59,11 @@ _MARKS_OF_OTHERS: Final = tuple(
 _DIGITS: Final = "0" * 56
 _HEX_AS_ZEROS: Final = str.maketrans("123456789abcdef", "0" * 15)
 _PATTERNS: Final = (
-    ((PUBLIC_PREFIX,), re.compile(r"(?i)(tgp_v1_)[A-Za-z0-9_\-]+"), r"\1" + MARK),
+    ((PUBLIC_PREFIX,), r"(?i)(tgp_v1_)[A-Za-z0-9_\-]+", r"\1" + MARK),
     # A quoted value, whole: white space and other quotes may be what is wrong with the key.
     (
         ("authorization", "api_key", "api-key", "apikey"),
-        re.compile(
+        (
             r"(?i)((?:authorization\\*['\"]?\s*[:=,]|api[_-]?key\\*['\"]?\s*[:=])"
             rf"\s*b?(\\*['\"])(?!bearer(?:{_GAP})*\2)(?:bearer(?:{_GAP})+)?(?:tgp_v1_)?)"
             r"(?:(?!\2)(?:\\[^\n]|[^\\\n]))+"
@@ -73,7 +73,7 @@ _PATTERNS: Final = (
     # An Authorization header in any spelling: the scheme stays, what follows it goes.
     (
         ("bearer",),
-        re.compile(
+        (
             rf"(?i)(bearer(?:{_GAP})+{_OPENING})"
             rf"(?!{_GAP}|tgp_v1_\[key\]|\\*['\"])"
             rf"{_WORD}+(?:\[key\]{_WORD}*)*"
@@ -82,7 +82,7 @@ _PATTERNS: Final = (
     ),
     (
         ("authorization",),
-        re.compile(
+        (
             rf"(?i)(authorization\s*[:=]\s*(?:(?:basic|digest|token)\s+)?)"
             rf"(?!bearer|\[key\]|basic|digest|token){_WORD}+"
         ),
@@ -90,21 +90,22 @@ _PATTERNS: Final = (
     ),
     (
         ("api_key=",),
-        re.compile(rf"(API_KEY=)(?!\$|\[key\]|tgp_v1_\[key\]){_WORD}+"),
+        rf"(API_KEY=)(?!\$|\[key\]|tgp_v1_\[key\]){_WORD}+",
         r"\1" + MARK,
     ),
-    ((_DIGITS,), re.compile(r"(?<![0-9A-Za-z])[0-9a-fA-F]{56,72}(?![0-9A-Za-z])"), MARK),
+    ((_DIGITS,), r"(?<![0-9A-Za-z])[0-9a-fA-F]{56,72}(?![0-9A-Za-z])", MARK),
     (
         _MARKS_OF_OTHERS,
-        re.compile(rf"(?<![A-Za-z0-9_-])(?:{_PREFIXES})[A-Za-z0-9_\-]{{12,}}"),
+        rf"(?<![A-Za-z0-9_-])(?:{_PREFIXES})[A-Za-z0-9_\-]{{12,}}",
         MARK,
     ),
     # A JWT: two or three stretches of base64, the first of which begins with {".
-    (("eyj",), re.compile(r"(?<![A-Za-z0-9_-])eyJ[\w-]{8,}\.[\w-]{8,}(?:\.[\w-]*)?"), MARK),
+    (("eyj",), r"(?<![A-Za-z0-9_-])eyJ[\w-]{8,}\.[\w-]{8,}(?:\.[\w-]*)?", MARK),
 )
 """What a pattern needs one of in a text in small letters, the pattern, what it is replaced by.
 
-To look for a word is many times faster than to search for a pattern.
+To look for a word is many times faster than to search for a pattern. Patterns are texts, here
+and in the rooms beside: `re` compiles them at their first use and not at the import.
 """
 
 
@@ -146,7 +147,7 @@ def _without_shapes(text: str) -> str:
         small += _DIGITS
     for needed, pattern, replacement in _PATTERNS:
         if foreign or any(word in small for word in needed):
-            text = pattern.sub(replacement, text)
+            text = re.sub(pattern, replacement, text)
     return text
 
 

@@ -30,16 +30,16 @@ _REDACTED: Final = "REDACTED"
 """The word that OpenTelemetry's conventions put in a URL's secret places."""
 
 # Those that the conventions for ``url.full`` redact, their successors, and the like.
-_TICKETS: Final = re.compile(
+_TICKETS: Final = (
     r"(?i)([?&;](?:awsaccesskeyid|googleaccessid|key-pair-id|policy|sig|signature"
     r"|x-(?:amz|goog)-(?:credential|security-token|signature)"
     r"|(?:access[_-]?|auth[_-]?)?token|(?:api[_-]?)?key)=)[^&;#]+"
 )
 """Query parameters by which a URL lets its bearer in."""
 
-_LOGIN: Final = re.compile(r"(?<=://)[^/?#]*(?=@)")
+_LOGIN: Final = r"(?<=://)[^/?#]*(?=@)"
 
-_MIME_TYPE: Final = re.compile(r"[\w.+-]{1,64}/[\w.+-]{1,64}")
+_MIME_TYPE: Final = r"[\w.+-]{1,64}/[\w.+-]{1,64}"
 
 
 def reference(url: str, modality: str, mime_type: str = "") -> dict[str, Any]:
@@ -62,7 +62,7 @@ def reference(url: str, modality: str, mime_type: str = "") -> dict[str, Any]:
     else:
         uri = _without_tickets(url) if rest.startswith("//") else _digest(url)
     part: dict[str, Any] = {"type": "uri", "modality": modality}
-    if _MIME_TYPE.fullmatch(mime_type):
+    if re.fullmatch(_MIME_TYPE, mime_type):
         part["mime_type"] = mime_type
     return part | {"uri": uri}
 
@@ -76,7 +76,7 @@ def _digest(data: str) -> str:
 
 
 def _without_tickets(url: str) -> str:
-    return _TICKETS.sub(rf"\1{_REDACTED}", _LOGIN.sub(_REDACTED, url, count=1))
+    return re.sub(_TICKETS, rf"\1{_REDACTED}", re.sub(_LOGIN, _REDACTED, url, count=1))
 
 
 def media_in(kind: str, inner: Any) -> dict[str, Any] | None:

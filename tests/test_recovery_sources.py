@@ -165,6 +165,13 @@ def test_environment_with_a_dotenv(
     assert recovery.environment(dotenv=None).look() == answers[:1]
 
 
+def test_environment_with_a_large_dotenv(tmp_path: Path) -> None:
+    """As large as one that the check reads: it may hold certificates, too."""
+    file = tmp_path / ".env"
+    file.write_text("CERTIFICATE=" + "x" * 20_000 + f"\nTOGETHER_API_KEY={KEY}\n")
+    assert recovery.environment(dotenv=file).look()[-1] == KEY
+
+
 def test_environment_without_a_dotenv(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("ANOTHER", KEY)

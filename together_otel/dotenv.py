@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+DOTENV_LARGEST: Final = 1024 * 1024
+"""Bytes; what is larger is no such file."""
+
 _BLANK: Final = re.compile(r"\s*")
 _GAP: Final = re.compile(r"[^\S\r\n]*")
 _EXPORT: Final = re.compile(r"(?:export[^\S\r\n]+)?")

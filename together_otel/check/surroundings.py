@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from together_otel.dotenv import parse
+from together_otel.dotenv import DOTENV_LARGEST, parse
 from together_otel.keys import identity_of, inspect_key, redact
 from together_otel.keys.formats import is_lookalike
 from together_otel.names import KEY_VARIABLE
@@ -16,10 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from together_otel.keys import KeyReport
-
-
-_LARGEST = 1024 * 1024
-"""Bytes; what is larger is no ``.env`` file."""
 
 
 class NoFile(Exception):  # noqa: N818 - it says what is so
@@ -102,7 +98,7 @@ def _text(path: str) -> str:
     try:
         # Pipes as well, whose writer is waited for: <(sops decrypt .env), say.
         with Path(path).open("rb") as opened:
-            data = opened.read(_LARGEST + 1)
+            data = opened.read(DOTENV_LARGEST + 1)
         text = data.decode("utf-8-sig")
     except OSError as exc:
         raise NoFile(exc.strerror or type(exc).__name__) from None
@@ -110,7 +106,7 @@ def _text(path: str) -> str:
         raise NoFile("it is no text in UTF-8") from None
     except ValueError:
         raise NoFile("it cannot be read") from None
-    if len(data) > _LARGEST:
+    if len(data) > DOTENV_LARGEST:
         raise NoFile("it is larger than 1 MiB")
     if "\0" in text:
         raise NoFile("it is no text")

@@ -21,7 +21,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from together_otel.dotenv import parse
+from together_otel.dotenv import DOTENV_LARGEST, parse
 from together_otel.names import KEY_VARIABLE, RecoverySource
 from together_otel.recovery.watching import WatchedFile, read_text
 
@@ -244,7 +244,7 @@ def _variable(variable: str, dotenv: str | os.PathLike[str] | None) -> list[str]
     found = [os.environ.get(variable, "")]
     if dotenv is not None:
         with suppress(FileNotFoundError):
-            values = parse(read_text(Path(dotenv)), os.environ).values
+            values = parse(read_text(Path(dotenv), DOTENV_LARGEST), os.environ).values
             found += [values[variable]] if variable in values else []
     return found
 

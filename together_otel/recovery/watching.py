@@ -25,8 +25,12 @@ _REMEMBERED: Final = 16
 """How many of the keys that a file has held are known as its own."""
 
 
-def read_text(path: Path) -> str:
+def read_text(path: Path, largest: int = _LARGEST) -> str:
     """Return the text of a small regular file, without a byte-order mark.
+
+    Args:
+        path: the file.
+        largest: bytes that it may have.
 
     Raises:
         OSError: when it cannot be read.
@@ -37,8 +41,8 @@ def read_text(path: Path) -> str:
     with open(descriptor, "rb") as opened:  # noqa: PTH123 - of a descriptor
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             raise ValueError("not a regular file")
-        data = opened.read(_LARGEST + 1)
-    if len(data) > _LARGEST:
+        data = opened.read(largest + 1)
+    if len(data) > largest:
         raise ValueError("too large a file")
     return data.decode("utf-8-sig")
 

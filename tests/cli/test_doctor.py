@@ -19,6 +19,7 @@ from together_otel.cli import main
 from together_otel.demo.made_up import MadeUpKeys
 from together_otel.doctor import examination, installation
 from together_otel.doctor.folders import folders
+from together_otel.doctor.recoveries import recoveries
 from together_otel.doctor.switches import settings_of
 from together_otel.testing.ports import free_port
 
@@ -651,6 +652,44 @@ def test_a_folder_below_a_working_directory_that_is_gone(
     gone.rmdir()
     (found,) = folders({"PROMETHEUS_MULTIPROC_DIR": "metrics"}, settings_of({})[0])
     assert "the working directory that it is relative to is gone" in found.text
+
+
+SOUND = "tgp_" + "v1_" + "aB3_" * 10 + "abc"
+
+
+@pytest.mark.parametrize(
+    ("held", "level", "said"),
+    [
+        (SOUND + "\n", "ok", "which holds one"),
+        (None, "warning", "cannot be read (No such file or directory)"),
+        ("", "warning", "whose key cannot work: it is empty"),
+        (f'"{SOUND}"', "warning", "whose key cannot work: it has quotes around it"),
+        ("sk" + "-" + "a1B2" * 10, "warning", "whose key cannot work: it is a key of OpenAI"),
+        ("changeme", "warning", "whose key cannot work: it is a placeholder"),
+        (SOUND * 1000, "warning", "no file that holds a key and nothing else"),
+    ],
+    ids=["a key", "no file", "empty", "damaged", "another provider's", "a placeholder", "large"],
+)
+def test_a_file_that_another_key_is_to_come_from(
+    held: str | None, level: str, said: str, tmp_path: Path
+) -> None:
+    """Looked at before a key is refused, and nothing of it is repeated."""
+    secret = tmp_path / "secret"
+    if held is not None:
+        secret.write_text(held)
+    (found,) = recoveries(settings_of({"TOGETHER_OTEL_RECOVERY": f"file:{secret}"})[0])
+    assert (found.level, found.about) == (level, "recovery")
+    assert str(secret) in found.text
+    assert said in found.text
+    assert SOUND[7:15] not in found.text
+
+
+def test_a_command_that_another_key_is_to_come_from() -> None:
+    setting = "command:sh -c 'cat /secret'; command:no-such-program --key; environment"
+    there, absent = recoveries(settings_of({"TOGETHER_OTEL_RECOVERY": setting})[0])
+    assert (there.level, absent.level) == ("ok", "warning")
+    assert "/secret" not in there.text
+    assert "the command no-such-program, which is not there" in absent.text
 
 
 def test_orders_to_a_terminal_are_shown_as_text(

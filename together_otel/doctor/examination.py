@@ -9,6 +9,7 @@ from together_otel.doctor.folders import folders
 from together_otel.doctor.installation import installation
 from together_otel.doctor.ports import ports
 from together_otel.doctor.processes import processes
+from together_otel.doctor.recoveries import recoveries
 from together_otel.doctor.switches import backend, settings_of, switches
 from together_otel.doctor.trial import trial
 
@@ -24,6 +25,7 @@ def examine(environ: Mapping[str, str]) -> Iterator[Finding]:
     yield from installation()
     yield from switches(environ)
     yield from not_understood
+    yield from recoveries(settings)
     yield from backend(environ, settings)
     yield from exporters(environ, settings.metrics)
     yield from ports(environ, settings)

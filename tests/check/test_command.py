@@ -76,6 +76,18 @@ def test_an_unknown_shape(
     assert "GOOD, perhaps: the key may work." in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("value", ["/run/secrets/together/api-key", "file:/run/secrets/together"])
+def test_a_path_in_place_of_a_key(
+    value: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It may be a key; more likely somebody expects that the file is read."""
+    monkeypatch.setenv("TOGETHER_API_KEY", value)
+    assert main(["check"]) == 0
+    out = " ".join(capsys.readouterr().out.split())
+    assert "begins as the path of a file does" in out
+    assert "secrets" not in out
+
+
 def test_one_screen(
     key: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

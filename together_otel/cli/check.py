@@ -21,9 +21,11 @@ if TYPE_CHECKING:
 
     from together_otel.check.surroundings import Surroundings
     from together_otel.cli.parsing import Commands
+    from together_otel.keys import KeyReport
 
 _HEADERS = "TOGETHER_CUSTOM_HEADERS"
 _LISTED = 5
+_PATHS = ("/", "./", "~/", "file:")
 
 _EPILOG = """\
 exit codes:
@@ -49,6 +51,7 @@ detail, status_code, url, server_address, server_port, proxy, request_id.
 examples:
   together-otel check && python app.py
   together-otel check --live --env-file .env
+  together-otel check --env-file <(sops decrypt .env)
   together-otel check --live --json
 """
 
@@ -103,14 +106,19 @@ def _check(options: argparse.Namespace) -> int:
             else ask(variables[KEY_VARIABLE], report, variables)
         )
     findings = Findings(
-        report, diagnosis, lookalikes(variables), list(_notes(around)), around.file, live
+        report, diagnosis, lookalikes(variables), list(_notes(around, report)), around.file, live
     )
     sys.stdout.write(as_json(findings) if options.json else as_text(findings))
     return {True: GOOD, False: CANNOT_WORK, None: UNKNOWN}[findings.can_work]
 
 
-def _notes(around: Surroundings) -> Iterator[str]:
+def _notes(around: Surroundings, report: KeyReport) -> Iterator[str]:
     file, variables = around.file, around.variables
+    if report.format == "unrecognized" and variables[KEY_VARIABLE].startswith(_PATHS):
+        yield (
+            f"{KEY_VARIABLE} begins as the path of a file does. The SDK reads no file: if it is"
+            f" one, set the variable to what the file holds."
+        )
     if file is not None:
         if file.holds_key and not file.used:
             yield (

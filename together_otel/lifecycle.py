@@ -18,7 +18,6 @@ from opentelemetry import context, trace
 from together_otel import forks
 from together_otel.keys import text_of
 from together_otel.sdk.calls import Answer, Result
-from together_otel.sdk.messages import OPERATIONS, Messages
 from together_otel.sdk.refusals import chain
 from together_otel.streams import (
     WatchedBody,
@@ -39,6 +38,7 @@ if TYPE_CHECKING:
     from together_otel.names import Outcome
     from together_otel.runtime import AuthFailure, Runtime
     from together_otel.sdk.calls import Adapter, AuthKind, Failure, Session
+    from together_otel.sdk.messages import Messages
 
 _CALL = context.create_key("together_otel-call")
 _ENDED = context.Context()
@@ -194,10 +194,13 @@ class Call:
         wanted = settings.content_in_events or (
             settings.content_on_spans and self._span.is_recording()
         )
-        if not wanted or request.body is None or request.operation not in OPERATIONS:
+        if not wanted or request.body is None:
             return None
         with self._runtime.guard("content"):
-            return Messages(request.operation, request.body)
+            from together_otel.sdk.messages import OPERATIONS, Messages  # noqa: PLC0415 - few capture content
+
+            if request.operation in OPERATIONS:
+                return Messages(request.operation, request.body)
         return None
 
     def __enter__(self) -> Call:  # noqa: PYI034 - Self needs 3.11 or another package
@@ -439,6 +442,8 @@ class Call:
 
     def _told(self, exc: BaseException | None) -> tuple[bool, AuthFailure | None]:
         """Tell whether a part of this call has told of an exception, and as what failure."""
+        if not self._told_inside:
+            return False, None
         links = [] if exc is None else list(chain(exc))
         for told, auth in self._told_inside:
             # 1.x hands a refusal on as data, of which its upload then raises an error of its own.
@@ -492,7 +497,7 @@ class Call:
                 ending.per_chunk = (self._last_chunk - self._first_chunk) / (self.chunks - 1)
             if self._attempts:
                 ending.answer.resends = self._attempts - 1
-            else:
+            elif ending.answer.resends:
                 runtime.metrics.retried(self._request.operation, ending.answer.resends)
             # Each for itself: a failure is told though it could not be measured.
             with runtime.guard("finish"):

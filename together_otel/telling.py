@@ -96,18 +96,20 @@ def tell(
     failed = ending.error_type is not None
     if not (recording or failed or result.messages is not None):
         return
-    secrets = _secrets(key, ending.answer)
     said: dict[str, list[Any]] = {}
     if result.messages is not None:
         with runtime.guard("content"):
-            said = _said(result.messages, secrets)
+            said = _said(result.messages, _secrets(key, ending.answer))
     # Of an exception that is the key's, the log tells the cause and not the text.
     told = None
     if ending.exc is not None and (recording or ending.auth is None):
+        secrets = _secrets(key, ending.answer)
         told = redact_exception(ending.exc, secrets, with_stacktrace=recording)
     if recording:
-        on_span = said if runtime.settings.content_on_spans else {}
-        span.set_attributes(_found(request, result, ending) | content.as_json(on_span))
+        found = _found(request, result, ending)
+        if said and runtime.settings.content_on_spans:
+            found |= content.as_json(said)
+        span.set_attributes(found)
         if failed:
             _fail(span, ending, told)
     in_events = result.messages is not None and runtime.settings.content_in_events

@@ -24,7 +24,8 @@ from dirty_equals import IsInt, IsPartialDict
 from generation import MODEL, Sdk, leaks
 from opentelemetry import trace
 
-from together_otel import TogetherInstrumentor, lifecycle
+from together_otel import TogetherInstrumentor
+from together_otel.sdk import messages
 from together_otel.testing import behaviours
 from together_otel.testing.answers import REPLY
 
@@ -175,7 +176,7 @@ def test_nothing_is_gathered_for_an_unsampled_span(
     sdk: Sdk, key: str, unsampled: CapturedTelemetry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     gathered: list[object] = []
-    monkeypatch.setattr(lifecycle, "Messages", lambda *said: gathered.append(said))
+    monkeypatch.setattr(messages, "Messages", lambda *said: gathered.append(said))
     sdk.chat(sdk.client(api_key=key), messages=ASK)
 
     assert gathered == []

@@ -84,7 +84,7 @@ class Result:
     @property
     def finish_reasons(self) -> tuple[str, ...]:
         """Why the choices ended, in their order."""
-        return tuple(reason for _, reason in sorted(self.reasons.items()))
+        return tuple(map(self.reasons.__getitem__, sorted(self.reasons)))
 
 
 @dataclass(slots=True)

@@ -161,18 +161,17 @@ def add_result(value: Any, result: Result) -> None:
 def _usage(usage: Any) -> Usage:
     # Cached and reasoning tokens come untyped.
     fields = every_field_of(usage)
-    inputs = fields_of(fields.get("prompt_tokens_details"))
-    outputs = fields_of(fields.get("completion_tokens_details"))
     return Usage(
         integer(fields.get("prompt_tokens")),
         integer(fields.get("completion_tokens")),
-        _first(fields.get("cached_tokens"), inputs.get("cached_tokens")),
-        _first(fields.get("reasoning_tokens"), outputs.get("reasoning_tokens")),
+        _of_these(fields, "cached_tokens", "prompt_tokens_details"),
+        _of_these(fields, "reasoning_tokens", "completion_tokens_details"),
     )
 
 
-def _first(*values: Any) -> int | None:
-    for value in values:
-        if (found := integer(value)) is not None:
-            return found
-    return None
+def _of_these(fields: Mapping[str, Any], kind: str, details: str) -> int | None:
+    """Return how many tokens are of a kind, told beside the others or in their details."""
+    count = integer(fields.get(kind))
+    if count is None and (inside := fields.get(details)) is not None:
+        count = integer(fields_of(inside).get(kind))
+    return count

@@ -132,9 +132,9 @@ class Stainless(WholeAnswers):
         """See `Adapter.answer`; ``seen`` is an ``httpx.Response``."""
         answer = _sent(seen.request)
         answer.status_code = seen.status_code
-        said = _headers(seen.headers, _SAID)
-        answer.request_id = said.get(_REQUEST_ID)
-        answer.ratelimits = ratelimits(said.get)
+        if said := _headers(seen.headers, _SAID):
+            answer.request_id = said.get(_REQUEST_ID)
+            answer.ratelimits = ratelimits(said.get)
         if seen.history and answer.authorization is None:
             answer.redirected_from = seen.history[0].request.url.netloc.decode("ascii")
         return answer

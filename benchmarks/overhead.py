@@ -13,6 +13,7 @@ import argparse
 import gc
 import json
 import logging
+import os
 import statistics
 import subprocess
 import sys
@@ -27,6 +28,7 @@ from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
 from opentelemetry.trace import SpanKind
+from prometheus_client import CollectorRegistry
 
 from together_otel import TogetherInstrumentor
 
@@ -78,6 +80,7 @@ def transport(request: httpx.Request) -> httpx.Response:
     return httpx.Response(200, json=ANSWER, headers={"x-request-id": "req-1"})
 
 
+REGISTRY = CollectorRegistry()
 HTTP = httpx.Client(transport=httpx.MockTransport(transport))
 
 
@@ -151,13 +154,27 @@ class Floor:
 
 
 class On:
-    """Turns the instrumentation on for the time of a batch."""
+    """Turns the instrumentation on for the time of a batch.
 
-    def __init__(self, tracer_provider: TracerProvider, meter_provider: MeterProvider) -> None:
-        self._providers = {"tracer_provider": tracer_provider, "meter_provider": meter_provider}
+    Args:
+        tracer_provider: where spans go.
+        meter_provider: where OpenTelemetry's metrics go.
+        backend: of the metrics, as TOGETHER_OTEL_METRICS has it.
+    """
+
+    def __init__(
+        self, tracer_provider: TracerProvider, meter_provider: MeterProvider, backend: str = "otel"
+    ) -> None:
+        self._places = {
+            "tracer_provider": tracer_provider,
+            "meter_provider": meter_provider,
+            "registry": REGISTRY,
+        }
+        self._backend = backend
 
     def __enter__(self) -> None:
-        TogetherInstrumentor().instrument(**self._providers)
+        os.environ["TOGETHER_OTEL_METRICS"] = self._backend
+        TogetherInstrumentor().instrument(**self._places)
 
     def __exit__(self, *_: object) -> None:
         TogetherInstrumentor().uninstrument()
@@ -176,21 +193,18 @@ def cost(work: Work, times: int) -> float:
         gc.enable()
 
 
-def compare(work: Work, times: int, rounds: int, floor: Floor, on: On) -> tuple[float, float]:
-    """Return what floor and instrumentation add to a piece of work, microseconds of CPU."""
-    by_hand = floor.around(work)
-    added: list[tuple[float, float]] = []
+def compare(work: Work, times: int, rounds: int, by_hand: Work, *ours: On) -> list[float]:
+    """Return what is added to a piece of work, microseconds of CPU: by hand, then by each."""
+    added: list[list[float]] = []
     for _ in range(rounds):
         bare = cost(work, times)
-        hand = cost(by_hand, times)
-        with on:
-            work()
-            ours = cost(work, times)
-        added.append((hand - bare, ours - bare))
-    return (
-        statistics.median(hand for hand, _ in added),
-        statistics.median(ours for _, ours in added),
-    )
+        costs = [cost(by_hand, times)]
+        for on in ours:
+            with on:
+                work()
+                costs.append(cost(work, times))
+        added.append([one - bare for one in costs])
+    return [statistics.median(column) for column in zip(*added, strict=True)]
 
 
 def import_cost() -> float:
@@ -211,27 +225,38 @@ def table(calls: int, rounds: int) -> str:
     meter_provider = MeterProvider([InMemoryMetricReader()])
     recording, dropped = TracerProvider(), TracerProvider(sampler=ALWAYS_OFF)
     recording.add_span_processor(SpanProcessor())
-    floor = Floor(recording, meter_provider)
+    floor, unsampled_floor = Floor(recording, meter_provider), Floor(dropped, meter_provider)
     on = On(recording, meter_provider)
+    on_prometheus = On(recording, meter_provider, "prometheus")
+    off, off_prometheus = On(dropped, meter_provider), On(dropped, meter_provider, "prometheus")
     good, bad = client(), client(KEY[:-3] + "xyz")
     streams = max(1, calls // 20)
 
-    hand, ours = compare(lambda: ask(good), calls, rounds, floor, on)
-    refused_hand, refused = compare(lambda: ask_refused(bad), calls // 2, rounds, floor, on)
-    stream_hand, stream = compare(lambda: read(good), streams, rounds, floor, on)
-    unsampled_hand, unsampled = compare(
-        lambda: ask(good),
-        calls,
-        rounds,
-        Floor(dropped, meter_provider),
-        On(dropped, meter_provider),
+    def call() -> None:
+        ask(good)
+
+    def refused_call() -> None:
+        ask_refused(bad)
+
+    def stream_read() -> None:
+        read(good)
+
+    hand, ours, exposed = compare(call, calls, rounds, floor.around(call), on, on_prometheus)
+    refused_hand, refused = compare(
+        refused_call, calls // 2, rounds, floor.around(refused_call), on
     )
-    _, constructed = compare(client, calls, rounds, floor, on)
+    stream_hand, stream = compare(stream_read, streams, rounds, floor.around(stream_read), on)
+    unsampled_hand, unsampled, unsampled_exposed = compare(
+        call, calls, rounds, unsampled_floor.around(call), off, off_prometheus
+    )
+    _, constructed = compare(client, calls, rounds, floor.around(client), on)
     suppressed = compare_suppressed(good, calls, rounds, on)
     chunk_hand, chunk = (stream_hand - hand) / CHUNKS, (stream - ours) / CHUNKS
     rows = [
         ("A call", ours, hand),
+        ("A call, prometheus_client", exposed, hand),
         ("A call whose span is not sampled", unsampled, unsampled_hand),
+        ("A call whose span is not sampled, prometheus_client", unsampled_exposed, unsampled_hand),
         ("A call that is refused, diagnosis and all", refused, refused_hand),
         ("A streamed chunk", chunk, chunk_hand),
         ("A constructor with nothing new", constructed, None),

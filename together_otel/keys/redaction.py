@@ -146,8 +146,10 @@ def _without_shapes(text: str) -> str:
     if _DIGITS in small.translate(_HEX_AS_ZEROS):
         small += _DIGITS
     for needed, pattern, replacement in _PATTERNS:
-        if foreign or any(word in small for word in needed):
-            text = re.sub(pattern, replacement, text)
+        for word in needed:
+            if foreign or word in small:
+                text = re.sub(pattern, replacement, text)
+                break
     return text
 
 

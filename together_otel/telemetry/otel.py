@@ -11,6 +11,7 @@ from opentelemetry.metrics import Observation
 from together_otel.forks import in_forked_child
 from together_otel.names import (
     AUTH_FAILURES,
+    CALL_LABELS,
     DURATION,
     KEY_CHECKS,
     KEY_INFO,
@@ -22,6 +23,7 @@ from together_otel.names import (
     TELEMETRY_ERRORS,
     TIME_PER_OUTPUT_CHUNK,
     TIME_TO_FIRST_CHUNK,
+    TOKEN_TYPE,
     TOKEN_TYPES,
     TOKEN_USAGE,
     Metric,
@@ -92,22 +94,25 @@ class OpenTelemetryMetrics(Metrics):
                 explicit_bucket_boundaries_advisory=metric.buckets,
             )
 
-        # With the labels that it has beside those of every call.
+        # With the type of tokens where that is a label.
         self._histograms: dict[
-            tuple[Metric, TokenType | None], tuple[Histogram, tuple[str, ...]]
+            tuple[Metric, TokenType | None], tuple[Histogram, TokenType | None]
         ] = {
-            (metric, None): (histogram(metric, metric.latest if latest_names else metric.name), ())
+            (metric, None): (
+                histogram(metric, metric.latest if latest_names else metric.name),
+                None,
+            )
             for metric in DURATIONS
         }
         # Of tokens the development branch has a histogram each, without the label.
         if latest_names:
             for kind in TOKEN_TYPES:
                 one = histogram(TOKEN_USAGE, TOKEN_USAGE.latest.format(kind))
-                self._histograms[TOKEN_USAGE, kind] = one, ()
+                self._histograms[TOKEN_USAGE, kind] = one, None
         else:
             tokens = histogram(TOKEN_USAGE, TOKEN_USAGE.name)
             for kind in TOKEN_TYPES:
-                self._histograms[TOKEN_USAGE, kind] = tokens, (kind,)
+                self._histograms[TOKEN_USAGE, kind] = tokens, kind
 
     def _counter(self, metric: Metric) -> Callable[[CallbackOptions], Iterable[Observation]]:
         def observe(_options: CallbackOptions) -> Iterable[Observation]:
@@ -152,9 +157,10 @@ class OpenTelemetryMetrics(Metrics):
 
     def record(self, values: Iterable[Value], labels: Labels, context: Context) -> None:
         """See `Metrics.record`."""
+        attributes = _attributes(labels)
         for metric, kind, value in values:
-            histogram, further = self._histograms[metric, kind]
-            histogram.record(value, _attributes(metric, labels + further), context)
+            histogram, label = self._histograms[metric, kind]
+            histogram.record(value, attributes[label], context)
 
 
 def _is_scraped(provider: Any) -> bool:
@@ -166,10 +172,12 @@ def _is_scraped(provider: Any) -> bool:
 
 
 @lru_cache(maxsize=1024)
-def _attributes(metric: Metric, labels: Labels) -> dict[str, str | int]:
-    """Return labels by name, without those that are not known; the SDK only reads it."""
-    return {
-        name: value
-        for name, value in zip(metric.attributes, labels, strict=False)
-        if value is not None
+def _attributes(labels: Labels) -> dict[TokenType | None, dict[str, str | int]]:
+    """Return labels by name, by the type of tokens that is one more; the SDK only reads them.
+
+    Those that are not known are left out.
+    """
+    known = {
+        name: value for name, value in zip(CALL_LABELS, labels, strict=True) if value is not None
     }
+    return {None: known, **{kind: {**known, TOKEN_TYPE: kind} for kind in TOKEN_TYPES}}

@@ -47,8 +47,8 @@ print("found", found == [sys.argv[1]], found == [None])
 """
 
 
-def on_a_terminal(typed: bytes, how: str) -> tuple[str, bool]:
-    """Run a program on a terminal, type when it asks; return what it shows, and whether it echoes."""
+def on_a_terminal(how: str, *typed: bytes) -> tuple[str, bool]:
+    """Run a program on a terminal, type each time it asks; return what it shows, whether it echoes."""
     pty = pytest.importorskip("pty")
     termios = pytest.importorskip("termios")
     keyboard, terminal = pty.openpty()
@@ -63,10 +63,10 @@ def on_a_terminal(typed: bytes, how: str) -> tuple[str, bool]:
     )
     try:
         shown = b""
-        while b"Key? " not in shown and process.poll() is None:
-            shown += os.read(keyboard, 1000)
-        if typed:
-            os.write(keyboard, typed)
+        for number, answer in enumerate(typed or (b"",), 1):
+            while shown.count(b"Key? ") + shown.count(b"one: ") < number and process.poll() is None:
+                shown += os.read(keyboard, 1000)
+            os.write(keyboard, answer)
         process.wait(30)
         echoes = bool(termios.tcgetattr(terminal)[3] & termios.ECHO)
         os.close(terminal)
@@ -88,18 +88,33 @@ def on_a_terminal(typed: bytes, how: str) -> tuple[str, bool]:
 @pytest.mark.parametrize("how", ["in the main thread", "in another thread"])
 def test_prompt_on_a_terminal(how: str) -> None:
     """What is typed is the key, and is not shown."""
-    shown, echoes = on_a_terminal(KEY.encode() + b"\n", how)
+    shown, echoes = on_a_terminal(how, KEY.encode() + b"\n")
     assert "found True False" in shown
     assert KEY not in shown
     assert echoes
 
 
+def test_prompt_asks_again_for_what_cannot_be_a_key() -> None:
+    """It says why, not what; after three answers it takes the last."""
+    quoted, placeholder, other = f'"{KEY}"', "changeme", "gsk_" + "a1B2" * 13
+    typed = [answer.encode() + b"\n" for answer in (quoted, other, KEY)]
+    shown, _ = on_a_terminal("in the main thread", *typed)
+    assert "It has quotes around it, and cannot work. Another one: " in shown
+    assert "It is a key of Groq, and cannot work. Another one: " in shown
+    assert "found True False" in shown
+    shown, echoes = on_a_terminal("in the main thread", *[placeholder.encode() + b"\n"] * 3)
+    assert shown.count("It is a placeholder, and cannot work.") == 2
+    assert "found False False" in shown
+    assert placeholder not in shown
+    assert echoes
+
+
 def test_prompt_that_is_left_without_an_answer() -> None:
     """Ctrl-D is no key; a process that ends while it asks gives the terminal its echo back."""
-    shown, echoes = on_a_terminal(b"\x04", "in the main thread")
+    shown, echoes = on_a_terminal("in the main thread", b"\x04")
     assert "found False True" in shown
     assert echoes
-    shown, echoes = on_a_terminal(b"", "leave")
+    shown, echoes = on_a_terminal("leave")
     assert "found" not in shown
     assert echoes
 

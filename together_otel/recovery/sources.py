@@ -11,7 +11,6 @@ import os
 import shlex
 import signal
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -23,6 +22,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from together_otel.dotenv import DOTENV_LARGEST, parse
 from together_otel.names import KEY_VARIABLE, RecoverySource
+from together_otel.recovery.terminal import ask
 from together_otel.recovery.watching import WatchedFile, read_text
 
 if TYPE_CHECKING:
@@ -95,12 +95,13 @@ class Source:
 def prompt(text: str = "Together refuses the API key. Another one: ") -> Source:
     """Ask for a key on the terminal, without an echo.
 
-    Where the process has no terminal, or is in its background, nobody is asked.
+    Where the process has no terminal, or is in its background, nobody is asked. What cannot be a
+    key is asked for again, three times in all.
 
     Args:
         text: the question.
     """
-    return Source("prompt", partial(_ask, text), limit=None)
+    return Source("prompt", partial(ask, text), limit=None)
 
 
 def environment(
@@ -186,55 +187,6 @@ def from_setting(parts: Iterable[tuple[str, str]]) -> tuple[Source, ...]:
         "prompt": lambda _: prompt(),
     }
     return tuple(made[kind](text) for kind, text in parts)
-
-
-# ── prompt ───────────────────────────────────────────────────────────────────────────
-
-
-def _ask(text: str) -> str | None:
-    if not _has_terminal():
-        return None
-    from getpass import getpass  # noqa: PLC0415 - few processes ever ask
-
-    with _echo_at_exit(), suppress(EOFError):
-        return getpass(text)
-    return None
-
-
-def _has_terminal() -> bool:
-    """Tell whether somebody may sit before this process: it is in a terminal's foreground."""
-    try:
-        if not sys.stdin.isatty():
-            return False
-        # Reading from the background would stop the whole process.
-        return not hasattr(os, "tcgetpgrp") or os.tcgetpgrp(sys.stdin.fileno()) == os.getpgrp()
-    except (AttributeError, OSError, ValueError):
-        return False  # no stdin, or a closed one
-
-
-class _echo_at_exit:  # noqa: N801 - used as a function is
-    """Give a terminal its echo back though the process ends while another thread asks."""
-
-    def __enter__(self) -> None:
-        self._undo: Callable[[], None] | None = None
-        if threading.current_thread() is threading.main_thread():
-            return  # getpass sees to it itself, Ctrl-C and all
-        try:
-            import atexit  # noqa: PLC0415 - as getpass
-            import termios  # noqa: PLC0415 - not on Windows, where there is no echo to give back
-
-            terminal = sys.stdin.fileno()
-            restore = partial(
-                termios.tcsetattr, terminal, termios.TCSANOW, termios.tcgetattr(terminal)
-            )
-        except (ImportError, OSError, ValueError):
-            return
-        atexit.register(restore)
-        self._undo = partial(atexit.unregister, restore)
-
-    def __exit__(self, *_: object) -> None:
-        if self._undo is not None:
-            self._undo()
 
 
 # ── environment ──────────────────────────────────────────────────────────────────────

@@ -139,14 +139,14 @@ BROKEN = [
         "an exporter that is not installed",
         {"OTEL_TRACES_EXPORTER": "otlp"},
         ("problem", "exporters"),
-        "otlp_proto_grpc, and that is not installed",
+        "otlp_proto_grpc is asked for, and that is not installed",
         "pip install opentelemetry-exporter-otlp-proto-grpc",
     ),
     Broken(
         "an exporter that does not exist",
         {"OTEL_METRICS_EXPORTER": "promethus"},
         ("problem", "exporters"),
-        "promethus, and that is not installed",
+        "promethus is asked for, and that is not installed",
         "Correct the name",
     ),
     Broken(

@@ -71,11 +71,13 @@ def exporters(environ: Mapping[str, str], backend: Backend) -> Iterator[Finding]
     if not entry_points(group=CONFIGURATORS):  # a finding of its own
         return
     places: dict[str, list[str]] = {}
+    missing: dict[str, list[str]] = {}
     for signal in SIGNALS:
-        yield from _of_signal(signal, environ, backend)
+        yield from _of_signal(signal, environ, backend, missing)
         for one in exporters_of(signal, environ):
             if one in _ENDPOINTS and one in _installed(signal):
                 places.setdefault(_endpoint(signal, one, environ), []).append(signal)
+    yield from (_not_installed(one, signals, environ) for one, signals in missing.items())
     for url, signals in places.items():
         yield from _answers(url, signals)
 
@@ -84,20 +86,23 @@ def _installed(signal: str) -> set[str]:
     return {one.name for one in entry_points(group=f"opentelemetry_{signal}_exporter")}
 
 
-def _of_signal(signal: str, environ: Mapping[str, str], backend: Backend) -> Iterator[Finding]:
+def _of_signal(
+    signal: str, environ: Mapping[str, str], backend: Backend, missing: dict[str, list[str]]
+) -> Iterator[Finding]:
+    """Look at one signal's exporters; note those that are not installed, and for what."""
     variable = variable_of(signal)
     how = f"{variable}={environ[variable]}" if variable in environ else f"{variable} is not set"
     found = exporters_of(signal, environ)
     if not found:
         yield _silent(signal, how, lost=signal == "metrics" and backend == "otel")
         return
-    missing = [one for one in found if one not in _installed(signal)]
-    for one in missing:
+    not_there = [one for one in found if one not in _installed(signal)]
+    for one in not_there:
         if one == _protocol(signal, environ):
             yield _no_protocol(signal, one)
         else:
-            yield _not_installed(signal, how, one)
-    if not missing:
+            missing.setdefault(one, []).append(signal)
+    if not not_there:
         yield ok("exporters", f"{how}: {signal} go to {', '.join(found)}.")
 
 
@@ -113,20 +118,29 @@ def _silent(signal: str, how: str, *, lost: bool) -> Finding:
     return ok("exporters", f"{how}: {what}.")
 
 
-def _not_installed(signal: str, how: str, name: str) -> Finding:
-    variable = variable_of(signal)
+def _not_installed(name: str, signals: list[str], environ: Mapping[str, str]) -> Finding:
+    variables = [variable_of(signal) for signal in signals]
+    given = [f"{one}={environ[one]}" for one in variables if one in environ]
+    unset = [one for one in variables if one not in environ]
+    how = "; without ".join(filter(None, (_and(given), _and(unset))))
     what = (
         f"pip install {_PACKAGES[name]}"
         if name in _PACKAGES
         else "Correct the name, or install the package that brings it"
     )
+    others = {one: "prometheus" if one == variable_of("metrics") else "none" for one in variables}
     return problem(
         "exporters",
-        f"{how}, which asks for the exporter {name}, and that is not installed:"
-        " opentelemetry-instrument sets up nothing at all, and the application runs without"
-        " telemetry.",
-        f"{what}, or set {variable} to {'prometheus' if signal == 'metrics' else 'none'}.",
+        f"{'With' if given else 'Without'} {how}, the exporter {name} is asked for, and that is"
+        " not installed: opentelemetry-instrument sets up nothing at all, and the application runs"
+        " without telemetry.",
+        f"{what}, or set {_and([f'{one}={value}' for one, value in others.items()])}.",
     )
+
+
+def _and(words: list[str]) -> str:
+    *others, last = words or [""]
+    return f"{', '.join(others)} and {last}" if others else last
 
 
 def _no_protocol(signal: str, name: str) -> Finding:
@@ -148,8 +162,7 @@ def _endpoint(signal: str, name: str, environ: Mapping[str, str]) -> str:
 
 
 def _answers(url: str, signals: list[str]) -> Iterator[Finding]:
-    *others, last = signals
-    whose = f"{', '.join(others)} and {last}" if others else last
+    whose = _and(signals)
     place = place_of(url if "://" in url else f"http://{url}")
     if place is None:
         yield problem(

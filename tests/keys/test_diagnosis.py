@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from together_otel.keys import KeyReport, Refusal, diagnose, inspect_key
+from together_otel.keys import KeyReport, Refusal, diagnose, faults, inspect_key
 from together_otel.names import CAUSES, FORMATS, PRESENCES, PROBLEMS, SOURCES
 
 KEY = "tgp_" + "v1_" + "a1B2" * 10 + "xyz"
@@ -425,3 +425,17 @@ def test_any_report_and_refusal_gives_a_cause_and_one_sentence(
     assert re.fullmatch(r"[A-Z][^\n]*[^.\s]\.", diagnosis.remedy)
     assert not re.search(r"[.!?]\s", diagnosis.remedy)
     assert diagnosis.remedy.count(": ") == 1
+
+
+@pytest.mark.parametrize(
+    ("key", "expected"),
+    [
+        (KEY, ()),
+        (KEY + "\n", ("ends in a newline",)),
+        (" " + KEY, ("has spaces around it",)),
+        (f'"{KEY}"\n', ("contains a newline", "has quotes around it")),
+    ],
+)
+def test_faults(key: str, expected: tuple[str, ...]) -> None:
+    """Each problem has its phrase; a newline is at the end where nothing else can follow it."""
+    assert faults(arg(key)) == expected

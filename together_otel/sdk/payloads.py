@@ -20,15 +20,18 @@ from together_otel.sdk.refusals import integer
 if TYPE_CHECKING:
     from together_otel.sdk.calls import Result
 
-_NUMBERS = (
-    "max_tokens",
-    "temperature",
-    "top_p",
-    "top_k",
-    "frequency_penalty",
-    "presence_penalty",
-    "seed",
-)
+_NUMBERS = {
+    field: f"gen_ai.request.{field}"
+    for field in (
+        "max_tokens",
+        "temperature",
+        "top_p",
+        "top_k",
+        "frequency_penalty",
+        "presence_penalty",
+        "seed",
+    )
+}
 RATELIMIT_HEADERS = {name: f"x-ratelimit-{name}" for name in names.RATELIMITS}
 _LONGEST = 1024
 """Characters of one name that are told."""
@@ -84,7 +87,7 @@ def _format(value: Any) -> str | None:
 
 
 _FIELDS: dict[str, tuple[str, Callable[[Any], Any]]] = {
-    **{field: (f"gen_ai.request.{field}", _number) for field in _NUMBERS},
+    **{field: (attribute, _number) for field, attribute in _NUMBERS.items()},
     "stream": (names.REQUEST_STREAM, lambda value: True if value is True else None),
     "n": (names.CHOICE_COUNT, _count),
     "stop": (names.STOP_SEQUENCES, _texts),

@@ -19,7 +19,9 @@ _SEEN_LIMIT = 1024
 
 
 class KeyRing:
-    """Reports of the most recently used keys, each inspected once.
+    """Reports of the most recently used keys, each that may work inspected once.
+
+    What is wrong with the others may be of their surroundings: variables, white space.
 
     Args:
         fingerprint: whether reports carry fingerprints.
@@ -45,7 +47,9 @@ class KeyRing:
         if source == "argument" and key:
             known = self._known(key)
             if known is not None and known.source != "none":
-                return known, False
+                if known.usable:
+                    return known, False
+                source = known.source
         report = inspect_key(key, source=source, fingerprint=self._fingerprint)
         with self._lock:
             self._remember(report)
@@ -60,7 +64,9 @@ class KeyRing:
         """Return the report of a key that a request carries, inspecting it if it is new."""
         known = self._known(key)
         if known is not None:
-            return known
+            if known.usable:
+                return known
+            source = known.source
         if source is None:
             source = "none"
             if key is not None:

@@ -199,7 +199,7 @@ def test_a_leader_that_is_interrupted(
         assert go_on.wait(10)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(sources, "_ask", interrupted)
+    monkeypatch.setattr(sources, "ask", interrupted)
     instrument(telemetry, recovery.prompt())
     with sync_client(options) as client, ThreadPoolExecutor(1) as pool:
         other = pool.submit(lambda: began.wait(10) and in_threads(1, lambda: ask(client)))

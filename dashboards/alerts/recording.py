@@ -35,6 +35,12 @@ def groups(options: Options) -> tuple[Group, ...]:
         Group(
             "together_requests",
             (
+                Rule(
+                    records.REPORTING,
+                    of(options, records.INSTANCES),
+                    comment="Instances that report. It is there only where alerts.yaml is loaded as "
+                    "well: dashboards go by it, as they need both.",
+                ),
                 rate(
                     records.REQUESTS,
                     names.REQUESTS,

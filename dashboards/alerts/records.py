@@ -18,6 +18,7 @@ ERRORS: Final = "job:together_client_requests_failed:rate5m"
 COUNTED: Final = "job:together_client_requests_counted:rate5m"
 BUCKETS: Final = "job_operation_model_le:gen_ai_client_operation_duration_seconds_bucket:rate5m"
 
+REPORTING: Final = "job:together_client_reporting:count"
 REQUESTS: Final = "job_operation_outcome:together_client_requests:rate5m"
 INSTANCE_REQUESTS: Final = "job_instance_outcome:together_client_requests:rate5m"
 RETRIES: Final = "job_operation:together_client_retries:rate5m"

@@ -26,8 +26,11 @@ RECORDED = 'job=~"$job",job=~"$recorded"'
 """Targets whose series are read as the rules have recorded them."""
 UNRECORDED = f'{SELECTED},job!~"$recorded"'
 """Targets whose series are read as they were scraped."""
-RECORDED_JOBS = f'label_values({records.INSTANCES}{{job=~"$job",job=~"$instance"}}, job)'
-"""Query of `$recorded`: chosen instances have no job's name, and all of them are any name."""
+RECORDED_JOBS = f'label_values({records.REPORTING}{{job=~"$job",job=~"$instance"}}, job)'
+"""Query of `$recorded`: chosen instances have no job's name, and all of them are any name.
+
+The series is there only where both files of rules are loaded.
+"""
 
 CAUSE = names.label_of(names.AUTH_CAUSE)
 OPERATION = names.label_of(names.OPERATION)
@@ -113,7 +116,7 @@ EVERY_TOKEN = Events(records.TOKENS, names.TOKEN_USAGE, "sum")
 _ONE_EACH = select(names.AUTH_FAILURES.prometheus, UNRECORDED, rules.EVERYWHERE)
 """One series of each target that reports."""
 
-REPORTING = f"({select(records.INSTANCES, RECORDED)} or count by (job) ({_ONE_EACH}))"
+REPORTING = f"({select(records.REPORTING, RECORDED)} or count by (job) ({_ONE_EACH}))"
 """How many instances of a job report.
 
 Every process counts authentication failures of every cause from 0 on.

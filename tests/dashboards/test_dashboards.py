@@ -69,6 +69,23 @@ def test_what_is_recorded_is_used(file: str) -> None:
 
 
 @EVERY
+def test_recorded_series_are_read_where_both_files_are_loaded(dashboard: dict[str, Any]) -> None:
+    """What tells that is recorded by the one from what the other records."""
+    (variable,) = (one for one in dashboard["templating"]["list"] if one["name"] == "recorded")
+    (marker,) = RECORDED.findall(variable["query"])
+    recording, alerting = (
+        {
+            rule["record"]: rule["expr"]
+            for group in yaml.safe_load(path.read_text(encoding="utf-8"))["groups"]
+            for rule in group["rules"]
+            if "record" in rule
+        }
+        for path in (RULES.with_name("recording.yaml"), RULES)
+    )
+    assert recording[marker] in alerting
+
+
+@EVERY
 def test_dashboard_imports_anywhere(dashboard: dict[str, Any]) -> None:
     """No id of one Grafana's database, no `__inputs` to be asked for, one tag for all."""
     assert dashboard.get("id") is None

@@ -39,7 +39,7 @@ DEFAULT_RUNBOOK_URL = (
 Backend = Literal["otel", "prometheus", "none"]
 Preflight = Literal["warn", "raise", "off"]
 
-_LAST_PORT = 65_535
+LAST_PORT = 65_535
 _RECOVERIES = {"file": True, "command": True, "environment": False, "prompt": False}
 """Sources of another key, and whether a colon and more is to follow."""
 
@@ -253,9 +253,9 @@ def _port(environ: Mapping[str, str]) -> int | None:
     text = environ.get(PROMETHEUS_PORT, "").strip()
     if not text:
         return None
-    if text.isdecimal() and int(text) <= _LAST_PORT:
+    if text.isdecimal() and int(text) <= LAST_PORT:
         return int(text)
-    _warn(PROMETHEUS_PORT, text, f"a port, 0 to {_LAST_PORT}", "none")
+    _warn(PROMETHEUS_PORT, text, f"a port, 0 to {LAST_PORT}", "none")
     return None
 
 

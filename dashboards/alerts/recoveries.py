@@ -8,8 +8,8 @@ from together_otel import names
 
 from . import records
 from .document import Group, Rule
-from .expressions import CAUSE, STARTED, WINDOW, latest, of
-from .texts import JOB, annotations
+from .expressions import CAUSE, SECONDS, STARTED, WINDOW, latest, of
+from .texts import JOB, annotations, by_label
 
 if TYPE_CHECKING:
     from .settings import Options
@@ -45,7 +45,7 @@ def unrecovered(options: Options) -> Rule:
         f"  {of(options, records.INSTANCE_FAILURES)}\n"
         f"  unless on (job, instance) (\n"
         f"    {_searches(options, FOUND, f'{HELD}s', HELD)}\n"
-        f"    unless {_searches(options, NOT_FOUND, WINDOW, 300)}\n"
+        f"    unless {_searches(options, NOT_FOUND, WINDOW, SECONDS)}\n"
         f"    unless ({refused} unless {accepted} >= {refused})\n"
         f"  )\n"
         f")",
@@ -60,10 +60,6 @@ def group(options: Options) -> Group:
     def searches(matcher: str, by: str) -> str:
         return f"sum by ({by}) (increase({of(options, names.KEY_RECOVERIES, matcher)}[{window}]))"
 
-    reasons = "".join(
-        f'{{{{ {"else if" if place else "if"} eq $labels.{RESULT} "{outcome}" }}}}{reason}'
-        for place, (outcome, reason) in enumerate(REASONS.items())
-    )
     return Group(
         "together_recovery",
         (
@@ -78,7 +74,7 @@ def group(options: Options) -> Group:
                     name,
                     f"{JOB} looks for another Together API key and finds none",
                     f"{{{{ $value | humanize }}}} searches in {window} ended as"
-                    f" {{{{ $labels.{RESULT} }}}}. Cause: {reasons}{{{{ end }}}}",
+                    f" {{{{ $labels.{RESULT} }}}}. Cause: {by_label(RESULT, REASONS)}",
                     "authentication",
                 ),
             ),

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from together_otel import names
 
 from .expressions import CAUSE, FINGERPRINT
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from .settings import Dashboard, Options
 
 JOB = "{{ $labels.job }}"
@@ -53,15 +55,18 @@ def instances(query: str) -> str:
 
 def remedies(causes: tuple[names.Cause, ...]) -> str:
     """Return what the alert's cause means and what to do about it."""
-    if len(causes) == 1:
-        return f"{names.CAUSE_MEANINGS[causes[0]]} {names.CAUSE_REMEDIES[causes[0]]}"
-    parts = []
-    for place, cause in enumerate(causes):
-        branch = "if" if place == 0 else "else if"
-        parts.append(
-            f'{{{{ {branch} eq $labels.{CAUSE} "{cause}" }}}}'
-            f"{names.CAUSE_MEANINGS[cause]} {names.CAUSE_REMEDIES[cause]}"
-        )
+    told = {
+        cause: f"{names.CAUSE_MEANINGS[cause]} {names.CAUSE_REMEDIES[cause]}" for cause in causes
+    }
+    return told[causes[0]] if len(causes) == 1 else by_label(CAUSE, told)
+
+
+def by_label(label: str, texts: Mapping[Any, str]) -> str:
+    """Return the text of the value that one of the alert's labels has."""
+    parts = (
+        f'{{{{ {"else if" if place else "if"} eq $labels.{label} "{value}" }}}}{text}'
+        for place, (value, text) in enumerate(texts.items())
+    )
     return "".join(parts) + "{{ end }}"
 
 

@@ -226,9 +226,6 @@ def instances() -> list[Any]:
 
 def background() -> list[Any]:
     """Return what changes slowly, and the runbook in one table."""
-    refused, asked = (
-        f"sum by (job) {series.REQUESTS.rate(*only)}" for only in ((series.REFUSED,), ())
-    )
     checks = panels.rows(
         "Keys that clients were made of",
         "What constructors found since the processes started.",
@@ -248,7 +245,7 @@ def background() -> list[Any]:
             "Share of requests refused, by job",
             "One job of many: its own key. All of them: the account, or a key that they share.",
             "percentunit",
-            panels.each("job", frame.or_zero(f"{refused} / ({asked} > 0)", "job")),
+            panels.each("job", frame.share(series.REFUSED)),
         ).max(1),
         panels.bars(recoveries),
         checks.with_transformation(

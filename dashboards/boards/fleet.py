@@ -14,14 +14,6 @@ STAGE = names.label_of(names.TELEMETRY_STAGE)
 FAILED = f'{series.OUTCOME}!~"success|cancelled|abandoned"'
 
 
-def share(*matchers: str, over: str = "$__rate_interval") -> str:
-    """Return a job's share of requests."""
-    some, every = (
-        f"sum by (job) {series.REQUESTS.rate(*only, over=over)}" for only in (matchers, ())
-    )
-    return frame.or_zero(f"{some} / ({every} > 0)", "job")
-
-
 def of_jobs(events: series.Events, over: str = "$__rate_interval") -> str:
     """Return how much of something a job has a second."""
     return frame.or_zero(f"sum by (job) {events.rate(over=over)}", "job")
@@ -94,8 +86,8 @@ def jobs() -> Any:
         ),
         panels.instant(f"sum by (job) {series.REPORTING}", "B"),
         panels.instant(of_jobs(series.REQUESTS, frame.NOW), "C"),
-        panels.instant(share(series.REFUSED, over=frame.NOW), "D"),
-        panels.instant(share(FAILED, over=frame.NOW), "E"),
+        panels.instant(frame.share(series.REFUSED, over=frame.NOW), "D"),
+        panels.instant(frame.share(FAILED, over=frame.NOW), "E"),
         panels.instant(p95(frame.NOW), "F"),
         panels.instant(of_jobs(series.EVERY_TOKEN, frame.NOW), "G"),
         panels.instant(frame.or_zero(keys, "job"), "H"),
@@ -167,14 +159,14 @@ def over_time() -> list[Any]:
             "Share of requests refused, by job",
             "One job of many: its own key. All of them: the account, or a key that they share.",
             "percentunit",
-            share(series.REFUSED),
+            frame.share(series.REFUSED),
         ).max(1),
         by_job("Requests by job", "Requests a second.", "reqps", of_jobs(series.REQUESTS)),
         by_job(
             "Share of requests failed, by job",
             "Of whatever kind; what the caller cancelled or abandoned is none.",
             "percentunit",
-            share(FAILED),
+            frame.share(FAILED),
         ),
         by_job("Latency by job, p95", "Of whole calls, retries included.", "s", p95()).no_value(
             "No requests in this time"

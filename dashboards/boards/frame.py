@@ -55,6 +55,14 @@ def or_zero(expr: str, by: str = "") -> str:
     return f"({expr}) or 0 * {kept} {series.REPORTING}"
 
 
+def share(*matchers: str, over: str = "$__rate_interval") -> str:
+    """Return a job's share of requests."""
+    some, every = (
+        f"sum by (job) {series.REQUESTS.rate(*only, over=over)}" for only in (matchers, ())
+    )
+    return or_zero(f"{some} / ({every} > 0)", "job")
+
+
 def or_none(expr: str, label: str) -> str:
     """Return an expression that has a line "none" at 0 as well, where anybody reports."""
     return f'{expr}\nor label_replace(0 * sum {series.REPORTING}, "{label}", "none", "", "")'
@@ -99,7 +107,7 @@ def variables(*, model: bool = False) -> list[Any]:
         choice("recorded", "Recorded", series.RECORDED_JOBS).hide(VariableHide.HIDE_VARIABLE),
     ]
     if model:
-        calls = f"{names.DURATION.prometheus}_count{{{series.SELECTED}}}"
+        calls = series.select(f"{names.DURATION.prometheus}_count", series.SELECTED)
         label = names.label_of(names.REQUEST_MODEL)
         # Some calls have no model, such as models.list.
         found.append(choice("model", "Model", f"label_values({calls}, {label})", ".*"))

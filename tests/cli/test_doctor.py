@@ -560,6 +560,17 @@ def test_the_sdk(
 
 
 @pytest.mark.usefixtures("no_trial")
+def test_a_file_that_names_the_exporters(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What the variables ask for is not looked at then."""
+    set_all(monkeypatch, GOOD | {"OTEL_CONFIG_FILE": "otel.yaml", "OTEL_TRACES_EXPORTER": "otlp"})
+    found = examined(capsys)
+    assert found.text("exporters") == "OTEL_CONFIG_FILE is set: that file names the exporters. "
+    assert found.complaints == []
+
+
+@pytest.mark.usefixtures("no_trial")
 @pytest.mark.parametrize(
     ("group", "about", "said"),
     [

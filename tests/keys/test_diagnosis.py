@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from together_otel.keys import KeyReport, Refusal, diagnose, faults, inspect_key
+from together_otel.keys import KeyReport, Refusal, diagnose, faults, flaws, inspect_key
 from together_otel.names import CAUSES, FORMATS, PRESENCES, PROBLEMS, SOURCES
 
 KEY = "tgp_" + "v1_" + "a1B2" * 10 + "xyz"
@@ -439,3 +439,17 @@ def test_any_report_and_refusal_gives_a_cause_and_one_sentence(
 def test_faults(key: str, expected: tuple[str, ...]) -> None:
     """Each problem has its phrase; a newline is at the end where nothing else can follow it."""
     assert faults(arg(key)) == expected
+
+
+@pytest.mark.parametrize(
+    ("key", "expected"),
+    [
+        ("", ("is empty",)),
+        (f'"{OPENAI}"', ("is a key of OpenAI",)),
+        ("changeme", ("is a placeholder",)),
+        (f"{KEY}\n", ("ends in a newline",)),
+    ],
+)
+def test_flaws(key: str, expected: tuple[str, ...]) -> None:
+    """What is most wrong with a key that cannot work: its problems only where it may be one."""
+    assert flaws(arg(key)) == expected

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import quote, urlsplit
 
 from together_otel.check.outcomes import Trouble
-from together_otel.sdk.addresses import port_of
+from together_otel.sdk.addresses import in_url, port_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -41,7 +41,7 @@ class Address:
     @property
     def netloc(self) -> str:
         """Host and port as they stand in a URL."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
+        host = in_url(self.host)
         own = {"https": 443, "http": 80}[self.scheme]
         return host if self.port == own else f"{host}:{self.port}"
 

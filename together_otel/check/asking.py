@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import threading
 from contextlib import closing, suppress
-from dataclasses import replace
+from dataclasses import fields, replace
 from http.client import HTTPConnection, HTTPException
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from together_otel.check.addresses import address_of, installed_sdk
 from together_otel.check.answers import ACCEPTED, Answer, judged
@@ -45,16 +45,14 @@ def ask(key: str, report: KeyReport, variables: Mapping[str, str], *, limit: flo
     """
     found = _asked(key, report, variables, limit)
     # An address may be the key, pasted into the wrong variable, and a server may say it again.
-    remedy = found.diagnosis and redact(found.diagnosis.remedy, (key,))
-    return replace(
-        found,
-        detail=redact(found.detail, (key,)),
-        diagnosis=found.diagnosis and Diagnosis(found.diagnosis.cause, remedy or ""),
-        url=found.url and redact(found.url, (key,)),
-        server_address=found.server_address and redact(found.server_address, (key,)),
-        proxy=found.proxy and redact(found.proxy, (key,)),
-        request_id=found.request_id and redact(found.request_id, (key,)),
-    )
+    told: dict[str, Any] = {
+        one.name: redact(text, (key,))
+        for one in fields(found)
+        if one.name != "outcome" and isinstance(text := getattr(found, one.name), str)
+    }
+    if (why := found.diagnosis) is not None:
+        told["diagnosis"] = Diagnosis(why.cause, redact(why.remedy, (key,)))
+    return replace(found, **told)
 
 
 def _asked(key: str, report: KeyReport, variables: Mapping[str, str], limit: float) -> Live:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from together_otel.check.outcomes import Trouble
+from together_otel.sdk.addresses import in_url
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -94,7 +95,7 @@ class Connection:
         return made
 
     def _reach(self, host: str, port: int) -> socket.socket:
-        place = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        place = f"{in_url(host)}:{port}"
         self.step = f"a connection to {place}"
         whom = place if self.proxy is None else f"the proxy {self.proxy}"
         try:
@@ -116,9 +117,8 @@ class Connection:
 
     def _tunnel(self, made: socket.socket, proxy: Proxy) -> None:
         self.step = f"the proxy {proxy}"
-        target = f"[{self.address.host}]" if ":" in self.address.host else self.address.host
-        lines = [f"CONNECT {target}:{self.address.port} HTTP/1.1"]
-        lines += [f"Host: {target}:{self.address.port}"]
+        target = f"{in_url(self.address.host)}:{self.address.port}"
+        lines = [f"CONNECT {target} HTTP/1.1", f"Host: {target}"]
         lines += [f"Proxy-Authorization: {proxy.authorization}"] if proxy.authorization else []
         made.sendall("\r\n".join((*lines, "", "")).encode("ascii", "replace"))
         answer = HTTPResponse(made, method="CONNECT")

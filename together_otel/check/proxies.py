@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import base64
 import ipaddress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 from urllib.request import getproxies
 
 from together_otel.check.outcomes import Trouble
-from together_otel.sdk.addresses import port_of
+from together_otel.sdk.addresses import basic_authorization, in_url, port_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from urllib.parse import SplitResult
 
     from together_otel.check.addresses import Address
 
@@ -39,8 +37,7 @@ class Proxy:
     authorization: str = field(default="", repr=False)
 
     def __str__(self) -> str:
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"{host}:{self.port} ({self.variable})"
+        return f"{in_url(self.host)}:{self.port} ({self.variable})"
 
 
 def proxy_for(address: Address, variables: Mapping[str, str]) -> Proxy | None:
@@ -69,7 +66,7 @@ def proxy_for(address: Address, variables: Mapping[str, str]) -> Proxy | None:
             f"{variable} names a proxy of another kind than http:// ({kind}), by which this"
             f" command cannot ask.",
         )
-    return Proxy(host, port, variable, _authorization(parts))
+    return Proxy(host, port, variable, basic_authorization(parts))
 
 
 def _named(variables: Mapping[str, str]) -> dict[str, tuple[str, str]]:
@@ -122,10 +119,3 @@ def _ip_version(name: str) -> int | None:
         return ipaddress.ip_address(name.partition("/")[0]).version
     except ValueError:
         return None
-
-
-def _authorization(parts: SplitResult) -> str:
-    if parts.username is None and parts.password is None:
-        return ""
-    pair = f"{unquote(parts.username or '')}:{unquote(parts.password or '')}"
-    return "Basic " + base64.b64encode(pair.encode()).decode()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from typing import TYPE_CHECKING
 
@@ -11,9 +10,10 @@ from together_otel.check.asking import ask
 from together_otel.check.outcomes import Live
 from together_otel.check.report import Findings, as_json, as_text
 from together_otel.check.surroundings import NoFile, lookalikes, surroundings
-from together_otel.cli.parsing import CANNOT_WORK, GOOD, UNKNOWN
-from together_otel.keys import Refusal, diagnose, inspect_key, redact
+from together_otel.cli.parsing import CANNOT_WORK, GOOD, UNKNOWN, without_key
+from together_otel.keys import Refusal, diagnose, inspect_key
 from together_otel.names import KEY_VARIABLE
+from together_otel.sdk.stainless import CUSTOM_HEADERS
 from together_otel.settings import FINGERPRINT
 
 if TYPE_CHECKING:
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from together_otel.cli.parsing import Commands
     from together_otel.keys import KeyReport
 
-_HEADERS = "TOGETHER_CUSTOM_HEADERS"
 _LISTED = 5
 _PATHS = ("/", "./", "~/", "file:")
 
@@ -83,10 +82,9 @@ def _surroundings(path: str) -> Surroundings:
     except NoFile as exc:
         if not path:
             raise argparse.ArgumentTypeError(f"{exc}. Expected the path of a file") from None
-        # A key may have been pasted in its place; of any shape, if it is this environment's.
-        shown = redact(path, [os.environ.get(KEY_VARIABLE, "")])
+        # A key may have been pasted in its place.
         raise argparse.ArgumentTypeError(
-            f"{shown}: {exc}. Expected a file of NAME=value lines"
+            f"{without_key(path)}: {exc}. Expected a file of NAME=value lines"
         ) from None
 
 
@@ -133,6 +131,6 @@ def _notes(around: Surroundings, report: KeyReport) -> Iterator[str]:
             yield f"Left out, as it is no NAME=value, is what begins in the file's line {lines}{more}."
     if any(
         line.partition(":")[0].strip() == "Authorization"
-        for line in variables.get(_HEADERS, "").split("\n")
+        for line in variables.get(CUSTOM_HEADERS, "").split("\n")
     ):
-        yield f"{_HEADERS} sets Authorization, which the SDK sends in place of the key."
+        yield f"{CUSTOM_HEADERS} sets Authorization, which the SDK sends in place of the key."

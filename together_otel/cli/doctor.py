@@ -10,9 +10,7 @@ import sys
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from together_otel.cli.parsing import CANNOT_WORK, GOOD, UNKNOWN
-from together_otel.keys import redact
-from together_otel.names import KEY_VARIABLE
+from together_otel.cli.parsing import CANNOT_WORK, GOOD, UNKNOWN, without_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -84,7 +82,8 @@ def _doctor(options: argparse.Namespace) -> int:
             sys.stdout.flush()
     if options.json:
         found = [
-            {name: _clean(value) for name, value in dataclasses.asdict(one).items()} for one in told
+            {name: without_key(value) for name, value in dataclasses.asdict(one).items()}
+            for one in told
         ]
         sys.stdout.write(json.dumps(found, indent=2) + "\n")
     else:
@@ -100,13 +99,9 @@ def _lines(finding: Finding) -> str:
         said.append(f"{'':{_WIDTH}}cure: {finding.cure}")
     # Of variables and of servers, whose words may be orders to a terminal.
     return "".join(
-        "".join(one if one.isprintable() else ascii(one)[1:-1] for one in _clean(line)) + "\n"
+        "".join(one if one.isprintable() else ascii(one)[1:-1] for one in without_key(line)) + "\n"
         for line in said
     )
-
-
-def _clean(text: str) -> str:
-    return redact(text, [os.environ.get(KEY_VARIABLE, "")])
 
 
 def _verdict(told: list[Finding]) -> str:

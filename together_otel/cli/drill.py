@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from together_otel.cli.parsing import CANNOT_WORK, GOOD, UNKNOWN
 from together_otel.names import CAUSES
+from together_otel.settings import LAST_PORT
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
 
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(s|m|h)", re.ASCII)
 _SECONDS = {"s": 1, "m": 60, "h": 3600}
-_LAST_PORT = 65_535
-_CONFIG_FILE = "OTEL_CONFIG_FILE"
 
 _DESCRIPTION = """\
 Lets an application with the real SDK and the real instrumentation meet a
@@ -89,6 +88,7 @@ def add(commands: Commands) -> None:
 def _drill(parser: Parser, options: argparse.Namespace) -> int:
     # Here, as no other command needs a server or an SDK.
     from together_otel.demo import made_up  # noqa: PLC0415
+    from together_otel.doctor.exporters import CONFIG_FILE  # noqa: PLC0415
     from together_otel.doctor.installation import SDK, ZERO_CODE, launcher  # noqa: PLC0415
 
     try:
@@ -98,10 +98,10 @@ def _drill(parser: Parser, options: argparse.Namespace) -> int:
     program = launcher()
     if program is None:
         return _unknown(parser, f"opentelemetry-instrument is not there: {ZERO_CODE}")
-    if os.environ.get(_CONFIG_FILE):
+    if os.environ.get(CONFIG_FILE):
         return _unknown(
             parser,
-            f"{_CONFIG_FILE} names the service by itself, so that nobody could tell the drill from"
+            f"{CONFIG_FILE} names the service by itself, so that nobody could tell the drill from"
             f" the application: unset it, and say by other variables where telemetry goes",
         )
     keys = made_up.MadeUpKeys()
@@ -193,6 +193,6 @@ def _duration(text: str) -> float:
 
 
 def _port(text: str) -> int:
-    if text.isdecimal() and 0 < int(text) <= _LAST_PORT:
+    if text.isdecimal() and 0 < int(text) <= LAST_PORT:
         return int(text)
-    raise argparse.ArgumentTypeError(f"expected a port, 1 to {_LAST_PORT}")
+    raise argparse.ArgumentTypeError(f"expected a port, 1 to {LAST_PORT}")

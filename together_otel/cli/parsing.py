@@ -26,16 +26,19 @@ INTERRUPTED = 130
 """As shells tell of what Ctrl-C has ended."""
 
 
+def without_key(text: str) -> str:
+    """Return a text without keys: those of a known shape, and this environment's of any."""
+    return redact(text, [os.environ.get(KEY_VARIABLE, "")])
+
+
 class Parser(argparse.ArgumentParser):
     """Exits with 64 where the arguments are not understood."""
 
     def error(self, message: str) -> NoReturn:
         """Say what is wrong and how to find out what is right."""
-        # Anything can be an argument: a key in place of the name of the variable that holds it,
-        # of any shape if it is this environment's.
-        said = redact(message, [os.environ.get(KEY_VARIABLE, "")])
+        # Anything can be an argument: a key in place of the name of the variable that holds it.
         self.print_usage(sys.stderr)
-        self.exit(USAGE, f"{self.prog}: {said}. Try {self.prog} --help.\n")
+        self.exit(USAGE, f"{self.prog}: {without_key(message)}. Try {self.prog} --help.\n")
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> tuple[Any, list[str]]:
         """Parse; what is not known is an error of the command that it was given to."""

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import base64
 import http.client
 import socket
 import ssl
 import time
 from typing import TYPE_CHECKING, NamedTuple
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
 from prometheus_client.openmetrics.parser import (
     text_string_to_metric_families as openmetrics_families,
@@ -17,10 +16,10 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from together_otel.doctor.content import Samples, content
 from together_otel.doctor.finding import Finding, ok, problem, warning
+from together_otel.sdk.addresses import basic_authorization
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
-    from urllib.parse import SplitResult
 
     from prometheus_client.metrics_core import Metric as Family
 
@@ -95,7 +94,10 @@ def _fetch(url: str, accept: str) -> _Answer:
     shown = _shown(url)
     try:
         path = parts._replace(scheme="", netloc="", fragment="").geturl()
-        connection.request("GET", path, headers={"Accept": accept, **_credentials(parts)})
+        headers = {"Accept": accept}
+        if authorization := basic_authorization(parts):
+            headers["Authorization"] = authorization
+        connection.request("GET", path, headers=headers)
         response = connection.getresponse()
         if response.status != _OK:
             raise CannotRead(
@@ -149,13 +151,6 @@ def _body(response: http.client.HTTPResponse, deadline: float) -> bytes:
         if len(body) > _LARGEST:
             raise http.client.HTTPException
     return body
-
-
-def _credentials(parts: SplitResult) -> dict[str, str]:
-    if parts.username is None:
-        return {}
-    pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}".encode()
-    return {"Authorization": "Basic " + base64.b64encode(pair).decode()}
 
 
 def _samples(answer: _Answer, parse: Callable[[str], Iterable[Family]]) -> Samples:

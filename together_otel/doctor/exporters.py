@@ -26,7 +26,7 @@ _ENDPOINTS = {
     "otlp_proto_grpc": "http://localhost:4317",
     "otlp_proto_http": "http://localhost:4318",
 }
-_CONFIG_FILE = "OTEL_CONFIG_FILE"
+CONFIG_FILE = "OTEL_CONFIG_FILE"
 _LOST = {
     "metrics": "no metrics of Together's calls leave the process",
     "traces": "no spans are exported",
@@ -65,49 +65,36 @@ def _protocol(signal: str, environ: Mapping[str, str]) -> str:
 
 def exporters(environ: Mapping[str, str], backend: Backend) -> Iterator[Finding]:
     """Look at the exporters of every signal."""
-    if _CONFIG_FILE in environ:
-        yield ok("exporters", f"{_CONFIG_FILE} is set: that file names the exporters.")
+    if CONFIG_FILE in environ:
+        yield ok("exporters", f"{CONFIG_FILE} is set: that file names the exporters.")
         return
     if not entry_points(group=CONFIGURATORS):  # a finding of its own
         return
     places: dict[str, list[str]] = {}
     missing: dict[str, list[str]] = {}
     for signal in SIGNALS:
-        yield from _of_signal(signal, environ, backend, missing)
-        for one in exporters_of(signal, environ):
-            if one in _ENDPOINTS and one in _installed(signal):
+        found = exporters_of(signal, environ)
+        installed = {one.name for one in entry_points(group=f"opentelemetry_{signal}_exporter")}
+        if installed.issuperset(found):
+            yield _way(signal, found, environ, backend)
+        for one in found:
+            if one not in installed and one == _protocol(signal, environ):
+                yield _no_protocol(signal, one)
+            elif one not in installed:
+                missing.setdefault(one, []).append(signal)
+            elif one in _ENDPOINTS:
                 places.setdefault(_endpoint(signal, one, environ), []).append(signal)
     yield from (_not_installed(one, signals, environ) for one, signals in missing.items())
     for url, signals in places.items():
         yield from _answers(url, signals)
 
 
-def _installed(signal: str) -> set[str]:
-    return {one.name for one in entry_points(group=f"opentelemetry_{signal}_exporter")}
-
-
-def _of_signal(
-    signal: str, environ: Mapping[str, str], backend: Backend, missing: dict[str, list[str]]
-) -> Iterator[Finding]:
-    """Look at one signal's exporters; note those that are not installed, and for what."""
+def _way(signal: str, found: list[str], environ: Mapping[str, str], backend: Backend) -> Finding:
     variable = variable_of(signal)
     how = f"{variable}={environ[variable]}" if variable in environ else f"{variable} is not set"
-    found = exporters_of(signal, environ)
-    if not found:
-        yield _silent(signal, how, lost=signal == "metrics" and backend == "otel")
-        return
-    not_there = [one for one in found if one not in _installed(signal)]
-    for one in not_there:
-        if one == _protocol(signal, environ):
-            yield _no_protocol(signal, one)
-        else:
-            missing.setdefault(one, []).append(signal)
-    if not not_there:
-        yield ok("exporters", f"{how}: {signal} go to {', '.join(found)}.")
-
-
-def _silent(signal: str, how: str, *, lost: bool) -> Finding:
-    if lost:
+    if found:
+        return ok("exporters", f"{how}: {signal} go to {', '.join(found)}.")
+    if signal == "metrics" and backend == "otel":
         return problem(
             "exporters",
             f"{how}: {_LOST[signal]}.",

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 OTEL_PORT = "OTEL_EXPORTER_PROMETHEUS_PORT"
 OTEL_HOST = "OTEL_EXPORTER_PROMETHEUS_HOST"
 _DEFAULT = ("localhost", "9464")
-_LAST_PORT = 65_535
 _CONTAINERS = ("/.dockerenv", "/run/.containerenv")
 _KUBERNETES = "KUBERNETES_SERVICE_HOST"
 
@@ -47,7 +46,7 @@ def of_exporter(environ: Mapping[str, str]) -> Port | None:
         port = int(text)  # as the exporter reads it
     except ValueError:
         port = -1
-    if not 0 <= port <= _LAST_PORT:
+    if not 0 <= port <= variables.LAST_PORT:
         raise ValueError(f"{OTEL_PORT} is not a port")
     return Port(host, port, OTEL_HOST, OTEL_PORT)
 
@@ -74,7 +73,7 @@ def ports(environ: Mapping[str, str], settings: Settings) -> Iterator[Finding]:
         yield problem(
             "port",
             f"{OTEL_PORT} is not a port: opentelemetry-instrument sets up nothing at all.",
-            f"Set {OTEL_PORT} to a number, 1 to {_LAST_PORT}; 9464 is the default.",
+            f"Set {OTEL_PORT} to a number, 1 to {variables.LAST_PORT}; 9464 is the default.",
         )
     if ours and theirs and ours.number == theirs.number != 0:
         yield problem(

@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING
 
 from together_otel import settings as variables
 from together_otel.doctor.finding import Finding, ok, warning
-from together_otel.keys import faults, inspect_key
+from together_otel.keys import flaws, inspect_key
 from together_otel.recovery.watching import read_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from together_otel.keys import KeyReport
     from together_otel.settings import Settings
 
 
@@ -38,15 +37,7 @@ def _file(path: str) -> Finding:
     report = inspect_key(key, source="argument", environ={})
     if report.usable:
         return ok("recovery", f"After a refusal, a key is taken from {path}, which holds one.")
-    return _useless(f"{path}, whose key cannot work: it {_fault(report)}")
-
-
-def _fault(report: KeyReport) -> str:
-    if report.presence != "present":
-        return "is empty"
-    if report.provider is not None:
-        return f"is a key of {report.provider}"
-    return "; ".join(faults(report)) or "is a placeholder"
+    return _useless(f"{path}, whose key cannot work: it {'; '.join(flaws(report))}")
 
 
 def _command(program: str) -> Finding:

@@ -15,6 +15,7 @@ from together_otel.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from pathlib import Path
 
 DISABLED = "OTEL_PYTHON_DISABLED_INSTRUMENTATIONS"
 SDK_DISABLED = "OTEL_SDK_DISABLED"
@@ -116,3 +117,9 @@ def folder_of(environ: Mapping[str, str]) -> str | None:
     named = environ.get(variables.MULTIPROC_DIR)
     # prometheus_client still takes the old name.
     return environ.get(variables.MULTIPROC_DIR.lower()) if named is None else named
+
+
+def share(environ: dict[str, str], folder: Path) -> None:
+    """Let processes of an environment share another folder than the one that it names."""
+    environ.pop(variables.MULTIPROC_DIR.lower(), None)
+    environ[variables.MULTIPROC_DIR] = str(folder)

@@ -19,7 +19,7 @@ from together_otel.doctor.exporters import exporters_of
 from together_otel.doctor.finding import Finding, ok, problem, warning
 from together_otel.doctor.installation import ZERO_CODE, launcher
 from together_otel.doctor.ports import OTEL_PORT
-from together_otel.doctor.switches import folder_of
+from together_otel.doctor.switches import folder_of, share
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -116,8 +116,7 @@ def _apart(environ: Mapping[str, str], folder: str) -> dict[str, str]:
     if environ.get(variables.PROMETHEUS_PORT, "").strip():
         apart[variables.PROMETHEUS_PORT] = "0"
     if folder_of(environ):
-        apart.pop(variables.MULTIPROC_DIR.lower(), None)
-        apart[variables.MULTIPROC_DIR] = str(Path(folder) / "metrics")
+        share(apart, Path(folder) / "metrics")
     return apart
 
 

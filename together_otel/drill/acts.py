@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from together_otel.demo.scenarios import MISNAMED
 from together_otel.names import KEY_VARIABLE, Cause
 from together_otel.testing import behaviours
 from together_otel.testing.server import TogetherServer
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
 
     from together_otel.demo.made_up import MadeUpKeys
 
-MISNAMED = "TOGETHERAI_API_KEY"
 _PLACEHOLDER = "change-me"
 _STRANGE = "opaque.token/0123456789"
 _FIRST_WITH_HEADERS = 2

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
 from together_otel import settings as variables
 from together_otel.doctor.exporters import exporters_of
 from together_otel.drill.alerts import alerts_of
+from together_otel.drill.surroundings import SERVICE, url_of_group
 from together_otel.names import CAUSE_MEANINGS, DRILL_CAUSE, DRILL_ENDED, DRILL_STARTED
 from together_otel.telemetry.farewell import target, textfile
 
@@ -42,7 +43,7 @@ def announcement(
         environ: the application's, in which names are the drill's own.
         port: where it is scraped.
     """
-    service = environ["OTEL_SERVICE_NAME"]
+    service = environ[SERVICE]
     yield f"Fire drill: {cause}, for {duration:g} s, as service {service}."
     yield f"  {CAUSE_MEANINGS[cause]} Keys are made up, and requests stay on this machine."
     for way in ways(settings, environ, port):
@@ -66,7 +67,7 @@ def announcement(
 
 def ways(settings: Settings, environ: Mapping[str, str], port: Port | None) -> Iterator[str]:
     """Yield how the drill's metrics leave its process, in words; nothing where they do not."""
-    service = environ["OTEL_SERVICE_NAME"]
+    service = environ[SERVICE]
     if port is not None and port.taken is not None:
         whom = "the application" if port.by_ours else "another program"
         yield f"port {port.taken} is {whom}'s, so the drill takes {port.number}; see --port."
@@ -87,14 +88,10 @@ def ways(settings: Settings, environ: Mapping[str, str], port: Port | None) -> I
 
 def _gateway(environ: Mapping[str, str]) -> tuple[str, str]:
     """Return host and port of the gateway, and the URL of the drill's group without a password."""
-    base, job, grouping = target(
-        environ[variables.PUSHGATEWAY].strip(), environ["OTEL_SERVICE_NAME"]
-    )
+    base, job, grouping = target(environ[variables.PUSHGATEWAY].strip(), environ[SERVICE])
     parts = urlsplit(base)
     host = parts.netloc.rpartition("@")[2]
-    path = [job, *(part for pair in grouping.items() for part in pair)]
-    group = "/".join(quote(part, "", errors="surrogateescape") for part in path)
-    return host, f"{parts._replace(netloc=host).geturl()}/metrics/job/{group}"
+    return host, url_of_group(parts._replace(netloc=host).geturl(), job, grouping)
 
 
 def farewell(
@@ -121,7 +118,4 @@ def farewell(
     if settings.pushgateway is not None:
         yield f"Once the alerts have come: curl -X DELETE {_gateway(environ)[1]}"
     if settings.textfile is not None:
-        yield (
-            "Once the alerts have come: rm"
-            f" {textfile(settings.textfile, environ['OTEL_SERVICE_NAME'])}"
-        )
+        yield f"Once the alerts have come: rm {textfile(settings.textfile, environ[SERVICE])}"

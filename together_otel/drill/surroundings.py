@@ -10,9 +10,10 @@ from together_otel import settings as variables
 from together_otel.doctor.exporters import exporters_of
 from together_otel.doctor.ports import OTEL_PORT, of_exporter
 from together_otel.doctor.reach import cannot_bind, reachable, serves_ours
-from together_otel.doctor.switches import folder_of
+from together_otel.doctor.switches import folder_of, share
 from together_otel.keys.formats import is_lookalike, shape_of
 from together_otel.names import DRILL_CAUSE
+from together_otel.sdk.addresses import in_url
 from together_otel.telemetry.farewell import target
 from together_otel.testing.ports import free_port
 
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 SUFFIX = "-drill"
 _UNNAMED = "together"
-_SERVICE = "OTEL_SERVICE_NAME"
+SERVICE = "OTEL_SERVICE_NAME"
 _RESOURCE = "OTEL_RESOURCE_ATTRIBUTES"
 _SERVICE_NAME = "service.name"
 _OURS = "TOGETHER_OTEL_"
@@ -47,13 +48,12 @@ class Port(NamedTuple):
     @property
     def url(self) -> str:
         """What Prometheus is to scrape, from this machine."""
-        host = reachable(self.host)
-        return f"http://{f'[{host}]' if ':' in host else host}:{self.number}/metrics"
+        return f"http://{in_url(reachable(self.host))}:{self.number}/metrics"
 
 
 def service_of(environ: Mapping[str, str]) -> str:
     """Return the drill's name: the service's, with a suffix."""
-    named = environ.get(_SERVICE, "").strip() or dict(_resource(environ)).get(_SERVICE_NAME, "")
+    named = environ.get(SERVICE, "").strip() or dict(_resource(environ)).get(_SERVICE_NAME, "")
     return (named or _UNNAMED) + SUFFIX
 
 
@@ -116,7 +116,7 @@ def environment(
     service = service_of(environ)
     made = {name: value for name, value in environ.items() if _is_harmless(name, value)}
     resource = {**dict(_resource(environ)), _SERVICE_NAME: service, DRILL_CAUSE: cause}
-    made[_SERVICE] = service
+    made[SERVICE] = service
     made[_RESOURCE] = ",".join(
         # A variable may hold any bytes.
         f"{quote(name, '.', errors='surrogateescape')}={quote(value, errors='surrogateescape')}"
@@ -130,8 +130,7 @@ def environment(
         made[port.variable] = str(port.number)
     if folder_of(environ) is not None:
         # Never the application's: its scrapes would tell the drill's counts as its own.
-        made.pop(variables.MULTIPROC_DIR.lower(), None)
-        made[variables.MULTIPROC_DIR] = str(Path(folder) / "metrics")
+        share(made, Path(folder) / "metrics")
     if gateway := environ.get(variables.PUSHGATEWAY, "").strip():
         made[variables.PUSHGATEWAY] = _own_group(gateway, service)
     return made
@@ -156,6 +155,11 @@ def _own_group(gateway: str, service: str) -> str:
     base, job, grouping = target(gateway, service)
     if job == service:
         return gateway
-    path = [f"{job}{SUFFIX}", *(part for pair in grouping.items() for part in pair)]
+    return url_of_group(base, f"{job}{SUFFIX}", grouping)
+
+
+def url_of_group(base: str, job: str, grouping: Mapping[str, str]) -> str:
+    """Return the URL of a Pushgateway's group."""
+    path = [job, *(part for pair in grouping.items() for part in pair)]
     group = "/".join(quote(part, "", errors="surrogateescape") for part in path)
     return f"{base}/metrics/job/{group}"

@@ -1,6 +1,6 @@
 """What a key looks like, why it failed, and how not to tell it. Pure: standard library only."""
 
-from together_otel.keys.diagnosis import Diagnosis, Refusal, diagnose, faults
+from together_otel.keys.diagnosis import Diagnosis, Refusal, diagnose, faults, flaws
 from together_otel.keys.formats import can_be_sent
 from together_otel.keys.history import KeyHistory
 from together_otel.keys.inspection import KeyReport, identity_of, inspect_key, text_of
@@ -22,6 +22,7 @@ __all__ = [
     "can_be_sent",
     "diagnose",
     "faults",
+    "flaws",
     "identity_of",
     "inspect_key",
     "public_name",

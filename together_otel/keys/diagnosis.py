@@ -101,11 +101,21 @@ def diagnose(report: KeyReport, refusal: Refusal) -> Diagnosis:
 
 def faults(report: KeyReport) -> tuple[str, ...]:
     """Return what is wrong with a key, a phrase for each problem, in the contract's order."""
-    at_the_end = _AFTER_THE_NEWLINE.isdisjoint(report.problems)
     return tuple(
-        _NEWLINE_AT_THE_END[0] if problem == "newline" and at_the_end else _FAULTS[problem][0]
+        _NEWLINE_AT_THE_END[0]
+        if problem == "newline" and _ends_in_a_newline(report)
+        else _FAULTS[problem][0]
         for problem in report.problems
     )
+
+
+def flaws(report: KeyReport) -> tuple[str, ...]:
+    """Return why a key that cannot work cannot, in phrases of which the key is the subject."""
+    if report.presence != "present":
+        return ("is empty",)
+    if report.provider is not None:
+        return (f"is a key of {report.provider}",)
+    return faults(report) or ("is a placeholder",)
 
 
 def _of_the_way(report: KeyReport, refusal: Refusal) -> Diagnosis | None:
@@ -242,8 +252,12 @@ def _fault(report: KeyReport) -> str:
     return f"{what}: {cure}"
 
 
+def _ends_in_a_newline(report: KeyReport) -> bool:
+    return "newline" in report.problems and _AFTER_THE_NEWLINE.isdisjoint(report.problems)
+
+
 def _found(report: KeyReport) -> tuple[str, str]:
-    if "newline" in report.problems and _AFTER_THE_NEWLINE.isdisjoint(report.problems):
+    if _ends_in_a_newline(report):
         return _NEWLINE_AT_THE_END
     for problem, found in _FAULTS.items():
         if problem in report.problems:

@@ -9,12 +9,10 @@ from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from together_otel.keys import faults, inspect_key
+from together_otel.keys import flaws, inspect_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from together_otel.keys import KeyReport
 
 _TRIES: Final = 3
 
@@ -35,15 +33,9 @@ def ask(text: str) -> str | None:
             report = inspect_key(answer.strip(), source="argument")
             if report.usable or report.presence != "present":
                 break
-            text = f"It {_what_is_wrong_with(report)}, and cannot work. Another one: "
+            text = f"It {' and '.join(flaws(report))}, and cannot work. Another one: "
         return answer
     return None
-
-
-def _what_is_wrong_with(report: KeyReport) -> str:
-    if report.provider is not None:
-        return f"is a key of {report.provider}"
-    return " and ".join(faults(report)) or "is a placeholder"
 
 
 def _has_terminal() -> bool:

@@ -18,7 +18,10 @@ test: $(VENV)/installed $(SDKS:%=.venv-%/installed)
 	@tools/fetch_prometheus.sh || test -z "$$CI"
 	@for sdk in $(SDKS); do echo "── together $$sdk"; .venv-$$sdk/bin/python -m pytest -q tests/sdk tests/testing || exit 1; done
 	@echo "── together $(NEWEST)"
-	@$(VENV)/bin/python -m pytest -q --cov=together_otel.keys --cov-branch --cov-fail-under=100
+# Coverage counts alone: beside the SDK's filelock, whose audit hook lets threads switch while
+# one sets its trace function, Python 3.11 loses a thread now and then.
+	@$(VENV)/bin/python -m pytest -q tests/keys --cov=together_otel.keys --cov-branch --cov-fail-under=100
+	@$(VENV)/bin/python -m pytest -q --ignore=tests/keys
 
 lint: $(VENV)/installed
 	$(VENV)/bin/ruff check .

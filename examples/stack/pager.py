@@ -31,8 +31,9 @@ class Pager(BaseHTTPRequestHandler):
         title, *lines = read(self.path, sent)
         print(f"{self.path[1:]}: {title}", *(f"    {line}" for line in lines), sep="\n", flush=True)
         self.send_response(202)  # what PagerDuty answers; Slack's and a webhook's may be any 2xx
-        self.send_header("Content-Length", "0")
+        self.send_header("Content-Length", "2")
         self.end_headers()
+        self.wfile.write(b"ok")  # without Slack's word a newer Alertmanager takes it for a failure
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - its base's name
         """Print nothing else."""

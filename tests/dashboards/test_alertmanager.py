@@ -390,7 +390,7 @@ DASHBOARD = "https://grafana.example/d/together-authentication?var-job={}"
 
 def assert_the_remedy_is_in(text: str, job: str) -> None:
     """Cause, remedy and job are in a text."""
-    assert text.removeprefix("* ").startswith(f"{job}: cause revoked. ")
+    assert text.startswith(f"{job}: cause revoked. ")
     assert REMEDY in text
 
 
@@ -416,7 +416,7 @@ def test_a_dead_key_at_each_receiver(alertmanager: Alertmanager) -> None:
     assert paged["payload"]["severity"] == "critical"
     assert paged["payload"]["class"] == "revoked"
     details = paged["payload"]["custom_details"]
-    assert_the_remedy_is_in(details["what_to_do"], job)
+    assert_the_remedy_is_in(details["what_to_do"].removeprefix("* "), job)
     assert {key: details[key] for key in ("job", "cause", "since", "runbook")} == {
         "job": job,
         "cause": "revoked",
@@ -583,11 +583,14 @@ def test_another_cause_is_another_page(alertmanager: Alertmanager) -> None:
 def test_clusters_are_told_apart(alertmanager: Alertmanager) -> None:
     """The same job's key may be dead in one and good in the other."""
     job = "in-two-clusters"
+    receivers = alertmanager.receivers
+    alertmanager.post(alert("TogetherKeyRevoked", job, cluster="a"))
+    # By then it holds back; together with its tickets it might come a moment too late.
+    receivers.wait_for("pagerduty", lambda sent: sent["payload"]["component"] == job)
     alertmanager.post(
-        alert("TogetherKeyRevoked", job, cluster="a"),
-        *(alert("TogetherAuthFailure", job, cluster=cluster) for cluster in ("a", "b")),
+        *(alert("TogetherAuthFailure", job, cluster=cluster) for cluster in ("a", "b"))
     )
-    told = alertmanager.receivers.wait_for(
+    told = receivers.wait_for(
         "webhook", lambda sent: sent["receiver"] == "together-tickets" and job in webhook_jobs(sent)
     )
     assert {one["labels"]["cluster"] for one in told["alerts"]} == {"b"}

@@ -6,31 +6,52 @@ PIP := pip>=25.1
 PIP_INSTALL := -m pip install --quiet --disable-pip-version-check
 SDKS := 2.0.0 2.42.0 1.5.35
 NEWEST := 3.1.1
+# One generation of the SDK is tested on the newest Python as well.
+NEWEST_PYTHON := python3.13
+PYTEST := -m pytest -q
+# Two processes: what `make test` is measured on has two cores.
+PARALLEL := -n 2 --dist worksteal
+# The week of a fleet takes minutes of CPU: CI runs it.
+SLOW := $(if $(CI),-m "",)
 
-.PHONY: demo test lint bench clean
+.PHONY: help demo test test-fast one lint bench clean
 .DELETE_ON_ERROR:
 
-demo: $(VENV)/installed
-	@tools/fetch_prometheus.sh || echo "Going on without Prometheus and Alertmanager: the demo says what it leaves out."
-	@$(VENV)/bin/python -m together_otel.demo
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
-test: $(VENV)/installed $(SDKS:%=.venv-%/installed)
+demo: $(VENV)/installed ## show the main job: every cause of a refused key, and the page it leads to
+	@tools/fetch_prometheus.sh || echo "Going on without Prometheus and Alertmanager: the demo says what it leaves out."
+	@$(VENV)/bin/python -m together_otel.cli.demo
+
+test: $(VENV)/installed $(SDKS:%=.venv-%/installed) newest-python ## every test, on every generation of the SDK
 	@tools/fetch_prometheus.sh || test -z "$$CI"
-	@for sdk in $(SDKS); do echo "── together $$sdk"; .venv-$$sdk/bin/python -m pytest -q tests/sdk tests/testing || exit 1; done
+	@for sdk in $(SDKS); do echo "── together $$sdk"; .venv-$$sdk/bin/python $(PYTEST) $(PARALLEL) tests/sdk tests/testing || exit 1; done
+	@if test -x .venv-python3.13/bin/python; then echo "── Python 3.13"; .venv-python3.13/bin/python $(PYTEST) $(PARALLEL) tests/keys tests/sdk; fi
 	@echo "── together $(NEWEST)"
 # Coverage counts alone: beside the SDK's filelock, whose audit hook lets threads switch while
 # one sets its trace function, Python 3.11 loses a thread now and then.
-	@$(VENV)/bin/python -m pytest -q tests/keys --cov=together_otel.keys --cov-branch --cov-fail-under=100
-	@$(VENV)/bin/python -m pytest -q --ignore=tests/keys
+	@$(VENV)/bin/python $(PYTEST) tests/keys --cov=together_otel.keys --cov-branch --cov-fail-under=100
+	@$(VENV)/bin/python $(PYTEST) $(PARALLEL) $(SLOW) --ignore=tests/keys
 
-lint: $(VENV)/installed
+test-fast: $(VENV)/installed ## keys and SDK on the newest SDK, without Prometheus: the loop while you write
+	@$(VENV)/bin/python $(PYTEST) $(PARALLEL) tests/keys tests/sdk
+
+one: $(VENV)/installed ## one file or test: make one T=tests/keys/test_redaction.py
+	@test -n "$(T)" || { echo 'Say which: make one T=tests/keys/test_redaction.py' >&2; exit 2; }
+	@$(VENV)/bin/python $(PYTEST) -m "" $(T)
+
+lint: $(VENV)/installed ## ruff, mypy, and the layers of imports
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports
 
-bench: $(VENV)/installed
+bench: $(VENV)/installed ## what the instrumentation costs, as ratios to hand-written telemetry
 	$(VENV)/bin/python benchmarks/overhead.py
+
+clean: ## remove environments and fetched programs
+	rm -rf .venv* .tools
 
 $(VENV)/installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -44,5 +65,15 @@ $(VENV)/installed: pyproject.toml
 	.venv-$*/bin/python $(PIP_INSTALL) --editable '.[zero-code]' --group test 'together==$*'
 	@touch $@
 
-clean:
-	rm -rf .venv* .tools
+# pyenv knows its versions by number only: a Python that a shim cannot start is not there.
+.PHONY: newest-python
+newest-python:
+	@python="$$(tools/find_python.sh 3.13)"; if test -n "$$python"; then \
+	    $(MAKE) --no-print-directory .venv-python3.13/installed NEWEST_PYTHON="$$python"; \
+	else echo "Python 3.13 is not here: nothing is tested on it."; test -z "$$CI"; fi
+
+.venv-python3.13/installed: pyproject.toml
+	$(NEWEST_PYTHON) -m venv .venv-python3.13
+	.venv-python3.13/bin/python $(PIP_INSTALL) --upgrade '$(PIP)'
+	.venv-python3.13/bin/python $(PIP_INSTALL) --editable '.[zero-code]' --group test 'together==$(NEWEST)'
+	@touch $@

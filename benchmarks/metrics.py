@@ -106,7 +106,7 @@ def scrape(rounds: int) -> tuple[float, int, int]:
     """Return milliseconds of a scrape of all workers' files, its lines, and bytes of the files."""
     from prometheus_client import CollectorRegistry, generate_latest  # noqa: PLC0415 - as above
 
-    from together_otel.telemetry.group import Group  # noqa: PLC0415 - the same
+    from together_otel.telemetry.multiprocess import Group  # noqa: PLC0415 - the same
 
     folder = os.environ["PROMETHEUS_MULTIPROC_DIR"]
     for _ in range(WORKERS):

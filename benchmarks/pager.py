@@ -22,9 +22,9 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 
-from together_otel.demo.made_up import MadeUpKeys
-from together_otel.demo.paging import RULES
-from together_otel.demo.worker import Worker
+from together_otel.cli.demo.made_up import MadeUpKeys
+from together_otel.cli.demo.paging import RULES
+from together_otel.cli.demo.worker import Worker
 from together_otel.names import KEY_VARIABLE, REQUEST_OUTCOME, REQUESTS, label_of
 from together_otel.testing.server import TogetherServer
 from together_otel.testing.stack import Stack

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from alerts import Options, records, render_alerts, render_recording
-from alerts.expressions import EVERYWHERE, SECONDS, failures
+from together_otel.rules import Options, records, render_alerts, render_recording
+from together_otel.rules.expressions import EVERYWHERE, SECONDS, failures
 
 __all__ = ["EVERYWHERE", "OPTIONS", "RUNBOOK", "YOUNG", "failures", "outputs", "records"]
 

@@ -1,4 +1,4 @@
-"""``python -m together_otel.demo``: what it says, and that it notices when something is wrong."""
+"""``python -m together_otel.cli.demo``: what it says, and that it notices when something is wrong."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from together_otel.demo import __main__ as demo
-from together_otel.demo import paging
-from together_otel.demo.evidence import Evidence
-from together_otel.demo.made_up import MadeUpKeys
-from together_otel.demo.scenarios import Scenario
+from together_otel.cli.demo import __main__ as demo
+from together_otel.cli.demo import paging
+from together_otel.cli.demo.evidence import Evidence
+from together_otel.cli.demo.made_up import MadeUpKeys
+from together_otel.cli.demo.scenarios import Scenario
 from together_otel.names import CAUSES
 from together_otel.testing.stack import MissingBinary
 

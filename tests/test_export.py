@@ -16,7 +16,9 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from together_otel import cli, export
+from together_otel.cli import main
+from together_otel.cli.export import command
+from together_otel.cli.export import files as export
 from together_otel.settings import DEFAULT_RUNBOOK_URL
 
 ROOT = Path(__file__).parents[1]
@@ -47,7 +49,7 @@ def read(folder: Path) -> dict[str, str]:
 def run(*arguments: object) -> int:
     """Run the command here; return its exit code, of errors of usage too."""
     try:
-        return cli.main(["export", *map(str, arguments)])
+        return main(["export", *map(str, arguments)])
     except SystemExit as exc:
         return int(exc.code or 0)
 
@@ -123,7 +125,7 @@ def test_the_runbook_of_ones_own(tmp_path: Path) -> None:
 OURS = {file.path: json.dumps(content(file)) for file in export.files()}
 
 
-@given(url=st.from_regex(cli.export._URL, fullmatch=True))
+@given(url=st.from_regex(command._URL, fullmatch=True))
 @settings(max_examples=20, deadline=None)
 def test_every_url_that_is_taken_is_itself_in_the_files(url: str) -> None:
     """No character of it ends a scalar of YAML or a string of JSON, or means anything there."""
@@ -268,7 +270,7 @@ def test_help_has_an_example(
     assert run("--help") == 0
     example = " ".join(capsys.readouterr().out.split()).partition("example: together-otel ")[2]
     monkeypatch.chdir(tmp_path)
-    assert cli.main(example.split()) == 0
+    assert main(example.split()) == 0
     assert read(tmp_path)
 
 
@@ -309,9 +311,9 @@ def test_from_a_wheel(installed: Path, tmp_path: Path) -> None:
     assert python("-c", where, cwd=tmp_path, path=installed).startswith(str(installed))
     arguments = ("--runbook-url", WIKI, "--datasource", "mimir", "--job", "shop")
     run(tmp_path / "checkout", *arguments)
-    for way, command in {
+    for way, words in {
         "module": ("-m", "together_otel.cli"),
         "script": (installed / "bin" / "together-otel",),
     }.items():
-        python(*command, "export", way, *arguments, cwd=tmp_path, path=installed)
+        python(*words, "export", way, *arguments, cwd=tmp_path, path=installed)
         assert read(tmp_path / way) == read(tmp_path / "checkout")

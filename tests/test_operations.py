@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from together_otel.sdk.operations import operation_of
+from together_otel.clients.operations import operation_of
 
 _AB = "projects.endpoints.ab_experiments"
 

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from together_otel import names
-from together_otel.sdk import payloads
+from together_otel.clients import payloads
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "tools"))

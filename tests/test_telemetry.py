@@ -8,7 +8,7 @@ import threading
 
 import pytest
 
-from together_otel.keyring import KeyRing
+from together_otel.auth.registry import KeyRegistry
 from together_otel.names import AUTH_FAILED, AUTH_FAILURES, CAUSES, MODEL_LIMIT, REQUESTS
 from together_otel.telemetry import events
 from together_otel.telemetry.counts import Counts
@@ -58,7 +58,7 @@ def test_a_forked_child_starts_at_zero_with_a_free_lock() -> None:
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded")
 def test_a_forked_child_keeps_what_is_known_of_keys() -> None:
     """A key accepted before the fork and refused after it is revoked."""
-    keys = KeyRing(fingerprint=True)
+    keys = KeyRegistry(fingerprint=True)
     report = keys.of("tgp_" + "v1_" + "aB3_" * 10 + "abc", "argument")
     keys.history.accepted(report.identity, 5.0)
     assert in_child(lambda: keys.history.last_accepted(report.identity) == 5.0) == 0

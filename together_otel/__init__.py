@@ -5,9 +5,9 @@ does so without a change to the application. ``inspect_key()`` tells what a key 
 before a client is made of it.
 """
 
+from together_otel.auth.preflight import UnusableKeyError
 from together_otel.instrumentor import TogetherInstrumentor
 from together_otel.keys import Diagnosis, KeyReport, diagnose, inspect_key, redact
-from together_otel.preflight import UnusableKeyError
 
 __all__ = [
     "Diagnosis",

@@ -1,4 +1,4 @@
-"""What has to happen again in a forked child: locks that a thread of the parent held."""
+"""Forked children, in which state has to be renewed, and whether a process is alive."""
 
 from __future__ import annotations
 
@@ -40,3 +40,16 @@ def in_forked_child(method: Callable[[], Any]) -> None:
             still_there()
 
     os.register_at_fork(after_in_child=call)
+
+
+def is_alive(pid: int) -> bool:
+    """Return whether a process exists; always ``True`` on Windows, where asking would end it."""
+    if os.name != "posix":
+        return True
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

@@ -14,19 +14,19 @@ from opentelemetry.instrumentation.instrumentor import (  # type: ignore[attr-de
 )
 from packaging.requirements import Requirement
 
-from together_otel.emission import Emission
+from together_otel.auth.registry import KeyRegistry
+from together_otel.auth.runtime import Runtime
+from together_otel.calls.lifecycle import secrets_in
+from together_otel.calls.patching import Patches
+from together_otel.calls.streams import end_all_at_exit
 from together_otel.guard import Guard
-from together_otel.keyring import KeyRing
-from together_otel.lifecycle import secrets_in
 from together_otel.names import SCOPE
-from together_otel.patching import Patches
-from together_otel.recovery.chain import recovery_of
-from together_otel.runtime import Runtime
+from together_otel.recovery.scope import recovery_of
 from together_otel.settings import Settings
-from together_otel.streams import end_all_at_exit
+from together_otel.telemetry.backend import Backend
 from together_otel.telemetry.events import listen
 from together_otel.telemetry.metrics import Metrics
-from together_otel.telemetry.veil import veil
+from together_otel.telemetry.redacting_processor import add_redacting_processor
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -53,7 +53,7 @@ class TogetherInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # untyped i
     """
 
     _undo_listen: Callable[[], None] | None = None
-    _emission: Emission | None = None
+    _backend: Backend | None = None
 
     def instrumentation_dependencies(self) -> Collection[str]:
         """Return the requirements on the SDKs that are installed; on all of them if none is.
@@ -107,26 +107,26 @@ class TogetherInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # untyped i
         scope = (SCOPE, _release(), SCHEMA_URL)
         # For itself: where metrics cannot be had, there are spans and log events all the same.
         with Guard("patch", _ignore):
-            self._emission = Emission(settings, meter_provider, registry, scope)
+            self._backend = Backend(settings, meter_provider, registry, scope)
         runtime = Runtime(
             settings,
             trace.get_tracer(SCOPE, scope[1], tracer_provider, SCHEMA_URL),
-            Metrics() if self._emission is None else self._emission.metrics,
-            KeyRing(fingerprint=settings.fingerprint),
+            Metrics() if self._backend is None else self._backend.metrics,
+            KeyRegistry(fingerprint=settings.fingerprint),
         )
         with Guard("recovery", _ignore):
             runtime.recovery = recovery_of(recovery, settings.recovery, runtime.metrics)
         end_all_at_exit()
         _PATCHES.apply(runtime)
-        veil(tracer_provider, secrets_in)
+        add_redacting_processor(tracer_provider, secrets_in)
         runtime.others.warn()
 
     def _uninstrument(self, **_kwargs: Any) -> None:
         """Turn the instrumentation off: every patched attribute is the original again."""
         _PATCHES.remove()
-        if self._emission is not None:
-            self._emission.stop()
-            self._emission = None
+        if self._backend is not None:
+            self._backend.stop()
+            self._backend = None
         if self._undo_listen is not None:
             self._undo_listen()
             self._undo_listen = None

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from together_otel import names
-from together_otel.sdk import error_types
+from together_otel.clients import error_types
 from together_otel.settings import SETTINGS
 
 if TYPE_CHECKING:

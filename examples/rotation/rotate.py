@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING
 from prometheus_client.parser import text_string_to_metric_families
 
 from together_otel import inspect_key
-from together_otel.demo.made_up import MadeUpKeys
-from together_otel.demo.worker import Worker
+from together_otel.cli.demo.made_up import MadeUpKeys
+from together_otel.cli.demo.worker import Worker
 from together_otel.names import KEY_LAST_ACCEPTED, KEY_VARIABLE
 from together_otel.testing.server import TogetherServer
 

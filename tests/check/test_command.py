@@ -11,8 +11,8 @@ from typing import get_args
 
 import pytest
 
-from together_otel.check.outcomes import REMEDIES, Outcome
 from together_otel.cli import main
+from together_otel.cli.check.outcomes import REMEDIES, Outcome
 
 FIELDS = {
     "can_work",

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from gateways import Dripping, no_such_name
 
-from together_otel.check import asking
-from together_otel.check.asking import ask
+from together_otel.cli.check import request as asking
+from together_otel.cli.check.request import ask
 from together_otel.keys import inspect_key
 from together_otel.testing import TogetherServer, behaviours
 from together_otel.testing.ports import free_port
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     import pytest
 
-    from together_otel.check.outcomes import Live
+    from together_otel.cli.check.outcomes import Live
 
     Check = Callable[..., tuple[int, dict[str, Any]]]
 

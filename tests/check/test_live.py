@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from gateways import no_such_name
 
-from together_otel.check import addresses, asking
 from together_otel.cli import main
+from together_otel.cli.check import addresses
+from together_otel.cli.check import request as asking
 from together_otel.testing import TogetherServer, behaviours
 
 if TYPE_CHECKING:

@@ -178,7 +178,7 @@ def test_certificates_that_a_variable_names(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The one that the SDK's HTTP client reads."""
-    monkeypatch.setattr("together_otel.check.asking.installed_sdk", lambda: sdk)
+    monkeypatch.setattr("together_otel.cli.check.request.installed_sdk", lambda: sdk)
     monkeypatch.setenv("TOGETHER_BASE_URL", f"https://localhost:{tls}")
     code, found = check()
     assert (code, found["live"]["outcome"]) == (2, "tls_failure")

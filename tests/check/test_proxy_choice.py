@@ -5,8 +5,8 @@ from __future__ import annotations
 import httpx
 import pytest
 
-from together_otel.check.addresses import Address
-from together_otel.check.proxies import proxy_for
+from together_otel.cli.check.addresses import Address
+from together_otel.cli.check.proxies import proxy_for
 
 PLACES = [
     ("https", "api.together.ai", 443),

@@ -16,11 +16,11 @@ from examining import GOOD, examined
 from serving import Quiet, serving
 
 from together_otel.cli import main
-from together_otel.demo.made_up import MadeUpKeys
-from together_otel.doctor import examination, installation
-from together_otel.doctor.folders import folders
-from together_otel.doctor.recoveries import recoveries
-from together_otel.doctor.switches import settings_of
+from together_otel.cli.demo.made_up import MadeUpKeys
+from together_otel.cli.doctor import examination, installation
+from together_otel.cli.doctor.folders import folders
+from together_otel.cli.doctor.recoveries import recoveries
+from together_otel.cli.doctor.switches import settings_of
 from together_otel.testing.ports import free_port
 
 if TYPE_CHECKING:
@@ -521,7 +521,7 @@ def releases(monkeypatch: pytest.MonkeyPatch, found: dict[str, str | None]) -> N
             raise metadata.PackageNotFoundError(name)
         return release
 
-    monkeypatch.setattr("together_otel.doctor.installation.version", version)
+    monkeypatch.setattr("together_otel.cli.doctor.installation.version", version)
     monkeypatch.setattr("together_otel.instrumentor.version", version)
 
 

@@ -11,7 +11,7 @@ import pytest
 from examining import GOOD, examined
 from serving import Quiet, serving
 
-from together_otel.doctor import trial
+from together_otel.cli.doctor import trial
 from together_otel.testing.ports import free_port
 
 if TYPE_CHECKING:

@@ -20,11 +20,12 @@ from generation import GENERATION
 from running import eventually, get, total
 from serving import Quiet, serving
 
-from together_otel import cli
-from together_otel.demo.made_up import MadeUpKeys
-from together_otel.drill.acts import Act
-from together_otel.drill.alerts import alerts_of
-from together_otel.drill.play import Play
+from together_otel.cli import main
+from together_otel.cli.demo.made_up import MadeUpKeys
+from together_otel.cli.drill import command as drill_command
+from together_otel.cli.drill.alerts import alerts_of
+from together_otel.cli.drill.runner import Play
+from together_otel.cli.drill.scenarios import Act
 from together_otel.names import AUTH_FAILURES, CAUSES
 from together_otel.testing.ports import free_port
 
@@ -403,7 +404,7 @@ def test_a_file_that_names_the_service() -> None:
 def drill_here(*arguments: str) -> int:
     """Run it in this process, for what ends before there is another; return its exit code."""
     try:
-        return cli.main(["drill", "--cause", "revoked", *arguments])
+        return main(["drill", "--cause", "revoked", *arguments])
     except SystemExit as exc:
         return int(exc.code or 0)
 
@@ -425,9 +426,9 @@ def test_no_temporary_files(
 
 def test_no_sdk(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     def missing(name: str) -> str:
-        raise cli.drill.PackageNotFoundError(name)
+        raise drill_command.PackageNotFoundError(name)
 
-    monkeypatch.setattr(cli.drill, "version", missing)
+    monkeypatch.setattr(drill_command, "version", missing)
     assert drill_here() == 2
     assert "together is not installed" in capsys.readouterr().err
 

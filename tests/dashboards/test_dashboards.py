@@ -15,7 +15,7 @@ from queries import AUTHENTICATION, FOLDER, dashboards, every_query, panels, tar
 from test_alerts import ROOT, RULES, anchors, promtool
 
 from together_otel import names
-from together_otel.sdk import error_types
+from together_otel.clients import error_types
 
 if TYPE_CHECKING:
     from pathlib import Path

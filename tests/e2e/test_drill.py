@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import pytest
 from prometheus_binaries import require
 
-from together_otel.demo import paging
-from together_otel.drill.alerts import alerts_of
+from together_otel.cli.demo import paging
+from together_otel.cli.drill.alerts import alerts_of
 from together_otel.names import AUTH_CAUSE, label_of
 from together_otel.testing.ports import free_port
 from together_otel.testing.stack import Stack

@@ -11,11 +11,11 @@ import pytest
 from prometheus_binaries import require
 from queries import dashboard_queries
 
-from together_otel.demo import paging
-from together_otel.demo.evidence import Evidence, conclude
-from together_otel.demo.made_up import MadeUpKeys
-from together_otel.demo.scenarios import Scenario
-from together_otel.demo.worker import Worker
+from together_otel.cli.demo import paging
+from together_otel.cli.demo.evidence import Evidence, conclude
+from together_otel.cli.demo.made_up import MadeUpKeys
+from together_otel.cli.demo.scenarios import Scenario
+from together_otel.cli.demo.worker import Worker
 from together_otel.names import AUTH_CAUSE, AUTH_FAILURES, KEY_VARIABLE, label_of
 from together_otel.testing.server import TogetherServer
 from together_otel.testing.stack import Stack

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 import shlex
 
-from together_otel.demo.made_up import MadeUpKeys
-from together_otel.demo.worker import Worker, counted
+from together_otel.cli.demo.made_up import MadeUpKeys
+from together_otel.cli.demo.worker import Worker, counted
 from together_otel.names import (
     AUTH_CAUSE,
     AUTH_FAILURES,

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from prometheus_binaries import require
 
-from together_otel.demo import paging
-from together_otel.demo.made_up import MadeUpKeys
-from together_otel.demo.worker import Worker
+from together_otel.cli.demo import paging
+from together_otel.cli.demo.made_up import MadeUpKeys
+from together_otel.cli.demo.worker import Worker
 from together_otel.names import KEY_RECOVERIES, KEY_VARIABLE
 from together_otel.testing.server import TogetherServer
 from together_otel.testing.stack import Stack

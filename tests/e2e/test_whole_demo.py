@@ -15,7 +15,7 @@ def test_the_demonstration_ends_with_the_page() -> None:
     require("prometheus")
     require("alertmanager")
     done = subprocess.run(
-        [sys.executable, "-m", "together_otel.demo"],
+        [sys.executable, "-m", "together_otel.cli.demo"],
         cwd=CHECKOUT,
         capture_output=True,
         text=True,

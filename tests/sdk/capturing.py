@@ -12,7 +12,7 @@ from together_otel import names
 from together_otel.testing import behaviours
 
 if TYPE_CHECKING:
-    from together_otel.sdk.messages import Messages
+    from together_otel.clients.messages import Messages
     from together_otel.testing.behaviours import Behaviour
     from together_otel.testing.telemetry import CapturedTelemetry
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from generation import made_up_key
 
-from together_otel import TogetherInstrumentor, lifecycle
+from together_otel import TogetherInstrumentor
+from together_otel.calls import lifecycle
 
 if TYPE_CHECKING:
     from generation import Sdk

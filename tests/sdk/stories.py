@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from generation import GENERATION, MESSAGES, MODEL
 
-from together_otel.streams import settle
+from together_otel.calls.streams import settle
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator

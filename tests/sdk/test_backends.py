@@ -15,7 +15,9 @@ from prometheus_client import REGISTRY, CollectorRegistry, generate_latest
 from prometheus_client.openmetrics.exposition import generate_latest as openmetrics
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
-from together_otel import TogetherInstrumentor, lifecycle, names, recovery, runtime
+from together_otel import TogetherInstrumentor, names, recovery
+from together_otel.auth import runtime
+from together_otel.calls import lifecycle
 from together_otel.testing import behaviours
 
 if TYPE_CHECKING:

@@ -25,7 +25,7 @@ from generation import MODEL, Sdk, leaks
 from opentelemetry import trace
 
 from together_otel import TogetherInstrumentor
-from together_otel.sdk import messages
+from together_otel.clients import messages
 from together_otel.testing import behaviours
 from together_otel.testing.answers import REPLY
 

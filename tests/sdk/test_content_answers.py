@@ -11,14 +11,14 @@ from capturing import INPUTS, OUTPUTS, TOOLS, calling, gathered, reply, text, us
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from together_otel.keys.redaction import _MARGIN
-from together_otel.sdk.messages import (
+from together_otel.clients.messages import (
     LONGEST_GATHERED,
     MOST_MESSAGES,
     MOST_PARTS,
     OPERATIONS,
     Messages,
 )
+from together_otel.keys.redaction import _MARGIN
 from together_otel.telemetry.content import LONGEST_TEXT
 
 if TYPE_CHECKING:

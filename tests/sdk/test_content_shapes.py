@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from capturing import INPUTS, TOOLS, calling, gathered, text, user
 
-from together_otel.sdk.messages import Messages
+from together_otel.clients.messages import Messages
 
 
 def asked(*messages: Any) -> Any:

@@ -13,7 +13,7 @@ from dirty_equals import IsPartialDict
 from generation import GENERATION, MODEL, RELEASE, Sdk
 from walk import ID, TRAINING_FILE, Called, arguments, methods, resource_classes
 
-from together_otel.sdk.operations import operation_of
+from together_otel.clients.operations import operation_of
 from together_otel.testing import behaviours
 
 if TYPE_CHECKING:

@@ -30,9 +30,9 @@ from stories import (
 )
 
 from together_otel import TogetherInstrumentor
+from together_otel.clients.generated import Generated
+from together_otel.clients.together_v1 import TogetherV1
 from together_otel.guard import Guard
-from together_otel.sdk.legacy import Legacy
-from together_otel.sdk.stainless import Stainless
 from together_otel.testing import behaviours
 from together_otel.testing.exchange import DONE, frame_of
 
@@ -230,7 +230,7 @@ def test_an_error_of_ours_in_reading_is_not_raised(
         return await observed(lambda: chat(client, stream=kind == "stream"))
 
     with monkeypatch.context() as patch:
-        for adapter in (Stainless, Legacy):
+        for adapter in (Generated, TogetherV1):
             patch.setattr(adapter, part, broken)
         with_us = tell(sdk, story)
     ended = [span["name"] for span in telemetry.spans() if span["kind"] == "CLIENT"]

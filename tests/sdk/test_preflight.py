@@ -229,7 +229,7 @@ def test_an_error_of_ours_refuses_nothing(
 ) -> None:
     """And a refusal that cannot be told is one all the same."""
     monkeypatch.setattr(Guard, "raising", False)
-    monkeypatch.setattr(f"together_otel.constructors.{broken}", lambda *_: 1 / 0)
+    monkeypatch.setattr(f"together_otel.calls.constructors.{broken}", lambda *_: 1 / 0)
     if broken == "_tell_failure":
         refused(sdk, api_key="changeme")
     else:
@@ -243,7 +243,7 @@ def test_a_good_key_is_looked_at_once(
 ) -> None:
     """Then a constructor does no more than it did before."""
     sdk.client(api_key=KEY)
-    monkeypatch.setattr("together_otel.keyring.inspect_key", lambda *_, **__: 1 / 0)
-    monkeypatch.setattr("together_otel.preflight.text_of", lambda *_: 1 / 0)
+    monkeypatch.setattr("together_otel.auth.registry.inspect_key", lambda *_, **__: 1 / 0)
+    monkeypatch.setattr("together_otel.auth.preflight.text_of", lambda *_: 1 / 0)
     sdk.client(api_key=KEY)
     assert telemetry.counter("together.client.key.checks") == 2

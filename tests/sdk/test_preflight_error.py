@@ -15,7 +15,7 @@ from recovering import events
 from refusing import refused
 
 from together_otel import UnusableKeyError
-from together_otel.preflight import _restored
+from together_otel.auth.preflight import _restored
 
 if TYPE_CHECKING:
     from together_otel.testing.telemetry import CapturedTelemetry

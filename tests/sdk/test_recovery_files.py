@@ -11,7 +11,7 @@ from generation import GENERATION, Sdk, leaks, made_up_key
 from recovering import BAD, Answers, event, events, instrument, keys_sent, outcomes, searches
 
 from together_otel import recovery
-from together_otel.recovery import lines, rescue, watching
+from together_otel.recovery import lineage, retry, watching
 from together_otel.testing.server import TogetherServer
 
 if TYPE_CHECKING:
@@ -137,8 +137,8 @@ def test_a_rotation_to_a_bad_key_harms_nobody(
     assert searches(telemetry) == {"recovered": 1}
     assert event(telemetry, "key_recovered")["together.recovery.source"] == "former"
 
-    now = lines.time.monotonic()
-    monkeypatch.setattr(lines.time, "monotonic", lambda: now + 61)
+    now = lineage.time.monotonic()
+    monkeypatch.setattr(lineage.time, "monotonic", lambda: now + 61)
     server._keys.add(BAD)
     sdk.chat(client)
     assert keys_sent(server)[5:] == [BAD]
@@ -170,8 +170,8 @@ def test_a_call_of_before_the_rotation_proves_nothing(
     client = sdk.client(api_key=key)
     sdk.chat(client)
     volume.put(BAD)
-    rescue._renew(*looked_at(client, telemetry))
-    line = rescue.LINES.find(client._client if GENERATION > 1 else client.client, key)
+    retry._renew(*looked_at(client, telemetry))
+    line = retry.LINES.find(client._client if GENERATION > 1 else client.client, key)
     assert line is not None
     line.accepted(key)
     sdk.chat(client)
@@ -215,8 +215,8 @@ def test_threads_at_the_moment_of_a_rotation(
     shared = client._client if GENERATION > 1 else client.client
     volume.put(NEW)
     with ThreadPoolExecutor(8) as pool:
-        list(pool.map(lambda _: rescue._renew(*looked_at(client, telemetry)), range(32)))
-    line = rescue.LINES.find(shared, key)
+        list(pool.map(lambda _: retry._renew(*looked_at(client, telemetry)), range(32)))
+    line = retry.LINES.find(shared, key)
     assert line is not None
     assert (line.current, line.former) == (NEW, key)
     sdk.chat(client)
@@ -225,7 +225,7 @@ def test_threads_at_the_moment_of_a_rotation(
 
 def looked_at(client: Any, _telemetry: CapturedTelemetry) -> tuple[Any, ...]:
     """Return what a client's key is looked at with, before a call."""
-    from together_otel import patching  # noqa: PLC0415 - for one test
+    from together_otel.calls import patching  # noqa: PLC0415 - for one test
     from together_otel.instrumentor import _PATCHES  # noqa: PLC0415 - the same
 
     runtime = _PATCHES.runtime

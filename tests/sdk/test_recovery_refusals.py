@@ -23,9 +23,10 @@ from recovering import (
     searches,
 )
 
-from together_otel import TogetherInstrumentor, recovery, runtime
+from together_otel import TogetherInstrumentor, recovery
+from together_otel.auth import runtime
 from together_otel.guard import Guard
-from together_otel.recovery import lines, rescue, sources
+from together_otel.recovery import lineage, retry, sources
 from together_otel.testing import behaviours
 from together_otel.testing.server import TogetherServer
 
@@ -141,7 +142,7 @@ def test_a_refused_key_may_be_tried_again_after_a_while(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """It may have been refused for being too new."""
-    monkeypatch.setattr(lines, "_BARRED_FOR", 0.0)
+    monkeypatch.setattr(lineage, "_BARRED_FOR", 0.0)
     instrument(telemetry, Answers(BAD))
     client = sdk.client(api_key=OLD)
     refused(sdk, client)
@@ -273,7 +274,7 @@ def test_an_error_of_ours_does_not_replace_the_refusal(
     """It is counted, and the application gets what the SDK raised."""
     monkeypatch.setattr(Guard, "raising", False)
     instrument(telemetry, Answers(BAD))
-    monkeypatch.setattr(rescue, "_curable", lambda *_: 1 / 0)
+    monkeypatch.setattr(retry, "_curable", lambda *_: 1 / 0)
     exc = refused(sdk, sdk.client(api_key=OLD))
     assert [exc] == raised
     assert (
@@ -296,7 +297,7 @@ def test_nothing_keeps_a_client_or_an_exception_alive(sdk: Sdk, key: str) -> Non
         TogetherInstrumentor().uninstrument()
     shared = weakref.ref(client._client if GENERATION > 1 else client.client)
     known = id(shared())
-    assert known in rescue.LINES._of
+    assert known in retry.LINES._of
     if GENERATION > 1:
         for made in sdk._clients:
             sdk.run(made.close)
@@ -305,7 +306,7 @@ def test_nothing_keeps_a_client_or_an_exception_alive(sdk: Sdk, key: str) -> Non
     del client
     gc.collect()
     assert shared() is None
-    assert known not in rescue.LINES._of
+    assert known not in retry.LINES._of
 
 
 def test_no_repr_shows_a_key(key: str) -> None:
@@ -316,7 +317,7 @@ def test_no_repr_shows_a_key(key: str) -> None:
             recovery.function(lambda: key),
             recovery.environment(),
             recovery.prompt(),
-            lines.Line(key),
+            lineage.Line(key),
         ]
     )
     assert leaks(shown, key) == []

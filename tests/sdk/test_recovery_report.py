@@ -14,7 +14,7 @@ import pytest
 from generation import leaks
 from recovering import BAD, OLD, Answers, instrument, keys_sent, searches
 
-from together_otel.sdk.inhouse import InHouse
+from together_otel.clients.in_house import InHouse
 
 if TYPE_CHECKING:
     from together_otel.testing.server import TogetherServer

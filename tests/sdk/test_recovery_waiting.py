@@ -15,8 +15,8 @@ from generation import GENERATION, RELEASE
 from recovering import OLD, Answers, instrument, keys_sent, searches
 
 from together_otel import recovery
-from together_otel.recovery import asking, rescue, sources
-from together_otel.recovery.lines import Line
+from together_otel.recovery import asking, retry, sources
+from together_otel.recovery.lineage import Line
 from together_otel.recovery.search import Search
 from together_otel.recovery.watching import WatchedFile
 
@@ -71,7 +71,7 @@ def in_child(holds: Callable[[], bool]) -> bool:
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded")
 def test_a_forked_child_waits_for_no_search_of_its_parent(server: TogetherServer) -> None:
     """The thread that ran it is not in the child: there, the next refusal begins one anew."""
-    line = rescue.LINES.of(server, OLD)
+    line = retry.LINES.of(server, OLD)
     at_work = a_search(line)
     assert line.join(at_work) is at_work
     assert line.join(a_search(line)) is at_work

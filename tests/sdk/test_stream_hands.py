@@ -32,7 +32,7 @@ from stories import (
     unended,
 )
 
-from together_otel.streams import settle
+from together_otel.calls.streams import settle
 
 if TYPE_CHECKING:
     from together_otel.testing.server import TogetherServer

@@ -15,8 +15,8 @@ from opentelemetry import trace
 from opentelemetry.instrumentation.utils import suppress_instrumentation
 
 from together_otel import TogetherInstrumentor
+from together_otel.calls.patching import TARGETS
 from together_otel.guard import Guard
-from together_otel.patching import TARGETS
 from together_otel.telemetry.metrics import Metrics
 from together_otel.testing import behaviours
 

@@ -12,7 +12,7 @@ import pytest
 from running import BIN, Running, get, samples, total
 
 from together_otel import inspect_key
-from together_otel.demo.made_up import MadeUpKeys
+from together_otel.cli.demo.made_up import MadeUpKeys
 from together_otel.testing import TogetherServer
 from together_otel.testing.ports import free_port
 

@@ -5,14 +5,17 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from together_otel.cli import check, doctor, drill, export
+from together_otel.cli.check import command as check_command
+from together_otel.cli.doctor import command as doctor_command
+from together_otel.cli.drill import command as drill_command
+from together_otel.cli.export import command as export_command
 from together_otel.cli.output import outputs
 from together_otel.cli.parsing import CANNOT_WRITE, INTERRUPTED, Parser
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-COMMANDS = (check, doctor, drill, export)
+COMMANDS = (check_command, doctor_command, drill_command, export_command)
 """Each has ``add(commands)``: a parser of its own, whose ``run`` returns the exit code."""
 
 

@@ -11,7 +11,7 @@ are a chain: each is asked when those before it had no new key. Any function tha
 or ``None``, is a source as well, sync or async.
 """
 
-from together_otel.recovery.chain import use
+from together_otel.recovery.scope import use
 from together_otel.recovery.sources import (
     Source,
     command,

@@ -6,35 +6,35 @@ from typing import TYPE_CHECKING, Any
 
 from together_otel.keys import identity_of, text_of
 from together_otel.recovery.asking import running_loop
-from together_otel.recovery.chain import in_use
-from together_otel.recovery.rescue import LINES, RescueBase
+from together_otel.recovery.retry import LINES, RetryBase
+from together_otel.recovery.scope import in_use
 from together_otel.recovery.search import Search
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from together_otel.recovery.chain import Recovery
-    from together_otel.recovery.lines import Line
+    from together_otel.auth.runtime import AuthFailure, Runtime
+    from together_otel.clients.base import Adapter
+    from together_otel.recovery.lineage import Line
+    from together_otel.recovery.scope import Recovery
     from together_otel.recovery.search import Found
-    from together_otel.runtime import AuthFailure, Runtime
-    from together_otel.sdk.calls import Adapter
 
 
-def rescue_of_constructor(
+def retry_of_constructor(
     runtime: Runtime,
     adapter: Adapter,
     client: Any,
     args: tuple[Any, ...],
     kwargs: Mapping[str, Any],
-) -> ConstructorRescue | None:
+) -> ConstructorRetry | None:
     """Return what is to run a constructor again, if recovery is on."""
     if (recovery := in_use(runtime)) is None:
         return None
-    return ConstructorRescue(runtime, recovery, adapter, client, args, kwargs)
+    return ConstructorRetry(runtime, recovery, adapter, client, args, kwargs)
 
 
-class ConstructorRescue(RescueBase):
-    """The rescue of a constructor that refuses for want of a key.
+class ConstructorRetry(RetryBase):
+    """The retry of a constructor that refuses for want of a key.
 
     A refusal is told once nothing has helped: with another key the application has its client, and
     nothing has failed.
@@ -68,7 +68,7 @@ class ConstructorRescue(RescueBase):
         self._failure, self._tell = failure, tell
 
     def _ended(self, exc: BaseException | None) -> Search | None:
-        """See `RescueBase._ended`."""
+        """See `RetryBase._ended`."""
         if exc is None and self._line is not None and self._found is not None:
             LINES.of(self._adapter.shared(self._client), self._found.key).proves(self._line)
         if exc is None or self._failure is None or self._found is not None:
@@ -96,7 +96,7 @@ class ConstructorRescue(RescueBase):
         return refused is not None and refused > (history.last_accepted(identity) or 0.0)
 
     def _takes(self, found: Found) -> bool:
-        """See `RescueBase._takes`."""
+        """See `RetryBase._takes`."""
         self._found = found
         if self.args:
             self.args = (found.key, *self.args[1:])

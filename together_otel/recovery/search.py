@@ -8,19 +8,19 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from together_otel import attributes, names
+from together_otel import names
 from together_otel.keys import inspect_key
 from together_otel.recovery.asking import answer_of, in_thread, keys_in, running_loop
-from together_otel.recovery.chain import searching
-from together_otel.telemetry import events
+from together_otel.recovery.scope import searching
+from together_otel.telemetry import attributes, events
 
 if TYPE_CHECKING:
+    from together_otel.auth.runtime import AuthFailure, Runtime
     from together_otel.keys import KeyReport
     from together_otel.names import RecoveryOutcome, RecoverySource
-    from together_otel.recovery.chain import Recovery
-    from together_otel.recovery.lines import Line
+    from together_otel.recovery.lineage import Line
+    from together_otel.recovery.scope import Recovery
     from together_otel.recovery.sources import Source
-    from together_otel.runtime import AuthFailure, Runtime
 
 
 @dataclass(frozen=True, slots=True)

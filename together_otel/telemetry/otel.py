@@ -29,8 +29,8 @@ from together_otel.names import (
     Metric,
 )
 from together_otel.telemetry.counts import Counts
-from together_otel.telemetry.family import Loss, forget_inherited
 from together_otel.telemetry.metrics import KeyUse, Labels, Metrics, Value
+from together_otel.telemetry.prefork import Loss, forget_inherited
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

@@ -34,8 +34,8 @@ from together_otel.names import (
     TOKEN_USAGE,
     Metric,
 )
-from together_otel.telemetry.family import Loss
 from together_otel.telemetry.metrics import Labels, Metrics, Value
+from together_otel.telemetry.prefork import Loss
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

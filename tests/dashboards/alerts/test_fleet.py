@@ -183,6 +183,7 @@ class Noise:
             target.scrape(self.fleet, tick)
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(1800)
 def test_a_week_of_a_noisy_but_healthy_fleet_pages_nobody(tmp_path: Path) -> None:
     """Tickets there are, or it would have been no noise."""

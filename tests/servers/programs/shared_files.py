@@ -17,8 +17,8 @@ from typing import Any
 from prometheus_client import CollectorRegistry, values
 
 from together_otel.names import KEY_INFO, KEY_LAST_ACCEPTED, REQUESTS
-from together_otel.telemetry.group import Group
 from together_otel.telemetry.metrics import KeyUse
+from together_otel.telemetry.multiprocess import Group
 from together_otel.telemetry.prometheus import PrometheusMetrics
 
 FOLDER = Path(os.environ["PROMETHEUS_MULTIPROC_DIR"])

@@ -1,0 +1,289 @@
+"""A process that dies before it is scraped leaves what it counted."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import subprocess
+import sys
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import prometheus_binaries
+import pytest
+from running import eventually, get, samples, total
+from serving import Quiet, serving
+
+from together_otel.telemetry import exit_export
+from together_otel.testing.ports import free_port
+from together_otel.testing.server import TogetherServer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    Run = Callable[..., subprocess.CompletedProcess[str]]
+
+PROGRAM = Path(__file__).parent / "programs" / "job.py"
+FAILURES = "together_client_auth_failures_total"
+REQUESTS = "together_client_requests_total"
+ENDED = "together_client_exit_timestamp_seconds"
+UNSCRAPED = {"missing": "1", "job": "3"}
+"""What a program ends with → its exit code: one dies in its constructor, one does its work."""
+
+
+@pytest.fixture
+def key() -> str:
+    """A key of Together's shape that nobody owns."""
+    return "tgp_" + "v1_" + "a1B2" * 10 + "xyz"
+
+
+@pytest.fixture
+def run(key: str, tmp_path: Path) -> Iterator[Run]:
+    """Run the job under `opentelemetry-instrument`, with a good key unless told otherwise."""
+    with TogetherServer(keys=[key]) as together:
+
+        def run_it(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+            folder = Path(sys.executable).parent
+            given = {
+                "PATH": os.environ["PATH"],
+                "TOGETHER_API_KEY": key,
+                "TOGETHER_BASE_URL": together.url,
+                "TOGETHER_NO_BANNER": "1",
+                "OTEL_TRACES_EXPORTER": "none",
+                "OTEL_LOGS_EXPORTER": "none",
+                "OTEL_METRICS_EXPORTER": "none",
+                **environment,
+            }
+            return subprocess.run(
+                [folder / "opentelemetry-instrument", sys.executable, PROGRAM, *arguments],
+                cwd=tmp_path,
+                env={name: value for name, value in given.items() if value != "unset"},
+                capture_output=True,
+                text=True,
+                timeout=60,
+                check=False,
+            )
+
+        yield run_it
+
+
+@pytest.fixture
+def gateway(tmp_path: Path) -> Iterator[int]:
+    """The port of a real Pushgateway."""
+    program = prometheus_binaries.require("pushgateway")
+    port = free_port()
+    with (tmp_path / "gateway.log").open("wb") as log:
+        process = subprocess.Popen(
+            [program, f"--web.listen-address=127.0.0.1:{port}"], stdout=log, stderr=log
+        )
+        try:
+            eventually(lambda: get(port, "/-/ready"))
+            yield port
+        finally:
+            process.kill()
+            process.wait()
+
+
+def test_a_job_pushes(run: Run, gateway: int) -> None:
+    """Under its service's name: requests, the stream that was open at the exit, when it ended."""
+    done = run(TOGETHER_OTEL_PUSHGATEWAY=f"http://127.0.0.1:{gateway}", OTEL_SERVICE_NAME="nightly")
+    scrape = get(gateway, "/metrics")
+
+    assert (done.returncode, done.stderr) == (3, "")
+    assert total(scrape, REQUESTS, job="nightly", together_request_outcome="success") == 1
+    assert total(scrape, REQUESTS, job="nightly", together_request_outcome="abandoned") == 1
+    assert total(scrape, FAILURES, job="nightly") == 0
+    assert len(samples(scrape)[FAILURES]) == 12
+    ((labels, ended),) = samples(scrape)[ENDED]
+    assert labels["job"] == "nightly"
+    assert ended > 1_790_000_000
+
+
+def test_one_that_dies_in_its_constructor_pushes(run: Run, gateway: int) -> None:
+    """For want of a key; the next run, with one, puts its own counts in their place."""
+    url = f"http://127.0.0.1:{gateway}"
+    done = run(TOGETHER_OTEL_PUSHGATEWAY=url, TOGETHER_API_KEY="unset")
+    assert done.returncode == 1
+    assert "TogetherError" in done.stderr
+    scrape = get(gateway, "/metrics")
+    assert total(scrape, FAILURES, job="job", together_auth_cause="missing") == 1
+
+    run(TOGETHER_OTEL_PUSHGATEWAY=url)
+    scrape = get(gateway, "/metrics")
+    assert total(scrape, FAILURES, job="job") == 0
+    assert total(scrape, REQUESTS, job="job", together_request_outcome="success") == 1
+
+
+def test_a_group_of_the_gateway(run: Run, gateway: int) -> None:
+    """The URL may name the group; what the application pushed to it stays."""
+    group = f"http://127.0.0.1:{gateway}/metrics/job/billing/instance/eu-1"
+    own = subprocess.run(
+        [sys.executable, "-c", OWN, f"http://127.0.0.1:{gateway}"], timeout=60, check=True
+    )
+    assert own.returncode == 0
+    run(TOGETHER_OTEL_PUSHGATEWAY=group)
+    scrape = get(gateway, "/metrics")
+
+    assert total(scrape, REQUESTS, job="billing", instance="eu-1") == 2
+    assert total(scrape, "invoices", job="billing", instance="eu-1") == 7
+
+
+OWN = """
+import sys
+from prometheus_client import CollectorRegistry, Gauge, push_to_gateway
+registry = CollectorRegistry()
+Gauge("invoices", "Invoices.", registry=registry).set(7)
+push_to_gateway(sys.argv[1], "billing", registry, {"instance": "eu-1"})
+"""
+
+
+@pytest.mark.parametrize("multiprocess", [True, False], ids=["shared folder", "alone"])
+def test_a_job_that_forks(
+    multiprocess: bool,  # noqa: FBT001 - a parametrised case
+    run: Run,
+    gateway: int,
+    tmp_path: Path,
+) -> None:
+    """A child leaves nothing of its own; with a shared folder its counts are among the parent's."""
+    more = {"PROMETHEUS_MULTIPROC_DIR": str(tmp_path / "metrics")} if multiprocess else {}
+    done = run("fork", TOGETHER_OTEL_PUSHGATEWAY=f"http://127.0.0.1:{gateway}", **more)
+    scrape = get(gateway, "/metrics")
+
+    assert done.returncode == 3
+    assert total(scrape, REQUESTS, together_request_outcome="success") == 1 + multiprocess
+    assert total(scrape, REQUESTS, together_request_outcome="abandoned") == 1
+
+
+@pytest.mark.parametrize("way", UNSCRAPED)
+def test_a_job_writes_a_file(way: str, run: Run, tmp_path: Path) -> None:
+    """One a job, whole, with the job as a label, as node_exporter has no other for it."""
+    folder = tmp_path / "textfiles" / "new"
+    done = run(
+        TOGETHER_OTEL_TEXTFILE=str(folder),
+        OTEL_RESOURCE_ATTRIBUTES="team=a,service.name=data%20jobs",
+        **({"TOGETHER_API_KEY": "unset"} if way == "missing" else {}),
+    )
+    assert str(done.returncode) == UNSCRAPED[way]
+    (written,) = folder.iterdir()
+    assert written.name == "together_otel_data_jobs.prom"
+    text = written.read_text(encoding="utf-8")
+    assert total(text, FAILURES, job="data jobs", together_auth_cause="missing") == (
+        way == "missing"
+    )
+    assert all(
+        labels["job"] == "data jobs" for found in samples(text).values() for labels, _ in found
+    )
+    checked = subprocess.run(
+        [prometheus_binaries.require("promtool"), "check", "metrics"],
+        input=text,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (checked.returncode, checked.stderr) == (0, "")
+
+
+def test_both_at_once(run: Run, gateway: int, tmp_path: Path) -> None:
+    run(
+        TOGETHER_OTEL_PUSHGATEWAY=f"http://127.0.0.1:{gateway}",
+        TOGETHER_OTEL_TEXTFILE=str(tmp_path),
+    )
+    assert total(get(gateway, "/metrics"), REQUESTS) == 2
+    assert total((tmp_path / "together_otel_job.prom").read_text(encoding="utf-8"), REQUESTS) == 2
+
+
+def test_a_gateway_that_is_not_there(run: Run) -> None:
+    """One warning that names it and the variable, without the password; the exit code is the job's."""
+    url = f"http://user:hidden-word@127.0.0.1:{free_port()}"
+    done = run(TOGETHER_OTEL_PUSHGATEWAY=url)
+
+    assert done.returncode == 3
+    (line,) = done.stderr.splitlines()
+    assert "What this process counted is lost" in line
+    assert "Connection refused" in line
+    assert "TOGETHER_OTEL_PUSHGATEWAY" in line
+    assert "hidden-word" not in done.stderr
+
+
+def test_a_gateway_that_never_answers(run: Run) -> None:
+    """The exit does not wait for it beyond its two seconds."""
+    with contextlib.closing(socket.create_server(("127.0.0.1", 0))) as silent:
+        done = run(TOGETHER_OTEL_PUSHGATEWAY=f"http://127.0.0.1:{silent.getsockname()[1]}")
+
+    assert done.returncode == 3
+    assert done.stderr.count("What this process counted is lost") == 1
+    assert exit_export.LIMIT == 2.0
+    assert exit_export._ATTEMPT < exit_export.LIMIT
+
+
+def test_a_gateway_that_dribbles(run: Run) -> None:
+    """Nor for one that answers a character at a time, whose every step is quick."""
+
+    class Slow(Quiet, BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            with contextlib.suppress(OSError):
+                while not gone.wait(0.2):
+                    self.wfile.write(b"H")
+
+    gone = threading.Event()
+    with serving(HTTPServer(("127.0.0.1", 0), Slow)) as server:
+        done = run(TOGETHER_OTEL_PUSHGATEWAY=f"http://127.0.0.1:{server.server_port}")
+        gone.set()
+
+    assert done.returncode == 3
+    assert "did not take it within 2 s" in done.stderr
+
+
+def test_a_folder_that_cannot_be_written(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way", encoding="utf-8")
+    done = run(TOGETHER_OTEL_TEXTFILE=str(tmp_path / "file"))
+
+    assert done.returncode == 3
+    assert "TOGETHER_OTEL_TEXTFILE" in done.stderr
+    assert (tmp_path / "file").read_text(encoding="utf-8") == "in the way"
+
+
+def test_a_gateway_behind_a_password(run: Run) -> None:
+    """User and password of the URL go into the request's header, and nowhere else."""
+    seen: list[tuple[str, str | None]] = []
+
+    class Guarded(Quiet, BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            seen.append((self.path, self.headers["Authorization"]))
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self.send_response(200)
+            self.end_headers()
+
+    with serving(HTTPServer(("127.0.0.1", 0), Guarded)) as server:
+        done = run(TOGETHER_OTEL_PUSHGATEWAY=f"http://me:a%20word@127.0.0.1:{server.server_port}")
+
+    assert (done.returncode, done.stderr) == (3, "")
+    assert seen == [("/metrics/job/job", "Basic bWU6YSB3b3Jk")]
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("http://host:9091", ("http://host:9091", "mine", {})),
+        ("http://host:9091/", ("http://host:9091", "mine", {})),
+        ("http://host/prefix", ("http://host/prefix", "mine", {})),
+        ("http://host/metrics/job/a%20b", ("http://host", "a b", {})),
+        ("http://host/p/metrics/job/a/env/prod", ("http://host/p", "a", {"env": "prod"})),
+    ],
+)
+def test_target(url: str, expected: tuple[str, str, dict[str, str]]) -> None:
+    assert exit_export.target(url, "mine") == expected
+
+
+def test_job_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The service's name as OpenTelemetry takes it, else the program's."""
+    monkeypatch.setattr(sys, "argv", ["/srv/report.py"])
+    assert exit_export.job_name({"OTEL_SERVICE_NAME": " shop "}) == "shop"
+    assert exit_export.job_name({"OTEL_RESOURCE_ATTRIBUTES": "a=b, service.name=c%20d"}) == "c d"
+    assert exit_export.job_name({"OTEL_RESOURCE_ATTRIBUTES": "service.name="}) == "report"
+    monkeypatch.setattr(sys, "argv", ["-c"])
+    assert exit_export.job_name({}) == "c"

@@ -1,0 +1,294 @@
+"""What a forked child counts: from zero, with locks of its own, and told once if nobody sees it."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+import os
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from opentelemetry.context import Context
+from opentelemetry.exporter.prometheus import PrometheusMetricReader
+from opentelemetry.sdk.metrics import Counter, Histogram, MeterProvider, ObservableCounter
+from opentelemetry.sdk.metrics.export import (
+    AggregationTemporality,
+    ConsoleMetricExporter,
+    InMemoryMetricReader,
+    PeriodicExportingMetricReader,
+)
+from prometheus_client import CollectorRegistry
+
+from together_otel.names import AUTH_FAILURES, CAUSES, DURATION, REQUESTS, SCOPE
+from together_otel.telemetry.otel import OpenTelemetryMetrics
+from together_otel.telemetry.prefork import Loss
+from together_otel.telemetry.prometheus import PrometheusMetrics
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+pytestmark = [
+    pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here"),
+    pytest.mark.filterwarnings("ignore:This process .* is multi-threaded"),
+]
+
+PROGRAMS = Path(__file__).parent / "servers" / "programs"
+ROOT = Path(__file__).parents[1]
+PATIENCE = 30
+DELTA, CUMULATIVE = AggregationTemporality.DELTA, AggregationTemporality.CUMULATIVE
+CHAT = ("chat", "together", None, None, None, None, None)
+
+
+def in_child(work: Callable[[], Any]) -> Any:
+    """Return what something returns in a forked child."""
+    reading, writing = os.pipe()
+    if (child := os.fork()) == 0:
+        # It may hang in a lock: that is what is tested.
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)
+        signal.alarm(PATIENCE)
+        try:
+            os.write(writing, json.dumps(work()).encode())
+        finally:
+            os._exit(0)
+    os.close(writing)
+    with os.fdopen(reading) as pipe:
+        answer = pipe.read()
+    assert os.waitpid(child, 0)[1] == 0, "the child hung"
+    return json.loads(answer)
+
+
+@pytest.fixture
+def held() -> Iterator[Callable[..., None]]:
+    """Let another thread hold locks until the test is over."""
+    done = threading.Event()
+    threads = []
+
+    def hold(*locks: Any) -> None:
+        holding = threading.Event()
+
+        def work() -> None:
+            for lock in locks:
+                lock.acquire()
+            holding.set()
+            done.wait()
+            for lock in locks:
+                lock.release()
+
+        threads.append(threading.Thread(target=work))
+        threads[-1].start()
+        holding.wait()
+
+    yield hold
+    done.set()
+    for thread in threads:
+        thread.join()
+
+
+# ── warnings ─────────────────────────────────────────────────────────────────────────
+
+
+@pytest.fixture
+def warnings() -> Iterator[Callable[[], list[str]]]:
+    """What this process and those forked from it warn of."""
+    reading, writing = os.pipe()
+
+    class ToPipe(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            os.write(writing, (record.getMessage() + "\n").encode())
+
+    os.set_blocking(reading, False)
+    log, handler = logging.getLogger(f"{SCOPE}.metrics"), ToPipe()
+    log.addHandler(handler)
+
+    def read() -> list[str]:
+        try:
+            return os.read(reading, 10_000).decode().splitlines()
+        except BlockingIOError:
+            return []
+
+    yield read
+    log.removeHandler(handler)
+    os.close(reading)
+    os.close(writing)
+
+
+def count_if_asked(loss: Loss) -> None:
+    """Do as the metrics do when something is counted."""
+    if loss.unchecked:
+        loss.check()
+
+
+def test_one_of_a_family_warns(warnings: Callable[[], list[str]]) -> None:
+    """The first child that counts, and neither its siblings, nor its children, nor its parent."""
+    loss = Loss("lost", lambda: True)
+    count_if_asked(loss)
+    assert warnings() == []
+    in_child(lambda: None)
+    assert warnings() == []
+    for _ in range(2):
+        in_child(lambda: [count_if_asked(loss) for _ in range(2)] and in_child(loss.check))
+    count_if_asked(loss)
+    assert warnings() == ["lost"]
+
+
+def test_a_suspect_is_looked_at_when_it_counts(warnings: Callable[[], list[str]]) -> None:
+    """What was so when it was suspected may have passed."""
+    loss, still = Loss("forked", lambda: True), [False]
+    loss.suspect("not shared", lambda: still[0])
+    count_if_asked(loss)
+    assert warnings() == []
+    still[0] = True
+    loss.suspect("not shared", lambda: still[0])
+    for _ in range(2):
+        count_if_asked(loss)
+    assert warnings() == ["not shared"]
+
+
+class Auto(PrometheusMetricReader):
+    """As `opentelemetry-instrument` makes one: of a class derived from it."""
+
+
+@pytest.mark.parametrize(
+    ("reader", "lost"),
+    [
+        (PrometheusMetricReader, True),
+        (Auto, True),
+        (InMemoryMetricReader, False),
+        (lambda: PeriodicExportingMetricReader(ConsoleMetricExporter(out=io.StringIO())), False),
+    ],
+    ids=["pull", "pull, derived", "memory", "push"],
+)
+def test_opentelemetry_loses_under_a_pull_exporter_only(
+    reader: Callable[[], Any],
+    lost: bool,  # noqa: FBT001 - a parametrised case
+    warnings: Callable[[], list[str]],
+) -> None:
+    provider = MeterProvider([reader()])
+    try:
+        metrics = OpenTelemetryMetrics(provider.get_meter(SCOPE), provider)
+        in_child(lambda: metrics.auth_failed("revoked"))
+        assert len(warnings()) == lost
+        metrics.stop()
+        in_child(lambda: metrics.auth_failed("revoked"))
+        assert warnings() == []
+    finally:
+        provider.shutdown()
+
+
+# ── OpenTelemetry ────────────────────────────────────────────────────────────────────
+
+
+@pytest.fixture(params=[CUMULATIVE, DELTA], ids=["cumulative", "delta"])
+def reader(request: pytest.FixtureRequest) -> Iterator[InMemoryMetricReader]:
+    """A reader of a provider, by itself."""
+    kinds = (Counter, Histogram, ObservableCounter)
+    made = InMemoryMetricReader(preferred_temporality=dict.fromkeys(kinds, request.param))
+    yield made
+    made.shutdown()
+
+
+def told(reader: InMemoryMetricReader) -> dict[str, Any]:
+    """Return values and counts by metric and first label."""
+    data = reader.get_metrics_data()
+    return {
+        f"{metric.name} {next(iter(point.attributes.values()))}": getattr(point, "value", None)
+        if hasattr(point, "value")
+        else point.count
+        for resource in (data.resource_metrics if data else ())
+        for scope in resource.scope_metrics
+        for metric in scope.metrics
+        for point in metric.data.data_points
+    }
+
+
+def test_opentelemetry_tells_nothing_of_the_parents(
+    reader: InMemoryMetricReader, held: Callable[..., None]
+) -> None:
+    """Nor takes anything off, and another's instruments are left as they are."""
+    provider = MeterProvider([reader])
+    others = provider.get_meter("other").create_counter("orders")
+    metrics = OpenTelemetryMetrics(provider.get_meter(SCOPE), provider)
+
+    def call() -> None:
+        others.add(1, {"kind": "one"})
+        metrics.auth_failed("revoked")
+        metrics.record([(DURATION, None, 1.0)], CHAT, Context())
+
+    def child() -> Any:
+        at_first = told(reader)
+        call()
+        return at_first, told(reader)
+
+    call()
+    told(reader)
+    call()
+    (storage,) = provider._measurement_consumer._reader_storages.values()
+    held(storage._lock, metrics.counts._lock)
+    at_first, at_last = in_child(child)
+
+    zero = {f"{AUTH_FAILURES.name} {cause}": 0 for cause in CAUSES}
+    assert at_first.pop("orders one") + at_last.pop("orders one") > 1
+    assert at_first == zero
+    assert at_last == zero | {f"{AUTH_FAILURES.name} revoked": 1, f"{DURATION.name} chat": 1}
+
+
+# ── prometheus_client ────────────────────────────────────────────────────────────────
+
+
+def test_prometheus_client_by_itself(held: Callable[..., None]) -> None:
+    """A child has the same series at zero, though a thread held every lock there is."""
+    registry = CollectorRegistry()
+    metrics = PrometheusMetrics(registry)
+    metrics.start()
+    metrics.tried("chat")
+    metrics.finished("chat", "success")
+    metrics.auth_failed("revoked")
+    metrics.record([(DURATION, None, 1.0)], CHAT, Context())
+
+    def counted() -> dict[str, float]:
+        return {
+            " ".join((sample.name, *sample.labels.values())): sample.value
+            for family in metrics.collect()
+            for sample in family.samples
+            if sample.name.endswith(("_total", "_count"))
+        }
+
+    def child() -> Any:
+        at_first = counted()
+        metrics.auth_failed("missing")
+        return at_first, counted()
+
+    held(metrics._collecting, *(one._lock for one in metrics._instruments.values()))
+    at_first, at_last = in_child(child)
+    zero = {f"{AUTH_FAILURES.prometheus} {cause}": 0 for cause in CAUSES} | {
+        f"{REQUESTS.prometheus} chat {outcome}": 0 for outcome in ("success", "auth_failure")
+    }
+    assert at_first == zero
+    assert at_last == zero | {f"{AUTH_FAILURES.prometheus} missing": 1}
+
+
+def test_prometheus_client_in_a_folder(tmp_path: Path) -> None:
+    """The same of files that processes share; what they count is added up."""
+    done = subprocess.run(
+        [sys.executable, str(PROGRAMS / "shared_files.py")],
+        env={"PYTHONPATH": str(ROOT), "PROMETHEUS_MULTIPROC_DIR": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=2 * PATIENCE,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert json.loads(done.stdout) == {
+        "before": {"successes": 1, "key": [1]},
+        # It has counted nothing, but knows the key; its parent's own file is gone.
+        "child": {"successes": 1, "key": [1]},
+        # It has ended.
+        "after": {"successes": 2, "key": []},
+        "last accepted": [20],
+    }

@@ -1,0 +1,49 @@
+"""What is remembered of keys, and what is looked at anew."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from together_otel.auth.registry import KeyRegistry
+
+if TYPE_CHECKING:
+    import pytest
+
+KEY = "tgp_" + "v1_" + "aB3_" * 10 + "abc"
+
+
+def test_a_key_that_may_work_is_inspected_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And keeps where it came from at first, though a copy of the client hands it on."""
+    monkeypatch.setenv("TOGETHER_API_KEY", KEY)
+    ring = KeyRegistry(fingerprint=True)
+    report, news = ring.constructed(KEY, "environment")
+    assert news
+    assert ring.constructed(KEY, "argument") == (report, False)
+    assert ring.of(KEY) is report
+
+
+def test_what_is_wrong_with_a_key_goes_by_its_surroundings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An argument stands before a good variable only as long as there is one."""
+    ring = KeyRegistry(fingerprint=True)
+    monkeypatch.setenv("TOGETHER_API_KEY", KEY)
+    assert ring.constructed("changeme", "argument")[0].shadows_good_key
+    monkeypatch.delenv("TOGETHER_API_KEY")
+    assert not ring.constructed("changeme", "argument")[0].shadows_good_key
+    assert not ring.of("changeme").shadows_good_key
+
+
+def test_white_space_is_part_of_what_is_wrong() -> None:
+    """Of two spellings of one key, each is told by its own."""
+    ring = KeyRegistry(fingerprint=True)
+    assert ring.constructed(f"{KEY}\n", "argument")[0].problems == ("newline",)
+    assert ring.constructed(f"{KEY} ", "argument")[0].problems == ("surrounding_whitespace",)
+    assert ring.constructed(KEY, "argument")[0].problems == ()
+
+
+def test_a_bad_key_of_a_variable_stays_the_variables(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A copy of its client is no news, and the remedy names the variable."""
+    monkeypatch.setenv("TOGETHER_API_KEY", f"{KEY}\n")
+    ring = KeyRegistry(fingerprint=True)
+    report, _ = ring.constructed(f"{KEY}\n", "environment")
+    assert ring.constructed(f"{KEY}\n", "argument") == (report, False)
+    assert ring.of(f"{KEY}\n").variable == "TOGETHER_API_KEY"

@@ -1,0 +1,114 @@
+"""The keys that this process uses: their reports and their history, never the keys."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections import OrderedDict
+from typing import TYPE_CHECKING
+
+from together_otel.forks import in_forked_child
+from together_otel.keys import KeyHistory, KeyReport, identity_of, inspect_key, text_of
+from together_otel.names import FINGERPRINT_LIMIT, KEY_VARIABLE
+from together_otel.telemetry.metrics import KeyUse
+
+if TYPE_CHECKING:
+    from together_otel.names import Source
+
+_SEEN_LIMIT = 1024
+
+
+class KeyRegistry:
+    """Reports of the most recently used keys, each that may work inspected once.
+
+    What is wrong with the others may be of their surroundings: variables, white space.
+
+    Args:
+        fingerprint: whether reports carry fingerprints.
+    """
+
+    def __init__(self, *, fingerprint: bool) -> None:
+        self.history = KeyHistory()
+        self._fingerprint = fingerprint
+        self._lock = threading.RLock()
+        self._reports: OrderedDict[bytes, KeyReport] = OrderedDict()
+        self._seen: set[KeyReport] = set()
+        in_forked_child(self._after_fork)
+
+    def _after_fork(self) -> None:
+        self._lock = threading.RLock()
+
+    def constructed(self, key: object, source: Source) -> tuple[KeyReport, bool]:
+        """Return the report of the key a constructor took, and whether it is news.
+
+        A ``with_options()`` copy hands the client's own key on as an argument; the report
+        keeps where that key came from at first.
+        """
+        if source == "argument" and key:
+            known = self._known(key)
+            if known is not None and known.source != "none":
+                if known.usable:
+                    return known, False
+                source = known.source
+        report = inspect_key(key, source=source, fingerprint=self._fingerprint)
+        with self._lock:
+            self._remember(report)
+            if report in self._seen:
+                return report, False
+            if len(self._seen) >= _SEEN_LIMIT:
+                self._seen.clear()
+            self._seen.add(report)
+        return report, True
+
+    def of(self, key: object, source: Source | None = None) -> KeyReport:
+        """Return the report of a key that a request carries, inspecting it if it is new."""
+        known = self._known(key)
+        if known is not None:
+            if known.usable:
+                return known
+            source = known.source
+        if source is None:
+            source = "none"
+            if key is not None:
+                source = "environment" if key == os.environ.get(KEY_VARIABLE) else "argument"
+        report = inspect_key(key, source=source, fingerprint=self._fingerprint)
+        with self._lock:
+            self._remember(report)
+        return report
+
+    def _known(self, key: object) -> KeyReport | None:
+        if key is None:
+            return None
+        text = text_of(key)
+        identity = identity_of(text)
+        with self._lock:
+            report = self._reports.get(identity)
+            # White space round a key is no part of its identity, but of its report.
+            if report is None or report.length != len(text):
+                return None
+            self._reports.move_to_end(identity)
+            return report
+
+    def _remember(self, report: KeyReport) -> None:
+        if not report.identity:
+            return
+        self._reports[report.identity] = report
+        self._reports.move_to_end(report.identity)
+        if len(self._reports) > FINGERPRINT_LIMIT:
+            self._reports.popitem(last=False)
+
+    def in_use(self) -> list[KeyUse]:
+        """Return the keys with a fingerprint, least recently used first."""
+        with self._lock:
+            reports = list(self._reports.values())
+        return [
+            KeyUse(
+                report.fingerprint,
+                report.format,
+                report.source,
+                self.history.last_accepted(report.identity),
+                self.history.last_refused(report.identity),
+            )
+            for report in reports
+            if report.fingerprint is not None
+        ]

@@ -1,0 +1,103 @@
+"""Other instrumentations of the SDK in this process: each request would be told twice."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from typing import TYPE_CHECKING, Any
+
+import wrapt
+from opentelemetry.instrumentation.instrumentor import (  # type: ignore[attr-defined]  # not in its __all__ under strict
+    BaseInstrumentor,
+)
+
+from together_otel.names import SCOPE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_log = logging.getLogger(f"{SCOPE}.instrumentor")
+
+_OURS = "together_otel"
+_SDK = "together"
+
+_PATCHED = (
+    ("together", "Together", "__init__"),
+    ("together._base_client", "SyncAPIClient", "request"),
+    ("together.resources.chat.completions", "CompletionsResource", "create"),
+    ("together.resources.chat.completions", "ChatCompletions", "create"),
+)
+"""What instrumentations patch: the constructor, the choke point, or the method most called."""
+
+_WORDS = (
+    "instrument",
+    "langfuse",
+    "logfire",
+    "openinference",
+    "openlit",
+    "otel",
+    "respan",
+    "telemetry",
+    "trac",
+    "weave",
+)
+"""In the names of modules that instrument; an application may patch for reasons of its own."""
+
+
+class Conflicts:
+    """Warns of other instrumentations, once of each."""
+
+    def __init__(self) -> None:
+        self._told: set[str] = set()
+
+    def warn(self) -> None:
+        """Log a warning that names those which are on and were not named before."""
+        for name in sorted({*_instrumentors(), *_patchers()} - self._told):
+            self._told.add(name)
+            _log.warning(
+                "%s instruments Together's SDK as well: each request is told twice, and the "
+                "exceptions that it records may hold the API key. Use one of the two.",
+                name,
+            )
+
+
+def _instrumentors() -> Iterator[str]:
+    """Yield the modules of OpenTelemetry's kind of instrumentors that are on."""
+    waiting = list(BaseInstrumentor.__subclasses__())
+    while waiting:
+        cls = waiting.pop()
+        waiting += cls.__subclasses__()
+        module = cls.__module__
+        if _SDK not in f"{module}.{cls.__name__}".lower() or _is(module, _OURS):
+            continue
+        if getattr(cls._instance, "is_instrumented_by_opentelemetry", False):
+            yield module
+
+
+def _patchers() -> Iterator[str]:
+    """Yield the modules whose functions stand where the SDK's were."""
+    for module, class_name, name in _PATCHED:
+        owner = getattr(sys.modules.get(module), "__dict__", {}).get(class_name)
+        found = getattr(owner, "__dict__", {}).get(name)
+        for layer in _layers(found):
+            where = _module_of(layer)
+            if any(word in where for word in _WORDS) and not _is(where, _OURS):
+                yield where
+
+
+def _layers(found: Any) -> Iterator[Any]:
+    while isinstance(found, wrapt.ObjectProxy):
+        yield getattr(found, "_self_wrapper", None)
+        found = found.__wrapped__
+    yield found
+
+
+def _module_of(layer: Any) -> str:
+    function = getattr(layer, "__func__", layer)
+    # Not __module__, which functools.wraps copies from what is wrapped.
+    names = getattr(function, "__globals__", {"__name__": type(layer).__module__})
+    return str(names.get("__name__", "")).partition("._")[0]
+
+
+def _is(module: str, package: str) -> bool:
+    return module.partition(".")[0] == package

@@ -1,0 +1,124 @@
+"""What an answer says of a key."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Final
+from urllib.parse import urljoin, urlsplit
+
+from together_otel.cli.check.outcomes import Live, Outcome
+from together_otel.clients.addresses import port_of
+from together_otel.clients.failures import auth_kind, error_code, is_together_error
+from together_otel.keys import Refusal, diagnose
+from together_otel.keys.formats import is_together_host
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from together_otel.cli.check.addresses import Address
+    from together_otel.keys import KeyReport
+
+_REDIRECTS: Final = (301, 302, 303, 307, 308)
+ACCEPTED: Final = range(200, 300)
+_OUTCOMES: Final[dict[int, Outcome]] = {
+    402: "payment_required",
+    403: "forbidden",
+    404: "wrong_base_url",
+    405: "wrong_base_url",
+    410: "wrong_base_url",
+    429: "rate_limited",
+}
+_SERVER_ERROR: Final = 500
+_HTTPS: Final = 443
+_HTTP: Final = 80
+_LONGEST: Final = 200
+"""Characters of what a server says."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An HTTP answer: its headers by names in lower case, its body if that is JSON."""
+
+    status: int
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    body: object = field(default=None, repr=False)
+
+
+def judged(answer: Answer, address: Address, report: KeyReport) -> Live:
+    """Return what an answer says of the key that was sent to an address."""
+    live = _judged(answer, address, report)
+    identifier = answer.headers.get("x-request-id")
+    return replace(
+        live, status_code=answer.status, request_id=identifier and _printable(identifier)
+    )
+
+
+def _judged(answer: Answer, address: Address, report: KeyReport) -> Live:
+    status, host = answer.status, address.host
+    if auth_kind(status, error_code(answer.body)):
+        refusal = Refusal(
+            "refused", host_refused=host, together_error=is_together_error(answer.body)
+        )
+        return Live("refused", f"{host} refuses the key.", diagnose(report, refusal))
+    if status in _REDIRECTS:
+        return _redirected(answer, address, report)
+    kind = answer.headers.get("content-type", "").partition(";")[0].strip().lower()
+    is_json = kind == "application/json" or kind.endswith("+json")
+    if status in ACCEPTED:
+        if is_json:
+            whose = "" if is_together_host(host) else " It is no host of Together's own."
+            return Live("accepted", f"{host} accepts the key.{whose}")
+        what = f"with {_printable(kind)}" if kind else "without a type"
+        return Live(
+            "wrong_base_url",
+            f"{host} answered {status} {what} and not with JSON, so it is no API. {address.wrong_path}",
+        )
+    outcome: Outcome = "server_error" if status >= _SERVER_ERROR else "unexpected_answer"
+    outcome = _OUTCOMES.get(status, outcome)
+    if outcome == "wrong_base_url":
+        detail = f"{host} has nothing at {address.path}. {address.wrong_path}"
+        return Live(outcome, detail.strip())
+    return Live(outcome, f"{host} answered {status}{_said(answer.body)}.")
+
+
+def _redirected(answer: Answer, address: Address, report: KeyReport) -> Live:
+    host = address.host
+    try:
+        to = urlsplit(urljoin(address.url, answer.headers.get("location", "")))
+        there, port = (to.hostname or "").rstrip("."), port_of(to)
+    except ValueError:
+        there, port = "", None
+    there = _printable(there)
+    if not there or port is None:
+        return Live("unexpected_answer", f"{host} redirects to what is no address.")
+    # As httpx and requests do: the key stays on the way to the same place, and from http to https.
+    upgrade = (address.scheme, address.port, to.scheme, port) == ("http", _HTTP, "https", _HTTPS)
+    same = (address.scheme, address.port) == (to.scheme, port)
+    if there == host and (same or upgrade):
+        return Live(
+            "wrong_base_url",
+            f"{host} redirects to another address of its own ({to.scheme}, port {port}): requests"
+            f" that are no GET may not survive that.",
+        )
+    if there == host:
+        there = f"{there}:{port}"
+    refusal = Refusal("refused", redirected_from=host, host_refused=there)
+    return Live(
+        "redirected",
+        f"{host} redirects to {there}; nothing was sent there.",
+        diagnose(report, refusal),
+    )
+
+
+def _said(body: object) -> str:
+    inner = body.get("error", body) if isinstance(body, dict) else None
+    message = inner.get("message") if isinstance(inner, dict) else None
+    if not isinstance(message, str) or not message:
+        return ""
+    return f": {_printable(message).rstrip('.')}"
+
+
+def _printable(text: str) -> str:
+    """Return one line of what a server says, without what would be an order to a terminal."""
+    line = "".join(letter if letter.isprintable() else " " for letter in text)
+    return line if len(line) <= _LONGEST else line[: _LONGEST - 3] + "..."

@@ -1,0 +1,136 @@
+"""``together-otel check``: whether the key of this environment can work."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import TYPE_CHECKING
+
+from together_otel.cli.check.environment import NoFile, lookalikes, surroundings
+from together_otel.cli.check.outcomes import Live
+from together_otel.cli.check.report import Findings, as_json, as_text
+from together_otel.cli.check.request import ask
+from together_otel.cli.parsing import CANNOT_WORK, GOOD, UNKNOWN, without_key
+from together_otel.clients.generated import CUSTOM_HEADERS
+from together_otel.keys import Refusal, diagnose, inspect_key
+from together_otel.names import KEY_VARIABLE
+from together_otel.settings import FINGERPRINT
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from together_otel.cli.check.environment import Surroundings
+    from together_otel.cli.parsing import Commands
+    from together_otel.keys import KeyReport
+
+_LISTED = 5
+_PATHS = ("/", "./", "~/", "file:")
+
+_EPILOG = """\
+exit codes:
+  0   the key can work; with --live, it was accepted
+  1   the key cannot work, or was refused
+  2   with --live: whether it works could not be found out
+  64  the arguments are not understood, or the file cannot be read
+
+--env-file reads the file as python-dotenv does. What is set in the environment
+already wins over the file, as with python-dotenv's load_dotenv() and unlike
+docker run --env-file, which starts from no environment and keeps quotes.
+
+--live sends one GET for the list of models to TOGETHER_BASE_URL or, without it,
+to Together, in at most 5 seconds, by the proxy that HTTPS_PROXY, HTTP_PROXY or
+ALL_PROXY name unless NO_PROXY excepts the host. It follows no redirect. A key
+that cannot work is not sent.
+
+--json has these fields, always: can_work (true, false, or null for unknown),
+cause, remedy, presence, source, variable, format, problems, length, provider,
+fingerprint, env_file, lookalikes, notes, live. live is null, or holds outcome,
+detail, status_code, url, server_address, server_port, proxy, request_id.
+
+examples:
+  together-otel check && python app.py
+  together-otel check --live --env-file .env
+  together-otel check --env-file <(sops decrypt .env)
+  together-otel check --live --json
+"""
+
+
+def add(commands: Commands) -> None:
+    """Add the command."""
+    parser = commands.add_parser(
+        "check",
+        help="tell whether TOGETHER_API_KEY of this environment can work",
+        description="Looks at the key that Together's SDK would take here, and says what is wrong\n"
+        "with it and what to do. Sends nothing without --live, and never shows the key.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--live", action="store_true", help="ask Together, once, for at most 5 s")
+    parser.add_argument(
+        "--env-file",
+        metavar="PATH",
+        type=_surroundings,
+        help="take variables that are not set from this .env file",
+    )
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.set_defaults(run=_check)
+
+
+def _surroundings(path: str) -> Surroundings:
+    try:
+        return surroundings(path)
+    except NoFile as exc:
+        if not path:
+            raise argparse.ArgumentTypeError(f"{exc}. Expected the path of a file") from None
+        # A key may have been pasted in its place.
+        raise argparse.ArgumentTypeError(
+            f"{without_key(path)}: {exc}. Expected a file of NAME=value lines"
+        ) from None
+
+
+def _check(options: argparse.Namespace) -> int:
+    around: Surroundings = options.env_file or surroundings()
+    variables = around.variables
+    report = inspect_key(
+        environ=variables,
+        fingerprint=variables.get(FINGERPRINT, "").strip().lower() != "off",
+    )
+    diagnosis = None if report.usable else diagnose(report, Refusal("constructor"))
+    live = None
+    if options.live:
+        live = (
+            Live("not_sent", "was not asked: a key that cannot work is not sent")
+            if diagnosis
+            else ask(variables[KEY_VARIABLE], report, variables)
+        )
+    findings = Findings(
+        report, diagnosis, lookalikes(variables), list(_notes(around, report)), around.file, live
+    )
+    sys.stdout.write(as_json(findings) if options.json else as_text(findings))
+    return {True: GOOD, False: CANNOT_WORK, None: UNKNOWN}[findings.can_work]
+
+
+def _notes(around: Surroundings, report: KeyReport) -> Iterator[str]:
+    file, variables = around.file, around.variables
+    if report.format == "unrecognized" and variables[KEY_VARIABLE].startswith(_PATHS):
+        yield (
+            f"{KEY_VARIABLE} begins as the path of a file does. The SDK reads no file: if it is"
+            f" one, set the variable to what the file holds."
+        )
+    if file is not None:
+        if file.holds_key and not file.used:
+            yield (
+                f"The file sets {KEY_VARIABLE}, too: what the environment has wins over it, as with"
+                f" python-dotenv."
+            )
+        elif not file.holds_key:
+            yield f"The file does not set {KEY_VARIABLE}."
+        if file.skipped:
+            lines = ", ".join(map(str, file.skipped[:_LISTED]))
+            more = ", ..." if len(file.skipped) > _LISTED else ""
+            yield f"Left out, as it is no NAME=value, is what begins in the file's line {lines}{more}."
+    if any(
+        line.partition(":")[0].strip() == "Authorization"
+        for line in variables.get(CUSTOM_HEADERS, "").split("\n")
+    ):
+        yield f"{CUSTOM_HEADERS} sets Authorization, which the SDK sends in place of the key."

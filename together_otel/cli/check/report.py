@@ -1,0 +1,221 @@
+"""What was found out: as one screen for a person, and as JSON."""
+
+from __future__ import annotations
+
+import json
+import textwrap
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from together_otel.keys import faults
+from together_otel.names import KEY_VARIABLE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from together_otel.cli.check.environment import File, Lookalike
+    from together_otel.cli.check.outcomes import Live
+    from together_otel.keys import Diagnosis, KeyReport
+
+_WIDTH: Final = 80
+_COLUMN: Final = 15
+_LISTED: Final = 6
+"""Variables that are told on the screen; JSON has all."""
+
+_SHAPES: Final = {
+    "tgp_v1": "a Together key",
+    "legacy_hex": "a Together key, of the older kind",
+    "placeholder": "a placeholder",
+    "damaged": "a damaged Together key",
+    "unrecognized": "no known shape",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """All that is known.
+
+    Attributes:
+        report: the key that the SDK would take.
+        diagnosis: why it cannot work, ``None`` if it may.
+        lookalikes: variables with names like its own.
+        notes: what else there is to say, a sentence each.
+        file: the ``.env`` file that was read.
+        live: what Together said, ``None`` if it was not asked.
+    """
+
+    report: KeyReport
+    diagnosis: Diagnosis | None
+    lookalikes: list[Lookalike]
+    notes: list[str]
+    file: File | None = None
+    live: Live | None = None
+
+    @property
+    def can_work(self) -> bool | None:
+        """Whether the key works or, where nobody was asked, may; ``None`` if that is unknown."""
+        if self.diagnosis is not None:
+            return False
+        return True if self.live is None else self.live.accepted
+
+    @property
+    def cause(self) -> str | None:
+        """Why the key is refused or would be."""
+        found = self.diagnosis
+        if found is None and self.live is not None:
+            found = self.live.diagnosis
+        return None if found is None else found.cause
+
+    @property
+    def remedy(self) -> str | None:
+        """What to do, in one sentence."""
+        if self.diagnosis is not None:
+            return self.diagnosis.remedy
+        return None if self.live is None else self.live.remedy
+
+
+def as_json(findings: Findings) -> str:
+    """Return one object on one line; each of its fields is always there."""
+    report, file, live = findings.report, findings.file, findings.live
+    found: dict[str, Any] = {
+        "can_work": findings.can_work,
+        "cause": findings.cause,
+        "remedy": findings.remedy,
+        "presence": report.presence,
+        "source": report.source,
+        "variable": report.variable,
+        **_of_key(report),
+        "fingerprint": report.fingerprint,
+        "env_file": file
+        and {
+            "path": file.path,
+            "holds_key": file.holds_key,
+            "used": file.used,
+            "skipped_lines": file.skipped,
+        },
+        "lookalikes": [
+            {"variable": one.variable, **_of_key(one.report), "same_key": one.same_key}
+            for one in findings.lookalikes
+        ],
+        "notes": findings.notes,
+        "live": live
+        and {
+            "outcome": live.outcome,
+            "detail": live.detail,
+            "status_code": live.status_code,
+            "url": live.url,
+            "server_address": live.server_address,
+            "server_port": live.server_port,
+            "proxy": live.proxy,
+            "request_id": live.request_id,
+        },
+    }
+    return json.dumps(found) + "\n"
+
+
+def _of_key(report: KeyReport) -> dict[str, object]:
+    return {
+        "format": report.format,
+        "problems": report.problems,
+        "length": report.length,
+        "provider": report.provider,
+    }
+
+
+def as_text(findings: Findings) -> str:
+    """Return what a person reads: the verdict, what to do, and what is so, in ASCII."""
+    lines = [_verdict(findings), ""]
+    for name, text in _facts(findings):
+        lines += textwrap.wrap(
+            text,
+            _WIDTH,
+            initial_indent=f"{name:{_COLUMN}}",
+            subsequent_indent=" " * _COLUMN,
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+    # A path or a name may be in any script, or hold orders to a terminal.
+    return "".join(
+        "".join(one if " " <= one <= "~" else ascii(one)[1:-1] for one in line) + "\n"
+        for line in lines
+    )
+
+
+def _verdict(findings: Findings) -> str:
+    live = findings.live
+    if findings.diagnosis is not None:
+        return f"BAD: the key cannot work ({findings.cause})."
+    if live is None:
+        known = findings.report.well_formed
+        return "GOOD: the key can work." if known else "GOOD, perhaps: the key may work."
+    if live.accepted:
+        return "GOOD: the key works."
+    if live.diagnosis is None:
+        return f"UNKNOWN: whether the key works could not be found out ({live.outcome})."
+    verb = "is refused" if live.outcome == "refused" else "does not arrive"
+    return f"BAD: the key {verb} ({findings.cause})."
+
+
+def _facts(findings: Findings) -> Iterator[tuple[str, str]]:
+    live = findings.live
+    if live is not None and live.outcome != "not_sent":
+        yield "what happened", live.detail
+    if findings.remedy:
+        yield "what to do", findings.remedy
+    yield from _key(findings)
+    if live is not None:
+        yield from _asked(live)
+    elif findings.can_work:
+        yield "Together", "was not asked: --live does"
+    yield from _others(findings.lookalikes, known=findings.report.presence == "present")
+    for note in findings.notes:
+        yield "note", note
+
+
+def _key(findings: Findings) -> Iterator[tuple[str, str]]:
+    report = findings.report
+    yield "key", _origin(findings)
+    if report.presence == "present":
+        yield "shape", _shape(report)
+    if report.problems:
+        yield "wrong with it", "; ".join(faults(report))
+    if report.fingerprint:
+        yield "fingerprint", report.fingerprint
+
+
+def _asked(live: Live) -> Iterator[tuple[str, str]]:
+    if live.outcome == "not_sent":
+        yield "Together", live.detail
+    if live.url:
+        yield "asked", live.url + (f" by the proxy {live.proxy}" if live.proxy else "")
+    if live.status_code is not None:
+        request = f", request {live.request_id}" if live.request_id else ""
+        yield "answer", f"{live.status_code}{request}"
+
+
+def _others(found: list[Lookalike], *, known: bool) -> Iterator[tuple[str, str]]:
+    for one in found[:_LISTED]:
+        yield "also set", f"{one.variable}: {_content(one, known=known)}"
+    if len(found) > _LISTED:
+        yield "", f"and {len(found) - _LISTED} more"
+
+
+def _origin(findings: Findings) -> str:
+    if findings.report.presence == "missing":
+        return f"{KEY_VARIABLE} is not set" + (" there either" if findings.file else "")
+    if findings.file is not None and findings.file.used:
+        return f"{KEY_VARIABLE} of {findings.file.path}"
+    return f"{KEY_VARIABLE} of the environment"
+
+
+def _shape(report: KeyReport) -> str:
+    what = _SHAPES.get(report.format, f"a key of {report.provider}")
+    return f"{what}, {report.length} characters"
+
+
+def _content(one: Lookalike, *, known: bool) -> str:
+    if one.report.presence == "empty":
+        return "empty"
+    if not known:  # there is nothing that it could be the same as
+        return _shape(one.report)
+    return f"{_shape(one.report)}, {'the same key' if one.same_key else 'another value'}"

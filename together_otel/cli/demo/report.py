@@ -1,0 +1,120 @@
+"""The demonstration's output: plain text of at most 120 columns, and a record of it."""
+
+from __future__ import annotations
+
+import re
+import sys
+import textwrap
+from typing import TYPE_CHECKING
+
+from together_otel.names import AUTH_FAILURES, REQUESTS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from typing import Any
+
+    from together_otel.cli.demo.evidence import Evidence
+    from together_otel.cli.demo.made_up import MadeUpKeys
+
+WIDTH = 120
+_COLUMNS = (
+    ("What is wrong", 18),
+    ("What the SDK says", 28),
+    ("Cause", 14),
+    ("Counted", 7),
+    ("What to do, says together_otel", 41),
+)
+_GAP = " | "
+_SCOPE_LABELS = re.compile(r'otel_scope_\w+="[^"]*",?')
+
+
+class Paper:
+    """Prints lines and remembers them."""
+
+    def __init__(self, keys: MadeUpKeys) -> None:
+        self._keys = keys
+        self._lines: list[str] = []
+
+    @property
+    def text(self) -> str:
+        """Everything printed so far."""
+        return "\n".join(self._lines)
+
+    def line(self, text: str = "") -> None:
+        """Print a line at once."""
+        self._lines.append(text)
+        sys.stdout.write(text + "\n")
+        sys.stdout.flush()
+
+    def heading(self, text: str) -> None:
+        """Print a heading."""
+        self.line()
+        self.line(text)
+        self.line("=" * len(text))
+
+    def paragraph(self, text: str, label: str = "") -> None:
+        """Print text wrapped, behind a label if there is one."""
+        start = f"  {label:<13}" if label else ""
+        for line in textwrap.wrap(
+            text,
+            WIDTH,
+            initial_indent=start,
+            subsequent_indent=" " * len(start),
+            break_on_hyphens=False,
+        ):
+            self.line(line)
+
+    def table(self, found: Sequence[Evidence]) -> None:
+        """Print what the SDK said beside what the telemetry says."""
+        rule = "-+-".join("-" * width for _, width in _COLUMNS)
+        self._row([title for title, _ in _COLUMNS])
+        for evidence in found:
+            self.line(rule)
+            self._row(self._cells(evidence))
+        self.line(rule)
+
+    def counters(self, exposition: str) -> None:
+        """Print the lines of a scrape that tell of failures and requests and are not zero."""
+        for line in exposition.splitlines():
+            name = line.partition("{")[0]
+            wanted = name in {AUTH_FAILURES.prometheus, REQUESTS.prometheus}
+            if wanted and float(line.rpartition(" ")[2]):
+                self.line("  " + _SCOPE_LABELS.sub("", line).replace(",}", "}"))
+
+    def alert(self, alert: Mapping[str, Any]) -> None:
+        """Print an alert as it was delivered."""
+        for name, text in sorted(alert["annotations"].items(), key=_summary_first):
+            self.paragraph(str(text), name)
+        labels = ", ".join(f"{name}={value}" for name, value in alert["labels"].items())
+        self.paragraph(labels, "labels")
+
+    def _cells(self, evidence: Evidence) -> list[str]:
+        counts = evidence.counts
+        said = evidence.said[-1] if evidence.said else "(nothing, it answers)"
+        shown = self._keys.redact(said)
+        if shown != said:
+            shown += " (The SDK's text held the key: [key] stands for it.)"
+        number = f"{sum(counts.values()):g}"
+        return [
+            evidence.scenario.title,
+            shown,
+            ", ".join(counts) or "-",
+            number if evidence.scraped else f"{number} (log)",
+            evidence.remedy or "-",
+        ]
+
+    def _row(self, cells: Sequence[str]) -> None:
+        wrapped = [
+            textwrap.wrap(cell, width, break_on_hyphens=False)
+            for cell, (_, width) in zip(cells, _COLUMNS, strict=True)
+        ]
+        for number in range(max(map(len, wrapped))):
+            parts = [
+                f"{lines[number] if number < len(lines) else '':<{width}}"
+                for lines, (_, width) in zip(wrapped, _COLUMNS, strict=True)
+            ]
+            self.line(_GAP.join(parts).rstrip())
+
+
+def _summary_first(annotation: tuple[str, str]) -> tuple[bool, str]:
+    return annotation[0] != "summary", annotation[0]

@@ -1,0 +1,123 @@
+"""``together-otel doctor``: what is wrong with the set-up of telemetry, and its cure."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import os
+import sys
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from together_otel.cli.parsing import CANNOT_WORK, GOOD, UNKNOWN, without_key
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from together_otel.cli.doctor.finding import Finding
+    from together_otel.cli.parsing import Commands
+
+_WIDTH = 9
+_DESCRIPTION = """\
+Looks at what is installed, at the environment it is called in, and at what
+opentelemetry-instrument makes of it. With --scrape it looks at a live endpoint
+instead.
+"""
+_EPILOG = """\
+exit codes:
+  0   no problem, though there may be warnings
+  1   a problem
+  2   with --scrape: the endpoint cannot be read
+  64  the arguments are not understood
+
+Call it in the application's environment. Settings are variables: what
+opentelemetry-instrument is told by the flag --metrics_exporter is
+OTEL_METRICS_EXPORTER here.
+
+examples:
+  OTEL_METRICS_EXPORTER=prometheus together-otel doctor
+  together-otel doctor --scrape http://localhost:9464/metrics
+"""
+
+
+def add(commands: Commands) -> None:
+    """Add the command."""
+    parser = commands.add_parser(
+        "doctor",
+        help="tell what is wrong with the set-up of telemetry, and its cure",
+        description=_DESCRIPTION,
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "--scrape",
+        metavar="URL",
+        type=_url,
+        help="fetch this endpoint and tell what is missing from it",
+    )
+    parser.add_argument("--json", action="store_true", help="print one JSON list of findings")
+    parser.set_defaults(run=_doctor)
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    # Here, as most commands need none of it: the trial alone imports half of OpenTelemetry.
+    from together_otel.cli.doctor.endpoint import CannotRead, look_at  # noqa: PLC0415
+    from together_otel.cli.doctor.examination import examine  # noqa: PLC0415
+
+    code = GOOD
+    findings: Iterable[Finding]
+    if options.scrape is None:
+        findings = examine(os.environ)
+    else:
+        try:
+            findings = look_at(options.scrape)
+        except CannotRead as exc:
+            findings, code = (exc.finding,), UNKNOWN
+    told = []
+    for finding in findings:
+        told.append(finding)
+        if not options.json:
+            sys.stdout.write(_lines(finding))
+            sys.stdout.flush()
+    if options.json:
+        found = [
+            {name: without_key(value) for name, value in dataclasses.asdict(one).items()}
+            for one in told
+        ]
+        sys.stdout.write(json.dumps(found, indent=2) + "\n")
+    else:
+        sys.stdout.write(_verdict(told))
+    if code == GOOD and any(one.level == "problem" for one in told):
+        code = CANNOT_WORK
+    return code
+
+
+def _lines(finding: Finding) -> str:
+    said = [f"{finding.level:{_WIDTH}}{finding.about}: {finding.text}"]
+    if finding.cure:
+        said.append(f"{'':{_WIDTH}}cure: {finding.cure}")
+    # Of variables and of servers, whose words may be orders to a terminal.
+    return "".join(
+        "".join(one if one.isprintable() else ascii(one)[1:-1] for one in without_key(line)) + "\n"
+        for line in said
+    )
+
+
+def _verdict(told: list[Finding]) -> str:
+    counts = {level: sum(one.level == level for one in told) for level in ("problem", "warning")}
+    said = [f"{count} {level}{'s' * (count != 1)}" for level, count in counts.items()]
+    return f"\n{', '.join(said)}.\n"
+
+
+def _url(text: str) -> str:
+    try:
+        parts = urlsplit(text)
+        known = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        known = False
+    if not known:
+        raise argparse.ArgumentTypeError(
+            "expected a URL such as http://localhost:9464/metrics, as Prometheus scrapes it"
+        )
+    return text if parts.path.strip("/") else parts._replace(path="/metrics").geturl()

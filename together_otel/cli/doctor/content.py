@@ -1,0 +1,155 @@
+"""What a scrape holds of the contract, and why the rest of it is not there."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeAlias
+
+from together_otel.cli.doctor.finding import Finding, ok, problem, warning
+from together_otel.names import (
+    AUTH_CAUSE,
+    AUTH_FAILURES,
+    CAUSE_REMEDIES,
+    CAUSES,
+    DURATION,
+    KEY_CHECKS,
+    KEY_INFO,
+    METRICS,
+    REQUEST_OUTCOME,
+    REQUESTS,
+    TELEMETRY_ERRORS,
+    TELEMETRY_STAGE,
+    Metric,
+    is_ours,
+    label_of,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+Samples: TypeAlias = "dict[str, list[tuple[dict[str, str], float]]]"
+"""Labels and values by a sample's name."""
+
+_NOBODY = (
+    "Normal right after a start; otherwise calls are made in processes that this endpoint does not"
+    " speak for: let them share PROMETHEUS_MULTIPROC_DIR."
+)
+_STARTED = "process_start_time_seconds"
+
+
+def content(samples: Samples) -> Iterator[Finding]:
+    """Look at the samples of a scrape."""
+    if not any(map(is_ours, samples)):
+        yield _not_ours(samples)
+        return
+    if AUTH_FAILURES.prometheus not in samples:
+        yield _renamed(samples)
+        return
+    failures = counts(samples, AUTH_FAILURES, AUTH_CAUSE)
+    missing = [cause for cause in CAUSES if cause not in failures]
+    if missing:
+        yield problem(
+            "failures",
+            f"{AUTH_FAILURES.prometheus} is not there for {', '.join(missing)}: the first failure"
+            " of these will not be seen as an increase.",
+            "Let metric_relabel_configs and the collector drop nothing of it; else update"
+            " together-otel.",
+        )
+    else:
+        yield ok("failures", f"{AUTH_FAILURES.prometheus} is there for all {len(CAUSES)} causes.")
+    for cause, count in failures.items():
+        if count:
+            yield warning(
+                "failures",
+                f"{count:g} authentication failures of cause {cause} are counted.",
+                next((remedy for one, remedy in CAUSE_REMEDIES.items() if one == cause), ""),
+            )
+    yield from _use(samples)
+    for stage, count in counts(samples, TELEMETRY_ERRORS, TELEMETRY_STAGE).items():
+        if count:
+            yield warning(
+                "errors",
+                f"The instrumentation had {count:g} errors of its own, at {stage}.",
+                "The application's log has the first of them: report it with that.",
+            )
+    if _STARTED not in samples:
+        yield ok(
+            "start",
+            f"{_STARTED} is not there, as is usual where processes share a folder: that a service"
+            " has restarted is told by its counters.",
+        )
+
+
+def counts(samples: Samples, metric: Metric, attribute: str) -> dict[str, float]:
+    """Return a counter's sums by one attribute."""
+    sums: dict[str, float] = {}
+    for labels, value in samples.get(metric.prometheus, ()):
+        name = labels.get(label_of(attribute), "")
+        sums[name] = sums.get(name, 0.0) + value
+    return sums
+
+
+def _not_ours(samples: Samples) -> Finding:
+    families = sorted({name.partition("_")[0] for name in samples})
+    shown = ", ".join(f"{one}_…" for one in families[:5])
+    if {"python", "target", "otel"} & set(families):
+        return problem(
+            "metrics",
+            f"A Python process answers, with {shown}, and none of Together's metrics: the"
+            " instrumentation is not on in it, or its metrics go elsewhere.",
+            "Run together-otel doctor in the environment of that process; of a server with several"
+            " workers, let all share PROMETHEUS_MULTIPROC_DIR.",
+        )
+    return problem(
+        "metrics",
+        f"None of Together's metrics is there, but {shown}: it is another program's endpoint.",
+        "Give the application's own; together-otel doctor in its environment tells the port.",
+    )
+
+
+def _renamed(samples: Samples) -> Finding:
+    name = AUTH_FAILURES.prometheus
+    bare = name.removesuffix("_total")
+    alike = [one for one in samples if one.replace(".", "_").removesuffix("_total") == bare]
+    if alike:
+        return problem(
+            "names",
+            f"{alike[0]} is there in place of {name}: rules and dashboards look for the latter.",
+            "Let the collector's exporter add suffixes (add_metric_suffixes, or its"
+            " translation_strategy UnderscoreEscapingWithSuffixes).",
+        )
+    ours = ", ".join(sorted(one for one in samples if is_ours(one))[:3])
+    return problem(
+        "names",
+        f"{name} is not there, though {ours} is: something on the way drops it, or another"
+        " instrumentation emits what is there.",
+        "Let metric_relabel_configs and the collector drop nothing of it.",
+    )
+
+
+def _use(samples: Samples) -> Iterator[Finding]:
+    """Look at what is there once clients are made and asked."""
+    if KEY_CHECKS.prometheus not in samples:
+        yield warning("clients", "No client has been made yet in what answers.", _NOBODY)
+        return
+    requests = counts(samples, REQUESTS, REQUEST_OUTCOME)
+    if not requests:
+        yield warning("requests", "Clients were made, and no request yet.", _NOBODY)
+        return
+    told = ", ".join(f"{outcome} {count:g}" for outcome, count in sorted(requests.items()))
+    yield ok("requests", f"Requests are counted: {told}.")
+    durations = (DURATION.prometheus_name(latest=latest) + "_count" for latest in (False, True))
+    if any(requests.values()) and not any(name in samples for name in durations):
+        yield problem(
+            "requests",
+            f"{DURATION.prometheus} is not there, though requests are: histograms are dropped on"
+            " the way.",
+            "Let metric_relabel_configs, the collector, and views of the SDK keep it.",
+        )
+    if KEY_INFO.prometheus not in samples:
+        yield warning(
+            "keys",
+            f"{KEY_INFO.prometheus} is not there: alerts cannot tell one key from another.",
+            "Unset TOGETHER_OTEL_FINGERPRINT, unless it is off on purpose.",
+        )
+    seen = sum(any(name.startswith(one.prometheus) for name in samples) for one in METRICS)
+    yield ok("metrics", f"{seen} of the {len(METRICS)} metrics are there; others come with use.")

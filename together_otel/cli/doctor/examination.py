@@ -1,0 +1,34 @@
+"""All that the doctor looks at in an environment, in the order in which it is told."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from together_otel.cli.doctor.exporters import exporters
+from together_otel.cli.doctor.folders import folders
+from together_otel.cli.doctor.installation import installation
+from together_otel.cli.doctor.ports import ports
+from together_otel.cli.doctor.processes import processes
+from together_otel.cli.doctor.recoveries import recoveries
+from together_otel.cli.doctor.switches import backend, settings_of, switches
+from together_otel.cli.doctor.trial import trial
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from together_otel.cli.doctor.finding import Finding
+
+
+def examine(environ: Mapping[str, str]) -> Iterator[Finding]:
+    """Yield what is found, the trial of all of it last."""
+    settings, not_understood = settings_of(environ)
+    yield from installation()
+    yield from switches(environ)
+    yield from not_understood
+    yield from recoveries(settings)
+    yield from backend(environ, settings)
+    yield from exporters(environ, settings.metrics)
+    yield from ports(environ, settings)
+    yield from folders(environ, settings)
+    yield from processes(environ, settings)
+    yield from trial(environ, settings)

@@ -1,0 +1,169 @@
+"""Where OpenTelemetry's signals go: exporters that are named, installed, and that answer."""
+
+from __future__ import annotations
+
+from importlib.metadata import entry_points
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from together_otel.cli.doctor.finding import Finding, ok, problem, warning
+from together_otel.cli.doctor.installation import CONFIGURATORS
+from together_otel.cli.doctor.reach import is_open, place_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from together_otel.settings import Backend
+
+SIGNALS = ("metrics", "traces", "logs")
+_PROTOCOLS = {"grpc": "otlp_proto_grpc", "http/protobuf": "otlp_proto_http"}
+_PACKAGES = {
+    "otlp_proto_grpc": "opentelemetry-exporter-otlp-proto-grpc",
+    "otlp_proto_http": "opentelemetry-exporter-otlp-proto-http",
+    "prometheus": "opentelemetry-exporter-prometheus",
+}
+_ENDPOINTS = {
+    "otlp_proto_grpc": "http://localhost:4317",
+    "otlp_proto_http": "http://localhost:4318",
+}
+CONFIG_FILE = "OTEL_CONFIG_FILE"
+_LOST = {
+    "metrics": "no metrics of Together's calls leave the process",
+    "traces": "no spans are exported",
+    "logs": "LogRecords are not exported, and log events are where Python's logging puts them",
+}
+
+
+def variable_of(signal: str) -> str:
+    """Return the variable that names a signal's exporters."""
+    return f"OTEL_{signal.upper()}_EXPORTER"
+
+
+def exporters_of(signal: str, environ: Mapping[str, str]) -> list[str]:
+    """Return the entry points of a signal's exporters, as the SDK finds them."""
+    # The distro's default, which the launcher sets where nothing is.
+    named = environ.get(variable_of(signal), "otlp").strip()
+    if not named or named.lower() == "none":
+        return []
+    return [_entry_point(signal, word.strip(), environ) for word in named.split(",")]
+
+
+def _entry_point(signal: str, word: str, environ: Mapping[str, str]) -> str:
+    if word != "otlp":
+        return word
+    protocol = _protocol(signal, environ)
+    return _PROTOCOLS.get(protocol, protocol)
+
+
+def _protocol(signal: str, environ: Mapping[str, str]) -> str:
+    return (
+        environ.get(f"OTEL_EXPORTER_OTLP_{signal.upper()}_PROTOCOL")
+        or environ.get("OTEL_EXPORTER_OTLP_PROTOCOL")
+        or "grpc"
+    ).strip()
+
+
+def exporters(environ: Mapping[str, str], backend: Backend) -> Iterator[Finding]:
+    """Look at the exporters of every signal."""
+    if CONFIG_FILE in environ:
+        yield ok("exporters", f"{CONFIG_FILE} is set: that file names the exporters.")
+        return
+    if not entry_points(group=CONFIGURATORS):  # a finding of its own
+        return
+    places: dict[str, list[str]] = {}
+    missing: dict[str, list[str]] = {}
+    for signal in SIGNALS:
+        found = exporters_of(signal, environ)
+        installed = {one.name for one in entry_points(group=f"opentelemetry_{signal}_exporter")}
+        if installed.issuperset(found):
+            yield _way(signal, found, environ, backend)
+        for one in found:
+            if one not in installed and one == _protocol(signal, environ):
+                yield _no_protocol(signal, one)
+            elif one not in installed:
+                missing.setdefault(one, []).append(signal)
+            elif one in _ENDPOINTS:
+                places.setdefault(_endpoint(signal, one, environ), []).append(signal)
+    yield from (_not_installed(one, signals, environ) for one, signals in missing.items())
+    for url, signals in places.items():
+        yield from _answers(url, signals)
+
+
+def _way(signal: str, found: list[str], environ: Mapping[str, str], backend: Backend) -> Finding:
+    variable = variable_of(signal)
+    how = f"{variable}={environ[variable]}" if variable in environ else f"{variable} is not set"
+    if found:
+        return ok("exporters", f"{how}: {signal} go to {', '.join(found)}.")
+    if signal == "metrics" and backend == "otel":
+        return problem(
+            "exporters",
+            f"{how}: {_LOST[signal]}.",
+            "Set OTEL_METRICS_EXPORTER to prometheus or otlp, or TOGETHER_OTEL_PROMETHEUS_PORT to a"
+            " free port.",
+        )
+    what = "metrics have a way out of their own" if signal == "metrics" else _LOST[signal]
+    return ok("exporters", f"{how}: {what}.")
+
+
+def _not_installed(name: str, signals: list[str], environ: Mapping[str, str]) -> Finding:
+    variables = [variable_of(signal) for signal in signals]
+    given = [f"{one}={environ[one]}" for one in variables if one in environ]
+    unset = [one for one in variables if one not in environ]
+    how = "; without ".join(filter(None, (_and(given), _and(unset))))
+    what = (
+        f"pip install {_PACKAGES[name]}"
+        if name in _PACKAGES
+        else "Correct the name, or install the package that brings it"
+    )
+    others = {one: "prometheus" if one == variable_of("metrics") else "none" for one in variables}
+    return problem(
+        "exporters",
+        f"{'With' if given else 'Without'} {how}, the exporter {name} is asked for, and that is"
+        " not installed: opentelemetry-instrument sets up nothing at all, and the application runs"
+        " without telemetry.",
+        f"{what}, or set {_and([f'{one}={value}' for one, value in others.items()])}.",
+    )
+
+
+def _and(words: list[str]) -> str:
+    *others, last = words or [""]
+    return f"{', '.join(others)} and {last}" if others else last
+
+
+def _no_protocol(signal: str, name: str) -> Finding:
+    return problem(
+        "exporters",
+        f"OTLP has no protocol {name}, which is asked for to export {signal}:"
+        " opentelemetry-instrument sets up nothing at all, and the application runs without"
+        " telemetry.",
+        f"Set OTEL_EXPORTER_OTLP_PROTOCOL to {' or '.join(_PROTOCOLS)}.",
+    )
+
+
+def _endpoint(signal: str, name: str, environ: Mapping[str, str]) -> str:
+    return (
+        environ.get(f"OTEL_EXPORTER_OTLP_{signal.upper()}_ENDPOINT")
+        or environ.get("OTEL_EXPORTER_OTLP_ENDPOINT")
+        or _ENDPOINTS[name]
+    ).strip()
+
+
+def _answers(url: str, signals: list[str]) -> Iterator[Finding]:
+    whose = _and(signals)
+    place = place_of(url if "://" in url else f"http://{url}")
+    if place is None:
+        yield problem(
+            "exporters",
+            f"The endpoint of {whose} is no URL with a host.",
+            "Set OTEL_EXPORTER_OTLP_ENDPOINT to http://HOST:PORT of a collector.",
+        )
+    elif why := is_open(*place):
+        yield warning(
+            "exporters",
+            f"The collector of {whose}, {place[0]} port {place[1]}, does not answer"
+            f" from here ({why}).",
+            "Start it, or point OTEL_EXPORTER_OTLP_ENDPOINT at it.",
+        )
+    else:
+        scheme = urlsplit(url).scheme or "grpc"
+        yield ok("exporters", f"The collector at {scheme}://{place[0]}:{place[1]} answers.")

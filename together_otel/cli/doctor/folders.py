@@ -1,0 +1,113 @@
+"""Folders and gateways that processes leave their counts in."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from together_otel import settings as variables
+from together_otel.cli.doctor.finding import Finding, ok, problem, warning
+from together_otel.cli.doctor.reach import is_open, place_of
+from together_otel.cli.doctor.switches import folder_of
+from together_otel.forks import is_alive
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from together_otel.settings import Settings
+
+_FILE = re.compile(r"(?:counter|gauge_\w+|histogram|summary)_(\d+)\.db")
+
+
+def folders(environ: Mapping[str, str], settings: Settings) -> Iterator[Finding]:
+    """Look at the folder that processes share, and at where last counts go."""
+    shared = folder_of(environ)
+    if shared is not None:
+        yield _shared(shared)
+    if settings.metrics != "prometheus":
+        return
+    if settings.textfile is not None:
+        yield _textfile(settings.textfile)
+    if settings.pushgateway is not None:
+        yield _gateway(settings.pushgateway)
+
+
+def _shared(text: str) -> Finding:
+    name = variables.MULTIPROC_DIR
+    if not text:
+        return problem(
+            "folder",
+            f"{name} is set to nothing: there are no metrics of Together's calls.",
+            f"Set {name} to an empty directory, or unset it.",
+        )
+    if why := _unusable(Path(text)):
+        return problem(
+            "folder",
+            f"{name} cannot be used ({why}): there are no metrics of Together's calls.",
+            f"Set {name} to a directory that the service may write to.",
+        )
+    if not Path(text).exists():
+        return ok("folder", f"{name} does not exist yet, and will be made.")
+    files = [path.name for path in Path(text).glob("*.db")]
+    writers = {int(match[1]) for file in files if (match := _FILE.fullmatch(file))}
+    living = [pid for pid in writers if is_alive(pid)]
+    if living:
+        return ok("folder", f"{name} is in use: {len(living)} living processes have files in it.")
+    if files:
+        return warning(
+            "folder",
+            f"{name} holds {len(files)} files of processes that are no more: their counts will be"
+            " told with the new ones'.",
+            f'Empty it before each start: rm -f "${name}"/*.db',
+        )
+    return ok("folder", f"{name} is an empty directory that can be written to.")
+
+
+def _unusable(folder: Path) -> str:
+    """Return why a folder cannot be written to or made, ``""`` when it can."""
+    try:
+        above = folder.absolute().parents
+    except OSError:
+        return "the working directory that it is relative to is gone"
+    there = next(one for one in (folder, *above) if one.exists())
+    if not there.is_dir():
+        return "it is a file" if there == folder else "a file has the name of a folder above it"
+    if not os.access(there, os.W_OK | os.X_OK):
+        return "it cannot be written to" if there == folder else "it cannot be made"
+    return ""
+
+
+def _textfile(text: str) -> Finding:
+    name = variables.TEXTFILE
+    if why := _unusable(Path(text)):
+        return problem(
+            "folder",
+            f"{name} cannot be used ({why}): last counts are lost.",
+            f"Set {name} to node_exporter's --collector.textfile.directory, writable for the job.",
+        )
+    if not Path(text).exists():
+        return warning(
+            "folder",
+            f"{name} does not exist: it will be made, but node_exporter reads one that it knows.",
+            f"Set {name} to its --collector.textfile.directory.",
+        )
+    return ok("folder", f"{name} is a directory that can be written to.")
+
+
+def _gateway(url: str) -> Finding:
+    place = place_of(url)
+    if place is None:
+        return problem(
+            "pushgateway",
+            f"{variables.PUSHGATEWAY} is no URL with a host and a port: last counts are lost.",
+            f"Set {variables.PUSHGATEWAY} to http://HOST:9091.",
+        )
+    if why := is_open(*place):
+        return warning(
+            "pushgateway",
+            f"The Pushgateway, {place[0]} port {place[1]}, does not answer from here ({why}).",
+            f"Start it, or point {variables.PUSHGATEWAY} at it.",
+        )
+    return ok("pushgateway", f"The Pushgateway at {place[0]}:{place[1]} answers.")

@@ -1,0 +1,166 @@
+"""What is installed: Python, the SDK, this package's entry point, what starts it."""
+
+from __future__ import annotations
+
+import platform
+import shutil
+import sys
+from importlib.metadata import PackageNotFoundError, entry_points, metadata, version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from opentelemetry.instrumentation.dependencies import get_dist_dependency_conflicts
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
+
+from together_otel.cli.doctor.finding import ok, problem, warning
+from together_otel.instrumentor import DISTRIBUTION, TogetherInstrumentor
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from importlib.metadata import EntryPoint
+
+    from together_otel.cli.doctor.finding import Finding
+
+ZERO_CODE = "pip install 'together-otel[zero-code]'"
+INSTRUMENTORS = "opentelemetry_instrumentor"
+CONFIGURATORS = "opentelemetry_configurator"
+SDK = "together"
+OURS = "together"
+"""Our entry point's name, which turns us off where it stands among disabled instrumentations."""
+
+
+def installation() -> Iterator[Finding]:
+    """Look at what is installed beside this very interpreter."""
+    yield _python()
+    yield from _sdks()
+    yield from _entry_point()
+    yield _launcher()
+    yield _distro()
+
+
+def _python() -> Finding:
+    found = f"Python {platform.python_version()} at {sys.executable}"
+    needed = _requires_python()
+    if SpecifierSet(needed).contains(platform.python_version(), prereleases=True):
+        return ok("python", f"{found}: what follows is true of applications that run with it.")
+    return problem(
+        "python", f"{found} is not supported.", f"Run the application with Python {needed}."
+    )
+
+
+def _requires_python() -> str:
+    try:
+        return "".join(metadata(DISTRIBUTION).get_all("Requires-Python") or ())
+    except PackageNotFoundError:
+        return ""
+
+
+def _sdks() -> Iterator[Finding]:
+    needed = [Requirement(text) for text in TogetherInstrumentor().instrumentation_dependencies()]
+    installed = [(one, _installed(one.name)) for one in needed]
+    for requirement, release in installed:
+        if release is None:
+            continue
+        if requirement.specifier.contains(release):
+            wanted = str(requirement.specifier) or "any release"
+            yield ok("sdk", f"{requirement.name} {release} is supported ({wanted}).")
+        else:
+            yield problem(
+                "sdk",
+                f"{requirement.name} {release} is not supported: it is not instrumented.",
+                f"pip install '{requirement}'",
+            )
+    if not any(release for _, release in installed):
+        wanted = next((str(one) for one in needed if one.name == SDK), SDK)
+        yield problem(
+            "sdk",
+            "No SDK of Together AI is installed beside this interpreter.",
+            f"pip install '{wanted}', or run this with the application's own Python.",
+        )
+
+
+def _installed(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
+
+
+def _entry_point() -> Iterator[Finding]:
+    named = list(entry_points(group=INSTRUMENTORS, name=OURS))
+    ours = [one for one in named if _is_ours(one)]
+    if not ours:
+        yield problem(
+            "entry point",
+            "opentelemetry-instrument does not find this package: it is on the path, but not"
+            " installed.",
+            f"pip install {DISTRIBUTION}",
+        )
+        return
+    try:
+        ours[0].load()
+    except Exception as exc:  # noqa: BLE001 - an import may fail in any way
+        yield problem(
+            "entry point",
+            f"The instrumentor cannot be loaded: {type(exc).__name__}: {exc}.",
+            f"pip install --force-reinstall {DISTRIBUTION}",
+        )
+        return
+    conflict = get_dist_dependency_conflicts(ours[0].dist) if ours[0].dist else None
+    if conflict:
+        yield problem(
+            "entry point",
+            f"opentelemetry-instrument leaves the instrumentor out: {conflict}.",
+            "Install a release of the SDK that is supported.",
+        )
+    else:
+        yield ok("entry point", f"opentelemetry-instrument finds the instrumentor, {OURS!r}.")
+    for other in named:
+        if not _is_ours(other):
+            yield warning(
+                "entry point",
+                f"{other.value} has the same name, {OURS!r}, for opentelemetry-instrument: both"
+                " are on, or both are disabled.",
+                f"pip uninstall {other.dist.name}" if other.dist else "Uninstall it.",
+            )
+
+
+def _is_ours(one: EntryPoint) -> bool:
+    return one.module.partition(".")[0] == __name__.partition(".")[0]
+
+
+def launcher() -> Path | None:
+    """Return where ``opentelemetry-instrument`` is: beside this interpreter, or on the path."""
+    beside = Path(sys.executable).with_name("opentelemetry-instrument")
+    found = shutil.which(beside) or shutil.which(beside.name)
+    return Path(found) if found else None
+
+
+def _launcher() -> Finding:
+    found = launcher()
+    if found is None:
+        return problem(
+            "launcher",
+            "opentelemetry-instrument is neither beside this interpreter nor on the path.",
+            f"{ZERO_CODE}, or call TogetherInstrumentor().instrument() in the application.",
+        )
+    return ok("launcher", f"opentelemetry-instrument is {found}.")
+
+
+def _distro() -> Finding:
+    configurators = [one.name for one in entry_points(group=CONFIGURATORS)]
+    if not configurators:
+        return warning(
+            "distro",
+            "No distro of OpenTelemetry is installed: opentelemetry-instrument instruments, and"
+            " sets no providers.",
+            f"{ZERO_CODE}, unless the application sets providers by itself.",
+        )
+    if len(configurators) > 1:
+        return warning(
+            "distro",
+            f"Several distros are installed, and one of them is taken: {', '.join(configurators)}.",
+            "Name one in OTEL_PYTHON_DISTRO and OTEL_PYTHON_CONFIGURATOR.",
+        )
+    return ok("distro", "A distro of OpenTelemetry is installed, which sets providers.")

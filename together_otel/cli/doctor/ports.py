@@ -1,0 +1,145 @@
+"""Whether a scrape reaches the ports that are to be served, and who has them now."""
+
+from __future__ import annotations
+
+import errno
+import ipaddress
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from together_otel import settings as variables
+from together_otel.cli.doctor.exporters import exporters_of
+from together_otel.cli.doctor.finding import Finding, ok, problem, warning
+from together_otel.cli.doctor.reach import cannot_bind, serves_ours
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from together_otel.settings import Settings
+
+OTEL_PORT = "OTEL_EXPORTER_PROMETHEUS_PORT"
+OTEL_HOST = "OTEL_EXPORTER_PROMETHEUS_HOST"
+_DEFAULT = ("localhost", "9464")
+_CONTAINERS = ("/.dockerenv", "/run/.containerenv")
+_KUBERNETES = "KUBERNETES_SERVICE_HOST"
+
+
+class Port(NamedTuple):
+    """A port that is to be served, and the variables that say so."""
+
+    host: str
+    number: int
+    host_variable: str
+    port_variable: str
+
+
+def of_exporter(environ: Mapping[str, str]) -> Port | None:
+    """Return the port of OpenTelemetry's Prometheus exporter, ``None`` when it is off.
+
+    Raises:
+        ValueError: when its variable holds no port.
+    """
+    if "prometheus" not in exporters_of("metrics", environ):
+        return None
+    host, text = environ.get(OTEL_HOST, _DEFAULT[0]), environ.get(OTEL_PORT, _DEFAULT[1])
+    try:
+        port = int(text)  # as the exporter reads it
+    except ValueError:
+        port = -1
+    if not 0 <= port <= variables.LAST_PORT:
+        raise ValueError(f"{OTEL_PORT} is not a port")
+    return Port(host, port, OTEL_HOST, OTEL_PORT)
+
+
+def of_ours(settings: Settings) -> Port | None:
+    """Return the port that this package serves, ``None`` for none."""
+    if settings.metrics != "prometheus" or settings.prometheus_port is None:
+        return None
+    return Port(
+        settings.prometheus_host,
+        settings.prometheus_port,
+        variables.PROMETHEUS_HOST,
+        variables.PROMETHEUS_PORT,
+    )
+
+
+def ports(environ: Mapping[str, str], settings: Settings) -> Iterator[Finding]:
+    """Look at the ports that are to be served."""
+    ours = of_ours(settings)
+    try:
+        theirs = of_exporter(environ)
+    except ValueError:
+        theirs = None
+        yield problem(
+            "port",
+            f"{OTEL_PORT} is not a port: opentelemetry-instrument sets up nothing at all.",
+            f"Set {OTEL_PORT} to a number, 1 to {variables.LAST_PORT}; 9464 is the default.",
+        )
+    if ours and theirs and ours.number == theirs.number != 0:
+        yield problem(
+            "port",
+            f"{ours.port_variable} and OpenTelemetry's Prometheus exporter both take port"
+            f" {ours.number}: one of them cannot have it.",
+            "Set OTEL_METRICS_EXPORTER=none: this package serves the metrics.",
+        )
+    for one in (ours, theirs):
+        if one is not None:
+            yield _holder(one)
+            if is_loopback(one.host):
+                yield _loopback(one, environ)
+
+
+def _holder(port: Port) -> Finding:
+    where = f"port {port.number} of {port.host}"
+    if port.number == 0:
+        return warning(
+            "port",
+            f"{port.port_variable}=0 takes another port at each start: Prometheus cannot know it.",
+            f"Set {port.port_variable} to a port of its own.",
+        )
+    why = cannot_bind(port.host, port.number)
+    if why is None:
+        return ok("port", f"/metrics will be served on {where}, which is free.")
+    if why.errno == errno.EADDRINUSE:
+        if serves_ours(port.host, port.number):
+            return ok(
+                "port",
+                f"{where.capitalize()} already serves together_otel's metrics: the application"
+                " runs.",
+            )
+        return problem(
+            "port",
+            f"{where.capitalize()} is taken by another program, which shows no metrics of ours.",
+            f"End that program, or set {port.port_variable} to a free port.",
+        )
+    if isinstance(why, PermissionError):
+        return problem(
+            "port",
+            f"{where.capitalize()} cannot be served by this user: ports below 1024 are privileged.",
+            f"Set {port.port_variable} to a port from 1024 on.",
+        )
+    return problem(
+        "port",
+        f"{where.capitalize()} cannot be served: {why.strerror or why}.",
+        f"Set {port.host_variable} to an address of this machine, or to 0.0.0.0 for all.",
+    )
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether an address is reached from its own machine only."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _loopback(port: Port, environ: Mapping[str, str]) -> Finding:
+    contained = _KUBERNETES in environ or any(Path(name).exists() for name in _CONTAINERS)
+    outside = "outside this container" if contained else "on another machine or in another pod"
+    return warning(
+        "host",
+        f"/metrics is served on {port.host} only: a Prometheus {outside} cannot reach it.",
+        f"Set {port.host_variable}=0.0.0.0, unless Prometheus runs beside the application.",
+    )

@@ -1,0 +1,71 @@
+"""What `trial` runs under ``opentelemetry-instrument``: says what was set up around it.
+
+It writes JSON into the file that its argument names, and ends without any exporter's last words:
+nobody is to be told of this process.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import logging
+import os
+import sys
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import wrapt
+from opentelemetry import _logs, metrics, trace
+
+from together_otel import TogetherInstrumentor
+from together_otel.calls.conflicts import Conflicts
+from together_otel.calls.patching import TARGETS
+from together_otel.cli.doctor.switches import heard
+from together_otel.names import SCOPE
+
+
+def report() -> dict[str, Any]:
+    """Return what is set up in this process."""
+    for sdk in ("together", "together_ai"):
+        if importlib.util.find_spec(sdk) is not None:
+            import_module(sdk)
+    with heard(f"{SCOPE}.instrumentor") as others:
+        Conflicts().warn()
+    handlers = [
+        one
+        for one in logging.getLogger().handlers
+        if type(one).__module__.startswith("opentelemetry.")
+    ]
+    return {
+        "instrumented": TogetherInstrumentor().is_instrumented_by_opentelemetry,
+        "patched": sum(_is_patched(one.module, one.attribute) for one in TARGETS),
+        "providers": {
+            "metrics": _is_set(metrics.get_meter_provider()),
+            "traces": _is_set(trace.get_tracer_provider()),
+            "logs": _is_set(_logs.get_logger_provider()),
+        },
+        "others": others,
+        "levels": [one.level for one in handlers],
+        "level": logging.getLogger(SCOPE).getEffectiveLevel(),
+    }
+
+
+def _is_patched(module: str, attribute: str) -> bool:
+    class_name, _, name = attribute.partition(".")
+    cls = getattr(sys.modules.get(module), class_name, None)
+    found = next(
+        (vars(one)[name] for one in getattr(cls, "__mro__", ()) if name in vars(one)), None
+    )
+    return isinstance(found, wrapt.FunctionWrapper)
+
+
+def _is_set(provider: object) -> bool:
+    """Tell whether a provider is more than OpenTelemetry's stand-in for one that is not set."""
+    module = type(provider).__module__
+    return module.startswith("opentelemetry.sdk.") or not module.startswith("opentelemetry.")
+
+
+if __name__ == "__main__":
+    Path(sys.argv[1]).write_text(json.dumps(report()), encoding="utf-8")
+    os._exit(0)

@@ -1,0 +1,78 @@
+"""Servers of several processes: whether a scrape sees the counts of all of them."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from typing import TYPE_CHECKING
+
+from together_otel import settings as variables
+from together_otel.cli.doctor.exporters import exporters_of
+from together_otel.cli.doctor.finding import Finding, ok, problem, warning
+from together_otel.cli.doctor.switches import folder_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from together_otel.settings import Settings
+
+_NUMBERS = ("WEB_CONCURRENCY", "UVICORN_WORKERS")
+_ARGUMENTS = "GUNICORN_CMD_ARGS"
+_WORKERS = re.compile(r"(?:^|\s)(?:-w|--workers)[= ]?(\d+)(?=\s|$)")
+_CURE = (
+    f"Set {variables.MULTIPROC_DIR} to an empty directory, {variables.PROMETHEUS_PORT} to a free"
+    " port, and OTEL_METRICS_EXPORTER=none."
+)
+
+
+def processes(environ: Mapping[str, str], settings: Settings) -> Iterator[Finding]:
+    """Look at what becomes of the counts of a server's workers."""
+    shared = bool(folder_of(environ)) and settings.metrics == "prometheus"
+    exporter = "prometheus" in exporters_of("metrics", environ)
+    workers, said_by = _workers(environ)
+    if shared and exporter:
+        yield warning(
+            "workers",
+            "OpenTelemetry's Prometheus exporter is on beside prometheus_client: a worker that is"
+            " spawned finds its port taken, and is then not instrumented at all.",
+            "Set OTEL_METRICS_EXPORTER=none.",
+        )
+    if workers is None:
+        return
+    several = f"{said_by} asks for {workers} processes"
+    if settings.metrics == "otel" and exporter:
+        yield problem(
+            "workers",
+            f"{several}, and OpenTelemetry's Prometheus exporter shows the counts of one of them,"
+            " or of none.",
+            _CURE,
+        )
+    elif settings.metrics == "prometheus" and not shared:
+        yield problem(
+            "workers",
+            f"{several}, and each counts for itself: a scrape shows one of them.",
+            _CURE,
+        )
+    elif shared:
+        yield ok("workers", f"{several}, which share {variables.MULTIPROC_DIR}.")
+    else:
+        yield ok("workers", f"{several}, and each exports its own metrics.")
+
+
+def _workers(environ: Mapping[str, str]) -> tuple[int | None, str]:
+    """Return how many processes a server is asked for, if it is several, and by which variable."""
+    found = {_ARGUMENTS: _argument(environ.get(_ARGUMENTS, ""))}
+    found |= {name: environ.get(name, "").strip() for name in _NUMBERS}
+    for name, text in found.items():
+        if text.isdecimal() and int(text) > 1:
+            return int(text), name
+    return None, ""
+
+
+def _argument(text: str) -> str:
+    try:
+        words = shlex.split(text)
+    except ValueError:  # quotes that do not close: gunicorn does not start either
+        return ""
+    found = _WORKERS.findall(" ".join(words))
+    return found[-1] if found else ""

@@ -1,0 +1,54 @@
+"""Where another key is to come from, looked at before it is needed."""
+
+from __future__ import annotations
+
+import shlex
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from together_otel import settings as variables
+from together_otel.cli.doctor.finding import Finding, ok, warning
+from together_otel.keys import flaws, inspect_key
+from together_otel.recovery.watching import read_text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from together_otel.settings import Settings
+
+
+def recoveries(settings: Settings) -> Iterator[Finding]:
+    """Look at the files and the commands that a refused key is to be replaced from."""
+    for kind, what in settings.recovery:
+        if kind == "file":
+            yield _file(what)
+        elif kind == "command":
+            yield _command(shlex.split(what)[0])
+
+
+def _file(path: str) -> Finding:
+    try:
+        key = read_text(Path(path)).strip()
+    except OSError as exc:
+        return _useless(f"{path}, which cannot be read ({exc.strerror or type(exc).__name__})")
+    except ValueError:
+        return _useless(f"{path}, which is no file that holds a key and nothing else")
+    report = inspect_key(key, source="argument", environ={})
+    if report.usable:
+        return ok("recovery", f"After a refusal, a key is taken from {path}, which holds one.")
+    return _useless(f"{path}, whose key cannot work: it {'; '.join(flaws(report))}")
+
+
+def _command(program: str) -> Finding:
+    if shutil.which(program) is None:
+        return _useless(f"the command {program}, which is not there")
+    return ok("recovery", f"After a refusal, a key is asked of the command {program}.")
+
+
+def _useless(what: str) -> Finding:
+    return warning(
+        "recovery",
+        f"{variables.RECOVERY} names {what}: no key comes from there.",
+        "Mount or install it, or correct the variable.",
+    )

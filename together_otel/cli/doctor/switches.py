@@ -1,0 +1,125 @@
+"""What is turned off, what is not understood, and which backend emits the metrics."""
+
+from __future__ import annotations
+
+import logging
+from contextlib import contextmanager
+from importlib.metadata import entry_points
+from typing import TYPE_CHECKING
+
+from together_otel import settings as variables
+from together_otel.cli.doctor.finding import Finding, ok, problem, warning
+from together_otel.cli.doctor.installation import INSTRUMENTORS, OURS
+from together_otel.names import SCOPE
+from together_otel.settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+DISABLED = "OTEL_PYTHON_DISABLED_INSTRUMENTATIONS"
+SDK_DISABLED = "OTEL_SDK_DISABLED"
+
+
+def switches(environ: Mapping[str, str]) -> Iterator[Finding]:
+    """Look at what turns the instrumentation off."""
+    disabled = disabled_instrumentations(environ)
+    for word in sorted({"*", OURS} & disabled):
+        yield problem(
+            "disabled",
+            f"{DISABLED} holds {word}: opentelemetry-instrument leaves this instrumentation out.",
+            f"Take {word} out of {DISABLED}.",
+        )
+    if environ.get(SDK_DISABLED, "").strip().lower() == "true":
+        yield problem("disabled", f"{SDK_DISABLED} turns everything off.", f"Unset {SDK_DISABLED}.")
+    known = {one.name for one in entry_points(group=INSTRUMENTORS)}
+    for word in sorted(disabled - known - {"*", OURS}):
+        if OURS in word.lower():
+            yield warning(
+                "disabled",
+                f"{DISABLED} holds {word}, which no instrumentation is called.",
+                f"Ours is called {OURS}; take {word} out.",
+            )
+
+
+def disabled_instrumentations(environ: Mapping[str, str]) -> set[str]:
+    """Return the names of the instrumentations that are disabled."""
+    return {word.strip() for word in environ.get(DISABLED, "").split(",")} - {""}
+
+
+def settings_of(environ: Mapping[str, str]) -> tuple[Settings, list[Finding]]:
+    """Return the settings, and what of the environment is not understood."""
+    with heard(f"{SCOPE}.settings") as said:
+        settings = Settings.from_environment(environ)
+    return settings, [
+        warning("settings", text, "Correct the value, or unset the variable.") for text in said
+    ]
+
+
+@contextmanager
+def heard(logger: str) -> Iterator[list[str]]:
+    """Collect the warnings of a logger, which nobody else hears meanwhile."""
+    said: list[str] = []
+    handler = logging.Handler(logging.WARNING)
+    handler.emit = lambda record: said.append(record.getMessage())  # type: ignore[method-assign]
+    log = logging.getLogger(logger)
+    propagate = log.propagate
+    log.addHandler(handler)
+    log.propagate = False
+    try:
+        yield said
+    finally:
+        log.propagate = propagate
+        log.removeHandler(handler)
+
+
+def backend(environ: Mapping[str, str], settings: Settings) -> Iterator[Finding]:
+    """Tell which backend emits the metrics, and which variable chose it."""
+    asked = environ.get(variables.METRICS, "").strip()
+    chosen = settings.metrics
+    if chosen == "none":
+        yield problem(
+            "backend",
+            f"{variables.METRICS}=none: there are no metrics.",
+            f"Set {variables.METRICS} to auto.",
+        )
+        return
+    reasons = [
+        name
+        for name in (
+            variables.MULTIPROC_DIR,
+            variables.PROMETHEUS_PORT,
+            variables.PUSHGATEWAY,
+            variables.TEXTFILE,
+        )
+        if environ.get(name, environ.get(name.lower(), "")).strip()
+    ]
+    if asked.lower() == chosen:
+        why = f"{variables.METRICS} says so"
+    elif chosen == "prometheus":
+        why = f"{' and '.join(reasons)} {'is' if len(reasons) == 1 else 'are'} set"
+    else:
+        why = f"none of {variables.METRICS} and prometheus_client's variables is set"
+    who = "OpenTelemetry's meter" if chosen == "otel" else "prometheus_client"
+    yield ok("backend", f"Metrics are emitted by {who}, as {why}.")
+    ways = (settings.prometheus_port, settings.pushgateway, settings.textfile)
+    if chosen == "prometheus" and all(way is None for way in ways):
+        yield warning(
+            "backend",
+            "Nothing of ours serves these metrics: a scrape sees them only where the application"
+            " itself serves prometheus_client's.",
+            f"Set {variables.PROMETHEUS_PORT} to a free port, unless it does.",
+        )
+
+
+def folder_of(environ: Mapping[str, str]) -> str | None:
+    """Return the folder that processes share, ``None`` where none is named."""
+    named = environ.get(variables.MULTIPROC_DIR)
+    # prometheus_client still takes the old name.
+    return environ.get(variables.MULTIPROC_DIR.lower()) if named is None else named
+
+
+def share(environ: dict[str, str], folder: Path) -> None:
+    """Let processes of an environment share another folder than the one that it names."""
+    environ.pop(variables.MULTIPROC_DIR.lower(), None)
+    environ[variables.MULTIPROC_DIR] = str(folder)

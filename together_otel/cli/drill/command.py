@@ -1,0 +1,198 @@
+"""``together-otel drill``: the page of a refused key, without one being revoked."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import sys
+import tempfile
+import time
+from functools import partial
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING
+
+from together_otel.cli.parsing import CANNOT_WORK, GOOD, UNKNOWN
+from together_otel.names import CAUSES
+from together_otel.settings import LAST_PORT
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from together_otel.cli.demo.made_up import MadeUpKeys
+    from together_otel.cli.parsing import Commands, Parser
+
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)(s|m|h)", re.ASCII)
+_SECONDS = {"s": 1, "m": 60, "h": 3600}
+
+_DESCRIPTION = """\
+Lets an application with the real SDK and the real instrumentation meet a
+refused key on a built-in server, and exports what it tells by your own
+settings, as service NAME-drill. No real key is used, and nothing but telemetry
+leaves this machine. It ends with requests that are accepted, so that the alert
+is resolved; Ctrl-C ends it early, as cleanly.
+"""
+_EPILOG = """\
+exit codes:
+  0   every failure was counted with its cause, and exported
+  1   it was not, or the drill could not begin
+  2   something that it needs is missing: the SDK, opentelemetry-instrument
+  64  the arguments are not understood
+
+Settings are variables: what opentelemetry-instrument is told by the flag
+--metrics_exporter is OTEL_METRICS_EXPORTER here. together-otel doctor tells
+whether they are right.
+
+examples:
+  export OTEL_TRACES_EXPORTER=none OTEL_LOGS_EXPORTER=none
+  export OTEL_SERVICE_NAME=shop OTEL_METRICS_EXPORTER=prometheus
+  together-otel drill --cause revoked --duration 5m
+  together-otel drill --cause missing --port 9500
+"""
+
+
+def add(commands: Commands) -> None:
+    """Add the command."""
+    parser = commands.add_parser(
+        "drill",
+        help="play an authentication failure, to see the page arrive",
+        description=_DESCRIPTION,
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "--cause",
+        metavar="CAUSE",
+        choices=CAUSES,
+        required=True,
+        help=f"what is to go wrong: {', '.join(CAUSES)}",
+    )
+    parser.add_argument(
+        "--duration",
+        metavar="TIME",
+        type=_duration,
+        default=120.0,
+        help="how long, such as 90s, 2m or 1h (default: 2m); a quarter of it, 30s at most, is"
+        " for what is accepted at the end",
+    )
+    parser.add_argument(
+        "--port",
+        type=_port,
+        help="serve the drill's metrics here (default: the port of the settings, or a free one"
+        " where the application has that)",
+    )
+    parser.set_defaults(run=partial(_drill, parser))
+
+
+def _drill(parser: Parser, options: argparse.Namespace) -> int:
+    # Here, as no other command needs a server or an SDK.
+    from together_otel.cli.demo import made_up  # noqa: PLC0415
+    from together_otel.cli.doctor.exporters import CONFIG_FILE  # noqa: PLC0415
+    from together_otel.cli.doctor.installation import SDK, ZERO_CODE, launcher  # noqa: PLC0415
+
+    try:
+        release = version(SDK)
+    except PackageNotFoundError:
+        return _unknown(parser, f"{SDK} is not installed: pip install {SDK}")
+    program = launcher()
+    if program is None:
+        return _unknown(parser, f"opentelemetry-instrument is not there: {ZERO_CODE}")
+    if os.environ.get(CONFIG_FILE):
+        return _unknown(
+            parser,
+            f"{CONFIG_FILE} names the service by itself, so that nobody could tell the drill from"
+            f" the application: unset it, and say by other variables where telemetry goes",
+        )
+    keys = made_up.MadeUpKeys()
+
+    def say(text: str) -> None:
+        sys.stdout.write(keys.redact(text) + "\n")
+        sys.stdout.flush()
+
+    try:
+        return _play(parser, options, (program, release), keys, say)
+    except KeyboardInterrupt:
+        say("Ended at once: what was counted is not known.")
+        return CANNOT_WORK
+
+
+def _play(
+    parser: Parser,
+    options: argparse.Namespace,
+    sdk: tuple[Path, str],
+    keys: MadeUpKeys,
+    say: Callable[[str], None],
+) -> int:
+    from together_otel.cli.doctor.switches import settings_of  # noqa: PLC0415
+    from together_otel.cli.drill.announcement import announcement, farewell, ways  # noqa: PLC0415
+    from together_otel.cli.drill.environment import environment, port_of  # noqa: PLC0415
+    from together_otel.cli.drill.processes import Company, Died  # noqa: PLC0415
+    from together_otel.cli.drill.runner import Play, ending_early  # noqa: PLC0415
+    from together_otel.cli.drill.scenarios import staged  # noqa: PLC0415
+
+    settings, _ = settings_of(os.environ)
+    try:
+        port = port_of(os.environ, settings, options.port)
+    except OSError as exc:
+        parser.error(f"--port {options.port} cannot be had ({exc.strerror}): expected a free port")
+    except ValueError as exc:
+        parser.error(f"{exc}; see together-otel doctor")
+    try:
+        temporary = tempfile.TemporaryDirectory(prefix="together-otel-")
+    except OSError:
+        return _unknown(
+            parser,
+            "no folder for temporary files can be written to: set TMPDIR to one that can, an"
+            " emptyDir in Kubernetes",
+        )
+    launcher, release = sdk
+    with (
+        temporary as folder,
+        ending_early() as ended,
+        staged(options.cause, keys, release) as (act, server),
+    ):
+        environ = {
+            **environment(os.environ, options.cause, port, folder),
+            **act.variables,
+            "TOGETHER_BASE_URL": server.base_url_for(release),
+            "TOGETHER_NO_BANNER": "1",
+        }
+        for line in announcement(options.cause, options.duration, act, settings, environ, port):
+            say(line)
+        with Company(launcher, environ, keys.redact) as company:
+            play = Play(
+                options.cause,
+                act,
+                company,
+                options.duration,
+                lambda text: say(f"{time.strftime('%H:%M:%S')} {text}"),
+            )
+            try:
+                outcome = play.run(port, ended)
+            except Died as exc:
+                say(f"The application of the drill is gone: {exc}.")
+                return CANNOT_WORK
+    if not any(ways(settings, environ, port)):
+        outcome.faults.append("no metrics leave the process: together-otel doctor tells why")
+    for line in farewell(options.cause, outcome, settings, environ, port):
+        say(line)
+    return CANNOT_WORK if outcome.faults else GOOD
+
+
+def _unknown(parser: Parser, why: str) -> int:
+    sys.stderr.write(f"{parser.prog}: {why}.\n")
+    return UNKNOWN
+
+
+def _duration(text: str) -> float:
+    match = _DURATION.fullmatch(text)
+    if match is None or not float(match[1]):
+        raise argparse.ArgumentTypeError("expected a time such as 90s, 2m or 1h")
+    return float(match[1]) * _SECONDS[match[2]]
+
+
+def _port(text: str) -> int:
+    if text.isdecimal() and 0 < int(text) <= LAST_PORT:
+        return int(text)
+    raise argparse.ArgumentTypeError(f"expected a port, 1 to {LAST_PORT}")

@@ -1,0 +1,165 @@
+"""The user's environment, made safe for a drill: no real key, and nobody else's name and place."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+from urllib.parse import quote, unquote
+
+from together_otel import settings as variables
+from together_otel.cli.doctor.exporters import exporters_of
+from together_otel.cli.doctor.ports import OTEL_PORT, of_exporter
+from together_otel.cli.doctor.reach import cannot_bind, reachable, serves_ours
+from together_otel.cli.doctor.switches import folder_of, share
+from together_otel.clients.addresses import in_url
+from together_otel.keys.formats import is_lookalike, shape_of
+from together_otel.names import DRILL_CAUSE
+from together_otel.telemetry.exit_export import target
+from together_otel.testing.ports import free_port
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from together_otel.names import Cause
+    from together_otel.settings import Settings
+
+SUFFIX = "-drill"
+_UNNAMED = "together"
+SERVICE = "OTEL_SERVICE_NAME"
+_RESOURCE = "OTEL_RESOURCE_ATTRIBUTES"
+_SERVICE_NAME = "service.name"
+_OURS = "TOGETHER_OTEL_"
+_LOOPBACK = "127.0.0.1,localhost"
+
+
+class Port(NamedTuple):
+    """Where the drill is scraped.
+
+    ``taken`` is the port of the settings that another program has, ``by_ours`` whether that is an
+    application which is told by this package.
+    """
+
+    variable: str
+    host: str
+    number: int
+    taken: int | None = None
+    by_ours: bool = False
+
+    @property
+    def url(self) -> str:
+        """What Prometheus is to scrape, from this machine."""
+        return f"http://{in_url(reachable(self.host))}:{self.number}/metrics"
+
+
+def service_of(environ: Mapping[str, str]) -> str:
+    """Return the drill's name: the service's, with a suffix."""
+    named = environ.get(SERVICE, "").strip() or dict(_resource(environ)).get(_SERVICE_NAME, "")
+    return (named or _UNNAMED) + SUFFIX
+
+
+def port_of(environ: Mapping[str, str], settings: Settings, wanted: int | None) -> Port | None:
+    """Return where the drill is scraped, ``None`` where the settings serve nothing.
+
+    Args:
+        environ: the user's.
+        settings: read from it.
+        wanted: a port to take, whatever the settings say.
+
+    Raises:
+        OSError: when the port that is wanted cannot be had.
+        ValueError: when a port is wanted and nothing is served, or its variable holds none.
+    """
+    served = _served(environ, settings, wanted=wanted is not None)
+    if served is None:
+        return None
+    variable, host, number = served
+    if wanted is not None:
+        if why := cannot_bind(host, wanted):
+            raise why
+        return Port(variable, host, wanted)
+    if number and cannot_bind(host, number) is None:
+        return Port(variable, host, number)
+    taken = (number, serves_ours(host, number)) if number else ()
+    return Port(variable, host, free_port(), *taken)
+
+
+def _served(
+    environ: Mapping[str, str], settings: Settings, *, wanted: bool
+) -> tuple[str, str, int] | None:
+    """Return variable, host and number of the port by the settings, 0 where they name none."""
+    if settings.metrics == "otel":
+        exporter = of_exporter(environ)
+        if exporter is not None:
+            return exporter.port_variable, exporter.host, exporter.number
+        if wanted:
+            raise ValueError("--port is for metrics that are scraped, and these are not")
+    if settings.metrics != "prometheus":
+        return None
+    number = settings.prometheus_port or 0
+    leaves = settings.pushgateway is not None or settings.textfile is not None
+    if not number and leaves and not wanted and not folder_of(environ):
+        return None
+    return variables.PROMETHEUS_PORT, settings.prometheus_host, number
+
+
+def environment(
+    environ: Mapping[str, str], cause: Cause, port: Port | None, folder: str
+) -> dict[str, str]:
+    """Return what the application of a drill is started with, but for its key and its server.
+
+    Args:
+        environ: the user's.
+        cause: what responders are told.
+        port: where it is scraped.
+        folder: the drill's own, for what processes share.
+    """
+    service = service_of(environ)
+    made = {name: value for name, value in environ.items() if _is_harmless(name, value)}
+    resource = {**dict(_resource(environ)), _SERVICE_NAME: service, DRILL_CAUSE: cause}
+    made[SERVICE] = service
+    made[_RESOURCE] = ",".join(
+        # A variable may hold any bytes.
+        f"{quote(name, '.', errors='surrogateescape')}={quote(value, errors='surrogateescape')}"
+        for name, value in resource.items()
+    )
+    for name in ("NO_PROXY", "no_proxy"):
+        made[name] = ",".join(filter(None, (environ.get(name), _LOOPBACK)))
+    if "prometheus" in exporters_of("metrics", environ):
+        made[OTEL_PORT] = "0"  # unless it is the drill's: the application may have it
+    if port is not None:
+        made[port.variable] = str(port.number)
+    if folder_of(environ) is not None:
+        # Never the application's: its scrapes would tell the drill's counts as its own.
+        share(made, Path(folder) / "metrics")
+    if gateway := environ.get(variables.PUSHGATEWAY, "").strip():
+        made[variables.PUSHGATEWAY] = _own_group(gateway, service)
+    return made
+
+
+def _is_harmless(name: str, value: str) -> bool:
+    """Tell whether a variable holds no key, nor leads to one, nor to another server."""
+    if shape_of(value.strip()) is not None or is_lookalike(name):
+        return False
+    upper = name.upper()
+    # Recovery would look for a key that works, and find a real one.
+    return upper != variables.RECOVERY and ("TOGETHER" not in upper or upper.startswith(_OURS))
+
+
+def _resource(environ: Mapping[str, str]) -> list[tuple[str, str]]:
+    pairs = (pair.partition("=") for pair in environ.get(_RESOURCE, "").split(","))
+    return [(unquote(name.strip()), unquote(value.strip())) for name, _, value in pairs if name]
+
+
+def _own_group(gateway: str, service: str) -> str:
+    """Return the URL of a group of the drill's own: what is pushed replaces what is there."""
+    base, job, grouping = target(gateway, service)
+    if job == service:
+        return gateway
+    return url_of_group(base, f"{job}{SUFFIX}", grouping)
+
+
+def url_of_group(base: str, job: str, grouping: Mapping[str, str]) -> str:
+    """Return the URL of a Pushgateway's group."""
+    path = [job, *(part for pair in grouping.items() for part in pair)]
+    group = "/".join(quote(part, "", errors="surrogateescape") for part in path)
+    return f"{base}/metrics/job/{group}"

@@ -1,0 +1,112 @@
+"""The application of a drill: does as the lines on its standard input say, one answer a line.
+
+It runs under ``opentelemetry-instrument``, with the user's own exporters. Orders and answers are
+JSON; answers are marked, as a console exporter may write to the same output.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from typing import TYPE_CHECKING, Any
+
+from together import Together
+
+from together_otel import TogetherInstrumentor
+from together_otel.cli.drill import MARK
+from together_otel.keys import public_name, redact
+from together_otel.names import AUTH_CAUSE, AUTH_FAILURES, DRILL_ENDED, DRILL_STARTED, label_of
+from together_otel.telemetry import events
+from together_otel.telemetry.otel import OpenTelemetryMetrics
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+MODEL = "meta-llama/Llama-3.3-70B-Instruct-Turbo"
+_EVENTS = {event.name: event for event in (DRILL_STARTED, DRILL_ENDED)}
+_WHERE_COUNTS_ARE_LOST = ("farewell", "metrics", "scrape")
+
+
+def say(**what: object) -> None:
+    """Give an answer."""
+    sys.stdout.write(MARK + json.dumps(what) + "\n")
+    sys.stdout.flush()
+
+
+class Complaints(logging.Handler):
+    """Repeats what exporters have to complain of."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Say it."""
+        say(complaint=record.getMessage())
+
+
+def listen() -> None:
+    """Hear OpenTelemetry's errors, and this package's warnings of counts that are lost."""
+    logging.getLogger("opentelemetry").addHandler(Complaints(logging.ERROR))
+    losses = Complaints(logging.WARNING)
+    for name in _WHERE_COUNTS_ARE_LOST:
+        # Not their parent: a handler there would keep events from standard error.
+        logging.getLogger(f"{events.logger().name}.{name}").addHandler(losses)
+
+
+class Application:
+    """Makes requests as anyone's would, with a client that it keeps as long as it can."""
+
+    def __init__(self) -> None:
+        self._client: Any = None
+        self._options: Mapping[str, Any] | None = None
+
+    def ask(self, options: Mapping[str, Any]) -> None:
+        """Make one request; say what came of it."""
+        try:
+            if self._client is None or self._options != options:
+                self._client, self._options = None, options
+                # Its own tries again would only keep the drill waiting.
+                self._client = Together(max_retries=0, **options)
+            self._client.chat.completions.create(
+                model=MODEL, messages=[{"role": "user", "content": "A fire drill."}]
+            )
+        except Exception as exc:  # noqa: BLE001 - which one differs by cause and SDK
+            say(failed=public_name(type(exc)), why=redact(str(exc)).partition("\n")[0])
+        else:
+            say(failed=None)
+
+
+def counted() -> dict[str, float] | None:
+    """Return the failures counted so far by cause, ``None`` when there is no instrumentation."""
+    # Their way out is an exporter, of which there may be any; the counts are the same in all.
+    emission = TogetherInstrumentor()._backend  # noqa: SLF001
+    if emission is None:
+        return None
+    if isinstance(emission.metrics, OpenTelemetryMetrics):
+        found = emission.metrics.counts.read(AUTH_FAILURES)
+        return {str(cause): value for (cause,), value in found}
+    describe: Callable[[], Any] = getattr(emission.metrics, "describe", tuple)
+    return {
+        sample.labels[label_of(AUTH_CAUSE)]: sample.value
+        for family in describe()
+        for sample in family.samples
+        if sample.name == AUTH_FAILURES.prometheus
+    }
+
+
+def main() -> None:
+    """Do as is said until nobody says any more."""
+    listen()
+    application = Application()
+    say(counted=counted())
+    for line in sys.stdin:
+        order = json.loads(line)
+        if "ask" in order:
+            application.ask(order["ask"])
+        elif "tell" in order:
+            events.emit(_EVENTS[order["tell"]], logging.WARNING, order["fields"])
+            say(told=order["tell"])
+        else:
+            say(counted=counted())
+
+
+if __name__ == "__main__":
+    main()

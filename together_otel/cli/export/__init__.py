@@ -1,0 +1,1 @@
+"""``together-otel export``: dashboards, rules and configuration files."""

@@ -1,0 +1,122 @@
+"""``together-otel export``: dashboards, rules and what goes with them, as files."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from together_otel.cli.export.files import KINDS, NEXT_STEPS, FilesExist, files, write
+from together_otel.cli.parsing import CANNOT_WRITE, GOOD
+from together_otel.settings import DEFAULT_RUNBOOK_URL
+
+if TYPE_CHECKING:
+    from together_otel.cli.parsing import Commands, Parser
+
+# No character of it means anything in the files that it is put into.
+_URL = re.compile(r"https?://[\w.-]+(:\d+)?(/[\w./~%+@=,;:&?!-]*)?", re.ASCII)
+_UID = re.compile(r"[\w-]{1,40}", re.ASCII)
+_JOB = re.compile(r"[\w./:-]+", re.ASCII)
+
+
+def add(commands: Commands) -> None:
+    """Add the command."""
+    parser = commands.add_parser(
+        "export",
+        help="write dashboards, alert rules and what Grafana and Alertmanager are set up with",
+        description="Writes Grafana dashboards and their provisioning, Prometheus alert rules, the "
+        "same rules as a PrometheusRule for Kubernetes, and Alertmanager's routes and templates.",
+        epilog="example: together-otel export monitoring --only rules "
+        "--runbook-url https://wiki.example/together",
+    )
+    parser.add_argument("folder", metavar="DIR", type=_folder, help="made if it is missing")
+    parser.add_argument("--only", choices=KINDS, help="write these, not everything")
+    parser.add_argument(
+        "--runbook-url",
+        metavar="URL",
+        type=_url,
+        default=DEFAULT_RUNBOOK_URL,
+        help="where your copy of the runbook is (default: the project's)",
+    )
+    parser.add_argument(
+        "--datasource",
+        metavar="UID",
+        type=_uid,
+        help="Prometheus data source that dashboards begin with and that is provisioned (default: "
+        "Grafana's default one, and together-prometheus)",
+    )
+    parser.add_argument(
+        "--job",
+        metavar="JOB",
+        type=_job,
+        action="append",
+        default=[],
+        help="job that the rules are for and dashboards begin with; may be given several times "
+        "(default: all jobs)",
+    )
+    parser.add_argument("--force", action="store_true", help="overwrite files that exist")
+    parser.set_defaults(run=partial(_export, parser))
+
+
+def _export(parser: Parser, options: argparse.Namespace) -> int:
+    if options.datasource and options.only not in {None, "dashboards", "grafana-provisioning"}:
+        parser.error(f"--datasource is for Grafana, and --only {options.only} writes nothing of it")
+    if options.job and options.only in {"alertmanager", "grafana-provisioning"}:
+        parser.error(f"--job is for rules and dashboards, and --only {options.only} writes none")
+    made = files(
+        KINDS if options.only is None else (options.only,),
+        runbook_url=options.runbook_url,
+        datasource=options.datasource,
+        jobs=options.job,
+    )
+    try:
+        write(made, options.folder, force=options.force)
+    except FilesExist as exc:
+        names = ", ".join(map(str, exc.args))
+        parser.error(f"{names} would be overwritten: give another DIR, or --force")
+    except OSError as exc:
+        sys.stderr.write(f"{parser.prog}: cannot write {exc.filename}: {exc.strerror}\n")
+        return CANNOT_WRITE
+    for kind in KINDS:
+        written = [options.folder / file.path for file in made if file.kind == kind]
+        for path in written:
+            sys.stdout.write(f"{path}\n")
+        if written:
+            sys.stdout.write(f"  next: {NEXT_STEPS[kind]}\n")
+    return GOOD
+
+
+def _folder(text: str) -> Path:
+    folder = Path(text)
+    if folder.exists() and not folder.is_dir():
+        raise argparse.ArgumentTypeError("a file has this name: expected a folder, or a new name")
+    return folder
+
+
+def _url(text: str) -> str:
+    if _URL.fullmatch(text):
+        return text
+    raise argparse.ArgumentTypeError(
+        "expected a URL without an anchor, such as https://wiki.example/together: anchors are "
+        "added, one for each alert and cause"
+    )
+
+
+def _uid(text: str) -> str:
+    if _UID.fullmatch(text):
+        return text
+    raise argparse.ArgumentTypeError(
+        "expected a data source's uid, 1 to 40 letters, digits, - and _; Grafana shows it in the "
+        "address of the data source's page"
+    )
+
+
+def _job(text: str) -> str:
+    if _JOB.fullmatch(text):
+        return text
+    raise argparse.ArgumentTypeError(
+        "expected a job's name as Prometheus has it, of letters, digits and . / : - _"
+    )

@@ -1,0 +1,1 @@
+"""Adapters: what is specific to one client library, described in shared words."""

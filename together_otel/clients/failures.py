@@ -1,0 +1,182 @@
+"""What an exception or an answer means, in whichever generation's words it is said.
+
+An authentication failure is told by what happened, not by the exception's class: empty
+keys surface as connection errors, odd characters as ``UnicodeEncodeError``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from together_otel.clients.base import AUTH_CODES, Answer, Failure
+from together_otel.keys import can_be_sent
+
+if TYPE_CHECKING:
+    from together_otel.clients.base import AuthKind
+    from together_otel.names import Outcome
+
+FIRST_ERROR = 400
+_REDIRECTS = 300
+UNAUTHORIZED = 401
+_CODED_STATUSES = (400, 403)
+_TOO_MANY = 429
+_TIMEOUT_STATUS = 408
+_SERVER_ERRORS = 500
+
+# httpx and h11 · requests · http.client, httpx · aiohttp
+_HEADER_ERRORS = frozenset(
+    {"LocalProtocolError", "InvalidHeader", "UnicodeEncodeError", "ValueError"}
+)
+_TIMEOUTS = frozenset(
+    {
+        "APITimeoutError",
+        "RealtimeIdleTimeoutError",
+        "ServerTimeoutError",
+        "Timeout",
+        "TimeoutError",
+        "TimeoutException",
+    }
+)
+_CONNECTION_ERRORS = frozenset(
+    {
+        "APIConnectionError",
+        "ClientError",
+        "ConnectionError",
+        "RealtimeConnectionError",
+        "RequestException",
+        "TransportError",
+        "WebSocketException",
+    }
+)
+_CANCELLATIONS = frozenset({"CancelledError", "KeyboardInterrupt", "GeneratorExit", "SystemExit"})
+
+
+def chain(exc: BaseException) -> Iterator[BaseException]:
+    """Yield an exception, then its causes or contexts; each once."""
+    seen: set[int] = set()
+    current: BaseException | None = exc
+    while current is not None and id(current) not in seen:
+        seen.add(id(current))
+        yield current
+        current = current.__cause__ or current.__context__
+
+
+def class_names(exc: BaseException) -> frozenset[str]:
+    """Return the names of an exception's classes, which hold across versions of an SDK."""
+    return frozenset(cls.__name__ for cls in type(exc).__mro__)
+
+
+def error_code(body: object) -> str | None:
+    """Return the ``code`` of an error body, whole (``{"error": {…}}``) or its inner part."""
+    if isinstance(body, Mapping):
+        inner = body.get("error")
+        code = inner.get("code") if isinstance(inner, Mapping) else body.get("code")
+        return code if isinstance(code, str) else None
+    return None
+
+
+def is_together_error(body: object) -> bool:
+    """Tell whether a body has Together's error format: an ``error`` object with a message."""
+    if not isinstance(body, Mapping):
+        return False
+    inner = body.get("error", body)
+    return (
+        isinstance(inner, Mapping) and "message" in inner and ("code" in inner or "type" in inner)
+    )
+
+
+def header_does_not_fit(exc: BaseException, authorization: str | None) -> bool:
+    """Tell whether ``exc`` says that the Authorization header could not be sent.
+
+    Both must hold: an error of the kind that HTTP libraries raise for a header, and a value
+    that cannot be one. Another header may be the bad one; a server may just be down.
+    """
+    if authorization is None or can_be_sent(authorization.removeprefix("Bearer ")):
+        return False
+    return any(not _HEADER_ERRORS.isdisjoint(class_names(link)) for link in chain(exc))
+
+
+def outcome_of(exc: BaseException, status: int | None) -> Outcome:
+    """Return the outcome of a call that failed for another reason than its key."""
+    names = class_names(exc)
+    if not _CANCELLATIONS.isdisjoint(names):
+        return "cancelled"
+    # Of an answer that is good as HTTP goes, the SDK could make nothing.
+    if status is not None and status >= _REDIRECTS:
+        return outcome_of_status(status)
+    # What happened is the innermost cause: httpx-aiohttp calls a dropped connection a timeout.
+    for link in reversed(list(_evidence(exc))):
+        names = class_names(link)
+        if not _TIMEOUTS.isdisjoint(names):
+            return "timeout"
+        if not _CONNECTION_ERRORS.isdisjoint(names):
+            return "connection_error"
+    return "server_error" if "APIError" in names else "client_error"
+
+
+def causes(exc: BaseException) -> Iterator[BaseException]:
+    """Yield an exception and what it was raised from, but not what it was raised beside."""
+    for link in chain(exc):
+        yield link
+        if link.__cause__ is None:
+            return
+
+
+def _evidence(exc: BaseException) -> Iterator[BaseException]:
+    """Yield the same, and what requests hands on as an argument: what urllib3 raised."""
+    for link in causes(exc):
+        yield link
+        yield from (given for given in link.args if isinstance(given, BaseException))
+
+
+def outcome_of_status(status: int) -> Outcome:
+    """Return the outcome that an HTTP status stands for, its key apart.
+
+    A redirect that the SDK asked not to follow is an answer: uploads begin with one.
+    """
+    if status < FIRST_ERROR:
+        return "success"
+    if status == _TOO_MANY:
+        return "rate_limited"
+    if status == _TIMEOUT_STATUS:
+        return "timeout"
+    return "server_error" if status >= _SERVER_ERRORS else "client_error"
+
+
+def failure_of(
+    exc: BaseException, *, status: int | None, body: object, answer: Answer, sent: bool
+) -> Failure:
+    """Decide what a failed call was.
+
+    Args:
+        exc: the exception as it left the SDK.
+        status: HTTP status, where there was an answer.
+        body: the answer's body as the SDK parsed it.
+        answer: what is known of the request and its answer.
+        sent: whether ``answer.authorization`` is known to be what went, or should have gone, out.
+    """
+    auth = auth_kind(status, error_code(body))
+    if auth is None and status is None and header_does_not_fit(exc, answer.authorization):
+        auth = "unsendable"
+    outcome: Outcome = "auth_failure" if auth else outcome_of(exc, status)
+    return Failure(outcome, answer, auth=auth, together_error=is_together_error(body), sent=sent)
+
+
+def auth_kind(status: int | None, code: str | None) -> AuthKind | None:
+    """Return ``refused`` when status and error code say that the key was refused."""
+    if status == UNAUTHORIZED:
+        return "refused"
+    if code in AUTH_CODES and (status is None or status in _CODED_STATUSES):
+        return "refused"
+    return None
+
+
+def integer(value: Any) -> int | None:
+    """Return ``value`` as an int where it is one (also in digits), else ``None``."""
+    if value is None or type(value) is int:
+        return value
+    try:
+        return int(value)
+    except (TypeError, ValueError):
+        return None

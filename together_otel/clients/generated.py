@@ -1,0 +1,268 @@
+"""`together` 2.x and 3.x: the generated client on httpx.
+
+Objects are matched by shape: nothing of the SDK or of httpx is imported here.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import weakref
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from together_otel.clients.addresses import port_of
+from together_otel.clients.authentication import error_class
+from together_otel.clients.base import Answer, GivenKey, OpenBody
+from together_otel.clients.failures import failure_of, integer
+from together_otel.clients.fields import fields_of
+from together_otel.clients.operations import operation_of
+from together_otel.clients.payloads import RATELIMIT_HEADERS, add_result, described, ratelimits
+from together_otel.clients.whole import WholeAnswers
+from together_otel.names import KEY_VARIABLE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from together_otel.clients.base import Failure, Request, Result
+
+CUSTOM_HEADERS = "TOGETHER_CUSTOM_HEADERS"
+_AUTHORIZATION = "authorization"
+_RETRIES = "x-stainless-retry-count"
+_REQUEST_ID = "x-request-id"
+
+
+def authorization_in(headers: Any) -> str | None:
+    """Return the Authorization header of a mapping of any case; ``None`` if there is none.
+
+    Values that are not text (the SDK's ``Omit``) come back as an empty string.
+    """
+    if not headers:
+        return None
+    for name, value in headers.items():
+        if isinstance(name, str) and name.lower() == _AUTHORIZATION:
+            return value if isinstance(value, str) else ""
+    return None
+
+
+def first_set_key(kwargs_key: object, environ: Mapping[str, str]) -> GivenKey:
+    """Return the key as 2.x and 3.x resolve it: the argument, then the variable."""
+    if kwargs_key is not None:
+        return GivenKey(kwargs_key, "argument")
+    value = environ.get(KEY_VARIABLE)
+    return GivenKey(value, "none" if value is None else "environment")
+
+
+class Generated(WholeAnswers):
+    """Adapter of the generated clients."""
+
+    name = "stainless"
+    recovers = True
+
+    def given_key(self, client: Any, _args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> GivenKey:
+        """See `Adapter.given_key`."""
+        given = first_set_key(kwargs.get("api_key"), os.environ)
+        resolved = getattr(client, "api_key", None)
+        if given.value is None and resolved is not None:
+            given = GivenKey(resolved, "colab")
+        replaced = authorization_in(getattr(client, "_custom_headers", None))
+        if replaced is not None:
+            return GivenKey(
+                replaced.removeprefix("Bearer "), "header", _where(kwargs.get("default_headers"))
+            )
+        return given
+
+    def host(self, client: Any) -> str | None:
+        """See `Adapter.host`."""
+        host: str = client.base_url.host
+        return host
+
+    def is_signed_elsewhere(self, client: Any) -> bool:
+        """See `Adapter.is_signed_elsewhere`: subclasses and HTTP clients have ways to."""
+        http_client = client._client  # noqa: SLF001 - the SDK has no public way to its HTTP client
+        return (
+            authorization_in(client.auth_headers) != f"Bearer {client.api_key}"
+            or (client.custom_auth or http_client.auth) is not None
+            or bool(http_client.event_hooks["request"])
+        )
+
+    def authentication_error(self, message: str) -> tuple[type[Exception] | None, dict[str, Any]]:
+        """See `Adapter.authentication_error`; its own constructor would ask for an answer."""
+        fields = {"message": message, "request": None, "response": None, "body": None}
+        return error_class("together"), fields
+
+    def key(self, client: Any) -> object:
+        """See `Adapter.key`."""
+        return getattr(client, "api_key", None)
+
+    def set_key(self, client: Any, key: object) -> bool:
+        """See `Adapter.set_key`."""
+        client.api_key = key
+        return True
+
+    def shared(self, client: Any) -> object:
+        """See `Adapter.shared`: ``with_options()`` copies share the HTTP client."""
+        return client._client  # noqa: SLF001 - the SDK has no public way to its HTTP client
+
+    def bodies(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Iterable[object]:
+        """See `Adapter.bodies`."""
+        options = kwargs.get("options", args[1] if len(args) > 1 else None)
+        return getattr(options, "content", None), getattr(options, "files", None)
+
+    def override(self, client: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> str | None:
+        """See `Adapter.override`."""
+        options = kwargs.get("options", args[1] if len(args) > 1 else None)
+        extra = getattr(options, "headers", None)
+        # httpx keeps the last of two spellings: a lower-case one loses to the client's own.
+        if isinstance(extra, dict) and authorization_in(extra) is not None:
+            return "extra_headers"
+        if authorization_in(getattr(client, "_custom_headers", None)) is not None:
+            return _where(None)
+        return "http_client" if getattr(client._client, "auth", None) is not None else None  # noqa: SLF001 - the SDK has no public way to its HTTP client
+
+    def request(self, client: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Request:
+        """See `Adapter.request`."""
+        options = kwargs.get("options", args[1] if len(args) > 1 else None)
+        url = str(getattr(options, "url", ""))
+        operation = operation_of(getattr(options, "method", "get"), url)
+        return described(operation, *_address(url, client), getattr(options, "json_data", None))
+
+    def answer(self, seen: Any) -> Answer:
+        """See `Adapter.answer`; ``seen`` is an ``httpx.Response``."""
+        answer = _sent(seen.request)
+        answer.status_code = seen.status_code
+        if said := _headers(seen.headers, _SAID):
+            answer.request_id = said.get(_REQUEST_ID)
+            answer.ratelimits = ratelimits(said.get)
+        if seen.history and answer.authorization is None:
+            answer.redirected_from = seen.history[0].request.url.netloc.decode("ascii")
+        return answer
+
+    def result(self, value: Any, result: Result) -> None:
+        """See `Adapter.result`; a raw response's body has been read, and is JSON or not."""
+        # Not getattr: pydantic is slow to say that there is none.
+        response = fields_of(value).get("http_response")
+        if response is None:
+            add_result(value, result)
+        elif _is_json(response):
+            # It may say so and be empty.
+            with suppress(ValueError):
+                add_result(json.loads(response.content), result)
+
+    def chunk(self, chunk: Any, result: Result) -> None:
+        """See `Adapter.chunk`."""
+        add_result(chunk, result)
+
+    def failure(self, exc: BaseException, _seen: Any, key: object) -> Failure:
+        """See `Adapter.failure`."""
+        response = getattr(exc, "response", None)
+        request = getattr(exc, "request", None) if _has_request(exc) else None
+        if response is not None and hasattr(response, "request"):
+            answer = self.answer(response)
+        elif request is not None and hasattr(request, "headers"):
+            answer = _sent(request)
+        else:
+            # The request was never built: what would have been in it is the client's key.
+            answer = Answer(authorization=_refused_header(exc) or f"Bearer {key}")
+        return failure_of(
+            exc,
+            status=getattr(exc, "status_code", None),
+            body=getattr(exc, "body", None),
+            answer=answer,
+            sent=response is not None or request is not None,
+        )
+
+    def stream_of(self, returned: Any) -> Any:
+        """See `Adapter.stream_of`."""
+        # What Stream and AsyncStream read from, in all versions.
+        fields = fields_of(returned)
+        return fields.get("_iterator") if "response" in fields else None
+
+    def open_body(self, returned: Any) -> OpenBody | None:
+        """See `Adapter.open_body`: raw and streaming responses have an httpx response inside."""
+        response = fields_of(returned).get("http_response")
+        if response is None or response.is_closed:
+            return None
+        return OpenBody(response, in_pieces=not _is_json(response))
+
+    def with_stream(self, returned: Any, stream: Any) -> Any:
+        """See `Adapter.with_stream`: the SDK's own object stays, only its source changes."""
+        returned._iterator = stream  # noqa: SLF001 - as in stream_of
+        # Weakly: a strong reference would keep a stream that the caller dropped alive.
+        itself = weakref.ref(returned)
+
+        def close() -> None:
+            stream.closed()
+            if (alive := itself()) is not None:
+                type(alive).close(alive)
+
+        async def aclose() -> None:
+            stream.closed()
+            if (alive := itself()) is not None:
+                await type(alive).close(alive)
+
+        returned.close = aclose if hasattr(stream, "__anext__") else close
+        return returned
+
+
+def _is_json(response: Any) -> bool:
+    return "json" in response.headers.get("content-type", "")
+
+
+def _wanted(*names: str) -> dict[bytes, str]:
+    return {name.encode("ascii"): name for name in names}
+
+
+_SENT = _wanted(_AUTHORIZATION, _RETRIES)
+_SAID = _wanted(_REQUEST_ID, *RATELIMIT_HEADERS.values())
+
+
+def _headers(headers: Any, wanted: Mapping[bytes, str]) -> dict[str, str]:
+    """Return some of httpx's headers, walking them once: its lookup walks them each time."""
+    return {
+        wanted[small]: value.decode("latin-1")
+        for name, value in headers.raw
+        if (small := name.lower()) in wanted
+    }
+
+
+def _sent(request: Any) -> Answer:
+    sent, url = _headers(request.headers, _SENT), request.url
+    return Answer(
+        resends=integer(sent.get(_RETRIES)) or 0,
+        authorization=sent.get(_AUTHORIZATION),
+        host=url.host,
+        port=port_of(url),
+    )
+
+
+def _has_request(exc: BaseException) -> bool:
+    # httpx's own errors have a `request` property that raises while it is unset.
+    try:
+        return getattr(exc, "request", None) is not None
+    except RuntimeError:
+        return False
+
+
+def _refused_header(exc: BaseException) -> str | None:
+    """Return the header value that a codec refused, when it is the Authorization header."""
+    if isinstance(exc, UnicodeEncodeError) and isinstance(exc.object, str):
+        return exc.object if exc.object.startswith("Bearer ") else None
+    return None
+
+
+def _where(default_headers: Any) -> str:
+    if authorization_in(default_headers) is None and _AUTHORIZATION in (
+        os.environ.get(CUSTOM_HEADERS, "").lower()
+    ):
+        return CUSTOM_HEADERS
+    return "default_headers"
+
+
+def _address(url: str, client: Any) -> tuple[str | None, int | None]:
+    if "://" in url:
+        parts = urlsplit(url)
+        return parts.hostname, port_of(parts)
+    base = client.base_url
+    return base.host, port_of(base)

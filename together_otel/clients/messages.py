@@ -1,0 +1,299 @@
+"""What was said in a call, from request and answer to the conventions' JSON; keys and all.
+
+Shapes follow the JSON schemas of the OpenTelemetry GenAI semantic conventions: a message is
+``{"role", "parts"}``, a part ``{"type", …}``. Images, audio and video are told by reference
+(`media`). Iterators are left alone.
+"""
+
+from __future__ import annotations
+
+import json
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+from together_otel.clients.fields import every_field_of, fields_of
+from together_otel.clients.media import media_given, media_in, reference
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+Part = dict[str, Any]
+Message = dict[str, Any]
+_Made = TypeVar("_Made")
+
+MOST_MESSAGES: Final = 128
+"""Messages of a request that are told: the first, which is often the system's, and the last."""
+
+MOST_PARTS: Final = 64
+"""Parts of a message, choices of an answer, tools of a request that are told."""
+
+LONGEST_GATHERED: Final = 16_384
+"""Characters of one text that are kept: more than are told, so that a key at the cut is whole."""
+
+_PROMPTS: Final = {
+    "text_completion": "prompt",
+    "image_generation": "prompt",
+    "video_generation": "prompt",
+    "speech": "input",
+}
+"""Operations whose input is one text → the field that holds it."""
+
+_TRANSCRIPTS: Final = ("transcription", "translation")
+
+OPERATIONS: Final = frozenset({"chat", *_PROMPTS, *_TRANSCRIPTS})
+"""Operations that have messages."""
+
+_FINISH: Final = {"tool_calls": "tool_call", "function_call": "tool_call", "eos": "stop"}
+"""Together's finish reasons → the schema's, where they differ."""
+
+_INCOMPLETE: Final = "incomplete"
+"""The finish reason of a stream that gave none, as the schema asks for one: it ended early."""
+
+
+def _word(value: object, default: str) -> str:
+    """Return a word of the API's, which 1.x has as a member of an enumeration."""
+    word = getattr(value, "value", value)
+    return word if isinstance(word, str) and word else default
+
+
+def _text(text: object) -> Part:
+    return {"type": "text", "content": text[:LONGEST_GATHERED] if isinstance(text, str) else ""}
+
+
+def _listed(value: Any, most: int) -> list[Any]:
+    """Return a list's first items; nothing of an iterator, which reading would consume."""
+    return list(value[:most]) if isinstance(value, (list, tuple)) else []
+
+
+def _content(value: Any) -> list[Part]:
+    if isinstance(value, str):
+        return [_text(value)] if value else []
+    return [part for item in _listed(value, MOST_PARTS) if (part := _part(item))]
+
+
+def _part(item: Any) -> Part | None:
+    if isinstance(item, str):
+        return _text(item)
+    fields = fields_of(item)
+    kind = _word(fields.get("type"), "")
+    if kind == "text":
+        return _text(fields.get("text"))
+    if (medium := media_in(kind, fields.get(kind))) is not None:
+        return medium
+    return {"type": kind} if kind else None
+
+
+def _tool_call(call: Any) -> Part:
+    fields = fields_of(call)
+    function = fields_of(fields.get("function"))
+    return _called(fields.get("id"), function.get("name"), function.get("arguments"))
+
+
+def _called(identifier: object, name: object, arguments: Any) -> Part:
+    if isinstance(arguments, str):
+        arguments = arguments[:LONGEST_GATHERED]
+        # What a model wrote need not be JSON, or all of it: it is told as it is then.
+        with suppress(ValueError, RecursionError):
+            arguments = json.loads(arguments)
+    part: Part = {"type": "tool_call", "name": _word(name, "")}
+    if isinstance(identifier, str):
+        part["id"] = identifier
+    if arguments is not None:
+        part["arguments"] = arguments
+    return part
+
+
+def _message(value: Any) -> Message:
+    fields = every_field_of(value)
+    role = _word(fields.get("role"), "user")
+    content = fields.get("content")
+    parts: list[Part]
+    if role in {"tool", "function"}:
+        response = _content(content) if isinstance(content, (list, tuple)) else content
+        answered: Part = {"type": "tool_call_response", "response": response}
+        if isinstance(identifier := fields.get("tool_call_id"), str):
+            answered["id"] = identifier
+        parts = [answered]
+    else:
+        reasoning = fields.get("reasoning") or fields.get("reasoning_content")
+        parts = [{"type": "reasoning", "content": reasoning}] if isinstance(reasoning, str) else []
+        parts += _content(content)
+        parts += [_tool_call(call) for call in _listed(fields.get("tool_calls"), MOST_PARTS)]
+        if (function := fields.get("function_call")) is not None:
+            parts.append(_tool_call({"function": function}))
+    message: Message = {"role": role, "parts": parts}
+    if isinstance(name := fields.get("name"), str):
+        message["name"] = name
+    return message
+
+
+@dataclass(slots=True)
+class _Text:
+    """A text gathered piece by piece, however long it gets: the first of it are kept."""
+
+    pieces: list[str] = field(default_factory=list)
+    room: int = LONGEST_GATHERED
+
+    def add(self, piece: object) -> None:
+        if isinstance(piece, str) and piece and self.room:
+            piece = piece[: self.room]
+            self.pieces.append(piece)
+            self.room -= len(piece)
+
+    def whole(self) -> str:
+        return "".join(self.pieces)
+
+
+@dataclass(slots=True)
+class _ToolCall:
+    """A call of a tool; in a stream its arguments come in pieces."""
+
+    identifier: object = None
+    name: object = None
+    written: _Text = field(default_factory=_Text)
+    arguments: Any = None
+
+    def add(self, call: Mapping[str, Any]) -> None:
+        function = fields_of(call.get("function"))
+        self.identifier = call.get("id") or self.identifier
+        self.name = function.get("name") or self.name
+        arguments = function.get("arguments")
+        if isinstance(arguments, str):
+            self.written.add(arguments)
+        elif arguments is not None:
+            self.arguments = arguments
+
+    def part(self) -> Part:
+        return _called(self.identifier, self.name, self.written.whole() or self.arguments)
+
+
+@dataclass(slots=True)
+class _Choice:
+    """One answer of the model, gathered whole or piece by piece."""
+
+    text: _Text = field(default_factory=_Text)
+    reasoning: _Text = field(default_factory=_Text)
+    tool_calls: dict[int, _ToolCall] = field(default_factory=dict)
+    parts: list[Part] = field(default_factory=list)
+    finish_reason: str | None = None
+
+    def add(self, choice: Mapping[str, Any], reason: object) -> None:
+        """Add a choice of a whole answer or of a chunk, and why it ended, if it did."""
+        whole = choice.get("message")
+        said = every_field_of(whole or choice.get("delta"))
+        content = said.get("content")
+        if isinstance(content, list):
+            self.attach(*_content(content))
+        else:
+            self.text.add(content or choice.get("text"))
+        self.reasoning.add(said.get("reasoning") or said.get("reasoning_content"))
+        for place, item in enumerate(_listed(said.get("tool_calls"), MOST_PARTS)):
+            call = fields_of(item)
+            index = place if whole else _index(call, place)
+            _kept(self.tool_calls, index, _ToolCall).add(call)
+        if word := _word(reason, ""):
+            self.finish_reason = _FINISH.get(word, word)
+
+    def attach(self, *parts: Part) -> None:
+        """Add parts that are no text."""
+        self.parts += parts[: MOST_PARTS - len(self.parts)]
+
+    def message(self, unfinished: str) -> Message:
+        """Return it as a message; ``unfinished`` is its finish reason if it came without."""
+        parts: list[Part] = []
+        if reasoning := self.reasoning.whole():
+            parts.append({"type": "reasoning", "content": reasoning})
+        if text := self.text.whole():
+            parts.append(_text(text))
+        parts += self.parts
+        parts += [call.part() for call in self.tool_calls.values()]
+        reason = self.finish_reason or unfinished
+        return {"role": "assistant", "parts": parts, "finish_reason": reason}
+
+
+def _kept(found: dict[int, _Made], index: int, make: Callable[[], _Made]) -> _Made:
+    """Return what is gathered at a place, new if need be; beyond the most, what nobody keeps."""
+    if index in found:
+        return found[index]
+    made = make()
+    if len(found) < MOST_PARTS:
+        found[index] = made
+    return made
+
+
+def _index(fields: Mapping[str, Any], place: int) -> int:
+    """Return the ``index`` of a choice or a tool call, by which the pieces of it are told."""
+    index = fields.get("index")
+    # 2.x and 3.x make floats of some.
+    if isinstance(index, float) and index.is_integer():
+        return int(index)
+    return index if isinstance(index, int) else place
+
+
+class Messages:
+    """What was said in one call.
+
+    Args:
+        operation: one of `OPERATIONS`.
+        body: the request's body.
+    """
+
+    def __init__(self, operation: str, body: Mapping[str, Any]) -> None:
+        self.inputs = _inputs(operation, body)
+        self.tools = [_tool(tool) for tool in _listed(body.get("tools"), MOST_PARTS)]
+        self.instructions: list[Part] = []
+        if operation in _TRANSCRIPTS and isinstance(prompt := body.get("prompt"), str):
+            self.instructions = [_text(prompt)]
+        self._unfinished = _INCOMPLETE if body.get("stream") is True else "stop"
+        self._choices: dict[int, _Choice] = {}
+
+    def add(self, value: Any) -> None:
+        """Add an answer, or one chunk of it."""
+        fields = fields_of(value)
+        for place, item in enumerate(_listed(fields.get("choices"), MOST_PARTS)):
+            choice = every_field_of(item)
+            # A chunk of a text completion says by itself why its choice ended.
+            reason = choice.get("finish_reason") or fields.get("finish_reason")
+            _kept(self._choices, _index(choice, place), _Choice).add(choice, reason)
+        if isinstance(text := fields.get("text"), str) and "choices" not in fields:
+            _kept(self._choices, 0, _Choice).text.add(text)
+        for place, item in enumerate(_listed(fields.get("data"), MOST_PARTS)):
+            image = fields_of(item)
+            made = image.get("url") or image.get("b64_json")
+            if isinstance(made, str):
+                index = _index(image, place)
+                _kept(self._choices, index, _Choice).attach(reference(made, "image"))
+
+    def outputs(self) -> list[Message]:
+        """Return the model's answers so far, one message a choice."""
+        return [choice.message(self._unfinished) for _, choice in sorted(self._choices.items())]
+
+
+def _inputs(operation: str, body: Mapping[str, Any]) -> list[Message]:
+    if operation == "chat":
+        said = body.get("messages")
+        if not isinstance(said, (list, tuple)):
+            return []
+        kept = said if len(said) <= MOST_MESSAGES else [said[0], *said[1 - MOST_MESSAGES :]]
+        return [_message(message) for message in kept]
+    prompt = body.get(_PROMPTS.get(operation, ""))
+    texts = [prompt] if isinstance(prompt, str) else _listed(prompt, MOST_MESSAGES)
+    messages: list[Message] = [
+        {"role": "user", "parts": [_text(text)]} for text in texts if isinstance(text, str)
+    ]
+    if media := media_given(body)[:MOST_PARTS]:
+        messages = messages or [{"role": "user", "parts": []}]
+        messages[-1]["parts"] += media
+    return messages
+
+
+def _tool(tool: Any) -> dict[str, Any]:
+    fields = fields_of(tool)
+    function = fields_of(fields.get("function")) or fields
+    kind = _word(fields.get("type"), "function")
+    told: dict[str, Any] = {"type": kind, "name": _word(function.get("name"), kind)}
+    for name, of in (("description", str), ("parameters", dict)):
+        if isinstance(value := function.get(name), of):
+            told[name] = value
+    return told

@@ -1,0 +1,180 @@
+"""Request and response bodies → attributes and token counts; the same in every generation.
+
+A body is read, never consumed: iterators that a caller passes stay untouched. Names follow
+the OpenTelemetry GenAI semantic conventions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from together_otel import names
+from together_otel.clients.base import Request, Usage
+from together_otel.clients.failures import integer
+from together_otel.clients.fields import every_field_of, fields_of
+from together_otel.keys import redact
+
+if TYPE_CHECKING:
+    from together_otel.clients.base import Result
+
+_NUMBERS = {
+    field: f"gen_ai.request.{field}"
+    for field in (
+        "max_tokens",
+        "temperature",
+        "top_p",
+        "top_k",
+        "frequency_penalty",
+        "presence_penalty",
+        "seed",
+    )
+}
+RATELIMIT_HEADERS = {name: f"x-ratelimit-{name}" for name in names.RATELIMITS}
+_LONGEST = 1024
+"""Characters of one name that are told."""
+
+_FORMATS = {"json_object": "json", "json_schema": "json", "json": "json", "text": "text"}
+_OUTPUTS = {"image_generation": "image", "speech": "speech"}
+"""Operations that are asked for nothing but one type of output → that type."""
+
+
+def described(operation: str, host: str | None, port: int | None, body: object) -> Request:
+    """Return the request of an operation with a JSON body; what the caller did not set is absent."""
+    if not isinstance(body, Mapping):
+        return Request(operation, host, port)
+    model = body.get("model")
+    attributes = _request_attributes(body)
+    if (output := _OUTPUTS.get(operation)) is not None:
+        attributes[names.OUTPUT_TYPE] = output
+    named = _told(model) if isinstance(model, str) else None
+    return Request(operation, host, port, named, attributes, body)
+
+
+@lru_cache(maxsize=256)
+def _told(text: str) -> str:
+    """Return a text that may name anything, a key in the wrong argument included, without keys."""
+    return redact(text, longest=_LONGEST)
+
+
+def _number(value: Any) -> float | None:
+    return value if isinstance(value, (int, float)) and not isinstance(value, bool) else None
+
+
+def _integer(value: Any) -> int | None:
+    return value if isinstance(value, int) else None
+
+
+def _count(value: Any) -> int | None:
+    return value if isinstance(value, int) and value != 1 else None
+
+
+def _text(value: Any) -> str | None:
+    return _told(value) if isinstance(value, str) else None
+
+
+def _texts(value: Any) -> tuple[str, ...] | None:
+    texts = [value] if isinstance(value, str) else value
+    if isinstance(texts, (list, tuple)) and texts and all(isinstance(text, str) for text in texts):
+        return tuple(map(_told, texts))
+    return None
+
+
+def _format(value: Any) -> str | None:
+    return _FORMATS.get(str(value.get("type"))) if isinstance(value, Mapping) else None
+
+
+_FIELDS: dict[str, tuple[str, Callable[[Any], Any]]] = {
+    **{field: (attribute, _number) for field, attribute in _NUMBERS.items()},
+    "stream": (names.REQUEST_STREAM, lambda value: True if value is True else None),
+    "n": (names.CHOICE_COUNT, _count),
+    "stop": (names.STOP_SEQUENCES, _texts),
+    "reasoning_effort": (names.REASONING_LEVEL, _text),
+    "response_format": (names.OUTPUT_TYPE, _format),
+    "encoding_format": (
+        names.ENCODING_FORMATS,
+        lambda value: _texts(value) if isinstance(value, str) else None,
+    ),
+    "dimensions": (names.DIMENSION_COUNT, _integer),
+}
+"""Field of a body → its attribute, and what makes the attribute's value, ``None`` for none."""
+
+
+def _request_attributes(body: Mapping[str, Any]) -> dict[str, Any]:
+    attributes: dict[str, Any] = {}
+    # A body has few fields. They are copied first: it may be the caller's, who may change it.
+    for field in tuple(body):
+        if field in _FIELDS:
+            attribute, made = _FIELDS[field]
+            value = made(body.get(field))
+            if value is not None:
+                attributes[attribute] = value
+    return attributes
+
+
+def ratelimits(header: Callable[[str], str | None]) -> dict[str, float]:
+    """Return what the ``x-ratelimit-*`` headers of an answer say, where they are numbers.
+
+    Args:
+        header: returns the header of a lower-case name, or ``None``.
+    """
+    found = {}
+    for name, told_by in RATELIMIT_HEADERS.items():
+        value = header(told_by)
+        if value is not None:
+            with suppress(ValueError):
+                found[name] = float(value)
+    return found
+
+
+def add_result(value: Any, result: Result) -> None:
+    """Add to ``result`` what a response object, or one chunk of a stream, says.
+
+    Model and id are the first chunk's; the usage is the last one's.
+    """
+    fields = fields_of(value)
+    if result.id is None:
+        # Chunks of text completions have a model that the SDK does not declare.
+        model = fields.get("model") or every_field_of(value).get("model")
+        identifier = fields.get("id")
+        if isinstance(model, str):
+            result.model = _told(model)
+        if isinstance(identifier, str):
+            result.id = identifier[:_LONGEST]
+    choices = fields.get("choices")
+    if isinstance(choices, (list, tuple)):
+        # A chunk of a text completion says by itself why its choice ended.
+        own = fields.get("finish_reason")
+        for place, choice in enumerate(choices):
+            said = fields_of(choice)
+            if reason := said.get("finish_reason") or own:
+                index = said.get("index")
+                # A float, to the SDK.
+                at = int(index) if isinstance(index, (int, float)) else place
+                result.reasons[at] = str(getattr(reason, "value", reason))
+    usage = fields.get("usage")
+    if usage is not None:
+        result.usage = _usage(usage)
+    if result.messages is not None:
+        result.messages.add(value)
+
+
+def _usage(usage: Any) -> Usage:
+    # Cached and reasoning tokens come untyped.
+    fields = every_field_of(usage)
+    return Usage(
+        integer(fields.get("prompt_tokens")),
+        integer(fields.get("completion_tokens")),
+        _of_these(fields, "cached_tokens", "prompt_tokens_details"),
+        _of_these(fields, "reasoning_tokens", "completion_tokens_details"),
+    )
+
+
+def _of_these(fields: Mapping[str, Any], kind: str, details: str) -> int | None:
+    """Return how many tokens are of a kind, told beside the others or in their details."""
+    count = integer(fields.get(kind))
+    if count is None and (inside := fields.get(details)) is not None:
+        count = integer(fields_of(inside).get(kind))
+    return count

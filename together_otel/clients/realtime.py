@@ -1,0 +1,231 @@
+"""Realtime sessions of `together` 2.42 and later: websockets, opened by one handshake each.
+
+They go round the base client's ``request``. A call is the session, from its handshake to its
+closing; the connections that a transcription session opens again by itself are attempts at it.
+"""
+
+from __future__ import annotations
+
+import json
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from together_otel.clients.addresses import port_of
+from together_otel.clients.base import Answer, Failure, GivenKey, Request, Session
+from together_otel.clients.failures import FIRST_ERROR, auth_kind, causes, class_names, failure_of
+from together_otel.clients.generated import authorization_in
+from together_otel.clients.whole import WholeAnswers
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from together_otel.clients.base import Result
+    from together_otel.names import Outcome
+
+_REGULAR_CLOSES = (1000, 1001, 1005)
+"""Close codes of a session that came to its end: normal, going away, none given."""
+
+_CLIENT_FAULTS = (1002, 1003, 1007, 1008, 1009, 1010)
+"""Close codes by which a server complains about what it was sent."""
+
+_BAD_REQUEST = 400
+_NO_SERVER = "no_healthy_workers"
+_IDLE = "idle_timeout"
+
+
+@dataclass(frozen=True, slots=True)
+class Handshake:
+    """One handshake: the header that it asks with, and the answer once it is accepted."""
+
+    authorization: str = field(repr=False)
+    overridden: bool
+    status_code: int | None = None
+    request_id: str | None = None
+
+
+class Connections(WholeAnswers):
+    """Adapter of the SDK's connection managers, on which ``connect`` is called."""
+
+    name = "realtime"
+    operation = "realtime.connect"
+    recovers = True
+
+    def given_key(
+        self, client: Any, _args: tuple[Any, ...], _kwargs: Mapping[str, Any]
+    ) -> GivenKey:
+        """Return the key of the client that the manager belongs to."""
+        return GivenKey(self.key(client), "argument")
+
+    def key(self, client: Any) -> object:
+        """See `Adapter.key`."""
+        return getattr(client._client, "api_key", None)  # noqa: SLF001 - where managers keep it
+
+    def set_key(self, client: Any, key: object) -> bool:
+        """See `Adapter.set_key`; a manager asks its client for each handshake."""
+        client._client.api_key = key  # noqa: SLF001 - where managers keep it
+        return True
+
+    def shared(self, client: Any) -> object:
+        """See `Adapter.shared`: what the client's requests are recovered for, too."""
+        return client._client._client  # noqa: SLF001 - as in key; the SDK has no public way to it
+
+    def override(
+        self, client: Any, _args: tuple[Any, ...], _kwargs: Mapping[str, Any]
+    ) -> str | None:
+        """See `Adapter.override`; of all headers, only those given with the session are sent."""
+        replaced = authorization_in(client._extra_headers)  # noqa: SLF001 - where managers keep them
+        return "extra_headers" if replaced is not None else None
+
+    def request(self, client: Any, _args: tuple[Any, ...], _kwargs: Mapping[str, Any]) -> Request:
+        """See `Adapter.request`."""
+        base = client._client.base_url  # noqa: SLF001 - where managers keep it
+        return Request(self.operation, base.host, port_of(base), client._model)  # noqa: SLF001 - the same
+
+    def handshake(self, manager: Any, connection: Any = None) -> Handshake:
+        """Describe a handshake that is about to be made, or that led to ``connection``."""
+        replaced = authorization_in(manager._extra_headers)  # noqa: SLF001 - where managers keep them
+        overridden = replaced is not None
+        sent = replaced if replaced is not None else f"Bearer {self.key(manager)}"
+        if connection is None:
+            return Handshake(sent, overridden)
+        return Handshake(sent, overridden, *_answered(connection._ws.response))  # noqa: SLF001 - where connections keep it
+
+    def answer(self, seen: Handshake) -> Answer:
+        """See `Adapter.answer`."""
+        return Answer(seen.status_code, seen.request_id, authorization=seen.authorization)
+
+    def result(self, _value: Any, _result: Result) -> None:
+        """Add nothing: a session's events are not a model's answer to one request."""
+
+    def failure(self, exc: BaseException, seen: Handshake | None, key: object) -> Failure:
+        """See `Adapter.failure`; a refused handshake is an ``InvalidStatus`` of websockets.
+
+        A transcription session raises its own error from that.
+        """
+        answer = self.answer(seen or Handshake(f"Bearer {key}", overridden=False))
+        status: int | None = None
+        body: object = _body_of_event(exc)
+        # Not what was raised beside it: that may be the failure of a session tried before.
+        refused = next((one for one in causes(exc) if "InvalidStatus" in class_names(one)), None)
+        if refused is not None:
+            response = getattr(refused, "response", None)
+            answer.status_code, answer.request_id = _answered(response)
+            status, body = answer.status_code, None
+            with suppress(ValueError, TypeError):
+                body = json.loads(getattr(response, "body", None) or b"null")
+            if status is not None and status < FIRST_ERROR:
+                status = None  # an answer, but no websocket: what is there is another server
+        overridden = seen is not None and seen.overridden
+        found = failure_of(exc, status=status, body=body, answer=answer, sent=overridden)
+        if found.auth is None and status in (None, _BAD_REQUEST) and _tears(answer, exc):
+            found.auth, found.outcome = "unsendable", "auth_failure"
+        elif found.outcome in ("client_error", "connection_error") and status is None:
+            found.outcome = _outcome(exc) or found.outcome
+        return found
+
+    def failure_in(self, value: Any) -> Failure | None:
+        """See `Adapter.failure_in`: an event that ends the session with an error."""
+        if not getattr(value, "is_fatal", False):
+            return None
+        error = getattr(value, "error", None)
+        code = getattr(error, "code", None)
+        if (kind := auth_kind(None, code)) is not None:
+            return Failure("auth_failure", Answer(), auth=kind)
+        if code == _IDLE:
+            return Failure("timeout", Answer())
+        by_client = getattr(error, "type", None) == "invalid_request_error"
+        return Failure("client_error" if by_client else "server_error", Answer())
+
+    def session_of(self, client: Any, returned: Any) -> Session | None:
+        """See `Adapter.session_of`."""
+        protocol = returned._ws.protocol  # noqa: SLF001 - where connections keep it
+        handshake = self.handshake(client, returned)
+
+        def failure() -> Failure | None:
+            if protocol.close_rcvd is None and protocol.close_code is None:
+                return None  # still open
+            outcome = _outcome_of_close(protocol.close_rcvd)
+            return None if outcome is None else Failure(outcome, self.answer(handshake))
+
+        return Session(returned, failure)
+
+
+class Transcriptions(Connections):
+    """Adapter of the SDK's transcription sessions, which connect again by themselves."""
+
+    operation = "realtime.transcription"
+    recovers = False
+    """Its connections are, so that one which it opens again by itself is as well."""
+
+    def is_open(self, session: Any) -> bool:
+        """Tell whether a session is open: starting it then does nothing."""
+        return getattr(session, "_connection", None) is not None
+
+    def session_of(self, client: Any, _returned: Any) -> Session | None:
+        """See `Adapter.session_of`: the session tells of its own failure."""
+        return Session(client, lambda: None)
+
+
+def was_closed(exc: BaseException) -> bool:
+    """Tell whether an exception says that a connection is closed, regularly or not."""
+    return "ConnectionClosed" in class_names(exc)
+
+
+def was_closed_regularly(exc: BaseException) -> bool:
+    """Tell whether an exception says that a connection came to its regular end."""
+    return "ConnectionClosedOK" in class_names(exc)
+
+
+def _answered(response: Any) -> tuple[int | None, str | None]:
+    """Return status and request id of the answer to a handshake."""
+    headers = getattr(response, "headers", None)
+    request_id = headers.get("x-request-id") if headers is not None else None
+    return getattr(response, "status_code", None), request_id
+
+
+def _body_of_event(exc: BaseException) -> dict[str, object]:
+    """Return an error body of the event that a session failed with, as far as it is kept."""
+    # Not of any exception: reading the code of a closed connection's is deprecated.
+    code = getattr(exc, "code", None) if "RealtimeError" in class_names(exc) else None
+    return {"code": code, "message": ""}
+
+
+def _tears(answer: Answer, exc: BaseException) -> bool:
+    """Tell whether a handshake failed for a key that tears its request in two.
+
+    Websockets before 17 sends line ends and NULs as they are, whereupon servers hang up or
+    answer 400. A server that cannot be reached raises other classes.
+    """
+    if set(answer.authorization or "").isdisjoint("\r\n\0"):
+        return False
+    return any(
+        "InvalidHandshake" in class_names(one) or type(one) is ConnectionError
+        for one in causes(exc)
+    )
+
+
+def _outcome(exc: BaseException) -> Outcome | None:
+    """Return what happened, where an exception's class is too vague to tell; else ``None``."""
+    if _body_of_event(exc)["code"] == _NO_SERVER:
+        return "server_error"
+    found = list(causes(exc))
+    if exc.__suppress_context__ and exc.__context__ is not None:
+        found.append(exc.__context__)
+    for one in found:
+        if was_closed(one):
+            return _outcome_of_close(one.rcvd)  # type: ignore[attr-defined]  # matched by name
+        if "TimeoutError" in class_names(one):
+            return "timeout"
+        if isinstance(one, OSError):
+            return "connection_error"
+    return None
+
+
+def _outcome_of_close(received: Any) -> Outcome | None:
+    """Return what the server's close frame, if one came, means; ``None`` for a regular end."""
+    if received is None:
+        return "connection_error"
+    if received.code in _REGULAR_CLOSES:
+        return None
+    return "client_error" if received.code in _CLIENT_FAULTS else "server_error"

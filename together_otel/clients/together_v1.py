@@ -1,0 +1,212 @@
+"""`together` 1.x: hand-written, on requests (sync) and aiohttp (async).
+
+A call is one ``APIRequestor.request`` or ``arequest``; file transfers go to ``request_raw``
+directly. Its exceptions often say less than the answer did, so the answer is noted on the
+way (``seen``) and counts where the exception is silent.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from together_otel.clients.addresses import port_of
+from together_otel.clients.authentication import error_class, made_of
+from together_otel.clients.base import Answer, Failure, GivenKey
+from together_otel.clients.failures import (
+    FIRST_ERROR,
+    auth_kind,
+    error_code,
+    failure_of,
+    is_together_error,
+    outcome_of_status,
+)
+from together_otel.clients.generated import authorization_in
+from together_otel.clients.operations import operation_of
+from together_otel.clients.payloads import add_result, described, ratelimits
+from together_otel.clients.whole import WholeAnswers
+from together_otel.names import KEY_VARIABLE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from together_otel.clients.base import Request, Result
+
+
+def first_nonempty_key(argument: object, environ: Mapping[str, str]) -> GivenKey:
+    """Return the key as 1.x resolves it: the first that is not empty wins.
+
+    When none is, what the caller did give (an empty string) tells more than ``None``.
+    """
+    variable = environ.get(KEY_VARIABLE)
+    if argument:
+        return GivenKey(argument, "argument")
+    if variable:
+        return GivenKey(variable, "environment")
+    if argument is not None:
+        return GivenKey(argument, "argument")
+    return GivenKey(variable, "none" if variable is None else "environment")
+
+
+TRANSFER = "files.transfer"
+"""The operation of sending a file's bytes to where 1.x is told to put them."""
+
+
+def overriding(headers: Any) -> str | None:
+    """Return the option's name when its headers replace the client's Authorization header."""
+    return "supplied_headers" if authorization_in(headers) is not None else None
+
+
+class TogetherV1(WholeAnswers):
+    """Adapter of the 1.x client."""
+
+    name = "legacy"
+    recovers = True
+
+    def given_key(self, client: Any, _args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> GivenKey:
+        """See `Adapter.given_key`."""
+        given = first_nonempty_key(kwargs.get("api_key"), os.environ)
+        inner = getattr(client, "client", None)
+        if not given.value and (resolved := getattr(inner, "api_key", None)):
+            given = GivenKey(resolved, "colab")
+        replaced = authorization_in(kwargs.get("supplied_headers"))
+        if replaced is not None:
+            return GivenKey(replaced.removeprefix("Bearer "), "header", "supplied_headers")
+        return given
+
+    def host(self, client: Any) -> str | None:
+        """See `Adapter.host`."""
+        return urlsplit(str(client.client.base_url)).hostname
+
+    def authentication_error(self, message: str) -> tuple[type[Exception] | None, dict[str, Any]]:
+        """See `Adapter.authentication_error`."""
+        found = error_class("together.error")
+        return found, made_of(found, message)
+
+    def key(self, client: Any) -> object:
+        """See `Adapter.key`; ``client`` is the call's ``APIRequestor``."""
+        return client.api_key
+
+    def made_for(self, requestor: Any, client: Any) -> None:
+        """Note whose requestor it is, which 1.x itself does not."""
+        requestor._together_otel_client = client  # noqa: SLF001 - ours
+
+    def set_key(self, client: Any, key: object) -> bool:
+        """See `Adapter.set_key`; the client that the requestor was made for has it as well."""
+        client.api_key = key
+        if (owner := self.shared(client)) is not client:
+            owner.api_key = key
+        return True
+
+    def shared(self, client: Any) -> Any:
+        """See `Adapter.shared`: all that belongs to one client is made for one object."""
+        owner = getattr(client, "_together_otel_client", None) or getattr(client, "client", None)
+        return client if owner is None else owner
+
+    def bodies(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Iterable[object]:
+        """See `Adapter.bodies`."""
+        options = kwargs.get("options", args[0] if args else None)
+        return getattr(options, "params", None), getattr(options, "files", None)
+
+    def override(self, client: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> str | None:
+        """See `Adapter.override`."""
+        options = kwargs.get("options", args[0] if args else None)
+        return overriding(getattr(options, "headers", None) or client.supplied_headers)
+
+    def request(self, client: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Request:
+        """See `Adapter.request`."""
+        options = kwargs.get("options", args[0] if args else None)
+        url = str(getattr(options, "url", ""))
+        parts = urlsplit(url if "://" in url else str(client.api_base))
+        # An absolute URL is storage's, where a file goes to: its path is all ids.
+        operation = operation_of(getattr(options, "method", "get"), url)
+        if kwargs.get("absolute"):
+            operation = TRANSFER
+        body = getattr(options, "params", None)
+        return described(operation, parts.hostname, port_of(parts), body)
+
+    def answer(self, seen: Any) -> Answer:
+        """See `Adapter.answer`; ``seen`` is a response of requests or of aiohttp."""
+        headers = seen.headers
+        if hasattr(seen, "request_info"):
+            sent, last = seen.request_info.headers, urlsplit(str(seen.url))
+            status = seen.status
+        else:
+            sent, last = seen.request.headers, urlsplit(seen.url)
+            status = seen.status_code
+        authorization = sent.get("Authorization")
+        if isinstance(authorization, bytes):
+            authorization = authorization.decode("latin-1")
+        return Answer(
+            status_code=status,
+            request_id=headers.get("x-request-id") or headers.get("CF-RAY"),
+            authorization=authorization,
+            ratelimits=ratelimits(headers.get),
+            host=last.hostname,
+            port=port_of(last),
+            redirected_from=(
+                urlsplit(str(seen.history[0].url)).netloc
+                if seen.history and authorization is None
+                else None
+            ),
+        )
+
+    def result(self, value: Any, result: Result) -> None:
+        """See `Adapter.result`; ``value`` is what ``request`` returned."""
+        response = value[0] if isinstance(value, tuple) else value
+        add_result(getattr(response, "data", None), result)
+
+    def chunk(self, chunk: Any, result: Result) -> None:
+        """See `Adapter.chunk`."""
+        add_result(getattr(chunk, "data", None), result)
+
+    def failure(self, exc: BaseException, seen: Any, key: object) -> Failure:
+        """See `Adapter.failure`."""
+        answer = self.answer(seen) if seen is not None else None
+        refused_by_server = answer is not None and (answer.status_code or 0) >= FIRST_ERROR
+        status = getattr(exc, "http_status", None)
+        if status is None and answer is not None and refused_by_server:
+            status = answer.status_code
+        said = getattr(exc, "api_response", None)
+        body = {name: getattr(said, name, None) for name in ("message", "code")} if said else None
+        if answer is None:
+            answer = Answer(authorization=f"Bearer {key}")
+        return failure_of(
+            exc, status=status, body=body, answer=answer, sent=answer.status_code is not None
+        )
+
+    def failure_in(self, value: Any) -> Failure | None:
+        """See `Adapter.failure_in`: ``request_raw`` returns errors, streams yield them."""
+        if hasattr(value, "status_code"):
+            return self._refused_transfer(value)
+        data = getattr(value, "data", None)
+        if not isinstance(data, dict) or not data.get("error"):
+            return None
+        kind = auth_kind(None, error_code(data))
+        return Failure(
+            "auth_failure" if kind else "server_error",
+            Answer(),
+            auth=kind,
+            together_error=is_together_error(data),
+        )
+
+    def _refused_transfer(self, response: Any) -> Failure | None:
+        answer = self.answer(response)
+        if answer.status_code is None or answer.status_code < FIRST_ERROR:
+            return None
+        # A transfer goes without the key, to storage or, tried again by 1.x, to a spoilt address.
+        transfer = response.request.method == "PUT"
+        kind = None if transfer else auth_kind(answer.status_code, None)
+        outcome = "auth_failure" if kind else outcome_of_status(answer.status_code)
+        return Failure(outcome, answer, auth=kind, sent=True)
+
+    def stream_of(self, returned: Any) -> Any:
+        """See `Adapter.stream_of`."""
+        if isinstance(returned, tuple) and returned[1]:
+            return returned[0]
+        return None
+
+    def with_stream(self, returned: Any, stream: Any) -> Any:
+        """See `Adapter.with_stream`."""
+        return (stream, *returned[1:])

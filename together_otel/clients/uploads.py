@@ -1,0 +1,126 @@
+"""Uploads of files: several requests, of which the transfer itself goes past ``request``.
+
+It goes to storage elsewhere, without the key. So the upload is a call of its own, round those
+that the SDK makes for it. These tell if the key is refused; what storage answers to the
+transfer says nothing about it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from together_otel.clients.addresses import port_of
+from together_otel.clients.base import Failure, Request
+from together_otel.clients.failures import (
+    FIRST_ERROR,
+    UNAUTHORIZED,
+    chain,
+    class_names,
+    outcome_of_status,
+)
+from together_otel.clients.generated import Generated
+from together_otel.clients.together_v1 import TogetherV1, overriding
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from together_otel.clients.base import Adapter, Result
+    from together_otel.names import Outcome
+
+OPERATION = "files.upload"
+
+
+def _storage_failure(adapter: Adapter, exc: BaseException) -> Failure | None:
+    """Return the failure of a transfer that storage has answered, if that is what failed."""
+    for link in chain(exc):
+        response = getattr(link, "response", None)
+        # The transfer is a PUT; Together's own part in an upload is all POST.
+        if response is not None and response.request.method == "PUT":
+            answer = adapter.answer(response)
+            return Failure(_outcome(answer.status_code), answer, sent=True)
+    return None
+
+
+def _outcome(status: int | None) -> Outcome:
+    # The SDK also fails over good answers of storage that lack what it needs of them.
+    if status is None or status < FIRST_ERROR:
+        return "server_error"
+    return outcome_of_status(status)
+
+
+def _unwrapped(exc: BaseException) -> BaseException:
+    """Return what failed: of a part of a file, the SDK says no more than ``Exception``."""
+    while type(exc) is Exception and exc.__context__ is not None:
+        exc = exc.__context__
+    return exc
+
+
+class GeneratedUploads(Generated):
+    """Adapter of the upload managers of 2.x and 3.x."""
+
+    composed = True
+    recovers = False
+
+    def key(self, client: Any) -> object:
+        """See `Adapter.key`."""
+        return super().key(client._client)  # noqa: SLF001 - where managers keep it
+
+    def override(self, client: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> str | None:
+        """See `Adapter.override`."""
+        return super().override(client._client, args, kwargs)  # noqa: SLF001 - the same
+
+    def request(self, client: Any, _args: tuple[Any, ...], _kwargs: Mapping[str, Any]) -> Request:
+        """See `Adapter.request`."""
+        base = client._client.base_url  # noqa: SLF001 - the same
+        return Request(OPERATION, base.host, port_of(base))
+
+    def result(self, value: Any, result: Result) -> None:
+        """Add nothing: what comes back describes the file."""
+
+    def failure(self, exc: BaseException, seen: Any, key: object) -> Failure:
+        """See `Adapter.failure`."""
+        if (failure := _storage_failure(self, exc)) is not None:
+            return failure
+        failure = super().failure(_unwrapped(exc), seen, key)
+        if failure.outcome == "success":
+            # Together's redirect to storage, which lacked where to.
+            failure.outcome = "server_error"
+        return failure
+
+
+class TogetherV1Uploads(TogetherV1):
+    """Adapter of the upload managers of 1.x."""
+
+    composed = True
+    recovers = False
+
+    def key(self, client: Any) -> object:
+        """See `Adapter.key`."""
+        return client._client.api_key  # noqa: SLF001 - where managers keep it
+
+    def override(
+        self, client: Any, _args: tuple[Any, ...], _kwargs: Mapping[str, Any]
+    ) -> str | None:
+        """See `Adapter.override`."""
+        return overriding(client._client.supplied_headers)  # noqa: SLF001 - where managers keep it
+
+    def request(self, client: Any, _args: tuple[Any, ...], _kwargs: Mapping[str, Any]) -> Request:
+        """See `Adapter.request`."""
+        base = urlsplit(str(client._client.base_url))  # noqa: SLF001 - the same
+        return Request(OPERATION, base.hostname, port_of(base))
+
+    def result(self, value: Any, result: Result) -> None:
+        """Add nothing: what comes back describes the file."""
+
+    def failure(self, exc: BaseException, seen: Any, key: object) -> Failure:
+        """See `Adapter.failure`."""
+        if (failure := _storage_failure(self, exc)) is not None:
+            return failure
+        failure = super().failure(_unwrapped(exc), seen, key)
+        status = getattr(exc, "http_status", None)
+        failure.answer.status_code = failure.answer.status_code or status
+        if status == UNAUTHORIZED and "AuthenticationError" not in class_names(exc):
+            # That is what 1.x raises when Together refuses the key; else it was storage.
+            return Failure(outcome_of_status(status), failure.answer)
+        return failure

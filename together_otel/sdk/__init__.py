@@ -1,1 +1,0 @@
-"""The SDKs' generations, each described in the same words. No OpenTelemetry here."""

@@ -1,0 +1,109 @@
+"""What is known of a call, in the contract's attributes. What is not known is absent."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from together_otel import names
+from together_otel.clients.base import Usage
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from together_otel.clients.base import Answer, Request, Result
+    from together_otel.keys import KeyReport
+    from together_otel.telemetry.metrics import Labels
+
+    Attributes = dict[str, Any]
+    Server = tuple[str | None, int | None]
+
+_NO_USAGE = Usage()
+
+
+def known(pairs: Iterable[tuple[str, Any]]) -> Attributes:
+    """Return those pairs that have a value; an empty tuple is none."""
+    return {name: value for name, value in pairs if value is not None and value != ()}
+
+
+def of_key(report: KeyReport) -> Attributes:
+    """Return the ``together.api_key.*`` attributes of a report."""
+    return known(
+        (
+            (names.KEY_PRESENCE, report.presence),
+            (names.KEY_SOURCE, report.source),
+            (names.KEY_FORMAT, report.format),
+            (names.KEY_PROBLEMS, report.problems),
+            (names.KEY_LENGTH, report.length),
+            (names.KEY_FINGERPRINT, report.fingerprint),
+            (names.KEY_VARIABLE_NAME, report.variable),
+        )
+    )
+
+
+def of_answer(answer: Answer, server: Server) -> Attributes:
+    """Return what the HTTP side of a call says, and whom the request was sent to."""
+    host, port = server
+    return known(
+        (
+            (names.STATUS_CODE, answer.status_code),
+            (names.SERVER_ADDRESS, host),
+            (names.SERVER_PORT, port),
+            (names.REQUEST_ID, answer.request_id),
+            (names.RESEND_COUNT, answer.resends or None),
+        )
+    )
+
+
+def of_result(result: Result, answer: Answer, first_chunk: float | None) -> Attributes:
+    """Return what a call's body says, for spans; ``first_chunk`` is in seconds."""
+    usage = result.usage or _NO_USAGE
+    attributes = known(
+        (
+            (names.RESPONSE_MODEL, result.model),
+            (names.RESPONSE_ID, result.id),
+            (names.FINISH_REASONS, result.finish_reasons),
+            (names.RESPONSE_FIRST_CHUNK, first_chunk),
+            (names.INPUT_TOKENS, usage.input_tokens),
+            (names.OUTPUT_TOKENS, usage.output_tokens),
+            (names.CACHED_TOKENS, usage.cached_tokens),
+            (names.REASONING_TOKENS, usage.reasoning_tokens),
+        )
+    )
+    for name, value in answer.ratelimits.items():
+        attributes[names.RATELIMIT + name] = value
+    return attributes
+
+
+def labels(
+    request: Request,
+    answer: Answer,
+    result: Result,
+    error_type: str | None,
+    model: Callable[[str], str],
+) -> Labels:
+    """Return the labels of a call's histograms, in the order of `names.CALL_LABELS`.
+
+    Args:
+        request: what was asked.
+        answer: what the HTTP side said.
+        result: what the body said.
+        error_type: of a call that failed.
+        model: caps the names of models.
+    """
+    host, port = server(request, answer)
+    return (
+        request.operation,
+        names.PROVIDER,
+        request.model and model(request.model),
+        result.model and model(result.model),
+        host,
+        port,
+        error_type,
+    )
+
+
+def server(request: Request, answer: Answer) -> Server:
+    """Return host and port of the request really sent, else of the one that was to be."""
+    if answer.host is not None:
+        return answer.host, answer.port
+    return request.host, request.port

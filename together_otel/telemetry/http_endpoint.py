@@ -1,0 +1,239 @@
+"""/metrics on one stable port, whichever of a service's processes holds it.
+
+Processes that share a folder take turns by a lock on a file in it: one serves, and when it
+dies the kernel gives the lock to another. The data are those of all of them, in
+prometheus_client's multiprocess mode; otherwise those of the process that holds the port.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import tempfile
+import threading
+from contextlib import suppress
+from pathlib import Path
+from socketserver import TCPServer, ThreadingMixIn
+from typing import TYPE_CHECKING, Any
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
+
+from prometheus_client import CollectorRegistry, make_wsgi_app
+
+from together_otel.forks import in_forked_child
+from together_otel.names import SCOPE
+from together_otel.settings import MULTIPROC_DIR
+from together_otel.telemetry.multiprocess import Group
+from together_otel.telemetry.prometheus import is_multiprocess
+
+try:
+    import fcntl
+except ImportError:  # Windows, where a server does not fork either
+    fcntl = None  # type: ignore[assignment]
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    _Test = Callable[[], bool]
+
+_log = logging.getLogger(f"{SCOPE}.scrape")
+
+_TAKEOVER = 0.5
+"""Seconds between two tries for the port: after the death of who holds it, the gap in scrapes."""
+
+_NOT_SHARED = (
+    "Another process serves port {}, and only its own metrics: a scrape shows nothing of this one. "
+    "Set PROMETHEUS_MULTIPROC_DIR to an empty directory that all processes of the service share."
+)
+
+
+def group_registry(registry: CollectorRegistry) -> CollectorRegistry:
+    """Return what a scrape is to see: the whole group's metrics, or those of ``registry``."""
+    if not is_multiprocess():
+        return registry
+    group = CollectorRegistry()
+    group.register(Group(os.environ[MULTIPROC_DIR]))
+    return group
+
+
+class _Quiet(WSGIRequestHandler):
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - its name there
+        pass
+
+
+class _Server(ThreadingMixIn, WSGIServer):
+    """A server that does not listen before `open`: a fork finds its socket from the start."""
+
+    daemon_threads = True
+    # Of two services that were given the same port, one has to be told so.
+    allow_reuse_port = False
+    timeout = _TAKEOVER
+    """Seconds that `handle_request` waits for one."""
+
+    def __init__(self, host: str, port: int) -> None:
+        self.address_family, *_, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        super().__init__(address, _Quiet, bind_and_activate=False)  # type: ignore[arg-type]
+
+    def open(self) -> None:
+        """Bind and listen."""
+        self.server_bind()
+        self.server_activate()
+
+    def server_bind(self) -> None:
+        # The standard library's asks DNS for this machine's name, which can take long.
+        TCPServer.server_bind(self)
+        self.server_name, self.server_port = self.server_address[:2]  # type: ignore[assignment]
+        self.setup_environ()
+
+
+class Scrape:
+    """Serves /metrics from a thread, as soon as the port can be had.
+
+    Never raises: a port that cannot be had is one warning.
+
+    Args:
+        host: address to bind.
+        port: 0 takes a free one, which `address` then tells.
+        registry: what is served outside multiprocess mode.
+        lost: called when another process serves, and nothing of this one: with a warning, and
+            with what tells whether it is still so.
+    """
+
+    def __init__(
+        self, host: str, port: int, registry: CollectorRegistry, lost: Callable[[str, _Test], None]
+    ) -> None:
+        self._host, self._port = host, port
+        self._registry = registry
+        self._lost = lost
+        self._wanted = False
+        self._lock: int | None = None
+        self._reset()
+        in_forked_child(self._after_fork)
+
+    def _reset(self) -> None:
+        self._stopping = threading.Event()
+        self._serving = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._server: _Server | None = None
+        self._warned: set[str] = set()
+
+    @property
+    def address(self) -> tuple[str, int] | None:
+        """Host and port that this process serves now, ``None`` while another one does."""
+        server = self._server
+        if server is None or not self._serving.is_set():
+            return None
+        host, port, *_ = server.server_address
+        return str(host), port
+
+    def start(self) -> None:
+        """Serve as soon as the port is free."""
+        self._wanted = True
+        self._lock = self._open_lock()
+        self._begin()
+
+    def wait(self, timeout: float) -> bool:
+        """Wait until this process serves; return whether it does."""
+        return self._serving.wait(timeout)
+
+    def stop(self) -> None:
+        """Serve no more and leave the port to another."""
+        self._wanted = False
+        self._stopping.set()
+        if self._thread is not None:
+            self._thread.join()
+        if self._server is not None:
+            self._server.server_close()
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+        self._reset()
+
+    def _begin(self) -> None:
+        self._thread = threading.Thread(
+            target=self._hold, args=(self._stopping,), name="together-otel-scrape", daemon=True
+        )
+        try:
+            self._thread.start()
+        except RuntimeError as exc:  # no more threads can be had
+            self._thread = None
+            self._warn("TOGETHER_OTEL_PROMETHEUS_PORT is not served: %s", exc)
+
+    def _hold(self, stopping: threading.Event) -> None:
+        try:
+            while not stopping.is_set():
+                if self._server is not None:
+                    self._server.handle_request()
+                elif not (self._has_turn() and self._open()):
+                    stopping.wait(_TAKEOVER)
+        except Exception as exc:  # noqa: BLE001 - in a thread, this is the border
+            self._warn("TOGETHER_OTEL_PROMETHEUS_PORT is not served: %s", repr(exc))
+
+    def _open_lock(self) -> int | None:
+        """Open the file that processes take turns by; where there is none, the port decides."""
+        if fcntl is None or self._port == 0:
+            return None
+        with suppress(OSError):
+            folder = os.environ[MULTIPROC_DIR] if is_multiprocess() else tempfile.gettempdir()
+            # Services of several users may share the folder of temporary files.
+            name = f"together_otel-{os.getuid()}-{self._port}.lock"
+            how = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+            return os.open(Path(folder) / name, how, 0o600)
+        return None
+
+    def _has_turn(self) -> bool:
+        """Tell whether this process may bind; from then on no other of its group may."""
+        if self._lock is None:
+            return True
+        try:
+            # Not flock(): that one would pass to forked children and outlive this process.
+            fcntl.lockf(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except (BlockingIOError, PermissionError):
+            if not is_multiprocess():
+                self._lost(_NOT_SHARED.format(self._port), self._is_idle)
+            return False
+        except OSError:
+            return True  # a file system without locks: the port decides
+        return True
+
+    def _open(self) -> bool:
+        try:
+            self._server = _Server(self._host, self._port)
+            self._server.set_app(make_wsgi_app(group_registry(self._registry)))
+            self._server.open()
+        except OSError as exc:
+            if self._server is not None:
+                self._server.server_close()
+                self._server = None
+            self._warn(
+                "/metrics cannot be served on %s port %d (%s): another program has the port, or "
+                "the address is not this machine's. Change TOGETHER_OTEL_PROMETHEUS_PORT or "
+                "TOGETHER_OTEL_PROMETHEUS_HOST; until the port is free, Prometheus sees nothing.",
+                self._host,
+                self._port,
+                exc.strerror or exc,
+            )
+            return False
+        self._serving.set()
+        return True
+
+    def _is_idle(self) -> bool:
+        return not self._serving.is_set()
+
+    def _warn(self, message: str, *arguments: object) -> None:
+        if message not in self._warned:
+            self._warned.add(message)
+            _log.warning(message, *arguments)
+
+    def _after_fork(self) -> None:
+        # A copy of the socket would keep the port from whoever is to take over. One of the lock's
+        # file does no harm, its locks are the parent's; opening it anew might not be allowed to a
+        # server's worker, which has given up its master's rights by then.
+        if self._server is not None:
+            self._server.socket.close()
+        self._reset()
+        # Alone with its metrics a child has nothing to serve that its parent's scrape would show.
+        if self._wanted and is_multiprocess():
+            self._begin()

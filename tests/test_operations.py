@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-import pytest
+import re
 
-from together_otel.clients.operations import operation_of
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from together_otel.clients import operations
+from together_otel.clients.operations import GENERATIVE, OTHER, PATHS, operation_of
 
 _AB = "projects.endpoints.ab_experiments"
 
@@ -44,8 +49,7 @@ _AB = "projects.endpoints.ab_experiments"
             "shaping.prepare_for_fp4_inference.create",
         ),
         ("post", "/v1/files/multipart/initiate", "files.multipart.initiate"),
-        ("options", "/v1/files", "files.options"),
-        ("get", "/", "request"),
+        ("get", "https://api.together.ai/v1/models?dedicated=true", "models.list"),
     ],
 )
 def test_operation(method: str, path: str, name: str) -> None:
@@ -72,14 +76,44 @@ def test_an_id_may_look_like_a_word(method: str, path: str, name: str) -> None:
 @pytest.mark.parametrize(
     ("method", "path", "name"),
     [
-        ("get", "/v1/agents", "agents.list"),
-        ("get", "/v1/agents/production", "agents.retrieve"),
-        ("get", "/v1/agents/production/files", "agents.retrieve"),
+        ("get", "/v1/agents", "_other"),
+        ("get", "/v1/agents/production/files", "_other"),
         ("post", "/v1/files/file-1/restore", "files.update"),
-        ("get", "/v1/0123abcd", "request"),
-        ("get", "/v1/https:/storage/production", "request"),
+        ("get", "/v1/files/{}/{}", "files.retrieve"),
+        ("get", "/v1/0123abcd", "_other"),
+        ("get", "/v1/https:/storage/production", "_other"),
+        ("get", "/", "_other"),
+        ("options", "/v1/files", "_other"),
+        ("post ", "/v1/chat/completions", "_other"),
     ],
 )
 def test_paths_that_nobody_knows_yet(method: str, path: str, name: str) -> None:
-    """A new collection has its name; what follows a word may be an id, and is taken for one."""
+    """What follows a known word may be an id, and is taken for one; the rest is one operation."""
     assert operation_of(method, path) == name
+
+
+_SEGMENT = st.one_of(
+    st.text(min_size=1),
+    st.sampled_from(sorted({part for path in PATHS.split() for part in re.split("[/|]", path)})),
+)
+
+
+@given(st.text(), st.lists(_SEGMENT).map("/".join))
+def test_nothing_of_a_path_that_is_not_a_word_of_ours_is_in_an_operation(
+    method: str, path: str
+) -> None:
+    """Any text as method and path gives words of this package alone, of which there are few."""
+    ours = {OTHER, *GENERATIVE.values(), "list", "retrieve", "create", "update", "delete"}
+    for word in re.split(r"[\s/|]+", PATHS):
+        ours.add(re.sub("(?<=[a-z])(?=[A-Z])", "_", word).lower().replace("-", "_"))
+
+    for verb in (method, "get", "post"):
+        name = operation_of(verb, path)
+        assert name in ours or set(name.split(".")) <= ours
+
+
+def test_paths_with_ids_are_not_kept() -> None:
+    """What a caller puts into a path, a key in the wrong place perhaps, does not stay in memory."""
+    for path in ("/v1/files/made-up", "/v1/models?key=made-up", "https://made-up/v1/models"):
+        operation_of("get", path)
+    assert "made-up" not in str(operations._names)

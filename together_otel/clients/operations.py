@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
-from functools import lru_cache
+from typing import Final
+
+OTHER: Final = "_other"
+"""The operation of every request whose path or method this package does not know."""
 
 GENERATIVE = {
     "chat/completions": "chat",
@@ -102,7 +105,6 @@ _LAST_VERBS = {
 """Method → what it does to a collection, and to one of its members."""
 
 _BEFORE_PATH = re.compile(r"\.\.|v\d+[a-z0-9]*")
-_WORD = re.compile(r"[a-z]{2,}(?:[-_][a-z]+)*")
 _HUMP = re.compile(r"(?<=[a-z])(?=[A-Z])")
 
 
@@ -129,10 +131,13 @@ def _grown(paths: str) -> _Node:
 _ROOT = _grown(PATHS)
 _NOWHERE = _Node()
 
+_MOST: Final = 512
+_names: dict[tuple[str, str], str] = {}
+"""Operations by method and path: only of paths without ids and queries, which are the caller's."""
 
-@lru_cache(maxsize=512)
+
 def operation_of(method: str, path: str) -> str:
-    """Return the operation of a request.
+    """Return the operation of a request, a name of this package's own words.
 
     Args:
         method: HTTP method, any case.
@@ -140,38 +145,47 @@ def operation_of(method: str, path: str) -> str:
 
     Returns:
         ``chat`` and the like for generative endpoints, else a dotted name such as
-        ``files.retrieve``. What is not a word of a known path is taken for an id, though it look
-        like a word, and never enters it; but for a first segment, as ids have a collection
-        before them.
+        ``files.retrieve``. What is not a word of a known path in that very place is taken for
+        an id, though it look like a word. `OTHER` where the first is none.
     """
+    if "://" in path:
+        path = path.split("://", 1)[1].partition("/")[2]
+    if (known := _names.get((method, path))) is not None:
+        return known
     verb = method.lower()
     segments = _segments(path)
-    if verb == "post" and (name := GENERATIVE.get("/".join(segments))):
-        return name
+    words, ends_in_id = _words(segments)
+    if verb == "post" and "/".join(segments) in GENERATIVE:
+        name = GENERATIVE["/".join(segments)]
+    elif not words or verb not in _LAST_VERBS:
+        return OTHER
+    else:
+        name = ".".join(_HUMP.sub("_", word).lower().replace("-", "_") for word in words)
+        if ends_in_id or words[-1] not in ACTIONS:
+            name = f"{name}.{_LAST_VERBS[verb][ends_in_id]}"
+    if words == segments and "?" not in path and len(_names) < _MOST:
+        _names[method, path] = name
+    return name
+
+
+def _words(segments: list[str]) -> tuple[list[str], bool]:
+    """Return the known words of a path, and whether it ends in an id."""
     words: list[str] = []
     ends_in_id = False
     here = _ROOT
     for place, segment in enumerate(segments):
-        below = here.below.get(segment)
-        ends_in_id = below is None and (place > 0 or not _WORD.fullmatch(segment))
-        if not ends_in_id:
+        below = None if segment == ID else here.below.get(segment)
+        ends_in_id = below is None
+        if below is not None:
             words.append(segment)
         # 1.x and 2.0 do not quote a slash in an id: such an id goes on.
         here = below or (here.below.get(ID, here) if place else _NOWHERE)
-    if not words:
-        return "request"
-    dotted = ".".join(_HUMP.sub("_", word).lower().replace("-", "_") for word in words)
-    if words[-1] in ACTIONS and not ends_in_id:
-        return dotted
-    return f"{dotted}.{_LAST_VERBS.get(verb, (verb, verb))[ends_in_id]}"
+    return words, ends_in_id
 
 
 def _segments(path: str) -> list[str]:
     """Return a path's segments from the first that tells something; 1.x climbs to ``../v2``."""
-    path = path.split("?", 1)[0]
-    if "://" in path:
-        path = path.split("://", 1)[1].partition("/")[2]
-    segments = [part for part in path.split("/") if part]
+    segments = [part for part in path.split("?", 1)[0].split("/") if part]
     while segments and _BEFORE_PATH.fullmatch(segments[0]):
         segments.pop(0)
     return segments

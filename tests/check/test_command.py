@@ -8,8 +8,10 @@ import re
 import subprocess
 from pathlib import Path
 from typing import get_args
+from unittest import mock
 
 import pytest
+from dotenv import load_dotenv
 
 from together_otel.cli import main
 from together_otel.cli.check.outcomes import REMEDIES, Outcome
@@ -221,6 +223,33 @@ def test_a_file_without_a_key(tmp_path: Path, capsys: pytest.CaptureFixture[str]
     assert "(wrong_variable)" in text
     assert "rename it to TOGETHER_API_KEY" in text
     assert "The file does not set TOGETHER_API_KEY." in text
+
+
+@pytest.mark.parametrize("marks", ["\ufeff", "\ufeff\ufeff"])
+def test_a_file_with_a_byte_order_mark(
+    marks: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Good only if `load_dotenv()` drops the mark; else part of a name, and named as what it is."""
+    file = tmp_path / ".env"
+    file.write_text(f"{marks}TOGETHER_API_KEY={OTHER}\n", encoding="utf-8")
+    with mock.patch.dict(os.environ, clear=True):
+        load_dotenv(file)
+        loaded = "TOGETHER_API_KEY" in os.environ
+    assert main(["check", "--env-file", str(file)]) == (0 if loaded else 1)
+    out = " ".join(capsys.readouterr().out.split())
+    assert ("byte-order mark" in out) is not loaded
+    assert ("\\ufeffTOGETHER_API_KEY" in out) is not loaded
+
+
+def test_a_name_without_a_value(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """It sets nothing, and a reference to it is empty, whatever its default."""
+    file = tmp_path / ".env"
+    file.write_text(f"SPARE\nTOGETHER_API_KEY=${{SPARE:-{OTHER}}}\n")
+    assert main(["check", "--env-file", str(file)]) == 1
+    assert "(empty)" in capsys.readouterr().out
+    file.write_text("TOGETHER_API_KEY\n")
+    assert main(["check", "--env-file", str(file)]) == 1
+    assert "The file does not set TOGETHER_API_KEY." in " ".join(capsys.readouterr().out.split())
 
 
 def test_a_file_that_cannot_be_read(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

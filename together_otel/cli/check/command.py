@@ -125,6 +125,11 @@ def _notes(around: Surroundings, report: KeyReport) -> Iterator[str]:
             )
         elif not file.holds_key:
             yield f"The file does not set {KEY_VARIABLE}."
+        if file.marked:
+            yield (
+                "A byte-order mark at the start of the file is part of its first variable's name for"
+                " this release of python-dotenv: save the file as UTF-8 without one."
+            )
         if file.skipped:
             lines = ", ".join(map(str, file.skipped[:_LISTED]))
             more = ", ..." if len(file.skipped) > _LISTED else ""

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     from together_otel.keys import KeyReport
 
+_MARK = "\ufeff"
+
 
 class NoFile(Exception):  # noqa: N818 - it says what is so
     """Why there is nothing to be had from a file; its text repeats nothing of it."""
@@ -31,12 +33,14 @@ class File:
         holds_key: whether it sets TOGETHER_API_KEY.
         used: whether that is the key: the environment has none.
         skipped: lines that were not understood.
+        marked: whether a byte-order mark is part of its first variable's name.
     """
 
     path: str
     holds_key: bool
     used: bool
     skipped: tuple[int, ...]
+    marked: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,19 +71,18 @@ class Lookalike:
     same_key: bool
 
 
-def surroundings(path: str | None = None, environ: Mapping[str, str] | None = None) -> Surroundings:
+def surroundings(path: str | None = None) -> Surroundings:
     """Return what a process started here would have.
 
     Args:
         path: a ``.env`` file. What is set already stays, as with python-dotenv.
-        environ: the environment; the process's own by default.
 
     Raises:
         NoFile: when the file cannot be read.
     """
-    environ = os.environ if environ is None else environ
+    environ = dict(os.environ)
     if path is None:
-        return Surroundings(dict(environ))
+        return Surroundings(environ)
     found = parse(_text(path), environ)
     return Surroundings(
         {**found.values, **environ},
@@ -88,6 +91,7 @@ def surroundings(path: str | None = None, environ: Mapping[str, str] | None = No
             KEY_VARIABLE in found.values,
             KEY_VARIABLE in found.values and KEY_VARIABLE not in environ,
             found.skipped,
+            any(name.startswith(_MARK) for name in found.values),
         ),
     )
 
@@ -99,7 +103,7 @@ def _text(path: str) -> str:
         # Pipes as well, whose writer is waited for: <(sops decrypt .env), say.
         with Path(path).open("rb") as opened:
             data = opened.read(DOTENV_LARGEST + 1)
-        text = data.decode("utf-8-sig")
+        text = data.decode()  # a byte-order mark is python-dotenv's to drop, or to keep
     except OSError as exc:
         raise NoFile(exc.strerror or type(exc).__name__) from None
     except UnicodeDecodeError:

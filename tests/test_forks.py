@@ -1,0 +1,151 @@
+"""What a forked child renews: locks that were held, and the state of objects that ask for it."""
+
+from __future__ import annotations
+
+import gc
+import os
+import subprocess
+import sys
+import threading
+import weakref
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from together_otel import forks
+from together_otel.forks import ForkSafeLock, in_forked_child
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+
+
+def in_child(check: Callable[[], bool]) -> bool:
+    """Return what a check says in a forked child."""
+    if (child := os.fork()) == 0:
+        found = False
+        try:
+            found = check()
+        finally:
+            os._exit(not found)
+    return os.waitpid(child, 0)[1] == 0
+
+
+def acquired_elsewhere(lock: ForkSafeLock) -> bool:
+    """Tell whether another thread can acquire a lock."""
+    found: list[bool] = []
+    thread = threading.Thread(target=lambda: found.append(lock.acquire(blocking=False)))
+    thread.start()
+    thread.join()
+    return found == [True]
+
+
+def test_held_by_another_thread() -> None:
+    """A lock that another thread holds during the fork is free in the child, and only there."""
+    lock = ForkSafeLock()
+    held, done = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with lock:
+            held.set()
+            done.wait(60)
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    assert held.wait(60)
+    try:
+        assert in_child(lambda: lock.acquire(blocking=False))
+        assert not lock.acquire(blocking=False)
+    finally:
+        done.set()
+        thread.join()
+
+
+def test_held_by_the_forking_thread() -> None:
+    """A child that begins inside the locked region leaves it as its parent does."""
+    lock = ForkSafeLock()
+
+    def leave() -> bool:
+        taken = acquired_elsewhere(lock)
+        lock.release()
+        return not taken and acquired_elsewhere(lock)
+
+    with lock:
+        assert in_child(leave)
+    assert acquired_elsewhere(lock)
+
+
+def test_reentrant() -> None:
+    lock = ForkSafeLock()
+    with lock, lock:
+        assert not acquired_elsewhere(lock)
+    assert acquired_elsewhere(lock)
+
+
+GEVENT = """
+from gevent import monkey
+
+monkey.patch_all()
+import threading
+
+from test_forks import acquired_elsewhere, in_child
+
+from together_otel.forks import ForkSafeLock
+
+lock = ForkSafeLock()
+held, done = threading.Event(), threading.Event()
+
+def hold():
+    with lock:
+        held.set()
+        done.wait(60)
+
+thread = threading.Thread(target=hold)
+thread.start()
+assert held.wait(60)
+assert in_child(lambda: lock.acquire(blocking=False))
+assert not lock.acquire(blocking=False)
+done.set()
+thread.join()
+assert acquired_elsewhere(lock)
+"""
+
+
+def test_with_gevent() -> None:
+    """The same where gevent put its own locks in place of the standard library's."""
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent)}
+    subprocess.run([sys.executable, "-c", GEVENT], env=environment, check=True, timeout=60)
+
+
+class Counter:
+    """Counts the forks that it is told of."""
+
+    def __init__(self, log: list[str] | None = None, name: str = "") -> None:
+        self.lock = ForkSafeLock()
+        self.log, self.name = [] if log is None else log, name
+        in_forked_child(self._after_fork)
+
+    def _after_fork(self) -> None:
+        self.log.append(self.name)
+        if self.name == "raises":
+            raise ValueError(self.name)
+
+
+def test_nothing_is_kept_alive() -> None:
+    """A thousand objects with locks and methods are collected, and nothing of them is left."""
+    locks, methods = len(forks._locks), len(forks._methods)
+    made = [weakref.ref(Counter()) for _ in range(1000)]
+    gc.collect()
+    assert [one for one in made if one() is not None] == []
+    assert (len(forks._locks), len(forks._methods)) == (locks, methods)
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_one_that_raises_does_not_stop_the_others() -> None:
+    """Each method is called, in the order of registration."""
+    log: list[str] = []
+    kept = [Counter(log, name) for name in ("first", "raises", "last")]
+    assert in_child(lambda: log == [one.name for one in kept])
+    assert log == []

@@ -85,7 +85,7 @@ def one_instance() -> list[Series]:
     for operation, model, error in calls:
         metrics.tried(operation)
         for outcome in names.OUTCOMES:
-            metrics.finished(operation, outcome)
+            metrics.add(names.REQUESTS, (operation, outcome))
         metrics.retried(operation)
         labels = (operation, "together", model, model, "api.together.ai", 443, error)
         values: list[Value] = [(names.DURATION, None, 1)]

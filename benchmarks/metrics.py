@@ -47,7 +47,7 @@ def one_call(metrics: Any, context: Any) -> Callable[[], None]:
 
     def work() -> None:
         metrics.tried("chat")
-        metrics.finished("chat", "success")
+        metrics.add(names.REQUESTS, ("chat", "success"))
         values = (
             (names.DURATION, None, 0.5),
             (names.TOKEN_USAGE, "input", 10),
@@ -94,7 +94,7 @@ def fill() -> None:
     for operation in ("chat", "embeddings", "rerank"):
         for model in ("a/model", "another/model"):
             metrics.tried(operation)
-            metrics.finished(operation, "success")
+            metrics.add(names.REQUESTS, (operation, "success"))
             labels = (operation, "together", model, *LABELS[3:])
             times = (names.DURATION, names.TIME_TO_FIRST_CHUNK, names.TIME_PER_OUTPUT_CHUNK)
             values = [(metric, None, 0.5) for metric in times]

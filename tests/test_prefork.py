@@ -247,7 +247,7 @@ def test_prometheus_client_by_itself(held: Callable[..., None]) -> None:
     metrics = PrometheusMetrics(registry)
     metrics.start()
     metrics.tried("chat")
-    metrics.finished("chat", "success")
+    metrics.add(REQUESTS, ("chat", "success"))
     metrics.auth_failed("revoked")
     metrics.record([(DURATION, None, 1.0)], CHAT, Context())
 

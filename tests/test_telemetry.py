@@ -9,10 +9,9 @@ import threading
 import pytest
 
 from together_otel.auth.registry import KeyRegistry
-from together_otel.names import AUTH_FAILED, AUTH_FAILURES, CAUSES, MODEL_LIMIT, REQUESTS
+from together_otel.names import AUTH_FAILED, AUTH_FAILURES, CAUSES, REQUESTS
 from together_otel.telemetry import events
 from together_otel.telemetry.counts import Counts
-from together_otel.telemetry.metrics import Metrics
 
 
 def in_child(check: object) -> int:
@@ -77,15 +76,6 @@ def test_counts_of_many_threads() -> None:
     for thread in threads:
         thread.join()
     assert counts.read(REQUESTS) == [(("chat", "success"), 16_000)]
-
-
-def test_models_are_capped() -> None:
-    """A model named by users cannot blow up the number of series."""
-    metrics = Metrics()
-    labels = {metrics.model(f"model-{number}") for number in range(MODEL_LIMIT + 50)}
-    assert len(labels) == MODEL_LIMIT + 1
-    assert "_other" in labels
-    assert metrics.model("model-0") == "model-0"
 
 
 def test_repeats() -> None:

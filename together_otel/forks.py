@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import threading
 import weakref
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -44,13 +44,14 @@ def generation() -> int:
     return _generation
 
 
-def in_forked_child(method: MethodType) -> None:
+def in_forked_child(method: Callable[[], Any]) -> None:
     """Call a bound method in every forked child while its object exists.
 
     Methods run in the order of registration, after every `ForkSafeLock` is free. Where there is
     no fork (Windows), never.
     """
-    _methods.setdefault(method.__self__, []).append(method.__func__)
+    bound = cast("MethodType", method)
+    _methods.setdefault(bound.__self__, []).append(bound.__func__)
 
 
 def _renew_in_child() -> None:

@@ -188,9 +188,15 @@ EXCEPTION_EVENT: Final = "exception"
 KEY_RECOVERED_EVENT: Final = "together.client.key_recovered"
 """Span event of a request that is made again with another key."""
 
-OTHER_MODEL: Final = "_other"
-"""The model label once a process has seen MODEL_LIMIT distinct ones."""
+OTHER: Final = "_other"
+"""A label's value once a process has seen as many distinct ones as its limit."""
+OTHER_ERROR: Final = "_OTHER"
+"""OpenTelemetry's own word for an error of which nothing better is known."""
 MODEL_LIMIT: Final = 100
+SERVER_LIMIT: Final = 20
+OPERATION_LIMIT: Final = 200
+"""More than the package's own words make; a net under `clients.operations`."""
+ERROR_TYPE_LIMIT: Final = 100
 FINGERPRINT_LIMIT: Final = 32
 """How many fingerprints a process reports on: the most recently used."""
 

@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any
 from opentelemetry import trace
 
 from together_otel import names
+from together_otel.clients.base import Usage
 from together_otel.clients.error_types import error_type
 from together_otel.keys import redact_exception, text_of
 from together_otel.telemetry import attributes, content, events, spans
+from together_otel.telemetry.metrics import Measured
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -25,7 +27,6 @@ if TYPE_CHECKING:
     from together_otel.clients.messages import Messages
     from together_otel.keys import RedactedException
     from together_otel.names import Outcome
-    from together_otel.telemetry.metrics import Value
 
 NO_FAILURE = ("success", "abandoned")
 
@@ -58,20 +59,24 @@ def measure(
     runtime: Runtime, found: Context, request: Request, result: Result, ending: Ending
 ) -> None:
     """Record a call's metrics; ``found`` is the context of its span."""
-    metrics = runtime.metrics
-    metrics.finished(request.operation, ending.outcome)
-    labels = attributes.labels(request, ending.answer, result, ending.error_type, metrics.model)
-    values: list[Value] = [(names.DURATION, None, ending.elapsed)]
-    if (usage := result.usage) is not None:
-        if usage.input_tokens is not None:
-            values.append((names.TOKEN_USAGE, "input", usage.input_tokens))
-        if usage.output_tokens is not None:
-            values.append((names.TOKEN_USAGE, "output", usage.output_tokens))
-    if ending.first_chunk is not None:
-        values.append((names.TIME_TO_FIRST_CHUNK, None, ending.first_chunk))
-    if ending.per_chunk is not None:
-        values.append((names.TIME_PER_OUTPUT_CHUNK, None, ending.per_chunk))
-    metrics.record(values, labels, found)
+    usage = result.usage or Usage()
+    measured = Measured(
+        ending.outcome,
+        ending.elapsed,
+        ending.error_type,
+        result.model,
+        usage.input_tokens,
+        usage.output_tokens,
+        usage.cached_tokens,
+        usage.reasoning_tokens,
+        ending.first_chunk,
+        ending.per_chunk,
+        result.finish_reasons,
+        trace.get_current_span(found).get_span_context(),
+    )
+    host, port = attributes.server(request, ending.answer)
+    recorder = runtime.metrics.recorder(request.operation, request.model, host, port)
+    recorder.record(measured)
 
 
 def tell(

@@ -8,11 +8,10 @@ from together_otel import names
 from together_otel.clients.base import Usage
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
 
     from together_otel.clients.base import Answer, Request, Result
     from together_otel.keys import KeyReport
-    from together_otel.telemetry.metrics import Labels
 
     Attributes = dict[str, Any]
     Server = tuple[str | None, int | None]
@@ -72,34 +71,6 @@ def of_result(result: Result, answer: Answer, first_chunk: float | None) -> Attr
     for name, value in answer.ratelimits.items():
         attributes[names.RATELIMIT + name] = value
     return attributes
-
-
-def labels(
-    request: Request,
-    answer: Answer,
-    result: Result,
-    error_type: str | None,
-    model: Callable[[str], str],
-) -> Labels:
-    """Return the labels of a call's histograms, in the order of `names.CALL_LABELS`.
-
-    Args:
-        request: what was asked.
-        answer: what the HTTP side said.
-        result: what the body said.
-        error_type: of a call that failed.
-        model: caps the names of models.
-    """
-    host, port = server(request, answer)
-    return (
-        request.operation,
-        names.PROVIDER,
-        request.model and model(request.model),
-        result.model and model(result.model),
-        host,
-        port,
-        error_type,
-    )
 
 
 def server(request: Request, answer: Answer) -> Server:

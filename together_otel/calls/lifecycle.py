@@ -119,6 +119,7 @@ class Call:
         "__weakref__",
         "_accepted",
         "_attempts",
+        "_client",
         "_context",
         "_ended",
         "_first_chunk",
@@ -127,7 +128,6 @@ class Call:
         "_last_chunk",
         "_noted",
         "_outer",
-        "_override",
         "_parser_at_work",
         "_pieces",
         "_report",
@@ -159,7 +159,7 @@ class Call:
         self.adapter = adapter
         self._request = request = adapter.request(client, args, kwargs)
         self._key = adapter.key(client)
-        self._override = partial(adapter.override, client, args, kwargs)
+        self._client = client
         self._report = runtime.keys.of(self._key)
         self._seen: Any = None
         self._noted: Answer | None = None
@@ -403,8 +403,7 @@ class Call:
         self._streaming = True
         self._session_failure = session.failure
         # Nothing here may keep the session alive: its collection ends the call.
-        override = self._override()
-        self._override = lambda: override  # type: ignore[assignment]  # of the same type
+        self._client = None
         self._accept(self._answer())
         _sessions[session.owner] = self
         opened(self)
@@ -462,7 +461,7 @@ class Call:
             self._key,
             self._report,
             failure.answer,
-            override=self._override(),
+            override=self.adapter.override(self._client, self._request, failure.answer),
             sent=failure.sent,
             together_error=failure.together_error,
         )

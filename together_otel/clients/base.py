@@ -1,19 +1,22 @@
-"""The words that every room shares about one call: what was asked, and what came back.
+"""What a client library looks like to the rest: `Adapter`, and the words it describes a call in.
 
-Adapters fill these in from a generation's own objects. A field that holds a secret is
-kept out of ``repr``, and nothing downstream of ``lifecycle`` ever sees one.
+A field that may hold a key is kept out of ``repr``.
 """
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from together_otel.clients.messages import Messages
     from together_otel.names import Outcome, Source
+
+    Args = tuple[Any, ...]
+    Kwargs = Mapping[str, Any]
 
 AuthKind = Literal["constructor", "unsendable", "refused"]
 
@@ -26,7 +29,8 @@ class Request:
     """What the caller asked for.
 
     ``attributes`` are further span attributes, ready for OpenTelemetry. ``body`` is the SDK's
-    own, for those who asked for its content.
+    own, for those who asked for its content. ``override`` is the option of this call that replaces
+    the client's key, if any.
     """
 
     operation: str
@@ -35,6 +39,7 @@ class Request:
     model: str | None = None
     attributes: dict[str, Any] = field(default_factory=dict)
     body: Mapping[str, Any] | None = field(default=None, repr=False)
+    override: str | None = None
 
 
 @dataclass(slots=True)
@@ -104,15 +109,10 @@ class Failure:
 
 @dataclass(slots=True)
 class GivenKey:
-    """The key that a client was constructed with, and where the SDK took it from.
-
-    ``value`` is ``None`` when there is none. ``override`` names the option whose
-    Authorization header replaces the key.
-    """
+    """The key that a client was constructed with, if any, and where the SDK took it from."""
 
     value: object = field(repr=False)
     source: Source
-    override: str | None = None
 
 
 @dataclass(slots=True)
@@ -139,74 +139,107 @@ class Session:
     failure: Callable[[], Failure | None]
 
 
-class Adapter(Protocol):
-    """One generation of the SDK, described in the shared words.
+class Adapter:
+    """One client library, described in the shared words. What it does not override, it has not.
 
-    ``client`` is whatever the patched method is bound to.
+    ``client`` is whatever the patched method is bound to, ``args`` and ``kwargs`` are what the
+    method was called with.
     """
 
-    name: str
-    delegates: bool
+    delegates = False
     """Whether its calls may be made by another client that is instrumented as well."""
-    composed: bool
-    """Whether its calls consist of other calls of the same SDK, which tell for themselves."""
-
-    recovers: bool
+    composed = False
+    """Whether its calls consist of other calls of the same SDK, which report for themselves."""
+    recovers = False
     """Whether its calls can be made again with another key."""
+    error_modules: ClassVar[tuple[str, ...]] = ()
+    """Modules that may have its ``AuthenticationError``."""
 
-    def given_key(self, client: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> GivenKey:
+    def given_key(self, client: Any, args: Args, kwargs: Kwargs) -> GivenKey:
         """Return the key that a constructor took, or would have taken, from its arguments."""
+        raise NotImplementedError
 
-    def host(self, client: Any) -> str | None:
+    def host(self, _client: Any) -> str | None:
         """Return the host that a client which was just made sends its key to, where known."""
+        return None
 
-    def is_signed_elsewhere(self, client: Any) -> bool:
-        """Tell whether something else than such a client's key may authorize its requests."""
+    def is_signed_elsewhere(self, _client: Any) -> bool:
+        """Return whether something else than such a client's key may authorize its requests."""
+        return False
 
     def authentication_error(self, message: str) -> tuple[type[Exception] | None, dict[str, Any]]:
-        """Return the SDK's class for a key that fails, and what one without an answer says."""
+        """Return the SDK's class for a key that fails, and what one without an answer holds."""
+        for name in self.error_modules:
+            found = getattr(sys.modules.get(name), "AuthenticationError", None)
+            if isinstance(found, type) and issubclass(found, Exception):
+                try:
+                    return found, dict(vars(found(message)))
+                except TypeError:
+                    return found, {}
+        return None, {}
 
     def key(self, client: Any) -> object:
         """Return the key that the client would send now."""
+        return getattr(client, "api_key", None)
 
     def set_key(self, client: Any, key: object) -> bool:
-        """Let the client send another key from now on; tell whether it has one to be set."""
+        """Let the client send another key from now on; return whether it has one to be set."""
+        client.api_key = key
+        return True
 
     def shared(self, client: Any) -> object:
         """Return what the client has in common with its relatives, whose key is its own."""
+        return client
 
-    def bodies(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Iterable[object]:
+    def bodies(self, _args: Args, _kwargs: Kwargs) -> Iterable[object]:
         """Return the parts of a request's body that may be read as they are sent: files."""
+        return ()
 
-    def override(self, client: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> str | None:
-        """Return which option of client or call replaces the Authorization header, if any."""
-
-    def request(self, client: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Request:
+    def request(self, client: Any, args: Args, kwargs: Kwargs) -> Request:
         """Describe the call that is about to be made."""
+        raise NotImplementedError
 
-    def answer(self, seen: Any) -> Answer:
+    def override(self, _client: Any, request: Request, _answer: Answer) -> str | None:
+        """Return what replaced the client's key in the request that was sent, where known."""
+        return request.override
+
+    def answer(self, _seen: Any) -> Answer:
         """Describe an HTTP response that the SDK accepted."""
+        return Answer()
 
     def result(self, value: Any, result: Result) -> None:
         """Add to ``result`` what a returned object says."""
+
+    def has_news(self, _chunk: Any) -> bool:
+        """Return whether a later chunk of a stream says more than a piece of text.
+
+        Of the first chunk, and where messages are captured, all is of interest.
+        """
+        return True
 
     def chunk(self, chunk: Any, result: Result) -> None:
         """Add to ``result`` what one chunk of a stream says."""
 
     def failure(self, exc: BaseException, seen: Any, key: object) -> Failure:
         """Describe an exception that left the SDK; ``seen`` is the last answer noted, if any."""
+        raise NotImplementedError
 
-    def failure_in(self, value: Any) -> Failure | None:
-        """Describe a failure that the SDK hands on as data: a chunk, or a whole answer."""
+    def failure_in(self, _value: Any) -> Failure | None:
+        """Describe a failure that the SDK returns as data: a chunk, or a whole answer."""
+        return None
 
-    def stream_of(self, returned: Any) -> Any:
+    def stream_of(self, _returned: Any) -> Any:
         """Return the iterator inside what the SDK returned, or ``None`` if it is no stream."""
+        return None
 
-    def open_body(self, returned: Any) -> OpenBody | None:
-        """Return the body that the caller is still to read, if there is one."""
-
-    def session_of(self, client: Any, returned: Any) -> Session | None:
-        """Return the connection that the call opened and leaves open, if it did."""
-
-    def with_stream(self, returned: Any, stream: Any) -> Any:
+    def with_stream(self, returned: Any, _stream: Any) -> Any:
         """Return what the caller gets: ``returned`` with its iterator replaced by ``stream``."""
+        return returned
+
+    def open_body(self, _returned: Any) -> OpenBody | None:
+        """Return the body that the caller is still to read, if there is one."""
+        return None
+
+    def session_of(self, _client: Any, _returned: Any) -> Session | None:
+        """Return the connection that the call opened and leaves open, if it did."""
+        return None

@@ -13,19 +13,17 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from together_otel.clients.addresses import port_of
-from together_otel.clients.authentication import error_class
-from together_otel.clients.base import Answer, GivenKey, OpenBody
+from together_otel.clients.base import Adapter, Answer, GivenKey, OpenBody
 from together_otel.clients.failures import failure_of, integer
 from together_otel.clients.fields import fields_of
 from together_otel.clients.operations import operation_of
 from together_otel.clients.payloads import RATELIMIT_HEADERS, add_result, described, ratelimits
-from together_otel.clients.whole import WholeAnswers
 from together_otel.names import KEY_VARIABLE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from together_otel.clients.base import Failure, Request, Result
+    from together_otel.clients.base import Args, Failure, Kwargs, Request, Result
 
 CUSTOM_HEADERS = "TOGETHER_CUSTOM_HEADERS"
 _AUTHORIZATION = "authorization"
@@ -54,33 +52,29 @@ def first_set_key(kwargs_key: object, environ: Mapping[str, str]) -> GivenKey:
     return GivenKey(value, "none" if value is None else "environment")
 
 
-class Generated(WholeAnswers):
+class Generated(Adapter):
     """Adapter of the generated clients."""
 
-    name = "stainless"
     recovers = True
+    error_modules = ("together",)
 
-    def given_key(self, client: Any, _args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> GivenKey:
-        """See `Adapter.given_key`."""
+    def given_key(self, client: Any, _args: Args, kwargs: Kwargs) -> GivenKey:
         given = first_set_key(kwargs.get("api_key"), os.environ)
         resolved = getattr(client, "api_key", None)
         if given.value is None and resolved is not None:
             given = GivenKey(resolved, "colab")
         replaced = authorization_in(getattr(client, "_custom_headers", None))
         if replaced is not None:
-            return GivenKey(
-                replaced.removeprefix("Bearer "), "header", _where(kwargs.get("default_headers"))
-            )
+            return GivenKey(replaced.removeprefix("Bearer "), "header")
         return given
 
     def host(self, client: Any) -> str | None:
-        """See `Adapter.host`."""
         host: str = client.base_url.host
         return host
 
     def is_signed_elsewhere(self, client: Any) -> bool:
-        """See `Adapter.is_signed_elsewhere`: subclasses and HTTP clients have ways to."""
-        http_client = client._client  # noqa: SLF001 - the SDK has no public way to its HTTP client
+        # Subclasses and HTTP clients have ways to.
+        http_client = client._client
         return (
             authorization_in(client.auth_headers) != f"Bearer {client.api_key}"
             or (client.custom_auth or http_client.auth) is not None
@@ -88,48 +82,39 @@ class Generated(WholeAnswers):
         )
 
     def authentication_error(self, message: str) -> tuple[type[Exception] | None, dict[str, Any]]:
-        """See `Adapter.authentication_error`; its own constructor would ask for an answer."""
+        # Its own constructor would ask for an answer.
         fields = {"message": message, "request": None, "response": None, "body": None}
-        return error_class("together"), fields
-
-    def key(self, client: Any) -> object:
-        """See `Adapter.key`."""
-        return getattr(client, "api_key", None)
-
-    def set_key(self, client: Any, key: object) -> bool:
-        """See `Adapter.set_key`."""
-        client.api_key = key
-        return True
+        return super().authentication_error(message)[0], fields
 
     def shared(self, client: Any) -> object:
-        """See `Adapter.shared`: ``with_options()`` copies share the HTTP client."""
-        return client._client  # noqa: SLF001 - the SDK has no public way to its HTTP client
+        # ``with_options()`` copies share the HTTP client.
+        return client._client
 
-    def bodies(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Iterable[object]:
-        """See `Adapter.bodies`."""
-        options = kwargs.get("options", args[1] if len(args) > 1 else None)
+    def bodies(self, args: Args, kwargs: Kwargs) -> Iterable[object]:
+        options = _options(args, kwargs)
         return getattr(options, "content", None), getattr(options, "files", None)
 
-    def override(self, client: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> str | None:
-        """See `Adapter.override`."""
-        options = kwargs.get("options", args[1] if len(args) > 1 else None)
+    def request(self, client: Any, args: Args, kwargs: Kwargs) -> Request:
+        options = _options(args, kwargs)
+        url = str(getattr(options, "url", ""))
+        operation = operation_of(getattr(options, "method", "get"), url)
+        request = described(operation, *_address(url, client), getattr(options, "json_data", None))
         extra = getattr(options, "headers", None)
         # httpx keeps the last of two spellings: a lower-case one loses to the client's own.
         if isinstance(extra, dict) and authorization_in(extra) is not None:
-            return "extra_headers"
-        if authorization_in(getattr(client, "_custom_headers", None)) is not None:
-            return _where(None)
-        return "http_client" if getattr(client._client, "auth", None) is not None else None  # noqa: SLF001 - the SDK has no public way to its HTTP client
+            request.override = "extra_headers"
+        return request
 
-    def request(self, client: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Request:
-        """See `Adapter.request`."""
-        options = kwargs.get("options", args[1] if len(args) > 1 else None)
-        url = str(getattr(options, "url", ""))
-        operation = operation_of(getattr(options, "method", "get"), url)
-        return described(operation, *_address(url, client), getattr(options, "json_data", None))
+    def override(self, client: Any, request: Request, _answer: Answer) -> str | None:
+        if request.override is not None:
+            return request.override
+        if authorization_in(getattr(client, "_custom_headers", None)) is not None:
+            of_environment = _AUTHORIZATION in os.environ.get(CUSTOM_HEADERS, "").lower()
+            return CUSTOM_HEADERS if of_environment else "default_headers"
+        return "http_client" if getattr(client._client, "auth", None) is not None else None
 
     def answer(self, seen: Any) -> Answer:
-        """See `Adapter.answer`; ``seen`` is an ``httpx.Response``."""
+        # ``seen`` is an ``httpx.Response``.
         answer = _sent(seen.request)
         answer.status_code = seen.status_code
         if said := _headers(seen.headers, _SAID):
@@ -140,7 +125,7 @@ class Generated(WholeAnswers):
         return answer
 
     def result(self, value: Any, result: Result) -> None:
-        """See `Adapter.result`; a raw response's body has been read, and is JSON or not."""
+        # A raw response's body has been read, and is JSON or not.
         # Not getattr: pydantic is slow to say that there is none.
         response = fields_of(value).get("http_response")
         if response is None:
@@ -151,11 +136,9 @@ class Generated(WholeAnswers):
                 add_result(json.loads(response.content), result)
 
     def chunk(self, chunk: Any, result: Result) -> None:
-        """See `Adapter.chunk`."""
         add_result(chunk, result)
 
     def failure(self, exc: BaseException, _seen: Any, key: object) -> Failure:
-        """See `Adapter.failure`."""
         response = getattr(exc, "response", None)
         request = getattr(exc, "request", None) if _has_request(exc) else None
         if response is not None and hasattr(response, "request"):
@@ -174,21 +157,20 @@ class Generated(WholeAnswers):
         )
 
     def stream_of(self, returned: Any) -> Any:
-        """See `Adapter.stream_of`."""
         # What Stream and AsyncStream read from, in all versions.
         fields = fields_of(returned)
         return fields.get("_iterator") if "response" in fields else None
 
     def open_body(self, returned: Any) -> OpenBody | None:
-        """See `Adapter.open_body`: raw and streaming responses have an httpx response inside."""
+        # Raw and streaming responses have an httpx response inside.
         response = fields_of(returned).get("http_response")
         if response is None or response.is_closed:
             return None
         return OpenBody(response, in_pieces=not _is_json(response))
 
     def with_stream(self, returned: Any, stream: Any) -> Any:
-        """See `Adapter.with_stream`: the SDK's own object stays, only its source changes."""
-        returned._iterator = stream  # noqa: SLF001 - as in stream_of
+        # The SDK's own object stays, only its source changes.
+        returned._iterator = stream
         # Weakly: a strong reference would keep a stream that the caller dropped alive.
         itself = weakref.ref(returned)
 
@@ -252,12 +234,9 @@ def _refused_header(exc: BaseException) -> str | None:
     return None
 
 
-def _where(default_headers: Any) -> str:
-    if authorization_in(default_headers) is None and _AUTHORIZATION in (
-        os.environ.get(CUSTOM_HEADERS, "").lower()
-    ):
-        return CUSTOM_HEADERS
-    return "default_headers"
+def _options(args: Args, kwargs: Kwargs) -> Any:
+    """Return the options of a request: the second argument of ``request``."""
+    return kwargs.get("options", args[1] if len(args) > 1 else None)
 
 
 def _address(url: str, client: Any) -> tuple[str | None, int | None]:

@@ -12,15 +12,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from together_otel.clients.addresses import port_of
-from together_otel.clients.base import Answer, Failure, GivenKey, Request, Session
+from together_otel.clients.base import Adapter, Answer, Failure, Request, Session
 from together_otel.clients.failures import FIRST_ERROR, auth_kind, causes, class_names, failure_of
 from together_otel.clients.generated import authorization_in
-from together_otel.clients.whole import WholeAnswers
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from together_otel.clients.base import Result
+    from together_otel.clients.base import Args, Kwargs
     from together_otel.names import Outcome
 
 _REGULAR_CLOSES = (1000, 1001, 1005)
@@ -44,65 +41,46 @@ class Handshake:
     request_id: str | None = None
 
 
-class Connections(WholeAnswers):
+class Connections(Adapter):
     """Adapter of the SDK's connection managers, on which ``connect`` is called."""
 
-    name = "realtime"
     operation = "realtime.connect"
     recovers = True
 
-    def given_key(
-        self, client: Any, _args: tuple[Any, ...], _kwargs: Mapping[str, Any]
-    ) -> GivenKey:
-        """Return the key of the client that the manager belongs to."""
-        return GivenKey(self.key(client), "argument")
-
     def key(self, client: Any) -> object:
-        """See `Adapter.key`."""
-        return getattr(client._client, "api_key", None)  # noqa: SLF001 - where managers keep it
+        return super().key(client._client)
 
     def set_key(self, client: Any, key: object) -> bool:
-        """See `Adapter.set_key`; a manager asks its client for each handshake."""
-        client._client.api_key = key  # noqa: SLF001 - where managers keep it
-        return True
+        # A manager asks its client for each handshake.
+        return super().set_key(client._client, key)
 
     def shared(self, client: Any) -> object:
-        """See `Adapter.shared`: what the client's requests are recovered for, too."""
-        return client._client._client  # noqa: SLF001 - as in key; the SDK has no public way to it
+        # What the client's requests are recovered for, too.
+        return client._client._client
 
-    def override(
-        self, client: Any, _args: tuple[Any, ...], _kwargs: Mapping[str, Any]
-    ) -> str | None:
-        """See `Adapter.override`; of all headers, only those given with the session are sent."""
-        replaced = authorization_in(client._extra_headers)  # noqa: SLF001 - where managers keep them
-        return "extra_headers" if replaced is not None else None
-
-    def request(self, client: Any, _args: tuple[Any, ...], _kwargs: Mapping[str, Any]) -> Request:
-        """See `Adapter.request`."""
-        base = client._client.base_url  # noqa: SLF001 - where managers keep it
-        return Request(self.operation, base.host, port_of(base), client._model)  # noqa: SLF001 - the same
+    def request(self, client: Any, _args: Args, _kwargs: Kwargs) -> Request:
+        base = client._client.base_url
+        request = Request(self.operation, base.host, port_of(base), client._model)
+        # Of all headers, only those given with the session are sent.
+        if authorization_in(client._extra_headers) is not None:
+            request.override = "extra_headers"
+        return request
 
     def handshake(self, manager: Any, connection: Any = None) -> Handshake:
         """Describe a handshake that is about to be made, or that led to ``connection``."""
-        replaced = authorization_in(manager._extra_headers)  # noqa: SLF001 - where managers keep them
+        replaced = authorization_in(manager._extra_headers)
         overridden = replaced is not None
         sent = replaced if replaced is not None else f"Bearer {self.key(manager)}"
         if connection is None:
             return Handshake(sent, overridden)
-        return Handshake(sent, overridden, *_answered(connection._ws.response))  # noqa: SLF001 - where connections keep it
+        return Handshake(sent, overridden, *_answered(connection._ws.response))
 
     def answer(self, seen: Handshake) -> Answer:
-        """See `Adapter.answer`."""
         return Answer(seen.status_code, seen.request_id, authorization=seen.authorization)
 
-    def result(self, _value: Any, _result: Result) -> None:
-        """Add nothing: a session's events are not a model's answer to one request."""
-
     def failure(self, exc: BaseException, seen: Handshake | None, key: object) -> Failure:
-        """See `Adapter.failure`; a refused handshake is an ``InvalidStatus`` of websockets.
-
-        A transcription session raises its own error from that.
-        """
+        # A refused handshake is an ``InvalidStatus`` of websockets; a transcription session raises
+        # its own error from that.
         answer = self.answer(seen or Handshake(f"Bearer {key}", overridden=False))
         status: int | None = None
         body: object = _body_of_event(exc)
@@ -125,7 +103,7 @@ class Connections(WholeAnswers):
         return found
 
     def failure_in(self, value: Any) -> Failure | None:
-        """See `Adapter.failure_in`: an event that ends the session with an error."""
+        # An event that ends the session with an error.
         if not getattr(value, "is_fatal", False):
             return None
         error = getattr(value, "error", None)
@@ -138,8 +116,7 @@ class Connections(WholeAnswers):
         return Failure("client_error" if by_client else "server_error", Answer())
 
     def session_of(self, client: Any, returned: Any) -> Session | None:
-        """See `Adapter.session_of`."""
-        protocol = returned._ws.protocol  # noqa: SLF001 - where connections keep it
+        protocol = returned._ws.protocol
         handshake = self.handshake(client, returned)
 
         def failure() -> Failure | None:
@@ -163,7 +140,7 @@ class Transcriptions(Connections):
         return getattr(session, "_connection", None) is not None
 
     def session_of(self, client: Any, _returned: Any) -> Session | None:
-        """See `Adapter.session_of`: the session tells of its own failure."""
+        # The session tells of its own failure.
         return Session(client, lambda: None)
 
 

@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from together_otel.clients.addresses import port_of
-from together_otel.clients.authentication import error_class, made_of
-from together_otel.clients.base import Answer, Failure, GivenKey
+from together_otel.clients.base import Adapter, Answer, Failure, GivenKey
 from together_otel.clients.failures import (
     FIRST_ERROR,
     auth_kind,
@@ -25,13 +24,12 @@ from together_otel.clients.failures import (
 from together_otel.clients.generated import authorization_in
 from together_otel.clients.operations import operation_of
 from together_otel.clients.payloads import add_result, described, ratelimits
-from together_otel.clients.whole import WholeAnswers
 from together_otel.names import KEY_VARIABLE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from together_otel.clients.base import Request, Result
+    from together_otel.clients.base import Args, Kwargs, Request, Result
 
 
 def first_nonempty_key(argument: object, environ: Mapping[str, str]) -> GivenKey:
@@ -49,6 +47,11 @@ def first_nonempty_key(argument: object, environ: Mapping[str, str]) -> GivenKey
     return GivenKey(variable, "none" if variable is None else "environment")
 
 
+def _options(args: Args, kwargs: Kwargs) -> Any:
+    """Return the options of a request: the first argument of ``request`` and its like."""
+    return kwargs.get("options", args[0] if args else None)
+
+
 TRANSFER = "files.transfer"
 """The operation of sending a file's bytes to where 1.x is told to put them."""
 
@@ -58,65 +61,47 @@ def overriding(headers: Any) -> str | None:
     return "supplied_headers" if authorization_in(headers) is not None else None
 
 
-class TogetherV1(WholeAnswers):
-    """Adapter of the 1.x client."""
+class TogetherV1(Adapter):
+    """Adapter of the 1.x client; ``client`` is a call's ``APIRequestor``."""
 
-    name = "legacy"
     recovers = True
+    error_modules = ("together.error",)
 
-    def given_key(self, client: Any, _args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> GivenKey:
-        """See `Adapter.given_key`."""
+    def given_key(self, client: Any, _args: Args, kwargs: Kwargs) -> GivenKey:
         given = first_nonempty_key(kwargs.get("api_key"), os.environ)
         inner = getattr(client, "client", None)
         if not given.value and (resolved := getattr(inner, "api_key", None)):
             given = GivenKey(resolved, "colab")
         replaced = authorization_in(kwargs.get("supplied_headers"))
         if replaced is not None:
-            return GivenKey(replaced.removeprefix("Bearer "), "header", "supplied_headers")
+            return GivenKey(replaced.removeprefix("Bearer "), "header")
         return given
 
     def host(self, client: Any) -> str | None:
-        """See `Adapter.host`."""
         return urlsplit(str(client.client.base_url)).hostname
-
-    def authentication_error(self, message: str) -> tuple[type[Exception] | None, dict[str, Any]]:
-        """See `Adapter.authentication_error`."""
-        found = error_class("together.error")
-        return found, made_of(found, message)
-
-    def key(self, client: Any) -> object:
-        """See `Adapter.key`; ``client`` is the call's ``APIRequestor``."""
-        return client.api_key
 
     def made_for(self, requestor: Any, client: Any) -> None:
         """Note whose requestor it is, which 1.x itself does not."""
-        requestor._together_otel_client = client  # noqa: SLF001 - ours
+        requestor._together_otel_client = client
 
     def set_key(self, client: Any, key: object) -> bool:
-        """See `Adapter.set_key`; the client that the requestor was made for has it as well."""
+        # The client that the requestor was made for has it as well.
         client.api_key = key
         if (owner := self.shared(client)) is not client:
             owner.api_key = key
         return True
 
     def shared(self, client: Any) -> Any:
-        """See `Adapter.shared`: all that belongs to one client is made for one object."""
+        # All that belongs to one client is made for one object.
         owner = getattr(client, "_together_otel_client", None) or getattr(client, "client", None)
         return client if owner is None else owner
 
-    def bodies(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Iterable[object]:
-        """See `Adapter.bodies`."""
-        options = kwargs.get("options", args[0] if args else None)
+    def bodies(self, args: Args, kwargs: Kwargs) -> Iterable[object]:
+        options = _options(args, kwargs)
         return getattr(options, "params", None), getattr(options, "files", None)
 
-    def override(self, client: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> str | None:
-        """See `Adapter.override`."""
-        options = kwargs.get("options", args[0] if args else None)
-        return overriding(getattr(options, "headers", None) or client.supplied_headers)
-
-    def request(self, client: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Request:
-        """See `Adapter.request`."""
-        options = kwargs.get("options", args[0] if args else None)
+    def request(self, client: Any, args: Args, kwargs: Kwargs) -> Request:
+        options = _options(args, kwargs)
         url = str(getattr(options, "url", ""))
         parts = urlsplit(url if "://" in url else str(client.api_base))
         # An absolute URL is storage's, where a file goes to: its path is all ids.
@@ -124,10 +109,12 @@ class TogetherV1(WholeAnswers):
         if kwargs.get("absolute"):
             operation = TRANSFER
         body = getattr(options, "params", None)
-        return described(operation, parts.hostname, port_of(parts), body)
+        request = described(operation, parts.hostname, port_of(parts), body)
+        request.override = overriding(getattr(options, "headers", None) or client.supplied_headers)
+        return request
 
     def answer(self, seen: Any) -> Answer:
-        """See `Adapter.answer`; ``seen`` is a response of requests or of aiohttp."""
+        # ``seen`` is a response of requests or of aiohttp.
         headers = seen.headers
         if hasattr(seen, "request_info"):
             sent, last = seen.request_info.headers, urlsplit(str(seen.url))
@@ -153,16 +140,13 @@ class TogetherV1(WholeAnswers):
         )
 
     def result(self, value: Any, result: Result) -> None:
-        """See `Adapter.result`; ``value`` is what ``request`` returned."""
         response = value[0] if isinstance(value, tuple) else value
         add_result(getattr(response, "data", None), result)
 
     def chunk(self, chunk: Any, result: Result) -> None:
-        """See `Adapter.chunk`."""
         add_result(getattr(chunk, "data", None), result)
 
     def failure(self, exc: BaseException, seen: Any, key: object) -> Failure:
-        """See `Adapter.failure`."""
         answer = self.answer(seen) if seen is not None else None
         refused_by_server = answer is not None and (answer.status_code or 0) >= FIRST_ERROR
         status = getattr(exc, "http_status", None)
@@ -177,7 +161,7 @@ class TogetherV1(WholeAnswers):
         )
 
     def failure_in(self, value: Any) -> Failure | None:
-        """See `Adapter.failure_in`: ``request_raw`` returns errors, streams yield them."""
+        # ``request_raw`` returns errors, streams yield them.
         if hasattr(value, "status_code"):
             return self._refused_transfer(value)
         data = getattr(value, "data", None)
@@ -202,11 +186,9 @@ class TogetherV1(WholeAnswers):
         return Failure(outcome, answer, auth=kind, sent=True)
 
     def stream_of(self, returned: Any) -> Any:
-        """See `Adapter.stream_of`."""
         if isinstance(returned, tuple) and returned[1]:
             return returned[0]
         return None
 
     def with_stream(self, returned: Any, stream: Any) -> Any:
-        """See `Adapter.with_stream`."""
         return (stream, *returned[1:])

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from together_otel.clients.addresses import port_of
-from together_otel.clients.base import Failure, Request
+from together_otel.clients.base import Adapter, Failure, Request
 from together_otel.clients.failures import (
     FIRST_ERROR,
     UNAUTHORIZED,
@@ -23,9 +23,7 @@ from together_otel.clients.generated import Generated
 from together_otel.clients.together_v1 import TogetherV1, overriding
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from together_otel.clients.base import Adapter, Result
+    from together_otel.clients.base import Answer, Args, Kwargs, Result
     from together_otel.names import Outcome
 
 OPERATION = "files.upload"
@@ -56,68 +54,50 @@ def _unwrapped(exc: BaseException) -> BaseException:
     return exc
 
 
-class GeneratedUploads(Generated):
-    """Adapter of the upload managers of 2.x and 3.x."""
+class _Uploads(Adapter):
+    """What the adapters of upload managers have in common; managers keep their client."""
 
     composed = True
     recovers = False
 
     def key(self, client: Any) -> object:
-        """See `Adapter.key`."""
-        return super().key(client._client)  # noqa: SLF001 - where managers keep it
+        return super().key(client._client)
 
-    def override(self, client: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> str | None:
-        """See `Adapter.override`."""
-        return super().override(client._client, args, kwargs)  # noqa: SLF001 - the same
-
-    def request(self, client: Any, _args: tuple[Any, ...], _kwargs: Mapping[str, Any]) -> Request:
-        """See `Adapter.request`."""
-        base = client._client.base_url  # noqa: SLF001 - the same
-        return Request(OPERATION, base.host, port_of(base))
+    def override(self, client: Any, request: Request, answer: Answer) -> str | None:
+        return super().override(client._client, request, answer)
 
     def result(self, value: Any, result: Result) -> None:
-        """Add nothing: what comes back describes the file."""
+        pass  # it describes the file
 
     def failure(self, exc: BaseException, seen: Any, key: object) -> Failure:
-        """See `Adapter.failure`."""
-        if (failure := _storage_failure(self, exc)) is not None:
-            return failure
-        failure = super().failure(_unwrapped(exc), seen, key)
+        return _storage_failure(self, exc) or super().failure(_unwrapped(exc), seen, key)
+
+
+class GeneratedUploads(_Uploads, Generated):
+    """Adapter of the upload managers of 2.x and 3.x."""
+
+    def request(self, client: Any, _args: Args, _kwargs: Kwargs) -> Request:
+        base = client._client.base_url
+        return Request(OPERATION, base.host, port_of(base))
+
+    def failure(self, exc: BaseException, seen: Any, key: object) -> Failure:
+        failure = super().failure(exc, seen, key)
         if failure.outcome == "success":
             # Together's redirect to storage, which lacked where to.
             failure.outcome = "server_error"
         return failure
 
 
-class TogetherV1Uploads(TogetherV1):
+class TogetherV1Uploads(_Uploads, TogetherV1):
     """Adapter of the upload managers of 1.x."""
 
-    composed = True
-    recovers = False
-
-    def key(self, client: Any) -> object:
-        """See `Adapter.key`."""
-        return client._client.api_key  # noqa: SLF001 - where managers keep it
-
-    def override(
-        self, client: Any, _args: tuple[Any, ...], _kwargs: Mapping[str, Any]
-    ) -> str | None:
-        """See `Adapter.override`."""
-        return overriding(client._client.supplied_headers)  # noqa: SLF001 - where managers keep it
-
-    def request(self, client: Any, _args: tuple[Any, ...], _kwargs: Mapping[str, Any]) -> Request:
-        """See `Adapter.request`."""
-        base = urlsplit(str(client._client.base_url))  # noqa: SLF001 - the same
-        return Request(OPERATION, base.hostname, port_of(base))
-
-    def result(self, value: Any, result: Result) -> None:
-        """Add nothing: what comes back describes the file."""
+    def request(self, client: Any, _args: Args, _kwargs: Kwargs) -> Request:
+        base = urlsplit(str(client._client.base_url))
+        override = overriding(client._client.supplied_headers)
+        return Request(OPERATION, base.hostname, port_of(base), override=override)
 
     def failure(self, exc: BaseException, seen: Any, key: object) -> Failure:
-        """See `Adapter.failure`."""
-        if (failure := _storage_failure(self, exc)) is not None:
-            return failure
-        failure = super().failure(_unwrapped(exc), seen, key)
+        failure = super().failure(exc, seen, key)
         status = getattr(exc, "http_status", None)
         failure.answer.status_code = failure.answer.status_code or status
         if status == UNAUTHORIZED and "AuthenticationError" not in class_names(exc):

@@ -1,0 +1,213 @@
+"""Patched methods look, copy and pickle as the SDK's own; what is imported anew is patched once."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import importlib
+import inspect
+import json
+import subprocess
+import sys
+import types
+import typing
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from unittest import mock
+
+import pytest
+from generation import GENERATION, Sdk, made_up_key
+
+from together_otel import TogetherInstrumentor
+from together_otel.testing import TogetherServer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+TESTS = Path(__file__).parents[1]
+MODULES = (
+    "together",
+    "together._base_client",
+    "together._client",
+    "together._response",
+    "together.lib.resources.files",
+    "together.lib.realtime._connection",
+    "together.lib.realtime._session",
+    "together.abstract.api_requestor",
+    "together.client",
+    "together.filemanager",
+    "together_ai",
+)
+"""Of any generation, those with what may be patched."""
+
+Place = tuple[type, str]
+HOME = ("_client", "_base_client") if GENERATION > 1 else ("client", "abstract.api_requestor")
+
+
+def methods() -> dict[Place, Any]:
+    """Return each method of the SDK's classes, and of the in-house client's."""
+    for name in MODULES:
+        with contextlib.suppress(ImportError):
+            importlib.import_module(name)
+    classes = {
+        cls
+        for name in MODULES
+        for cls in list(vars(sys.modules.get(name, types)).values())
+        if isinstance(cls, type) and cls.__module__.partition(".")[0] in {"together", "together_ai"}
+    }
+    found = {(cls, name): value for cls in classes for name, value in list(vars(cls).items())}
+    return {place: value for place, value in found.items() if type(value) is types.FunctionType}
+
+
+@pytest.fixture
+def patched() -> Iterator[list[Place]]:
+    """Where the instrumentation puts patches; they are off, and are taken off after the test."""
+    before = methods()
+
+    def differing() -> list[Place]:
+        return [
+            (cls, name) for (cls, name), value in before.items() if vars(cls)[name] is not value
+        ]
+
+    TogetherInstrumentor().instrument()
+    found = differing()
+    TogetherInstrumentor().uninstrument()
+    assert len(found) >= 6
+    assert differing() == []
+    yield found
+    TogetherInstrumentor().uninstrument()
+    assert differing() == []
+
+
+def outcome(look: Callable[..., Any], *looked_at: Any) -> Any:
+    """Return what a look gives, or how it fails."""
+    try:
+        return look(*looked_at)
+    except Exception as exc:  # noqa: BLE001 - whichever it is
+        return type(exc), str(exc)
+
+
+def function_attributes(found: Any) -> list[Any]:
+    names = "__name__ __qualname__ __module__ __doc__ __defaults__ __kwdefaults__ __annotations__"
+    return [getattr(found, name, None) for name in names.split()]
+
+
+def kinds(found: Any) -> list[Any]:
+    asked = (inspect.isfunction, inspect.isroutine, inspect.iscoroutinefunction)
+    asked += (asyncio.iscoroutinefunction, inspect.isgeneratorfunction, inspect.ismethoddescriptor)
+    return [ask(found) for ask in asked]
+
+
+LOOKS: tuple[Callable[[Any], Any], ...] = (
+    function_attributes,
+    kinds,
+    inspect.signature,
+    typing.get_type_hints,
+    inspect.getsource,
+)
+
+
+@pytest.mark.filterwarnings("ignore:.*iscoroutinefunction:DeprecationWarning")
+@pytest.mark.parametrize("look", LOOKS, ids=lambda look: look.__name__)
+def test_a_patched_method_is_as_without_us(
+    patched: list[Place], look: Callable[[Any], Any]
+) -> None:
+    """Each of them, for whatever looks at it."""
+
+    def seen() -> dict[Place, Any]:
+        return {one: outcome(look, getattr(*one)) for one in patched}
+
+    without = seen()
+    TogetherInstrumentor().instrument()
+    now = seen()
+    assert {one: (now[one], without[one]) for one in patched if now[one] != without[one]} == {}
+
+
+@pytest.mark.parametrize("of", ["class", "instance"])
+def test_autospec_is_as_without_us(patched: list[Place], sdk: Sdk, key: str, of: str) -> None:
+    """A mock of the client or of what it is made of takes the same calls, and is as async."""
+    client = sdk.client(api_key=key)
+    base = importlib.import_module(f"together.{HOME[1]}")
+    base_name = ("Async" if sdk.is_async else "Sync") * (GENERATION > 1)
+    base_class = getattr(base, base_name + ("APIClient" if GENERATION > 1 else "APIRequestor"))
+    method = "arequest" if GENERATION == 1 and sdk.is_async else "request"
+
+    def facts() -> list[Any]:
+        made = mock.create_autospec(sdk.client_class if of == "class" else client)
+        requesting = getattr(mock.create_autospec(base_class), method)
+        with mock.patch.object(base_class, method, autospec=True) as replaced:
+            kinds = [type(one).__name__ for one in (made, requesting, replaced)]
+        calls: list[Callable[[], Any]] = [requesting, lambda: requesting(1, 2, 3, 4, 5)]
+        if of == "class":
+            calls += [lambda: made(api_key=key) and 0, lambda: made(api_keys=key)]
+        return [kinds, inspect.signature(requesting), *(_tried(call) for call in calls)]
+
+    assert (base_class, method) in patched
+    without = facts()
+    TogetherInstrumentor().instrument()
+    patch = vars(base_class)[method]
+    assert facts() == without
+    assert vars(base_class)[method] is patch
+
+
+def _tried(call: Callable[[], Any]) -> Any:
+    found = outcome(call)
+    if inspect.iscoroutine(found):
+        found.close()
+        return "coroutine"
+    return found if isinstance(found, tuple) else type(found)
+
+
+def steps_of(library: str, anew: str) -> dict[str, dict[str, int]]:
+    """Run the program; return what each of its steps recorded."""
+    order = [f"together.{name}" for name in reversed(HOME)] + ["together"]
+    if library == "together_ai":
+        order = ["together_ai.client", "together_ai"]
+    with TogetherServer(keys=[made_up_key("Q")]) as server:
+        url = server.base_url_for(importlib.metadata.version("together"))
+        done = subprocess.run(
+            [sys.executable, TESTS / "sdk/programs/imported_anew.py", library, anew, *order],
+            env={
+                "PYTHONPATH": f"{TESTS.parent}:{TESTS / 'standins'}",
+                "TOGETHER_API_KEY": made_up_key(),
+                "TOGETHER_BASE_URL": url if library == "together" else server.base_url,
+                "TOGETHER_NO_BANNER": "1",
+                "TOGETHER_OTEL_LOG_INTERVAL": "0",
+                "NO_PROXY": "127.0.0.1",
+            },
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+    assert done.returncode == 0, done.stderr
+    found: dict[str, dict[str, int]] = json.loads(done.stdout)
+    return found
+
+
+SILENT = {"spans": 0, "requests": 0, "failures": 0, "events": 0, "checks": 0}
+ONCE = {"spans": 1, "requests": 1, "failures": 1, "events": 1, "checks": 1}
+RESTORED = {"old": 0, "new": 0}
+
+LIBRARY_ANEW = {
+    "off": SILENT,
+    "first": ONCE,
+    "off when it is imported": SILENT,
+    "on again": ONCE,
+    "off at the end": SILENT,
+    "left": RESTORED,
+}
+PACKAGE_ANEW = {"off at the end": SILENT}
+
+
+@pytest.mark.parametrize(
+    ("anew", "expected"), [("library", LIBRARY_ANEW), ("package", PACKAGE_ANEW)]
+)
+@pytest.mark.parametrize("library", ["together", "together_ai"])
+def test_imported_anew(library: str, anew: str, expected: dict[str, dict[str, int]]) -> None:
+    """A client library reloaded or dropped from ``sys.modules``, or this package dropped.
+
+    A refused call is recorded once, of old and new clients, and not at all while we are off.
+    """
+    found = steps_of(library, anew)
+    assert {step: found[step] for step in expected} == expected

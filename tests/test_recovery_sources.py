@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import concurrent.futures
+import dataclasses
 import os
 import subprocess
 import sys
@@ -13,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from together_otel import recovery
-from together_otel.recovery import sources
 from together_otel.recovery.asking import answer_of, keys_in
 from together_otel.recovery.sources import as_sources, from_setting
 from together_otel.recovery.watching import read_text
@@ -347,16 +347,17 @@ def test_what_a_source_gives() -> None:
         keys_in("x" * 16_385)
 
 
-def test_rest_gets_longer() -> None:
+def test_a_source_rests_longer_each_time() -> None:
     """One second, two, four, at most a minute; over as soon as there was a key."""
-    rest = sources.Rest()
-    assert not rest.goes_on()
-    lengths = []
-    for _ in range(8):
-        lengths.append(rest._seconds)
-        rest.after(found=False)
-    assert rest.goes_on()
-    assert lengths == [1, 2, 4, 8, 16, 32, 60, 60]
-    rest.after(found=True)
-    assert not rest.goes_on()
-    assert rest._seconds == 1
+    now = 0.0
+    source = dataclasses.replace(recovery.function(lambda: None), clock=lambda: now)
+    assert not source.rests
+    for length in (1, 2, 4, 8, 16, 32, 60, 60):
+        source.answered(found=False)
+        now += length - 0.1
+        assert source.rests
+        now += 0.1
+        assert not source.rests
+    source.answered(found=False)
+    source.answered(found=True)
+    assert not source.rests

@@ -40,6 +40,18 @@ class Answers:
         return answer
 
 
+class Clock:
+    """Seconds that pass when a test says so; ``step`` of them at each look as well."""
+
+    def __init__(self, step: float = 0.0) -> None:
+        self.now = 1000.0
+        self._step = step
+
+    def __call__(self) -> float:
+        self.now += self._step
+        return self.now
+
+
 def instrument(telemetry: CapturedTelemetry, recovery: object) -> None:
     """Turn the instrumentation on anew, with sources of other keys."""
     if TogetherInstrumentor().is_instrumented_by_opentelemetry:

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from generation import GENERATION, Sdk, leaks, made_up_key
-from recovering import BAD, Answers, event, events, instrument, keys_sent, outcomes, searches
+from recovering import BAD, Answers, Clock, event, events, instrument, keys_sent, outcomes, searches
 
 from together_otel import recovery
-from together_otel.recovery import lineage, retry, watching
+from together_otel.recovery import retry
+from together_otel.recovery.replacements import REPLACEMENTS
 from together_otel.testing.server import TogetherServer
 
 if TYPE_CHECKING:
@@ -33,6 +34,10 @@ class Volume:
         self.put(key)
         self.path.symlink_to("..data/together")
 
+    def source(self) -> recovery.Source:
+        """Return a source of it, which is looked at before every call."""
+        return watched(self.path, Clock(step=1.0))
+
     def put(self, text: str) -> None:
         """Let the file hold something else, at one stroke."""
         self._version += 1
@@ -44,6 +49,14 @@ class Volume:
         link.replace(self._folder / "..data")
 
 
+def watched(path: Path, clock: Clock) -> recovery.Source:
+    """Return a source of a file, by another clock."""
+    source = recovery.file(path)
+    assert source.watched is not None
+    source.watched.clock = clock
+    return source
+
+
 @pytest.fixture
 def server(key: str) -> Iterator[TogetherServer]:
     """A server that accepts two keys: they overlap."""
@@ -52,9 +65,8 @@ def server(key: str) -> Iterator[TogetherServer]:
 
 
 @pytest.fixture
-def volume(tmp_path: Path, key: str, monkeypatch: pytest.MonkeyPatch) -> Volume:
-    """A mounted secret, looked at before every call."""
-    monkeypatch.setattr(watching, "_INTERVAL", 0.0)
+def volume(tmp_path: Path, key: str) -> Volume:
+    """A mounted secret."""
     return Volume(tmp_path, f"{key}\n")
 
 
@@ -62,7 +74,7 @@ def test_a_rotation_is_noticed_before_the_old_key_is_refused(
     sdk: Sdk, server: TogetherServer, key: str, volume: Volume, telemetry: CapturedTelemetry
 ) -> None:
     """No request is refused; one log event says that the key was changed, without it."""
-    instrument(telemetry, recovery.file(volume.path))
+    instrument(telemetry, volume.source())
     client = sdk.client(api_key=key)
     relative = client.with_options(timeout=5) if GENERATION > 1 else client
     sdk.chat(client)
@@ -89,7 +101,7 @@ def test_rotations_follow_each_other(
     """Whoever slept through one of them wakes up with the last."""
     third = made_up_key("T")
     server._keys.add(third)
-    instrument(telemetry, recovery.file(volume.path))
+    instrument(telemetry, volume.source())
     client, sleeper = sdk.client(api_key=key), sdk.client(api_key=key)
     sdk.chat(client)
     for new in (NEW, third):
@@ -105,7 +117,7 @@ def test_a_key_that_is_not_the_files_is_left_alone(
     """Another tenant's, say: it is replaced only when it is refused."""
     other = made_up_key("X")
     server._keys.add(other)
-    instrument(telemetry, recovery.file(volume.path))
+    instrument(telemetry, volume.source())
     client = sdk.client(api_key=other)
     sdk.chat(client)
     volume.put(NEW)
@@ -126,7 +138,9 @@ def test_a_rotation_to_a_bad_key_harms_nobody(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The former key goes on, and the new one is tried again after a while."""
-    instrument(telemetry, recovery.file(volume.path))
+    clock = Clock()
+    monkeypatch.setattr(REPLACEMENTS, "clock", clock)
+    instrument(telemetry, volume.source())
     client = sdk.client(api_key=key)
     sdk.chat(client)
     volume.put(BAD)
@@ -137,8 +151,7 @@ def test_a_rotation_to_a_bad_key_harms_nobody(
     assert searches(telemetry) == {"recovered": 1}
     assert event(telemetry, "key_recovered")["together.recovery.source"] == "former"
 
-    now = lineage.time.monotonic()
-    monkeypatch.setattr(lineage.time, "monotonic", lambda: now + 61)
+    clock.now += 61
     server._keys.add(BAD)
     sdk.chat(client)
     assert keys_sent(server)[5:] == [BAD]
@@ -148,7 +161,7 @@ def test_neither_the_new_key_nor_the_former_one(
     sdk: Sdk, server: TogetherServer, key: str, volume: Volume, telemetry: CapturedTelemetry
 ) -> None:
     """Revoked too early, and replaced by a bad one: the application hears of it."""
-    instrument(telemetry, recovery.file(volume.path))
+    instrument(telemetry, volume.source())
     client = sdk.client(api_key=key)
     sdk.chat(client)
     volume.put(BAD)
@@ -166,12 +179,12 @@ def test_a_call_of_before_the_rotation_proves_nothing(
     sdk: Sdk, server: TogetherServer, key: str, volume: Volume, telemetry: CapturedTelemetry
 ) -> None:
     """One that was accepted with the former key, while the bad new one was yet to be tried."""
-    instrument(telemetry, recovery.file(volume.path))
+    instrument(telemetry, volume.source())
     client = sdk.client(api_key=key)
     sdk.chat(client)
     volume.put(BAD)
     retry._renew(*looked_at(client, telemetry))
-    line = retry.LINES.find(client._client if GENERATION > 1 else client.client, key)
+    line = REPLACEMENTS.find(client._client if GENERATION > 1 else client.client, key)
     assert line is not None
     line.accepted(key)
     sdk.chat(client)
@@ -186,13 +199,11 @@ def test_a_file_that_is_being_written(
     key: str,
     tmp_path: Path,
     telemetry: CapturedTelemetry,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """What cannot be a key is not one yet; nor is a file that is gone for a moment."""
-    monkeypatch.setattr(watching, "_INTERVAL", 0.0)
     secret = tmp_path / "together"
     secret.write_text(key)
-    instrument(telemetry, recovery.file(secret))
+    instrument(telemetry, watched(secret, Clock(step=1.0)))
     client = sdk.client(api_key=key)
     sdk.chat(client)
     secret.write_text(damage)
@@ -210,13 +221,13 @@ def test_threads_at_the_moment_of_a_rotation(
     sdk: Sdk, server: TogetherServer, key: str, volume: Volume, telemetry: CapturedTelemetry
 ) -> None:
     """All of them change over; what they changed over from is known as it was."""
-    instrument(telemetry, recovery.file(volume.path))
+    instrument(telemetry, volume.source())
     client = sdk.client(api_key=key)
     shared = client._client if GENERATION > 1 else client.client
     volume.put(NEW)
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda _: retry._renew(*looked_at(client, telemetry)), range(32)))
-    line = retry.LINES.find(shared, key)
+    line = REPLACEMENTS.find(shared, key)
     assert line is not None
     assert (line.current, line.former) == (NEW, key)
     sdk.chat(client)
@@ -248,7 +259,8 @@ def test_the_file_is_looked_at_once_a_second(
     """However many calls there are."""
     secret = tmp_path / "together"
     secret.write_text(key)
-    instrument(telemetry, recovery.file(secret))
+    clock = Clock()
+    instrument(telemetry, watched(secret, clock))
     looks: list[object] = []
     stat = os.stat
 
@@ -256,12 +268,11 @@ def test_the_file_is_looked_at_once_a_second(
         looks.extend([path] if path == secret else [])
         return stat(path, **more)
 
-    monkeypatch.setattr(watching.os, "stat", counted)
-    now = watching.time.monotonic()
-    monkeypatch.setattr(watching.time, "monotonic", lambda: now)
     client = sdk.client(api_key=key)
+    sdk.chat(client)
+    monkeypatch.setattr(os, "stat", counted)
     for after in (0.5, 0.6, 0.1, 0.1):
-        now += after
+        clock.now += after
         sdk.chat(client)
     assert len(looks) == 1
 

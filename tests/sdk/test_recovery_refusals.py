@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import gc
 import traceback
 import weakref
@@ -13,6 +14,7 @@ from recovering import (
     BAD,
     OLD,
     Answers,
+    Clock,
     event,
     events,
     instrument,
@@ -26,7 +28,7 @@ from recovering import (
 from together_otel import TogetherInstrumentor, recovery
 from together_otel.auth import runtime
 from together_otel.guard import Guard
-from together_otel.recovery import lineage, retry, sources
+from together_otel.recovery import replacements, retry
 from together_otel.testing import behaviours
 from together_otel.testing.server import TogetherServer
 
@@ -74,7 +76,7 @@ def test_no_other_key(
 
     assert [exc] == raised
     frames = [frame.filename for frame in traceback.extract_tb(exc.__traceback__)]
-    assert not [name for name in frames if "/recovery/" in name]
+    assert not [name for name in frames if "together_otel/recovery/" in name]
     assert keys_sent(server) == [OLD]
     assert searches(telemetry) == {outcome: 1}
     assert events(telemetry) == ["auth_failed", "key_not_recovered"]
@@ -142,10 +144,12 @@ def test_a_refused_key_may_be_tried_again_after_a_while(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """It may have been refused for being too new."""
-    monkeypatch.setattr(lineage, "_BARRED_FOR", 0.0)
+    clock = Clock()
+    monkeypatch.setattr(replacements.REPLACEMENTS, "clock", clock)
     instrument(telemetry, Answers(BAD))
     client = sdk.client(api_key=OLD)
     refused(sdk, client)
+    clock.now += 61
     server.script(behaviours.refuse(), behaviours.accept())
     assert sdk.chat(client).choices
     assert keys_sent(server) == [OLD, BAD, OLD, BAD]
@@ -246,21 +250,17 @@ def test_the_same_failure_is_logged_once_in_a_while(
     assert suppressed == [None, 2]
 
 
-def test_a_source_that_had_nothing_rests(
-    sdk: Sdk, telemetry: CapturedTelemetry, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_source_that_had_nothing_rests(sdk: Sdk, telemetry: CapturedTelemetry) -> None:
     """A storm of refusals does not become one of commands; a search that asks nobody is none."""
-    now = [100.0]
-    monkeypatch.setattr(sources.time, "monotonic", lambda: now[0])
-    source = Answers(None)
-    instrument(telemetry, source)
+    source, clock = Answers(None), Clock()
+    instrument(telemetry, dataclasses.replace(recovery.function(source), clock=clock))
     client = sdk.client(api_key=OLD)
     for _ in range(3):
         refused(sdk, client)
     assert source.calls == 1
     assert searches(telemetry) == {"no_new_key": 1}
     for after, calls in ((1.1, 2), (1.1, 2), (1.1, 3), (3.9, 3), (0.2, 4)):
-        now[0] += after
+        clock.now += after
         refused(sdk, client)
         assert source.calls == calls
 
@@ -274,7 +274,7 @@ def test_an_error_of_ours_does_not_replace_the_refusal(
     """It is counted, and the application gets what the SDK raised."""
     monkeypatch.setattr(Guard, "raising", False)
     instrument(telemetry, Answers(BAD))
-    monkeypatch.setattr(retry, "_curable", lambda *_: 1 / 0)
+    monkeypatch.setattr(retry, "_is_curable", lambda *_: 1 / 0)
     exc = refused(sdk, sdk.client(api_key=OLD))
     assert [exc] == raised
     assert (
@@ -297,7 +297,7 @@ def test_nothing_keeps_a_client_or_an_exception_alive(sdk: Sdk, key: str) -> Non
         TogetherInstrumentor().uninstrument()
     shared = weakref.ref(client._client if GENERATION > 1 else client.client)
     known = id(shared())
-    assert known in retry.LINES._of
+    assert known in replacements.REPLACEMENTS._of
     if GENERATION > 1:
         for made in sdk._clients:
             sdk.run(made.close)
@@ -306,7 +306,7 @@ def test_nothing_keeps_a_client_or_an_exception_alive(sdk: Sdk, key: str) -> Non
     del client
     gc.collect()
     assert shared() is None
-    assert known not in retry.LINES._of
+    assert known not in replacements.REPLACEMENTS._of
 
 
 def test_no_repr_shows_a_key(key: str) -> None:
@@ -317,7 +317,7 @@ def test_no_repr_shows_a_key(key: str) -> None:
             recovery.function(lambda: key),
             recovery.environment(),
             recovery.prompt(),
-            lineage.Line(key),
+            replacements.REPLACEMENTS.of(Clock(), key),
         ]
     )
     assert leaks(shown, key) == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import os
 import sys
 import threading
@@ -12,17 +13,16 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from crowd import ask, async_client, close, sync_client
 from generation import GENERATION, RELEASE
-from recovering import OLD, Answers, instrument, keys_sent, searches
+from recovering import OLD, Answers, Clock, instrument, keys_sent, searches
 
 from together_otel import recovery
-from together_otel.recovery import asking, retry, sources
-from together_otel.recovery.lineage import Line
+from together_otel.recovery import asking
+from together_otel.recovery.loops import AsyncioLoop
+from together_otel.recovery.replacements import REPLACEMENTS, Pending, Replacement
 from together_otel.recovery.search import Search
-from together_otel.recovery.watching import WatchedFile
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from together_otel.testing.server import TogetherServer
     from together_otel.testing.telemetry import CapturedTelemetry
@@ -34,27 +34,21 @@ def options(server: TogetherServer) -> dict[str, Any]:
     return {"api_key": OLD, "base_url": server.base_url_for(RELEASE), "max_retries": 0}
 
 
-def a_search(line: Line) -> Search:
-    """Return a search that nobody runs."""
+def search_of(replacement: Replacement) -> Search:
+    """Return a search that asks nobody: it joins another one."""
     unused: Any = None
-    return Search(unused, line, unused, OLD, unused)
+    return Search(unused, replacement, unused, unused, OLD)
 
 
-def test_a_sync_call_on_the_loop_of_a_search() -> None:
+def test_a_sync_call_on_the_loop_of_a_search(server: TogetherServer) -> None:
     """It would wait for what only that loop can give: it is refused at once."""
-    line = Line(OLD)
+    replacement = REPLACEMENTS.of(server, OLD)
 
     async def main() -> object:
-        began = asyncio.create_task(a_search(line).result_async())
-        await asyncio.sleep(0)
-        assert line.join(a_search(line)) is not None
-        found = a_search(line).result()
-        began.cancel()
-        return found
+        replacement.join(Pending(AsyncioLoop(asyncio.get_running_loop())))
+        return search_of(replacement).result()
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Search, "_start", lambda _: None)
-        assert asyncio.run(main()) is None
+    assert asyncio.run(main()) is None
 
 
 def in_child(holds: Callable[[], bool]) -> bool:
@@ -71,34 +65,14 @@ def in_child(holds: Callable[[], bool]) -> bool:
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded")
 def test_a_forked_child_waits_for_no_search_of_its_parent(server: TogetherServer) -> None:
     """The thread that ran it is not in the child: there, the next refusal begins one anew."""
-    line = retry.LINES.of(server, OLD)
-    at_work = a_search(line)
-    assert line.join(at_work) is at_work
-    assert line.join(a_search(line)) is at_work
+    replacement, at_work = REPLACEMENTS.of(server, OLD), Pending()
+    assert replacement.join(at_work) is replacement.join(Pending()) is at_work
 
     def begins_anew() -> bool:
-        own = a_search(line)
-        return line.join(own) is own
+        own = Pending()
+        return replacement.join(own) is own
 
     assert in_child(begins_anew)
-
-
-@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded")
-def test_a_forked_child_reads_its_files(key: str, tmp_path: Path) -> None:
-    """Though a thread of the parent was just looking at one."""
-    watched = WatchedFile(tmp_path / "together")
-    with watched._lock:
-        (tmp_path / "together").write_text(OLD)
-        watched.look()
-        assert not watched._held
-
-        def follows() -> bool:
-            watched.look()
-            (tmp_path / "together").write_text(key)
-            watched.look()
-            return watched.successor(OLD) == watched.read() == key
-
-        assert in_child(follows)
 
 
 def test_a_source_that_takes_too_long(
@@ -136,10 +110,9 @@ def test_a_source_that_takes_too_long(
 
 
 def test_a_source_that_hangs_is_not_asked_again(
-    options: dict[str, Any], key: str, telemetry: CapturedTelemetry, monkeypatch: pytest.MonkeyPatch
+    options: dict[str, Any], key: str, telemetry: CapturedTelemetry
 ) -> None:
     """Else each refusal would leave another thread behind; when it has come back, it is."""
-    monkeypatch.setattr(sources, "_FIRST_REST", 0.0)
     go_on, asked = threading.Event(), []
 
     def source() -> str:
@@ -147,7 +120,8 @@ def test_a_source_that_hangs_is_not_asked_again(
         assert go_on.wait(60)
         return key
 
-    instrument(telemetry, recovery.function(source, limit=0.5))
+    clock = Clock(step=3600.0)  # it never rests
+    instrument(telemetry, dataclasses.replace(recovery.function(source, limit=0.5), clock=clock))
     with sync_client(options) as client:
         for _ in range(3):
             with pytest.raises(Exception, match="Invalid API key"):
@@ -251,12 +225,16 @@ def test_where_the_loop_of_an_async_source_is_closed(key: str) -> None:
     loop = asyncio.new_event_loop()
     loop.close()
     with pytest.raises(RuntimeError, match="closed"):
-        asking.answer_of(recovery.function(source), loop)
+        asking.answer_of(recovery.function(source), AsyncioLoop(loop))
 
 
-def test_an_async_call_under_another_library_than_asyncio() -> None:
-    """Trio, say: it could not wait for the search, and is refused."""
-    found = a_search(Line(OLD)).result_async()
-    with pytest.raises(StopIteration) as ended:
-        found.send(None)
-    assert ended.value.value is None
+def test_an_async_call_on_an_unknown_loop(
+    server: TogetherServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It could not wait for the search, and is refused; that is logged once."""
+    for _ in range(2):
+        found = search_of(REPLACEMENTS.of(server, OLD)).result_async()
+        with pytest.raises(StopIteration) as ended:
+            found.send(None)
+        assert ended.value.value is None
+    assert caplog.text.count("Recovery is off for async calls here") == 1

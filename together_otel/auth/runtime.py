@@ -35,7 +35,6 @@ if TYPE_CHECKING:
     from together_otel.auth.registry import KeyRegistry
     from together_otel.clients.base import Answer, AuthKind
     from together_otel.keys import Diagnosis, KeyReport
-    from together_otel.recovery.scope import Recovery
     from together_otel.settings import Settings
     from together_otel.telemetry.metrics import Metrics
     from together_otel.telemetry.redacting_processor import SecretsIn
@@ -64,7 +63,8 @@ class Runtime:
         self.metrics = metrics
         self.keys = keys
         self.others = Conflicts()
-        self.recovery: Recovery | None = None
+        self.recovery: object = None
+        """The chain of sources that is used where no other is chosen; `recovery` knows its class."""
         self._repeats = events.Repeats(settings.log_interval)
         guards: dict[Stage, Guard] = {stage: Guard(stage, metrics.swallowed) for stage in STAGES}
         self.guard: Callable[[Stage], Guard] = guards.__getitem__

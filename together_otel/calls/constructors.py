@@ -23,8 +23,7 @@ if TYPE_CHECKING:
     from together_otel.auth.runtime import AuthFailure, Runtime
     from together_otel.clients.base import Adapter, GivenKey
     from together_otel.keys import KeyReport
-
-    Refused = Callable[[AuthFailure, Callable[[], None]], None]
+    from together_otel.recovery.retry import ConstructorRetry
 
 _depth: ContextVar[list[bool]] = ContextVar("together_otel-constructors")
 """For each constructor at work, whether one inside it has told already."""
@@ -37,7 +36,7 @@ def construct(
     client: Any,
     args: tuple[Any, ...],
     kwargs: Mapping[str, Any],
-    refused: Refused | None = None,
+    retry: ConstructorRetry | None = None,
 ) -> None:
     """Run a constructor and tell what its key looks like; its exception goes on as it is.
 
@@ -48,21 +47,33 @@ def construct(
         client: what it constructs.
         args: its arguments.
         kwargs: the same.
-        refused: takes over when there is no key, or one that is refused, unless a constructor
-            inside this one has told already: the failure, and what tells of it.
+        retry: makes it again where there is another key; it is told only when there is none.
 
     Raises:
         UnusableKeyError: when the key cannot work, and that is asked for.
     """
-    turn = _Turn(runtime, adapter, client, args, kwargs, refused)
-    try:
-        wrapped(*args, **kwargs)
-    except BaseException as exc:
-        if (refusal := turn.ended(exc)) is None:
-            raise
-    else:
-        refusal = turn.ended(None)
-    if refusal is not None:
+    while True:
+        if retry is not None:
+            args, kwargs = retry.args, retry.kwargs
+        turn = _Turn(runtime, adapter, client, args, kwargs, may_recover=retry is not None)
+        try:
+            wrapped(*args, **kwargs)
+        except BaseException as exc:
+            refusal = turn.ended(exc)
+            if retry is not None and retry.again(turn.refused, refusal or exc):
+                continue
+            turn.tell_later()
+            if refusal is None:
+                raise
+        else:
+            refusal = turn.ended(None)
+            if refusal is None:
+                if retry is not None:
+                    retry.succeeded()
+                return
+            if retry is not None and retry.again(turn.refused, refusal):
+                continue
+            turn.tell_later()
         try:
             raise refusal
         finally:
@@ -80,14 +91,17 @@ class _Turn:
         client: Any,
         args: tuple[Any, ...],
         kwargs: Mapping[str, Any],
-        refused: Refused | None,
+        *,
+        may_recover: bool,
     ) -> None:
         self._runtime = runtime
         self._adapter = adapter
         self._client = client
         self._args = args
         self._kwargs = kwargs
-        self._refused = refused
+        self._may_recover = may_recover
+        self._later: Callable[[], None] | None = None
+        self.refused: tuple[AuthFailure, None] | None = None
         self._started = time.time_ns()
         self._told = [False]
         self._token = _depth.set(self._told)
@@ -122,13 +136,19 @@ class _Turn:
             if exc is not None:
                 refusal.__cause__ = exc
 
-        if failure is None or self._refused is None:
+        if failure is None or not self._may_recover:
             self._tell(given, report, failure, refusal or exc, news=news)
         else:
             self._tell(given, report, None, None, news=news)
-            later = partial(self._tell, given, report, failure, refusal or exc, news=None)
-            self._refused(failure, later)
+            self._later = partial(self._tell, given, report, failure, refusal or exc, news=None)
+            self.refused = failure, None
         return refusal
+
+    def tell_later(self) -> None:
+        """Tell of the failure that recovery was to make good, if there is one."""
+        later, self._later = self._later, None
+        if later is not None:
+            later()
 
     def _tell(
         self,

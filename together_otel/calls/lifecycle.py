@@ -77,6 +77,8 @@ def _always() -> bool:
 class NoopCall:
     """Stands in for a call that could not be begun: passes everything through."""
 
+    refusal = None
+
     def __enter__(self) -> NoopCall:  # noqa: PYI034 - Self needs 3.11 or another package
         return self
 

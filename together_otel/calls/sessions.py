@@ -5,6 +5,8 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from opentelemetry import trace
+
 from together_otel.calls.lifecycle import Call, call_of_session, current_call
 from together_otel.calls.wrappers import async_calling, calling
 from together_otel.clients.realtime import Transcriptions, was_closed, was_closed_regularly
@@ -54,10 +56,17 @@ def async_connecting(patches: Patches, adapter: Connections) -> Wrapper:
             with session.attempt(manager):
                 return await opened(*args, **kwargs)
         while True:
-            async with retry:
+            try:
                 with session.attempt(manager, last=False):
-                    retry.watches(session)
-                    return await opened(*args, **kwargs)
+                    retry.begun(trace.get_current_span())
+                    connection = await opened(*args, **kwargs)
+            except BaseException as exc:
+                if not await retry.again_async(session.refusal, exc) and retry.first is None:
+                    raise
+            else:
+                retry.succeeded()
+                return connection
+            retry.raise_first()
 
     return wrapper
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
+from opentelemetry import trace
+
 from together_otel.calls.constructors import construct
 from together_otel.calls.lifecycle import begin, call_of_body, current_call
-from together_otel.recovery.constructor import retry_of_constructor
-from together_otel.recovery.retry import retry_of_call
+from together_otel.recovery.retry import retry_of_call, retry_of_constructor
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,12 +29,7 @@ def constructing(patches: Patches, adapter: Adapter) -> Wrapper:
         if (runtime := patches.listening()) is None:
             return wrapped(*args, **kwargs)
         retry = retry_of_constructor(runtime, adapter, client, args, kwargs)
-        if retry is None:
-            return construct(runtime, adapter, wrapped, client, args, kwargs)
-        while True:
-            with retry:
-                given = retry.args, retry.kwargs
-                return construct(runtime, adapter, wrapped, client, *given, retry.refused)
+        return construct(runtime, adapter, wrapped, client, args, kwargs, retry)
 
     return wrapper
 
@@ -49,9 +45,18 @@ def calling(patches: Patches, adapter: Adapter) -> Wrapper:
             with begin(runtime, adapter, client, args, kwargs) as call:
                 return call.returned(wrapped(*args, **kwargs), client)
         while True:
-            with retry, begin(runtime, adapter, client, args, kwargs) as call:
-                retry.watches(call)
-                return call.returned(wrapped(*args, **kwargs), client)
+            call = begin(runtime, adapter, client, args, kwargs)
+            try:
+                with call:
+                    retry.begun(trace.get_current_span())
+                    returned = call.returned(wrapped(*args, **kwargs), client)
+            except BaseException as exc:
+                if not retry.again(call.refusal, exc) and retry.first is None:
+                    raise
+            else:
+                retry.succeeded()
+                return returned
+            retry.raise_first()
 
     return wrapper
 
@@ -67,10 +72,18 @@ def async_calling(patches: Patches, adapter: Adapter) -> Wrapper:
             with begin(runtime, adapter, client, args, kwargs) as call:
                 return call.returned(await wrapped(*args, **kwargs), client)
         while True:
-            async with retry:
-                with begin(runtime, adapter, client, args, kwargs) as call:
-                    retry.watches(call)
-                    return call.returned(await wrapped(*args, **kwargs), client)
+            call = begin(runtime, adapter, client, args, kwargs)
+            try:
+                with call:
+                    retry.begun(trace.get_current_span())
+                    returned = call.returned(await wrapped(*args, **kwargs), client)
+            except BaseException as exc:
+                if not await retry.again_async(call.refusal, exc) and retry.first is None:
+                    raise
+            else:
+                retry.succeeded()
+                return returned
+            retry.raise_first()
 
     return wrapper
 
@@ -145,10 +158,17 @@ def beginning(patches: Patches, adapter: TogetherV1) -> Wrapper:
         if retry is None or upload is None:
             return wrapped(*args, **kwargs)
         while True:
-            with retry:
-                upload.tries_anew()
-                retry.watches(upload)
-                return wrapped(*args, **kwargs)
+            upload.tries_anew()
+            retry.begun(trace.get_current_span())
+            try:
+                returned = wrapped(*args, **kwargs)
+            except BaseException as exc:
+                if not retry.again(upload.refusal, exc) and retry.first is None:
+                    raise
+            else:
+                retry.succeeded()
+                return returned
+            retry.raise_first()
 
     return wrapper
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import threading
 from concurrent.futures import Future
 from contextlib import suppress
@@ -10,21 +9,16 @@ from contextvars import copy_context
 from inspect import isawaitable, iscoroutine
 from typing import TYPE_CHECKING, Any, Final
 
+from together_otel.recovery.loops import run_alone
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from together_otel.recovery.loops import AsyncioLoop, TrioLoop
     from together_otel.recovery.sources import Source
 
 _LONGEST: Final = 16_384
 """Characters of what is looked at as a key."""
-
-
-def running_loop() -> asyncio.AbstractEventLoop | None:
-    """Return the event loop that runs in this thread, if any."""
-    try:
-        return asyncio.get_running_loop()
-    except RuntimeError:
-        return None
 
 
 def keys_in(given: Any) -> list[str]:
@@ -43,8 +37,12 @@ def keys_in(given: Any) -> list[str]:
     return [stripped for key in keys if (stripped := key.strip())]
 
 
-def answer_of(source: Source, loop: asyncio.AbstractEventLoop | None) -> Any:
+def answer_of(source: Source, loop: AsyncioLoop | TrioLoop | None) -> Any:
     """Return what a source gives, within its time.
+
+    Args:
+        source: the source.
+        loop: where it is awaited if it is async; ``None`` for a loop of its own.
 
     Raises:
         TimeoutError: when it takes longer, or has not come back from when it last did.
@@ -53,7 +51,7 @@ def answer_of(source: Source, loop: asyncio.AbstractEventLoop | None) -> Any:
     limit = source.limit
     if limit is None:
         return source.look()  # here: it is to get the Ctrl-C
-    if source.rest.hangs():
+    if source.overdue is not None and source.overdue.is_alive():
         raise TimeoutError
     answer: Future[Any] = Future()
 
@@ -70,27 +68,19 @@ def answer_of(source: Source, loop: asyncio.AbstractEventLoop | None) -> Any:
         return answer.result(limit)
     finally:
         if not answer.done():
-            source.rest.overdue = thread
+            source.overdue = thread
 
 
-def _awaited(given: Any, loop: asyncio.AbstractEventLoop | None, limit: float) -> Any:
+def _awaited(given: Any, loop: AsyncioLoop | TrioLoop | None, limit: float) -> Any:
     if not isawaitable(given):
         return given
-
-    async def waiting() -> Any:
-        return await asyncio.wait_for(given, limit)
-
-    if loop is None:
-        return asyncio.run(waiting())
-    coroutine = waiting()
     try:
-        return asyncio.run_coroutine_threadsafe(coroutine, loop).result(limit)
+        return run_alone(given, limit) if loop is None else loop.run(given, limit)
     except RuntimeError:
-        # The loop is closed, and neither was begun.
-        for one in (coroutine, given):
-            if iscoroutine(one):
-                with suppress(RuntimeError):
-                    one.close()
+        # The loop is closed, and it was not begun.
+        if iscoroutine(given):
+            with suppress(RuntimeError):
+                given.close()
         raise
 
 

@@ -1,46 +1,51 @@
-"""A call that is made once more when its key was refused.
+"""A call, or a constructor, that is made once more when its key was refused.
 
-The patch's wrapper makes its call inside a retry, in a loop::
+The patch's wrapper is a loop round the attempts::
 
     while True:
-        with retry, begin(…) as call:
-            retry.watches(call)
-            return call.returned(wrapped(…), client)
-
-A retry swallows a refusal when there is another key, and so the loop goes round; the second
-refusal, or whatever else goes wrong, ends it.
+        try:
+            …
+            retry.begun(span)
+            returned = …
+        except BaseException as exc:
+            if not retry.again(refusal, exc) and retry.first is None:
+                raise
+        else:
+            retry.succeeded()
+            return returned
+        retry.raise_first()
 """
 
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Any, Final, NoReturn
+from typing import TYPE_CHECKING, Any, Final
 
 from opentelemetry import trace
 
 from together_otel import names
+from together_otel.keys import identity_of, text_of
 from together_otel.keys.formats import is_together_host
 from together_otel.recovery.bodies import Bodies
-from together_otel.recovery.lineage import Lines
+from together_otel.recovery.loops import running_loop
+from together_otel.recovery.replacements import REPLACEMENTS, Found
 from together_otel.recovery.scope import in_use
-from together_otel.recovery.search import Found, Search
+from together_otel.recovery.search import Search
 from together_otel.telemetry import attributes, events
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from types import TracebackType
 
     from together_otel.auth.runtime import AuthFailure, Runtime
-    from together_otel.calls.lifecycle import Call, NoopCall
     from together_otel.clients.base import Adapter, Failure
-    from together_otel.recovery.lineage import Line
+    from together_otel.recovery.replacements import Replacement
     from together_otel.recovery.scope import Recovery
+
+    Refusal = tuple[AuthFailure, Failure | None]
+    """A diagnosis and, unless it is of a constructor, what the adapter said of the failure."""
 
 _INCURABLE: Final = frozenset({"redirected", "overridden", "wrong_endpoint"})
 """Causes that another key does not help against: the client's own was not sent, or not to Together."""
-
-LINES = Lines()
-"""Of the clients of this process; of chains, for what their constructors lacked."""
 
 
 def retry_of_call(
@@ -50,184 +55,261 @@ def retry_of_call(
     args: tuple[Any, ...],
     kwargs: Mapping[str, Any],
 ) -> Retry | None:
-    """Return what is to make a call again, if recovery is on; let the client use its newest key."""
+    """Let a client use its newest key; return what is to make its call again.
+
+    Returns:
+        ``None`` where recovery is off and no key is left to be proven.
+    """
     recovery = in_use(runtime)
-    if (recovery is None and not LINES) or not adapter.recovers:
+    if (recovery is None and not REPLACEMENTS) or not adapter.recovers:
         return None
     with runtime.guard("recovery"):
-        _renew(runtime, adapter, client, recovery)
-        if recovery is not None:
-            return Retry(runtime, recovery, adapter, client, Bodies(adapter.bodies(args, kwargs)))
+        replacement, rotated = _renew(runtime, adapter, client, recovery)
+        if rotated is not None:
+            events.emit(names.KEY_ROTATED, logging.INFO, attributes.of_key(rotated.report))
+        is_watched = replacement is not None and replacement.unproven is not None
+        if recovery is not None or is_watched:
+            bodies = Bodies(adapter.bodies(args, kwargs))
+            key = adapter.key(client)
+            return Retry(runtime, recovery, adapter, client, key, replacement, bodies)
     return None
 
 
-def _renew(runtime: Runtime, adapter: Adapter, client: Any, recovery: Recovery | None) -> None:
-    """Let a client use the key that took its own one's place."""
-    shared = adapter.shared(client)
-    given = key = adapter.key(client)
-    line = LINES.find(shared, key)
-    if line is not None:
-        key = line.current
+def _renew(
+    runtime: Runtime, adapter: Adapter, client: Any, recovery: Recovery | None
+) -> tuple[Replacement | None, Found | None]:
+    """Let a client use the key that took its own one's place.
+
+    Returns:
+        What replaces it, if there is that, and the key of a changed file, if that is news.
+    """
+    shared, given = adapter.shared(client), adapter.key(client)
+    key, news, replacement = given, None, REPLACEMENTS.find(shared, given)
+    if replacement is not None:
+        key = replacement.current
     for watched in recovery.watched if recovery is not None else ():
         new = watched.successor(key)
-        if new is None or (line is not None and line.is_barred(new)):
+        if new is None or (replacement is not None and replacement.is_barred(new)):
             continue
-        line = line or LINES.of(shared, key)
+        replacement = replacement or REPLACEMENTS.of(shared, key)
         found = Found.of(new, "file", runtime)
-        line.rotated(found)
-        LINES.add(shared, new, line)
+        replacement.rotated(found)
+        REPLACEMENTS.of(shared, new, replacement)
         key = new
-        if watched.is_news(new):
-            events.emit(names.KEY_ROTATED, logging.INFO, attributes.of_key(found.report))
+        if watched.is_news():
+            news = found
     if key is not given:
         adapter.set_key(client, key)
+    return replacement, news
 
 
-class RetryBase:
-    """What the rescues of calls and of constructors have in common."""
+class Retry:
+    """The retry of a call, sync or async.
 
-    def __init__(self, runtime: Runtime, recovery: Recovery) -> None:
-        self._runtime = runtime
-        self._recovery = recovery
-        self._original: BaseException | None = None
-        self._refused_again = False
-
-    def _ended(self, exc: BaseException | None) -> Search | None:
-        """Note how a turn ended; return the search for another key, if one is to be made."""
-        raise NotImplementedError
-
-    def _takes(self, found: Found) -> bool:
-        """Make ready for a turn with another key; tell whether there is to be one."""
-        raise NotImplementedError
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(
-        self,
-        _kind: type[BaseException] | None,
-        exc: BaseException | None,
-        _traceback: TracebackType | None,
-    ) -> bool:
-        found = None
-        with self._runtime.guard("recovery"):
-            if (search := self._ended(exc)) is not None:
-                found = search.result()
-        return self._goes_round(exc, found)
-
-    async def __aenter__(self) -> None:
-        return None
-
-    async def __aexit__(
-        self,
-        _kind: type[BaseException] | None,
-        exc: BaseException | None,
-        _traceback: TracebackType | None,
-    ) -> bool:
-        found = None
-        with self._runtime.guard("recovery"):
-            if (search := self._ended(exc)) is not None:
-                found = await search.result_async()
-        return self._goes_round(exc, found)
-
-    def _goes_round(self, exc: BaseException | None, found: Found | None) -> bool:
-        original, self._original = self._original, None
-        try:
-            if original is not None and self._refused_again:
-                _raise_as_it_was(original)
-            with self._runtime.guard("recovery"):
-                if found is not None and self._takes(found):
-                    self._original = exc
-                    return True
-            return False
-        finally:
-            # Frame and exception would refer to each other until the next collection.
-            del original, exc
-
-
-class Retry(RetryBase):
-    """The retry of a call, sync or async."""
+    Attributes:
+        first: the first refusal, once a second one has come, to be raised instead of that.
+    """
 
     def __init__(
-        self, runtime: Runtime, recovery: Recovery, adapter: Adapter, client: Any, bodies: Bodies
+        self,
+        runtime: Runtime,
+        recovery: Recovery | None,
+        adapter: Adapter,
+        client: Any,
+        key: object = None,
+        replacement: Replacement | None = None,
+        bodies: Bodies | None = None,
     ) -> None:
-        super().__init__(runtime, recovery)
+        self.first: BaseException | None = None
+        self._runtime = runtime
+        self._recovery = recovery
         self._adapter = adapter
         self._client = client
-        self._bodies = bodies
-        self._key = adapter.key(client)
-        self._line: Line | None = None
+        self._replacement = replacement
+        self._bodies = bodies or Bodies(())
+        self._key = key
         self._found: Found | None = None
-        self._call: Call | NoopCall | None = None
+        self._original: BaseException | None = None
         self._span = trace.INVALID_SPAN_CONTEXT
 
-    def watches(self, call: Call | NoopCall) -> None:
-        """Note the call of a turn; mark the second one's span."""
-        self._call = call
+    def begun(self, span: trace.Span) -> None:
+        """Note the span of an attempt; mark the second one's."""
         with self._runtime.guard("recovery"):
-            span = trace.get_current_span()
             if self._found is None:
                 self._span = span.get_span_context()
             elif span.is_recording():
                 if span.get_span_context() != self._span:
                     span.add_link(self._span)
-                span.add_event(
-                    names.KEY_RECOVERED_EVENT,
-                    {
-                        names.RECOVERY_SOURCE: self._found.source,
-                        **attributes.of_key(self._found.report),
-                    },
-                )
+                span.add_event(names.KEY_RECOVERED_EVENT, _fields(self._found))
 
-    def _ended(self, exc: BaseException | None) -> Search | None:
-        """See `RetryBase._ended`."""
-        shared, key = self._adapter.shared(self._client), self._key
-        if exc is None:
-            line = self._line or LINES.find(shared, key)
+    def succeeded(self) -> None:
+        """Note that an attempt has returned, which proves its key."""
+        self._original = None
+        with self._runtime.guard("recovery"):
+            replacement = self._replacement or REPLACEMENTS.find(
+                self._adapter.shared(self._client), self._key
+            )
             # Unless another call has changed it meanwhile: which one was sent?
-            if line is not None and self._adapter.key(self._client) == key:
-                line.accepted(key)
+            if replacement is not None and self._adapter.key(self._client) == self._key:
+                proven = replacement.accepted(self._key)
+                if proven is not None:
+                    proven("recovered")
+
+    def again(self, refusal: Refusal | None, exc: BaseException) -> bool:
+        """Tell whether to make the call again, once another key has been looked for.
+
+        Args:
+            refusal: why its key was refused, if it was that.
+            exc: what the attempt raised.
+        """
+        with self._runtime.guard("recovery"):
+            search = self._refused(refusal)
+            return search is not None and self._repeats(search.result(), exc)
+        return False
+
+    async def again_async(self, refusal: Refusal | None, exc: BaseException) -> bool:
+        """Tell the same, while the event loop does other things."""
+        with self._runtime.guard("recovery"):
+            search = self._refused(refusal)
+            return search is not None and self._repeats(await search.result_async(), exc)
+        return False
+
+    def raise_first(self) -> None:
+        """Raise the first refusal, as it was, if there was a second one."""
+        exc, self.first = self.first, None
+        if exc is None:
+            return
+        context, traceback = exc.__context__, exc.__traceback__
+        try:
+            # The wrapper's own frame is there anew.
+            raise exc.with_traceback(traceback and traceback.tb_next)
+        finally:
+            # What the application is handling here is no context of its own.
+            exc.__context__ = context
+            # Frame and exception would refer to each other until the next collection.
+            del exc, context, traceback
+
+    def _repeats(self, found: Found | None, exc: BaseException) -> bool:
+        if found is None or not self._takes(found):
+            return False
+        self._found, self._original = found, exc
+        return True
+
+    def _refused(self, refusal: Refusal | None) -> Search | None:
+        """Note how an attempt failed; return the search for another key, if one is to be made."""
+        original, self._original = self._original, None
+        if refusal is None or not _is_curable(*refusal):
             return None
-        refusal = getattr(self._call, "refusal", None)
-        if refusal is None or not _curable(*refusal):
-            return None
-        line = self._line = self._line or LINES.of(shared, key)
-        line.refused(key)
+        adapter, client = self._adapter, self._client
+        if self._replacement is None:
+            self._replacement = REPLACEMENTS.of(adapter.shared(client), self._key)
+        replacement = self._replacement
+        disproven = replacement.refused(self._key)
+        if disproven is not None:
+            disproven("refused_again")
         if self._found is not None:
-            self._refused_again = True
-            if self._adapter.key(self._client) == key:
-                self._adapter.set_key(self._client, line.current)
-            return None
-        return Search(self._runtime, line, self._recovery, key, refusal[0])
+            self.first = original
+            if adapter.key(client) == self._key:
+                adapter.set_key(client, replacement.current)
+        elif self._recovery is not None:
+            return Search(self._runtime, replacement, self._recovery, refusal[0], self._key)
+        return None
 
     def _takes(self, found: Found) -> bool:
-        """See `RetryBase._takes`."""
-        if self._line is None or not self._adapter.set_key(self._client, found.key):
+        """Make ready for an attempt with another key; tell whether there is to be one."""
+        if not self._adapter.set_key(self._client, found.key):
             return False
-        LINES.add(self._adapter.shared(self._client), found.key, self._line)
+        REPLACEMENTS.of(self._adapter.shared(self._client), found.key, self._replacement)
         if not self._bodies.put_back():
-            events.emit(
-                names.REQUEST_NOT_REPEATED,
-                logging.WARNING,
-                {names.RECOVERY_SOURCE: found.source, **attributes.of_key(found.report)},
-            )
+            events.emit(names.REQUEST_NOT_REPEATED, logging.WARNING, _fields(found))
             return False
-        self._found, self._key = found, found.key
+        self._key = found.key
         return True
 
 
-def _curable(failure: AuthFailure, told: Failure) -> bool:
+def _fields(found: Found) -> dict[str, Any]:
+    return {names.RECOVERY_SOURCE: found.source, **attributes.of_key(found.report)}
+
+
+def _is_curable(failure: AuthFailure, told: Failure | None) -> bool:
     """Tell whether another key may help; none is shown to a server that is not Together's."""
     if failure.diagnosis.cause in _INCURABLE:
         return False
-    return told.auth != "refused" or told.together_error or is_together_host(told.answer.host)
+    if told is None or told.auth != "refused" or told.together_error:
+        return True
+    return is_together_host(told.answer.host)
 
 
-def _raise_as_it_was(exc: BaseException) -> NoReturn:
-    context = exc.__context__
-    try:
-        raise exc
-    finally:
-        # What is being handled here is no context of its own.
-        exc.__context__ = context
-        del exc
+def retry_of_constructor(
+    runtime: Runtime,
+    adapter: Adapter,
+    client: Any,
+    args: tuple[Any, ...],
+    kwargs: Mapping[str, Any],
+) -> ConstructorRetry | None:
+    """Return what is to run a constructor again, if recovery is on."""
+    if (recovery := in_use(runtime)) is None:
+        return None
+    return ConstructorRetry(runtime, recovery, adapter, client, args, kwargs)
+
+
+class ConstructorRetry(Retry):
+    """The retry of a constructor that refuses for want of a key.
+
+    Attributes:
+        args: what to call it with.
+        kwargs: the same.
+    """
+
+    def __init__(
+        self,
+        runtime: Runtime,
+        recovery: Recovery,
+        adapter: Adapter,
+        client: Any,
+        args: tuple[Any, ...],
+        kwargs: Mapping[str, Any],
+    ) -> None:
+        super().__init__(runtime, recovery, adapter, client)
+        self.args, self.kwargs = args, kwargs
+        self._chain = recovery
+        # Nobody can await a constructor.
+        self._may_wait = running_loop() is None or not _is_async(client)
+
+    def succeeded(self) -> None:
+        """Let the key be proven by the client's requests."""
+        self._original = None
+        with self._runtime.guard("recovery"):
+            if self._found is not None:
+                own = REPLACEMENTS.of(self._adapter.shared(self._client), self._found.key)
+                own.unproven = own.unproven or REPLACEMENTS.of(self._chain, None).unproven
+
+    def _refused(self, refusal: Refusal | None) -> Search | None:
+        self._original = None
+        if refusal is None or self._found is not None:
+            return None
+        replacement = REPLACEMENTS.of(self._chain, None)
+        if self._was_refused(replacement.current):
+            disproven = replacement.refused(replacement.current)
+            if disproven is not None:
+                disproven("refused_again")
+        return Search(self._runtime, replacement, self._chain, refusal[0], may_wait=self._may_wait)
+
+    def _was_refused(self, key: object) -> bool:
+        """Tell whether the key that earlier constructors got was refused to their clients."""
+        if key is None:
+            return False
+        identity, history = identity_of(text_of(key)), self._runtime.keys.history
+        refused = history.last_refused(identity)
+        return refused is not None and refused > (history.last_accepted(identity) or 0.0)
+
+    def _takes(self, found: Found) -> bool:
+        if self.args:
+            self.args = (found.key, *self.args[1:])
+        else:
+            self.kwargs = {**self.kwargs, "api_key": found.key}
+        return True
+
+
+def _is_async(client: Any) -> bool:
+    return any(cls.__name__.startswith("Async") for cls in type(client).__mro__)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(f"{SCOPE}.recovery")
 
-_chosen: ContextVar[Recovery | None] = ContextVar("together_otel-recovery")
+_chosen: ContextVar[object] = ContextVar("together_otel-recovery")
 
 searching: ContextVar[bool] = ContextVar("together_otel-searching", default=False)
 """Whether a source is at work: calls of its own are not to wait for what it finds."""
@@ -81,4 +81,4 @@ def use(*sources: Source | Callable[[], Any]) -> Iterator[None]:
 def in_use(runtime: Runtime) -> Recovery | None:
     """Return the recovery that holds here; none while a source is at work."""
     recovery = _chosen.get(runtime.recovery)
-    return None if recovery is None or searching.get() else recovery
+    return recovery if isinstance(recovery, Recovery) and not searching.get() else None

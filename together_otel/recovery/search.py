@@ -2,124 +2,104 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
-from concurrent.futures import Future
-from dataclasses import dataclass, field
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from together_otel import names
-from together_otel.keys import inspect_key
-from together_otel.recovery.asking import answer_of, in_thread, keys_in, running_loop
+from together_otel.recovery.asking import answer_of, in_thread, keys_in
+from together_otel.recovery.loops import running_loop
+from together_otel.recovery.replacements import Found, Pending
 from together_otel.recovery.scope import searching
 from together_otel.telemetry import attributes, events
 
 if TYPE_CHECKING:
     from together_otel.auth.runtime import AuthFailure, Runtime
-    from together_otel.keys import KeyReport
-    from together_otel.names import RecoveryOutcome, RecoverySource
-    from together_otel.recovery.lineage import Line
+    from together_otel.names import RecoveryOutcome
+    from together_otel.recovery.loops import AsyncioLoop, TrioLoop
+    from together_otel.recovery.replacements import Replacement
     from together_otel.recovery.scope import Recovery
     from together_otel.recovery.sources import Source
 
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """Another key, which source had it, and what it looks like."""
-
-    key: str = field(repr=False)
-    source: RecoverySource
-    report: KeyReport
-
-    @classmethod
-    def of(cls, key: str, source: RecoverySource, runtime: Runtime) -> Found:
-        """Inspect a key that a source has."""
-        fingerprint = runtime.settings.fingerprint
-        return cls(key, source, inspect_key(key, source="argument", fingerprint=fingerprint))
+_log = logging.getLogger(f"{names.SCOPE}.recovery")
 
 
 class Search:
     """Asks the sources of a chain, until one has a key that may be tried.
 
+    No frame of this module holds a key while something is logged: trackers of errors send them.
+
     Args:
         runtime: whose telemetry it is.
-        line: for whose clients.
+        replacement: what it is to replace.
         recovery: whose sources are asked.
-        key: the key that was refused.
         failure: why.
+        key: the key that was refused; ``None`` for a constructor that lacks one.
         may_wait: whether sources may be asked that take their time.
     """
 
     def __init__(
         self,
         runtime: Runtime,
-        line: Line,
+        replacement: Replacement,
         recovery: Recovery,
-        key: object,
         failure: AuthFailure,
+        key: object = None,
         *,
         may_wait: bool = True,
     ) -> None:
-        self.key = key
-        self._future: Future[Found | None] = Future()
-        # Running: one of those who wait for it cannot cancel it for the others.
-        self._future.set_running_or_notify_cancel()
-        self._loop: asyncio.AbstractEventLoop | None = None
         self._runtime = runtime
-        self._line = line
+        self._replacement = replacement
         self._recovery = recovery
         self._failure = failure
+        self._key = key
         self._may_wait = may_wait
         self._asked: list[str] = []
-        self._told = False
+        self._reported = False
         self._found: Found | None = None
 
     def result(self) -> Found | None:
         """Return what is found, by this search or by the one that is at work."""
-        joined = self._line.join(self)
-        if isinstance(joined, Found):
-            return joined
-        if joined is self:
-            self._run()
-        elif not self._may_wait or (joined._loop is not None and joined._loop is running_loop()):  # noqa: SLF001 - of this class
-            return None  # it would wait for itself
-        return self._still_good(joined._future.result())  # noqa: SLF001 - the same
+        own = Pending()
+        joined = self._replacement.join(own)
+        if not joined.done():
+            if joined is own:
+                self._run(own)
+            elif not self._may_wait or (joined.loop is not None and joined.loop == running_loop()):
+                return None  # it would wait for itself
+        return self._still_good(joined.result())
 
     async def result_async(self) -> Found | None:
         """Return the same, while the event loop does other things."""
-        self._loop = running_loop()
-        if self._loop is None:
-            return None  # trio's, say, which cannot wait for threads in this way
-        joined = self._line.join(self)
-        if isinstance(joined, Found):
-            return joined
-        if joined is self:
-            self._start()
-        return self._still_good(await asyncio.wrap_future(joined._future))  # noqa: SLF001 - of this class
+        if (loop := running_loop()) is None:
+            _warn_of_unknown_loop()
+            return None
+        own = Pending(loop)
+        joined = self._replacement.join(own)
+        if joined is own and not own.done():
+            try:
+                in_thread(lambda: self._run(own, loop))
+            except RuntimeError:  # the interpreter is about to end
+                self._end(own)
+        return self._still_good(await loop.wait(joined))
 
     def _still_good(self, found: Found | None) -> Found | None:
-        return None if found is None or self._line.is_barred(found.key) else found
+        return None if found is None or self._replacement.is_barred(found.key) else found
 
-    def _run(self) -> None:
+    def _run(self, own: Pending, loop: AsyncioLoop | TrioLoop | None = None) -> None:
         token = searching.set(True)
         try:
             with self._runtime.guard("recovery"):
-                self._found = self._look()
+                self._found = self._look(loop)
         finally:
             searching.reset(token)
-            self._end()
+            self._end(own)
 
-    def _start(self) -> None:
-        try:
-            in_thread(self._run)
-        except RuntimeError:  # the interpreter is about to end
-            self._end()
+    def _end(self, own: Pending) -> None:
+        self._replacement.ended(self._found, self._key, self.report)
+        own.set_result(self._found)
 
-    def _end(self) -> None:
-        self._line.ended(self, self._found)
-        self._future.set_result(self._found)
-
-    def _look(self) -> Found | None:
+    def _look(self, loop: AsyncioLoop | TrioLoop | None) -> Found | None:
         failed = asked = False
         for source in self._recovery.sources:
             if source.rests:
@@ -131,28 +111,30 @@ class Search:
                 continue
             found = None
             try:
-                found = self._chosen(source, answer_of(source, self._loop))
+                found = self._chosen(source, answer_of(source, loop))
             except Exception as exc:  # noqa: BLE001 - a source may do anything
                 failed = True
                 # By its class alone: its text may hold a key.
                 self._asked.append(f"{source.kind}: {type(exc).__name__}")
-            source.rest.after(found=found is not None)
+            source.answered(found=found is not None)
             if found is not None:
                 return found
-        former = self._line.former
-        if former is not None and not self._line.is_barred(former):
-            found = Found.of(former, "former", self._runtime)
-            if found.report.usable:
-                return found
-        if asked:
-            self.tell("source_failed" if failed else "no_new_key")
-        return None
+        if (found := self._former()) is None and asked:
+            self.report("source_failed" if failed else "no_new_key")
+        return found
+
+    def _former(self) -> Found | None:
+        former = self._replacement.former
+        if former is None or self._replacement.is_barred(former):
+            return None
+        found = Found.of(former, "former", self._runtime)
+        return found if found.report.usable else None
 
     def _chosen(self, source: Source, given: Any) -> Found | None:
         finding = "nothing"
         for key in keys_in(given):
             found = Found.of(key, source.kind, self._runtime)
-            if self._line.is_barred(key):
+            if self._replacement.is_barred(key):
                 finding = "refused_before"
             elif found.report.usable:
                 return found
@@ -161,11 +143,11 @@ class Search:
         self._asked.append(f"{source.kind}: {finding}")
         return None
 
-    def tell(self, outcome: RecoveryOutcome) -> None:
+    def report(self, outcome: RecoveryOutcome) -> None:
         """Count what came of it, and log it; once, as several clients may be made of one key."""
-        if self._told:
+        if self._reported:
             return
-        self._told = True
+        self._reported = True
         self._runtime.metrics.recovered(outcome)
         found = self._found
         fields: dict[str, Any] = {names.RECOVERY_OUTCOME: outcome}
@@ -183,3 +165,11 @@ class Search:
             if suppressed:
                 fields[names.AUTH_SUPPRESSED] = suppressed
             events.emit(names.KEY_NOT_RECOVERED, logging.WARNING, fields)
+
+
+@cache
+def _warn_of_unknown_loop() -> None:
+    """Say once why async calls of this process are not made again."""
+    _log.warning(
+        "Recovery is off for async calls here: their event loop is not asyncio's or trio's."
+    )

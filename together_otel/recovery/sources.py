@@ -31,43 +31,14 @@ if TYPE_CHECKING:
 LIMIT: Final = 10.0
 """Seconds that a source may take; a prompt takes as long as its reader does."""
 
-_FIRST_REST: Final = 1.0
-_LONGEST_REST: Final = 60.0
+_FIRST_PAUSE: Final = 1.0
+_LONGEST_PAUSE: Final = 60.0
 
 _OUTPUT_LIMIT: Final = 16_384
 _DOTENV: Final = ".env"
 
 
-class Rest:
-    """How long a source that had nothing is not asked again: longer each time.
-
-    Attributes:
-        overdue: where it was asked and has taken too long.
-    """
-
-    def __init__(self) -> None:
-        self.overdue: threading.Thread | None = None
-        self._until = float("-inf")
-        self._seconds = _FIRST_REST
-
-    def goes_on(self) -> bool:
-        """Tell whether it is not over."""
-        return time.monotonic() < self._until
-
-    def hangs(self) -> bool:
-        """Tell whether it has not come back yet."""
-        return self.overdue is not None and self.overdue.is_alive()
-
-    def after(self, *, found: bool) -> None:
-        """Note whether the source had a new key."""
-        if found:
-            self._until, self._seconds = float("-inf"), _FIRST_REST
-        else:
-            self._until = time.monotonic() + self._seconds
-            self._seconds = min(2 * self._seconds, _LONGEST_REST)
-
-
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class Source:
     """One place to get a key from; made by the functions of `together_otel.recovery`.
 
@@ -77,6 +48,8 @@ class Source:
         limit: seconds that it may take; ``None`` for a person.
         instant: whether it has never to wait, so that it may be asked on an event loop.
         watched: the file behind it, if it is one.
+        clock: returns seconds.
+        overdue: where it was asked and has taken too long.
     """
 
     kind: RecoverySource
@@ -84,12 +57,23 @@ class Source:
     limit: float | None = LIMIT
     instant: bool = False
     watched: WatchedFile | None = field(default=None, repr=False)
-    rest: Rest = field(default_factory=Rest, repr=False)
+    clock: Callable[[], float] = field(default=time.monotonic, repr=False)
+    overdue: threading.Thread | None = field(default=None, init=False, repr=False)
+    _rests_until: float = field(default=float("-inf"), init=False, repr=False)
+    _pause: float = field(default=_FIRST_PAUSE, init=False, repr=False)
 
     @property
     def rests(self) -> bool:
         """Whether it is left in peace for now: it had nothing, and asking it takes its time."""
-        return not self.instant and self.limit is not None and self.rest.goes_on()
+        return not self.instant and self.limit is not None and self.clock() < self._rests_until
+
+    def answered(self, *, found: bool) -> None:
+        """Note whether it had a new key; one that had none rests, longer each time."""
+        if found:
+            self._rests_until, self._pause = float("-inf"), _FIRST_PAUSE
+        else:
+            self._rests_until = self.clock() + self._pause
+            self._pause = min(2 * self._pause, _LONGEST_PAUSE)
 
 
 def prompt(text: str = "Together refuses the API key. Another one: ") -> Source:

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import sys
 import threading
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from together_otel.keys import flaws, inspect_key
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-_TRIES: Final = 3
+    from collections.abc import Iterator
 
 
 def ask(text: str) -> str | None:
@@ -28,13 +27,13 @@ def ask(text: str) -> str | None:
     from getpass import getpass  # noqa: PLC0415 - few processes ever ask
 
     with _echo_at_exit(), suppress(EOFError):
-        for _ in range(_TRIES):
+        for last in (False, False, True):
             answer = getpass(text)
             report = inspect_key(answer.strip(), source="argument")
-            if report.usable or report.presence != "present":
-                break
+            if report.usable or report.presence != "present" or last:
+                return answer
+            del answer  # before a Ctrl-C can pass
             text = f"It {' and '.join(flaws(report))}, and cannot work. Another one: "
-        return answer
     return None
 
 
@@ -49,26 +48,21 @@ def _has_terminal() -> bool:
         return False  # no stdin, or a closed one
 
 
-class _echo_at_exit:  # noqa: N801 - used as a function is
+@contextmanager
+def _echo_at_exit() -> Iterator[None]:
     """Give a terminal its echo back though the process ends while another thread asks."""
-
-    def __enter__(self) -> None:
-        self._undo: Callable[[], None] | None = None
-        if threading.current_thread() is threading.main_thread():
-            return  # getpass sees to it itself, Ctrl-C and all
-        try:
-            import atexit  # noqa: PLC0415 - as getpass
-            import termios  # noqa: PLC0415 - not on Windows, where there is no echo to give back
+    restore = None
+    # In the main thread getpass sees to it itself, Ctrl-C and all; Windows has no termios.
+    if threading.current_thread() is not threading.main_thread():
+        with suppress(ImportError, OSError, ValueError):
+            import termios  # noqa: PLC0415 - as getpass
 
             terminal = sys.stdin.fileno()
-            restore = partial(
-                termios.tcsetattr, terminal, termios.TCSANOW, termios.tcgetattr(terminal)
-            )
-        except (ImportError, OSError, ValueError):
-            return
-        atexit.register(restore)
-        self._undo = partial(atexit.unregister, restore)
-
-    def __exit__(self, *_: object) -> None:
-        if self._undo is not None:
-            self._undo()
+            attributes = termios.tcgetattr(terminal)
+            restore = partial(termios.tcsetattr, terminal, termios.TCSANOW, attributes)
+            atexit.register(restore)
+    try:
+        yield
+    finally:
+        if restore is not None:
+            atexit.unregister(restore)

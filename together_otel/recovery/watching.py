@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import os
 import stat
-import threading
 import time
-from collections import OrderedDict
 from typing import TYPE_CHECKING, Final
 
-from together_otel.forks import generation
 from together_otel.keys import identity_of, inspect_key, text_of
 
 if TYPE_CHECKING:
@@ -50,29 +47,23 @@ def read_text(path: Path, largest: int = _LARGEST) -> str:
 class WatchedFile:
     """A file that holds one key, and which keys it has held.
 
-    Thread-safe. It keeps digests of keys, but for the one that the file holds now.
+    Thread-safe without a lock, which a forked child could inherit locked: each attribute is
+    changed at one stroke. It keeps digests of keys, but for the one that the file holds now.
 
     Args:
         path: the file; it may be absent, and come later.
+
+    Attributes:
+        clock: returns seconds.
     """
 
     def __init__(self, path: Path) -> None:
+        self.clock = time.monotonic
         self._path = path
-        self._lock = threading.Lock()
-        self._generation = generation()
-        self._stamp: tuple[int, ...] | None = None
         self._looked = float("-inf")
-        self._key = ""
-        self._told = ""
-        self._held: OrderedDict[bytes, None] = OrderedDict()
-
-    def _own_lock(self) -> threading.Lock:
-        """Return the lock; a new one in a forked child, where nobody may be left to release it."""
-        if self._generation != generation():
-            # Not at the fork: files may be named anew for each request, and handlers stay.
-            self._generation = generation()
-            self._lock = threading.Lock()
-        return self._lock
+        self._seen: tuple[tuple[int, ...], str] = (), ""
+        self._held: dict[bytes, None] = {}
+        self._news: list[None] = []
 
     def read(self) -> str:
         """Return what the file holds now, stripped.
@@ -82,57 +73,52 @@ class WatchedFile:
             ValueError: when it is too large, no regular file, or no text.
         """
         key = read_text(self._path).strip()
-        with self._own_lock():
-            self._hold(key)
+        self._hold(key, ())
         return key
 
     def successor(self, key: object) -> str | None:
         """Return the key that the file holds now, if it held ``key`` before; else ``None``."""
-        if time.monotonic() - self._looked >= _INTERVAL:
+        if self.clock() - self._looked >= _INTERVAL:
             self.look()
         if len(self._held) < 2:  # noqa: PLR2004 - it has not changed
             return None
-        new = self._key
+        _, new = self._seen
         text = text_of(key)
-        if text.strip() == new or identity_of(text) not in self._held:
-            return None
-        return new
+        return None if text.strip() == new or identity_of(text) not in self._held else new
 
-    def is_news(self, key: str) -> bool:
+    def is_news(self) -> bool:
         """Tell whether it is the first time that this is asked of what the file holds now."""
-        with self._own_lock():
-            told, self._told = self._told, key
-            return told != key
+        try:
+            self._news.pop()
+        except IndexError:
+            return False
+        return True
 
     def look(self) -> None:
-        """Look whether the file has changed, unless another thread does."""
-        lock = self._own_lock()
-        if not lock.acquire(blocking=False):
-            return
-        try:
-            self._looked = time.monotonic()
-            self._compare()
-        finally:
-            lock.release()
-
-    def _compare(self) -> None:
+        """Look whether the file has changed."""
+        self._looked = self.clock()
+        stamp, key = self._seen
         try:
             # Through all symbolic links: Kubernetes changes the one in the middle.
             found = os.stat(self._path)  # noqa: PTH116 - it is called often
-            stamp = (found.st_mtime_ns, found.st_size, found.st_ino, found.st_dev)
-            if stamp != self._stamp:
-                self._stamp = stamp
-                self._hold(read_text(self._path).strip())
+            now = (found.st_mtime_ns, found.st_size, found.st_ino, found.st_dev)
+            if now != stamp:
+                self._hold(read_text(self._path).strip(), now)
         except (OSError, ValueError):
-            self._stamp = None  # it may be on its way: look again
+            self._seen = (), key  # it may be on its way: look again
 
-    def _hold(self, key: str) -> None:
+    def _hold(self, key: str, stamp: tuple[int, ...]) -> None:
+        _, before = self._seen
         # While a file is being written it is empty, or holds half a key.
         if not inspect_key(key, source="argument", fingerprint=False).usable:
+            self._seen = stamp, before
             return
-        self._key = key
         identity = identity_of(key)
+        self._held.pop(identity, None)
         self._held[identity] = None
-        self._held.move_to_end(identity)
-        if len(self._held) > _REMEMBERED:
-            self._held.popitem(last=False)
+        for old in list(self._held)[:-_REMEMBERED]:
+            self._held.pop(old, None)
+        if before not in ("", key):
+            self._news = [None]
+        # Together: of two threads that look at once, the later one's stamp is its own key's.
+        self._seen = stamp, key

@@ -6,14 +6,13 @@ would not do: a gateway's client must not get the key that Together's client wit
 
 from __future__ import annotations
 
-import threading
 import time
 import weakref
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from together_otel.forks import in_forked_child
+from together_otel.forks import ForkSafeLock, in_forked_child
 from together_otel.keys import identity_of, inspect_key, text_of
 
 if TYPE_CHECKING:
@@ -173,13 +172,12 @@ class Replacements:
 
     def __init__(self) -> None:
         self.clock = time.monotonic
-        self.lock = threading.RLock()
+        self.lock = ForkSafeLock()
         # By their ids: what clients of 1.x share has no hash.
         self._of: dict[int, dict[Exact, Replacement]] = {}
         in_forked_child(self._after_fork)
 
     def _after_fork(self) -> None:
-        self.lock = threading.RLock()
         for replacements in self._of.values():
             for replacement in replacements.values():
                 replacement.after_fork()

@@ -1,0 +1,128 @@
+"""Under trio, async calls are made again as under asyncio."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from crowd import ask, async_client, awaited, close
+from generation import GENERATION, RELEASE
+from recovering import OLD, Answers, instrument, keys_sent, searches
+
+from together_otel import recovery
+from together_otel.recovery import asking
+from together_otel.recovery.loops import TrioLoop
+
+if TYPE_CHECKING:
+    from together_otel.testing.server import TogetherServer
+    from together_otel.testing.telemetry import CapturedTelemetry
+
+trio: Any = pytest.importorskip("trio")
+pytestmark = pytest.mark.skipif(GENERATION < 2, reason="1.x knows asyncio only")
+
+
+@pytest.fixture
+def options(server: TogetherServer) -> dict[str, Any]:
+    """What every client is made with: a key that is refused."""
+    return {"api_key": OLD, "base_url": server.base_url_for(RELEASE), "max_retries": 0}
+
+
+@pytest.mark.parametrize("kind", ["sync", "async"])
+def test_many_tasks(
+    kind: str,
+    options: dict[str, Any],
+    server: TogetherServer,
+    key: str,
+    telemetry: CapturedTelemetry,
+) -> None:
+    """One search serves them; a sync source does not stop the loop, an async one runs on it."""
+    all_refused = threading.Event()
+    tokens: list[object] = []
+
+    def source() -> str:
+        assert all_refused.wait(10)
+        return key
+
+    async def async_source() -> str:
+        tokens.append(trio.lowlevel.current_trio_token())
+        while not all_refused.is_set():
+            await trio.sleep(0.001)
+        return key
+
+    async def main() -> object:
+        client = async_client(options)
+        async with trio.open_nursery() as nursery:
+            for _ in range(5):
+                nursery.start_soon(awaited, client)
+            await trio.to_thread.run_sync(server.wait_for, 5)
+            all_refused.set()
+        assert (await ask(client)).choices
+        await close(client)
+        return trio.lowlevel.current_trio_token()
+
+    instrument(telemetry, source if kind == "sync" else async_source)
+    token = trio.run(main)
+    assert tokens == ([] if kind == "sync" else [token])
+    assert (keys_sent(server).count(OLD), keys_sent(server).count(key)) == (5, 6)
+    assert searches(telemetry) == {"recovered": 1}
+
+
+def test_no_other_key(options: dict[str, Any], telemetry: CapturedTelemetry) -> None:
+    """The refusal stands: nothing found, and an async source that takes too long."""
+
+    async def main() -> None:
+        client = async_client(options)
+        with pytest.raises(Exception, match="Invalid API key"):
+            await ask(client)
+        await close(client)
+
+    instrument(telemetry, [Answers(None), recovery.function(trio.sleep_forever, limit=0.01)])
+    trio.run(main)
+    assert searches(telemetry) == {"source_failed": 1}
+
+
+def test_a_cancelled_call(
+    options: dict[str, Any], server: TogetherServer, key: str, telemetry: CapturedTelemetry
+) -> None:
+    """It stops waiting at once; the search goes on for the next call, though the run is over."""
+    began, go_on = threading.Event(), threading.Event()
+
+    def source() -> str:
+        began.set()
+        assert go_on.wait(10)
+        return key
+
+    async def cancelled() -> None:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(awaited, client)
+            await trio.to_thread.run_sync(began.wait, 10)
+            nursery.cancel_scope.cancel()
+
+    async def again() -> None:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(awaited, client)
+            await trio.to_thread.run_sync(server.wait_for, 2)
+            go_on.set()
+        await close(client)
+
+    instrument(telemetry, source)
+    # A connection belongs to its run.
+    client = async_client({**options, "default_headers": {"Connection": "close"}})
+    trio.run(cancelled)
+    trio.run(again)
+    assert keys_sent(server) == [OLD, OLD, key]
+    assert searches(telemetry) == {"recovered": 1}
+
+
+def test_a_run_that_is_over(key: str) -> None:
+    """An async source is not begun, and nothing is left over."""
+
+    async def main() -> object:
+        return trio.lowlevel.current_trio_token()
+
+    async def source() -> str:
+        return key
+
+    with pytest.raises(trio.RunFinishedError):
+        asking.answer_of(recovery.function(source), TrioLoop(trio, trio.run(main)))

@@ -1,4 +1,4 @@
-"""What may stand between here and Together: a proxy, TLS, a server that drips, no DNS."""
+"""What may stand between here and Together: proxies, TLS, a server that drips, no DNS."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import socket
 import threading
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from socketserver import StreamRequestHandler, ThreadingTCPServer
 from typing import TYPE_CHECKING
 from urllib.request import ProxyHandler, Request, build_opener
 
@@ -74,6 +75,51 @@ class _Way(Quiet, BaseHTTPRequestHandler):
         self.send_header("Content-Length", "0")
         self.end_headers()
         return True
+
+
+class Socks(ThreadingTCPServer):
+    """A SOCKS 5 proxy that keeps a list of what it was asked for.
+
+    Args:
+        leads_to: port of loopback that it goes to whatever the name.
+        password: what it wants to hear.
+    """
+
+    daemon_threads = True
+
+    def __init__(self, leads_to: int, password: str) -> None:
+        super().__init__(("127.0.0.1", 0), _SocksWay)
+        self.leads_to = leads_to
+        self.password = password
+        self.asked: list[str] = []
+        self.address = f"127.0.0.1:{self.server_address[1]}"
+
+
+class _SocksWay(StreamRequestHandler):
+    server: Socks
+
+    def handle(self) -> None:
+        self._take()  # the version
+        self._text()  # the methods that it knows: RFC 1929's is wanted
+        self.wfile.write(b"\x05\x02")
+        self._take()
+        self._text()
+        good = self._text() == self.server.password
+        self.wfile.write(b"\x01" + bytes([not good]))
+        if not good:
+            return
+        self._take(4)  # CONNECT to a name
+        host, port = self._text(), int.from_bytes(self._take(2), "big")
+        self.server.asked.append(f"{host}:{port}")
+        with socket.create_connection(("127.0.0.1", self.server.leads_to), 10) as there:
+            self.wfile.write(b"\x05\x00\x00\x01" + bytes(6))
+            _relay(self.connection, there)
+
+    def _take(self, count: int = 1) -> bytes:
+        return self.rfile.read(count)
+
+    def _text(self) -> str:
+        return self._take(self._take()[0]).decode()
 
 
 def _relay(one: socket.socket, other: socket.socket) -> None:

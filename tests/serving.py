@@ -1,16 +1,16 @@
-"""HTTP servers of the tests' own: quiet, in a thread, for the length of a block."""
+"""Servers of the tests' own: quiet, in a thread, for the length of a block."""
 
 from __future__ import annotations
 
 import threading
 from contextlib import contextmanager
-from http.server import HTTPServer
+from socketserver import BaseServer
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-Server = TypeVar("Server", bound=HTTPServer)
+Server = TypeVar("Server", bound=BaseServer)
 
 
 class Quiet:

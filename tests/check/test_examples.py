@@ -198,17 +198,26 @@ def test_json_is_all_there_is(key: str) -> None:
     assert json.loads(done.stdout)["live"]["outcome"] == "connection_refused"
 
 
-def test_without_the_sdk(key: str) -> None:
-    """The command imports neither it nor its HTTP client."""
+@pytest.mark.parametrize(
+    ("absent", "code"), [(("together", "requests", "aiohttp"), 0), (("httpx",), 64)]
+)
+def test_without_the_sdk(absent: tuple[str, ...], code: int, key: str) -> None:
+    """It needs httpx and nothing else, and says so where that is not there; a look needs neither."""
     program = (
         "import sys\n"
-        "for name in ('together', 'httpx', 'requests', 'aiohttp'): sys.modules[name] = None\n"
+        f"for name in {absent}: sys.modules[name] = None\n"
         "from together_otel.cli import main\n"
-        "sys.exit(main(['check', '--live']))\n"
+        "sys.exit(main(['check', *sys.argv[1:]]))\n"
     )
     with TogetherServer() as together:
-        done = run(
-            [sys.executable, "-c", program], TOGETHER_API_KEY=key, TOGETHER_BASE_URL=together.url
-        )
-        assert len(together.requests) == 1
-    assert done.returncode == 0, done.stderr
+        here = {"TOGETHER_API_KEY": key, "TOGETHER_BASE_URL": together.url}
+        assert run([sys.executable, "-c", program], **here).returncode == 0
+        assert not together.requests
+        done = run([sys.executable, "-c", program, "--live"], **here)
+        assert len(together.requests) == (code == 0)
+    assert done.returncode == code
+    assert done.stderr == (
+        "together-otel check: --live needs httpx: pip install 'together-otel[cli]'\n"
+        if code
+        else ""
+    )

@@ -6,6 +6,8 @@ import socket
 import threading
 from typing import TYPE_CHECKING, Any
 
+import httpx
+import pytest
 from gateways import Dripping, no_such_name
 
 from together_otel.cli.check import request as asking
@@ -16,8 +18,6 @@ from together_otel.testing.ports import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    import pytest
 
     from together_otel.cli.check.outcomes import Live
 
@@ -32,11 +32,11 @@ def asked(key: str, variables: dict[str, str], limit: float = 10.0) -> Live:
 # ── no way there ─────────────────────────────────────────────────────────────────────
 
 
-def unreachable(*_: object) -> None:
+def unreachable(*_: object, **__: object) -> None:
     raise OSError(101, "Network is unreachable")
 
 
-def refused(*_: object) -> None:
+def refused(*_: object, **__: object) -> None:
     raise ConnectionRefusedError(111, "Connection refused")
 
 
@@ -129,6 +129,32 @@ def test_a_look_up_without_an_end(key: str, monkeypatch: pytest.MonkeyPatch) -> 
         assert not server.requests
 
 
+@pytest.mark.parametrize(
+    ("variables", "step"),
+    [
+        ({"TOGETHER_BASE_URL": "http://{}"}, "an answer of 127.0.0.1"),
+        ({"TOGETHER_BASE_URL": "https://{}"}, "TLS with 127.0.0.1"),
+        ({"HTTPS_PROXY": "{}"}, "the proxy {} (HTTPS_PROXY)"),
+        ({"all_proxy": "https://{}"}, "TLS with 127.0.0.1"),
+        ({"ALL_PROXY": "socks5://{}"}, "the proxy {} (ALL_PROXY)"),
+    ],
+)
+def test_the_step_that_it_waits_in(variables: dict[str, str], step: str, key: str) -> None:
+    """It is told of what takes a connection and says nothing; its thread ends all the same."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        place = f"127.0.0.1:{silent.getsockname()[1]}"
+        here = {name: value.format(place) for name, value in variables.items()}
+        found = asked(key, here, limit=0.3)
+        assert found.outcome == "timeout"
+        assert found.detail == (
+            f"After 0.3 s there was no end to waiting for {step.format(place)}."
+        )
+        for thread in threading.enumerate():
+            if thread.name == "together-otel-check":
+                thread.join(10)
+                assert not thread.is_alive()
+
+
 def test_what_is_no_http(key: str) -> None:
     server = Dripping(b"220 mail.example ESMTP\r\n\r\n")
     server.start()
@@ -139,12 +165,12 @@ def test_what_is_no_http(key: str) -> None:
 def test_a_fault_of_ours_tells_no_key(
     check: Check, key: str, together: TogetherServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whatever http.client raises, its text is not told."""
+    """Whatever httpx raises, its text is not told."""
 
     def failing(*_: object, **__: object) -> None:
         raise ValueError(f"Invalid header value b'Bearer {key}'")
 
-    monkeypatch.setattr(asking.HTTPConnection, "request", failing)
+    monkeypatch.setattr(httpx.Client, "stream", failing)
     code, found = check()
     assert (code, found["live"]["outcome"]) == (2, "unexpected_answer")
     assert "ValueError" in found["live"]["detail"]

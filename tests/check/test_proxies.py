@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import ssl
 import sys
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import trustme
-from gateways import Dripping, Proxy, together_in_tls
+from gateways import Dripping, Proxy, Socks, together_in_tls
 from serving import serving
 
 from together_otel.testing.ports import free_port
@@ -135,8 +135,8 @@ def test_a_proxy_that_speaks_no_http(check: Check, monkeypatch: pytest.MonkeyPat
 @pytest.mark.parametrize(
     ("value", "outcome"),
     [
-        ("socks5://user:secret9431@127.0.0.1:1", "proxy_unsupported"),
-        ("https://127.0.0.1:1", "proxy_unsupported"),
+        ("socks4://user:secret9431@127.0.0.1:1", "proxy_unsupported"),
+        ("https://user:secret9431@127.0.0.1:1", "proxy_unreachable"),
         ("http://user:secret9431@", "proxy_unreachable"),
         ("http://127.0.0.1:port", "proxy_unreachable"),
     ],
@@ -153,6 +153,103 @@ def test_proxies_that_cannot_be_used(
     assert (code, found["live"]["outcome"]) == (2, outcome)
     assert "secret9431" not in str(found)
     assert not together.requests
+
+
+def test_socks_without_its_package(check: Check, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The SDK's client could not be made either; what is missing is told."""
+    monkeypatch.setitem(sys.modules, "socksio", None)
+    monkeypatch.setenv("ALL_PROXY", "socks5://user:secret9431@127.0.0.1:1")
+    code, found = check()
+    assert (code, found["live"]["outcome"]) == (2, "proxy_unsupported")
+    assert "pip install 'httpx[socks]'" in found["live"]["detail"]
+    assert "secret9431" not in str(found)
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_by_a_socks_proxy(
+    scheme: str,
+    check: Check,
+    together: TogetherServer,
+    tls: int,
+    bundle: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It looks up the name, and refuses those who do not know its password."""
+    port = tls if scheme == "https" else int(together.url.rpartition(":")[2])
+    monkeypatch.setenv("TOGETHER_BASE_URL", f"{scheme}://{NAME}:8443")
+    monkeypatch.setenv("SSL_CERT_FILE", bundle)
+    with serving(Socks(leads_to=port, password="p@ss-9431")) as proxy:  # noqa: S106 - of nothing
+        monkeypatch.setenv("all_proxy", f"socks5://user:{PASSWORD}@{proxy.address}")
+        code, found = check()
+        assert (code, found["live"]["outcome"]) == (0, "accepted")
+        assert found["live"]["proxy"] == f"{proxy.address} (all_proxy)"
+        assert proxy.asked == [f"{NAME}:8443"]
+        monkeypatch.setenv("all_proxy", f"socks5://user:wrong@{proxy.address}")
+        code, found = check()
+        assert (code, found["live"]["outcome"]) == (2, "proxy_refused")
+
+
+def test_a_socks_proxy_that_is_none(
+    check: Check, together: TogetherServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = Dripping(b"220 mail.example ESMTP\r\n\r\n")
+    server.start()
+    monkeypatch.setenv("ALL_PROXY", server.url.replace("http", "socks5"))
+    code, found = check()
+    server.join(10)
+    assert (code, found["live"]["outcome"]) == (2, "proxy_unreachable")
+    assert not together.requests
+
+
+def test_by_a_proxy_in_tls(
+    check: Check,
+    together: TogetherServer,
+    authority: trustme.CA,
+    bundle: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Its certificate is looked at, too."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("localhost").configure_cert(context)
+    proxy = Proxy()
+    proxy.socket = context.wrap_socket(proxy.socket, server_side=True)
+    with serving(proxy):
+        monkeypatch.setenv("HTTP_PROXY", f"https://localhost:{proxy.server_port}")
+        code, found = check()
+        assert (code, found["live"]["outcome"]) == (2, "tls_failure")
+        assert "The certificate that localhost shows does not hold" in found["live"]["detail"]
+        monkeypatch.setenv("SSL_CERT_FILE", bundle)
+        assert check()[0] == 0
+    assert len(together.requests) == 1
+
+
+@pytest.mark.parametrize("variable", ["HTTP_PROXY", "http_proxy"])
+def test_the_variable_that_counts(
+    variable: str, check: Check, together: TogetherServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As for the SDK's client: in lower case first; the one of the scheme before that of all."""
+    nowhere = f"http://127.0.0.1:{free_port()}"
+    for name in ("HTTP_PROXY", "ALL_PROXY", "HTTPS_PROXY"):
+        monkeypatch.setenv(name, nowhere)
+    monkeypatch.setenv("NO_PROXY", "other.example:80, 10.0.0.0/8")
+    with serving(Proxy()) as proxy:
+        monkeypatch.setenv(variable, proxy.address)
+        code, found = check()
+    assert code == 0
+    assert found["live"]["proxy"] == f"{proxy.address} ({variable})"
+    assert len(together.requests) == 1
+
+
+def test_a_proxy_of_a_file(check: Check, together: TogetherServer, tmp_path: Path) -> None:
+    """It counts for the request, and for nothing afterwards."""
+    file = tmp_path / ".env"
+    with serving(Proxy()) as proxy:
+        file.write_text(f"HTTP_PROXY={proxy.address}\n")
+        code, found = check("--env-file", str(file))
+    assert code == 0
+    assert found["live"]["proxy"] == f"{proxy.address} (HTTP_PROXY)"
+    assert len(together.requests) == 1
+    assert "HTTP_PROXY" not in os.environ
 
 
 def test_no_proxy(check: Check, together: TogetherServer, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -195,24 +292,6 @@ def test_a_certificate_that_nobody_trusts(
     assert (code, found["live"]["outcome"]) == (2, "tls_failure")
     assert "The certificate that localhost shows does not hold: " in found["live"]["detail"]
     assert "SSL_CERT_FILE" in found["remedy"]
-
-
-def test_without_certifi(
-    check: Check, tls: int, bundle: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The system's certificates count, where the SDK is not installed."""
-    monkeypatch.setitem(sys.modules, "certifi", None)
-    monkeypatch.setenv("TOGETHER_BASE_URL", f"https://localhost:{tls}")
-    assert check()[1]["live"]["outcome"] == "tls_failure"
-    monkeypatch.setattr(ssl, "create_default_context", partial(trusting, bundle))
-    assert check()[0] == 0
-
-
-def trusting(bundle: str) -> ssl.SSLContext:
-    """Return what a system that trusts the bundle would."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.load_verify_locations(bundle)
-    return context
 
 
 def test_another_hosts_certificate(

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 from together_otel.cli.check.environment import NoFile, lookalikes, surroundings
 from together_otel.cli.check.outcomes import Live
 from together_otel.cli.check.report import Findings, as_json, as_text
-from together_otel.cli.check.request import ask
-from together_otel.cli.parsing import CANNOT_WORK, GOOD, UNKNOWN, without_key
+from together_otel.cli.parsing import CANNOT_WORK, GOOD, UNKNOWN, USAGE, without_key
 from together_otel.clients.generated import CUSTOM_HEADERS
 from together_otel.keys import Refusal, diagnose, inspect_key
 from together_otel.names import KEY_VARIABLE
@@ -31,7 +30,8 @@ exit codes:
   0   the key can work; with --live, it was accepted
   1   the key cannot work, or was refused
   2   with --live: whether it works could not be found out
-  64  the arguments are not understood, or the file cannot be read
+  64  the arguments are not understood, the file cannot be read, or --live lacks
+      httpx
 
 --env-file reads the file as python-dotenv does. What is set in the environment
 already wins over the file, as with python-dotenv's load_dotenv() and unlike
@@ -40,7 +40,8 @@ docker run --env-file, which starts from no environment and keeps quotes.
 --live sends one GET for the list of models to TOGETHER_BASE_URL or, without it,
 to Together, in at most 5 seconds, by the proxy that HTTPS_PROXY, HTTP_PROXY or
 ALL_PROXY name unless NO_PROXY excepts the host. It follows no redirect. A key
-that cannot work is not sent.
+that cannot work is not sent. It needs httpx, which together 2 and 3 bring:
+pip install 'together-otel[cli]'.
 
 --json has these fields, always: can_work (true, false, or null for unknown),
 cause, remedy, presence, source, variable, format, problems, length, provider,
@@ -97,12 +98,17 @@ def _check(options: argparse.Namespace) -> int:
     )
     diagnosis = None if report.usable else diagnose(report, Refusal("constructor"))
     live = None
-    if options.live:
-        live = (
-            Live("not_sent", "was not asked: a key that cannot work is not sent")
-            if diagnosis
-            else ask(variables[KEY_VARIABLE], report, variables)
-        )
+    if options.live and diagnosis:
+        live = Live("not_sent", "was not asked: a key that cannot work is not sent")
+    elif options.live:
+        try:
+            from together_otel.cli.check.request import ask  # noqa: PLC0415 - it needs the extra
+        except ModuleNotFoundError as exc:
+            sys.stderr.write(
+                f"together-otel check: --live needs {exc.name}: pip install 'together-otel[cli]'\n"
+            )
+            return USAGE
+        live = ask(variables[KEY_VARIABLE], report, variables)
     findings = Findings(
         report, diagnosis, lookalikes(variables), list(_notes(around, report)), around.file, live
     )

@@ -50,7 +50,7 @@ REMEDIES: Final[dict[Outcome, str]] = {
     "proxy_unreachable": "Correct the variable, or list the host in NO_PROXY if none is needed.",
     "proxy_refused": "Correct the variable's user name and password, or have the proxy let this"
     " host through.",
-    "proxy_unsupported": "Ask where an HTTP proxy leads to Together, or by the application itself.",
+    "proxy_unsupported": "Install the package, or name a proxy of another kind.",
 }
 """For what has no cause among those of a refusal."""
 

@@ -1,0 +1,106 @@
+"""An HTTP client as the SDK would make it of an environment's proxies and certificates."""
+
+from __future__ import annotations
+
+import os
+import ssl
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+import httpx
+
+from together_otel.cli.check.outcomes import Trouble
+from together_otel.clients.addresses import in_url, port_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+_BUNDLES: Final = ("SSL_CERT_FILE", "SSL_CERT_DIR")
+"""What httpx reads; together 1.x is on requests, which reads others."""
+_BUNDLES_OF_REQUESTS: Final = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+_PROXIES: Final = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
+
+
+class Proxy(NamedTuple):
+    """A proxy on the way, and the variable that names it."""
+
+    host: str
+    port: int
+    variable: str
+
+    def __str__(self) -> str:
+        return f"{in_url(self.host)}:{self.port} ({self.variable})"
+
+
+def make_client(
+    variables: Mapping[str, str], sdk: tuple[int, int] | None, limit: float
+) -> httpx.Client:
+    """Return a client.
+
+    Args:
+        variables: environment variables: those of proxies and certificates.
+        sdk: major and minor version of the SDK, ``None`` where there is none.
+        limit: seconds that any one step may take.
+
+    Raises:
+        Trouble: when none can be made; the SDK cannot make one either.
+    """
+    verify = _certificates(variables, sdk)
+    names = " or ".join(name for name, value in variables.items() if value and _is_proxy(name))
+    try:
+        with _in_effect(variables):
+            return httpx.Client(verify=verify, timeout=limit)
+    # Their texts may hold a proxy's password.
+    except ImportError:
+        raise Trouble(
+            "proxy_unsupported",
+            f"{names} names a SOCKS proxy, for which a package is missing:"
+            f" pip install 'httpx[socks]'.",
+        ) from None
+    except ValueError:
+        raise Trouble("proxy_unsupported", f"{names} names a proxy of an unknown kind.") from None
+    except httpx.InvalidURL:
+        raise Trouble("proxy_unreachable", f"{names} is no URL of a proxy.") from None
+
+
+def proxy_at(host: str, port: int, variables: Mapping[str, str]) -> Proxy:
+    """Return the proxy that is at a place, with the variable that names it."""
+    for variable, value in sorted(variables.items(), reverse=True):  # in lower case come first
+        with suppress(httpx.InvalidURL):  # of one that does not count here
+            if _is_proxy(variable):
+                url = httpx.URL(value if "://" in value else f"http://{value}")
+                if (url.raw_host.decode(), port_of(url) or port) == (host, port):
+                    return Proxy(host, port, variable)
+    return Proxy(host, port, "the system's settings")
+
+
+def _certificates(
+    variables: Mapping[str, str], sdk: tuple[int, int] | None
+) -> ssl.SSLContext | bool:
+    for name in _BUNDLES_OF_REQUESTS if sdk is not None and sdk[0] == 1 else _BUNDLES:
+        if path := variables.get(name):
+            file, folder = (None, path) if Path(path).is_dir() else (path, None)
+            try:
+                return ssl.create_default_context(cafile=file, capath=folder)
+            except (OSError, ValueError):
+                raise Trouble(
+                    "tls_failure", f"The certificates that {name} names cannot be read."
+                ) from None
+    return True
+
+
+def _is_proxy(variable: str) -> bool:
+    return variable.lower() in _PROXIES
+
+
+@contextmanager
+def _in_effect(variables: Mapping[str, str]) -> Iterator[None]:
+    """Let proxies of a ``.env`` file count as well: httpx reads the process's environment."""
+    added = {name: variables[name] for name in variables.keys() - os.environ if _is_proxy(name)}
+    os.environ.update(added)
+    try:
+        yield
+    finally:
+        for name in added:
+            del os.environ[name]

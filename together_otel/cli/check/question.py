@@ -1,0 +1,215 @@
+"""One request, followed step by step, and what it means that it fails at one of them."""
+
+from __future__ import annotations
+
+import json
+import socket
+import ssl
+import threading
+from contextlib import suppress
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+import httpx
+
+from together_otel.cli.check.answers import ACCEPTED, Answer
+from together_otel.cli.check.client import proxy_at
+from together_otel.cli.check.outcomes import Trouble
+from together_otel.clients.addresses import in_url, port_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from together_otel.cli.check.client import Proxy
+    from together_otel.cli.check.outcomes import Outcome
+
+_MOST: Final = 65_536
+"""Bytes of a body that are read."""
+_PROXY_AUTHENTICATION: Final = 407
+_REFUSALS: Final = {
+    403: " as this host is not allowed there",
+    407: " as it wants a user name and password, or others",
+    **dict.fromkeys((502, 503, 504), " as it cannot reach it itself"),
+}
+
+Step = Literal["its start", "a connection to", "the proxy", "TLS with", "an answer of"]
+
+
+class Question(threading.Thread):
+    """A GET in a thread of its own: nothing else puts a limit to a look-up of a name.
+
+    Args:
+        client: what sends it.
+        url: where to.
+        key: what it is sent with.
+        variables: those that the client was made of.
+
+    Attributes:
+        proxy: the one on the way, once it is known.
+    """
+
+    def __init__(
+        self, client: httpx.Client, url: httpx.URL, key: str, variables: Mapping[str, str]
+    ) -> None:
+        super().__init__(name="together-otel-check", daemon=True)
+        self.proxy: Proxy | None = None
+        self._client = client
+        self._url = url
+        self._key = key
+        self._variables = variables
+        self._answer: Answer | None = None
+        self._trouble: Trouble | None = None
+        self._step: tuple[Step, str] = ("its start", "")
+        self._stream: Any = None
+        self._socket: socket.socket | None = None
+        self._ended = False
+
+    def answer_within(self, limit: float) -> Answer:
+        """Ask; return the answer, at least its status.
+
+        Args:
+            limit: seconds.
+
+        Raises:
+            Trouble: when there is none.
+        """
+        self.start()
+        self.join(limit)
+        answer, trouble = self._answer, self._trouble  # before what comes of the end
+        self._end()
+        if answer is not None:
+            return answer
+        raise trouble or Trouble(
+            "timeout", f"After {limit:g} s there was no end to waiting for {self._waiting()}."
+        )
+
+    def run(self) -> None:
+        """Send the request, and keep what comes of it."""
+        try:
+            with self._client:
+                self._send()
+        except (httpx.TimeoutException, TimeoutError):
+            pass  # the step is told, as it is by whoever gives up
+        except Trouble as trouble:
+            self._trouble = trouble
+        except Exception as exc:  # noqa: BLE001 - its text may hold the key
+            self._trouble = self._meaning(exc)
+        finally:
+            if self._stream is not None:
+                self._stream.close()  # httpcore leaves open what a SOCKS proxy refuses
+            self._end()
+
+    def _send(self) -> None:
+        headers = {
+            "Accept": "application/json",
+            "Accept-Encoding": "identity",
+            "Authorization": f"Bearer {self._key}",
+            "Connection": "close",
+            "User-Agent": "together-otel",
+        }
+        extensions = {"trace": self._follow}
+        with self._client.stream(
+            "GET", self._url, headers=headers, extensions=extensions
+        ) as response:
+            status = response.status_code
+            if self.proxy is not None and status == _PROXY_AUTHENTICATION:
+                raise self._refused_by_proxy(status)
+            self._answer = Answer(status, dict(response.headers))
+            if status not in ACCEPTED:  # else it is a list of all models
+                # Where it ends too early, the status is known already.
+                with suppress(httpx.TransportError, ValueError, RecursionError):
+                    self._answer = replace(self._answer, body=json.loads(_body(response)))
+
+    def _follow(self, event: str, info: Mapping[str, Any]) -> None:
+        """Note by httpcore's events what is waited for, and by which connection."""
+        host = self._url.raw_host.decode()
+        if event.endswith("connect_tcp.started"):
+            there, port = info["host"], info["port"]
+            self._step = ("a connection to", f"{in_url(there)}:{port}")
+            if (there, port) != (host, port_of(self._url)):
+                self.proxy = proxy_at(there, port, self._variables)
+        elif event.endswith("connect_tcp.complete"):
+            self._hold(info["return_value"])
+        elif event.endswith("start_tls.started"):
+            self._step = ("TLS with", info["server_hostname"])
+        elif event.endswith("setup_socks5_connection.started"):
+            self._step = ("the proxy", str(self.proxy))
+        elif event.endswith("send_request_headers.started"):
+            asks_proxy = info["request"].method == b"CONNECT"
+            self._step = ("the proxy", str(self.proxy)) if asks_proxy else ("an answer of", host)
+
+    def _hold(self, stream: Any) -> None:
+        self._stream = stream
+        # A duplicate: TLS takes over the socket itself, and it is the connection that is to end.
+        self._socket = stream.get_extra_info("socket").dup()
+        if self._ended:
+            raise TimeoutError
+
+    def _end(self) -> None:
+        """End it, whoever waits and in whichever thread; a look-up of a name goes on."""
+        self._ended = True
+        if self._socket is not None:
+            with suppress(OSError):
+                self._socket.shutdown(socket.SHUT_RDWR)
+            self._socket.close()
+
+    def _waiting(self) -> str:
+        return " ".join(self._step).rstrip()
+
+    def _meaning(self, exc: Exception) -> Trouble:
+        step, whom = self._step
+        reason: BaseException | None = exc  # the system's error behind httpx's
+        while reason is not None and not isinstance(reason, (OSError, UnicodeError)):
+            reason = reason.__cause__ or reason.__context__
+        if isinstance(exc, httpx.ProxyError):
+            status = str(exc).partition(" ")[0]
+            return self._refused_by_proxy(int(status) if status.isdecimal() else None)
+        if step == "a connection to" and reason is not None:
+            return self._unreached(whom, reason)
+        found: tuple[Outcome, str]
+        if step == "the proxy":
+            found = "proxy_unreachable", f"The proxy {whom} did not answer as a proxy does."
+        elif isinstance(reason, ssl.SSLCertVerificationError):
+            why = reason.verify_message
+            found = "tls_failure", f"The certificate that {whom} shows does not hold: {why}."
+        elif isinstance(reason, ssl.SSLError):
+            why = (reason.reason or "no reason given").replace("_", " ").lower()
+            found = "tls_failure", f"No TLS with {whom}: {why}."
+        elif isinstance(exc, (httpx.NetworkError, httpx.RemoteProtocolError)):
+            why = f"The connection ended while waiting for {self._waiting()}."
+            found = "connection_lost", why
+        else:
+            found = "unexpected_answer", f"The request could not be made ({type(exc).__name__})."
+        return Trouble(*found)
+
+    def _unreached(self, place: str, reason: BaseException) -> Trouble:
+        whom = place if self.proxy is None else f"the proxy {self.proxy}"
+        why = getattr(reason, "strerror", None)
+        if isinstance(reason, (socket.gaierror, UnicodeError)):
+            name = place.rpartition(":")[0]
+            detail = f"The name {name} was not found: {why or 'it is no name of a host'}."
+            trouble = Trouble("dns_failure", detail)
+        elif isinstance(reason, ConnectionRefusedError):
+            trouble = Trouble("connection_refused", f"Nothing listens at {whom}.")
+        else:
+            detail = f"There is no way to {whom}: {why or type(reason).__name__}."
+            trouble = Trouble("no_network", detail)
+        if self.proxy is None:
+            return trouble
+        detail = f"{self.proxy.variable} leads nowhere. {trouble.detail}"
+        return Trouble("proxy_unreachable", detail)
+
+    def _refused_by_proxy(self, status: int | None) -> Trouble:
+        said = "refused the way" if status is None else f"answered {status}"
+        why = "" if status is None else _REFUSALS.get(status, "")
+        detail = f"The proxy {self.proxy} {said} for {self._url.host}{why}."
+        return Trouble("proxy_refused", detail)
+
+
+def _body(response: httpx.Response) -> bytes:
+    read = bytearray()
+    for part in response.iter_raw():
+        read += part
+        if len(read) >= _MOST:
+            break
+    return bytes(read[:_MOST])

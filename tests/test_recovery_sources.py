@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from together_otel import recovery
-from together_otel.recovery.asking import answer_of, keys_in
+from together_otel.recovery import terminal
+from together_otel.recovery.asking import answer_of
+from together_otel.recovery.search import keys_in
 from together_otel.recovery.sources import as_sources, from_setting
 from together_otel.recovery.watching import read_text
 from together_otel.settings import Settings
@@ -117,6 +119,24 @@ def test_prompt_that_is_left_without_an_answer() -> None:
     shown, echoes = on_a_terminal("leave")
     assert "found" not in shown
     assert echoes
+
+
+def test_prompt_that_is_interrupted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No frame of ours holds what was typed before Ctrl-C: trackers of errors send them."""
+    typed = iter([f'"{KEY}"'])
+
+    def typing(_: str) -> str:
+        for answer in typed:
+            return answer
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(terminal, "_has_terminal", lambda: True)
+    monkeypatch.setattr("getpass.getpass", typing)
+    with pytest.raises(KeyboardInterrupt) as caught:
+        recovery.prompt().look()
+    ours = [one.frame for one in caught.traceback if "recovery" in one.path.parts]
+    assert ours
+    assert KEY not in repr([frame.f_locals for frame in ours])
 
 
 def test_prompt_without_a_terminal() -> None:

@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from generation import made_up_key
 
-from together_otel import TogetherInstrumentor
+from together_otel import TogetherInstrumentor, recovery
 from together_otel.calls import lifecycle
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from generation import Sdk
 
     from together_otel.testing.server import TogetherServer
@@ -52,14 +54,22 @@ class Clock:
         return self.now
 
 
-def instrument(telemetry: CapturedTelemetry, recovery: object) -> None:
+def watched(path: Path, clock: Clock) -> recovery.Source:
+    """Return a source of a file, by another clock."""
+    source = recovery.file(path)
+    assert source.watched is not None
+    source.watched.clock = clock
+    return source
+
+
+def instrument(telemetry: CapturedTelemetry, sources: object) -> None:
     """Turn the instrumentation on anew, with sources of other keys."""
     if TogetherInstrumentor().is_instrumented_by_opentelemetry:
         TogetherInstrumentor().uninstrument()
     TogetherInstrumentor().instrument(
         tracer_provider=telemetry.tracer_provider,
         meter_provider=telemetry.meter_provider,
-        recovery=recovery,
+        recovery=sources,
     )
 
 

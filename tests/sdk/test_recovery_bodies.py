@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from recovering import OLD, Answers, event, events, instrument, keys_sent, searches
 
-from together_otel.recovery.bodies import Bodies
+from together_otel.recovery.bodies import rewinder
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -117,15 +117,15 @@ class AsyncFile:
     ],
 )
 def test_what_can_be_sent_again(part: object, again: bool) -> None:  # noqa: FBT001 - a table's column
-    assert Bodies([part]).put_back() is again
+    assert rewinder([part])() is again
 
 
 def test_files_are_put_back_to_where_they_were() -> None:
     opened = io.BytesIO(SOUND)
     opened.seek(4)
-    bodies = Bodies([{"file": opened}])
+    rewind = rewinder([{"file": opened}])
     opened.read()
-    assert bodies.put_back()
+    assert rewind()
     assert opened.tell() == 4
 
 
@@ -133,9 +133,9 @@ def test_files_that_are_closed_or_awaited_or_pipes() -> None:
     """None of them can be asked where it is."""
     closed = io.BytesIO()
     closed.close()
-    assert not Bodies([closed]).put_back()
-    assert not Bodies([AsyncFile()]).put_back()
+    assert not rewinder([closed])()
+    assert not rewinder([AsyncFile()])()
     reading, writing = os.pipe()
     os.close(writing)
     with open(reading, "rb") as pipe:  # noqa: PTH123 - of a descriptor
-        assert not Bodies([pipe]).put_back()
+        assert not rewinder([pipe])()

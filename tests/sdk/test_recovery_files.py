@@ -8,7 +8,18 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from generation import GENERATION, Sdk, leaks, made_up_key
-from recovering import BAD, Answers, Clock, event, events, instrument, keys_sent, outcomes, searches
+from recovering import (
+    BAD,
+    Answers,
+    Clock,
+    event,
+    events,
+    instrument,
+    keys_sent,
+    outcomes,
+    searches,
+    watched,
+)
 
 from together_otel import recovery
 from together_otel.recovery import retry
@@ -47,14 +58,6 @@ class Volume:
         link = self._folder / "..data_tmp"
         link.symlink_to(version.name)
         link.replace(self._folder / "..data")
-
-
-def watched(path: Path, clock: Clock) -> recovery.Source:
-    """Return a source of a file, by another clock."""
-    source = recovery.file(path)
-    assert source.watched is not None
-    source.watched.clock = clock
-    return source
 
 
 @pytest.fixture

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import gc
+import inspect
+import logging
 import traceback
 import weakref
 from typing import TYPE_CHECKING, Any
@@ -23,6 +25,7 @@ from recovering import (
     outcomes,
     refused,
     searches,
+    watched,
 )
 
 from together_otel import TogetherInstrumentor, recovery
@@ -33,6 +36,8 @@ from together_otel.testing import behaviours
 from together_otel.testing.server import TogetherServer
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from together_otel.testing.telemetry import CapturedTelemetry
 
 
@@ -307,6 +312,42 @@ def test_nothing_keeps_a_client_or_an_exception_alive(sdk: Sdk, key: str) -> Non
     gc.collect()
     assert shared() is None
     assert known not in replacements.REPLACEMENTS._of
+
+
+def test_no_frame_holds_a_key_while_something_is_logged(
+    sdk: Sdk, server: TogetherServer, key: str, tmp_path: Path, telemetry: CapturedTelemetry
+) -> None:
+    """Trackers of errors send the local variables of all frames."""
+    held: dict[str, str] = {}
+
+    def look(record: logging.LogRecord) -> bool:
+        frame, event_name = inspect.currentframe(), record.getMessage().partition(" ")[0]
+        while frame is not None:
+            if "together_otel/recovery/" in frame.f_code.co_filename:
+                held[event_name] = held.get(event_name, "") + repr(frame.f_locals)
+            frame = frame.f_back
+        return True
+
+    secret = tmp_path / "together"
+    secret.write_text(key)
+    logger = logging.getLogger("together_otel")
+    logger.addFilter(look)
+    try:
+        instrument(telemetry, [watched(secret, Clock(step=1.0)), Answers(None, BAD)])
+        sdk.chat(sdk.client(api_key=OLD))
+        client = sdk.client(api_key=key)
+        server.revoke(key)
+        refused(sdk, client)
+        secret.write_text(BAD)
+        refused(sdk, client)
+        instrument(telemetry, Answers(BAD))
+        refused(sdk, sdk.client(api_key=OLD))
+    finally:
+        logger.removeFilter(look)
+    names = [f"together.client.key_{what}" for what in ("recovered", "not_recovered", "rotated")]
+    assert sorted(held) == sorted(names)
+    for one in (OLD, BAD, key):
+        assert leaks(repr(held), one) == []
 
 
 def test_no_repr_shows_a_key(key: str) -> None:

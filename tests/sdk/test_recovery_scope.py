@@ -11,6 +11,7 @@ from opentelemetry.instrumentation.utils import suppress_instrumentation
 from recovering import BAD, OLD, Answers, event, instrument, keys_sent, refused
 
 from together_otel import TogetherInstrumentor, recovery
+from together_otel.recovery import replacements
 from together_otel.testing import behaviours
 
 if TYPE_CHECKING:
@@ -43,6 +44,37 @@ def test_in_a_block_of_code(sdk: Sdk, key: str, telemetry: CapturedTelemetry) ->
     assert (outer.calls, inner.calls) == (0, 1)
     with pytest.raises(TypeError, match=r"not str$"):
         recovery.use(key).__enter__()
+
+
+def test_other_clients_where_a_stream_of_a_recovered_one_is_open(
+    sdk: Sdk,
+    server: TogetherServer,
+    key: str,
+    telemetry: CapturedTelemetry,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Their calls do not even look at their key."""
+    instrument(telemetry, None)
+    with recovery.use(Answers(key)):
+        stream = sdk.chat(sdk.client(api_key=OLD), stream=True)
+    sdk.read(stream, chunks=1)
+    with monkeypatch.context() as patch:
+        patch.setattr(replacements, "exact", None)
+        sdk.chat(sdk.client(api_key=key))
+    sdk.read(stream)
+    assert keys_sent(server) == [OLD, key, key]
+
+
+def test_a_key_is_proven_outside_the_block_that_it_was_found_in(
+    sdk: Sdk, server: TogetherServer, key: str, telemetry: CapturedTelemetry
+) -> None:
+    instrument(telemetry, None)
+    client = sdk.client(api_key=OLD)
+    server.script(behaviours.refuse(), behaviours.forbidden_context())
+    with recovery.use(Answers(key)), pytest.raises(Exception, match="context length"):
+        sdk.chat(client)
+    sdk.chat(client)
+    assert event(telemetry, "key_recovered")["together.recovery.source"] == "function"
 
 
 def test_blocks_of_code_in_tasks(telemetry: CapturedTelemetry, server: TogetherServer) -> None:

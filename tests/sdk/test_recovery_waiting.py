@@ -45,8 +45,10 @@ def test_a_sync_call_on_the_loop_of_a_search(server: TogetherServer) -> None:
     replacement = REPLACEMENTS.of(server, OLD)
 
     async def main() -> object:
-        replacement.join(Pending(AsyncioLoop(asyncio.get_running_loop())))
-        return search_of(replacement).result()
+        at_work = Pending()
+        at_work.loop = AsyncioLoop(asyncio.get_running_loop())
+        replacement.join(at_work)
+        return search_of(replacement).found()
 
     assert asyncio.run(main()) is None
 
@@ -233,7 +235,7 @@ def test_an_async_call_on_an_unknown_loop(
 ) -> None:
     """It could not wait for the search, and is refused; that is logged once."""
     for _ in range(2):
-        found = search_of(REPLACEMENTS.of(server, OLD)).result_async()
+        found = search_of(REPLACEMENTS.of(server, OLD)).found_async()
         with pytest.raises(StopIteration) as ended:
             found.send(None)
         assert ended.value.value is None

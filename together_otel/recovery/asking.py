@@ -2,39 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from concurrent.futures import Future
 from contextlib import suppress
 from contextvars import copy_context
 from inspect import isawaitable, iscoroutine
-from typing import TYPE_CHECKING, Any, Final
-
-from together_otel.recovery.loops import run_alone
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from together_otel.recovery.loops import AsyncioLoop, TrioLoop
     from together_otel.recovery.sources import Source
-
-_LONGEST: Final = 16_384
-"""Characters of what is looked at as a key."""
-
-
-def keys_in(given: Any) -> list[str]:
-    """Return the keys that a source gave, stripped, without empty ones.
-
-    Raises:
-        TypeError: when it gave something else; its text does not repeat it.
-        ValueError: when it is too long for a key.
-    """
-    several = given if isinstance(given, (list, tuple)) else (given,)
-    keys = [key for key in several if key is not None]
-    if not all(isinstance(key, str) for key in keys):
-        raise TypeError("a source gives text")
-    if any(len(key) > _LONGEST for key in keys):
-        raise ValueError("too long for a key")
-    return [stripped for key in keys if (stripped := key.strip())]
 
 
 def answer_of(source: Source, loop: AsyncioLoop | TrioLoop | None) -> Any:
@@ -75,9 +55,10 @@ def _awaited(given: Any, loop: AsyncioLoop | TrioLoop | None, limit: float) -> A
     if not isawaitable(given):
         return given
     try:
-        return run_alone(given, limit) if loop is None else loop.run(given, limit)
-    except RuntimeError:
-        # The loop is closed, and it was not begun.
+        if loop is None:
+            return asyncio.run(asyncio.wait_for(given, limit))
+        return loop.run(given, limit)
+    except RuntimeError:  # the loop is closed, and it was not begun
         if iscoroutine(given):
             with suppress(RuntimeError):
                 given.close()

@@ -8,45 +8,46 @@ from inspect import iscoroutine
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
 
-class Bodies:
-    """The parts of a body as they are before a request, to be put back for another one.
+def rewinder(parts: Iterable[object]) -> Callable[[], bool]:
+    """Note where the files of a body stand before it is sent.
 
     Args:
         parts: whatever the request sends, and collections of it.
+
+    Returns:
+        What puts them back, and tells whether all of the body can be read again.
     """
+    places: list[tuple[Any, int | None]] = []
+    for part in _flat(parts):
+        if hasattr(part, "read"):
+            places.append((part, _place(part)))
+        elif hasattr(part, "__next__") or hasattr(part, "__anext__"):
+            places.append((part, None))
 
-    def __init__(self, parts: Iterable[object]) -> None:
-        self._repeatable = True
-        self._places: list[tuple[Any, int]] = []
-        for part in _flat(parts):
-            if hasattr(part, "read"):
-                self._note(part)
-            elif hasattr(part, "__next__") or hasattr(part, "__anext__"):
-                self._repeatable = False
+    def rewind() -> bool:
+        if any(place is None for _, place in places):
+            return False
+        try:
+            for opened, place in places:
+                opened.seek(place)
+        except (AttributeError, OSError, ValueError):
+            return False
+        return True
 
-    def _note(self, opened: Any) -> None:
-        place = None
-        with suppress(AttributeError, OSError, ValueError):  # a pipe, say, or a closed file
-            place = opened.tell()
-        if isinstance(place, int):
-            self._places.append((opened, place))
-            return
-        self._repeatable = False
-        if iscoroutine(place):
-            place.close()
+    return rewind
 
-    def put_back(self) -> bool:
-        """Rewind what has been read; tell whether all of it can be read again."""
-        if self._repeatable:
-            try:
-                for opened, place in self._places:
-                    opened.seek(place)
-            except (AttributeError, OSError, ValueError):
-                self._repeatable = False
-        return self._repeatable
+
+def _place(opened: Any) -> int | None:
+    """Return where a file stands; ``None`` where that is unknown: a pipe, say, or a closed file."""
+    place = None
+    with suppress(AttributeError, OSError, ValueError):
+        place = opened.tell()
+    if iscoroutine(place):
+        place.close()
+    return place if isinstance(place, int) else None
 
 
 def _flat(parts: Iterable[object]) -> Iterator[object]:

@@ -32,20 +32,17 @@ class AsyncioLoop:
         Raises:
             RuntimeError: when the loop is closed.
         """
-        coroutine = _within(given, limit)
+        waiting = asyncio.wait_for(given, limit)
         try:
-            return asyncio.run_coroutine_threadsafe(coroutine, self.loop).result(limit)
+            return asyncio.run_coroutine_threadsafe(waiting, self.loop).result(limit)
         except RuntimeError:
-            coroutine.close()
+            waiting.close()
             raise
 
 
 @dataclass(frozen=True)
 class TrioLoop:
-    """A run of trio's.
-
-    Not by way of anyio, which can do this from 4.11 on: the SDK takes any from 3.5 on.
-    """
+    """A run of trio's; without anyio, which has what this takes from 4.11 on only."""
 
     trio: Any
     token: Any
@@ -69,32 +66,23 @@ class TrioLoop:
             RuntimeError: when the run is over.
         """
 
-        async def within() -> T:
+        async def waiting() -> T:
             with self.trio.fail_after(limit):
                 return await given
 
-        result: T = self.trio.from_thread.run(within, trio_token=self.token)
+        result: T = self.trio.from_thread.run(waiting, trio_token=self.token)
         return result
 
 
 def running_loop() -> AsyncioLoop | TrioLoop | None:
     """Return the event loop that runs in this thread, if any."""
-    if (trio := sys.modules.get("trio")) is not None:
-        import sniffio  # noqa: PLC0415 - trio's own dependency
-
-        with suppress(RuntimeError):
-            # First: trio can be a guest of asyncio's loop.
-            if sniffio.current_async_library() == "trio":
-                return TrioLoop(trio, trio.lowlevel.current_trio_token())
     with suppress(RuntimeError):
+        if (trio := sys.modules.get("trio")) is not None:
+            import sniffio  # noqa: PLC0415 - trio's own dependency
+
+            # First: trio can be a guest of asyncio's loop.
+            with suppress(sniffio.AsyncLibraryNotFoundError):
+                if sniffio.current_async_library() == "trio":
+                    return TrioLoop(trio, trio.lowlevel.current_trio_token())
         return AsyncioLoop(asyncio.get_running_loop())
     return None
-
-
-def run_alone(given: Awaitable[T], limit: float) -> T:
-    """Await something, for so many seconds, on a loop of its own."""
-    return asyncio.run(_within(given, limit))
-
-
-async def _within(given: Awaitable[T], limit: float) -> T:
-    return await asyncio.wait_for(given, limit)

@@ -53,16 +53,16 @@ class Found:
 
 
 class Pending(Future["Found | None"]):
-    """A search at work, for all who wait for it; none of them can cancel it for the others.
+    """A search, for all who wait for it; none of them can cancel it for the others.
 
-    Args:
+    Attributes:
         loop: the event loop whose call began it, if one did.
     """
 
-    def __init__(self, loop: object = None) -> None:
+    def __init__(self) -> None:
         super().__init__()
         self.set_running_or_notify_cancel()
-        self.loop = loop
+        self.loop: object = None
 
 
 class Replacement:
@@ -75,32 +75,35 @@ class Replacement:
     Attributes:
         current: the key that its clients are to use.
         former: the key that a changed file replaced, until the new one is accepted.
-        unproven: takes what came of the search whose key no request has proven yet.
     """
 
     def __init__(self, key: object, owner: Replacements) -> None:
         self.current: object = key
         self.former: str | None = None
-        self.unproven: Report | None = None
         self._owner = owner
         self._before: object = None
         self._found: Found | None = None
+        self._report: Report = _nobody
         self._pending: Pending | None = None
         self._barred: dict[Exact, float] = {}
 
     def after_fork(self) -> None:
         """Do without the searches of the parent: their threads are not in this process."""
-        self._pending = self.unproven = None
+        self._pending, self._report = None, _nobody
+
+    @property
+    def is_unproven(self) -> bool:
+        """Whether no request has shown yet what the key is good for that a search has found."""
+        return self._report is not _nobody
 
     def is_barred(self, key: object) -> bool:
         """Tell whether a key was refused just now."""
         return self._owner.clock() < self._barred.get(exact(key), float("-inf"))
 
     def join(self, own: Pending) -> Pending:
-        """Return what to wait for: the search at work, or else ``own``.
+        """Return what to wait for: the search at work, or else ``own``, which is then to be run.
 
-        ``own`` is then to be run, unless it is done: with the key that took the refused one's
-        place while the call was under way.
+        Unless that is done: with the key that took the refused one's place during the call.
         """
         with self._owner.lock:
             if self._pending is not None:
@@ -117,13 +120,13 @@ class Replacement:
         Args:
             found: the new key.
             before: the key to go back to if that is refused; ``None`` to keep it all the same.
-            report: takes what came of the search.
+            report: what takes the outcome.
         """
         with self._owner.lock:
             self._pending = self.former = None
             if found is not None:
                 self.current, self._found = found.key, found
-                self._before, self.unproven = before, report
+                self._before, self._report = before, report
 
     def rotated(self, found: Found) -> None:
         """Use a key in place of one that was not refused."""
@@ -132,34 +135,44 @@ class Replacement:
                 self.former = text_of(self.current)
                 self.current, self._found = found.key, found
 
-    def accepted(self, key: object) -> Report | None:
-        """Note that a request with a key was accepted; return whom to report that it is proven."""
-        if self.unproven is None and self.former is None and not self._barred:
-            return None
+    def inherit(self, other: Replacement) -> None:
+        """Let requests with this key prove what the other one was replaced by."""
+        with self._owner.lock:
+            if not self.is_unproven:
+                self._report = other._report
+
+    def accepted(self, key: object) -> Report:
+        """Note that a request with a key was accepted; return what takes the outcome."""
+        if not (self.is_unproven or self.former is not None or self._barred):
+            return _nobody
         with self._owner.lock:
             self._barred.pop(exact(key), None)
             if exact(self.current) != exact(key):
-                return None
+                return _nobody
             self.former = None
-            proven, self.unproven = self.unproven, None
-            return proven
+            report, self._report = self._report, _nobody
+            return report
 
-    def refused(self, key: object) -> Report | None:
-        """Note that a request with a key was refused, and no longer use it if it was unproven.
+    def refused(self, key: object) -> Report:
+        """Note that a request with a key was refused, and what was found is then not used.
 
         Returns:
-            Whom to report that it was refused as well.
+            What takes the outcome.
         """
         with self._owner.lock:
             now = self._owner.clock()
             self._barred = {one: until for one, until in self._barred.items() if until > now}
             self._barred[exact(key)] = now + _BARRED_FOR
-            if self.unproven is None or exact(self.current) != exact(key):
-                return None
+            if not self.is_unproven or exact(self.current) != exact(key):
+                return _nobody
             if self._before is not None:
                 self.current = self._before
-            disproven, self.unproven, self._found = self.unproven, None, None
-            return disproven
+            report, self._report, self._found = self._report, _nobody, None
+            return report
+
+
+def _nobody(_outcome: RecoveryOutcome) -> None:
+    """Take the outcome where no search waits for it."""
 
 
 class Replacements:

@@ -19,6 +19,7 @@ The patch's wrapper is a loop round the attempts::
 from __future__ import annotations
 
 import logging
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from opentelemetry import trace
@@ -26,7 +27,7 @@ from opentelemetry import trace
 from together_otel import names
 from together_otel.keys import identity_of, text_of
 from together_otel.keys.formats import is_together_host
-from together_otel.recovery.bodies import Bodies
+from together_otel.recovery.bodies import rewinder
 from together_otel.recovery.loops import running_loop
 from together_otel.recovery.replacements import REPLACEMENTS, Found
 from together_otel.recovery.scope import in_use
@@ -34,13 +35,16 @@ from together_otel.recovery.search import Search
 from together_otel.telemetry import attributes, events
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
+
+    from opentelemetry.trace import SpanContext
 
     from together_otel.auth.runtime import AuthFailure, Runtime
     from together_otel.clients.base import Adapter, Failure
     from together_otel.recovery.replacements import Replacement
     from together_otel.recovery.scope import Recovery
 
+    Args = tuple[Any, ...]
     Refusal = tuple[AuthFailure, Failure | None]
     """A diagnosis and, unless it is of a constructor, what the adapter said of the failure."""
 
@@ -49,16 +53,11 @@ _INCURABLE: Final = frozenset({"redirected", "overridden", "wrong_endpoint"})
 
 
 def retry_of_call(
-    runtime: Runtime,
-    adapter: Adapter,
-    client: Any,
-    args: tuple[Any, ...],
-    kwargs: Mapping[str, Any],
+    runtime: Runtime, adapter: Adapter, client: Any, args: Args, kwargs: Mapping[str, Any]
 ) -> Retry | None:
     """Let a client use its newest key; return what is to make its call again.
 
-    Returns:
-        ``None`` where recovery is off and no key is left to be proven.
+    That is nothing where recovery is off and no key is left to be proven.
     """
     recovery = in_use(runtime)
     if (recovery is None and not REPLACEMENTS) or not adapter.recovers:
@@ -67,11 +66,10 @@ def retry_of_call(
         replacement, rotated = _renew(runtime, adapter, client, recovery)
         if rotated is not None:
             events.emit(names.KEY_ROTATED, logging.INFO, attributes.of_key(rotated.report))
-        is_watched = replacement is not None and replacement.unproven is not None
-        if recovery is not None or is_watched:
-            bodies = Bodies(adapter.bodies(args, kwargs))
+        if recovery is not None or (replacement is not None and replacement.is_unproven):
+            rewind = rewinder(adapter.bodies(args, kwargs))
             key = adapter.key(client)
-            return Retry(runtime, recovery, adapter, client, key, replacement, bodies)
+            return Retry(runtime, recovery, adapter, client, key, replacement, rewind)
     return None
 
 
@@ -81,7 +79,7 @@ def _renew(
     """Let a client use the key that took its own one's place.
 
     Returns:
-        What replaces it, if there is that, and the key of a changed file, if that is news.
+        The replacement, if there is one, and the key of a changed file, if that is news.
     """
     shared, given = adapter.shared(client), adapter.key(client)
     key, news, replacement = given, None, REPLACEMENTS.find(shared, given)
@@ -103,6 +101,7 @@ def _renew(
     return replacement, news
 
 
+@dataclass(eq=False, repr=False)
 class Retry:
     """The retry of a call, sync or async.
 
@@ -110,27 +109,17 @@ class Retry:
         first: the first refusal, once a second one has come, to be raised instead of that.
     """
 
-    def __init__(
-        self,
-        runtime: Runtime,
-        recovery: Recovery | None,
-        adapter: Adapter,
-        client: Any,
-        key: object = None,
-        replacement: Replacement | None = None,
-        bodies: Bodies | None = None,
-    ) -> None:
-        self.first: BaseException | None = None
-        self._runtime = runtime
-        self._recovery = recovery
-        self._adapter = adapter
-        self._client = client
-        self._replacement = replacement
-        self._bodies = bodies or Bodies(())
-        self._key = key
-        self._found: Found | None = None
-        self._original: BaseException | None = None
-        self._span = trace.INVALID_SPAN_CONTEXT
+    _runtime: Runtime
+    _recovery: Recovery | None
+    _adapter: Adapter
+    _client: Any
+    _key: object = None
+    _replacement: Replacement | None = None
+    _rewind: Callable[[], bool] = lambda: True
+    _found: Found | None = None
+    _original: BaseException | None = None
+    _span: SpanContext = trace.INVALID_SPAN_CONTEXT
+    first: BaseException | None = None
 
     def begun(self, span: trace.Span) -> None:
         """Note the span of an attempt; mark the second one's."""
@@ -146,14 +135,12 @@ class Retry:
         """Note that an attempt has returned, which proves its key."""
         self._original = None
         with self._runtime.guard("recovery"):
-            replacement = self._replacement or REPLACEMENTS.find(
-                self._adapter.shared(self._client), self._key
-            )
+            adapter, client = self._adapter, self._client
+            replacement = self._replacement or REPLACEMENTS.find(adapter.shared(client), self._key)
             # Unless another call has changed it meanwhile: which one was sent?
-            if replacement is not None and self._adapter.key(self._client) == self._key:
-                proven = replacement.accepted(self._key)
-                if proven is not None:
-                    proven("recovered")
+            if replacement is not None and adapter.key(client) == self._key:
+                report = replacement.accepted(self._key)
+                report("recovered")
 
     def again(self, refusal: Refusal | None, exc: BaseException) -> bool:
         """Tell whether to make the call again, once another key has been looked for.
@@ -164,14 +151,14 @@ class Retry:
         """
         with self._runtime.guard("recovery"):
             search = self._refused(refusal)
-            return search is not None and self._repeats(search.result(), exc)
+            return search is not None and self._repeats(search.found(), exc)
         return False
 
     async def again_async(self, refusal: Refusal | None, exc: BaseException) -> bool:
         """Tell the same, while the event loop does other things."""
         with self._runtime.guard("recovery"):
             search = self._refused(refusal)
-            return search is not None and self._repeats(await search.result_async(), exc)
+            return search is not None and self._repeats(await search.found_async(), exc)
         return False
 
     def raise_first(self) -> None:
@@ -201,12 +188,10 @@ class Retry:
         if refusal is None or not _is_curable(*refusal):
             return None
         adapter, client = self._adapter, self._client
-        if self._replacement is None:
-            self._replacement = REPLACEMENTS.of(adapter.shared(client), self._key)
-        replacement = self._replacement
-        disproven = replacement.refused(self._key)
-        if disproven is not None:
-            disproven("refused_again")
+        replacement = self._replacement or REPLACEMENTS.of(adapter.shared(client), self._key)
+        self._replacement = replacement
+        report = replacement.refused(self._key)
+        report("refused_again")
         if self._found is not None:
             self.first = original
             if adapter.key(client) == self._key:
@@ -220,7 +205,7 @@ class Retry:
         if not self._adapter.set_key(self._client, found.key):
             return False
         REPLACEMENTS.of(self._adapter.shared(self._client), found.key, self._replacement)
-        if not self._bodies.put_back():
+        if not self._rewind():
             events.emit(names.REQUEST_NOT_REPEATED, logging.WARNING, _fields(found))
             return False
         self._key = found.key
@@ -241,18 +226,16 @@ def _is_curable(failure: AuthFailure, told: Failure | None) -> bool:
 
 
 def retry_of_constructor(
-    runtime: Runtime,
-    adapter: Adapter,
-    client: Any,
-    args: tuple[Any, ...],
-    kwargs: Mapping[str, Any],
+    runtime: Runtime, adapter: Adapter, client: Any, args: Args, kwargs: Mapping[str, Any]
 ) -> ConstructorRetry | None:
     """Return what is to run a constructor again, if recovery is on."""
-    if (recovery := in_use(runtime)) is None:
+    recovery = in_use(runtime)
+    if recovery is None:
         return None
-    return ConstructorRetry(runtime, recovery, adapter, client, args, kwargs)
+    return ConstructorRetry(runtime, recovery, adapter, client, args=args, kwargs=kwargs)
 
 
+@dataclass(eq=False, repr=False, kw_only=True)
 class ConstructorRetry(Retry):
     """The retry of a constructor that refuses for want of a key.
 
@@ -261,20 +244,8 @@ class ConstructorRetry(Retry):
         kwargs: the same.
     """
 
-    def __init__(
-        self,
-        runtime: Runtime,
-        recovery: Recovery,
-        adapter: Adapter,
-        client: Any,
-        args: tuple[Any, ...],
-        kwargs: Mapping[str, Any],
-    ) -> None:
-        super().__init__(runtime, recovery, adapter, client)
-        self.args, self.kwargs = args, kwargs
-        self._chain = recovery
-        # Nobody can await a constructor.
-        self._may_wait = running_loop() is None or not _is_async(client)
+    args: Args
+    kwargs: Mapping[str, Any]
 
     def succeeded(self) -> None:
         """Let the key be proven by the client's requests."""
@@ -282,18 +253,19 @@ class ConstructorRetry(Retry):
         with self._runtime.guard("recovery"):
             if self._found is not None:
                 own = REPLACEMENTS.of(self._adapter.shared(self._client), self._found.key)
-                own.unproven = own.unproven or REPLACEMENTS.of(self._chain, None).unproven
+                own.inherit(REPLACEMENTS.of(self._recovery, None))
 
     def _refused(self, refusal: Refusal | None) -> Search | None:
         self._original = None
-        if refusal is None or self._found is not None:
+        if refusal is None or self._found is not None or self._recovery is None:
             return None
-        replacement = REPLACEMENTS.of(self._chain, None)
+        replacement = REPLACEMENTS.of(self._recovery, None)
         if self._was_refused(replacement.current):
-            disproven = replacement.refused(replacement.current)
-            if disproven is not None:
-                disproven("refused_again")
-        return Search(self._runtime, replacement, self._chain, refusal[0], may_wait=self._may_wait)
+            report = replacement.refused(replacement.current)
+            report("refused_again")
+        # Nobody can await a constructor.
+        may_wait = running_loop() is None or not _is_async(self._client)
+        return Search(self._runtime, replacement, self._recovery, refusal[0], may_wait=may_wait)
 
     def _was_refused(self, key: object) -> bool:
         """Tell whether the key that earlier constructors got was refused to their clients."""

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import logging
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from together_otel import names
-from together_otel.recovery.asking import answer_of, in_thread, keys_in
+from together_otel.recovery.asking import answer_of, in_thread
 from together_otel.recovery.loops import running_loop
 from together_otel.recovery.replacements import Found, Pending
 from together_otel.recovery.scope import searching
@@ -21,10 +21,13 @@ if TYPE_CHECKING:
     from together_otel.recovery.scope import Recovery
     from together_otel.recovery.sources import Source
 
+_LONGEST: Final = 16_384
+"""Characters of what is looked at as a key."""
+
 _log = logging.getLogger(f"{names.SCOPE}.recovery")
 
 
-class Search:
+class Search(Pending):
     """Asks the sources of a chain, until one has a key that may be tried.
 
     No frame of this module holds a key while something is logged: trackers of errors send them.
@@ -48,6 +51,8 @@ class Search:
         *,
         may_wait: bool = True,
     ) -> None:
+        super().__init__()
+        self.loop: AsyncioLoop | TrioLoop | None = None
         self._runtime = runtime
         self._replacement = replacement
         self._recovery = recovery
@@ -58,48 +63,47 @@ class Search:
         self._reported = False
         self._found: Found | None = None
 
-    def result(self) -> Found | None:
+    def found(self) -> Found | None:
         """Return what is found, by this search or by the one that is at work."""
-        own = Pending()
-        joined = self._replacement.join(own)
+        joined = self._replacement.join(self)
         if not joined.done():
-            if joined is own:
-                self._run(own)
+            if joined is self:
+                self._run()
             elif not self._may_wait or (joined.loop is not None and joined.loop == running_loop()):
                 return None  # it would wait for itself
         return self._still_good(joined.result())
 
-    async def result_async(self) -> Found | None:
+    async def found_async(self) -> Found | None:
         """Return the same, while the event loop does other things."""
         if (loop := running_loop()) is None:
             _warn_of_unknown_loop()
             return None
-        own = Pending(loop)
-        joined = self._replacement.join(own)
-        if joined is own and not own.done():
+        self.loop = loop
+        joined = self._replacement.join(self)
+        if joined is self and not self.done():
             try:
-                in_thread(lambda: self._run(own, loop))
+                in_thread(self._run)
             except RuntimeError:  # the interpreter is about to end
-                self._end(own)
+                self._end()
         return self._still_good(await loop.wait(joined))
 
     def _still_good(self, found: Found | None) -> Found | None:
         return None if found is None or self._replacement.is_barred(found.key) else found
 
-    def _run(self, own: Pending, loop: AsyncioLoop | TrioLoop | None = None) -> None:
+    def _run(self) -> None:
         token = searching.set(True)
         try:
             with self._runtime.guard("recovery"):
-                self._found = self._look(loop)
+                self._found = self._look()
         finally:
             searching.reset(token)
-            self._end(own)
+            self._end()
 
-    def _end(self, own: Pending) -> None:
+    def _end(self) -> None:
         self._replacement.ended(self._found, self._key, self.report)
-        own.set_result(self._found)
+        self.set_result(self._found)
 
-    def _look(self, loop: AsyncioLoop | TrioLoop | None) -> Found | None:
+    def _look(self) -> Found | None:
         failed = asked = False
         for source in self._recovery.sources:
             if source.rests:
@@ -111,7 +115,7 @@ class Search:
                 continue
             found = None
             try:
-                found = self._chosen(source, answer_of(source, loop))
+                found = self._chosen(source, answer_of(source, self.loop))
             except Exception as exc:  # noqa: BLE001 - a source may do anything
                 failed = True
                 # By its class alone: its text may hold a key.
@@ -165,6 +169,22 @@ class Search:
             if suppressed:
                 fields[names.AUTH_SUPPRESSED] = suppressed
             events.emit(names.KEY_NOT_RECOVERED, logging.WARNING, fields)
+
+
+def keys_in(given: Any) -> list[str]:
+    """Return the keys that a source gave, stripped, without empty ones.
+
+    Raises:
+        TypeError: when it gave something else; its text does not repeat it.
+        ValueError: when it is too long for a key.
+    """
+    several = given if isinstance(given, (list, tuple)) else (given,)
+    keys = [key for key in several if key is not None]
+    if not all(isinstance(key, str) for key in keys):
+        raise TypeError("a source gives text")
+    if any(len(key) > _LONGEST for key in keys):
+        raise ValueError("too long for a key")
+    return [stripped for key in keys if (stripped := key.strip())]
 
 
 @cache

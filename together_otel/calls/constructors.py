@@ -60,7 +60,7 @@ def construct(
             wrapped(*args, **kwargs)
         except BaseException as exc:
             refusal = turn.ended(exc)
-            if retry is not None and retry.again(turn.refused, refusal or exc):
+            if retry is not None and retry.again(turn.refused):
                 continue
             turn.tell_later()
             if refusal is None:
@@ -71,7 +71,7 @@ def construct(
                 if retry is not None:
                     retry.succeeded()
                 return
-            if retry is not None and retry.again(turn.refused, refusal):
+            if retry is not None and retry.again(turn.refused):
                 continue
             turn.tell_later()
         try:

@@ -60,8 +60,8 @@ def async_connecting(patches: Patches, adapter: Connections) -> Wrapper:
                 with session.attempt(manager, last=False):
                     retry.begun(trace.get_current_span())
                     connection = await opened(*args, **kwargs)
-            except BaseException as exc:
-                if not await retry.again_async(session.refusal, exc) and retry.first is None:
+            except BaseException:
+                if not await retry.again_async(session.refusal) and retry.first is None:
                     raise
             else:
                 retry.succeeded()

@@ -50,8 +50,8 @@ def calling(patches: Patches, adapter: Adapter) -> Wrapper:
                 with call:
                     retry.begun(trace.get_current_span())
                     returned = call.returned(wrapped(*args, **kwargs), client)
-            except BaseException as exc:
-                if not retry.again(call.refusal, exc) and retry.first is None:
+            except BaseException:
+                if not retry.again(call.refusal) and retry.first is None:
                     raise
             else:
                 retry.succeeded()
@@ -77,8 +77,8 @@ def async_calling(patches: Patches, adapter: Adapter) -> Wrapper:
                 with call:
                     retry.begun(trace.get_current_span())
                     returned = call.returned(await wrapped(*args, **kwargs), client)
-            except BaseException as exc:
-                if not await retry.again_async(call.refusal, exc) and retry.first is None:
+            except BaseException:
+                if not await retry.again_async(call.refusal) and retry.first is None:
                     raise
             else:
                 retry.succeeded()
@@ -162,8 +162,8 @@ def beginning(patches: Patches, adapter: TogetherV1) -> Wrapper:
             retry.begun(trace.get_current_span())
             try:
                 returned = wrapped(*args, **kwargs)
-            except BaseException as exc:
-                if not retry.again(upload.refusal, exc) and retry.first is None:
+            except BaseException:
+                if not retry.again(upload.refusal) and retry.first is None:
                     raise
             else:
                 retry.succeeded()

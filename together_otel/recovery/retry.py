@@ -7,8 +7,8 @@ The patch's wrapper is a loop round the attempts::
             …
             retry.begun(span)
             returned = …
-        except BaseException as exc:
-            if not retry.again(refusal, exc) and retry.first is None:
+        except BaseException:
+            if not retry.again(refusal) and retry.first is None:
                 raise
         else:
             retry.succeeded()
@@ -19,6 +19,7 @@ The patch's wrapper is a loop round the attempts::
 from __future__ import annotations
 
 import logging
+import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -142,23 +143,25 @@ class Retry:
                 report = replacement.accepted(self._key)
                 report("recovered")
 
-    def again(self, refusal: Refusal | None, exc: BaseException) -> bool:
+    def again(self, refusal: Refusal | None) -> bool:
         """Tell whether to make the call again, once another key has been looked for.
+
+        The exception is the one that is being handled: by name it would be in a frame of ours
+        while something is logged.
 
         Args:
             refusal: why its key was refused, if it was that.
-            exc: what the attempt raised.
         """
         with self._runtime.guard("recovery"):
             search = self._refused(refusal)
-            return search is not None and self._repeats(search.found(), exc)
+            return search is not None and self._repeats(search.found())
         return False
 
-    async def again_async(self, refusal: Refusal | None, exc: BaseException) -> bool:
+    async def again_async(self, refusal: Refusal | None) -> bool:
         """Tell the same, while the event loop does other things."""
         with self._runtime.guard("recovery"):
             search = self._refused(refusal)
-            return search is not None and self._repeats(await search.found_async(), exc)
+            return search is not None and self._repeats(await search.found_async())
         return False
 
     def raise_first(self) -> None:
@@ -176,16 +179,17 @@ class Retry:
             # Frame and exception would refer to each other until the next collection.
             del exc, context, traceback
 
-    def _repeats(self, found: Found | None, exc: BaseException) -> bool:
+    def _repeats(self, found: Found | None) -> bool:
         if found is None or not self._takes(found):
             return False
-        self._found, self._original = found, exc
+        self._found, self._original = found, sys.exc_info()[1]
         return True
 
     def _refused(self, refusal: Refusal | None) -> Search | None:
         """Note how an attempt failed; return the search for another key, if one is to be made."""
-        original, self._original = self._original, None
+        self.first, self._original = self._original, None
         if refusal is None or not _is_curable(*refusal):
+            self.first = None
             return None
         adapter, client = self._adapter, self._client
         replacement = self._replacement or REPLACEMENTS.of(adapter.shared(client), self._key)
@@ -193,7 +197,6 @@ class Retry:
         report = replacement.refused(self._key)
         report("refused_again")
         if self._found is not None:
-            self.first = original
             if adapter.key(client) == self._key:
                 adapter.set_key(client, replacement.current)
         elif self._recovery is not None:

@@ -57,7 +57,7 @@ class Broken:
 
     Attributes:
         variables: on top of a good set-up; ``{folder}`` is one of the test's own, ``{port}`` and
-            ``{other}`` are free ports.
+            ``{other}`` are free ports, and something listens at ``{listening}``.
         complaint: level and topic.
         text: part of the sentence.
         cure: part of the cure.
@@ -76,6 +76,11 @@ class Broken:
 EVERYWHERE = "0.0.0.0"  # noqa: S104 - what a container is to bind
 SCRAPED = {"OTEL_METRICS_EXPORTER": "prometheus", "OTEL_EXPORTER_PROMETHEUS_HOST": EVERYWHERE}
 OURS = {"OTEL_METRICS_EXPORTER": "none", "TOGETHER_OTEL_PROMETHEUS_HOST": EVERYWHERE}
+OTLP = {
+    "OTEL_METRICS_EXPORTER": "otlp",
+    "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf",
+    "OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:{listening}",
+}
 PREFORK = "PROMETHEUS_MULTIPROC_DIR to an empty directory"
 
 BROKEN = [
@@ -175,12 +180,41 @@ BROKEN = [
         "OTEL_EXPORTER_OTLP_ENDPOINT at it",
     ),
     Broken(
-        "a collector without a host",
-        {
-            "OTEL_METRICS_EXPORTER": "otlp",
-            "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf",
-            "OTEL_EXPORTER_OTLP_ENDPOINT": "http://",
+        "deltas",
+        OTLP | {"OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE": "Delta"},
+        ("warning", "exporters"),
+        "TEMPORALITY_PREFERENCE=delta: counters and histograms are sent as deltas",
+        "to cumulative",
+    ),
+    Broken(
+        "deltas of some",
+        OTLP | {"OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE": "lowmemory"},
+        ("warning", "exporters"),
+        "TEMPORALITY_PREFERENCE=lowmemory: histograms are sent as deltas",
+        "to cumulative",
+    ),
+    Broken(
+        "exponential histograms",
+        OTLP
+        | {
+            "OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION": (
+                "base2_exponential_bucket_histogram"
+            )
         },
+        ("warning", "exporters"),
+        "TogetherLatencyHigh",
+        "to explicit_bucket_histogram",
+    ),
+    Broken(
+        "a name that begins with a byte-order mark",
+        {"\ufeffOTEL_SERVICE_NAME": "shop"},
+        ("warning", "settings"),
+        "a variable '\\ufeffOTEL_SERVICE_NAME', which is not OTEL_SERVICE_NAME",
+        "without a byte-order mark",
+    ),
+    Broken(
+        "a collector without a host",
+        OTLP | {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://"},
         ("problem", "exporters"),
         "no URL with a host",
         "http://HOST:PORT",
@@ -361,14 +395,21 @@ def test_broken(
     (tmp_path / "stale").mkdir()
     (tmp_path / "stale" / f"counter_{DEAD}.db").touch()
     (tmp_path / "stale" / f"gauge_livemax_{DEAD}.db").touch()
-    here = {"{folder}": str(tmp_path), "{port}": str(free_port()), "{other}": str(free_port())}
+    listener = socket.create_server(("127.0.0.1", 0))
+    here = {
+        "{folder}": str(tmp_path),
+        "{port}": str(free_port()),
+        "{other}": str(free_port()),
+        "{listening}": str(listener.getsockname()[1]),
+    }
     variables = {
         name: re.sub(r"\{\w+\}", lambda found: here[found[0]], value)
         for name, value in (GOOD | case.variables).items()
     }
     set_all(monkeypatch, variables)
 
-    found = examined(capsys)
+    with listener:
+        found = examined(capsys)
 
     level, about = case.complaint
     assert found.complaints == [case.complaint]

@@ -15,14 +15,14 @@ from generation import made_up_key
 from prometheus_client import CollectorRegistry, Counter, make_wsgi_app
 from serving import Quiet, serving
 
-from together_otel import TogetherInstrumentor
+from together_otel import TogetherInstrumentor, fetch
 from together_otel.cli.doctor import endpoint
 from together_otel.names import CAUSES
 from together_otel.testing import TogetherServer
 from together_otel.testing.ports import free_port
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 
 class _QuietWsgi(Quiet, WSGIRequestHandler):
@@ -91,7 +91,9 @@ ALL = "".join(
 )
 CLIENTS = 'together_client_key_checks_total{together_api_key_presence="present"} 1\n'
 REQUESTS = 'together_client_requests_total{together_request_outcome="success"} 2\n'
-DURATION = "gen_ai_client_operation_duration_seconds_count 2\n"
+COUNT = "gen_ai_client_operation_duration_seconds_count 2\n"
+BUCKETS = 'gen_ai_client_operation_duration_seconds_bucket{le="0.5"} 2\n'
+DURATION = COUNT + BUCKETS
 KEYS = 'together_client_key_info{together_api_key_fingerprint="01234567"} 1\n'
 WHOLE = ALL + CLIENTS + REQUESTS + DURATION + KEYS
 TEXT = "text/plain; version=0.0.4"
@@ -147,7 +149,7 @@ def test_nothing_is_missing(capsys: pytest.CaptureFixture[str]) -> None:
             CLIENTS + REQUESTS,
             ("problem", "names"),
             "something on the way drops it",
-            "metric_relabel_configs",
+            "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE to cumulative",
         ),
         (
             WHOLE.replace('"revoked"', '"reworked"'),
@@ -161,6 +163,18 @@ def test_nothing_is_missing(capsys: pytest.CaptureFixture[str]) -> None:
             ("problem", "requests"),
             "histograms are dropped",
             "keep it",
+        ),
+        (
+            WHOLE.replace(BUCKETS, BUCKETS.replace("0.5", "+Inf")),
+            ("problem", "requests"),
+            "has no buckets: an exponential histogram",
+            "OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION to explicit",
+        ),
+        (
+            "\ufeff" + WHOLE,
+            ("problem", "format"),
+            "begins with a byte-order mark",
+            "as UTF-8 without one",
         ),
         (
             ALL + CLIENTS + REQUESTS + DURATION,
@@ -254,26 +268,102 @@ def test_no_answer_in_time(
     assert "did not answer within 0.2 s" in found.text("endpoint")
 
 
+def trickle(self: Answering, gone: threading.Event) -> None:
+    """Send a body whose parts come in time, and all of it never."""
+    self.send_response(200)
+    self.end_headers()
+    while not gone.wait(0.05):
+        self.wfile.write(b"# nothing\n")
+
+
+def drip(self: Answering, gone: threading.Event) -> None:
+    """Send a header without an end."""
+    self.wfile.write(b"HTTP/1.1 200 OK\r\nX-Long: ")
+    while not gone.wait(0.05):
+        self.wfile.write(b"x")
+
+
+def flood(self: Answering, gone: threading.Event) -> None:
+    """Send as much as anybody takes."""
+    self.send_response(200)
+    self.end_headers()
+    while not gone.is_set():
+        self.wfile.write(b"# nothing\n" * 10_000)
+
+
+@pytest.mark.parametrize(
+    ("send", "said"),
+    [
+        (trickle, "did not answer within 0.5 s"),
+        (drip, "did not answer within 0.5 s"),
+        (flood, "answers with more than 1 MiB"),
+    ],
+)
 def test_an_answer_without_an_end(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    send: Callable[[Answering, threading.Event], None],
+    said: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """It trickles: each part comes in time, all of it never."""
-    monkeypatch.setattr(endpoint, "LIMIT", 0.5)
+    """It is left within the limit, and what sends it is not kept."""
+    monkeypatch.setattr(endpoint, "LIMIT", 10.0 if send is flood else 0.5)
+    monkeypatch.setattr(endpoint, "LARGEST", 1 << 20)
+    monkeypatch.setattr(fetch, "LARGEST", 1 << 20)
     gone = threading.Event()
 
-    def trickle(self: Answering) -> None:
-        self.send_response(200)
-        self.end_headers()
+    def answer(self: Answering) -> None:
         try:
-            while not gone.wait(0.05):
-                self.wfile.write(b"# nothing\n")
+            send(self, gone)
         except OSError:
             gone.set()
 
-    found = look(capsys, do_GET=trickle)
+    found = look(capsys, do_GET=answer)
     assert found.code == 2
-    assert "did not answer within 0.5 s" in found.text("endpoint")
+    assert said in found.text("endpoint")
     assert gone.wait(30)
+
+
+def test_what_takes_too_long_to_parse(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As text that is made for it may; the rest of the program does not wait."""
+    ended = threading.Event()
+    monkeypatch.setattr(endpoint, "LIMIT", 0.5)
+    monkeypatch.setattr(endpoint, "text_string_to_metric_families", lambda _: ended.wait(30))
+    found = look(capsys, text=WHOLE)
+    ended.set()
+    assert found.code == 2
+    assert "cannot be parsed within 0.5 s" in found.text("endpoint")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://" + "a" * 70 + ".example",
+        "http://a..example",
+        "http://127.0.0.1:1/\u20ac",
+        "http://[::1",
+    ],
+)
+def test_what_is_no_address(url: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """A finding or an error of usage, and no traceback."""
+    try:
+        assert examined(capsys, "--scrape", url).code == 2
+    except SystemExit as exc:
+        assert exc.code == 64  # noqa: PT017 - one of both
+
+
+def test_a_redirect_is_told_and_not_followed(capsys: pytest.CaptureFixture[str]) -> None:
+    """Least of all to another scheme."""
+
+    def answer(self: Answering) -> None:
+        self.send_response(302)
+        self.send_header("Location", "file:///etc/passwd")
+        self.end_headers()
+
+    found = look(capsys, do_GET=answer)
+    assert found.code == 2
+    assert "answers HTTP 302 Found" in found.text("endpoint")
 
 
 def test_no_http(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,13 +1,8 @@
-"""What stands in a URL, whichever library's object it is: host, port, credentials."""
+"""What stands in a URL, whichever library's object it is: host and port."""
 
 from __future__ import annotations
 
-import base64
-from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote
-
-if TYPE_CHECKING:
-    from urllib.parse import SplitResult
+from typing import Any
 
 _DEFAULT_PORTS = {"https": 443, "http": 80}
 
@@ -25,11 +20,3 @@ def port_of(url: Any) -> int | None:
 def in_url(host: str) -> str:
     """Return a host as it stands before a port: an IPv6 address in brackets."""
     return f"[{host}]" if ":" in host else host
-
-
-def basic_authorization(parts: SplitResult) -> str:
-    """Return what a URL's user name and password are sent as; empty where it has none."""
-    if parts.username is None:
-        return ""
-    pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
-    return "Basic " + base64.b64encode(pair.encode()).decode()

@@ -8,11 +8,11 @@ import subprocess
 import threading
 import time
 from dataclasses import dataclass
-from http.client import HTTPConnection, HTTPException
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlencode
 
+from together_otel.fetch import fetch
 from together_otel.testing.ports import free_port
 
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -138,30 +138,10 @@ class Program:
 
     def _ready(self) -> bool:
         try:
-            status, _ = ask(self.address, "GET", "/-/ready")
+            return fetch(f"http://{self.address}/-/ready").status == OK
         except (OSError, HTTPException):
             return False
-        return status == OK
 
     def _tail(self) -> str:
         lines = (self._folder / "log").read_text(errors="replace").splitlines()
         return "\n".join(lines[-_TAIL:])
-
-
-def ask(
-    address: str, method: str, path: str, fields: dict[str, str] | None = None
-) -> tuple[int, bytes]:
-    """Send an HTTP request to ``host:port``; return the answer's status and body."""
-    # Not urllib: it would send loopback requests to the environment's proxy.
-    connection = HTTPConnection(address, timeout=10)
-    try:
-        connection.request(
-            method,
-            path,
-            urlencode(fields) if fields else None,
-            {"Content-Type": "application/x-www-form-urlencoded"} if fields else {},
-        )
-        response = connection.getresponse()
-        return response.status, response.read()
-    finally:
-        connection.close()

@@ -21,6 +21,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from together_otel.fetch import fetch
 from together_otel.testing.programs import (
     OK,
     PATIENCE,
@@ -29,7 +30,6 @@ from together_otel.testing.programs import (
     MissingBinary,
     ProcessDied,
     Program,
-    ask,
     find_binaries,
     relocated,
 )
@@ -135,7 +135,7 @@ class Stack:
             ValueError: when Prometheus does not accept the expression.
             ProcessDied: when it is no longer there.
         """
-        answer = self._prometheus("POST", "/api/v1/query", {"query": expr})
+        answer = self._prometheus("query", {"query": expr})
         if answer["status"] != "success":
             raise ValueError(f"{answer.get('error')} in: {expr}")
         result: list[Any] = answer["data"]["result"]
@@ -151,7 +151,7 @@ class Stack:
         Raises:
             ProcessDied: when it is no longer there.
         """
-        found: list[dict[str, Any]] = self._prometheus("GET", "/api/v1/alerts")["data"]["alerts"]
+        found: list[dict[str, Any]] = self._prometheus("alerts")["data"]["alerts"]
         return found
 
     def wait_for(
@@ -215,17 +215,16 @@ class Stack:
         for program in self._running:
             program.check()
 
-    def _prometheus(
-        self, method: str, path: str, fields: dict[str, str] | None = None
-    ) -> dict[str, Any]:
+    def _prometheus(self, what: str, fields: dict[str, str] | None = None) -> dict[str, Any]:
         if not self._running:
             raise RuntimeError("the stack is not running")
         try:
-            _, body = ask(self._running[0].address, method, path, fields)
+            url = f"http://{self._running[0].address}/api/v1/{what}"
+            found = fetch(url, form=fields, limit=PATIENCE)
         except (OSError, HTTPException):
             self._check()
             raise
-        answer: dict[str, Any] = json.loads(body)
+        answer: dict[str, Any] = json.loads(found.body)
         return answer
 
     def _prometheus_config(self, alertmanager: str) -> dict[str, Any]:

@@ -8,13 +8,14 @@ import subprocess
 import sys
 import threading
 from contextlib import suppress
-from http.client import HTTPConnection, HTTPException
+from http.client import HTTPException
 from importlib.metadata import version
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from prometheus_client.parser import text_string_to_metric_families
 
+from together_otel.fetch import fetch
 from together_otel.keys import redact
 from together_otel.testing.ports import free_port
 
@@ -142,14 +143,10 @@ class Worker:
 
     def scrape(self) -> str:
         """Return what ``/metrics`` shows, empty when nobody answers there."""
-        connection = HTTPConnection(self.address, timeout=10)
         try:
-            connection.request("GET", "/metrics")
-            return connection.getresponse().read().decode()
+            return fetch(f"http://{self.address}/metrics").body.decode()
         except (OSError, HTTPException):
             return ""
-        finally:
-            connection.close()
 
     def finish(self) -> None:
         """Let the application end by itself, which makes it flush its telemetry."""

@@ -35,6 +35,15 @@ _NOBODY = (
 )
 _STARTED = "process_start_time_seconds"
 
+TEMPORALITY = "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE"
+AGGREGATION = "OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION"
+CUMULATIVE = f"set {TEMPORALITY} to cumulative, or unset it"
+EXPLICIT = f"Set {AGGREGATION} to explicit_bucket_histogram, or unset it."
+NO_BUCKETS = (
+    "an exponential histogram is a native one in Prometheus, and TogetherLatencyHigh and the"
+    " dashboards look for buckets."
+)
+
 
 def content(samples: Samples) -> Iterator[Finding]:
     """Look at the samples of a scrape."""
@@ -122,7 +131,7 @@ def _renamed(samples: Samples) -> Finding:
         "names",
         f"{name} is not there, though {ours} is: something on the way drops it, or another"
         " instrumentation emits what is there.",
-        "Let metric_relabel_configs and the collector drop nothing of it.",
+        f"Let metric_relabel_configs and the collector drop nothing of it, and {CUMULATIVE}.",
     )
 
 
@@ -137,14 +146,19 @@ def _use(samples: Samples) -> Iterator[Finding]:
         return
     told = ", ".join(f"{outcome} {count:g}" for outcome, count in sorted(requests.items()))
     yield ok("requests", f"Requests are counted: {told}.")
-    durations = (DURATION.prometheus_name(latest=latest) + "_count" for latest in (False, True))
-    if any(requests.values()) and not any(name in samples for name in durations):
+    durations = [DURATION.prometheus_name(latest=latest) for latest in (False, True)]
+    if any(requests.values()) and not any(f"{name}_count" in samples for name in durations):
         yield problem(
             "requests",
             f"{DURATION.prometheus} is not there, though requests are: histograms are dropped on"
             " the way.",
-            "Let metric_relabel_configs, the collector, and views of the SDK keep it.",
+            "Let metric_relabel_configs, the collector, and views of the SDK keep it, and"
+            f" {CUMULATIVE}.",
         )
+    for name in durations:
+        bounds = {labels.get("le") for labels, _ in samples.get(f"{name}_bucket", ())}
+        if f"{name}_count" in samples and not bounds - {"+Inf"}:
+            yield problem("requests", f"{name} has no buckets: {NO_BUCKETS}", EXPLICIT)
     if KEY_INFO.prometheus not in samples:
         yield warning(
             "keys",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import http.client
 import socket
 import ssl
 import time
@@ -16,19 +15,15 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from together_otel.cli.doctor.content import Samples, content
 from together_otel.cli.doctor.finding import Finding, ok, problem, warning
-from together_otel.clients.addresses import basic_authorization
+from together_otel.fetch import LARGEST, LIMIT, TooLarge, fetch, within
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from prometheus_client.metrics_core import Metric as Family
 
-LIMIT = 5.0
-"""Seconds that an answer may take."""
-
 _OK = 200
-_LARGEST = 32 * 1024 * 1024
-_CHUNK = 65_536
+_MARK = "\ufeff"
 _TEXT = "text/plain"
 _OPENMETRICS = "application/openmetrics-text"
 
@@ -53,8 +48,9 @@ def look_at(url: str) -> Iterable[Finding]:
     Raises:
         CannotRead: when nothing answers, or what answers is no exposition.
     """
-    answer, samples = _read(url)
-    return (*_types(url, answer), *content(samples))
+    deadline = time.monotonic() + LIMIT
+    answer, samples = _read(url, deadline)
+    return (*_format(answer), *_openmetrics(url, deadline), *content(samples))
 
 
 def read(url: str) -> Samples:
@@ -63,12 +59,12 @@ def read(url: str) -> Samples:
     Raises:
         CannotRead: when nothing answers, or what answers is no exposition.
     """
-    return _read(url)[1]
+    return _read(url, time.monotonic() + LIMIT)[1]
 
 
-def _read(url: str) -> tuple[_Answer, Samples]:
-    answer = _fetch(url, _TEXT)
-    samples = _samples(answer, text_string_to_metric_families)
+def _read(url: str, deadline: float) -> tuple[_Answer, Samples]:
+    answer = _fetch(url, _TEXT, deadline)
+    samples = _samples(url, answer, text_string_to_metric_families, deadline)
     if not samples:
         raise CannotRead(
             "endpoint",
@@ -85,87 +81,85 @@ def _shown(url: str) -> str:
     return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl()
 
 
-def _fetch(url: str, accept: str) -> _Answer:
-    # Not urllib: it would ask the environment's proxy, and Prometheus does not.
-    parts = urlsplit(url)
-    deadline = time.monotonic() + LIMIT
-    make = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
-    connection = make(parts.hostname or "", parts.port, timeout=LIMIT)
+def _fetch(url: str, accept: str, deadline: float) -> _Answer:
     shown = _shown(url)
     try:
-        path = parts._replace(scheme="", netloc="", fragment="").geturl()
-        headers = {"Accept": accept}
-        if authorization := basic_authorization(parts):
-            headers["Authorization"] = authorization
-        connection.request("GET", path, headers=headers)
-        response = connection.getresponse()
-        if response.status != _OK:
-            raise CannotRead(
-                "endpoint",
-                f"{shown} answers HTTP {response.status} {response.reason}.",
-                "Give the URL, and user and password if need be, that Prometheus scrapes.",
-            )
-        kind = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
-        return _Answer(kind, _body(response, deadline).decode("utf-8", "replace"))
+        found = fetch(url, accept=accept, limit=deadline - time.monotonic())
+    except Exception as exc:  # noqa: BLE001 - whatever it is, the endpoint cannot be read
+        raise _unread(shown, exc) from None
+    if found.status != _OK:
+        reason = "".join(one for one in found.reason if one.isprintable())
+        raise CannotRead(
+            "endpoint",
+            f"{shown} answers HTTP {found.status} {reason}.",
+            "Give the URL, and user and password if need be, that Prometheus scrapes.",
+        )
+    return _Answer(found.kind, found.body.decode("utf-8", "replace"))
+
+
+_REASONS: tuple[tuple[type[Exception] | tuple[type[Exception], ...], str, str], ...] = (
+    (
+        TimeoutError,
+        "{url} did not answer within {limit:g} s.",
+        "See whether the process is stuck, or a firewall drops what is sent to it.",
+    ),
+    (
+        ConnectionRefusedError,
+        "{url} refuses the connection: nothing listens there.",
+        "Run together-otel doctor in the application's environment: it tells the port and address.",
+    ),
+    (
+        (socket.gaierror, UnicodeError),
+        "{url}: the name of that host is not known here.",
+        "Correct the host, or run this where the name is known.",
+    ),
+    (ssl.SSLError, "{url}: TLS failed ({why}).", "Try http in place of https."),
+    (
+        TooLarge,
+        "{url} answers with more than {largest} MiB, which is no exposition of metrics.",
+        "Give the URL that Prometheus scrapes.",
+    ),
+    (
+        Exception,
+        "{url} cannot be read ({why}): it does not answer as an HTTP server does.",
+        "Give the URL that Prometheus scrapes.",
+    ),
+)
+
+
+def _unread(url: str, exc: Exception) -> CannotRead:
+    why = getattr(exc, "reason", None) or getattr(exc, "strerror", None) or type(exc).__name__
+    text, cure = next((text, cure) for kind, text, cure in _REASONS if isinstance(exc, kind))
+    told = text.format(url=url, limit=LIMIT, largest=LARGEST >> 20, why=why)
+    return CannotRead("endpoint", told, cure)
+
+
+def _samples(
+    url: str, answer: _Answer, parse: Callable[[str], Iterable[Family]], deadline: float
+) -> Samples:
+    """Return the samples of an answer, none where it is no exposition."""
+
+    def read() -> Samples:
+        found: Samples = {}
+        for family in parse(answer.text.removeprefix(_MARK)):
+            for sample in family.samples:
+                found.setdefault(sample.name, []).append((sample.labels, sample.value))
+        return found
+
+    try:
+        return within(deadline - time.monotonic(), read)
     except TimeoutError:
         raise CannotRead(
             "endpoint",
-            f"{shown} did not answer within {LIMIT:g} s.",
-            "See whether the process is stuck, or a firewall drops what is sent to it.",
-        ) from None
-    except ConnectionRefusedError:
-        raise CannotRead(
-            "endpoint",
-            f"{shown} refuses the connection: nothing listens there.",
-            "Run together-otel doctor in the application's environment: it tells which port is"
-            " served, and on which address.",
-        ) from None
-    except socket.gaierror:
-        raise CannotRead(
-            "endpoint",
-            f"{shown}: the name of that host is not known here.",
-            "Correct the host, or run this where the name is known.",
-        ) from None
-    except ssl.SSLError as exc:
-        raise CannotRead(
-            "endpoint", f"{shown}: TLS failed ({exc.reason}).", "Try http in place of https."
-        ) from None
-    except (OSError, http.client.HTTPException) as exc:
-        why = getattr(exc, "strerror", None) or type(exc).__name__
-        raise CannotRead(
-            "endpoint",
-            f"{shown} cannot be read ({why}): it does not answer as an HTTP server does.",
+            f"{_shown(url)} answers with what cannot be parsed within {LIMIT:g} s.",
             "Give the URL that Prometheus scrapes.",
         ) from None
-    finally:
-        connection.close()
-
-
-def _body(response: http.client.HTTPResponse, deadline: float) -> bytes:
-    """Read a body, but not for ever: an endpoint that trickles is as good as silent."""
-    body = b""
-    while chunk := response.read1(_CHUNK):
-        body += chunk
-        if time.monotonic() > deadline:
-            raise TimeoutError
-        if len(body) > _LARGEST:
-            raise http.client.HTTPException
-    return body
-
-
-def _samples(answer: _Answer, parse: Callable[[str], Iterable[Family]]) -> Samples:
-    found: Samples = {}
-    try:
-        for family in parse(answer.text):
-            for sample in family.samples:
-                found.setdefault(sample.name, []).append((sample.labels, sample.value))
-    except (ValueError, KeyError, IndexError, TypeError):  # as the parser meets other text
+    except Exception:  # noqa: BLE001 - as the parser meets other text
         return {}
-    return found
 
 
-def _types(url: str, answer: _Answer) -> Iterator[Finding]:
-    """Look at the content type, and at the format that Prometheus would rather have."""
+def _format(answer: _Answer) -> Iterator[Finding]:
+    """Look at the content type, and at what stands before the first line."""
     if answer.kind not in {_TEXT, _OPENMETRICS}:
         yield warning(
             "content type",
@@ -173,13 +167,25 @@ def _types(url: str, answer: _Answer) -> Iterator[Finding]:
             " does not take it.",
             "Serve it as text/plain; version=0.0.4, or set fallback_scrape_protocol in the job.",
         )
+    if answer.text.startswith(_MARK):
+        yield problem(
+            "format",
+            "The exposition begins with a byte-order mark, which Prometheus takes for part of a"
+            " metric's name: the scrape fails.",
+            "Serve it, or save the file that it is made of, as UTF-8 without one.",
+        )
+
+
+def _openmetrics(url: str, deadline: float) -> Iterator[Finding]:
+    """Look at the format that Prometheus would rather have."""
     try:
-        modern = _fetch(url, f"{_OPENMETRICS}; version=1.0.0")
+        modern = _fetch(url, f"{_OPENMETRICS}; version=1.0.0", deadline)
+        samples = _samples(url, modern, openmetrics_families, deadline)
     except CannotRead:
-        modern = _Answer("", "")
+        modern, samples = _Answer("", ""), {}
     if modern.kind != _OPENMETRICS:
         yield ok("format", "The endpoint speaks the text format, without exemplars.")
-    elif _samples(modern, openmetrics_families):
+    elif samples:
         yield ok("format", "The endpoint speaks OpenMetrics, which Prometheus asks for.")
     else:
         yield problem(

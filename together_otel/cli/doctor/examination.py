@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from together_otel.cli.doctor.exporters import exporters
+from together_otel.cli.doctor.exporters import exporters, losses
 from together_otel.cli.doctor.folders import folders
 from together_otel.cli.doctor.installation import installation
 from together_otel.cli.doctor.ports import ports
 from together_otel.cli.doctor.processes import processes
 from together_otel.cli.doctor.recoveries import recoveries
-from together_otel.cli.doctor.switches import backend, settings_of, switches
+from together_otel.cli.doctor.switches import backend, names, settings_of, switches
 from together_otel.cli.doctor.trial import trial
 
 if TYPE_CHECKING:
@@ -25,9 +25,11 @@ def examine(environ: Mapping[str, str]) -> Iterator[Finding]:
     yield from installation()
     yield from switches(environ)
     yield from not_understood
+    yield from names(environ)
     yield from recoveries(settings)
     yield from backend(environ, settings)
     yield from exporters(environ, settings.metrics)
+    yield from losses(environ, settings.metrics)
     yield from ports(environ, settings)
     yield from folders(environ, settings)
     yield from processes(environ, settings)

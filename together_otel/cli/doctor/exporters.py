@@ -6,6 +6,12 @@ from importlib.metadata import entry_points
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from together_otel.cli.doctor.content import (
+    AGGREGATION,
+    EXPLICIT,
+    NO_BUCKETS,
+    TEMPORALITY,
+)
 from together_otel.cli.doctor.finding import Finding, ok, problem, warning
 from together_otel.cli.doctor.installation import CONFIGURATORS
 from together_otel.cli.doctor.reach import is_open, place_of
@@ -27,6 +33,8 @@ _ENDPOINTS = {
     "otlp_proto_http": "http://localhost:4318",
 }
 CONFIG_FILE = "OTEL_CONFIG_FILE"
+_DELTA = {"delta": "counters and histograms", "lowmemory": "histograms"}
+_EXPONENTIAL = "base2_exponential_bucket_histogram"
 _LOST = {
     "metrics": "no metrics of Together's calls leave the process",
     "traces": "no spans are exported",
@@ -87,6 +95,22 @@ def exporters(environ: Mapping[str, str], backend: Backend) -> Iterator[Finding]
     yield from (_not_installed(one, signals, environ) for one, signals in missing.items())
     for url, signals in places.items():
         yield from _answers(url, signals)
+
+
+def losses(environ: Mapping[str, str], backend: Backend) -> Iterator[Finding]:
+    """Look at settings of OTLP by which Prometheus loses metrics behind a collector."""
+    if backend != "otel" or not set(_ENDPOINTS) & set(exporters_of("metrics", environ)):
+        return
+    temporality = environ.get(TEMPORALITY, "").strip().lower()
+    if temporality in _DELTA:
+        yield warning(
+            "exporters",
+            f"{TEMPORALITY}={temporality}: {_DELTA[temporality]} are sent as deltas, which the"
+            " collector's exporters to Prometheus drop.",
+            "Set it to cumulative, or unset it, unless the backend takes deltas.",
+        )
+    if environ.get(AGGREGATION, "").strip() == _EXPONENTIAL:
+        yield warning("exporters", f"{AGGREGATION}={_EXPONENTIAL}: {NO_BUCKETS}", EXPLICIT)
 
 
 def _way(signal: str, found: list[str], environ: Mapping[str, str], backend: Backend) -> Finding:

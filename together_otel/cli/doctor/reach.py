@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import socket
-from http.client import HTTPConnection, HTTPException
+from http.client import HTTPException
 from urllib.parse import urlsplit
 
+from together_otel.clients.addresses import in_url
+from together_otel.fetch import fetch
 from together_otel.names import is_ours
 
 _PATIENCE = 1.0
@@ -44,16 +46,11 @@ def reachable(host: str) -> str:
 
 def serves_ours(host: str, port: int) -> bool:
     """Tell whether a scrape of that port shows metrics of ours."""
-    # Not urllib: it would ask the environment's proxy.
-    connection = HTTPConnection(reachable(host), port, timeout=_PATIENCE)
     try:
-        connection.request("GET", "/metrics")
-        text = connection.getresponse().read().decode(errors="replace")
-    except (OSError, HTTPException):
+        found = fetch(f"http://{in_url(reachable(host))}:{port}/metrics", limit=_PATIENCE)
+    except (OSError, HTTPException, ValueError):
         return False
-    finally:
-        connection.close()
-    return any(is_ours(line) for line in text.splitlines())
+    return any(is_ours(line) for line in found.body.decode(errors="replace").splitlines())
 
 
 def cannot_bind(host: str, port: int) -> OSError | None:

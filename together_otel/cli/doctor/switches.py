@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 DISABLED = "OTEL_PYTHON_DISABLED_INSTRUMENTATIONS"
 SDK_DISABLED = "OTEL_SDK_DISABLED"
+_PREFIXES = ("OTEL_", "TOGETHER", "PROMETHEUS_")
 
 
 def switches(environ: Mapping[str, str]) -> Iterator[Finding]:
@@ -39,6 +40,18 @@ def switches(environ: Mapping[str, str]) -> Iterator[Finding]:
                 "disabled",
                 f"{DISABLED} holds {word}, which no instrumentation is called.",
                 f"Ours is called {OURS}; take {word} out.",
+            )
+
+
+def names(environ: Mapping[str, str]) -> Iterator[Finding]:
+    """Look for variables whose names hold what nobody sees, as a byte-order mark."""
+    for name in environ:
+        seen = "".join(one for one in name if one.isprintable() and one != " ")
+        if seen != name and seen.startswith(_PREFIXES):
+            yield warning(
+                "settings",
+                f"There is a variable {name!a}, which is not {seen}: nobody reads it.",
+                "Save the file that sets it as UTF-8 without a byte-order mark, or set it anew.",
             )
 
 

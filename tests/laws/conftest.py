@@ -1,0 +1,58 @@
+"""The laws hold in production, where errors of ours are swallowed."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from application import off
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+HERE = Path(__file__).parent
+
+
+@pytest.fixture(autouse=True)
+def our_errors_raise() -> None:
+    """Instead of the fixture of all other tests: nothing of ours is to be raised."""
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_left(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Each failure is logged, however fast they follow each other; a test that fails is alone."""
+    monkeypatch.setenv("TOGETHER_OTEL_LOG_INTERVAL", "0")
+    loggers = [logging.getLogger(name) for name in ("together_otel", None)]
+    before = [(logger, list(logger.handlers), list(logger.filters)) for logger in loggers]
+    yield
+    off()
+    for logger, handlers, filters in before:
+        logger.handlers[:], logger.filters[:] = handlers, filters
+
+
+@pytest.fixture
+def run_program() -> Callable[..., dict[str, Any]]:
+    """Run one of the programs to its good end, and return what it prints."""
+
+    def run(program: str, *arguments: str, **environment: str) -> dict[str, Any]:
+        paths = map(str, (HERE, HERE.parent / "sdk", HERE.parent.parent))
+        done = subprocess.run(
+            [sys.executable, str(HERE / "programs" / program), *arguments],
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(paths), **environment},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+        assert done.returncode == 0, (done.returncode, done.stderr[-2000:])
+        assert "Traceback" not in done.stderr, done.stderr
+        found: dict[str, Any] = json.loads(done.stdout)
+        return found
+
+    return run

@@ -1,0 +1,83 @@
+"""What is wrong in an application's telemetry reaches neither its calls nor the other signals."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from functools import cache
+from typing import TYPE_CHECKING
+
+import pytest
+from application import FAILING, MODES, SCENARIOS, Telemetry, observe, off
+from faults import FAULTS, ROOT
+from together._base_client import AsyncAPIClient, SyncAPIClient
+
+if TYPE_CHECKING:
+    from application import Scenario, Seen
+    from faults import Fault
+
+EVERY_FAULT = pytest.mark.parametrize("name", FAULTS)
+EVERY_MODE = pytest.mark.parametrize("mode", MODES)
+
+
+def run(fault: Fault, scenario: Scenario, mode: str) -> tuple[Seen, dict[str, float]]:
+    """Return what an application sees of a scenario, and how often each signal reports a failure."""
+    telemetry = Telemetry()
+    ROOT.addHandler(telemetry.handler)  # before any that is broken
+    try:
+        with ExitStack() as undo:
+            if fault.is_given:
+                undo.enter_context(fault.active(telemetry))
+            telemetry.instrument()
+            if not fault.is_given:
+                undo.enter_context(fault.active(telemetry))
+            seen = observe(scenario, mode)
+        return seen, telemetry.failures()
+    finally:
+        ROOT.removeHandler(telemetry.handler)
+        off()
+
+
+@cache
+def runs(name: str, mode: str) -> dict[Scenario, tuple[Seen, dict[str, float]]]:
+    """Return the same of every scenario, once for all tests."""
+    return {scenario: run(FAULTS[name], scenario, mode) for scenario in SCENARIOS}
+
+
+@EVERY_MODE
+@EVERY_FAULT
+def test_application_is_not_affected(name: str, mode: str) -> None:
+    """Result, exception, what that refers to, and traceback are as without us."""
+    found = {}
+    for scenario, (seen, _) in runs(name, mode).items():
+        with FAULTS[name].active(Telemetry()):
+            without = observe(scenario, mode)
+        if differences := seen.differences(without):
+            found[scenario.__name__] = differences
+    assert found == {}
+
+
+@EVERY_MODE
+@EVERY_FAULT
+def test_other_signals_report_a_failure_once(name: str, mode: str) -> None:
+    """Signals that a fault leaves alone miss nothing and repeat nothing."""
+    left = {"count", "line", "record", "span"} - FAULTS[name].lost
+    found = {
+        scenario.__name__: {signal: failures[signal] for signal in left}
+        for scenario, (_, failures) in runs(name, mode).items()
+        if scenario in FAILING
+    }
+    assert found == {scenario.__name__: dict.fromkeys(left, 1) for scenario in FAILING}
+
+
+@EVERY_FAULT
+def test_instrument_and_uninstrument_do_not_raise(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever there is to warn of; and every original is put back."""
+    monkeypatch.setenv("TOGETHER_OTEL_LOG_INTERVAL", "often")
+    monkeypatch.setenv("TOGETHER_OTEL_PREFLIGHT", "perhaps")
+    originals = [vars(kind)["request"] for kind in (SyncAPIClient, AsyncAPIClient)]
+    with FAULTS[name].active(telemetry := Telemetry()):
+        telemetry.instrument()
+        off()
+    assert [vars(kind)["request"] for kind in (SyncAPIClient, AsyncAPIClient)] == originals

@@ -1,0 +1,117 @@
+"""Ctrl-C, or a worker's time limit, at any line of ours leaves the context as it was."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+from unittest import mock
+
+import pytest
+from application import MODES, OURS, Application, Telemetry, drive, missing, observe, off, plain
+from opentelemetry import context
+
+if TYPE_CHECKING:
+    from types import CodeType, FrameType
+
+    from application import Scenario
+
+    Point = tuple[int, int, CodeType]
+
+SPREAD = 30
+"""How many of the lines that a scenario passes are tried, wherever they are."""
+
+NEAR = 6
+"""How many lines before and after each change of the context are tried."""
+
+
+class Tracer:
+    """Notes the lines of ours that a thread passes, and raises at one of them.
+
+    Args:
+        at: where: how often a line was passed before, and which it is.
+        interrupt: what is raised there.
+    """
+
+    def __init__(self, at: Point | None = None, interrupt: BaseException | None = None) -> None:
+        self.passed: list[Point] = []
+        self.contexts: list[context.Context] = []
+        self.raised: BaseException | None = None
+        """What left the scenario."""
+        self.context_is_as_before = self.has_interrupted = self.is_ignored = False
+        self._at, self._interrupt = at, interrupt
+        self._times: Counter[tuple[int, CodeType]] = Counter()
+
+    def __call__(self, frame: FrameType, _event: str, _arg: object) -> Any:
+        return self._in_ours if frame.f_code.co_filename.startswith(OURS) else None
+
+    def _in_ours(self, frame: FrameType, event: str, _arg: object) -> Any:
+        if event == "line":
+            place = frame.f_lineno, frame.f_code
+            point = (self._times[place], *place)
+            self._times[place] += 1
+            if self._interrupt is None:
+                self.passed.append(point)
+                self.contexts.append(context.get_current())
+            elif point == self._at:
+                self.has_interrupted = True
+                raise self._interrupt
+        return self._in_ours
+
+    def run(self, scenario: Scenario, mode: str) -> None:
+        async def run() -> None:
+            context.attach(before := context.set_value("application", object()))
+            sys.settrace(self)
+            try:
+                await scenario(Application(mode))
+            finally:
+                sys.settrace(outer)
+                self.context_is_as_before = context.get_current() == before
+
+        def ignored(one: Any) -> None:
+            self.is_ignored |= one.exc_value is self._interrupt
+
+        outer = sys.gettrace()
+        with mock.patch.object(sys, "unraisablehook", ignored):
+            try:
+                drive(run(), mode)
+            except BaseException as exc:  # noqa: BLE001 - which is compared
+                self.raised = exc
+
+
+def interrupt_points(scenario: Scenario, mode: str, telemetry: Telemetry) -> list[Point]:
+    """Return when to interrupt: at lines near changes of the context, and at some of the rest."""
+    for _ in range(2):  # what is imported late is passed once
+        telemetry.instrument()
+        (tracer := Tracer()).run(scenario, mode)
+        off()
+    seen = tracer.contexts
+    changes = [n for n in range(1, len(seen)) if seen[n] is not seen[n - 1]]
+    near = {n for one in changes for n in range(one - NEAR, one + NEAR)}
+    first = [n for n, (times, _, _) in enumerate(tracer.passed) if times == 0]
+    chosen = near.union(first[:: -(-len(first) // SPREAD)])
+    return [tracer.passed[n] for n in sorted(chosen) if 0 <= n < len(seen)]
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("scenario", [missing])
+def test_interrupt_restores_the_context(scenario: Scenario, mode: str) -> None:
+    """The application gets it as it is, and its context; the next call is made as ever."""
+    telemetry, found, interrupted = Telemetry(), [], 0
+    tried, without = interrupt_points(scenario, mode, telemetry), observe(plain, mode)
+    for number, point in enumerate(tried):
+        interrupt = (KeyboardInterrupt, SystemExit)[number % 2]()
+        telemetry.instrument()
+        (tracer := Tracer(point, interrupt)).run(scenario, mode)
+        after = observe(plain, mode).differences(without)
+        off()
+        interrupted += tracer.has_interrupted
+        # In a finalizer, Python itself swallows it.
+        is_raised = tracer.raised is interrupt or tracer.is_ignored or not tracer.has_interrupted
+        if not is_raised or not tracer.context_is_as_before or after:
+            _, line, code = point
+            state = "context restored" if tracer.context_is_as_before else "context left behind"
+            place = f"{code.co_filename.removeprefix(OURS)}:{line}"
+            found.append((place, repr(tracer.raised), state, after))
+    assert found == []
+    assert interrupted > 0.9 * len(tried)

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import atexit
 import gc
+import logging
+import threading
+import types
 import weakref
-from typing import TYPE_CHECKING
+from collections import Counter
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from application import Telemetry, observe, off, plain, refusal
+from prometheus_client import CollectorRegistry
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+TIMES = 1000
 
 
 @pytest.fixture(autouse=True)
@@ -20,6 +28,47 @@ def only_new_objects() -> Iterator[None]:
     gc.freeze()
     yield
     gc.unfreeze()
+
+
+def objects() -> Counter[str]:
+    """Return how many new objects there are: all, of our classes, functions of our modules."""
+    gc.collect()
+    found: Counter[str] = Counter(all=len(gc.get_objects()))
+    for one in gc.get_objects():
+        named = one if type(one) is types.FunctionType else type(one)
+        if str(named.__module__).startswith("together_otel"):
+            found[f"{named.__module__}.{named.__qualname__}"] += 1
+    return found
+
+
+@pytest.mark.parametrize("backend", ["otel", "prometheus"])
+def test_a_thousand_cycles_leak_nothing(backend: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Objects, hooks of forks and exits, handlers and threads are as many as after a few."""
+    monkeypatch.setenv("TOGETHER_OTEL_METRICS", backend)
+    telemetry, exits = Telemetry(), []
+    telemetry.registry = CollectorRegistry()
+
+    def unregister(hook: object) -> None:
+        exits[:] = [one for one in exits if one != hook]
+
+    monkeypatch.setattr(atexit, "register", lambda hook, *_a, **_k: exits.append(hook))
+    monkeypatch.setattr(atexit, "unregister", unregister)
+
+    def after(times: int) -> tuple[Counter[str], Any]:
+        for _ in range(times):
+            telemetry.instrument()
+            off()
+        loggers = [logging.getLogger(name) for name in (None, "together_otel", "together")]
+        logs = [(list(one.handlers), list(one.filters), one.level) for one in loggers]
+        return objects(), (logs, threading.active_count(), list(exits))
+
+    few, few_more = after(3)
+    many, many_more = after(TIMES)
+    assert many_more == few_more
+    growth = many - few
+    # Less than one object a cycle, whoever's it is.
+    assert growth.pop("all", 0) < TIMES / 2
+    assert growth == Counter()
 
 
 @pytest.mark.parametrize("calls", [0, 1])

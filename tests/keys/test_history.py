@@ -6,15 +6,11 @@ import gc
 import os
 import threading
 import weakref
-from typing import TYPE_CHECKING
 
 import pytest
 
 from together_otel.keys import KeyHistory, identity_of
 from together_otel.names import FINGERPRINT_LIMIT
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 ONE, TWO, THREE = b"one", b"two", b"three"
 
@@ -209,31 +205,6 @@ def test_a_history_that_is_gone_does_not_trouble_a_fork() -> None:
         os._exit(0)
     _, status = os.waitpid(child, 0)
     assert os.waitstatus_to_exitcode(status) == 0
-
-
-def test_the_hook_of_a_fork_renews_the_lock(monkeypatch: pytest.MonkeyPatch) -> None:
-    hooks: list[Callable[[], None]] = []
-    monkeypatch.setattr(
-        os,
-        "register_at_fork",
-        lambda *, after_in_child: hooks.append(after_in_child),
-        raising=False,
-    )
-    history = KeyHistory()
-    (renew,) = hooks
-    lock = history._lock
-    renew()
-    assert history._lock is not lock
-    del history
-    gc.collect()
-    renew()
-
-
-def test_a_system_without_fork(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delattr(os, "register_at_fork", raising=False)
-    history = KeyHistory()
-    history.accepted(ONE, 1.0)
-    assert history.last_accepted(ONE) == 1.0
 
 
 def test_it_remembers_identities_and_no_keys() -> None:

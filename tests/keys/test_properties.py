@@ -9,11 +9,12 @@ neither our sentences nor the code in a traceback hold eight of in a row; wrappi
 from __future__ import annotations
 
 import base64
+import html
 import json
 import re
 import traceback
 from typing import TYPE_CHECKING
-from urllib.parse import quote
+from urllib.parse import quote, quote_plus
 
 import pytest
 from hypothesis import example, given, settings
@@ -28,9 +29,9 @@ from together_otel.keys import (
     inspect_key,
     redact,
     redact_exception,
-    redaction,
 )
 from together_otel.keys.formats import PROVIDER_PREFIXES
+from together_otel.keys.shapes import PATTERNS, without_shapes
 from together_otel.names import FORMATS, PROBLEMS
 
 if TYPE_CHECKING:
@@ -95,6 +96,12 @@ WRITINGS = [
     lambda key: repr(key.encode("utf-8", "surrogatepass")),
     lambda key: quote(key.encode("utf-8", "surrogatepass"), safe=""),
     lambda key: base64.b64encode(b"u:" + key.encode("utf-8", "surrogatepass")).decode(),
+    lambda key: quote_plus(key.encode("utf-8", "surrogatepass")),
+    lambda key: base64.urlsafe_b64encode(key.encode("utf-8", "surrogatepass")).decode(),
+    html.escape,
+    lambda key: " ".join(key[at : at + 8] for at in range(0, len(key), 8)),
+    lambda key: f"{key[:8]}********{key[-4:]}",
+    lambda key: f"https://{quote(key.encode('utf-8', 'surrogatepass'), safe='')}@h.example/v1",
     lambda key: f"Illegal header value b'Bearer {key}'",
     lambda key: repr({"error": {"message": f"Invalid API key: {key}"}}),
     lambda key: f"Authorization: Bearer {key}\r\nHost: api.together.ai",
@@ -301,6 +308,6 @@ FRAGMENTS = st.one_of(
 @given(st.lists(FRAGMENTS, max_size=8).map("".join))
 def test_a_pattern_that_is_left_out_would_find_nothing(text: str) -> None:
     told = text
-    for _, pattern, replacement in redaction._PATTERNS:
+    for _, pattern, replacement in PATTERNS:
         told = re.sub(pattern, replacement, told)
-    assert redaction._without_shapes(text) == told
+    assert without_shapes(text) == told

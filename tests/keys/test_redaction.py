@@ -1,18 +1,35 @@
-"""Texts and exceptions as the SDKs make them → the same without keys."""
+"""Texts as SDKs and servers make them → the same without keys."""
 
 from __future__ import annotations
 
 import base64
+import copy
+import gc
 import hashlib
+import html
 import json
-import sys
+import pickle
 import types
-from urllib.parse import quote
+from typing import TYPE_CHECKING
+from urllib.parse import quote, quote_plus
 
 import pytest
 
-from together_otel.keys import public_name, redact, redact_exception
+from together_otel.keys import (
+    Secret,
+    escape_controls,
+    known_keys,
+    redact,
+    redact_exception,
+    redaction,
+    tracebacks,
+)
+from together_otel.keys import known as known_module
+from together_otel.keys.known import LONGEST_SECRET
 from together_otel.keys.redaction import LONGEST
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 SECRET = "a1B2" * 10 + "xyz"
 PREFIX = "tgp_" + "v1_"
@@ -94,7 +111,15 @@ WRITINGS = {
     "json as it is": lambda key: json.dumps(key, ensure_ascii=False),
     "percent": lambda key: quote(key, safe=""),
     "percent lower": lambda key: quote(key, safe="").lower(),
+    "plus": quote_plus,
+    "html": html.escape,
+    "html by numbers": lambda key: html.escape(key).replace("&#x27;", "&#39;"),
+    "json with slashes": lambda key: json.dumps(key).replace("/", "\\/"),
+    "hex": lambda key: key.encode().hex(),
     "base64": lambda key: base64.b64encode(key.encode()).decode(),
+    "base64 for URLs": lambda key: base64.urlsafe_b64encode(b"u:" + key.encode()).decode(),
+    "base64 in lines": lambda key: base64.encodebytes(b"Bearer " + key.encode()).decode(),
+    "eight a line": lambda key: "\n".join(key[at : at + 8] for at in range(0, len(key), 8)),
     "base64 after one": lambda key: base64.b64encode(b":" + key.encode()).decode(),
     "base64 after two": lambda key: base64.b64encode(b"u:" + key.encode() + b"@").decode(),
     "dict": lambda key: repr({"headers": {"Authorization": key}}),
@@ -110,8 +135,8 @@ def test_writing(key: str, writing: str) -> None:
     told = redact(f"before {written} after", [key])
     secret = key.strip().removeprefix(PREFIX)
     assert shown(told, secret) == set()
-    if writing.startswith("base64"):
-        assert shown(told, base64.b64encode(key.encode()).decode()) == set()
+    for encoded in (base64.b64encode(key.encode()).decode(), key.encode().hex()):
+        assert shown(told, encoded) == set()
     assert "[key]" in told
     assert told.startswith("before ")
     assert told.endswith(" after")
@@ -145,8 +170,52 @@ def test_short_secret(secret: str, text: str, expected: str) -> None:
     assert redact(text, [secret]) == expected
 
 
+MASKS = ["********", "...", "…", "••••", "*" * 40]
+
+
+@pytest.mark.parametrize("key", [KEY, LEGACY, OPAQUE, "sk-" + "Q7w" * 12])
+@pytest.mark.parametrize("mask", MASKS)
+@pytest.mark.parametrize(("first", "last"), [(8, 4), (3, 4), (12, 4), (8, 6), (0, 4)])
+def test_masked(key: str, mask: str, first: int, last: int) -> None:
+    """OpenAI shows the first eight and the last four characters of what it refuses."""
+    told = redact(f"Incorrect key: {key[:first]}{mask}{key[-last:]}. See {mask}.", [OPAQUE, key])
+    assert told == f"Incorrect key: [key]. See {mask}."
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a **word** of ********* and ... more…",
+        f"***{OPAQUE[-4:-1]}",
+        f"***x{OPAQUE[-4:]}x",
+        "8***",
+        "",
+    ],
+)
+def test_not_masked(text: str) -> None:
+    assert redact(text, [OPAQUE]) == text
+
+
+def test_a_short_key_has_no_masked_form() -> None:
+    """Four characters of eight are everyday words."""
+    assert redact("it is ***word, or ***secret", ["passwords", "pass-word"]) == (
+        "it is ***word, or ***secret"
+    )
+
+
 def test_several_secrets() -> None:
     assert redact(f"{OPAQUE} or {LEGACY}", [OPAQUE, "", LEGACY]) == "[key] or [key]"
+
+
+def test_a_secret_that_is_a_whole_file() -> None:
+    """No key is that long: nothing is shown, at once, rather than searched for."""
+    secret = "".join(chr(33 + (place * 7919 + place // 94) % 94) for place in range(1_000_000))
+    told = redact(f"it was {secret[500:600]}", [secret])
+    assert told == "(withheld: its key is too long to be looked for)"
+    assert redact(told, [secret, KEY]) == told
+    assert redact("", [secret]) == ""
+    longest = secret[:LONGEST_SECRET]
+    assert redact(f"it was {longest[500:600]}!", [longest]) == "it was [key]!"
 
 
 def test_long_text_is_cut_and_says_so() -> None:
@@ -166,135 +235,6 @@ def test_a_key_across_the_cut_is_hidden(key: str) -> None:
         assert shown(told, key.removeprefix(PREFIX)) == set()
 
 
-# ── exceptions ───────────────────────────────────────────────────────────────────────
-
-
-def raised(exc: BaseException) -> BaseException:
-    try:
-        raise exc  # noqa: TRY301 - raised to be caught, with a traceback
-    except BaseException as caught:  # noqa: BLE001 - any is handed back
-        return caught
-
-
-def test_exception() -> None:
-    exc = raised(ValueError(f"Invalid header value b'Bearer {KEY}'"))
-    told = redact_exception(exc, [KEY])
-    assert told.type == "ValueError"
-    assert told.message == f"Invalid header value b'Bearer {PREFIX}[key]'"
-    assert told.stacktrace.startswith("Traceback (most recent call last):\n")
-    assert told.stacktrace.endswith(f"ValueError: {told.message}\n")
-    assert shown(told.stacktrace, SECRET) == set()
-    assert KEY in str(exc)
-
-
-def test_causes_context_and_notes() -> None:
-    """A chain tells the key in each of its links; none of them does afterwards."""
-    try:
-        try:
-            try:
-                raise KeyError(OPAQUE)  # noqa: TRY301 - the chain is what is tested
-            except KeyError:
-                raise ValueError(f"in the context {OPAQUE}")  # noqa: B904 - the context is meant
-        except ValueError as error:
-            raise ConnectionError("Connection error.") from error
-    except ConnectionError as error:
-        exc = error
-    if hasattr(exc, "add_note"):
-        exc.add_note(f"a note of {OPAQUE}")
-    told = redact_exception(exc, [OPAQUE])
-    assert told.message == "Connection error."
-    assert shown(told.stacktrace, OPAQUE) == set()
-    assert "in the context [key]" in told.stacktrace
-    assert "KeyError: '[key]'" in told.stacktrace
-    assert ("a note of [key]" in told.stacktrace) is hasattr(exc, "add_note")
-
-
-def test_unicode_error() -> None:
-    """It holds the header with the key and shows it only when asked for its object."""
-    key = KEY[:-1] + "é"
-    with pytest.raises(UnicodeEncodeError) as caught:
-        f"Bearer {key}".encode("ascii")
-    told = redact_exception(caught.value, [key])
-    assert told.type == "UnicodeEncodeError"
-    assert told.message.startswith("'ascii' codec can't encode character")
-    assert shown(told.message + told.stacktrace, key.removeprefix(PREFIX)) == set()
-
-
-class MuteError(Exception):
-    def __str__(self) -> str:
-        raise TypeError(OPAQUE)
-
-
-class UnprintableError(SyntaxError):
-    @property
-    def filename(self) -> str:  # type: ignore[override]  # asked for by the traceback alone
-        raise RuntimeError(OPAQUE)
-
-
-def test_exception_whose_text_cannot_be_read() -> None:
-    told = redact_exception(raised(MuteError(OPAQUE)), [OPAQUE])
-    assert told.message == "(its text cannot be read)"
-    assert "MuteError" in told.stacktrace
-    assert shown(told.stacktrace, OPAQUE) == set()
-
-
-def test_exception_whose_traceback_cannot_be_read() -> None:
-    told = redact_exception(raised(UnprintableError("no text", ("a", 1, 1, OPAQUE))), [OPAQUE])
-    assert told.stacktrace == "(its traceback cannot be read)"
-    assert shown(told.message, OPAQUE) == set()
-
-
-def test_exception_never_raised() -> None:
-    told = redact_exception(ValueError("plain"))
-    assert (told.message, told.stacktrace) == ("plain", "ValueError: plain\n")
-
-
-# ── public names ─────────────────────────────────────────────────────────────────────
-
-
-@pytest.fixture
-def package(monkeypatch: pytest.MonkeyPatch) -> types.ModuleType:
-    """Build a package that re-exports what its private module defines."""
-    outer, private = types.ModuleType("sdk_like"), types.ModuleType("sdk_like._exceptions")
-    monkeypatch.setitem(sys.modules, "sdk_like", outer)
-    monkeypatch.setitem(sys.modules, "sdk_like._exceptions", private)
-    return outer
-
-
-def define(module: str, name: str = "AuthenticationError") -> type[Exception]:
-    return type(name.rpartition(".")[2], (Exception,), {"__module__": module, "__qualname__": name})
-
-
-def test_public_name_of_a_reexport(package: types.ModuleType) -> None:
-    package.AuthenticationError = error = define("sdk_like._exceptions")  # type: ignore[attr-defined]
-    assert public_name(error) == "sdk_like.AuthenticationError"
-
-
-def test_public_name_of_another_class_of_that_name(package: types.ModuleType) -> None:
-    package.AuthenticationError = define("sdk_like._exceptions")  # type: ignore[attr-defined]
-    assert public_name(define("sdk_like._exceptions")) == "sdk_like._exceptions.AuthenticationError"
-
-
-@pytest.mark.usefixtures("package")
-@pytest.mark.parametrize(
-    ("module", "name", "expected"),
-    [
-        ("builtins", "ValueError", "ValueError"),
-        ("sdk_like.error", "AuthenticationError", "sdk_like.error.AuthenticationError"),
-        ("sdk_like._exceptions", "Outer.Inner", "sdk_like._exceptions.Outer.Inner"),
-        ("nowhere._deep.module", "Lost", "nowhere._deep.module.Lost"),
-        ("__main__", "Mine", "__main__.Mine"),
-    ],
-)
-def test_public_name(module: str, name: str, expected: str) -> None:
-    assert public_name(define(module, name)) == expected
-
-
-def test_public_name_of_a_public_module_stays(package: types.ModuleType) -> None:
-    package.AuthenticationError = error = define("sdk_like.error")  # type: ignore[attr-defined]
-    assert public_name(error) == "sdk_like.error.AuthenticationError"
-
-
 def test_a_foreign_key_cut_by_the_window_is_not_told() -> None:
     """Keys before it are taken out, which moves its first part into view."""
     digits = hashlib.sha256(b"k").hexdigest()
@@ -302,3 +242,114 @@ def test_a_foreign_key_cut_by_the_window_is_not_told() -> None:
         text = ((KEY + " ") * 400)[: 8_192 + 512 - shown] + " " + digits + " more" * 200
         told = redact(text, (), 8_192)
         assert not [place for place in range(56) if digits[place : place + 8] in told]
+
+
+def test_a_text_that_fits_once_its_keys_are_taken_out_is_whole() -> None:
+    assert redact(f"{KEY} or {KEY}", [KEY], 40) == f"{PREFIX}[key] or {PREFIX}[key]"
+    assert redact("word " * 9, [], 40) == "word word word word word word… [cut off]"
+    assert redact("word", [], 2) == "… [cut off]"
+
+
+# ── UTF-8, lines ─────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("half \ud83d of it", "half \ufffd of it"),
+        ("\udfff\ud800", "\ufffd\ufffd"),
+        ("a\0b", "a\ufffdb"),
+        ("whole \U0001f600 é", "whole \U0001f600 é"),
+        (f"\ud83d{OPAQUE}\ud83d", "\ufffd[key]\ufffd"),
+    ],
+)
+def test_every_text_can_be_written(text: str, expected: str) -> None:
+    told = redact(text, [OPAQUE])
+    assert told == expected
+    told.encode()
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("", ""),
+        ("as it is: é, \U0001f600 \\n", "as it is: é, \U0001f600 \\n"),
+        ("oops\n2026-01-01 CRITICAL forged", "oops\\n2026-01-01 CRITICAL forged"),
+        ("\r\t\x1b[2J\x7f\x85", "\\r\\t\\x1b[2J\\x7f\\x85"),
+        ("a\u2028b\u2029c", "a\\u2028b\\u2029c"),
+        ("\u202eright to left, \u200bunseen, \xa0wide", "\\u202eright to left, \\u200bunseen, \\xa0wide"),
+        ("\ud83d\U000e0001", "\\ud83d\\U000e0001"),
+    ],
+)  # fmt: skip
+def test_one_line(text: str, expected: str) -> None:
+    """What makes lines of its own, or orders a terminal about, is escaped."""
+    assert escape_controls(text) == expected
+    assert escape_controls(expected) == expected
+    assert expected.isprintable()
+
+
+# ── what is kept ─────────────────────────────────────────────────────────────────────
+
+
+def test_a_text_is_redacted_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A refusal that comes again costs a look: by its text, and by the keys involved."""
+    looked: list[str] = []
+
+    def without_shapes(text: str) -> str:
+        looked.append(text)
+        return text
+
+    monkeypatch.setattr(redaction, "without_shapes", without_shapes)
+    text = f"refused: {OPAQUE} " + "and so on " * 20
+    for secrets in ([OPAQUE], (OPAQUE,), [Secret(OPAQUE)], known_keys([OPAQUE])):
+        assert redact(text, secrets) == "refused: [key] " + "and so on " * 20
+    assert len(looked) == 1
+    assert redact(text, [LEGACY]) == text
+    assert redact(text, [OPAQUE], 30) == "refused: [key] and … [cut off]"
+    assert len(looked) == 3
+
+
+def test_what_is_kept_is_bounded() -> None:
+    for number in range(2 * redaction._MOST):
+        redact(f"{number} " * 100)
+    assert len(redaction._redacted) <= redaction._MOST
+
+
+def texts_in(*roots: object) -> Iterator[str]:
+    """Yield every text that can be reached from some objects."""
+    found, waiting = set(), list(roots)
+    while waiting:
+        one = waiting.pop()
+        if type(one) is str:
+            yield one
+        elif id(one) not in found and not isinstance(one, (type, types.CodeType)):
+            found.add(id(one))
+            waiting += gc.get_referents(one)
+
+
+def test_no_key_is_kept() -> None:
+    """Neither a key nor a text that shows one is left in memory once it has been looked for."""
+    known = known_keys((KEY, OPAQUE))
+    long = f"{OPAQUE} or {KEY}" + " and so on" * 20
+    with pytest.raises(ValueError, match="and so on") as caught:
+        raise ValueError(long)
+    assert "[key] or tgp_v1_[key]" in redact_exception(caught.value, known).stacktrace
+    texts = list(texts_in(known, redaction._redacted, known_module._known, tracebacks._frames))
+    assert any("[key] or tgp_v1_[key]" in one for one in texts)
+    assert any("raise ValueError(long)" in one for one in texts)
+    for one in texts:
+        assert shown(one, SECRET) | shown(one, OPAQUE) == set()
+
+
+def test_nothing_shows_a_secret() -> None:
+    secret = Secret(f"{KEY}\n")
+    assert secret.reveal() == f"{KEY}\n"
+    assert secret == Secret(f"{KEY}\n")
+    assert secret != Secret(KEY)
+    assert secret != f"{KEY}\n"
+    assert len({secret, Secret(f"{KEY}\n")}) == 1
+    for shown_as in (repr(secret), str(secret), f"{secret}", repr(known_keys([secret]))):
+        assert shown_as in ("Secret()", "KnownKeys()")
+    for send in (pickle.dumps, copy.deepcopy):
+        with pytest.raises(TypeError, match="stays in its process"):
+            send(secret)  # type: ignore[operator]  # of either

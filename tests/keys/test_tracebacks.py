@@ -1,16 +1,17 @@
-"""A traceback is told as Python tells it, the first time and every time after."""
+"""A traceback is the one that Python prints, without keys, the first time and every time after."""
 
 from __future__ import annotations
 
 import builtins
+import linecache
 import sys
 import traceback
 from typing import TYPE_CHECKING
 
 import pytest
 
-from together_otel.keys import tracebacks
-from together_otel.keys.tracebacks import format_traceback
+from together_otel.keys import known_keys, redact_exception, tracebacks
+from together_otel.keys.tracebacks import redacted_traceback
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -74,12 +75,61 @@ def caught(work: Callable[[], object]) -> BaseException:
     raise AssertionError(work)
 
 
+def format_traceback(error: BaseException) -> str:
+    return redacted_traceback(error, known_keys(()), str(error))
+
+
 def as_python_does(error: BaseException) -> str:
     return "".join(traceback.format_exception(type(error), error, error.__traceback__))
 
 
+def in_a_circle() -> None:
+    error = ValueError("its own cause's cause")
+    error.__cause__ = KeyError("k")
+    error.__cause__.__cause__ = error
+    raise error
+
+
+def in_two_contexts() -> None:
+    try:
+        caused()
+    except KeyError:
+        raise OSError(13, "denied")  # noqa: B904 - the context is meant
+
+
+def without_a_text() -> None:
+    raise RuntimeError
+
+
+def of_an_sdk() -> None:
+    raise type("ApiError", (Exception,), {"__module__": "sdk._exceptions"})("refused")
+
+
+def misspelt() -> None:
+    plains()  # type: ignore[name-defined]  # noqa: F821 - what is tested
+
+
+def caused_by_a_misspelling() -> None:
+    try:
+        misspelt()
+    except NameError as error:
+        raise KeyError("k") from error
+
+
+def again_and_again(times: int = 2) -> None:
+    """Fail at one place as often as Python prints it."""
+    again_and_again(times - 1) if times else plain()
+
+
 WAYS = (
     plain,
+    in_a_circle,
+    in_two_contexts,
+    without_a_text,
+    of_an_sdk,
+    misspelt,
+    caused_by_a_misspelling,
+    again_and_again,
     in_a_context,
     out_of_its_context,
     caused,
@@ -116,3 +166,27 @@ def test_the_same_place_of_other_code() -> None:
         error = caught(lambda number=number: exec(f"def f_{number}(): 1/0\nf_{number}()", {}))  # type: ignore[misc]  # noqa: S102 - code that is gone at once
         assert f"in f_{number}\n" in format_traceback(error)
     assert len(tracebacks._frames) <= tracebacks._MOST
+
+
+def test_a_frame_is_made_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same failure with the same key costs no formatting, a cause's frames included."""
+    first = redact_exception(caught(caused), ["Qz-41~opaque.Token/77"])
+
+    def formatted(*_: object, **__: object) -> None:
+        raise AssertionError
+
+    monkeypatch.setattr(traceback, "format_tb", formatted)
+    monkeypatch.setattr(traceback, "format_exception", formatted)
+    assert redact_exception(caught(caused), ["Qz-41~opaque.Token/77"]) == first
+
+
+def test_a_frame_of_one_key_is_not_that_of_another() -> None:
+    """A line of source may hold a key; it is hidden from whoever's failure shows the line."""
+    opaque = "Qz-41~opaque.Token/78"
+    error = caught(lambda: exec(compile(f"'{opaque}' + 1", "made up.py", "exec")))  # noqa: S102 - a line of source
+    linecache.cache["made up.py"] = (9, None, [f"'{opaque}' + 1\n"], "made up.py")
+    try:
+        assert opaque in redact_exception(error, ["another.token/0123456"]).stacktrace
+        assert opaque not in redact_exception(error, [opaque]).stacktrace
+    finally:
+        del linecache.cache["made up.py"]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from together_otel.keys.examination import examine
 from together_otel.keys.formats import LOOKALIKES, is_lookalike, shape_of
+from together_otel.keys.secret import identity_of, text_of
 from together_otel.names import KEY_VARIABLE, Format, Presence, Problem, Source
 
 if TYPE_CHECKING:
@@ -16,9 +17,6 @@ if TYPE_CHECKING:
 
 FINGERPRINT_MINIMUM: Final = 20
 """Characters from which on a digest cannot be searched for its key."""
-
-_SALT: Final = os.urandom(32)
-"""Makes identities useless outside this process; forked children share it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +61,6 @@ class KeyReport:
     def usable(self) -> bool:
         """Whether it could work: an unknown shape may, a damaged one may not."""
         return self.well_formed or (self.format == "unrecognized" and not self.problems)
-
-
-def identity_of(key: str) -> bytes:
-    """Return the identity of a key within this process and its forked children."""
-    return blake2b(key.strip().encode("utf-8", "surrogatepass"), digest_size=16, key=_SALT).digest()
 
 
 def inspect_key(
@@ -136,14 +129,6 @@ def _absent(
         shadows_good_key=text is not None and _shadows(source, in_variable),
         identity=b"" if text is None else identity_of(text),
     )
-
-
-def text_of(key: object) -> str:
-    """Return a key as the SDK would write it: ``str(key)``, or its type's name if that fails."""
-    try:
-        return str(key)
-    except Exception:  # noqa: BLE001 - any object can stand where a key should
-        return type(key).__name__
 
 
 def _fingerprint(stripped: str) -> str | None:

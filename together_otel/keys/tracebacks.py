@@ -1,7 +1,7 @@
-"""An exception → its traceback as Python prints it, with each frame formatted once.
+"""An exception → its traceback as Python prints it, without keys, each frame made once.
 
-While a key is refused, all calls fail at the same few places; to find a frame's line and mark
-its columns costs as much as the rest of a failure's telling.
+While a key is refused, all calls fail at the same few places; to find a frame's line, mark its
+columns and look for keys in it costs as much as the rest of a failure's telemetry.
 """
 
 from __future__ import annotations
@@ -10,50 +10,114 @@ import sys
 import traceback
 from typing import TYPE_CHECKING, Final
 
+from together_otel.keys.redaction import redact, shortened
+
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from types import CodeType, TracebackType
 
-_MOST: Final = 512
+    from together_otel.keys.known import KnownKeys
+
+_MOST: Final = 1024
 """Frames that are kept."""
 
-_frames: dict[tuple[int, int, int], tuple[CodeType, str]] = {}
-"""Identity of a code, place and line in it → that code and the text of a frame there.
+_REPEATS: Final = 3
+"""Frames of one place that Python prints in a row; of the others it tells the number."""
+
+_PRINTED_OTHERWISE: Final = (SyntaxError, NameError, AttributeError, ImportError)
+"""Python prints more of these than their texts: a line of source, a suggestion."""
+
+_HEADER: Final = "Traceback (most recent call last):\n"
+_OF_A_CAUSE: Final = "\nThe above exception was the direct cause of the following exception:\n\n"
+_OF_A_CONTEXT: Final = "\nDuring handling of the above exception, another exception occurred:\n\n"
+
+_frames: dict[tuple[int, int, int, bytes], tuple[CodeType, str]] = {}
+"""Identity of a code, place and line in it, the keys looked for → that code and the frame's text.
 
 The code is kept as well: the identity of one that is gone may become another's.
 """
 
 
-def format_traceback(exc: BaseException) -> str:
-    """Return what ``traceback.format_exception`` does, as one text."""
-    frames = []
-    if _is_plain(exc):
-        entry = exc.__traceback__
-        while entry is not None:
-            frames.append(_frame(entry))
-            entry = entry.tb_next
-    # Python tells of frames that repeat in another way.
-    if frames and len(set(frames)) == len(frames):
-        told = traceback.format_exception_only(type(exc), exc)
-        return "".join(("Traceback (most recent call last):\n", *frames, *told))
-    return "".join(traceback.format_exception(type(exc), exc, exc.__traceback__))
+def redacted_text(exc: BaseException, known: KnownKeys) -> str:
+    """Return an exception's text without keys, or that it cannot be read."""
+    try:
+        return redact(str(exc), known)
+    except Exception:  # noqa: BLE001 - an exception's own __str__ may do anything
+        return "(its text cannot be read)"
+
+
+def redacted_traceback(exc: BaseException, known: KnownKeys, text: str) -> str:
+    """Return what ``traceback.format_exception`` does, as one text without keys.
+
+    Args:
+        exc: the exception.
+        known: keys known to be involved.
+        text: the exception's own, without them.
+    """
+    parts: list[str] = []
+    for link, joint in reversed(list(_chain(exc))):
+        frames = _frames_of(link, known) if _is_plain(link) else None
+        if frames is None:
+            whole = traceback.format_exception(type(exc), exc, exc.__traceback__)
+            return redact("".join(whole), known)
+        name = type(link).__qualname__
+        if type(link).__module__ not in ("__main__", "builtins"):
+            name = f"{type(link).__module__}.{name}"
+        told = text if link is exc else redacted_text(link, known)
+        parts += (joint, _HEADER if frames else "", *frames, name, ": " if told else "", told, "\n")
+    return shortened("".join(parts))
+
+
+def _chain(exc: BaseException) -> Iterator[tuple[BaseException, str]]:
+    """Yield an exception, then what it came of; each with what is printed before it."""
+    seen: set[int] = set()
+    link: BaseException | None = exc
+    while link is not None:
+        seen.add(id(link))
+        cause, context = link.__cause__, link.__context__
+        if cause is not None and id(cause) not in seen:
+            before, joint = cause, _OF_A_CAUSE
+        elif context is not None and not link.__suppress_context__ and id(context) not in seen:
+            before, joint = context, _OF_A_CONTEXT
+        else:
+            before, joint = None, ""
+        yield link, joint
+        link = before
 
 
 def _is_plain(exc: BaseException) -> bool:
-    """Tell whether an exception has nothing but its own frames to be told."""
-    return (
-        exc.__cause__ is None
-        and (exc.__context__ is None or exc.__suppress_context__)
-        and not hasattr(type(exc), "exceptions")
-        and not hasattr(sys, "tracebacklimit")
+    """Tell whether frames, name and text are all that Python prints of an exception."""
+    return not (
+        isinstance(exc, _PRINTED_OTHERWISE)
+        or hasattr(type(exc), "exceptions")
+        or getattr(exc, "__notes__", None) is not None
+        or hasattr(sys, "tracebacklimit")
     )
 
 
-def _frame(entry: TracebackType) -> str:
-    code = entry.tb_frame.f_code
-    place = id(code), entry.tb_lasti, entry.tb_lineno
-    known = _frames.get(place)
-    if known is None:
+def _frames_of(exc: BaseException, known: KnownKeys) -> list[str] | None:
+    """Return the texts of an exception's frames; ``None`` where Python leaves some out."""
+    frames: list[str] = []
+    last, repeats = None, 0
+    entry = exc.__traceback__
+    while entry is not None:
+        code = entry.tb_frame.f_code
+        here = code, entry.tb_lineno
+        repeats = repeats + 1 if here == last else 1
+        if repeats > _REPEATS:
+            return None
+        last = here
+        frames.append(_frame(entry, code, known))
+        entry = entry.tb_next
+    return frames
+
+
+def _frame(entry: TracebackType, code: CodeType, known: KnownKeys) -> str:
+    place = id(code), entry.tb_lasti, entry.tb_lineno, known.identity
+    kept = _frames.get(place)
+    if kept is None:
         if len(_frames) >= _MOST:
             _frames.clear()
-        known = _frames[place] = code, "".join(traceback.format_tb(entry, limit=1))
-    return known[1]
+        text = redact("".join(traceback.format_tb(entry, limit=1)), known)
+        kept = _frames[place] = code, text
+    return kept[1]

@@ -1,0 +1,229 @@
+"""Keys that are known to be involved: found in a text however they are written, and hidden.
+
+What is kept of a key are hashes of its parts, by which it is found and not given back. They are
+Python's own, whose key is a secret of the process unless PYTHONHASHSEED sets it.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
+
+from together_otel.keys.secret import Secret
+from together_otel.keys.writings import writings
+from together_otel.names import KEY_VARIABLE, KEYS_PAGE
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Sequence
+
+MARK: Final = "[key]"
+"""What stands where a key was. Shorter than the part that betrays one."""
+
+TELLING: Final = 8
+"""Consecutive characters of a key that are not to be seen; prefixes are public."""
+
+LONGEST_SECRET: Final = 4096
+"""Characters beyond which a secret is no key but a file read whole: too long to be looked for."""
+
+_SHORTEST: Final = 4
+"""Shorter "keys" than this are everyday words: only patterns hide them."""
+
+_HALF: Final = TELLING // 2
+
+_MASKED: Final = (
+    r"(?:(?<![*\u2022\u00b7\u2026])[*\u2022\u00b7\u2026]+|(?<!\.)\.{2,})([\w~+/=-]{4,16})"
+)
+"""A masked key from the mask on. A run is tried at its beginning only, which keeps this linear."""
+
+_MASKS: Final = ("*", "..", "\u2022", "\u00b7", "\u2026")
+_MASKED_FROM: Final = 16
+"""Characters from which on a key's first and last ones are told apart from all of it."""
+
+_HEAD: Final = 12
+_TAIL: Final = 4
+"""Characters that a mask leaves: OpenAI shows the first 8 and the last 4."""
+
+_MOST: Final = 256
+"""Sets of keys that are kept."""
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class KnownKeys:
+    """A set of keys to be looked for; none of them can be given back.
+
+    Attributes:
+        identity: digest by which the set is recognised within this process.
+        too_long: whether one of them is too long to be looked for.
+        words: length and hash of keys that are hidden as whole words.
+        grams: hashes of each eight characters in a row, in each way to write the keys.
+        halves: hashes of each four of those, for a quick look.
+        heads: hashes of their first characters, whose length a mask does not tell.
+        tails: hashes of their last four.
+    """
+
+    identity: bytes = b""
+    too_long: bool = False
+    words: frozenset[tuple[int, int]] = frozenset()
+    grams: frozenset[int] = frozenset()
+    halves: frozenset[int] = frozenset()
+    heads: frozenset[int] = frozenset()
+    tails: frozenset[int] = frozenset()
+
+    def __repr__(self) -> str:
+        return "KnownKeys()"
+
+    def hide(self, text: str) -> str:
+        """Return ``text`` with a mark where one of the keys was, whole or eight characters of it."""
+        hidden = bytearray()
+        if self.grams and len(text) >= TELLING:
+            folded = _folded(text)
+            # A part of eight has one of four at one of any five places in a row.
+            parts = [
+                folded[place : place + _HALF]
+                for place in range(0, len(text) - _HALF + 1, _HALF + 1)
+            ]
+            if not self.halves.isdisjoint(map(hash, parts)):
+                hidden = bytearray(len(text))
+                self._hide_parts(folded, hidden)
+            if self.tails and any(map(text.__contains__, _MASKS)):
+                hidden = hidden or bytearray(len(text))
+                self._hide_masked(folded, hidden)
+        for length, word in self.words:
+            hidden = hidden or bytearray(len(text))
+            _hide_words(text, hidden, length, word)
+        return _without(text, hidden) if hidden else text
+
+    def _hide_parts(self, folded: str, hidden: bytearray) -> None:
+        grams = self.grams
+        for place in range(len(folded) - TELLING + 1):
+            if hash(folded[place : place + TELLING]) in grams:
+                hidden[place : place + TELLING] = b"\1" * TELLING
+
+    def _hide_masked(self, folded: str, hidden: bytearray) -> None:
+        for found in re.finditer(_MASKED, folded):
+            tail = found[1]
+            for end in (_TAIL, len(tail)):
+                if hash(tail[end - _TAIL : end]) in self.tails:
+                    start = self._start_of_head(folded, found.start())
+                    stop = found.start(1) + end
+                    hidden[start:stop] = b"\1" * (stop - start)
+                    break
+
+    def _start_of_head(self, folded: str, end: int) -> int:
+        for start in range(max(0, end - _HEAD), end):
+            if hash(folded[start:end]) in self.heads:
+                return start
+        return end
+
+
+Secrets: TypeAlias = "Collection[str | Secret] | KnownKeys"
+"""Keys that are known to be involved; to make `known_keys` of them once saves time."""
+
+_NONE: Final = KnownKeys()
+_known: dict[tuple[bytes, ...], KnownKeys] = {}
+
+
+def known_keys(secrets: Secrets) -> KnownKeys:
+    """Return keys as they are looked for; the same for the same ones.
+
+    Args:
+        secrets: the keys. Of those under 8 characters, whole words are hidden; those under
+            4 are left to the patterns.
+    """
+    if isinstance(secrets, KnownKeys):
+        return secrets
+    if not secrets:
+        return _NONE
+    held = [one if isinstance(one, Secret) else Secret(one) for one in secrets]
+    del secrets
+    digests = tuple(one.digest for one in held)
+    found = _known.get(digests)
+    if found is None:
+        found = _made_of(*held) if len(held) == 1 else _united([known_keys([one]) for one in held])
+        if len(_known) >= _MOST:
+            _known.clear()
+        _known[digests] = found
+    return found
+
+
+def _made_of(secret: Secret) -> KnownKeys:
+    key = secret.reveal()
+    if len(key) > LONGEST_SECRET:
+        return KnownKeys(secret.digest, too_long=True)
+    key = key.strip()
+    if len(key) < TELLING:
+        words = [(len(key), hash(key))] if len(key) >= _SHORTEST else []
+        return KnownKeys(secret.digest, words=frozenset(words))
+    grams = _grams(writings(secret.reveal())) - _PUBLIC
+    halves = {gram[place : place + _HALF] for gram in grams for place in range(TELLING - _HALF + 1)}
+    heads: Iterable[str] = ()
+    tails: Iterable[str] = ()
+    if len(key) >= _MASKED_FROM:
+        folded = _folded(key)
+        heads = (folded[:length] for length in range(1, _HEAD + 1))
+        tails = (folded[-_TAIL:],)
+    return KnownKeys(
+        secret.digest,
+        grams=frozenset(map(hash, grams)),
+        halves=frozenset(map(hash, halves)),
+        heads=frozenset(map(hash, heads)),
+        tails=frozenset(map(hash, tails)),
+    )
+
+
+def _united(known: Sequence[KnownKeys]) -> KnownKeys:
+    return KnownKeys(
+        b"".join(one.identity for one in known),
+        any(one.too_long for one in known),
+        *(
+            frozenset[Any]().union(*(getattr(one, part.name) for one in known))
+            for part in fields(KnownKeys)[2:]
+        ),
+    )
+
+
+def _folded(text: str) -> str:
+    """Return ``text`` in lower case, each character in its place."""
+    low = text.lower()
+    # A letter may become several, and a sigma another one by what is beside it.
+    if len(low) == len(text) and "\u03a3" not in text:
+        return low
+    return "".join(low if len(low := letter.lower()) == 1 else letter for letter in text)
+
+
+def _grams(texts: Iterable[str]) -> frozenset[str]:
+    return frozenset(
+        text[place : place + TELLING]
+        for text in map(_folded, texts)
+        for place in range(len(text) - TELLING + 1)
+    )
+
+
+_PUBLIC: Final = _grams((KEY_VARIABLE, KEYS_PAGE, "Authorization: Bearer "))
+"""Parts of what is often pasted or put in a key's place, and is no secret."""
+
+
+def _hide_words(text: str, hidden: bytearray, length: int, word: int) -> None:
+    """Mark where a word is that no letter or digit is next to."""
+    for place in range(len(text) - length + 1):
+        end = place + length
+        if hash(text[place:end]) == word and not (
+            _in_word(text[place - 1 : place]) or _in_word(text[end : end + 1])
+        ):
+            hidden[place:end] = b"\1" * length
+
+
+def _in_word(letter: str) -> bool:
+    return letter.isalnum() or letter == "_"
+
+
+def _without(text: str, hidden: bytearray) -> str:
+    parts: list[str] = []
+    place = 0
+    while (start := hidden.find(1, place)) >= 0:
+        end = hidden.find(0, start)
+        end = len(text) if end < 0 else end
+        parts += (text[place:start], MARK)
+        place = end
+    return "".join((*parts, text[place:]))

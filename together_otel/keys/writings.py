@@ -1,0 +1,48 @@
+"""The ways in which programs write a key: escaped, encoded, or as it is."""
+
+from __future__ import annotations
+
+import base64
+import html
+import json
+from typing import TYPE_CHECKING
+from urllib.parse import quote, quote_plus
+
+from together_otel.keys.formats import PUBLIC_PREFIX
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+def writings(key: str) -> Iterator[str]:
+    """Yield the texts by which a key may be written, in any case of their letters.
+
+    The public prefix is left out where it can be: hiding it would hide what kind of key it is.
+    """
+    bare = key.strip().removeprefix(PUBLIC_PREFIX)
+    for text in {bare, bare.lower(), bare.upper()}:
+        yield from _escaped(text)
+    data = key.encode("utf-8", "surrogatepass")
+    yield data.hex()
+    for offset in range(3):
+        # Inside a longer text base64 starts at any of three offsets; what shares a digit
+        # with its neighbours is left out.
+        padded = b"\0" * offset + data
+        whole = padded[: len(padded) - len(padded) % 3]
+        for encode in (base64.b64encode, base64.urlsafe_b64encode):
+            yield encode(whole).decode()[offset and offset + 1 :]
+
+
+def _escaped(text: str) -> Iterator[str]:
+    data = text.encode("utf-8", "surrogatepass")
+    yield text
+    for source in (repr(text), ascii(text), json.dumps(text), json.dumps(text, ensure_ascii=False)):
+        yield source[1:-1]
+    yield repr(data)[2:-1]
+    # Inside a longer text a quote is escaped, or not, by what else is in it.
+    yield text.replace("\\", "\\\\").replace("'", "\\'")
+    yield json.dumps(text)[1:-1].replace("/", "\\/")
+    yield quote(data, safe="")
+    yield quote_plus(data)
+    yield html.escape(text)
+    yield html.escape(text).replace("&#x27;", "&#39;").replace("&quot;", "&#34;")

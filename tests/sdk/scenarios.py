@@ -151,7 +151,7 @@ OPERATIONS = [
                 "gen_ai.request.model": "a/model",
             }
         ),
-        told=snapshot({"gen_ai.response.model": "a/model"}),
+        told=snapshot({"gen_ai.response.model": "a/model", "gen_ai.usage.input_tokens": 1}),
     ),
     Operation(
         "rerank",
@@ -255,6 +255,7 @@ OPERATIONS = [
             {
                 "name": "video_generation a/model",
                 "gen_ai.operation.name": "video_generation",
+                "gen_ai.output.type": "video",
                 "gen_ai.request.model": "a/model",
             }
         ),

@@ -52,8 +52,8 @@ def chunk(index: object = 0, finish_reason: object = None, **delta: Any) -> dict
         ("length", "length"),
         ("tool_calls", "tool_call"),
         ("function_call", "tool_call"),
-        ("", "incomplete"),
-        (None, "incomplete"),
+        ("", "error"),
+        (None, "error"),
     ],
 )
 def test_finish_reasons(reason: str | None, expected: str) -> None:

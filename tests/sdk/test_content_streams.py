@@ -154,7 +154,7 @@ def test_several_choices(
     # Only the last chunk's choice was given a reason to end.
     assert content(telemetry)[OUTPUTS] == [
         reply(text("Yes.")),
-        reply(text("No."), finish_reason="incomplete"),
+        reply(text("No."), finish_reason="error"),
     ]
 
 
@@ -180,7 +180,7 @@ def test_left_early(sdk: Sdk, key: str, telemetry: CapturedTelemetry) -> None:
         for _ in range(5):
             sdk.run(lambda: asyncio.sleep(0))
 
-    assert content(telemetry)[OUTPUTS] == [reply(text("Hello from "), finish_reason="incomplete")]
+    assert content(telemetry)[OUTPUTS] == [reply(text("Hello from "), finish_reason="error")]
     assert call(telemetry)["together.request.outcome"] == "abandoned"
 
 
@@ -193,8 +193,8 @@ def test_cut_off(sdk: Sdk, key: str, server: TogetherServer, telemetry: Captured
         for _ in range(3):
             seen += sdk.read(stream, chunks=1)
 
-    told = content(telemetry).get(OUTPUTS, [reply(text(""), finish_reason="incomplete")])
-    assert told == [reply(text("".join(WORDS[: len(seen)])), finish_reason="incomplete")]
+    told = content(telemetry).get(OUTPUTS, [reply(text(""), finish_reason="error")])
+    assert told == [reply(text("".join(WORDS[: len(seen)])), finish_reason="error")]
     assert call(telemetry)["together.request.outcome"] == "connection_error"
     (event,) = events(telemetry)
     assert event["attributes"]["error.type"] == call(telemetry)["error.type"]
@@ -238,7 +238,7 @@ def test_raw_response(sdk: Sdk, key: str, telemetry: CapturedTelemetry) -> None:
 
 HOW_FAR = {
     "parsed": reply(text(REPLY)),
-    "two chunks": reply(text("Hello from "), finish_reason="incomplete"),
+    "two chunks": reply(text("Hello from "), finish_reason="error"),
     "lines": None,
     "nothing": None,
 }

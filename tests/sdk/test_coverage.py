@@ -59,7 +59,7 @@ GENERATIVE = {
 ANSWERS = {
     "chat": "model id finish_reasons input_tokens output_tokens",
     "text_completion": "model id finish_reasons input_tokens output_tokens",
-    "embeddings": "model",
+    "embeddings": "model input_tokens",
     "rerank": "model id input_tokens output_tokens",
     "image_generation": "model id",
     "speech": "",

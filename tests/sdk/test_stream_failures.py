@@ -89,7 +89,9 @@ def test_cut_off(
     assert attributes["together.request.outcome"] == "connection_error"
     assert attributes["error.type"].rpartition(".")[2] == type(caught.value).__name__
     assert attributes["http.response.status_code"] == 200
-    assert "gen_ai.response.finish_reasons" not in attributes
+    # aiohttp gives nothing away of what it could not read whole.
+    seen = after and (GENERATION > 1 or not sdk.is_async)
+    assert attributes.get("gen_ai.response.finish_reasons") == (["error"] if seen else None)
     assert events(telemetry) == [EXCEPTION]
 
 
@@ -122,7 +124,8 @@ def test_error_frame(
     attributes = only_call(telemetry)
     assert attributes["together.request.outcome"] == outcome
     assert attributes["error.type"] == ("together.APIError" if GENERATION > 1 else outcome)
-    assert "gen_ai.response.finish_reasons" not in attributes
+    some = None if frame.error_after == 0 else ["error"]
+    assert attributes.get("gen_ai.response.finish_reasons") == some
     assert telemetry.counter("together.client.auth.failures") == (outcome == "auth_failure")
     assert events(telemetry) == [event]
 

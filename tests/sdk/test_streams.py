@@ -185,13 +185,13 @@ def test_usage_of_a_stream_left_early(
     attributes = only_call(telemetry)
     assert attributes["together.request.outcome"] == "abandoned"
     assert attributes["gen_ai.usage.output_tokens"] == 20
-    assert "gen_ai.response.finish_reasons" not in attributes
+    assert attributes["gen_ai.response.finish_reasons"] == ["error"]
 
 
 @pytest.mark.parametrize(
     ("chunks", "reasons"),
     [
-        pytest.param([chunk(choice(0)), chunk(choice(0))], None, id="none"),
+        pytest.param([chunk(choice(0)), chunk(choice(0))], ["error"], id="none"),
         pytest.param([chunk(choice(0)), chunk(choice(0, "length"))], ["length"], id="length"),
         pytest.param([chunk(choice(0, "tool_calls"))], ["tool_calls"], id="tool calls"),
         pytest.param(
@@ -203,6 +203,11 @@ def test_usage_of_a_stream_left_early(
             [chunk(choice(1, "length"), choice(0, "stop"))],
             ["stop", "length"],
             id="two choices the other way round",
+        ),
+        pytest.param(
+            [chunk(choice(0)), chunk(choice(1)), chunk(choice(2, "stop"))],
+            ["error", "error", "stop"],
+            id="the last one only",
         ),
         pytest.param(
             [chunk(choice(0)), chunk(choice(0, "stop")), chunk(choice(1, "length"))],
@@ -230,7 +235,7 @@ def test_finish_reasons(
     server: TogetherServer,
     telemetry: CapturedTelemetry,
 ) -> None:
-    """One a choice, in the order of the choices, whenever it was said."""
+    """One a choice, in the order of the choices, whenever it was said; `error` for none."""
     attributes = read(sdk, key, server, telemetry, *chunks)
     assert attributes.get("gen_ai.response.finish_reasons") == reasons
 

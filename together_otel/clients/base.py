@@ -24,6 +24,13 @@ AUTH_CODES = frozenset({"invalid_api_key", "missing_api_key"})
 """Error codes by which Together refuses a key, whatever the HTTP status around them."""
 
 
+MOST_CHOICES = 128
+"""Choices of an answer whose finish reasons are of interest."""
+
+NO_REASON = "error"
+"""The conventions' finish reason of a choice that ended without one."""
+
+
 @dataclass(slots=True)
 class Request:
     """What the caller asked for.
@@ -76,8 +83,8 @@ class Answer:
 class Result:
     """What the body of an answer says, whole or gathered from a stream's chunks.
 
-    ``reasons`` says of a choice, by its index, why it ended. ``messages`` gathers what was said,
-    where that is wanted.
+    ``reasons`` says of a choice that was seen, by its index, why it ended. ``messages`` gathers
+    what was said, where that is wanted.
     """
 
     model: str | None = None
@@ -88,8 +95,11 @@ class Result:
 
     @property
     def finish_reasons(self) -> tuple[str, ...]:
-        """Why the choices ended, in their order."""
-        return tuple(map(self.reasons.__getitem__, sorted(self.reasons)))
+        """Why the choices ended, by position."""
+        if not self.reasons:
+            return ()
+        places = range(min(max(self.reasons) + 1, MOST_CHOICES))
+        return tuple(self.reasons.get(at, NO_REASON) for at in places)
 
 
 @dataclass(slots=True)

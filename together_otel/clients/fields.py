@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 _NOTHING: dict[str, Any] = {}
 
@@ -19,3 +22,12 @@ def every_field_of(value: Any) -> dict[str, Any]:
     fields = fields_of(value)
     extra = getattr(value, "__pydantic_extra__", None)
     return {**fields, **extra} if extra else fields
+
+
+def index_of(fields: Mapping[str, Any], place: int) -> int:
+    """Return the ``index`` of a choice or a tool call, else its ``place`` among the others."""
+    index = fields.get("index")
+    # 2.x and 3.x make floats of some.
+    if isinstance(index, float) and index.is_integer():
+        return int(index)
+    return index if isinstance(index, int) else place

@@ -12,7 +12,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from together_otel.clients.fields import every_field_of, fields_of
+from together_otel.clients.base import NO_REASON
+from together_otel.clients.fields import every_field_of, fields_of, index_of
 from together_otel.clients.media import media_given, media_in, reference
 
 if TYPE_CHECKING:
@@ -46,9 +47,6 @@ OPERATIONS: Final = frozenset({"chat", *_PROMPTS, *_TRANSCRIPTS})
 
 _FINISH: Final = {"tool_calls": "tool_call", "function_call": "tool_call", "eos": "stop"}
 """Together's finish reasons → the schema's, where they differ."""
-
-_INCOMPLETE: Final = "incomplete"
-"""The finish reason of a stream that gave none, as the schema asks for one: it ended early."""
 
 
 def _word(value: object, default: str) -> str:
@@ -190,17 +188,17 @@ class _Choice:
         self.reasoning.add(said.get("reasoning") or said.get("reasoning_content"))
         for place, item in enumerate(_listed(said.get("tool_calls"), MOST_PARTS)):
             call = fields_of(item)
-            index = place if whole else _index(call, place)
+            index = place if whole else index_of(call, place)
             _kept(self.tool_calls, index, _ToolCall).add(call)
-        if word := _word(reason, ""):
-            self.finish_reason = _FINISH.get(word, word)
+        word = _word(reason, "")
+        self.finish_reason = _FINISH.get(word, word) or self.finish_reason or NO_REASON
 
     def attach(self, *parts: Part) -> None:
         """Add parts that are no text."""
         self.parts += parts[: MOST_PARTS - len(self.parts)]
 
-    def message(self, unfinished: str) -> Message:
-        """Return it as a message; ``unfinished`` is its finish reason if it came without."""
+    def message(self) -> Message:
+        """Return it as a message. Images and transcripts have no reason to end."""
         parts: list[Part] = []
         if reasoning := self.reasoning.whole():
             parts.append({"type": "reasoning", "content": reasoning})
@@ -208,8 +206,7 @@ class _Choice:
             parts.append(_text(text))
         parts += self.parts
         parts += [call.part() for call in self.tool_calls.values()]
-        reason = self.finish_reason or unfinished
-        return {"role": "assistant", "parts": parts, "finish_reason": reason}
+        return {"role": "assistant", "parts": parts, "finish_reason": self.finish_reason or "stop"}
 
 
 def _kept(found: dict[int, _Made], index: int, make: Callable[[], _Made]) -> _Made:
@@ -220,15 +217,6 @@ def _kept(found: dict[int, _Made], index: int, make: Callable[[], _Made]) -> _Ma
     if len(found) < MOST_PARTS:
         found[index] = made
     return made
-
-
-def _index(fields: Mapping[str, Any], place: int) -> int:
-    """Return the ``index`` of a choice or a tool call, by which the pieces of it are told."""
-    index = fields.get("index")
-    # 2.x and 3.x make floats of some.
-    if isinstance(index, float) and index.is_integer():
-        return int(index)
-    return index if isinstance(index, int) else place
 
 
 class Messages:
@@ -245,7 +233,6 @@ class Messages:
         self.instructions: list[Part] = []
         if operation in _TRANSCRIPTS and isinstance(prompt := body.get("prompt"), str):
             self.instructions = [_text(prompt)]
-        self._unfinished = _INCOMPLETE if body.get("stream") is True else "stop"
         self._choices: dict[int, _Choice] = {}
 
     def add(self, value: Any) -> None:
@@ -255,19 +242,19 @@ class Messages:
             choice = every_field_of(item)
             # A chunk of a text completion says by itself why its choice ended.
             reason = choice.get("finish_reason") or fields.get("finish_reason")
-            _kept(self._choices, _index(choice, place), _Choice).add(choice, reason)
+            _kept(self._choices, index_of(choice, place), _Choice).add(choice, reason)
         if isinstance(text := fields.get("text"), str) and "choices" not in fields:
             _kept(self._choices, 0, _Choice).text.add(text)
         for place, item in enumerate(_listed(fields.get("data"), MOST_PARTS)):
             image = fields_of(item)
             made = image.get("url") or image.get("b64_json")
             if isinstance(made, str):
-                index = _index(image, place)
+                index = index_of(image, place)
                 _kept(self._choices, index, _Choice).attach(reference(made, "image"))
 
     def outputs(self) -> list[Message]:
         """Return the model's answers so far, one message a choice."""
-        return [choice.message(self._unfinished) for _, choice in sorted(self._choices.items())]
+        return [choice.message() for _, choice in sorted(self._choices.items())]
 
 
 def _inputs(operation: str, body: Mapping[str, Any]) -> list[Message]:

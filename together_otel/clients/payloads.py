@@ -6,38 +6,31 @@ the OpenTelemetry GenAI semantic conventions.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from together_otel import names
-from together_otel.clients.base import Request, Usage
+from together_otel.clients.base import MOST_CHOICES, NO_REASON, Request, Usage
 from together_otel.clients.failures import integer
-from together_otel.clients.fields import every_field_of, fields_of
+from together_otel.clients.fields import every_field_of, fields_of, index_of
 from together_otel.keys import redact
 
 if TYPE_CHECKING:
     from together_otel.clients.base import Result
 
-_NUMBERS = {
-    field: f"gen_ai.request.{field}"
-    for field in (
-        "max_tokens",
-        "temperature",
-        "top_p",
-        "top_k",
-        "frequency_penalty",
-        "presence_penalty",
-        "seed",
-    )
-}
+_DOUBLES = ("temperature", "top_p", "frequency_penalty", "presence_penalty")
+_INTEGERS = ("max_tokens", "seed", "top_k")
 RATELIMIT_HEADERS = {name: f"x-ratelimit-{name}" for name in names.RATELIMITS}
 _LONGEST = 1024
 """Characters of one name that are told."""
 
+_BITS = 64
+"""Bits of a signed integer, the sign included, that OTLP has."""
+
 _FORMATS = {"json_object": "json", "json_schema": "json", "json": "json", "text": "text"}
-_OUTPUTS = {"image_generation": "image", "speech": "speech"}
+_OUTPUTS = {"image_generation": "image", "speech": "speech", "video_generation": "video"}
 """Operations that are asked for nothing but one type of output → that type."""
 
 
@@ -59,16 +52,25 @@ def _told(text: str) -> str:
     return redact(text, longest=_LONGEST)
 
 
-def _number(value: Any) -> float | None:
-    return value if isinstance(value, (int, float)) and not isinstance(value, bool) else None
+def _double(value: Any) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return None
+    try:
+        return float(value)
+    except OverflowError:
+        return None
 
 
 def _integer(value: Any) -> int | None:
-    return value if isinstance(value, int) else None
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    # A longer one would end the export of all that is with it.
+    is_one = isinstance(value, int) and not isinstance(value, bool) and value.bit_length() < _BITS
+    return value if is_one else None
 
 
 def _count(value: Any) -> int | None:
-    return value if isinstance(value, int) and value != 1 else None
+    return None if value == 1 else _integer(value)
 
 
 def _text(value: Any) -> str | None:
@@ -87,7 +89,8 @@ def _format(value: Any) -> str | None:
 
 
 _FIELDS: dict[str, tuple[str, Callable[[Any], Any]]] = {
-    **{field: (attribute, _number) for field, attribute in _NUMBERS.items()},
+    **{field: (f"gen_ai.request.{field}", _double) for field in _DOUBLES},
+    **{field: (f"gen_ai.request.{field}", _integer) for field in _INTEGERS},
     "stream": (names.REQUEST_STREAM, lambda value: True if value is True else None),
     "n": (names.CHOICE_COUNT, _count),
     "stop": (names.STOP_SEQUENCES, _texts),
@@ -135,30 +138,34 @@ def add_result(value: Any, result: Result) -> None:
     Model and id are the first chunk's; the usage is the last one's.
     """
     fields = fields_of(value)
+    # What the SDK does not declare: the model of text completions' chunks, embeddings' usage.
+    if "model" not in fields or "usage" not in fields:
+        fields = every_field_of(value)
     if result.id is None:
-        # Chunks of text completions have a model that the SDK does not declare.
-        model = fields.get("model") or every_field_of(value).get("model")
+        model = fields.get("model")
         identifier = fields.get("id")
         if isinstance(model, str):
             result.model = _told(model)
         if isinstance(identifier, str):
             result.id = identifier[:_LONGEST]
-    choices = fields.get("choices")
-    if isinstance(choices, (list, tuple)):
+    if (choices := fields.get("choices")) and isinstance(choices, (list, tuple)):
         # A chunk of a text completion says by itself why its choice ended.
-        own = fields.get("finish_reason")
-        for place, choice in enumerate(choices):
-            said = fields_of(choice)
-            if reason := said.get("finish_reason") or own:
-                index = said.get("index")
-                # A float, to the SDK.
-                at = int(index) if isinstance(index, (int, float)) else place
-                result.reasons[at] = str(getattr(reason, "value", reason))
+        _add_reasons(choices, fields.get("finish_reason"), result.reasons)
     usage = fields.get("usage")
     if usage is not None:
         result.usage = _usage(usage)
     if result.messages is not None:
         result.messages.add(value)
+
+
+def _add_reasons(choices: Sequence[Any], own: object, reasons: dict[int, str]) -> None:
+    for place, choice in enumerate(choices[:MOST_CHOICES]):
+        said = fields_of(choice)
+        at = index_of(said, place)
+        if reason := said.get("finish_reason") or own:
+            reasons[at] = str(getattr(reason, "value", reason))
+        elif at not in reasons:
+            reasons[at] = NO_REASON
 
 
 def _usage(usage: Any) -> Usage:
@@ -167,8 +174,8 @@ def _usage(usage: Any) -> Usage:
     return Usage(
         integer(fields.get("prompt_tokens")),
         integer(fields.get("completion_tokens")),
-        _of_these(fields, "cached_tokens", "prompt_tokens_details"),
-        _of_these(fields, "reasoning_tokens", "completion_tokens_details"),
+        _of_these(fields, "cached_tokens", "prompt_tokens_details") or None,
+        _of_these(fields, "reasoning_tokens", "completion_tokens_details") or None,
     )
 
 

@@ -162,7 +162,8 @@ def _embeddings(request: ReceivedRequest) -> Reply:
         {"object": "embedding", "index": place, "embedding": [0.25, 0.5, 0.75]}
         for place, _ in enumerate(_listed(request.fields.get("input")))
     ]
-    return json_reply({"object": "list", "model": _model(request), "data": data})
+    usage = {"prompt_tokens": len(data), "total_tokens": len(data)}
+    return json_reply({"object": "list", "model": _model(request), "data": data, "usage": usage})
 
 
 def _rerank(request: ReceivedRequest) -> Reply:

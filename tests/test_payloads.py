@@ -1,0 +1,99 @@
+"""Attributes of requests and answers have exactly the conventions' types."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from together_otel.clients.base import Result
+from together_otel.clients.payloads import add_result, described
+
+PREFIX = "gen_ai.request."
+
+
+def attributes(**body: Any) -> dict[str, Any]:
+    return described("chat", None, None, body).attributes
+
+
+@pytest.mark.parametrize("name", ["temperature", "top_p", "frequency_penalty", "presence_penalty"])
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [(1, 1.0), (0, 0.0), (0.5, 0.5), (True, None), (False, None), ("1", None), (10**400, None)],
+)
+def test_doubles(name: str, given: Any, expected: float | None) -> None:
+    """A backend that has seen a double for an attribute may refuse an integer."""
+    found = attributes(**{name: given}).get(PREFIX + name)
+    assert (found, type(found)) == (expected, type(expected))
+
+
+@pytest.mark.parametrize(
+    ("name", "attribute"),
+    [
+        ("max_tokens", "gen_ai.request.max_tokens"),
+        ("seed", "gen_ai.request.seed"),
+        ("top_k", "gen_ai.request.top_k"),
+        ("n", "gen_ai.request.choice.count"),
+        ("dimensions", "gen_ai.embeddings.dimension.count"),
+    ],
+)
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        (7, 7),
+        (7.0, 7),
+        (-7, -7),
+        (7.5, None),
+        (True, None),
+        (False, None),
+        (float("inf"), None),
+        (float("nan"), None),
+        (2**63 - 1, 2**63 - 1),
+        (2**63, None),
+        ("7", None),
+    ],
+)
+def test_integers(name: str, attribute: str, given: Any, expected: int | None) -> None:
+    """One beyond 64 bits would end the export of the whole batch."""
+    found = attributes(**{name: given}).get(attribute)
+    assert (found, type(found)) == (expected, type(expected))
+
+
+def test_one_choice_is_what_is_usual() -> None:
+    assert attributes(n=1) == {}
+
+
+@pytest.mark.parametrize(
+    ("operation", "kind"),
+    [("image_generation", "image"), ("speech", "speech"), ("video_generation", "video")],
+)
+def test_output_type_of_what_makes_only_one(operation: str, kind: str) -> None:
+    assert described(operation, None, None, {}).attributes == {"gen_ai.output.type": kind}
+
+
+def usage_of(**usage: Any) -> Any:
+    result = Result()
+    add_result({"usage": usage}, result)
+    return result.usage
+
+
+def test_breakdowns_are_never_zero() -> None:
+    """Whichever way the server tells them."""
+    inside = {"cached_tokens": 0}, {"reasoning_tokens": 0}
+    for details in (
+        {"cached_tokens": 0, "reasoning_tokens": 0},
+        {"prompt_tokens_details": inside[0], "completion_tokens_details": inside[1]},
+    ):
+        usage = usage_of(prompt_tokens=0, completion_tokens=0, **details)
+        assert (usage.input_tokens, usage.output_tokens) == (0, 0)
+        assert (usage.cached_tokens, usage.reasoning_tokens) == (None, None)
+    usage = usage_of(cached_tokens=3, completion_tokens_details={"reasoning_tokens": 5})
+    assert (usage.cached_tokens, usage.reasoning_tokens) == (3, 5)
+
+
+def test_choices_without_end() -> None:
+    """A server's numbers do not make an attribute of any length."""
+    result = Result()
+    choice = {"index": 10**9, "finish_reason": "stop"}
+    add_result({"choices": [choice, *({"index": at} for at in range(1000))]}, result)
+    assert len(result.finish_reasons) == 128

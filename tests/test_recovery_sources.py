@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from terminals import on_a_terminal
 
 from together_otel import recovery
 from together_otel.recovery import terminal
@@ -49,48 +50,16 @@ print("found", found == [sys.argv[1]], found == [None])
 """
 
 
-def on_a_terminal(how: str, *typed: bytes) -> tuple[str, bool]:
-    """Run a program on a terminal, type each time it asks; return what it shows, whether it echoes."""
-    pty = pytest.importorskip("pty")
-    termios = pytest.importorskip("termios")
-    keyboard, terminal = pty.openpty()
-    process = subprocess.Popen(
-        [sys.executable, "-c", ASKS, KEY, how],
-        stdin=terminal,
-        stdout=terminal,
-        stderr=terminal,
-        start_new_session=True,
-        # A terminal is a process's own once it has opened it as the leader of its session.
-        preexec_fn=lambda: os.close(os.open(os.ttyname(0), os.O_RDWR)),  # noqa: PLW1509 - no threads here
-    )
-    try:
-        shown = b""
-        for number, answer in enumerate(typed or (b"",), 1):
-            while shown.count(b"Key? ") + shown.count(b"one: ") < number and process.poll() is None:
-                shown += os.read(keyboard, 1000)
-            os.write(keyboard, answer)
-        process.wait(30)
-        echoes = bool(termios.tcgetattr(terminal)[3] & termios.ECHO)
-        os.close(terminal)
-        while True:
-            try:
-                more = os.read(keyboard, 1000)
-            except OSError:
-                break
-            if not more:
-                break
-            shown += more
-        return shown.decode(), echoes
-    finally:
-        process.kill()
-        process.wait()
-        os.close(keyboard)
+def asked(how: str, *typed: bytes) -> tuple[str, bool]:
+    """Run a program that asks for a key; return what it shows, and whether the terminal echoes."""
+    command = [sys.executable, "-c", ASKS, KEY, how]
+    return on_a_terminal(command, *typed, asks=(b"Key? ", b"one: "))[1:]
 
 
 @pytest.mark.parametrize("how", ["in the main thread", "in another thread"])
-def test_prompt_on_a_terminal(how: str) -> None:
+def test_prompt_asked(how: str) -> None:
     """What is typed is the key, and is not shown."""
-    shown, echoes = on_a_terminal(how, KEY.encode() + b"\n")
+    shown, echoes = asked(how, KEY.encode() + b"\n")
     assert "found True False" in shown
     assert KEY not in shown
     assert echoes
@@ -100,11 +69,11 @@ def test_prompt_asks_again_for_what_cannot_be_a_key() -> None:
     """It says why, not what; after three answers it takes the last."""
     quoted, placeholder, other = f'"{KEY}"', "changeme", "gsk_" + "a1B2" * 13
     typed = [answer.encode() + b"\n" for answer in (quoted, other, KEY)]
-    shown, _ = on_a_terminal("in the main thread", *typed)
+    shown, _ = asked("in the main thread", *typed)
     assert "It has quotes around it, and cannot work. Another one: " in shown
     assert "It is a key of Groq, and cannot work. Another one: " in shown
     assert "found True False" in shown
-    shown, echoes = on_a_terminal("in the main thread", *[placeholder.encode() + b"\n"] * 3)
+    shown, echoes = asked("in the main thread", *[placeholder.encode() + b"\n"] * 3)
     assert shown.count("It is a placeholder, and cannot work.") == 2
     assert "found False False" in shown
     assert placeholder not in shown
@@ -113,10 +82,10 @@ def test_prompt_asks_again_for_what_cannot_be_a_key() -> None:
 
 def test_prompt_that_is_left_without_an_answer() -> None:
     """Ctrl-D is no key; a process that ends while it asks gives the terminal its echo back."""
-    shown, echoes = on_a_terminal("in the main thread", b"\x04")
+    shown, echoes = asked("in the main thread", b"\x04")
     assert "found False True" in shown
     assert echoes
-    shown, echoes = on_a_terminal("leave")
+    shown, echoes = asked("leave")
     assert "found" not in shown
     assert echoes
 

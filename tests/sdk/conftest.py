@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from generation import Sdk, made_up_key
+from generation import RELEASE, Sdk, made_up_key
+from recovering import OLD, Lab
 
 from together_otel import TogetherInstrumentor
 from together_otel.testing.server import TogetherServer
@@ -45,3 +46,15 @@ def sdk(request: pytest.FixtureRequest, server: TogetherServer) -> Iterator[Sdk]
     made = Sdk(server, is_async=request.param == "async")
     yield made
     made.close()
+
+
+@pytest.fixture
+def lab(sdk: Sdk, server: TogetherServer, key: str, telemetry: CapturedTelemetry) -> Lab:
+    """All four, for the tests of recovery."""
+    return Lab(sdk, server, key, telemetry)
+
+
+@pytest.fixture
+def options(server: TogetherServer) -> dict[str, Any]:
+    """What clients of one's own are made with: a key that is refused."""
+    return {"api_key": OLD, "base_url": server.base_url_for(RELEASE), "max_retries": 0}

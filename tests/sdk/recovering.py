@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -127,3 +128,17 @@ def noted(monkeypatch: pytest.MonkeyPatch) -> list[BaseException]:
 
     monkeypatch.setattr(lifecycle.Call, "failed", noting)
     return found
+
+
+class Lab:
+    """An SDK, its server, the key that this accepts, and what is emitted, by short names."""
+
+    def __init__(
+        self, sdk: Sdk, server: TogetherServer, key: str, telemetry: CapturedTelemetry
+    ) -> None:
+        self.sdk, self.server, self.key, self.telemetry = sdk, server, key, telemetry
+        self.client, self.chat, self.run, self.read = sdk.client, sdk.chat, sdk.run, sdk.read
+        self.instrument = partial(instrument, telemetry)
+        self.searches, self.outcomes = partial(searches, telemetry), partial(outcomes, telemetry)
+        self.events, self.event = partial(events, telemetry), partial(event, telemetry)
+        self.keys_sent, self.refused = partial(keys_sent, server), partial(refused, sdk)

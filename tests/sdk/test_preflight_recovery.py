@@ -9,13 +9,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import refusing
 from generation import leaks, made_up_key
-from recovering import Answers, events, instrument, keys_sent, searches
+from recovering import Answers, Lab
 
 from together_otel import UnusableKeyError
 
 if TYPE_CHECKING:
-    from generation import Sdk
-
     from together_otel.testing.server import TogetherServer
     from together_otel.testing.telemetry import CapturedTelemetry
 
@@ -27,36 +25,32 @@ BAD = made_up_key("N") + "\n"
 raising = refusing.raising
 
 
-def test_another_key_is_looked_for_first(
-    sdk: Sdk, server: TogetherServer, key: str, telemetry: CapturedTelemetry
-) -> None:
+def test_another_key_is_looked_for_first(lab: Lab) -> None:
     """The client is made of that, and so is the next; nothing has failed."""
-    source = Answers(key)
-    instrument(telemetry, source)
+    source = Answers(lab.key)
+    lab.instrument(source)
 
-    sdk.chat(sdk.client(api_key=BAD))
-    sdk.chat(sdk.client(api_key=BAD))
+    lab.chat(lab.client(api_key=BAD))
+    lab.chat(lab.client(api_key=BAD))
 
     assert source.calls == 1
-    assert keys_sent(server) == [key, key]
-    assert searches(telemetry) == {"recovered": 1}
-    assert telemetry.counter("together.client.auth.failures") == 0
-    assert events(telemetry) == ["key_recovered"]
+    assert lab.keys_sent() == [lab.key, lab.key]
+    assert lab.searches() == {"recovered": 1}
+    assert lab.telemetry.counter("together.client.auth.failures") == 0
+    assert lab.events() == ["key_recovered"]
 
 
 @pytest.mark.parametrize("answer", [None, BAD[:-2], "changeme", OSError()], ids=str)
-def test_when_there_is_none_it_is_refused(
-    answer: object, sdk: Sdk, server: TogetherServer, telemetry: CapturedTelemetry
-) -> None:
+def test_when_there_is_none_it_is_refused(lab: Lab, answer: object) -> None:
     """Once, and with nothing of the search in its traceback."""
-    instrument(telemetry, Answers(answer))
+    lab.instrument(Answers(answer))
     with pytest.raises(UnusableKeyError) as caught:
-        sdk.client(api_key=BAD)
+        lab.client(api_key=BAD)
     frames = traceback.extract_tb(caught.value.__traceback__)
     assert not [frame.filename for frame in frames if "together_otel/recovery/" in frame.filename]
-    assert telemetry.counter("together.client.auth.failures") == 1
-    assert events(telemetry) == ["key_not_recovered", "auth_failed"]
-    assert server.requests == []
+    assert lab.telemetry.counter("together.client.auth.failures") == 1
+    assert lab.events() == ["key_not_recovered", "auth_failed"]
+    assert lab.server.requests == []
 
 
 # ── the report's own package ─────────────────────────────────────────────────────────

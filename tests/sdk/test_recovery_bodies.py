@@ -7,7 +7,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from recovering import OLD, Answers, event, events, instrument, keys_sent, searches
+from recovering import OLD, Answers, Lab
 
 from together_otel.recovery.bodies import rewinder
 
@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 
     from generation import Sdk
 
-    from together_otel.testing.server import TogetherServer
-    from together_otel.testing.telemetry import CapturedTelemetry
 
 SOUND = b"RIFF" + b"sound" * 1000
 
@@ -39,34 +37,30 @@ def transcribe(sdk: Sdk, client: Any, sound: object) -> Any:
     return sdk.run(lambda: client.audio.transcriptions.create(model="a/model", file=sound))
 
 
-def test_a_file_is_sent_again_whole(
-    sdk: Sdk, server: TogetherServer, key: str, telemetry: CapturedTelemetry
-) -> None:
+def test_a_file_is_sent_again_whole(lab: Lab) -> None:
     """From where it stood, as 1.x would go on from where it had come to."""
-    instrument(telemetry, Answers(key))
-    transcribe(sdk, sdk.client(api_key=OLD), io.BytesIO(SOUND))
-    assert keys_sent(server) == [OLD, key]
-    first, second = (int(one.headers["content-length"]) for one in server.requests)
+    lab.instrument(Answers(lab.key))
+    transcribe(lab.sdk, lab.client(api_key=OLD), io.BytesIO(SOUND))
+    assert lab.keys_sent() == [OLD, lab.key]
+    first, second = (int(one.headers["content-length"]) for one in lab.server.requests)
     assert first == second > len(SOUND)
-    assert searches(telemetry) == {"recovered": 1}
+    assert lab.searches() == {"recovered": 1}
 
 
-def test_what_can_be_read_once_is_sent_once(
-    sdk: Sdk, server: TogetherServer, key: str, telemetry: CapturedTelemetry
-) -> None:
+def test_what_can_be_read_once_is_sent_once(lab: Lab) -> None:
     """The refusal goes to the application, a warning says why; the next request has the new key."""
-    instrument(telemetry, Answers(key))
-    client = sdk.client(api_key=OLD)
+    lab.instrument(Answers(lab.key))
+    client = lab.client(api_key=OLD)
     with pytest.raises(Exception, match="Invalid API key"):
-        transcribe(sdk, client, Microphone())
-    assert keys_sent(server) == [OLD]
-    assert events(telemetry) == ["auth_failed", "request_not_repeated"]
-    assert event(telemetry, "request_not_repeated")["together.recovery.source"] == "function"
-    assert searches(telemetry) == {}
+        transcribe(lab.sdk, client, Microphone())
+    assert lab.keys_sent() == [OLD]
+    assert lab.events() == ["auth_failed", "request_not_repeated"]
+    assert lab.event("request_not_repeated")["together.recovery.source"] == "function"
+    assert lab.searches() == {}
 
-    transcribe(sdk, client, Microphone())
-    assert keys_sent(server) == [OLD, key]
-    assert searches(telemetry) == {"recovered": 1}
+    transcribe(lab.sdk, client, Microphone())
+    assert lab.keys_sent() == [OLD, lab.key]
+    assert lab.searches() == {"recovered": 1}
 
 
 def pieces() -> Iterator[bytes]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from crowd import ask, async_client, awaited, close, in_threads, sync_client
-from generation import GENERATION, RELEASE
+from generation import GENERATION
 from recovering import OLD, Answers, instrument, keys_sent, searches
 
 from together_otel import recovery
@@ -20,12 +20,6 @@ if TYPE_CHECKING:
     from together_otel.testing.telemetry import CapturedTelemetry
 
 MANY = 20
-
-
-@pytest.fixture
-def options(server: TogetherServer) -> dict[str, Any]:
-    """What every client is made with: a key that is refused."""
-    return {"api_key": OLD, "base_url": server.base_url_for(RELEASE), "max_retries": 0}
 
 
 class Gathering(Answers):

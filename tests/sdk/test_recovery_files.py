@@ -3,34 +3,28 @@
 from __future__ import annotations
 
 import os
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from generation import GENERATION, Sdk, leaks, made_up_key
+from crowd import ask, in_threads
+from generation import GENERATION, leaks, made_up_key
 from recovering import (
     BAD,
     Answers,
     Clock,
-    event,
-    events,
-    instrument,
-    keys_sent,
-    outcomes,
-    searches,
+    Lab,
     watched,
 )
 
 from together_otel import recovery
-from together_otel.recovery import retry
-from together_otel.recovery.replacements import REPLACEMENTS
+from together_otel.keys import inspect_key
+from together_otel.recovery.replacements import REPLACEMENTS, Found, Replacements
 from together_otel.testing.server import TogetherServer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from together_otel.testing.telemetry import CapturedTelemetry
 
 NEW = made_up_key("W")
 
@@ -73,197 +67,145 @@ def volume(tmp_path: Path, key: str) -> Volume:
     return Volume(tmp_path, f"{key}\n")
 
 
-def test_a_rotation_is_noticed_before_the_old_key_is_refused(
-    sdk: Sdk, server: TogetherServer, key: str, volume: Volume, telemetry: CapturedTelemetry
-) -> None:
+def test_a_rotation_is_noticed_before_the_old_key_is_refused(lab: Lab, volume: Volume) -> None:
     """No request is refused; one log event says that the key was changed, without it."""
-    instrument(telemetry, volume.source())
-    client = sdk.client(api_key=key)
+    lab.instrument(volume.source())
+    client = lab.client(api_key=lab.key)
     relative = client.with_options(timeout=5) if GENERATION > 1 else client
-    sdk.chat(client)
+    lab.chat(client)
     volume.put(NEW)
-    sdk.chat(client)
-    sdk.chat(relative)
-    server.revoke(key)
-    sdk.chat(client)
-    sdk.chat(sdk.client(api_key=key))  # of a variable, say, that is as old as the process
+    lab.chat(client)
+    lab.chat(relative)
+    lab.server.revoke(lab.key)
+    lab.chat(client)
+    lab.chat(lab.client(api_key=lab.key))  # of a variable, say, that is as old as the process
 
-    assert keys_sent(server) == [key, NEW, NEW, NEW, NEW]
-    assert outcomes(telemetry) == ["success"] * 5
-    assert events(telemetry) == ["key_rotated"]
-    assert event(telemetry, "key_rotated")["together.api_key.format"] == "tgp_v1"
-    assert searches(telemetry) == {}
-    accepted = telemetry.metrics()["together.client.key.last_accepted.timestamp"]
+    assert lab.keys_sent() == [lab.key, NEW, NEW, NEW, NEW]
+    assert lab.outcomes() == ["success"] * 5
+    assert lab.events() == ["key_rotated"]
+    assert lab.event("key_rotated")["together.api_key.format"] == "tgp_v1"
+    assert lab.searches() == {}
+    accepted = lab.telemetry.metrics()["together.client.key.last_accepted.timestamp"]
     assert len(accepted) == 2
-    assert leaks(telemetry.everything(), key) == leaks(telemetry.everything(), NEW) == []
+    assert (
+        leaks(lab.telemetry.everything(), lab.key) == leaks(lab.telemetry.everything(), NEW) == []
+    )
 
 
-def test_rotations_follow_each_other(
-    sdk: Sdk, server: TogetherServer, key: str, volume: Volume, telemetry: CapturedTelemetry
-) -> None:
+def test_rotations_follow_each_other(lab: Lab, volume: Volume) -> None:
     """Whoever slept through one of them wakes up with the last."""
     third = made_up_key("T")
-    server._keys.add(third)
-    instrument(telemetry, volume.source())
-    client, sleeper = sdk.client(api_key=key), sdk.client(api_key=key)
-    sdk.chat(client)
+    lab.server._keys.add(third)
+    lab.instrument(volume.source())
+    client, sleeper = lab.client(api_key=lab.key), lab.client(api_key=lab.key)
+    lab.chat(client)
     for new in (NEW, third):
         volume.put(new)
-        sdk.chat(client)
-    sdk.chat(sleeper)
-    assert keys_sent(server) == [key, NEW, third, third]
+        lab.chat(client)
+    lab.chat(sleeper)
+    assert lab.keys_sent() == [lab.key, NEW, third, third]
 
 
-def test_a_key_that_is_not_the_files_is_left_alone(
-    sdk: Sdk, server: TogetherServer, volume: Volume, telemetry: CapturedTelemetry
-) -> None:
+def test_a_key_that_is_not_the_files_is_left_alone(lab: Lab, volume: Volume) -> None:
     """Another tenant's, say: it is replaced only when it is refused."""
     other = made_up_key("X")
-    server._keys.add(other)
-    instrument(telemetry, volume.source())
-    client = sdk.client(api_key=other)
-    sdk.chat(client)
+    lab.server._keys.add(other)
+    lab.instrument(volume.source())
+    client = lab.client(api_key=other)
+    lab.chat(client)
     volume.put(NEW)
-    sdk.chat(client)
-    assert keys_sent(server) == [other, other]
-    server.revoke(other)
-    sdk.chat(client)
-    assert keys_sent(server)[2:] == [other, NEW]
-    assert searches(telemetry) == {"recovered": 1}
+    lab.chat(client)
+    assert lab.keys_sent() == [other, other]
+    lab.server.revoke(other)
+    lab.chat(client)
+    assert lab.keys_sent()[2:] == [other, NEW]
+    assert lab.searches() == {"recovered": 1}
 
 
 def test_a_rotation_to_a_bad_key_harms_nobody(
-    sdk: Sdk,
-    server: TogetherServer,
-    key: str,
-    volume: Volume,
-    telemetry: CapturedTelemetry,
-    monkeypatch: pytest.MonkeyPatch,
+    lab: Lab, volume: Volume, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The former key goes on, and the new one is tried again after a while."""
     clock = Clock()
     monkeypatch.setattr(REPLACEMENTS, "clock", clock)
-    instrument(telemetry, volume.source())
-    client = sdk.client(api_key=key)
-    sdk.chat(client)
+    lab.instrument(volume.source())
+    client = lab.client(api_key=lab.key)
+    lab.chat(client)
     volume.put(BAD)
     for _ in range(3):
-        sdk.chat(client)
-    assert keys_sent(server) == [key, BAD, key, key, key]
-    assert outcomes(telemetry) == ["success", "auth_failure"] + ["success"] * 3
-    assert searches(telemetry) == {"recovered": 1}
-    assert event(telemetry, "key_recovered")["together.recovery.source"] == "former"
+        lab.chat(client)
+    assert lab.keys_sent() == [lab.key, BAD, lab.key, lab.key, lab.key]
+    assert lab.outcomes() == ["success", "auth_failure"] + ["success"] * 3
+    assert lab.searches() == {"recovered": 1}
+    assert lab.event("key_recovered")["together.recovery.source"] == "former"
 
     clock.now += 61
-    server._keys.add(BAD)
-    sdk.chat(client)
-    assert keys_sent(server)[5:] == [BAD]
+    lab.server._keys.add(BAD)
+    lab.chat(client)
+    assert lab.keys_sent()[5:] == [BAD]
 
 
-def test_neither_the_new_key_nor_the_former_one(
-    sdk: Sdk, server: TogetherServer, key: str, volume: Volume, telemetry: CapturedTelemetry
-) -> None:
+def test_neither_the_new_key_nor_the_former_one(lab: Lab, volume: Volume) -> None:
     """Revoked too early, and replaced by a bad one: the application hears of it."""
-    instrument(telemetry, volume.source())
-    client = sdk.client(api_key=key)
-    sdk.chat(client)
+    lab.instrument(volume.source())
+    client = lab.client(api_key=lab.key)
+    lab.chat(client)
     volume.put(BAD)
-    server.revoke(key)
+    lab.server.revoke(lab.key)
     with pytest.raises(Exception, match="Invalid API key"):
-        sdk.chat(client)
-    assert keys_sent(server) == [key, BAD, key]
-    assert searches(telemetry) == {"refused_again": 1}
+        lab.chat(client)
+    assert lab.keys_sent() == [lab.key, BAD, lab.key]
+    assert lab.searches() == {"refused_again": 1}
     volume.put(NEW)
-    sdk.chat(client)
-    assert keys_sent(server)[3:] == [NEW]
+    lab.chat(client)
+    assert lab.keys_sent()[3:] == [NEW]
 
 
-def test_a_call_of_before_the_rotation_proves_nothing(
-    sdk: Sdk, server: TogetherServer, key: str, volume: Volume, telemetry: CapturedTelemetry
-) -> None:
-    """One that was accepted with the former key, while the bad new one was yet to be tried."""
-    instrument(telemetry, volume.source())
-    client = sdk.client(api_key=key)
-    sdk.chat(client)
-    volume.put(BAD)
-    retry._renew(*looked_at(client, telemetry))
-    line = REPLACEMENTS.find(client._client if GENERATION > 1 else client.client, key)
-    assert line is not None
-    line.accepted(key)
-    sdk.chat(client)
-    assert keys_sent(server) == [key, BAD, key]
+def test_a_call_of_before_the_rotation_proves_nothing() -> None:
+    """One that was accepted with the former key, while the new one was yet to be tried."""
+    replacement = Replacements().of(Clock(), BAD)
+    replacement.rotated(Found(NEW, "file", inspect_key(NEW)))
+    replacement.accepted(BAD)
+    assert (replacement.current, replacement.former) == (NEW, BAD)
 
 
 @pytest.mark.parametrize("damage", ["", "\n", "tgp_v1_half", "changeme"])
-def test_a_file_that_is_being_written(
-    damage: str,
-    sdk: Sdk,
-    server: TogetherServer,
-    key: str,
-    tmp_path: Path,
-    telemetry: CapturedTelemetry,
-) -> None:
+def test_a_file_that_is_being_written(lab: Lab, damage: str, tmp_path: Path) -> None:
     """What cannot be a key is not one yet; nor is a file that is gone for a moment."""
     secret = tmp_path / "together"
-    secret.write_text(key)
-    instrument(telemetry, watched(secret, Clock(step=1.0)))
-    client = sdk.client(api_key=key)
-    sdk.chat(client)
+    secret.write_text(lab.key)
+    lab.instrument(watched(secret, Clock(step=1.0)))
+    client = lab.client(api_key=lab.key)
+    lab.chat(client)
     secret.write_text(damage)
-    sdk.chat(client)
+    lab.chat(client)
     secret.unlink()
-    sdk.chat(client)
+    lab.chat(client)
     secret.write_text(NEW)
-    sdk.chat(client)
-    assert keys_sent(server) == [key, key, key, NEW]
-    assert events(telemetry) == ["key_rotated"]
+    lab.chat(client)
+    assert lab.keys_sent() == [lab.key, lab.key, lab.key, NEW]
+    assert lab.events() == ["key_rotated"]
 
 
 @pytest.mark.parametrize("sdk", ["sync"], indirect=True)
-def test_threads_at_the_moment_of_a_rotation(
-    sdk: Sdk, server: TogetherServer, key: str, volume: Volume, telemetry: CapturedTelemetry
-) -> None:
+def test_threads_at_the_moment_of_a_rotation(lab: Lab, volume: Volume) -> None:
     """All of them change over; what they changed over from is known as it was."""
-    instrument(telemetry, volume.source())
-    client = sdk.client(api_key=key)
-    shared = client._client if GENERATION > 1 else client.client
-    volume.put(NEW)
-    with ThreadPoolExecutor(8) as pool:
-        list(pool.map(lambda _: retry._renew(*looked_at(client, telemetry)), range(32)))
-    line = REPLACEMENTS.find(shared, key)
-    assert line is not None
-    assert (line.current, line.former) == (NEW, key)
-    sdk.chat(client)
-    assert keys_sent(server) == [NEW]
-
-
-def looked_at(client: Any, _telemetry: CapturedTelemetry) -> tuple[Any, ...]:
-    """Return what a client's key is looked at with, before a call."""
-    from together_otel.calls import patching  # noqa: PLC0415 - for one test
-    from together_otel.instrumentor import _PATCHES  # noqa: PLC0415 - the same
-
-    runtime = _PATCHES.runtime
-    assert runtime is not None
-    if GENERATION > 1:
-        return runtime, patching._STAINLESS, client, runtime.recovery
-    import together.abstract.api_requestor as module  # noqa: PLC0415 - of 1.x alone
-
-    requestor = module.APIRequestor(client=client.client)
-    return runtime, patching._LEGACY, requestor, runtime.recovery
+    lab.instrument(volume.source())
+    client = lab.client(api_key=lab.key)
+    volume.put(BAD)
+    assert not [one for one in in_threads(8, lambda: ask(client)) if isinstance(one, Exception)]
+    assert lab.searches() == {"recovered": 1}
+    assert set(lab.keys_sent()) == {BAD, lab.key}
 
 
 def test_the_file_is_looked_at_once_a_second(
-    sdk: Sdk,
-    key: str,
-    tmp_path: Path,
-    telemetry: CapturedTelemetry,
-    monkeypatch: pytest.MonkeyPatch,
+    lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """However many calls there are."""
     secret = tmp_path / "together"
-    secret.write_text(key)
+    secret.write_text(lab.key)
     clock = Clock()
-    instrument(telemetry, watched(secret, clock))
+    lab.instrument(watched(secret, clock))
     looks: list[object] = []
     stat = os.stat
 
@@ -271,30 +213,28 @@ def test_the_file_is_looked_at_once_a_second(
         looks.extend([path] if path == secret else [])
         return stat(path, **more)
 
-    client = sdk.client(api_key=key)
-    sdk.chat(client)
+    client = lab.client(api_key=lab.key)
+    lab.chat(client)
     monkeypatch.setattr(os, "stat", counted)
     for after in (0.5, 0.6, 0.1, 0.1):
         clock.now += after
-        sdk.chat(client)
+        lab.chat(client)
     assert len(looks) == 1
 
 
-def test_a_file_that_comes_later(
-    sdk: Sdk, server: TogetherServer, volume: Volume, telemetry: CapturedTelemetry
-) -> None:
+def test_a_file_that_comes_later(lab: Lab, volume: Volume) -> None:
     """A chain's file that is not there is a source that failed, until it is there."""
-    server.revoke(made_up_key())
+    lab.server.revoke(made_up_key())
     later = volume.path.with_name("later")
     source = Answers(None)
-    instrument(telemetry, [recovery.file(later), source])
-    client = sdk.client(api_key=BAD)
+    lab.instrument([recovery.file(later), source])
+    client = lab.client(api_key=BAD)
     with pytest.raises(Exception, match="Invalid API key"):
-        sdk.chat(client)
-    assert event(telemetry, "key_not_recovered")["together.recovery.asked"] == [
+        lab.chat(client)
+    assert lab.event("key_not_recovered")["together.recovery.asked"] == [
         "file: FileNotFoundError",
         "function: nothing",
     ]
     later.write_text(NEW)
-    sdk.chat(client)
-    assert searches(telemetry) == {"source_failed": 1, "recovered": 1}
+    lab.chat(client)
+    assert lab.searches() == {"source_failed": 1, "recovered": 1}

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import sessions
 from generation import RELEASE, Sdk, leaks, made_up_key
-from recovering import BAD, OLD, Answers, event, events, instrument, searches
+from recovering import BAD, OLD, Answers, Lab
 from sessions import (
     AS_THE_SDK_CONNECTS,
     MODEL,
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from sessions import Transcribe
 
     from together_otel.testing.realtime import RealtimeServer
-    from together_otel.testing.telemetry import CapturedTelemetry
 
 pytest.importorskip("together.lib.realtime", reason=NO_REALTIME)
 pytestmark = AS_THE_SDK_CONNECTS
@@ -57,142 +56,123 @@ def entered(sdk: Sdk, made: Any) -> None:
     sdk.run(opened_async if sdk.is_async else opened)
 
 
-def test_a_connection(
-    sdk: Sdk, key: str, realtime: RealtimeServer, telemetry: CapturedTelemetry
-) -> None:
+def test_a_connection(lab: Lab, realtime: RealtimeServer) -> None:
     """By either style; the client uses the new key from then on, and is told as for a request."""
-    source = Answers(key)
-    instrument(telemetry, source)
-    made = manager(sdk, realtime)
-    entered(sdk, made)
-    connection = sdk.run(made.connect)
-    sdk.run(connection.close)
+    source = Answers(lab.key)
+    lab.instrument(source)
+    made = manager(lab.sdk, realtime)
+    entered(lab.sdk, made)
+    connection = lab.run(made.connect)
+    lab.run(connection.close)
     made._connection = None
 
-    assert keys_sent(realtime) == [OLD, key, key]
+    assert keys_sent(realtime) == [OLD, lab.key, lab.key]
     assert source.calls == 1
-    assert outcomes(telemetry) == ["auth_failure", "success", "success"]
-    assert telemetry.counter("together.client.auth.failures") == 1
-    assert searches(telemetry) == {"recovered": 1}
-    assert events(telemetry) == ["auth_failed", "auth_recovered", "key_recovered"]
-    first, second, _ = [one for one in telemetry.finished_spans() if one.kind.name == "CLIENT"]
+    assert outcomes(lab.telemetry) == ["auth_failure", "success", "success"]
+    assert lab.telemetry.counter("together.client.auth.failures") == 1
+    assert lab.searches() == {"recovered": 1}
+    assert lab.events() == ["auth_failed", "auth_recovered", "key_recovered"]
+    first, second, _ = [one for one in lab.telemetry.finished_spans() if one.kind.name == "CLIENT"]
     assert [link.context.span_id for link in second.links] == [first.context.span_id]
-    assert leaks(telemetry.everything(), key) == leaks(telemetry.everything(), OLD) == []
+    assert (
+        leaks(lab.telemetry.everything(), lab.key) == leaks(lab.telemetry.everything(), OLD) == []
+    )
 
 
-def test_a_connection_in_vain(
-    sdk: Sdk, realtime: RealtimeServer, telemetry: CapturedTelemetry
-) -> None:
+def test_a_connection_in_vain(lab: Lab, realtime: RealtimeServer) -> None:
     """The first refusal is the caller's; the client keeps its key."""
-    instrument(telemetry, Answers(BAD))
+    lab.instrument(Answers(BAD))
     with pytest.raises(Exception, match="HTTP 401") as caught:
-        entered(sdk, manager(sdk, realtime))
+        entered(lab.sdk, manager(lab.sdk, realtime))
     assert type(caught.value).__name__ == "InvalidStatus"
     assert keys_sent(realtime) == [OLD, BAD]
-    assert outcomes(telemetry) == ["auth_failure"] * 2
-    assert searches(telemetry) == {"refused_again": 1}
+    assert outcomes(lab.telemetry) == ["auth_failure"] * 2
+    assert lab.searches() == {"refused_again": 1}
 
 
-def test_a_header_of_ones_own(
-    sdk: Sdk, key: str, realtime: RealtimeServer, telemetry: CapturedTelemetry
-) -> None:
+def test_a_header_of_ones_own(lab: Lab, realtime: RealtimeServer) -> None:
     """Another key does not help against that, and is not asked for."""
-    source = Answers(key)
-    instrument(telemetry, source)
+    source = Answers(lab.key)
+    lab.instrument(source)
     with pytest.raises(Exception, match="HTTP 401"):
-        entered(sdk, manager(sdk, realtime, extra_headers={"Authorization": f"Bearer {BAD}"}))
+        entered(
+            lab.sdk, manager(lab.sdk, realtime, extra_headers={"Authorization": f"Bearer {BAD}"})
+        )
     assert (source.calls, keys_sent(realtime)) == (0, [BAD])
 
 
-def test_a_session(
-    sdk: Sdk,
-    key: str,
-    transcribe: Transcribe,
-    realtime: RealtimeServer,
-    telemetry: CapturedTelemetry,
-) -> None:
+def test_a_session(lab: Lab, transcribe: Transcribe, realtime: RealtimeServer) -> None:
     """It is one call still, which has succeeded; its refused attempt is told once."""
-    instrument(telemetry, Answers(key))
+    lab.instrument(Answers(lab.key))
     session = transcribe(key=OLD)
-    sdk.run(session.start)
-    sdk.run(session.close)
+    lab.run(session.start)
+    lab.run(session.close)
 
-    assert keys_sent(realtime) == [OLD, key]
-    (call,) = calls(telemetry)
-    assert (call["status"], outcomes(telemetry)) == ("UNSET", ["success"])
+    assert keys_sent(realtime) == [OLD, lab.key]
+    (call,) = calls(lab.telemetry)
+    assert (call["status"], outcomes(lab.telemetry)) == ("UNSET", ["success"])
     assert call["attributes"]["http.request.resend_count"] == 1
     assert "together.auth.cause" not in call["attributes"]
     assert [mark["name"] for mark in call["events"]] == ["together.client.key_recovered"]
-    assert telemetry.counter("together.client.auth.failures") == 1
-    assert searches(telemetry) == {"recovered": 1}
-    assert events(telemetry) == ["auth_failed", "auth_recovered", "key_recovered"]
-    said = event(telemetry, "auth_failed")
+    assert lab.telemetry.counter("together.client.auth.failures") == 1
+    assert lab.searches() == {"recovered": 1}
+    assert lab.events() == ["auth_failed", "auth_recovered", "key_recovered"]
+    said = lab.event("auth_failed")
     assert said["together.auth.cause"] == "rejected"
     assert said["http.response.status_code"] == 401
     assert said["gen_ai.operation.name"] == "realtime.transcription"
     assert said["gen_ai.request.model"] == MODEL
     assert said["error.type"] == "websockets.exceptions.InvalidStatus"
-    assert leaks(telemetry.everything(), key) == leaks(telemetry.everything(), OLD) == []
+    assert (
+        leaks(lab.telemetry.everything(), lab.key) == leaks(lab.telemetry.everything(), OLD) == []
+    )
 
 
 def test_a_session_whose_key_is_revoked(
-    sdk: Sdk,
-    key: str,
-    transcribe: Transcribe,
-    realtime: RealtimeServer,
-    telemetry: CapturedTelemetry,
+    lab: Lab, transcribe: Transcribe, realtime: RealtimeServer
 ) -> None:
     """It connects again by itself, with another key, and goes on."""
     new = made_up_key("W")
     realtime._keys.add(new)
-    instrument(telemetry, Answers(new))
+    lab.instrument(Answers(new))
     session = transcribe()
-    sdk.run(session.start)
-    realtime.revoke(key)
+    lab.run(session.start)
+    realtime.revoke(lab.key)
     realtime.session(1).cut()
-    assert names(sdk.read(session, chunks=3)) == ["session.started", *RECONNECTED]
-    sdk.run(session.close)
+    assert names(lab.read(session, chunks=3)) == ["session.started", *RECONNECTED]
+    lab.run(session.close)
 
-    assert keys_sent(realtime) == [key, key, new]
-    assert outcomes(telemetry) == ["success"]
-    assert event(telemetry, "auth_failed")["together.auth.cause"] == "revoked"
-    assert searches(telemetry) == {"recovered": 1}
+    assert keys_sent(realtime) == [lab.key, lab.key, new]
+    assert outcomes(lab.telemetry) == ["success"]
+    assert lab.event("auth_failed")["together.auth.cause"] == "revoked"
+    assert lab.searches() == {"recovered": 1}
 
 
 @pytest.mark.parametrize(("answer", "sent"), [(None, 1), (BAD, 2)], ids=["none", "refused too"])
 def test_a_session_in_vain(
-    answer: str | None,
-    sent: int,
-    sdk: Sdk,
-    transcribe: Transcribe,
-    realtime: RealtimeServer,
-    telemetry: CapturedTelemetry,
+    lab: Lab, answer: str | None, sent: int, transcribe: Transcribe, realtime: RealtimeServer
 ) -> None:
     """It fails with the SDK's own error, of the first refusal; each refusal is told once."""
-    instrument(telemetry, Answers(answer))
+    lab.instrument(Answers(answer))
     with pytest.raises(Exception, match=r"could not open realtime connection.*HTTP 401"):
-        sdk.run(transcribe(key=OLD).start)
+        lab.run(transcribe(key=OLD).start)
     assert len(keys_sent(realtime)) == sent
-    assert outcomes(telemetry) == ["auth_failure"]
-    assert calls(telemetry)[0]["attributes"]["together.auth.cause"] == "rejected"
-    assert telemetry.counter("together.client.auth.failures") == sent
+    assert outcomes(lab.telemetry) == ["auth_failure"]
+    assert calls(lab.telemetry)[0]["attributes"]["together.auth.cause"] == "rejected"
+    assert lab.telemetry.counter("together.client.auth.failures") == sent
 
 
 def test_a_session_that_fails_otherwise_after_all(
-    sdk: Sdk,
-    key: str,
-    transcribe: Transcribe,
-    realtime: RealtimeServer,
-    telemetry: CapturedTelemetry,
+    lab: Lab, transcribe: Transcribe, realtime: RealtimeServer
 ) -> None:
     """What was recovered from is forgotten: a later failure is told as what it is."""
-    instrument(telemetry, Answers(key))
+    lab.instrument(Answers(lab.key))
     session = transcribe(key=OLD)
-    sdk.run(session.start)
-    realtime.revoke(key)
+    lab.run(session.start)
+    realtime.revoke(lab.key)
     realtime.session().cut()
-    failure(sdk, session)
-    assert outcomes(telemetry) == ["auth_failure"]
-    assert calls(telemetry)[0]["attributes"]["together.auth.cause"] == "revoked"
-    assert telemetry.counter("together.client.auth.failures") == 2
-    assert searches(telemetry) == {"recovered": 1, "no_new_key": 1}
+    failure(lab.sdk, session)
+    assert outcomes(lab.telemetry) == ["auth_failure"]
+    assert calls(lab.telemetry)[0]["attributes"]["together.auth.cause"] == "revoked"
+    assert lab.telemetry.counter("together.client.auth.failures") == 2
+    assert lab.searches() == {"recovered": 1, "no_new_key": 1}

@@ -17,14 +17,9 @@ from recovering import (
     OLD,
     Answers,
     Clock,
-    event,
-    events,
-    instrument,
-    keys_sent,
+    Lab,
     noted,
-    outcomes,
     refused,
-    searches,
     watched,
 )
 
@@ -37,8 +32,6 @@ from together_otel.testing.server import TogetherServer
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    from together_otel.testing.telemetry import CapturedTelemetry
 
 
 @pytest.fixture
@@ -66,224 +59,193 @@ def raised(monkeypatch: pytest.MonkeyPatch) -> list[BaseException]:
     ],
 )
 def test_no_other_key(
-    answer: object,
-    outcome: str,
-    asked: str,
-    sdk: Sdk,
-    server: TogetherServer,
-    telemetry: CapturedTelemetry,
-    raised: list[BaseException],
+    lab: Lab, answer: object, outcome: str, asked: str, raised: list[BaseException]
 ) -> None:
     """The application gets the SDK's exception, the same object with the same traceback."""
     source = Answers(answer)
-    instrument(telemetry, source)
-    exc = refused(sdk, sdk.client(api_key=OLD))
+    lab.instrument(source)
+    exc = lab.refused(lab.client(api_key=OLD))
 
     assert [exc] == raised
     frames = [frame.filename for frame in traceback.extract_tb(exc.__traceback__)]
     assert not [name for name in frames if "together_otel/recovery/" in name]
-    assert keys_sent(server) == [OLD]
-    assert searches(telemetry) == {outcome: 1}
-    assert events(telemetry) == ["auth_failed", "key_not_recovered"]
-    said = event(telemetry, "key_not_recovered")
+    assert lab.keys_sent() == [OLD]
+    assert lab.searches() == {outcome: 1}
+    assert lab.events() == ["auth_failed", "key_not_recovered"]
+    said = lab.event("key_not_recovered")
     assert said["together.recovery.asked"] == [asked]
     assert said["together.auth.cause"] == "rejected"
-    assert leaks(telemetry.everything(), OLD) == []
+    assert leaks(lab.telemetry.everything(), OLD) == []
 
 
-def test_another_key_that_is_refused_as_well(
-    sdk: Sdk,
-    server: TogetherServer,
-    telemetry: CapturedTelemetry,
-    raised: list[BaseException],
-) -> None:
+def test_another_key_that_is_refused_as_well(lab: Lab, raised: list[BaseException]) -> None:
     """The first refusal is raised, unchanged; the client keeps its key; it ends there."""
     source = Answers(BAD)
-    instrument(telemetry, source)
-    client = sdk.client(api_key=OLD)
-    exc = refused(sdk, client)
+    lab.instrument(source)
+    client = lab.client(api_key=OLD)
+    exc = lab.refused(client)
 
     assert exc is raised[0]
     assert len(raised) == 2
     assert exc.__context__ is not raised[1]
     bottom = traceback.extract_tb(exc.__traceback__)[-1]
     assert "together/" in bottom.filename
-    assert keys_sent(server) == [OLD, BAD]
+    assert lab.keys_sent() == [OLD, BAD]
     assert (client.api_key if GENERATION > 1 else client.client.api_key) == OLD
-    assert searches(telemetry) == {"refused_again": 1}
-    assert telemetry.counter("together.client.auth.failures") == 2
-    assert outcomes(telemetry) == ["auth_failure"] * 2
+    assert lab.searches() == {"refused_again": 1}
+    assert lab.telemetry.counter("together.client.auth.failures") == 2
+    assert lab.outcomes() == ["auth_failure"] * 2
 
     # It is not tried again, but by a search that finds nothing else.
-    refused(sdk, client)
-    assert keys_sent(server) == [OLD, BAD, OLD]
-    assert searches(telemetry) == {"refused_again": 1, "no_new_key": 1}
-    assert leaks(telemetry.everything(), BAD) == []
+    lab.refused(client)
+    assert lab.keys_sent() == [OLD, BAD, OLD]
+    assert lab.searches() == {"refused_again": 1, "no_new_key": 1}
+    assert leaks(lab.telemetry.everything(), BAD) == []
 
 
-def test_context_of_the_first_refusal(
-    sdk: Sdk, telemetry: CapturedTelemetry, raised: list[BaseException]
-) -> None:
+def test_context_of_the_first_refusal(lab: Lab, raised: list[BaseException]) -> None:
     """What the application was handling when it called is its context where it always was."""
-    client = sdk.client(api_key=OLD)
+    client = lab.client(api_key=OLD)
 
     def said() -> tuple[object, ...]:
         try:
             {}["nothing"]
         except KeyError:
-            exc = refused(sdk, client)
+            exc = lab.refused(client)
             return exc, type(exc.__cause__), type(exc.__context__), exc.__suppress_context__
 
-    instrument(telemetry, None)
+    lab.instrument(None)
     usual = said()
-    instrument(telemetry, Answers(BAD))
+    lab.instrument(Answers(BAD))
     again = said()
     assert again[1:] == usual[1:]
     assert [usual[0], again[0]] == raised[:2]
 
 
 def test_a_refused_key_may_be_tried_again_after_a_while(
-    sdk: Sdk,
-    server: TogetherServer,
-    telemetry: CapturedTelemetry,
-    monkeypatch: pytest.MonkeyPatch,
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It may have been refused for being too new."""
     clock = Clock()
     monkeypatch.setattr(replacements.REPLACEMENTS, "clock", clock)
-    instrument(telemetry, Answers(BAD))
-    client = sdk.client(api_key=OLD)
-    refused(sdk, client)
+    lab.instrument(Answers(BAD))
+    client = lab.client(api_key=OLD)
+    lab.refused(client)
     clock.now += 61
-    server.script(behaviours.refuse(), behaviours.accept())
-    assert sdk.chat(client).choices
-    assert keys_sent(server) == [OLD, BAD, OLD, BAD]
-    assert searches(telemetry) == {"refused_again": 1, "recovered": 1}
+    lab.server.script(behaviours.refuse(), behaviours.accept())
+    assert lab.chat(client).choices
+    assert lab.keys_sent() == [OLD, BAD, OLD, BAD]
+    assert lab.searches() == {"refused_again": 1, "recovered": 1}
 
 
-def test_a_second_attempt_that_fails_otherwise(
-    sdk: Sdk,
-    server: TogetherServer,
-    key: str,
-    telemetry: CapturedTelemetry,
-    raised: list[BaseException],
-) -> None:
+def test_a_second_attempt_that_fails_otherwise(lab: Lab, raised: list[BaseException]) -> None:
     """That failure is the call's; the key is proven by the next call."""
-    instrument(telemetry, Answers(key))
-    client = sdk.client(api_key=OLD)
-    server.script(behaviours.refuse(), behaviours.forbidden_context())
+    lab.instrument(Answers(lab.key))
+    client = lab.client(api_key=OLD)
+    lab.server.script(behaviours.refuse(), behaviours.forbidden_context())
     with pytest.raises(Exception, match="context length") as caught:
-        sdk.chat(client)
+        lab.chat(client)
     assert caught.value is raised[1]
     assert raised[0] not in (caught.value.__cause__, caught.value.__context__)
-    assert searches(telemetry) == {}
+    assert lab.searches() == {}
 
-    sdk.chat(client)
-    assert keys_sent(server) == [OLD, key, key]
-    assert searches(telemetry) == {"recovered": 1}
+    lab.chat(client)
+    assert lab.keys_sent() == [OLD, lab.key, lab.key]
+    assert lab.searches() == {"recovered": 1}
 
 
 @pytest.mark.parametrize("how", ["overridden", "redirected", "wrong_endpoint", "elsewhere"])
-def test_what_another_key_does_not_help_against(
-    how: str, sdk: Sdk, server: TogetherServer, key: str, telemetry: CapturedTelemetry
-) -> None:
+def test_what_another_key_does_not_help_against(lab: Lab, how: str) -> None:
     """Nobody is asked, and no key is shown to a server that is not Together's."""
-    source = Answers(key)
-    instrument(telemetry, source)
+    source = Answers(lab.key)
+    lab.instrument(source)
     options: dict[str, Any] = {}
     given = OLD
-    with TogetherServer(keys=[key]) as other:
+    with TogetherServer(keys=[lab.key]) as other:
         if how == "overridden":
             name = "supplied_headers" if GENERATION == 1 else "default_headers"
             options[name] = {"Authorization": f"Bearer {BAD}"}
         elif how == "redirected":
-            server.always(behaviours.redirect(other.url.replace("127.0.0.1", "localhost")))
+            lab.server.always(behaviours.redirect(other.url.replace("127.0.0.1", "localhost")))
         else:
-            server.always(behaviours.refuse("html"))
+            lab.server.always(behaviours.refuse("html"))
             given = OLD if how == "wrong_endpoint" else "changeme"
         with pytest.raises(Exception):  # noqa: B017, PT011 - the class differs by generation
-            sdk.chat(sdk.client(api_key=given, **options))
+            lab.chat(lab.client(api_key=given, **options))
     assert source.calls == 0
-    assert key not in keys_sent(server)
-    assert telemetry.counter("together.client.auth.failures") == 1
-    assert searches(telemetry) == {}
+    assert lab.key not in lab.keys_sent()
+    assert lab.telemetry.counter("together.client.auth.failures") == 1
+    assert lab.searches() == {}
 
 
-def test_other_failures_are_none_of_its_business(
-    sdk: Sdk, server: TogetherServer, key: str, telemetry: CapturedTelemetry
-) -> None:
+def test_other_failures_are_none_of_its_business(lab: Lab) -> None:
     source = Answers(made_up_key("W"))
-    instrument(telemetry, source)
-    client = sdk.client(api_key=key)
+    lab.instrument(source)
+    client = lab.client(api_key=lab.key)
     for behaviour in (behaviours.rate_limited(), behaviours.forbidden_context()):
-        server.script(*[behaviour] * (6 if GENERATION == 1 else 1))
+        lab.server.script(*[behaviour] * (6 if GENERATION == 1 else 1))
         with pytest.raises(Exception):  # noqa: B017, PT011 - the class differs by generation
-            sdk.chat(client)
+            lab.chat(client)
     assert source.calls == 0
 
 
 # ── several sources ──────────────────────────────────────────────────────────────────
 
 
-def test_a_chain_is_asked_in_turn(
-    sdk: Sdk, server: TogetherServer, key: str, telemetry: CapturedTelemetry
-) -> None:
+def test_a_chain_is_asked_in_turn(lab: Lab) -> None:
     """Until one has a key that may be tried; the others are left alone."""
-    asked = [Answers(None), Answers(OSError("a text with a key")), Answers(key), Answers(BAD)]
-    instrument(telemetry, [*asked[:2], recovery.function(asked[2]), asked[3]])
-    sdk.chat(sdk.client(api_key=OLD))
+    asked = [Answers(None), Answers(OSError("a text with a key")), Answers(lab.key), Answers(BAD)]
+    lab.instrument([*asked[:2], recovery.function(asked[2]), asked[3]])
+    lab.chat(lab.client(api_key=OLD))
     assert [one.calls for one in asked] == [1, 1, 1, 0]
-    assert searches(telemetry) == {"recovered": 1}
-    assert keys_sent(server) == [OLD, key]
+    assert lab.searches() == {"recovered": 1}
+    assert lab.keys_sent() == [OLD, lab.key]
 
 
 def test_the_same_failure_is_logged_once_in_a_while(
-    sdk: Sdk, telemetry: CapturedTelemetry, monkeypatch: pytest.MonkeyPatch
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each search is counted; the next event says how many were held back."""
     now = [100.0]
     monkeypatch.setattr(runtime.time, "monotonic", lambda: now[0])
-    instrument(telemetry, recovery.environment("NOTHING"))
-    client = sdk.client(api_key=OLD)
+    lab.instrument(recovery.environment("NOTHING"))
+    client = lab.client(api_key=OLD)
     for _ in range(3):
-        refused(sdk, client)
+        lab.refused(client)
     now[0] += 61
-    refused(sdk, client)
-    assert searches(telemetry) == {"no_new_key": 4}
-    told = [log for log in telemetry.logs() if log["event_name"].endswith("key_not_recovered")]
+    lab.refused(client)
+    assert lab.searches() == {"no_new_key": 4}
+    told = [log for log in lab.telemetry.logs() if log["event_name"].endswith("key_not_recovered")]
     suppressed = [log["attributes"].get("together.auth.suppressed") for log in told]
     assert suppressed == [None, 2]
 
 
-def test_a_source_that_had_nothing_rests(sdk: Sdk, telemetry: CapturedTelemetry) -> None:
+def test_a_source_that_had_nothing_rests(lab: Lab) -> None:
     """A storm of refusals does not become one of commands; a search that asks nobody is none."""
     source, clock = Answers(None), Clock()
-    instrument(telemetry, dataclasses.replace(recovery.function(source), clock=clock))
-    client = sdk.client(api_key=OLD)
+    lab.instrument(dataclasses.replace(recovery.function(source), clock=clock))
+    client = lab.client(api_key=OLD)
     for _ in range(3):
-        refused(sdk, client)
+        lab.refused(client)
     assert source.calls == 1
-    assert searches(telemetry) == {"no_new_key": 1}
+    assert lab.searches() == {"no_new_key": 1}
     for after, calls in ((1.1, 2), (1.1, 2), (1.1, 3), (3.9, 3), (0.2, 4)):
         clock.now += after
-        refused(sdk, client)
+        lab.refused(client)
         assert source.calls == calls
 
 
 def test_an_error_of_ours_does_not_replace_the_refusal(
-    sdk: Sdk,
-    telemetry: CapturedTelemetry,
-    raised: list[BaseException],
-    monkeypatch: pytest.MonkeyPatch,
+    lab: Lab, raised: list[BaseException], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It is counted, and the application gets what the SDK raised."""
     monkeypatch.setattr(Guard, "raising", False)
-    instrument(telemetry, Answers(BAD))
+    lab.instrument(Answers(BAD))
     monkeypatch.setattr(retry, "_is_curable", lambda *_: 1 / 0)
-    exc = refused(sdk, sdk.client(api_key=OLD))
+    exc = lab.refused(lab.client(api_key=OLD))
     assert [exc] == raised
     assert (
-        telemetry.counter(
+        lab.telemetry.counter(
             "together.client.telemetry.errors", {"together.telemetry.stage": "recovery"}
         )
         == 1
@@ -314,9 +276,7 @@ def test_nothing_keeps_a_client_or_an_exception_alive(sdk: Sdk, key: str) -> Non
     assert known not in replacements.REPLACEMENTS._of
 
 
-def test_no_frame_holds_a_key_while_something_is_logged(
-    sdk: Sdk, server: TogetherServer, key: str, tmp_path: Path, telemetry: CapturedTelemetry
-) -> None:
+def test_no_frame_holds_a_key_while_something_is_logged(lab: Lab, tmp_path: Path) -> None:
     """Trackers of errors send the local variables of all frames."""
     held: dict[str, str] = {}
 
@@ -329,24 +289,24 @@ def test_no_frame_holds_a_key_while_something_is_logged(
         return True
 
     secret = tmp_path / "together"
-    secret.write_text(key)
+    secret.write_text(lab.key)
     logger = logging.getLogger("together_otel")
     logger.addFilter(look)
     try:
-        instrument(telemetry, [watched(secret, Clock(step=1.0)), Answers(None, BAD)])
-        sdk.chat(sdk.client(api_key=OLD))
-        client = sdk.client(api_key=key)
-        server.revoke(key)
-        refused(sdk, client)
+        lab.instrument([watched(secret, Clock(step=1.0)), Answers(None, BAD)])
+        lab.chat(lab.client(api_key=OLD))
+        client = lab.client(api_key=lab.key)
+        lab.server.revoke(lab.key)
+        lab.refused(client)
         secret.write_text(BAD)
-        refused(sdk, client)
-        instrument(telemetry, Answers(BAD))
-        refused(sdk, sdk.client(api_key=OLD))
+        lab.refused(client)
+        lab.instrument(Answers(BAD))
+        lab.refused(lab.client(api_key=OLD))
     finally:
         logger.removeFilter(look)
     names = [f"together.client.key_{what}" for what in ("recovered", "not_recovered", "rotated")]
     assert sorted(held) == sorted(names)
-    for one in (OLD, BAD, key):
+    for one in (OLD, BAD, lab.key):
         assert leaks(repr(held), one) == []
 
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import pty
-import subprocess
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from generation import leaks
 from recovering import BAD, OLD, Answers, instrument, keys_sent, searches
+from terminals import on_a_terminal
 
 from together_otel.clients.in_house import InHouse
 
@@ -68,42 +67,13 @@ def test_a_wrapper_that_keeps_its_key_elsewhere(key: str) -> None:
     assert not InHouse().set_key(client, key)
 
 
-QUESTION = b"Another one: "
-
-
 def example(typed: str) -> tuple[int, str]:
     """Run the example by the command in its first line, on a terminal, and type whenever it asks."""
     command = EXAMPLE.read_text(encoding="utf-8").splitlines()[0].removeprefix("# ").split()
     path = os.pathsep.join((str(Path(sys.executable).parent), os.environ.get("PATH", "")))
-    keyboard, terminal = pty.openpty()
-    process = subprocess.Popen(
-        command,
-        cwd=ROOT,
-        env={"PATH": path, "TOGETHER_NO_BANNER": "1", "PYTHONWARNINGS": "ignore"},
-        stdin=terminal,
-        stdout=terminal,
-        stderr=terminal,
-        start_new_session=True,
-        # A terminal is a session's own once its leader has opened it.
-        preexec_fn=lambda: os.close(os.open(os.ttyname(0), os.O_RDWR)),  # noqa: PLW1509 - no threads here
-    )
-    os.close(terminal)
-    shown = b""
-    try:
-        while True:
-            try:
-                more = os.read(keyboard, 1000)
-            except OSError:  # nobody is at the other end any more
-                break
-            asked = shown.count(QUESTION)
-            shown += more
-            if shown.count(QUESTION) > asked:
-                os.write(keyboard, typed.encode() + b"\n")
-        return process.wait(60), shown.decode()
-    finally:
-        process.kill()
-        process.wait()
-        os.close(keyboard)
+    environ = {"PATH": path, "TOGETHER_NO_BANNER": "1", "PYTHONWARNINGS": "ignore"}
+    answer = typed.encode() + b"\n"
+    return on_a_terminal(command, answer, asks=(b"Another one: ",), cwd=ROOT, env=environ)[:2]
 
 
 def test_the_example(key: str) -> None:

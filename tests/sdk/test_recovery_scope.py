@@ -6,9 +6,9 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from generation import GENERATION, MESSAGES, MODEL, RELEASE, Sdk, leaks, made_up_key
+from generation import GENERATION, MESSAGES, MODEL, RELEASE, leaks, made_up_key
 from opentelemetry.instrumentation.utils import suppress_instrumentation
-from recovering import BAD, OLD, Answers, event, instrument, keys_sent, refused
+from recovering import BAD, OLD, Answers, Lab, instrument
 
 from together_otel import TogetherInstrumentor, recovery
 from together_otel.recovery import replacements
@@ -19,12 +19,10 @@ if TYPE_CHECKING:
     from together_otel.testing.telemetry import CapturedTelemetry
 
 
-def test_it_is_off_by_default(
-    sdk: Sdk, server: TogetherServer, telemetry: CapturedTelemetry
-) -> None:
-    refused(sdk, sdk.client(api_key=OLD))
-    assert len(server.requests) == 1
-    assert telemetry.metrics().get("together.client.key.recoveries", []) == []
+def test_it_is_off_by_default(lab: Lab) -> None:
+    lab.refused(lab.client(api_key=OLD))
+    assert len(lab.server.requests) == 1
+    assert lab.telemetry.metrics().get("together.client.key.recoveries", []) == []
 
 
 def test_every_outcome_exists_at_zero_where_it_is_on(telemetry: CapturedTelemetry) -> None:
@@ -33,48 +31,42 @@ def test_every_outcome_exists_at_zero_where_it_is_on(telemetry: CapturedTelemetr
     assert [point["value"] for point in points] == [0] * 4
 
 
-def test_in_a_block_of_code(sdk: Sdk, key: str, telemetry: CapturedTelemetry) -> None:
+def test_in_a_block_of_code(lab: Lab) -> None:
     """`use` holds inside, before what `instrument` was told; without a source it turns it off."""
-    outer, inner = Answers(BAD), Answers(key)
-    instrument(telemetry, outer)
+    outer, inner = Answers(BAD), Answers(lab.key)
+    lab.instrument(outer)
     with recovery.use():
-        refused(sdk, sdk.client(api_key=OLD))
+        lab.refused(lab.client(api_key=OLD))
     with recovery.use(recovery.function(inner)):
-        assert sdk.chat(sdk.client(api_key=OLD)).choices
+        assert lab.chat(lab.client(api_key=OLD)).choices
     assert (outer.calls, inner.calls) == (0, 1)
     with pytest.raises(TypeError, match=r"not str$"):
-        recovery.use(key).__enter__()
+        recovery.use(lab.key).__enter__()
 
 
 def test_other_clients_where_a_stream_of_a_recovered_one_is_open(
-    sdk: Sdk,
-    server: TogetherServer,
-    key: str,
-    telemetry: CapturedTelemetry,
-    monkeypatch: pytest.MonkeyPatch,
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Their calls do not even look at their key."""
-    instrument(telemetry, None)
-    with recovery.use(Answers(key)):
-        stream = sdk.chat(sdk.client(api_key=OLD), stream=True)
-    sdk.read(stream, chunks=1)
+    lab.instrument(None)
+    with recovery.use(Answers(lab.key)):
+        stream = lab.chat(lab.client(api_key=OLD), stream=True)
+    lab.read(stream, chunks=1)
     with monkeypatch.context() as patch:
         patch.setattr(replacements, "exact", None)
-        sdk.chat(sdk.client(api_key=key))
-    sdk.read(stream)
-    assert keys_sent(server) == [OLD, key, key]
+        lab.chat(lab.client(api_key=lab.key))
+    lab.read(stream)
+    assert lab.keys_sent() == [OLD, lab.key, lab.key]
 
 
-def test_a_key_is_proven_outside_the_block_that_it_was_found_in(
-    sdk: Sdk, server: TogetherServer, key: str, telemetry: CapturedTelemetry
-) -> None:
-    instrument(telemetry, None)
-    client = sdk.client(api_key=OLD)
-    server.script(behaviours.refuse(), behaviours.forbidden_context())
-    with recovery.use(Answers(key)), pytest.raises(Exception, match="context length"):
-        sdk.chat(client)
-    sdk.chat(client)
-    assert event(telemetry, "key_recovered")["together.recovery.source"] == "function"
+def test_a_key_is_proven_outside_the_block_that_it_was_found_in(lab: Lab) -> None:
+    lab.instrument(None)
+    client = lab.client(api_key=OLD)
+    lab.server.script(behaviours.refuse(), behaviours.forbidden_context())
+    with recovery.use(Answers(lab.key)), pytest.raises(Exception, match="context length"):
+        lab.chat(client)
+    lab.chat(client)
+    assert lab.event("key_recovered")["together.recovery.source"] == "function"
 
 
 def test_blocks_of_code_in_tasks(telemetry: CapturedTelemetry, server: TogetherServer) -> None:
@@ -113,49 +105,38 @@ def test_blocks_of_code_in_tasks(telemetry: CapturedTelemetry, server: TogetherS
     assert [one.calls for one in source] == [1, 1, 1]
 
 
-def test_by_the_environment(
-    sdk: Sdk,
-    server: TogetherServer,
-    key: str,
-    telemetry: CapturedTelemetry,
-    monkeypatch: pytest.MonkeyPatch,
-    tmp_path: Any,
-) -> None:
+def test_by_the_environment(lab: Lab, monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
     """For zero-code use; what `instrument` is told goes first."""
     secret = tmp_path / "together"
-    secret.write_text(f"{key}\n")
+    secret.write_text(f"{lab.key}\n")
     monkeypatch.setenv("TOGETHER_OTEL_RECOVERY", f"environment; file:{secret}")
-    instrument(telemetry, None)
-    sdk.chat(sdk.client(api_key=OLD))
-    assert keys_sent(server) == [OLD, key]
-    assert event(telemetry, "key_recovered")["together.recovery.source"] == "file"
+    lab.instrument(None)
+    lab.chat(lab.client(api_key=OLD))
+    assert lab.keys_sent() == [OLD, lab.key]
+    assert lab.event("key_recovered")["together.recovery.source"] == "file"
 
-    source = Answers(key)
-    instrument(telemetry, source)
-    sdk.chat(sdk.client(api_key=OLD))
+    source = Answers(lab.key)
+    lab.instrument(source)
+    lab.chat(lab.client(api_key=OLD))
     assert source.calls == 1
 
 
-def test_a_wrong_argument_turns_it_off(
-    sdk: Sdk, key: str, telemetry: CapturedTelemetry, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_wrong_argument_turns_it_off(lab: Lab, caplog: pytest.LogCaptureFixture) -> None:
     """`instrument` does not raise; a warning says what it takes, and does not repeat a key."""
-    instrument(telemetry, key)
+    lab.instrument(lab.key)
     assert "Recovery is off: recovery takes sources" in caplog.text
-    refused(sdk, sdk.client(api_key=OLD))
-    assert leaks(caplog.text, key) == []
+    lab.refused(lab.client(api_key=OLD))
+    assert leaks(caplog.text, lab.key) == []
 
 
-def test_off_with_the_instrumentation(
-    sdk: Sdk, server: TogetherServer, key: str, telemetry: CapturedTelemetry
-) -> None:
-    source = Answers(key)
-    instrument(telemetry, source)
-    client = sdk.client(api_key=OLD)
+def test_off_with_the_instrumentation(lab: Lab) -> None:
+    source = Answers(lab.key)
+    lab.instrument(source)
+    client = lab.client(api_key=OLD)
     with suppress_instrumentation():
-        refused(sdk, client)
+        lab.refused(client)
     TogetherInstrumentor().uninstrument()
     with recovery.use(source):
-        refused(sdk, client)
-    assert (source.calls, len(server.requests)) == (0, 2)
-    instrument(telemetry, None)
+        lab.refused(client)
+    assert (source.calls, len(lab.server.requests)) == (0, 2)
+    lab.instrument(None)

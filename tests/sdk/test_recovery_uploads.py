@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from generation import Sdk, leaks
-from recovering import BAD, OLD, Answers, instrument, keys_sent, searches
+from recovering import BAD, OLD, Answers, Lab
 from transfers import SIGNATURE, events, ready
 
 from together_otel.testing import behaviours
@@ -54,68 +54,53 @@ def uploads(telemetry: CapturedTelemetry) -> list[str]:
     ]
 
 
-def test_an_upload(
-    sdk: Sdk,
-    upload: Callable[[Any], Any],
-    server: TogetherServer,
-    storage: TogetherServer,
-    key: str,
-    telemetry: CapturedTelemetry,
-) -> None:
+def test_an_upload(lab: Lab, upload: Callable[[Any], Any], storage: TogetherServer) -> None:
     """The file goes once; the client uses the new key from then on; the refusal is told once."""
-    source = Answers(key)
-    instrument(telemetry, source)
-    client = sdk.client(api_key=OLD)
-    server.script(behaviours.usual(), to(storage), behaviours.usual(), to(storage))
+    source = Answers(lab.key)
+    lab.instrument(source)
+    client = lab.client(api_key=OLD)
+    lab.server.script(behaviours.usual(), to(storage), behaviours.usual(), to(storage))
     assert upload(client).id == FILE
     assert len(storage.requests) == 1
     assert upload(client).id == FILE
 
-    assert keys_sent(server) == [OLD, key, key, key, key]
+    assert lab.keys_sent() == [OLD, lab.key, lab.key, lab.key, lab.key]
     assert source.calls == 1
-    assert uploads(telemetry) == ["success", "success"]
-    assert telemetry.counter("together.client.auth.failures") == 1
-    assert searches(telemetry) == {"recovered": 1}
-    assert leaks(telemetry.everything(), key) == leaks(telemetry.everything(), OLD) == []
+    assert uploads(lab.telemetry) == ["success", "success"]
+    assert lab.telemetry.counter("together.client.auth.failures") == 1
+    assert lab.searches() == {"recovered": 1}
+    assert (
+        leaks(lab.telemetry.everything(), lab.key) == leaks(lab.telemetry.everything(), OLD) == []
+    )
 
 
 @pytest.mark.parametrize(
     ("answer", "sent"), [(None, [OLD]), (BAD, [OLD, BAD])], ids=["none", "bad"]
 )
 def test_an_upload_in_vain(
-    answer: str | None,
-    sent: list[str],
-    sdk: Sdk,
-    upload: Callable[[Any], Any],
-    server: TogetherServer,
-    telemetry: CapturedTelemetry,
+    lab: Lab, answer: str | None, sent: list[str], upload: Callable[[Any], Any]
 ) -> None:
     """It fails as it did; each refusal is told once."""
-    instrument(telemetry, Answers(answer))
+    lab.instrument(Answers(answer))
     # That is what the SDK says.
     with pytest.raises(Exception, match="free trial credits") as caught:
-        upload(sdk.client(api_key=OLD))
+        upload(lab.client(api_key=OLD))
     assert type(caught.value).__name__ == "AuthenticationError"
-    assert keys_sent(server) == sent
-    assert uploads(telemetry) == ["auth_failure"]
-    assert telemetry.counter("together.client.auth.failures") == len(sent)
-    assert "gen_ai.client.operation.exception" not in events(telemetry)
+    assert lab.keys_sent() == sent
+    assert uploads(lab.telemetry) == ["auth_failure"]
+    assert lab.telemetry.counter("together.client.auth.failures") == len(sent)
+    assert "gen_ai.client.operation.exception" not in events(lab.telemetry)
 
 
 def test_an_upload_that_fails_otherwise_after_all(
-    sdk: Sdk,
-    upload: Callable[[Any], Any],
-    server: TogetherServer,
-    storage: TogetherServer,
-    key: str,
-    telemetry: CapturedTelemetry,
+    lab: Lab, upload: Callable[[Any], Any], storage: TogetherServer
 ) -> None:
     """What was recovered from is forgotten: storage's failure is told as what it is."""
-    instrument(telemetry, Answers(key))
-    server.script(behaviours.usual(), to(storage))
+    lab.instrument(Answers(lab.key))
+    lab.server.script(behaviours.usual(), to(storage))
     storage.always(behaviours.custom(403, "<Error/>"))
     with pytest.raises(Exception, match=r"403|[Uu]pload"):
-        upload(sdk.client(api_key=OLD))
-    assert uploads(telemetry) == ["client_error"]
-    assert telemetry.counter("together.client.auth.failures") == 1
-    assert events(telemetry).count("gen_ai.client.operation.exception") == 1
+        upload(lab.client(api_key=OLD))
+    assert uploads(lab.telemetry) == ["client_error"]
+    assert lab.telemetry.counter("together.client.auth.failures") == 1
+    assert events(lab.telemetry).count("gen_ai.client.operation.exception") == 1

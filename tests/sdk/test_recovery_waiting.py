@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from crowd import ask, async_client, close, sync_client
-from generation import GENERATION, RELEASE
+from generation import GENERATION
 from recovering import OLD, Answers, Clock, instrument, keys_sent, searches
 
 from together_otel import recovery
@@ -26,12 +26,6 @@ if TYPE_CHECKING:
 
     from together_otel.testing.server import TogetherServer
     from together_otel.testing.telemetry import CapturedTelemetry
-
-
-@pytest.fixture
-def options(server: TogetherServer) -> dict[str, Any]:
-    """What every client is made with: a key that is refused."""
-    return {"api_key": OLD, "base_url": server.base_url_for(RELEASE), "max_retries": 0}
 
 
 def search_of(replacement: Replacement) -> Search:

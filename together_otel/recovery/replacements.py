@@ -129,9 +129,9 @@ class Replacement:
                 self._before, self._report = before, report
 
     def rotated(self, found: Found) -> None:
-        """Use a key in place of one that was not refused."""
+        """Use a key in place of one that was not refused, unless another call was first."""
         with self._owner.lock:
-            if exact(self.current) != exact(found.key):  # else another call was first
+            if exact(self.current) != exact(found.key) and not self.is_barred(found.key):
                 self.former = text_of(self.current)
                 self.current, self._found = found.key, found
 

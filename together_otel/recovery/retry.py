@@ -94,7 +94,7 @@ def _renew(
         found = Found.of(new, "file", runtime)
         replacement.rotated(found)
         REPLACEMENTS.of(shared, new, replacement)
-        key = new
+        key = replacement.current
         if watched.is_news():
             news = found
     if key is not given:

@@ -53,24 +53,18 @@ class Found:
 
 
 class Pending(Future["Found | None"]):
-    """A search, for all who wait for it; none of them can cancel it for the others.
+    """A search, for all who wait for it; none of them can cancel it for the others."""
 
-    Attributes:
-        loop: the event loop whose call began it, if one did.
-    """
+    loop: object = None
+    """The event loop whose call began it, if one did."""
 
     def __init__(self) -> None:
         super().__init__()
         self.set_running_or_notify_cancel()
-        self.loop: object = None
 
 
 class Replacement:
     """One key and those that took its place. Thread-safe.
-
-    Args:
-        key: the key.
-        owner: the map that it belongs to.
 
     Attributes:
         current: the key that its clients are to use.
@@ -78,7 +72,7 @@ class Replacement:
     """
 
     def __init__(self, key: object, owner: Replacements) -> None:
-        self.current: object = key
+        self.current = key
         self.former: str | None = None
         self._owner = owner
         self._before: object = None
@@ -101,9 +95,9 @@ class Replacement:
         return self._owner.clock() < self._barred.get(exact(key), float("-inf"))
 
     def join(self, own: Pending) -> Pending:
-        """Return what to wait for: the search at work, or else ``own``, which is then to be run.
+        """Return the search at work, or else ``own``, which is to be run unless it is done.
 
-        Unless that is done: with the key that took the refused one's place during the call.
+        It is done where another key took the refused one's place while the call was under way.
         """
         with self._owner.lock:
             if self._pending is not None:
@@ -154,11 +148,7 @@ class Replacement:
             return report
 
     def refused(self, key: object) -> Report:
-        """Note that a request with a key was refused, and what was found is then not used.
-
-        Returns:
-            What takes the outcome.
-        """
+        """Note that a request with a key was refused; return what takes the outcome."""
         with self._owner.lock:
             now = self._owner.clock()
             self._barred = {one: until for one, until in self._barred.items() if until > now}
@@ -176,16 +166,11 @@ def _nobody(_outcome: RecoveryOutcome) -> None:
 
 
 class Replacements:
-    """The replacements of all clients, for as long as their HTTP clients live.
-
-    Attributes:
-        clock: returns seconds.
-        lock: protects the map and what is in it.
-    """
+    """The replacements of all clients, for as long as their HTTP clients live."""
 
     def __init__(self) -> None:
         self.clock = time.monotonic
-        self.lock = ForkSafeLock()
+        self.lock = ForkSafeLock()  # of what is in the map, too
         # By their ids: what clients of 1.x share has no hash.
         self._of: dict[int, dict[Exact, Replacement]] = {}
         in_forked_child(self._after_fork)

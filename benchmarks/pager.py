@@ -22,13 +22,14 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 
-from together_otel.cli.demo.made_up import MadeUpKeys
-from together_otel.cli.demo.paging import RULES
-from together_otel.cli.demo.worker import Worker
-from together_otel.names import KEY_VARIABLE, REQUEST_OUTCOME, REQUESTS, label_of
+from together_otel.cli.drill.processes import Process, isolated, variables_of
+from together_otel.names import REQUEST_OUTCOME, REQUESTS, label_of
+from together_otel.testing.keys import MadeUpKeys
+from together_otel.testing.programs import CHECKOUT
 from together_otel.testing.server import TogetherServer
 from together_otel.testing.stack import Stack
 
+RULES = CHECKOUT / "dashboards" / "prometheus" / "alerts.yaml"
 INTERVAL = 15.0
 """Seconds between two scrapes, and between two evaluations."""
 GROUP_WAIT = 5.0
@@ -42,7 +43,7 @@ class Job:
 
     name: str
     key: str
-    worker: Worker
+    process: Process
 
 
 def measure(job: Job, server: TogetherServer, stack: Stack, delay: float) -> tuple[float, str]:
@@ -50,10 +51,8 @@ def measure(job: Job, server: TogetherServer, stack: Stack, delay: float) -> tup
     threading.Event().wait(delay)
     server.revoke(job.key)
     asked = time.monotonic()
-    job.worker.ask()
-    outcome = job.worker.wait()[-1]
-    if not outcome.startswith("failed"):
-        raise RuntimeError(f"{job.name} was to be refused, and: {outcome}")
+    if job.process.ask()["failed"] is None:
+        raise RuntimeError(f"{job.name} was to be refused, and was not")
 
     def is_it(alert: dict[str, dict[str, str]]) -> bool:
         labels = alert["labels"]
@@ -72,14 +71,12 @@ def run(times: int, interval: float, seed: int) -> list[tuple[float, str]]:
     with ExitStack() as life:
         server = life.enter_context(TogetherServer(keys=list(own.values())))
         jobs = [
-            Job(name, key, life.enter_context(Worker(name, server, {KEY_VARIABLE: key})))
+            Job(name, key, life.enter_context(Process(isolated(name, variables_of(server, key)))))
             for name, key in own.items()
         ]
         for job in jobs:
-            job.worker.ask()
-        for job in jobs:
-            job.worker.wait(PATIENCE)
-        targets = [(job.name, job.worker.address) for job in jobs]
+            job.process.ask()
+        targets = [(job.name, job.process.address) for job in jobs]
         stack = life.enter_context(
             Stack(targets, [RULES], interval=interval, group_wait=GROUP_WAIT)
         )

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
-TOOLS = Path(__file__).parents[1] / ".tools" / "usr" / "bin"
+ROOT = Path(__file__).parents[1]
+RULES = ROOT / "dashboards" / "prometheus" / "alerts.yaml"
+TOOLS = ROOT / ".tools" / "usr" / "bin"
 NAMES = {
     "alertmanager": ("prometheus-alertmanager", "alertmanager"),
     "pushgateway": ("prometheus-pushgateway", "pushgateway"),

@@ -2,74 +2,76 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from together_otel.cli.demo import __main__ as demo
-from together_otel.cli.demo import paging
 from together_otel.cli.demo.evidence import Evidence
-from together_otel.cli.demo.made_up import MadeUpKeys
-from together_otel.cli.demo.scenarios import Scenario
-from together_otel.names import CAUSES
+from together_otel.cli.drill.runner import Outcome
+from together_otel.cli.drill.scenarios import Scenario, scenario_of
+from together_otel.names import AUTH_FAILURES, CAUSES
+from together_otel.testing import MadeUpKeys
 from together_otel.testing.stack import MissingBinary
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Iterator
 
 
-def no_binaries() -> None:
-    raise MissingBinary("alertmanager is nowhere: run tools/fetch_prometheus.sh")
+@pytest.fixture(autouse=True)
+def no_binaries(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave out what takes Prometheus."""
+
+    def missing() -> None:
+        raise MissingBinary("alertmanager is nowhere: run tools/fetch_prometheus.sh")
+
+    monkeypatch.setattr(demo, "find_binaries", missing)
 
 
 def test_without_prometheus_it_shows_the_rest_and_says_what_it_leaves_out(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """Every scenario is still run and verified."""
-    rules = tmp_path / "alerts.yaml"
-    rules.write_text("groups: []")
-    monkeypatch.setattr(paging, "RULES", rules)
-    monkeypatch.setattr(demo, "find_binaries", no_binaries)
+    """Every cause is still shown and verified."""
     code = demo.main()
     printed = capsys.readouterr().out
     assert code == 0, printed
     words = " ".join(printed.split())
-    assert "Left out: Prometheus, Alertmanager and the alert that they deliver." in words
+    assert "Left out: Prometheus, Alertmanager and the alert." in words
     assert "run tools/fetch_prometheus.sh" in words
-    for cause in ("empty", "malformed", "wrong_provider", "wrong_variable", "missing", "revoked"):
+    for cause in CAUSES:
         assert f"| {cause} " in printed
     assert max(map(len, printed.splitlines())) <= 120
 
 
 def test_a_wrong_cause_is_reported_with_what_was_expected(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """A demonstration that cannot fail shows nothing."""
-    monkeypatch.setattr(paging, "RULES", tmp_path / "absent.yaml")
-    monkeypatch.setattr(
-        demo,
-        "scenarios",
-        lambda keys: [
-            Scenario("thought to be empty", {}, "empty"),
-            Scenario("revoked", {"TOGETHER_API_KEY": keys.together()}, "revoked", revoked=True),
-        ],
-    )
+
+    @contextmanager
+    def confused(cause: Any, *arguments: Any) -> Iterator[Scenario]:
+        with scenario_of("missing" if cause == "empty" else cause, *arguments) as scenario:
+            yield scenario
+
+    monkeypatch.setattr(demo, "CAUSES", ("empty", "revoked"))
+    monkeypatch.setattr(demo, "scenario_of", confused)
     assert demo.main() == 1
-    printed = capsys.readouterr().out
-    assert "expected {'empty': 1.0}, came {'missing': 1.0}" in " ".join(printed.split())
-    assert "absent.yaml is not there" in " ".join(printed.split())
+    words = " ".join(capsys.readouterr().out.split())
+    assert "empty: 1 failures of empty were counted as missing 1" in words
+    assert "causes on spans: expected ['empty'], found ['missing']" in words
+    assert "WRONG revoked" not in words
 
 
 def test_a_failure_counted_twice_is_a_fault() -> None:
     """The counters, the log and the spans must each have as many as the application saw."""
-    exposition = "# TYPE together_client_auth_failures_total counter\n" + "".join(
-        f'together_client_auth_failures_total{{together_auth_cause="{cause}"}}'
-        f" {2 if cause == 'revoked' else 0}\n"
-        for cause in CAUSES
-    )
-    scenario = Scenario("revoked", {}, "revoked", revoked=True)
-    faults = Evidence(scenario, ["AuthenticationError"], exposition, [], [], 0).faults()
-    assert "revoked: failures by cause: expected {'revoked': 1.0}, came {'revoked': 2.0}" in faults
+    name = AUTH_FAILURES.prometheus
+    samples = {
+        name: [({"together_auth_cause": cause}, 2.0 * (cause == "revoked")) for cause in CAUSES]
+    }
+    outcome = Outcome(failed=1, samples=samples)
+    faults = Evidence("revoked", Scenario("revoked"), outcome, [], []).faults()
+    assert "revoked: failures by cause: expected {'revoked': 1}, found {'revoked': 2.0}" in faults
 
 
 @pytest.mark.parametrize("place", [0, 20, 35])

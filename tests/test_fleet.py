@@ -30,8 +30,8 @@ from running import PROGRAMS, Running, get, total
 from serving import Quiet, serving
 
 from together_otel import cli, names
-from together_otel.cli.demo.made_up import MadeUpKeys
 from together_otel.testing import TogetherServer, behaviours
+from together_otel.testing.keys import MadeUpKeys
 from together_otel.testing.ports import free_port
 
 if TYPE_CHECKING:

@@ -14,16 +14,14 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from prometheus_client.parser import text_string_to_metric_families
-
 from together_otel import inspect_key
-from together_otel.cli.demo.made_up import MadeUpKeys
-from together_otel.cli.demo.worker import Worker
+from together_otel.cli.drill.processes import Process, isolated, variables_of
 from together_otel.names import KEY_LAST_ACCEPTED, KEY_VARIABLE
+from together_otel.testing.keys import MadeUpKeys
 from together_otel.testing.server import TogetherServer
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Collection, Iterable
 
 PODS = ("pod-1", "pod-2", "pod-3")
 
@@ -56,28 +54,21 @@ class Volume:
         return {KEY_VARIABLE: key, "TOGETHER_OTEL_RECOVERY": f"file:{self.path}"}
 
 
-def in_use(worker: Worker) -> str:
+def in_use(pod: Process) -> str:
     """Return the fingerprint of the key that was accepted last, as the pod's metrics tell it."""
-    accepted = {
-        sample.labels["together_api_key_fingerprint"]: sample.value
-        for family in text_string_to_metric_families(worker.scrape())
-        for sample in family.samples
-        if sample.name == KEY_LAST_ACCEPTED.prometheus
-    }
-    return max(accepted, key=accepted.__getitem__)
+    accepted = pod.scrape()[KEY_LAST_ACCEPTED.prometheus]
+    labels, _ = max(accepted, key=lambda sample: sample[1])
+    return labels["together_api_key_fingerprint"]
 
 
-def serve(workers: Iterable[Worker]) -> None:
-    """Let pods answer a question each."""
-    for worker in workers:
-        worker.ask()
-    for worker in workers:
-        worker.wait()
+def serve(pods: Iterable[Process]) -> list[bool]:
+    """Let each pod make a request; return which of them failed."""
+    return [pod.ask()["failed"] is not None for pod in pods]
 
 
-def show(step: str, workers: Mapping[str, Worker]) -> None:
+def show(step: str, pods: Iterable[Process]) -> None:
     """Print which key each pod uses."""
-    print(f"{step:34}", *(f"{in_use(worker):10}" for worker in workers.values()))
+    print(f"{step:34}", *(f"{in_use(pod):10}" for pod in pods))
 
 
 def rotate(forgotten: Collection[str]) -> None:
@@ -88,29 +79,27 @@ def rotate(forgotten: Collection[str]) -> None:
         server = life.enter_context(TogetherServer(keys=[old, new]))
         folder = Path(life.enter_context(tempfile.TemporaryDirectory()))
         volumes = {pod: Volume(folder / pod, old) for pod in PODS}
-        workers = {
-            pod: life.enter_context(Worker("shop", server, volume.variables))
+        pods = {
+            pod: life.enter_context(
+                Process(isolated("shop", variables_of(server, old) | volume.variables))
+            )
             for pod, volume in volumes.items()
         }
         print(f"{'':34}", *(f"{pod:10}" for pod in PODS))
-        serve(workers.values())
-        show("The new key is made.", workers)
+        serve(pods.values())
+        show("The new key is made.", pods.values())
 
         for pod in (pod for pod in PODS if pod not in forgotten):
             volumes[pod].put(new)
-            while in_use(workers[pod]) != inspect_key(new).fingerprint:
-                serve([workers[pod]])  # a file is looked at once a second
-        serve(workers.values())
-        show("It is mounted beside the old one.", workers)
+            while in_use(pods[pod]) != inspect_key(new).fingerprint:
+                serve([pods[pod]])  # a file is looked at once a second
+        serve(pods.values())
+        show("It is mounted beside the old one.", pods.values())
 
         server.revoke(old)
-        serve(workers.values())
-        show("The old key is revoked.", workers)
-        failed = {
-            pod: sum(outcome.startswith("failed") for outcome in worker.outcomes)
-            for pod, worker in workers.items()
-        }
-        print(f"{'Requests that failed:':34}", *(f"{number:<10}" for number in failed.values()))
+        failed = serve(pods.values())
+        show("The old key is revoked.", pods.values())
+        print(f"{'Requests that failed:':34}", *(f"{int(one):<10}" for one in failed))
 
 
 if __name__ == "__main__":

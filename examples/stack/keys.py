@@ -11,7 +11,7 @@ import os
 import sys
 from pathlib import Path
 
-from together_otel.cli.demo.made_up import MadeUpKeys
+from together_otel.testing.keys import MadeUpKeys
 
 FOLDER = Path(os.environ.get("KEYS", "/keys"))
 ACCEPTED = FOLDER / "accepted"

@@ -16,11 +16,11 @@ from examining import GOOD, examined
 from serving import Quiet, serving
 
 from together_otel.cli import main
-from together_otel.cli.demo.made_up import MadeUpKeys
 from together_otel.cli.doctor import examination, installation
 from together_otel.cli.doctor.folders import folders
 from together_otel.cli.doctor.recoveries import recoveries
 from together_otel.cli.doctor.switches import settings_of
+from together_otel.testing.keys import MadeUpKeys
 from together_otel.testing.ports import free_port
 
 if TYPE_CHECKING:

@@ -20,12 +20,12 @@ from running import eventually, get, total
 from serving import Quiet, serving
 
 from together_otel.cli import main
-from together_otel.cli.demo.made_up import MadeUpKeys
 from together_otel.cli.drill import command as drill_command
-from together_otel.cli.drill.alerts import alerts_of
-from together_otel.cli.drill.runner import Play
-from together_otel.cli.drill.scenarios import Act
+from together_otel.cli.drill.runner import Runner
+from together_otel.cli.drill.scenarios import Scenario
 from together_otel.names import AUTH_FAILURES, CAUSES
+from together_otel.rules import Options, alerts_of
+from together_otel.testing.keys import MadeUpKeys
 from together_otel.testing.ports import free_port
 
 if TYPE_CHECKING:
@@ -104,8 +104,8 @@ def test_scraped_and_ended_early(backend: str, number: signal.Signals) -> None:
         running.send_signal(number)
         said, _ = running.communicate(timeout=60)
     assert running.returncode == 0, said
-    assert "It is put right now." in said
-    assert "All of them were counted with their cause." in said
+    assert "Working again." in said
+    assert "All failures were counted, each with its cause." in said
     assert "together.client.drill_ended" in said
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(("127.0.0.1", port))
@@ -137,7 +137,7 @@ def test_two_signals_end_it_at_once() -> None:
             assert any("together.client.drill_ended" in line for line in said)
             running.send_signal(signal.SIGINT)
             assert running.wait(60) == 1
-            assert "Ended at once" in running.stdout.read()
+            assert "Ended immediately" in running.stdout.read()
 
 
 # ── where it is seen ─────────────────────────────────────────────────────────────────
@@ -230,7 +230,7 @@ def test_a_gateway_that_takes_nothing() -> None:
     with serving(HTTPServer(("127.0.0.1", 0), handler)) as server:
         done = drilled(TOGETHER_OTEL_PUSHGATEWAY=f"http://127.0.0.1:{server.server_port}")
     assert done.returncode == 1
-    assert "Not as it should be: an exporter complains: What this process counted" in done.stdout
+    assert "Wrong: an exporter complains: What this process counted" in done.stdout
 
 
 class Complaining:
@@ -241,14 +241,12 @@ class Complaining:
     def __init__(self) -> None:
         self._failed = 0
 
-    def answer(self) -> dict[str, Any]:
+    def order(self, **_: object) -> dict[str, Any]:
         return {"counted": {"revoked": self._failed}}
 
-    def order(self, *, ask: Mapping[str, Any] | None = None, **_: object) -> dict[str, Any]:
-        if ask is None:
-            return self.answer()
-        self._failed += bool(ask)
-        return {"failed": "AuthenticationError" if ask else None, "why": "401"}
+    def ask(self, **options: object) -> dict[str, Any]:
+        self._failed += bool(options)
+        return {"failed": "AuthenticationError" if options else None, "why": "401"}
 
     def show(self) -> None:
         pass
@@ -259,9 +257,10 @@ class Complaining:
 
 def test_an_exporter_that_complains_again_and_again() -> None:
     """It is said once, and how often it was."""
-    company: Any = Complaining()
-    play = Play("revoked", Act(bad={"api_key": "bad"}), company, 0.01, lambda _: None)
-    outcome = play.run(None, threading.Event())
+    process: Any = Complaining()
+    scenario = Scenario("a bad key", bad={"api_key": "bad"})
+    runner = Runner("revoked", scenario, process, 0.01, lambda _: None)
+    outcome = runner.run(None, threading.Event())
     assert outcome.failed
     assert outcome.faults == [
         "an exporter complains, 2 times: It failed",
@@ -357,7 +356,7 @@ def test_no_key_of_the_users_is_used(tmp_path: Path) -> None:
         TOGETHER_OTEL_PROMETHEUS_PORT=str(free_port()),
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "All of them were counted" in done.stdout
+    assert "All failures were counted" in done.stdout
     assert keys.shown_in({"out": done.stdout, "err": done.stderr}) == []
 
 
@@ -381,7 +380,7 @@ def test_a_set_up_that_tells_nothing(variables: dict[str, str], said: str) -> No
     done = drilled(duration=LONG if variables else "0.5s", **variables)
     assert done.returncode == 1
     assert said in done.stdout
-    assert ("the drill did not begin" in done.stdout) is bool(variables)
+    assert ("The drill did not start." in done.stdout) is bool(variables)
     assert "its target is gone" not in done.stdout
     assert "Traceback" not in done.stdout + done.stderr
 
@@ -493,8 +492,8 @@ def test_a_client_that_cannot_be_made(tmp_path: Path) -> None:
 @pytest.mark.parametrize("cause", CAUSES)
 def test_every_cause_leads_to_an_alert(cause: Any) -> None:
     """To its own page where there is one, and to that of most requests where there are any."""
-    asking = {one.name: one.severity for one in alerts_of(cause, asks=True)}
-    without = {one.name: one.severity for one in alerts_of(cause, asks=False)}
+    asking = alerts_of(cause, Options(), asks=True)
+    without = alerts_of(cause, Options(), asks=False)
     assert asking == {**without, "TogetherAuthFailing": "page"}
     assert without["TogetherAuthFailure"] == "ticket"
     pages = [name for name, severity in without.items() if severity == "page"]

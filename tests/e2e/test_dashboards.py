@@ -16,9 +16,9 @@ from prometheus_client import CollectorRegistry, ProcessCollector, start_http_se
 from queries import FOLDER, Query, dashboards, every_query, panels
 
 from together_otel import TogetherInstrumentor
-from together_otel.cli.demo.made_up import MadeUpKeys
 from together_otel.names import REQUEST_OUTCOME, REQUESTS, label_of
 from together_otel.testing import TogetherServer, behaviours
+from together_otel.testing.keys import MadeUpKeys
 from together_otel.testing.stack import Stack
 
 if TYPE_CHECKING:

@@ -9,11 +9,10 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
-from prometheus_binaries import require
+from prometheus_binaries import RULES, require
 
-from together_otel.cli.demo import paging
-from together_otel.cli.drill.alerts import alerts_of
 from together_otel.names import AUTH_CAUSE, label_of
+from together_otel.rules import Options, alerts_of
 from together_otel.testing.ports import free_port
 from together_otel.testing.stack import Stack
 
@@ -29,7 +28,7 @@ def test_every_alert_that_is_announced_arrives(cause: Cause, asks: bool) -> None
     require("prometheus")
     require("alertmanager")
     port = free_port()
-    announced = {one.name: one.severity for one in alerts_of(cause, asks=asks)}
+    announced = alerts_of(cause, Options(), asks=asks)
     with (
         subprocess.Popen(
             [
@@ -47,7 +46,7 @@ def test_every_alert_that_is_announced_arrives(cause: Cause, asks: bool) -> None
             stderr=subprocess.STDOUT,
             text=True,
         ) as drill,
-        Stack([(JOB, f"127.0.0.1:{port}")], [paging.RULES]) as stack,
+        Stack([(JOB, f"127.0.0.1:{port}")], [RULES]) as stack,
     ):
         try:
             arrived = {

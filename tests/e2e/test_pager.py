@@ -5,26 +5,25 @@ from __future__ import annotations
 import json
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
-from prometheus_binaries import require
+from prometheus_binaries import RULES, require
 from queries import dashboard_queries
 
-from together_otel.cli.demo import paging
-from together_otel.cli.demo.evidence import Evidence, conclude
-from together_otel.cli.demo.made_up import MadeUpKeys
-from together_otel.cli.demo.scenarios import Scenario
-from together_otel.cli.demo.worker import Worker
-from together_otel.names import AUTH_CAUSE, AUTH_FAILURES, KEY_VARIABLE, label_of
+from together_otel.cli.demo.evidence import Evidence, evidence_of
+from together_otel.cli.drill.processes import Process, isolated, variables_of
+from together_otel.cli.drill.runner import Outcome
+from together_otel.cli.drill.scenarios import Scenario
+from together_otel.names import AUTH_CAUSE, AUTH_FAILURES, REQUEST_OUTCOME, REQUESTS, label_of
+from together_otel.testing.keys import MadeUpKeys
 from together_otel.testing.server import TogetherServer
 from together_otel.testing.stack import Stack
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
 JOB = "chat-backend"
 MINUTE = 60.0
+PACE = 0.3
+"""Seconds between two requests."""
 
 
 @dataclass(frozen=True)
@@ -47,24 +46,26 @@ class Revocation:
 
 
 @pytest.fixture(scope="module")
-def revocation() -> Iterator[Revocation]:
+def revocation() -> Revocation:
     """Serve good traffic until it is scraped, revoke the key, and wait for the page."""
     require("prometheus")
     require("alertmanager")
     keys = MadeUpKeys()
     key = keys.together()
-    scenario = Scenario("revoked", {KEY_VARIABLE: key}, "revoked", revoked=True)
+    succeeded = f'{REQUESTS.prometheus}{{{label_of(REQUEST_OUTCOME)}="success"}} > 0'
     with (
         TogetherServer(keys=[key]) as server,
-        Worker(JOB, server, scenario.variables) as worker,
-        Stack([(JOB, worker.address)], [paging.RULES]) as stack,
+        Process(isolated(JOB, variables_of(server, key))) as process,
+        Stack([(JOB, process.address)], [RULES]) as stack,
     ):
-        paging.serve_until_scraped(worker, stack, JOB)
-        alert = paging.revoke_until_paged(worker, server, key, stack, JOB)
-        failures = float(sum(outcome.startswith("failed") for outcome in worker.wait()))
+        outcome = Outcome(accepted=1)
+        assert process.ask()["failed"] is None
+        stack.wait_for(succeeded, timeout=MINUTE)
+        server.revoke(key)
+        alert = paged(process, stack, outcome)
         refused = stack.wait_for(
             f'sum({AUTH_FAILURES.prometheus}{{job="{JOB}"}})',
-            lambda found: float(found[0]["value"][1]) >= failures,
+            lambda found: float(found[0]["value"][1]) >= outcome.failed,
             MINUTE,
         )
         deadline = time.monotonic() + MINUTE / 2
@@ -72,18 +73,37 @@ def revocation() -> Iterator[Revocation]:
             (title, expr): found_by(stack, expr, deadline) for title, expr in dashboard_queries()
         }
         series = stack.query('{job!=""}')
-        evidence = conclude(scenario, worker)
-        yield Revocation(
-            alert,
-            stack.notifications,
-            panels,
-            series,
-            float(refused[0]["value"][1]),
-            evidence,
-            worker.telemetry,
-            worker.chatter,
-            keys,
-        )
+        outcome.samples = process.scrape()
+        process.finish()
+    return Revocation(
+        alert,
+        stack.notifications,
+        panels,
+        series,
+        float(refused[0]["value"][1]),
+        evidence_of("revoked", Scenario("revoked"), outcome, process.records()),
+        "".join(process.output),
+        "".join(process.errors),
+        keys,
+    )
+
+
+def paged(process: Process, stack: Stack, outcome: Outcome) -> dict[str, Any]:
+    """Make requests until the page of a revoked key comes, and return it."""
+
+    def is_it(alert: dict[str, Any]) -> bool:
+        labels = alert["labels"]
+        return (labels["alertname"], labels.get("job")) == ("TogetherKeyRevoked", JOB)
+
+    deadline = time.monotonic() + MINUTE
+    while True:
+        assert process.ask()["failed"]
+        outcome.failed += 1
+        try:
+            return stack.wait_for_notification(is_it, PACE)
+        except TimeoutError:
+            if time.monotonic() >= deadline:
+                raise
 
 
 def found_by(stack: Stack, expr: str, deadline: float) -> list[dict[str, Any]]:
@@ -117,7 +137,7 @@ def test_each_dashboard_query_finds_something(revocation: Revocation) -> None:
 
 def test_every_failure_of_the_application_is_counted_once(revocation: Revocation) -> None:
     """By Prometheus, and by the process's own metrics, log and spans."""
-    assert revocation.refused == len(revocation.evidence.said) > 0
+    assert revocation.refused == revocation.evidence.outcome.failed > 0
     assert revocation.evidence.faults() == []
 
 
@@ -126,7 +146,7 @@ def test_no_key_is_in_anything_that_left_the_process(revocation: Revocation) -> 
     everywhere = {
         "notifications": json.dumps(revocation.notifications),
         "series": json.dumps(revocation.series),
-        "metrics": revocation.evidence.exposition,
+        "metrics": str(revocation.evidence.outcome.samples),
         "telemetry": revocation.telemetry,
     }
     assert all(everywhere.values())

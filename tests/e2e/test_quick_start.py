@@ -5,17 +5,16 @@ from __future__ import annotations
 import re
 import shlex
 
-from together_otel.cli.demo.made_up import MadeUpKeys
-from together_otel.cli.demo.worker import Worker, counted
+from together_otel.cli.doctor.content import counts
+from together_otel.cli.drill.processes import Process, isolated, variables_of
 from together_otel.names import (
     AUTH_CAUSE,
     AUTH_FAILURES,
     CAUSES,
-    KEY_VARIABLE,
     REQUEST_OUTCOME,
     REQUESTS,
-    label_of,
 )
+from together_otel.testing.keys import MadeUpKeys
 from together_otel.testing.programs import CHECKOUT
 from together_otel.testing.server import TogetherServer
 
@@ -40,14 +39,12 @@ def test_the_first_scrape_has_every_cause_at_zero() -> None:
     key = MadeUpKeys().together()
     with (
         TogetherServer(keys=[key]) as server,
-        Worker("shop", server, {**variables, KEY_VARIABLE: key}, options) as worker,
+        Process(isolated("shop", {**variables_of(server, key), **variables}), options) as process,
     ):
-        worker.ask()
-        outcomes = worker.wait()
-        exposition = worker.scrape()
-    assert [outcome.partition(":")[0] for outcome in outcomes] == ["answered"]
-    assert counted(exposition, AUTH_FAILURES, label_of(AUTH_CAUSE)) == dict.fromkeys(CAUSES, 0.0)
-    assert counted(exposition, REQUESTS, label_of(REQUEST_OUTCOME)) == {
+        assert process.ask()["failed"] is None
+        samples = process.scrape()
+    assert counts(samples, AUTH_FAILURES, AUTH_CAUSE) == dict.fromkeys(CAUSES, 0.0)
+    assert counts(samples, REQUESTS, REQUEST_OUTCOME) == {
         "success": 1.0,
         "auth_failure": 0.0,
     }

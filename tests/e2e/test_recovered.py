@@ -5,12 +5,11 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING
 
-from prometheus_binaries import require
+from prometheus_binaries import RULES, require
 
-from together_otel.cli.demo import paging
-from together_otel.cli.demo.made_up import MadeUpKeys
-from together_otel.cli.demo.worker import Worker
-from together_otel.names import KEY_RECOVERIES, KEY_VARIABLE
+from together_otel.cli.drill.processes import Process, isolated, variables_of
+from together_otel.names import KEY_RECOVERIES
+from together_otel.testing.keys import MadeUpKeys
 from together_otel.testing.server import TogetherServer
 from together_otel.testing.stack import Stack
 
@@ -32,17 +31,15 @@ def test_a_failure_that_was_made_good_wakes_nobody(tmp_path: Path) -> None:
     old, new = keys.together(), keys.together()
     secret = tmp_path / "secret"
     secret.write_text(new)
-    variables = {
-        KEY_VARIABLE: old,
-        "TOGETHER_OTEL_RECOVERY": f"command:cat {shlex.quote(str(secret))}",
-    }
-    with TogetherServer(keys=[old, new]) as server, Worker(JOB, server, variables) as worker:
-        worker.ask()
-        worker.wait()
+    recovery = {"TOGETHER_OTEL_RECOVERY": f"command:cat {shlex.quote(str(secret))}"}
+    with (
+        TogetherServer(keys=[old, new]) as server,
+        Process(isolated(JOB, variables_of(server, old) | recovery)) as process,
+    ):
+        said = [process.ask()]
         server.revoke(old)
-        worker.ask()
-        said = worker.wait()
-        with Stack([(JOB, worker.address)], [paging.RULES]) as stack:
+        said.append(process.ask())
+        with Stack([(JOB, process.address)], [RULES]) as stack:
             stack.wait_for(f'{KEY_RECOVERIES.prometheus}{{job="{JOB}"}} > 0', timeout=MINUTE)
             ticket = stack.wait_for_notification(
                 lambda alert: alert["labels"]["alertname"] == "TogetherAuthFailure", MINUTE
@@ -51,4 +48,4 @@ def test_a_failure_that_was_made_good_wakes_nobody(tmp_path: Path) -> None:
     assert ticket["labels"]["severity"] == "ticket"
     assert ticket["labels"]["together_auth_cause"] == "revoked"
     assert pages == []
-    assert [outcome for outcome in said if outcome.startswith("failed")] == []
+    assert said == [{"failed": None}] * 2

@@ -14,13 +14,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
-from prometheus_binaries import require
+from prometheus_binaries import RULES, require
 
 from together_otel import inspect_key
-from together_otel.cli.demo import paging
-from together_otel.cli.demo.made_up import MadeUpKeys
-from together_otel.cli.demo.worker import Worker
+from together_otel.cli.drill.processes import Process, isolated, variables_of
 from together_otel.names import KEY_LAST_ACCEPTED, KEY_RECOVERIES, REQUESTS
+from together_otel.testing.keys import MadeUpKeys
 from together_otel.testing.server import TogetherServer
 from together_otel.testing.stack import Stack
 
@@ -36,6 +35,8 @@ from rotate import Volume  # noqa: E402 - found by the path above
 MINUTE = 60.0
 QUICKER = 600
 """How much faster time goes for the rule of rotations: an hour is six seconds."""
+PACE = 0.3
+"""Seconds between two requests of a pod."""
 SETTLED = 3
 """Seconds for which the old key is known before the rotation begins."""
 FIRST_ACCEPTED = "job_fingerprint:together_client_key_first_accepted:timestamp_seconds"
@@ -58,7 +59,7 @@ class Story:
     alert: dict[str, Any]
     forgotten: str
     alerts: list[dict[str, Any]]
-    outcomes: list[str]
+    answers: list[dict[str, Any]]
     requests: list[dict[str, Any]]
     recoveries: list[dict[str, Any]]
     shown: list[str]
@@ -94,7 +95,7 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
     require("alertmanager")
     folder = tmp_path_factory.mktemp("rotation")
     rules = folder / "alerts.yaml"
-    rules.write_text(quicker(paging.RULES.read_text()))
+    rules.write_text(quicker(RULES.read_text()))
     keys = MadeUpKeys()
     old, new = keys.together(), keys.together()
     with ExitStack() as life:
@@ -103,8 +104,10 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
             (job, Volume(folder / f"{job}-{n}", old)) for job in (GOOD, FORGETFUL) for n in "12"
         ]
         workers = [
-            life.enter_context(Worker(job, server, volume.variables)) for job, volume in pods
+            life.enter_context(Process(isolated(job, variables_of(server, old) | volume.variables)))
+            for job, volume in pods
         ]
+        answers: list[dict[str, Any]] = []
         targets = [(job, worker.address) for (job, _), worker in zip(pods, workers, strict=True)]
         stack = life.enter_context(Stack(targets, [rules]))
 
@@ -113,10 +116,9 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
             while not (found := happened()):
                 assert time.monotonic() < deadline, (latest(stack), stack.alerts())
                 for worker in workers:
-                    worker.ask()
-                for worker in workers:
-                    worker.wait()
-                time.sleep(paging.PACE)
+                    worker.send(ask={})
+                answers.extend(worker.answer() for worker in workers)
+                time.sleep(PACE)
             return found
 
         prints = [inspect_key(key).fingerprint for key in (old, new)]
@@ -147,15 +149,12 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
         pods[-1][1].put(new)
         serve_until(lambda: set(latest(stack).values()) == {prints[1]})
         server.revoke(old)
-        before = sum(worker.asked for worker in workers)
-        serve_until(lambda: sum(worker.asked for worker in workers) >= before + 5 * len(pods))
+        before = len(answers)
+        serve_until(lambda: len(answers) >= before + 5 * len(pods))
         counted = f"sum by (together_request_outcome) ({REQUESTS.prometheus}) > 0"
         stack.wait_for(
             counted,
-            lambda found: (
-                sum(float(one["value"][1]) for one in found)
-                >= sum(worker.asked for worker in workers)
-            ),
+            lambda found: sum(float(one["value"][1]) for one in found) >= len(answers),
         )
         fingerprints.append(latest(stack))
         yield Story(
@@ -165,13 +164,13 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
             alert,
             workers[-1].address,
             [*stack.alerts(), *(one for each in stack.notifications for one in each["alerts"])],
-            [outcome for worker in workers for outcome in worker.outcomes],
+            answers,
             stack.query(counted),
             stack.query(f"sum({KEY_RECOVERIES.prometheus}) > 0"),
             keys.shown_in(
                 {
-                    "telemetry": "".join(worker.telemetry for worker in workers),
-                    "standard error": "".join(worker.chatter for worker in workers),
+                    "telemetry": "".join(line for one in workers for line in one.output),
+                    "standard error": "".join(line for one in workers for line in one.errors),
                     "notifications": str(stack.notifications),
                     "series": str(stack.query('{job!=""}')),
                 }
@@ -181,7 +180,7 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
 
 def test_no_request_fails(story: Story) -> None:
     """Neither while both keys are good nor after the old one is revoked; none is recovered."""
-    assert [one for one in story.outcomes if not one.startswith("answered: ")] == []
+    assert [one for one in story.answers if one["failed"] is not None] == []
     assert [one["metric"] for one in story.requests] == [{"together_request_outcome": "success"}]
     assert story.recoveries == []
 

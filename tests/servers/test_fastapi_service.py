@@ -12,8 +12,8 @@ import pytest
 from running import BIN, Running, get, samples, total
 
 from together_otel import inspect_key
-from together_otel.cli.demo.made_up import MadeUpKeys
 from together_otel.testing import TogetherServer
+from together_otel.testing.keys import MadeUpKeys
 from together_otel.testing.ports import free_port
 
 if TYPE_CHECKING:

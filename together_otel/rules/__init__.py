@@ -6,7 +6,8 @@ the standard library is needed, so that the same rules can be made wherever this
 
 from __future__ import annotations
 
+from together_otel.rules.authentication import alerts_of
 from together_otel.rules.files import render_alerts, render_recording
 from together_otel.rules.settings import Options
 
-__all__ = ["Options", "render_alerts", "render_recording"]
+__all__ = ["Options", "alerts_of", "render_alerts", "render_recording"]

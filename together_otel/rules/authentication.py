@@ -25,7 +25,9 @@ from together_otel.rules.expressions import (
 from together_otel.rules.texts import JOB, alert_annotations, remedies
 
 if TYPE_CHECKING:
-    from together_otel.rules.settings import Options
+    from collections.abc import Mapping
+
+    from together_otel.rules.settings import Options, Severity
 
 UNUSABLE: tuple[names.Cause, ...] = (
     "missing",
@@ -43,11 +45,34 @@ USUAL = "1d"
 """The past that tells what is usual for a job."""
 
 _CAUSE = f"{{{{ $labels.{CAUSE} }}}}"
+_CAUSES: Mapping[str, tuple[names.Cause, ...]] = {
+    "TogetherKeyRevoked": ("revoked",),
+    "TogetherKeyUnusable": UNUSABLE,
+}
+"""The alerts that look at some causes only."""
+_FAILING = "TogetherAuthFailing"
+"""The alert that looks at requests as well."""
+
+
+def alerts_of(cause: names.Cause, options: Options, *, asks: bool) -> dict[str, Severity]:
+    """Return the alerts that failures of a cause lead to, by name in the order of the rules.
+
+    Args:
+        cause: of the failures.
+        options: how the rules are made.
+        asks: whether requests are made, or no client can be made to make them.
+    """
+    return {
+        rule.name: options.severities[rule.name]
+        for rule in group(options).rules
+        if rule.labels
+        and cause in _CAUSES.get(rule.name, names.CAUSES)
+        and (asks or rule.name != _FAILING)
+    }
 
 
 def group(options: Options) -> Group:
     """Return the alerts of refused keys, and the series that they share."""
-    unusable = any_of(CAUSE, UNUSABLE)
     return Group(
         "together_auth",
         (
@@ -58,19 +83,17 @@ def group(options: Options) -> Group:
                 "TogetherKeyRevoked",
                 _revoked(options),
                 f"A Together API key of {JOB} was revoked or has expired",
-                ("revoked",),
             ),
             _alert(
                 options,
                 "TogetherKeyUnusable",
-                of(options, records.UNRECOVERED, unusable),
+                of(options, records.UNRECOVERED, any_of(CAUSE, UNUSABLE)),
                 f"{JOB} has no usable Together API key: {_CAUSE}",
-                UNUSABLE,
             ),
             *_requests(options),
             _alert(
                 options,
-                "TogetherAuthFailing",
+                _FAILING,
                 f"{of(options, records.UNRECOVERED)}\nand on (job) (\n{_failing(options)}\n)",
                 f"Together refuses most requests of {JOB}: {_CAUSE}",
             ),
@@ -97,13 +120,8 @@ def slow(options: Options) -> Rule:
     )
 
 
-def _alert(
-    options: Options,
-    name: str,
-    expr: str,
-    summary: str,
-    causes: tuple[names.Cause, ...] = names.CAUSES,
-) -> Rule:
+def _alert(options: Options, name: str, expr: str, summary: str) -> Rule:
+    causes = _CAUSES.get(name, names.CAUSES)
     return Rule(
         name,
         expr,

@@ -6,7 +6,8 @@ runs the server for other processes.
 
 from together_otel.testing import behaviours
 from together_otel.testing.exchange import ReceivedRequest
+from together_otel.testing.keys import MadeUpKeys
 from together_otel.testing.server import TogetherServer
 from together_otel.testing.telemetry import CapturedTelemetry
 
-__all__ = ["CapturedTelemetry", "ReceivedRequest", "TogetherServer", "behaviours"]
+__all__ = ["CapturedTelemetry", "MadeUpKeys", "ReceivedRequest", "TogetherServer", "behaviours"]

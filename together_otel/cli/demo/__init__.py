@@ -1,7 +1,5 @@
-"""``python -m together_otel.cli.demo``: an application meets every kind of bad key, on loopback.
+"""``python -m together_otel.cli.demo``: a drill of every cause, on loopback.
 
-Each scenario runs the same unchanged application under ``opentelemetry-instrument``. The
-demonstration shows what the SDK said beside what the telemetry says, and, where Prometheus and
-Alertmanager are at hand, the page that a revoked key leads to. It fails if any of it is not
-as it should be.
+The demonstration shows what the SDK says beside what the telemetry says and, where Prometheus and
+Alertmanager are installed, the page that a revoked key leads to. It fails if any of it is wrong.
 """

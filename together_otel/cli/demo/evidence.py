@@ -1,11 +1,11 @@
-"""What is left of one scenario: what the SDK said, what the telemetry says, and if that is right."""
+"""What is left of one drill: what the SDK said, what the telemetry says, and if that is right."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from together_otel.cli.demo.worker import counted
+from together_otel.cli.doctor.content import counts
 from together_otel.names import (
     AUTH_CAUSE,
     AUTH_FAILED,
@@ -17,48 +17,39 @@ from together_otel.names import (
     REQUESTS,
     TELEMETRY_ERRORS,
     TELEMETRY_STAGE,
+    Cause,
 )
 
 if TYPE_CHECKING:
-    from together_otel.cli.demo.scenarios import Scenario
-    from together_otel.cli.demo.worker import Worker
+    from collections.abc import Iterable, Mapping
+
+    from together_otel.cli.drill.runner import Outcome
+    from together_otel.cli.drill.scenarios import Scenario
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """One scenario after its process has ended.
+    """One drill after its process has ended.
 
     Attributes:
-        scenario: what was tried.
-        said: class and text of each failure, as the SDK gave them: may hold a key.
-        exposition: the last scrape, empty if the process died before one.
+        cause: what should be reported.
+        scenario: what went wrong.
+        outcome: what came of it.
         events: attributes of each ``auth_failed`` log record.
         spans: attributes of each span with a cause.
-        answered: questions that were answered.
     """
 
+    cause: Cause
     scenario: Scenario
-    said: list[str]
-    exposition: str
+    outcome: Outcome
     events: list[dict[str, Any]]
     spans: list[dict[str, Any]]
-    answered: int
-
-    @property
-    def scraped(self) -> bool:
-        """Whether the process lived long enough to be scraped."""
-        return bool(self.exposition)
 
     @property
     def counts(self) -> dict[str, float]:
-        """Failures by cause, those at zero left out: by the counters, else by the log records."""
-        if self.scraped:
-            found = counted(self.exposition, AUTH_FAILURES, AUTH_CAUSE.replace(".", "_"))
-            return {cause: number for cause, number in found.items() if number}
-        by_log: dict[str, float] = {}
-        for event in self.events:
-            by_log[event[AUTH_CAUSE]] = by_log.get(event[AUTH_CAUSE], 0.0) + 1.0
-        return by_log
+        """Failures by cause as they were scraped, those at zero left out."""
+        found = counts(self.outcome.samples, AUTH_FAILURES, AUTH_CAUSE)
+        return {cause: number for cause, number in found.items() if number}
 
     @property
     def remedy(self) -> str:
@@ -66,58 +57,38 @@ class Evidence:
         return str(self.events[0].get(AUTH_REMEDY, "")) if self.events else ""
 
     def faults(self) -> list[str]:
-        """Return what is not as it should be, as "expected …, came …"."""
-        cause = self.scenario.cause
-        failures = len(self.said)
-        expected = {cause: float(failures)} if cause else {}
+        """Return what is wrong."""
+        cause, outcome, samples = self.cause, self.outcome, self.outcome.samples
+        refused = outcome.failed if self.scenario.asks else 0
+        requests = counts(samples, REQUESTS, REQUEST_OUTCOME)
+        runbooks = [str(event.get(AUTH_RUNBOOK)).partition("#")[2] for event in self.events]
         checks: list[tuple[str, object, object]] = [
-            ("a failure seen by the application", bool(cause), bool(failures)),
-            ("failures by cause", expected, self.counts),
-            ("causes in the log", [cause] if cause else [], [e[AUTH_CAUSE] for e in self.events]),
-            ("causes on spans", [cause] * failures, [span[AUTH_CAUSE] for span in self.spans]),
-            ("a remedy", bool(cause), bool(self.remedy)),
-            (
-                "a runbook's link",
-                [True] * len(self.events),
-                [str(event.get(AUTH_RUNBOOK)).endswith(f"#cause-{cause}") for event in self.events],
-            ),
+            ("failures by cause", {cause: outcome.failed}, self.counts),
+            ("causes in the log", [cause], [event[AUTH_CAUSE] for event in self.events]),
+            ("causes on spans", [cause] * outcome.failed, [one[AUTH_CAUSE] for one in self.spans]),
+            ("a remedy", True, bool(self.remedy)),
+            ("runbook links", [f"cause-{cause}"], runbooks),
+            ("all causes", set(CAUSES), set(counts(samples, AUTH_FAILURES, AUTH_CAUSE))),
+            ("refused requests", refused, requests.get("auth_failure", 0)),
+            ("accepted requests", outcome.accepted, requests.get("success", 0)),
+            ("own errors", 0, sum(counts(samples, TELEMETRY_ERRORS, TELEMETRY_STAGE).values())),
         ]
-        if self.scraped:
-            series = counted(self.exposition, AUTH_FAILURES, AUTH_CAUSE.replace(".", "_"))
-            requests = counted(self.exposition, REQUESTS, REQUEST_OUTCOME.replace(".", "_"))
-            errors = counted(self.exposition, TELEMETRY_ERRORS, TELEMETRY_STAGE.replace(".", "_"))
-            checks += [
-                ("a series for every cause", sorted(CAUSES), sorted(series)),
-                ("refused requests", failures, requests.get("auth_failure", 0.0)),
-                ("accepted requests", self.answered, requests.get("success", 0.0)),
-                ("errors of the instrumentation", 0.0, sum(errors.values())),
-            ]
-        return [
-            f"{self.scenario.title}: {what}: expected {wanted}, came {came}"
-            for what, wanted, came in checks
-            if wanted != came
+        return [f"{cause}: {fault}" for fault in outcome.faults] + [
+            f"{cause}: {what}: expected {wanted}, found {found}"
+            for what, wanted, found in checks
+            if wanted != found
         ]
 
 
-def conclude(scenario: Scenario, worker: Worker) -> Evidence:
-    """Wait for the answers to all questions, scrape, let the process end, and read it all.
-
-    Raises:
-        TimeoutError: when the application does not answer.
-    """
-    outcomes = worker.wait()
-    exposition = worker.scrape()
-    worker.finish()
-    records = worker.records()
+def evidence_of(
+    cause: Cause, scenario: Scenario, outcome: Outcome, records: Iterable[Mapping[str, Any]]
+) -> Evidence:
+    """Return the evidence of a drill, of the spans and log records of its process."""
+    told = [(one.get("event_name"), one["attributes"]) for one in records if "attributes" in one]
     return Evidence(
+        cause,
         scenario,
-        worker.failures,
-        exposition,
-        [one["attributes"] for one in records if one.get("event_name") == AUTH_FAILED.name],
-        [
-            one["attributes"]
-            for one in records
-            if "event_name" not in one and AUTH_CAUSE in one["attributes"]
-        ],
-        sum(outcome.startswith("answered") for outcome in outcomes),
+        outcome,
+        [attributes for name, attributes in told if name == AUTH_FAILED.name],
+        [attributes for name, attributes in told if name is None and AUTH_CAUSE in attributes],
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 import textwrap
 from typing import TYPE_CHECKING
@@ -14,7 +13,8 @@ if TYPE_CHECKING:
     from typing import Any
 
     from together_otel.cli.demo.evidence import Evidence
-    from together_otel.cli.demo.made_up import MadeUpKeys
+    from together_otel.cli.doctor.content import Samples
+    from together_otel.testing.keys import MadeUpKeys
 
 WIDTH = 120
 _COLUMNS = (
@@ -22,10 +22,9 @@ _COLUMNS = (
     ("What the SDK says", 28),
     ("Cause", 14),
     ("Counted", 7),
-    ("What to do, says together_otel", 41),
+    ("What to do, by together_otel", 41),
 )
 _GAP = " | "
-_SCOPE_LABELS = re.compile(r'otel_scope_\w+="[^"]*",?')
 
 
 class Paper:
@@ -41,7 +40,7 @@ class Paper:
         return "\n".join(self._lines)
 
     def line(self, text: str = "") -> None:
-        """Print a line at once."""
+        """Print a line immediately."""
         self._lines.append(text)
         sys.stdout.write(text + "\n")
         sys.stdout.flush()
@@ -73,13 +72,14 @@ class Paper:
             self._row(self._cells(evidence))
         self.line(rule)
 
-    def counters(self, exposition: str) -> None:
-        """Print the lines of a scrape that tell of failures and requests and are not zero."""
-        for line in exposition.splitlines():
-            name = line.partition("{")[0]
-            wanted = name in {AUTH_FAILURES.prometheus, REQUESTS.prometheus}
-            if wanted and float(line.rpartition(" ")[2]):
-                self.line("  " + _SCOPE_LABELS.sub("", line).replace(",}", "}"))
+    def counters(self, samples: Samples) -> None:
+        """Print the failures and requests of a scrape that are not zero."""
+        for name in (AUTH_FAILURES.prometheus, REQUESTS.prometheus):
+            for labels, value in samples.get(name, ()):
+                if value:
+                    own = [f'{label}="{text}"' for label, text in labels.items()]
+                    shown = ",".join(one for one in own if not one.startswith("otel_scope_"))
+                    self.line(f"  {name}{{{shown}}} {value}")
 
     def alert(self, alert: Mapping[str, Any]) -> None:
         """Print an alert as it was delivered."""
@@ -89,18 +89,16 @@ class Paper:
         self.paragraph(labels, "labels")
 
     def _cells(self, evidence: Evidence) -> list[str]:
+        said = self._keys.redact(evidence.outcome.said)
+        if "[key]" in said:
+            said += " ([key] stands for what looks like a key.)"
         counts = evidence.counts
-        said = evidence.said[-1] if evidence.said else "(nothing, it answers)"
-        shown = self._keys.redact(said)
-        if shown != said:
-            shown += " (The SDK's text held the key: [key] stands for it.)"
-        number = f"{sum(counts.values()):g}"
         return [
             evidence.scenario.title,
-            shown,
-            ", ".join(counts) or "-",
-            number if evidence.scraped else f"{number} (log)",
-            evidence.remedy or "-",
+            said,
+            ", ".join(counts),
+            f"{sum(counts.values()):g}",
+            evidence.remedy,
         ]
 
     def _row(self, cells: Sequence[str]) -> None:

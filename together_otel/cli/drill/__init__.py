@@ -1,7 +1,7 @@
-"""A fire drill: the real instrumentation meets a refused key on loopback, and tells it as usual.
+"""A fire drill: the real instrumentation meets a refused key on loopback, and reports it as usual.
 
-`acts` is what goes wrong, `surroundings` the user's environment made safe for it, `program` the
-application that it happens to, `play` the course of it, `alerts` what should arrive.
+`scenarios` is what goes wrong, `environment` the user's environment made safe for it, `program` the
+application that it happens to, `processes` that application as a process, `runner` the course.
 """
 
 MARK = "@together-otel-drill "

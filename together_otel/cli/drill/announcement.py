@@ -1,4 +1,4 @@
-"""What a drill says of itself: before, so that nobody is frightened, and after."""
+"""What a drill says before it starts and after it has ended."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from urllib.parse import urlsplit
 
 from together_otel import settings as variables
 from together_otel.cli.doctor.exporters import exporters_of
-from together_otel.cli.drill.alerts import alerts_of
 from together_otel.cli.drill.environment import SERVICE, url_of_group
 from together_otel.names import CAUSE_MEANINGS, DRILL_CAUSE, DRILL_ENDED, DRILL_STARTED
+from together_otel.rules import Options, alerts_of
 from together_otel.telemetry.exit_export import target, textfile
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from together_otel.cli.drill.environment import Port
     from together_otel.cli.drill.runner import Outcome
-    from together_otel.cli.drill.scenarios import Act
+    from together_otel.cli.drill.scenarios import Scenario
     from together_otel.names import Cause
     from together_otel.settings import Settings
 
@@ -28,7 +28,7 @@ _SHORT = 60.0
 def announcement(
     cause: Cause,
     duration: float,
-    act: Act,
+    scenario: Scenario,
     settings: Settings,
     environ: Mapping[str, str],
     port: Port | None,
@@ -38,7 +38,7 @@ def announcement(
     Args:
         cause: of the failures.
         duration: seconds.
-        act: what goes wrong.
+        scenario: what goes wrong.
         settings: the user's.
         environ: the application's, in which names are the drill's own.
         port: where it is scraped.
@@ -50,18 +50,19 @@ def announcement(
         yield f"Metrics: {way}"
     if port is not None and duration < _SHORT:
         yield (
-            f"  {duration:g} s may pass between two scrapes: let --duration be several times the"
-            " scrape interval for alerts to come."
+            f"  {duration:g} s may pass between two scrapes: make --duration several times the scrape"
+            " interval, or no alert may fire."
         )
-    asks = act.asks and (act.fits or settings.preflight != "raise")
+    asks = scenario.asks and (scenario.fits or settings.preflight != "raise")
+    alerts = alerts_of(cause, Options(), asks=asks)
     pages, tickets = (
-        [one.name for one in alerts_of(cause, asks=asks) if one.severity == severity]
+        ", ".join(name for name, level in alerts.items() if level == severity)
         for severity in ("page", "ticket")
     )
-    yield f"Alerts to come: {', '.join(pages) or 'no page'}; as tickets, {', '.join(tickets)}."
+    yield f"Expected alerts: {pages or 'no page'}; as tickets, {tickets}."
     yield (
-        f"Responders know it by the job or service, {service}, by the log events"
-        f" {DRILL_STARTED.name} and {DRILL_ENDED.name}, and by the resource's {DRILL_CAUSE}."
+        f"To recognize the drill: the job or service is {service}, its log events are"
+        f" {DRILL_STARTED.name} and {DRILL_ENDED.name}, and its resource has {DRILL_CAUSE}."
     )
 
 
@@ -81,9 +82,9 @@ def ways(settings: Settings, environ: Mapping[str, str], port: Port | None) -> I
     if settings.metrics != "prometheus":
         return
     if settings.pushgateway is not None:
-        yield f"to the Pushgateway {_gateway(environ)[0]} when the drill ends; alerts come then."
+        yield f"to the Pushgateway {_gateway(environ)[0]} when the drill ends; alerts fire after that."
     if settings.textfile is not None:
-        yield f"into {textfile(settings.textfile, service)} when the drill ends; alerts come then."
+        yield f"into {textfile(settings.textfile, service)} when the drill ends; alerts fire after that."
 
 
 def _gateway(environ: Mapping[str, str]) -> tuple[str, str]:
@@ -94,28 +95,28 @@ def _gateway(environ: Mapping[str, str]) -> tuple[str, str]:
     return host, url_of_group(parts._replace(netloc=host).geturl(), job, grouping)
 
 
-def farewell(
+def conclusion(
     cause: Cause,
     outcome: Outcome,
     settings: Settings,
     environ: Mapping[str, str],
     port: Port | None,
 ) -> Iterator[str]:
-    """Yield what came of it, and what is left to clear away."""
+    """Yield what came of it, and what is left to clean up."""
     if outcome.begun:
         yield f"{outcome.failed} failures of {cause}, {outcome.accepted} requests accepted."
     for fault in outcome.faults:
-        yield f"Not as it should be: {fault}."
+        yield f"Wrong: {fault}."
     if not outcome.begun:
-        yield "Nothing went wrong or was told: the drill did not begin."
+        yield "The drill did not start."
         return
     if not outcome.faults:
-        yield "All of them were counted with their cause."
+        yield "All failures were counted, each with its cause."
     if port is not None:
-        yield "Take the drill's job out of Prometheus again: its target is gone."
+        yield "Remove the drill's job from Prometheus: its target is gone."
     if settings.metrics != "prometheus":
         return
     if settings.pushgateway is not None:
-        yield f"Once the alerts have come: curl -X DELETE {_gateway(environ)[1]}"
+        yield f"After the alerts have arrived: curl -X DELETE {_gateway(environ)[1]}"
     if settings.textfile is not None:
-        yield f"Once the alerts have come: rm {textfile(settings.textfile, environ[SERVICE])}"
+        yield f"After the alerts have arrived: rm {textfile(settings.textfile, environ[SERVICE])}"

@@ -1,4 +1,4 @@
-"""``together-otel drill``: the page of a refused key, without one being revoked."""
+"""``together-otel drill``: test the alerts of a refused key without revoking one."""
 
 from __future__ import annotations
 
@@ -18,25 +18,24 @@ from together_otel.settings import LAST_PORT
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
-    from together_otel.cli.demo.made_up import MadeUpKeys
     from together_otel.cli.parsing import Commands, Parser
+    from together_otel.testing.keys import MadeUpKeys
 
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(s|m|h)", re.ASCII)
 _SECONDS = {"s": 1, "m": 60, "h": 3600}
 
 _DESCRIPTION = """\
-Lets an application with the real SDK and the real instrumentation meet a
-refused key on a built-in server, and exports what it tells by your own
-settings, as service NAME-drill. No real key is used, and nothing but telemetry
-leaves this machine. It ends with requests that are accepted, so that the alert
-is resolved; Ctrl-C ends it early, as cleanly.
+Makes an application with the real SDK and the real instrumentation meet a
+refused key at a built-in server, and exports its telemetry by your settings,
+as service NAME-drill. No real key is used, and only telemetry leaves this
+machine. It ends with accepted requests, so that the alert is resolved; Ctrl-C
+ends it early and cleanly.
 """
 _EPILOG = """\
 exit codes:
   0   every failure was counted with its cause, and exported
-  1   it was not, or the drill could not begin
+  1   it was not, or the drill did not start
   2   something that it needs is missing: the SDK, opentelemetry-instrument
   64  the arguments are not understood
 
@@ -56,7 +55,7 @@ def add(commands: Commands) -> None:
     """Add the command."""
     parser = commands.add_parser(
         "drill",
-        help="play an authentication failure, to see the page arrive",
+        help="simulate an authentication failure, to test your alerts",
         description=_DESCRIPTION,
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -66,15 +65,15 @@ def add(commands: Commands) -> None:
         metavar="CAUSE",
         choices=CAUSES,
         required=True,
-        help=f"what is to go wrong: {', '.join(CAUSES)}",
+        help=f"the failure: {', '.join(CAUSES)}",
     )
     parser.add_argument(
         "--duration",
         metavar="TIME",
         type=_duration,
         default=120.0,
-        help="how long, such as 90s, 2m or 1h (default: 2m); a quarter of it, 30s at most, is"
-        " for what is accepted at the end",
+        help="how long, such as 90s, 2m or 1h (default: 2m); requests are accepted in the last"
+        " quarter of it, for 30s at most",
     )
     parser.add_argument(
         "--port",
@@ -87,51 +86,51 @@ def add(commands: Commands) -> None:
 
 def _drill(parser: Parser, options: argparse.Namespace) -> int:
     # Here, as no other command needs a server or an SDK.
-    from together_otel.cli.demo import made_up  # noqa: PLC0415
     from together_otel.cli.doctor.exporters import CONFIG_FILE  # noqa: PLC0415
     from together_otel.cli.doctor.installation import SDK, ZERO_CODE, launcher  # noqa: PLC0415
+    from together_otel.testing.keys import MadeUpKeys  # noqa: PLC0415
 
     try:
         release = version(SDK)
     except PackageNotFoundError:
         return _unknown(parser, f"{SDK} is not installed: pip install {SDK}")
-    program = launcher()
-    if program is None:
-        return _unknown(parser, f"opentelemetry-instrument is not there: {ZERO_CODE}")
+    if launcher() is None:
+        return _unknown(parser, f"opentelemetry-instrument is not installed: {ZERO_CODE}")
     if os.environ.get(CONFIG_FILE):
         return _unknown(
             parser,
             f"{CONFIG_FILE} names the service by itself, so that nobody could tell the drill from"
             f" the application: unset it, and say by other variables where telemetry goes",
         )
-    keys = made_up.MadeUpKeys()
+    keys = MadeUpKeys()
 
     def say(text: str) -> None:
         sys.stdout.write(keys.redact(text) + "\n")
         sys.stdout.flush()
 
     try:
-        return _play(parser, options, (program, release), keys, say)
+        return _run(parser, options, release, keys, say)
     except KeyboardInterrupt:
-        say("Ended at once: what was counted is not known.")
+        say("Ended immediately: what was counted is not known.")
         return CANNOT_WORK
 
 
-def _play(
+def _run(
     parser: Parser,
     options: argparse.Namespace,
-    sdk: tuple[Path, str],
+    release: str,
     keys: MadeUpKeys,
     say: Callable[[str], None],
 ) -> int:
     from together_otel.cli.doctor.switches import settings_of  # noqa: PLC0415
-    from together_otel.cli.drill.announcement import announcement, farewell, ways  # noqa: PLC0415
+    from together_otel.cli.drill.announcement import announcement, conclusion, ways  # noqa: PLC0415
     from together_otel.cli.drill.environment import environment, port_of  # noqa: PLC0415
-    from together_otel.cli.drill.processes import Company, Died  # noqa: PLC0415
-    from together_otel.cli.drill.runner import Play, ending_early  # noqa: PLC0415
-    from together_otel.cli.drill.scenarios import staged  # noqa: PLC0415
+    from together_otel.cli.drill.processes import Died, Process  # noqa: PLC0415
+    from together_otel.cli.drill.runner import Runner, ending_early  # noqa: PLC0415
+    from together_otel.cli.drill.scenarios import scenario_of  # noqa: PLC0415
 
     settings, _ = settings_of(os.environ)
+    cause, duration = options.cause, options.duration
     try:
         port = port_of(os.environ, settings, options.port)
     except OSError as exc:
@@ -146,36 +145,30 @@ def _play(
             "no folder for temporary files can be written to: set TMPDIR to one that can, an"
             " emptyDir in Kubernetes",
         )
-    launcher, release = sdk
     with (
         temporary as folder,
         ending_early() as ended,
-        staged(options.cause, keys, release) as (act, server),
+        scenario_of(cause, keys, release) as scenario,
     ):
-        environ = {
-            **environment(os.environ, options.cause, port, folder),
-            **act.variables,
-            "TOGETHER_BASE_URL": server.base_url_for(release),
-            "TOGETHER_NO_BANNER": "1",
-        }
-        for line in announcement(options.cause, options.duration, act, settings, environ, port):
+        environ = {**environment(os.environ, cause, port, folder), **scenario.variables}
+        for line in announcement(cause, duration, scenario, settings, environ, port):
             say(line)
-        with Company(launcher, environ, keys.redact) as company:
-            play = Play(
-                options.cause,
-                act,
-                company,
-                options.duration,
+        with Process(environ, redact=keys.redact) as process:
+            runner = Runner(
+                cause,
+                scenario,
+                process,
+                duration,
                 lambda text: say(f"{time.strftime('%H:%M:%S')} {text}"),
             )
             try:
-                outcome = play.run(port, ended)
+                outcome = runner.run(port, ended)
             except Died as exc:
-                say(f"The application of the drill is gone: {exc}.")
+                say(f"The drill's application has ended: {exc}.")
                 return CANNOT_WORK
     if not any(ways(settings, environ, port)):
         outcome.faults.append("no metrics leave the process: together-otel doctor tells why")
-    for line in farewell(options.cause, outcome, settings, environ, port):
+    for line in conclusion(cause, outcome, settings, environ, port):
         say(line)
     return CANNOT_WORK if outcome.faults else GOOD
 

@@ -1,50 +1,78 @@
-"""The drill's application as a process: what it is ordered, what it answers, how it ends."""
+"""The application of a drill as a process: what it is ordered, answers and prints, how it ends."""
 
 from __future__ import annotations
 
 import json
+import os
 import queue
 import subprocess
 import sys
 import threading
+from collections import deque
 from contextlib import suppress
-from typing import IO, TYPE_CHECKING, Any, TextIO
+from importlib.metadata import version
+from typing import IO, TYPE_CHECKING, Any
 
+from together_otel.cli.doctor.endpoint import read
+from together_otel.cli.doctor.installation import SDK, ZERO_CODE, launcher
+from together_otel.cli.doctor.ports import OTEL_HOST, OTEL_PORT
 from together_otel.cli.doctor.trial import last_exception
 from together_otel.cli.drill import MARK
+from together_otel.names import KEY_VARIABLE
+from together_otel.testing.ports import free_port
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-    from pathlib import Path
-    from types import TracebackType
+    from collections.abc import Callable, Mapping, Sequence
+
+    from together_otel.cli.doctor.content import Samples
+    from together_otel.testing.server import TogetherServer
 
 PATIENCE = 60.0
 """Seconds that an order may take; exporters that get no answer take the longest."""
+
+# A real key, a proxy or another telemetry setting of whoever runs this would change what is shown.
+_INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "PYTHONPATH", "SYSTEMROOT")
 
 
 class Died(RuntimeError):  # noqa: N818 - it says what happened
     """The application ended, or does not answer any more."""
 
 
-class Company:
-    """One process; a context manager that leaves none behind.
+class Process:
+    """One process under ``opentelemetry-instrument``; a context manager that leaves none behind.
 
     Args:
-        launcher: ``opentelemetry-instrument``.
         environ: its environment.
-        redact: takes keys out of what it prints, which is repeated here.
+        options: of ``opentelemetry-instrument``.
+        redact: takes keys out of what it prints, so that it can be shown.
+
+    Attributes:
+        complaints: what exporters complained of.
+        output: what it wrote to standard output beside its answers, and
+        errors: to standard error, line by line.
+
+    Raises:
+        FileNotFoundError: when ``opentelemetry-instrument`` is not installed.
     """
 
     def __init__(
-        self, launcher: Path, environ: Mapping[str, str], redact: Callable[[str], str]
+        self,
+        environ: Mapping[str, str],
+        options: Sequence[str] = (),
+        redact: Callable[[str], str] | None = None,
     ) -> None:
+        program = launcher()
+        if program is None:
+            raise FileNotFoundError(f"opentelemetry-instrument: {ZERO_CODE}")
         self.complaints: list[str] = []
-        """What exporters complained of, redacted."""
+        self.output: deque[str] = deque()
+        self.errors: deque[str] = deque()
+        self._address = f"127.0.0.1:{environ.get(OTEL_PORT)}"
         self._redact = redact
-        self._held: list[str] | None = []
+        self._shown = False
         self._answers: queue.Queue[dict[str, Any] | None] = queue.Queue()
         self._process = subprocess.Popen(  # noqa: S603 - this environment's own programs
-            [launcher, sys.executable, "-m", "together_otel.cli.drill.program"],
+            [program, *options, sys.executable, "-m", "together_otel.cli.drill.program"],
             env=dict(environ),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -55,28 +83,36 @@ class Company:
             start_new_session=True,
         )
         self._readers = [
-            threading.Thread(target=self._read, args=(pipe, out), daemon=True)
-            for pipe, out in (
-                (self._process.stdout, sys.stdout),
-                (self._process.stderr, sys.stderr),
+            threading.Thread(target=self._read, args=(pipe, lines), daemon=True)
+            for pipe, lines in (
+                (self._process.stdout, self.output),
+                (self._process.stderr, self.errors),
             )
         ]
         for reader in self._readers:
             reader.start()
 
-    def __enter__(self) -> Company:  # noqa: PYI034 - Self needs 3.11 or another package
+    def __enter__(self) -> Process:  # noqa: PYI034 - Self needs 3.11 or another package
         return self
 
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._process.kill()
-        self._process.wait()
-        for reader in self._readers:
-            reader.join()
+        self._wait()
+        with suppress(BrokenPipeError):
+            self._stdin.close()
+
+    @property
+    def address(self) -> str:
+        """Host and port of OpenTelemetry's Prometheus exporter."""
+        return self._address
+
+    def ask(self, **options: object) -> dict[str, Any]:
+        """Have one request made by a client with these options; return what came of it.
+
+        Raises:
+            Died: when nothing did.
+        """
+        return self.order(ask=options)
 
     def order(self, **what: object) -> dict[str, Any]:
         """Give an order; return the answer.
@@ -84,12 +120,20 @@ class Company:
         Raises:
             Died: when there is none.
         """
+        self.send(**what)
+        return self.answer()
+
+    def send(self, **what: object) -> None:
+        """Give an order, whose answer is the next.
+
+        Raises:
+            Died: when it cannot be given.
+        """
         try:
             self._stdin.write(json.dumps(what) + "\n")
             self._stdin.flush()
         except BrokenPipeError:
             raise Died(self._how()) from None
-        return self.answer()
 
     def answer(self) -> dict[str, Any]:
         """Return the next answer.
@@ -106,13 +150,33 @@ class Company:
         return found
 
     def show(self) -> None:
-        """Repeat on standard error what it has said there, and will say."""
-        held, self._held = self._held, None
-        sys.stderr.write("".join(held or ()))
+        """Repeat here what it has printed and will print, if that can be shown; else keep it."""
+        self._shown = True
+        self._repeat()
+
+    def scrape(self) -> Samples:
+        """Return what OpenTelemetry's Prometheus exporter shows.
+
+        Raises:
+            CannotRead: when it shows nothing.
+        """
+        return read(f"http://{self.address}/metrics")
+
+    def records(self) -> list[dict[str, Any]]:
+        """Return the spans and log records that console exporters wrote; all after `finish`."""
+        found: list[dict[str, Any]] = []
+        lines: list[str] = []
+        for line in self.output:
+            if line.rstrip() == "{":
+                lines = []
+            lines.append(line)
+            if line.rstrip() == "}":
+                found.append(json.loads("".join(lines)))
+        return found
 
     def last_exception(self) -> str:
-        """Return what it failed with before anything of it was shown, when it has ended."""
-        return last_exception("".join(self._held or ()))
+        """Return what it failed with before anything of it was shown."""
+        return last_exception("".join(self.errors))
 
     def finish(self) -> None:
         """Let it end by itself, which makes exporters send the last of it.
@@ -126,8 +190,7 @@ class Company:
             self._process.wait(PATIENCE)
         except subprocess.TimeoutExpired:
             raise Died(f"it did not end within {PATIENCE:g} s") from None
-        for reader in self._readers:
-            reader.join()
+        self._wait()
 
     @property
     def _stdin(self) -> IO[str]:
@@ -135,28 +198,63 @@ class Company:
             raise RuntimeError("the process was started without a pipe")
         return self._process.stdin
 
-    def _how(self) -> str:
+    def _wait(self) -> int:
         code = self._process.wait()
         for reader in self._readers:
             reader.join()
+        return code
+
+    def _how(self) -> str:
+        code = self._wait()
         why = self.last_exception().rstrip(".")
         return f"it ended with exit code {code}{why and f', {why}'}"
 
-    def _read(self, pipe: IO[str], out: TextIO) -> None:
+    def _read(self, pipe: IO[str], lines: deque[str]) -> None:
         with pipe:
             for line in pipe:
-                if line.startswith(MARK):
-                    self._take(json.loads(line.removeprefix(MARK)))
-                elif out is sys.stderr and self._held is not None:
-                    self._held.append(self._redact(line))
+                if not line.startswith(MARK):
+                    lines.append(line)
+                    self._repeat()
+                    continue
+                said = json.loads(line.removeprefix(MARK))
+                if "complaint" in said:
+                    self.complaints.append(said["complaint"])
                 else:
-                    out.write(self._redact(line))
-                    out.flush()
-        if out is sys.stdout:
+                    self._answers.put(said)
+        if lines is self.output:
             self._answers.put(None)
 
-    def _take(self, said: dict[str, Any]) -> None:
-        if "complaint" in said:
-            self.complaints.append(self._redact(said["complaint"]))
-        else:
-            self._answers.put(said)
+    def _repeat(self) -> None:
+        if self._shown and self._redact is not None:
+            for lines, stream in ((self.output, sys.stdout), (self.errors, sys.stderr)):
+                with suppress(IndexError):  # both readers may be here at once
+                    while lines:
+                        stream.write(self._redact(lines.popleft()))
+                stream.flush()
+
+
+def isolated(service: str, variables: Mapping[str, str]) -> dict[str, str]:
+    """Return an environment with nothing of whoever runs this.
+
+    Spans and log records are on the process's output, metrics are to be scraped.
+
+    Args:
+        service: the name of the service in its telemetry.
+        variables: those of the key and of the server, and any others.
+    """
+    return {
+        **{name: os.environ[name] for name in _INHERITED if name in os.environ},
+        "OTEL_SERVICE_NAME": service,
+        "OTEL_TRACES_EXPORTER": "console",
+        "OTEL_METRICS_EXPORTER": "prometheus",
+        "OTEL_LOGS_EXPORTER": "console",
+        OTEL_HOST: "127.0.0.1",
+        OTEL_PORT: str(free_port()),
+        "TOGETHER_NO_BANNER": "1",
+        **variables,
+    }
+
+
+def variables_of(server: TogetherServer, key: str) -> dict[str, str]:
+    """Return the variables of a key and of the server that it is sent to."""
+    return {KEY_VARIABLE: key, "TOGETHER_BASE_URL": server.base_url_for(version(SDK))}

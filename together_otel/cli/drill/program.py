@@ -39,7 +39,7 @@ class Complaints(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Say it."""
-        say(complaint=record.getMessage())
+        say(complaint=redact(record.getMessage()))
 
 
 def listen() -> None:
@@ -69,7 +69,7 @@ class Application:
                 model=MODEL, messages=[{"role": "user", "content": "A fire drill."}]
             )
         except Exception as exc:  # noqa: BLE001 - which one differs by cause and SDK
-            say(failed=public_name(type(exc)), why=redact(str(exc)).partition("\n")[0])
+            say(failed=public_name(type(exc)), why=" ".join(redact(str(exc)).split()))
         else:
             say(failed=None)
 
@@ -77,13 +77,13 @@ class Application:
 def counted() -> dict[str, float] | None:
     """Return the failures counted so far by cause, ``None`` when there is no instrumentation."""
     # Their way out is an exporter, of which there may be any; the counts are the same in all.
-    emission = TogetherInstrumentor()._backend  # noqa: SLF001
-    if emission is None:
+    backend = TogetherInstrumentor()._backend  # noqa: SLF001
+    if backend is None:
         return None
-    if isinstance(emission.metrics, OpenTelemetryMetrics):
-        found = emission.metrics.counts.read(AUTH_FAILURES)
+    if isinstance(backend.metrics, OpenTelemetryMetrics):
+        found = backend.metrics.counts.read(AUTH_FAILURES)
         return {str(cause): value for (cause,), value in found}
-    describe: Callable[[], Any] = getattr(emission.metrics, "describe", tuple)
+    describe: Callable[[], Any] = getattr(backend.metrics, "describe", tuple)
     return {
         sample.labels[label_of(AUTH_CAUSE)]: sample.value
         for family in describe()
@@ -96,14 +96,13 @@ def main() -> None:
     """Do as is said until nobody says any more."""
     listen()
     application = Application()
-    say(counted=counted())
     for line in sys.stdin:
         order = json.loads(line)
         if "ask" in order:
             application.ask(order["ask"])
-        elif "tell" in order:
-            events.emit(_EVENTS[order["tell"]], logging.WARNING, order["fields"])
-            say(told=order["tell"])
+        elif "emit" in order:
+            events.emit(_EVENTS[order["emit"]], logging.WARNING, order["fields"])
+            say(emitted=order["emit"])
         else:
             say(counted=counted())
 

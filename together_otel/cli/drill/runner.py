@@ -1,4 +1,4 @@
-"""The course of a drill: announced, played, put right, counted."""
+"""The course of a drill: requests are refused, then accepted, and both are counted."""
 
 from __future__ import annotations
 
@@ -24,14 +24,15 @@ from together_otel.names import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from together_otel.cli.doctor.content import Samples
     from together_otel.cli.drill.environment import Port
-    from together_otel.cli.drill.processes import Company
-    from together_otel.cli.drill.scenarios import Act
+    from together_otel.cli.drill.processes import Process
+    from together_otel.cli.drill.scenarios import Scenario
     from together_otel.names import Cause
 
 _PACE = 1.0
 _STEPS = 10
-"""How many requests a drill has at least."""
+"""How many requests a drill has at least, unless it has no duration."""
 _CALM = 30.0
 _CALM_SHARE = 0.25
 """How long requests are accepted at the end: so many seconds, at most such a part of the drill."""
@@ -45,13 +46,17 @@ class Outcome:
     Attributes:
         begun: whether there was an application whose failures are counted.
         failed: requests and constructors that failed while they were to.
+        said: what the SDK said of the last of them.
         accepted: requests that were accepted.
+        samples: what the last scrape showed.
         faults: what was not as it should be; empty when the drill is a success.
     """
 
     begun: bool = False
     failed: int = 0
+    said: str = ""
     accepted: int = 0
+    samples: Samples = field(default_factory=dict)
     faults: list[str] = field(default_factory=list)
 
 
@@ -73,69 +78,73 @@ def ending_early() -> Iterator[threading.Event]:
             signal.signal(one, handler)
 
 
-class Play:
+class Runner:
     """One drill.
 
     Args:
-        cause: what is to be told.
-        act: what goes wrong.
-        company: the application.
-        duration: seconds.
+        cause: what is to be reported.
+        scenario: what goes wrong.
+        process: the application.
+        duration: seconds; 0 for one request of each kind.
         say: tells the user how it goes.
     """
 
     def __init__(
         self,
         cause: Cause,
-        act: Act,
-        company: Company,
+        scenario: Scenario,
+        process: Process,
         duration: float,
         say: Callable[[str], None],
     ) -> None:
         self._cause = cause
-        self._act = act
-        self._company = company
+        self._scenario = scenario
+        self._process = process
         self._duration = duration
         self._say = say
         self._pace = min(_PACE, duration / _STEPS)
         self._outcome = Outcome()
 
     def run(self, port: Port | None, ended: threading.Event) -> Outcome:
-        """Play it to the end, which comes early once ``ended`` is set; return what came of it.
+        """Run it to the end, which comes early once ``ended`` is set; return what came of it.
+
+        Args:
+            port: where the application is scraped.
+            ended: may be set at any time.
 
         Raises:
             Died: when the application ends before it is told to.
         """
         faults = self._outcome.faults
-        if not self._company.answer()["counted"]:
-            self._company.finish()
-            why = self._company.last_exception().rstrip(".")
+        if not self._process.order(count=True)["counted"]:
+            self._process.finish()
+            why = self._process.last_exception().rstrip(".")
             faults.append(
                 f"nothing is counted under opentelemetry-instrument{why and f' ({why})'}:"
                 " together-otel doctor tells what to do"
             )
             return self._outcome
-        self._company.show()
+        self._process.show()
         self._outcome.begun = True
         start = time.monotonic()
-        self._tell(DRILL_STARTED.name)
-        if self._act.before:
+        self._emit(DRILL_STARTED.name)
+        if self._scenario.before:
             for _ in range(_WARM_UP):
                 self._accepted()
                 ended.wait(self._pace)
-        self._act.refuse()
-        self._say(f"It goes wrong now: {self._cause}.")
+        self._scenario.refuse()
+        self._say(f"Failing now: {self._cause}.")
         calm = min(_CALM, self._duration * _CALM_SHARE)
         for _ in self._until(start + self._duration - calm, ended):
             self._refused()
-        self._act.accept()
-        self._say("It is put right now.")
+        self._scenario.accept()
+        self._say("Working again.")
         for _ in self._until(start + self._duration, ended):
             self._accepted()
-        self._tell(DRILL_ENDED.name)
+        self._emit(DRILL_ENDED.name)
         self._look(port)
-        self._company.finish()
-        complaints = Counter(one.rstrip(".") for one in self._company.complaints)
+        self._process.finish()
+        complaints = Counter(one.rstrip(".") for one in self._process.complaints)
         for one, number in complaints.items():
             often = f", {number} times" if number > 1 else ""
             faults.append(f"an exporter complains{often}: {one}")
@@ -150,32 +159,36 @@ class Play:
                 return
 
     def _refused(self) -> None:
-        if self._company.order(ask=dict(self._act.bad))["failed"] is None:
+        answer = self._process.ask(**self._scenario.bad)
+        if answer["failed"] is None:
             self._fault("a request was accepted while it was to be refused")
         else:
             self._outcome.failed += 1
+            name = answer["failed"].rpartition(".")[2]
+            self._outcome.said = f"{name}: {answer['why']}".rstrip(": ")
 
     def _accepted(self) -> None:
-        answer = self._company.order(ask=dict(self._act.good))
+        answer = self._process.ask(**self._scenario.good)
         if answer["failed"] is None:
             self._outcome.accepted += 1
         else:
             why = f"{answer['failed']}: {answer['why']}".rstrip(": .")
             self._fault(f"a request with a good key failed: {why}")
 
-    def _tell(self, event: str) -> None:
+    def _emit(self, event: str) -> None:
         fields = {DRILL_CAUSE: self._cause, DRILL_DURATION: self._duration}
-        self._company.order(tell=event, fields=fields)
+        self._process.order(emit=event, fields=fields)
 
     def _look(self, port: Port | None) -> None:
         """Compare what was counted, and what a scrape shows of it, with what happened."""
-        self._compare("counted", self._company.order(count=True)["counted"])
+        self._compare("counted", self._process.order(count=True)["counted"])
         if port is not None:
             try:
-                shown = counts(read(port.url), AUTH_FAILURES, AUTH_CAUSE)
+                self._outcome.samples = read(port.url)
             except CannotRead as exc:
                 self._fault(exc.finding.text)
             else:
+                shown = counts(self._outcome.samples, AUTH_FAILURES, AUTH_CAUSE)
                 self._compare(f"shown by {port.url}", shown)
 
     def _compare(self, how: str, found: dict[str, float]) -> None:

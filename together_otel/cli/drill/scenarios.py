@@ -1,4 +1,4 @@
-"""What goes wrong in a drill, one act a cause: keys, environment, options and a server for it."""
+"""What goes wrong in a drill, one scenario a cause: environment, options and a server for it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from together_otel.cli.demo.scenarios import MISNAMED
 from together_otel.names import KEY_VARIABLE, Cause
 from together_otel.testing import behaviours
 from together_otel.testing.server import TogetherServer
@@ -14,8 +13,9 @@ from together_otel.testing.server import TogetherServer
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from together_otel.cli.demo.made_up import MadeUpKeys
+    from together_otel.testing.keys import MadeUpKeys
 
+_MISNAMED = "TOGETHERAI_API_KEY"
 _PLACEHOLDER = "change-me"
 _STRANGE = "opaque.token/0123456789"
 _FIRST_WITH_HEADERS = 2
@@ -23,11 +23,12 @@ _FIRST_WITH_HEADERS = 2
 
 
 @dataclass(frozen=True)
-class Act:
+class Scenario:
     """One thing that goes wrong, and is put right at the end.
 
     Attributes:
-        variables: where the application looks for its key.
+        title: what it is, in a few words.
+        variables: where the application looks for its key and its server.
         bad: options of its client while it goes wrong.
         good: options of its client afterwards.
         asks: whether requests are made at all; a client that is not made makes none.
@@ -37,6 +38,7 @@ class Act:
         accept: makes it accept again.
     """
 
+    title: str
     variables: Mapping[str, str] = field(default_factory=dict)
     bad: Mapping[str, Any] = field(default_factory=dict)
     good: Mapping[str, Any] = field(default_factory=dict)
@@ -48,51 +50,60 @@ class Act:
 
 
 @contextmanager
-def staged(cause: Cause, keys: MadeUpKeys, release: str) -> Iterator[tuple[Act, TogetherServer]]:
-    """Set the stage for a cause: its act, and the server that requests go to.
+def scenario_of(cause: Cause, keys: MadeUpKeys, release: str) -> Iterator[Scenario]:
+    """Start the servers of a cause's scenario; yield the scenario.
 
     Args:
-        cause: what is to be told.
+        cause: what is to be reported.
         keys: makes the keys.
         release: the SDK's.
     """
     key, other = keys.together(), keys.together()
     with TogetherServer(keys=[key]) as server, TogetherServer(keys=[key]) as elsewhere:
-        good_variable = {KEY_VARIABLE: key}
-        right = {"api_key": key}
+        place = {"TOGETHER_BASE_URL": server.base_url_for(release), "TOGETHER_NO_BANNER": "1"}
 
-        def answering(behaviour: behaviours.Behaviour) -> Act:
-            return Act(
-                good_variable,
-                refuse=lambda: server.always(behaviour),
-                accept=lambda: server.always(None),
-            )
+        def of_key(
+            title: str, value: str | None, variable: str = KEY_VARIABLE, **more: Any
+        ) -> Scenario:
+            """Return one of a key that cannot work, until a good one is passed."""
+            variables = place if value is None else place | {variable: value}
+            return Scenario(title, variables, good={"api_key": key}, **more)
 
-        def refusing(*, before: bool) -> Act:
-            return Act(
-                good_variable,
-                before=before,
-                refuse=lambda: server.revoke(key),
-                accept=lambda: server.accept(key),
-            )
+        def of_options(title: str, **bad: Any) -> Scenario:
+            """Return one of a client's options that spoil a good key."""
+            return Scenario(title, place | {KEY_VARIABLE: key}, bad)
 
-        acts: dict[Cause, Callable[[], Act]] = {
-            "revoked": lambda: refusing(before=True),
-            "rejected": lambda: refusing(before=False),
-            "missing": lambda: Act(good=right, asks=False),
-            "empty": lambda: Act({KEY_VARIABLE: ""}, good=right, fits=False),
-            "malformed": lambda: Act({KEY_VARIABLE: key + "\n"}, good=right, fits=False),
-            "wrong_variable": lambda: Act({MISNAMED: key}, good=right, asks=False),
-            "not_passed": lambda: Act(good_variable, {"api_key": _PLACEHOLDER}),
-            "wrong_provider": lambda: Act({KEY_VARIABLE: keys.other_provider()}, good=right),
-            "overridden": lambda: Act(good_variable, _headers(other, release)),
-            "redirected": lambda: answering(
-                behaviours.redirect(elsewhere.url.replace("127.0.0.1", "localhost"))
+        def of_server(title: str, refuse: Callable[[], None], *, before: bool = False) -> Scenario:
+            """Return one of a server that refuses a good key."""
+
+            def accept() -> None:
+                server.always(None)
+                server.accept(key)
+
+            variables = place | {KEY_VARIABLE: key}
+            return Scenario(title, variables, before=before, refuse=refuse, accept=accept)
+
+        def answering(title: str, behaviour: behaviours.Behaviour) -> Scenario:
+            return of_server(title, lambda: server.always(behaviour))
+
+        there = elsewhere.url.replace("127.0.0.1", "localhost")
+        scenarios: dict[Cause, Callable[[], Scenario]] = {
+            "revoked": lambda: of_server(
+                "revoked while it runs", lambda: server.revoke(key), before=True
             ),
-            "wrong_endpoint": lambda: answering(behaviours.refuse("html")),
-            "unknown": lambda: Act({KEY_VARIABLE: _STRANGE}, good=right),
+            "rejected": lambda: of_server("a key nobody knows", lambda: server.revoke(key)),
+            "missing": lambda: of_key("no key at all", None, asks=False),
+            "empty": lambda: of_key("an empty variable", "", fits=False),
+            "malformed": lambda: of_key("a newline at the end", key + "\n", fits=False),
+            "wrong_variable": lambda: of_key(f"the key in {_MISNAMED}", key, _MISNAMED, asks=False),
+            "not_passed": lambda: of_options("a placeholder passed", api_key=_PLACEHOLDER),
+            "wrong_provider": lambda: of_key("another provider's key", keys.other_provider()),
+            "overridden": lambda: of_options("another key in a header", **_headers(other, release)),
+            "redirected": lambda: answering("a redirect elsewhere", behaviours.redirect(there)),
+            "wrong_endpoint": lambda: answering("another server", behaviours.refuse("html")),
+            "unknown": lambda: of_key("an unknown shape", _STRANGE),
         }
-        yield acts[cause](), server
+        yield scenarios[cause]()
 
 
 def _headers(other: str, release: str) -> dict[str, Any]:

@@ -6,12 +6,10 @@ import secrets
 from typing import TYPE_CHECKING
 
 from together_otel.keys import redact
+from together_otel.keys.redaction import TELLING
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-TELLING = 8
-"""Consecutive characters of a key that betray it."""
 
 
 class MadeUpKeys:

@@ -18,9 +18,8 @@ import httpx
 from together import Together, TogetherError
 
 from together_otel import TogetherInstrumentor
-from together_otel.cli.demo.made_up import MadeUpKeys
 from together_otel.keys import redact
-from together_otel.testing import CapturedTelemetry
+from together_otel.testing import CapturedTelemetry, MadeUpKeys
 
 if TYPE_CHECKING:
     from collections.abc import Callable

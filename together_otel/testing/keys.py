@@ -6,7 +6,7 @@ import secrets
 from typing import TYPE_CHECKING
 
 from together_otel.keys import redact
-from together_otel.keys.redaction import TELLING
+from together_otel.keys.known import TELLING
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -38,6 +38,7 @@ NOW = "5m"
 COLORS: dict[names.Outcome, str] = {
     "success": "green",
     "auth_failure": "red",
+    "payment_required": "dark-orange",
     "rate_limited": "orange",
     "client_error": "yellow",
     "server_error": "purple",

@@ -326,7 +326,7 @@ def test_names_that_are_no_text() -> None:
         TOGETHER_OTEL_PROMETHEUS_PORT=str(free_port()),
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "as service sh\\udcffop-drill." in done.stdout
+    assert "as service sh\N{REPLACEMENT CHARACTER}op-drill." in done.stdout
 
 
 def test_a_service_without_a_name() -> None:

@@ -9,7 +9,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from together_otel.keys import KeyReport, Refusal, diagnose, faults, flaws, inspect_key
+from together_otel.keys import (
+    OVERRIDES,
+    KeyReport,
+    Refusal,
+    diagnose,
+    faults,
+    flaws,
+    inspect_key,
+)
 from together_otel.names import CAUSES, FORMATS, PRESENCES, PROBLEMS, SOURCES
 
 KEY = "tgp_" + "v1_" + "a1B2" * 10 + "xyz"
@@ -66,7 +74,8 @@ CAUSE_TABLE: list[tuple[KeyReport, Refusal, str, str]] = [
         "overridden",
         (
             "The Authorization header that was sent does not hold the client's key: check"
-            " default_headers, extra_headers, TOGETHER_CUSTOM_HEADERS and the HTTP client's auth."
+            " default_headers, extra_headers, TOGETHER_CUSTOM_HEADERS, a user name and password in"
+            " base_url, the HTTP client's auth and request hooks, and with together 1.x ~/.netrc."
         ),
     ),
     (
@@ -76,6 +85,90 @@ CAUSE_TABLE: list[tuple[KeyReport, Refusal, str, str]] = [
         (
             "The Authorization header was removed before the request was sent: take Authorization out"
             " of the auth of the HTTP client that was passed as http_client."
+        ),
+    ),
+    (
+        GOOD,
+        Refusal("refused", sent="other", override="base_url"),
+        "overridden",
+        (
+            "The Authorization header that was sent does not hold the client's key: take the user name"
+            " and password out of base_url, of which HTTP libraries make an Authorization header."
+        ),
+    ),
+    (
+        GOOD,
+        Refusal("refused", sent="other", override="request_hook"),
+        "overridden",
+        (
+            "The Authorization header that was sent does not hold the client's key: see to the request"
+            " hooks of the HTTP client, one of which sets the header."
+        ),
+    ),
+    (
+        GOOD,
+        Refusal("refused", sent="other", override="netrc"),
+        "overridden",
+        (
+            "The Authorization header that was sent does not hold the client's key: take the host out"
+            " of ~/.netrc, or the file that NETRC names, which requests obeys."
+        ),
+    ),
+    (
+        GOOD,
+        Refusal("refused", code="missing_api_key", host_refused="gateway.example"),
+        "header_lost",
+        (
+            "TOGETHER_API_KEY was sent, but gateway.example found no key: a proxy or gateway on the"
+            " way removes the Authorization header, and must pass it on."
+        ),
+    ),
+    (
+        arg("opaque.token/012"),
+        Refusal("refused", code="missing_api_key"),
+        "header_lost",
+        (
+            "The api_key argument was sent, but the server found no key: a proxy or gateway on the"
+            " way removes the Authorization header, and must pass it on."
+        ),
+    ),
+    (
+        GOOD,
+        Refusal("refused", host_refused="proxy.example", from_together=False),
+        "wrong_endpoint",
+        (
+            "The refusal came from proxy.example, which is not Together: check base_url and"
+            " TOGETHER_BASE_URL and any proxy on the way, or name a gateway of yours in"
+            " TOGETHER_OTEL_HOSTS."
+        ),
+    ),
+    (
+        GOOD,
+        Refusal("refused", host_refused="api.together.ai", sign_in=True),
+        "wrong_endpoint",
+        (
+            "api.together.ai answered as a login page does, so a proxy or firewall on the way answered"
+            " in its name: check HTTPS_PROXY and how the network lets programs out."
+        ),
+    ),
+    (
+        GOOD,
+        Refusal("refused", host_refused="api.together.ai", accepted_before=1_700_000_000.9),
+        "revoked",
+        (
+            "TOGETHER_API_KEY was accepted until 2023-11-14T22:13:20Z and is refused now, so it was"
+            f" revoked or has expired: make a new key at {PAGE} and replace it."
+        ),
+    ),
+    (
+        env("changeme"),
+        Refusal(
+            "refused", host_refused="gateway.example", from_together=False, accepted_before=0.0
+        ),
+        "revoked",
+        (
+            "TOGETHER_API_KEY was accepted until 1970-01-01T00:00:00Z and is refused now, so it was"
+            " revoked or has expired: make a new key for gateway.example and replace it."
         ),
     ),
     (
@@ -215,24 +308,6 @@ CAUSE_TABLE: list[tuple[KeyReport, Refusal, str, str]] = [
     ),
     (
         GOOD,
-        Refusal("refused", accepted_before=1_700_000_000.9),
-        "revoked",
-        (
-            "TOGETHER_API_KEY was accepted until 2023-11-14T22:13:20Z and is refused now, so it was"
-            f" revoked or has expired: make a new key at {PAGE} and replace it."
-        ),
-    ),
-    (
-        GOOD,
-        Refusal("refused", host_refused="proxy.example", together_error=False),
-        "wrong_endpoint",
-        (
-            "The refusal came from proxy.example, which is not Together: check base_url and"
-            " TOGETHER_BASE_URL, and any proxy on the way."
-        ),
-    ),
-    (
-        GOOD,
         REFUSED,
         "rejected",
         (
@@ -331,10 +406,26 @@ def made(**fields: Any) -> KeyReport:
     return KeyReport(**{"presence": "present", "source": "argument", "format": "tgp_v1", **fields})
 
 
-HERE = {"host_refused": "b.example", "together_error": False}
+FOREIGN = {"host_refused": "b.example", "from_together": False}
+LOST = {"code": "missing_api_key"}
 PRECEDENCE: list[tuple[str, str, KeyReport, Refusal]] = [
     ("redirected", "overridden", GOOD, Refusal("refused", "nothing", redirected_from="a")),
+    ("redirected", "wrong_endpoint", GOOD, Refusal("refused", redirected_from="a", **FOREIGN)),
+    ("overridden", "header_lost", GOOD, Refusal("refused", "other", **LOST)),
+    ("overridden", "wrong_endpoint", GOOD, Refusal("refused", "other", **FOREIGN)),
     ("overridden", "wrong_variable", env(TOGETHER_KEY=KEY), Refusal("refused", "other")),
+    ("overridden", "missing", env(), Refusal("refused", "nothing", "extra_headers")),
+    ("header_lost", "wrong_endpoint", GOOD, Refusal("refused", **LOST, **FOREIGN)),
+    ("header_lost", "revoked", GOOD, Refusal("refused", accepted_before=1.0, **LOST)),
+    ("header_lost", "malformed", env("changeme"), Refusal("refused", **LOST)),
+    ("wrong_endpoint", "revoked", GOOD, Refusal("refused", accepted_before=1.0, host_refused="api.together.ai", sign_in=True)),
+    ("wrong_endpoint", "missing", env(), Refusal("refused", "nothing", **FOREIGN)),
+    ("wrong_endpoint", "wrong_provider", env(OPENAI), Refusal("refused", **FOREIGN)),
+    ("wrong_endpoint", "malformed", env(f"{KEY} "), Refusal("refused", **FOREIGN)),
+    ("wrong_endpoint", "rejected", GOOD, Refusal("refused", **FOREIGN)),
+    ("revoked", "not_passed", arg("changeme", TOGETHER_API_KEY=KEY), Refusal("refused", accepted_before=1.0)),
+    ("revoked", "wrong_provider", env(OPENAI), Refusal("refused", accepted_before=1.0, **FOREIGN)),
+    ("revoked", "malformed", env(f"{KEY} "), Refusal("refused", accepted_before=1.0)),
     (
         "wrong_variable",
         "not_passed",
@@ -343,15 +434,11 @@ PRECEDENCE: list[tuple[str, str, KeyReport, Refusal]] = [
     ),
     ("not_passed", "missing", made(presence="missing", shadows_good_key=True), REFUSED),
     ("not_passed", "empty", arg("", TOGETHER_API_KEY=KEY, TOGETHER_KEY=LEGACY), REFUSED),
-    ("overridden", "missing", env(), Refusal("refused", "nothing", "extra_headers")),
     ("missing", "wrong_provider", made(presence="missing", format="other_provider"), REFUSED),
     ("empty", "wrong_provider", made(presence="empty", format="other_provider"), REFUSED),
     ("wrong_provider", "malformed", env(f"{OPENAI}\n"), UNSENDABLE),
-    ("malformed", "revoked", env(f"{KEY} "), Refusal("refused", accepted_before=1.0)),
-    ("revoked", "wrong_endpoint", GOOD, Refusal("refused", accepted_before=1.0, **HERE)),
-    ("wrong_endpoint", "rejected", GOOD, Refusal("refused", **HERE)),
     ("rejected", "unknown", GOOD, REFUSED),
-]
+]  # fmt: skip
 
 
 @pytest.mark.parametrize(("first", "second", "report", "refusal"), PRECEDENCE)
@@ -372,14 +459,32 @@ def test_nothing_sent_for_want_of_a_key(key: str | None, cause: str) -> None:
 @pytest.mark.parametrize(
     "refusal",
     [
-        Refusal("refused", host_refused="api.together.ai", together_error=False),
-        Refusal("refused", host_refused="proxy.example", together_error=True),
-        Refusal("refused", host_refused=None, together_error=False),
+        Refusal("refused", host_refused="api.together.ai", from_together=False),
+        Refusal("refused", host_refused="proxy.example", from_together=True),
+        Refusal("refused", host_refused="proxy.example", from_together=True, sign_in=True),
+        Refusal(
+            "refused", extra_hosts=("gw.example",), **{**FOREIGN, "host_refused": "gw.example"}
+        ),
+        Refusal("refused", from_together=False, sign_in=True),
+        Refusal("refused", code="invalid_api_key"),
     ],
 )
 def test_no_wrong_endpoint(refusal: Refusal) -> None:
-    """Together's own host, its own error format, or no known host: nothing to accuse."""
+    """Together's own host, an answer of Together's, a gateway's host, or none that is known."""
     assert diagnose(GOOD, refusal).cause == "rejected"
+
+
+@pytest.mark.parametrize("kind", ["constructor", "unsendable"])
+def test_what_reached_no_server_tells_of_none(kind: Any) -> None:
+    """Nobody refused, so neither who did nor what was accepted before is evidence."""
+    report = env(f"{KEY}\n")
+    refusal = Refusal(kind, accepted_before=1.0, **LOST, **FOREIGN)
+    assert diagnose(report, refusal).cause == "malformed"
+
+
+@pytest.mark.parametrize("key", ["", " \n"])
+def test_an_empty_key_is_not_lost_on_the_way(key: str) -> None:
+    assert diagnose(env(key), Refusal("refused", **LOST)).cause == "empty"
 
 
 @pytest.mark.parametrize("key", [KEY, "opaque.token/012"])
@@ -407,10 +512,12 @@ REFUSALS = st.builds(
     Refusal,
     kind=st.sampled_from(["constructor", "unsendable", "refused"]),
     sent=st.sampled_from(["key", "other", "nothing"]),
-    override=st.sampled_from([None, "http_client", "extra_headers", "default_headers"]),
+    override=st.sampled_from([None, *OVERRIDES, "extra_headers", "default_headers"]),
     redirected_from=st.none() | HOSTS,
     host_refused=st.none() | HOSTS,
-    together_error=st.booleans(),
+    code=st.sampled_from([None, "invalid_api_key", "missing_api_key"]),
+    from_together=st.booleans(),
+    sign_in=st.booleans(),
     accepted_before=st.none() | st.floats(0, 4e9),
 )
 

@@ -1,4 +1,4 @@
-"""Shapes, placeholders, references, hosts and names of variables."""
+"""Shapes, placeholders, references and names of variables."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from together_otel.keys.formats import (
     is_lookalike,
     is_placeholder,
     is_reference,
-    is_together_host,
     provider_of,
     shape_of,
 )
@@ -209,29 +208,6 @@ def test_can_be_sent(key: str) -> None:
 )
 def test_cannot_be_sent(key: str) -> None:
     assert not can_be_sent(key)
-
-
-@pytest.mark.parametrize(
-    "host",
-    [
-        "together.ai",
-        "api.together.ai",
-        "api.together.xyz",
-        "API.Together.AI",
-        "api.together.ai.",
-        "api-inference.together.ai",
-        "together.xyz",
-    ],
-)
-def test_together_host(host: str) -> None:
-    assert is_together_host(host)
-
-
-@pytest.mark.parametrize(
-    "host", [None, "", "127.0.0.1", "nottogether.ai", "together.ai.example.com", "api.openai.com"]
-)
-def test_another_host(host: str | None) -> None:
-    assert not is_together_host(host)
 
 
 @pytest.mark.parametrize(

@@ -144,8 +144,9 @@ def tell(key: str) -> list[str]:
                 Refusal("unsendable"),
                 Refusal("refused"),
                 Refusal("refused", accepted_before=1.0),
+                Refusal("refused", code="missing_api_key"),
                 Refusal("refused", sent="other", override="extra_headers"),
-                Refusal("refused", host_refused="proxy.example", together_error=False),
+                Refusal("refused", host_refused="proxy.example", from_together=False),
             )
         ]
     return told

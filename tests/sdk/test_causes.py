@@ -122,6 +122,13 @@ CASES = [
         generations=(1,),
     ),
     Case(
+        "a proxy that removes the header",
+        "header_lost",
+        "was sent, but 127.0.0.1 found no key",
+        "{key}",
+        refuse=behaviours.lose_key(),
+    ),
+    Case(
         "a proxy that refuses",
         "wrong_endpoint",
         "came from 127.0.0.1, which is not Together",

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from together_otel.keys import is_of_together
 from together_otel.testing import behaviours
 from together_otel.testing.server import TogetherServer
 
@@ -225,6 +226,24 @@ def test_house_headers(server: TogetherServer, ask: Ask) -> None:
     headers = ask(server).headers
     assert (headers["x-request-id"], headers["x-together-traceid"]) == ("req-1", "0" * 31 + "1")
     assert headers["x-ratelimit-remaining"] == "599"
+
+
+@pytest.mark.parametrize("form", ["text", "html", "error_text", "message"])
+def test_a_refusal_in_other_words_is_not_togethers(
+    server: TogetherServer, ask: Ask, form: behaviours.RefusalForm
+) -> None:
+    """It stands for a proxy's, in which nothing is Together's."""
+    server.always(behaviours.refuse(form))
+    answer = ask(server)
+    assert not is_of_together(answer.headers, answer.body.decode())
+
+
+def test_a_lost_key(server: TogetherServer, ask: Ask) -> None:
+    """A proxy before Together has removed the header, and Together says so."""
+    server.always(behaviours.lose_key())
+    answer = ask(server)
+    assert (answer.status, answer.json["error"]["code"]) == (401, "missing_api_key")
+    assert is_of_together(answer.headers, "")
 
 
 def test_wait_for_gives_up(server: TogetherServer) -> None:

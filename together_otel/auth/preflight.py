@@ -7,7 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from together_otel.keys import Refusal, can_be_sent, diagnose, text_of
-from together_otel.keys.formats import is_together_host
+from together_otel.keys.hosts import is_together_host
 
 if TYPE_CHECKING:
     from together_otel.clients.base import Adapter, GivenKey

@@ -131,6 +131,7 @@ class Runtime:
         override: str | None = None,
         sent: bool,
         together_error: bool,
+        code: str | None,
     ) -> AuthFailure:
         """Diagnose a request that failed for its key.
 
@@ -142,6 +143,7 @@ class Runtime:
             override: the option that replaces the header, if any.
             sent: whether that header is known.
             together_error: whether the answer was in Together's error format.
+            code: the error code that the server gave.
         """
         history = self.keys.history
         now = time.time()
@@ -159,7 +161,8 @@ class Runtime:
             override=override,
             redirected_from=answer.redirected_from,
             host_refused=answer.host,
-            together_error=together_error,
+            code=code,
+            from_together=together_error,
             accepted_before=history.last_accepted(report.identity) if what != "nothing" else None,
         )
         history.refused(report.identity if what != "nothing" else b"", now)

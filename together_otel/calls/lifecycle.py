@@ -466,6 +466,7 @@ class Call:
             override=self.adapter.override(self._client, self._request, failure.answer),
             sent=failure.sent,
             together_error=failure.together_error,
+            code=failure.code,
         )
         self.refusal = auth, failure
         return auth

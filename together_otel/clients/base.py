@@ -107,13 +107,15 @@ class Failure:
     """Why a call failed, as its exception tells.
 
     ``auth`` says in which way it is an authentication failure, ``None`` that it is not.
-    ``sent`` tells whether ``answer.authorization`` is known to be what went out.
+    ``sent`` tells whether ``answer.authorization`` is known to be what went out. ``code`` is the
+    error code that the server gave.
     """
 
     outcome: Outcome
     answer: Answer
     auth: AuthKind | None = None
     together_error: bool = True
+    code: str | None = None
     sent: bool = False
 
 

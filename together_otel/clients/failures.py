@@ -156,11 +156,19 @@ def failure_of(
         answer: what is known of the request and its answer.
         sent: whether ``answer.authorization`` is known to be what went, or should have gone, out.
     """
-    auth = auth_kind(status, error_code(body))
+    code = error_code(body)
+    auth = auth_kind(status, code)
     if auth is None and status is None and header_does_not_fit(exc, answer.authorization):
         auth = "unsendable"
     outcome: Outcome = "auth_failure" if auth else outcome_of(exc, status)
-    return Failure(outcome, answer, auth=auth, together_error=is_together_error(body), sent=sent)
+    return Failure(
+        outcome,
+        answer,
+        auth=auth,
+        together_error=is_together_error(body),
+        code=code,
+        sent=sent,
+    )
 
 
 def auth_kind(status: int | None, code: str | None) -> AuthKind | None:

@@ -173,6 +173,7 @@ class TogetherV1(Adapter):
             Answer(),
             auth=kind,
             together_error=is_together_error(data),
+            code=error_code(data),
         )
 
     def _refused_transfer(self, response: Any) -> Failure | None:

@@ -1,16 +1,25 @@
 """What a key looks like, why it failed, and how not to tell it. Pure: standard library only."""
 
 from together_otel.auth.history import KeyHistory
-from together_otel.keys.diagnosis import Diagnosis, Refusal, diagnose, faults, flaws
+from together_otel.keys.diagnosis import OVERRIDES, Diagnosis, Refusal, diagnose
 from together_otel.keys.exceptions import RedactedException, public_name, redact_exception
 from together_otel.keys.formats import can_be_sent
+from together_otel.keys.hosts import (
+    hosts_in,
+    is_of_together,
+    is_sign_in,
+    is_together_host,
+    owner_of,
+)
 from together_otel.keys.inspection import KeyReport, inspect_key
 from together_otel.keys.known import MARK, KnownKeys, known_keys
+from together_otel.keys.phrases import faults, flaws
 from together_otel.keys.redaction import escape_controls, redact
 from together_otel.keys.secret import Secret, identity_of, text_of
 
 __all__ = [
     "MARK",
+    "OVERRIDES",
     "Diagnosis",
     "KeyHistory",
     "KeyReport",
@@ -23,9 +32,14 @@ __all__ = [
     "escape_controls",
     "faults",
     "flaws",
+    "hosts_in",
     "identity_of",
     "inspect_key",
+    "is_of_together",
+    "is_sign_in",
+    "is_together_host",
     "known_keys",
+    "owner_of",
     "public_name",
     "redact",
     "redact_exception",

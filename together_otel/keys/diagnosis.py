@@ -6,11 +6,14 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Final, Literal
 
-from together_otel.keys.formats import is_together_host
-from together_otel.names import KEY_VARIABLE, KEYS_PAGE, Cause, Problem
+from together_otel.keys.hosts import is_together_host
+from together_otel.keys.phrases import fault, setting, state, subject
+from together_otel.names import KEY_VARIABLE, KEYS_PAGE, Cause
 
 if TYPE_CHECKING:
     from together_otel.keys.inspection import KeyReport
+
+_MISSING_CODE: Final = "missing_api_key"
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,12 +22,18 @@ class Refusal:
 
     Attributes:
         kind: the constructor refused, the key did not fit into a header, or a server said no.
-        sent: what the Authorization header really carried, against the client's key.
-        override: the option that replaced the header, where known.
+        sent: what the Authorization header really carried, against the client's key when it
+            was sent.
+        override: what replaced or removed the header, where known: one of `OVERRIDES`, or the
+            name of another option.
         redirected_from: host first asked, when a redirect to another lost the key.
         host_refused: host that refused it.
-        together_error: whether the answer was in Together's error format.
-        accepted_before: Unix time at which this key was last accepted in this process.
+        code: the error code that the server gave.
+        from_together: whether anything in the answer is Together's; see `is_of_together`.
+        sign_in: whether the answer asks a person to sign in; see `is_sign_in`.
+        accepted_before: Unix time at which whoever that host belongs to (see `owner_of`) last
+            accepted this very key in this process.
+        extra_hosts: hosts that count as Together's.
     """
 
     kind: Literal["constructor", "unsendable", "refused"]
@@ -32,8 +41,11 @@ class Refusal:
     override: str | None = None
     redirected_from: str | None = None
     host_refused: str | None = None
-    together_error: bool = True
+    code: str | None = None
+    from_together: bool = True
+    sign_in: bool = False
     accepted_before: float | None = None
+    extra_hosts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,44 +56,20 @@ class Diagnosis:
     remedy: str
 
 
-_FAULTS: dict[Problem, tuple[str, str]] = {
-    "unexpanded_reference": (
-        "holds a reference that nothing expanded",
-        "let the shell, compose file or template that sets it fill in the value",
-    ),
-    "newline": ("contains a newline", "put the key alone on one line where it is set"),
-    "assignment": ("holds a whole NAME=value line", "keep only the value"),
-    "bearer_prefix": ("starts with the word Bearer", "leave it out, as the SDK adds it itself"),
-    "quoted": ("has quotes around it", "remove them where it is set"),
-    "doubled": ("holds the key twice", "paste it once"),
-    "control_character": ("contains a control character", "copy the key again as plain text"),
-    "invisible_character": (
-        "contains an invisible character",
-        "copy the key again as plain text, without a byte-order mark",
-    ),
-    "surrounding_whitespace": ("has spaces around it", "strip them where it is set"),
-    "inner_whitespace": ("has white space inside", "copy the key again in one piece"),
-    "non_ascii": ("contains a character that is not ASCII", "copy the key again as plain text"),
-    "case_changed": ("has letters of the wrong case", "copy the key again as it is displayed"),
-    "too_short": ("is too short for a Together key", "copy the whole key"),
-    "too_long": ("is too long for a Together key", "copy the key again, and nothing around it"),
+OVERRIDES: Final = {
+    "base_url": "take the user name and password out of base_url, of which HTTP libraries make an"
+    " Authorization header",
+    "http_client": "take Authorization out of the auth of the HTTP client that was passed as"
+    " http_client",
+    "netrc": "take the host out of ~/.netrc, or the file that NETRC names, which requests obeys",
+    "request_hook": "see to the request hooks of the HTTP client, one of which sets the header",
 }
-"""The most telling problem first: it is the one that the remedy names."""
+"""What may replace the header, and is no option of a client or call → what to do about it."""
 
-_NEWLINE_AT_THE_END: Final = ("ends in a newline", "strip it where the secret is mounted")
-
-_AFTER_THE_NEWLINE: Final[frozenset[Problem]] = frozenset(
-    (
-        "surrounding_whitespace",
-        "inner_whitespace",
-        "control_character",
-        "invisible_character",
-        "quoted",
-        "bearer_prefix",
-        "assignment",
-    )
+_ANY_OVERRIDE: Final = (
+    "check default_headers, extra_headers, TOGETHER_CUSTOM_HEADERS, a user name and password in"
+    " base_url, the HTTP client's auth and request hooks, and with together 1.x ~/.netrc"
 )
-"""Beside any of these a newline need not be the last character; alone it is."""
 
 
 def diagnose(report: KeyReport, refusal: Refusal) -> Diagnosis:
@@ -93,29 +81,11 @@ def diagnose(report: KeyReport, refusal: Refusal) -> Diagnosis:
     """
     return (
         _of_the_way(report, refusal)
+        or _of_who_refused(report, refusal)
         or _of_no_key(report)
         or _of_a_bad_key(report, refusal)
-        or _of_the_server(report, refusal)
+        or _of_the_server(report)
     )
-
-
-def faults(report: KeyReport) -> tuple[str, ...]:
-    """Return what is wrong with a key, a phrase for each problem, in the contract's order."""
-    return tuple(
-        _NEWLINE_AT_THE_END[0]
-        if problem == "newline" and _ends_in_a_newline(report)
-        else _FAULTS[problem][0]
-        for problem in report.problems
-    )
-
-
-def flaws(report: KeyReport) -> tuple[str, ...]:
-    """Return why a key that cannot work cannot, in phrases of which the key is the subject."""
-    if report.presence != "present":
-        return ("is empty",)
-    if report.provider is not None:
-        return (f"is a key of {report.provider}",)
-    return faults(report) or ("is a placeholder",)
 
 
 def _of_the_way(report: KeyReport, refusal: Refusal) -> Diagnosis | None:
@@ -127,27 +97,62 @@ def _of_the_way(report: KeyReport, refusal: Refusal) -> Diagnosis | None:
             f" another host: point base_url or TOGETHER_BASE_URL at the final one.",
         )
     if refusal.sent == "key":
-        return None
+        return _lost(report, refusal)
     if refusal.sent == "nothing" and refusal.override is None and report.presence != "present":
         return None  # there was nothing to send, and nothing is known to have removed it
-    where = {
-        None: "default_headers, extra_headers, TOGETHER_CUSTOM_HEADERS and the HTTP client's auth",
-        "http_client": "the auth of the HTTP client that was passed as http_client",
-    }.get(refusal.override, refusal.override)
+    what = "that was sent does not hold the client's key"
     if refusal.sent == "nothing":
-        what = "The Authorization header was removed before the request was sent"
-    else:
-        what = "The Authorization header that was sent does not hold the client's key"
-    verb = "check" if refusal.override is None else "take Authorization out of"
-    return Diagnosis("overridden", f"{what}: {verb} {where}.")
+        what = "was removed before the request was sent"
+    how = _ANY_OVERRIDE
+    if refusal.override is not None:
+        option = f"take Authorization out of {refusal.override}"
+        how = OVERRIDES.get(refusal.override, option)
+    return Diagnosis("overridden", f"The Authorization header {what}: {how}.")
+
+
+def _lost(report: KeyReport, refusal: Refusal) -> Diagnosis | None:
+    refused = refusal.kind == "refused" and report.presence == "present"
+    if not (refused and refusal.code == _MISSING_CODE):
+        return None
+    return Diagnosis(
+        "header_lost",
+        f"{subject(report)} was sent, but {refusal.host_refused or 'the server'} found no key: a"
+        f" proxy or gateway on the way removes the Authorization header, and must pass it on.",
+    )
+
+
+def _of_who_refused(report: KeyReport, refusal: Refusal) -> Diagnosis | None:
+    if refusal.kind != "refused":
+        return None
+    host, since = refusal.host_refused, refusal.accepted_before
+    is_together = host is None or is_together_host(host, refusal.extra_hosts)
+    if is_together and host is not None and refusal.sign_in:
+        return Diagnosis(
+            "wrong_endpoint",
+            f"{host} answered as a login page does, so a proxy or firewall on the way answered in"
+            f" its name: check HTTPS_PROXY and how the network lets programs out.",
+        )
+    if not (is_together or refusal.from_together) and since is None:
+        return Diagnosis(
+            "wrong_endpoint",
+            f"The refusal came from {host}, which is not Together: check base_url and"
+            f" TOGETHER_BASE_URL and any proxy on the way, or name a gateway of yours in"
+            f" TOGETHER_OTEL_HOSTS.",
+        )
+    if since is None:
+        return None
+    then = datetime.fromtimestamp(since, timezone.utc)
+    page = f"at {KEYS_PAGE}" if is_together else f"for {host}"
+    return Diagnosis(
+        "revoked",
+        f"{subject(report)} was accepted until {then:%Y-%m-%dT%H:%M:%SZ} and is refused now,"
+        f" so it was revoked or has expired: make a new key {page} and replace it.",
+    )
 
 
 def _of_no_key(report: KeyReport) -> Diagnosis | None:
     no_key = report.presence != "present" or report.format == "placeholder"
     if no_key and report.lookalike is not None:
-        state = {"missing": "is not set", "empty": "is empty"}.get(
-            report.presence, "is a placeholder"
-        )
         rename = (
             f"drop the argument and rename the variable to {KEY_VARIABLE}"
             if report.source == "argument"
@@ -155,13 +160,13 @@ def _of_no_key(report: KeyReport) -> Diagnosis | None:
         )
         return Diagnosis(
             "wrong_variable",
-            f"{_subject(report)} {state}, but {report.lookalike} holds a key of Together's shape:"
-            f" {rename}.",
+            f"{subject(report)} {state(report)}, but {report.lookalike} holds a key of"
+            f" Together's shape: {rename}.",
         )
     if report.shadows_good_key and (no_key or report.problems or not report.usable):
         return Diagnosis(
             "not_passed",
-            f"{_subject(report)} {_state(report)} and hides the good key in {KEY_VARIABLE}:"
+            f"{subject(report)} {state(report)} and hides the good key in {KEY_VARIABLE}:"
             f" drop the argument, or pass it os.environ['{KEY_VARIABLE}'].",
         )
     if report.presence == "missing":
@@ -174,7 +179,7 @@ def _of_no_key(report: KeyReport) -> Diagnosis | None:
         what = "is empty" if report.length == 0 else "holds only white space"
         return Diagnosis(
             "empty",
-            f"{_subject(report)} {what}: {_set(report)} a key from {KEYS_PAGE}.",
+            f"{subject(report)} {what}: {setting(report)} a key from {KEYS_PAGE}.",
         )
     return None
 
@@ -183,85 +188,26 @@ def _of_a_bad_key(report: KeyReport, refusal: Refusal) -> Diagnosis | None:
     if report.format == "other_provider":
         return Diagnosis(
             "wrong_provider",
-            f"{_subject(report)} is a key of {report.provider}: {_set(report)} a Together key"
+            f"{subject(report)} is a key of {report.provider}: {setting(report)} a Together key"
             f" from {KEYS_PAGE}.",
         )
     # A shape that nobody knows may be right, but not with white space or quotes round it.
     broken = report.format in ("damaged", "placeholder") or report.problems
     if broken or refusal.kind == "unsendable":
-        return Diagnosis("malformed", f"{_subject(report)} {_fault(report)}.")
+        return Diagnosis("malformed", f"{subject(report)} {fault(report)}.")
     return None
 
 
-def _of_the_server(report: KeyReport, refusal: Refusal) -> Diagnosis:
-    if refusal.accepted_before is not None:
-        since = datetime.fromtimestamp(refusal.accepted_before, timezone.utc)
-        return Diagnosis(
-            "revoked",
-            f"{_subject(report)} was accepted until {since:%Y-%m-%dT%H:%M:%SZ} and is refused now,"
-            f" so it was revoked or has expired: make a new key at {KEYS_PAGE} and replace it.",
-        )
-    host = refusal.host_refused
-    if host is not None and not refusal.together_error and not is_together_host(host):
-        return Diagnosis(
-            "wrong_endpoint",
-            f"The refusal came from {host}, which is not Together: check base_url and"
-            f" TOGETHER_BASE_URL, and any proxy on the way.",
-        )
+def _of_the_server(report: KeyReport) -> Diagnosis:
     if report.well_formed:
         return Diagnosis(
             "rejected",
-            f"{_subject(report)} is well formed, but Together refuses it and never accepted it in"
+            f"{subject(report)} is well formed, but Together refuses it and never accepted it in"
             f" this process: compare it with {KEYS_PAGE}, as it may be mistyped, another"
             f" account's, or have expired.",
         )
     return Diagnosis(
         "unknown",
-        f"{_subject(report)} has none of the shapes of a Together key and was refused: compare it"
+        f"{subject(report)} has none of the shapes of a Together key and was refused: compare it"
         f" with {KEYS_PAGE}.",
     )
-
-
-def _subject(report: KeyReport) -> str:
-    """Return what to call a key by the place it came from, at a sentence's start."""
-    return {
-        "argument": "The api_key argument",
-        "environment": KEY_VARIABLE,
-        "colab": f"The Colab secret {KEY_VARIABLE}",
-        "header": "The Authorization header",
-        "none": KEY_VARIABLE,
-    }[report.source]
-
-
-def _set(report: KeyReport) -> str:
-    return "pass" if report.source == "argument" else "set it to"
-
-
-def _state(report: KeyReport) -> str:
-    if report.presence == "empty":
-        return "is empty"
-    if report.format == "placeholder" and "unexpanded_reference" not in report.problems:
-        return "is a placeholder"
-    if report.format == "other_provider":
-        return f"is a key of {report.provider}"
-    return _found(report)[0]
-
-
-def _fault(report: KeyReport) -> str:
-    what, cure = _found(report)
-    return f"{what}: {cure}"
-
-
-def _ends_in_a_newline(report: KeyReport) -> bool:
-    return "newline" in report.problems and _AFTER_THE_NEWLINE.isdisjoint(report.problems)
-
-
-def _found(report: KeyReport) -> tuple[str, str]:
-    if _ends_in_a_newline(report):
-        return _NEWLINE_AT_THE_END
-    for problem, found in _FAULTS.items():
-        if problem in report.problems:
-            return found
-    if report.format == "placeholder":
-        return "is a placeholder", f"put a key from {KEYS_PAGE} in its place"
-    return "cannot be sent in an HTTP header", "copy the key again as plain text"

@@ -77,8 +77,6 @@ _REFERENCE: Final = r"""(?x)
     """
 """Of a shell, a template, a manifest, a program or a store of secrets."""
 
-TOGETHER_DOMAINS: Final = ("together.ai", "together.xyz")
-
 LOOKALIKES: Final = (
     "TOGETHERAI_API_KEY",
     "TOGETHER_AI_API_KEY",
@@ -137,14 +135,6 @@ def can_be_sent(key: str) -> bool:
     Printable ASCII, not empty, no white space at its ends (RFC 9110, section 5.5).
     """
     return re.fullmatch(_SENDABLE, key) is not None
-
-
-def is_together_host(host: str | None) -> bool:
-    """Tell whether a host is Together's."""
-    if host is None:
-        return False
-    host = host.lower().rstrip(".")
-    return any(host == domain or host.endswith(f".{domain}") for domain in TOGETHER_DOMAINS)
 
 
 def is_lookalike(variable: str) -> bool:

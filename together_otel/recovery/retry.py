@@ -27,7 +27,7 @@ from opentelemetry import trace
 
 from together_otel import names
 from together_otel.keys import identity_of, text_of
-from together_otel.keys.formats import is_together_host
+from together_otel.keys.hosts import is_together_host
 from together_otel.recovery.bodies import rewinder
 from together_otel.recovery.loops import running_loop
 from together_otel.recovery.replacements import REPLACEMENTS, Found
@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     Refusal = tuple[AuthFailure, Failure | None]
     """A diagnosis and, unless it is of a constructor, what the adapter said of the failure."""
 
-_INCURABLE: Final = frozenset({"redirected", "overridden", "wrong_endpoint"})
+_INCURABLE: Final = frozenset({"redirected", "overridden", "header_lost", "wrong_endpoint"})
 """Causes that another key does not help against: the client's own was not sent, or not to Together."""
 
 

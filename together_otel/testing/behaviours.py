@@ -138,8 +138,8 @@ def refuse(
     """Refuse the key: ``missing_api_key`` when none was sent, else ``invalid_api_key``.
 
     Args:
-        form: another body than Together's: plain text, an HTML page, ``{"error": "text"}``
-            or ``{"message": "text"}``.
+        form: another body than Together's, as of another server: plain text, an HTML page,
+            ``{"error": "text"}`` or ``{"message": "text"}``.
         status: another HTTP status than 401.
         headers: more response headers, such as ``{"x-should-retry": "true"}``.
     """
@@ -149,16 +149,21 @@ def refuse(
     if form == "together":
         return _Refuse(status, more)
     if form == "text":
-        return _Fixed(Reply(status, text.encode(), "text/plain", more))
+        return _Fixed(Reply(status, text.encode(), "text/plain", more, foreign=True))
     if form == "html":
-        return _Fixed(Reply(status, page.encode(), "text/html", more))
+        return _Fixed(Reply(status, page.encode(), "text/html", more, foreign=True))
     body = {"error": text} if form == "error_text" else {"message": text}
-    return _Fixed(json_reply(body, status, headers))
+    return _Fixed(replace(json_reply(body, status, headers), foreign=True))
 
 
 def echo_key() -> Behaviour:
     """Refuse with 401 and a message that repeats the key received."""
     return _Refuse(echo=True)
+
+
+def lose_key() -> Behaviour:
+    """Refuse as if no key had come, whatever was sent: a proxy before the server removes it."""
+    return error(UNAUTHORIZED, MISSING_KEY, code="missing_api_key")
 
 
 def forbidden_key(status: int = FORBIDDEN) -> Behaviour:

@@ -47,13 +47,17 @@ class ReceivedRequest:
 
 @dataclass(frozen=True)
 class Reply:
-    """An HTTP answer: ``body`` whole, or ``frames`` sent as one chunk each."""
+    """An HTTP answer: ``body`` whole, or ``frames`` sent as one chunk each.
+
+    ``foreign`` tells that it is another server's, a proxy's say: without Together's own header.
+    """
 
     status: int = 200
     body: bytes = b""
     content_type: str = "application/json"
     headers: tuple[tuple[str, str], ...] = ()
     frames: tuple[bytes, ...] | None = None
+    foreign: bool = False
 
 
 @dataclass(frozen=True)

@@ -135,6 +135,8 @@ class _Connection(BaseHTTPRequestHandler):
         else:
             self.send_header("Transfer-Encoding", "chunked")
         headers = {"content-type": reply.content_type, **_house_headers(request)}
+        if reply.foreign:
+            headers.pop("x-together-traceid", None)
         headers |= {name.lower(): value for name, value in reply.headers}
         for name, value in headers.items():
             self.send_header(name, value)

@@ -8,9 +8,9 @@ from urllib.parse import urljoin, urlsplit
 
 from together_otel.cli.check.outcomes import Live, Outcome
 from together_otel.clients.addresses import port_of
-from together_otel.clients.failures import auth_kind, error_code, is_together_error
+from together_otel.clients.failures import auth_kind, error_code
 from together_otel.keys import Refusal, diagnose
-from together_otel.keys.formats import is_together_host
+from together_otel.keys.hosts import is_of_together, is_sign_in, is_together_host
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -57,7 +57,13 @@ def _judged(answer: Answer, address: Address, report: KeyReport) -> Live:
     status, host = answer.status, address.host
     if auth_kind(status, error_code(answer.body)):
         refusal = Refusal(
-            "refused", host_refused=host, together_error=is_together_error(answer.body)
+            "refused",
+            host_refused=host,
+            code=error_code(answer.body),
+            from_together=is_of_together(answer.headers, str(answer.body)),
+            sign_in=is_sign_in(
+                answer.headers.get("content-type"), answer.headers.get("www-authenticate")
+            ),
         )
         return Live("refused", f"{host} refuses the key.", diagnose(report, refusal))
     if status in _REDIRECTS:

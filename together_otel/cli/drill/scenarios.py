@@ -100,6 +100,7 @@ def scenario_of(cause: Cause, keys: MadeUpKeys, release: str) -> Iterator[Scenar
             "wrong_provider": lambda: of_key("another provider's key", keys.other_provider()),
             "overridden": lambda: of_options("another key in a header", **_headers(other, release)),
             "redirected": lambda: answering("a redirect elsewhere", behaviours.redirect(there)),
+            "header_lost": lambda: answering("a proxy that removes it", behaviours.lose_key()),
             "wrong_endpoint": lambda: answering("another server", behaviours.refuse("html")),
             "unknown": lambda: of_key("an unknown shape", _STRANGE),
         }

@@ -1,0 +1,102 @@
+"""Whose a host is, and what in an answer is Together's."""
+
+from __future__ import annotations
+
+import pytest
+
+from together_otel.keys import hosts_in, is_of_together, is_sign_in, is_together_host, owner_of
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "together.ai",
+        "api.together.ai",
+        "api.together.xyz",
+        "API.Together.AI",
+        "api.together.ai.",
+        "api-inference.together.ai",
+        "eu.api.together.ai",
+        "together.xyz",
+    ],
+)
+def test_together_host(host: str) -> None:
+    assert is_together_host(host)
+    assert owner_of(host) == "together"
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["", "127.0.0.1", "nottogether.ai", "together.ai.example.com", "api.openai.com", "Gw.Example."],
+)
+def test_another_host(host: str) -> None:
+    assert not is_together_host(host)
+    assert owner_of(host) == host.lower().rstrip(".")
+
+
+def test_no_host() -> None:
+    assert not is_together_host(None)
+
+
+@pytest.mark.parametrize(
+    ("host", "expected"),
+    [
+        ("gw.example", True),
+        ("GW.Example.", True),
+        ("eu.gw.example", True),
+        ("::1", True),
+        ("other.example", False),
+        ("mygw.example", False),
+        ("api.together.ai", True),
+    ],
+)
+def test_hosts_of_a_setting(host: str, expected: bool) -> None:  # noqa: FBT001 - an expected value
+    extra = hosts_in("gw.example:8443, https://user@GW2.example./v1 ,, [::1]:80, [broken")
+    assert extra == ("gw.example", "gw2.example", "::1")
+    assert is_together_host(host, extra) is expected
+    assert (owner_of(host, extra) == "together") is expected
+
+
+LINK = "You can find your API key at https://api.together.xyz/settings/api-keys."
+
+
+@pytest.mark.parametrize(
+    ("headers", "body", "expected"),
+    [
+        ([], LINK, True),
+        ([], str({"error": {"message": LINK, "code": "invalid_api_key"}}), True),
+        ([], "https:\\/\\/api.together.ai\\/settings", True),
+        ([], "see HTTP://TOGETHER.AI", True),
+        (["Content-Type", "X-Together-TraceId"], "", True),
+        (["content-type", "x-request-id"], "", False),
+        ([], "", False),
+        ([], str({"error": {"message": "Incorrect API key provided.", "code": "invalid_api_key"}}), False),
+        ([], "https://api.together.ai.evil.example/", False),
+        ([], "https://nottogether.ai/ https://together.aix together.ai", False),
+        ([], "https://platform.openai.com/account/api-keys", False),
+    ],
+)  # fmt: skip
+def test_of_together(headers: list[str], body: str, expected: bool) -> None:  # noqa: FBT001 - an expected value
+    """A link to its site or a header of its own; the shape of the body proves nothing."""
+    assert is_of_together(headers, body) is expected
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [
+        (("text/html",), True),
+        (("Text/HTML; charset=utf-8", None, ""), True),
+        (("application/xhtml+xml",), True),
+        ((None, None, "\n<!DOCTYPE html><html>"), True),
+        (("text/plain", None, "<?xml version='1.0'?>\n<html>"), True),
+        (("text/plain", None, "<!-- a proxy's --><html>"), True),
+        ((None, 'Basic realm="gateway"'), True),
+        (("application/json", "NTLM"), True),
+        (("application/json", "Bearer"), False),
+        (("application/json", None, '{"error": "<html>"}'), False),
+        (("text/plain", None, "Unauthorized"), False),
+        ((None,), False),
+    ],
+)
+def test_sign_in(answer: tuple[str | None, ...], expected: bool) -> None:  # noqa: FBT001 - an expected value
+    assert is_sign_in(*answer) is expected  # type: ignore[arg-type]  # only the last is always text

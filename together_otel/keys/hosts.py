@@ -1,0 +1,84 @@
+"""Whose a host is, and whether an answer is Together's by what it says."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable
+
+TOGETHER: Final = "together"
+"""Whose all of Together's hosts are."""
+
+_DOMAINS: Final = ("together.ai", "together.xyz")
+_LINK: Final = r"(?i)https?:\\?/\\?/(?:[a-z0-9-]{1,63}\.){0,4}together\.(?:ai|xyz)(?![\w-]|\.\w)"
+_HEADER: Final = "x-together-"
+_PAGE: Final = r"(?i)\s*(?:<\?xml[^>]{0,200}>\s*)?(?:<!--|<!doctype html|<html)"
+_SIGN_IN: Final = ("basic", "digest", "ntlm", "negotiate", "kerberos")
+"""Schemes of WWW-Authenticate that ask for a person's sign-in and not for a key."""
+
+
+def hosts_in(setting: str) -> tuple[str, ...]:
+    """Return the hosts that a setting lists, separated by commas; of URLs and ports, the hosts."""
+    found = []
+    for one in setting.split(","):
+        text = one.strip()
+        try:
+            host = urlsplit(text if "://" in text else f"//{text}").hostname
+        except ValueError:
+            continue
+        if host:
+            found.append(_normal(host))
+    return tuple(found)
+
+
+def is_together_host(host: str | None, extra_hosts: Collection[str] = ()) -> bool:
+    """Tell whether a host is Together's.
+
+    Args:
+        host: its name, in any case of letters.
+        extra_hosts: further ones that count as Together's, as `hosts_in` returns them; so do the
+            names below them.
+    """
+    if host is None:
+        return False
+    name = _normal(host)
+    return any(name == one or name.endswith(f".{one}") for one in (*_DOMAINS, *extra_hosts))
+
+
+def owner_of(host: str, extra_hosts: Collection[str] = ()) -> str:
+    """Return whose a host is: a key that one of Together's hosts accepts is good at all of them."""
+    return TOGETHER if is_together_host(host, extra_hosts) else _normal(host)
+
+
+def is_of_together(header_names: Iterable[str], body: str) -> bool:
+    """Tell whether anything in an answer is Together's: a header of its own, or a link to its site.
+
+    The shape of the error body is OpenAI's and many gateways' too, and proves nothing.
+
+    Args:
+        header_names: names of the answer's headers.
+        body: its body as text, or what an SDK made of it.
+    """
+    return any(name.lower().startswith(_HEADER) for name in header_names) or (
+        re.search(_LINK, body) is not None
+    )
+
+
+def is_sign_in(content_type: str | None, authenticate: str | None = None, body: str = "") -> bool:
+    """Tell whether an answer asks a person to sign in, as proxies and firewalls do.
+
+    Args:
+        content_type: the answer's Content-Type.
+        authenticate: its WWW-Authenticate.
+        body: its body as text; the beginning will do.
+    """
+    if "html" in (content_type or "").lower() or re.match(_PAGE, body):
+        return True
+    return (authenticate or "").strip().lower().startswith(_SIGN_IN)
+
+
+def _normal(host: str) -> str:
+    return host.lower().rstrip(".")

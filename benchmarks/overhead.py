@@ -1,296 +1,202 @@
 # python benchmarks/overhead.py
-"""What the instrumentation costs: CPU added to a call, over the bare SDK and over a floor.
+"""What the instrumentation costs: CPU added to the bare SDK, as a ratio to a floor.
 
-The floor is what a careful person would write by hand: a span with the same attributes and
-three histogram records of OpenTelemetry's SDK. Everything runs in one process against an
-in-memory transport, in small batches that take turns, so that a noisy machine disturbs all
-alike; medians of the batches are compared. CPU time of the process, not wall time.
+The floor is a span and histogram records written by hand, with the attributes that this package
+emits for the same call; they are read from such a call when the benchmark starts, so the floor
+grows with what is emitted. Every variant has processes of its own on an in-process transport.
+In a round each does a small batch, and the batches take turns, so that a noisy machine disturbs
+all alike. A figure is the median over all rounds. Beside a ratio are two standard errors of it,
+from how it differs between sets of processes: where memory lies makes a process faster or slower.
+
+The README's table is made from benchmarks/overhead.json: measure with `--json` that file, then
+run `python tools/readme.py`.
 """
 
 from __future__ import annotations
 
 import argparse
-import gc
 import json
-import logging
-import os
+import platform
 import statistics
 import subprocess
 import sys
-import time
-from typing import TYPE_CHECKING, Any
+from importlib.metadata import version
+from pathlib import Path
+from typing import NamedTuple
 
-import httpx
-import together
-from opentelemetry.instrumentation.utils import suppress_instrumentation
-from opentelemetry.sdk.metrics import MeterProvider
-from opentelemetry.sdk.metrics.export import InMemoryMetricReader
-from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
-from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
-from opentelemetry.trace import SpanKind
-from prometheus_client import CollectorRegistry
+from peers import PEERS
+from rows import COLLECTED, PROCESSES, Added, Row, Task, rows
+from worker import Cost, Worker, progress, what_is_emitted
 
-from together_otel import TogetherInstrumentor
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    Work = Callable[[], object]
-
-MODEL = "meta-llama/Llama-3.3-70B-Instruct-Turbo"
-MESSAGES: list[Any] = [{"role": "user", "content": "Hello"}]
-CHUNKS = 200
-KEY = "tgp_" + "v1_" + "aB3_" * 10 + "abc"
-
-ANSWER = {
-    "id": "gen-1",
-    "object": "chat.completion",
-    "created": 1,
-    "model": MODEL,
-    "choices": [
-        {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": "Hi"}}
-    ],
-    "usage": {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2},
-}
-CHUNK = {
-    "id": "gen-1",
-    "object": "chat.completion.chunk",
-    "created": 1,
-    "model": MODEL,
-    "choices": [{"index": 0, "delta": {"content": "Hi"}, "finish_reason": None}],
-}
-REFUSAL = {
-    "error": {
-        "message": "Invalid API key provided.",
-        "type": "invalid_request_error",
-        "param": None,
-        "code": "invalid_api_key",
-    }
-}
-STREAM = b"".join(b"data: " + json.dumps(CHUNK).encode() + b"\n\n" for _ in range(CHUNKS))
+IMPORTS, IMPORT_SETS = 15, 5
 
 
-def transport(request: httpx.Request) -> httpx.Response:
-    """Answer as Together would: whole, streamed, or refusing every other key."""
-    if request.headers["authorization"] != f"Bearer {KEY}":
-        return httpx.Response(401, json=REFUSAL)
-    if b'"stream":true' in request.content.replace(b" ", b""):
-        headers = {"content-type": "text/event-stream"}
-        return httpx.Response(200, content=STREAM + b"data: [DONE]\n\n", headers=headers)
-    return httpx.Response(200, json=ANSWER, headers={"x-request-id": "req-1"})
+class Figure(NamedTuple):
+    """A row as measured: medians in a unit, and two standard errors of their ratio."""
+
+    label: str
+    added: float
+    beside: float
+    unit: str
+    errors: float
+    goal: str
+
+    def cells(self) -> list[str]:
+        """Return the row of the table."""
+        added, beside = (f"{_short(one)} {self.unit}" for one in (self.added, self.beside))
+        ratio = f"{self.added / self.beside:.2f} ± {self.errors:.2f}"
+        return [self.label, added, beside, ratio, self.goal]
 
 
-REGISTRY = CollectorRegistry()
-HTTP = httpx.Client(transport=httpx.MockTransport(transport))
+HEADER = ["", "added", "compared with", "ratio", "goal"]
 
 
-def client(key: str = KEY) -> together.Together:
-    """Make a client on the in-memory transport."""
-    return together.Together(
-        api_key=key, base_url="http://together.test", http_client=HTTP, max_retries=0
-    )
+class Samples:
+    """What was measured, round by round."""
 
-
-def ask(of: together.Together) -> None:
-    """Make one call."""
-    of.chat.completions.create(model=MODEL, messages=MESSAGES)
-
-
-def ask_refused(of: together.Together) -> None:
-    """Make one call whose key is refused."""
-    try:
-        ask(of)
-    except together.AuthenticationError:
-        return
-
-
-def read(of: together.Together) -> None:
-    """Read one stream."""
-    for _ in of.chat.completions.create(model=MODEL, messages=MESSAGES, stream=True):
-        pass
-
-
-class Floor:
-    """A span and three histogram records, written by hand."""
-
-    def __init__(self, tracer_provider: TracerProvider, meter_provider: MeterProvider) -> None:
-        self._tracer = tracer_provider.get_tracer("floor")
-        meter = meter_provider.get_meter("floor")
-        self._histograms = [meter.create_histogram(f"floor.{number}", "s") for number in range(3)]
-        self._labels = {
-            "gen_ai.operation.name": "chat",
-            "gen_ai.provider.name": "together",
-            "gen_ai.request.model": MODEL,
-            "gen_ai.response.model": MODEL,
-            "server.address": "together.test",
-            "server.port": 80,
+    def __init__(self, table: list[Row]) -> None:
+        every = [one for row in table for one in (row.added, row.beside)]
+        self.costs: dict[Task, list[Cost]] = {
+            task: [] for one in every for task in (one.bare_task, one.task)
         }
+        self._collections: dict[str, list[float]] = {task.process: [] for task in self.costs}
 
-    def around(self, work: Work) -> Work:
-        """Return the same work inside a span, with three records after it."""
+    @property
+    def processes(self) -> list[str]:
+        """Names of the processes that it takes."""
+        return list(self._collections)
 
-        def measured() -> None:
-            started = time.perf_counter()
-            with self._tracer.start_as_current_span(
-                f"chat {MODEL}", kind=SpanKind.CLIENT, attributes=dict(self._labels)
-            ) as span:
-                work()
-                span.set_attributes(
-                    {
-                        "together.request.outcome": "success",
-                        "http.response.status_code": 200,
-                        "together.request.id": "req-1",
-                        "gen_ai.response.id": "gen-1",
-                        "gen_ai.response.finish_reasons": ("stop",),
-                        "gen_ai.usage.input_tokens": 1,
-                        "gen_ai.usage.output_tokens": 1,
-                    }
-                )
-            elapsed = time.perf_counter() - started
-            for histogram in self._histograms:
-                histogram.record(elapsed, dict(self._labels))
+    def measure(self, workers: dict[str, Worker], calls: int, rounds: int) -> None:
+        """Let each process do its batches, in turns."""
+        tasks = list(self.costs)
+        for number in range(1, rounds + 1):
+            progress(f"round {number} of {rounds}")
+            for task in tasks:
+                cost = workers[task.process].cost(task.work, task.times(calls), task.threads)
+                self.costs[task].append(cost)
+            # No batch is always the first after another.
+            tasks.append(tasks.pop(0))
+            if number * calls % COLLECTED == 0:
+                for name, worker in workers.items():
+                    self._collections[name].append(worker.collection())
 
-        return measured
+    def of(self, one: Added) -> list[float]:
+        """Return what is added, µs of CPU a round."""
+        pairs = zip(self.costs[one.task], self.costs[one.bare_task], strict=True)
+        if not one.total:
+            return [cost.caller - bare.caller for cost, bare in pairs]
+        collection = statistics.median(self._collections[one.task.process]) / COLLECTED
+        return [cost.process - bare.process + collection for cost, bare in pairs]
+
+    def figure(self, row: Row, sets: int) -> Figure:
+        """Return a row as measured."""
+        ours, beside = self.of(row.added), self.of(row.beside)
+        return _figure(row.label, ours, beside, "µs", sets, row.goal)
 
 
-class On:
-    """Turns the instrumentation on for the time of a batch.
+def _figure(
+    label: str, ours: list[float], beside: list[float], unit: str, sets: int, goal: str
+) -> Figure:
+    size = len(ours) // sets
+    ratios = [
+        statistics.median(ours[first : first + size])
+        / statistics.median(beside[first : first + size])
+        for first in range(0, size * sets, size)
+    ]
+    errors = 2 * statistics.stdev(ratios) / sets**0.5
+    return Figure(label, statistics.median(ours), statistics.median(beside), unit, errors, goal)
+
+
+def imports() -> Figure:
+    """Return what importing the package takes beyond opentelemetry-sdk, beside the SDK itself."""
+    program = (
+        "import time; began = time.process_time();"
+        "import opentelemetry.sdk.trace, opentelemetry.sdk.metrics; sdk = time.process_time();"
+        "import together_otel; print(sdk - began, time.process_time() - sdk)"
+    )
+    took: list[list[float]] = []
+    for number in range(IMPORTS + 1):
+        progress(f"import {number} of {IMPORTS}")
+        done = subprocess.run(
+            [sys.executable, "-c", program], capture_output=True, check=True, text=True
+        )
+        took.append([float(seconds) * 1e3 for seconds in done.stdout.split()])
+    # The first may have to compile.
+    sdk, ours = ([one[column] for one in took[1:]] for column in (0, 1))
+    label = "Import, beyond opentelemetry-sdk's own"
+    return _figure(label, ours, sdk, "ms", IMPORT_SETS, "40 ms")
+
+
+def measured(peers: list[str], calls: int, rounds: int, processes: int) -> list[Figure]:
+    """Return every row as measured.
 
     Args:
-        tracer_provider: where spans go.
-        meter_provider: where OpenTelemetry's metrics go.
-        backend: of the metrics, as TOGETHER_OTEL_METRICS has it.
+        peers: other instrumentations that are measured as well.
+        calls: in a batch.
+        rounds: of each set of processes.
+        processes: how many sets of them, one after another.
     """
+    table = rows(peers)
+    samples = Samples(table)
+    emitted = what_is_emitted()
+    for number in range(1, processes + 1):
+        workers = {}
+        try:
+            for name in samples.processes:
+                variant, streams = PROCESSES.get(name, (name, 0))
+                workers[name] = Worker(variant, emitted if variant == "floor" else None, streams)
+            for done, worker in enumerate(workers.values()):
+                progress(f"processes {number} of {processes}: {done} of {len(workers)} started")
+                worker.ready()
+            samples.measure(workers, calls, rounds)
+        finally:
+            for worker in workers.values():
+                worker.close()
+    figures = [*(samples.figure(row, processes) for row in table), imports()]
+    progress("")
+    return figures
 
-    def __init__(
-        self, tracer_provider: TracerProvider, meter_provider: MeterProvider, backend: str = "otel"
-    ) -> None:
-        self._places = {
-            "tracer_provider": tracer_provider,
-            "meter_provider": meter_provider,
-            "registry": REGISTRY,
+
+def _short(value: float) -> str:
+    return f"{value:.2f}" if abs(value) < 10 else f"{value:.0f}"  # noqa: PLR2004 - three digits
+
+
+def installed(peers: list[str]) -> list[str]:
+    """Return the peers that are there, and say which are not."""
+    missing = [peer for peer in peers if not PEERS[peer].is_installed()]
+    for peer in missing:
+        print(f"{peer} is left out: `pip install {PEERS[peer].distribution}`", file=sys.stderr)
+    return [peer for peer in peers if peer not in missing]
+
+
+def main() -> int:
+    """Measure, and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--calls", type=int, default=50, help="calls in a batch")
+    parser.add_argument("--rounds", type=int, default=30, help="of each set of processes")
+    parser.add_argument("--processes", type=int, default=5, help="sets of processes")
+    parser.add_argument("--peer", action="append", choices=PEERS, default=[], help="measured too")
+    parser.add_argument("--json", type=Path, help="file to save the table to")
+    options = parser.parse_args()
+    if COLLECTED % options.calls or options.calls * options.rounds < COLLECTED:
+        parser.error(f"calls must divide {COLLECTED}, and a set of rounds have as many")
+    if options.processes < 2:  # noqa: PLR2004 - a difference takes two
+        parser.error("the error of a ratio takes two sets of processes")
+    figures = measured(installed(options.peer), options.calls, options.rounds, options.processes)
+    cells = [one.cells() for one in figures]
+    for line in (HEADER, ["---"] * len(HEADER), *cells):
+        print("| " + " | ".join(line) + " |")
+    if options.json is not None:
+        saved = {
+            "python": platform.python_version(),
+            "versions": {name: version(name) for name in ("together", "opentelemetry-sdk")},
+            "header": HEADER,
+            "cells": cells,
+            "figures": [one._asdict() for one in figures],
         }
-        self._backend = backend
-
-    def __enter__(self) -> None:
-        os.environ["TOGETHER_OTEL_METRICS"] = self._backend
-        TogetherInstrumentor().instrument(**self._places)
-
-    def __exit__(self, *_: object) -> None:
-        TogetherInstrumentor().uninstrument()
-
-
-def cost(work: Work, times: int) -> float:
-    """Return CPU microseconds of one piece of work, in a batch."""
-    gc.collect()
-    gc.disable()
-    try:
-        started = time.process_time()
-        for _ in range(times):
-            work()
-        return (time.process_time() - started) / times * 1e6
-    finally:
-        gc.enable()
-
-
-def compare(work: Work, times: int, rounds: int, by_hand: Work, *ours: On) -> list[float]:
-    """Return what is added to a piece of work, microseconds of CPU: by hand, then by each."""
-    added: list[list[float]] = []
-    for _ in range(rounds):
-        bare = cost(work, times)
-        costs = [cost(by_hand, times)]
-        for on in ours:
-            with on:
-                work()
-                costs.append(cost(work, times))
-        added.append([one - bare for one in costs])
-    return [statistics.median(column) for column in zip(*added, strict=True)]
-
-
-def import_cost() -> float:
-    """Return milliseconds that importing the package takes beyond opentelemetry-sdk."""
-    program = (
-        "import time, opentelemetry.sdk.trace, opentelemetry.sdk.metrics;"
-        "t = time.process_time(); import together_otel; print(time.process_time() - t)"
-    )
-    command = [sys.executable, "-c", program]
-    return 1e3 * statistics.median(
-        float(subprocess.run(command, capture_output=True, check=True, text=True).stdout)
-        for _ in range(5)
-    )
-
-
-def table(calls: int, rounds: int) -> str:
-    """Return the Markdown table of all measurements."""
-    meter_provider = MeterProvider([InMemoryMetricReader()])
-    recording, dropped = TracerProvider(), TracerProvider(sampler=ALWAYS_OFF)
-    recording.add_span_processor(SpanProcessor())
-    floor, unsampled_floor = Floor(recording, meter_provider), Floor(dropped, meter_provider)
-    on = On(recording, meter_provider)
-    on_prometheus = On(recording, meter_provider, "prometheus")
-    off, off_prometheus = On(dropped, meter_provider), On(dropped, meter_provider, "prometheus")
-    good, bad = client(), client(KEY[:-3] + "xyz")
-    streams = max(1, calls // 20)
-
-    def call() -> None:
-        ask(good)
-
-    def refused_call() -> None:
-        ask_refused(bad)
-
-    def stream_read() -> None:
-        read(good)
-
-    hand, ours, exposed = compare(call, calls, rounds, floor.around(call), on, on_prometheus)
-    refused_hand, refused = compare(
-        refused_call, calls // 2, rounds, floor.around(refused_call), on
-    )
-    stream_hand, stream = compare(stream_read, streams, rounds, floor.around(stream_read), on)
-    unsampled_hand, unsampled, unsampled_exposed = compare(
-        call, calls, rounds, unsampled_floor.around(call), off, off_prometheus
-    )
-    _, constructed = compare(client, calls, rounds, floor.around(client), on)
-    suppressed = compare_suppressed(good, calls, rounds, on)
-    chunk_hand, chunk = (stream_hand - hand) / CHUNKS, (stream - ours) / CHUNKS
-    rows = [
-        ("A call", ours, hand),
-        ("A call, prometheus_client", exposed, hand),
-        ("A call whose span is not sampled", unsampled, unsampled_hand),
-        ("A call whose span is not sampled, prometheus_client", unsampled_exposed, unsampled_hand),
-        ("A call that is refused, diagnosis and all", refused, refused_hand),
-        ("A streamed chunk", chunk, chunk_hand),
-        ("A constructor with nothing new", constructed, None),
-        ("A call under `suppress_instrumentation`", suppressed, None),
-    ]
-    lines = ["| | added, µs of CPU | by hand, µs | ratio |", "| --- | --- | --- | --- |"]
-    for name, mine, theirs in rows:
-        by_hand = "" if theirs is None else f"{theirs:.1f}"
-        ratio = "" if theirs is None or theirs < 1 else f"{mine / theirs:.2f}"
-        lines.append(f"| {name} | {mine:.1f} | {by_hand} | {ratio} |")
-    lines.append(f"| Importing, beyond opentelemetry-sdk | {import_cost() * 1e3:.0f} | | |")
-    return "\n".join(lines)
-
-
-def compare_suppressed(of: together.Together, times: int, rounds: int, on: On) -> float:
-    """Return what a call costs more while instrumentation is suppressed, microseconds."""
-
-    def work() -> None:
-        with suppress_instrumentation():
-            ask(of)
-
-    added = []
-    for _ in range(rounds):
-        bare = cost(work, times)
-        with on:
-            added.append(cost(work, times) - bare)
-    return statistics.median(added)
+        options.json.write_text(json.dumps(saved, indent=1, ensure_ascii=False) + "\n", "utf-8")
+    return 0
 
 
 if __name__ == "__main__":
-    arguments = argparse.ArgumentParser(description=__doc__)
-    arguments.add_argument("--calls", type=int, default=100, help="calls in a batch")
-    arguments.add_argument("--rounds", type=int, default=15, help="batches of each kind")
-    options = arguments.parse_args()
-    logging.getLogger("together_otel").addHandler(logging.NullHandler())
-    logging.getLogger("opentelemetry.instrumentation").setLevel(logging.ERROR)
-    print(table(options.calls, options.rounds))
+    sys.exit(main())

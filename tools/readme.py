@@ -1,10 +1,12 @@
 """Writes the README's generated parts, from the modules that hold their facts.
 
-Run ``python tools/readme.py`` after a change to names, causes or settings; a test compares.
+Run ``python tools/readme.py`` after a change to names, causes or settings, and after a benchmark
+whose table was saved; a test compares.
 """
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 from pathlib import Path
@@ -17,7 +19,9 @@ from together_otel.settings import SETTINGS
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-README = Path(__file__).parents[1] / "README.md"
+ROOT = Path(__file__).parents[1]
+README = ROOT / "README.md"
+OVERHEAD = ROOT / "benchmarks" / "overhead.json"
 
 
 def table(header: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
@@ -85,7 +89,19 @@ def errors() -> str:
     return ", ".join(f"`{package}`" for package in error_types.PACKAGES)
 
 
-PARTS = {"diagnoses": diagnoses, "emitted": emitted, "errors": errors, "settings": settings}
+def overhead() -> str:
+    """Return the table of what the instrumentation costs, as the benchmark has saved it."""
+    saved = json.loads(OVERHEAD.read_text(encoding="utf-8"))
+    return table(tuple(saved["header"]), map(tuple, saved["cells"]))
+
+
+PARTS = {
+    "diagnoses": diagnoses,
+    "emitted": emitted,
+    "errors": errors,
+    "overhead": overhead,
+    "settings": settings,
+}
 
 
 def rendered(text: str) -> str:

@@ -1,0 +1,204 @@
+# python benchmarks/calls.py
+"""What one piece of work costs in figures that do not wobble: Python frames and instructions.
+
+Frames are functions entered and generators resumed, as `sys.setprofile` sees them: this
+package's own, and everybody's beyond what the bare SDK enters. Instructions are counted by
+valgrind's callgrind, where it is installed, beyond the bare SDK's as well. Both are differences
+of a long and a short run, so that what comes before the work cancels out.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from worker import Frames, Worker, count_frames, progress, what_is_emitted
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from workload import Work
+
+LENGTHS = {"large prompt": (1, 4), "chunk": (100, 1100), "async chunk": (100, 1100)}
+"""Pieces of a work in a short and in a long run."""
+CALLS = (5, 55)
+
+
+class Row(NamedTuple):
+    """What is counted: a work in a variant."""
+
+    label: str
+    variant: str
+    work: str
+
+
+ROWS = [
+    Row("The floor: a call", "floor", "call"),
+    Row("The floor: a chunk", "floor", "chunk"),
+    *(
+        row
+        for backend, metrics in (("otel", "OpenTelemetry"), ("prometheus", "prometheus_client"))
+        for row in (
+            Row(f"{metrics}: a call", backend, "call"),
+            Row(f"{metrics}: a call with a prompt and an answer of 1 MB", backend, "large prompt"),
+            Row(f"{metrics}: an unsampled call", f"{backend} unsampled", "call"),
+            Row(f"{metrics}: a suppressed call", backend, "suppressed"),
+            Row(f"{metrics}: a refused call", backend, "refused"),
+            Row(f"{metrics}: a chunk", backend, "chunk"),
+            Row(f"{metrics}: an async chunk", backend, "async chunk"),
+            Row(f"{metrics}: a constructor", backend, "constructor"),
+        )
+    ),
+]
+
+
+def per_piece(count: Callable[[int], float], lengths: tuple[int, int]) -> float:
+    """Return what one piece counts, from the counts of a short and a long run."""
+    short, long = lengths
+    return (count(long) - count(short)) / (long - short)
+
+
+class Callgrind:
+    """Counts a worker's instructions.
+
+    Args:
+        variant: of the worker.
+        emitted: what the floor is to emit.
+        folder: for callgrind's files.
+    """
+
+    def __init__(self, variant: str, emitted: list[Any] | None, folder: Path) -> None:
+        self._out = folder / f"{variant.replace(' ', '-')}.out"
+        self._dumps = 0
+        # Instrumented when asked to, as importing the SDK would take a minute.
+        options = ("--instr-atstart=no", f"--callgrind-out-file={self._out}", "--quiet")
+        self.worker = Worker(
+            variant,
+            emitted,
+            command=("valgrind", "--tool=callgrind", *options),
+            collects_garbage=False,
+        )
+
+    def start(self) -> None:
+        """Wait for the worker, and begin to count."""
+        self.worker.ready()
+        self._tell("instrumentation", "on")
+
+    def count(self, work: str, times: int) -> int:
+        """Return the instructions of a work done so many times, and of asking for it."""
+        self.worker.cost(work, times)  # the first in this length allocates more
+        self._tell("zero")
+        self.worker.cost(work, times)
+        self._tell("dump")
+        self._dumps += 1
+        dump = self._out.with_suffix(f".out.{self._dumps}").read_text(encoding="utf-8")
+        return next(
+            int(line.split()[1]) for line in dump.splitlines() if line.startswith("totals:")
+        )
+
+    def _tell(self, *command: str) -> None:
+        told = ["vgdb", f"--pid={self.worker.process.pid}", *command]
+        subprocess.run(told, check=True, capture_output=True)
+
+
+def own_frames(work: Work, lengths: tuple[int, int] = CALLS) -> float:
+    """Return this package's frames in one piece of a work, counted in this process."""
+
+    def count(times: int) -> int:
+        with work(times) as run:
+            return count_frames(run).own
+
+    count(max(lengths))  # what only the first calls do
+    return per_piece(count, lengths)
+
+
+def works_by_variant() -> dict[str, list[str]]:
+    """Return what is to be done in each variant; in the bare one all of it."""
+    found: dict[str, list[str]] = {"bare": []}
+    for row in ROWS:
+        for variant in ("bare", row.variant):
+            found.setdefault(variant, [])
+            if row.work not in found[variant]:
+                found[variant].append(row.work)
+    return found
+
+
+def frames(emitted: list[Any]) -> dict[Row, tuple[float, float]]:
+    """Return each row's frames: our own, and all beyond the bare SDK's."""
+    found: dict[tuple[str, str], tuple[float, ...]] = {}
+    for variant, works in works_by_variant().items():
+        progress(f"frames: {variant}")
+        worker = Worker(variant, emitted if variant == "floor" else None)
+        worker.ready()
+        for work in works:
+            lengths = LENGTHS.get(work, CALLS)
+            runs = {times: worker.frames(work, times) for times in lengths}
+            found[variant, work] = tuple(
+                per_piece({times: run[kind] for times, run in runs.items()}.__getitem__, lengths)
+                for kind in range(len(Frames._fields))
+            )
+        worker.close()
+    return {
+        row: (own, entered - found["bare", row.work][1])
+        for row in ROWS
+        for own, entered in (found[row.variant, row.work],)
+    }
+
+
+def instructions(emitted: list[Any]) -> dict[Row, float]:
+    """Return each row's instructions beyond the bare SDK's."""
+    found: dict[tuple[str, str], float] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        for variant, works in works_by_variant().items():
+            counting = Callgrind(variant, emitted if variant == "floor" else None, Path(folder))
+            counting.start()
+            for work in works:
+                progress(f"instructions: {variant}, {work}")
+                count = partial(counting.count, work)
+                found[variant, work] = per_piece(count, LENGTHS.get(work, CALLS))
+            counting.worker.close()
+    return {row: found[row.variant, row.work] - found["bare", row.work] for row in ROWS}
+
+
+def main() -> int:
+    """Count, and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--frames", action="store_true", help="frames only")
+    parser.add_argument("--json", type=Path, help="file to save the figures to")
+    options = parser.parse_args()
+    emitted = what_is_emitted()
+    entered = frames(emitted)
+    counted: dict[Row, float] = {}
+    if shutil.which("valgrind") is None:
+        print("valgrind is not installed: no instructions", file=sys.stderr)
+    elif not options.frames:
+        counted = instructions(emitted)
+    progress("")
+    print("| | frames of ours | all frames added | instructions added, thousands |")
+    print("| --- | ---: | ---: | ---: |")
+    for row in ROWS:
+        own, total = entered[row]
+        thousands = f"{counted[row] / 1000:.1f}" if counted else ""
+        print(f"| {row.label} | {own:.0f} | {total:.0f} | {thousands} |")
+    if options.json is not None:
+        saved = {
+            row.label: {
+                "own": entered[row][0],
+                "all": entered[row][1],
+                "instructions": counted.get(row),
+            }
+            for row in ROWS
+        }
+        options.json.write_text(json.dumps(saved, indent=1) + "\n", encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,54 @@
+"""Other instrumentations of the same SDK, which the overhead is compared with where installed."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+class Peer(NamedTuple):
+    """An instrumentation.
+
+    Attributes:
+        distribution: that has it.
+        module: that instruments.
+        start: is given the module and turns it on, with OpenTelemetry's global providers.
+    """
+
+    distribution: str
+    module: str
+    start: Callable[[Any], object]
+
+    def is_installed(self) -> bool:
+        """Tell whether it can be measured."""
+        try:
+            return importlib.util.find_spec(self.module) is not None
+        except ModuleNotFoundError:  # of a package above it
+            return False
+
+    def turn_on(self) -> None:
+        """Instrument the SDK in this process."""
+        self.start(importlib.import_module(self.module))
+
+
+PEERS = {
+    "openinference": Peer(
+        "openinference-instrumentation-together",
+        "openinference.instrumentation.together",
+        lambda module: module.TogetherInstrumentor().instrument(),
+    ),
+    "respan": Peer(
+        "respan-instrumentation-together",
+        "respan_instrumentation_together",
+        lambda module: module.TogetherInstrumentor().activate(),
+    ),
+    "genai-otel": Peer(
+        "genai-otel-instrument",
+        "genai_otel.instrumentors.togetherai_instrumentor",
+        lambda module: module.TogetherAIInstrumentor().instrument(module.OTelConfig()),
+    ),
+}

@@ -1,0 +1,294 @@
+"""The ways in which the same work is observed: not at all, by hand, by us, by others."""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from opentelemetry import metrics, trace
+from opentelemetry.sdk.metrics import Histogram, MeterProvider
+from opentelemetry.sdk.metrics.export import AggregationTemporality, InMemoryMetricReader
+from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, TracerProvider
+from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON
+from opentelemetry.trace import SpanKind
+from peers import PEERS
+from prometheus_client import CollectorRegistry
+from workload import Workload, as_it_is
+
+from together_otel import TogetherInstrumentor
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Iterator
+
+OURS = {
+    "otel": ("otel", True),
+    "otel unsampled": ("otel", False),
+    "prometheus": ("prometheus", True),
+    "prometheus unsampled": ("prometheus", False),
+    "off": ("none", None),
+}
+"""Whose metrics are emitted, and whether spans are sampled; ``None`` without a provider."""
+
+
+class Record(NamedTuple):
+    """What one call records in a histogram."""
+
+    name: str
+    unit: str
+    bounds: list[float]
+    attributes: dict[str, Any]
+    value: float
+    times: int
+
+
+class Emitted(NamedTuple):
+    """What we emit for a call that succeeds, but for counters, which cost a call next to nothing.
+
+    Attributes:
+        name: of the span.
+        kind: of the span, as OpenTelemetry numbers it.
+        at_start: the attributes that it is made with.
+        at_end: those that are set later.
+        events: of the span, names and attributes.
+        records: of histograms.
+        exemplars: whether the records are made in the span's context.
+    """
+
+    name: str
+    kind: int
+    at_start: dict[str, Any]
+    at_end: dict[str, Any]
+    events: list[tuple[str, dict[str, Any]]]
+    records: list[Record]
+    exemplars: bool
+
+
+class Variant(NamedTuple):
+    """One way of observing.
+
+    Attributes:
+        prepare: is given each client, and returns the one to use.
+        collect: collects the metrics, where they are OpenTelemetry's.
+        stop: turns it off again.
+    """
+
+    prepare: Callable[[Any], Any] = as_it_is
+    collect: Callable[[], object] = dict
+    stop: Callable[[], object] = dict
+
+
+def variant(name: str, emitted: Emitted | None = None) -> Variant:
+    """Turn one way of observing on, in this process.
+
+    Args:
+        name: ``bare``, ``floor``, or one of `OURS` and `PEERS`.
+        emitted: what the floor is to emit.
+    """
+    if name == "bare":
+        return Variant()
+    if name in OURS:
+        return ours(*OURS[name])
+    reader = InMemoryMetricReader()
+    meter_provider, tracer_provider = MeterProvider([reader]), tracing(sampled=True)
+    if emitted is not None:
+        return Variant(Floor(emitted, tracer_provider, meter_provider).put, reader.collect)
+    # Peers take the global ones.
+    trace.set_tracer_provider(tracer_provider)
+    metrics.set_meter_provider(meter_provider)
+    PEERS[name].turn_on()
+    return Variant(collect=reader.collect)
+
+
+def tracing(*, sampled: bool) -> TracerProvider:
+    """Return a provider with a processor that does nothing, in place of an exporter's."""
+    provider = TracerProvider(sampler=ALWAYS_ON if sampled else ALWAYS_OFF)
+    provider.add_span_processor(SpanProcessor())
+    return provider
+
+
+def ours(backend: str, sampled: bool | None) -> Variant:  # noqa: FBT001 - of a table above
+    """Instrument with this package.
+
+    Args:
+        backend: of the metrics, as TOGETHER_OTEL_METRICS has it.
+        sampled: whether spans are; ``None`` for no tracer provider.
+    """
+    os.environ["TOGETHER_OTEL_METRICS"] = backend
+    logging.getLogger("together_otel").addHandler(logging.NullHandler())
+    reader = InMemoryMetricReader()
+    instrumentor = TogetherInstrumentor()
+    instrumentor.instrument(
+        tracer_provider=None if sampled is None else tracing(sampled=sampled),
+        meter_provider=MeterProvider([reader]),
+        registry=CollectorRegistry(),
+    )
+    return Variant(collect=reader.collect, stop=instrumentor.uninstrument)
+
+
+class _Spans(SpanProcessor):
+    """Keeps what each span begins with, and ended spans."""
+
+    def __init__(self) -> None:
+        self.begun: dict[int, dict[str, Any]] = {}
+        self.ended: list[ReadableSpan] = []
+
+    def on_start(self, span: Any, parent_context: Any = None) -> None:  # noqa: ARG002 - SpanProcessor's
+        self.begun[span.context.span_id] = dict(span.attributes)
+
+    def on_end(self, span: ReadableSpan) -> None:
+        self.ended.append(span)
+
+
+def emitted() -> Emitted:
+    """Return what this package emits for a call, once it knows client and model."""
+    spans = _Spans()
+    reader = InMemoryMetricReader({Histogram: AggregationTemporality.DELTA})
+    tracer_provider = TracerProvider(sampler=ALWAYS_ON)
+    tracer_provider.add_span_processor(spans)
+    TogetherInstrumentor().instrument(
+        tracer_provider=tracer_provider, meter_provider=MeterProvider([reader])
+    )
+    workload = Workload()
+    for _ in range(2):
+        with workload.call(1) as run:
+            reader.get_metrics_data()
+            spans.ended.clear()
+            run()
+    TogetherInstrumentor().uninstrument()
+    (span,) = spans.ended
+    begun = spans.begun[span.context.span_id]
+    points = [
+        (metric, point)
+        for resource in reader.get_metrics_data().resource_metrics
+        for scope in resource.scope_metrics
+        for metric in scope.metrics
+        for point in metric.data.data_points
+        if hasattr(point, "explicit_bounds") and point.count
+    ]
+    return Emitted(
+        span.name,
+        span.kind.value,
+        begun,
+        {name: value for name, value in span.attributes.items() if name not in begun},
+        [(event.name, dict(event.attributes)) for event in span.events],
+        [
+            Record(
+                metric.name,
+                metric.unit,
+                list(point.explicit_bounds),
+                dict(point.attributes),
+                point.sum / point.count,
+                point.count,
+            )
+            for metric, point in points
+        ],
+        any(point.exemplars for _, point in points),
+    )
+
+
+class Floor:
+    """The same span and the same records, written by hand against OpenTelemetry's SDK.
+
+    Args:
+        emitted: what is to be emitted for a call.
+        tracer_provider: where spans go.
+        meter_provider: where records go.
+    """
+
+    def __init__(
+        self, emitted: Emitted, tracer_provider: TracerProvider, meter_provider: MeterProvider
+    ) -> None:
+        self._emitted = emitted
+        self._tracer = tracer_provider.get_tracer("floor")
+        meter = meter_provider.get_meter("floor")
+        histograms = {
+            record.name: meter.create_histogram(
+                record.name, record.unit, explicit_bucket_boundaries_advisory=record.bounds
+            )
+            for record in emitted.records
+        }
+        self._records = [
+            (
+                histograms[record.name],
+                None if record.unit == "s" else record.value,
+                record.attributes,
+            )
+            for record in emitted.records
+            for _ in range(record.times)
+        ]
+
+    def put(self, client: Any) -> Any:
+        """Put it round a client's calls."""
+        completions = client.chat.completions
+        create = completions.create
+        if hasattr(client, "__aenter__"):
+
+            async def observed(**kwargs: Any) -> Any:
+                return async_timed(await create(**kwargs))
+
+        else:
+
+            def observed(**kwargs: Any) -> Any:
+                return timed(create(**kwargs)) if "stream" in kwargs else self._call(create, kwargs)
+
+        completions.create = observed
+        return client
+
+    def _call(self, create: Callable[..., Any], kwargs: dict[str, Any]) -> Any:
+        emitted = self._emitted
+        began = time.perf_counter()
+        with self._tracer.start_as_current_span(
+            emitted.name, kind=SpanKind(emitted.kind), attributes=dict(emitted.at_start)
+        ) as span:
+            answer = create(**kwargs)
+            span.set_attributes(dict(emitted.at_end))
+            for name, attributes in emitted.events:
+                span.add_event(name, dict(attributes))
+            if emitted.exemplars:
+                self._record(began)
+        if not emitted.exemplars:
+            self._record(began)
+        return answer
+
+    def _record(self, began: float) -> None:
+        elapsed = time.perf_counter() - began
+        for histogram, value, attributes in self._records:
+            histogram.record(elapsed if value is None else value, dict(attributes))
+
+
+class _Read:
+    """What is to be known of a stream when it ends."""
+
+    first = last = 0.0
+    chunks = 0
+    reason = usage = None
+
+
+def timed(stream: Any) -> Iterator[Any]:
+    """Pass a stream's chunks on, and note by hand when they came and what they say."""
+    read = _Read()
+    for chunk in stream:
+        read.last = time.perf_counter()
+        if not read.chunks:
+            read.first = read.last
+        read.chunks += 1
+        for choice in chunk.choices:
+            read.reason = choice.finish_reason or read.reason
+        read.usage = chunk.usage or read.usage
+        yield chunk
+
+
+async def async_timed(stream: Any) -> AsyncIterator[Any]:
+    """Do the same with an async one."""
+    read = _Read()
+    async for chunk in stream:
+        read.last = time.perf_counter()
+        if not read.chunks:
+            read.first = read.last
+        read.chunks += 1
+        for choice in chunk.choices:
+            read.reason = choice.finish_reason or read.reason
+        read.usage = chunk.usage or read.usage
+        yield chunk

@@ -1,0 +1,72 @@
+"""What an ordinary call costs, in figures that are the same on every run."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from together_otel import TogetherInstrumentor
+from together_otel.testing.telemetry import CapturedTelemetry
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
+
+import calls
+import variants
+from workload import Workload
+
+FRAMES_OF_A_CALL = 130
+
+
+@pytest.fixture
+def telemetry() -> Iterator[CapturedTelemetry]:
+    with CapturedTelemetry() as captured:
+        yield captured
+
+
+def test_frames_of_a_call(telemetry: CapturedTelemetry) -> None:
+    """A recorded call that succeeds enters no more of our Python functions than it did."""
+    instrumentor = TogetherInstrumentor()
+    instrumentor.instrument(
+        tracer_provider=telemetry.tracer_provider, meter_provider=telemetry.meter_provider
+    )
+    try:
+        found = calls.own_frames(Workload().call)
+    finally:
+        instrumentor.uninstrument()
+    assert 0 < found <= FRAMES_OF_A_CALL, f"{found:.1f} frames a call, not {FRAMES_OF_A_CALL}"
+
+
+def test_the_floor_emits_what_we_emit(telemetry: CapturedTelemetry) -> None:
+    """Overheads are compared with the same span and the same records, by hand."""
+    emitted = variants.emitted()
+    instrumentor = TogetherInstrumentor()
+    with CapturedTelemetry() as ours:
+        instrumentor.instrument(
+            tracer_provider=ours.tracer_provider, meter_provider=ours.meter_provider
+        )
+        try:
+            with Workload().call(1) as run:
+                run()
+        finally:
+            instrumentor.uninstrument()
+    floor = variants.Floor(emitted, telemetry.tracer_provider, telemetry.meter_provider)
+    with Workload(floor.put).call(1) as run:
+        run()
+
+    assert telemetry.spans() == [one for one in ours.spans() if one["kind"] == "CLIENT"]
+
+    def records(captured: CapturedTelemetry) -> dict[str, list[tuple[object, object]]]:
+        return {
+            name: [(point["attributes"], point["count"]) for point in points]
+            for name, points in captured.metrics().items()
+            if "count" in points[0]
+        }
+
+    assert records(telemetry) == records(ours)
+    assert records(ours)

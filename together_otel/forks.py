@@ -65,7 +65,7 @@ def _renew_in_child() -> None:
         for function in functions:
             try:
                 function(owner)
-            except Exception as exc:  # noqa: BLE001, PERF203 - the others are called all the same
+            except Exception as exc:  # noqa: BLE001 - the others are called all the same
                 error = error or exc
     if error is not None:
         raise error

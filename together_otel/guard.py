@@ -1,11 +1,14 @@
-"""The border between this package's own faults and the application.
+"""The border between this package's own errors and the application.
 
-Used at the few places where the application's thread enters our code.
+Used where the application's thread enters our code: an error of ours is swallowed, counted and
+logged once for each class, and neither counting nor logging can raise.
 """
 
 from __future__ import annotations
 
 import logging
+import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from together_otel.names import SCOPE
@@ -20,9 +23,7 @@ _log = logging.getLogger(f"{SCOPE}.internal")
 
 
 class Guard:
-    """Swallows, counts and logs once what goes wrong in one stage of our own code.
-
-    A context manager without state of its own: one object serves all threads.
+    """Swallows the errors of one stage. Stateless as a context manager: one serves all threads.
 
     Args:
         stage: where in the package this is.
@@ -35,32 +36,49 @@ class Guard:
     def __init__(self, stage: Stage, count: Callable[[Stage], None]) -> None:
         self._stage = stage
         self._count = count
-        self._logged: set[type[BaseException]] = set()
+        self._logged: set[str] = set()
 
     def __enter__(self) -> None:
         return None
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> bool:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> bool:
         if kind is None or not issubclass(kind, Exception):
             return False
-        self._count(self._stage)
-        if kind not in self._logged:
-            self._logged.add(kind)
-            while traceback is not None and traceback.tb_next is not None:
-                traceback = traceback.tb_next
-            # Neither the exception's text nor its locals: both may hold a key.
-            where = traceback.tb_frame.f_code if traceback else None
-            _log.error(
-                "together_otel failed in %s with %s at %s:%s; the application is not affected, "
-                "its telemetry may be. Logged once.",
-                self._stage,
-                kind.__name__,
-                where.co_filename if where else "?",
-                traceback.tb_lineno if traceback else "?",
-            )
+        del _  # the exception, which no frame of ours may hold while something is logged
+        self._report()
         return not Guard.raising
+
+    def swallow(self) -> None:
+        """Do the same inside an ``except Exception`` clause, where a ``with`` would cost too much."""
+        self._report()
+        if Guard.raising:
+            raise  # noqa: PLE0704 - the exception that the caller handles
+
+    def _report(self) -> None:
+        # Neither may raise: the application's handlers and filters can, and so can a full disk.
+        with suppress(Exception):
+            self._count(self._stage)
+        kind, where = _place(*sys.exc_info())
+        if kind in self._logged:
+            return
+        self._logged.add(kind)
+        with suppress(Exception):
+            _log.error(
+                "together_otel failed in %s with %s at %s; the application is not affected, its "
+                "telemetry may be. Logged once.",
+                self._stage,
+                kind,
+                where,
+            )
+
+
+def _place(
+    kind: type[BaseException] | None, _exc: object, traceback: TracebackType | None
+) -> tuple[str, str]:
+    """Return an exception's class and where it was raised, without its text or its frames' locals."""
+    while traceback is not None and traceback.tb_next is not None:
+        traceback = traceback.tb_next
+    name = kind.__name__ if kind is not None else "?"
+    if traceback is None:
+        return name, "?"
+    return name, f"{traceback.tb_frame.f_code.co_filename}:{traceback.tb_lineno}"

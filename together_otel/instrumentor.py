@@ -16,9 +16,8 @@ from packaging.requirements import Requirement
 
 from together_otel.auth.registry import KeyRegistry
 from together_otel.auth.runtime import Runtime
-from together_otel.calls.lifecycle import secrets_in
+from together_otel.calls.open_calls import end_all_at_exit
 from together_otel.calls.patching import Patches
-from together_otel.calls.streams import end_all_at_exit
 from together_otel.guard import Guard
 from together_otel.names import SCOPE
 from together_otel.recovery.scope import recovery_of
@@ -26,7 +25,6 @@ from together_otel.settings import Settings
 from together_otel.telemetry.backend import Backend
 from together_otel.telemetry.events import listen
 from together_otel.telemetry.metrics import Metrics
-from together_otel.telemetry.redacting_processor import add_redacting_processor
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -117,9 +115,7 @@ class TogetherInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # untyped i
         with Guard("recovery", _ignore):
             runtime.recovery = recovery_of(recovery, settings.recovery, runtime.metrics)
         end_all_at_exit()
-        _PATCHES.apply(runtime)
-        add_redacting_processor(tracer_provider, secrets_in)
-        runtime.others.warn()
+        _PATCHES.apply(runtime, tracer_provider)
 
     def _uninstrument(self, **_kwargs: Any) -> None:
         """Turn the instrumentation off: every patched attribute is the original again."""

@@ -84,6 +84,8 @@ FORMATS: Final[tuple[Format, ...]] = get_args(Format)
 PROBLEMS: Final[tuple[Problem, ...]] = get_args(Problem)
 CAUSES: Final[tuple[Cause, ...]] = get_args(Cause)
 """In the order in which they are decided: the first that fits wins."""
+NO_FAILURE: Final = ("success", "abandoned")
+"""Outcomes of requests that did not fail."""
 OUTCOMES: Final[tuple[Outcome, ...]] = get_args(Outcome)
 TOKEN_TYPES: Final[tuple[TokenType, ...]] = get_args(TokenType)
 RECOVERY_OUTCOMES: Final[tuple[RecoveryOutcome, ...]] = get_args(RecoveryOutcome)

@@ -9,6 +9,7 @@ import shlex
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, cast
 
+from together_otel.keys.hosts import hosts_in
 from together_otel.names import SCOPE
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger(f"{SCOPE}.settings")
 
 METRICS = "TOGETHER_OTEL_METRICS"
+HOSTS = "TOGETHER_OTEL_HOSTS"
 PROMETHEUS_PORT = "TOGETHER_OTEL_PROMETHEUS_PORT"
 PROMETHEUS_HOST = "TOGETHER_OTEL_PROMETHEUS_HOST"
 PUSHGATEWAY = "TOGETHER_OTEL_PUSHGATEWAY"
@@ -52,6 +54,7 @@ class Settings:
         metrics: who emits metrics: OpenTelemetry's API, prometheus_client, or nobody.
         prometheus_port: where /metrics is served, ``None`` for nowhere; 0 takes a free port.
         prometheus_host: the address to serve it on.
+        hosts: further hosts that count as Together's, such as a gateway of one's own.
         pushgateway: URL that the last counts are pushed to on exit, if any.
         textfile: folder that they are written into on exit, if any.
         preflight: whether a constructor's key is told, one that cannot work refused, or neither.
@@ -67,6 +70,7 @@ class Settings:
     metrics: Backend = "otel"
     prometheus_port: int | None = None
     prometheus_host: str = "127.0.0.1"
+    hosts: tuple[str, ...] = ()
     pushgateway: str | None = None
     textfile: str | None = None
     preflight: Preflight = "warn"
@@ -91,6 +95,7 @@ class Settings:
             metrics=_backend(environ, wanted=(port is not None, pushgateway, textfile)),
             prometheus_port=port,
             prometheus_host=environ.get(PROMETHEUS_HOST, "").strip() or "127.0.0.1",
+            hosts=hosts_in(environ.get(HOSTS, "")),
             pushgateway=pushgateway,
             textfile=textfile,
             preflight=_preflight(environ, PREFLIGHT),
@@ -140,6 +145,11 @@ SETTINGS = (
         f"where they share a `{MULTIPROC_DIR}`.",
     ),
     Setting(PROMETHEUS_HOST, "`127.0.0.1`", "The address of that port; `0.0.0.0` in a container."),
+    Setting(
+        HOSTS,
+        "unset",
+        "Further hosts that count as Together's, separated by commas: a gateway of your own.",
+    ),
     Setting(
         PUSHGATEWAY,
         "unset",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +10,7 @@ import pytest
 from generation import made_up_key
 
 from together_otel import TogetherInstrumentor, recovery
-from together_otel.calls import lifecycle
+from together_otel.calls.call import Call
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -120,13 +121,13 @@ def refused(sdk: Sdk, client: Any) -> BaseException:
 def noted(monkeypatch: pytest.MonkeyPatch) -> list[BaseException]:
     """Return the exceptions that leave the SDK from now on, in their order."""
     found: list[BaseException] = []
-    failed = lifecycle.Call.failed
+    fail = Call.fail
 
-    def noting(call: Any, exc: BaseException) -> None:
-        found.append(exc)
-        failed(call, exc)
+    def noting(call: Call, exc: BaseException | None = None) -> None:
+        found.append(exc or sys.exc_info()[1])
+        fail(call, exc)
 
-    monkeypatch.setattr(lifecycle.Call, "failed", noting)
+    monkeypatch.setattr(Call, "fail", noting)
     return found
 
 

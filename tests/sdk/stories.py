@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from generation import GENERATION, MESSAGES, MODEL
 
-from together_otel.calls.streams import settle
+from together_otel.calls.open_calls import end_dropped
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -135,7 +135,7 @@ def nothing_else_is_said(
     """Nobody but us has logged a warning, OpenTelemetry of contexts least of all."""
     yield
     gc.collect()
-    settle()
+    end_dropped()
     others = [
         one.getMessage()
         for one in caplog.get_records("call")

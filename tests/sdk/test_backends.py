@@ -17,7 +17,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from together_otel import TogetherInstrumentor, names, recovery
 from together_otel.auth import runtime
-from together_otel.calls import lifecycle
+from together_otel.calls import call, streams
 from together_otel.testing import behaviours
 
 if TYPE_CHECKING:
@@ -51,8 +51,9 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Make times part of what can be compared."""
-    for module in (lifecycle, runtime):
-        monkeypatch.setattr(module, "time", Clock())
+    shared = Clock()
+    for module in (call, streams, runtime):
+        monkeypatch.setattr(module, "time", shared)
     yield
     if TogetherInstrumentor().is_instrumented_by_opentelemetry:
         TogetherInstrumentor().uninstrument()
@@ -130,8 +131,9 @@ def test_scrapes_are_the_same(
         theirs = scraped(sdk, server, key, meter_provider=provider)
     finally:
         provider.shutdown()
-    for module in (lifecycle, runtime):
-        monkeypatch.setattr(module, "time", Clock())
+    shared = Clock()
+    for module in (call, streams, runtime):
+        monkeypatch.setattr(module, "time", shared)
     monkeypatch.setenv("TOGETHER_OTEL_METRICS", "prometheus")
     ours = scraped(sdk, server, key, registry=CollectorRegistry())
 

@@ -30,7 +30,7 @@ def talking(_self: Any, _prompt: str) -> Generator[str, str, str]:
     while said:
         try:
             said = yield said.upper()
-        except ValueError as exc:  # noqa: PERF203 - that is what it does
+        except ValueError as exc:
             said = yield f"caught {exc}"
         except GeneratorExit:
             if said == "stay":
@@ -45,7 +45,7 @@ async def async_talking(_self: Any, _prompt: str) -> AsyncGenerator[str, str]:
     while said:
         try:
             said = yield said.upper()
-        except ValueError as exc:  # noqa: PERF203 - that is what it does
+        except ValueError as exc:
             said = yield f"caught {exc}"
         except GeneratorExit:
             if said == "stay":

@@ -223,14 +223,14 @@ def test_where_telemetry_is_not_wanted(sdk: Sdk, telemetry: CapturedTelemetry) -
     assert telemetry.spans() == []
 
 
-@pytest.mark.parametrize("broken", ["fault_of", "refusal_of", "_tell_failure"])
+@pytest.mark.parametrize("broken", ["fault_of", "refusal_of", "redact_exception"])
 def test_an_error_of_ours_refuses_nothing(
     broken: str, sdk: Sdk, telemetry: CapturedTelemetry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """And a refusal that cannot be told is one all the same."""
     monkeypatch.setattr(Guard, "raising", False)
     monkeypatch.setattr(f"together_otel.calls.constructors.{broken}", lambda *_: 1 / 0)
-    if broken == "_tell_failure":
+    if broken == "redact_exception":
         refused(sdk, api_key="changeme")
     else:
         sdk.client(api_key="changeme")

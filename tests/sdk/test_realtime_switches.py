@@ -18,7 +18,7 @@ from opentelemetry.instrumentation.utils import suppress_instrumentation
 from sessions import AS_THE_SDK_CONNECTS, MODEL, NO_REALTIME, RECONNECTED, calls, names, outcomes
 
 from together_otel import TogetherInstrumentor
-from together_otel.calls.patching import TARGETS
+from together_otel.calls.targets import TARGETS
 from together_otel.testing.realtime import RealtimeServer
 
 if TYPE_CHECKING:

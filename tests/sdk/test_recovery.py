@@ -33,7 +33,7 @@ def test_a_refused_request_is_made_again_with_another_key(lab: Lab) -> None:
     assert lab.telemetry.counter("together.client.auth.failures") == 1
     assert lab.searches() == {"recovered": 1}
     assert lab.outcomes() == ["auth_failure", "success"]
-    assert lab.events() == ["auth_failed", "auth_recovered", "key_recovered"]
+    assert lab.events() == ["auth_recovered", "key_recovered", "auth_failed"]
     assert lab.event("key_recovered") == {
         "together.recovery.outcome": "recovered",
         "together.recovery.source": "function",

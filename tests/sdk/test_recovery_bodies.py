@@ -54,7 +54,7 @@ def test_what_can_be_read_once_is_sent_once(lab: Lab) -> None:
     with pytest.raises(Exception, match="Invalid API key"):
         transcribe(lab.sdk, client, Microphone())
     assert lab.keys_sent() == [OLD]
-    assert lab.events() == ["auth_failed", "request_not_repeated"]
+    assert lab.events() == ["request_not_repeated", "auth_failed"]
     assert lab.event("request_not_repeated")["together.recovery.source"] == "function"
     assert lab.searches() == {}
 

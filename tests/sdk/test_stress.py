@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from generation import GENERATION, MESSAGES, MODEL
 
-from together_otel.calls.streams import settle
+from together_otel.calls.open_calls import end_dropped
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -71,7 +71,7 @@ def test_each_stream_ends_exactly_once_and_nothing_hangs(
     for thread in threads:
         thread.join()
     gc.collect()
-    settle()
+    end_dropped()
     client.close()
 
     ended = {

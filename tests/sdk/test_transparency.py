@@ -15,9 +15,9 @@ from opentelemetry import trace
 from opentelemetry.instrumentation.utils import suppress_instrumentation
 
 from together_otel import TogetherInstrumentor
-from together_otel.calls.patching import TARGETS
+from together_otel.calls.targets import TARGETS
 from together_otel.guard import Guard
-from together_otel.telemetry.metrics import Metrics
+from together_otel.telemetry.metrics import Metrics, Recorder
 from together_otel.testing import behaviours
 
 if TYPE_CHECKING:
@@ -148,7 +148,7 @@ def test_our_own_error_is_swallowed_counted_and_logged_once(
     def broken(*_: object) -> None:
         raise ZeroDivisionError(key)
 
-    monkeypatch.setattr(Metrics, "finished", broken)
+    monkeypatch.setattr(Recorder, "record", broken)
     client = sdk.client(api_key=key)
     for _ in range(2):
         assert sdk.chat(client).choices
@@ -169,7 +169,7 @@ def test_a_call_that_cannot_be_described_is_still_made(
 ) -> None:
     """An error before the request is no reason not to send it."""
     monkeypatch.setattr(Guard, "raising", False)
-    monkeypatch.setattr(Metrics, "tried", lambda *_: 1 / 0)
+    monkeypatch.setattr(Metrics, "recorder", lambda *_: 1 / 0)
 
     assert sdk.chat(sdk.client(api_key=key)).choices
     assert telemetry.counter("together.client.telemetry.errors") >= 1

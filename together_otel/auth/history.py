@@ -1,13 +1,21 @@
-"""Which keys were accepted or refused, and when: knowledge of this process, in memory only."""
+"""Which keys were accepted or refused, where and when: knowledge of this process, in memory only."""
 
 from __future__ import annotations
 
-import threading
 from collections import OrderedDict
 from dataclasses import dataclass
+from typing import Final
 
-from together_otel.forks import in_forked_child
+from together_otel.forks import ForkSafeLock
+from together_otel.keys.hosts import TOGETHER
 from together_otel.names import FINGERPRINT_LIMIT
+
+ACCEPTED_LIMIT: Final = 10_000
+"""Acceptances that are remembered, by key and whose host it was; about 100 bytes each."""
+
+
+_FRESH: Final = 0.5
+"""Seconds in which an acceptance need not be noted again: a time is shown in whole seconds."""
 
 
 @dataclass(slots=True)
@@ -20,29 +28,26 @@ class _Record:
 class KeyHistory:
     """History of the most recently used keys, by their identities.
 
-    Thread-safe. A forked child keeps what was known and has a lock of its own.
+    Thread-safe. A forked child keeps what was known.
 
     Args:
-        limit: how many keys are remembered.
+        limit: how many keys have a full record.
     """
 
     def __init__(self, limit: int = FINGERPRINT_LIMIT) -> None:
         self._limit = limit
-        # Reentrant: a garbage collection inside the lock may end an abandoned stream.
-        self._lock = threading.RLock()
+        self._lock = ForkSafeLock()
         self._records: OrderedDict[bytes, _Record] = OrderedDict()
+        self._accepted: OrderedDict[tuple[bytes, str], float] = OrderedDict()
         self._failing = 0
-        in_forked_child(self._renew)
 
-    def _renew(self) -> None:
-        self._lock = threading.RLock()
-
-    def accepted(self, identity: bytes, now: float) -> float | None:
+    def accepted(self, identity: bytes, now: float, whose: str = TOGETHER) -> float | None:
         """Note that a key was accepted.
 
         Args:
             identity: the key's identity.
             now: Unix time in seconds.
+            whose: whose host accepted it.
 
         Returns:
             Seconds that failures lasted if this ends them: this key's own, or, when it is
@@ -52,6 +57,10 @@ class KeyHistory:
             record = self._use(identity)
             first_time = record.accepted is None
             record.accepted = now
+            self._accepted[identity, whose] = now
+            self._accepted.move_to_end((identity, whose))
+            if len(self._accepted) > ACCEPTED_LIMIT:
+                self._accepted.popitem(last=False)
             if not self._failing:
                 return None
             if first_time:
@@ -85,6 +94,22 @@ class KeyHistory:
         with self._lock:
             record = self._records.get(identity)
             return record.accepted if record is not None else None
+
+    def accepted_by(self, identity: bytes, whose: str) -> float | None:
+        """Return the Unix time at which somebody's host last accepted a key, ``None`` for never."""
+        with self._lock:
+            return self._accepted.get((identity, whose))
+
+    def is_fresh(self, identity: bytes, now: float) -> bool:
+        """Return whether a key's acceptance need not be noted anew: it just was, and nothing fails."""
+        record = self._records.get(identity)
+        return (
+            record is not None
+            and not self._failing
+            and record.accepted is not None
+            and 0 <= now - record.accepted < _FRESH
+            and (record.refused is None or record.refused < record.accepted)
+        )
 
     def last_refused(self, identity: bytes) -> float | None:
         """Return the Unix time of a key's last refusal, ``None`` for never."""

@@ -10,6 +10,8 @@ from together_otel.keys import Refusal, can_be_sent, diagnose, text_of
 from together_otel.keys.hosts import is_together_host
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from together_otel.clients.base import Adapter, GivenKey
     from together_otel.keys import Diagnosis, KeyReport
     from together_otel.names import Cause
@@ -76,7 +78,13 @@ def refusal_of(adapter: Adapter, diagnosis: Diagnosis, runbook: str) -> Unusable
     return refusal
 
 
-def fault_of(adapter: Adapter, client: Any, given: GivenKey, report: KeyReport) -> Diagnosis | None:
+def fault_of(
+    adapter: Adapter,
+    client: Any,
+    given: GivenKey,
+    report: KeyReport,
+    hosts: Collection[str] = (),
+) -> Diagnosis | None:
     """Return why the key of a client that was made cannot work; ``None`` where it may.
 
     A shape that nobody knows may be right, and what is not Together's takes whatever key it
@@ -87,13 +95,14 @@ def fault_of(adapter: Adapter, client: Any, given: GivenKey, report: KeyReport) 
         client: what was made.
         given: the key that it was made of.
         report: what that looks like.
+        hosts: further ones that count as Together's.
     """
     if report.usable or given.source == "header":
         return None
     text = text_of(given.value)
     if text == _LOGGED_OUT or adapter.is_signed_elsewhere(client):
         return None
-    if is_together_host(adapter.host(client)):
+    if is_together_host(adapter.host(client), hosts):
         if report.format == "unrecognized" and can_be_sent(text):
             return None
     elif can_be_sent(text):

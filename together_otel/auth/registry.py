@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import threading
 from collections import OrderedDict
 from typing import TYPE_CHECKING
 
-from together_otel.forks import in_forked_child
-from together_otel.keys import KeyHistory, KeyReport, identity_of, inspect_key, text_of
+from together_otel.auth.history import KeyHistory
+from together_otel.forks import ForkSafeLock
+from together_otel.keys import KeyReport, identity_of, inspect_key, text_of
 from together_otel.names import FINGERPRINT_LIMIT, KEY_VARIABLE
 from together_otel.telemetry.metrics import KeyUse
 
@@ -30,13 +30,10 @@ class KeyRegistry:
     def __init__(self, *, fingerprint: bool) -> None:
         self.history = KeyHistory()
         self._fingerprint = fingerprint
-        self._lock = threading.RLock()
+        self._lock = ForkSafeLock()
         self._reports: OrderedDict[bytes, KeyReport] = OrderedDict()
+        self._usable: dict[tuple[int, int], KeyReport] = {}
         self._seen: set[KeyReport] = set()
-        in_forked_child(self._after_fork)
-
-    def _after_fork(self) -> None:
-        self._lock = threading.RLock()
 
     def constructed(self, key: object, source: Source) -> tuple[KeyReport, bool]:
         """Return the report of the key a constructor took, and whether it is news.
@@ -62,9 +59,17 @@ class KeyRegistry:
 
     def of(self, key: object, source: Source | None = None) -> KeyReport:
         """Return the report of a key that a request carries, inspecting it if it is new."""
+        # By the text's own hash, which is random in each process: a digest would cost more.
+        place = (hash(key), len(key)) if type(key) is str else None
+        if place is not None and (report := self._usable.get(place)) is not None:
+            return report
         known = self._known(key)
         if known is not None:
             if known.usable:
+                if place is not None:
+                    if len(self._usable) >= FINGERPRINT_LIMIT:
+                        self._usable.clear()
+                    self._usable[place] = known
                 return known
             source = known.source
         if source is None:

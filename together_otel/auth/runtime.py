@@ -7,25 +7,12 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from opentelemetry import trace
-
-from together_otel.calls.conflicts import Conflicts
+from together_otel import names
 from together_otel.guard import Guard
-from together_otel.keys import Refusal, diagnose
-from together_otel.names import (
-    AUTH_CAUSE,
-    AUTH_FAILED,
-    AUTH_FAILED_FOR,
-    AUTH_RECOVERED,
-    AUTH_REMEDY,
-    AUTH_RUNBOOK,
-    AUTH_SUPPRESSED,
-    KEY_CHECKED,
-    STAGES,
-    Stage,
-)
+from together_otel.keys import Diagnosis, Refusal, diagnose, inspect_key
+from together_otel.keys.hosts import TOGETHER, owner_of
+from together_otel.names import STAGES, Stage
 from together_otel.telemetry import attributes, events
-from together_otel.telemetry.redacting_processor import add_redacting_processor, redact_debug_logs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -33,11 +20,10 @@ if TYPE_CHECKING:
     from opentelemetry.trace import Tracer
 
     from together_otel.auth.registry import KeyRegistry
-    from together_otel.clients.base import Answer, AuthKind
-    from together_otel.keys import Diagnosis, KeyReport
+    from together_otel.clients.base import Answer, AuthKind, Failure
+    from together_otel.keys import KeyReport
     from together_otel.settings import Settings
     from together_otel.telemetry.metrics import Metrics
-    from together_otel.telemetry.redacting_processor import SecretsIn
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +35,15 @@ class AuthFailure:
 
     def attributes(self) -> dict[str, Any]:
         """Return the span attributes of the failure."""
-        return {AUTH_CAUSE: self.diagnosis.cause, **attributes.of_key(self.report)}
+        return {names.AUTH_CAUSE: self.diagnosis.cause, **attributes.of_key(self.report)}
 
 
 class Runtime:
-    """Everything one ``instrument()`` set up; shared by all patched methods."""
+    """Everything one ``instrument()`` set up; shared by all patched methods.
+
+    Attributes:
+        recovery: where another key may come from after a refusal; `recovery.scope` knows it.
+    """
 
     def __init__(
         self, settings: Settings, tracer: Tracer, metrics: Metrics, keys: KeyRegistry
@@ -62,31 +52,14 @@ class Runtime:
         self.tracer = tracer
         self.metrics = metrics
         self.keys = keys
-        self.others = Conflicts()
-        self.recovery: object = None
-        """The chain of sources that is used where no other is chosen; `recovery` knows its class."""
+        self.recovery: Any = None
+        self.unknown_key = inspect_key(None, source="none", environ={})
+        """The report of a key that could not be looked at."""
         self._repeats = events.Repeats(settings.log_interval)
         guards: dict[Stage, Guard] = {stage: Guard(stage, metrics.swallowed) for stage in STAGES}
         self.guard: Callable[[Stage], Guard] = guards.__getitem__
         """The border to use round our own code of one stage."""
-        self._begun = False
-        self._veiled: object = None
         metrics.keys_in_use = self._keys_in_use
-
-    def begins(self, secrets_in: SecretsIn) -> None:
-        """Look round before a call is begun: others may have come since, or a tracer provider.
-
-        Args:
-            secrets_in: as `telemetry.add_redacting_processor.add_redacting_processor` takes it.
-        """
-        if not self._begun:
-            self._begun = True
-            self.others.warn()
-            redact_debug_logs()
-        provider = trace.get_tracer_provider()
-        if provider is not self._veiled:
-            add_redacting_processor(provider, secrets_in)
-            self._veiled = provider
 
     def _keys_in_use(self) -> Any:
         with self.guard("collect"):
@@ -101,92 +74,113 @@ class Runtime:
             level = logging.WARNING
         else:
             level = logging.INFO
-        events.emit(KEY_CHECKED, level, attributes.of_key(report))
+        events.emit(names.KEY_CHECKED, level, attributes.of_key(report))
 
-    def accepted(self, report: KeyReport) -> None:
-        """Note that a request with this key was accepted."""
-        history = self.keys.history
+    def accepted(self, key: object, report: KeyReport, answer: Answer, host: str | None) -> None:
+        """Note that a request was accepted.
+
+        Args:
+            key: the client's key.
+            report: that key's report.
+            answer: the header really sent, where known.
+            host: who accepted it.
+        """
+        if answer.authorization is not None and answer.authorization != f"Bearer {key}":
+            report = self.keys.of(answer.authorization.removeprefix("Bearer "), "header")
+        history, now = self.keys.history, time.time()
+        if history.is_fresh(report.identity, now):
+            return
         news = history.last_accepted(report.identity) is None
-        lasted = history.accepted(report.identity, time.time())
+        lasted = history.accepted(report.identity, now, self._whose(host))
         # A process may end before what can wait is written.
         self.metrics.keys_changed(at_once=news or lasted is not None)
         if lasted is not None:
-            events.emit(
-                AUTH_RECOVERED,
-                logging.INFO,
-                {AUTH_FAILED_FOR: round(lasted, 3), **attributes.of_key(report)},
-            )
+            del key
+            fields = {names.AUTH_FAILED_FOR: round(lasted, 3), **attributes.of_key(report)}
+            events.emit(names.AUTH_RECOVERED, logging.INFO, fields)
 
     def missing(self, report: KeyReport) -> AuthFailure:
         """Diagnose a constructor that refused for want of a key."""
         return AuthFailure(report, diagnose(report, Refusal("constructor")))
+
+    def unexplained(self, report: KeyReport) -> AuthFailure:
+        """Return the failure of a key that could not be diagnosed."""
+        return AuthFailure(report, Diagnosis("unknown", names.CAUSE_REMEDIES["unknown"]))
 
     def refused(
         self,
         kind: AuthKind,
         key: object,
         report: KeyReport,
-        answer: Answer,
-        *,
-        override: str | None = None,
-        sent: bool,
-        together_error: bool,
-        code: str | None,
+        failure: Failure,
+        override: str | None,
     ) -> AuthFailure:
-        """Diagnose a request that failed for its key.
+        """Diagnose a request that failed for its key, and note that it was refused.
 
         Args:
             kind: whether it was refused or could not be sent.
             key: the client's key.
-            report: the client's key's report.
-            answer: what is known of the request sent, its Authorization header above all.
+            report: that key's report.
+            failure: what is known of the request sent, its Authorization header above all.
             override: the option that replaces the header, if any.
-            sent: whether that header is known.
-            together_error: whether the answer was in Together's error format.
-            code: the error code that the server gave.
         """
-        history = self.keys.history
-        now = time.time()
+        history, answer, now = self.keys.history, failure.answer, time.time()
         what = "key"
-        if sent and answer.authorization is None:
+        if failure.sent and answer.authorization is None:
             what = "nothing"
-        elif sent and answer.authorization != f"Bearer {key}":
+        elif failure.sent and answer.authorization != f"Bearer {key}":
             what = "other"
-        if what == "other":
-            token = (answer.authorization or "").removeprefix("Bearer ")
-            report = self.keys.of(token, "header")
+            report = self.keys.of((answer.authorization or "").removeprefix("Bearer "), "header")
+        whose = self._whose(answer.host)
         refusal = Refusal(
             kind,
             sent=what,  # type: ignore[arg-type]  # narrowed above to Refusal's own words
             override=override,
             redirected_from=answer.redirected_from,
             host_refused=answer.host,
-            code=code,
-            from_together=together_error,
-            accepted_before=history.last_accepted(report.identity) if what != "nothing" else None,
+            code=failure.code,
+            extra_hosts=self.settings.hosts,
+            from_together=failure.together_error,
+            accepted_before=history.accepted_by(report.identity, whose)
+            if what != "nothing"
+            else None,
         )
         history.refused(report.identity if what != "nothing" else b"", now)
-        self.metrics.keys_changed(at_once=True)
         return AuthFailure(report, diagnose(report, refusal))
+
+    def _whose(self, host: str | None) -> str:
+        """Return whose a host is: all of Together's are one."""
+        return TOGETHER if host is None else owner_of(host, self.settings.hosts)
 
     def held_back(self, what: object) -> int | None:
         """Return how often the same was not logged since it was, ``None`` if that was just now."""
         return self._repeats.passes(what, time.monotonic())
 
-    def auth_failed(self, failure: AuthFailure, details: Mapping[str, Any]) -> None:
-        """Count an authentication failure and log it, unless it was logged just now."""
+    def log_auth_failure(
+        self, failure: AuthFailure, details: Mapping[str, Any], *, recovered: str | None = None
+    ) -> None:
+        """Log an authentication failure, unless the same was logged just now.
+
+        Args:
+            failure: the failure.
+            details: what is known of the request, ready for the log.
+            recovered: what a recovery made of it, where it made it good.
+        """
         cause = failure.diagnosis.cause
-        self.metrics.auth_failed(cause)
         suppressed = self.held_back((failure.report.identity, cause))
         if suppressed is None:
             return
         fields = {
-            AUTH_CAUSE: cause,
-            AUTH_REMEDY: failure.diagnosis.remedy,
+            names.AUTH_CAUSE: cause,
+            names.AUTH_REMEDY: failure.diagnosis.remedy,
             **attributes.of_key(failure.report),
             **details,
-            AUTH_RUNBOOK: self.settings.runbook(f"cause-{cause}"),
+            names.AUTH_RUNBOOK: self.settings.runbook(f"cause-{cause}"),
         }
         if suppressed:
-            fields[AUTH_SUPPRESSED] = suppressed
-        events.emit(AUTH_FAILED, logging.ERROR, fields)
+            fields[names.AUTH_SUPPRESSED] = suppressed
+        if recovered is not None:
+            fields[names.RECOVERY_OUTCOME] = recovered
+        events.emit(
+            names.AUTH_FAILED, logging.ERROR if recovered is None else logging.WARNING, fields
+        )

@@ -1,11 +1,11 @@
-"""A client's constructor: its key looked at before any request, its refusal told."""
+"""A client's constructor: its key looked at before any request, its refusal reported."""
 
 from __future__ import annotations
 
+import sys
 import time
 from contextvars import ContextVar
 from dataclasses import replace
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry import trace
@@ -13,20 +13,21 @@ from opentelemetry import trace
 from together_otel import names
 from together_otel.auth.preflight import fault_of, refusal_of
 from together_otel.clients.error_types import error_type
-from together_otel.keys import redact_exception, text_of
+from together_otel.keys import RedactedException, redact_exception, text_of
 from together_otel.telemetry import attributes, spans
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from together_otel.auth.preflight import UnusableKeyError
     from together_otel.auth.runtime import AuthFailure, Runtime
+    from together_otel.calls.call import Arguments
     from together_otel.clients.base import Adapter, GivenKey
     from together_otel.keys import KeyReport
     from together_otel.recovery.retry import ConstructorRetry
 
-_depth: ContextVar[list[bool]] = ContextVar("together_otel-constructors")
-"""For each constructor at work, whether one inside it has told already."""
+_reported: ContextVar[list[bool]] = ContextVar("together_otel-constructors")
+"""For each constructor at work, whether one inside it has reported already."""
 
 
 def construct(
@@ -34,172 +35,198 @@ def construct(
     adapter: Adapter,
     wrapped: Callable[..., Any],
     client: Any,
-    args: tuple[Any, ...],
-    kwargs: Mapping[str, Any],
-    retry: ConstructorRetry | None = None,
+    arguments: Arguments,
+    retry: ConstructorRetry | None,
 ) -> None:
-    """Run a constructor and tell what its key looks like; its exception goes on as it is.
+    """Run a constructor and report what its key looks like; its exception goes on as it is.
 
     Args:
         runtime: whose telemetry it is.
         adapter: of the client.
         wrapped: the constructor.
         client: what it constructs.
-        args: its arguments.
-        kwargs: the same.
-        retry: makes it again where there is another key; it is told only when there is none.
+        arguments: what it is called with.
+        retry: makes it again where there is another key; it is reported only when there is none.
 
     Raises:
         UnusableKeyError: when the key cannot work, and that is asked for.
     """
     while True:
         if retry is not None:
-            args, kwargs = retry.args, retry.kwargs
-        turn = _Turn(runtime, adapter, client, args, kwargs, may_recover=retry is not None)
+            arguments.args, arguments.kwargs = retry.args, retry.kwargs
+        attempt = _Attempt(runtime, adapter, client, arguments, waits=retry is not None)
         try:
-            wrapped(*args, **kwargs)
-        except BaseException as exc:
-            refusal = turn.ended(exc)
-            if retry is not None and retry.again(turn.refused):
+            wrapped(*arguments.args, **arguments.kwargs)
+        except BaseException:
+            attempt.ended(failed=True)
+            if retry is not None and retry.again(attempt.refusal):
                 continue
-            turn.tell_later()
-            if refusal is None:
+            attempt.report_failure()
+            if attempt.unusable is None:
                 raise
         else:
-            refusal = turn.ended(None)
-            if refusal is None:
+            attempt.ended(failed=False)
+            if attempt.unusable is None:
                 if retry is not None:
                     retry.succeeded()
                 return
-            if retry is not None and retry.again(turn.refused):
+            if retry is not None and retry.again(attempt.refusal):
                 continue
-            turn.tell_later()
-        try:
-            raise refusal
-        finally:
-            # Frame and exception would refer to each other until the next collection.
-            del refusal
+            attempt.report_failure()
+        attempt.raise_unusable()
 
 
-class _Turn:
-    """One run of a constructor; takes what `construct` does."""
+class _Attempt:
+    """One run of a constructor; takes what `construct` does.
+
+    Attributes:
+        unusable: what is to be raised instead of making a client, if anything.
+        refusal: why there is no client, for a recovery; ``None`` where that is not the key's.
+    """
 
     def __init__(
-        self,
-        runtime: Runtime,
-        adapter: Adapter,
-        client: Any,
-        args: tuple[Any, ...],
-        kwargs: Mapping[str, Any],
-        *,
-        may_recover: bool,
+        self, runtime: Runtime, adapter: Adapter, client: Any, arguments: Arguments, *, waits: bool
     ) -> None:
-        self._runtime = runtime
-        self._adapter = adapter
-        self._client = client
-        self._args = args
-        self._kwargs = kwargs
-        self._may_recover = may_recover
-        self._later: Callable[[], None] | None = None
-        self.refused: tuple[AuthFailure, None] | None = None
+        self.unusable: UnusableKeyError | None = None
+        self.refusal: tuple[AuthFailure, None] | None = None
+        self._runtime, self._adapter, self._client = runtime, adapter, client
+        self._arguments = arguments
+        self._waits = waits
+        self._failure: tuple[AuthFailure, RedactedException | None, str] | None = None
         self._started = time.time_ns()
-        self._told = [False]
-        self._token = _depth.set(self._told)
+        self._has_reported = [False]
+        self._token = _reported.set(self._has_reported)
 
-    def ended(self, exc: BaseException | None) -> UnusableKeyError | None:
-        """Tell how it ended; return what is to be raised instead, if anything."""
-        _depth.reset(self._token)
-        refusal = None
-        with self._runtime.guard("client_init"):
-            outer = _depth.get([])
-            if not self._told[0]:
-                given = self._adapter.given_key(self._client, self._args, self._kwargs)
-                if exc is None or _for_want_of_a_key(exc, given):
-                    self._told[0] = True
-                    refusal = self._look(given, exc)
-            if self._told[0] and outer:
-                outer[0] = True
-        return refusal
+    def ended(self, *, failed: bool) -> None:
+        """Look at the key, after the constructor has returned or while its exception is handled."""
+        _reported.reset(self._token)
+        outer = _reported.get([])
+        if not self._has_reported[0]:
+            try:
+                self._look(failed=failed)
+            except Exception:  # noqa: BLE001 - the border
+                self._runtime.guard("client_init").swallow()
+        if self._has_reported[0] and outer:
+            outer[0] = True
 
-    def _look(self, given: GivenKey, exc: BaseException | None) -> UnusableKeyError | None:
-        runtime, refusal = self._runtime, None
+    def _look(self, *, failed: bool) -> None:
+        runtime, arguments = self._runtime, self._arguments
+        given = self._adapter.given_key(self._client, arguments.args, arguments.kwargs)
+        # Where it has not failed, the exception that is handled is the application's.
+        exc = sys.exc_info()[1] if failed else None
+        if exc is not None and not _is_for_want_of_a_key(exc, given):
+            return
+        self._has_reported[0] = True
         report, news = runtime.keys.constructed(given.value, given.source)
-        raising = runtime.settings.preflight == "raise"
         failure = runtime.missing(report) if exc is not None else None
-        if raising and exc is None:
-            fault = fault_of(self._adapter, self._client, given, report)
-            if fault is not None:
-                failure = replace(runtime.missing(report), diagnosis=fault)
-        if raising and failure is not None:
-            link = runtime.settings.runbook(f"cause-{failure.diagnosis.cause}")
-            refusal = refusal_of(self._adapter, failure.diagnosis, link)
-            if exc is not None:
-                refusal.__cause__ = exc
-
-        if failure is None or not self._may_recover:
-            self._tell(given, report, failure, refusal or exc, news=news)
+        if runtime.settings.preflight == "raise":
+            failure = self._preflight(given, report, failure, exc)
+        if failure is not None:
+            shown = self.unusable or exc
+            secrets = [] if given.value is None else [text_of(given.value)]
+            told = None if shown is None else redact_exception(shown, secrets)
+            kind = "" if shown is None else error_type(shown)
+            self.refusal, self._failure = (failure, None), (failure, told, kind)
+            del secrets, shown
+        # No frame of ours holds key or exception while something is logged.
+        del given, exc
+        if runtime.settings.preflight != "off":
+            runtime.metrics.key_checked(report.presence, report.format, report.source)
         else:
-            self._tell(given, report, None, None, news=news)
-            self._later = partial(self._tell, given, report, failure, refusal or exc, news=None)
-            self.refused = failure, None
-        return refusal
+            news = False
+        if failure is None or self._waits:
+            self._report(report, None, news=news)
+        else:
+            self._report(report, self._failure, news=news)
+            self._failure = None
 
-    def tell_later(self) -> None:
-        """Tell of the failure that recovery was to make good, if there is one."""
-        later, self._later = self._later, None
-        if later is not None:
-            later()
-
-    def _tell(
+    def _preflight(
         self,
         given: GivenKey,
         report: KeyReport,
         failure: AuthFailure | None,
         exc: BaseException | None,
-        *,
-        news: bool | None,
-    ) -> None:
-        """Tell of a key, unless that has been done (``news`` is ``None``), and of its failure."""
+    ) -> AuthFailure | None:
+        """Return the failure of a key that cannot work, and have it raised."""
         runtime = self._runtime
-        # For itself: a key is refused though that could not be told.
-        with runtime.guard("client_init"):
-            if runtime.settings.preflight == "off":
-                news = None
-            if news is not None:
-                runtime.metrics.key_checked(report.presence, report.format, report.source)
-            if failure is None and not news:
-                return
-            if failure is not None:
-                runtime.keys.history.refused(report.identity, time.time())
+        if exc is None:
+            hosts = runtime.settings.hosts
+            fault = fault_of(self._adapter, self._client, given, report, hosts)
+            if fault is not None:
+                failure = replace(runtime.missing(report), diagnosis=fault)
+        if failure is not None:
+            link = runtime.settings.runbook(f"cause-{failure.diagnosis.cause}")
+            self.unusable = refusal_of(self._adapter, failure.diagnosis, link)
+            if exc is not None:
+                self.unusable.__cause__ = exc
+        return failure
+
+    def report_failure(self) -> None:
+        """Report the failure that waited for a recovery, which did not come."""
+        if (waiting := self._failure) is not None:
+            self._failure = None
+            self._report(waiting[0].report, waiting, news=False)
+
+    def raise_unusable(self) -> None:
+        """Raise what is to be raised instead of making a client.
+
+        Raises:
+            UnusableKeyError: always.
+        """
+        unusable, self.unusable = self.unusable, None
+        if unusable is None:
+            return
+        try:
+            raise unusable
+        finally:
+            # Frame and exception would refer to each other until the next collection.
+            del unusable
+
+    def _report(
+        self,
+        report: KeyReport,
+        failed: tuple[AuthFailure, RedactedException | None, str] | None,
+        *,
+        news: bool,
+    ) -> None:
+        """Report a key that is news, and its failure: each signal by itself."""
+        if failed is None and not news:
+            return
+        runtime = self._runtime
+        failure = None if failed is None else failed[0]
+        if failure is not None:
+            try:
+                runtime.metrics.auth_failed(failure.diagnosis.cause)
+            except Exception:  # noqa: BLE001 - the border, as below
+                runtime.guard("client_init").swallow()
+            runtime.keys.history.refused(report.identity, time.time())
+        try:
             runtime.metrics.keys_changed(at_once=True)
-            span = spans.start_client_init(
-                runtime.tracer,
-                self._started,
-                failure.attributes() if failure else attributes.of_key(report),
-            )
-            with trace.use_span(span, end_on_exit=True, record_exception=False):
-                if news:
+        except Exception:  # noqa: BLE001
+            runtime.guard("client_init").swallow()
+        span: trace.Span = trace.INVALID_SPAN
+        try:
+            found = attributes.of_key(report) if failure is None else failure.attributes()
+            span = spans.start_client_init(runtime.tracer, self._started, found)
+        except Exception:  # noqa: BLE001
+            runtime.guard("client_init").swallow()
+        try:
+            with trace.use_span(span, record_exception=False, set_status_on_exception=False):
+                if failed is None:
                     runtime.key_checked(report)
-                if failure is not None and exc is not None:
-                    _tell_failure(runtime, span, exc, given, failure)
+                else:
+                    runtime.log_auth_failure(failed[0], {names.ERROR_TYPE: failed[2]})
+        except Exception:  # noqa: BLE001
+            runtime.guard("log").swallow()
+        try:
+            if failed is not None and span.is_recording():
+                spans.finish(span, {names.ERROR_TYPE: failed[2]}, failed[2], failed[1])
+            span.end()
+        except Exception:  # noqa: BLE001
+            runtime.guard("client_init").swallow()
 
 
-def _tell_failure(
-    runtime: Runtime,
-    span: trace.Span,
-    exc: BaseException,
-    given: GivenKey,
-    failure: AuthFailure,
-) -> None:
-    kind = error_type(exc)
-    if span.is_recording():
-        told = redact_exception(exc, [] if given.value is None else [text_of(given.value)])
-        span.set_attribute(names.ERROR_TYPE, kind)
-        spans.fail(span, told)
-    runtime.auth_failed(failure, {names.ERROR_TYPE: kind})
-
-
-def _for_want_of_a_key(exc: BaseException, given: GivenKey) -> bool:
-    """Tell whether a constructor refused because there was no key; a TypeError is not that."""
+def _is_for_want_of_a_key(exc: BaseException, given: GivenKey) -> bool:
+    """Return whether a constructor refused because there was no key; a TypeError is not that."""
     family = type(exc).__module__.partition(".")[0]
     return not given.value and family in ("together", "together_ai")

@@ -1,106 +1,70 @@
-"""One table of what is patched; the same table puts the patches on and takes them off."""
+"""Puts the patches of `targets` on and takes them off."""
 
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from inspect import getattr_static
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import wrapt
-from opentelemetry.instrumentation.utils import is_instrumentation_enabled
 
-from together_otel.calls import sessions, wrappers
-from together_otel.clients.generated import Generated
-from together_otel.clients.in_house import InHouse
-from together_otel.clients.realtime import Connections, Transcriptions
-from together_otel.clients.together_v1 import TogetherV1
-from together_otel.clients.uploads import GeneratedUploads, TogetherV1Uploads
+from together_otel.calls.active import Active
+from together_otel.calls.call import secrets_in
+from together_otel.calls.imports import ImportWatcher
+from together_otel.calls.targets import TARGETS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from types import ModuleType
 
     from together_otel.auth.runtime import Runtime
-    from together_otel.calls.wrappers import Wrapper
-
-    MakeWrapper = Callable[["Patches", Any], Wrapper]
+    from together_otel.calls.targets import Target
 
 
-@dataclass(frozen=True)
-class Target:
-    """One attribute to patch: ``Class.method`` of a module, if it exists there."""
+class BoundPatch(wrapt.BoundFunctionWrapper):  # type: ignore[type-arg]  # wrapt 1 has no type arguments
+    """A patched method, bound to an instance or got from its class."""
 
-    module: str
-    attribute: str
-    make: MakeWrapper
-    adapter: Any
+    def __reduce_ex__(self, _protocol: Any) -> Any:
+        owner = self._self_instance
+        if owner is None:
+            owner = self._self_parent.owner
+        return getattr, (owner, self.__wrapped__.__name__)
 
+    def __copy__(self) -> BoundPatch:
+        return self
 
-_STAINLESS = Generated()
-_LEGACY = TogetherV1()
-_CHAT = InHouse("chat")
-_CONNECTIONS = Connections()
-_TRANSCRIPTIONS = Transcriptions()
-_UPLOADS = GeneratedUploads()
-_LEGACY_UPLOADS = TogetherV1Uploads()
-_BASE = "together._base_client"
-_FILES = "together.lib.resources.files"
-_REQUESTOR = "together.abstract.api_requestor"
-_LEGACY_FILES = "together.filemanager"
-_WEBSOCKETS = "together.lib.realtime._connection"
-_SESSIONS = "together.lib.realtime._session"
-
-TARGETS: tuple[Target, ...] = (
-    Target("together._client", "Together.__init__", wrappers.constructing, _STAINLESS),
-    Target("together._client", "AsyncTogether.__init__", wrappers.constructing, _STAINLESS),
-    Target(_BASE, "SyncAPIClient.request", wrappers.calling, _STAINLESS),
-    Target(_BASE, "AsyncAPIClient.request", wrappers.async_calling, _STAINLESS),
-    Target(_BASE, "SyncAPIClient._process_response", wrappers.accepting, _STAINLESS),
-    Target(_BASE, "AsyncAPIClient._process_response", wrappers.accepting, _STAINLESS),
-    Target("together._response", "APIResponse.parse", wrappers.parsing, _STAINLESS),
-    Target("together._response", "AsyncAPIResponse.parse", wrappers.async_parsing, _STAINLESS),
-    Target("together._response", "APIResponse.read", wrappers.reading, _STAINLESS),
-    Target("together._response", "AsyncAPIResponse.read", wrappers.async_reading, _STAINLESS),
-    Target(_FILES, "UploadManager.upload", wrappers.calling, _UPLOADS),
-    Target(_FILES, "AsyncUploadManager.upload", wrappers.async_calling, _UPLOADS),
-    Target(_WEBSOCKETS, "RealtimeConnectionManager.connect", sessions.connecting, _CONNECTIONS),
-    Target(
-        _WEBSOCKETS,
-        "AsyncRealtimeConnectionManager.connect",
-        sessions.async_connecting,
-        _CONNECTIONS,
-    ),
-    Target(_WEBSOCKETS, "RealtimeConnection.recv", sessions.receiving, _CONNECTIONS),
-    Target(_WEBSOCKETS, "AsyncRealtimeConnection.recv", sessions.async_receiving, _CONNECTIONS),
-    Target(_WEBSOCKETS, "RealtimeConnection.close", sessions.closing, _CONNECTIONS),
-    Target(_WEBSOCKETS, "AsyncRealtimeConnection.close", sessions.closing, _CONNECTIONS),
-    Target(
-        _SESSIONS,
-        "AsyncRealtimeTranscriptionSession.start",
-        sessions.async_starting,
-        _TRANSCRIPTIONS,
-    ),
-    Target(_SESSIONS, "AsyncRealtimeTranscriptionSession.close", sessions.closing, _TRANSCRIPTIONS),
-    Target(_SESSIONS, "AsyncRealtimeTranscriptionSession._fail", sessions.failing, _TRANSCRIPTIONS),
-    Target("together.client", "Together.__init__", wrappers.constructing, _LEGACY),
-    Target("together.client", "AsyncTogether.__init__", wrappers.constructing, _LEGACY),
-    Target(_REQUESTOR, "APIRequestor.__init__", wrappers.owning, _LEGACY),
-    Target(_REQUESTOR, "APIRequestor.request", wrappers.calling, _LEGACY),
-    Target(_REQUESTOR, "APIRequestor.arequest", wrappers.async_calling, _LEGACY),
-    Target(_REQUESTOR, "APIRequestor.request_raw", wrappers.transferring, _LEGACY),
-    Target(_REQUESTOR, "APIRequestor.arequest_raw", wrappers.async_transferring, _LEGACY),
-    Target(_LEGACY_FILES, "UploadManager.upload", wrappers.calling, _LEGACY_UPLOADS),
-    Target(_LEGACY_FILES, "MultipartUploadManager.upload", wrappers.calling, _LEGACY_UPLOADS),
-    Target(_LEGACY_FILES, "UploadManager.get_upload_url", wrappers.beginning, _LEGACY),
-    Target("together_ai", "TogetherAI.__init__", wrappers.constructing, _CHAT),
-    Target("together_ai", "AsyncTogetherAI.__init__", wrappers.constructing, _CHAT),
-    Target("together_ai", "TogetherAI.chat", wrappers.calling, _CHAT),
-    Target("together_ai", "AsyncTogetherAI.chat", wrappers.async_calling, _CHAT),
-)
+    def __deepcopy__(self, _memo: Any) -> BoundPatch:
+        return self
 
 
-@dataclass(frozen=True)
-class _Applied:
+class Patch(wrapt.FunctionWrapper):  # type: ignore[type-arg]  # as above
+    """A function of a client library in our wrapper; pickled and copied as the function would be.
+
+    Attributes:
+        owner: the class that it is an attribute of.
+    """
+
+    __bound_function_wrapper__ = BoundPatch
+
+    def __init__(self, wrapped: Any, wrapper: Any, owner: type) -> None:
+        super().__init__(wrapped, wrapper)
+        self._self_holder = owner
+
+    @property
+    def owner(self) -> type:
+        """The class that the function is an attribute of."""
+        return self._self_holder
+
+    def __reduce_ex__(self, _protocol: Any) -> Any:
+        return getattr_static, (self._self_holder, self.__wrapped__.__name__)
+
+    def __copy__(self) -> Patch:
+        return self
+
+    def __deepcopy__(self, _memo: Any) -> Patch:
+        return self
+
+
+class _Applied(NamedTuple):
     owner: type
     name: str
     original: Any
@@ -108,42 +72,34 @@ class _Applied:
 
 
 class Patches:
-    """The patches of this process; there is one object of it, as there is one SDK.
-
-    ``runtime`` is ``None`` while the instrumentation is off: a patch that someone kept, as a
-    bound method or under another library's patch, then passes through.
-    """
+    """The patches of this process; there is one object of it, as there is one SDK."""
 
     def __init__(self) -> None:
-        self.runtime: Runtime | None = None
+        self._active = Active(secrets_in)
         self._applied: list[_Applied] = []
-        self._hooked: set[str] = set()
+        self._watcher = ImportWatcher({target.module for target in TARGETS}, self._imported)
 
-    def listening(self) -> Runtime | None:
-        """Return the runtime if telemetry is wanted here and now."""
-        return self.runtime if is_instrumentation_enabled() else None
-
-    def apply(self, runtime: Runtime) -> None:
+    def apply(self, runtime: Runtime, tracer_provider: object = None) -> None:
         """Patch what is imported now, and the rest when it is."""
-        self.runtime = runtime
+        self._active.turn_on(runtime, tracer_provider)
+        if self._watcher not in sys.meta_path:
+            sys.meta_path.insert(0, self._watcher)
         for module in dict.fromkeys(target.module for target in TARGETS):
-            if module in self._hooked:
-                if (loaded := sys.modules.get(module)) is not None:
-                    self._imported(loaded)
-            else:
-                self._hooked.add(module)
-                wrapt.register_post_import_hook(self._imported, module)
+            if (loaded := sys.modules.get(module)) is not None:
+                self._imported(loaded)
 
     def remove(self) -> None:
         """Put every original back that is still ours to replace."""
-        self.runtime = None
+        self._active.runtime = None
+        if self._watcher in sys.meta_path:
+            sys.meta_path.remove(self._watcher)
         while self._applied:
             applied = self._applied.pop()
             if vars(applied.owner).get(applied.name) is applied.patch:
                 setattr(applied.owner, applied.name, applied.original)
 
     def _imported(self, module: ModuleType) -> None:
-        if (runtime := self.runtime) is None:
+        if (runtime := self._active.runtime) is None:
             return
         with runtime.guard("patch"):
             for target in TARGETS:
@@ -155,13 +111,22 @@ class Patches:
         owner = _defining_class(getattr(module, class_name, None), name)
         if owner is None:
             return
-        if any(one.owner is owner and one.name == name for one in self._applied):
-            return
         # From the class's own dictionary: getattr would bind.
         original = vars(owner)[name]
-        patch = wrapt.FunctionWrapper(original, target.make(self, target.adapter))
+        if isinstance(original, Patch):
+            return
+        while _is_ours(original):
+            original = original.__wrapped__
+        wrapper = target.make(self._active, target.adapter, original)
+        patch = Patch(original, wrapper, owner)
         setattr(owner, name, patch)
         self._applied.append(_Applied(owner, name, original, patch))
+
+
+def _is_ours(function: Any) -> bool:
+    """Return whether a function is patched by a copy of this package that was imported before."""
+    kind = type(function)
+    return kind.__name__ == Patch.__name__ and kind.__module__ == Patch.__module__
 
 
 def _defining_class(cls: Any, name: str) -> type | None:

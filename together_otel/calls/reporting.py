@@ -1,65 +1,109 @@
-"""How a call that has ended is told: its span, its metrics, its log events."""
+"""How a call that has ended is reported: each signal by itself, the most important first.
+
+A step that fails costs its own signal and no other: counting, the state of the keys, the log, the
+histograms, the span.
+"""
 
 from __future__ import annotations
 
 import logging
-from contextlib import nullcontext
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from opentelemetry import trace
 
 from together_otel import names
 from together_otel.clients.base import Usage
-from together_otel.clients.error_types import error_type
-from together_otel.keys import redact_exception, text_of
 from together_otel.telemetry import attributes, content, events, spans
 from together_otel.telemetry.metrics import Measured
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
-    from contextlib import AbstractContextManager
+    from collections.abc import Callable
 
-    from opentelemetry.context import Context
-
-    from together_otel.auth.runtime import AuthFailure, Runtime
-    from together_otel.clients.base import Answer, Request, Result
-    from together_otel.clients.messages import Messages
+    from together_otel.auth.runtime import AuthFailure
+    from together_otel.calls.call import Call
+    from together_otel.clients.base import Answer
     from together_otel.keys import RedactedException
-    from together_otel.names import Outcome
+    from together_otel.names import Outcome, Stage
 
-NO_FAILURE = ("success", "abandoned")
+
+_NO_USAGE = Usage()
 
 
 @dataclass(slots=True)
 class Ending:
-    """How a call ended; times are in seconds.
+    """How a call ended.
 
-    ``error_told`` says that a call inside this one has told of the same exception.
+    Attributes:
+        outcome: the closed word for it.
+        answer: what the HTTP side said.
+        elapsed: seconds that the call took.
+        ago: seconds since it ended, for one that was found dropped.
+        auth: the diagnosis, where the key was refused.
+        error_type: ``error.type`` of a failure.
+        exception: what may be told of its exception, where that is wanted.
+        is_reported: whether a call inside this one has reported the same failure.
+        counts_retries: whether the SDK's retries were not counted as they were made.
+        content: messages, redacted and bounded, where they are captured.
     """
 
     outcome: Outcome
     answer: Answer
-    elapsed: float
-    first_chunk: float | None = None
-    per_chunk: float | None = None
+    elapsed: float = 0.0
+    ago: float = 0.0
     auth: AuthFailure | None = None
-    exc: BaseException | None = None
-    error_told: bool = False
-    error_type: str | None = field(init=False, default=None)
-    """The ``error.type`` of a failure: of the exception, or the outcome where there is none."""
-
-    def __post_init__(self) -> None:
-        """Find the type of the error, if there is one to tell of."""
-        if self.outcome not in NO_FAILURE:
-            self.error_type = self.outcome if self.exc is None else error_type(self.exc)
+    error_type: str | None = None
+    exception: RedactedException | None = None
+    is_reported: bool = False
+    counts_retries: bool = False
+    content: dict[str, list[Any]] = field(default_factory=dict)
 
 
-def measure(
-    runtime: Runtime, found: Context, request: Request, result: Result, ending: Ending
-) -> None:
-    """Record a call's metrics; ``found`` is the context of its span."""
-    usage = result.usage or Usage()
+def report(call: Call, ending: Ending) -> None:
+    """Report a call and end its span, a step at a time."""
+    for stage, step in _STEPS:
+        try:
+            step(call, ending)
+        except Exception:  # noqa: BLE001 - the border
+            call.runtime.guard(stage).swallow()
+
+
+def _count(call: Call, ending: Ending) -> None:
+    if ending.auth is not None and not ending.is_reported:
+        call.runtime.metrics.auth_failed(ending.auth.diagnosis.cause)
+    if ending.counts_retries and ending.answer.resends and call.recorder is not None:
+        call.recorder.retried(ending.answer.resends)
+
+
+def _note_state(call: Call, ending: Ending) -> None:
+    if ending.auth is not None:
+        call.runtime.metrics.keys_changed(at_once=True)
+    elif ending.outcome in names.NO_FAILURE:
+        call.accepted()
+
+
+def _gather_content(call: Call, ending: Ending) -> None:
+    if (messages := call.result.messages) is None:
+        return
+    ending.content = content.fit(
+        {
+            names.SYSTEM_INSTRUCTIONS: messages.instructions,
+            names.INPUT_MESSAGES: messages.inputs,
+            names.OUTPUT_MESSAGES: messages.outputs(),
+            names.TOOL_DEFINITIONS: messages.tools,
+        },
+        call.secrets(ending.answer),
+    )
+
+
+def _measure(call: Call, ending: Ending) -> None:
+    result, timing = call.result, call.timing
+    first = mean = None
+    if timing is not None and timing.chunks:
+        first = timing.first - call.started
+        if timing.chunks > 1:
+            mean = (timing.last - timing.first) / (timing.chunks - 1)
+    usage = result.usage or _NO_USAGE
     measured = Measured(
         ending.outcome,
         ending.elapsed,
@@ -69,117 +113,89 @@ def measure(
         usage.output_tokens,
         usage.cached_tokens,
         usage.reasoning_tokens,
-        ending.first_chunk,
-        ending.per_chunk,
+        first,
+        mean,
         result.finish_reasons,
-        trace.get_current_span(found).get_span_context(),
+        call.span.get_span_context(),
     )
-    host, port = attributes.server(request, ending.answer)
-    recorder = runtime.metrics.recorder(request.operation, request.model, host, port)
-    recorder.record(measured)
+    recorder, server = call.recorder, attributes.server(call.request, ending.answer)
+    if recorder is None or server != (call.request.host, call.request.port):
+        recorder = call.make_recorder(*server)
+    recorder.record(measured, call.secrets)
 
 
-def tell(
-    runtime: Runtime,
-    span: trace.Span,
-    key: object,
-    request: Request,
-    result: Result,
-    ending: Ending,
-) -> None:
-    """Finish a call's span, and log what is to be logged in its context.
-
-    Args:
-        runtime: whose telemetry it is.
-        span: the call's span; it is not ended.
-        key: the client's key, to be kept out of everything.
-        request: what was asked.
-        result: what the answer's body said.
-        ending: how it ended.
-    """
-    recording = span.is_recording()
-    failed = ending.error_type is not None
-    if not (recording or failed or result.messages is not None):
-        return
-    said: dict[str, list[Any]] = {}
-    if result.messages is not None:
-        with runtime.guard("content"):
-            said = _said(result.messages, _secrets(key, ending.answer))
-    # Of an exception that is the key's, the log tells the cause and not the text.
-    told = None
-    if ending.exc is not None and (recording or ending.auth is None):
-        secrets = _secrets(key, ending.answer)
-        told = redact_exception(ending.exc, secrets, with_stacktrace=recording)
-    if recording:
-        found = _found(request, result, ending)
-        if said and runtime.settings.content_on_spans:
-            found |= content.as_json(said)
-        span.set_attributes(found)
-        if failed:
-            _fail(span, ending, told)
-    in_events = result.messages is not None and runtime.settings.content_in_events
-    if failed or in_events:
-        with nullcontext() if trace.get_current_span() is span else _current(span):
-            _log(runtime, request, result, ending, told, said if in_events else None)
-
-
-def _secrets(key: object, answer: Answer) -> Collection[str]:
-    """Return the keys that were involved: an error's text may repeat any, and so may a message."""
-    own = "" if key is None else text_of(key)
-    sent = (answer.authorization or "").removeprefix("Bearer ")
-    return (own,) if sent == own else (own, sent)
-
-
-def _found(request: Request, result: Result, ending: Ending) -> dict[str, Any]:
+def _span_attributes(call: Call, ending: Ending) -> dict[str, Any]:
     """Return what the span does not say from its start."""
-    answer = ending.answer
+    request, answer = call.request, ending.answer
     server = attributes.server(request, answer)
     news = (None, None) if server == (request.host, request.port) else server
     found = {
         names.REQUEST_OUTCOME: ending.outcome,
         **attributes.of_answer(answer, news),
-        **attributes.of_result(result, answer, ending.first_chunk),
+        **attributes.of_result(call.result, answer, _first_chunk(call)),
     }
     if ending.error_type is not None:
         found[names.ERROR_TYPE] = ending.error_type
     if ending.auth is not None:
         found |= ending.auth.attributes()
-    return found
+    if call.runtime.settings.content_on_spans:
+        found |= content.as_json(ending.content)
+    return attributes.clean(found, call.secrets(answer))
 
 
-def _current(span: trace.Span) -> AbstractContextManager[object]:
-    return trace.use_span(span, end_on_exit=False, record_exception=False)
+def _finish_span(call: Call, ending: Ending) -> None:
+    if call.span.is_recording():
+        found = _span_attributes(call, ending)
+        spans.finish(call.span, found, ending.error_type, ending.exception)
 
 
-def _log(
-    runtime: Runtime,
-    request: Request,
-    result: Result,
-    ending: Ending,
-    told: RedactedException | None,
-    said: dict[str, list[Any]] | None,
-) -> None:
-    """Log a failure, and what was ``said`` unless that is ``None``."""
-    details = _details(request, ending.answer)
-    if ending.error_type is not None:
-        details[names.ERROR_TYPE] = ending.error_type
-        _log_failure(runtime, ending, told, details)
-    if said is not None:
-        details |= {names.PROVIDER_NAME: names.PROVIDER, **request.attributes}
-        details |= attributes.of_result(result, ending.answer, ending.first_chunk)
-        events.emit(names.OPERATION_DETAILS, logging.INFO, details, said)
+def _end_span(call: Call, ending: Ending) -> None:
+    spans.end(call.span, ending.ago)
 
 
-def tell_attempt(
-    runtime: Runtime, request: Request, answer: Answer, auth: AuthFailure, exc: BaseException
-) -> None:
-    """Tell of an attempt whose key was refused, in the middle of a call that may go on."""
-    details = _details(request, answer)
-    runtime.auth_failed(auth, {**details, names.ERROR_TYPE: error_type(exc)})
+def _first_chunk(call: Call) -> float | None:
+    timing = call.timing
+    return None if timing is None or not timing.chunks else timing.first - call.started
 
 
-def _details(request: Request, answer: Answer) -> dict[str, Any]:
+def _log(call: Call, ending: Ending) -> None:
+    """Log a failure, and what was said, in the context of the call's span."""
+    if ending.error_type is None and not ending.content:
+        return
+    runtime, details = call.runtime, _details(call, ending.answer)
+    in_events = bool(ending.content) and runtime.settings.content_in_events
+    with trace.use_span(call.span, end_on_exit=False, record_exception=False):
+        if ending.error_type is not None:
+            details[names.ERROR_TYPE] = ending.error_type
+            if not ending.is_reported:
+                _log_failure(call, ending, details)
+        if in_events:
+            details |= {names.PROVIDER_NAME: names.PROVIDER, **call.request.attributes}
+            details |= attributes.of_result(call.result, ending.answer, _first_chunk(call))
+            details = attributes.clean(details, call.secrets(ending.answer))
+            events.emit(names.OPERATION_DETAILS, logging.INFO, details, ending.content)
+
+
+def _log_failure(call: Call, ending: Ending, details: dict[str, Any]) -> None:
+    details = attributes.clean(details, call.secrets(ending.answer))
+    if ending.auth is not None:
+        if call.held_log is None:
+            call.runtime.log_auth_failure(ending.auth, details)
+        else:
+            call.held_log.append((ending.auth, details))
+    elif ending.outcome != "cancelled":
+        fields = {**details, names.REQUEST_OUTCOME: ending.outcome}
+        if ending.exception is not None:
+            fields |= {
+                names.EXCEPTION_TYPE: ending.exception.type,
+                names.EXCEPTION_MESSAGE: ending.exception.message,
+            }
+        events.emit(names.OPERATION_EXCEPTION, logging.WARNING, fields)
+
+
+def _details(call: Call, answer: Answer) -> dict[str, Any]:
     """Return what log events say of every call."""
+    request = call.request
     details = attributes.of_answer(answer, attributes.server(request, answer))
     details[names.OPERATION] = request.operation
     if request.model is not None:
@@ -187,34 +203,20 @@ def _details(request: Request, answer: Answer) -> dict[str, Any]:
     return details
 
 
-def _said(messages: Messages, secrets: Collection[str]) -> dict[str, list[Any]]:
-    return content.fit(
-        {
-            names.SYSTEM_INSTRUCTIONS: messages.instructions,
-            names.INPUT_MESSAGES: messages.inputs,
-            names.OUTPUT_MESSAGES: messages.outputs(),
-            names.TOOL_DEFINITIONS: messages.tools,
-        },
-        secrets,
-    )
+_STEPS: Final[tuple[tuple[Stage, Callable[[Call, Ending], None]], ...]] = (
+    ("finish", _count),
+    ("finish", _note_state),
+    ("content", _gather_content),
+    ("log", _log),
+    ("finish", _measure),
+    ("finish", _finish_span),
+    ("finish", _end_span),
+)
+"""The most important first; the stage is what an error in it is counted under."""
 
 
-def _fail(span: trace.Span, ending: Ending, told: RedactedException | None) -> None:
-    if told is not None:
-        spans.fail(span, told)
-    else:
-        span.set_status(trace.Status(trace.StatusCode.ERROR, ending.outcome))
-
-
-def _log_failure(
-    runtime: Runtime, ending: Ending, told: RedactedException | None, details: dict[str, Any]
-) -> None:
-    if ending.error_told:
-        return
-    if ending.auth is not None:
-        runtime.auth_failed(ending.auth, details)
-    elif ending.outcome != "cancelled":
-        fields = {**details, names.REQUEST_OUTCOME: ending.outcome}
-        if told is not None:
-            fields |= {names.EXCEPTION_TYPE: told.type, names.EXCEPTION_MESSAGE: told.message}
-        events.emit(names.OPERATION_EXCEPTION, logging.WARNING, fields)
+def report_attempt(call: Call, answer: Answer, auth: AuthFailure, error_type: str) -> None:
+    """Report an attempt whose key was refused, in the middle of a call that may go on."""
+    call.runtime.metrics.auth_failed(auth.diagnosis.cause)
+    details = {**_details(call, answer), names.ERROR_TYPE: error_type}
+    call.runtime.log_auth_failure(auth, attributes.clean(details, call.secrets(answer)))

@@ -1,156 +1,86 @@
-"""What the patched methods of realtime connections and sessions do."""
+"""Realtime sessions: calls that last as long as a connection, and what its methods report.
+
+A transcription session connects again by itself; each connection is an attempt at its call.
+"""
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+import sys
 from typing import TYPE_CHECKING, Any
 
-from opentelemetry import trace
-
-from together_otel.calls.lifecycle import Call, call_of_session, current_call
-from together_otel.calls.wrappers import async_calling, calling
-from together_otel.clients.realtime import Transcriptions, was_closed, was_closed_regularly
-from together_otel.recovery.retry import retry_of_call
+from together_otel.calls.open_calls import opened
+from together_otel.clients.realtime import was_closed, was_closed_regularly
+from together_otel.weak import WeakIdentityMap
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable
 
-    from together_otel.calls.patching import Patches
-    from together_otel.calls.wrappers import Wrapper
-    from together_otel.clients.realtime import Connections
+    from together_otel.calls.call import Call
+    from together_otel.clients.base import Failure
+    from together_otel.clients.base import Session as Connection
 
-
-def connecting(patches: Patches, adapter: Connections) -> Wrapper:
-    """Open a connection for the caller."""
-    own = calling(patches, adapter)
-
-    def wrapper(wrapped: Any, manager: Any, args: Any, kwargs: Any) -> Any:
-        def opened(*args: Any, **kwargs: Any) -> Any:
-            _note_handshake(patches, adapter, manager)
-            connection = wrapped(*args, **kwargs)
-            _note_handshake(patches, adapter, manager, connection)
-            return connection
-
-        return own(opened, manager, args, kwargs)
-
-    return wrapper
+_sessions: WeakIdentityMap[Session] = WeakIdentityMap()
+"""By the object that holds the connection."""
 
 
-def async_connecting(patches: Patches, adapter: Connections) -> Wrapper:
-    """Open a connection: for the caller, or as an attempt of a session that is a call itself."""
-    own = async_calling(patches, adapter)
-
-    async def wrapper(wrapped: Any, manager: Any, args: Any, kwargs: Any) -> Any:
-        async def opened(*args: Any, **kwargs: Any) -> Any:
-            _note_handshake(patches, adapter, manager)
-            connection = await wrapped(*args, **kwargs)
-            _note_handshake(patches, adapter, manager, connection)
-            return connection
-
-        session = current_call()
-        if session is None or not isinstance(session.adapter, Transcriptions):
-            return await own(opened, manager, args, kwargs)
-        runtime = patches.listening()
-        retry = None if runtime is None else retry_of_call(runtime, adapter, manager, args, kwargs)
-        if retry is None:
-            with session.attempt(manager):
-                return await opened(*args, **kwargs)
-        while True:
-            try:
-                with session.attempt(manager, last=False):
-                    retry.begun(trace.get_current_span())
-                    connection = await opened(*args, **kwargs)
-            except BaseException:
-                if not await retry.again_async(session.refusal) and retry.first is None:
-                    raise
-            else:
-                retry.succeeded()
-                return connection
-            retry.raise_first()
-
-    return wrapper
+def session_of(owner: Any) -> Session | None:
+    """Return the session whose connection an object holds, if it is one of a call."""
+    return _sessions.get(owner)
 
 
-def _note_handshake(
-    patches: Patches, adapter: Connections, manager: Any, connection: Any = None
-) -> None:
-    """Note what is asked with before the answer: the exception of a refusal does not tell."""
-    if (runtime := patches.runtime) is not None and (call := current_call()) is not None:
-        with runtime.guard("begin"):
-            call.answered(adapter.handshake(manager, connection))
+class Session:
+    """A call that ends when its connection is closed, breaks, or is collected.
 
+    Args:
+        call: the call.
+        connection: who holds the connection, and how it broke; nothing here keeps it alive.
+    """
 
-def async_starting(patches: Patches, adapter: Transcriptions) -> Wrapper:
-    """Start a session; one that is open stays as it is, and is no new call."""
-    own = async_calling(patches, adapter)
+    __slots__ = ("__weakref__", "_broken", "_call", "_left")
 
-    async def wrapper(wrapped: Any, session: Any, args: Any, kwargs: Any) -> Any:
-        if adapter.is_open(session):
-            return await wrapped(*args, **kwargs)
-        return await own(wrapped, session, args, kwargs)
+    def __init__(self, call: Call, connection: Connection) -> None:
+        self._call = call
+        self._broken: Callable[[], Failure | None] = connection.failure
+        call.forget_client()
+        call.accepted()
+        _sessions[connection.owner] = self
+        self._left = opened(connection.owner, self)
 
-    return wrapper
+    def closed(self) -> None:
+        """End the call of a session that its holder closes; nothing if it has ended."""
+        self._leave("success")
 
+    def abandoned(self, at: float | None = None) -> None:
+        """End the call of a session that nobody holds any more."""
+        self._leave("abandoned", at)
 
-def closing(_patches: Patches, _adapter: Connections) -> Wrapper:
-    """End a session's call when its holder closes it; sync or async alike, as it ends before."""
+    def _leave(self, outcome: Any, at: float | None = None) -> None:
+        self._left.detach()
+        try:
+            broken = None if self._call.ended else self._broken()
+        except Exception:  # noqa: BLE001 - the border
+            broken = None
+            self._call.runtime.guard("finish").swallow()
+        if broken is not None:
+            self._call.fail_with(broken)
+        self._call.leave(outcome, at)
 
-    def wrapper(wrapped: Any, owner: Any, args: Any, kwargs: Any) -> Any:
-        if (call := call_of_session(owner)) is not None:
-            call.closed()
-        return wrapped(*args, **kwargs)
+    def failed(self) -> None:
+        """End the call with the exception that is being handled, if it says that all is over."""
+        if (exc := sys.exc_info()[1]) is None:
+            return
+        regular, over = was_closed_regularly(exc), was_closed(exc)
+        del exc
+        if regular:
+            self.closed()
+        elif over:
+            self._call.fail()
 
-    return wrapper
-
-
-def failing(_patches: Patches, _adapter: Connections) -> Wrapper:
-    """End a session's call with the error that the session fails with."""
-
-    def wrapper(wrapped: Any, session: Any, args: Any, kwargs: Any) -> Any:
-        error = args[0] if args else kwargs.get("error")
-        if isinstance(error, BaseException) and (call := call_of_session(session)) is not None:
-            call.failed(error)
-        return wrapped(*args, **kwargs)
-
-    return wrapper
-
-
-def receiving(_patches: Patches, _adapter: Connections) -> Wrapper:
-    """Note the events of a session, and its end when the other side closes it."""
-
-    def wrapper(wrapped: Any, connection: Any, args: Any, kwargs: Any) -> Any:
-        if (call := call_of_session(connection)) is None:
-            return wrapped(*args, **kwargs)
-        with _until_closed(call):
-            event = wrapped(*args, **kwargs)
-        call.event(event)
+    def returned(self, event: Any) -> Any:
+        """Note an event, which may be the session's failure."""
+        self._call.event(event)
         return event
 
-    return wrapper
-
-
-def async_receiving(_patches: Patches, _adapter: Connections) -> Wrapper:
-    """Do the same with an async one."""
-
-    async def wrapper(wrapped: Any, connection: Any, args: Any, kwargs: Any) -> Any:
-        if (call := call_of_session(connection)) is None:
-            return await wrapped(*args, **kwargs)
-        with _until_closed(call):
-            event = await wrapped(*args, **kwargs)
-        call.event(event)
-        return event
-
-    return wrapper
-
-
-@contextmanager
-def _until_closed(call: Call) -> Iterator[None]:
-    """End a session's call if its connection is closed; others than that may go on."""
-    try:
-        yield
-    except Exception as exc:
-        if was_closed_regularly(exc):
-            call.closed()
-        elif was_closed(exc):
-            call.failed(exc)
-        raise
+    def broke(self, error: BaseException) -> None:
+        """End the call with the error that the session fails with."""
+        self._call.fail(error)

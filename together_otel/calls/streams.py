@@ -1,216 +1,216 @@
-"""Iterators that pass a stream's chunks through and tell its call how it ended.
+"""Iterators that pass on what a stream yields and tell its call how it ends.
 
-They end the call when the last reference to them goes, too, and at the interpreter's exit:
-a stream that the caller left, or never read.
+They are generators, as the iterators that they stand for, and differ by an ``await``.
 """
 
 from __future__ import annotations
 
-import atexit
-import sys
-import weakref
-from collections import deque
-from typing import TYPE_CHECKING, Any
+import time
+from functools import partial
+from typing import TYPE_CHECKING, Any, Protocol
 
-import wrapt
+from together_otel.calls.open_calls import opened
 
 if TYPE_CHECKING:
-    from types import FrameType
+    from collections.abc import AsyncGenerator, Callable, Generator
 
-    from together_otel.calls.lifecycle import Call
-
-_LOCKING = ("opentelemetry", "logging", "prometheus_client", "together_otel", "threading")
-"""Packages in whose frames a lock may be held that ending a call would need again."""
-
-_THREAD_BOTTOM = ("_bootstrap", "_bootstrap_inner", "run")
-"""Functions at the bottom of each thread's stack, where no lock is held."""
-
-_waiting: deque[Call] = deque()
-
-_open: weakref.WeakSet[Call] = weakref.WeakSet()
-"""Calls that go on after the method that made them has returned."""
+    from together_otel.calls.call import Call
 
 
-def opened(call: Call) -> None:
-    """Note a call that a stream, a body or a session is to end."""
-    _open.add(call)
+class Watcher(Protocol):
+    """Whom an iterator tells of what it yields, and how it ends."""
+
+    def got(self, item: Any) -> None:
+        """Note one item."""
+
+    def exhausted(self) -> None:
+        """Note the regular end."""
+
+    def failed(self) -> None:
+        """Note the exception that is being handled."""
+
+    def abandoned(self, at: float | None = None) -> None:
+        """Note that the caller has left; nothing once the call has ended."""
 
 
-def settle() -> None:
-    """End the calls whose streams were dropped at a moment that did not allow it."""
-    while _waiting:
-        _waiting.popleft().abandoned()
+class Timing:
+    """When the first and the last chunk came, in seconds of ``time.perf_counter``, and how many."""
+
+    __slots__ = ("chunks", "first", "last")
+
+    def __init__(self) -> None:
+        self.chunks = 0
+        self.first = self.last = 0.0
+
+    def tick(self) -> None:
+        """Note a chunk."""
+        self.last = now = time.perf_counter()
+        if not self.chunks:
+            self.first = now
+        self.chunks += 1
 
 
-def end_all() -> None:
-    """End every call that is still open: the interpreter exits."""
-    settle()
-    for call in list(_open):
-        call.abandoned()
+class Stream:
+    """A call whose answer comes in chunks: it ends when these do."""
 
+    __slots__ = ("__weakref__", "_call", "_has_news", "_timing")
 
-def end_all_at_exit() -> None:
-    """Do so before whatever was registered so far: providers that are there shut down after it."""
-    atexit.unregister(end_all)
-    atexit.register(end_all)
-
-
-def dropped(call: Call) -> None:
-    """End the call of what was dropped without a word: now, or as soon as that is safe."""
-    # The garbage collector runs inside any allocation, one in OpenTelemetry's locked
-    # regions included: recording there would wait for a lock of this very thread, for ever.
-    frame: FrameType | None = sys._getframe(1)  # noqa: SLF001 - documented, if underscored
-    while frame is not None:
-        name = frame.f_globals.get("__name__", "")
-        locks = name.partition(".")[0] in _LOCKING and name != __name__
-        if locks and frame.f_code.co_name not in _THREAD_BOTTOM:
-            _waiting.append(call)
-            return
-        frame = frame.f_back
-    call.abandoned()
-
-
-class _Watched:
-    """What both kinds share. Attributes that are not ours are the SDK's iterator's."""
-
-    def __init__(self, iterator: Any, call: Call) -> None:
-        self._iterator = iterator
+    def __init__(self, call: Call) -> None:
         self._call = call
-        self._got = call.chunk
-        self._left = weakref.finalize(self, dropped, call)
+        self._timing = call.timing = Timing()
+        self._has_news = call.adapter.has_news
+        call.accepted()
 
-    def closed(self) -> None:
-        """End the call of a stream that is being closed by its caller."""
-        self._left.detach()
-        self._call.abandoned()
+    def got(self, chunk: Any) -> None:
+        """Note one chunk."""
+        timing = self._timing
+        timing.last = time.perf_counter()
+        if timing.chunks:
+            timing.chunks += 1
+            if not self._has_news(chunk):
+                return
+        else:
+            timing.first = timing.last
+            timing.chunks = 1
+        self._call.chunk(chunk)
 
-    def _exhausted(self) -> None:
-        self._call.exhausted()
-        self._left.detach()
+    def exhausted(self) -> None:
+        """End the call."""
+        self._call.succeed()
 
-    def _failed(self, exc: BaseException) -> None:
-        self._call.failed(exc)
-        self._left.detach()
+    def failed(self) -> None:
+        """End the call with the exception that is being handled."""
+        self._call.fail()
+
+    def abandoned(self, at: float | None = None) -> None:
+        """End the call of a stream that the caller left early."""
+        self._call.leave("abandoned", at)
+
+
+def watch(iterator: Any, watcher: Watcher) -> Any:
+    """Return an iterator, sync or async as ``iterator`` is, that tells ``watcher`` about it."""
+    if hasattr(iterator, "__anext__"):
+        return _AsyncIterator(iterator, watcher)
+    return watch_generator(iterator, watcher)
+
+
+def is_watched(iterator: Any) -> bool:
+    """Return whether an iterator is one of `watch`."""
+    return (
+        isinstance(iterator, _AsyncIterator)
+        or getattr(iterator, "gi_code", None) is _watch.__code__
+    )
+
+
+def watch_generator(generator: Any, watcher: Watcher) -> Any:
+    """Return a generator, sync or async as ``generator`` is, that tells ``watcher`` about it."""
+    finalizers: list[Any] = []
+    make = _watch_async if hasattr(generator, "__anext__") else _watch
+    made = make(generator, watcher, finalizers)
+    for name in ("__name__", "__qualname__"):
+        if hasattr(generator, name):
+            setattr(made, name, getattr(generator, name))
+    # Its callback runs before the generator's own clean-up, which can tell a collection by it.
+    finalizers.append(opened(made, watcher))
+    return made
+
+
+class _AsyncIterator:
+    """An async stream's iterator.
+
+    No async generator: event loops close these at their end, each by itself, and would close the
+    SDK's beneath this one at the same time.
+    """
+
+    def __init__(self, iterator: Any, watcher: Watcher) -> None:
+        self._iterator, self._watcher = iterator, watcher
+        self._advance, self._got = iterator.__anext__, watcher.got
+        self._finalizer = opened(self, watcher)
+
+    def __aiter__(self) -> _AsyncIterator:
+        return self
+
+    async def __anext__(self) -> Any:
+        try:
+            item = await self._advance()
+        except StopAsyncIteration:
+            self._finalizer.detach()
+            self._watcher.exhausted()
+            raise
+        except BaseException:
+            self._finalizer.detach()
+            self._watcher.failed()
+            raise
+        self._got(item)
+        return item
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._iterator, name)
 
 
-class WatchedStream(_Watched):
-    """A sync stream."""
-
-    def __iter__(self) -> WatchedStream:
-        return self
-
-    def __next__(self) -> Any:
+def _watch(iterator: Any, watcher: Watcher, finalizers: list[Any]) -> Generator[Any, Any, Any]:
+    step: Callable[[], Any] | None = None
+    advance, got, failed = iterator.__next__, watcher.got, watcher.failed
+    while True:
         try:
-            chunk = next(self._iterator)
-        except StopIteration:
-            self._exhausted()
+            item = advance() if step is None else step()
+        except StopIteration as end:
+            _end(watcher.exhausted, finalizers)
+            return end.value
+        except BaseException:
+            _end(failed, finalizers)
             raise
-        except BaseException as exc:
-            self._failed(exc)
-            raise
-        self._got(chunk)
-        return chunk
-
-
-class AsyncWatchedStream(_Watched):
-    """An async stream; it differs from the sync one by an ``await``."""
-
-    def __aiter__(self) -> AsyncWatchedStream:
-        return self
-
-    async def __anext__(self) -> Any:
+        got(item)
+        step = None
         try:
-            chunk = await anext(self._iterator)
+            if (sent := (yield item)) is not None:
+                step = partial(iterator.send, sent)
+        except BaseException as thrown:
+            if isinstance(thrown, GeneratorExit):
+                if not finalizers[0].alive:
+                    raise  # in a collection, where nothing may be reported
+                failed = watcher.abandoned
+            step = _throwing(iterator, "throw", thrown)
+
+
+async def _watch_async(
+    iterator: Any, watcher: Watcher, finalizers: list[Any]
+) -> AsyncGenerator[Any, Any]:
+    step: Callable[[], Any] | None = None
+    advance, got, failed = iterator.__anext__, watcher.got, watcher.failed
+    while True:
+        try:
+            item = await (advance() if step is None else step())
         except StopAsyncIteration:
-            self._exhausted()
+            _end(watcher.exhausted, finalizers)
+            return
+        except BaseException:
+            _end(failed, finalizers)
             raise
-        except BaseException as exc:
-            self._failed(exc)
-            raise
-        self._got(chunk)
-        return chunk
+        got(item)
+        step = None
+        try:
+            if (sent := (yield item)) is not None:
+                step = partial(iterator.asend, sent)
+        except BaseException as thrown:
+            if isinstance(thrown, GeneratorExit):
+                if not finalizers[0].alive:
+                    raise  # in a collection, where nothing may be reported
+                failed = watcher.abandoned
+            step = _throwing(iterator, "athrow", thrown)
 
 
-def watch(iterator: Any, call: Call) -> WatchedStream | AsyncWatchedStream:
-    """Return an iterator of the same kind that tells ``call`` about ``iterator``."""
-    if hasattr(iterator, "__anext__"):
-        return AsyncWatchedStream(iterator, call)
-    return WatchedStream(iterator, call)
+def _end(tell: Callable[[], None], finalizers: list[Any]) -> None:
+    finalizers[0].detach()
+    tell()
 
 
-def is_watched(iterator: Any) -> bool:
-    """Tell whether an iterator is watched already."""
-    return isinstance(iterator, _Watched)
+def _throwing(iterator: Any, name: str, thrown: BaseException) -> Callable[[], Any]:
+    """Return the step that throws an exception into an iterator, or raises it where it takes none."""
+    if (throw := getattr(iterator, name, None)) is not None:
+        return partial(throw, thrown)
 
+    def fail() -> Any:
+        raise thrown
 
-_DONE = b"data: [DONE]"
-"""The end of an event stream: its reader stops here, before the end of the body."""
-
-
-def is_running(generator: weakref.ref[Any]) -> bool:
-    """Tell whether a generator, sync or async, is there and at work at this moment."""
-    iterator = generator()
-    return bool(getattr(iterator, "gi_running", False) or getattr(iterator, "ag_running", False))
-
-
-class _Pieces(_Watched):
-    """What reads a body, sync or async; the SDK's parser may be on top of it."""
-
-    def __init__(self, iterator: Any, call: Call) -> None:
-        super().__init__(iterator, call)
-        self._got = self._piece
-
-    def _piece(self, chunk: bytes) -> None:
-        self._call.piece()
-        if _DONE in chunk:
-            self._exhausted()
-
-    def _exhausted(self) -> None:
-        self._call.body_ended()
-        self._left.detach()
-
-
-class _SyncPieces(_Pieces, WatchedStream):
-    pass
-
-
-class _AsyncPieces(_Pieces, AsyncWatchedStream):
-    pass
-
-
-class WatchedBody(wrapt.ObjectProxy):  # type: ignore[type-arg]  # wrapt 1 has no type arguments
-    """The body of an HTTP response that the caller reads, in whichever way, or does not.
-
-    A proxy, as httpx asks for the class of the body it reads from.
-    """
-
-    def __init__(self, body: Any, call: Call) -> None:
-        super().__init__(body)
-        self._self_call = call
-        self._self_left = weakref.finalize(self, dropped, call)
-
-    @property
-    def call(self) -> Call:
-        """The call that the body belongs to."""
-        return self._self_call
-
-    def __iter__(self) -> Any:
-        self._self_left.detach()
-        return _SyncPieces(iter(self.__wrapped__), self._self_call)
-
-    def __aiter__(self) -> Any:
-        self._self_left.detach()
-        return _AsyncPieces(aiter(self.__wrapped__), self._self_call)
-
-    def close(self) -> None:
-        """Close the body and end its call."""
-        self.__wrapped__.close()
-        self._self_call.body_closed()
-
-    async def aclose(self) -> None:
-        """Close the body and end its call."""
-        await self.__wrapped__.aclose()
-        self._self_call.body_closed()
+    return fail

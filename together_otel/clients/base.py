@@ -244,8 +244,11 @@ class Adapter:
         """Return the iterator inside what the SDK returned, or ``None`` if it is no stream."""
         return None
 
-    def with_stream(self, returned: Any, _stream: Any) -> Any:
-        """Return what the caller gets: ``returned`` with its iterator replaced by ``stream``."""
+    def with_stream(self, returned: Any, _stream: Any, _closed: Callable[[], None]) -> Any:
+        """Return what the caller gets: ``returned`` with its iterator replaced by ``stream``.
+
+        ``closed`` is called where the caller closes it.
+        """
         return returned
 
     def open_body(self, _returned: Any) -> OpenBody | None:

@@ -21,7 +21,7 @@ from together_otel.clients.payloads import RATELIMIT_HEADERS, add_result, descri
 from together_otel.names import KEY_VARIABLE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from together_otel.clients.base import Args, Failure, Kwargs, Request, Result
 
@@ -168,21 +168,26 @@ class Generated(Adapter):
             return None
         return OpenBody(response, in_pieces=not _is_json(response))
 
-    def with_stream(self, returned: Any, stream: Any) -> Any:
+    def with_stream(self, returned: Any, stream: Any, closed: Callable[[], None]) -> Any:
         # The SDK's own object stays, only its source changes.
         returned._iterator = stream
-        # Weakly: a strong reference would keep a stream that the caller dropped alive.
-        itself = weakref.ref(returned)
+        # Weakly: a strong reference would keep a stream that the caller dropped alive. What closes
+        # it may outlive it, and then holds what it was made of.
+        itself, response = weakref.ref(returned), returned.response
 
-        def close() -> None:
-            stream.closed()
+        def close(_source: Any = stream) -> None:
+            closed()
             if (alive := itself()) is not None:
                 type(alive).close(alive)
+            else:
+                response.close()
 
-        async def aclose() -> None:
-            stream.closed()
+        async def aclose(_source: Any = stream) -> None:
+            closed()
             if (alive := itself()) is not None:
                 await type(alive).close(alive)
+            else:
+                await response.aclose()
 
         returned.close = aclose if hasattr(stream, "__anext__") else close
         return returned

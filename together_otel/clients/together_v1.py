@@ -27,7 +27,7 @@ from together_otel.clients.payloads import add_result, described, ratelimits
 from together_otel.names import KEY_VARIABLE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from together_otel.clients.base import Args, Kwargs, Request, Result
 
@@ -191,5 +191,5 @@ class TogetherV1(Adapter):
             return returned[0]
         return None
 
-    def with_stream(self, returned: Any, stream: Any) -> Any:
+    def with_stream(self, returned: Any, stream: Any, _closed: Callable[[], None]) -> Any:
         return (stream, *returned[1:])

@@ -1,6 +1,5 @@
 """What a key looks like, why it failed, and how not to tell it. Pure: standard library only."""
 
-from together_otel.auth.history import KeyHistory
 from together_otel.keys.diagnosis import OVERRIDES, Diagnosis, Refusal, diagnose
 from together_otel.keys.exceptions import RedactedException, public_name, redact_exception
 from together_otel.keys.formats import can_be_sent
@@ -21,7 +20,6 @@ __all__ = [
     "MARK",
     "OVERRIDES",
     "Diagnosis",
-    "KeyHistory",
     "KeyReport",
     "KnownKeys",
     "RedactedException",

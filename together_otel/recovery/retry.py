@@ -188,7 +188,7 @@ class Retry:
     def _refused(self, refusal: Refusal | None) -> Search | None:
         """Note how an attempt failed; return the search for another key, if one is to be made."""
         self.first, self._original = self._original, None
-        if refusal is None or not _is_curable(*refusal):
+        if refusal is None or not _is_curable(*refusal, self._runtime.settings.hosts):
             self.first = None
             return None
         adapter, client = self._adapter, self._client
@@ -219,13 +219,13 @@ def _fields(found: Found) -> dict[str, Any]:
     return {names.RECOVERY_SOURCE: found.source, **attributes.of_key(found.report)}
 
 
-def _is_curable(failure: AuthFailure, told: Failure | None) -> bool:
+def _is_curable(failure: AuthFailure, told: Failure | None, hosts: tuple[str, ...]) -> bool:
     """Tell whether another key may help; none is shown to a server that is not Together's."""
     if failure.diagnosis.cause in _INCURABLE:
         return False
     if told is None or told.auth != "refused" or told.together_error:
         return True
-    return is_together_host(told.answer.host)
+    return is_together_host(told.answer.host, hosts)
 
 
 def retry_of_constructor(

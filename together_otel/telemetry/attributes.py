@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from together_otel import names
 from together_otel.clients.base import Usage
+from together_otel.keys import redact
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable, Mapping
 
     from together_otel.clients.base import Answer, Request, Result
     from together_otel.keys import KeyReport
@@ -17,6 +18,54 @@ if TYPE_CHECKING:
     Server = tuple[str | None, int | None]
 
 _NO_USAGE = Usage()
+
+_LONGEST = 1024
+"""Characters of one text that are told."""
+
+_OURS = frozenset(
+    (
+        names.OPERATION,
+        names.PROVIDER_NAME,
+        names.REQUEST_OUTCOME,
+        names.ERROR_TYPE,
+        names.OUTPUT_TYPE,
+        names.AUTH_CAUSE,
+        names.KEY_PRESENCE,
+        names.KEY_SOURCE,
+        names.KEY_FORMAT,
+        names.KEY_PROBLEMS,
+        names.KEY_FINGERPRINT,
+        # Redacted and bounded by `telemetry.content`.
+        names.SYSTEM_INSTRUCTIONS,
+        names.INPUT_MESSAGES,
+        names.OUTPUT_MESSAGES,
+        names.TOOL_DEFINITIONS,
+    )
+)
+"""Attributes whose text this package has made."""
+
+
+def clean(found: Mapping[str, Any], secrets: Collection[str]) -> Attributes:
+    """Return attributes fit to be emitted: the one door for spans and log fields.
+
+    Text that is not ours (ids, models, hosts, reasons) is redacted, made valid UTF-8 and bounded
+    to 1,024 characters.
+
+    Args:
+        found: attributes as they were found.
+        secrets: keys known to be involved.
+    """
+    return {
+        name: value if name in _OURS else _clean(value, secrets) for name, value in found.items()
+    }
+
+
+def _clean(value: Any, secrets: Collection[str]) -> Any:
+    if isinstance(value, str):
+        return redact(value, secrets, _LONGEST)
+    if isinstance(value, (list, tuple)):
+        return tuple(_clean(one, secrets) for one in value)
+    return value
 
 
 def known(pairs: Iterable[tuple[str, Any]]) -> Attributes:

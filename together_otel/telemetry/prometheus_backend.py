@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from prometheus_client import REGISTRY
 
-from together_otel.calls.streams import end_all
+from together_otel.calls.open_calls import end_all
 from together_otel.names import SCOPE
 from together_otel.settings import METRICS, MULTIPROC_DIR
 from together_otel.telemetry.exit_export import ExitExport

@@ -1,22 +1,22 @@
-"""What others would tell of a key: exceptions on their spans, the SDK's debug log in LogRecords.
+"""What others would tell of a key: their spans inside a call, and the SDK's debug log.
 
-An instrumentation of the HTTP client records the exception that a key unfit for a header
-raises, key and all, on a span of its own. The application is to get that exception as it is,
-so it is the telling that changes. Likewise the debug log, which shows headers that the caller
-adds: it is printed as before, but becomes no LogRecord.
+An instrumentation of the HTTP client records the exception that a key unfit for a header raises,
+and the headers it was told to capture, on a span of its own. The application is to get that
+exception as it is, so what is recorded of it changes.
 """
 
 from __future__ import annotations
 
 import logging
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
-from weakref import WeakSet
 
 from opentelemetry.sdk.trace import SpanProcessor
 from opentelemetry.trace import Status
 
 from together_otel.keys import redact, redact_exception
 from together_otel.names import EXCEPTION_MESSAGE, EXCEPTION_STACKTRACE
+from together_otel.weak import WeakIdentityMap
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -26,12 +26,12 @@ if TYPE_CHECKING:
 
     SecretsIn = Callable[["Context | None"], "Collection[str] | None"]
 
-_veiled: WeakSet[Any] = WeakSet()
-"""Providers that have a add_redacting_processor: OpenTelemetry cannot take a processor away again."""
+_redacted: WeakIdentityMap[bool] = WeakIdentityMap()
+"""Providers that have the processor: OpenTelemetry cannot take one away again."""
 
 
 class RedactingProcessor(SpanProcessor):
-    """Redacts what spans inside a call are told of exceptions.
+    """Redacts what spans inside a call are told.
 
     Args:
         secrets_in: returns the keys that the call of a context is made with, and ``None``
@@ -42,34 +42,75 @@ class RedactingProcessor(SpanProcessor):
         self._secrets_in = secrets_in
 
     def on_start(self, span: Span, parent_context: Context | None = None) -> None:
-        """Stand between a span inside a call and what is recorded on it."""
-        secrets = self._secrets_in(parent_context)
-        if secrets is None:
+        """Let a span inside a call redact what it is told, and what it was told so far."""
+        if (secrets := self._secrets_in(parent_context)) is None:
             return
-        record_exception, set_status = span.record_exception, span.set_status
+        setattr(span, _SECRETS, _Secrets(secrets))
+        span.__class__ = _redacting_kind(type(span))
+        if known := span.attributes:
+            span.set_attributes(known)
 
-        def recorded(
-            exception: BaseException, attributes: Any = None, *args: Any, **kwargs: Any
+
+class _Secrets:
+    """Keys, in an object that shows none of them."""
+
+    __slots__ = ("keys",)
+
+    def __init__(self, keys: Collection[str]) -> None:
+        self.keys = keys
+
+
+_SECRETS = "_together_otel_secrets"
+
+
+@lru_cache(maxsize=16)
+def _redacting_kind(kind: type) -> type:
+    """Return a class of spans like ``kind`` that redacts what its spans are told."""
+
+    class Redacting(kind):  # type: ignore[misc]  # a class that is not known here
+        def set_attribute(self, key: str, value: Any) -> None:
+            super().set_attribute(key, _clean(value, self))
+
+        def set_attributes(self, attributes: Any) -> None:
+            super().set_attributes({key: _clean(value, self) for key, value in attributes.items()})
+
+        def add_event(self, name: str, attributes: Any = None, *args: Any, **kwargs: Any) -> None:
+            clean = {key: _clean(value, self) for key, value in (attributes or {}).items()}
+            super().add_event(_clean(name, self), clean, *args, **kwargs)
+
+        def update_name(self, name: str) -> None:
+            super().update_name(_clean(name, self))
+
+        def record_exception(
+            self, exception: BaseException, attributes: Any = None, *args: Any, **kwargs: Any
         ) -> None:
-            told = redact_exception(exception, secrets)
+            told = redact_exception(exception, getattr(self, _SECRETS).keys)
             texts = {EXCEPTION_MESSAGE: told.message, EXCEPTION_STACKTRACE: told.stacktrace}
-            record_exception(exception, texts | dict(attributes or {}), *args, **kwargs)
+            super().record_exception(exception, texts | dict(attributes or {}), *args, **kwargs)
 
-        def status_set(status: Any, description: str | None = None) -> None:
+        def set_status(self, status: Any, description: str | None = None) -> None:
             if isinstance(status, Status) and status.description:
-                status = Status(status.status_code, redact(status.description, secrets))
-            set_status(status, redact(description, secrets) if description else description)
+                status = Status(status.status_code, _clean(status.description, self))
+            super().set_status(status, _clean(description, self))
 
-        # Through setattr: to a type checker, methods are not there to be replaced.
-        for name, replacement in (("record_exception", recorded), ("set_status", status_set)):
-            setattr(span, name, replacement)
+    Redacting.__name__, Redacting.__qualname__ = kind.__name__, kind.__qualname__
+    Redacting.__module__ = kind.__module__
+    return Redacting
+
+
+def _clean(value: Any, span: Any) -> Any:
+    if isinstance(value, str):
+        return redact(value, getattr(span, _SECRETS).keys)
+    if isinstance(value, (list, tuple)):
+        return tuple(_clean(one, span) for one in value)
+    return value
 
 
 def add_redacting_processor(provider: object, secrets_in: SecretsIn) -> None:
-    """Let no span of a provider tell a call's key; nothing if it has no processors, or a add_redacting_processor."""
+    """Let no span of a provider tell a call's key; once, and if it takes processors at all."""
     add = getattr(provider, "add_span_processor", None)
-    if add is not None and provider not in _veiled:
-        _veiled.add(provider)
+    if add is not None and provider not in _redacted:
+        _redacted[provider] = True
         add(RedactingProcessor(secrets_in))
 
 

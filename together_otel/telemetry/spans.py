@@ -2,65 +2,81 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode, Tracer
 
-from together_otel.names import (
-    CLIENT_INIT_SPAN,
-    EXCEPTION_EVENT,
-    EXCEPTION_MESSAGE,
-    EXCEPTION_STACKTRACE,
-    EXCEPTION_TYPE,
-    OPERATION,
-    PROVIDER,
-    PROVIDER_NAME,
-    REQUEST_MODEL,
-    SERVER_ADDRESS,
-    SERVER_PORT,
-)
+from together_otel import names
+from together_otel.telemetry import attributes
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
+    from together_otel.clients.base import Request
     from together_otel.keys import RedactedException
 
 
-def start_call(
-    tracer: Tracer,
-    operation: str,
-    model: str | None,
-    server: tuple[str | None, int | None],
-    attributes: Mapping[str, Any],
-) -> Span:
+def start_call(tracer: Tracer, request: Request, secrets: Collection[str]) -> Span:
     """Start the CLIENT span of one request, with all that is known for samplers to see."""
-    known: dict[str, Any] = {OPERATION: operation, PROVIDER_NAME: PROVIDER, **attributes}
-    if model is not None:
-        known[REQUEST_MODEL] = model
-    host, port = server
-    if host is not None:
-        known[SERVER_ADDRESS] = host
-        if port is not None:
-            known[SERVER_PORT] = port
-    name = operation if model is None else f"{operation} {model}"
+    known = {
+        names.OPERATION: request.operation,
+        names.PROVIDER_NAME: names.PROVIDER,
+        **request.attributes,
+    }
+    if request.model is not None:
+        known[names.REQUEST_MODEL] = request.model
+    if request.host is not None:
+        known[names.SERVER_ADDRESS] = request.host
+        if request.port is not None:
+            known[names.SERVER_PORT] = request.port
+    known = attributes.clean(known, secrets)
+    model = known.get(names.REQUEST_MODEL)
+    name = request.operation if model is None else f"{request.operation} {model}"
     return tracer.start_span(name, kind=SpanKind.CLIENT, attributes=known)
 
 
-def start_client_init(tracer: Tracer, started: int, attributes: Mapping[str, Any]) -> Span:
+def start_client_init(tracer: Tracer, started: int, found: Mapping[str, Any]) -> Span:
     """Start the INTERNAL span of a constructor that began at ``started``, Unix nanoseconds."""
     return tracer.start_span(
-        CLIENT_INIT_SPAN, kind=SpanKind.INTERNAL, start_time=started, attributes=dict(attributes)
+        names.CLIENT_INIT_SPAN, kind=SpanKind.INTERNAL, start_time=started, attributes=dict(found)
     )
+
+
+def finish(
+    span: Span,
+    found: Mapping[str, Any],
+    error_type: str | None,
+    exception: RedactedException | None,
+) -> None:
+    """Give a span its last attributes and, where it failed, its status and exception.
+
+    Args:
+        span: a span that is recorded.
+        found: attributes, clean.
+        error_type: of a failure; ``None`` where there is none.
+        exception: what may be told of the exception that it failed with.
+    """
+    span.set_attributes(found)
+    if exception is not None:
+        fail(span, exception)
+    elif error_type is not None:
+        span.set_status(Status(StatusCode.ERROR, error_type))
 
 
 def fail(span: Span, exception: RedactedException) -> None:
     """Give a span that is recorded its error: status and exception, both redacted."""
     span.set_status(Status(StatusCode.ERROR, exception.message))
     span.add_event(
-        EXCEPTION_EVENT,
+        names.EXCEPTION_EVENT,
         {
-            EXCEPTION_TYPE: exception.type,
-            EXCEPTION_MESSAGE: exception.message,
-            EXCEPTION_STACKTRACE: exception.stacktrace,
+            names.EXCEPTION_TYPE: exception.type,
+            names.EXCEPTION_MESSAGE: exception.message,
+            names.EXCEPTION_STACKTRACE: exception.stacktrace,
         },
     )
+
+
+def end(span: Span, ago: float) -> None:
+    """End a span; ``ago`` is how many seconds since what it stands for ended."""
+    span.end(time.time_ns() - int(ago * 1e9) if ago else None)

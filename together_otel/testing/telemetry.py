@@ -28,6 +28,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import format_span_id, format_trace_id
 
+from together_otel.calls.open_calls import end_dropped
 from together_otel.names import EVENT_NAME, SCOPE, label_of
 
 try:
@@ -91,7 +92,11 @@ class CapturedTelemetry:
         self._logs.clear()
 
     def finished_spans(self) -> tuple[ReadableSpan, ...]:
-        """Return the ended spans as OpenTelemetry's own objects, in the order they ended."""
+        """Return the ended spans as OpenTelemetry's own objects, in the order they ended.
+
+        Calls whose streams were dropped by now are ended first.
+        """
+        end_dropped()
         return self._spans.get_finished_spans()
 
     def spans(self) -> list[dict[str, Any]]:
@@ -154,6 +159,7 @@ class CapturedTelemetry:
         severity is OpenTelemetry's text (``"WARN"``), ids are hexadecimal, all zeros outside a
         span.
         """
+        end_dropped()
         return [_log(caught.log_record) for caught in self._logs.get_finished_logs()]
 
     def everything(self) -> str:
@@ -185,6 +191,7 @@ class CapturedTelemetry:
         return total
 
     def _scopes(self) -> Iterator[ScopeMetrics]:
+        end_dropped()
         data = self._reader.get_metrics_data()
         for resource in data.resource_metrics if data else ():
             yield from resource.scope_metrics

@@ -20,7 +20,7 @@ from opentelemetry import _logs, metrics, trace
 
 from together_otel import TogetherInstrumentor
 from together_otel.calls.conflicts import Conflicts
-from together_otel.calls.patching import TARGETS
+from together_otel.calls.targets import TARGETS
 from together_otel.cli.doctor.switches import heard
 from together_otel.names import SCOPE
 

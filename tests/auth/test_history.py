@@ -9,7 +9,8 @@ import weakref
 
 import pytest
 
-from together_otel.keys import KeyHistory, identity_of
+from together_otel.auth.history import KeyHistory
+from together_otel.keys import identity_of
 from together_otel.names import FINGERPRINT_LIMIT
 
 ONE, TWO, THREE = b"one", b"two", b"three"

@@ -1,0 +1,91 @@
+"""Whether the instrumentation is on, for patched methods; and the context that a call runs in."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from opentelemetry import context, trace
+from opentelemetry.instrumentation.utils import is_instrumentation_enabled
+
+from together_otel.calls.conflicts import Conflicts
+from together_otel.telemetry.redacting_processor import (
+    add_redacting_processor,
+    redact_debug_logs,
+)
+
+if TYPE_CHECKING:
+    from together_otel.auth.runtime import Runtime
+    from together_otel.telemetry.redacting_processor import SecretsIn
+
+
+class Active:
+    """What is on in this process.
+
+    Args:
+        secrets_in: as `telemetry.redacting_processor` takes it.
+
+    Attributes:
+        runtime: ``None`` while the instrumentation is off: a patch that someone kept, as a bound
+            method or under another library's patch, then passes through.
+    """
+
+    def __init__(self, secrets_in: SecretsIn) -> None:
+        self.runtime: Runtime | None = None
+        self._secrets_in = secrets_in
+        self._conflicts = Conflicts()
+        self._provider: object = None
+        self._has_begun = False
+
+    def turn_on(self, runtime: Runtime, tracer_provider: object) -> None:
+        """Report calls to a runtime from now on."""
+        self.runtime = runtime
+        self._conflicts, self._has_begun = Conflicts(), False
+        with runtime.guard("patch"):
+            add_redacting_processor(tracer_provider, self._secrets_in)
+            self._conflicts.warn()
+
+    def look_round(self, runtime: Runtime) -> None:
+        """Look at what may have come since the last call: a tracer provider, and what else traces."""
+        provider = trace.get_tracer_provider()
+        if provider is self._provider and self._has_begun:
+            return
+        with runtime.guard("begin"):
+            self._provider = provider
+            add_redacting_processor(provider, self._secrets_in)
+        if not self._has_begun:
+            self._has_begun = True
+            with runtime.guard("begin"):
+                self._conflicts.warn()
+                redact_debug_logs()
+
+    def listening(self) -> Runtime | None:
+        """Return the runtime if telemetry is wanted here and now."""
+        runtime = self.runtime
+        if runtime is None:
+            return None
+        try:
+            return runtime if is_instrumentation_enabled() else None
+        except Exception:  # noqa: BLE001 - the border: a context of the application's own
+            runtime.guard("begin").swallow()
+            return runtime
+
+
+def enter(runtime: Runtime, ours: context.Context) -> None:
+    """Make a call's context current, until `leave`."""
+    try:
+        context.attach(ours)
+    except Exception:  # noqa: BLE001 - the border
+        runtime.guard("begin").swallow()
+
+
+def leave(runtime: Runtime, before: context.Context, ours: context.Context) -> None:
+    """Make the context before current again, where the call's still is.
+
+    By value and not by token, so that an interrupt at any line leaves nothing behind. A coroutine
+    that is collected while it waits is closed in another context, where there is nothing of ours.
+    """
+    try:
+        if context.get_current() is ours:
+            context.attach(before)
+    except Exception:  # noqa: BLE001 - the border
+        runtime.guard("finish").swallow()

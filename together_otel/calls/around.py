@@ -1,0 +1,69 @@
+"""A function with an observer of each of its calls: the one place where sync and async differ."""
+
+from __future__ import annotations
+
+from functools import wraps
+from inspect import iscoroutinefunction
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    Observe = Callable[[Any, tuple[Any, ...], Mapping[str, Any]], "Observer | None"]
+    Wrapper = Callable[[Any, Any, tuple[Any, ...], dict[str, Any]], Any]
+
+
+class Observer(Protocol):
+    """Whom one call of a function is reported to. Never raises."""
+
+    def returned(self, value: Any) -> Any:
+        """Note what the function returned; return what its caller gets."""
+
+    def failed(self) -> None:
+        """Note the exception that is being handled."""
+
+
+def observing(function: Any, observe: Observe) -> Wrapper:
+    """Return a wrapper for `wrapt`, async if ``function`` is, that lets its calls be observed.
+
+    Args:
+        function: what is wrapped.
+        observe: called with instance, args and kwargs before each call; returns its observer,
+            or ``None`` where it is not to be observed.
+    """
+    if iscoroutinefunction(function):
+
+        async def async_wrapper(wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
+            if (observer := observe(instance, args, kwargs)) is None:
+                return await wrapped(*args, **kwargs)
+            try:
+                value = await wrapped(*args, **kwargs)
+            except BaseException:
+                observer.failed()
+                raise
+            return observer.returned(value)
+
+        return async_wrapper
+
+    def wrapper(wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
+        if (observer := observe(instance, args, kwargs)) is None:
+            return wrapped(*args, **kwargs)
+        try:
+            value = wrapped(*args, **kwargs)
+        except BaseException:
+            observer.failed()
+            raise
+        return observer.returned(value)
+
+    return wrapper
+
+
+def observed(function: Any, observe: Observe) -> Any:
+    """Return a function like ``function``, its first argument the instance, that is observed."""
+    wrapper = observing(function, observe)
+
+    @wraps(function)
+    def replacement(self: Any, *args: Any, **kwargs: Any) -> Any:
+        return wrapper(function.__get__(self), self, args, kwargs)
+
+    return replacement

@@ -1,0 +1,191 @@
+"""The body of an HTTP response that the caller reads: raw and streaming responses.
+
+The SDK's own reader may be on top of it: then that one says what the body means.
+"""
+
+from __future__ import annotations
+
+import weakref
+from functools import lru_cache, partial
+from typing import TYPE_CHECKING, Any
+
+import wrapt
+
+from together_otel.calls.around import observed
+from together_otel.calls.open_calls import opened
+from together_otel.calls.streams import Stream, Timing, is_watched, watch
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from together_otel.calls.call import Call
+    from together_otel.clients.base import OpenBody
+
+_DONE = b"data: [DONE]"
+"""The end of an event stream: its reader stops here, before the end of the body."""
+
+
+class Body:
+    """A call whose answer the caller reads: it ends when the body does, or when it is closed.
+
+    Args:
+        call: the call.
+        returned: the SDK's response object.
+        body: the HTTP response in it.
+    """
+
+    __slots__ = ("__weakref__", "_call", "_in_pieces", "_reader_is_at_work")
+
+    def __init__(self, call: Call, returned: Any, body: OpenBody) -> None:
+        self._call = call
+        call.timing = Timing()
+        self._in_pieces = body.in_pieces
+        self._reader_is_at_work: Callable[[], bool] | None = None
+        # What was seen holds the body, which would then never be collected.
+        call.note_answer()
+        body.response.stream = _WatchedBody(body.response.stream, self)
+        returned.__class__ = _open_kind(type(returned))  # type: ignore[arg-type]  # classes are hashable
+
+    def got(self, piece: bytes) -> None:
+        """Note one piece that was read."""
+        if self._reader_is_at_work is None:
+            if self._in_pieces and self._call.timing is not None:
+                self._call.timing.tick()
+            if _DONE in piece:
+                self._call.succeed()
+
+    def exhausted(self) -> None:
+        """End the call, unless the SDK is still to say what the body means."""
+        if self._reader_is_at_work is None:
+            self._call.succeed()
+
+    def failed(self) -> None:
+        """End the call with the exception that is being handled."""
+        self._call.fail()
+
+    def abandoned(self, at: float | None = None) -> None:
+        """End the call of a body that is dropped."""
+        self._call.leave("abandoned", at)
+
+    def closed(self) -> None:
+        """End the call of a body that is closed early, unless the SDK closes it at the end."""
+        if self._reader_is_at_work is None or not self._reader_is_at_work():
+            self._call.leave("abandoned")
+
+    def reading(self, response: Any) -> _Reading:
+        """Leave it to the SDK's reading of the whole body to end the call."""
+        self._reader_is_at_work = _always
+        return _Reading(self._call, response)
+
+    def parsed(self, value: Any) -> Any:
+        """Follow the stream that the SDK made of the body; return what the caller gets."""
+        call = self._call
+        try:
+            stream = call.adapter.stream_of(value)
+            if stream is not None and not is_watched(stream):
+                # Weakly: the stream holds the body, whose end is this call's.
+                self._reader_is_at_work = partial(_is_running, weakref.ref(stream))
+                watcher = Stream(call)
+                return call.adapter.with_stream(value, watch(stream, watcher), watcher.abandoned)
+        except Exception:  # noqa: BLE001 - the border
+            call.runtime.guard("stream").swallow()
+        return value
+
+
+class _Reading:
+    """Observes the SDK's reading of a whole body."""
+
+    def __init__(self, call: Call, response: Any) -> None:
+        self._call, self._response = call, response
+
+    def returned(self, value: Any) -> Any:
+        self._call.succeed(self._response)
+        return value
+
+    def failed(self) -> None:
+        self._call.fail()
+
+
+class _Parsing:
+    """Observes the SDK's parsing of an open response."""
+
+    def __init__(self, body: Body) -> None:
+        self._body = body
+
+    def returned(self, value: Any) -> Any:
+        return self._body.parsed(value)
+
+    def failed(self) -> None:
+        """Leave it to the reading, or to who reads next."""
+
+
+def _body_of(response: Any) -> Body | None:
+    stream = response.http_response.stream
+    return stream.body if type(stream) is _WatchedBody else None
+
+
+def _observe_read(response: Any, _args: object, _kwargs: object) -> _Reading | None:
+    return None if (body := _body_of(response)) is None else body.reading(response)
+
+
+def _observe_parse(response: Any, _args: object, _kwargs: object) -> _Parsing | None:
+    return None if (body := _body_of(response)) is None else _Parsing(body)
+
+
+@lru_cache(maxsize=64)
+def _open_kind(kind: type) -> type:
+    """Return a response's class with ``read`` and ``parse`` observed: of open responses only.
+
+    Not attributes of the instance, which would have to refer to it and keep it from being
+    collected.
+    """
+    ours = {"__slots__": (), "__module__": kind.__module__, "__qualname__": kind.__qualname__}
+    for name, observe in (("read", _observe_read), ("parse", _observe_parse)):
+        if hasattr(kind, name):
+            ours[name] = observed(getattr(kind, name), observe)
+    return type(kind.__name__, (kind,), ours)
+
+
+def _always() -> bool:
+    return True
+
+
+def _is_running(generator: weakref.ref[Any]) -> bool:
+    """Return whether a generator, sync or async, exists and is at work at this moment."""
+    iterator = generator()
+    return bool(getattr(iterator, "gi_running", False) or getattr(iterator, "ag_running", False))
+
+
+class _WatchedBody(wrapt.ObjectProxy):  # type: ignore[type-arg]  # wrapt 1 has no type arguments
+    """The body of an HTTP response that the caller reads, in whichever way, or does not.
+
+    A proxy, as httpx asks for the class of the body it reads from.
+    """
+
+    def __init__(self, wrapped: Any, body: Body) -> None:
+        super().__init__(wrapped)
+        self._self_body = body
+        self._self_left = opened(self, body)
+
+    @property
+    def body(self) -> Body:
+        """What the body's reading is reported to."""
+        return self._self_body
+
+    def __iter__(self) -> Any:
+        self._self_left.detach()
+        return watch(iter(self.__wrapped__), self._self_body)
+
+    def __aiter__(self) -> Any:
+        self._self_left.detach()
+        return watch(aiter(self.__wrapped__), self._self_body)
+
+    def close(self) -> None:
+        """Close the body and end its call."""
+        self.__wrapped__.close()
+        self._self_body.closed()
+
+    async def aclose(self) -> None:
+        """Close the body and end its call."""
+        await self.__wrapped__.aclose()
+        self._self_body.closed()

@@ -1,0 +1,500 @@
+"""One call: begun once and ended once, whether it is a plain call or becomes something longer.
+
+What the SDK returns may go on: a stream, a body that the caller reads, or a session then ends it.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from inspect import isasyncgen, iscoroutine, isgenerator
+from typing import TYPE_CHECKING, Any
+
+from opentelemetry import context, trace
+
+from together_otel import forks, names
+from together_otel.calls.active import enter, leave
+from together_otel.calls.bodies import Body
+from together_otel.calls.reporting import Ending, report, report_attempt
+from together_otel.calls.sessions import Session
+from together_otel.calls.streams import Stream, watch, watch_generator
+from together_otel.clients.base import Answer, Failure, Request, Result
+from together_otel.clients.error_types import error_type
+from together_otel.clients.failures import chain, outcome_of
+from together_otel.keys import redact_exception, text_of
+from together_otel.telemetry import spans
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from together_otel.auth.runtime import AuthFailure, Runtime
+    from together_otel.calls.streams import Timing
+    from together_otel.clients.base import Adapter, AuthKind
+    from together_otel.clients.messages import Messages
+    from together_otel.names import Outcome, RecoveryOutcome
+    from together_otel.telemetry.metrics import Recorder
+
+    Refusal = tuple[AuthFailure, Failure]
+
+_CALL = context.create_key("together_otel-call")
+_ENDED = context.Context()
+
+
+def _current() -> context.Context:
+    try:
+        return context.get_current()
+    except Exception:  # noqa: BLE001 - the border: a context of the application's own
+        return context.Context()
+
+
+def current_call() -> Call | None:
+    """Return the call that the SDK is working on in this context, if any."""
+    try:
+        call = context.get_value(_CALL)
+    except Exception:  # noqa: BLE001 - the border: a context of the application's own
+        return None
+    return call if isinstance(call, Call) else None
+
+
+def secrets_in(found: context.Context | None) -> tuple[str, ...] | None:
+    """Return the keys of the call that a context belongs to, as text; ``None`` without a call."""
+    call = context.get_value(_CALL, found)
+    return call.secrets() if isinstance(call, Call) else None
+
+
+class Arguments:
+    """A call's arguments, in an object that shows none of them: a key may be among them."""
+
+    __slots__ = ("args", "kwargs")
+
+    def __init__(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
+        self.args, self.kwargs = args, kwargs
+
+
+class Reported:
+    """What calls inside one another have reported: one object, shared by all of them.
+
+    Attributes:
+        begun: how many calls there were so far.
+        failures: exceptions reported, each with its refusal; ``None`` where an SDK handed the
+            failure on as data.
+    """
+
+    __slots__ = ("begun", "failures")
+
+    def __init__(self) -> None:
+        self.begun = 0
+        self.failures: list[tuple[BaseException | None, Refusal | None]] = []
+
+    def find(self, exc: BaseException | None) -> tuple[bool, Refusal | None]:
+        """Return whether an exception, or one that it came from, was reported, and its refusal."""
+        if not self.failures or exc is None:
+            return False, None
+        links = list(chain(exc))
+        for reported, refusal in self.failures:
+            # 1.x hands a refusal on as data, of which its upload then raises an error of its own.
+            if refusal is not None if reported is None else any(one is reported for one in links):
+                return True, refusal
+        return False, None
+
+
+class Call:
+    """The telemetry of one call. Never raises, and ends once, whoever ends it."""
+
+    __slots__ = (
+        "__weakref__",
+        "_attempts",
+        "_client",
+        "_generation",
+        "_is_accepted",
+        "_key",
+        "_noted",
+        "_order",
+        "_parent",
+        "_refusal",
+        "_report",
+        "_reported",
+        "_seen",
+        "adapter",
+        "before",
+        "context",
+        "ended",
+        "held_log",
+        "recorder",
+        "request",
+        "result",
+        "runtime",
+        "span",
+        "started",
+        "timing",
+    )
+
+    def __init__(
+        self, runtime: Runtime, adapter: Adapter, client: Any, arguments: Arguments
+    ) -> None:
+        self.runtime = runtime
+        self.adapter = adapter
+        self._client = client
+        self._seen: Any = None
+        self._noted: Answer | None = None
+        self._attempts = 0
+        self._refusal: Refusal | None = None
+        self._generation = forks.generation()
+        self.ended = self._is_accepted = False
+        self.held_log: list[tuple[AuthFailure, dict[str, Any]]] | None = None
+        self.timing: Timing | None = None
+        parent = current_call()
+        self._parent = None if parent is None or parent.ended else parent
+        reported = Reported() if self._parent is None else self._parent._reported  # noqa: SLF001 - of this class
+        self._reported: Reported = reported
+        reported.begun = self._order = reported.begun + 1
+        # What stays where the step that is to fill it in fails.
+        self.span: trace.Span = trace.INVALID_SPAN
+        self.request, self.result = Request(names.OTHER), Result()
+        self._key: object = None
+        self.recorder: Recorder | None = None
+        self._report = runtime.unknown_key
+        self.before = self.context = _current()
+        for step in (self._look_at_key, self._describe, self._start, self._make_current):
+            try:
+                step(arguments)
+            except Exception:  # noqa: BLE001 - the border
+                runtime.guard("begin").swallow()
+        self.started = time.perf_counter()
+
+    def _describe(self, arguments: Arguments) -> None:
+        self.request = self.adapter.request(self._client, arguments.args, arguments.kwargs)
+        self.recorder = self.make_recorder(self.request.host, self.request.port)
+
+    def make_recorder(self, host: str | None, port: int | None) -> Recorder:
+        """Return what records this call's metrics as one of a server."""
+        request = self.request
+        return self.runtime.metrics.recorder(
+            request.operation, request.model, host, port, self.secrets
+        )
+
+    def _look_at_key(self, _arguments: Arguments | None = None) -> None:
+        self._key = self.adapter.key(self._client)
+        self._report = self.runtime.keys.of(self._key)
+
+    def _start(self, _arguments: Arguments) -> None:
+        self.span = spans.start_call(self.runtime.tracer, self.request, self.secrets())
+        self.result.messages = self._messages()
+
+    def _make_current(self, _arguments: Arguments) -> None:
+        self.context = context.set_value(_CALL, self, trace.set_span_in_context(self.span))
+
+    def _messages(self) -> Messages | None:
+        settings, request = self.runtime.settings, self.request
+        wanted = settings.content_in_events or (
+            settings.content_on_spans and self.span.is_recording()
+        )
+        if not wanted or request.body is None:
+            return None
+        from together_otel.clients.messages import OPERATIONS, Messages  # noqa: PLC0415 - few capture content
+
+        if request.operation not in OPERATIONS:
+            return None
+        return Messages(request.operation, request.body)
+
+    # ── while the SDK works ──────────────────────────────────────────────────────────
+
+    def attempted(self) -> None:
+        """Count one attempt of the SDK at this call."""
+        self._attempts += 1
+        if self._attempts > 1:
+            try:
+                if self.recorder is not None:
+                    self.recorder.retried()
+            except Exception:  # noqa: BLE001 - the border
+                self.runtime.guard("finish").swallow()
+
+    def answered(self, response: Any) -> None:
+        """Note an HTTP response, or a handshake, that the SDK got."""
+        self._seen = response
+
+    def uses_key_of(self, client: Any) -> None:
+        """Look at the key anew: what goes on may have been given another."""
+        self._client, self._refusal = client, None
+        try:
+            self._look_at_key()
+        except Exception:  # noqa: BLE001 - the border
+            self.runtime.guard("begin").swallow()
+
+    def begins_anew(self) -> None:
+        """Forget how parts of the call failed: what they were for is made again, or was."""
+        self._reported.failures.clear()
+        self._refusal = None
+
+    def secrets(self, answer: Answer | None = None) -> tuple[str, ...]:
+        """Return the keys known to be involved, as text: the client's, and the one really sent."""
+        own = "" if self._key is None else text_of(self._key)
+        sent = "" if answer is None else (answer.authorization or "").removeprefix("Bearer ")
+        return tuple({own, sent} - {""})
+
+    # ── at its end ───────────────────────────────────────────────────────────────────
+
+    def returned(self, value: Any, client: Any = None) -> Any:
+        """End with what the SDK returned, unless that goes on; return what the caller gets."""
+        adapter = self.adapter
+        try:
+            if (stream := adapter.stream_of(value)) is not None:
+                watcher = Stream(self)
+                return adapter.with_stream(value, watch(stream, watcher), watcher.abandoned)
+            if (body := adapter.open_body(value)) is not None:
+                Body(self, value, body)
+                return value
+            if (session := adapter.session_of(client, value)) is not None:
+                Session(self, session)
+                return value
+            if adapter.delegates and (going_on := self._goes_on(value)) is not None:
+                return going_on
+        except Exception:  # noqa: BLE001 - the border
+            self.runtime.guard("finish").swallow()
+        self.succeed(value)
+        return value
+
+    def _goes_on(self, value: Any) -> Any:
+        """Return a generator or coroutine that ends the call, in place of one that was returned."""
+        if isgenerator(value) or isasyncgen(value):
+            return watch_generator(value, Stream(self))
+        return _awaited(self, value) if iscoroutine(value) else None
+
+    def succeed(self, value: Any = None) -> None:
+        """End with an answer; ``value`` is a whole one whose body is still to be looked at."""
+        failure = None
+        if value is not None and not self.ended:
+            try:
+                self.adapter.result(value, self.result)
+                failure = self.adapter.failure_in(value)
+            except Exception:  # noqa: BLE001 - the call ends though nobody can read its answer
+                self.runtime.guard("finish").swallow()
+        if failure is None:
+            self._end("success")
+        else:
+            self.fail_with(failure)
+
+    def fail(self, exc: BaseException | None = None) -> None:
+        """End with an exception, by default the one that is being handled."""
+        if self.ended:
+            return
+        found = sys.exc_info()[1] if exc is None else exc
+        del exc
+        if found is None:
+            return
+        runtime = self.runtime
+        try:
+            failure = self.adapter.failure(found, self._seen, self._key)
+            # What broke a stream says little of the answer that it is part of.
+            if (
+                self.timing is not None
+                and failure.auth is None
+                and failure.answer.status_code is None
+            ):
+                failure.answer = self._answer()
+        except Exception:  # noqa: BLE001 - the border
+            failure = Failure(outcome_of(found, None), Answer())
+            runtime.guard("finish").swallow()
+        self._end_failed(failure, found)
+
+    def fail_with(self, failure: Failure) -> None:
+        """End with a failure that the SDK hands on as data."""
+        self._end_failed(failure, None)
+
+    def _end_failed(self, failure: Failure, exc: BaseException | None) -> None:
+        if self.ended or not self._is_ours():
+            self.ended = True
+            return
+        reported, refusal = self._reported.find(exc)
+        auth = None if refusal is None else refusal[0]
+        self._locate(failure)
+        if failure.auth is not None and not reported and not self._is_delegated():
+            auth = self._diagnose(failure, failure.auth)
+        if self._parent is not None and self._parent.adapter.composed:
+            self._reported.failures.append((exc, self._refusal))
+            # What is handed on as data, the call round it is about to raise.
+            reported = reported or (exc is None and auth is None)
+        outcome = failure.outcome if auth is None else "auth_failure"
+        ending = Ending(outcome, failure.answer, auth=auth, is_reported=reported)
+        if outcome not in names.NO_FAILURE:
+            ending.error_type = outcome if exc is None else error_type(exc)
+            # Of an exception that is the key's, the log has the cause and not the text.
+            if exc is not None and (auth is None or self.span.is_recording()):
+                try:
+                    ending.exception = redact_exception(
+                        exc,
+                        self.secrets(failure.answer),
+                        with_stacktrace=self.span.is_recording(),
+                    )
+                except Exception:  # noqa: BLE001 - the border
+                    self.runtime.guard("finish").swallow()
+        # No frame of ours holds the exception while something is logged: it may show the key.
+        del exc
+        self._end(outcome, ending)
+
+    def log_held(self, recovered: RecoveryOutcome | None = None) -> None:
+        """Log what waited for a recovery, and what that made of it."""
+        held, self.held_log = self.held_log or (), None
+        for auth, details in held:
+            try:
+                with trace.use_span(self.span, end_on_exit=False, record_exception=False):
+                    self.runtime.log_auth_failure(auth, details, recovered=recovered)
+            except Exception:  # noqa: BLE001 - the border
+                self.runtime.guard("log").swallow()
+
+    def leave(self, outcome: Outcome, at: float | None = None) -> None:
+        """End what the caller left early, or has closed; nothing if it has ended.
+
+        Args:
+            outcome: what that is.
+            at: when, of ``time.perf_counter``; now by default.
+        """
+        self._end(outcome, at=at)
+
+    def _end(self, outcome: Outcome, ending: Ending | None = None, at: float | None = None) -> None:
+        if self.ended:
+            return
+        self.ended = True
+        if not self._is_ours():
+            return  # a forked child has a mere copy of the call
+        if ending is None:
+            ending = Ending(outcome, self._answer())
+        now = time.perf_counter()
+        ending.elapsed = (now if at is None else at) - self.started
+        ending.ago = 0.0 if at is None else now - at
+        if self._attempts:
+            ending.answer.resends = self._attempts - 1
+        if self._is_delegated():
+            self.span.end()
+        else:
+            ending.counts_retries = not self._attempts
+            report(self, ending)
+        if self._parent is None:
+            self._reported.failures.clear()
+        # These hold the call, or what it is about: circles that only a collection would undo.
+        self.context = _ENDED
+        self._client = self._seen = None
+
+    # ── what a stream, a body and a session ask of their call ────────────────────────
+
+    def chunk(self, chunk: Any) -> None:
+        """Note what a chunk says."""
+        try:
+            self.adapter.chunk(chunk, self.result)
+            if (failure := self.adapter.failure_in(chunk)) is not None:
+                self.fail_with(failure)
+            else:
+                self.accepted()
+        except Exception:  # noqa: BLE001 - the border
+            self.runtime.guard("stream").swallow()
+
+    def event(self, event: Any) -> None:
+        """Note an event of a session, which may be its failure."""
+        try:
+            if (failure := self.adapter.failure_in(event)) is not None:
+                self.fail_with(failure)
+        except Exception:  # noqa: BLE001 - the border
+            self.runtime.guard("stream").swallow()
+
+    def note_answer(self) -> None:
+        """Keep what the HTTP response says instead of the response."""
+        self._noted, self._seen = self._answer(), None
+
+    def forget_client(self) -> None:
+        """Keep the call from keeping its client, and so a session of that one's, alive."""
+        self._client = None
+
+    def accepted(self) -> None:
+        """Note that the server has accepted the key; once a call."""
+        if self._is_accepted:
+            return
+        self._is_accepted = True
+        answer = self._answer()
+        if answer.authorization is None and (self._seen is not None or self._noted is not None):
+            return  # the answer is known, and no key was sent
+        self.runtime.accepted(self._key, self._report, answer, answer.host or self.request.host)
+
+    def accepted_attempt(self) -> None:
+        """Note that a further attempt at the call was accepted."""
+        self.begins_anew()
+        self._is_accepted = False
+        try:
+            self.accepted()
+        except Exception:  # noqa: BLE001 - the border
+            self.runtime.guard("finish").swallow()
+
+    def refused_attempt(self) -> None:
+        """Report the attempt whose exception is being handled; the call itself may go on."""
+        found = sys.exc_info()[1]
+        if found is None:
+            return
+        try:
+            failure = self.adapter.failure(found, self._seen, self._key)
+            self._locate(failure)
+            if failure.auth is None:
+                return
+            auth = self._diagnose(failure, failure.auth)
+            self._reported.failures.append((found, self._refusal))
+            kind = error_type(found)
+            del found
+            report_attempt(self, failure.answer, auth, kind)
+        except Exception:  # noqa: BLE001 - the border
+            self.runtime.guard("finish").swallow()
+
+    @property
+    def refusal(self) -> Refusal | None:
+        """Why the key was refused and what the failure says, of this call or of a part of it."""
+        parts = [refusal for _, refusal in self._reported.failures if refusal is not None]
+        return self._refusal or (parts[-1] if parts and self.adapter.composed else None)
+
+    # ── within ───────────────────────────────────────────────────────────────────────
+
+    def _is_ours(self) -> bool:
+        """Return whether this process is to report the call: a forked child has a mere copy."""
+        return self._generation == forks.generation()
+
+    def _is_delegated(self) -> bool:
+        """Return whether a call inside this one, by another client, reports for it."""
+        return self.adapter.delegates and self._reported.begun > self._order
+
+    def _answer(self) -> Answer:
+        if self._noted is not None:
+            return self._noted
+        if self._seen is not None:
+            try:
+                return self.adapter.answer(self._seen)
+            except Exception:  # noqa: BLE001 - the border
+                self.runtime.guard("finish").swallow()
+        return Answer()
+
+    def _override(self, answer: Answer) -> str | None:
+        if self._client is None:
+            return self.request.override
+        return self.adapter.override(self._client, self.request, answer)
+
+    def _locate(self, failure: Failure) -> None:
+        if failure.answer.host is None:
+            failure.answer.host, failure.answer.port = self.request.host, self.request.port
+
+    def _diagnose(self, failure: Failure, kind: AuthKind) -> AuthFailure:
+        try:
+            auth = self.runtime.refused(
+                kind, self._key, self._report, failure, self._override(failure.answer)
+            )
+        except Exception:  # noqa: BLE001 - a failure is counted though nobody can explain it
+            auth = self.runtime.unexplained(self._report)
+            self.runtime.guard("finish").swallow()
+        self._refusal = auth, failure
+        return auth
+
+
+async def _awaited(call: Call, coroutine: Any) -> Any:
+    before, ours = _current(), call.context
+    try:
+        enter(call.runtime, ours)
+        return call.returned(await coroutine)
+    except BaseException:
+        call.fail()
+        raise
+    finally:
+        leave(call.runtime, before, ours)

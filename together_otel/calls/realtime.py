@@ -1,0 +1,118 @@
+"""What the patched methods of realtime connections and transcription sessions do."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from together_otel.calls.around import observing
+from together_otel.calls.call import Arguments, current_call
+from together_otel.calls.sessions import session_of
+from together_otel.calls.wrappers import calling
+from together_otel.clients.realtime import Transcriptions
+from together_otel.recovery.retry import retry_of_call
+
+if TYPE_CHECKING:
+    from together_otel.calls.active import Active
+    from together_otel.calls.around import Wrapper
+    from together_otel.calls.call import Call
+    from together_otel.calls.wrappers import Note
+    from together_otel.clients.realtime import Connections
+
+
+def connecting(active: Active, adapter: Connections, function: Any) -> Wrapper:
+    """Open a connection: for the caller, or as an attempt of a session that is a call itself."""
+
+    def note(call: Call, manager: Any, connection: Any) -> None:
+        """Note what is asked with before the answer: the exception of a refusal does not tell."""
+        with call.runtime.guard("begin"):
+            call.answered(adapter.handshake(manager, connection))
+
+    own = calling(active, adapter, function, note)
+
+    def wrapper(wrapped: Any, manager: Any, args: Any, kwargs: Any) -> Any:
+        session = current_call()
+        if active.listening() is None or not (
+            session is not None and isinstance(session.adapter, Transcriptions)
+        ):
+            return own(wrapped, manager, args, kwargs)
+        # Only the async ones are sessions of this kind.
+        arguments = Arguments(args, kwargs)
+        return _attempt(adapter, note, wrapped, session, manager, arguments)
+
+    return wrapper
+
+
+async def _attempt(
+    adapter: Connections,
+    note: Note,
+    wrapped: Any,
+    session: Call,
+    manager: Any,
+    arguments: Arguments,
+) -> Any:
+    """Open a connection for a session, again with another key where the first is refused."""
+    retry = retry_of_call(session.runtime, adapter, manager, arguments.args, arguments.kwargs)
+    while True:
+        session.attempted()
+        session.uses_key_of(manager)
+        if retry is not None:
+            retry.begun(session.span)
+        try:
+            note(session, manager, None)
+            connection = await wrapped(*arguments.args, **arguments.kwargs)
+            note(session, manager, connection)
+        except BaseException:
+            if retry is None:
+                raise
+            # The call may go on with another key.
+            session.refused_attempt()
+            if not await retry.again_async(session.refusal) and retry.first is None:
+                raise
+        else:
+            session.accepted_attempt()
+            if retry is not None:
+                retry.succeeded()
+            return connection
+        if retry is not None:
+            retry.raise_first()
+
+
+def starting(active: Active, adapter: Transcriptions, function: Any) -> Wrapper:
+    """Start a session; one that is open stays as it is, and is no new call."""
+    own = calling(active, adapter, function)
+
+    def wrapper(wrapped: Any, session: Any, args: Any, kwargs: Any) -> Any:
+        if adapter.is_open(session):
+            return wrapped(*args, **kwargs)
+        return own(wrapped, session, args, kwargs)
+
+    return wrapper
+
+
+def closing(_active: Active, _adapter: Connections, _function: Any) -> Wrapper:
+    """End a session's call when its holder closes it; sync or async alike, as it ends before."""
+
+    def wrapper(wrapped: Any, owner: Any, args: Any, kwargs: Any) -> Any:
+        if (session := session_of(owner)) is not None:
+            session.closed()
+        return wrapped(*args, **kwargs)
+
+    return wrapper
+
+
+def failing(_active: Active, _adapter: Connections, _function: Any) -> Wrapper:
+    """End a session's call with the error that the session fails with."""
+
+    def wrapper(wrapped: Any, owner: Any, args: Any, kwargs: Any) -> Any:
+        error = args[0] if args else kwargs.get("error")
+        if isinstance(error, BaseException) and (session := session_of(owner)) is not None:
+            session.broke(error)
+        del error
+        return wrapped(*args, **kwargs)
+
+    return wrapper
+
+
+def receiving(_active: Active, _adapter: Connections, function: Any) -> Wrapper:
+    """Note the events of a session, and its end when the other side closes it."""
+    return observing(function, lambda connection, *_: session_of(connection))

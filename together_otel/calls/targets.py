@@ -1,0 +1,89 @@
+"""The one table of what is patched."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from together_otel.calls import realtime, wrappers
+from together_otel.clients.generated import Generated
+from together_otel.clients.in_house import InHouse
+from together_otel.clients.realtime import Connections, Transcriptions
+from together_otel.clients.together_v1 import TogetherV1
+from together_otel.clients.uploads import GeneratedUploads, TogetherV1Uploads
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from together_otel.calls.active import Active
+    from together_otel.calls.around import Wrapper
+
+    MakeWrapper = Callable[[Active, Any, Any], Wrapper]
+
+
+@dataclass(frozen=True)
+class Target:
+    """One attribute to patch: ``Class.method`` of a module, if it exists there.
+
+    ``make`` returns its wrapper, of what is on, the adapter and the function.
+    """
+
+    module: str
+    attribute: str
+    make: MakeWrapper
+    adapter: Any
+
+
+_GENERATED = Generated()
+_TOGETHER_V1 = TogetherV1()
+_CHAT = InHouse("chat")
+_CONNECTIONS = Connections()
+_TRANSCRIPTIONS = Transcriptions()
+_UPLOADS = GeneratedUploads()
+_TOGETHER_V1_UPLOADS = TogetherV1Uploads()
+_BASE = "together._base_client"
+_FILES = "together.lib.resources.files"
+_REQUESTOR = "together.abstract.api_requestor"
+_TOGETHER_V1_FILES = "together.filemanager"
+_WEBSOCKETS = "together.lib.realtime._connection"
+_SESSIONS = "together.lib.realtime._session"
+
+TARGETS: tuple[Target, ...] = (
+    Target("together._client", "Together.__init__", wrappers.constructing, _GENERATED),
+    Target("together._client", "AsyncTogether.__init__", wrappers.constructing, _GENERATED),
+    Target(_BASE, "SyncAPIClient.request", wrappers.calling, _GENERATED),
+    Target(_BASE, "AsyncAPIClient.request", wrappers.calling, _GENERATED),
+    Target(_BASE, "SyncAPIClient._process_response", wrappers.accepting, _GENERATED),
+    Target(_BASE, "AsyncAPIClient._process_response", wrappers.accepting, _GENERATED),
+    Target(_FILES, "UploadManager.upload", wrappers.calling, _UPLOADS),
+    Target(_FILES, "AsyncUploadManager.upload", wrappers.calling, _UPLOADS),
+    Target(_WEBSOCKETS, "RealtimeConnectionManager.connect", realtime.connecting, _CONNECTIONS),
+    Target(
+        _WEBSOCKETS, "AsyncRealtimeConnectionManager.connect", realtime.connecting, _CONNECTIONS
+    ),
+    Target(_WEBSOCKETS, "RealtimeConnection.recv", realtime.receiving, _CONNECTIONS),
+    Target(_WEBSOCKETS, "AsyncRealtimeConnection.recv", realtime.receiving, _CONNECTIONS),
+    Target(_WEBSOCKETS, "RealtimeConnection.close", realtime.closing, _CONNECTIONS),
+    Target(_WEBSOCKETS, "AsyncRealtimeConnection.close", realtime.closing, _CONNECTIONS),
+    Target(
+        _SESSIONS, "AsyncRealtimeTranscriptionSession.start", realtime.starting, _TRANSCRIPTIONS
+    ),
+    Target(_SESSIONS, "AsyncRealtimeTranscriptionSession.close", realtime.closing, _TRANSCRIPTIONS),
+    Target(_SESSIONS, "AsyncRealtimeTranscriptionSession._fail", realtime.failing, _TRANSCRIPTIONS),
+    Target("together.client", "Together.__init__", wrappers.constructing, _TOGETHER_V1),
+    Target("together.client", "AsyncTogether.__init__", wrappers.constructing, _TOGETHER_V1),
+    Target(_REQUESTOR, "APIRequestor.__init__", wrappers.owning, _TOGETHER_V1),
+    Target(_REQUESTOR, "APIRequestor.request", wrappers.calling, _TOGETHER_V1),
+    Target(_REQUESTOR, "APIRequestor.arequest", wrappers.calling, _TOGETHER_V1),
+    Target(_REQUESTOR, "APIRequestor.request_raw", wrappers.transferring, _TOGETHER_V1),
+    Target(_REQUESTOR, "APIRequestor.arequest_raw", wrappers.transferring, _TOGETHER_V1),
+    Target(_TOGETHER_V1_FILES, "UploadManager.upload", wrappers.calling, _TOGETHER_V1_UPLOADS),
+    Target(
+        _TOGETHER_V1_FILES, "MultipartUploadManager.upload", wrappers.calling, _TOGETHER_V1_UPLOADS
+    ),
+    Target(_TOGETHER_V1_FILES, "UploadManager.get_upload_url", wrappers.beginning, _TOGETHER_V1),
+    Target("together_ai", "TogetherAI.__init__", wrappers.constructing, _CHAT),
+    Target("together_ai", "AsyncTogetherAI.__init__", wrappers.constructing, _CHAT),
+    Target("together_ai", "TogetherAI.chat", wrappers.calling, _CHAT),
+    Target("together_ai", "AsyncTogetherAI.chat", wrappers.calling, _CHAT),
+)

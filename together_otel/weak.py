@@ -1,0 +1,37 @@
+"""A map by identity that keeps none of its keys alive: SDK objects may have no hash."""
+
+from __future__ import annotations
+
+import weakref
+from typing import Any, Generic, TypeVar
+
+Value = TypeVar("Value")
+
+
+class WeakIdentityMap(Generic[Value]):
+    """Values by objects that can be referred to weakly, whether these have a hash or not."""
+
+    def __init__(self) -> None:
+        self._values: dict[int, tuple[weakref.ref[Any], Value]] = {}
+
+    def __setitem__(self, key: Any, value: Value) -> None:
+        place, values = id(key), self._values
+
+        def forget(reference: weakref.ref[Any]) -> None:
+            # Another object may have got the same id since.
+            if (found := values.get(place)) is not None and found[0] is reference:
+                values.pop(place, None)
+
+        values[place] = weakref.ref(key, forget), value
+
+    def get(self, key: Any) -> Value | None:
+        """Return the value of an object; ``None`` where there is none."""
+        found = self._values.get(id(key))
+        return found[1] if found is not None and found[0]() is key else None
+
+    def __contains__(self, key: Any) -> bool:
+        return self.get(key) is not None
+
+    def values(self) -> list[Value]:
+        """Return the values of the objects that still exist."""
+        return [value for _, value in list(self._values.values())]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import re
 import signal
 import socket
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -143,16 +145,80 @@ def test_an_argument_that_is_not_known(capsys: pytest.CaptureFixture[str]) -> No
     assert said.endswith("Try together-otel check --help.\n")
 
 
-@pytest.mark.parametrize("arguments", [["{}"], ["check", "{}"], ["drill", "--cause", "{}"]])
+SECRET = "Q7xZ" * 6
+KEYS = {
+    "TOGETHER_API_KEY": f"opaque-{SECRET}",
+    "TOGETHERAI_API_KEY": f"look.alike/{SECRET}",
+    "ELSEWHERE": f"unknown~{SECRET}",
+    "ENCODED": base64.b64encode(("tgp_" + f"v1_{SECRET}").encode()).decode(),
+}
+
+
+@pytest.mark.parametrize("place", KEYS)
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["{}"],
+        ["check", "{}"],
+        ["check", "--env-file={}"],
+        ["check", "--json={}"],
+        ["doctor", "--scrape", "{}"],
+        ["drill", "--cause", "{}"],
+        ["drill", "--cause", "revoked", "--port", "{}"],
+        ["export", "--only", "{}", "monitoring"],
+        ["export", "monitoring", "--job", "{}"],
+    ],
+    ids=" ".join,
+)
 def test_a_key_as_an_argument(
-    arguments: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    arguments: list[str],
+    place: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """Of whichever shape, if it is the environment's."""
-    key = "opaque-" + "Q7xZ" * 6
-    monkeypatch.setenv("TOGETHER_API_KEY", key)
+    """Of whichever shape, in whichever place, and in no variable at all; what is wrong is said."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv(place, KEYS[place])
+    if "--job" in arguments:
+        (tmp_path / "monitoring").touch()
     with pytest.raises(SystemExit) as ended:
-        main([one.format(key) for one in arguments])
+        main([one.format(KEYS[place]) for one in arguments])
     said = capsys.readouterr().err
     assert ended.value.code == 64
-    assert key[:8] not in said
-    assert "Q7xZQ7xZ" not in said
+    assert "usage: together-otel" in said
+    assert not [at for at in range(len(KEYS[place]) - 7) if KEYS[place][at : at + 8] in said]
+
+
+def test_a_fault_of_ours(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is told where, without a traceback, whose lines may hold a key."""
+    key = ENVIRONMENT["TOGETHER_API_KEY"]
+
+    def fail(*_: object) -> None:
+        raise RuntimeError(f"not expected: {key}")
+
+    monkeypatch.setattr("together_otel.cli.check.command.lookalikes", fail)
+    monkeypatch.setenv("TOGETHER_API_KEY", key)
+    assert main(["check"]) == 70
+    said = capsys.readouterr()
+    assert not said.out
+    assert re.fullmatch(
+        r"together-otel: RuntimeError in test_output.py, line \d+: not expected: tgp_v1_?\[key\]\."
+        r" This is a bug: please report it\.\n",
+        said.err,
+    )
+
+
+@pytest.mark.parametrize("module", ["together_otel", "together_otel.cli"])
+def test_the_version(module: str) -> None:
+    """By the module as by the script."""
+    done = subprocess.run(
+        [sys.executable, "-m", module, "--version"],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=100,
+    )
+    assert (done.stdout, done.stderr) == (f"together-otel {version('together-otel')}\n", "")

@@ -1,77 +1,55 @@
-"""What the commands write to: whatever becomes of the reader, the exit code is the answer."""
+"""What the commands write: whatever becomes of the reader, the exit code is the answer."""
 
 from __future__ import annotations
 
 import os
 import sys
-from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO, cast
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from contextlib import suppress
+from typing import TextIO
 
 
-class Output:
-    """A stream that may be full, of few letters, or read by nobody any more.
+class CannotWrite(Exception):  # noqa: N818 - it says what is so
+    """Standard output is full or broken; the text says how."""
 
-    Args:
-        stream: where it goes.
 
-    Attributes:
-        failed: why nothing can be written any more, ``None`` where that is nobody's fault.
-    """
-
-    def __init__(self, stream: TextIO) -> None:
-        self.failed: OSError | None = None
-        self._stream = stream
-        self._ended = False
-        if (reconfigure := getattr(stream, "reconfigure", None)) is not None:
+def prepare() -> None:
+    """Let both streams be open, and able to write any letter."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:  # the next file or socket would get its number
+            nowhere = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115 - for good
+            setattr(sys, name, nowhere)
+        elif (reconfigure := getattr(stream, "reconfigure", None)) is not None:
             reconfigure(errors="backslashreplace")
 
-    def write(self, text: str) -> int:
-        """Write, as long as somebody reads."""
-        with self._ending():
-            if not self._ended:
-                self._stream.write(text)
-        return len(text)
 
-    def flush(self) -> None:
-        """Send off what was written."""
-        with self._ending():
-            if not self._ended:
-                self._stream.flush()
+def write(text: str) -> None:
+    """Write to standard output immediately, as long as somebody reads.
 
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._stream, name)
-
-    @contextmanager
-    def _ending(self) -> Iterator[None]:
-        try:
-            yield
-        except OSError as exc:
-            self._ended = True
-            if not isinstance(exc, BrokenPipeError):
-                self.failed = exc
-            # What is left in its buffer is written at the exit, and would fail again.
-            with suppress(OSError, ValueError):
-                nowhere = os.open(os.devnull, os.O_WRONLY)
-                os.dup2(nowhere, self._stream.fileno())
-                os.close(nowhere)
+    Raises:
+        CannotWrite: when it cannot be written to, and that is not the reader's wish.
+    """
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except OSError as exc:
+        _discard(sys.stdout)
+        if not isinstance(exc, BrokenPipeError):
+            raise CannotWrite(exc.strerror or type(exc).__name__) from None
 
 
-@contextmanager
-def outputs() -> Iterator[Output]:
-    """Let standard output, which is given, and standard error be such streams."""
-    # A closed one first: the next file or socket would get its number.
-    out, err = (Output(_opened(stream)) for stream in (sys.stdout, sys.stderr))
-    with redirect_stdout(cast("TextIO", out)), redirect_stderr(cast("TextIO", err)):
-        try:
-            yield out
-        finally:
-            out.flush()
-            err.flush()
+def complain(text: str) -> None:
+    """Write to standard error immediately, if that is possible."""
+    try:
+        sys.stderr.write(text)
+        sys.stderr.flush()
+    except OSError:
+        _discard(sys.stderr)
 
 
-def _opened(stream: TextIO | None) -> TextIO:
-    return Path(os.devnull).open("w", encoding="utf-8") if stream is None else stream
+def _discard(stream: TextIO) -> None:
+    # What is left in its buffer is written at the exit, and would fail again.
+    with suppress(OSError, ValueError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, stream.fileno())
+        os.close(nowhere)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from typing import TYPE_CHECKING
 
 from together_otel.cli.check.environment import NoFile, lookalikes, surroundings
 from together_otel.cli.check.outcomes import Live
 from together_otel.cli.check.report import Findings, as_json, as_text
+from together_otel.cli.output import complain, write
 from together_otel.cli.parsing import CANNOT_WORK, GOOD, UNKNOWN, USAGE, without_key
 from together_otel.clients.generated import CUSTOM_HEADERS
 from together_otel.keys import Refusal, diagnose, inspect_key
@@ -104,7 +104,7 @@ def _check(options: argparse.Namespace) -> int:
         try:
             from together_otel.cli.check.request import ask  # noqa: PLC0415 - it needs the extra
         except ModuleNotFoundError as exc:
-            sys.stderr.write(
+            complain(
                 f"together-otel check: --live needs {exc.name}: pip install 'together-otel[cli]'\n"
             )
             return USAGE
@@ -112,7 +112,7 @@ def _check(options: argparse.Namespace) -> int:
     findings = Findings(
         report, diagnosis, lookalikes(variables), list(_notes(around, report)), around.file, live
     )
-    sys.stdout.write(as_json(findings) if options.json else as_text(findings))
+    write(as_json(findings) if options.json else as_text(findings))
     return {True: GOOD, False: CANNOT_WORK, None: UNKNOWN}[findings.can_work]
 
 

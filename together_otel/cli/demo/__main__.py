@@ -21,7 +21,7 @@ from together_otel.cli.drill.environment import Port, environment
 from together_otel.cli.drill.processes import PATIENCE, Died, Process, isolated
 from together_otel.cli.drill.runner import Runner
 from together_otel.cli.drill.scenarios import scenario_of
-from together_otel.cli.export.files import files, write
+from together_otel.cli.export.files import files, write_files
 from together_otel.names import AUTH_CAUSE, CAUSES, Cause, label_of
 from together_otel.testing.keys import MadeUpKeys
 from together_otel.testing.ports import free_port
@@ -129,7 +129,7 @@ class Demonstration:
 
         with tempfile.TemporaryDirectory(prefix="together-otel-") as folder:
             rules = files(["rules"])
-            write(rules, Path(folder))
+            write_files(rules, Path(folder))
             paths = [Path(folder, one.path) for one in rules]
             target = (JOB, f"{port.host}:{port.number}")
             with Stack([target], paths, binaries=binaries) as stack:

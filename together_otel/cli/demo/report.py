@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import sys
 import textwrap
 from typing import TYPE_CHECKING
 
+from together_otel.cli.output import write
 from together_otel.names import AUTH_FAILURES, REQUESTS
 
 if TYPE_CHECKING:
@@ -42,8 +42,7 @@ class Paper:
     def line(self, text: str = "") -> None:
         """Print a line immediately."""
         self._lines.append(text)
-        sys.stdout.write(text + "\n")
-        sys.stdout.flush()
+        write(text + "\n")
 
     def heading(self, text: str) -> None:
         """Print a heading."""

@@ -6,10 +6,10 @@ import argparse
 import dataclasses
 import json
 import os
-import sys
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from together_otel.cli.output import write
 from together_otel.cli.parsing import CANNOT_WORK, GOOD, UNKNOWN, without_key
 
 if TYPE_CHECKING:
@@ -78,16 +78,15 @@ def _doctor(options: argparse.Namespace) -> int:
     for finding in findings:
         told.append(finding)
         if not options.json:
-            sys.stdout.write(_lines(finding))
-            sys.stdout.flush()
+            write(_lines(finding))
     if options.json:
         found = [
             {name: without_key(value) for name, value in dataclasses.asdict(one).items()}
             for one in told
         ]
-        sys.stdout.write(json.dumps(found, indent=2) + "\n")
+        write(json.dumps(found, indent=2) + "\n")
     else:
-        sys.stdout.write(_verdict(told))
+        write(_verdict(told))
     if code == GOOD and any(one.level == "problem" for one in told):
         code = CANNOT_WORK
     return code

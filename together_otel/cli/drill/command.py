@@ -5,14 +5,14 @@ from __future__ import annotations
 import argparse
 import os
 import re
-import sys
 import tempfile
 import time
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
 
-from together_otel.cli.parsing import CANNOT_WORK, GOOD, UNKNOWN
+from together_otel.cli.output import complain, write
+from together_otel.cli.parsing import CANNOT_WORK, GOOD, UNKNOWN, without_key
 from together_otel.names import CAUSES
 from together_otel.settings import LAST_PORT
 
@@ -105,8 +105,7 @@ def _drill(parser: Parser, options: argparse.Namespace) -> int:
     keys = MadeUpKeys()
 
     def say(text: str) -> None:
-        sys.stdout.write(keys.redact(text) + "\n")
-        sys.stdout.flush()
+        write(without_key(keys.redact(text)) + "\n")
 
     try:
         return _run(parser, options, release, keys, say)
@@ -134,9 +133,9 @@ def _run(
     try:
         port = port_of(os.environ, settings, options.port)
     except OSError as exc:
-        parser.error(f"--port {options.port} cannot be had ({exc.strerror}): expected a free port")
+        parser.refuse(f"--port {options.port} cannot be had ({exc.strerror}): expected a free port")
     except ValueError as exc:
-        parser.error(f"{exc}; see together-otel doctor")
+        parser.refuse(f"{exc}; see together-otel doctor")
     try:
         temporary = tempfile.TemporaryDirectory(prefix="together-otel-")
     except OSError:
@@ -174,7 +173,7 @@ def _run(
 
 
 def _unknown(parser: Parser, why: str) -> int:
-    sys.stderr.write(f"{parser.prog}: {why}.\n")
+    complain(f"{parser.prog}: {why}.\n")
     return UNKNOWN
 
 

@@ -18,6 +18,7 @@ from together_otel.cli.doctor.installation import SDK, ZERO_CODE, launcher
 from together_otel.cli.doctor.ports import OTEL_HOST, OTEL_PORT
 from together_otel.cli.doctor.trial import last_exception
 from together_otel.cli.drill import MARK
+from together_otel.cli.output import CannotWrite, complain, write
 from together_otel.names import KEY_VARIABLE
 from together_otel.testing.ports import free_port
 
@@ -226,11 +227,10 @@ class Process:
 
     def _repeat(self) -> None:
         if self._shown and self._redact is not None:
-            for lines, stream in ((self.output, sys.stdout), (self.errors, sys.stderr)):
-                with suppress(IndexError):  # both readers may be here at once
+            for lines, show in ((self.output, write), (self.errors, complain)):
+                with suppress(IndexError, CannotWrite):  # both readers may be here at once
                     while lines:
-                        stream.write(self._redact(lines.popleft()))
-                stream.flush()
+                        show(self._redact(lines.popleft()))
 
 
 def isolated(service: str, variables: Mapping[str, str]) -> dict[str, str]:

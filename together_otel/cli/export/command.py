@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import argparse
 import re
-import sys
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from together_otel.cli.export.files import KINDS, NEXT_STEPS, FilesExist, files, write
-from together_otel.cli.parsing import CANNOT_WRITE, GOOD
+from together_otel.cli.export.files import KINDS, NEXT_STEPS, FilesExist, files, write_files
+from together_otel.cli.output import complain, write
+from together_otel.cli.parsing import CANNOT_WRITE, GOOD, without_key
 from together_otel.settings import DEFAULT_RUNBOOK_URL
 
 if TYPE_CHECKING:
@@ -63,9 +63,11 @@ def add(commands: Commands) -> None:
 
 def _export(parser: Parser, options: argparse.Namespace) -> int:
     if options.datasource and options.only not in {None, "dashboards", "grafana-provisioning"}:
-        parser.error(f"--datasource is for Grafana, and --only {options.only} writes nothing of it")
+        parser.refuse(
+            f"--datasource is for Grafana, and --only {options.only} writes nothing of it"
+        )
     if options.job and options.only in {"alertmanager", "grafana-provisioning"}:
-        parser.error(f"--job is for rules and dashboards, and --only {options.only} writes none")
+        parser.refuse(f"--job is for rules and dashboards, and --only {options.only} writes none")
     made = files(
         KINDS if options.only is None else (options.only,),
         runbook_url=options.runbook_url,
@@ -73,19 +75,19 @@ def _export(parser: Parser, options: argparse.Namespace) -> int:
         jobs=options.job,
     )
     try:
-        write(made, options.folder, force=options.force)
+        write_files(made, options.folder, force=options.force)
     except FilesExist as exc:
         names = ", ".join(map(str, exc.args))
-        parser.error(f"{names} would be overwritten: give another DIR, or --force")
+        parser.refuse(f"{names} would be overwritten: give another DIR, or --force")
     except OSError as exc:
-        sys.stderr.write(f"{parser.prog}: cannot write {exc.filename}: {exc.strerror}\n")
+        complain(without_key(f"{parser.prog}: cannot write {exc.filename}: {exc.strerror}\n"))
         return CANNOT_WRITE
     for kind in KINDS:
         written = [options.folder / file.path for file in made if file.kind == kind]
         for path in written:
-            sys.stdout.write(f"{path}\n")
+            write(without_key(f"{path}\n"))
         if written:
-            sys.stdout.write(f"  next: {NEXT_STEPS[kind]}\n")
+            write(f"  next: {NEXT_STEPS[kind]}\n")
     return GOOD
 
 

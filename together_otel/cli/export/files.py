@@ -93,7 +93,7 @@ def files(
     ]
 
 
-def write(made: Iterable[File], folder: Path, *, force: bool = False) -> None:
+def write_files(made: Iterable[File], folder: Path, *, force: bool = False) -> None:
     """Write files into a folder, which is made if it is missing.
 
     Raises:

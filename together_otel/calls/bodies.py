@@ -13,7 +13,8 @@ import wrapt
 
 from together_otel.calls.around import observed
 from together_otel.calls.open_calls import opened
-from together_otel.calls.streams import Stream, Timing, is_watched, watch
+from together_otel.calls.state import Timing
+from together_otel.calls.streams import Stream, is_watched, watch
 
 if TYPE_CHECKING:
     from collections.abc import Callable

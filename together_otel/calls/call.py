@@ -7,34 +7,25 @@ from __future__ import annotations
 
 import sys
 import time
-from inspect import isasyncgen, iscoroutine, isgenerator
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry import context, trace
 
 from together_otel import forks, names
-from together_otel.calls.active import enter, leave
-from together_otel.calls.bodies import Body
 from together_otel.calls.reporting import Ending, report, report_attempt
-from together_otel.calls.sessions import Session
-from together_otel.calls.streams import Stream, watch, watch_generator
-from together_otel.clients.base import Answer, Failure, Request, Result
+from together_otel.calls.state import CallState, Reported
+from together_otel.clients.base import Answer, Failure
 from together_otel.clients.error_types import error_type
-from together_otel.clients.failures import chain, outcome_of
-from together_otel.keys import redact_exception, text_of
+from together_otel.clients.failures import outcome_of
+from together_otel.keys import redact_exception
 from together_otel.telemetry import spans
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from together_otel.auth.runtime import AuthFailure, Runtime
-    from together_otel.calls.streams import Timing
+    from together_otel.calls.state import Arguments, Refusal
     from together_otel.clients.base import Adapter, AuthKind
     from together_otel.clients.messages import Messages
     from together_otel.names import Outcome, RecoveryOutcome
-    from together_otel.telemetry.metrics import Recorder
-
-    Refusal = tuple[AuthFailure, Failure]
 
 _CALL = context.create_key("together_otel-call")
 _ENDED = context.Context()
@@ -62,99 +53,32 @@ def secrets_in(found: context.Context | None) -> tuple[str, ...] | None:
     return call.secrets() if isinstance(call, Call) else None
 
 
-class Arguments:
-    """A call's arguments, in an object that shows none of them: a key may be among them."""
-
-    __slots__ = ("args", "kwargs")
-
-    def __init__(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
-        self.args, self.kwargs = args, kwargs
-
-
-class Reported:
-    """What calls inside one another have reported: one object, shared by all of them.
-
-    Attributes:
-        begun: how many calls there were so far.
-        failures: exceptions reported, each with its refusal; ``None`` where an SDK handed the
-            failure on as data.
-    """
-
-    __slots__ = ("begun", "failures")
-
-    def __init__(self) -> None:
-        self.begun = 0
-        self.failures: list[tuple[BaseException | None, Refusal | None]] = []
-
-    def find(self, exc: BaseException | None) -> tuple[bool, Refusal | None]:
-        """Return whether an exception, or one that it came from, was reported, and its refusal."""
-        if not self.failures or exc is None:
-            return False, None
-        links = list(chain(exc))
-        for reported, refusal in self.failures:
-            # 1.x hands a refusal on as data, of which its upload then raises an error of its own.
-            if refusal is not None if reported is None else any(one is reported for one in links):
-                return True, refusal
-        return False, None
-
-
-class Call:
+class Call(CallState):
     """The telemetry of one call. Never raises, and ends once, whoever ends it."""
 
     __slots__ = (
-        "__weakref__",
         "_attempts",
         "_client",
         "_generation",
-        "_is_accepted",
-        "_key",
-        "_noted",
         "_order",
         "_parent",
         "_refusal",
-        "_report",
         "_reported",
-        "_seen",
-        "adapter",
-        "before",
-        "context",
-        "ended",
-        "held_log",
-        "recorder",
-        "request",
-        "result",
-        "runtime",
-        "span",
-        "started",
-        "timing",
     )
 
     def __init__(
         self, runtime: Runtime, adapter: Adapter, client: Any, arguments: Arguments
     ) -> None:
-        self.runtime = runtime
-        self.adapter = adapter
+        super().__init__(runtime, adapter, _current())
         self._client = client
-        self._seen: Any = None
-        self._noted: Answer | None = None
         self._attempts = 0
         self._refusal: Refusal | None = None
         self._generation = forks.generation()
-        self.ended = self._is_accepted = False
-        self.held_log: list[tuple[AuthFailure, dict[str, Any]]] | None = None
-        self.timing: Timing | None = None
         parent = current_call()
         self._parent = None if parent is None or parent.ended else parent
         reported = Reported() if self._parent is None else self._parent._reported  # noqa: SLF001 - of this class
         self._reported: Reported = reported
         reported.begun = self._order = reported.begun + 1
-        # What stays where the step that is to fill it in fails.
-        self.span: trace.Span = trace.INVALID_SPAN
-        self.request, self.result = Request(names.OTHER), Result()
-        self._key: object = None
-        self.recorder: Recorder | None = None
-        self._report = runtime.unknown_key
-        self.before = self.context = _current()
         for step in (self._look_at_key, self._describe, self._start, self._make_current):
             try:
                 step(arguments)
@@ -165,13 +89,6 @@ class Call:
     def _describe(self, arguments: Arguments) -> None:
         self.request = self.adapter.request(self._client, arguments.args, arguments.kwargs)
         self.recorder = self.make_recorder(self.request.host, self.request.port)
-
-    def make_recorder(self, host: str | None, port: int | None) -> Recorder:
-        """Return what records this call's metrics as one of a server."""
-        request = self.request
-        return self.runtime.metrics.recorder(
-            request.operation, request.model, host, port, self.secrets
-        )
 
     def _look_at_key(self, _arguments: Arguments | None = None) -> None:
         self._key = self.adapter.key(self._client)
@@ -209,10 +126,6 @@ class Call:
             except Exception:  # noqa: BLE001 - the border
                 self.runtime.guard("finish").swallow()
 
-    def answered(self, response: Any) -> None:
-        """Note an HTTP response, or a handshake, that the SDK got."""
-        self._seen = response
-
     def uses_key_of(self, client: Any) -> None:
         """Look at the key anew: what goes on may have been given another."""
         self._client, self._refusal = client, None
@@ -226,39 +139,7 @@ class Call:
         self._reported.failures.clear()
         self._refusal = None
 
-    def secrets(self, answer: Answer | None = None) -> tuple[str, ...]:
-        """Return the keys known to be involved, as text: the client's, and the one really sent."""
-        own = "" if self._key is None else text_of(self._key)
-        sent = "" if answer is None else (answer.authorization or "").removeprefix("Bearer ")
-        return tuple({own, sent} - {""})
-
     # ── at its end ───────────────────────────────────────────────────────────────────
-
-    def returned(self, value: Any, client: Any = None) -> Any:
-        """End with what the SDK returned, unless that goes on; return what the caller gets."""
-        adapter = self.adapter
-        try:
-            if (stream := adapter.stream_of(value)) is not None:
-                watcher = Stream(self)
-                return adapter.with_stream(value, watch(stream, watcher), watcher.abandoned)
-            if (body := adapter.open_body(value)) is not None:
-                Body(self, value, body)
-                return value
-            if (session := adapter.session_of(client, value)) is not None:
-                Session(self, session)
-                return value
-            if adapter.delegates and (going_on := self._goes_on(value)) is not None:
-                return going_on
-        except Exception:  # noqa: BLE001 - the border
-            self.runtime.guard("finish").swallow()
-        self.succeed(value)
-        return value
-
-    def _goes_on(self, value: Any) -> Any:
-        """Return a generator or coroutine that ends the call, in place of one that was returned."""
-        if isgenerator(value) or isasyncgen(value):
-            return watch_generator(value, Stream(self))
-        return _awaited(self, value) if iscoroutine(value) else None
 
     def succeed(self, value: Any = None) -> None:
         """End with an answer; ``value`` is a whole one whose body is still to be looked at."""
@@ -291,7 +172,7 @@ class Call:
                 and failure.auth is None
                 and failure.answer.status_code is None
             ):
-                failure.answer = self._answer()
+                failure.answer = self.answer()
         except Exception:  # noqa: BLE001 - the border
             failure = Failure(outcome_of(found, None), Answer())
             runtime.guard("finish").swallow()
@@ -358,7 +239,7 @@ class Call:
         if not self._is_ours():
             return  # a forked child has a mere copy of the call
         if ending is None:
-            ending = Ending(outcome, self._answer())
+            ending = Ending(outcome, self.answer())
         now = time.perf_counter()
         ending.elapsed = (now if at is None else at) - self.started
         ending.ago = 0.0 if at is None else now - at
@@ -398,21 +279,11 @@ class Call:
 
     def note_answer(self) -> None:
         """Keep what the HTTP response says instead of the response."""
-        self._noted, self._seen = self._answer(), None
+        self._noted, self._seen = self.answer(), None
 
     def forget_client(self) -> None:
         """Keep the call from keeping its client, and so a session of that one's, alive."""
         self._client = None
-
-    def accepted(self) -> None:
-        """Note that the server has accepted the key; once a call."""
-        if self._is_accepted:
-            return
-        self._is_accepted = True
-        answer = self._answer()
-        if answer.authorization is None and (self._seen is not None or self._noted is not None):
-            return  # the answer is known, and no key was sent
-        self.runtime.accepted(self._key, self._report, answer, answer.host or self.request.host)
 
     def accepted_attempt(self) -> None:
         """Note that a further attempt at the call was accepted."""
@@ -457,16 +328,6 @@ class Call:
         """Return whether a call inside this one, by another client, reports for it."""
         return self.adapter.delegates and self._reported.begun > self._order
 
-    def _answer(self) -> Answer:
-        if self._noted is not None:
-            return self._noted
-        if self._seen is not None:
-            try:
-                return self.adapter.answer(self._seen)
-            except Exception:  # noqa: BLE001 - the border
-                self.runtime.guard("finish").swallow()
-        return Answer()
-
     def _override(self, answer: Answer) -> str | None:
         if self._client is None:
             return self.request.override
@@ -486,15 +347,3 @@ class Call:
             self.runtime.guard("finish").swallow()
         self._refusal = auth, failure
         return auth
-
-
-async def _awaited(call: Call, coroutine: Any) -> Any:
-    before, ours = _current(), call.context
-    try:
-        enter(call.runtime, ours)
-        return call.returned(await coroutine)
-    except BaseException:
-        call.fail()
-        raise
-    finally:
-        leave(call.runtime, before, ours)

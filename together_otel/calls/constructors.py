@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from together_otel.auth.preflight import UnusableKeyError
     from together_otel.auth.runtime import AuthFailure, Runtime
-    from together_otel.calls.call import Arguments
+    from together_otel.calls.state import Arguments
     from together_otel.clients.base import Adapter, GivenKey
     from together_otel.keys import KeyReport
     from together_otel.recovery.retry import ConstructorRetry

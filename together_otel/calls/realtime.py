@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from together_otel.calls.around import observing
-from together_otel.calls.call import Arguments, current_call
+from together_otel.calls.call import current_call
 from together_otel.calls.sessions import session_of
+from together_otel.calls.state import Arguments
 from together_otel.calls.wrappers import calling
 from together_otel.clients.realtime import Transcriptions
 from together_otel.recovery.retry import retry_of_call

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from together_otel.auth.runtime import AuthFailure
-    from together_otel.calls.call import Call
+    from together_otel.calls.state import CallState
     from together_otel.clients.base import Answer
     from together_otel.keys import RedactedException
     from together_otel.names import Outcome, Stage
@@ -59,7 +59,7 @@ class Ending:
     content: dict[str, list[Any]] = field(default_factory=dict)
 
 
-def report(call: Call, ending: Ending) -> None:
+def report(call: CallState, ending: Ending) -> None:
     """Report a call and end its span, a step at a time."""
     for stage, step in _STEPS:
         try:
@@ -68,21 +68,21 @@ def report(call: Call, ending: Ending) -> None:
             call.runtime.guard(stage).swallow()
 
 
-def _count(call: Call, ending: Ending) -> None:
+def _count(call: CallState, ending: Ending) -> None:
     if ending.auth is not None and not ending.is_reported:
         call.runtime.metrics.auth_failed(ending.auth.diagnosis.cause)
     if ending.counts_retries and ending.answer.resends and call.recorder is not None:
         call.recorder.retried(ending.answer.resends)
 
 
-def _note_state(call: Call, ending: Ending) -> None:
+def _note_state(call: CallState, ending: Ending) -> None:
     if ending.auth is not None:
         call.runtime.metrics.keys_changed(at_once=True)
     elif ending.outcome in names.NO_FAILURE:
         call.accepted()
 
 
-def _gather_content(call: Call, ending: Ending) -> None:
+def _gather_content(call: CallState, ending: Ending) -> None:
     if (messages := call.result.messages) is None:
         return
     ending.content = content.fit(
@@ -96,7 +96,7 @@ def _gather_content(call: Call, ending: Ending) -> None:
     )
 
 
-def _measure(call: Call, ending: Ending) -> None:
+def _measure(call: CallState, ending: Ending) -> None:
     result, timing = call.result, call.timing
     first = mean = None
     if timing is not None and timing.chunks:
@@ -124,7 +124,7 @@ def _measure(call: Call, ending: Ending) -> None:
     recorder.record(measured, call.secrets)
 
 
-def _span_attributes(call: Call, ending: Ending) -> dict[str, Any]:
+def _span_attributes(call: CallState, ending: Ending) -> dict[str, Any]:
     """Return what the span does not say from its start."""
     request, answer = call.request, ending.answer
     server = attributes.server(request, answer)
@@ -143,22 +143,22 @@ def _span_attributes(call: Call, ending: Ending) -> dict[str, Any]:
     return attributes.clean(found, call.secrets(answer))
 
 
-def _finish_span(call: Call, ending: Ending) -> None:
+def _finish_span(call: CallState, ending: Ending) -> None:
     if call.span.is_recording():
         found = _span_attributes(call, ending)
         spans.finish(call.span, found, ending.error_type, ending.exception)
 
 
-def _end_span(call: Call, ending: Ending) -> None:
+def _end_span(call: CallState, ending: Ending) -> None:
     spans.end(call.span, ending.ago)
 
 
-def _first_chunk(call: Call) -> float | None:
+def _first_chunk(call: CallState) -> float | None:
     timing = call.timing
     return None if timing is None or not timing.chunks else timing.first - call.started
 
 
-def _log(call: Call, ending: Ending) -> None:
+def _log(call: CallState, ending: Ending) -> None:
     """Log a failure, and what was said, in the context of the call's span."""
     if ending.error_type is None and not ending.content:
         return
@@ -176,7 +176,7 @@ def _log(call: Call, ending: Ending) -> None:
             events.emit(names.OPERATION_DETAILS, logging.INFO, details, ending.content)
 
 
-def _log_failure(call: Call, ending: Ending, details: dict[str, Any]) -> None:
+def _log_failure(call: CallState, ending: Ending, details: dict[str, Any]) -> None:
     details = attributes.clean(details, call.secrets(ending.answer))
     if ending.auth is not None:
         if call.held_log is None:
@@ -193,7 +193,7 @@ def _log_failure(call: Call, ending: Ending, details: dict[str, Any]) -> None:
         events.emit(names.OPERATION_EXCEPTION, logging.WARNING, fields)
 
 
-def _details(call: Call, answer: Answer) -> dict[str, Any]:
+def _details(call: CallState, answer: Answer) -> dict[str, Any]:
     """Return what log events say of every call."""
     request = call.request
     details = attributes.of_answer(answer, attributes.server(request, answer))
@@ -203,7 +203,7 @@ def _details(call: Call, answer: Answer) -> dict[str, Any]:
     return details
 
 
-_STEPS: Final[tuple[tuple[Stage, Callable[[Call, Ending], None]], ...]] = (
+_STEPS: Final[tuple[tuple[Stage, Callable[[CallState, Ending], None]], ...]] = (
     ("finish", _count),
     ("finish", _note_state),
     ("content", _gather_content),
@@ -215,7 +215,7 @@ _STEPS: Final[tuple[tuple[Stage, Callable[[Call, Ending], None]], ...]] = (
 """The most important first; the stage is what an error in it is counted under."""
 
 
-def report_attempt(call: Call, answer: Answer, auth: AuthFailure, error_type: str) -> None:
+def report_attempt(call: CallState, answer: Answer, auth: AuthFailure, error_type: str) -> None:
     """Report an attempt whose key was refused, in the middle of a call that may go on."""
     call.runtime.metrics.auth_failed(auth.diagnosis.cause)
     details = {**_details(call, answer), names.ERROR_TYPE: error_type}

@@ -10,6 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 from together_otel.calls.open_calls import opened
+from together_otel.calls.state import Timing
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Generator
@@ -31,23 +32,6 @@ class Watcher(Protocol):
 
     def abandoned(self, at: float | None = None) -> None:
         """Note that the caller has left; nothing once the call has ended."""
-
-
-class Timing:
-    """When the first and the last chunk came, in seconds of ``time.perf_counter``, and how many."""
-
-    __slots__ = ("chunks", "first", "last")
-
-    def __init__(self) -> None:
-        self.chunks = 0
-        self.first = self.last = 0.0
-
-    def tick(self) -> None:
-        """Note a chunk."""
-        self.last = now = time.perf_counter()
-        if not self.chunks:
-            self.first = now
-        self.chunks += 1
 
 
 class Stream:

@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 from together_otel.calls.active import enter, leave
 from together_otel.calls.around import observing
-from together_otel.calls.call import Arguments, Call, current_call
+from together_otel.calls.call import Call, current_call
 from together_otel.calls.constructors import construct
+from together_otel.calls.following import follow
 from together_otel.calls.generators import GeneratorCall
 from together_otel.calls.open_calls import end_dropped
+from together_otel.calls.state import Arguments
 from together_otel.calls.streams import watch_generator
 from together_otel.recovery.retry import retry_of_call, retry_of_constructor
 
@@ -78,7 +80,7 @@ def _calling(active: Active, adapter: Adapter, note: Note | None) -> Wrapper:
                     value = wrapped(*arguments.args, **arguments.kwargs)
                     if note is not None:
                         note(call, client, value)
-                    value = call.returned(value, client)
+                    value = follow(call, value, client)
                 except BaseException:
                     call.fail()
                     if retry is None or _is_over(retry, retry.again(call.refusal), first, call):
@@ -116,7 +118,7 @@ def _calling_async(active: Active, adapter: Adapter, note: Note | None) -> Wrapp
                     value = await wrapped(*arguments.args, **arguments.kwargs)
                     if note is not None:
                         note(call, client, value)
-                    value = call.returned(value, client)
+                    value = follow(call, value, client)
                 except BaseException:
                     call.fail()
                     if retry is None or _is_over(

@@ -9,6 +9,8 @@ import sys
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
+from together_otel.clients.fields import NO_REASON
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
@@ -26,9 +28,6 @@ AUTH_CODES = frozenset({"invalid_api_key", "missing_api_key"})
 
 MOST_CHOICES = 128
 """Choices of an answer whose finish reasons are of interest."""
-
-NO_REASON = "error"
-"""The conventions' finish reason of a choice that ended without one."""
 
 
 @dataclass(slots=True)

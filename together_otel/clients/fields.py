@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+NO_REASON = "error"
+"""The finish reason of a choice that ended without one, by the conventions."""
+
 _NOTHING: dict[str, Any] = {}
 
 

@@ -12,8 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from together_otel.clients.base import NO_REASON
-from together_otel.clients.fields import every_field_of, fields_of, index_of
+from together_otel.clients.fields import NO_REASON, every_field_of, fields_of, index_of
 from together_otel.clients.media import media_given, media_in, reference
 
 if TYPE_CHECKING:

@@ -12,9 +12,9 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from together_otel import names
-from together_otel.clients.base import MOST_CHOICES, NO_REASON, Request, Usage
+from together_otel.clients.base import MOST_CHOICES, Request, Usage
 from together_otel.clients.failures import integer
-from together_otel.clients.fields import every_field_of, fields_of, index_of
+from together_otel.clients.fields import NO_REASON, every_field_of, fields_of, index_of
 from together_otel.keys import redact
 
 if TYPE_CHECKING:

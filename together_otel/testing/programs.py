@@ -12,7 +12,7 @@ from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 
-from together_otel.fetch import fetch
+from together_otel.testing.fetch import fetch
 from together_otel.testing.ports import free_port
 
 CHECKOUT = Path(__file__).resolve().parents[2]

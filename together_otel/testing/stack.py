@@ -21,7 +21,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from together_otel.fetch import fetch
+from together_otel.testing.fetch import fetch
 from together_otel.testing.programs import (
     OK,
     PATIENCE,

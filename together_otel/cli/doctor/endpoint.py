@@ -15,7 +15,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from together_otel.cli.doctor.content import Samples, content
 from together_otel.cli.doctor.finding import Finding, ok, problem, warning
-from together_otel.fetch import LARGEST, LIMIT, TooLarge, fetch, within
+from together_otel.testing.fetch import LARGEST, LIMIT, TooLarge, fetch, within
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

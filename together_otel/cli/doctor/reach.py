@@ -7,8 +7,8 @@ from http.client import HTTPException
 from urllib.parse import urlsplit
 
 from together_otel.clients.addresses import in_url
-from together_otel.fetch import fetch
 from together_otel.names import is_ours
+from together_otel.testing.fetch import fetch
 
 _PATIENCE = 1.0
 """Seconds that an address may take to answer: it is asked beside other things."""

@@ -1,0 +1,65 @@
+"""What becomes of a call whose function has returned: it ends, or what was returned ends it."""
+
+from __future__ import annotations
+
+from inspect import isasyncgen, iscoroutine, isgenerator
+from typing import TYPE_CHECKING, Any
+
+from opentelemetry import context
+
+from together_otel.calls.active import enter, leave
+from together_otel.calls.bodies import Body
+from together_otel.calls.sessions import Session
+from together_otel.calls.streams import Stream, watch, watch_generator
+
+if TYPE_CHECKING:
+    from together_otel.calls.call import Call
+
+
+def follow(call: Call, value: Any, client: Any = None) -> Any:
+    """End a call with what its function returned, unless that goes on.
+
+    Args:
+        call: the call.
+        value: what was returned.
+        client: what the function is bound to.
+
+    Returns:
+        What the caller gets.
+    """
+    adapter = call.adapter
+    try:
+        if (stream := adapter.stream_of(value)) is not None:
+            watcher = Stream(call)
+            return adapter.with_stream(value, watch(stream, watcher), watcher.abandoned)
+        if (body := adapter.open_body(value)) is not None:
+            Body(call, value, body)
+            return value
+        if (session := adapter.session_of(client, value)) is not None:
+            Session(call, session)
+            return value
+        if adapter.delegates and (going_on := _going_on(call, value)) is not None:
+            return going_on
+    except Exception:  # noqa: BLE001 - the border
+        call.runtime.guard("finish").swallow()
+    call.succeed(value)
+    return value
+
+
+def _going_on(call: Call, value: Any) -> Any:
+    """Return a generator or coroutine that ends the call, in place of one that was returned."""
+    if isgenerator(value) or isasyncgen(value):
+        return watch_generator(value, Stream(call))
+    return _awaited(call, value) if iscoroutine(value) else None
+
+
+async def _awaited(call: Call, coroutine: Any) -> Any:
+    before, ours = context.get_current(), call.context
+    try:
+        enter(call.runtime, ours)
+        return follow(call, await coroutine)
+    except BaseException:
+        call.fail()
+        raise
+    finally:
+        leave(call.runtime, before, ours)

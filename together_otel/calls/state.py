@@ -1,0 +1,171 @@
+"""What is known of a call while it lasts, shared by those that begin, follow, end and report it."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+from opentelemetry import trace
+
+from together_otel import names
+from together_otel.clients.base import Answer, Request, Result
+from together_otel.clients.failures import chain
+from together_otel.keys import text_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from opentelemetry.context import Context
+
+    from together_otel.auth.runtime import AuthFailure, Runtime
+    from together_otel.clients.base import Adapter, Failure
+    from together_otel.telemetry.metrics import Recorder
+
+    Refusal = tuple[AuthFailure, Failure]
+
+
+class Arguments:
+    """A call's arguments, in an object that shows none of them: a key may be among them."""
+
+    __slots__ = ("args", "kwargs")
+
+    def __init__(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
+        self.args, self.kwargs = args, kwargs
+
+
+class Reported:
+    """What calls inside one another have reported: one object, shared by all of them.
+
+    Attributes:
+        begun: how many calls there were so far.
+        failures: exceptions reported, each with its refusal; ``None`` where an SDK handed the
+            failure on as data.
+    """
+
+    __slots__ = ("begun", "failures")
+
+    def __init__(self) -> None:
+        self.begun = 0
+        self.failures: list[tuple[BaseException | None, Refusal | None]] = []
+
+    def find(self, exc: BaseException | None) -> tuple[bool, Refusal | None]:
+        """Return whether an exception, or one that it came from, was reported, and its refusal."""
+        if not self.failures or exc is None:
+            return False, None
+        links = list(chain(exc))
+        for reported, refusal in self.failures:
+            # 1.x hands a refusal on as data, of which its upload then raises an error of its own.
+            if refusal is not None if reported is None else any(one is reported for one in links):
+                return True, refusal
+        return False, None
+
+
+class Timing:
+    """When the first and the last chunk came, in seconds of ``time.perf_counter``, and how many."""
+
+    __slots__ = ("chunks", "first", "last")
+
+    def __init__(self) -> None:
+        self.chunks = 0
+        self.first = self.last = 0.0
+
+    def tick(self) -> None:
+        """Note a chunk."""
+        self.last = now = time.perf_counter()
+        if not self.chunks:
+            self.first = now
+        self.chunks += 1
+
+
+class CallState:
+    """What is known of one call; each attribute is safe where the step that sets it failed.
+
+    Attributes:
+        runtime: whose telemetry it is.
+        adapter: of its client.
+        request: what was asked.
+        result: what the answer's body says, as it comes.
+        span: the call's span.
+        before: the context that it was made in.
+        context: the context that the SDK works in.
+        recorder: what records its metrics.
+        timing: of its chunks, where it has these.
+        started: of ``time.perf_counter``.
+        ended: whether it was reported.
+        held_log: refusals whose log waits for what a recovery makes of them, where there is one.
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "_is_accepted",
+        "_key",
+        "_noted",
+        "_report",
+        "_seen",
+        "adapter",
+        "before",
+        "context",
+        "ended",
+        "held_log",
+        "recorder",
+        "request",
+        "result",
+        "runtime",
+        "span",
+        "started",
+        "timing",
+    )
+
+    def __init__(self, runtime: Runtime, adapter: Adapter, before: Context) -> None:
+        self.runtime = runtime
+        self.adapter = adapter
+        self.before = self.context = before
+        self.request, self.result = Request(names.OTHER), Result()
+        self.span: trace.Span = trace.INVALID_SPAN
+        self.recorder: Recorder | None = None
+        self.timing: Timing | None = None
+        self.started = 0.0
+        self.ended = self._is_accepted = False
+        self.held_log: list[tuple[AuthFailure, dict[str, Any]]] | None = None
+        self._key: object = None
+        self._report = runtime.unknown_key
+        self._seen: Any = None
+        self._noted: Answer | None = None
+
+    def make_recorder(self, host: str | None, port: int | None) -> Recorder:
+        """Return what records this call's metrics as one of a server."""
+        request = self.request
+        return self.runtime.metrics.recorder(
+            request.operation, request.model, host, port, self.secrets
+        )
+
+    def secrets(self, answer: Answer | None = None) -> tuple[str, ...]:
+        """Return the keys known to be involved, as text: the client's, and the one really sent."""
+        own = "" if self._key is None else text_of(self._key)
+        sent = "" if answer is None else (answer.authorization or "").removeprefix("Bearer ")
+        return tuple({own, sent} - {""})
+
+    def answered(self, response: Any) -> None:
+        """Note an HTTP response, or a handshake, that the SDK got."""
+        self._seen = response
+
+    def accepted(self) -> None:
+        """Note that the server has accepted the key; once a call."""
+        if self._is_accepted:
+            return
+        self._is_accepted = True
+        answer = self.answer()
+        if answer.authorization is None and (self._seen is not None or self._noted is not None):
+            return  # the answer is known, and no key was sent
+        self.runtime.accepted(self._key, self._report, answer, answer.host or self.request.host)
+
+    def answer(self) -> Answer:
+        """Return what the HTTP response says that the SDK got; nothing where it got none."""
+        if self._noted is not None:
+            return self._noted
+        if self._seen is not None:
+            try:
+                return self.adapter.answer(self._seen)
+            except Exception:  # noqa: BLE001 - the border
+                self.runtime.guard("finish").swallow()
+        return Answer()

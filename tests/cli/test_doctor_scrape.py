@@ -15,10 +15,10 @@ from generation import made_up_key
 from prometheus_client import CollectorRegistry, Counter, make_wsgi_app
 from serving import Quiet, serving
 
-from together_otel import TogetherInstrumentor, fetch
+from together_otel import TogetherInstrumentor
 from together_otel.cli.doctor import endpoint
 from together_otel.names import CAUSES
-from together_otel.testing import TogetherServer
+from together_otel.testing import TogetherServer, fetch
 from together_otel.testing.ports import free_port
 
 if TYPE_CHECKING:

@@ -43,6 +43,10 @@ Problem = Literal[
     "too_long",
     "doubled",
     "case_changed",
+    "base64_encoded",
+    "json_document",
+    "file_path",
+    "not_text",
 ]
 Cause = Literal[
     "redirected",

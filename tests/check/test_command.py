@@ -82,11 +82,11 @@ def test_an_unknown_shape(
 def test_a_path_in_place_of_a_key(
     value: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """It may be a key; more likely somebody expects that the file is read."""
+    """Somebody expects that the file is read."""
     monkeypatch.setenv("TOGETHER_API_KEY", value)
-    assert main(["check"]) == 0
+    assert main(["check"]) == 1
     out = " ".join(capsys.readouterr().out.split())
-    assert "begins as the path of a file does" in out
+    assert "holds the place of a key, a path or a reference, and not the key" in out
     assert "secrets" not in out
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import re
 from typing import Any
 
@@ -147,8 +149,8 @@ CAUSE_TABLE: list[tuple[KeyReport, Refusal, str, str]] = [
         Refusal("refused", host_refused="api.together.ai", sign_in=True),
         "wrong_endpoint",
         (
-            "api.together.ai answered as a login page does, so a proxy or firewall on the way answered"
-            " in its name: check HTTPS_PROXY and how the network lets programs out."
+            "The refusal in the name of api.together.ai is a login page, as a proxy or firewall on the"
+            " way has one: check HTTPS_PROXY and how the network lets programs out."
         ),
     ),
     (
@@ -381,18 +383,119 @@ PROBLEM_TABLE = [
     (KEY + "a", "is too long for a Together key: copy the key again, and nothing around it."),
     (KEY * 2, "holds the key twice: paste it once."),
     (KEY.upper(), "has letters of the wrong case: copy the key again as it is displayed."),
+    (
+        base64.b64encode(KEY.encode()).decode() + "\n",
+        "holds a key in base64: decode it where it is set, as nothing else does.",
+    ),
+    (
+        json.dumps({"api_key": KEY}, indent=2) + "\n",
+        (
+            "holds a JSON document and not a key: put in the value that stands for the key inside it,"
+            " and nothing around it."
+        ),
+    ),
+    (
+        "/run/secrets/together_api_key\n",
+        (
+            "holds the place of a key, a path or a reference, and not the key: put in what is stored"
+            " there."
+        ),
+    ),
+    (
+        KEY.encode(),
+        (
+            "is an object and no text: pass the key's text, which decode() gives of bytes and"
+            " get_secret_value() of a SecretStr."
+        ),
+    ),
 ]
 
 
 @pytest.mark.parametrize(("key", "sentence"), PROBLEM_TABLE)
-def test_problem(key: str, sentence: str) -> None:
-    diagnosis = diagnose(env(key), REFUSED)
+def test_problem(key: Any, sentence: str) -> None:
+    diagnosis = diagnose(inspect_key(key, source="environment", environ={}), REFUSED)
     assert (diagnosis.cause, diagnosis.remedy) == ("malformed", f"TOGETHER_API_KEY {sentence}")
     assert diagnose(arg(key), REFUSED).remedy == f"The api_key argument {sentence}"
 
 
+@pytest.mark.parametrize("name", [VARIABLE, "MY_SECRET", "\ufeffMY_SECRET"])
+def test_the_variable_of_an_argument_is_named(name: str) -> None:
+    """Most programs pass os.environ[…] on: what is wrong is to be put right there."""
+    shown = name.replace("\ufeff", "\\ufeff")
+
+    def remedy(key: str, refusal: Refusal = REFUSED, **environ: str) -> str:
+        return diagnose(arg(key, **{name: key}, **environ), refusal).remedy
+
+    subject = f"{shown}, passed as the api_key argument,"
+    assert (
+        remedy(f"{KEY}\n") == f"{subject} ends in a newline: strip it where the secret is mounted."
+    )
+    assert remedy(OPENAI) == f"{subject} is a key of OpenAI: set it to a Together key from {PAGE}."
+    assert remedy(KEY).startswith(f"{subject} is well formed, but Together refuses it")
+    assert remedy("changeme", TOGETHER_KEY=KEY) == (
+        "The api_key argument is a placeholder, but TOGETHER_KEY holds a key of Together's shape:"
+        " drop the argument and rename the variable to TOGETHER_API_KEY."
+    )
+    if name != VARIABLE:
+        assert remedy("changeme", TOGETHER_API_KEY=KEY) == (
+            f"{subject} is a placeholder and hides the good key in TOGETHER_API_KEY: drop the"
+            " argument, or pass it os.environ['TOGETHER_API_KEY']."
+        )
+
+
+def test_an_empty_variable_that_is_passed_is_named() -> None:
+    assert diagnose(arg("", TOGETHER_API_KEY="", OTHER=""), REFUSED).remedy == (
+        f"TOGETHER_API_KEY, passed as the api_key argument, is empty: set it to a key from {PAGE}."
+    )
+    assert diagnose(arg("", OTHER=""), REFUSED).remedy == (
+        f"The api_key argument is empty: pass a key from {PAGE}."
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("\ufeffTOGETHER_API_KEY", "\\ufeffTOGETHER_API_KEY"),
+        ("TOGETHER_API_KEY ", "TOGETHER_API_KEY\\x20"),
+        ("TOGETHER_API_KEY\u200b", "TOGETHER_API_KEY\\u200b"),
+        ("T\u041eGETHER_API_KEY", "T\\u041eGETHER_API_KEY"),
+    ],
+)
+def test_a_name_that_looks_right_is_shown_with_what_is_wrong(name: str, shown: str) -> None:
+    """Nobody sees a byte-order mark or a space in a name, nor that a letter is Cyrillic."""
+    report = env(**{name: KEY})
+    assert (report.lookalike, report.variable) == (shown, shown)
+    assert diagnose(report, CONSTRUCTOR).remedy == (
+        f"TOGETHER_API_KEY is not set, but {shown}, whose name has a character that does not belong"
+        " there, holds a key of Together's shape: rename it to TOGETHER_API_KEY, the variable that"
+        " the SDK reads."
+    )
+
+
+def test_a_client_that_reads_another_variable() -> None:
+    """Its own variable is what remedies speak of, and Together's is one that may hold the key."""
+
+    def remedy(key: str | None = None, **environ: str) -> str:
+        report = inspect_key(key, environ=environ, reads="OPENAI_API_KEY")
+        return diagnose(report, REFUSED).remedy
+
+    assert remedy().startswith("No key was found: set OPENAI_API_KEY to a key from")
+    assert remedy(OPENAI_API_KEY=OPENAI).startswith("OPENAI_API_KEY is a key of OpenAI: set it to")
+    assert remedy("", OPENAI_API_KEY=KEY) == (
+        "The api_key argument is empty and hides the good key in OPENAI_API_KEY: drop the argument,"
+        " or pass it os.environ['OPENAI_API_KEY']."
+    )
+    assert remedy(TOGETHER_API_KEY=KEY, TOGETHER_KEY=KEY) == (
+        "OPENAI_API_KEY is not set, but TOGETHER_API_KEY holds a key of Together's shape: pass it as"
+        " api_key, as this client reads OPENAI_API_KEY."
+    )
+    assert remedy(TOGETHER_KEY=KEY).endswith(
+        "rename it to OPENAI_API_KEY, the variable that the SDK reads."
+    )
+
+
 def test_the_table_has_every_problem() -> None:
-    assert {problem for key, _ in PROBLEM_TABLE for problem in env(key).problems} == set(PROBLEMS)
+    assert {problem for key, _ in PROBLEM_TABLE for problem in arg(key).problems} == set(PROBLEMS)
 
 
 def test_the_most_telling_problem_is_named() -> None:

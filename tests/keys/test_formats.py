@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from together_otel.keys import formats
 from together_otel.keys.formats import (
     can_be_sent,
+    is_document,
     is_lookalike,
+    is_place,
     is_placeholder,
     is_reference,
     provider_of,
     shape_of,
+    shown_name,
 )
 
 KEY = "tgp_" + "v1_" + "a1B2" * 10 + "xyz"
@@ -163,14 +168,6 @@ def test_no_placeholder(text: str) -> None:
         "import.meta.env.TOGETHER_API_KEY",
         "env.TOGETHER_API_KEY",
         "secrets.TOGETHER_API_KEY",
-        "op://vault/together/credential",
-        "vault://secret/together#key",
-        "vault:secret/data/together#key",
-        "ref+awssecrets://together",
-        "arn:aws:secretsmanager:eu-west-1:123456789012:secret:together",
-        "arn:aws:ssm:eu-west-1:123456789012:parameter/together",
-        "projects/mine/secrets/together/versions/latest",
-        "@Microsoft.KeyVault(SecretUri=https://v.vault.example/secrets/together)",
     ],
 )
 def test_reference(text: str) -> None:
@@ -180,6 +177,104 @@ def test_reference(text: str) -> None:
 @pytest.mark.parametrize("text", ["", KEY, "$", "$5.00", "a${X}", "pa$$word", "env", "100%"])
 def test_no_reference(text: str) -> None:
     assert not is_reference(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "/run/secrets/together_api_key",
+        "/etc/secrets/together/key.txt",
+        "/home/user/My Keys/together",
+        "/keys/prod/together",
+        "~/.together/key",
+        "./together.key",
+        "../secrets",
+        "C:\\secrets\\together.txt",
+        "\\\\server\\share\\key",
+        "secrets/together.json",
+        "together.env",
+        "file:///run/secrets/together",
+        "file:/run/secrets/together",
+        "https://api.together.xyz/v1",
+        "op://vault/together/credential",
+        "vault://secret/together#key",
+        "vault:secret/data/together#key",
+        "ref+awssecrets://together",
+        "sm://project/together",
+        "ssm:///prod/together",
+        "doppler://prod/together",
+        "secretref:together-key",
+        "arn:aws:secretsmanager:eu-west-1:123456789012:secret:together",
+        "arn:aws-cn:ssm:cn-north-1:123456789012:parameter/together",
+        "projects/mine/secrets/together/versions/latest",
+        "@Microsoft.KeyVault(SecretUri=https://v.vault.example/secrets/together)",
+        "ENC[AES256_GCM,data:a1b2c3,iv:d4e5,tag:f6a7,type:str]",
+        "ENC(a1b2c3)",
+        "$ANSIBLE_VAULT;1.1;AES256",
+        "!vault together_key",
+    ],
+)
+def test_place(text: str) -> None:
+    """Where a key may be found is certain not to be one."""
+    assert is_place(text)
+    assert not is_reference(text)
+    assert not is_place(f"{text}{KEY}" if "://" in text else KEY)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        KEY,
+        LEGACY,
+        "/9j4AAQSkZJRg/Kx29",
+        "opaque.token/0123456789",
+        "opaque.token",
+        "a:b=c",
+        "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl",
+        "/run/" + "a" * 1024,
+        f"secret:{KEY}",
+        f"https://{LEGACY}",
+    ],
+)
+def test_no_place(text: str) -> None:
+    assert not is_place(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        json.dumps({"TOGETHER_API_KEY": KEY}),
+        json.dumps({"api_key": KEY}, indent=2),
+        json.dumps([KEY]),
+        json.dumps({"api_key": KEY})[:-4],
+        str({"TOGETHER_API_KEY": KEY}),
+        json.dumps(json.dumps({"api_key": KEY}))[1:-1],
+        "{",
+    ],
+)
+def test_document(text: str) -> None:
+    """What a store of secrets gives, whole or its first line, or what Python writes of it."""
+    assert is_document(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["", KEY, "{}", "[]", "[key]", "{api_key}", "{{ key }}", "[" * 100_000, '"a"', "{'a'}"]
+)
+def test_no_document(text: str) -> None:
+    assert not is_document(text)
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("TOGETHER_API_KEY", "TOGETHER_API_KEY"),
+        ("A B\t", "A\\x20B\\x09"),
+        ("\ufeffÉ\U0001f600\udc80", "\\ufeff\\xc9\\U0001f600\\udc80"),
+    ],
+)
+def test_shown_name(name: str, shown: str) -> None:
+    assert shown_name(name) == shown
 
 
 @pytest.mark.parametrize("key", [KEY, LEGACY, "a", "a b", "~!", "none"])
@@ -225,6 +320,8 @@ def test_cannot_be_sent(key: str) -> None:
         "TOGTHR_API_KEY",
         "XTOGETHER_API_KEYX",
         "TOGETHER-API-KEY",
+        "\ufeffTOGETHER_API_KEY",
+        " TOGETHER_KEY\u200b",
     ],
 )
 def test_lookalike(variable: str) -> None:

@@ -2,22 +2,34 @@
 
 from __future__ import annotations
 
+import base64
 import copy
 import dataclasses
+import json
 import pickle
+import sys
+from enum import Enum
 from hashlib import blake2b
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from together_otel.keys import KeyReport, identity_of, inspect_key
 from together_otel.names import FORMATS, PRESENCES, PROBLEMS, SOURCES
 
+if TYPE_CHECKING:
+    import types
+
 KEY = "tgp_" + "v1_" + "a1B2" * 10 + "xyz"
 LEGACY = "0123456789abcdef" * 4
 JWT = "eyJhbGciOiJIUzI1NiJ9" + ".eyJzdWIiOiIxIn0" + ".c2lnbmF0dXJl"
 OPENAI = "sk" + "-proj-" + "Q7w" * 10
 WELL: tuple[str, ...] = ()
+
+
+def b64(text: str) -> str:
+    return base64.b64encode(text.encode()).decode()
+
 
 # The key; its format; its problems in the contract's order.
 TABLE: list[tuple[str, str, tuple[str, ...]]] = [
@@ -122,7 +134,27 @@ TABLE: list[tuple[str, str, tuple[str, ...]]] = [
     ("dGhpcyBpcyBvcGFxdQ==", "unrecognized", WELL),
     ("a:b=c", "unrecognized", WELL),
     ("user:Xk29dkw92", "unrecognized", WELL),
-    ("https://example.com/Xk29", "unrecognized", WELL),
+    # the key's surroundings instead of the key
+    ("https://example.com/Xk29", "placeholder", ("file_path",)),
+    ("/run/secrets/together_api_key\n", "placeholder", ("newline", "file_path")),
+    ('"vault:secret/data/together#key"', "placeholder", ("quoted", "file_path")),
+    ("TOGETHER_API_KEY=op://vault/together", "placeholder", ("assignment", "file_path")),
+    (f"secret:{KEY}", "damaged", ("assignment",)),
+    (json.dumps({"TOGETHER_API_KEY": KEY}), "damaged", ("json_document",)),
+    (json.dumps({"a": [1], "api_key": LEGACY}, indent=2) + "\n", "damaged", ("json_document",)),
+    (json.dumps([OPENAI]), "unrecognized", ("json_document",)),
+    (f"'{json.dumps({'k': 'opaque'})}'", "unrecognized", ("quoted", "json_document")),
+    # encoded once too often
+    (b64(KEY), "damaged", ("base64_encoded",)),
+    (b64(KEY).rstrip("="), "damaged", ("base64_encoded",)),
+    (b64(KEY + "\n") + "\n", "damaged", ("newline", "base64_encoded")),
+    (b64(b64(LEGACY)), "damaged", ("base64_encoded",)),
+    (b64(f"TOGETHER_API_KEY={KEY}"), "damaged", ("base64_encoded",)),
+    (b64(KEY[:-1]), "damaged", ("base64_encoded",)),
+    (base64.urlsafe_b64encode(b"Bearer \xbf?>" + KEY.encode()).decode(), "unrecognized", WELL),
+    (b64(OPENAI), "other_provider", ("base64_encoded",)),
+    (b64("an opaque token, that is all"), "unrecognized", WELL),
+    (b64(KEY)[:-2] + "A", "damaged", ("base64_encoded",)),
     ("~!@#%^&*()+|}:?", "unrecognized", WELL),
     ("0191d2c4-7b1c-7f0e-9a3e-5d2c8f6b1a07", "unrecognized", WELL),
     ("k-29", "unrecognized", WELL),
@@ -143,7 +175,7 @@ def test_format_and_problems(key: str, key_format: str, problems: tuple[str, ...
 
 def test_the_table_has_every_format_and_problem() -> None:
     assert {row[1] for row in TABLE} == set(FORMATS) - {"none"}
-    assert {problem for row in TABLE for problem in row[2]} == set(PROBLEMS)
+    assert {problem for row in TABLE for problem in row[2]} == set(PROBLEMS) - {"not_text"}
 
 
 def found(key: object = None, **options: Any) -> tuple[str, str, str, int | None, str | None]:
@@ -341,8 +373,20 @@ def test_report_can_be_copied(key: str | None) -> None:
 
 
 class Text:
+    def __init__(self, text: str = KEY) -> None:
+        self._text = text
+
     def __str__(self) -> str:
-        return KEY
+        return self._text
+
+
+class Member(str, Enum):
+    KEY = "opaque.token/0123456789"
+
+    def __str__(self) -> str:
+        return f"{type(self).__name__}.{self.name}"
+
+    __format__ = object.__format__
 
 
 class Broken:
@@ -359,22 +403,124 @@ class Unreadable:
     ("key", "key_format", "problems", "length"),
     [
         (Text(), "tgp_v1", (), 50),
-        (KEY.encode(), "damaged", ("quoted",), 53),
-        (12345, "placeholder", (), 5),
-        (True, "placeholder", (), 4),
-        (3.25, "unrecognized", (), 4),
-        (lambda: KEY, "unrecognized", ("inner_whitespace",), None),
-        (Broken(), "unrecognized", (), 6),
-        (Unreadable(), "unrecognized", (), 10),
-        (b"", "placeholder", ("quoted",), 3),
+        (Text(KEY[:-1]), "damaged", ("too_short",), 49),
+        (Text("opaque.token/012"), "unrecognized", (), 16),
+        (KEY.encode(), "damaged", ("not_text",), 53),
+        (b"", "unrecognized", ("not_text",), 3),
+        (12345, "placeholder", ("not_text",), 5),
+        (True, "placeholder", ("not_text",), 4),
+        (3.25, "unrecognized", ("not_text",), 4),
+        ((KEY,), "damaged", ("not_text",), 55),
+        ({"TOGETHER_API_KEY": LEGACY}, "damaged", ("not_text",), 88),
+        (lambda: KEY, "unrecognized", ("not_text",), None),
+        (Text, "placeholder", ("not_text",), None),
+        (object(), "placeholder", ("not_text",), None),
+        (Text("*" * 10), "placeholder", ("not_text",), 10),
+        (Member.KEY, "unrecognized", ("not_text",), 10),
+        (Broken(), "unrecognized", ("not_text",), 6),
+        (Unreadable(), "unrecognized", ("not_text",), 10),
     ],
-    ids=["text", "bytes", "int", "bool", "float", "function", "raises", "not text", "no bytes"],
+    ids=[
+        "text",
+        "damaged text",
+        "opaque text",
+        "bytes",
+        "no bytes",
+        "int",
+        "bool",
+        "float",
+        "tuple",
+        "dict",
+        "function",
+        "class",
+        "object",
+        "secret",
+        "member",
+        "raises",
+        "not text",
+    ],
 )
 def test_what_is_no_string(
     key: object, key_format: str, problems: tuple[str, ...], length: int | None
 ) -> None:
-    """It is taken as the SDK takes it: as its text, and never raises."""
+    """It is taken as the SDK takes it: as what it turns into, and never raises."""
     report = inspect_key(key, environ={})
+    assert (report.fingerprint is None) is ("not_text" in problems or (length or 99) < 20)
     assert report.presence == "present"
     assert (report.format, report.problems) == (key_format, problems)
     assert length in (None, report.length)
+
+
+class Watching:
+    """Looks round when it is asked for its text, as one would that logs."""
+
+    def __str__(self) -> str:
+        frame: types.FrameType | None = sys._getframe()
+        while frame is not None:
+            if "/together_otel/keys/" in frame.f_code.co_filename:
+                seen.append(repr({name: repr(value) for name, value in frame.f_locals.items()}))
+            frame = frame.f_back
+        return "looked.round"
+
+
+seen: list[str] = []
+
+
+def test_no_frame_holds_a_key_while_an_object_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The variable's own key, that is: the object is the application's."""
+    monkeypatch.setenv(VARIABLE, KEY)
+    seen.clear()
+    assert inspect_key(Watching()).format == "unrecognized"
+    assert len(seen) >= 2
+    assert KEY[7:15] not in "".join(seen)
+
+
+# ── the variable of an argument ──────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("key", "environ", "variable"),
+    [
+        (KEY, {VARIABLE: KEY}, VARIABLE),
+        (f"{KEY}\n", {VARIABLE: f"{KEY}\n"}, VARIABLE),
+        (KEY, {VARIABLE: f"{KEY}\n"}, None),
+        (KEY, {"WHATEVER": KEY}, "WHATEVER"),
+        (KEY, {"WHATEVER": KEY, "OPENAI_API_KEY": KEY, VARIABLE: KEY}, VARIABLE),
+        (KEY, {"WHATEVER": KEY, "OPENAI_API_KEY": KEY}, "OPENAI_API_KEY"),
+        (KEY, {"TOGETHER_KEY": KEY, "TOGETER_API_KEY": KEY}, "TOGETER_API_KEY"),
+        (KEY, {"B": KEY, "A": KEY}, "A"),
+        (KEY, {"A\u200b": KEY}, "A\\u200b"),
+        ("short-one", {"MY_TOKEN": "short-one"}, "MY_TOKEN"),
+        ("short-one", {"SHLVL": "short-one"}, None),
+        ("changeme", {"TOGETER_API_KY": "changeme"}, "TOGETER_API_KY"),
+        ("", {VARIABLE: ""}, VARIABLE),
+        ("", {"MY_TOKEN": ""}, None),
+        (KEY, {}, None),
+    ],
+)
+def test_variable_of_an_argument(key: str, environ: dict[str, str], variable: str | None) -> None:
+    assert inspect_key(key, environ=environ).variable == variable
+    assert inspect_key(key, environ=environ).source == "argument"
+    assert inspect_key(key, source="header", environ=environ).variable is None
+
+
+def test_another_variable_that_a_client_reads() -> None:
+    environ = {"OPENAI_API_KEY": KEY, VARIABLE: LEGACY}
+    report = inspect_key(environ=environ, reads="OPENAI_API_KEY")
+    assert (report.source, report.variable, report.format) == (
+        "environment",
+        "OPENAI_API_KEY",
+        "tgp_v1",
+    )
+    assert inspect_key("", environ=environ, reads="OPENAI_API_KEY").shadows_good_key
+    report = inspect_key(environ={VARIABLE: LEGACY, "TOGETER_API_KEY": KEY}, reads="OPENAI_API_KEY")
+    assert (report.presence, report.lookalike) == ("missing", VARIABLE)
+
+
+def test_white_space_makes_another_text_of_the_same_key() -> None:
+    one, other = inspect_key(KEY), inspect_key(f" {KEY}")
+    assert one.identity == other.identity
+    assert one.text_identity != other.text_identity
+    assert one.text_identity == inspect_key(KEY, source="header").text_identity
+    assert inspect_key(environ={}).text_identity == b""
+    assert "text_identity" not in repr(one)

@@ -129,8 +129,8 @@ def _of_who_refused(report: KeyReport, refusal: Refusal) -> Diagnosis | None:
     if is_together and host is not None and refusal.sign_in:
         return Diagnosis(
             "wrong_endpoint",
-            f"{host} answered as a login page does, so a proxy or firewall on the way answered in"
-            f" its name: check HTTPS_PROXY and how the network lets programs out.",
+            f"The refusal in the name of {host} is a login page, as a proxy or firewall on the way"
+            f" has one: check HTTPS_PROXY and how the network lets programs out.",
         )
     if not (is_together or refusal.from_together) and since is None:
         return Diagnosis(
@@ -153,26 +153,17 @@ def _of_who_refused(report: KeyReport, refusal: Refusal) -> Diagnosis | None:
 def _of_no_key(report: KeyReport) -> Diagnosis | None:
     no_key = report.presence != "present" or report.format == "placeholder"
     if no_key and report.lookalike is not None:
-        rename = (
-            f"drop the argument and rename the variable to {KEY_VARIABLE}"
-            if report.source == "argument"
-            else f"rename it to {KEY_VARIABLE}, the variable that the SDK reads"
-        )
-        return Diagnosis(
-            "wrong_variable",
-            f"{subject(report)} {state(report)}, but {report.lookalike} holds a key of"
-            f" Together's shape: {rename}.",
-        )
+        return Diagnosis("wrong_variable", _wrong_variable(report, report.lookalike))
     if report.shadows_good_key and (no_key or report.problems or not report.usable):
         return Diagnosis(
             "not_passed",
-            f"{subject(report)} {state(report)} and hides the good key in {KEY_VARIABLE}:"
-            f" drop the argument, or pass it os.environ['{KEY_VARIABLE}'].",
+            f"{subject(report)} {state(report)} and hides the good key in {report.reads}:"
+            f" drop the argument, or pass it os.environ['{report.reads}'].",
         )
     if report.presence == "missing":
         return Diagnosis(
             "missing",
-            f"No key was found: set {KEY_VARIABLE} to a key from {KEYS_PAGE}, or pass api_key"
+            f"No key was found: set {report.reads} to a key from {KEYS_PAGE}, or pass api_key"
             f" to the client.",
         )
     if report.presence == "empty":
@@ -182,6 +173,20 @@ def _of_no_key(report: KeyReport) -> Diagnosis | None:
             f"{subject(report)} {what}: {setting(report)} a key from {KEYS_PAGE}.",
         )
     return None
+
+
+def _wrong_variable(report: KeyReport, holder: str) -> str:
+    if holder == KEY_VARIABLE:
+        cure = f"pass it as api_key, as this client reads {report.reads}"
+    elif report.source == "argument":
+        cure = f"drop the argument and rename the variable to {report.reads}"
+    else:
+        cure = f"rename it to {report.reads}, the variable that the SDK reads"
+    if "\\" in holder:
+        holder += ", whose name has a character that does not belong there,"
+    return (
+        f"{subject(report)} {state(report)}, but {holder} holds a key of Together's shape: {cure}."
+    )
 
 
 def _of_a_bad_key(report: KeyReport, refusal: Refusal) -> Diagnosis | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import re
 import unicodedata
 from typing import Final
@@ -10,6 +11,9 @@ from together_otel.keys.formats import (
     LEGACY_LENGTH,
     PUBLIC_PREFIX,
     V1_LENGTH,
+    holds_key,
+    is_document,
+    is_place,
     is_placeholder,
     is_reference,
     provider_of,
@@ -34,7 +38,11 @@ _ASSIGNMENT: Final = r"""(?xi)
     | [A-Za-z_][A-Za-z0-9_-]*['"]?\s*[=:]\s*(?=["']?(?:tgp_v1_|[0-9a-f]{64}))
     )
     """
+_NEVER_TEXT: Final = (
+    bytes | bytearray | memoryview | int | float | complex | tuple | list | dict | set | frozenset
+)
 _HEX: Final = r"[0-9a-f]+"
+_BASE64: Final = r"[A-Za-z0-9+/_-]{24,4096}={0,2}"
 
 
 def examine(text: str) -> tuple[tuple[Problem, ...], Format, str | None]:
@@ -45,10 +53,37 @@ def examine(text: str) -> tuple[tuple[Problem, ...], Format, str | None]:
     """
     found: set[Problem] = set()
     core = _unwrap(text, found)
-    key_format, provider = _classify(core, found)
+    provider = None
+    key_format: Format = "placeholder"
+    if "json_document" in found:
+        key_format = "damaged" if holds_key(core) else "unrecognized"
+    elif "file_path" not in found:
+        key_format, provider = _classify(core, found)
     if found and key_format in ("tgp_v1", "legacy_hex"):
         key_format = "damaged"
     return tuple(problem for problem in PROBLEMS if problem in found), key_format, provider
+
+
+def may_be_text(key: object, text: str) -> bool:
+    """Tell whether a key is text, or an object that turns into one of its own making.
+
+    Args:
+        key: as it was given.
+        text: what it turned into.
+    """
+    if isinstance(key, str):
+        return str.__str__(key) == text  # a member of an Enum may be written by its name
+    cls = type(key)
+    if isinstance(key, _NEVER_TEXT) or callable(key) or cls.__str__ is object.__str__:
+        return False
+    # What failed is written as its type's name, and a SecretStr as asterisks.
+    return text != cls.__name__ and not is_placeholder(text)
+
+
+def examine_object(text: str) -> tuple[tuple[Problem, ...], Format, None]:
+    """Return the same of what an object turned into that is no text."""
+    key_format: Format = "placeholder" if is_placeholder(text) else "unrecognized"
+    return ("not_text",), "damaged" if holds_key(text) else key_format, None
 
 
 def _unwrap(text: str, found: set[Problem]) -> str:
@@ -61,6 +96,13 @@ def _unwrap(text: str, found: set[Problem]) -> str:
         if inner == core:
             break
         core = inner
+    if is_document(core):
+        found.discard("newline")  # the document's own
+        found.add("json_document")
+        return core
+    if is_place(core):
+        found.add("file_path")
+        return core
     if any(_control(letter) for letter in text):
         found.add("control_character")
         core = "".join(letter for letter in core if not _control(letter))
@@ -84,7 +126,8 @@ def _peel(core: str, found: set[Problem]) -> str:
     bare = re.sub(_BEARER, "", visible, count=1)
     if bare != visible:
         found.add("bearer_prefix")
-    value = re.sub(_ASSIGNMENT, "", bare, count=1)
+    # The colon of a store's reference is no assignment's.
+    value = bare if is_place(_unquote(bare)) else re.sub(_ASSIGNMENT, "", bare, count=1)
     if value != bare:
         found.add("assignment")
     unquoted = _unquote(value)
@@ -121,7 +164,23 @@ def _classify(core: str, found: set[Problem]) -> tuple[Format, str | None]:
         return "placeholder", None
     if provider := provider_of(core):
         return "other_provider", provider
+    if inner := _decoded(core):
+        _, key_format, provider = examine(inner)
+        if key_format in ("tgp_v1", "legacy_hex", "damaged", "other_provider"):
+            found.add("base64_encoded")
+            return ("damaged" if provider is None else key_format), provider
     return _damage(core, found), None
+
+
+def _decoded(core: str) -> str | None:
+    """Return the text that ``core`` is in base64, of either alphabet; ``None`` if it is none."""
+    if not re.fullmatch(_BASE64, core):
+        return None
+    digits = core.rstrip("=").replace("-", "+").replace("_", "/")
+    try:
+        return base64.b64decode(digits + "=" * (-len(digits) % 4)).decode("ascii").strip()
+    except ValueError:
+        return None
 
 
 def _damage(core: str, found: set[Problem]) -> Format:

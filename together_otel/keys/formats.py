@@ -6,6 +6,7 @@ token, a JWT) may be right.
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Final
 
@@ -72,10 +73,25 @@ _REFERENCE: Final = r"""(?x)
     | %[A-Za-z_][A-Za-z0-9_]*% | <%.*%>
     | (?:os\.environ|process\.env|import\.meta\.env|os\.getenv|env|secrets?)
       (?:\.get)?(?:\.[A-Za-z_][A-Za-z0-9_]*|[\[(].*[\])])
-    | (?:op|vault|ref\+[a-z]+)://.+ | vault:.+ | arn:aws:(?:secretsmanager|ssm):.+
-    | projects/[^/]+/secrets/.+ | @Microsoft\.KeyVault\(.*\)
     """
-"""Of a shell, a template, a manifest, a program or a store of secrets."""
+"""Of a shell, a template, a manifest or a program."""
+
+_PLACE: Final = r"""(?xi)
+      [a-z][a-z0-9+.-]*://.+  # a file's, a store's, Together's own
+    | (?:file|vault|ssm|sm|kms|secret|secretref|aws|gcp|azure|k8s|env):\S+ | arn:aws[a-z-]*:.+
+    | projects/[^/]+/secrets/.+ | @Microsoft\.KeyVault\(.*\) | ENC[\[(].*[\])]
+    | \$ANSIBLE_VAULT;.* | !(?:secret|vault)\s.*
+    | (?:[a-z]:[\\/]|\\\\|~[\\/]|\.{1,2}[\\/]).+
+    | /(?:run|etc|var|home|root|mnt|opt|srv|tmp|usr|secrets?|vault|app|data|users|dev|proc|private)/.+
+    | /[\w./@+-]*(?:key|secret|token|together)[\w./@+-]*
+    | [\w./@+-]*[\w@+-]\.(?:txt|key|json|env|pem|ya?ml|toml|ini|cfg|conf)
+    """
+"""A path, or a reference to what a store of secrets holds."""
+_LONGEST_PLACE: Final = 1024
+
+_HELD: Final = r"tgp_v1_[A-Za-z0-9_-]{43}|(?<![0-9A-Za-z])[0-9a-f]{64}(?![0-9A-Za-z])"
+_OBJECT: Final = r"""\{\s*\\*['"][\w.-]+\\*['"]\s*:"""
+"""How the JSON of an object begins, or what Python writes of a dictionary."""
 
 LOOKALIKES: Final = (
     "TOGETHERAI_API_KEY",
@@ -117,6 +133,30 @@ def is_reference(text: str) -> bool:
     return re.fullmatch(_REFERENCE, text) is not None
 
 
+def is_place(text: str) -> bool:
+    """Tell whether ``text`` is where a key may be found: a path, a URL, a store's reference."""
+    if len(text) > _LONGEST_PLACE or holds_key(text):
+        return False
+    return re.fullmatch(_PLACE, text) is not None
+
+
+def is_document(text: str) -> bool:
+    """Tell whether ``text`` is a JSON object or list, as stores of secrets give them, or begins one."""
+    if text == "{":
+        return True
+    if not text.startswith(("{", "[")):
+        return False
+    try:
+        return bool(json.loads(text))
+    except (ValueError, RecursionError):
+        return re.match(_OBJECT, text) is not None
+
+
+def holds_key(text: str) -> bool:
+    """Tell whether a key of Together's shape stands somewhere in ``text``."""
+    return re.search(_HELD, text) is not None
+
+
 def is_placeholder(text: str) -> bool:
     """Tell whether ``text`` stands where a key should be put."""
     if re.fullmatch(_PLACEHOLDERS, text):
@@ -140,11 +180,21 @@ def can_be_sent(key: str) -> bool:
 def is_lookalike(variable: str) -> bool:
     """Tell whether a variable's name may be meant for Together's key.
 
-    Known ones, and those within an edit distance of 2 of TOGETHER_API_KEY in any case.
+    Known ones, and those within an edit distance of 2 of TOGETHER_API_KEY in any case, without
+    what nobody sees in them: a byte-order mark, a space.
     """
     if variable == KEY_VARIABLE:
         return False
-    return variable.upper() in LOOKALIKES or _within(variable.upper(), KEY_VARIABLE, _TYPO_DISTANCE)
+    name = "".join(one for one in variable.upper() if "!" <= one <= "~")
+    return name in LOOKALIKES or _within(name, KEY_VARIABLE, _TYPO_DISTANCE)
+
+
+def shown_name(variable: str) -> str:
+    """Return a variable's name with escapes for what is not seen, or looks like another letter."""
+    return "".join(
+        one if "!" <= one <= "~" else f"\\x{ord(one):02x}" if one < "\u0100" else ascii(one)[1:-1]
+        for one in variable
+    )
 
 
 def _within(one: str, other: str, limit: int) -> bool:

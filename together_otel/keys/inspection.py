@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Final
 
-from together_otel.keys.examination import examine
-from together_otel.keys.formats import LOOKALIKES, is_lookalike, shape_of
-from together_otel.keys.secret import identity_of, text_of
+from together_otel.keys.examination import examine, examine_object, may_be_text
+from together_otel.keys.formats import LOOKALIKES, is_lookalike, shape_of, shown_name
+from together_otel.keys.secret import digest_of, identity_of, text_of
 from together_otel.names import KEY_VARIABLE, Format, Presence, Problem, Source
 
 if TYPE_CHECKING:
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
 
 FINGERPRINT_MINIMUM: Final = 20
 """Characters from which on a digest cannot be searched for its key."""
+
+_OF_A_KEY: Final = r"(?i)key|token|secret|together"
+"""In the name of a variable that is for a key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,13 +35,19 @@ class KeyReport:
         length: characters as given; ``None`` when missing.
         fingerprint: 8 hex digits of a domain-separated BLAKE2b of the stripped key; ``None``
             for keys under 20 characters, or when switched off.
-        variable: the environment variable it came from or, when there is no usable key,
-            the one that a key of Together's shape sits in.
+        variable: the environment variable it came from, also when its text was passed as an
+            argument, or, when there is no usable key, the one that a key of Together's shape
+            sits in. Characters that are not seen are escaped.
         provider: the other provider whose key it is.
         lookalike: another variable that holds a key of Together's shape, looked for only
             when this one is missing, empty or a placeholder.
-        shadows_good_key: whether it stands before a well-formed key in TOGETHER_API_KEY.
-        identity: digest keyed with a secret of this process; tells keys apart in memory.
+        shadows_good_key: whether it stands before a well-formed key in the variable that the
+            client reads.
+        reads: that variable.
+        identity: digest keyed with a secret of this process; tells keys apart in memory. White
+            space around a key does not change it.
+        text_identity: the same of the very text: what was accepted with a space may not be
+            without.
     """
 
     presence: Presence
@@ -50,7 +60,9 @@ class KeyReport:
     provider: str | None = None
     lookalike: str | None = None
     shadows_good_key: bool = False
+    reads: str = KEY_VARIABLE
     identity: bytes = field(default=b"", repr=False)
+    text_identity: bytes = field(default=b"", repr=False)
 
     @property
     def well_formed(self) -> bool:
@@ -69,31 +81,35 @@ def inspect_key(
     source: Source | None = None,
     environ: Mapping[str, str] | None = None,
     fingerprint: bool = True,
+    reads: str = KEY_VARIABLE,
 ) -> KeyReport:
     """Inspect a key without sending it.
 
     Args:
-        key: the key. Without ``source``, ``None`` means TOGETHER_API_KEY of ``environ``;
-            with it, that there is no key. What is not a string is taken as ``str(key)``,
-            as the SDK does.
+        key: the key. Without ``source``, ``None`` means the one of ``environ``; with it, that
+            there is no key. What is not a string is taken as it is written into a header, as
+            the SDK does.
         source: where the key came from; found out when absent.
         environ: environment variables; the process's own by default.
         fingerprint: whether the report may carry a fingerprint.
+        reads: the variable that the client reads.
     """
-    environ = os.environ if environ is None else environ
-    in_variable = environ.get(KEY_VARIABLE)
-    if source is None:
-        source = "argument" if key is not None else "environment"
-        if key is None and in_variable is None:
-            source = "none"
-        key = in_variable if key is None else key
-    variable = KEY_VARIABLE if source == "environment" else None
+    # First of all: it may be code of the application, which sees our frames when it fails or logs.
     text = None if key is None else text_of(key)
+    is_text = text is None or may_be_text(key, text)
+    del key
+    environ = os.environ if environ is None else environ
+    if source is None and text is None:
+        text = environ.get(reads)
+        source = "none" if text is None else "environment"
+    source = source or "argument"
+    variable = reads if source == "environment" else None
     if text is None or not text.strip():
-        return _absent(text, source, variable, environ, in_variable)
-    problems, key_format, provider = examine(text)
-    stripped = text.strip()
-    lookalike = _lookalike(environ, text) if key_format == "placeholder" else None
+        return _absent(text, source, variable, environ, reads)
+    if source == "argument":
+        variable = _variable_of(text, environ, reads)
+    problems, key_format, provider = examine(text) if is_text else examine_object(text)
+    lookalike = _lookalike(environ, text, reads) if key_format == "placeholder" else None
     good = key_format in ("tgp_v1", "legacy_hex", "unrecognized") and not problems
     return KeyReport(
         "present",
@@ -101,24 +117,24 @@ def inspect_key(
         key_format,
         problems,
         len(text),
-        _fingerprint(stripped) if fingerprint else None,
+        _fingerprint(text.strip()) if fingerprint and "not_text" not in problems else None,
         lookalike or variable,
         provider,
         lookalike,
-        not good and _shadows(source, in_variable),
+        not good and _shadows(source, environ, reads),
+        reads,
         identity_of(text),
+        digest_of(text),
     )
 
 
 def _absent(
-    text: str | None,
-    source: Source,
-    variable: str | None,
-    environ: Mapping[str, str],
-    in_variable: str | None,
+    text: str | None, source: Source, variable: str | None, environ: Mapping[str, str], reads: str
 ) -> KeyReport:
     presence: Presence = "missing" if text is None else "empty"
-    lookalike = _lookalike(environ, text or "")
+    if text is not None and source == "argument" and environ.get(reads) == text:
+        variable = reads
+    lookalike = _lookalike(environ, text or "", reads)
     return KeyReport(
         presence,
         source,
@@ -126,8 +142,10 @@ def _absent(
         length=None if text is None else len(text),
         variable=lookalike or variable,
         lookalike=lookalike,
-        shadows_good_key=text is not None and _shadows(source, in_variable),
+        shadows_good_key=text is not None and _shadows(source, environ, reads),
+        reads=reads,
         identity=b"" if text is None else identity_of(text),
+        text_identity=b"" if text is None else digest_of(text),
     )
 
 
@@ -138,22 +156,46 @@ def _fingerprint(stripped: str) -> str | None:
     return blake2b(data, digest_size=4, person=b"together_otel.fp").hexdigest()
 
 
-def _shadows(source: Source, in_variable: str | None) -> bool:
-    return source == "argument" and in_variable is not None and shape_of(in_variable) is not None
+def _shadows(source: Source, environ: Mapping[str, str], reads: str) -> bool:
+    return source == "argument" and shape_of(environ.get(reads, "")) is not None
 
 
-def _lookalike(environ: Mapping[str, str], but: str) -> str | None:
-    if shape_of(environ.get(KEY_VARIABLE, "")) is not None:
+def _lookalike(environ: Mapping[str, str], but: str, reads: str) -> str | None:
+    if shape_of(environ.get(reads, "")) is not None:
         return None  # the right variable holds a good key: no other one was meant
     found = [
         name
         for name, value in environ.items()
-        if value != but and shape_of(value.strip()) is not None and is_lookalike(name)
+        if value != but
+        and name != reads
+        and shape_of(value.strip()) is not None
+        and (name == KEY_VARIABLE or is_lookalike(name))
     ]
-    return min(found, default=None, key=_telling)
+    return shown_name(min(found, key=_telling)) if found else None
+
+
+def _variable_of(text: str, environ: Mapping[str, str], reads: str) -> str | None:
+    """Return the variable whose text was passed on as an argument, ``None`` if it is nobody's.
+
+    A short text may be many a variable's by chance: then it must be named like one for a key.
+    """
+    if environ.get(reads) == text:
+        return reads
+    found = [
+        name
+        for name, value in environ.items()
+        if value == text
+        and (len(text) >= FINGERPRINT_MINIMUM or re.search(_OF_A_KEY, name) or is_lookalike(name))
+    ]
+    return shown_name(min(found, key=_telling)) if found else None
 
 
 def _telling(variable: str) -> tuple[int, str]:
-    """Sort a misspelt name first, then the known ones in their order."""
+    """Sort the right name first, a misspelt one next, then the known ones in their order."""
     name = variable.upper()
-    return (LOOKALIKES.index(name) if name in LOOKALIKES else -1, variable)
+    if name in LOOKALIKES:
+        return LOOKALIKES.index(name), variable
+    return (
+        -1 if is_lookalike(variable) else -2 if name == KEY_VARIABLE else len(LOOKALIKES),
+        variable,
+    )

@@ -4,13 +4,26 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from together_otel.names import KEY_VARIABLE, KEYS_PAGE, Problem
+from together_otel.names import KEYS_PAGE, Problem
 
 if TYPE_CHECKING:
     from together_otel.keys.inspection import KeyReport
 
 
 _FAULTS: dict[Problem, tuple[str, str]] = {
+    "not_text": (
+        "is an object and no text",
+        "pass the key's text, which decode() gives of bytes and get_secret_value() of a SecretStr",
+    ),
+    "json_document": (
+        "holds a JSON document and not a key",
+        "put in the value that stands for the key inside it, and nothing around it",
+    ),
+    "file_path": (
+        "holds the place of a key, a path or a reference, and not the key",
+        "put in what is stored there",
+    ),
+    "base64_encoded": ("holds a key in base64", "decode it where it is set, as nothing else does"),
     "unexpanded_reference": (
         "holds a reference that nothing expanded",
         "let the shell, compose file or template that sets it fill in the value",
@@ -33,6 +46,9 @@ _FAULTS: dict[Problem, tuple[str, str]] = {
     "too_long": ("is too long for a Together key", "copy the key again, and nothing around it"),
 }
 """The most telling problem first: it is the one that the remedy names."""
+
+_TELLING: Final[frozenset[Problem]] = frozenset(("unexpanded_reference", "file_path", "not_text"))
+"""What says more of a placeholder than that it is one."""
 
 _NEWLINE_AT_THE_END: Final = ("ends in a newline", "strip it where the secret is mounted")
 
@@ -71,18 +87,21 @@ def flaws(report: KeyReport) -> tuple[str, ...]:
 
 def subject(report: KeyReport) -> str:
     """Return what to call a key by the place it came from, at a sentence's start."""
+    if report.source == "argument" and report.variable not in (None, report.lookalike):
+        return f"{report.variable}, passed as the api_key argument,"
     return {
         "argument": "The api_key argument",
-        "environment": KEY_VARIABLE,
-        "colab": f"The Colab secret {KEY_VARIABLE}",
+        "environment": report.reads,
+        "colab": f"The Colab secret {report.reads}",
         "header": "The Authorization header",
-        "none": KEY_VARIABLE,
+        "none": report.reads,
     }[report.source]
 
 
 def setting(report: KeyReport) -> str:
     """Return the verb for giving the SDK another key in the same place."""
-    return "pass" if report.source == "argument" else "set it to"
+    passed = report.source == "argument" and report.variable in (None, report.lookalike)
+    return "pass" if passed else "set it to"
 
 
 def state(report: KeyReport) -> str:
@@ -91,7 +110,7 @@ def state(report: KeyReport) -> str:
         return "is not set"
     if report.presence == "empty":
         return "is empty"
-    if report.format == "placeholder" and "unexpanded_reference" not in report.problems:
+    if report.format == "placeholder" and _TELLING.isdisjoint(report.problems):
         return "is a placeholder"
     if report.format == "other_provider":
         return f"is a key of {report.provider}"
@@ -109,11 +128,10 @@ def _ends_in_a_newline(report: KeyReport) -> bool:
 
 
 def _found(report: KeyReport) -> tuple[str, str]:
-    if _ends_in_a_newline(report):
-        return _NEWLINE_AT_THE_END
     for problem, found in _FAULTS.items():
         if problem in report.problems:
-            return found
+            at_the_end = problem == "newline" and _ends_in_a_newline(report)
+            return _NEWLINE_AT_THE_END if at_the_end else found
     if report.format == "placeholder":
         return "is a placeholder", f"put a key from {KEYS_PAGE} in its place"
     return "cannot be sent in an HTTP header", "copy the key again as plain text"

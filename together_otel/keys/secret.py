@@ -43,9 +43,9 @@ class Secret:
 
 
 def text_of(key: object) -> str:
-    """Return a key as the SDK would write it: ``str(key)``, or its type's name if that fails."""
+    """Return a key as the SDK writes it into a header, or its type's name if that fails."""
     try:
-        return str(key)
+        return f"{key}"
     except Exception:  # noqa: BLE001 - any object can stand where a key should
         return type(key).__name__
 

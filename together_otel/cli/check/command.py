@@ -20,10 +20,8 @@ if TYPE_CHECKING:
 
     from together_otel.cli.check.environment import Surroundings
     from together_otel.cli.parsing import Commands
-    from together_otel.keys import KeyReport
 
 _LISTED = 5
-_PATHS = ("/", "./", "~/", "file:")
 
 _EPILOG = """\
 exit codes:
@@ -110,19 +108,14 @@ def _check(options: argparse.Namespace) -> int:
             return USAGE
         live = ask(variables[KEY_VARIABLE], report, variables)
     findings = Findings(
-        report, diagnosis, lookalikes(variables), list(_notes(around, report)), around.file, live
+        report, diagnosis, lookalikes(variables), list(_notes(around)), around.file, live
     )
     write(as_json(findings) if options.json else as_text(findings))
     return {True: GOOD, False: CANNOT_WORK, None: UNKNOWN}[findings.can_work]
 
 
-def _notes(around: Surroundings, report: KeyReport) -> Iterator[str]:
+def _notes(around: Surroundings) -> Iterator[str]:
     file, variables = around.file, around.variables
-    if report.format == "unrecognized" and variables[KEY_VARIABLE].startswith(_PATHS):
-        yield (
-            f"{KEY_VARIABLE} begins as the path of a file does. The SDK reads no file: if it is"
-            f" one, set the variable to what the file holds."
-        )
     if file is not None:
         if file.holds_key and not file.used:
             yield (

@@ -201,6 +201,19 @@ def test_revoked_key(sdk: Sdk, server: TogetherServer, key: str, telemetry: Any)
     )
 
 
+def test_a_key_with_a_space_is_not_the_one_that_was_accepted(
+    sdk: Sdk, key: str, telemetry: Any
+) -> None:
+    """What another client's good key is accepted for says nothing of a damaged copy of it."""
+    sdk.chat(sdk.client(api_key=key))
+
+    with pytest.raises(Exception, match="Invalid API key"):
+        sdk.chat(sdk.client(api_key=f" {key}"))
+
+    (event,) = [one for one in telemetry.logs() if one["event_name"].endswith("auth_failed")]
+    assert event["attributes"]["together.auth.cause"] == "malformed"
+
+
 def test_redirect_to_another_host_loses_the_key(
     sdk: Sdk, server: TogetherServer, key: str, telemetry: Any
 ) -> None:

@@ -41,13 +41,16 @@ class KeyHistory:
         self._accepted: OrderedDict[tuple[bytes, str], float] = OrderedDict()
         self._failing = 0
 
-    def accepted(self, identity: bytes, now: float, whose: str = TOGETHER) -> float | None:
+    def accepted(
+        self, identity: bytes, now: float, whose: str = TOGETHER, text: bytes | None = None
+    ) -> float | None:
         """Note that a key was accepted.
 
         Args:
             identity: the key's identity.
             now: Unix time in seconds.
             whose: whose host accepted it.
+            text: identity of its very text, where white space may be around the key.
 
         Returns:
             Seconds that failures lasted if this ends them: this key's own, or, when it is
@@ -57,8 +60,9 @@ class KeyHistory:
             record = self._use(identity)
             first_time = record.accepted is None
             record.accepted = now
-            self._accepted[identity, whose] = now
-            self._accepted.move_to_end((identity, whose))
+            place = text or identity, whose
+            self._accepted[place] = now
+            self._accepted.move_to_end(place)
             if len(self._accepted) > ACCEPTED_LIMIT:
                 self._accepted.popitem(last=False)
             if not self._failing:
@@ -95,10 +99,10 @@ class KeyHistory:
             record = self._records.get(identity)
             return record.accepted if record is not None else None
 
-    def accepted_by(self, identity: bytes, whose: str) -> float | None:
-        """Return the Unix time at which somebody's host last accepted a key, ``None`` for never."""
+    def accepted_by(self, text: bytes, whose: str) -> float | None:
+        """Return the Unix time at which somebody's host last accepted a text as a key, if ever."""
         with self._lock:
-            return self._accepted.get((identity, whose))
+            return self._accepted.get((text, whose))
 
     def is_fresh(self, identity: bytes, now: float) -> bool:
         """Return whether a key's acceptance need not be noted anew: it just was, and nothing fails."""

@@ -91,7 +91,7 @@ class Runtime:
         if history.is_fresh(report.identity, now):
             return
         news = history.last_accepted(report.identity) is None
-        lasted = history.accepted(report.identity, now, self._whose(host))
+        lasted = history.accepted(report.identity, now, self._whose(host), report.text_identity)
         # A process may end before what can wait is written.
         self.metrics.keys_changed(at_once=news or lasted is not None)
         if lasted is not None:
@@ -141,7 +141,7 @@ class Runtime:
             code=failure.code,
             extra_hosts=self.settings.hosts,
             from_together=failure.together_error,
-            accepted_before=history.accepted_by(report.identity, whose)
+            accepted_before=history.accepted_by(report.text_identity, whose)
             if what != "nothing"
             else None,
         )

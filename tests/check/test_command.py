@@ -207,8 +207,8 @@ def test_the_environment_wins(key: str, tmp_path: Path, capsys: pytest.CaptureFi
     assert next(line for line in alone.splitlines() if "fingerprint" in line) in out
     assert "of the environment" in out
     text = " ".join(out.split())
-    assert "what the environment has wins over it" in text
-    assert "in the file's line 2." in text
+    assert "the environment takes precedence" in text
+    assert "what begins in line 2 of the file." in text
     assert key[7:15] not in out
 
 
@@ -261,8 +261,8 @@ def test_a_file_that_cannot_be_read(tmp_path: Path, capsys: pytest.CaptureFixtur
     for path, why in (
         (tmp_path / "absent", "No such file or directory"),
         (tmp_path, "Is a directory"),
-        (binary, "no text in UTF-8"),
-        (nul, "no text"),
+        (binary, "not text in UTF-8"),
+        (nul, "not text"),
         (large, "larger than 1 MiB"),
         (tmp_path / OTHER, "No such file or directory"),
     ):
@@ -282,7 +282,7 @@ def test_no_file_is_named(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as exited:
         main(["check", "--env-file", ""])
     assert exited.value.code == 64
-    assert "there is nothing here. Expected the path of a file" in capsys.readouterr().err
+    assert "the path is empty. Expected the path of a file" in capsys.readouterr().err
 
 
 def test_a_file_that_is_a_pipe(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -11,8 +11,8 @@ import pytest
 from gateways import Dripping, no_such_name
 
 from together_otel.cli.check import request as asking
-from together_otel.cli.check.question import Question
 from together_otel.cli.check.request import ask
+from together_otel.cli.check.traced_request import TracedRequest
 from together_otel.keys import inspect_key
 from together_otel.testing import TogetherServer, behaviours
 from together_otel.testing.ports import free_port
@@ -20,12 +20,12 @@ from together_otel.testing.ports import free_port
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from together_otel.cli.check.outcomes import Live
+    from together_otel.cli.check.outcomes import LiveResult
 
     Check = Callable[..., tuple[int, dict[str, Any]]]
 
 
-def asked(key: str, variables: dict[str, str], limit: float = 10.0) -> Live:
+def asked(key: str, variables: dict[str, str], limit: float = 10.0) -> LiveResult:
     """Ask with another limit than the command's."""
     return ask(key, inspect_key(key), variables, limit=limit)
 
@@ -85,7 +85,7 @@ def test_no_answer(key: str, together: TogetherServer) -> None:
     together.script(behaviours.slow(60))
     found = asked(key, {"TOGETHER_BASE_URL": together.url}, limit=1.0)
     assert (found.outcome, found.status_code, found.accepted) == ("timeout", None, None)
-    assert "an answer of 127.0.0.1" in found.detail
+    assert "an answer from 127.0.0.1" in found.detail
     assert len(together.requests) == 1
 
 
@@ -133,7 +133,7 @@ def test_a_look_up_without_an_end(key: str, monkeypatch: pytest.MonkeyPatch) -> 
 @pytest.mark.parametrize(
     ("variables", "step"),
     [
-        ({"TOGETHER_BASE_URL": "http://{}"}, "an answer of 127.0.0.1"),
+        ({"TOGETHER_BASE_URL": "http://{}"}, "an answer from 127.0.0.1"),
         ({"TOGETHER_BASE_URL": "https://{}"}, "TLS with 127.0.0.1"),
         ({"HTTPS_PROXY": "{}"}, "the proxy {} (HTTPS_PROXY)"),
         ({"all_proxy": "https://{}"}, "TLS with 127.0.0.1"),
@@ -146,7 +146,7 @@ def test_the_step_that_it_waits_in(
     """It is told of what listens and says nothing; the request's thread ends all the same."""
     heard = threading.Event()
     # The limit is over once something has been sent, however slow this machine is.
-    monkeypatch.setattr(Question, "join", lambda *_: heard.wait(30))
+    monkeypatch.setattr(TracedRequest, "join", lambda *_: heard.wait(30))
 
     def listen() -> None:
         connection, _ = silent.accept()
@@ -164,7 +164,7 @@ def test_the_step_that_it_waits_in(
         found = asked(key, here, limit=9.0)
         listener.join()  # which ends with the connection
     assert found.outcome == "timeout"
-    assert found.detail == f"After 9 s there was no end to waiting for {step.format(place)}."
+    assert found.detail == f"No answer within 9 s, while waiting for {step.format(place)}."
 
 
 def test_what_is_no_http(key: str) -> None:

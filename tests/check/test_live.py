@@ -36,7 +36,7 @@ def test_an_accepted_key(check: Check, key: str, together: TogetherServer) -> No
     assert (code, found["can_work"], found["cause"]) == (0, True, None)
     assert found["live"] == {
         "outcome": "accepted",
-        "detail": "127.0.0.1 accepts the key. It is no host of Together's own.",
+        "detail": "127.0.0.1 accepts the key. It is not one of Together's hosts.",
         "status_code": 200,
         "url": f"{together.url}/v1/models",
         "server_address": "127.0.0.1",
@@ -214,8 +214,8 @@ def test_the_sdk_that_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("sdk", "base", "advice"),
     [
-        ((3, 1), "/v1", "together 3.x puts /v1 behind TOGETHER_BASE_URL itself"),
-        ((2, 42), "", "together 2.x wants /v1 at the end of TOGETHER_BASE_URL"),
+        ((3, 1), "/v1", "together 3.x appends /v1 to TOGETHER_BASE_URL itself"),
+        ((2, 42), "", "together 2.x needs /v1 at the end of TOGETHER_BASE_URL"),
     ],
 )
 def test_the_wrong_path_for_the_sdk(

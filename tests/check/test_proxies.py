@@ -217,7 +217,7 @@ def test_by_a_proxy_in_tls(
         monkeypatch.setenv("HTTP_PROXY", f"https://localhost:{proxy.server_port}")
         code, found = check()
         assert (code, found["live"]["outcome"]) == (2, "tls_failure")
-        assert "The certificate that localhost shows does not hold" in found["live"]["detail"]
+        assert "The certificate of localhost is not valid" in found["live"]["detail"]
         monkeypatch.setenv("SSL_CERT_FILE", bundle)
         assert check()[0] == 0
     assert len(together.requests) == 1
@@ -290,7 +290,7 @@ def test_a_certificate_that_nobody_trusts(
     monkeypatch.setenv("TOGETHER_BASE_URL", f"https://localhost:{tls}")
     code, found = check()
     assert (code, found["live"]["outcome"]) == (2, "tls_failure")
-    assert "The certificate that localhost shows does not hold: " in found["live"]["detail"]
+    assert "The certificate of localhost is not valid: " in found["live"]["detail"]
     assert "SSL_CERT_FILE" in found["remedy"]
 
 

@@ -30,9 +30,9 @@ class Found(NamedTuple):
         return [(one["level"], one["about"]) for one in self.findings if one["level"] != "ok"]
 
     def text(self, about: str) -> str:
-        """Return all that is said of a topic, cures included."""
+        """Return all that is said of a topic, fixes included."""
         return "\n".join(
-            f"{one['text']} {one['cure']}" for one in self.findings if one["about"] == about
+            f"{one['text']} {one['fix']}" for one in self.findings if one["about"] == about
         )
 
 

@@ -1,4 +1,4 @@
-"""`together-otel doctor`: each broken set-up has its finding and its cure."""
+"""`together-otel doctor`: each broken set-up has its finding and its fix."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_all_is_well(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixt
     lines = capsys.readouterr().out.splitlines()
     assert lines[-1] == "0 problems, 0 warnings."
     assert all(line.startswith("ok       ") for line in lines[:-2])
-    assert "methods of the SDK are watched" in "\n".join(lines)
+    assert "methods of the SDK are instrumented" in "\n".join(lines)
 
 
 @dataclass(frozen=True)
@@ -60,14 +60,14 @@ class Broken:
             ``{other}`` are free ports, and something listens at ``{listening}``.
         complaint: level and topic.
         text: part of the sentence.
-        cure: part of the cure.
+        fix: part of the fix.
     """
 
     title: str
     variables: dict[str, str]
     complaint: tuple[str, str]
     text: str
-    cure: str
+    fix: str
 
     def __str__(self) -> str:
         return self.title
@@ -88,28 +88,28 @@ BROKEN = [
         "disabled by name",
         {"OTEL_PYTHON_DISABLED_INSTRUMENTATIONS": "flask, together"},
         ("problem", "disabled"),
-        "holds together",
-        "Take together out",
+        "contains together",
+        "Remove together from",
     ),
     Broken(
         "all disabled",
         {"OTEL_PYTHON_DISABLED_INSTRUMENTATIONS": "*"},
         ("problem", "disabled"),
-        "holds *",
-        "Take * out",
+        "contains *",
+        "Remove * from",
     ),
     Broken(
         "a name that is not ours",
         {"OTEL_PYTHON_DISABLED_INSTRUMENTATIONS": "together_otel"},
         ("warning", "disabled"),
-        "which no instrumentation is called",
-        "Ours is called together",
+        "which is not the name of an instrumentation",
+        "Ours is together",
     ),
     Broken(
         "the SDK disabled",
         {"OTEL_SDK_DISABLED": "True"},
         ("problem", "disabled"),
-        "turns everything off",
+        "disables everything",
         "Unset OTEL_SDK_DISABLED",
     ),
     Broken(
@@ -130,7 +130,7 @@ BROKEN = [
         "metrics that nobody serves",
         {"TOGETHER_OTEL_METRICS": "prometheus"},
         ("warning", "backend"),
-        "Nothing of ours serves",
+        "This package does not serve",
         "TOGETHER_OTEL_PROMETHEUS_PORT to a free port",
     ),
     Broken(
@@ -144,14 +144,14 @@ BROKEN = [
         "an exporter that is not installed",
         {"OTEL_TRACES_EXPORTER": "otlp"},
         ("problem", "exporters"),
-        "otlp_proto_grpc is asked for, and that is not installed",
+        "otlp_proto_grpc is needed but not installed",
         "pip install opentelemetry-exporter-otlp-proto-grpc",
     ),
     Broken(
         "an exporter that does not exist",
         {"OTEL_METRICS_EXPORTER": "promethus"},
         ("problem", "exporters"),
-        "promethus is asked for, and that is not installed",
+        "promethus is needed but not installed",
         "Correct the name",
     ),
     Broken(
@@ -165,7 +165,7 @@ BROKEN = [
         "a protocol that OTLP does not have",
         {"OTEL_METRICS_EXPORTER": "otlp", "OTEL_EXPORTER_OTLP_PROTOCOL": "http"},
         ("problem", "exporters"),
-        "OTLP has no protocol http, which is asked for to export metrics",
+        "OTLP has no protocol http, which is set to export metrics",
         "OTEL_EXPORTER_OTLP_PROTOCOL to grpc or http/protobuf",
     ),
     Broken(
@@ -209,14 +209,14 @@ BROKEN = [
         "a name that begins with a byte-order mark",
         {"\ufeffOTEL_SERVICE_NAME": "shop"},
         ("warning", "settings"),
-        "a variable '\\ufeffOTEL_SERVICE_NAME', which is not OTEL_SERVICE_NAME",
+        "The variable '\\ufeffOTEL_SERVICE_NAME' is not OTEL_SERVICE_NAME",
         "without a byte-order mark",
     ),
     Broken(
         "a collector without a host",
         OTLP | {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://"},
         ("problem", "exporters"),
-        "no URL with a host",
+        "not a URL with a host",
         "http://HOST:PORT",
     ),
     Broken(
@@ -242,7 +242,7 @@ BROKEN = [
             "TOGETHER_OTEL_PROMETHEUS_HOST": EVERYWHERE,
         },
         ("problem", "port"),
-        "both take port",
+        "both use port",
         "OTEL_METRICS_EXPORTER=none",
     ),
     Broken(
@@ -250,14 +250,14 @@ BROKEN = [
         OURS | {"TOGETHER_OTEL_PROMETHEUS_PORT": "0"},
         ("warning", "port"),
         "another port at each start",
-        "to a port of its own",
+        "to a fixed port",
     ),
     Broken(
         "an address of another machine",
         OURS
         | {"TOGETHER_OTEL_PROMETHEUS_PORT": "{port}", "TOGETHER_OTEL_PROMETHEUS_HOST": "192.0.2.1"},
         ("problem", "port"),
-        "cannot be served: Cannot assign requested address",
+        "cannot be used: Cannot assign requested address",
         "0.0.0.0 for all",
     ),
     Broken(
@@ -283,7 +283,7 @@ BROKEN = [
         "gunicorn's workers behind OpenTelemetry's exporter",
         SCRAPED | {"OTEL_EXPORTER_PROMETHEUS_PORT": "{port}", "WEB_CONCURRENCY": "4"},
         ("problem", "workers"),
-        "WEB_CONCURRENCY asks for 4 processes",
+        "WEB_CONCURRENCY sets 4 processes",
         PREFORK,
     ),
     Broken(
@@ -294,14 +294,14 @@ BROKEN = [
             "GUNICORN_CMD_ARGS": "--bind :80 --workers=3",
         },
         ("problem", "workers"),
-        "GUNICORN_CMD_ARGS asks for 3 processes",
+        "GUNICORN_CMD_ARGS sets 3 processes",
         PREFORK,
     ),
     Broken(
         "workers that do not share a folder",
         OURS | {"TOGETHER_OTEL_PROMETHEUS_PORT": "{port}", "GUNICORN_CMD_ARGS": "-w 2"},
         ("problem", "workers"),
-        "each counts for itself",
+        "each has its own metrics",
         PREFORK,
     ),
     Broken(
@@ -321,7 +321,7 @@ BROKEN = [
         "a folder that is nothing",
         OURS | {"PROMETHEUS_MULTIPROC_DIR": "", "TOGETHER_OTEL_PROMETHEUS_PORT": "{port}"},
         ("problem", "folder"),
-        "is set to nothing",
+        "is set but empty",
         "to an empty directory, or unset it",
     ),
     Broken(
@@ -348,7 +348,7 @@ BROKEN = [
         OURS
         | {"PROMETHEUS_MULTIPROC_DIR": "{folder}/stale", "TOGETHER_OTEL_PROMETHEUS_PORT": "{port}"},
         ("warning", "folder"),
-        "2 files of processes that are no more",
+        "2 files of processes that have ended",
         'rm -f "$PROMETHEUS_MULTIPROC_DIR"/*.db',
     ),
     Broken(
@@ -376,7 +376,7 @@ BROKEN = [
         "a Pushgateway's port that is none",
         {"TOGETHER_OTEL_PUSHGATEWAY": "http://127.0.0.1:metrics"},
         ("problem", "pushgateway"),
-        "no URL with a host and a port",
+        "not a URL with a host and a port",
         "http://HOST:9091",
     ),
 ]
@@ -390,7 +390,7 @@ def test_broken(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """One complaint, its sentence, its cure, and the exit code that its level asks for."""
+    """One complaint, its sentence, its fix, and the exit code that its level asks for."""
     (tmp_path / "file").touch()
     (tmp_path / "stale").mkdir()
     (tmp_path / "stale" / f"counter_{DEAD}.db").touch()
@@ -414,7 +414,7 @@ def test_broken(
     level, about = case.complaint
     assert found.complaints == [case.complaint]
     assert case.text in found.text(about)
-    assert case.cure in found.text(about)
+    assert case.fix in found.text(about)
     assert found.code == (level == "problem")
     assert "word" not in found.text("pushgateway")
 
@@ -423,7 +423,7 @@ def test_broken(
 @pytest.mark.parametrize(
     ("variables", "said"),
     [
-        ({"TOGETHER_OTEL_METRICS": "otel"}, "TOGETHER_OTEL_METRICS says so"),
+        ({"TOGETHER_OTEL_METRICS": "otel"}, "TOGETHER_OTEL_METRICS is set to it"),
         ({}, "none of TOGETHER_OTEL_METRICS and prometheus_client's variables is set"),
         ({"TOGETHER_OTEL_TEXTFILE": "."}, "as TOGETHER_OTEL_TEXTFILE is set"),
         (
@@ -471,7 +471,7 @@ def test_workers_that_are_well(
     found = examined(capsys)
     assert found.complaints == []
     assert ("share PROMETHEUS_MULTIPROC_DIR" in found.text("workers")) is shared
-    assert ("1 living processes" in found.text("folder")) is shared
+    assert ("1 running processes" in found.text("folder")) is shared
 
 
 class Shown(Quiet, BaseHTTPRequestHandler):
@@ -498,7 +498,7 @@ def taken_by(text: str) -> Iterator[int]:
     ("text", "said", "code"),
     [
         ("together_client_requests_total 1\n", "already serves together_otel's metrics", 0),
-        ("go_info 1\n", "is taken by another program", 1),
+        ("go_info 1\n", "is in use by another program", 1),
     ],
 )
 def test_a_port_that_is_taken(
@@ -568,7 +568,7 @@ def releases(monkeypatch: pytest.MonkeyPatch, found: dict[str, str | None]) -> N
 
 @pytest.mark.usefixtures("no_trial")
 @pytest.mark.parametrize(
-    ("installed", "said", "cure"),
+    ("installed", "said", "fix"),
     [
         (
             {"together": "1.2.0"},
@@ -580,14 +580,14 @@ def releases(monkeypatch: pytest.MonkeyPatch, found: dict[str, str | None]) -> N
             "together 4.0.0 is not supported",
             "pip install 'together<4,>=1.3'",
         ),
-        ({"together": None, "together-ai": None}, "No SDK of Together AI", "application's own"),
+        ({"together": None, "together-ai": None}, "No SDK of Together AI", "application's Python"),
     ],
     ids=["too old", "too new", "none"],
 )
 def test_the_sdk(
     installed: dict[str, str | None],
     said: str,
-    cure: str,
+    fix: str,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -596,7 +596,7 @@ def test_the_sdk(
     found = examined(capsys)
     assert ("problem", "sdk") in found.complaints
     assert said in found.text("sdk")
-    assert cure in found.text("sdk")
+    assert fix in found.text("sdk")
     assert found.code == 1
 
 
@@ -712,13 +712,13 @@ SOUND = "tgp_" + "v1_" + "aB3_" * 10 + "abc"
 @pytest.mark.parametrize(
     ("held", "level", "said"),
     [
-        (SOUND + "\n", "ok", "which holds one"),
+        (SOUND + "\n", "ok", "which contains one"),
         (None, "warning", "cannot be read (No such file or directory)"),
         ("", "warning", "whose key cannot work: it is empty"),
         (f'"{SOUND}"', "warning", "whose key cannot work: it has quotes around it"),
         ("sk" + "-" + "a1B2" * 10, "warning", "whose key cannot work: it is a key of OpenAI"),
         ("changeme", "warning", "whose key cannot work: it is a placeholder"),
-        (SOUND * 1000, "warning", "no file that holds a key and nothing else"),
+        (SOUND * 1000, "warning", "not a file that contains a key and nothing else"),
     ],
     ids=["a key", "no file", "empty", "damaged", "another provider's", "a placeholder", "large"],
 )
@@ -741,7 +741,7 @@ def test_a_command_that_another_key_is_to_come_from() -> None:
     there, absent = recoveries(settings_of({"TOGETHER_OTEL_RECOVERY": setting})[0])
     assert (there.level, absent.level) == ("ok", "warning")
     assert "/secret" not in there.text
-    assert "the command no-such-program, which is not there" in absent.text
+    assert "the command no-such-program, which is not installed" in absent.text
 
 
 def test_orders_to_a_terminal_are_shown_as_text(

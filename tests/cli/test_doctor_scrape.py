@@ -130,7 +130,7 @@ def test_nothing_is_missing(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "complaint", "said", "cure"),
+    ("text", "complaint", "said", "fix"),
     [
         (
             "python_info 1\nprocess_cpu_seconds_total 1\n",
@@ -138,31 +138,36 @@ def test_nothing_is_missing(capsys: pytest.CaptureFixture[str]) -> None:
             "the instrumentation is not on in it",
             "PROMETHEUS_MULTIPROC_DIR",
         ),
-        ("go_info 1\n", ("problem", "metrics"), "another program's endpoint", "application's own"),
+        (
+            "go_info 1\n",
+            ("problem", "metrics"),
+            "another program's endpoint",
+            "application's endpoint",
+        ),
         (
             WHOLE.replace("failures_total", "failures"),
             ("problem", "names"),
-            "together_client_auth_failures is there in place of",
+            "together_client_auth_failures is present instead of",
             "add_metric_suffixes",
         ),
         (
             CLIENTS + REQUESTS,
             ("problem", "names"),
-            "something on the way drops it",
+            "something drops it",
             "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE to cumulative",
         ),
         (
             WHOLE.replace('"revoked"', '"reworked"'),
             ("problem", "failures"),
-            "is not there for revoked:",
-            "drop nothing",
+            "is missing for revoked:",
+            "Keep it",
         ),
-        (ALL + CLIENTS, ("warning", "requests"), "no request yet", "PROMETHEUS_MULTIPROC_DIR"),
+        (ALL + CLIENTS, ("warning", "requests"), "made no request yet", "PROMETHEUS_MULTIPROC_DIR"),
         (
             ALL + CLIENTS + REQUESTS + KEYS,
             ("problem", "requests"),
             "histograms are dropped",
-            "keep it",
+            "Keep it",
         ),
         (
             WHOLE.replace(BUCKETS, BUCKETS.replace("0.5", "+Inf")),
@@ -173,19 +178,19 @@ def test_nothing_is_missing(capsys: pytest.CaptureFixture[str]) -> None:
         (
             "\ufeff" + WHOLE,
             ("problem", "format"),
-            "begins with a byte-order mark",
+            "starts with a byte-order mark",
             "as UTF-8 without one",
         ),
         (
             ALL + CLIENTS + REQUESTS + DURATION,
             ("warning", "keys"),
-            "cannot tell one key from another",
+            "cannot distinguish keys",
             "Unset TOGETHER_OTEL_FINGERPRINT",
         ),
         (
             WHOLE + 'together_client_telemetry_errors_total{together_telemetry_stage="end"} 3\n',
             ("warning", "errors"),
-            "had 3 errors of its own, at end",
+            "had 3 internal errors, at end",
             "report it",
         ),
     ],
@@ -194,14 +199,14 @@ def test_missing(
     text: str,
     complaint: tuple[str, str],
     said: str,
-    cure: str,
+    fix: str,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     found = look(capsys, text=text)
     level, about = complaint
     assert found.complaints == [complaint]
     assert said in found.text(about)
-    assert cure in found.text(about)
+    assert fix in found.text(about)
     assert found.code == (level == "problem")
 
 
@@ -228,8 +233,11 @@ def test_openmetrics_that_does_not_parse(capsys: pytest.CaptureFixture[str]) -> 
     [
         ({"status": 404}, "answers HTTP 404 Not Found"),
         ({"status": 401}, "answers HTTP 401 Unauthorized"),
-        ({"text": "<html><p>Hello</p></html>", "kind": "text/html"}, "with text/html, which is no"),
-        ({"text": "", "kind": ""}, "with no content type, which is no exposition"),
+        (
+            {"text": "<html><p>Hello</p></html>", "kind": "text/html"},
+            "with text/html, which does not",
+        ),
+        ({"text": "", "kind": ""}, "with no content type, which does not"),
     ],
 )
 def test_no_exposition(
@@ -255,7 +263,7 @@ def test_no_such_host(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.Mo
     monkeypatch.setattr(socket, "getaddrinfo", unknown)
     found = examined(capsys, "--scrape", "http://nowhere.invalid:9464/metrics")
     assert found.code == 2
-    assert "the name of that host is not known" in found.text("endpoint")
+    assert "the host name cannot be resolved" in found.text("endpoint")
 
 
 def test_no_answer_in_time(
@@ -384,7 +392,7 @@ def test_no_http(capsys: pytest.CaptureFixture[str]) -> None:
         secure = examined(capsys, "--scrape", f"https://127.0.0.1:{port}/metrics")
         thread.join()
     assert (plain.code, secure.code) == (2, 2)
-    assert "does not answer as an HTTP server does" in plain.text("endpoint")
+    assert "does not answer with HTTP" in plain.text("endpoint")
     assert "TLS failed" in secure.text("endpoint")
 
 

@@ -36,7 +36,7 @@ def theirs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     ("variables", "said"),
     [
         ({"OTEL_PYTHON_DISABLED_INSTRUMENTATIONS": "together"}, "the instrumentation is not on"),
-        ({"OTEL_SDK_DISABLED": "true"}, "no method of the SDK is watched"),
+        ({"OTEL_SDK_DISABLED": "true"}, "no method of the SDK is instrumented"),
         ({"OTEL_METRICS_EXPORTER": "promethus"}, "runs without telemetry: RuntimeError"),
         ({"OTEL_PYTHON_ID_GENERATOR": "dice"}, "Requested component 'dice' not found"),
     ],
@@ -64,7 +64,7 @@ def test_no_temporary_files(
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "absent"))
     found = examined(capsys)
     assert found.complaints == [("warning", "trial")]
-    assert "Set TMPDIR to one" in found.text("trial")
+    assert "Set TMPDIR to a writable folder" in found.text("trial")
 
 
 def test_a_process_that_does_not_come_up(theirs: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -76,7 +76,7 @@ def test_a_process_that_does_not_come_up(theirs: Path, capsys: pytest.CaptureFix
     )
     found = examined(capsys)
     assert ("problem", "trial") in found.complaints
-    assert "did not come up: OSError: tgp_v1_[key] is not good" in found.text("trial")
+    assert "did not start: OSError: tgp_v1_[key] is not good" in found.text("trial")
 
 
 def test_a_process_that_takes_too_long(
@@ -87,7 +87,7 @@ def test_a_process_that_takes_too_long(
     )
     monkeypatch.setattr(trial, "LIMIT", 0.5)
     found = examined(capsys)
-    assert "was not up within 0.5 s" in found.text("trial")
+    assert "did not start within 0.5 s" in found.text("trial")
     assert found.code == 1
 
 
@@ -220,6 +220,6 @@ def test_the_application_is_left_alone(
         assert list(texts.iterdir()) == []
         application.communicate()
     assert found.complaints == [("warning", "host")]
-    assert "methods of the SDK are watched" in found.text("trial")
+    assert "methods of the SDK are instrumented" in found.text("trial")
     if not ours:
         assert "already serves together_otel's metrics" in found.text("port")

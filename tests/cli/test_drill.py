@@ -159,7 +159,8 @@ def test_a_port_that_the_application_has() -> None:
         done = drilled(TOGETHER_OTEL_PROMETHEUS_PORT=taken)
         assert done.returncode == 0, done.stdout + done.stderr
         said = re.search(
-            rf"port {taken} is the application's, so the drill takes (\d+); see --port", done.stdout
+            rf"port {taken} is in use by the application, so the drill uses (\d+); see --port",
+            done.stdout,
         )
         assert said
         assert f"http://127.0.0.1:{said[1]}/metrics, until the drill ends" in done.stdout
@@ -169,7 +170,7 @@ def test_a_port_that_the_application_has() -> None:
         assert f"http://127.0.0.1:{other}/metrics" in done.stdout
         done = drilled("--port", taken, TOGETHER_OTEL_PROMETHEUS_PORT=taken)
         assert done.returncode == 64
-        assert f"--port {taken} cannot be had (Address already in use)" in done.stderr
+        assert f"--port {taken} cannot be used (Address already in use)" in done.stderr
 
 
 def test_a_port_of_another_program() -> None:
@@ -177,7 +178,7 @@ def test_a_port_of_another_program() -> None:
         taken = str(stranger.getsockname()[1])
         done = drilled(OTEL_METRICS_EXPORTER="prometheus", OTEL_EXPORTER_PROMETHEUS_PORT=taken)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert f"port {taken} is another program's" in done.stdout
+    assert f"port {taken} is in use by another program" in done.stdout
 
 
 def test_the_applications_folder_is_left_alone(tmp_path: Path) -> None:
@@ -230,11 +231,11 @@ def test_a_gateway_that_takes_nothing() -> None:
     with serving(HTTPServer(("127.0.0.1", 0), handler)) as server:
         done = drilled(TOGETHER_OTEL_PUSHGATEWAY=f"http://127.0.0.1:{server.server_port}")
     assert done.returncode == 1
-    assert "Wrong: an exporter complains: What this process counted" in done.stdout
+    assert "Wrong: an exporter reports: What this process counted" in done.stdout
 
 
 class Complaining:
-    """Stands in for the application: everything is counted, and an exporter complains."""
+    """Stands in for the application: everything is counted, and an exporter reports."""
 
     complaints = ("It failed.", "It was late.", "It failed.")
 
@@ -263,8 +264,8 @@ def test_an_exporter_that_complains_again_and_again() -> None:
     outcome = runner.run(None, threading.Event())
     assert outcome.failed
     assert outcome.faults == [
-        "an exporter complains, 2 times: It failed",
-        "an exporter complains: It was late",
+        "an exporter reports, 2 times: It failed",
+        "an exporter reports: It was late",
     ]
 
 

@@ -1,4 +1,4 @@
-"""What the commands write: whatever becomes of the reader, the exit code is the answer."""
+"""Writing to standard output and error, which must not change the exit code."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import TextIO
 
 
 class CannotWrite(Exception):  # noqa: N818 - it says what is so
-    """Standard output is full or broken; the text says how."""
+    """Standard output cannot be written; the text says why."""
 
 
 def prepare() -> None:
-    """Let both streams be open, and able to write any letter."""
+    """Open closed streams, and let both write any character."""
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
         if stream is None:  # the next file or socket would get its number
@@ -24,10 +24,10 @@ def prepare() -> None:
 
 
 def write(text: str) -> None:
-    """Write to standard output immediately, as long as somebody reads.
+    """Write to standard output and flush; discard the text if its reader has gone.
 
     Raises:
-        CannotWrite: when it cannot be written to, and that is not the reader's wish.
+        CannotWrite: when it cannot be written for another reason.
     """
     try:
         sys.stdout.write(text)
@@ -39,7 +39,7 @@ def write(text: str) -> None:
 
 
 def complain(text: str) -> None:
-    """Write to standard error immediately, if that is possible."""
+    """Write to standard error and flush, if possible."""
     try:
         sys.stderr.write(text)
         sys.stderr.flush()

@@ -1,4 +1,4 @@
-"""What all commands share: exit codes, and a parser that repeats no key."""
+"""What all commands share: exit codes, and a parser whose errors contain no key."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ GOOD = 0
 CANNOT_WORK = 1
 """The key cannot work or was refused, or something is wrong with the set-up."""
 UNKNOWN = 2
-"""What was asked could not be found out."""
+"""The result could not be determined."""
 USAGE = 64
-"""``EX_USAGE`` of sysexits.h: the arguments are not understood."""
+"""``EX_USAGE`` of sysexits.h: the arguments are invalid."""
 INTERNAL = 70
-"""``EX_SOFTWARE`` of sysexits.h: a fault of ours."""
+"""``EX_SOFTWARE`` of sysexits.h: a bug."""
 CANNOT_WRITE = 73
 """``EX_CANTCREAT`` of sysexits.h: a file, or standard output, cannot be written."""
 INTERRUPTED = 130
-"""As shells tell of what Ctrl-C has ended."""
+"""What shells report after Ctrl-C."""
 
 
 # Of keys, whatever their shape; not of the names of options and variables.
@@ -36,7 +36,7 @@ _OPAQUE = re.compile(r"(?=[\w+=.%~-]*\d)(?=[\w+=.%~-]*[^\W\d_])[\w+=.%~-]{20,}")
 
 
 def without_key(text: str) -> str:
-    """Return a text without keys: those of a known shape, and this environment's of any."""
+    """Return a text without keys: those of a known shape, and all of this environment's."""
     return redact(
         text,
         [value for name, value in os.environ.items() if name == KEY_VARIABLE or is_lookalike(name)],
@@ -44,14 +44,14 @@ def without_key(text: str) -> str:
 
 
 class Parser(argparse.ArgumentParser):
-    """Exits with 64 where the arguments are not understood."""
+    """Exits with 64 if the arguments are invalid."""
 
     def error(self, message: str) -> NoReturn:
-        """Say what is wrong with the arguments, without what may be a key among them."""
+        """Report what is wrong with the arguments, without anything that may be a key."""
         self.refuse(_OPAQUE.sub(lambda found: f"({len(found[0])} characters)", message))
 
     def refuse(self, message: str) -> NoReturn:
-        """Say what is wrong and how to find out what is right."""
+        """Report what is wrong, and how to get help."""
         self.print_usage(sys.stderr)
         self.exit(USAGE, f"{self.prog}: {without_key(message)}. Try {self.prog} --help.\n")
 
@@ -59,7 +59,7 @@ class Parser(argparse.ArgumentParser):
         (write if file is sys.stdout else complain)(message)
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> tuple[Any, list[str]]:
-        """Parse; what is not known is an error of the command that it was given to."""
+        """Parse; unknown arguments are an error of the command that they were given to."""
         found, rest = super().parse_known_args(args, namespace)
         if rest:
             self.error(f"unrecognized arguments: {' '.join(rest)}")

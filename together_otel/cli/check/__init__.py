@@ -1,1 +1,1 @@
-"""What ``together-otel check`` finds out: the key of an environment, and what Together says of it."""
+"""``together-otel check``: the key of an environment, and whether Together accepts it."""

@@ -1,4 +1,4 @@
-"""Where the SDK that is installed here would send its requests."""
+"""Where the installed SDK would send its requests."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from importlib import metadata
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote, urlsplit
 
-from together_otel.cli.check.outcomes import Trouble
+from together_otel.cli.check.outcomes import NoAnswer
 from together_otel.clients.addresses import in_url, port_of
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ class Address:
     """One URL, in parts; no user name or password is among them.
 
     Attributes:
-        wrong_path: what is amiss if nothing is found there.
+        wrong_path: what is wrong if nothing is found there.
     """
 
     scheme: str
@@ -47,7 +47,7 @@ class Address:
 
     @property
     def url(self) -> str:
-        """All of it."""
+        """The whole URL."""
         return f"{self.scheme}://{self.netloc}{self.path}"
 
 
@@ -61,14 +61,14 @@ def installed_sdk() -> tuple[int, int] | None:
 
 
 def address_of(variables: Mapping[str, str], sdk: tuple[int, int] | None) -> Address:
-    """Return what to ask for the list of models.
+    """Return the URL of the list of models.
 
     Args:
         variables: environment variables.
         sdk: major and minor version of the SDK, ``None`` where there is none.
 
     Raises:
-        Trouble: when TOGETHER_BASE_URL is no URL to ask, or takes the key's place.
+        NoAnswer: when TOGETHER_BASE_URL is invalid, or replaces the key.
     """
     base = variables.get(BASE_URL)
     if base is None:
@@ -78,33 +78,35 @@ def address_of(variables: Mapping[str, str], sdk: tuple[int, int] | None) -> Add
 
 def _parts(base: str, sdk: tuple[int, int] | None) -> Address:
     if not base:
-        raise Trouble("wrong_base_url", f"{BASE_URL} is set and empty.")
+        raise NoAnswer("wrong_base_url", f"{BASE_URL} is set but empty.")
     if re.search(r"[\s\x00-\x1f\x7f]", base):
-        raise Trouble("wrong_base_url", f"{BASE_URL} has white space or a control character in it.")
+        raise NoAnswer("wrong_base_url", f"{BASE_URL} contains white space or a control character.")
     try:
         parts = urlsplit(base)
         host, port = parts.hostname, port_of(parts)
     except ValueError:
         host = port = None
     if not host or port is None or parts.scheme not in ("http", "https"):
-        raise Trouble("wrong_base_url", f"{BASE_URL} is no http:// or https:// URL.")
+        raise NoAnswer("wrong_base_url", f"{BASE_URL} is not an http:// or https:// URL.")
     if "@" in parts.netloc:
-        raise Trouble(
+        raise NoAnswer(
             "wrong_base_url",
-            f"{BASE_URL} has a user name or password in it, which HTTP clients send in the"
-            f" Authorization header in place of the key: nothing was sent.",
+            f"{BASE_URL} contains a user name or password, which HTTP clients send in the"
+            f" Authorization header instead of the key: nothing was sent.",
         )
     if parts.query or parts.fragment:
-        raise Trouble("wrong_base_url", f"{BASE_URL} has a ? or # in it: requests' paths follow.")
+        raise NoAnswer(
+            "wrong_base_url", f"{BASE_URL} contains ? or #, but paths are appended to it."
+        )
     path = parts.path.rstrip("/")
     has_v1 = path.endswith("/v1")
     wants_v1 = not has_v1 if sdk is None else sdk[0] >= _FIRST_WITHOUT_V1
     wrong = ""
     if sdk is not None and wants_v1 == has_v1:
         wrong = (
-            f"together {sdk[0]}.x puts /v1 behind {BASE_URL} itself: take it off there."
+            f"together {sdk[0]}.x appends /v1 to {BASE_URL} itself: remove it there."
             if has_v1
-            else f"together {sdk[0]}.x wants /v1 at the end of {BASE_URL}."
+            else f"together {sdk[0]}.x needs /v1 at the end of {BASE_URL}."
         )
     path = quote(path + ("/v1" if wants_v1 else "") + _LISTING, safe="/%:@!$&'()*+,;=~")
     return Address(parts.scheme, host, port, path, wrong)

@@ -1,4 +1,4 @@
-"""What an answer says of a key."""
+"""What an answer means for the key."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urljoin, urlsplit
 
-from together_otel.cli.check.outcomes import Live, Outcome
+from together_otel.cli.check.outcomes import LiveResult, Outcome
 from together_otel.clients.addresses import port_of
 from together_otel.clients.failures import auth_kind, error_code
 from together_otel.keys import Refusal, diagnose
@@ -44,16 +44,16 @@ class Answer:
     body: object = field(default=None, repr=False)
 
 
-def judged(answer: Answer, address: Address, report: KeyReport) -> Live:
-    """Return what an answer says of the key that was sent to an address."""
-    live = _judged(answer, address, report)
+def interpret(answer: Answer, address: Address, report: KeyReport) -> LiveResult:
+    """Return what an answer means for the key that was sent to an address."""
+    live = _interpret(answer, address, report)
     identifier = answer.headers.get("x-request-id")
     return replace(
         live, status_code=answer.status, request_id=identifier and _printable(identifier)
     )
 
 
-def _judged(answer: Answer, address: Address, report: KeyReport) -> Live:
+def _interpret(answer: Answer, address: Address, report: KeyReport) -> LiveResult:
     status, host = answer.status, address.host
     if auth_kind(status, error_code(answer.body)):
         refusal = Refusal(
@@ -65,29 +65,29 @@ def _judged(answer: Answer, address: Address, report: KeyReport) -> Live:
                 answer.headers.get("content-type"), answer.headers.get("www-authenticate")
             ),
         )
-        return Live("refused", f"{host} refuses the key.", diagnose(report, refusal))
+        return LiveResult("refused", f"{host} refuses the key.", diagnose(report, refusal))
     if status in _REDIRECTS:
         return _redirected(answer, address, report)
     kind = answer.headers.get("content-type", "").partition(";")[0].strip().lower()
     is_json = kind == "application/json" or kind.endswith("+json")
     if status in ACCEPTED:
         if is_json:
-            whose = "" if is_together_host(host) else " It is no host of Together's own."
-            return Live("accepted", f"{host} accepts the key.{whose}")
+            whose = "" if is_together_host(host) else " It is not one of Together's hosts."
+            return LiveResult("accepted", f"{host} accepts the key.{whose}")
         what = f"with {_printable(kind)}" if kind else "without a type"
-        return Live(
+        return LiveResult(
             "wrong_base_url",
-            f"{host} answered {status} {what} and not with JSON, so it is no API. {address.wrong_path}",
+            f"{host} answered {status} {what} instead of JSON, so it is not an API. {address.wrong_path}",
         )
     outcome: Outcome = "server_error" if status >= _SERVER_ERROR else "unexpected_answer"
     outcome = _OUTCOMES.get(status, outcome)
     if outcome == "wrong_base_url":
         detail = f"{host} has nothing at {address.path}. {address.wrong_path}"
-        return Live(outcome, detail.strip())
-    return Live(outcome, f"{host} answered {status}{_said(answer.body)}.")
+        return LiveResult(outcome, detail.strip())
+    return LiveResult(outcome, f"{host} answered {status}{_said(answer.body)}.")
 
 
-def _redirected(answer: Answer, address: Address, report: KeyReport) -> Live:
+def _redirected(answer: Answer, address: Address, report: KeyReport) -> LiveResult:
     host = address.host
     try:
         to = urlsplit(urljoin(address.url, answer.headers.get("location", "")))
@@ -96,20 +96,20 @@ def _redirected(answer: Answer, address: Address, report: KeyReport) -> Live:
         there, port = "", None
     there = _printable(there)
     if not there or port is None:
-        return Live("unexpected_answer", f"{host} redirects to what is no address.")
+        return LiveResult("unexpected_answer", f"{host} redirects to an invalid address.")
     # As httpx and requests do: the key stays on the way to the same place, and from http to https.
     upgrade = (address.scheme, address.port, to.scheme, port) == ("http", _HTTP, "https", _HTTPS)
     same = (address.scheme, address.port) == (to.scheme, port)
     if there == host and (same or upgrade):
-        return Live(
+        return LiveResult(
             "wrong_base_url",
             f"{host} redirects to another address of its own ({to.scheme}, port {port}): requests"
-            f" that are no GET may not survive that.",
+            f" other than GET may fail.",
         )
     if there == host:
         there = f"{there}:{port}"
     refusal = Refusal("refused", redirected_from=host, host_refused=there)
-    return Live(
+    return LiveResult(
         "redirected",
         f"{host} redirects to {there}; nothing was sent there.",
         diagnose(report, refusal),
@@ -125,6 +125,6 @@ def _said(body: object) -> str:
 
 
 def _printable(text: str) -> str:
-    """Return one line of what a server says, without what would be an order to a terminal."""
+    """Return a server's text as one line, without terminal escape sequences."""
     line = "".join(letter if letter.isprintable() else " " for letter in text)
     return line if len(line) <= _LONGEST else line[: _LONGEST - 3] + "..."

@@ -1,4 +1,4 @@
-"""An HTTP client as the SDK would make it of an environment's proxies and certificates."""
+"""An HTTP client with the proxies and certificates that the SDK's would use."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import httpx
 
-from together_otel.cli.check.outcomes import Trouble
+from together_otel.cli.check.outcomes import NoAnswer
 from together_otel.clients.addresses import in_url, port_of
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ _PROXIES: Final = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
 
 
 class Proxy(NamedTuple):
-    """A proxy on the way, and the variable that names it."""
+    """A proxy, and the variable that names it."""
 
     host: str
     port: int
@@ -44,7 +44,7 @@ def make_client(
         limit: seconds that any one step may take.
 
     Raises:
-        Trouble: when none can be made; the SDK cannot make one either.
+        NoAnswer: when none can be made; the SDK cannot make one either.
     """
     verify = _certificates(variables, sdk)
     names = " or ".join(name for name, value in variables.items() if value and _is_proxy(name))
@@ -53,15 +53,15 @@ def make_client(
             return httpx.Client(verify=verify, timeout=limit)
     # Their texts may hold a proxy's password.
     except ImportError:
-        raise Trouble(
+        raise NoAnswer(
             "proxy_unsupported",
-            f"{names} names a SOCKS proxy, for which a package is missing:"
+            f"{names} names a SOCKS proxy, which needs another package:"
             f" pip install 'httpx[socks]'.",
         ) from None
     except ValueError:
-        raise Trouble("proxy_unsupported", f"{names} names a proxy of an unknown kind.") from None
+        raise NoAnswer("proxy_unsupported", f"{names} names a proxy of an unknown kind.") from None
     except httpx.InvalidURL:
-        raise Trouble("proxy_unreachable", f"{names} is no URL of a proxy.") from None
+        raise NoAnswer("proxy_unreachable", f"{names} is not the URL of a proxy.") from None
 
 
 def proxy_at(host: str, port: int, variables: Mapping[str, str]) -> Proxy:
@@ -84,8 +84,8 @@ def _certificates(
             try:
                 return ssl.create_default_context(cafile=file, capath=folder)
             except (OSError, ValueError):
-                raise Trouble(
-                    "tls_failure", f"The certificates that {name} names cannot be read."
+                raise NoAnswer(
+                    "tls_failure", f"The certificates in {name} cannot be read."
                 ) from None
     return True
 
@@ -96,7 +96,7 @@ def _is_proxy(variable: str) -> bool:
 
 @contextmanager
 def _in_effect(variables: Mapping[str, str]) -> Iterator[None]:
-    """Let proxies of a ``.env`` file count as well: httpx reads the process's environment."""
+    """Use the proxies of a ``.env`` file as well: httpx reads the process's environment."""
     added = {name: variables[name] for name in variables.keys() - os.environ if _is_proxy(name)}
     os.environ.update(added)
     try:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from together_otel.cli.check.environment import NoFile, lookalikes, surroundings
-from together_otel.cli.check.outcomes import Live
+from together_otel.cli.check.environment import UnusableFile, lookalikes, read_environment
+from together_otel.cli.check.outcomes import LiveResult
 from together_otel.cli.check.report import Findings, as_json, as_text
 from together_otel.cli.output import complain, write
 from together_otel.cli.parsing import CANNOT_WORK, GOOD, UNKNOWN, USAGE, without_key
@@ -18,7 +18,7 @@ from together_otel.settings import FINGERPRINT
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from together_otel.cli.check.environment import Surroundings
+    from together_otel.cli.check.environment import Environment
     from together_otel.cli.parsing import Commands
 
 _LISTED = 5
@@ -27,18 +27,18 @@ _EPILOG = """\
 exit codes:
   0   the key can work; with --live, it was accepted
   1   the key cannot work, or was refused
-  2   with --live: whether it works could not be found out
-  64  the arguments are not understood, the file cannot be read, or --live lacks
+  2   with --live: whether it works is not known
+  64  the arguments are invalid, the file cannot be read, or --live lacks
       httpx
 
---env-file reads the file as python-dotenv does. What is set in the environment
-already wins over the file, as with python-dotenv's load_dotenv() and unlike
-docker run --env-file, which starts from no environment and keeps quotes.
+--env-file reads the file as python-dotenv does. Variables that are already set
+take precedence, as with python-dotenv's load_dotenv() and unlike docker run
+--env-file, which starts with an empty environment and keeps quotes.
 
 --live sends one GET for the list of models to TOGETHER_BASE_URL or, without it,
-to Together, in at most 5 seconds, by the proxy that HTTPS_PROXY, HTTP_PROXY or
-ALL_PROXY name unless NO_PROXY excepts the host. It follows no redirect. A key
-that cannot work is not sent. It needs httpx, which together 2 and 3 bring:
+to Together, in at most 5 seconds, through the proxy in HTTPS_PROXY, HTTP_PROXY
+or ALL_PROXY unless NO_PROXY excludes the host. It follows no redirect. A key
+that cannot work is not sent. It needs httpx, which together 2 and 3 install:
 pip install 'together-otel[cli]'.
 
 --json has these fields, always: can_work (true, false, or null for unknown),
@@ -58,27 +58,27 @@ def add(commands: Commands) -> None:
     """Add the command."""
     parser = commands.add_parser(
         "check",
-        help="tell whether TOGETHER_API_KEY of this environment can work",
-        description="Looks at the key that Together's SDK would take here, and says what is wrong\n"
-        "with it and what to do. Sends nothing without --live, and never shows the key.",
+        help="check whether TOGETHER_API_KEY of this environment can work",
+        description="Checks the key that Together's SDK would use here, and says what is wrong with\n"
+        "it and how to fix it. Sends nothing without --live, and never shows the key.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--live", action="store_true", help="ask Together, once, for at most 5 s")
+    parser.add_argument("--live", action="store_true", help="ask Together once, for at most 5 s")
     parser.add_argument(
         "--env-file",
         metavar="PATH",
-        type=_surroundings,
+        type=_environment,
         help="take variables that are not set from this .env file",
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.set_defaults(run=_check)
 
 
-def _surroundings(path: str) -> Surroundings:
+def _environment(path: str) -> Environment:
     try:
-        return surroundings(path)
-    except NoFile as exc:
+        return read_environment(path)
+    except UnusableFile as exc:
         if not path:
             raise argparse.ArgumentTypeError(f"{exc}. Expected the path of a file") from None
         # A key may have been pasted in its place.
@@ -88,7 +88,7 @@ def _surroundings(path: str) -> Surroundings:
 
 
 def _check(options: argparse.Namespace) -> int:
-    around: Surroundings = options.env_file or surroundings()
+    around: Environment = options.env_file or read_environment()
     variables = around.variables
     report = inspect_key(
         environ=variables,
@@ -97,7 +97,7 @@ def _check(options: argparse.Namespace) -> int:
     diagnosis = None if report.usable else diagnose(report, Refusal("constructor"))
     live = None
     if options.live and diagnosis:
-        live = Live("not_sent", "was not asked: a key that cannot work is not sent")
+        live = LiveResult("not_sent", "was not asked: a key that cannot work is not sent")
     elif options.live:
         try:
             from together_otel.cli.check.request import ask  # noqa: PLC0415 - it needs the extra
@@ -114,12 +114,12 @@ def _check(options: argparse.Namespace) -> int:
     return {True: GOOD, False: CANNOT_WORK, None: UNKNOWN}[findings.can_work]
 
 
-def _notes(around: Surroundings) -> Iterator[str]:
+def _notes(around: Environment) -> Iterator[str]:
     file, variables = around.file, around.variables
     if file is not None:
         if file.holds_key and not file.used:
             yield (
-                f"The file sets {KEY_VARIABLE}, too: what the environment has wins over it, as with"
+                f"The file sets {KEY_VARIABLE} as well; the environment takes precedence, as with"
                 f" python-dotenv."
             )
         elif not file.holds_key:
@@ -132,9 +132,9 @@ def _notes(around: Surroundings) -> Iterator[str]:
         if file.skipped:
             lines = ", ".join(map(str, file.skipped[:_LISTED]))
             more = ", ..." if len(file.skipped) > _LISTED else ""
-            yield f"Left out, as it is no NAME=value, is what begins in the file's line {lines}{more}."
+            yield f"Skipped, because it is not NAME=value: what begins in line {lines}{more} of the file."
     if any(
         line.partition(":")[0].strip() == "Authorization"
         for line in variables.get(CUSTOM_HEADERS, "").split("\n")
     ):
-        yield f"{CUSTOM_HEADERS} sets Authorization, which the SDK sends in place of the key."
+        yield f"{CUSTOM_HEADERS} sets Authorization, which the SDK sends instead of the key."

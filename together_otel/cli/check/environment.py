@@ -1,4 +1,4 @@
-"""The variables that a process would have: those of the environment, and of a ``.env`` file."""
+"""The variables of a process: those of the environment and of a ``.env`` file."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 _MARK = "\ufeff"
 
 
-class NoFile(Exception):  # noqa: N818 - it says what is so
-    """Why there is nothing to be had from a file; its text repeats nothing of it."""
+class UnusableFile(Exception):  # noqa: N818 - it says what is so
+    """Why a file cannot be used; the text repeats nothing of its content."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +44,12 @@ class File:
 
 
 @dataclass(frozen=True, slots=True)
-class Surroundings:
-    """What a process would be started with.
+class Environment:
+    """The variables of a process.
 
     Attributes:
-        variables: its environment.
-        file: the file that some of them come from.
+        variables: by name.
+        file: the ``.env`` file that some of them come from.
     """
 
     variables: Mapping[str, str] = field(repr=False)
@@ -71,20 +71,20 @@ class Lookalike:
     same_key: bool
 
 
-def surroundings(path: str | None = None) -> Surroundings:
-    """Return what a process started here would have.
+def read_environment(path: str | None = None) -> Environment:
+    """Return the variables that a process started here would have.
 
     Args:
-        path: a ``.env`` file. What is set already stays, as with python-dotenv.
+        path: a ``.env`` file. Variables that are set already take precedence.
 
     Raises:
-        NoFile: when the file cannot be read.
+        UnusableFile: when the file cannot be read.
     """
     environ = dict(os.environ)
     if path is None:
-        return Surroundings(environ)
+        return Environment(environ)
     found = parse(_text(path), environ)
-    return Surroundings(
+    return Environment(
         {**found.values, **environ},
         File(
             redact(path, [environ.get(KEY_VARIABLE, ""), found.values.get(KEY_VARIABLE, "")]),
@@ -98,22 +98,22 @@ def surroundings(path: str | None = None) -> Surroundings:
 
 def _text(path: str) -> str:
     if not path:
-        raise NoFile("there is nothing here")
+        raise UnusableFile("the path is empty")
     try:
         # Pipes as well, whose writer is waited for: <(sops decrypt .env), say.
         with Path(path).open("rb") as opened:
             data = opened.read(DOTENV_LARGEST + 1)
         text = data.decode()  # a byte-order mark is python-dotenv's to drop, or to keep
     except OSError as exc:
-        raise NoFile(exc.strerror or type(exc).__name__) from None
+        raise UnusableFile(exc.strerror or type(exc).__name__) from None
     except UnicodeDecodeError:
-        raise NoFile("it is no text in UTF-8") from None
+        raise UnusableFile("it is not text in UTF-8") from None
     except ValueError:
-        raise NoFile("it cannot be read") from None
+        raise UnusableFile("it cannot be read") from None
     if len(data) > DOTENV_LARGEST:
-        raise NoFile("it is larger than 1 MiB")
+        raise UnusableFile("it is larger than 1 MiB")
     if "\0" in text:
-        raise NoFile("it is no text")
+        raise UnusableFile("it is not text")
     return text
 
 

@@ -1,4 +1,4 @@
-"""What came of asking Together, and what can be done about it."""
+"""The outcomes of asking Together, and what to do about each."""
 
 from __future__ import annotations
 
@@ -33,30 +33,30 @@ Outcome = Literal[
 REMEDIES: Final[dict[Outcome, str]] = {
     "wrong_base_url": "Correct TOGETHER_BASE_URL, or unset it for Together's own address.",
     "forbidden": "Ask whoever runs what answered: Together's 403 is not about the key.",
-    "payment_required": "Look at the account's limits and credit.",
-    "rate_limited": "Ask again in a minute.",
-    "server_error": "Ask again in a minute, and look at Together's status page.",
-    "unexpected_answer": "Check TOGETHER_BASE_URL, and what stands between here and Together.",
+    "payment_required": "Check the account's limits and credit.",
+    "rate_limited": "Try again in a minute.",
+    "server_error": "Try again in a minute, and check Together's status page.",
+    "unexpected_answer": "Check TOGETHER_BASE_URL, and any proxy or gateway between this machine and Together.",
     "dns_failure": "Check the name, and whether DNS works here: network policies often block it.",
     "connection_refused": "Check host and port of TOGETHER_BASE_URL, and that its server runs.",
     "no_network": "Check this machine's network, its firewall, and whether it needs a proxy"
     " (HTTPS_PROXY).",
-    "connection_lost": "Ask again; if it stays, look for a proxy or firewall that cuts connections.",
-    "tls_failure": "Check the clock, and https in TOGETHER_BASE_URL. If a proxy here looks into"
-    " TLS, name a file with its certificate in SSL_CERT_FILE"
+    "connection_lost": "Try again; if it persists, look for a proxy or firewall that closes connections.",
+    "tls_failure": "Check the clock, and https in TOGETHER_BASE_URL. If a proxy inspects"
+    " TLS, set SSL_CERT_FILE to a file with its certificate"
     " (REQUESTS_CA_BUNDLE for together 1.x).",
     "timeout": "Check whether a firewall drops packets to it, and whether a proxy is needed"
     " (HTTPS_PROXY).",
-    "proxy_unreachable": "Correct the variable, or list the host in NO_PROXY if none is needed.",
-    "proxy_refused": "Correct the variable's user name and password, or have the proxy let this"
-    " host through.",
+    "proxy_unreachable": "Correct the variable, or add the host to NO_PROXY if no proxy is needed.",
+    "proxy_refused": "Correct the user name and password in the variable, or have the proxy allow"
+    " this host.",
     "proxy_unsupported": "Install the package, or name a proxy of another kind.",
 }
 """For what has no cause among those of a refusal."""
 
 
-class Trouble(Exception):  # noqa: N818 - as often the network's as an error's
-    """Why there is no answer to the question; its text is a whole sentence without keys."""
+class NoAnswer(Exception):  # noqa: N818 - as often the network's as an error's
+    """Why there is no answer; its text is a sentence without keys."""
 
     def __init__(self, outcome: Outcome, detail: str) -> None:
         super().__init__(detail)
@@ -65,12 +65,12 @@ class Trouble(Exception):  # noqa: N818 - as often the network's as an error's
 
 
 @dataclass(frozen=True, slots=True)
-class Live:
-    """What came of asking.
+class LiveResult:
+    """The result of asking.
 
     Attributes:
-        outcome: in one word.
-        detail: in one sentence.
+        outcome: one of a closed list.
+        detail: the same as a sentence.
         diagnosis: the cause and remedy of a key's refusal.
         url: what was asked, without user name and password.
         server_address: its host.

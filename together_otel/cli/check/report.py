@@ -1,4 +1,4 @@
-"""What was found out: as one screen for a person, and as JSON."""
+"""The result of a check, as one screen of text and as JSON."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from together_otel.cli.check.environment import File, Lookalike
-    from together_otel.cli.check.outcomes import Live
+    from together_otel.cli.check.outcomes import LiveResult
     from together_otel.keys import Diagnosis, KeyReport
 
 _WIDTH: Final = 80
@@ -33,15 +33,15 @@ _SHAPES: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """All that is known.
+    """The result of a check.
 
     Attributes:
-        report: the key that the SDK would take.
+        report: on the key that the SDK would use.
         diagnosis: why it cannot work, ``None`` if it may.
         lookalikes: variables with names like its own.
-        notes: what else there is to say, a sentence each.
+        notes: other remarks, a sentence each.
         file: the ``.env`` file that was read.
-        live: what Together said, ``None`` if it was not asked.
+        live: Together's answer, ``None`` if it was not asked.
     """
 
     report: KeyReport
@@ -49,11 +49,11 @@ class Findings:
     lookalikes: list[Lookalike]
     notes: list[str]
     file: File | None = None
-    live: Live | None = None
+    live: LiveResult | None = None
 
     @property
     def can_work(self) -> bool | None:
-        """Whether the key works or, where nobody was asked, may; ``None`` if that is unknown."""
+        """Whether the key works, or may work if Together was not asked; ``None`` if unknown."""
         if self.diagnosis is not None:
             return False
         return True if self.live is None else self.live.accepted
@@ -123,7 +123,7 @@ def _of_key(report: KeyReport) -> dict[str, object]:
 
 
 def as_text(findings: Findings) -> str:
-    """Return what a person reads: the verdict, what to do, and what is so, in ASCII."""
+    """Return text for a person, in ASCII: the verdict, what to do, the facts."""
     lines = [_verdict(findings), ""]
     for name, text in _facts(findings):
         lines += textwrap.wrap(
@@ -134,7 +134,7 @@ def as_text(findings: Findings) -> str:
             break_long_words=False,
             break_on_hyphens=False,
         )
-    # A path or a name may be in any script, or hold orders to a terminal.
+    # A path or a name may be in any script, or contain terminal escape sequences.
     return "".join(
         "".join(one if " " <= one <= "~" else ascii(one)[1:-1] for one in line) + "\n"
         for line in lines
@@ -151,7 +151,7 @@ def _verdict(findings: Findings) -> str:
     if live.accepted:
         return "GOOD: the key works."
     if live.diagnosis is None:
-        return f"UNKNOWN: whether the key works could not be found out ({live.outcome})."
+        return f"UNKNOWN: could not determine whether the key works ({live.outcome})."
     verb = "is refused" if live.outcome == "refused" else "does not arrive"
     return f"BAD: the key {verb} ({findings.cause})."
 
@@ -166,7 +166,7 @@ def _facts(findings: Findings) -> Iterator[tuple[str, str]]:
     if live is not None:
         yield from _asked(live)
     elif findings.can_work:
-        yield "Together", "was not asked: --live does"
+        yield "Together", "was not asked; use --live to ask"
     yield from _others(findings.lookalikes, known=findings.report.presence == "present")
     for note in findings.notes:
         yield "note", note
@@ -183,7 +183,7 @@ def _key(findings: Findings) -> Iterator[tuple[str, str]]:
         yield "fingerprint", report.fingerprint
 
 
-def _asked(live: Live) -> Iterator[tuple[str, str]]:
+def _asked(live: LiveResult) -> Iterator[tuple[str, str]]:
     if live.outcome == "not_sent":
         yield "Together", live.detail
     if live.url:

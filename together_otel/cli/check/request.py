@@ -1,4 +1,4 @@
-"""Together is asked, once and not for long, whether it accepts a key."""
+"""Ask Together once, within a time limit, whether it accepts a key."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, Final
 import httpx
 
 from together_otel.cli.check.addresses import address_of, installed_sdk
-from together_otel.cli.check.answers import judged
+from together_otel.cli.check.answers import interpret
 from together_otel.cli.check.client import make_client
-from together_otel.cli.check.outcomes import Live, Trouble
-from together_otel.cli.check.question import Question
+from together_otel.cli.check.outcomes import LiveResult, NoAnswer
+from together_otel.cli.check.traced_request import TracedRequest
 from together_otel.keys import Diagnosis, redact
 
 if TYPE_CHECKING:
@@ -20,11 +20,13 @@ if TYPE_CHECKING:
     from together_otel.keys import KeyReport
 
 LIMIT: Final = 5.0
-"""Seconds that it may take from the look-up of the name to the last word of the answer."""
+"""Seconds for the whole request, from the DNS lookup to the last byte of the answer."""
 
 
-def ask(key: str, report: KeyReport, variables: Mapping[str, str], *, limit: float = LIMIT) -> Live:
-    """Ask once; raise nothing.
+def ask(
+    key: str, report: KeyReport, variables: Mapping[str, str], *, limit: float = LIMIT
+) -> LiveResult:
+    """Ask once; never raises.
 
     Args:
         key: the key; it is sent as it is.
@@ -33,7 +35,7 @@ def ask(key: str, report: KeyReport, variables: Mapping[str, str], *, limit: flo
         limit: seconds.
     """
     found = _asked(key, report, variables, limit)
-    # An address may be the key, pasted into the wrong variable, and a server may say it again.
+    # The key may have been pasted into the URL's variable, and a server may echo it.
     told: dict[str, Any] = {
         one.name: redact(text, (key,))
         for one in fields(found)
@@ -44,23 +46,23 @@ def ask(key: str, report: KeyReport, variables: Mapping[str, str], *, limit: flo
     return replace(found, **told)
 
 
-def _asked(key: str, report: KeyReport, variables: Mapping[str, str], limit: float) -> Live:
+def _asked(key: str, report: KeyReport, variables: Mapping[str, str], limit: float) -> LiveResult:
     sdk = installed_sdk()
-    question: Question | None = None
+    request: TracedRequest | None = None
     try:
         address = address_of(variables, sdk)
-    except Trouble as trouble:
-        return Live(trouble.outcome, trouble.detail)
+    except NoAnswer as failure:
+        return LiveResult(failure.outcome, failure.detail)
     try:
         url = httpx.URL(address.url)
-        question = Question(make_client(variables, sdk, limit), url, key, variables)
-        live = judged(question.answer_within(limit), address, report)
-    except Trouble as trouble:
-        live = Live(trouble.outcome, trouble.detail)
+        request = TracedRequest(make_client(variables, sdk, limit), url, key, variables)
+        live = interpret(request.send(limit), address, report)
+    except NoAnswer as failure:
+        live = LiveResult(failure.outcome, failure.detail)
     except httpx.InvalidURL:
-        detail = f"The name {address.host} was not found: it is no name of a host."
-        live = Live("dns_failure", detail)
-    proxy = None if question is None else question.proxy
+        detail = f"The host name {address.host} cannot be resolved: it is not valid."
+        live = LiveResult("dns_failure", detail)
+    proxy = None if request is None else request.proxy
     return replace(
         live,
         url=address.url,

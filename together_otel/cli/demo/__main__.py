@@ -1,4 +1,4 @@
-"""Run a drill of every cause, show what came of it, and fail if it is not what it should be."""
+"""Run a drill of every cause, show the results, and fail if any of them is wrong."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class Demonstration:
         self._faults: list[str] = []
 
     def run(self) -> int:
-        """Return 0 if everything was as it should be, else 1."""
+        """Return 0 if everything is correct, else 1."""
         started = time.monotonic()
         self._paper.line(
             f"together_otel with together {version(SDK)}: a drill of each cause, on loopback."

@@ -1,4 +1,4 @@
-"""What is left of one drill: what the SDK said, what the telemetry says, and if that is right."""
+"""The evidence of one drill: the SDK's error and the telemetry, and whether they are correct."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ class Evidence:
     """One drill after its process has ended.
 
     Attributes:
-        cause: what should be reported.
-        scenario: what went wrong.
-        outcome: what came of it.
+        cause: the expected cause.
+        scenario: what failed.
+        outcome: the result.
         events: attributes of each ``auth_failed`` log record.
         spans: attributes of each span with a cause.
     """
@@ -53,7 +53,7 @@ class Evidence:
 
     @property
     def remedy(self) -> str:
-        """What the log record says to do about it."""
+        """The remedy in the log record."""
         return str(self.events[0].get(AUTH_REMEDY, "")) if self.events else ""
 
     def faults(self) -> list[str]:

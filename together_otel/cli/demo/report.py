@@ -63,7 +63,7 @@ class Paper:
             self.line(line)
 
     def table(self, found: Sequence[Evidence]) -> None:
-        """Print what the SDK said beside what the telemetry says."""
+        """Print the SDK's errors beside the telemetry."""
         rule = "-+-".join("-" * width for _, width in _COLUMNS)
         self._row([title for title, _ in _COLUMNS])
         for evidence in found:

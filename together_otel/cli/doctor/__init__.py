@@ -1,1 +1,1 @@
-"""What ``together-otel doctor`` looks at, a room a question; `examination` asks them all."""
+"""``together-otel doctor``: one module for each thing that is checked; `examination` runs all."""

@@ -1,4 +1,4 @@
-"""``together-otel doctor``: what is wrong with the set-up of telemetry, and its cure."""
+"""``together-otel doctor``: finds what keeps telemetry from arriving."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ if TYPE_CHECKING:
 
 _WIDTH = 9
 _DESCRIPTION = """\
-Looks at what is installed, at the environment it is called in, and at what
-opentelemetry-instrument makes of it. With --scrape it looks at a live endpoint
-instead.
+Finds what keeps telemetry from arriving and suggests a fix for each problem.
+Checks what is installed, the environment it is called in, and what
+opentelemetry-instrument makes of it; with --scrape, a live endpoint instead.
 """
 _EPILOG = """\
 exit codes:
   0   no problem, though there may be warnings
   1   a problem
   2   with --scrape: the endpoint cannot be read
-  64  the arguments are not understood
+  64  the arguments are invalid
 
-Call it in the application's environment. Settings are variables: what
-opentelemetry-instrument is told by the flag --metrics_exporter is
+Call it in the application's environment. Settings are environment variables:
+what is the flag --metrics_exporter of opentelemetry-instrument is
 OTEL_METRICS_EXPORTER here.
 
 examples:
@@ -45,7 +45,7 @@ def add(commands: Commands) -> None:
     """Add the command."""
     parser = commands.add_parser(
         "doctor",
-        help="tell what is wrong with the set-up of telemetry, and its cure",
+        help="find what keeps telemetry from arriving, and how to fix it",
         description=_DESCRIPTION,
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -54,7 +54,7 @@ def add(commands: Commands) -> None:
         "--scrape",
         metavar="URL",
         type=_url,
-        help="fetch this endpoint and tell what is missing from it",
+        help="fetch this endpoint and report what is missing from it",
     )
     parser.add_argument("--json", action="store_true", help="print one JSON list of findings")
     parser.set_defaults(run=_doctor)
@@ -94,9 +94,9 @@ def _doctor(options: argparse.Namespace) -> int:
 
 def _lines(finding: Finding) -> str:
     said = [f"{finding.level:{_WIDTH}}{finding.about}: {finding.text}"]
-    if finding.cure:
-        said.append(f"{'':{_WIDTH}}cure: {finding.cure}")
-    # Of variables and of servers, whose words may be orders to a terminal.
+    if finding.fix:
+        said.append(f"{'':{_WIDTH}}fix: {finding.fix}")
+    # Text of variables and of servers may contain terminal escape sequences.
     return "".join(
         "".join(one if one.isprintable() else ascii(one)[1:-1] for one in without_key(line)) + "\n"
         for line in said

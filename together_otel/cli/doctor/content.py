@@ -1,4 +1,4 @@
-"""What a scrape holds of the contract, and why the rest of it is not there."""
+"""Which of the metrics a scrape contains, and why others are missing."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ Samples: TypeAlias = "dict[str, list[tuple[dict[str, str], float]]]"
 
 _NOBODY = (
     "Normal right after a start; otherwise calls are made in processes that this endpoint does not"
-    " speak for: let them share PROMETHEUS_MULTIPROC_DIR."
+    " cover: let them share PROMETHEUS_MULTIPROC_DIR."
 )
 _STARTED = "process_start_time_seconds"
 
@@ -46,7 +46,7 @@ NO_BUCKETS = (
 
 
 def content(samples: Samples) -> Iterator[Finding]:
-    """Look at the samples of a scrape."""
+    """Check the samples of a scrape."""
     if not any(map(is_ours, samples)):
         yield _not_ours(samples)
         return
@@ -58,13 +58,12 @@ def content(samples: Samples) -> Iterator[Finding]:
     if missing:
         yield problem(
             "failures",
-            f"{AUTH_FAILURES.prometheus} is not there for {', '.join(missing)}: the first failure"
+            f"{AUTH_FAILURES.prometheus} is missing for {', '.join(missing)}: the first failure"
             " of these will not be seen as an increase.",
-            "Let metric_relabel_configs and the collector drop nothing of it; else update"
-            " together-otel.",
+            "Keep it in metric_relabel_configs and the collector; else update together-otel.",
         )
     else:
-        yield ok("failures", f"{AUTH_FAILURES.prometheus} is there for all {len(CAUSES)} causes.")
+        yield ok("failures", f"{AUTH_FAILURES.prometheus} is present for all {len(CAUSES)} causes.")
     for cause, count in failures.items():
         if count:
             yield warning(
@@ -77,14 +76,14 @@ def content(samples: Samples) -> Iterator[Finding]:
         if count:
             yield warning(
                 "errors",
-                f"The instrumentation had {count:g} errors of its own, at {stage}.",
-                "The application's log has the first of them: report it with that.",
+                f"The instrumentation had {count:g} internal errors, at {stage}.",
+                "The application's log has the first of them: please report it.",
             )
     if _STARTED not in samples:
         yield ok(
             "start",
-            f"{_STARTED} is not there, as is usual where processes share a folder: that a service"
-            " has restarted is told by its counters.",
+            f"{_STARTED} is missing, as is usual where processes share a folder: restarts are seen"
+            " by the counters.",
         )
 
 
@@ -103,15 +102,15 @@ def _not_ours(samples: Samples) -> Finding:
     if {"python", "target", "otel"} & set(families):
         return problem(
             "metrics",
-            f"A Python process answers, with {shown}, and none of Together's metrics: the"
+            f"A Python process answers, with {shown} and none of Together's metrics: the"
             " instrumentation is not on in it, or its metrics go elsewhere.",
-            "Run together-otel doctor in the environment of that process; of a server with several"
-            " workers, let all share PROMETHEUS_MULTIPROC_DIR.",
+            "Run together-otel doctor in the environment of that process; let the workers of a"
+            " server share PROMETHEUS_MULTIPROC_DIR.",
         )
     return problem(
         "metrics",
-        f"None of Together's metrics is there, but {shown}: it is another program's endpoint.",
-        "Give the application's own; together-otel doctor in its environment tells the port.",
+        f"It has {shown}, and none of Together's metrics: it is another program's endpoint.",
+        "Use the application's endpoint; together-otel doctor in its environment reports the port.",
     )
 
 
@@ -122,27 +121,27 @@ def _renamed(samples: Samples) -> Finding:
     if alike:
         return problem(
             "names",
-            f"{alike[0]} is there in place of {name}: rules and dashboards look for the latter.",
-            "Let the collector's exporter add suffixes (add_metric_suffixes, or its"
+            f"{alike[0]} is present instead of {name}, which rules and dashboards need.",
+            "Configure the collector's exporter to add suffixes (add_metric_suffixes, or its"
             " translation_strategy UnderscoreEscapingWithSuffixes).",
         )
     ours = ", ".join(sorted(one for one in samples if is_ours(one))[:3])
     return problem(
         "names",
-        f"{name} is not there, though {ours} is: something on the way drops it, or another"
-        " instrumentation emits what is there.",
-        f"Let metric_relabel_configs and the collector drop nothing of it, and {CUMULATIVE}.",
+        f"{name} is missing, though {ours} is present: something drops it, or another"
+        " instrumentation emits these metrics.",
+        f"Keep it in metric_relabel_configs and the collector, and {CUMULATIVE}.",
     )
 
 
 def _use(samples: Samples) -> Iterator[Finding]:
-    """Look at what is there once clients are made and asked."""
+    """Check what is present once clients are created and used."""
     if KEY_CHECKS.prometheus not in samples:
-        yield warning("clients", "No client has been made yet in what answers.", _NOBODY)
+        yield warning("clients", "No client has been created yet.", _NOBODY)
         return
     requests = counts(samples, REQUESTS, REQUEST_OUTCOME)
     if not requests:
-        yield warning("requests", "Clients were made, and no request yet.", _NOBODY)
+        yield warning("requests", "Clients were created, but made no request yet.", _NOBODY)
         return
     told = ", ".join(f"{outcome} {count:g}" for outcome, count in sorted(requests.items()))
     yield ok("requests", f"Requests are counted: {told}.")
@@ -150,9 +149,9 @@ def _use(samples: Samples) -> Iterator[Finding]:
     if any(requests.values()) and not any(f"{name}_count" in samples for name in durations):
         yield problem(
             "requests",
-            f"{DURATION.prometheus} is not there, though requests are: histograms are dropped on"
-            " the way.",
-            "Let metric_relabel_configs, the collector, and views of the SDK keep it, and"
+            f"{DURATION.prometheus} is missing, though requests are present: histograms are"
+            " dropped.",
+            "Keep it in metric_relabel_configs, the collector, and views of the SDK, and"
             f" {CUMULATIVE}.",
         )
     for name in durations:
@@ -162,8 +161,10 @@ def _use(samples: Samples) -> Iterator[Finding]:
     if KEY_INFO.prometheus not in samples:
         yield warning(
             "keys",
-            f"{KEY_INFO.prometheus} is not there: alerts cannot tell one key from another.",
-            "Unset TOGETHER_OTEL_FINGERPRINT, unless it is off on purpose.",
+            f"{KEY_INFO.prometheus} is missing: alerts cannot distinguish keys.",
+            "Unset TOGETHER_OTEL_FINGERPRINT, unless it is off intentionally.",
         )
     seen = sum(any(name.startswith(one.prometheus) for name in samples) for one in METRICS)
-    yield ok("metrics", f"{seen} of the {len(METRICS)} metrics are there; others come with use.")
+    yield ok(
+        "metrics", f"{seen} of the {len(METRICS)} metrics are present; others appear with use."
+    )

@@ -29,11 +29,11 @@ _OPENMETRICS = "application/openmetrics-text"
 
 
 class CannotRead(Exception):  # noqa: N818 - it says what is so
-    """There is no exposition at the URL; ``finding`` says why."""
+    """The URL has no metrics; ``finding`` says why."""
 
-    def __init__(self, about: str, text: str, cure: str) -> None:
+    def __init__(self, about: str, text: str, fix: str) -> None:
         super().__init__(text)
-        self.finding = problem(about, text, cure)
+        self.finding = problem(about, text, fix)
 
 
 class _Answer(NamedTuple):
@@ -68,9 +68,9 @@ def _read(url: str, deadline: float) -> tuple[_Answer, Samples]:
     if not samples:
         raise CannotRead(
             "endpoint",
-            f"{_shown(url)} answers with {answer.kind or 'no content type'}, which is no exposition"
-            " of metrics.",
-            "Give the URL that Prometheus scrapes, which usually ends in /metrics.",
+            f"{_shown(url)} answers with {answer.kind or 'no content type'}, which does not contain"
+            " metrics.",
+            "Use the URL that Prometheus scrapes, which usually ends in /metrics.",
         )
     return answer, samples
 
@@ -92,7 +92,7 @@ def _fetch(url: str, accept: str, deadline: float) -> _Answer:
         raise CannotRead(
             "endpoint",
             f"{shown} answers HTTP {found.status} {reason}.",
-            "Give the URL, and user and password if need be, that Prometheus scrapes.",
+            "Use the URL that Prometheus scrapes, with user name and password if needed.",
         )
     return _Answer(found.kind, found.body.decode("utf-8", "replace"))
 
@@ -101,37 +101,37 @@ _REASONS: tuple[tuple[type[Exception] | tuple[type[Exception], ...], str, str], 
     (
         TimeoutError,
         "{url} did not answer within {limit:g} s.",
-        "See whether the process is stuck, or a firewall drops what is sent to it.",
+        "Check whether the process is stuck, or a firewall drops packets to it.",
     ),
     (
         ConnectionRefusedError,
         "{url} refuses the connection: nothing listens there.",
-        "Run together-otel doctor in the application's environment: it tells the port and address.",
+        "Run together-otel doctor in the application's environment: it reports the port and address.",
     ),
     (
         (socket.gaierror, UnicodeError),
-        "{url}: the name of that host is not known here.",
-        "Correct the host, or run this where the name is known.",
+        "{url}: the host name cannot be resolved.",
+        "Correct the host name, or run this where it can be resolved.",
     ),
-    (ssl.SSLError, "{url}: TLS failed ({why}).", "Try http in place of https."),
+    (ssl.SSLError, "{url}: TLS failed ({why}).", "Try http instead of https."),
     (
         TooLarge,
-        "{url} answers with more than {largest} MiB, which is no exposition of metrics.",
-        "Give the URL that Prometheus scrapes.",
+        "{url} answers with more than {largest} MiB, which is too large for metrics.",
+        "Use the URL that Prometheus scrapes.",
     ),
     (
         Exception,
-        "{url} cannot be read ({why}): it does not answer as an HTTP server does.",
-        "Give the URL that Prometheus scrapes.",
+        "{url} cannot be read ({why}): it does not answer with HTTP.",
+        "Use the URL that Prometheus scrapes.",
     ),
 )
 
 
 def _unread(url: str, exc: Exception) -> CannotRead:
     why = getattr(exc, "reason", None) or getattr(exc, "strerror", None) or type(exc).__name__
-    text, cure = next((text, cure) for kind, text, cure in _REASONS if isinstance(exc, kind))
+    text, fix = next((text, fix) for kind, text, fix in _REASONS if isinstance(exc, kind))
     told = text.format(url=url, limit=LIMIT, largest=LARGEST >> 20, why=why)
-    return CannotRead("endpoint", told, cure)
+    return CannotRead("endpoint", told, fix)
 
 
 def _samples(
@@ -151,33 +151,32 @@ def _samples(
     except TimeoutError:
         raise CannotRead(
             "endpoint",
-            f"{_shown(url)} answers with what cannot be parsed within {LIMIT:g} s.",
-            "Give the URL that Prometheus scrapes.",
+            f"{_shown(url)} answers with text that cannot be parsed within {LIMIT:g} s.",
+            "Use the URL that Prometheus scrapes.",
         ) from None
     except Exception:  # noqa: BLE001 - as the parser meets other text
         return {}
 
 
 def _format(answer: _Answer) -> Iterator[Finding]:
-    """Look at the content type, and at what stands before the first line."""
+    """Check the content type, and the start of the text."""
     if answer.kind not in {_TEXT, _OPENMETRICS}:
         yield warning(
             "content type",
-            f"The exposition is labelled {answer.kind or 'with no content type'}: Prometheus 3"
-            " does not take it.",
+            f"The content type is {answer.kind or 'missing'}: Prometheus 3 does not accept it.",
             "Serve it as text/plain; version=0.0.4, or set fallback_scrape_protocol in the job.",
         )
     if answer.text.startswith(_MARK):
         yield problem(
             "format",
-            "The exposition begins with a byte-order mark, which Prometheus takes for part of a"
+            "The text starts with a byte-order mark, which Prometheus takes as part of a"
             " metric's name: the scrape fails.",
-            "Serve it, or save the file that it is made of, as UTF-8 without one.",
+            "Serve it as UTF-8 without one.",
         )
 
 
 def _openmetrics(url: str, deadline: float) -> Iterator[Finding]:
-    """Look at the format that Prometheus would rather have."""
+    """Check the format that Prometheus prefers."""
     try:
         modern = _fetch(url, f"{_OPENMETRICS}; version=1.0.0", deadline)
         samples = _samples(url, modern, openmetrics_families, deadline)
@@ -190,8 +189,8 @@ def _openmetrics(url: str, deadline: float) -> Iterator[Finding]:
     else:
         yield problem(
             "format",
-            "Asked for OpenMetrics, as Prometheus does, the endpoint answers with what does not"
+            "Asked for OpenMetrics, as Prometheus does, the endpoint answers with text that does not"
             " parse: the scrape fails.",
-            "Set scrape_protocols: [PrometheusText0.0.4] in the job, and report it to whoever"
-            " serves the endpoint.",
+            "Set scrape_protocols: [PrometheusText0.0.4] in the job, and report it to the owner of the"
+            " endpoint.",
         )

@@ -1,4 +1,4 @@
-"""All that the doctor looks at in an environment, in the order in which it is told."""
+"""All checks of an environment, in the order of the report."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def examine(environ: Mapping[str, str]) -> Iterator[Finding]:
-    """Yield what is found, the trial of all of it last."""
+    """Yield the findings; those of the trial come last."""
     settings, not_understood = settings_of(environ)
     yield from installation()
     yield from switches(environ)

@@ -1,4 +1,4 @@
-"""Where OpenTelemetry's signals go: exporters that are named, installed, and that answer."""
+"""OpenTelemetry's exporters: whether they are set, installed, and reach their collector."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _EXPONENTIAL = "base2_exponential_bucket_histogram"
 _LOST = {
     "metrics": "no metrics of Together's calls leave the process",
     "traces": "no spans are exported",
-    "logs": "LogRecords are not exported, and log events are where Python's logging puts them",
+    "logs": "LogRecords are not exported; log events go where Python's logging sends them",
 }
 
 
@@ -72,7 +72,7 @@ def _protocol(signal: str, environ: Mapping[str, str]) -> str:
 
 
 def exporters(environ: Mapping[str, str], backend: Backend) -> Iterator[Finding]:
-    """Look at the exporters of every signal."""
+    """Check the exporters of every signal."""
     if CONFIG_FILE in environ:
         yield ok("exporters", f"{CONFIG_FILE} is set: that file names the exporters.")
         return
@@ -98,7 +98,7 @@ def exporters(environ: Mapping[str, str], backend: Backend) -> Iterator[Finding]
 
 
 def losses(environ: Mapping[str, str], backend: Backend) -> Iterator[Finding]:
-    """Look at settings of OTLP by which Prometheus loses metrics behind a collector."""
+    """Check settings of OTLP by which Prometheus loses metrics behind a collector."""
     if backend != "otel" or not set(_ENDPOINTS) & set(exporters_of("metrics", environ)):
         return
     temporality = environ.get(TEMPORALITY, "").strip().lower()
@@ -125,7 +125,7 @@ def _way(signal: str, found: list[str], environ: Mapping[str, str], backend: Bac
             "Set OTEL_METRICS_EXPORTER to prometheus or otlp, or TOGETHER_OTEL_PROMETHEUS_PORT to a"
             " free port.",
         )
-    what = "metrics have a way out of their own" if signal == "metrics" else _LOST[signal]
+    what = "metrics are exported by prometheus_client" if signal == "metrics" else _LOST[signal]
     return ok("exporters", f"{how}: {what}.")
 
 
@@ -137,14 +137,14 @@ def _not_installed(name: str, signals: list[str], environ: Mapping[str, str]) ->
     what = (
         f"pip install {_PACKAGES[name]}"
         if name in _PACKAGES
-        else "Correct the name, or install the package that brings it"
+        else "Correct the name, or install the package that provides it"
     )
     others = {one: "prometheus" if one == variable_of("metrics") else "none" for one in variables}
     return problem(
         "exporters",
-        f"{'With' if given else 'Without'} {how}, the exporter {name} is asked for, and that is"
-        " not installed: opentelemetry-instrument sets up nothing at all, and the application runs"
-        " without telemetry.",
+        f"{'With' if given else 'Without'} {how}, the exporter {name} is needed but not"
+        " installed: opentelemetry-instrument sets up nothing, and the application runs without"
+        " telemetry.",
         f"{what}, or set {_and([f'{one}={value}' for one, value in others.items()])}.",
     )
 
@@ -157,9 +157,8 @@ def _and(words: list[str]) -> str:
 def _no_protocol(signal: str, name: str) -> Finding:
     return problem(
         "exporters",
-        f"OTLP has no protocol {name}, which is asked for to export {signal}:"
-        " opentelemetry-instrument sets up nothing at all, and the application runs without"
-        " telemetry.",
+        f"OTLP has no protocol {name}, which is set to export {signal}:"
+        " opentelemetry-instrument sets up nothing, and the application runs without telemetry.",
         f"Set OTEL_EXPORTER_OTLP_PROTOCOL to {' or '.join(_PROTOCOLS)}.",
     )
 
@@ -178,7 +177,7 @@ def _answers(url: str, signals: list[str]) -> Iterator[Finding]:
     if place is None:
         yield problem(
             "exporters",
-            f"The endpoint of {whose} is no URL with a host.",
+            f"The endpoint of {whose} is not a URL with a host.",
             "Set OTEL_EXPORTER_OTLP_ENDPOINT to http://HOST:PORT of a collector.",
         )
     elif why := is_open(*place):

@@ -1,4 +1,4 @@
-"""One thing that the doctor found, and its cure."""
+"""What the doctor reports."""
 
 from __future__ import annotations
 
@@ -10,31 +10,31 @@ Level = Literal["ok", "warning", "problem"]
 
 @dataclass(frozen=True)
 class Finding:
-    """What was found.
+    """One result.
 
     Attributes:
         level: ``problem`` where telemetry is lost, ``warning`` where it may be.
-        about: what was looked at, in a word or two.
+        about: what was checked, in a word or two.
         text: one sentence.
-        cure: one sentence or command; empty where nothing is to be done.
+        fix: one sentence or command; empty where there is nothing to fix.
     """
 
     level: Level
     about: str
     text: str
-    cure: str = ""
+    fix: str = ""
 
 
 def ok(about: str, text: str) -> Finding:
-    """Return a finding that all is well."""
+    """Return a result without a problem."""
     return Finding("ok", about, text)
 
 
-def warning(about: str, text: str, cure: str) -> Finding:
-    """Return a finding that may be as it is meant to be."""
-    return Finding("warning", about, text, cure)
+def warning(about: str, text: str, fix: str) -> Finding:
+    """Return a result that may be intended."""
+    return Finding("warning", about, text, fix)
 
 
-def problem(about: str, text: str, cure: str) -> Finding:
-    """Return a finding that telemetry is lost."""
-    return Finding("problem", about, text, cure)
+def problem(about: str, text: str, fix: str) -> Finding:
+    """Return a result that means that telemetry is lost."""
+    return Finding("problem", about, text, fix)

@@ -1,4 +1,4 @@
-"""Folders and gateways that processes leave their counts in."""
+"""Folders and Pushgateways that processes write their metrics to."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _FILE = re.compile(r"(?:counter|gauge_\w+|histogram|summary)_(\d+)\.db")
 
 
 def folders(environ: Mapping[str, str], settings: Settings) -> Iterator[Finding]:
-    """Look at the folder that processes share, and at where last counts go."""
+    """Check the folder that processes share, and where the last metrics of a process go."""
     shared = folder_of(environ)
     if shared is not None:
         yield _shared(shared)
@@ -39,7 +39,7 @@ def _shared(text: str) -> Finding:
     if not text:
         return problem(
             "folder",
-            f"{name} is set to nothing: there are no metrics of Together's calls.",
+            f"{name} is set but empty: there are no metrics of Together's calls.",
             f"Set {name} to an empty directory, or unset it.",
         )
     if why := _unusable(Path(text)):
@@ -49,17 +49,17 @@ def _shared(text: str) -> Finding:
             f"Set {name} to a directory that the service may write to.",
         )
     if not Path(text).exists():
-        return ok("folder", f"{name} does not exist yet, and will be made.")
+        return ok("folder", f"{name} does not exist yet, and will be created.")
     files = [path.name for path in Path(text).glob("*.db")]
     writers = {int(match[1]) for file in files if (match := _FILE.fullmatch(file))}
     living = [pid for pid in writers if is_alive(pid)]
     if living:
-        return ok("folder", f"{name} is in use: {len(living)} living processes have files in it.")
+        return ok("folder", f"{name} is in use: {len(living)} running processes have files in it.")
     if files:
         return warning(
             "folder",
-            f"{name} holds {len(files)} files of processes that are no more: their counts will be"
-            " told with the new ones'.",
+            f"{name} contains {len(files)} files of processes that have ended: their counts are added to"
+            " those of new processes.",
             f'Empty it before each start: rm -f "${name}"/*.db',
         )
     return ok("folder", f"{name} is an empty directory that can be written to.")
@@ -75,7 +75,7 @@ def _unusable(folder: Path) -> str:
     if not there.is_dir():
         return "it is a file" if there == folder else "a file has the name of a folder above it"
     if not os.access(there, os.W_OK | os.X_OK):
-        return "it cannot be written to" if there == folder else "it cannot be made"
+        return "it cannot be written to" if there == folder else "it cannot be created"
     return ""
 
 
@@ -84,13 +84,13 @@ def _textfile(text: str) -> Finding:
     if why := _unusable(Path(text)):
         return problem(
             "folder",
-            f"{name} cannot be used ({why}): last counts are lost.",
+            f"{name} cannot be used ({why}): the last metrics of a process are lost.",
             f"Set {name} to node_exporter's --collector.textfile.directory, writable for the job.",
         )
     if not Path(text).exists():
         return warning(
             "folder",
-            f"{name} does not exist: it will be made, but node_exporter reads one that it knows.",
+            f"{name} does not exist: it will be created, but node_exporter reads another one.",
             f"Set {name} to its --collector.textfile.directory.",
         )
     return ok("folder", f"{name} is a directory that can be written to.")
@@ -101,7 +101,7 @@ def _gateway(url: str) -> Finding:
     if place is None:
         return problem(
             "pushgateway",
-            f"{variables.PUSHGATEWAY} is no URL with a host and a port: last counts are lost.",
+            f"{variables.PUSHGATEWAY} is not a URL with a host and a port: the last metrics of a process are lost.",
             f"Set {variables.PUSHGATEWAY} to http://HOST:9091.",
         )
     if why := is_open(*place):

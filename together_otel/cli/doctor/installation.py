@@ -1,4 +1,4 @@
-"""What is installed: Python, the SDK, this package's entry point, what starts it."""
+"""What is installed: Python, the SDK, this package's entry point, the launcher."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ OURS = "together"
 
 
 def installation() -> Iterator[Finding]:
-    """Look at what is installed beside this very interpreter."""
+    """Check what is installed for this interpreter."""
     yield _python()
     yield from _sdks()
     yield from _entry_point()
@@ -43,7 +43,7 @@ def _python() -> Finding:
     found = f"Python {platform.python_version()} at {sys.executable}"
     needed = _requires_python()
     if SpecifierSet(needed).contains(platform.python_version(), prereleases=True):
-        return ok("python", f"{found}: what follows is true of applications that run with it.")
+        return ok("python", f"{found}: the following applies to applications that run with it.")
     return problem(
         "python", f"{found} is not supported.", f"Run the application with Python {needed}."
     )
@@ -75,8 +75,8 @@ def _sdks() -> Iterator[Finding]:
         wanted = next((str(one) for one in needed if one.name == SDK), SDK)
         yield problem(
             "sdk",
-            "No SDK of Together AI is installed beside this interpreter.",
-            f"pip install '{wanted}', or run this with the application's own Python.",
+            "No SDK of Together AI is installed for this interpreter.",
+            f"pip install '{wanted}', or run this with the application's Python.",
         )
 
 
@@ -111,8 +111,8 @@ def _entry_point() -> Iterator[Finding]:
     if conflict:
         yield problem(
             "entry point",
-            f"opentelemetry-instrument leaves the instrumentor out: {conflict}.",
-            "Install a release of the SDK that is supported.",
+            f"opentelemetry-instrument skips the instrumentor: {conflict}.",
+            "Install a supported release of the SDK.",
         )
     else:
         yield ok("entry point", f"opentelemetry-instrument finds the instrumentor, {OURS!r}.")
@@ -120,8 +120,8 @@ def _entry_point() -> Iterator[Finding]:
         if not _is_ours(other):
             yield warning(
                 "entry point",
-                f"{other.value} has the same name, {OURS!r}, for opentelemetry-instrument: both"
-                " are on, or both are disabled.",
+                f"{other.value} has the same name, {OURS!r}: opentelemetry-instrument enables or disables"
+                " both.",
                 f"pip uninstall {other.dist.name}" if other.dist else "Uninstall it.",
             )
 
@@ -131,7 +131,7 @@ def _is_ours(one: EntryPoint) -> bool:
 
 
 def launcher() -> Path | None:
-    """Return where ``opentelemetry-instrument`` is: beside this interpreter, or on the path."""
+    """Return the path of ``opentelemetry-instrument``: beside this interpreter, or on PATH."""
     beside = Path(sys.executable).with_name("opentelemetry-instrument")
     found = shutil.which(beside) or shutil.which(beside.name)
     return Path(found) if found else None
@@ -142,7 +142,7 @@ def _launcher() -> Finding:
     if found is None:
         return problem(
             "launcher",
-            "opentelemetry-instrument is neither beside this interpreter nor on the path.",
+            "opentelemetry-instrument is not installed.",
             f"{ZERO_CODE}, or call TogetherInstrumentor().instrument() in the application.",
         )
     return ok("launcher", f"opentelemetry-instrument is {found}.")
@@ -153,14 +153,13 @@ def _distro() -> Finding:
     if not configurators:
         return warning(
             "distro",
-            "No distro of OpenTelemetry is installed: opentelemetry-instrument instruments, and"
-            " sets no providers.",
-            f"{ZERO_CODE}, unless the application sets providers by itself.",
+            "No distro of OpenTelemetry is installed: opentelemetry-instrument sets no providers.",
+            f"{ZERO_CODE}, unless the application sets providers itself.",
         )
     if len(configurators) > 1:
         return warning(
             "distro",
-            f"Several distros are installed, and one of them is taken: {', '.join(configurators)}.",
+            f"Several distros are installed, and one of them is used: {', '.join(configurators)}.",
             "Name one in OTEL_PYTHON_DISTRO and OTEL_PYTHON_CONFIGURATOR.",
         )
     return ok("distro", "A distro of OpenTelemetry is installed, which sets providers.")

@@ -1,4 +1,4 @@
-"""Whether a scrape reaches the ports that are to be served, and who has them now."""
+"""The ports of /metrics: whether they are free, and whether Prometheus can reach them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _KUBERNETES = "KUBERNETES_SERVICE_HOST"
 
 
 class Port(NamedTuple):
-    """A port that is to be served, and the variables that say so."""
+    """A port of /metrics, and the variables that set it."""
 
     host: str
     number: int
@@ -64,7 +64,7 @@ def of_ours(settings: Settings) -> Port | None:
 
 
 def ports(environ: Mapping[str, str], settings: Settings) -> Iterator[Finding]:
-    """Look at the ports that are to be served."""
+    """Check the ports of /metrics."""
     ours = of_ours(settings)
     try:
         theirs = of_exporter(environ)
@@ -72,14 +72,14 @@ def ports(environ: Mapping[str, str], settings: Settings) -> Iterator[Finding]:
         theirs = None
         yield problem(
             "port",
-            f"{OTEL_PORT} is not a port: opentelemetry-instrument sets up nothing at all.",
+            f"{OTEL_PORT} is not a port: opentelemetry-instrument sets up nothing.",
             f"Set {OTEL_PORT} to a number, 1 to {variables.LAST_PORT}; 9464 is the default.",
         )
     if ours and theirs and ours.number == theirs.number != 0:
         yield problem(
             "port",
-            f"{ours.port_variable} and OpenTelemetry's Prometheus exporter both take port"
-            f" {ours.number}: one of them cannot have it.",
+            f"{ours.port_variable} and OpenTelemetry's Prometheus exporter both use port"
+            f" {ours.number}: one of them fails.",
             "Set OTEL_METRICS_EXPORTER=none: this package serves the metrics.",
         )
     for one in (ours, theirs):
@@ -94,8 +94,8 @@ def _holder(port: Port) -> Finding:
     if port.number == 0:
         return warning(
             "port",
-            f"{port.port_variable}=0 takes another port at each start: Prometheus cannot know it.",
-            f"Set {port.port_variable} to a port of its own.",
+            f"{port.port_variable}=0 uses another port at each start: Prometheus cannot know it.",
+            f"Set {port.port_variable} to a fixed port.",
         )
     why = cannot_bind(port.host, port.number)
     if why is None:
@@ -109,24 +109,24 @@ def _holder(port: Port) -> Finding:
             )
         return problem(
             "port",
-            f"{where.capitalize()} is taken by another program, which shows no metrics of ours.",
+            f"{where.capitalize()} is in use by another program, which has none of our metrics.",
             f"End that program, or set {port.port_variable} to a free port.",
         )
     if isinstance(why, PermissionError):
         return problem(
             "port",
-            f"{where.capitalize()} cannot be served by this user: ports below 1024 are privileged.",
+            f"{where.capitalize()} cannot be used by this user: ports below 1024 are privileged.",
             f"Set {port.port_variable} to a port from 1024 on.",
         )
     return problem(
         "port",
-        f"{where.capitalize()} cannot be served: {why.strerror or why}.",
+        f"{where.capitalize()} cannot be used: {why.strerror or why}.",
         f"Set {port.host_variable} to an address of this machine, or to 0.0.0.0 for all.",
     )
 
 
 def is_loopback(host: str) -> bool:
-    """Tell whether an address is reached from its own machine only."""
+    """Return whether an address is loopback."""
     if host == "localhost":
         return True
     try:

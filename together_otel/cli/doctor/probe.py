@@ -1,7 +1,7 @@
-"""What `trial` runs under ``opentelemetry-instrument``: says what was set up around it.
+"""What `trial` runs under ``opentelemetry-instrument``: reports what is set up in its process.
 
-It writes JSON into the file that its argument names, and ends without any exporter's last words:
-nobody is to be told of this process.
+It writes JSON into the file that its argument names, and ends without an export: no backend should
+see this process.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def _is_patched(module: str, attribute: str) -> bool:
 
 
 def _is_set(provider: object) -> bool:
-    """Tell whether a provider is more than OpenTelemetry's stand-in for one that is not set."""
+    """Return whether a provider is more than OpenTelemetry's default one."""
     module = type(provider).__module__
     return module.startswith("opentelemetry.sdk.") or not module.startswith("opentelemetry.")
 

@@ -1,4 +1,4 @@
-"""Servers of several processes: whether a scrape sees the counts of all of them."""
+"""Servers with several processes: whether a scrape covers all of them."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 _NUMBERS = ("WEB_CONCURRENCY", "UVICORN_WORKERS")
 _ARGUMENTS = "GUNICORN_CMD_ARGS"
 _WORKERS = re.compile(r"(?:^|\s)(?:-w|--workers)[= ]?(\d+)(?=\s|$)")
-_CURE = (
+_FIX = (
     f"Set {variables.MULTIPROC_DIR} to an empty directory, {variables.PROMETHEUS_PORT} to a free"
     " port, and OTEL_METRICS_EXPORTER=none."
 )
 
 
 def processes(environ: Mapping[str, str], settings: Settings) -> Iterator[Finding]:
-    """Look at what becomes of the counts of a server's workers."""
+    """Check whether the metrics of all workers are exported."""
     shared = bool(folder_of(environ)) and settings.metrics == "prometheus"
     exporter = "prometheus" in exporters_of("metrics", environ)
     workers, said_by = _workers(environ)
@@ -34,24 +34,24 @@ def processes(environ: Mapping[str, str], settings: Settings) -> Iterator[Findin
         yield warning(
             "workers",
             "OpenTelemetry's Prometheus exporter is on beside prometheus_client: a worker that is"
-            " spawned finds its port taken, and is then not instrumented at all.",
+            " spawned finds its port in use, and is then not instrumented.",
             "Set OTEL_METRICS_EXPORTER=none.",
         )
     if workers is None:
         return
-    several = f"{said_by} asks for {workers} processes"
+    several = f"{said_by} sets {workers} processes"
     if settings.metrics == "otel" and exporter:
         yield problem(
             "workers",
-            f"{several}, and OpenTelemetry's Prometheus exporter shows the counts of one of them,"
+            f"{several}, and OpenTelemetry's Prometheus exporter shows the metrics of one of them,"
             " or of none.",
-            _CURE,
+            _FIX,
         )
     elif settings.metrics == "prometheus" and not shared:
         yield problem(
             "workers",
-            f"{several}, and each counts for itself: a scrape shows one of them.",
-            _CURE,
+            f"{several}, and each has its own metrics: a scrape shows one of them.",
+            _FIX,
         )
     elif shared:
         yield ok("workers", f"{several}, which share {variables.MULTIPROC_DIR}.")

@@ -1,4 +1,4 @@
-"""What answers at an address: whether anything does, and whether it is a scrape of ours."""
+"""Addresses: whether something listens there, and whether it serves our metrics."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from together_otel.names import is_ours
 from together_otel.testing.fetch import fetch
 
 _PATIENCE = 1.0
-"""Seconds that an address may take to answer: it is asked beside other things."""
+"""Seconds that an address may take to answer."""
 _PORTS = {"https": 443}
 _WILDCARDS = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104 - a table of them
 
@@ -29,7 +29,7 @@ def place_of(url: str) -> tuple[str, int] | None:
 
 
 def is_open(host: str, port: int) -> str:
-    """Return ``""`` when something listens there, else why nobody can be reached."""
+    """Return ``""`` if something listens there, else why it cannot be reached."""
     try:
         socket.create_connection((reachable(host), port), _PATIENCE).close()
     except TimeoutError:
@@ -40,12 +40,12 @@ def is_open(host: str, port: int) -> str:
 
 
 def reachable(host: str) -> str:
-    """Return an address by which a server that binds ``host`` is reached from this machine."""
+    """Return an address by which this machine reaches a server that binds ``host``."""
     return _WILDCARDS.get(host, host)
 
 
 def serves_ours(host: str, port: int) -> bool:
-    """Tell whether a scrape of that port shows metrics of ours."""
+    """Return whether a scrape of that port has our metrics."""
     try:
         found = fetch(f"http://{in_url(reachable(host))}:{port}/metrics", limit=_PATIENCE)
     except (OSError, HTTPException, ValueError):
@@ -54,7 +54,7 @@ def serves_ours(host: str, port: int) -> bool:
 
 
 def cannot_bind(host: str, port: int) -> OSError | None:
-    """Return why a server could not have a port, ``None`` when it could."""
+    """Return why a server cannot bind a port, ``None`` if it can."""
     try:
         family, kind, _, _, address = socket.getaddrinfo(
             host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE

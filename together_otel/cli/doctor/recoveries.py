@@ -1,4 +1,4 @@
-"""Where another key is to come from, looked at before it is needed."""
+"""The sources of another key, checked before they are needed."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def recoveries(settings: Settings) -> Iterator[Finding]:
-    """Look at the files and the commands that a refused key is to be replaced from."""
+    """Check the files and commands that another key comes from."""
     for kind, what in settings.recovery:
         if kind == "file":
             yield _file(what)
@@ -33,22 +33,22 @@ def _file(path: str) -> Finding:
     except OSError as exc:
         return _useless(f"{path}, which cannot be read ({exc.strerror or type(exc).__name__})")
     except ValueError:
-        return _useless(f"{path}, which is no file that holds a key and nothing else")
+        return _useless(f"{path}, which is not a file that contains a key and nothing else")
     report = inspect_key(key, source="argument", environ={})
     if report.usable:
-        return ok("recovery", f"After a refusal, a key is taken from {path}, which holds one.")
+        return ok("recovery", f"After a refusal, a key is read from {path}, which contains one.")
     return _useless(f"{path}, whose key cannot work: it {'; '.join(flaws(report))}")
 
 
 def _command(program: str) -> Finding:
     if shutil.which(program) is None:
-        return _useless(f"the command {program}, which is not there")
-    return ok("recovery", f"After a refusal, a key is asked of the command {program}.")
+        return _useless(f"the command {program}, which is not installed")
+    return ok("recovery", f"After a refusal, a key is read from the command {program}.")
 
 
 def _useless(what: str) -> Finding:
     return warning(
         "recovery",
-        f"{variables.RECOVERY} names {what}: no key comes from there.",
+        f"{variables.RECOVERY} names {what}: it provides no key.",
         "Mount or install it, or correct the variable.",
     )

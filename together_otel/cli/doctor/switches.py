@@ -1,4 +1,4 @@
-"""What is turned off, what is not understood, and which backend emits the metrics."""
+"""What is disabled, which settings are invalid, and which backend emits the metrics."""
 
 from __future__ import annotations
 
@@ -23,35 +23,35 @@ _PREFIXES = ("OTEL_", "TOGETHER", "PROMETHEUS_")
 
 
 def switches(environ: Mapping[str, str]) -> Iterator[Finding]:
-    """Look at what turns the instrumentation off."""
+    """Check what disables the instrumentation."""
     disabled = disabled_instrumentations(environ)
     for word in sorted({"*", OURS} & disabled):
         yield problem(
             "disabled",
-            f"{DISABLED} holds {word}: opentelemetry-instrument leaves this instrumentation out.",
-            f"Take {word} out of {DISABLED}.",
+            f"{DISABLED} contains {word}: opentelemetry-instrument does not enable this instrumentation.",
+            f"Remove {word} from {DISABLED}.",
         )
     if environ.get(SDK_DISABLED, "").strip().lower() == "true":
-        yield problem("disabled", f"{SDK_DISABLED} turns everything off.", f"Unset {SDK_DISABLED}.")
+        yield problem("disabled", f"{SDK_DISABLED} disables everything.", f"Unset {SDK_DISABLED}.")
     known = {one.name for one in entry_points(group=INSTRUMENTORS)}
     for word in sorted(disabled - known - {"*", OURS}):
         if OURS in word.lower():
             yield warning(
                 "disabled",
-                f"{DISABLED} holds {word}, which no instrumentation is called.",
-                f"Ours is called {OURS}; take {word} out.",
+                f"{DISABLED} contains {word}, which is not the name of an instrumentation.",
+                f"Ours is {OURS}; remove {word}.",
             )
 
 
 def names(environ: Mapping[str, str]) -> Iterator[Finding]:
-    """Look for variables whose names hold what nobody sees, as a byte-order mark."""
+    """Check for variables whose names contain invisible characters, as a byte-order mark."""
     for name in environ:
         seen = "".join(one for one in name if one.isprintable() and one != " ")
         if seen != name and seen.startswith(_PREFIXES):
             yield warning(
                 "settings",
-                f"There is a variable {name!a}, which is not {seen}: nobody reads it.",
-                "Save the file that sets it as UTF-8 without a byte-order mark, or set it anew.",
+                f"The variable {name!a} is not {seen}: its name has an invisible character.",
+                "Save the file that sets it as UTF-8 without a byte-order mark, or set it again.",
             )
 
 
@@ -61,7 +61,7 @@ def disabled_instrumentations(environ: Mapping[str, str]) -> set[str]:
 
 
 def settings_of(environ: Mapping[str, str]) -> tuple[Settings, list[Finding]]:
-    """Return the settings, and what of the environment is not understood."""
+    """Return the settings, and what is invalid in the environment."""
     with heard(f"{SCOPE}.settings") as said:
         settings = Settings.from_environment(environ)
     return settings, [
@@ -71,7 +71,7 @@ def settings_of(environ: Mapping[str, str]) -> tuple[Settings, list[Finding]]:
 
 @contextmanager
 def heard(logger: str) -> Iterator[list[str]]:
-    """Collect the warnings of a logger, which nobody else hears meanwhile."""
+    """Collect the warnings of a logger, which go nowhere else meanwhile."""
     said: list[str] = []
     handler = logging.Handler(logging.WARNING)
     handler.emit = lambda record: said.append(record.getMessage())  # type: ignore[method-assign]
@@ -87,7 +87,7 @@ def heard(logger: str) -> Iterator[list[str]]:
 
 
 def backend(environ: Mapping[str, str], settings: Settings) -> Iterator[Finding]:
-    """Tell which backend emits the metrics, and which variable chose it."""
+    """Report which backend emits the metrics, and which variable selects it."""
     asked = environ.get(variables.METRICS, "").strip()
     chosen = settings.metrics
     if chosen == "none":
@@ -108,7 +108,7 @@ def backend(environ: Mapping[str, str], settings: Settings) -> Iterator[Finding]
         if environ.get(name, environ.get(name.lower(), "")).strip()
     ]
     if asked.lower() == chosen:
-        why = f"{variables.METRICS} says so"
+        why = f"{variables.METRICS} is set to it"
     elif chosen == "prometheus":
         why = f"{' and '.join(reasons)} {'is' if len(reasons) == 1 else 'are'} set"
     else:
@@ -119,20 +119,20 @@ def backend(environ: Mapping[str, str], settings: Settings) -> Iterator[Finding]
     if chosen == "prometheus" and all(way is None for way in ways):
         yield warning(
             "backend",
-            "Nothing of ours serves these metrics: a scrape sees them only where the application"
-            " itself serves prometheus_client's.",
+            "This package does not serve these metrics: a scrape has them only if the application"
+            " serves prometheus_client's registry.",
             f"Set {variables.PROMETHEUS_PORT} to a free port, unless it does.",
         )
 
 
 def folder_of(environ: Mapping[str, str]) -> str | None:
-    """Return the folder that processes share, ``None`` where none is named."""
+    """Return the folder that processes share, ``None`` if none is set."""
     named = environ.get(variables.MULTIPROC_DIR)
     # prometheus_client still takes the old name.
     return environ.get(variables.MULTIPROC_DIR.lower()) if named is None else named
 
 
 def share(environ: dict[str, str], folder: Path) -> None:
-    """Let processes of an environment share another folder than the one that it names."""
+    """Set another folder for processes to share."""
     environ.pop(variables.MULTIPROC_DIR.lower(), None)
     environ[variables.MULTIPROC_DIR] = str(folder)

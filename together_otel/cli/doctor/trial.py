@@ -1,6 +1,6 @@
-"""What ``opentelemetry-instrument`` makes of this environment: it is asked, by a process of its own.
+"""What ``opentelemetry-instrument`` makes of this environment, tried in a process.
 
-That process takes free ports and a folder of its own, and exports nothing.
+That process uses free ports and a temporary folder, and exports nothing.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ _LOST = {
 
 
 def trial(environ: Mapping[str, str], settings: Settings) -> Iterator[Finding]:
-    """Start a process as the application is started, and look at what is set up in it."""
+    """Start a process as the application is started, and check what is set up in it."""
     program = launcher()
     if program is None:  # a finding of its own
         return
@@ -54,9 +54,9 @@ def trial(environ: Mapping[str, str], settings: Settings) -> Iterator[Finding]:
     except OSError:
         yield warning(
             "trial",
-            "No process was started under opentelemetry-instrument, as no folder for temporary"
-            " files can be written to.",
-            "Set TMPDIR to one that can, an emptyDir in Kubernetes, and run this again.",
+            "No process was started under opentelemetry-instrument, because there is no writable"
+            " folder for temporary files.",
+            "Set TMPDIR to a writable folder, an emptyDir in Kubernetes, and run this again.",
         )
         return
     with temporary as folder:
@@ -76,26 +76,26 @@ def trial(environ: Mapping[str, str], settings: Settings) -> Iterator[Finding]:
         except subprocess.TimeoutExpired:
             yield problem(
                 "trial",
-                f"A process under opentelemetry-instrument was not up within {LIMIT:g} s.",
-                "Start opentelemetry-instrument python -c pass, and see what it waits for.",
+                f"A process under opentelemetry-instrument did not start within {LIMIT:g} s.",
+                "Start opentelemetry-instrument python -c pass, to see what it waits for.",
             )
             return
         found = json.loads(answer.read_text(encoding="utf-8")) if answer.exists() else None
     if found is None:
         yield problem(
             "trial",
-            "A process under opentelemetry-instrument did not come up:"
+            "A process under opentelemetry-instrument did not start:"
             f" {last_exception(done.stderr) or f'exit code {done.returncode}'}.",
-            "Start opentelemetry-instrument python -c pass to see all of it.",
+            "Start opentelemetry-instrument python -c pass to see the whole error.",
         )
         return
     if _FAILED in done.stderr:
         yield problem(
             "trial",
-            "opentelemetry-instrument gives up, and the application runs without telemetry:"
+            "opentelemetry-instrument fails, and the application runs without telemetry:"
             f" {last_exception(done.stderr)}.",
-            "Cure what was found above, or start opentelemetry-instrument python -c pass to see"
-            " all of it.",
+            "Fix the problems above, or start opentelemetry-instrument python -c pass to see the"
+            " whole error.",
         )
         return
     yield _instrumented(found)
@@ -104,14 +104,14 @@ def trial(environ: Mapping[str, str], settings: Settings) -> Iterator[Finding]:
         yield warning(
             "others",
             text,
-            "Name the other one in OTEL_PYTHON_DISABLED_INSTRUMENTATIONS, or uninstall it.",
+            "Add the other one to OTEL_PYTHON_DISABLED_INSTRUMENTATIONS, or uninstall it.",
         )
     if found["instrumented"] and found["patched"]:  # or else it is a consequence
         yield from _log_events(found, exported=bool(exporters_of("logs", environ)))
 
 
 def _apart(environ: Mapping[str, str], folder: str) -> dict[str, str]:
-    """Return the environment with ports and a folder that the application does not have."""
+    """Return the environment with other ports and another folder than the application's."""
     apart = {**environ, OTEL_PORT: "0", "TOGETHER_NO_BANNER": "1", **_LATER}
     if environ.get(variables.PROMETHEUS_PORT, "").strip():
         apart[variables.PROMETHEUS_PORT] = "0"
@@ -130,14 +130,14 @@ def _instrumented(found: dict[str, Any]) -> Finding:
     if found["instrumented"] and found["patched"]:
         return ok(
             "trial",
-            "opentelemetry-instrument turns the instrumentation on:"
-            f" {found['patched']} methods of the SDK are watched.",
+            "opentelemetry-instrument enables the instrumentation:"
+            f" {found['patched']} methods of the SDK are instrumented.",
         )
-    state = "on, and no method of the SDK is watched" if found["instrumented"] else "not on"
+    state = "on, but no method of the SDK is instrumented" if found["instrumented"] else "not on"
     return problem(
         "trial",
         f"In a process under opentelemetry-instrument the instrumentation is {state}.",
-        "Cure what was found above.",
+        "Fix the problems above.",
     )
 
 
@@ -162,11 +162,10 @@ def _log_events(found: dict[str, Any], *, exported: bool) -> Iterator[Finding]:
     if not levels:
         yield warning(
             "log events",
-            "No handler makes LogRecords of log events: warnings and errors are on standard error"
-            " only, or where the application's own logging puts them.",
-            "pip install opentelemetry-instrumentation-logging, and let neither"
-            " OTEL_PYTHON_DISABLED_INSTRUMENTATIONS nor OTEL_PYTHON_LOG_AUTO_INSTRUMENTATION turn"
-            " it off.",
+            "No handler makes LogRecords of log events: warnings and errors go to standard error"
+            " only, or where the application's logging sends them.",
+            "pip install opentelemetry-instrumentation-logging, and disable it neither in"
+            " OTEL_PYTHON_DISABLED_INSTRUMENTATIONS nor by OTEL_PYTHON_LOG_AUTO_INSTRUMENTATION.",
         )
         return
     level = max(min(levels), found["level"])
@@ -174,7 +173,7 @@ def _log_events(found: dict[str, Any], *, exported: bool) -> Iterator[Finding]:
         kept = "errors only" if level > logging.WARNING else "warnings and errors only"
         yield warning(
             "log events",
-            f"LogRecords are made of {kept}: that a key is good, or accepted again, is not told.",
+            f"LogRecords are made of {kept}: a good key, or one accepted again, is not reported.",
             "Set OTEL_PYTHON_LOG_HANDLER_LEVEL to info, or unset it.",
         )
     elif exported:
@@ -182,6 +181,6 @@ def _log_events(found: dict[str, Any], *, exported: bool) -> Iterator[Finding]:
     else:
         yield ok(
             "log events",
-            "Log events become LogRecords that are not exported; on standard error are warnings"
-            " and errors, and where the application's own logging has a handler, all.",
+            "Log events become LogRecords that are not exported; warnings and errors go to standard"
+            " error, and all go to the application's own log handlers.",
         )

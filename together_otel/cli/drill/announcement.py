@@ -1,4 +1,4 @@
-"""What a drill says before it starts and after it has ended."""
+"""What a drill prints before it starts and after it has ended."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def announcement(
     environ: Mapping[str, str],
     port: Port | None,
 ) -> Iterator[str]:
-    """Yield what is going to happen, and where it is to be seen.
+    """Yield what is going to happen, and where to see it.
 
     Args:
         cause: of the failures.
@@ -67,11 +67,11 @@ def announcement(
 
 
 def ways(settings: Settings, environ: Mapping[str, str], port: Port | None) -> Iterator[str]:
-    """Yield how the drill's metrics leave its process, in words; nothing where they do not."""
+    """Yield how the drill's metrics are exported; nothing if they are not."""
     service = environ[SERVICE]
     if port is not None and port.taken is not None:
         whom = "the application" if port.by_ours else "another program"
-        yield f"port {port.taken} is {whom}'s, so the drill takes {port.number}; see --port."
+        yield f"port {port.taken} is in use by {whom}, so the drill uses {port.number}; see --port."
     if port is not None:
         yield (
             f"{port.url}, until the drill ends. Prometheus needs a job for it: job_name: {service},"
@@ -102,7 +102,7 @@ def conclusion(
     environ: Mapping[str, str],
     port: Port | None,
 ) -> Iterator[str]:
-    """Yield what came of it, and what is left to clean up."""
+    """Yield the result, and what to clean up."""
     if outcome.begun:
         yield f"{outcome.failed} failures of {cause}, {outcome.accepted} requests accepted."
     for fault in outcome.faults:

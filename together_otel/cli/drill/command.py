@@ -37,11 +37,11 @@ exit codes:
   0   every failure was counted with its cause, and exported
   1   it was not, or the drill did not start
   2   something that it needs is missing: the SDK, opentelemetry-instrument
-  64  the arguments are not understood
+  64  the arguments are invalid
 
-Settings are variables: what opentelemetry-instrument is told by the flag
---metrics_exporter is OTEL_METRICS_EXPORTER here. together-otel doctor tells
-whether they are right.
+Settings are environment variables: what is the flag --metrics_exporter of
+opentelemetry-instrument is OTEL_METRICS_EXPORTER here. together-otel doctor
+checks them.
 
 examples:
   export OTEL_TRACES_EXPORTER=none OTEL_LOGS_EXPORTER=none
@@ -99,8 +99,8 @@ def _drill(parser: Parser, options: argparse.Namespace) -> int:
     if os.environ.get(CONFIG_FILE):
         return _unknown(
             parser,
-            f"{CONFIG_FILE} names the service by itself, so that nobody could tell the drill from"
-            f" the application: unset it, and say by other variables where telemetry goes",
+            f"{CONFIG_FILE} names the service by itself, so that the drill could not be distinguished"
+            f" from the application: unset it, and configure exporters by other variables",
         )
     keys = MadeUpKeys()
 
@@ -133,7 +133,9 @@ def _run(
     try:
         port = port_of(os.environ, settings, options.port)
     except OSError as exc:
-        parser.refuse(f"--port {options.port} cannot be had ({exc.strerror}): expected a free port")
+        parser.refuse(
+            f"--port {options.port} cannot be used ({exc.strerror}): expected a free port"
+        )
     except ValueError as exc:
         parser.refuse(f"{exc}; see together-otel doctor")
     try:
@@ -141,8 +143,8 @@ def _run(
     except OSError:
         return _unknown(
             parser,
-            "no folder for temporary files can be written to: set TMPDIR to one that can, an"
-            " emptyDir in Kubernetes",
+            "there is no writable folder for temporary files: set TMPDIR to one, an emptyDir in"
+            " Kubernetes",
         )
     with (
         temporary as folder,

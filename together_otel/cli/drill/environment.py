@@ -1,4 +1,4 @@
-"""The user's environment, made safe for a drill: no real key, and nobody else's name and place."""
+"""The environment of a drill: without real keys, with its own service name, ports and folders."""
 
 from __future__ import annotations
 
@@ -52,22 +52,22 @@ class Port(NamedTuple):
 
 
 def service_of(environ: Mapping[str, str]) -> str:
-    """Return the drill's name: the service's, with a suffix."""
+    """Return the drill's service name: the application's, with a suffix."""
     named = environ.get(SERVICE, "").strip() or dict(_resource(environ)).get(_SERVICE_NAME, "")
     return (named or _UNNAMED) + SUFFIX
 
 
 def port_of(environ: Mapping[str, str], settings: Settings, wanted: int | None) -> Port | None:
-    """Return where the drill is scraped, ``None`` where the settings serve nothing.
+    """Return where the drill is scraped, ``None`` if the settings serve no metrics.
 
     Args:
         environ: the user's.
         settings: read from it.
-        wanted: a port to take, whatever the settings say.
+        wanted: the port to use, whatever the settings say.
 
     Raises:
-        OSError: when the port that is wanted cannot be had.
-        ValueError: when a port is wanted and nothing is served, or its variable holds none.
+        OSError: when the wanted port cannot be bound.
+        ValueError: when a port is wanted but nothing is served, or the variable is not a port.
     """
     served = _served(environ, settings, wanted=wanted is not None)
     if served is None:
@@ -105,13 +105,13 @@ def _served(
 def environment(
     environ: Mapping[str, str], cause: Cause, port: Port | None, folder: str
 ) -> dict[str, str]:
-    """Return what the application of a drill is started with, but for its key and its server.
+    """Return the environment of a drill's application, without its key and server.
 
     Args:
         environ: the user's.
-        cause: what responders are told.
+        cause: for the resource attributes.
         port: where it is scraped.
-        folder: the drill's own, for what processes share.
+        folder: the drill's own, in place of the one that processes share.
     """
     service = service_of(environ)
     made = {name: value for name, value in environ.items() if _is_harmless(name, value)}
@@ -129,7 +129,7 @@ def environment(
     if port is not None:
         made[port.variable] = str(port.number)
     if folder_of(environ) is not None:
-        # Never the application's: its scrapes would tell the drill's counts as its own.
+        # Never the application's: its scrapes would contain the drill's counts.
         share(made, Path(folder) / "metrics")
     if gateway := environ.get(variables.PUSHGATEWAY, "").strip():
         made[variables.PUSHGATEWAY] = _own_group(gateway, service)
@@ -137,11 +137,11 @@ def environment(
 
 
 def _is_harmless(name: str, value: str) -> bool:
-    """Tell whether a variable holds no key, nor leads to one, nor to another server."""
+    """Return whether a variable contains no key, and leads neither to one nor to another server."""
     if shape_of(value.strip()) is not None or is_lookalike(name):
         return False
     upper = name.upper()
-    # Recovery would look for a key that works, and find a real one.
+    # Recovery would look for another key, and find a real one.
     return upper != variables.RECOVERY and ("TOGETHER" not in upper or upper.startswith(_OURS))
 
 
@@ -151,7 +151,7 @@ def _resource(environ: Mapping[str, str]) -> list[tuple[str, str]]:
 
 
 def _own_group(gateway: str, service: str) -> str:
-    """Return the URL of a group of the drill's own: what is pushed replaces what is there."""
+    """Return the URL of a group of the drill's own: a push replaces what is in its group."""
     base, job, grouping = target(gateway, service)
     if job == service:
         return gateway

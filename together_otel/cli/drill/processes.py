@@ -1,4 +1,4 @@
-"""The application of a drill as a process: what it is ordered, answers and prints, how it ends."""
+"""The application of a drill as a process: commands, answers, output, and its end."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ if TYPE_CHECKING:
     from together_otel.testing.server import TogetherServer
 
 PATIENCE = 60.0
-"""Seconds that an order may take; exporters that get no answer take the longest."""
+"""Seconds that a command may take; exporters without an answer take the longest."""
 
 # A real key, a proxy or another telemetry setting of whoever runs this would change what is shown.
 _INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "PYTHONPATH", "SYSTEMROOT")
 
 
 class Died(RuntimeError):  # noqa: N818 - it says what happened
-    """The application ended, or does not answer any more."""
+    """The application has ended, or does not answer."""
 
 
 class Process:
@@ -48,9 +48,9 @@ class Process:
         redact: takes keys out of what it prints, so that it can be shown.
 
     Attributes:
-        complaints: what exporters complained of.
-        output: what it wrote to standard output beside its answers, and
-        errors: to standard error, line by line.
+        complaints: errors of exporters.
+        output: lines on standard output other than answers.
+        errors: lines on standard error.
 
     Raises:
         FileNotFoundError: when ``opentelemetry-instrument`` is not installed.
@@ -108,15 +108,15 @@ class Process:
         return self._address
 
     def ask(self, **options: object) -> dict[str, Any]:
-        """Have one request made by a client with these options; return what came of it.
+        """Make one request with a client of these options; return the answer.
 
         Raises:
-            Died: when nothing did.
+            Died: when there is no answer.
         """
         return self.order(ask=options)
 
     def order(self, **what: object) -> dict[str, Any]:
-        """Give an order; return the answer.
+        """Send a command; return the answer.
 
         Raises:
             Died: when there is none.
@@ -125,10 +125,10 @@ class Process:
         return self.answer()
 
     def send(self, **what: object) -> None:
-        """Give an order, whose answer is the next.
+        """Send a command; `answer` returns the answers in order.
 
         Raises:
-            Died: when it cannot be given.
+            Died: when it cannot be sent.
         """
         try:
             self._stdin.write(json.dumps(what) + "\n")
@@ -151,7 +151,7 @@ class Process:
         return found
 
     def show(self) -> None:
-        """Repeat here what it has printed and will print, if that can be shown; else keep it."""
+        """Print what it has printed and will print, if it was given ``redact``."""
         self._shown = True
         self._repeat()
 
@@ -176,11 +176,11 @@ class Process:
         return found
 
     def last_exception(self) -> str:
-        """Return what it failed with before anything of it was shown."""
+        """Return the exception that it failed with before its output was shown."""
         return last_exception("".join(self.errors))
 
     def finish(self) -> None:
-        """Let it end by itself, which makes exporters send the last of it.
+        """Let it end by itself, which flushes its exporters.
 
         Raises:
             Died: when it does not end.

@@ -1,6 +1,6 @@
-"""The application of a drill: does as the lines on its standard input say, one answer a line.
+"""The application of a drill: runs the commands on its standard input, one answer a line.
 
-It runs under ``opentelemetry-instrument``, with the user's own exporters. Orders and answers are
+It runs under ``opentelemetry-instrument``, with the user's own exporters. Commands and answers are
 JSON; answers are marked, as a console exporter may write to the same output.
 """
 
@@ -29,21 +29,21 @@ _WHERE_COUNTS_ARE_LOST = ("farewell", "metrics", "scrape")
 
 
 def say(**what: object) -> None:
-    """Give an answer."""
+    """Print an answer."""
     sys.stdout.write(MARK + json.dumps(what) + "\n")
     sys.stdout.flush()
 
 
 class Complaints(logging.Handler):
-    """Repeats what exporters have to complain of."""
+    """Repeats the errors of exporters."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Say it."""
+        """Print the message."""
         say(complaint=redact(record.getMessage()))
 
 
 def listen() -> None:
-    """Hear OpenTelemetry's errors, and this package's warnings of counts that are lost."""
+    """Repeat OpenTelemetry's errors, and this package's warnings of lost metrics."""
     logging.getLogger("opentelemetry").addHandler(Complaints(logging.ERROR))
     losses = Complaints(logging.WARNING)
     for name in _WHERE_COUNTS_ARE_LOST:
@@ -59,11 +59,11 @@ class Application:
         self._options: Mapping[str, Any] | None = None
 
     def ask(self, options: Mapping[str, Any]) -> None:
-        """Make one request; say what came of it."""
+        """Make one request; print its result."""
         try:
             if self._client is None or self._options != options:
                 self._client, self._options = None, options
-                # Its own tries again would only keep the drill waiting.
+                # Retries would only keep the drill waiting.
                 self._client = Together(max_retries=0, **options)
             self._client.chat.completions.create(
                 model=MODEL, messages=[{"role": "user", "content": "A fire drill."}]
@@ -76,7 +76,7 @@ class Application:
 
 def counted() -> dict[str, float] | None:
     """Return the failures counted so far by cause, ``None`` when there is no instrumentation."""
-    # Their way out is an exporter, of which there may be any; the counts are the same in all.
+    # Read here, as there may be any exporter.
     backend = TogetherInstrumentor()._backend  # noqa: SLF001
     if backend is None:
         return None
@@ -93,7 +93,7 @@ def counted() -> dict[str, float] | None:
 
 
 def main() -> None:
-    """Do as is said until nobody says any more."""
+    """Run commands until standard input ends."""
     listen()
     application = Application()
     for line in sys.stdin:

@@ -1,4 +1,4 @@
-"""The course of a drill: requests are refused, then accepted, and both are counted."""
+"""Runs a drill: requests are refused, then accepted, and the counts are compared."""
 
 from __future__ import annotations
 
@@ -41,15 +41,15 @@ _WARM_UP = 2
 
 @dataclass
 class Outcome:
-    """What came of a drill.
+    """The result of a drill.
 
     Attributes:
-        begun: whether there was an application whose failures are counted.
-        failed: requests and constructors that failed while they were to.
-        said: what the SDK said of the last of them.
+        begun: whether the application started and counts failures.
+        failed: requests and constructors that failed as expected.
+        said: the SDK's error of the last of them.
         accepted: requests that were accepted.
         samples: what the last scrape showed.
-        faults: what was not as it should be; empty when the drill is a success.
+        faults: what was wrong; empty if the drill succeeded.
     """
 
     begun: bool = False
@@ -82,11 +82,11 @@ class Runner:
     """One drill.
 
     Args:
-        cause: what is to be reported.
-        scenario: what goes wrong.
+        cause: the expected cause.
+        scenario: what fails.
         process: the application.
         duration: seconds; 0 for one request of each kind.
-        say: tells the user how it goes.
+        say: prints progress.
     """
 
     def __init__(
@@ -106,7 +106,7 @@ class Runner:
         self._outcome = Outcome()
 
     def run(self, port: Port | None, ended: threading.Event) -> Outcome:
-        """Run it to the end, which comes early once ``ended`` is set; return what came of it.
+        """Run it to its end, which comes early once ``ended`` is set; return the result.
 
         Args:
             port: where the application is scraped.
@@ -147,11 +147,11 @@ class Runner:
         complaints = Counter(one.rstrip(".") for one in self._process.complaints)
         for one, number in complaints.items():
             often = f", {number} times" if number > 1 else ""
-            faults.append(f"an exporter complains{often}: {one}")
+            faults.append(f"an exporter reports{often}: {one}")
         return self._outcome
 
     def _until(self, deadline: float, ended: threading.Event) -> Iterator[None]:
-        """Yield at the drill's pace, once at least."""
+        """Yield at the drill's pace, at least once."""
         while True:
             due = time.monotonic() + self._pace
             yield
@@ -161,7 +161,7 @@ class Runner:
     def _refused(self) -> None:
         answer = self._process.ask(**self._scenario.bad)
         if answer["failed"] is None:
-            self._fault("a request was accepted while it was to be refused")
+            self._fault("a request was accepted that should have been refused")
         else:
             self._outcome.failed += 1
             name = answer["failed"].rpartition(".")[2]

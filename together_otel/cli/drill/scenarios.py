@@ -1,4 +1,4 @@
-"""What goes wrong in a drill, one scenario a cause: environment, options and a server for it."""
+"""The scenarios of a drill, one for each cause: environment, client options and server."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ _FIRST_WITH_HEADERS = 2
 
 @dataclass(frozen=True)
 class Scenario:
-    """One thing that goes wrong, and is put right at the end.
+    """One failure, which ends at the end of the drill.
 
     Attributes:
-        title: what it is, in a few words.
-        variables: where the application looks for its key and its server.
-        bad: options of its client while it goes wrong.
+        title: what is wrong, in a few words.
+        variables: the application's key and server.
+        bad: options of its client while it fails.
         good: options of its client afterwards.
         asks: whether requests are made at all; a client that is not made makes none.
         fits: whether its key fits into a header; what does not is refused by preflight, if asked.
-        before: whether requests are accepted before it goes wrong.
+        before: whether requests are accepted before it fails.
         refuse: makes the server refuse.
         accept: makes it accept again.
     """
@@ -54,7 +54,7 @@ def scenario_of(cause: Cause, keys: MadeUpKeys, release: str) -> Iterator[Scenar
     """Start the servers of a cause's scenario; yield the scenario.
 
     Args:
-        cause: what is to be reported.
+        cause: of the failures.
         keys: makes the keys.
         release: the SDK's.
     """

@@ -1,4 +1,4 @@
-"""``together-otel export``: dashboards, rules and what goes with them, as files."""
+"""``together-otel export``: writes dashboards, rules and configuration files."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from together_otel.settings import DEFAULT_RUNBOOK_URL
 if TYPE_CHECKING:
     from together_otel.cli.parsing import Commands, Parser
 
-# No character of it means anything in the files that it is put into.
+# No character of it is special in the files that it is inserted into.
 _URL = re.compile(r"https?://[\w.-]+(:\d+)?(/[\w./~%+@=,;:&?!-]*)?", re.ASCII)
 _UID = re.compile(r"[\w-]{1,40}", re.ASCII)
 _JOB = re.compile(r"[\w./:-]+", re.ASCII)
@@ -26,27 +26,27 @@ def add(commands: Commands) -> None:
     """Add the command."""
     parser = commands.add_parser(
         "export",
-        help="write dashboards, alert rules and what Grafana and Alertmanager are set up with",
+        help="write dashboards, alert rules, and configuration of Grafana and Alertmanager",
         description="Writes Grafana dashboards and their provisioning, Prometheus alert rules, the "
         "same rules as a PrometheusRule for Kubernetes, and Alertmanager's routes and templates.",
         epilog="example: together-otel export monitoring --only rules "
         "--runbook-url https://wiki.example/together",
     )
-    parser.add_argument("folder", metavar="DIR", type=_folder, help="made if it is missing")
+    parser.add_argument("folder", metavar="DIR", type=_folder, help="created if it is missing")
     parser.add_argument("--only", choices=KINDS, help="write these, not everything")
     parser.add_argument(
         "--runbook-url",
         metavar="URL",
         type=_url,
         default=DEFAULT_RUNBOOK_URL,
-        help="where your copy of the runbook is (default: the project's)",
+        help="URL of your copy of the runbook (default: the project's)",
     )
     parser.add_argument(
         "--datasource",
         metavar="UID",
         type=_uid,
-        help="Prometheus data source that dashboards begin with and that is provisioned (default: "
-        "Grafana's default one, and together-prometheus)",
+        help="Prometheus data source that is provisioned and selected in dashboards (default: "
+        "together-prometheus, and Grafana's default one)",
     )
     parser.add_argument(
         "--job",
@@ -54,7 +54,7 @@ def add(commands: Commands) -> None:
         type=_job,
         action="append",
         default=[],
-        help="job that the rules are for and dashboards begin with; may be given several times "
+        help="job that the rules apply to and that dashboards select; may be repeated "
         "(default: all jobs)",
     )
     parser.add_argument("--force", action="store_true", help="overwrite files that exist")

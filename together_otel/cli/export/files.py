@@ -1,6 +1,6 @@
-"""What users import, as files: dashboards, rules, and what Grafana and Alertmanager are set up with.
+"""The files to import: dashboards, rules, and configuration of Grafana and Alertmanager.
 
-A wheel carries them as data; in a checkout they are those of ``dashboards/`` themselves.
+A wheel contains them as data; in a checkout they are read from ``dashboards/``.
 """
 
 from __future__ import annotations
@@ -63,8 +63,8 @@ class File(NamedTuple):
     text: str
 
 
-class FilesExist(Exception):  # noqa: N818 - it says what is so, as FileExistsError does
-    """Files that would be overwritten, in ``args``; nothing was written."""
+class FilesExist(Exception):  # noqa: N818 - it is not an error by itself, as FileExistsError
+    """``args`` are the files that would be overwritten; nothing was written."""
 
 
 def files(
@@ -94,7 +94,7 @@ def files(
 
 
 def write_files(made: Iterable[File], folder: Path, *, force: bool = False) -> None:
-    """Write files into a folder, which is made if it is missing.
+    """Write files into a folder, which is created if it is missing.
 
     Raises:
         FilesExist: when one exists and is not to be overwritten, by ``force``.

@@ -1,4 +1,4 @@
-"""One request, followed step by step, and what it means that it fails at one of them."""
+"""One request, traced step by step, and what a failure at each step means."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import httpx
 
 from together_otel.cli.check.answers import ACCEPTED, Answer
 from together_otel.cli.check.client import proxy_at
-from together_otel.cli.check.outcomes import Trouble
+from together_otel.cli.check.outcomes import NoAnswer
 from together_otel.clients.addresses import in_url, port_of
 
 if TYPE_CHECKING:
@@ -32,20 +32,20 @@ _REFUSALS: Final = {
     **dict.fromkeys((502, 503, 504), " as it cannot reach it itself"),
 }
 
-Step = Literal["its start", "a connection to", "the proxy", "TLS with", "an answer of"]
+Step = Literal["its start", "a connection to", "the proxy", "TLS with", "an answer from"]
 
 
-class Question(threading.Thread):
-    """A GET in a thread of its own: nothing else puts a limit to a look-up of a name.
+class TracedRequest(threading.Thread):
+    """A GET in a thread of its own: nothing else can put a limit on a DNS lookup.
 
     Args:
         client: what sends it.
-        url: where to.
-        key: what it is sent with.
-        variables: those that the client was made of.
+        url: its URL.
+        key: sent as it is.
+        variables: the environment of the client.
 
     Attributes:
-        proxy: the one on the way, once it is known.
+        proxy: the one in use, once it is known.
     """
 
     def __init__(
@@ -58,29 +58,29 @@ class Question(threading.Thread):
         self._key = key
         self._variables = variables
         self._answer: Answer | None = None
-        self._trouble: Trouble | None = None
+        self._failure: NoAnswer | None = None
         self._step: tuple[Step, str] = ("its start", "")
         self._stream: Any = None
         self._socket: socket.socket | None = None
         self._ended = False
 
-    def answer_within(self, limit: float) -> Answer:
+    def send(self, limit: float) -> Answer:
         """Ask; return the answer, at least its status.
 
         Args:
             limit: seconds.
 
         Raises:
-            Trouble: when there is none.
+            NoAnswer: when there is none.
         """
         self.start()
         self.join(limit)
-        answer, trouble = self._answer, self._trouble  # before what comes of the end
+        answer, failure = self._answer, self._failure  # ending it makes failure of its own
         self._end()
         if answer is not None:
             return answer
-        raise trouble or Trouble(
-            "timeout", f"After {limit:g} s there was no end to waiting for {self._waiting()}."
+        raise failure or NoAnswer(
+            "timeout", f"No answer within {limit:g} s, while waiting for {self._waiting()}."
         )
 
     def run(self) -> None:
@@ -89,11 +89,11 @@ class Question(threading.Thread):
             with self._client:
                 self._send()
         except (httpx.TimeoutException, TimeoutError):
-            pass  # the step is told, as it is by whoever gives up
-        except Trouble as trouble:
-            self._trouble = trouble
+            pass  # reported with its step by send()
+        except NoAnswer as failure:
+            self._failure = failure
         except Exception as exc:  # noqa: BLE001 - its text may hold the key
-            self._trouble = self._meaning(exc)
+            self._failure = self._meaning(exc)
         finally:
             if self._stream is not None:
                 self._stream.close()  # httpcore leaves open what a SOCKS proxy refuses
@@ -121,7 +121,7 @@ class Question(threading.Thread):
                     self._answer = replace(self._answer, body=json.loads(_body(response)))
 
     def _follow(self, event: str, info: Mapping[str, Any]) -> None:
-        """Note by httpcore's events what is waited for, and by which connection."""
+        """Note the step that is waited for, by httpcore's trace events."""
         host = self._url.raw_host.decode()
         if event.endswith("connect_tcp.started"):
             there, port = info["host"], info["port"]
@@ -136,17 +136,17 @@ class Question(threading.Thread):
             self._step = ("the proxy", str(self.proxy))
         elif event.endswith("send_request_headers.started"):
             asks_proxy = info["request"].method == b"CONNECT"
-            self._step = ("the proxy", str(self.proxy)) if asks_proxy else ("an answer of", host)
+            self._step = ("the proxy", str(self.proxy)) if asks_proxy else ("an answer from", host)
 
     def _hold(self, stream: Any) -> None:
         self._stream = stream
-        # A duplicate: TLS takes over the socket itself, and it is the connection that is to end.
+        # A duplicate: TLS takes over the socket itself, and shutdown() ends the connection.
         self._socket = stream.get_extra_info("socket").dup()
         if self._ended:
             raise TimeoutError
 
     def _end(self) -> None:
-        """End it, whoever waits and in whichever thread; a look-up of a name goes on."""
+        """End the connection, from any thread; a DNS lookup cannot be ended."""
         self._ended = True
         if self._socket is not None:
             with suppress(OSError):
@@ -156,7 +156,7 @@ class Question(threading.Thread):
     def _waiting(self) -> str:
         return " ".join(self._step).rstrip()
 
-    def _meaning(self, exc: Exception) -> Trouble:
+    def _meaning(self, exc: Exception) -> NoAnswer:
         step, whom = self._step
         reason: BaseException | None = exc  # the system's error behind httpx's
         while reason is not None and not isinstance(reason, (OSError, UnicodeError)):
@@ -171,39 +171,39 @@ class Question(threading.Thread):
             found = "proxy_unreachable", f"The proxy {whom} did not answer as a proxy does."
         elif isinstance(reason, ssl.SSLCertVerificationError):
             why = reason.verify_message
-            found = "tls_failure", f"The certificate that {whom} shows does not hold: {why}."
+            found = "tls_failure", f"The certificate of {whom} is not valid: {why}."
         elif isinstance(reason, ssl.SSLError):
             why = (reason.reason or "no reason given").replace("_", " ").lower()
-            found = "tls_failure", f"No TLS with {whom}: {why}."
+            found = "tls_failure", f"TLS with {whom} failed: {why}."
         elif isinstance(exc, (httpx.NetworkError, httpx.RemoteProtocolError)):
-            why = f"The connection ended while waiting for {self._waiting()}."
+            why = f"The connection was lost while waiting for {self._waiting()}."
             found = "connection_lost", why
         else:
             found = "unexpected_answer", f"The request could not be made ({type(exc).__name__})."
-        return Trouble(*found)
+        return NoAnswer(*found)
 
-    def _unreached(self, place: str, reason: BaseException) -> Trouble:
+    def _unreached(self, place: str, reason: BaseException) -> NoAnswer:
         whom = place if self.proxy is None else f"the proxy {self.proxy}"
         why = getattr(reason, "strerror", None)
         if isinstance(reason, (socket.gaierror, UnicodeError)):
             name = place.rpartition(":")[0]
-            detail = f"The name {name} was not found: {why or 'it is no name of a host'}."
-            trouble = Trouble("dns_failure", detail)
+            detail = f"The host name {name} cannot be resolved: {why or 'it is not valid'}."
+            failure = NoAnswer("dns_failure", detail)
         elif isinstance(reason, ConnectionRefusedError):
-            trouble = Trouble("connection_refused", f"Nothing listens at {whom}.")
+            failure = NoAnswer("connection_refused", f"Nothing listens at {whom}.")
         else:
-            detail = f"There is no way to {whom}: {why or type(reason).__name__}."
-            trouble = Trouble("no_network", detail)
+            detail = f"Cannot reach {whom}: {why or type(reason).__name__}."
+            failure = NoAnswer("no_network", detail)
         if self.proxy is None:
-            return trouble
-        detail = f"{self.proxy.variable} leads nowhere. {trouble.detail}"
-        return Trouble("proxy_unreachable", detail)
+            return failure
+        detail = f"The proxy cannot be reached. {failure.detail}"
+        return NoAnswer("proxy_unreachable", detail)
 
-    def _refused_by_proxy(self, status: int | None) -> Trouble:
+    def _refused_by_proxy(self, status: int | None) -> NoAnswer:
         said = "refused the way" if status is None else f"answered {status}"
         why = "" if status is None else _REFUSALS.get(status, "")
         detail = f"The proxy {self.proxy} {said} for {self._url.host}{why}."
-        return Trouble("proxy_refused", detail)
+        return NoAnswer("proxy_refused", detail)
 
 
 def _body(response: httpx.Response) -> bytes:

@@ -11,7 +11,7 @@ from dotenv import load_dotenv
 from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
 
-from together_otel.recovery.dotenv import parse
+from together_otel.dotenv import parse
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from together_otel.auth.history import KeyHistory
 from together_otel.forks import ForkSafeLock
-from together_otel.keys import KeyReport, identity_of, inspect_key, text_of
+from together_otel.keys import KeyReport, KnownKeys, identity_of, inspect_key, known_keys, text_of
 from together_otel.names import FINGERPRINT_LIMIT, KEY_VARIABLE
 from together_otel.telemetry.metrics import KeyUse
 
@@ -32,7 +32,7 @@ class KeyRegistry:
         self._fingerprint = fingerprint
         self._lock = ForkSafeLock()
         self._reports: OrderedDict[bytes, KeyReport] = OrderedDict()
-        self._usable: dict[tuple[int, int], KeyReport] = {}
+        self._looked_at: dict[tuple[int, int], tuple[KeyReport, KnownKeys]] = {}
         self._seen: set[KeyReport] = set()
 
     def constructed(self, key: object, source: Source) -> tuple[KeyReport, bool]:
@@ -57,19 +57,25 @@ class KeyRegistry:
             self._seen.add(report)
         return report, True
 
-    def of(self, key: object, source: Source | None = None) -> KeyReport:
-        """Return the report of a key that a request carries, inspecting it if it is new."""
+    def look(self, key: object) -> tuple[KeyReport, KnownKeys]:
+        """Return the report of the key of a client, and what it is looked for by in texts."""
         # By the text's own hash, which is random in each process: a digest would cost more.
         place = (hash(key), len(key)) if type(key) is str else None
-        if place is not None and (report := self._usable.get(place)) is not None:
-            return report
+        if place is not None and (found := self._looked_at.get(place)) is not None:
+            return found
+        found = self.of(key), known_keys(() if key is None else (text_of(key),))
+        # What is wrong with a key may be of its surroundings, which may change.
+        if place is not None and found[0].usable:
+            if len(self._looked_at) >= FINGERPRINT_LIMIT:
+                self._looked_at.clear()
+            self._looked_at[place] = found
+        return found
+
+    def of(self, key: object, source: Source | None = None) -> KeyReport:
+        """Return the report of a key that a request carries, inspecting it if it is new."""
         known = self._known(key)
         if known is not None:
             if known.usable:
-                if place is not None:
-                    if len(self._usable) >= FINGERPRINT_LIMIT:
-                        self._usable.clear()
-                    self._usable[place] = known
                 return known
             source = known.source
         if source is None:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from together_otel.calls.state import Arguments, Refusal
     from together_otel.clients.base import Adapter, AuthKind
     from together_otel.clients.messages import Messages
+    from together_otel.keys import KnownKeys
     from together_otel.names import Outcome, RecoveryOutcome
 
 _CALL = context.create_key("together_otel-call")
@@ -47,8 +48,8 @@ def current_call() -> Call | None:
     return call if isinstance(call, Call) else None
 
 
-def secrets_in(found: context.Context | None) -> tuple[str, ...] | None:
-    """Return the keys of the call that a context belongs to, as text; ``None`` without a call."""
+def secrets_in(found: context.Context | None) -> KnownKeys | None:
+    """Return the keys of the call that a context belongs to; ``None`` without a call."""
     call = context.get_value(_CALL, found)
     return call.secrets() if isinstance(call, Call) else None
 
@@ -92,7 +93,7 @@ class Call(CallState):
 
     def _look_at_key(self, _arguments: Arguments | None = None) -> None:
         self._key = self.adapter.key(self._client)
-        self._report = self.runtime.keys.of(self._key)
+        self._report, self._known = self.runtime.keys.look(self._key)
 
     def _start(self, _arguments: Arguments) -> None:
         self.span = spans.start_call(self.runtime.tracer, self.request, self.secrets())

@@ -10,7 +10,7 @@ from opentelemetry import trace
 from together_otel import names
 from together_otel.clients.base import Answer, Request, Result
 from together_otel.clients.failures import chain
-from together_otel.keys import text_of
+from together_otel.keys import known_keys, text_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from together_otel.auth.runtime import AuthFailure, Runtime
     from together_otel.clients.base import Adapter, Failure
+    from together_otel.keys import KnownKeys
     from together_otel.telemetry.metrics import Recorder
 
     Refusal = tuple[AuthFailure, Failure]
@@ -99,6 +100,7 @@ class CallState:
         "__weakref__",
         "_is_accepted",
         "_key",
+        "_known",
         "_noted",
         "_report",
         "_seen",
@@ -128,6 +130,7 @@ class CallState:
         self.ended = self._is_accepted = False
         self.held_log: list[tuple[AuthFailure, dict[str, Any]]] | None = None
         self._key: object = None
+        self._known = known_keys(())
         self._report = runtime.unknown_key
         self._seen: Any = None
         self._noted: Answer | None = None
@@ -139,15 +142,16 @@ class CallState:
             request.operation, request.model, host, port, self.secrets
         )
 
-    def secrets(self, answer: Answer | None = None) -> tuple[str, ...]:
-        """Return the keys known to be involved, as text: the client's, and the one really sent."""
-        own = "" if self._key is None else text_of(self._key)
-        sent = "" if answer is None else (answer.authorization or "").removeprefix("Bearer ")
-        return tuple({own, sent} - {""})
+    def secrets(self, answer: Answer | None = None) -> KnownKeys:
+        """Return the keys known to be involved: the client's, and the one really sent."""
+        sent = None if answer is None else answer.authorization
+        if sent is None or sent == f"Bearer {self._key}":
+            return self._known
+        return known_keys((text_of(self._key or ""), sent.removeprefix("Bearer ")))
 
     def answered(self, response: Any) -> None:
         """Note an HTTP response, or a handshake, that the SDK got."""
-        self._seen = response
+        self._seen, self._noted = response, None
 
     def accepted(self) -> None:
         """Note that the server has accepted the key; once a call."""
@@ -161,11 +165,9 @@ class CallState:
 
     def answer(self) -> Answer:
         """Return what the HTTP response says that the SDK got; nothing where it got none."""
-        if self._noted is not None:
-            return self._noted
-        if self._seen is not None:
+        if self._noted is None and self._seen is not None:
             try:
-                return self.adapter.answer(self._seen)
+                self._noted = self.adapter.answer(self._seen)
             except Exception:  # noqa: BLE001 - the border
                 self.runtime.guard("finish").swallow()
-        return Answer()
+        return Answer() if self._noted is None else self._noted

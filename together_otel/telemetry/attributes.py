@@ -9,10 +9,10 @@ from together_otel.clients.base import Usage
 from together_otel.keys import redact
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Iterable, Mapping
 
     from together_otel.clients.base import Answer, Request, Result
-    from together_otel.keys import KeyReport
+    from together_otel.keys import KeyReport, KnownKeys
 
     Attributes = dict[str, Any]
     Server = tuple[str | None, int | None]
@@ -45,7 +45,15 @@ _OURS = frozenset(
 """Attributes whose text this package has made."""
 
 
-def clean(found: Mapping[str, Any], secrets: Collection[str]) -> Attributes:
+_IDS = frozenset((names.RESPONSE_ID, names.REQUEST_ID))
+"""Attributes whose text is another one each time: it is not worth being remembered."""
+
+_MOST = 1024
+_cleaned: dict[tuple[int, int, bytes], str] = {}
+"""Hash and length of a text, and the keys that were looked for → the text as it is emitted."""
+
+
+def clean(found: Mapping[str, Any], secrets: KnownKeys) -> Attributes:
     """Return attributes fit to be emitted: the one door for spans and log fields.
 
     Text that is not ours (ids, models, hosts, reasons) is redacted, made valid UTF-8 and bounded
@@ -55,17 +63,30 @@ def clean(found: Mapping[str, Any], secrets: Collection[str]) -> Attributes:
         found: attributes as they were found.
         secrets: keys known to be involved.
     """
-    return {
-        name: value if name in _OURS else _clean(value, secrets) for name, value in found.items()
-    }
+    emitted: Attributes = {}
+    for name, value in found.items():
+        if type(value) is str and name not in _OURS:
+            emitted[name] = (
+                redact(value, secrets, _LONGEST) if name in _IDS else _remembered(value, secrets)
+            )
+        elif type(value) in (tuple, list):
+            emitted[name] = tuple(
+                _remembered(one, secrets) if isinstance(one, str) else one for one in value
+            )
+        else:
+            emitted[name] = value
+    return emitted
 
 
-def _clean(value: Any, secrets: Collection[str]) -> Any:
-    if isinstance(value, str):
-        return redact(value, secrets, _LONGEST)
-    if isinstance(value, (list, tuple)):
-        return tuple(_clean(one, secrets) for one in value)
-    return value
+def _remembered(text: str, secrets: KnownKeys) -> str:
+    place = hash(text), len(text), secrets.identity
+    clean = _cleaned.get(place)
+    if clean is None:
+        clean = redact(text, secrets, _LONGEST)
+        if len(_cleaned) >= _MOST:
+            _cleaned.clear()
+        _cleaned[place] = clean
+    return clean
 
 
 def known(pairs: Iterable[tuple[str, Any]]) -> Attributes:

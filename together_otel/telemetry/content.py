@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any, Final
 from together_otel.keys import MARK, redact
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Mapping
+
+    from together_otel.keys import KnownKeys
 
 LONGEST_TEXT: Final = 8_192
 """Characters of one text that are told."""
@@ -47,7 +49,7 @@ _CREDENTIAL: Final = re.compile(r"(?i)api[_-]?key$|authorization$")
 class _Room:
     """What is left of an attribute's size, and how its texts are made fit."""
 
-    def __init__(self, secrets: Collection[str]) -> None:
+    def __init__(self, secrets: KnownKeys) -> None:
         self._secrets = secrets
         self._left = LONGEST_ATTRIBUTE
 
@@ -113,7 +115,7 @@ def _is_credential(name: object, value: object) -> bool:
     )
 
 
-def fit(content: Mapping[str, list[Any]], secrets: Collection[str]) -> dict[str, list[Any]]:
+def fit(content: Mapping[str, list[Any]], secrets: KnownKeys) -> dict[str, list[Any]]:
     """Return attributes of messages and the like, redacted and bounded; empty ones are left out.
 
     Args:

@@ -23,7 +23,9 @@ from together_otel.names import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
-    Secrets = Callable[[], Collection[str]]
+    from together_otel.keys import KnownKeys
+
+    Secrets = Callable[[], Collection[str] | KnownKeys]
     """Returns the keys known to be involved; called only for a text that is new."""
 
 LENGTH = 255
@@ -33,7 +35,7 @@ _UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 """Control characters, and halves of characters, which UTF-8 cannot write."""
 
 
-def clean(text: str, secrets: Collection[str] = ()) -> str:
+def clean(text: str, secrets: Collection[str] | KnownKeys = ()) -> str:
     """Return a text as a label: without keys, valid UTF-8, on one line, of bounded length."""
     return _UNSAFE.sub("\ufffd", redact(text, secrets, LENGTH))
 

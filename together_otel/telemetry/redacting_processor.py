@@ -19,12 +19,14 @@ from together_otel.names import EXCEPTION_MESSAGE, EXCEPTION_STACKTRACE
 from together_otel.weak import WeakIdentityMap
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable
 
     from opentelemetry.context import Context
     from opentelemetry.sdk.trace import Span
 
-    SecretsIn = Callable[["Context | None"], "Collection[str] | None"]
+    from together_otel.keys import KnownKeys
+
+    SecretsIn = Callable[["Context | None"], "KnownKeys | None"]
 
 _redacted: WeakIdentityMap[bool] = WeakIdentityMap()
 """Providers that have the processor: OpenTelemetry cannot take one away again."""
@@ -45,19 +47,10 @@ class RedactingProcessor(SpanProcessor):
         """Let a span inside a call redact what it is told, and what it was told so far."""
         if (secrets := self._secrets_in(parent_context)) is None:
             return
-        setattr(span, _SECRETS, _Secrets(secrets))
+        setattr(span, _SECRETS, secrets)
         span.__class__ = _redacting_kind(type(span))
         if known := span.attributes:
             span.set_attributes(known)
-
-
-class _Secrets:
-    """Keys, in an object that shows none of them."""
-
-    __slots__ = ("keys",)
-
-    def __init__(self, keys: Collection[str]) -> None:
-        self.keys = keys
 
 
 _SECRETS = "_together_otel_secrets"
@@ -84,7 +77,7 @@ def _redacting_kind(kind: type) -> type:
         def record_exception(
             self, exception: BaseException, attributes: Any = None, *args: Any, **kwargs: Any
         ) -> None:
-            told = redact_exception(exception, getattr(self, _SECRETS).keys)
+            told = redact_exception(exception, getattr(self, _SECRETS))
             texts = {EXCEPTION_MESSAGE: told.message, EXCEPTION_STACKTRACE: told.stacktrace}
             super().record_exception(exception, texts | dict(attributes or {}), *args, **kwargs)
 
@@ -100,7 +93,7 @@ def _redacting_kind(kind: type) -> type:
 
 def _clean(value: Any, span: Any) -> Any:
     if isinstance(value, str):
-        return redact(value, getattr(span, _SECRETS).keys)
+        return redact(value, getattr(span, _SECRETS))
     if isinstance(value, (list, tuple)):
         return tuple(_clean(one, span) for one in value)
     return value

@@ -11,13 +11,13 @@ from together_otel import names
 from together_otel.telemetry import attributes
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Mapping
 
     from together_otel.clients.base import Request
-    from together_otel.keys import RedactedException
+    from together_otel.keys import KnownKeys, RedactedException
 
 
-def start_call(tracer: Tracer, request: Request, secrets: Collection[str]) -> Span:
+def start_call(tracer: Tracer, request: Request, secrets: KnownKeys) -> Span:
     """Start the CLIENT span of one request, with all that is known for samplers to see."""
     known = {
         names.OPERATION: request.operation,

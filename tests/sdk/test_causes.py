@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from generation import GENERATION, Sdk, leaks, made_up_key
+from generation import GENERATION, MESSAGES, MODEL, Sdk, leaks, made_up_key
 
 from together_otel.names import CAUSES
 from together_otel.testing import behaviours
@@ -16,6 +17,14 @@ if TYPE_CHECKING:
     from together_otel.testing.telemetry import CapturedTelemetry
 
 OTHER = made_up_key("Z")
+REFUSAL = {
+    "error": {
+        "message": "Incorrect API key provided.",
+        "type": "invalid_request_error",
+        "code": "invalid_api_key",
+    }
+}
+"""What other providers say, in the format that is Together's, too."""
 FOREIGN = "sk-" + "ant-" + "q1W" * 12
 
 
@@ -135,6 +144,27 @@ CASES = [
         "{key}",
         refuse=behaviours.refuse("html"),
     ),
+    Case(
+        "another provider's server",
+        "wrong_endpoint",
+        "came from 127.0.0.1, which is not Together",
+        "{key}",
+        refuse=behaviours.custom(401, REFUSAL, foreign=True),
+    ),
+    Case(
+        "a gateway that passes on what Together says",
+        "rejected",
+        "is well formed",
+        "{key}",
+        refuse=behaviours.custom(401, {"error": behaviours.INVALID_KEY}, foreign=True),
+    ),
+    Case(
+        "a gateway that passes on Together's headers",
+        "rejected",
+        "is well formed",
+        "{key}",
+        refuse=behaviours.custom(401, REFUSAL, {"X-Together-TraceId": "0"}, foreign=True),
+    ),
 ]
 
 
@@ -233,6 +263,9 @@ def test_redirect_to_another_host_loses_the_key(
     [
         (behaviours.forbidden_key(403), 1),
         (behaviours.forbidden_key(400), 1),
+        (behaviours.forbidden_key(422), 1),
+        (behaviours.forbidden_key(500), 1),
+        (behaviours.custom(403, {"error": {"code": 401, "message": "No credentials"}}), 1),
         (behaviours.refuse("text"), 1),
         (behaviours.refuse("html"), 1),
         (behaviours.echo_key(), 1),
@@ -246,7 +279,7 @@ def test_redirect_to_another_host_loses_the_key(
 def test_what_counts_as_an_authentication_failure(
     behaviour: Any, counted: int, sdk: Sdk, server: TogetherServer, key: str, telemetry: Any
 ) -> None:
-    """A 401 however it is reported, a coded 400 or 403; nothing else."""
+    """A 401 however it is reported, a code whatever the status around it; nothing else."""
     server.always(behaviour)
     with pytest.raises(BaseException):  # noqa: B017, PT011 - the class differs by generation
         sdk.chat(sdk.client(api_key=key))
@@ -257,3 +290,44 @@ def test_what_counts_as_an_authentication_failure(
         == counted
     )
     assert leaks(telemetry.everything(), key) == []
+
+
+@pytest.mark.parametrize("raw", [False, True], ids=["parsed", "raw"])
+@pytest.mark.parametrize(
+    ("body", "cause"),
+    [
+        ({"error": {"message": behaviours.INVALID_KEY, "code": "invalid_api_key"}}, "rejected"),
+        ({"error": {"message": "No credentials", "code": 401}}, "wrong_endpoint"),
+        ({"error": {"message": "Overloaded", "code": 503}}, None),
+        ({"choices": [], "error": None}, None),
+    ],
+)
+def test_refusal_inside_a_good_answer(
+    raw: bool,  # noqa: FBT001 - a parameter
+    body: Any,
+    cause: str | None,
+    sdk: Sdk,
+    server: TogetherServer,
+    key: str,
+    telemetry: CapturedTelemetry,
+) -> None:
+    """Gateways answer 200 and say in the body that the key is refused; it was not accepted."""
+    if raw and GENERATION == 1:
+        pytest.skip("1.x has no raw responses")
+    server.always(behaviours.custom(200, body, foreign=True))
+    client = sdk.client(api_key=key)
+    with suppress(Exception):  # 1.x cannot make its own objects of some
+        chat = client.chat.completions.with_raw_response if raw else client.chat.completions
+        sdk.run(lambda: chat.create(model=MODEL, messages=MESSAGES))
+
+    counted = {
+        cause: telemetry.counter("together.client.auth.failures", {"together.auth.cause": cause})
+        for cause in CAUSES
+    }
+    assert counted == dict.fromkeys(CAUSES, 0) | ({cause: 1} if cause else {})
+    accepted = telemetry.metrics().get("together.client.key.last_accepted.timestamp", [])
+    assert (accepted == []) == (
+        cause is not None or (body["error"] is not None and GENERATION == 1)
+    )
+    (span,) = [span for span in telemetry.spans() if span["name"].startswith("chat")]
+    assert span["attributes"]["http.response.status_code"] == 200

@@ -8,9 +8,12 @@ import pytest
 from generation import GENERATION, Sdk, leaks, made_up_key
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from together_otel.testing.telemetry import CapturedTelemetry
 
-pytestmark = pytest.mark.skipif(GENERATION < 2, reason="1.x has none of these options")
+GENERATED = pytest.mark.skipif(GENERATION < 2, reason="1.x has none of these options")
+ONLY_1 = pytest.mark.skipif(GENERATION > 1, reason="httpx reads no .netrc by itself")
 
 OTHER = made_up_key("Z")
 
@@ -24,6 +27,7 @@ def failed(telemetry: CapturedTelemetry) -> dict[str, Any]:
     return attributes
 
 
+@GENERATED
 @pytest.mark.parametrize("spelling", ["Authorization", "AUTHORIZATION"])
 def test_extra_headers(spelling: str, sdk: Sdk, key: str, telemetry: CapturedTelemetry) -> None:
     """Of one call only."""
@@ -38,6 +42,7 @@ def test_extra_headers(spelling: str, sdk: Sdk, key: str, telemetry: CapturedTel
     sdk.chat(client)
 
 
+@GENERATED
 def test_auth_of_the_http_client(sdk: Sdk, key: str, telemetry: CapturedTelemetry) -> None:
     """A client of httpx with a login of its own puts that over the key."""
     import httpx  # noqa: PLC0415 - the SDK's own dependency, from 2.x on
@@ -50,6 +55,94 @@ def test_auth_of_the_http_client(sdk: Sdk, key: str, telemetry: CapturedTelemetr
     assert "passed as http_client" in failed(telemetry)["together.auth.remedy"]
 
 
+def with_login(sdk: Sdk) -> str:
+    """Return the server's URL with a user name and a password that is shaped as a key."""
+    return sdk.base_url.replace("://", f"://somebody:{OTHER}@")
+
+
+def test_credentials_in_the_base_url(sdk: Sdk, key: str, telemetry: CapturedTelemetry) -> None:
+    """HTTP libraries make a header of their own of them."""
+    if sdk.is_async and GENERATION == 1:
+        pytest.skip("aiohttp does not send both")
+    client = sdk.client(api_key=key, base_url=with_login(sdk))
+    with pytest.raises(Exception):  # noqa: B017, PT011 - the class differs by generation
+        sdk.chat(client)
+
+    assert "base_url" in failed(telemetry)["together.auth.remedy"]
+    assert leaks(telemetry.everything(), OTHER) == []
+
+
+@ONLY_1
+def test_netrc(
+    sdk: Sdk,
+    key: str,
+    telemetry: CapturedTelemetry,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A file of logins, which requests obeys although there is a header."""
+    if sdk.is_async:
+        pytest.skip("aiohttp reads none unless it is told to")
+    logins = tmp_path / "netrc"
+    logins.write_text(f"machine 127.0.0.1 login somebody password {OTHER}")
+    monkeypatch.setenv("NETRC", str(logins))
+    with pytest.raises(Exception, match="Invalid API key"):
+        sdk.chat(sdk.client(api_key=key))
+
+    assert ".netrc" in failed(telemetry)["together.auth.remedy"]
+
+
+@GENERATED
+def test_request_hook(sdk: Sdk, key: str, telemetry: CapturedTelemetry) -> None:
+    """A function of the HTTP client may change any header of a request."""
+    import httpx  # noqa: PLC0415 - the SDK's own dependency, from 2.x on
+
+    def hook(request: httpx.Request) -> None:
+        request.headers["Authorization"] = f"Bearer {OTHER}"
+
+    async def async_hook(request: httpx.Request) -> None:
+        hook(request)
+
+    kind = httpx.AsyncClient if sdk.is_async else httpx.Client
+    hooks = {"request": [async_hook if sdk.is_async else hook]}
+    client = sdk.client(api_key=key, http_client=kind(event_hooks=hooks))
+    with pytest.raises(Exception, match="Invalid API key"):
+        sdk.chat(client)
+
+    assert "request hooks" in failed(telemetry)["together.auth.remedy"]
+
+
+@pytest.mark.skipif(GENERATION < 3, reason="the variable came with 3.x")
+def test_custom_headers_of_the_environment(
+    sdk: Sdk, key: str, telemetry: CapturedTelemetry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TOGETHER_CUSTOM_HEADERS", f"Authorization: Bearer {OTHER}")
+    with pytest.raises(Exception, match="Invalid API key"):
+        sdk.chat(sdk.client(api_key=key))
+
+    assert "TOGETHER_CUSTOM_HEADERS" in failed(telemetry)["together.auth.remedy"]
+
+
+@GENERATED
+def test_key_renewed_within_the_call(sdk: Sdk, key: str, telemetry: CapturedTelemetry) -> None:
+    """What the client's own hook sets before it is sent is the client's key."""
+    client = sdk.client(api_key=key)
+    prepare = client._prepare_options
+
+    def renewing(options: Any) -> Any:
+        client.api_key = OTHER
+        return prepare(options)
+
+    client._prepare_options = renewing
+    with pytest.raises(Exception, match="Invalid API key"):
+        sdk.chat(client)
+
+    (event,) = [log for log in telemetry.logs() if log["event_name"].endswith("auth_failed")]
+    assert event["attributes"]["together.auth.cause"] == "rejected"
+    assert event["attributes"]["together.api_key.source"] == "argument"
+
+
+@GENERATED
 def test_header_removed(sdk: Sdk, key: str, telemetry: CapturedTelemetry) -> None:
     """`Omit()` sends no header at all; what was asked without a key is no acceptance either."""
     import together  # noqa: PLC0415 - after the instrumentation
@@ -63,6 +156,7 @@ def test_header_removed(sdk: Sdk, key: str, telemetry: CapturedTelemetry) -> Non
     assert "default_headers" in attributes["together.auth.remedy"]
 
 
+@GENERATED
 def test_good_header_over_an_empty_key(sdk: Sdk, key: str, telemetry: CapturedTelemetry) -> None:
     """Works, and is nobody's failure: the finding says that the key comes by header."""
     client = sdk.client(api_key="", default_headers={"Authorization": f"Bearer {key}"})
@@ -74,6 +168,7 @@ def test_good_header_over_an_empty_key(sdk: Sdk, key: str, telemetry: CapturedTe
     assert checked["attributes"]["together.api_key.source"] == "header"
 
 
+@GENERATED
 def test_key_set_later(sdk: Sdk, key: str, telemetry: CapturedTelemetry) -> None:
     """`client.api_key = …` counts from the next request on."""
     client = sdk.client(api_key=OTHER)

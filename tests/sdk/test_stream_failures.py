@@ -89,9 +89,9 @@ def test_cut_off(
     assert attributes["together.request.outcome"] == "connection_error"
     assert attributes["error.type"].rpartition(".")[2] == type(caught.value).__name__
     assert attributes["http.response.status_code"] == 200
-    # aiohttp gives nothing away of what it could not read whole.
-    seen = after and (GENERATION > 1 or not sdk.is_async)
-    assert attributes.get("gen_ai.response.finish_reasons") == (["error"] if seen else None)
+    if GENERATION > 1 or not sdk.is_async:  # aiohttp may give away nothing of what was cut
+        some = ["error"] if after else None
+        assert attributes.get("gen_ai.response.finish_reasons") == some
     assert events(telemetry) == [EXCEPTION]
 
 

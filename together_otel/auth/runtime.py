@@ -140,7 +140,8 @@ class Runtime:
             host_refused=answer.host,
             code=failure.code,
             extra_hosts=self.settings.hosts,
-            from_together=failure.together_error,
+            from_together=answer.from_together is not False,
+            sign_in=answer.sign_in,
             accepted_before=history.accepted_by(report.text_identity, whose)
             if what != "nothing"
             else None,

@@ -148,7 +148,7 @@ class Call(CallState):
         if value is not None and not self.ended:
             try:
                 self.adapter.result(value, self.result)
-                failure = self.adapter.failure_in(value)
+                failure = self.adapter.failure_in(value, self._seen)
             except Exception:  # noqa: BLE001 - the call ends though nobody can read its answer
                 self.runtime.guard("finish").swallow()
         if failure is None:
@@ -338,8 +338,15 @@ class Call(CallState):
         if failure.answer.host is None:
             failure.answer.host, failure.answer.port = self.request.host, self.request.port
 
+    def _notice_renewal(self, authorization: str | None) -> None:
+        """Look at the key anew if the client has renewed it since the call began, and sent it."""
+        if authorization == f"Bearer {self.adapter.key(self._client)}":
+            self._look_at_key()
+
     def _diagnose(self, failure: Failure, kind: AuthKind) -> AuthFailure:
         try:
+            if failure.sent and self._client is not None:
+                self._notice_renewal(failure.answer.authorization)
             auth = self.runtime.refused(
                 kind, self._key, self._report, failure, self._override(failure.answer)
             )

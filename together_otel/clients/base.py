@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 AuthKind = Literal["constructor", "unsendable", "refused"]
 
-AUTH_CODES = frozenset({"invalid_api_key", "missing_api_key"})
-"""Error codes by which Together refuses a key, whatever the HTTP status around them."""
+AUTH_CODES = frozenset({"invalid_api_key", "missing_api_key", "401"})
+"""Error codes by which a key is refused, whatever the HTTP status around them."""
 
 
 MOST_CHOICES = 128
@@ -65,6 +65,8 @@ class Answer:
     ``authorization`` is the header really sent, ``None`` when none was.
     ``host`` and ``port`` are those of the request that was answered; ``redirected_from`` is
     the host first asked, where a redirect to another made the HTTP client drop the header.
+    Of an error, ``from_together`` tells whether something in it is Together's, ``None`` where it
+    was not seen, and ``sign_in`` whether it asks a person to sign in, as a proxy does.
     ``ratelimits`` are the ``x-ratelimit-*`` headers by the last part of their names.
     """
 
@@ -75,6 +77,8 @@ class Answer:
     host: str | None = None
     port: int | None = None
     redirected_from: str | None = None
+    from_together: bool | None = None
+    sign_in: bool = False
     ratelimits: dict[str, float] = field(default_factory=dict)
 
 
@@ -107,15 +111,14 @@ class Failure:
 
     ``auth`` says in which way it is an authentication failure, ``None`` that it is not.
     ``sent`` tells whether ``answer.authorization`` is known to be what went out. ``code`` is the
-    error code that the server gave.
+    server's error code.
     """
 
     outcome: Outcome
     answer: Answer
     auth: AuthKind | None = None
-    together_error: bool = True
-    code: str | None = None
     sent: bool = False
+    code: str | None = None
 
 
 @dataclass(slots=True)
@@ -235,7 +238,7 @@ class Adapter:
         """Describe an exception that left the SDK; ``seen`` is the last answer noted, if any."""
         raise NotImplementedError
 
-    def failure_in(self, _value: Any) -> Failure | None:
+    def failure_in(self, _value: Any, _seen: Any = None) -> Failure | None:
         """Describe a failure that the SDK returns as data: a chunk, or a whole answer."""
         return None
 

@@ -7,8 +7,9 @@ keys surface as connection errors, odd characters as ``UnicodeEncodeError``.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
+from together_otel.clients.answers import note_origin
 from together_otel.clients.base import AUTH_CODES, Answer, Failure
 from together_otel.keys import can_be_sent
 
@@ -19,10 +20,12 @@ if TYPE_CHECKING:
 FIRST_ERROR = 400
 _REDIRECTS = 300
 UNAUTHORIZED = 401
-_CODED_STATUSES = (400, 403)
-_TOO_MANY = 429
-_TIMEOUT_STATUS = 408
 _SERVER_ERRORS = 500
+_OUTCOMES: Final[dict[int, Outcome]] = {
+    402: "payment_required",
+    408: "timeout",
+    429: "rate_limited",
+}
 
 # httpx and h11 · requests · http.client, httpx · aiohttp
 _HEADER_ERRORS = frozenset(
@@ -49,7 +52,11 @@ _CONNECTION_ERRORS = frozenset(
         "WebSocketException",
     }
 )
-_CANCELLATIONS = frozenset({"CancelledError", "KeyboardInterrupt", "GeneratorExit", "SystemExit"})
+# asyncio, concurrent.futures · trio · gevent
+_CANCELLATIONS = frozenset(
+    {"CancelledError", "Cancelled", "GreenletExit", "GeneratorExit"}
+    | {"KeyboardInterrupt", "SystemExit"}
+)
 
 
 def chain(exc: BaseException) -> Iterator[BaseException]:
@@ -72,18 +79,8 @@ def error_code(body: object) -> str | None:
     if isinstance(body, Mapping):
         inner = body.get("error")
         code = inner.get("code") if isinstance(inner, Mapping) else body.get("code")
-        return code if isinstance(code, str) else None
+        return str(code) if isinstance(code, (str, int)) else None
     return None
-
-
-def is_together_error(body: object) -> bool:
-    """Tell whether a body has Together's error format: an ``error`` object with a message."""
-    if not isinstance(body, Mapping):
-        return False
-    inner = body.get("error", body)
-    return (
-        isinstance(inner, Mapping) and "message" in inner and ("code" in inner or "type" in inner)
-    )
 
 
 def header_does_not_fit(exc: BaseException, authorization: str | None) -> bool:
@@ -137,11 +134,8 @@ def outcome_of_status(status: int) -> Outcome:
     """
     if status < FIRST_ERROR:
         return "success"
-    if status == _TOO_MANY:
-        return "rate_limited"
-    if status == _TIMEOUT_STATUS:
-        return "timeout"
-    return "server_error" if status >= _SERVER_ERRORS else "client_error"
+    other: Outcome = "server_error" if status >= _SERVER_ERRORS else "client_error"
+    return _OUTCOMES.get(status, other)
 
 
 def failure_of(
@@ -161,23 +155,30 @@ def failure_of(
     if auth is None and status is None and header_does_not_fit(exc, answer.authorization):
         auth = "unsendable"
     outcome: Outcome = "auth_failure" if auth else outcome_of(exc, status)
-    return Failure(
-        outcome,
-        answer,
-        auth=auth,
-        together_error=is_together_error(body),
-        code=code,
-        sent=sent,
-    )
+    return Failure(outcome, answer, auth=auth, sent=sent, code=code)
 
 
 def auth_kind(status: int | None, code: str | None) -> AuthKind | None:
-    """Return ``refused`` when status and error code say that the key was refused."""
-    if status == UNAUTHORIZED:
-        return "refused"
-    if code in AUTH_CODES and (status is None or status in _CODED_STATUSES):
-        return "refused"
-    return None
+    """Return ``refused`` when status or error code says that the key was refused."""
+    return "refused" if status == UNAUTHORIZED or code in AUTH_CODES else None
+
+
+def refusal_in(value: Any) -> Mapping[str, Any] | None:
+    """Return the body of an answer, good as HTTP goes, that refuses the key; ``None`` for others.
+
+    Args:
+        value: the body, or what the SDK made of it.
+    """
+    # None of the SDK's models declares an error of this kind.
+    extra = value if isinstance(value, dict) else getattr(value, "__pydantic_extra__", None)
+    return extra if extra and "error" in extra and error_code(extra) in AUTH_CODES else None
+
+
+def refused(body: Mapping[str, Any], answer: Answer) -> Failure:
+    """Return the failure that such a body is, with what else is known of its answer."""
+    note_origin(answer, {}, body["error"])
+    sent = answer.status_code is not None
+    return Failure("auth_failure", answer, auth="refused", sent=sent, code=error_code(body))
 
 
 def integer(value: Any) -> int | None:

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from together_otel.clients.addresses import port_of
+from together_otel.clients.answers import body_of, is_basic, note_origin, redirected_from
 from together_otel.clients.base import Adapter, Answer, GivenKey, OpenBody
-from together_otel.clients.failures import failure_of, integer
+from together_otel.clients.failures import failure_of, integer, refusal_in, refused
 from together_otel.clients.fields import fields_of
 from together_otel.clients.operations import operation_of
 from together_otel.clients.payloads import RATELIMIT_HEADERS, add_result, described, ratelimits
@@ -105,13 +106,18 @@ class Generated(Adapter):
             request.override = "extra_headers"
         return request
 
-    def override(self, client: Any, request: Request, _answer: Answer) -> str | None:
+    def override(self, client: Any, request: Request, answer: Answer) -> str | None:
         if request.override is not None:
             return request.override
+        http_client = client._client
         if authorization_in(getattr(client, "_custom_headers", None)) is not None:
             of_environment = _AUTHORIZATION in os.environ.get(CUSTOM_HEADERS, "").lower()
             return CUSTOM_HEADERS if of_environment else "default_headers"
-        return "http_client" if getattr(client._client, "auth", None) is not None else None
+        if client.custom_auth is not None or http_client.auth is not None:
+            return "http_client"
+        if is_basic(answer) and client.base_url.userinfo:
+            return "base_url"
+        return "request_hook" if http_client.event_hooks["request"] else None
 
     def answer(self, seen: Any) -> Answer:
         # ``seen`` is an ``httpx.Response``.
@@ -120,8 +126,8 @@ class Generated(Adapter):
         if said := _headers(seen.headers, _SAID):
             answer.request_id = said.get(_REQUEST_ID)
             answer.ratelimits = ratelimits(said.get)
-        if seen.history and answer.authorization is None:
-            answer.redirected_from = seen.history[0].request.url.netloc.decode("ascii")
+        if seen.history:
+            answer.redirected_from = redirected_from(seen, answer.authorization)
         return answer
 
     def result(self, value: Any, result: Result) -> None:
@@ -138,7 +144,15 @@ class Generated(Adapter):
     def chunk(self, chunk: Any, result: Result) -> None:
         add_result(chunk, result)
 
-    def failure(self, exc: BaseException, _seen: Any, key: object) -> Failure:
+    def failure_in(self, value: Any, seen: Any = None) -> Failure | None:
+        response = fields_of(value).get("http_response")
+        if response is not None:
+            value = body_of(response) if _is_json(response) else None
+        if (body := refusal_in(value)) is None:
+            return None
+        return refused(body, Answer() if seen is None else self.answer(seen))
+
+    def failure(self, exc: BaseException, seen: Any, key: object) -> Failure:
         response = getattr(exc, "response", None)
         request = getattr(exc, "request", None) if _has_request(exc) else None
         if response is not None and hasattr(response, "request"):
@@ -148,10 +162,14 @@ class Generated(Adapter):
         else:
             # The request was never built: what would have been in it is the client's key.
             answer = Answer(authorization=_refused_header(exc) or f"Bearer {key}")
+        body = getattr(exc, "body", None)
+        # A stream's error frame comes with the stream's own answer.
+        if (source := response if response is not None else seen) is not None:
+            note_origin(answer, source.headers, body_of(source) or body)
         return failure_of(
             exc,
             status=getattr(exc, "status_code", None),
-            body=getattr(exc, "body", None),
+            body=body,
             answer=answer,
             sent=response is not None or request is not None,
         )

@@ -11,8 +11,17 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from together_otel.clients.addresses import port_of
+from together_otel.clients.answers import answer_of, body_of, note_origin
 from together_otel.clients.base import Adapter, Answer, GivenKey
-from together_otel.clients.failures import UNAUTHORIZED, class_names, failure_of
+from together_otel.clients.failures import (
+    UNAUTHORIZED,
+    causes,
+    class_names,
+    failure_of,
+    integer,
+    refusal_in,
+    refused,
+)
 from together_otel.clients.payloads import add_result, described
 from together_otel.clients.together_v1 import first_nonempty_key
 
@@ -58,14 +67,35 @@ class InHouse(Adapter):
     def result(self, value: Any, result: Result) -> None:
         add_result(value, result)
 
+    def failure_in(self, value: Any, _seen: Any = None) -> Failure | None:
+        body = refusal_in(value)
+        return None if body is None else refused(body, Answer())
+
     def failure(self, exc: BaseException, _seen: Any, key: object) -> Failure:
-        status = getattr(exc, "status_code", None)
-        if status is None and "AuthenticationError" in class_names(exc):
-            status = UNAUTHORIZED
-        return failure_of(
-            exc,
-            status=status,
-            body=getattr(exc, "body", None) or {"message": "", "code": None},
-            answer=Answer(status_code=status, authorization=f"Bearer {key}"),
-            sent=False,
-        )
+        status = getattr(exc, "status_code", None) or getattr(exc, "status", None)
+        answer, body = Answer(integer(status)), getattr(exc, "body", None)
+        if body:
+            note_origin(answer, {}, body)
+        for link in causes(exc):
+            # An HTTP library's own error, which the wrapper lets through or raises its own from.
+            response = link if hasattr(link, "request_info") else getattr(link, "response", None)
+            if response is not None and (found := _answered(response)) is not None:
+                answer, body = found, body_of(response) or body
+                break
+        if answer.status_code is None and "AuthenticationError" in class_names(exc):
+            answer.status_code = UNAUTHORIZED
+        sent = answer.authorization is not None
+        if not sent:
+            # Such a wrapper may hand its key over in another way than the SDK.
+            answer.authorization = f"Bearer {key}"
+        return failure_of(exc, status=answer.status_code, body=body, answer=answer, sent=sent)
+
+
+def _answered(response: Any) -> Answer | None:
+    """Describe what may be a response; ``None`` where it is not like one."""
+    try:
+        answer = answer_of(response)
+        note_origin(answer, response.headers, body_of(response))
+    except (AttributeError, RuntimeError, TypeError, ValueError):
+        return None
+    return answer

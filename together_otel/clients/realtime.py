@@ -6,12 +6,11 @@ closing; the connections that a transcription session opens again by itself are 
 
 from __future__ import annotations
 
-import json
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from together_otel.clients.addresses import port_of
+from together_otel.clients.answers import body_of, note_origin
 from together_otel.clients.base import Adapter, Answer, Failure, Request, Session
 from together_otel.clients.failures import FIRST_ERROR, auth_kind, causes, class_names, failure_of
 from together_otel.clients.generated import authorization_in
@@ -89,9 +88,10 @@ class Connections(Adapter):
         if refused is not None:
             response = getattr(refused, "response", None)
             answer.status_code, answer.request_id = _answered(response)
-            status, body = answer.status_code, None
-            with suppress(ValueError, TypeError):
-                body = json.loads(getattr(response, "body", None) or b"null")
+            status = answer.status_code
+            body = body_of(response)
+            if response is not None:
+                note_origin(answer, response.headers, body)
             if status is not None and status < FIRST_ERROR:
                 status = None  # an answer, but no websocket: what is there is another server
         overridden = seen is not None and seen.overridden
@@ -102,14 +102,16 @@ class Connections(Adapter):
             found.outcome = _outcome(exc) or found.outcome
         return found
 
-    def failure_in(self, value: Any) -> Failure | None:
+    def failure_in(self, value: Any, _seen: Any = None) -> Failure | None:
         # An event that ends the session with an error.
         if not getattr(value, "is_fatal", False):
             return None
         error = getattr(value, "error", None)
         code = getattr(error, "code", None)
         if (kind := auth_kind(None, code)) is not None:
-            return Failure("auth_failure", Answer(), auth=kind)
+            answer = Answer()
+            note_origin(answer, {}, getattr(error, "message", None))
+            return Failure("auth_failure", answer, auth=kind, code=code)
         if code == _IDLE:
             return Failure("timeout", Answer())
         by_client = getattr(error, "type", None) == "invalid_request_error"
@@ -165,7 +167,7 @@ def _body_of_event(exc: BaseException) -> dict[str, object]:
     """Return an error body of the event that a session failed with, as far as it is kept."""
     # Not of any exception: reading the code of a closed connection's is deprecated.
     code = getattr(exc, "code", None) if "RealtimeError" in class_names(exc) else None
-    return {"code": code, "message": ""}
+    return {"code": code}
 
 
 def _tears(answer: Answer, exc: BaseException) -> bool:

@@ -12,14 +12,15 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from together_otel.clients.addresses import port_of
+from together_otel.clients.answers import answer_of, body_of, is_basic, note_origin
 from together_otel.clients.base import Adapter, Answer, Failure, GivenKey
 from together_otel.clients.failures import (
     FIRST_ERROR,
     auth_kind,
-    error_code,
     failure_of,
-    is_together_error,
     outcome_of_status,
+    refusal_in,
+    refused,
 )
 from together_otel.clients.generated import authorization_in
 from together_otel.clients.operations import operation_of
@@ -113,31 +114,17 @@ class TogetherV1(Adapter):
         request.override = overriding(getattr(options, "headers", None) or client.supplied_headers)
         return request
 
+    def override(self, client: Any, request: Request, answer: Answer) -> str | None:
+        if request.override is not None or not is_basic(answer):
+            return request.override
+        # requests makes it of credentials in the URL, else of those that a file has for the host.
+        return "base_url" if "@" in urlsplit(str(client.api_base)).netloc else "netrc"
+
     def answer(self, seen: Any) -> Answer:
-        # ``seen`` is a response of requests or of aiohttp.
-        headers = seen.headers
-        if hasattr(seen, "request_info"):
-            sent, last = seen.request_info.headers, urlsplit(str(seen.url))
-            status = seen.status
-        else:
-            sent, last = seen.request.headers, urlsplit(seen.url)
-            status = seen.status_code
-        authorization = sent.get("Authorization")
-        if isinstance(authorization, bytes):
-            authorization = authorization.decode("latin-1")
-        return Answer(
-            status_code=status,
-            request_id=headers.get("x-request-id") or headers.get("CF-RAY"),
-            authorization=authorization,
-            ratelimits=ratelimits(headers.get),
-            host=last.hostname,
-            port=port_of(last),
-            redirected_from=(
-                urlsplit(str(seen.history[0].url)).netloc
-                if seen.history and authorization is None
-                else None
-            ),
-        )
+        answer = answer_of(seen)
+        answer.request_id = answer.request_id or seen.headers.get("CF-RAY")
+        answer.ratelimits = ratelimits(seen.headers.get)
+        return answer
 
     def result(self, value: Any, result: Result) -> None:
         response = value[0] if isinstance(value, tuple) else value
@@ -147,37 +134,33 @@ class TogetherV1(Adapter):
         add_result(getattr(chunk, "data", None), result)
 
     def failure(self, exc: BaseException, seen: Any, key: object) -> Failure:
-        answer = self.answer(seen) if seen is not None else None
-        refused_by_server = answer is not None and (answer.status_code or 0) >= FIRST_ERROR
-        status = getattr(exc, "http_status", None)
-        if status is None and answer is not None and refused_by_server:
-            status = answer.status_code
-        said = getattr(exc, "api_response", None)
-        body = {name: getattr(said, name, None) for name in ("message", "code")} if said else None
-        if answer is None:
-            answer = Answer(authorization=f"Bearer {key}")
+        answer = Answer(authorization=f"Bearer {key}") if seen is None else self.answer(seen)
+        status, body = getattr(exc, "http_status", None), None
+        if (answer.status_code or 0) >= FIRST_ERROR:
+            status = answer.status_code if status is None else status
+            body = body_of(seen)
+            note_origin(answer, seen.headers, body)
+        if not body and (said := getattr(exc, "api_response", None)) is not None:
+            body = {"code": getattr(said, "code", None)}
         return failure_of(
             exc, status=status, body=body, answer=answer, sent=answer.status_code is not None
         )
 
-    def failure_in(self, value: Any) -> Failure | None:
+    def failure_in(self, value: Any, seen: Any = None) -> Failure | None:
         # ``request_raw`` returns errors, streams yield them.
         if hasattr(value, "status_code"):
             return self._refused_transfer(value)
-        data = getattr(value, "data", None)
+        data = getattr(value[0] if isinstance(value, tuple) else value, "data", None)
         if not isinstance(data, dict) or not data.get("error"):
             return None
-        kind = auth_kind(None, error_code(data))
-        return Failure(
-            "auth_failure" if kind else "server_error",
-            Answer(),
-            auth=kind,
-            together_error=is_together_error(data),
-            code=error_code(data),
-        )
+        answer = Answer() if seen is None else self.answer(seen)
+        if refusal_in(data) is not None:
+            return refused(data, answer)
+        return Failure("server_error", answer)
 
     def _refused_transfer(self, response: Any) -> Failure | None:
         answer = self.answer(response)
+        note_origin(answer, response.headers, body_of(response))
         if answer.status_code is None or answer.status_code < FIRST_ERROR:
             return None
         # A transfer goes without the key, to storage or, tried again by 1.x, to a spoilt address.

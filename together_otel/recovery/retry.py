@@ -223,7 +223,7 @@ def _is_curable(failure: AuthFailure, told: Failure | None, hosts: tuple[str, ..
     """Tell whether another key may help; none is shown to a server that is not Together's."""
     if failure.diagnosis.cause in _INCURABLE:
         return False
-    if told is None or told.auth != "refused" or told.together_error:
+    if told is None or told.auth != "refused" or told.answer.from_together is not False:
         return True
     return is_together_host(told.answer.host, hosts)
 

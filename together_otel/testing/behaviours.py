@@ -246,6 +246,7 @@ def custom(
     headers: Mapping[str, str] | None = None,
     *,
     content_type: str | None = None,
+    foreign: bool = False,
 ) -> Behaviour:
     """Answer anything.
 
@@ -255,6 +256,7 @@ def custom(
             is sent as JSON.
         headers: more response headers.
         content_type: another content type than the body's own.
+        foreign: answer as another server than Together's, without its headers.
     """
     if isinstance(body, bytes):
         reply = Reply(status, body, "application/octet-stream")
@@ -263,7 +265,8 @@ def custom(
     else:
         reply = json_reply(body, status)
     more = tuple((headers or {}).items())
-    return _Fixed(replace(reply, headers=more, content_type=content_type or reply.content_type))
+    kind = content_type or reply.content_type
+    return _Fixed(replace(reply, headers=more, content_type=kind, foreign=foreign))
 
 
 def refusal(

@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+TRACE_ID = "x-together-traceid"
+"""The header by which an answer is known to be Together's."""
+
 DONE = b"data: [DONE]\n\n"
 """The frame that ends Together's streams."""
 

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
 
 from together_otel.testing.answers import REPLY
+from together_otel.testing.exchange import TRACE_ID
 from together_otel.testing.server import TogetherServer
 
 if TYPE_CHECKING:
@@ -265,6 +266,8 @@ class RealtimeServer(TogetherServer):
         )
         if received is not None:
             response.headers.setdefault("x-request-id", f"req-{received.number}")
+            if not plan.reply.foreign:
+                response.headers.setdefault(TRACE_ID, f"{received.number:032x}")
         return response
 
     def _admit(self, connection: Any) -> bool:

@@ -8,6 +8,8 @@ import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any, Protocol
 
+from together_otel.testing.exchange import TRACE_ID
+
 if TYPE_CHECKING:
     from together_otel.testing.exchange import Plan, ReceivedRequest, Reply
 
@@ -136,7 +138,7 @@ class _Connection(BaseHTTPRequestHandler):
             self.send_header("Transfer-Encoding", "chunked")
         headers = {"content-type": reply.content_type, **_house_headers(request)}
         if reply.foreign:
-            headers.pop("x-together-traceid", None)
+            headers.pop(TRACE_ID, None)
         headers |= {name.lower(): value for name, value in reply.headers}
         for name, value in headers.items():
             self.send_header(name, value)
@@ -170,7 +172,7 @@ def _house_headers(request: ReceivedRequest | None) -> dict[str, str]:
     number = request.number
     return {
         "x-request-id": f"req-{number}",
-        "x-together-traceid": f"{number:032x}",
+        TRACE_ID: f"{number:032x}",
         "cf-ray": f"{number:016x}-LOC",
         "x-ratelimit-limit": "600",
         "x-ratelimit-remaining": "599",

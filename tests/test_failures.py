@@ -1,0 +1,185 @@
+"""What an exception means, and what in an HTTP answer tells whose it is."""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+from typing import Any
+
+import aiohttp
+import gevent
+import gevent.timeout
+import greenlet
+import httpx
+import pytest
+import requests
+from multidict import CIMultiDict, CIMultiDictProxy
+from yarl import URL
+
+from together_otel.clients.answers import answer_of, note_origin, redirected_from
+from together_otel.clients.base import Answer
+from together_otel.clients.failures import outcome_of, outcome_of_status
+from together_otel.clients.in_house import InHouse
+
+ASKED = "https://api.together.xyz/v1/chat/completions"
+SENT = {"Authorization": "Bearer made-up"}
+LINK = {"error": {"message": "See https://api.together.ai/settings/api-keys", "code": "x"}}
+
+
+@pytest.mark.parametrize(
+    ("exc", "outcome"),
+    [
+        (asyncio.CancelledError(), "cancelled"),
+        (concurrent.futures.CancelledError(), "cancelled"),
+        # trio lets nobody make one.
+        (type("Cancelled", (BaseException,), {"__module__": "trio"})(), "cancelled"),
+        (greenlet.GreenletExit(), "cancelled"),
+        (gevent.Timeout(1), "timeout"),
+        (KeyboardInterrupt(), "cancelled"),
+        (GeneratorExit(), "cancelled"),
+        (TimeoutError(), "timeout"),
+        (ConnectionResetError(), "connection_error"),
+        (LookupError(), "client_error"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else type(value).__name__,
+)
+def test_outcome(exc: BaseException, outcome: str) -> None:
+    """A call that is cancelled is, whichever library cancels."""
+    assert outcome_of(exc, None) == outcome
+
+
+@pytest.mark.parametrize(
+    ("status", "outcome"),
+    [
+        (200, "success"),
+        (302, "success"),
+        (400, "client_error"),
+        (402, "payment_required"),
+        (403, "client_error"),
+        (408, "timeout"),
+        (429, "rate_limited"),
+        (500, "server_error"),
+        (503, "server_error"),
+    ],
+)
+def test_outcome_of_status(status: int, outcome: str) -> None:
+    assert outcome_of_status(status) == outcome
+
+
+def of_httpx(body: bytes) -> Exception:
+    request = httpx.Request("POST", ASKED, headers=SENT)
+    response = httpx.Response(401, content=body, headers={"x-request-id": "1"}, request=request)
+    return httpx.HTTPStatusError("401", request=request, response=response)
+
+
+def of_requests(body: bytes) -> Exception:
+    response = requests.Response()
+    response.status_code, response._content = 401, body
+    response.headers["x-request-id"] = "1"
+    response.request = requests.Request("POST", ASKED, headers=SENT).prepare()
+    response.url = ASKED
+    return requests.HTTPError("401", response=response)
+
+
+def of_aiohttp(_body: bytes) -> Exception:
+    asked = aiohttp.RequestInfo(URL(ASKED), "POST", CIMultiDictProxy(CIMultiDict(SENT)), URL(ASKED))
+    said = CIMultiDictProxy(CIMultiDict({"x-request-id": "1"}))
+    return aiohttp.ClientResponseError(asked, (), status=401, message="no", headers=said)
+
+
+class OwnError(Exception):
+    pass
+
+
+def raised_from(cause: Exception) -> Exception:
+    own = OwnError("something went wrong")
+    own.__cause__ = cause
+    return own
+
+
+@pytest.mark.parametrize("wrapped", [False, True], ids=["let through", "wrapped"])
+@pytest.mark.parametrize("library", [of_httpx, of_requests, of_aiohttp])
+def test_raise_for_status_of_an_in_house_client(library: Any, wrapped: bool) -> None:  # noqa: FBT001 - a parameter
+    """A 401 is an authentication failure, whichever library's own error it comes as."""
+    exc = library(b"{}")
+    failure = InHouse().failure(raised_from(exc) if wrapped else exc, None, "made-up")
+
+    assert (failure.outcome, failure.auth, failure.sent) == ("auth_failure", "refused", True)
+    answer = failure.answer
+    assert (answer.status_code, answer.request_id) == (401, "1")
+    assert (answer.host, answer.port) == ("api.together.xyz", 443)
+    assert answer.authorization == SENT["Authorization"]
+    assert answer.from_together is False
+
+
+def test_in_house_error_that_hides_its_answer() -> None:
+    """What was not seen is no evidence against anybody, nor is what was not known to be sent."""
+
+    class AuthenticationError(Exception):
+        pass
+
+    failure = InHouse().failure(AuthenticationError("no"), None, "made-up")
+    assert (failure.auth, failure.sent) == ("refused", False)
+    assert (failure.answer.status_code, failure.answer.from_together) == (401, None)
+
+
+@pytest.mark.parametrize("odd", [object(), "text", requests.Response()])
+def test_in_house_error_with_an_odd_response(odd: object) -> None:
+    """An attribute of that name may hold anything."""
+    exc = OwnError()
+    exc.response = odd  # type: ignore[attr-defined]
+    assert InHouse().failure(exc, None, "made-up").outcome == "client_error"
+
+
+@pytest.mark.parametrize(
+    ("headers", "body", "from_together", "sign_in"),
+    [
+        ({"x-together-traceid": "1"}, None, True, False),
+        ({"X-Together-Whatever": "1", "content-type": "text/html"}, b"<html>", True, True),
+        ({}, LINK, True, False),
+        ({}, b"See https:\\/\\/docs.together.xyz\\/keys", True, False),
+        ({}, b"See https://TOGETHER.AI", True, False),
+        ({}, b"See https://nottogether.ai and https://together.ai.example.com", False, False),
+        ({}, {"error": {"message": "no", "type": "t", "code": "invalid_api_key"}}, False, False),
+        ({"content-type": "text/html"}, b"Blocked: https://api.together.xyz/v1", False, True),
+        ({"www-authenticate": "Basic"}, b"", False, True),
+        ({"www-authenticate": "Bearer"}, LINK, True, False),
+        ({}, None, False, False),
+    ],
+)
+def test_whose_an_answer_is(
+    headers: dict[str, str],
+    body: object,
+    from_together: bool,  # noqa: FBT001 - a parameter
+    sign_in: bool,  # noqa: FBT001 - a parameter
+) -> None:
+    """The format of an error proves nothing; a proxy's page may repeat the URL that was asked."""
+    answer = Answer()
+    note_origin(answer, httpx.Headers(headers), body)
+    assert (answer.from_together, answer.sign_in) == (from_together, sign_in)
+
+
+def test_end_of_a_large_body_is_not_searched() -> None:
+    answer = Answer()
+    note_origin(answer, {}, b" " * 100_000 + b"https://together.ai")
+    assert answer.from_together is False
+
+
+def redirected(**first: str) -> httpx.Response:
+    asked = httpx.Request("POST", "https://a:made-up@api.together.xyz:8443/v1", headers=first)
+    last = httpx.Request("POST", "https://elsewhere.example/v1")
+    moved = httpx.Response(307, request=asked)
+    return httpx.Response(401, request=last, history=[moved])
+
+
+def test_redirect_that_lost_the_key() -> None:
+    """The host first asked is told, and neither user nor password in front of it."""
+    answer = answer_of(redirected(**SENT))
+    assert answer.host == "elsewhere.example"
+    assert answer.redirected_from == "api.together.xyz:8443"
+
+
+def test_redirect_that_lost_nothing() -> None:
+    """Without a key at first, or with one at last, the redirect is not what went wrong."""
+    assert redirected_from(redirected(), None) is None
+    assert redirected_from(redirected(**SENT), "Bearer other") is None

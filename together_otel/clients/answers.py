@@ -1,0 +1,98 @@
+"""An HTTP answer, of whichever library, and what in it tells who gave it.
+
+Matched by shape: responses of httpx, requests and aiohttp, and aiohttp's error, which is one.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
+
+from together_otel.clients.addresses import in_url, port_of
+from together_otel.clients.base import Answer
+from together_otel.keys.hosts import is_of_together, is_sign_in
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_MOST: Final = 65_536
+"""Bytes of a body that are searched."""
+
+
+def answer_of(response: Any) -> Answer:
+    """Describe a response."""
+    sent = _request_of(response)
+    authorization, parts = authorization_of(sent), urlsplit(str(sent.url))
+    status = getattr(response, "status_code", None)
+    return Answer(
+        status if status is not None else response.status,
+        response.headers.get("x-request-id"),
+        authorization=authorization,
+        host=parts.hostname,
+        port=port_of(parts),
+        redirected_from=redirected_from(response, authorization),
+    )
+
+
+def authorization_of(request: Any) -> str | None:
+    """Return the Authorization header that a request was sent with."""
+    value = request.headers.get("Authorization")
+    return value.decode("latin-1") if isinstance(value, bytes) else value
+
+
+def redirected_from(response: Any, authorization: str | None) -> str | None:
+    """Return the host first asked, with its port, if the key was lost on a redirect from there.
+
+    Args:
+        response: the last one.
+        authorization: the header that its request was sent with.
+    """
+    history = getattr(response, "history", None)
+    if not history or authorization is not None:
+        return None
+    first = _request_of(history[0])
+    if authorization_of(first) is None:
+        return None
+    # Not the whole authority, which may have a password in it.
+    parts = urlsplit(str(first.url))
+    host = in_url(parts.hostname or "")
+    return host if parts.port is None else f"{host}:{parts.port}"
+
+
+def is_basic(answer: Answer) -> bool:
+    """Return whether user name and password were sent instead of a key."""
+    return (answer.authorization or "").startswith("Basic ")
+
+
+def _request_of(response: Any) -> Any:
+    return getattr(response, "request_info", None) or response.request
+
+
+def body_of(response: Any) -> object:
+    """Return a response's body as far as it has been read: its JSON, else bytes."""
+    for name in ("_content", "_body", "body"):  # httpx and requests, aiohttp, websockets
+        content = getattr(response, name, None)
+        if isinstance(content, (bytes, bytearray)):
+            if len(content) <= _MOST:
+                try:
+                    return json.loads(content)
+                except (ValueError, RecursionError):
+                    pass
+            return bytes(content[:_MOST])
+    return None
+
+
+def note_origin(answer: Answer, headers: Mapping[str, str], body: object) -> None:
+    """Note in ``answer`` what of an error tells whose it is.
+
+    Args:
+        answer: of the error.
+        headers: of the answer; looks names up in any case.
+        body: parsed, or as it came.
+    """
+    text = body.decode("latin-1") if isinstance(body, bytes) else str(body or "")
+    text = text[:_MOST]
+    answer.sign_in = is_sign_in(headers.get("content-type"), headers.get("www-authenticate"), text)
+    # A proxy's page may repeat the URL that was asked.
+    answer.from_together = is_of_together(headers, "" if answer.sign_in else text)

@@ -98,7 +98,7 @@ UNITS = [
     "\u212a\ud800\0",
 ]
 FILLINGS = ["", " ", "'", "\\", "\\'", "\\t", "[", "[key]", "a", "@", ":", "*", "."]
-SMALL, LARGE = 4_096, 32_768
+SMALL, LARGE = 2_048, 16_384
 
 
 def spent(text: str) -> float:

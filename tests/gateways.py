@@ -1,7 +1,5 @@
 """What may stand between here and Together: proxies, TLS, a server that drips, no DNS."""
 
-from __future__ import annotations
-
 import json
 import select
 import socket
@@ -9,14 +7,9 @@ import threading
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from socketserver import StreamRequestHandler, ThreadingTCPServer
-from typing import TYPE_CHECKING
 from urllib.request import ProxyHandler, Request, build_opener
 
 from serving import Quiet, serving
-
-if TYPE_CHECKING:
-    import ssl
-    from collections.abc import Iterator
 
 
 class Proxy(ThreadingHTTPServer):
@@ -29,14 +22,14 @@ class Proxy(ThreadingHTTPServer):
 
     daemon_threads = True
 
-    def __init__(self, refuses: int = 0, leads_to: int = 0) -> None:
+    def __init__(self, refuses=0, leads_to=0):
         super().__init__(("127.0.0.1", 0), _Way)
         self.refuses = refuses
         self.leads_to = leads_to
         self.asked: list[tuple[str, str, str | None]] = []
 
     @property
-    def address(self) -> str:
+    def address(self):
         """Its host and port."""
         return f"127.0.0.1:{self.server_port}"
 
@@ -44,7 +37,7 @@ class Proxy(ThreadingHTTPServer):
 class _Way(Quiet, BaseHTTPRequestHandler):
     server: Proxy
 
-    def do_CONNECT(self) -> None:
+    def do_CONNECT(self):
         if self._is_refused():
             return
         with socket.create_connection(("127.0.0.1", self.server.leads_to), 10) as there:
@@ -54,7 +47,7 @@ class _Way(Quiet, BaseHTTPRequestHandler):
             _relay(self.connection, there)
         self.close_connection = True
 
-    def do_GET(self) -> None:
+    def do_GET(self):
         if self._is_refused():
             return
         request = Request(self.path, headers={"Authorization": self.headers["Authorization"]})  # noqa: S310 - of a test
@@ -66,7 +59,7 @@ class _Way(Quiet, BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
-    def _is_refused(self) -> bool:
+    def _is_refused(self):
         told = self.headers["Proxy-Authorization"]
         self.server.asked.append((self.command, self.path, told))
         if not self.server.refuses:
@@ -87,7 +80,7 @@ class Socks(ThreadingTCPServer):
 
     daemon_threads = True
 
-    def __init__(self, leads_to: int, password: str) -> None:
+    def __init__(self, leads_to, password):
         super().__init__(("127.0.0.1", 0), _SocksWay)
         self.leads_to = leads_to
         self.password = password
@@ -98,7 +91,7 @@ class Socks(ThreadingTCPServer):
 class _SocksWay(StreamRequestHandler):
     server: Socks
 
-    def handle(self) -> None:
+    def handle(self):
         self._take()  # the version
         self._text()  # the methods that it knows: RFC 1929's is wanted
         self.wfile.write(b"\x05\x02")
@@ -115,14 +108,14 @@ class _SocksWay(StreamRequestHandler):
             self.wfile.write(b"\x05\x00\x00\x01" + bytes(6))
             _relay(self.connection, there)
 
-    def _take(self, count: int = 1) -> bytes:
+    def _take(self, count=1):
         return self.rfile.read(count)
 
-    def _text(self) -> str:
+    def _text(self):
         return self._take(self._take()[0]).decode()
 
 
-def _relay(one: socket.socket, other: socket.socket) -> None:
+def _relay(one, other):
     while True:
         for ready in select.select([one, other], [], [], 10)[0]:
             data = ready.recv(65_536)
@@ -132,7 +125,7 @@ def _relay(one: socket.socket, other: socket.socket) -> None:
 
 
 class _Models(Quiet, BaseHTTPRequestHandler):
-    def do_GET(self) -> None:
+    def do_GET(self):
         good = self.headers["Authorization"].startswith("Bearer tgp_")
         body = json.dumps([] if good else {}).encode()
         self.send_response(200 if good else 401)
@@ -144,9 +137,9 @@ class _Models(Quiet, BaseHTTPRequestHandler):
 
 class _Tls(ThreadingHTTPServer):
     daemon_threads = True
-    context: ssl.SSLContext
+    context = None
 
-    def finish_request(self, request: socket.socket, client_address: object) -> None:
+    def finish_request(self, request, client_address):
         """Answer in TLS, and say nothing of clients that do not trust it."""
         try:
             with self.context.wrap_socket(request, server_side=True) as wrapped:
@@ -156,7 +149,7 @@ class _Tls(ThreadingHTTPServer):
 
 
 @contextmanager
-def together_in_tls(context: ssl.SSLContext) -> Iterator[int]:
+def together_in_tls(context):
     """Serve a list of models; yield the port."""
     server = _Tls(("127.0.0.1", 0), _Models)
     server.context = context
@@ -167,13 +160,13 @@ def together_in_tls(context: ssl.SSLContext) -> Iterator[int]:
 class Dripping(threading.Thread):
     """A server that sends one byte at a time, for as long as anybody listens."""
 
-    def __init__(self, head: bytes) -> None:
+    def __init__(self, head):
         super().__init__(daemon=True)
         self._head = head
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
 
-    def run(self) -> None:
+    def run(self):
         """Send until the connection is closed."""
         tick = threading.Event()
         with self._listener, self._listener.accept()[0] as connection:
@@ -186,6 +179,6 @@ class Dripping(threading.Thread):
                 return
 
 
-def no_such_name(*_: object) -> None:
+def no_such_name(*_):
     """Stand in for a look-up of a name."""
     raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")

@@ -1,9 +1,6 @@
 """``python -m together_otel.cli.demo``: what it says, and that it notices when something is wrong."""
 
-from __future__ import annotations
-
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -15,23 +12,18 @@ from together_otel.names import AUTH_FAILURES, CAUSES
 from together_otel.testing import MadeUpKeys
 from together_otel.testing.stack import MissingBinary
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
 
 @pytest.fixture(autouse=True)
-def no_binaries(monkeypatch: pytest.MonkeyPatch) -> None:
+def no_binaries(monkeypatch):
     """Leave out what takes Prometheus."""
 
-    def missing() -> None:
+    def missing():
         raise MissingBinary("alertmanager is nowhere: run tools/fetch_prometheus.sh")
 
     monkeypatch.setattr(demo, "find_binaries", missing)
 
 
-def test_without_prometheus_it_shows_the_rest_and_says_what_it_leaves_out(
-    capsys: pytest.CaptureFixture[str],
-) -> None:
+def test_without_prometheus_it_shows_the_rest_and_says_what_it_leaves_out(capsys):
     """Every cause is still shown and verified."""
     code = demo.main()
     printed = capsys.readouterr().out
@@ -44,13 +36,11 @@ def test_without_prometheus_it_shows_the_rest_and_says_what_it_leaves_out(
     assert max(map(len, printed.splitlines())) <= 120
 
 
-def test_a_wrong_cause_is_reported_with_what_was_expected(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_wrong_cause_is_reported_with_what_was_expected(monkeypatch, capsys):
     """A demonstration that cannot fail shows nothing."""
 
     @contextmanager
-    def confused(cause: Any, *arguments: Any) -> Iterator[Scenario]:
+    def confused(cause, *arguments):
         with scenario_of("missing" if cause == "empty" else cause, *arguments) as scenario:
             yield scenario
 
@@ -63,7 +53,7 @@ def test_a_wrong_cause_is_reported_with_what_was_expected(
     assert "WRONG revoked" not in words
 
 
-def test_a_failure_counted_twice_is_a_fault() -> None:
+def test_a_failure_counted_twice_is_a_fault():
     """The counters, the log and the spans must each have as many as the application saw."""
     name = AUTH_FAILURES.prometheus
     samples = {
@@ -75,7 +65,7 @@ def test_a_failure_counted_twice_is_a_fault() -> None:
 
 
 @pytest.mark.parametrize("place", [0, 20, 35])
-def test_eight_characters_of_a_key_are_noticed(place: int) -> None:
+def test_eight_characters_of_a_key_are_noticed(place):
     keys = MadeUpKeys()
     secret = keys.together().removeprefix("tgp_v1_")
     texts = {

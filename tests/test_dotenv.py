@@ -1,9 +1,6 @@
 """`.env` files: what python-dotenv's `load_dotenv()` makes of the same text."""
 
-from __future__ import annotations
-
 import os
-from typing import TYPE_CHECKING
 from unittest import mock
 
 import pytest
@@ -12,9 +9,6 @@ from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
 
 from together_otel.dotenv import parse
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 ENVIRONMENT = {"SET": "environment"}
 PIECES = [*"AB='\"\\# \r\n\t$\ufeff\u00a0é", "${", "}", ":-", "SET", "export "]
@@ -32,7 +26,7 @@ PIECES = [*"AB='\"\\# \r\n\t$\ufeff\u00a0é", "${", "}", ":-", "SET", "export "]
 @example("A=b\nexport A")
 @example("SET=file\nA=${SET}${SET:-else}${B:-else}")
 @example("A='b\r\nc'\rB=d # note")
-def test_the_same_as_load_dotenv(tmp_path: Path, text: str) -> None:
+def test_the_same_as_load_dotenv(tmp_path, text):
     """What is set already wins, also over the file's own references."""
     file = tmp_path / ".env"
     file.write_text(text, encoding="utf-8", newline="")
@@ -57,17 +51,17 @@ def test_the_same_as_load_dotenv(tmp_path: Path, text: str) -> None:
         ("A=$SET", "$SET"),
     ],
 )
-def test_references(text: str, value: str) -> None:
+def test_references(text, value):
     """The environment comes before the file, as it does for the variables themselves."""
     assert parse(text, ENVIRONMENT).values["A"] == value
 
 
-def test_what_is_no_assignment() -> None:
+def test_what_is_no_assignment():
     """It is skipped, and its line told; what comes behind it is read."""
     found = parse("A=b\r\n\r\n  =c\nD='e' f\nG=h\nI='no end\nJ=k\n", {})
     assert found.values == {"A": "b", "G": "h", "J": "k"}
     assert found.skipped == (3, 4, 6)
 
 
-def test_a_report_shows_no_value() -> None:
+def test_a_report_shows_no_value():
     assert "secret" not in repr(parse("A=secret", {}))

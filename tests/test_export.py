@@ -1,14 +1,11 @@
 """What `together-otel export` writes, from a checkout and from a wheel."""
 
-from __future__ import annotations
-
 import json
 import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import prometheus_binaries
 import pytest
@@ -37,7 +34,7 @@ EVERYTHING = [path for paths in WRITTEN.values() for path in paths]
 WIKI = "https://wiki.example:8443/together/runbook?version=1"
 
 
-def read(folder: Path) -> dict[str, str]:
+def read(folder):
     """Return the text of every file below a folder by its path."""
     return {
         path.relative_to(folder).as_posix(): path.read_text(encoding="utf-8")
@@ -46,7 +43,7 @@ def read(folder: Path) -> dict[str, str]:
     }
 
 
-def run(*arguments: object) -> int:
+def run(*arguments):
     """Run the command here; return its exit code, of errors of usage too."""
     try:
         return main(["export", *map(str, arguments)])
@@ -54,7 +51,7 @@ def run(*arguments: object) -> int:
         return int(exc.code or 0)
 
 
-def test_everything(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_everything(tmp_path, capsys):
     """The files are those of `dashboards/`; each is named, with where it goes."""
     folder = tmp_path / "monitoring"
     assert run(folder) == 0
@@ -68,7 +65,7 @@ def test_everything(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert [line for line in said if line not in steps] == [str(folder / one) for one in EVERYTHING]
 
 
-def test_nothing_is_left_out() -> None:
+def test_nothing_is_left_out():
     """Every file of these folders is written."""
     for folder in ("alertmanager", "grafana"):
         there = (DASHBOARDS / folder).rglob("*")
@@ -77,18 +74,18 @@ def test_nothing_is_left_out() -> None:
 
 
 @pytest.mark.parametrize("kind", export.KINDS)
-def test_only(kind: str, tmp_path: Path) -> None:
+def test_only(kind, tmp_path):
     assert run(tmp_path, "--only", kind) == 0
     assert sorted(read(tmp_path)) == WRITTEN[kind]
 
 
-def content(file: export.File) -> Any:
+def content(file):
     """Return what a file says to who reads it."""
     readers = {".json": json.loads, ".yaml": yaml.safe_load}
     return readers.get(file.path.suffix, str)(file.text)
 
 
-def test_the_manifest_holds_the_rules() -> None:
+def test_the_manifest_holds_the_rules():
     """Its spec is all groups of all rule files, to the last character of every text."""
     made = export.files()
     (manifest,) = (content(file) for file in made if file.kind == "kubernetes")
@@ -109,7 +106,7 @@ def test_the_manifest_holds_the_rules() -> None:
     }
 
 
-def test_the_runbook_of_ones_own(tmp_path: Path) -> None:
+def test_the_runbook_of_ones_own(tmp_path):
     """Every link leads there, in every file, and nothing else changes."""
     run(tmp_path / "theirs", "--runbook-url", WIKI)
     run(tmp_path / "ours")
@@ -127,13 +124,13 @@ OURS = {file.path: json.dumps(content(file)) for file in export.files()}
 
 @given(url=st.from_regex(command._URL, fullmatch=True))
 @settings(max_examples=20, deadline=None)
-def test_every_url_that_is_taken_is_itself_in_the_files(url: str) -> None:
+def test_every_url_that_is_taken_is_itself_in_the_files(url):
     """No character of it ends a scalar of YAML or a string of JSON, or means anything there."""
     for file in export.files(runbook_url=url):
         assert json.dumps(content(file)) == OURS[file.path].replace(DEFAULT_RUNBOOK_URL, url)
 
 
-def test_a_data_source_to_begin_with(tmp_path: Path) -> None:
+def test_a_data_source_to_begin_with(tmp_path):
     """The variable begins with it and can still be changed; nothing else differs."""
     assert run(tmp_path, "--only", "dashboards", "--datasource", "mimir-eu_1") == 0
     for path in WRITTEN["dashboards"]:
@@ -147,7 +144,7 @@ def test_a_data_source_to_begin_with(tmp_path: Path) -> None:
         assert dashboard == expected
 
 
-def test_files_that_exist_are_kept(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_files_that_exist_are_kept(tmp_path, capsys):
     """All are named, nothing at all is written; `--force` overwrites them."""
     taken = [tmp_path / path for path in (WRITTEN["rules"][0], *WRITTEN["kubernetes"])]
     for path in taken:
@@ -162,7 +159,7 @@ def test_files_that_exist_are_kept(tmp_path: Path, capsys: pytest.CaptureFixture
     assert "mine" not in read(tmp_path).values()
 
 
-def test_jobs_of_ones_own(tmp_path: Path) -> None:
+def test_jobs_of_ones_own(tmp_path):
     """Rules select them and no others, dashboards begin with them; nothing else differs."""
     jobs = ("shop", "chat.eu/web-1")
     run(tmp_path / "theirs", *(word for job in jobs for word in ("--job", job)))
@@ -194,13 +191,13 @@ def test_jobs_of_ones_own(tmp_path: Path) -> None:
         assert theirs[path] == ours[path]
 
 
-def groups(rules: str) -> list[dict[str, Any]]:
+def groups(rules):
     """Return the groups of a file of rules, or of the manifest."""
     found = yaml.safe_load(rules)
     return list(found.get("spec", found)["groups"])
 
 
-def test_prometheus_takes_rules_for_jobs(tmp_path: Path) -> None:
+def test_prometheus_takes_rules_for_jobs(tmp_path):
     """With the runbook of one's own in them, too."""
     run(tmp_path, "--only", "rules", "--job", "shop", "--runbook-url", WIKI)
     promtool = prometheus_binaries.require("promtool")
@@ -216,7 +213,7 @@ def test_prometheus_takes_rules_for_jobs(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_the_data_source_that_is_provisioned(tmp_path: Path) -> None:
+def test_the_data_source_that_is_provisioned(tmp_path):
     """It has the uid that dashboards begin with; the links between data sources follow it."""
     assert run(tmp_path, "--only", "grafana-provisioning", "--datasource", "123") == 0
     _, path = WRITTEN["grafana-provisioning"]
@@ -243,9 +240,7 @@ def test_the_data_source_that_is_provisioned(tmp_path: Path) -> None:
         ([__file__], "expected a folder"),
     ],
 )
-def test_usage(
-    arguments: list[str], expected: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_usage(arguments, expected, tmp_path, capsys):
     """Exit code 64, what was expected, nothing written."""
     assert run(*(argument.replace("{}", str(tmp_path)) for argument in arguments)) == 64
     said = capsys.readouterr().err
@@ -254,18 +249,14 @@ def test_usage(
     assert not read(tmp_path)
 
 
-def test_a_folder_that_cannot_be_written_to(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_folder_that_cannot_be_written_to(tmp_path, capsys):
     """Exit code 73, which path and why, no traceback."""
     (tmp_path / "grafana").touch()
     assert run(tmp_path) == 73
     assert f"cannot write {tmp_path / 'grafana'}: File exists" in capsys.readouterr().err
 
 
-def test_help_has_an_example(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_help_has_an_example(tmp_path, monkeypatch, capsys):
     """It is a command that works as it stands."""
     assert run("--help") == 0
     example = " ".join(capsys.readouterr().out.split()).partition("example: together-otel ")[2]
@@ -275,7 +266,7 @@ def test_help_has_an_example(
 
 
 @pytest.fixture(scope="module", params=["checkout", "sdist"])
-def installed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def installed(request, tmp_path_factory):
     """A folder that a wheel was installed into: one made of a checkout, one of an sdist."""
     dist, target = tmp_path_factory.mktemp("dist"), tmp_path_factory.mktemp("installed")
     source = ROOT
@@ -290,7 +281,7 @@ def installed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathF
     return target
 
 
-def python(*arguments: object, cwd: Path | None = None, path: Path | None = None) -> str:
+def python(*arguments, cwd=None, path=None):
     """Run Python with arguments, a folder before all others on its path; return what it prints."""
     done = subprocess.run(
         [sys.executable, *map(str, arguments)],
@@ -305,7 +296,7 @@ def python(*arguments: object, cwd: Path | None = None, path: Path | None = None
     return done.stdout
 
 
-def test_from_a_wheel(installed: Path, tmp_path: Path) -> None:
+def test_from_a_wheel(installed, tmp_path):
     """It writes what a checkout's does, by its own module and its own script."""
     where = "import together_otel; print(together_otel.__file__)"
     assert python("-c", where, cwd=tmp_path, path=installed).startswith(str(installed))

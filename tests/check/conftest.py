@@ -1,22 +1,16 @@
 """A key that nobody owns, an environment with nothing in it, and the command."""
 
-from __future__ import annotations
-
 import json
 import os
-from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from together_otel.cli import main
 from together_otel.testing import TogetherServer
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
 
 @pytest.fixture(autouse=True)
-def no_way_out(bare_environment: None, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: ARG001 - before it
+def no_way_out(bare_environment, monkeypatch):  # noqa: ARG001 - before it
     """Take away what leads elsewhere: proxies, and bundles of certificates."""
     for name in list(os.environ):
         if name.lower().endswith("_proxy") or name in {"SSL_CERT_FILE", "SSL_CERT_DIR"}:
@@ -24,7 +18,7 @@ def no_way_out(bare_environment: None, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def key(monkeypatch: pytest.MonkeyPatch) -> str:
+def key(monkeypatch):
     """A key of Together's shape, in its variable."""
     made = "tgp_" + "v1_" + "aB3_" * 10 + "abc"
     monkeypatch.setenv("TOGETHER_API_KEY", made)
@@ -32,7 +26,7 @@ def key(monkeypatch: pytest.MonkeyPatch) -> str:
 
 
 @pytest.fixture
-def together(monkeypatch: pytest.MonkeyPatch) -> Iterator[TogetherServer]:
+def together(monkeypatch):
     """Together, at the address that is asked."""
     with TogetherServer() as running:
         monkeypatch.setenv("TOGETHER_BASE_URL", running.url)
@@ -40,10 +34,10 @@ def together(monkeypatch: pytest.MonkeyPatch) -> Iterator[TogetherServer]:
 
 
 @pytest.fixture
-def check(key: str, capsys: pytest.CaptureFixture[str]) -> Callable[..., Any]:
+def check(key, capsys):
     """Run the command with --live twice; return its exit code and JSON, once neither shows the key."""
 
-    def checked(*arguments: str) -> tuple[int, dict[str, Any]]:
+    def checked(*arguments):
         code = main(["check", "--live", "--json", *arguments])
         said = capsys.readouterr()
         assert not said.err

@@ -1,7 +1,5 @@
 """`together-otel check` without --live: what it says, its JSON, its exit codes."""
 
-from __future__ import annotations
-
 import json
 import os
 import re
@@ -36,7 +34,7 @@ FIELDS = {
 OTHER = "tgp_" + "v1_" + "Zy9-" * 10 + "xyz"
 
 
-def test_a_good_key(key: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_good_key(key, capsys):
     assert main(["check"]) == 0
     out = capsys.readouterr().out
     assert out.startswith("GOOD: the key can work.\n")
@@ -45,9 +43,7 @@ def test_a_good_key(key: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert key[7:15] not in out
 
 
-def test_a_key_that_cannot_work(
-    key: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_key_that_cannot_work(key, monkeypatch, capsys):
     """Exit code 1, the cause, every problem in words, the remedy; the same as JSON."""
     monkeypatch.setenv("TOGETHER_API_KEY", f' "{key}"\n')
     assert main(["check"]) == 1
@@ -62,16 +58,14 @@ def test_a_key_that_cannot_work(
     assert key[7:15] not in out + json.dumps(found)
 
 
-def test_no_key(capsys: pytest.CaptureFixture[str]) -> None:
+def test_no_key(capsys):
     assert main(["check"]) == 1
     out = capsys.readouterr().out
     assert "BAD: the key cannot work (missing)." in out
     assert "TOGETHER_API_KEY is not set" in out
 
 
-def test_an_unknown_shape(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_an_unknown_shape(monkeypatch, capsys):
     """It may be right, and is not called good without a word."""
     monkeypatch.setenv("TOGETHER_API_KEY", "an-opaque-token-9431")
     assert main(["check"]) == 0
@@ -79,9 +73,7 @@ def test_an_unknown_shape(
 
 
 @pytest.mark.parametrize("value", ["/run/secrets/together/api-key", "file:/run/secrets/together"])
-def test_a_path_in_place_of_a_key(
-    value: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_path_in_place_of_a_key(value, monkeypatch, capsys):
     """Somebody expects that the file is read."""
     monkeypatch.setenv("TOGETHER_API_KEY", value)
     assert main(["check"]) == 1
@@ -90,9 +82,7 @@ def test_a_path_in_place_of_a_key(
     assert "secrets" not in out
 
 
-def test_one_screen(
-    key: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_one_screen(key, monkeypatch, capsys):
     """80 columns, 24 lines, ASCII, no colours: also with everything wrong at once."""
     monkeypatch.setenv("TOGETHER_API_KEY", f' export KEY="{key}é"\n\u200b')
     for number in range(9):
@@ -104,9 +94,7 @@ def test_one_screen(
     assert any("and 3 more" in line for line in lines)
 
 
-def test_json_has_every_field_always(
-    key: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_json_has_every_field_always(key, monkeypatch, capsys):
     """One object, on one line; --help tells its fields."""
     outs = []
     for value in (key, "", "an-opaque-token-9431"):
@@ -123,9 +111,7 @@ def test_json_has_every_field_always(
     assert set(words) >= FIELDS | {"outcome", "status_code", "server_address"}
 
 
-def test_fingerprints_can_be_switched_off(
-    key: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_fingerprints_can_be_switched_off(key, monkeypatch, capsys):
     main(["check", "--json"])
     assert len(json.loads(capsys.readouterr().out)["fingerprint"]) == 8
     monkeypatch.setenv("TOGETHER_OTEL_FINGERPRINT", "off")
@@ -137,9 +123,7 @@ def test_fingerprints_can_be_switched_off(
 # ── look-alikes ──────────────────────────────────────────────────────────────────────
 
 
-def test_lookalikes(
-    key: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_lookalikes(key, monkeypatch, capsys):
     """Each that is set, though the key is good: its shape, and whether it is the same key."""
     monkeypatch.setenv("TOGETHERAI_API_KEY", key)
     monkeypatch.setenv("TOGETER_API_KEY", OTHER + "\n")
@@ -163,9 +147,7 @@ def test_lookalikes(
     assert not any(stretch in out + text for stretch in (key[7:15], OTHER[7:15], "a1B2a1B2"))
 
 
-def test_a_header_that_takes_the_keys_place(
-    key: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_header_that_takes_the_keys_place(key, monkeypatch, capsys):
     monkeypatch.setenv("TOGETHER_CUSTOM_HEADERS", f"X-A: b\nAuthorization: Bearer {OTHER}")
     assert main(["check"]) == 0
     out = capsys.readouterr().out
@@ -177,9 +159,7 @@ def test_a_header_that_takes_the_keys_place(
 # ── --env-file ───────────────────────────────────────────────────────────────────────
 
 
-def test_a_key_from_a_file(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_key_from_a_file(tmp_path, monkeypatch, capsys):
     """As python-dotenv reads it, and told as what it is."""
     monkeypatch.chdir(tmp_path)
     file = Path(".env")
@@ -197,7 +177,7 @@ def test_a_key_from_a_file(
     assert (found["source"], found["variable"]) == ("environment", "TOGETHER_API_KEY")
 
 
-def test_the_environment_wins(key: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_environment_wins(key, tmp_path, capsys):
     file = tmp_path / ".env"
     file.write_text(f"TOGETHER_API_KEY={OTHER}\n'\n")
     assert main(["check"]) == 0
@@ -212,7 +192,7 @@ def test_the_environment_wins(key: str, tmp_path: Path, capsys: pytest.CaptureFi
     assert key[7:15] not in out
 
 
-def test_a_file_without_a_key(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_file_without_a_key(tmp_path, capsys):
     """Its look-alikes are looked for, too."""
     file = tmp_path / ".env"
     file.write_text(f"TOGETHER_KEY={OTHER}\n")
@@ -226,9 +206,7 @@ def test_a_file_without_a_key(tmp_path: Path, capsys: pytest.CaptureFixture[str]
 
 
 @pytest.mark.parametrize("marks", ["\ufeff", "\ufeff\ufeff"])
-def test_a_file_with_a_byte_order_mark(
-    marks: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_file_with_a_byte_order_mark(marks, tmp_path, capsys):
     """Good only if `load_dotenv()` drops the mark; else part of a name, and named as what it is."""
     file = tmp_path / ".env"
     file.write_text(f"{marks}TOGETHER_API_KEY={OTHER}\n", encoding="utf-8")
@@ -241,7 +219,7 @@ def test_a_file_with_a_byte_order_mark(
     assert ("\\ufeffTOGETHER_API_KEY" in out) is not loaded
 
 
-def test_a_name_without_a_value(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_name_without_a_value(tmp_path, capsys):
     """It sets nothing, and a reference to it is empty, whatever its default."""
     file = tmp_path / ".env"
     file.write_text(f"SPARE\nTOGETHER_API_KEY=${{SPARE:-{OTHER}}}\n")
@@ -252,7 +230,7 @@ def test_a_name_without_a_value(tmp_path: Path, capsys: pytest.CaptureFixture[st
     assert "The file does not set TOGETHER_API_KEY." in " ".join(capsys.readouterr().out.split())
 
 
-def test_a_file_that_cannot_be_read(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_file_that_cannot_be_read(tmp_path, capsys):
     """Exit code 64, what is wrong, and nothing of what the file holds."""
     binary, nul, large = tmp_path / "binary", tmp_path / "nul", tmp_path / "large"
     binary.write_bytes(b"\xff\xfe" + OTHER.encode("utf-16-le"))
@@ -277,7 +255,7 @@ def test_a_file_that_cannot_be_read(tmp_path: Path, capsys: pytest.CaptureFixtur
         assert not said.out
 
 
-def test_no_file_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+def test_no_file_is_named(capsys):
     """A variable that is not set, in a script: said as what it is."""
     with pytest.raises(SystemExit) as exited:
         main(["check", "--env-file", ""])
@@ -285,7 +263,7 @@ def test_no_file_is_named(capsys: pytest.CaptureFixture[str]) -> None:
     assert "the path is empty. Expected the path of a file" in capsys.readouterr().err
 
 
-def test_a_file_that_is_a_pipe(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_file_that_is_a_pipe(tmp_path, capsys):
     """What decrypts a file writes into one: ``--env-file <(sops decrypt .env)``."""
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
@@ -294,7 +272,7 @@ def test_a_file_that_is_a_pipe(tmp_path: Path, capsys: pytest.CaptureFixture[str
     assert "GOOD: the key can work." in capsys.readouterr().out
 
 
-def test_a_large_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_large_file(tmp_path, capsys):
     """Its lines are counted once, and not from the start for each of them."""
     file = tmp_path / ".env"
     file.write_text("A=b\n" * 100_000 + f"'\nTOGETHER_API_KEY={OTHER}\n")
@@ -306,7 +284,7 @@ def test_a_large_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Non
 
 
 @pytest.mark.parametrize("arguments", [[], ["chek"], ["check", "--jsn"], ["check", "--env-file"]])
-def test_usage(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+def test_usage(arguments, capsys):
     """Exit code 64, what was expected, no traceback."""
     with pytest.raises(SystemExit) as exited:
         main(arguments)
@@ -314,9 +292,7 @@ def test_usage(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None
     assert "usage: together-otel" in capsys.readouterr().err
 
 
-def test_a_key_in_the_wrong_place_is_not_repeated(
-    key: str, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_key_in_the_wrong_place_is_not_repeated(key, capsys):
     """As an argument, where only its variable's value belongs."""
     with pytest.raises(SystemExit):
         main(["check", key])
@@ -330,9 +306,7 @@ def test_a_key_in_the_wrong_place_is_not_repeated(
 README = Path(__file__).parents[2] / "README.md"
 
 
-def test_the_readmes_screen(
-    key: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_readmes_screen(key, tmp_path, monkeypatch, capsys):
     """What it shows is what is said."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("TOGETHER_API_KEY")
@@ -343,7 +317,7 @@ def test_the_readmes_screen(
     assert f"```text\n{said}```\n" in README.read_text(encoding="utf-8")
 
 
-def test_the_readmes_outcomes() -> None:
+def test_the_readmes_outcomes():
     """Each is in the row of its exit code."""
     section = README.read_text(encoding="utf-8").partition("| `live.outcome` |")[2]
     rows = re.findall(r"^\| (\d+) \|.*\| (.*?) ?\|$", section.partition("\n\n")[0], re.MULTILINE)

@@ -4,8 +4,6 @@ There is neither a cluster nor Docker here: what they would run is run as they w
 environment that the file gives it, against a Together on loopback.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import re
@@ -13,7 +11,6 @@ import shlex
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import kubernetes_validate
 import pytest
@@ -22,15 +19,12 @@ import yaml
 from together_otel.testing import TogetherServer, behaviours
 from together_otel.testing.ports import free_port
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
 ROOT = Path(__file__).parents[2]
 CHECKS = ROOT / "examples" / "checks"
 PATH = os.pathsep.join((str(Path(sys.executable).parent), os.environ.get("PATH", "")))
 
 
-def run(command: Sequence[str], **environ: str) -> subprocess.CompletedProcess[str]:
+def run(command, **environ):
     """Run a command where the project's commands are found, with these variables and no others."""
     return subprocess.run(
         command,
@@ -43,7 +37,7 @@ def run(command: Sequence[str], **environ: str) -> subprocess.CompletedProcess[s
     )
 
 
-def codes(command: Sequence[str], key: str) -> dict[str, int]:
+def codes(command, key):
     """Return how a command ends: with a good key, a refused one, a damaged one, and no answer."""
     with TogetherServer() as together:
         here = {"TOGETHER_API_KEY": key, "TOGETHER_BASE_URL": together.url}
@@ -64,7 +58,7 @@ def codes(command: Sequence[str], key: str) -> dict[str, int]:
     return {name: done.returncode for name, done in runs.items()}
 
 
-def test_the_readme_names_every_file() -> None:
+def test_the_readme_names_every_file():
     """And each file's first line names the command that runs it, and so itself."""
     listed = re.findall(r"^\| \[(.*?)\]", (CHECKS / "README.md").read_text("utf-8"), re.MULTILINE)
     files = {path for path in CHECKS.rglob("*") if path.is_file() and path.name != "README.md"}
@@ -78,20 +72,19 @@ def test_the_readme_names_every_file() -> None:
 # ── Kubernetes ───────────────────────────────────────────────────────────────────────
 
 
-def pod() -> dict[str, Any]:
+def pod():
     """Return what the Deployment says of its pods."""
     loaded = yaml.safe_load((CHECKS / "kubernetes" / "deployment.yaml").read_text("utf-8"))
-    spec: dict[str, Any] = loaded["spec"]["template"]["spec"]
-    return spec
+    return loaded["spec"]["template"]["spec"]
 
 
 @pytest.mark.parametrize("version", ["1.25", "1.35"])
-def test_kubernetes_own_schema(version: str) -> None:
+def test_kubernetes_own_schema(version):
     loaded = yaml.safe_load((CHECKS / "kubernetes" / "deployment.yaml").read_text("utf-8"))
     kubernetes_validate.validate(loaded, version, strict=True)
 
 
-def test_the_key_is_checked_where_it_is_used() -> None:
+def test_the_key_is_checked_where_it_is_used():
     """The same image and the same secret for the check and for the application."""
     (check,), (application,) = pod()["initContainers"], pod()["containers"]
     assert (check["image"], check["env"]) == (application["image"], application["env"])
@@ -100,7 +93,7 @@ def test_the_key_is_checked_where_it_is_used() -> None:
     assert set(variable["valueFrom"]) == {"secretKeyRef"}
 
 
-def test_the_init_container(key: str) -> None:
+def test_the_init_container(key):
     """A rollout stops for a key that is refused or damaged, not for an outage."""
     (check,) = pod()["initContainers"]
     assert codes(check["command"], key) == {"good": 0, "refused": 1, "damaged": 1, "unknown": 0}
@@ -109,7 +102,7 @@ def test_the_init_container(key: str) -> None:
 # ── Docker ───────────────────────────────────────────────────────────────────────────
 
 
-def instructions() -> dict[str, str]:
+def instructions():
     """Return the Dockerfile's instructions, the last of each kind."""
     text = (CHECKS / "Dockerfile").read_text(encoding="utf-8")
     lines = "\n".join(line for line in text.splitlines() if not line.startswith("#"))
@@ -117,7 +110,7 @@ def instructions() -> dict[str, str]:
     return {name: rest.strip() for name, _, rest in found}
 
 
-def test_the_health_check(key: str) -> None:
+def test_the_health_check(key):
     """Docker knows 0 and 1 only: what could not be found out is 0."""
     options, _, command = instructions()["HEALTHCHECK"].partition("CMD ")
     given = dict(word.removeprefix("--").split("=") for word in options.split())
@@ -128,12 +121,12 @@ def test_the_health_check(key: str) -> None:
     assert codes(shell, key) == {"good": 0, "refused": 1, "damaged": 1, "unknown": 0}
 
 
-def test_a_health_check_that_is_mistyped_is_not_healthy() -> None:
+def test_a_health_check_that_is_mistyped_is_not_healthy():
     _, _, command = instructions()["HEALTHCHECK"].partition("CMD ")
     assert run(["/bin/sh", "-c", command.replace("--live", "--life")]).returncode == 1
 
 
-def test_the_images_packages() -> None:
+def test_the_images_packages():
     """Names, extras and versions of its command, as this environment has them."""
     words = [word for word in shlex.split(instructions()["RUN"])[1:] if word != "--no-cache-dir"]
     done = run([sys.executable, "-m", "pip", *words, "--dry-run", "--no-index"])
@@ -146,12 +139,12 @@ def test_the_images_packages() -> None:
 STEP = ["sh", "examples/checks/predeploy.sh"]
 
 
-def test_the_step_before_a_deploy(key: str) -> None:
+def test_the_step_before_a_deploy(key):
     """What it says goes before why nothing was deployed."""
     assert codes(STEP, key) == {"good": 0, "refused": 1, "damaged": 1, "unknown": 2}
 
 
-def test_a_deploy_without_an_answer(key: str) -> None:
+def test_a_deploy_without_an_answer(key):
     """Goes on if somebody says so; with a key that is refused, it does not even then."""
     nothing = f"http://127.0.0.1:{free_port()}"
     anyway = {"DEPLOY_UNCHECKED": "yes", "TOGETHER_BASE_URL": nothing}
@@ -163,7 +156,7 @@ def test_a_deploy_without_an_answer(key: str) -> None:
     assert run(STEP, TOGETHER_API_KEY="", **anyway).returncode == 1
 
 
-def test_a_deploy_with_a_file(key: str, tmp_path: Path) -> None:
+def test_a_deploy_with_a_file(key, tmp_path):
     """The key of the file; a file that is not there is a mistake of the call's."""
     file = tmp_path / "production.env"
     with TogetherServer(keys=[key]) as together:
@@ -174,7 +167,7 @@ def test_a_deploy_with_a_file(key: str, tmp_path: Path) -> None:
     assert "Not deployed: together-otel check ended with 64." in done.stderr
 
 
-def test_the_pipelines_step_is_the_script() -> None:
+def test_the_pipelines_step_is_the_script():
     """And its key is a secret."""
     block = re.search(r"```yaml\n(.*?)```", (CHECKS / "README.md").read_text("utf-8"), re.DOTALL)
     assert block
@@ -186,7 +179,7 @@ def test_the_pipelines_step_is_the_script() -> None:
 # ── the command as a program ─────────────────────────────────────────────────────────
 
 
-def test_json_is_all_there_is(key: str) -> None:
+def test_json_is_all_there_is(key):
     """Nothing else on stdout, nothing on stderr, also when the request fails."""
     nothing = f"http://127.0.0.1:{free_port()}"
     done = run(
@@ -201,7 +194,7 @@ def test_json_is_all_there_is(key: str) -> None:
 @pytest.mark.parametrize(
     ("absent", "code"), [(("together", "requests", "aiohttp"), 0), (("httpx",), 64)]
 )
-def test_without_the_sdk(absent: tuple[str, ...], code: int, key: str) -> None:
+def test_without_the_sdk(absent, code, key):
     """It needs httpx and nothing else, and says so where that is not there; a look needs neither."""
     program = (
         "import sys\n"

@@ -1,10 +1,7 @@
 """`together-otel check --live` where nothing answers, or not within its limit."""
 
-from __future__ import annotations
-
 import socket
 import threading
-from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
@@ -17,15 +14,8 @@ from together_otel.keys import inspect_key
 from together_otel.testing import TogetherServer, behaviours
 from together_otel.testing.ports import free_port
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
-    from together_otel.cli.check.outcomes import LiveResult
-
-    Check = Callable[..., tuple[int, dict[str, Any]]]
-
-
-def asked(key: str, variables: dict[str, str], limit: float = 10.0) -> LiveResult:
+def asked(key, variables, limit=10.0):
     """Ask with another limit than the command's."""
     return ask(key, inspect_key(key), variables, limit=limit)
 
@@ -33,15 +23,15 @@ def asked(key: str, variables: dict[str, str], limit: float = 10.0) -> LiveResul
 # ── no way there ─────────────────────────────────────────────────────────────────────
 
 
-def unreachable(*_: object, **__: object) -> None:
+def unreachable(*_, **__):
     raise OSError(101, "Network is unreachable")
 
 
-def refused(*_: object, **__: object) -> None:
+def refused(*_, **__):
     raise ConnectionRefusedError(111, "Connection refused")
 
 
-def test_nothing_listens(check: Check, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nothing_listens(check, monkeypatch):
     port = free_port()
     monkeypatch.setenv("TOGETHER_BASE_URL", f"http://127.0.0.1:{port}")
     code, found = check()
@@ -49,14 +39,14 @@ def test_nothing_listens(check: Check, monkeypatch: pytest.MonkeyPatch) -> None:
     assert found["live"]["detail"] == f"Nothing listens at 127.0.0.1:{port}."
 
 
-def test_nothing_listens_at_an_ipv6_address(check: Check, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nothing_listens_at_an_ipv6_address(check, monkeypatch):
     """Its colons are told apart from the port's."""
     monkeypatch.setattr(socket, "create_connection", refused)
     monkeypatch.setenv("TOGETHER_BASE_URL", "http://[::1]:8000")
     assert check()[1]["live"]["detail"] == "Nothing listens at [::1]:8000."
 
 
-def test_no_such_name(check: Check, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_such_name(check, monkeypatch):
     """Without TOGETHER_BASE_URL it is Together's own."""
     monkeypatch.setattr(socket, "getaddrinfo", no_such_name)
     code, found = check()
@@ -66,7 +56,7 @@ def test_no_such_name(check: Check, monkeypatch: pytest.MonkeyPatch) -> None:
     assert check()[1]["live"]["server_address"] == "api.together.xyz"
 
 
-def test_no_network(check: Check, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_network(check, monkeypatch):
     monkeypatch.setattr(socket, "create_connection", unreachable)
     code, found = check()
     assert (code, found["live"]["outcome"]) == (2, "no_network")
@@ -76,11 +66,11 @@ def test_no_network(check: Check, monkeypatch: pytest.MonkeyPatch) -> None:
 # ── the limit ────────────────────────────────────────────────────────────────────────
 
 
-def test_the_commands_limit() -> None:
+def test_the_commands_limit():
     assert asking.LIMIT == 5.0
 
 
-def test_no_answer(key: str, together: TogetherServer) -> None:
+def test_no_answer(key, together):
     """The server would wait for a minute; its one request was left before that."""
     together.script(behaviours.slow(60))
     found = asked(key, {"TOGETHER_BASE_URL": together.url}, limit=1.0)
@@ -89,7 +79,7 @@ def test_no_answer(key: str, together: TogetherServer) -> None:
     assert len(together.requests) == 1
 
 
-def test_an_answer_that_drips(key: str) -> None:
+def test_an_answer_that_drips(key):
     """No single read takes long, all of them have no end; the server is left alone then."""
     server = Dripping(b"HTTP/1.1 200 OK\r\nX-Long: ")
     server.start()
@@ -99,7 +89,7 @@ def test_an_answer_that_drips(key: str) -> None:
     assert found.outcome == "timeout"
 
 
-def test_a_refusal_whose_body_drips(key: str) -> None:
+def test_a_refusal_whose_body_drips(key):
     """The status says enough."""
     server = Dripping(b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 60000\r\n\r\n")
     server.start()
@@ -109,12 +99,12 @@ def test_a_refusal_whose_body_drips(key: str) -> None:
     assert (found.outcome, found.status_code) == ("refused", 401)
 
 
-def test_a_look_up_without_an_end(key: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_look_up_without_an_end(key, monkeypatch):
     """Nothing can end it; nobody waits for it, and nothing is sent when it ends."""
     ends = threading.Event()
     real = socket.getaddrinfo
 
-    def slow(*arguments: Any, **options: Any) -> Any:
+    def slow(*arguments, **options):
         ends.wait(30)
         return real(*arguments, **options)
 
@@ -140,15 +130,13 @@ def test_a_look_up_without_an_end(key: str, monkeypatch: pytest.MonkeyPatch) -> 
         ({"ALL_PROXY": "socks5://{}"}, "the proxy {} (ALL_PROXY)"),
     ],
 )
-def test_the_step_that_it_waits_in(
-    variables: dict[str, str], step: str, key: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_step_that_it_waits_in(variables, step, key, monkeypatch):
     """It is told of what listens and says nothing; the request's thread ends all the same."""
     heard = threading.Event()
     # The limit is over once something has been sent, however slow this machine is.
     monkeypatch.setattr(TracedRequest, "join", lambda *_: heard.wait(30))
 
-    def listen() -> None:
+    def listen():
         connection, _ = silent.accept()
         with connection:
             connection.recv(1)
@@ -167,19 +155,17 @@ def test_the_step_that_it_waits_in(
     assert found.detail == f"No answer within 9 s, while waiting for {step.format(place)}."
 
 
-def test_what_is_no_http(key: str) -> None:
+def test_what_is_no_http(key):
     server = Dripping(b"220 mail.example ESMTP\r\n\r\n")
     server.start()
     assert asked(key, {"TOGETHER_BASE_URL": server.url}).outcome == "connection_lost"
     server.join(10)
 
 
-def test_a_fault_of_ours_tells_no_key(
-    check: Check, key: str, together: TogetherServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_fault_of_ours_tells_no_key(check, key, together, monkeypatch):
     """Whatever httpx raises, its text is not told."""
 
-    def failing(*_: object, **__: object) -> None:
+    def failing(*_, **__):
         raise ValueError(f"Invalid header value b'Bearer {key}'")
 
     monkeypatch.setattr(httpx.Client, "stream", failing)

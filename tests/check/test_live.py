@@ -1,10 +1,7 @@
 """`together-otel check --live`: one request, and what each answer or its lack is called."""
 
-from __future__ import annotations
-
 import socket
 from importlib import metadata
-from typing import TYPE_CHECKING, Any
 
 import pytest
 from gateways import no_such_name
@@ -14,15 +11,8 @@ from together_otel.cli.check import addresses
 from together_otel.cli.check import request as asking
 from together_otel.testing import TogetherServer, behaviours
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
-    from together_otel.testing.behaviours import Behaviour
-
-    Check = Callable[..., tuple[int, dict[str, Any]]]
-
-
-def not_installed(name: str) -> str:
+def not_installed(name):
     """Stand in for `metadata.version`."""
     raise metadata.PackageNotFoundError(name)
 
@@ -30,7 +20,7 @@ def not_installed(name: str) -> str:
 HTML = "<html><body>Welcome</body></html>"
 
 
-def test_an_accepted_key(check: Check, key: str, together: TogetherServer) -> None:
+def test_an_accepted_key(check, key, together):
     """One request, with the key as it is, for what each generation of the SDK has."""
     code, found = check()
     assert (code, found["can_work"], found["cause"]) == (0, True, None)
@@ -69,15 +59,7 @@ def test_an_accepted_key(check: Check, key: str, together: TogetherServer) -> No
         (behaviours.drop_connection(), 2, "connection_lost", None, None),
     ],
 )
-def test_what_an_answer_means(
-    behaviour: Behaviour,
-    code: int,
-    outcome: str,
-    cause: str | None,
-    status: int | None,
-    check: Check,
-    together: TogetherServer,
-) -> None:
+def test_what_an_answer_means(behaviour, code, outcome, cause, status, check, together):
     """Exit code 1 only for what is the key's; each has a remedy; nothing is asked twice."""
     together.script(behaviour)
     found_code, found = check()
@@ -88,9 +70,7 @@ def test_what_an_answer_means(
     assert len(together.requests) == 1
 
 
-def test_what_a_server_says_is_shown_without_the_key(
-    check: Check, key: str, together: TogetherServer, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_what_a_server_says_is_shown_without_the_key(check, key, together, capsys):
     """Nor with orders to a terminal."""
     together.always(behaviours.error(429, f"\x1b[2JSlow down, {key}"))
     _, found = check()
@@ -105,22 +85,14 @@ def test_what_a_server_says_is_shown_without_the_key(
     ("value", "cause"),
     [("", "empty"), ("your-api-key", "malformed"), ("sk" + "-" + "a1B2" * 10, "wrong_provider")],
 )
-def test_a_key_that_cannot_work_is_not_sent(
-    value: str,
-    cause: str,
-    check: Check,
-    together: TogetherServer,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_a_key_that_cannot_work_is_not_sent(value, cause, check, together, monkeypatch):
     monkeypatch.setenv("TOGETHER_API_KEY", value)
     code, found = check()
     assert (code, found["cause"], found["live"]["outcome"]) == (1, cause, "not_sent")
     assert not together.requests
 
 
-def test_an_unknown_shape_is_sent(
-    check: Check, together: TogetherServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_unknown_shape_is_sent(check, together, monkeypatch):
     """An OAuth token may be right."""
     monkeypatch.setenv("TOGETHER_API_KEY", "an-opaque-token-9431")
     assert check()[0] == 0
@@ -128,9 +100,7 @@ def test_an_unknown_shape_is_sent(
     assert check()[1]["cause"] == "unknown"
 
 
-def test_the_file_counts_for_all_variables(
-    check: Check, key: str, together: TogetherServer, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_file_counts_for_all_variables(check, key, together, tmp_path, monkeypatch):
     monkeypatch.delenv("TOGETHER_API_KEY")
     monkeypatch.delenv("TOGETHER_BASE_URL")
     file = tmp_path / ".env"
@@ -142,7 +112,7 @@ def test_the_file_counts_for_all_variables(
 # ── redirects ────────────────────────────────────────────────────────────────────────
 
 
-def test_a_redirect_is_not_followed(check: Check, together: TogetherServer) -> None:
+def test_a_redirect_is_not_followed(check, together):
     """To another host the key would not go: the cause is told, and nothing sent there."""
     with TogetherServer() as elsewhere:
         together.script(behaviours.redirect(elsewhere.url.replace("127.0.0.1", "localhost")))
@@ -154,7 +124,7 @@ def test_a_redirect_is_not_followed(check: Check, together: TogetherServer) -> N
         assert not elsewhere.requests
 
 
-def test_a_redirect_to_another_port(check: Check, together: TogetherServer) -> None:
+def test_a_redirect_to_another_port(check, together):
     """That is another place, too, as HTTP clients see it."""
     with TogetherServer() as elsewhere:
         together.script(behaviours.redirect(elsewhere.url))
@@ -163,9 +133,7 @@ def test_a_redirect_to_another_port(check: Check, together: TogetherServer) -> N
 
 
 @pytest.mark.parametrize("to", ["/v2/models", "https://[::1", ""])
-def test_redirects_that_keep_the_key_or_lead_nowhere(
-    to: str, check: Check, together: TogetherServer
-) -> None:
+def test_redirects_that_keep_the_key_or_lead_nowhere(to, check, together):
     together.script(behaviours.custom(308, b"", {"Location": to}))
     code, found = check()
     assert (code, found["cause"]) == (2, None)
@@ -186,14 +154,7 @@ def test_redirects_that_keep_the_key_or_lead_nowhere(
         (None, "", "/v1/models"),
     ],
 )
-def test_the_path_is_that_of_the_sdk(
-    sdk: tuple[int, int] | None,
-    base: str,
-    path: str,
-    check: Check,
-    together: TogetherServer,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_the_path_is_that_of_the_sdk(sdk, base, path, check, together, monkeypatch):
     """The one that is installed decides whether TOGETHER_BASE_URL ends in /v1."""
     monkeypatch.setattr(asking, "installed_sdk", lambda: sdk)
     monkeypatch.setenv("TOGETHER_BASE_URL", together.url + base)
@@ -202,7 +163,7 @@ def test_the_path_is_that_of_the_sdk(
     assert [request.path for request in together.requests] == [path]
 
 
-def test_the_sdk_that_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_sdk_that_is_installed(monkeypatch):
     """Its version is read, and it is not imported."""
     found = addresses.installed_sdk()
     assert found is not None
@@ -218,14 +179,7 @@ def test_the_sdk_that_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
         ((2, 42), "", "together 2.x needs /v1 at the end of TOGETHER_BASE_URL"),
     ],
 )
-def test_the_wrong_path_for_the_sdk(
-    sdk: tuple[int, int],
-    base: str,
-    advice: str,
-    check: Check,
-    together: TogetherServer,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_the_wrong_path_for_the_sdk(sdk, base, advice, check, together, monkeypatch):
     monkeypatch.setattr(asking, "installed_sdk", lambda: sdk)
     monkeypatch.setenv("TOGETHER_BASE_URL", together.url + base)
     together.always(behaviours.error(404, "Not found"))
@@ -248,7 +202,7 @@ def test_the_wrong_path_for_the_sdk(
         "http://user:secret9431@127.0.0.1:1",
     ],
 )
-def test_no_base_url_at_all(base: str, check: Check, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_base_url_at_all(base, check, monkeypatch):
     """Nothing is sent, and neither passwords nor queries are told."""
     monkeypatch.setenv("TOGETHER_BASE_URL", base)
     code, found = check()
@@ -256,9 +210,7 @@ def test_no_base_url_at_all(base: str, check: Check, monkeypatch: pytest.MonkeyP
     assert "secret9431" not in str(found)
 
 
-def test_a_key_in_the_base_url(
-    check: Check, key: str, together: TogetherServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_key_in_the_base_url(check, key, together, monkeypatch):
     """In the path, and in place of the host, where it is in lower case."""
     monkeypatch.setenv("TOGETHER_BASE_URL", f"{together.url}/{key}")
     _, found = check()

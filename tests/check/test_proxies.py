@@ -1,11 +1,8 @@
 """`together-otel check --live` by proxies and in TLS, each on loopback and each failing by its name."""
 
-from __future__ import annotations
-
 import os
 import ssl
 import sys
-from typing import TYPE_CHECKING, Any
 
 import pytest
 import trustme
@@ -14,26 +11,18 @@ from serving import serving
 
 from together_otel.testing.ports import free_port
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from pathlib import Path
-
-    from together_otel.testing import TogetherServer
-
-    Check = Callable[..., tuple[int, dict[str, Any]]]
-
 PASSWORD = "p%40ss-9431"  # noqa: S105 - of nothing
 NAME = "together.example"
 
 
 @pytest.fixture(scope="module")
-def authority() -> trustme.CA:
+def authority():
     """Somebody whose certificates nobody trusts unasked."""
     return trustme.CA()
 
 
 @pytest.fixture
-def tls(authority: trustme.CA) -> Iterator[int]:
+def tls(authority):
     """A Together of that name, in TLS; its port."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert(NAME, "localhost").configure_cert(context)
@@ -42,7 +31,7 @@ def tls(authority: trustme.CA) -> Iterator[int]:
 
 
 @pytest.fixture
-def bundle(authority: trustme.CA, tmp_path: Path) -> str:
+def bundle(authority, tmp_path):
     """A file that makes it trusted."""
     path = tmp_path / "ca.pem"
     authority.cert_pem.write_to_path(str(path))
@@ -52,9 +41,7 @@ def bundle(authority: trustme.CA, tmp_path: Path) -> str:
 # ── proxies ──────────────────────────────────────────────────────────────────────────
 
 
-def test_by_an_http_proxy(
-    check: Check, together: TogetherServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_by_an_http_proxy(check, together, monkeypatch):
     """It gets the whole URL, and its own user name and password; nobody else hears of these."""
     with serving(Proxy()) as proxy:
         monkeypatch.setenv("HTTP_PROXY", f"http://user:{PASSWORD}@{proxy.address}")
@@ -66,9 +53,7 @@ def test_by_an_http_proxy(
     assert "9431" not in str(found)
 
 
-def test_through_a_tunnel(
-    check: Check, tls: int, bundle: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_through_a_tunnel(check, tls, bundle, monkeypatch):
     """The name is the proxy's to look up; TLS is with Together."""
     monkeypatch.setenv("TOGETHER_BASE_URL", f"https://{NAME}:8443")
     monkeypatch.setenv("SSL_CERT_FILE", bundle)
@@ -82,9 +67,7 @@ def test_through_a_tunnel(
 
 @pytest.mark.parametrize("status", [403, 407, 502, 500])
 @pytest.mark.parametrize("scheme", ["http", "https"])
-def test_a_proxy_that_refuses(
-    scheme: str, status: int, check: Check, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_proxy_that_refuses(scheme, status, check, monkeypatch):
     """It is the proxy's answer, and not Together's, where that can be told."""
     monkeypatch.setenv("TOGETHER_BASE_URL", f"{scheme}://{NAME}")
     with serving(Proxy(refuses=status)) as proxy:
@@ -99,9 +82,7 @@ def test_a_proxy_that_refuses(
     assert "9431" not in str(found)
 
 
-def test_a_proxy_that_is_not_there(
-    check: Check, together: TogetherServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_proxy_that_is_not_there(check, together, monkeypatch):
     """Its host and variable are told, without user name and password."""
     port = free_port()
     monkeypatch.setenv("HTTP_PROXY", f"http://user:{PASSWORD}@127.0.0.1:{port}")
@@ -112,9 +93,7 @@ def test_a_proxy_that_is_not_there(
     assert not together.requests
 
 
-def test_a_proxy_that_is_none(
-    check: Check, together: TogetherServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_proxy_that_is_none(check, together, monkeypatch):
     """What it answers to CONNECT is no tunnel."""
     monkeypatch.setenv("TOGETHER_BASE_URL", f"https://{NAME}")
     monkeypatch.setenv("HTTPS_PROXY", together.url)
@@ -122,7 +101,7 @@ def test_a_proxy_that_is_none(
     assert (code, found["live"]["outcome"]) == (2, "proxy_refused")
 
 
-def test_a_proxy_that_speaks_no_http(check: Check, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_proxy_that_speaks_no_http(check, monkeypatch):
     server = Dripping(b"220 mail.example ESMTP\r\n\r\n")
     server.start()
     monkeypatch.setenv("TOGETHER_BASE_URL", f"https://{NAME}")
@@ -141,13 +120,7 @@ def test_a_proxy_that_speaks_no_http(check: Check, monkeypatch: pytest.MonkeyPat
         ("http://127.0.0.1:port", "proxy_unreachable"),
     ],
 )
-def test_proxies_that_cannot_be_used(
-    value: str,
-    outcome: str,
-    check: Check,
-    together: TogetherServer,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_proxies_that_cannot_be_used(value, outcome, check, together, monkeypatch):
     monkeypatch.setenv("HTTP_PROXY", value)
     code, found = check()
     assert (code, found["live"]["outcome"]) == (2, outcome)
@@ -155,7 +128,7 @@ def test_proxies_that_cannot_be_used(
     assert not together.requests
 
 
-def test_socks_without_its_package(check: Check, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_socks_without_its_package(check, monkeypatch):
     """The SDK's client could not be made either; what is missing is told."""
     monkeypatch.setitem(sys.modules, "socksio", None)
     monkeypatch.setenv("ALL_PROXY", "socks5://user:secret9431@127.0.0.1:1")
@@ -166,14 +139,7 @@ def test_socks_without_its_package(check: Check, monkeypatch: pytest.MonkeyPatch
 
 
 @pytest.mark.parametrize("scheme", ["http", "https"])
-def test_by_a_socks_proxy(
-    scheme: str,
-    check: Check,
-    together: TogetherServer,
-    tls: int,
-    bundle: str,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_by_a_socks_proxy(scheme, check, together, tls, bundle, monkeypatch):
     """It looks up the name, and refuses those who do not know its password."""
     port = tls if scheme == "https" else int(together.url.rpartition(":")[2])
     monkeypatch.setenv("TOGETHER_BASE_URL", f"{scheme}://{NAME}:8443")
@@ -189,9 +155,7 @@ def test_by_a_socks_proxy(
         assert (code, found["live"]["outcome"]) == (2, "proxy_refused")
 
 
-def test_a_socks_proxy_that_is_none(
-    check: Check, together: TogetherServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_socks_proxy_that_is_none(check, together, monkeypatch):
     server = Dripping(b"220 mail.example ESMTP\r\n\r\n")
     server.start()
     monkeypatch.setenv("ALL_PROXY", server.url.replace("http", "socks5"))
@@ -201,13 +165,7 @@ def test_a_socks_proxy_that_is_none(
     assert not together.requests
 
 
-def test_by_a_proxy_in_tls(
-    check: Check,
-    together: TogetherServer,
-    authority: trustme.CA,
-    bundle: str,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_by_a_proxy_in_tls(check, together, authority, bundle, monkeypatch):
     """Its certificate is looked at, too."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert("localhost").configure_cert(context)
@@ -224,9 +182,7 @@ def test_by_a_proxy_in_tls(
 
 
 @pytest.mark.parametrize("variable", ["HTTP_PROXY", "http_proxy"])
-def test_the_variable_that_counts(
-    variable: str, check: Check, together: TogetherServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_variable_that_counts(variable, check, together, monkeypatch):
     """As for the SDK's client: in lower case first; the one of the scheme before that of all."""
     nowhere = f"http://127.0.0.1:{free_port()}"
     for name in ("HTTP_PROXY", "ALL_PROXY", "HTTPS_PROXY"):
@@ -240,7 +196,7 @@ def test_the_variable_that_counts(
     assert len(together.requests) == 1
 
 
-def test_a_proxy_of_a_file(check: Check, together: TogetherServer, tmp_path: Path) -> None:
+def test_a_proxy_of_a_file(check, together, tmp_path):
     """It counts for the request, and for nothing afterwards."""
     file = tmp_path / ".env"
     with serving(Proxy()) as proxy:
@@ -252,7 +208,7 @@ def test_a_proxy_of_a_file(check: Check, together: TogetherServer, tmp_path: Pat
     assert "HTTP_PROXY" not in os.environ
 
 
-def test_no_proxy(check: Check, together: TogetherServer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_proxy(check, together, monkeypatch):
     monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{free_port()}")
     monkeypatch.setenv("NO_PROXY", "other.example, 127.0.0.1")
     assert check()[0] == 0
@@ -263,17 +219,9 @@ def test_no_proxy(check: Check, together: TogetherServer, monkeypatch: pytest.Mo
 
 
 @pytest.mark.parametrize(
-    ("sdk", "variable"),
-    [((3, 1), "SSL_CERT_FILE"), ((1, 5), "REQUESTS_CA_BUNDLE")],
+    ("sdk", "variable"), [((3, 1), "SSL_CERT_FILE"), ((1, 5), "REQUESTS_CA_BUNDLE")]
 )
-def test_certificates_that_a_variable_names(
-    sdk: tuple[int, int],
-    variable: str,
-    check: Check,
-    tls: int,
-    bundle: str,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_certificates_that_a_variable_names(sdk, variable, check, tls, bundle, monkeypatch):
     """The one that the SDK's HTTP client reads."""
     monkeypatch.setattr("together_otel.cli.check.request.installed_sdk", lambda: sdk)
     monkeypatch.setenv("TOGETHER_BASE_URL", f"https://localhost:{tls}")
@@ -283,9 +231,7 @@ def test_certificates_that_a_variable_names(
     assert check()[0] == 0
 
 
-def test_a_certificate_that_nobody_trusts(
-    check: Check, tls: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_certificate_that_nobody_trusts(check, tls, monkeypatch):
     """As a proxy's that looks into TLS; what to do names it."""
     monkeypatch.setenv("TOGETHER_BASE_URL", f"https://localhost:{tls}")
     code, found = check()
@@ -294,9 +240,7 @@ def test_a_certificate_that_nobody_trusts(
     assert "SSL_CERT_FILE" in found["remedy"]
 
 
-def test_another_hosts_certificate(
-    check: Check, tls: int, bundle: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_another_hosts_certificate(check, tls, bundle, monkeypatch):
     monkeypatch.setenv("TOGETHER_BASE_URL", f"https://127.0.0.1:{tls}")
     monkeypatch.setenv("SSL_CERT_FILE", bundle)
     code, found = check()
@@ -304,16 +248,14 @@ def test_another_hosts_certificate(
     assert "not valid for '127.0.0.1'" in found["live"]["detail"]
 
 
-def test_certificates_that_are_not_there(check: Check, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_certificates_that_are_not_there(check, monkeypatch):
     monkeypatch.setenv("SSL_CERT_FILE", "/absent.pem")
     code, found = check()
     assert (code, found["live"]["outcome"]) == (2, "tls_failure")
     assert "SSL_CERT_FILE" in found["live"]["detail"]
 
 
-def test_https_to_what_speaks_http(
-    check: Check, together: TogetherServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_https_to_what_speaks_http(check, together, monkeypatch):
     monkeypatch.setenv("TOGETHER_BASE_URL", together.url.replace("http:", "https:"))
     code, found = check()
     assert (code, found["live"]["outcome"]) == (2, "tls_failure")

@@ -1,12 +1,9 @@
 """Whatever the key and whatever a server makes of it, the command does not show it."""
 
-from __future__ import annotations
-
 import contextlib
 import io
 import os
 import tempfile
-from typing import TYPE_CHECKING
 from unittest import mock
 
 from hypothesis import given, settings
@@ -15,12 +12,9 @@ from hypothesis import strategies as st
 from together_otel.cli import main
 from together_otel.testing import TogetherServer, behaviours
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
 # No word of ours is spelt with capitals and digits in turns.
 BODIES = st.text("QXZJKVWY0123456789", min_size=43, max_size=43)
-WRAPPINGS: list[Callable[[str], str]] = [
+WRAPPINGS = [
     lambda body: "tgp_" + "v1_" + body,
     lambda body: "tgp_" + "v1_" + body + "\n",
     lambda body: f'"{"tgp_" + "v1_" + body}"',
@@ -43,9 +37,7 @@ WRAPPINGS: list[Callable[[str], str]] = [
     place=st.sampled_from(["key", "base URL", "proxy", "look-alike", "file", "path of a file"]),
     options=st.sets(st.sampled_from(["--json", "--live"])),
 )
-def test_no_stretch_of_a_key_is_seen(
-    body: str, wrapping: Callable[[str], str], place: str, options: set[str]
-) -> None:
+def test_no_stretch_of_a_key_is_seen(body, wrapping, place, options):
     """As the key, and beside it in whatever variable or argument it was pasted into."""
     key = wrapping(body)
     with TogetherServer() as together, contextlib.ExitStack() as files:

@@ -1,7 +1,5 @@
 """An environment without anything of telemetry's."""
 
-from __future__ import annotations
-
 import os
 
 import pytest
@@ -10,7 +8,7 @@ _OURS = ("OTEL_", "PROMETHEUS_", "WEB_CONCURRENCY", "UVICORN_", "GUNICORN_", "KU
 
 
 @pytest.fixture(autouse=True)
-def no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+def no_settings(monkeypatch):
     """Take away what the machine says of telemetry and of servers."""
     for name in list(os.environ):
         if name.upper().startswith(_OURS):

@@ -1,14 +1,9 @@
 """The doctor, asked here, and what it found."""
 
-from __future__ import annotations
-
 import json
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from together_otel.cli import main
-
-if TYPE_CHECKING:
-    import pytest
 
 GOOD = {
     "OTEL_METRICS_EXPORTER": "console",
@@ -25,18 +20,18 @@ class Found(NamedTuple):
     findings: list[dict[str, str]]
 
     @property
-    def complaints(self) -> list[tuple[str, str]]:
+    def complaints(self):
         """Level and topic of what is not well."""
         return [(one["level"], one["about"]) for one in self.findings if one["level"] != "ok"]
 
-    def text(self, about: str) -> str:
+    def text(self, about):
         """Return all that is said of a topic, fixes included."""
         return "\n".join(
             f"{one['text']} {one['fix']}" for one in self.findings if one["about"] == about
         )
 
 
-def examined(capsys: pytest.CaptureFixture[str], *arguments: str) -> Found:
+def examined(capsys, *arguments):
     """Ask the doctor."""
     code = main(["doctor", "--json", *arguments])
     return Found(code, json.loads(capsys.readouterr().out))

@@ -1,7 +1,5 @@
 """`together-otel doctor`: each broken set-up has its finding and its fix."""
 
-from __future__ import annotations
-
 import os
 import re
 import socket
@@ -9,7 +7,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from importlib import metadata
-from typing import TYPE_CHECKING
 
 import pytest
 from examining import GOOD, examined
@@ -23,25 +20,21 @@ from together_otel.cli.doctor.switches import settings_of
 from together_otel.testing.keys import MadeUpKeys
 from together_otel.testing.ports import free_port
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-    from pathlib import Path
-
 DEAD = 2**22 + 1  # no system gives a process a number as large
 
 
 @pytest.fixture
-def no_trial(monkeypatch: pytest.MonkeyPatch) -> None:
+def no_trial(monkeypatch):
     """Leave out what takes a process of its own: it has tests of its own."""
     monkeypatch.setattr(examination, "trial", lambda *_: iter(()))
 
 
-def set_all(monkeypatch: pytest.MonkeyPatch, variables: Mapping[str, str]) -> None:
+def set_all(monkeypatch, variables):
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
 
 
-def test_all_is_well(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_all_is_well(monkeypatch, capsys):
     """Exit code 0, and what was looked at in lines that a CI log keeps readable."""
     set_all(monkeypatch, GOOD)
     assert main(["doctor"]) == 0
@@ -69,7 +62,7 @@ class Broken:
     text: str
     fix: str
 
-    def __str__(self) -> str:
+    def __str__(self):
         return self.title
 
 
@@ -384,12 +377,7 @@ BROKEN = [
 
 @pytest.mark.usefixtures("no_trial")
 @pytest.mark.parametrize("case", BROKEN, ids=str)
-def test_broken(
-    case: Broken,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
+def test_broken(case, tmp_path, monkeypatch, capsys):
     """One complaint, its sentence, its fix, and the exit code that its level asks for."""
     (tmp_path / "file").touch()
     (tmp_path / "stale").mkdir()
@@ -432,13 +420,7 @@ def test_broken(
         ),
     ],
 )
-def test_which_backend_and_why(
-    variables: dict[str, str],
-    said: str,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
+def test_which_backend_and_why(variables, said, tmp_path, monkeypatch, capsys):
     port = str(free_port())
     for name, value in (GOOD | variables).items():
         monkeypatch.setenv(name, value.replace("{folder}", str(tmp_path)).replace("{port}", port))
@@ -449,12 +431,7 @@ def test_which_backend_and_why(
 
 @pytest.mark.usefixtures("no_trial")
 @pytest.mark.parametrize("shared", [True, False])
-def test_workers_that_are_well(
-    shared: bool,  # noqa: FBT001 - a parameter of the test
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
+def test_workers_that_are_well(shared, tmp_path, monkeypatch, capsys):
     """By a folder that they share, which is in use; or each by an exporter of its own."""
     set_all(monkeypatch, GOOD | {"WEB_CONCURRENCY": "4"})
     if shared:
@@ -479,14 +456,14 @@ class Shown(Quiet, BaseHTTPRequestHandler):
 
     text = ""
 
-    def do_GET(self) -> None:
+    def do_GET(self):
         self.send_response(200)
         self.end_headers()
         self.wfile.write(self.text.encode())
 
 
 @contextmanager
-def taken_by(text: str) -> Iterator[int]:
+def taken_by(text):
     """A port that shows a text."""
     handler = type("_Shown", (Shown,), {"text": text})
     with serving(HTTPServer(("127.0.0.1", 0), handler)) as server:
@@ -501,13 +478,7 @@ def taken_by(text: str) -> Iterator[int]:
         ("go_info 1\n", "is in use by another program", 1),
     ],
 )
-def test_a_port_that_is_taken(
-    text: str,
-    said: str,
-    code: int,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
+def test_a_port_that_is_taken(text, said, code, monkeypatch, capsys):
     """By the application, which runs; or by something else."""
     with taken_by(text) as port:
         set_all(monkeypatch, GOOD | OURS | {"TOGETHER_OTEL_PROMETHEUS_PORT": str(port)})
@@ -518,12 +489,10 @@ def test_a_port_that_is_taken(
 
 
 @pytest.mark.usefixtures("no_trial")
-def test_a_port_that_is_privileged(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_port_that_is_privileged(monkeypatch, capsys):
     """Tests may run as a user who has every privilege: the system's answer is made up."""
 
-    def refuse(*_: object) -> None:
+    def refuse(*_):
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(socket.socket, "bind", refuse)
@@ -535,9 +504,7 @@ def test_a_port_that_is_privileged(
 
 
 @pytest.mark.usefixtures("no_trial")
-def test_a_collector_that_answers(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_collector_that_answers(monkeypatch, capsys):
     set_all(monkeypatch, GOOD | {"OTEL_METRICS_EXPORTER": "otlp"})
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf")
     with socket.create_server(("127.0.0.1", 0)) as collector:
@@ -552,11 +519,11 @@ def test_a_collector_that_answers(
 # ── what is installed ────────────────────────────────────────────────────────────────
 
 
-def releases(monkeypatch: pytest.MonkeyPatch, found: dict[str, str | None]) -> None:
+def releases(monkeypatch, found):
     """Let these releases be installed instead."""
     real = metadata.version
 
-    def version(name: str) -> str:
+    def version(name):
         release = found[name] if name in found else real(name)
         if release is None:
             raise metadata.PackageNotFoundError(name)
@@ -584,13 +551,7 @@ def releases(monkeypatch: pytest.MonkeyPatch, found: dict[str, str | None]) -> N
     ],
     ids=["too old", "too new", "none"],
 )
-def test_the_sdk(
-    installed: dict[str, str | None],
-    said: str,
-    fix: str,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
+def test_the_sdk(installed, said, fix, monkeypatch, capsys):
     set_all(monkeypatch, GOOD)
     releases(monkeypatch, installed)
     found = examined(capsys)
@@ -601,9 +562,7 @@ def test_the_sdk(
 
 
 @pytest.mark.usefixtures("no_trial")
-def test_a_file_that_names_the_exporters(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_file_that_names_the_exporters(monkeypatch, capsys):
     """What the variables ask for is not looked at then."""
     set_all(monkeypatch, GOOD | {"OTEL_CONFIG_FILE": "otel.yaml", "OTEL_TRACES_EXPORTER": "otlp"})
     found = examined(capsys)
@@ -619,17 +578,11 @@ def test_a_file_that_names_the_exporters(
         ("opentelemetry_configurator", "distro", "sets no providers"),
     ],
 )
-def test_entry_points_that_are_not_there(
-    group: str,
-    about: str,
-    said: str,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
+def test_entry_points_that_are_not_there(group, about, said, monkeypatch, capsys):
     set_all(monkeypatch, GOOD)
     real = metadata.entry_points
 
-    def some(**asked: str) -> object:
+    def some(**asked):
         return () if asked["group"] == group else real(**asked)
 
     monkeypatch.setattr(installation, "entry_points", some)
@@ -646,18 +599,12 @@ def test_entry_points_that_are_not_there(
         ("together_otel.nowhere:Class", ("problem", "entry point"), "cannot be loaded: ModuleNot"),
     ],
 )
-def test_another_entry_point(
-    value: str,
-    complaint: tuple[str, str],
-    said: str,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
+def test_another_entry_point(value, complaint, said, monkeypatch, capsys):
     """Another package's of the same name; one of ours that a broken install has left."""
     set_all(monkeypatch, GOOD)
     real = metadata.entry_points
 
-    def more(**asked: str) -> object:
+    def more(**asked):
         one = metadata.EntryPoint("together", value, "opentelemetry_instrumentor")
         return [one, *real(**asked)] if "name" in asked else real(**asked)
 
@@ -668,7 +615,7 @@ def test_another_entry_point(
 
 
 @pytest.mark.usefixtures("no_trial")
-def test_no_launcher(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_no_launcher(monkeypatch, capsys):
     set_all(monkeypatch, GOOD)
     monkeypatch.setattr("shutil.which", lambda _: None)
     found = examined(capsys)
@@ -681,9 +628,7 @@ def test_no_launcher(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixt
 
 @pytest.mark.usefixtures("no_trial")
 @pytest.mark.parametrize("shape", ["together", "other_provider"])
-def test_a_key_in_the_wrong_place_is_not_repeated(
-    shape: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_key_in_the_wrong_place_is_not_repeated(shape, monkeypatch, capsys):
     """Where an exporter's name belongs, whether it looks like a key or is the one in use."""
     keys = MadeUpKeys()
     key = getattr(keys, shape)()
@@ -695,9 +640,7 @@ def test_a_key_in_the_wrong_place_is_not_repeated(
     assert keys.shown_in({"out": capsys.readouterr().out}) == []
 
 
-def test_a_folder_below_a_working_directory_that_is_gone(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_folder_below_a_working_directory_that_is_gone(tmp_path, monkeypatch):
     gone = tmp_path / "gone"
     gone.mkdir()
     monkeypatch.chdir(gone)
@@ -722,9 +665,7 @@ SOUND = "tgp_" + "v1_" + "aB3_" * 10 + "abc"
     ],
     ids=["a key", "no file", "empty", "damaged", "another provider's", "a placeholder", "large"],
 )
-def test_a_file_that_another_key_is_to_come_from(
-    held: str | None, level: str, said: str, tmp_path: Path
-) -> None:
+def test_a_file_that_another_key_is_to_come_from(held, level, said, tmp_path):
     """Looked at before a key is refused, and nothing of it is repeated."""
     secret = tmp_path / "secret"
     if held is not None:
@@ -736,7 +677,7 @@ def test_a_file_that_another_key_is_to_come_from(
     assert SOUND[7:15] not in found.text
 
 
-def test_a_command_that_another_key_is_to_come_from() -> None:
+def test_a_command_that_another_key_is_to_come_from():
     setting = "command:sh -c 'cat /secret'; command:no-such-program --key; environment"
     there, absent = recoveries(settings_of({"TOGETHER_OTEL_RECOVERY": setting})[0])
     assert (there.level, absent.level) == ("ok", "warning")
@@ -744,9 +685,7 @@ def test_a_command_that_another_key_is_to_come_from() -> None:
     assert "the command no-such-program, which is not installed" in absent.text
 
 
-def test_orders_to_a_terminal_are_shown_as_text(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_orders_to_a_terminal_are_shown_as_text(monkeypatch, capsys):
     """Values are repeated, and so are a server's words."""
     monkeypatch.setenv("OTEL_METRICS_EXPORTER", "\x1b[2Jnone\nok: all is well")
     assert main(["doctor"]) == 1
@@ -755,9 +694,7 @@ def test_orders_to_a_terminal_are_shown_as_text(
     assert "\x1b" not in out
 
 
-def test_a_collector_of_all_signals(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_collector_of_all_signals(monkeypatch, capsys):
     """One finding, and not three."""
     for signal in ("METRICS", "TRACES", "LOGS"):
         monkeypatch.setenv(f"OTEL_{signal}_EXPORTER", "otlp")
@@ -771,7 +708,7 @@ def test_a_collector_of_all_signals(
 @pytest.mark.parametrize(
     "arguments", [["--scrape", "localhost:9464"], ["--scrape", "ftp://x"], ["--scrape"]]
 )
-def test_usage(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+def test_usage(arguments, capsys):
     """Exit code 64 and what was expected."""
     with pytest.raises(SystemExit) as exited:
         main(["doctor", *arguments])
@@ -779,7 +716,7 @@ def test_usage(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None
     assert "usage: together-otel doctor" in capsys.readouterr().err
 
 
-def test_help(capsys: pytest.CaptureFixture[str]) -> None:
+def test_help(capsys):
     with pytest.raises(SystemExit) as exited:
         main(["doctor", "--help"])
     assert exited.value.code == 0

@@ -1,16 +1,13 @@
 """`together-otel doctor --scrape`: what is missing from an endpoint, and why."""
 
-from __future__ import annotations
-
 import socket
 import threading
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import TYPE_CHECKING
 from wsgiref.simple_server import WSGIRequestHandler, make_server
 
 import pytest
-from examining import Found, examined
+from examining import examined
 from generation import made_up_key
 from prometheus_client import CollectorRegistry, Counter, make_wsgi_app
 from serving import Quiet, serving
@@ -21,16 +18,13 @@ from together_otel.names import CAUSES
 from together_otel.testing import TogetherServer, fetch
 from together_otel.testing.ports import free_port
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
 
 class _QuietWsgi(Quiet, WSGIRequestHandler):
     pass
 
 
 @contextmanager
-def scraped(registry: CollectorRegistry) -> Iterator[str]:
+def scraped(registry):
     """A registry's endpoint."""
     made = make_server("127.0.0.1", 0, make_wsgi_app(registry), handler_class=_QuietWsgi)
     with serving(made) as server:
@@ -38,7 +32,7 @@ def scraped(registry: CollectorRegistry) -> Iterator[str]:
 
 
 @pytest.fixture
-def live(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+def live(monkeypatch):
     """The endpoint of an instrumented process: this one."""
     monkeypatch.setenv("TOGETHER_OTEL_METRICS", "prometheus")
     registry = CollectorRegistry()
@@ -50,9 +44,7 @@ def live(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
         TogetherInstrumentor().uninstrument()
 
 
-def test_an_endpoint_before_its_first_request(
-    live: str, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_an_endpoint_before_its_first_request(live, capsys):
     """All causes are there; that there is no client is said, and is no problem."""
     found = examined(capsys, "--scrape", live)
     assert found.code == 0
@@ -62,7 +54,7 @@ def test_an_endpoint_before_its_first_request(
     assert "OpenMetrics" in found.text("format")
 
 
-def test_an_endpoint_in_use(live: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_endpoint_in_use(live, capsys):
     """Requests are counted, failures are warnings with the remedy of their cause."""
     import together  # noqa: PLC0415 - only now, so that it is patched
 
@@ -106,7 +98,7 @@ class Answering(Quiet, BaseHTTPRequestHandler):
     status, kind, text = 200, TEXT, ""
     openmetrics: str | None = None
 
-    def do_GET(self) -> None:
+    def do_GET(self):
         modern = self.openmetrics is not None and "openmetrics" in self.headers["Accept"]
         body = self.openmetrics if modern else self.text
         self.send_response(self.status)
@@ -116,14 +108,14 @@ class Answering(Quiet, BaseHTTPRequestHandler):
         self.wfile.write((body or "").encode())
 
 
-def look(capsys: pytest.CaptureFixture[str], **answer: object) -> Found:
+def look(capsys, **answer):
     """Return what is found at an endpoint that answers so."""
     handler = type("_Answering", (Answering,), answer)
     with serving(ThreadingHTTPServer(("127.0.0.1", 0), handler)) as server:
         return examined(capsys, "--scrape", f"http://user:word@127.0.0.1:{server.server_port}/m")
 
 
-def test_nothing_is_missing(capsys: pytest.CaptureFixture[str]) -> None:
+def test_nothing_is_missing(capsys):
     found = look(capsys, text=WHOLE)
     assert (found.code, found.complaints) == (0, [])
     assert "5 of the 14 metrics" in found.text("metrics")
@@ -195,13 +187,7 @@ def test_nothing_is_missing(capsys: pytest.CaptureFixture[str]) -> None:
         ),
     ],
 )
-def test_missing(
-    text: str,
-    complaint: tuple[str, str],
-    said: str,
-    fix: str,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
+def test_missing(text, complaint, said, fix, capsys):
     found = look(capsys, text=text)
     level, about = complaint
     assert found.complaints == [complaint]
@@ -210,14 +196,14 @@ def test_missing(
     assert found.code == (level == "problem")
 
 
-def test_a_content_type_that_prometheus_does_not_take(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_content_type_that_prometheus_does_not_take(capsys):
     for kind in ("", "application/octet-stream"):
         found = look(capsys, text=WHOLE, kind=kind)
         assert found.complaints == [("warning", "content type")]
         assert "fallback_scrape_protocol" in found.text("content type")
 
 
-def test_openmetrics_that_does_not_parse(capsys: pytest.CaptureFixture[str]) -> None:
+def test_openmetrics_that_does_not_parse(capsys):
     """Prometheus asks for it first, and would have nothing."""
     found = look(capsys, text=WHOLE, openmetrics=WHOLE)  # without # EOF
     assert found.complaints == [("problem", "format")]
@@ -240,9 +226,7 @@ def test_openmetrics_that_does_not_parse(capsys: pytest.CaptureFixture[str]) -> 
         ({"text": "", "kind": ""}, "with no content type, which does not"),
     ],
 )
-def test_no_exposition(
-    answer: dict[str, object], said: str, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_no_exposition(answer, said, capsys):
     """And neither user nor password of the URL is repeated."""
     found = look(capsys, **answer)
     assert found.code == 2
@@ -250,14 +234,14 @@ def test_no_exposition(
     assert "word" not in found.text("endpoint").replace("password", "")
 
 
-def test_nobody_listens(capsys: pytest.CaptureFixture[str]) -> None:
+def test_nobody_listens(capsys):
     found = examined(capsys, "--scrape", f"http://127.0.0.1:{free_port()}")
     assert found.code == 2
     assert "refuses the connection: nothing listens there" in found.text("endpoint")
 
 
-def test_no_such_host(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    def unknown(*_: object, **__: object) -> None:
+def test_no_such_host(capsys, monkeypatch):
+    def unknown(*_, **__):
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 
     monkeypatch.setattr(socket, "getaddrinfo", unknown)
@@ -266,9 +250,7 @@ def test_no_such_host(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.Mo
     assert "the host name cannot be resolved" in found.text("endpoint")
 
 
-def test_no_answer_in_time(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_no_answer_in_time(capsys, monkeypatch):
     monkeypatch.setattr(endpoint, "LIMIT", 0.2)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         found = examined(capsys, "--scrape", f"http://127.0.0.1:{silent.getsockname()[1]}/metrics")
@@ -276,7 +258,7 @@ def test_no_answer_in_time(
     assert "did not answer within 0.2 s" in found.text("endpoint")
 
 
-def trickle(self: Answering, gone: threading.Event) -> None:
+def trickle(self, gone):
     """Send a body whose parts come in time, and all of it never."""
     self.send_response(200)
     self.end_headers()
@@ -284,14 +266,14 @@ def trickle(self: Answering, gone: threading.Event) -> None:
         self.wfile.write(b"# nothing\n")
 
 
-def drip(self: Answering, gone: threading.Event) -> None:
+def drip(self, gone):
     """Send a header without an end."""
     self.wfile.write(b"HTTP/1.1 200 OK\r\nX-Long: ")
     while not gone.wait(0.05):
         self.wfile.write(b"x")
 
 
-def flood(self: Answering, gone: threading.Event) -> None:
+def flood(self, gone):
     """Send as much as anybody takes."""
     self.send_response(200)
     self.end_headers()
@@ -307,19 +289,14 @@ def flood(self: Answering, gone: threading.Event) -> None:
         (flood, "answers with more than 1 MiB"),
     ],
 )
-def test_an_answer_without_an_end(
-    send: Callable[[Answering, threading.Event], None],
-    said: str,
-    capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_an_answer_without_an_end(send, said, capsys, monkeypatch):
     """It is left within the limit, and what sends it is not kept."""
     monkeypatch.setattr(endpoint, "LIMIT", 10.0 if send is flood else 0.5)
     monkeypatch.setattr(endpoint, "LARGEST", 1 << 20)
     monkeypatch.setattr(fetch, "LARGEST", 1 << 20)
     gone = threading.Event()
 
-    def answer(self: Answering) -> None:
+    def answer(self):
         try:
             send(self, gone)
         except OSError:
@@ -331,9 +308,7 @@ def test_an_answer_without_an_end(
     assert gone.wait(30)
 
 
-def test_what_takes_too_long_to_parse(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_takes_too_long_to_parse(capsys, monkeypatch):
     """As text that is made for it may; the rest of the program does not wait."""
     ended = threading.Event()
     monkeypatch.setattr(endpoint, "LIMIT", 0.5)
@@ -353,7 +328,7 @@ def test_what_takes_too_long_to_parse(
         "http://[::1",
     ],
 )
-def test_what_is_no_address(url: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_is_no_address(url, capsys):
     """A finding or an error of usage, and no traceback."""
     try:
         assert examined(capsys, "--scrape", url).code == 2
@@ -361,10 +336,10 @@ def test_what_is_no_address(url: str, capsys: pytest.CaptureFixture[str]) -> Non
         assert exc.code == 64  # noqa: PT017 - one of both
 
 
-def test_a_redirect_is_told_and_not_followed(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_redirect_is_told_and_not_followed(capsys):
     """Least of all to another scheme."""
 
-    def answer(self: Answering) -> None:
+    def answer(self):
         self.send_response(302)
         self.send_header("Location", "file:///etc/passwd")
         self.end_headers()
@@ -374,10 +349,10 @@ def test_a_redirect_is_told_and_not_followed(capsys: pytest.CaptureFixture[str])
     assert "answers HTTP 302 Found" in found.text("endpoint")
 
 
-def test_no_http(capsys: pytest.CaptureFixture[str]) -> None:
+def test_no_http(capsys):
     """A port of something else, by http and by https."""
 
-    def serve(listener: socket.socket) -> None:
+    def serve(listener):
         for _ in range(2):
             connection, _address = listener.accept()
             with connection:
@@ -396,7 +371,7 @@ def test_no_http(capsys: pytest.CaptureFixture[str]) -> None:
     assert "TLS failed" in secure.text("endpoint")
 
 
-def test_a_registry_of_another_application(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_registry_of_another_application(capsys):
     registry = CollectorRegistry()
     Counter("orders", "Orders.", registry=registry).inc()
     with scraped(registry) as url:

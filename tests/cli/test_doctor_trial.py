@@ -1,11 +1,8 @@
 """The doctor's trial: a process under `opentelemetry-instrument`, with the environment it is given."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import TYPE_CHECKING
 
 import pytest
 from examining import GOOD, examined
@@ -14,19 +11,16 @@ from serving import Quiet, serving
 from together_otel.cli.doctor import trial
 from together_otel.testing.ports import free_port
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
 
 @pytest.fixture(autouse=True)
-def good(monkeypatch: pytest.MonkeyPatch) -> None:
+def good(monkeypatch):
     """Begin with a set-up that has nothing to complain of."""
     for name, value in GOOD.items():
         monkeypatch.setenv(name, value)
 
 
 @pytest.fixture
-def theirs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def theirs(tmp_path, monkeypatch):
     """A folder on the path of every process that is started."""
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     return tmp_path
@@ -41,12 +35,7 @@ def theirs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ({"OTEL_PYTHON_ID_GENERATOR": "dice"}, "Requested component 'dice' not found"),
     ],
 )
-def test_not_instrumented(
-    variables: dict[str, str],
-    said: str,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
+def test_not_instrumented(variables, said, monkeypatch, capsys):
     """Whatever keeps the launcher from it, also what no other question is asked about."""
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
@@ -57,9 +46,7 @@ def test_not_instrumented(
     assert not found.text("log events")  # what is said of them would be its consequence
 
 
-def test_no_temporary_files(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_no_temporary_files(tmp_path, monkeypatch, capsys):
     """As in a container whose file system is read-only."""
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "absent"))
     found = examined(capsys)
@@ -67,7 +54,7 @@ def test_no_temporary_files(
     assert "Set TMPDIR to a writable folder" in found.text("trial")
 
 
-def test_a_process_that_does_not_come_up(theirs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_process_that_does_not_come_up(theirs, capsys):
     """Its last words are repeated, without keys."""
     key = "tgp_" + "v1_" + "aB3_" * 10 + "abc"
     (theirs / "wrapt.py").write_text(
@@ -79,9 +66,7 @@ def test_a_process_that_does_not_come_up(theirs: Path, capsys: pytest.CaptureFix
     assert "did not start: OSError: tgp_v1_[key] is not good" in found.text("trial")
 
 
-def test_a_process_that_takes_too_long(
-    theirs: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_process_that_takes_too_long(theirs, monkeypatch, capsys):
     (theirs / "wrapt.py").write_text(
         "import sys\nsys.stderr.close()\nimport threading\nthreading.Event().wait()\n"
     )
@@ -101,7 +86,7 @@ class TogetherInstrumentor(BaseInstrumentor):
 """
 
 
-def test_another_instrumentation(theirs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_another_instrumentation(theirs, capsys):
     """One that the launcher finds, as it would find a package's."""
     (theirs / "theirs_of_together.py").write_text(OTHER)
     info = theirs / "theirs-1.dist-info"
@@ -125,13 +110,7 @@ def test_another_instrumentation(theirs: Path, capsys: pytest.CaptureFixture[str
         ("OTEL_PYTHON_LOG_HANDLER_LEVEL", "warning", "made of warnings and errors only"),
     ],
 )
-def test_log_events(
-    variable: str,
-    value: str,
-    said: str,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
+def test_log_events(variable, value, said, monkeypatch, capsys):
     monkeypatch.setenv(variable, value)
     found = examined(capsys)
     assert found.complaints == [("warning", "log events")]
@@ -144,15 +123,13 @@ class Collector(Quiet, BaseHTTPRequestHandler):
 
     paths: list[str]
 
-    def do_POST(self) -> None:
+    def do_POST(self):
         self.paths.append(self.path)
         self.send_response(200)
         self.end_headers()
 
 
-def test_nothing_is_exported(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_nothing_is_exported(monkeypatch, capsys):
     """However eager the exporters are: a collector would take it for the application's."""
     handler = type("_Collector", (Collector,), {"paths": []})
     with serving(ThreadingHTTPServer(("127.0.0.1", 0), handler)) as server:
@@ -171,9 +148,7 @@ def test_nothing_is_exported(
     assert handler.paths == []
 
 
-def test_providers_that_are_not_set(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_providers_that_are_not_set(monkeypatch, capsys):
     """A problem of metrics that OpenTelemetry is to emit, a warning of the rest."""
     monkeypatch.setenv("OTEL_PYTHON_CONFIGURATOR", "nobodys")
     found = examined(capsys)
@@ -188,12 +163,7 @@ def test_providers_that_are_not_set(
 @pytest.mark.parametrize(
     "variable", ["TOGETHER_OTEL_PROMETHEUS_PORT", "OTEL_EXPORTER_PROMETHEUS_PORT"]
 )
-def test_the_application_is_left_alone(
-    variable: str,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
+def test_the_application_is_left_alone(variable, tmp_path, monkeypatch, capsys):
     """While it runs, with its port taken: nothing is left in its folders."""
     port = str(free_port())
     shared, texts = tmp_path / "shared", tmp_path / "texts"

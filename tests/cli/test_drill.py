@@ -1,7 +1,5 @@
 """`together-otel drill`: what it leaves where, that responders know it, and how it ends."""
 
-from __future__ import annotations
-
 import json
 import os
 import re
@@ -12,7 +10,6 @@ import sys
 import threading
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
-from typing import TYPE_CHECKING, Any
 
 import pytest
 from generation import GENERATION
@@ -28,10 +25,6 @@ from together_otel.rules import Options, alerts_of
 from together_otel.testing.keys import MadeUpKeys
 from together_otel.testing.ports import free_port
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-    from pathlib import Path
-
 NOWHERE = {
     "OTEL_METRICS_EXPORTER": "none",
     "OTEL_TRACES_EXPORTER": "none",
@@ -42,17 +35,15 @@ LONG = "10m"
 """Ended early, or the test fails."""
 
 
-def command(*arguments: str) -> list[str]:
+def command(*arguments):
     return [sys.executable, "-m", "together_otel.cli", "drill", *arguments]
 
 
-def environment(variables: Mapping[str, str]) -> dict[str, str]:
+def environment(variables):
     return {"PATH": os.environ["PATH"], **NOWHERE, **variables}
 
 
-def drilled(
-    *arguments: str, cause: str = "revoked", duration: str = "0.5s", **variables: str
-) -> subprocess.CompletedProcess[str]:
+def drilled(*arguments, cause="revoked", duration="0.5s", **variables):
     """Run a drill to its end."""
     return subprocess.run(
         command("--cause", cause, "--duration", duration, *arguments),
@@ -65,7 +56,7 @@ def drilled(
 
 
 @contextmanager
-def drilling(*arguments: str, **variables: str) -> Iterator[subprocess.Popen[str]]:
+def drilling(*arguments, **variables):
     """A drill that goes on until it is ended; gone after the block."""
     with subprocess.Popen(
         command("--cause", "revoked", "--duration", LONG, *arguments),
@@ -80,7 +71,7 @@ def drilling(*arguments: str, **variables: str) -> Iterator[subprocess.Popen[str
             running.kill()
 
 
-def failures(port: int, cause: str = "revoked") -> float:
+def failures(port, cause="revoked"):
     return total(get(port, "/metrics"), AUTH_FAILURES.prometheus, together_auth_cause=cause)
 
 
@@ -89,14 +80,11 @@ def failures(port: int, cause: str = "revoked") -> float:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("backend", ["otel", "prometheus"])
-def test_scraped_and_ended_early(backend: str, number: signal.Signals) -> None:
+def test_scraped_and_ended_early(backend, number):
     """It is put right, counted, and nobody is left behind."""
     port = free_port()
     settings = {
-        "otel": {
-            "OTEL_METRICS_EXPORTER": "prometheus",
-            "OTEL_EXPORTER_PROMETHEUS_PORT": str(port),
-        },
+        "otel": {"OTEL_METRICS_EXPORTER": "prometheus", "OTEL_EXPORTER_PROMETHEUS_PORT": str(port)},
         "prometheus": {"TOGETHER_OTEL_PROMETHEUS_PORT": str(port)},
     }
     with drilling(**settings[backend]) as running:
@@ -111,7 +99,7 @@ def test_scraped_and_ended_early(backend: str, number: signal.Signals) -> None:
         socket.create_connection(("127.0.0.1", port))
 
 
-def test_the_service_of_a_killed_drill_goes_too(tmp_path: Path) -> None:
+def test_the_service_of_a_killed_drill_goes_too(tmp_path):
     """Whoever kills it without a word leaves nobody behind either."""
     port = free_port()
     # Its folder is left, as nobody is there to take it away.
@@ -121,7 +109,7 @@ def test_the_service_of_a_killed_drill_goes_too(tmp_path: Path) -> None:
         eventually(lambda: get(port, "/metrics") is None)
 
 
-def test_two_signals_end_it_at_once() -> None:
+def test_two_signals_end_it_at_once():
     """The exporter hangs, and somebody is impatient."""
     with socket.create_server(("127.0.0.1", 0)) as silent:
         endpoint = f"http://127.0.0.1:{silent.getsockname()[1]}"
@@ -146,13 +134,13 @@ def test_two_signals_end_it_at_once() -> None:
 class Application(Quiet, BaseHTTPRequestHandler):
     """Serves the application's metrics."""
 
-    def do_GET(self) -> None:
+    def do_GET(self):
         self.send_response(200)
         self.end_headers()
         self.wfile.write(b"together_client_requests_total 1\n")
 
 
-def test_a_port_that_the_application_has() -> None:
+def test_a_port_that_the_application_has():
     """The drill says so, and takes another; or the one that it is given."""
     with serving(HTTPServer(("127.0.0.1", 0), Application)) as server:
         taken = str(server.server_port)
@@ -173,7 +161,7 @@ def test_a_port_that_the_application_has() -> None:
         assert f"--port {taken} cannot be used (Address already in use)" in done.stderr
 
 
-def test_a_port_of_another_program() -> None:
+def test_a_port_of_another_program():
     with socket.create_server(("127.0.0.1", 0)) as stranger:
         taken = str(stranger.getsockname()[1])
         done = drilled(OTEL_METRICS_EXPORTER="prometheus", OTEL_EXPORTER_PROMETHEUS_PORT=taken)
@@ -181,7 +169,7 @@ def test_a_port_of_another_program() -> None:
     assert f"port {taken} is in use by another program" in done.stdout
 
 
-def test_the_applications_folder_is_left_alone(tmp_path: Path) -> None:
+def test_the_applications_folder_is_left_alone(tmp_path):
     """A scrape of the application would tell the drill's failures as its own."""
     (tmp_path / "counter_1.db").touch()
     done = drilled(PROMETHEUS_MULTIPROC_DIR=str(tmp_path), OTEL_METRICS_EXPORTER="prometheus")
@@ -196,7 +184,7 @@ class Gateway(Quiet, BaseHTTPRequestHandler):
     status = 200
     pushed: list[tuple[str, str]]
 
-    def do_POST(self) -> None:
+    def do_POST(self):
         body = self.rfile.read(int(self.headers["Content-Length"])).decode()
         self.pushed.append((self.path, body))
         self.send_response(self.status)
@@ -211,7 +199,7 @@ class Gateway(Quiet, BaseHTTPRequestHandler):
         ("/metrics/job/night/shift/2", "/metrics/job/night-drill/shift/2"),
     ],
 )
-def test_a_group_of_its_own_in_the_pushgateway(group: str, path: str) -> None:
+def test_a_group_of_its_own_in_the_pushgateway(group, path):
     """What is pushed to a group replaces what the application pushed there."""
     handler = type("_Gateway", (Gateway,), {"pushed": []})
     with serving(HTTPServer(("127.0.0.1", 0), handler)) as server:
@@ -225,7 +213,7 @@ def test_a_group_of_its_own_in_the_pushgateway(group: str, path: str) -> None:
     assert "word" not in done.stdout + done.stderr
 
 
-def test_a_gateway_that_takes_nothing() -> None:
+def test_a_gateway_that_takes_nothing():
     """Counted, and lost: that is what a drill is to find out."""
     handler = type("_Gateway", (Gateway,), {"pushed": [], "status": 503})
     with serving(HTTPServer(("127.0.0.1", 0), handler)) as server:
@@ -239,26 +227,26 @@ class Complaining:
 
     complaints = ("It failed.", "It was late.", "It failed.")
 
-    def __init__(self) -> None:
+    def __init__(self):
         self._failed = 0
 
-    def order(self, **_: object) -> dict[str, Any]:
+    def order(self, **_):
         return {"counted": {"revoked": self._failed}}
 
-    def ask(self, **options: object) -> dict[str, Any]:
+    def ask(self, **options):
         self._failed += bool(options)
         return {"failed": "AuthenticationError" if options else None, "why": "401"}
 
-    def show(self) -> None:
+    def show(self):
         pass
 
-    def finish(self) -> None:
+    def finish(self):
         pass
 
 
-def test_an_exporter_that_complains_again_and_again() -> None:
+def test_an_exporter_that_complains_again_and_again():
     """It is said once, and how often it was."""
-    process: Any = Complaining()
+    process = Complaining()
     scenario = Scenario("a bad key", bad={"api_key": "bad"})
     runner = Runner("revoked", scenario, process, 0.01, lambda _: None)
     outcome = runner.run(None, threading.Event())
@@ -269,7 +257,7 @@ def test_an_exporter_that_complains_again_and_again() -> None:
     ]
 
 
-def test_what_preflight_refuses_is_no_request() -> None:
+def test_what_preflight_refuses_is_no_request():
     """The page of most requests is not announced for it, and it is counted all the same."""
     for preflight, announced in (("raise", False), ("warn", True)):
         done = drilled(
@@ -285,7 +273,7 @@ def test_what_preflight_refuses_is_no_request() -> None:
 # ── how responders know it ───────────────────────────────────────────────────────────
 
 
-def documents(text: str) -> list[dict[str, Any]]:
+def documents(text):
     """Return what console exporters wrote among other lines."""
     return [json.loads(one) for one in re.findall(r"^\{$.*?^\}$", text, re.MULTILINE | re.DOTALL)]
 
@@ -297,7 +285,7 @@ def documents(text: str) -> list[dict[str, Any]]:
         {"OTEL_SERVICE_NAME": "", "OTEL_RESOURCE_ATTRIBUTES": "team=a%20b,service.name=shop"},
     ],
 )
-def test_it_is_labelled(named: dict[str, str]) -> None:
+def test_it_is_labelled(named):
     """By the service's name and the resource, and by an event at its start and at its end."""
     console = {"OTEL_LOGS_EXPORTER": "console", "OTEL_TRACES_EXPORTER": "console"}
     done = drilled(**console, **named, OTEL_METRICS_EXPORTER="console")
@@ -319,7 +307,7 @@ def test_it_is_labelled(named: dict[str, str]) -> None:
         assert one["attributes"]["together.drill.duration"] == 0.5
 
 
-def test_names_that_are_no_text() -> None:
+def test_names_that_are_no_text():
     """Variables may hold any bytes."""
     done = drilled(
         OTEL_SERVICE_NAME="sh\udcffop",
@@ -330,7 +318,7 @@ def test_names_that_are_no_text() -> None:
     assert "as service sh\N{REPLACEMENT CHARACTER}op-drill." in done.stdout
 
 
-def test_a_service_without_a_name() -> None:
+def test_a_service_without_a_name():
     done = drilled(OTEL_SERVICE_NAME="", TOGETHER_OTEL_PROMETHEUS_PORT="0")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "as service together-drill." in done.stdout
@@ -339,7 +327,7 @@ def test_a_service_without_a_name() -> None:
 # ── keys ─────────────────────────────────────────────────────────────────────────────
 
 
-def test_no_key_of_the_users_is_used(tmp_path: Path) -> None:
+def test_no_key_of_the_users_is_used(tmp_path):
     """Not from its variable, nor one alike, nor by recovery; and a proxy is not asked."""
     keys = MadeUpKeys()
     key = keys.together()
@@ -376,7 +364,7 @@ def test_no_key_of_the_users_is_used(tmp_path: Path) -> None:
         ({}, "no metrics leave the process"),
     ],
 )
-def test_a_set_up_that_tells_nothing(variables: dict[str, str], said: str) -> None:
+def test_a_set_up_that_tells_nothing(variables, said):
     """Exit code 1 and the reason, without waiting for the end, and without a traceback."""
     done = drilled(duration=LONG if variables else "0.5s", **variables)
     assert done.returncode == 1
@@ -386,7 +374,7 @@ def test_a_set_up_that_tells_nothing(variables: dict[str, str], said: str) -> No
     assert "Traceback" not in done.stdout + done.stderr
 
 
-def test_an_application_that_does_not_start(tmp_path: Path) -> None:
+def test_an_application_that_does_not_start(tmp_path):
     """Something on its path is in the way: what it failed with is said."""
     (tmp_path / "together.py").write_text("raise ImportError('not the one that is meant')")
     done = drilled(PYTHONPATH=str(tmp_path), TOGETHER_OTEL_PROMETHEUS_PORT=str(free_port()))
@@ -394,13 +382,13 @@ def test_an_application_that_does_not_start(tmp_path: Path) -> None:
     assert "it ended with exit code 1, ImportError: not the one that is meant." in done.stdout
 
 
-def test_a_file_that_names_the_service() -> None:
+def test_a_file_that_names_the_service():
     done = drilled(OTEL_CONFIG_FILE="otel.yaml")
     assert done.returncode == 2
     assert "OTEL_CONFIG_FILE names the service by itself" in done.stderr
 
 
-def drill_here(*arguments: str) -> int:
+def drill_here(*arguments):
     """Run it in this process, for what ends before there is another; return its exit code."""
     try:
         return main(["drill", "--cause", "revoked", *arguments])
@@ -408,23 +396,21 @@ def drill_here(*arguments: str) -> int:
         return int(exc.code or 0)
 
 
-def test_no_launcher(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_no_launcher(monkeypatch, capsys):
     monkeypatch.setattr("shutil.which", lambda _: None)
     assert drill_here() == 2
     assert "pip install 'together-otel[zero-code]'" in capsys.readouterr().err
 
 
-def test_no_temporary_files(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_no_temporary_files(tmp_path, monkeypatch, capsys):
     """As in a container whose file system is read-only."""
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "absent"))
     assert drill_here() == 2
     assert "set TMPDIR to one" in capsys.readouterr().err
 
 
-def test_no_sdk(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    def missing(name: str) -> str:
+def test_no_sdk(monkeypatch, capsys):
+    def missing(name):
         raise drill_command.PackageNotFoundError(name)
 
     monkeypatch.setattr(drill_command, "version", missing)
@@ -444,26 +430,21 @@ def test_no_sdk(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[s
         (["--cause", "expired"], "invalid choice: 'expired'"),
     ],
 )
-def test_usage(
-    arguments: list[str],
-    said: str,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
+def test_usage(arguments, said, monkeypatch, capsys):
     monkeypatch.setenv("OTEL_METRICS_EXPORTER", "prometheus" if "1s" in arguments else "otlp")
     monkeypatch.setenv("OTEL_EXPORTER_PROMETHEUS_PORT", "http")
     assert drill_here(*arguments) == 64
     assert said in capsys.readouterr().err
 
 
-def test_help(capsys: pytest.CaptureFixture[str]) -> None:
+def test_help(capsys):
     assert drill_here("--help") == 0
     out = capsys.readouterr().out
     assert "examples:\n" in out
     assert all(len(line) <= 80 for line in out.splitlines())
 
 
-def test_the_example_of_the_help(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_example_of_the_help(capsys):
     """With no exporter but those of the extra ``zero-code``, it is a good drill."""
     assert drill_here("--help") == 0
     settings = dict(re.findall(r"(OTEL_\w+)=(\w+)", capsys.readouterr().out))
@@ -475,7 +456,7 @@ def test_the_example_of_the_help(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 @pytest.mark.skipif(GENERATION == 1, reason="its HTTP client is made all the same")
-def test_a_client_that_cannot_be_made(tmp_path: Path) -> None:
+def test_a_client_that_cannot_be_made(tmp_path):
     """For want of what a proxy of another kind needs: the drill says so, as it is no refusal."""
     (tmp_path / "socksio.py").write_text("raise ImportError")
     done = drilled(
@@ -491,7 +472,7 @@ def test_a_client_that_cannot_be_made(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("cause", CAUSES)
-def test_every_cause_leads_to_an_alert(cause: Any) -> None:
+def test_every_cause_leads_to_an_alert(cause):
     """To its own page where there is one, and to that of most requests where there are any."""
     asking = alerts_of(cause, Options(), asks=True)
     without = alerts_of(cause, Options(), asks=False)

@@ -1,7 +1,5 @@
 """Standard output that is closed, full, not read or of few letters; Ctrl-C; arguments nobody knows."""
 
-from __future__ import annotations
-
 import base64
 import os
 import re
@@ -11,14 +9,10 @@ import subprocess
 import sys
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
 from together_otel.cli import main
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 COMMAND = [sys.executable, "-m", "together_otel.cli"]
 # Every exporter is there and goes nowhere, so that the doctor has something to say and no problem.
@@ -39,7 +33,7 @@ HAS_FULL_DEVICE = Path("/dev/full").exists()
 
 
 @pytest.fixture
-def unread() -> Iterator[int]:
+def unread():
     """A pipe that nobody reads from."""
     read, write = os.pipe()
     os.close(read)
@@ -47,9 +41,7 @@ def unread() -> Iterator[int]:
     os.close(write)
 
 
-def run(
-    *arguments: str, stdout: int | None = subprocess.PIPE, close: str = "", **more: str
-) -> subprocess.CompletedProcess[str]:
+def run(*arguments, stdout=subprocess.PIPE, close="", **more):
     words = ["sh", "-c", f'exec "$@" {close}', "sh", *COMMAND, *arguments]
     return subprocess.run(
         words,
@@ -73,13 +65,13 @@ def run(
     ],
     ids=lambda one: " ".join(one) if isinstance(one, tuple) else "",
 )
-def test_a_reader_that_has_gone(arguments: tuple[str, ...], code: int, unread: int) -> None:
+def test_a_reader_that_has_gone(arguments, code, unread):
     """``… | head -1``: nothing is said of it, and the exit code is what it is."""
     done = run(*arguments, stdout=unread)
     assert (done.stderr, done.returncode) == ("", code)
 
 
-def test_the_reader_of_errors_has_gone(unread: int) -> None:
+def test_the_reader_of_errors_has_gone(unread):
     done = subprocess.run(
         [*COMMAND, "nonsense"], stdout=unread, stderr=unread, check=False, timeout=100
     )
@@ -88,14 +80,14 @@ def test_the_reader_of_errors_has_gone(unread: int) -> None:
 
 @pytest.mark.parametrize("close", [">&-", ">&- 2>&-", "<&- >&- 2>&-"])
 @pytest.mark.parametrize(("command", "code"), [("check", 0), ("doctor", 1)])
-def test_streams_that_are_closed(command: str, code: int, close: str) -> None:
+def test_streams_that_are_closed(command, code, close):
     done = run(command, close=close)
     assert (done.stdout, done.stderr, done.returncode) == ("", "", code)
 
 
 @pytest.mark.skipif(not HAS_FULL_DEVICE, reason="there is no /dev/full")
 @pytest.mark.parametrize("command", ["check", "doctor"])
-def test_a_disk_that_is_full(command: str) -> None:
+def test_a_disk_that_is_full(command):
     done = run(command, close="> /dev/full")
     assert done.stderr == (
         "together-otel: standard output cannot be written: No space left on device.\n"
@@ -103,7 +95,7 @@ def test_a_disk_that_is_full(command: str) -> None:
     assert done.returncode == 73
 
 
-def test_an_output_of_few_letters(tmp_path: Path) -> None:
+def test_an_output_of_few_letters(tmp_path):
     """What cannot be written in ASCII is written as Python would, in whichever command."""
     place = tmp_path / "métriques"
     done = run("export", str(place), "--only", "rules", PYTHONIOENCODING="ascii", PYTHONUTF8="0")
@@ -113,7 +105,7 @@ def test_an_output_of_few_letters(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
 @pytest.mark.parametrize("command", ["check", "doctor"])
-def test_ctrl_c(command: str) -> None:
+def test_ctrl_c(command):
     """No traceback, and the exit code that shells give to what Ctrl-C ended."""
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"http://127.0.0.1:{silent.getsockname()[1]}"
@@ -133,7 +125,7 @@ def test_ctrl_c(command: str) -> None:
     assert (out, err, process.returncode) == ("", "", 130)
 
 
-def test_an_argument_that_is_not_known(capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_argument_that_is_not_known(capsys):
     """The usage is that of the command that it was given to."""
     with pytest.raises(SystemExit) as ended:
         main(["check", "--lives"])
@@ -170,13 +162,7 @@ KEYS = {
     ],
     ids=" ".join,
 )
-def test_a_key_as_an_argument(
-    arguments: list[str],
-    place: str,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
+def test_a_key_as_an_argument(arguments, place, tmp_path, monkeypatch, capsys):
     """Of whichever shape, in whichever place, and in no variable at all; what is wrong is said."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv(place, KEYS[place])
@@ -190,13 +176,11 @@ def test_a_key_as_an_argument(
     assert not [at for at in range(len(KEYS[place]) - 7) if KEYS[place][at : at + 8] in said]
 
 
-def test_a_fault_of_ours(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_fault_of_ours(monkeypatch, capsys):
     """It is told where, without a traceback, whose lines may hold a key."""
     key = ENVIRONMENT["TOGETHER_API_KEY"]
 
-    def fail(*_: object) -> None:
+    def fail(*_):
         raise RuntimeError(f"not expected: {key}")
 
     monkeypatch.setattr("together_otel.cli.check.command.lookalikes", fail)
@@ -212,7 +196,7 @@ def test_a_fault_of_ours(
 
 
 @pytest.mark.parametrize("module", ["together_otel", "together_otel.cli"])
-def test_the_version(module: str) -> None:
+def test_the_version(module):
     """By the module as by the script."""
     done = subprocess.run(
         [sys.executable, "-m", module, "--version"],

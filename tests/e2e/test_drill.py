@@ -1,12 +1,9 @@
 """A fire drill, and the page that it is for, through the real programs."""
 
-from __future__ import annotations
-
 import os
 import signal
 import subprocess
 import sys
-from typing import TYPE_CHECKING
 
 import pytest
 from prometheus_binaries import RULES, require
@@ -16,14 +13,11 @@ from together_otel.rules import Options, alerts_of
 from together_otel.testing.ports import free_port
 from together_otel.testing.stack import Stack
 
-if TYPE_CHECKING:
-    from together_otel.names import Cause
-
 JOB = "shop-drill"
 
 
 @pytest.mark.parametrize(("cause", "asks"), [("revoked", True), ("missing", False)])
-def test_every_alert_that_is_announced_arrives(cause: Cause, asks: bool) -> None:  # noqa: FBT001 - a parameter
+def test_every_alert_that_is_announced_arrives(cause, asks):
     """With the drill's own job; once they are there, Ctrl-C ends it well."""
     require("prometheus")
     require("alertmanager")

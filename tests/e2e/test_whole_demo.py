@@ -1,7 +1,5 @@
 """The demonstration as `make demo` runs it."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 
@@ -10,7 +8,7 @@ from prometheus_binaries import require
 from together_otel.testing.programs import CHECKOUT
 
 
-def test_the_demonstration_ends_with_the_page() -> None:
+def test_the_demonstration_ends_with_the_page():
     """Under a minute and a half, nothing left out, nothing on standard error."""
     require("prometheus")
     require("alertmanager")

@@ -34,7 +34,8 @@ _ENDED = context.Context()
 
 def _current() -> context.Context:
     try:
-        return context.get_current()
+        found = context.get_current()
+        return found if isinstance(found, context.Context) else context.Context()
     except Exception:  # noqa: BLE001 - the border: a context of the application's own
         return context.Context()
 
@@ -70,13 +71,14 @@ class Call(CallState):
     def __init__(
         self, runtime: Runtime, adapter: Adapter, client: Any, arguments: Arguments
     ) -> None:
-        super().__init__(runtime, adapter, _current())
+        before = _current()
+        super().__init__(runtime, adapter, before)
         self._client = client
         self._attempts = 0
         self._refusal: Refusal | None = None
         self._generation = forks.generation()
-        parent = current_call()
-        self._parent = None if parent is None or parent.ended else parent
+        parent = before.get(_CALL)
+        self._parent = parent if isinstance(parent, Call) and not parent.ended else None
         reported = Reported() if self._parent is None else self._parent._reported  # noqa: SLF001 - of this class
         self._reported: Reported = reported
         reported.begun = self._order = reported.begun + 1
@@ -100,7 +102,8 @@ class Call(CallState):
         self.result.messages = self._messages()
 
     def _make_current(self, _arguments: Arguments) -> None:
-        self.context = context.set_value(_CALL, self, trace.set_span_in_context(self.span))
+        outer = context.Context({**self.before, _CALL: self})
+        self.context = trace.set_span_in_context(self.span, outer)
 
     def _messages(self) -> Messages | None:
         settings, request = self.runtime.settings, self.request

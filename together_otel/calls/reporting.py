@@ -44,6 +44,7 @@ class Ending:
         exception: what may be told of its exception, where that is wanted.
         is_reported: whether a call inside this one has reported the same failure.
         counts_retries: whether the SDK's retries were not counted as they were made.
+        finish_reasons: why its choices ended, by position.
         content: messages, redacted and bounded, where they are captured.
     """
 
@@ -56,12 +57,14 @@ class Ending:
     exception: RedactedException | None = None
     is_reported: bool = False
     counts_retries: bool = False
+    finish_reasons: tuple[str, ...] = ()
     content: dict[str, list[Any]] = field(default_factory=dict)
 
 
 def report(call: CallState, ending: Ending) -> None:
     """Report a call and end its span, a step at a time."""
-    for stage, step in _STEPS:
+    plain = ending.error_type is None and call.result.messages is None
+    for stage, step in _STEPS_OF_AN_ANSWER if plain else _STEPS:
         try:
             step(call, ending)
         except Exception:  # noqa: BLE001 - the border
@@ -71,11 +74,11 @@ def report(call: CallState, ending: Ending) -> None:
 def _count(call: CallState, ending: Ending) -> None:
     if ending.auth is not None and not ending.is_reported:
         call.runtime.metrics.auth_failed(ending.auth.diagnosis.cause)
-    if ending.counts_retries and ending.answer.resends and call.recorder is not None:
-        call.recorder.retried(ending.answer.resends)
 
 
 def _note_state(call: CallState, ending: Ending) -> None:
+    if ending.counts_retries and ending.answer.resends and call.recorder is not None:
+        call.recorder.retried(ending.answer.resends)
     if ending.auth is not None:
         call.runtime.metrics.keys_changed(at_once=True)
     elif ending.outcome in names.NO_FAILURE:
@@ -104,6 +107,7 @@ def _measure(call: CallState, ending: Ending) -> None:
         if timing.chunks > 1:
             mean = (timing.last - timing.first) / (timing.chunks - 1)
     usage = result.usage or _NO_USAGE
+    ending.finish_reasons = result.finish_reasons
     measured = Measured(
         ending.outcome,
         ending.elapsed,
@@ -115,42 +119,41 @@ def _measure(call: CallState, ending: Ending) -> None:
         usage.reasoning_tokens,
         first,
         mean,
-        result.finish_reasons,
+        ending.finish_reasons,
         call.span.get_span_context(),
     )
-    recorder, server = call.recorder, attributes.server(call.request, ending.answer)
-    if recorder is None or server != (call.request.host, call.request.port):
-        recorder = call.make_recorder(*server)
+    recorder, request, answer = call.recorder, call.request, ending.answer
+    if recorder is None or (
+        answer.host is not None and (answer.host, answer.port) != (request.host, request.port)
+    ):
+        recorder = call.make_recorder(answer.host or request.host, answer.port or request.port)
     recorder.record(measured, call.secrets)
 
 
 def _span_attributes(call: CallState, ending: Ending) -> dict[str, Any]:
     """Return what the span does not say from its start."""
     request, answer = call.request, ending.answer
-    server = attributes.server(request, answer)
-    news = (None, None) if server == (request.host, request.port) else server
-    found = {
-        names.REQUEST_OUTCOME: ending.outcome,
-        **attributes.of_answer(answer, news),
-        **attributes.of_result(call.result, answer, _first_chunk(call)),
-    }
+    found: dict[str, Any] = {names.REQUEST_OUTCOME: ending.outcome}
+    attributes.add_answer(found, answer)
+    if answer.host is not None and (answer.host, answer.port) != (request.host, request.port):
+        attributes.add_server(found, answer.host, answer.port)
+    attributes.add_result(found, call.result, ending.finish_reasons, answer, _first_chunk(call))
     if ending.error_type is not None:
         found[names.ERROR_TYPE] = ending.error_type
     if ending.auth is not None:
         found |= ending.auth.attributes()
-    if call.runtime.settings.content_on_spans:
+    if ending.content and call.runtime.settings.content_on_spans:
         found |= content.as_json(ending.content)
     return attributes.clean(found, call.secrets(answer))
 
 
 def _finish_span(call: CallState, ending: Ending) -> None:
-    if call.span.is_recording():
-        found = _span_attributes(call, ending)
-        spans.finish(call.span, found, ending.error_type, ending.exception)
-
-
-def _end_span(call: CallState, ending: Ending) -> None:
-    spans.end(call.span, ending.ago)
+    try:
+        if call.span.is_recording():
+            found = _span_attributes(call, ending)
+            spans.finish(call.span, found, ending.error_type, ending.exception)
+    finally:
+        spans.end(call.span, ending.ago)
 
 
 def _first_chunk(call: CallState) -> float | None:
@@ -171,7 +174,8 @@ def _log(call: CallState, ending: Ending) -> None:
                 _log_failure(call, ending, details)
         if in_events:
             details |= {names.PROVIDER_NAME: names.PROVIDER, **call.request.attributes}
-            details |= attributes.of_result(call.result, ending.answer, _first_chunk(call))
+            reasons, first = call.result.finish_reasons, _first_chunk(call)
+            attributes.add_result(details, call.result, reasons, ending.answer, first)
             details = attributes.clean(details, call.secrets(ending.answer))
             events.emit(names.OPERATION_DETAILS, logging.INFO, details, ending.content)
 
@@ -196,7 +200,12 @@ def _log_failure(call: CallState, ending: Ending, details: dict[str, Any]) -> No
 def _details(call: CallState, answer: Answer) -> dict[str, Any]:
     """Return what log events say of every call."""
     request = call.request
-    details = attributes.of_answer(answer, attributes.server(request, answer))
+    details: dict[str, Any] = {}
+    attributes.add_answer(details, answer)
+    if answer.host is not None:
+        attributes.add_server(details, answer.host, answer.port)
+    elif request.host is not None:
+        attributes.add_server(details, request.host, request.port)
     details[names.OPERATION] = request.operation
     if request.model is not None:
         details[names.REQUEST_MODEL] = request.model
@@ -210,9 +219,15 @@ _STEPS: Final[tuple[tuple[Stage, Callable[[CallState, Ending], None]], ...]] = (
     ("log", _log),
     ("finish", _measure),
     ("finish", _finish_span),
-    ("finish", _end_span),
 )
 """The most important first; the stage is what an error in it is counted under."""
+
+_STEPS_OF_AN_ANSWER: Final[tuple[tuple[Stage, Callable[[CallState, Ending], None]], ...]] = (
+    ("finish", _note_state),
+    ("finish", _measure),
+    ("finish", _finish_span),
+)
+"""Those that have something to do for a call that is neither failed nor captured."""
 
 
 def report_attempt(call: CallState, answer: Answer, auth: AuthFailure, error_type: str) -> None:

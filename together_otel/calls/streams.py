@@ -34,6 +34,10 @@ class Watcher(Protocol):
         """Note that the caller has left; nothing once the call has ended."""
 
 
+def _always(_chunk: Any) -> bool:
+    return True
+
+
 class Stream:
     """A call whose answer comes in chunks: it ends when these do."""
 
@@ -42,7 +46,8 @@ class Stream:
     def __init__(self, call: Call) -> None:
         self._call = call
         self._timing = call.timing = Timing()
-        self._has_news = call.adapter.has_news
+        captures = call.result.messages is not None
+        self._has_news = _always if captures else call.adapter.has_news
         call.accepted()
 
     def got(self, chunk: Any) -> None:

@@ -62,7 +62,7 @@ def calling(active: Active, adapter: Adapter, function: Any, note: Note | None =
     return (_calling_async if iscoroutinefunction(function) else _calling)(active, adapter, note)
 
 
-def _calling(active: Active, adapter: Adapter, note: Note | None) -> Wrapper:
+def _calling(active: Active, adapter: Adapter, note: Note | None) -> Wrapper:  # noqa: C901 - one loop, and its borders
     def wrapper(wrapped: Any, client: Any, args: Any, kwargs: Any) -> Any:
         if (runtime := active.listening()) is None:
             return wrapped(*args, **kwargs)
@@ -71,7 +71,7 @@ def _calling(active: Active, adapter: Adapter, note: Note | None) -> Wrapper:
         retry = _retry(runtime, adapter, client, arguments)
         while True:
             call = _begin(active, runtime, adapter, client, arguments, retry, first)
-            before, ours = call.before, call.context
+            before, ours, is_inside = call.before, call.context, True
             try:
                 try:
                     enter(runtime, ours)
@@ -91,16 +91,18 @@ def _calling(active: Active, adapter: Adapter, note: Note | None) -> Wrapper:
                     return value
                 finally:
                     leave(runtime, before, ours)
+                    is_inside = False
             finally:
-                # Once more, for an interrupt that comes before the first.
-                leave(runtime, before, ours)
+                # For an interrupt that comes before the first.
+                if is_inside:
+                    leave(runtime, before, ours)
             retry.raise_first()
             first = call
 
     return wrapper
 
 
-def _calling_async(active: Active, adapter: Adapter, note: Note | None) -> Wrapper:
+def _calling_async(active: Active, adapter: Adapter, note: Note | None) -> Wrapper:  # noqa: C901 - the same
     async def wrapper(wrapped: Any, client: Any, args: Any, kwargs: Any) -> Any:
         if (runtime := active.listening()) is None:
             return await wrapped(*args, **kwargs)
@@ -109,7 +111,7 @@ def _calling_async(active: Active, adapter: Adapter, note: Note | None) -> Wrapp
         retry = _retry(runtime, adapter, client, arguments)
         while True:
             call = _begin(active, runtime, adapter, client, arguments, retry, first)
-            before, ours = call.before, call.context
+            before, ours, is_inside = call.before, call.context, True
             try:
                 try:
                     enter(runtime, ours)
@@ -131,8 +133,10 @@ def _calling_async(active: Active, adapter: Adapter, note: Note | None) -> Wrapp
                     return value
                 finally:
                     leave(runtime, before, ours)
+                    is_inside = False
             finally:
-                leave(runtime, before, ours)
+                if is_inside:
+                    leave(runtime, before, ours)
             retry.raise_first()
             first = call
 

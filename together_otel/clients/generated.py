@@ -141,6 +141,17 @@ class Generated(Adapter):
             with suppress(ValueError):
                 add_result(json.loads(response.content), result)
 
+    def has_news(self, chunk: Any) -> bool:
+        # In the path of each chunk: no call of ours, and no attribute that pydantic has to look for.
+        try:
+            fields = chunk.__dict__
+            for choice in fields["choices"]:
+                if choice.__dict__["finish_reason"] is not None:
+                    return True
+            return fields["usage"] is not None or fields.get("finish_reason") is not None
+        except (AttributeError, KeyError, TypeError):
+            return True
+
     def chunk(self, chunk: Any, result: Result) -> None:
         add_result(chunk, result)
 

@@ -9,9 +9,9 @@ from together_otel.clients.base import Usage
 from together_otel.keys import redact
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
-    from together_otel.clients.base import Answer, Request, Result
+    from together_otel.clients.base import Answer, Result
     from together_otel.keys import KeyReport, KnownKeys
 
     Attributes = dict[str, Any]
@@ -89,62 +89,61 @@ def _remembered(text: str, secrets: KnownKeys) -> str:
     return clean
 
 
-def known(pairs: Iterable[tuple[str, Any]]) -> Attributes:
-    """Return those pairs that have a value; an empty tuple is none."""
-    return {name: value for name, value in pairs if value is not None and value != ()}
-
-
 def of_key(report: KeyReport) -> Attributes:
     """Return the ``together.api_key.*`` attributes of a report."""
-    return known(
-        (
-            (names.KEY_PRESENCE, report.presence),
-            (names.KEY_SOURCE, report.source),
-            (names.KEY_FORMAT, report.format),
-            (names.KEY_PROBLEMS, report.problems),
-            (names.KEY_LENGTH, report.length),
-            (names.KEY_FINGERPRINT, report.fingerprint),
-            (names.KEY_VARIABLE_NAME, report.variable),
-        )
-    )
+    found = {
+        names.KEY_PRESENCE: report.presence,
+        names.KEY_SOURCE: report.source,
+        names.KEY_FORMAT: report.format,
+        names.KEY_PROBLEMS: report.problems or None,
+        names.KEY_LENGTH: report.length,
+        names.KEY_FINGERPRINT: report.fingerprint,
+        names.KEY_VARIABLE_NAME: report.variable,
+    }
+    return {name: value for name, value in found.items() if value is not None}
 
 
-def of_answer(answer: Answer, server: Server) -> Attributes:
-    """Return what the HTTP side of a call says, and whom the request was sent to."""
-    host, port = server
-    return known(
-        (
-            (names.STATUS_CODE, answer.status_code),
-            (names.SERVER_ADDRESS, host),
-            (names.SERVER_PORT, port),
-            (names.REQUEST_ID, answer.request_id),
-            (names.RESEND_COUNT, answer.resends or None),
-        )
-    )
+def add_answer(found: Attributes, answer: Answer) -> None:
+    """Add what the HTTP side of a call says."""
+    if answer.status_code is not None:
+        found[names.STATUS_CODE] = answer.status_code
+    if answer.request_id is not None:
+        found[names.REQUEST_ID] = answer.request_id
+    if answer.resends:
+        found[names.RESEND_COUNT] = answer.resends
 
 
-def of_result(result: Result, answer: Answer, first_chunk: float | None) -> Attributes:
-    """Return what a call's body says, for spans; ``first_chunk`` is in seconds."""
-    usage = result.usage or _NO_USAGE
-    attributes = known(
-        (
-            (names.RESPONSE_MODEL, result.model),
-            (names.RESPONSE_ID, result.id),
-            (names.FINISH_REASONS, result.finish_reasons),
-            (names.RESPONSE_FIRST_CHUNK, first_chunk),
+def add_server(found: Attributes, host: str, port: int | None) -> None:
+    """Add whom the request was sent to."""
+    found[names.SERVER_ADDRESS] = host
+    if port is not None:
+        found[names.SERVER_PORT] = port
+
+
+def add_result(
+    found: Attributes,
+    result: Result,
+    reasons: tuple[str, ...],
+    answer: Answer,
+    first_chunk: float | None,
+) -> None:
+    """Add what a call's body says; ``first_chunk`` is in seconds."""
+    if result.model is not None:
+        found[names.RESPONSE_MODEL] = result.model
+    if result.id is not None:
+        found[names.RESPONSE_ID] = result.id
+    if reasons:
+        found[names.FINISH_REASONS] = reasons
+    if first_chunk is not None:
+        found[names.RESPONSE_FIRST_CHUNK] = first_chunk
+    if (usage := result.usage) is not None:
+        for name, tokens in (
             (names.INPUT_TOKENS, usage.input_tokens),
             (names.OUTPUT_TOKENS, usage.output_tokens),
             (names.CACHED_TOKENS, usage.cached_tokens),
             (names.REASONING_TOKENS, usage.reasoning_tokens),
-        )
-    )
+        ):
+            if tokens is not None:
+                found[name] = tokens
     for name, value in answer.ratelimits.items():
-        attributes[names.RATELIMIT + name] = value
-    return attributes
-
-
-def server(request: Request, answer: Answer) -> Server:
-    """Return host and port of the request really sent, else of the one that was to be."""
-    if answer.host is not None:
-        return answer.host, answer.port
-    return request.host, request.port
+        found[names.RATELIMIT + name] = value

@@ -230,7 +230,7 @@ class Complaining:
     def __init__(self):
         self._failed = 0
 
-    def order(self, **_):
+    def command(self, **_):
         return {"counted": {"revoked": self._failed}}
 
     def ask(self, **options):
@@ -357,11 +357,11 @@ def test_no_key_of_the_users_is_used(tmp_path):
     [
         (
             {"OTEL_PYTHON_DISABLED_INSTRUMENTATIONS": "together"},
-            "together-otel doctor tells what to do",
+            "see together-otel doctor",
         ),
         ({"OTEL_METRICS_EXPORTER": "promethus"}, "RuntimeError: Requested component 'promethus'"),
         ({"TOGETHER_OTEL_METRICS": "none"}, "nothing is counted"),
-        ({}, "no metrics leave the process"),
+        ({}, "no metrics are exported"),
     ],
 )
 def test_a_set_up_that_tells_nothing(variables, said):

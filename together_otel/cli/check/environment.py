@@ -103,7 +103,7 @@ def _text(path: str) -> str:
         # Pipes as well, whose writer is waited for: <(sops decrypt .env), say.
         with Path(path).open("rb") as opened:
             data = opened.read(DOTENV_LARGEST + 1)
-        text = data.decode()  # a byte-order mark is python-dotenv's to drop, or to keep
+        text = data.decode()  # python-dotenv removes a byte-order mark, or keeps it
     except OSError as exc:
         raise UnusableFile(exc.strerror or type(exc).__name__) from None
     except UnicodeDecodeError:

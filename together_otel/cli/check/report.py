@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _WIDTH: Final = 80
 _COLUMN: Final = 15
 _LISTED: Final = 6
-"""Variables that are told on the screen; JSON has all."""
+"""Variables that are listed on the screen; JSON has all."""
 
 _SHAPES: Final = {
     "tgp_v1": "a Together key",
@@ -187,7 +187,7 @@ def _asked(live: LiveResult) -> Iterator[tuple[str, str]]:
     if live.outcome == "not_sent":
         yield "Together", live.detail
     if live.url:
-        yield "asked", live.url + (f" by the proxy {live.proxy}" if live.proxy else "")
+        yield "asked", live.url + (f" through the proxy {live.proxy}" if live.proxy else "")
     if live.status_code is not None:
         request = f", request {live.request_id}" if live.request_id else ""
         yield "answer", f"{live.status_code}{request}"

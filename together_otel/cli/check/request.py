@@ -36,14 +36,14 @@ def ask(
     """
     found = _asked(key, report, variables, limit)
     # The key may have been pasted into the URL's variable, and a server may echo it.
-    told: dict[str, Any] = {
+    redacted: dict[str, Any] = {
         one.name: redact(text, (key,))
         for one in fields(found)
         if one.name != "outcome" and isinstance(text := getattr(found, one.name), str)
     }
     if (why := found.diagnosis) is not None:
-        told["diagnosis"] = Diagnosis(why.cause, redact(why.remedy, (key,)))
-    return replace(found, **told)
+        redacted["diagnosis"] = Diagnosis(why.cause, redact(why.remedy, (key,)))
+    return replace(found, **redacted)
 
 
 def _asked(key: str, report: KeyReport, variables: Mapping[str, str], limit: float) -> LiveResult:

@@ -84,11 +84,11 @@ def evidence_of(
     cause: Cause, scenario: Scenario, outcome: Outcome, records: Iterable[Mapping[str, Any]]
 ) -> Evidence:
     """Return the evidence of a drill, of the spans and log records of its process."""
-    told = [(one.get("event_name"), one["attributes"]) for one in records if "attributes" in one]
+    named = [(one.get("event_name"), one["attributes"]) for one in records if "attributes" in one]
     return Evidence(
         cause,
         scenario,
         outcome,
-        [attributes for name, attributes in told if name == AUTH_FAILED.name],
-        [attributes for name, attributes in told if name is None and AUTH_CAUSE in attributes],
+        [attributes for name, attributes in named if name == AUTH_FAILED.name],
+        [attributes for name, attributes in named if name is None and AUTH_CAUSE in attributes],
     )

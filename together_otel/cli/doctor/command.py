@@ -74,20 +74,20 @@ def _doctor(options: argparse.Namespace) -> int:
             findings = look_at(options.scrape)
         except CannotRead as exc:
             findings, code = (exc.finding,), UNKNOWN
-    told = []
+    reported = []
     for finding in findings:
-        told.append(finding)
+        reported.append(finding)
         if not options.json:
             write(_lines(finding))
     if options.json:
         found = [
             {name: without_key(value) for name, value in dataclasses.asdict(one).items()}
-            for one in told
+            for one in reported
         ]
         write(json.dumps(found, indent=2) + "\n")
     else:
-        write(_verdict(told))
-    if code == GOOD and any(one.level == "problem" for one in told):
+        write(_verdict(reported))
+    if code == GOOD and any(one.level == "problem" for one in reported):
         code = CANNOT_WORK
     return code
 
@@ -103,8 +103,10 @@ def _lines(finding: Finding) -> str:
     )
 
 
-def _verdict(told: list[Finding]) -> str:
-    counts = {level: sum(one.level == level for one in told) for level in ("problem", "warning")}
+def _verdict(reported: list[Finding]) -> str:
+    counts = {
+        level: sum(one.level == level for one in reported) for level in ("problem", "warning")
+    }
     said = [f"{count} {level}{'s' * (count != 1)}" for level, count in counts.items()]
     return f"\n{', '.join(said)}.\n"
 

@@ -143,8 +143,8 @@ def _use(samples: Samples) -> Iterator[Finding]:
     if not requests:
         yield warning("requests", "Clients were created, but made no request yet.", _NOBODY)
         return
-    told = ", ".join(f"{outcome} {count:g}" for outcome, count in sorted(requests.items()))
-    yield ok("requests", f"Requests are counted: {told}.")
+    shown = ", ".join(f"{outcome} {count:g}" for outcome, count in sorted(requests.items()))
+    yield ok("requests", f"Requests are counted: {shown}.")
     durations = [DURATION.prometheus_name(latest=latest) for latest in (False, True)]
     if any(requests.values()) and not any(f"{name}_count" in samples for name in durations):
         yield problem(

@@ -130,8 +130,8 @@ _REASONS: tuple[tuple[type[Exception] | tuple[type[Exception], ...], str, str], 
 def _unread(url: str, exc: Exception) -> CannotRead:
     why = getattr(exc, "reason", None) or getattr(exc, "strerror", None) or type(exc).__name__
     text, fix = next((text, fix) for kind, text, fix in _REASONS if isinstance(exc, kind))
-    told = text.format(url=url, limit=LIMIT, largest=LARGEST >> 20, why=why)
-    return CannotRead("endpoint", told, fix)
+    filled = text.format(url=url, limit=LIMIT, largest=LARGEST >> 20, why=why)
+    return CannotRead("endpoint", filled, fix)
 
 
 def _samples(
@@ -183,13 +183,13 @@ def _openmetrics(url: str, deadline: float) -> Iterator[Finding]:
     except CannotRead:
         modern, samples = _Answer("", ""), {}
     if modern.kind != _OPENMETRICS:
-        yield ok("format", "The endpoint speaks the text format, without exemplars.")
+        yield ok("format", "The endpoint serves the text format, without exemplars.")
     elif samples:
-        yield ok("format", "The endpoint speaks OpenMetrics, which Prometheus asks for.")
+        yield ok("format", "The endpoint serves OpenMetrics, which Prometheus prefers.")
     else:
         yield problem(
             "format",
-            "Asked for OpenMetrics, as Prometheus does, the endpoint answers with text that does not"
+            "Asked for OpenMetrics, as by Prometheus, the endpoint answers with text that does not"
             " parse: the scrape fails.",
             "Set scrape_protocols: [PrometheusText0.0.4] in the job, and report it to the owner of the"
             " endpoint.",

@@ -60,7 +60,7 @@ def processes(environ: Mapping[str, str], settings: Settings) -> Iterator[Findin
 
 
 def _workers(environ: Mapping[str, str]) -> tuple[int | None, str]:
-    """Return how many processes a server is asked for, if it is several, and by which variable."""
+    """Return how many processes are set, if several, and by which variable."""
     found = {_ARGUMENTS: _argument(environ.get(_ARGUMENTS, ""))}
     found |= {name: environ.get(name, "").strip() for name in _NUMBERS}
     for name, text in found.items():

@@ -103,11 +103,11 @@ def conclusion(
     port: Port | None,
 ) -> Iterator[str]:
     """Yield the result, and what to clean up."""
-    if outcome.begun:
+    if outcome.started:
         yield f"{outcome.failed} failures of {cause}, {outcome.accepted} requests accepted."
     for fault in outcome.faults:
         yield f"Wrong: {fault}."
-    if not outcome.begun:
+    if not outcome.started:
         yield "The drill did not start."
         return
     if not outcome.faults:

@@ -168,7 +168,7 @@ def _run(
                 say(f"The drill's application has ended: {exc}.")
                 return CANNOT_WORK
     if not any(ways(settings, environ, port)):
-        outcome.faults.append("no metrics leave the process: together-otel doctor tells why")
+        outcome.faults.append("no metrics are exported: see together-otel doctor")
     for line in conclusion(cause, outcome, settings, environ, port):
         say(line)
     return CANNOT_WORK if outcome.faults else GOOD

@@ -36,7 +36,7 @@ class Port(NamedTuple):
     """Where the drill is scraped.
 
     ``taken`` is the port of the settings that another program has, ``by_ours`` whether that is an
-    application which is told by this package.
+    application that is instrumented by this package.
     """
 
     variable: str

@@ -113,9 +113,9 @@ class Process:
         Raises:
             Died: when there is no answer.
         """
-        return self.order(ask=options)
+        return self.command(ask=options)
 
-    def order(self, **what: object) -> dict[str, Any]:
+    def command(self, **what: object) -> dict[str, Any]:
         """Send a command; return the answer.
 
         Raises:

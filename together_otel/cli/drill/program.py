@@ -97,12 +97,12 @@ def main() -> None:
     listen()
     application = Application()
     for line in sys.stdin:
-        order = json.loads(line)
-        if "ask" in order:
-            application.ask(order["ask"])
-        elif "emit" in order:
-            events.emit(_EVENTS[order["emit"]], logging.WARNING, order["fields"])
-            say(emitted=order["emit"])
+        command = json.loads(line)
+        if "ask" in command:
+            application.ask(command["ask"])
+        elif "emit" in command:
+            events.emit(_EVENTS[command["emit"]], logging.WARNING, command["fields"])
+            say(emitted=command["emit"])
         else:
             say(counted=counted())
 

@@ -44,7 +44,7 @@ class Outcome:
     """The result of a drill.
 
     Attributes:
-        begun: whether the application started and counts failures.
+        started: whether the application started and counts failures.
         failed: requests and constructors that failed as expected.
         said: the SDK's error of the last of them.
         accepted: requests that were accepted.
@@ -52,7 +52,7 @@ class Outcome:
         faults: what was wrong; empty if the drill succeeded.
     """
 
-    begun: bool = False
+    started: bool = False
     failed: int = 0
     said: str = ""
     accepted: int = 0
@@ -113,19 +113,19 @@ class Runner:
             ended: may be set at any time.
 
         Raises:
-            Died: when the application ends before it is told to.
+            Died: when the application ends too early.
         """
         faults = self._outcome.faults
-        if not self._process.order(count=True)["counted"]:
+        if not self._process.command(count=True)["counted"]:
             self._process.finish()
             why = self._process.last_exception().rstrip(".")
             faults.append(
                 f"nothing is counted under opentelemetry-instrument{why and f' ({why})'}:"
-                " together-otel doctor tells what to do"
+                " see together-otel doctor"
             )
             return self._outcome
         self._process.show()
-        self._outcome.begun = True
+        self._outcome.started = True
         start = time.monotonic()
         self._emit(DRILL_STARTED.name)
         if self._scenario.before:
@@ -177,11 +177,11 @@ class Runner:
 
     def _emit(self, event: str) -> None:
         fields = {DRILL_CAUSE: self._cause, DRILL_DURATION: self._duration}
-        self._process.order(emit=event, fields=fields)
+        self._process.command(emit=event, fields=fields)
 
     def _look(self, port: Port | None) -> None:
         """Compare what was counted, and what a scrape shows of it, with what happened."""
-        self._compare("counted", self._process.order(count=True)["counted"])
+        self._compare("counted", self._process.command(count=True)["counted"])
         if port is not None:
             try:
                 self._outcome.samples = read(port.url)
@@ -194,8 +194,8 @@ class Runner:
     def _compare(self, how: str, found: dict[str, float]) -> None:
         some = {cause: count for cause, count in found.items() if count}
         if some != {self._cause: self._outcome.failed}:
-            told = ", ".join(f"{cause} {count:g}" for cause, count in some.items()) or "nothing"
-            self._fault(f"{self._outcome.failed} failures of {self._cause} were {how} as {told}")
+            shown = ", ".join(f"{cause} {count:g}" for cause, count in some.items()) or "nothing"
+            self._fault(f"{self._outcome.failed} failures of {self._cause} were {how} as {shown}")
 
     def _fault(self, text: str) -> None:
         if text not in self._outcome.faults:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from opentelemetry import context, trace
@@ -14,6 +15,8 @@ from together_otel.telemetry.redacting_processor import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from together_otel.auth.runtime import Runtime
     from together_otel.telemetry.redacting_processor import SecretsIn
 
@@ -68,6 +71,31 @@ class Active:
         except Exception:  # noqa: BLE001 - the border: a context of the application's own
             runtime.guard("begin").swallow()
             return runtime
+
+
+def current_context() -> context.Context:
+    """Return the context that is current; an empty one where there is none to be had."""
+    try:
+        found = context.get_current()
+    except Exception:  # noqa: BLE001 - the border: a context of the application's own
+        return context.Context()
+    return found if isinstance(found, context.Context) else context.Context()
+
+
+@contextmanager
+def within(runtime: Runtime, ours: context.Context) -> Iterator[None]:
+    """Let a context be current in a block, as far as that can be had."""
+    before = current_context()
+    try:
+        try:
+            if before is not ours:
+                enter(runtime, ours)
+            yield
+        finally:
+            leave(runtime, before, ours)
+    finally:
+        # For an interrupt that comes before the first.
+        leave(runtime, before, ours)
 
 
 def enter(runtime: Runtime, ours: context.Context) -> None:

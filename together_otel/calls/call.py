@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from opentelemetry import context, trace
 
 from together_otel import forks, names
+from together_otel.calls.active import current_context, within
 from together_otel.calls.reporting import Ending, report, report_attempt
 from together_otel.calls.state import CallState, Reported
 from together_otel.clients.base import Answer, Failure
@@ -30,14 +31,6 @@ if TYPE_CHECKING:
 
 _CALL = context.create_key("together_otel-call")
 _ENDED = context.Context()
-
-
-def _current() -> context.Context:
-    try:
-        found = context.get_current()
-        return found if isinstance(found, context.Context) else context.Context()
-    except Exception:  # noqa: BLE001 - the border: a context of the application's own
-        return context.Context()
 
 
 def current_call() -> Call | None:
@@ -71,7 +64,7 @@ class Call(CallState):
     def __init__(
         self, runtime: Runtime, adapter: Adapter, client: Any, arguments: Arguments
     ) -> None:
-        before = _current()
+        before = current_context()
         super().__init__(runtime, adapter, before)
         self._client = client
         self._attempts = 0
@@ -98,7 +91,11 @@ class Call(CallState):
         self._report, self._known = self.runtime.keys.look(self._key)
 
     def _start(self, _arguments: Arguments) -> None:
-        self.span = spans.start_call(self.runtime.tracer, self.request, self.secrets())
+        span = spans.start_call(self.runtime.tracer, self.request, self.secrets())
+        # Asked once, here: a span that cannot answer is as good as none.
+        is_recording, span_context = span.is_recording(), span.get_span_context()
+        if isinstance(span_context, trace.SpanContext):
+            self.span, self.span_context, self.is_recording = span, span_context, is_recording
         self.result.messages = self._messages()
 
     def _make_current(self, _arguments: Arguments) -> None:
@@ -107,9 +104,7 @@ class Call(CallState):
 
     def _messages(self) -> Messages | None:
         settings, request = self.runtime.settings, self.request
-        wanted = settings.content_in_events or (
-            settings.content_on_spans and self.span.is_recording()
-        )
+        wanted = settings.content_in_events or (settings.content_on_spans and self.is_recording)
         if not wanted or request.body is None:
             return None
         from together_otel.clients.messages import OPERATIONS, Messages  # noqa: PLC0415 - few capture content
@@ -161,35 +156,35 @@ class Call(CallState):
 
     def fail(self, exc: BaseException | None = None) -> None:
         """End with an exception, by default the one that is being handled."""
-        if self.ended:
-            return
-        found = sys.exc_info()[1] if exc is None else exc
+        # No frame of ours holds the exception while something is logged: it may show the key.
+        ending = self._ending_of_exception([exc or sys.exc_info()[1]])
         del exc
-        if found is None:
-            return
-        runtime = self.runtime
-        try:
-            failure = self.adapter.failure(found, self._seen, self._key)
-            # What broke a stream says little of the answer that it is part of.
-            if (
-                self.timing is not None
-                and failure.auth is None
-                and failure.answer.status_code is None
-            ):
-                failure.answer = self.answer()
-        except Exception:  # noqa: BLE001 - the border
-            failure = Failure(outcome_of(found, None), Answer())
-            runtime.guard("finish").swallow()
-        self._end_failed(failure, found)
+        if ending is not None:
+            self._end(ending.outcome, ending)
 
     def fail_with(self, failure: Failure) -> None:
         """End with a failure that the SDK hands on as data."""
-        self._end_failed(failure, None)
+        if not self.ended and self._is_ours():
+            ending = self._ending_of(failure, None)
+            self._end(ending.outcome, ending)
 
-    def _end_failed(self, failure: Failure, exc: BaseException | None) -> None:
-        if self.ended or not self._is_ours():
+    def _ending_of_exception(self, held: list[BaseException | None]) -> Ending | None:
+        """Return how the call ended by the exception of a list; ``None`` if it has ended."""
+        exc = held.pop()
+        if exc is None or self.ended or not self._is_ours():
             self.ended = True
-            return
+            return None
+        try:
+            failure = self.adapter.failure(exc, self._seen, self._key)
+            # What broke a stream says little of the answer that it is part of.
+            if self.timing is not None and not failure.auth and failure.answer.status_code is None:
+                failure.answer = self.answer()
+        except Exception:  # noqa: BLE001 - the border
+            failure = Failure(outcome_of(exc, None), Answer())
+            self.runtime.guard("finish").swallow()
+        return self._ending_of(failure, exc)
+
+    def _ending_of(self, failure: Failure, exc: BaseException | None) -> Ending:
         reported, refusal = self._reported.find(exc)
         auth = None if refusal is None else refusal[0]
         self._locate(failure)
@@ -204,25 +199,21 @@ class Call(CallState):
         if outcome not in names.NO_FAILURE:
             ending.error_type = outcome if exc is None else error_type(exc)
             # Of an exception that is the key's, the log has the cause and not the text.
-            if exc is not None and (auth is None or self.span.is_recording()):
+            if exc is not None and (auth is None or self.is_recording):
                 try:
                     ending.exception = redact_exception(
-                        exc,
-                        self.secrets(failure.answer),
-                        with_stacktrace=self.span.is_recording(),
+                        exc, self.secrets(failure.answer), with_stacktrace=self.is_recording
                     )
                 except Exception:  # noqa: BLE001 - the border
                     self.runtime.guard("finish").swallow()
-        # No frame of ours holds the exception while something is logged: it may show the key.
-        del exc
-        self._end(outcome, ending)
+        return ending
 
     def log_held(self, recovered: RecoveryOutcome | None = None) -> None:
         """Log what waited for a recovery, and what that made of it."""
         held, self.held_log = self.held_log or (), None
         for auth, details in held:
             try:
-                with trace.use_span(self.span, end_on_exit=False, record_exception=False):
+                with within(self.runtime, trace.set_span_in_context(self.span)):
                     self.runtime.log_auth_failure(auth, details, recovered=recovered)
             except Exception:  # noqa: BLE001 - the border
                 self.runtime.guard("log").swallow()
@@ -250,7 +241,8 @@ class Call(CallState):
         if self._attempts:
             ending.answer.resends = self._attempts - 1
         if self._is_delegated():
-            self.span.end()
+            with self.runtime.guard("finish"):
+                self.span.end()
         else:
             ending.counts_retries = not self._attempts
             report(self, ending)

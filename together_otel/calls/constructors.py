@@ -12,6 +12,7 @@ from opentelemetry import trace
 
 from together_otel import names
 from together_otel.auth.preflight import fault_of, refusal_of
+from together_otel.calls.active import within
 from together_otel.clients.error_types import error_type
 from together_otel.keys import RedactedException, redact_exception, text_of
 from together_otel.telemetry import attributes, spans
@@ -205,13 +206,15 @@ class _Attempt:
         except Exception:  # noqa: BLE001
             runtime.guard("client_init").swallow()
         span: trace.Span = trace.INVALID_SPAN
+        is_recording = False
         try:
             found = attributes.of_key(report) if failure is None else failure.attributes()
-            span = spans.start_client_init(runtime.tracer, self._started, found)
+            started = spans.start_client_init(runtime.tracer, self._started, found)
+            is_recording, span = started.is_recording(), started
         except Exception:  # noqa: BLE001
             runtime.guard("client_init").swallow()
         try:
-            with trace.use_span(span, record_exception=False, set_status_on_exception=False):
+            with within(runtime, trace.set_span_in_context(span)):
                 if failed is None:
                     runtime.key_checked(report)
                 else:
@@ -219,7 +222,7 @@ class _Attempt:
         except Exception:  # noqa: BLE001
             runtime.guard("log").swallow()
         try:
-            if failed is not None and span.is_recording():
+            if failed is not None and is_recording:
                 spans.finish(span, {names.ERROR_TYPE: failed[2]}, failed[2], failed[1])
             span.end()
         except Exception:  # noqa: BLE001

@@ -5,9 +5,7 @@ from __future__ import annotations
 from inspect import isasyncgen, iscoroutine, isgenerator
 from typing import TYPE_CHECKING, Any
 
-from opentelemetry import context
-
-from together_otel.calls.active import enter, leave
+from together_otel.calls.active import current_context, enter, leave
 from together_otel.calls.bodies import Body
 from together_otel.calls.sessions import Session
 from together_otel.calls.streams import Stream, watch, watch_generator
@@ -54,7 +52,7 @@ def _going_on(call: Call, value: Any) -> Any:
 
 
 async def _awaited(call: Call, coroutine: Any) -> Any:
-    before, ours = context.get_current(), call.context
+    before, ours = current_context(), call.context
     try:
         enter(call.runtime, ours)
         return follow(call, await coroutine)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from opentelemetry import context
-
-from together_otel.calls.active import enter, leave
+from together_otel.calls.active import current_context, enter, leave
 from together_otel.calls.streams import Stream
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from opentelemetry import context
 
     from together_otel.auth.runtime import Runtime
     from together_otel.calls.call import Call
@@ -45,7 +45,7 @@ class GeneratorCall:
         if self._stream is None:
             call = self._begin()
             self._stream, self._ours = Stream(call), call.context
-        before = context.get_current()
+        before = current_context()
         enter(self._runtime, self._ours or before)
         return before, self._ours or before
 

@@ -10,9 +10,8 @@ import logging
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from opentelemetry import trace
-
 from together_otel import names
+from together_otel.calls.active import within
 from together_otel.clients.base import Usage
 from together_otel.telemetry import attributes, content, events, spans
 from together_otel.telemetry.metrics import Measured
@@ -120,7 +119,7 @@ def _measure(call: CallState, ending: Ending) -> None:
         first,
         mean,
         ending.finish_reasons,
-        call.span.get_span_context(),
+        call.span_context,
     )
     recorder, request, answer = call.recorder, call.request, ending.answer
     if recorder is None or (
@@ -149,7 +148,7 @@ def _span_attributes(call: CallState, ending: Ending) -> dict[str, Any]:
 
 def _finish_span(call: CallState, ending: Ending) -> None:
     try:
-        if call.span.is_recording():
+        if call.is_recording:
             found = _span_attributes(call, ending)
             spans.finish(call.span, found, ending.error_type, ending.exception)
     finally:
@@ -167,7 +166,7 @@ def _log(call: CallState, ending: Ending) -> None:
         return
     runtime, details = call.runtime, _details(call, ending.answer)
     in_events = bool(ending.content) and runtime.settings.content_in_events
-    with trace.use_span(call.span, end_on_exit=False, record_exception=False):
+    with within(runtime, call.context):
         if ending.error_type is not None:
             details[names.ERROR_TYPE] = ending.error_type
             if not ending.is_reported:

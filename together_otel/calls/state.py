@@ -87,6 +87,8 @@ class CallState:
         request: what was asked.
         result: what the answer's body says, as it comes.
         span: the call's span.
+        span_context: of that span, for exemplars.
+        is_recording: whether that span is recorded.
         before: the context that it was made in.
         context: the context that the SDK works in.
         recorder: what records its metrics.
@@ -109,11 +111,13 @@ class CallState:
         "context",
         "ended",
         "held_log",
+        "is_recording",
         "recorder",
         "request",
         "result",
         "runtime",
         "span",
+        "span_context",
         "started",
         "timing",
     )
@@ -124,6 +128,7 @@ class CallState:
         self.before = self.context = before
         self.request, self.result = Request(names.OTHER), Result()
         self.span: trace.Span = trace.INVALID_SPAN
+        self.span_context, self.is_recording = trace.INVALID_SPAN_CONTEXT, False
         self.recorder: Recorder | None = None
         self.timing: Timing | None = None
         self.started = 0.0

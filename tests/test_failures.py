@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+from types import SimpleNamespace
 from typing import Any
 
 import aiohttp
@@ -19,6 +20,7 @@ from yarl import URL
 from together_otel.clients.answers import answer_of, note_origin, redirected_from
 from together_otel.clients.base import Answer
 from together_otel.clients.failures import outcome_of, outcome_of_status
+from together_otel.clients.generated import Generated
 from together_otel.clients.in_house import InHouse
 
 ASKED = "https://api.together.xyz/v1/chat/completions"
@@ -163,6 +165,19 @@ def test_end_of_a_large_body_is_not_searched() -> None:
     answer = Answer()
     note_origin(answer, {}, b" " * 100_000 + b"https://together.ai")
     assert answer.from_together is False
+
+
+def test_headers_that_are_kept_in_another_way() -> None:
+    """What httpx has for everybody will do where it keeps its headers otherwise one day."""
+
+    class Headers:
+        def __init__(self, **given: str) -> None:
+            self.raw = [(name.encode(), value.encode()) for name, value in given.items()]
+
+    sent = SimpleNamespace(url=httpx.URL(ASKED), headers=Headers(Authorization="Bearer made-up"))
+    response = SimpleNamespace(request=sent, status_code=200, headers=Headers(), history=[])
+    answer = Generated().answer(response)
+    assert (answer.authorization, answer.host) == ("Bearer made-up", "api.together.xyz")
 
 
 def redirected(**first: str) -> httpx.Response:

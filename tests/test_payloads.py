@@ -91,6 +91,18 @@ def test_breakdowns_are_never_zero() -> None:
     assert (usage.cached_tokens, usage.reasoning_tokens) == (3, 5)
 
 
+@pytest.mark.parametrize("tokens", ["7", 7, 7.0])
+def test_tokens(tokens: Any) -> None:
+    assert usage_of(prompt_tokens=tokens).input_tokens == 7
+
+
+@pytest.mark.parametrize("tokens", [None, "many", 2**64, float("inf"), float("nan"), [], {}])
+def test_tokens_that_are_none(tokens: Any) -> None:
+    """A server may say anything; a number beyond 64 bits would end the export of a batch."""
+    usage = usage_of(prompt_tokens=tokens, cached_tokens=tokens, completion_tokens_details=tokens)
+    assert (usage.input_tokens, usage.cached_tokens, usage.reasoning_tokens) == (None, None, None)
+
+
 def test_choices_without_end() -> None:
     """A server's numbers do not make an attribute of any length."""
     result = Result()

@@ -210,6 +210,11 @@ def test_usage_of_a_stream_left_early(
             id="the last one only",
         ),
         pytest.param(
+            [chunk(choice(0)), chunk(choice(0)), chunk(choice(1)), chunk(choice(0, "stop"))],
+            ["stop", "error"],
+            id="a later one never",
+        ),
+        pytest.param(
             [chunk(choice(0)), chunk(choice(0, "stop")), chunk(choice(1, "length"))],
             ["stop", "length"],
             id="two choices in turn",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-_DEFAULT_PORTS = {"https": 443, "http": 80}
+DEFAULT_PORTS = {"https": 443, "http": 80}
 
 
 def port_of(url: Any) -> int | None:
@@ -13,7 +13,7 @@ def port_of(url: Any) -> int | None:
     Args:
         url: anything with ``port`` and ``scheme``: of ``urlsplit``, or httpx's.
     """
-    port: int | None = url.port or _DEFAULT_PORTS.get(url.scheme)
+    port: int | None = url.port or DEFAULT_PORTS.get(url.scheme)
     return port
 
 

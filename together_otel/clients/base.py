@@ -99,10 +99,11 @@ class Result:
     @property
     def finish_reasons(self) -> tuple[str, ...]:
         """Why the choices ended, by position."""
-        if not self.reasons:
-            return ()
-        places = range(min(max(self.reasons) + 1, MOST_CHOICES))
-        return tuple(self.reasons.get(at, NO_REASON) for at in places)
+        reasons = self.reasons
+        if len(reasons) == 1 and 0 in reasons:
+            return (reasons[0],)
+        places = range(min(max(reasons, default=-1) + 1, MOST_CHOICES))
+        return tuple([reasons.get(at, NO_REASON) for at in places])
 
 
 @dataclass(slots=True)

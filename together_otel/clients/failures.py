@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from together_otel.clients.base import AuthKind
     from together_otel.names import Outcome
 
+BITS = 64
+"""Bits of a signed integer, its sign included: a longer one would end the export of a batch."""
+
 FIRST_ERROR = 400
 _REDIRECTS = 300
 UNAUTHORIZED = 401
@@ -182,10 +185,9 @@ def refused(body: Mapping[str, Any], answer: Answer) -> Failure:
 
 
 def integer(value: Any) -> int | None:
-    """Return ``value`` as an int where it is one (also in digits), else ``None``."""
-    if value is None or type(value) is int:
-        return value
+    """Return ``value`` as an int of 64 bits where it is one (also in digits), else ``None``."""
     try:
-        return int(value)
-    except (TypeError, ValueError):
+        found = int(value)
+    except (OverflowError, TypeError, ValueError):
         return None
+    return found if found.bit_length() < BITS else None

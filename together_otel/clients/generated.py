@@ -9,13 +9,14 @@ import json
 import os
 import weakref
 from contextlib import suppress
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from together_otel.clients.addresses import port_of
+from together_otel.clients.addresses import DEFAULT_PORTS, port_of
 from together_otel.clients.answers import body_of, is_basic, note_origin, redirected_from
 from together_otel.clients.base import Adapter, Answer, GivenKey, OpenBody
-from together_otel.clients.failures import failure_of, integer, refusal_in, refused
+from together_otel.clients.failures import failure_of, refusal_in, refused
 from together_otel.clients.fields import fields_of
 from together_otel.clients.operations import operation_of
 from together_otel.clients.payloads import RATELIMIT_HEADERS, add_result, described, ratelimits
@@ -97,10 +98,14 @@ class Generated(Adapter):
 
     def request(self, client: Any, args: Args, kwargs: Kwargs) -> Request:
         options = _options(args, kwargs)
-        url = str(getattr(options, "url", ""))
-        operation = operation_of(getattr(options, "method", "get"), url)
-        request = described(operation, *_address(url, client), getattr(options, "json_data", None))
-        extra = getattr(options, "headers", None)
+        url = str(options.url)
+        if "://" in url:
+            host, port = _server_of("/".join(url.split("/", 3)[:3]))
+        else:
+            base = client.base_url
+            host, port = base.host, base.port or DEFAULT_PORTS.get(base.scheme)
+        request = described(operation_of(options.method, url), host, port, options.json_data)
+        extra = options.headers
         # httpx keeps the last of two spellings: a lower-case one loses to the client's own.
         if isinstance(extra, dict) and authorization_in(extra) is not None:
             request.override = "extra_headers"
@@ -123,8 +128,9 @@ class Generated(Adapter):
         # ``seen`` is an ``httpx.Response``.
         answer = _sent(seen.request)
         answer.status_code = seen.status_code
-        if said := _headers(seen.headers, _SAID):
-            answer.request_id = said.get(_REQUEST_ID)
+        said = _headers(seen.headers, _SAID)
+        answer.request_id = said.pop(_REQUEST_ID, None)
+        if said:
             answer.ratelimits = ratelimits(said.get)
         if seen.history:
             answer.redirected_from = redirected_from(seen, answer.authorization)
@@ -146,7 +152,9 @@ class Generated(Adapter):
         try:
             fields = chunk.__dict__
             for choice in fields["choices"]:
-                if choice.__dict__["finish_reason"] is not None:
+                told = choice.__dict__
+                # Of each choice the first chunk counts as well, if it says no more than a piece.
+                if told["finish_reason"] is not None or told["index"]:
                     return True
             return fields["usage"] is not None or fields.get("finish_reason") is not None
         except (AttributeError, KeyError, TypeError):
@@ -236,20 +244,24 @@ _SAID = _wanted(_REQUEST_ID, *RATELIMIT_HEADERS.values())
 
 def _headers(headers: Any, wanted: Mapping[bytes, str]) -> dict[str, str]:
     """Return some of httpx's headers, walking them once: its lookup walks them each time."""
-    return {
-        wanted[small]: value.decode("latin-1")
-        for name, value in headers.raw
-        if (small := name.lower()) in wanted
-    }
+    kept = getattr(headers, "_list", None)
+    if kept is None:
+        kept = [(name, name.lower(), value) for name, value in headers.raw]
+    found = {}
+    for _, name, value in kept:
+        if name in wanted:
+            found[wanted[name]] = value.decode("latin-1")
+    return found
 
 
 def _sent(request: Any) -> Answer:
     sent, url = _headers(request.headers, _SENT), request.url
+    retries = sent.get(_RETRIES, "0")
     return Answer(
-        resends=integer(sent.get(_RETRIES)) or 0,
+        resends=int(retries) if retries.isdecimal() else 0,
         authorization=sent.get(_AUTHORIZATION),
         host=url.host,
-        port=port_of(url),
+        port=url.port or DEFAULT_PORTS.get(url.scheme),
     )
 
 
@@ -273,9 +285,7 @@ def _options(args: Args, kwargs: Kwargs) -> Any:
     return kwargs.get("options", args[1] if len(args) > 1 else None)
 
 
-def _address(url: str, client: Any) -> tuple[str | None, int | None]:
-    if "://" in url:
-        parts = urlsplit(url)
-        return parts.hostname, port_of(parts)
-    base = client.base_url
-    return base.host, port_of(base)
+@lru_cache(maxsize=64)
+def _server_of(origin: str) -> tuple[str | None, int | None]:
+    parts = urlsplit(origin)
+    return parts.hostname, port_of(parts)

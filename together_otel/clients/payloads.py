@@ -7,15 +7,12 @@ the OpenTelemetry GenAI semantic conventions.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from together_otel import names
 from together_otel.clients.base import MOST_CHOICES, Request, Usage
-from together_otel.clients.failures import integer
+from together_otel.clients.failures import BITS, integer
 from together_otel.clients.fields import NO_REASON, every_field_of, fields_of, index_of
-from together_otel.keys import redact
 
 if TYPE_CHECKING:
     from together_otel.clients.base import Result
@@ -23,12 +20,6 @@ if TYPE_CHECKING:
 _DOUBLES = ("temperature", "top_p", "frequency_penalty", "presence_penalty")
 _INTEGERS = ("max_tokens", "seed", "top_k")
 RATELIMIT_HEADERS = {name: f"x-ratelimit-{name}" for name in names.RATELIMITS}
-_LONGEST = 1024
-"""Characters of one name that are told."""
-
-_BITS = 64
-"""Bits of a signed integer, the sign included, that OTLP has."""
-
 _FORMATS = {"json_object": "json", "json_schema": "json", "json": "json", "text": "text"}
 _OUTPUTS = {"image_generation": "image", "speech": "speech", "video_generation": "video"}
 """Operations that are asked for nothing but one type of output → that type."""
@@ -38,18 +29,20 @@ def described(operation: str, host: str | None, port: int | None, body: object) 
     """Return the request of an operation with a JSON body; what the caller did not set is absent."""
     if not isinstance(body, Mapping):
         return Request(operation, host, port)
+    attributes: dict[str, Any] = {}
+    # A body has few fields. They are copied first: it may be the caller's, who may change it.
+    for field in tuple(body):
+        if field in _FIELDS:
+            attribute, made = _FIELDS[field]
+            value = made(body.get(field))
+            if value is not None:
+                attributes[attribute] = value
+    if operation in _OUTPUTS:
+        attributes[names.OUTPUT_TYPE] = _OUTPUTS[operation]
     model = body.get("model")
-    attributes = _request_attributes(body)
-    if (output := _OUTPUTS.get(operation)) is not None:
-        attributes[names.OUTPUT_TYPE] = output
-    named = _told(model) if isinstance(model, str) else None
-    return Request(operation, host, port, named, attributes, body)
-
-
-@lru_cache(maxsize=256)
-def _told(text: str) -> str:
-    """Return a text that may name anything, a key in the wrong argument included, without keys."""
-    return redact(text, longest=_LONGEST)
+    return Request(
+        operation, host, port, model if isinstance(model, str) else None, attributes, body
+    )
 
 
 def _double(value: Any) -> float | None:
@@ -64,8 +57,7 @@ def _double(value: Any) -> float | None:
 def _integer(value: Any) -> int | None:
     if isinstance(value, float) and value.is_integer():
         value = int(value)
-    # A longer one would end the export of all that is with it.
-    is_one = isinstance(value, int) and not isinstance(value, bool) and value.bit_length() < _BITS
+    is_one = isinstance(value, int) and not isinstance(value, bool) and value.bit_length() < BITS
     return value if is_one else None
 
 
@@ -74,13 +66,13 @@ def _count(value: Any) -> int | None:
 
 
 def _text(value: Any) -> str | None:
-    return _told(value) if isinstance(value, str) else None
+    return value if isinstance(value, str) else None
 
 
 def _texts(value: Any) -> tuple[str, ...] | None:
     texts = [value] if isinstance(value, str) else value
     if isinstance(texts, (list, tuple)) and texts and all(isinstance(text, str) for text in texts):
-        return tuple(map(_told, texts))
+        return tuple(texts)
     return None
 
 
@@ -105,18 +97,6 @@ _FIELDS: dict[str, tuple[str, Callable[[Any], Any]]] = {
 """Field of a body → its attribute, and what makes the attribute's value, ``None`` for none."""
 
 
-def _request_attributes(body: Mapping[str, Any]) -> dict[str, Any]:
-    attributes: dict[str, Any] = {}
-    # A body has few fields. They are copied first: it may be the caller's, who may change it.
-    for field in tuple(body):
-        if field in _FIELDS:
-            attribute, made = _FIELDS[field]
-            value = made(body.get(field))
-            if value is not None:
-                attributes[attribute] = value
-    return attributes
-
-
 def ratelimits(header: Callable[[str], str | None]) -> dict[str, float]:
     """Return what the ``x-ratelimit-*`` headers of an answer say, where they are numbers.
 
@@ -127,8 +107,10 @@ def ratelimits(header: Callable[[str], str | None]) -> dict[str, float]:
     for name, told_by in RATELIMIT_HEADERS.items():
         value = header(told_by)
         if value is not None:
-            with suppress(ValueError):
+            try:
                 found[name] = float(value)
+            except ValueError:
+                continue
     return found
 
 
@@ -145,9 +127,9 @@ def add_result(value: Any, result: Result) -> None:
         model = fields.get("model")
         identifier = fields.get("id")
         if isinstance(model, str):
-            result.model = _told(model)
+            result.model = model
         if isinstance(identifier, str):
-            result.id = identifier[:_LONGEST]
+            result.id = identifier
     if (choices := fields.get("choices")) and isinstance(choices, (list, tuple)):
         # A chunk of a text completion says by itself why its choice ended.
         _add_reasons(choices, fields.get("finish_reason"), result.reasons)
@@ -171,17 +153,14 @@ def _add_reasons(choices: Sequence[Any], own: object, reasons: dict[int, str]) -
 def _usage(usage: Any) -> Usage:
     # Cached and reasoning tokens come untyped.
     fields = every_field_of(usage)
+    cached, reasoning = fields.get("cached_tokens"), fields.get("reasoning_tokens")
+    if cached is None and (details := fields.get("prompt_tokens_details")):
+        cached = fields_of(details).get("cached_tokens")
+    if reasoning is None and (details := fields.get("completion_tokens_details")):
+        reasoning = fields_of(details).get("reasoning_tokens")
     return Usage(
         integer(fields.get("prompt_tokens")),
         integer(fields.get("completion_tokens")),
-        _of_these(fields, "cached_tokens", "prompt_tokens_details") or None,
-        _of_these(fields, "reasoning_tokens", "completion_tokens_details") or None,
+        integer(cached) or None if cached else None,
+        integer(reasoning) or None if reasoning else None,
     )
-
-
-def _of_these(fields: Mapping[str, Any], kind: str, details: str) -> int | None:
-    """Return how many tokens are of a kind, told beside the others or in their details."""
-    count = integer(fields.get(kind))
-    if count is None and (inside := fields.get(details)) is not None:
-        count = integer(fields_of(inside).get(kind))
-    return count

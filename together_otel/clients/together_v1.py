@@ -130,6 +130,16 @@ class TogetherV1(Adapter):
         response = value[0] if isinstance(value, tuple) else value
         add_result(getattr(response, "data", None), result)
 
+    def has_news(self, chunk: Any) -> bool:
+        try:
+            data = chunk.data
+            for choice in data["choices"]:
+                if choice["finish_reason"] is not None or choice["index"]:
+                    return True
+            return any(data.get(name) is not None for name in ("error", "usage", "finish_reason"))
+        except (AttributeError, KeyError, TypeError):
+            return True
+
     def chunk(self, chunk: Any, result: Result) -> None:
         add_result(getattr(chunk, "data", None), result)
 

@@ -65,7 +65,7 @@ def clean(found: Mapping[str, Any], secrets: KnownKeys) -> Attributes:
     """
     emitted: Attributes = {}
     for name, value in found.items():
-        if type(value) is str and name not in _OURS:
+        if isinstance(value, str) and name not in _OURS:
             emitted[name] = (
                 redact(value, secrets, _LONGEST) if name in _IDS else _remembered(value, secrets)
             )

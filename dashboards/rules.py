@@ -3,9 +3,31 @@
 from __future__ import annotations
 
 from together_otel.rules import Options, records, render_alerts, render_recording
-from together_otel.rules.expressions import EVERYWHERE, SECONDS, failures
+from together_otel.rules.expressions import (
+    DIRECTION,
+    DURATION_BUCKETS,
+    DURATION_COUNTS,
+    EVERYWHERE,
+    SECONDS,
+    TOKENS,
+    Sample,
+    failures,
+)
 
-__all__ = ["EVERYWHERE", "OPTIONS", "RUNBOOK", "YOUNG", "failures", "outputs", "records"]
+__all__ = [
+    "DIRECTION",
+    "DURATION_BUCKETS",
+    "DURATION_COUNTS",
+    "EVERYWHERE",
+    "OPTIONS",
+    "RUNBOOK",
+    "TOKENS",
+    "YOUNG",
+    "Sample",
+    "failures",
+    "outputs",
+    "records",
+]
 
 OPTIONS = Options()
 RUNBOOK = OPTIONS.runbook_url

@@ -24,13 +24,20 @@ pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 
 def in_child(check: Callable[[], bool]) -> bool:
     """Return what a check says in a forked child."""
-    if (child := os.fork()) == 0:
-        found = False
+    reading, writing = os.pipe()
+    if os.fork() == 0:
+        answer = b"n"
         try:
-            found = check()
+            answer = b"y" if check() else b"n"
         finally:
-            os._exit(not found)
-    return os.waitpid(child, 0)[1] == 0
+            os.write(writing, answer)
+            os._exit(0)
+    # One byte, and no waiting for the child's end: gevent closes files and waits for children in
+    # its own loop, which does not run here.
+    answer = os.read(reading, 1)
+    os.close(reading)
+    os.close(writing)
+    return answer == b"y"
 
 
 def acquired_elsewhere(lock: ForkSafeLock) -> bool:

@@ -18,7 +18,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, metr
 
 from together_otel import TogetherInstrumentor
 from together_otel.telemetry import http_endpoint
-from together_otel.telemetry.http_endpoint import Scrape
+from together_otel.telemetry.http_endpoint import HttpEndpoint
 from together_otel.telemetry.multiprocess import Group
 from together_otel.testing.ports import free_port
 
@@ -65,14 +65,14 @@ def registry() -> CollectorRegistry:
 
 
 @pytest.fixture
-def serve(registry: CollectorRegistry) -> Iterator[Callable[..., Scrape]]:
+def serve(registry: CollectorRegistry) -> Iterator[Callable[..., HttpEndpoint]]:
     """Start to serve the registry; not served any more afterwards."""
-    started: list[Scrape] = []
+    started: list[HttpEndpoint] = []
 
     def one(
         port: int, host: str = "127.0.0.1", lost: Callable[..., object] = lambda *_: None
-    ) -> Scrape:
-        made = Scrape(host, port, registry, lost)
+    ) -> HttpEndpoint:
+        made = HttpEndpoint(host, port, registry, None, lost)
         made.start()
         started.append(made)
         return made
@@ -87,7 +87,7 @@ def test_takeover_is_within_two_seconds() -> None:
     assert TAKEOVER <= 0.5
 
 
-def test_served_until_it_is_stopped(serve: Callable[..., Scrape]) -> None:
+def test_served_until_it_is_stopped(serve: Callable[..., HttpEndpoint]) -> None:
     """Neither thread nor socket nor lock is left, and it can be had again."""
     port = free_port()
     first = serve(port)
@@ -99,11 +99,11 @@ def test_served_until_it_is_stopped(serve: Callable[..., Scrape]) -> None:
         assert first.address is None
         with pytest.raises(ConnectionRefusedError):
             get(port)
-        assert "together-otel-scrape" not in {one.name for one in threading.enumerate()}
+        assert "together-otel-http-endpoint" not in {one.name for one in threading.enumerate()}
         first.start()
 
 
-def test_stopped_before_it_was_served(serve: Callable[..., Scrape]) -> None:
+def test_stopped_before_it_was_served(serve: Callable[..., HttpEndpoint]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as stranger:
         waiting = serve(stranger.getsockname()[1])
         waiting.stop()
@@ -131,7 +131,7 @@ def _is_open(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
-def test_any_free_port(serve: Callable[..., Scrape]) -> None:
+def test_any_free_port(serve: Callable[..., HttpEndpoint]) -> None:
     """With port 0 several are served at once."""
     served = [serve(0), serve(0)]
     assert all(one.wait(PATIENCE) for one in served)
@@ -141,7 +141,7 @@ def test_any_free_port(serve: Callable[..., Scrape]) -> None:
         assert "orders_total" in get(port)
 
 
-def test_ipv6(serve: Callable[..., Scrape]) -> None:
+def test_ipv6(serve: Callable[..., HttpEndpoint]) -> None:
     try:
         socket.create_server(("::1", 0), family=socket.AF_INET6).close()
     except OSError:
@@ -154,7 +154,7 @@ def test_ipv6(serve: Callable[..., Scrape]) -> None:
 
 
 def test_the_machines_name_is_not_asked_for(
-    serve: Callable[..., Scrape], monkeypatch: pytest.MonkeyPatch
+    serve: Callable[..., HttpEndpoint], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """DNS may take longer to say that it has none than a port may take to be served."""
     monkeypatch.setattr(socket, "getfqdn", lambda *_: pytest.fail("asked"))
@@ -163,7 +163,7 @@ def test_the_machines_name_is_not_asked_for(
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "192.0.2.1"], ids=["stranger", "other machine"])
 def test_a_port_that_cannot_be_had(
-    host: str, serve: Callable[..., Scrape], caplog: pytest.LogCaptureFixture
+    host: str, serve: Callable[..., HttpEndpoint], caplog: pytest.LogCaptureFixture
 ) -> None:
     """One warning, however often it is tried."""
     tries = []
@@ -191,7 +191,7 @@ def _with_port(caplog: pytest.LogCaptureFixture, host: str, port: int) -> str:
 
 
 @pytest.mark.parametrize("case", ["no folder", "a link"])
-def test_without_a_lock(case: str, serve: Callable[..., Scrape], tmp_path: Path) -> None:
+def test_without_a_lock(case: str, serve: Callable[..., HttpEndpoint], tmp_path: Path) -> None:
     """Where the file cannot be made, or is a link to somebody's, the port alone decides."""
     port = free_port()
     if case == "no folder":
@@ -204,7 +204,7 @@ def test_without_a_lock(case: str, serve: Callable[..., Scrape], tmp_path: Path)
 
 
 def test_no_thread_to_be_had(
-    serve: Callable[..., Scrape],
+    serve: Callable[..., HttpEndpoint],
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
@@ -243,7 +243,7 @@ def forked(begin: Callable[[], object]) -> Iterator[None]:
 
 
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded")
-def test_another_process_has_the_port(serve: Callable[..., Scrape]) -> None:
+def test_another_process_has_the_port(serve: Callable[..., HttpEndpoint]) -> None:
     """Told as lost, with what tells that it no longer is so once the other has gone."""
     port = free_port()
     lost: list[tuple[str, Callable[[], bool]]] = []
@@ -260,7 +260,7 @@ def test_another_process_has_the_port(serve: Callable[..., Scrape]) -> None:
 
 
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded")
-def test_a_forked_child_does_not_keep_the_port(serve: Callable[..., Scrape]) -> None:
+def test_a_forked_child_does_not_keep_the_port(serve: Callable[..., HttpEndpoint]) -> None:
     """Nor serves it: its copy of the socket is closed, and the port is free though it lives on."""
     port = free_port()
     served = serve(port)
@@ -316,7 +316,7 @@ def shown(folder: Path) -> dict[str, float]:
     """Return the samples of a folder, with their bounds."""
     return {
         " ".join((sample.name, *sample.labels.values())): sample.value
-        for family in Group(str(folder)).collect()
+        for family in Group(folder).collect()
         for sample in family.samples
     }
 

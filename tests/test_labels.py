@@ -6,7 +6,7 @@ import pytest
 from generation import made_up_key
 
 from together_otel.names import MODEL_LIMIT, OTHER, SERVER_LIMIT
-from together_otel.telemetry.labels import LENGTH, Labels, clean
+from together_otel.telemetry.labels import LENGTH, LabelDoor, clean
 from together_otel.telemetry.metrics import Metrics
 
 
@@ -31,7 +31,7 @@ def test_a_long_text_is_cut() -> None:
 
 def test_a_key_is_no_label() -> None:
     """Neither one that has a known shape nor one that is known to be involved."""
-    labels, key = Labels(), made_up_key()
+    labels, key = LabelDoor(), made_up_key()
     assert key[10:] not in (labels.model(f"a/{key}") or "")
     assert labels.model("no shape at all 1234", lambda: ["no shape at all 1234"]) == "[key]"
     assert labels.server(f"{key}.example", 443)[0] != f"{key}.example"
@@ -39,7 +39,7 @@ def test_a_key_is_no_label() -> None:
 
 def test_models_are_limited() -> None:
     """A model named by users cannot blow up the number of series."""
-    labels = Labels()
+    labels = LabelDoor()
     shown = [labels.model(f"model-{number}") for number in range(MODEL_LIMIT + 50)]
     assert shown[:MODEL_LIMIT] == [f"model-{number}" for number in range(MODEL_LIMIT)]
     assert set(shown[MODEL_LIMIT:]) == {OTHER}
@@ -48,24 +48,24 @@ def test_models_are_limited() -> None:
 
 def test_servers_are_limited() -> None:
     """Hosts, and ports of one host: a host that is known stays known without its port."""
-    labels = Labels()
+    labels = LabelDoor()
     shown = {labels.server(f"host-{number}", 443) for number in range(SERVER_LIMIT + 5)}
     assert len(shown) == SERVER_LIMIT + 1
     assert (OTHER, None) in shown
-    ports = Labels()
+    ports = LabelDoor()
     shown = {ports.server("localhost", number) for number in range(SERVER_LIMIT + 5)}
     assert len(shown) == SERVER_LIMIT + 1
     assert ("localhost", None) in shown
 
 
 def test_error_types_and_operations_are_limited() -> None:
-    labels = Labels()
+    labels = LabelDoor()
     assert len({labels.error_type(f"Error{number}") for number in range(1000)}) == 101
     assert len({labels.operation(f"files.{number}") for number in range(1000)}) == 201
 
 
 def test_what_is_not_known_has_no_label() -> None:
-    labels = Labels()
+    labels = LabelDoor()
     assert labels.model(None) is None
     assert labels.model("") is None
     assert labels.server(None, 443) == (None, None)

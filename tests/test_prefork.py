@@ -10,11 +10,12 @@ import signal
 import subprocess
 import sys
 import threading
+import time
+from collections import defaultdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from opentelemetry.context import Context
 from opentelemetry.exporter.prometheus import PrometheusMetricReader
 from opentelemetry.sdk.metrics import Counter, Histogram, MeterProvider, ObservableCounter
 from opentelemetry.sdk.metrics.export import (
@@ -25,7 +26,17 @@ from opentelemetry.sdk.metrics.export import (
 )
 from prometheus_client import CollectorRegistry
 
-from together_otel.names import AUTH_FAILURES, CAUSES, DURATION, REQUESTS, SCOPE
+from together_otel.names import (
+    AUTH_FAILURES,
+    AUTH_LAST_FAILURE,
+    CAUSES,
+    INFERENCE_DURATION,
+    INPUT_TOKENS_TOTAL,
+    OUTPUT_TOKENS_TOTAL,
+    REQUESTS,
+    SCOPE,
+)
+from together_otel.telemetry.metrics import Measured, Metrics
 from together_otel.telemetry.otel import OpenTelemetryMetrics
 from together_otel.telemetry.prefork import Loss
 from together_otel.telemetry.prometheus import PrometheusMetrics
@@ -42,7 +53,11 @@ PROGRAMS = Path(__file__).parent / "servers" / "programs"
 ROOT = Path(__file__).parents[1]
 PATIENCE = 30
 DELTA, CUMULATIVE = AggregationTemporality.DELTA, AggregationTemporality.CUMULATIVE
-CHAT = ("chat", "together", None, None, None, None, None)
+
+
+def ask(metrics: Metrics) -> None:
+    """Record a request that succeeds."""
+    metrics.recorder("chat", None, None, None).record(Measured("success", 1.0))
 
 
 def in_child(work: Callable[[], Any]) -> Any:
@@ -193,18 +208,21 @@ def reader(request: pytest.FixtureRequest) -> Iterator[InMemoryMetricReader]:
     made.shutdown()
 
 
+COUNTED = (REQUESTS.name, INPUT_TOKENS_TOTAL.name, OUTPUT_TOKENS_TOTAL.name)
+"""What exists from the first request on, at zero."""
+
+
 def told(reader: InMemoryMetricReader) -> dict[str, Any]:
-    """Return values and counts by metric and first label."""
+    """Return values and counts by metric and first label, added up."""
+    found: dict[str, Any] = defaultdict(int)
     data = reader.get_metrics_data()
-    return {
-        f"{metric.name} {next(iter(point.attributes.values()))}": getattr(point, "value", None)
-        if hasattr(point, "value")
-        else point.count
-        for resource in (data.resource_metrics if data else ())
-        for scope in resource.scope_metrics
-        for metric in scope.metrics
-        for point in metric.data.data_points
-    }
+    for resource in data.resource_metrics if data else ():
+        for scope in resource.scope_metrics:
+            for metric in scope.metrics:
+                for point in metric.data.data_points:
+                    value = point.value if hasattr(point, "value") else point.count
+                    found[f"{metric.name} {next(iter(point.attributes.values()))}"] += value
+    return dict(found)
 
 
 def test_opentelemetry_tells_nothing_of_the_parents(
@@ -218,7 +236,7 @@ def test_opentelemetry_tells_nothing_of_the_parents(
     def call() -> None:
         others.add(1, {"kind": "one"})
         metrics.auth_failed("revoked")
-        metrics.record([(DURATION, None, 1.0)], CHAT, Context())
+        ask(metrics)
 
     def child() -> Any:
         at_first = told(reader)
@@ -233,9 +251,13 @@ def test_opentelemetry_tells_nothing_of_the_parents(
     at_first, at_last = in_child(child)
 
     zero = {f"{AUTH_FAILURES.name} {cause}": 0 for cause in CAUSES}
+    zero |= {f"{metric} chat": 0 for metric in COUNTED}
     assert at_first.pop("orders one") + at_last.pop("orders one") > 1
     assert at_first == zero
-    assert at_last == zero | {f"{AUTH_FAILURES.name} revoked": 1, f"{DURATION.name} chat": 1}
+    failed_at = at_last.pop(f"{AUTH_LAST_FAILURE.name} revoked")
+    assert failed_at == pytest.approx(time.time(), abs=PATIENCE)
+    once = {f"{AUTH_FAILURES.name} revoked": 1, f"{INFERENCE_DURATION.name} chat": 1}
+    assert at_last == zero | once | {f"{REQUESTS.name} chat": 1}
 
 
 # ── prometheus_client ────────────────────────────────────────────────────────────────
@@ -246,10 +268,8 @@ def test_prometheus_client_by_itself(held: Callable[..., None]) -> None:
     registry = CollectorRegistry()
     metrics = PrometheusMetrics(registry)
     metrics.start()
-    metrics.tried("chat")
-    metrics.add(REQUESTS, ("chat", "success"))
     metrics.auth_failed("revoked")
-    metrics.record([(DURATION, None, 1.0)], CHAT, Context())
+    ask(metrics)
 
     def counted() -> dict[str, float]:
         return {
@@ -264,11 +284,13 @@ def test_prometheus_client_by_itself(held: Callable[..., None]) -> None:
         metrics.auth_failed("missing")
         return at_first, counted()
 
-    held(metrics._collecting, *(one._lock for one in metrics._instruments.values()))
+    held(metrics._lock, metrics.counts._lock)
     at_first, at_last = in_child(child)
     zero = {f"{AUTH_FAILURES.prometheus} {cause}": 0 for cause in CAUSES} | {
         f"{REQUESTS.prometheus} chat {outcome}": 0 for outcome in ("success", "auth_failure")
     }
+    for metric in (INPUT_TOKENS_TOTAL, OUTPUT_TOKENS_TOTAL):
+        zero[f"{metric.prometheus} chat together     unknown"] = 0
     assert at_first == zero
     assert at_last == zero | {f"{AUTH_FAILURES.prometheus} missing": 1}
 

@@ -72,6 +72,8 @@ def test_every_attribute_of_spans_is_listed() -> None:
         names.RECOVERY_SOURCE,
         names.RATELIMIT,
         names.TELEMETRY_STAGE,
+        names.FINISH_REASON,
+        names.TOKEN_MODALITY,
         names.TOKEN_TYPE,
     }
     fields = (*payloads._DOUBLES, *payloads._INTEGERS)

@@ -22,7 +22,8 @@ def test_everything_set() -> None:
             "TOGETHER_OTEL_FINGERPRINT": "OFF",
             "TOGETHER_OTEL_LOG_INTERVAL": "0",
             "TOGETHER_OTEL_RUNBOOK_URL": "https://wiki.example/together",
-            "OTEL_SEMCONV_STABILITY_OPT_IN": "http/dup, gen_ai_latest_experimental",
+            "TOGETHER_OTEL_GENAI_METRICS": "Both",
+            "TOGETHER_OTEL_CHUNK_TIMES": "on",
         }
     ) == Settings(
         metrics="none",
@@ -31,7 +32,8 @@ def test_everything_set() -> None:
         fingerprint=False,
         log_interval=0.0,
         runbook_url="https://wiki.example/together",
-        latest_names=True,
+        genai_metrics="both",
+        chunk_times=True,
     )
 
 
@@ -42,6 +44,8 @@ def test_everything_set() -> None:
         ("TOGETHER_OTEL_PROMETHEUS_PORT", "99999", "a port, 0 to 65535"),
         ("TOGETHER_OTEL_PROMETHEUS_PORT", "http", "a port, 0 to 65535"),
         ("TOGETHER_OTEL_FINGERPRINT", "maybe", "one of on, off"),
+        ("TOGETHER_OTEL_GENAI_METRICS", "newest", "one of latest, legacy, both"),
+        ("TOGETHER_OTEL_CHUNK_TIMES", "each", "one of off, on"),
         ("TOGETHER_OTEL_LOG_INTERVAL", "soon", "a number of seconds"),
         ("TOGETHER_OTEL_LOG_INTERVAL", "-1", "a number of seconds"),
         ("TOGETHER_OTEL_LOG_INTERVAL", "nan", "a number of seconds"),

@@ -503,7 +503,7 @@ def paged(output: str) -> list[str]:
 def exemplars(prometheus: Program) -> bool:
     """Tell whether a scrape brought exemplars with a trace's id."""
     port = int(prometheus.address.rpartition(":")[2])
-    query = f"{names.DURATION.prometheus}_bucket"
+    query = f"{names.INFERENCE_DURATION.prometheus}_bucket"
     found = get(port, f"/api/v1/query_exemplars?query={query}&start=0&end=9999999999")
     return "trace_id" in (found or "")
 

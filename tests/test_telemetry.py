@@ -42,11 +42,15 @@ def test_a_forked_child_starts_at_zero_with_a_free_lock() -> None:
             held.set()
             done.wait()
 
+    def starts_at_zero() -> bool:
+        counts.restart()
+        return counts.read(AUTH_FAILURES) == [((one,), 0) for one in CAUSES]
+
     thread = threading.Thread(target=hold)
     thread.start()
     held.wait()
     try:
-        status = in_child(lambda: counts.read(AUTH_FAILURES) == [((one,), 0) for one in CAUSES])
+        status = in_child(starts_at_zero)
     finally:
         done.set()
         thread.join()

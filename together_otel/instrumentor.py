@@ -16,15 +16,15 @@ from packaging.requirements import Requirement
 
 from together_otel.auth.registry import KeyRegistry
 from together_otel.auth.runtime import Runtime
-from together_otel.calls.open_calls import end_all_at_exit
+from together_otel.calls.open_calls import end_all, end_all_at_exit
 from together_otel.calls.patching import Patches
 from together_otel.guard import Guard
 from together_otel.names import SCOPE
 from together_otel.recovery.scope import recovery_of
 from together_otel.settings import Settings
-from together_otel.telemetry.backend import Backend
+from together_otel.telemetry.backend_choice import choose_backend
 from together_otel.telemetry.events import listen
-from together_otel.telemetry.metrics import Metrics
+from together_otel.telemetry.metrics import NoMetrics
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from opentelemetry.metrics import MeterProvider
     from opentelemetry.trace import TracerProvider
     from prometheus_client import CollectorRegistry
+
+    from together_otel.telemetry.backend import Backend
 
 _log = logging.getLogger(f"{SCOPE}.instrumentor")
 
@@ -105,11 +107,12 @@ class TogetherInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # untyped i
         scope = (SCOPE, _release(), SCHEMA_URL)
         # For itself: where metrics cannot be had, there are spans and log events all the same.
         with Guard("patch", _ignore):
-            self._backend = Backend(settings, meter_provider, registry, scope)
+            self._backend = choose_backend(settings, meter_provider, registry, scope, end_all)
+            self._backend.start()
         runtime = Runtime(
             settings,
             trace.get_tracer(SCOPE, scope[1], tracer_provider, SCHEMA_URL),
-            Metrics() if self._backend is None else self._backend.metrics,
+            NoMetrics() if self._backend is None else self._backend.metrics,
             KeyRegistry(fingerprint=settings.fingerprint),
         )
         with Guard("recovery", _ignore):

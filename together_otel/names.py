@@ -1,7 +1,8 @@
 """Every name this package puts into a span, a metric or a log, in one place.
 
 The README's tables, the alert rules and the dashboards are generated from here or
-tested against it. Nothing here knows OpenTelemetry, Prometheus or an SDK.
+tested against it. Nothing here knows OpenTelemetry, Prometheus or an SDK. It is longer than other
+modules because it is one table, in which a reader looks up a name.
 """
 
 from __future__ import annotations
@@ -75,7 +76,9 @@ Outcome = Literal[
     "cancelled",
     "abandoned",
 ]
-TokenType = Literal["input", "output"]
+FinishReason = Literal["stop", "length", "tool_calls", "content_filter", "error", "other"]
+GenAIMetrics = Literal["latest", "legacy", "both"]
+"""Which release of the GenAI conventions names the metrics of requests."""
 RecoveryOutcome = Literal["recovered", "no_new_key", "refused_again", "source_failed"]
 RecoverySource = Literal["file", "environment", "command", "prompt", "function", "former"]
 Stage = Literal[
@@ -91,7 +94,6 @@ CAUSES: Final[tuple[Cause, ...]] = get_args(Cause)
 NO_FAILURE: Final = ("success", "abandoned")
 """Outcomes of requests that did not fail."""
 OUTCOMES: Final[tuple[Outcome, ...]] = get_args(Outcome)
-TOKEN_TYPES: Final[tuple[TokenType, ...]] = get_args(TokenType)
 RECOVERY_OUTCOMES: Final[tuple[RecoveryOutcome, ...]] = get_args(RecoveryOutcome)
 """What came of a search for another key after a refusal."""
 RECOVERY_SOURCES: Final[tuple[RecoverySource, ...]] = get_args(RecoverySource)
@@ -181,6 +183,8 @@ TOOL_DEFINITIONS: Final = "gen_ai.tool.definitions"
 RATELIMIT: Final = "together.ratelimit."
 RATELIMITS: Final = ("limit", "remaining", "reset")
 """What follows `RATELIMIT`, from the headers ``x-ratelimit-*``."""
+TOKEN_MODALITY: Final = "gen_ai.token.modality"  # noqa: S105 - a name, of tokens that are counted
+FINISH_REASON: Final = "together.finish_reason"
 TOKEN_TYPE: Final = "gen_ai.token.type"  # noqa: S105 - a name, of tokens that are counted
 SERVER_ADDRESS: Final = "server.address"
 SERVER_PORT: Final = "server.port"
@@ -198,6 +202,16 @@ EXCEPTION_EVENT: Final = "exception"
 KEY_RECOVERED_EVENT: Final = "together.client.key_recovered"
 """Span event of a request that is made again with another key."""
 
+FINISH_REASONS_COUNTED: Final[dict[str, FinishReason]] = {
+    "stop": "stop",
+    "eos": "stop",
+    "length": "length",
+    "tool_calls": "tool_calls",
+    "function_call": "tool_calls",
+    "content_filter": "content_filter",
+    "error": "error",
+}
+"""What a server says → `FINISH_REASON` as it is counted; anything else is ``other``."""
 OTHER: Final = "_other"
 """A label's value once a process has seen as many distinct ones as its limit."""
 OTHER_ERROR: Final = "_OTHER"
@@ -220,16 +234,20 @@ TIME_BUCKETS: Final[tuple[float, ...]] = tuple(0.01 * 2**i for i in range(14))
 TOKEN_BUCKETS: Final[tuple[float, ...]] = tuple(float(4**i) for i in range(14))
 
 Kind = Literal["counter", "gauge", "histogram"]
+SharedMode = Literal["max", "livemax", "livemostrecent"]
 
 
 @dataclass(frozen=True, eq=False)  # each is itself: to compare them by value would cost a call
 class Metric:
     """One metric as both backends emit it.
 
-    ``prometheus`` is the name of its samples there (a histogram's without ``_bucket``,
-    ``_count`` and ``_sum``); ``buckets`` are upper bounds in ``unit``. ``latest`` is its name
-    in the development branch of the GenAI conventions, where that is another; ``{}`` in it
-    stands for the token type, which is a label elsewhere.
+    Attributes:
+        name: in OpenTelemetry.
+        kind: which instrument.
+        unit: as UCUM writes it.
+        description: one sentence.
+        attributes: names, in the order in which values are passed.
+        shared: of a gauge, how the values of processes that share a folder become one.
     """
 
     name: str
@@ -237,18 +255,23 @@ class Metric:
     unit: str
     description: str
     attributes: tuple[str, ...]
-    prometheus: str
-    buckets: tuple[float, ...] = ()
-    latest: str = ""
+    shared: SharedMode = "max"
 
-    def prometheus_name(self, *, latest: bool = False, kind: str = "") -> str:
-        """Return its name in Prometheus; with ``latest``, in the conventions' development branch.
+    @property
+    def prometheus(self) -> str:
+        """The name of its samples, as OpenTelemetry's exporter makes it.
 
-        ``kind`` is the token type that a name of that branch may hold.
+        A histogram's without ``_bucket``, ``_count`` and ``_sum``.
         """
-        if not (latest and self.latest):
-            return self.prometheus
-        return label_of(self.latest.format(kind)) + ("_seconds" if self.unit == "s" else "")
+        seconds = "_seconds" if self.unit == "s" else ""
+        return label_of(self.name) + seconds + ("_total" if self.kind == "counter" else "")
+
+    @property
+    def buckets(self) -> tuple[float, ...]:
+        """The upper bounds of a histogram, in its unit."""
+        if self.kind != "histogram":
+            return ()
+        return TIME_BUCKETS if self.unit == "s" else TOKEN_BUCKETS
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -268,8 +291,11 @@ CALL_LABELS: Final = (
     RESPONSE_MODEL,
     SERVER_ADDRESS,
     SERVER_PORT,
-    ERROR_TYPE,
 )
+"""The attributes of a request's metrics: the GenAI conventions' common set."""
+
+ERROR_LABELS: Final = (*CALL_LABELS, ERROR_TYPE)
+
 
 AUTH_FAILURES: Final = Metric(
     "together.client.auth.failures",
@@ -277,7 +303,20 @@ AUTH_FAILURES: Final = Metric(
     "{failure}",
     "Authentication failures of Together clients by cause, constructor and requests alike.",
     (AUTH_CAUSE,),
-    "together_client_auth_failures_total",
+)
+AUTH_LAST_FAILURE: Final = Metric(
+    "together.client.auth.last_failure.timestamp",
+    "gauge",
+    "s",
+    "Unix time of the last authentication failure with this cause.",
+    (AUTH_CAUSE,),
+)
+AUTH_LAST_SUCCESS: Final = Metric(
+    "together.client.auth.last_success.timestamp",
+    "gauge",
+    "s",
+    "Unix time at which a request was last accepted, whatever its key.",
+    (),
 )
 KEY_CHECKS: Final = Metric(
     "together.client.key.checks",
@@ -285,7 +324,6 @@ KEY_CHECKS: Final = Metric(
     "{check}",
     "API keys inspected when a client was constructed.",
     (KEY_PRESENCE, KEY_FORMAT, KEY_SOURCE),
-    "together_client_key_checks_total",
 )
 REQUESTS: Final = Metric(
     "together.client.requests",
@@ -293,7 +331,6 @@ REQUESTS: Final = Metric(
     "{request}",
     "Requests of Together clients by operation and outcome, the SDK's retries counted as one.",
     (OPERATION, REQUEST_OUTCOME),
-    "together_client_requests_total",
 )
 RETRIES: Final = Metric(
     "together.client.retries",
@@ -301,7 +338,29 @@ RETRIES: Final = Metric(
     "{retry}",
     "Attempts that the SDK repeated by itself.",
     (OPERATION,),
-    "together_client_retries_total",
+)
+CHOICES: Final = Metric(
+    "together.client.finish_reasons",
+    "counter",
+    "{choice}",
+    "Choices that were generated, by why they ended.",
+    (OPERATION, REQUEST_MODEL, FINISH_REASON),
+)
+RATELIMIT_REMAINING: Final = Metric(
+    "together.client.ratelimit.remaining",
+    "gauge",
+    "{request}",
+    "Requests that the server still allows, as it said last.",
+    (REQUEST_MODEL,),
+    shared="livemostrecent",
+)
+RATELIMIT_LIMIT: Final = Metric(
+    "together.client.ratelimit.limit",
+    "gauge",
+    "{request}",
+    "Requests that the server allows in one period, as it said last.",
+    (REQUEST_MODEL,),
+    shared="livemostrecent",
 )
 KEY_INFO: Final = Metric(
     "together.client.key.info",
@@ -309,7 +368,7 @@ KEY_INFO: Final = Metric(
     "",
     "API keys in use in this process, by fingerprint; always 1.",
     (KEY_FINGERPRINT, KEY_FORMAT, KEY_SOURCE),
-    "together_client_key_info",
+    shared="livemax",
 )
 KEY_LAST_ACCEPTED: Final = Metric(
     "together.client.key.last_accepted.timestamp",
@@ -317,7 +376,6 @@ KEY_LAST_ACCEPTED: Final = Metric(
     "s",
     "Unix time at which a request with this key was last accepted.",
     (KEY_FINGERPRINT,),
-    "together_client_key_last_accepted_timestamp_seconds",
 )
 KEY_LAST_REFUSED: Final = Metric(
     "together.client.key.last_refused.timestamp",
@@ -325,7 +383,6 @@ KEY_LAST_REFUSED: Final = Metric(
     "s",
     "Unix time at which a request with this key was last refused.",
     (KEY_FINGERPRINT,),
-    "together_client_key_last_refused_timestamp_seconds",
 )
 KEY_RECOVERIES: Final = Metric(
     "together.client.key.recoveries",
@@ -333,7 +390,6 @@ KEY_RECOVERIES: Final = Metric(
     "{recovery}",
     "Searches for another key after an authentication failure, by what came of them.",
     (RECOVERY_OUTCOME,),
-    "together_client_key_recoveries_total",
 )
 TELEMETRY_ERRORS: Final = Metric(
     "together.client.telemetry.errors",
@@ -341,47 +397,123 @@ TELEMETRY_ERRORS: Final = Metric(
     "{error}",
     "Errors of the instrumentation itself, kept from the application.",
     (TELEMETRY_STAGE,),
-    "together_client_telemetry_errors_total",
 )
-DURATION: Final = Metric(
+MEAN_CHUNK_TIME: Final = Metric(
+    "together.client.stream.mean_time_per_output_chunk",
+    "histogram",
+    "s",
+    "Mean time between the chunks of a stream after the first; one record a stream.",
+    CALL_LABELS,
+)
+
+# The GenAI conventions' own, release 0.1.0: by kind of operation.
+INFERENCE_DURATION: Final = Metric(
+    "gen_ai.client.inference.duration",
+    "histogram",
+    "s",
+    "Duration of a request that generates, as the caller sees it, retries included.",
+    ERROR_LABELS,
+)
+INFERENCE_FIRST_CHUNK: Final = Metric(
+    "gen_ai.client.inference.time_to_first_chunk",
+    "histogram",
+    "s",
+    "Time from the request to the first chunk of a stream.",
+    CALL_LABELS,
+)
+INFERENCE_CHUNK_TIME: Final = Metric(
+    "gen_ai.client.inference.time_per_output_chunk",
+    "histogram",
+    "s",
+    "Time between two chunks of a stream; one record for each chunk after the first.",
+    CALL_LABELS,
+)
+_MODALITY_LABELS: Final = (*CALL_LABELS, TOKEN_MODALITY)
+INPUT_TOKENS_TOTAL: Final = Metric(
+    "gen_ai.client.inference.usage.input_tokens",
+    "counter",
+    "{token}",
+    "Input tokens used, as the server reports them, those read from a cache included.",
+    _MODALITY_LABELS,
+)
+OUTPUT_TOKENS_TOTAL: Final = Metric(
+    "gen_ai.client.inference.usage.output_tokens",
+    "counter",
+    "{token}",
+    "Output tokens generated, as the server reports them, those of reasoning included.",
+    _MODALITY_LABELS,
+)
+CACHED_TOKENS_TOTAL: Final = Metric(
+    "gen_ai.client.inference.usage.cache_read.input_tokens",
+    "counter",
+    "{token}",
+    "Input tokens that the server read from a cache.",
+    _MODALITY_LABELS,
+)
+REASONING_TOKENS_TOTAL: Final = Metric(
+    "gen_ai.client.inference.usage.reasoning.output_tokens",
+    "counter",
+    "{token}",
+    "Output tokens of reasoning.",
+    _MODALITY_LABELS,
+)
+INFERENCE_INPUT_TOKENS: Final = Metric(
+    "gen_ai.client.inference.operation.input_tokens",
+    "histogram",
+    "{token}",
+    "Input tokens of one request.",
+    CALL_LABELS,
+)
+INFERENCE_OUTPUT_TOKENS: Final = Metric(
+    "gen_ai.client.inference.operation.output_tokens",
+    "histogram",
+    "{token}",
+    "Output tokens of one request.",
+    CALL_LABELS,
+)
+EMBEDDINGS_DURATION: Final = Metric(
+    "gen_ai.client.embeddings.duration",
+    "histogram",
+    "s",
+    "Duration of a request for embeddings, as the caller sees it, retries included.",
+    ERROR_LABELS,
+)
+EMBEDDINGS_INPUT_TOKENS: Final = Metric(
+    "gen_ai.client.embeddings.operation.input_tokens",
+    "histogram",
+    "{token}",
+    "Input tokens of one request for embeddings.",
+    CALL_LABELS,
+)
+OPERATION_DURATION: Final = Metric(
     "gen_ai.client.operation.duration",
     "histogram",
     "s",
-    "Duration of a GenAI operation as the caller sees it, retries included.",
-    CALL_LABELS,
-    "gen_ai_client_operation_duration_seconds",
-    TIME_BUCKETS,
-    "gen_ai.client.inference.duration",
+    "Duration of a request as the caller sees it, retries included.",
+    ERROR_LABELS,
 )
+
+# Those of release 1.37 of the conventions, of any operation.
 TOKEN_USAGE: Final = Metric(
     "gen_ai.client.token.usage",
     "histogram",
     "{token}",
     "Tokens used by one operation, as the server reports them.",
     (*CALL_LABELS, TOKEN_TYPE),
-    "gen_ai_client_token_usage",
-    TOKEN_BUCKETS,
-    "gen_ai.client.inference.operation.{}_tokens",
 )
-TIME_TO_FIRST_CHUNK: Final = Metric(
+OPERATION_FIRST_CHUNK: Final = Metric(
     "gen_ai.client.operation.time_to_first_chunk",
     "histogram",
     "s",
     "Time from the request to the first chunk of a stream.",
     CALL_LABELS,
-    "gen_ai_client_operation_time_to_first_chunk_seconds",
-    TIME_BUCKETS,
-    "gen_ai.client.inference.time_to_first_chunk",
 )
-TIME_PER_OUTPUT_CHUNK: Final = Metric(
+OPERATION_CHUNK_TIME: Final = Metric(
     "gen_ai.client.operation.time_per_output_chunk",
     "histogram",
     "s",
-    "Mean time between the chunks of a stream after the first; one record a stream.",
+    "Time between two chunks of a stream; one record for each chunk after the first.",
     CALL_LABELS,
-    "gen_ai_client_operation_time_per_output_chunk_seconds",
-    TIME_BUCKETS,
-    "gen_ai.client.inference.time_per_output_chunk",
 )
 
 EXIT_TIMESTAMP: Final = Metric(
@@ -391,25 +523,73 @@ EXIT_TIMESTAMP: Final = Metric(
     "Unix time at which a process left these metrics on its exit; only where they are pushed or "
     "written to a file.",
     (),
-    "together_client_exit_timestamp_seconds",
 )
 
-METRICS: Final[tuple[Metric, ...]] = (
+OWN_METRICS: Final = (
     AUTH_FAILURES,
+    AUTH_LAST_FAILURE,
+    AUTH_LAST_SUCCESS,
     KEY_CHECKS,
     REQUESTS,
     RETRIES,
+    CHOICES,
+    RATELIMIT_REMAINING,
+    RATELIMIT_LIMIT,
     KEY_INFO,
     KEY_LAST_ACCEPTED,
     KEY_LAST_REFUSED,
     KEY_RECOVERIES,
     TELEMETRY_ERRORS,
-    DURATION,
-    TOKEN_USAGE,
-    TIME_TO_FIRST_CHUNK,
-    TIME_PER_OUTPUT_CHUNK,
+    MEAN_CHUNK_TIME,
     EXIT_TIMESTAMP,
 )
+"""Those of this package."""
+
+LATEST_METRICS: Final = (
+    INFERENCE_DURATION,
+    INFERENCE_FIRST_CHUNK,
+    INFERENCE_CHUNK_TIME,
+    INPUT_TOKENS_TOTAL,
+    OUTPUT_TOKENS_TOTAL,
+    CACHED_TOKENS_TOTAL,
+    REASONING_TOKENS_TOTAL,
+    INFERENCE_INPUT_TOKENS,
+    INFERENCE_OUTPUT_TOKENS,
+    EMBEDDINGS_DURATION,
+    EMBEDDINGS_INPUT_TOKENS,
+    OPERATION_DURATION,
+)
+"""Those of the GenAI conventions, release 0.1.0."""
+
+LEGACY_METRICS: Final = (
+    OPERATION_DURATION,
+    TOKEN_USAGE,
+    OPERATION_FIRST_CHUNK,
+    OPERATION_CHUNK_TIME,
+)
+"""Those of the GenAI conventions, release 1.37, and what was planned for streams then."""
+
+METRICS: Final[tuple[Metric, ...]] = (*OWN_METRICS, *LATEST_METRICS, *LEGACY_METRICS[1:])
+"""All that this package may emit."""
+
+DURATION_METRICS: Final = (INFERENCE_DURATION, EMBEDDINGS_DURATION, OPERATION_DURATION)
+"""How long requests take, by kind of operation."""
+
+CHUNK_METRICS: Final = (INFERENCE_CHUNK_TIME, OPERATION_CHUNK_TIME)
+"""Those with a record for each chunk, off by default."""
+
+INFERENCE_OPERATIONS: Final = frozenset(
+    (
+        "chat",
+        "text_completion",
+        "image_generation",
+        "speech",
+        "transcription",
+        "translation",
+        "video_generation",
+    )
+)
+"""Operations whose metrics are those of inference; ``embeddings`` has its own."""
 
 
 def is_ours(name: str) -> bool:

@@ -8,12 +8,15 @@ import re
 import shlex
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal, cast
+from urllib.parse import urlsplit
 
 from together_otel.keys.hosts import hosts_in
 from together_otel.names import SCOPE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from together_otel.names import GenAIMetrics
 
 _log = logging.getLogger(f"{SCOPE}.settings")
 
@@ -29,9 +32,9 @@ FINGERPRINT = "TOGETHER_OTEL_FINGERPRINT"
 LOG_INTERVAL = "TOGETHER_OTEL_LOG_INTERVAL"
 RUNBOOK_URL = "TOGETHER_OTEL_RUNBOOK_URL"
 RECOVERY = "TOGETHER_OTEL_RECOVERY"
-SEMCONV = "OTEL_SEMCONV_STABILITY_OPT_IN"
+GENAI_METRICS = "TOGETHER_OTEL_GENAI_METRICS"
+CHUNK_TIMES = "TOGETHER_OTEL_CHUNK_TIMES"
 CAPTURE = "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"
-SEMCONV_LATEST = "gen_ai_latest_experimental"
 
 DEFAULT_RUNBOOK_URL = (
     "https://github.com/together-otel/together_otel/blob/main/dashboards/runbook.md"
@@ -78,7 +81,8 @@ class Settings:
     log_interval: float = 60.0
     runbook_url: str = DEFAULT_RUNBOOK_URL
     recovery: tuple[tuple[str, str], ...] = ()
-    latest_names: bool = False
+    genai_metrics: GenAIMetrics = "latest"
+    chunk_times: bool = False
     content_on_spans: bool = False
     content_in_events: bool = False
 
@@ -103,9 +107,8 @@ class Settings:
             log_interval=_seconds(environ, LOG_INTERVAL, 60.0),
             runbook_url=environ.get(RUNBOOK_URL, "").strip() or DEFAULT_RUNBOOK_URL,
             recovery=_recovery(environ),
-            # A list that other instrumentations read too: what is not ours is not looked at.
-            latest_names=SEMCONV_LATEST
-            in (word.strip() for word in environ.get(SEMCONV, "").split(",")),
+            genai_metrics=_genai_metrics(environ),
+            chunk_times=_choice(environ, CHUNK_TIMES, ("off", "on")) == "on",
             content_on_spans="SPAN" in capture,
             content_in_events="EVENT" in capture,
         )
@@ -185,9 +188,17 @@ SETTINGS = (
     ),
     Setting(RUNBOOK_URL, "the project's runbook", "Base of the runbook links in log events."),
     Setting(
-        SEMCONV,
-        f"unset, `{SEMCONV_LATEST}`",
-        "OpenTelemetry's: `gen_ai.client.*` metrics are named `gen_ai.client.inference.*`.",
+        GENAI_METRICS,
+        "`latest`, `legacy`, `both`",
+        "The names of `gen_ai.client.*` metrics: those of release 0.1.0 of the GenAI conventions, "
+        "by kind of operation; those of 1.37, `gen_ai.client.operation.*` and "
+        "`gen_ai.client.token.usage`; or both.",
+    ),
+    Setting(
+        CHUNK_TIMES,
+        "`off`, `on`",
+        "Whether the time between every two chunks of a stream is recorded. It costs more than "
+        "all the rest of a stream; its mean is recorded in any case.",
     ),
     Setting(
         CAPTURE,
@@ -206,6 +217,10 @@ def _choice(environ: Mapping[str, str], variable: str, allowed: tuple[str, ...])
     if value:
         _warn(variable, value, "one of " + ", ".join(allowed), allowed[0])
     return allowed[0]
+
+
+def _genai_metrics(environ: Mapping[str, str]) -> GenAIMetrics:
+    return cast("GenAIMetrics", _choice(environ, GENAI_METRICS, ("latest", "legacy", "both")))
 
 
 def _preflight(environ: Mapping[str, str], variable: str) -> Preflight:
@@ -234,10 +249,29 @@ def _url(environ: Mapping[str, str], variable: str) -> str | None:
     text = environ.get(variable, "").strip()
     if not text:
         return None
-    if re.fullmatch(r"https?://[^/\s]+(/\S*)?", text):
+    if re.fullmatch(r"https?://\S+", text) and host_of(text):
         return text
-    _warn(variable, text, "a URL that begins with http:// or https://", "none")
+    allowed = (
+        "a URL with http:// or https:// and a host; of a password, /, # and ? as %2F, %23, %3F"
+    )
+    _warn(variable, text, allowed, "none")
     return None
+
+
+def host_of(url: str) -> str:
+    """Return host and port of a URL, for a log; empty where they cannot be told for certain.
+
+    ``http://user:pa/ss@host`` has the host ``user`` to a parser, and its password in the path.
+    """
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        return ""
+    if host is None or "@" in url.partition(parts.netloc)[2]:
+        return ""
+    host = f"[{host}]" if ":" in host else host
+    return host if port is None else f"{host}:{port}"
 
 
 def _recovery(environ: Mapping[str, str]) -> tuple[tuple[str, str], ...]:

@@ -52,7 +52,7 @@ def emitted() -> str:
                 ", ".join(f"`{label}`" for label in metric.labels),
                 f"{metric.kind}. {metric.description}",
             )
-            for metric in names.METRICS
+            for metric in (*names.OWN_METRICS, *names.LATEST_METRICS)
         ),
     )
     events = table(

@@ -108,7 +108,8 @@ def variables(*, model: bool = False) -> list[Any]:
         choice("recorded", "Recorded", series.RECORDED_JOBS).hide(VariableHide.HIDE_VARIABLE),
     ]
     if model:
-        calls = series.select(f"{names.DURATION.prometheus}_count", series.SELECTED)
+        durations = "|".join(one.name for one in rules.DURATION_COUNTS)
+        calls = f'{{__name__=~"{durations}",{series.SELECTED}}}'
         label = names.label_of(names.REQUEST_MODEL)
         # Some calls have no model, such as models.list.
         found.append(choice("model", "Model", f"label_values({calls}, {label})", ".*"))

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import panels
+import rules
 
 from boards import frame, series
 from together_otel import names
 
 MODEL = names.label_of(names.REQUEST_MODEL)
 ERROR = names.label_of(names.ERROR_TYPE)
-TOKEN = names.label_of(names.TOKEN_TYPE)
 
 FAILED = f'{ERROR}!=""'
 LIMITED = f'{series.OUTCOME}="rate_limited"'
@@ -174,10 +174,10 @@ def volume() -> list[Any]:
     return [
         panels.stacked(
             panels.lines(
-                "Tokens by type",
+                "Tokens by direction",
                 "Tokens a second.",
                 "short",
-                _by(TOKEN, series.TOKENS.rate()),
+                _by(rules.DIRECTION, series.TOKENS.rate()),
             )
         ),
         panels.names_below(

@@ -57,60 +57,69 @@ class Events:
 
     Attributes:
         record: of the rules: events a second.
-        metric: a counter, or a histogram.
-        part: of the histogram.
-        always: matchers that both have.
+        samples: the counters, of which each event is in one.
+        always: matchers that all have.
     """
 
     record: str
-    metric: names.Metric
-    part: str = ""
+    samples: Sequence[rules.Sample]
     always: Sequence[str] = ()
 
     def rate(self, *matchers: str, over: str = "$__rate_interval") -> str:
         """Return events a second."""
-        recorded, scraped = self._halves(matchers)
-        return f"({recorded} or rate({scraped}[{over}]))"
+        return f"({self._recorded(matchers)} or {self._scraped('rate', over, matchers)})"
 
     def counts(self, *matchers: str) -> str:
         """Return events in each interval of a graph."""
-        recorded, scraped = self._halves(matchers)
         return (
-            f"(avg_over_time({recorded}[$__interval]) * {INTERVAL}"
-            f" or increase({scraped}[$__rate_interval]))"
+            f"(avg_over_time({self._recorded(matchers)}[$__interval]) * {INTERVAL}"
+            f" or {self._scraped('increase', '$__rate_interval', matchers)})"
         )
 
     def mean(self, *matchers: str) -> str:
         """Return events a second of the whole time that is selected."""
-        recorded, scraped = self._halves(matchers)
-        return f"(avg_over_time({recorded}[$__range]) or rate({scraped}[$__range]))"
+        return (
+            f"(avg_over_time({self._recorded(matchers)}[$__range])"
+            f" or {self._scraped('rate', '$__range', matchers)})"
+        )
 
     def total(self, *matchers: str) -> str:
         """Return events of the whole time that is selected, in steps of the panel's interval."""
-        recorded, scraped = self._halves(matchers)
         return (
-            f"(sum_over_time({recorded}[$__range:$__interval]) * {INTERVAL}"
-            f" or increase({scraped}[$__range]))"
+            f"(sum_over_time({self._recorded(matchers)}[$__range:$__interval]) * {INTERVAL}"
+            f" or {self._scraped('increase', '$__range', matchers)})"
         )
 
-    def _halves(self, matchers: Sequence[str]) -> tuple[str, str]:
-        name = f"{self.metric.prometheus}_{self.part}" if self.part else self.metric.prometheus
-        every = (*self.always, *matchers)
-        return select(self.record, RECORDED, *every), select(name, UNRECORDED, *every)
+    def _recorded(self, matchers: Sequence[str]) -> str:
+        return select(self.record, RECORDED, *self.always, *matchers)
+
+    def _scraped(self, function: str, over: str, matchers: Sequence[str]) -> str:
+        every = (UNRECORDED, *self.always, *matchers)
+        return " or ".join(
+            one.labelled(f"{function}({select(one.name, *every)}[{over}])") for one in self.samples
+        )
 
 
-REQUESTS = Events(records.REQUESTS, names.REQUESTS)
-INSTANCE_REQUESTS = Events(records.INSTANCE_REQUESTS, names.REQUESTS)
-RETRIES = Events(records.RETRIES, names.RETRIES)
-FAILURES = Events(records.FAILURES, names.AUTH_FAILURES)
-TELEMETRY_ERRORS = Events(records.TELEMETRY_ERRORS, names.TELEMETRY_ERRORS)
-CALLS = Events(records.CALLS, names.DURATION, "count", (MODEL,))
-DURATIONS = Events(records.BUCKETS, names.DURATION, "bucket", (MODEL,))
-FIRST_CHUNKS = Events(records.FIRST_CHUNKS, names.TIME_TO_FIRST_CHUNK, "bucket", (MODEL,))
-OUTPUT_CHUNKS = Events(records.OUTPUT_CHUNKS, names.TIME_PER_OUTPUT_CHUNK, "bucket", (MODEL,))
-TOKENS = Events(records.TOKENS, names.TOKEN_USAGE, "sum", (MODEL,))
-EVERY_DURATION = Events(records.BUCKETS, names.DURATION, "bucket")
-EVERY_TOKEN = Events(records.TOKENS, names.TOKEN_USAGE, "sum")
+def _counter(metric: names.Metric) -> Sequence[rules.Sample]:
+    return (rules.Sample(metric.prometheus),)
+
+
+def _buckets(metric: names.Metric) -> Sequence[rules.Sample]:
+    return (rules.Sample(f"{metric.prometheus}_bucket"),)
+
+
+REQUESTS = Events(records.REQUESTS, _counter(names.REQUESTS))
+INSTANCE_REQUESTS = Events(records.INSTANCE_REQUESTS, _counter(names.REQUESTS))
+RETRIES = Events(records.RETRIES, _counter(names.RETRIES))
+FAILURES = Events(records.FAILURES, _counter(names.AUTH_FAILURES))
+TELEMETRY_ERRORS = Events(records.TELEMETRY_ERRORS, _counter(names.TELEMETRY_ERRORS))
+CALLS = Events(records.CALLS, rules.DURATION_COUNTS, (MODEL,))
+DURATIONS = Events(records.BUCKETS, rules.DURATION_BUCKETS, (MODEL,))
+FIRST_CHUNKS = Events(records.FIRST_CHUNKS, _buckets(names.INFERENCE_FIRST_CHUNK), (MODEL,))
+OUTPUT_CHUNKS = Events(records.OUTPUT_CHUNKS, _buckets(names.MEAN_CHUNK_TIME), (MODEL,))
+TOKENS = Events(records.TOKENS, rules.TOKENS, (MODEL,))
+EVERY_DURATION = Events(records.BUCKETS, rules.DURATION_BUCKETS)
+EVERY_TOKEN = Events(records.TOKENS, rules.TOKENS)
 """The last two whatever the model, for dashboards that do not ask for one."""
 
 _ONE_EACH = select(names.AUTH_FAILURES.prometheus, UNRECORDED, rules.EVERYWHERE)

@@ -16,6 +16,7 @@ from datetime import datetime, timezone
 from typing import IO, TYPE_CHECKING
 
 from together_otel import names
+from together_otel.telemetry.request_metrics import rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -175,30 +176,40 @@ class Pod:
         self._add(names.REQUESTS, work.operation, outcome)
         error = ERRORS.get(outcome, "")
         labels = (work.operation, names.PROVIDER, work.model, "" if error else work.model)
-        labels += ("api.together.ai", "443", error)
+        labels += ("api.together.ai", "443")
         spread = self._dice.lognormvariate(0, 0.35)
         if refused:
             self._add(names.AUTH_FAILURES, "revoked")
             self._set(names.KEY_LAST_REFUSED, now - self._dice.random(), self.service.key)
-            self._observe(names.DURATION, 0.06 * spread, labels)
+            self._measure({"duration": 0.06 * spread}, labels, error)
             return
         slow = 20 if outcome == "timeout" else 1
-        self._observe(names.DURATION, work.seconds * spread * slow, labels)
+        measured: dict[str, float] = {"duration": work.seconds * spread * slow}
         if outcome in {"server_error", "rate_limited"}:
             self._add(names.RETRIES, work.operation, n=2)
         elif self._dice.random() < RETRIED:
             self._add(names.RETRIES, work.operation)
-        if error:
-            return
-        self._set(names.KEY_LAST_ACCEPTED, now - self._dice.random(), self.service.key)
-        for kind, tokens in zip(names.TOKEN_TYPES, work.tokens, strict=True):
-            if tokens:
-                many = tokens * self._dice.lognormvariate(0, 0.5)
-                self._observe(names.TOKEN_USAGE, round(many), (*labels, kind))
-        if work.first:
-            self._observe(names.TIME_TO_FIRST_CHUNK, work.first * spread, labels)
-            each = (work.seconds - work.first) / work.tokens[1]
-            self._observe(names.TIME_PER_OUTPUT_CHUNK, each * spread, labels)
+        if not error:
+            self._set(names.KEY_LAST_ACCEPTED, now - self._dice.random(), self.service.key)
+            for field_, tokens in zip(("input_tokens", "output_tokens"), work.tokens, strict=True):
+                if tokens:
+                    measured[field_] = round(tokens * self._dice.lognormvariate(0, 0.5))
+            if work.first:
+                measured["first_chunk"] = work.first * spread
+                each = (work.seconds - work.first) / work.tokens[1]
+                measured["per_chunk"] = each * spread
+        self._measure(measured, labels, error)
+
+    def _measure(self, measured: dict[str, float], labels: tuple[str, ...], error: str) -> None:
+        for row in rows(labels[0], "latest", chunk_times=False):
+            value = measured.get(row.field)
+            if value is None:
+                continue
+            if row.metric.kind == "counter":
+                self._add(row.metric, *labels, *row.further, n=round(value))
+            else:
+                further = (error,) if names.ERROR_TYPE in row.metric.attributes else row.further
+                self._observe(row.metric, value, (*labels, *further))
 
     def _outcome(self, work: Work) -> names.Outcome:
         chances = CHANCES if work.first else {**CHANCES, "abandoned": 0.0}

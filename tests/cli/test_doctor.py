@@ -368,9 +368,9 @@ BROKEN = [
     Broken(
         "a Pushgateway's port that is none",
         {"TOGETHER_OTEL_PUSHGATEWAY": "http://127.0.0.1:metrics"},
-        ("problem", "pushgateway"),
-        "not a URL with a host and a port",
-        "http://HOST:9091",
+        ("warning", "settings"),
+        "TOGETHER_OTEL_PUSHGATEWAY is not understood",
+        "a URL with http:// or https:// and a host",
     ),
 ]
 

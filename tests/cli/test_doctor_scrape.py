@@ -14,6 +14,7 @@ from serving import Quiet, serving
 
 from together_otel import TogetherInstrumentor
 from together_otel.cli.doctor import endpoint
+from together_otel.cli.doctor.content import USUAL
 from together_otel.names import CAUSES
 from together_otel.testing import TogetherServer, fetch
 from together_otel.testing.ports import free_port
@@ -83,8 +84,8 @@ ALL = "".join(
 )
 CLIENTS = 'together_client_key_checks_total{together_api_key_presence="present"} 1\n'
 REQUESTS = 'together_client_requests_total{together_request_outcome="success"} 2\n'
-COUNT = "gen_ai_client_operation_duration_seconds_count 2\n"
-BUCKETS = 'gen_ai_client_operation_duration_seconds_bucket{le="0.5"} 2\n'
+COUNT = "gen_ai_client_inference_duration_seconds_count 2\n"
+BUCKETS = 'gen_ai_client_inference_duration_seconds_bucket{le="0.5"} 2\n'
 DURATION = COUNT + BUCKETS
 KEYS = 'together_client_key_info{together_api_key_fingerprint="01234567"} 1\n'
 WHOLE = ALL + CLIENTS + REQUESTS + DURATION + KEYS
@@ -118,7 +119,7 @@ def look(capsys, **answer):
 def test_nothing_is_missing(capsys):
     found = look(capsys, text=WHOLE)
     assert (found.code, found.complaints) == (0, [])
-    assert "5 of the 14 metrics" in found.text("metrics")
+    assert f"5 of the {len(USUAL)} metrics" in found.text("metrics")
 
 
 @pytest.mark.parametrize(

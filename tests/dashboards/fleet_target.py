@@ -17,7 +17,7 @@ CAUSE = names.label_of(names.AUTH_CAUSE)
 FINGERPRINT = names.label_of(names.KEY_FINGERPRINT)
 OPERATION = names.label_of(names.OPERATION)
 OUTCOME = names.label_of(names.REQUEST_OUTCOME)
-BUCKET = f"{names.DURATION.prometheus}_bucket"
+BUCKET = f"{names.INFERENCE_DURATION.prometheus}_bucket"
 BOUNDS = ("20.48", "40.96", "+Inf")
 
 

@@ -185,7 +185,7 @@ def _(dashboard: dict[str, Any]) -> Iterator[tuple[str, str]]:
 @rule("template-label-promql-rule")
 def _(dashboard: dict[str, Any]) -> Iterator[tuple[str, str]]:
     for one in variables(dashboard, "query"):
-        if not re.fullmatch(r"label_values\([\w:]+(\{[^{}]+\})?, \w+\)", one["query"]):
+        if not re.fullmatch(r"label_values\(([\w:]+(\{[^{}]+\})?|\{[^{}]+\}), \w+\)", one["query"]):
             yield "", one["query"]
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from generation import RELEASE, Sdk
+from measured import durations
 
 from together_otel.testing.realtime import RealtimeServer
 
@@ -114,7 +115,7 @@ def only_call(telemetry: CapturedTelemetry, outcome: str) -> dict[str, Any]:
     assert ("together.auth.cause" in attributes) == bool(failures)
     resends = attributes.get("http.request.resend_count", 0)
     assert telemetry.counter("together.client.retries") == resends
-    (duration,) = telemetry.metrics()["gen_ai.client.operation.duration"]
+    (duration,) = durations(telemetry)
     assert duration["count"] == 1
     assert duration["attributes"].get("error.type") == attributes.get("error.type")
     return attributes

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from dirty_equals import IsPartialDict
 from generation import GENERATION, MODEL, RELEASE, Sdk
+from measured import durations
 from walk import ID, TRAINING_FILE, Called, arguments, methods, resource_classes
 
 from together_otel.clients.operations import operation_of
@@ -75,7 +76,6 @@ WORDS = ("production", "files", "meta/production")
 ASKED_BY_THE_COMMAND_LINE = ("projects/{}/models/download", "projects/{}/models/upload")
 """Paths that no method of 3.x has, only its own command line."""
 
-DURATION = "gen_ai.client.operation.duration"
 MODELS = {"gen_ai.request.model", "gen_ai.response.model"}
 
 
@@ -233,7 +233,7 @@ def test_no_id_is_in_a_name_or_a_label(walk: Walk, telemetry: CapturedTelemetry)
     ]
     assert labels == []
     measured: Counter[str] = Counter()
-    for one in telemetry.metrics()[DURATION]:
+    for one in durations(telemetry):
         measured[one["attributes"]["gen_ai.operation.name"]] += one["count"]
     assert measured == Counter(name for one in walked.values() for name in one.operations)
 

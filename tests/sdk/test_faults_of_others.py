@@ -251,7 +251,7 @@ def histograms(telemetry: CapturedTelemetry) -> dict[str, list[HistogramDataPoin
         metric.name: list(metric.data.data_points)
         for scope in telemetry._scopes()
         for metric in scope.metrics
-        if metric.name.startswith("gen_ai.")
+        if hasattr(metric.data.data_points[0], "explicit_bounds")
     }
 
 
@@ -268,10 +268,11 @@ def test_seconds_are_not_in_default_buckets(
         for name, points in histograms(telemetry).items()
     }
     assert bounds == {
-        "gen_ai.client.operation.duration": {seconds},
-        "gen_ai.client.operation.time_to_first_chunk": {seconds},
-        "gen_ai.client.operation.time_per_output_chunk": {seconds},
-        "gen_ai.client.token.usage": {tokens},
+        "gen_ai.client.inference.duration": {seconds},
+        "gen_ai.client.inference.time_to_first_chunk": {seconds},
+        "together.client.stream.mean_time_per_output_chunk": {seconds},
+        "gen_ai.client.inference.operation.input_tokens": {tokens},
+        "gen_ai.client.inference.operation.output_tokens": {tokens},
     }
 
 
@@ -291,8 +292,9 @@ def test_chunks_are_not_recorded_one_by_one(
         name: [point.count for point in points] for name, points in histograms(telemetry).items()
     }
     assert records == {
-        "gen_ai.client.operation.duration": [1],
-        "gen_ai.client.operation.time_to_first_chunk": [1],
-        "gen_ai.client.operation.time_per_output_chunk": [1],
-        "gen_ai.client.token.usage": [1, 1],
+        "gen_ai.client.inference.duration": [1],
+        "gen_ai.client.inference.time_to_first_chunk": [1],
+        "together.client.stream.mean_time_per_output_chunk": [1],
+        "gen_ai.client.inference.operation.input_tokens": [1],
+        "gen_ai.client.inference.operation.output_tokens": [1],
     }

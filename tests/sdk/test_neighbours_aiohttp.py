@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from generation import GENERATION, Sdk, leaks
+from measured import FIRST_CHUNK
 
 from together_otel.testing import behaviours
 
@@ -73,7 +74,7 @@ def test_stream(aio: Sdk, key: str, telemetry: CapturedTelemetry) -> None:
     attributes = only_call(telemetry)
     assert attributes["together.request.outcome"] == "success"
     assert attributes["gen_ai.response.finish_reasons"] == ["stop"]
-    assert telemetry.counter("gen_ai.client.operation.time_to_first_chunk") == 1
+    assert telemetry.counter(FIRST_CHUNK) == 1
 
 
 def test_stream_left_early(aio: Sdk, key: str, telemetry: CapturedTelemetry) -> None:

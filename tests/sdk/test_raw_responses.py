@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from dirty_equals import IsFloat
 from generation import GENERATION, MESSAGES, MODEL, Sdk
+from measured import FIRST_CHUNK
 from stories import (
     close,
     each,
@@ -45,7 +46,7 @@ def tokens(attributes: dict[str, Any]) -> int | None:
 
 def first_chunks(telemetry: CapturedTelemetry) -> int | float:
     """Return how many times to a first chunk were recorded."""
-    return telemetry.counter("gen_ai.client.operation.time_to_first_chunk")
+    return telemetry.counter(FIRST_CHUNK)
 
 
 # ── with_raw_response ────────────────────────────────────────────────────────────────

@@ -14,10 +14,11 @@ import pytest
 from dirty_equals import IsInt, IsStr
 from generation import GENERATION, Sdk
 from inline_snapshot import snapshot
+from measured import FIRST_CHUNK, durations
 from scenarios import OPERATIONS, Operation
 from stories import old_things_are_left_alone  # noqa: F401 - a fixture of all tests here
 
-from together_otel.names import DURATION
+from together_otel.names import CALL_LABELS
 from together_otel.testing import behaviours
 
 if TYPE_CHECKING:
@@ -290,21 +291,23 @@ def only_span(telemetry: CapturedTelemetry) -> dict[str, Any]:
     outcome = {name: says[name] for name in ("gen_ai.operation.name", "together.request.outcome")}
     assert counted == [{"attributes": outcome, "value": 1}]
 
-    labels = {name: says[name] for name in DURATION.attributes if name in says}
-    (duration,) = metrics["gen_ai.client.operation.duration"]
-    assert (duration["attributes"], duration["count"]) == (labels, 1)
+    labels = {name: says[name] for name in CALL_LABELS if name in says}
+    error = {name: says[name] for name in ("error.type",) if name in says}
+    (duration,) = durations(telemetry)
+    assert (duration["attributes"], duration["count"]) == (labels | error, 1)
     assert duration["sum"] > 0
 
-    tokens = {
-        point["attributes"].pop("gen_ai.token.type"): (point["attributes"], point["sum"])
-        for point in metrics.get("gen_ai.client.token.usage", ())
-    }
-    used = {kind: says.get(f"gen_ai.usage.{kind}_tokens") for kind in ("input", "output")}
-    assert tokens == {kind: (labels, count) for kind, count in used.items() if count is not None}
+    operation = says["gen_ai.operation.name"]
+    family = "embeddings" if operation == "embeddings" else "inference"
+    for kind in ("input", "output") if operation != "rerank" else ():
+        points = metrics.get(f"gen_ai.client.{family}.operation.{kind}_tokens", ())
+        used = says.get(f"gen_ai.usage.{kind}_tokens")
+        found = [(point["attributes"], point["sum"]) for point in points]
+        assert found == ([] if used is None else [(labels, used)])
 
     first = [
         (point["attributes"], point["count"], point["sum"])
-        for point in metrics.get("gen_ai.client.operation.time_to_first_chunk", ())
+        for point in metrics.get(FIRST_CHUNK, ())
     ]
     took = says.get("gen_ai.response.time_to_first_chunk")
     assert first == ([] if took is None else [(labels, 1, took)])

@@ -8,12 +8,11 @@ import pytest
 from dirty_equals import IsFloat, IsInt, IsPartialDict
 from generation import GENERATION, MODEL, Sdk, leaks
 
-from together_otel import TogetherInstrumentor
 from together_otel.testing import behaviours
-from together_otel.testing.telemetry import CapturedTelemetry
 
 if TYPE_CHECKING:
     from together_otel.testing.server import TogetherServer
+    from together_otel.testing.telemetry import CapturedTelemetry
 
 
 def test_chat(sdk: Sdk, key: str, telemetry: CapturedTelemetry) -> None:
@@ -95,28 +94,6 @@ def test_cached_and_reasoning_tokens(
             "gen_ai.usage.reasoning.output_tokens": 12,
         }
     )
-
-
-def test_latest_names_of_metrics(
-    sdk: Sdk, key: str, telemetry: CapturedTelemetry, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """OpenTelemetry's switch renames the conventions' metrics, and leaves ours."""
-    TogetherInstrumentor().uninstrument()
-    monkeypatch.setenv("OTEL_SEMCONV_STABILITY_OPT_IN", "gen_ai_latest_experimental")
-    fresh = CapturedTelemetry()
-    TogetherInstrumentor().instrument(meter_provider=fresh.meter_provider)
-    sdk.chat(sdk.client(api_key=key))
-
-    assert {name for name in fresh.metrics() if name.startswith("gen_ai.")} == {
-        "gen_ai.client.inference.duration",
-        "gen_ai.client.inference.operation.input_tokens",
-        "gen_ai.client.inference.operation.output_tokens",
-    }
-    (tokens,) = fresh.metrics()["gen_ai.client.inference.operation.output_tokens"]
-    assert "gen_ai.token.type" not in tokens["attributes"]
-    assert fresh.counter("together.client.requests") == 1
-    assert "gen_ai.client.operation.duration" not in telemetry.metrics()
-    fresh.shutdown()
 
 
 def test_a_key_in_the_wrong_argument(

@@ -86,6 +86,12 @@ def records(telemetry: CapturedTelemetry, name: str) -> list[tuple[int, float]]:
     return [(point["count"], point["sum"]) for point in points]
 
 
+def means(telemetry: CapturedTelemetry) -> list[tuple[int, float]]:
+    """Return count and sum of the mean times between chunks."""
+    points = telemetry.metrics().get("together.client.stream.mean_time_per_output_chunk", ())
+    return [(point["count"], point["sum"]) for point in points]
+
+
 def test_times(sdk: Sdk, key: str, telemetry: CapturedTelemetry, clock: Clock) -> None:
     """From the request to the first chunk, the mean from one to the next, and until the end."""
     stream = sdk.chat(sdk.client(api_key=key), stream=True)
@@ -94,21 +100,21 @@ def test_times(sdk: Sdk, key: str, telemetry: CapturedTelemetry, clock: Clock) -
         clock.now += pause
         sdk.run(lambda: (anext if sdk.is_async else next)(stream))
     clock.now += 0.5
-    assert records(telemetry, "operation.duration") == []
+    assert records(telemetry, "inference.duration") == []
     assert sdk.read(stream) == []
 
     assert only_call(telemetry)["gen_ai.response.time_to_first_chunk"] == 2
-    assert records(telemetry, "operation.time_to_first_chunk") == [(1, 2)]
-    assert records(telemetry, "operation.time_per_output_chunk") == [(1, sum(pauses[1:]) / 6)]
-    assert records(telemetry, "operation.duration") == [(1, sum(pauses) + 0.5)]
+    assert records(telemetry, "inference.time_to_first_chunk") == [(1, 2)]
+    assert means(telemetry) == [(1, sum(pauses[1:]) / 6)]
+    assert records(telemetry, "inference.duration") == [(1, sum(pauses) + 0.5)]
 
 
 def test_a_single_chunk_has_no_time_per_chunk(
     sdk: Sdk, key: str, server: TogetherServer, telemetry: CapturedTelemetry
 ) -> None:
     read(sdk, key, server, telemetry, chunk(choice(0, "stop"), usage=USAGE))
-    assert records(telemetry, "operation.time_to_first_chunk") == [(1, IsFloat(gt=0))]
-    assert records(telemetry, "operation.time_per_output_chunk") == []
+    assert records(telemetry, "inference.time_to_first_chunk") == [(1, IsFloat(gt=0))]
+    assert means(telemetry) == []
 
 
 def test_an_empty_stream_has_no_first_chunk(
@@ -117,7 +123,7 @@ def test_an_empty_stream_has_no_first_chunk(
     attributes = read(sdk, key, server, telemetry)
     assert attributes["together.request.outcome"] == "success"
     assert "gen_ai.response.time_to_first_chunk" not in attributes
-    assert records(telemetry, "operation.time_to_first_chunk") == []
+    assert records(telemetry, "inference.time_to_first_chunk") == []
 
 
 def test_span_lasts_as_long_as_the_stream(sdk: Sdk, key: str, telemetry: CapturedTelemetry) -> None:
@@ -165,7 +171,8 @@ def test_usage(
     kinds = ("input", "output")
     found = [attributes.get(f"gen_ai.usage.{kind}_tokens") for kind in kinds]
     assert found == (used or [None, None])
-    assert records(telemetry, "token.usage") == [(1, count) for count in used]
+    for kind, count in zip(kinds, used, strict=False):
+        assert records(telemetry, f"inference.operation.{kind}_tokens") == [(1, count)]
     assert attributes["gen_ai.response.finish_reasons"] == ["stop"]
 
 

@@ -17,7 +17,8 @@ from opentelemetry.instrumentation.utils import suppress_instrumentation
 from together_otel import TogetherInstrumentor
 from together_otel.calls.targets import TARGETS
 from together_otel.guard import Guard
-from together_otel.telemetry.metrics import Metrics, Recorder
+from together_otel.telemetry.metrics import Metrics
+from together_otel.telemetry.recorder import Recorder
 from together_otel.testing import behaviours
 
 if TYPE_CHECKING:

@@ -110,8 +110,8 @@ def test_upload(
     for name in names:
         wanted = {"gen_ai.operation.name": name, "together.request.outcome": "success"}
         assert telemetry.counter("together.client.requests", wanted) == 1
-        measured = {"gen_ai.operation.name": name}
-        assert telemetry.counter("gen_ai.client.operation.duration", measured) == 1
+        ended = {"gen_ai.operation.name": name}
+        assert telemetry.counter("gen_ai.client.operation.duration", ended) == 1
     assert events(telemetry) == []
 
 

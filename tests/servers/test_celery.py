@@ -52,6 +52,6 @@ def test_all_tasks_of_all_processes(start: Callable[..., Running], tmp_path: Pat
 
     assert counted == sorted(counted)
     scrape = get(scrape_port, "/metrics")
-    assert total(scrape, "gen_ai_client_operation_duration_seconds_count") == 200
+    assert total(scrape, "gen_ai_client_inference_duration_seconds_count") == 200
     assert "exited with 'signal 9 (SIGKILL)'" in worker.output()
     assert worker.stop() == 0

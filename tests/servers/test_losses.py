@@ -57,7 +57,7 @@ def test_opentelemetry_under_a_pull_exporter(start: Start) -> None:
     # It is true.
     scrape = get(exporter_port, "/metrics")
     assert successes(scrape) == 0
-    assert total(scrape, "gen_ai_client_operation_duration_seconds_count") == 0
+    assert total(scrape, "gen_ai_client_inference_duration_seconds_count") == 0
 
 
 @pytest.mark.parametrize("exporter", ["none", "console"])

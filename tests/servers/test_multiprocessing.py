@@ -30,7 +30,7 @@ def test_all_calls_of_a_pool(method: str, start: Callable[..., Running], tmp_pat
 
     scrape = get(scrape_port, "/metrics")
     assert successes(scrape) == 200
-    assert total(scrape, "gen_ai_client_operation_duration_seconds_count") == 200
+    assert total(scrape, "gen_ai_client_inference_duration_seconds_count") == 200
     # When a key was accepted outlives who used it; that somebody uses it does not.
     assert "together_client_key_info" not in samples(scrape)
     assert len(samples(scrape)["together_client_key_last_accepted_timestamp_seconds"]) == 1

@@ -44,5 +44,5 @@ def test_several_processes(start: Start, tmp_path: Path) -> None:
 
     for scrape in (get(port, "/metrics"), get(scrape_port, "/metrics")):
         assert successes(scrape) == 20
-        assert total(scrape, "gen_ai_client_operation_duration_seconds_count") == 20
+        assert total(scrape, "gen_ai_client_inference_duration_seconds_count") == 20
         assert total(scrape, "orders_total") == 20

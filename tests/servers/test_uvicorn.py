@@ -39,6 +39,6 @@ def test_all_requests_of_all_workers(start: Callable[..., Running], tmp_path: Pa
 
     scrape = get(scrape_port, "/metrics")
     assert counted + more == list(range(10, 201, 10))
-    assert total(scrape, "gen_ai_client_operation_duration_seconds_count") == 200
+    assert total(scrape, "gen_ai_client_inference_duration_seconds_count") == 200
     assert after - {victim}
     assert server.stop() == 0

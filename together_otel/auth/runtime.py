@@ -88,6 +88,8 @@ class Runtime:
         if answer.authorization is not None and answer.authorization != f"Bearer {key}":
             report = self.keys.of(answer.authorization.removeprefix("Bearer "), "header")
         history, now = self.keys.history, time.time()
+        # Of each: a success after a failure is what ends an alert.
+        self.metrics.accepted(now)
         if history.is_fresh(report.identity, now):
             return
         news = history.last_accepted(report.identity) is None

@@ -127,6 +127,8 @@ def _measure(call: CallState, ending: Ending) -> None:
     ):
         recorder = call.make_recorder(answer.host or request.host, answer.port or request.port)
     recorder.record(measured, call.secrets)
+    limits = ending.answer.ratelimits
+    recorder.ratelimits(limits.get("remaining"), limits.get("limit"))
 
 
 def _span_attributes(call: CallState, ending: Ending) -> dict[str, Any]:

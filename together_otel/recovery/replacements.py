@@ -176,7 +176,8 @@ class Replacements:
         in_forked_child(self._after_fork)
 
     def _after_fork(self) -> None:
-        for replacements in self._of.values():
+        # A copy: a client may be collected meanwhile.
+        for replacements in list(self._of.values()):
             for replacement in replacements.values():
                 replacement.after_fork()
 

@@ -8,6 +8,7 @@ series was born with it or the first scrape of a process came after it: see `fai
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from together_otel import names
@@ -52,6 +53,46 @@ def of(options: Options, metric: names.Metric | str, *matchers: str) -> str:
     """Return a selector of the jobs that the rules are for."""
     name = metric if isinstance(metric, str) else metric.prometheus
     return select(name, *matchers, f'job=~"{options.jobs}"' if options.jobs else "")
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Samples of what several metrics are needed for, one for each kind of operation.
+
+    Attributes:
+        name: in Prometheus.
+        direction: of tokens, as the label `DIRECTION` of what is made of them.
+    """
+
+    name: str
+    direction: str = ""
+
+    def labelled(self, expression: str) -> str:
+        """Return an expression with the label of these samples, if they have one."""
+        if not self.direction:
+            return expression
+        return f'label_replace({expression}, "{DIRECTION}", "{self.direction}", "", "")'
+
+
+DIRECTION = "direction"
+DURATION_COUNTS = tuple(Sample(f"{one.prometheus}_count") for one in names.DURATION_METRICS)
+DURATION_BUCKETS = tuple(Sample(f"{one.prometheus}_bucket") for one in names.DURATION_METRICS)
+TOKENS = (
+    Sample(names.INPUT_TOKENS_TOTAL.prometheus, "input"),
+    Sample(names.OUTPUT_TOKENS_TOTAL.prometheus, "output"),
+    Sample(f"{names.EMBEDDINGS_INPUT_TOKENS.prometheus}_sum", "input"),
+)
+
+
+def rates(options: Options, samples: Iterable[Sample], by: str, window: str) -> str:
+    """Return the sums of rates of what several metrics are needed for.
+
+    Not by a matcher of names: where a process has the metrics of two releases of the conventions,
+    two of them may have the same labels.
+    """
+    return "\nor\n".join(
+        one.labelled(f"sum by ({by}) (rate({of(options, one.name)}[{window}]))") for one in samples
+    )
 
 
 def any_of(label: str, values: Iterable[str]) -> str:

@@ -7,14 +7,26 @@ from typing import TYPE_CHECKING
 from together_otel import names
 from together_otel.rules import records
 from together_otel.rules.document import Group, Rule
-from together_otel.rules.expressions import CAUSE, MODEL, OPERATION, OUTCOME, WINDOW, of
+from together_otel.rules.expressions import (
+    CAUSE,
+    DURATION_COUNTS,
+    MODEL,
+    OPERATION,
+    OUTCOME,
+    TOKENS,
+    WINDOW,
+    Sample,
+    of,
+    rates,
+)
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from together_otel.rules.settings import Options
 
 ERROR = names.label_of(names.ERROR_TYPE)
 STAGE = names.label_of(names.TELEMETRY_STAGE)
-TOKENS = names.label_of(names.TOKEN_TYPE)
 BRIEF = "2m"
 """For what is looked at to the minute; two scrapes of a minute still fit in it."""
 
@@ -23,10 +35,16 @@ def groups(options: Options) -> tuple[Group, ...]:
     """Return what is cheap and looked at now, then what is large and looked at over time."""
 
     def rate(
-        record: str, metric: names.Metric | str, kept: str, comment: str, window: str = WINDOW
+        record: str,
+        metric: names.Metric | str | Sequence[Sample],
+        kept: str,
+        comment: str,
+        window: str = WINDOW,
     ) -> Rule:
-        added = f"sum by (job, {kept}) (rate({of(options, metric)}[{window}]))"
-        return Rule(record, added, comment=comment)
+        if isinstance(metric, names.Metric):
+            metric = metric.prometheus
+        samples = (Sample(metric),) if isinstance(metric, str) else metric
+        return Rule(record, rates(options, samples, f"job, {kept}", window), comment=comment)
 
     by_model = f"{OPERATION}, {MODEL}"
     totals = f"sum by (job, instance, {CAUSE}) ({of(options, names.AUTH_FAILURES)}) > 0"
@@ -54,7 +72,7 @@ def groups(options: Options) -> tuple[Group, ...]:
                 ),
                 rate(
                     records.CALLS,
-                    f"{names.DURATION.prometheus}_count",
+                    DURATION_COUNTS,
                     f"{by_model}, {ERROR}",
                     "Finished requests a second by model and kind of error.",
                 ),
@@ -89,20 +107,20 @@ def groups(options: Options) -> tuple[Group, ...]:
             (
                 rate(
                     records.FIRST_CHUNKS,
-                    f"{names.TIME_TO_FIRST_CHUNK.prometheus}_bucket",
+                    f"{names.INFERENCE_FIRST_CHUNK.prometheus}_bucket",
                     f"{by_model}, le",
                     "Time to the first chunk of streams: for histogram_quantile.",
                 ),
                 rate(
                     records.OUTPUT_CHUNKS,
-                    f"{names.TIME_PER_OUTPUT_CHUNK.prometheus}_bucket",
+                    f"{names.MEAN_CHUNK_TIME.prometheus}_bucket",
                     f"{by_model}, le",
-                    "Time between chunks of streams: for histogram_quantile.",
+                    "Mean time between chunks of streams: for histogram_quantile.",
                 ),
                 rate(
                     records.TOKENS,
-                    f"{names.TOKEN_USAGE.prometheus}_sum",
-                    f"{by_model}, {TOKENS}",
+                    TOKENS,
+                    by_model,
                     "Tokens a second by model and direction.",
                 ),
             ),

@@ -16,7 +16,7 @@ FIRST_ACCEPTED: Final = "job_fingerprint:together_client_key_first_accepted:time
 INSTANCES: Final = "job:together_client_instances:count"
 ERRORS: Final = "job:together_client_requests_failed:rate5m"
 COUNTED: Final = "job:together_client_requests_counted:rate5m"
-BUCKETS: Final = "job_operation_model_le:gen_ai_client_operation_duration_seconds_bucket:rate5m"
+BUCKETS: Final = "job_operation_model_le:gen_ai_client_duration_seconds_bucket:rate5m"
 
 REPORTING: Final = "job:together_client_reporting:count"
 REQUESTS: Final = "job_operation_outcome:together_client_requests:rate5m"
@@ -25,11 +25,11 @@ RETRIES: Final = "job_operation:together_client_retries:rate5m"
 FAILURES: Final = "job_cause:together_client_auth_failures:rate2m"
 INSTANCE_TOTALS: Final = "job_instance_cause:together_client_auth_failures_total:sum"
 TELEMETRY_ERRORS: Final = "job_stage:together_client_telemetry_errors:rate5m"
-CALLS: Final = "job_operation_model_error:gen_ai_client_operation_duration_seconds_count:rate5m"
+CALLS: Final = "job_operation_model_error:gen_ai_client_duration_seconds_count:rate5m"
 FIRST_CHUNKS: Final = (
-    "job_operation_model_le:gen_ai_client_operation_time_to_first_chunk_seconds_bucket:rate5m"
+    "job_operation_model_le:gen_ai_client_inference_time_to_first_chunk_seconds_bucket:rate5m"
 )
 OUTPUT_CHUNKS: Final = (
-    "job_operation_model_le:gen_ai_client_operation_time_per_output_chunk_seconds_bucket:rate5m"
+    "job_operation_model_le:together_client_stream_mean_time_per_output_chunk_seconds_bucket:rate5m"
 )
-TOKENS: Final = "job_operation_model_type:gen_ai_client_token_usage_sum:rate5m"
+TOKENS: Final = "job_operation_model_direction:gen_ai_client_usage_tokens:rate5m"

@@ -8,6 +8,7 @@ from together_otel import names
 from together_otel.rules import authentication, records
 from together_otel.rules.document import Group, Rule
 from together_otel.rules.expressions import (
+    DURATION_BUCKETS,
     EVERYWHERE,
     MODEL,
     OPERATION,
@@ -17,6 +18,7 @@ from together_otel.rules.expressions import (
     any_of,
     events,
     of,
+    rates,
 )
 from together_otel.rules.texts import JOB, alert_annotations
 
@@ -130,8 +132,7 @@ def _latency(options: Options) -> tuple[Rule, Rule]:
     return (
         Rule(
             records.BUCKETS,
-            f"sum by ({by}, {MODEL}, le)"
-            f" (rate({of(options, f'{names.DURATION.prometheus}_bucket')}[{WINDOW}]))",
+            rates(options, DURATION_BUCKETS, f"{by}, {MODEL}, le", WINDOW),
             comment="Durations of requests: for histogram_quantile.",
         ),
         _alert(

@@ -1,74 +1,67 @@
-"""Which backend emits the metrics, made once for each place that they are emitted to."""
+"""A metrics backend: what is counted, and the ways out that it has."""
 
 from __future__ import annotations
 
 import weakref
-from typing import TYPE_CHECKING
-
-from opentelemetry import metrics
-
-from together_otel.telemetry.metrics import Metrics
-from together_otel.telemetry.otel import OpenTelemetryMetrics
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Hashable
 
-    from opentelemetry.metrics import MeterProvider
-    from prometheus_client import CollectorRegistry
+    from together_otel.telemetry.metrics import Metrics
 
-    from together_otel.settings import Settings
-    from together_otel.telemetry.exit_export import ExitExport
-    from together_otel.telemetry.http_endpoint import Scrape
 
-_made: weakref.WeakKeyDictionary[MeterProvider, dict[bool, Metrics]] = weakref.WeakKeyDictionary()
-"""By provider: OpenTelemetry cannot remove instruments, and counters never fall."""
+class Outlet(Protocol):
+    """A way out of metrics beside a registry or a meter: an HTTP endpoint, an export at exit."""
+
+    def start(self) -> None:
+        """Begin, or go on after `stop`. Never raises."""
+
+    def stop(self) -> None:
+        """End, and leave nothing open."""
 
 
 class Backend:
-    """The metrics of one ``instrument()``, and the ways out that they have.
+    """The metrics of one ``instrument()``, and the outlets that they have.
 
     Args:
-        settings: which backend, which names, which port.
-        provider: OpenTelemetry's; ``None`` is the global one.
-        registry: prometheus_client's; ``None`` is its default one.
-        scope: name, version and schema URL of the meter.
+        metrics: what is counted.
+        outlets: started and stopped with them.
     """
 
-    def __init__(
-        self,
-        settings: Settings,
-        provider: MeterProvider | None,
-        registry: CollectorRegistry | None,
-        scope: tuple[str, str, str],
-    ) -> None:
-        self._outlets: Sequence[Scrape | ExitExport] = ()
-        if settings.metrics == "otel":
-            self.metrics = _through_opentelemetry(provider, scope, latest=settings.latest_names)
-        elif settings.metrics == "prometheus":
-            # Here: prometheus_client takes its mode from the environment on its first import.
-            from together_otel.telemetry import prometheus_backend  # noqa: PLC0415
+    def __init__(self, metrics: Metrics, outlets: tuple[Outlet, ...] = ()) -> None:
+        self.metrics = metrics
+        self._outlets = (metrics, *outlets)
 
-            exposed = prometheus_backend.of(settings, registry)
-            self.metrics, self._outlets = exposed.metrics, exposed.outlets
-        else:
-            self.metrics = Metrics()
-        self.metrics.start()
+    def start(self) -> None:
+        """Begin to emit."""
         for one in self._outlets:
             one.start()
 
     def stop(self) -> None:
         """Emit no more."""
-        self.metrics.stop()
         for one in self._outlets:
             one.stop()
 
 
-def _through_opentelemetry(
-    provider: MeterProvider | None, scope: tuple[str, str, str], *, latest: bool
-) -> Metrics:
-    given = metrics.get_meter_provider() if provider is None else provider
-    made = _made.setdefault(given, {})
-    if latest not in made:
-        meter = given.get_meter(*scope)
-        made[latest] = OpenTelemetryMetrics(meter, provider, latest_names=latest)
-    return made[latest]
+class Made:
+    """Metrics by what they are emitted to, which they outlive ``uninstrument()`` with.
+
+    Counters never fall, and OpenTelemetry cannot remove instruments. The object need not be
+    hashable, and is not kept alive.
+    """
+
+    def __init__(self) -> None:
+        self._by_id: dict[int, tuple[weakref.ref[Any], dict[Hashable, Metrics]]] = {}
+
+    def get(self, owner: object, kind: Hashable, make: Callable[[], Metrics]) -> Any:
+        """Return the metrics of one kind for ``owner``, made if there are none."""
+        key = id(owner)
+        found = self._by_id.get(key)
+        if found is None or found[0]() is not owner:
+            found = weakref.ref(owner, lambda _: self._by_id.pop(key, None)), {}
+            self._by_id[key] = found
+        made = found[1]
+        if kind not in made:
+            made[kind] = make()
+        return made[kind]

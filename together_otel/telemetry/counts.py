@@ -2,44 +2,53 @@
 
 from __future__ import annotations
 
-import threading
 from typing import TYPE_CHECKING
 
-from together_otel.forks import in_forked_child
+from together_otel.forks import ForkSafeLock
 from together_otel.names import AUTH_FAILURES, CAUSES, Metric
 
 if TYPE_CHECKING:
-    from together_otel.telemetry.metrics import Labels
+    from collections.abc import Callable
+
+    from together_otel.telemetry.measured import Labels
+
+    Changed = Callable[[Metric, Labels, float], None]
 
 
 class Counts:
     """Monotonic counts by metric and label values, in the order of the metric's attributes.
 
-    Thread-safe. A forked child starts again at zero with the same series, so nothing is
-    reported twice and every cause exists there as well.
+    Thread-safe. Every cause of a failure exists from the start.
+
+    Args:
+        changed: called with each new value, in the order of the changes.
     """
 
-    def __init__(self) -> None:
-        # Reentrant: a garbage collection inside the lock may end an abandoned stream.
-        self._lock = threading.RLock()
+    def __init__(self, changed: Changed | None = None) -> None:
+        self._changed = changed
+        self._lock = ForkSafeLock()
         self._values: dict[Metric, dict[Labels, int]] = {}
         for cause in CAUSES:
             self.add(AUTH_FAILURES, (cause,), 0)
-        in_forked_child(self._after_fork)
 
     def add(self, metric: Metric, labels: Labels, amount: int = 1) -> None:
         """Add ``amount``; 0 makes the series exist."""
         with self._lock:
             series = self._values.setdefault(metric, {})
-            series[labels] = series.get(labels, 0) + amount
+            series[labels] = value = series.get(labels, 0) + amount
+            if self._changed is not None:
+                self._changed(metric, labels, value)
 
     def read(self, metric: Metric) -> list[tuple[Labels, int]]:
         """Return a copy of the series of a metric."""
         with self._lock:
             return list(self._values.get(metric, {}).items())
 
-    def _after_fork(self) -> None:
-        self._lock = threading.RLock()
-        for series in self._values.values():
-            for labels in series:
-                series[labels] = 0
+    def restart(self) -> None:
+        """Begin again at zero, with the same series: nothing is reported twice after a fork."""
+        with self._lock:
+            for metric, series in self._values.items():
+                for labels in series:
+                    series[labels] = 0
+                    if self._changed is not None:
+                        self._changed(metric, labels, 0)

@@ -7,31 +7,36 @@ reads, or both. Neither delays the exit by more than two seconds or makes it fai
 from __future__ import annotations
 
 import atexit
+import errno
 import logging
 import os
 import re
+import stat
 import sys
+import tempfile
 import threading
 import time
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
-from prometheus_client import CollectorRegistry, pushadd_to_gateway, write_to_textfile
+from prometheus_client import CollectorRegistry, generate_latest, pushadd_to_gateway
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.exposition import basic_auth_handler, default_handler
 from prometheus_client.registry import Collector
 
 from together_otel import forks
 from together_otel.names import EXIT_TIMESTAMP, SCOPE, is_ours
+from together_otel.settings import host_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from prometheus_client.metrics_core import Metric as Family
 
-_log = logging.getLogger(f"{SCOPE}.farewell")
+_log = logging.getLogger(f"{SCOPE}.exit_export")
 
 LIMIT = 2.0
 """Seconds that an exit may be delayed by."""
@@ -106,7 +111,7 @@ class ExitExport:
         self._wanted = True
         atexit.register(self._exit)
         # Now, as from Python 3.12 on no thread can be started during the exit.
-        threading.Thread(target=self._wait, name="together-otel-farewell", daemon=True).start()
+        threading.Thread(target=self._wait, name="together-otel-exit-export", daemon=True).start()
 
     def stop(self) -> None:
         """Send nothing."""
@@ -156,7 +161,7 @@ class ExitExport:
     def _write(self, job: str) -> None:
         path = textfile(self._folder or "", job)
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_to_textfile(str(path), self._registry({"job": job}))
+        replace_own(path, generate_latest(self._registry({"job": job})))
 
     def _push(self, job: str) -> None:
         url, job, grouping = target(self._gateway or "", job)
@@ -178,13 +183,44 @@ class ExitExport:
         return registry
 
     def _host(self) -> str:
-        """Return the gateway's host and port; its URL may hold a password."""
-        return urlsplit(self._gateway or "").netloc.rpartition("@")[2]
+        """Return the gateway's host and port, for a log: its URL may hold a password."""
+        return host_of(self._gateway or "")
 
 
 def textfile(folder: str, job: str) -> Path:
     """Return the file that a job's last counts are left in."""
     return Path(folder) / f"together_otel_{re.sub(r'[^A-Za-z0-9_.-]', '_', job)}.prom"
+
+
+def replace_own(path: Path, content: bytes) -> None:
+    """Write a file at once, in place of one of this user's own or of none.
+
+    Args:
+        path: in a folder that others may write to as well.
+        content: all of it.
+
+    Raises:
+        OSError: when it cannot be written, or something of another user's is there.
+    """
+    with suppress(FileNotFoundError):
+        found = path.lstat()
+        if not (stat.S_ISREG(found.st_mode) and found.st_uid == _user()):
+            raise FileExistsError(errno.EEXIST, "a file there is not this user's own", str(path))
+    # A name that cannot be foreseen, so that nobody can put a link there before.
+    fresh, name = tempfile.mkstemp(dir=path.parent, prefix=f"{path.name}.")
+    try:
+        with open(fresh, "wb") as file:  # noqa: PTH123 - of a descriptor
+            file.write(content)
+        # The collector that reads it runs as another user; mkstemp lets only this one.
+        os.chmod(name, 0o644)  # noqa: PTH101 - of a name
+        os.replace(name, path)  # noqa: PTH105 - the same
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def _user() -> int:
+    return os.geteuid() if hasattr(os, "geteuid") else 0  # as Windows' lstat has it
 
 
 def target(url: str, job: str) -> tuple[str, str, dict[str, str]]:

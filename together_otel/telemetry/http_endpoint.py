@@ -9,22 +9,16 @@ from __future__ import annotations
 
 import logging
 import os
-import socket
+import stat
 import tempfile
 import threading
 from contextlib import suppress
 from pathlib import Path
-from socketserver import TCPServer, ThreadingMixIn
-from typing import TYPE_CHECKING, Any
-from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
-
-from prometheus_client import CollectorRegistry, make_wsgi_app
+from typing import TYPE_CHECKING
 
 from together_otel.forks import in_forked_child
 from together_otel.names import SCOPE
-from together_otel.settings import MULTIPROC_DIR
-from together_otel.telemetry.multiprocess import Group
-from together_otel.telemetry.prometheus import is_multiprocess
+from together_otel.telemetry.metrics_server import POLL, MetricsServer
 
 try:
     import fcntl
@@ -34,11 +28,13 @@ except ImportError:  # Windows, where a server does not fork either
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from prometheus_client import CollectorRegistry
+
     _Test = Callable[[], bool]
 
-_log = logging.getLogger(f"{SCOPE}.scrape")
+_log = logging.getLogger(f"{SCOPE}.http_endpoint")
 
-_TAKEOVER = 0.5
+_TAKEOVER = POLL
 """Seconds between two tries for the port: after the death of who holds it, the gap in scrapes."""
 
 _NOT_SHARED = (
@@ -47,48 +43,7 @@ _NOT_SHARED = (
 )
 
 
-def group_registry(registry: CollectorRegistry) -> CollectorRegistry:
-    """Return what a scrape is to see: the whole group's metrics, or those of ``registry``."""
-    if not is_multiprocess():
-        return registry
-    group = CollectorRegistry()
-    group.register(Group(os.environ[MULTIPROC_DIR]))
-    return group
-
-
-class _Quiet(WSGIRequestHandler):
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - its name there
-        pass
-
-
-class _Server(ThreadingMixIn, WSGIServer):
-    """A server that does not listen before `open`: a fork finds its socket from the start."""
-
-    daemon_threads = True
-    # Of two services that were given the same port, one has to be told so.
-    allow_reuse_port = False
-    timeout = _TAKEOVER
-    """Seconds that `handle_request` waits for one."""
-
-    def __init__(self, host: str, port: int) -> None:
-        self.address_family, *_, address = socket.getaddrinfo(
-            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )[0]
-        super().__init__(address, _Quiet, bind_and_activate=False)  # type: ignore[arg-type]
-
-    def open(self) -> None:
-        """Bind and listen."""
-        self.server_bind()
-        self.server_activate()
-
-    def server_bind(self) -> None:
-        # The standard library's asks DNS for this machine's name, which can take long.
-        TCPServer.server_bind(self)
-        self.server_name, self.server_port = self.server_address[:2]  # type: ignore[assignment]
-        self.setup_environ()
-
-
-class Scrape:
+class HttpEndpoint:
     """Serves /metrics from a thread, as soon as the port can be had.
 
     Never raises: a port that cannot be had is one warning.
@@ -96,16 +51,22 @@ class Scrape:
     Args:
         host: address to bind.
         port: 0 takes a free one, which `address` then tells.
-        registry: what is served outside multiprocess mode.
+        registry: what is served.
+        folder: in multiprocess mode, what the processes share.
         lost: called when another process serves, and nothing of this one: with a warning, and
             with what tells whether it is still so.
     """
 
     def __init__(
-        self, host: str, port: int, registry: CollectorRegistry, lost: Callable[[str, _Test], None]
+        self,
+        host: str,
+        port: int,
+        registry: CollectorRegistry,
+        folder: Path | None,
+        lost: Callable[[str, _Test], None],
     ) -> None:
         self._host, self._port = host, port
-        self._registry = registry
+        self._registry, self._folder = registry, folder
         self._lost = lost
         self._wanted = False
         self._lock: int | None = None
@@ -116,7 +77,7 @@ class Scrape:
         self._stopping = threading.Event()
         self._serving = threading.Event()
         self._thread: threading.Thread | None = None
-        self._server: _Server | None = None
+        self._server: MetricsServer | None = None
         self._warned: set[str] = set()
 
     @property
@@ -146,6 +107,7 @@ class Scrape:
             self._thread.join()
         if self._server is not None:
             self._server.server_close()
+            self._server.end_all()
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
@@ -153,7 +115,10 @@ class Scrape:
 
     def _begin(self) -> None:
         self._thread = threading.Thread(
-            target=self._hold, args=(self._stopping,), name="together-otel-scrape", daemon=True
+            target=self._hold,
+            args=(self._stopping,),
+            name="together-otel-http-endpoint",
+            daemon=True,
         )
         try:
             self._thread.start()
@@ -166,6 +131,9 @@ class Scrape:
             while not stopping.is_set():
                 if self._server is not None:
                     self._server.handle_request()
+                    self._server.service_actions()
+                    if self._server.refused:
+                        stopping.wait(_TAKEOVER)
                 elif not (self._has_turn() and self._open()):
                     stopping.wait(_TAKEOVER)
         except Exception as exc:  # noqa: BLE001 - in a thread, this is the border
@@ -176,11 +144,15 @@ class Scrape:
         if fcntl is None or self._port == 0:
             return None
         with suppress(OSError):
-            folder = os.environ[MULTIPROC_DIR] if is_multiprocess() else tempfile.gettempdir()
+            folder = self._folder or Path(tempfile.gettempdir())
             # Services of several users may share the folder of temporary files.
-            name = f"together_otel-{os.getuid()}-{self._port}.lock"
+            name = f"together_otel-{os.geteuid()}-{self._port}.lock"
             how = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
-            return os.open(Path(folder) / name, how, 0o600)
+            lock = os.open(folder / name, how, 0o600)
+            found = os.fstat(lock)
+            if stat.S_ISREG(found.st_mode) and found.st_uid == os.geteuid():
+                return lock
+            os.close(lock)
         return None
 
     def _has_turn(self) -> bool:
@@ -191,7 +163,7 @@ class Scrape:
             # Not flock(): that one would pass to forked children and outlive this process.
             fcntl.lockf(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except (BlockingIOError, PermissionError):
-            if not is_multiprocess():
+            if self._folder is None:
                 self._lost(_NOT_SHARED.format(self._port), self._is_idle)
             return False
         except OSError:
@@ -200,8 +172,7 @@ class Scrape:
 
     def _open(self) -> bool:
         try:
-            self._server = _Server(self._host, self._port)
-            self._server.set_app(make_wsgi_app(group_registry(self._registry)))
+            self._server = MetricsServer(self._host, self._port, self._registry)
             self._server.open()
         except OSError as exc:
             if self._server is not None:
@@ -232,8 +203,8 @@ class Scrape:
         # file does no harm, its locks are the parent's; opening it anew might not be allowed to a
         # server's worker, which has given up its master's rights by then.
         if self._server is not None:
-            self._server.socket.close()
+            self._server.close_in_child()
         self._reset()
         # Alone with its metrics a child has nothing to serve that its parent's scrape would show.
-        if self._wanted and is_multiprocess():
+        if self._wanted and self._folder is not None:
             self._begin()

@@ -61,7 +61,7 @@ class _Values:
         return label
 
 
-class Labels:
+class LabelDoor:
     """Makes the labels of one process's metrics out of raw values."""
 
     def __init__(self) -> None:

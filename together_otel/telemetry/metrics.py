@@ -3,203 +3,91 @@
 How a call is recorded:
 
 1. Before the request, ``recorder = metrics.recorder(operation, model, host, port, secrets)``
-   returns the record of all requests with these labels. It is made once and found again by one
-   dictionary step. From then on the operation's series exist.
+   returns the `Recorder` of all requests with these labels. It is made once and found again by
+   one dictionary step. From then on the operation's series exist.
 2. ``recorder.retried(times)`` counts the SDK's own attempts, ``recorder.ratelimits(…)`` what the
    server allows.
-3. A stream asks ``recorder.chunk_gaps(response_model, span_context)`` after its first chunk. The
+3. A stream asks ``recorder.chunk_times(response_model, span_context)`` after its first chunk. The
    result is ``None`` unless TOGETHER_OTEL_CHUNK_TIMES is on; else it is called with the seconds
    between two chunks.
 4. At the end, ``recorder.record(Measured(outcome, seconds, …), secrets)`` records the request, once.
    Where the request was answered by another server than asked, take that server's recorder.
 
 ``metrics.auth_failed(cause)`` and ``metrics.accepted(now)`` count and export the state of
-authentication. Values are passed raw: `labels` makes them safe and limits their number. The
-methods of one object can be called from any thread. Each signal is written for itself: an error
-in one is swallowed, counted and does not prevent the others.
+authentication. Values are passed raw: `labels` makes them safe and limits their number. All
+methods can be called from any thread.
+
+Counters and gauges are kept here and read at a collection. A backend (`otel`, `prometheus`) reads
+them, adds histograms, and is told of what may not wait.
 """
 
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
-from opentelemetry.context import Context
-from opentelemetry.trace import NonRecordingSpan, set_span_in_context
-
+from together_otel.forks import in_forked_child
 from together_otel.names import (
     AUTH_FAILURES,
-    DURATION,
+    AUTH_LAST_FAILURE,
+    AUTH_LAST_SUCCESS,
     KEY_CHECKS,
+    KEY_INFO,
+    KEY_LAST_ACCEPTED,
+    KEY_LAST_REFUSED,
     KEY_RECOVERIES,
-    PROVIDER,
-    REQUESTS,
-    RETRIES,
+    RATELIMIT_LIMIT,
+    RATELIMIT_REMAINING,
     TELEMETRY_ERRORS,
-    TIME_PER_OUTPUT_CHUNK,
-    TIME_TO_FIRST_CHUNK,
-    TOKEN_USAGE,
 )
-from together_otel.telemetry import labels
+from together_otel.telemetry.counts import Counts
+from together_otel.telemetry.measured import GaugeValue, KeyUse, Labels, Measured
+from together_otel.telemetry.recorder import Recorder, Store
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
-    from opentelemetry.trace import SpanContext
-
-    from together_otel.names import (
-        Cause,
-        Metric,
-        Outcome,
-        RecoveryOutcome,
-        Stage,
-        TokenType,
-    )
+    from together_otel.names import Cause, GenAIMetrics, Metric, RecoveryOutcome, Stage
+    from together_otel.telemetry.counts import Changed
     from together_otel.telemetry.labels import Secrets
+    from together_otel.telemetry.recorder import Series
 
-Labels = tuple["str | int | None", ...]
-"""Values in the order of a metric's attributes; ``None`` for one that is not known."""
-
-Value = tuple["Metric", "TokenType | None", float]
-"""Of a histogram, in its metric's unit; the type of tokens where it is them that are counted."""
+__all__ = ["KeyUse", "Labels", "Measured", "Metrics", "NoMetrics", "Recorder"]
 
 
-class KeyUse(NamedTuple):
-    """What is known of one key in use; times are Unix seconds, ``None`` for never."""
+class Metrics(Store):
+    """The contract's metrics in the words of what happens; without a backend, nothing emits them.
 
-    fingerprint: str
-    format: str
-    source: str
-    last_accepted: float | None
-    last_refused: float | None
-
-
-class Measured(NamedTuple):
-    """How one request ended; ``None`` for what is not known.
+    Args:
+        release: of the GenAI conventions, whose names are used.
+        chunk_times: whether each chunk of a stream is recorded.
+        changed: called with each new value of a counter.
 
     Attributes:
-        outcome: of the contract's closed set.
-        duration: seconds from the request to its end.
-        error_type: of a failure.
-        response_model: the model that answered, as the server names it.
-        input_tokens: as the server reports them.
-        output_tokens: the same.
-        cached_tokens: of the input tokens, those read from a cache.
-        reasoning_tokens: of the output tokens, those of reasoning.
-        first_chunk: seconds from the request to a stream's first chunk.
-        per_chunk: mean seconds between a stream's chunks after the first.
-        finish_reasons: one for each choice, as the server names them.
-        span_context: of the request's span, for exemplars.
+        keys_in_use: set by who knows the keys; asked at each collection.
     """
-
-    outcome: Outcome
-    duration: float
-    error_type: str | None = None
-    response_model: str | None = None
-    input_tokens: int | None = None
-    output_tokens: int | None = None
-    cached_tokens: int | None = None
-    reasoning_tokens: int | None = None
-    first_chunk: float | None = None
-    per_chunk: float | None = None
-    finish_reasons: tuple[str, ...] = ()
-    span_context: SpanContext | None = None
-
-
-class Recorder:
-    """Records requests of one operation for one model at one server."""
 
     def __init__(
         self,
-        metrics: Metrics,
-        operation: str,
-        model: str | None,
-        server: tuple[str | None, int | None],
+        release: GenAIMetrics = "latest",
+        *,
+        chunk_times: bool = False,
+        changed: Changed | None = None,
     ) -> None:
-        self._metrics = metrics
-        self._operation = operation
-        self._model, self._server = model, server
-        for outcome in ("success", "auth_failure"):
-            metrics.add(REQUESTS, (operation, outcome), 0)
-
-    def retried(self, times: int = 1) -> None:
-        """Count attempts that the SDK made again by itself."""
-        if times:
-            self._metrics.add(RETRIES, (self._operation,), times)
-
-    def ratelimits(self, remaining: float | None, limit: float | None) -> None:
-        """Note how many requests the server still allows, and of how many."""
-
-    def chunk_gaps(
-        self, response_model: str | None, span_context: SpanContext | None
-    ) -> Callable[[float], None] | None:
-        """Return what records the seconds between two chunks; ``None`` where that is off."""
-
-    def record(self, measured: Measured, secrets: Secrets = tuple) -> None:
-        """Record a request that has ended.
-
-        Args:
-            measured: how.
-            secrets: returns the keys that the response's model may repeat.
-        """
-        metrics = self._metrics
-        metrics.add(REQUESTS, (self._operation, measured.outcome))
-        label = metrics.labels
-        found = (
-            self._operation,
-            PROVIDER,
-            self._model,
-            label.model(measured.response_model, secrets),
-            *self._server,
-            label.error_type(measured.error_type),
-        )
-        values: list[Value] = [(DURATION, None, measured.duration)]
-        if measured.input_tokens is not None:
-            values.append((TOKEN_USAGE, "input", measured.input_tokens))
-        if measured.output_tokens is not None:
-            values.append((TOKEN_USAGE, "output", measured.output_tokens))
-        if measured.first_chunk is not None:
-            values.append((TIME_TO_FIRST_CHUNK, None, measured.first_chunk))
-        if measured.per_chunk is not None:
-            values.append((TIME_PER_OUTPUT_CHUNK, None, measured.per_chunk))
-        context = Context()
-        if measured.span_context is not None:
-            context = set_span_in_context(NonRecordingSpan(measured.span_context), context)
-        metrics.record(values, found, context)
-
-
-class Metrics:
-    """The contract's metrics in the words of what happens; this one emits none.
-
-    A backend overrides ``add``, ``record`` and, where it has to be told of keys,
-    ``keys_changed``. ``keys_in_use`` is set by who knows them.
-    """
-
-    def __init__(self) -> None:
+        super().__init__(release, chunk_times=chunk_times)
         self.keys_in_use: Callable[[], Iterable[KeyUse]] = tuple
-        self.labels = labels.Labels()
-        self.last_failures: dict[Cause, float] = {}
-        self.last_success: float | None = None
+        self.counts = Counts(changed)
         self._recorders: dict[Labels, Recorder] = {}
+        self._forget_state()
+        in_forked_child(self._after_fork)
 
-    def add(self, metric: Metric, labels: Labels, amount: int = 1) -> None:
-        """Add to a counter; 0 makes the series exist."""
+    def _forget_state(self) -> None:
+        self._last_failures: dict[Cause, float] = {}
+        self._last_success: float | None = None
+        self._failed_since = True
+        self._ratelimits: dict[str | None, tuple[float | None, float | None, float]] = {}
 
-    def record(self, values: Iterable[Value], labels: Labels, context: Context) -> None:
-        """Record the values of a call in histograms, in the context of its span."""
-
-    def keys_changed(self, *, at_once: bool) -> None:
-        """Note that `keys_in_use` says something new.
-
-        Args:
-            at_once: whether it may not wait: a process may die of what has happened.
-        """
-
-    def start(self) -> None:
-        """Begin to emit, or go on after `stop`."""
-
-    def stop(self) -> None:
-        """Emit no more; what was counted is kept for another `start`."""
+    # ── in the path of a call ────────────────────────────────────────────────────────
 
     def recorder(
         self,
@@ -238,7 +126,9 @@ class Metrics:
             now: Unix seconds at which it happened; this moment when absent.
         """
         self.add(AUTH_FAILURES, (cause,))
-        self.last_failures[cause] = time.time() if now is None else now
+        self._last_failures[cause] = time.time() if now is None else now
+        self._failed_since = True
+        self.state_changed(at_once=True)
 
     def accepted(self, now: float | None = None) -> None:
         """Note that a request was accepted; cheap enough for every one.
@@ -246,7 +136,26 @@ class Metrics:
         Args:
             now: Unix seconds at which it was; this moment when absent.
         """
-        self.last_success = time.time() if now is None else now
+        self._last_success = time.time() if now is None else now
+        # A success after a failure is what ends an alert.
+        at_once, self._failed_since = self._failed_since, False
+        self.state_changed(at_once=at_once)
+
+    def keys_changed(self, *, at_once: bool) -> None:
+        """Note that `keys_in_use` says something new.
+
+        Args:
+            at_once: whether it may not wait: a process may die of what has happened.
+        """
+        self.state_changed(at_once=at_once)
+
+    def ratelimits_changed(
+        self, model: str | None, remaining: float | None, limit: float | None
+    ) -> None:
+        """Note what the server said of a model, whose label is given, in requests."""
+        if remaining is not None or limit is not None:
+            self._ratelimits[model] = remaining, limit, time.time()
+            self.state_changed(at_once=False)
 
     def key_checked(self, presence: str, key_format: str, source: str) -> None:
         """Count one key that a constructor took."""
@@ -256,16 +165,56 @@ class Metrics:
         """Count searches for another key; 0 makes the series exist."""
         self.add(KEY_RECOVERIES, (outcome,), times)
 
-    def tried(self, operation: str) -> None:
-        """Make an operation's series exist before its outcome is known."""
-        for outcome in ("success", "auth_failure"):
-            self.add(REQUESTS, (operation, outcome), 0)
-
-    def retried(self, operation: str, times: int = 1) -> None:
-        """Count attempts that the SDK made again by itself."""
-        if times:
-            self.add(RETRIES, (operation,), times)
-
     def swallowed(self, stage: Stage) -> None:
         """Count one error of our own."""
         self.add(TELEMETRY_ERRORS, (stage,))
+
+    def add(self, metric: Metric, labels: Labels, amount: int = 1) -> None:
+        """Add to a counter; 0 makes the series exist."""
+        self.counts.add(metric, labels, amount)
+
+    # ── what a backend adds ──────────────────────────────────────────────────────────
+
+    def state_changed(self, *, at_once: bool) -> None:
+        """Note that `gauges` returns something new."""
+
+    def start(self) -> None:
+        """Begin to emit, or go on after `stop`."""
+
+    def stop(self) -> None:
+        """Emit no more; what was counted is kept for another `start`."""
+        self.keys_in_use = tuple
+
+    # ── in a collection ──────────────────────────────────────────────────────────────
+
+    def gauges(self) -> Iterator[GaugeValue]:
+        """Return the series of all gauges as they are now."""
+        for cause, failed in list(self._last_failures.items()):
+            yield GaugeValue(AUTH_LAST_FAILURE, (cause,), failed)
+        if self._last_success is not None:
+            yield GaugeValue(AUTH_LAST_SUCCESS, (), self._last_success)
+        for model, (remaining, limit, noted) in list(self._ratelimits.items()):
+            if remaining is not None:
+                yield GaugeValue(RATELIMIT_REMAINING, (model,), remaining, noted)
+            if limit is not None:
+                yield GaugeValue(RATELIMIT_LIMIT, (model,), limit, noted)
+        for use in self.keys_in_use():
+            yield GaugeValue(KEY_INFO, (use.fingerprint, use.format, use.source), 1)
+            if use.last_accepted is not None:
+                yield GaugeValue(KEY_LAST_ACCEPTED, (use.fingerprint,), use.last_accepted)
+            if use.last_refused is not None:
+                yield GaugeValue(KEY_LAST_REFUSED, (use.fingerprint,), use.last_refused)
+
+    def _after_fork(self) -> None:
+        self._forget_state()
+        self.counts.restart()
+
+
+class NoMetrics(Metrics):
+    """Where metrics are switched off: nothing is kept."""
+
+    def add(self, metric: Metric, labels: Labels, amount: int = 1) -> None:
+        """Do nothing."""
+
+    def submit(self, series: Series, measured: Measured) -> None:
+        """Do nothing."""

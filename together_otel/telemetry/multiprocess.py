@@ -2,41 +2,67 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 from contextlib import suppress
 from inspect import getclosurevars
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from prometheus_client import values
+from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
 from together_otel.forks import is_alive
-from together_otel.names import is_ours
-from together_otel.telemetry.prometheus import as_exported
+from together_otel.names import (
+    FINGERPRINT_LIMIT,
+    KEY_FINGERPRINT,
+    KEY_INFO,
+    KEY_LAST_ACCEPTED,
+    KEY_LAST_REFUSED,
+    SCOPE,
+    is_ours,
+    label_of,
+)
+from together_otel.telemetry.value_files import OWN
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+    from pathlib import Path
 
     from prometheus_client.metrics_core import Metric as Family
 
-_LIVE = re.compile(r"gauge_live[a-z]*_(\d+)\.db")
+_log = logging.getLogger(f"{SCOPE}.metrics")
+
+_OURS = re.compile(rf"(\w+)_{OWN}-(\d+)-([0-9a-f]+)\.db")
+_LIVE_OF_OTHERS = re.compile(r"gauge_live[a-z]*_(\d+)\.db")
+
+_FINGERPRINT = label_of(KEY_FINGERPRINT)
+_KEY_FAMILIES = {one.prometheus for one in (KEY_INFO, KEY_LAST_ACCEPTED, KEY_LAST_REFUSED)}
 
 
 def bury(folder: Path) -> None:
-    """Remove what prometheus_client keeps for living processes only of those that are dead.
+    """Remove what is of living processes only of those that are dead.
 
     It is what ``mark_process_dead`` does in a server's hook; here nobody has to write one.
     """
-    if not _are_named_by_pid():
-        return
+    # A number may have been used again: of a process's files, those are alive that began last.
+    begun: dict[str, int] = {}
+    live: list[tuple[Path, str, int | None]] = []
+    others = _are_named_by_pid()
     for path in folder.glob("gauge_live*.db"):
-        match = _LIVE.fullmatch(path.name)
-        if match is not None and not is_alive(int(match[1])):
-            # Another process may be burying it as well.
-            path.unlink(missing_ok=True)
+        if (ours := _OURS.fullmatch(path.name)) is not None:
+            start = int(ours[3], 16)
+            begun[ours[2]] = max(start, begun.get(ours[2], 0))
+            live.append((path, ours[2], start))
+        elif others and (match := _LIVE_OF_OTHERS.fullmatch(path.name)) is not None:
+            live.append((path, match[1], None))
+    for path, pid, begin in live:
+        if not is_alive(int(pid)) or (begin is not None and begin < begun[pid]):
+            # Another process may be burying it as well, or it is not ours to remove.
+            with suppress(OSError):
+                path.unlink()
 
 
 def _are_named_by_pid() -> bool:
@@ -51,20 +77,82 @@ def _are_named_by_pid() -> bool:
 class Group(Collector):
     """The metrics of all processes of a folder, less what the dead leave of the living."""
 
-    def __init__(self, folder: str) -> None:
-        self._folder = Path(folder)
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._damaged: dict[Path, tuple[int, int]] = {}
 
     def collect(self) -> Iterable[Family]:
-        """Return the families of all processes, added up."""
+        """Return the families of all processes, added up, and when the first of them began."""
         bury(self._folder)
-        families = MultiProcessCollector.merge(self._files())  # type: ignore[no-untyped-call]
+        files = list(self._files())
+        families = self._merged(files)
+        in_use = _most_recent_keys(families)
         for family in families:
-            yield as_exported(family) if is_ours(family.name) else family
+            yield as_exported(family, in_use) if is_ours(family.name) else family
+        begun = [int(ours[3], 16) for path in files if (ours := _OURS.fullmatch(path.name))]
+        if begun:
+            name, text = "process_start_time_seconds", "Unix time at which the first process began."
+            yield GaugeMetricFamily(name, text, min(begun) / 1e9)
 
-    def _files(self) -> Iterator[str]:
+    def _merged(self, files: list[Path]) -> list[Family]:
+        try:
+            return _merge(files)
+        except Exception:  # noqa: BLE001 - a damaged file can raise anything
+            return _merge([path for path in files if self._can_be_read(path)])
+
+    def _can_be_read(self, path: Path) -> bool:
+        try:
+            _merge([path])
+        except Exception as exc:  # noqa: BLE001 - the same
+            with suppress(OSError):
+                found = path.stat()
+                state = found.st_mtime_ns, found.st_size
+                if path not in self._damaged:
+                    _log.warning(
+                        "%s cannot be read (%s): the scrape is without what it holds.",
+                        path,
+                        type(exc).__name__,
+                    )
+                self._damaged[path] = state
+            return False
+        return True
+
+    def _files(self) -> Iterator[Path]:
         for path in self._folder.glob("*.db"):
             # It may have been buried just now, or only just made: prometheus_client cannot read
-            # a file that is still empty, and the scrape would have nothing of anybody.
-            with suppress(FileNotFoundError):
-                if path.stat().st_size:
-                    yield str(path)
+            # a file that is still empty.
+            with suppress(OSError):
+                found = path.stat()
+                if found.st_size and self._damaged.get(path) != (found.st_mtime_ns, found.st_size):
+                    yield path
+
+
+def _merge(files: list[Path]) -> list[Family]:
+    return list(MultiProcessCollector.merge([str(path) for path in files]))  # type: ignore[no-untyped-call]
+
+
+def _most_recent_keys(families: list[Family]) -> set[str]:
+    """Return the fingerprints that were used last, of all processes together."""
+    used: dict[str, float] = {}
+    for family in families:
+        if family.name in _KEY_FAMILIES:
+            for sample in family.samples:
+                fingerprint = sample.labels[_FINGERPRINT]
+                used[fingerprint] = max(sample.value, used.get(fingerprint, 0.0))
+    return set(sorted(used, key=used.__getitem__)[-FINGERPRINT_LIMIT:])
+
+
+def as_exported(family: Family, keys: set[str]) -> Family:
+    """Return a family as OpenTelemetry's exporter gives it, of some keys only.
+
+    prometheus_client writes large bounds of buckets otherwise: ``1.048576e+06`` is another label
+    to Prometheus than ``1048576.0``.
+    """
+    family.samples = [
+        sample._replace(labels={**sample.labels, "le": str(float(sample.labels["le"]))})
+        if sample.labels.get("le", "+Inf") != "+Inf"
+        else sample
+        for sample in family.samples
+        if sample.labels.get(_FINGERPRINT) in (None, *keys)
+    ]
+    return family

@@ -2,43 +2,29 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+import weakref
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry import metrics
+from opentelemetry.context import Context
 from opentelemetry.metrics import Observation
+from opentelemetry.trace import NonRecordingSpan, set_span_in_context
 
-from together_otel.forks import in_forked_child
-from together_otel.names import (
-    AUTH_FAILURES,
-    CALL_LABELS,
-    DURATION,
-    KEY_CHECKS,
-    KEY_INFO,
-    KEY_LAST_ACCEPTED,
-    KEY_LAST_REFUSED,
-    KEY_RECOVERIES,
-    REQUESTS,
-    RETRIES,
-    TELEMETRY_ERRORS,
-    TIME_PER_OUTPUT_CHUNK,
-    TIME_TO_FIRST_CHUNK,
-    TOKEN_TYPE,
-    TOKEN_TYPES,
-    TOKEN_USAGE,
-    Metric,
-)
-from together_otel.telemetry.counts import Counts
-from together_otel.telemetry.metrics import KeyUse, Labels, Metrics, Value
+from together_otel.names import EXIT_TIMESTAMP
+from together_otel.telemetry.metrics import Metrics
 from together_otel.telemetry.prefork import Loss, forget_inherited
+from together_otel.telemetry.request_metrics import metrics_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
 
-    from opentelemetry.context import Context
     from opentelemetry.metrics import CallbackOptions, Histogram, Meter, MeterProvider
+    from opentelemetry.trace import SpanContext
 
-    from together_otel.names import TokenType
+    from together_otel.names import GenAIMetrics, Metric
+    from together_otel.telemetry.measured import Labels
+    from together_otel.telemetry.recorder import Observe
 
 _LOSS = (
     "This process was forked from one whose metrics OpenTelemetry's Prometheus exporter serves: "
@@ -46,9 +32,6 @@ _LOSS = (
     "PROMETHEUS_MULTIPROC_DIR to an empty directory and TOGETHER_OTEL_PROMETHEUS_PORT to a free "
     "port and scrape that, or export by OTLP (OTEL_METRICS_EXPORTER=otlp)."
 )
-
-COUNTERS = (AUTH_FAILURES, KEY_CHECKS, REQUESTS, RETRIES, KEY_RECOVERIES, TELEMETRY_ERRORS)
-DURATIONS = (DURATION, TIME_TO_FIRST_CHUNK, TIME_PER_OUTPUT_CHUNK)
 
 
 class OpenTelemetryMetrics(Metrics):
@@ -61,106 +44,94 @@ class OpenTelemetryMetrics(Metrics):
     Args:
         meter: that makes the instruments.
         provider: the meter's, looked at when a process forks; ``None`` is the global one.
-        latest_names: whether names are those of the conventions' development branch.
+        release: as in `Metrics`.
+        chunk_times: the same.
     """
 
     def __init__(
-        self, meter: Meter, provider: MeterProvider | None = None, *, latest_names: bool = False
+        self,
+        meter: Meter,
+        provider: MeterProvider | None = None,
+        release: GenAIMetrics = "latest",
+        *,
+        chunk_times: bool = False,
     ) -> None:
-        super().__init__()
-        self.counts = Counts()
+        super().__init__(release, chunk_times=chunk_times)
         self._on = True
-        self._provider = provider
-        self._loss = Loss(_LOSS, lambda: self._on and _is_scraped(self._current_provider()))
-        in_forked_child(self._after_fork)
-        for metric in COUNTERS:
-            meter.create_observable_counter(
-                metric.name, [self._counter(metric)], metric.unit, metric.description
+        # Weakly: the provider holds the instruments, and these hold this object.
+        self._provider = None if provider is None else weakref.ref(provider)
+        self._loss = Loss(_LOSS, self._is_lost)
+        self._histograms: dict[Metric, Histogram] = {}
+        for metric in metrics_of(release, chunk_times=chunk_times):
+            self._make(meter, metric)
+
+    def _make(self, meter: Meter, metric: Metric) -> None:
+        about = (metric.unit, metric.description)
+        if metric.kind == "histogram":
+            self._histograms[metric] = meter.create_histogram(
+                metric.name, *about, explicit_bucket_boundaries_advisory=metric.buckets
             )
-        for metric, observe in (
-            (KEY_INFO, lambda use: (1, (use.fingerprint, use.format, use.source))),
-            (KEY_LAST_ACCEPTED, lambda use: (use.last_accepted, (use.fingerprint,))),
-            (KEY_LAST_REFUSED, lambda use: (use.last_refused, (use.fingerprint,))),
-        ):
-            meter.create_observable_gauge(
-                metric.name, [self._gauge(metric, observe)], metric.unit, metric.description
-            )
+        elif metric.kind == "counter":
+            observe = partial(self._observe_counter, metric)
+            meter.create_observable_counter(metric.name, [observe], *about)
+        elif metric is not EXIT_TIMESTAMP:
+            observe = partial(self._observe_gauge, metric)
+            meter.create_observable_gauge(metric.name, [observe], *about)
 
-        def histogram(metric: Metric, name: str) -> Histogram:
-            return meter.create_histogram(
-                name,
-                metric.unit,
-                metric.description,
-                explicit_bucket_boundaries_advisory=metric.buckets,
-            )
+    def _observe_counter(self, metric: Metric, _options: CallbackOptions) -> Iterable[Observation]:
+        series = self.counts.read(metric) if self._on else ()
+        return [Observation(value, _attributes(metric, labels)) for labels, value in series]
 
-        # With the type of tokens where that is a label.
-        self._histograms: dict[
-            tuple[Metric, TokenType | None], tuple[Histogram, TokenType | None]
-        ] = {
-            (metric, None): (
-                histogram(metric, metric.latest if latest_names else metric.name),
-                None,
-            )
-            for metric in DURATIONS
-        }
-        # Of tokens the development branch has a histogram each, without the label.
-        if latest_names:
-            for kind in TOKEN_TYPES:
-                one = histogram(TOKEN_USAGE, TOKEN_USAGE.latest.format(kind))
-                self._histograms[TOKEN_USAGE, kind] = one, None
-        else:
-            tokens = histogram(TOKEN_USAGE, TOKEN_USAGE.name)
-            for kind in TOKEN_TYPES:
-                self._histograms[TOKEN_USAGE, kind] = tokens, kind
+    def _observe_gauge(self, metric: Metric, _options: CallbackOptions) -> Iterable[Observation]:
+        series = self.gauges() if self._on else ()
+        return [
+            Observation(one.value, _attributes(metric, one.labels))
+            for one in series
+            if one.metric is metric
+        ]
 
-    def _counter(self, metric: Metric) -> Callable[[CallbackOptions], Iterable[Observation]]:
-        def observe(_options: CallbackOptions) -> Iterable[Observation]:
-            return [
-                Observation(value, dict(zip(metric.attributes, labels, strict=True)))
-                for labels, value in (self.counts.read(metric) if self._on else ())
-            ]
+    def _current_provider(self) -> Any:
+        return metrics.get_meter_provider() if self._provider is None else self._provider()
 
-        return observe
-
-    def _gauge(
-        self, metric: Metric, of: Callable[[KeyUse], tuple[float | None, tuple[str, ...]]]
-    ) -> Callable[[CallbackOptions], Iterable[Observation]]:
-        def observe(_options: CallbackOptions) -> Iterable[Observation]:
-            return [
-                Observation(value, dict(zip(metric.attributes, labels, strict=True)))
-                for value, labels in map(of, self.keys_in_use() if self._on else ())
-                if value is not None
-            ]
-
-        return observe
-
-    def _current_provider(self) -> MeterProvider:
-        return self._provider or metrics.get_meter_provider()
+    def _is_lost(self) -> bool:
+        return self._on and _is_scraped(self._current_provider())
 
     def _after_fork(self) -> None:
+        super()._after_fork()
         forget_inherited(self._current_provider())
 
     def start(self) -> None:
-        """See `Metrics.start`."""
         self._on = True
 
     def stop(self) -> None:
-        """See `Metrics.stop`: OpenTelemetry cannot take instruments away."""
+        # OpenTelemetry cannot take instruments away.
         self._on = False
+        super().stop()
 
     def add(self, metric: Metric, labels: Labels, amount: int = 1) -> None:
-        """See `Metrics.add`."""
         if self._loss.unchecked:
             self._loss.check()
-        self.counts.add(metric, labels, amount)
+        super().add(metric, labels, amount)
 
-    def record(self, values: Iterable[Value], labels: Labels, context: Context) -> None:
-        """See `Metrics.record`."""
-        attributes = _attributes(labels)
-        for metric, kind, value in values:
-            histogram, label = self._histograms[metric, kind]
-            histogram.record(value, attributes[label], context)
+    def histogram(self, metric: Metric, labels: Labels) -> Observe:
+        record, attributes = self._histograms[metric].record, _attributes(metric, labels)
+
+        def observe(value: float, context: Any) -> None:
+            record(value, attributes, context)
+
+        return observe
+
+    def exemplar(self, span_context: SpanContext | None) -> Context:
+        context = Context()
+        if span_context is None:
+            return context
+        return set_span_in_context(NonRecordingSpan(span_context), context)
+
+
+def _attributes(metric: Metric, labels: Labels) -> dict[str, str | int]:
+    """Return labels by name, without those that are not known."""
+    pairs = zip(metric.attributes, labels, strict=True)
+    return {name: value for name, value in pairs if value is not None}
 
 
 def _is_scraped(provider: Any) -> bool:
@@ -169,15 +140,3 @@ def _is_scraped(provider: Any) -> bool:
     readers = getattr(config, "metric_readers", ()) or getattr(provider, "_metric_readers", ())
     kinds = (kind for reader in readers for kind in type(reader).__mro__)
     return any(kind.__name__ == "PrometheusMetricReader" for kind in kinds)
-
-
-@lru_cache(maxsize=1024)
-def _attributes(labels: Labels) -> dict[TokenType | None, dict[str, str | int]]:
-    """Return labels by name, by the type of tokens that is one more; the SDK only reads them.
-
-    Those that are not known are left out.
-    """
-    known = {
-        name: value for name, value in zip(CALL_LABELS, labels, strict=True) if value is not None
-    }
-    return {None: known, **{kind: {**known, TOKEN_TYPE: kind} for kind in TOKEN_TYPES}}

@@ -1,106 +1,119 @@
-"""prometheus_client's side of the metrics: its instruments, its port, its last counts."""
+"""prometheus_client's side of the metrics: its collector, its port, its last counts."""
 
 from __future__ import annotations
 
 import logging
 import os
-import weakref
+import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, cast
 
-from prometheus_client import REGISTRY
+from prometheus_client import REGISTRY, CollectorRegistry, values
 
-from together_otel.calls.open_calls import end_all
 from together_otel.names import SCOPE
 from together_otel.settings import METRICS, MULTIPROC_DIR
+from together_otel.telemetry.backend import Backend
 from together_otel.telemetry.exit_export import ExitExport
-from together_otel.telemetry.http_endpoint import Scrape
-from together_otel.telemetry.metrics import Metrics
+from together_otel.telemetry.http_endpoint import HttpEndpoint
 from together_otel.telemetry.multiprocess import Group
-from together_otel.telemetry.prometheus import PrometheusMetrics, is_multiprocess
+from together_otel.telemetry.prometheus import PrometheusMetrics
+from together_otel.telemetry.value_files import ProcessFiles
 
 if TYPE_CHECKING:
-    from prometheus_client import CollectorRegistry
+    from collections.abc import Callable
+
+    from prometheus_client.registry import Collector
 
     from together_otel.settings import Settings
+    from together_otel.telemetry.backend import Made, Outlet
 
 _log = logging.getLogger(f"{SCOPE}.metrics")
 
-_made: weakref.WeakKeyDictionary[CollectorRegistry, dict[bool, PrometheusMetrics]] = (
-    weakref.WeakKeyDictionary()
-)
-"""By registry: they outlive ``uninstrument()``, as counters never fall."""
 
+def make(
+    settings: Settings,
+    registry: CollectorRegistry | None,
+    made: Made,
+    end_open_calls: Callable[[], None],
+) -> Backend:
+    """Return the backend for a registry, ``None`` being the default one; it is not started.
 
-class Exposition(NamedTuple):
-    """Metrics, and the ways out that the settings ask for."""
-
-    metrics: Metrics
-    outlets: tuple[Scrape | ExitExport, ...]
-
-
-def of(settings: Settings, registry: CollectorRegistry | None) -> Exposition:
-    """Return the metrics of a registry, ``None`` being the default one; nothing is started.
-
-    Where the folder that processes are to share cannot be used, a warning, and none.
+    Args:
+        settings: whose names and outlets it has.
+        registry: where the metrics are found.
+        made: what was made for registries before.
+        end_open_calls: called before the last values are exported at exit.
     """
-    if not _make_folder():
-        return Exposition(Metrics(), ())
-    if os.environ.get(MULTIPROC_DIR) and not is_multiprocess():
-        _log.warning(
-            "%s was set after prometheus_client was imported, and has no effect: set it in the "
-            "environment that the process is started with.",
-            MULTIPROC_DIR,
-        )
-    registry = registry or REGISTRY
-    made, latest = _made.setdefault(registry, {}), settings.latest_names
-    if latest not in made:
-        try:
-            made[latest] = PrometheusMetrics(registry, latest_names=latest)
-        except OSError as exc:
-            _warn_of_folder(exc.strerror or str(exc))
-            return Exposition(Metrics(), ())
-    metrics = made[latest]
-    outlets: list[Scrape | ExitExport] = []
-    if settings.prometheus_port is not None:
-        outlets.append(
-            Scrape(settings.prometheus_host, settings.prometheus_port, registry, metrics.lost)
-        )
-    if settings.pushgateway is not None or settings.textfile is not None:
-        source = Group(os.environ[MULTIPROC_DIR]) if is_multiprocess() else metrics
-        outlets.append(
-            ExitExport(source, end_all, gateway=settings.pushgateway, folder=settings.textfile)
-        )
-    return Exposition(metrics, tuple(outlets))
-
-
-def _make_folder() -> bool:
-    """Make the folder that processes share, if there is to be one; tell whether it can be used."""
-    # prometheus_client still takes the old name, and complains of it.
-    folder = os.environ.get(MULTIPROC_DIR, os.environ.get(MULTIPROC_DIR.lower()))
-    if folder is None:
-        return True
-    if not folder:
-        _warn_of_folder("it is set to nothing")
-        return False
-    # Absolute: a server may change its directory before it forks, or start processes in another.
-    os.environ[MULTIPROC_DIR] = folder = str(Path(folder).absolute())
+    registry = REGISTRY if registry is None else registry
+    folder, shares = None, True
     try:
-        Path(folder).mkdir(parents=True, exist_ok=True)
+        folder = _folder()
+    except _Unusable as why:
+        shares = False
+        _log.warning(
+            "%s cannot be used (%s): each process counts for itself, and a scrape shows one of "
+            "them. Set it in the environment that the service is started with, to a directory "
+            "that its processes may write to, or set %s to otel.",
+            MULTIPROC_DIR,
+            why,
+            METRICS,
+        )
+    release, chunk_times = settings.genai_metrics, settings.chunk_times
+
+    def new() -> PrometheusMetrics:
+        files = None if folder is None else ProcessFiles(folder)
+        return PrometheusMetrics(
+            registry, release, chunk_times=chunk_times, files=files, warns=shares
+        )
+
+    metrics: PrometheusMetrics = made.get(registry, (release, chunk_times), new)
+    served, source = registry, cast("Collector", metrics)
+    if folder is not None:
+        served, source = CollectorRegistry(), Group(folder)
+        served.register(source)
+    outlets: list[Outlet] = []
+    if settings.prometheus_port is not None:
+        host, port = settings.prometheus_host, settings.prometheus_port
+        outlets.append(HttpEndpoint(host, port, served, folder, metrics.lost))
+    if settings.pushgateway is not None or settings.textfile is not None:
+        gateway, textfile = settings.pushgateway, settings.textfile
+        outlets.append(ExitExport(source, end_open_calls, gateway=gateway, folder=textfile))
+    return Backend(metrics, tuple(outlets))
+
+
+class _Unusable(Exception):  # noqa: N818 - no error: it is logged, and each process counts for itself
+    """Why the folder that processes are to share cannot be used."""
+
+
+def _folder() -> Path | None:
+    """Return the folder that processes share; ``None`` where each is to be alone.
+
+    Raises:
+        _Unusable: when they are to share one and cannot.
+    """
+    # prometheus_client still takes the old name, and complains of it.
+    text = os.environ.get(MULTIPROC_DIR, os.environ.get(MULTIPROC_DIR.lower()))
+    if text is None:
+        return None
+    if not _is_multiprocess():
+        raise _Unusable("it was set after prometheus_client was imported")
+    if not text:
+        raise _Unusable("it is set to nothing")
+    # Absolute: a server may change its directory before it forks, or start processes in another.
+    folder = Path(text).absolute()
+    os.environ[MULTIPROC_DIR] = str(folder)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        # To ask for permissions is not enough: root has them all, on a read-only disk as well.
+        tempfile.TemporaryFile(dir=folder).close()
     except OSError as exc:
-        _warn_of_folder(exc.strerror or str(exc))
-        return False
-    if not os.access(folder, os.W_OK | os.X_OK):
-        _warn_of_folder("it cannot be written to")
-        return False
-    return True
+        raise _Unusable(exc.strerror or type(exc).__name__) from exc
+    return folder
 
 
-def _warn_of_folder(why: str) -> None:
-    _log.warning(
-        "%s cannot be used (%s): there are no metrics of Together's calls. Set it to a directory "
-        "that this process may write to, or set %s to otel.",
-        MULTIPROC_DIR,
-        why,
-        METRICS,
-    )
+def _is_multiprocess() -> bool:
+    """Tell whether prometheus_client keeps its values in files that processes share.
+
+    It decides so when it is first imported.
+    """
+    return bool(getattr(values.ValueClass, "_multiprocess", False))

@@ -37,8 +37,8 @@ json.dump(
         "spans": [[span["kind"], span["name"]] for span in telemetry.spans()],
         "requests": telemetry.counter("together.client.requests"),
         "failures": telemetry.metrics()["together.client.auth.failures"],
-        "durations": telemetry.counter("gen_ai.client.operation.duration"),
-        "first_chunks": telemetry.counter("gen_ai.client.operation.time_to_first_chunk"),
+        "durations": telemetry.counter("gen_ai.client.inference.duration"),
+        "first_chunks": telemetry.counter("gen_ai.client.inference.time_to_first_chunk"),
     },
     sys.stdout,
 )

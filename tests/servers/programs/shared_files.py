@@ -5,7 +5,6 @@ Environment: PROMETHEUS_MULTIPROC_DIR, which exists.
 
 from __future__ import annotations
 
-import inspect
 import json
 import os
 import signal
@@ -14,16 +13,18 @@ import threading
 from pathlib import Path
 from typing import Any
 
-from prometheus_client import CollectorRegistry, values
+from prometheus_client import CollectorRegistry
 
 from together_otel.names import KEY_INFO, KEY_LAST_ACCEPTED, REQUESTS
 from together_otel.telemetry.metrics import KeyUse
 from together_otel.telemetry.multiprocess import Group
 from together_otel.telemetry.prometheus import PrometheusMetrics
+from together_otel.telemetry.value_files import ProcessFiles
 
 FOLDER = Path(os.environ["PROMETHEUS_MULTIPROC_DIR"])
 
-metrics = PrometheusMetrics(CollectorRegistry())
+registry = CollectorRegistry()
+metrics = PrometheusMetrics(registry, files=ProcessFiles(FOLDER))
 times = [10.0]
 metrics.keys_in_use = lambda: [KeyUse("0123abcd", "tgp_v1", "argument", times[-1], None)]
 
@@ -38,7 +39,7 @@ def samples(name: str) -> list[float]:
     """Return the values of a family that a scrape shows."""
     return [
         sample.value
-        for family in Group(str(FOLDER)).collect()
+        for family in Group(FOLDER).collect()
         for sample in family.samples
         if sample.name == name
     ]
@@ -57,8 +58,7 @@ holding, done = threading.Event(), threading.Event()
 
 def hold() -> None:
     """Hold what other threads of this process would need."""
-    files = inspect.getclosurevars(values.ValueClass.inc).nonlocals["lock"]
-    locks = [files, metrics._collecting, *(one._lock for one in metrics._instruments.values())]
+    locks = [metrics._files._lock, metrics._lock, metrics.counts._lock]
     for lock in locks:
         lock.acquire()
     holding.set()
@@ -73,7 +73,8 @@ holding.wait()
 reading, writing = os.pipe()
 if (child := os.fork()) == 0:
     signal.alarm(30)  # it may hang in a lock: that is what is tested
-    FOLDER.joinpath(f"gauge_livemax_{os.getppid()}.db").unlink()  # as if it had ended
+    (own,) = FOLDER.glob(f"gauge_livemax_together-{os.getppid()}-*.db")
+    own.unlink()  # as if it had ended
     from_child = {"child": shown()}
     times.append(20.0)
     call()

@@ -10,10 +10,13 @@ from together_otel.names import (
     AUTH_FAILURES,
     CAUSE_REMEDIES,
     CAUSES,
-    DURATION,
+    CHUNK_METRICS,
+    DURATION_METRICS,
+    INFERENCE_DURATION,
     KEY_CHECKS,
     KEY_INFO,
-    METRICS,
+    LATEST_METRICS,
+    OWN_METRICS,
     REQUEST_OUTCOME,
     REQUESTS,
     TELEMETRY_ERRORS,
@@ -33,6 +36,8 @@ _NOBODY = (
     "Normal right after a start; otherwise calls are made in processes that this endpoint does not"
     " cover: let them share PROMETHEUS_MULTIPROC_DIR."
 )
+USUAL = tuple(one for one in (*OWN_METRICS, *LATEST_METRICS) if one not in CHUNK_METRICS)
+"""The metrics that are there by default."""
 _STARTED = "process_start_time_seconds"
 
 TEMPORALITY = "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE"
@@ -145,11 +150,11 @@ def _use(samples: Samples) -> Iterator[Finding]:
         return
     shown = ", ".join(f"{outcome} {count:g}" for outcome, count in sorted(requests.items()))
     yield ok("requests", f"Requests are counted: {shown}.")
-    durations = [DURATION.prometheus_name(latest=latest) for latest in (False, True)]
+    durations = [metric.prometheus for metric in DURATION_METRICS]
     if any(requests.values()) and not any(f"{name}_count" in samples for name in durations):
         yield problem(
             "requests",
-            f"{DURATION.prometheus} is missing, though requests are present: histograms are"
+            f"{INFERENCE_DURATION.prometheus} is missing, though requests are present: histograms are"
             " dropped.",
             "Keep it in metric_relabel_configs, the collector, and views of the SDK, and"
             f" {CUMULATIVE}.",
@@ -164,7 +169,5 @@ def _use(samples: Samples) -> Iterator[Finding]:
             f"{KEY_INFO.prometheus} is missing: alerts cannot distinguish keys.",
             "Unset TOGETHER_OTEL_FINGERPRINT, unless it is off intentionally.",
         )
-    seen = sum(any(name.startswith(one.prometheus) for name in samples) for one in METRICS)
-    yield ok(
-        "metrics", f"{seen} of the {len(METRICS)} metrics are present; others appear with use."
-    )
+    seen = sum(any(name.startswith(one.prometheus) for name in samples) for one in USUAL)
+    yield ok("metrics", f"{seen} of the {len(USUAL)} metrics are present; others appear with use.")

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 
     from together_otel.settings import Settings
 
-_FILE = re.compile(r"(?:counter|gauge_\w+|histogram|summary)_(\d+)\.db")
+_FILE = re.compile(
+    r"(?:counter|gauge_\w+|histogram|summary)_(?:together-)?(\d+)(?:-[0-9a-f]+)?\.db"
+)
 
 
 def folders(environ: Mapping[str, str], settings: Settings) -> Iterator[Finding]:

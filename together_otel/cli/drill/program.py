@@ -16,16 +16,16 @@ from together import Together
 from together_otel import TogetherInstrumentor
 from together_otel.cli.drill import MARK
 from together_otel.keys import public_name, redact
-from together_otel.names import AUTH_CAUSE, AUTH_FAILURES, DRILL_ENDED, DRILL_STARTED, label_of
+from together_otel.names import AUTH_FAILURES, DRILL_ENDED, DRILL_STARTED
 from together_otel.telemetry import events
-from together_otel.telemetry.otel import OpenTelemetryMetrics
+from together_otel.telemetry.metrics import NoMetrics
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
 MODEL = "meta-llama/Llama-3.3-70B-Instruct-Turbo"
 _EVENTS = {event.name: event for event in (DRILL_STARTED, DRILL_ENDED)}
-_WHERE_COUNTS_ARE_LOST = ("farewell", "metrics", "scrape")
+_WHERE_COUNTS_ARE_LOST = ("exit_export", "http_endpoint", "metrics")
 
 
 def say(**what: object) -> None:
@@ -80,16 +80,9 @@ def counted() -> dict[str, float] | None:
     backend = TogetherInstrumentor()._backend  # noqa: SLF001
     if backend is None:
         return None
-    if isinstance(backend.metrics, OpenTelemetryMetrics):
-        found = backend.metrics.counts.read(AUTH_FAILURES)
-        return {str(cause): value for (cause,), value in found}
-    describe: Callable[[], Any] = getattr(backend.metrics, "describe", tuple)
-    return {
-        sample.labels[label_of(AUTH_CAUSE)]: sample.value
-        for family in describe()
-        for sample in family.samples
-        if sample.name == AUTH_FAILURES.prometheus
-    }
+    if isinstance(backend.metrics, NoMetrics):
+        return {}
+    return {str(cause): value for (cause,), value in backend.metrics.counts.read(AUTH_FAILURES)}
 
 
 def main() -> None:

@@ -1,0 +1,361 @@
+"""What is recorded, in both backends: the same series with the same values."""
+
+from __future__ import annotations
+
+import gc
+import re
+import threading
+import weakref
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from opentelemetry.exporter.prometheus import PrometheusMetricReader
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+from opentelemetry.trace import SpanContext, TraceFlags
+from prometheus_client import REGISTRY, CollectorRegistry, generate_latest
+from prometheus_client.openmetrics.exposition import generate_latest as openmetrics
+
+from together_otel import names
+from together_otel.telemetry.backend import Made
+from together_otel.telemetry.metrics import KeyUse, Measured, Metrics, NoMetrics
+from together_otel.telemetry.otel import OpenTelemetryMetrics
+from together_otel.telemetry.prometheus import PrometheusMetrics
+from together_otel.telemetry.request_metrics import metrics_of, rows
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+RELEASES: tuple[names.GenAIMetrics, ...] = ("latest", "legacy", "both")
+NOW = 1_790_000_000.0
+SPAN = SpanContext(0xABC, 0xDEF, is_remote=False, trace_flags=TraceFlags(TraceFlags.SAMPLED))
+STREAM = Measured(
+    "success",
+    0.5,
+    response_model="a/model",
+    input_tokens=10,
+    output_tokens=20,
+    cached_tokens=3,
+    reasoning_tokens=4,
+    first_chunk=0.1,
+    per_chunk=0.02,
+    finish_reasons=("stop", "eos", "no reason"),
+    span_context=SPAN,
+)
+
+
+def work(metrics: Metrics) -> None:
+    """Let everything happen that there is a metric for."""
+    metrics.keys_in_use = lambda: [KeyUse("0123abcd", "tgp_v1", "argument", NOW, NOW - 1)]
+    chat = metrics.recorder("chat", "a/model", "localhost", 8000)
+    chat.record(STREAM)
+    if (chunk := chat.chunk_times("a/model", SPAN)) is not None:
+        chunk(0.02)
+    chat.record(Measured("auth_failure", 0.1, "together.AuthenticationError"))
+    chat.retried(2)
+    chat.retried(0)
+    chat.ratelimits(9, 10)
+    metrics.recorder("embeddings", "e", "localhost", 8000).record(
+        Measured("success", 0.2, None, "e", 7)
+    )
+    metrics.recorder("models.list", None, None, None).record(Measured("success", 0.3))
+    metrics.auth_failed("revoked", NOW)
+    metrics.accepted(NOW + 1)
+    metrics.key_checked("present", "tgp_v1", "argument")
+    metrics.recovered("recovered")
+    metrics.swallowed("finish")
+
+
+def lines(scrape: bytes) -> set[str]:
+    """Return a scrape's lines, labels in order, without those that have no value."""
+    found = set()
+    for line in scrape.decode().splitlines():
+        if line.startswith("#"):
+            words = line.split(" ")
+            if names.is_ours(words[2]):
+                found.add(line)
+        elif names.is_ours(line):
+            name, labels, value = re.fullmatch(r"(\w+)(?:{(.*)})? (\S+)", line).groups()
+            pairs = re.findall(r'\w+="(?:[^"\\]|\\.)*"', labels or "")
+            kept = sorted(one for one in pairs if not re.match(r'otel_scope_|\w+=""', one))
+            found.add(f"{name} {','.join(kept)} {value}")
+    return found
+
+
+def through_opentelemetry(release: names.GenAIMetrics, *, chunk_times: bool) -> set[str]:
+    """Return the scrape of OpenTelemetry's exporter."""
+    provider = MeterProvider([PrometheusMetricReader()])
+    try:
+        meter = provider.get_meter("together_otel")
+        metrics = OpenTelemetryMetrics(meter, provider, release, chunk_times=chunk_times)
+        work(metrics)
+        return lines(generate_latest(REGISTRY))
+    finally:
+        provider.shutdown()
+
+
+@pytest.mark.parametrize("release", RELEASES)
+@pytest.mark.parametrize("chunk_times", [False, True], ids=["means", "each chunk"])
+def test_scrapes_are_the_same(
+    release: names.GenAIMetrics,
+    chunk_times: bool,  # noqa: FBT001 - a parametrised case
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Every metric of the release is there and no other, in both backends line by line."""
+    monkeypatch.setattr("together_otel.telemetry.metrics.time.time", lambda: NOW)
+    registry = CollectorRegistry()
+    metrics = PrometheusMetrics(registry, release, chunk_times=chunk_times)
+    metrics.start()
+    work(metrics)
+    found = lines(generate_latest(registry))
+    assert found == through_opentelemetry(release, chunk_times=chunk_times)
+
+    here = {line.split(" ")[2] for line in found if line.startswith("# TYPE")}
+    wanted = metrics_of(release, chunk_times=chunk_times)
+    assert here == {one.prometheus for one in wanted} - {names.EXIT_TIMESTAMP.prometheus}
+    assert len(wanted) == len(set(wanted)) < len(names.METRICS) + (release == "both")
+
+
+@pytest.fixture
+def scrape() -> Callable[..., set[str]]:
+    """Return what is scraped after some work on prometheus_client's side."""
+
+    def scraped(work: Callable[[Metrics], object], **options: Any) -> set[str]:
+        registry = CollectorRegistry()
+        metrics = PrometheusMetrics(registry, **options)
+        metrics.start()
+        work(metrics)
+        text = generate_latest(registry).decode()
+        return {line for line in text.splitlines() if not line.startswith("#")}
+
+    return scraped
+
+
+# ── which values go where ────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("operation", "family"),
+    [
+        *((one, "inference") for one in sorted(names.INFERENCE_OPERATIONS)),
+        ("embeddings", "embeddings"),
+        ("rerank", "operation"),
+        ("models.list", "operation"),
+        ("_other", "operation"),
+    ],
+)
+def test_families(operation: str, family: str) -> None:
+    """Each operation has the metrics of one family, its duration above all."""
+    found = {row.metric.name for row in rows(operation, "latest", chunk_times=True)}
+    assert f"gen_ai.client.{family}.duration" in found
+    ours = {names.MEAN_CHUNK_TIME.name}
+    assert {one.split(".")[2] for one in found - ours} == {family}
+    old = {row.metric.name for row in rows(operation, "legacy", chunk_times=True)}
+    assert old == {one.name for one in names.LEGACY_METRICS} | ours
+
+
+def test_error_type_is_an_attribute_of_durations_only() -> None:
+    with_type = [one.name for one in names.METRICS if names.ERROR_TYPE in one.attributes]
+    assert all(name.endswith(".duration") for name in with_type)
+    assert len(with_type) == 3
+
+
+def test_usage_of_a_request_without_usage(scrape: Callable[..., set[str]]) -> None:
+    """Totals exist at 0, of failures too; breakdowns and histograms only with what was reported."""
+
+    def fail(metrics: Metrics) -> None:
+        failed = Measured("server_error", 0.1, "together.InternalServerError")
+        metrics.recorder("chat", "m", None, None).record(failed)
+
+    found = {line.partition("{")[0]: line for line in scrape(fail)}
+    for metric in (names.INPUT_TOKENS_TOTAL, names.OUTPUT_TOKENS_TOTAL):
+        assert 'gen_ai_token_modality="unknown"' in found[metric.prometheus]
+        assert found[metric.prometheus].endswith(" 0.0")
+    for metric in (names.CACHED_TOKENS_TOTAL, names.REASONING_TOKENS_TOTAL):
+        assert metric.prometheus not in found
+    assert f"{names.INFERENCE_INPUT_TOKENS.prometheus}_count" not in found
+    assert f"{names.INFERENCE_DURATION.prometheus}_count" in found
+
+
+def test_an_operation_exists_before_its_outcome(scrape: Callable[..., set[str]]) -> None:
+    found = scrape(lambda metrics: metrics.recorder("rerank", None, None, None))
+    requests = {line for line in found if line.startswith(names.REQUESTS.prometheus)}
+    assert len(requests) == 2
+    assert all(line.endswith(" 0.0") for line in requests)
+
+
+@pytest.mark.parametrize("text", ["x\ud83d", "x\x00", 'x"\\\n', "x" * 10_000], ids=ascii)
+def test_no_text_ends_a_scrape(text: str, scrape: Callable[..., set[str]]) -> None:
+    """Of the caller or of the server: half a character, a NUL, marks of the format, a novel."""
+
+    def call(metrics: Metrics) -> None:
+        recorder = metrics.recorder(text, text, text, 1)
+        recorder.record(Measured("success", 1.0, text, text, finish_reasons=(text,)))
+        recorder.ratelimits(1, 2)
+
+    assert max(map(len, scrape(call))) < 2000
+    provider = MeterProvider([PrometheusMetricReader()])
+    try:
+        call(OpenTelemetryMetrics(provider.get_meter("together_otel"), provider))
+        assert b"gen_ai_client_operation_duration_seconds_count" in generate_latest(REGISTRY)
+    finally:
+        provider.shutdown()
+
+
+def test_ten_thousand_of_everything(scrape: Callable[..., set[str]]) -> None:
+    """Counts are exact, and the number of series stays bounded."""
+
+    def call(metrics: Metrics) -> None:
+        for number in range(10_000):
+            name = f"n-{number}"
+            recorder = metrics.recorder("chat", name, f"{name}.example", number)
+            recorder.record(Measured("success", 1.0, None, name))
+            recorder.ratelimits(number, number)
+
+    found = scrape(call)
+    assert len(found) < 10_000
+    counted = names.INFERENCE_DURATION.prometheus + "_count"
+    assert sum(float(one.split()[-1]) for one in found if one.startswith(counted)) == 10_000
+    limits = [one for one in found if one.startswith(names.RATELIMIT_LIMIT.prometheus)]
+    assert len(limits) == names.MODEL_LIMIT + 1
+
+
+# ── the state of authentication ──────────────────────────────────────────────────────
+
+
+def test_state_is_exported_once_it_is_known(scrape: Callable[..., set[str]]) -> None:
+    """Neither gauge exists before; then each has the time of the last event."""
+    failure, success = names.AUTH_LAST_FAILURE.prometheus, names.AUTH_LAST_SUCCESS.prometheus
+
+    def state(work: Callable[[Metrics], object]) -> set[str]:
+        return {line for line in scrape(work) if line.startswith((failure, success))}
+
+    assert state(lambda _: None) == set()
+
+    def fail_twice(metrics: Metrics) -> None:
+        metrics.auth_failed("revoked", 10.0)
+        metrics.auth_failed("revoked", 20.0)
+        metrics.auth_failed("missing", 15.0)
+
+    failures = {f'{failure}{{together_auth_cause="revoked"}} 20.0'} | {
+        f'{failure}{{together_auth_cause="missing"}} 15.0'
+    }
+    assert state(fail_twice) == failures
+    assert state(lambda one: (fail_twice(one), one.accepted(30.0))) == failures | {
+        f"{success} 30.0"
+    }
+
+
+# ── errors of others ─────────────────────────────────────────────────────────────────
+
+
+class Broken(PrometheusMetrics):
+    """Metrics one of whose histograms cannot be written to."""
+
+    def histogram(self, metric: names.Metric, labels: Any) -> Any:
+        observe = super().histogram(metric, labels)
+
+        def fail(value: float, exemplar: Any) -> None:
+            if metric is names.INFERENCE_DURATION:
+                raise RuntimeError(metric.name)
+            observe(value, exemplar)
+
+        return fail
+
+
+def test_a_histogram_that_raises_takes_nothing_with_it() -> None:
+    """The counters and the other histograms have the request; the error is told afterwards."""
+    metrics = Broken(CollectorRegistry())
+    recorder = metrics.recorder("chat", "m", None, None)
+    with pytest.raises(RuntimeError, match=r"inference\.duration"):
+        recorder.record(STREAM)
+    found = {one.name for family in metrics.collect() for one in family.samples if one.value}
+    assert f"{names.REQUESTS.prometheus}" in found
+    assert f"{names.OUTPUT_TOKENS_TOTAL.prometheus}" in found
+    assert f"{names.INFERENCE_OUTPUT_TOKENS.prometheus}_count" in found
+    assert f"{names.INFERENCE_FIRST_CHUNK.prometheus}_count" in found
+
+
+def test_off() -> None:
+    """Without a backend nothing is kept, and nothing is raised."""
+    metrics = NoMetrics()
+    work(metrics)
+    assert all(value == 0 for _, value in metrics.counts.read(names.REQUESTS))
+
+
+# ── life ─────────────────────────────────────────────────────────────────────────────
+
+
+def test_many_threads() -> None:
+    """No count is lost, whoever makes the series."""
+    metrics = PrometheusMetrics(CollectorRegistry())
+
+    def record() -> None:
+        for number in range(500):
+            metrics.recorder("chat", f"m-{number % 7}", "h", 1).record(STREAM)
+
+    threads = [threading.Thread(target=record) for _ in range(8)]
+    for one in threads:
+        one.start()
+    for one in threads:
+        one.join()
+    counted = {
+        family.name: sum(
+            one.value for one in family.samples if one.name.endswith(("_count", "_total"))
+        )
+        for family in metrics.collect()
+    }
+    assert counted["gen_ai_client_inference_duration_seconds"] == 4000
+    assert counted["together_client_requests"] == 4000
+    assert counted["gen_ai_client_inference_usage_input_tokens"] == 40_000
+
+
+def test_exemplars_are_of_sampled_spans() -> None:
+    registry = CollectorRegistry()
+    metrics = PrometheusMetrics(registry)
+    metrics.start()
+    recorder = metrics.recorder("chat", "m", None, None)
+    unsampled = SpanContext(1, 2, is_remote=False)
+    recorder.record(Measured("success", 0.5, span_context=unsampled))
+    assert b"trace_id" not in openmetrics(registry)
+    recorder.record(STREAM)
+    assert f'trace_id="{SPAN.trace_id:032x}"' in openmetrics(registry).decode()
+
+
+@pytest.mark.parametrize("kind", ["provider", "registry"])
+def test_what_metrics_are_emitted_to_is_not_kept_alive(kind: str) -> None:
+    """It is collected, with what was made for it."""
+    made = Made()
+
+    def once() -> weakref.ref[Any]:
+        if kind == "registry":
+            owner: Any = CollectorRegistry()
+            metrics = made.get(owner, "latest", lambda: PrometheusMetrics(owner))
+        else:
+            owner = MeterProvider([InMemoryMetricReader()])
+            meter = owner.get_meter("together_otel")
+            metrics = made.get(owner, "latest", lambda: OpenTelemetryMetrics(meter, owner))
+        assert made.get(owner, "latest", lambda: pytest.fail("made anew")) is metrics
+        metrics.start()
+        work(metrics)
+        metrics.stop()
+        if kind == "provider":
+            owner.shutdown()
+        return weakref.ref(owner)
+
+    owners = [once() for _ in range(3)]
+    gc.collect()
+    assert [one() for one in owners] == [None] * 3
+    assert made._by_id == {}
+
+
+def test_an_owner_that_cannot_be_hashed() -> None:
+    """As other packages' providers may be."""
+
+    class Owner:
+        __hash__ = None  # type: ignore[assignment]
+
+    made, owner = Made(), Owner()
+    metrics = made.get(owner, 1, NoMetrics)
+    assert made.get(owner, 1, NoMetrics) is metrics
+    assert made.get(owner, 2, NoMetrics) is not metrics

@@ -1,0 +1,54 @@
+"""The choice of the metrics backend."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from opentelemetry import metrics
+
+from together_otel.telemetry.backend import Backend, Made
+from together_otel.telemetry.metrics import Metrics, NoMetrics
+from together_otel.telemetry.otel import OpenTelemetryMetrics
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from opentelemetry.metrics import MeterProvider
+    from prometheus_client import CollectorRegistry
+
+    from together_otel.settings import Settings
+
+_made = Made()
+
+
+def choose_backend(
+    settings: Settings,
+    provider: MeterProvider | None,
+    registry: CollectorRegistry | None,
+    scope: tuple[str, str, str],
+    end_open_calls: Callable[[], None],
+) -> Backend:
+    """Return the backend that the settings choose; it is not started.
+
+    Args:
+        settings: which one, and whose names and outlets it has.
+        provider: OpenTelemetry's; ``None`` is the global one.
+        registry: prometheus_client's; ``None`` is its default one.
+        scope: name, version and schema URL of the meter.
+        end_open_calls: called before the last values are exported at exit.
+    """
+    if settings.metrics == "prometheus":
+        # Here: prometheus_client takes its mode from the environment on its first import.
+        from together_otel.telemetry import prometheus_backend  # noqa: PLC0415
+
+        return prometheus_backend.make(settings, registry, _made, end_open_calls)
+    if settings.metrics == "none":
+        return Backend(NoMetrics())
+    given = metrics.get_meter_provider() if provider is None else provider
+    release, chunk_times = settings.genai_metrics, settings.chunk_times
+
+    def make() -> Metrics:
+        meter = given.get_meter(*scope)
+        return OpenTelemetryMetrics(meter, provider, release, chunk_times=chunk_times)
+
+    return Backend(_made.get(given, (release, chunk_times), make))

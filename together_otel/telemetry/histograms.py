@@ -1,0 +1,83 @@
+"""Histograms in memory, for prometheus_client's exposition."""
+
+from __future__ import annotations
+
+import time
+from bisect import bisect_left
+from typing import TYPE_CHECKING, Any
+
+from opentelemetry.trace import format_span_id, format_trace_id
+from prometheus_client.samples import Exemplar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from opentelemetry.trace import SpanContext
+
+    from together_otel.forks import ForkSafeLock
+
+
+class Histogram:
+    """One series of a histogram.
+
+    Thread-safe.
+
+    Args:
+        bounds: upper bounds of its buckets, the last one's (infinity) excepted.
+        lock: may be other series' as well.
+        changed: called with `values` and the places in it of those that changed.
+    """
+
+    __slots__ = ("_bounds", "_changed", "_exemplars", "_lock", "values")
+
+    def __init__(
+        self,
+        bounds: tuple[float, ...],
+        lock: ForkSafeLock,
+        changed: Callable[[list[float], tuple[int, int]], None] | None,
+    ) -> None:
+        self._bounds, self._changed = bounds, changed
+        self._lock = lock
+        self._exemplars: dict[int, tuple[SpanContext, float, float]] = {}
+        self.values: list[float] = [0.0] * (len(bounds) + 2)
+        """The sum, and how many values each bucket has that no smaller one has."""
+
+    def observe(self, value: float, span_context: SpanContext | None) -> None:
+        """Add a value; its exemplar is the span, if that is sampled."""
+        place = bisect_left(self._bounds, value) + 1
+        values = self.values
+        with self._lock:
+            values[0] += value
+            values[place] += 1
+            if self._changed is not None:
+                self._changed(values, (0, place))
+            elif span_context is not None and span_context.trace_flags.sampled:
+                self._exemplars[place] = span_context, value, time.time()
+
+    def restart(self) -> None:
+        """Begin again at zero."""
+        self.values[:] = [0.0] * len(self.values)
+        self._exemplars.clear()
+
+    def read(self) -> tuple[list[tuple[Any, ...]], float]:
+        """Return the buckets, as prometheus_client's families take them, and the sum."""
+        with self._lock:
+            total, *counts = self.values
+            exemplars = dict(self._exemplars)
+        buckets: list[tuple[Any, ...]] = []
+        count = 0.0
+        for place, (bound, more) in enumerate(zip((*self._bounds, None), counts, strict=True), 1):
+            count += more
+            found = exemplars.get(place)
+            name = "+Inf" if bound is None else str(bound)
+            buckets.append((name, count, found and exemplar(*found)))
+        return buckets, total
+
+
+def exemplar(span_context: SpanContext, value: float, now: float) -> Exemplar:
+    """Return a span as prometheus_client's exposition takes it."""
+    labels = {
+        "trace_id": format_trace_id(span_context.trace_id),
+        "span_id": format_span_id(span_context.span_id),
+    }
+    return Exemplar(labels, value, now)

@@ -1,0 +1,205 @@
+"""Recorders: what is the same for all requests of one operation, model and server, made once."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from together_otel.names import (
+    CHOICES,
+    FINISH_REASONS_COUNTED,
+    PROVIDER,
+    REQUESTS,
+    RETRIES,
+)
+from together_otel.telemetry.labels import LabelDoor
+from together_otel.telemetry.request_metrics import CHUNK_TIME, rows
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from opentelemetry.trace import SpanContext
+
+    from together_otel.names import GenAIMetrics, Metric
+    from together_otel.telemetry.labels import Secrets
+    from together_otel.telemetry.measured import Labels, Measured
+
+    Observe = Callable[[float, Any], None]
+    """Records a value with what a backend makes of a span context."""
+
+
+class Store:
+    """Where recorders write to; a backend overrides what it does otherwise.
+
+    Args:
+        release: of the GenAI conventions, whose names are used.
+        chunk_times: whether each chunk of a stream is recorded.
+    """
+
+    def __init__(self, release: GenAIMetrics, *, chunk_times: bool) -> None:
+        self.release, self.chunk_times = release, chunk_times
+        self.labels = LabelDoor()
+
+    def add(self, metric: Metric, labels: Labels, amount: int = 1) -> None:
+        """Add to a counter; 0 makes the series exist."""
+
+    def ratelimits_changed(
+        self, model: str | None, remaining: float | None, limit: float | None
+    ) -> None:
+        """Note what the server said of a model, whose label is given, in requests."""
+
+    def submit(self, series: Series, measured: Measured) -> None:
+        """Record a request, now or later."""
+        series.record(measured)
+
+    def histogram(self, metric: Metric, labels: Labels) -> Observe:
+        """Return what records in one series of a histogram."""
+        del metric, labels
+        return _ignore
+
+    def exemplar(self, span_context: SpanContext | None) -> Any:
+        """Return what `histogram` takes for the span of a request."""
+        return span_context
+
+
+def _ignore(_value: float, _exemplar: object) -> None:
+    """Record nothing."""
+
+
+class Recorder:
+    """Records requests of one operation for one model at one server.
+
+    Args:
+        store: what it records in.
+        operation: a label, as are the others.
+        model: the one asked for.
+        server: address and port.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        operation: str,
+        model: str | None,
+        server: tuple[str | None, int | None],
+    ) -> None:
+        self._store = store
+        self._operation, self._model, self._server = operation, model, server
+        self._series: dict[str | None, Series] = {}
+        for outcome in ("success", "auth_failure"):
+            store.add(REQUESTS, (operation, outcome), 0)
+
+    def retried(self, times: int = 1) -> None:
+        """Count attempts that the SDK made again by itself."""
+        if times:
+            self._store.add(RETRIES, (self._operation,), times)
+
+    def ratelimits(self, remaining: float | None, limit: float | None) -> None:
+        """Note how many requests the server still allows for the model, and of how many."""
+        self._store.ratelimits_changed(self._model, remaining, limit)
+
+    def chunk_times(
+        self,
+        response_model: str | None,
+        span_context: SpanContext | None,
+        secrets: Secrets = tuple,
+    ) -> Callable[[float], None] | None:
+        """Return what records the seconds between two chunks; ``None`` where that is off."""
+        observers = self._series_of(response_model, secrets).chunk_times
+        if not observers:
+            return None
+        exemplar = self._store.exemplar(span_context)
+
+        def record(seconds: float) -> None:
+            for observe in observers:
+                observe(seconds, exemplar)
+
+        return record
+
+    def record(self, measured: Measured, secrets: Secrets = tuple) -> None:
+        """Record a request that has ended.
+
+        Args:
+            measured: how.
+            secrets: returns the keys that the response's model may repeat.
+        """
+        self._store.submit(self._series_of(measured.response_model, secrets), measured)
+
+    def _series_of(self, response_model: str | None, secrets: Secrets) -> Series:
+        found = self._series.get(response_model)
+        if found is not None:
+            return found
+        label = self._store.labels.model(response_model, secrets)
+        found = self._series.get(label)
+        if found is None:
+            labels = (self._operation, PROVIDER, self._model, label, *self._server)
+            found = self._series.setdefault(label, Series(self._store, labels))
+        return found
+
+
+class Series:
+    """The series of requests that one model answered.
+
+    Args:
+        store: what they are of.
+        labels: the values of `names.CALL_LABELS`.
+    """
+
+    def __init__(self, store: Store, labels: Labels) -> None:
+        self._store = store
+        self._labels = labels
+        self._operation, _, self._model, *_ = labels
+        self._counters: list[tuple[str, bool, Callable[[int], None]]] = []
+        self._histograms: list[tuple[str, Observe]] = []
+        self.chunk_times: list[Observe] = []
+        self._duration_metrics: list[Metric] = []
+        self._by_error: dict[str | None, list[Observe]] = {}
+        for row in rows(str(self._operation), store.release, chunk_times=store.chunk_times):
+            series = labels + row.further
+            if row.metric.kind == "counter":
+                self._counters.append((row.field, row.zero, partial(store.add, row.metric, series)))
+            elif row.field == CHUNK_TIME:
+                self.chunk_times.append(store.histogram(row.metric, series))
+            elif row.field == "duration":
+                self._duration_metrics.append(row.metric)
+            else:
+                self._histograms.append((row.field, store.histogram(row.metric, series)))
+
+    def record(self, measured: Measured) -> None:
+        """Record a request: first the counters, then each histogram whatever became of the others.
+
+        Raises:
+            Exception: the first error of a histogram, once all were tried.
+        """
+        store = self._store
+        store.add(REQUESTS, (self._operation, measured.outcome))
+        for reason in measured.finish_reasons:
+            counted = FINISH_REASONS_COUNTED.get(reason, "other")
+            store.add(CHOICES, (self._operation, self._model, counted))
+        for field, zero, add in self._counters:
+            amount = getattr(measured, field)
+            if amount or zero:
+                add(amount or 0)
+        observed = [(observe, measured.duration) for observe in self._durations(measured)]
+        for field, observe in self._histograms:
+            if (value := getattr(measured, field)) is not None:
+                observed.append((observe, value))
+        exemplar, error = store.exemplar(measured.span_context), None
+        for observe, value in observed:
+            try:
+                observe(value, exemplar)
+            except Exception as exc:  # noqa: BLE001 - an application's view may do anything
+                error = error or exc
+        if error is not None:
+            raise error
+
+    def _durations(self, measured: Measured) -> list[Observe]:
+        found = self._by_error.get(measured.error_type)
+        if found is None:
+            label = self._store.labels.error_type(measured.error_type)
+            found = self._by_error.get(label)
+            if found is None:
+                labels = (*self._labels, label)
+                made = [self._store.histogram(one, labels) for one in self._duration_metrics]
+                found = self._by_error.setdefault(label, made)
+        return found

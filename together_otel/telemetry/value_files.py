@@ -1,0 +1,269 @@
+"""The values of one process, in files that every process of a service can read.
+
+They have the format of prometheus_client's multiprocess mode, so that its own collector reads
+them, but are files of their own: prometheus_client does not allocate the space of its files, so
+that a full disk kills the process at its next write, and raises where a file cannot be made.
+Here the values in memory are what counts. What cannot be written now is written later or never.
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+import mmap
+import os
+import struct
+import time
+import weakref
+from typing import TYPE_CHECKING
+
+from prometheus_client.mmap_dict import mmap_key
+from prometheus_client.utils import floatToGoString
+
+from together_otel.forks import ForkSafeLock, in_forked_child
+from together_otel.names import SCOPE
+from together_otel.settings import MULTIPROC_DIR
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from pathlib import Path
+
+    from together_otel.names import Metric
+    from together_otel.telemetry.measured import GaugeValue, Labels
+
+_log = logging.getLogger(f"{SCOPE}.metrics")
+
+_SIZE = 1 << 14
+"""Bytes of a new file; it doubles when it is full."""
+
+_HEADER = 8
+_pack_used = struct.Struct("i").pack
+_pack_value = struct.Struct("dd").pack
+
+OWN = "together"
+"""In the names of these files; an application's own have the process's number alone."""
+
+_RETRY = 10.0
+"""Seconds after a failure in which no room for further series is asked for."""
+
+_PREFIXES = ("counter", "histogram", "gauge_max", "gauge_livemax", "gauge_livemostrecent")
+"""Kinds of files: the metric's, and of gauges how values of several processes become one."""
+
+
+class ValueFile:
+    """Pairs of a key and a value, in space that is allocated before it is written to.
+
+    Args:
+        path: of a file that does not exist.
+
+    Raises:
+        OSError: when it cannot be made, by any method that makes room.
+    """
+
+    def __init__(self, path: Path) -> None:
+        how = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | os.O_CLOEXEC
+        # Under another name at first: nobody is to read a file without its header.
+        fresh = path.with_suffix(".new")
+        self._file = os.open(fresh, how, 0o644)
+        self._close = weakref.finalize(self, os.close, self._file)
+        self._close.atexit = False
+        try:
+            self._size = 0
+            self._grow(_SIZE)
+            self.clear()
+            fresh.replace(path)
+        except OSError:
+            fresh.unlink(missing_ok=True)
+            raise
+
+    def _grow(self, size: int) -> None:
+        _allocate(self._file, self._size, size)
+        self._map = mmap.mmap(self._file, size)
+        self._size = size
+
+    def clear(self) -> None:
+        """Forget all keys."""
+        self._used = _HEADER
+        self._map[:4] = _pack_used(self._used)
+
+    def add(self, keys: Sequence[str]) -> list[int]:
+        """Add keys with the value 0; return their places."""
+        places, entries, end = [], [], self._used
+        for key in keys:
+            text = key.encode()
+            text += b" " * (8 - (len(text) + 4) % 8)
+            entries.append(struct.pack(f"i{len(text)}sdd", len(key.encode()), text, 0.0, 0.0))
+            end += len(entries[-1])
+            places.append(end - 16)
+        size = self._size
+        while size < end:
+            size *= 2
+        if size > self._size:
+            self._grow(size)
+        self._map[self._used : end] = b"".join(entries)
+        self._used = end
+        self._map[:4] = _pack_used(end)
+        return places
+
+    def write(self, place: int, value: float, noted: float = 0.0) -> None:
+        """Write a value."""
+        self._map[place : place + 16] = _pack_value(value, noted)
+
+
+def _allocate(file: int, old: int, size: int) -> None:
+    """Let a file have this size, on the disk and not only in its length."""
+    if hasattr(os, "posix_fallocate"):
+        os.posix_fallocate(file, old, size - old)
+        return
+    os.lseek(file, old, os.SEEK_SET)
+    if os.write(file, bytes(size - old)) < size - old:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+class ProcessFiles:
+    """The files of this process in the folder that the processes of a service share.
+
+    Thread-safe. Never raises ``OSError``: it is logged once, and what has no room is kept in memory
+    by the caller. A forked child has files of its own.
+
+    Args:
+        folder: absolute; it is made where it does not exist.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._lock = ForkSafeLock()
+        self._warned = False
+        self._begin()
+        in_forked_child(self._after_fork)
+
+    def _begin(self) -> None:
+        self._started = time.time_ns()
+        self._files: dict[str, ValueFile] = {}
+        self._places: dict[tuple[Metric, Labels], tuple[ValueFile, list[int]]] = {}
+        self._gauges: dict[str, dict[tuple[Metric, Labels], int]] = {}
+        self._retry_at = float("-inf")
+
+    def _after_fork(self) -> None:
+        self._begin()
+        # The server that was started by root may give up its rights in its workers.
+        if getattr(os, "geteuid", lambda: 1)() == 0:
+            for prefix in _PREFIXES:
+                self._file(prefix)
+
+    def write(
+        self, metric: Metric, labels: Labels, values: Sequence[float], changed: Sequence[int] = (0,)
+    ) -> None:
+        """Write a series of a counter or histogram.
+
+        Args:
+            metric: what it is of.
+            labels: its own.
+            values: a counter's; or a histogram's sum, and how many values each bucket has.
+            changed: the places of those that changed; where all are unwritten, all are written.
+        """
+        with self._lock:
+            held = self._places.get((metric, labels))
+            if held is None:
+                file = self._file(metric.kind)
+                places = self._room(file, _keys(metric, labels))
+                if file is None or places is None:
+                    return
+                held = self._places[metric, labels] = file, places
+                changed = range(len(values))
+            file, places = held
+            for place in changed:
+                file.write(places[place], values[place])
+
+    def write_gauges(self, values: Iterable[GaugeValue]) -> None:
+        """Write all gauges; series that are not among them go."""
+        by_file: dict[str, dict[tuple[Metric, Labels], GaugeValue]] = {
+            prefix: {} for prefix in _PREFIXES if prefix.startswith("gauge")
+        }
+        # Before the lock is taken: another one is taken to tell which keys are in use.
+        for one in values:
+            by_file[f"gauge_{one.metric.shared}"][one.metric, one.labels] = one
+        with self._lock:
+            for prefix, found in by_file.items():
+                if found or self._gauges.get(prefix):
+                    self._write_gauges(prefix, found)
+
+    def _write_gauges(self, prefix: str, found: dict[tuple[Metric, Labels], GaugeValue]) -> None:
+        file = self._file(prefix)
+        if file is None:
+            return
+        places = self._gauges.setdefault(prefix, {})
+        if places.keys() - found.keys():
+            file.clear()
+            places.clear()
+        new = [one for one in found if one not in places]
+        room = self._room(file, [_keys(*one)[0] for one in new]) if new else None
+        places.update(zip(new, room or (), strict=False))
+        for key, place in places.items():
+            file.write(place, found[key].value, found[key].noted)
+
+    def _file(self, prefix: str) -> ValueFile | None:
+        found = self._files.get(prefix)
+        if found is None and time.monotonic() >= self._retry_at:
+            # The process's number is for who buries the dead, the time for a number used again.
+            name = f"{prefix}_{OWN}-{os.getpid()}-{self._started:x}.db"
+            try:
+                self._folder.mkdir(parents=True, exist_ok=True)
+                found = self._files[prefix] = ValueFile(self._folder / name)
+            except OSError as exc:
+                self._failed(exc)
+        return found
+
+    def _room(self, file: ValueFile | None, keys: Sequence[str]) -> list[int] | None:
+        if file is None or time.monotonic() < self._retry_at:
+            return None
+        try:
+            return file.add(keys)
+        except OSError as exc:
+            self._failed(exc)
+            return None
+
+    def _failed(self, exc: OSError) -> None:
+        self._retry_at = time.monotonic() + _RETRY
+        if not self._warned:
+            self._warned = True
+            _log.warning(
+                "%s cannot be written to (%s): what process %d counts stays in its memory, and is "
+                "missing from the scrape, until it can. Set %s to a directory that the process "
+                "may write to and that has room.",
+                self._folder,
+                exc.strerror or type(exc).__name__,
+                os.getpid(),
+                MULTIPROC_DIR,
+            )
+
+
+def _keys(metric: Metric, labels: Labels) -> list[str]:
+    """Return the keys of a series' values, as prometheus_client writes them."""
+    name = metric.prometheus
+    about = metric.labels, ["" if label is None else str(label) for label in labels]
+    if metric.kind != "histogram":
+        return [_key(name.removesuffix("_total"), name, *about, metric)]
+    bounds = (*metric.buckets, float("inf"))
+    return [
+        _key(name, f"{name}_sum", *about, metric),
+        *(
+            _key(
+                name,
+                f"{name}_bucket",
+                (*about[0], "le"),
+                [*about[1], _bound(bound)],
+                metric,
+            )
+            for bound in bounds
+        ),
+    ]
+
+
+def _bound(bound: float) -> str:
+    text: str = floatToGoString(bound)  # type: ignore[no-untyped-call]
+    return text
+
+
+def _key(family: str, name: str, labels: Sequence[str], values: list[str], metric: Metric) -> str:
+    return mmap_key(family, name, list(labels), values, metric.description)

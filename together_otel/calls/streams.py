@@ -48,7 +48,6 @@ class Stream:
         self._timing = call.timing = Timing()
         captures = call.result.messages is not None
         self._has_news = _always if captures else call.adapter.has_news
-        call.accepted()
 
     def got(self, chunk: Any) -> None:
         """Note one chunk."""

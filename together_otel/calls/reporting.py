@@ -182,6 +182,9 @@ def _log(call: CallState, ending: Ending) -> None:
 
 
 def _log_failure(call: CallState, ending: Ending, details: dict[str, Any]) -> None:
+    if ending.auth is not None:
+        # It names hosts, which may be anything.
+        details[names.AUTH_REMEDY] = ending.auth.diagnosis.remedy
     details = attributes.clean(details, call.secrets(ending.answer))
     if ending.auth is not None:
         if call.held_log is None:
@@ -234,5 +237,9 @@ _STEPS_OF_AN_ANSWER: Final[tuple[tuple[Stage, Callable[[CallState, Ending], None
 def report_attempt(call: CallState, answer: Answer, auth: AuthFailure, error_type: str) -> None:
     """Report an attempt whose key was refused, in the middle of a call that may go on."""
     call.runtime.metrics.auth_failed(auth.diagnosis.cause)
-    details = {**_details(call, answer), names.ERROR_TYPE: error_type}
+    details = {
+        **_details(call, answer),
+        names.AUTH_REMEDY: auth.diagnosis.remedy,
+        names.ERROR_TYPE: error_type,
+    }
     call.runtime.log_auth_failure(auth, attributes.clean(details, call.secrets(answer)))

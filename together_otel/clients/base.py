@@ -36,7 +36,8 @@ class Request:
 
     ``attributes`` are further span attributes, ready for OpenTelemetry. ``body`` is the SDK's
     own, for those who asked for its content. ``override`` is the option of this call that replaces
-    the client's key, if any.
+    the client's key, if any. ``further_keys`` are those that client or call send instead of it, as
+    far as they are known before.
     """
 
     operation: str
@@ -46,6 +47,7 @@ class Request:
     attributes: dict[str, Any] = field(default_factory=dict)
     body: Mapping[str, Any] | None = field(default=None, repr=False)
     override: str | None = None
+    further_keys: tuple[str, ...] = field(default=(), repr=False)
 
 
 @dataclass(slots=True)

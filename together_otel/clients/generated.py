@@ -106,8 +106,14 @@ class Generated(Adapter):
             host, port = base.host, base.port or DEFAULT_PORTS.get(base.scheme)
         request = described(operation_of(options.method, url), host, port, options.json_data)
         extra = options.headers
+        sent = (
+            authorization_in(extra) if isinstance(extra, dict) else None,
+            authorization_in(getattr(client, "_custom_headers", None)),
+            getattr(client._client.auth, "_auth_header", None),
+        )
+        request.further_keys = tuple(one.rpartition(" ")[2] for one in sent if one)
         # httpx keeps the last of two spellings: a lower-case one loses to the client's own.
-        if isinstance(extra, dict) and authorization_in(extra) is not None:
+        if sent[0] is not None:
             request.override = "extra_headers"
         return request
 

@@ -140,7 +140,7 @@ def known_keys(secrets: Secrets) -> KnownKeys:
     digests = tuple(one.digest for one in held)
     found = _known.get(digests)
     if found is None:
-        found = _made_of(*held) if len(held) == 1 else _united([known_keys([one]) for one in held])
+        found = _made_of(*held) if len(held) == 1 else united([known_keys([one]) for one in held])
         if len(_known) >= _MOST:
             _known.clear()
         _known[digests] = found
@@ -172,7 +172,8 @@ def _made_of(secret: Secret) -> KnownKeys:
     )
 
 
-def _united(known: Sequence[KnownKeys]) -> KnownKeys:
+def united(known: Sequence[KnownKeys]) -> KnownKeys:
+    """Return the keys of several sets in one."""
     return KnownKeys(
         b"".join(one.identity for one in known),
         any(one.too_long for one in known),

@@ -14,12 +14,14 @@ from typing import TYPE_CHECKING, Any
 from opentelemetry.sdk.trace import SpanProcessor
 from opentelemetry.trace import Status
 
-from together_otel.keys import redact, redact_exception
+from together_otel.clients.failures import chain
+from together_otel.keys import MARK, known_keys, redact, redact_exception
+from together_otel.keys.known import united
 from together_otel.names import EXCEPTION_MESSAGE, EXCEPTION_STACKTRACE
 from together_otel.weak import WeakIdentityMap
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from opentelemetry.context import Context
     from opentelemetry.sdk.trace import Span
@@ -54,6 +56,8 @@ class RedactingProcessor(SpanProcessor):
 
 
 _SECRETS = "_together_otel_secrets"
+_CREDENTIALS = ("authorization", "api-key", "api_key", "cookie")
+"""Ends of the names of headers that instrumentations capture when they are told to."""
 
 
 @lru_cache(maxsize=16)
@@ -62,10 +66,12 @@ def _redacting_kind(kind: type) -> type:
 
     class Redacting(kind):  # type: ignore[misc]  # a class that is not known here
         def set_attribute(self, key: str, value: Any) -> None:
-            super().set_attribute(key, _clean(value, self))
+            super().set_attribute(key, _clean_attribute(key, value, self))
 
         def set_attributes(self, attributes: Any) -> None:
-            super().set_attributes({key: _clean(value, self) for key, value in attributes.items()})
+            super().set_attributes(
+                {key: _clean_attribute(key, value, self) for key, value in attributes.items()}
+            )
 
         def add_event(self, name: str, attributes: Any = None, *args: Any, **kwargs: Any) -> None:
             clean = {key: _clean(value, self) for key, value in (attributes or {}).items()}
@@ -77,6 +83,10 @@ def _redacting_kind(kind: type) -> type:
         def record_exception(
             self, exception: BaseException, attributes: Any = None, *args: Any, **kwargs: Any
         ) -> None:
+            # What a hook or the HTTP client's own auth has sent is in the request alone.
+            sent = [known_keys((one,)) for one in _authorizations_of(exception)]
+            if sent:
+                setattr(self, _SECRETS, united([getattr(self, _SECRETS), *sent]))
             told = redact_exception(exception, getattr(self, _SECRETS))
             texts = {EXCEPTION_MESSAGE: told.message, EXCEPTION_STACKTRACE: told.stacktrace}
             super().record_exception(exception, texts | dict(attributes or {}), *args, **kwargs)
@@ -89,6 +99,22 @@ def _redacting_kind(kind: type) -> type:
     Redacting.__name__, Redacting.__qualname__ = kind.__name__, kind.__qualname__
     Redacting.__module__ = kind.__module__
     return Redacting
+
+
+def _clean_attribute(name: str, value: Any, span: Any) -> Any:
+    """Return an attribute's value; of a captured header that holds a credential, a mark."""
+    if name.lower().endswith(_CREDENTIALS):
+        return MARK if isinstance(value, str) else [MARK]
+    return _clean(value, span)
+
+
+def _authorizations_of(exc: BaseException) -> Iterator[str]:
+    """Yield what was sent as Authorization in the requests of an exception and of its causes."""
+    for link in chain(exc):
+        # httpx keeps it there; its public property raises while there is none.
+        headers = getattr(getattr(link, "_request", None), "headers", None)
+        if headers is not None and (value := headers.get("authorization")):
+            yield str(value).rpartition(" ")[2]
 
 
 def _clean(value: Any, span: Any) -> Any:

@@ -1,0 +1,90 @@
+"""Keys of any shape are hidden wherever they come from: headers, an HTTP client's auth, hosts."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+from generation import GENERATION, MESSAGES, MODEL
+from opentelemetry.instrumentation.httpx import HTTPXClientInstrumentor
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from together_otel.testing.telemetry import CapturedTelemetry
+
+pytestmark = pytest.mark.skipif(GENERATION < 2, reason="1.x takes no HTTP client")
+
+OPAQUE = "k" + "7e31" * 7 + "Z"
+REFUSED = {"error": {"message": f"no: {OPAQUE}", "type": "invalid", "code": "invalid_api_key"}}
+
+
+def fails(request: httpx.Request) -> httpx.Response:
+    raise httpx.ProxyError("refused " + request.headers["authorization"].rpartition(" ")[2])
+
+
+def refuses(_request: httpx.Request) -> httpx.Response:
+    return httpx.Response(401, json=REFUSED)
+
+
+def chat(
+    telemetry: CapturedTelemetry,
+    key: str,
+    handler: Callable[[httpx.Request], httpx.Response],
+    http: dict[str, Any] | None = None,
+    options: dict[str, Any] | None = None,
+    **more: Any,
+) -> None:
+    """Make a call that fails, inside which httpx is instrumented as well."""
+    import together  # noqa: PLC0415 - after the instrumentation
+
+    transport = httpx.MockTransport(handler)
+    with httpx.Client(transport=transport, **(http or {})) as client:
+        HTTPXClientInstrumentor.instrument_client(client, telemetry.tracer_provider)
+        made = together.Together(api_key=key, http_client=client, max_retries=0, **(options or {}))
+        with pytest.raises(together.TogetherError):
+            made.chat.completions.create(model=MODEL, messages=MESSAGES, **more)
+
+
+HEADER = {"Authorization": f"Bearer {OPAQUE}"}
+
+
+def sign(request: httpx.Request) -> httpx.Request:
+    request.headers.update(HEADER)
+    return request
+
+
+@pytest.mark.parametrize("handler", [fails, refuses])
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"options": {"default_headers": HEADER}},
+        {"extra_headers": HEADER},
+        {"http": {"auth": sign}},
+        {"http": {"event_hooks": {"request": [sign]}}},
+    ],
+    ids=["default_headers", "extra_headers", "auth", "hook"],
+)
+def test_the_key_that_is_sent_is_hidden(
+    given: dict[str, Any],
+    handler: Callable[[httpx.Request], httpx.Response],
+    key: str,
+    telemetry: CapturedTelemetry,
+) -> None:
+    """On our span, in logs and labels; on the HTTP client's span where the key is known before."""
+    chat(telemetry, key, handler, **given)
+    everything = telemetry.everything()
+    if "http" in given and handler is fails:
+        everything = str([span for span in telemetry.spans() if span["name"] != "POST"])
+    assert [span["name"] for span in telemetry.spans() if span["name"] == "POST"]
+    assert not any(OPAQUE[place : place + 8] in everything for place in range(len(OPAQUE) - 7))
+
+
+def test_a_key_that_is_a_host_is_hidden(telemetry: CapturedTelemetry) -> None:
+    """In the address, and in the remedy that names it."""
+    host = OPAQUE.lower()
+    chat(telemetry, OPAQUE, refuses, options={"base_url": f"http://{host}.example/v1"})
+    everything = telemetry.everything().lower()
+    assert "server.address" in str(telemetry.spans())
+    assert not any(host[place : place + 8] in everything for place in range(len(host) - 7))

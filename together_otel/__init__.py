@@ -1,12 +1,16 @@
 """Observability for Together AI's Python SDK: every auth failure seen, named and counted.
 
-``TogetherInstrumentor().instrument()`` turns it on by hand; ``opentelemetry-instrument``
-does so without a change to the application. ``inspect_key()`` tells what a key looks like
-before a client is made of it.
+``instrument()`` turns it on by hand; ``opentelemetry-instrument`` does so without a change to the
+application. ``inspect_key()`` tells what a key looks like before a client is made of it.
 """
 
 from together_otel.auth.preflight import UnusableKeyError
-from together_otel.instrumentor import TogetherInstrumentor
+from together_otel.instrumentor import (
+    TogetherInstrumentor,
+    __version__,
+    instrument,
+    uninstrument,
+)
 from together_otel.keys import Diagnosis, KeyReport, diagnose, inspect_key, redact
 
 __all__ = [
@@ -14,7 +18,10 @@ __all__ = [
     "KeyReport",
     "TogetherInstrumentor",
     "UnusableKeyError",
+    "__version__",
     "diagnose",
     "inspect_key",
+    "instrument",
     "redact",
+    "uninstrument",
 ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from importlib.metadata import PackageNotFoundError, requires, version
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from opentelemetry import trace
 from opentelemetry.instrumentation.dependencies import get_dependency_conflicts
@@ -27,7 +27,7 @@ from together_otel.telemetry.events import listen
 from together_otel.telemetry.metrics import NoMetrics
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from opentelemetry._logs import LoggerProvider
     from opentelemetry.instrumentation.dependencies import DependencyConflict
@@ -35,12 +35,20 @@ if TYPE_CHECKING:
     from opentelemetry.trace import TracerProvider
     from prometheus_client import CollectorRegistry
 
+    from together_otel.names import GenAIMetrics
+    from together_otel.recovery.sources import Source
+    from together_otel.settings import Preflight
     from together_otel.telemetry.backend import Backend
 
 _log = logging.getLogger(f"{SCOPE}.instrumentor")
 
 DISTRIBUTION = "together-otel"
 SCHEMA_URL = "https://opentelemetry.io/schemas/1.37.0"
+
+try:
+    __version__ = version(DISTRIBUTION)
+except PackageNotFoundError:  # a checkout on the path, not installed
+    __version__ = ""
 
 _PATCHES = Patches()
 
@@ -70,53 +78,33 @@ class TogetherInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # untyped i
         """Turn the instrumentation on. Never raises: others are loaded after it.
 
         Args:
-            **kwargs: ``tracer_provider``, ``meter_provider``, ``logger_provider``; what is
-                absent or ``None`` is OpenTelemetry's global one. Log events go through
-                Python's ``logging``, whose handlers choose the logger provider;
-                ``logger_provider`` is accepted and handed to a handler of our logger's own.
-                ``registry`` is prometheus_client's, where that emits the metrics; its default
-                one when absent. ``recovery`` is where another key may come from after a
-                refusal: a source of ``together_otel.recovery``, a function, or several of
-                these; TOGETHER_OTEL_RECOVERY when absent. ``preflight`` is ``"warn"``,
-                ``"raise"`` or ``"off"``; TOGETHER_OTEL_PREFLIGHT when absent.
+            **kwargs: as `instrument` takes them.
         """
         if os.environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true":
             return
         with Guard("patch", _ignore):
-            self._turn_on(
-                kwargs.get("tracer_provider"),
-                kwargs.get("meter_provider"),
-                kwargs.get("logger_provider"),
-                kwargs.get("registry"),
-                kwargs.get("recovery"),
-                kwargs.get("preflight"),
-            )
+            self._turn_on(kwargs)
 
-    def _turn_on(
-        self,
-        tracer_provider: TracerProvider | None,
-        meter_provider: MeterProvider | None,
-        logger_provider: LoggerProvider | None,
-        registry: CollectorRegistry | None,
-        recovery: object,
-        preflight: object,
-    ) -> None:
+    def _turn_on(self, given: Mapping[str, Any]) -> None:
         # First: what follows has warnings.
-        self._undo_listen = listen(logger_provider)
-        settings = Settings.from_environment().with_preflight(preflight)
-        scope = (SCOPE, _release(), SCHEMA_URL)
+        self._undo_listen = listen(given.get("logger_provider"))
+        settings = Settings.from_keywords(given)
+        scope = (SCOPE, __version__, SCHEMA_URL)
+        tracer_provider = given.get("tracer_provider")
         # For itself: where metrics cannot be had, there are spans and log events all the same.
         with Guard("patch", _ignore):
+            meter_provider, registry = given.get("meter_provider"), given.get("registry")
             self._backend = choose_backend(settings, meter_provider, registry, scope, end_all)
             self._backend.start()
         runtime = Runtime(
             settings,
-            trace.get_tracer(SCOPE, scope[1], tracer_provider, SCHEMA_URL),
+            trace.get_tracer(SCOPE, __version__, tracer_provider, SCHEMA_URL),
             NoMetrics() if self._backend is None else self._backend.metrics,
             KeyRegistry(fingerprint=settings.fingerprint),
         )
         with Guard("recovery", _ignore):
-            runtime.recovery = recovery_of(recovery, settings.recovery, runtime.metrics)
+            sources = given.get("recovery")
+            runtime.recovery = recovery_of(sources, settings.recovery, runtime.metrics)
         end_all_at_exit()
         _PATCHES.apply(runtime, tracer_provider)
 
@@ -131,6 +119,66 @@ class TogetherInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # untyped i
             self._undo_listen = None
 
 
+def instrument(  # noqa: PLR0913 - a keyword for each setting
+    *,
+    tracer_provider: TracerProvider | None = None,
+    meter_provider: MeterProvider | None = None,
+    logger_provider: LoggerProvider | None = None,
+    registry: CollectorRegistry | None = None,
+    recovery: Source | Callable[[], Any] | Sequence[Source | Callable[[], Any]] | None = None,
+    metrics: Literal["auto", "otel", "prometheus", "none"] | None = None,
+    genai_metrics: GenAIMetrics | None = None,
+    chunk_times: bool | None = None,
+    hosts: Sequence[str] | None = None,
+    prometheus_port: int | None = None,
+    prometheus_host: str | None = None,
+    pushgateway: str | None = None,
+    textfile: str | None = None,
+    preflight: Preflight | None = None,
+    fingerprint: bool | None = None,
+    log_interval: float | None = None,
+    runbook_url: str | None = None,
+    capture_message_content: str | None = None,
+) -> None:
+    """Turn the instrumentation on; never raises for what it meets.
+
+    What is ``None`` is taken from OpenTelemetry's global provider, prometheus_client's default
+    registry, or the environment variable of the same name.
+
+    Args:
+        tracer_provider: makes the spans.
+        meter_provider: makes the metrics, where OpenTelemetry emits them.
+        logger_provider: takes the log events as LogRecords.
+        registry: takes the metrics, where prometheus_client emits them.
+        recovery: where another key may come from after a refusal: a source of
+            ``together_otel.recovery``, a function, or several of these.
+        metrics: who emits metrics.
+        genai_metrics: names of the conventions' metrics: ``latest``, ``legacy`` or ``both``.
+        chunk_times: whether the time between the chunks of a stream is recorded one by one.
+        hosts: further hosts that count as Together's.
+        prometheus_port: where /metrics is served; 0 takes a free port.
+        prometheus_host: the address to serve it on.
+        pushgateway: URL that takes the last counts at exit.
+        textfile: folder that they are written into at exit.
+        preflight: what becomes of a constructor's key that cannot work.
+        fingerprint: whether fingerprints of keys are emitted.
+        log_interval: seconds between two log events of the same failure.
+        runbook_url: base of the links to the runbook.
+        capture_message_content: ``NO_CONTENT``, ``SPAN_ONLY``, ``EVENT_ONLY`` or
+            ``SPAN_AND_EVENT``.
+
+    Raises:
+        TypeError: for a keyword that is none of these.
+    """
+    given = {name: value for name, value in locals().items() if value is not None}
+    TogetherInstrumentor().instrument(**given)
+
+
+def uninstrument() -> None:
+    """Turn the instrumentation off and restore the original methods."""
+    TogetherInstrumentor().uninstrument()
+
+
 def _ignore(_stage: str) -> None:
     """Count nothing: there is no meter yet."""
 
@@ -141,13 +189,6 @@ def _is_installed(distribution: str) -> bool:
     except PackageNotFoundError:
         return False
     return True
-
-
-def _release() -> str:
-    try:
-        return version(DISTRIBUTION)
-    except PackageNotFoundError:
-        return ""
 
 
 def _extra(name: str) -> tuple[str, ...]:

@@ -6,8 +6,8 @@ import logging
 import os
 import re
 import shlex
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal, cast
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Literal, cast
 from urllib.parse import urlsplit
 
 from together_otel.keys.hosts import hosts_in
@@ -102,7 +102,7 @@ class Settings:
             hosts=hosts_in(environ.get(HOSTS, "")),
             pushgateway=pushgateway,
             textfile=textfile,
-            preflight=_preflight(environ, PREFLIGHT),
+            preflight=cast("Preflight", _choice(environ, PREFLIGHT, ("warn", "raise", "off"))),
             fingerprint=_choice(environ, FINGERPRINT, ("on", "off")) == "on",
             log_interval=_seconds(environ, LOG_INTERVAL, 60.0),
             runbook_url=environ.get(RUNBOOK_URL, "").strip() or DEFAULT_RUNBOOK_URL,
@@ -113,15 +113,47 @@ class Settings:
             content_in_events="EVENT" in capture,
         )
 
-    def with_preflight(self, given: object) -> Settings:
-        """Return the same with what ``instrument()`` is given; ``None`` leaves it as it is."""
-        if given is None:
-            return self
-        return replace(self, preflight=_preflight({"preflight": str(given)}, "preflight"))
+    @classmethod
+    def from_keywords(cls, given: Mapping[str, object]) -> Settings:
+        """Read the environment with keywords of ``instrument()`` in place of their variables.
+
+        Args:
+            given: of `KEYWORDS`; ``None`` leaves the variable as it is.
+        """
+        texts = {
+            KEYWORDS[name]: _text_of(value)
+            for name, value in given.items()
+            if name in KEYWORDS and value is not None
+        }
+        return cls.from_environment({**os.environ, **texts})
 
     def runbook(self, anchor: str) -> str:
         """Return the link to one entry of the runbook."""
         return f"{self.runbook_url}#{anchor}"
+
+
+KEYWORDS: Final = {
+    "metrics": METRICS,
+    "genai_metrics": GENAI_METRICS,
+    "chunk_times": CHUNK_TIMES,
+    "hosts": HOSTS,
+    "prometheus_port": PROMETHEUS_PORT,
+    "prometheus_host": PROMETHEUS_HOST,
+    "pushgateway": PUSHGATEWAY,
+    "textfile": TEXTFILE,
+    "preflight": PREFLIGHT,
+    "fingerprint": FINGERPRINT,
+    "log_interval": LOG_INTERVAL,
+    "runbook_url": RUNBOOK_URL,
+    "capture_message_content": CAPTURE,
+}
+"""Keyword of ``instrument()`` → the variable of the same meaning."""
+
+
+def _text_of(value: object) -> str:
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    return ",".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
 
 
 @dataclass(frozen=True)
@@ -221,10 +253,6 @@ def _choice(environ: Mapping[str, str], variable: str, allowed: tuple[str, ...])
 
 def _genai_metrics(environ: Mapping[str, str]) -> GenAIMetrics:
     return cast("GenAIMetrics", _choice(environ, GENAI_METRICS, ("latest", "legacy", "both")))
-
-
-def _preflight(environ: Mapping[str, str], variable: str) -> Preflight:
-    return cast("Preflight", _choice(environ, variable, ("warn", "raise", "off")))
 
 
 def _backend(environ: Mapping[str, str], wanted: tuple[object, ...]) -> Backend:

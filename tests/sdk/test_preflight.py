@@ -207,8 +207,9 @@ def test_an_argument_goes_before_the_variable(
     on_with(telemetry, preflight="Raise")
     refused(sdk, api_key="changeme")
     on_with(telemetry, preflight="sometimes")
-    assert "preflight is not understood (9 characters given): it takes one of warn, raise, off" in (
-        caplog.text
+    assert (
+        "TOGETHER_OTEL_PREFLIGHT is not understood (9 characters given): it takes one of warn, raise, off"
+        in (caplog.text)
     )
     sdk.client(api_key="changeme")
 

@@ -1,0 +1,46 @@
+"""``together_otel.instrument()``: its keywords are the settings."""
+
+from __future__ import annotations
+
+import inspect
+from importlib.metadata import version
+
+import pytest
+
+import together_otel
+from together_otel.settings import KEYWORDS, SETTINGS, Settings
+
+
+def test_each_setting_has_a_keyword() -> None:
+    """But recovery, which takes sources."""
+    keywords = set(inspect.signature(together_otel.instrument).parameters)
+    assert set(KEYWORDS) <= keywords
+    variables = {setting.variable for setting in SETTINGS}
+    assert set(KEYWORDS.values()) == variables - {"TOGETHER_OTEL_RECOVERY"}
+
+
+def test_keywords_come_before_variables(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TOGETHER_OTEL_FINGERPRINT", "on")
+    monkeypatch.setenv("TOGETHER_OTEL_LOG_INTERVAL", "5")
+    given = {"fingerprint": False, "hosts": ["a.example", "b.example"], "prometheus_port": 0}
+    settings = Settings.from_keywords(given)
+    assert not settings.fingerprint
+    assert settings.hosts == ("a.example", "b.example")
+    assert settings.prometheus_port == 0
+    assert settings.log_interval == 5.0
+
+
+def test_on_and_off() -> None:
+    together_otel.instrument(metrics="none", preflight="off")
+    assert together_otel.TogetherInstrumentor().is_instrumented_by_opentelemetry
+    together_otel.uninstrument()
+    assert not together_otel.TogetherInstrumentor().is_instrumented_by_opentelemetry
+
+
+def test_a_keyword_that_is_none() -> None:
+    with pytest.raises(TypeError, match="metric"):
+        together_otel.instrument(metric="none")  # type: ignore[call-arg]
+
+
+def test_version() -> None:
+    assert together_otel.__version__ == version("together-otel")

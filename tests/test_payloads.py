@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
+import httpx
 import pytest
 
-from together_otel.clients.base import Result
+from together_otel.clients.base import Request, Result
 from together_otel.clients.payloads import add_result, described
+from together_otel.clients.realtime import Connections
+from together_otel.clients.together_v1 import TogetherV1
+from together_otel.clients.uploads import TogetherV1Uploads
 
 PREFIX = "gen_ai.request."
 
@@ -109,3 +114,30 @@ def test_choices_without_end() -> None:
     choice = {"index": 10**9, "finish_reason": "stop"}
     add_result({"choices": [choice, *({"index": at} for at in range(1000))]}, result)
     assert len(result.finish_reasons) == 128
+
+
+def of_1(headers: Any) -> Request:
+    client = SimpleNamespace(api_base="http://made.up/v1", supplied_headers=headers)
+    return TogetherV1().request(client, (SimpleNamespace(url="/models", headers={}),), {})
+
+
+def of_an_upload_by_1(headers: Any) -> Request:
+    client = SimpleNamespace(base_url="http://made.up/v1", supplied_headers=headers)
+    return TogetherV1Uploads().request(SimpleNamespace(_client=client), (), {})
+
+
+def of_a_session(headers: Any) -> Request:
+    client = SimpleNamespace(base_url=httpx.URL("http://made.up/v1"))
+    manager = SimpleNamespace(_client=client, _extra_headers=headers, _model="m")
+    return Connections().request(manager, (), {})
+
+
+@pytest.mark.parametrize("described_by", [of_1, of_an_upload_by_1, of_a_session])
+def test_key_that_headers_send_in_place_of_the_client_s(described_by: Any) -> None:
+    """It is one to be looked for in all that is told of the call, and not in what is shown of it."""
+    request = described_by({"authorization": "Bearer made-up"})
+    assert request.further_keys == ("made-up",)
+    assert request.override is not None
+    assert "made-up" not in repr(request)
+    assert described_by({}).further_keys == ()
+    assert described_by({}).override is None

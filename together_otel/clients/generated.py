@@ -46,6 +46,21 @@ def authorization_in(headers: Any) -> str | None:
     return None
 
 
+def replace_key(request: Request, headers: Any, by: str | None = None) -> None:
+    """Note in a request that headers may send another key in place of the client's.
+
+    Args:
+        request: what is described.
+        headers: of the call or the client.
+        by: the option of this call that they come from.
+    """
+    # httpx keeps the last of two spellings: a lower-case one loses to the client's own.
+    if (sent := authorization_in(headers)) is not None:
+        request.override = request.override or by
+        if key := sent.rpartition(" ")[2]:
+            request.further_keys += (key,)
+
+
 def first_set_key(kwargs_key: object, environ: Mapping[str, str]) -> GivenKey:
     """Return the key as 2.x and 3.x resolve it: the argument, then the variable."""
     if kwargs_key is not None:
@@ -105,16 +120,13 @@ class Generated(Adapter):
             base = client.base_url
             host, port = base.host, base.port or DEFAULT_PORTS.get(base.scheme)
         request = described(operation_of(options.method, url), host, port, options.json_data)
-        extra = options.headers
-        sent = (
-            authorization_in(extra) if isinstance(extra, dict) else None,
-            authorization_in(getattr(client, "_custom_headers", None)),
-            getattr(client._client.auth, "_auth_header", None),
-        )
-        request.further_keys = tuple(one.rpartition(" ")[2] for one in sent if one)
-        # httpx keeps the last of two spellings: a lower-case one loses to the client's own.
-        if sent[0] is not None:
-            request.override = "extra_headers"
+        if isinstance(options.headers, dict):
+            replace_key(request, options.headers, "extra_headers")
+        if custom := getattr(client, "_custom_headers", None):
+            replace_key(request, custom)
+        if (auth := getattr(client._client, "_auth", None)) is not None:
+            # Of httpx's own kinds, the one that is made of a user name and a password.
+            replace_key(request, {_AUTHORIZATION: getattr(auth, "_auth_header", "")})
         return request
 
     def override(self, client: Any, request: Request, answer: Answer) -> str | None:

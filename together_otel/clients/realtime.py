@@ -13,7 +13,7 @@ from together_otel.clients.addresses import port_of
 from together_otel.clients.answers import body_of, note_origin
 from together_otel.clients.base import Adapter, Answer, Failure, Request, Session
 from together_otel.clients.failures import FIRST_ERROR, auth_kind, causes, class_names, failure_of
-from together_otel.clients.generated import authorization_in
+from together_otel.clients.generated import authorization_in, replace_key
 
 if TYPE_CHECKING:
     from together_otel.clients.base import Args, Kwargs
@@ -61,8 +61,7 @@ class Connections(Adapter):
         base = client._client.base_url
         request = Request(self.operation, base.host, port_of(base), client._model)
         # Of all headers, only those given with the session are sent.
-        if authorization_in(client._extra_headers) is not None:
-            request.override = "extra_headers"
+        replace_key(request, client._extra_headers, "extra_headers")
         return request
 
     def handshake(self, manager: Any, connection: Any = None) -> Handshake:

@@ -22,7 +22,7 @@ from together_otel.clients.failures import (
     refusal_in,
     refused,
 )
-from together_otel.clients.generated import authorization_in
+from together_otel.clients.generated import authorization_in, replace_key
 from together_otel.clients.operations import operation_of
 from together_otel.clients.payloads import add_result, described, ratelimits
 from together_otel.names import KEY_VARIABLE
@@ -55,11 +55,6 @@ def _options(args: Args, kwargs: Kwargs) -> Any:
 
 TRANSFER = "files.transfer"
 """The operation of sending a file's bytes to where 1.x is told to put them."""
-
-
-def overriding(headers: Any) -> str | None:
-    """Return the option's name when its headers replace the client's Authorization header."""
-    return "supplied_headers" if authorization_in(headers) is not None else None
 
 
 class TogetherV1(Adapter):
@@ -111,7 +106,8 @@ class TogetherV1(Adapter):
             operation = TRANSFER
         body = getattr(options, "params", None)
         request = described(operation, parts.hostname, port_of(parts), body)
-        request.override = overriding(getattr(options, "headers", None) or client.supplied_headers)
+        headers = getattr(options, "headers", None) or client.supplied_headers
+        replace_key(request, headers, "supplied_headers")
         return request
 
     def override(self, client: Any, request: Request, answer: Answer) -> str | None:

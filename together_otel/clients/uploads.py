@@ -19,8 +19,8 @@ from together_otel.clients.failures import (
     class_names,
     outcome_of_status,
 )
-from together_otel.clients.generated import Generated
-from together_otel.clients.together_v1 import TogetherV1, overriding
+from together_otel.clients.generated import Generated, replace_key
+from together_otel.clients.together_v1 import TogetherV1
 
 if TYPE_CHECKING:
     from together_otel.clients.base import Answer, Args, Kwargs, Result
@@ -93,8 +93,9 @@ class TogetherV1Uploads(_Uploads, TogetherV1):
 
     def request(self, client: Any, _args: Args, _kwargs: Kwargs) -> Request:
         base = urlsplit(str(client._client.base_url))
-        override = overriding(client._client.supplied_headers)
-        return Request(OPERATION, base.hostname, port_of(base), override=override)
+        request = Request(OPERATION, base.hostname, port_of(base))
+        replace_key(request, client._client.supplied_headers, "supplied_headers")
+        return request
 
     def failure(self, exc: BaseException, seen: Any, key: object) -> Failure:
         failure = super().failure(exc, seen, key)

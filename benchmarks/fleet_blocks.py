@@ -16,18 +16,16 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 import yaml
-from opentelemetry.context import Context
 from prometheus_client import CollectorRegistry
 
 from together_otel import names
-from together_otel.telemetry.metrics import KeyUse
+from together_otel.telemetry.metrics import KeyUse, Measured
 from together_otel.telemetry.prometheus import PrometheusMetrics
 from together_otel.testing.programs import CHECKOUT, Program, find_binaries
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from together_otel.telemetry.metrics import Value
 
 RULES = [
     CHECKOUT / "dashboards" / "prometheus" / name for name in ("alerts.yaml", "recording.yaml")
@@ -66,6 +64,9 @@ class Series:
     start: float = 0
 
 
+GAUGES = {one.prometheus for one in names.METRICS if one.kind == "gauge"}
+
+
 def one_instance() -> list[Series]:
     """Return every series of one instance, after one call of each kind."""
     metrics = PrometheusMetrics(CollectorRegistry())
@@ -83,20 +84,21 @@ def one_instance() -> list[Series]:
     ]
     calls += [("embeddings", "BAAI/bge-large-en-v1.5", None), ("models.list", "", None)]
     for operation, model, error in calls:
-        metrics.tried(operation)
+        recorder = metrics.recorder(operation, model, "api.together.ai", 443)
         for outcome in names.OUTCOMES:
-            metrics.add(names.REQUESTS, (operation, outcome))
-        metrics.retried(operation)
-        labels = (operation, "together", model, model, "api.together.ai", 443, error)
-        values: list[Value] = [(names.DURATION, None, 1)]
+            metrics.add((names.REQUESTS, (operation, outcome), 1))
+        recorder.retried()
+        recorder.ratelimits(100, 1000)
+        measured = Measured("success" if error is None else "timeout", 1, error)
         if error is None and model:
-            values += [(names.TOKEN_USAGE, "input", 100), (names.TOKEN_USAGE, "output", 100)]
+            measured = measured._replace(
+                response_model=model, input_tokens=100, output_tokens=100, finish_reasons=("stop",)
+            )
         if error is None and operation == "chat":
-            values += [
-                (names.TIME_TO_FIRST_CHUNK, None, 0.2),
-                (names.TIME_PER_OUTPUT_CHUNK, None, 0.02),
-            ]
-        metrics.record(values, labels, Context())
+            measured = measured._replace(first_chunk=0.2, per_chunk=0.02)
+        recorder.record(measured)
+    metrics.accepted()
+    metrics.auth_failed("revoked")
     return [*_own(), *(_series(sample) for one in metrics.collect() for sample in one.samples)]
 
 
@@ -107,10 +109,10 @@ def _own() -> list[Series]:
 
 def _series(sample: Any) -> Series:
     labels = ",".join(f'{name}="{value}"' for name, value in sample.labels.items())
-    if sample.name in {names.KEY_LAST_ACCEPTED.prometheus, names.KEY_LAST_REFUSED.prometheus}:
+    if sample.name.endswith("_timestamp_seconds"):
         return Series(sample.name, labels, None)
-    if sample.name == names.KEY_INFO.prometheus:
-        return Series(sample.name, labels, 0, 1)
+    if sample.name in GAUGES:
+        return Series(sample.name, labels, 0, sample.value)
     if "le" in sample.labels:
         bounds = sample.labels["le"].replace("+Inf", "inf")
         metric = names.TOKEN_BUCKETS if "token" in sample.name else names.TIME_BUCKETS

@@ -9,35 +9,14 @@ import sys
 import threading
 import weakref
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
+from forking import in_child
 
 from together_otel import forks
 from together_otel.forks import ForkSafeLock, in_forked_child
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
-
-
-def in_child(check: Callable[[], bool]) -> bool:
-    """Return what a check says in a forked child."""
-    reading, writing = os.pipe()
-    if os.fork() == 0:
-        answer = b"n"
-        try:
-            answer = b"y" if check() else b"n"
-        finally:
-            os.write(writing, answer)
-            os._exit(0)
-    # One byte, and no waiting for the child's end: gevent closes files and waits for children in
-    # its own loop, which does not run here.
-    answer = os.read(reading, 1)
-    os.close(reading)
-    os.close(writing)
-    return answer == b"y"
 
 
 def acquired_elsewhere(lock: ForkSafeLock) -> bool:
@@ -97,7 +76,8 @@ from gevent import monkey
 monkey.patch_all()
 import threading
 
-from test_forks import acquired_elsewhere, in_child
+from forking import in_child
+from test_forks import acquired_elsewhere
 
 from together_otel.forks import ForkSafeLock
 

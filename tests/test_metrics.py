@@ -9,6 +9,7 @@ import weakref
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from forking import in_child
 from opentelemetry.exporter.prometheus import PrometheusMetricReader
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
@@ -17,14 +18,17 @@ from prometheus_client import REGISTRY, CollectorRegistry, generate_latest
 from prometheus_client.openmetrics.exposition import generate_latest as openmetrics
 
 from together_otel import names
+from together_otel.guard import Guard
+from together_otel.telemetry import otel
 from together_otel.telemetry.backend import Made
 from together_otel.telemetry.metrics import KeyUse, Measured, Metrics, NoMetrics
 from together_otel.telemetry.otel import OpenTelemetryMetrics
 from together_otel.telemetry.prometheus import PrometheusMetrics
+from together_otel.telemetry.recorder import Recorder, Series
 from together_otel.telemetry.request_metrics import metrics_of, rows
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 RELEASES: tuple[names.GenAIMetrics, ...] = ("latest", "legacy", "both")
 NOW = 1_790_000_000.0
@@ -281,6 +285,150 @@ def test_off() -> None:
     metrics = NoMetrics()
     work(metrics)
     assert all(value == 0 for _, value in metrics.counts.read(names.REQUESTS))
+
+
+# ── OpenTelemetry's: recorded in a collection ────────────────────────────────────────
+
+
+class Recorded:
+    """OpenTelemetry's metrics, and what a reader of theirs collects."""
+
+    def __init__(self) -> None:
+        self.reader = InMemoryMetricReader()
+        self.provider = MeterProvider([self.reader])
+        self.metrics = OpenTelemetryMetrics(self.provider.get_meter("together_otel"), self.provider)
+
+    def points(self, metric: names.Metric, reader: InMemoryMetricReader | None = None) -> list[Any]:
+        """Return the points of a metric."""
+        data = (reader or self.reader).get_metrics_data()
+        return [
+            point
+            for resource in (data.resource_metrics if data else ())
+            for scope in resource.scope_metrics
+            for one in scope.metrics
+            if one.name == metric.name
+            for point in one.data.data_points
+        ]
+
+
+@pytest.fixture
+def recorded() -> Iterator[Recorded]:
+    made = Recorded()
+    yield made
+    made.provider.shutdown()
+
+
+def test_a_success_waits_for_the_collection(recorded: Recorded) -> None:
+    """It is in the very next one, counters and histograms alike, and leads to its trace."""
+    recorder = recorded.metrics.recorder("chat", "a/model", "localhost", 8000)
+    recorder.record(STREAM)
+    assert len(recorded.metrics._waiting) == 1
+    (duration,) = recorded.points(names.INFERENCE_DURATION)
+    assert duration.count == 1
+    assert [one.trace_id for one in duration.exemplars] == [SPAN.trace_id]
+    requests = {
+        point.attributes["together.request.outcome"]: point.value
+        for point in recorded.points(names.REQUESTS)
+    }
+    assert requests == {"success": 1, "auth_failure": 0}
+    assert not recorded.metrics._waiting
+
+
+def test_a_failure_is_recorded_at_once(recorded: Recorded) -> None:
+    recorder = recorded.metrics.recorder("chat", "a/model", "localhost", 8000)
+    recorder.record(Measured("timeout", 1.0, "together.APITimeoutError"))
+    assert not recorded.metrics._waiting
+    assert (("chat", "timeout"), 1) in recorded.metrics.counts.read(names.REQUESTS)
+
+
+def test_nobody_collects(recorded: Recorded, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What waits is bounded, no caller records more than a few, and nothing is lost."""
+    recorder = recorded.metrics.recorder("chat", "a/model", "localhost", 8000)
+    record, most, done = Series.record, 0, 0
+
+    def counted(series: Series, measured: Measured) -> None:
+        nonlocal done
+        done += 1
+        record(series, measured)
+
+    monkeypatch.setattr(Series, "record", counted)
+    for _ in range(5000):
+        before = done
+        recorder.record(STREAM)
+        most = max(most, done - before)
+    assert len(recorded.metrics._waiting) <= otel._LONGEST
+    assert most == otel._FEW
+    assert sum(point.count for point in recorded.points(names.INFERENCE_DURATION)) == 5000
+
+
+def test_a_forked_child_has_none_of_its_parents(recorded: Recorded) -> None:
+    recorder = recorded.metrics.recorder("chat", "a/model", "localhost", 8000)
+    recorder.record(STREAM)
+    assert in_child(lambda: recorded.points(names.INFERENCE_DURATION) == [])
+    assert len(recorded.points(names.INFERENCE_DURATION)) == 1
+
+
+def test_an_error_in_a_collection_is_swallowed_and_counted(
+    recorded: Recorded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One request costs itself only."""
+    monkeypatch.setattr(Guard, "raising", False)
+    recorder = recorded.metrics.recorder("chat", "a/model", "localhost", 8000)
+    recorder.record(STREAM)
+    broken = recorded.metrics.recorder("chat", "another", "localhost", 8000)
+    broken.record(STREAM)
+    monkeypatch.setattr(broken._series["a/model"], "_histograms", [("duration", lambda *_: 1 / 0)])
+    recorder.record(STREAM)
+    counts = [point.count for point in recorded.points(names.INFERENCE_OUTPUT_TOKENS)]
+    assert counts == [2]
+    (errors,) = recorded.points(names.TELEMETRY_ERRORS)
+    assert (errors.attributes["together.telemetry.stage"], errors.value) == ("collect", 1)
+
+
+def test_collections_at_the_same_time(recorded: Recorded) -> None:
+    """Each of two readers has every request that ended before it began to collect."""
+    readers = [InMemoryMetricReader(), InMemoryMetricReader()]
+    provider = MeterProvider(readers)
+    metrics = OpenTelemetryMetrics(provider.get_meter("together_otel"), provider)
+    recorder = metrics.recorder("chat", "a/model", "localhost", 8000)
+    wrong: list[tuple[int, int]] = []
+
+    def collect(reader: InMemoryMetricReader, ended: int) -> None:
+        (point,) = recorded.points(names.INFERENCE_DURATION, reader)
+        if point.count != ended:
+            wrong.append((point.count, ended))
+
+    for turn in range(1, 11):
+        for _ in range(100):
+            recorder.record(STREAM)
+        threads = [
+            threading.Thread(target=collect, args=(reader, 100 * turn))
+            for reader in readers
+        ]
+        for one in threads:
+            one.start()
+        for one in threads:
+            one.join()
+    provider.shutdown()
+    assert wrong == []
+
+
+def test_what_ends_before_a_collection_is_in_it(recorded: Recorded) -> None:
+    """Whoever has something to record is asked first, in both backends."""
+    registry = CollectorRegistry()
+    prometheus = PrometheusMetrics(registry)
+    for metrics in (recorded.metrics, prometheus):
+        recorder = metrics.recorder("chat", "a/model", "localhost", 8000)
+        late = [STREAM]
+
+        def end(recorder: Recorder = recorder, late: list[Measured] = late) -> None:
+            while late:
+                recorder.record(late.pop())
+
+        metrics.before_collection = end
+    assert [point.count for point in recorded.points(names.INFERENCE_DURATION)] == [1]
+    found = {one.name: one.value for family in prometheus.collect() for one in family.samples}
+    assert found[f"{names.INFERENCE_DURATION.prometheus}_count"] == 1
 
 
 # ── life ─────────────────────────────────────────────────────────────────────────────

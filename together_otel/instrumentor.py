@@ -16,7 +16,7 @@ from packaging.requirements import Requirement
 
 from together_otel.auth.registry import KeyRegistry
 from together_otel.auth.runtime import Runtime
-from together_otel.calls.open_calls import end_all, end_all_at_exit
+from together_otel.calls.open_calls import end_all, end_all_at_exit, end_dropped
 from together_otel.calls.patching import Patches
 from together_otel.guard import Guard
 from together_otel.names import SCOPE
@@ -95,6 +95,7 @@ class TogetherInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # untyped i
         with Guard("patch", _ignore):
             meter_provider, registry = given.get("meter_provider"), given.get("registry")
             self._backend = choose_backend(settings, meter_provider, registry, scope, end_all)
+            self._backend.metrics.before_collection = end_dropped
             self._backend.start()
         runtime = Runtime(
             settings,

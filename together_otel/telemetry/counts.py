@@ -10,7 +10,7 @@ from together_otel.names import AUTH_FAILURES, CAUSES, Metric
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from together_otel.telemetry.measured import Labels
+    from together_otel.telemetry.measured import Amount, Labels
 
     Changed = Callable[[Metric, Labels, float], None]
 
@@ -28,16 +28,18 @@ class Counts:
         self._changed = changed
         self._lock = ForkSafeLock()
         self._values: dict[Metric, dict[Labels, int]] = {}
-        for cause in CAUSES:
-            self.add(AUTH_FAILURES, (cause,), 0)
+        self.add(*((AUTH_FAILURES, (cause,), 0) for cause in CAUSES))
 
-    def add(self, metric: Metric, labels: Labels, amount: int = 1) -> None:
-        """Add ``amount``; 0 makes the series exist."""
+    def add(self, *amounts: Amount) -> None:
+        """Add to series; 0 makes one exist."""
         with self._lock:
-            series = self._values.setdefault(metric, {})
-            series[labels] = value = series.get(labels, 0) + amount
-            if self._changed is not None:
-                self._changed(metric, labels, value)
+            for metric, labels, amount in amounts:
+                series = self._values.get(metric)
+                if series is None:
+                    series = self._values[metric] = {}
+                series[labels] = value = series.get(labels, 0) + amount
+                if self._changed is not None:
+                    self._changed(metric, labels, value)
 
     def read(self, metric: Metric) -> list[tuple[Labels, int]]:
         """Return a copy of the series of a metric."""

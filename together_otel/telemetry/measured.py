@@ -13,6 +13,10 @@ Labels = tuple["str | int | None", ...]
 """Values in the order of a metric's attributes; ``None`` for one that is not known."""
 
 
+Amount = tuple["Metric", Labels, int]
+"""What is added to one series of a counter."""
+
+
 class KeyUse(NamedTuple):
     """What is known of one key in use; times are Unix seconds, ``None`` for never."""
 

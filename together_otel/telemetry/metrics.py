@@ -41,13 +41,13 @@ from together_otel.names import (
     TELEMETRY_ERRORS,
 )
 from together_otel.telemetry.counts import Counts
-from together_otel.telemetry.measured import GaugeValue, KeyUse, Labels, Measured
+from together_otel.telemetry.measured import Amount, GaugeValue, KeyUse, Labels, Measured
 from together_otel.telemetry.recorder import Recorder, Store
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from together_otel.names import Cause, GenAIMetrics, Metric, RecoveryOutcome, Stage
+    from together_otel.names import Cause, GenAIMetrics, RecoveryOutcome, Stage
     from together_otel.telemetry.counts import Changed
     from together_otel.telemetry.labels import Secrets
     from together_otel.telemetry.recorder import Series
@@ -65,6 +65,7 @@ class Metrics(Store):
 
     Attributes:
         keys_in_use: set by who knows the keys; asked at each collection.
+        before_collection: set by who has something to record before one; called at each.
     """
 
     def __init__(
@@ -76,6 +77,7 @@ class Metrics(Store):
     ) -> None:
         super().__init__(release, chunk_times=chunk_times)
         self.keys_in_use: Callable[[], Iterable[KeyUse]] = tuple
+        self.before_collection: Callable[[], object] = tuple
         self.counts = Counts(changed)
         self._recorders: dict[Labels, Recorder] = {}
         self._forget_state()
@@ -125,7 +127,7 @@ class Metrics(Store):
             cause: why.
             now: Unix seconds at which it happened; this moment when absent.
         """
-        self.add(AUTH_FAILURES, (cause,))
+        self.add((AUTH_FAILURES, (cause,), 1))
         self._last_failures[cause] = time.time() if now is None else now
         self._failed_since = True
         self.state_changed(at_once=True)
@@ -159,19 +161,19 @@ class Metrics(Store):
 
     def key_checked(self, presence: str, key_format: str, source: str) -> None:
         """Count one key that a constructor took."""
-        self.add(KEY_CHECKS, (presence, key_format, source))
+        self.add((KEY_CHECKS, (presence, key_format, source), 1))
 
     def recovered(self, outcome: RecoveryOutcome, times: int = 1) -> None:
         """Count searches for another key; 0 makes the series exist."""
-        self.add(KEY_RECOVERIES, (outcome,), times)
+        self.add((KEY_RECOVERIES, (outcome,), times))
 
     def swallowed(self, stage: Stage) -> None:
         """Count one error of our own."""
-        self.add(TELEMETRY_ERRORS, (stage,))
+        self.add((TELEMETRY_ERRORS, (stage,), 1))
 
-    def add(self, metric: Metric, labels: Labels, amount: int = 1) -> None:
-        """Add to a counter; 0 makes the series exist."""
-        self.counts.add(metric, labels, amount)
+    def add(self, *amounts: Amount) -> None:
+        """Add to counters; 0 makes a series exist."""
+        self.counts.add(*amounts)
 
     # ── what a backend adds ──────────────────────────────────────────────────────────
 
@@ -183,7 +185,7 @@ class Metrics(Store):
 
     def stop(self) -> None:
         """Emit no more; what was counted is kept for another `start`."""
-        self.keys_in_use = tuple
+        self.keys_in_use = self.before_collection = tuple
 
     # ── in a collection ──────────────────────────────────────────────────────────────
 
@@ -213,7 +215,7 @@ class Metrics(Store):
 class NoMetrics(Metrics):
     """Where metrics are switched off: nothing is kept."""
 
-    def add(self, metric: Metric, labels: Labels, amount: int = 1) -> None:
+    def add(self, *amounts: Amount) -> None:
         """Do nothing."""
 
     def submit(self, series: Series, measured: Measured) -> None:

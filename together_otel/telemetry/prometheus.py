@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from prometheus_client.metrics_core import Metric as Family
 
     from together_otel.names import Cause, GenAIMetrics, Metric
-    from together_otel.telemetry.measured import GaugeValue, Labels
+    from together_otel.telemetry.measured import Amount, GaugeValue, Labels
     from together_otel.telemetry.recorder import Observe
     from together_otel.telemetry.value_files import ProcessFiles
 
@@ -92,10 +92,10 @@ class PrometheusMetrics(Metrics, Collector):
 
     # ── in the path of a call ────────────────────────────────────────────────────────
 
-    def add(self, metric: Metric, labels: Labels, amount: int = 1) -> None:
-        if self._loss.unchecked and amount:
+    def add(self, *amounts: Amount) -> None:
+        if self._loss.unchecked:
             self._loss.check()
-        super().add(metric, labels, amount)
+        super().add(*amounts)
 
     def auth_failed(self, cause: Cause, now: float | None = None) -> None:
         span_context = trace.get_current_span().get_span_context()
@@ -136,6 +136,7 @@ class PrometheusMetrics(Metrics, Collector):
 
     def collect(self) -> Iterable[Family]:
         """Return the families of all metrics as they are now, without those that are empty."""
+        self.before_collection()
         gauges = list(self.gauges())
         return [family for family in self._families(gauges) if family.samples]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from together_otel.names import (
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
 
     from together_otel.names import GenAIMetrics, Metric
     from together_otel.telemetry.labels import Secrets
-    from together_otel.telemetry.measured import Labels, Measured
+    from together_otel.telemetry.measured import Amount, Labels, Measured
 
     Observe = Callable[[float, Any], None]
     """Records a value with what a backend makes of a span context."""
@@ -40,8 +39,8 @@ class Store:
         self.release, self.chunk_times = release, chunk_times
         self.labels = LabelDoor()
 
-    def add(self, metric: Metric, labels: Labels, amount: int = 1) -> None:
-        """Add to a counter; 0 makes the series exist."""
+    def add(self, *amounts: Amount) -> None:
+        """Add to counters; 0 makes a series exist."""
 
     def ratelimits_changed(
         self, model: str | None, remaining: float | None, limit: float | None
@@ -86,13 +85,13 @@ class Recorder:
         self._store = store
         self._operation, self._model, self._server = operation, model, server
         self._series: dict[str | None, Series] = {}
-        for outcome in ("success", "auth_failure"):
-            store.add(REQUESTS, (operation, outcome), 0)
+        requests = ((REQUESTS, (operation, outcome), 0) for outcome in ("success", "auth_failure"))
+        store.add(*requests)
 
     def retried(self, times: int = 1) -> None:
         """Count attempts that the SDK made again by itself."""
         if times:
-            self._store.add(RETRIES, (self._operation,), times)
+            self._store.add((RETRIES, (self._operation,), times))
 
     def ratelimits(self, remaining: float | None, limit: float | None) -> None:
         """Note how many requests the server still allows for the model, and of how many."""
@@ -149,7 +148,7 @@ class Series:
         self._store = store
         self._labels = labels
         self._operation, _, self._model, *_ = labels
-        self._counters: list[tuple[str, bool, Callable[[int], None]]] = []
+        self._counters: list[tuple[str, bool, Metric, Labels]] = []
         self._histograms: list[tuple[str, Observe]] = []
         self.chunk_times: list[Observe] = []
         self._duration_metrics: list[Metric] = []
@@ -157,7 +156,7 @@ class Series:
         for row in rows(str(self._operation), store.release, chunk_times=store.chunk_times):
             series = labels + row.further
             if row.metric.kind == "counter":
-                self._counters.append((row.field, row.zero, partial(store.add, row.metric, series)))
+                self._counters.append((row.field, row.zero, row.metric, series))
             elif row.field == CHUNK_TIME:
                 self.chunk_times.append(store.histogram(row.metric, series))
             elif row.field == "duration":
@@ -172,14 +171,15 @@ class Series:
             Exception: the first error of a histogram, once all were tried.
         """
         store = self._store
-        store.add(REQUESTS, (self._operation, measured.outcome))
+        amounts: list[Amount] = [(REQUESTS, (self._operation, measured.outcome), 1)]
         for reason in measured.finish_reasons:
             counted = FINISH_REASONS_COUNTED.get(reason, "other")
-            store.add(CHOICES, (self._operation, self._model, counted))
-        for field, zero, add in self._counters:
+            amounts.append((CHOICES, (self._operation, self._model, counted), 1))
+        for field, zero, metric, labels in self._counters:
             amount = getattr(measured, field)
             if amount or zero:
-                add(amount or 0)
+                amounts.append((metric, labels, amount or 0))
+        store.add(*amounts)
         observed = [(observe, measured.duration) for observe in self._durations(measured)]
         for field, observe in self._histograms:
             if (value := getattr(measured, field)) is not None:

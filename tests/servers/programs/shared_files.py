@@ -31,7 +31,7 @@ metrics.keys_in_use = lambda: [KeyUse("0123abcd", "tgp_v1", "argument", times[-1
 
 def call() -> None:
     """Count a call and the acceptance of its key."""
-    metrics.add(REQUESTS, ("chat", "success"))
+    metrics.add((REQUESTS, ("chat", "success"), 1))
     metrics.keys_changed(at_once=False)
 
 

@@ -402,8 +402,7 @@ def test_collections_at_the_same_time(recorded: Recorded) -> None:
         for _ in range(100):
             recorder.record(STREAM)
         threads = [
-            threading.Thread(target=collect, args=(reader, 100 * turn))
-            for reader in readers
+            threading.Thread(target=collect, args=(reader, 100 * turn)) for reader in readers
         ]
         for one in threads:
             one.start()

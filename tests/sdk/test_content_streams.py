@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from together_otel.testing.server import TogetherServer
     from together_otel.testing.telemetry import CapturedTelemetry
 
-STAINLESS = pytest.mark.skipif(GENERATION < 2, reason="1.x has no raw responses")
+GENERATED_CLIENTS = pytest.mark.skipif(GENERATION < 2, reason="1.x has no raw responses")
 
 # 1.x leaves its HTTP session open when a stream is dropped, with us or without.
 pytestmark = pytest.mark.filterwarnings(
@@ -225,7 +225,7 @@ def test_speech(sdk: Sdk, key: str, telemetry: CapturedTelemetry) -> None:
     assert content(telemetry) == ASKED
 
 
-@STAINLESS
+@GENERATED_CLIENTS
 def test_raw_response(sdk: Sdk, key: str, telemetry: CapturedTelemetry) -> None:
     """It is told though nobody parsed it."""
     client = sdk.client(api_key=key)
@@ -245,7 +245,7 @@ HOW_FAR = {
 """How a stream is read → what is told of it; of bytes that only the caller understands, nothing."""
 
 
-@STAINLESS
+@GENERATED_CLIENTS
 @pytest.mark.parametrize("how", HOW_FAR)
 def test_streaming_response(how: str, sdk: Sdk, key: str, telemetry: CapturedTelemetry) -> None:
     """What the caller has not read is not read for him."""
@@ -278,7 +278,7 @@ def test_streaming_response(how: str, sdk: Sdk, key: str, telemetry: CapturedTel
     assert content(telemetry) == (ASKED if said is None else ASKED | {OUTPUTS: [said]})
 
 
-@STAINLESS
+@GENERATED_CLIENTS
 def test_streaming_response_of_json(sdk: Sdk, key: str, telemetry: CapturedTelemetry) -> None:
     """A whole body is told once the caller has read it."""
     client = sdk.client(api_key=key)

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from generation import GENERATION, MESSAGES, MODEL, Sdk
-from stories import (
+from steps import (
     chat,
     each,
     got,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from measured import measured
-from stories import each, got, tell
+from steps import each, got, tell
 
 from together_otel.testing import behaviours
 

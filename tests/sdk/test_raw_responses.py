@@ -9,7 +9,7 @@ import pytest
 from dirty_equals import IsFloat
 from generation import GENERATION, MESSAGES, MODEL, Sdk
 from measured import FIRST_CHUNK
-from stories import (
+from steps import (
     close,
     each,
     got,

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from crowd import ask, async_client, awaited, close, in_threads, sync_client
+from concurrency import ask, async_client, awaited, close, in_threads, sync_client
 from generation import GENERATION
 from recovering import OLD, Answers, instrument, keys_sent, searches
 

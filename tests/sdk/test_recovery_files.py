@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from crowd import ask, in_threads
+from concurrency import ask, in_threads
 from generation import GENERATION, leaks, made_up_key
 from recovering import (
     BAD,

@@ -6,7 +6,7 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from crowd import ask, async_client, awaited, close
+from concurrency import ask, async_client, awaited, close
 from generation import GENERATION
 from recovering import OLD, Answers, instrument, keys_sent, searches
 

@@ -11,7 +11,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from crowd import ask, async_client, close, sync_client
+from concurrency import ask, async_client, close, sync_client
 from generation import GENERATION
 from recovering import OLD, Answers, Clock, instrument, keys_sent, searches
 

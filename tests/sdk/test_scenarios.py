@@ -16,7 +16,7 @@ from generation import GENERATION, Sdk
 from inline_snapshot import snapshot
 from measured import FIRST_CHUNK, durations
 from scenarios import OPERATIONS, Operation
-from stories import old_things_are_left_alone  # noqa: F401 - a fixture of all tests here
+from steps import old_things_are_left_alone  # noqa: F401 - a fixture of all tests here
 
 from together_otel.names import CALL_LABELS
 from together_otel.testing import behaviours

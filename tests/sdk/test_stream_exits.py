@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from generation import GENERATION, Sdk
 from opentelemetry import context
-from stories import (
+from steps import (
     LEAKS,
     chat,
     close,
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from together_otel.testing.telemetry import CapturedTelemetry
 
-STAINLESS = pytest.mark.skipif(GENERATION < 2, reason="1.x streams are plain generators")
+GENERATED_CLIENTS = pytest.mark.skipif(GENERATION < 2, reason="1.x streams are plain generators")
 
 pytestmark = LEAKS
 
@@ -212,7 +212,7 @@ def test_way(
     assert attributes.get("gen_ai.response.finish_reasons") == reasons
 
 
-@STAINLESS
+@GENERATED_CLIENTS
 def test_a_break_alone_ends_nothing(sdk: Sdk, key: str, telemetry: CapturedTelemetry) -> None:
     """Reading may go on as long as someone has the stream."""
     client = sdk.client(api_key=key)
@@ -228,7 +228,7 @@ def test_a_break_alone_ends_nothing(sdk: Sdk, key: str, telemetry: CapturedTelem
     assert only_call(telemetry)["together.request.outcome"] == "success"
 
 
-@STAINLESS
+@GENERATED_CLIENTS
 def test_closing_ends_at_once(sdk: Sdk, key: str, telemetry: CapturedTelemetry) -> None:
     """Though the stream is kept, and is collected later."""
     client = sdk.client(api_key=key)
@@ -243,7 +243,7 @@ def test_closing_ends_at_once(sdk: Sdk, key: str, telemetry: CapturedTelemetry) 
     assert only_call(telemetry)["together.request.outcome"] == "abandoned"
 
 
-@STAINLESS
+@GENERATED_CLIENTS
 def test_close_is_a_coroutine_function_or_not(
     sdk: Sdk, key: str, telemetry: CapturedTelemetry
 ) -> None:
@@ -260,7 +260,7 @@ def test_close_is_a_coroutine_function_or_not(
     only_call(telemetry)
 
 
-@STAINLESS
+@GENERATED_CLIENTS
 @pytest.mark.parametrize(
     ("way", "outcome"), [(never_iterated, "abandoned"), (read_to_the_end, "success")]
 )

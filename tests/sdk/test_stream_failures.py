@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from generation import GENERATION, MESSAGES, MODEL, RELEASE, Sdk
-from stories import (
+from steps import (
     LEAKS,
     chat,
     each,

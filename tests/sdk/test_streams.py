@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from dirty_equals import IsFloat
 from generation import GENERATION, MODEL, Sdk
-from stories import (
+from steps import (
     LEAKS,
     chat,
     close,
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 pytestmark = LEAKS
 
-STAINLESS = pytest.mark.skipif(GENERATION < 2, reason="1.x streams are plain generators")
+GENERATED_CLIENTS = pytest.mark.skipif(GENERATION < 2, reason="1.x streams are plain generators")
 USAGE = {"prompt_tokens": 10, "completion_tokens": 20, "total_tokens": 30}
 
 
@@ -281,7 +281,7 @@ def test_reasoning(
     assert attributes["gen_ai.usage.output_tokens"] == 20
 
 
-@STAINLESS
+@GENERATED_CLIENTS
 def test_types_hold(sdk: Sdk, key: str, telemetry: CapturedTelemetry) -> None:  # noqa: ARG001 - on
     """The caller gets the SDK's own stream object, of its very class."""
     import together  # noqa: PLC0415 - after the instrumentation

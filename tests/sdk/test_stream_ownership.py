@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from generation import GENERATION, RELEASE, Sdk
-from stories import (
+from steps import (
     LEAKS,
     chat,
     each,

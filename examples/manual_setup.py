@@ -16,11 +16,11 @@ from opentelemetry.exporter.prometheus import PrometheusMetricReader
 from opentelemetry.sdk.metrics import MeterProvider
 from prometheus_client import start_http_server
 
-from together_otel import TogetherInstrumentor
+from together_otel import instrument
 from together_otel.testing.server import TogetherServer
 
 metrics.set_meter_provider(MeterProvider([PrometheusMetricReader()]))
-TogetherInstrumentor().instrument()
+instrument()
 
 import together  # noqa: E402 - before or after instrument(): both work, this one is shown
 

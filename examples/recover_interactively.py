@@ -10,10 +10,10 @@ from importlib.metadata import version
 
 import together
 
-from together_otel import TogetherInstrumentor, recovery
+from together_otel import instrument, recovery
 from together_otel.testing.server import TogetherServer
 
-TogetherInstrumentor().instrument(recovery=recovery.prompt())
+instrument(recovery=recovery.prompt())
 
 with TogetherServer() as server:
     expired = "tgp_v1_" + secrets.token_urlsafe(40)[:43]

@@ -38,29 +38,38 @@ def _always(_chunk: Any) -> bool:
     return True
 
 
-class Stream:
-    """A call whose answer comes in chunks: it ends when these do."""
+def _noting(call: Call, has_news: Callable[[Any], bool]) -> Callable[[Any], None]:
+    """Return what notes a stream's chunks: a closure, as it runs for each of them."""
+    timing = call.timing = Timing()
+    clock = time.perf_counter
 
-    __slots__ = ("__weakref__", "_call", "_has_news", "_timing")
-
-    def __init__(self, call: Call) -> None:
-        self._call = call
-        self._timing = call.timing = Timing()
-        captures = call.result.messages is not None
-        self._has_news = _always if captures else call.adapter.has_news
-
-    def got(self, chunk: Any) -> None:
-        """Note one chunk."""
-        timing = self._timing
-        timing.last = time.perf_counter()
+    def got(chunk: Any) -> None:
+        timing.last = clock()
         if timing.chunks:
             timing.chunks += 1
-            if not self._has_news(chunk):
+            if not has_news(chunk):
                 return
         else:
             timing.first = timing.last
             timing.chunks = 1
-        self._call.chunk(chunk)
+        call.chunk(chunk)
+
+    return got
+
+
+class Stream:
+    """A call whose answer comes in chunks: it ends when these do.
+
+    Attributes:
+        got: notes one chunk.
+    """
+
+    __slots__ = ("__weakref__", "_call", "got")
+
+    def __init__(self, call: Call) -> None:
+        self._call = call
+        captures = call.result.messages is not None
+        self.got = _noting(call, _always if captures else call.adapter.has_news)
 
     def exhausted(self) -> None:
         """End the call."""

@@ -10,19 +10,19 @@ if TYPE_CHECKING:
 NO_REASON = "error"
 """The finish reason of a choice that ended without one, by the conventions."""
 
-_NOTHING: dict[str, Any] = {}
+NOTHING: dict[str, Any] = {}
 
 
 def fields_of(value: Any) -> dict[str, Any]:
     """Return a mapping's or a model's fields by name; nothing for anything else."""
     # dict, not Mapping, and no getattr: this runs for every chunk, and pydantic is slow to say
     # that there is no such attribute.
-    return value if isinstance(value, dict) else getattr(value, "__dict__", _NOTHING)
+    return value if isinstance(value, dict) else getattr(value, "__dict__", NOTHING)
 
 
 def every_field_of(value: Any) -> dict[str, Any]:
     """Return the same and those that the model does not declare: pydantic keeps them apart."""
-    fields = fields_of(value)
+    fields = value if isinstance(value, dict) else getattr(value, "__dict__", NOTHING)
     extra = getattr(value, "__pydantic_extra__", None)
     return {**fields, **extra} if extra else fields
 

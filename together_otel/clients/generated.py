@@ -17,7 +17,7 @@ from together_otel.clients.addresses import DEFAULT_PORTS, port_of
 from together_otel.clients.answers import body_of, is_basic, note_origin, redirected_from
 from together_otel.clients.base import Adapter, Answer, GivenKey, OpenBody
 from together_otel.clients.failures import failure_of, refusal_in, refused
-from together_otel.clients.fields import fields_of
+from together_otel.clients.fields import NOTHING
 from together_otel.clients.operations import operation_of
 from together_otel.clients.payloads import RATELIMIT_HEADERS, add_result, described, ratelimits
 from together_otel.names import KEY_VARIABLE
@@ -157,7 +157,7 @@ class Generated(Adapter):
     def result(self, value: Any, result: Result) -> None:
         # A raw response's body has been read, and is JSON or not.
         # Not getattr: pydantic is slow to say that there is none.
-        response = fields_of(value).get("http_response")
+        response = getattr(value, "__dict__", NOTHING).get("http_response")
         if response is None:
             add_result(value, result)
         elif _is_json(response):
@@ -182,7 +182,7 @@ class Generated(Adapter):
         add_result(chunk, result)
 
     def failure_in(self, value: Any, seen: Any = None) -> Failure | None:
-        response = fields_of(value).get("http_response")
+        response = getattr(value, "__dict__", NOTHING).get("http_response")
         if response is not None:
             value = body_of(response) if _is_json(response) else None
         if (body := refusal_in(value)) is None:
@@ -213,12 +213,12 @@ class Generated(Adapter):
 
     def stream_of(self, returned: Any) -> Any:
         # What Stream and AsyncStream read from, in all versions.
-        fields = fields_of(returned)
+        fields = getattr(returned, "__dict__", NOTHING)
         return fields.get("_iterator") if "response" in fields else None
 
     def open_body(self, returned: Any) -> OpenBody | None:
         # Raw and streaming responses have an httpx response inside.
-        response = fields_of(returned).get("http_response")
+        response = getattr(returned, "__dict__", NOTHING).get("http_response")
         if response is None or response.is_closed:
             return None
         return OpenBody(response, in_pieces=not _is_json(response))

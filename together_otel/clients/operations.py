@@ -155,15 +155,15 @@ def operation_of(method: str, path: str) -> str:
     verb = method.lower()
     segments = _segments(path)
     words, ends_in_id = _words(segments)
-    if verb == "post" and "/".join(segments) in GENERATIVE:
-        name = GENERATIVE["/".join(segments)]
-    elif not words or verb not in _LAST_VERBS:
-        return OTHER
-    else:
+    name = GENERATIVE.get("/".join(segments)) if verb == "post" else None
+    has_ids = name is None and words != segments
+    if name is None:
+        if not words or verb not in _LAST_VERBS:
+            return OTHER
         name = ".".join(_HUMP.sub("_", word).lower().replace("-", "_") for word in words)
         if ends_in_id or words[-1] not in ACTIONS:
             name = f"{name}.{_LAST_VERBS[verb][ends_in_id]}"
-    if words == segments and "?" not in path and len(_names) < _MOST:
+    if not has_ids and "?" not in path and len(_names) < _MOST:
         _names[method, path] = name
     return name
 

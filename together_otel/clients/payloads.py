@@ -143,7 +143,9 @@ def add_result(value: Any, result: Result) -> None:
 def _add_reasons(choices: Sequence[Any], own: object, reasons: dict[int, str]) -> None:
     for place, choice in enumerate(choices[:MOST_CHOICES]):
         said = fields_of(choice)
-        at = index_of(said, place)
+        at = said.get("index")
+        if type(at) is not int:
+            at = index_of(said, place)
         if reason := said.get("finish_reason") or own:
             reasons[at] = str(getattr(reason, "value", reason))
         elif at not in reasons:

@@ -8,7 +8,7 @@ from dotenv import load_dotenv
 from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
 
-from together_otel.dotenv import parse
+from together_otel.recovery.dotenv import parse
 
 ENVIRONMENT = {"SET": "environment"}
 PIECES = [*"AB='\"\\# \r\n\t$\ufeff\u00a0é", "${", "}", ":-", "SET", "export "]

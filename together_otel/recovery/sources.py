@@ -20,8 +20,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from together_otel.dotenv import DOTENV_LARGEST, parse
 from together_otel.names import KEY_VARIABLE, RecoverySource
+from together_otel.recovery.dotenv import DOTENV_LARGEST, parse
 from together_otel.recovery.terminal import ask
 from together_otel.recovery.watching import WatchedFile, read_text
 

@@ -7,6 +7,7 @@ import os
 import re
 from contextlib import suppress
 from inspect import getclosurevars
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from prometheus_client import values
@@ -29,7 +30,6 @@ from together_otel.telemetry.value_files import OWN
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
-    from pathlib import Path
 
     from prometheus_client.metrics_core import Metric as Family
 
@@ -77,8 +77,8 @@ def _are_named_by_pid() -> bool:
 class Group(Collector):
     """The metrics of all processes of a folder, less what the dead leave of the living."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self, folder: str | Path) -> None:
+        self._folder = Path(folder)
         self._damaged: dict[Path, tuple[int, int]] = {}
 
     def collect(self) -> Iterable[Family]:

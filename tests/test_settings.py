@@ -64,6 +64,27 @@ def test_a_value_not_understood(
 
 
 @pytest.mark.parametrize(
+    ("url", "host"),
+    [
+        ("http://host:9091", "host:9091"),
+        ("https://me:a%2Fword@host/metrics/job/x", "host"),
+        ("http://[::1]:9091", "[::1]:9091"),
+        ("http://me:a/word@host", ""),
+        ("http://me:a#word@host", ""),
+        ("http://host:port", ""),
+        ("http://[::1", ""),
+        ("http://", ""),
+        ("host:9091", ""),
+    ],
+)
+def test_the_host_of_a_url(url: str, host: str) -> None:
+    """Told only where it is certain that it is no part of a password."""
+    assert settings.host_of(url) == host
+    found = Settings.from_environment({"TOGETHER_OTEL_PUSHGATEWAY": url}).pushgateway
+    assert (found is not None) == bool(host)
+
+
+@pytest.mark.parametrize(
     ("environ", "backend"),
     [
         ({}, "otel"),

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import socket
+import stat
 import subprocess
 import sys
 import threading
@@ -264,6 +266,83 @@ def test_a_gateway_behind_a_password(run: Run) -> None:
 
     assert (done.returncode, done.stderr) == (3, "")
     assert seen == [("/metrics/job/job", "Basic bWU6YSB3b3Jk")]
+
+
+@pytest.mark.parametrize("mark", ["/", "#", "?"])
+@pytest.mark.parametrize("place", ["@127.0.0.1:1", "@host.invalid", "@"])
+def test_a_password_that_is_not_written_as_it_should_be(mark: str, place: str, run: Run) -> None:
+    """To a parser it is a path, and its user a host: no word of it is in a log."""
+    done = run(TOGETHER_OTEL_PUSHGATEWAY=f"http://someone:s3cr3t{mark}rest{place}")
+
+    assert done.returncode == 3
+    assert "TOGETHER_OTEL_PUSHGATEWAY" in done.stderr
+    for word in ("someone", "s3cr3t", "rest"):
+        assert word not in done.stderr
+
+
+def test_a_gateway_that_repeats_the_password(run: Run) -> None:
+    """What a server says is not ours: it is redacted, and stays on one line."""
+
+    class Guarded(Quiet, BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self.send_response(401, "no someone:s3cr3t-word\x0bhere")
+            self.end_headers()
+
+    with serving(HTTPServer(("127.0.0.1", 0), Guarded)) as server:
+        url = f"http://someone:s3cr3t-word@127.0.0.1:{server.server_port}"
+        done = run(TOGETHER_OTEL_PUSHGATEWAY=url)
+
+    assert "could not take it (no " in done.stderr
+    assert f"127.0.0.1:{server.server_port}" in done.stderr
+    assert "s3cr3t" not in done.stderr
+    assert "\x0b" not in done.stderr
+
+
+# ── files that are only our own ──────────────────────────────────────────────────────
+
+
+def test_a_file_is_replaced_at_once(tmp_path: Path) -> None:
+    """By one that everybody may read; nothing else is left in the folder."""
+    path = tmp_path / "job.prom"
+    for content in (b"first", b"second"):
+        exit_export.replace_own(path, content)
+        assert path.read_bytes() == content
+        assert stat.S_IMODE(path.stat().st_mode) == 0o644
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("case", ["a link", "a link to nothing", "a folder", "another user's"])
+def test_what_is_not_our_own_is_left_alone(case: str, tmp_path: Path) -> None:
+    path, theirs = tmp_path / "shared" / "job.prom", tmp_path / "theirs"
+    path.parent.mkdir()
+    if case == "a folder":
+        path.mkdir()
+    elif case == "another user's":
+        if os.geteuid() != 0:
+            pytest.skip("only root can give a file away")
+        path.write_bytes(b"theirs")
+        os.chown(path, 65534, 65534)
+    else:
+        if case == "a link":
+            theirs.write_bytes(b"theirs")
+        path.symlink_to(theirs)
+    with pytest.raises(FileExistsError):
+        exit_export.replace_own(path, b"ours")
+    assert list(path.parent.iterdir()) == [path]
+    assert not theirs.exists() or theirs.read_bytes() == b"theirs"
+
+
+def test_nothing_is_left_of_what_cannot_be_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "replace", refuse)
+    with pytest.raises(OSError, match="No space"):
+        exit_export.replace_own(tmp_path / "job.prom", b"ours")
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(

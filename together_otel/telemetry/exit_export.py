@@ -30,6 +30,7 @@ from prometheus_client.registry import Collector
 from together_otel import forks
 from together_otel.names import EXIT_TIMESTAMP, SCOPE, is_ours
 from together_otel.settings import host_of
+from together_otel.telemetry.labels import clean
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -142,8 +143,7 @@ class ExitExport:
                 self._attempt(partial(self._push, job), "TOGETHER_OTEL_PUSHGATEWAY", self._host())
         self._done.set()
 
-    @staticmethod
-    def _attempt(send: Callable[[], None], variable: str, where: str) -> None:
+    def _attempt(self, send: Callable[[], None], variable: str, where: str) -> None:
         try:
             send()
         except Exception as exc:  # noqa: BLE001 - whatever it is, the exit goes on
@@ -154,9 +154,13 @@ class ExitExport:
             _log.warning(
                 "What this process counted is lost: %s could not take it (%s). Check %s.",
                 where,
-                why,
+                clean(str(why), self._credentials()),
                 variable,
             )
+
+    def _credentials(self) -> tuple[str, ...]:
+        parts = urlsplit(self._gateway or "")
+        return tuple(unquote(part) for part in (parts.username, parts.password) if part)
 
     def _write(self, job: str) -> None:
         path = textfile(self._folder or "", job)

@@ -146,7 +146,7 @@ class MetricsServer(ThreadingMixIn, TCPServer):
         if type(exc) not in self._failures:
             self._failures.add(type(exc))
             # Not its text: it may repeat what is not to be seen.
-            _log.warning("/metrics fails: a collector raised %s.", type(exc).__name__)
+            _log.warning("A request for /metrics failed with %s.", type(exc).__name__)
 
     def close_in_child(self) -> None:
         """Close a forked child's copies of the sockets, which are the parent's to use."""

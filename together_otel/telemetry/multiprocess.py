@@ -132,13 +132,15 @@ def _merge(files: list[Path]) -> list[Family]:
 
 
 def _most_recent_keys(families: list[Family]) -> set[str]:
-    """Return the fingerprints that were used last, of all processes together."""
-    used: dict[str, float] = {}
+    """Return the fingerprints that were used last, those in use by a living process first."""
+    used: dict[str, tuple[bool, float]] = {}
     for family in families:
         if family.name in _KEY_FAMILIES:
+            in_use = family.name == KEY_INFO.prometheus
             for sample in family.samples:
                 fingerprint = sample.labels[_FINGERPRINT]
-                used[fingerprint] = max(sample.value, used.get(fingerprint, 0.0))
+                alive, latest = used.get(fingerprint, (False, 0.0))
+                used[fingerprint] = alive or in_use, max(sample.value, latest)
     return set(sorted(used, key=used.__getitem__)[-FINGERPRINT_LIMIT:])
 
 

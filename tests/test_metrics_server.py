@@ -1,0 +1,301 @@
+"""The port of metrics against whoever connects: the application keeps its threads and descriptors."""
+
+from __future__ import annotations
+
+import os
+import socket
+import tempfile
+import threading
+import time
+from http.client import HTTPConnection
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from prometheus_client import CollectorRegistry, Counter
+from prometheus_client.registry import Collector
+
+from together_otel.telemetry import http_endpoint, metrics_server
+from together_otel.telemetry.http_endpoint import HttpEndpoint
+from together_otel.telemetry.metrics_server import CONNECTIONS
+from together_otel.testing.ports import free_port
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+PATIENCE = 30.0
+SECONDS = 0.5
+
+
+@pytest.fixture(autouse=True)
+def less_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wait less, and keep locks apart from those of the machine's other services."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(http_endpoint, "_TAKEOVER", 0.02)
+    monkeypatch.setattr(metrics_server, "SECONDS", SECONDS)
+    monkeypatch.setattr(metrics_server.MetricsServer, "timeout", 0.02)
+
+
+@pytest.fixture
+def registry() -> CollectorRegistry:
+    made = CollectorRegistry()
+    Counter("orders", "Orders.", registry=made).inc()
+    return made
+
+
+@pytest.fixture
+def endpoint(registry: CollectorRegistry) -> Iterator[HttpEndpoint]:
+    """A registry that is served."""
+    made = HttpEndpoint("127.0.0.1", 0, registry, None, lambda *_: None)
+    made.start()
+    assert made.wait(PATIENCE)
+    yield made
+    made.stop()
+
+
+@pytest.fixture
+def connect(endpoint: HttpEndpoint) -> Iterator[Callable[[], socket.socket]]:
+    """Connect to it; closed afterwards."""
+    opened: list[socket.socket] = []
+
+    def one() -> socket.socket:
+        assert endpoint.address
+        opened.append(socket.create_connection(endpoint.address, PATIENCE))
+        return opened[-1]
+
+    yield one
+    for connection in opened:
+        connection.close()
+
+
+def get(endpoint: HttpEndpoint, path: str = "/metrics", method: str = "GET") -> tuple[int, str]:
+    """Return status and body of an answer."""
+    assert endpoint.address
+    connection = HTTPConnection(*endpoint.address, timeout=PATIENCE)
+    try:
+        connection.request(method, path)
+        answer = connection.getresponse()
+        return answer.status, answer.read().decode()
+    finally:
+        connection.close()
+
+
+def ended(connection: socket.socket) -> bytes:
+    """Return what is still sent on a connection until the other side ends it."""
+    received = b""
+    try:
+        while more := connection.recv(65536):
+            received += more
+    except ConnectionResetError:
+        pass
+    return received
+
+
+def serving() -> int:
+    """Return how many threads serve connections."""
+    return sum("process_request_thread" in one.name for one in threading.enumerate())
+
+
+def test_idle_connections(endpoint: HttpEndpoint, connect: Callable[[], socket.socket]) -> None:
+    """There are never more than a few, a scrape comes between, and all are ended in time."""
+    idle = [connect() for _ in range(4 * CONNECTIONS)]
+    for connection in idle:
+        try:
+            connection.sendall(b"GET /metrics HTTP/1.1\r\nX-slow: ")
+        except OSError:  # it has been ended for a newer one
+            continue
+    for _ in range(3):
+        assert get(endpoint)[0] == 200
+        # Those that make room are about to end.
+        assert serving() <= 2 * CONNECTIONS
+    assert [ended(one) for one in idle] == [b""] * len(idle)
+    end = time.monotonic() + PATIENCE
+    while serving():
+        assert time.monotonic() < end
+        time.sleep(0.01)
+    assert get(endpoint)[0] == 200
+
+
+def test_a_request_that_drips(endpoint: HttpEndpoint, connect: Callable[[], socket.socket]) -> None:
+    """It is the whole request that has a time, not each of its parts."""
+    connection, started = connect(), time.monotonic()
+    connection.settimeout(0.02)
+    request = iter(b"GET /metrics HTTP/1.1\r\n" + b"X-drop: drip\r\n" * 1000)
+    while True:
+        try:
+            connection.sendall(bytes([next(request)]))
+            if connection.recv(1) == b"":
+                break
+        except TimeoutError:
+            assert time.monotonic() - started < PATIENCE
+        except OSError:
+            break
+    assert time.monotonic() - started >= SECONDS
+    assert get(endpoint)[0] == 200
+
+
+class Large(Collector):
+    """More than fits between two sockets."""
+
+    def collect(self) -> Any:
+        counter = Counter("large", "x" * 30_000_000, registry=None)
+        return counter.collect()
+
+
+def test_an_answer_that_nobody_takes(
+    endpoint: HttpEndpoint, registry: CollectorRegistry, connect: Callable[[], socket.socket]
+) -> None:
+    registry.register(Large())
+    connection = connect()
+    connection.sendall(b"GET /metrics HTTP/1.0\r\n\r\n")
+    end = time.monotonic() + PATIENCE
+    while not serving():
+        assert time.monotonic() < end
+        time.sleep(0.001)
+    while serving():
+        assert time.monotonic() < end
+        time.sleep(0.01)
+    assert len(ended(connection)) < 30_000_000
+    assert get(endpoint, "/metrics?name[]=orders_total")[0] == 200
+
+
+class Slow(Collector):
+    """Takes longer than a request may."""
+
+    def collect(self) -> Any:
+        time.sleep(2 * SECONDS)
+        return []
+
+
+def test_an_answer_that_takes_long_to_make(
+    endpoint: HttpEndpoint, registry: CollectorRegistry
+) -> None:
+    """That is not its reader's fault."""
+    registry.register(Slow())
+    assert "orders_total 1.0" in get(endpoint)[1]
+
+
+@pytest.mark.parametrize(
+    ("request_", "status"),
+    [
+        (b"\r\n\r\n", b""),
+        (b"nonsense\r\n\r\n", b"400"),
+        (b"GET /metrics HTTP/9.9\r\n\r\n", b"505"),
+        (b"GET /metrics HTTP/1.1\r\n" + b"X-many: x\r\n" * 200 + b"\r\n", b"431"),
+        (b"GET /" + b"x" * 70_000 + b" HTTP/1.1\r\n\r\n", b"414"),
+        (b"GET /metrics HTTP/1.1\r\nX-long: " + b"x" * 70_000 + b"\r\n\r\n", b"431"),
+        (b"POST /metrics HTTP/1.1\r\nContent-Length: 5\r\n\r\nhello", b"501"),
+        (b"GET http://[::1 HTTP/1.1\r\n\r\n", b"500"),
+        (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(500) + b"\n", b"400"),
+    ],
+    ids=[
+        "nothing",
+        "no request",
+        "a version of the future",
+        "many headers",
+        "a long path",
+        "a long header",
+        "another method",
+        "a broken address",
+        "TLS",
+    ],
+)
+def test_malformed_requests(
+    request_: bytes,
+    status: bytes,
+    endpoint: HttpEndpoint,
+    connect: Callable[[], socket.socket],
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    """Answered or ended, and nothing of it on the application's output."""
+    connection = connect()
+    connection.sendall(request_)
+    first, _, _ = ended(connection).partition(b"\r\n")
+    assert status in first
+    assert get(endpoint)[0] == 200
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_connection_that_breaks(
+    endpoint: HttpEndpoint,
+    connect: Callable[[], socket.socket],
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    for _ in range(20):
+        connection = connect()
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+        connection.sendall(b"GET /metrics HTTP/1.1\r\n\r\n")
+        connection.close()
+    assert get(endpoint)[0] == 200
+    assert capfd.readouterr() == ("", "")
+
+
+class Broken(Collector):
+    """A collector of the application's that fails, and tells too much."""
+
+    def collect(self) -> Any:
+        raise RuntimeError("a secret")
+
+
+def test_a_collector_that_fails(
+    endpoint: HttpEndpoint,
+    registry: CollectorRegistry,
+    caplog: pytest.LogCaptureFixture,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    """An answer that says so, and one line in the log, without the error's text."""
+    broken = Broken()
+    broken.describe = list  # type: ignore[attr-defined]
+    registry.register(broken)
+    for _ in range(3):
+        status, body = get(endpoint)
+        assert status == 500
+        assert "a secret" not in body
+    assert [one.getMessage() for one in caplog.records] == [
+        "A request for /metrics failed with RuntimeError."
+    ]
+    assert "a secret" not in "".join(capfd.readouterr())
+
+
+def test_no_descriptor_for_a_connection(
+    endpoint: HttpEndpoint, monkeypatch: pytest.MonkeyPatch, connect: Callable[[], socket.socket]
+) -> None:
+    """The thread waits a moment instead of spinning, and serves once there are some."""
+    tries = []
+
+    def refuse(_: Any) -> Any:
+        tries.append(time.monotonic())
+        raise OSError(24, "Too many open files")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(metrics_server.TCPServer, "get_request", refuse)
+        connect()
+        end = time.monotonic() + PATIENCE
+        while len(tries) < 5:
+            assert time.monotonic() < end
+            time.sleep(0.01)
+        assert tries[4] - tries[0] >= 4 * 0.02
+    assert get(endpoint)[0] == 200
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs POSIX")
+@pytest.mark.parametrize("case", ["a pipe", "another user's"])
+def test_a_lock_that_is_not_our_own(case: str, registry: CollectorRegistry, tmp_path: Path) -> None:
+    """It is left alone, and the port alone decides."""
+    port = free_port()
+    lock = tmp_path / f"together_otel-{os.geteuid()}-{port}.lock"
+    if case == "a pipe":
+        os.mkfifo(lock)
+    elif os.geteuid() != 0:
+        pytest.skip("only root can give a file away")
+    else:
+        lock.touch()
+        os.chown(lock, 65534, 65534)
+    made = HttpEndpoint("127.0.0.1", port, registry, None, lambda *_: None)
+    made.start()
+    try:
+        assert made.wait(PATIENCE)
+        assert made._lock is None
+        assert get(made)[0] == 200
+    finally:
+        made.stop()

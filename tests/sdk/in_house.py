@@ -55,11 +55,14 @@ class House:
         self.telemetry.tracer_provider.add_span_processor(self.balance)
         self.cls: Any = None
 
-    def build(self, name: str, chat: Any) -> House:
-        """Make the package's one client class, with ``chat`` in its body."""
+    def build(self, name: str, chat: Any, attribute: str = "api_key") -> House:
+        """Make the package's one client class, with ``chat`` in its body.
+
+        ``attribute`` is where it keeps its key.
+        """
 
         def init(self: Any, api_key: str) -> None:
-            self.api_key = api_key
+            setattr(self, attribute, api_key)
 
         module: Any = types.ModuleType("together_ai")
         module.__spec__ = importlib.machinery.ModuleSpec("together_ai", None)

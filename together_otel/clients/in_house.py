@@ -7,6 +7,7 @@ itself; in the second case the inner client's call is the one that counts.
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -24,6 +25,8 @@ from together_otel.clients.failures import (
 )
 from together_otel.clients.payloads import add_result, described
 from together_otel.clients.together_v1 import first_nonempty_key
+from together_otel.keys import Secret
+from together_otel.weak import WeakIdentityMap
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -40,22 +43,37 @@ class InHouse(Adapter):
 
     def __init__(self, operation: str = "chat") -> None:
         self._operation = operation
+        self._given: WeakIdentityMap[Secret] = WeakIdentityMap()
+        """What clients were constructed with, of those that do not show it."""
 
     def given_key(self, client: Any, args: Args, kwargs: Kwargs) -> GivenKey:
         # The key may be the first positional argument.
         argument = kwargs.get("api_key", args[0] if args else None)
         given = first_nonempty_key(argument, os.environ)
-        resolved = getattr(client, "api_key", given.value)
-        if resolved != given.value:
-            return GivenKey(resolved, "argument" if argument is not None else "environment")
+        if (name := _attribute_of(client)) is not None:
+            resolved = getattr(client, name)
+            if resolved != given.value:
+                return GivenKey(resolved, "argument" if argument is not None else "environment")
+        elif given.value:
+            with suppress(TypeError):  # of a class that takes no weak references
+                self._given[client] = Secret(given.value)
         return given
 
     def host(self, client: Any) -> str | None:
         # Such a wrapper may not tell.
         return urlsplit(str(getattr(client, "base_url", "") or "")).hostname
 
+    def key(self, client: Any) -> object:
+        if (name := _attribute_of(client)) is not None:
+            return getattr(client, name)
+        given = self._given.get(client)
+        return None if given is None else given.reveal()
+
     def set_key(self, client: Any, key: object) -> bool:
-        return hasattr(client, "api_key") and super().set_key(client, key)
+        if (name := _attribute_of(client)) is None:
+            return False
+        setattr(client, name, key)
+        return True
 
     def bodies(self, args: Args, kwargs: Kwargs) -> Iterable[object]:
         return *args, *kwargs.values()
@@ -66,6 +84,9 @@ class InHouse(Adapter):
 
     def result(self, value: Any, result: Result) -> None:
         add_result(value, result)
+
+    def chunk(self, chunk: Any, result: Result) -> None:
+        add_result(chunk, result)
 
     def failure_in(self, value: Any, _seen: Any = None) -> Failure | None:
         body = refusal_in(value)
@@ -89,6 +110,11 @@ class InHouse(Adapter):
             # Such a wrapper may hand its key over in another way than the SDK.
             answer.authorization = f"Bearer {key}"
         return failure_of(exc, status=answer.status_code, body=body, answer=answer, sent=sent)
+
+
+def _attribute_of(client: Any) -> str | None:
+    """Return the attribute that a client keeps its key in, as far as it is known."""
+    return next((name for name in ("api_key", "_api_key") if hasattr(client, name)), None)
 
 
 def _answered(response: Any) -> Answer | None:

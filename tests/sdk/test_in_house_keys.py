@@ -1,0 +1,79 @@
+"""In-house clients keep their key wherever they like, and tell of a refusal however they like."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from generation import leaks
+from in_house import AUTH_FAILED, House, RefusedError
+
+from together_otel.clients.in_house import InHouse
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+TOLD = {
+    "response.id": "c-1",
+    "response.model": "a/model",
+    "response.finish_reasons": ["stop"],
+    "usage.input_tokens": 3,
+    "usage.output_tokens": 1,
+}
+
+
+@pytest.fixture
+def house(monkeypatch: pytest.MonkeyPatch, key: str) -> Iterator[House]:
+    """An in-house package, to be built."""
+    made = House(monkeypatch, key)
+    yield made
+    made.close()
+
+
+def refuse(*_: object) -> None:
+    raise RefusedError
+
+
+@pytest.mark.parametrize("attribute", ["api_key", "_api_key", "__token"])
+def test_the_key_is_the_one_that_the_client_was_made_of(
+    attribute: str, house: House, key: str
+) -> None:
+    client = house.build("TogetherAI", refuse, attribute).watch().client()
+    with pytest.raises(RefusedError):
+        client.chat("Hello")
+
+    (event,) = [one for one in house.telemetry.logs() if one["event_name"] == AUTH_FAILED]
+    assert event["attributes"]["together.auth.cause"] == "rejected"
+    assert event["attributes"]["together.api_key.format"] == "tgp_v1"
+    assert leaks(house.telemetry.everything(), key) == []
+
+
+class Slotted:
+    """A client that shows no key, and takes no weak reference either."""
+
+    __slots__ = ()
+
+
+def test_a_client_without_weak_references() -> None:
+    """It is made as without us; its key is not known."""
+    adapter, client = InHouse(), Slotted()
+    assert adapter.given_key(client, ("made-up",), {}).value == "made-up"
+    assert adapter.key(client) is None
+    assert not adapter.set_key(client, "another")
+
+
+def streamed(*_: object) -> Iterator[dict[str, Any]]:
+    choice = {"index": 0, "delta": {"content": "Hello"}}
+    yield {"id": "c-1", "model": "a/model", "choices": [choice]}
+    usage = {"prompt_tokens": 3, "completion_tokens": 1}
+    yield {"choices": [choice | {"finish_reason": "stop"}], "usage": usage}
+
+
+def test_what_a_generator_s_pieces_say(house: House) -> None:
+    """Where they are of the API's shape."""
+    client = house.build("TogetherAI", streamed).watch().client()
+    assert len(list(client.chat("Hello"))) == 2
+
+    (span,) = [one for one in house.telemetry.spans() if one["name"] == "chat"]
+    told = {name: span["attributes"].get(f"gen_ai.{name}") for name in TOLD}
+    assert told == TOLD

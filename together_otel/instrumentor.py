@@ -111,13 +111,14 @@ class TogetherInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # untyped i
 
     def _uninstrument(self, **_kwargs: Any) -> None:
         """Turn the instrumentation off: every patched attribute is the original again."""
-        _PATCHES.remove()
-        if self._backend is not None:
-            self._backend.stop()
-            self._backend = None
-        if self._undo_listen is not None:
-            self._undo_listen()
-            self._undo_listen = None
+        backend, self._backend = self._backend, None
+        undo_listen, self._undo_listen = self._undo_listen, None
+        # Each for itself: what is the application's own may raise.
+        steps = (_PATCHES.remove, None if backend is None else backend.stop, undo_listen)
+        for step in steps:
+            if step is not None:
+                with Guard("patch", _ignore):
+                    step()
 
 
 def instrument(  # noqa: PLR0913 - a keyword for each setting

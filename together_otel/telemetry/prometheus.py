@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import time
 import weakref
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -128,11 +129,12 @@ class PrometheusMetrics(Metrics, Collector):
             _log.warning("Together's metrics are not in the registry of prometheus_client: %s", exc)
 
     def stop(self) -> None:
-        registry = self._registry()
-        # It raises KeyError when somebody else took it out.
-        if registry is not None and self in registry._collector_to_names:  # noqa: SLF001 - there is no public question
-            registry.unregister(self)
-        super().stop()
+        try:
+            if (registry := self._registry()) is not None:
+                with suppress(KeyError):  # somebody else took it out
+                    registry.unregister(self)
+        finally:
+            super().stop()
 
     def collect(self) -> Iterable[Family]:
         """Return the families of all metrics as they are now, without those that are empty."""

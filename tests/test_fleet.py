@@ -450,7 +450,8 @@ def test_the_log_events_that_are_pushed(pushed: tuple[Receiver, MadeUpKeys]) -> 
         for scope in ours(receiver.resources("logs"), "scope_logs")
         for record in scope.log_records
     }
-    assert list(records) == [names.KEY_CHECKED.name, names.AUTH_FAILED.name]
+    expected = names.KEY_CHECKED, names.AUTH_FAILED, names.OPERATION_EXCEPTION
+    assert list(records) == [event.name for event in expected]
     failed = records[names.AUTH_FAILED.name]
     assert failed.severity_text == "ERROR"
     assert attributes(failed)[names.AUTH_CAUSE] == "revoked"

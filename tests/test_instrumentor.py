@@ -15,7 +15,9 @@ from packaging.requirements import Requirement
 
 from together_otel import TogetherInstrumentor, instrumentor
 from together_otel.instrumentor import DISTRIBUTION, _extra
-from together_otel.telemetry.events import logger
+from together_otel.names import KEY_ROTATED
+from together_otel.telemetry.events import emit
+from together_otel.telemetry.log_lines import logger
 from together_otel.testing.telemetry import InMemoryLogRecordExporter
 
 if TYPE_CHECKING:
@@ -137,18 +139,19 @@ def test_error_is_seen_on_stderr_without_any_logging_set_up() -> None:
 
 
 def test_logger_provider_gets_each_event_once() -> None:
-    """A provider that is passed is served by our own logger, until uninstrument()."""
+    """A provider that is passed gets what is emitted until uninstrument()."""
     exporter = InMemoryLogRecordExporter()  # type: ignore[no-untyped-call]  # the SDK leaves it so
     provider = LoggerProvider(shutdown_on_exit=False)
     provider.add_log_record_processor(SimpleLogRecordProcessor(exporter))
     handlers = list(logger().handlers)
 
     TogetherInstrumentor().instrument(logger_provider=provider)
-    logger().info("one", extra={"otel.event.name": "test"})
+    emit(KEY_ROTATED, logging.INFO, {"number": 1})
     TogetherInstrumentor().uninstrument()
-    logger().warning("two")
+    emit(KEY_ROTATED, logging.INFO, {"number": 2})
 
-    assert [one.log_record.body for one in exporter.get_finished_logs()] == ["one"]
+    (caught,) = exporter.get_finished_logs()
+    assert caught.log_record.attributes == {"number": 1}
     assert logger().handlers == handlers
     assert logger().level == logging.NOTSET
 

@@ -87,9 +87,9 @@ class TogetherInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # untyped i
 
     def _turn_on(self, given: Mapping[str, Any]) -> None:
         # First: what follows has warnings.
-        self._undo_listen = listen(given.get("logger_provider"))
-        settings = Settings.from_keywords(given)
         scope = (SCOPE, __version__, SCHEMA_URL)
+        self._undo_listen = listen(given.get("logger_provider"), scope)
+        settings = Settings.from_keywords(given)
         tracer_provider = given.get("tracer_provider")
         # For itself: where metrics cannot be had, there are spans and log events all the same.
         with Guard("patch", _ignore):

@@ -599,7 +599,7 @@ def is_ours(name: str) -> bool:
 
 # ── log events ───────────────────────────────────────────────────────────────────────
 
-Level = Literal["INFO", "WARNING", "ERROR"]
+Level = Literal["DEBUG", "INFO", "WARNING", "ERROR"]
 
 
 @dataclass(frozen=True)
@@ -619,8 +619,9 @@ KEY_CHECKED: Final = Event(
 )
 AUTH_FAILED: Final = Event(
     "together.client.auth_failed",
-    ("ERROR",),
-    "An authentication failure; at most one per key and cause in TOGETHER_OTEL_LOG_INTERVAL.",
+    ("ERROR", "WARNING"),
+    "An authentication failure; at most one per key and cause in TOGETHER_OTEL_LOG_INTERVAL. "
+    "WARNING, with together.recovery.outcome, when a recovery made it good.",
 )
 AUTH_RECOVERED: Final = Event(
     "together.client.auth_recovered",
@@ -629,7 +630,7 @@ AUTH_RECOVERED: Final = Event(
 )
 KEY_RECOVERED: Final = Event(
     "together.client.key_recovered",
-    ("INFO",),
+    ("WARNING",),
     "A refused key was replaced by another one, and a request with that was accepted.",
 )
 KEY_NOT_RECOVERED: Final = Event(
@@ -651,16 +652,16 @@ REQUEST_NOT_REPEATED: Final = Event(
     "be read twice. The next ones use the new key.",
 )
 OPERATION_EXCEPTION: Final = Event(
-    "gen_ai.client.operation.exception",
+    "gen_ai.client.inference.exception",
     ("WARNING",),
-    "Any other request that failed.",
+    "A request of any operation that failed. Each one is a LogRecord; the log has one line per "
+    "operation and error type in TOGETHER_OTEL_LOG_INTERVAL, and none where auth_failed says why.",
 )
-
 OPERATION_DETAILS: Final = Event(
     "gen_ai.client.inference.operation.details",
-    ("INFO",),
+    ("DEBUG",),
     "A request with messages, when their content is captured in events; the messages are "
-    "attributes of the record, not part of its text.",
+    "attributes of the LogRecord, which is emitted whatever the logger's level.",
 )
 
 DRILL_STARTED: Final = Event(

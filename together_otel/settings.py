@@ -48,6 +48,10 @@ LAST_PORT = 65_535
 _RECOVERIES = {"file": True, "command": True, "environment": False, "prompt": False}
 """Sources of another key, and whether a colon and more is to follow."""
 
+_CAPTURES = ("NO_CONTENT", "SPAN_ONLY", "EVENT_ONLY", "SPAN_AND_EVENT")
+_OLDER_CAPTURES = {"false": "NO_CONTENT", "true": "EVENT_ONLY"}
+"""Values that other instrumentations took before there were those."""
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -90,9 +94,8 @@ class Settings:
     def from_environment(cls, environ: Mapping[str, str] | None = None) -> Settings:
         """Read the settings; a value that is not understood gives a warning and the default."""
         environ = os.environ if environ is None else environ
-        capture = _choice(
-            environ, CAPTURE, ("NO_CONTENT", "SPAN_ONLY", "EVENT_ONLY", "SPAN_AND_EVENT")
-        )
+        capture = _choice(environ, CAPTURE, (*_CAPTURES, *_OLDER_CAPTURES))
+        capture = _OLDER_CAPTURES.get(capture, capture)
         port, pushgateway = _port(environ), _url(environ, PUSHGATEWAY)
         textfile = environ.get(TEXTFILE, "").strip() or None
         return cls(
@@ -234,7 +237,7 @@ SETTINGS = (
     ),
     Setting(
         CAPTURE,
-        "`NO_CONTENT`, `SPAN_ONLY`, `EVENT_ONLY`, `SPAN_AND_EVENT`",
+        "`NO_CONTENT` or `false`, `SPAN_ONLY`, `EVENT_ONLY` or `true`, `SPAN_AND_EVENT`",
         "OpenTelemetry's: whether messages are told, on spans, on the event "
         "`gen_ai.client.inference.operation.details`, or both.",
     ),

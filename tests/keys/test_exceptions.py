@@ -96,11 +96,6 @@ def test_exception_whose_traceback_cannot_be_read() -> None:
     assert shown(told.message, OPAQUE) == set()
 
 
-def test_exception_without_its_traceback() -> None:
-    told = redact_exception(raised(ValueError(OPAQUE)), [OPAQUE], with_stacktrace=False)
-    assert (told.message, told.stacktrace) == ("[key]", "")
-
-
 def test_exception_never_raised() -> None:
     told = redact_exception(ValueError("plain"))
     assert (told.message, told.stacktrace) == ("plain", "ValueError: plain\n")

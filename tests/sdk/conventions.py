@@ -17,6 +17,7 @@ REQUIRED: dict[str, dict[str, Any]] = {
     "uri": {"modality": str, "uri": str},
     "blob": {"modality": str, "content": str},
     "file": {"modality": str, "file_id": str},
+    "generic": {"generic_type": str},
 }
 """Type of a part → fields it must have, and of which type they are."""
 
@@ -25,7 +26,7 @@ OPTIONAL = {"id": str, "mime_type": str}
 
 def check_part(part: Any) -> None:
     assert isinstance(part, dict)
-    assert isinstance(part["type"], str)
+    assert part["type"] in REQUIRED
     for name, kind in REQUIRED.get(part["type"], {}).items():
         assert isinstance(part[name], kind), f"{name} of {part}"
     for name, kind in OPTIONAL.items():

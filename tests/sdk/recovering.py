@@ -7,6 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import transfers
 from generation import made_up_key
 
 from together_otel import TogetherInstrumentor, recovery
@@ -85,9 +86,8 @@ def searches(telemetry: CapturedTelemetry) -> dict[str, int | float]:
 
 
 def events(telemetry: CapturedTelemetry) -> list[str]:
-    """Return the log events, without those of constructors, and without their common prefix."""
-    names = [log["event_name"].removeprefix("together.client.") for log in telemetry.logs()]
-    return [name for name in names if name != "key_checked"]
+    """Return what `transfers.events` does, without the common prefix."""
+    return [name.removeprefix("together.client.") for name in transfers.events(telemetry)]
 
 
 def event(telemetry: CapturedTelemetry, name: str) -> dict[str, Any]:

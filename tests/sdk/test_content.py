@@ -38,9 +38,9 @@ if TYPE_CHECKING:
 SAID = "What was said"
 ASK = [{"role": "user", "content": SAID}]
 
-NOWHERE = ("NO_CONTENT", "", "true", "SPAN_AND_EVENTS", "no_content")
+NOWHERE = ("NO_CONTENT", "", "false", "SPAN_AND_EVENTS", "no_content")
 ON_SPANS = ("SPAN_ONLY", "span_only", "SPAN_AND_EVENT", " Span_And_Event ")
-IN_EVENTS = ("EVENT_ONLY", "event_only", "SPAN_AND_EVENT", " Span_And_Event ")
+IN_EVENTS = ("EVENT_ONLY", "event_only", "true", "True", "SPAN_AND_EVENT", " Span_And_Event ")
 MODES = dict.fromkeys((*NOWHERE, *ON_SPANS, *IN_EVENTS))
 
 
@@ -67,7 +67,7 @@ def test_content_is_where_it_was_asked_for_and_nowhere_else(
     key: str,
     telemetry: CapturedTelemetry,
 ) -> None:
-    """What is not understood, `true` of older conventions included, captures nothing."""
+    """`true` and `false` of older conventions included; what is not understood captures nothing."""
     answer = sdk.chat(sdk.client(api_key=key), messages=ASK, stream=stream)
     if stream:
         sdk.read(answer)
@@ -113,7 +113,7 @@ def test_event(sdk: Sdk, key: str, telemetry: CapturedTelemetry) -> None:
     (event,) = events(telemetry)
     assert event["trace_id"] == f"{span.context.trace_id:032x}"
     assert event["span_id"] == f"{span.context.span_id:016x}"
-    assert event["severity"] == "INFO"
+    assert event["severity"] == "DEBUG"
     assert event["attributes"] == IsPartialDict(
         {
             "gen_ai.operation.name": "chat",
@@ -135,19 +135,21 @@ def test_event(sdk: Sdk, key: str, telemetry: CapturedTelemetry) -> None:
 
 
 def test_event_as_a_line_of_text(sdk: Sdk, key: str, telemetry: CapturedTelemetry) -> None:
-    """Python's own formatting prints one line of it, without what was said."""
+    """A logger at DEBUG prints one line of it, without what was said."""
     del telemetry
     lines = io.StringIO()
+    logger = logging.getLogger("together_otel")
+    logger.setLevel(logging.DEBUG)
     handler = logging.StreamHandler(lines)
     handler.setFormatter(logging.Formatter("%(levelname)s %(name)s %(message)s"))
-    logging.getLogger("together_otel").addHandler(handler)
+    logger.addHandler(handler)
     try:
         sdk.chat(sdk.client(api_key=key), messages=[{"role": "user", "content": "100 % %s %(x)s"}])
     finally:
-        logging.getLogger("together_otel").removeHandler(handler)
+        logger.removeHandler(handler)
 
     (line,) = [one for one in lines.getvalue().splitlines() if "operation.details" in one]
-    assert line.startswith("INFO together_otel gen_ai.client.inference.operation.details ")
+    assert line.startswith("DEBUG together_otel gen_ai.client.inference.operation.details ")
     assert "100 %" not in line
 
 

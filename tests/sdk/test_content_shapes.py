@@ -102,6 +102,10 @@ PNG = b"\x89PNG and so on"
 INLINE = base64.b64encode(PNG).decode()
 
 
+def generic(kind: str) -> dict[str, str]:
+    return {"type": "generic", "generic_type": kind}
+
+
 @pytest.mark.parametrize(
     ("url", "expected"),
     [
@@ -153,9 +157,18 @@ def test_images(url: str, expected: dict[str, str]) -> None:
                 "uri": digest(PNG),
             },
         ),
-        ({"type": "input_audio", "input_audio": {}}, {"type": "input_audio"}),
-        ({"type": "image_url", "image_url": {"url": None}}, {"type": "image_url"}),
-        ({"type": "novelty", "novelty": {"data": INLINE}}, {"type": "novelty"}),
+        ({"type": "input_audio", "input_audio": {}}, generic("input_audio")),
+        ({"type": "image_url", "image_url": {"url": None}}, generic("image_url")),
+        ({"type": "novelty", "novelty": {"data": INLINE}}, generic("novelty")),
+        (
+            {"type": "file", "file": {"file_id": "file-1"}},
+            {"type": "file", "modality": "document", "file_id": "file-1"},
+        ),
+        (
+            {"type": "file", "file": {"filename": "a.pdf", "file_data": INLINE}},
+            {"type": "uri", "modality": "document", "uri": digest(PNG)},
+        ),
+        ({"type": "file"}, generic("file")),
         ({"type": "text", "text": None}, text("")),
         ("Hello", text("Hello")),
     ],

@@ -129,7 +129,7 @@ def test_dropped_connection(
     assert attributes["error.type"].rpartition(".")[2] == type(caught.value).__name__
     assert telemetry.counter("together.client.auth.failures") == 0
     (event,) = [log for log in telemetry.logs() if log["severity"].startswith("WARN")]
-    assert event["event_name"] == "gen_ai.client.operation.exception"
+    assert event["event_name"] == "gen_ai.client.inference.exception"
 
 
 def test_stream_cut_off(

@@ -187,7 +187,7 @@ def test_sampled_out(
     told = {log["event_name"]: log for log in telemetry.logs()}
     assert set(told) == {
         "together.client.key_checked",
-        "gen_ai.client.operation.exception",
+        "gen_ai.client.inference.exception",
         "together.client.auth_failed",
     }
     assert told["together.client.auth_failed"]["attributes"]["together.auth.cause"] == "revoked"

@@ -106,7 +106,7 @@ def test_forked(
     assert [outcome for _, outcome in told["calls"]] == ["success", "success", "auth_failure"]
     assert told["outcomes"] == {"success": 2, "auth_failure": 1}
     assert told["failures"] == zero | {"revoked": 1}
-    assert told["events"] == ["together.client.auth_failed"]
+    assert told["events"] == ["together.client.auth_failed", "gen_ai.client.inference.exception"]
 
     assert [outcome for _, outcome in parent["calls"]] == ["success", "success"]
     assert parent["outcomes"] == {"success": 2}

@@ -102,7 +102,7 @@ def test_refused_for_another_reason(
     assert attributes["together.request.id"] == "req-1"
     assert attributes["error.type"] == "websockets.exceptions.InvalidStatus"
     (event,) = [log for log in telemetry.logs() if log["severity"] == "WARN"]
-    assert event["event_name"] == "gen_ai.client.operation.exception"
+    assert event["event_name"] == "gen_ai.client.inference.exception"
     assert (type(caught.value).__name__, caught.value.__cause__) == ("InvalidStatus", None)
 
 

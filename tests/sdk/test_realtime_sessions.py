@@ -200,7 +200,7 @@ def test_told_by_receiving(
     else:
         assert attributes["error.type"] == "websockets.exceptions.ConnectionClosedError"
         (warning,) = warnings
-        assert warning["event_name"] == "gen_ai.client.operation.exception"
+        assert warning["event_name"] == "gen_ai.client.inference.exception"
     assert type(caught.value).__module__ == "websockets.exceptions"
     sdk.run(connection.close)
     only_call(telemetry, outcome)

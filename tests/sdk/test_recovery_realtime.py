@@ -116,7 +116,7 @@ def test_a_session(lab: Lab, transcribe: Transcribe, realtime: RealtimeServer) -
     assert [mark["name"] for mark in call["events"]] == ["together.client.key_recovered"]
     assert lab.telemetry.counter("together.client.auth.failures") == 1
     assert lab.searches() == {"recovered": 1}
-    assert lab.events() == ["auth_failed", "auth_recovered", "key_recovered"]
+    assert lab.events() == ["auth_recovered", "key_recovered", "auth_failed"]
     said = lab.event("auth_failed")
     assert said["together.auth.cause"] == "rejected"
     assert said["http.response.status_code"] == 401

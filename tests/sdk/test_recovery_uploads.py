@@ -89,7 +89,7 @@ def test_an_upload_in_vain(
     assert lab.keys_sent() == sent
     assert uploads(lab.telemetry) == ["auth_failure"]
     assert lab.telemetry.counter("together.client.auth.failures") == len(sent)
-    assert "gen_ai.client.operation.exception" not in events(lab.telemetry)
+    assert "gen_ai.client.inference.exception" not in events(lab.telemetry)
 
 
 def test_an_upload_that_fails_otherwise_after_all(
@@ -103,4 +103,4 @@ def test_an_upload_that_fails_otherwise_after_all(
         upload(lab.client(api_key=OLD))
     assert uploads(lab.telemetry) == ["client_error"]
     assert lab.telemetry.counter("together.client.auth.failures") == 1
-    assert events(lab.telemetry).count("gen_ai.client.operation.exception") == 1
+    assert events(lab.telemetry).count("gen_ai.client.inference.exception") == 1

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import builtins
 import logging
-import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 from inline_snapshot import snapshot
 from opentelemetry.trace import Link, SpanKind, StatusCode
 
+from together_otel.names import AUTH_FAILED, OPERATION_DETAILS
+from together_otel.telemetry import events
 from together_otel.testing.telemetry import CapturedTelemetry
 
 if TYPE_CHECKING:
@@ -124,23 +124,15 @@ def test_logs_are_caught(telemetry: CapturedTelemetry) -> None:
     check_logs(telemetry, write_logs(telemetry))
 
 
-def test_logs_are_caught_without_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without the logging instrumentation the SDK's own handler gives the same records."""
-    importing = builtins.__import__
-
-    def without_it(name: str, *arguments: Any) -> Any:
-        if name.startswith("opentelemetry.instrumentation.logging"):
-            raise ImportError(name)
-        return importing(name, *arguments)
-
-    for module in [name for name in sys.modules if "instrumentation.logging" in name]:
-        monkeypatch.delitem(sys.modules, module)
-    with monkeypatch.context() as patched:
-        patched.setattr(builtins, "__import__", without_it)
-        telemetry = CapturedTelemetry()
-    assert type(telemetry._handler).__module__.startswith("opentelemetry.sdk.")
-    check_logs(telemetry, write_logs(telemetry))
-    telemetry.shutdown()
+def test_events_are_caught_once(telemetry: CapturedTelemetry) -> None:
+    """As they are emitted, of any level, with what their lines leave out."""
+    events.emit(OPERATION_DETAILS, logging.DEBUG, {"a": "x"}, more={"b": [{"c": ["d"]}]})
+    events.emit(AUTH_FAILED, logging.ERROR, {"a": "x"})
+    details, failed = telemetry.logs()
+    assert details["severity"] == "DEBUG"
+    assert details["attributes"]["a"] == "x"
+    assert failed["event_name"] == "together.client.auth_failed"
+    assert failed["body"] == "together.client.auth_failed a=x"
 
 
 def test_the_logger_is_as_before_after_shutdown() -> None:

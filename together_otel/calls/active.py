@@ -9,10 +9,7 @@ from opentelemetry import context, trace
 from opentelemetry.instrumentation.utils import is_instrumentation_enabled
 
 from together_otel.calls.conflicts import Conflicts
-from together_otel.telemetry.redacting_processor import (
-    add_redacting_processor,
-    redact_debug_logs,
-)
+from together_otel.telemetry.redacting_processor import add_redacting_processor
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -59,7 +56,6 @@ class Active:
             self._has_begun = True
             with runtime.guard("begin"):
                 self._conflicts.warn()
-                redact_debug_logs()
 
     def listening(self) -> Runtime | None:
         """Return the runtime if telemetry is wanted here and now."""

@@ -200,12 +200,9 @@ class Call(CallState):
         ending = Ending(outcome, failure.answer, auth=auth, is_reported=reported)
         if outcome not in names.NO_FAILURE:
             ending.error_type = outcome if exc is None else error_type(exc)
-            # Of an exception that is the key's, the log has the cause and not the text.
-            if exc is not None and (auth is None or self.is_recording):
+            if exc is not None and not (reported and not self.is_recording):
                 try:
-                    ending.exception = redact_exception(
-                        exc, self.secrets(failure.answer), with_stacktrace=self.is_recording
-                    )
+                    ending.exception = redact_exception(exc, self.secrets(failure.answer))
                 except Exception:  # noqa: BLE001 - the border
                     self.runtime.guard("finish").swallow()
         return ending
@@ -304,9 +301,10 @@ class Call(CallState):
                 return
             auth = self._diagnose(failure, failure.auth)
             self._reported.failures.append((found, self._refusal))
-            kind = error_type(found)
+            ending = Ending("auth_failure", failure.answer, auth=auth, error_type=error_type(found))
+            ending.exception = redact_exception(found, self.secrets(failure.answer))
             del found
-            report_attempt(self, failure.answer, auth, kind)
+            report_attempt(self, ending)
         except Exception:  # noqa: BLE001 - the border
             self.runtime.guard("finish").swallow()
 

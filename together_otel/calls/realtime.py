@@ -58,6 +58,7 @@ async def _attempt(
         session.uses_key_of(manager)
         if retry is not None:
             retry.begun(session.span)
+            session.held_log = session.held_log or []
         try:
             note(session, manager, None)
             connection = await wrapped(*arguments.args, **arguments.kwargs)
@@ -67,12 +68,16 @@ async def _attempt(
                 raise
             # The call may go on with another key.
             session.refused_attempt()
-            if not await retry.again_async(session.refusal) and retry.first is None:
-                raise
+            again = await retry.again_async(session.refusal)
+            if not again:
+                session.log_held()
+                if retry.first is None:
+                    raise
         else:
             session.accepted_attempt()
             if retry is not None:
                 retry.succeeded()
+                session.log_held(recovered="recovered")
             return connection
         if retry is not None:
             retry.raise_first()

@@ -162,47 +162,58 @@ def _first_chunk(call: CallState) -> float | None:
     return None if timing is None or not timing.chunks else timing.first - call.started
 
 
-def _log(call: CallState, ending: Ending) -> None:
-    """Log a failure, and what was said, in the context of the call's span."""
-    if ending.error_type is None and not ending.content:
+def _log_auth_failure(call: CallState, ending: Ending) -> None:
+    if ending.auth is None or ending.error_type is None or ending.is_reported:
         return
-    runtime, details = call.runtime, _details(call, ending.answer)
-    in_events = bool(ending.content) and runtime.settings.content_in_events
-    with within(runtime, call.context):
-        if ending.error_type is not None:
-            details[names.ERROR_TYPE] = ending.error_type
-            if not ending.is_reported:
-                _log_failure(call, ending, details)
-        if in_events:
-            details |= {names.PROVIDER_NAME: names.PROVIDER, **call.request.attributes}
-            reasons, first = call.result.finish_reasons, _first_chunk(call)
-            attributes.add_result(details, call.result, reasons, ending.answer, first)
-            details = attributes.clean(details, call.secrets(ending.answer))
-            events.emit(names.OPERATION_DETAILS, logging.INFO, details, ending.content)
+    details = _details(call, ending.answer, ending.error_type)
+    # It names hosts, which may be anything.
+    remedy = {names.AUTH_REMEDY: ending.auth.diagnosis.remedy}
+    details |= attributes.clean(remedy, call.secrets(ending.answer))
+    if call.held_log is not None:
+        call.held_log.append((ending.auth, details))
+        return
+    with within(call.runtime, call.context):
+        call.runtime.log_auth_failure(ending.auth, details)
 
 
-def _log_failure(call: CallState, ending: Ending, details: dict[str, Any]) -> None:
-    if ending.auth is not None:
-        # It names hosts, which may be anything.
-        details[names.AUTH_REMEDY] = ending.auth.diagnosis.remedy
-    details = attributes.clean(details, call.secrets(ending.answer))
-    if ending.auth is not None:
-        if call.held_log is None:
-            call.runtime.log_auth_failure(ending.auth, details)
-        else:
-            call.held_log.append((ending.auth, details))
-    elif ending.outcome != "cancelled":
-        fields = {**details, names.REQUEST_OUTCOME: ending.outcome}
-        if ending.exception is not None:
-            fields |= {
-                names.EXCEPTION_TYPE: ending.exception.type,
-                names.EXCEPTION_MESSAGE: ending.exception.message,
-            }
-        events.emit(names.OPERATION_EXCEPTION, logging.WARNING, fields)
+def _log_exception(call: CallState, ending: Ending) -> None:
+    # Whoever cancels a request knows that it ends.
+    if ending.error_type is None or ending.is_reported or ending.outcome == "cancelled":
+        return
+    fields = _details(call, ending.answer, ending.error_type)
+    fields[names.REQUEST_OUTCOME] = ending.outcome
+    more, exception = {}, ending.exception
+    if exception is None:  # an SDK has handed the failure on as data
+        fields[names.EXCEPTION_TYPE] = ending.error_type
+    else:
+        fields[names.EXCEPTION_TYPE] = exception.type
+        fields[names.EXCEPTION_MESSAGE] = exception.message
+        more[names.EXCEPTION_STACKTRACE] = exception.stacktrace
+    suppressed = None
+    if ending.auth is None:  # a refusal has a line of its own
+        suppressed = call.runtime.held_back(
+            (names.OPERATION_EXCEPTION, call.request.operation, ending.error_type)
+        )
+    with within(call.runtime, call.context):
+        events.emit(
+            names.OPERATION_EXCEPTION, logging.WARNING, fields, more=more, suppressed=suppressed
+        )
 
 
-def _details(call: CallState, answer: Answer) -> dict[str, Any]:
-    """Return what log events say of every call."""
+def _log_content(call: CallState, ending: Ending) -> None:
+    if not ending.content or not call.runtime.settings.content_in_events:
+        return
+    details = _details(call, ending.answer, ending.error_type)
+    said = {names.PROVIDER_NAME: names.PROVIDER, **call.request.attributes}
+    reasons, first = call.result.finish_reasons, _first_chunk(call)
+    attributes.add_result(said, call.result, reasons, ending.answer, first)
+    details |= attributes.clean(said, call.secrets(ending.answer))
+    with within(call.runtime, call.context):
+        events.emit(names.OPERATION_DETAILS, logging.DEBUG, details, more=ending.content)
+
+
+def _details(call: CallState, answer: Answer, error_type: str | None) -> dict[str, Any]:
+    """Return what log events say of every call, clean."""
     request = call.request
     details: dict[str, Any] = {}
     attributes.add_answer(details, answer)
@@ -213,14 +224,18 @@ def _details(call: CallState, answer: Answer) -> dict[str, Any]:
     details[names.OPERATION] = request.operation
     if request.model is not None:
         details[names.REQUEST_MODEL] = request.model
-    return details
+    if error_type is not None:
+        details[names.ERROR_TYPE] = error_type
+    return attributes.clean(details, call.secrets(answer))
 
 
 _STEPS: Final[tuple[tuple[Stage, Callable[[CallState, Ending], None]], ...]] = (
     ("finish", _count),
     ("finish", _note_state),
     ("content", _gather_content),
-    ("log", _log),
+    ("log", _log_auth_failure),
+    ("log", _log_exception),
+    ("log", _log_content),
     ("finish", _measure),
     ("finish", _finish_span),
 )
@@ -234,12 +249,10 @@ _STEPS_OF_AN_ANSWER: Final[tuple[tuple[Stage, Callable[[CallState, Ending], None
 """Those that have something to do for a call that is neither failed nor captured."""
 
 
-def report_attempt(call: CallState, answer: Answer, auth: AuthFailure, error_type: str) -> None:
+def report_attempt(call: CallState, ending: Ending) -> None:
     """Report an attempt whose key was refused, in the middle of a call that may go on."""
-    call.runtime.metrics.auth_failed(auth.diagnosis.cause)
-    details = {
-        **_details(call, answer),
-        names.AUTH_REMEDY: auth.diagnosis.remedy,
-        names.ERROR_TYPE: error_type,
-    }
-    call.runtime.log_auth_failure(auth, attributes.clean(details, call.secrets(answer)))
+    for step in (_count, _log_auth_failure, _log_exception):
+        try:
+            step(call, ending)
+        except Exception:  # noqa: BLE001 - the border
+            call.runtime.guard("finish" if step is _count else "log").swallow()

@@ -87,7 +87,7 @@ def _calling(active: Active, adapter: Adapter, note: Note | None) -> Wrapper:  #
                         raise
                 else:
                     if retry is not None:
-                        _succeed(retry, first)
+                        _succeed(retry, first, call)
                     return value
                 finally:
                     leave(runtime, before, ours)
@@ -129,7 +129,7 @@ def _calling_async(active: Active, adapter: Adapter, note: Note | None) -> Wrapp
                         raise
                 else:
                     if retry is not None:
-                        _succeed(retry, first)
+                        _succeed(retry, first, call)
                     return value
                 finally:
                     leave(runtime, before, ours)
@@ -192,8 +192,9 @@ def _is_over(retry: Retry, again: bool, first: Call | None, call: Call) -> bool:
     return not again and retry.first is None
 
 
-def _succeed(retry: Retry, first: Call | None) -> None:
+def _succeed(retry: Retry, first: Call | None, call: Call) -> None:
     retry.succeeded()
+    call.log_held()  # and what goes on, as a stream does, logs at once from here on
     if first is not None:
         first.log_held(recovered="recovered")
 

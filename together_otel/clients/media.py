@@ -1,4 +1,4 @@
-"""Images, audio and video by reference: never their bytes, nor what lets one in to see them."""
+"""Images, audio, video and files by reference: never their bytes, nor what lets one in to see them."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def reference(url: str, modality: str, mime_type: str = "") -> dict[str, Any]:
 
     Args:
         url: where it is, or itself: a ``data:`` URL, or base64 alone.
-        modality: ``image``, ``audio`` or ``video``.
+        modality: ``image``, ``audio``, ``video`` or ``document``.
         mime_type: if it is known; a ``data:`` URL says it itself.
 
     Returns:
@@ -91,10 +91,19 @@ def media_in(kind: str, inner: Any) -> dict[str, Any] | None:
         form, data = fields.get("format"), fields.get("data")
         mime_type = f"audio/{form}" if isinstance(form, str) else ""
         return reference(data, "audio", mime_type) if isinstance(data, str) else None
+    if kind == "file":
+        return _file(fields)
     url = fields.get("url", inner)
     if not kind.endswith("_url") or not isinstance(url, str):
         return None
     return reference(url, kind.removesuffix("_url"))
+
+
+def _file(fields: Mapping[str, Any]) -> dict[str, Any] | None:
+    identifier, data = fields.get("file_id"), fields.get("file_data")
+    if isinstance(identifier, str):
+        return {"type": "file", "modality": "document", "file_id": identifier}
+    return reference(data, "document") if isinstance(data, str) else None
 
 
 def media_given(body: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -78,7 +78,7 @@ def _part(item: Any) -> Part | None:
         return _text(fields.get("text"))
     if (medium := media_in(kind, fields.get(kind))) is not None:
         return medium
-    return {"type": kind} if kind else None
+    return {"type": "generic", "generic_type": kind} if kind else None
 
 
 def _tool_call(call: Any) -> Part:

@@ -15,32 +15,27 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class RedactedException:
-    """What may be told of an exception: its public name, its text, and its traceback if asked for."""
+    """What may be told of an exception: its public name, its text, and its traceback."""
 
     type: str
     message: str
     stacktrace: str
 
 
-def redact_exception(
-    exc: BaseException, secrets: Secrets = (), *, with_stacktrace: bool = True
-) -> RedactedException:
+def redact_exception(exc: BaseException, secrets: Secrets = ()) -> RedactedException:
     """Return what may be told of an exception and of its causes.
 
     Args:
         exc: the exception; it is not changed.
         secrets: keys known to be involved; see `known_keys`.
-        with_stacktrace: whether its traceback, and those of its causes, are worth the formatting.
     """
     known = known_keys(secrets)
     del secrets  # the exception is asked from here on, and may log
     message = redacted_text(exc, known)
-    stacktrace = ""
-    if with_stacktrace:
-        try:
-            stacktrace = redacted_traceback(exc, known, message)
-        except Exception:  # noqa: BLE001 - it asks the exception, its causes and its notes
-            stacktrace = "(its traceback cannot be read)"
+    try:
+        stacktrace = redacted_traceback(exc, known, message)
+    except Exception:  # noqa: BLE001 - it asks the exception, its causes and its notes
+        stacktrace = "(its traceback cannot be read)"
     return RedactedException(public_name(type(exc)), message, stacktrace)
 
 

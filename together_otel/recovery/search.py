@@ -162,7 +162,7 @@ class Search(Pending):
         fields[names.AUTH_CAUSE] = self._failure.diagnosis.cause
         fields |= attributes.of_key(self._failure.report if found is None else found.report)
         if outcome == "recovered":
-            events.emit(names.KEY_RECOVERED, logging.INFO, fields)
+            events.emit(names.KEY_RECOVERED, logging.WARNING, fields)
             return
         suppressed = self._runtime.held_back((outcome, *self._asked))
         if suppressed is not None:

@@ -1,4 +1,4 @@
-"""What others would tell of a key: their spans inside a call, and the SDK's debug log.
+"""What others' spans inside a call would tell of a key.
 
 An instrumentation of the HTTP client records the exception that a key unfit for a header raises,
 and the headers it was told to capture, on a span of its own. The application is to get that
@@ -7,7 +7,6 @@ exception as it is, so what is recorded of it changes.
 
 from __future__ import annotations
 
-import logging
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -131,20 +130,3 @@ def add_redacting_processor(provider: object, secrets_in: SecretsIn) -> None:
     if add is not None and provider not in _redacted:
         _redacted[provider] = True
         add(RedactingProcessor(secrets_in))
-
-
-class _NoDebugOfTheSdk(logging.Filter):
-    def filter(self, record: logging.LogRecord) -> bool:
-        """Pass everything but what the SDK logs below INFO."""
-        package = record.name.partition(".")[0]
-        return package != "together" or record.levelno >= logging.INFO
-
-
-_NO_DEBUG = _NoDebugOfTheSdk()
-
-
-def redact_debug_logs() -> None:
-    """Keep the SDK's debug log from OpenTelemetry's handlers; to be called again for later ones."""
-    for handler in (*logging.getLogger().handlers, *logging.getLogger("together").handlers):
-        if type(handler).__module__.startswith("opentelemetry."):
-            handler.addFilter(_NO_DEBUG)

@@ -14,7 +14,6 @@
 from __future__ import annotations
 
 import logging
-import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +29,7 @@ from opentelemetry.trace import format_span_id, format_trace_id
 
 from together_otel.calls.open_calls import end_dropped
 from together_otel.names import EVENT_NAME, SCOPE, label_of
+from together_otel.telemetry.log_records import RECORDS, SERVED, Records
 
 try:
     from opentelemetry.sdk._logs.export import InMemoryLogRecordExporter
@@ -42,14 +42,13 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.metrics.export import ScopeMetrics
     from opentelemetry.sdk.trace import ReadableSpan
 
-_CODE_ATTRIBUTES = ("code.file.path", "code.function.name", "code.line.number")
-
 
 class CapturedTelemetry:
     """Providers to instrument with, and what came out of them.
 
-    Log events are caught from the logger ``together_otel``, at INFO and above, from the
-    construction until ``shutdown()``, or until the end of a ``with`` block.
+    Log events of every level are caught, whatever logger provider the instrumentation is given,
+    and what else is logged to ``together_otel`` at INFO and above: from the construction until
+    ``shutdown()``, or until the end of a ``with`` block.
 
     Args:
         resource: attributes of the resource that all three providers share.
@@ -67,7 +66,8 @@ class CapturedTelemetry:
         )
         self.logger_provider = LoggerProvider(resource=self._resource, shutdown_on_exit=False)
         self.logger_provider.add_log_record_processor(SimpleLogRecordProcessor(self._logs))
-        self._handler = _logging_handler(self.logger_provider)
+        self._undo = RECORDS.send_to(self.logger_provider)
+        self._handler = _Handler(self.logger_provider)
         self._logger = logging.getLogger(SCOPE)
         self._level = self._logger.level
         self._logger.setLevel(logging.INFO)
@@ -77,6 +77,7 @@ class CapturedTelemetry:
         """Stop catching and give the logger its level back; what was caught stays readable."""
         self._logger.removeHandler(self._handler)
         self._logger.setLevel(self._level)
+        self._undo()
         self.tracer_provider.shutdown()
         self.logger_provider.shutdown()
 
@@ -197,31 +198,31 @@ class CapturedTelemetry:
             yield from resource.scope_metrics
 
 
-def _logging_handler(provider: LoggerProvider) -> logging.Handler:
-    """Return the handler that turns log calls into log records, at INFO and above."""
-    try:
-        # Here, since it comes with an extra that a user of this module may not have.
-        from opentelemetry.instrumentation.logging import handler  # noqa: PLC0415
-    except ImportError:
-        from opentelemetry.sdk import _logs as handler  # type: ignore[no-redef]  # noqa: PLC0415 - its fallback
-    with warnings.catch_warnings():
-        # The SDK's own handler says that it is deprecated; without the extra there is no other.
-        warnings.simplefilter("ignore", DeprecationWarning)
-        return handler.LoggingHandler(logging.INFO, provider)
+_OF_EVERY_RECORD = {*vars(logging.makeLogRecord({})), "message", "asctime", EVENT_NAME, SERVED}
+
+
+class _Handler(logging.Handler):
+    """Makes log records of what is logged beside the events."""
+
+    def __init__(self, provider: LoggerProvider) -> None:
+        super().__init__(logging.INFO)
+        self._records = Records()
+        self._records.send_to(provider)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        found = vars(record)
+        if not found.get(SERVED):
+            extra = {name: found[name] for name in found.keys() - _OF_EVERY_RECORD}
+            level = min(record.levelno // 10 * 10, logging.ERROR)
+            self._records.emit(found.get(EVENT_NAME, ""), level, record.getMessage(), extra)
 
 
 def _log(record: Any) -> dict[str, Any]:
-    attributes = _plain(record.attributes)
-    # The SDK's own handler leaves the event's name among the attributes and adds the place in
-    # the code; OpenTelemetry's logging instrumentation does neither.
-    named = attributes.pop(EVENT_NAME, None)
-    for attribute in _CODE_ATTRIBUTES:
-        attributes.pop(attribute, None)
     return {
-        "event_name": record.event_name or named,
+        "event_name": record.event_name or None,
         "severity": record.severity_text,
         "body": record.body,
-        "attributes": attributes,
+        "attributes": _plain(record.attributes),
         "trace_id": format_trace_id(record.trace_id or 0),
         "span_id": format_span_id(record.span_id or 0),
     }

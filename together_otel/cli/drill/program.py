@@ -16,7 +16,7 @@ from together import Together
 from together_otel import TogetherInstrumentor
 from together_otel.cli.drill import MARK
 from together_otel.keys import public_name, redact
-from together_otel.names import AUTH_FAILURES, DRILL_ENDED, DRILL_STARTED
+from together_otel.names import AUTH_FAILURES, DRILL_ENDED, DRILL_STARTED, SCOPE
 from together_otel.telemetry import events
 from together_otel.telemetry.metrics import NoMetrics
 
@@ -48,7 +48,7 @@ def listen() -> None:
     losses = Complaints(logging.WARNING)
     for name in _WHERE_COUNTS_ARE_LOST:
         # Not their parent: a handler there would keep events from standard error.
-        logging.getLogger(f"{events.logger().name}.{name}").addHandler(losses)
+        logging.getLogger(f"{SCOPE}.{name}").addHandler(losses)
 
 
 class Application:

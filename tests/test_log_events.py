@@ -1,0 +1,346 @@
+"""Each event is one line for people and one LogRecord for backends, whatever listens besides."""
+
+from __future__ import annotations
+
+import json
+import logging
+import logging.config
+import warnings
+from contextlib import ExitStack
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+from unittest.mock import Mock, patch
+
+import pytest
+from opentelemetry.sdk._logs import LoggerProvider
+from opentelemetry.sdk._logs.export import SimpleLogRecordProcessor
+from opentelemetry.sdk.trace import TracerProvider
+
+from together_otel.names import AUTH_FAILED, OPERATION_DETAILS, OPERATION_EXCEPTION
+from together_otel.telemetry import events, log_lines
+from together_otel.testing.telemetry import InMemoryLogRecordExporter
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+OURS, ROOT = logging.getLogger("together_otel"), logging.getLogger()
+SCOPE = ("together_otel", "1.2.3", "https://schema.invalid/1")
+PLACES = ("opentelemetry.sdk._logs", "opentelemetry.instrumentation.logging.handler")
+
+
+class Backend:
+    """A logger provider, and the LogRecords that came to it."""
+
+    def __init__(self) -> None:
+        self._exporter = InMemoryLogRecordExporter()  # type: ignore[no-untyped-call]  # the SDK leaves it so
+        self.provider = LoggerProvider(shutdown_on_exit=False)
+        self.provider.add_log_record_processor(SimpleLogRecordProcessor(self._exporter))
+
+    def caught(self) -> list[Any]:
+        return list(self._exporter.get_finished_logs())
+
+    def records(self) -> list[Any]:
+        return [one.log_record for one in self.caught()]
+
+
+@pytest.fixture
+def undo() -> Iterator[ExitStack]:
+    """What is to be undone after a test."""
+    with ExitStack() as stack:
+        yield stack
+
+
+@pytest.fixture
+def listen(undo: ExitStack) -> Callable[..., None]:
+    return lambda provider=None: undo.callback(events.listen(provider, SCOPE))
+
+
+@pytest.fixture
+def backend(listen: Callable[..., None]) -> Backend:
+    """The provider that is passed."""
+    made = Backend()
+    listen(made.provider)
+    return made
+
+
+@pytest.fixture
+def lines(undo: ExitStack) -> list[str]:
+    """What a handler on the root logger gets."""
+    got: list[str] = []
+    handler = logging.Handler()
+    vars(handler)["emit"] = lambda record: got.append(record.getMessage())
+    ROOT.addHandler(handler)
+    undo.callback(ROOT.removeHandler, handler)
+    return got
+
+
+def handlers(provider: LoggerProvider) -> list[logging.Handler]:
+    """Return OpenTelemetry's own logging handlers, as many as this release has."""
+    made = []
+    for place in PLACES:
+        try:
+            kind = getattr(import_module(place), "LoggingHandler", None)
+        except ImportError:
+            continue
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)
+            if kind is not None:
+                made.append(kind(logger_provider=provider))
+    assert made
+    return made
+
+
+def on_root(undo: ExitStack, provider: LoggerProvider) -> None:
+    for handler in handlers(provider):
+        ROOT.addHandler(handler)
+        undo.callback(ROOT.removeHandler, handler)
+
+
+def fail(text: str = "no") -> None:
+    events.emit(AUTH_FAILED, logging.ERROR, {"together.auth.remedy": text})
+
+
+def test_record(backend: Backend) -> None:
+    """Name, severity, body, attributes, trace context and scope."""
+    tracer = TracerProvider(shutdown_on_exit=False).get_tracer("t")
+    with tracer.start_as_current_span("s") as span:
+        fail("set it")
+    (caught,) = backend.caught()
+    record, scope = caught.log_record, caught.instrumentation_scope
+    assert record.event_name == "together.client.auth_failed"
+    assert (record.severity_number.value, record.severity_text) == (17, "ERROR")
+    assert record.body == 'together.client.auth_failed remedy="set it"'
+    assert record.attributes == {"together.auth.remedy": "set it"}
+    assert record.timestamp
+    assert record.trace_id == span.get_span_context().trace_id
+    assert record.span_id == span.get_span_context().span_id
+    assert (scope.name, scope.version, scope.schema_url) == SCOPE
+
+
+def test_global_provider(listen: Callable[..., None]) -> None:
+    """Where none is passed, and though it is set later."""
+    listen(None)
+    backend = Backend()
+    with patch("together_otel.telemetry.log_records.get_logger_provider", lambda: backend.provider):
+        fail()
+    assert len(backend.records()) == 1
+
+
+def test_provider_that_is_passed_and_global(listen: Callable[..., None]) -> None:
+    backend = Backend()
+    listen(None)
+    listen(backend.provider)
+    with patch("together_otel.telemetry.log_records.get_logger_provider", lambda: backend.provider):
+        fail()
+    assert len(backend.records()) == 1
+
+
+@pytest.mark.parametrize("is_later", [False, True])
+def test_handler_of_opentelemetry_makes_no_second_record(
+    is_later: bool,  # noqa: FBT001 - a parametrised case
+    listen: Callable[..., None],
+    lines: list[str],
+    undo: ExitStack,
+) -> None:
+    """Whether it was there before or came after; what else is logged, it gets."""
+    backend = Backend()
+    for step in (lambda: listen(backend.provider), lambda: on_root(undo, backend.provider))[
+        :: -1 if is_later else 1
+    ]:
+        step()
+    fail()
+    OURS.warning("beside")
+    names = [record.event_name or record.body for record in backend.records()]
+    assert names.count("together.client.auth_failed") == 1
+    assert "beside" in names
+    assert lines == ["together.client.auth_failed remedy=no", "beside"]
+
+
+def test_handler_of_opentelemetry_serves_where_no_provider_is_set(
+    listen: Callable[..., None], undo: ExitStack
+) -> None:
+    backend = Backend()
+    listen(None)
+    on_root(undo, backend.provider)
+    fail()
+    assert len(backend.records()) == len(handlers(backend.provider))
+
+
+@pytest.mark.parametrize("name", ["together._base_client", "httpx", "httpcore.http11"])
+def test_debug_logs_of_the_sdk_are_no_records(name: str, undo: ExitStack, lines: list[str]) -> None:
+    """Neither of a handler that was there, nor of one that comes later; others see them."""
+    backend, log = Backend(), logging.getLogger(name)
+    undo.callback(log.setLevel, log.level)
+    log.setLevel(logging.DEBUG)
+    on_root(undo, backend.provider)
+    off = events.listen(None, SCOPE)
+    on_root(undo, backend.provider)
+    log.debug("shows a key")
+    log.info("shows none")
+    assert {record.body for record in backend.records()} == {"shows none"}
+    assert lines == ["shows a key", "shows none"]
+    off()
+    log.debug("not ours any more")
+    assert "not ours any more" in {record.body for record in backend.records()}
+
+
+def test_handlers_are_as_before() -> None:
+    kinds = [type(one) for one in handlers(Backend().provider)]
+    before = [dict(vars(kind)) for kind in kinds]
+    events.listen(None, SCOPE)()
+    assert [dict(vars(kind)) for kind in kinds] == before
+
+
+def test_no_deprecation_warning() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        off = events.listen(Backend().provider, SCOPE)
+        fail()
+        off()
+
+
+def test_record_is_not_dropped_by_the_level_of_the_logger(
+    backend: Backend, lines: list[str]
+) -> None:
+    """It keeps its structure, and the line has none of it."""
+    said = {"gen_ai.input.messages": [{"role": "user", "parts": [{"type": "text"}]}]}
+    events.emit(OPERATION_DETAILS, logging.DEBUG, {"a": 1}, more=said)
+    (record,) = backend.records()
+    assert record.severity_number.value == 5
+    assert json.loads(json.dumps(record.attributes["gen_ai.input.messages"])) == [
+        {"role": "user", "parts": [{"type": "text"}]}
+    ]
+    assert lines == []
+
+
+@pytest.mark.parametrize(
+    ("suppressed", "expected"),
+    [
+        (0, ["gen_ai.client.inference.exception a=1"]),
+        (3, ["gen_ai.client.inference.exception a=1 suppressed=3"]),
+        (None, []),
+    ],
+)
+def test_held_back_line(
+    suppressed: int | None, expected: list[str], backend: Backend, lines: list[str]
+) -> None:
+    """Its LogRecord is not."""
+    events.emit(OPERATION_EXCEPTION, logging.WARNING, {"a": 1}, suppressed=suppressed)
+    assert lines == expected
+    assert len(backend.records()) == 1
+
+
+@pytest.mark.parametrize("odd", ["\n", "\r", "\x1b[2J", "\u2028", "\x85", "\u202e"])
+def test_lines_cannot_be_forged(odd: str, backend: Backend, lines: list[str]) -> None:
+    """Attributes keep the character, as they are no lines."""
+    fail(f"x{odd}CRITICAL")
+    (line,) = lines
+    assert line.isprintable()
+    assert "CRITICAL" in line
+    (record,) = backend.records()
+    assert record.body == line
+    assert record.attributes["together.auth.remedy"] == f"x{odd}CRITICAL"
+
+
+def test_provider_that_raises_costs_no_line(listen: Callable[..., None], lines: list[str]) -> None:
+    listen(Mock(get_logger=Mock(side_effect=ZeroDivisionError)))
+    with pytest.raises(ZeroDivisionError):
+        fail()
+    assert len(lines) == 1
+
+
+def test_handler_that_raises_costs_no_record(backend: Backend, undo: ExitStack) -> None:
+    handler = logging.Handler()
+    vars(handler)["emit"] = Mock(side_effect=ZeroDivisionError)
+    OURS.addHandler(handler)
+    undo.callback(OURS.removeHandler, handler)
+    with pytest.raises(ZeroDivisionError):
+        fail()
+    assert len(backend.records()) == 1
+
+
+def by_dict(_folder: Path) -> None:
+    logging.config.dictConfig({"version": 1})
+
+
+def by_file(folder: Path) -> None:
+    file = folder / "logging.ini"
+    file.write_text(
+        "[loggers]\nkeys=root\n[handlers]\nkeys=none\n[formatters]\nkeys=\n"
+        "[logger_root]\nhandlers=none\n[handler_none]\nclass=NullHandler\nargs=()\n"
+    )
+    logging.config.fileConfig(file)
+
+
+@pytest.mark.usefixtures("backend")
+@pytest.mark.parametrize("configure", [by_dict, by_file])
+def test_logger_that_a_configuration_disabled(
+    configure: Callable[[Path], None], tmp_path: Path, undo: ExitStack
+) -> None:
+    """It is heard all the same, with its children, and one line says so."""
+    child, manager = logging.getLogger("together_otel.settings"), OURS.manager
+    others = [one for one in manager.loggerDict.values() if isinstance(one, logging.Logger)]
+    for one in others:
+        undo.callback(setattr, one, "disabled", one.disabled)
+    undo.callback(setattr, ROOT, "handlers", list(ROOT.handlers))
+    undo.callback(ROOT.setLevel, ROOT.level)
+    configure(tmp_path)
+    assert OURS.disabled
+    got: list[str] = []
+    handler = logging.Handler()
+    vars(handler)["emit"] = lambda record: got.append(record.getMessage())
+    ROOT.addHandler(handler)
+    fail()
+    fail()
+    note, *heard = got
+    assert "disable_existing_loggers" in note
+    assert heard == ["together.client.auth_failed remedy=no"] * 2
+    assert not child.disabled
+
+
+def listen_with_nothing_but_opentelemetry(undo: ExitStack) -> None:
+    """Take all other handlers away, those of pytest included."""
+    for log in (ROOT, OURS):
+        undo.callback(setattr, log, "handlers", list(log.handlers))
+        log.handlers = []
+    on_root(undo, Backend().provider)
+    undo.callback(events.listen(None, SCOPE))
+
+
+def test_line_of_last_resort(undo: ExitStack, capsys: pytest.CaptureFixture[str]) -> None:
+    """It has a time and a level; INFO is not printed."""
+    listen_with_nothing_but_opentelemetry(undo)
+    fail()
+    events.emit(AUTH_FAILED, logging.INFO, {})
+    logging.getLogger("together_otel.settings").warning("%s is wrong", "X")
+    first, second = capsys.readouterr().err.splitlines()
+    assert first[:4].isdecimal()
+    assert first.endswith(" ERROR together_otel: together.client.auth_failed remedy=no")
+    assert second.endswith(" WARNING together_otel.settings: X is wrong")
+
+
+def test_last_resort_that_is_switched_off(
+    undo: ExitStack, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logging, "lastResort", None)
+    listen_with_nothing_but_opentelemetry(undo)
+    fail()
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.usefixtures("backend")
+def test_no_line_of_last_resort_where_someone_listens(
+    capsys: pytest.CaptureFixture[str], lines: list[str]
+) -> None:
+    fail()
+    assert len(lines) == 1
+    assert capsys.readouterr().err == ""
+
+
+def test_level_is_ours_where_nobody_set_one() -> None:
+    before = OURS.level
+    off = log_lines.listen()
+    assert OURS.getEffectiveLevel() <= logging.INFO
+    off()
+    assert OURS.level == before

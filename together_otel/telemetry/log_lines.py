@@ -1,0 +1,94 @@
+"""Log lines of the events, for people: Python's logging, logger ``together_otel``."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+from together_otel.names import SCOPE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+
+def logger() -> logging.Logger:
+    """Return the logger of the events."""
+    return logging.getLogger(SCOPE)
+
+
+def write(level: int, text: str, extra: Mapping[str, Any]) -> None:
+    """Log one event, though a configuration of the application's has disabled the logger.
+
+    Args:
+        level: of Python's logging.
+        text: the line.
+        extra: attributes of the ``logging.LogRecord``, for formatters.
+    """
+    log = logger()
+    if log.disabled:
+        _enable(log)
+    if log.isEnabledFor(level):
+        # `%` in a message would be taken as a format of logging's.
+        log.log(level, "%s", text, extra=extra)
+
+
+def _enable(log: logging.Logger) -> None:
+    for name, one in list(log.manager.loggerDict.items()):
+        if isinstance(one, logging.Logger) and (name == SCOPE or name.startswith(f"{SCOPE}.")):
+            one.disabled = False
+    log.warning(
+        "The application's logging configuration disabled the logger %s; it is enabled again, as "
+        "failures of API keys are reported here. Set disable_existing_loggers to False, or a "
+        "level for this logger.",
+        SCOPE,
+    )
+
+
+class LastResort(logging.Handler):
+    """Prints warnings with time and level on stderr where no handler but OpenTelemetry's listens.
+
+    Python's last resort prints the bare message, and nothing where OpenTelemetry's handler is on
+    the root logger.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+
+    def handle(self, record: logging.LogRecord) -> bool:
+        """Print the record when no other handler would get it; without this handler's lock."""
+        last = logging.lastResort
+        if last is None or record.levelno < last.level or self._is_heard(record.name):
+            return False
+        if last.formatter is None:
+            record = logging.makeLogRecord({"msg": self.format(record), "levelno": record.levelno})
+        last.handle(record)
+        return True
+
+    def _is_heard(self, name: str) -> bool:
+        log: logging.Logger | None = logging.getLogger(name)
+        while log is not None:
+            for one in log.handlers:
+                if one is not self and not type(one).__module__.startswith("opentelemetry."):
+                    return True
+            log = log.parent if log.propagate else None
+        return False
+
+
+def listen() -> Callable[[], None]:
+    """Make the lines visible; return what undoes it.
+
+    Python drops INFO unless a level is set: the logger's own is, if nobody set one.
+    """
+    log, handler = logger(), LastResort()
+    log.addHandler(handler)
+    own_level = log.level == logging.NOTSET
+    if own_level:
+        log.setLevel(logging.INFO)
+
+    def undo() -> None:
+        log.removeHandler(handler)
+        if own_level:
+            log.setLevel(logging.NOTSET)
+
+    return undo

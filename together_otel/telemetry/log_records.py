@@ -1,0 +1,158 @@
+"""LogRecords of the events, for backends: emitted through OpenTelemetry's logs API.
+
+OpenTelemetry's own logging handlers make none of the same events, and none of debug logs that show
+keys.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from contextlib import suppress
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final
+
+from opentelemetry._logs import LogRecord, SeverityNumber, get_logger_provider
+from opentelemetry.context import Context, get_current
+from opentelemetry.trace import INVALID_SPAN, SpanContext, get_current_span, set_span_in_context
+
+from together_otel.names import SCOPE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Mapping
+
+    from opentelemetry._logs import LoggerProvider
+
+    Scope = tuple[str, str, str]
+
+_SEVERITIES: Final = {
+    logging.DEBUG: (SeverityNumber.DEBUG, "DEBUG"),
+    logging.INFO: (SeverityNumber.INFO, "INFO"),
+    logging.WARNING: (SeverityNumber.WARN, "WARN"),
+    logging.ERROR: (SeverityNumber.ERROR, "ERROR"),
+}
+
+SERVED: Final = "_together_otel_served"
+"""Attribute of a ``logging.LogRecord`` that was emitted as OpenTelemetry's already."""
+
+_HANDLERS: Final = ("opentelemetry.sdk._logs", "opentelemetry.instrumentation.logging.handler")
+"""Modules with a ``LoggingHandler``, of older and of newer releases of OpenTelemetry."""
+
+_NO_SPAN: Final = set_span_in_context(INVALID_SPAN, Context())
+
+_NO_OP: Final = "opentelemetry._logs"
+"""Where the classes are that stand for a provider before one is set."""
+
+_SHOW_KEYS: Final = frozenset({"together", "openai", "httpx", "httpcore", "hpack", "websockets"})
+"""Packages whose debug logs show what a request is sent with."""
+
+
+class Records:
+    """Emits LogRecords to logger providers, each of them once.
+
+    Attributes:
+        scope: name, version and schema URL of the instrumentation scope.
+    """
+
+    def __init__(self) -> None:
+        self.scope: Scope = (SCOPE, "", "")
+        self._given: dict[object, LoggerProvider | None] = {}
+
+    def send_to(self, provider: LoggerProvider | None) -> Callable[[], None]:
+        """Emit to a provider from now on; return what undoes it.
+
+        Args:
+            provider: ``None`` is OpenTelemetry's global one, whenever that is set.
+        """
+        entry = object()
+        self._given[entry] = provider
+
+        def undo() -> None:
+            self._given.pop(entry, None)
+
+        return undo
+
+    def emit(self, name: str, level: int, body: str, attributes: Mapping[str, Any]) -> bool:
+        """Emit one LogRecord in the current trace context; tell whether any provider is set.
+
+        Args:
+            name: of the event.
+            level: of Python's logging.
+            body: its text.
+            attributes: of any structure, without secrets.
+        """
+        number, text = _SEVERITIES[level]
+        context, providers = _current(), self._providers()
+        for provider in providers:
+            record = LogRecord(
+                timestamp=time.time_ns(),
+                context=context,
+                severity_number=number,
+                severity_text=text,
+                body=body,
+                attributes=dict(attributes),
+                event_name=name,
+            )
+            provider.get_logger(*self.scope).emit(record)
+        return not all(type(one).__module__.startswith(_NO_OP) for one in providers)
+
+    def _providers(self) -> Collection[LoggerProvider]:
+        given = list(self._given.values())
+        found = (get_logger_provider() if one is None else one for one in given)
+        return {id(one): one for one in found}.values()
+
+
+def _current() -> Context:
+    """Return the current context, or one without a span where that is none of OpenTelemetry's."""
+    with suppress(Exception):
+        found = get_current()
+        if isinstance(get_current_span(found).get_span_context(), SpanContext):
+            return found or _NO_SPAN
+    return _NO_SPAN
+
+
+RECORDS: Final = Records()
+"""Those of this process."""
+
+
+def silence_handlers() -> Callable[[], None]:
+    """Keep some log records from OpenTelemetry's handlers, present and future; return the undoing."""
+    kinds = {kind for module in _HANDLERS if (kind := _handler_in(module)) is not None}
+    undoings = [_silence(kind) for kind in kinds]
+
+    def undo() -> None:
+        for one in undoings:
+            one()
+
+    return undo
+
+
+def _handler_in(module: str) -> type[logging.Handler] | None:
+    try:
+        return getattr(import_module(module), "LoggingHandler", None)
+    except Exception:  # noqa: BLE001 - what is not installed, or broken, makes no log records
+        return None
+
+
+def _silence(kind: Any) -> Callable[[], None]:
+    own, original = "handle" in vars(kind), kind.handle
+
+    def handle(self: logging.Handler, record: logging.LogRecord) -> Any:
+        return not _is_withheld(record) and original(self, record)
+
+    kind.handle = handle
+
+    def undo() -> None:
+        if vars(kind).get("handle") is handle:
+            if own:
+                kind.handle = original
+            else:
+                del kind.handle
+
+    return undo
+
+
+def _is_withheld(record: logging.LogRecord) -> bool:
+    if record.levelno < logging.INFO and record.name.partition(".")[0] in _SHOW_KEYS:
+        return True
+    return vars(record).get(SERVED, False) is True

@@ -213,7 +213,8 @@ SETTINGS = (
     Setting(
         LOG_INTERVAL,
         "`60`",
-        "Seconds between two log events of the same key and cause; `0` logs every failure.",
+        "Seconds between two log events of the same key and cause, and between two lines of the same "
+        "operation and error type; `0` logs every failure.",
     ),
     Setting(
         RECOVERY,

@@ -42,7 +42,7 @@ def test_broken_example(telemetry: CapturedTelemetry, in_house: Any) -> None:
 
     assert telemetry.counter("together.client.auth.failures", {"together.auth.cause": "empty"}) == 1
     assert telemetry.counter("together.client.auth.failures") == 1
-    checked, failed = telemetry.logs()
+    checked, failed, exception = telemetry.logs()
     assert checked["event_name"] == "together.client.key_checked"
     assert checked["severity"] == "ERROR"
     assert failed["event_name"] == "together.client.auth_failed"
@@ -61,6 +61,8 @@ def test_broken_example(telemetry: CapturedTelemetry, in_house: Any) -> None:
         "error.type": "together_ai.errors.AuthenticationError",
         "together.auth.runbook": IsStr(regex=r".*runbook\.md#cause-empty"),
     }
+    assert exception["event_name"] == "gen_ai.client.inference.exception"
+    assert exception["attributes"]["exception.message"] == BAD_KEY
     init, call = telemetry.spans()
     assert (init["name"], init["kind"]) == ("together.client.init", "INTERNAL")
     assert (call["name"], call["kind"], call["status"]) == ("chat", "CLIENT", "ERROR")

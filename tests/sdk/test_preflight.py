@@ -195,7 +195,10 @@ def test_off(sdk: Sdk, server: TogetherServer, telemetry: CapturedTelemetry) -> 
         sdk.client()
     assert not isinstance(caught.value, UnusableKeyError)
     assert telemetry.counter("together.client.auth.failures") == 2
-    assert {log["event_name"] for log in telemetry.logs()} == {"together.client.auth_failed"}
+    assert {log["event_name"] for log in telemetry.logs()} == {
+        "together.client.auth_failed",
+        "gen_ai.client.inference.exception",
+    }
     assert telemetry.counter("together.client.key.checks") == 0
 
 

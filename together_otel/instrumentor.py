@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger(f"{SCOPE}.instrumentor")
 
 DISTRIBUTION = "together-otel"
-SCHEMA_URL = "https://opentelemetry.io/schemas/1.37.0"
+SCHEMA_URL = "https://opentelemetry.io/schemas/gen-ai/0.1.0"
 
 try:
     __version__ = version(DISTRIBUTION)

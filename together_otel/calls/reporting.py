@@ -121,11 +121,7 @@ def _measure(call: CallState, ending: Ending) -> None:
         ending.finish_reasons,
         call.span_context,
     )
-    recorder, request, answer = call.recorder, call.request, ending.answer
-    if recorder is None or (
-        answer.host is not None and (answer.host, answer.port) != (request.host, request.port)
-    ):
-        recorder = call.make_recorder(answer.host or request.host, answer.port or request.port)
+    recorder = call.recorder_of(ending.answer)
     recorder.record(measured, call.secrets)
     limits = ending.answer.ratelimits
     recorder.ratelimits(limits.get("remaining"), limits.get("limit"))

@@ -154,6 +154,15 @@ class CallState:
             return self._known
         return known_keys((text_of(self._key or ""), sent.removeprefix("Bearer ")))
 
+    def recorder_of(self, answer: Answer) -> Recorder:
+        """Return what records the call at the server that answered."""
+        asked = self.request.host, self.request.port
+        if self.recorder is None or (
+            answer.host is not None and (answer.host, answer.port) != asked
+        ):
+            return self.make_recorder(answer.host or asked[0], answer.port or asked[1])
+        return self.recorder
+
     def answered(self, response: Any) -> None:
         """Note an HTTP response, or a handshake, that the SDK got."""
         self._seen, self._noted = response, None

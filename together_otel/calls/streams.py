@@ -41,20 +41,46 @@ def _always(_chunk: Any) -> bool:
 def _noting(call: Call, has_news: Callable[[Any], bool]) -> Callable[[Any], None]:
     """Return what notes a stream's chunks: a closure, as it runs for each of them."""
     timing = call.timing = Timing()
-    clock = time.perf_counter
+    clock, each = time.perf_counter, call.runtime.settings.chunk_times
+    record: Callable[[float], None] | None = None
 
     def got(chunk: Any) -> None:
-        timing.last = clock()
+        nonlocal record
+        now = clock()
         if timing.chunks:
+            if record is not None:
+                record(now - timing.last)
+            timing.last = now
             timing.chunks += 1
-            if not has_news(chunk):
-                return
+            if has_news(chunk):
+                call.chunk(chunk)
         else:
-            timing.first = timing.last
+            timing.first = timing.last = now
             timing.chunks = 1
-        call.chunk(chunk)
+            call.chunk(chunk)
+            if each:
+                record = _recording(call)
 
     return got
+
+
+def _recording(call: Call) -> Callable[[float], None] | None:
+    """Return what records the seconds between two chunks; ``None`` where nothing can."""
+    runtime = call.runtime
+    with runtime.guard("stream"):
+        recorder = call.recorder_of(call.answer())
+        observe = recorder.chunk_times(call.result.model, call.span_context, call.secrets)
+        if observe is None:
+            return None
+
+        def record(seconds: float) -> None:
+            try:
+                observe(seconds)
+            except Exception:  # noqa: BLE001 - the border
+                runtime.guard("stream").swallow()
+
+        return record
+    return None
 
 
 class Stream:

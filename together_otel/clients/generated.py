@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import weakref
+from collections.abc import Mapping
 from contextlib import suppress
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -23,7 +24,7 @@ from together_otel.clients.payloads import RATELIMIT_HEADERS, add_result, descri
 from together_otel.names import KEY_VARIABLE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable
 
     from together_otel.clients.base import Args, Failure, Kwargs, Request, Result
 
@@ -119,7 +120,10 @@ class Generated(Adapter):
         else:
             base = client.base_url
             host, port = base.host, base.port or DEFAULT_PORTS.get(base.scheme)
-        request = described(operation_of(options.method, url), host, port, options.json_data)
+        body, more = options.json_data, getattr(options, "extra_json", None)
+        if isinstance(more, Mapping) and isinstance(body, (Mapping, type(None))):
+            body = {**(body or {}), **more}  # ``extra_body``, as the SDK merges it
+        request = described(operation_of(options.method, url), host, port, body)
         if isinstance(options.headers, dict):
             replace_key(request, options.headers, "extra_headers")
         if custom := getattr(client, "_custom_headers", None):

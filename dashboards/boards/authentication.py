@@ -179,6 +179,7 @@ def build() -> Any:
             *answers(),
             remedies(),
             *evidence.over_time(),
+            evidence.states(),
             evidence.keys(),
             *evidence.instances(),
             *evidence.background(),

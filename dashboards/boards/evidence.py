@@ -150,6 +150,28 @@ def failed(by: str) -> str:
     return f"round(sum by ({by}) (\n  {counted}\n)) > 0"
 
 
+def states() -> Any:
+    """Return the table of when each job last succeeded and failed."""
+    success, failure = (
+        f"max by (job) ({series.of(metric)})"
+        for metric in (names.AUTH_LAST_SUCCESS, names.AUTH_LAST_FAILURE)
+    )
+    reporting = f"max by (job) ({series.of(names.AUTH_FAILURES, rules.EVERYWHERE)})"
+    table = panels.rows(
+        "Last success and last failure",
+        "Of each job, whatever its keys. The later of the two is the state that it is in.",
+        panels.instant(moment(success, reporting), "A"),
+        panels.instant(moment(failure, reporting), "B"),
+    )
+    table = panels.sort(table, "Last failure").with_transformation(
+        panels.columns(job="Job", **{"Value #A": "Last success", "Value #B": "Last failure"})
+    )
+    table = table.no_value("Nobody reports").height(6).span(24)
+    for when in ("Last success", "Last failure"):
+        table = dated(table, when)
+    return table
+
+
 def instances() -> list[Any]:
     """Return the tables of instances: why they fail, and how their requests end."""
     pair = "job, instance"

@@ -12,6 +12,7 @@ from together_otel import names
 
 MODEL = names.label_of(names.REQUEST_MODEL)
 ERROR = names.label_of(names.ERROR_TYPE)
+REASON = names.label_of(names.FINISH_REASON)
 
 FAILED = f'{ERROR}!=""'
 LIMITED = f'{series.OUTCOME}="rate_limited"'
@@ -206,7 +207,58 @@ def volume() -> list[Any]:
                 _of_operations(series.REQUESTS.counts(LIMITED)),
             )
         ),
+        panels.lines(
+            "Tokens of a request, p95",
+            "How long prompts and answers are. Embeddings are left out.",
+            "short",
+            *(
+                panels.query(frame.quantile(0.95, _rate(metric, "_bucket")), ref, name)
+                for ref, name, metric in (
+                    ("A", "input", names.INFERENCE_INPUT_TOKENS),
+                    ("B", "output", names.INFERENCE_OUTPUT_TOKENS),
+                )
+            ),
+        ),
+        panels.lines(
+            "Tokens from the cache and of reasoning",
+            "Tokens a second, as the server breaks them down; both are part of the tokens above.",
+            "short",
+            *(
+                panels.query(frame.or_zero(f"sum {_rate(metric)}"), ref, name)
+                for ref, name, metric in (
+                    ("A", "input, from the cache", names.CACHED_TOKENS_TOTAL),
+                    ("B", "output, of reasoning", names.REASONING_TOKENS_TOTAL),
+                )
+            ),
+        ),
+        panels.stacked(
+            panels.lines(
+                "Choices by finish reason",
+                "Choices a second, by why they ended: length is a cut by max_tokens.",
+                "short",
+                _by(REASON, _rate(names.CHOICES)),
+            )
+        ),
+        panels.names_below(
+            panels.lines(
+                "Requests that are left by model",
+                "Of those that the rate limit allows, the share that the instance with the fewest"
+                " has left.",
+                "percentunit",
+                panels.each(
+                    MODEL,
+                    f"min by ({MODEL}) ({series.of(names.RATELIMIT_REMAINING, series.MODEL)}"
+                    f" / ({series.of(names.RATELIMIT_LIMIT, series.MODEL)} > 0))",
+                ),
+            )
+        ).no_value("The server says nothing of limits"),
     ]
+
+
+def _rate(metric: names.Metric, part: str = "") -> str:
+    """Return a rate of what is not recorded, of the models that are chosen."""
+    name = metric.prometheus + part
+    return f"(rate({series.select(name, series.SELECTED, series.MODEL)}[$__rate_interval]))"
 
 
 def table() -> Any:

@@ -115,6 +115,8 @@ CHANCES: dict[names.Outcome, float] = {
     "abandoned": 0.009,
 }
 """Of a call to end otherwise than well; only a stream can be abandoned."""
+CUT = 0.02
+"""Chance of an answer to be cut by max_tokens."""
 RETRIED = 0.004
 """Chance of a call to be repeated once by the SDK."""
 
@@ -162,6 +164,7 @@ class Pod:
         if self.keyless:
             for _ in range(self._dice.choice((0, 1, 1))):
                 self._add(names.AUTH_FAILURES, "missing")
+                self._set(names.AUTH_LAST_FAILURE, now, "missing")
                 self._add(names.KEY_CHECKS, "missing", "none", "none")
             return
         refused = self.service.revoked is not None and now > self.service.revoked
@@ -180,6 +183,7 @@ class Pod:
         spread = self._dice.lognormvariate(0, 0.35)
         if refused:
             self._add(names.AUTH_FAILURES, "revoked")
+            self._set(names.AUTH_LAST_FAILURE, now, "revoked")
             self._set(names.KEY_LAST_REFUSED, now - self._dice.random(), self.service.key)
             self._measure({"duration": 0.06 * spread}, labels, error)
             return
@@ -191,6 +195,10 @@ class Pod:
             self._add(names.RETRIES, work.operation)
         if not error:
             self._set(names.KEY_LAST_ACCEPTED, now - self._dice.random(), self.service.key)
+            self._set(names.AUTH_LAST_SUCCESS, now)
+            if work.operation == "chat":
+                reason = "length" if self._dice.random() < CUT else "stop"
+                self._add(names.CHOICES, work.operation, work.model, reason)
             for field_, tokens in zip(("input_tokens", "output_tokens"), work.tokens, strict=True):
                 if tokens:
                     measured[field_] = round(tokens * self._dice.lognormvariate(0, 0.5))

@@ -24,7 +24,7 @@ demo: $(VENV)/installed ## show the main job: every cause of a refused key, and 
 	@tools/fetch_prometheus.sh || echo "Going on without Prometheus and Alertmanager: the demo says what it leaves out."
 	@$(VENV)/bin/python -m together_otel.cli.demo
 
-test: $(VENV)/installed $(SDKS:%=.venv-%/installed) newest-python ## every test, on every generation of the SDK
+test: $(VENV)/installed $(SDKS:%=.venv-%/installed) .venv-neighbours/installed newest-python ## every test, on every generation of the SDK
 	@tools/fetch_prometheus.sh || test -z "$$CI"
 	@for sdk in $(SDKS); do echo "── together $$sdk"; .venv-$$sdk/bin/python $(PYTEST) $(PARALLEL) tests/sdk tests/testing || exit 1; done
 	@if test -x .venv-python3.13/bin/python; then echo "── Python 3.13"; .venv-python3.13/bin/python $(PYTEST) $(PARALLEL) tests/keys tests/sdk; fi
@@ -63,6 +63,12 @@ $(VENV)/installed: pyproject.toml
 	$(PYTHON) -m venv .venv-$*
 	.venv-$*/bin/python $(PIP_INSTALL) --upgrade '$(PIP)'
 	.venv-$*/bin/python $(PIP_INSTALL) --editable '.[zero-code]' --group test 'together==$*'
+	@touch $@
+
+.venv-neighbours/installed: pyproject.toml
+	$(PYTHON) -m venv .venv-neighbours
+	.venv-neighbours/bin/python $(PIP_INSTALL) --upgrade '$(PIP)'
+	.venv-neighbours/bin/python $(PIP_INSTALL) --editable . --group neighbours 'together==$(NEWEST)'
 	@touch $@
 
 # pyenv knows its versions by number only: a Python that a shim cannot start is not there.

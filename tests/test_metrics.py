@@ -20,7 +20,7 @@ from prometheus_client.openmetrics.exposition import generate_latest as openmetr
 from together_otel import names
 from together_otel.guard import Guard
 from together_otel.telemetry import otel
-from together_otel.telemetry.backend import Made
+from together_otel.telemetry.backend import metrics_for
 from together_otel.telemetry.metrics import KeyUse, Measured, Metrics, NoMetrics
 from together_otel.telemetry.otel import OpenTelemetryMetrics
 from together_otel.telemetry.prometheus import PrometheusMetrics
@@ -472,17 +472,16 @@ def test_exemplars_are_of_sampled_spans() -> None:
 @pytest.mark.parametrize("kind", ["provider", "registry"])
 def test_what_metrics_are_emitted_to_is_not_kept_alive(kind: str) -> None:
     """It is collected, with what was made for it."""
-    made = Made()
 
     def once() -> weakref.ref[Any]:
         if kind == "registry":
             owner: Any = CollectorRegistry()
-            metrics = made.get(owner, "latest", lambda: PrometheusMetrics(owner))
+            metrics = metrics_for(owner, "latest", lambda: PrometheusMetrics(owner))
         else:
             owner = MeterProvider([InMemoryMetricReader()])
             meter = owner.get_meter("together_otel")
-            metrics = made.get(owner, "latest", lambda: OpenTelemetryMetrics(meter, owner))
-        assert made.get(owner, "latest", lambda: pytest.fail("made anew")) is metrics
+            metrics = metrics_for(owner, "latest", lambda: OpenTelemetryMetrics(meter, owner))
+        assert metrics_for(owner, "latest", lambda: pytest.fail("made anew")) is metrics
         metrics.start()
         work(metrics)
         metrics.stop()
@@ -493,7 +492,6 @@ def test_what_metrics_are_emitted_to_is_not_kept_alive(kind: str) -> None:
     owners = [once() for _ in range(3)]
     gc.collect()
     assert [one() for one in owners] == [None] * 3
-    assert made._by_id == {}
 
 
 def test_an_owner_that_cannot_be_hashed() -> None:
@@ -502,7 +500,7 @@ def test_an_owner_that_cannot_be_hashed() -> None:
     class Owner:
         __hash__ = None  # type: ignore[assignment]
 
-    made, owner = Made(), Owner()
-    metrics = made.get(owner, 1, NoMetrics)
-    assert made.get(owner, 1, NoMetrics) is metrics
-    assert made.get(owner, 2, NoMetrics) is not metrics
+    owner = Owner()
+    metrics = metrics_for(owner, 1, NoMetrics)
+    assert metrics_for(owner, 1, NoMetrics) is metrics
+    assert metrics_for(owner, 2, NoMetrics) is not metrics

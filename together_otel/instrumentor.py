@@ -16,6 +16,7 @@ from packaging.requirements import Requirement
 
 from together_otel.auth.registry import KeyRegistry
 from together_otel.auth.runtime import Runtime
+from together_otel.calls.imports import turn_off_other_copies
 from together_otel.calls.open_calls import end_all, end_all_at_exit, end_dropped
 from together_otel.calls.patching import Patches
 from together_otel.guard import Guard
@@ -50,7 +51,7 @@ try:
 except PackageNotFoundError:  # a checkout on the path, not installed
     __version__ = ""
 
-_PATCHES = Patches()
+_PATCHES = Patches(lambda: TogetherInstrumentor().uninstrument())
 
 
 class TogetherInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # untyped in its own package
@@ -86,7 +87,8 @@ class TogetherInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # untyped i
             self._turn_on(kwargs)
 
     def _turn_on(self, given: Mapping[str, Any]) -> None:
-        # First: what follows has warnings.
+        turn_off_other_copies()
+        # Before what has warnings.
         scope = (SCOPE, __version__, SCHEMA_URL)
         self._undo_listen = listen(given.get("logger_provider"), scope)
         settings = Settings.from_keywords(given)

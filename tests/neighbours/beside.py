@@ -37,6 +37,19 @@ def set_providers() -> None:
     metrics.set_meter_provider(MeterProvider([reader]))
 
 
+def logfire() -> None:
+    """Its own providers become the global ones."""
+    import logfire  # noqa: PLC0415 - one of several
+
+    logfire.configure(
+        send_to_logfire=False,
+        console=False,
+        additional_span_processors=[SimpleSpanProcessor(spans)],
+        metrics=logfire.MetricsOptions(additional_readers=[reader]),
+    )
+    signs.add(type(trace.get_tracer_provider()).__module__)
+
+
 def sentry() -> None:
     """All but the transport as by default."""
     import sentry_sdk  # noqa: PLC0415 - one of several

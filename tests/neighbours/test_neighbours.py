@@ -22,6 +22,7 @@ BESIDE = Path(__file__).with_name("beside.py")
 ACCEPTED, REFUSED = made_up_key(), made_up_key("Q")
 
 SIGNS = {
+    "logfire": "logfire._internal.tracer",
     "sentry": "event",
     "openinference": "openinference.instrumentation.together",
     "traceloop": "opentelemetry.instrumentation.together",
@@ -34,7 +35,7 @@ CALLS = {
     "refused": {"spans": 1, "requests": 1, "failures": 1, "events": 1},
     "stream": {"spans": 1, "requests": 1, "failures": 0, "events": 0},
 }
-PAIRS = [("openinference", "theirs"), ("openinference", "ours")]
+PAIRS = [(name, first) for name in ("logfire", "openinference") for first in ("theirs", "ours")]
 PAIRS += [(name, "theirs") for name in ("sentry", "traceloop", "entry_points")]
 
 

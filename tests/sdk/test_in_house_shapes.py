@@ -7,13 +7,18 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import email.message
+import gc
 import types
+import urllib.error
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from generation import MESSAGES, MODEL, Sdk
 from in_house import (
     HOLDERS,
     KINDS,
+    NAMES,
     PIECES,
     House,
     RefusedError,
@@ -26,11 +31,17 @@ from in_house import (
 from opentelemetry import trace
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Iterator
+    from collections.abc import AsyncGenerator, Callable, Generator, Iterator
 
+    from together_otel.testing import TogetherServer
 
 # Of Python 3.13: it is to become a method.
 pytestmark = pytest.mark.filterwarnings("ignore:functools.partial will be:FutureWarning")
+
+shapes = pytest.mark.parametrize(
+    ("name", "kind", "holder"),
+    [(name, kind, holder) for name in NAMES for kind in KINDS for holder in HOLDERS],
+)
 
 
 @pytest.fixture
@@ -41,8 +52,7 @@ def house(monkeypatch: pytest.MonkeyPatch, key: str) -> Iterator[House]:
     made.close()
 
 
-@pytest.mark.parametrize("holder", HOLDERS)
-@pytest.mark.parametrize(("name", "kind"), [("TogetherAI", "value")])
+@shapes
 async def test_success(house: House, name: str, kind: str, holder: str) -> None:
     """The same kind of object, which does nothing before it is used; one span from end to end."""
     work = Work()
@@ -66,10 +76,7 @@ async def test_success(house: House, name: str, kind: str, holder: str) -> None:
     assert house.recorded() == once("success")
 
 
-@pytest.mark.parametrize("holder", ["method", "property", "cached property"])
-@pytest.mark.parametrize(
-    ("name", "kind"), [("TogetherAI", "value"), ("AsyncTogetherAI", "coroutine")]
-)
+@shapes
 async def test_refusal(house: House, name: str, kind: str, holder: str) -> None:
     """The caller gets the very exception, and it is counted and diagnosed once."""
     work = Work(RefusedError("no"))
@@ -82,7 +89,7 @@ async def test_refusal(house: House, name: str, kind: str, holder: str) -> None:
     assert house.recorded() == once("auth_failure", "rejected", 401)
 
 
-@pytest.mark.parametrize("holder", sorted({*HOLDERS} - {"cached property"}))
+@pytest.mark.parametrize("holder", HOLDERS)
 def test_each_call_is_recorded(house: House, holder: str) -> None:
     """A client's second call is recorded like its first, and so is one through the class."""
     client = house.build("TogetherAI", HOLDERS[holder](Work().functions["value"])).watch().client()
@@ -90,6 +97,26 @@ def test_each_call_is_recorded(house: House, holder: str) -> None:
     if holder == "method":
         house.cls.chat(client, "Hello")
     assert len(house.calls()) == 2 + (holder == "method")
+
+
+@pytest.mark.parametrize("how", ["close", "drop"])
+@pytest.mark.parametrize("kind", ["generator", "async generator"])
+@pytest.mark.parametrize("name", NAMES)
+async def test_left_early(house: House, name: str, kind: str, how: str) -> None:
+    """A generator that its caller leaves runs its ``finally``, and the call is abandoned."""
+    work = Work()
+    returned = house.build(name, work.functions[kind]).watch().client().chat("Hello")
+    await first_of(returned)
+    if how == "close":
+        closing = returned.close() if kind == "generator" else returned.aclose()
+        assert await read(closing) is None
+    del returned
+    gc.collect()
+    for _ in range(2):  # asyncio closes what was dropped in a task
+        await asyncio.sleep(0)
+
+    assert work.steps == ["begun", "left"]
+    assert house.recorded() == once("abandoned")
 
 
 @pytest.mark.parametrize("kind", ["generator", "async generator", "coroutine"])
@@ -102,7 +129,8 @@ async def test_never_used(house: House, kind: str) -> None:
     assert house.balance.open == 0
 
 
-@pytest.mark.parametrize(("name", "kind"), [("AsyncTogetherAI", "coroutine")])
+@pytest.mark.parametrize("kind", ["coroutine", "async generator"])
+@pytest.mark.parametrize("name", NAMES)
 async def test_cancelled(house: House, name: str, kind: str) -> None:
     """A task that is cancelled while ``chat`` waits for the server."""
     at_work = asyncio.Event()
@@ -125,19 +153,23 @@ async def test_cancelled(house: House, name: str, kind: str) -> None:
     assert house.recorded() == once("cancelled")
 
 
-@pytest.mark.parametrize(
-    ("kind", "error"), [("value", RefusedError("no")), *((kind, None) for kind in KINDS)]
-)
-async def test_a_plain_function_that_returns_any_kind(
-    house: House, kind: str, error: RefusedError | None
-) -> None:
-    """A decorator's, which says nothing of what is inside it."""
-    function = Work(error).functions[kind]
+def returning(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a plain function, as a decorator does, which says nothing of what is inside it."""
 
     def chat(self: Any, prompt: str) -> Any:
         return function(self, prompt)
 
-    client = house.build("TogetherAI", chat).watch().client()
+    return chat
+
+
+@pytest.mark.parametrize("error", [None, RefusedError("no")], ids=["success", "refusal"])
+@pytest.mark.parametrize("kind", KINDS)
+async def test_a_plain_function_that_returns_any_kind(
+    house: House, kind: str, error: RefusedError | None
+) -> None:
+    """The call is one, from the function's start to the end of what it returned."""
+    function = Work(error).functions[kind]
+    client = house.build("TogetherAI", returning(function)).watch().client()
     with pytest.raises(RefusedError) if error else contextlib.nullcontext():
         returned = client.chat("Hello")
         assert kind_of(returned) == kind
@@ -146,7 +178,32 @@ async def test_a_plain_function_that_returns_any_kind(
     assert house.recorded() == once(*expected)
 
 
-@pytest.mark.parametrize("name", ["TogetherAI"])
+@pytest.mark.parametrize("kind", ["generator", "async generator", "coroutine"])
+async def test_what_a_plain_function_returns_is_never_used(house: House, kind: str) -> None:
+    """The function itself may have asked the server: the call has begun, and is left."""
+    function = Work().functions[kind]
+    client = house.build("TogetherAI", returning(function)).watch().client()
+    returned = client.chat("Hello")
+    await read(returned.aclose() if kind == "async generator" else returned.close())
+    del returned
+    gc.collect()
+    assert house.recorded() == once("abandoned")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_a_refusal_is_logged_though_recovery_cannot_help(
+    house: House, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    """The log of a refusal waits for recovery only where a call is made again."""
+    monkeypatch.setenv("TOGETHER_OTEL_RECOVERY", "environment")
+    function = Work(RefusedError("no")).functions[kind]
+    client = house.build("TogetherAI", returning(function)).watch().client()
+    with pytest.raises(RefusedError):
+        await read(client.chat("Hello"))
+    assert house.recorded() == once("auth_failure", "rejected", 401)
+
+
+@pytest.mark.parametrize("name", NAMES)
 async def test_what_is_of_no_known_kind_is_handed_on(house: House, name: str) -> None:
     """An iterator, a task, a namespace: the caller gets the very object."""
     task = asyncio.ensure_future(asyncio.sleep(0))
@@ -159,3 +216,82 @@ async def test_what_is_of_no_known_kind_is_handed_on(house: House, name: str) ->
         assert isinstance(house.client().chat, types.SimpleNamespace)
     await task
     assert house.balance.open == 0
+
+
+def status_errors(status: int) -> Iterator[Exception]:
+    """Yield what ``raise_for_status()`` of each HTTP library that is installed raises."""
+    address = "https://api.together.xyz/v1/chat/completions"
+    with contextlib.suppress(ImportError):
+        import httpx  # noqa: PLC0415 - not with together 1.x
+
+        request = httpx.Request("POST", address)
+        answer = httpx.Response(status, request=request)
+        yield httpx.HTTPStatusError("refused", request=request, response=answer)
+    with contextlib.suppress(ImportError):
+        import requests  # noqa: PLC0415 - with together 1.x only
+
+        refused = requests.Response()
+        refused.status_code = status
+        yield requests.HTTPError("refused", response=refused)
+    with contextlib.suppress(ImportError):
+        import aiohttp  # noqa: PLC0415 - not everywhere
+        import yarl  # noqa: PLC0415 - aiohttp's
+
+        url = yarl.URL(address)
+        info = aiohttp.RequestInfo(url, "POST", {}, url)  # type: ignore[arg-type]  # no headers
+        yield aiohttp.ClientResponseError(info, (), status=status, message="refused")
+    yield urllib.error.HTTPError(address, status, "refused", email.message.Message(), None)
+
+
+OUTCOMES = {401: "auth_failure", 403: "client_error", 429: "rate_limited", 503: "server_error"}
+
+
+@pytest.mark.parametrize("wrapped", [False, True], ids=["let through", "wrapped"])
+@pytest.mark.parametrize(
+    "error",
+    [error for status in OUTCOMES for error in status_errors(status)],
+    ids=lambda error: type(error).__module__.partition(".")[0],
+)
+def test_status_errors_of_http_libraries(
+    house: House,
+    error: Any,
+    wrapped: bool,  # noqa: FBT001 - a parametrised case
+) -> None:
+    """What ``raise_for_status()`` raises, or an in-house error without a status raised from it."""
+
+    def chat(_self: Any, _prompt: str) -> None:
+        if wrapped:
+            raise RuntimeError("chat failed") from error
+        raise error
+
+    house.build("TogetherAI", chat).watch()
+    with pytest.raises(RuntimeError if wrapped else type(error)):
+        house.client().chat("Hello")
+    status = getattr(getattr(error, "response", error), "status_code", None) or error.status
+    cause = "rejected" if status == 401 else None
+    assert house.recorded() == once(OUTCOMES[status], cause, status)
+
+
+def test_a_stream_over_the_sdk_is_counted_once(
+    house: House, sdk: Sdk, server: TogetherServer, key: str
+) -> None:
+    """An in-house generator made of the SDK's stream: the inner call is the one that counts."""
+    inner = sdk.client(api_key=key)
+    options = {"model": MODEL, "messages": MESSAGES, "stream": True}
+
+    def streaming(_self: Any, _prompt: str) -> Generator[Any, None, None]:
+        yield from inner.chat.completions.create(**options)
+
+    async def async_streaming(_self: Any, _prompt: str) -> AsyncGenerator[Any, None]:
+        async for chunk in await inner.chat.completions.create(**options):
+            yield chunk
+
+    house.build("TogetherAI", async_streaming if sdk.is_async else streaming).watch()
+    assert len(sdk.read(house.client().chat("Hello"))) > 2
+    server.revoke(key)
+    with pytest.raises(Exception, match="Invalid API key"):
+        sdk.read(house.client().chat("Hello"))
+
+    recorded = house.recorded()
+    assert recorded["requests"] == {"success": 1, "auth_failure": 1}
+    assert (recorded["failures"], recorded["events"]) == ({"revoked": 1}, 1)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import inspect
+import traceback
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from in_house import HOLDERS, KINDS, House, Work
+from in_house import HOLDERS, KINDS, House, Work, read
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Iterator
@@ -105,6 +106,28 @@ async def test_generators_protocol(
     assert await transcript() == without
 
 
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("arguments", [(), ("Hello", "again")], ids=["none", "too many"])
+async def test_wrong_arguments_fail_at_the_call(
+    house: House, kind: str, arguments: tuple[str, ...]
+) -> None:
+    """Not when the result is used, which may be elsewhere or never."""
+
+    def whole(_self: Any, _prompt: str) -> None: ...
+    async def waiting(_self: Any, _prompt: str) -> None: ...
+
+    functions = dict(zip(KINDS, (whole, waiting, talking, async_talking), strict=True))
+    house.build("AsyncTogetherAI", functions[kind])
+
+    async def call() -> Any:
+        return house.client().chat(*arguments)
+
+    without = await outcome_of(call)
+    assert without[0] is TypeError
+    house.watch()
+    assert await outcome_of(call) == without
+
+
 ASKED = (
     inspect.iscoroutinefunction,
     inspect.isgeneratorfunction,
@@ -118,7 +141,7 @@ ASKED = (
 )
 
 
-@pytest.mark.parametrize("holder", ["method", "static method", "class method"])
+@pytest.mark.parametrize("holder", HOLDERS)
 @pytest.mark.parametrize("kind", KINDS)
 def test_introspection(house: House, kind: str, holder: str) -> None:
     """What ``inspect`` says of the class's attribute and of the client's is as without us."""
@@ -135,3 +158,17 @@ def test_introspection(house: House, kind: str, holder: str) -> None:
     without = facts()
     house.watch()
     assert facts() == without
+
+
+@pytest.mark.parametrize("holder", HOLDERS)
+@pytest.mark.parametrize("kind", KINDS)
+async def test_traceback(house: House, kind: str, holder: str) -> None:
+    """A failure passes at most two frames of ours, and they show no argument."""
+    error = ValueError("no")
+    house.build("TogetherAI", HOLDERS[holder](Work(error).functions[kind])).watch()
+    with pytest.raises(ValueError, match="no") as caught:
+        await read(house.client().chat("a secret"))
+    frames = [frame for frame, _ in traceback.walk_tb(caught.value.__traceback__)]
+    ours = [one for one in frames if one.f_globals["__name__"].startswith("together_otel.")]
+    assert len(ours) <= 2
+    assert "a secret" not in str([one.f_locals for one in ours])

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import copy
 import importlib
 import inspect
 import json
+import pickle
+import pydoc
 import subprocess
 import sys
 import types
@@ -87,6 +90,14 @@ def outcome(look: Callable[..., Any], *looked_at: Any) -> Any:
         return type(exc), str(exc)
 
 
+def pickled(found: Any) -> bool:
+    return pickle.loads(pickle.dumps(found)) is found  # noqa: S301 - made here
+
+
+def copied(found: Any) -> bool:
+    return copy.copy(found) is found and copy.deepcopy([found])[0] is found
+
+
 def function_attributes(found: Any) -> list[Any]:
     names = "__name__ __qualname__ __module__ __doc__ __defaults__ __kwdefaults__ __annotations__"
     return [getattr(found, name, None) for name in names.split()]
@@ -99,11 +110,14 @@ def kinds(found: Any) -> list[Any]:
 
 
 LOOKS: tuple[Callable[[Any], Any], ...] = (
+    pickled,
+    copied,
     function_attributes,
     kinds,
     inspect.signature,
     typing.get_type_hints,
     inspect.getsource,
+    pydoc.render_doc,
 )
 
 
@@ -112,15 +126,36 @@ LOOKS: tuple[Callable[[Any], Any], ...] = (
 def test_a_patched_method_is_as_without_us(
     patched: list[Place], look: Callable[[Any], Any]
 ) -> None:
-    """Each of them, for whatever looks at it."""
+    """Each of them, for whatever looks at it, and ``help()`` on its class."""
 
     def seen() -> dict[Place, Any]:
-        return {one: outcome(look, getattr(*one)) for one in patched}
+        whole = look is pydoc.render_doc
+        return {one: outcome(look, one[0] if whole else getattr(*one)) for one in patched}
 
     without = seen()
     TogetherInstrumentor().instrument()
     now = seen()
     assert {one: (now[one], without[one]) for one in patched if now[one] != without[one]} == {}
+
+
+def test_a_bound_method_is_as_without_us(patched: list[Place], sdk: Sdk, key: str) -> None:
+    """One taken from a client: a method of it, that can be compared, hashed and copied."""
+    client = sdk.client(api_key=key)
+
+    def facts() -> dict[str, Any]:
+        bound = client.__init__
+        return {
+            "method": inspect.ismethod(bound) and bound.__self__ is client,
+            "equal": bound == client.__init__ and hash(bound) == hash(client.__init__),
+            "copied": outcome(lambda: copy.copy(bound).__self__ is client),
+            "signature": inspect.signature(bound),
+            "name": bound.__qualname__,
+        }
+
+    assert (type(client), "__init__") in patched
+    without = facts()
+    TogetherInstrumentor().instrument()
+    assert facts() == without
 
 
 @pytest.mark.parametrize("of", ["class", "instance"])
@@ -187,17 +222,32 @@ def steps_of(library: str, anew: str) -> dict[str, dict[str, int]]:
 
 SILENT = {"spans": 0, "requests": 0, "failures": 0, "events": 0, "checks": 0}
 ONCE = {"spans": 1, "requests": 1, "failures": 1, "events": 1, "checks": 1}
+OLDER = ONCE | {"checks": 0}
 RESTORED = {"old": 0, "new": 0}
 
 LIBRARY_ANEW = {
     "off": SILENT,
     "first": ONCE,
+    "reloaded": ONCE,
+    "older than the reload": OLDER,
+    "dropped": ONCE,
+    "older than the drop": OLDER,
+    "dropped twice": ONCE,
+    "of the import before": OLDER,
+    "instrumented twice": ONCE,
     "off when it is imported": SILENT,
     "on again": ONCE,
     "off at the end": SILENT,
     "left": RESTORED,
 }
-PACKAGE_ANEW = {"off at the end": SILENT}
+PACKAGE_ANEW = {
+    "off when it was dropped": OLDER,
+    "on when it was dropped": OLDER,
+    "new client": ONCE,
+    "new library": ONCE,
+    "off at the end": SILENT,
+    "left": RESTORED,
+}
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     Observe = Callable[[Any, tuple[Any, ...], Mapping[str, Any]], "Observer | None"]
-    Wrapper = Callable[[Any, Any, tuple[Any, ...], dict[str, Any]], Any]
+    Wrapper = Callable[[Any, Any, tuple[Any, ...], Mapping[str, Any]], Any]
 
 
 class Observer(Protocol):

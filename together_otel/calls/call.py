@@ -259,7 +259,8 @@ class Call(CallState):
             self.adapter.chunk(chunk, self.result)
             if (failure := self.adapter.failure_in(chunk)) is not None:
                 self.fail_with(failure)
-            else:
+            # What an in-house client yields may come before any answer.
+            elif not self.adapter.delegates:
                 self.accepted()
         except Exception:  # noqa: BLE001 - the border
             self.runtime.guard("stream").swallow()

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import weakref
 from inspect import isasyncgen, iscoroutine, isgenerator
 from typing import TYPE_CHECKING, Any
 
 from together_otel.calls.active import current_context, enter, leave
 from together_otel.calls.bodies import Body
+from together_otel.calls.generators import report_generator
+from together_otel.calls.open_calls import opened
 from together_otel.calls.sessions import Session
-from together_otel.calls.streams import Stream, watch, watch_generator
+from together_otel.calls.streams import Stream, watch
 
 if TYPE_CHECKING:
     from together_otel.calls.call import Call
@@ -47,8 +50,22 @@ def follow(call: Call, value: Any, client: Any = None) -> Any:
 def _going_on(call: Call, value: Any) -> Any:
     """Return a generator or coroutine that ends the call, in place of one that was returned."""
     if isgenerator(value) or isasyncgen(value):
-        return watch_generator(value, Stream(call))
-    return _awaited(call, value) if iscoroutine(value) else None
+        made = report_generator(call.runtime, value, lambda: call, at_once=True)
+    elif iscoroutine(value):
+        made = stand_in(_awaited(call, value), value)
+        opened(made, Stream(call))
+    else:
+        return None
+    call.log_held()  # recovery does not wait for it
+    return made
+
+
+def stand_in(coroutine: Any, other: Any) -> Any:
+    """Return a coroutine with the names of the one that it awaits, which is closed with it."""
+    coroutine.__name__, coroutine.__qualname__ = other.__name__, other.__qualname__
+    # Else Python would warn of both where nothing awaits the first.
+    weakref.finalize(coroutine, other.close).atexit = False
+    return coroutine
 
 
 async def _awaited(call: Call, coroutine: Any) -> Any:

@@ -25,9 +25,13 @@ class ImportWatcher(MetaPathFinder):
     Args:
         names: of the modules.
         imported: called with each of them after its code has run.
+        turn_off: turns off whatever it watches for.
     """
 
-    def __init__(self, names: Collection[str], imported: Imported) -> None:
+    def __init__(
+        self, names: Collection[str], imported: Imported, turn_off: Callable[[], None]
+    ) -> None:
+        self.turn_off = turn_off
         self._names = frozenset(names)
         self._imported = imported
         self._searching: set[str] = set()
@@ -36,7 +40,6 @@ class ImportWatcher(MetaPathFinder):
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
         """Return what the other finders find, with a loader that calls back."""
-        # Another copy of this package may have a watcher too, which asks this one.
         if fullname not in self._names or fullname in self._searching:
             return None
         self._searching.add(fullname)
@@ -67,3 +70,11 @@ class _Loader(wrapt.ObjectProxy):  # type: ignore[type-arg]  # wrapt 1 has no ty
             module.__spec__.loader = self.__wrapped__
         module.__loader__ = self.__wrapped__
         self._self_imported(module)
+
+
+def turn_off_other_copies() -> None:
+    """Turn off what other copies of this package, imported before, have left on."""
+    for finder in list(sys.meta_path):
+        kind = type(finder)
+        if kind.__module__ == __name__ and kind is not ImportWatcher:
+            cast("ImportWatcher", finder).turn_off()

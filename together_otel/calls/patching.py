@@ -3,65 +3,21 @@
 from __future__ import annotations
 
 import sys
-from inspect import getattr_static
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
-
-import wrapt
 
 from together_otel.calls.active import Active
 from together_otel.calls.call import secrets_in
 from together_otel.calls.imports import ImportWatcher
+from together_otel.calls.patches import Patch, PatchedAttribute, patch_of
 from together_otel.calls.targets import TARGETS
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import ModuleType
 
     from together_otel.auth.runtime import Runtime
     from together_otel.calls.targets import Target
-
-
-class BoundPatch(wrapt.BoundFunctionWrapper):  # type: ignore[type-arg]  # wrapt 1 has no type arguments
-    """A patched method, bound to an instance or got from its class."""
-
-    def __reduce_ex__(self, _protocol: Any) -> Any:
-        owner = self._self_instance
-        if owner is None:
-            owner = self._self_parent.owner
-        return getattr, (owner, self.__wrapped__.__name__)
-
-    def __copy__(self) -> BoundPatch:
-        return self
-
-    def __deepcopy__(self, _memo: Any) -> BoundPatch:
-        return self
-
-
-class Patch(wrapt.FunctionWrapper):  # type: ignore[type-arg]  # as above
-    """A function of a client library in our wrapper; pickled and copied as the function would be.
-
-    Attributes:
-        owner: the class that it is an attribute of.
-    """
-
-    __bound_function_wrapper__ = BoundPatch
-
-    def __init__(self, wrapped: Any, wrapper: Any, owner: type) -> None:
-        super().__init__(wrapped, wrapper)
-        self._self_holder = owner
-
-    @property
-    def owner(self) -> type:
-        """The class that the function is an attribute of."""
-        return self._self_holder
-
-    def __reduce_ex__(self, _protocol: Any) -> Any:
-        return getattr_static, (self._self_holder, self.__wrapped__.__name__)
-
-    def __copy__(self) -> Patch:
-        return self
-
-    def __deepcopy__(self, _memo: Any) -> Patch:
-        return self
 
 
 class _Applied(NamedTuple):
@@ -72,12 +28,17 @@ class _Applied(NamedTuple):
 
 
 class Patches:
-    """The patches of this process; there is one object of it, as there is one SDK."""
+    """The patches of this process; there is one object of it, as there is one SDK.
 
-    def __init__(self) -> None:
+    Args:
+        turn_off: turns the instrumentation off, for a copy of this package that comes after it.
+    """
+
+    def __init__(self, turn_off: Callable[[], None]) -> None:
         self._active = Active(secrets_in)
         self._applied: list[_Applied] = []
-        self._watcher = ImportWatcher({target.module for target in TARGETS}, self._imported)
+        modules = {target.module for target in TARGETS}
+        self._watcher = ImportWatcher(modules, self._imported, turn_off)
 
     def apply(self, runtime: Runtime, tracer_provider: object = None) -> None:
         """Patch what is imported now, and the rest when it is."""
@@ -113,20 +74,12 @@ class Patches:
             return
         # From the class's own dictionary: getattr would bind.
         original = vars(owner)[name]
-        if isinstance(original, Patch):
+        if isinstance(original, (Patch, PatchedAttribute)):
             return
-        while _is_ours(original):
-            original = original.__wrapped__
-        wrapper = target.make(self._active, target.adapter, original)
-        patch = Patch(original, wrapper, owner)
+        make = partial(target.make, self._active, target.adapter)
+        patch = patch_of(original, make, owner, name)
         setattr(owner, name, patch)
         self._applied.append(_Applied(owner, name, original, patch))
-
-
-def _is_ours(function: Any) -> bool:
-    """Return whether a function is patched by a copy of this package that was imported before."""
-    kind = type(function)
-    return kind.__name__ == Patch.__name__ and kind.__module__ == Patch.__module__
 
 
 def _defining_class(cls: Any, name: str) -> type | None:

@@ -188,10 +188,8 @@ def _watch(iterator: Any, watcher: Watcher, finalizers: list[Any]) -> Generator[
         try:
             if (sent := (yield item)) is not None:
                 step = partial(iterator.send, sent)
-        except BaseException as thrown:
+        except BaseException as thrown:  # noqa: BLE001 - the iterator gets it
             if isinstance(thrown, GeneratorExit):
-                if not finalizers[0].alive:
-                    raise  # in a collection, where nothing may be reported
                 failed = watcher.abandoned
             step = _throwing(iterator, "throw", thrown)
 
@@ -215,17 +213,16 @@ async def _watch_async(
         try:
             if (sent := (yield item)) is not None:
                 step = partial(iterator.asend, sent)
-        except BaseException as thrown:
+        except BaseException as thrown:  # noqa: BLE001 - the iterator gets it
             if isinstance(thrown, GeneratorExit):
-                if not finalizers[0].alive:
-                    raise  # in a collection, where nothing may be reported
                 failed = watcher.abandoned
             step = _throwing(iterator, "athrow", thrown)
 
 
 def _end(tell: Callable[[], None], finalizers: list[Any]) -> None:
-    finalizers[0].detach()
-    tell()
+    # Not in a collection, where nothing may be reported: the finalizer has noted it.
+    if finalizers[0].detach() is not None:
+        tell()
 
 
 def _throwing(iterator: Any, name: str, thrown: BaseException) -> Callable[[], Any]:

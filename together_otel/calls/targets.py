@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from together_otel.calls import realtime, wrappers
+from together_otel.calls import realtime, together_v1, wrappers
 from together_otel.clients.generated import Generated
 from together_otel.clients.in_house import InHouse
 from together_otel.clients.realtime import Connections, Transcriptions
@@ -72,18 +72,18 @@ TARGETS: tuple[Target, ...] = (
     Target(_SESSIONS, "AsyncRealtimeTranscriptionSession._fail", realtime.failing, _TRANSCRIPTIONS),
     Target("together.client", "Together.__init__", wrappers.constructing, _TOGETHER_V1),
     Target("together.client", "AsyncTogether.__init__", wrappers.constructing, _TOGETHER_V1),
-    Target(_REQUESTOR, "APIRequestor.__init__", wrappers.owning, _TOGETHER_V1),
+    Target(_REQUESTOR, "APIRequestor.__init__", together_v1.owning, _TOGETHER_V1),
     Target(_REQUESTOR, "APIRequestor.request", wrappers.calling, _TOGETHER_V1),
     Target(_REQUESTOR, "APIRequestor.arequest", wrappers.calling, _TOGETHER_V1),
-    Target(_REQUESTOR, "APIRequestor.request_raw", wrappers.transferring, _TOGETHER_V1),
-    Target(_REQUESTOR, "APIRequestor.arequest_raw", wrappers.transferring, _TOGETHER_V1),
+    Target(_REQUESTOR, "APIRequestor.request_raw", together_v1.transferring, _TOGETHER_V1),
+    Target(_REQUESTOR, "APIRequestor.arequest_raw", together_v1.transferring, _TOGETHER_V1),
     Target(_TOGETHER_V1_FILES, "UploadManager.upload", wrappers.calling, _TOGETHER_V1_UPLOADS),
     Target(
         _TOGETHER_V1_FILES, "MultipartUploadManager.upload", wrappers.calling, _TOGETHER_V1_UPLOADS
     ),
-    Target(_TOGETHER_V1_FILES, "UploadManager.get_upload_url", wrappers.beginning, _TOGETHER_V1),
+    Target(_TOGETHER_V1_FILES, "UploadManager.get_upload_url", together_v1.beginning, _TOGETHER_V1),
     Target("together_ai", "TogetherAI.__init__", wrappers.constructing, _CHAT),
     Target("together_ai", "AsyncTogetherAI.__init__", wrappers.constructing, _CHAT),
-    Target("together_ai", "TogetherAI.chat", wrappers.calling, _CHAT),
-    Target("together_ai", "AsyncTogetherAI.chat", wrappers.calling, _CHAT),
+    Target("together_ai", "TogetherAI.chat", wrappers.calling_any, _CHAT),
+    Target("together_ai", "AsyncTogetherAI.chat", wrappers.calling_any, _CHAT),
 )

@@ -6,18 +6,21 @@ name, while the SDK works or something is logged: a key may be in both.
 
 from __future__ import annotations
 
-from inspect import isasyncgenfunction, iscoroutinefunction, isgeneratorfunction
+from inspect import (
+    isasyncgenfunction,
+    iscoroutine,
+    iscoroutinefunction,
+    isgeneratorfunction,
+)
 from typing import TYPE_CHECKING, Any
 
 from together_otel.calls.active import enter, leave
-from together_otel.calls.around import observing
 from together_otel.calls.call import Call, current_call
 from together_otel.calls.constructors import construct
-from together_otel.calls.following import follow
-from together_otel.calls.generators import GeneratorCall
+from together_otel.calls.following import follow, stand_in
+from together_otel.calls.generators import report_generator
 from together_otel.calls.open_calls import end_dropped
 from together_otel.calls.state import Arguments
-from together_otel.calls.streams import watch_generator
 from together_otel.recovery.retry import retry_of_call, retry_of_constructor
 
 if TYPE_CHECKING:
@@ -27,7 +30,6 @@ if TYPE_CHECKING:
     from together_otel.calls.active import Active
     from together_otel.calls.around import Wrapper
     from together_otel.clients.base import Adapter
-    from together_otel.clients.together_v1 import TogetherV1
     from together_otel.recovery.retry import Retry
 
     Note = Callable[[Call, Any, Any], None]
@@ -57,9 +59,20 @@ def calling(active: Active, adapter: Adapter, function: Any, note: Note | None =
         note: told of the call and the client before the function works, with ``None``, and
             after, with what it returned.
     """
-    if isgeneratorfunction(function) or isasyncgenfunction(function):
-        return _generating(active, adapter)
     return (_calling_async if iscoroutinefunction(function) else _calling)(active, adapter, note)
+
+
+def calling_any(active: Active, adapter: Adapter, function: Any) -> Wrapper:
+    """Do as `calling` for a callable of any kind; what it gives is of the same kind as without us.
+
+    A coroutine or a generator is one call from its first step to its last.
+    """
+    work = type(function).__call__
+    if any(isgeneratorfunction(one) or isasyncgenfunction(one) for one in (function, work)):
+        return _generating(active, adapter)
+    if iscoroutinefunction(function) or iscoroutinefunction(work):
+        return _awaiting(active, adapter)
+    return _calling(active, adapter, None)
 
 
 def _calling(active: Active, adapter: Adapter, note: Note | None) -> Wrapper:  # noqa: C901 - one loop, and its borders
@@ -68,7 +81,7 @@ def _calling(active: Active, adapter: Adapter, note: Note | None) -> Wrapper:  #
             return wrapped(*args, **kwargs)
         arguments, first = Arguments(args, kwargs), None
         del args, kwargs
-        retry = _retry(runtime, adapter, client, arguments)
+        retry = retry_of_call(runtime, adapter, client, arguments.args, arguments.kwargs)
         while True:
             call = _begin(active, runtime, adapter, client, arguments, retry, first)
             before, ours, is_inside = call.before, call.context, True
@@ -108,7 +121,7 @@ def _calling_async(active: Active, adapter: Adapter, note: Note | None) -> Wrapp
             return await wrapped(*args, **kwargs)
         arguments, first = Arguments(args, kwargs), None
         del args, kwargs
-        retry = _retry(runtime, adapter, client, arguments)
+        retry = retry_of_call(runtime, adapter, client, arguments.args, arguments.kwargs)
         while True:
             call = _begin(active, runtime, adapter, client, arguments, retry, first)
             before, ours, is_inside = call.before, call.context, True
@@ -143,24 +156,45 @@ def _calling_async(active: Active, adapter: Adapter, note: Note | None) -> Wrapp
     return wrapper
 
 
-def _generating(active: Active, adapter: Adapter) -> Wrapper:
+class _Begun:
+    """A coroutine function that was called once before; the first call gives that coroutine."""
+
+    def __init__(self, function: Any, coroutine: Any) -> None:
+        self._function, self._coroutine = function, coroutine
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        coroutine, self._coroutine = self._coroutine, None
+        return self._function(*args, **kwargs) if coroutine is None else coroutine
+
+
+def _awaiting(active: Active, adapter: Adapter) -> Wrapper:
+    waiting = _calling_async(active, adapter, None)
+
     def wrapper(wrapped: Any, client: Any, args: Any, kwargs: Any) -> Any:
-        iterator = wrapped(*args, **kwargs)
-        if (runtime := active.listening()) is None:
-            return iterator
         arguments = Arguments(args, kwargs)
-        call = GeneratorCall(
-            runtime, iterator, lambda: _begin(active, runtime, adapter, client, arguments)
-        )
-        return watch_generator(call, call)
+        del args, kwargs
+        # At once, as arguments that do not fit fail at the call.
+        coroutine = wrapped(*arguments.args, **arguments.kwargs)
+        if not iscoroutine(coroutine):
+            return coroutine
+        begun = _Begun(wrapped, coroutine)
+        return stand_in(waiting(begun, client, arguments.args, arguments.kwargs), coroutine)
 
     return wrapper
 
 
-def _retry(runtime: Runtime, adapter: Adapter, client: Any, arguments: Arguments) -> Retry | None:
-    if not adapter.recovers:
-        return None
-    return retry_of_call(runtime, adapter, client, arguments.args, arguments.kwargs)
+def _generating(active: Active, adapter: Adapter) -> Wrapper:
+    def wrapper(wrapped: Any, client: Any, args: Any, kwargs: Any) -> Any:
+        arguments = Arguments(args, kwargs)
+        del args, kwargs
+        iterator = wrapped(*arguments.args, **arguments.kwargs)
+        if (runtime := active.listening()) is None:
+            return iterator
+        return report_generator(
+            runtime, iterator, lambda: _begin(active, runtime, adapter, client, arguments)
+        )
+
+    return wrapper
 
 
 def _begin(
@@ -199,18 +233,6 @@ def _succeed(retry: Retry, first: Call | None, call: Call) -> None:
         first.log_held(recovered="recovered")
 
 
-def owning(active: Active, adapter: TogetherV1, _function: Any) -> Wrapper:
-    """Note whose requestor it is: 1.x copies a client's key into it."""
-
-    def wrapper(wrapped: Any, requestor: Any, args: Any, kwargs: Any) -> Any:
-        wrapped(*args, **kwargs)
-        if active.runtime is not None:
-            with active.runtime.guard("client_init"):
-                adapter.made_for(requestor, kwargs.get("client", args[0] if args else None))
-
-    return wrapper
-
-
 def accepting(active: Active, adapter: Adapter, _function: Any) -> Wrapper:
     """Note the response that the generated clients are about to parse."""
 
@@ -220,72 +242,5 @@ def accepting(active: Active, adapter: Adapter, _function: Any) -> Wrapper:
         if call is not None and call.adapter is adapter:
             call.answered(kwargs.get("response"))
         return wrapped(*args, **kwargs)
-
-    return wrapper
-
-
-def transferring(active: Active, adapter: Adapter, function: Any) -> Wrapper:
-    """Note an attempt of 1.x and its answer; outside a call, it is a call of its own."""
-    inside = observing(function, lambda *_: _Attempt())
-    own = calling(active, adapter, function, _note_attempt)
-
-    def wrapper(wrapped: Any, client: Any, args: Any, kwargs: Any) -> Any:
-        call = current_call()
-        is_inside = active.runtime is not None and call is not None and call.adapter is adapter
-        return (inside if is_inside else own)(wrapped, client, args, kwargs)
-
-    return wrapper
-
-
-class _Attempt:
-    """Observes one attempt at the current call, and its answer."""
-
-    def __init__(self) -> None:
-        self._call = current_call()
-        if self._call is not None:
-            self._call.attempted()
-
-    def returned(self, response: Any) -> Any:
-        if self._call is not None:
-            self._call.answered(response)
-        return response
-
-    def failed(self) -> None:
-        """Leave it to the call."""
-
-
-def _note_attempt(call: Call, _client: Any, response: Any) -> None:
-    if response is None:
-        call.attempted()
-    else:
-        call.answered(response)
-
-
-def beginning(active: Active, adapter: TogetherV1, _function: Any) -> Wrapper:
-    """Make the first request of a 1.x upload again, which asks where the file is to go.
-
-    It has a call of its own, by which 1.x hands a refusal on as data, and raises it here.
-    """
-
-    def wrapper(wrapped: Any, manager: Any, args: Any, kwargs: Any) -> Any:
-        upload, runtime, retry = current_call(), active.listening(), None
-        if runtime is not None and upload is not None and upload.adapter.composed:
-            retry = retry_of_call(runtime, adapter, manager._client, (), {})  # noqa: SLF001 - where managers keep it
-        if retry is None or upload is None:
-            return wrapped(*args, **kwargs)
-        arguments = Arguments(args, kwargs)
-        del args, kwargs
-        while True:
-            upload.begins_anew()
-            retry.begun(upload.span)
-            try:
-                value = wrapped(*arguments.args, **arguments.kwargs)
-            except BaseException:
-                if not retry.again(upload.refusal) and retry.first is None:
-                    raise
-            else:
-                retry.succeeded()
-                return value
-            retry.raise_first()
 
     return wrapper

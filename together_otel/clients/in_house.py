@@ -93,8 +93,7 @@ class InHouse(Adapter):
         return None if body is None else refused(body, Answer())
 
     def failure(self, exc: BaseException, _seen: Any, key: object) -> Failure:
-        status = getattr(exc, "status_code", None) or getattr(exc, "status", None)
-        answer, body = Answer(integer(status)), getattr(exc, "body", None)
+        answer, body = Answer(), getattr(exc, "body", None)
         if body:
             note_origin(answer, {}, body)
         for link in causes(exc):
@@ -103,6 +102,8 @@ class InHouse(Adapter):
             if response is not None and (found := _answered(response)) is not None:
                 answer, body = found, body_of(response) or body
                 break
+            if answer.status_code is None:
+                answer.status_code = _status_of(link) or _status_of(response)
         if answer.status_code is None and "AuthenticationError" in class_names(exc):
             answer.status_code = UNAUTHORIZED
         sent = answer.authorization is not None
@@ -115,6 +116,12 @@ class InHouse(Adapter):
 def _attribute_of(client: Any) -> str | None:
     """Return the attribute that a client keeps its key in, as far as it is known."""
     return next((name for name in ("api_key", "_api_key") if hasattr(client, name)), None)
+
+
+def _status_of(holder: Any) -> int | None:
+    """Return the HTTP status that an error, or a response, has."""
+    status = getattr(holder, "status_code", None) or getattr(holder, "status", None)
+    return integer(status)
 
 
 def _answered(response: Any) -> Answer | None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import weakref
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
 
     from together_otel.telemetry.metrics import Metrics
+
+_METRICS = "_together_otel_metrics"
 
 
 class Outlet(Protocol):
@@ -44,24 +45,14 @@ class Backend:
             one.stop()
 
 
-class Made:
-    """Metrics by what they are emitted to, which they outlive ``uninstrument()`` with.
+def metrics_for(owner: object, kind: Hashable, make: Callable[[], Metrics]) -> Any:
+    """Return the metrics of one kind that are emitted to ``owner``, made if there are none.
 
-    Counters never fall, and OpenTelemetry cannot remove instruments. The object need not be
-    hashable, and is not kept alive.
+    They outlive ``uninstrument()``: counters never fall, and OpenTelemetry cannot remove
+    instruments. So they are kept by ``owner`` itself, where a copy of this package that is imported
+    anew finds them, too.
     """
-
-    def __init__(self) -> None:
-        self._by_id: dict[int, tuple[weakref.ref[Any], dict[Hashable, Metrics]]] = {}
-
-    def get(self, owner: object, kind: Hashable, make: Callable[[], Metrics]) -> Any:
-        """Return the metrics of one kind for ``owner``, made if there are none."""
-        key = id(owner)
-        found = self._by_id.get(key)
-        if found is None or found[0]() is not owner:
-            found = weakref.ref(owner, lambda _: self._by_id.pop(key, None)), {}
-            self._by_id[key] = found
-        made = found[1]
-        if kind not in made:
-            made[kind] = make()
-        return made[kind]
+    made: dict[Hashable, Metrics] = getattr(owner, "__dict__", {}).setdefault(_METRICS, {})
+    if kind not in made:
+        made[kind] = make()
+    return made[kind]

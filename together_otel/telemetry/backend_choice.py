@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from opentelemetry import metrics
 
-from together_otel.telemetry.backend import Backend, Made
+from together_otel.telemetry.backend import Backend, metrics_for
 from together_otel.telemetry.metrics import Metrics, NoMetrics
 from together_otel.telemetry.otel import OpenTelemetryMetrics
 
@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
 
     from together_otel.settings import Settings
-
-_made = Made()
 
 
 def choose_backend(
@@ -41,7 +39,7 @@ def choose_backend(
         # Here: prometheus_client takes its mode from the environment on its first import.
         from together_otel.telemetry import prometheus_backend  # noqa: PLC0415
 
-        return prometheus_backend.make(settings, registry, _made, end_open_calls)
+        return prometheus_backend.make(settings, registry, end_open_calls)
     if settings.metrics == "none":
         return Backend(NoMetrics())
     given = metrics.get_meter_provider() if provider is None else provider
@@ -51,4 +49,4 @@ def choose_backend(
         meter = given.get_meter(*scope)
         return OpenTelemetryMetrics(meter, provider, release, chunk_times=chunk_times)
 
-    return Backend(_made.get(given, (release, chunk_times), make))
+    return Backend(metrics_for(given, (release, chunk_times), make))

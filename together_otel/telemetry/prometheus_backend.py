@@ -12,7 +12,7 @@ from prometheus_client import REGISTRY, CollectorRegistry, values
 
 from together_otel.names import SCOPE
 from together_otel.settings import METRICS, MULTIPROC_DIR
-from together_otel.telemetry.backend import Backend
+from together_otel.telemetry.backend import Backend, metrics_for
 from together_otel.telemetry.exit_export import ExitExport
 from together_otel.telemetry.http_endpoint import HttpEndpoint
 from together_otel.telemetry.multiprocess import Group
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from prometheus_client.registry import Collector
 
     from together_otel.settings import Settings
-    from together_otel.telemetry.backend import Made, Outlet
+    from together_otel.telemetry.backend import Outlet
 
 _log = logging.getLogger(f"{SCOPE}.metrics")
 
@@ -33,7 +33,6 @@ _log = logging.getLogger(f"{SCOPE}.metrics")
 def make(
     settings: Settings,
     registry: CollectorRegistry | None,
-    made: Made,
     end_open_calls: Callable[[], None],
 ) -> Backend:
     """Return the backend for a registry, ``None`` being the default one; it is not started.
@@ -41,7 +40,6 @@ def make(
     Args:
         settings: whose names and outlets it has.
         registry: where the metrics are found.
-        made: what was made for registries before.
         end_open_calls: called before the last values are exported at exit.
     """
     registry = REGISTRY if registry is None else registry
@@ -66,7 +64,7 @@ def make(
             registry, release, chunk_times=chunk_times, files=files, warns=shares
         )
 
-    metrics: PrometheusMetrics = made.get(registry, (release, chunk_times), new)
+    metrics: PrometheusMetrics = metrics_for(registry, (release, chunk_times), new)
     served, source = registry, cast("Collector", metrics)
     if folder is not None:
         served, source = CollectorRegistry(), Group(folder)

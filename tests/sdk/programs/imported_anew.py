@@ -5,6 +5,7 @@ library; what is imported anew, ``library`` or ``package``; for a reload, its mo
 """
 
 import contextlib
+import gc
 import importlib
 import json
 import sys
@@ -66,6 +67,7 @@ def drop(package: str) -> None:
     """Forget a package, as test suites and hosts of plugins do."""
     for name in [one for one in sys.modules if one == package or one.startswith(f"{package}.")]:
         del sys.modules[name]
+    gc.collect()  # what nothing else holds is gone by the next import
 
 
 def functions() -> dict[tuple[int, str], tuple[type, Any]]:

@@ -1,0 +1,137 @@
+"""What stands in a class in place of an attribute that is patched, and looks as that one."""
+
+from __future__ import annotations
+
+import pkgutil
+from inspect import isfunction
+from typing import TYPE_CHECKING, Any
+
+import wrapt
+
+from together_otel.calls.state import Arguments
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from together_otel.calls.around import Wrapper
+
+    Make = Callable[[Any], Wrapper]
+
+
+class _AsWrapped:
+    """Copied and pickled as what it wraps would be."""
+
+    __slots__ = ()
+
+    def __reduce_ex__(self: Any, protocol: Any) -> Any:
+        function = self.__wrapped__
+        if isfunction(function):
+            return pkgutil.resolve_name, (f"{function.__module__}:{function.__qualname__}",)
+        return function.__reduce_ex__(protocol)
+
+    def __copy__(self) -> Any:
+        return self
+
+    def __deepcopy__(self, _memo: Any) -> Any:
+        return self
+
+
+class BoundPatch(_AsWrapped, wrapt.BoundFunctionWrapper):  # type: ignore[type-arg]  # wrapt 1 has no type arguments
+    """A patched method, bound to a client or got from its class."""
+
+
+class Patch(_AsWrapped, wrapt.FunctionWrapper):  # type: ignore[type-arg]  # as above
+    """A function in our wrapper.
+
+    Args:
+        function: what is patched.
+        make: makes its wrapper.
+        owner: the class that it is an attribute of.
+    """
+
+    __bound_function_wrapper__ = BoundPatch
+
+    def __init__(self, function: Any, make: Make, owner: type) -> None:
+        super().__init__(function, make(function))
+        # One object, as a class gives the same function each time.
+        self._self_of_class: Any = super().__get__(None, owner)
+
+    def __get__(self, instance: Any, owner: type | None = None) -> Any:
+        return self._self_of_class if instance is None else super().__get__(instance, owner)
+
+
+class PatchedCallable(_AsWrapped, wrapt.ObjectProxy):  # type: ignore[type-arg]  # as above
+    """What a `PatchedAttribute` gives, in our wrapper.
+
+    Args:
+        called: what is patched.
+        client: whose it is.
+        wrapper: for it.
+    """
+
+    def __init__(self, called: Any, client: Any, wrapper: Wrapper) -> None:
+        super().__init__(called)
+        self._self_client, self._self_wrapper = client, wrapper
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Call it in the wrapper."""
+        arguments = Arguments(args, kwargs)
+        del args, kwargs
+        return self._self_wrapper(
+            self.__wrapped__, self._self_client, arguments.args, arguments.kwargs
+        )
+
+
+class PatchedAttribute(_AsWrapped, wrapt.ObjectProxy):  # type: ignore[type-arg]  # as above
+    """Any other attribute that gives something callable: that is in our wrapper.
+
+    `wrapt` does not tell the instance of static and class methods, of partials and of callable
+    objects, and binds no properties.
+
+    Args:
+        attribute: what is patched.
+        make: makes the wrapper of what it gives, which is known only then.
+        name: of the attribute.
+    """
+
+    def __init__(self, attribute: Any, make: Make, name: str) -> None:
+        super().__init__(attribute)
+        self._self_make, self._self_name = make, name
+
+    def __get__(self, instance: Any, owner: type | None = None) -> Any:
+        found = self.__wrapped__
+        if hasattr(type(found), "__get__"):
+            found = type(found).__get__(found, instance, owner)
+        if not callable(found):
+            return found
+        client = owner if instance is None else instance
+        patched = PatchedCallable(found, client, self._self_make(found))
+        cached = getattr(instance, "__dict__", {})
+        if cached.get(self._self_name) is found:  # by a cached property
+            cached[self._self_name] = patched
+        return patched
+
+
+class PatchedDataAttribute(PatchedAttribute):
+    """One that is asked before the instance's own dictionary, and when it is set: a property."""
+
+    def __set__(self, instance: Any, value: Any) -> None:
+        self.__wrapped__.__set__(instance, value)
+
+    def __delete__(self, instance: Any) -> None:
+        self.__wrapped__.__delete__(instance)
+
+
+def patch_of(original: Any, make: Make, owner: type, name: str) -> Any:
+    """Return what is to stand in a class in place of an attribute.
+
+    Args:
+        original: the attribute, from the class's own dictionary.
+        make: makes the wrapper of a function.
+        owner: the class.
+        name: of the attribute.
+    """
+    if isfunction(original):
+        return Patch(original, make, owner)
+    is_data = hasattr(type(original), "__set__")
+    return (PatchedDataAttribute if is_data else PatchedAttribute)(original, make, name)

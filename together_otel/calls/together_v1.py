@@ -1,0 +1,96 @@
+"""What the patched methods of `together` 1.x do, beside those that any client has."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from together_otel.calls.around import observing
+from together_otel.calls.call import Call, current_call
+from together_otel.calls.state import Arguments
+from together_otel.calls.wrappers import calling
+from together_otel.recovery.retry import retry_of_call
+
+if TYPE_CHECKING:
+    from together_otel.calls.active import Active
+    from together_otel.calls.around import Wrapper
+    from together_otel.clients.base import Adapter
+    from together_otel.clients.together_v1 import TogetherV1
+
+
+def owning(active: Active, adapter: TogetherV1, _function: Any) -> Wrapper:
+    """Note whose requestor it is: 1.x copies a client's key into it."""
+
+    def wrapper(wrapped: Any, requestor: Any, args: Any, kwargs: Any) -> Any:
+        wrapped(*args, **kwargs)
+        if active.runtime is not None:
+            with active.runtime.guard("client_init"):
+                adapter.made_for(requestor, kwargs.get("client", args[0] if args else None))
+
+    return wrapper
+
+
+def transferring(active: Active, adapter: Adapter, function: Any) -> Wrapper:
+    """Note an attempt of 1.x and its answer; outside a call, it is a call of its own."""
+    inside = observing(function, lambda *_: _Attempt())
+    own = calling(active, adapter, function, _note_attempt)
+
+    def wrapper(wrapped: Any, client: Any, args: Any, kwargs: Any) -> Any:
+        call = current_call()
+        is_inside = active.runtime is not None and call is not None and call.adapter is adapter
+        return (inside if is_inside else own)(wrapped, client, args, kwargs)
+
+    return wrapper
+
+
+class _Attempt:
+    """Observes one attempt at the current call, and its answer."""
+
+    def __init__(self) -> None:
+        self._call = current_call()
+        if self._call is not None:
+            self._call.attempted()
+
+    def returned(self, response: Any) -> Any:
+        if self._call is not None:
+            self._call.answered(response)
+        return response
+
+    def failed(self) -> None:
+        """Leave it to the call."""
+
+
+def _note_attempt(call: Call, _client: Any, response: Any) -> None:
+    if response is None:
+        call.attempted()
+    else:
+        call.answered(response)
+
+
+def beginning(active: Active, adapter: TogetherV1, _function: Any) -> Wrapper:
+    """Make the first request of a 1.x upload again, which asks where the file is to go.
+
+    It has a call of its own, by which 1.x hands a refusal on as data, and raises it here.
+    """
+
+    def wrapper(wrapped: Any, manager: Any, args: Any, kwargs: Any) -> Any:
+        upload, runtime, retry = current_call(), active.listening(), None
+        if runtime is not None and upload is not None and upload.adapter.composed:
+            retry = retry_of_call(runtime, adapter, manager._client, (), {})  # noqa: SLF001 - where managers keep it
+        if retry is None or upload is None:
+            return wrapped(*args, **kwargs)
+        arguments = Arguments(args, kwargs)
+        del args, kwargs
+        while True:
+            upload.begins_anew()
+            retry.begun(upload.span)
+            try:
+                value = wrapped(*arguments.args, **arguments.kwargs)
+            except BaseException:
+                if not retry.again(upload.refusal) and retry.first is None:
+                    raise
+            else:
+                retry.succeeded()
+                return value
+            retry.raise_first()
+
+    return wrapper

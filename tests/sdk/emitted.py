@@ -1,0 +1,99 @@
+"""What the instrumentation emits, as OpenTelemetry's own objects, held against the conventions."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import genai
+from opentelemetry.sdk._logs import LoggerProvider
+from opentelemetry.sdk._logs.export import SimpleLogRecordProcessor
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.sdk.trace.sampling import Decision, Sampler, SamplingResult
+from opentelemetry.trace import SpanKind
+
+from together_otel.calls.open_calls import end_dropped
+
+try:
+    from opentelemetry.sdk._logs.export import InMemoryLogRecordExporter
+except ImportError:  # the SDK before 1.39
+    from opentelemetry.sdk._logs.export import InMemoryLogExporter as InMemoryLogRecordExporter
+
+if TYPE_CHECKING:
+    from opentelemetry.sdk.metrics.export import Metric
+    from opentelemetry.sdk.trace import ReadableSpan
+
+
+class RecordingSampler(Sampler):
+    """Keeps what it is given, and samples everything."""
+
+    def __init__(self) -> None:
+        self.seen: dict[str, dict[str, Any]] = {}
+
+    def should_sample(
+        self,
+        parent_context: Any,  # noqa: ARG002 - the API's
+        trace_id: int,
+        name: str,
+        kind: SpanKind | None = None,
+        attributes: Any = None,
+        *_: Any,
+        **__: Any,
+    ) -> SamplingResult:
+        if kind is SpanKind.CLIENT:
+            self.seen[f"{trace_id:x} {name}"] = dict(attributes or {})
+        return SamplingResult(Decision.RECORD_AND_SAMPLE, attributes)
+
+    def get_description(self) -> str:
+        return "RecordingSampler"
+
+
+class Emitted:
+    """Providers, and what comes out of them as OpenTelemetry's own objects."""
+
+    def __init__(self) -> None:
+        self.sampler, self._spans = RecordingSampler(), InMemorySpanExporter()
+        self._reader, self._logs = InMemoryMetricReader(), InMemoryLogRecordExporter()
+        self.tracer_provider = TracerProvider(sampler=self.sampler, shutdown_on_exit=False)
+        self.tracer_provider.add_span_processor(SimpleSpanProcessor(self._spans))
+        self.meter_provider = MeterProvider([self._reader], shutdown_on_exit=False)
+        self.logger_provider = LoggerProvider(shutdown_on_exit=False)
+        self.logger_provider.add_log_record_processor(SimpleLogRecordProcessor(self._logs))
+
+    def calls(self) -> list[ReadableSpan]:
+        end_dropped()
+        spans = self._spans.get_finished_spans()
+        return [span for span in spans if span.kind is SpanKind.CLIENT]
+
+    def metrics(self) -> list[Metric]:
+        data = self._reader.get_metrics_data()
+        scopes = [scope for one in data.resource_metrics for scope in one.scope_metrics]
+        wanted = genai.DATA["schema_url"]["value"]
+        assert {scope.scope.schema_url for scope in scopes} == {wanted}
+        return [metric for scope in scopes for metric in scope.metrics]
+
+    def events(self) -> list[Any]:
+        caught = self._logs.get_finished_logs()
+        wanted = genai.DATA["schema_url"]["value"]
+        assert {one.instrumentation_scope.schema_url for one in caught} <= {wanted}
+        return [one.log_record for one in caught]
+
+    def check(self) -> None:
+        """Check everything against the conventions."""
+        calls = self.calls()
+        assert calls
+        for span in calls:
+            seen = self.sampler.seen[f"{span.context.trace_id:x} {span.name}"]
+            genai.check_span(span, seen)
+        for metric in self.metrics():
+            genai.check_metric(metric)
+        for event in self.events():
+            if event.event_name.startswith("gen_ai."):
+                genai.check_event(event.event_name, event.severity_number.value, event.attributes)
+        exceptions = "gen_ai.client.inference.exception"
+        failed = [span for span in calls if "error.type" in span.attributes]
+        told = [event for event in self.events() if event.event_name == exceptions]
+        assert len(told) == len(failed)

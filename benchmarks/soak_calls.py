@@ -1,0 +1,207 @@
+"""The calls of a long run: of many kinds, models, keys and hosts, over threads and asyncio tasks.
+
+They go to an in-process transport, which a header tells what is to become of each.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+import threading
+import time
+from collections import Counter
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import together
+from workload import ANSWER, CHUNKS, MODEL, REFUSAL, STREAM, messages
+
+from together_otel.testing import MadeUpKeys
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Iterator
+
+MODELS, KEYS, HOSTS = 10_000, 1_000, 500
+THREADS, TASKS = 6, 32
+SHOWN_CHUNKS = 4
+BRIEF = STREAM[: len(STREAM) // CHUNKS * SHOWN_CHUNKS] + b"data: [DONE]\n\n"
+FIRST = STREAM[: len(STREAM) // CHUNKS]
+STATUSES = {"refused": 401, "spent": 402, "limited": 429, "broken": 500}
+STREAMS = ("read", "closed", "dropped", "stream cancelled")
+KINDS = {
+    "answered": ("success", 40),
+    "refused": ("auth_failure", 10),
+    "spent": ("payment_required", 3),
+    "limited": ("rate_limited", 8),
+    "broken": ("server_error", 6),
+    "late": ("timeout", 4),
+    "unreachable": ("connection_error", 4),
+    "cancelled": ("cancelled", 3),
+    "read": ("success", 10),
+    "closed": ("abandoned", 5),
+    "dropped": ("abandoned", 4),
+    "stream cancelled": ("cancelled", 3),
+}
+"""Kinds of calls: their outcome, and how many of a hundred there are of each."""
+SYNC = {"cancelled": "answered", "stream cancelled": "read"}
+"""What a thread does instead of what only a task can do."""
+
+arrived: ContextVar[asyncio.Event] = ContextVar("arrived")
+
+
+def kind_of(request: httpx.Request) -> str:
+    """Return what is to become of a request."""
+    return request.headers["x-kind"]
+
+
+def respond(request: httpx.Request) -> httpx.Response:
+    """Answer as the request's kind wants it."""
+    kind = kind_of(request)
+    if kind == "late":
+        raise httpx.ReadTimeout("the answer is late", request=request)
+    if kind == "unreachable":
+        raise httpx.ConnectError("nobody is there", request=request)
+    if status := STATUSES.get(kind):
+        said = REFUSAL if kind == "refused" else {"error": {"message": kind, "type": kind}}
+        return httpx.Response(status, json=said)
+    body, form = (BRIEF, "text/event-stream") if kind in STREAMS else (ANSWER, "application/json")
+    model = json.loads(request.content)["model"].encode()
+    return httpx.Response(
+        200, content=body.replace(MODEL.encode(), model), headers={"content-type": form}
+    )
+
+
+async def hang() -> None:
+    """Tell that the request is here, and wait for its cancellation."""
+    arrived.get().set()
+    await asyncio.Event().wait()
+
+
+async def respond_async(request: httpx.Request) -> httpx.Response:
+    """Do as `respond`, and hang where the caller will cancel."""
+
+    async def first_chunk() -> AsyncIterator[bytes]:
+        yield FIRST
+        await hang()
+
+    if kind_of(request) == "cancelled":
+        await hang()
+    response = respond(request)
+    if kind_of(request) == "stream cancelled":
+        return httpx.Response(200, content=first_chunk(), headers=response.headers)
+    return response
+
+
+class Soak:
+    """The calls: which they are, and what was done so far.
+
+    Args:
+        calls: how many.
+    """
+
+    def __init__(self, calls: int) -> None:
+        kinds = [kind for kind, (_, share) in KINDS.items() for _ in range(share * 100)]
+        random.Random(1).shuffle(kinds)  # noqa: S311 - no secret
+        self._kinds = kinds[:-9]  # of a length that shares no factor with the rest
+        made_up = MadeUpKeys()
+        self._keys = [made_up.together() for _ in range(KEYS)]
+        self._numbers = iter(range(calls))
+        self._lock = threading.Lock()
+        self.done: Counter[str] = Counter()
+        self.errors: list[BaseException] = []
+
+    def _next(self) -> Iterator[tuple[str, dict[str, Any], dict[str, Any]]]:
+        """Return kinds of calls, their clients' arguments and their own, as long as there are."""
+        while True:
+            with self._lock:
+                number = next(self._numbers, None)
+            if number is None:
+                return
+            client = {
+                "api_key": self._keys[number % KEYS],
+                "base_url": f"http://host-{number % HOSTS}.test",
+                "max_retries": 0,
+            }
+            call = {"model": f"some/model-{number % MODELS}", "messages": messages(5)}
+            yield self._kinds[number % len(self._kinds)], client, call
+
+    def _count(self, kind: str) -> None:
+        with self._lock:
+            self.done[kind] += 1
+
+    def thread(self) -> None:
+        """Make calls until there are no more."""
+        with httpx.Client(transport=httpx.MockTransport(respond)) as http:
+            for any_kind, client, call in self._next():
+                kind = SYNC.get(any_kind, any_kind)
+                create = together.Together(http_client=http, **client).chat.completions.create
+                call["extra_headers"] = {"x-kind": kind}
+                try:
+                    answer = create(stream=kind in STREAMS, **call)
+                    if kind == "read":
+                        list(answer)
+                    elif kind in STREAMS:
+                        next(iter(answer))
+                        if kind == "closed":
+                            answer.close()
+                    answer = None
+                except together.TogetherError:
+                    pass
+                self._count(kind)
+
+    def loop(self) -> None:
+        """Make calls in tasks of an event loop."""
+        asyncio.run(self._tasks())
+
+    async def _tasks(self) -> None:
+        transport = httpx.MockTransport(respond_async)
+        async with httpx.AsyncClient(transport=transport) as http:
+            await asyncio.gather(*(self._task(http) for _ in range(TASKS)))
+
+    async def _task(self, http: httpx.AsyncClient) -> None:
+        for kind, client, call in self._next():
+            create = together.AsyncTogether(http_client=http, **client).chat.completions.create
+            call["extra_headers"] = {"x-kind": kind}
+            here = asyncio.Event()
+            arrived.set(here)
+            task = asyncio.create_task(self._call(kind, create, call))
+            if KINDS[kind][0] == "cancelled":
+                task.add_done_callback(lambda _, here=here: here.set())  # had it failed before
+                await here.wait()
+                task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+            self._count(kind)
+            if error := None if task.cancelled() else task.exception():
+                raise error
+
+    async def _call(self, kind: str, create: Callable[..., Any], call: dict[str, Any]) -> None:
+        try:
+            answer = await create(stream=kind in STREAMS, **call)
+            if kind in ("read", "stream cancelled"):
+                async for _ in answer:
+                    pass
+            elif kind in STREAMS:
+                await anext(aiter(answer))
+                if kind == "closed":
+                    await answer.close()
+        except together.TogetherError:
+            pass
+
+    def run(self, sample: Callable[[int], None]) -> None:
+        """Make all calls, and call ``sample`` twice a second."""
+
+        def guarded(work: Callable[[], None]) -> None:
+            try:
+                work()
+            except BaseException as exc:  # noqa: BLE001 - reported at the end
+                self.errors.append(exc)
+
+        works = [self.thread] * THREADS + [self.loop]
+        threads = [threading.Thread(target=guarded, args=(work,), daemon=True) for work in works]
+        for thread in threads:
+            thread.start()
+        while any(thread.is_alive() for thread in threads):
+            threads[0].join(0.5) if threads[0].is_alive() else time.sleep(0.1)
+            sample(self.done.total())

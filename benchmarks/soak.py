@@ -139,13 +139,15 @@ def main() -> int:
         tracer_provider=tracer_provider, meter_provider=meter_provider, metrics=options.backend
     )
     samples: list[tuple[int, float]] = []
-    scraped = 0
+    scraped, halfway = 0, 0
 
     def sample(done: int) -> None:
-        nonlocal scraped
+        nonlocal scraped, halfway
         if done * SCRAPES // calls > scraped:
             scraped = done * SCRAPES // calls
             generate_latest(REGISTRY)
+            if scraped <= SCRAPES // 2:
+                halfway = Metrics().series
         samples.append((done, resident()))
         bar = "#" * (done * BAR // calls)
         progress(f"[{bar:{BAR}}] {done:,} of {calls:,} calls, {samples[-1][1]:.0f} MiB")
@@ -178,7 +180,7 @@ def main() -> int:
         "errors of telemetry": (metrics.total("together_client_telemetry_errors_total"), 0),
     }
     print(f"{calls:,} calls, {options.backend}, {THREADS} threads and {TASKS} tasks: {took:.0f} s")
-    print(f"{MODELS:,} models, {KEYS:,} keys, {HOSTS} hosts; {metrics.series:,} series in a scrape")
+    print(f"{MODELS:,} models, {KEYS:,} keys, {HOSTS} hosts")
     for outcome, number in sorted(done.items()):
         print(f"    {outcome:20}{number:12,}")
     good = True
@@ -192,6 +194,7 @@ def main() -> int:
         number = metrics.values(label)
         good &= number <= limit
         print(f"{'bounded' if number <= limit else 'WRONG':8}{label}: {number} of {limit}")
+    print(f"series: {halfway:,} halfway, {metrics.series:,} at the end")
     print(f"memory: {samples[-1][1]:.0f} MiB, {growth(samples, calls):+.2f} MiB per 100,000 calls")
     for error in soak.errors:
         print(f"error: {error!r}", file=sys.stderr)

@@ -82,7 +82,7 @@ def test_providers_set_later(start: Callable[..., subprocess.Popen[str]]) -> Non
     assert {point["attributes"]["together.auth.cause"] for point in found["failures"]} == set(
         CAUSES
     )
-    assert found["durations"] == 2
+    assert found["durations"] == 3
     assert found["first_chunks"] == 1
 
 

@@ -220,7 +220,7 @@ def test_retries_are_one_call(
     [
         (behaviours.rate_limited(), "rate_limited"),
         (behaviours.server_error(503), "server_error"),
-        (behaviours.payment_required(), "client_error"),
+        (behaviours.payment_required(), "payment_required"),
         (behaviours.drop_connection(), "connection_error"),
     ],
     ids=["429", "503", "402", "dropped"],

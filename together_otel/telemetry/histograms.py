@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from bisect import bisect_left
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from opentelemetry.trace import format_span_id, format_trace_id
 from prometheus_client.samples import Exemplar
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from opentelemetry.trace import SpanContext
+    from prometheus_client.metrics_core import Metric as Family
 
     from together_otel.forks import ForkSafeLock
 
@@ -59,19 +60,22 @@ class Histogram:
         self.values[:] = [0.0] * len(self.values)
         self._exemplars.clear()
 
-    def read(self) -> tuple[list[tuple[Any, ...]], float]:
-        """Return the buckets, as prometheus_client's families take them, and the sum."""
+    def add_to(self, family: Family, labels: dict[str, str]) -> None:
+        """Add the samples of the series to a family, once it has a value."""
         with self._lock:
             total, *counts = self.values
             exemplars = dict(self._exemplars)
-        buckets: list[tuple[Any, ...]] = []
-        count = 0.0
+        if not any(counts):
+            return
+        name, count = family.name, 0.0
         for place, (bound, more) in enumerate(zip((*self._bounds, None), counts, strict=True), 1):
             count += more
             found = exemplars.get(place)
-            name = "+Inf" if bound is None else str(bound)
-            buckets.append((name, count, found and exemplar(*found)))
-        return buckets, total
+            le = "+Inf" if bound is None else str(bound)
+            shown = found and exemplar(*found)
+            family.add_sample(f"{name}_bucket", {**labels, "le": le}, count, exemplar=shown)
+        family.add_sample(f"{name}_count", labels, count)
+        family.add_sample(f"{name}_sum", labels, total)
 
 
 def exemplar(span_context: SpanContext, value: float, now: float) -> Exemplar:

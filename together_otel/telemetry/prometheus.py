@@ -12,14 +12,10 @@ import time
 import weakref
 from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from opentelemetry import trace
-from prometheus_client.core import (
-    CounterMetricFamily,
-    GaugeMetricFamily,
-    HistogramMetricFamily,
-)
+from prometheus_client.metrics_core import Metric as Family
 from prometheus_client.registry import Collector
 
 from together_otel.forks import ForkSafeLock
@@ -34,7 +30,6 @@ if TYPE_CHECKING:
 
     from opentelemetry.trace import SpanContext
     from prometheus_client import CollectorRegistry
-    from prometheus_client.metrics_core import Metric as Family
 
     from together_otel.names import Cause, GenAIMetrics, Metric
     from together_otel.telemetry.measured import Amount, GaugeValue, Labels
@@ -153,16 +148,15 @@ class PrometheusMetrics(Metrics, Collector):
                 for labels, value in self.counts.read(metric):
                     failed = self._failures.get(labels) if metric is AUTH_FAILURES else None
                     shown = failed and exemplar(failed[0], 1.0, failed[1])
-                    family.add_metric(_texts(labels), value, exemplar=shown)
+                    named = _named(metric, labels)
+                    family.add_sample(metric.prometheus, named, value, exemplar=shown)
             elif metric.kind == "histogram":
                 for labels, series in list(self._histograms.get(metric, {}).items()):
-                    buckets, total = series.read()
-                    if buckets[-1][1]:
-                        family.add_metric(_texts(labels), buckets, total)
+                    series.add_to(family, _named(metric, labels))
             else:
                 for one in gauges:
                     if one.metric is metric:
-                        family.add_metric(_texts(one.labels), one.value)
+                        family.add_sample(metric.prometheus, _named(metric, one.labels), one.value)
             yield family
 
     # ── where counts are lost ────────────────────────────────────────────────────────
@@ -182,14 +176,10 @@ class PrometheusMetrics(Metrics, Collector):
         self._written = float("-inf")
 
 
-def _family(metric: Metric) -> Any:
-    kinds = {
-        "counter": CounterMetricFamily,
-        "gauge": GaugeMetricFamily,
-        "histogram": HistogramMetricFamily,
-    }
-    return kinds[metric.kind](metric.prometheus, metric.description, labels=metric.labels)
+def _family(metric: Metric) -> Family:
+    return Family(metric.prometheus.removesuffix("_total"), metric.description, metric.kind)
 
 
-def _texts(labels: Labels) -> list[str]:
-    return ["" if label is None else str(label) for label in labels]
+def _named(metric: Metric, labels: Labels) -> dict[str, str]:
+    texts = ("" if label is None else str(label) for label in labels)
+    return dict(zip(metric.labels, texts, strict=True))

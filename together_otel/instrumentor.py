@@ -93,15 +93,18 @@ class TogetherInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # untyped i
         self._undo_listen = listen(given.get("logger_provider"), scope)
         settings = Settings.from_keywords(given)
         tracer_provider = given.get("tracer_provider")
-        # For itself: where metrics cannot be had, there are spans and log events all the same.
+        # Each for itself: what can be had of the signals does not depend on the others.
         with Guard("patch", _ignore):
             meter_provider, registry = given.get("meter_provider"), given.get("registry")
             self._backend = choose_backend(settings, meter_provider, registry, scope, end_all)
             self._backend.metrics.before_collection = end_dropped
             self._backend.start()
+        tracer: trace.Tracer = trace.NoOpTracer()
+        with Guard("patch", _ignore):
+            tracer = trace.get_tracer(SCOPE, __version__, tracer_provider, SCHEMA_URL)
         runtime = Runtime(
             settings,
-            trace.get_tracer(SCOPE, __version__, tracer_provider, SCHEMA_URL),
+            tracer,
             NoMetrics() if self._backend is None else self._backend.metrics,
             KeyRegistry(fingerprint=settings.fingerprint),
         )

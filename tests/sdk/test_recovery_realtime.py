@@ -119,6 +119,7 @@ def test_a_session(lab: Lab, transcribe: Transcribe, realtime: RealtimeServer) -
     assert lab.events() == ["auth_recovered", "key_recovered", "auth_failed"]
     said = lab.event("auth_failed")
     assert said["together.auth.cause"] == "rejected"
+    assert said["together.recovery.outcome"] == "recovered"
     assert said["http.response.status_code"] == 401
     assert said["gen_ai.operation.name"] == "realtime.transcription"
     assert said["gen_ai.request.model"] == MODEL

@@ -212,7 +212,7 @@ class Call(CallState):
         held, self.held_log = self.held_log or (), None
         for auth, details in held:
             try:
-                with within(self.runtime, trace.set_span_in_context(self.span)):
+                with within(self.runtime, trace.set_span_in_context(self.span, current_context())):
                     self.runtime.log_auth_failure(auth, details, recovered=recovered)
             except Exception:  # noqa: BLE001 - the border
                 self.runtime.guard("log").swallow()

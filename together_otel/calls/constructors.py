@@ -12,7 +12,7 @@ from opentelemetry import trace
 
 from together_otel import names
 from together_otel.auth.preflight import fault_of, refusal_of
-from together_otel.calls.active import within
+from together_otel.calls.active import current_context, within
 from together_otel.clients.error_types import error_type
 from together_otel.keys import RedactedException, redact_exception, text_of
 from together_otel.telemetry import attributes, spans
@@ -214,7 +214,7 @@ class _Attempt:
         except Exception:  # noqa: BLE001
             runtime.guard("client_init").swallow()
         try:
-            with within(runtime, trace.set_span_in_context(span)):
+            with within(runtime, trace.set_span_in_context(span, current_context())):
                 if failed is None:
                     runtime.key_checked(report)
                 else:

@@ -11,12 +11,16 @@ from typing import TYPE_CHECKING, Any
 from unittest.mock import Mock, patch
 
 import opentelemetry.context
-from opentelemetry import metrics, propagate
+from opentelemetry import metrics, propagate, trace
+from opentelemetry.sdk._logs import LoggerProvider
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader, PeriodicExportingMetricReader
 from opentelemetry.sdk.trace import SpanProcessor
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
-from prometheus_client import CollectorRegistry
+from opentelemetry.trace import INVALID_SPAN_CONTEXT, NonRecordingSpan
+from prometheus_client import CollectorRegistry, values
+
+from together_otel import TogetherInstrumentor
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,6 +32,7 @@ Install = Callable[["Telemetry", ExitStack, Behaviour], None]
 
 ROOT, EVENTS = logging.getLogger(), logging.getLogger("together_otel")
 MAKERS = [name for name in dir(metrics.Meter) if name.startswith("create_")]
+SPAN_METHODS = [name for name in dir(trace.Span) if not name.startswith("_")]
 
 
 def raises(*_args: object, **_kwargs: object) -> Any:
@@ -40,8 +45,7 @@ def always(value: object) -> Behaviour:
 
 
 gives_none, gives_text = always(None), always("nonsense")
-NONSENSE = {"None": gives_none, "text": gives_text}
-RAISES, ALL = {"raises": raises}, {"raises": raises, **NONSENSE}
+RAISES, ALL = {"raises": raises}, {"raises": raises, "None": gives_none, "text": gives_text}
 
 
 # ── ways of making it so ─────────────────────────────────────────────────────────────
@@ -106,6 +110,18 @@ def exemplar_filter(behaviour: Behaviour) -> MeterProvider:
     return MeterProvider([InMemoryMetricReader()], **given)
 
 
+def logger_provider(behaviour: Behaviour) -> LoggerProvider:
+    made = LoggerProvider(shutdown_on_exit=False)
+    made.add_log_record_processor(Mock(on_emit=behaviour))
+    return made
+
+
+def span(behaviour: Behaviour) -> Any:
+    made = NonRecordingSpan(INVALID_SPAN_CONTEXT)
+    vars(made).update(dict.fromkeys(SPAN_METHODS, behaviour))
+    return made
+
+
 def context(method: str) -> Install:
     """Replace a method of what keeps OpenTelemetry's current context."""
     runtime = opentelemetry.context._RUNTIME_CONTEXT
@@ -119,20 +135,64 @@ def propagator(_telemetry: Telemetry, undo: ExitStack, behaviour: Behaviour) -> 
     undo.enter_context(patch.object(propagate, "propagators", broken))
 
 
-def prometheus_registry(telemetry: Telemetry, undo: ExitStack, behaviour: Behaviour) -> None:
+def prometheus(telemetry: Telemetry, undo: ExitStack, registry: Any) -> None:
     undo.enter_context(patch.dict("os.environ", TOGETHER_OTEL_METRICS="prometheus"))
-    telemetry.registry = Mock(CollectorRegistry, register=behaviour)
+    telemetry.registry = registry
+
+
+def prometheus_registry(telemetry: Telemetry, undo: ExitStack, behaviour: Behaviour) -> None:
+    prometheus(telemetry, undo, Mock(CollectorRegistry, register=behaviour))
+
+
+def prometheus_values(telemetry: Telemetry, undo: ExitStack, behaviour: Behaviour) -> None:
+    """Fail to count once the instrumentation is on, not before."""
+
+    def once_on(original: Behaviour) -> Behaviour:
+        def either(*args: object) -> Any:
+            is_on = TogetherInstrumentor().is_instrumented_by_opentelemetry
+            return (behaviour if is_on else original)(*args)
+
+        return either
+
+    prometheus(telemetry, undo, CollectorRegistry())
+    inc, set_ = once_on(values.MutexValue.inc), once_on(values.MutexValue.set)
+    undo.enter_context(patch.multiple(values.MutexValue, inc=inc, set=set_))
+
+
+def together(*installs: Install) -> Install:
+    def install(telemetry: Telemetry, undo: ExitStack, behaviour: Behaviour) -> None:
+        for one in installs:
+            one(telemetry, undo, behaviour)
+
+    return install
 
 
 # ── what is wrong ────────────────────────────────────────────────────────────────────
 
+BROKEN_SPANS = on("tracers", get_tracer=lambda b: always(Mock(start_span=always(span(b)))))
 BROKEN_INSTRUMENTS = on(
     "meters",
     get_meter=lambda b: always(Mock(**dict.fromkeys(MAKERS, always(Mock(add=b, record=b, set=b))))),
 )
 GIVEN: dict[str, tuple[Install, dict[str, Behaviour], str]] = {
+    "log record processor": (given("loggers", logger_provider), RAISES, "record"),
+    "logger provider": (given("loggers", lambda b: Mock(get_logger=b)), ALL, "record"),
+    "sampler": (on("tracers", sampler=lambda b: Mock(should_sample=b)), ALL, "span"),
+    "id generator": (
+        on("tracers", id_generator=lambda b: Mock(generate_span_id=b, generate_trace_id=b)),
+        ALL,
+        "span",
+    ),
+    "start of a span": (processor("on_start"), RAISES, "span"),
     "end of a span": (processor("on_end"), RAISES, ""),
     "span exporter": (span_exporter, ALL, ""),
+    "tracer provider": (on("tracers", get_tracer=lambda b: b), ALL, "span"),
+    "tracer": (
+        on("tracers", get_tracer=lambda b: always(Mock(start_span=b, start_as_current_span=b))),
+        ALL,
+        "span",
+    ),
+    "span": (BROKEN_SPANS, ALL, "span"),
     "meter provider": (on("meters", get_meter=lambda b: b), ALL, "count"),
     "meter": (
         on("meters", get_meter=lambda b: always(Mock(**dict.fromkeys(MAKERS, b)))),
@@ -143,13 +203,37 @@ GIVEN: dict[str, tuple[Install, dict[str, Behaviour], str]] = {
     "exemplar filter": (given("meters", exemplar_filter), RAISES, "count"),
     "metric exporter": (given("meters", metric_exporter), ALL, "count"),
     "prometheus registry": (prometheus_registry, RAISES, "count"),
+    "prometheus values": (prometheus_values, RAISES, "count"),
+    # The counting and logging of an error of ours fail as well.
+    "instruments and handler": (
+        together(BROKEN_INSTRUMENTS, handler(ROOT, "emit")),
+        RAISES,
+        "count",
+    ),
+    "prometheus values and record factory": (
+        together(prometheus_values, record_factory),
+        RAISES,
+        "count line record",
+    ),
+    "end of a span and filter": (together(processor("on_end"), filter_), RAISES, "line record"),
+    "all": (
+        together(prometheus_values, BROKEN_SPANS, record_factory, context("get_current")),
+        RAISES,
+        "count line record span",
+    ),
 }
 AROUND: dict[str, tuple[Install, dict[str, Behaviour], str]] = {
     "nothing": (lambda *_: None, {"": raises}, ""),
-    "filter of our logger": (filter_, {"None": gives_none}, "line record"),
+    "handler of the root logger": (handler(ROOT, "emit"), RAISES, ""),
+    "filter of a handler": (handler(ROOT, "filter"), RAISES, ""),
+    "level of a handler": (handler(ROOT, "level"), {"is a function": raises}, ""),
+    "handler of our logger": (handler(EVENTS, "emit"), RAISES, "line record"),
+    "filter of our logger": (filter_, {"raises": raises, "None": gives_none}, "line record"),
+    "record factory": (record_factory, ALL, "line record"),
     "propagator": (propagator, ALL, ""),
-    "attaching": (context("attach"), NONSENSE, ""),
+    "attaching": (context("attach"), ALL, ""),
     "detaching": (context("detach"), RAISES, ""),
+    "current context": (context("get_current"), ALL, "span record"),
 }
 
 

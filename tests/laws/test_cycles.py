@@ -72,17 +72,21 @@ def test_a_thousand_cycles_leak_nothing(backend: str, monkeypatch: pytest.Monkey
 
 
 @pytest.mark.parametrize("calls", [0, 1])
-@pytest.mark.parametrize("part", ["tracers", "loggers"])
-def test_providers_can_be_collected(part: str, calls: int) -> None:
+@pytest.mark.parametrize("part", ["meters", "tracers", "loggers", "registry"])
+def test_providers_can_be_collected(part: str, calls: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each, once the instrumentation is off, whether it was used or not."""
+    if part == "registry":
+        monkeypatch.setenv("TOGETHER_OTEL_METRICS", "prometheus")
     kept = []
     for _ in range(3):
         telemetry = Telemetry()
+        telemetry.registry = CollectorRegistry()
         telemetry.instrument()
         for scenario in (plain, refusal) * calls:
             observe(scenario)
         off()
-        getattr(telemetry, part).shutdown()
+        if part != "registry":
+            getattr(telemetry, part).shutdown()
         kept.append(weakref.ref(getattr(telemetry, part)))
         del telemetry
     gc.collect()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +12,7 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.multiprocess import MultiProcessCollector
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     Run = Callable[..., dict[str, Any]]
@@ -36,14 +38,29 @@ def run(fault: str, folder: Path, run_program: Run) -> float:
     return sum(sample.value for sample in samples if sample.name == name)
 
 
-@pytest.mark.parametrize("fault", ["none"])
+@pytest.mark.parametrize("fault", ["none", "another user's", "too many files"])
 def test_open_files_still_count(fault: str, tmp_path: Path, run_program: Run) -> None:
     """Those of failures are open from the start."""
     assert run(fault, tmp_path, run_program) == 3 * TIMES
 
 
-@pytest.mark.parametrize("fault", ["files too large"])
+@pytest.mark.parametrize("fault", ["gone", "files too large"])
 def test_failures_that_are_not_counted_are_reported(
     fault: str, tmp_path: Path, run_program: Run
 ) -> None:
     run(fault, tmp_path, run_program)
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Iterator[Path]:
+    """A disk of forty kilobytes, where one may be mounted."""
+    mount = ["mount", "-t", "tmpfs", "-o", "size=40k", "none", str(tmp_path)]
+    if os.getuid() or subprocess.run(mount, check=False).returncode:
+        pytest.skip("no small disk can be mounted here")
+    yield tmp_path
+    subprocess.run(["umount", str(tmp_path)], check=True)  # noqa: S607 - as mount
+
+
+def test_full_disk(small: Path, run_program: Run) -> None:
+    """A write to a page that there is no room for would kill the process."""
+    run("full disk", small, run_program)

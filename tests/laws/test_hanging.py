@@ -55,6 +55,7 @@ HANGING = {
     "handler": (faults.handler(faults.ROOT, "emit"), faults.gives_none),
     "filter": (faults.filter_, faults.always(value=True)),
     "record factory": (faults.record_factory, logging.LogRecord),
+    "log record processor": (faults.given("loggers", faults.logger_provider), faults.gives_none),
     "sampler": (
         faults.on("tracers", sampler=lambda b: Mock(should_sample=b)),
         ALWAYS_ON.should_sample,

@@ -8,7 +8,20 @@ from typing import TYPE_CHECKING, Any
 from unittest import mock
 
 import pytest
-from application import MODES, OURS, Application, Telemetry, drive, missing, observe, off, plain
+from application import (
+    MODES,
+    OURS,
+    SCENARIOS,
+    Application,
+    Telemetry,
+    accepted,
+    drive,
+    observe,
+    off,
+    plain,
+    refused,
+)
+from generation import made_up_key
 from opentelemetry import context
 
 if TYPE_CHECKING:
@@ -93,10 +106,20 @@ def interrupt_points(scenario: Scenario, mode: str, telemetry: Telemetry) -> lis
     return [tracer.passed[n] for n in sorted(chosen) if 0 <= n < len(seen)]
 
 
+async def retried(app: Application) -> Any:
+    """Make a call whose key is refused once, so that recovery has another one."""
+    return await app.chat(app.client(refused, accepted))
+
+
 @pytest.mark.parametrize("mode", MODES)
-@pytest.mark.parametrize("scenario", [missing])
-def test_interrupt_restores_the_context(scenario: Scenario, mode: str) -> None:
+@pytest.mark.parametrize("scenario", [*SCENARIOS, retried])
+def test_interrupt_restores_the_context(
+    scenario: Scenario, mode: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The application gets it as it is, and its context; the next call is made as ever."""
+    if scenario is retried:
+        monkeypatch.setenv("TOGETHER_OTEL_RECOVERY", "environment")
+        monkeypatch.setenv("TOGETHER_API_KEY", made_up_key("C"))
     telemetry, found, interrupted = Telemetry(), [], 0
     tried, without = interrupt_points(scenario, mode, telemetry), observe(plain, mode)
     for number, point in enumerate(tried):
@@ -113,5 +136,5 @@ def test_interrupt_restores_the_context(scenario: Scenario, mode: str) -> None:
             state = "context restored" if tracer.context_is_as_before else "context left behind"
             place = f"{code.co_filename.removeprefix(OURS)}:{line}"
             found.append((place, repr(tracer.raised), state, after))
-    assert found == []
+    assert not found, "\n".join(map(str, found))
     assert interrupted > 0.9 * len(tried)

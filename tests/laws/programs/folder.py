@@ -8,6 +8,7 @@ import json
 import logging
 import os
 import resource
+import shutil
 import sys
 from collections import Counter
 from pathlib import Path
@@ -26,10 +27,21 @@ from application import (
 
 FAULT, TIMES = sys.argv[1], int(sys.argv[2])
 FOLDER = Path(os.environ["PROMETHEUS_MULTIPROC_DIR"])
+NOBODY = 65534
 
 
 def break_folder() -> None:
-    if FAULT == "files too large":
+    if FAULT == "gone":
+        shutil.rmtree(FOLDER)
+    elif FAULT == "another user's" and os.getuid():
+        FOLDER.chmod(0o555)
+    elif FAULT == "another user's":
+        os.setgid(NOBODY)
+        os.setuid(NOBODY)
+    elif FAULT == "too many files":
+        opened = len(list(Path("/proc/self/fd").iterdir())) - 1
+        resource.setrlimit(resource.RLIMIT_NOFILE, (opened, opened))
+    elif FAULT == "files too large":
         resource.setrlimit(resource.RLIMIT_FSIZE, (70_000, 70_000))
 
 

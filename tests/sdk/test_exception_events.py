@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from generation import GENERATION, MODEL, Sdk, leaks
 from recovering import OLD, Answers, Lab, instrument
+from steps import LEAKS
 
 from together_otel.auth import runtime
 from together_otel.testing import behaviours
@@ -16,6 +17,8 @@ from together_otel.testing import behaviours
 if TYPE_CHECKING:
     from together_otel.testing.server import TogetherServer
     from together_otel.testing.telemetry import CapturedTelemetry
+
+pytestmark = LEAKS
 
 EXCEPTION = "gen_ai.client.inference.exception"
 FAILED = "together.client.auth_failed"

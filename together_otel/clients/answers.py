@@ -1,4 +1,4 @@
-"""An HTTP answer, of whichever library, and what in it tells who gave it.
+"""An HTTP answer, of whichever library, and what in it shows who gave it.
 
 Matched by shape: responses of httpx, requests and aiohttp, and aiohttp's error, which is one.
 """
@@ -84,7 +84,7 @@ def body_of(response: Any) -> object:
 
 
 def note_origin(answer: Answer, headers: Mapping[str, str], body: object) -> None:
-    """Note in ``answer`` what of an error tells whose it is.
+    """Note in ``answer`` what in an error shows whose it is.
 
     Args:
         answer: of the error.

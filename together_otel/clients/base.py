@@ -67,7 +67,7 @@ class Answer:
     ``authorization`` is the header really sent, ``None`` when none was.
     ``host`` and ``port`` are those of the request that was answered; ``redirected_from`` is
     the host first asked, where a redirect to another made the HTTP client drop the header.
-    Of an error, ``from_together`` tells whether something in it is Together's, ``None`` where it
+    Of an error, ``from_together`` says whether something in it is Together's, ``None`` where it
     was not seen, and ``sign_in`` whether it asks a person to sign in, as a proxy does.
     ``ratelimits`` are the ``x-ratelimit-*`` headers by the last part of their names.
     """
@@ -110,10 +110,10 @@ class Result:
 
 @dataclass(slots=True)
 class Failure:
-    """Why a call failed, as its exception tells.
+    """Why a call failed.
 
     ``auth`` says in which way it is an authentication failure, ``None`` that it is not.
-    ``sent`` tells whether ``answer.authorization`` is known to be what went out. ``code`` is the
+    ``sent`` says whether ``answer.authorization`` is known to be what went out. ``code`` is the
     server's error code.
     """
 
@@ -136,7 +136,7 @@ class GivenKey:
 class OpenBody:
     """An HTTP response whose body the caller is still to read.
 
-    ``in_pieces`` tells whether its pieces are of interest: it is a stream or a sound, not a
+    ``in_pieces`` says whether its pieces are of interest: it is a stream or a sound, not a
     document that means nothing until it is whole.
     """
 
@@ -148,7 +148,7 @@ class OpenBody:
 class Session:
     """A connection that lasts beyond the call that opened it.
 
-    ``owner`` is the object whose closing, or collection, ends it. ``failure`` tells how it
+    ``owner`` is the object whose closing, or collection, ends it. ``failure`` returns how it
     broke, if it did, and does not keep ``owner`` alive.
     """
 

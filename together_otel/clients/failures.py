@@ -1,6 +1,6 @@
 """What an exception or an answer means, in whichever generation's words it is said.
 
-An authentication failure is told by what happened, not by the exception's class: empty
+An authentication failure is recognised by what happened, not by the exception's class: empty
 keys surface as connection errors, odd characters as ``UnicodeEncodeError``.
 """
 
@@ -87,7 +87,7 @@ def error_code(body: object) -> str | None:
 
 
 def header_does_not_fit(exc: BaseException, authorization: str | None) -> bool:
-    """Tell whether ``exc`` says that the Authorization header could not be sent.
+    """Return whether ``exc`` says that the Authorization header could not be sent.
 
     Both must hold: an error of the kind that HTTP libraries raise for a header, and a value
     that cannot be one. Another header may be the bad one; a server may just be down.

@@ -17,57 +17,26 @@ from urllib.parse import urlsplit
 from together_otel.clients.addresses import DEFAULT_PORTS, port_of
 from together_otel.clients.answers import body_of, is_basic, note_origin, redirected_from
 from together_otel.clients.base import Adapter, Answer, GivenKey, OpenBody
+from together_otel.clients.credentials import (
+    AUTHORIZATION,
+    CUSTOM_HEADERS,
+    authorization_in,
+    first_set_key,
+    key_in,
+    replace_key,
+)
 from together_otel.clients.failures import failure_of, refusal_in, refused
 from together_otel.clients.fields import NOTHING
 from together_otel.clients.operations import operation_of
 from together_otel.clients.payloads import RATELIMIT_HEADERS, add_result, described, ratelimits
-from together_otel.names import KEY_VARIABLE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from together_otel.clients.base import Args, Failure, Kwargs, Request, Result
 
-CUSTOM_HEADERS = "TOGETHER_CUSTOM_HEADERS"
-_AUTHORIZATION = "authorization"
 _RETRIES = "x-stainless-retry-count"
 _REQUEST_ID = "x-request-id"
-
-
-def authorization_in(headers: Any) -> str | None:
-    """Return the Authorization header of a mapping of any case; ``None`` if there is none.
-
-    Values that are not text (the SDK's ``Omit``) come back as an empty string.
-    """
-    if not headers:
-        return None
-    for name, value in headers.items():
-        if isinstance(name, str) and name.lower() == _AUTHORIZATION:
-            return value if isinstance(value, str) else ""
-    return None
-
-
-def replace_key(request: Request, headers: Any, by: str | None = None) -> None:
-    """Note in a request that headers may send another key in place of the client's.
-
-    Args:
-        request: what is described.
-        headers: of the call or the client.
-        by: the option of this call that they come from.
-    """
-    # httpx keeps the last of two spellings: a lower-case one loses to the client's own.
-    if (sent := authorization_in(headers)) is not None:
-        request.override = request.override or by
-        if key := sent.rpartition(" ")[2]:
-            request.further_keys += (key,)
-
-
-def first_set_key(kwargs_key: object, environ: Mapping[str, str]) -> GivenKey:
-    """Return the key as 2.x and 3.x resolve it: the argument, then the variable."""
-    if kwargs_key is not None:
-        return GivenKey(kwargs_key, "argument")
-    value = environ.get(KEY_VARIABLE)
-    return GivenKey(value, "none" if value is None else "environment")
 
 
 class Generated(Adapter):
@@ -77,14 +46,11 @@ class Generated(Adapter):
     error_modules = ("together",)
 
     def given_key(self, client: Any, _args: Args, kwargs: Kwargs) -> GivenKey:
-        given = first_set_key(kwargs.get("api_key"), os.environ)
+        given = first_set_key(kwargs.get("api_key"))
         resolved = getattr(client, "api_key", None)
         if given.value is None and resolved is not None:
             given = GivenKey(resolved, "colab")
-        replaced = authorization_in(getattr(client, "_custom_headers", None))
-        if replaced is not None:
-            return GivenKey(replaced.removeprefix("Bearer "), "header")
-        return given
+        return key_in(getattr(client, "_custom_headers", None)) or given
 
     def host(self, client: Any) -> str | None:
         host: str = client.base_url.host
@@ -130,7 +96,7 @@ class Generated(Adapter):
             replace_key(request, custom)
         if (auth := getattr(client._client, "_auth", None)) is not None:
             # Of httpx's own kinds, the one that is made of a user name and a password.
-            replace_key(request, {_AUTHORIZATION: getattr(auth, "_auth_header", "")})
+            replace_key(request, {AUTHORIZATION: getattr(auth, "_auth_header", "")})
         return request
 
     def override(self, client: Any, request: Request, answer: Answer) -> str | None:
@@ -138,7 +104,7 @@ class Generated(Adapter):
             return request.override
         http_client = client._client
         if authorization_in(getattr(client, "_custom_headers", None)) is not None:
-            of_environment = _AUTHORIZATION in os.environ.get(CUSTOM_HEADERS, "").lower()
+            of_environment = AUTHORIZATION in os.environ.get(CUSTOM_HEADERS, "").lower()
             return CUSTOM_HEADERS if of_environment else "default_headers"
         if client.custom_auth is not None or http_client.auth is not None:
             return "http_client"
@@ -174,9 +140,9 @@ class Generated(Adapter):
         try:
             fields = chunk.__dict__
             for choice in fields["choices"]:
-                told = choice.__dict__
+                said = choice.__dict__
                 # Of each choice the first chunk counts as well, if it says no more than a piece.
-                if told["finish_reason"] is not None or told["index"]:
+                if said["finish_reason"] is not None or said["index"]:
                     return True
             return fields["usage"] is not None or fields.get("finish_reason") is not None
         except (AttributeError, KeyError, TypeError):
@@ -260,7 +226,7 @@ def _wanted(*names: str) -> dict[bytes, str]:
     return {name.encode("ascii"): name for name in names}
 
 
-_SENT = _wanted(_AUTHORIZATION, _RETRIES)
+_SENT = _wanted(AUTHORIZATION, _RETRIES)
 _SAID = _wanted(_REQUEST_ID, *RATELIMIT_HEADERS.values())
 
 
@@ -281,7 +247,7 @@ def _sent(request: Any) -> Answer:
     retries = sent.get(_RETRIES, "0")
     return Answer(
         resends=int(retries) if retries.isdecimal() else 0,
-        authorization=sent.get(_AUTHORIZATION),
+        authorization=sent.get(AUTHORIZATION),
         host=url.host,
         port=url.port or DEFAULT_PORTS.get(url.scheme),
     )

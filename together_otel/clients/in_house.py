@@ -6,7 +6,6 @@ itself; in the second case the inner client's call is the one that counts.
 
 from __future__ import annotations
 
-import os
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -14,6 +13,7 @@ from urllib.parse import urlsplit
 from together_otel.clients.addresses import port_of
 from together_otel.clients.answers import answer_of, body_of, note_origin
 from together_otel.clients.base import Adapter, Answer, GivenKey
+from together_otel.clients.credentials import first_nonempty_key
 from together_otel.clients.failures import (
     UNAUTHORIZED,
     causes,
@@ -24,7 +24,6 @@ from together_otel.clients.failures import (
     refused,
 )
 from together_otel.clients.payloads import add_result, described
-from together_otel.clients.together_v1 import first_nonempty_key
 from together_otel.keys import Secret
 from together_otel.weak import WeakIdentityMap
 
@@ -49,7 +48,7 @@ class InHouse(Adapter):
     def given_key(self, client: Any, args: Args, kwargs: Kwargs) -> GivenKey:
         # The key may be the first positional argument.
         argument = kwargs.get("api_key", args[0] if args else None)
-        given = first_nonempty_key(argument, os.environ)
+        given = first_nonempty_key(argument)
         if (name := _attribute_of(client)) is not None:
             resolved = getattr(client, name)
             if resolved != given.value:
@@ -60,7 +59,7 @@ class InHouse(Adapter):
         return given
 
     def host(self, client: Any) -> str | None:
-        # Such a wrapper may not tell.
+        # Unknown where a wrapper has no base URL.
         return urlsplit(str(getattr(client, "base_url", "") or "")).hostname
 
     def key(self, client: Any) -> object:

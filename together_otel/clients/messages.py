@@ -1,7 +1,7 @@
 """What was said in a call, from request and answer to the conventions' JSON; keys and all.
 
 Shapes follow the JSON schemas of the OpenTelemetry GenAI semantic conventions: a message is
-``{"role", "parts"}``, a part ``{"type", …}``. Images, audio and video are told by reference
+``{"role", "parts"}``, a part ``{"type", …}``. Images, audio and video are recorded by reference
 (`media`). Iterators are left alone.
 """
 
@@ -23,13 +23,13 @@ Message = dict[str, Any]
 _Made = TypeVar("_Made")
 
 MOST_MESSAGES: Final = 128
-"""Messages of a request that are told: the first, which is often the system's, and the last."""
+"""Messages of a request that are recorded: the first, which is often the system's, and the last."""
 
 MOST_PARTS: Final = 64
-"""Parts of a message, choices of an answer, tools of a request that are told."""
+"""Parts of a message, choices of an answer, tools of a request that are recorded."""
 
 LONGEST_GATHERED: Final = 16_384
-"""Characters of one text that are kept: more than are told, so that a key at the cut is whole."""
+"""Characters of one text that are kept: more than are recorded, so that a key at the cut is whole."""
 
 _PROMPTS: Final = {
     "text_completion": "prompt",
@@ -90,7 +90,7 @@ def _tool_call(call: Any) -> Part:
 def _called(identifier: object, name: object, arguments: Any) -> Part:
     if isinstance(arguments, str):
         arguments = arguments[:LONGEST_GATHERED]
-        # What a model wrote need not be JSON, or all of it: it is told as it is then.
+        # What a model wrote need not be JSON, or all of it: it is recorded as it is then.
         with suppress(ValueError, RecursionError):
             arguments = json.loads(arguments)
     part: Part = {"type": "tool_call", "name": _word(name, "")}
@@ -278,8 +278,8 @@ def _tool(tool: Any) -> dict[str, Any]:
     fields = fields_of(tool)
     function = fields_of(fields.get("function")) or fields
     kind = _word(fields.get("type"), "function")
-    told: dict[str, Any] = {"type": kind, "name": _word(function.get("name"), kind)}
+    made: dict[str, Any] = {"type": kind, "name": _word(function.get("name"), kind)}
     for name, of in (("description", str), ("parameters", dict)):
         if isinstance(value := function.get(name), of):
-            told[name] = value
-    return told
+            made[name] = value
+    return made

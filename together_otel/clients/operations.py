@@ -184,7 +184,7 @@ def _words(segments: list[str]) -> tuple[list[str], bool]:
 
 
 def _segments(path: str) -> list[str]:
-    """Return a path's segments from the first that tells something; 1.x climbs to ``../v2``."""
+    """Return a path's segments, without versions in front; 1.x climbs to ``../v2``."""
     segments = [part for part in path.split("?", 1)[0].split("/") if part]
     while segments and _BEFORE_PATH.fullmatch(segments[0]):
         segments.pop(0)

@@ -104,8 +104,8 @@ def ratelimits(header: Callable[[str], str | None]) -> dict[str, float]:
         header: returns the header of a lower-case name, or ``None``.
     """
     found = {}
-    for name, told_by in RATELIMIT_HEADERS.items():
-        value = header(told_by)
+    for name, source in RATELIMIT_HEADERS.items():
+        value = header(source)
         if value is not None:
             try:
                 found[name] = float(value)

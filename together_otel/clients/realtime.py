@@ -6,14 +6,14 @@ closing; the connections that a transcription session opens again by itself are 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from together_otel.clients.addresses import port_of
 from together_otel.clients.answers import body_of, note_origin
 from together_otel.clients.base import Adapter, Answer, Failure, Request, Session
+from together_otel.clients.credentials import authorization_in, replace_key
 from together_otel.clients.failures import FIRST_ERROR, auth_kind, causes, class_names, failure_of
-from together_otel.clients.generated import authorization_in, replace_key
 
 if TYPE_CHECKING:
     from together_otel.clients.base import Args, Kwargs
@@ -28,16 +28,6 @@ _CLIENT_FAULTS = (1002, 1003, 1007, 1008, 1009, 1010)
 _BAD_REQUEST = 400
 _NO_SERVER = "no_healthy_workers"
 _IDLE = "idle_timeout"
-
-
-@dataclass(frozen=True, slots=True)
-class Handshake:
-    """One handshake: the header that it asks with, and the answer once it is accepted."""
-
-    authorization: str = field(repr=False)
-    overridden: bool
-    status_code: int | None = None
-    request_id: str | None = None
 
 
 class Connections(Adapter):
@@ -64,37 +54,35 @@ class Connections(Adapter):
         replace_key(request, client._extra_headers, "extra_headers")
         return request
 
-    def handshake(self, manager: Any, connection: Any = None) -> Handshake:
+    def handshake(self, manager: Any, connection: Any = None) -> Answer:
         """Describe a handshake that is about to be made, or that led to ``connection``."""
         replaced = authorization_in(manager._extra_headers)
-        overridden = replaced is not None
-        sent = replaced if replaced is not None else f"Bearer {self.key(manager)}"
-        if connection is None:
-            return Handshake(sent, overridden)
-        return Handshake(sent, overridden, *_answered(connection._ws.response))
+        sent = f"Bearer {self.key(manager)}" if replaced is None else replaced
+        status = (None, None) if connection is None else _answered(connection._ws.response)
+        return Answer(*status, authorization=sent)
 
-    def answer(self, seen: Handshake) -> Answer:
-        return Answer(seen.status_code, seen.request_id, authorization=seen.authorization)
+    def answer(self, seen: Answer) -> Answer:
+        return replace(seen)
 
-    def failure(self, exc: BaseException, seen: Handshake | None, key: object) -> Failure:
+    def failure(self, exc: BaseException, seen: Answer | None, key: object) -> Failure:
         # A refused handshake is an ``InvalidStatus`` of websockets; a transcription session raises
         # its own error from that.
-        answer = self.answer(seen or Handshake(f"Bearer {key}", overridden=False))
+        own = f"Bearer {key}"
+        answer = Answer(authorization=own) if seen is None else self.answer(seen)
         status: int | None = None
         body: object = _body_of_event(exc)
         # Not what was raised beside it: that may be the failure of a session tried before.
         refused = next((one for one in causes(exc) if "InvalidStatus" in class_names(one)), None)
         if refused is not None:
             response = getattr(refused, "response", None)
-            answer.status_code, answer.request_id = _answered(response)
-            status = answer.status_code
-            body = body_of(response)
+            status, answer.request_id = _answered(response)
+            answer.status_code, body = status, body_of(response)
             if response is not None:
                 note_origin(answer, response.headers, body)
             if status is not None and status < FIRST_ERROR:
                 status = None  # an answer, but no websocket: what is there is another server
-        overridden = seen is not None and seen.overridden
-        found = failure_of(exc, status=status, body=body, answer=answer, sent=overridden)
+        sent = answer.authorization != own
+        found = failure_of(exc, status=status, body=body, answer=answer, sent=sent)
         if found.auth is None and status in (None, _BAD_REQUEST) and _tears(answer, exc):
             found.auth, found.outcome = "unsendable", "auth_failure"
         elif found.outcome in ("client_error", "connection_error") and status is None:
@@ -137,21 +125,21 @@ class Transcriptions(Connections):
     """Its connections are, so that one which it opens again by itself is as well."""
 
     def is_open(self, session: Any) -> bool:
-        """Tell whether a session is open: starting it then does nothing."""
+        """Return whether a session is open: starting it then does nothing."""
         return getattr(session, "_connection", None) is not None
 
     def session_of(self, client: Any, _returned: Any) -> Session | None:
-        # The session tells of its own failure.
+        # The session has its own way to say that it failed.
         return Session(client, lambda: None)
 
 
 def was_closed(exc: BaseException) -> bool:
-    """Tell whether an exception says that a connection is closed, regularly or not."""
+    """Return whether an exception says that a connection is closed, regularly or not."""
     return "ConnectionClosed" in class_names(exc)
 
 
 def was_closed_regularly(exc: BaseException) -> bool:
-    """Tell whether an exception says that a connection came to its regular end."""
+    """Return whether an exception says that a connection came to its regular end."""
     return "ConnectionClosedOK" in class_names(exc)
 
 
@@ -170,7 +158,7 @@ def _body_of_event(exc: BaseException) -> dict[str, object]:
 
 
 def _tears(answer: Answer, exc: BaseException) -> bool:
-    """Tell whether a handshake failed for a key that tears its request in two.
+    """Return whether a handshake failed for a key that tears its request in two.
 
     Websockets before 17 sends line ends and NULs as they are, whereupon servers hang up or
     answer 400. A server that cannot be reached raises other classes.
@@ -184,7 +172,7 @@ def _tears(answer: Answer, exc: BaseException) -> bool:
 
 
 def _outcome(exc: BaseException) -> Outcome | None:
-    """Return what happened, where an exception's class is too vague to tell; else ``None``."""
+    """Return what happened, where an exception's class is too vague; else ``None``."""
     if _body_of_event(exc)["code"] == _NO_SERVER:
         return "server_error"
     found = list(causes(exc))

@@ -7,13 +7,13 @@ way (``seen``) and counts where the exception is silent.
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from together_otel.clients.addresses import port_of
 from together_otel.clients.answers import answer_of, body_of, is_basic, note_origin
 from together_otel.clients.base import Adapter, Answer, Failure, GivenKey
+from together_otel.clients.credentials import first_nonempty_key, key_in, replace_key
 from together_otel.clients.failures import (
     FIRST_ERROR,
     auth_kind,
@@ -22,30 +22,13 @@ from together_otel.clients.failures import (
     refusal_in,
     refused,
 )
-from together_otel.clients.generated import authorization_in, replace_key
 from together_otel.clients.operations import operation_of
 from together_otel.clients.payloads import add_result, described, ratelimits
-from together_otel.names import KEY_VARIABLE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable
 
     from together_otel.clients.base import Args, Kwargs, Request, Result
-
-
-def first_nonempty_key(argument: object, environ: Mapping[str, str]) -> GivenKey:
-    """Return the key as 1.x resolves it: the first that is not empty wins.
-
-    When none is, what the caller did give (an empty string) tells more than ``None``.
-    """
-    variable = environ.get(KEY_VARIABLE)
-    if argument:
-        return GivenKey(argument, "argument")
-    if variable:
-        return GivenKey(variable, "environment")
-    if argument is not None:
-        return GivenKey(argument, "argument")
-    return GivenKey(variable, "none" if variable is None else "environment")
 
 
 def _options(args: Args, kwargs: Kwargs) -> Any:
@@ -54,7 +37,7 @@ def _options(args: Args, kwargs: Kwargs) -> Any:
 
 
 TRANSFER = "files.transfer"
-"""The operation of sending a file's bytes to where 1.x is told to put them."""
+"""The operation of sending a file's bytes to where 1.x is asked to put them."""
 
 
 class TogetherV1(Adapter):
@@ -64,14 +47,11 @@ class TogetherV1(Adapter):
     error_modules = ("together.error",)
 
     def given_key(self, client: Any, _args: Args, kwargs: Kwargs) -> GivenKey:
-        given = first_nonempty_key(kwargs.get("api_key"), os.environ)
+        given = first_nonempty_key(kwargs.get("api_key"))
         inner = getattr(client, "client", None)
         if not given.value and (resolved := getattr(inner, "api_key", None)):
             given = GivenKey(resolved, "colab")
-        replaced = authorization_in(kwargs.get("supplied_headers"))
-        if replaced is not None:
-            return GivenKey(replaced.removeprefix("Bearer "), "header")
-        return given
+        return key_in(kwargs.get("supplied_headers")) or given
 
     def host(self, client: Any) -> str | None:
         return urlsplit(str(client.client.base_url)).hostname

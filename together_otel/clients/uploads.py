@@ -1,7 +1,7 @@
 """Uploads of files: several requests, of which the transfer itself goes past ``request``.
 
 It goes to storage elsewhere, without the key. So the upload is a call of its own, round those
-that the SDK makes for it. These tell if the key is refused; what storage answers to the
+that the SDK makes for it. They show whether the key is refused; what storage answers to the
 transfer says nothing about it.
 """
 
@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from together_otel.clients.addresses import port_of
 from together_otel.clients.base import Adapter, Failure, Request
+from together_otel.clients.credentials import replace_key
 from together_otel.clients.failures import (
     FIRST_ERROR,
     UNAUTHORIZED,
@@ -19,7 +20,7 @@ from together_otel.clients.failures import (
     class_names,
     outcome_of_status,
 )
-from together_otel.clients.generated import Generated, replace_key
+from together_otel.clients.generated import Generated
 from together_otel.clients.together_v1 import TogetherV1
 
 if TYPE_CHECKING:

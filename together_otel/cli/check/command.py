@@ -10,7 +10,7 @@ from together_otel.cli.check.outcomes import LiveResult
 from together_otel.cli.check.report import Findings, as_json, as_text
 from together_otel.cli.output import complain, write
 from together_otel.cli.parsing import CANNOT_WORK, GOOD, UNKNOWN, USAGE, without_key
-from together_otel.clients.generated import CUSTOM_HEADERS
+from together_otel.clients.credentials import CUSTOM_HEADERS
 from together_otel.keys import Refusal, diagnose, inspect_key
 from together_otel.names import KEY_VARIABLE
 from together_otel.settings import FINGERPRINT

@@ -1,0 +1,68 @@
+"""Where clients take their key from, and which headers replace it."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any, Final
+
+from together_otel.clients.base import GivenKey
+from together_otel.names import KEY_VARIABLE
+
+if TYPE_CHECKING:
+    from together_otel.clients.base import Request
+
+CUSTOM_HEADERS: Final = "TOGETHER_CUSTOM_HEADERS"
+AUTHORIZATION: Final = "authorization"
+
+
+def first_set_key(argument: object) -> GivenKey:
+    """Return the key as 2.x and 3.x resolve it: the argument, then the variable."""
+    if argument is not None:
+        return GivenKey(argument, "argument")
+    value = os.environ.get(KEY_VARIABLE)
+    return GivenKey(value, "none" if value is None else "environment")
+
+
+def first_nonempty_key(argument: object) -> GivenKey:
+    """Return the key as 1.x resolves it: the first that is not empty wins.
+
+    When none is, what the caller did give (an empty string) says more than ``None``.
+    """
+    variable = os.environ.get(KEY_VARIABLE)
+    if argument or (argument is not None and not variable):
+        return GivenKey(argument, "argument")
+    return GivenKey(variable, "none" if variable is None else "environment")
+
+
+def authorization_in(headers: Any) -> str | None:
+    """Return the Authorization header of a mapping of any case; ``None`` if there is none.
+
+    Values that are not text (the SDK's ``Omit``) come back as an empty string.
+    """
+    if not headers:
+        return None
+    for name, value in headers.items():
+        if isinstance(name, str) and name.lower() == AUTHORIZATION:
+            return value if isinstance(value, str) else ""
+    return None
+
+
+def key_in(headers: Any) -> GivenKey | None:
+    """Return the key that headers send in place of a client's, if they do."""
+    replaced = authorization_in(headers)
+    return None if replaced is None else GivenKey(replaced.removeprefix("Bearer "), "header")
+
+
+def replace_key(request: Request, headers: Any, by: str | None = None) -> None:
+    """Note in a request that headers may send another key in place of the client's.
+
+    Args:
+        request: what is described.
+        headers: of the call or the client.
+        by: the option of this call that they come from.
+    """
+    # httpx keeps the last of two spellings: a lower-case one loses to the client's own.
+    if (sent := authorization_in(headers)) is not None:
+        request.override = request.override or by
+        if key := sent.rpartition(" ")[2]:
+            request.further_keys += (key,)

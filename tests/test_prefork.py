@@ -247,7 +247,7 @@ def test_opentelemetry_tells_nothing_of_the_parents(
     told(reader)
     call()
     (storage,) = provider._measurement_consumer._reader_storages.values()
-    held(storage._lock, metrics.counts._lock)
+    held(storage._lock, provider._measurement_consumer._lock, metrics.counts._lock)
     at_first, at_last = in_child(child)
 
     zero = {f"{AUTH_FAILURES.name} {cause}": 0 for cause in CAUSES}

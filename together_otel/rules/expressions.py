@@ -40,7 +40,7 @@ REQUESTS = names.REQUESTS.prometheus
 EVERYWHERE = f'{CAUSE}="unknown"'
 """Matcher of one series of failures that every process has from its start."""
 STARTED = "process_start_time_seconds"
-"""Python's own metric; it is missing where several processes are behind one address."""
+"""Python's own metric; of processes that share a folder, the start of the first of them."""
 
 
 def select(metric: str, *matchers: str) -> str:

@@ -60,9 +60,11 @@ def forget_inherited(provider: Any) -> None:
     exports differences, counters less what the parent had.
     """
     # There is no public way. Where the SDK looks otherwise, what it copies stays.
+    # A thread of the parent's that collected may have held a lock, and is not in this process.
     with suppress(AttributeError):
-        for storage in provider._measurement_consumer._reader_storages.values():  # noqa: SLF001
-            # A thread of the parent's that collected may have held it, and the next record needs it.
+        consumer = provider._measurement_consumer  # noqa: SLF001
+        consumer._lock = threading.Lock()  # noqa: SLF001
+        for storage in consumer._reader_storages.values():  # noqa: SLF001
             storage._lock = threading.RLock()  # noqa: SLF001
             held = storage._instrument_view_instrument_matches  # noqa: SLF001
             for instrument in [one for one in held if one.instrumentation_scope.name == SCOPE]:

@@ -87,7 +87,7 @@ def content(samples: Samples) -> Iterator[Finding]:
     if _STARTED not in samples:
         yield ok(
             "start",
-            f"{_STARTED} is missing, as is usual where processes share a folder: restarts are seen"
+            f"{_STARTED} is missing, as is usual with a MultiProcessCollector of your own: restarts are seen"
             " by the counters.",
         )
 

@@ -1,4 +1,7 @@
-"""The environment → one frozen `Settings`, read once when the instrumentation is turned on."""
+"""The environment → one frozen `Settings`, read once when the instrumentation is turned on.
+
+Past 300 lines, as a setting's variable, keyword, parsing and text for the README stand together.
+"""
 
 from __future__ import annotations
 

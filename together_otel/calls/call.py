@@ -1,6 +1,7 @@
 """One call: begun once and ended once, whether it is a plain call or becomes something longer.
 
 What the SDK returns may go on: a stream, a body that the caller reads, or a session then ends it.
+Past 300 lines, as beginning and ending in two modules would import each other.
 """
 
 from __future__ import annotations

@@ -1,5 +1,7 @@
 """Together's realtime endpoint on loopback: a scriptable websocket server.
 
+Past 300 lines: one server and its handshakes, events and closes.
+
 ::
 
     with RealtimeServer(keys=[key]) as server:

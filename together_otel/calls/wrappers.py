@@ -96,7 +96,7 @@ def _calling(active: Active, adapter: Adapter, note: Note | None) -> Wrapper:  #
                     value = follow(call, value, client)
                 except BaseException:
                     call.fail()
-                    if retry is None or _is_over(retry, retry.again(call.refusal), first, call):
+                    if retry is None or _is_over(retry, first, call):
                         raise
                 else:
                     if retry is not None:
@@ -136,9 +136,7 @@ def _calling_async(active: Active, adapter: Adapter, note: Note | None) -> Wrapp
                     value = follow(call, value, client)
                 except BaseException:
                     call.fail()
-                    if retry is None or _is_over(
-                        retry, await retry.again_async(call.refusal), first, call
-                    ):
+                    if retry is None or await _is_over_async(retry, first, call):
                         raise
                 else:
                     if retry is not None:
@@ -217,13 +215,31 @@ def _begin(
     return call
 
 
-def _is_over(retry: Retry, again: bool, first: Call | None, call: Call) -> bool:  # noqa: FBT001 - an answer
+def _is_over(retry: Retry, first: Call | None, call: Call) -> bool:
     """Return whether an attempt was the last one and its own exception is to be raised."""
+    again = False
+    try:
+        again = retry.again(call.refusal)
+    finally:
+        _log_unless(again, first, call)
+    return not again and retry.first is None
+
+
+async def _is_over_async(retry: Retry, first: Call | None, call: Call) -> bool:
+    again = False
+    try:
+        again = await retry.again_async(call.refusal)
+    finally:
+        # A search that is cancelled has decided as well.
+        _log_unless(again, first, call)
+    return not again and retry.first is None
+
+
+def _log_unless(again: bool, first: Call | None, call: Call) -> None:  # noqa: FBT001 - an answer
     if not again:
         call.log_held()
         if first is not None:
             first.log_held()
-    return not again and retry.first is None
 
 
 def _succeed(retry: Retry, first: Call | None, call: Call) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import sys
 import tempfile
 import threading
 import time
@@ -299,3 +300,16 @@ def test_a_lock_that_is_not_our_own(case: str, registry: CollectorRegistry, tmp_
         assert get(made)[0] == 200
     finally:
         made.stop()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="others let the wait for a connection run out")
+def test_its_end_does_not_wait_for_a_connection(
+    registry: CollectorRegistry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(metrics_server.MetricsServer, "timeout", 10 * PATIENCE)
+    made = HttpEndpoint("127.0.0.1", 0, registry, None, lambda *_: None)
+    made.start()
+    assert made.wait(PATIENCE)
+    started = time.monotonic()
+    made.stop()
+    assert time.monotonic() - started < PATIENCE

@@ -103,6 +103,8 @@ class HttpEndpoint:
         """Serve no more and leave the port to another."""
         self._wanted = False
         self._stopping.set()
+        if self._server is not None:
+            self._server.wake()
         if self._thread is not None:
             self._thread.join()
         if self._server is not None:

@@ -148,6 +148,10 @@ class MetricsServer(ThreadingMixIn, TCPServer):
             # Not its text: it may repeat what is not to be seen.
             _log.warning("A request for /metrics failed with %s.", type(exc).__name__)
 
+    def wake(self) -> None:
+        """Let `handle_request` return now, where the system allows it, and accept no more."""
+        _end(self.socket)
+
     def close_in_child(self) -> None:
         """Close a forked child's copies of the sockets, which are the parent's to use."""
         self.socket.close()
@@ -162,6 +166,6 @@ class MetricsServer(ThreadingMixIn, TCPServer):
 
 
 def _end(request: socket.socket) -> None:
-    """Let the thread of a connection find that it has ended."""
+    """Let the thread that waits for a socket find that it has ended."""
     with suppress(OSError):
         request.shutdown(socket.SHUT_RDWR)

@@ -42,7 +42,7 @@ _FINGERPRINT = label_of(KEY_FINGERPRINT)
 _KEY_FAMILIES = {one.prometheus for one in (KEY_INFO, KEY_LAST_ACCEPTED, KEY_LAST_REFUSED)}
 
 
-def bury(folder: Path) -> None:
+def remove_dead(folder: Path) -> None:
     """Remove what is of living processes only of those that are dead.
 
     It is what ``mark_process_dead`` does in a server's hook; here nobody has to write one.
@@ -60,7 +60,7 @@ def bury(folder: Path) -> None:
             live.append((path, match[1], None))
     for path, pid, begin in live:
         if not is_alive(int(pid)) or (begin is not None and begin < begun[pid]):
-            # Another process may be burying it as well, or it is not ours to remove.
+            # Another process may remove it as well, or it is not ours to remove.
             with suppress(OSError):
                 path.unlink()
 
@@ -83,7 +83,7 @@ class Group(Collector):
 
     def collect(self) -> Iterable[Family]:
         """Return the families of all processes, added up, and when the first of them began."""
-        bury(self._folder)
+        remove_dead(self._folder)
         files = list(self._files())
         families = self._merged(files)
         in_use = _most_recent_keys(families)
@@ -119,7 +119,7 @@ class Group(Collector):
 
     def _files(self) -> Iterator[Path]:
         for path in self._folder.glob("*.db"):
-            # It may have been buried just now, or only just made: prometheus_client cannot read
+            # It may have been removed just now, or only just made: prometheus_client cannot read
             # a file that is still empty.
             with suppress(OSError):
                 found = path.stat()

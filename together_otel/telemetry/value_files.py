@@ -205,7 +205,7 @@ class ProcessFiles:
     def _file(self, prefix: str) -> ValueFile | None:
         found = self._files.get(prefix)
         if found is None and time.monotonic() >= self._retry_at:
-            # The process's number is for who buries the dead, the time for a number used again.
+            # The process's number is for who removes files of the dead, the time for a number used again.
             name = f"{prefix}_{OWN}-{os.getpid()}-{self._started:x}.db"
             try:
                 self._folder.mkdir(parents=True, exist_ok=True)

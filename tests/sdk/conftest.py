@@ -20,7 +20,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Let 1.x leave its HTTP session open, which whichever test runs at the time would fail of."""
     if GENERATION == 1:
         for item in items:
-            item.add_marker(pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning"))
+            item.add_marker(pytest.mark.filterwarnings("ignore:[Uu]nclosed:ResourceWarning"))
 
 
 @pytest.fixture

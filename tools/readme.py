@@ -42,23 +42,34 @@ def diagnoses() -> str:
 
 
 def emitted() -> str:
-    """Return the tables of metrics, log events and closed sets."""
-    metrics = table(
-        ("Metric", "In Prometheus", "Labels", "It is"),
+    """Return the one table of signals, and that of closed sets."""
+    spans = (
         (
-            (
-                f"`{metric.name}`",
-                f"`{metric.prometheus}`",
-                ", ".join(f"`{label}`" for label in metric.labels),
-                f"{metric.kind}. {metric.description}",
-            )
-            for metric in (*names.OWN_METRICS, *names.LATEST_METRICS)
+            "span",
+            "`{operation} {model}`, such as `chat a/model`",
+            "CLIENT",
+            "Each request, the SDK's retries included; a stream until it ends.",
+        ),
+        (
+            "span",
+            f"`{names.CLIENT_INIT_SPAN}`",
+            "INTERNAL",
+            "A constructor whose key shows this process something new, or that fails.",
         ),
     )
-    events = table(
-        ("Log event", "Level", "When"),
-        ((f"`{event.name}`", ", ".join(event.levels), event.when) for event in names.EVENTS),
+    metrics = (
+        (
+            "metric",
+            f"`{metric.name}`, in Prometheus `{metric.prometheus}`",
+            f"{metric.kind}, by " + (", ".join(f"`{one}`" for one in metric.labels) or "nothing"),
+            metric.description,
+        )
+        for metric in (*names.OWN_METRICS, *names.LATEST_METRICS)
     )
+    events = (
+        ("event", f"`{event.name}`", ", ".join(event.levels), event.when) for event in names.EVENTS
+    )
+    signals = table(("Signal", "Name", "Type", "When"), (*spans, *metrics, *events))
     values = table(
         ("Label or attribute", "Values"),
         (
@@ -73,7 +84,7 @@ def emitted() -> str:
             )
         ),
     )
-    return f"{metrics}\n\n{events}\n\n{values}"
+    return f"{signals}\n\n{values}"
 
 
 def settings() -> str:

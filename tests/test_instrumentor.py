@@ -76,7 +76,9 @@ def test_runtime_dependencies_are_the_promised_ones() -> None:
         "opentelemetry-sdk",
         "opentelemetry-instrumentation",
         "opentelemetry-semantic-conventions",
+        "packaging",
         "prometheus-client",
+        "python-dotenv",
         "wrapt",
     }
 

@@ -31,7 +31,3 @@ class WeakIdentityMap(Generic[Value]):
 
     def __contains__(self, key: Any) -> bool:
         return self.get(key) is not None
-
-    def values(self) -> list[Value]:
-        """Return the values of the objects that still exist."""
-        return [value for _, value in list(self._values.values())]

@@ -19,7 +19,7 @@ from together_otel.calls.state import CallState, Reported
 from together_otel.clients.base import Answer, Failure
 from together_otel.clients.error_types import error_type
 from together_otel.clients.failures import outcome_of
-from together_otel.keys import known_keys, redact_exception, text_of
+from together_otel.keys import redact_exception
 from together_otel.telemetry import spans
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ class Call(CallState):
     def _describe(self, arguments: Arguments) -> None:
         self.request = self.adapter.request(self._client, arguments.args, arguments.kwargs)
         if further := self.request.further_keys:
-            self._known = known_keys((text_of(self._key), *further))
+            self._known = self.known_with(*further)
         self.recorder = self.make_recorder(self.request.host, self.request.port)
 
     def _look_at_key(self, _arguments: Arguments | None = None) -> None:

@@ -152,7 +152,11 @@ class CallState:
         sent = None if answer is None else answer.authorization
         if sent is None or sent == f"Bearer {self._key}":
             return self._known
-        return known_keys((text_of(self._key or ""), sent.removeprefix("Bearer ")))
+        return self.known_with(sent.removeprefix("Bearer "))
+
+    def known_with(self, *others: str) -> KnownKeys:
+        """Return the client's key and others as they are looked for in texts."""
+        return known_keys((text_of(self._key or ""), *others))
 
     def recorder_of(self, answer: Answer) -> Recorder:
         """Return what records the call at the server that answered."""

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from together_otel.keys import KeyReport, KnownKeys
 
     Attributes = dict[str, Any]
-    Server = tuple[str | None, int | None]
 
 _NO_USAGE = Usage()
 

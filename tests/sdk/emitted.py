@@ -16,6 +16,7 @@ from opentelemetry.sdk.trace.sampling import Decision, Sampler, SamplingResult
 from opentelemetry.trace import SpanKind
 
 from together_otel.calls.open_calls import end_dropped
+from together_otel.names import REQUEST_OUTCOME
 
 try:
     from opentelemetry.sdk._logs.export import InMemoryLogRecordExporter
@@ -81,19 +82,29 @@ class Emitted:
         assert {one.instrumentation_scope.schema_url for one in caught} <= {wanted}
         return [one.log_record for one in caught]
 
-    def check(self) -> None:
-        """Check everything against the conventions."""
+    def check(self, outcome: str | None = None) -> None:
+        """Check everything against the conventions, and that the only call ended so, if given."""
         calls = self.calls()
         assert calls
+        if outcome is not None:
+            assert [span.attributes[REQUEST_OUTCOME] for span in calls] == [outcome]
         for span in calls:
             seen = self.sampler.seen[f"{span.context.trace_id:x} {span.name}"]
             genai.check_span(span, seen)
-        for metric in self.metrics():
+        metrics = self.metrics()
+        for metric in metrics:
             genai.check_metric(metric)
+        durations = [one.data for one in metrics if one.name in genai.DURATIONS]
+        assert sum(point.count for data in durations for point in data.data_points) == len(calls)
         for event in self.events():
             if event.event_name.startswith("gen_ai."):
                 genai.check_event(event.event_name, event.severity_number.value, event.attributes)
         exceptions = "gen_ai.client.inference.exception"
-        failed = [span for span in calls if "error.type" in span.attributes]
+        # A call that its caller cancels is an ERROR on its span, and no failure to be reported.
+        failed = [
+            span
+            for span in calls
+            if "error.type" in span.attributes and span.attributes[REQUEST_OUTCOME] != "cancelled"
+        ]
         told = [event for event in self.events() if event.event_name == exceptions]
         assert len(told) == len(failed)

@@ -27,6 +27,10 @@ def _read(name: str) -> Any:
 
 DATA = _read("genai-0.1.0")
 
+DURATIONS = [
+    f"gen_ai.client.{family}.duration" for family in ("inference", "embeddings", "operation")
+]
+
 OURS = {
     "gen_ai.provider.name=together": "the conventions have no value for it and allow others",
     "gen_ai.operation.name=image_generation": "no operation of theirs is only images",

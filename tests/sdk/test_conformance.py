@@ -12,8 +12,9 @@ import pytest
 from capturing import calling
 from emitted import Emitted
 from generation import GENERATION, Sdk
+from leaving import LIBRARIES, leave
 from scenarios import MESSAGES, MODEL, OPERATIONS, Operation
-from test_scenarios import EXITS, Exit, ask
+from test_scenarios import EXITS, Exit, ask, project  # noqa: F401 - a fixture of all tests here
 
 from together_otel import TogetherInstrumentor
 from together_otel.testing import behaviours
@@ -46,12 +47,6 @@ def emitted() -> Iterator[Emitted]:
     made.tracer_provider.shutdown()
     made.meter_provider.shutdown()
     made.logger_provider.shutdown()
-
-
-@pytest.fixture(autouse=True)
-def project(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Name the project whose models 3.x lists; it would ask for it first."""
-    monkeypatch.setenv("TOGETHER_PROJECT_ID", "prj-0123abcd")
 
 
 @pytest.mark.parametrize("operation", OPERATIONS, ids=str)
@@ -99,13 +94,29 @@ def test_streams_that_fail(
 
 
 @pytest.mark.parametrize("operation", STREAMED, ids=str)
-def test_streams_that_are_closed_early(
-    operation: Operation, sdk: Sdk, key: str, emitted: Emitted
-) -> None:
+def test_abandoned(operation: Operation, sdk: Sdk, key: str, emitted: Emitted) -> None:
     stream = sdk.run(lambda: operation.ask(sdk.client(api_key=key)))
     sdk.read(stream, 1)
     sdk.run(stream.close)
-    emitted.check()
+    emitted.check("abandoned")
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
+@pytest.mark.parametrize(
+    ("operation", "frames"),
+    [*((operation, 0) for operation in OPERATIONS), *((operation, 1) for operation in STREAMED)],
+    ids=str,
+)
+def test_cancelled(
+    operation: Operation,
+    frames: int,
+    library: str,
+    key: str,
+    server: TogetherServer,
+    emitted: Emitted,
+) -> None:
+    leave(library, operation, server, key, frames)
+    emitted.check("cancelled")
 
 
 INLINE = base64.b64encode(b"RIFF").decode()

@@ -654,8 +654,9 @@ REQUEST_NOT_REPEATED: Final = Event(
 OPERATION_EXCEPTION: Final = Event(
     "gen_ai.client.inference.exception",
     ("WARNING",),
-    "A request of any operation that failed. Each one is a LogRecord; the log has one line per "
-    "operation and error type in TOGETHER_OTEL_LOG_INTERVAL, and none where auth_failed says why.",
+    "A request of any operation that failed, unless its caller cancelled it. Each one is a "
+    "LogRecord; the log has one line per operation and error type in "
+    "TOGETHER_OTEL_LOG_INTERVAL, and none where auth_failed says why.",
 )
 OPERATION_DETAILS: Final = Event(
     "gen_ai.client.inference.operation.details",

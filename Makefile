@@ -14,7 +14,7 @@ PARALLEL := -n 2 --dist worksteal
 # The week of a fleet takes minutes of CPU: CI runs it.
 SLOW := $(if $(CI),-m "",)
 
-.PHONY: help demo test test-fast one lint bench clean
+.PHONY: help demo test test-fast one lint docs dist bench clean
 .DELETE_ON_ERROR:
 
 help: ## list the targets
@@ -47,11 +47,19 @@ lint: $(VENV)/installed ## ruff, mypy, and the layers of imports
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports
 
+docs: .venv-docs/installed ## the documentation site in .site, strictly
+	NO_MKDOCS_2_WARNING=1 .venv-docs/bin/mkdocs build --strict
+
+dist: .venv-docs/installed ## sdist and wheel in dist, the same bytes for the same commit
+	rm -rf dist
+	SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) .venv-docs/bin/python -m build
+	.venv-docs/bin/twine check --strict dist/*
+
 bench: $(VENV)/installed ## what the instrumentation costs, as ratios to hand-written telemetry
 	$(VENV)/bin/python benchmarks/overhead.py
 
 clean: ## remove environments and fetched programs
-	rm -rf .venv* .tools
+	rm -rf .venv* .tools .site dist
 
 $(VENV)/installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -69,6 +77,12 @@ $(VENV)/installed: pyproject.toml
 	$(PYTHON) -m venv .venv-neighbours
 	.venv-neighbours/bin/python $(PIP_INSTALL) --upgrade '$(PIP)'
 	.venv-neighbours/bin/python $(PIP_INSTALL) --editable . --group neighbours 'together==$(NEWEST)'
+	@touch $@
+
+.venv-docs/installed: pyproject.toml
+	$(PYTHON) -m venv .venv-docs
+	.venv-docs/bin/python $(PIP_INSTALL) --upgrade '$(PIP)'
+	.venv-docs/bin/python $(PIP_INSTALL) --editable . --group docs
 	@touch $@
 
 # pyenv knows its versions by number only: a Python that a shim cannot start is not there.

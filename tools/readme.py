@@ -1,4 +1,4 @@
-"""Writes the README's generated parts, from the modules that hold their facts.
+"""Writes the generated parts of README.md and of the pages in docs/, from what holds their facts.
 
 Run ``python tools/readme.py`` after a change to names, causes or settings, and after a benchmark
 whose table was saved; a test compares.
@@ -7,7 +7,9 @@ whose table was saved; a test compares.
 from __future__ import annotations
 
 import json
+import os
 import re
+import subprocess
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,7 +22,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 ROOT = Path(__file__).parents[1]
-README = ROOT / "README.md"
 OVERHEAD = ROOT / "benchmarks" / "overhead.json"
 
 
@@ -106,7 +107,28 @@ def overhead() -> str:
     return table(tuple(saved["header"]), map(tuple, saved["cells"]))
 
 
+def commands() -> str:
+    """Return what each command says of itself."""
+
+    def usage(*arguments: str) -> str:
+        # The width decides where lines end; colours are for terminals.
+        environment = {**os.environ, "COLUMNS": "80", "NO_COLOR": "1", "PYTHON_COLORS": "0"}
+        command = [sys.executable, "-m", "together_otel", *arguments, "--help"]
+        asked = subprocess.run(  # noqa: S603 - our own command
+            command, capture_output=True, check=True, text=True, env=environment, cwd=ROOT
+        )
+        return asked.stdout.strip()
+
+    listed = re.search(r"\{([a-z,]+)\}", usage())
+    if listed is None:
+        raise ValueError("together-otel --help lists no commands")
+    return "\n\n".join(
+        f"## {command}\n\n```text\n{usage(command)}\n```" for command in listed[1].split(",")
+    )
+
+
 PARTS = {
+    "commands": commands,
     "diagnoses": diagnoses,
     "emitted": emitted,
     "errors": errors,
@@ -115,24 +137,31 @@ PARTS = {
 }
 
 
-def rendered(text: str) -> str:
-    """Return the README's text with its generated parts made anew.
+def pages() -> Iterable[Path]:
+    """Return the pages that may hold a generated part."""
+    return (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")))
+
+
+def rendered() -> dict[Path, str]:
+    """Return each page's text with its generated parts made anew.
 
     Raises:
-        ValueError: when a part's markers are not there exactly once.
+        ValueError: when a part's markers are not there exactly once in all pages.
     """
+    texts = {page: page.read_text(encoding="utf-8") for page in pages()}
     for name, make in PARTS.items():
         part = re.compile(rf"(<!-- {name}: .*? -->\n).*?(\n<!-- end of {name} -->)", re.DOTALL)
         # Escaped: in a template a backslash would mean something.
         made = make().replace("\\", r"\\")
-        text, found = part.subn(rf"\g<1>{made}\g<2>", text)
+        replaced = {page: part.subn(rf"\g<1>{made}\g<2>", text) for page, text in texts.items()}
+        found = sum(count for _, count in replaced.values())
         if found != 1:
-            raise ValueError(
-                f"README.md: the markers of {name!r} are there {found} times, not once"
-            )
-    return text
+            raise ValueError(f"the markers of {name!r} are there {found} times, not once")
+        texts = {page: text for page, (text, _) in replaced.items()}
+    return texts
 
 
 if __name__ == "__main__":
-    README.write_text(rendered(README.read_text(encoding="utf-8")), encoding="utf-8")
-    sys.stdout.write(f"{README.name} is up to date\n")
+    for path, text in rendered().items():
+        path.write_text(text, encoding="utf-8")
+    sys.stdout.write("The pages are up to date\n")

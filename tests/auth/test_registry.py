@@ -26,10 +26,10 @@ def test_what_is_wrong_with_a_key_goes_by_its_surroundings(monkeypatch: pytest.M
     """An argument stands before a good variable only as long as there is one."""
     ring = KeyRegistry(fingerprint=True)
     monkeypatch.setenv("TOGETHER_API_KEY", KEY)
-    assert ring.constructed("changeme", "argument")[0].shadows_good_key
+    assert ring.constructed("changeme", "argument")[0].shadows
     monkeypatch.delenv("TOGETHER_API_KEY")
-    assert not ring.constructed("changeme", "argument")[0].shadows_good_key
-    assert not ring.of("changeme").shadows_good_key
+    assert not ring.constructed("changeme", "argument")[0].shadows
+    assert not ring.of("changeme").shadows
 
 
 def test_white_space_is_part_of_what_is_wrong() -> None:

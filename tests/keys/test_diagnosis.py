@@ -13,12 +13,15 @@ from hypothesis import strategies as st
 
 from together_otel.keys import (
     OVERRIDES,
+    Diagnosis,
     KeyReport,
+    Reader,
     Refusal,
     diagnose,
     faults,
     flaws,
     inspect_key,
+    went_astray,
 )
 from together_otel.names import CAUSES, FORMATS, PRESENCES, PROBLEMS, SOURCES
 
@@ -29,6 +32,7 @@ PAGE = "https://api.together.ai/settings/api-keys"
 VARIABLE = "TOGETHER_API_KEY"
 
 REFUSED = Refusal("refused")
+FOREIGN = {"host_refused": "b.example", "from_together": False}
 CONSTRUCTOR = Refusal("constructor")
 UNSENDABLE = Refusal("unsendable")
 
@@ -472,25 +476,166 @@ def test_a_name_that_looks_right_is_shown_with_what_is_wrong(name: str, shown: s
     )
 
 
-def test_a_client_that_reads_another_variable() -> None:
-    """Its own variable is what remedies speak of, and Together's is one that may hold the key."""
+OPENAI_READER = Reader("openai", "OpenAI", ("OPENAI_API_KEY",), ("OPENAI_BASE_URL",))
+CHAT_TOGETHER = Reader("langchain", "ChatTogether", (VARIABLE, "OPENAI_API_KEY"))
 
-    def remedy(key: str | None = None, **environ: str) -> str:
-        report = inspect_key(key, environ=environ, reads="OPENAI_API_KEY")
-        return diagnose(report, REFUSED).remedy
 
-    assert remedy().startswith("No key was found: set OPENAI_API_KEY to a key from")
-    assert remedy(OPENAI_API_KEY=OPENAI).startswith("OPENAI_API_KEY is a key of OpenAI: set it to")
-    assert remedy("", OPENAI_API_KEY=KEY) == (
-        "The api_key argument is empty and hides the good key in OPENAI_API_KEY: drop the argument,"
-        " or pass it os.environ['OPENAI_API_KEY']."
+@pytest.mark.parametrize(
+    ("reader", "key", "environ", "cause", "remedy"),
+    [
+        (
+            OPENAI_READER,
+            None,
+            {},
+            "missing",
+            (
+                "No key was found, as OpenAI reads OPENAI_API_KEY; it is unset: set TOGETHER_API_KEY to a"
+                f" key from {PAGE}, and pass it as api_key."
+            ),
+        ),
+        (
+            OPENAI_READER,
+            None,
+            {VARIABLE: KEY, "TOGETHER_KEY": KEY},
+            "wrong_variable",
+            (
+                "OpenAI reads OPENAI_API_KEY; it is unset, but TOGETHER_API_KEY holds a key of Together's"
+                " shape: pass it as api_key."
+            ),
+        ),
+        (
+            OPENAI_READER,
+            None,
+            {"TOGETHER_KEY": KEY, "OPENAI_API_KEY": "changeme"},
+            "wrong_variable",
+            (
+                "OpenAI reads OPENAI_API_KEY; OPENAI_API_KEY is a placeholder, but TOGETHER_KEY holds a"
+                " key of Together's shape: pass it as api_key."
+            ),
+        ),
+        (
+            OPENAI_READER,
+            "",
+            {VARIABLE: KEY},
+            "wrong_variable",
+            (
+                "The api_key argument is empty, but TOGETHER_API_KEY holds a key of Together's shape: pass"
+                " it as api_key, as OpenAI reads OPENAI_API_KEY."
+            ),
+        ),
+        (
+            OPENAI_READER,
+            "",
+            {"OPENAI_API_KEY": KEY},
+            "not_passed",
+            (
+                "The api_key argument is empty and hides the good key in OPENAI_API_KEY: drop the"
+                " argument, or pass it os.environ['OPENAI_API_KEY']."
+            ),
+        ),
+        (
+            OPENAI_READER,
+            None,
+            {"OPENAI_API_KEY": OPENAI},
+            "wrong_provider",
+            (
+                "OPENAI_API_KEY is a key of OpenAI, and went to Together because TOGETHER_API_KEY is"
+                f" unset: set TOGETHER_API_KEY to a key from {PAGE} and pass it as api_key."
+            ),
+        ),
+        (
+            OPENAI_READER,
+            None,
+            {"OPENAI_API_KEY": OPENAI, VARIABLE: KEY},
+            "wrong_provider",
+            (
+                "OPENAI_API_KEY is a key of OpenAI, while TOGETHER_API_KEY holds a key of Together's"
+                " shape: pass that as api_key."
+            ),
+        ),
+        (
+            OPENAI_READER,
+            OPENAI,
+            {"OPENAI_API_KEY": OPENAI},
+            "wrong_provider",
+            (
+                "OPENAI_API_KEY, passed as the api_key argument, is a key of OpenAI: pass a Together key"
+                f" from {PAGE}."
+            ),
+        ),
+        (
+            CHAT_TOGETHER,
+            None,
+            {"TOGETHER_AI_TOKEN": KEY},
+            "wrong_variable",
+            (
+                "ChatTogether reads TOGETHER_API_KEY, then OPENAI_API_KEY; both are unset, but"
+                " TOGETHER_AI_TOKEN holds a key of Together's shape: rename it to TOGETHER_API_KEY."
+            ),
+        ),
+        (
+            CHAT_TOGETHER,
+            None,
+            {},
+            "missing",
+            (
+                "No key was found, as ChatTogether reads TOGETHER_API_KEY, then OPENAI_API_KEY; both are"
+                f" unset: set TOGETHER_API_KEY to a key from {PAGE}, or pass api_key to the client."
+            ),
+        ),
+        (
+            CHAT_TOGETHER,
+            None,
+            {"OPENAI_API_KEY": OPENAI},
+            "wrong_provider",
+            (
+                "OPENAI_API_KEY is a key of OpenAI, and went to Together because TOGETHER_API_KEY is"
+                f" unset: set TOGETHER_API_KEY to a key from {PAGE}."
+            ),
+        ),
+        (
+            CHAT_TOGETHER,
+            None,
+            {"OPENAI_API_KEY": f"{KEY} "},
+            "malformed",
+            "OPENAI_API_KEY has spaces around it: strip them where it is set.",
+        ),
+        (
+            CHAT_TOGETHER,
+            "",
+            {"OPENAI_API_KEY": KEY},
+            "not_passed",
+            (
+                "The api_key argument is empty and hides the good key in OPENAI_API_KEY: drop the"
+                " argument, or pass it os.environ['OPENAI_API_KEY']."
+            ),
+        ),
+    ],
+)
+def test_remedies_name_the_variables_of_the_client(
+    reader: Reader, key: str | None, environ: dict[str, str], cause: str, remedy: str
+) -> None:
+    """Those that it reads, in its order, and Together's own where that holds the key."""
+    report = inspect_key(key, environ=environ, reader=reader)
+    assert diagnose(report, REFUSED) == Diagnosis(cause, remedy)
+
+
+def test_other_places_of_another_client() -> None:
+    """Base URL and headers, too, are those that the client reads."""
+    report = inspect_key(KEY, environ={}, reader=OPENAI_READER)
+    assert (
+        "base_url and OPENAI_BASE_URL and any"
+        in diagnose(report, Refusal("refused", **FOREIGN)).remedy
     )
-    assert remedy(TOGETHER_API_KEY=KEY, TOGETHER_KEY=KEY) == (
-        "OPENAI_API_KEY is not set, but TOGETHER_API_KEY holds a key of Together's shape: pass it as"
-        " api_key, as this client reads OPENAI_API_KEY."
-    )
-    assert remedy(TOGETHER_KEY=KEY).endswith(
-        "rename it to OPENAI_API_KEY, the variable that the SDK reads."
+    redirected = Refusal("refused", redirected_from="a", sent="nothing")
+    assert "point base_url or OPENAI_BASE_URL at" in diagnose(report, redirected).remedy
+    overridden = diagnose(report, Refusal("refused", sent="other")).remedy
+    assert "TOGETHER" not in overridden
+    assert ".netrc" not in overridden
+    assert went_astray(report, "api.openai.com") == Diagnosis(
+        "wrong_endpoint",
+        "The api_key argument has the shape of a Together key, and was sent to api.openai.com, which"
+        " is not Together: set base_url or OPENAI_BASE_URL to https://api.together.xyz/v1.",
     )
 
 
@@ -509,7 +654,6 @@ def made(**fields: Any) -> KeyReport:
     return KeyReport(**{"presence": "present", "source": "argument", "format": "tgp_v1", **fields})
 
 
-FOREIGN = {"host_refused": "b.example", "from_together": False}
 LOST = {"code": "missing_api_key"}
 PRECEDENCE: list[tuple[str, str, KeyReport, Refusal]] = [
     ("redirected", "overridden", GOOD, Refusal("refused", "nothing", redirected_from="a")),
@@ -532,10 +676,10 @@ PRECEDENCE: list[tuple[str, str, KeyReport, Refusal]] = [
     (
         "wrong_variable",
         "not_passed",
-        made(presence="empty", lookalike="TOGETHER_KEY", shadows_good_key=True),
+        made(presence="empty", lookalike="TOGETHER_KEY", shadows=VARIABLE),
         REFUSED,
     ),
-    ("not_passed", "missing", made(presence="missing", shadows_good_key=True), REFUSED),
+    ("not_passed", "missing", made(presence="missing", shadows=VARIABLE), REFUSED),
     ("not_passed", "empty", arg("", TOGETHER_API_KEY=KEY, TOGETHER_KEY=LEGACY), REFUSED),
     ("missing", "wrong_provider", made(presence="missing", format="other_provider"), REFUSED),
     ("empty", "wrong_provider", made(presence="empty", format="other_provider"), REFUSED),
@@ -592,7 +736,7 @@ def test_an_empty_key_is_not_lost_on_the_way(key: str) -> None:
 
 @pytest.mark.parametrize("key", [KEY, "opaque.token/012"])
 def test_a_key_that_may_work_is_no_shadow(key: str) -> None:
-    report = made(format=inspect_key(key).format, shadows_good_key=True)
+    report = made(format=inspect_key(key).format, shadows=VARIABLE)
     assert diagnose(report, REFUSED).cause in ("rejected", "unknown")
 
 
@@ -609,7 +753,7 @@ REPORTS = st.builds(
     variable=st.none() | st.just(VARIABLE),
     provider=st.sampled_from([None, "OpenAI", "Hugging Face"]),
     lookalike=st.sampled_from([None, "TOGETHER_KEY"]),
-    shadows_good_key=st.booleans(),
+    shadows=st.sampled_from([None, VARIABLE]),
 )
 REFUSALS = st.builds(
     Refusal,

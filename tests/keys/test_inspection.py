@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from together_otel.keys import KeyReport, identity_of, inspect_key
+from together_otel.keys import KeyReport, Reader, identity_of, inspect_key
 from together_otel.names import FORMATS, PRESENCES, PROBLEMS, SOURCES
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ LEGACY = "0123456789abcdef" * 4
 JWT = "eyJhbGciOiJIUzI1NiJ9" + ".eyJzdWIiOiIxIn0" + ".c2lnbmF0dXJl"
 OPENAI = "sk" + "-proj-" + "Q7w" * 10
 WELL: tuple[str, ...] = ()
+OPENAI_READER = Reader("openai", "OpenAI", ("OPENAI_API_KEY",))
 
 
 def b64(text: str) -> str:
@@ -263,7 +264,7 @@ def test_no_lookalike_beside_a_good_variable(key: str) -> None:
     """The key was not passed: to rename another variable would replace a good one."""
     report = inspect_key(key, environ={"TOGETHER_API_KEY": KEY, "TOGETHER_KEY": LEGACY})
     assert report.lookalike is None
-    assert report.shadows_good_key
+    assert report.shadows
 
 
 def test_the_most_telling_lookalike_is_named() -> None:
@@ -278,15 +279,15 @@ def test_the_most_telling_lookalike_is_named() -> None:
 
 @pytest.mark.parametrize("key", ["", " ", "changeme", f"{KEY}\n", KEY[:-1], OPENAI])
 def test_shadows_a_good_key(key: str) -> None:
-    assert inspect_key(key, environ={VARIABLE: KEY}).shadows_good_key
-    assert not inspect_key(key, environ={VARIABLE: "changeme"}).shadows_good_key
-    assert not inspect_key(key, environ={}).shadows_good_key
-    assert not inspect_key(key, source="environment", environ={VARIABLE: KEY}).shadows_good_key
+    assert inspect_key(key, environ={VARIABLE: KEY}).shadows
+    assert not inspect_key(key, environ={VARIABLE: "changeme"}).shadows
+    assert not inspect_key(key, environ={}).shadows
+    assert not inspect_key(key, source="environment", environ={VARIABLE: KEY}).shadows
 
 
 @pytest.mark.parametrize("key", [KEY, LEGACY, JWT, None])
 def test_what_may_work_shadows_nothing(key: str | None) -> None:
-    assert not inspect_key(key, environ={VARIABLE: KEY}).shadows_good_key
+    assert not inspect_key(key, environ={VARIABLE: KEY}).shadows
 
 
 # ── fingerprint and identity ─────────────────────────────────────────────────────────
@@ -506,14 +507,14 @@ def test_variable_of_an_argument(key: str, environ: dict[str, str], variable: st
 
 def test_another_variable_that_a_client_reads() -> None:
     environ = {"OPENAI_API_KEY": KEY, VARIABLE: LEGACY}
-    report = inspect_key(environ=environ, reads="OPENAI_API_KEY")
+    report = inspect_key(environ=environ, reader=OPENAI_READER)
     assert (report.source, report.variable, report.format) == (
         "environment",
         "OPENAI_API_KEY",
         "tgp_v1",
     )
-    assert inspect_key("", environ=environ, reads="OPENAI_API_KEY").shadows_good_key
-    report = inspect_key(environ={VARIABLE: LEGACY, "TOGETER_API_KEY": KEY}, reads="OPENAI_API_KEY")
+    assert inspect_key("", environ=environ, reader=OPENAI_READER).shadows
+    report = inspect_key(environ={VARIABLE: LEGACY, "TOGETER_API_KEY": KEY}, reader=OPENAI_READER)
     assert (report.presence, report.lookalike) == ("missing", VARIABLE)
 
 

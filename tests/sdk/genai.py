@@ -43,6 +43,7 @@ OURS = {
     "gen_ai.output.type=video": "their list has no value for videos",
     "http.response.status_code": "the server's answer, from the HTTP conventions",
     "http.request.resend_count": "attempts of the SDK, from the HTTP conventions",
+    "together.client.library": "which client the request was made by",
     "together.request.outcome": "success or a class of failure, which error.type does not give",
     "together.request.id": "what Together's support asks for",
     "together.ratelimit.*": "quotas, of which the conventions have nothing",

@@ -118,6 +118,7 @@ def test_event(sdk: Sdk, key: str, telemetry: CapturedTelemetry) -> None:
         {
             "gen_ai.operation.name": "chat",
             "gen_ai.provider.name": "together",
+            "together.client.library": "together",
             "gen_ai.request.model": MODEL,
             "gen_ai.request.temperature": 0.5,
             "gen_ai.response.model": MODEL,

@@ -156,6 +156,7 @@ def test_every_request_has_its_span(walk: Walk, server: TogetherServer) -> None:
     usual = IsPartialDict(
         {
             "gen_ai.provider.name": "together",
+            "together.client.library": "together",
             "server.address": "127.0.0.1",
             "server.port": int(server.url.rpartition(":")[2]),
             "together.request.outcome": "success",

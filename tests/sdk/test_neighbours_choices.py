@@ -217,6 +217,7 @@ def test_samplers_see_the_request(
     assert chat["kind"] is listing["kind"] is trace.SpanKind.CLIENT
     asked = {
         "gen_ai.provider.name": "together",
+        "together.client.library": "together",
         "server.address": "127.0.0.1",
         "server.port": urlsplit(server.url).port,
     }

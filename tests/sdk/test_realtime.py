@@ -62,6 +62,7 @@ def test_accepted(
         "attributes": {
             "gen_ai.operation.name": "realtime.connect",
             "gen_ai.provider.name": "together",
+            "together.client.library": "together",
             "gen_ai.request.model": MODEL,
             "server.address": "127.0.0.1",
             "server.port": IsInt,

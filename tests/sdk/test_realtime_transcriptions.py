@@ -51,6 +51,7 @@ def test_started_and_closed(sdk: Sdk, transcribe: Transcribe, telemetry: Capture
     assert only_call(telemetry, "success") == {
         "gen_ai.operation.name": "realtime.transcription",
         "gen_ai.provider.name": "together",
+        "together.client.library": "together",
         "gen_ai.request.model": MODEL,
         "server.address": "127.0.0.1",
         "server.port": IsInt,

@@ -34,6 +34,7 @@ TOLD = ("gen_ai.response.", "gen_ai.usage.")
 ANSWERED = snapshot(
     {
         "gen_ai.provider.name": "together",
+        "together.client.library": "together",
         "together.request.outcome": "success",
         "http.response.status_code": 200,
         "server.address": "127.0.0.1",
@@ -91,6 +92,7 @@ EXITS = [
         ended=snapshot(
             {
                 "gen_ai.provider.name": "together",
+                "together.client.library": "together",
                 "together.request.outcome": "client_error",
                 "http.response.status_code": 400,
                 "server.address": "127.0.0.1",
@@ -122,6 +124,7 @@ EXITS = [
         ended=snapshot(
             {
                 "gen_ai.provider.name": "together",
+                "together.client.library": "together",
                 "together.request.outcome": "auth_failure",
                 "http.response.status_code": 401,
                 "server.address": "127.0.0.1",
@@ -159,6 +162,7 @@ EXITS = [
         ended=snapshot(
             {
                 "gen_ai.provider.name": "together",
+                "together.client.library": "together",
                 "together.request.outcome": "rate_limited",
                 "http.response.status_code": 429,
                 "server.address": "127.0.0.1",
@@ -190,6 +194,7 @@ EXITS = [
         ended=snapshot(
             {
                 "gen_ai.provider.name": "together",
+                "together.client.library": "together",
                 "together.request.outcome": "server_error",
                 "http.response.status_code": 500,
                 "server.address": "127.0.0.1",
@@ -219,6 +224,7 @@ EXITS = [
         ended=snapshot(
             {
                 "gen_ai.provider.name": "together",
+                "together.client.library": "together",
                 "together.request.outcome": "connection_error",
                 "server.address": "127.0.0.1",
                 "server.port": IsInt(),
@@ -242,6 +248,7 @@ EXITS = [
         ended=snapshot(
             {
                 "gen_ai.provider.name": "together",
+                "together.client.library": "together",
                 "together.request.outcome": "timeout",
                 "server.address": "127.0.0.1",
                 "server.port": IsInt(),

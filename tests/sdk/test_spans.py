@@ -30,6 +30,7 @@ def test_chat(sdk: Sdk, key: str, telemetry: CapturedTelemetry) -> None:
         "attributes": {
             "gen_ai.operation.name": "chat",
             "gen_ai.provider.name": "together",
+            "together.client.library": "together",
             "gen_ai.request.model": MODEL,
             "gen_ai.request.temperature": 0.5,
             "gen_ai.request.max_tokens": 64,

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-import os
 from collections import OrderedDict
 from typing import TYPE_CHECKING
 
 from together_otel.auth.history import KeyHistory
 from together_otel.forks import ForkSafeLock
-from together_otel.keys import KeyReport, KnownKeys, identity_of, inspect_key, known_keys, text_of
-from together_otel.names import FINGERPRINT_LIMIT, KEY_VARIABLE
+from together_otel.keys import (
+    TOGETHER,
+    KeyReport,
+    KnownKeys,
+    Reader,
+    identity_of,
+    inspect_key,
+    known_keys,
+    text_of,
+)
+from together_otel.names import FINGERPRINT_LIMIT
 from together_otel.telemetry.metrics import KeyUse
 
 if TYPE_CHECKING:
@@ -35,7 +43,9 @@ class KeyRegistry:
         self._looked_at: dict[tuple[int, int], tuple[KeyReport, KnownKeys]] = {}
         self._seen: set[KeyReport] = set()
 
-    def constructed(self, key: object, source: Source) -> tuple[KeyReport, bool]:
+    def constructed(
+        self, key: object, source: Source, reader: Reader = TOGETHER
+    ) -> tuple[KeyReport, bool]:
         """Return the report of the key a constructor took, and whether it is news.
 
         A ``with_options()`` copy hands the client's own key on as an argument; the report
@@ -47,7 +57,7 @@ class KeyRegistry:
                 if known.usable:
                     return known, False
                 source = known.source
-        report = inspect_key(key, source=source, fingerprint=self._fingerprint)
+        report = inspect_key(key, source=source, fingerprint=self._fingerprint, reader=reader)
         with self._lock:
             self._remember(report)
             if report in self._seen:
@@ -57,13 +67,13 @@ class KeyRegistry:
             self._seen.add(report)
         return report, True
 
-    def look(self, key: object) -> tuple[KeyReport, KnownKeys]:
+    def look(self, key: object, reader: Reader = TOGETHER) -> tuple[KeyReport, KnownKeys]:
         """Return the report of the key of a client, and what it is looked for by in texts."""
         # By the text's own hash, which is random in each process: a digest would cost more.
         place = (hash(key), len(key)) if type(key) is str else None
         if place is not None and (found := self._looked_at.get(place)) is not None:
             return found
-        found = self.of(key), known_keys(() if key is None else (text_of(key),))
+        found = self.of(key, reader=reader), known_keys(() if key is None else (text_of(key),))
         # What is wrong with a key may be of its surroundings, which may change.
         if place is not None and found[0].usable:
             if len(self._looked_at) >= FINGERPRINT_LIMIT:
@@ -71,7 +81,7 @@ class KeyRegistry:
             self._looked_at[place] = found
         return found
 
-    def of(self, key: object, source: Source | None = None) -> KeyReport:
+    def of(self, key: object, source: Source | None = None, reader: Reader = TOGETHER) -> KeyReport:
         """Return the report of a key that a request carries, inspecting it if it is new."""
         known = self._known(key)
         if known is not None:
@@ -79,10 +89,8 @@ class KeyRegistry:
                 return known
             source = known.source
         if source is None:
-            source = "none"
-            if key is not None:
-                source = "environment" if key == os.environ.get(KEY_VARIABLE) else "argument"
-        report = inspect_key(key, source=source, fingerprint=self._fingerprint)
+            key, source = reader.origin(key)
+        report = inspect_key(key, source=source, fingerprint=self._fingerprint, reader=reader)
         with self._lock:
             self._remember(report)
         return report

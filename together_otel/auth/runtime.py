@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from together_otel import names
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from together_otel.auth.registry import KeyRegistry
     from together_otel.clients.base import Answer, AuthKind, Failure
-    from together_otel.keys import KeyReport
+    from together_otel.keys import KeyReport, Reader
     from together_otel.settings import Settings
     from together_otel.telemetry.metrics import Metrics
 
@@ -66,15 +66,16 @@ class Runtime:
             return self.keys.in_use()
         return ()
 
-    def key_checked(self, report: KeyReport) -> None:
-        """Log the finding about a constructor's key."""
+    def key_checked(self, report: KeyReport, library: str) -> None:
+        """Log the finding about a constructor's key, and which library's client that is."""
         if report.presence != "present":
             level = logging.ERROR
         elif report.problems or report.format in ("placeholder", "damaged", "other_provider"):
             level = logging.WARNING
         else:
             level = logging.INFO
-        events.emit(names.KEY_CHECKED, level, attributes.of_key(report))
+        found = {names.CLIENT_LIBRARY: library, **attributes.of_key(report)}
+        events.emit(names.KEY_CHECKED, level, found)
 
     def accepted(self, key: object, report: KeyReport, answer: Answer, host: str | None) -> None:
         """Note that a request was accepted.
@@ -116,6 +117,7 @@ class Runtime:
         report: KeyReport,
         failure: Failure,
         override: str | None,
+        reader: Reader,
     ) -> AuthFailure:
         """Diagnose a request that failed for its key, and note that it was refused.
 
@@ -125,6 +127,7 @@ class Runtime:
             report: that key's report.
             failure: what is known of the request sent, its Authorization header above all.
             override: the option that replaces the header, if any.
+            reader: the client, by what it reads.
         """
         history, answer, now = self.keys.history, failure.answer, time.time()
         what = "key"
@@ -149,6 +152,8 @@ class Runtime:
             else None,
         )
         history.refused(report.identity if what != "nothing" else b"", now)
+        if report.reader != reader:  # the same key, seen before with another client
+            report = replace(report, reader=reader)
         return AuthFailure(report, diagnose(report, refusal))
 
     def _whose(self, host: str | None) -> str:

@@ -90,11 +90,14 @@ class Call(CallState):
         self.recorder = self.make_recorder(self.request.host, self.request.port)
 
     def _look_at_key(self, _arguments: Arguments | None = None) -> None:
-        self._key = self.adapter.key(self._client)
-        self._report, self._known = self.runtime.keys.look(self._key)
+        adapter, client = self.adapter, self._client
+        self.reader, self._key = adapter.reader_of(client), adapter.key(client)
+        self._report, self._known = self.runtime.keys.look(self._key, self.reader)
 
     def _start(self, _arguments: Arguments) -> None:
-        span = spans.start_call(self.runtime.tracer, self.request, self.secrets())
+        span = spans.start_call(
+            self.runtime.tracer, self.request, self.reader.library, self.secrets()
+        )
         # Asked once, here: a span that cannot answer is as good as none.
         is_recording, span_context = span.is_recording(), span.get_span_context()
         if isinstance(span_context, trace.SpanContext):
@@ -344,8 +347,9 @@ class Call(CallState):
         try:
             if failure.sent and self._client is not None:
                 self._notice_renewal(failure.answer.authorization)
+            override = self._override(failure.answer)
             auth = self.runtime.refused(
-                kind, self._key, self._report, failure, self._override(failure.answer)
+                kind, self._key, self._report, failure, override, self.reader
             )
         except Exception:  # noqa: BLE001 - a failure is counted though nobody can explain it
             auth = self.runtime.unexplained(self._report)

@@ -92,6 +92,7 @@ class _Attempt:
         self.refusal: tuple[AuthFailure, None] | None = None
         self._runtime, self._adapter, self._client = runtime, adapter, client
         self._arguments = arguments
+        self._library = adapter.reader.library
         self._waits = waits
         self._failure: tuple[AuthFailure, RedactedException | None, str] | None = None
         self._started = time.time_ns()
@@ -113,12 +114,14 @@ class _Attempt:
     def _look(self, *, failed: bool) -> None:
         runtime, arguments = self._runtime, self._arguments
         given = self._adapter.given_key(self._client, arguments.args, arguments.kwargs)
+        reader = self._adapter.reader_of(self._client)
+        self._library = reader.library
         # Where it has not failed, the exception that is handled is the application's.
         exc = sys.exc_info()[1] if failed else None
         if exc is not None and not _is_for_want_of_a_key(exc, given):
             return
         self._has_reported[0] = True
-        report, news = runtime.keys.constructed(given.value, given.source)
+        report, news = runtime.keys.constructed(given.value, given.source, reader)
         failure = runtime.missing(report) if exc is not None else None
         if runtime.settings.preflight == "raise":
             failure = self._preflight(given, report, failure, exc)
@@ -209,6 +212,7 @@ class _Attempt:
         is_recording = False
         try:
             found = attributes.of_key(report) if failure is None else failure.attributes()
+            found[names.CLIENT_LIBRARY] = self._library
             started = spans.start_client_init(runtime.tracer, self._started, found)
             is_recording, span = started.is_recording(), started
         except Exception:  # noqa: BLE001
@@ -216,9 +220,10 @@ class _Attempt:
         try:
             with within(runtime, trace.set_span_in_context(span, current_context())):
                 if failed is None:
-                    runtime.key_checked(report)
+                    runtime.key_checked(report, self._library)
                 else:
-                    runtime.log_auth_failure(failed[0], {names.ERROR_TYPE: failed[2]})
+                    details = {names.ERROR_TYPE: failed[2], names.CLIENT_LIBRARY: self._library}
+                    runtime.log_auth_failure(failed[0], details)
         except Exception:  # noqa: BLE001
             runtime.guard("log").swallow()
         try:

@@ -218,6 +218,7 @@ def _details(call: CallState, answer: Answer, error_type: str | None) -> dict[st
     elif request.host is not None:
         attributes.add_server(details, request.host, request.port)
     details[names.OPERATION] = request.operation
+    details[names.CLIENT_LIBRARY] = call.reader.library
     if request.model is not None:
         details[names.REQUEST_MODEL] = request.model
     if error_type is not None:

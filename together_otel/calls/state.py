@@ -84,6 +84,7 @@ class CallState:
     Attributes:
         runtime: whose telemetry it is.
         adapter: of its client.
+        reader: that client, by what it reads.
         request: what was asked.
         result: what the answer's body says, as it comes.
         span: the call's span.
@@ -112,6 +113,7 @@ class CallState:
         "ended",
         "held_log",
         "is_recording",
+        "reader",
         "recorder",
         "request",
         "result",
@@ -124,7 +126,7 @@ class CallState:
 
     def __init__(self, runtime: Runtime, adapter: Adapter, before: Context) -> None:
         self.runtime = runtime
-        self.adapter = adapter
+        self.adapter, self.reader = adapter, adapter.reader
         self.before = self.context = before
         self.request, self.result = Request(names.OTHER), Result()
         self.span: trace.Span = trace.INVALID_SPAN

@@ -10,11 +10,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from together_otel.clients.fields import NO_REASON
+from together_otel.keys import TOGETHER
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from together_otel.clients.messages import Messages
+    from together_otel.keys import Reader
     from together_otel.names import Outcome, Source
 
     Args = tuple[Any, ...]
@@ -171,6 +173,12 @@ class Adapter:
     """Whether its calls can be made again with another key."""
     error_modules: ClassVar[tuple[str, ...]] = ()
     """Modules that may have its ``AuthenticationError``."""
+    reader: ClassVar[Reader] = TOGETHER
+    """What it is called, and what it reads from the environment."""
+
+    def reader_of(self, _client: Any) -> Reader:
+        """Return what a client reads, if its makers know better than its class."""
+        return self.reader
 
     def given_key(self, client: Any, args: Args, kwargs: Kwargs) -> GivenKey:
         """Return the key that a constructor took, or would have taken, from its arguments."""

@@ -24,7 +24,7 @@ from together_otel.clients.failures import (
     refused,
 )
 from together_otel.clients.payloads import add_result, described
-from together_otel.keys import Secret
+from together_otel.keys import TOGETHER, Reader, Secret
 from together_otel.weak import WeakIdentityMap
 
 if TYPE_CHECKING:
@@ -38,6 +38,7 @@ class InHouse(Adapter):
 
     delegates = True
     recovers = True
+    reader = Reader("together_ai", "TogetherAI", base_urls=TOGETHER.base_urls)
     error_modules = ("together_ai", "together_ai.errors", "together_ai.exceptions")
 
     def __init__(self, operation: str = "chat") -> None:

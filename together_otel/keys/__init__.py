@@ -1,6 +1,6 @@
 """What a key looks like, why it failed, and how not to tell it. Pure: standard library only."""
 
-from together_otel.keys.diagnosis import OVERRIDES, Diagnosis, Refusal, diagnose
+from together_otel.keys.diagnosis import OVERRIDES, Diagnosis, Refusal, diagnose, went_astray
 from together_otel.keys.exceptions import RedactedException, public_name, redact_exception
 from together_otel.keys.formats import can_be_sent
 from together_otel.keys.hosts import (
@@ -13,15 +13,18 @@ from together_otel.keys.hosts import (
 from together_otel.keys.inspection import KeyReport, inspect_key
 from together_otel.keys.known import MARK, KnownKeys, known_keys
 from together_otel.keys.phrases import faults, flaws
+from together_otel.keys.reader import TOGETHER, Reader
 from together_otel.keys.redaction import escape_controls, redact
 from together_otel.keys.secret import Secret, identity_of, text_of
 
 __all__ = [
     "MARK",
     "OVERRIDES",
+    "TOGETHER",
     "Diagnosis",
     "KeyReport",
     "KnownKeys",
+    "Reader",
     "RedactedException",
     "Refusal",
     "Secret",
@@ -42,4 +45,5 @@ __all__ = [
     "redact",
     "redact_exception",
     "text_of",
+    "went_astray",
 ]

@@ -7,13 +7,16 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Final, Literal
 
 from together_otel.keys.hosts import is_together_host
-from together_otel.keys.phrases import fault, setting, state, subject
+from together_otel.keys.phrases import fault, setting, state, subject, unset
 from together_otel.names import KEY_VARIABLE, KEYS_PAGE, Cause
 
 if TYPE_CHECKING:
     from together_otel.keys.inspection import KeyReport
 
 _MISSING_CODE: Final = "missing_api_key"
+
+API: Final = "https://api.together.xyz/v1"
+"""The base URL of Together's API, as clients of other providers take it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +69,14 @@ OVERRIDES: Final = {
 }
 """What may replace the header, and is no option of a client or call → what to do about it."""
 
-_ANY_OVERRIDE: Final = (
-    "check default_headers, extra_headers, TOGETHER_CUSTOM_HEADERS, a user name and password in"
-    " base_url, the HTTP client's auth and request hooks, and with together 1.x ~/.netrc"
-)
+
+def _any_override(report: KeyReport) -> str:
+    further = report.reader.custom_headers
+    return (
+        f"check default_headers, extra_headers, {further + ', ' if further else ''}a user name and"
+        f" password in base_url, the HTTP client's auth and request hooks"
+        f"{', and with together 1.x ~/.netrc' if report.reader.library == 'together' else ''}"
+    )
 
 
 def diagnose(report: KeyReport, refusal: Refusal) -> Diagnosis:
@@ -94,7 +101,7 @@ def _of_the_way(report: KeyReport, refusal: Refusal) -> Diagnosis | None:
             "redirected",
             f"The request to {refusal.redirected_from} was redirected to"
             f" {refusal.host_refused or 'another host'}, and HTTP clients do not send a key on to"
-            f" another host: point base_url or TOGETHER_BASE_URL at the final one.",
+            f" another host: point {report.reader.base_url()} at the final one.",
         )
     if refusal.sent == "key":
         return _lost(report, refusal)
@@ -103,7 +110,7 @@ def _of_the_way(report: KeyReport, refusal: Refusal) -> Diagnosis | None:
     what = "that was sent does not hold the client's key"
     if refusal.sent == "nothing":
         what = "was removed before the request was sent"
-    how = _ANY_OVERRIDE
+    how = _any_override(report)
     if refusal.override is not None:
         option = f"take Authorization out of {refusal.override}"
         how = OVERRIDES.get(refusal.override, option)
@@ -135,9 +142,9 @@ def _of_who_refused(report: KeyReport, refusal: Refusal) -> Diagnosis | None:
     if not (is_together or refusal.from_together) and since is None:
         return Diagnosis(
             "wrong_endpoint",
-            f"The refusal came from {host}, which is not Together: check base_url and"
-            f" TOGETHER_BASE_URL and any proxy on the way, or name a gateway of yours in"
-            f" TOGETHER_OTEL_HOSTS.",
+            f"The refusal came from {host}, which is not Together: check"
+            f" {' and '.join(('base_url', *report.reader.base_urls))} and any proxy on the way, or"
+            f" name a gateway of yours in TOGETHER_OTEL_HOSTS.",
         )
     if since is None:
         return None
@@ -154,18 +161,14 @@ def _of_no_key(report: KeyReport) -> Diagnosis | None:
     no_key = report.presence != "present" or report.format == "placeholder"
     if no_key and report.lookalike is not None:
         return Diagnosis("wrong_variable", _wrong_variable(report, report.lookalike))
-    if report.shadows_good_key and (no_key or report.problems or not report.usable):
+    if report.shadows is not None and (no_key or report.problems or not report.usable):
         return Diagnosis(
             "not_passed",
-            f"{subject(report)} {state(report)} and hides the good key in {report.reads}:"
-            f" drop the argument, or pass it os.environ['{report.reads}'].",
+            f"{subject(report)} {state(report)} and hides the good key in {report.shadows}:"
+            f" drop the argument, or pass it os.environ['{report.shadows}'].",
         )
     if report.presence == "missing":
-        return Diagnosis(
-            "missing",
-            f"No key was found: set {report.reads} to a key from {KEYS_PAGE}, or pass api_key"
-            f" to the client.",
-        )
+        return Diagnosis("missing", _missing(report))
     if report.presence == "empty":
         what = "is empty" if report.length == 0 else "holds only white space"
         return Diagnosis(
@@ -175,32 +178,68 @@ def _of_no_key(report: KeyReport) -> Diagnosis | None:
     return None
 
 
+def _missing(report: KeyReport) -> str:
+    reader = report.reader
+    why = "" if reader.is_together else f", as {reader.name} reads {unset(report)}"
+    and_then = "or pass api_key to the client"
+    if KEY_VARIABLE not in reader.variables:
+        and_then = "and pass it as api_key"
+    return f"No key was found{why}: set {KEY_VARIABLE} to a key from {KEYS_PAGE}, {and_then}."
+
+
 def _wrong_variable(report: KeyReport, holder: str) -> str:
-    if holder == KEY_VARIABLE:
-        cure = f"pass it as api_key, as this client reads {report.reads}"
+    reader = report.reader
+    what = f"{subject(report)} {state(report)}"
+    if report.source != "argument" and not reader.is_together:
+        what = f"{reader.name} reads {unset(report)}"
+    if holder == KEY_VARIABLE or KEY_VARIABLE not in reader.variables:
+        cure = "pass it as api_key"
+        if report.source == "argument":
+            cure += f", as {reader.name} reads {reader.listed()}"
     elif report.source == "argument":
-        cure = f"drop the argument and rename the variable to {report.reads}"
+        cure = f"drop the argument and rename the variable to {KEY_VARIABLE}"
     else:
-        cure = f"rename it to {report.reads}, the variable that the SDK reads"
+        cure = f"rename it to {KEY_VARIABLE}"
+        if reader.is_together:
+            cure += ", the variable that the SDK reads"
     if "\\" in holder:
         holder += ", whose name has a character that does not belong there,"
-    return (
-        f"{subject(report)} {state(report)}, but {holder} holds a key of Together's shape: {cure}."
-    )
+    return f"{what}, but {holder} holds a key of Together's shape: {cure}."
 
 
 def _of_a_bad_key(report: KeyReport, refusal: Refusal) -> Diagnosis | None:
     if report.format == "other_provider":
-        return Diagnosis(
-            "wrong_provider",
-            f"{subject(report)} is a key of {report.provider}: {setting(report)} a Together key"
-            f" from {KEYS_PAGE}.",
-        )
+        return Diagnosis("wrong_provider", _wrong_provider(report))
     # A shape that nobody knows may be right, but not with white space or quotes round it.
     broken = report.format in ("damaged", "placeholder") or report.problems
     if broken or refusal.kind == "unsendable":
         return Diagnosis("malformed", f"{subject(report)} {fault(report)}.")
     return None
+
+
+def _wrong_provider(report: KeyReport) -> str:
+    what, own = f"{subject(report)} is a key of {report.provider}", report.own_variable
+    if own == "present":
+        return (
+            f"{what}, while {KEY_VARIABLE} holds a key of Together's shape: pass that as api_key."
+        )
+    if own is None or report.source != "environment":
+        return f"{what}: {setting(report)} a Together key from {KEYS_PAGE}."
+    is_read = KEY_VARIABLE in report.reader.variables
+    return (
+        f"{what}, and went to Together because {KEY_VARIABLE} is"
+        f" {'unset' if own == 'missing' else 'empty'}: set {KEY_VARIABLE} to a key from"
+        f" {KEYS_PAGE}{'' if is_read else ' and pass it as api_key'}."
+    )
+
+
+def went_astray(report: KeyReport, host: str) -> Diagnosis:
+    """Return why another provider refused a key of Together's shape, which it was sent."""
+    return Diagnosis(
+        "wrong_endpoint",
+        f"{subject(report)} has the shape of a Together key, and was sent to {host}, which is not"
+        f" Together: set {report.reader.base_url()} to {API}.",
+    )
 
 
 def _of_the_server(report: KeyReport) -> Diagnosis:

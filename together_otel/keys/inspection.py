@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from together_otel.keys.examination import examine, examine_object, may_be_text
 from together_otel.keys.formats import LOOKALIKES, is_lookalike, shape_of, shown_name
+from together_otel.keys.reader import TOGETHER, Reader
 from together_otel.keys.secret import digest_of, identity_of, text_of
 from together_otel.names import KEY_VARIABLE, Format, Presence, Problem, Source
 
@@ -41,9 +42,10 @@ class KeyReport:
         provider: the other provider whose key it is.
         lookalike: another variable that holds a key of Together's shape, looked for only
             when this one is missing, empty or a placeholder.
-        shadows_good_key: whether it stands before a well-formed key in the variable that the
-            client reads.
-        reads: that variable.
+        shadows: the variable of the client that holds a well-formed key, which this one hides.
+        own_variable: of a key from another variable, what TOGETHER_API_KEY holds: a key of
+            Together's shape, nothing, or it is not set; ``None`` where that says nothing.
+        reader: the client, by the variables that it reads.
         identity: digest keyed with a secret of this process; tells keys apart in memory. White
             space around a key does not change it.
         text_identity: the same of the very text: what was accepted with a space may not be
@@ -59,10 +61,17 @@ class KeyReport:
     variable: str | None = None
     provider: str | None = None
     lookalike: str | None = None
-    shadows_good_key: bool = False
-    reads: str = KEY_VARIABLE
+    shadows: str | None = None
+    own_variable: Presence | None = None
+    reader: Reader = TOGETHER
     identity: bytes = field(default=b"", repr=False)
     text_identity: bytes = field(default=b"", repr=False)
+
+    @property
+    def reads(self) -> str:
+        """The variable to put a key into: Together's own, where the client reads it."""
+        variables = self.reader.variables
+        return KEY_VARIABLE if KEY_VARIABLE in variables else variables[0]
 
     @property
     def well_formed(self) -> bool:
@@ -81,7 +90,7 @@ def inspect_key(
     source: Source | None = None,
     environ: Mapping[str, str] | None = None,
     fingerprint: bool = True,
-    reads: str = KEY_VARIABLE,
+    reader: Reader = TOGETHER,
 ) -> KeyReport:
     """Inspect a key without sending it.
 
@@ -92,7 +101,7 @@ def inspect_key(
         source: where the key came from; found out when absent.
         environ: environment variables; the process's own by default.
         fingerprint: whether the report may carry a fingerprint.
-        reads: the variable that the client reads.
+        reader: the client, by the variables that it reads.
     """
     # First of all: it may be code of the application, which sees our frames when it fails or logs.
     text = None if key is None else text_of(key)
@@ -100,16 +109,16 @@ def inspect_key(
     del key
     environ = os.environ if environ is None else environ
     if source is None and text is None:
-        text = environ.get(reads)
+        text = reader.find(environ)[1]
         source = "none" if text is None else "environment"
     source = source or "argument"
-    variable = reads if source == "environment" else None
+    variable = _holder(text, environ, reader) if source == "environment" else None
     if text is None or not text.strip():
-        return _absent(text, source, variable, environ, reads)
+        return _absent(text, source, variable, environ, reader)
     if source == "argument":
-        variable = _variable_of(text, environ, reads)
+        variable = _variable_of(text, environ, reader)
     problems, key_format, provider = examine(text) if is_text else examine_object(text)
-    lookalike = _lookalike(environ, text, reads) if key_format == "placeholder" else None
+    lookalike = _lookalike(environ, text, reader) if key_format == "placeholder" else None
     good = key_format in ("tgp_v1", "legacy_hex", "unrecognized") and not problems
     return KeyReport(
         "present",
@@ -121,20 +130,25 @@ def inspect_key(
         lookalike or variable,
         provider,
         lookalike,
-        not good and _shadows(source, environ, reads),
-        reads,
+        None if good else _shadowed(source, environ, reader),
+        _own_variable(variable, environ) if key_format == "other_provider" else None,
+        reader,
         identity_of(text),
         digest_of(text),
     )
 
 
 def _absent(
-    text: str | None, source: Source, variable: str | None, environ: Mapping[str, str], reads: str
+    text: str | None,
+    source: Source,
+    variable: str | None,
+    environ: Mapping[str, str],
+    reader: Reader,
 ) -> KeyReport:
     presence: Presence = "missing" if text is None else "empty"
-    if text is not None and source == "argument" and environ.get(reads) == text:
-        variable = reads
-    lookalike = _lookalike(environ, text or "", reads)
+    if text is not None and source == "argument":
+        variable = next((name for name in reader.variables if environ.get(name) == text), None)
+    lookalike = _lookalike(environ, text or "", reader)
     return KeyReport(
         presence,
         source,
@@ -142,8 +156,8 @@ def _absent(
         length=None if text is None else len(text),
         variable=lookalike or variable,
         lookalike=lookalike,
-        shadows_good_key=text is not None and _shadows(source, environ, reads),
-        reads=reads,
+        shadows=None if text is None else _shadowed(source, environ, reader),
+        reader=reader,
         identity=b"" if text is None else identity_of(text),
         text_identity=b"" if text is None else digest_of(text),
     )
@@ -156,31 +170,53 @@ def _fingerprint(stripped: str) -> str | None:
     return blake2b(data, digest_size=4, person=b"together_otel.fp").hexdigest()
 
 
-def _shadows(source: Source, environ: Mapping[str, str], reads: str) -> bool:
-    return source == "argument" and shape_of(environ.get(reads, "")) is not None
+def _holder(text: str | None, environ: Mapping[str, str], reader: Reader) -> str:
+    """Return which of a client's variables a text is from."""
+    name, found = reader.find(environ)
+    return name if name is not None and found == text else reader.variables[0]
 
 
-def _lookalike(environ: Mapping[str, str], but: str, reads: str) -> str | None:
-    if shape_of(environ.get(reads, "")) is not None:
+def _good(environ: Mapping[str, str], reader: Reader) -> str | None:
+    """Return the first of a client's variables that holds a well-formed key."""
+    return next((name for name in reader.variables if shape_of(environ.get(name, ""))), None)
+
+
+def _shadowed(source: Source, environ: Mapping[str, str], reader: Reader) -> str | None:
+    return _good(environ, reader) if source == "argument" else None
+
+
+def _own_variable(variable: str | None, environ: Mapping[str, str]) -> Presence | None:
+    if variable is None or variable == KEY_VARIABLE:
+        return None
+    own = environ.get(KEY_VARIABLE)
+    if own is None:
+        return "missing"
+    if not own.strip():
+        return "empty"
+    return "present" if shape_of(own) is not None else None
+
+
+def _lookalike(environ: Mapping[str, str], but: str, reader: Reader) -> str | None:
+    if _good(environ, reader) is not None:
         return None  # the right variable holds a good key: no other one was meant
     found = [
         name
         for name, value in environ.items()
         if value != but
-        and name != reads
+        and name not in reader.variables
         and shape_of(value.strip()) is not None
         and (name == KEY_VARIABLE or is_lookalike(name))
     ]
     return shown_name(min(found, key=_telling)) if found else None
 
 
-def _variable_of(text: str, environ: Mapping[str, str], reads: str) -> str | None:
+def _variable_of(text: str, environ: Mapping[str, str], reader: Reader) -> str | None:
     """Return the variable whose text was passed on as an argument, ``None`` if it is nobody's.
 
     A short text may be many a variable's by chance: then it must be named like one for a key.
     """
-    if environ.get(reads) == text:
-        return reads
+    if (name := _holder(text, environ, reader)) and environ.get(name) == text:
+        return name
     found = [
         name
         for name, value in environ.items()

@@ -91,17 +91,26 @@ def subject(report: KeyReport) -> str:
         return f"{report.variable}, passed as the api_key argument,"
     return {
         "argument": "The api_key argument",
-        "environment": report.reads,
+        "environment": _from(report),
         "colab": f"The Colab secret {report.reads}",
         "header": "The Authorization header",
         "none": report.reads,
     }[report.source]
 
 
+def _from(report: KeyReport) -> str:
+    return report.reads if report.variable in (None, report.lookalike) else str(report.variable)
+
+
 def setting(report: KeyReport) -> str:
     """Return the verb for giving the SDK another key in the same place."""
     passed = report.source == "argument" and report.variable in (None, report.lookalike)
-    return "pass" if passed else "set it to"
+    return "pass" if passed or _is_of_others(report) else "set it to"
+
+
+def _is_of_others(report: KeyReport) -> bool:
+    """Return whether other programs may need the variable as it is."""
+    return report.format == "other_provider" and report.variable == "OPENAI_API_KEY"
 
 
 def state(report: KeyReport) -> str:
@@ -115,6 +124,15 @@ def state(report: KeyReport) -> str:
     if report.format == "other_provider":
         return f"is a key of {report.provider}"
     return _found(report)[0]
+
+
+def unset(report: KeyReport) -> str:
+    """Return which variables a client reads, and that there is no key in them."""
+    reader = report.reader
+    if report.presence != "missing":
+        return f"{reader.listed()}; {_from(report)} {state(report)}"
+    several = {1: "it is", 2: "both are"}.get(len(reader.variables), "all of them are")
+    return f"{reader.listed()}; {several} unset"
 
 
 def fault(report: KeyReport) -> str:

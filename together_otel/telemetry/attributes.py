@@ -25,6 +25,7 @@ _OURS = frozenset(
     (
         names.OPERATION,
         names.PROVIDER_NAME,
+        names.CLIENT_LIBRARY,
         names.REQUEST_OUTCOME,
         names.ERROR_TYPE,
         names.OUTPUT_TYPE,

@@ -17,11 +17,12 @@ if TYPE_CHECKING:
     from together_otel.keys import KnownKeys, RedactedException
 
 
-def start_call(tracer: Tracer, request: Request, secrets: KnownKeys) -> Span:
+def start_call(tracer: Tracer, request: Request, library: str, secrets: KnownKeys) -> Span:
     """Start the CLIENT span of one request, with all that is known for samplers to see."""
     known = {
         names.OPERATION: request.operation,
         names.PROVIDER_NAME: names.PROVIDER,
+        names.CLIENT_LIBRARY: library,
         **request.attributes,
     }
     if request.model is not None:

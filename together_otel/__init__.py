@@ -4,14 +4,28 @@
 application. ``inspect_key()`` tells what a key looks like before a client is made of it.
 """
 
-from together_otel.auth.preflight import UnusableKeyError
-from together_otel.instrumentor import (
-    TogetherInstrumentor,
-    __version__,
-    instrument,
-    uninstrument,
-)
-from together_otel.keys import Diagnosis, KeyReport, diagnose, inspect_key, redact
+from typing import TYPE_CHECKING
+
+from together_otel.lazy import lazily
+
+if TYPE_CHECKING:
+    from together_otel.auth.preflight import UnusableKeyError
+    from together_otel.instrumentor import (
+        TogetherInstrumentor,
+        __version__,
+        instrument,
+        uninstrument,
+    )
+    from together_otel.keys import Diagnosis, KeyReport, diagnose, inspect_key, redact
+else:
+    __getattr__ = lazily(
+        __name__,
+        {
+            "auth.preflight": ["UnusableKeyError"],
+            "instrumentor": ["TogetherInstrumentor", "__version__", "instrument", "uninstrument"],
+            "keys": ["Diagnosis", "KeyReport", "diagnose", "inspect_key", "redact"],
+        },
+    )
 
 __all__ = [
     "Diagnosis",

@@ -14,14 +14,10 @@ from opentelemetry.instrumentation.instrumentor import (  # type: ignore[attr-de
 )
 from packaging.requirements import Requirement
 
-from together_otel.auth.registry import KeyRegistry
-from together_otel.auth.runtime import Runtime
-from together_otel.calls.imports import turn_off_other_copies
+from together_otel.calls.imports import LazyPatches, turn_off_other_copies
 from together_otel.calls.open_calls import end_all, end_all_at_exit, end_dropped
-from together_otel.calls.patching import Patches
 from together_otel.guard import Guard
 from together_otel.names import SCOPE
-from together_otel.recovery.scope import recovery_of
 from together_otel.settings import Settings
 from together_otel.telemetry.backend_choice import choose_backend
 from together_otel.telemetry.events import listen
@@ -36,6 +32,7 @@ if TYPE_CHECKING:
     from opentelemetry.trace import TracerProvider
     from prometheus_client import CollectorRegistry
 
+    from together_otel.auth.runtime import Runtime
     from together_otel.names import GenAIMetrics
     from together_otel.recovery.sources import Source
     from together_otel.settings import Preflight
@@ -51,7 +48,7 @@ try:
 except PackageNotFoundError:  # a checkout on the path, not installed
     __version__ = ""
 
-_PATCHES = Patches(lambda: TogetherInstrumentor().uninstrument())
+_PATCHES = LazyPatches(lambda: TogetherInstrumentor().uninstrument())
 
 
 class TogetherInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # untyped in its own package
@@ -102,17 +99,25 @@ class TogetherInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # untyped i
         tracer: trace.Tracer = trace.NoOpTracer()
         with Guard("patch", _ignore):
             tracer = trace.get_tracer(SCOPE, __version__, tracer_provider, SCHEMA_URL)
-        runtime = Runtime(
-            settings,
-            tracer,
-            NoMetrics() if self._backend is None else self._backend.metrics,
-            KeyRegistry(fingerprint=settings.fingerprint),
-        )
-        with Guard("recovery", _ignore):
-            sources = given.get("recovery")
-            runtime.recovery = recovery_of(sources, settings.recovery, runtime.metrics)
+        counted = NoMetrics() if self._backend is None else self._backend.metrics
+        recovery = None
+        if (sources := given.get("recovery")) is not None or settings.recovery:
+            with Guard("recovery", _ignore):
+                from together_otel.recovery.scope import recovery_of  # noqa: PLC0415 - most have none
+
+                recovery = recovery_of(sources, settings.recovery, counted)
+
+        def turn_on() -> tuple[Runtime, object]:
+            from together_otel.auth.registry import KeyRegistry  # noqa: PLC0415 - see `LazyPatches`
+            from together_otel.auth.runtime import Runtime  # noqa: PLC0415 - the same
+
+            keys = KeyRegistry(fingerprint=settings.fingerprint)
+            runtime = Runtime(settings, tracer, counted, keys)
+            runtime.recovery = recovery
+            return runtime, tracer_provider
+
         end_all_at_exit()
-        _PATCHES.apply(runtime, tracer_provider)
+        _PATCHES.apply(turn_on)
 
     def _uninstrument(self, **_kwargs: Any) -> None:
         """Turn the instrumentation off: every patched attribute is the original again."""

@@ -1,4 +1,7 @@
-"""Tells of modules as they are imported, each time anew: reloaded ones and those dropped before."""
+"""Patches modules as they are imported, each time anew: reloaded ones and those dropped before.
+
+What patches is loaded with the first of them, as most processes that are instrumented have none.
+"""
 
 from __future__ import annotations
 
@@ -8,13 +11,77 @@ from typing import TYPE_CHECKING, Any, cast
 
 import wrapt
 
+from together_otel.guard import Guard
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
     from importlib.abc import Loader
     from importlib.machinery import ModuleSpec
     from types import ModuleType
 
+    from together_otel.auth.runtime import Runtime
+    from together_otel.calls.patching import Patches
+
     Imported = Callable[[ModuleType], None]
+
+MODULES = (
+    "together._client",
+    "together._base_client",
+    "together.lib.resources.files",
+    "together.lib.realtime._connection",
+    "together.lib.realtime._session",
+    "together.client",
+    "together.abstract.api_requestor",
+    "together.filemanager",
+    "together_ai",
+)
+"""Those that `targets` has something to patch in."""
+
+
+class LazyPatches:
+    """The patches of this process.
+
+    Args:
+        turn_off: turns the instrumentation off, for a copy of this package that comes after it.
+    """
+
+    def __init__(self, turn_off: Callable[[], None]) -> None:
+        self._watcher = ImportWatcher(MODULES, self._imported, turn_off)
+        self._turn_on: Callable[[], tuple[Runtime, object]] | None = None
+        self._patches: Patches | None = None
+
+    def apply(self, turn_on: Callable[[], tuple[Runtime, object]]) -> None:
+        """Patch what is imported now, and the rest when it is.
+
+        Args:
+            turn_on: called at the first import; returns what calls are reported to, and the tracer
+                provider, ``None`` for the global one.
+        """
+        self._turn_on = turn_on
+        if self._watcher not in sys.meta_path:
+            sys.meta_path.insert(0, self._watcher)
+        for name in MODULES:
+            if (loaded := sys.modules.get(name)) is not None:
+                self._imported(loaded)
+
+    def remove(self) -> None:
+        """Put every original back that is still ours to replace."""
+        if self._watcher in sys.meta_path:
+            sys.meta_path.remove(self._watcher)
+        self._turn_on = None
+        if self._patches is not None:
+            self._patches.remove()
+
+    def _imported(self, module: ModuleType) -> None:
+        with Guard("patch", lambda _: None):
+            if self._patches is None:
+                from together_otel.calls.patching import PATCHES  # noqa: PLC0415 - see above
+
+                self._patches = PATCHES
+            turn_on, self._turn_on = self._turn_on, None
+            if turn_on is not None:
+                self._patches.apply(*turn_on())
+            self._patches.imported(module)
 
 
 class ImportWatcher(MetaPathFinder):

@@ -8,12 +8,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from together_otel.calls.active import Active
 from together_otel.calls.call import secrets_in
-from together_otel.calls.imports import ImportWatcher
 from together_otel.calls.patches import Patch, PatchedAttribute, patch_of
 from together_otel.calls.targets import TARGETS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from types import ModuleType
 
     from together_otel.auth.runtime import Runtime
@@ -28,38 +26,29 @@ class _Applied(NamedTuple):
 
 
 class Patches:
-    """The patches of this process; there is one object of it, as there is one SDK.
+    """The patches of this process; there is one object of it, as there is one SDK."""
 
-    Args:
-        turn_off: turns the instrumentation off, for a copy of this package that comes after it.
-    """
-
-    def __init__(self, turn_off: Callable[[], None]) -> None:
+    def __init__(self) -> None:
         self._active = Active(secrets_in)
         self._applied: list[_Applied] = []
-        modules = {target.module for target in TARGETS}
-        self._watcher = ImportWatcher(modules, self._imported, turn_off)
 
     def apply(self, runtime: Runtime, tracer_provider: object = None) -> None:
-        """Patch what is imported now, and the rest when it is."""
+        """Patch what is imported now."""
         self._active.turn_on(runtime, tracer_provider)
-        if self._watcher not in sys.meta_path:
-            sys.meta_path.insert(0, self._watcher)
         for module in dict.fromkeys(target.module for target in TARGETS):
             if (loaded := sys.modules.get(module)) is not None:
-                self._imported(loaded)
+                self.imported(loaded)
 
     def remove(self) -> None:
         """Put every original back that is still ours to replace."""
         self._active.runtime = None
-        if self._watcher in sys.meta_path:
-            sys.meta_path.remove(self._watcher)
         while self._applied:
             applied = self._applied.pop()
             if vars(applied.owner).get(applied.name) is applied.patch:
                 setattr(applied.owner, applied.name, applied.original)
 
-    def _imported(self, module: ModuleType) -> None:
+    def imported(self, module: ModuleType) -> None:
+        """Patch a module, if the instrumentation is on."""
         if (runtime := self._active.runtime) is None:
             return
         with runtime.guard("patch"):
@@ -80,6 +69,9 @@ class Patches:
         patch = patch_of(original, make, owner, name)
         setattr(owner, name, patch)
         self._applied.append(_Applied(owner, name, original, patch))
+
+
+PATCHES = Patches()
 
 
 def _defining_class(cls: Any, name: str) -> type | None:

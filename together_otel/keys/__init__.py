@@ -1,21 +1,42 @@
 """What a key looks like, why it failed, and how not to tell it. Pure: standard library only."""
 
-from together_otel.keys.diagnosis import OVERRIDES, Diagnosis, Refusal, diagnose, went_astray
-from together_otel.keys.exceptions import RedactedException, public_name, redact_exception
-from together_otel.keys.formats import can_be_sent
-from together_otel.keys.hosts import (
-    hosts_in,
-    is_of_together,
-    is_sign_in,
-    is_together_host,
-    owner_of,
-)
-from together_otel.keys.inspection import KeyReport, inspect_key
-from together_otel.keys.known import MARK, KnownKeys, known_keys
-from together_otel.keys.phrases import faults, flaws
-from together_otel.keys.reader import TOGETHER, Reader
-from together_otel.keys.redaction import escape_controls, redact
-from together_otel.keys.secret import Secret, identity_of, text_of
+from typing import TYPE_CHECKING
+
+from together_otel.lazy import lazily
+
+if TYPE_CHECKING:
+    from together_otel.keys.diagnosis import OVERRIDES, Diagnosis, Refusal, diagnose, went_astray
+    from together_otel.keys.exceptions import RedactedException, public_name, redact_exception
+    from together_otel.keys.formats import can_be_sent
+    from together_otel.keys.hosts import (
+        hosts_in,
+        is_of_together,
+        is_sign_in,
+        is_together_host,
+        owner_of,
+    )
+    from together_otel.keys.inspection import KeyReport, inspect_key
+    from together_otel.keys.known import MARK, KnownKeys, known_keys
+    from together_otel.keys.phrases import faults, flaws
+    from together_otel.keys.reader import TOGETHER, Reader
+    from together_otel.keys.redaction import escape_controls, redact
+    from together_otel.keys.secret import Secret, identity_of, text_of
+else:
+    __getattr__ = lazily(
+        __name__,
+        {
+            "diagnosis": ["OVERRIDES", "Diagnosis", "Refusal", "diagnose", "went_astray"],
+            "exceptions": ["RedactedException", "public_name", "redact_exception"],
+            "formats": ["can_be_sent"],
+            "hosts": ["hosts_in", "is_of_together", "is_sign_in", "is_together_host", "owner_of"],
+            "inspection": ["KeyReport", "inspect_key"],
+            "known": ["MARK", "KnownKeys", "known_keys"],
+            "phrases": ["faults", "flaws"],
+            "reader": ["TOGETHER", "Reader"],
+            "redaction": ["escape_controls", "redact"],
+            "secret": ["Secret", "identity_of", "text_of"],
+        },
+    )
 
 __all__ = [
     "MARK",

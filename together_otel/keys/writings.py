@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import html
 import json
 from typing import TYPE_CHECKING
 from urllib.parse import quote, quote_plus
@@ -34,6 +33,8 @@ def writings(key: str) -> Iterator[str]:
 
 
 def _escaped(text: str) -> Iterator[str]:
+    import html  # noqa: PLC0415 - it loads all names of HTML's entities
+
     data = text.encode("utf-8", "surrogatepass")
     yield text
     for source in (repr(text), ascii(text), json.dumps(text), json.dumps(text, ensure_ascii=False)):

@@ -7,6 +7,7 @@ keys.
 from __future__ import annotations
 
 import logging
+import sys
 import time
 from contextlib import suppress
 from importlib import import_module
@@ -14,7 +15,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 from opentelemetry._logs import LogRecord, SeverityNumber, get_logger_provider
 from opentelemetry.context import Context, get_current
-from opentelemetry.trace import INVALID_SPAN, SpanContext, get_current_span, set_span_in_context
+from opentelemetry.trace import (
+    INVALID_SPAN,
+    SpanContext,
+    TraceFlags,
+    get_current_span,
+    set_span_in_context,
+)
 
 from together_otel.names import SCOPE
 
@@ -35,7 +42,8 @@ _SEVERITIES: Final = {
 SERVED: Final = "_together_otel_served"
 """Attribute of a ``logging.LogRecord`` that was emitted as OpenTelemetry's already."""
 
-_HANDLERS: Final = ("opentelemetry.sdk._logs", "opentelemetry.instrumentation.logging.handler")
+_SDK: Final = "opentelemetry.sdk._logs"
+_HANDLERS: Final = (_SDK, "opentelemetry.instrumentation.logging.handler")
 """Modules with a ``LoggingHandler``, of older and of newer releases of OpenTelemetry."""
 
 _NO_SPAN: Final = set_span_in_context(INVALID_SPAN, Context())
@@ -93,6 +101,9 @@ class Records:
                 attributes=dict(attributes),
                 event_name=name,
             )
+            if hasattr(sys.modules.get(_SDK), "LogRecord"):
+                # Before 1.39 the SDK copies it, takes the ids from the context, and warns of others.
+                record.trace_id, record.span_id, record.trace_flags = 0, 0, TraceFlags()
             provider.get_logger(*self.scope).emit(record)
         return not all(type(one).__module__.startswith(_NO_OP) for one in providers)
 

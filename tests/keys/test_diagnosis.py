@@ -494,6 +494,16 @@ CHAT_TOGETHER = Reader("langchain", "ChatTogether", (VARIABLE, "OPENAI_API_KEY")
             ),
         ),
         (
+            Reader("httpx", "httpx", given="header"),
+            None,
+            {},
+            "missing",
+            (
+                f"No key was found: set TOGETHER_API_KEY to a key from {PAGE}, and send it in the"
+                " Authorization header, after the word Bearer."
+            ),
+        ),
+        (
             OPENAI_READER,
             None,
             {VARIABLE: KEY, "TOGETHER_KEY": KEY},

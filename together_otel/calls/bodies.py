@@ -44,7 +44,7 @@ class Body:
         self._reader_is_at_work: Callable[[], bool] | None = None
         # What was seen holds the body, which would then never be collected.
         call.note_answer()
-        body.response.stream = _WatchedBody(body.response.stream, self)
+        body.response.stream = WatchedBody(body.response.stream, self)
         returned.__class__ = _open_kind(type(returned))  # type: ignore[arg-type]  # classes are hashable
 
     def got(self, piece: bytes) -> None:
@@ -122,7 +122,7 @@ class _Parsing:
 
 def _body_of(response: Any) -> Body | None:
     stream = response.http_response.stream
-    return stream.body if type(stream) is _WatchedBody else None
+    return stream.body if type(stream) is WatchedBody else None
 
 
 def _observe_read(response: Any, _args: object, _kwargs: object) -> _Reading | None:
@@ -157,19 +157,19 @@ def _is_running(generator: weakref.ref[Any]) -> bool:
     return bool(getattr(iterator, "gi_running", False) or getattr(iterator, "ag_running", False))
 
 
-class _WatchedBody(wrapt.ObjectProxy):  # type: ignore[type-arg]  # wrapt 1 has no type arguments
+class WatchedBody(wrapt.ObjectProxy):  # type: ignore[type-arg]  # wrapt 1 has no type arguments
     """The body of an HTTP response that the caller reads, in whichever way, or does not.
 
     A proxy, as httpx asks for the class of the body it reads from.
     """
 
-    def __init__(self, wrapped: Any, body: Body) -> None:
+    def __init__(self, wrapped: Any, body: Any) -> None:
         super().__init__(wrapped)
         self._self_body = body
         self._self_left = opened(self, body)
 
     @property
-    def body(self) -> Body:
+    def body(self) -> Any:
         """What the body's reading is reported to."""
         return self._self_body
 

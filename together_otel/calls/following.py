@@ -12,6 +12,7 @@ from together_otel.calls.generators import report_generator
 from together_otel.calls.open_calls import opened
 from together_otel.calls.sessions import Session
 from together_otel.calls.streams import Stream, watch
+from together_otel.calls.unread import watch_unread
 
 if TYPE_CHECKING:
     from together_otel.calls.call import Call
@@ -34,7 +35,10 @@ def follow(call: Call, value: Any, client: Any = None) -> Any:
             watcher = Stream(call)
             return adapter.with_stream(value, watch(stream, watcher), watcher.abandoned)
         if (body := adapter.open_body(value)) is not None:
-            Body(call, value, body)
+            if body.library is None:
+                Body(call, value, body)
+            else:
+                watch_unread(call, body)
             return value
         if (session := adapter.session_of(client, value)) is not None:
             Session(call, session)

@@ -34,6 +34,10 @@ MODULES = (
     "together.abstract.api_requestor",
     "together.filemanager",
     "together_ai",
+    "httpx._client",
+    "httpx2._client",
+    "requests.sessions",
+    "aiohttp.client",
 )
 """Those that `targets` has something to patch in."""
 

@@ -63,10 +63,12 @@ class Patches:
             return
         # From the class's own dictionary: getattr would bind.
         original = vars(owner)[name]
-        if isinstance(original, (Patch, PatchedAttribute)):
+        if isinstance(original, (Patch, PatchedAttribute)) or any(
+            one.patch is original for one in self._applied
+        ):
             return
         make = partial(target.make, self._active, target.adapter)
-        patch = patch_of(original, make, owner, name)
+        patch = make(original) if target.is_whole else patch_of(original, make, owner, name)
         setattr(owner, name, patch)
         self._applied.append(_Applied(owner, name, original, patch))
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from together_otel.calls import realtime, together_v1, wrappers
+from together_otel.calls import realtime, together_v1, wire, wrappers
 from together_otel.clients.generated import Generated
+from together_otel.clients.http_libraries import Aiohttp, Httpx, Requests
 from together_otel.clients.in_house import InHouse
 from together_otel.clients.realtime import Connections, Transcriptions
 from together_otel.clients.together_v1 import TogetherV1
@@ -25,15 +26,27 @@ if TYPE_CHECKING:
 class Target:
     """One attribute to patch: ``Class.method`` of a module, if it exists there.
 
-    ``make`` returns its wrapper, of what is on, the adapter and the function.
+    ``make`` returns its wrapper, of what is on, the adapter and the function; where ``is_whole``,
+    all that is to stand in its place.
     """
 
     module: str
     attribute: str
     make: MakeWrapper
     adapter: Any
+    is_whole: bool = False
 
 
+def _of_httpx(package: str) -> tuple[Target, ...]:
+    module = f"{package}._client"
+    return (
+        Target(module, "Client.send", wire.sending, _HTTPX, is_whole=True),
+        Target(module, "AsyncClient.send", wire.sending, _HTTPX, is_whole=True),
+        Target(module, "BaseClient._merge_headers", wire.building, _HTTPX, is_whole=True),
+    )
+
+
+_HTTPX = Httpx()
 _GENERATED = Generated()
 _TOGETHER_V1 = TogetherV1()
 _CHAT = InHouse("chat")
@@ -86,4 +99,8 @@ TARGETS: tuple[Target, ...] = (
     Target("together_ai", "AsyncTogetherAI.__init__", wrappers.constructing, _CHAT),
     Target("together_ai", "TogetherAI.chat", wrappers.calling_any, _CHAT),
     Target("together_ai", "AsyncTogetherAI.chat", wrappers.calling_any, _CHAT),
+    *_of_httpx("httpx"),
+    *_of_httpx("httpx2"),
+    Target("requests.sessions", "Session.request", wire.sending, Requests(), is_whole=True),
+    Target("aiohttp.client", "ClientSession._request", wire.sending, Aiohttp(), is_whole=True),
 )

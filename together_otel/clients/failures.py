@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-from together_otel.clients.answers import note_origin
+from together_otel.clients.answers import answer_of, body_of, note_origin
 from together_otel.clients.base import AUTH_CODES, Answer, Failure
 from together_otel.keys import can_be_sent
 
@@ -49,6 +49,7 @@ _CONNECTION_ERRORS = frozenset(
         "APIConnectionError",
         "ClientError",
         "ConnectionError",
+        "ProtocolError",
         "RealtimeConnectionError",
         "RequestException",
         "TransportError",
@@ -159,6 +160,48 @@ def failure_of(
         auth = "unsendable"
     outcome: Outcome = "auth_failure" if auth else outcome_of(exc, status)
     return Failure(outcome, answer, auth=auth, sent=sent, code=code)
+
+
+def failure_over_http(exc: BaseException, key: object) -> Failure:
+    """Decide what failed by an exception that an HTTP library raised, or that came from its own.
+
+    Args:
+        exc: the exception as it left the client.
+        key: what the request was, or should have been, sent with.
+    """
+    answer, body = Answer(), getattr(exc, "body", None)
+    if body:
+        note_origin(answer, {}, body)
+    for link in causes(exc):
+        response = link if hasattr(link, "request_info") else getattr(link, "response", None)
+        if response is not None and (found := _answered(response)) is not None:
+            answer, body = found, body_of(response) or body
+            break
+        if answer.status_code is None:
+            answer.status_code = _status_of(link) or _status_of(response)
+    if answer.status_code is None and "AuthenticationError" in class_names(exc):
+        answer.status_code = UNAUTHORIZED
+    sent = answer.authorization is not None
+    if not sent:
+        # It may be handed over in another way than the SDK's.
+        answer.authorization = f"Bearer {key}"
+    return failure_of(exc, status=answer.status_code, body=body, answer=answer, sent=sent)
+
+
+def _status_of(holder: Any) -> int | None:
+    """Return the HTTP status that an error, or a response, has."""
+    status = getattr(holder, "status_code", None) or getattr(holder, "status", None)
+    return integer(status)
+
+
+def _answered(response: Any) -> Answer | None:
+    """Describe what may be a response; ``None`` where it is not like one."""
+    try:
+        answer = answer_of(response)
+        note_origin(answer, response.headers, body_of(response))
+    except (AttributeError, RuntimeError, TypeError, ValueError):
+        return None
+    return answer
 
 
 def auth_kind(status: int | None, code: str | None) -> AuthKind | None:

@@ -11,18 +11,9 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from together_otel.clients.addresses import port_of
-from together_otel.clients.answers import answer_of, body_of, note_origin
 from together_otel.clients.base import Adapter, Answer, GivenKey
 from together_otel.clients.credentials import first_nonempty_key
-from together_otel.clients.failures import (
-    UNAUTHORIZED,
-    causes,
-    class_names,
-    failure_of,
-    integer,
-    refusal_in,
-    refused,
-)
+from together_otel.clients.failures import failure_over_http, refusal_in, refused
 from together_otel.clients.payloads import add_result, described
 from together_otel.keys import TOGETHER, Reader, Secret
 from together_otel.weak import WeakIdentityMap
@@ -93,42 +84,9 @@ class InHouse(Adapter):
         return None if body is None else refused(body, Answer())
 
     def failure(self, exc: BaseException, _seen: Any, key: object) -> Failure:
-        answer, body = Answer(), getattr(exc, "body", None)
-        if body:
-            note_origin(answer, {}, body)
-        for link in causes(exc):
-            # An HTTP library's own error, which the wrapper lets through or raises its own from.
-            response = link if hasattr(link, "request_info") else getattr(link, "response", None)
-            if response is not None and (found := _answered(response)) is not None:
-                answer, body = found, body_of(response) or body
-                break
-            if answer.status_code is None:
-                answer.status_code = _status_of(link) or _status_of(response)
-        if answer.status_code is None and "AuthenticationError" in class_names(exc):
-            answer.status_code = UNAUTHORIZED
-        sent = answer.authorization is not None
-        if not sent:
-            # Such a wrapper may hand its key over in another way than the SDK.
-            answer.authorization = f"Bearer {key}"
-        return failure_of(exc, status=answer.status_code, body=body, answer=answer, sent=sent)
+        return failure_over_http(exc, key)
 
 
 def _attribute_of(client: Any) -> str | None:
     """Return the attribute that a client keeps its key in, as far as it is known."""
     return next((name for name in ("api_key", "_api_key") if hasattr(client, name)), None)
-
-
-def _status_of(holder: Any) -> int | None:
-    """Return the HTTP status that an error, or a response, has."""
-    status = getattr(holder, "status_code", None) or getattr(holder, "status", None)
-    return integer(status)
-
-
-def _answered(response: Any) -> Answer | None:
-    """Describe what may be a response; ``None`` where it is not like one."""
-    try:
-        answer = answer_of(response)
-        note_origin(answer, response.headers, body_of(response))
-    except (AttributeError, RuntimeError, TypeError, ValueError):
-        return None
-    return answer

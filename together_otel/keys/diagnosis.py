@@ -182,7 +182,9 @@ def _missing(report: KeyReport) -> str:
     reader = report.reader
     why = "" if reader.is_together else f", as {reader.name} reads {unset(report)}"
     and_then = "or pass api_key to the client"
-    if KEY_VARIABLE not in reader.variables:
+    if reader.given == "header":
+        and_then = "and send it in the Authorization header, after the word Bearer"
+    elif KEY_VARIABLE not in reader.variables:
         and_then = "and pass it as api_key"
     return f"No key was found{why}: set {KEY_VARIABLE} to a key from {KEYS_PAGE}, {and_then}."
 

@@ -48,6 +48,29 @@ def is_together_host(host: str | None, extra_hosts: Collection[str] = ()) -> boo
     return any(name == one or name.endswith(f".{one}") for one in (*_DOMAINS, *extra_hosts))
 
 
+def names_of(extra_hosts: Collection[str] = ()) -> tuple[str, ...]:
+    """Return what the name of a host that is Together's may end with, as a first look at it.
+
+    Args:
+        extra_hosts: further ones that count as Together's.
+    """
+    hosts = (*_DOMAINS, *extra_hosts)
+    return *hosts, *(f"{host}." for host in hosts)
+
+
+def first_look(extra_hosts: Collection[str] = ()) -> re.Pattern[str]:
+    """Return what matches the beginning of a URL that may be of a host that is Together's.
+
+    Args:
+        extra_hosts: further ones that count as Together's.
+    """
+    hosts = "|".join(re.escape(host) for host in (*_DOMAINS, *extra_hosts))
+    return re.compile(
+        rf"\s*https?://(?:[^/?#]*@)?\[?(?:[^/?#@:]*\.)?(?:{hosts})\.?\]?(?:[:/?#\s]|$)",
+        re.IGNORECASE,
+    )
+
+
 def owner_of(host: str, extra_hosts: Collection[str] = ()) -> str:
     """Return whose a host is: a key that one of Together's hosts accepts is good at all of them."""
     return TOGETHER if is_together_host(host, extra_hosts) else _normal(host)

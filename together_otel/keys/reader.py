@@ -24,6 +24,7 @@ class Reader:
         custom_headers: the one that it takes further headers from.
         skips_empty: whether an empty variable is as good as none to it.
         stand_in: what it hands on as a key where it has none.
+        given: where a key comes from that is of no variable.
     """
 
     library: str
@@ -33,6 +34,7 @@ class Reader:
     custom_headers: str | None = None
     skips_empty: bool = False
     stand_in: str | None = None
+    given: Source = "argument"
 
     def find(self, environ: Mapping[str, str] | None = None) -> tuple[str | None, str | None]:
         """Return the variable that the client takes its key from, and its text.
@@ -58,7 +60,7 @@ class Reader:
         _, found = self.find()
         if key is None or (key == self.stand_in and found is None):
             return None, "none"
-        return key, "environment" if key == found else "argument"
+        return key, "environment" if key == found else self.given
 
     @property
     def is_together(self) -> bool:

@@ -1,0 +1,126 @@
+"""HTTP libraries behind one face: a request, and what an application has of its answer."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import traceback
+from dataclasses import dataclass
+from importlib.util import find_spec
+from typing import Any
+
+PACKAGES = [name for name in ("httpx", "httpx2", "requests", "aiohttp") if find_spec(name)]
+KINDS = [
+    f"{name} {mode}"
+    for name in PACKAGES
+    for mode in {"requests": ("sync",), "aiohttp": ("async",)}.get(name, ("sync", "async"))
+]
+"""Every library that is installed, sync and async."""
+
+
+@dataclass(frozen=True)
+class Got:
+    """What an application has of a request."""
+
+    status: int | None = None
+    text: str = ""
+    raised: str | None = None
+    message: str = ""
+    frames: tuple[str, ...] = ()
+
+
+class Library:
+    """Makes requests by one library.
+
+    Args:
+        kind: of `KINDS`.
+    """
+
+    def __init__(self, kind: str) -> None:
+        self.name, _, mode = kind.partition(" ")
+        self.is_async = mode == "async"
+
+    def ask(self, url: str, body: Any = None, *, how: str = "whole", **options: Any) -> Got:
+        """Make a POST request.
+
+        Args:
+            url: where to.
+            body: sent as JSON.
+            how: ``whole`` reads the answer at once, ``lines`` as a stream, by lines; ``left``
+                leaves a stream after a line, ``unread`` closes it unread.
+            options: further ones of the library's function.
+        """
+        options = {"json": body or {}, **options}
+        ask = getattr(self, f"_{self.name.rstrip('2')}_{'async' if self.is_async else 'sync'}")
+        try:
+            if self.is_async:
+                return asyncio.run(ask(url, how, options))
+            return ask(url, how, options)
+        except Exception as exc:  # noqa: BLE001 - whichever it is
+            stack = traceback.extract_tb(exc.__traceback__)
+            names = tuple(frame.name for frame in stack)
+            return Got(None, "", type(exc).__qualname__, str(exc), names)
+
+    def _httpx_sync(self, url: str, how: str, options: Any) -> Got:
+        package = importlib.import_module(self.name)
+        client_options = options.pop("client", {})
+        with package.Client(**client_options) as client:
+            if how == "whole":
+                response = client.post(url, **options)
+                return Got(response.status_code, response.text)
+            with client.stream("POST", url, **options) as response:
+                lines = []
+                for line in response.iter_lines() if how != "unread" else ():
+                    lines.append(line)
+                    if how == "left":
+                        break
+                return Got(response.status_code, "\n".join(lines))
+
+    async def _httpx_async(self, url: str, how: str, options: Any) -> Got:
+        package = importlib.import_module(self.name)
+        client_options = options.pop("client", {})
+        async with package.AsyncClient(**client_options) as client:
+            if how == "whole":
+                response = await client.post(url, **options)
+                return Got(response.status_code, response.text)
+            async with client.stream("POST", url, **options) as response:
+                lines = []
+                if how != "unread":
+                    async for line in response.aiter_lines():
+                        lines.append(line)
+                        if how == "left":
+                            break
+                return Got(response.status_code, "\n".join(lines))
+
+    def _requests_sync(self, url: str, how: str, options: Any) -> Got:
+        import requests  # noqa: PLC0415 - one of several
+
+        if how == "whole":
+            response = requests.post(url, timeout=10, **options)
+            return Got(response.status_code, response.text)
+        with requests.post(url, stream=True, timeout=10, **options) as response:
+            lines = []
+            for line in response.iter_lines() if how != "unread" else ():
+                lines.append(line.decode())
+                if how == "left":
+                    break
+            return Got(response.status_code, "\n".join(lines))
+
+    async def _aiohttp_async(self, url: str, how: str, options: Any) -> Got:
+        import aiohttp  # noqa: PLC0415 - one of several
+
+        client_options = options.pop("client", {})
+        async with (
+            aiohttp.ClientSession(**client_options) as session,
+            session.post(url, **options) as response,
+        ):
+            if how == "whole":
+                read = await response.read()
+                return Got(response.status, read.decode(errors="replace"))
+            lines = []
+            if how != "unread":
+                async for line in response.content:
+                    lines.append(line.decode().rstrip("\n"))
+                    if how == "left":
+                        break
+            return Got(response.status, "\n".join(lines))

@@ -1,0 +1,163 @@
+"""An application that talks to other hosts cannot tell that the instrumentation is on."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import inspect
+import pickle
+import sys
+import traceback
+from typing import TYPE_CHECKING, Any
+from unittest import mock
+
+import httpx
+import pytest
+import requests
+from libraries import PACKAGES
+
+from together_otel import TogetherInstrumentor
+from together_otel.calls.targets import TARGETS
+from together_otel.testing import behaviours
+
+if TYPE_CHECKING:
+    from libraries import Library
+
+    from together_otel.testing import CapturedTelemetry, TogetherServer
+
+PATCHED = [one for one in TARGETS if one.is_whole and one.module.partition(".")[0] in PACKAGES]
+
+
+def found(target: Any) -> Any:
+    class_name, _, name = target.attribute.partition(".")
+    return vars(getattr(importlib.import_module(target.module), class_name))[name]
+
+
+def test_nothing_is_emitted(library: Library, elsewhere: str, telemetry: CapturedTelemetry) -> None:
+    for how in ("whole", "lines", "left", "unread"):
+        for header in ("Bearer " + "sk-" + "a1" * 20, "Bearer a\n", "é"):
+            library.ask(
+                f"{elsewhere}/chat/completions",
+                {"model": "m", "stream": how != "whole"},
+                how=how,
+                headers={"Authorization": header},
+            )
+    assert telemetry.spans() == []
+    assert telemetry.logs() == []
+    assert not telemetry.counter("together.client.requests")
+
+
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="3.10 keeps one frame of the wrapper")
+@pytest.mark.parametrize(
+    "headers",
+    [{"Authorization": "Bearer a\n"}, {"Authorization": "é"}, {"a": object()}, {}],
+    ids=["newline", "accented letter", "no text", "dropped"],
+)
+def test_exceptions_are_the_same(
+    library: Library,
+    elsewhere: str,
+    server: TogetherServer,
+    telemetry: CapturedTelemetry,
+    headers: dict[str, Any],
+) -> None:
+    """Their class, text and every frame of their tracebacks."""
+    assert telemetry
+    server.always(behaviours.drop_connection())
+    beside = library.ask(f"{elsewhere}/chat/completions", headers=headers)
+    TogetherInstrumentor().uninstrument()
+    alone = library.ask(f"{elsewhere}/chat/completions", headers=headers)
+    assert beside.frames == alone.frames
+    assert (beside.raised, beside.status) == (alone.raised, alone.status)
+    assert beside.raised is not None or library.name == "aiohttp"
+
+
+@pytest.mark.parametrize("target", PATCHED, ids=lambda one: f"{one.module}.{one.attribute}")
+def test_the_function_looks_the_same(target: Any) -> None:
+    """Inspected, pickled, taken as a specification by unittest.mock; and it is put back."""
+    original = found(target)
+    TogetherInstrumentor().instrument()
+    try:
+        patched = found(target)
+        assert patched is not original
+        for of in (
+            inspect.signature,
+            inspect.iscoroutinefunction,
+            inspect.isfunction,
+            inspect.getsource,
+            inspect.getdoc,
+            repr_without_address,
+        ):
+            assert of(patched) == of(original)
+        for name in ("__name__", "__qualname__", "__module__", "__annotations__"):
+            assert getattr(patched, name) == getattr(original, name)
+        assert pickle.loads(pickle.dumps(patched)) is patched  # noqa: S301 - of our own
+        assert type(mock.create_autospec(patched)) is type(mock.create_autospec(original))
+    finally:
+        TogetherInstrumentor().uninstrument()
+    assert found(target) is original
+
+
+def repr_without_address(function: Any) -> str:
+    return repr(function).partition(" at ")[0]
+
+
+@pytest.mark.parametrize("url", [None, 7, b"https://\xff", "http://[", object(), "", "//a", " x"])
+def test_what_is_no_url_fails_as_before(url: Any, telemetry: CapturedTelemetry) -> None:
+    """The look at the host comes first and never raises."""
+    assert telemetry
+
+    def raised() -> list[str]:
+        texts = []
+        for ask in (requests.get, httpx.get, asking_aiohttp):
+            try:
+                ask(url)
+            except Exception as exc:  # noqa: BLE001 - whichever it is
+                names = [one.name for one in traceback.extract_tb(exc.__traceback__)]
+                texts.append(f"{type(exc)} {names if sys.version_info >= (3, 11) else ()}")
+        return texts
+
+    beside = raised()
+    TogetherInstrumentor().uninstrument()
+    assert beside == raised()
+    assert len(beside) == 3
+
+
+def asking_aiohttp(url: Any) -> None:
+    import aiohttp  # noqa: PLC0415 - one of several
+
+    async def ask() -> None:
+        async with aiohttp.ClientSession() as session:
+            await session.get(url)
+
+    asyncio.run(ask())
+
+
+def test_arguments_that_do_not_fit(telemetry: CapturedTelemetry) -> None:
+    """The library's own TypeError, word for word."""
+    assert telemetry
+
+    def texts() -> list[str]:
+        found = []
+        with httpx.Client() as client, requests.Session() as session:
+            for call in (client.send, session.request, lambda: client.send(1, 2, 3)):
+                with pytest.raises(TypeError) as caught:
+                    call()
+                found.append(str(caught.value))
+        return found
+
+    beside = texts()
+    TogetherInstrumentor().uninstrument()
+    assert beside == texts()
+
+
+def test_a_host_that_only_sounds_like_together(telemetry: CapturedTelemetry) -> None:
+    def answer(_request: httpx.Request) -> httpx.Response:
+        return httpx.Response(401)
+
+    with httpx.Client(transport=httpx.MockTransport(answer)) as client:
+        for host in ("nottogether.ai", "together.ai.example.com", "together.xyzzy.com"):
+            client.get(f"https://{host}/v1/models")
+        assert telemetry.spans() == []
+        for host in ("api.together.ai", "API.Together.XYZ", "together.ai", "a.b.together.xyz."):
+            client.get(f"https://{host}/v1/models")
+        assert len(telemetry.spans()) == 4

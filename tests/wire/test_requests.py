@@ -1,0 +1,241 @@
+"""Requests to Together by an HTTP library: one GenAI span and one count each, whichever it is."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from dirty_equals import IsFloat, IsInt, IsPartialDict
+from wire_cases import FAULTS, OTHER, Fault, leaks
+
+from together_otel import TogetherInstrumentor
+from together_otel.testing import behaviours
+
+if TYPE_CHECKING:
+    from libraries import Library
+
+    from together_otel.testing import CapturedTelemetry, TogetherServer
+
+MODEL = "a/model"
+CHAT = {"model": MODEL, "messages": [{"role": "user", "content": "Hello"}]}
+STREAM = {**CHAT, "stream": True}
+REQUESTS = "together.client.requests"
+FAILURES = "together.client.auth.failures"
+
+
+def bearer(key: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {key}"}
+
+
+def only_span(telemetry: CapturedTelemetry) -> dict[str, Any]:
+    """Return the one span that there is."""
+    (span,) = telemetry.spans()
+    return span
+
+
+def test_accepted(library: Library, base: str, key: str, telemetry: CapturedTelemetry) -> None:
+    """The span says what was asked and, of the body that the library read, what was answered."""
+    got = library.ask(f"{base}/chat/completions", CHAT, headers=bearer(key))
+    assert got.status == 200
+    assert only_span(telemetry) == IsPartialDict(
+        name=f"chat {MODEL}",
+        kind="CLIENT",
+        status="UNSET",
+        attributes={
+            "gen_ai.operation.name": "chat",
+            "gen_ai.provider.name": "together",
+            "gen_ai.request.model": MODEL,
+            "gen_ai.response.finish_reasons": ["stop"],
+            "gen_ai.response.id": json.loads(got.text)["id"],
+            "gen_ai.response.model": MODEL,
+            "gen_ai.usage.input_tokens": 1,
+            "gen_ai.usage.output_tokens": 6,
+            "http.response.status_code": 200,
+            "server.address": "api.together.xyz",
+            "server.port": IsInt,
+            "together.client.library": library.name.rstrip("2"),
+            "together.ratelimit.limit": 600.0,
+            "together.ratelimit.remaining": 599.0,
+            "together.ratelimit.reset": IsFloat,
+            "together.request.id": "req-1",
+            "together.request.outcome": "success",
+        },
+    )
+    assert telemetry.value(REQUESTS, together_request_outcome="success") == 1
+    assert telemetry.counter("together.client.auth.last_success.timestamp") > 0
+
+
+@pytest.mark.parametrize("how", ["lines", "whole"])
+def test_streamed(
+    library: Library, base: str, key: str, telemetry: CapturedTelemetry, how: str
+) -> None:
+    """A stream's usage and reason are those of its last events, read at once or by lines."""
+    got = library.ask(f"{base}/chat/completions", STREAM, how=how, headers=bearer(key))
+    assert "[DONE]" in got.text
+    attributes = only_span(telemetry)["attributes"]
+    assert attributes == IsPartialDict(
+        {
+            "gen_ai.request.stream": True,
+            "gen_ai.response.finish_reasons": ["stop"],
+            "gen_ai.usage.output_tokens": 6,
+            "together.request.outcome": "success",
+        }
+    )
+    read_as_it_came = how == "lines" or library.name == "aiohttp"
+    assert ("gen_ai.response.time_to_first_chunk" in attributes) == read_as_it_came
+
+
+def test_a_body_that_is_not_read(
+    library: Library, base: str, key: str, telemetry: CapturedTelemetry
+) -> None:
+    """Nothing is read that the application does not read: its call ends when it is closed."""
+    library.ask(f"{base}/chat/completions", CHAT, how="unread", headers=bearer(key))
+    attributes = only_span(telemetry)["attributes"]
+    assert attributes["together.request.outcome"] == "abandoned"
+    assert "gen_ai.usage.input_tokens" not in attributes
+
+
+def test_a_stream_that_is_left_early(
+    library: Library, base: str, key: str, telemetry: CapturedTelemetry, server: TogetherServer
+) -> None:
+    server.always(behaviours.slow(30, after=1))
+    library.ask(f"{base}/chat/completions", STREAM, how="left", headers=bearer(key))
+    assert only_span(telemetry)["attributes"]["together.request.outcome"] == "abandoned"
+    assert telemetry.value(REQUESTS, together_request_outcome="abandoned") == 1
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "operation"),
+    [
+        ("/embeddings", {"model": MODEL, "input": "Hello"}, "embeddings"),
+        ("/completions", {"model": MODEL, "prompt": "Hello"}, "text_completion"),
+        ("/rerank", {"model": MODEL, "query": "a", "documents": ["a", "b"]}, "rerank"),
+        ("/images/generations", {"model": MODEL, "prompt": "a cat"}, "image_generation"),
+        ("/audio/speech", {"model": MODEL, "input": "a", "voice": "b"}, "speech"),
+    ],
+)
+def test_operations(
+    library: Library,
+    base: str,
+    key: str,
+    telemetry: CapturedTelemetry,
+    path: str,
+    body: dict[str, Any],
+    operation: str,
+) -> None:
+    """The path names the operation, the body the model."""
+    assert library.ask(f"{base}{path}", body, headers=bearer(key)).status == 200
+    assert only_span(telemetry)["name"] == f"{operation} {MODEL}"
+    assert telemetry.value(REQUESTS, gen_ai_operation_name=operation) == 1
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=str)
+def test_fault(
+    library: Library, base: str, key: str, telemetry: CapturedTelemetry, fault: Fault
+) -> None:
+    """A key that fails is named, counted once and logged once; nothing shows it."""
+    header = fault.header(key)
+    headers = {} if header is None else {"Authorization": header}
+    got = library.ask(f"{base}/chat/completions", CHAT, headers=headers)
+    span = only_span(telemetry)
+    assert span["attributes"]["together.auth.cause"] == fault.cause
+    assert span["attributes"]["together.request.outcome"] == "auth_failure"
+    assert telemetry.value(FAILURES, together_auth_cause=fault.cause) == 1
+    assert telemetry.counter(FAILURES) == 1
+    names = [log["event_name"] for log in telemetry.logs()]
+    assert names.count("together.client.auth_failed") == 1
+    assert leaks(telemetry.everything(), header or "") == []
+    TogetherInstrumentor().uninstrument()
+    alone = library.ask(f"{base}/chat/completions", CHAT, headers=headers)
+    assert (got.status, got.raised, got.message) == (alone.status, alone.raised, alone.message)
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "outcome", "cause"),
+    [
+        (behaviours.error_frame(0), "auth_failure", "rejected"),
+        (behaviours.error_frame(code=None, message="Overloaded"), "server_error", None),
+        (behaviours.payment_required(), "payment_required", None),
+        (behaviours.rate_limited(), "rate_limited", None),
+        (behaviours.forbidden_context(), "client_error", None),
+        (behaviours.forbidden_key(), "auth_failure", "rejected"),
+        (behaviours.lose_key(), "auth_failure", "header_lost"),
+        (behaviours.server_error(503), "server_error", None),
+        (behaviours.drop_connection(), "connection_error", None),
+        (behaviours.cut_stream(), "connection_error", None),
+    ],
+)
+@pytest.mark.parametrize("how", ["lines", "whole"])
+def test_failures_of_a_stream(
+    library: Library,
+    base: str,
+    server: TogetherServer,
+    telemetry: CapturedTelemetry,
+    how: str,
+    behaviour: behaviours.Behaviour,
+    outcome: str,
+    cause: str | None,
+) -> None:
+    """An error is what the server says, in whichever way: a status, or a frame in a stream."""
+    server.accept(OTHER)
+    server.always(behaviour)
+    library.ask(f"{base}/chat/completions", STREAM, how=how, headers=bearer(OTHER))
+    attributes = only_span(telemetry)["attributes"]
+    assert attributes["together.request.outcome"] == outcome
+    assert attributes.get("together.auth.cause") == cause
+    assert telemetry.counter(FAILURES) == (cause is not None)
+
+
+def test_a_refusal_that_nobody_reads(
+    library: Library, base: str, telemetry: CapturedTelemetry
+) -> None:
+    """The status says enough."""
+    got = library.ask(f"{base}/chat/completions", STREAM, how="unread", headers=bearer("a" * 24))
+    assert got.status == 401
+    assert telemetry.counter(FAILURES) == 1
+    assert only_span(telemetry)["attributes"]["http.response.status_code"] == 401
+
+
+def test_revoked(
+    library: Library, base: str, key: str, server: TogetherServer, telemetry: CapturedTelemetry
+) -> None:
+    """A key that worked by whichever library is not rejected but revoked."""
+    library.ask(f"{base}/chat/completions", CHAT, headers=bearer(key))
+    server.revoke(key)
+    library.ask(f"{base}/chat/completions", CHAT, headers=bearer(key))
+    assert telemetry.value(FAILURES, together_auth_cause="revoked") == 1
+
+
+def test_a_compressed_stream(
+    library: Library, base: str, key: str, server: TogetherServer, telemetry: CapturedTelemetry
+) -> None:
+    """What the application reads is decoded, and so is what is looked at."""
+    event = {"id": "a", "model": MODEL, "choices": [], "usage": {"prompt_tokens": 3}}
+    frames = b"data: " + json.dumps(event).encode() + b"\n\ndata: [DONE]\n\n"
+    kind = {"Content-Type": "text/event-stream", "Content-Encoding": "gzip"}
+    server.always(behaviours.custom(200, gzip.compress(frames), kind))
+    got = library.ask(f"{base}/chat/completions", STREAM, how="lines", headers=bearer(key))
+    assert "[DONE]" in got.text
+    assert only_span(telemetry)["attributes"] == IsPartialDict(
+        {"gen_ai.usage.input_tokens": 3, "together.request.outcome": "success"}
+    )
+
+
+def test_redirected(
+    library: Library,
+    base: str,
+    elsewhere: str,
+    key: str,
+    server: TogetherServer,
+    telemetry: CapturedTelemetry,
+) -> None:
+    """The key is dropped on the way to another host."""
+    server.script(behaviours.redirect(f"{elsewhere}/chat/completions"))
+    options: dict[str, Any] = {"headers": bearer(key)}
+    if library.name.startswith("httpx"):
+        options["client"] = {"follow_redirects": True}
+    got = library.ask(f"{base}/chat/completions", CHAT, **options)
+    assert got.status == 401
+    assert telemetry.value(FAILURES, together_auth_cause="redirected") == 1

@@ -1,0 +1,55 @@
+"""Keys that fail, as a request's Authorization header has them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+def _key(letter: str) -> str:
+    return "tgp_" + "v1_" + f"a1{letter}2" * 10 + "xyz"
+
+
+OTHER = _key("Z")
+"""A well-formed key that the server does not know."""
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One way to get the key wrong; ``value`` may hold ``{key}``, the good one."""
+
+    title: str
+    cause: str
+    value: str | None
+
+    def header(self, key: str) -> str | None:
+        """Return the header of a request."""
+        return None if self.value is None else self.value.replace("{key}", key)
+
+    def __str__(self) -> str:
+        return self.title
+
+
+FAULTS = [
+    Fault("no header", "missing", None),
+    Fault("no key", "empty", "Bearer "),
+    Fault("white space", "empty", "Bearer   "),
+    Fault("newline at the end", "malformed", "Bearer {key}\n"),
+    Fault("newline inside", "malformed", "Bearer " + OTHER[:20] + "\n" + OTHER[20:]),
+    Fault("trailing space", "malformed", "Bearer {key} "),
+    Fault("accented letter", "malformed", "Bearer " + OTHER[:30] + "é" + OTHER[31:]),
+    Fault("zero-width space", "malformed", "Bearer \u200b{key}"),
+    Fault("quotes", "malformed", 'Bearer "{key}"'),
+    Fault("Bearer twice", "malformed", "Bearer Bearer {key}"),
+    Fault("an older key cut short", "malformed", "Bearer " + "a1" * 31 + "b"),
+    Fault("OpenAI's", "wrong_provider", "Bearer " + "sk-" + "proj-" + "a1B2" * 10),
+    Fault("Hugging Face's", "wrong_provider", "Bearer " + "hf" + "_" + "a1B2" * 8),
+    Fault("a typo", "rejected", f"Bearer {OTHER}"),
+    Fault("an unknown shape", "unknown", "Bearer opaque.token/" + "01234567" * 2),
+]
+
+
+def leaks(text: str, header: str) -> list[str]:
+    """Return the stretches of eight characters of a key's secret part that a text shows."""
+    secret = header.strip().removeprefix("Bearer ").removeprefix("tgp_v1_")
+    stretches = (secret[place : place + 8] for place in range(len(secret) - 7))
+    return [stretch for stretch in stretches if stretch in text]

@@ -1,0 +1,164 @@
+"""The body of an HTTP library's response that the caller reads, or does not.
+
+It is never read here: what the caller reads says what the answer is, and its end ends the call.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from together_otel.calls.bodies import WatchedBody
+from together_otel.calls.state import Timing
+from together_otel.calls.streams import Stream
+from together_otel.calls.taps import Content, Decoder, Raw
+from together_otel.clients.answers import body_of
+from together_otel.clients.documents import DONE, MOST, Events, has_news, is_stream, parsed
+from together_otel.clients.failures import FIRST_ERROR
+from together_otel.clients.wire import content_type_of, failure_of_answer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from together_otel.calls.call import Call
+    from together_otel.clients.base import OpenBody
+
+_PIECE: Final[dict[str, Any]] = {}
+"""What stands for an event that says no more than a piece of text."""
+
+
+class Unread:
+    """A call whose answer the caller reads: told of each piece as it is read, decoded.
+
+    Args:
+        call: the call.
+        response: whose body it is.
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "_call",
+        "_captures",
+        "_events",
+        "_headers",
+        "_kept",
+        "_size",
+        "_stream",
+    )
+
+    def __init__(self, call: Call, response: Any) -> None:
+        self._call, self._headers = call, response.headers
+        self._captures = call.result.messages is not None
+        self._kept: list[bytes] | None = None
+        self._size = 0
+        self._events = self._stream = None
+        content_type = content_type_of(response)
+        # What was seen holds the body, which would then never be collected.
+        call.note_answer()
+        if self._is_error() or "json" in content_type:
+            self._kept = []
+        elif is_stream(content_type):
+            self._events, self._stream = Events(), Stream(call)
+        else:
+            call.timing = Timing()
+
+    def feed(self, data: bytes) -> None:
+        """Note a piece."""
+        try:
+            if self._events is not None:
+                for event in self._events.feed(data):
+                    self._event(event)
+            elif self._kept is not None:
+                self._size += len(data)
+                if self._size <= MOST:
+                    self._kept.append(data)
+            elif data and self._call.timing is not None:
+                self._call.timing.tick()
+        except Exception:  # noqa: BLE001 - the border
+            self._call.runtime.guard("stream").swallow()
+
+    def _event(self, event: bytes) -> None:
+        call, stream = self._call, self._stream
+        if event == DONE:
+            call.succeed()
+        elif event and stream is not None and not call.ended:
+            first = call.timing is None or not call.timing.chunks
+            found = parsed(event) if first or self._captures or has_news(event) else _PIECE
+            stream.got(_PIECE if found is None else found)
+
+    def got(self, piece: bytes) -> None:
+        """Leave a piece that may be compressed to who decodes it."""
+
+    def exhausted(self) -> None:
+        """End the call: all is read."""
+        call = self._call
+        if self._kept is None:
+            call.succeed()
+            return
+        try:
+            content, self._kept = b"".join(self._kept), []
+            if self._is_error():
+                self._fail(content)
+                return
+            found = parsed(content) if content else None
+        except Exception:  # noqa: BLE001 - the border
+            call.runtime.guard("finish").swallow()
+            found = None
+        call.succeed(found)
+
+    def failed(self) -> None:
+        """End the call with the exception that is being handled."""
+        self._call.fail()
+
+    def abandoned(self, at: float | None = None) -> None:
+        """End the call of a body that is left before its end: an error is one all the same."""
+        if self._is_error():
+            self._fail(b"".join(self._kept or ()))
+        else:
+            self._call.leave("abandoned", at)
+
+    def _is_error(self) -> bool:
+        return (self._call.answer().status_code or 0) >= FIRST_ERROR
+
+    def _fail(self, content: bytes) -> None:
+        body = body_of(_Read(content))
+        failure = failure_of_answer(self._call.answer(), self._headers, body)
+        if failure is not None:
+            self._call.fail_with(failure)
+
+    def closed(self) -> None:
+        """End the call of a body that is closed, if it has not ended."""
+        self.abandoned()
+
+
+class _Read:
+    """A body that was read."""
+
+    def __init__(self, content: bytes) -> None:
+        self._content = content
+
+
+def watch_unread(call: Call, body: OpenBody) -> None:
+    """Let the reading of a response's body, whatever way it is read, end its call."""
+    response = body.response
+    _WATCHERS[body.library or ""](response, Unread(call, response))
+
+
+def _watch_httpx(response: Any, unread: Unread) -> None:
+    # Decoded where the caller wants it decoded; of raw bytes only the end is of interest.
+    response._decoder = Decoder(response._get_content_decoder(), unread)  # noqa: SLF001 - there is no other place that all of it passes
+    response.stream = WatchedBody(response.stream, unread)
+
+
+def _watch_requests(response: Any, unread: Unread) -> None:
+    response.raw = Raw(response.raw, unread)
+
+
+def _watch_aiohttp(response: Any, unread: Unread) -> None:
+    response.content = Content(response.content, unread)
+
+
+_WATCHERS: Final[dict[str, Callable[[Any, Unread], None]]] = {
+    "httpx": _watch_httpx,
+    "requests": _watch_requests,
+    "aiohttp": _watch_aiohttp,
+}

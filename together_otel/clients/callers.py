@@ -1,0 +1,59 @@
+"""Which library a request by HTTP comes from, and where that one takes its key from."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Final
+
+from together_otel.keys import Reader
+from together_otel.names import KEY_VARIABLE
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+_BETWEEN: Final = frozenset(
+    ("httpx", "httpx2", "requests", "aiohttp", "together_otel", "opentelemetry", "wrapt")
+)
+"""Packages that stand between whoever wants a request and whoever sends it."""
+
+_MOST: Final = 40
+
+LITELLM: Final = Reader(
+    "litellm",
+    "LiteLLM",
+    (KEY_VARIABLE, "TOGETHER_AI_API_KEY", "TOGETHERAI_API_KEY", "TOGETHER_AI_TOKEN"),
+    base_urls=("TOGETHER_AI_API_BASE",),
+    skips_empty=True,
+)
+
+CALLERS: Final = {
+    "litellm": LITELLM,
+    "huggingface_hub": Reader(
+        "huggingface_hub", "InferenceClient", ("HF_TOKEN",), skips_empty=True
+    ),
+    "aisuite": Reader("aisuite", "aisuite"),
+    "langchain_together": Reader("langchain", "Together"),
+    "llama_index": Reader("llama_index", "TogetherEmbedding"),
+}
+"""Packages that send requests to Together by an HTTP library."""
+
+
+def by_http(library: str) -> Reader:
+    """Return the reader of an application that makes its requests by an HTTP library itself."""
+    return Reader(library, library, given="header")
+
+
+def caller(otherwise: Reader) -> Reader:
+    """Return the library that the request comes from which is being made in this thread.
+
+    Args:
+        otherwise: what to return where it is none of `CALLERS`.
+    """
+    frame: FrameType | None = sys._getframe(1)
+    left = _MOST
+    while frame is not None and left:
+        package = str(frame.f_globals.get("__name__", "")).partition(".")[0]
+        if package not in _BETWEEN:
+            return CALLERS.get(package, otherwise)
+        frame, left = frame.f_back, left - 1
+    return otherwise

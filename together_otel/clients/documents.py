@@ -1,0 +1,80 @@
+"""What the body of an HTTP answer says, as bytes: a JSON document, or server-sent events."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+MOST: Final = 8 * 1024 * 1024
+"""Bytes of a body that are looked at, or are kept to be."""
+
+DONE: Final = b"[DONE]"
+"""The last event of a stream."""
+
+_FIELD: Final = b"data:"
+_NEWS: Final = re.compile(
+    rb'"(?:usage|error|finish_reason)"\s*:\s*(?!null|\s)|"index"\s*:\s*0*[1-9]'
+)
+"""In an event that says more than a piece of text. Quotes in a text of JSON are escaped."""
+
+
+def has_news(event: bytes) -> bool:
+    """Return whether an event of a stream, not its first, says more than a piece of text."""
+    return _NEWS.search(event) is not None
+
+
+class Events:
+    """Splits a stream into the data of its server-sent events, as it is read."""
+
+    __slots__ = ("_rest",)
+
+    def __init__(self) -> None:
+        self._rest = b""
+
+    def feed(self, data: bytes) -> Iterable[bytes]:
+        """Return the data of the events that are complete with a piece."""
+        *lines, rest = (self._rest + data).splitlines(keepends=True) or [b""]
+        if rest.endswith(b"\n"):
+            lines.append(rest)
+            rest = b""
+        self._rest = rest if len(rest) <= MOST else b""
+        return [line[len(_FIELD) :].strip() for line in lines if line.startswith(_FIELD)]
+
+
+def parsed(text: bytes | str) -> dict[str, Any] | None:
+    """Return a JSON object; ``None`` for what is none."""
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def documents_in(content_type: str, content: bytes) -> Iterator[dict[str, Any]]:
+    """Yield the JSON objects of a whole body: one, or one of each event that has news.
+
+    Args:
+        content_type: the answer's Content-Type.
+        content: the body.
+    """
+    if len(content) > MOST:
+        return
+    if is_stream(content_type):
+        events = (one for one in Events().feed(content + b"\n") if one and one != DONE)
+        texts: Iterable[bytes] = (
+            one for place, one in enumerate(events) if not place or has_news(one)
+        )
+    else:
+        texts = (content,) if "json" in content_type else ()
+    for text in texts:
+        if (found := parsed(text)) is not None:
+            yield found
+
+
+def is_stream(content_type: str) -> bool:
+    """Return whether a body is server-sent events."""
+    return content_type.startswith("text/event-stream")

@@ -1,0 +1,205 @@
+"""The HTTP libraries that requests to Together are seen of. Nothing of them is imported here."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urljoin, urlsplit
+
+from together_otel.clients.answers import is_basic
+from together_otel.clients.callers import by_http
+from together_otel.clients.credentials import AUTHORIZATION
+from together_otel.clients.wire import BEARER, Exchange, Wire, bearer
+from together_otel.keys.hosts import first_look, names_of
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+    from together_otel.clients.base import Answer, Args, Kwargs, Request
+    from together_otel.clients.wire import IsOurs
+
+
+class Httpx(Wire):
+    """Adapter of httpx and httpx2: their ``Client.send`` and ``AsyncClient.send``."""
+
+    library = "httpx"
+    reader = by_http(library)
+
+    def is_ours(self, hosts: Collection[str]) -> IsOurs:
+        names = names_of(hosts)
+
+        def is_ours(_client: Any, args: Args, kwargs: Kwargs) -> bool:
+            try:
+                # The property would decode it, and cost as much as all of this.
+                return args[0].url._uri_reference.host.endswith(names)  # type: ignore[no-any-return]
+            except Exception:  # noqa: BLE001 - the border: another library's own kind of request
+                return _may_be_ours(args[0] if args else kwargs.get("request"), names)
+
+        return is_ours
+
+    def exchange(self, client: Any, args: Args, kwargs: Kwargs) -> Exchange:
+        request = args[0] if args else kwargs["request"]
+        content = getattr(request, "_content", None)
+        stream = request.stream if content is None else None
+        sent = request.headers.get(AUTHORIZATION)
+        return Exchange(
+            client,
+            str(request.url),
+            request.method,
+            bearer(sent),
+            content,
+            (getattr(stream, "_stream", None), _files_of(stream)),
+            args,
+            dict(kwargs),
+        )
+
+    def set_key(self, client: Exchange, key: object) -> bool:
+        request = client.args[0] if client.args else client.kwargs["request"]
+        client.authorization = request.headers[AUTHORIZATION] = f"{BEARER}{key}"
+        return True
+
+    def built(self, client: Any, frame: Mapping[str, Any], headers: object) -> Exchange:
+        """Describe a request that could not be built for its headers.
+
+        Args:
+            client: the HTTP client.
+            frame: what ``build_request`` knew of it.
+            headers: those of the request alone.
+        """
+        return Exchange(
+            client,
+            str(frame["url"]),
+            str(frame["method"]),
+            _authorization_in(headers, client.headers),
+            next((frame[name] for name in ("json", "content", "data") if frame.get(name)), None),
+            (),
+            (),
+        )
+
+    def override(self, client: Exchange, request: Request, answer: Answer) -> str | None:
+        http_client = client.client
+        given = (getattr(http_client, "auth", None), client.kwargs.get("auth"))
+        # What is not given is an object of httpx's own.
+        if any(isinstance(auth, tuple) or hasattr(auth, "auth_flow") for auth in given):
+            return "http_client"
+        hooks = getattr(http_client, "event_hooks", {})
+        return "request_hook" if hooks.get("request") else super().override(client, request, answer)
+
+    def _is_open(self, returned: Any) -> bool:
+        return not (returned.is_closed or hasattr(returned, "_content"))
+
+
+_REQUESTS_NAMES: Final = (
+    *("method", "url", "params", "data", "headers", "cookies", "files", "auth", "timeout"),
+    *("allow_redirects", "proxies", "hooks", "stream", "verify", "cert", "json"),
+)
+"""The arguments of ``Session.request``, in order."""
+
+
+class _ByUrl(Wire):
+    """An HTTP library whose function takes method, URL and headers."""
+
+    names: tuple[str, ...]
+
+    def is_ours(self, hosts: Collection[str]) -> IsOurs:
+        look, names = first_look(hosts).match, names_of(hosts)
+        name = self.names[1]
+
+        def is_ours(client: Any, args: Args, kwargs: Kwargs) -> bool:
+            try:
+                url = args[1] if len(args) > 1 else kwargs[name]
+                if type(url) is str:
+                    if look(url) is not None:
+                        return True
+                    base = getattr(client, "_base_url", None)
+                    return base is not None and "://" not in url and base.host.endswith(names)
+                host = getattr(url, "host", None)
+                if type(host) is str:
+                    return host.endswith(names)
+                text = url.decode("utf-8") if isinstance(url, bytes) else str(url)
+                return look(text) is not None
+            except Exception:  # noqa: BLE001 - the border: what the library is to refuse
+                return False
+
+        return is_ours
+
+    def exchange(self, client: Any, args: Args, kwargs: Kwargs) -> Exchange:
+        given = {**dict(zip(self.names, args, strict=False)), **kwargs}
+        url = given[self.names[1]]
+        text = (url.decode("utf-8") if isinstance(url, bytes) else str(url)).strip()
+        base = getattr(client, "_base_url", None)
+        data, document = given.get("data"), given.get("json")
+        return Exchange(
+            client,
+            text if base is None else urljoin(str(base), text),
+            str(given["method"]),
+            _authorization_in(given.get("headers"), client.headers),
+            data if document is None else document,
+            (data, given.get("files")),
+            (),
+            given,
+        )
+
+    def set_key(self, client: Exchange, key: object) -> bool:
+        headers = dict(client.kwargs.get("headers") or {})
+        for name in [one for one in headers if _is_authorization(one)]:
+            del headers[name]
+        client.authorization = headers["Authorization"] = f"{BEARER}{key}"
+        client.kwargs["headers"] = headers
+        return True
+
+    def override(self, client: Exchange, request: Request, answer: Answer) -> str | None:
+        if not is_basic(answer):
+            return super().override(client, request, answer)
+        return "base_url" if "@" in urlsplit(client.url).netloc else "netrc"
+
+
+class Requests(_ByUrl):
+    """Adapter of requests: its ``Session.request``."""
+
+    library = "requests"
+    reader = by_http(library)
+    names = _REQUESTS_NAMES
+
+    def _is_open(self, returned: Any) -> bool:
+        return returned.raw is not None and returned._content is False
+
+
+class Aiohttp(_ByUrl):
+    """Adapter of aiohttp: its ``ClientSession._request``."""
+
+    library = "aiohttp"
+    reader = by_http(library)
+    names = ("method", "str_or_url")
+
+    def _is_open(self, returned: Any) -> bool:
+        content = returned.content
+        return returned._body is None and content is not None and not content.at_eof()
+
+
+def _may_be_ours(request: Any, names: tuple[str, ...]) -> bool:
+    try:
+        return str(request.url.host).endswith(names)
+    except Exception:  # noqa: BLE001 - the border: what the library is to refuse
+        return False
+
+
+def _files_of(stream: Any) -> tuple[object, ...]:
+    """Return the files of httpx's multipart body."""
+    return tuple(getattr(one, "file", None) for one in getattr(stream, "fields", ()))
+
+
+def _is_authorization(name: object) -> bool:
+    text = name.decode("latin-1") if isinstance(name, bytes) else str(name)
+    return text.lower() == AUTHORIZATION
+
+
+def _authorization_in(*several: Any) -> str | None:
+    """Return the Authorization header of the first headers that have one, of any shape."""
+    for headers in several:
+        if not headers:
+            continue
+        pairs = headers.items() if hasattr(headers, "items") else headers
+        for name, value in pairs:
+            if _is_authorization(name):
+                return bearer(value)
+    return None

@@ -1,0 +1,229 @@
+"""HTTP requests to Together's hosts, whichever library sends them: its key is in their headers."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
+
+from together_otel.clients.addresses import port_of
+from together_otel.clients.answers import answer_of, body_of, note_origin
+from together_otel.clients.base import Adapter, Answer, Failure, OpenBody
+from together_otel.clients.documents import MOST, documents_in, parsed
+from together_otel.clients.failures import (
+    FIRST_ERROR,
+    auth_kind,
+    error_code,
+    failure_over_http,
+    outcome_of_status,
+)
+from together_otel.clients.operations import operation_of
+from together_otel.clients.payloads import add_result, described, ratelimits
+from together_otel.keys.hosts import owner_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable
+
+    from together_otel.clients.base import Args, Kwargs, Request, Result
+    from together_otel.keys import Reader
+
+    IsOurs = Callable[[Any, Args, Kwargs], bool]
+    """Tells of a function's instance, args and kwargs whether the request may be to Together."""
+
+BEARER: Final = "Bearer "
+_WHOLE_BODY: Final = 1024 * 1024
+_BEGINNING: Final = 4096
+_MODEL: Final = re.compile(r'"model"\s*:\s*"([^"\\]{1,256})"')
+
+
+@dataclass(slots=True, repr=False, eq=False)
+class Exchange:
+    """A request that is about to be sent: what the rest of this package takes for its client.
+
+    Attributes:
+        client: the HTTP client that sends it.
+        url: where to.
+        method: in any case of letters.
+        authorization: the header; ``None`` where the request has none so far.
+        body: mapping, or JSON.
+        parts: what is read as the request is sent.
+        args: what the patched function is called with.
+        kwargs: the same; of this object alone.
+        reader: the library that wants it made; ``None`` is the HTTP library's own.
+    """
+
+    client: Any
+    url: str
+    method: str
+    authorization: str | None
+    body: object
+    parts: tuple[object, ...]
+    args: Args
+    kwargs: dict[str, Any] = field(default_factory=dict)
+    reader: Reader | None = None
+
+    @property
+    def host(self) -> str | None:
+        """The host that the request goes to."""
+        return urlsplit(self.url).hostname
+
+
+class _Shared:
+    """Stands for all clients that send their keys to one owner's hosts."""
+
+
+class Wire(Adapter):
+    """Adapter of an HTTP library; ``client`` is a request's `Exchange`."""
+
+    library: str
+
+    def __init__(self) -> None:
+        self._shared: dict[str, _Shared] = {}
+
+    def reader_of(self, client: Exchange) -> Reader:
+        return client.reader or self.reader
+
+    def is_ours(self, hosts: Collection[str]) -> IsOurs:
+        """Return what looks first whether a request may be to a host of Together's: never raises.
+
+        Args:
+            hosts: further ones that count as Together's.
+        """
+        raise NotImplementedError
+
+    def exchange(self, client: Any, args: Args, kwargs: Kwargs) -> Exchange:
+        """Describe a request by what the patched function is called with."""
+        raise NotImplementedError
+
+    def key(self, client: Exchange) -> object:
+        sent = client.authorization
+        return None if sent is None else sent.removeprefix(BEARER)
+
+    def shared(self, client: Exchange) -> object:
+        # The application hands each request its key: what took that one's place holds for all.
+        return self._shared.setdefault(owner_of(client.host or ""), _Shared())
+
+    def bodies(self, _args: Args, _kwargs: Kwargs) -> Iterable[object]:
+        return ()
+
+    def request(self, client: Exchange, _args: Args, _kwargs: Kwargs) -> Request:
+        parts = urlsplit(client.url)
+        operation = operation_of(client.method, parts.path)
+        return described(operation, parts.hostname, port_of(parts), _fields_of(client.body))
+
+    def answer(self, seen: Any) -> Answer:
+        answer = answer_of(seen)
+        answer.authorization = bearer(answer.authorization)
+        answer.ratelimits = ratelimits(seen.headers.get)
+        # urllib3's own retries, of which redirects are none.
+        retries = getattr(getattr(seen, "raw", None), "retries", None)
+        history = getattr(retries, "history", ())
+        answer.resends = sum(getattr(one, "redirect_location", None) is None for one in history)
+        return answer
+
+    def result(self, value: Any, result: Result) -> None:
+        if isinstance(value, dict):
+            add_result(value, result)
+            return
+        for found in documents_in(content_type_of(value), _content_of(value)):
+            add_result(found, result)
+
+    def has_news(self, chunk: Any) -> bool:
+        return bool(chunk)  # an event without is handed on as an empty one
+
+    def chunk(self, chunk: Any, result: Result) -> None:
+        add_result(chunk, result)
+
+    def failure(self, exc: BaseException, _seen: Any, key: object) -> Failure:
+        failure = failure_over_http(exc, "" if key is None else key)
+        failure.answer.authorization = bearer(failure.answer.authorization)
+        return failure
+
+    def failure_in(self, value: Any, seen: Any = None) -> Failure | None:
+        answer = Answer() if seen is None else self.answer(seen)
+        if isinstance(value, dict):
+            return _failure_of_event(value, answer)
+        return failure_of_answer(answer, value.headers, body_of(value), _content_of(value))
+
+    def open_body(self, returned: Any) -> OpenBody | None:
+        if not self._is_open(returned):
+            return None
+        return OpenBody(returned, in_pieces=False, library=self.library)
+
+    def _is_open(self, _returned: Any) -> bool:
+        raise NotImplementedError
+
+
+def bearer(value: object) -> str | None:
+    """Return an Authorization header as text, its scheme written as the SDK writes it."""
+    if isinstance(value, bytes):
+        value = value.decode("latin-1")
+    if not isinstance(value, str):
+        return None
+    scheme, _, rest = value.partition(" ")
+    return f"{BEARER}{rest}" if scheme.lower() == "bearer" else value
+
+
+def content_type_of(response: Any) -> str:
+    """Return the Content-Type of a response, in lower case."""
+    return str(response.headers.get("content-type") or "").lower()
+
+
+def failure_of_answer(
+    answer: Answer, headers: Any, body: object, content: bytes = b""
+) -> Failure | None:
+    """Describe the failure that a whole answer is; ``None`` for one that is none.
+
+    Args:
+        answer: what else is known of it.
+        headers: the answer's.
+        body: what could be read of it: its JSON, else bytes.
+        content: all of it, in which a stream may end with an error.
+    """
+    status = answer.status_code
+    if status is None or status < FIRST_ERROR:
+        if b'"error"' not in content:
+            return None
+        content_type = str(headers.get("content-type") or "").lower()
+        failures = (_failure_of_event(one, answer) for one in documents_in(content_type, content))
+        return next((one for one in failures if one is not None), None)
+    note_origin(answer, headers, body)
+    code = error_code(body)
+    auth = auth_kind(status, code)
+    outcome = "auth_failure" if auth else outcome_of_status(status)
+    return Failure(outcome, answer, auth=auth, sent=True, code=code)
+
+
+def _failure_of_event(event: Mapping[str, Any], answer: Answer) -> Failure | None:
+    """Describe the failure that an event of a stream, or a document, tells of."""
+    if not event.get("error"):
+        return None
+    code = error_code(event)
+    if (auth := auth_kind(None, code)) is not None:
+        note_origin(answer, {}, event["error"])
+    sent = answer.status_code is not None
+    return Failure("auth_failure" if auth else "server_error", answer, auth, sent=sent, code=code)
+
+
+def _fields_of(body: object) -> Mapping[str, Any] | None:
+    """Return what a request's body says, as far as that is cheap to know."""
+    if isinstance(body, Mapping):
+        return body
+    if isinstance(body, (bytes, bytearray)):
+        if len(body) <= _WHOLE_BODY:
+            return parsed(bytes(body))
+        body = bytes(body[:_BEGINNING]).decode("utf-8", "replace")
+    elif isinstance(body, str) and len(body) <= _WHOLE_BODY:
+        return parsed(body)
+    found = _MODEL.search(body[:_BEGINNING]) if isinstance(body, str) else None
+    return None if found is None else {"model": found[1]}
+
+
+def _content_of(response: Any) -> bytes:
+    """Return a body that has been read; nothing where it has not."""
+    content = getattr(response, "_content", None) or getattr(response, "_body", None)
+    return (
+        bytes(content) if isinstance(content, (bytes, bytearray)) and len(content) <= MOST else b""
+    )

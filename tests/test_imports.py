@@ -26,6 +26,7 @@ LOADED = {
     "together_otel.keys.writings",
     "together_otel.names",
     "together_otel.settings",
+    "together_otel.spelling",
     "together_otel.telemetry",
     "together_otel.telemetry.backend",
     "together_otel.telemetry.backend_choice",

@@ -38,8 +38,16 @@ def test_on_and_off() -> None:
 
 
 def test_a_keyword_that_is_none() -> None:
-    with pytest.raises(TypeError, match="metric"):
-        together_otel.instrument(metric="none")  # type: ignore[call-arg]
+    with pytest.raises(TypeError, match=r"'metric'; did you mean metrics\?"):
+        together_otel.instrument(metric="none")
+
+
+def test_a_keyword_that_the_instrumentor_does_not_know(caplog: pytest.LogCaptureFixture) -> None:
+    """A warning names the nearest; the instrumentation is on, as others are turned on after it."""
+    together_otel.TogetherInstrumentor().instrument(metric="none", preflight="off")
+    assert together_otel.TogetherInstrumentor().is_instrumented_by_opentelemetry
+    together_otel.uninstrument()
+    assert "instrument() has no keyword metric; did you mean metrics?" in caplog.messages
 
 
 def test_version() -> None:

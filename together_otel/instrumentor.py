@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import logging
 import os
+from functools import wraps
 from importlib.metadata import PackageNotFoundError, requires, version
-from typing import TYPE_CHECKING, Any, Literal
+from inspect import signature
+from typing import TYPE_CHECKING, Any, Literal, ParamSpec
 
 from opentelemetry import trace
 from opentelemetry.instrumentation.dependencies import get_dependency_conflicts
@@ -19,6 +21,7 @@ from together_otel.calls.open_calls import end_all, end_all_at_exit, end_dropped
 from together_otel.guard import Guard
 from together_otel.names import SCOPE
 from together_otel.settings import Settings
+from together_otel.spelling import did_you_mean
 from together_otel.telemetry.backend_choice import choose_backend
 from together_otel.telemetry.events import listen
 from together_otel.telemetry.metrics import NoMetrics
@@ -85,6 +88,8 @@ class TogetherInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # untyped i
 
     def _turn_on(self, given: Mapping[str, Any]) -> None:
         turn_off_other_copies()
+        for name in given.keys() - _KEYWORDS:
+            _log.warning("instrument() has no keyword %s%s", name, did_you_mean(name, _KEYWORDS))
         # Before what has warnings.
         scope = (SCOPE, __version__, SCHEMA_URL)
         self._undo_listen = listen(given.get("logger_provider"), scope)
@@ -131,6 +136,25 @@ class TogetherInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # untyped i
                     step()
 
 
+P = ParamSpec("P")
+
+
+def _naming_the_nearest(function: Callable[P, None]) -> Callable[P, None]:
+    """Return a function whose error over an unknown keyword names the nearest that it has."""
+
+    @wraps(function)
+    def strict(*args: P.args, **kwargs: P.kwargs) -> None:
+        for name in kwargs.keys() - _KEYWORDS:
+            raise TypeError(
+                f"{function.__name__}() got an unexpected keyword argument {name!r}"
+                f"{did_you_mean(name, _KEYWORDS)}"
+            )
+        function(*args, **kwargs)
+
+    return strict
+
+
+@_naming_the_nearest
 def instrument(  # noqa: PLR0913 - a keyword for each setting
     *,
     tracer_provider: TracerProvider | None = None,
@@ -184,6 +208,9 @@ def instrument(  # noqa: PLR0913 - a keyword for each setting
     """
     given = {name: value for name, value in locals().items() if value is not None}
     TogetherInstrumentor().instrument(**given)
+
+
+_KEYWORDS = frozenset(signature(instrument).parameters)
 
 
 def uninstrument() -> None:

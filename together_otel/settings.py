@@ -13,8 +13,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal, cast
 from urllib.parse import urlsplit
 
+from together_otel.keys import redact
+from together_otel.keys.formats import may_hold_a_key
 from together_otel.keys.hosts import hosts_in
 from together_otel.names import SCOPE
+from together_otel.spelling import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -95,8 +98,9 @@ class Settings:
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] | None = None) -> Settings:
-        """Read the settings; a value that is not understood gives a warning and the default."""
+        """Read the settings; an invalid value or name gives a warning, and the default holds."""
         environ = os.environ if environ is None else environ
+        _warn_of_unknown(environ)
         capture = _choice(environ, CAPTURE, (*_CAPTURES, *_OLDER_CAPTURES))
         capture = _OLDER_CAPTURES.get(capture, capture)
         port, pushgateway = _port(environ), _url(environ, PUSHGATEWAY)
@@ -254,7 +258,7 @@ def _choice(environ: Mapping[str, str], variable: str, allowed: tuple[str, ...])
         if value.lower() == one.lower():
             return one
     if value:
-        _warn(variable, value, "one of " + ", ".join(allowed), allowed[0])
+        _warn(variable, value, f"{', '.join(allowed[:-1])} or {allowed[-1]}", allowed[0])
     return allowed[0]
 
 
@@ -353,11 +357,16 @@ def _seconds(environ: Mapping[str, str], variable: str, default: float) -> float
 
 
 def _warn(variable: str, value: str, allowed: str, default: str) -> None:
-    # A value can be anything, a key pasted into the wrong line included: it is not repeated.
+    # A value can be anything, a key pasted into the wrong line included.
+    hidden = may_hold_a_key(value) or redact(value) != value
+    shown = f"({len(value)} characters)" if hidden else repr(value)
     _log.warning(
-        "%s is not understood (%d characters given): it takes %s. Using %s.",
-        variable,
-        len(value),
-        allowed,
-        default,
+        "Invalid value %s for %s (expected %s); using %s.", shown, variable, allowed, default
     )
+
+
+def _warn_of_unknown(environ: Mapping[str, str]) -> None:
+    known = {setting.variable for setting in SETTINGS}
+    for name in sorted(environ.keys() - known):
+        if name.lower().startswith(f"{SCOPE}_"):
+            _log.warning("%s is not a setting%s", redact(name), did_you_mean(name.upper(), known))

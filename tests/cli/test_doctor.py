@@ -109,8 +109,15 @@ BROKEN = [
         "a setting not understood",
         {"TOGETHER_OTEL_LOG_INTERVAL": "soon"},
         ("warning", "settings"),
-        "TOGETHER_OTEL_LOG_INTERVAL is not understood (4 characters given)",
-        "Correct the value",
+        "Invalid value 'soon' for TOGETHER_OTEL_LOG_INTERVAL",
+        "Correct it",
+    ),
+    Broken(
+        "a setting misspelt",
+        {"TOGETHER_OTEL_PREFLIHGT": "raise"},
+        ("warning", "settings"),
+        "TOGETHER_OTEL_PREFLIHGT is not a setting; did you mean TOGETHER_OTEL_PREFLIGHT?",
+        "Correct it",
     ),
     Broken(
         "no metrics wanted",
@@ -369,8 +376,8 @@ BROKEN = [
         "a Pushgateway's port that is none",
         {"TOGETHER_OTEL_PUSHGATEWAY": "http://127.0.0.1:metrics"},
         ("warning", "settings"),
-        "TOGETHER_OTEL_PUSHGATEWAY is not understood",
-        "a URL with http:// or https:// and a host",
+        "Invalid value 'http://127.0.0.1:metrics' for TOGETHER_OTEL_PUSHGATEWAY",
+        "Correct it",
     ),
 ]
 

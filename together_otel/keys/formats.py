@@ -18,6 +18,9 @@ PUBLIC_PREFIX: Final = "tgp_v1_"
 V1_LENGTH: Final = len(PUBLIC_PREFIX) + 43
 LEGACY_LENGTH: Final = 64
 
+OPAQUE: Final = r"(?=[\w+=.%~-]*\d)(?=[\w+=.%~-]*[^\W\d_])[\w+=.%~-]{20,}"
+"""A stretch as keys are, of whatever shape; not the name of an option or a variable."""
+
 _V1: Final = r"tgp_v1_[A-Za-z0-9_-]{43}"
 _LEGACY: Final = r"[0-9a-f]{64}"
 _SENDABLE: Final = r"[!-~](?:[ -~]*[!-~])?"
@@ -108,6 +111,11 @@ LOOKALIKES: Final = (
 """Variables that other programs read for a key of Together's, most telling first."""
 
 _TYPO_DISTANCE: Final = 2
+
+
+def may_hold_a_key(text: str) -> bool:
+    """Return whether a text has a stretch that may be a key or a password, of whatever shape."""
+    return "@" in text or re.search(OPAQUE, text) is not None
 
 
 def shape_of(text: str) -> Format | None:

@@ -65,7 +65,7 @@ def settings_of(environ: Mapping[str, str]) -> tuple[Settings, list[Finding]]:
     with heard(f"{SCOPE}.settings") as said:
         settings = Settings.from_environment(environ)
     return settings, [
-        warning("settings", text, "Correct the value, or unset the variable.") for text in said
+        warning("settings", text, "Correct it, or unset the variable.") for text in said
     ]
 
 

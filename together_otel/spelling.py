@@ -1,0 +1,16 @@
+"""The word that was meant, for one that is misspelt."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+def did_you_mean(word: str, words: Iterable[str]) -> str:
+    """Return ``; did you mean X?`` for the nearest of some words, a period if none is near."""
+    from difflib import get_close_matches  # noqa: PLC0415 - for misspelt words only
+
+    near = get_close_matches(word, list(words), 1)
+    return f"; did you mean {near[0]}?" if near else "."

@@ -24,10 +24,10 @@ demo: $(VENV)/installed ## show the main job: every cause of a refused key, and 
 	@tools/fetch_prometheus.sh || echo "Going on without Prometheus and Alertmanager: the demo says what it leaves out."
 	@$(VENV)/bin/python -m together_otel.cli.demo
 
-test: $(VENV)/installed $(SDKS:%=.venv-%/installed) .venv-neighbours/installed newest-python ## every test, on every generation of the SDK
+test: $(VENV)/installed $(SDKS:%=.venv-%/installed) .venv-neighbours/installed newest-python schemas ## every test, on every generation of the SDK
 	@tools/fetch_prometheus.sh || test -z "$$CI"
 	@for sdk in $(SDKS); do echo "── together $$sdk"; .venv-$$sdk/bin/python $(PYTEST) $(PARALLEL) tests/sdk tests/testing || exit 1; done
-	@if test -x .venv-python3.13/bin/python; then echo "── Python 3.13"; .venv-python3.13/bin/python $(PYTEST) $(PARALLEL) tests/keys tests/sdk; fi
+	@if test -x .venv-python3.13/bin/python; then echo "── Python 3.13"; .venv-python3.13/bin/python $(PYTEST) $(PARALLEL) tests/keys tests/sdk tests/test_delivery.py; fi
 	@echo "── together $(NEWEST)"
 # Coverage counts alone: beside the SDK's filelock, whose audit hook lets threads switch while
 # one sets its trace function, Python 3.11 loses a thread now and then.
@@ -59,7 +59,7 @@ bench: $(VENV)/installed ## what the instrumentation costs, as ratios to hand-wr
 	$(VENV)/bin/python benchmarks/overhead.py
 
 clean: ## remove environments and fetched programs
-	rm -rf .venv* .tools .site dist
+	rm -rf .venv* .tools .site dist tools/schemas/node_modules
 
 $(VENV)/installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -84,6 +84,13 @@ $(VENV)/installed: pyproject.toml
 	.venv-docs/bin/python $(PIP_INSTALL) --upgrade '$(PIP)'
 	.venv-docs/bin/python $(PIP_INSTALL) --editable . --group docs
 	@touch $@
+
+# Schemas of the operators' resources and Loki's grammar come from npm.
+.PHONY: schemas
+schemas:
+	@if test -d tools/schemas/node_modules; then :; elif command -v npm >/dev/null; then \
+	    npm --prefix tools/schemas install --ignore-scripts --no-audit --no-fund --silent; \
+	else echo "npm is not here: exported resources are not checked by their schemas."; test -z "$$CI"; fi
 
 # pyenv knows its versions by number only: a Python that a shim cannot start is not there.
 .PHONY: newest-python

@@ -8,7 +8,10 @@ from pathlib import Path
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))
 
-import rules  # noqa: E402 - found by the path above
+import alertmanager_config  # noqa: E402 - found by the path above
+import rules  # noqa: E402 - the same
+
+from together_otel.rules.logs import render_logs  # noqa: E402 - after what the path above finds
 
 
 def outputs() -> dict[Path, str]:
@@ -17,6 +20,10 @@ def outputs() -> dict[Path, str]:
     Dashboards are left out where Grafana's builder is not installed (it needs Python 3.11).
     """
     found = {HERE / "prometheus" / name: text for name, text in rules.outputs().items()}
+    found[HERE / "loki" / "rules.yaml"] = render_logs(rules.OPTIONS)
+    found[HERE / "kubernetes" / "alertmanagerconfig.yaml"] = alertmanager_config.render(
+        HERE / "alertmanager"
+    )
     try:
         from boards import authentication, fleet, frame, requests  # noqa: PLC0415 - as above
     except ModuleNotFoundError as exc:

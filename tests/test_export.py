@@ -20,15 +20,34 @@ from together_otel.settings import DEFAULT_RUNBOOK_URL
 
 ROOT = Path(__file__).parents[1]
 DASHBOARDS = ROOT / "dashboards"
+BOARDS = [path.stem for path in sorted(DASHBOARDS.glob("grafana/*.json"))]
+RULES = ["rules/alerts.yaml", "rules/recording.yaml"]
+PARTS = [*RULES, *(f"dashboards/{name}.json" for name in BOARDS)]
 WRITTEN = {
-    "dashboards": [f"grafana/{path.name}" for path in sorted(DASHBOARDS.glob("grafana/*.json"))],
+    "dashboards": [f"grafana/{name}.json" for name in BOARDS],
     "rules": ["prometheus/alerts.yaml", "prometheus/recording.yaml"],
     "alertmanager": ["alertmanager/alertmanager.yaml", "alertmanager/templates/together.tmpl"],
     "grafana-provisioning": [
         "grafana/provisioning/dashboards/together.yaml",
         "grafana/provisioning/datasources/together.yaml",
     ],
-    "kubernetes": ["kubernetes/prometheusrule.yaml"],
+    "grafana-com": [f"grafana.com/{name}.json" for name in BOARDS],
+    "grafana-operator": [f"grafana-operator/{name}.yaml" for name in BOARDS],
+    "kubernetes": ["kubernetes/prometheusrule.yaml", "kubernetes/alertmanagerconfig.yaml"],
+    "victoriametrics": ["victoriametrics/vmrule.yaml"],
+    "helm": [
+        f"helm/together-otel/{path}"
+        for path in (
+            "Chart.yaml",
+            *(f"templates/{name}.yaml" for name in ("dashboards", "rules", "servicemonitor")),
+            "values.schema.json",
+            "values.yaml",
+            *PARTS,
+        )
+    ],
+    "mixin": [f"mixin/{path}" for path in ("mixin.libsonnet", *PARTS)],
+    "loki": ["loki/rules.yaml"],
+    "runbook": ["runbook.md"],
 }
 EVERYTHING = [path for paths in WRITTEN.values() for path in paths]
 WIKI = "https://wiki.example:8443/together/runbook?version=1"
@@ -57,30 +76,37 @@ def test_everything(tmp_path, capsys):
     assert run(folder) == 0
     found = read(folder)
     assert sorted(found) == sorted(EVERYTHING)
-    for path in set(EVERYTHING) - set(WRITTEN["kubernetes"]):
+    shipped = [path for path in EVERYTHING if (DASHBOARDS / path).exists()]
+    assert {path.partition("/")[0] for path in shipped} == {
+        *("alertmanager", "grafana", "kubernetes", "loki", "mixin", "prometheus"),
+        "runbook.md",
+    }
+    for path in shipped:
         assert found[path] == (DASHBOARDS / path).read_text(encoding="utf-8")
     said = capsys.readouterr().out.splitlines()
     steps = [line for line in said if line.startswith("  next: ")]
-    assert steps == [f"  next: {step}" for step in export.NEXT_STEPS.values()]
+    assert steps == [f"  next: {one.next_step}" for one in export.FORMATS.values()]
     assert [line for line in said if line not in steps] == [str(folder / one) for one in EVERYTHING]
 
 
 def test_nothing_is_left_out():
     """Every file of these folders is written."""
-    for folder in ("alertmanager", "grafana"):
+    for folder in ("alertmanager", "grafana", "loki", "prometheus"):
         there = (DASHBOARDS / folder).rglob("*")
         paths = {path.relative_to(DASHBOARDS).as_posix() for path in there if path.is_file()}
         assert paths == {path for path in EVERYTHING if path.partition("/")[0] == folder}
 
 
-@pytest.mark.parametrize("kind", export.KINDS)
+@pytest.mark.parametrize("kind", export.FORMATS)
 def test_only(kind, tmp_path):
     assert run(tmp_path, "--only", kind) == 0
-    assert sorted(read(tmp_path)) == WRITTEN[kind]
+    assert sorted(read(tmp_path)) == sorted(WRITTEN[kind])
 
 
 def content(file):
     """Return what a file says to who reads it."""
+    if "templates" in file.path.parts:
+        return file.text
     readers = {".json": json.loads, ".yaml": yaml.safe_load}
     return readers.get(file.path.suffix, str)(file.text)
 
@@ -88,7 +114,7 @@ def content(file):
 def test_the_manifest_holds_the_rules():
     """Its spec is all groups of all rule files, to the last character of every text."""
     made = export.files()
-    (manifest,) = (content(file) for file in made if file.kind == "kubernetes")
+    (manifest, _) = (content(file) for file in made if file.kind == "kubernetes")
     rules = [content(file) for file in made if file.kind == "rules"]
     assert manifest.pop("spec") == {"groups": [one for file in rules for one in file["groups"]]}
     assert manifest == {
@@ -112,7 +138,8 @@ def test_the_runbook_of_ones_own(tmp_path):
     run(tmp_path / "ours")
     theirs, ours = read(tmp_path / "theirs"), read(tmp_path / "ours")
     assert {path.partition("/")[0] for path, text in theirs.items() if WIKI in text} == {
-        *("grafana", "prometheus", "kubernetes")
+        *("grafana", "grafana.com", "grafana-operator", "prometheus", "kubernetes"),
+        *("victoriametrics", "helm", "mixin", "loki"),
     }
     for path, text in theirs.items():
         assert text.replace(WIKI, DEFAULT_RUNBOOK_URL) == ours[path]
@@ -146,7 +173,7 @@ def test_a_data_source_to_begin_with(tmp_path):
 
 def test_files_that_exist_are_kept(tmp_path, capsys):
     """All are named, nothing at all is written; `--force` overwrites them."""
-    taken = [tmp_path / path for path in (WRITTEN["rules"][0], *WRITTEN["kubernetes"])]
+    taken = [tmp_path / WRITTEN[kind][0] for kind in ("rules", "kubernetes")]
     for path in taken:
         path.parent.mkdir()
         path.write_text("mine")
@@ -174,7 +201,7 @@ def test_jobs_of_ones_own(tmp_path):
         assert job.pop("current")["value"] == list(jobs)
         assert expected.pop("current")["value"] == ["$__all"]
         assert job == expected
-    for path in (*WRITTEN["rules"], *WRITTEN["kubernetes"]):
+    for path in (*WRITTEN["rules"], WRITTEN["kubernetes"][0], *WRITTEN["victoriametrics"]):
         for group in groups(theirs[path]):
             for rule in group["rules"]:
                 assert matcher in rule["expr"], rule
@@ -234,9 +261,15 @@ def test_the_data_source_that_is_provisioned(tmp_path):
         (["{}", "--runbook-url", "https://wiki.example/#together"], "without an anchor"),
         (["{}", "--runbook-url", "https://wiki.example/{{ $labels.job }}"], "expected a URL"),
         (["{}", "--datasource", "My Prometheus"], "expected a data source's uid"),
-        (["{}", "--datasource", "mimir", "--only", "rules"], "--only rules writes nothing of it"),
+        (
+            ["{}", "--datasource", "mimir", "--only", "rules"],
+            "--datasource changes nothing of --only rules",
+        ),
         (["{}", "--job", 'shop"} or vector(1)'], "expected a job's name"),
-        (["{}", "--job", "shop", "--only", "alertmanager"], "--only alertmanager writes none"),
+        (
+            ["{}", "--job", "shop", "--only", "alertmanager"],
+            "--job changes nothing of --only alertmanager",
+        ),
         ([__file__], "expected a folder"),
     ],
 )

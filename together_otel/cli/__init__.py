@@ -7,6 +7,7 @@ from pathlib import Path
 from traceback import extract_tb
 from typing import TYPE_CHECKING
 
+from together_otel.cli import explain
 from together_otel.cli.check import command as check_command
 from together_otel.cli.doctor import command as doctor_command
 from together_otel.cli.drill import command as drill_command
@@ -18,7 +19,7 @@ from together_otel.instrumentor import DISTRIBUTION
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-COMMANDS = (check_command, doctor_command, drill_command, export_command)
+COMMANDS = (check_command, doctor_command, drill_command, export_command, explain)
 """Each has ``add(commands)``: a parser of its own, whose ``run`` returns the exit code."""
 
 

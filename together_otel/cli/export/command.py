@@ -8,9 +8,11 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from together_otel.cli.export.files import KINDS, NEXT_STEPS, FilesExist, files, write_files
+from together_otel.cli.export.files import FORMATS, FilesExist, files, write_files
+from together_otel.cli.export.source import Source
 from together_otel.cli.output import complain, write
 from together_otel.cli.parsing import CANNOT_WRITE, GOOD, without_key
+from together_otel.rules import Options
 from together_otel.settings import DEFAULT_RUNBOOK_URL
 
 if TYPE_CHECKING:
@@ -26,14 +28,21 @@ def add(commands: Commands) -> None:
     """Add the command."""
     parser = commands.add_parser(
         "export",
-        help="write dashboards, alert rules, and configuration of Grafana and Alertmanager",
-        description="Writes Grafana dashboards and their provisioning, Prometheus alert rules, the "
-        "same rules as a PrometheusRule for Kubernetes, and Alertmanager's routes and templates.",
+        help="write dashboards, alert rules, routes and the runbook, in the form your tools take",
+        description="Writes dashboards, alert rules, Alertmanager's routes and the runbook: as plain "
+        "files, as resources of the operators of Prometheus, Grafana and VictoriaMetrics, as a Helm "
+        "chart and as a jsonnet mixin.",
         epilog="example: together-otel export monitoring --only rules "
         "--runbook-url https://wiki.example/together",
     )
     parser.add_argument("folder", metavar="DIR", type=_folder, help="created if it is missing")
-    parser.add_argument("--only", choices=KINDS, help="write these, not everything")
+    parser.add_argument(
+        "--only",
+        choices=FORMATS,
+        metavar="FORMAT",
+        action="append",
+        help=f"write these, not everything; may be repeated: {', '.join(FORMATS)}",
+    )
     parser.add_argument(
         "--runbook-url",
         metavar="URL",
@@ -62,17 +71,15 @@ def add(commands: Commands) -> None:
 
 
 def _export(parser: Parser, options: argparse.Namespace) -> int:
-    if options.datasource and options.only not in {None, "dashboards", "grafana-provisioning"}:
-        parser.refuse(
-            f"--datasource is for Grafana, and --only {options.only} writes nothing of it"
-        )
-    if options.job and options.only in {"alertmanager", "grafana-provisioning"}:
-        parser.refuse(f"--job is for rules and dashboards, and --only {options.only} writes none")
+    kinds = options.only or list(FORMATS)
+    for name in ("datasource", "job"):
+        if getattr(options, name) and not any(name in FORMATS[kind].takes for kind in kinds):
+            parser.refuse(f"--{name} changes nothing of --only {', '.join(kinds)}")
+    jobs = "|".join(job.replace(".", "[.]") for job in options.job)
     made = files(
-        KINDS if options.only is None else (options.only,),
+        kinds,
+        Source(Options(jobs=jobs), options.datasource, options.job),
         runbook_url=options.runbook_url,
-        datasource=options.datasource,
-        jobs=options.job,
     )
     try:
         write_files(made, options.folder, force=options.force)
@@ -82,12 +89,12 @@ def _export(parser: Parser, options: argparse.Namespace) -> int:
     except OSError as exc:
         complain(without_key(f"{parser.prog}: cannot write {exc.filename}: {exc.strerror}\n"))
         return CANNOT_WRITE
-    for kind in KINDS:
+    for kind, one in FORMATS.items():
         written = [options.folder / file.path for file in made if file.kind == kind]
         for path in written:
             write(without_key(f"{path}\n"))
         if written:
-            write(f"  next: {NEXT_STEPS[kind]}\n")
+            write(f"  next: {one.next_step}\n")
     return GOOD
 
 

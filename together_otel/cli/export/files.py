@@ -1,64 +1,108 @@
-"""The files to import: dashboards, rules, and configuration of Grafana and Alertmanager.
-
-A wheel contains them as data; in a checkout they are read from ``dashboards/``.
-"""
+"""All formats, each in a module of its own, and the writing of their files."""
 
 from __future__ import annotations
 
-import json
-import textwrap
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
+from typing import TYPE_CHECKING, NamedTuple
 
-from together_otel.rules import Options, render_alerts, render_recording
+from together_otel.cli.export import (
+    bundles,
+    grafana,
+    grafana_com,
+    grafana_operator,
+    loki,
+    prometheus,
+    prometheus_operator,
+    victoriametrics,
+)
+from together_otel.cli.export.source import Source
 from together_otel.settings import DEFAULT_RUNBOOK_URL
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator
 
-Kind = Literal["dashboards", "rules", "alertmanager", "grafana-provisioning", "kubernetes"]
 
-KINDS: tuple[Kind, ...] = get_args(Kind)
+class Format(NamedTuple):
+    """One kind of files.
 
-NEXT_STEPS: dict[Kind, str] = {
-    "dashboards": "import into Grafana, or put into a folder that it provisions from",
-    "rules": "name in rule_files of Prometheus, or load into the ruler of Mimir or Thanos",
-    "alertmanager": "fill in the receivers and Grafana's address, then start Alertmanager with it",
-    "grafana-provisioning": "fill in the URLs, then mount as /etc/grafana/provisioning",
-    "kubernetes": "kubectl apply -f, where prometheus-operator runs",
+    Attributes:
+        make: yields their paths and texts.
+        next_step: where they go.
+        takes: options of the command that change them.
+    """
+
+    make: Callable[[Source], Iterator[tuple[str, str]]]
+    next_step: str
+    takes: tuple[str, ...] = ()
+
+
+FORMATS = {
+    "dashboards": Format(
+        grafana.dashboards,
+        "import into Grafana, or put into a folder that it provisions from",
+        ("datasource", "job"),
+    ),
+    "rules": Format(
+        prometheus.files,
+        "name in rule_files of Prometheus, or load into the ruler of Mimir or Thanos",
+        ("job",),
+    ),
+    "alertmanager": Format(
+        bundles.alertmanager,
+        "fill in the receivers and Grafana's address, then start Alertmanager with it",
+    ),
+    "grafana-provisioning": Format(
+        grafana.provisioning,
+        "fill in the URLs, then mount as /etc/grafana/provisioning",
+        ("datasource",),
+    ),
+    "grafana-com": Format(
+        grafana_com.files,
+        "upload to grafana.com, or import where Grafana is to ask for the data source",
+        ("datasource", "job"),
+    ),
+    "grafana-operator": Format(
+        grafana_operator.files,
+        "kubectl apply -f, where grafana-operator runs",
+        ("datasource", "job"),
+    ),
+    "kubernetes": Format(
+        prometheus_operator.files,
+        "fill in the receivers, then kubectl apply -f, where prometheus-operator runs",
+        ("job",),
+    ),
+    "victoriametrics": Format(
+        victoriametrics.files,
+        "kubectl apply -f, where VictoriaMetrics' operator runs",
+        ("job",),
+    ),
+    "helm": Format(
+        bundles.helm,
+        "helm install together-otel, with values.yaml changed where you need it otherwise",
+        ("datasource", "job"),
+    ),
+    "mixin": Format(
+        bundles.mixin,
+        "import mixin.libsonnet, with _config changed where you need it otherwise",
+        ("datasource", "job"),
+    ),
+    "loki": Format(
+        loki.files,
+        "put into a folder of Loki's ruler, one for each tenant",
+        ("job",),
+    ),
+    "runbook": Format(
+        bundles.runbook,
+        "put where your team looks, and export again with its address as --runbook-url",
+    ),
 }
-"""Where files go, by their kind."""
-
-_RULES = ("alerts.yaml", "recording.yaml")
-_ALERTMANAGER = ("alertmanager.yaml", "templates/together.tmpl")
-_PROVISIONING = ("dashboards/together.yaml", "datasources/together.yaml")
-_DATASOURCE = "together-prometheus"
-"""The uid that Prometheus is provisioned with."""
-
-_MANIFEST = """\
-# Written by together-otel export: all rules, for prometheus-operator. Made for scrape and
-# evaluation intervals of 15 s.
-#
-# By the labels prometheus and role kube-prometheus selects rules, by release the chart
-# kube-prometheus-stack: its value is to be the name of your release.
-apiVersion: monitoring.coreos.com/v1
-kind: PrometheusRule
-metadata:
-  name: together-otel
-  labels:
-    app.kubernetes.io/name: together-otel
-    prometheus: k8s
-    release: kube-prometheus-stack
-    role: alert-rules
-spec:
-  groups:
-"""
+"""By the word for `--only`."""
 
 
 class File(NamedTuple):
     """One file: its path is below the folder that it is written into."""
 
-    kind: Kind
+    kind: str
     path: Path
     text: str
 
@@ -68,28 +112,25 @@ class FilesExist(Exception):  # noqa: N818 - it is not an error by itself, as Fi
 
 
 def files(
-    kinds: Collection[Kind] = KINDS,
+    kinds: Collection[str] = tuple(FORMATS),
+    source: Source | None = None,
     *,
     runbook_url: str = DEFAULT_RUNBOOK_URL,
-    datasource: str | None = None,
-    jobs: Sequence[str] = (),
 ) -> list[File]:
     """Return the files of some kinds.
 
     Args:
         kinds: which.
+        source: what they are made of, by default what is shipped.
         runbook_url: where the runbook is, without an anchor; of characters that are themselves
             in YAML, JSON, Markdown and a Prometheus template.
-        datasource: uid of the Prometheus data source that dashboards begin with, ``None`` for
-            Grafana's default one. Another can still be chosen. The data source that is
-            provisioned has it too.
-        jobs: names of the jobs that the rules are for, all by default; dashboards begin with them.
-            Of characters that are themselves in YAML, JSON and PromQL.
     """
+    source = source or Source()
     return [
-        File(kind, path, text.replace(DEFAULT_RUNBOOK_URL, runbook_url))
-        for kind, path, text in _all(datasource, jobs)
+        File(kind, Path(path), text.replace(DEFAULT_RUNBOOK_URL, runbook_url))
+        for kind, one in FORMATS.items()
         if kind in kinds
+        for path, text in one.make(source)
     ]
 
 
@@ -106,60 +147,3 @@ def write_files(made: Iterable[File], folder: Path, *, force: bool = False) -> N
     for path, text in texts.items():
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8", newline="\n")
-
-
-def _all(datasource: str | None, jobs: Sequence[str]) -> Iterator[File]:
-    for path in sorted((_shipped() / "grafana").glob("*.json")):
-        text = path.read_text(encoding="utf-8")
-        if datasource is not None or jobs:
-            text = _beginning_with(text, datasource, jobs)
-        yield File("dashboards", Path("grafana", path.name), text)
-    rules = _rules(jobs)
-    for path, text in rules.items():
-        yield File("rules", path, text)
-    for path, text in _read("alertmanager", _ALERTMANAGER).items():
-        yield File("alertmanager", path, text)
-    for path, text in _read("grafana/provisioning", _PROVISIONING).items():
-        yield File(
-            "grafana-provisioning", path, text.replace(_DATASOURCE, datasource or _DATASOURCE)
-        )
-    yield File("kubernetes", Path("kubernetes", "prometheusrule.yaml"), _manifest(rules.values()))
-
-
-def _read(folder: str, names: Iterable[str]) -> dict[Path, str]:
-    return {
-        Path(folder, name): (_shipped() / folder / name).read_text(encoding="utf-8")
-        for name in names
-    }
-
-
-def _shipped() -> Path:
-    """Return the folder that holds what is generated: a wheel's data, or a checkout's."""
-    package = Path(__file__).parents[2]
-    data = package / "_data"
-    return data if data.is_dir() else package.parent / "dashboards"
-
-
-def _rules(jobs: Sequence[str]) -> dict[Path, str]:
-    if not jobs:
-        return _read("prometheus", _RULES)
-    options = Options(jobs="|".join(job.replace(".", "[.]") for job in jobs))
-    made = (render_alerts(options), render_recording(options))
-    return {Path("prometheus", name): text for name, text in zip(_RULES, made, strict=True)}
-
-
-def _beginning_with(dashboard: str, datasource: str | None, jobs: Sequence[str]) -> str:
-    content: dict[str, Any] = json.loads(dashboard)
-    for variable in content["templating"]["list"]:
-        if (variable["type"], variable["query"]) == ("datasource", "prometheus") and datasource:
-            # Grafana goes by the value; the text would be a name, which is not known here.
-            variable["current"] = {"text": datasource, "value": datasource}
-        if variable["name"] == "job" and jobs:
-            variable["current"] = {"text": list(jobs), "value": list(jobs)}
-    return json.dumps(content, indent=2, sort_keys=True) + "\n"
-
-
-def _manifest(rules: Iterable[str]) -> str:
-    # YAML in block style may be indented as a whole: it is then the value of the key above it.
-    groups = (text.partition("\ngroups:\n")[2] for text in rules)
-    return _MANIFEST + textwrap.indent("".join(groups), "  ")

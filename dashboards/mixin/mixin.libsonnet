@@ -1,0 +1,72 @@
+// A mixin as kubernetes-mixin is one: `prometheusAlerts`, `prometheusRules`, `grafanaDashboards`.
+//
+//   local together = (import 'mixin.libsonnet') + { _config+:: { severities+: { TogetherAuthFailure: 'none' } } };
+//   std.manifestYamlDoc(together.prometheusAlerts)
+//
+// Thresholds, groupings and jobs are settings of together-otel export: write the mixin again with
+// them.
+{
+  _config+:: {
+    // Severities by alert, instead of page and ticket; none leaves an alert out.
+    severities: {},
+    // Labels that every alert has beside its own.
+    alertLabels: {},
+    // Where your copy of the runbook is, without an anchor.
+    runbookURL: $._default.runbookURL,
+    // What stands before a dashboard's uid in links of alerts.
+    dashboardURL: $._default.dashboardURL,
+    dashboardTags: ['together-otel'],
+    dashboardRefresh: '30s',
+  },
+
+  _default:: {
+    runbookURL: 'https://github.com/together-otel/together_otel/blob/main/dashboards/runbook.md',
+    dashboardURL: '/d/',
+  },
+
+  local config = $._config,
+  local replaced(text) = std.strReplace(text, $._default.runbookURL, config.runbookURL),
+
+  local rule(one) =
+    if !std.objectHas(one, 'alert') then one else one {
+      labels+: { severity: std.get(config.severities, one.alert, super.severity) } + config.alertLabels,
+      annotations+: {
+        [if std.objectHas(one.annotations, 'dashboard') then 'dashboard']:
+          local path = one.annotations.dashboard;
+          if std.startsWith(path, $._default.dashboardURL)
+          then config.dashboardURL + path[std.length($._default.dashboardURL):]
+          else path,
+      },
+    },
+
+  local rules(text) = {
+    groups: [
+      group {
+        rules: [
+          rule(one)
+          for one in super.rules
+          if !std.objectHas(one, 'alert') || std.get(config.severities, one.alert, '') != 'none'
+        ],
+      }
+      for group in std.parseYaml(replaced(text)).groups
+    ],
+  },
+
+  local dashboard(text) = std.parseJson(replaced(text)) {
+    tags: config.dashboardTags,
+    refresh: config.dashboardRefresh,
+    // The dashboards find each other by their first tag.
+    links: [
+      if one.type == 'dashboards' then one { tags: [config.dashboardTags[0]] } else one
+      for one in super.links
+    ],
+  },
+
+  prometheusAlerts+:: rules(importstr 'rules/alerts.yaml'),
+  prometheusRules+:: rules(importstr 'rules/recording.yaml'),
+  grafanaDashboards+:: {
+    'authentication.json': dashboard(importstr 'dashboards/authentication.json'),
+    'fleet.json': dashboard(importstr 'dashboards/fleet.json'),
+    'requests.json': dashboard(importstr 'dashboards/requests.json'),
+  },
+}

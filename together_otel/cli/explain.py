@@ -1,0 +1,54 @@
+"""``together-otel explain``: prints the runbook's entry of a cause or an alert."""
+
+from __future__ import annotations
+
+import re
+from functools import partial
+from typing import TYPE_CHECKING
+
+from together_otel.cli.export.source import shipped
+from together_otel.cli.output import write
+from together_otel.cli.parsing import GOOD
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Mapping
+
+    from together_otel.cli.parsing import Commands, Parser
+
+
+def add(commands: Commands) -> None:
+    """Add the command."""
+    parser = commands.add_parser(
+        "explain",
+        help="print what a cause or an alert means and what to do about it",
+        description="Prints the runbook's entry of a cause of authentication failures or of an "
+        "alert; without a name, the names that there are.",
+        epilog="example: together-otel explain revoked",
+    )
+    parser.add_argument("name", nargs="?", metavar="NAME", help="such as revoked")
+    parser.set_defaults(run=partial(_explain, parser))
+
+
+def entries() -> Mapping[str, str]:
+    """Return the runbook's entries by cause and by alert, in its order."""
+    text = (shipped() / "runbook.md").read_text(encoding="utf-8")
+    parts = re.split(r"^#{2,3} (?:Cause: )?(.+)\n", text, flags=re.MULTILINE)[1:]
+    return {
+        name: body.strip()
+        for name, body in zip(parts[::2], parts[1::2], strict=True)
+        if body.strip().startswith("**It means.**")
+    }
+
+
+def _explain(parser: Parser, options: argparse.Namespace) -> int:
+    found = entries()
+    if options.name is None:
+        write("".join(f"{name}\n" for name in found))
+        return GOOD
+    known = {name.lower(): name for name in found}
+    name = known.get(options.name.lower().replace("-", "_"))
+    if name is None:
+        parser.error(f"no entry for {options.name!r}: choose from {', '.join(found)}")
+    write(f"# {name}\n\n{found[name]}\n")
+    return GOOD

@@ -1,0 +1,83 @@
+"""What every format is made of: the rules, the dashboards, and the files that are shipped."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from together_otel.rules import Options, render_alerts, render_recording
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+
+def shipped() -> Path:
+    """Return the folder of what is not made at run time: a wheel's data, or a checkout's."""
+    package = Path(__file__).parents[2]
+    data = package / "_data"
+    return data if data.is_dir() else package.parent / "dashboards"
+
+
+def read(folder: str) -> dict[str, str]:
+    """Return the text of every file that is shipped in a folder, by its path from there."""
+    root = shipped() / folder
+    return {
+        path.relative_to(root).as_posix(): path.read_text(encoding="utf-8")
+        for path in sorted(root.rglob("*"))
+        if path.is_file()
+    }
+
+
+@dataclass(frozen=True)
+class Source:
+    """What the formats are made of.
+
+    Attributes:
+        options: of the rules.
+        datasource: uid of the Prometheus data source that dashboards begin with, ``None`` for
+            Grafana's default one. Another can still be chosen.
+        jobs: names of the jobs that dashboards begin with, all by default.
+    """
+
+    options: Options = field(default_factory=Options)
+    datasource: str | None = None
+    jobs: Sequence[str] = ()
+
+    @cached_property
+    def rules(self) -> Mapping[str, str]:
+        """The files of rules by name."""
+        return {
+            "alerts.yaml": render_alerts(self.options),
+            "recording.yaml": render_recording(self.options),
+        }
+
+    @cached_property
+    def groups(self) -> str:
+        """The groups of both files, to be indented below a key ``groups``."""
+        return "".join(text.partition("\ngroups:\n")[2] for text in self.rules.values())
+
+    @cached_property
+    def dashboards(self) -> Mapping[str, str]:
+        """The dashboards' JSON by file name."""
+        return {name: self._chosen(text) for name, text in self._shipped_dashboards()}
+
+    def _shipped_dashboards(self) -> Iterator[tuple[str, str]]:
+        return ((name, text) for name, text in read("grafana").items() if name.endswith(".json"))
+
+    def _chosen(self, text: str) -> str:
+        content: dict[str, Any] = json.loads(text)
+        for variable in content["templating"]["list"]:
+            if self.datasource and variable["query"] == "prometheus":
+                # Grafana goes by the value; the text would be a name, which is not known here.
+                variable["current"] = {"text": self.datasource, "value": self.datasource}
+            if self.jobs and variable["name"] == "job":
+                variable["current"] = {"text": list(self.jobs), "value": list(self.jobs)}
+        return written(content)
+
+
+def written(content: object) -> str:
+    """Return JSON as dashboards are written."""
+    return json.dumps(content, indent=2, sort_keys=True) + "\n"

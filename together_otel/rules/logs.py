@@ -1,0 +1,83 @@
+"""Alerts on log events, for Loki's ruler: of processes that die before any scrape."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from together_otel import names
+from together_otel.rules.document import Group, Rule, render
+from together_otel.rules.expressions import CAUSE
+
+if TYPE_CHECKING:
+    from together_otel.rules.settings import Options
+
+_HEADER = """\
+Written by dashboards/build.py from together_otel/rules/logs.py. Change it there.
+
+For Loki's ruler, beside the rules of Prometheus: a process that dies before it is scraped, and
+pushes nothing, leaves nothing but its log. These alerts go to the same Alertmanager, by the same
+labels; a page of Prometheus' holds the tickets of the same job back.
+
+service_name is the label that Loki 3 gives every stream, from OpenTelemetry's service.name or the
+workload's name; where streams have none, put a label of yours for it. Log lines are needed as
+the package writes them, whatever stands before them; LogRecords by OTLP have them as their body.
+"""
+_WINDOW = "15m"
+_SOURCE = names.KEY_SOURCE.removeprefix("together.")
+_RECOVERED = names.RECOVERY_OUTCOME.removeprefix("together.")
+
+
+def render_logs(options: Options) -> str:
+    """Return the file of rules for Loki."""
+
+    def counted(event: names.Event, *stages: str) -> str:
+        pipeline = "\n    ".join((*stages, "| label_format job=service_name"))
+        lines = f'  {{service_name=~"{options.jobs or ".+"}"}} |= "{event.name} " {pipeline}'
+        return f"(count_over_time(\n{lines} [{_WINDOW}]\n))"
+
+    failed = (f'!= " {_RECOVERED}="', f'| regexp " cause=(?P<{CAUSE}>[a-z_]+)"')
+    own_key = f'|~ " {_SOURCE}=(environment|none)( |$)"'
+    by_cause = f"cluster, namespace, job, {CAUSE}"
+    return render(
+        _HEADER,
+        (
+            Group(
+                "together_logs",
+                (
+                    _alert(
+                        options,
+                        "TogetherAuthFailingInLogs",
+                        f"sum by ({by_cause}) {counted(names.AUTH_FAILED, own_key, *failed)} >= 3\n"
+                        f"unless on (cluster, namespace, job)\n"
+                        f"sum by (cluster, namespace, job) {counted(names.AUTH_RECOVERED)}",
+                        "page",
+                        f"Each start of {{{{ $labels.job }}}} fails for its Together API key:"
+                        f" {{{{ $labels.{CAUSE} }}}}",
+                    ),
+                    _alert(
+                        options,
+                        "TogetherAuthFailureInLogs",
+                        f"sum by ({by_cause}) {counted(names.AUTH_FAILED, *failed)} > 0",
+                        "ticket",
+                        f"{{{{ $labels.job }}}} logged a Together authentication failure:"
+                        f" {{{{ $labels.{CAUSE} }}}}",
+                    ),
+                ),
+            ),
+        ),
+    )
+
+
+def _alert(options: Options, name: str, expr: str, severity: str, summary: str) -> Rule:
+    return Rule(
+        name,
+        expr,
+        labels={"severity": severity},
+        annotations={
+            "summary": summary,
+            "description": f"{{{{ $labels.job }}}}: {{{{ $value }}}} log events"
+            f" {names.AUTH_FAILED.name} in {_WINDOW}. Cause {{{{ $labels.{CAUSE} }}}}; each names the"
+            f" variable or argument at fault, and the remedy.",
+            "runbook_url": f"{options.runbook_url}#{name.lower()}",
+        },
+    )

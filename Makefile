@@ -6,6 +6,8 @@ PIP := pip>=25.1
 PIP_INSTALL := -m pip install --quiet --disable-pip-version-check
 SDKS := 2.0.0 2.42.0 1.5.35
 NEWEST := 3.1.1
+# The lowest and the newest openai client of each generation that is claimed.
+OPENAIS := 1.55.3 1.109.1 2.54.0 3.57.0
 # One generation of the SDK is tested on the newest Python as well.
 NEWEST_PYTHON := python3.13
 PYTEST := -m pytest -q
@@ -24,9 +26,10 @@ demo: $(VENV)/installed ## show the main job: every cause of a refused key, and 
 	@tools/fetch_prometheus.sh || echo "Going on without Prometheus and Alertmanager: the demo says what it leaves out."
 	@$(VENV)/bin/python -m together_otel.cli.demo
 
-test: $(VENV)/installed $(SDKS:%=.venv-%/installed) .venv-neighbours/installed newest-python schemas ## every test, on every generation of the SDK
+test: $(VENV)/installed $(SDKS:%=.venv-%/installed) $(OPENAIS:%=.venv-openai-%/installed) .venv-neighbours/installed newest-python schemas ## every test, on every generation of the SDK
 	@tools/fetch_prometheus.sh || test -z "$$CI"
 	@for sdk in $(SDKS); do echo "── together $$sdk"; .venv-$$sdk/bin/python $(PYTEST) $(PARALLEL) tests/sdk tests/testing || exit 1; done
+	@for client in $(OPENAIS); do echo "── openai $$client"; .venv-openai-$$client/bin/python $(PYTEST) $(PARALLEL) tests/clients || exit 1; done
 	@if test -x .venv-python3.13/bin/python; then echo "── Python 3.13"; .venv-python3.13/bin/python $(PYTEST) $(PARALLEL) tests/keys tests/sdk tests/test_delivery.py; fi
 	@echo "── together $(NEWEST)"
 # Coverage counts alone: beside the SDK's filelock, whose audit hook lets threads switch while
@@ -71,6 +74,12 @@ $(VENV)/installed: pyproject.toml
 	$(PYTHON) -m venv .venv-$*
 	.venv-$*/bin/python $(PIP_INSTALL) --upgrade '$(PIP)'
 	.venv-$*/bin/python $(PIP_INSTALL) --editable '.[zero-code]' --group test 'together==$*'
+	@touch $@
+
+.venv-openai-%/installed: pyproject.toml
+	$(PYTHON) -m venv .venv-openai-$*
+	.venv-openai-$*/bin/python $(PIP_INSTALL) --upgrade '$(PIP)'
+	.venv-openai-$*/bin/python $(PIP_INSTALL) --editable '.[zero-code]' --group test 'openai==$*'
 	@touch $@
 
 .venv-neighbours/installed: pyproject.toml

@@ -59,9 +59,19 @@ def test_extras_and_dependencies_are_in_step() -> None:
     for text in TogetherInstrumentor().instrumentation_dependencies():
         assert text in _extra("instruments-any")
     any_of = {Requirement(text).name: Requirement(text) for text in _extra("instruments-any")}
-    assert set(any_of) >= {"together", "together-ai", "httpx", "httpx2", "requests", "aiohttp"}
+    assert set(any_of) >= {
+        "together",
+        "openai",
+        "together-ai",
+        "httpx",
+        "httpx2",
+        "requests",
+        "aiohttp",
+    }
     for release in ("1.3.14", "1.5.35", "2.0.0", "2.42.0", "3.1.1"):
         assert any_of["together"].specifier.contains(release)
+    for release in ("1.55.3", "1.109.1", "2.54.0", "3.57.0"):
+        assert any_of["openai"].specifier.contains(release)
 
 
 def test_runtime_dependencies_are_the_promised_ones() -> None:

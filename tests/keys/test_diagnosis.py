@@ -645,7 +645,8 @@ def test_other_places_of_another_client() -> None:
     assert went_astray(report, "api.openai.com") == Diagnosis(
         "wrong_endpoint",
         "The api_key argument has the shape of a Together key, and was sent to api.openai.com, which"
-        " is not Together: set base_url or OPENAI_BASE_URL to https://api.together.xyz/v1.",
+        " is not Together: set base_url or OPENAI_BASE_URL to https://api.together.xyz/v1, or name a"
+        " gateway of yours in TOGETHER_OTEL_HOSTS.",
     )
 
 

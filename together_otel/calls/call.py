@@ -340,8 +340,13 @@ class Call(CallState):
 
     def _notice_renewal(self, authorization: str | None) -> None:
         """Look at the key anew if the client has renewed it since the call began, and sent it."""
-        if authorization == f"Bearer {self.adapter.key(self._client)}":
+        if authorization is None or self.request.override is not None:
+            return
+        if self.adapter.renewed(self._client, authorization):
             self._look_at_key()
+            if authorization != f"Bearer {self._key}":
+                self._key = authorization.removeprefix("Bearer ")
+                self._report, self._known = self.runtime.keys.look(self._key, self.reader)
 
     def _diagnose(self, failure: Failure, kind: AuthKind) -> AuthFailure:
         try:

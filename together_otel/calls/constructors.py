@@ -114,11 +114,11 @@ class _Attempt:
     def _look(self, *, failed: bool) -> None:
         runtime, arguments = self._runtime, self._arguments
         given = self._adapter.given_key(self._client, arguments.args, arguments.kwargs)
-        reader = self._adapter.reader_of(self._client)
+        reader = self._adapter.made(self._client)
         self._library = reader.library
         # Where it has not failed, the exception that is handled is the application's.
         exc = sys.exc_info()[1] if failed else None
-        if exc is not None and not _is_for_want_of_a_key(exc, given):
+        if given is None or (exc is not None and not _is_for_want_of_a_key(exc, given)):
             return
         self._has_reported[0] = True
         report, news = runtime.keys.constructed(given.value, given.source, reader)
@@ -237,4 +237,4 @@ class _Attempt:
 def _is_for_want_of_a_key(exc: BaseException, given: GivenKey) -> bool:
     """Return whether a constructor refused because there was no key; a TypeError is not that."""
     family = type(exc).__module__.partition(".")[0]
-    return not given.value and family in ("together", "together_ai")
+    return not given.value and family in ("together", "together_ai", "openai")

@@ -38,6 +38,8 @@ MODULES = (
     "httpx2._client",
     "requests.sessions",
     "aiohttp.client",
+    "openai._client",
+    "openai._base_client",
 )
 """Those that `targets` has something to patch in."""
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from together_otel.calls import realtime, together_v1, wire, wrappers
+from together_otel.calls import other_hosts, realtime, together_v1, wire, wrappers
 from together_otel.clients.generated import Generated
 from together_otel.clients.http_libraries import Aiohttp, Httpx, Requests
 from together_otel.clients.in_house import InHouse
+from together_otel.clients.openai import OpenAI
 from together_otel.clients.realtime import Connections, Transcriptions
 from together_otel.clients.together_v1 import TogetherV1
 from together_otel.clients.uploads import GeneratedUploads, TogetherV1Uploads
@@ -50,11 +51,14 @@ _HTTPX = Httpx()
 _GENERATED = Generated()
 _TOGETHER_V1 = TogetherV1()
 _CHAT = InHouse("chat")
+_OPENAI = OpenAI()
 _CONNECTIONS = Connections()
 _TRANSCRIPTIONS = Transcriptions()
 _UPLOADS = GeneratedUploads()
 _TOGETHER_V1_UPLOADS = TogetherV1Uploads()
 _BASE = "together._base_client"
+_OPENAI_CLIENT = "openai._client"
+_OPENAI_BASE = "openai._base_client"
 _FILES = "together.lib.resources.files"
 _REQUESTOR = "together.abstract.api_requestor"
 _TOGETHER_V1_FILES = "together.filemanager"
@@ -95,6 +99,12 @@ TARGETS: tuple[Target, ...] = (
         _TOGETHER_V1_FILES, "MultipartUploadManager.upload", wrappers.calling, _TOGETHER_V1_UPLOADS
     ),
     Target(_TOGETHER_V1_FILES, "UploadManager.get_upload_url", together_v1.beginning, _TOGETHER_V1),
+    Target(_OPENAI_CLIENT, "OpenAI.__init__", other_hosts.constructing, _OPENAI),
+    Target(_OPENAI_CLIENT, "AsyncOpenAI.__init__", other_hosts.constructing, _OPENAI),
+    Target(_OPENAI_BASE, "SyncAPIClient.request", other_hosts.calling, _OPENAI),
+    Target(_OPENAI_BASE, "AsyncAPIClient.request", other_hosts.calling, _OPENAI),
+    Target(_OPENAI_BASE, "SyncAPIClient._process_response", wrappers.accepting, _OPENAI),
+    Target(_OPENAI_BASE, "AsyncAPIClient._process_response", wrappers.accepting, _OPENAI),
     Target("together_ai", "TogetherAI.__init__", wrappers.constructing, _CHAT),
     Target("together_ai", "AsyncTogetherAI.__init__", wrappers.constructing, _CHAT),
     Target("together_ai", "TogetherAI.chat", wrappers.calling_any, _CHAT),

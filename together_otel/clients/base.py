@@ -182,8 +182,15 @@ class Adapter:
         """Return what a client reads, if its makers know better than its class."""
         return self.reader
 
-    def given_key(self, client: Any, args: Args, kwargs: Kwargs) -> GivenKey:
-        """Return the key that a constructor took, or would have taken, from its arguments."""
+    def made(self, client: Any) -> Reader:
+        """Return the same for a client whose constructor is at work, or has just failed."""
+        return self.reader_of(client)
+
+    def given_key(self, client: Any, args: Args, kwargs: Kwargs) -> GivenKey | None:
+        """Return the key that a constructor took, or would have taken, from its arguments.
+
+        ``None`` where it is known only later: a function makes it.
+        """
         raise NotImplementedError
 
     def host(self, _client: Any) -> str | None:
@@ -213,6 +220,10 @@ class Adapter:
         """Let the client send another key from now on; return whether it has one to be set."""
         client.api_key = key
         return True
+
+    def renewed(self, client: Any, authorization: str) -> bool:
+        """Return whether a header that was sent is the client's key, renewed within the call."""
+        return authorization == f"Bearer {self.key(client)}"
 
     def shared(self, client: Any) -> object:
         """Return what the client has in common with its relatives, whose key is its own."""

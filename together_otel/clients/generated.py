@@ -1,4 +1,4 @@
-"""`together` 2.x and 3.x: the generated client on httpx.
+"""`together` 2.x and 3.x, and what openai has of the same: the generated client on httpx.
 
 Objects are matched by shape: nothing of the SDK or of httpx is imported here. Past
 300 lines, as all that one generated client needs stands in one place.
@@ -20,7 +20,6 @@ from together_otel.clients.answers import body_of, is_basic, note_origin, redire
 from together_otel.clients.base import Adapter, Answer, GivenKey, OpenBody
 from together_otel.clients.credentials import (
     AUTHORIZATION,
-    CUSTOM_HEADERS,
     authorization_in,
     first_set_key,
     key_in,
@@ -46,7 +45,7 @@ class Generated(Adapter):
     recovers = True
     error_modules = ("together",)
 
-    def given_key(self, client: Any, _args: Args, kwargs: Kwargs) -> GivenKey:
+    def given_key(self, client: Any, _args: Args, kwargs: Kwargs) -> GivenKey | None:
         given = first_set_key(kwargs.get("api_key"))
         resolved = getattr(client, "api_key", None)
         if given.value is None and resolved is not None:
@@ -105,8 +104,9 @@ class Generated(Adapter):
             return request.override
         http_client = client._client
         if authorization_in(getattr(client, "_custom_headers", None)) is not None:
-            of_environment = AUTHORIZATION in os.environ.get(CUSTOM_HEADERS, "").lower()
-            return CUSTOM_HEADERS if of_environment else "default_headers"
+            variable = self.reader.custom_headers or ""
+            of_environment = AUTHORIZATION in os.environ.get(variable, "").lower()
+            return variable if of_environment else "default_headers"
         if client.custom_auth is not None or http_client.auth is not None:
             return "http_client"
         if is_basic(answer) and client.base_url.userinfo:

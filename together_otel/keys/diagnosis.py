@@ -240,7 +240,8 @@ def went_astray(report: KeyReport, host: str) -> Diagnosis:
     return Diagnosis(
         "wrong_endpoint",
         f"{subject(report)} has the shape of a Together key, and was sent to {host}, which is not"
-        f" Together: set {report.reader.base_url()} to {API}.",
+        f" Together: set {report.reader.base_url()} to {API}, or name a gateway of yours in"
+        f" TOGETHER_OTEL_HOSTS.",
     )
 
 

@@ -1,0 +1,76 @@
+"""Clients of the openai package, and where they reach."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from together_otel.testing.server import TogetherServer
+
+TOGETHER = "api.together.xyz"
+ELSEWHERE = "api.openai.com"
+MODEL = "meta-llama/Llama-3.3-70B-Instruct-Turbo"
+MESSAGES = [{"role": "user", "content": "Hello"}]
+
+
+class Lab:
+    """Server, keys, telemetry, and clients sync or async behind one face."""
+
+    def __init__(self, server: TogetherServer, key: str, *, is_async: bool) -> None:
+        self.server, self.key, self.is_async = server, key, is_async
+        self.base_url = self.at(TOGETHER)
+        self.clients: list[Any] = []
+        self.loop = asyncio.new_event_loop() if is_async else None
+
+    def at(self, host: str) -> str:
+        """Return the server's base URL under another host's name."""
+        return f"http://{host}:{urlsplit(self.server.url).port}/v1"
+
+    def client(self, **options: Any) -> Any:
+        """Make a client; no retries unless asked for."""
+        import openai
+
+        kind = openai.AsyncOpenAI if self.is_async else openai.OpenAI
+        made = kind(**{"base_url": self.base_url, "max_retries": 0, **options})
+        self.clients.append(made)
+        return made
+
+    def run(self, call: Callable[[], Any]) -> Any:
+        """Return a call's result, awaited if need be."""
+        if self.loop is None:
+            return call()
+
+        async def awaited() -> Any:
+            return await call()
+
+        return self.loop.run_until_complete(awaited())
+
+    def chat(self, client: Any, **options: Any) -> Any:
+        """Make one chat completion."""
+        options = {"model": MODEL, "messages": MESSAGES, **options}
+        return self.run(lambda: client.chat.completions.create(**options))
+
+    def read(self, stream: Any) -> list[Any]:
+        """Return a stream's chunks."""
+        if self.loop is None:
+            return list(stream)
+
+        async def reading() -> list[Any]:
+            return [chunk async for chunk in stream]
+
+        return self.run(reading)
+
+    def close(self) -> None:
+        """Close clients and loop."""
+        for made in self.clients:
+            self.run(made.close)
+        self.clients.clear()
+        gc.collect()
+        if self.loop is not None:
+            self.loop.run_until_complete(self.loop.shutdown_asyncgens())
+            self.loop.close()

@@ -1,0 +1,47 @@
+"""What was emitted, by what tests ask of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from together_otel.names import CAUSES
+
+if TYPE_CHECKING:
+    from together_otel.testing.keys import MadeUpKeys
+    from together_otel.testing.telemetry import CapturedTelemetry
+
+
+def events(telemetry: CapturedTelemetry, name: str = "auth_failed") -> list[dict[str, Any]]:
+    """Return the attributes of the log events of a name."""
+    return [
+        one["attributes"]
+        for one in telemetry.logs()
+        if one["event_name"] == f"together.client.{name}"
+    ]
+
+
+def failures(telemetry: CapturedTelemetry) -> dict[str, float]:
+    """Return how many authentication failures were counted, by cause, without the zeros."""
+    counted = {
+        cause: telemetry.counter("together.client.auth.failures", {"together.auth.cause": cause})
+        for cause in CAUSES
+    }
+    return {cause: count for cause, count in counted.items() if count}
+
+
+def calls(telemetry: CapturedTelemetry) -> list[dict[str, Any]]:
+    """Return the attributes of the spans of requests."""
+    return [span["attributes"] for span in telemetry.spans() if span["kind"] == "CLIENT"]
+
+
+def only_failure(telemetry: CapturedTelemetry, keys: MadeUpKeys) -> dict[str, Any]:
+    """Return the one event of the one failure, which was counted once and shows no key."""
+    (event,) = events(telemetry)
+    assert failures(telemetry) == {event["together.auth.cause"]: 1}
+    assert event["together.auth.remedy"].count(". ") == 0
+    (failed,) = [span for span in telemetry.spans() if span["status"] == "ERROR"]
+    assert failed["attributes"]["together.auth.cause"] == event["together.auth.cause"]
+    assert failed["attributes"]["error.type"] == event["error.type"]
+    assert failed["attributes"]["together.client.library"] == event["together.client.library"]
+    assert keys.shown_in({"telemetry": telemetry.everything()}) == []
+    return event

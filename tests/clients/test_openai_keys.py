@@ -1,0 +1,251 @@
+"""Ways to get the key of an openai client wrong, and what is said of each."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import openai
+import pytest
+from reaching import ELSEWHERE, Lab
+from reported import calls, events, failures, only_failure
+
+from together_otel.testing import behaviours
+from together_otel.testing.keys import MadeUpKeys
+
+if TYPE_CHECKING:
+    from together_otel.testing.telemetry import CapturedTelemetry
+
+KEYS = MadeUpKeys()
+OTHER = KEYS.together()
+FOREIGN = KEYS.other_provider()
+RELEASE = tuple(int(part) for part in openai.__version__.split(".")[:2])
+VARIABLE, OPENAI = "TOGETHER_API_KEY", "OPENAI_API_KEY"
+
+
+@dataclass(frozen=True)
+class Case:
+    """One way to get it wrong; ``{key}`` in texts is the good key.
+
+    Attributes:
+        says: what the remedy must say.
+        argument: the api_key; ``None`` passes ``None``, as ``os.environ.get()`` does.
+        options: further ones of the client.
+        since: the first release that it is possible in.
+    """
+
+    title: str
+    cause: str
+    says: str
+    argument: str | None = None
+    environment: dict[str, str] = field(default_factory=dict)
+    options: dict[str, Any] = field(default_factory=dict)
+    refuse: behaviours.Behaviour | None = None
+    since: tuple[int, int] = (1, 0)
+
+    def __str__(self) -> str:
+        return self.title
+
+
+CASES = [
+    Case("no key", "missing", "as OpenAI reads OPENAI_API_KEY; it is unset"),
+    Case(
+        "the key in Together's variable alone",
+        "wrong_variable",
+        "OpenAI reads OPENAI_API_KEY; it is unset, but TOGETHER_API_KEY holds a key",
+        None,
+        {VARIABLE: "{key}"},
+    ),
+    Case(
+        "the key in a third variable",
+        "wrong_variable",
+        "but TOGETHER_AI_TOKEN holds a key of Together's shape: pass it as api_key",
+        None,
+        {"TOGETHER_AI_TOKEN": "{key}"},
+    ),
+    Case(
+        "OpenAI's key, as Together's variable is unset",
+        "wrong_provider",
+        "OPENAI_API_KEY is a key of OpenAI, and went to Together because TOGETHER_API_KEY is unset",
+        None,
+        {OPENAI: FOREIGN},
+    ),
+    Case(
+        "OpenAI's key beside the good one",
+        "wrong_provider",
+        "OPENAI_API_KEY is a key of OpenAI, while TOGETHER_API_KEY holds a key",
+        None,
+        {OPENAI: FOREIGN, VARIABLE: "{key}"},
+    ),
+    Case("OpenAI's key as the argument", "wrong_provider", "is a key of OpenAI", FOREIGN),
+    Case("empty", "empty", "The api_key argument is empty", ""),
+    Case("empty variable", "empty", "OPENAI_API_KEY is empty", None, {OPENAI: ""}),
+    Case("white space", "empty", "holds only white space", "   "),
+    Case("newline at the end", "malformed", "ends in a newline", "{key}\n"),
+    Case("newline inside", "malformed", "a newline", OTHER[:20] + "\n" + OTHER[20:]),
+    Case("trailing space", "malformed", "has spaces around it", "{key} "),
+    Case("accented letter", "malformed", "not ASCII", OTHER[:30] + "é" + OTHER[31:]),
+    Case("zero-width space", "malformed", "invisible character", "{key}\u200b"),
+    Case("quotes", "malformed", "quotes", '"{key}"'),
+    Case("Bearer prefix", "malformed", "the word Bearer", "Bearer {key}"),
+    Case("placeholder", "malformed", "is a placeholder", "changeme"),
+    Case("a character lost", "malformed", "too short", OTHER[:-1]),
+    Case("typo", "rejected", "is well formed", OTHER),
+    Case(
+        "default_headers",
+        "overridden",
+        "take Authorization out of default_headers",
+        "{key}",
+        options={"default_headers": {"Authorization": f"Bearer {OTHER}"}},
+    ),
+    Case(
+        "headers of the environment",
+        "overridden",
+        "take Authorization out of OPENAI_CUSTOM_HEADERS",
+        "{key}",
+        {"OPENAI_CUSTOM_HEADERS": f"Authorization: Bearer {OTHER}"},
+        since=(2, 54),
+    ),
+    Case(
+        "an admin's key alone",
+        "missing",
+        "as OpenAI reads OPENAI_API_KEY; it is unset",
+        None,
+        {"OPENAI_ADMIN_KEY": FOREIGN},
+        since=(2, 54),
+    ),
+    Case(
+        "a proxy that removes the header",
+        "header_lost",
+        "found no key",
+        "{key}",
+        refuse=behaviours.lose_key(),
+    ),
+    Case("a login page", "wrong_endpoint", "login page", "{key}", refuse=behaviours.refuse("html")),
+    Case("403 with a code", "rejected", "", "{key}", refuse=behaviours.forbidden_key(403)),
+    Case("the key in the refusal", "rejected", "", "{key}", refuse=behaviours.echo_key()),
+]
+
+
+@pytest.mark.parametrize("case", [one for one in CASES if one.since <= RELEASE], ids=str)
+def test_cause_is_named_counted_once_and_remedied(
+    case: Case,
+    lab: Lab,
+    keys: MadeUpKeys,
+    telemetry: CapturedTelemetry,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Every way to get the key wrong gives one count, one event, one span with its cause."""
+    if case.refuse is not None:
+        lab.server.always(case.refuse)
+    for name, value in case.environment.items():
+        monkeypatch.setenv(name, value.replace("{key}", lab.key))
+    argument = None if case.argument is None else case.argument.replace("{key}", lab.key)
+
+    with pytest.raises(Exception):  # noqa: B017, PT011 - which one differs by release
+        lab.chat(lab.client(api_key=argument, **case.options))
+
+    event = only_failure(telemetry, keys)
+    assert event["together.auth.cause"] == case.cause
+    assert case.says in event["together.auth.remedy"]
+    assert event["together.client.library"] == "openai"
+    assert KEYS.shown_in({"telemetry": telemetry.everything()}) == []
+
+
+def test_revoked_key(lab: Lab, keys: MadeUpKeys, telemetry: CapturedTelemetry) -> None:
+    client = lab.client(api_key=lab.key)
+    lab.chat(client)
+    lab.server.revoke(lab.key)
+    with pytest.raises(openai.AuthenticationError):
+        lab.chat(client)
+    assert only_failure(telemetry, keys)["together.auth.cause"] == "revoked"
+
+
+def test_error_frame(lab: Lab, keys: MadeUpKeys, telemetry: CapturedTelemetry) -> None:
+    """A refusal inside a stream is an APIError without a status, and counted once."""
+    lab.server.always(behaviours.error_frame())
+    with pytest.raises(openai.APIError):
+        lab.read(lab.chat(lab.client(api_key=lab.key), stream=True))
+    assert only_failure(telemetry, keys)["error.type"] == "openai.APIError"
+
+
+def test_unsendable_key_is_tried_and_counted_once(
+    lab: Lab, keys: MadeUpKeys, telemetry: CapturedTelemetry
+) -> None:
+    """The client tries it again, though it can never be sent: one call, with its retries."""
+    with pytest.raises(openai.APIConnectionError):
+        lab.chat(lab.client(api_key=f"{lab.key}\n", max_retries=1))
+    event = only_failure(telemetry, keys)
+    assert event["error.type"] == "openai.APIConnectionError"
+    (attributes,) = calls(telemetry)
+    assert attributes["http.request.resend_count"] == 1
+    assert lab.server.requests == []
+
+
+@pytest.mark.skipif(RELEASE < (1, 109), reason="keys are text in older releases")
+@pytest.mark.parametrize("good", [True, False])
+def test_function_keys(
+    lab: Lab,
+    keys: MadeUpKeys,
+    telemetry: CapturedTelemetry,
+    good: bool,  # noqa: FBT001 - a parameter
+) -> None:
+    """What a function makes for each request is the client's key, and no override."""
+    made = [lab.key, lab.key if good else OTHER]
+    rest = iter(made)
+
+    def make() -> str:
+        return next(rest)
+
+    async def make_async() -> str:
+        return next(rest)
+
+    client = lab.client(api_key=make_async if lab.is_async else make)
+    lab.chat(client)
+    with suppress(openai.AuthenticationError):
+        lab.chat(client)
+    if good:
+        assert failures(telemetry) == {}
+    else:
+        event = only_failure(telemetry, keys)
+        assert event["together.auth.cause"] == "rejected"
+    assert events(telemetry, "key_checked") == []
+    assert len(calls(telemetry)) == 2
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_key_of_togethers_at_another_provider(
+    lab: Lab,
+    keys: MadeUpKeys,
+    telemetry: CapturedTelemetry,
+    stream: bool,  # noqa: FBT001 - a parameter
+) -> None:
+    """It is our key that is lost there: counted and logged, without a span."""
+    client = lab.client(api_key=lab.key, base_url=lab.at(ELSEWHERE))
+    lab.server.revoke(lab.key)
+    with pytest.raises(openai.AuthenticationError):
+        lab.chat(client, stream=stream)
+    (event,) = events(telemetry)
+    assert failures(telemetry) == {"wrong_endpoint": 1}
+    assert event["together.auth.remedy"] == (
+        "The api_key argument has the shape of a Together key, and was sent to api.openai.com, which"
+        " is not Together: set base_url or OPENAI_BASE_URL to https://api.together.xyz/v1, or name a"
+        " gateway of yours in TOGETHER_OTEL_HOSTS."
+    )
+    assert event["server.address"] == ELSEWHERE
+    assert event["error.type"] == "openai.AuthenticationError"
+    assert telemetry.spans() == []
+    assert telemetry.counter("together.client.requests") == 0
+    assert keys.shown_in({"telemetry": telemetry.everything()}) == []
+
+
+@pytest.mark.parametrize("status", [403, 404, 429, 500])
+def test_other_failures_at_another_provider(
+    lab: Lab, telemetry: CapturedTelemetry, status: int
+) -> None:
+    lab.server.always(behaviours.custom(status, {"error": {"message": "no"}}, foreign=True))
+    with pytest.raises(openai.APIStatusError):
+        lab.chat(lab.client(api_key=lab.key, base_url=lab.at(ELSEWHERE)))
+    assert failures(telemetry) == {}
+    assert telemetry.spans() == telemetry.logs() == []

@@ -1,0 +1,107 @@
+"""Clients that reach other providers, too: only their requests to Together are reported.
+
+The host is asked first, at each request, as a client may be given another base URL.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from inspect import iscoroutinefunction
+from typing import TYPE_CHECKING, Any
+
+from together_otel import names
+from together_otel.auth.runtime import AuthFailure
+from together_otel.calls import wrappers
+from together_otel.calls.call import current_call
+from together_otel.calls.state import Arguments
+from together_otel.clients.error_types import error_type
+from together_otel.clients.failures import UNAUTHORIZED
+from together_otel.keys import is_together_host, known_keys, went_astray
+from together_otel.telemetry import attributes
+
+if TYPE_CHECKING:
+    from together_otel.calls.active import Active
+    from together_otel.calls.around import Wrapper
+    from together_otel.clients.openai import OpenAI
+
+
+def constructing(active: Active, adapter: OpenAI, function: Any) -> Wrapper:
+    """Report a constructor of a client for Together."""
+    reporting = wrappers.constructing(active, adapter, function)
+
+    def wrapper(wrapped: Any, client: Any, args: Any, kwargs: Any) -> Any:
+        runtime = active.runtime
+        if runtime is None or not adapter.concerns_new(kwargs, runtime.settings.hosts):
+            return wrapped(*args, **kwargs)
+        return reporting(wrapped, client, args, kwargs)
+
+    return wrapper
+
+
+def calling(active: Active, adapter: OpenAI, function: Any) -> Wrapper:
+    """Report a request to Together; of others, that a key of Together's was refused elsewhere."""
+    reporting = wrappers.calling(active, adapter, function)
+    passing = _passing_async if iscoroutinefunction(function) else _passing
+
+    def wrapper(wrapped: Any, client: Any, args: Any, kwargs: Any) -> Any:
+        runtime = active.runtime
+        if runtime is None:
+            return wrapped(*args, **kwargs)
+        if adapter.concerns(client, args, kwargs, runtime.settings.hosts):
+            return reporting(wrapped, client, args, kwargs)
+        return passing(active, adapter, wrapped, client, Arguments(args, kwargs))
+
+    return wrapper
+
+
+def _passing(
+    active: Active, adapter: OpenAI, wrapped: Any, client: Any, arguments: Arguments
+) -> Any:
+    try:
+        return wrapped(*arguments.args, **arguments.kwargs)
+    except Exception:
+        _note_stray_key(active, adapter, client)
+        raise
+
+
+async def _passing_async(
+    active: Active, adapter: OpenAI, wrapped: Any, client: Any, arguments: Arguments
+) -> Any:
+    try:
+        return await wrapped(*arguments.args, **arguments.kwargs)
+    except Exception:
+        _note_stray_key(active, adapter, client)
+        raise
+
+
+def _note_stray_key(active: Active, adapter: OpenAI, client: Any) -> None:
+    """Report the exception that is being handled if another provider refused a Together key."""
+    runtime = active.listening()
+    if runtime is None or current_call() is not None:
+        return
+    try:
+        found = sys.exc_info()[1]
+        if found is None or getattr(found, "status_code", None) != UNAUTHORIZED:
+            return
+        failure, reader = adapter.failure(found, None, None), adapter.reader_of(client)
+        answer, kind = failure.answer, error_type(found)
+        key = (answer.authorization or "").removeprefix("Bearer ")
+        if answer.host is None or is_together_host(answer.host, runtime.settings.hosts):
+            return
+        report = runtime.keys.of(key, reader=reader)
+        known, answer.authorization = known_keys((key,)), None
+        # No frame of ours holds key or exception while something is logged.
+        del key, found, failure
+        if report.format not in ("tgp_v1", "legacy_hex"):
+            return
+        auth = AuthFailure(report, went_astray(report, answer.host))
+        runtime.metrics.auth_failed(auth.diagnosis.cause)
+        runtime.keys.history.refused(report.identity, time.time())
+        runtime.metrics.keys_changed(at_once=True)
+        details = {names.CLIENT_LIBRARY: reader.library, names.ERROR_TYPE: kind}
+        attributes.add_answer(details, answer)
+        attributes.add_server(details, answer.host, answer.port)
+        runtime.log_auth_failure(auth, attributes.clean(details, known))
+    except Exception:  # noqa: BLE001 - the border
+        runtime.guard("finish").swallow()

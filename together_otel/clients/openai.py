@@ -1,0 +1,107 @@
+"""The openai client, 1.x to 3.x, where it sends to Together: the generated client once more."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
+
+from together_otel.clients.base import GivenKey
+from together_otel.clients.credentials import key_in
+from together_otel.clients.generated import Generated
+from together_otel.clients.readers import OPENAI, maker
+from together_otel.keys import is_together_host
+from together_otel.keys.hosts import hosts_in
+from together_otel.weak import WeakIdentityMap
+
+if TYPE_CHECKING:
+    from together_otel.clients.base import Args, Failure, Kwargs
+    from together_otel.keys import Reader
+
+_MOST: Final = 64
+_UNRESOLVED: Final = "authentication method"
+"""In the TypeError of a client that was made with an admin key and has no other."""
+
+
+class OpenAI(Generated):
+    """Adapter of the openai client, which other libraries make too."""
+
+    error_modules = ("openai",)
+    reader = OPENAI
+
+    def __init__(self) -> None:
+        self._verdicts: dict[int, tuple[object, tuple[str, ...], bool]] = {}
+        # By HTTP client, which ``with_options()`` copies share.
+        self._makers: WeakIdentityMap[Reader] = WeakIdentityMap()
+
+    def concerns(self, client: Any, args: Args, kwargs: Kwargs, hosts: tuple[str, ...]) -> bool:
+        """Return whether a request goes to Together. Never raises: others' calls pass here."""
+        try:
+            url = (kwargs["options"] if "options" in kwargs else args[1]).url
+            if "://" in url:
+                return is_together_host(urlsplit(url).hostname, hosts)
+            base = client._base_url
+            # A URL is never changed, and another one may get its id only once it is forgotten.
+            known = self._verdicts.get(id(base))
+            if known is not None and known[0] is base and known[1] is hosts:
+                return known[2]
+            verdict = is_together_host(base.host, hosts)
+            if len(self._verdicts) >= _MOST:
+                self._verdicts.clear()
+            self._verdicts[id(base)] = base, hosts, verdict
+        except Exception:  # noqa: BLE001 - the border
+            return False
+        return verdict
+
+    def concerns_new(self, kwargs: Kwargs, hosts: tuple[str, ...]) -> bool:
+        """Return whether a client that is about to be made is one for Together. Never raises."""
+        try:
+            given = kwargs.get("base_url")
+            if not isinstance(given, str) and not hasattr(given, "host"):
+                given = os.environ.get("OPENAI_BASE_URL", "")
+            found = hosts_in(str(given))
+            return bool(found) and is_together_host(found[0], hosts)
+        except Exception:  # noqa: BLE001 - the border
+            return False
+
+    def reader_of(self, client: Any) -> Reader:
+        return self._makers.get(getattr(client, "_client", None)) or OPENAI
+
+    def made(self, client: Any) -> Reader:
+        shared = getattr(client, "_client", None)
+        found = self._makers.get(shared) or maker(sys._getframe(1)) or OPENAI
+        if shared is not None and found is not OPENAI:
+            self._makers[shared] = found
+        return found
+
+    def given_key(self, client: Any, _args: Args, kwargs: Kwargs) -> GivenKey | None:
+        argument = kwargs.get("api_key")
+        if callable(argument):
+            return None  # it is known once it is called
+        reader = self.made(client)
+        given = GivenKey(*reader.origin(reader.find()[1] if argument is None else argument))
+        return key_in(getattr(client, "_custom_headers", None)) or given
+
+    def key(self, client: Any) -> object:
+        # Its empty text stands for none, unless it was given as such.
+        has_other = getattr(client, "admin_api_key", None) is not None or _makes_keys(client)
+        return super().key(client) or (None if has_other else "")
+
+    def set_key(self, client: Any, key: object) -> bool:
+        return not _makes_keys(client) and super().set_key(client, key)
+
+    def renewed(self, client: Any, authorization: str) -> bool:
+        # Another request may have renewed it once more since.
+        return _makes_keys(client) or super().renewed(client, authorization)
+
+    def failure(self, exc: BaseException, seen: Any, key: object) -> Failure:
+        failure = super().failure(exc, seen, key)
+        if not key and isinstance(exc, TypeError) and _UNRESOLVED in str(exc):
+            failure.auth, failure.outcome = "unsendable", "auth_failure"
+        return failure
+
+
+def _makes_keys(client: Any) -> bool:
+    """Return whether a client calls a function for each request's key."""
+    return callable(getattr(client, "_api_key_provider", None))

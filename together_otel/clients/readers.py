@@ -1,0 +1,97 @@
+"""What the clients read that reach Together without its SDK: variables in order, base URLs."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Final
+
+from together_otel.clients.callers import LITELLM
+from together_otel.keys import Reader
+from together_otel.names import KEY_VARIABLE
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+_OPENAI: Final = "OPENAI_API_KEY"
+_BASES: Final = ("OPENAI_API_BASE", "OPENAI_BASE_URL")
+
+OPENAI: Final = Reader(
+    "openai", "OpenAI", (_OPENAI,), ("OPENAI_BASE_URL",), "OPENAI_CUSTOM_HEADERS"
+)
+CHAT_TOGETHER: Final = Reader(
+    "langchain", "ChatTogether", (KEY_VARIABLE, _OPENAI), ("TOGETHER_API_BASE",)
+)
+LLAMA_INDEX: Final = Reader(
+    "llama_index", "TogetherLLM", (KEY_VARIABLE, _OPENAI), skips_empty=True, stand_in=""
+)
+HAYSTACK: Final = Reader("haystack", "TogetherAIChatGenerator")
+PYDANTIC_AI: Final = Reader("pydantic_ai", "TogetherProvider", skips_empty=True)
+AGNO: Final = Reader("agno", "Together", skips_empty=True)
+INSTRUCTOR: Final = Reader("instructor", "from_provider", skips_empty=True)
+CAMEL: Final = Reader(
+    "camel", "TogetherAIModel", base_urls=("TOGETHER_API_BASE_URL",), skips_empty=True
+)
+_MAKERS: Final[tuple[tuple[str, str | None, Reader], ...]] = (
+    ("langchain_together.chat_models", None, CHAT_TOGETHER),
+    (
+        "langchain_together.embeddings",
+        None,
+        Reader("langchain", "TogetherEmbeddings", (KEY_VARIABLE, _OPENAI), ("TOGETHER_API_BASE",)),
+    ),
+    ("langchain_openai", None, Reader("langchain", "ChatOpenAI", (_OPENAI,), _BASES)),
+    ("llama_index", "llama_index.llms.together", LLAMA_INDEX),
+    (
+        "llama_index",
+        None,
+        Reader("llama_index", "OpenAILike", (_OPENAI,), _BASES, skips_empty=True, stand_in=""),
+    ),
+    ("haystack", "haystack_integrations.components.generators.togetherai", HAYSTACK),
+    ("haystack", None, Reader("haystack", "OpenAIChatGenerator", (_OPENAI,))),
+    ("pydantic_ai", "pydantic_ai.providers.together", PYDANTIC_AI),
+    (
+        "pydantic_ai",
+        None,
+        Reader(
+            "pydantic_ai",
+            "OpenAIProvider",
+            (_OPENAI,),
+            ("OPENAI_BASE_URL",),
+            stand_in="api-key-not-set",
+        ),
+    ),
+    ("agno", "agno.models.together", AGNO),
+    ("agno", None, Reader("agno", "OpenAILike", (_OPENAI,), skips_empty=True)),
+    ("instructor", None, INSTRUCTOR),
+    ("camel", None, CAMEL),
+    ("litellm", None, LITELLM),
+    ("smolagents", None, Reader("smolagents", "OpenAIModel", (_OPENAI,))),
+    (
+        "agents",
+        "agents.models.openai_provider",
+        Reader("openai-agents", "OpenAIProvider", (_OPENAI,)),
+    ),
+    ("strands", None, Reader("strands", "OpenAIModel", (_OPENAI,))),
+    ("autogen_ext", None, Reader("autogen", "OpenAIChatCompletionClient", (_OPENAI,))),
+)
+"""Package or module whose code made an openai client, what else must be imported, the reader."""
+
+_DEEPEST: Final = 60
+"""Frames that are looked at."""
+
+
+def maker(frame: FrameType | None) -> Reader | None:
+    """Return the framework that makes a client, the innermost one; ``None`` where it is none.
+
+    Args:
+        frame: the one to begin at.
+    """
+    for _ in range(_DEEPEST):
+        if frame is None:
+            break
+        name = str(frame.f_globals.get("__name__", ""))
+        for module, beside, reader in _MAKERS:
+            is_of_it = f"{name}.".startswith(f"{module}.")
+            if is_of_it and (beside is None or beside in sys.modules):
+                return reader
+        frame = frame.f_back
+    return None

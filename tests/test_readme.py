@@ -63,6 +63,7 @@ def test_every_attribute_of_spans_is_listed() -> None:
         names.AUTH_REMEDY,
         names.AUTH_RUNBOOK,
         names.AUTH_SUPPRESSED,
+        names.CALL_SPAN,
         names.CLIENT_INIT_SPAN,
         names.DRILL_CAUSE,
         names.DRILL_DURATION,

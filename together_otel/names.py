@@ -228,6 +228,8 @@ FINGERPRINT_LIMIT: Final = 32
 # ── spans ────────────────────────────────────────────────────────────────────────────
 
 CLIENT_INIT_SPAN: Final = "together.client.init"
+CALL_SPAN: Final = "together.client.call"
+"""Of a call whose GenAI span another instrumentation has: what only this one knows of it."""
 
 # ── metrics ──────────────────────────────────────────────────────────────────────────
 

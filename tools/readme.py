@@ -57,6 +57,12 @@ def emitted() -> str:
             "INTERNAL",
             "A constructor whose key shows this process something new, or that fails.",
         ),
+        (
+            "span",
+            f"`{names.CALL_SPAN}`",
+            "INTERNAL",
+            "In its place where another instrumentation has a GenAI span of the request: its child.",
+        ),
     )
     metrics = (
         (

@@ -15,6 +15,7 @@ from serving import Quiet, serving
 from together_otel.cli import main
 from together_otel.cli.doctor import examination, installation
 from together_otel.cli.doctor.folders import folders
+from together_otel.cli.doctor.neighbours import neighbours
 from together_otel.cli.doctor.recoveries import recoveries
 from together_otel.cli.doctor.switches import settings_of
 from together_otel.testing.keys import MadeUpKeys
@@ -734,3 +735,23 @@ def test_help(capsys):
     out = capsys.readouterr().out
     assert "examples:\n" in out
     assert all(len(line) <= 80 for line in out.splitlines())
+
+
+def test_whose_span_a_call_has_beside_others(monkeypatch):
+    """Each instrumentation of what reaches Together is named with what becomes of a call's span."""
+    there = {"opentelemetry-instrumentation-openai": "0.62.4", "langfuse": "5.0", "logfire": "5.4"}
+
+    def version(name):
+        if name not in there:
+            raise metadata.PackageNotFoundError(name)
+        return there[name]
+
+    monkeypatch.setattr("together_otel.cli.doctor.neighbours.version", version)
+    found = list(neighbours())
+    assert [one.level for one in found] == ["ok", "warning", "warning"]
+    assert "a child, together.client.call" in found[0].text
+    assert "a span of its own" in found[1].text
+    assert "neither reports nor counts" in found[2].text
+    assert "suppress_other_instrumentation=False" in found[2].fix
+    there.clear()
+    assert list(neighbours()) == []

@@ -7,17 +7,16 @@ would be loaded into every program that ``opentelemetry-instrument`` starts in o
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
+from environments import ROOT, environment
 from generation import leaks, made_up_key
 
 from together_otel.testing import TogetherServer
 
-ROOT = Path(__file__).parents[2]
 BESIDE = Path(__file__).with_name("beside.py")
 ACCEPTED, REFUSED = made_up_key(), made_up_key("Q")
 
@@ -37,15 +36,6 @@ CALLS = {
 }
 PAIRS = [(name, first) for name in ("logfire", "openinference") for first in ("theirs", "ours")]
 PAIRS += [(name, "theirs") for name in ("sentry", "traceloop", "entry_points")]
-
-
-def environment(name: str) -> Path:
-    """Return an environment's Python; skip the test where it is not there, unless in CI."""
-    python = ROOT / name / "bin" / "python"
-    if not python.exists():
-        reason = f"{name} is not there: `make {name}/installed` makes it"
-        (pytest.fail if os.environ.get("CI") else pytest.skip)(reason)
-    return python
 
 
 def run(neighbour: str, first: str) -> dict[str, Any]:

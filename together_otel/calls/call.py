@@ -95,9 +95,13 @@ class Call(CallState):
         self._report, self._known = self.runtime.keys.look(self._key, self.reader)
 
     def _start(self, _arguments: Arguments) -> None:
-        span = spans.start_call(
-            self.runtime.tracer, self.request, self.reader.library, self.secrets()
-        )
+        tracer, library = self.runtime.tracer, self.reader.library
+        current = trace.get_current_span(self.before)
+        self.is_beside = spans.is_of_another(current, self.request.operation)
+        if self.is_beside:
+            span = spans.start_beside(tracer, library)
+        else:
+            span = spans.start_call(tracer, self.request, library, self.secrets())
         # Asked once, here: a span that cannot answer is as good as none.
         is_recording, span_context = span.is_recording(), span.get_span_context()
         if isinstance(span_context, trace.SpanContext):

@@ -55,8 +55,9 @@ class Conflicts:
         for name in sorted({*_instrumentors(), *_patchers()} - self._told):
             self._told.add(name)
             _log.warning(
-                "%s instruments Together's SDK as well: each request is told twice, and the "
-                "exceptions that it records may hold the API key. Use one of the two.",
+                "%s instruments Together's SDK as well: a call is its span where that is current, "
+                "with a child of ours, else it has two. Both count it, and the exceptions that it "
+                "records may hold the API key.",
                 name,
             )
 

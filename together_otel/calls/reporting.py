@@ -141,6 +141,8 @@ def _span_attributes(call: CallState, ending: Ending) -> dict[str, Any]:
         found |= ending.auth.attributes()
     if ending.content and call.runtime.settings.content_on_spans:
         found |= content.as_json(ending.content)
+    if call.is_beside:
+        found = spans.without_genai(found)
     return attributes.clean(found, call.secrets(answer))
 
 

@@ -89,6 +89,7 @@ class CallState:
         result: what the answer's body says, as it comes.
         span: the call's span.
         span_context: of that span, for exemplars.
+        is_beside: whether another instrumentation has a GenAI span of the call.
         is_recording: whether that span is recorded.
         before: the context that it was made in.
         context: the context that the SDK works in.
@@ -112,6 +113,7 @@ class CallState:
         "context",
         "ended",
         "held_log",
+        "is_beside",
         "is_recording",
         "reader",
         "recorder",
@@ -134,7 +136,7 @@ class CallState:
         self.recorder: Recorder | None = None
         self.timing: Timing | None = None
         self.started = 0.0
-        self.ended = self._is_accepted = False
+        self.ended = self._is_accepted = self.is_beside = False
         self.held_log: list[tuple[AuthFailure, dict[str, Any]]] | None = None
         self._key: object = None
         self._known = known_keys(())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode, Tracer
 
@@ -15,6 +15,11 @@ if TYPE_CHECKING:
 
     from together_otel.clients.base import Request
     from together_otel.keys import KnownKeys, RedactedException
+
+_GENAI: Final = "gen_ai."
+_OPENINFERENCE_KIND: Final = "openinference.span.kind"
+_OF_CALLS: Final = ("LLM", "EMBEDDING")
+"""The kinds of spans that OpenInference makes of a call of a model."""
 
 
 def start_call(tracer: Tracer, request: Request, library: str, secrets: KnownKeys) -> Span:
@@ -35,6 +40,34 @@ def start_call(tracer: Tracer, request: Request, library: str, secrets: KnownKey
     model = known.get(names.REQUEST_MODEL)
     name = request.operation if model is None else f"{request.operation} {model}"
     return tracer.start_span(name, kind=SpanKind.CLIENT, attributes=known)
+
+
+def start_beside(tracer: Tracer, library: str) -> Span:
+    """Start the INTERNAL span of a call that another instrumentation's GenAI span is of."""
+    return tracer.start_span(
+        names.CALL_SPAN, kind=SpanKind.INTERNAL, attributes={names.CLIENT_LIBRARY: library}
+    )
+
+
+def is_of_another(span: Span, operation: str) -> bool:
+    """Return whether another instrumentation has made a span of a call: a GenAI span, no agent's.
+
+    Args:
+        span: the one that is current.
+        operation: of the call.
+    """
+    scope = getattr(span, "instrumentation_scope", None)
+    if scope is None or scope.name == names.SCOPE:
+        return False
+    found = getattr(span, "attributes", None) or {}
+    # OpenInference keeps it until the span's end.
+    kind = getattr(span, "_self_important_attributes", found).get(_OPENINFERENCE_KIND)
+    return found.get(names.OPERATION) == operation or kind in _OF_CALLS
+
+
+def without_genai(found: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what of a call's attributes no other instrumentation knows."""
+    return {name: value for name, value in found.items() if not name.startswith(_GENAI)}
 
 
 def start_client_init(tracer: Tracer, started: int, found: Mapping[str, Any]) -> Span:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from together_otel.cli.doctor.exporters import exporters, losses
 from together_otel.cli.doctor.folders import folders
 from together_otel.cli.doctor.installation import installation
+from together_otel.cli.doctor.neighbours import neighbours
 from together_otel.cli.doctor.ports import ports
 from together_otel.cli.doctor.processes import processes
 from together_otel.cli.doctor.recoveries import recoveries
@@ -23,6 +24,7 @@ def examine(environ: Mapping[str, str]) -> Iterator[Finding]:
     """Yield the findings; those of the trial come last."""
     settings, not_understood = settings_of(environ)
     yield from installation()
+    yield from neighbours()
     yield from switches(environ)
     yield from not_understood
     yield from names(environ)

@@ -1,0 +1,59 @@
+"""Other instrumentations of what reaches Together, and whose span a call has beside each."""
+
+from __future__ import annotations
+
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING, Final
+
+from together_otel.cli.doctor.finding import Finding, ok, warning
+from together_otel.names import CALL_SPAN
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_ABOUT: Final = "neighbours"
+
+_WITH_THE_SPAN: Final = (
+    "openinference-instrumentation-openai",
+    "openinference-instrumentation-litellm",
+    "opentelemetry-instrumentation-openai",
+    "opentelemetry-instrumentation-openai-v2",
+    "opentelemetry-instrumentation-genai-openai",
+    "openlit",
+)
+"""Distributions whose span is current while a request is made."""
+
+_WITHOUT: Final = ("langfuse", "ddtrace")
+"""Those whose span is not."""
+
+
+def neighbours() -> Iterator[Finding]:
+    """Say whose the GenAI span of a call is beside each instrumentation that is installed."""
+    for name, release in _installed(*_WITH_THE_SPAN):
+        yield ok(
+            _ABOUT,
+            f"{name} {release}: where it is on, a call's GenAI span is its own; together_otel adds a"
+            f" child, {CALL_SPAN}, with what only it knows, and counts the call.",
+        )
+    for name, release in _installed(*_WITHOUT):
+        yield warning(
+            _ABOUT,
+            f"{name} {release}: where it is on, each call has a span of its own beside together_otel's.",
+            "Expect two spans a call, or turn one of the two off.",
+        )
+    for name, release in _installed("logfire"):
+        yield warning(
+            _ABOUT,
+            f"{name} {release}: by default instrument_openai() suppresses other instrumentations"
+            " inside its calls: together_otel neither reports nor counts these.",
+            "logfire.instrument_openai(suppress_other_instrumentation=False); a call's GenAI span is"
+            f" then logfire's, and together_otel adds a child, {CALL_SPAN}.",
+        )
+
+
+def _installed(*names: str) -> Iterator[tuple[str, str]]:
+    for name in names:
+        try:
+            yield name, version(name)
+        except PackageNotFoundError:
+            continue

@@ -57,7 +57,7 @@ class KnownKeys:
         too_long: whether one of them is too long to be looked for.
         words: length and hash of keys that are hidden as whole words.
         grams: hashes of each eight characters in a row, in each way to write the keys.
-        halves: hashes of each four of those, for a quick look.
+        halves: hashes of each four in a row, for a quick look.
         heads: hashes of their first characters, whose length a mask does not tell.
         tails: hashes of their last four.
     """
@@ -155,8 +155,7 @@ def _made_of(secret: Secret) -> KnownKeys:
     if len(key) < TELLING:
         words = [(len(key), hash(key))] if len(key) >= _SHORTEST else []
         return KnownKeys(secret.digest, words=frozenset(words))
-    grams = _grams(writings(secret.reveal())) - _PUBLIC
-    halves = {gram[place : place + _HALF] for gram in grams for place in range(TELLING - _HALF + 1)}
+    texts = set(map(_folded, writings(secret.reveal())))
     heads: Iterable[str] = ()
     tails: Iterable[str] = ()
     if len(key) >= _MASKED_FROM:
@@ -165,8 +164,8 @@ def _made_of(secret: Secret) -> KnownKeys:
         tails = (folded[-_TAIL:],)
     return KnownKeys(
         secret.digest,
-        grams=frozenset(map(hash, grams)),
-        halves=frozenset(map(hash, halves)),
+        grams=frozenset(map(hash, _parts(texts, TELLING) - _PUBLIC)),
+        halves=frozenset(map(hash, _parts(texts, _HALF))),
         heads=frozenset(map(hash, heads)),
         tails=frozenset(map(hash, tails)),
     )
@@ -193,15 +192,13 @@ def _folded(text: str) -> str:
     return "".join(low if len(low := letter.lower()) == 1 else letter for letter in text)
 
 
-def _grams(texts: Iterable[str]) -> frozenset[str]:
-    return frozenset(
-        text[place : place + TELLING]
-        for text in map(_folded, texts)
-        for place in range(len(text) - TELLING + 1)
-    )
+def _parts(texts: Iterable[str], length: int) -> set[str]:
+    return {
+        text[place : place + length] for text in texts for place in range(len(text) - length + 1)
+    }
 
 
-_PUBLIC: Final = _grams((KEY_VARIABLE, KEYS_PAGE, "Authorization: Bearer "))
+_PUBLIC: Final = _parts(map(_folded, (KEY_VARIABLE, KEYS_PAGE, "Authorization: Bearer ")), TELLING)
 """Parts of what is often pasted or put in a key's place, and is no secret."""
 
 

@@ -175,12 +175,12 @@ def main() -> int:
             metrics.total("together_client_auth_failures_total"),
             done["auth_failure"],
         ),
-        "keys checked": (metrics.total("together_client_key_checks_total"), calls),
+        "keys checked": (metrics.total("together_client_key_checks_total"), soak.clients),
         "durations": (metrics.total("gen_ai_client_inference_duration_seconds_count"), calls),
         "errors of telemetry": (metrics.total("together_client_telemetry_errors_total"), 0),
     }
     print(f"{calls:,} calls, {options.backend}, {THREADS} threads and {TASKS} tasks: {took:.0f} s")
-    print(f"{MODELS:,} models, {KEYS:,} keys, {HOSTS} hosts")
+    print(f"{MODELS:,} models, {KEYS:,} keys, {HOSTS} hosts, {soak.clients:,} clients")
     for outcome, number in sorted(done.items()):
         print(f"    {outcome:20}{number:12,}")
     good = True

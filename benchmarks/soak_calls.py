@@ -25,8 +25,10 @@ if TYPE_CHECKING:
 
 MODELS, KEYS, HOSTS = 10_000, 1_000, 500
 THREADS, TASKS = 6, 32
+CALLS_OF_A_CLIENT = 10
 SHOWN_CHUNKS = 4
 BRIEF = STREAM[: len(STREAM) // CHUNKS * SHOWN_CHUNKS] + b"data: [DONE]\n\n"
+MESSAGES = messages(5)
 FIRST = STREAM[: len(STREAM) // CHUNKS]
 STATUSES = {"refused": 401, "spent": 402, "limited": 429, "broken": 500}
 STREAMS = ("read", "closed", "dropped", "stream cancelled")
@@ -107,25 +109,42 @@ class Soak:
         self._kinds = kinds[:-9]  # of a length that shares no factor with the rest
         made_up = MadeUpKeys()
         self._keys = [made_up.together() for _ in range(KEYS)]
-        self._numbers = iter(range(calls))
+        self._calls = calls
+        self._numbers = iter(range(-(-calls // CALLS_OF_A_CLIENT)))
         self._lock = threading.Lock()
+        self.clients = 0
         self.done: Counter[str] = Counter()
         self.errors: list[BaseException] = []
 
-    def _next(self) -> Iterator[tuple[str, dict[str, Any], dict[str, Any]]]:
-        """Return kinds of calls, their clients' arguments and their own, as long as there are."""
+    def _next(self, make: type[Any], http: Any) -> Iterator[tuple[str, Any, dict[str, Any]]]:
+        """Return kinds of calls, the methods to call and their arguments, as long as there are."""
         while True:
             with self._lock:
                 number = next(self._numbers, None)
+                self.clients += number is not None
             if number is None:
                 return
-            client = {
-                "api_key": self._keys[number % KEYS],
-                "base_url": f"http://host-{number % HOSTS}.test",
-                "max_retries": 0,
-            }
-            call = {"model": f"some/model-{number % MODELS}", "messages": messages(5)}
-            yield self._kinds[number % len(self._kinds)], client, call
+            create = make(
+                api_key=self._keys[number % KEYS],
+                base_url=f"http://host-{number % HOSTS}.test",
+                max_retries=0,
+                http_client=http,
+            ).chat.completions.create
+            first = number * CALLS_OF_A_CLIENT
+            for call in range(first, min(first + CALLS_OF_A_CLIENT, self._calls)):
+                kind = self._kinds[call % len(self._kinds)]
+                if make is together.Together:
+                    kind = SYNC.get(kind, kind)
+                yield (
+                    kind,
+                    create,
+                    {
+                        "model": f"some/model-{call % MODELS}",
+                        "messages": MESSAGES,
+                        "stream": kind in STREAMS,
+                        "extra_headers": {"x-kind": kind},
+                    },
+                )
 
     def _count(self, kind: str) -> None:
         with self._lock:
@@ -134,12 +153,9 @@ class Soak:
     def thread(self) -> None:
         """Make calls until there are no more."""
         with httpx.Client(transport=httpx.MockTransport(respond)) as http:
-            for any_kind, client, call in self._next():
-                kind = SYNC.get(any_kind, any_kind)
-                create = together.Together(http_client=http, **client).chat.completions.create
-                call["extra_headers"] = {"x-kind": kind}
+            for kind, create, call in self._next(together.Together, http):
                 try:
-                    answer = create(stream=kind in STREAMS, **call)
+                    answer = create(**call)
                     if kind == "read":
                         list(answer)
                     elif kind in STREAMS:
@@ -161,9 +177,7 @@ class Soak:
             await asyncio.gather(*(self._task(http) for _ in range(TASKS)))
 
     async def _task(self, http: httpx.AsyncClient) -> None:
-        for kind, client, call in self._next():
-            create = together.AsyncTogether(http_client=http, **client).chat.completions.create
-            call["extra_headers"] = {"x-kind": kind}
+        for kind, create, call in self._next(together.AsyncTogether, http):
             here = asyncio.Event()
             arrived.set(here)
             task = asyncio.create_task(self._call(kind, create, call))
@@ -178,7 +192,7 @@ class Soak:
 
     async def _call(self, kind: str, create: Callable[..., Any], call: dict[str, Any]) -> None:
         try:
-            answer = await create(stream=kind in STREAMS, **call)
+            answer = await create(**call)
             if kind in ("read", "stream cancelled"):
                 async for _ in answer:
                     pass

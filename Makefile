@@ -6,6 +6,9 @@ PIP := pip>=25.1
 PIP_INSTALL := -m pip install --quiet --disable-pip-version-check
 SDKS := 2.0.0 2.42.0 1.5.35
 NEWEST := 3.1.1
+# The lowest that is declared, the newest 1.x and the oldest 3.x: what may differ in them.
+MORE_SDKS := 1.4.5 1.6.0 3.0.0
+MORE_TESTS := tests/sdk/test_causes.py tests/sdk/test_coverage.py tests/sdk/test_streams.py
 # The lowest and the newest openai client of each generation that is claimed.
 OPENAIS := 1.55.3 1.109.1 2.54.0 3.57.0
 # One generation of the SDK is tested on the newest Python as well.
@@ -26,9 +29,11 @@ demo: $(VENV)/installed ## show the main job: every cause of a refused key, and 
 	@tools/fetch_prometheus.sh || echo "Going on without Prometheus and Alertmanager: the demo says what it leaves out."
 	@$(VENV)/bin/python -m together_otel.cli.demo
 
-test: $(VENV)/installed $(SDKS:%=.venv-%/installed) $(OPENAIS:%=.venv-openai-%/installed) .venv-neighbours/installed newest-python schemas ## every test, on every generation of the SDK
+test: $(VENV)/installed $(SDKS:%=.venv-%/installed) $(MORE_SDKS:%=.venv-%/installed) .venv-lowest/installed $(OPENAIS:%=.venv-openai-%/installed) .venv-neighbours/installed newest-python schemas ## every test, on every generation of the SDK
 	@tools/fetch_prometheus.sh || test -z "$$CI"
 	@for sdk in $(SDKS); do echo "── together $$sdk"; .venv-$$sdk/bin/python $(PYTEST) $(PARALLEL) tests/sdk tests/testing || exit 1; done
+	@for sdk in $(MORE_SDKS); do echo "── together $$sdk"; .venv-$$sdk/bin/python $(PYTEST) $(PARALLEL) $(MORE_TESTS) || exit 1; done
+	@echo "── the lowest dependencies"; .venv-lowest/bin/python $(PYTEST) $(PARALLEL) tests/keys tests/sdk/test_conformance.py tests/sdk/test_backends.py
 	@for client in $(OPENAIS); do echo "── openai $$client"; .venv-openai-$$client/bin/python $(PYTEST) $(PARALLEL) tests/clients || exit 1; done
 	@if test -x .venv-python3.13/bin/python; then echo "── Python 3.13"; .venv-python3.13/bin/python $(PYTEST) $(PARALLEL) tests/keys tests/sdk tests/test_delivery.py; fi
 	@echo "── together $(NEWEST)"
@@ -80,6 +85,14 @@ $(VENV)/installed: pyproject.toml
 	$(PYTHON) -m venv .venv-openai-$*
 	.venv-openai-$*/bin/python $(PIP_INSTALL) --upgrade '$(PIP)'
 	.venv-openai-$*/bin/python $(PIP_INSTALL) --editable '.[zero-code]' --group test 'openai==$*'
+	@touch $@
+
+.venv-lowest/installed: pyproject.toml
+	$(PYTHON) -m venv .venv-lowest
+	.venv-lowest/bin/python $(PIP_INSTALL) --upgrade '$(PIP)' packaging
+	.venv-lowest/bin/python $(PIP_INSTALL) --editable . --no-deps
+	.venv-lowest/bin/python tools/lowest.py > .venv-lowest/constraints.txt
+	.venv-lowest/bin/python $(PIP_INSTALL) --editable '.[cli]' --group test 'together==$(NEWEST)' opentelemetry-exporter-prometheus -c .venv-lowest/constraints.txt
 	@touch $@
 
 .venv-neighbours/installed: pyproject.toml

@@ -548,12 +548,12 @@ def releases(monkeypatch, found):
         (
             {"together": "1.2.0"},
             "together 1.2.0 is not supported",
-            "pip install 'together<4,>=1.3'",
+            "pip install 'together<4,>=1.4.5'",
         ),
         (
             {"together": "4.0.0"},
             "together 4.0.0 is not supported",
-            "pip install 'together<4,>=1.3'",
+            "pip install 'together<4,>=1.4.5'",
         ),
         (
             dict.fromkeys(("together", "together-ai", "httpx", "httpx2", "requests", "aiohttp")),

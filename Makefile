@@ -29,12 +29,13 @@ demo: $(VENV)/installed ## show the main job: every cause of a refused key, and 
 	@tools/fetch_prometheus.sh || echo "Going on without Prometheus and Alertmanager: the demo says what it leaves out."
 	@$(VENV)/bin/python -m together_otel.cli.demo
 
-test: $(VENV)/installed $(SDKS:%=.venv-%/installed) $(MORE_SDKS:%=.venv-%/installed) .venv-lowest/installed $(OPENAIS:%=.venv-openai-%/installed) .venv-neighbours/installed newest-python schemas ## every test, on every generation of the SDK
+test: $(VENV)/installed $(SDKS:%=.venv-%/installed) $(MORE_SDKS:%=.venv-%/installed) .venv-lowest/installed $(OPENAIS:%=.venv-openai-%/installed) .venv-frameworks/installed .venv-neighbours/installed newest-python schemas ## every test, on every generation of the SDK
 	@tools/fetch_prometheus.sh || test -z "$$CI"
 	@for sdk in $(SDKS); do echo "── together $$sdk"; .venv-$$sdk/bin/python $(PYTEST) $(PARALLEL) tests/sdk tests/testing || exit 1; done
 	@for sdk in $(MORE_SDKS); do echo "── together $$sdk"; .venv-$$sdk/bin/python $(PYTEST) $(PARALLEL) $(MORE_TESTS) || exit 1; done
 	@echo "── the lowest dependencies"; .venv-lowest/bin/python $(PYTEST) $(PARALLEL) tests/keys tests/sdk/test_conformance.py tests/sdk/test_backends.py
 	@for client in $(OPENAIS); do echo "── openai $$client"; .venv-openai-$$client/bin/python $(PYTEST) $(PARALLEL) tests/clients || exit 1; done
+	@echo "── frameworks"; .venv-frameworks/bin/python $(PYTEST) $(PARALLEL) tests/clients/test_missing_keys.py || exit 1
 	@if test -x .venv-python3.13/bin/python; then echo "── Python 3.13"; .venv-python3.13/bin/python $(PYTEST) $(PARALLEL) tests/keys tests/sdk tests/test_delivery.py; fi
 	@echo "── together $(NEWEST)"
 # Coverage counts alone: beside the SDK's filelock, whose audit hook lets threads switch while
@@ -93,6 +94,12 @@ $(VENV)/installed: pyproject.toml
 	.venv-lowest/bin/python $(PIP_INSTALL) --editable . --no-deps
 	.venv-lowest/bin/python tools/lowest.py > .venv-lowest/constraints.txt
 	.venv-lowest/bin/python $(PIP_INSTALL) --editable '.[cli]' --group test 'together==$(NEWEST)' opentelemetry-exporter-prometheus -c .venv-lowest/constraints.txt
+	@touch $@
+
+.venv-frameworks/installed: pyproject.toml
+	$(PYTHON) -m venv .venv-frameworks
+	.venv-frameworks/bin/python $(PIP_INSTALL) --upgrade '$(PIP)'
+	.venv-frameworks/bin/python $(PIP_INSTALL) --editable . --group test --group frameworks
 	@touch $@
 
 .venv-neighbours/installed: pyproject.toml

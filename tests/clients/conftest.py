@@ -17,7 +17,10 @@ from together_otel.testing.telemetry import CapturedTelemetry
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-collect_ignore = [] if find_spec("openai") else ["test_openai.py", "test_openai_keys.py"]
+collect_ignore = [
+    *([] if find_spec("openai") else ["test_openai.py", "test_openai_keys.py"]),
+    *([] if find_spec("langchain_together") else ["test_frameworks.py", "test_missing_keys.py"]),
+]
 
 
 @pytest.fixture(autouse=True)

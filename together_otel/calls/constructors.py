@@ -55,7 +55,7 @@ def construct(
     while True:
         if retry is not None:
             arguments.args, arguments.kwargs = retry.args, retry.kwargs
-        attempt = _Attempt(runtime, adapter, client, arguments, waits=retry is not None)
+        attempt = Attempt(runtime, adapter, client, arguments, waits=retry is not None)
         try:
             wrapped(*arguments.args, **arguments.kwargs)
         except BaseException:
@@ -77,7 +77,7 @@ def construct(
         attempt.raise_unusable()
 
 
-class _Attempt:
+class Attempt:
     """One run of a constructor; takes what `construct` does.
 
     Attributes:
@@ -99,11 +99,16 @@ class _Attempt:
         self._has_reported = [False]
         self._token = _reported.set(self._has_reported)
 
-    def ended(self, *, failed: bool) -> None:
-        """Look at the key, after the constructor has returned or while its exception is handled."""
+    def ended(self, *, failed: bool, looks: bool = True) -> None:
+        """Look at the key, after the constructor has returned or while its exception is handled.
+
+        Args:
+            failed: whether it raised.
+            looks: whether the key is of interest.
+        """
         _reported.reset(self._token)
         outer = _reported.get([])
-        if not self._has_reported[0]:
+        if looks and not self._has_reported[0]:
             try:
                 self._look(failed=failed)
             except Exception:  # noqa: BLE001 - the border
@@ -118,12 +123,12 @@ class _Attempt:
         self._library = reader.library
         # Where it has not failed, the exception that is handled is the application's.
         exc = sys.exc_info()[1] if failed else None
-        if given is None or (exc is not None and not _is_for_want_of_a_key(exc, given)):
+        if given is None or (exc is not None and not self._adapter.lacks_key(exc, given)):
             return
         self._has_reported[0] = True
         report, news = runtime.keys.constructed(given.value, given.source, reader)
         failure = runtime.missing(report) if exc is not None else None
-        if runtime.settings.preflight == "raise":
+        if runtime.settings.preflight == "raise" and self._adapter.error_modules:
             failure = self._preflight(given, report, failure, exc)
         if failure is not None:
             shown = self.unusable or exc
@@ -232,9 +237,3 @@ class _Attempt:
             span.end()
         except Exception:  # noqa: BLE001
             runtime.guard("client_init").swallow()
-
-
-def _is_for_want_of_a_key(exc: BaseException, given: GivenKey) -> bool:
-    """Return whether a constructor refused because there was no key; a TypeError is not that."""
-    family = type(exc).__module__.partition(".")[0]
-    return not given.value and family in ("together", "together_ai", "openai")

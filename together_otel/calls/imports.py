@@ -40,6 +40,16 @@ MODULES = (
     "aiohttp.client",
     "openai._client",
     "openai._base_client",
+    "pydantic_ai.providers.together",
+    "haystack.components.generators.chat.openai",
+    "agno.models.together.together",
+    "instructor.v2.auto_client",
+    "camel.models.togetherai_model",
+    "huggingface_hub.inference._providers._common",
+    "llama_index.embeddings.together.base",
+    "langchain_together.llms",
+    "aisuite.providers.together_provider",
+    "litellm.rerank_api.main",
 )
 """Those that `targets` has something to patch in."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -10,6 +11,7 @@ from together_otel.calls.active import Active
 from together_otel.calls.call import secrets_in
 from together_otel.calls.patches import Patch, PatchedAttribute, patch_of
 from together_otel.calls.targets import TARGETS
+from together_otel.names import SCOPE
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -18,11 +20,15 @@ if TYPE_CHECKING:
     from together_otel.calls.targets import Target
 
 
+_log = logging.getLogger(f"{SCOPE}.instrumentor")
+
+
 class _Applied(NamedTuple):
-    owner: type
+    owner: Any
     name: str
     original: Any
     patch: Any
+    is_own: bool
 
 
 class Patches:
@@ -31,6 +37,7 @@ class Patches:
     def __init__(self) -> None:
         self._active = Active(secrets_in)
         self._applied: list[_Applied] = []
+        self._warned_of: set[Target] = set()
 
     def apply(self, runtime: Runtime, tracer_provider: object = None) -> None:
         """Patch what is imported now."""
@@ -44,8 +51,12 @@ class Patches:
         self._active.runtime = None
         while self._applied:
             applied = self._applied.pop()
-            if vars(applied.owner).get(applied.name) is applied.patch:
+            if vars(applied.owner).get(applied.name) is not applied.patch:
+                continue
+            if applied.is_own:
                 setattr(applied.owner, applied.name, applied.original)
+            else:
+                delattr(applied.owner, applied.name)
 
     def imported(self, module: ModuleType) -> None:
         """Patch a module, if the instrumentation is on."""
@@ -57,31 +68,46 @@ class Patches:
                     self._patch(module, target)
 
     def _patch(self, module: ModuleType, target: Target) -> None:
-        class_name, _, name = target.attribute.partition(".")
-        owner = _defining_class(getattr(module, class_name, None), name)
+        owner, name, original = _place(module, target)
         if owner is None:
+            if target.is_expected and target not in self._warned_of:
+                self._warned_of.add(target)
+                _log.warning(
+                    "%s has no %s in this release: its failures for want of a key are not seen.",
+                    target.module,
+                    target.attribute,
+                )
             return
-        # From the class's own dictionary: getattr would bind.
-        original = vars(owner)[name]
         if isinstance(original, (Patch, PatchedAttribute)) or any(
             one.patch is original for one in self._applied
         ):
             return
         make = partial(target.make, self._active, target.adapter)
         patch = make(original) if target.is_whole else patch_of(original, make, owner, name)
+        self._applied.append(_Applied(owner, name, original, patch, name in vars(owner)))
         setattr(owner, name, patch)
-        self._applied.append(_Applied(owner, name, original, patch))
 
 
 PATCHES = Patches()
 
 
-def _defining_class(cls: Any, name: str) -> type | None:
-    """Return the class of an SDK's own that defines a method which ``cls`` has."""
-    if not isinstance(cls, type):
-        return None
-    package = cls.__module__.partition(".")[0]
-    for owner in cls.__mro__:
-        if name in vars(owner):
-            return owner if owner.__module__.partition(".")[0] == package else None
-    return None
+def _place(module: ModuleType, target: Target) -> tuple[Any, str, Any]:
+    """Return the class or module to patch, the attribute's name, and what is there.
+
+    The class of an SDK's own that defines a method is patched, not one that inherits it.
+    """
+    first, _, name = target.attribute.partition(".")
+    found = vars(module).get(first)
+    if not name:
+        return (module if callable(found) else None), first, found
+    if not isinstance(found, type):
+        return None, name, None
+    package = found.__module__.partition(".")[0]
+    # From the class's own dictionary: getattr would bind.
+    owner = next((one for one in found.__mro__ if name in vars(one)), None)
+    if owner is None:
+        return None, name, None
+    original = vars(owner)[name]
+    if owner.__module__.partition(".")[0] == package:
+        return owner, name, original
+    return (found if target.may_be_inherited else None), name, original

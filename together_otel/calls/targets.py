@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from together_otel.calls import other_hosts, realtime, together_v1, wire, wrappers
+from together_otel.calls import missing_keys, other_hosts, realtime, together_v1, wire, wrappers
 from together_otel.clients.generated import Generated
 from together_otel.clients.http_libraries import Aiohttp, Httpx, Requests
 from together_otel.clients.in_house import InHouse
+from together_otel.clients.missing_keys import PLACES
 from together_otel.clients.openai import OpenAI
 from together_otel.clients.realtime import Connections, Transcriptions
 from together_otel.clients.together_v1 import TogetherV1
@@ -25,10 +26,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Target:
-    """One attribute to patch: ``Class.method`` of a module, if it exists there.
+    """One attribute to patch: ``Class.method`` or a function of a module, if it exists there.
 
     ``make`` returns its wrapper, of what is on, the adapter and the function; where ``is_whole``,
-    all that is to stand in its place.
+    all that is to stand in its place. Where ``may_be_inherited``, a method of another package's
+    class is patched in this class alone. Whether one is in every release is ``is_expected``.
     """
 
     module: str
@@ -36,6 +38,8 @@ class Target:
     make: MakeWrapper
     adapter: Any
     is_whole: bool = False
+    may_be_inherited: bool = False
+    is_expected: bool = False
 
 
 def _of_httpx(package: str) -> tuple[Target, ...]:
@@ -113,4 +117,15 @@ TARGETS: tuple[Target, ...] = (
     *_of_httpx("httpx2"),
     Target("requests.sessions", "Session.request", wire.sending, Requests(), is_whole=True),
     Target("aiohttp.client", "ClientSession._request", wire.sending, Aiohttp(), is_whole=True),
+    *(
+        Target(
+            module,
+            attribute,
+            missing_keys.refusing,
+            adapter,
+            may_be_inherited=True,
+            is_expected=True,
+        )
+        for module, attribute, adapter in PLACES
+    ),
 )

@@ -193,6 +193,13 @@ class Adapter:
         """
         raise NotImplementedError
 
+    def lacks_key(self, exc: BaseException, given: GivenKey) -> bool:
+        """Return whether a constructor refused because there was no key; a TypeError is not that."""
+        family = type(exc).__module__.partition(".")[0]
+        return not given.value and any(
+            family == name.partition(".")[0] for name in self.error_modules
+        )
+
     def host(self, _client: Any) -> str | None:
         """Return the host that a client which was just made sends its key to, where known."""
         return None

@@ -14,7 +14,8 @@ OTHER: Final = "_OTHER"
 """OpenTelemetry's own word for an error of which nothing better is known."""
 
 PACKAGES: Final = (
-    *("together", "together_ai", "openai"),
+    *("together", "together_ai", "openai", "litellm", "huggingface_hub", "pydantic_ai", "agno"),
+    *("instructor", "llama_index", "langchain_core", "haystack", "camel", "aisuite"),
     *("httpx", "httpx2", "httpcore", "httpcore2", "requests", "urllib3", "aiohttp", "websockets"),
     *("pydantic", "pydantic_core", "anyio", "trio", "greenlet", "gevent"),
     *("asyncio", "binascii", "concurrent", "http", "json", "socket", "ssl", "zlib", "builtins"),

@@ -43,11 +43,10 @@ class Reader:
             environ: environment variables; the process's own by default.
         """
         environ = os.environ if environ is None else environ
-        for name in self.variables:
-            value = environ.get(name)
-            if value or (value is not None and not self.skips_empty):
-                return name, value
-        return None, None
+        held = [(name, environ[name]) for name in self.variables if name in environ]
+        if self.skips_empty:
+            held.sort(key=lambda one: not one[1])
+        return held[0] if held else (None, None)
 
     def origin(self, key: object) -> tuple[object, Source]:
         """Return the key that somebody gave, and where it came from.

@@ -1,0 +1,279 @@
+"""Frameworks that refuse for want of a key before any client is made."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import logging
+import sys
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from reaching import MODEL
+from reported import calls, events, failures, only_failure
+
+from together_otel import instrument, uninstrument
+from together_otel.clients.missing_keys import PLACES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from together_otel.testing.keys import MadeUpKeys
+    from together_otel.testing.telemetry import CapturedTelemetry
+
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:The completions endpoint, has 'max_tokens'"),
+    # Frameworks warn of their dependencies, which are newer than they know.
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+]
+VARIABLE = "TOGETHER_API_KEY"
+
+
+def pydantic_ai() -> None:
+    from pydantic_ai.providers.together import TogetherProvider
+
+    TogetherProvider()
+
+
+def haystack() -> None:
+    from haystack.dataclasses import ChatMessage
+    from haystack_integrations.components.generators.togetherai import TogetherAIChatGenerator
+
+    TogetherAIChatGenerator().run([ChatMessage.from_user("Hi")])
+
+
+def haystack_of_openai() -> None:
+    from haystack.components.generators.chat import OpenAIChatGenerator
+
+    OpenAIChatGenerator(api_base_url="https://api.together.xyz/v1").warm_up()
+
+
+def agno() -> None:
+    from agno.models.together import Together
+
+    Together(id=MODEL).get_client()
+
+
+def instructor() -> None:
+    from instructor import from_provider
+
+    from_provider(f"together/{MODEL}")
+
+
+def camel() -> None:
+    from camel.models.togetherai_model import TogetherAIModel
+
+    TogetherAIModel(MODEL)
+
+
+def huggingface_hub() -> None:
+    from huggingface_hub import InferenceClient
+
+    client = InferenceClient(provider="together")
+    client.chat_completion([{"role": "user", "content": "Hi"}], model=MODEL)
+
+
+def llama_index_embedding() -> None:
+    from llama_index.embeddings.together import TogetherEmbedding
+
+    TogetherEmbedding("m")
+
+
+def llama_index() -> None:
+    from llama_index.llms.together import TogetherLLM
+
+    TogetherLLM(MODEL).complete("Hi")
+
+
+def langchain_llm() -> None:
+    from langchain_together import Together
+
+    Together(model=MODEL)
+
+
+def langchain() -> None:
+    from langchain_together import ChatTogether
+
+    ChatTogether(model=MODEL)
+
+
+def langchain_embeddings() -> None:
+    from langchain_together import TogetherEmbeddings
+
+    TogetherEmbeddings(model="m")
+
+
+def aisuite() -> None:
+    from aisuite.providers.together_provider import TogetherProvider
+
+    TogetherProvider()
+
+
+def litellm() -> None:
+    import litellm
+
+    litellm.rerank(model="together_ai/m", query="Hi", documents=["a"])
+
+
+REFUSALS: list[tuple[Callable[[], None], str, str, str]] = [
+    (pydantic_ai, "pydantic_ai", "pydantic_ai.exceptions.UserError", VARIABLE),
+    (haystack, "haystack", "ValueError", VARIABLE),
+    (haystack_of_openai, "haystack", "ValueError", "OPENAI_API_KEY"),
+    (agno, "agno", "agno.exceptions.ModelAuthenticationError", VARIABLE),
+    (instructor, "instructor", "instructor.v2.core.errors.ConfigurationError", VARIABLE),
+    (camel, "camel", "ValueError", VARIABLE),
+    (huggingface_hub, "huggingface_hub", "ValueError", "HF_TOKEN"),
+    (llama_index_embedding, "llama_index", "pydantic_core.ValidationError", VARIABLE),
+    (llama_index, "llama_index", "openai.OpenAIError", f"{VARIABLE}, then OPENAI_API_KEY"),
+    (langchain_llm, "langchain", "ValueError", VARIABLE),
+    (langchain, "langchain", "openai.OpenAIError", f"{VARIABLE}, then OPENAI_API_KEY"),
+    (langchain_embeddings, "langchain", "openai.OpenAIError", f"{VARIABLE}, then OPENAI_API_KEY"),
+    (aisuite, "aisuite", "ValueError", VARIABLE),
+    (litellm, "litellm", "litellm.exceptions.APIConnectionError", VARIABLE),
+]
+NAMES = [one[0].__name__ for one in REFUSALS]
+
+
+@pytest.fixture(autouse=True)
+def no_token(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
+    """Keep huggingface_hub from asking the network, and from a token of the machine's."""
+    monkeypatch.setattr("huggingface_hub.constants.HF_TOKEN_PATH", str(tmp_path / "token"))
+    monkeypatch.setattr(
+        "huggingface_hub.inference._providers._common._fetch_inference_provider_mapping",
+        lambda *_args, **_kwargs: [],
+    )
+
+
+@pytest.mark.parametrize(("refuse", "library", "kind", "reads"), REFUSALS, ids=NAMES)
+def test_missing_key(
+    refuse: Callable[[], None],
+    library: str,
+    kind: str,
+    reads: str,
+    telemetry: CapturedTelemetry,
+    keys: MadeUpKeys,
+) -> None:
+    """One count, one event, one span that name library, exception and variables."""
+    with pytest.raises(Exception):  # noqa: B017, PT011 - which one differs
+        refuse()
+    event = only_failure(telemetry, keys)
+    assert event["together.auth.cause"] == "missing"
+    assert event["together.client.library"] == library
+    assert event["error.type"] == kind
+    if reads != VARIABLE:
+        assert f"reads {reads}; " in event["together.auth.remedy"]
+    assert f"set {VARIABLE}" in event["together.auth.remedy"]
+    assert calls(telemetry) == []
+
+
+@pytest.mark.parametrize(("refuse", "library"), [one[:2] for one in REFUSALS], ids=NAMES)
+def test_key_in_a_variable_that_nobody_reads(
+    refuse: Callable[[], None],
+    library: str,
+    telemetry: CapturedTelemetry,
+    keys: MadeUpKeys,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("TOGETHER_KEY", keys.together())
+    with pytest.raises(Exception):  # noqa: B017, PT011 - which one differs
+        refuse()
+    event = only_failure(telemetry, keys)
+    assert event["together.auth.cause"] == "wrong_variable"
+    assert "TOGETHER_KEY holds a key of Together's shape" in event["together.auth.remedy"]
+    assert event["together.client.library"] == library
+
+
+@pytest.mark.parametrize(
+    "work",
+    [pydantic_ai, agno, instructor, camel, langchain_llm, langchain, aisuite],
+    ids=lambda work: work.__name__,
+)
+def test_nothing_of_a_key_that_is_there(
+    work: Callable[[], None],
+    telemetry: CapturedTelemetry,
+    keys: MadeUpKeys,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What does not refuse is told by the client that it makes, or not at all."""
+    monkeypatch.setenv(VARIABLE, keys.together())
+    work()
+    assert failures(telemetry) == {}
+    assert len(events(telemetry, "key_checked")) <= 1
+    assert all(
+        one["together.api_key.format"] == "tgp_v1" for one in events(telemetry, "key_checked")
+    )
+
+
+def test_other_errors_are_not_for_want_of_a_key(
+    telemetry: CapturedTelemetry, keys: MadeUpKeys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from huggingface_hub import InferenceClient
+    from llama_index.embeddings.together import TogetherEmbedding
+    from pydantic import ValidationError
+
+    monkeypatch.setenv(VARIABLE, keys.together())
+    with pytest.raises(ValidationError):
+        TogetherEmbedding("m", embed_batch_size="many")
+    with pytest.raises(ValueError, match="api_key"):
+        InferenceClient(provider="novita").chat_completion([], model=MODEL)
+    assert failures(telemetry) == {}
+    assert telemetry.spans() == []
+
+
+def test_swallowed_refusal(telemetry: CapturedTelemetry) -> None:
+    """An agent of agno's returns a run with an error instead of raising one."""
+    from agno.agent import Agent
+    from agno.models.together import Together
+
+    Agent(model=Together(id=MODEL), telemetry=False).run("Hi")
+    (event,) = events(telemetry)
+    assert event["together.client.library"] == "agno"
+    assert set(failures(telemetry)) == {"missing"}
+
+
+@pytest.mark.usefixtures("telemetry")
+def test_originals_come_back() -> None:
+    """Functions, methods and an inherited constructor are what they were."""
+    from langchain_together import llms
+
+    assert "__init__" in vars(llms.Together)
+    uninstrument()
+    for module, attribute, _ in PLACES:
+        owner: Any = importlib.import_module(module)
+        *classes, name = attribute.split(".")
+        for one in classes:
+            owner = getattr(owner, one)
+        assert "together_otel" not in type(vars(owner).get(name)).__module__
+    assert "__init__" not in vars(llms.Together)
+
+
+def test_a_place_that_is_not_there_any_more_is_named_once(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A release may rename what is watched: that is said, and costs nothing else."""
+    monkeypatch.setitem(
+        sys.modules, "instructor.v2.auto_client", ModuleType("instructor.v2.auto_client")
+    )
+    with caplog.at_level(logging.WARNING):
+        for _ in range(2):
+            instrument()
+            uninstrument()
+    assert [one.message for one in caplog.records if "in this release" in one.message] == [
+        (
+            "instructor.v2.auto_client has no _build_openai_compatible in this release: its failures for"
+            " want of a key are not seen."
+        )
+    ]
+
+
+def test_async_use(telemetry: CapturedTelemetry, keys: MadeUpKeys) -> None:
+    from agno.models.together import Together
+
+    async def work() -> None:
+        Together(id=MODEL).get_async_client()
+
+    with pytest.raises(Exception, match="TOGETHER_API_KEY"):
+        asyncio.run(work())
+    assert only_failure(telemetry, keys)["together.client.library"] == "agno"

@@ -1,0 +1,37 @@
+"""Constructors and functions that refuse for want of a key before any client is made."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from together_otel.calls.constructors import Attempt
+from together_otel.calls.state import Arguments
+
+if TYPE_CHECKING:
+    from together_otel.calls.active import Active
+    from together_otel.calls.around import Wrapper
+    from together_otel.clients.missing_keys import MissingKey
+
+
+def refusing(active: Active, adapter: MissingKey, _function: Any) -> Wrapper:
+    """Report that a constructor or function refuses for want of a key, and nothing else of it."""
+
+    def wrapper(wrapped: Any, client: Any, args: Any, kwargs: Any) -> Any:
+        if (runtime := active.listening()) is None:
+            return wrapped(*args, **kwargs)
+        arguments, narrowed = Arguments(args, kwargs), None
+        del args, kwargs
+        with runtime.guard("client_init"):
+            narrowed = adapter.narrowed(client, arguments.kwargs)
+        if narrowed is None:
+            return wrapped(*arguments.args, **arguments.kwargs)
+        attempt = Attempt(runtime, narrowed, client, arguments, waits=False)
+        try:
+            value = wrapped(*arguments.args, **arguments.kwargs)
+        except BaseException:
+            attempt.ended(failed=True)
+            raise
+        attempt.ended(failed=False, looks=False)
+        return value
+
+    return wrapper

@@ -1,0 +1,131 @@
+"""What refuses to work for want of a key before any client is made: constructors and functions."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Final
+
+from together_otel.clients.base import Adapter, GivenKey
+from together_otel.clients.callers import CALLERS, LITELLM
+from together_otel.clients.failures import class_names
+from together_otel.clients.readers import AGNO, CAMEL, HAYSTACK, INSTRUCTOR, PYDANTIC_AI
+from together_otel.keys import Reader, hosts_in, is_together_host
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from together_otel.clients.base import Args, Kwargs
+
+    Narrow = Callable[[Reader, Any, Kwargs], Reader | None]
+
+
+class MissingKey(Adapter):
+    """Adapter of one such constructor or function: only its refusals are of interest.
+
+    Args:
+        reader: the client, by what it reads.
+        raises: name of the class that it raises.
+        argument: the name that a key is passed by.
+        narrow: returns the reader of a call, ``None`` for one that is not Together's.
+    """
+
+    def __init__(
+        self,
+        reader: Reader,
+        raises: str,
+        argument: str = "api_key",
+        narrow: Narrow = lambda reader, _client, _kwargs: reader,
+    ) -> None:
+        self.reader = reader  # type: ignore[misc]  # of an instance here
+        self._raises, self._argument, self._narrow = raises, argument, narrow
+
+    def narrowed(self, client: Any, kwargs: Kwargs) -> MissingKey | None:
+        """Return the adapter of one call; ``None`` where it is not one for Together."""
+        reader = self._narrow(self.reader, client, kwargs)
+        if reader is None or reader is self.reader:
+            return None if reader is None else self
+        return MissingKey(reader, self._raises, self._argument)
+
+    def given_key(self, client: Any, _args: Args, kwargs: Kwargs) -> GivenKey:
+        given = kwargs.get(self._argument) or getattr(client, self._argument, None)
+        key = given if isinstance(given, str) and given else self.reader.find()[1]
+        return GivenKey(*self.reader.origin(key))
+
+    def lacks_key(self, exc: BaseException, given: GivenKey) -> bool:
+        return not given.value and self._raises in class_names(exc)
+
+
+def _if_for_together(reader: Reader, client: Any, kwargs: Kwargs) -> Reader | None:
+    """Of what serves many providers, that which is asked for Together's."""
+    provider = kwargs.get("env_var") or getattr(client, "provider", None)
+    return reader if provider in ("together", *reader.variables) else None
+
+
+def _of_model(reader: Reader, _client: Any, kwargs: Kwargs) -> Reader | None:
+    """Of LiteLLM's calls, those of Together's models."""
+    provider = kwargs.get("custom_llm_provider") or str(kwargs.get("model")).partition("/")[0]
+    return reader if provider == "together_ai" else None
+
+
+def _of_secret(reader: Reader, client: Any, _kwargs: Kwargs) -> Reader | None:
+    """Of Haystack's generators, those that reach Together; their secrets name the variables."""
+    hosts = hosts_in(str(getattr(client, "api_base_url", None) or ""))
+    if not hosts or not is_together_host(hosts[0]):
+        return None
+    variables = tuple(getattr(client.api_key, "_env_vars", ())) or reader.variables
+    return replace(reader, name=type(client).__name__, variables=variables)
+
+
+PLACES: Final[tuple[tuple[str, str, MissingKey], ...]] = (
+    (
+        "pydantic_ai.providers.together",
+        "TogetherProvider.__init__",
+        MissingKey(PYDANTIC_AI, "UserError"),
+    ),
+    (
+        "haystack.components.generators.chat.openai",
+        "OpenAIChatGenerator._client_kwargs",
+        MissingKey(HAYSTACK, "ValueError", narrow=_of_secret),
+    ),
+    (
+        "agno.models.together.together",
+        "Together._get_client_params",
+        MissingKey(AGNO, "ModelAuthenticationError"),
+    ),
+    (
+        "instructor.v2.auto_client",
+        "_build_openai_compatible",
+        MissingKey(INSTRUCTOR, "ConfigurationError", narrow=_if_for_together),
+    ),
+    (
+        "camel.models.togetherai_model",
+        "TogetherAIModel.__init__",
+        MissingKey(CAMEL, "ValueError"),
+    ),
+    (
+        "huggingface_hub.inference._providers._common",
+        "TaskProviderHelper._prepare_api_key",
+        MissingKey(CALLERS["huggingface_hub"], "ValueError", narrow=_if_for_together),
+    ),
+    (
+        "llama_index.embeddings.together.base",
+        "TogetherEmbedding.__init__",
+        MissingKey(CALLERS["llama_index"], "ValidationError"),
+    ),
+    (
+        "langchain_together.llms",
+        "Together.__init__",
+        MissingKey(CALLERS["langchain_together"], "ValueError", "together_api_key"),
+    ),
+    (
+        "aisuite.providers.together_provider",
+        "TogetherProvider.__init__",
+        MissingKey(CALLERS["aisuite"], "ValueError"),
+    ),
+    (
+        "litellm.rerank_api.main",
+        "rerank",
+        MissingKey(LITELLM, "APIConnectionError", narrow=_of_model),
+    ),
+)
+"""Module, function or method, adapter."""

@@ -35,7 +35,7 @@ test: $(VENV)/installed $(SDKS:%=.venv-%/installed) $(MORE_SDKS:%=.venv-%/instal
 	@for sdk in $(MORE_SDKS); do echo "── together $$sdk"; .venv-$$sdk/bin/python $(PYTEST) $(PARALLEL) $(MORE_TESTS) || exit 1; done
 	@echo "── the lowest dependencies"; .venv-lowest/bin/python $(PYTEST) $(PARALLEL) tests/keys tests/sdk/test_conformance.py tests/sdk/test_backends.py
 	@for client in $(OPENAIS); do echo "── openai $$client"; .venv-openai-$$client/bin/python $(PYTEST) $(PARALLEL) tests/clients || exit 1; done
-	@echo "── frameworks"; .venv-frameworks/bin/python $(PYTEST) $(PARALLEL) tests/clients/test_missing_keys.py || exit 1
+	@echo "── frameworks"; .venv-frameworks/bin/python $(PYTEST) $(PARALLEL) tests/clients/test_missing_keys.py tests/clients/test_frameworks.py || exit 1
 	@if test -x .venv-python3.13/bin/python; then echo "── Python 3.13"; .venv-python3.13/bin/python $(PYTEST) $(PARALLEL) tests/keys tests/sdk tests/test_delivery.py; fi
 	@echo "── together $(NEWEST)"
 # Coverage counts alone: beside the SDK's filelock, whose audit hook lets threads switch while

@@ -20,7 +20,7 @@ import calls
 import variants
 from workload import Workload
 
-FRAMES_OF_A_CALL = 130
+FRAMES_OF_A_CALL = 80
 
 
 @pytest.fixture

@@ -34,7 +34,7 @@ def test_every_cause_exists_at_zero() -> None:
 def test_a_forked_child_starts_at_zero_with_a_free_lock() -> None:
     """No inherited count is reported twice, though the fork came while a thread counted."""
     counts = Counts()
-    counts.add((AUTH_FAILURES, ("revoked",), 3))
+    counts.add((counts.of(AUTH_FAILURES, ("revoked",)), 3))
     held, done = threading.Event(), threading.Event()
 
     def hold() -> None:
@@ -72,7 +72,7 @@ def test_counts_of_many_threads() -> None:
 
     def work() -> None:
         for _ in range(2000):
-            counts.add((REQUESTS, ("chat", "success"), 1))
+            counts.add((counts.of(REQUESTS, ("chat", "success")), 1))
 
     threads = [threading.Thread(target=work) for _ in range(8)]
     for thread in threads:

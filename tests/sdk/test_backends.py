@@ -17,7 +17,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from together_otel import TogetherInstrumentor, names, recovery
 from together_otel.auth import runtime
-from together_otel.calls import call, streams
+from together_otel.calls import call, state, streams
 from together_otel.telemetry import metrics
 from together_otel.testing import behaviours
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from together_otel.testing.server import TogetherServer
 
 OURS = ("together_", "gen_ai_")
-TIMED = (call, streams, runtime, metrics)
+TIMED = (call, state, streams, runtime, metrics)
 """Modules that look at the time."""
 
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from together_otel.testing import CapturedTelemetry, TogetherServer
 
-PATCHED = [one for one in TARGETS if one.is_whole and one.module.partition(".")[0] in PACKAGES]
+PATCHED = [one for one in TARGETS if one.module.partition(".")[0] in PACKAGES]
 
 
 def found(target: Any) -> Any:

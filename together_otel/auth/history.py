@@ -23,6 +23,8 @@ class _Record:
     accepted: float | None = None
     refused: float | None = None
     failing_since: float | None = None
+    noted: float = 0.0
+    """When it was last accepted, if it was not refused since."""
 
 
 class KeyHistory:
@@ -59,7 +61,7 @@ class KeyHistory:
         with self._lock:
             record = self._use(identity)
             first_time = record.accepted is None
-            record.accepted = now
+            record.accepted = record.noted = now
             place = text or identity, whose
             self._accepted[place] = now
             self._accepted.move_to_end(place)
@@ -88,7 +90,7 @@ class KeyHistory:
         """Note that a key was refused; ``b""`` stands for a key that is missing."""
         with self._lock:
             record = self._use(identity)
-            record.refused = now
+            record.refused, record.noted = now, 0.0
             if record.failing_since is None:
                 record.failing_since = now
                 self._failing += 1
@@ -107,13 +109,7 @@ class KeyHistory:
     def is_fresh(self, identity: bytes, now: float) -> bool:
         """Return whether a key's acceptance need not be noted anew: it just was, and nothing fails."""
         record = self._records.get(identity)
-        return (
-            record is not None
-            and not self._failing
-            and record.accepted is not None
-            and 0 <= now - record.accepted < _FRESH
-            and (record.refused is None or record.refused < record.accepted)
-        )
+        return record is not None and not self._failing and 0 <= now - record.noted < _FRESH
 
     def last_refused(self, identity: bytes) -> float | None:
         """Return the Unix time of a key's last refusal, ``None`` for never."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import OrderedDict
 from typing import TYPE_CHECKING
 
@@ -80,6 +81,11 @@ class KeyRegistry:
                 self._looked_at.clear()
             self._looked_at[place] = found
         return found
+
+    def was_just_accepted(self, key: object) -> bool:
+        """Return whether a client's key was accepted a moment ago, and none is failing."""
+        found = self._looked_at.get((hash(key), len(key))) if type(key) is str else None
+        return found is not None and self.history.is_fresh(found[0].identity, time.time())
 
     def of(self, key: object, source: Source | None = None, reader: Reader = TOGETHER) -> KeyReport:
         """Return the report of a key that a request carries, inspecting it if it is new."""

@@ -89,9 +89,12 @@ class Runtime:
         if answer.authorization is not None and answer.authorization != f"Bearer {key}":
             report = self.keys.of(answer.authorization.removeprefix("Bearer "), "header")
         history, now = self.keys.history, time.time()
-        # Of each: a success after a failure is what ends an alert.
+        is_fresh = history.is_fresh(report.identity, now)
+        # A success after a failure is what ends an alert.
+        if is_fresh and not self.metrics.has_failed:
+            return
         self.metrics.accepted(now)
-        if history.is_fresh(report.identity, now):
+        if is_fresh:
             return
         news = history.last_accepted(report.identity) is None
         lasted = history.accepted(report.identity, now, self._whose(host), report.text_identity)
@@ -164,18 +167,26 @@ class Runtime:
         """Return how often the same was not logged since it was, ``None`` if that was just now."""
         return self._repeats.passes(what, time.monotonic())
 
+    def auth_failure_held_back(self, failure: AuthFailure) -> int | None:
+        """Return the same of an authentication failure."""
+        return self.held_back((failure.report.identity, failure.diagnosis.cause))
+
     def log_auth_failure(
-        self, failure: AuthFailure, details: Mapping[str, Any], *, recovered: str | None = None
+        self,
+        failure: AuthFailure,
+        details: Mapping[str, Any],
+        suppressed: int | None,
+        recovered: str | None = None,
     ) -> None:
-        """Log an authentication failure, unless the same was logged just now.
+        """Log an authentication failure, unless it is held back.
 
         Args:
             failure: the failure.
             details: what is known of the request, ready for the log.
+            suppressed: as `auth_failure_held_back` returns it.
             recovered: what a recovery made of it, where it made it good.
         """
         cause = failure.diagnosis.cause
-        suppressed = self.held_back((failure.report.identity, cause))
         if suppressed is None:
             return
         fields = {

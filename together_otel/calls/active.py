@@ -6,9 +6,10 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from opentelemetry import context, trace
-from opentelemetry.instrumentation.utils import is_instrumentation_enabled
+from opentelemetry.context import _SUPPRESS_INSTRUMENTATION_KEY
 
 from together_otel.calls.conflicts import Conflicts
+from together_otel.telemetry.metrics import NoMetrics
 from together_otel.telemetry.redacting_processor import add_redacting_processor
 
 if TYPE_CHECKING:
@@ -16,6 +17,11 @@ if TYPE_CHECKING:
 
     from together_otel.auth.runtime import Runtime
     from together_otel.telemetry.redacting_processor import SecretsIn
+
+_SUPPRESSED = "suppress_instrumentation"
+"""The older key of a context in which nothing is to be instrumented; the newer one has no name."""
+
+_UNKNOWN = object()
 
 
 class Active:
@@ -35,38 +41,58 @@ class Active:
         self._conflicts = Conflicts()
         self._provider: object = None
         self._has_begun = False
+        self._is_quiet = False
 
     def turn_on(self, runtime: Runtime, tracer_provider: object) -> None:
         """Report calls to a runtime from now on."""
         self.runtime = runtime
         self._conflicts, self._has_begun = Conflicts(), False
+        self._is_quiet = (
+            tracer_provider is None
+            and isinstance(runtime.metrics, NoMetrics)
+            and not runtime.settings.content_in_events
+        )
         with runtime.guard("patch"):
             add_redacting_processor(tracer_provider, self._secrets_in)
             self._conflicts.warn()
 
     def look_round(self, runtime: Runtime) -> None:
         """Look at what may have come since the last call: a tracer provider, and what else traces."""
-        provider = trace.get_tracer_provider()
+        # OpenTelemetry's own function asks the environment each time where no provider is set.
+        provider = getattr(trace, "_TRACER_PROVIDER", _UNKNOWN)
+        if provider is _UNKNOWN:
+            provider = trace.get_tracer_provider()
         if provider is self._provider and self._has_begun:
             return
         with runtime.guard("begin"):
             self._provider = provider
-            add_redacting_processor(provider, self._secrets_in)
+            add_redacting_processor(trace.get_tracer_provider(), self._secrets_in)
         if not self._has_begun:
             self._has_begun = True
             with runtime.guard("begin"):
                 self._conflicts.warn()
 
-    def listening(self) -> Runtime | None:
-        """Return the runtime if telemetry is wanted here and now."""
+    def is_idle(self) -> bool:
+        """Return whether nobody is told of calls that succeed."""
+        return self._is_quiet and getattr(trace, "_TRACER_PROVIDER", _UNKNOWN) is None
+
+    def here(self) -> context.Context | None:
+        """Return the context that is current, if telemetry is wanted in it."""
         runtime = self.runtime
         if runtime is None:
             return None
         try:
-            return runtime if is_instrumentation_enabled() else None
+            found = context.get_current()
+            if found.get(_SUPPRESS_INSTRUMENTATION_KEY) or found.get(_SUPPRESSED):
+                return None
         except Exception:  # noqa: BLE001 - the border: a context of the application's own
             runtime.guard("begin").swallow()
-            return runtime
+            return context.Context()
+        return found if isinstance(found, context.Context) else context.Context()
+
+    def listening(self) -> Runtime | None:
+        """Return the runtime if telemetry is wanted here and now."""
+        return None if self.here() is None else self.runtime
 
 
 def current_context() -> context.Context:
@@ -84,8 +110,7 @@ def within(runtime: Runtime, ours: context.Context) -> Iterator[None]:
     before = current_context()
     try:
         try:
-            if before is not ours:
-                enter(runtime, ours)
+            enter(runtime, before, ours)
             yield
         finally:
             leave(runtime, before, ours)
@@ -94,8 +119,10 @@ def within(runtime: Runtime, ours: context.Context) -> Iterator[None]:
         leave(runtime, before, ours)
 
 
-def enter(runtime: Runtime, ours: context.Context) -> None:
-    """Make a call's context current, until `leave`."""
+def enter(runtime: Runtime, before: context.Context, ours: context.Context) -> None:
+    """Make a call's context current, until `leave`, unless it is the one before."""
+    if ours is before:
+        return
     try:
         context.attach(ours)
     except Exception:  # noqa: BLE001 - the border
@@ -108,6 +135,8 @@ def leave(runtime: Runtime, before: context.Context, ours: context.Context) -> N
     By value and not by token, so that an interrupt at any line leaves nothing behind. A coroutine
     that is collected while it waits is closed in another context, where there is nothing of ours.
     """
+    if ours is before:
+        return
     try:
         if context.get_current() is ours:
             context.attach(before)

@@ -14,7 +14,7 @@ from opentelemetry import context, trace
 
 from together_otel import forks, names
 from together_otel.calls.active import current_context, within
-from together_otel.calls.reporting import Ending, report, report_attempt
+from together_otel.calls.reporting import Ending, report, report_answer, report_attempt
 from together_otel.calls.state import CallState, Reported
 from together_otel.clients.base import Answer, Failure
 from together_otel.clients.error_types import error_type
@@ -30,23 +30,24 @@ if TYPE_CHECKING:
     from together_otel.keys import KnownKeys
     from together_otel.names import Outcome, RecoveryOutcome
 
-_CALL = context.create_key("together_otel-call")
+CALL = context.create_key("together_otel-call")
+(_SPAN,) = trace.set_span_in_context(trace.INVALID_SPAN, context.Context())
+"""OpenTelemetry's key of a context's span."""
 _ENDED = context.Context()
 
 
-def current_call() -> Call | None:
-    """Return the call that the SDK is working on in this context, if any."""
+def current_call() -> Any:
+    """Return the call that the SDK is working on in this context, a `Call` or an idle one, if any."""
     try:
-        call = context.get_value(_CALL)
+        return context.get_current().get(CALL)
     except Exception:  # noqa: BLE001 - the border: a context of the application's own
         return None
-    return call if isinstance(call, Call) else None
 
 
 def secrets_in(found: context.Context | None) -> KnownKeys | None:
     """Return the keys of the call that a context belongs to; ``None`` without a call."""
-    call = context.get_value(_CALL, found)
-    return call.secrets() if isinstance(call, Call) else None
+    call: Any = (context.get_current() if found is None else found).get(CALL)
+    return None if call is None else call.secrets()
 
 
 class Call(CallState):
@@ -59,58 +60,64 @@ class Call(CallState):
         "_order",
         "_parent",
         "_refusal",
-        "_reported",
+        "_shared",
     )
 
     def __init__(
-        self, runtime: Runtime, adapter: Adapter, client: Any, arguments: Arguments
+        self,
+        runtime: Runtime,
+        adapter: Adapter,
+        client: Any,
+        arguments: Arguments,
+        before: context.Context,
     ) -> None:
-        before = current_context()
         super().__init__(runtime, adapter, before)
         self._client = client
         self._attempts = 0
         self._refusal: Refusal | None = None
         self._generation = forks.generation()
-        parent = before.get(_CALL)
-        self._parent = parent if isinstance(parent, Call) and not parent.ended else None
-        reported = Reported() if self._parent is None else self._parent._reported  # noqa: SLF001 - of this class
-        self._reported: Reported = reported
-        reported.begun = self._order = reported.begun + 1
-        for step in (self._look_at_key, self._describe, self._start, self._make_current):
-            try:
-                step(arguments)
-            except Exception:  # noqa: BLE001 - the border
-                runtime.guard("begin").swallow()
+        self._parent: Call | None = None
+        self._shared: Reported | None = None
+        self._order = 1
+        parent = before.get(CALL)
+        if parent is not None and isinstance(parent, Call) and not parent.ended:
+            self._parent, self._shared = parent, parent._reported  # noqa: SLF001 - of this class
+            self._shared.begun = self._order = self._shared.begun + 1
+        # Each for itself: what can be had does not depend on the others.
+        try:
+            self._look_at_key()
+        except Exception:  # noqa: BLE001 - the border, as below
+            runtime.guard("begin").swallow()
+        try:
+            self.request = request = adapter.request(client, arguments.args, arguments.kwargs)
+            if request.further_keys:
+                self._known = self.known_with(*request.further_keys)
+            self.recorder = self.make_recorder(request.host, request.port)
+        except Exception:  # noqa: BLE001
+            runtime.guard("begin").swallow()
+        try:
+            tracer, library, around = runtime.tracer, self.reader.library, before.get(_SPAN)
+            if around is not None and spans.is_of_another(around, self.request.operation):
+                self.is_beside = True
+                span = spans.start_beside(tracer, library, before)
+            else:
+                span = spans.start_call(tracer, self.request, library, self._known, before)
+            # Asked once, here: a span that cannot answer is as good as none.
+            is_recording, span_context = span.is_recording(), span.get_span_context()
+            if isinstance(span_context, trace.SpanContext):
+                self.span, self.span_context, self.is_recording = span, span_context, is_recording
+            settings = runtime.settings
+            if settings.content_in_events or settings.content_on_spans:
+                self.result.messages = self._messages()
+        except Exception:  # noqa: BLE001
+            runtime.guard("begin").swallow()
+        self.context = context.Context({**before, CALL: self, _SPAN: self.span})
         self.started = time.perf_counter()
 
-    def _describe(self, arguments: Arguments) -> None:
-        self.request = self.adapter.request(self._client, arguments.args, arguments.kwargs)
-        if further := self.request.further_keys:
-            self._known = self.known_with(*further)
-        self.recorder = self.make_recorder(self.request.host, self.request.port)
-
-    def _look_at_key(self, _arguments: Arguments | None = None) -> None:
+    def _look_at_key(self) -> None:
         adapter, client = self.adapter, self._client
         self.reader, self._key = adapter.reader_of(client), adapter.key(client)
         self._report, self._known = self.runtime.keys.look(self._key, self.reader)
-
-    def _start(self, _arguments: Arguments) -> None:
-        tracer, library = self.runtime.tracer, self.reader.library
-        current = trace.get_current_span(self.before)
-        self.is_beside = spans.is_of_another(current, self.request.operation)
-        if self.is_beside:
-            span = spans.start_beside(tracer, library)
-        else:
-            span = spans.start_call(tracer, self.request, library, self.secrets())
-        # Asked once, here: a span that cannot answer is as good as none.
-        is_recording, span_context = span.is_recording(), span.get_span_context()
-        if isinstance(span_context, trace.SpanContext):
-            self.span, self.span_context, self.is_recording = span, span_context, is_recording
-        self.result.messages = self._messages()
-
-    def _make_current(self, _arguments: Arguments) -> None:
-        outer = context.Context({**self.before, _CALL: self})
-        self.context = trace.set_span_in_context(self.span, outer)
 
     def _messages(self) -> Messages | None:
         settings, request = self.runtime.settings, self.request
@@ -152,17 +159,28 @@ class Call(CallState):
 
     def succeed(self, value: Any = None) -> None:
         """End with an answer; ``value`` is a whole one whose body is still to be looked at."""
-        failure = None
-        if value is not None and not self.ended:
+        if self.ended:
+            return
+        result, adapter = self.result, self.adapter
+        if value is not None:
+            failure = None
             try:
-                self.adapter.result(value, self.result)
-                failure = self.adapter.failure_in(value, self._seen)
+                adapter.result(value, result)
+                failure = adapter.failure_in(value, self._seen)
             except Exception:  # noqa: BLE001 - the call ends though nobody can read its answer
                 self.runtime.guard("finish").swallow()
-        if failure is None:
+            if failure is not None:
+                self.fail_with(failure)
+                return
+        is_ordinary = self.timing is None and result.messages is None and not self._attempts
+        if not is_ordinary or adapter.delegates:
             self._end("success")
-        else:
-            self.fail_with(failure)
+            return
+        self.ended = True
+        if self._generation == forks.generation():
+            elapsed = time.perf_counter() - self.started
+            report_answer(self, self.answer(), elapsed)
+            self._let_go()
 
     def fail(self, exc: BaseException | None = None) -> None:
         """End with an exception, by default the one that is being handled."""
@@ -220,8 +238,9 @@ class Call(CallState):
         held, self.held_log = self.held_log or (), None
         for auth, details in held:
             try:
+                suppressed = self.runtime.auth_failure_held_back(auth)
                 with within(self.runtime, trace.set_span_in_context(self.span, current_context())):
-                    self.runtime.log_auth_failure(auth, details, recovered=recovered)
+                    self.runtime.log_auth_failure(auth, details, suppressed, recovered)
             except Exception:  # noqa: BLE001 - the border
                 self.runtime.guard("log").swallow()
 
@@ -238,7 +257,7 @@ class Call(CallState):
         if self.ended:
             return
         self.ended = True
-        if not self._is_ours():
+        if self._generation != forks.generation():
             return  # a forked child has a mere copy of the call
         if ending is None:
             ending = Ending(outcome, self.answer())
@@ -247,14 +266,17 @@ class Call(CallState):
         ending.ago = 0.0 if at is None else now - at
         if self._attempts:
             ending.answer.resends = self._attempts - 1
-        if self._is_delegated():
+        if self.adapter.delegates and self._is_delegated():
             with self.runtime.guard("finish"):
                 self.span.end()
         else:
             ending.counts_retries = not self._attempts
             report(self, ending)
-        if self._parent is None:
-            self._reported.failures.clear()
+        self._let_go()
+
+    def _let_go(self) -> None:
+        if self._parent is None and self._shared is not None:
+            self._shared.failures.clear()
         # These hold the call, or what it is about: circles that only a collection would undo.
         self.context = _ENDED
         self._client = self._seen = None
@@ -269,7 +291,7 @@ class Call(CallState):
                 self.fail_with(failure)
             # What an in-house client yields may come before any answer.
             elif not self.adapter.delegates:
-                self.accepted()
+                self.accepted(self.answer())
         except Exception:  # noqa: BLE001 - the border
             self.runtime.guard("stream").swallow()
 
@@ -294,7 +316,7 @@ class Call(CallState):
         self.begins_anew()
         self._is_accepted = False
         try:
-            self.accepted()
+            self.accepted(self.answer())
         except Exception:  # noqa: BLE001 - the border
             self.runtime.guard("finish").swallow()
 
@@ -331,7 +353,16 @@ class Call(CallState):
 
     def _is_delegated(self) -> bool:
         """Return whether a call inside this one, by another client, reports for it."""
-        return self.adapter.delegates and self._reported.begun > self._order
+        return (
+            self.adapter.delegates and self._shared is not None and self._shared.begun > self._order
+        )
+
+    @property
+    def _reported(self) -> Reported:
+        """What this call and those inside it have reported; made where there is something."""
+        if self._shared is None:
+            self._shared = Reported()
+        return self._shared
 
     def _override(self, answer: Answer) -> str | None:
         if self._client is None:

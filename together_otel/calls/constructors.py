@@ -228,7 +228,8 @@ class Attempt:
                     runtime.key_checked(report, self._library)
                 else:
                     details = {names.ERROR_TYPE: failed[2], names.CLIENT_LIBRARY: self._library}
-                    runtime.log_auth_failure(failed[0], details)
+                    suppressed = runtime.auth_failure_held_back(failed[0])
+                    runtime.log_auth_failure(failed[0], details, suppressed)
         except Exception:  # noqa: BLE001
             runtime.guard("log").swallow()
         try:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from together_otel.calls.active import current_context, enter, leave
 from together_otel.calls.bodies import Body
 from together_otel.calls.generators import report_generator
+from together_otel.calls.idle import IdleCall
 from together_otel.calls.open_calls import opened
 from together_otel.calls.sessions import Session
 from together_otel.calls.streams import Stream, watch
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from together_otel.calls.call import Call
 
 
-def follow(call: Call, value: Any, client: Any = None) -> Any:
+def follow(call: Call | IdleCall, value: Any, client: Any = None) -> Any:
     """End a call with what its function returned, unless that goes on.
 
     Args:
@@ -31,6 +32,11 @@ def follow(call: Call, value: Any, client: Any = None) -> Any:
     """
     adapter = call.adapter
     try:
+        if adapter.is_whole(value):
+            call.succeed(value)
+            return value
+        if isinstance(call, IdleCall):
+            call = call.begun()
         if (stream := adapter.stream_of(value)) is not None:
             watcher = Stream(call)
             return adapter.with_stream(value, watch(stream, watcher), watcher.abandoned)
@@ -75,7 +81,7 @@ def stand_in(coroutine: Any, other: Any) -> Any:
 async def _awaited(call: Call, coroutine: Any) -> Any:
     before, ours = current_context(), call.context
     try:
-        enter(call.runtime, ours)
+        enter(call.runtime, before, ours)
         return follow(call, await coroutine)
     except BaseException:
         call.fail()

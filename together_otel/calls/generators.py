@@ -52,7 +52,7 @@ class _GeneratorCall:
         if self._stream is None:
             self.begin()
         before = current_context()
-        enter(self._runtime, self._ours or before)
+        enter(self._runtime, before, self._ours or before)
         return self._runtime, before, self._ours or before
 
     def got(self, item: Any) -> None:

@@ -41,7 +41,7 @@ def constructing(active: Active, adapter: OpenAI, function: Any) -> Wrapper:
 
 def calling(active: Active, adapter: OpenAI, function: Any) -> Wrapper:
     """Report a request to Together; of others, that a key of Together's was refused elsewhere."""
-    reporting = wrappers.calling(active, adapter, function)
+    reporting = wrappers.calling(active, adapter, function).of(function, 0)
     passing = _passing_async if iscoroutinefunction(function) else _passing
 
     def wrapper(wrapped: Any, client: Any, args: Any, kwargs: Any) -> Any:
@@ -49,7 +49,7 @@ def calling(active: Active, adapter: OpenAI, function: Any) -> Wrapper:
         if runtime is None:
             return wrapped(*args, **kwargs)
         if adapter.concerns(client, args, kwargs, runtime.settings.hosts):
-            return reporting(wrapped, client, args, kwargs)
+            return reporting(client, *args, **kwargs)
         return passing(active, adapter, wrapped, client, Arguments(args, kwargs))
 
     return wrapper
@@ -102,6 +102,7 @@ def _note_stray_key(active: Active, adapter: OpenAI, client: Any) -> None:
         details = {names.CLIENT_LIBRARY: reader.library, names.ERROR_TYPE: kind}
         attributes.add_answer(details, answer)
         attributes.add_server(details, answer.host, answer.port)
-        runtime.log_auth_failure(auth, attributes.clean(details, known))
+        suppressed = runtime.auth_failure_held_back(auth)
+        runtime.log_auth_failure(auth, attributes.clean(details, known), suppressed)
     except Exception:  # noqa: BLE001 - the border
         runtime.guard("finish").swallow()

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import pkgutil
+from functools import partial, update_wrapper
 from inspect import isfunction
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import wrapt
 
@@ -15,7 +16,18 @@ if TYPE_CHECKING:
 
     from together_otel.calls.around import Wrapper
 
-    Make = Callable[[Any], Wrapper]
+    Make = Callable[[Any], "Wrapper | Direct"]
+
+
+class Direct(NamedTuple):
+    """A patch that is a function like the one it stands for: `wrapt` would cost more than the rest.
+
+    Attributes:
+        of: returns it, of what is patched and of how many of the arguments, of which the client is
+            the first, that does not take.
+    """
+
+    of: Callable[[Any, int], Any]
 
 
 _bind: Final = wrapt.FunctionWrapper.__get__
@@ -48,14 +60,14 @@ class Patch(_AsWrapped, wrapt.FunctionWrapper):  # type: ignore[type-arg]  # as 
 
     Args:
         function: what is patched.
-        make: makes its wrapper.
+        wrapper: of it.
         owner: the class that it is an attribute of.
     """
 
     __bound_function_wrapper__ = BoundPatch
 
-    def __init__(self, function: Any, make: Make, owner: type) -> None:
-        super().__init__(function, make(function))
+    def __init__(self, function: Any, wrapper: Wrapper, owner: type) -> None:
+        super().__init__(function, wrapper)
         # One object, as a class gives the same function each time.
         self._self_of_class: Any = super().__get__(None, owner)
 
@@ -70,20 +82,23 @@ class PatchedCallable(_AsWrapped, wrapt.ObjectProxy):  # type: ignore[type-arg] 
     Args:
         called: what is patched.
         client: whose it is.
-        wrapper: for it.
+        made: for it.
     """
 
-    def __init__(self, called: Any, client: Any, wrapper: Wrapper) -> None:
+    def __init__(self, called: Any, client: Any, made: Wrapper | Direct) -> None:
         super().__init__(called)
-        self._self_client, self._self_wrapper = client, wrapper
+        self._self_client = client
+        self._self_made = made.of(called, 1) if isinstance(made, Direct) else partial(made, called)
+        self._self_direct = isinstance(made, Direct)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Call it in the wrapper."""
+        """Call it in the patch."""
         arguments = Arguments(args, kwargs)
         del args, kwargs
-        return self._self_wrapper(
-            self.__wrapped__, self._self_client, arguments.args, arguments.kwargs
-        )
+        client, made = self._self_client, self._self_made
+        if self._self_direct:
+            return made(client, *arguments.args, **arguments.kwargs)
+        return made(client, arguments.args, arguments.kwargs)
 
 
 class PatchedAttribute(_AsWrapped, wrapt.ObjectProxy):  # type: ignore[type-arg]  # as above
@@ -126,6 +141,14 @@ class PatchedDataAttribute(PatchedAttribute):
         self.__wrapped__.__delete__(instance)
 
 
+_PATCHED = "_together_otel_patched"
+
+
+def is_patch(found: Any) -> bool:
+    """Return whether what a class has under a name is one of our patches."""
+    return isinstance(found, (Patch, PatchedAttribute)) or getattr(found, _PATCHED, None) is Direct
+
+
 def patch_of(original: Any, make: Make, owner: type, name: str) -> Any:
     """Return what is to stand in a class in place of an attribute.
 
@@ -136,6 +159,16 @@ def patch_of(original: Any, make: Make, owner: type, name: str) -> Any:
         name: of the attribute.
     """
     if isfunction(original):
-        return Patch(original, make, owner)
+        made = make(original)
+        if not isinstance(made, Direct):
+            return Patch(original, made, owner)
+        patched: Any = update_wrapper(made.of(original, 0), original)
+        # `Direct` takes any arguments, so these are shown and not used.
+        patched.__defaults__, patched.__kwdefaults__ = (
+            original.__defaults__,
+            original.__kwdefaults__,
+        )
+        setattr(patched, _PATCHED, Direct)
+        return patched
     is_data = hasattr(type(original), "__set__")
     return (PatchedDataAttribute if is_data else PatchedAttribute)(original, make, name)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from together_otel.calls.active import Active
 from together_otel.calls.call import secrets_in
-from together_otel.calls.patches import Patch, PatchedAttribute, patch_of
+from together_otel.calls.patches import is_patch, patch_of
 from together_otel.calls.targets import TARGETS
 from together_otel.names import SCOPE
 
@@ -78,12 +78,10 @@ class Patches:
                     target.attribute,
                 )
             return
-        if isinstance(original, (Patch, PatchedAttribute)) or any(
-            one.patch is original for one in self._applied
-        ):
+        if is_patch(original):
             return
         make = partial(target.make, self._active, target.adapter)
-        patch = make(original) if target.is_whole else patch_of(original, make, owner, name)
+        patch = patch_of(original, make, owner, name)
         self._applied.append(_Applied(owner, name, original, patch, name in vars(owner)))
         setattr(owner, name, patch)
 

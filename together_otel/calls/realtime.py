@@ -28,14 +28,14 @@ def connecting(active: Active, adapter: Connections, function: Any) -> Wrapper:
         with call.runtime.guard("begin"):
             call.answered(adapter.handshake(manager, connection))
 
-    own = calling(active, adapter, function, note)
+    own = calling(active, adapter, function, note).of(function, 0)
 
     def wrapper(wrapped: Any, manager: Any, args: Any, kwargs: Any) -> Any:
         session = current_call()
         if active.listening() is None or not (
             session is not None and isinstance(session.adapter, Transcriptions)
         ):
-            return own(wrapped, manager, args, kwargs)
+            return own(manager, *args, **kwargs)
         # Only the async ones are sessions of this kind.
         arguments = Arguments(args, kwargs)
         return _attempt(adapter, note, wrapped, session, manager, arguments)
@@ -85,12 +85,12 @@ async def _attempt(
 
 def starting(active: Active, adapter: Transcriptions, function: Any) -> Wrapper:
     """Start a session; one that is open stays as it is, and is no new call."""
-    own = calling(active, adapter, function)
+    own = calling(active, adapter, function).of(function, 0)
 
     def wrapper(wrapped: Any, session: Any, args: Any, kwargs: Any) -> Any:
         if adapter.is_open(session):
             return wrapped(*args, **kwargs)
-        return own(wrapped, session, args, kwargs)
+        return own(session, *args, **kwargs)
 
     return wrapper
 

@@ -7,7 +7,7 @@ histograms, the span.
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from together_otel import names
@@ -57,17 +57,61 @@ class Ending:
     is_reported: bool = False
     counts_retries: bool = False
     finish_reasons: tuple[str, ...] = ()
-    content: dict[str, list[Any]] = field(default_factory=dict)
+    content: dict[str, list[Any]] | None = None
 
 
 def report(call: CallState, ending: Ending) -> None:
     """Report a call and end its span, a step at a time."""
-    plain = ending.error_type is None and call.result.messages is None
-    for stage, step in _STEPS_OF_AN_ANSWER if plain else _STEPS:
+    for stage, step in _STEPS:
         try:
             step(call, ending)
         except Exception:  # noqa: BLE001 - the border
             call.runtime.guard(stage).swallow()
+
+
+def report_answer(call: CallState, answer: Answer, elapsed: float) -> None:
+    """Do the same where there is nothing but a whole answer: without a call of ours for each step.
+
+    Args:
+        call: neither failed nor captured, nor one in chunks.
+        answer: what the HTTP side said.
+        elapsed: seconds that it took.
+    """
+    result, recorder, swallow = call.result, call.recorder, call.runtime.guard("finish").swallow
+    reasons = result.finish_reasons
+    try:
+        if answer.resends and recorder is not None:
+            recorder.retried(answer.resends)
+        call.accepted(answer)
+    except Exception:  # noqa: BLE001 - the border, as below
+        swallow()
+    try:
+        usage = result.usage or _NO_USAGE
+        measured = Measured(
+            "success", elapsed, None, result.model, *usage, None, None, reasons, call.span_context
+        )
+        if recorder is None or call.was_elsewhere(answer):
+            recorder = call.recorder_of(answer)
+        recorder.record(measured, call.secrets)
+        if limits := answer.ratelimits:
+            recorder.ratelimits(limits.get("remaining"), limits.get("limit"))
+    except Exception:  # noqa: BLE001
+        swallow()
+    try:
+        if call.is_recording:
+            secrets = call.secrets(answer)
+            found = attributes.of_answer("success", answer, result, reasons, secrets)
+            if call.was_elsewhere(answer):
+                server: dict[str, Any] = {}
+                attributes.add_server(server, str(answer.host), answer.port)
+                found |= attributes.clean(server, secrets)
+            call.span.set_attributes(spans.without_genai(found) if call.is_beside else found)
+    except Exception:  # noqa: BLE001
+        swallow()
+    try:
+        call.span.end()
+    except Exception:  # noqa: BLE001
+        swallow()
 
 
 def _count(call: CallState, ending: Ending) -> None:
@@ -81,7 +125,7 @@ def _note_state(call: CallState, ending: Ending) -> None:
     if ending.auth is not None:
         call.runtime.metrics.keys_changed(at_once=True)
     elif ending.outcome in names.NO_FAILURE:
-        call.accepted()
+        call.accepted(ending.answer)
 
 
 def _gather_content(call: CallState, ending: Ending) -> None:
@@ -112,10 +156,7 @@ def _measure(call: CallState, ending: Ending) -> None:
         ending.elapsed,
         ending.error_type,
         result.model,
-        usage.input_tokens,
-        usage.output_tokens,
-        usage.cached_tokens,
-        usage.reasoning_tokens,
+        *usage,
         first,
         mean,
         ending.finish_reasons,
@@ -123,18 +164,18 @@ def _measure(call: CallState, ending: Ending) -> None:
     )
     recorder = call.recorder_of(ending.answer)
     recorder.record(measured, call.secrets)
-    limits = ending.answer.ratelimits
-    recorder.ratelimits(limits.get("remaining"), limits.get("limit"))
+    if limits := ending.answer.ratelimits:
+        recorder.ratelimits(limits.get("remaining"), limits.get("limit"))
 
 
 def _span_attributes(call: CallState, ending: Ending) -> dict[str, Any]:
     """Return what the span does not say from its start."""
-    request, answer = call.request, ending.answer
+    answer, reasons = ending.answer, ending.finish_reasons
     found: dict[str, Any] = {names.REQUEST_OUTCOME: ending.outcome}
     attributes.add_answer(found, answer)
-    if answer.host is not None and (answer.host, answer.port) != (request.host, request.port):
-        attributes.add_server(found, answer.host, answer.port)
-    attributes.add_result(found, call.result, ending.finish_reasons, answer, _first_chunk(call))
+    if call.was_elsewhere(answer):
+        attributes.add_server(found, str(answer.host), answer.port)
+    attributes.add_result(found, call.result, reasons, answer, _first_chunk(call))
     if ending.error_type is not None:
         found[names.ERROR_TYPE] = ending.error_type
     if ending.auth is not None:
@@ -163,6 +204,11 @@ def _first_chunk(call: CallState) -> float | None:
 def _log_auth_failure(call: CallState, ending: Ending) -> None:
     if ending.auth is None or ending.error_type is None or ending.is_reported:
         return
+    suppressed = None
+    if call.held_log is None:
+        suppressed = call.runtime.auth_failure_held_back(ending.auth)
+        if suppressed is None:
+            return
     details = _details(call, ending.answer, ending.error_type)
     # It names hosts, which may be anything.
     remedy = {names.AUTH_REMEDY: ending.auth.diagnosis.remedy}
@@ -171,12 +217,19 @@ def _log_auth_failure(call: CallState, ending: Ending) -> None:
         call.held_log.append((ending.auth, details))
         return
     with within(call.runtime, call.context):
-        call.runtime.log_auth_failure(ending.auth, details)
+        call.runtime.log_auth_failure(ending.auth, details, suppressed)
 
 
 def _log_exception(call: CallState, ending: Ending) -> None:
     # Whoever cancels a request knows that it ends.
     if ending.error_type is None or ending.is_reported or ending.outcome == "cancelled":
+        return
+    suppressed = None
+    if ending.auth is None:  # a refusal has a line of its own
+        suppressed = call.runtime.held_back(
+            (names.OPERATION_EXCEPTION, call.request.operation, ending.error_type)
+        )
+    if suppressed is None and not events.are_records_taken():
         return
     fields = _details(call, ending.answer, ending.error_type)
     fields[names.REQUEST_OUTCOME] = ending.outcome
@@ -187,11 +240,6 @@ def _log_exception(call: CallState, ending: Ending) -> None:
         fields[names.EXCEPTION_TYPE] = exception.type
         fields[names.EXCEPTION_MESSAGE] = exception.message
         more[names.EXCEPTION_STACKTRACE] = exception.stacktrace
-    suppressed = None
-    if ending.auth is None:  # a refusal has a line of its own
-        suppressed = call.runtime.held_back(
-            (names.OPERATION_EXCEPTION, call.request.operation, ending.error_type)
-        )
     with within(call.runtime, call.context):
         events.emit(
             names.OPERATION_EXCEPTION, logging.WARNING, fields, more=more, suppressed=suppressed
@@ -239,13 +287,6 @@ _STEPS: Final[tuple[tuple[Stage, Callable[[CallState, Ending], None]], ...]] = (
     ("finish", _finish_span),
 )
 """The most important first; the stage is what an error in it is counted under."""
-
-_STEPS_OF_AN_ANSWER: Final[tuple[tuple[Stage, Callable[[CallState, Ending], None]], ...]] = (
-    ("finish", _note_state),
-    ("finish", _measure),
-    ("finish", _finish_span),
-)
-"""Those that have something to do for a call that is neither failed nor captured."""
 
 
 def report_attempt(call: CallState, ending: Ending) -> None:

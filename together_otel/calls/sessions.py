@@ -42,7 +42,7 @@ class Session:
         self._call = call
         self._broken: Callable[[], Failure | None] = connection.failure
         call.forget_client()
-        call.accepted()
+        call.accepted(call.answer())
         _sessions[connection.owner] = self
         self._left = opened(connection.owner, self)
 

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     Refusal = tuple[AuthFailure, Failure]
 
 
+_UNKNOWN, _NO_KEYS = Request(names.OTHER), known_keys(())
+
+
 class Arguments:
     """A call's arguments, in an object that shows none of them: a key may be among them."""
 
@@ -46,7 +49,7 @@ class Reported:
     __slots__ = ("begun", "failures")
 
     def __init__(self) -> None:
-        self.begun = 0
+        self.begun = 1
         self.failures: list[tuple[BaseException | None, Refusal | None]] = []
 
     def find(self, exc: BaseException | None) -> tuple[bool, Refusal | None]:
@@ -130,7 +133,7 @@ class CallState:
         self.runtime = runtime
         self.adapter, self.reader = adapter, adapter.reader
         self.before = self.context = before
-        self.request, self.result = Request(names.OTHER), Result()
+        self.request, self.result = _UNKNOWN, Result()
         self.span: trace.Span = trace.INVALID_SPAN
         self.span_context, self.is_recording = trace.INVALID_SPAN_CONTEXT, False
         self.recorder: Recorder | None = None
@@ -139,7 +142,7 @@ class CallState:
         self.ended = self._is_accepted = self.is_beside = False
         self.held_log: list[tuple[AuthFailure, dict[str, Any]]] | None = None
         self._key: object = None
-        self._known = known_keys(())
+        self._known = _NO_KEYS
         self._report = runtime.unknown_key
         self._seen: Any = None
         self._noted: Answer | None = None
@@ -162,25 +165,27 @@ class CallState:
         """Return the client's key and others as they are looked for in texts."""
         return known_keys((text_of(self._key or ""), *others))
 
+    def was_elsewhere(self, answer: Answer) -> bool:
+        """Return whether another server answered than was asked."""
+        host, request = answer.host, self.request
+        return host is not None and (host != request.host or answer.port != request.port)
+
     def recorder_of(self, answer: Answer) -> Recorder:
         """Return what records the call at the server that answered."""
-        asked = self.request.host, self.request.port
-        if self.recorder is None or (
-            answer.host is not None and (answer.host, answer.port) != asked
-        ):
-            return self.make_recorder(answer.host or asked[0], answer.port or asked[1])
-        return self.recorder
+        if self.recorder is not None and not self.was_elsewhere(answer):
+            return self.recorder
+        request = self.request
+        return self.make_recorder(answer.host or request.host, answer.port or request.port)
 
     def answered(self, response: Any) -> None:
         """Note an HTTP response, or a handshake, that the SDK got."""
         self._seen, self._noted = response, None
 
-    def accepted(self) -> None:
-        """Note that the server has accepted the key; once a call."""
+    def accepted(self, answer: Answer) -> None:
+        """Note that the server has accepted the key, with its answer; once a call."""
         if self._is_accepted:
             return
         self._is_accepted = True
-        answer = self.answer()
         if answer.authorization is None and (self._seen is not None or self._noted is not None):
             return  # the answer is known, and no key was sent
         self.runtime.accepted(self._key, self._report, answer, answer.host or self.request.host)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from functools import partial
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from together_otel.calls.open_calls import opened
 from together_otel.calls.state import Timing
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 class Watcher(Protocol):
     """Whom an iterator tells of what it yields, and how it ends."""
 
-    def got(self, item: Any) -> None:
-        """Note one item."""
+    def got(self, item: Any) -> Reading | None:
+        """Note one item; return how to read those like it without asking again, if that can be."""
 
     def exhausted(self) -> None:
         """Note the regular end."""
@@ -34,34 +34,22 @@ class Watcher(Protocol):
         """Note that the caller has left; nothing once the call has ended."""
 
 
-def _always(_chunk: Any) -> bool:
-    return True
+class Reading(NamedTuple):
+    """What an iterator does with a chunk by itself, which is to cost next to nothing.
 
+    Attributes:
+        timing: takes the time of each.
+        kind: and what follows, of a `Pieces`: tells those that say nothing but a piece of text.
+        note: takes the others.
+    """
 
-def _noting(call: Call, has_news: Callable[[Any], bool]) -> Callable[[Any], None]:
-    """Return what notes a stream's chunks: a closure, as it runs for each of them."""
-    timing = call.timing = Timing()
-    clock, each = time.perf_counter, call.runtime.settings.chunk_times
-    record: Callable[[float], None] | None = None
-
-    def got(chunk: Any) -> None:
-        nonlocal record
-        now = clock()
-        if timing.chunks:
-            if record is not None:
-                record(now - timing.last)
-            timing.last = now
-            timing.chunks += 1
-            if has_news(chunk):
-                call.chunk(chunk)
-        else:
-            timing.first = timing.last = now
-            timing.chunks = 1
-            call.chunk(chunk)
-            if each:
-                record = _recording(call)
-
-    return got
+    timing: Timing
+    kind: Any
+    look: Callable[[Any], object]
+    nothing: object
+    look_at: Callable[[Any], object]
+    piece: object
+    note: Callable[[Any], None]
 
 
 def _recording(call: Call) -> Callable[[float], None] | None:
@@ -84,18 +72,39 @@ def _recording(call: Call) -> Callable[[float], None] | None:
 
 
 class Stream:
-    """A call whose answer comes in chunks: it ends when these do.
+    """A call whose answer comes in chunks: it ends when these do."""
 
-    Attributes:
-        got: notes one chunk.
-    """
-
-    __slots__ = ("__weakref__", "_call", "got")
+    __slots__ = ("__weakref__", "_call", "_record", "_timing")
 
     def __init__(self, call: Call) -> None:
         self._call = call
+        self._timing = call.timing = Timing()
+        self._record: Callable[[float], None] | None = None
+
+    def got(self, chunk: Any) -> Reading | None:
+        """Note one chunk; return how to read those like it, where no more is wanted of them."""
+        call, timing = self._call, self._timing
+        before, is_first = timing.last, not timing.chunks
+        timing.tick()
+        if self._record is not None:
+            self._record(timing.last - before)
         captures = call.result.messages is not None
-        self.got = _noting(call, _always if captures else call.adapter.has_news)
+        if is_first or captures or call.adapter.has_news(chunk):
+            call.chunk(chunk)
+        if not is_first:
+            return None
+        if call.runtime.settings.chunk_times:
+            self._record = _recording(call)
+        return None if captures or self._record is not None else self._reading(chunk)
+
+    def _reading(self, chunk: Any) -> Reading | None:
+        call = self._call
+        try:
+            pieces = call.adapter.pieces_like(chunk)
+        except Exception:  # noqa: BLE001 - the border
+            call.runtime.guard("stream").swallow()
+            return None
+        return None if pieces is None else Reading(self._timing, *pieces, call.chunk)
 
     def exhausted(self) -> None:
         """End the call."""
@@ -149,11 +158,13 @@ class _AsyncIterator:
         self._iterator, self._watcher = iterator, watcher
         self._advance, self._got = iterator.__anext__, watcher.got
         self._finalizer = opened(self, watcher)
+        self._reading: Reading | None = None
 
     def __aiter__(self) -> _AsyncIterator:
         return self
 
     async def __anext__(self) -> Any:
+        reading = self._reading
         try:
             item = await self._advance()
         except StopAsyncIteration:
@@ -164,16 +175,35 @@ class _AsyncIterator:
             self._finalizer.detach()
             self._watcher.failed()
             raise
-        self._got(item)
+        if reading is None:
+            self._reading = self._got(item)
+            return item
+        timing, kind, look, nothing, look_at, piece, note = reading
+        timing.last = time.perf_counter()
+        timing.chunks += 1
+        try:
+            if type(item) is not kind or look(item) != nothing:
+                note(item)
+            else:
+                for choice in item.choices:
+                    if look_at(choice) != piece:
+                        note(item)
+                        break
+        except Exception:  # noqa: BLE001 - whatever it is, it is no such piece
+            note(item)
         return item
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._iterator, name)
 
 
-def _watch(iterator: Any, watcher: Watcher, finalizers: list[Any]) -> Generator[Any, Any, Any]:
+def _watch(  # noqa: C901, PLR0912 - what happens for each chunk costs no call of ours
+    iterator: Any, watcher: Watcher, finalizers: list[Any]
+) -> Generator[Any, Any, Any]:
     step: Callable[[], Any] | None = None
     advance, got, failed = iterator.__next__, watcher.got, watcher.failed
+    clock = time.perf_counter
+    reading: Reading | None = None
     while True:
         try:
             item = advance() if step is None else step()
@@ -183,7 +213,22 @@ def _watch(iterator: Any, watcher: Watcher, finalizers: list[Any]) -> Generator[
         except BaseException:
             _end(failed, finalizers)
             raise
-        got(item)
+        if reading is None:
+            if (reading := got(item)) is not None:
+                timing, kind, look, nothing, look_at, piece, note = reading
+        else:
+            timing.last = clock()
+            timing.chunks += 1
+            try:
+                if type(item) is not kind or look(item) != nothing:
+                    note(item)
+                else:
+                    for choice in item.choices:
+                        if look_at(choice) != piece:
+                            note(item)
+                            break
+            except Exception:  # noqa: BLE001 - whatever it is, it is no such piece
+                note(item)
         step = None
         try:
             if (sent := (yield item)) is not None:

@@ -20,24 +20,24 @@ if TYPE_CHECKING:
 
     from together_otel.calls.active import Active
     from together_otel.calls.around import Wrapper
+    from together_otel.calls.patches import Direct
 
-    MakeWrapper = Callable[[Active, Any, Any], Wrapper]
+    MakePatch = Callable[[Active, Any, Any], Wrapper | Direct]
 
 
 @dataclass(frozen=True)
 class Target:
     """One attribute to patch: ``Class.method`` or a function of a module, if it exists there.
 
-    ``make`` returns its wrapper, of what is on, the adapter and the function; where ``is_whole``,
-    all that is to stand in its place. Where ``may_be_inherited``, a method of another package's
-    class is patched in this class alone. Whether one is in every release is ``is_expected``.
+    ``make`` returns its patch, of what is on, the adapter and the function. Where
+    ``may_be_inherited``, a method of another package's class is patched in this class alone. Whether
+    one is in every release is ``is_expected``.
     """
 
     module: str
     attribute: str
-    make: MakeWrapper
+    make: MakePatch
     adapter: Any
-    is_whole: bool = False
     may_be_inherited: bool = False
     is_expected: bool = False
 
@@ -45,9 +45,9 @@ class Target:
 def _of_httpx(package: str) -> tuple[Target, ...]:
     module = f"{package}._client"
     return (
-        Target(module, "Client.send", wire.sending, _HTTPX, is_whole=True),
-        Target(module, "AsyncClient.send", wire.sending, _HTTPX, is_whole=True),
-        Target(module, "BaseClient._merge_headers", wire.building, _HTTPX, is_whole=True),
+        Target(module, "Client.send", wire.sending, _HTTPX),
+        Target(module, "AsyncClient.send", wire.sending, _HTTPX),
+        Target(module, "BaseClient._merge_headers", wire.building, _HTTPX),
     )
 
 
@@ -115,8 +115,8 @@ TARGETS: tuple[Target, ...] = (
     Target("together_ai", "AsyncTogetherAI.chat", wrappers.calling_any, _CHAT),
     *_of_httpx("httpx"),
     *_of_httpx("httpx2"),
-    Target("requests.sessions", "Session.request", wire.sending, Requests(), is_whole=True),
-    Target("aiohttp.client", "ClientSession._request", wire.sending, Aiohttp(), is_whole=True),
+    Target("requests.sessions", "Session.request", wire.sending, Requests()),
+    Target("aiohttp.client", "ClientSession._request", wire.sending, Aiohttp()),
     *(
         Target(
             module,

@@ -32,12 +32,14 @@ def owning(active: Active, adapter: TogetherV1, _function: Any) -> Wrapper:
 def transferring(active: Active, adapter: Adapter, function: Any) -> Wrapper:
     """Note an attempt of 1.x and its answer; outside a call, it is a call of its own."""
     inside = observing(function, lambda *_: _Attempt())
-    own = calling(active, adapter, function, _note_attempt)
+    own = calling(active, adapter, function, _note_attempt).of(function, 0)
 
     def wrapper(wrapped: Any, client: Any, args: Any, kwargs: Any) -> Any:
         call = current_call()
         is_inside = active.runtime is not None and call is not None and call.adapter is adapter
-        return (inside if is_inside else own)(wrapped, client, args, kwargs)
+        if is_inside:
+            return inside(wrapped, client, args, kwargs)
+        return own(client, *args, **kwargs)
 
     return wrapper
 

@@ -11,7 +11,9 @@ from functools import partial, wraps
 from inspect import iscoroutinefunction
 from typing import TYPE_CHECKING, Any
 
+from together_otel.calls.active import current_context
 from together_otel.calls.call import Call, current_call
+from together_otel.calls.patches import Direct
 from together_otel.calls.state import Arguments
 from together_otel.calls.wrappers import calling
 from together_otel.clients.callers import caller
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
     from together_otel.clients.wire import Exchange, Wire
 
 
-def sending(active: Active, adapter: Wire, original: Any) -> Any:
+def sending(active: Active, adapter: Wire, original: Any) -> Direct:
     """Return what stands in place of the function that an HTTP library sends requests by.
 
     Args:
@@ -43,7 +45,9 @@ def sending(active: Active, adapter: Wire, original: Any) -> Any:
                 found = _exchange(active, adapter, self, args, kwargs)
                 if found is not None:
                     del args, kwargs
-                    return await report(partial(original, self), found, found.args, found.kwargs)
+                    return await report.of(partial(original, self), 1)(
+                        found, *found.args, **found.kwargs
+                    )
             try:
                 return await original(self, *args, **kwargs)
             except BaseException as exc:
@@ -58,17 +62,17 @@ def sending(active: Active, adapter: Wire, original: Any) -> Any:
                 found = _exchange(active, adapter, self, args, kwargs)
                 if found is not None:
                     del args, kwargs
-                    return report(partial(original, self), found, found.args, found.kwargs)
+                    return report.of(partial(original, self), 1)(found, *found.args, **found.kwargs)
             try:
                 return original(self, *args, **kwargs)
             except BaseException as exc:
                 exc.__traceback__ = exc.__traceback__ and exc.__traceback__.tb_next
                 raise
 
-    return replacement
+    return Direct(lambda *_: replacement)
 
 
-def building(active: Active, adapter: Httpx, original: Any) -> Any:
+def building(active: Active, adapter: Httpx, original: Any) -> Direct:
     """Return what stands in place of the function that httpx merges a request's headers by.
 
     It raises where one cannot be a header: the request is then neither built nor sent.
@@ -83,7 +87,7 @@ def building(active: Active, adapter: Httpx, original: Any) -> Any:
             _not_built(active, adapter, self, args)
             raise
 
-    return replacement
+    return Direct(lambda *_: replacement)
 
 
 def _exchange(
@@ -118,4 +122,4 @@ def _not_built(active: Active, adapter: Httpx, client: Any, args: Any) -> None:
         found = adapter.built(client, known, args[0] if args else None)
         found.reader = caller(adapter.reader)
         if is_together_host(found.host, runtime.settings.hosts):
-            Call(runtime, adapter, found, Arguments((), {})).fail()
+            Call(runtime, adapter, found, Arguments((), {}), current_context()).fail()

@@ -12,19 +12,24 @@ from inspect import (
     iscoroutinefunction,
     isgeneratorfunction,
 )
+from types import MethodType
 from typing import TYPE_CHECKING, Any
 
-from together_otel.calls.active import enter, leave
-from together_otel.calls.call import Call, current_call
+from together_otel.calls.active import current_context, enter, leave
+from together_otel.calls.call import CALL, Call, current_call
 from together_otel.calls.constructors import construct
 from together_otel.calls.following import follow, stand_in
 from together_otel.calls.generators import report_generator
+from together_otel.calls.idle import IdleCall
 from together_otel.calls.open_calls import end_dropped
+from together_otel.calls.patches import Direct
 from together_otel.calls.state import Arguments
 from together_otel.recovery.retry import retry_of_call, retry_of_constructor
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from opentelemetry.context import Context
 
     from together_otel.auth.runtime import Runtime
     from together_otel.calls.active import Active
@@ -49,20 +54,21 @@ def constructing(active: Active, adapter: Adapter, _function: Any) -> Wrapper:
     return wrapper
 
 
-def calling(active: Active, adapter: Adapter, function: Any, note: Note | None = None) -> Wrapper:
+def calling(active: Active, adapter: Adapter, function: Any, note: Note | None = None) -> Direct:
     """Report a call, and make it again with another key.
 
     Args:
         active: what is on.
         adapter: of the client.
-        function: what is wrapped; it decides what the wrapper is.
+        function: what is patched; it decides what stands for it.
         note: told of the call and the client before the function works, with ``None``, and
             after, with what it returned.
     """
-    return (_calling_async if iscoroutinefunction(function) else _calling)(active, adapter, note)
+    make = _calling_async if iscoroutinefunction(function) else _calling
+    return Direct(lambda function, bound: make(active, adapter, note, function, bound))
 
 
-def calling_any(active: Active, adapter: Adapter, function: Any) -> Wrapper:
+def calling_any(active: Active, adapter: Adapter, function: Any) -> Wrapper | Direct:
     """Do as `calling` for a callable of any kind; what it gives is of the same kind as without us.
 
     A coroutine or a generator is one call from its first step to its last.
@@ -72,22 +78,25 @@ def calling_any(active: Active, adapter: Adapter, function: Any) -> Wrapper:
         return _generating(active, adapter)
     if iscoroutinefunction(function) or iscoroutinefunction(work):
         return _awaiting(active, adapter)
-    return _calling(active, adapter, None)
+    return Direct(lambda function, bound: _calling(active, adapter, None, function, bound))
 
 
-def _calling(active: Active, adapter: Adapter, note: Note | None) -> Wrapper:  # noqa: C901 - one loop, and its borders
-    def wrapper(wrapped: Any, client: Any, args: Any, kwargs: Any) -> Any:
-        if (runtime := active.listening()) is None:
-            return wrapped(*args, **kwargs)
-        arguments, first = Arguments(args, kwargs), None
+def _calling(  # noqa: C901 - one loop, and its borders
+    active: Active, adapter: Adapter, note: Note | None, function: Any, bound: int
+) -> Any:
+    def patched(*args: Any, **kwargs: Any) -> Any:
+        if (before := active.here()) is None or (runtime := active.runtime) is None:
+            return function(*args[bound:], **kwargs)
+        arguments, client, first = Arguments(args[1:], kwargs), args[0], None
         del args, kwargs
+        wrapped = function if bound else MethodType(function, client)
         retry = retry_of_call(runtime, adapter, client, arguments.args, arguments.kwargs)
         while True:
-            call = _begin(active, runtime, adapter, client, arguments, retry, first)
-            before, ours, is_inside = call.before, call.context, True
+            call = _begin(active, runtime, adapter, client, arguments, before, retry, first)
+            ours, is_inside = call.context, True
             try:
                 try:
-                    enter(runtime, ours)
+                    enter(runtime, before, ours)
                     if note is not None:
                         note(call, client, None)
                     value = wrapped(*arguments.args, **arguments.kwargs)
@@ -112,22 +121,25 @@ def _calling(active: Active, adapter: Adapter, note: Note | None) -> Wrapper:  #
             retry.raise_first()
             first = call
 
-    return wrapper
+    return patched
 
 
-def _calling_async(active: Active, adapter: Adapter, note: Note | None) -> Wrapper:  # noqa: C901 - the same
-    async def wrapper(wrapped: Any, client: Any, args: Any, kwargs: Any) -> Any:
-        if (runtime := active.listening()) is None:
-            return await wrapped(*args, **kwargs)
-        arguments, first = Arguments(args, kwargs), None
+def _calling_async(  # noqa: C901 - the same
+    active: Active, adapter: Adapter, note: Note | None, function: Any, bound: int
+) -> Any:
+    async def patched(*args: Any, **kwargs: Any) -> Any:
+        if (before := active.here()) is None or (runtime := active.runtime) is None:
+            return await function(*args[bound:], **kwargs)
+        arguments, client, first = Arguments(args[1:], kwargs), args[0], None
         del args, kwargs
+        wrapped = function if bound else MethodType(function, client)
         retry = retry_of_call(runtime, adapter, client, arguments.args, arguments.kwargs)
         while True:
-            call = _begin(active, runtime, adapter, client, arguments, retry, first)
-            before, ours, is_inside = call.before, call.context, True
+            call = _begin(active, runtime, adapter, client, arguments, before, retry, first)
+            ours, is_inside = call.context, True
             try:
                 try:
-                    enter(runtime, ours)
+                    enter(runtime, before, ours)
                     if note is not None:
                         note(call, client, None)
                     value = await wrapped(*arguments.args, **arguments.kwargs)
@@ -151,7 +163,7 @@ def _calling_async(active: Active, adapter: Adapter, note: Note | None) -> Wrapp
             retry.raise_first()
             first = call
 
-    return wrapper
+    return patched
 
 
 class _Begun:
@@ -166,8 +178,6 @@ class _Begun:
 
 
 def _awaiting(active: Active, adapter: Adapter) -> Wrapper:
-    waiting = _calling_async(active, adapter, None)
-
     def wrapper(wrapped: Any, client: Any, args: Any, kwargs: Any) -> Any:
         arguments = Arguments(args, kwargs)
         del args, kwargs
@@ -175,8 +185,8 @@ def _awaiting(active: Active, adapter: Adapter) -> Wrapper:
         coroutine = wrapped(*arguments.args, **arguments.kwargs)
         if not iscoroutine(coroutine):
             return coroutine
-        begun = _Begun(wrapped, coroutine)
-        return stand_in(waiting(begun, client, arguments.args, arguments.kwargs), coroutine)
+        waiting = _calling_async(active, adapter, None, _Begun(wrapped, coroutine), 1)
+        return stand_in(waiting(client, *arguments.args, **arguments.kwargs), coroutine)
 
     return wrapper
 
@@ -189,7 +199,9 @@ def _generating(active: Active, adapter: Adapter) -> Wrapper:
         if (runtime := active.listening()) is None:
             return iterator
         return report_generator(
-            runtime, iterator, lambda: _begin(active, runtime, adapter, client, arguments)
+            runtime,
+            iterator,
+            lambda: _begin(active, runtime, adapter, client, arguments, current_context()),
         )
 
     return wrapper
@@ -201,13 +213,18 @@ def _begin(
     adapter: Adapter,
     client: Any,
     arguments: Arguments,
+    before: Context,
     retry: Retry | None = None,
     first: Call | None = None,
-) -> Call:
+) -> Any:
     """Begin an attempt; the log of a first one waits for what recovery makes of it."""
     end_dropped()
+    if retry is None and active.is_idle() and before.get(CALL) is None:
+        idle = IdleCall(runtime, adapter, client, arguments, before)
+        if idle.can_be():
+            return idle
     active.look_round(runtime)
-    call = Call(runtime, adapter, client, arguments)
+    call = Call(runtime, adapter, client, arguments, before)
     if retry is not None:
         if first is None:
             call.held_log = []
@@ -249,14 +266,24 @@ def _succeed(retry: Retry, first: Call | None, call: Call) -> None:
         first.log_held(recovered="recovered")
 
 
-def accepting(active: Active, adapter: Adapter, _function: Any) -> Wrapper:
+def accepting(active: Active, adapter: Adapter, _function: Any) -> Direct:
     """Note the response that the generated clients are about to parse."""
 
-    def wrapper(wrapped: Any, _client: Any, args: Any, kwargs: Any) -> Any:
+    def note(response: Any) -> None:
         call = None if active.runtime is None else current_call()
         # A call that is not reported, inside another adapter's, is not to answer for that.
         if call is not None and call.adapter is adapter:
-            call.answered(kwargs.get("response"))
-        return wrapped(*args, **kwargs)
+            call.answered(response)
 
-    return wrapper
+    def make(function: Any, bound: int) -> Any:
+        def patched(*args: Any, **kwargs: Any) -> Any:
+            note(kwargs.get("response"))
+            return function(*args[bound:], **kwargs)
+
+        async def patched_async(*args: Any, **kwargs: Any) -> Any:
+            note(kwargs.get("response"))
+            return await function(*args[bound:], **kwargs)
+
+        return patched_async if iscoroutinefunction(function) else patched
+
+    return Direct(make)

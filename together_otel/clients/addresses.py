@@ -20,3 +20,21 @@ def port_of(url: Any) -> int | None:
 def in_url(host: str) -> str:
     """Return a host as it stands before a port: an IPv6 address in brackets."""
     return f"[{host}]" if ":" in host else host
+
+
+_MOST = 256
+_servers: dict[tuple[Any, ...], tuple[str | None, int | None]] = {}
+
+
+def server_of(url: Any) -> tuple[str | None, int | None]:
+    """Return host and port of httpx's URL, whose properties take it apart each time."""
+    parts = getattr(url, "_uri_reference", None)
+    place = () if parts is None else (parts.scheme, parts.host, parts.port)
+    found = _servers.get(place)
+    if found is None:
+        found = url.host, port_of(url)
+        if place:
+            if len(_servers) >= _MOST:
+                _servers.clear()
+            _servers[place] = found
+    return found

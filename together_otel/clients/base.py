@@ -1,13 +1,14 @@
 """What a client library looks like to the rest: `Adapter`, and the words it describes a call in.
 
-A field that may hold a key is kept out of ``repr``.
+A field that may hold a key is kept out of ``repr``. Past 300 lines, as words and adapter are read
+together.
 """
 
 from __future__ import annotations
 
 import sys
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
 
 from together_otel.clients.fields import NO_REASON
 from together_otel.keys import TOGETHER
@@ -26,7 +27,6 @@ AuthKind = Literal["constructor", "unsendable", "refused"]
 
 AUTH_CODES = frozenset({"invalid_api_key", "missing_api_key", "401"})
 """Error codes by which a key is refused, whatever the HTTP status around them."""
-
 
 MOST_CHOICES = 128
 """Choices of an answer whose finish reasons are of interest."""
@@ -52,8 +52,7 @@ class Request:
     further_keys: tuple[str, ...] = field(default=(), repr=False)
 
 
-@dataclass(slots=True)
-class Usage:
+class Usage(NamedTuple):
     """Token counts as the server reports them; ``None`` where it does not."""
 
     input_tokens: int | None = None
@@ -104,6 +103,8 @@ class Result:
     def finish_reasons(self) -> tuple[str, ...]:
         """Why the choices ended, by position."""
         reasons = self.reasons
+        if not reasons:
+            return ()
         if len(reasons) == 1 and 0 in reasons:
             return (reasons[0],)
         places = range(min(max(reasons, default=-1) + 1, MOST_CHOICES))
@@ -158,6 +159,19 @@ class Session:
 
     owner: Any
     failure: Callable[[], Failure | None]
+
+
+class Pieces(NamedTuple):
+    """Tells a stream's chunks that are but a piece of text, without a call of ours for each.
+
+    They are of this class; ``look`` returns ``nothing`` of it, ``look_at`` ``piece`` of its choices.
+    """
+
+    kind: type
+    look: Callable[[Any], object]
+    nothing: object
+    look_at: Callable[[Any], object]
+    piece: object
 
 
 class Adapter:
@@ -255,6 +269,10 @@ class Adapter:
     def result(self, value: Any, result: Result) -> None:
         """Add to ``result`` what a returned object says."""
 
+    def pieces_like(self, _chunk: Any) -> Pieces | None:
+        """Return what tells chunks like this one that are a piece of text, where that can be."""
+        return None
+
     def has_news(self, _chunk: Any) -> bool:
         """Return whether a later chunk of a stream says more than a piece of text.
 
@@ -272,6 +290,14 @@ class Adapter:
     def failure_in(self, _value: Any, _seen: Any = None) -> Failure | None:
         """Describe a failure that the SDK returns as data: a chunk, or a whole answer."""
         return None
+
+    def is_told_after(self, _client: Any, _args: Args, _kwargs: Kwargs) -> bool:
+        """Return whether all of a call that is about to be made can still be told after it."""
+        return False
+
+    def is_whole(self, _returned: Any) -> bool:
+        """Return whether what the SDK returned is certainly an answer, and none of what follows."""
+        return False
 
     def stream_of(self, _returned: Any) -> Any:
         """Return the iterator inside what the SDK returned, or ``None`` if it is no stream."""

@@ -12,12 +12,13 @@ import weakref
 from collections.abc import Mapping
 from contextlib import suppress
 from functools import lru_cache
+from operator import attrgetter, itemgetter
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from together_otel.clients.addresses import DEFAULT_PORTS, port_of
+from together_otel.clients.addresses import port_of, server_of
 from together_otel.clients.answers import body_of, is_basic, note_origin, redirected_from
-from together_otel.clients.base import Adapter, Answer, GivenKey, OpenBody
+from together_otel.clients.base import Adapter, Answer, GivenKey, OpenBody, Pieces
 from together_otel.clients.credentials import (
     AUTHORIZATION,
     authorization_in,
@@ -35,8 +36,7 @@ if TYPE_CHECKING:
 
     from together_otel.clients.base import Args, Failure, Kwargs, Request, Result
 
-_RETRIES = "x-stainless-retry-count"
-_REQUEST_ID = "x-request-id"
+_RATELIMITS = frozenset(name.encode("ascii") for name in RATELIMIT_HEADERS.values())
 
 
 class Generated(Adapter):
@@ -84,10 +84,13 @@ class Generated(Adapter):
         if "://" in url:
             host, port = _server_of("/".join(url.split("/", 3)[:3]))
         else:
-            base = client.base_url
-            host, port = base.host, base.port or DEFAULT_PORTS.get(base.scheme)
+            host, port = server_of(client.base_url)
         body, more = options.json_data, getattr(options, "extra_json", None)
-        if isinstance(more, Mapping) and isinstance(body, (Mapping, type(None))):
+        if (
+            more is not None
+            and isinstance(more, Mapping)
+            and isinstance(body, (Mapping, type(None)))
+        ):
             body = {**(body or {}), **more}  # ``extra_body``, as the SDK merges it
         request = described(operation_of(options.method, url), host, port, body)
         if isinstance(options.headers, dict):
@@ -117,10 +120,11 @@ class Generated(Adapter):
         # ``seen`` is an ``httpx.Response``.
         answer = _sent(seen.request)
         answer.status_code = seen.status_code
-        said = _headers(seen.headers, _SAID)
-        answer.request_id = said.pop(_REQUEST_ID, None)
-        if said:
-            answer.ratelimits = ratelimits(said.get)
+        said = _by_name(seen.headers)
+        if (request_id := said.get(b"x-request-id")) is not None:
+            answer.request_id = request_id.decode("latin-1")
+        if not _RATELIMITS.isdisjoint(said):
+            answer.ratelimits = ratelimits(seen.headers.get)
         if seen.history:
             answer.redirected_from = redirected_from(seen, answer.authorization)
         return answer
@@ -136,18 +140,16 @@ class Generated(Adapter):
             with suppress(ValueError):
                 add_result(json.loads(response.content), result)
 
-    def has_news(self, chunk: Any) -> bool:
-        # In the path of each chunk: no call of ours, and no attribute that pydantic has to look for.
-        try:
-            fields = chunk.__dict__
-            for choice in fields["choices"]:
-                said = choice.__dict__
-                # Of each choice the first chunk counts as well, if it says no more than a piece.
-                if said["finish_reason"] is not None or said["index"]:
-                    return True
-            return fields["usage"] is not None or fields.get("finish_reason") is not None
-        except (AttributeError, KeyError, TypeError):
-            return True
+    def pieces_like(self, chunk: Any) -> Pieces | None:
+        fields = getattr(chunk, "__dict__", NOTHING)
+        if "choices" not in fields or "usage" not in fields:
+            return None
+        # A chunk of a text completion says by itself why its choice ended.
+        if "finish_reason" in fields:
+            look, nothing = attrgetter("usage", "finish_reason"), (None, None)
+        else:
+            look, nothing = attrgetter("usage"), None
+        return Pieces(type(chunk), look, nothing, attrgetter("finish_reason", "index"), (None, 0))
 
     def chunk(self, chunk: Any, result: Result) -> None:
         add_result(chunk, result)
@@ -156,6 +158,8 @@ class Generated(Adapter):
         response = getattr(value, "__dict__", NOTHING).get("http_response")
         if response is not None:
             value = body_of(response) if _is_json(response) else None
+        elif not getattr(value, "__pydantic_extra__", True):
+            return None  # nothing that its class does not know
         if (body := refusal_in(value)) is None:
             return None
         return refused(body, Answer() if seen is None else self.answer(seen))
@@ -181,6 +185,17 @@ class Generated(Adapter):
             answer=answer,
             sent=response is not None or request is not None,
         )
+
+    def is_told_after(self, client: Any, args: Args, kwargs: Kwargs) -> bool:
+        # Not where headers may send another key.
+        return not (
+            isinstance(_options(args, kwargs).headers, dict)
+            or getattr(client, "_custom_headers", None)
+        )
+
+    def is_whole(self, returned: Any) -> bool:
+        fields = getattr(returned, "__dict__", NOTHING)
+        return "response" not in fields and "http_response" not in fields
 
     def stream_of(self, returned: Any) -> Any:
         # What Stream and AsyncStream read from, in all versions.
@@ -223,34 +238,26 @@ def _is_json(response: Any) -> bool:
     return "json" in response.headers.get("content-type", "")
 
 
-def _wanted(*names: str) -> dict[bytes, str]:
-    return {name.encode("ascii"): name for name in names}
+_BY_NAME = itemgetter(1, 2)
 
 
-_SENT = _wanted(AUTHORIZATION, _RETRIES)
-_SAID = _wanted(_REQUEST_ID, *RATELIMIT_HEADERS.values())
-
-
-def _headers(headers: Any, wanted: Mapping[bytes, str]) -> dict[str, str]:
-    """Return some of httpx's headers, walking them once: its lookup walks them each time."""
+def _by_name(headers: Any) -> dict[bytes, bytes]:
+    """Return httpx's headers by their names in small letters: its own look-up walks them each time."""
     kept = getattr(headers, "_list", None)
     if kept is None:
         kept = [(name, name.lower(), value) for name, value in headers.raw]
-    found = {}
-    for _, name, value in kept:
-        if name in wanted:
-            found[wanted[name]] = value.decode("latin-1")
-    return found
+    return dict(map(_BY_NAME, kept))  # of two of a name, the last counts
 
 
 def _sent(request: Any) -> Answer:
-    sent, url = _headers(request.headers, _SENT), request.url
-    retries = sent.get(_RETRIES, "0")
+    headers = _by_name(request.headers)
+    sent, retries = headers.get(b"authorization"), headers.get(b"x-stainless-retry-count", b"0")
+    host, port = server_of(request.url)
     return Answer(
-        resends=int(retries) if retries.isdecimal() else 0,
-        authorization=sent.get(AUTHORIZATION),
-        host=url.host,
-        port=url.port or DEFAULT_PORTS.get(url.scheme),
+        resends=int(retries) if retries != b"0" and retries.isdigit() else 0,
+        authorization=None if sent is None else sent.decode("latin-1"),
+        host=host,
+        port=port,
     )
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from together_otel import names
 from together_otel.clients.base import MOST_CHOICES, Request, Usage
 from together_otel.clients.failures import BITS, integer
-from together_otel.clients.fields import NO_REASON, every_field_of, fields_of, index_of
+from together_otel.clients.fields import NO_REASON, NOTHING, every_field_of, fields_of, index_of
 
 if TYPE_CHECKING:
     from together_otel.clients.base import Result
@@ -27,7 +27,7 @@ _OUTPUTS = {"image_generation": "image", "speech": "speech", "video_generation":
 
 def described(operation: str, host: str | None, port: int | None, body: object) -> Request:
     """Return the request of an operation with a JSON body; what the caller did not set is absent."""
-    if not isinstance(body, Mapping):
+    if type(body) is not dict and not isinstance(body, Mapping):
         return Request(operation, host, port)
     attributes: dict[str, Any] = {}
     # A body has few fields. They are copied first: it may be the caller's, who may change it.
@@ -119,7 +119,7 @@ def add_result(value: Any, result: Result) -> None:
 
     Model and id are the first chunk's; the usage is the last one's.
     """
-    fields = fields_of(value)
+    fields = value if isinstance(value, dict) else getattr(value, "__dict__", NOTHING)
     # What the SDK does not declare: the model of text completions' chunks, embeddings' usage.
     if "model" not in fields or "usage" not in fields:
         fields = every_field_of(value)
@@ -142,19 +142,21 @@ def add_result(value: Any, result: Result) -> None:
 
 def _add_reasons(choices: Sequence[Any], own: object, reasons: dict[int, str]) -> None:
     for place, choice in enumerate(choices[:MOST_CHOICES]):
-        said = fields_of(choice)
+        said = choice if isinstance(choice, dict) else getattr(choice, "__dict__", NOTHING)
         at = said.get("index")
         if type(at) is not int:
             at = index_of(said, place)
         if reason := said.get("finish_reason") or own:
-            reasons[at] = str(getattr(reason, "value", reason))
+            reasons[at] = reason if type(reason) is str else str(getattr(reason, "value", reason))
         elif at not in reasons:
             reasons[at] = NO_REASON
 
 
 def _usage(usage: Any) -> Usage:
     # Cached and reasoning tokens come untyped.
-    fields = every_field_of(usage)
+    fields = usage if isinstance(usage, dict) else getattr(usage, "__dict__", NOTHING)
+    if extra := getattr(usage, "__pydantic_extra__", None):
+        fields = {**fields, **extra}
     cached, reasoning = fields.get("cached_tokens"), fields.get("reasoning_tokens")
     if cached is None and (details := fields.get("prompt_tokens_details")):
         cached = fields_of(details).get("cached_tokens")

@@ -9,12 +9,12 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from together_otel.keys.known import known_keys
+from together_otel.keys.known import KnownKeys, known_keys
 from together_otel.keys.secret import digest_of
 from together_otel.keys.shapes import without_shapes
 
 if TYPE_CHECKING:
-    from together_otel.keys.known import KnownKeys, Secrets
+    from together_otel.keys.known import Secrets
 
 LONGEST: Final = 32_768
 """Characters of a text that are looked at; the rest is cut off, and the text says so."""
@@ -49,7 +49,7 @@ def redact(text: str, secrets: Secrets = (), longest: int = LONGEST) -> str:
         NUL; at most ``longest`` characters of it, and a word that says so where it was cut. A
         sentence in its stead when a secret is longer than 4,096 characters.
     """
-    known = known_keys(secrets)
+    known = secrets if isinstance(secrets, KnownKeys) else known_keys(secrets)
     del secrets
     if text and known.too_long:
         return _WITHHELD
@@ -73,7 +73,7 @@ def _without_keys(text: str, known: KnownKeys, longest: int, *, cut: bool = Fals
         # A key cut by the window's end looks like none: where others before it were taken out,
         # the margin has moved up, and is not told.
         text = text[: max(0, min(longest - len(_CUT), len(text) - _MARGIN))] + _CUT
-    else:
+    elif len(text) > longest:
         text = shortened(text, longest)
     return text if text.isascii() and "\0" not in text else re.sub(_UNWRITABLE, "\ufffd", text)
 

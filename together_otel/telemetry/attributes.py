@@ -5,18 +5,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from together_otel import names
-from together_otel.clients.base import Usage
+from together_otel.clients.base import Answer, Result
 from together_otel.keys import redact
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from together_otel.clients.base import Answer, Result
     from together_otel.keys import KeyReport, KnownKeys
+    from together_otel.names import Outcome
 
     Attributes = dict[str, Any]
 
-_NO_USAGE = Usage()
+_TOKENS = names.INPUT_TOKENS, names.OUTPUT_TOKENS, names.CACHED_TOKENS, names.REASONING_TOKENS
+"""The attributes of a `Usage`, in its order."""
 
 _LONGEST = 1024
 """Characters of one text that are told."""
@@ -63,30 +64,87 @@ def clean(found: Mapping[str, Any], secrets: KnownKeys) -> Attributes:
         found: attributes as they were found.
         secrets: keys known to be involved.
     """
-    emitted: Attributes = {}
+    emitted: Attributes = dict(found)
+    ids: Attributes = {}
+    identity = secrets.identity
     for name, value in found.items():
-        if isinstance(value, str) and name not in _OURS:
-            emitted[name] = (
-                redact(value, secrets, _LONGEST) if name in _IDS else _remembered(value, secrets)
-            )
+        if type(value) is str:
+            if name in _OURS:
+                continue
+            if name in _IDS:
+                ids[name] = value
+            else:
+                clean = _cleaned.get((hash(value), len(value), identity))
+                emitted[name] = _remember(value, secrets) if clean is None else clean
+        elif isinstance(value, str):
+            emitted[name] = redact(value, secrets, _LONGEST)
         elif type(value) in (tuple, list):
-            emitted[name] = tuple(
-                _remembered(one, secrets) if isinstance(one, str) else one for one in value
-            )
-        else:
-            emitted[name] = value
+            emitted[name] = tuple([_told(one, secrets) for one in value])
+    if ids:
+        _add_ids(emitted, ids, secrets)
     return emitted
 
 
-def _remembered(text: str, secrets: KnownKeys) -> str:
-    place = hash(text), len(text), secrets.identity
-    clean = _cleaned.get(place)
-    if clean is None:
-        clean = redact(text, secrets, _LONGEST)
-        if len(_cleaned) >= _MOST:
-            _cleaned.clear()
-        _cleaned[place] = clean
+def _add_ids(emitted: Attributes, ids: Attributes, secrets: KnownKeys) -> None:
+    # Most have nothing to hide, which takes one look at all of them.
+    text = "\n".join(ids.values())
+    if len(text) > _LONGEST or redact(text, secrets) != text:
+        ids = {name: redact(value, secrets, _LONGEST) for name, value in ids.items()}
+    emitted.update(ids)
+
+
+def _told(one: Any, secrets: KnownKeys) -> Any:
+    if not isinstance(one, str):
+        return one
+    clean = _cleaned.get((hash(one), len(one), secrets.identity))
+    return _remember(one, secrets) if clean is None else clean
+
+
+def _remember(text: str, secrets: KnownKeys) -> str:
+    clean = redact(text, secrets, _LONGEST)
+    if len(_cleaned) >= _MOST:
+        _cleaned.clear()
+    _cleaned[hash(text), len(text), secrets.identity] = clean
     return clean
+
+
+_NO_ANSWER = Answer()
+_answers: dict[tuple[Any, ...], Attributes] = {}
+"""What is the same in many answers, and the keys that were looked for → its attributes.
+
+Only where they are told as they are: nothing here is to keep a key.
+"""
+
+
+def of_answer(
+    outcome: Outcome,
+    answer: Answer,
+    result: Result,
+    reasons: tuple[str, ...],
+    secrets: KnownKeys,
+) -> Attributes:
+    """Return what the span of an ordinary call says at its end, clean."""
+    status, resends, model = answer.status_code, answer.resends, result.model
+    place = outcome, status, resends, model, reasons, secrets.identity
+    known = _answers.get(place)
+    if known is None:
+        found: Attributes = {names.REQUEST_OUTCOME: outcome}
+        add_answer(found, Answer(status, resends=resends))
+        add_result(found, Result(model), reasons, _NO_ANSWER, None)
+        known = clean(found, secrets)
+        if known == found:
+            if len(_answers) >= _MOST:
+                _answers.clear()
+            _answers[place] = known
+    emitted, ids = known.copy(), {}
+    if result.id is not None:
+        ids[names.RESPONSE_ID] = result.id
+    if answer.request_id is not None:
+        ids[names.REQUEST_ID] = answer.request_id
+    if ids:
+        _add_ids(emitted, ids, secrets)
+    _add_numbers(emitted, result, answer)
+    return emitted
 
 
 def of_key(report: KeyReport) -> Attributes:
@@ -136,14 +194,14 @@ def add_result(
         found[names.FINISH_REASONS] = reasons
     if first_chunk is not None:
         found[names.RESPONSE_FIRST_CHUNK] = first_chunk
-    if (usage := result.usage) is not None:
-        for name, tokens in (
-            (names.INPUT_TOKENS, usage.input_tokens),
-            (names.OUTPUT_TOKENS, usage.output_tokens),
-            (names.CACHED_TOKENS, usage.cached_tokens),
-            (names.REASONING_TOKENS, usage.reasoning_tokens),
-        ):
+    _add_numbers(found, result, answer)
+
+
+def _add_numbers(found: Attributes, result: Result, answer: Answer) -> None:
+    if result.usage is not None:
+        for name, tokens in zip(_TOKENS, result.usage, strict=True):
             if tokens is not None:
                 found[name] = tokens
-    for name, value in answer.ratelimits.items():
-        found[names.RATELIMIT + name] = value
+    if answer.ratelimits:
+        for name, value in answer.ratelimits.items():
+            found[names.RATELIMIT + name] = value

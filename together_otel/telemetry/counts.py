@@ -5,14 +5,25 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from together_otel.forks import ForkSafeLock
-from together_otel.names import AUTH_FAILURES, CAUSES, Metric
+from together_otel.names import AUTH_FAILURES, CAUSES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from together_otel.telemetry.measured import Amount, Labels
+    from together_otel.names import Metric
+    from together_otel.telemetry.measured import Labels
 
     Changed = Callable[[Metric, Labels, float], None]
+
+
+class Count:
+    """One series: adding to it needs no look-up."""
+
+    __slots__ = ("labels", "metric", "value")
+
+    def __init__(self, metric: Metric, labels: Labels) -> None:
+        self.metric, self.labels = metric, labels
+        self.value = 0
 
 
 class Counts:
@@ -27,30 +38,40 @@ class Counts:
     def __init__(self, changed: Changed | None = None) -> None:
         self._changed = changed
         self._lock = ForkSafeLock()
-        self._values: dict[Metric, dict[Labels, int]] = {}
-        self.add(*((AUTH_FAILURES, (cause,), 0) for cause in CAUSES))
+        self._series: dict[Metric, dict[Labels, Count]] = {}
+        for cause in CAUSES:
+            self.of(AUTH_FAILURES, (cause,))
 
-    def add(self, *amounts: Amount) -> None:
-        """Add to series; 0 makes one exist."""
+    def of(self, metric: Metric, labels: Labels) -> Count:
+        """Return a series; from then on it exists."""
+        found = self._series.get(metric, {}).get(labels)
+        if found is None:
+            with self._lock:
+                series = self._series.setdefault(metric, {})
+                found = series.setdefault(labels, Count(metric, labels))
+            self.add((found, 0))
+        return found
+
+    def add(self, *amounts: tuple[Count, int]) -> None:
+        """Add to series."""
+        changed = self._changed
         with self._lock:
-            for metric, labels, amount in amounts:
-                series = self._values.get(metric)
-                if series is None:
-                    series = self._values[metric] = {}
-                series[labels] = value = series.get(labels, 0) + amount
-                if self._changed is not None:
-                    self._changed(metric, labels, value)
+            for count, amount in amounts:
+                count.value += amount
+                if changed is not None:
+                    changed(count.metric, count.labels, count.value)
 
     def read(self, metric: Metric) -> list[tuple[Labels, int]]:
         """Return a copy of the series of a metric."""
         with self._lock:
-            return list(self._values.get(metric, {}).items())
+            series = self._series.get(metric, {})
+            return [(labels, count.value) for labels, count in series.items()]
 
     def restart(self) -> None:
         """Begin again at zero, with the same series: nothing is reported twice after a fork."""
         with self._lock:
-            for metric, series in self._values.items():
-                for labels in series:
-                    series[labels] = 0
+            for series in self._series.values():
+                for labels, count in series.items():
+                    count.value = 0
                     if self._changed is not None:
-                        self._changed(metric, labels, 0)
+                        self._changed(count.metric, labels, 0)

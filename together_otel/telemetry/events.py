@@ -72,6 +72,11 @@ def emit(
             log_lines.write(level, text, extra | {SERVED: True} if served else extra)
 
 
+def are_records_taken() -> bool:
+    """Return whether an event of which no line is logged is told to anybody."""
+    return RECORDS.are_taken()
+
+
 def _clean(value: Any) -> Any:
     return redact(value) if isinstance(value, str) else value
 

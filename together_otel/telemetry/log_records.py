@@ -90,7 +90,7 @@ class Records:
             attributes: of any structure, without secrets.
         """
         number, text = _SEVERITIES[level]
-        context, providers = _current(), self._providers()
+        context, providers, served = _current(), self._providers(), False
         for provider in providers:
             record = LogRecord(
                 timestamp=time.time_ns(),
@@ -105,7 +105,12 @@ class Records:
                 # Before 1.39 the SDK copies it, takes the ids from the context, and warns of others.
                 record.trace_id, record.span_id, record.trace_flags = 0, 0, TraceFlags()
             provider.get_logger(*self.scope).emit(record)
-        return not all(type(one).__module__.startswith(_NO_OP) for one in providers)
+            served = served or _is_set(provider)
+        return served
+
+    def are_taken(self) -> bool:
+        """Return whether any provider is set."""
+        return any(map(_is_set, self._providers()))
 
     def _providers(self) -> Collection[LoggerProvider]:
         given = list(self._given.values())
@@ -120,6 +125,10 @@ def _current() -> Context:
         if isinstance(get_current_span(found).get_span_context(), SpanContext):
             return found or _NO_SPAN
     return _NO_SPAN
+
+
+def _is_set(provider: LoggerProvider) -> bool:
+    return not type(provider).__module__.startswith(_NO_OP)
 
 
 RECORDS: Final = Records()

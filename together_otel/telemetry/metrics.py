@@ -47,8 +47,8 @@ from together_otel.telemetry.recorder import Recorder, Store
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from together_otel.names import Cause, GenAIMetrics, RecoveryOutcome, Stage
-    from together_otel.telemetry.counts import Changed
+    from together_otel.names import Cause, GenAIMetrics, Metric, RecoveryOutcome, Stage
+    from together_otel.telemetry.counts import Changed, Count
     from together_otel.telemetry.labels import Secrets
     from together_otel.telemetry.recorder import Series
 
@@ -65,6 +65,7 @@ class Metrics(Store):
 
     Attributes:
         keys_in_use: set by who knows the keys; asked at each collection.
+        has_failed: whether an authentication failed, and no request was accepted since.
         before_collection: set by who has something to record before one; called at each.
     """
 
@@ -86,7 +87,7 @@ class Metrics(Store):
     def _forget_state(self) -> None:
         self._last_failures: dict[Cause, float] = {}
         self._last_success: float | None = None
-        self._failed_since = True
+        self.has_failed = True
         self._ratelimits: dict[str | None, tuple[float | None, float | None, float]] = {}
 
     # ── in the path of a call ────────────────────────────────────────────────────────
@@ -129,18 +130,18 @@ class Metrics(Store):
         """
         self.add((AUTH_FAILURES, (cause,), 1))
         self._last_failures[cause] = time.time() if now is None else now
-        self._failed_since = True
+        self.has_failed = True
         self.state_changed(at_once=True)
 
     def accepted(self, now: float | None = None) -> None:
-        """Note that a request was accepted; cheap enough for every one.
+        """Note that a request was accepted.
 
         Args:
             now: Unix seconds at which it was; this moment when absent.
         """
         self._last_success = time.time() if now is None else now
         # A success after a failure is what ends an alert.
-        at_once, self._failed_since = self._failed_since, False
+        at_once, self.has_failed = self.has_failed, False
         self.state_changed(at_once=at_once)
 
     def keys_changed(self, *, at_once: bool) -> None:
@@ -173,6 +174,16 @@ class Metrics(Store):
 
     def add(self, *amounts: Amount) -> None:
         """Add to counters; 0 makes a series exist."""
+        self.count(
+            *((self.counts.of(metric, labels), amount) for metric, labels, amount in amounts)
+        )
+
+    def series(self, metric: Metric, labels: Labels) -> Count:
+        """Return a series of a counter, for `count`; from then on it exists."""
+        return self.counts.of(metric, labels)
+
+    def count(self, *amounts: tuple[Count, int]) -> None:
+        """Add to series of counters."""
         self.counts.add(*amounts)
 
     # ── what a backend adds ──────────────────────────────────────────────────────────

@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from opentelemetry.trace import SpanContext
 
     from together_otel.names import GenAIMetrics, Metric
-    from together_otel.telemetry.measured import Amount, Labels, Measured
+    from together_otel.telemetry.counts import Count
+    from together_otel.telemetry.measured import Labels, Measured
     from together_otel.telemetry.recorder import Observe, Series
 
 _LOSS = (
@@ -154,10 +155,10 @@ class OpenTelemetryMetrics(Metrics):
         self._on = False
         super().stop()
 
-    def add(self, *amounts: Amount) -> None:
+    def count(self, *amounts: tuple[Count, int]) -> None:
         if self._loss.unchecked:
             self._loss.check()
-        super().add(*amounts)
+        self.counts.add(*amounts)
 
     def histogram(self, metric: Metric, labels: Labels) -> Observe:
         record, attributes = self._histograms[metric].record, _attributes(metric, labels)

@@ -32,7 +32,8 @@ if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
 
     from together_otel.names import Cause, GenAIMetrics, Metric
-    from together_otel.telemetry.measured import Amount, GaugeValue, Labels
+    from together_otel.telemetry.counts import Count
+    from together_otel.telemetry.measured import GaugeValue, Labels
     from together_otel.telemetry.recorder import Observe
     from together_otel.telemetry.value_files import ProcessFiles
 
@@ -88,10 +89,10 @@ class PrometheusMetrics(Metrics, Collector):
 
     # ── in the path of a call ────────────────────────────────────────────────────────
 
-    def add(self, *amounts: Amount) -> None:
+    def count(self, *amounts: tuple[Count, int]) -> None:
         if self._loss.unchecked:
             self._loss.check()
-        super().add(*amounts)
+        self.counts.add(*amounts)
 
     def auth_failed(self, cause: Cause, now: float | None = None) -> None:
         span_context = trace.get_current_span().get_span_context()

@@ -13,6 +13,8 @@ from together_otel.telemetry import attributes
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from opentelemetry.context import Context
+
     from together_otel.clients.base import Request
     from together_otel.keys import KnownKeys, RedactedException
 
@@ -22,34 +24,71 @@ _OF_CALLS: Final = ("LLM", "EMBEDDING")
 """The kinds of spans that OpenInference makes of a call of a model."""
 
 
-def start_call(tracer: Tracer, request: Request, library: str, secrets: KnownKeys) -> Span:
-    """Start the CLIENT span of one request, with all that is known for samplers to see."""
-    known = {
+_MOST = 1024
+_starts: dict[tuple[Any, ...], tuple[str, dict[str, Any]]] = {}
+"""Operation, model, server, library, keys looked for → name of the span, and attributes of all such ones.
+
+Only where they are told as they are: nothing here is to keep a key.
+"""
+
+
+def start_call(
+    tracer: Tracer, request: Request, library: str, secrets: KnownKeys, context: Context
+) -> Span:
+    """Start the CLIENT span of one request, with all that is known for samplers to see.
+
+    Args:
+        tracer: whose span it is.
+        request: what is asked.
+        library: whose client it is.
+        secrets: keys known to be involved.
+        context: whose span is its parent.
+    """
+    place = (
+        request.operation,
+        request.model,
+        request.host,
+        request.port,
+        library,
+        secrets.identity,
+    )
+    name, known = _starts.get(place) or _start(request, library, secrets, place)
+    if request.attributes:
+        known = known | attributes.clean(request.attributes, secrets)
+    else:
+        known = known.copy()  # a sampler may do with it what it likes
+    return tracer.start_span(name, context, SpanKind.CLIENT, known)
+
+
+def _start(
+    request: Request, library: str, secrets: KnownKeys, place: tuple[Any, ...]
+) -> tuple[str, dict[str, Any]]:
+    found: dict[str, Any] = {
         names.OPERATION: request.operation,
         names.PROVIDER_NAME: names.PROVIDER,
         names.CLIENT_LIBRARY: library,
-        **request.attributes,
     }
     if request.model is not None:
-        known[names.REQUEST_MODEL] = request.model
+        found[names.REQUEST_MODEL] = request.model
     if request.host is not None:
-        known[names.SERVER_ADDRESS] = request.host
-        if request.port is not None:
-            known[names.SERVER_PORT] = request.port
-    known = attributes.clean(known, secrets)
+        attributes.add_server(found, request.host, request.port)
+    known = attributes.clean(found, secrets)
     model = known.get(names.REQUEST_MODEL)
-    name = request.operation if model is None else f"{request.operation} {model}"
-    return tracer.start_span(name, kind=SpanKind.CLIENT, attributes=known)
+    start = request.operation if model is None else f"{request.operation} {model}", known
+    if known == found:
+        if len(_starts) >= _MOST:
+            _starts.clear()
+        _starts[place] = start
+    return start
 
 
-def start_beside(tracer: Tracer, library: str) -> Span:
+def start_beside(tracer: Tracer, library: str, context: Context) -> Span:
     """Start the INTERNAL span of a call that another instrumentation's GenAI span is of."""
-    return tracer.start_span(
-        names.CALL_SPAN, kind=SpanKind.INTERNAL, attributes={names.CLIENT_LIBRARY: library}
-    )
+    known = {names.CLIENT_LIBRARY: library}
+    return tracer.start_span(names.CALL_SPAN, context, SpanKind.INTERNAL, known)
 
 
-def is_of_another(span: Span, operation: str) -> bool:
+def is_of_another(span: object, operation: str) -> bool:
     """Return whether another instrumentation has made a span of a call: a GenAI span, no agent's.
 
     Args:

@@ -1,0 +1,107 @@
+"""Without providers and metrics nobody is told of a call that succeeds; what fails is told all the same."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from generation import GENERATION, Sdk
+
+from together_otel import TogetherInstrumentor
+from together_otel.calls import idle
+from together_otel.testing import behaviours
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from together_otel.testing.server import TogetherServer
+
+pytestmark = pytest.mark.skipif(GENERATION == 1, reason="1.x has no calls that are told after")
+
+
+@pytest.fixture
+def begun(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Any]]:
+    """The instrumentation, on and idle; what the idle calls of the test became."""
+    found: list[Any] = []
+    begin = idle.IdleCall.begun
+
+    def noting(call: idle.IdleCall) -> Any:
+        found.append(begin(call))
+        return found[-1]
+
+    monkeypatch.setattr(idle.IdleCall, "begun", noting)
+    TogetherInstrumentor().instrument(metrics="none")
+    yield found
+    TogetherInstrumentor().uninstrument()
+
+
+@pytest.fixture
+def client(begun: list[Any], sdk: Sdk, key: str) -> Any:
+    """A client whose key was accepted a moment ago."""
+    del begun
+    made = sdk.client(api_key=key)
+    sdk.chat(made)
+    return made
+
+
+def failures(caplog: pytest.LogCaptureFixture) -> list[str]:
+    """Return the lines of failures, of requests and of keys."""
+    names = ("together.client.auth_failed", "gen_ai.client.inference.exception")
+    return [line for line in caplog.messages if line.startswith(names)]
+
+
+def test_a_success_is_not_looked_at(begun: list[Any], sdk: Sdk, client: Any) -> None:
+    for _ in range(3):
+        sdk.chat(client)
+    assert begun == []
+
+
+def test_a_refusal_is_diagnosed_by_what_was_accepted(
+    begun: list[Any], sdk: Sdk, client: Any, key: str, server: TogetherServer, caplog: Any
+) -> None:
+    """The key worked a moment ago: it is revoked; one line, with what the answer said."""
+    server.revoke(key)
+    with pytest.raises(Exception, match="401"):
+        sdk.chat(client)
+    (line,) = failures(caplog)
+    assert len(begun) == 1
+    assert "cause=revoked" in line
+    assert "status_code=401" in line
+
+
+def test_a_failure_of_another_kind_is_logged_once(
+    begun: list[Any], sdk: Sdk, client: Any, server: TogetherServer, caplog: Any
+) -> None:
+    server.script(behaviours.server_error())
+    with contextlib.suppress(Exception):
+        sdk.chat(client)
+    (line,) = failures(caplog)
+    assert len(begun) == 1
+    assert "status_code=500" in line
+
+
+def test_a_stream_that_breaks_is_told(
+    begun: list[Any], sdk: Sdk, client: Any, server: TogetherServer, caplog: Any
+) -> None:
+    """A stream goes on beyond the function that made it, so its call is begun there."""
+    server.script(behaviours.error_frame())
+    with pytest.raises(Exception, match=r".+"):
+        sdk.read(sdk.chat(client, stream=True))
+    (line,) = failures(caplog)
+    assert len(begun) == 1
+    assert begun[0].ended
+    assert "cause=revoked" in line
+
+
+def test_a_key_in_headers_is_no_idle_call(
+    begun: list[Any], sdk: Sdk, client: Any, key: str, caplog: Any
+) -> None:
+    """Whose acceptance says nothing of the client's own key."""
+    sdk.chat(client, extra_headers={"Authorization": f"Bearer {key}"})
+    assert begun == []
+    with contextlib.suppress(Exception):
+        sdk.chat(client, extra_headers={"Authorization": "Bearer tgp_" + "v1_" + "c9D8" * 10})
+    (line,) = failures(caplog)
+    assert "cause=overridden" in line
+    assert begun == []

@@ -1,0 +1,80 @@
+"""Calls that nobody is told of: without providers and metrics, only a failure is reported.
+
+What such a call is about is looked at once it fails, or returns something that goes on.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from opentelemetry import context
+
+from together_otel.calls.call import CALL, Call
+
+if TYPE_CHECKING:
+    from together_otel.auth.runtime import Runtime
+    from together_otel.calls.state import Arguments
+    from together_otel.clients.base import Adapter
+    from together_otel.keys import KnownKeys
+
+
+class IdleCall:
+    """A call that is begun when there is something to report; takes what `Call` does till then.
+
+    Attributes:
+        context: the context that the SDK works in.
+        ended: whether it was reported; never, as it is another call that is.
+    """
+
+    __slots__ = ("_arguments", "_before", "_client", "_response", "adapter", "context", "runtime")
+
+    ended = False
+
+    def __init__(
+        self,
+        runtime: Runtime,
+        adapter: Adapter,
+        client: Any,
+        arguments: Arguments,
+        before: context.Context,
+    ) -> None:
+        self.runtime, self.adapter, self._before = runtime, adapter, before
+        self._client, self._arguments, self._response = client, arguments, None
+        self.context = context.Context({**before, CALL: self})
+
+    def can_be(self) -> bool:
+        """Return whether nothing is missed if the call is begun when it is over."""
+        adapter, client, arguments = self.adapter, self._client, self._arguments
+        try:
+            is_told_after = adapter.is_told_after(client, arguments.args, arguments.kwargs)
+            return is_told_after and self.runtime.keys.was_just_accepted(adapter.key(client))
+        except Exception:  # noqa: BLE001 - the border
+            self.runtime.guard("begin").swallow()
+            return False
+
+    def answered(self, response: Any) -> None:
+        """Note an HTTP response that the SDK got."""
+        self._response = response
+
+    def secrets(self) -> KnownKeys:
+        """Return the keys known to be involved."""
+        return self.runtime.keys.look(self.adapter.key(self._client))[1]
+
+    def begun(self) -> Call:
+        """Return the call."""
+        call = Call(self.runtime, self.adapter, self._client, self._arguments, self._before)
+        call.answered(self._response)
+        return call
+
+    def succeed(self, value: Any) -> None:
+        """End with a whole answer, which may be a refusal."""
+        try:
+            if self.adapter.failure_in(value) is None:
+                return
+        except Exception:  # noqa: BLE001 - the border
+            self.runtime.guard("finish").swallow()
+        self.begun().succeed(value)
+
+    def fail(self) -> None:
+        """End with the exception that is being handled."""
+        self.begun().fail()

@@ -11,6 +11,10 @@ MORE_SDKS := 1.4.5 1.6.0 3.0.0
 MORE_TESTS := tests/sdk/test_causes.py tests/sdk/test_coverage.py tests/sdk/test_streams.py
 # The lowest and the newest openai client of each generation that is claimed.
 OPENAIS := 1.55.3 1.109.1 2.54.0 3.57.0
+# The lowest that is claimed; the newest is among the frameworks.
+LITELLM := 1.80.0
+# LiteLLM's import asks a host for prices, three times, unless it is told not to.
+FRAMEWORKS := LITELLM_LOCAL_MODEL_COST_MAP=True
 # One generation of the SDK is tested on the newest Python as well.
 NEWEST_PYTHON := python3.13
 PYTEST := -m pytest -q
@@ -29,19 +33,22 @@ demo: $(VENV)/installed ## show the main job: every cause of a refused key, and 
 	@tools/fetch_prometheus.sh || echo "Going on without Prometheus and Alertmanager: the demo says what it leaves out."
 	@$(VENV)/bin/python -m together_otel.cli.demo
 
-test: $(VENV)/installed $(SDKS:%=.venv-%/installed) $(MORE_SDKS:%=.venv-%/installed) .venv-lowest/installed $(OPENAIS:%=.venv-openai-%/installed) .venv-frameworks/installed .venv-neighbours/installed newest-python schemas ## every test, on every generation of the SDK
+test: $(VENV)/installed $(SDKS:%=.venv-%/installed) $(MORE_SDKS:%=.venv-%/installed) .venv-lowest/installed $(OPENAIS:%=.venv-openai-%/installed) .venv-frameworks/installed .venv-litellm-$(LITELLM)/installed .venv-proxy/installed .venv-neighbours/installed newest-python schemas ## every test, on every generation of the SDK
 	@tools/fetch_prometheus.sh || test -z "$$CI"
 	@for sdk in $(SDKS); do echo "── together $$sdk"; .venv-$$sdk/bin/python $(PYTEST) $(PARALLEL) tests/sdk tests/testing || exit 1; done
 	@for sdk in $(MORE_SDKS); do echo "── together $$sdk"; .venv-$$sdk/bin/python $(PYTEST) $(PARALLEL) $(MORE_TESTS) || exit 1; done
 	@echo "── the lowest dependencies"; .venv-lowest/bin/python $(PYTEST) $(PARALLEL) tests/keys tests/sdk/test_conformance.py tests/sdk/test_backends.py
 	@for client in $(OPENAIS); do echo "── openai $$client"; .venv-openai-$$client/bin/python $(PYTEST) $(PARALLEL) tests/clients || exit 1; done
 	@echo "── frameworks"; .venv-frameworks/bin/python $(PYTEST) $(PARALLEL) tests/clients/test_missing_keys.py tests/clients/test_frameworks.py || exit 1
+	@echo "── HTTP libraries and what sends with them"; $(FRAMEWORKS) .venv-frameworks/bin/python $(PYTEST) $(PARALLEL) tests/wire
+	@echo "── LiteLLM $(LITELLM)"; $(FRAMEWORKS) .venv-litellm-$(LITELLM)/bin/python $(PYTEST) tests/wire/frameworks/test_litellm.py
+	@echo "── LiteLLM's proxy, DSPy"; $(FRAMEWORKS) .venv-proxy/bin/python $(PYTEST) tests/wire/frameworks/test_proxy.py tests/wire/frameworks/test_others.py
 	@if test -x .venv-python3.13/bin/python; then echo "── Python 3.13"; .venv-python3.13/bin/python $(PYTEST) $(PARALLEL) tests/keys tests/sdk tests/test_delivery.py; fi
 	@echo "── together $(NEWEST)"
 # Coverage counts alone: beside the SDK's filelock, whose audit hook lets threads switch while
 # one sets its trace function, Python 3.11 loses a thread now and then.
 	@$(VENV)/bin/python $(PYTEST) tests/keys --cov=together_otel.keys --cov-branch --cov-fail-under=100
-	@$(VENV)/bin/python $(PYTEST) $(PARALLEL) $(SLOW) --ignore=tests/keys
+	@$(VENV)/bin/python $(PYTEST) $(PARALLEL) $(SLOW) --ignore=tests/keys --ignore=tests/wire
 
 test-fast: $(VENV)/installed ## keys and SDK on the newest SDK, without Prometheus: the loop while you write
 	@$(VENV)/bin/python $(PYTEST) $(PARALLEL) tests/keys tests/sdk
@@ -100,6 +107,18 @@ $(VENV)/installed: pyproject.toml
 	$(PYTHON) -m venv .venv-frameworks
 	.venv-frameworks/bin/python $(PIP_INSTALL) --upgrade '$(PIP)'
 	.venv-frameworks/bin/python $(PIP_INSTALL) --editable . --group test --group frameworks
+	@touch $@
+
+.venv-litellm-%/installed: pyproject.toml
+	$(PYTHON) -m venv .venv-litellm-$*
+	.venv-litellm-$*/bin/python $(PIP_INSTALL) --upgrade '$(PIP)'
+	.venv-litellm-$*/bin/python $(PIP_INSTALL) --editable . --group light 'litellm==$*'
+	@touch $@
+
+.venv-proxy/installed: pyproject.toml
+	$(PYTHON) -m venv .venv-proxy
+	.venv-proxy/bin/python $(PIP_INSTALL) --upgrade '$(PIP)'
+	.venv-proxy/bin/python $(PIP_INSTALL) --editable . --group light --group proxy
 	@touch $@
 
 .venv-neighbours/installed: pyproject.toml

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from types import FrameType
 
 _BETWEEN: Final = frozenset(
-    ("httpx", "httpx2", "requests", "aiohttp", "together_otel", "opentelemetry", "wrapt")
+    ("httpx", "httpx2", "requests", "aiohttp", "contextlib", "opentelemetry", "together_otel")
 )
 """Packages that stand between whoever wants a request and whoever sends it."""
 

@@ -1,0 +1,102 @@
+"""What else sends to Together by an HTTP library: DSPy, aisuite, huggingface_hub."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from dirty_equals import IsPartialDict
+from wire_cases import FAULTS, Fault, leaks
+
+if TYPE_CHECKING:
+    from together_otel.testing import CapturedTelemetry
+
+FAILURES = "together.client.auth.failures"
+MESSAGES = [{"role": "user", "content": "Hello"}]
+KEYS = [one for one in FAULTS if one.value and len(one.value) > len("Bearer    ")]
+
+pytestmark = pytest.mark.filterwarnings("ignore")
+
+
+def dspy(base: str, key: str) -> Any:
+    found = pytest.importorskip("dspy")
+    options = {"api_base": base, "api_key": key, "num_retries": 0, "cache": False}
+    return found.LM("together_ai/a/model", **options)(messages=MESSAGES)
+
+
+def aisuite(base: str, key: str) -> Any:
+    found = pytest.importorskip("aisuite.providers.together_provider")
+    provider = found.TogetherProvider(api_key=key)
+    provider.BASE_URL = f"{base}/chat/completions"
+    return provider.chat_completions_create("a/model", MESSAGES)
+
+
+def huggingface_hub(base: str, key: str, *, stream: bool = False) -> Any:
+    hub = pytest.importorskip("huggingface_hub", minversion="2")
+    from huggingface_hub.hf_api import InferenceProviderMapping  # noqa: PLC0415 - the same
+    from huggingface_hub.inference import _providers  # noqa: PLC0415 - it may not be there
+    from huggingface_hub.inference._providers import _common  # noqa: PLC0415 - the same
+
+    # Else it asks the hub, which is not here.
+    _common.HARDCODED_MODEL_INFERENCE_MAPPING["together"]["a/model"] = InferenceProviderMapping(
+        hf_model_id="a/model",
+        provider="together",
+        providerId="a/model",
+        status="live",
+        task="conversational",
+    )
+    helper = _providers.PROVIDERS["together"]["conversational"]
+    before, helper.base_url = helper.base_url, base.removesuffix("/v1")
+    try:
+        client = hub.InferenceClient(provider="together", api_key=key)
+        answer = client.chat_completion(MESSAGES, model="a/model", stream=stream)
+        return list(answer) if stream else answer
+    finally:
+        helper.base_url = before
+
+
+LIBRARIES = {"litellm": dspy, "aisuite": aisuite, "huggingface_hub": huggingface_hub}
+"""What the call is of, and what makes it: DSPy's are LiteLLM's."""
+
+
+@pytest.fixture(params=LIBRARIES)
+def library(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+def test_accepted(library: str, base: str, key: str, telemetry: CapturedTelemetry) -> None:
+    """One span a call, by whom it is."""
+    LIBRARIES[library](base, key)
+    (span,) = [one for one in telemetry.spans() if one["kind"] == "CLIENT"]
+    assert span["name"] == "chat a/model"
+    assert span["attributes"] == IsPartialDict(
+        {"together.client.library": library, "gen_ai.usage.output_tokens": 6}
+    )
+
+
+@pytest.mark.parametrize("fault", KEYS, ids=str)
+def test_fault(
+    library: str, base: str, key: str, telemetry: CapturedTelemetry, fault: Fault
+) -> None:
+    """Whatever they raise: it is named, counted once for each request, and logged once."""
+    text = str(fault.header(key)).removeprefix("Bearer ")
+    if library == "huggingface_hub" and "Hugging Face" in fault.title:
+        pytest.skip("with such a key it asks its own router")
+    try:
+        LIBRARIES[library](base, text)
+    except Exception:  # noqa: BLE001 - each its own
+        assert telemetry.value(FAILURES, together_auth_cause=fault.cause) >= 1
+    else:
+        pytest.fail("nothing was raised")
+    assert telemetry.value(FAILURES, together_auth_cause=fault.cause) == telemetry.counter(FAILURES)
+    names = [log["event_name"] for log in telemetry.logs()]
+    assert names.count("together.client.auth_failed") == 1
+    assert leaks(telemetry.everything(), text) == []
+
+
+def test_a_stream_of_huggingface_hub(base: str, key: str, telemetry: CapturedTelemetry) -> None:
+    huggingface_hub(base, key, stream=True)
+    (span,) = [one for one in telemetry.spans() if one["kind"] == "CLIENT"]
+    assert span["attributes"] == IsPartialDict(
+        {"gen_ai.request.stream": True, "gen_ai.usage.output_tokens": 6}
+    )

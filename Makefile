@@ -31,7 +31,7 @@ help: ## list the targets
 
 demo: $(VENV)/installed ## show the main job: every cause of a refused key, and the page it leads to
 	@tools/fetch_prometheus.sh || echo "Going on without Prometheus and Alertmanager: the demo says what it leaves out."
-	@$(VENV)/bin/python -m together_otel.cli.demo
+	@$(VENV)/bin/python -m together_otel demo
 
 test: $(VENV)/installed $(SDKS:%=.venv-%/installed) $(MORE_SDKS:%=.venv-%/installed) .venv-lowest/installed $(OPENAIS:%=.venv-openai-%/installed) .venv-frameworks/installed .venv-litellm-$(LITELLM)/installed .venv-proxy/installed .venv-neighbours/installed newest-python schemas ## every test, on every generation of the SDK
 	@tools/fetch_prometheus.sh || test -z "$$CI"

@@ -18,7 +18,8 @@ import yaml
 
 import together_otel
 from together_otel import names
-from together_otel.cli import explain, main
+from together_otel.cli import main
+from together_otel.cli.explain.command import entries
 from together_otel.cli.export import files as export
 from together_otel.cli.export.source import Source
 from together_otel.rules import Options
@@ -367,7 +368,7 @@ def test_alerts_of_logs_have_labels_as_those_of_metrics():
         assert name.startswith("Together")
         assert "sum by (cluster, namespace, job, together_auth_cause)" in rule["expr"]
         assert rule["annotations"]["runbook_url"] == f"{DEFAULT_RUNBOOK_URL}#{name.lower()}"
-        assert name in explain.entries()
+        assert name in entries()
 
 
 # ── the runbook ──────────────────────────────────────────────────────────────────────

@@ -1,10 +1,11 @@
-"""``python -m together_otel.cli.demo``: what it says, and that it notices when something is wrong."""
+"""``together-otel demo``: what it says, and that it notices when something is wrong."""
 
 from contextlib import contextmanager
 
 import pytest
 
-from together_otel.cli.demo import __main__ as demo
+from together_otel.cli import main
+from together_otel.cli.demo import command as demo
 from together_otel.cli.demo.evidence import Evidence
 from together_otel.cli.drill.runner import Outcome
 from together_otel.cli.drill.scenarios import Scenario, scenario_of
@@ -25,7 +26,7 @@ def no_binaries(monkeypatch):
 
 def test_without_prometheus_it_shows_the_rest_and_says_what_it_leaves_out(capsys):
     """Every cause is still shown and verified."""
-    code = demo.main()
+    code = main(["demo"])
     printed = capsys.readouterr().out
     assert code == 0, printed
     words = " ".join(printed.split())
@@ -46,7 +47,7 @@ def test_a_wrong_cause_is_reported_with_what_was_expected(monkeypatch, capsys):
 
     monkeypatch.setattr(demo, "CAUSES", ("empty", "revoked"))
     monkeypatch.setattr(demo, "scenario_of", confused)
-    assert demo.main() == 1
+    assert main(["demo"]) == 1
     words = " ".join(capsys.readouterr().out.split())
     assert "empty: 1 failures of empty were counted as missing 1" in words
     assert "causes on spans: expected ['empty'], found ['missing']" in words

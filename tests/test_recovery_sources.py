@@ -141,6 +141,24 @@ def test_prompt_in_the_background(monkeypatch: pytest.MonkeyPatch) -> None:
     assert recovery.prompt().look() is None
 
 
+@pytest.mark.parametrize("allowed", [True, False])
+def test_prompt_in_a_notebook(allowed: bool, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: FBT001 - a parametrised case
+    """Its kernel asks under the cell, from any thread; one that runs without a reader does not."""
+
+    class Kernel:
+        _allow_stdin = allowed
+
+        def getpass(self, text: str) -> str:
+            assert text == "Key? "
+            return KEY
+
+    monkeypatch.setattr("getpass.getpass", Kernel().getpass)
+    with Path(os.devnull).open() as nobody, concurrent.futures.ThreadPoolExecutor() as pool:
+        monkeypatch.setattr(sys, "stdin", nobody)
+        found = pool.submit(recovery.prompt("Key? ").look).result()
+    assert found == (KEY if allowed else None)
+
+
 # ── environment ──────────────────────────────────────────────────────────────────────
 
 
@@ -322,7 +340,7 @@ def test_the_setting(caplog: pytest.LogCaptureFixture) -> None:
     for wrong in (KEY, "file:", "file", "prompt:x", "command:'", "environment;", f"file:{KEY};x"):
         assert read(wrong) == ()
     assert len(caplog.records) == 7
-    assert "it takes file:PATH, command:WORDS, environment or prompt" in caplog.text
+    assert "expected file:PATH, command:WORDS, environment or prompt" in caplog.text
     assert KEY not in caplog.text
 
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import atexit
 import logging
 import os
-from functools import wraps
+from functools import partial, wraps
 from importlib.metadata import PackageNotFoundError, requires, version
 from inspect import signature
 from typing import TYPE_CHECKING, Any, Literal, ParamSpec
 
+from opentelemetry import metrics as metrics_api
 from opentelemetry import trace
+from opentelemetry._logs import get_logger_provider
 from opentelemetry.instrumentation.dependencies import get_dependency_conflicts
 from opentelemetry.instrumentation.instrumentor import (  # type: ignore[attr-defined]  # not in its __all__ under strict
     BaseInstrumentor,
@@ -51,6 +54,9 @@ try:
 except PackageNotFoundError:  # a checkout on the path, not installed
     __version__ = ""
 
+_NO_OPS = ("opentelemetry.trace", "opentelemetry.metrics", "opentelemetry._logs")
+"""Where the classes are that stand for providers before any are set."""
+
 _PATCHES = LazyPatches(lambda: TogetherInstrumentor().uninstrument())
 
 
@@ -63,6 +69,7 @@ class TogetherInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # untyped i
 
     _undo_listen: Callable[[], None] | None = None
     _backend: Backend | None = None
+    _report_held_back: Callable[[], None] | None = None
 
     def instrumentation_dependencies(self) -> Collection[str]:
         """Return the requirements on the SDKs that are installed; on all of them if none is.
@@ -119,6 +126,10 @@ class TogetherInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # untyped i
             keys = KeyRegistry(fingerprint=settings.fingerprint)
             runtime = Runtime(settings, tracer, counted, keys)
             runtime.recovery = recovery
+            self._report_held_back = runtime.report_held_back
+            # Exits may come without `uninstrument()`.
+            atexit.register(self._report_held_back)
+            runtime.at_first_call = partial(_warn_if_unseen, settings, given)
             return runtime, tracer_provider
 
         end_all_at_exit()
@@ -129,7 +140,15 @@ class TogetherInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # untyped i
         backend, self._backend = self._backend, None
         undo_listen, self._undo_listen = self._undo_listen, None
         # Each for itself: what is the application's own may raise.
-        steps = (_PATCHES.remove, None if backend is None else backend.stop, undo_listen)
+        held_back, self._report_held_back = self._report_held_back, None
+        if held_back is not None:
+            atexit.unregister(held_back)
+        steps = (
+            _PATCHES.remove,
+            held_back,
+            None if backend is None else backend.stop,
+            undo_listen,
+        )
         for step in steps:
             if step is not None:
                 with Guard("patch", _ignore):
@@ -216,6 +235,22 @@ _KEYWORDS = frozenset(signature(instrument).parameters)
 def uninstrument() -> None:
     """Turn the instrumentation off and restore the original methods."""
     TogetherInstrumentor().uninstrument()
+
+
+def _warn_if_unseen(settings: Settings, given: Mapping[str, Any]) -> None:
+    if settings.metrics != "otel":  # by prometheus_client, or none on purpose
+        return
+    providers = (
+        given.get("tracer_provider") or trace.get_tracer_provider(),
+        given.get("meter_provider") or metrics_api.get_meter_provider(),
+        given.get("logger_provider") or get_logger_provider(),
+    )
+    if all(type(one).__module__.startswith(_NO_OPS) for one in providers):
+        _log.warning(
+            "OpenTelemetry has no provider of traces, metrics or logs, so nothing but lines of this"
+            " log is seen: start the program by opentelemetry-instrument, set a provider, or set"
+            " TOGETHER_OTEL_PROMETHEUS_PORT."
+        )
 
 
 def _ignore(_stage: str) -> None:

@@ -728,15 +728,6 @@ def test_usage(arguments, capsys):
     assert "usage: together-otel doctor" in capsys.readouterr().err
 
 
-def test_help(capsys):
-    with pytest.raises(SystemExit) as exited:
-        main(["doctor", "--help"])
-    assert exited.value.code == 0
-    out = capsys.readouterr().out
-    assert "examples:\n" in out
-    assert all(len(line) <= 80 for line in out.splitlines())
-
-
 def test_whose_span_a_call_has_beside_others(monkeypatch):
     """Each instrumentation of what reaches Together is named with what becomes of a call's span."""
     there = {"opentelemetry-instrumentation-openai": "0.62.4", "langfuse": "5.0", "logfire": "5.4"}

@@ -10,14 +10,16 @@ import sys
 import threading
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from importlib.metadata import PackageNotFoundError, version
 
 import pytest
+import yaml
 from generation import GENERATION
 from running import eventually, get, total
 from serving import Quiet, serving
 
 from together_otel.cli import main
-from together_otel.cli.drill import command as drill_command
+from together_otel.cli.doctor import installation
 from together_otel.cli.drill.runner import Runner
 from together_otel.cli.drill.scenarios import Scenario
 from together_otel.names import AUTH_FAILURES, CAUSES
@@ -369,10 +371,11 @@ def test_no_key_of_the_users_is_used(tmp_path):
 )
 def test_a_set_up_that_tells_nothing(variables, said):
     """Exit code 1 and the reason, without waiting for the end, and without a traceback."""
-    done = drilled(duration=LONG if variables else "0.5s", **variables)
+    done = drilled(duration=LONG, **variables)
     assert done.returncode == 1
     assert said in done.stdout
-    assert ("The drill did not start." in done.stdout) is bool(variables)
+    assert "The drill did not start." in done.stdout
+    assert "Fire drill" not in done.stdout  # what does not start is not announced
     assert "its target is gone" not in done.stdout
     assert "Traceback" not in done.stdout + done.stderr
 
@@ -402,7 +405,9 @@ def drill_here(*arguments):
 def test_no_launcher(monkeypatch, capsys):
     monkeypatch.setattr("shutil.which", lambda _: None)
     assert drill_here() == 2
-    assert "pip install 'together-otel[zero-code]'" in capsys.readouterr().err
+    release = version("opentelemetry-sdk")
+    fix = f"pip install 'together-otel[zero-code]' opentelemetry-sdk=={release}"
+    assert fix in capsys.readouterr().err
 
 
 def test_no_temporary_files(tmp_path, monkeypatch, capsys):
@@ -414,9 +419,9 @@ def test_no_temporary_files(tmp_path, monkeypatch, capsys):
 
 def test_no_sdk(monkeypatch, capsys):
     def missing(name):
-        raise drill_command.PackageNotFoundError(name)
+        raise PackageNotFoundError(name)
 
-    monkeypatch.setattr(drill_command, "version", missing)
+    monkeypatch.setattr(installation, "version", missing)
     assert drill_here() == 2
     assert "together is not installed" in capsys.readouterr().err
 
@@ -440,11 +445,35 @@ def test_usage(arguments, said, monkeypatch, capsys):
     assert said in capsys.readouterr().err
 
 
-def test_help(capsys):
-    assert drill_here("--help") == 0
-    out = capsys.readouterr().out
-    assert "examples:\n" in out
-    assert all(len(line) <= 80 for line in out.splitlines())
+def test_json():
+    """One object, whose scrape configuration is left to the text."""
+    port = str(free_port())
+    done = drilled("--json", TOGETHER_OTEL_PROMETHEUS_PORT=port)
+    assert (done.returncode, done.stderr) == (0, "")
+    found = json.loads(done.stdout)
+    assert (found["started"], found["faults"], found["service"]) == (True, [], "shop-drill")
+    assert found["failed"] > 0
+    assert "TogetherKeyRevoked" in found["expected_alerts"]["page"]
+    assert found["metrics"] == [f"http://127.0.0.1:{port}/metrics, until the drill ends."]
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0"])  # noqa: S104 - what containers take
+def test_the_scrape_configuration(host):
+    """It is a block of YAML, as a configuration of Prometheus holds it."""
+    port = free_port()
+    done = drilled(
+        TOGETHER_OTEL_PROMETHEUS_PORT=str(port),
+        TOGETHER_OTEL_PROMETHEUS_HOST=host,
+        OTEL_SERVICE_NAME='a: "b" #c',
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    block = re.search(r"^  scrape_configs:\n(    .*\n)+", done.stdout, re.MULTILINE)
+    target = f"127.0.0.1:{port}" if host == "127.0.0.1" else f"HOST:{port}"
+    assert yaml.safe_load(block[0]) == {
+        "scrape_configs": [
+            {"job_name": 'a: "b" #c-drill', "static_configs": [{"targets": [target]}]}
+        ]
+    }
 
 
 def test_the_example_of_the_help(capsys):

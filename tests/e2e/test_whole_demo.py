@@ -13,7 +13,7 @@ def test_the_demonstration_ends_with_the_page():
     require("prometheus")
     require("alertmanager")
     done = subprocess.run(
-        [sys.executable, "-m", "together_otel.cli.demo"],
+        [sys.executable, "-m", "together_otel", "demo"],
         cwd=CHECKOUT,
         capture_output=True,
         text=True,

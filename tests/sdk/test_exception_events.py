@@ -11,6 +11,7 @@ from generation import GENERATION, MODEL, Sdk, leaks
 from recovering import OLD, Answers, Lab, instrument
 from steps import LEAKS
 
+from together_otel import TogetherInstrumentor
 from together_otel.auth import runtime
 from together_otel.testing import behaviours
 
@@ -104,6 +105,12 @@ def test_lines_are_held_back(
     *_, last = lines(caplog)
     assert last.endswith(" suppressed=3")
     assert len(records(telemetry)) == 6
+
+    chat(sdk, key)
+    TogetherInstrumentor().uninstrument()
+    *_, last = lines(caplog)
+    assert last.endswith("RateLimitError suppressed=1")
+    TogetherInstrumentor().instrument()
 
 
 def test_authentication_failure(

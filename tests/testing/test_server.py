@@ -274,7 +274,7 @@ def _program(*arguments: str) -> Iterator[subprocess.Popen[str]]:
     with subprocess.Popen(
         command,
         env=environment,
-        stdin=subprocess.PIPE,
+        stdin=subprocess.DEVNULL,  # as under nohup, systemd or Docker
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -288,14 +288,13 @@ def _status(url: str, key: str) -> int:
         return line.getresponse().status
 
 
-@pytest.mark.parametrize("end", ["stdin", "SIGTERM", "SIGINT"])
+@pytest.mark.parametrize("end", ["SIGTERM", "SIGINT"])
 def test_the_program_prints_its_url_and_ends_quietly(end: str, key: str) -> None:
     with _program("--port", "0") as program:
         assert program.stdout is not None
         url = program.stdout.readline().strip()
         status = _status(url, key)
-        if end != "stdin":
-            program.send_signal(getattr(signal, end))
+        program.send_signal(getattr(signal, end))
         out, err = program.communicate(timeout=20)
     assert status == 200
     assert (out, err, program.returncode) == ("", "", 0)
@@ -317,10 +316,18 @@ def test_the_programs_key_file_is_read_for_each_request(tmp_path: Path, key: str
         gone = _status(url, "another")
         keys.write_text(key)
         added = _status(url, key)
-        program.communicate(timeout=20)
+        program.terminate()
     assert listed == (200, 401)
     assert removed == (401, 200)
     assert (emptied, gone, added) == (401, 401, 200)
+
+
+def test_a_port_that_is_taken(server: TogetherServer) -> None:
+    port = server.url.rpartition(":")[2]
+    with _program("--port", port) as program:
+        out, err = program.communicate(timeout=20)
+    assert (out, program.returncode) == ("", 2)
+    assert f"port {port} cannot be used: Address already in use" in err
 
 
 def test_a_key_file_must_be_there_at_the_start(tmp_path: Path) -> None:

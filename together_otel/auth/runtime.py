@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from together_otel import names
 from together_otel.guard import Guard
@@ -26,6 +26,14 @@ if TYPE_CHECKING:
     from together_otel.telemetry.metrics import Metrics
 
 
+_TOLD_APART: Final = {
+    names.AUTH_FAILED: (names.AUTH_CAUSE,),
+    names.OPERATION_EXCEPTION: (names.OPERATION, names.ERROR_TYPE),
+    names.KEY_NOT_RECOVERED: (names.RECOVERY_OUTCOME,),
+}
+"""Attributes by which failures of an event are told apart where they repeat."""
+
+
 @dataclass(frozen=True, slots=True)
 class AuthFailure:
     """A diagnosed failure: whose key, why, what to do."""
@@ -43,6 +51,7 @@ class Runtime:
 
     Attributes:
         recovery: where another key may come from after a refusal; `recovery.scope` knows it.
+        at_first_call: called before the first call, when providers should be set.
     """
 
     def __init__(
@@ -53,6 +62,7 @@ class Runtime:
         self.metrics = metrics
         self.keys = keys
         self.recovery: Any = None
+        self.at_first_call: Callable[[], None] = lambda: None
         self.unknown_key = inspect_key(None, source="none", environ={})
         """The report of a key that could not be looked at."""
         self._repeats = events.Repeats(settings.log_interval)
@@ -163,13 +173,25 @@ class Runtime:
         """Return whose a host is: all of Together's are one."""
         return TOGETHER if host is None else owner_of(host, self.settings.hosts)
 
-    def held_back(self, what: object) -> int | None:
-        """Return how often the same was not logged since it was, ``None`` if that was just now."""
-        return self._repeats.passes(what, time.monotonic())
+    def held_back(self, event: names.Event, *what: str, of: object = None) -> int | None:
+        """Return how often the same was not logged since it was, ``None`` if that was just now.
+
+        Args:
+            event: which one.
+            *what: values of those attributes that tell one failure from another.
+            of: what does so as well and is not logged.
+        """
+        return self._repeats.passes((event, what, of), time.monotonic())
+
+    def report_held_back(self) -> None:
+        """Log how many of each failure were held back since it was last logged."""
+        for (event, what, _), count in self._repeats.take():
+            events.write_held_back(event, dict(zip(_TOLD_APART[event], what, strict=True)), count)
 
     def auth_failure_held_back(self, failure: AuthFailure) -> int | None:
         """Return the same of an authentication failure."""
-        return self.held_back((failure.report.identity, failure.diagnosis.cause))
+        report, cause = failure.report, failure.diagnosis.cause
+        return self.held_back(names.AUTH_FAILED, cause, of=report.identity)
 
     def log_auth_failure(
         self,

@@ -71,6 +71,7 @@ class Active:
             self._has_begun = True
             with runtime.guard("begin"):
                 self._conflicts.warn()
+                runtime.at_first_call()
 
     def is_idle(self) -> bool:
         """Return whether nobody is told of calls that succeed."""

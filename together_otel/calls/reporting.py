@@ -227,7 +227,7 @@ def _log_exception(call: CallState, ending: Ending) -> None:
     suppressed = None
     if ending.auth is None:  # a refusal has a line of its own
         suppressed = call.runtime.held_back(
-            (names.OPERATION_EXCEPTION, call.request.operation, ending.error_type)
+            names.OPERATION_EXCEPTION, call.request.operation, ending.error_type
         )
     if suppressed is None and not events.are_records_taken():
         return

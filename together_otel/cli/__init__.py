@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
+import argparse
+import sys
+from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from traceback import extract_tb
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from together_otel.cli import explain
-from together_otel.cli.check import command as check_command
-from together_otel.cli.doctor import command as doctor_command
-from together_otel.cli.drill import command as drill_command
-from together_otel.cli.export import command as export_command
-from together_otel.cli.output import CannotWrite, complain, prepare
+from together_otel.cli.output import CannotWrite, complain, prepare, write
 from together_otel.cli.parsing import CANNOT_WRITE, INTERNAL, INTERRUPTED, Parser, without_key
 from together_otel.instrumentor import DISTRIBUTION
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-COMMANDS = (check_command, doctor_command, drill_command, export_command, explain)
-"""Each has ``add(commands)``: a parser of its own, whose ``run`` returns the exit code."""
+COMMANDS = ("check", "demo", "doctor", "drill", "explain", "export")
+"""Each is a package whose module ``command`` has ``add(commands)``: a parser of its own, whose
+``run`` returns the exit code."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -49,12 +48,34 @@ def _run(arguments: Sequence[str] | None) -> int:
         epilog="example: together-otel check && python app.py",
     )
     parser.add_argument("--version", action="version", version=f"%(prog)s {_release()}")
+    parser.add_argument(
+        "--print-completion",
+        action=_Completion,
+        choices=("bash", "zsh", "tcsh"),
+        metavar="SHELL",
+        help="print what completes commands in bash, zsh or tcsh",
+    )
     commands = parser.add_subparsers(dest="command", required=True, parser_class=Parser)
-    for command in COMMANDS:
-        command.add(commands)
+    words = sys.argv[1:] if arguments is None else arguments
+    # The others need not be loaded.
+    asked = [one for one in words[:1] if one in COMMANDS] or COMMANDS
+    for name in asked:
+        import_module(f"{__name__}.{name}.command").add(commands)
     options = parser.parse_args(arguments)
     code: int = options.run(options)
     return code
+
+
+class _Completion(argparse.Action):
+    """Prints a shell's completion script."""
+
+    def __call__(self, parser: Any, _namespace: object, shell: Any, _option: object = None) -> None:
+        try:
+            import shtab  # noqa: PLC0415 - of the extra `cli`
+        except ImportError:
+            parser.refuse("completion needs shtab: pip install 'together-otel[cli]'")
+        write(shtab.complete(parser, shell))
+        parser.exit()
 
 
 def _release() -> str:

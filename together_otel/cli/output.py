@@ -7,6 +7,8 @@ import sys
 from contextlib import suppress
 from typing import TextIO
 
+_COLOURS = {"good": "32", "warning": "33", "bad": "31", "faint": "2"}
+
 
 class CannotWrite(Exception):  # noqa: N818 - it says what is so
     """Standard output cannot be written; the text says why."""
@@ -21,6 +23,21 @@ def prepare() -> None:
             setattr(sys, name, nowhere)
         elif (reconfigure := getattr(stream, "reconfigure", None)) is not None:
             reconfigure(errors="backslashreplace")
+
+
+def paint(text: str, colour: str) -> str:
+    """Return a text in the colour of ``good``, ``warning``, ``bad`` or ``faint``, on a terminal."""
+    if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb" or not sys.stdout.isatty():
+        return text
+    return f"\x1b[{_COLOURS[colour]}m{text}\x1b[0m"
+
+
+def printable(text: str, *, ascii_only: bool = False) -> str:
+    """Return a line of text of others, in which terminals find no escape sequences."""
+    return "".join(
+        one if one.isprintable() and (one.isascii() or not ascii_only) else ascii(one)[1:-1]
+        for one in text
+    )
 
 
 def write(text: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import re
 import sys
@@ -10,8 +11,9 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from together_otel.cli.output import complain, write
 from together_otel.keys import redact
-from together_otel.keys.formats import is_lookalike
+from together_otel.keys.formats import OPAQUE, is_lookalike
 from together_otel.names import KEY_VARIABLE
+from together_otel.spelling import did_you_mean
 
 if TYPE_CHECKING:
     from typing import TypeAlias
@@ -31,10 +33,6 @@ INTERRUPTED = 130
 """What shells report after Ctrl-C."""
 
 
-# Of keys, whatever their shape; not of the names of options and variables.
-_OPAQUE = re.compile(r"(?=[\w+=.%~-]*\d)(?=[\w+=.%~-]*[^\W\d_])[\w+=.%~-]{20,}")
-
-
 def without_key(text: str) -> str:
     """Return a text without keys: those of a known shape, and all of this environment's."""
     return redact(
@@ -43,17 +41,43 @@ def without_key(text: str) -> str:
     )
 
 
+def write_json(found: object) -> None:
+    """Print what a command found as JSON, without keys."""
+    write(without_key(json.dumps(found, indent=2)) + "\n")
+
+
+class _Help(argparse.HelpFormatter):
+    """Help of 80 columns, whatever the terminal has; texts of several lines stay as they are."""
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, max_help_position=22, width=80)
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        return text if "\n" in text else super()._fill_text(text, width, indent)
+
+
 class Parser(argparse.ArgumentParser):
-    """Exits with 64 if the arguments are invalid."""
+    """Exits with 64 if the arguments are invalid, and names the nearest valid one."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(formatter_class=_Help, **options)
 
     def error(self, message: str) -> NoReturn:
         """Report what is wrong with the arguments, without anything that may be a key."""
-        self.refuse(_OPAQUE.sub(lambda found: f"({len(found[0])} characters)", message))
+        wrong = re.search(r"(?:invalid choice: '|unrecognized arguments: )([^\s'=]+)", message)
+        choices = (one for action in self._actions for one in action.choices or ())
+        known = {*self._option_string_actions, *map(str, choices)}
+        hint = did_you_mean(wrong[1], known) if wrong else "."
+        self.refuse(re.sub(OPAQUE, lambda found: f"({len(found[0])} characters)", message), hint)
 
-    def refuse(self, message: str) -> NoReturn:
+    def refuse(self, message: str, hint: str = ".") -> NoReturn:
         """Report what is wrong, and how to get help."""
         self.print_usage(sys.stderr)
-        self.exit(USAGE, f"{self.prog}: {without_key(message)}. Try {self.prog} --help.\n")
+        self.exit(USAGE, f"{self.prog}: {without_key(message)}{hint} Try {self.prog} --help.\n")
+
+    def add_json(self) -> None:
+        """Add the option that all commands have."""
+        self.add_argument("--json", action="store_true", help="print the result as JSON")
 
     def _print_message(self, message: str, file: object = None) -> None:
         (write if file is sys.stdout else complain)(message)

@@ -164,7 +164,9 @@ class Search(Pending):
         if outcome == "recovered":
             events.emit(names.KEY_RECOVERED, logging.WARNING, fields)
             return
-        suppressed = self._runtime.held_back((outcome, *self._asked))
+        suppressed = self._runtime.held_back(
+            names.KEY_NOT_RECOVERED, outcome, of=tuple(self._asked)
+        )
         if suppressed is not None:
             if suppressed:
                 fields[names.AUTH_SUPPRESSED] = suppressed

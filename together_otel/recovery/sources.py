@@ -77,9 +77,9 @@ class Source:
 
 
 def prompt(text: str = "Together refuses the API key. Another one: ") -> Source:
-    """Ask for a key on the terminal, without an echo.
+    """Ask for a key on the terminal, or under a notebook's cell, without an echo.
 
-    Where the process has no terminal, or is in its background, nobody is asked. What cannot be a
+    Where the process has neither, or is in its background, nobody is asked. What cannot be a
     key is asked for again, three times in all.
 
     Args:

@@ -1,4 +1,4 @@
-"""A key asked for on the terminal."""
+"""A key asked for on the terminal, or in a notebook."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import atexit
 import os
 import sys
 import threading
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -14,6 +14,7 @@ from together_otel.keys import flaws, inspect_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from contextlib import AbstractContextManager
 
 
 def ask(text: str) -> str | None:
@@ -22,11 +23,17 @@ def ask(text: str) -> str | None:
     Args:
         text: the question.
     """
-    if not _has_terminal():
-        return None
     from getpass import getpass  # noqa: PLC0415 - few processes ever ask
 
-    with _echo_at_exit(), suppress(EOFError):
+    # A notebook's kernel puts a method of its own in this place, which asks under the cell.
+    kernel = getattr(getpass, "__self__", None)
+    if getattr(kernel, "_allow_stdin", False):
+        echo: AbstractContextManager[None] = nullcontext()
+    elif _has_terminal():
+        echo = _echo_at_exit()
+    else:
+        return None
+    with echo, suppress(EOFError):
         for last in (False, False, True):
             answer = getpass(text)
             report = inspect_key(answer.strip(), source="argument")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Any
@@ -77,6 +78,12 @@ def are_records_taken() -> bool:
     return RECORDS.are_taken()
 
 
+def write_held_back(event: Event, fields: Mapping[str, Any], count: int) -> None:
+    """Write one line that says how many like it were held back; each LogRecord had its turn."""
+    text = message(event, {name: _clean(value) for name, value in fields.items()})
+    log_lines.write(logging.WARNING, f"{text} suppressed={count}", {EVENT_NAME: event.name})
+
+
 def _clean(value: Any) -> Any:
     return redact(value) if isinstance(value, str) else value
 
@@ -96,6 +103,15 @@ class Repeats:
 
     def _after_fork(self) -> None:
         self._lock = threading.RLock()
+        self.take()  # those that the parent held back are the parent's
+
+    def take(self) -> list[tuple[Any, int]]:
+        """Return what was held back since it last passed, and how often; it is told then."""
+        with self._lock:
+            held = [(what, count) for what, (_, count) in self._seen.items() if count]
+            for what, _ in held:
+                self._seen[what] = (self._seen[what][0], 0)
+        return held
 
     def passes(self, what: Any, now: float) -> int | None:
         """Return how many were held back since the last one, or ``None`` to hold this one back.

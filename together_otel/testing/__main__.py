@@ -1,6 +1,6 @@
 """The server as a program, for other processes: ``python -m together_otel.testing --port 0``.
 
-Its first line is its URL; it serves until its standard input ends, or SIGTERM or SIGINT comes.
+Its first line is its URL; it serves until SIGTERM or SIGINT comes.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ import argparse
 import contextlib
 import signal
 import sys
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -41,7 +42,7 @@ class _KeysInFile:
 
 
 def main() -> None:
-    """Serve until standard input ends or a signal comes; exits 0 then, 2 on bad arguments."""
+    """Serve until a signal comes; exits 0 then, 2 on bad arguments."""
     parser = argparse.ArgumentParser(
         prog="python -m together_otel.testing",
         description="A stand-in for Together's API on loopback.",
@@ -55,13 +56,19 @@ def main() -> None:
     options = parser.parse_args()
     if options.key_file is not None and not options.key_file.is_file():
         parser.error(f"no such file: {options.key_file}")
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    with contextlib.suppress(KeyboardInterrupt), TogetherServer(port=options.port) as server:
+    ended = threading.Event()
+    for one in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(one, lambda *_: ended.set())
+    try:
+        server = TogetherServer(port=options.port).start()
+    except OSError as exc:
+        parser.error(f"port {options.port} cannot be used: {exc.strerror}")
+    with contextlib.closing(server):
         if options.key_file is not None:
             server.always(_KeysInFile(options.key_file))
         sys.stdout.write(server.url + "\n")
         sys.stdout.flush()
-        sys.stdin.read()
+        ended.wait()
 
 
 if __name__ == "__main__":

@@ -23,34 +23,16 @@ if TYPE_CHECKING:
 
 _LISTED = 5
 
+_DESCRIPTION = """\
+Checks the key that Together's SDK would use here, and says what is wrong with
+it and how to fix it. Sends nothing without --live, and never shows the key.
+"""
 _EPILOG = """\
-exit codes:
-  0   the key can work; with --live, it was accepted
-  1   the key cannot work, or was refused
-  2   with --live: whether it works is not known
-  64  the arguments are invalid, the file cannot be read, or --live lacks
-      httpx
+exit codes: 0 the key can work, or was accepted; 1 it cannot, or was refused;
+2 not known; 64 the arguments are invalid, or httpx is not installed
 
---env-file reads the file as python-dotenv does. Variables that are already set
-take precedence, as with python-dotenv's load_dotenv() and unlike docker run
---env-file, which starts with an empty environment and keeps quotes.
-
---live sends one GET for the list of models to TOGETHER_BASE_URL or, without it,
-to Together, in at most 5 seconds, through the proxy in HTTPS_PROXY, HTTP_PROXY
-or ALL_PROXY unless NO_PROXY excludes the host. It follows no redirect. A key
-that cannot work is not sent. It needs httpx, which together 2 and 3 install:
-pip install 'together-otel[cli]'.
-
---json has these fields, always: can_work (true, false, or null for unknown),
-cause, remedy, presence, source, variable, format, problems, length, provider,
-fingerprint, env_file, lookalikes, notes, live. live is null, or holds outcome,
-detail, status_code, url, server_address, server_port, proxy, request_id.
-
-examples:
-  together-otel check && python app.py
-  together-otel check --live --env-file .env
-  together-otel check --env-file <(sops decrypt .env)
-  together-otel check --live --json
+example:
+  together-otel check --live --env-file .env && python app.py
 """
 
 
@@ -59,19 +41,17 @@ def add(commands: Commands) -> None:
     parser = commands.add_parser(
         "check",
         help="check whether TOGETHER_API_KEY of this environment can work",
-        description="Checks the key that Together's SDK would use here, and says what is wrong with\n"
-        "it and how to fix it. Sends nothing without --live, and never shows the key.",
+        description=_DESCRIPTION,
         epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--live", action="store_true", help="ask Together once, for at most 5 s")
+    parser.add_argument("--live", action="store_true", help="ask Together, once, for at most 5 s")
     parser.add_argument(
         "--env-file",
         metavar="PATH",
         type=_environment,
         help="take variables that are not set from this .env file",
     )
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.add_json()
     parser.set_defaults(run=_check)
 
 

@@ -7,6 +7,7 @@ import textwrap
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from together_otel.cli.output import paint, printable
 from together_otel.keys import faults
 from together_otel.names import KEY_VARIABLE
 
@@ -124,7 +125,7 @@ def _of_key(report: KeyReport) -> dict[str, object]:
 
 def as_text(findings: Findings) -> str:
     """Return text for a person, in ASCII: the verdict, what to do, the facts."""
-    lines = [_verdict(findings), ""]
+    lines = [""]
     for name, text in _facts(findings):
         lines += textwrap.wrap(
             text,
@@ -134,11 +135,10 @@ def as_text(findings: Findings) -> str:
             break_long_words=False,
             break_on_hyphens=False,
         )
+    colour = {True: "good", False: "bad", None: "warning"}[findings.can_work]
     # A path or a name may be in any script, or contain terminal escape sequences.
-    return "".join(
-        "".join(one if " " <= one <= "~" else ascii(one)[1:-1] for one in line) + "\n"
-        for line in lines
-    )
+    texts = [paint(_verdict(findings), colour), *(printable(one, ascii_only=True) for one in lines)]
+    return "".join(f"{one}\n" for one in texts)
 
 
 def _verdict(findings: Findings) -> str:

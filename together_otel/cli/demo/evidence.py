@@ -56,6 +56,16 @@ class Evidence:
         """The remedy in the log record."""
         return str(self.events[0].get(AUTH_REMEDY, "")) if self.events else ""
 
+    def as_json(self) -> dict[str, object]:
+        """Return what the table shows."""
+        return {
+            "cause": self.cause,
+            "wrong": self.scenario.title,
+            "said": self.outcome.said,
+            "counted": self.counts,
+            "remedy": self.remedy,
+        }
+
     def faults(self) -> list[str]:
         """Return what is wrong."""
         cause, outcome, samples = self.cause, self.outcome, self.outcome.samples

@@ -28,10 +28,11 @@ _GAP = " | "
 
 
 class Paper:
-    """Prints lines and remembers them."""
+    """Prints lines, unless it is silent, and remembers them."""
 
-    def __init__(self, keys: MadeUpKeys) -> None:
+    def __init__(self, keys: MadeUpKeys, *, silent: bool) -> None:
         self._keys = keys
+        self._silent = silent
         self._lines: list[str] = []
 
     @property
@@ -42,7 +43,8 @@ class Paper:
     def line(self, text: str = "") -> None:
         """Print a line immediately."""
         self._lines.append(text)
-        write(text + "\n")
+        if not self._silent:
+            write(text + "\n")
 
     def heading(self, text: str) -> None:
         """Print a heading."""

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import json
 import os
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from together_otel.cli.output import write
-from together_otel.cli.parsing import CANNOT_WORK, GOOD, UNKNOWN, without_key
+from together_otel.cli.doctor.command_line import parse
+from together_otel.cli.doctor.endpoint import CannotRead, look_at
+from together_otel.cli.doctor.examination import examine
+from together_otel.cli.output import paint, printable, write
+from together_otel.cli.parsing import CANNOT_WORK, GOOD, UNKNOWN, without_key, write_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -19,24 +21,19 @@ if TYPE_CHECKING:
     from together_otel.cli.parsing import Commands
 
 _WIDTH = 9
+_COLOURS = {"ok": "good", "warning": "warning", "problem": "bad"}
 _DESCRIPTION = """\
 Finds what keeps telemetry from arriving and suggests a fix for each problem.
-Checks what is installed, the environment it is called in, and what
-opentelemetry-instrument makes of it; with --scrape, a live endpoint instead.
+Checks what is installed, this environment, and what opentelemetry-instrument
+makes of it. With a command line, what that would be started with.
 """
 _EPILOG = """\
-exit codes:
-  0   no problem, though there may be warnings
-  1   a problem
-  2   with --scrape: the endpoint cannot be read
-  64  the arguments are invalid
-
-Call it in the application's environment. Settings are environment variables:
-what is the flag --metrics_exporter of opentelemetry-instrument is
-OTEL_METRICS_EXPORTER here.
+exit codes: 0 no problem, though there may be warnings; 1 a problem; 2 with
+--scrape, the endpoint cannot be read; 64 the arguments are invalid
 
 examples:
-  OTEL_METRICS_EXPORTER=prometheus together-otel doctor
+  together-otel doctor -- opentelemetry-instrument --metrics_exporter \\
+      prometheus python app.py
   together-otel doctor --scrape http://localhost:9464/metrics
 """
 
@@ -48,7 +45,6 @@ def add(commands: Commands) -> None:
         help="find what keeps telemetry from arriving, and how to fix it",
         description=_DESCRIPTION,
         epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
         "--scrape",
@@ -56,19 +52,22 @@ def add(commands: Commands) -> None:
         type=_url,
         help="fetch this endpoint and report what is missing from it",
     )
-    parser.add_argument("--json", action="store_true", help="print one JSON list of findings")
+    parser.add_json()
+    parser.add_argument(
+        "command_line",
+        metavar="-- COMMAND",
+        nargs="*",
+        help="how the application is started, with its arguments",
+    )
     parser.set_defaults(run=_doctor)
 
 
 def _doctor(options: argparse.Namespace) -> int:
-    # Here, as most commands need none of it: the trial alone imports half of OpenTelemetry.
-    from together_otel.cli.doctor.endpoint import CannotRead, look_at  # noqa: PLC0415
-    from together_otel.cli.doctor.examination import examine  # noqa: PLC0415
 
     code = GOOD
     findings: Iterable[Finding]
     if options.scrape is None:
-        findings = examine(os.environ)
+        findings = examine(parse(options.command_line, os.environ))
     else:
         try:
             findings = look_at(options.scrape)
@@ -80,11 +79,7 @@ def _doctor(options: argparse.Namespace) -> int:
         if not options.json:
             write(_lines(finding))
     if options.json:
-        found = [
-            {name: without_key(value) for name, value in dataclasses.asdict(one).items()}
-            for one in reported
-        ]
-        write(json.dumps(found, indent=2) + "\n")
+        write_json([dataclasses.asdict(one) for one in reported])
     else:
         write(_verdict(reported))
     if code == GOOD and any(one.level == "problem" for one in reported):
@@ -93,14 +88,16 @@ def _doctor(options: argparse.Namespace) -> int:
 
 
 def _lines(finding: Finding) -> str:
-    said = [f"{finding.level:{_WIDTH}}{finding.about}: {finding.text}"]
+    level = paint(f"{finding.level:{_WIDTH}}", _COLOURS[finding.level])
+    said = [f"{level}{_shown(f'{finding.about}: {finding.text}')}\n"]
     if finding.fix:
-        said.append(f"{'':{_WIDTH}}fix: {finding.fix}")
+        said.append(f"{'':{_WIDTH}}{_shown(f'fix: {finding.fix}')}\n")
+    return "".join(said)
+
+
+def _shown(text: str) -> str:
     # Text of variables and of servers may contain terminal escape sequences.
-    return "".join(
-        "".join(one if one.isprintable() else ascii(one)[1:-1] for one in without_key(line)) + "\n"
-        for line in said
-    )
+    return printable(without_key(text))
 
 
 def _verdict(reported: list[Finding]) -> str:

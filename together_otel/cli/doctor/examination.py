@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from together_otel.cli.doctor.command_line import started
 from together_otel.cli.doctor.exporters import exporters, losses
 from together_otel.cli.doctor.folders import folders
 from together_otel.cli.doctor.installation import installation
@@ -15,16 +16,20 @@ from together_otel.cli.doctor.switches import backend, names, settings_of, switc
 from together_otel.cli.doctor.trial import trial
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
+    from together_otel.cli.doctor.command_line import CommandLine
     from together_otel.cli.doctor.finding import Finding
 
 
-def examine(environ: Mapping[str, str]) -> Iterator[Finding]:
+def examine(line: CommandLine) -> Iterator[Finding]:
     """Yield the findings; those of the trial come last."""
+    environ = line.environ
     settings, not_understood = settings_of(environ)
     yield from installation()
     yield from neighbours()
+    if line.words:
+        yield from started(line)
     yield from switches(environ)
     yield from not_understood
     yield from names(environ)
@@ -34,5 +39,5 @@ def examine(environ: Mapping[str, str]) -> Iterator[Finding]:
     yield from losses(environ, settings.metrics)
     yield from ports(environ, settings)
     yield from folders(environ, settings)
-    yield from processes(environ, settings)
+    yield from processes(line, settings)
     yield from trial(environ, settings)

@@ -13,7 +13,7 @@ from together_otel.cli.doctor.content import (
     TEMPORALITY,
 )
 from together_otel.cli.doctor.finding import Finding, ok, problem, warning
-from together_otel.cli.doctor.installation import CONFIGURATORS
+from together_otel.cli.doctor.installation import CONFIGURATORS, install
 from together_otel.cli.doctor.reach import is_open, place_of
 
 if TYPE_CHECKING:
@@ -135,7 +135,7 @@ def _not_installed(name: str, signals: list[str], environ: Mapping[str, str]) ->
     unset = [one for one in variables if one not in environ]
     how = "; without ".join(filter(None, (_and(given), _and(unset))))
     what = (
-        f"pip install {_PACKAGES[name]}"
+        install(_PACKAGES[name])
         if name in _PACKAGES
         else "Correct the name, or install the package that provides it"
     )

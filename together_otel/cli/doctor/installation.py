@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+import shlex
 import shutil
 import sys
 from importlib.metadata import PackageNotFoundError, entry_points, metadata, version
@@ -22,12 +23,23 @@ if TYPE_CHECKING:
 
     from together_otel.cli.doctor.finding import Finding
 
-ZERO_CODE = "pip install 'together-otel[zero-code]'"
 INSTRUMENTORS = "opentelemetry_instrumentor"
 CONFIGURATORS = "opentelemetry_configurator"
 SDK = "together"
 OURS = "together"
 """Our entry point's name, which turns us off where it stands among disabled instrumentations."""
+
+
+def install(*packages: str) -> str:
+    """Return the command that installs packages and keeps the OpenTelemetry that is there."""
+    release = _installed("opentelemetry-sdk")
+    words = (*packages, f"opentelemetry-sdk=={release}") if release else packages
+    return f"pip install {shlex.join(words)}"
+
+
+def zero_code() -> str:
+    """Return the command that installs what ``opentelemetry-instrument`` needs."""
+    return install(f"{DISTRIBUTION}[zero-code]")
 
 
 def installation() -> Iterator[Finding]:
@@ -130,11 +142,26 @@ def _is_ours(one: EntryPoint) -> bool:
     return one.module.partition(".")[0] == __name__.partition(".")[0]
 
 
+def otel_variables() -> set[str]:
+    """Return the variables that OpenTelemetry's packages name; each is a flag of the launcher."""
+    modules = (one.load() for one in entry_points(group="opentelemetry_environment_variables"))
+    return {name for module in modules for name in dir(module) if name.startswith("OTEL_")}
+
+
 def launcher() -> Path | None:
     """Return the path of ``opentelemetry-instrument``: beside this interpreter, or on PATH."""
     beside = Path(sys.executable).with_name("opentelemetry-instrument")
     found = shutil.which(beside) or shutil.which(beside.name)
     return Path(found) if found else None
+
+
+def missing() -> str:
+    """Return what a drill needs and does not find, ``""`` for nothing."""
+    if _installed(SDK) is None:
+        return f"{SDK} is not installed: pip install {SDK}"
+    if launcher() is None:
+        return f"opentelemetry-instrument is not installed: {zero_code()}"
+    return ""
 
 
 def _launcher() -> Finding:
@@ -143,7 +170,7 @@ def _launcher() -> Finding:
         return problem(
             "launcher",
             "opentelemetry-instrument is not installed.",
-            f"{ZERO_CODE}, or call TogetherInstrumentor().instrument() in the application.",
+            f"{zero_code()}, or call TogetherInstrumentor().instrument() in the application.",
         )
     return ok("launcher", f"opentelemetry-instrument is {found}.")
 
@@ -154,7 +181,7 @@ def _distro() -> Finding:
         return warning(
             "distro",
             "No distro of OpenTelemetry is installed: opentelemetry-instrument sets no providers.",
-            f"{ZERO_CODE}, unless the application sets providers itself.",
+            f"{zero_code()}, unless the application sets providers itself.",
         )
     if len(configurators) > 1:
         return warning(

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import importlib.util
 import json
-import logging
 import os
 import sys
 from importlib import import_module
@@ -32,11 +31,6 @@ def report() -> dict[str, Any]:
             import_module(sdk)
     with heard(f"{SCOPE}.instrumentor") as others:
         Conflicts().warn()
-    handlers = [
-        one
-        for one in logging.getLogger().handlers
-        if type(one).__module__.startswith("opentelemetry.")
-    ]
     return {
         "instrumented": TogetherInstrumentor().is_instrumented_by_opentelemetry,
         "patched": sum(_is_patched(one.module, one.attribute) for one in TARGETS),
@@ -46,8 +40,6 @@ def report() -> dict[str, Any]:
             "logs": _is_set(_logs.get_logger_provider()),
         },
         "others": others,
-        "levels": [one.level for one in handlers],
-        "level": logging.getLogger(SCOPE).getEffectiveLevel(),
     }
 
 

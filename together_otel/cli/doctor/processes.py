@@ -12,8 +12,9 @@ from together_otel.cli.doctor.finding import Finding, ok, problem, warning
 from together_otel.cli.doctor.switches import folder_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Sequence
 
+    from together_otel.cli.doctor.command_line import CommandLine
     from together_otel.settings import Settings
 
 _NUMBERS = ("WEB_CONCURRENCY", "UVICORN_WORKERS")
@@ -25,17 +26,26 @@ _FIX = (
 )
 
 
-def processes(environ: Mapping[str, str], settings: Settings) -> Iterator[Finding]:
+def processes(line: CommandLine, settings: Settings) -> Iterator[Finding]:
     """Check whether the metrics of all workers are exported."""
+    environ = line.environ
     shared = bool(folder_of(environ)) and settings.metrics == "prometheus"
     exporter = "prometheus" in exporters_of("metrics", environ)
-    workers, said_by = _workers(environ)
+    workers, said_by = _workers(line)
     if shared and exporter:
         yield warning(
             "workers",
             "OpenTelemetry's Prometheus exporter is on beside prometheus_client: a worker that is"
             " spawned finds its port in use, and is then not instrumented.",
             "Set OTEL_METRICS_EXPORTER=none.",
+        )
+    if exporter and (reloader := _reloader(line.words)):
+        yield problem(
+            "workers",
+            f"{reloader} starts the application in a second process, where OpenTelemetry's"
+            " Prometheus exporter finds its port in use: nothing is instrumented there.",
+            f"Set OTEL_METRICS_EXPORTER=none and {variables.PROMETHEUS_PORT} to a free port, or"
+            " start it without the reloader.",
         )
     if workers is None:
         return
@@ -59,10 +69,14 @@ def processes(environ: Mapping[str, str], settings: Settings) -> Iterator[Findin
         yield ok("workers", f"{several}, and each exports its own metrics.")
 
 
-def _workers(environ: Mapping[str, str]) -> tuple[int | None, str]:
-    """Return how many processes are set, if several, and by which variable."""
-    found = {_ARGUMENTS: _argument(environ.get(_ARGUMENTS, ""))}
-    found |= {name: environ.get(name, "").strip() for name in _NUMBERS}
+def _workers(line: CommandLine) -> tuple[int | None, str]:
+    """Return how many processes are set, if several, and by what."""
+    environ = line.environ
+    found = {
+        "The command line": _argument(shlex.join(line.words)),
+        _ARGUMENTS: _argument(environ.get(_ARGUMENTS, "")),
+        **{name: environ.get(name, "").strip() for name in _NUMBERS},
+    }
     for name, text in found.items():
         if text.isdecimal() and int(text) > 1:
             return int(text), name
@@ -76,3 +90,11 @@ def _argument(text: str) -> str:
         return ""
     found = _WORKERS.findall(" ".join(words))
     return found[-1] if found else ""
+
+
+def _reloader(words: Sequence[str]) -> str:
+    """Return the word by which a development server restarts the application, if there is one."""
+    if "runserver" in words and "--noreload" not in words:
+        return "runserver"
+    wanted = ("--reload", "--debug") if "flask" in " ".join(words) else ("--reload",)
+    return next((word for word in words if word in wanted), "")

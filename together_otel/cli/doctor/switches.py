@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import logging
 from contextlib import contextmanager
+from difflib import get_close_matches
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING
 
 from together_otel import settings as variables
 from together_otel.cli.doctor.finding import Finding, ok, problem, warning
-from together_otel.cli.doctor.installation import INSTRUMENTORS, OURS
+from together_otel.cli.doctor.installation import INSTRUMENTORS, OURS, otel_variables
 from together_otel.names import SCOPE
 from together_otel.settings import Settings
 
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 DISABLED = "OTEL_PYTHON_DISABLED_INSTRUMENTATIONS"
 SDK_DISABLED = "OTEL_SDK_DISABLED"
+_NEAR = 0.95
+"""How much alike names are of which one is the other, misspelt."""
 _PREFIXES = ("OTEL_", "TOGETHER", "PROMETHEUS_")
 
 
@@ -44,8 +47,16 @@ def switches(environ: Mapping[str, str]) -> Iterator[Finding]:
 
 
 def names(environ: Mapping[str, str]) -> Iterator[Finding]:
-    """Check for variables whose names contain invisible characters, as a byte-order mark."""
+    """Check for misspelt variables, and names with invisible characters, as a byte-order mark."""
+    known = otel_variables()
     for name in environ:
+        near = [] if name in known else get_close_matches(name, known, 1, _NEAR)
+        if near and name.startswith("OTEL_"):
+            yield warning(
+                "settings",
+                f"{name} is not a variable of OpenTelemetry; did you mean {near[0]}?",
+                "Correct it, or unset the variable.",
+            )
         seen = "".join(one for one in name if one.isprintable() and one != " ")
         if seen != name and seen.startswith(_PREFIXES):
             yield warning(

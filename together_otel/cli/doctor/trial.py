@@ -6,7 +6,6 @@ That process uses free ports and a temporary folder, and exports nothing.
 from __future__ import annotations
 
 import json
-import logging
 import re
 import subprocess
 import sys
@@ -17,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from together_otel import settings as variables
 from together_otel.cli.doctor.exporters import exporters_of
 from together_otel.cli.doctor.finding import Finding, ok, problem, warning
-from together_otel.cli.doctor.installation import ZERO_CODE, launcher
+from together_otel.cli.doctor.installation import launcher, zero_code
 from together_otel.cli.doctor.ports import OTEL_PORT
 from together_otel.cli.doctor.switches import folder_of, share
 
@@ -106,8 +105,8 @@ def trial(environ: Mapping[str, str], settings: Settings) -> Iterator[Finding]:
             text,
             "Add the other one to OTEL_PYTHON_DISABLED_INSTRUMENTATIONS, or uninstall it.",
         )
-    if found["instrumented"] and found["patched"]:  # or else it is a consequence
-        yield from _log_events(found, exported=bool(exporters_of("logs", environ)))
+    if found["instrumented"] and found["patched"] and found["providers"]["logs"]:
+        yield _log_events(exported=bool(exporters_of("logs", environ)))
 
 
 def _apart(environ: Mapping[str, str], folder: str) -> dict[str, str]:
@@ -151,36 +150,16 @@ def _providers(found: dict[str, Any], settings: Settings) -> Iterator[Finding]:
         yield make(
             "providers",
             f"opentelemetry-instrument sets no provider of {signal}: {_LOST[signal]}.",
-            f"{ZERO_CODE}, or set one in the application.",
+            f"{zero_code()}, or set one in the application.",
         )
     if all(found["providers"].values()):
         yield ok("providers", "Providers of metrics, traces and logs are set.")
 
 
-def _log_events(found: dict[str, Any], *, exported: bool) -> Iterator[Finding]:
-    levels = found["levels"]
-    if not levels:
-        yield warning(
-            "log events",
-            "No handler makes LogRecords of log events: warnings and errors go to standard error"
-            " only, or where the application's logging sends them.",
-            "pip install opentelemetry-instrumentation-logging, and disable it neither in"
-            " OTEL_PYTHON_DISABLED_INSTRUMENTATIONS nor by OTEL_PYTHON_LOG_AUTO_INSTRUMENTATION.",
-        )
-        return
-    level = max(min(levels), found["level"])
-    if level > logging.INFO:
-        kept = "errors only" if level > logging.WARNING else "warnings and errors only"
-        yield warning(
-            "log events",
-            f"LogRecords are made of {kept}: a good key, or one accepted again, is not reported.",
-            "Set OTEL_PYTHON_LOG_HANDLER_LEVEL to info, or unset it.",
-        )
-    elif exported:
-        yield ok("log events", "Log events become LogRecords, from INFO on, and are exported.")
-    else:
-        yield ok(
-            "log events",
-            "Log events become LogRecords that are not exported; warnings and errors go to standard"
-            " error, and all go to the application's own log handlers.",
-        )
+def _log_events(*, exported: bool) -> Finding:
+    go = "are exported" if exported else "are not exported"
+    return ok(
+        "log events",
+        f"Log events become LogRecords that {go}; they also go to the application's own log"
+        " handlers, and warnings and errors to standard error where there are none.",
+    )

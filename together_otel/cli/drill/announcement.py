@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from together_otel import settings as variables
 from together_otel.cli.doctor.exporters import exporters_of
+from together_otel.cli.doctor.ports import is_loopback
 from together_otel.cli.drill.environment import SERVICE, url_of_group
+from together_otel.cli.output import paint
+from together_otel.clients.addresses import in_url
 from together_otel.names import CAUSE_MEANINGS, DRILL_CAUSE, DRILL_ENDED, DRILL_STARTED
 from together_otel.rules import Options, alerts_of
 from together_otel.telemetry.exit_export import target, textfile
@@ -25,17 +30,11 @@ _SHORT = 60.0
 """Seconds, Prometheus' own scrape interval: what is shorter may not be seen at all."""
 
 
-def announcement(
-    cause: Cause,
-    duration: float,
-    scenario: Scenario,
-    settings: Settings,
-    environ: Mapping[str, str],
-    port: Port | None,
-) -> Iterator[str]:
-    """Yield what is going to happen, and where to see it.
+@dataclass(frozen=True)
+class Announcement:
+    """What is said of one drill.
 
-    Args:
+    Attributes:
         cause: of the failures.
         duration: seconds.
         scenario: what goes wrong.
@@ -43,80 +42,128 @@ def announcement(
         environ: the application's, in which names are the drill's own.
         port: where it is scraped.
     """
-    service = environ[SERVICE]
-    yield f"Fire drill: {cause}, for {duration:g} s, as service {service}."
-    yield f"  {CAUSE_MEANINGS[cause]} Keys are made up, and requests stay on this machine."
-    for way in ways(settings, environ, port):
-        yield f"Metrics: {way}"
-    if port is not None and duration < _SHORT:
+
+    cause: Cause
+    duration: float
+    scenario: Scenario
+    settings: Settings
+    environ: Mapping[str, str]
+    port: Port | None
+
+    @property
+    def service(self) -> str:
+        """The drill's name."""
+        return self.environ[SERVICE]
+
+    def faults(self) -> list[str]:
+        """Return what keeps the drill from being seen."""
+        if any(self.ways()):
+            return []
+        return ["no metrics are exported: see together-otel doctor"]
+
+    def before(self) -> Iterator[str]:
+        """Yield what is going to happen, and where to see it."""
+        yield f"Fire drill: {self.cause}, for {self.duration:g} s, as service {self.service}."
+        meaning = CAUSE_MEANINGS[self.cause]
+        yield f"  {meaning} Keys are made up, and requests stay on this machine."
+        for way in self.ways():
+            yield f"Metrics: {way}"
+        if self.port is not None:
+            yield "Prometheus needs a job for it:"
+            yield from self._scrape_config(self.port)
+            if self.duration < _SHORT:
+                yield (
+                    f"  {self.duration:g} s may pass between two scrapes: make --duration several"
+                    " times the scrape interval, or no alert may fire."
+                )
+        alerts = self._alerts()
         yield (
-            f"  {duration:g} s may pass between two scrapes: make --duration several times the scrape"
-            " interval, or no alert may fire."
+            f"Expected alerts: {', '.join(alerts['page']) or 'no page'};"
+            f" as tickets, {', '.join(alerts['ticket'])}."
         )
-    asks = scenario.asks and (scenario.fits or settings.preflight != "raise")
-    alerts = alerts_of(cause, Options(), asks=asks)
-    pages, tickets = (
-        ", ".join(name for name, level in alerts.items() if level == severity)
-        for severity in ("page", "ticket")
-    )
-    yield f"Expected alerts: {pages or 'no page'}; as tickets, {tickets}."
-    yield (
-        f"To recognize the drill: the job or service is {service}, its log events are"
-        f" {DRILL_STARTED.name} and {DRILL_ENDED.name}, and its resource has {DRILL_CAUSE}."
-    )
-
-
-def ways(settings: Settings, environ: Mapping[str, str], port: Port | None) -> Iterator[str]:
-    """Yield how the drill's metrics are exported; nothing if they are not."""
-    service = environ[SERVICE]
-    if port is not None and port.taken is not None:
-        whom = "the application" if port.by_ours else "another program"
-        yield f"port {port.taken} is in use by {whom}, so the drill uses {port.number}; see --port."
-    if port is not None:
         yield (
-            f"{port.url}, until the drill ends. Prometheus needs a job for it: job_name: {service},"
-            f" static_configs: [{{targets: ['HOST:{port.number}']}}]."
+            f"To recognize the drill: the job or service is {self.service}, its log events are"
+            f" {DRILL_STARTED.name} and {DRILL_ENDED.name}, and its resource has {DRILL_CAUSE}."
         )
-    elif settings.metrics == "otel" and (exporters := exporters_of("metrics", environ)):
-        yield f"to OpenTelemetry's exporters: {', '.join(exporters)}."
-    if settings.metrics != "prometheus":
-        return
-    if settings.pushgateway is not None:
-        yield f"to the Pushgateway {_gateway(environ)[0]} when the drill ends; alerts fire after that."
-    if settings.textfile is not None:
-        yield f"into {textfile(settings.textfile, service)} when the drill ends; alerts fire after that."
 
+    def ways(self) -> Iterator[str]:
+        """Yield how the drill's metrics are exported; nothing if they are not."""
+        port, settings = self.port, self.settings
+        if port is not None:
+            if port.taken is not None:
+                whom = "the application" if port.by_ours else "another program"
+                yield (
+                    f"port {port.taken} is in use by {whom}, so the drill uses {port.number};"
+                    " see --port."
+                )
+            yield f"{port.url}, until the drill ends."
+        elif settings.metrics == "otel" and (found := exporters_of("metrics", self.environ)):
+            yield f"to OpenTelemetry's exporters: {', '.join(found)}."
+        if settings.metrics != "prometheus":
+            return
+        then = "when the drill ends; alerts fire after that."
+        if settings.pushgateway is not None:
+            yield f"to the Pushgateway {self._gateway()[0]} {then}"
+        if settings.textfile is not None:
+            yield f"into {textfile(settings.textfile, self.service)} {then}"
 
-def _gateway(environ: Mapping[str, str]) -> tuple[str, str]:
-    """Return host and port of the gateway, and the URL of the drill's group without a password."""
-    base, job, grouping = target(environ[variables.PUSHGATEWAY].strip(), environ[SERVICE])
-    parts = urlsplit(base)
-    host = parts.netloc.rpartition("@")[2]
-    return host, url_of_group(parts._replace(netloc=host).geturl(), job, grouping)
+    def after(self, outcome: Outcome) -> Iterator[str]:
+        """Yield the result, and what to clean up."""
+        if outcome.started:
+            failures = f"{outcome.failed} failures of {self.cause}"
+            yield f"{failures}, {outcome.accepted} requests accepted."
+        for fault in outcome.faults:
+            yield f"{paint('Wrong', 'bad')}: {fault}."
+        if not outcome.started:
+            yield "The drill did not start."
+            return
+        if not outcome.faults:
+            yield paint("All failures were counted, each with its cause.", "good")
+        if self.port is not None:
+            yield "Remove the drill's job from Prometheus: its target is gone."
+        if self.settings.metrics != "prometheus":
+            return
+        if self.settings.pushgateway is not None:
+            yield f"After the alerts have arrived: curl -X DELETE {self._gateway()[1]}"
+        if self.settings.textfile is not None:
+            file = textfile(self.settings.textfile, self.service)
+            yield f"After the alerts have arrived: rm {file}"
 
+    def as_json(self, outcome: Outcome) -> dict[str, object]:
+        """Return the drill and its result; each field is always there."""
+        return {
+            "cause": self.cause,
+            "service": self.service,
+            "duration": self.duration,
+            "metrics": list(self.ways()),
+            "expected_alerts": self._alerts(),
+            "started": outcome.started,
+            "failed": outcome.failed,
+            "accepted": outcome.accepted,
+            "faults": outcome.faults,
+        }
 
-def conclusion(
-    cause: Cause,
-    outcome: Outcome,
-    settings: Settings,
-    environ: Mapping[str, str],
-    port: Port | None,
-) -> Iterator[str]:
-    """Yield the result, and what to clean up."""
-    if outcome.started:
-        yield f"{outcome.failed} failures of {cause}, {outcome.accepted} requests accepted."
-    for fault in outcome.faults:
-        yield f"Wrong: {fault}."
-    if not outcome.started:
-        yield "The drill did not start."
-        return
-    if not outcome.faults:
-        yield "All failures were counted, each with its cause."
-    if port is not None:
-        yield "Remove the drill's job from Prometheus: its target is gone."
-    if settings.metrics != "prometheus":
-        return
-    if settings.pushgateway is not None:
-        yield f"After the alerts have arrived: curl -X DELETE {_gateway(environ)[1]}"
-    if settings.textfile is not None:
-        yield f"After the alerts have arrived: rm {textfile(settings.textfile, environ[SERVICE])}"
+    def _alerts(self) -> dict[str, list[str]]:
+        scenario = self.scenario
+        asks = scenario.asks and (scenario.fits or self.settings.preflight != "raise")
+        alerts = alerts_of(self.cause, Options(), asks=asks)
+        return {
+            severity: [name for name, level in alerts.items() if level == severity]
+            for severity in ("page", "ticket")
+        }
+
+    def _scrape_config(self, port: Port) -> Iterator[str]:
+        host = in_url(port.host) if is_loopback(port.host) else "HOST"
+        # JSON is YAML.
+        yield "  scrape_configs:"
+        yield f"    - job_name: {json.dumps(self.service)}"
+        yield "      static_configs:"
+        yield f"        - targets: [{json.dumps(f'{host}:{port.number}')}]"
+
+    def _gateway(self) -> tuple[str, str]:
+        """Return host and port of the gateway, and the URL of its group without a password."""
+        url = self.environ[variables.PUSHGATEWAY].strip()
+        base, job, grouping = target(url, self.service)
+        parts = urlsplit(base)
+        host = parts.netloc.rpartition("@")[2]
+        return host, url_of_group(parts._replace(netloc=host).geturl(), job, grouping)

@@ -14,7 +14,7 @@ from importlib.metadata import version
 from typing import IO, TYPE_CHECKING, Any
 
 from together_otel.cli.doctor.endpoint import read
-from together_otel.cli.doctor.installation import SDK, ZERO_CODE, launcher
+from together_otel.cli.doctor.installation import SDK, launcher, zero_code
 from together_otel.cli.doctor.ports import OTEL_HOST, OTEL_PORT
 from together_otel.cli.doctor.trial import last_exception
 from together_otel.cli.drill import MARK
@@ -64,7 +64,7 @@ class Process:
     ) -> None:
         program = launcher()
         if program is None:
-            raise FileNotFoundError(f"opentelemetry-instrument: {ZERO_CODE}")
+            raise FileNotFoundError(f"opentelemetry-instrument: {zero_code()}")
         self.complaints: list[str] = []
         self.output: deque[str] = deque()
         self.errors: deque[str] = deque()

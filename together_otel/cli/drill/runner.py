@@ -103,7 +103,20 @@ class Runner:
         self._duration = duration
         self._say = say
         self._pace = min(_PACE, duration / _STEPS)
-        self._outcome = Outcome()
+        self.outcome = Outcome()
+
+    def check(self) -> list[str]:
+        """Return what keeps the drill from starting; nothing if the application counts failures.
+
+        Raises:
+            Died: when the application has ended.
+        """
+        if self._process.command(count=True)["counted"]:
+            return []
+        self._process.finish()
+        why = self._process.last_exception().rstrip(".")
+        under = f"under opentelemetry-instrument{why and f' ({why})'}"
+        return [f"nothing is counted {under}: see together-otel doctor"]
 
     def run(self, port: Port | None, ended: threading.Event) -> Outcome:
         """Run it to its end, which comes early once ``ended`` is set; return the result.
@@ -115,17 +128,9 @@ class Runner:
         Raises:
             Died: when the application ends too early.
         """
-        faults = self._outcome.faults
-        if not self._process.command(count=True)["counted"]:
-            self._process.finish()
-            why = self._process.last_exception().rstrip(".")
-            faults.append(
-                f"nothing is counted under opentelemetry-instrument{why and f' ({why})'}:"
-                " see together-otel doctor"
-            )
-            return self._outcome
+        faults = self.outcome.faults
         self._process.show()
-        self._outcome.started = True
+        self.outcome.started = True
         start = time.monotonic()
         self._emit(DRILL_STARTED.name)
         if self._scenario.before:
@@ -148,7 +153,7 @@ class Runner:
         for one, number in complaints.items():
             often = f", {number} times" if number > 1 else ""
             faults.append(f"an exporter reports{often}: {one}")
-        return self._outcome
+        return self.outcome
 
     def _until(self, deadline: float, ended: threading.Event) -> Iterator[None]:
         """Yield at the drill's pace, at least once."""
@@ -163,14 +168,14 @@ class Runner:
         if answer["failed"] is None:
             self._fault("a request was accepted that should have been refused")
         else:
-            self._outcome.failed += 1
+            self.outcome.failed += 1
             name = answer["failed"].rpartition(".")[2]
-            self._outcome.said = f"{name}: {answer['why']}".rstrip(": ")
+            self.outcome.said = f"{name}: {answer['why']}".rstrip(": ")
 
     def _accepted(self) -> None:
         answer = self._process.ask(**self._scenario.good)
         if answer["failed"] is None:
-            self._outcome.accepted += 1
+            self.outcome.accepted += 1
         else:
             why = f"{answer['failed']}: {answer['why']}".rstrip(": .")
             self._fault(f"a request with a good key failed: {why}")
@@ -184,19 +189,19 @@ class Runner:
         self._compare("counted", self._process.command(count=True)["counted"])
         if port is not None:
             try:
-                self._outcome.samples = read(port.url)
+                self.outcome.samples = read(port.url)
             except CannotRead as exc:
                 self._fault(exc.finding.text)
             else:
-                shown = counts(self._outcome.samples, AUTH_FAILURES, AUTH_CAUSE)
+                shown = counts(self.outcome.samples, AUTH_FAILURES, AUTH_CAUSE)
                 self._compare(f"shown by {port.url}", shown)
 
     def _compare(self, how: str, found: dict[str, float]) -> None:
         some = {cause: count for cause, count in found.items() if count}
-        if some != {self._cause: self._outcome.failed}:
+        if some != {self._cause: self.outcome.failed}:
             shown = ", ".join(f"{cause} {count:g}" for cause, count in some.items()) or "nothing"
-            self._fault(f"{self._outcome.failed} failures of {self._cause} were {how} as {shown}")
+            self._fault(f"{self.outcome.failed} failures of {self._cause} were {how} as {shown}")
 
     def _fault(self, text: str) -> None:
-        if text not in self._outcome.faults:
-            self._outcome.faults.append(text)
+        if text not in self.outcome.faults:
+            self.outcome.faults.append(text)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from together_otel.cli.export.files import FORMATS, FilesExist, files, write_files
 from together_otel.cli.export.source import Source
 from together_otel.cli.output import complain, write
-from together_otel.cli.parsing import CANNOT_WRITE, GOOD, without_key
+from together_otel.cli.parsing import CANNOT_WRITE, GOOD, without_key, write_json
 from together_otel.rules import Options
 from together_otel.settings import DEFAULT_RUNBOOK_URL
 
@@ -30,10 +30,8 @@ def add(commands: Commands) -> None:
         "export",
         help="write dashboards, alert rules, routes and the runbook, in the form your tools take",
         description="Writes dashboards, alert rules, Alertmanager's routes and the runbook: as plain "
-        "files, as resources of the operators of Prometheus, Grafana and VictoriaMetrics, as a Helm "
-        "chart and as a jsonnet mixin.",
-        epilog="example: together-otel export monitoring --only rules "
-        "--runbook-url https://wiki.example/together",
+        "files, for the operators of Kubernetes, as a Helm chart and as a mixin.",
+        epilog="example: together-otel export monitoring --only rules --only dashboards",
     )
     parser.add_argument("folder", metavar="DIR", type=_folder, help="created if it is missing")
     parser.add_argument(
@@ -41,7 +39,7 @@ def add(commands: Commands) -> None:
         choices=FORMATS,
         metavar="FORMAT",
         action="append",
-        help=f"write these, not everything; may be repeated: {', '.join(FORMATS)}",
+        help=f"only this, may be repeated: {', '.join(FORMATS)}",
     )
     parser.add_argument(
         "--runbook-url",
@@ -54,8 +52,7 @@ def add(commands: Commands) -> None:
         "--datasource",
         metavar="UID",
         type=_uid,
-        help="Prometheus data source that is provisioned and selected in dashboards (default: "
-        "together-prometheus, and Grafana's default one)",
+        help="Prometheus data source (default: Grafana's own)",
     )
     parser.add_argument(
         "--job",
@@ -63,10 +60,10 @@ def add(commands: Commands) -> None:
         type=_job,
         action="append",
         default=[],
-        help="job that the rules apply to and that dashboards select; may be repeated "
-        "(default: all jobs)",
+        help="only of this job; may be repeated (default: all)",
     )
     parser.add_argument("--force", action="store_true", help="overwrite files that exist")
+    parser.add_json()
     parser.set_defaults(run=partial(_export, parser))
 
 
@@ -89,6 +86,18 @@ def _export(parser: Parser, options: argparse.Namespace) -> int:
     except OSError as exc:
         complain(without_key(f"{parser.prog}: cannot write {exc.filename}: {exc.strerror}\n"))
         return CANNOT_WRITE
+    if options.json:
+        write_json(
+            [
+                {
+                    "format": file.kind,
+                    "path": str(options.folder / file.path),
+                    "next": FORMATS[file.kind].next_step,
+                }
+                for file in made
+            ]
+        )
+        return GOOD
     for kind, one in FORMATS.items():
         written = [options.folder / file.path for file in made if file.kind == kind]
         for path in written:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from together_otel.cli.export.source import shipped
 from together_otel.cli.output import write
-from together_otel.cli.parsing import GOOD
+from together_otel.cli.parsing import GOOD, write_json
+from together_otel.spelling import did_you_mean
 
 if TYPE_CHECKING:
     import argparse
@@ -27,6 +28,7 @@ def add(commands: Commands) -> None:
         epilog="example: together-otel explain revoked",
     )
     parser.add_argument("name", nargs="?", metavar="NAME", help="such as revoked")
+    parser.add_json()
     parser.set_defaults(run=partial(_explain, parser))
 
 
@@ -44,11 +46,18 @@ def entries() -> Mapping[str, str]:
 def _explain(parser: Parser, options: argparse.Namespace) -> int:
     found = entries()
     if options.name is None:
-        write("".join(f"{name}\n" for name in found))
+        if options.json:
+            write_json(list(found))
+        else:
+            write("".join(f"{name}\n" for name in found))
         return GOOD
     known = {name.lower(): name for name in found}
     name = known.get(options.name.lower().replace("-", "_"))
     if name is None:
-        parser.error(f"no entry for {options.name!r}: choose from {', '.join(found)}")
-    write(f"# {name}\n\n{found[name]}\n")
+        hint = did_you_mean(options.name, found)
+        parser.refuse(f"no entry for {options.name!r}: choose from {', '.join(found)}", hint)
+    if options.json:
+        write_json({"name": name, "text": found[name]})
+    else:
+        write(f"# {name}\n\n{found[name]}\n")
     return GOOD

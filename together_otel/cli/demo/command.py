@@ -1,35 +1,39 @@
-"""Run a drill of every cause, show the results, and fail if any of them is wrong."""
+"""``together-otel demo``: run a drill of every cause, show the results, fail if any is wrong."""
 
 from __future__ import annotations
 
 import json
-import sys
 import tempfile
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from together_otel.cli.demo.evidence import Evidence, evidence_of
 from together_otel.cli.demo.report import Paper
-from together_otel.cli.doctor.installation import SDK
+from together_otel.cli.doctor.installation import SDK, missing
 from together_otel.cli.doctor.ports import OTEL_PORT
 from together_otel.cli.drill.environment import Port, environment
 from together_otel.cli.drill.processes import PATIENCE, Died, Process, isolated
 from together_otel.cli.drill.runner import Runner
 from together_otel.cli.drill.scenarios import scenario_of
 from together_otel.cli.export.files import files, write_files
+from together_otel.cli.output import complain, paint
+from together_otel.cli.parsing import CANNOT_WORK, GOOD, UNKNOWN, write_json
 from together_otel.names import AUTH_CAUSE, CAUSES, Cause, label_of
 from together_otel.testing.keys import MadeUpKeys
 from together_otel.testing.ports import free_port
 from together_otel.testing.stack import MissingBinary, ProcessDied, Stack, find_binaries
 
 if TYPE_CHECKING:
+    import argparse
     from concurrent.futures import Future
 
+    from together_otel.cli.parsing import Commands, Parser
     from together_otel.testing.stack import Binaries
 
 JOB: Final = "together-demo"
@@ -43,12 +47,52 @@ _AT_ONCE: Final = 2
 """Processes that run at the same time, beside the one that Prometheus looks at."""
 
 
-class Demonstration:
-    """One run: a drill of each cause, and the page."""
+_DESCRIPTION = """\
+Shows the main job on this machine: a drill of every cause, what the SDK says
+beside what together_otel says, and, where Prometheus and Alertmanager are
+installed, the page that a revoked key leads to. No real key is used.
+"""
+_EPILOG = """\
+exit codes: 0 all is correct; 1 something is wrong; 2 something that it needs is
+missing; 64 the arguments are invalid
 
-    def __init__(self) -> None:
+example:
+  together-otel demo
+"""
+
+
+def add(commands: Commands) -> None:
+    """Add the command."""
+    parser = commands.add_parser(
+        "demo",
+        help="show every cause, and the page that a revoked key leads to",
+        description=_DESCRIPTION,
+        epilog=_EPILOG,
+    )
+    parser.add_json()
+    parser.set_defaults(run=partial(_demo, parser))
+
+
+def _demo(parser: Parser, options: argparse.Namespace) -> int:
+    if why := missing():
+        complain(f"{parser.prog}: {why}.\n")
+        return UNKNOWN
+    return Demonstration(as_json=options.json).run()
+
+
+class Demonstration:
+    """One run: a drill of each cause, and the page.
+
+    Args:
+        as_json: whether the result is printed as JSON, and nothing else.
+    """
+
+    def __init__(self, *, as_json: bool = False) -> None:
         self._keys = MadeUpKeys()
-        self._paper = Paper(self._keys)
+        self._as_json = as_json
+        self._found: list[Evidence] = []
+        self._alert: dict[str, Any] | None = None
+        self._paper = Paper(self._keys, silent=as_json)
         self._captured: dict[str, str] = {}
         self._faults: list[str] = []
 
@@ -76,9 +120,9 @@ class Demonstration:
             drills: dict[Cause, Future[Evidence]] = {
                 cause: pool.submit(self._drill, cause) for cause in CAUSES if cause != PAGED
             }
-            alert = None if binaries is None else self._page(binaries, port)
+            alert = self._alert = None if binaries is None else self._page(binaries, port)
             ended.set()
-            found = []
+            found = self._found
             for cause, drill in {**drills, PAGED: paged}.items():
                 found.append(evidence := drill.result())
                 paper.line(
@@ -113,11 +157,13 @@ class Demonstration:
             environ = environment(isolated(JOB, {}), cause, port, folder)
             with Process({**environ, **scenario.variables}) as process:
                 runner = Runner(cause, scenario, process, duration, lambda _: None)
-                outcome = runner.run(port, ended or threading.Event())
+                if not (faults := runner.check()):
+                    runner.run(port, ended or threading.Event())
+        runner.outcome.faults += faults
         self._captured[f"{cause}: spans and logs"] = "".join(process.output)
         self._captured[f"{cause}: standard error"] = "".join(process.errors)
-        self._captured[f"{cause}: metrics"] = str(outcome.samples)
-        return evidence_of(cause, scenario, outcome, process.records())
+        self._captured[f"{cause}: metrics"] = str(runner.outcome.samples)
+        return evidence_of(cause, scenario, runner.outcome, process.records())
 
     def _page(self, binaries: Binaries, port: Port) -> dict[str, Any]:
         """Return the alert that the revoked key leads to."""
@@ -144,17 +190,20 @@ class Demonstration:
             f"keys: expected none to be seen, found one in {name}"
             for name in self._keys.shown_in(self._captured)
         ]
+        if self._as_json:
+            causes = [evidence.as_json() for evidence in self._found]
+            write_json({"causes": causes, "alert": self._alert, "faults": self._faults})
         self._paper.line()
         for fault in self._faults:
-            self._paper.line("WRONG  " + self._keys.redact(fault))
+            self._paper.line(f"{paint('WRONG', 'bad')}  {self._keys.redact(fault)}")
         if self._faults:
-            return 1
+            return CANNOT_WORK
         self._paper.paragraph(
             f"All correct: {len(CAUSES)} causes, each failure counted once with its cause, and no"
             f" key in {len(self._captured)} captured texts of"
             f" {sum(map(len, self._captured.values()))} characters. {seconds:.0f} s."
         )
-        return 0
+        return GOOD
 
 
 def _monitoring() -> tuple[Binaries | None, str]:
@@ -163,12 +212,3 @@ def _monitoring() -> tuple[Binaries | None, str]:
         return find_binaries(), ""
     except MissingBinary as missing:
         return None, f"Left out: Prometheus, Alertmanager and the alert. {missing}."
-
-
-def main() -> int:
-    """Run the demonstration; return its exit code."""
-    return Demonstration().run()
-
-
-if __name__ == "__main__":
-    sys.exit(main())

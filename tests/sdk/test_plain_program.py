@@ -1,0 +1,90 @@
+"""What a program sees on its standard error that sets up nothing but the instrumentation."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+from generation import RELEASE
+
+from together_otel.testing import behaviours
+
+if TYPE_CHECKING:
+    from together_otel.testing.server import TogetherServer
+
+PROGRAM = """
+import sys
+import together, together_otel
+{set_up}
+client = together.Together(api_key={key!r}, base_url={url!r}, max_retries=0)
+for _ in range(50):
+    try:
+        client.chat.completions.create(model="m", messages=[dict(role="user", content="Hello")])
+    except Exception as exc:
+        pass
+"""
+BY_HAND = "together_otel.instrument()"
+WITH_TRACES = """
+from opentelemetry import trace
+from opentelemetry.sdk.trace import TracerProvider
+together_otel.instrument()
+trace.set_tracer_provider(TracerProvider())
+"""
+BY_PROMETHEUS = "together_otel.instrument(metrics='prometheus')"
+
+
+def said_by(set_up: str, server: TogetherServer, key: str) -> list[str]:
+    """Return the lines that such a program writes, without their times."""
+    program = PROGRAM.format(set_up=set_up, key=key, url=server.base_url_for(RELEASE))
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", program],
+        env={"TOGETHER_NO_BANNER": "1"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    lines = done.stderr.splitlines()
+    timed = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} "
+    assert all(re.match(timed, line) for line in lines)
+    return [re.sub(timed, "", line) for line in lines]
+
+
+def test_many_failures_are_one_line_and_a_count(server: TogetherServer, key: str) -> None:
+    """With time and level, though nobody has configured a format."""
+    server.always(behaviours.rate_limited())
+    first, last = said_by(BY_PROMETHEUS, server, key)
+    assert first.startswith("WARNING together_otel: gen_ai.client.inference.exception ")
+    assert "status_code=429" in first
+    assert re.fullmatch(
+        r"WARNING together_otel: gen_ai.client.inference.exception"
+        r" operation.name=chat error.type=together\.(error\.)?RateLimitError suppressed=49",
+        last,
+    )
+
+
+def test_refusals_are_one_line_with_the_remedy_and_a_count(
+    server: TogetherServer, key: str
+) -> None:
+    server.revoke(key)
+    first, last = said_by(BY_PROMETHEUS, server, key)
+    assert first.startswith("ERROR together_otel: together.client.auth_failed cause=rejected ")
+    assert ' remedy="' in first
+    assert last == (
+        "WARNING together_otel: together.client.auth_failed cause=rejected suppressed=49"
+    )
+
+
+@pytest.mark.parametrize(
+    ("set_up", "warnings"), [(BY_HAND, 1), (WITH_TRACES, 0), (BY_PROMETHEUS, 0)]
+)
+def test_nothing_would_be_seen(
+    set_up: str, warnings: int, server: TogetherServer, key: str
+) -> None:
+    """One warning, at the first call and not before, where no provider is set until then."""
+    found = [line for line in said_by(set_up, server, key) if "no provider" in line]
+    assert len(found) == warnings
+    assert all(line.startswith("WARNING together_otel.instrumentor: ") for line in found)

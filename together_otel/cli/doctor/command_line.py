@@ -1,0 +1,87 @@
+"""The application's command line: what it sets, and what it starts."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import shutil
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from together_otel.cli.doctor.finding import Finding, problem, warning
+from together_otel.cli.doctor.installation import launcher, otel_variables
+from together_otel.cli.parsing import Parser
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+_LAUNCHER = "opentelemetry-instrument"
+_ASSIGNMENT = re.compile(r"[A-Za-z_]\w*=.*", re.DOTALL)
+
+
+class CommandLine(NamedTuple):
+    """How an application is started.
+
+    Attributes:
+        environ: the environment that it has then.
+        words: its own command.
+        launcher: the program ``opentelemetry-instrument`` as it was typed, ``None`` without it.
+    """
+
+    environ: Mapping[str, str]
+    words: Sequence[str] = ()
+    launcher: str | None = None
+
+
+def parse(words: Sequence[str], environ: Mapping[str, str]) -> CommandLine:
+    """Read a command line as a shell and ``opentelemetry-instrument`` do.
+
+    Args:
+        words: the command line; one that ``opentelemetry-instrument`` refuses ends the process
+            with an error of usage.
+        environ: the environment that it is typed in.
+    """
+    made, rest = dict(environ), list(words)
+    while rest and (rest[0] == "env" or _ASSIGNMENT.fullmatch(rest[0])):
+        name, is_set, value = rest.pop(0).partition("=")
+        if is_set:
+            made[name] = value
+    if not rest or Path(rest[0]).name != _LAUNCHER:
+        return CommandLine(made, rest)
+    parser = Parser(
+        prog=_LAUNCHER, usage=f"{_LAUNCHER} [--SETTING VALUE ...] COMMAND ...", add_help=False
+    )
+    for name in otel_variables():
+        flag = re.sub("OTEL_(PYTHON_)?", "", name).lower()
+        parser.add_argument(f"--{flag}", dest=name)
+    parser.add_argument("command")
+    parser.add_argument("arguments", nargs="...")
+    found = vars(parser.parse_args(rest[1:]))
+    rest[1:] = [found.pop("command"), *found.pop("arguments")]
+    made |= {name: value for name, value in found.items() if value is not None}
+    return CommandLine(made, rest[1:], rest[0])
+
+
+def started(line: CommandLine) -> Iterator[Finding]:
+    """Check which programs a command line starts."""
+    if line.launcher is None:
+        yield warning(
+            "command",
+            f"It does not begin with {_LAUNCHER}: nothing is instrumented unless the application"
+            " calls together_otel.instrument().",
+            f"{_LAUNCHER} {shlex.join(line.words)}",
+        )
+    elif (program := shutil.which(line.launcher)) is None or Path(program) != launcher():
+        yield problem(
+            "command",
+            f"{line.launcher} is {program or 'not there'}, and not the one beside {sys.executable},"
+            " which this is about.",
+            f"Start {launcher() or _LAUNCHER}, or run together-otel doctor with the other Python.",
+        )
+    if line.words and shutil.which(line.words[0]) is None:
+        yield problem(
+            "command",
+            f"{line.words[0]} is not there, or not on PATH.",
+            "Correct the command, or activate the application's environment.",
+        )

@@ -59,9 +59,9 @@ _OLDER_CAPTURES = {"false": "NO_CONTENT", "true": "EVENT_ONLY"}
 """Values that other instrumentations took before there were those."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Settings:
-    """How the instrumentation behaves.
+    """How the instrumentation behaves. Not shown by ``repr``: a URL of it may hold a password.
 
     Attributes:
         metrics: who emits metrics: OpenTelemetry's API, prometheus_client, or nobody.

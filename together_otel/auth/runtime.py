@@ -108,10 +108,10 @@ class Runtime:
             return
         news = history.last_accepted(report.identity) is None
         lasted = history.accepted(report.identity, now, self._whose(host), report.text_identity)
+        del key, host
         # A process may end before what can wait is written.
         self.metrics.keys_changed(at_once=news or lasted is not None)
         if lasted is not None:
-            del key
             fields = {names.AUTH_FAILED_FOR: round(lasted, 3), **attributes.of_key(report)}
             events.emit(names.AUTH_RECOVERED, logging.INFO, fields)
 

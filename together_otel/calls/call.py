@@ -8,22 +8,24 @@ from __future__ import annotations
 
 import sys
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry import context, trace
 
 from together_otel import forks, names
+from together_otel.auth.runtime import AuthFailure
 from together_otel.calls.active import current_context, within
 from together_otel.calls.reporting import Ending, report, report_answer, report_attempt
 from together_otel.calls.state import CallState, Reported
 from together_otel.clients.base import Answer, Failure
 from together_otel.clients.error_types import error_type
 from together_otel.clients.failures import outcome_of
-from together_otel.keys import redact_exception
+from together_otel.keys import redact, redact_exception, text_of
 from together_otel.telemetry import spans
 
 if TYPE_CHECKING:
-    from together_otel.auth.runtime import AuthFailure, Runtime
+    from together_otel.auth.runtime import Runtime
     from together_otel.calls.state import Arguments, Refusal
     from together_otel.clients.base import Adapter, AuthKind
     from together_otel.clients.messages import Messages
@@ -70,8 +72,11 @@ class Call(CallState):
         client: Any,
         arguments: Arguments,
         before: context.Context,
+        first: Call | None = None,
     ) -> None:
         super().__init__(runtime, adapter, before)
+        if first is not None:
+            self._key, self._further = first._key, first._further  # noqa: SLF001 - of this class
         self._client = client
         self._attempts = 0
         self._refusal: Refusal | None = None
@@ -91,7 +96,7 @@ class Call(CallState):
         try:
             self.request = request = adapter.request(client, arguments.args, arguments.kwargs)
             if request.further_keys:
-                self._known = self.known_with(*request.further_keys)
+                self.involves(*request.further_keys)
             self.recorder = self.make_recorder(request.host, request.port)
         except Exception:  # noqa: BLE001
             runtime.guard("begin").swallow()
@@ -115,9 +120,13 @@ class Call(CallState):
         self.started = time.perf_counter()
 
     def _look_at_key(self) -> None:
+        # A server may still repeat the one before.
+        before = () if self._key is None else (text_of(self._key),)
         adapter, client = self.adapter, self._client
         self.reader, self._key = adapter.reader_of(client), adapter.key(client)
         self._report, self._known = self.runtime.keys.look(self._key, self.reader)
+        self.involves(*before)
+        del before
 
     def _messages(self) -> Messages | None:
         settings, request = self.runtime.settings, self.request
@@ -228,7 +237,7 @@ class Call(CallState):
             ending.error_type = outcome if exc is None else error_type(exc)
             if exc is not None and not (reported and not self.is_recording):
                 try:
-                    ending.exception = redact_exception(exc, self.secrets(failure.answer))
+                    ending.exception = redact_exception(exc, self.secrets())
                 except Exception:  # noqa: BLE001 - the border
                     self.runtime.guard("finish").swallow()
         return ending
@@ -333,7 +342,7 @@ class Call(CallState):
             auth = self._diagnose(failure, failure.auth)
             self._reported.failures.append((found, self._refusal))
             ending = Ending("auth_failure", failure.answer, auth=auth, error_type=error_type(found))
-            ending.exception = redact_exception(found, self.secrets(failure.answer))
+            ending.exception = redact_exception(found, self.secrets())
             del found
             report_attempt(self, ending)
         except Exception:  # noqa: BLE001 - the border
@@ -370,8 +379,10 @@ class Call(CallState):
         return self.adapter.override(self._client, self.request, answer)
 
     def _locate(self, failure: Failure) -> None:
+        """Note where a failed request went, and what it was sent with."""
         if failure.answer.host is None:
             failure.answer.host, failure.answer.port = self.request.host, self.request.port
+        self.notice_sent(failure.answer)
 
     def _notice_renewal(self, authorization: str | None) -> None:
         """Look at the key anew if the client has renewed it since the call began, and sent it."""
@@ -394,5 +405,8 @@ class Call(CallState):
         except Exception:  # noqa: BLE001 - a failure is counted though nobody can explain it
             auth = self.runtime.unexplained(self._report)
             self.runtime.guard("finish").swallow()
+        # It names hosts, which may be anything.
+        remedy = redact(auth.diagnosis.remedy, self.secrets())
+        auth = AuthFailure(auth.report, replace(auth.diagnosis, remedy=remedy))
         self._refusal = auth, failure
         return auth

@@ -99,7 +99,7 @@ def report_answer(call: CallState, answer: Answer, elapsed: float) -> None:
         swallow()
     try:
         if call.is_recording:
-            secrets = call.secrets(answer)
+            secrets = call.secrets()
             found = attributes.of_answer("success", answer, result, reasons, secrets)
             if call.was_elsewhere(answer):
                 server: dict[str, Any] = {}
@@ -138,7 +138,7 @@ def _gather_content(call: CallState, ending: Ending) -> None:
             names.OUTPUT_MESSAGES: messages.outputs(),
             names.TOOL_DEFINITIONS: messages.tools,
         },
-        call.secrets(ending.answer),
+        call.secrets(),
     )
 
 
@@ -184,7 +184,7 @@ def _span_attributes(call: CallState, ending: Ending) -> dict[str, Any]:
         found |= content.as_json(ending.content)
     if call.is_beside:
         found = spans.without_genai(found)
-    return attributes.clean(found, call.secrets(answer))
+    return attributes.clean(found, call.secrets())
 
 
 def _finish_span(call: CallState, ending: Ending) -> None:
@@ -210,9 +210,6 @@ def _log_auth_failure(call: CallState, ending: Ending) -> None:
         if suppressed is None:
             return
     details = _details(call, ending.answer, ending.error_type)
-    # It names hosts, which may be anything.
-    remedy = {names.AUTH_REMEDY: ending.auth.diagnosis.remedy}
-    details |= attributes.clean(remedy, call.secrets(ending.answer))
     if call.held_log is not None:
         call.held_log.append((ending.auth, details))
         return
@@ -253,7 +250,7 @@ def _log_content(call: CallState, ending: Ending) -> None:
     said = {names.PROVIDER_NAME: names.PROVIDER, **call.request.attributes}
     reasons, first = call.result.finish_reasons, _first_chunk(call)
     attributes.add_result(said, call.result, reasons, ending.answer, first)
-    details |= attributes.clean(said, call.secrets(ending.answer))
+    details |= attributes.clean(said, call.secrets())
     with within(call.runtime, call.context):
         events.emit(names.OPERATION_DETAILS, logging.DEBUG, details, more=ending.content)
 
@@ -273,7 +270,7 @@ def _details(call: CallState, answer: Answer, error_type: str | None) -> dict[st
         details[names.REQUEST_MODEL] = request.model
     if error_type is not None:
         details[names.ERROR_TYPE] = error_type
-    return attributes.clean(details, call.secrets(answer))
+    return attributes.clean(details, call.secrets())
 
 
 _STEPS: Final[tuple[tuple[Stage, Callable[[CallState, Ending], None]], ...]] = (

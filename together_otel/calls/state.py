@@ -9,6 +9,7 @@ from opentelemetry import trace
 
 from together_otel import names
 from together_otel.clients.base import Answer, Request, Result
+from together_otel.clients.credentials import secrets_of
 from together_otel.clients.failures import chain
 from together_otel.keys import known_keys, text_of
 
@@ -105,6 +106,7 @@ class CallState:
 
     __slots__ = (
         "__weakref__",
+        "_further",
         "_is_accepted",
         "_key",
         "_known",
@@ -142,6 +144,7 @@ class CallState:
         self.ended = self._is_accepted = self.is_beside = False
         self.held_log: list[tuple[AuthFailure, dict[str, Any]]] | None = None
         self._key: object = None
+        self._further: tuple[str, ...] = ()
         self._known = _NO_KEYS
         self._report = runtime.unknown_key
         self._seen: Any = None
@@ -154,16 +157,21 @@ class CallState:
             request.operation, request.model, host, port, self.secrets
         )
 
-    def secrets(self, answer: Answer | None = None) -> KnownKeys:
-        """Return the keys known to be involved: the client's, and the one really sent."""
-        sent = None if answer is None else answer.authorization
-        if sent is None or sent == f"Bearer {self._key}":
-            return self._known
-        return self.known_with(sent.removeprefix("Bearer "))
+    def secrets(self) -> KnownKeys:
+        """Return the keys known to be involved: the client's, those before it, and what was sent."""
+        return self._known
 
-    def known_with(self, *others: str) -> KnownKeys:
-        """Return the client's key and others as they are looked for in texts."""
-        return known_keys((text_of(self._key or ""), *others))
+    def involves(self, *keys: str) -> None:
+        """Note further keys."""
+        self._further += keys
+        if self._further:
+            self._known = known_keys((text_of(self._key or ""), *self._further))
+
+    def notice_sent(self, answer: Answer) -> None:
+        """Note what was really sent, where it is not the client's key."""
+        sent = answer.authorization
+        if sent is not None and sent != f"Bearer {self._key}":
+            self.involves(*secrets_of(sent))
 
     def was_elsewhere(self, answer: Answer) -> bool:
         """Return whether another server answered than was asked."""
@@ -195,6 +203,7 @@ class CallState:
         if self._noted is None and self._seen is not None:
             try:
                 self._noted = self.adapter.answer(self._seen)
+                self.notice_sent(self._noted)
             except Exception:  # noqa: BLE001 - the border
                 self.runtime.guard("finish").swallow()
         return Answer() if self._noted is None else self._noted

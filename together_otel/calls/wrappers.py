@@ -224,7 +224,7 @@ def _begin(
         if idle.can_be():
             return idle
     active.look_round(runtime)
-    call = Call(runtime, adapter, client, arguments, before)
+    call = Call(runtime, adapter, client, arguments, before, first)
     if retry is not None:
         if first is None:
             call.held_log = []
@@ -278,11 +278,15 @@ def accepting(active: Active, adapter: Adapter, _function: Any) -> Direct:
     def make(function: Any, bound: int) -> Any:
         def patched(*args: Any, **kwargs: Any) -> Any:
             note(kwargs.get("response"))
-            return function(*args[bound:], **kwargs)
+            held = Arguments(args[bound:], kwargs)
+            del args, kwargs
+            return function(*held.args, **held.kwargs)
 
         async def patched_async(*args: Any, **kwargs: Any) -> Any:
             note(kwargs.get("response"))
-            return await function(*args[bound:], **kwargs)
+            held = Arguments(args[bound:], kwargs)
+            del args, kwargs
+            return await function(*held.args, **held.kwargs)
 
         return patched_async if iscoroutinefunction(function) else patched
 

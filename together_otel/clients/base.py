@@ -1,7 +1,7 @@
 """What a client library looks like to the rest: `Adapter`, and the words it describes a call in.
 
-A field that may hold a key is kept out of ``repr``. Past 300 lines, as words and adapter are read
-together.
+What may hold a key, or repeat one, has no ``repr``: error trackers show the locals of each frame.
+Past 300 lines, as words and adapter are read together.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ MOST_CHOICES = 128
 """Choices of an answer whose finish reasons are of interest."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, repr=False)
 class Request:
     """What the caller asked for.
 
@@ -47,9 +47,9 @@ class Request:
     port: int | None = None
     model: str | None = None
     attributes: dict[str, Any] = field(default_factory=dict)
-    body: Mapping[str, Any] | None = field(default=None, repr=False)
+    body: Mapping[str, Any] | None = None
     override: str | None = None
-    further_keys: tuple[str, ...] = field(default=(), repr=False)
+    further_keys: tuple[str, ...] = ()
 
 
 class Usage(NamedTuple):
@@ -61,7 +61,7 @@ class Usage(NamedTuple):
     reasoning_tokens: int | None = None
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, repr=False)
 class Answer:
     """What an HTTP response says beside its body.
 
@@ -76,7 +76,7 @@ class Answer:
     status_code: int | None = None
     request_id: str | None = None
     resends: int = 0
-    authorization: str | None = field(default=None, repr=False)
+    authorization: str | None = None
     host: str | None = None
     port: int | None = None
     redirected_from: str | None = None
@@ -85,7 +85,7 @@ class Answer:
     ratelimits: dict[str, float] = field(default_factory=dict)
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, repr=False)
 class Result:
     """What the body of an answer says, whole or gathered from a stream's chunks.
 
@@ -97,7 +97,7 @@ class Result:
     id: str | None = None
     reasons: dict[int, str] = field(default_factory=dict)
     usage: Usage | None = None
-    messages: Messages | None = field(default=None, repr=False)
+    messages: Messages | None = None
 
     @property
     def finish_reasons(self) -> tuple[str, ...]:
@@ -111,7 +111,7 @@ class Result:
         return tuple([reasons.get(at, NO_REASON) for at in places])
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, repr=False)
 class Failure:
     """Why a call failed.
 
@@ -127,11 +127,11 @@ class Failure:
     code: str | None = None
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, repr=False)
 class GivenKey:
     """The key that a client was constructed with, if any, and where the SDK took it from."""
 
-    value: object = field(repr=False)
+    value: object
     source: Source
 
 

@@ -1,18 +1,26 @@
-"""Where clients take their key from, and which headers replace it."""
+"""Where clients take their key from, and which headers replace it, or send others beside it."""
 
 from __future__ import annotations
 
 import os
+from base64 import b64decode
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import unquote
 
 from together_otel.clients.base import GivenKey
 from together_otel.names import KEY_VARIABLE
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from together_otel.clients.base import Request
 
 CUSTOM_HEADERS: Final = "TOGETHER_CUSTOM_HEADERS"
 AUTHORIZATION: Final = "authorization"
+
+CREDENTIALS: Final = ("authorization", "api-key", "api_key", "cookie", "token", "secret")
+"""Ends of the names of headers that hold keys and the like, in small letters."""
 
 
 def first_set_key(argument: object) -> GivenKey:
@@ -62,7 +70,40 @@ def replace_key(request: Request, headers: Any, by: str | None = None) -> None:
         by: the option of this call that they come from.
     """
     # httpx keeps the last of two spellings: a lower-case one loses to the client's own.
-    if (sent := authorization_in(headers)) is not None:
+    if authorization_in(headers) is not None:
         request.override = request.override or by
-        if key := sent.rpartition(" ")[2]:
-            request.further_keys += (key,)
+    request.further_keys += tuple(secrets_in(headers))
+
+
+def secrets_in(headers: Any) -> Iterator[str]:
+    """Yield the keys, tokens and passwords of headers, the Authorization among them."""
+    for name, value in (headers or {}).items():
+        if isinstance(name, str) and name.lower().endswith(CREDENTIALS):
+            if isinstance(value, bytes):
+                value = value.decode("latin-1")  # noqa: PLW2901 - as HTTP reads it
+            if isinstance(value, str):
+                yield from secrets_of(value)
+
+
+def secrets_of(credentials: str) -> Iterator[str]:
+    """Yield what is secret of the value of such a header: what follows the scheme, if there is one.
+
+    Of a user name and password, which come in base64, the password is as well.
+    """
+    scheme, _, rest = credentials.strip().partition(" ")
+    if not (rest and scheme.isalpha()):
+        rest = credentials
+    yield rest
+    if not rest.isascii():  # HTTP reads as Latin-1 what httpx writes as UTF-8
+        with suppress(UnicodeError):
+            yield rest.encode("latin-1").decode()
+    if scheme.lower() == "basic":
+        with suppress(ValueError):
+            yield from passwords_in(b64decode(rest).decode("utf-8", "replace"))
+
+
+def passwords_in(userinfo: str) -> Iterator[str]:
+    """Yield the secret of ``user:password``, percent-encoded or not; of one alone, that one."""
+    user, _, password = userinfo.partition(":")
+    if secret := password or user:
+        yield from {secret, unquote(secret)}

@@ -24,6 +24,7 @@ from together_otel.clients.credentials import (
     authorization_in,
     first_set_key,
     key_in,
+    passwords_in,
     replace_key,
 )
 from together_otel.clients.failures import failure_of, refusal_in, refused
@@ -93,6 +94,8 @@ class Generated(Adapter):
         ):
             body = {**(body or {}), **more}  # ``extra_body``, as the SDK merges it
         request = described(operation_of(options.method, url), host, port, body)
+        if userinfo := client.base_url.userinfo:
+            request.further_keys += tuple(passwords_in(userinfo.decode("ascii")))
         if isinstance(options.headers, dict):
             replace_key(request, options.headers, "extra_headers")
         if custom := getattr(client, "_custom_headers", None):

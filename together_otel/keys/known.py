@@ -34,12 +34,13 @@ _HALF: Final = TELLING // 2
 _EVERY_FIFTH: Final = re.compile(rf"(?s)(.{{{_HALF}}}).?").findall
 """Returns the four characters at every fifth place of a text."""
 
+_SIGN: Final = r"[*\u2022\u00b7\u2026]|%(?:e2%80%a[26]|c2%b7|2a)|\\u(?:202[26]|00b7)"
 _MASKED: Final = (
-    r"(?:(?<![*\u2022\u00b7\u2026])[*\u2022\u00b7\u2026]+|(?<!\.)\.{2,})([\w~+/=-]{4,16})"
+    rf"(?:(?<![*\u2022\u00b7\u2026])(?:{_SIGN})+|(?<!\.)\.{{2,}})([^\s*\u2022\u00b7\u2026]{{4,16}})"
 )
 """A masked key from the mask on. A run is tried at its beginning only, which keeps this linear."""
 
-_MASKS: Final = ("*", "..", "\u2022", "\u00b7", "\u2026")
+_MASKS: Final = ("*", "..", "\u2022", "\u00b7", "\u2026", "%e2%80%a", "%2a", "%c2%b7", "\\u")
 _MASKED_FROM: Final = 16
 """Characters from which on a key's first and last ones are told apart from all of it."""
 
@@ -85,7 +86,7 @@ class KnownKeys:
             if not self.halves.isdisjoint(map(hash, _EVERY_FIFTH(folded))):
                 hidden = bytearray(len(text))
                 self._hide_parts(folded, hidden)
-            if self.tails and any(map(text.__contains__, _MASKS)):
+            if self.tails and any(map(folded.__contains__, _MASKS)):
                 hidden = hidden or bytearray(len(text))
                 self._hide_masked(folded, hidden)
         for length, word in self.words:
@@ -102,8 +103,9 @@ class KnownKeys:
     def _hide_masked(self, folded: str, hidden: bytearray) -> None:
         for found in re.finditer(_MASKED, folded):
             tail = found[1]
-            for end in (_TAIL, len(tail)):
-                if hash(tail[end - _TAIL : end]) in self.tails:
+            for end in range(_TAIL, len(tail) + 1):
+                in_word = end > _TAIL and tail[end : end + 1].isalnum()
+                if not in_word and hash(tail[end - _TAIL : end]) in self.tails:
                     start = self._start_of_head(folded, found.start())
                     stop = found.start(1) + end
                     hidden[start:stop] = b"\1" * (stop - start)
@@ -160,7 +162,7 @@ def _made_of(secret: Secret) -> KnownKeys:
     if len(key) >= _MASKED_FROM:
         folded = _folded(key)
         heads = (folded[:length] for length in range(1, _HEAD + 1))
-        tails = (folded[-_TAIL:],)
+        tails = {text[-_TAIL:] for text in texts}
     return KnownKeys(
         secret.digest,
         grams=frozenset(map(hash, _parts(texts, TELLING) - _PUBLIC)),

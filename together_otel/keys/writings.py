@@ -37,6 +37,7 @@ def _escaped(text: str) -> Iterator[str]:
 
     data = text.encode("utf-8", "surrogatepass")
     yield text
+    yield text.replace("-", "_")  # as names of headers are written in those of attributes
     for source in (repr(text), ascii(text), json.dumps(text), json.dumps(text, ensure_ascii=False)):
         yield source[1:-1]
     yield repr(data)[2:-1]

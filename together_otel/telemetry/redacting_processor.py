@@ -7,12 +7,14 @@ exception as it is, so what is recorded of it changes.
 
 from __future__ import annotations
 
+import sys
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry.sdk.trace import SpanProcessor
 from opentelemetry.trace import Status
 
+from together_otel.clients.credentials import CREDENTIALS, secrets_in
 from together_otel.clients.failures import chain
 from together_otel.keys import MARK, known_keys, redact, redact_exception
 from together_otel.keys.known import united
@@ -20,7 +22,8 @@ from together_otel.names import EXCEPTION_MESSAGE, EXCEPTION_STACKTRACE
 from together_otel.weak import WeakIdentityMap
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
+    from types import FrameType
 
     from opentelemetry.context import Context
     from opentelemetry.sdk.trace import Span
@@ -48,15 +51,20 @@ class RedactingProcessor(SpanProcessor):
         """Let a span inside a call redact what it is told, and what it was told so far."""
         if (secrets := self._secrets_in(parent_context)) is None:
             return
-        setattr(span, _SECRETS, secrets)
+        # What a hook, or the HTTP client's own auth, has sent is in the request alone.
+        _know(span, secrets, _request_at_work())
         span.__class__ = _redacting_kind(type(span))
-        if known := span.attributes:
-            span.set_attributes(known)
+        span.update_name(span.name)
+        told: Any = span._attributes  # noqa: SLF001 - a name cannot be taken back otherwise
+        if told and (clean := _clean_attributes(told, span)) != dict(told):
+            told.clear()
+            span.set_attributes(clean)
 
 
 _SECRETS = "_together_otel_secrets"
-_CREDENTIALS = ("authorization", "api-key", "api_key", "cookie")
-"""Ends of the names of headers that instrumentations capture when they are told to."""
+_CREDENTIALS = tuple({one.replace("-", "_") for one in CREDENTIALS})
+_OUTWARDS = 24
+"""Frames in which the request is looked for that a span is made for."""
 
 
 @lru_cache(maxsize=16)
@@ -65,16 +73,17 @@ def _redacting_kind(kind: type) -> type:
 
     class Redacting(kind):  # type: ignore[misc]  # a class that is not known here
         def set_attribute(self, key: str, value: Any) -> None:
-            super().set_attribute(key, _clean_attribute(key, value, self))
+            self.set_attributes({key: value})
 
         def set_attributes(self, attributes: Any) -> None:
-            super().set_attributes(
-                {key: _clean_attribute(key, value, self) for key, value in attributes.items()}
-            )
+            super().set_attributes(_clean_attributes(attributes, self))
 
         def add_event(self, name: str, attributes: Any = None, *args: Any, **kwargs: Any) -> None:
-            clean = {key: _clean(value, self) for key, value in (attributes or {}).items()}
+            clean = _clean_attributes(attributes or {}, self)
             super().add_event(_clean(name, self), clean, *args, **kwargs)
+
+        def add_link(self, context: Any, attributes: Any = None) -> None:
+            super().add_link(context, attributes and _clean_attributes(attributes, self))
 
         def update_name(self, name: str) -> None:
             super().update_name(_clean(name, self))
@@ -82,10 +91,9 @@ def _redacting_kind(kind: type) -> type:
         def record_exception(
             self, exception: BaseException, attributes: Any = None, *args: Any, **kwargs: Any
         ) -> None:
-            # What a hook or the HTTP client's own auth has sent is in the request alone.
-            sent = [known_keys((one,)) for one in _authorizations_of(exception)]
-            if sent:
-                setattr(self, _SECRETS, united([getattr(self, _SECRETS), *sent]))
+            for link in chain(exception):
+                # httpx's public property raises while there is none.
+                _know(self, getattr(self, _SECRETS), getattr(link, "_request", None))
             told = redact_exception(exception, getattr(self, _SECRETS))
             texts = {EXCEPTION_MESSAGE: told.message, EXCEPTION_STACKTRACE: told.stacktrace}
             super().record_exception(exception, texts | dict(attributes or {}), *args, **kwargs)
@@ -100,23 +108,41 @@ def _redacting_kind(kind: type) -> type:
     return Redacting
 
 
-def _clean_attribute(name: str, value: Any, span: Any) -> Any:
-    """Return an attribute's value; of a captured header that holds a credential, a mark."""
-    if name.lower().endswith(_CREDENTIALS):
-        return MARK if isinstance(value, str) else [MARK]
-    return _clean(value, span)
+def _know(span: Any, secrets: KnownKeys, request: Any) -> None:
+    """Let a span redact keys, and those that a request is sent with."""
+    sent = [known_keys((one,)) for one in secrets_in(getattr(request, "headers", None))]
+    setattr(span, _SECRETS, united([secrets, *sent]) if sent else secrets)
 
 
-def _authorizations_of(exc: BaseException) -> Iterator[str]:
-    """Yield what was sent as Authorization in the requests of an exception and of its causes."""
-    for link in chain(exc):
-        # httpx keeps it there; its public property raises while there is none.
-        headers = getattr(getattr(link, "_request", None), "headers", None)
-        if headers is not None and (value := headers.get("authorization")):
-            yield str(value).rpartition(" ")[2]
+def _request_at_work() -> Any:
+    """Return the request that an HTTP client is about to send, as its callers' frames have it."""
+    frame: FrameType | None = sys._getframe(2)  # noqa: SLF001 - there is no other way to it
+    for _ in range(_OUTWARDS):
+        if frame is None:
+            break
+        # Not the locals of each: most functions have no such variable.
+        if "request" in frame.f_code.co_varnames:
+            request = frame.f_locals.get("request")
+            if hasattr(getattr(request, "headers", None), "items"):
+                return request
+        frame = frame.f_back
+    return None
+
+
+def _clean_attributes(attributes: Any, span: Any) -> dict[str, Any]:
+    """Return attributes as they may be told; of captured headers with credentials, a mark."""
+    clean = {}
+    for name, value in attributes.items():
+        told = _clean(value, span)
+        if name.lower().replace("-", "_").endswith(_CREDENTIALS):
+            told = MARK if isinstance(told, str) else [MARK] if isinstance(told, tuple) else told
+        clean[_clean(name, span)] = told
+    return clean
 
 
 def _clean(value: Any, span: Any) -> Any:
+    if isinstance(value, bytes):  # OpenTelemetry takes it for UTF-8
+        value = value.decode("utf-8", "replace")
     if isinstance(value, str):
         return redact(value, getattr(span, _SECRETS))
     if isinstance(value, (list, tuple)):

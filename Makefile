@@ -23,7 +23,7 @@ PARALLEL := -n 2 --dist worksteal
 # The week of a fleet takes minutes of CPU: CI runs it.
 SLOW := $(if $(CI),-m "",)
 
-.PHONY: help demo test test-fast one lint docs dist bench clean
+.PHONY: help demo test test-fast one fuzz lint docs dist bench clean
 .DELETE_ON_ERROR:
 
 help: ## list the targets
@@ -56,6 +56,9 @@ test-fast: $(VENV)/installed ## keys and SDK on the newest SDK, without Promethe
 one: $(VENV)/installed ## one file or test: make one T=tests/keys/test_redaction.py
 	@test -n "$(T)" || { echo 'Say which: make one T=tests/keys/test_redaction.py' >&2; exit 2; }
 	@$(VENV)/bin/python $(PYTEST) -m "" $(T)
+
+fuzz: $(VENV)/installed ## 100,000 calls with keys of every shape, written everywhere: no signal shows one
+	@$(VENV)/bin/python tests/fuzz/fuzz.py
 
 lint: $(VENV)/installed ## ruff, mypy, and the layers of imports
 	$(VENV)/bin/ruff check .

@@ -1,0 +1,79 @@
+"""Two thousand cases of the fuzzer show no key; with a door open, a few do."""
+
+from __future__ import annotations
+
+import pytest
+from fuzz import failures
+from fuzz_cases import rng_of, run_cases
+from fuzz_keys import SHAPES, WRITINGS, make_key
+from fuzz_oracle import Forbidden
+
+from together_otel.keys import known, redaction
+from together_otel.telemetry import attributes, labels, redacting_processor
+
+SEED = 14
+CASES = 2_000
+PIECE = 100
+TELLING = 8
+
+
+@pytest.mark.parametrize("first", range(0, CASES, PIECE))
+def test_no_key_is_shown(first: int) -> None:
+    assert failures(SEED, range(first, first + PIECE)) == []
+
+
+def test_a_case_is_the_same_again_and_alone() -> None:
+    def told(numbers: range) -> list[str]:
+        return [str(case) for case, _ in run_cases(SEED, iter(numbers))]
+
+    together = told(range(10))
+    assert told(range(10)) == together
+    assert told(range(7, 8)) == together[7:8]
+    assert len(set(together)) == len(together)
+
+
+def open_door(text: str, *_: object, **__: object) -> str:
+    return text
+
+
+@pytest.mark.parametrize(
+    ("door", "name", "signals"),
+    [
+        (attributes, "redact", {"spans, OTLP", "logs, OTLP", "stderr"}),
+        (labels, "redact", {"scrape", "metrics, OTLP", "textfile", "pushgateway", "OpenMetrics"}),
+        (redacting_processor, "redact", {"spans, OTLP"}),
+    ],
+)
+def test_an_open_door_is_noticed(
+    door: object, name: str, signals: set[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In each signal behind it."""
+    monkeypatch.setattr(door, name, open_door)
+    attributes._cleaned.clear()
+    shown = [leak.signal for _, leaks in run_cases(SEED, iter(range(200))) for leak in leaks]
+    attributes._cleaned.clear()
+    assert signals <= set(shown)
+
+
+def test_a_writing_that_is_not_looked_for_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(known, "writings", lambda key: [key.strip()])
+    known._known.clear()
+    redaction._redacted.clear()
+    attributes._cleaned.clear()
+    told = "\n".join(failures(SEED, range(200)))
+    known._known.clear()
+    redaction._redacted.clear()
+    attributes._cleaned.clear()
+    assert "base64" in told
+    assert f"fuzz.py --seed {SEED} --case" in told
+
+
+@pytest.mark.parametrize("writing", WRITINGS)
+def test_what_is_written_is_found(writing: str) -> None:
+    """Whatever looks for keys in what is emitted sees them in texts that nothing has hidden."""
+    for shape in SHAPES:
+        key = make_key(rng_of(SEED, shape, 0), shape)
+        text = WRITINGS[writing](key.text)
+        is_whole = key.text.endswith(key.core) and len(key.core) >= TELLING
+        if writing in ("as is", "stripped", "bearer") or (is_whole and shape != "assignment"):
+            assert Forbidden([key]).shown_in(f"before {text} after") is not None, shape

@@ -78,13 +78,14 @@ def report_answer(call: CallState, answer: Answer, elapsed: float) -> None:
         elapsed: seconds that it took.
     """
     result, recorder, swallow = call.result, call.recorder, call.runtime.guard("finish").swallow
-    reasons = result.finish_reasons
     try:
         if answer.resends and recorder is not None:
             recorder.retried(answer.resends)
         call.accepted(answer)
     except Exception:  # noqa: BLE001 - the border, as below
         swallow()
+    # Not before something is logged: it is the server's text, in a frame of ours.
+    reasons = result.finish_reasons
     try:
         usage = result.usage or _NO_USAGE
         measured = Measured(

@@ -13,8 +13,9 @@ from together_otel.calls.streams import Stream
 from together_otel.calls.taps import Content, Decoder, Raw
 from together_otel.clients.answers import body_of
 from together_otel.clients.documents import DONE, MOST, Events, has_news, is_stream, parsed
-from together_otel.clients.failures import FIRST_ERROR
+from together_otel.clients.failures import FIRST_ERROR, UNAUTHORIZED
 from together_otel.clients.wire import content_type_of, failure_of_answer
+from together_otel.recovery.scope import in_use
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -56,6 +57,9 @@ class Unread:
         call.note_answer()
         if self._is_error() or "json" in content_type:
             self._kept = []
+            # What another key may be looked for is to be known now, and nobody may read it.
+            if call.answer().status_code == UNAUTHORIZED and in_use(call.runtime) is not None:
+                self._fail(b"")
         elif is_stream(content_type):
             self._events, self._stream = Events(), Stream(call)
         else:

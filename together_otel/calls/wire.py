@@ -7,7 +7,7 @@ plain function stands in place of the library's, and is in no traceback.
 from __future__ import annotations
 
 import sys
-from functools import partial, wraps
+from functools import wraps
 from inspect import iscoroutinefunction
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from together_otel.clients.wire import Exchange, Wire
 
 
-def sending(active: Active, adapter: Wire, original: Any) -> Direct:
+def sending(active: Active, adapter: Wire, original: Any) -> Direct:  # noqa: C901 - sync and async
     """Return what stands in place of the function that an HTTP library sends requests by.
 
     Args:
@@ -35,7 +35,12 @@ def sending(active: Active, adapter: Wire, original: Any) -> Direct:
     """
     runtime = active.runtime
     is_ours = adapter.is_ours(() if runtime is None else runtime.settings.hosts)
-    report = calling(active, adapter, original, _note)
+
+    def send(exchange: Exchange) -> Any:
+        # What it holds, as another key may be in it the second time.
+        return original(exchange.client, *exchange.args, **exchange.kwargs)
+
+    report = calling(active, adapter, original, _note).of(send, 1)
 
     if iscoroutinefunction(original):
 
@@ -45,9 +50,7 @@ def sending(active: Active, adapter: Wire, original: Any) -> Direct:
                 found = _exchange(active, adapter, self, args, kwargs)
                 if found is not None:
                     del args, kwargs
-                    return await report.of(partial(original, self), 1)(
-                        found, *found.args, **found.kwargs
-                    )
+                    return await report(found, found)
             try:
                 return await original(self, *args, **kwargs)
             except BaseException as exc:
@@ -62,7 +65,7 @@ def sending(active: Active, adapter: Wire, original: Any) -> Direct:
                 found = _exchange(active, adapter, self, args, kwargs)
                 if found is not None:
                     del args, kwargs
-                    return report.of(partial(original, self), 1)(found, *found.args, **found.kwargs)
+                    return report(found, found)
             try:
                 return original(self, *args, **kwargs)
             except BaseException as exc:

@@ -6,12 +6,7 @@ name, while the SDK works or something is logged: a key may be in both.
 
 from __future__ import annotations
 
-from inspect import (
-    isasyncgenfunction,
-    iscoroutine,
-    iscoroutinefunction,
-    isgeneratorfunction,
-)
+from inspect import isasyncgenfunction, iscoroutine, iscoroutinefunction, isgeneratorfunction
 from types import MethodType
 from typing import TYPE_CHECKING, Any
 
@@ -108,9 +103,13 @@ def _calling(  # noqa: C901 - one loop, and its borders
                     if retry is None or _is_over(retry, first, call):
                         raise
                 else:
-                    if retry is not None:
-                        _succeed(retry, first, call)
-                    return value
+                    if (
+                        retry is None
+                        or _succeed(retry, first, call)
+                        or _is_over(retry, first, call)
+                    ):
+                        return value
+                    adapter.discard(value)
                 finally:
                     leave(runtime, before, ours)
                     is_inside = False
@@ -151,9 +150,13 @@ def _calling_async(  # noqa: C901 - the same
                     if retry is None or await _is_over_async(retry, first, call):
                         raise
                 else:
-                    if retry is not None:
-                        _succeed(retry, first, call)
-                    return value
+                    if (
+                        retry is None
+                        or _succeed(retry, first, call)
+                        or await _is_over_async(retry, first, call)
+                    ):
+                        return value
+                    await adapter.discard_async(value)
                 finally:
                     leave(runtime, before, ours)
                     is_inside = False
@@ -259,11 +262,15 @@ def _log_unless(again: bool, first: Call | None, call: Call) -> None:  # noqa: F
             first.log_held()
 
 
-def _succeed(retry: Retry, first: Call | None, call: Call) -> None:
+def _succeed(retry: Retry, first: Call | None, call: Call) -> bool:
+    """Note that an attempt was answered; return whether it was: an answer may be a refusal."""
+    if call.adapter.returns_refusals and call.refusal:
+        return False
     retry.succeeded()
     call.log_held()  # and what goes on, as a stream does, logs at once from here on
     if first is not None:
         first.log_held(recovered="recovered")
+    return True
 
 
 def accepting(active: Active, adapter: Adapter, _function: Any) -> Direct:

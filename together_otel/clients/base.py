@@ -187,6 +187,8 @@ class Adapter:
     """Whether its calls consist of other calls of the same SDK, which report for themselves."""
     recovers = False
     """Whether its calls can be made again with another key."""
+    returns_refusals = False
+    """Whether it returns an answer that refuses the key as it does any other."""
     error_modules: ClassVar[tuple[str, ...]] = ()
     """Modules that may have its ``AuthenticationError``."""
     reader: ClassVar[Reader] = TOGETHER
@@ -313,6 +315,13 @@ class Adapter:
     def open_body(self, _returned: Any) -> OpenBody | None:
         """Return the body that the caller is still to read, if there is one."""
         return None
+
+    def discard(self, returned: Any) -> None:
+        """Close an answer in place of which there will be another."""
+
+    async def discard_async(self, returned: Any) -> None:
+        """Close an answer of an async client in place of which there will be another."""
+        self.discard(returned)
 
     def session_of(self, _client: Any, _returned: Any) -> Session | None:
         """Return the connection that the call opened and leaves open, if it did."""

@@ -84,6 +84,9 @@ class Httpx(Wire):
         hooks = getattr(http_client, "event_hooks", {})
         return "request_hook" if hooks.get("request") else super().override(client, request, answer)
 
+    async def discard_async(self, returned: Any) -> None:
+        await returned.aclose()
+
     def _is_open(self, returned: Any) -> bool:
         return not (returned.is_closed or hasattr(returned, "_content"))
 
@@ -134,7 +137,7 @@ class _ByUrl(Wire):
             str(given["method"]),
             _authorization_in(given.get("headers"), client.headers),
             data if document is None else document,
-            (data, given.get("files")),
+            (data, given.get("files"), _once(data)),
             (),
             given,
         )
@@ -174,6 +177,11 @@ class Aiohttp(_ByUrl):
     def _is_open(self, returned: Any) -> bool:
         content = returned.content
         return returned._body is None and content is not None and not content.at_eof()
+
+
+def _once(data: object) -> object:
+    """Return what cannot be read again in place of aiohttp's form, which makes one body only."""
+    return iter(()) if type(data).__name__ == "FormData" else None
 
 
 def _may_be_ours(request: Any, names: tuple[str, ...]) -> bool:

@@ -74,13 +74,16 @@ class _Shared:
     """Stands for all clients that send their keys to one owner's hosts."""
 
 
+_SHARED: dict[str, _Shared] = {}
+"""By whose the hosts are."""
+
+
 class Wire(Adapter):
-    """Adapter of an HTTP library; ``client`` is a request's `Exchange`."""
+    """Adapter of an HTTP library; ``client`` is a request's `Exchange`, as is its one argument."""
 
+    recovers = True
+    returns_refusals = True
     library: str
-
-    def __init__(self) -> None:
-        self._shared: dict[str, _Shared] = {}
 
     def reader_of(self, client: Exchange) -> Reader:
         return client.reader or self.reader
@@ -103,10 +106,14 @@ class Wire(Adapter):
 
     def shared(self, client: Exchange) -> object:
         # The application hands each request its key: what took that one's place holds for all.
-        return self._shared.setdefault(owner_of(client.host or ""), _Shared())
+        return _SHARED.setdefault(owner_of(client.host or ""), _Shared())
 
-    def bodies(self, _args: Args, _kwargs: Kwargs) -> Iterable[object]:
-        return ()
+    def bodies(self, args: Args, _kwargs: Kwargs) -> Iterable[object]:
+        exchange: Exchange = args[0]
+        return exchange.parts
+
+    def discard(self, returned: Any) -> None:
+        returned.close()
 
     def request(self, client: Exchange, _args: Args, _kwargs: Kwargs) -> Request:
         parts = urlsplit(client.url)

@@ -1,0 +1,117 @@
+"""A refused request that is sent again with another key, where it can be sent again."""
+
+from __future__ import annotations
+
+import io
+from itertools import count
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from dirty_equals import IsPartialDict
+from wire_cases import leaks
+
+from together_otel import recovery
+
+if TYPE_CHECKING:
+    from libraries import Library
+
+    from together_otel.testing import CapturedTelemetry, TogetherServer
+
+CHAT = {"model": "a/model", "messages": [{"role": "user", "content": "Hello"}]}
+FAILURES = "together.client.auth.failures"
+_numbers = count(100)
+
+
+@pytest.fixture
+def old() -> str:
+    """Return a key that is refused, another one in each test: what replaced it is remembered."""
+    return "tgp_" + "v1_" + "a1C2" * 10 + str(next(_numbers))
+
+
+def sent(server: TogetherServer) -> list[str | None]:
+    return [one.key for one in server.requests]
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
+def test_the_request_is_sent_again(
+    library: Library,
+    base: str,
+    key: str,
+    old: str,
+    server: TogetherServer,
+    telemetry: CapturedTelemetry,
+    *,
+    stream: bool,
+) -> None:
+    """The application gets the second answer; the next request has the new key at once."""
+    how, url = "lines" if stream else "whole", f"{base}/chat/completions"
+    headers = {"Authorization": f"Bearer {old}"}
+    with recovery.use(lambda: key):
+        got = library.ask(url, {**CHAT, "stream": stream}, how=how, headers=headers)
+        assert got.status == 200
+        assert ("[DONE]" in got.text) == stream
+        library.ask(url, CHAT, headers=headers)
+    assert sent(server) == [old, key, key]
+    assert telemetry.counter(FAILURES) == 1
+    assert (
+        telemetry.counter(
+            "together.client.key.recoveries", {"together.recovery.outcome": "recovered"}
+        )
+        == 1
+    )
+    outcomes = [one["attributes"]["together.request.outcome"] for one in telemetry.spans()]
+    assert outcomes == ["auth_failure", "success", "success"]
+    (log,) = [one for one in telemetry.logs() if one["event_name"] == "together.client.auth_failed"]
+    assert log["attributes"] == IsPartialDict({"together.recovery.outcome": "recovered"})
+    assert leaks(telemetry.everything(), old) == leaks(telemetry.everything(), key) == []
+    assert headers == {"Authorization": f"Bearer {old}"}
+
+
+def test_a_second_refusal_is_what_the_application_gets(
+    library: Library, base: str, old: str, server: TogetherServer, telemetry: CapturedTelemetry
+) -> None:
+    with recovery.use(lambda: old.replace("C", "D")):
+        got = library.ask(
+            f"{base}/chat/completions", CHAT, headers={"Authorization": f"Bearer {old}"}
+        )
+    assert (got.status, len(server.requests)) == (401, 2)
+    assert telemetry.counter(FAILURES) == 2
+
+
+def test_a_body_that_cannot_be_sent_again(
+    library: Library, base: str, key: str, old: str, server: TogetherServer, telemetry: Any
+) -> None:
+    """A generator is read once: the refusal is the application's."""
+
+    def pieces() -> Any:
+        yield b"{}"
+
+    async def async_pieces() -> Any:
+        yield b"{}"
+
+    body = async_pieces() if library.is_async else pieces()
+    name = "content" if library.name.startswith("httpx") else "data"
+    options = {name: body, "json": None, "headers": {"Authorization": f"Bearer {old}"}}
+    with recovery.use(lambda: key):
+        got = library.ask(f"{base}/chat/completions", **options)
+    assert (got.status, len(server.requests)) == (401, 1)
+    events = [one["event_name"] for one in telemetry.logs()]
+    assert "together.client.request_not_repeated" in events
+
+
+def test_a_file_is_sent_again_from_where_it_stood(
+    library: Library, base: str, key: str, old: str, server: TogetherServer, telemetry: Any
+) -> None:
+    name = "content" if library.name.startswith("httpx") else "data"
+    if library.name.startswith("httpx") and library.is_async:
+        pytest.skip("it takes no files")
+    options = {
+        name: io.BytesIO(b'{"model": "a"}'),
+        "json": None,
+        "headers": {"Authorization": f"Bearer {old}", "Content-Type": "application/json"},
+    }
+    with recovery.use(lambda: key):
+        got = library.ask(f"{base}/chat/completions", **options)
+    assert got.status == 200
+    assert [one.fields for one in server.requests] == [{"model": "a"}] * 2
+    assert telemetry.counter(FAILURES) == 1

@@ -16,6 +16,7 @@ from together_otel.cli.check.outcomes import REMEDIES, Outcome
 from together_otel.testing.programs import CHECKOUT
 
 FIELDS = {
+    "client",
     "can_work",
     "cause",
     "remedy",
@@ -121,6 +122,65 @@ def test_fingerprints_can_be_switched_off(key, monkeypatch, capsys):
     main(["check", "--json"])
     assert json.loads(capsys.readouterr().out)["fingerprint"] is None
     assert key
+
+
+# ── other clients ────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("client", "environment", "cause", "says"),
+    [
+        ("openai", {}, "missing", "OPENAI_API_KEY is not set"),
+        ("openai", {"OPENAI_API_KEY": "{key}"}, None, "OPENAI_API_KEY of the environment"),
+        (
+            "openai",
+            {"TOGETHER_API_KEY": "{key}"},
+            "wrong_variable",
+            "OpenAI reads OPENAI_API_KEY; it is unset, but TOGETHER_API_KEY holds a key",
+        ),
+        (
+            "langchain",
+            {"OPENAI_API_KEY": "sk" + "-" + "a1B2" * 10},
+            "wrong_provider",
+            "OPENAI_API_KEY is a key of OpenAI, and went to Together because TOGETHER_API_KEY is unset",
+        ),
+        ("litellm", {"TOGETHER_AI_TOKEN": "{key}"}, None, "TOGETHER_AI_TOKEN of the environment"),
+        (
+            "litellm",
+            {"TOGETHER_API_KEY": "", "TOGETHERAI_API_KEY": "{key}"},
+            None,
+            "TOGETHERAI_API_KEY of the environment",
+        ),
+        ("together", {"OPENAI_API_KEY": "{key}"}, "wrong_variable", "OPENAI_API_KEY holds a key"),
+    ],
+)
+def test_another_client(client, environment, cause, says, key, monkeypatch, capsys):
+    """What is checked are the variables that it reads, in its order."""
+    monkeypatch.delenv("TOGETHER_API_KEY")
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value.replace("{key}", key))
+    assert main(["check", "--client", client]) == (cause is not None)
+    assert says in " ".join(capsys.readouterr().out.split())
+    main(["check", "--client", client, "--json"])
+    found = json.loads(capsys.readouterr().out)
+    assert (found["client"], found["cause"]) == (client, cause)
+
+
+def test_file_of_another_client(key, tmp_path, monkeypatch, capsys):
+    """A file's variable is the one that the client reads."""
+    monkeypatch.chdir(tmp_path)
+    Path(".env").write_text(f"OPENAI_API_KEY={key}\n")
+    assert main(["check", "--client", "openai", "--env-file", ".env"]) == 0
+    assert "OPENAI_API_KEY of .env" in " ".join(capsys.readouterr().out.split())
+    assert main(["check", "--env-file", ".env"]) == 0
+    assert "The file does not set TOGETHER_API_KEY." in " ".join(capsys.readouterr().out.split())
+
+
+def test_a_client_that_is_not_known(capsys):
+    with pytest.raises(SystemExit) as caught:
+        main(["check", "--client", "opanai"])
+    assert caught.value.code == 64
+    assert "opanai" in capsys.readouterr().err
 
 
 # ── look-alikes ──────────────────────────────────────────────────────────────────────

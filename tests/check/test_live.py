@@ -219,3 +219,17 @@ def test_a_key_in_the_base_url(check, key, together, monkeypatch):
     monkeypatch.setenv("TOGETHER_BASE_URL", f"https://{key}")
     _, found = check()
     assert key[7:15].lower() not in str(found)
+
+
+def test_another_client(check, key, together, monkeypatch):
+    """Its own variables are asked with: of the key, and of the base URL."""
+    monkeypatch.delenv("TOGETHER_API_KEY")
+    monkeypatch.setenv("OPENAI_API_KEY", key)
+    monkeypatch.setenv("OPENAI_BASE_URL", f"{together.url}/v1")
+    code, found = check("--client", "openai")
+    assert (code, found["live"]["url"]) == (0, f"{together.url}/v1/models")
+    monkeypatch.setenv("OPENAI_BASE_URL", "")
+    code, found = check("--client", "openai")
+    assert (code, found["live"]["outcome"]) == (2, "wrong_base_url")
+    assert found["live"]["detail"] == "OPENAI_BASE_URL is set but empty."
+    assert found["remedy"].startswith("Correct OPENAI_BASE_URL")

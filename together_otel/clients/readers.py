@@ -5,8 +5,8 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Final
 
-from together_otel.clients.callers import LITELLM
-from together_otel.keys import Reader
+from together_otel.clients.callers import CALLERS, LITELLM
+from together_otel.keys import TOGETHER, Reader
 from together_otel.names import KEY_VARIABLE
 
 if TYPE_CHECKING:
@@ -74,6 +74,22 @@ _MAKERS: Final[tuple[tuple[str, str | None, Reader], ...]] = (
     ("autogen_ext", None, Reader("autogen", "OpenAIChatCompletionClient", (_OPENAI,))),
 )
 """Package or module whose code made an openai client, what else must be imported, the reader."""
+
+CLIENTS: Final = {
+    "together": TOGETHER,
+    "openai": OPENAI,
+    "litellm": LITELLM,
+    "langchain": CHAT_TOGETHER,
+    "llama_index": LLAMA_INDEX,
+    "haystack": HAYSTACK,
+    "pydantic_ai": PYDANTIC_AI,
+    "agno": AGNO,
+    "instructor": INSTRUCTOR,
+    "camel": CAMEL,
+    "aisuite": CALLERS["aisuite"],
+    "huggingface_hub": CALLERS["huggingface_hub"],
+}
+"""Clients by what they are asked for."""
 
 _DEEPEST: Final = 60
 """Frames that are looked at."""

@@ -10,11 +10,13 @@ from urllib.parse import quote, urlsplit
 
 from together_otel.cli.check.outcomes import NoAnswer
 from together_otel.clients.addresses import in_url, port_of
+from together_otel.keys import TOGETHER
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-BASE_URL: Final = "TOGETHER_BASE_URL"
+    from together_otel.keys import Reader
+
 
 _FIRST_WITHOUT_V1: Final = 3
 _FIRST_OF_TOGETHER_AI: Final = (2, 12)
@@ -60,53 +62,54 @@ def installed_sdk() -> tuple[int, int] | None:
     return found and (int(found[1]), int(found[2]))
 
 
-def address_of(variables: Mapping[str, str], sdk: tuple[int, int] | None) -> Address:
+def address_of(
+    variables: Mapping[str, str], sdk: tuple[int, int] | None, reader: Reader
+) -> Address:
     """Return the URL of the list of models.
 
     Args:
         variables: environment variables.
         sdk: major and minor version of the SDK, ``None`` where there is none.
+        reader: the client, whose own base URL it is.
 
     Raises:
-        NoAnswer: when TOGETHER_BASE_URL is invalid, or replaces the key.
+        NoAnswer: when the base URL is invalid, or replaces the key.
     """
-    base = variables.get(BASE_URL)
-    if base is None:
+    name = next((one for one in reader.base_urls if one in variables), None)
+    if name is None:
         return _parts(_XYZ if sdk is not None and sdk < _FIRST_OF_TOGETHER_AI else _AI, (2, 12))
-    return _parts(base, sdk)
+    return _parts(variables[name], sdk if reader == TOGETHER else None, name)
 
 
-def _parts(base: str, sdk: tuple[int, int] | None) -> Address:
+def _parts(base: str, sdk: tuple[int, int] | None, name: str = "") -> Address:
     if not base:
-        raise NoAnswer("wrong_base_url", f"{BASE_URL} is set but empty.")
+        raise NoAnswer("wrong_base_url", f"{name} is set but empty.")
     if re.search(r"[\s\x00-\x1f\x7f]", base):
-        raise NoAnswer("wrong_base_url", f"{BASE_URL} contains white space or a control character.")
+        raise NoAnswer("wrong_base_url", f"{name} contains white space or a control character.")
     try:
         parts = urlsplit(base)
         host, port = parts.hostname, port_of(parts)
     except ValueError:
         host = port = None
     if not host or port is None or parts.scheme not in ("http", "https"):
-        raise NoAnswer("wrong_base_url", f"{BASE_URL} is not an http:// or https:// URL.")
+        raise NoAnswer("wrong_base_url", f"{name} is not an http:// or https:// URL.")
     if "@" in parts.netloc:
         raise NoAnswer(
             "wrong_base_url",
-            f"{BASE_URL} contains a user name or password, which HTTP clients send in the"
+            f"{name} contains a user name or password, which HTTP clients send in the"
             f" Authorization header instead of the key: nothing was sent.",
         )
     if parts.query or parts.fragment:
-        raise NoAnswer(
-            "wrong_base_url", f"{BASE_URL} contains ? or #, but paths are appended to it."
-        )
+        raise NoAnswer("wrong_base_url", f"{name} contains ? or #, but paths are appended to it.")
     path = parts.path.rstrip("/")
     has_v1 = path.endswith("/v1")
     wants_v1 = not has_v1 if sdk is None else sdk[0] >= _FIRST_WITHOUT_V1
     wrong = ""
     if sdk is not None and wants_v1 == has_v1:
         wrong = (
-            f"together {sdk[0]}.x appends /v1 to {BASE_URL} itself: remove it there."
+            f"together {sdk[0]}.x appends /v1 to {name} itself: remove it there."
             if has_v1
-            else f"together {sdk[0]}.x needs /v1 at the end of {BASE_URL}."
+            else f"together {sdk[0]}.x needs /v1 at the end of {name}."
         )
     path = quote(path + ("/v1" if wants_v1 else "") + _LISTING, safe="/%:@!$&'()*+,;=~")
     return Address(parts.scheme, host, port, path, wrong)

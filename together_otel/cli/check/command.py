@@ -10,9 +10,8 @@ from together_otel.cli.check.outcomes import LiveResult
 from together_otel.cli.check.report import Findings, as_json, as_text
 from together_otel.cli.output import complain, write
 from together_otel.cli.parsing import CANNOT_WORK, GOOD, UNKNOWN, USAGE, without_key
-from together_otel.clients.credentials import CUSTOM_HEADERS
+from together_otel.clients.readers import CLIENTS
 from together_otel.keys import Refusal, diagnose, inspect_key
-from together_otel.names import KEY_VARIABLE
 from together_otel.settings import FINGERPRINT
 
 if TYPE_CHECKING:
@@ -20,12 +19,14 @@ if TYPE_CHECKING:
 
     from together_otel.cli.check.environment import Environment
     from together_otel.cli.parsing import Commands
+    from together_otel.keys import Reader
 
 _LISTED = 5
 
 _DESCRIPTION = """\
-Checks the key that Together's SDK would use here, and says what is wrong with
-it and how to fix it. Sends nothing without --live, and never shows the key.
+Checks the key that Together's SDK would use here, or another client, and says
+what is wrong with it and how to fix it. Sends nothing without --live, and never
+shows the key.
 """
 _EPILOG = """\
 exit codes: 0 the key can work, or was accepted; 1 it cannot, or was refused;
@@ -40,7 +41,7 @@ def add(commands: Commands) -> None:
     """Add the command."""
     parser = commands.add_parser(
         "check",
-        help="check whether TOGETHER_API_KEY of this environment can work",
+        help="check whether the API key of this environment can work",
         description=_DESCRIPTION,
         epilog=_EPILOG,
     )
@@ -50,6 +51,13 @@ def add(commands: Commands) -> None:
         metavar="PATH",
         type=_environment,
         help="take variables that are not set from this .env file",
+    )
+    parser.add_argument(
+        "--client",
+        choices=CLIENTS,
+        default="together",
+        metavar="NAME",
+        help=f"check what another client reads: {', '.join(CLIENTS)}",
     )
     parser.add_json()
     parser.set_defaults(run=_check)
@@ -70,8 +78,11 @@ def _environment(path: str) -> Environment:
 def _check(options: argparse.Namespace) -> int:
     around: Environment = options.env_file or read_environment()
     variables = around.variables
+    reader = CLIENTS[options.client]
+    taken, key = reader.find(variables)
     report = inspect_key(
         environ=variables,
+        reader=reader,
         fingerprint=variables.get(FINGERPRINT, "").strip().lower() != "off",
     )
     diagnosis = None if report.usable else diagnose(report, Refusal("constructor"))
@@ -86,24 +97,30 @@ def _check(options: argparse.Namespace) -> int:
                 f"together-otel check: --live needs {exc.name}: pip install 'together-otel[cli]'\n"
             )
             return USAGE
-        live = ask(variables[KEY_VARIABLE], report, variables)
+        live = ask(key or "", report, variables)
     findings = Findings(
-        report, diagnosis, lookalikes(variables), list(_notes(around)), around.file, live
+        report,
+        taken,
+        diagnosis,
+        lookalikes(variables, reader),
+        list(_notes(around, reader, taken)),
+        around.file,
+        live,
     )
     write(as_json(findings) if options.json else as_text(findings))
     return {True: GOOD, False: CANNOT_WORK, None: UNKNOWN}[findings.can_work]
 
 
-def _notes(around: Environment) -> Iterator[str]:
+def _notes(around: Environment, reader: Reader, taken: str | None) -> Iterator[str]:
     file, variables = around.file, around.variables
     if file is not None:
-        if file.holds_key and not file.used:
+        if taken in file.names and taken not in file.used:
             yield (
-                f"The file sets {KEY_VARIABLE} as well; the environment takes precedence, as with"
+                f"The file sets {taken} as well; the environment takes precedence, as with"
                 f" python-dotenv."
             )
-        elif not file.holds_key:
-            yield f"The file does not set {KEY_VARIABLE}."
+        elif file.names.isdisjoint(reader.variables):
+            yield f"The file does not set {' or '.join(reader.variables)}."
         if file.marked:
             yield (
                 "A byte-order mark at the start of the file is part of its first variable's name for"
@@ -115,6 +132,6 @@ def _notes(around: Environment) -> Iterator[str]:
             yield f"Skipped, because it is not NAME=value: what begins in line {lines}{more} of the file."
     if any(
         line.partition(":")[0].strip() == "Authorization"
-        for line in variables.get(CUSTOM_HEADERS, "").split("\n")
+        for line in variables.get(reader.custom_headers or "", "").split("\n")
     ):
-        yield f"{CUSTOM_HEADERS} sets Authorization, which the SDK sends instead of the key."
+        yield f"{reader.custom_headers} sets Authorization, which is sent instead of the key."

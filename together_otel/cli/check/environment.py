@@ -15,7 +15,7 @@ from together_otel.recovery.dotenv import DOTENV_LARGEST, parse
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from together_otel.keys import KeyReport
+    from together_otel.keys import KeyReport, Reader
 
 _MARK = "\ufeff"
 
@@ -30,15 +30,15 @@ class File:
 
     Attributes:
         path: where it is, without a key.
-        holds_key: whether it sets TOGETHER_API_KEY.
-        used: whether that is the key: the environment has none.
+        names: of the variables that it sets.
+        used: those of them that the environment has not.
         skipped: lines that were not understood.
         marked: whether a byte-order mark is part of its first variable's name.
     """
 
     path: str
-    holds_key: bool
-    used: bool
+    names: frozenset[str]
+    used: frozenset[str]
     skipped: tuple[int, ...]
     marked: bool
 
@@ -87,13 +87,21 @@ def read_environment(path: str | None = None) -> Environment:
     return Environment(
         {**found.values, **environ},
         File(
-            redact(path, [environ.get(KEY_VARIABLE, ""), found.values.get(KEY_VARIABLE, "")]),
-            KEY_VARIABLE in found.values,
-            KEY_VARIABLE in found.values and KEY_VARIABLE not in environ,
+            redact(path, _keys_in(environ) + _keys_in(found.values)),
+            frozenset(found.values),
+            frozenset(found.values.keys() - environ.keys()),
             found.skipped,
             any(name.startswith(_MARK) for name in found.values),
         ),
     )
+
+
+def _keys_in(variables: Mapping[str, str]) -> list[str]:
+    return [
+        value
+        for name, value in variables.items()
+        if name in (KEY_VARIABLE, "HF_TOKEN") or is_lookalike(name)
+    ]
 
 
 def _text(path: str) -> str:
@@ -117,9 +125,10 @@ def _text(path: str) -> str:
     return text
 
 
-def lookalikes(variables: Mapping[str, str]) -> list[Lookalike]:
-    """Return the variables whose names look like TOGETHER_API_KEY, by name."""
-    key = variables.get(KEY_VARIABLE, "").strip()
+def lookalikes(variables: Mapping[str, str], reader: Reader) -> list[Lookalike]:
+    """Return the variables that a client does not take its key from, but might, by name."""
+    taken, found = reader.find(variables)
+    key = (found or "").strip()
     return [
         Lookalike(
             name,
@@ -127,5 +136,5 @@ def lookalikes(variables: Mapping[str, str]) -> list[Lookalike]:
             bool(key) and identity_of(value) == identity_of(key),
         )
         for name, value in sorted(variables.items())
-        if is_lookalike(name)
+        if name != taken and (name == KEY_VARIABLE or is_lookalike(name))
     ]

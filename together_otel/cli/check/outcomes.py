@@ -89,6 +89,7 @@ class LiveResult:
     proxy: str | None = None
     status_code: int | None = None
     request_id: str | None = None
+    base_url: str = "TOGETHER_BASE_URL"
 
     @property
     def accepted(self) -> bool | None:
@@ -100,4 +101,7 @@ class LiveResult:
     @property
     def remedy(self) -> str | None:
         """What to do, in one sentence."""
-        return self.diagnosis.remedy if self.diagnosis else REMEDIES.get(self.outcome)
+        if self.diagnosis:
+            return self.diagnosis.remedy
+        found = REMEDIES.get(self.outcome)
+        return found and found.replace("TOGETHER_BASE_URL", self.base_url)

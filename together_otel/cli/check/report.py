@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 from together_otel.cli.output import paint, printable
 from together_otel.keys import faults
-from together_otel.names import KEY_VARIABLE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,7 +36,8 @@ class Findings:
     """The result of a check.
 
     Attributes:
-        report: on the key that the SDK would use.
+        report: on the key that the client would use.
+        taken: the variable that it is from, ``None`` where there is no key.
         diagnosis: why it cannot work, ``None`` if it may.
         lookalikes: variables with names like its own.
         notes: other remarks, a sentence each.
@@ -46,6 +46,7 @@ class Findings:
     """
 
     report: KeyReport
+    taken: str | None
     diagnosis: Diagnosis | None
     lookalikes: list[Lookalike]
     notes: list[str]
@@ -79,6 +80,7 @@ def as_json(findings: Findings) -> str:
     """Return one object on one line; each of its fields is always there."""
     report, file, live = findings.report, findings.file, findings.live
     found: dict[str, Any] = {
+        "client": report.reader.library,
         "can_work": findings.can_work,
         "cause": findings.cause,
         "remedy": findings.remedy,
@@ -90,8 +92,8 @@ def as_json(findings: Findings) -> str:
         "env_file": file
         and {
             "path": file.path,
-            "holds_key": file.holds_key,
-            "used": file.used,
+            "holds_key": not file.names.isdisjoint(report.reader.variables),
+            "used": findings.taken in file.used,
             "skipped_lines": file.skipped,
         },
         "lookalikes": [
@@ -201,11 +203,14 @@ def _others(found: list[Lookalike], *, known: bool) -> Iterator[tuple[str, str]]
 
 
 def _origin(findings: Findings) -> str:
-    if findings.report.presence == "missing":
-        return f"{KEY_VARIABLE} is not set" + (" there either" if findings.file else "")
-    if findings.file is not None and findings.file.used:
-        return f"{KEY_VARIABLE} of {findings.file.path}"
-    return f"{KEY_VARIABLE} of the environment"
+    report = findings.report
+    if report.presence == "missing":
+        names = " and ".join(report.reader.variables)
+        verb = "is" if len(report.reader.variables) == 1 else "are"
+        return f"{names} {verb} not set" + (" there either" if findings.file else "")
+    if findings.file is not None and findings.taken in findings.file.used:
+        return f"{findings.taken} of {findings.file.path}"
+    return f"{findings.taken} of the environment"
 
 
 def _shape(report: KeyReport) -> str:

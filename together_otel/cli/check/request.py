@@ -31,7 +31,8 @@ def ask(
     Args:
         key: the key; it is sent as it is.
         report: what it looks like.
-        variables: environment variables: TOGETHER_BASE_URL and those of proxies and certificates.
+        variables: environment variables: the client's base URL and those of proxies and
+            certificates.
         limit: seconds.
     """
     found = _asked(key, report, variables, limit)
@@ -43,6 +44,7 @@ def ask(
     }
     if (why := found.diagnosis) is not None:
         redacted["diagnosis"] = Diagnosis(why.cause, redact(why.remedy, (key,)))
+    redacted["base_url"] = (*report.reader.base_urls, "base_url")[0]
     return replace(found, **redacted)
 
 
@@ -50,7 +52,7 @@ def _asked(key: str, report: KeyReport, variables: Mapping[str, str], limit: flo
     sdk = installed_sdk()
     request: TracedRequest | None = None
     try:
-        address = address_of(variables, sdk)
+        address = address_of(variables, sdk, report.reader)
     except NoAnswer as failure:
         return LiveResult(failure.outcome, failure.detail)
     try:

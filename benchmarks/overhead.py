@@ -177,8 +177,14 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=30, help="of each set of processes")
     parser.add_argument("--processes", type=int, default=5, help="sets of processes")
     parser.add_argument("--peer", action="append", choices=PEERS, default=[], help="measured too")
+    parser.add_argument("--client", choices=("httpx", "requests"), help="that library instead")
     parser.add_argument("--json", type=Path, help="file to save the table to")
     options = parser.parse_args()
+    if options.client is not None:
+        from clients import show  # noqa: PLC0415 - its libraries need not be there
+
+        show(options.client)
+        return 0
     if COLLECTED % options.calls or options.calls * options.rounds < COLLECTED:
         parser.error(f"calls must divide {COLLECTED}, and a set of rounds have as many")
     if options.processes < 2:  # noqa: PLR2004 - a difference takes two

@@ -1,0 +1,230 @@
+"""What a request costs by an HTTP library: to Together, beside the floor, and to any other host.
+
+Run by ``python benchmarks/overhead.py --client NAME``. Requests to Together are answered in the
+process; they are made bare, with telemetry written by hand, and instrumented, in turns. To another
+host only what stands in place of the library's functions is measured, round functions that do
+nothing: the library's own work is a hundred times that, and would hide it.
+"""
+
+from __future__ import annotations
+
+import io
+import statistics
+import sys
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import aiohttp
+import httpx
+import requests
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+from variants import Emitted, Floor, Record, tracing
+from worker import what_is_emitted
+from workload import ANSWER, KEY, MODEL, messages
+
+from together_otel import TogetherInstrumentor
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    Ask = Callable[..., object]
+
+TOGETHER, OTHER = "https://api.together.xyz/v1", "https://api.example.com/v1"
+PATH = "/chat/completions"
+BODY = {"model": MODEL, "messages": messages(len("Hello"))}
+HEADERS = {"Authorization": f"Bearer {KEY}"}
+KIND = {"content-type": "application/json", "x-request-id": "req-1"}
+CALLS, ROUNDS, EMPTY = 40, 60, 20_000
+
+
+class Measured(NamedTuple):
+    """One line of the table.
+
+    Attributes:
+        label: what was measured.
+        added: µs of CPU.
+        beside: what that is compared with: the floor's µs, or a limit.
+        what: which of the two.
+    """
+
+    label: str
+    added: float
+    beside: float
+    what: str
+
+
+def httpx_ask() -> Ask:
+    """Return what makes a request by httpx."""
+
+    def answer(_request: httpx.Request) -> httpx.Response:
+        return httpx.Response(200, content=ANSWER, headers=KIND)
+
+    client = httpx.Client(transport=httpx.MockTransport(answer))
+    return lambda: client.post(TOGETHER + PATH, json=BODY, headers=HEADERS).json()
+
+
+class _InMemory(requests.adapters.HTTPAdapter):
+    def send(self, request: Any, **_: Any) -> Any:  # type: ignore[override]
+        response = requests.Response()
+        response.status_code, response.request, response.url = 200, request, request.url
+        response.headers.update(KIND)
+        response.raw = io.BytesIO(ANSWER)
+        return response
+
+
+def requests_ask() -> Ask:
+    """Return what makes a request by requests."""
+    session = requests.Session()
+    session.mount("https://", _InMemory())
+    session.trust_env = False
+    return lambda: session.post(TOGETHER + PATH, json=BODY, headers=HEADERS).json()
+
+
+def _nothing(self: Any, *args: Any, **kwargs: Any) -> None:
+    """Stand in for a library's function."""
+
+
+async def _nothing_async(self: Any, *args: Any, **kwargs: Any) -> None:
+    """The same."""
+
+
+def _run(coroutine: Any) -> None:
+    try:
+        coroutine.send(None)
+    except StopIteration:
+        return
+
+
+def _httpx_other(client: Any = None) -> None:
+    client._merge_headers(None)  # noqa: SLF001 - what is patched
+    client.send(_REQUEST, auth=None, follow_redirects=False)
+
+
+def _requests_other(client: Any) -> None:
+    client.request(method="POST", url=OTHER + PATH, data=None, json=BODY, headers=HEADERS)
+
+
+def _aiohttp_other(client: Any) -> None:
+    _run(client._request("POST", OTHER + PATH, json=BODY, headers=HEADERS))  # noqa: SLF001 - as above
+
+
+def _httpx_async_other(client: Any) -> None:
+    client._merge_headers(None)  # noqa: SLF001 - as above
+    _run(client.send(_REQUEST, auth=None, follow_redirects=False))
+
+
+_REQUEST = httpx.Request("POST", OTHER + PATH, json=BODY, headers=HEADERS)
+_HTTPX = sys.modules["httpx._client"]
+OTHERS = {
+    "httpx": (
+        1.0,
+        _httpx_other,
+        httpx.Client,
+        ((httpx.Client, "send", _nothing), (_HTTPX.BaseClient, "_merge_headers", _nothing)),
+    ),
+    "httpx, async": (
+        1.0,
+        _httpx_async_other,
+        httpx.AsyncClient,
+        (
+            (httpx.AsyncClient, "send", _nothing_async),
+            (_HTTPX.BaseClient, "_merge_headers", _nothing),
+        ),
+    ),
+    "requests": (
+        3.0,
+        _requests_other,
+        requests.Session,
+        ((requests.Session, "request", _nothing),),
+    ),
+    "aiohttp": (
+        3.0,
+        _aiohttp_other,
+        aiohttp.ClientSession,
+        ((aiohttp.ClientSession, "_request", _nothing_async),),
+    ),
+}
+"""Limit in µs, what asks, whose it is, and which functions do nothing meanwhile."""
+
+
+@contextmanager
+def _doing_nothing(functions: Any) -> Iterator[None]:
+    before = [(owner, name, vars(owner)[name]) for owner, name, _ in functions]
+    for owner, name, stand_in in functions:
+        setattr(owner, name, stand_in)
+    try:
+        yield
+    finally:
+        for owner, name, function in before:
+            setattr(owner, name, function)
+
+
+def _fastest(ask: Callable[[Any], None], client: Any) -> float:
+    best = float("inf")
+    for _ in range(10):
+        began = time.perf_counter()
+        for _ in range(EMPTY // 10):
+            ask(client)
+        best = min(best, (time.perf_counter() - began) / (EMPTY // 10))
+    return best * 1e6
+
+
+def to_another_host(name: str) -> Measured:
+    """Measure what stands in place of a library's functions, for another host."""
+    limit, ask, kind, functions = OTHERS[name]
+    client = kind.__new__(kind)
+    with _doing_nothing(functions):
+        bare, ours = [], []
+        for _ in range(10):
+            bare.append(_fastest(ask, client))
+            TogetherInstrumentor().instrument()
+            ours.append(_fastest(ask, client))
+            TogetherInstrumentor().uninstrument()
+    return Measured(f"{name}: another host", min(ours) - min(bare), limit, "µs at most")
+
+
+def to_together(name: str, ask: Ask) -> Measured:
+    """Measure a request to Together: what is added by us, beside what is added by hand."""
+    kind = Emitted(*what_is_emitted())
+    emitted = kind._replace(records=[Record(*one) for one in kind.records])
+    floor = Floor(emitted, tracing(sampled=True), MeterProvider([InMemoryMetricReader()]))
+    by_hand, ours = [], []
+
+    def batch(call: Callable[[], object]) -> float:
+        began = time.thread_time()
+        for _ in range(CALLS):
+            call()
+        return (time.thread_time() - began) / CALLS * 1e6
+
+    for _ in range(ROUNDS):
+        bare = batch(ask)
+        by_hand.append(batch(lambda: floor._call(ask, {})) - bare)  # noqa: SLF001 - of this benchmark
+        TogetherInstrumentor().instrument(
+            tracer_provider=tracing(sampled=True),
+            meter_provider=MeterProvider([InMemoryMetricReader()]),
+        )
+        batch(ask)  # what is kept of a client is made
+        ours.append(batch(ask) - bare)
+        TogetherInstrumentor().uninstrument()
+    return Measured(
+        f"{name}: a call of Together's",
+        statistics.median(ours),
+        statistics.median(by_hand),
+        "floor",
+    )
+
+
+def measured(client: str) -> list[Measured]:
+    """Measure a client, and what others of its kind cost for other hosts."""
+    ask = {"httpx": httpx_ask, "requests": requests_ask}[client]()
+    others = [to_another_host(name) for name in OTHERS if name.partition(",")[0] == client]
+    return [to_together(client, ask), *others]
+
+
+def show(client: str) -> None:
+    """Print the table."""
+    print("| | added, µs | compared with, µs | |\n| --- | --- | --- | --- |")
+    for one in [*measured(client), *([to_another_host("aiohttp")] if client == "requests" else [])]:
+        print(f"| {one.label} | {one.added:.2f} | {one.beside:.2f} | {one.what} |")

@@ -115,6 +115,70 @@ def test_a_forgotten_failure_is_over() -> None:
     assert history.accepted(TWO, 8.0) == 2.0
 
 
+def test_a_key_that_comes_back_is_not_new() -> None:
+    """Its full record is forgotten, but not that it was accepted: others' failures go on."""
+    history = KeyHistory(limit=2)
+    history.accepted(ONE, 1.0)
+    history.refused(TWO, 2.0)
+    history.refused(THREE, 3.0)
+    assert history.last_accepted(ONE) is None
+    assert history.accepted(ONE, 4.0) is None
+    assert history.accepted(THREE, 8.0) == 5.0
+
+
+def test_acceptances_outlast_records(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The one that is longest ago goes first, and being accepted again is what counts."""
+    monkeypatch.setattr("together_otel.auth.history.ACCEPTED_LIMIT", 3)
+    history = KeyHistory(limit=1)
+    for when, key in enumerate((ONE, TWO, THREE, ONE, b"four")):
+        history.accepted(key, float(when))
+    assert history.accepted_by(ONE, "together") == 3.0
+    assert history.accepted_by(TWO, "together") is None
+    assert history.accepted_by(THREE, "together") == 2.0
+
+
+def test_ten_thousand_keys_are_remembered() -> None:
+    history = KeyHistory()
+    for number in range(10_001):
+        history.accepted(number.to_bytes(16, "big"), float(number))
+    assert history.accepted_by((0).to_bytes(16, "big"), "together") is None
+    assert history.accepted_by((1).to_bytes(16, "big"), "together") == 1.0
+
+
+@pytest.mark.parametrize(
+    ("text", "host", "when", "fresh"),
+    [
+        (ONE, "here.test", 1.0, True),
+        (ONE, "here.test", 1.49, True),
+        (ONE, "here.test", 1.5, False),
+        (ONE, "here.test", 0.9, False),
+        (ONE, "there.test", 1.0, False),
+        (ONE, None, 1.0, False),
+        (TWO, "here.test", 1.0, False),
+    ],
+)
+def test_only_the_same_acceptance_is_fresh(
+    text: bytes, host: str | None, when: float, *, fresh: bool
+) -> None:
+    """Another host, or white space round the key, makes another one, to be noted of its own."""
+    history = KeyHistory()
+    history.accepted(b"key", 1.0, "together", ONE, "here.test")
+    assert history.is_fresh(b"key", when, text, host) is fresh
+    assert not history.is_fresh(b"other", when, text, host)
+
+
+def test_nothing_is_fresh_while_anything_fails() -> None:
+    history = KeyHistory()
+    history.accepted(ONE, 1.0)
+    history.refused(TWO, 1.0)
+    assert not history.is_fresh(ONE, 1.1)
+    history.accepted(THREE, 1.1)
+    assert history.is_fresh(ONE, 1.1)
+    history.refused(ONE, 1.2)
+    history.accepted(b"four", 1.2)
+    assert not history.is_fresh(ONE, 1.3)
+
+
 def test_as_many_keys_as_fingerprints_are_remembered() -> None:
     history = KeyHistory()
     for number in range(FINGERPRINT_LIMIT + 1):

@@ -11,7 +11,7 @@ from together_otel.keys.hosts import TOGETHER
 from together_otel.names import FINGERPRINT_LIMIT
 
 ACCEPTED_LIMIT: Final = 10_000
-"""Acceptances that are remembered, by key and whose host it was; about 100 bytes each."""
+"""Acceptances that are remembered, by key and whose host it was; some 150 bytes each."""
 
 
 _FRESH: Final = 0.5
@@ -25,6 +25,8 @@ class _Record:
     failing_since: float | None = None
     noted: float = 0.0
     """When it was last accepted, if it was not refused since."""
+    where: tuple[bytes, str | None] = (b"", None)
+    """Of that acceptance: the key's very text, and the host."""
 
 
 class KeyHistory:
@@ -40,11 +42,16 @@ class KeyHistory:
         self._limit = limit
         self._lock = ForkSafeLock()
         self._records: OrderedDict[bytes, _Record] = OrderedDict()
-        self._accepted: OrderedDict[tuple[bytes, str], float] = OrderedDict()
+        self._accepted: OrderedDict[bytes, float] = OrderedDict()
         self._failing = 0
 
     def accepted(
-        self, identity: bytes, now: float, whose: str = TOGETHER, text: bytes | None = None
+        self,
+        identity: bytes,
+        now: float,
+        whose: str = TOGETHER,
+        text: bytes = b"",
+        host: str | None = None,
     ) -> float | None:
         """Note that a key was accepted.
 
@@ -53,6 +60,7 @@ class KeyHistory:
             now: Unix time in seconds.
             whose: whose host accepted it.
             text: identity of its very text, where white space may be around the key.
+            host: the name by which it was asked.
 
         Returns:
             Seconds that failures lasted if this ends them: this key's own, or, when it is
@@ -60,9 +68,10 @@ class KeyHistory:
         """
         with self._lock:
             record = self._use(identity)
-            first_time = record.accepted is None
+            place = _place(text or identity, whose)
+            first_time = record.accepted is None and place not in self._accepted
             record.accepted = record.noted = now
-            place = text or identity, whose
+            record.where = text, host
             self._accepted[place] = now
             self._accepted.move_to_end(place)
             if len(self._accepted) > ACCEPTED_LIMIT:
@@ -104,12 +113,26 @@ class KeyHistory:
     def accepted_by(self, text: bytes, whose: str) -> float | None:
         """Return the Unix time at which somebody's host last accepted a text as a key, if ever."""
         with self._lock:
-            return self._accepted.get((text, whose))
+            return self._accepted.get(_place(text, whose))
 
-    def is_fresh(self, identity: bytes, now: float) -> bool:
-        """Return whether a key's acceptance need not be noted anew: it just was, and nothing fails."""
+    def is_fresh(
+        self, identity: bytes, now: float, text: bytes = b"", host: str | None = None
+    ) -> bool:
+        """Return whether an acceptance need not be noted anew: the same just was, and nothing fails.
+
+        Args:
+            identity: the key's identity.
+            now: Unix time in seconds.
+            text: identity of its very text.
+            host: the name by which whoever accepted it was asked.
+        """
         record = self._records.get(identity)
-        return record is not None and not self._failing and 0 <= now - record.noted < _FRESH
+        return (
+            record is not None
+            and not self._failing
+            and 0 <= now - record.noted < _FRESH
+            and record.where == (text, host)
+        )
 
     def last_refused(self, identity: bytes) -> float | None:
         """Return the Unix time of a key's last refusal, ``None`` for never."""
@@ -127,3 +150,8 @@ class KeyHistory:
         else:
             self._records.move_to_end(identity)
         return record
+
+
+def _place(text: bytes, whose: str) -> bytes:
+    """Return a text and whose host it is good at, in one; digests are all of one length."""
+    return text + whose.encode("utf-8", "surrogatepass")

@@ -99,7 +99,8 @@ class Runtime:
         if answer.authorization is not None and answer.authorization != f"Bearer {key}":
             report = self.keys.of(answer.authorization.removeprefix("Bearer "), "header")
         history, now = self.keys.history, time.time()
-        is_fresh = history.is_fresh(report.identity, now)
+        text = report.text_identity
+        is_fresh = history.is_fresh(report.identity, now, text, host)
         # A success after a failure is what ends an alert.
         if is_fresh and not self.metrics.has_failed:
             return
@@ -107,7 +108,7 @@ class Runtime:
         if is_fresh:
             return
         news = history.last_accepted(report.identity) is None
-        lasted = history.accepted(report.identity, now, self._whose(host), report.text_identity)
+        lasted = history.accepted(report.identity, now, self._whose(host), text, host)
         del key, host
         # A process may end before what can wait is written.
         self.metrics.keys_changed(at_once=news or lasted is not None)

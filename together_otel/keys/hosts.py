@@ -13,6 +13,7 @@ TOGETHER: Final = "together"
 """Whose all of Together's hosts are."""
 
 _DOMAINS: Final = ("together.ai", "together.xyz")
+_BELOW: Final = tuple(f".{one}" for one in _DOMAINS)
 _LINK: Final = r"(?i)https?:\\?/\\?/(?:[a-z0-9-]{1,63}\.){0,4}together\.(?:ai|xyz)(?![\w-]|\.\w)"
 _HEADER: Final = "x-together-"
 _PAGE: Final = r"(?i)\s*(?:<\?xml[^>]{0,200}>\s*)?(?:<!--|<!doctype html|<html)"
@@ -44,8 +45,8 @@ def is_together_host(host: str | None, extra_hosts: Collection[str] = ()) -> boo
     """
     if host is None:
         return False
-    name = _normal(host)
-    return any(name == one or name.endswith(f".{one}") for one in (*_DOMAINS, *extra_hosts))
+    name = f".{_normal(host)}"
+    return name.endswith(_BELOW) or any(name.endswith(f".{one}") for one in extra_hosts)
 
 
 def names_of(extra_hosts: Collection[str] = ()) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from generation import GENERATION, MESSAGES, MODEL, Sdk, leaks
-from refusal_cases import CASES, FOREIGN, OTHER, TOGETHER, Case
+from refusal_cases import CASES, FOREIGN, OTHER, REFUSAL, TOGETHER, Case
 
 from together_otel.names import CAUSES
 from together_otel.testing import behaviours
@@ -98,6 +98,26 @@ def test_revoked_key(sdk: Sdk, server: TogetherServer, key: str, telemetry: Any)
     assert (
         telemetry.counter("together.client.auth.failures", {"together.auth.cause": "revoked"}) == 1
     )
+
+
+def test_each_host_is_known_for_the_keys_it_accepted(
+    sdk: Sdk, server: TogetherServer, key: str, telemetry: Any
+) -> None:
+    """Two in a row: what the second refuses later was right for it, whoever it is."""
+    clients = [
+        sdk.client(api_key=key, base_url=sdk.base_url.replace("127.0.0.1", host))
+        for host in ("127.0.0.1", "localhost")
+    ]
+    for client in clients:
+        sdk.chat(client)
+    server.always(behaviours.custom(401, REFUSAL, foreign=True))
+
+    for client in clients:
+        with pytest.raises(Exception, match="Incorrect API key"):
+            sdk.chat(client)
+
+    revoked = {"together.auth.cause": "revoked"}
+    assert telemetry.counter("together.client.auth.failures", revoked) == 2
 
 
 def test_a_key_with_a_space_is_not_the_one_that_was_accepted(

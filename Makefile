@@ -39,7 +39,7 @@ test: $(VENV)/installed $(SDKS:%=.venv-%/installed) $(MORE_SDKS:%=.venv-%/instal
 	@for sdk in $(MORE_SDKS); do echo "── together $$sdk"; .venv-$$sdk/bin/python $(PYTEST) $(PARALLEL) $(MORE_TESTS) || exit 1; done
 	@echo "── the lowest dependencies"; .venv-lowest/bin/python $(PYTEST) $(PARALLEL) tests/keys tests/sdk/test_conformance.py tests/sdk/test_backends.py
 	@for client in $(OPENAIS); do echo "── openai $$client"; .venv-openai-$$client/bin/python $(PYTEST) $(PARALLEL) tests/clients || exit 1; done
-	@echo "── frameworks"; .venv-frameworks/bin/python $(PYTEST) $(PARALLEL) tests/clients/test_missing_keys.py tests/clients/test_frameworks.py || exit 1
+	@echo "── frameworks"; .venv-frameworks/bin/python $(PYTEST) $(PARALLEL) tests/clients/test_missing_keys.py tests/clients/test_frameworks.py tests/clients/test_client_examples.py || exit 1
 	@echo "── HTTP libraries and what sends with them"; $(FRAMEWORKS) .venv-frameworks/bin/python $(PYTEST) $(PARALLEL) tests/wire
 	@echo "── LiteLLM $(LITELLM)"; $(FRAMEWORKS) .venv-litellm-$(LITELLM)/bin/python $(PYTEST) tests/wire/frameworks/test_litellm.py
 	@echo "── LiteLLM's proxy, DSPy"; $(FRAMEWORKS) .venv-proxy/bin/python $(PYTEST) tests/wire/frameworks/test_proxy.py tests/wire/frameworks/test_others.py

@@ -1,0 +1,69 @@
+"""Each example of a client runs by the command that its first line names."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.mark.parametrize(
+    ("example", "needs", "says", "tells"),
+    [
+        (
+            "openai_client",
+            "openai",
+            "openai says: AuthenticationError",
+            "OPENAI_API_KEY is a key of OpenAI, and went to Together because TOGETHER_API_KEY is unset",
+        ),
+        (
+            "langchain_client",
+            "langchain_together",
+            "LangChain says: OpenAIError",
+            "both are unset, but TOGETHER_AI_TOKEN holds a key of Together's shape",
+        ),
+    ],
+)
+def test_example(example: str, needs: str, says: str, tells: str) -> None:
+    """It ends well, says what the client said, and together_otel tells the rest."""
+    if find_spec(needs) is None:
+        pytest.skip(f"{needs} is not installed")
+    script = ROOT / "examples" / f"{example}.py"
+    command = script.read_text(encoding="utf-8").splitlines()[0].removeprefix("# ").split()
+    path = os.pathsep.join((str(Path(sys.executable).parent), os.environ.get("PATH", "")))
+    done = subprocess.run(
+        command,
+        cwd=ROOT,
+        env={"PATH": path, "PYTHONWARNINGS": "ignore"},
+        capture_output=True,
+        text=True,
+        timeout=90,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert says in done.stdout
+    assert tells in done.stderr
+    assert done.stderr.count("together.client.auth_failed") == 1
+
+
+def test_the_table_of_clients_names_the_tested_versions() -> None:
+    """What the page claims is what the Makefile and the dependency groups install."""
+    page = (ROOT / "docs" / "how-to" / "clients.md").read_text(encoding="utf-8")
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    openais = next(
+        line for line in makefile.splitlines() if line.startswith("OPENAIS := ")
+    ).removeprefix("OPENAIS := ")
+    assert f"| {', '.join(openais.split())} |" in page
+    project = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    group = project.partition("\nframeworks = [\n")[2].partition("\n]\n")[0]
+    pins = [line.split('"')[1].partition("==") for line in group.splitlines()]
+    assert len(pins) > 10
+    for name, _, version in pins:
+        if name != "openai":
+            assert f"{name.partition('[')[0]} {version}" in page

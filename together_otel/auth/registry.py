@@ -82,10 +82,13 @@ class KeyRegistry:
             self._looked_at[place] = found
         return found
 
-    def was_just_accepted(self, key: object) -> bool:
-        """Return whether a client's key was accepted a moment ago, and none is failing."""
+    def was_just_accepted(self, key: object, host: str) -> bool:
+        """Return whether a host accepted a client's key a moment ago, and none is failing."""
         found = self._looked_at.get((hash(key), len(key))) if type(key) is str else None
-        return found is not None and self.history.is_fresh(found[0].identity, time.time())
+        if found is None:
+            return False
+        report, now = found[0], time.time()
+        return self.history.is_fresh(report.identity, now, report.text_identity, host)
 
     def of(self, key: object, source: Source | None = None, reader: Reader = TOGETHER) -> KeyReport:
         """Return the report of a key that a request carries, inspecting it if it is new."""

@@ -46,8 +46,9 @@ class IdleCall:
         """Return whether nothing is missed if the call is begun when it is over."""
         adapter, client, arguments = self.adapter, self._client, self._arguments
         try:
-            is_told_after = adapter.is_told_after(client, arguments.args, arguments.kwargs)
-            return is_told_after and self.runtime.keys.was_just_accepted(adapter.key(client))
+            host = adapter.told_after(client, arguments.args, arguments.kwargs)
+            keys = self.runtime.keys
+            return host is not None and keys.was_just_accepted(adapter.key(client), host)
         except Exception:  # noqa: BLE001 - the border
             self.runtime.guard("begin").swallow()
             return False

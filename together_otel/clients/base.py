@@ -293,9 +293,9 @@ class Adapter:
         """Describe a failure that the SDK returns as data: a chunk, or a whole answer."""
         return None
 
-    def is_told_after(self, _client: Any, _args: Args, _kwargs: Kwargs) -> bool:
-        """Return whether all of a call that is about to be made can still be told after it."""
-        return False
+    def told_after(self, _client: Any, _args: Args, _kwargs: Kwargs) -> str | None:
+        """Return the host of a call that is about to be made, if all of it can be told after it."""
+        return None
 
     def is_whole(self, _returned: Any) -> bool:
         """Return whether what the SDK returned is certainly an answer, and none of what follows."""

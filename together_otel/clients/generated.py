@@ -189,12 +189,12 @@ class Generated(Adapter):
             sent=response is not None or request is not None,
         )
 
-    def is_told_after(self, client: Any, args: Args, kwargs: Kwargs) -> bool:
+    def told_after(self, client: Any, args: Args, kwargs: Kwargs) -> str | None:
+        options = _options(args, kwargs)
         # Not where headers may send another key.
-        return not (
-            isinstance(_options(args, kwargs).headers, dict)
-            or getattr(client, "_custom_headers", None)
-        )
+        if isinstance(options.headers, dict) or getattr(client, "_custom_headers", None):
+            return None
+        return None if "://" in str(options.url) else server_of(client.base_url)[0]
 
     def is_whole(self, returned: Any) -> bool:
         fields = getattr(returned, "__dict__", NOTHING)

@@ -1,4 +1,4 @@
-"""What a request costs by an HTTP library: to Together, beside the floor, and to any other host.
+"""What a request costs by another client: to Together, beside the floor, and to any other host.
 
 Run by ``python benchmarks/overhead.py --client NAME``. Requests to Together are answered in the
 process; they are made bare, with telemetry written by hand, and instrumented, in turns. To another
@@ -82,6 +82,65 @@ def requests_ask() -> Ask:
     return lambda: session.post(TOGETHER + PATH, json=BODY, headers=HEADERS).json()
 
 
+def openai_ask() -> Ask:
+    """Return what makes a request by openai, which asks for its HTTP library's own transport."""
+    import openai  # noqa: PLC0415 - need not be there
+
+    http = sys.modules.get("httpx2", httpx)
+
+    def answer(_request: Any) -> Any:
+        return http.Response(200, content=ANSWER, headers=KIND)
+
+    client = openai.OpenAI(
+        api_key=KEY,
+        base_url=TOGETHER,
+        http_client=http.Client(transport=http.MockTransport(answer)),
+    )
+    return lambda: client.chat.completions.create(**BODY)
+
+
+def _request_only(self: Any, cast_to: Any, options: Any, **_: Any) -> Any:
+    return self._process_response(cast_to=cast_to, options=options, response=None)
+
+
+async def _request_only_async(self: Any, cast_to: Any, options: Any, **_: Any) -> Any:
+    return await self._process_response(cast_to=cast_to, options=options, response=None)
+
+
+def _openai_others() -> dict[str, Any]:
+    import openai  # noqa: PLC0415 - need not be there
+
+    base = sys.modules["openai._base_client"]
+    options = openai._models.FinalRequestOptions.construct(method="post", url=PATH)  # noqa: SLF001 - as the SDK makes it
+
+    def ask(client: Any) -> None:
+        client.request(object, options)
+
+    def ask_async(client: Any) -> None:
+        _run(client.request(object, options))
+
+    return {
+        "openai": (
+            3.0,
+            ask,
+            lambda: openai.OpenAI(api_key="none", base_url=OTHER),
+            (
+                (base.SyncAPIClient, "request", _request_only),
+                (base.SyncAPIClient, "_process_response", _nothing),
+            ),
+        ),
+        "openai, async": (
+            3.0,
+            ask_async,
+            lambda: openai.AsyncOpenAI(api_key="none", base_url=OTHER),
+            (
+                (base.AsyncAPIClient, "request", _request_only_async),
+                (base.AsyncAPIClient, "_process_response", _nothing_async),
+            ),
+        ),
+    }
+
+
 def _nothing(self: Any, *args: Any, **kwargs: Any) -> None:
     """Stand in for a library's function."""
 
@@ -121,13 +180,13 @@ OTHERS = {
     "httpx": (
         1.0,
         _httpx_other,
-        httpx.Client,
+        lambda: httpx.Client.__new__(httpx.Client),
         ((httpx.Client, "send", _nothing), (_HTTPX.BaseClient, "_merge_headers", _nothing)),
     ),
     "httpx, async": (
         1.0,
         _httpx_async_other,
-        httpx.AsyncClient,
+        lambda: httpx.AsyncClient.__new__(httpx.AsyncClient),
         (
             (httpx.AsyncClient, "send", _nothing_async),
             (_HTTPX.BaseClient, "_merge_headers", _nothing),
@@ -136,17 +195,17 @@ OTHERS = {
     "requests": (
         3.0,
         _requests_other,
-        requests.Session,
+        lambda: requests.Session.__new__(requests.Session),
         ((requests.Session, "request", _nothing),),
     ),
     "aiohttp": (
         3.0,
         _aiohttp_other,
-        aiohttp.ClientSession,
+        lambda: aiohttp.ClientSession.__new__(aiohttp.ClientSession),
         ((aiohttp.ClientSession, "_request", _nothing_async),),
     ),
 }
-"""Limit in µs, what asks, whose it is, and which functions do nothing meanwhile."""
+"""Limit in µs, what asks, what makes it, and which functions do nothing meanwhile."""
 
 
 @contextmanager
@@ -173,8 +232,8 @@ def _fastest(ask: Callable[[Any], None], client: Any) -> float:
 
 def to_another_host(name: str) -> Measured:
     """Measure what stands in place of a library's functions, for another host."""
-    limit, ask, kind, functions = OTHERS[name]
-    client = kind.__new__(kind)
+    limit, ask, make, functions = OTHERS[name]
+    client = make()
     with _doing_nothing(functions):
         bare, ours = [], []
         for _ in range(10):
@@ -218,7 +277,9 @@ def to_together(name: str, ask: Ask) -> Measured:
 
 def measured(client: str) -> list[Measured]:
     """Measure a client, and what others of its kind cost for other hosts."""
-    ask = {"httpx": httpx_ask, "requests": requests_ask}[client]()
+    ask = {"httpx": httpx_ask, "openai": openai_ask, "requests": requests_ask}[client]()
+    if client == "openai":
+        OTHERS.update(_openai_others())
     others = [to_another_host(name) for name in OTHERS if name.partition(",")[0] == client]
     return [to_together(client, ask), *others]
 

@@ -177,7 +177,9 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=30, help="of each set of processes")
     parser.add_argument("--processes", type=int, default=5, help="sets of processes")
     parser.add_argument("--peer", action="append", choices=PEERS, default=[], help="measured too")
-    parser.add_argument("--client", choices=("httpx", "requests"), help="that library instead")
+    parser.add_argument(
+        "--client", choices=("httpx", "openai", "requests"), help="that client instead"
+    )
     parser.add_argument("--json", type=Path, help="file to save the table to")
     options = parser.parse_args()
     if options.client is not None:

@@ -249,3 +249,21 @@ def test_other_failures_at_another_provider(
         lab.chat(lab.client(api_key=lab.key, base_url=lab.at(ELSEWHERE)))
     assert failures(telemetry) == {}
     assert telemetry.spans() == telemetry.logs() == []
+
+
+@pytest.mark.parametrize("host", ["api.together.xyz", ELSEWHERE])
+def test_no_frame_of_ours_holds_a_key(lab: Lab, telemetry: CapturedTelemetry, host: str) -> None:
+    """Error trackers send the local variables of every frame that an exception has passed."""
+    lab.server.revoke(lab.key)
+    headers = {"x-key": lab.key}
+    for work in (
+        lambda: lab.client(api_key=lab.key, base_url=lab.at(host), no_such_option=lab.key),
+        lambda: lab.chat(lab.client(api_key=lab.key, base_url=lab.at(host)), extra_headers=headers),
+    ):
+        with pytest.raises(Exception) as caught:  # noqa: PT011 - of the client
+            work()
+        frames = [one.frame for one in caught.traceback if "together_otel/" in str(one.path)]
+        assert frames
+        for frame in frames:
+            assert lab.key not in repr(frame.f_locals)
+    del telemetry

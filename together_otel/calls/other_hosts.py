@@ -14,6 +14,7 @@ from together_otel import names
 from together_otel.auth.runtime import AuthFailure
 from together_otel.calls import wrappers
 from together_otel.calls.call import current_call
+from together_otel.calls.patches import Direct
 from together_otel.calls.state import Arguments
 from together_otel.clients.error_types import error_type
 from together_otel.clients.failures import UNAUTHORIZED
@@ -31,48 +32,50 @@ def constructing(active: Active, adapter: OpenAI, function: Any) -> Wrapper:
     reporting = wrappers.constructing(active, adapter, function)
 
     def wrapper(wrapped: Any, client: Any, args: Any, kwargs: Any) -> Any:
-        runtime = active.runtime
-        if runtime is None or not adapter.concerns_new(kwargs, runtime.settings.hosts):
-            return wrapped(*args, **kwargs)
-        return reporting(wrapped, client, args, kwargs)
+        held, runtime = Arguments(args, kwargs), active.runtime
+        del args, kwargs
+        if runtime is None or not adapter.concerns_new(held.kwargs, runtime.settings.hosts):
+            return wrapped(*held.args, **held.kwargs)
+        return reporting(wrapped, client, held.args, held.kwargs)
 
     return wrapper
 
 
-def calling(active: Active, adapter: OpenAI, function: Any) -> Wrapper:
+def calling(active: Active, adapter: OpenAI, _function: Any) -> Direct:
     """Report a request to Together; of others, that a key of Together's was refused elsewhere."""
-    reporting = wrappers.calling(active, adapter, function).of(function, 0)
-    passing = _passing_async if iscoroutinefunction(function) else _passing
 
-    def wrapper(wrapped: Any, client: Any, args: Any, kwargs: Any) -> Any:
-        runtime = active.runtime
-        if runtime is None:
-            return wrapped(*args, **kwargs)
-        if adapter.concerns(client, args, kwargs, runtime.settings.hosts):
-            return reporting(client, *args, **kwargs)
-        return passing(active, adapter, wrapped, client, Arguments(args, kwargs))
+    def make(function: Any, bound: int) -> Any:
+        report = wrappers.calling(active, adapter, function).of(function, bound)
 
-    return wrapper
+        def patched(*args: Any, **kwargs: Any) -> Any:
+            held, runtime = Arguments(args, kwargs), active.runtime
+            del args, kwargs
+            if runtime is not None and adapter.concerns(
+                held.args, held.kwargs, runtime.settings.hosts
+            ):
+                return report(*held.args, **held.kwargs)
+            try:
+                return function(*held.args[bound:], **held.kwargs)
+            except Exception:
+                _note_stray_key(active, adapter, held.args[0])
+                raise
 
+        async def patched_async(*args: Any, **kwargs: Any) -> Any:
+            held, runtime = Arguments(args, kwargs), active.runtime
+            del args, kwargs
+            if runtime is not None and adapter.concerns(
+                held.args, held.kwargs, runtime.settings.hosts
+            ):
+                return await report(*held.args, **held.kwargs)
+            try:
+                return await function(*held.args[bound:], **held.kwargs)
+            except Exception:
+                _note_stray_key(active, adapter, held.args[0])
+                raise
 
-def _passing(
-    active: Active, adapter: OpenAI, wrapped: Any, client: Any, arguments: Arguments
-) -> Any:
-    try:
-        return wrapped(*arguments.args, **arguments.kwargs)
-    except Exception:
-        _note_stray_key(active, adapter, client)
-        raise
+        return patched_async if iscoroutinefunction(function) else patched
 
-
-async def _passing_async(
-    active: Active, adapter: OpenAI, wrapped: Any, client: Any, arguments: Arguments
-) -> Any:
-    try:
-        return await wrapped(*arguments.args, **arguments.kwargs)
-    except Exception:
-        _note_stray_key(active, adapter, client)
-        raise
+    return Direct(make)
 
 
 def _note_stray_key(active: Active, adapter: OpenAI, client: Any) -> None:

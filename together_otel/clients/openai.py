@@ -35,13 +35,19 @@ class OpenAI(Generated):
         # By HTTP client, which ``with_options()`` copies share.
         self._makers: WeakIdentityMap[Reader] = WeakIdentityMap()
 
-    def concerns(self, client: Any, args: Args, kwargs: Kwargs, hosts: tuple[str, ...]) -> bool:
-        """Return whether a request goes to Together. Never raises: others' calls pass here."""
+    def concerns(self, args: Args, kwargs: Kwargs, hosts: tuple[str, ...]) -> bool:
+        """Return whether a request goes to Together. Never raises: others' calls pass here.
+
+        Args:
+            args: of ``request``, the client as the first.
+            kwargs: the same.
+            hosts: further ones that are Together's.
+        """
         try:
-            url = (kwargs["options"] if "options" in kwargs else args[1]).url
+            url = (kwargs["options"] if "options" in kwargs else args[2]).url
             if "://" in url:
                 return is_together_host(urlsplit(url).hostname, hosts)
-            base = client._base_url
+            base = args[0]._base_url
             # A URL is never changed, and another one may get its id only once it is forgotten.
             known = self._verdicts.get(id(base))
             if known is not None and known[0] is base and known[1] is hosts:

@@ -39,7 +39,8 @@ _TAKEOVER = POLL
 
 _NOT_SHARED = (
     "Another process serves port {}, and only its own metrics: a scrape shows nothing of this one. "
-    "Set PROMETHEUS_MULTIPROC_DIR to an empty directory that all processes of the service share."
+    "Set PROMETHEUS_MULTIPROC_DIR to an empty directory that all processes of the service share, or "
+    "start it without the reloader that has the other process."
 )
 
 

@@ -7,20 +7,16 @@ import gc
 import os
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import certifi
 import pytest
 
 from together_otel.guard import Guard
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
 os.environ.setdefault("TOGETHER_NO_BANNER", "1")  # 1.5 prints one on import
 
 
-def pytest_configure() -> None:
+def pytest_configure():
     """Let clients trust one authority instead of all: each reads its list of them anew."""
     end = "-----END CERTIFICATE-----\n"
     with tempfile.NamedTemporaryFile("w", suffix=".pem", delete=False) as file:
@@ -30,7 +26,7 @@ def pytest_configure() -> None:
 
 
 @pytest.fixture(autouse=True, scope="module")
-def imported_by_now() -> Iterator[None]:
+def imported_by_now():
     """Keep what a file's tests leave behind, modules above all, out of later garbage collections."""
     yield
     gc.collect()
@@ -38,7 +34,7 @@ def imported_by_now() -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True)
-def bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+def bare_environment(monkeypatch):
     """Take away every variable that an SDK, or we, would read."""
     for name in list(os.environ):
         if "TOGETHER" in name and name != "TOGETHER_NO_BANNER":
@@ -47,6 +43,6 @@ def bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(autouse=True)
-def our_errors_raise(monkeypatch: pytest.MonkeyPatch) -> None:
+def our_errors_raise(monkeypatch):
     """Let an error of the instrumentation fail the test instead of being swallowed."""
     monkeypatch.setattr(Guard, "raising", True)

@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 
 
-def environment(name: str) -> Path:
+def environment(name):
     """Return an environment's Python; skip the test where it is not there, unless in CI."""
     python = ROOT / name / "bin" / "python"
     if not python.exists():

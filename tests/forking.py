@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 
-def in_child(check: Callable[[], bool]) -> bool:
+def in_child(check):
     """Return what a check says in a forked child."""
     reading, writing = os.pipe()
     if os.fork() == 0:

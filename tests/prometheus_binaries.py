@@ -18,7 +18,7 @@ NAMES = {
 """Debian's name first."""
 
 
-def find(name: str) -> Path | None:
+def find(name):
     """Return a program of `.tools/` or of PATH, ``None`` if it is in neither."""
     for folder in (str(TOOLS), None):
         for candidate in NAMES.get(name, (name,)):
@@ -27,7 +27,7 @@ def find(name: str) -> Path | None:
     return None
 
 
-def require(name: str) -> Path:
+def require(name):
     """Return a program, or skip the test; under CI a missing one is a failure."""
     if found := find(name):
         return found

@@ -5,14 +5,11 @@ from __future__ import annotations
 import os
 import select
 import subprocess
-from typing import Any
 
 import pytest
 
 
-def on_a_terminal(
-    command: list[str], *typed: bytes, asks: tuple[bytes, ...], **options: Any
-) -> tuple[int, str, bool]:
+def on_a_terminal(command, *typed, asks, **options):
     """Run a program on a terminal of its own until it ends.
 
     Args:

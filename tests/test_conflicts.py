@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import types
-from typing import TYPE_CHECKING, Any
 
 import pytest
 import together
@@ -15,17 +14,14 @@ from together_otel import TogetherInstrumentor
 from together_otel.testing.server import TogetherServer
 from together_otel.testing.telemetry import CapturedTelemetry
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
 KEY = "tgp_" + "v1_" + "a1B2" * 10 + "xyz"
 
 
 @pytest.fixture
-def instrument(telemetry: CapturedTelemetry) -> Iterator[Callable[[], None]]:
+def instrument(telemetry):
     """Turn ours on; off afterwards."""
 
-    def turn_on() -> None:
+    def turn_on():
         TogetherInstrumentor().instrument(
             tracer_provider=telemetry.tracer_provider, meter_provider=telemetry.meter_provider
         )
@@ -35,14 +31,14 @@ def instrument(telemetry: CapturedTelemetry) -> Iterator[Callable[[], None]]:
 
 
 @pytest.fixture
-def telemetry() -> Iterator[CapturedTelemetry]:
+def telemetry():
     """What ours emits."""
     with CapturedTelemetry() as captured:
         yield captured
 
 
 @pytest.fixture
-def client() -> Iterator[together.Together]:
+def client():
     """A client whose key is good."""
     with TogetherServer(keys=[KEY]) as server:
         made = together.Together(api_key=KEY, base_url=server.url, max_retries=0)
@@ -51,17 +47,17 @@ def client() -> Iterator[together.Together]:
 
 
 @pytest.fixture
-def theirs() -> Iterator[BaseInstrumentor]:
+def theirs():
     """An instrumentor such as OpenTelemetry's entry points load, not turned on yet."""
 
     class TheirTogetherInstrumentor(BaseInstrumentor):
-        def instrumentation_dependencies(self) -> tuple[str, ...]:
+        def instrumentation_dependencies(self):
             return ()
 
-        def _instrument(self, **_: Any) -> None:
+        def _instrument(self, **_):
             wrapt.wrap_function_wrapper(together.Together, "post", passing_through)
 
-        def _uninstrument(self, **_: Any) -> None:
+        def _uninstrument(self, **_):
             together.Together.post = together.Together.post.__wrapped__
 
     TheirTogetherInstrumentor.__module__ = "theirs.instrumentation"
@@ -70,12 +66,12 @@ def theirs() -> Iterator[BaseInstrumentor]:
     made.uninstrument()
 
 
-def passing_through(wrapped: Any, _instance: Any, args: Any, kwargs: Any) -> Any:
+def passing_through(wrapped, _instance, args, kwargs):
     """Stand in for a wrapper that tells."""
     return wrapped(*args, **kwargs)
 
 
-def warnings_of(caplog: pytest.LogCaptureFixture) -> list[str]:
+def warnings_of(caplog):
     """Return the modules that were warned of."""
     return [
         record.args[0]
@@ -84,20 +80,20 @@ def warnings_of(caplog: pytest.LogCaptureFixture) -> list[str]:
     ]
 
 
-def ask(client: together.Together) -> None:
+def ask(client):
     """Make a call."""
     client.chat.completions.create(model="a/model", messages=[{"role": "user", "content": "Hi"}])
 
 
 @pytest.mark.parametrize("theirs_first", [True, False], ids=["theirs first", "ours first"])
 def test_one_warning_names_it(
-    theirs_first: bool,  # noqa: FBT001 - a parametrised case
-    instrument: Callable[[], None],
-    theirs: BaseInstrumentor,
-    client: together.Together,
-    telemetry: CapturedTelemetry,
-    caplog: pytest.LogCaptureFixture,
-) -> None:
+    theirs_first,
+    instrument,
+    theirs,
+    client,
+    telemetry,
+    caplog,
+):
     """Whichever was first, and however many calls are made; each call has one span of ours."""
     turn_on = [theirs.instrument, instrument]
     for one in turn_on if theirs_first else reversed(turn_on):
@@ -109,12 +105,7 @@ def test_one_warning_names_it(
     assert [span["name"] for span in telemetry.spans()] == ["chat a/model"] * 2
 
 
-def test_one_without_an_instrumentor(
-    instrument: Callable[[], None],
-    client: together.Together,
-    caplog: pytest.LogCaptureFixture,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_one_without_an_instrumentor(instrument, client, caplog, monkeypatch):
     """A plain function in the constructor's place is known by the module that it is from."""
     module = types.ModuleType("some_otel.instrumentors")
     module.__dict__["original"] = together.Together.__init__
@@ -128,12 +119,7 @@ def test_one_without_an_instrumentor(
     assert warnings_of(caplog) == ["some_otel.instrumentors"]
 
 
-def test_none(
-    instrument: Callable[[], None],
-    client: together.Together,
-    caplog: pytest.LogCaptureFixture,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_none(instrument, client, caplog, monkeypatch):
     """Ours alone, turned on twice, or under an application's own patch, is nothing to warn of."""
     monkeypatch.setattr(
         together._base_client.SyncAPIClient, "request", together._base_client.SyncAPIClient.request

@@ -7,7 +7,7 @@ import datetime as dt
 import decimal
 import json
 import math
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import conventions
 import pytest
@@ -18,9 +18,6 @@ from hypothesis import strategies as st
 from together_otel.names import INPUT_MESSAGES, OUTPUT_MESSAGES, TOOL_DEFINITIONS
 from together_otel.telemetry.content import LONGEST_ATTRIBUTE, LONGEST_TEXT, as_json, fit
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
 KEY = made_up_key()
 CUT = "… [cut off]"
 FEW = 1_024
@@ -29,7 +26,7 @@ FEW = 1_024
 quick = settings(derandomize=True, deadline=None, max_examples=100)
 
 
-def fitted(*items: Any, attribute: str = INPUT_MESSAGES) -> list[Any]:
+def fitted(*items, attribute=INPUT_MESSAGES):
     """Return what is told, after making sure that it is valid, and small enough, on a span too."""
     found = fit({attribute: list(items)}, [KEY])
     written = as_json(found)[attribute]
@@ -41,11 +38,11 @@ def fitted(*items: Any, attribute: str = INPUT_MESSAGES) -> list[Any]:
     return found[attribute]
 
 
-def not_json(constant: str) -> None:
+def not_json(constant):
     raise AssertionError(f"{constant} is not JSON")
 
 
-def size(value: Any) -> int:
+def size(value):
     """Return how many characters the texts of a structure have."""
     if isinstance(value, dict):
         return sum(len(name) + size(inner) for name, inner in value.items())
@@ -54,16 +51,16 @@ def size(value: Any) -> int:
     return len(value) if isinstance(value, str) else 0
 
 
-def message(*said: str, role: str = "user") -> dict[str, Any]:
+def message(*said, role="user"):
     return {"role": role, "parts": [{"type": "text", "content": text} for text in said]}
 
 
-def called(arguments: Any) -> dict[str, Any]:
+def called(arguments):
     part = {"type": "tool_call", "id": "call-1", "name": "f", "arguments": arguments}
     return {"role": "assistant", "parts": [part]}
 
 
-def arguments(given: Any) -> Any:
+def arguments(given):
     """Return the arguments that are told of a tool's call."""
     (found,) = fitted(called(given))
     return found["parts"][0]["arguments"]
@@ -72,16 +69,16 @@ def arguments(given: Any) -> Any:
 # ── bounds ───────────────────────────────────────────────────────────────────────────
 
 
-def test_what_fits_is_told_as_it_is() -> None:
+def test_what_fits_is_told_as_it_is():
     said = [message("Be brief.", role="system"), message("Hello", "x" * LONGEST_TEXT), called({})]
     assert fitted(*said) == said
 
 
-def test_nothing_is_told_of_nothing() -> None:
+def test_nothing_is_told_of_nothing():
     assert fit({INPUT_MESSAGES: [], OUTPUT_MESSAGES: []}, [KEY]) == {}
 
 
-def test_an_enormous_text_is_cut_off_and_says_so() -> None:
+def test_an_enormous_text_is_cut_off_and_says_so():
     (found,) = fitted(message("word " * 2_000_000))
     told = found["parts"][0]["content"]
     assert len(told) == LONGEST_TEXT
@@ -89,7 +86,7 @@ def test_an_enormous_text_is_cut_off_and_says_so() -> None:
     assert told.endswith(CUT)
 
 
-def test_of_a_long_conversation_the_first_and_the_last_messages_are_told() -> None:
+def test_of_a_long_conversation_the_first_and_the_last_messages_are_told():
     said = [message(f"{number} " + "x" * 2_000) for number in range(128)]
     found = fitted(*said)
     places = [int(one["parts"][0]["content"].split()[0]) for one in found]
@@ -98,13 +95,13 @@ def test_of_a_long_conversation_the_first_and_the_last_messages_are_told() -> No
     assert len(found) > LONGEST_ATTRIBUTE // 2_100
 
 
-def test_attributes_have_their_room_each() -> None:
+def test_attributes_have_their_room_each():
     long = [message("x" * 2_000_000)] * 20
     found = fit({INPUT_MESSAGES: long, OUTPUT_MESSAGES: [message("Hello")]}, [])
     assert found[OUTPUT_MESSAGES] == [message("Hello")]
 
 
-def test_what_the_conventions_require_is_never_cut() -> None:
+def test_what_the_conventions_require_is_never_cut():
     """However little room is left, a part that is told is whole: its type, its name, its role."""
     for length in range(LONGEST_TEXT - 200, LONGEST_TEXT, 7):
         parts = [
@@ -118,7 +115,7 @@ def test_what_the_conventions_require_is_never_cut() -> None:
         assert {part["type"] for part in found[0]["parts"]} <= {"text", "tool_call"}
 
 
-def test_deep_values_end_in_a_sign() -> None:
+def test_deep_values_end_in_a_sign():
     deep: Any = "the bottom"
     for _ in range(100):
         deep = {"in": [deep]}
@@ -128,13 +125,13 @@ def test_deep_values_end_in_a_sign() -> None:
     assert "…" in written
 
 
-def test_circular_values_end() -> None:
+def test_circular_values_end():
     around: dict[str, Any] = {"name": "around"}
     around["again"] = [around, around]
     assert arguments(around)["again"][0]["name"] == "around"
 
 
-def test_wide_values_end() -> None:
+def test_wide_values_end():
     """Of a million items, the first that fit."""
     assert arguments(list(range(1_000_000)))[:3] == [0, 1, 2]
     found = arguments({str(number): "x" * 100 for number in range(100_000)})
@@ -145,7 +142,7 @@ def test_wide_values_end() -> None:
 class Odd:
     """Something of the application's, which is not asked what it is."""
 
-    def __repr__(self) -> str:
+    def __repr__(self):
         raise AssertionError("asked")
 
     __str__ = __hash__ = __repr__  # type: ignore[assignment]
@@ -176,13 +173,13 @@ class Odd:
     ],
     ids=lambda value: type(value).__name__,
 )
-def test_odd_values(value: Any, told: Any) -> None:
+def test_odd_values(value, told):
     """What JSON or OpenTelemetry cannot hold becomes a text: itself, or what it is."""
     assert arguments(value) == told
     assert arguments({"in": [value]}) == {"in": [told]}
 
 
-def test_nothing_is_consumed() -> None:
+def test_nothing_is_consumed():
     generator = (number for number in range(3))
     assert arguments({"of": generator}) == {"of": "(generator)"}
     assert list(generator) == [0, 1, 2]
@@ -215,7 +212,7 @@ MESSAGES = st.fixed_dictionaries({"role": st.text(max_size=9), "parts": st.lists
 
 @quick
 @given(st.lists(MESSAGES, min_size=1, max_size=12))
-def test_any_message_is_valid_and_bounded(said: list[Any]) -> None:
+def test_any_message_is_valid_and_bounded(said):
     before = repr(said)
     conventions.check({INPUT_MESSAGES: fitted(*said)})
     assert repr(said) == before
@@ -223,7 +220,7 @@ def test_any_message_is_valid_and_bounded(said: list[Any]) -> None:
 
 @quick
 @given(VALUES)
-def test_any_definition_of_a_tool(parameters: Any) -> None:
+def test_any_definition_of_a_tool(parameters):
     """Its parameters are the application's own words; the rest is not."""
     tool = {"type": "function", "name": "f", "parameters": {"type": "object", "in": parameters}}
     (found,) = fitted(tool, attribute=TOOL_DEFINITIONS)
@@ -242,7 +239,7 @@ FOREIGN = {
 """Keys of others: known by their looks alone."""
 
 
-def every_place(key: str) -> Iterator[Any]:
+def every_place(key):
     """Yield messages with a key in each place that a text can be in."""
     yield message(f"My key is {key}.")
     yield message("fine") | {"name": key}
@@ -260,7 +257,7 @@ def every_place(key: str) -> Iterator[Any]:
 
 
 @pytest.mark.parametrize("key", [KEY, *FOREIGN.values()], ids=["own", *FOREIGN])
-def test_keys_are_taken_out_wherever_they_are(key: str) -> None:
+def test_keys_are_taken_out_wherever_they_are(key):
     for said in every_place(key):
         before = copy.deepcopy(said)
         (found,) = fitted(said)
@@ -272,7 +269,7 @@ def test_keys_are_taken_out_wherever_they_are(key: str) -> None:
 @pytest.mark.parametrize(
     "name", ["api_key", "API-KEY", "apikey", "TOGETHER_API_KEY", "Authorization", "x-api-key"]
 )
-def test_what_is_called_a_key_is_one(name: str) -> None:
+def test_what_is_called_a_key_is_one(name):
     """As it is in a text, where redaction sees the name and the value together."""
     assert arguments({name: "hunter two"}) == {name: "[key]"}
     assert arguments({name: ""}) == {name: ""}
@@ -280,14 +277,14 @@ def test_what_is_called_a_key_is_one(name: str) -> None:
     assert arguments({"keyboard": "qwertz"}) == {"keyboard": "qwertz"}
 
 
-def test_a_key_across_the_end_of_what_is_told() -> None:
+def test_a_key_across_the_end_of_what_is_told():
     """It is seen whole, so nothing of it is left before the cut."""
     for before in range(LONGEST_TEXT - len(KEY) - 20, LONGEST_TEXT + 20, 3):
         (found,) = fitted(message("x " * (before // 2) + KEY + " x" * 5_000))
         assert leaks(found["parts"][0]["content"], KEY) == []
 
 
-def test_the_digest_of_an_image_is_no_key() -> None:
+def test_the_digest_of_an_image_is_no_key():
     """Whole, it would have the shape of one."""
     uri = "nih:sha-256-128;" + "0f1e2d3c" * 4
     image = {"role": "user", "parts": [{"type": "uri", "modality": "image", "uri": uri}]}

@@ -37,17 +37,17 @@ class Unrelated(Exception):  # noqa: N818 - any class
     ],
     ids=lambda value: value if isinstance(value, str) else type(value).__name__,
 )
-def test_first_class_of_a_known_package(exc: BaseException, expected: str) -> None:
+def test_first_class_of_a_known_package(exc, expected):
     assert error_type(exc) == expected
 
 
-def test_classes_made_at_run_time_count_as_their_base() -> None:
+def test_classes_made_at_run_time_count_as_their_base():
     """However they call themselves: a program could make any number of them."""
     made = type("Made" + "Up", (ValueError,), {"__module__": "together._exceptions"})
     assert error_type(made()) == "ValueError"
 
 
-def test_a_module_of_a_like_name_is_not_the_package(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_module_of_a_like_name_is_not_the_package(monkeypatch):
     """Neither is this package its SDK's, nor an application's `jsonlike` Python's `json`."""
     for name in ("jsonlike", "together_otel.made_up"):
         module = ModuleType(name)
@@ -56,7 +56,7 @@ def test_a_module_of_a_like_name_is_not_the_package(monkeypatch: pytest.MonkeyPa
         assert error_type(module.Odd()) == "OSError"
 
 
-def test_classes_of_an_sdk_imported_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_classes_of_an_sdk_imported_anew(monkeypatch):
     """Clients made before keep the old classes, which are called the same."""
     old = together.TogetherError("no")
     monkeypatch.setitem(sys.modules, type(old).__module__, ModuleType(type(old).__module__))

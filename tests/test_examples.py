@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[1]
         ("manual_setup", 'together_auth_cause="revoked"} 1.0', "cause=revoked"),
     ],
 )
-def test_example(example: str, says: str, tells: str) -> None:
+def test_example(example, says, tells):
     """It ends well, says what the SDK said, and together_otel tells the rest."""
     script = ROOT / "examples" / f"{example}.py"
     command = script.read_text(encoding="utf-8").splitlines()[0].removeprefix("# ").split()

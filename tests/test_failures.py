@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 from types import SimpleNamespace
-from typing import Any
 
 import aiohttp
 import gevent
@@ -45,7 +44,7 @@ LINK = {"error": {"message": "See https://api.together.ai/settings/api-keys", "c
     ],
     ids=lambda value: value if isinstance(value, str) else type(value).__name__,
 )
-def test_outcome(exc: BaseException, outcome: str) -> None:
+def test_outcome(exc, outcome):
     """A call that is cancelled is, whichever library cancels."""
     assert outcome_of(exc, None) == outcome
 
@@ -64,17 +63,17 @@ def test_outcome(exc: BaseException, outcome: str) -> None:
         (503, "server_error"),
     ],
 )
-def test_outcome_of_status(status: int, outcome: str) -> None:
+def test_outcome_of_status(status, outcome):
     assert outcome_of_status(status) == outcome
 
 
-def of_httpx(body: bytes) -> Exception:
+def of_httpx(body):
     request = httpx.Request("POST", ASKED, headers=SENT)
     response = httpx.Response(401, content=body, headers={"x-request-id": "1"}, request=request)
     return httpx.HTTPStatusError("401", request=request, response=response)
 
 
-def of_requests(body: bytes) -> Exception:
+def of_requests(body):
     response = requests.Response()
     response.status_code, response._content = 401, body
     response.headers["x-request-id"] = "1"
@@ -83,7 +82,7 @@ def of_requests(body: bytes) -> Exception:
     return requests.HTTPError("401", response=response)
 
 
-def of_aiohttp(_body: bytes) -> Exception:
+def of_aiohttp(_body):
     asked = aiohttp.RequestInfo(URL(ASKED), "POST", CIMultiDictProxy(CIMultiDict(SENT)), URL(ASKED))
     said = CIMultiDictProxy(CIMultiDict({"x-request-id": "1"}))
     return aiohttp.ClientResponseError(asked, (), status=401, message="no", headers=said)
@@ -93,7 +92,7 @@ class OwnError(Exception):
     pass
 
 
-def raised_from(cause: Exception) -> Exception:
+def raised_from(cause):
     own = OwnError("something went wrong")
     own.__cause__ = cause
     return own
@@ -101,7 +100,7 @@ def raised_from(cause: Exception) -> Exception:
 
 @pytest.mark.parametrize("wrapped", [False, True], ids=["let through", "wrapped"])
 @pytest.mark.parametrize("library", [of_httpx, of_requests, of_aiohttp])
-def test_raise_for_status_of_an_in_house_client(library: Any, wrapped: bool) -> None:  # noqa: FBT001 - a parameter
+def test_raise_for_status_of_an_in_house_client(library, wrapped):
     """A 401 is an authentication failure, whichever library's own error it comes as."""
     exc = library(b"{}")
     failure = InHouse().failure(raised_from(exc) if wrapped else exc, None, "made-up")
@@ -114,7 +113,7 @@ def test_raise_for_status_of_an_in_house_client(library: Any, wrapped: bool) -> 
     assert answer.from_together is False
 
 
-def test_in_house_error_that_hides_its_answer() -> None:
+def test_in_house_error_that_hides_its_answer():
     """What was not seen is no evidence against anybody, nor is what was not known to be sent."""
 
     class AuthenticationError(Exception):
@@ -126,7 +125,7 @@ def test_in_house_error_that_hides_its_answer() -> None:
 
 
 @pytest.mark.parametrize("odd", [object(), "text", requests.Response()])
-def test_in_house_error_with_an_odd_response(odd: object) -> None:
+def test_in_house_error_with_an_odd_response(odd):
     """An attribute of that name may hold anything."""
     exc = OwnError()
     exc.response = odd  # type: ignore[attr-defined]
@@ -150,28 +149,28 @@ def test_in_house_error_with_an_odd_response(odd: object) -> None:
     ],
 )
 def test_whose_an_answer_is(
-    headers: dict[str, str],
-    body: object,
-    from_together: bool,  # noqa: FBT001 - a parameter
-    sign_in: bool,  # noqa: FBT001 - a parameter
-) -> None:
+    headers,
+    body,
+    from_together,
+    sign_in,
+):
     """The format of an error proves nothing; a proxy's page may repeat the URL that was asked."""
     answer = Answer()
     note_origin(answer, httpx.Headers(headers), body)
     assert (answer.from_together, answer.sign_in) == (from_together, sign_in)
 
 
-def test_end_of_a_large_body_is_not_searched() -> None:
+def test_end_of_a_large_body_is_not_searched():
     answer = Answer()
     note_origin(answer, {}, b" " * 100_000 + b"https://together.ai")
     assert answer.from_together is False
 
 
-def test_headers_that_are_kept_in_another_way() -> None:
+def test_headers_that_are_kept_in_another_way():
     """What httpx has for everybody will do where it keeps its headers otherwise one day."""
 
     class Headers:
-        def __init__(self, **given: str) -> None:
+        def __init__(self, **given):
             self.raw = [(name.encode(), value.encode()) for name, value in given.items()]
 
     sent = SimpleNamespace(url=httpx.URL(ASKED), headers=Headers(Authorization="Bearer made-up"))
@@ -180,21 +179,21 @@ def test_headers_that_are_kept_in_another_way() -> None:
     assert (answer.authorization, answer.host) == ("Bearer made-up", "api.together.xyz")
 
 
-def redirected(**first: str) -> httpx.Response:
+def redirected(**first):
     asked = httpx.Request("POST", "https://a:made-up@api.together.xyz:8443/v1", headers=first)
     last = httpx.Request("POST", "https://elsewhere.example/v1")
     moved = httpx.Response(307, request=asked)
     return httpx.Response(401, request=last, history=[moved])
 
 
-def test_redirect_that_lost_the_key() -> None:
+def test_redirect_that_lost_the_key():
     """The host first asked is told, and neither user nor password in front of it."""
     answer = answer_of(redirected(**SENT))
     assert answer.host == "elsewhere.example"
     assert answer.redirected_from == "api.together.xyz:8443"
 
 
-def test_redirect_that_lost_nothing() -> None:
+def test_redirect_that_lost_nothing():
     """Without a key at first, or with one at last, the redirect is not what went wrong."""
     assert redirected_from(redirected(), None) is None
     assert redirected_from(redirected(**SENT), "Bearer other") is None

@@ -14,7 +14,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import kubernetes_validate
 import prometheus_binaries
@@ -35,20 +35,17 @@ from together_otel.testing import TogetherServer, behaviours
 from together_otel.testing.keys import MadeUpKeys
 from together_otel.testing.ports import free_port
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-
 FLEET = Path(__file__).parents[1] / "examples" / "fleet"
 KUBERNETES = FLEET / "kubernetes"
 BIN = Path(sys.executable).parent
 
 
-def load(path: str) -> Any:
+def load(path):
     """Return what a YAML file of the fleet holds."""
     return yaml.safe_load((FLEET / path).read_text(encoding="utf-8"))
 
 
-def promtool(*arguments: object) -> str:
+def promtool(*arguments):
     """Run promtool; return what it prints, and fail with it."""
     done = subprocess.run(
         [prometheus_binaries.require("promtool"), *map(str, arguments)],
@@ -61,13 +58,13 @@ def promtool(*arguments: object) -> str:
     return done.stdout
 
 
-def pod() -> dict[str, Any]:
+def pod():
     """Return the pod that the Deployment makes."""
     template: dict[str, Any] = load("kubernetes/deployment.yaml")["spec"]["template"]
     return template
 
 
-def test_the_readme_names_every_file() -> None:
+def test_the_readme_names_every_file():
     """And none that is not there."""
     listed = re.findall(r"^\| \[(.*?)\]", (FLEET / "README.md").read_text("utf-8"), re.MULTILINE)
     files = {path.relative_to(FLEET).as_posix() for path in FLEET.rglob("*.yaml")}
@@ -79,19 +76,19 @@ def test_the_readme_names_every_file() -> None:
 
 @pytest.mark.parametrize("version", ["1.25", "1.35"])
 @pytest.mark.parametrize("name", ["deployment", "service"])
-def test_kubernetes_own_schemas(name: str, version: str) -> None:
+def test_kubernetes_own_schemas(name, version):
     """Nothing is missing, misspelt or of the wrong type, by the oldest and a new release."""
     kubernetes_validate.validate(load(f"kubernetes/{name}.yaml"), version, strict=True)
 
 
-def test_the_rules_are_those_of_the_command(tmp_path: Path) -> None:
+def test_the_rules_are_those_of_the_command(tmp_path):
     """Run `together-otel export examples/fleet --only kubernetes --force` when this fails."""
     assert cli.main(["export", str(tmp_path), "--only", "kubernetes"]) == 0
     made = (tmp_path / "kubernetes" / "prometheusrule.yaml").read_text(encoding="utf-8")
     assert (KUBERNETES / "prometheusrule.yaml").read_text(encoding="utf-8") == made
 
 
-def test_prometheus_takes_the_rules(tmp_path: Path) -> None:
+def test_prometheus_takes_the_rules(tmp_path):
     """What prometheus-operator hands it: the manifest's spec."""
     spec = load("kubernetes/prometheusrule.yaml")["spec"]
     assert list(spec) == ["groups"]
@@ -100,7 +97,7 @@ def test_prometheus_takes_the_rules(tmp_path: Path) -> None:
     promtool("check", "rules", "--lint=all", "--lint-fatal", rules)
 
 
-def test_the_monitor_finds_the_pods() -> None:
+def test_the_monitor_finds_the_pods():
     """Their label, the name of their port, and the label that the job is made of exist."""
     monitor = load("kubernetes/podmonitor.yaml")
     assert (monitor["apiVersion"], monitor["kind"]) == ("monitoring.coreos.com/v1", "PodMonitor")
@@ -117,7 +114,7 @@ def test_the_monitor_finds_the_pods() -> None:
     assert load("kubernetes/service.yaml")["spec"]["selector"].items() <= labels.items()
 
 
-def test_the_key_is_in_no_manifest() -> None:
+def test_the_key_is_in_no_manifest():
     """It comes from a secret, to the container that looks at it and to the one that uses it."""
     for container in (*pod()["spec"]["initContainers"], *pod()["spec"]["containers"]):
         (key,) = [one for one in container["env"] if one["name"] == names.KEY_VARIABLE]
@@ -127,7 +124,7 @@ def test_the_key_is_in_no_manifest() -> None:
 # ── Prometheus ───────────────────────────────────────────────────────────────────────
 
 
-def test_the_agent_finds_the_pods(tmp_path: Path) -> None:
+def test_the_agent_finds_the_pods(tmp_path):
     """Its relabelling makes one target of a pod, with the labels that rules and dashboards use.
 
     Debian's programs are built without the discovery of Kubernetes. What it would find, a
@@ -161,9 +158,7 @@ def test_the_agent_finds_the_pods(tmp_path: Path) -> None:
         }
 
 
-def discovered(
-    made: dict[str, Any], name: str, ip: str, addresses: Iterable[str], phase: str = "Running"
-) -> Iterator[dict[str, Any]]:
+def discovered(made, name, ip, addresses, phase="Running"):
     """Yield static targets with what discovery knows of a pod, one for each address."""
     labels = {"namespace": "default", "pod_name": name, "pod_ip": ip, "pod_phase": phase}
     for kind in ("label", "annotation"):
@@ -198,7 +193,7 @@ default gives the contract's names, see `test_the_series_that_are_pushed`.
 """
 
 
-def test_the_collectors_pipelines() -> None:
+def test_the_collectors_pipelines():
     """Each component that one names is configured, with known settings, and none is left over."""
     collector = load("collector.yaml")
     assert set(collector) == {"receivers", "processors", "exporters", "service"}
@@ -218,7 +213,7 @@ def test_the_collectors_pipelines() -> None:
     }
 
 
-def test_the_collector_keeps_the_contracts_labels() -> None:
+def test_the_collector_keeps_the_contracts_labels():
     """It adds labels that a scrape has too, of what the Deployment says, and touches none of ours."""
     statements = load("collector.yaml")["processors"]["transform"]["metric_statements"]
     added = [
@@ -250,16 +245,16 @@ class Receiver(ThreadingHTTPServer):
         "/v1/logs": ExportLogsServiceRequest,
     }
 
-    def __init__(self) -> None:
+    def __init__(self):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.bodies: list[tuple[str, bytes]] = []
 
     @property
-    def url(self) -> str:
+    def url(self):
         """Where to send to."""
         return f"http://127.0.0.1:{self.server_port}"
 
-    def resources(self, signal: str) -> list[Any]:
+    def resources(self, signal):
         """Return what came of one signal, decoded, a part for each resource."""
         decode = self.REQUESTS[f"/v1/{signal}"].FromString
         field = {"metrics": "resource_metrics", "traces": "resource_spans", "logs": "resource_logs"}
@@ -274,7 +269,7 @@ class Receiver(ThreadingHTTPServer):
 class _Handler(Quiet, BaseHTTPRequestHandler):
     server: Receiver
 
-    def do_POST(self) -> None:
+    def do_POST(self):
         body = self.rfile.read(int(self.headers["Content-Length"]))
         self.server.bodies.append((self.path, body))
         self.send_response(200 if self.path in Receiver.REQUESTS else 404)
@@ -283,13 +278,13 @@ class _Handler(Quiet, BaseHTTPRequestHandler):
 
 
 @pytest.fixture
-def receiver() -> Iterator[Receiver]:
+def receiver():
     """A receiver for one test."""
     with serving(Receiver()) as made:
         yield made
 
 
-def ours(resources: list[Any], scopes: str) -> list[Any]:
+def ours(resources, scopes):
     """Return the parts of our instrumentation scope."""
     return [
         scope
@@ -299,7 +294,7 @@ def ours(resources: list[Any], scopes: str) -> list[Any]:
     ]
 
 
-def attributes(holder: Any) -> dict[str, Any]:
+def attributes(holder):
     """Return decoded attributes as plain values."""
     return {
         pair.key: getattr(pair.value, pair.value.WhichOneof("value") or "string_value")
@@ -326,9 +321,7 @@ with contextlib.suppress(together.AuthenticationError):
 
 
 @pytest.fixture(scope="module")
-def pushed(
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[tuple[Receiver, MadeUpKeys]]:
+def pushed(tmp_path_factory):
     """What a program under `opentelemetry-instrument` pushed, and the keys that it used."""
     keys = MadeUpKeys()
     key = keys.together()
@@ -353,12 +346,12 @@ def pushed(
         yield receiver, keys
 
 
-def together_of(server: TogetherServer, key: str) -> dict[str, str]:
+def together_of(server, key):
     """Return the variables that the SDK reads."""
     return {"TOGETHER_API_KEY": key, "TOGETHER_BASE_URL": server.url}
 
 
-def otlp_to(receiver: Receiver) -> dict[str, str]:
+def otlp_to(receiver):
     """Return the variables that OpenTelemetry's SDK reads."""
     return {
         "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf",
@@ -381,7 +374,7 @@ NOT_HERE = {
 }
 
 
-def test_the_series_that_are_pushed(pushed: tuple[Receiver, MadeUpKeys]) -> None:
+def test_the_series_that_are_pushed(pushed):
     """Every metric of the contract: its unit, temporality, buckets, labels, and name in Prometheus."""
     receiver, _ = pushed
     (resource,) = receiver.resources("metrics")
@@ -412,7 +405,7 @@ def test_the_series_that_are_pushed(pushed: tuple[Receiver, MadeUpKeys]) -> None
     }
 
 
-def as_the_collector_names(metric: Any) -> str:
+def as_the_collector_names(metric):
     """Return the name that prometheusremotewrite's default translation gives.
 
     Dots become underscores, the unit a suffix unless it stands in braces, a counter gets
@@ -424,7 +417,7 @@ def as_the_collector_names(metric: Any) -> str:
     return metric.name.replace(".", "_") + unit + ("_total" if counter else "")
 
 
-def test_the_spans_that_are_pushed(pushed: tuple[Receiver, MadeUpKeys]) -> None:
+def test_the_spans_that_are_pushed(pushed):
     """One a call, with its outcome; the refused one with its cause."""
     receiver, _ = pushed
     spans = [
@@ -442,7 +435,7 @@ def test_the_spans_that_are_pushed(pushed: tuple[Receiver, MadeUpKeys]) -> None:
     ]
 
 
-def test_the_log_events_that_are_pushed(pushed: tuple[Receiver, MadeUpKeys]) -> None:
+def test_the_log_events_that_are_pushed(pushed):
     """Each is one LogRecord with an event name, in the trace that it belongs to."""
     receiver, _ = pushed
     records = {
@@ -464,7 +457,7 @@ def test_the_log_events_that_are_pushed(pushed: tuple[Receiver, MadeUpKeys]) -> 
     assert [failed.trace_id] == refused
 
 
-def test_no_key_is_pushed(pushed: tuple[Receiver, MadeUpKeys]) -> None:
+def test_no_key_is_pushed(pushed):
     """In no byte of any signal."""
     receiver, keys = pushed
     bodies = {path: body.decode("latin-1") for path, body in receiver.bodies}
@@ -475,7 +468,7 @@ def test_no_key_is_pushed(pushed: tuple[Receiver, MadeUpKeys]) -> None:
 # ── the Deployment ───────────────────────────────────────────────────────────────────
 
 
-def variables(container: dict[str, Any], **referred: str) -> dict[str, str]:
+def variables(container, **referred):
     """Return a container's environment as Kubernetes makes it.
 
     Args:
@@ -489,7 +482,7 @@ def variables(container: dict[str, Any], **referred: str) -> dict[str, str]:
     return made
 
 
-def at_once(times: int, port: int, together: TogetherServer) -> set[str | None]:
+def at_once(times, port, together):
     """Ask so many times at once; return which processes answered.
 
     Each of gunicorn's own workers does one thing at a time: so many are needed.
@@ -502,7 +495,7 @@ def at_once(times: int, port: int, together: TogetherServer) -> set[str | None]:
     return {answer.result() for answer in answers}
 
 
-def test_the_init_containers_command() -> None:
+def test_the_init_containers_command():
     """It lets a good key pass, and not one with the newline that `echo` adds."""
     (check,) = pod()["spec"]["initContainers"]
     program, *arguments = check["command"]
@@ -518,7 +511,7 @@ def test_the_init_containers_command() -> None:
         assert done.returncode == code
 
 
-def test_the_containers_command(receiver: Receiver, tmp_path: Path) -> None:
+def test_the_containers_command(receiver, tmp_path):
     """As it stands, but on loopback: one scrape has all workers, their spans name the pod."""
     (container,) = pod()["spec"]["containers"]
     (script,) = container["args"]
@@ -563,7 +556,7 @@ def test_the_containers_command(receiver: Receiver, tmp_path: Path) -> None:
         }
 
 
-def test_each_worker_pushes_as_an_instance(receiver: Receiver, tmp_path: Path) -> None:
+def test_each_worker_pushes_as_an_instance(receiver, tmp_path):
     """By the README's variables: forked workers share no series, and no count of theirs is lost."""
     text = (FLEET / "README.md").read_text(encoding="utf-8")
     said = dict(re.findall(r"^(OTEL_METRIC\w+)=(\S+)$", text, re.MULTILINE))

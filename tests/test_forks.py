@@ -19,7 +19,7 @@ from together_otel.forks import ForkSafeLock, in_forked_child
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 
 
-def acquired_elsewhere(lock: ForkSafeLock) -> bool:
+def acquired_elsewhere(lock):
     """Tell whether another thread can acquire a lock."""
     found: list[bool] = []
     thread = threading.Thread(target=lambda: found.append(lock.acquire(blocking=False)))
@@ -28,12 +28,12 @@ def acquired_elsewhere(lock: ForkSafeLock) -> bool:
     return found == [True]
 
 
-def test_held_by_another_thread() -> None:
+def test_held_by_another_thread():
     """A lock that another thread holds during the fork is free in the child, and only there."""
     lock = ForkSafeLock()
     held, done = threading.Event(), threading.Event()
 
-    def hold() -> None:
+    def hold():
         with lock:
             held.set()
             done.wait(60)
@@ -49,11 +49,11 @@ def test_held_by_another_thread() -> None:
         thread.join()
 
 
-def test_held_by_the_forking_thread() -> None:
+def test_held_by_the_forking_thread():
     """A child that begins inside the locked region leaves it as its parent does."""
     lock = ForkSafeLock()
 
-    def leave() -> bool:
+    def leave():
         taken = acquired_elsewhere(lock)
         lock.release()
         return not taken and acquired_elsewhere(lock)
@@ -63,7 +63,7 @@ def test_held_by_the_forking_thread() -> None:
     assert acquired_elsewhere(lock)
 
 
-def test_reentrant() -> None:
+def test_reentrant():
     lock = ForkSafeLock()
     with lock, lock:
         assert not acquired_elsewhere(lock)
@@ -100,7 +100,7 @@ assert acquired_elsewhere(lock)
 """
 
 
-def test_with_gevent() -> None:
+def test_with_gevent():
     """The same where gevent put its own locks in place of the standard library's."""
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent)}
     subprocess.run([sys.executable, "-c", GEVENT], env=environment, check=True, timeout=60)
@@ -109,18 +109,18 @@ def test_with_gevent() -> None:
 class Counter:
     """Counts the forks that it is told of."""
 
-    def __init__(self, log: list[str] | None = None, name: str = "") -> None:
+    def __init__(self, log=None, name=""):
         self.lock = ForkSafeLock()
         self.log, self.name = [] if log is None else log, name
         in_forked_child(self._after_fork)
 
-    def _after_fork(self) -> None:
+    def _after_fork(self):
         self.log.append(self.name)
         if self.name == "raises":
             raise ValueError(self.name)
 
 
-def test_nothing_is_kept_alive() -> None:
+def test_nothing_is_kept_alive():
     """A thousand objects with locks and methods are collected, and nothing of them is left."""
     locks, methods = len(forks._locks), len(forks._methods)
     made = [weakref.ref(Counter()) for _ in range(1000)]
@@ -130,7 +130,7 @@ def test_nothing_is_kept_alive() -> None:
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-def test_one_that_raises_does_not_stop_the_others() -> None:
+def test_one_that_raises_does_not_stop_the_others():
     """Each method is called, in the order of registration."""
     log: list[str] = []
     kept = [Counter(log, name) for name in ("first", "raises", "last")]

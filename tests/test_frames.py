@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
 from together_otel import TogetherInstrumentor
 from together_otel.testing.telemetry import CapturedTelemetry
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
 
@@ -24,12 +20,12 @@ FRAMES_OF_A_CALL = 80
 
 
 @pytest.fixture
-def telemetry() -> Iterator[CapturedTelemetry]:
+def telemetry():
     with CapturedTelemetry() as captured:
         yield captured
 
 
-def test_frames_of_a_call(telemetry: CapturedTelemetry) -> None:
+def test_frames_of_a_call(telemetry):
     """A recorded call that succeeds enters no more of our Python functions than it did."""
     instrumentor = TogetherInstrumentor()
     instrumentor.instrument(
@@ -42,7 +38,7 @@ def test_frames_of_a_call(telemetry: CapturedTelemetry) -> None:
     assert 0 < found <= FRAMES_OF_A_CALL, f"{found:.1f} frames a call, not {FRAMES_OF_A_CALL}"
 
 
-def test_the_floor_emits_what_we_emit(telemetry: CapturedTelemetry) -> None:
+def test_the_floor_emits_what_we_emit(telemetry):
     """Overheads are compared with the same span and the same records, by hand."""
     emitted = variants.emitted()
     instrumentor = TogetherInstrumentor()
@@ -61,7 +57,7 @@ def test_the_floor_emits_what_we_emit(telemetry: CapturedTelemetry) -> None:
 
     assert telemetry.spans() == [one for one in ours.spans() if one["kind"] == "CLIENT"]
 
-    def records(captured: CapturedTelemetry) -> dict[str, list[tuple[object, object]]]:
+    def records(captured):
         return {
             name: [(point["attributes"], point["count"]) for point in points]
             for name, points in captured.metrics().items()

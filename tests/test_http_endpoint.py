@@ -23,15 +23,14 @@ from together_otel.telemetry.multiprocess import Group
 from together_otel.testing.ports import free_port
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from pathlib import Path
+    from collections.abc import Callable
 
 PATIENCE = 30.0
 TAKEOVER = http_endpoint._TAKEOVER
 DEAD, LIVING = 2**22 + 1, os.getpid()  # no system gives a process a number as large
 
 
-def eventually(holds: Callable[[], object]) -> None:
+def eventually(holds):
     """Wait until something holds."""
     end = time.monotonic() + PATIENCE
     while not holds():
@@ -39,7 +38,7 @@ def eventually(holds: Callable[[], object]) -> None:
         time.sleep(0.01)
 
 
-def get(port: int, host: str = "127.0.0.1") -> str:
+def get(port, host="127.0.0.1"):
     """Return what a port shows."""
     connection = HTTPConnection(host, port, timeout=PATIENCE)
     try:
@@ -50,14 +49,14 @@ def get(port: int, host: str = "127.0.0.1") -> str:
 
 
 @pytest.fixture(autouse=True)
-def own_locks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def own_locks(tmp_path, monkeypatch):
     """Keep locks apart from those of the machine's other services, and wait less."""
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     monkeypatch.setattr(http_endpoint, "_TAKEOVER", 0.02)
 
 
 @pytest.fixture
-def registry() -> CollectorRegistry:
+def registry():
     """A registry with a counter in it."""
     made = CollectorRegistry()
     Counter("orders", "Orders.", registry=made).inc()
@@ -65,13 +64,11 @@ def registry() -> CollectorRegistry:
 
 
 @pytest.fixture
-def serve(registry: CollectorRegistry) -> Iterator[Callable[..., HttpEndpoint]]:
+def serve(registry):
     """Start to serve the registry; not served any more afterwards."""
     started: list[HttpEndpoint] = []
 
-    def one(
-        port: int, host: str = "127.0.0.1", lost: Callable[..., object] = lambda *_: None
-    ) -> HttpEndpoint:
+    def one(port, host="127.0.0.1", lost=lambda *_: None):
         made = HttpEndpoint(host, port, registry, None, lost)
         made.start()
         started.append(made)
@@ -82,12 +79,12 @@ def serve(registry: CollectorRegistry) -> Iterator[Callable[..., HttpEndpoint]]:
         made.stop()
 
 
-def test_takeover_is_within_two_seconds() -> None:
+def test_takeover_is_within_two_seconds():
     """Tries for the port are so close that even a slow machine has time for several."""
     assert TAKEOVER <= 0.5
 
 
-def test_served_until_it_is_stopped(serve: Callable[..., HttpEndpoint]) -> None:
+def test_served_until_it_is_stopped(serve):
     """Neither thread nor socket nor lock is left, and it can be had again."""
     port = free_port()
     first = serve(port)
@@ -103,14 +100,14 @@ def test_served_until_it_is_stopped(serve: Callable[..., HttpEndpoint]) -> None:
         first.start()
 
 
-def test_stopped_before_it_was_served(serve: Callable[..., HttpEndpoint]) -> None:
+def test_stopped_before_it_was_served(serve):
     with socket.create_server(("127.0.0.1", 0)) as stranger:
         waiting = serve(stranger.getsockname()[1])
         waiting.stop()
         waiting.stop()
 
 
-def test_instrument_and_uninstrument(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_instrument_and_uninstrument(monkeypatch):
     """The port is open as long as the instrumentation is on."""
     port = free_port()
     monkeypatch.setenv("TOGETHER_OTEL_PROMETHEUS_PORT", str(port))
@@ -126,12 +123,12 @@ def test_instrument_and_uninstrument(monkeypatch: pytest.MonkeyPatch) -> None:
         assert not _is_open(port)
 
 
-def _is_open(port: int) -> bool:
+def _is_open(port):
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
-def test_any_free_port(serve: Callable[..., HttpEndpoint]) -> None:
+def test_any_free_port(serve):
     """With port 0 several are served at once."""
     served = [serve(0), serve(0)]
     assert all(one.wait(PATIENCE) for one in served)
@@ -141,7 +138,7 @@ def test_any_free_port(serve: Callable[..., HttpEndpoint]) -> None:
         assert "orders_total" in get(port)
 
 
-def test_ipv6(serve: Callable[..., HttpEndpoint]) -> None:
+def test_ipv6(serve):
     try:
         socket.create_server(("::1", 0), family=socket.AF_INET6).close()
     except OSError:
@@ -153,18 +150,14 @@ def test_ipv6(serve: Callable[..., HttpEndpoint]) -> None:
     assert "orders_total" in get(served.address[1], "::1")
 
 
-def test_the_machines_name_is_not_asked_for(
-    serve: Callable[..., HttpEndpoint], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_machines_name_is_not_asked_for(serve, monkeypatch):
     """DNS may take longer to say that it has none than a port may take to be served."""
     monkeypatch.setattr(socket, "getfqdn", lambda *_: pytest.fail("asked"))
     assert serve(0).wait(PATIENCE)
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "192.0.2.1"], ids=["stranger", "other machine"])
-def test_a_port_that_cannot_be_had(
-    host: str, serve: Callable[..., HttpEndpoint], caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_port_that_cannot_be_had(host, serve, caplog):
     """One warning, however often it is tried."""
     tries = []
     with socket.create_server(("127.0.0.1", 0)) as stranger:
@@ -181,7 +174,7 @@ def test_a_port_that_cannot_be_had(
     assert len(caplog.records) == 1
 
 
-def _with_port(caplog: pytest.LogCaptureFixture, host: str, port: int) -> str:
+def _with_port(caplog, host, port):
     (record,) = caplog.records
     assert record.levelno == logging.WARNING
     message = record.getMessage()
@@ -191,7 +184,7 @@ def _with_port(caplog: pytest.LogCaptureFixture, host: str, port: int) -> str:
 
 
 @pytest.mark.parametrize("case", ["no folder", "a link"])
-def test_without_a_lock(case: str, serve: Callable[..., HttpEndpoint], tmp_path: Path) -> None:
+def test_without_a_lock(case, serve, tmp_path):
     """Where the file cannot be made, or is a link to somebody's, the port alone decides."""
     port = free_port()
     if case == "no folder":
@@ -203,14 +196,10 @@ def test_without_a_lock(case: str, serve: Callable[..., HttpEndpoint], tmp_path:
     assert not (tmp_path / "theirs").exists()
 
 
-def test_no_thread_to_be_had(
-    serve: Callable[..., HttpEndpoint],
-    monkeypatch: pytest.MonkeyPatch,
-    caplog: pytest.LogCaptureFixture,
-) -> None:
+def test_no_thread_to_be_had(serve, monkeypatch, caplog):
     """A warning, and nothing is raised into the application."""
 
-    def refuse(_thread: threading.Thread) -> None:
+    def refuse(_thread):
         message = "can't start new thread"
         raise RuntimeError(message)
 
@@ -220,7 +209,7 @@ def test_no_thread_to_be_had(
 
 
 @contextmanager
-def forked(begin: Callable[[], object]) -> Iterator[None]:
+def forked(begin):
     """Run something in a forked child, which then lives until the block ends."""
     ready, go = os.pipe(), os.pipe()
     if (child := os.fork()) == 0:
@@ -243,7 +232,7 @@ def forked(begin: Callable[[], object]) -> Iterator[None]:
 
 
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded")
-def test_another_process_has_the_port(serve: Callable[..., HttpEndpoint]) -> None:
+def test_another_process_has_the_port(serve):
     """Told as lost, with what tells that it no longer is so once the other has gone."""
     port = free_port()
     lost: list[tuple[str, Callable[[], bool]]] = []
@@ -260,13 +249,13 @@ def test_another_process_has_the_port(serve: Callable[..., HttpEndpoint]) -> Non
 
 
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded")
-def test_a_forked_child_does_not_keep_the_port(serve: Callable[..., HttpEndpoint]) -> None:
+def test_a_forked_child_does_not_keep_the_port(serve):
     """Nor serves it: its copy of the socket is closed, and the port is free though it lives on."""
     port = free_port()
     served = serve(port)
     assert served.wait(PATIENCE)
 
-    def serves_nothing() -> None:
+    def serves_nothing():
         assert served.address is None
 
     with forked(serves_nothing):
@@ -279,7 +268,7 @@ def test_a_forked_child_does_not_keep_the_port(serve: Callable[..., HttpEndpoint
 
 
 @pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def folder(tmp_path, monkeypatch):
     """A folder that processes share."""
     made = tmp_path / "metrics"
     made.mkdir()
@@ -288,14 +277,12 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def process(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Callable[[int], CollectorRegistry]]:
+def process(folder, monkeypatch):
     """Leave in the folder what a process of some number would."""
     del folder
     kinds = []
 
-    def one(pid: int) -> None:
+    def one(pid):
         kind = values.MultiProcessValue(lambda: pid)
         kinds.append(kind)
         monkeypatch.setattr(values, "ValueClass", kind)
@@ -312,7 +299,7 @@ def process(
             file.close()
 
 
-def shown(folder: Path) -> dict[str, float]:
+def shown(folder):
     """Return the samples of a folder, with their bounds."""
     return {
         " ".join((sample.name, *sample.labels.values())): sample.value
@@ -321,9 +308,7 @@ def shown(folder: Path) -> dict[str, float]:
     }
 
 
-def test_all_processes_and_what_the_dead_leave(
-    folder: Path, process: Callable[[int], None]
-) -> None:
+def test_all_processes_and_what_the_dead_leave(folder, process):
     """Counts of the dead stay, what is kept of the living goes; bounds are as exported."""
     for pid in (LIVING, DEAD):
         process(pid)
@@ -339,16 +324,14 @@ def test_all_processes_and_what_the_dead_leave(
     assert [path.name for path in folder.glob("gauge_live*")] == [f"gauge_livemax_{LIVING}.db"]
 
 
-def test_the_last_of_the_living(folder: Path, process: Callable[[int], None]) -> None:
+def test_the_last_of_the_living(folder, process):
     """Nobody lives: nothing is live."""
     process(DEAD)
     assert "together_client_live" not in shown(folder)
     assert shown(folder)["together_client_orders_total"] == 1
 
 
-def test_processes_with_other_numbers_are_not_buried(
-    folder: Path, process: Callable[[int], None], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_processes_with_other_numbers_are_not_buried(folder, process, monkeypatch):
     """Its manual has uWSGI's workers numbered from 1: that 3 is no process says nothing."""
     process(DEAD)
     monkeypatch.setattr(values, "ValueClass", values.MultiProcessValue(lambda: 3))
@@ -357,25 +340,25 @@ def test_processes_with_other_numbers_are_not_buried(
     assert shown(folder)["together_client_live"] == 1
 
 
-def test_files_that_are_just_made(folder: Path, process: Callable[[int], None]) -> None:
+def test_files_that_are_just_made(folder, process):
     """An empty one is left out, and so is nothing else."""
     process(LIVING)
     (folder / f"counter_{DEAD}.db").touch()
     assert shown(folder)["together_client_orders_total"] == 1
 
 
-def test_a_folder_that_is_gone(folder: Path) -> None:
+def test_a_folder_that_is_gone(folder):
     """Nothing is shown, nothing is raised."""
     folder.rmdir()
     assert shown(folder) == {}
 
 
-def test_scrapes_and_burials_at_the_same_time(folder: Path, process: Callable[[int], None]) -> None:
+def test_scrapes_and_burials_at_the_same_time(folder, process):
     """Each scrape is whole, whoever buries."""
     process(LIVING)
     found: list[float] = []
 
-    def look() -> None:
+    def look():
         found.extend(shown(folder)["together_client_orders_total"] for _ in range(50))
 
     lookers = [threading.Thread(target=look) for _ in range(3)]

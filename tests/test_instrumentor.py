@@ -6,7 +6,6 @@ import logging
 import subprocess
 import sys
 from importlib.metadata import entry_points, metadata, requires
-from typing import TYPE_CHECKING
 
 import pytest
 from opentelemetry.sdk._logs import LoggerProvider
@@ -20,19 +19,16 @@ from together_otel.telemetry.events import emit
 from together_otel.telemetry.log_lines import logger
 from together_otel.testing.telemetry import InMemoryLogRecordExporter
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
 
 @pytest.fixture(autouse=True)
-def off_afterwards() -> Iterator[None]:
+def off_afterwards():
     """Leave the process as it was."""
     yield
     if TogetherInstrumentor().is_instrumented_by_opentelemetry:
         TogetherInstrumentor().uninstrument()
 
 
-def run(program: str, **environment: str) -> subprocess.CompletedProcess[str]:
+def run(program, **environment):
     """Run a program in a process of its own."""
     return subprocess.run(
         [sys.executable, "-W", "ignore", "-c", program],
@@ -44,14 +40,14 @@ def run(program: str, **environment: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_entry_point_is_what_opentelemetry_instrument_loads() -> None:
+def test_entry_point_is_what_opentelemetry_instrument_loads():
     """The name, and the object behind it."""
     (found,) = entry_points(group="opentelemetry_instrumentor", name="together")
     assert found.value == "together_otel:TogetherInstrumentor"
     assert found.load() is TogetherInstrumentor
 
 
-def test_extras_and_dependencies_are_in_step() -> None:
+def test_extras_and_dependencies_are_in_step():
     """What opentelemetry-instrument reads from the extras is what the method says."""
     extras = set(metadata(DISTRIBUTION).get_all("Provides-Extra") or ())
     assert {"instruments-any"} <= extras
@@ -74,7 +70,7 @@ def test_extras_and_dependencies_are_in_step() -> None:
         assert any_of["openai"].specifier.contains(release)
 
 
-def test_runtime_dependencies_are_the_promised_ones() -> None:
+def test_runtime_dependencies_are_the_promised_ones():
     """No more is asked of a user's environment than the contract names."""
     needed = {
         Requirement(text).name
@@ -92,7 +88,7 @@ def test_runtime_dependencies_are_the_promised_ones() -> None:
     }
 
 
-def test_importing_and_instrumenting_import_no_sdk() -> None:
+def test_importing_and_instrumenting_import_no_sdk():
     """The SDK's import takes half a second: it is the application's to pay, when it wants it."""
     done = run(
         "import sys, together_otel; together_otel.TogetherInstrumentor().instrument();"
@@ -101,7 +97,7 @@ def test_importing_and_instrumenting_import_no_sdk() -> None:
     assert done.returncode == 0, done.stderr
 
 
-def test_instrument_before_the_import_patches_on_import() -> None:
+def test_instrument_before_the_import_patches_on_import():
     """The order of import and instrument() does not matter."""
     done = run(
         "from together_otel import TogetherInstrumentor as T; import wrapt\n"
@@ -115,7 +111,7 @@ def test_instrument_before_the_import_patches_on_import() -> None:
     assert done.returncode == 0, done.stderr
 
 
-def test_import_after_uninstrument_patches_nothing() -> None:
+def test_import_after_uninstrument_patches_nothing():
     """A hook that is left over does nothing."""
     done = run(
         "from together_otel import TogetherInstrumentor as T; import wrapt\n"
@@ -125,7 +121,7 @@ def test_import_after_uninstrument_patches_nothing() -> None:
     assert done.returncode == 0, done.stderr
 
 
-def test_otel_sdk_disabled() -> None:
+def test_otel_sdk_disabled():
     """OpenTelemetry's own switch turns everything off, log events included."""
     done = run(
         "from together_otel import TogetherInstrumentor as T; T().instrument()\n"
@@ -138,7 +134,7 @@ def test_otel_sdk_disabled() -> None:
     assert "together.client" not in done.stderr
 
 
-def test_error_is_seen_on_stderr_without_any_logging_set_up() -> None:
+def test_error_is_seen_on_stderr_without_any_logging_set_up():
     """A process that dies for want of a key says why where its container's log is."""
     done = run(
         "from together_otel import TogetherInstrumentor as T; T().instrument()\n"
@@ -149,7 +145,7 @@ def test_error_is_seen_on_stderr_without_any_logging_set_up() -> None:
     assert "Traceback" in done.stderr
 
 
-def test_logger_provider_gets_each_event_once() -> None:
+def test_logger_provider_gets_each_event_once():
     """A provider that is passed gets what is emitted until uninstrument()."""
     exporter = InMemoryLogRecordExporter()  # type: ignore[no-untyped-call]  # the SDK leaves it so
     provider = LoggerProvider(shutdown_on_exit=False)
@@ -167,7 +163,7 @@ def test_logger_provider_gets_each_event_once() -> None:
     assert logger().level == logging.NOTSET
 
 
-def test_an_own_level_of_the_logger_is_left_alone() -> None:
+def test_an_own_level_of_the_logger_is_left_alone():
     """Whoever sets the logger's level has the last word."""
     logger().setLevel(logging.ERROR)
     try:
@@ -179,7 +175,7 @@ def test_an_own_level_of_the_logger_is_left_alone() -> None:
         logger().setLevel(logging.NOTSET)
 
 
-def test_dependencies_are_those_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_dependencies_are_those_installed(monkeypatch):
     """The SDK that is there, or all that could be; without any, instrument() says so and is off."""
     there = {"together"}
     monkeypatch.setattr(instrumentor, "_is_installed", there.__contains__)
@@ -190,7 +186,7 @@ def test_dependencies_are_those_installed(monkeypatch: pytest.MonkeyPatch) -> No
     assert every == instrumentor._extra("instruments-any")
 
 
-def test_no_sdk_at_all(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_sdk_at_all(caplog, monkeypatch):
     """By hand, without any SDK: an error that names what is missing, and nothing is patched."""
     monkeypatch.setattr(instrumentor, "_extra", lambda _name: ("no-such-sdk>=1",))
     TogetherInstrumentor().instrument()

@@ -20,16 +20,16 @@ from together_otel.telemetry.metrics import Metrics
         ("a\x00b\nc\x7f\x85", "a\ufffdb\ufffdc\ufffd\ufffd"),
     ],
 )
-def test_every_label_is_text_that_can_be_written(text: str, label: str) -> None:
+def test_every_label_is_text_that_can_be_written(text, label):
     assert clean(text) == label
     clean(text).encode()
 
 
-def test_a_long_text_is_cut() -> None:
+def test_a_long_text_is_cut():
     assert len(clean("x " * 10_000)) < LENGTH + 100
 
 
-def test_a_key_is_no_label() -> None:
+def test_a_key_is_no_label():
     """Neither one that has a known shape nor one that is known to be involved."""
     labels, key = LabelDoor(), made_up_key()
     assert key[10:] not in (labels.model(f"a/{key}") or "")
@@ -37,7 +37,7 @@ def test_a_key_is_no_label() -> None:
     assert labels.server(f"{key}.example", 443)[0] != f"{key}.example"
 
 
-def test_models_are_limited() -> None:
+def test_models_are_limited():
     """A model named by users cannot blow up the number of series."""
     labels = LabelDoor()
     shown = [labels.model(f"model-{number}") for number in range(MODEL_LIMIT + 50)]
@@ -46,7 +46,7 @@ def test_models_are_limited() -> None:
     assert labels.model("model-0") == "model-0"
 
 
-def test_servers_are_limited() -> None:
+def test_servers_are_limited():
     """Hosts, and ports of one host: a host that is known stays known without its port."""
     labels = LabelDoor()
     shown = {labels.server(f"host-{number}", 443) for number in range(SERVER_LIMIT + 5)}
@@ -58,13 +58,13 @@ def test_servers_are_limited() -> None:
     assert ("localhost", None) in shown
 
 
-def test_error_types_and_operations_are_limited() -> None:
+def test_error_types_and_operations_are_limited():
     labels = LabelDoor()
     assert len({labels.error_type(f"Error{number}") for number in range(1000)}) == 101
     assert len({labels.operation(f"files.{number}") for number in range(1000)}) == 201
 
 
-def test_what_is_not_known_has_no_label() -> None:
+def test_what_is_not_known_has_no_label():
     labels = LabelDoor()
     assert labels.model(None) is None
     assert labels.model("") is None
@@ -72,7 +72,7 @@ def test_what_is_not_known_has_no_label() -> None:
     assert labels.error_type(None) is None
 
 
-def test_recorders_are_found_by_their_labels() -> None:
+def test_recorders_are_found_by_their_labels():
     """One for the same labels, whatever the values were; their number is that of the labels."""
     metrics = Metrics()
     one = metrics.recorder("chat", "a/model", "localhost", 1)

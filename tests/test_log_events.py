@@ -8,7 +8,6 @@ import logging.config
 import warnings
 from contextlib import ExitStack
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
 from unittest.mock import Mock, patch
 
 import pytest
@@ -20,10 +19,6 @@ from together_otel.names import AUTH_FAILED, OPERATION_DETAILS, OPERATION_EXCEPT
 from together_otel.telemetry import events, log_lines
 from together_otel.testing.telemetry import InMemoryLogRecordExporter
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from pathlib import Path
-
 OURS, ROOT = logging.getLogger("together_otel"), logging.getLogger()
 SCOPE = ("together_otel", "1.2.3", "https://schema.invalid/1")
 PLACES = ("opentelemetry.sdk._logs", "opentelemetry.instrumentation.logging.handler")
@@ -32,32 +27,32 @@ PLACES = ("opentelemetry.sdk._logs", "opentelemetry.instrumentation.logging.hand
 class Backend:
     """A logger provider, and the LogRecords that came to it."""
 
-    def __init__(self) -> None:
+    def __init__(self):
         self._exporter = InMemoryLogRecordExporter()  # type: ignore[no-untyped-call]  # the SDK leaves it so
         self.provider = LoggerProvider(shutdown_on_exit=False)
         self.provider.add_log_record_processor(SimpleLogRecordProcessor(self._exporter))
 
-    def caught(self) -> list[Any]:
+    def caught(self):
         return list(self._exporter.get_finished_logs())
 
-    def records(self) -> list[Any]:
+    def records(self):
         return [one.log_record for one in self.caught()]
 
 
 @pytest.fixture
-def undo() -> Iterator[ExitStack]:
+def undo():
     """What is to be undone after a test."""
     with ExitStack() as stack:
         yield stack
 
 
 @pytest.fixture
-def listen(undo: ExitStack) -> Callable[..., None]:
+def listen(undo):
     return lambda provider=None: undo.callback(events.listen(provider, SCOPE))
 
 
 @pytest.fixture
-def backend(listen: Callable[..., None]) -> Backend:
+def backend(listen):
     """The provider that is passed."""
     made = Backend()
     listen(made.provider)
@@ -65,7 +60,7 @@ def backend(listen: Callable[..., None]) -> Backend:
 
 
 @pytest.fixture
-def lines(undo: ExitStack) -> list[str]:
+def lines(undo):
     """What a handler on the root logger gets."""
     got: list[str] = []
     handler = logging.Handler()
@@ -75,7 +70,7 @@ def lines(undo: ExitStack) -> list[str]:
     return got
 
 
-def handlers(provider: LoggerProvider) -> list[logging.Handler]:
+def handlers(provider):
     """Return OpenTelemetry's own logging handlers, as many as this release has."""
     made = []
     for place in PLACES:
@@ -91,17 +86,17 @@ def handlers(provider: LoggerProvider) -> list[logging.Handler]:
     return made
 
 
-def on_root(undo: ExitStack, provider: LoggerProvider) -> None:
+def on_root(undo, provider):
     for handler in handlers(provider):
         ROOT.addHandler(handler)
         undo.callback(ROOT.removeHandler, handler)
 
 
-def fail(text: str = "no") -> None:
+def fail(text="no"):
     events.emit(AUTH_FAILED, logging.ERROR, {"together.auth.remedy": text})
 
 
-def test_record(backend: Backend) -> None:
+def test_record(backend):
     """Name, severity, body, attributes, trace context and scope."""
     tracer = TracerProvider(shutdown_on_exit=False).get_tracer("t")
     with tracer.start_as_current_span("s") as span:
@@ -118,7 +113,7 @@ def test_record(backend: Backend) -> None:
     assert (scope.name, scope.version, scope.schema_url) == SCOPE
 
 
-def test_global_provider(listen: Callable[..., None]) -> None:
+def test_global_provider(listen):
     """Where none is passed, and though it is set later."""
     listen(None)
     backend = Backend()
@@ -127,7 +122,7 @@ def test_global_provider(listen: Callable[..., None]) -> None:
     assert len(backend.records()) == 1
 
 
-def test_provider_that_is_passed_and_global(listen: Callable[..., None]) -> None:
+def test_provider_that_is_passed_and_global(listen):
     backend = Backend()
     listen(None)
     listen(backend.provider)
@@ -138,11 +133,11 @@ def test_provider_that_is_passed_and_global(listen: Callable[..., None]) -> None
 
 @pytest.mark.parametrize("is_later", [False, True])
 def test_handler_of_opentelemetry_makes_no_second_record(
-    is_later: bool,  # noqa: FBT001 - a parametrised case
-    listen: Callable[..., None],
-    lines: list[str],
-    undo: ExitStack,
-) -> None:
+    is_later,
+    listen,
+    lines,
+    undo,
+):
     """Whether it was there before or came after; what else is logged, it gets."""
     backend = Backend()
     for step in (lambda: listen(backend.provider), lambda: on_root(undo, backend.provider))[
@@ -157,9 +152,7 @@ def test_handler_of_opentelemetry_makes_no_second_record(
     assert lines == ["together.client.auth_failed remedy=no", "beside"]
 
 
-def test_handler_of_opentelemetry_serves_where_no_provider_is_set(
-    listen: Callable[..., None], undo: ExitStack
-) -> None:
+def test_handler_of_opentelemetry_serves_where_no_provider_is_set(listen, undo):
     backend = Backend()
     listen(None)
     on_root(undo, backend.provider)
@@ -168,7 +161,7 @@ def test_handler_of_opentelemetry_serves_where_no_provider_is_set(
 
 
 @pytest.mark.parametrize("name", ["together._base_client", "httpx", "httpcore.http11"])
-def test_debug_logs_of_the_sdk_are_no_records(name: str, undo: ExitStack, lines: list[str]) -> None:
+def test_debug_logs_of_the_sdk_are_no_records(name, undo, lines):
     """Neither of a handler that was there, nor of one that comes later; others see them."""
     backend, log = Backend(), logging.getLogger(name)
     undo.callback(log.setLevel, log.level)
@@ -185,14 +178,14 @@ def test_debug_logs_of_the_sdk_are_no_records(name: str, undo: ExitStack, lines:
     assert "not ours any more" in {record.body for record in backend.records()}
 
 
-def test_handlers_are_as_before() -> None:
+def test_handlers_are_as_before():
     kinds = [type(one) for one in handlers(Backend().provider)]
     before = [dict(vars(kind)) for kind in kinds]
     events.listen(None, SCOPE)()
     assert [dict(vars(kind)) for kind in kinds] == before
 
 
-def test_no_deprecation_warning() -> None:
+def test_no_deprecation_warning():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         off = events.listen(Backend().provider, SCOPE)
@@ -200,9 +193,7 @@ def test_no_deprecation_warning() -> None:
         off()
 
 
-def test_record_is_not_dropped_by_the_level_of_the_logger(
-    backend: Backend, lines: list[str]
-) -> None:
+def test_record_is_not_dropped_by_the_level_of_the_logger(backend, lines):
     """It keeps its structure, and the line has none of it."""
     said = {"gen_ai.input.messages": [{"role": "user", "parts": [{"type": "text"}]}]}
     events.emit(OPERATION_DETAILS, logging.DEBUG, {"a": 1}, more=said)
@@ -222,9 +213,7 @@ def test_record_is_not_dropped_by_the_level_of_the_logger(
         (None, []),
     ],
 )
-def test_held_back_line(
-    suppressed: int | None, expected: list[str], backend: Backend, lines: list[str]
-) -> None:
+def test_held_back_line(suppressed, expected, backend, lines):
     """Its LogRecord is not."""
     events.emit(OPERATION_EXCEPTION, logging.WARNING, {"a": 1}, suppressed=suppressed)
     assert lines == expected
@@ -232,7 +221,7 @@ def test_held_back_line(
 
 
 @pytest.mark.parametrize("odd", ["\n", "\r", "\x1b[2J", "\u2028", "\x85", "\u202e"])
-def test_lines_cannot_be_forged(odd: str, backend: Backend, lines: list[str]) -> None:
+def test_lines_cannot_be_forged(odd, backend, lines):
     """Attributes keep the character, as they are no lines."""
     fail(f"x{odd}CRITICAL")
     (line,) = lines
@@ -243,14 +232,14 @@ def test_lines_cannot_be_forged(odd: str, backend: Backend, lines: list[str]) ->
     assert record.attributes["together.auth.remedy"] == f"x{odd}CRITICAL"
 
 
-def test_provider_that_raises_costs_no_line(listen: Callable[..., None], lines: list[str]) -> None:
+def test_provider_that_raises_costs_no_line(listen, lines):
     listen(Mock(get_logger=Mock(side_effect=ZeroDivisionError)))
     with pytest.raises(ZeroDivisionError):
         fail()
     assert len(lines) == 1
 
 
-def test_handler_that_raises_costs_no_record(backend: Backend, undo: ExitStack) -> None:
+def test_handler_that_raises_costs_no_record(backend, undo):
     handler = logging.Handler()
     vars(handler)["emit"] = Mock(side_effect=ZeroDivisionError)
     OURS.addHandler(handler)
@@ -260,11 +249,11 @@ def test_handler_that_raises_costs_no_record(backend: Backend, undo: ExitStack) 
     assert len(backend.records()) == 1
 
 
-def by_dict(_folder: Path) -> None:
+def by_dict(_folder):
     logging.config.dictConfig({"version": 1})
 
 
-def by_file(folder: Path) -> None:
+def by_file(folder):
     file = folder / "logging.ini"
     file.write_text(
         "[loggers]\nkeys=root\n[handlers]\nkeys=none\n[formatters]\nkeys=\n"
@@ -275,9 +264,7 @@ def by_file(folder: Path) -> None:
 
 @pytest.mark.usefixtures("backend")
 @pytest.mark.parametrize("configure", [by_dict, by_file])
-def test_logger_that_a_configuration_disabled(
-    configure: Callable[[Path], None], tmp_path: Path, undo: ExitStack
-) -> None:
+def test_logger_that_a_configuration_disabled(configure, tmp_path, undo):
     """It is heard all the same, with its children, and one line says so."""
     child, manager = logging.getLogger("together_otel.settings"), OURS.manager
     others = [one for one in manager.loggerDict.values() if isinstance(one, logging.Logger)]
@@ -299,7 +286,7 @@ def test_logger_that_a_configuration_disabled(
     assert not child.disabled
 
 
-def listen_with_nothing_but_opentelemetry(undo: ExitStack) -> None:
+def listen_with_nothing_but_opentelemetry(undo):
     """Take all other handlers away, those of pytest included."""
     for log in (ROOT, OURS):
         undo.callback(setattr, log, "handlers", list(log.handlers))
@@ -308,7 +295,7 @@ def listen_with_nothing_but_opentelemetry(undo: ExitStack) -> None:
     undo.callback(events.listen(None, SCOPE))
 
 
-def test_line_of_last_resort(undo: ExitStack, capsys: pytest.CaptureFixture[str]) -> None:
+def test_line_of_last_resort(undo, capsys):
     """It has a time and a level; INFO is not printed."""
     listen_with_nothing_but_opentelemetry(undo)
     fail()
@@ -320,9 +307,7 @@ def test_line_of_last_resort(undo: ExitStack, capsys: pytest.CaptureFixture[str]
     assert second.endswith(" WARNING together_otel.settings: X is wrong")
 
 
-def test_last_resort_that_is_switched_off(
-    undo: ExitStack, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_last_resort_that_is_switched_off(undo, capsys, monkeypatch):
     monkeypatch.setattr(logging, "lastResort", None)
     listen_with_nothing_but_opentelemetry(undo)
     fail()
@@ -330,15 +315,13 @@ def test_last_resort_that_is_switched_off(
 
 
 @pytest.mark.usefixtures("backend")
-def test_no_line_of_last_resort_where_someone_listens(
-    capsys: pytest.CaptureFixture[str], lines: list[str]
-) -> None:
+def test_no_line_of_last_resort_where_someone_listens(capsys, lines):
     fail()
     assert len(lines) == 1
     assert capsys.readouterr().err == ""
 
 
-def test_level_is_ours_where_nobody_set_one() -> None:
+def test_level_is_ours_where_nobody_set_one():
     before = OURS.level
     off = log_lines.listen()
     assert OURS.getEffectiveLevel() <= logging.INFO

@@ -6,7 +6,7 @@ import gc
 import re
 import threading
 import weakref
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from forking import in_child
@@ -21,14 +21,11 @@ from together_otel import names
 from together_otel.guard import Guard
 from together_otel.telemetry import otel
 from together_otel.telemetry.backend import metrics_for
-from together_otel.telemetry.metrics import KeyUse, Measured, Metrics, NoMetrics
+from together_otel.telemetry.metrics import KeyUse, Measured, NoMetrics
 from together_otel.telemetry.otel import OpenTelemetryMetrics
 from together_otel.telemetry.prometheus import PrometheusMetrics
-from together_otel.telemetry.recorder import Recorder, Series
+from together_otel.telemetry.recorder import Series
 from together_otel.telemetry.request_metrics import metrics_of, rows
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
 
 RELEASES: tuple[names.GenAIMetrics, ...] = ("latest", "legacy", "both")
 NOW = 1_790_000_000.0
@@ -48,7 +45,7 @@ STREAM = Measured(
 )
 
 
-def work(metrics: Metrics) -> None:
+def work(metrics):
     """Let everything happen that there is a metric for."""
     metrics.keys_in_use = lambda: [KeyUse("0123abcd", "tgp_v1", "argument", NOW, NOW - 1)]
     chat = metrics.recorder("chat", "a/model", "localhost", 8000)
@@ -70,7 +67,7 @@ def work(metrics: Metrics) -> None:
     metrics.swallowed("finish")
 
 
-def lines(scrape: bytes) -> set[str]:
+def lines(scrape):
     """Return a scrape's lines, labels in order, without those that have no value."""
     found = set()
     for line in scrape.decode().splitlines():
@@ -86,7 +83,7 @@ def lines(scrape: bytes) -> set[str]:
     return found
 
 
-def through_opentelemetry(release: names.GenAIMetrics, *, chunk_times: bool) -> set[str]:
+def through_opentelemetry(release, *, chunk_times):
     """Return the scrape of OpenTelemetry's exporter."""
     provider = MeterProvider([PrometheusMetricReader()])
     try:
@@ -101,10 +98,10 @@ def through_opentelemetry(release: names.GenAIMetrics, *, chunk_times: bool) -> 
 @pytest.mark.parametrize("release", RELEASES)
 @pytest.mark.parametrize("chunk_times", [False, True], ids=["means", "each chunk"])
 def test_scrapes_are_the_same(
-    release: names.GenAIMetrics,
-    chunk_times: bool,  # noqa: FBT001 - a parametrised case
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+    release,
+    chunk_times,
+    monkeypatch,
+):
     """Every metric of the release is there and no other, in both backends line by line."""
     monkeypatch.setattr("together_otel.telemetry.metrics.time.time", lambda: NOW)
     registry = CollectorRegistry()
@@ -121,10 +118,10 @@ def test_scrapes_are_the_same(
 
 
 @pytest.fixture
-def scrape() -> Callable[..., set[str]]:
+def scrape():
     """Return what is scraped after some work on prometheus_client's side."""
 
-    def scraped(work: Callable[[Metrics], object], **options: Any) -> set[str]:
+    def scraped(work, **options):
         registry = CollectorRegistry()
         metrics = PrometheusMetrics(registry, **options)
         metrics.start()
@@ -148,7 +145,7 @@ def scrape() -> Callable[..., set[str]]:
         ("_other", "operation"),
     ],
 )
-def test_families(operation: str, family: str) -> None:
+def test_families(operation, family):
     """Each operation has the metrics of one family, its duration above all."""
     found = {row.metric.name for row in rows(operation, "latest", chunk_times=True)}
     assert f"gen_ai.client.{family}.duration" in found
@@ -158,16 +155,16 @@ def test_families(operation: str, family: str) -> None:
     assert old == {one.name for one in names.LEGACY_METRICS} | ours
 
 
-def test_error_type_is_an_attribute_of_durations_only() -> None:
+def test_error_type_is_an_attribute_of_durations_only():
     with_type = [one.name for one in names.METRICS if names.ERROR_TYPE in one.attributes]
     assert all(name.endswith(".duration") for name in with_type)
     assert len(with_type) == 3
 
 
-def test_usage_of_a_request_without_usage(scrape: Callable[..., set[str]]) -> None:
+def test_usage_of_a_request_without_usage(scrape):
     """Totals exist at 0, of failures too; breakdowns and histograms only with what was reported."""
 
-    def fail(metrics: Metrics) -> None:
+    def fail(metrics):
         failed = Measured("server_error", 0.1, "together.InternalServerError")
         metrics.recorder("chat", "m", None, None).record(failed)
 
@@ -181,7 +178,7 @@ def test_usage_of_a_request_without_usage(scrape: Callable[..., set[str]]) -> No
     assert f"{names.INFERENCE_DURATION.prometheus}_count" in found
 
 
-def test_an_operation_exists_before_its_outcome(scrape: Callable[..., set[str]]) -> None:
+def test_an_operation_exists_before_its_outcome(scrape):
     found = scrape(lambda metrics: metrics.recorder("rerank", None, None, None))
     requests = {line for line in found if line.startswith(names.REQUESTS.prometheus)}
     assert len(requests) == 2
@@ -189,10 +186,10 @@ def test_an_operation_exists_before_its_outcome(scrape: Callable[..., set[str]])
 
 
 @pytest.mark.parametrize("text", ["x\ud83d", "x\x00", 'x"\\\n', "x" * 10_000], ids=ascii)
-def test_no_text_ends_a_scrape(text: str, scrape: Callable[..., set[str]]) -> None:
+def test_no_text_ends_a_scrape(text, scrape):
     """Of the caller or of the server: half a character, a NUL, marks of the format, a novel."""
 
-    def call(metrics: Metrics) -> None:
+    def call(metrics):
         recorder = metrics.recorder(text, text, text, 1)
         recorder.record(Measured("success", 1.0, text, text, finish_reasons=(text,)))
         recorder.ratelimits(1, 2)
@@ -206,10 +203,10 @@ def test_no_text_ends_a_scrape(text: str, scrape: Callable[..., set[str]]) -> No
         provider.shutdown()
 
 
-def test_ten_thousand_of_everything(scrape: Callable[..., set[str]]) -> None:
+def test_ten_thousand_of_everything(scrape):
     """Counts are exact, and the number of series stays bounded."""
 
-    def call(metrics: Metrics) -> None:
+    def call(metrics):
         for number in range(10_000):
             name = f"n-{number}"
             recorder = metrics.recorder("chat", name, f"{name}.example", number)
@@ -227,16 +224,16 @@ def test_ten_thousand_of_everything(scrape: Callable[..., set[str]]) -> None:
 # ── the state of authentication ──────────────────────────────────────────────────────
 
 
-def test_state_is_exported_once_it_is_known(scrape: Callable[..., set[str]]) -> None:
+def test_state_is_exported_once_it_is_known(scrape):
     """Neither gauge exists before; then each has the time of the last event."""
     failure, success = names.AUTH_LAST_FAILURE.prometheus, names.AUTH_LAST_SUCCESS.prometheus
 
-    def state(work: Callable[[Metrics], object]) -> set[str]:
+    def state(work):
         return {line for line in scrape(work) if line.startswith((failure, success))}
 
     assert state(lambda _: None) == set()
 
-    def fail_twice(metrics: Metrics) -> None:
+    def fail_twice(metrics):
         metrics.auth_failed("revoked", 10.0)
         metrics.auth_failed("revoked", 20.0)
         metrics.auth_failed("missing", 15.0)
@@ -256,10 +253,10 @@ def test_state_is_exported_once_it_is_known(scrape: Callable[..., set[str]]) -> 
 class Broken(PrometheusMetrics):
     """Metrics one of whose histograms cannot be written to."""
 
-    def histogram(self, metric: names.Metric, labels: Any) -> Any:
+    def histogram(self, metric, labels):
         observe = super().histogram(metric, labels)
 
-        def fail(value: float, exemplar: Any) -> None:
+        def fail(value, exemplar):
             if metric is names.INFERENCE_DURATION:
                 raise RuntimeError(metric.name)
             observe(value, exemplar)
@@ -267,7 +264,7 @@ class Broken(PrometheusMetrics):
         return fail
 
 
-def test_a_histogram_that_raises_takes_nothing_with_it() -> None:
+def test_a_histogram_that_raises_takes_nothing_with_it():
     """The counters and the other histograms have the request; the error is told afterwards."""
     metrics = Broken(CollectorRegistry())
     recorder = metrics.recorder("chat", "m", None, None)
@@ -280,7 +277,7 @@ def test_a_histogram_that_raises_takes_nothing_with_it() -> None:
     assert f"{names.INFERENCE_FIRST_CHUNK.prometheus}_count" in found
 
 
-def test_off() -> None:
+def test_off():
     """Without a backend nothing is kept, and nothing is raised."""
     metrics = NoMetrics()
     work(metrics)
@@ -293,12 +290,12 @@ def test_off() -> None:
 class Recorded:
     """OpenTelemetry's metrics, and what a reader of theirs collects."""
 
-    def __init__(self) -> None:
+    def __init__(self):
         self.reader = InMemoryMetricReader()
         self.provider = MeterProvider([self.reader])
         self.metrics = OpenTelemetryMetrics(self.provider.get_meter("together_otel"), self.provider)
 
-    def points(self, metric: names.Metric, reader: InMemoryMetricReader | None = None) -> list[Any]:
+    def points(self, metric, reader=None):
         """Return the points of a metric."""
         data = (reader or self.reader).get_metrics_data()
         return [
@@ -312,13 +309,13 @@ class Recorded:
 
 
 @pytest.fixture
-def recorded() -> Iterator[Recorded]:
+def recorded():
     made = Recorded()
     yield made
     made.provider.shutdown()
 
 
-def test_a_success_waits_for_the_collection(recorded: Recorded) -> None:
+def test_a_success_waits_for_the_collection(recorded):
     """It is in the very next one, counters and histograms alike, and leads to its trace."""
     recorder = recorded.metrics.recorder("chat", "a/model", "localhost", 8000)
     recorder.record(STREAM)
@@ -334,19 +331,19 @@ def test_a_success_waits_for_the_collection(recorded: Recorded) -> None:
     assert not recorded.metrics._waiting
 
 
-def test_a_failure_is_recorded_at_once(recorded: Recorded) -> None:
+def test_a_failure_is_recorded_at_once(recorded):
     recorder = recorded.metrics.recorder("chat", "a/model", "localhost", 8000)
     recorder.record(Measured("timeout", 1.0, "together.APITimeoutError"))
     assert not recorded.metrics._waiting
     assert (("chat", "timeout"), 1) in recorded.metrics.counts.read(names.REQUESTS)
 
 
-def test_nobody_collects(recorded: Recorded, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nobody_collects(recorded, monkeypatch):
     """What waits is bounded, no caller records more than a few, and nothing is lost."""
     recorder = recorded.metrics.recorder("chat", "a/model", "localhost", 8000)
     record, most, done = Series.record, 0, 0
 
-    def counted(series: Series, measured: Measured) -> None:
+    def counted(series, measured):
         nonlocal done
         done += 1
         record(series, measured)
@@ -361,16 +358,14 @@ def test_nobody_collects(recorded: Recorded, monkeypatch: pytest.MonkeyPatch) ->
     assert sum(point.count for point in recorded.points(names.INFERENCE_DURATION)) == 5000
 
 
-def test_a_forked_child_has_none_of_its_parents(recorded: Recorded) -> None:
+def test_a_forked_child_has_none_of_its_parents(recorded):
     recorder = recorded.metrics.recorder("chat", "a/model", "localhost", 8000)
     recorder.record(STREAM)
     assert in_child(lambda: recorded.points(names.INFERENCE_DURATION) == [])
     assert len(recorded.points(names.INFERENCE_DURATION)) == 1
 
 
-def test_an_error_in_a_collection_is_swallowed_and_counted(
-    recorded: Recorded, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_error_in_a_collection_is_swallowed_and_counted(recorded, monkeypatch):
     """One request costs itself only."""
     monkeypatch.setattr(Guard, "raising", False)
     recorder = recorded.metrics.recorder("chat", "a/model", "localhost", 8000)
@@ -385,7 +380,7 @@ def test_an_error_in_a_collection_is_swallowed_and_counted(
     assert (errors.attributes["together.telemetry.stage"], errors.value) == ("collect", 1)
 
 
-def test_collections_at_the_same_time(recorded: Recorded) -> None:
+def test_collections_at_the_same_time(recorded):
     """Each of two readers has every request that ended before it began to collect."""
     readers = [InMemoryMetricReader(), InMemoryMetricReader()]
     provider = MeterProvider(readers)
@@ -393,7 +388,7 @@ def test_collections_at_the_same_time(recorded: Recorded) -> None:
     recorder = metrics.recorder("chat", "a/model", "localhost", 8000)
     wrong: list[tuple[int, int]] = []
 
-    def collect(reader: InMemoryMetricReader, ended: int) -> None:
+    def collect(reader, ended):
         (point,) = recorded.points(names.INFERENCE_DURATION, reader)
         if point.count != ended:
             wrong.append((point.count, ended))
@@ -412,7 +407,7 @@ def test_collections_at_the_same_time(recorded: Recorded) -> None:
     assert wrong == []
 
 
-def test_what_ends_before_a_collection_is_in_it(recorded: Recorded) -> None:
+def test_what_ends_before_a_collection_is_in_it(recorded):
     """Whoever has something to record is asked first, in both backends."""
     registry = CollectorRegistry()
     prometheus = PrometheusMetrics(registry)
@@ -420,7 +415,7 @@ def test_what_ends_before_a_collection_is_in_it(recorded: Recorded) -> None:
         recorder = metrics.recorder("chat", "a/model", "localhost", 8000)
         late = [STREAM]
 
-        def end(recorder: Recorder = recorder, late: list[Measured] = late) -> None:
+        def end(recorder=recorder, late=late):
             while late:
                 recorder.record(late.pop())
 
@@ -433,11 +428,11 @@ def test_what_ends_before_a_collection_is_in_it(recorded: Recorded) -> None:
 # ── life ─────────────────────────────────────────────────────────────────────────────
 
 
-def test_many_threads() -> None:
+def test_many_threads():
     """No count is lost, whoever makes the series."""
     metrics = PrometheusMetrics(CollectorRegistry())
 
-    def record() -> None:
+    def record():
         for number in range(500):
             metrics.recorder("chat", f"m-{number % 7}", "h", 1).record(STREAM)
 
@@ -457,7 +452,7 @@ def test_many_threads() -> None:
     assert counted["gen_ai_client_inference_usage_input_tokens"] == 40_000
 
 
-def test_exemplars_are_of_sampled_spans() -> None:
+def test_exemplars_are_of_sampled_spans():
     registry = CollectorRegistry()
     metrics = PrometheusMetrics(registry)
     metrics.start()
@@ -470,10 +465,10 @@ def test_exemplars_are_of_sampled_spans() -> None:
 
 
 @pytest.mark.parametrize("kind", ["provider", "registry"])
-def test_what_metrics_are_emitted_to_is_not_kept_alive(kind: str) -> None:
+def test_what_metrics_are_emitted_to_is_not_kept_alive(kind):
     """It is collected, with what was made for it."""
 
-    def once() -> weakref.ref[Any]:
+    def once():
         if kind == "registry":
             owner: Any = CollectorRegistry()
             metrics = metrics_for(owner, "latest", lambda: PrometheusMetrics(owner))
@@ -494,7 +489,7 @@ def test_what_metrics_are_emitted_to_is_not_kept_alive(kind: str) -> None:
     assert [one() for one in owners] == [None] * 3
 
 
-def test_an_owner_that_cannot_be_hashed() -> None:
+def test_an_owner_that_cannot_be_hashed():
     """As other packages' providers may be."""
 
     class Owner:

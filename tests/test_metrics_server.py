@@ -9,7 +9,6 @@ import tempfile
 import threading
 import time
 from http.client import HTTPConnection
-from typing import TYPE_CHECKING, Any
 
 import pytest
 from prometheus_client import CollectorRegistry, Counter
@@ -20,16 +19,12 @@ from together_otel.telemetry.http_endpoint import HttpEndpoint
 from together_otel.telemetry.metrics_server import CONNECTIONS
 from together_otel.testing.ports import free_port
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from pathlib import Path
-
 PATIENCE = 30.0
 SECONDS = 0.5
 
 
 @pytest.fixture(autouse=True)
-def less_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def less_time(tmp_path, monkeypatch):
     """Wait less, and keep locks apart from those of the machine's other services."""
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     monkeypatch.setattr(http_endpoint, "_TAKEOVER", 0.02)
@@ -38,14 +33,14 @@ def less_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def registry() -> CollectorRegistry:
+def registry():
     made = CollectorRegistry()
     Counter("orders", "Orders.", registry=made).inc()
     return made
 
 
 @pytest.fixture
-def endpoint(registry: CollectorRegistry) -> Iterator[HttpEndpoint]:
+def endpoint(registry):
     """A registry that is served."""
     made = HttpEndpoint("127.0.0.1", 0, registry, None, lambda *_: None)
     made.start()
@@ -55,11 +50,11 @@ def endpoint(registry: CollectorRegistry) -> Iterator[HttpEndpoint]:
 
 
 @pytest.fixture
-def connect(endpoint: HttpEndpoint) -> Iterator[Callable[[], socket.socket]]:
+def connect(endpoint):
     """Connect to it; closed afterwards."""
     opened: list[socket.socket] = []
 
-    def one() -> socket.socket:
+    def one():
         assert endpoint.address
         opened.append(socket.create_connection(endpoint.address, PATIENCE))
         return opened[-1]
@@ -69,7 +64,7 @@ def connect(endpoint: HttpEndpoint) -> Iterator[Callable[[], socket.socket]]:
         connection.close()
 
 
-def get(endpoint: HttpEndpoint, path: str = "/metrics", method: str = "GET") -> tuple[int, str]:
+def get(endpoint, path="/metrics", method="GET"):
     """Return status and body of an answer."""
     assert endpoint.address
     connection = HTTPConnection(*endpoint.address, timeout=PATIENCE)
@@ -81,7 +76,7 @@ def get(endpoint: HttpEndpoint, path: str = "/metrics", method: str = "GET") -> 
         connection.close()
 
 
-def ended(connection: socket.socket) -> bytes:
+def ended(connection):
     """Return what is still sent on a connection until the other side ends it."""
     received = b""
     try:
@@ -92,12 +87,12 @@ def ended(connection: socket.socket) -> bytes:
     return received
 
 
-def serving() -> int:
+def serving():
     """Return how many threads serve connections."""
     return sum("process_request_thread" in one.name for one in threading.enumerate())
 
 
-def test_idle_connections(endpoint: HttpEndpoint, connect: Callable[[], socket.socket]) -> None:
+def test_idle_connections(endpoint, connect):
     """There are never more than a few, a scrape comes between, and all are ended in time."""
     idle = [connect() for _ in range(4 * CONNECTIONS)]
     for connection in idle:
@@ -117,7 +112,7 @@ def test_idle_connections(endpoint: HttpEndpoint, connect: Callable[[], socket.s
     assert get(endpoint)[0] == 200
 
 
-def test_a_request_that_drips(endpoint: HttpEndpoint, connect: Callable[[], socket.socket]) -> None:
+def test_a_request_that_drips(endpoint, connect):
     """It is the whole request that has a time, not each of its parts."""
     connection, started = connect(), time.monotonic()
     connection.settimeout(0.02)
@@ -138,14 +133,12 @@ def test_a_request_that_drips(endpoint: HttpEndpoint, connect: Callable[[], sock
 class Large(Collector):
     """More than fits between two sockets."""
 
-    def collect(self) -> Any:
+    def collect(self):
         counter = Counter("large", "x" * 30_000_000, registry=None)
         return counter.collect()
 
 
-def test_an_answer_that_nobody_takes(
-    endpoint: HttpEndpoint, registry: CollectorRegistry, connect: Callable[[], socket.socket]
-) -> None:
+def test_an_answer_that_nobody_takes(endpoint, registry, connect):
     registry.register(Large())
     connection = connect()
     connection.sendall(b"GET /metrics HTTP/1.0\r\n\r\n")
@@ -163,14 +156,12 @@ def test_an_answer_that_nobody_takes(
 class Slow(Collector):
     """Takes longer than a request may."""
 
-    def collect(self) -> Any:
+    def collect(self):
         time.sleep(2 * SECONDS)
         return []
 
 
-def test_an_answer_that_takes_long_to_make(
-    endpoint: HttpEndpoint, registry: CollectorRegistry
-) -> None:
+def test_an_answer_that_takes_long_to_make(endpoint, registry):
     """That is not its reader's fault."""
     registry.register(Slow())
     assert "orders_total 1.0" in get(endpoint)[1]
@@ -201,13 +192,7 @@ def test_an_answer_that_takes_long_to_make(
         "TLS",
     ],
 )
-def test_malformed_requests(
-    request_: bytes,
-    status: bytes,
-    endpoint: HttpEndpoint,
-    connect: Callable[[], socket.socket],
-    capfd: pytest.CaptureFixture[str],
-) -> None:
+def test_malformed_requests(request_, status, endpoint, connect, capfd):
     """Answered or ended, and nothing of it on the application's output."""
     connection = connect()
     connection.sendall(request_)
@@ -217,11 +202,7 @@ def test_malformed_requests(
     assert capfd.readouterr() == ("", "")
 
 
-def test_a_connection_that_breaks(
-    endpoint: HttpEndpoint,
-    connect: Callable[[], socket.socket],
-    capfd: pytest.CaptureFixture[str],
-) -> None:
+def test_a_connection_that_breaks(endpoint, connect, capfd):
     for _ in range(20):
         connection = connect()
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
@@ -234,16 +215,11 @@ def test_a_connection_that_breaks(
 class Broken(Collector):
     """A collector of the application's that fails, and tells too much."""
 
-    def collect(self) -> Any:
+    def collect(self):
         raise RuntimeError("a secret")
 
 
-def test_a_collector_that_fails(
-    endpoint: HttpEndpoint,
-    registry: CollectorRegistry,
-    caplog: pytest.LogCaptureFixture,
-    capfd: pytest.CaptureFixture[str],
-) -> None:
+def test_a_collector_that_fails(endpoint, registry, caplog, capfd):
     """An answer that says so, and one line in the log, without the error's text."""
     broken = Broken()
     broken.describe = list  # type: ignore[attr-defined]
@@ -258,13 +234,11 @@ def test_a_collector_that_fails(
     assert "a secret" not in "".join(capfd.readouterr())
 
 
-def test_no_descriptor_for_a_connection(
-    endpoint: HttpEndpoint, monkeypatch: pytest.MonkeyPatch, connect: Callable[[], socket.socket]
-) -> None:
+def test_no_descriptor_for_a_connection(endpoint, monkeypatch, connect):
     """The thread waits a moment instead of spinning, and serves once there are some."""
     tries = []
 
-    def refuse(_: Any) -> Any:
+    def refuse(_):
         tries.append(time.monotonic())
         raise OSError(24, "Too many open files")
 
@@ -281,7 +255,7 @@ def test_no_descriptor_for_a_connection(
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs POSIX")
 @pytest.mark.parametrize("case", ["a pipe", "another user's"])
-def test_a_lock_that_is_not_our_own(case: str, registry: CollectorRegistry, tmp_path: Path) -> None:
+def test_a_lock_that_is_not_our_own(case, registry, tmp_path):
     """It is left alone, and the port alone decides."""
     port = free_port()
     lock = tmp_path / f"together_otel-{os.geteuid()}-{port}.lock"
@@ -303,9 +277,7 @@ def test_a_lock_that_is_not_our_own(case: str, registry: CollectorRegistry, tmp_
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="others let the wait for a connection run out")
-def test_its_end_does_not_wait_for_a_connection(
-    registry: CollectorRegistry, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_its_end_does_not_wait_for_a_connection(registry, monkeypatch):
     monkeypatch.setattr(metrics_server.MetricsServer, "timeout", 10 * PATIENCE)
     made = HttpEndpoint("127.0.0.1", 0, registry, None, lambda *_: None)
     made.start()

@@ -13,11 +13,11 @@ from opentelemetry.semconv.attributes import (
 from together_otel import names
 
 
-def test_every_cause_has_a_meaning() -> None:
+def test_every_cause_has_a_meaning():
     assert tuple(names.CAUSE_MEANINGS) == names.CAUSES
 
 
-def test_prometheus_names_follow_from_the_opentelemetry_names() -> None:
+def test_prometheus_names_follow_from_the_opentelemetry_names():
     """Dots become underscores, a counter ends in _total, seconds are spelt out."""
     for metric in names.METRICS:
         assert metric.attributes == tuple(dict.fromkeys(metric.attributes))
@@ -31,13 +31,13 @@ def test_prometheus_names_follow_from_the_opentelemetry_names() -> None:
         assert (metric.kind == "histogram") == bool(metric.buckets)
 
 
-def test_buckets() -> None:
+def test_buckets():
     assert names.TIME_BUCKETS[0] == 0.01
     assert names.TIME_BUCKETS[-1] == 0.01 * 2**13
     assert names.TOKEN_BUCKETS[-1] == 4**13
 
 
-def test_conventions_names_are_the_conventions() -> None:
+def test_conventions_names_are_the_conventions():
     """What is not ours is spelt as OpenTelemetry spells it."""
     theirs = {
         value

@@ -52,7 +52,7 @@ _AB = "projects.endpoints.ab_experiments"
         ("get", "https://api.together.ai/v1/models?dedicated=true", "models.list"),
     ],
 )
-def test_operation(method: str, path: str, name: str) -> None:
+def test_operation(method, path, name):
     assert operation_of(method, path) == name
 
 
@@ -68,7 +68,7 @@ def test_operation(method: str, path: str, name: str) -> None:
         ("get", "/v1/deployments/production/revisions/secrets", "deployments.revisions.retrieve"),
     ],
 )
-def test_an_id_may_look_like_a_word(method: str, path: str, name: str) -> None:
+def test_an_id_may_look_like_a_word(method, path, name):
     """Only the words that the API has in the very place are words, as for its own router."""
     assert operation_of(method, path) == name
 
@@ -87,7 +87,7 @@ def test_an_id_may_look_like_a_word(method: str, path: str, name: str) -> None:
         ("post ", "/v1/chat/completions", "_other"),
     ],
 )
-def test_paths_that_nobody_knows_yet(method: str, path: str, name: str) -> None:
+def test_paths_that_nobody_knows_yet(method, path, name):
     """What follows a known word may be an id, and is taken for one; the rest is one operation."""
     assert operation_of(method, path) == name
 
@@ -99,9 +99,7 @@ _SEGMENT = st.one_of(
 
 
 @given(st.text(), st.lists(_SEGMENT).map("/".join))
-def test_nothing_of_a_path_that_is_not_a_word_of_ours_is_in_an_operation(
-    method: str, path: str
-) -> None:
+def test_nothing_of_a_path_that_is_not_a_word_of_ours_is_in_an_operation(method, path):
     """Any text as method and path gives words of this package alone, of which there are few."""
     ours = {OTHER, *GENERATIVE.values(), "list", "retrieve", "create", "update", "delete"}
     for word in re.split(r"[\s/|]+", PATHS):
@@ -113,13 +111,13 @@ def test_nothing_of_a_path_that_is_not_a_word_of_ours_is_in_an_operation(
 
 
 @pytest.mark.parametrize("path", sorted(GENERATIVE))
-def test_paths_of_generative_operations_are_looked_at_once(path: str) -> None:
+def test_paths_of_generative_operations_are_looked_at_once(path):
     """They are most of what is called."""
     operation_of("post", f"/v1/{path}")
     assert operations._names["post", f"/v1/{path}"] == GENERATIVE[path]
 
 
-def test_paths_with_ids_are_not_kept() -> None:
+def test_paths_with_ids_are_not_kept():
     """What a caller puts into a path, a key in the wrong place perhaps, does not stay in memory."""
     for path in ("/v1/files/made-up", "/v1/models?key=made-up", "https://made-up/v1/models"):
         operation_of("get", path)

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from types import SimpleNamespace
-from typing import Any
 
 import httpx
 import pytest
 
-from together_otel.clients.base import Request, Result
+from together_otel.clients.base import Result
 from together_otel.clients.payloads import add_result, described
 from together_otel.clients.realtime import Connections
 from together_otel.clients.together_v1 import TogetherV1
@@ -17,7 +16,7 @@ from together_otel.clients.uploads import TogetherV1Uploads
 PREFIX = "gen_ai.request."
 
 
-def attributes(**body: Any) -> dict[str, Any]:
+def attributes(**body):
     return described("chat", None, None, body).attributes
 
 
@@ -26,7 +25,7 @@ def attributes(**body: Any) -> dict[str, Any]:
     ("given", "expected"),
     [(1, 1.0), (0, 0.0), (0.5, 0.5), (True, None), (False, None), ("1", None), (10**400, None)],
 )
-def test_doubles(name: str, given: Any, expected: float | None) -> None:
+def test_doubles(name, given, expected):
     """A backend that has seen a double for an attribute may refuse an integer."""
     found = attributes(**{name: given}).get(PREFIX + name)
     assert (found, type(found)) == (expected, type(expected))
@@ -58,13 +57,13 @@ def test_doubles(name: str, given: Any, expected: float | None) -> None:
         ("7", None),
     ],
 )
-def test_integers(name: str, attribute: str, given: Any, expected: int | None) -> None:
+def test_integers(name, attribute, given, expected):
     """One beyond 64 bits would end the export of the whole batch."""
     found = attributes(**{name: given}).get(attribute)
     assert (found, type(found)) == (expected, type(expected))
 
 
-def test_one_choice_is_what_is_usual() -> None:
+def test_one_choice_is_what_is_usual():
     assert attributes(n=1) == {}
 
 
@@ -72,17 +71,17 @@ def test_one_choice_is_what_is_usual() -> None:
     ("operation", "kind"),
     [("image_generation", "image"), ("speech", "speech"), ("video_generation", "video")],
 )
-def test_output_type_of_what_makes_only_one(operation: str, kind: str) -> None:
+def test_output_type_of_what_makes_only_one(operation, kind):
     assert described(operation, None, None, {}).attributes == {"gen_ai.output.type": kind}
 
 
-def usage_of(**usage: Any) -> Any:
+def usage_of(**usage):
     result = Result()
     add_result({"usage": usage}, result)
     return result.usage
 
 
-def test_breakdowns_are_never_zero() -> None:
+def test_breakdowns_are_never_zero():
     """Whichever way the server tells them."""
     inside = {"cached_tokens": 0}, {"reasoning_tokens": 0}
     for details in (
@@ -97,18 +96,18 @@ def test_breakdowns_are_never_zero() -> None:
 
 
 @pytest.mark.parametrize("tokens", ["7", 7, 7.0])
-def test_tokens(tokens: Any) -> None:
+def test_tokens(tokens):
     assert usage_of(prompt_tokens=tokens).input_tokens == 7
 
 
 @pytest.mark.parametrize("tokens", [None, "many", 2**64, float("inf"), float("nan"), [], {}])
-def test_tokens_that_are_none(tokens: Any) -> None:
+def test_tokens_that_are_none(tokens):
     """A server may say anything; a number beyond 64 bits would end the export of a batch."""
     usage = usage_of(prompt_tokens=tokens, cached_tokens=tokens, completion_tokens_details=tokens)
     assert (usage.input_tokens, usage.cached_tokens, usage.reasoning_tokens) == (None, None, None)
 
 
-def test_choices_without_end() -> None:
+def test_choices_without_end():
     """A server's numbers do not make an attribute of any length."""
     result = Result()
     choice = {"index": 10**9, "finish_reason": "stop"}
@@ -116,24 +115,24 @@ def test_choices_without_end() -> None:
     assert len(result.finish_reasons) == 128
 
 
-def of_1(headers: Any) -> Request:
+def of_1(headers):
     client = SimpleNamespace(api_base="http://made.up/v1", supplied_headers=headers)
     return TogetherV1().request(client, (SimpleNamespace(url="/models", headers={}),), {})
 
 
-def of_an_upload_by_1(headers: Any) -> Request:
+def of_an_upload_by_1(headers):
     client = SimpleNamespace(base_url="http://made.up/v1", supplied_headers=headers)
     return TogetherV1Uploads().request(SimpleNamespace(_client=client), (), {})
 
 
-def of_a_session(headers: Any) -> Request:
+def of_a_session(headers):
     client = SimpleNamespace(base_url=httpx.URL("http://made.up/v1"))
     manager = SimpleNamespace(_client=client, _extra_headers=headers, _model="m")
     return Connections().request(manager, (), {})
 
 
 @pytest.mark.parametrize("described_by", [of_1, of_an_upload_by_1, of_a_session])
-def test_key_that_headers_send_in_place_of_the_client_s(described_by: Any) -> None:
+def test_key_that_headers_send_in_place_of_the_client_s(described_by):
     """It is one to be looked for in all that is told of the call, and not in what is shown of it."""
     request = described_by({"authorization": "Bearer made-up"})
     assert request.further_keys == ("made-up",)

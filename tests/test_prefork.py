@@ -13,7 +13,7 @@ import threading
 import time
 from collections import defaultdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from opentelemetry.exporter.prometheus import PrometheusMetricReader
@@ -36,13 +36,10 @@ from together_otel.names import (
     REQUESTS,
     SCOPE,
 )
-from together_otel.telemetry.metrics import Measured, Metrics
+from together_otel.telemetry.metrics import Measured
 from together_otel.telemetry.otel import OpenTelemetryMetrics
 from together_otel.telemetry.prefork import Loss
 from together_otel.telemetry.prometheus import PrometheusMetrics
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
 
 pytestmark = [
     pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here"),
@@ -55,12 +52,12 @@ PATIENCE = 30
 DELTA, CUMULATIVE = AggregationTemporality.DELTA, AggregationTemporality.CUMULATIVE
 
 
-def ask(metrics: Metrics) -> None:
+def ask(metrics):
     """Record a request that succeeds."""
     metrics.recorder("chat", None, None, None).record(Measured("success", 1.0))
 
 
-def in_child(work: Callable[[], Any]) -> Any:
+def in_child(work):
     """Return what something returns in a forked child."""
     reading, writing = os.pipe()
     if (child := os.fork()) == 0:
@@ -79,15 +76,15 @@ def in_child(work: Callable[[], Any]) -> Any:
 
 
 @pytest.fixture
-def held() -> Iterator[Callable[..., None]]:
+def held():
     """Let another thread hold locks until the test is over."""
     done = threading.Event()
     threads = []
 
-    def hold(*locks: Any) -> None:
+    def hold(*locks):
         holding = threading.Event()
 
-        def work() -> None:
+        def work():
             for lock in locks:
                 lock.acquire()
             holding.set()
@@ -109,19 +106,19 @@ def held() -> Iterator[Callable[..., None]]:
 
 
 @pytest.fixture
-def warnings() -> Iterator[Callable[[], list[str]]]:
+def warnings():
     """What this process and those forked from it warn of."""
     reading, writing = os.pipe()
 
     class ToPipe(logging.Handler):
-        def emit(self, record: logging.LogRecord) -> None:
+        def emit(self, record):
             os.write(writing, (record.getMessage() + "\n").encode())
 
     os.set_blocking(reading, False)
     log, handler = logging.getLogger(f"{SCOPE}.metrics"), ToPipe()
     log.addHandler(handler)
 
-    def read() -> list[str]:
+    def read():
         try:
             return os.read(reading, 10_000).decode().splitlines()
         except BlockingIOError:
@@ -133,13 +130,13 @@ def warnings() -> Iterator[Callable[[], list[str]]]:
     os.close(writing)
 
 
-def count_if_asked(loss: Loss) -> None:
+def count_if_asked(loss):
     """Do as the metrics do when something is counted."""
     if loss.unchecked:
         loss.check()
 
 
-def test_one_of_a_family_warns(warnings: Callable[[], list[str]]) -> None:
+def test_one_of_a_family_warns(warnings):
     """The first child that counts, and neither its siblings, nor its children, nor its parent."""
     loss = Loss("lost", lambda: True)
     count_if_asked(loss)
@@ -152,7 +149,7 @@ def test_one_of_a_family_warns(warnings: Callable[[], list[str]]) -> None:
     assert warnings() == ["lost"]
 
 
-def test_a_suspect_is_looked_at_when_it_counts(warnings: Callable[[], list[str]]) -> None:
+def test_a_suspect_is_looked_at_when_it_counts(warnings):
     """What was so when it was suspected may have passed."""
     loss, still = Loss("forked", lambda: True), [False]
     loss.suspect("not shared", lambda: still[0])
@@ -180,10 +177,10 @@ class Auto(PrometheusMetricReader):
     ids=["pull", "pull, derived", "memory", "push"],
 )
 def test_opentelemetry_loses_under_a_pull_exporter_only(
-    reader: Callable[[], Any],
-    lost: bool,  # noqa: FBT001 - a parametrised case
-    warnings: Callable[[], list[str]],
-) -> None:
+    reader,
+    lost,
+    warnings,
+):
     provider = MeterProvider([reader()])
     try:
         metrics = OpenTelemetryMetrics(provider.get_meter(SCOPE), provider)
@@ -200,7 +197,7 @@ def test_opentelemetry_loses_under_a_pull_exporter_only(
 
 
 @pytest.fixture(params=[CUMULATIVE, DELTA], ids=["cumulative", "delta"])
-def reader(request: pytest.FixtureRequest) -> Iterator[InMemoryMetricReader]:
+def reader(request):
     """A reader of a provider, by itself."""
     kinds = (Counter, Histogram, ObservableCounter)
     made = InMemoryMetricReader(preferred_temporality=dict.fromkeys(kinds, request.param))
@@ -212,7 +209,7 @@ COUNTED = (REQUESTS.name, INPUT_TOKENS_TOTAL.name, OUTPUT_TOKENS_TOTAL.name)
 """What exists from the first request on, at zero."""
 
 
-def told(reader: InMemoryMetricReader) -> dict[str, Any]:
+def told(reader):
     """Return values and counts by metric and first label, added up."""
     found: dict[str, Any] = defaultdict(int)
     data = reader.get_metrics_data()
@@ -225,20 +222,18 @@ def told(reader: InMemoryMetricReader) -> dict[str, Any]:
     return dict(found)
 
 
-def test_opentelemetry_tells_nothing_of_the_parents(
-    reader: InMemoryMetricReader, held: Callable[..., None]
-) -> None:
+def test_opentelemetry_tells_nothing_of_the_parents(reader, held):
     """Nor takes anything off, and another's instruments are left as they are."""
     provider = MeterProvider([reader])
     others = provider.get_meter("other").create_counter("orders")
     metrics = OpenTelemetryMetrics(provider.get_meter(SCOPE), provider)
 
-    def call() -> None:
+    def call():
         others.add(1, {"kind": "one"})
         metrics.auth_failed("revoked")
         ask(metrics)
 
-    def child() -> Any:
+    def child():
         at_first = told(reader)
         call()
         return at_first, told(reader)
@@ -263,7 +258,7 @@ def test_opentelemetry_tells_nothing_of_the_parents(
 # ── prometheus_client ────────────────────────────────────────────────────────────────
 
 
-def test_prometheus_client_by_itself(held: Callable[..., None]) -> None:
+def test_prometheus_client_by_itself(held):
     """A child has the same series at zero, though a thread held every lock there is."""
     registry = CollectorRegistry()
     metrics = PrometheusMetrics(registry)
@@ -271,7 +266,7 @@ def test_prometheus_client_by_itself(held: Callable[..., None]) -> None:
     metrics.auth_failed("revoked")
     ask(metrics)
 
-    def counted() -> dict[str, float]:
+    def counted():
         return {
             " ".join((sample.name, *sample.labels.values())): sample.value
             for family in metrics.collect()
@@ -279,7 +274,7 @@ def test_prometheus_client_by_itself(held: Callable[..., None]) -> None:
             if sample.name.endswith(("_total", "_count"))
         }
 
-    def child() -> Any:
+    def child():
         at_first = counted()
         metrics.auth_failed("missing")
         return at_first, counted()
@@ -295,7 +290,7 @@ def test_prometheus_client_by_itself(held: Callable[..., None]) -> None:
     assert at_last == zero | {f"{AUTH_FAILURES.prometheus} missing": 1}
 
 
-def test_prometheus_client_in_a_folder(tmp_path: Path) -> None:
+def test_prometheus_client_in_a_folder(tmp_path):
     """The same of files that processes share; what they count is added up."""
     done = subprocess.run(
         [sys.executable, str(PROGRAMS / "shared_files.py")],

@@ -15,13 +15,13 @@ sys.path.insert(0, str(ROOT / "tools"))
 import readme  # noqa: E402 - found by the path above
 
 
-def test_generated_parts_are_up_to_date() -> None:
+def test_generated_parts_are_up_to_date():
     """Run `python tools/readme.py` when this fails."""
     for page, text in readme.rendered().items():
         assert page.read_text(encoding="utf-8") == text, page
 
 
-def test_links_lead_somewhere() -> None:
+def test_links_lead_somewhere():
     """Every relative link of the project's pages is a file, or a heading of the page."""
     for page in (ROOT / "README.md", ROOT / "ARCHITECTURE.md", ROOT / "CONTRIBUTING.md"):
         text = page.read_text(encoding="utf-8")
@@ -39,7 +39,7 @@ def test_links_lead_somewhere() -> None:
                 assert anchor in headings, f"{page.name}: {target}"
 
 
-def test_every_attribute_of_spans_is_listed() -> None:
+def test_every_attribute_of_spans_is_listed():
     """The table has each attribute that `names` holds, siblings written without their prefix."""
     text = (ROOT / "docs" / "reference" / "telemetry.md").read_text(encoding="utf-8")
     listed: set[str] = set()

@@ -9,7 +9,6 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import pytest
 from terminals import on_a_terminal
@@ -21,9 +20,6 @@ from together_otel.recovery.search import keys_in
 from together_otel.recovery.sources import as_sources, from_setting
 from together_otel.recovery.watching import read_text
 from together_otel.settings import Settings
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 KEY = "tgp_" + "v1_" + "aB3_" * 10 + "abc"
 ROOT = Path(__file__).parents[1]
@@ -50,14 +46,14 @@ print("found", found == [sys.argv[1]], found == [None])
 """
 
 
-def asked(how: str, *typed: bytes) -> tuple[str, bool]:
+def asked(how, *typed):
     """Run a program that asks for a key; return what it shows, and whether the terminal echoes."""
     command = [sys.executable, "-c", ASKS, KEY, how]
     return on_a_terminal(command, *typed, asks=(b"Key? ", b"one: "))[1:]
 
 
 @pytest.mark.parametrize("how", ["in the main thread", "in another thread"])
-def test_prompt_asked(how: str) -> None:
+def test_prompt_asked(how):
     """What is typed is the key, and is not shown."""
     shown, echoes = asked(how, KEY.encode() + b"\n")
     assert "found True False" in shown
@@ -65,7 +61,7 @@ def test_prompt_asked(how: str) -> None:
     assert echoes
 
 
-def test_prompt_asks_again_for_what_cannot_be_a_key() -> None:
+def test_prompt_asks_again_for_what_cannot_be_a_key():
     """It says why, not what; after three answers it takes the last."""
     quoted, placeholder, other = f'"{KEY}"', "changeme", "gsk_" + "a1B2" * 13
     typed = [answer.encode() + b"\n" for answer in (quoted, other, KEY)]
@@ -80,7 +76,7 @@ def test_prompt_asks_again_for_what_cannot_be_a_key() -> None:
     assert echoes
 
 
-def test_prompt_that_is_left_without_an_answer() -> None:
+def test_prompt_that_is_left_without_an_answer():
     """Ctrl-D is no key; a process that ends while it asks gives the terminal its echo back."""
     shown, echoes = asked("in the main thread", b"\x04")
     assert "found False True" in shown
@@ -90,11 +86,11 @@ def test_prompt_that_is_left_without_an_answer() -> None:
     assert echoes
 
 
-def test_prompt_that_is_interrupted(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_prompt_that_is_interrupted(monkeypatch):
     """No frame of ours holds what was typed before Ctrl-C: trackers of errors send them."""
     typed = iter([f'"{KEY}"'])
 
-    def typing(_: str) -> str:
+    def typing(_):
         for answer in typed:
             return answer
         raise KeyboardInterrupt
@@ -108,7 +104,7 @@ def test_prompt_that_is_interrupted(monkeypatch: pytest.MonkeyPatch) -> None:
     assert KEY not in repr([frame.f_locals for frame in ours])
 
 
-def test_prompt_without_a_terminal() -> None:
+def test_prompt_without_a_terminal():
     """A service is not held up: nobody is asked."""
     done = subprocess.run(
         [sys.executable, "-c", ASKS, KEY, "in the main thread"],
@@ -121,19 +117,19 @@ def test_prompt_without_a_terminal() -> None:
     assert (done.stdout, done.stderr) == ("found False True\n", "")
 
 
-def test_prompt_where_stdin_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_prompt_where_stdin_is_closed(monkeypatch):
     monkeypatch.setattr(sys, "stdin", None)
     assert recovery.prompt().look() is None
 
 
-def test_prompt_in_the_background(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_prompt_in_the_background(monkeypatch):
     """Reading from the terminal would stop the whole process."""
 
     class Terminal:
-        def isatty(self) -> bool:
+        def isatty(self):
             return True
 
-        def fileno(self) -> int:
+        def fileno(self):
             return 0
 
     monkeypatch.setattr(sys, "stdin", Terminal())
@@ -142,13 +138,13 @@ def test_prompt_in_the_background(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("allowed", [True, False])
-def test_prompt_in_a_notebook(allowed: bool, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: FBT001 - a parametrised case
+def test_prompt_in_a_notebook(allowed, monkeypatch):
     """Its kernel asks under the cell, from any thread; one that runs without a reader does not."""
 
     class Kernel:
         _allow_stdin = allowed
 
-        def getpass(self, text: str) -> str:
+        def getpass(self, text):
             assert text == "Key? "
             return KEY
 
@@ -175,9 +171,7 @@ def test_prompt_in_a_notebook(allowed: bool, monkeypatch: pytest.MonkeyPatch) ->
     ],
     ids=["plain", "export", "spaces", "the last", "empty", "unclosed", "another"],
 )  # fmt: skip
-def test_environment_with_a_dotenv(
-    lines: list[str], found: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_environment_with_a_dotenv(lines, found, tmp_path, monkeypatch):
     """The variable first, then what the file gives it."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / ".env").write_text("\n".join(lines))
@@ -187,14 +181,14 @@ def test_environment_with_a_dotenv(
     assert recovery.environment(dotenv=None).look() == answers[:1]
 
 
-def test_environment_with_a_large_dotenv(tmp_path: Path) -> None:
+def test_environment_with_a_large_dotenv(tmp_path):
     """As large as one that the check reads: it may hold certificates, too."""
     file = tmp_path / ".env"
     file.write_text("CERTIFICATE=" + "x" * 20_000 + f"\nTOGETHER_API_KEY={KEY}\n")
     assert recovery.environment(dotenv=file).look()[-1] == KEY
 
 
-def test_environment_without_a_dotenv(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_environment_without_a_dotenv(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("ANOTHER", KEY)
     assert recovery.environment().look() == [""]
@@ -205,14 +199,14 @@ def test_environment_without_a_dotenv(tmp_path: Path, monkeypatch: pytest.Monkey
 # ── file ─────────────────────────────────────────────────────────────────────────────
 
 
-def test_file(tmp_path: Path) -> None:
+def test_file(tmp_path):
     """Without white space round it, and without a byte-order mark."""
     secret = tmp_path / "together"
     secret.write_text(f"\ufeff {KEY}\n")
     assert recovery.file(str(secret)).look() == KEY
 
 
-def fifo(path: Path) -> None:
+def fifo(path):
     os.mkfifo(path)
 
 
@@ -227,9 +221,7 @@ def fifo(path: Path) -> None:
     ],
     ids=["absent", "folder", "pipe", "too large", "no text"],
 )
-def test_what_is_no_file_with_a_key(
-    make: Callable[[Path], object], error: type[Exception], tmp_path: Path
-) -> None:
+def test_what_is_no_file_with_a_key(make, error, tmp_path):
     """None of them holds the process up."""
     make(tmp_path / "together")
     with pytest.raises(error):
@@ -239,11 +231,11 @@ def test_what_is_no_file_with_a_key(
 # ── command ──────────────────────────────────────────────────────────────────────────
 
 
-def python(program: str, **options: Any) -> recovery.Source:
+def python(program, **options):
     return recovery.command([sys.executable, "-c", program], **options)
 
 
-def test_command(capfd: pytest.CaptureFixture[str]) -> None:
+def test_command(capfd):
     """Its output is the key; what it writes to stderr is shown nowhere, and it cannot ask."""
     source = python(
         "import sys; sys.stderr.write('a secret'); assert not sys.stdin.read();"
@@ -262,18 +254,18 @@ def test_command(capfd: pytest.CaptureFixture[str]) -> None:
     ],
     ids=["exit code", "too much", "no text"],
 )
-def test_command_that_fails(program: str, error: type[Exception]) -> None:
+def test_command_that_fails(program, error):
     with pytest.raises(error) as caught:
         python(program).look()
     assert KEY not in str(caught.value)
 
 
-def test_command_that_is_not_there() -> None:
+def test_command_that_is_not_there():
     with pytest.raises(FileNotFoundError):
         recovery.command(["/nowhere/at/all"]).look()
 
 
-def test_command_that_takes_too_long(tmp_path: Path) -> None:
+def test_command_that_takes_too_long(tmp_path):
     """It is killed with what it has started, which would hold its output open."""
     pid = tmp_path / "pid"
     source = python(
@@ -292,7 +284,7 @@ def test_command_that_takes_too_long(tmp_path: Path) -> None:
         answer_of(python("import time; time.sleep(60)", limit=0.01), None)
 
 
-def is_running(pid: int) -> bool:
+def is_running(pid):
     """Tell whether a process is there, and not a mere entry that nobody has asked for."""
     try:
         return ") Z " not in Path(f"/proc/{pid}/stat").read_text()
@@ -300,7 +292,7 @@ def is_running(pid: int) -> bool:
         return False
 
 
-def test_command_takes_words() -> None:
+def test_command_takes_words():
     """There is no shell that would take a text apart; the text may hold a key."""
     with pytest.raises(TypeError, match="a list of words") as caught:
         recovery.command(f"echo {KEY}")
@@ -310,7 +302,7 @@ def test_command_takes_words() -> None:
 # ── chains ───────────────────────────────────────────────────────────────────────────
 
 
-def test_what_is_a_source() -> None:
+def test_what_is_a_source():
     """A source, a function, several of these; nothing else, and what else it was is not said."""
     one, look = recovery.prompt(), lambda: KEY
     assert as_sources(one) == (one,)
@@ -321,10 +313,10 @@ def test_what_is_a_source() -> None:
         assert KEY not in str(caught.value)
 
 
-def test_the_setting(caplog: pytest.LogCaptureFixture) -> None:
+def test_the_setting(caplog):
     """Kinds with what they need, in turn; a warning that does not repeat what is wrong."""
 
-    def read(text: str) -> tuple[tuple[str, str], ...]:
+    def read(text):
         return Settings.from_environment({"TOGETHER_OTEL_RECOVERY": text}).recovery
 
     parts = read(" file:/run/secrets/a:b ;environment;command:vault read 'a b'; prompt")
@@ -344,7 +336,7 @@ def test_the_setting(caplog: pytest.LogCaptureFixture) -> None:
     assert KEY not in caplog.text
 
 
-def test_what_a_source_gives() -> None:
+def test_what_a_source_gives():
     """Text, stripped, without what is empty."""
     assert keys_in(None) == keys_in("") == keys_in([None, " "]) == []
     assert keys_in((f" {KEY}\n", None, "other")) == [KEY, "other"]
@@ -354,7 +346,7 @@ def test_what_a_source_gives() -> None:
         keys_in("x" * 16_385)
 
 
-def test_a_source_rests_longer_each_time() -> None:
+def test_a_source_rests_longer_each_time():
     """One second, two, four, at most a minute; over as soon as there was a key."""
     now = 0.0
     source = dataclasses.replace(recovery.function(lambda: None), clock=lambda: now)

@@ -9,12 +9,12 @@ from together_otel import settings
 from together_otel.settings import SETTINGS, Settings
 
 
-def test_defaults() -> None:
+def test_defaults():
     assert Settings.from_environment({}) == Settings()
     assert Settings().runbook("cause-empty").endswith("/runbook.md#cause-empty")
 
 
-def test_everything_set() -> None:
+def test_everything_set():
     assert Settings.from_environment(
         {
             "TOGETHER_OTEL_METRICS": " None ",
@@ -52,9 +52,7 @@ def test_everything_set() -> None:
         ("TOGETHER_OTEL_LOG_INTERVAL", "nan", "a number of seconds"),
     ],
 )
-def test_a_value_not_understood(
-    variable: str, value: str, allowed: str, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_value_not_understood(variable, value, allowed, caplog):
     """A warning names variable, value and allowed values; the default holds."""
     assert Settings.from_environment({variable: value}) == Settings()
     (record,) = caplog.records
@@ -67,7 +65,7 @@ def test_a_value_not_understood(
 @pytest.mark.parametrize(
     "value", [made_up_key(), "k" * 19 + "7", "sk-" + "short9" * 2, "me:a/word@host"], ids=range(4)
 )
-def test_a_value_that_may_be_a_key(value: str, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_value_that_may_be_a_key(value, caplog):
     """It is not repeated."""
     Settings.from_environment({"TOGETHER_OTEL_METRICS": value})
     (record,) = caplog.records
@@ -82,9 +80,7 @@ def test_a_value_that_may_be_a_key(value: str, caplog: pytest.LogCaptureFixture)
         ("TOGETHER_OTEL_X" + "Y" * 40, "."),
     ],
 )
-def test_a_variable_that_is_no_setting(
-    name: str, said: str, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_variable_that_is_no_setting(name, said, caplog):
     """One warning names the nearest; those that are settings, or not ours, are silent."""
     more = {setting.variable: "" for setting in SETTINGS}
     assert Settings.from_environment({name: "x", "TOGETHER_API_KEY": "", **more}) == Settings()
@@ -105,7 +101,7 @@ def test_a_variable_that_is_no_setting(
         ("host:9091", ""),
     ],
 )
-def test_the_host_of_a_url(url: str, host: str) -> None:
+def test_the_host_of_a_url(url, host):
     """Told only where it is certain that it is no part of a password."""
     assert settings.host_of(url) == host
     found = Settings.from_environment({"TOGETHER_OTEL_PUSHGATEWAY": url}).pushgateway
@@ -122,12 +118,12 @@ def test_the_host_of_a_url(url: str, host: str) -> None:
         ({"TOGETHER_OTEL_METRICS": "prometheus"}, "prometheus"),
     ],
 )
-def test_who_emits_metrics(environ: dict[str, str], backend: str) -> None:
+def test_who_emits_metrics(environ, backend):
     """Unless it is said, prometheus_client does where its settings are."""
     assert Settings.from_environment(environ).metrics == backend
 
 
-def test_every_variable_read_is_documented() -> None:
+def test_every_variable_read_is_documented():
     read = {
         value
         for name, value in vars(settings).items()

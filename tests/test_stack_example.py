@@ -15,7 +15,7 @@ import sys
 from contextlib import ExitStack
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import urlsplit
 
 import prometheus_binaries
@@ -28,21 +28,18 @@ from together_otel import cli, names
 from together_otel.testing.ports import free_port
 from together_otel.testing.programs import Program, relocated
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
 ROOT = Path(__file__).parents[1]
 STACK = ROOT / "examples" / "stack"
 ALERTMANAGER = ROOT / "dashboards" / "alertmanager" / "alertmanager.yaml"
 README = (STACK / "README.md").read_text(encoding="utf-8")
 
 
-def load(path: Path | str) -> Any:
+def load(path):
     """Return what a YAML file holds; what it says twice by an anchor is there twice."""
     return yaml.safe_load((STACK / path).read_text(encoding="utf-8"))
 
 
-def service(name: str) -> dict[str, Any]:
+def service(name):
     """Return a service of compose's."""
     found: dict[str, Any] = SERVICES[name]
     return found
@@ -64,7 +61,7 @@ PORTS = {
 """What is listened at: defaults of the images, and what the files here say."""
 
 
-def program(name: str, *arguments: object, cwd: Path = STACK) -> str:
+def program(name, *arguments, cwd=STACK):
     """Run one of Prometheus' programs; return what it prints, and fail with it."""
     done = subprocess.run(
         [prometheus_binaries.require(name), *map(str, arguments)],
@@ -79,7 +76,7 @@ def program(name: str, *arguments: object, cwd: Path = STACK) -> str:
 
 
 @pytest.fixture(scope="module")
-def generated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def generated(tmp_path_factory):
     """What the README's command writes."""
     command = re.search(r"^together-otel (export generated .*?) &&", README, re.MULTILINE)
     assert command
@@ -98,7 +95,7 @@ SETTINGS = {
 
 
 @pytest.mark.parametrize("name", SERVICES)
-def test_a_service(name: str) -> None:
+def test_a_service(name):
     """Known settings, a pinned image, ports on loopback only, and something that it is asked by."""
     one = service(name)
     assert set(one) <= SETTINGS
@@ -124,7 +121,7 @@ def test_a_service(name: str) -> None:
         }
 
 
-def test_nothing_of_the_machine_is_mounted(generated: Path) -> None:
+def test_nothing_of_the_machine_is_mounted(generated):
     """Files are of this folder or of the export, and there; the rest is Docker's own volumes."""
     for one in SERVICES.values():
         for volume in one.get("volumes", ()):
@@ -142,7 +139,7 @@ def test_nothing_of_the_machine_is_mounted(generated: Path) -> None:
     assert sorted(copied) == sorted(path.name for path in STACK.glob("*.py"))
 
 
-def addresses(value: Any) -> Iterator[tuple[str, int]]:
+def addresses(value):
     """Yield host and port of every address in a document."""
     if isinstance(value, dict):
         value = list(value.values())
@@ -154,7 +151,7 @@ def addresses(value: Any) -> Iterator[tuple[str, int]]:
             yield host, int(port)
 
 
-def test_every_address_is_a_services(generated: Path) -> None:
+def test_every_address_is_a_services(generated):
     """Whoever is named listens there; all that listen are named by somebody."""
     aliases = {
         alias: name
@@ -174,7 +171,7 @@ def test_every_address_is_a_services(generated: Path) -> None:
     assert {host for host, _ in named} <= set(SERVICES)
 
 
-def test_the_readmes_commands_are_of_these_services() -> None:
+def test_the_readmes_commands_are_of_these_services():
     """Services and files that it names are there."""
     for found in re.findall(r"docker compose (?:logs -f|exec|restart) (\w+)", README):
         assert found in SERVICES
@@ -187,7 +184,7 @@ def test_the_readmes_commands_are_of_these_services() -> None:
 # ── what is mounted ──────────────────────────────────────────────────────────────────
 
 
-def test_prometheus_takes_its_configuration(generated: Path, tmp_path: Path) -> None:
+def test_prometheus_takes_its_configuration(generated, tmp_path):
     """With the exported rules where compose mounts them."""
     shutil.copy(STACK / "prometheus.yaml", tmp_path)
     shutil.copytree(generated / "prometheus", tmp_path / "rules")
@@ -198,7 +195,7 @@ def test_prometheus_takes_its_configuration(generated: Path, tmp_path: Path) -> 
     assert "FAILED" not in said
 
 
-def at_the_pager(config: dict[str, Any]) -> dict[str, Any]:
+def at_the_pager(config):
     """Return the example's configuration with this stack's pager in its receivers."""
     config["templates"].append("grafana.tmpl")
     for receiver in config["receivers"]:
@@ -213,7 +210,7 @@ def at_the_pager(config: dict[str, Any]) -> dict[str, Any]:
     return config
 
 
-def test_alertmanager_takes_its_configuration(generated: Path, tmp_path: Path) -> None:
+def test_alertmanager_takes_its_configuration(generated, tmp_path):
     """It is the exported one, with the pager of this stack in its receivers."""
     assert load("alertmanager.yaml") == at_the_pager(load(ALERTMANAGER))
     for name in ("alertmanager.yaml", "grafana.tmpl"):
@@ -223,7 +220,7 @@ def test_alertmanager_takes_its_configuration(generated: Path, tmp_path: Path) -
     assert "2 templates" in said
 
 
-def test_the_collector() -> None:
+def test_the_collector():
     """Each component that a pipeline names is configured, and none is left over."""
     collector = load("collector.yaml")
     assert set(collector) == {"receivers", "processors", "exporters", "extensions", "service"}
@@ -237,7 +234,7 @@ def test_the_collector() -> None:
     assert set(service("shop")["environment"]) >= {"OTEL_TRACES_EXPORTER", "OTEL_LOGS_EXPORTER"}
 
 
-def test_loki_and_tempo() -> None:
+def test_loki_and_tempo():
     """They keep everything where there is room for it, take OTLP, and tell nobody of themselves."""
     loki, tempo = load("loki.yaml"), load("tempo.yaml")
     known = {"auth_enabled", "server", "common", "schema_config", "limits_config", "analytics"}
@@ -265,7 +262,7 @@ def test_loki_and_tempo() -> None:
 # ── Grafana ──────────────────────────────────────────────────────────────────────────
 
 
-def test_the_data_sources(generated: Path, tmp_path: Path) -> None:
+def test_the_data_sources(generated, tmp_path):
     """Fixed uids, and every link between them leads to one that is there."""
     provisioned = load(generated / "grafana" / "provisioning" / "datasources" / "together.yaml")
     assert provisioned["apiVersion"] == 1
@@ -298,7 +295,7 @@ def test_the_data_sources(generated: Path, tmp_path: Path) -> None:
         program("promtool", "check", "rules", rules)
 
 
-def test_the_dashboards_are_found(generated: Path) -> None:
+def test_the_dashboards_are_found(generated):
     """Where the provider looks, compose mounts them; they begin with the provisioned Prometheus."""
     provisioning = generated / "grafana" / "provisioning"
     config = load(provisioning / "dashboards" / "together.yaml")
@@ -320,7 +317,7 @@ def test_the_dashboards_are_found(generated: Path) -> None:
 # ── the programs ─────────────────────────────────────────────────────────────────────
 
 
-def test_the_image_installs_what_there_is() -> None:
+def test_the_image_installs_what_there_is():
     """Names, extras and versions of the Dockerfile's command, as this environment has them."""
     text = (STACK / "Dockerfile").read_text(encoding="utf-8").replace("\\\n", "")
     found = re.search(r"^RUN --mount=\S+ +pip (install .*)$", text, re.MULTILINE)
@@ -345,7 +342,7 @@ class Collector(ThreadingHTTPServer):
     Paths that are closed answer that they are not ready.
     """
 
-    def __init__(self) -> None:
+    def __init__(self):
         super().__init__(("127.0.0.1", 0), _Signal)
         self.signals: set[str] = set()
         self.asked: set[str] = set()
@@ -355,12 +352,12 @@ class Collector(ThreadingHTTPServer):
 class _Signal(Quiet, BaseHTTPRequestHandler):
     server: Collector
 
-    def do_POST(self) -> None:
+    def do_POST(self):
         self.rfile.read(int(self.headers["Content-Length"]))
         self.server.signals.add(self.path)
         self.do_GET()
 
-    def do_GET(self) -> None:
+    def do_GET(self):
         self.server.asked.add(self.path)
         self.send_response(503 if self.path in self.server.closed else 200)
         self.send_header("Content-Length", "0")
@@ -370,7 +367,7 @@ class _Signal(Quiet, BaseHTTPRequestHandler):
 class Compose:
     """Runs services by compose's own commands, on loopback with ports that are free."""
 
-    def __init__(self, folder: Path, collector: str) -> None:
+    def __init__(self, folder, collector):
         self._folder = folder
         self._environment = {"KEYS": str(folder)}
         self.pager, self.metrics, together = free_port(), free_port(), free_port()
@@ -384,7 +381,7 @@ class Compose:
             "http://collector:4318": collector,
         }
 
-    def start(self, name: str) -> Running:
+    def start(self, name):
         """Start a service."""
         one = service(name)
         environment = {key: self._here(text) for key, text in one.get("environment", {}).items()}
@@ -397,7 +394,7 @@ class Compose:
             home,
         )
 
-    def run(self, command: str) -> None:
+    def run(self, command):
         """Run one of the README's commands in a service's place."""
         assert f"docker compose exec together {command}\n" in README
         subprocess.run(
@@ -408,22 +405,20 @@ class Compose:
             timeout=60,
         )
 
-    def _here(self, text: str) -> str:
+    def _here(self, text):
         for there, here in self._instead.items():
             text = text.replace(there, here)
         return text.replace("$$", "$")
 
 
 @pytest.fixture
-def compose(tmp_path: Path) -> Iterator[tuple[Compose, Collector]]:
+def compose(tmp_path):
     """Compose, and the Collector that its application exports to."""
     with serving(Collector()) as collector:
         yield Compose(tmp_path, f"http://127.0.0.1:{collector.server_port}"), collector
 
 
-def monitoring(
-    life: ExitStack, made: Compose, generated: Path, home: Path
-) -> tuple[Program, Program]:
+def monitoring(life, made, generated, home):
     """Start both programs with the stack's configuration, on loopback and with a quicker clock."""
     prometheus_home, alertmanager_home = home / "prometheus", home / "alertmanager"
     alertmanager_home.mkdir()
@@ -457,14 +452,12 @@ def monitoring(
     return prometheus, alertmanager
 
 
-def test_a_revoked_key_is_one_page(
-    compose: tuple[Compose, Collector], generated: Path, tmp_path: Path
-) -> None:
+def test_a_revoked_key_is_one_page(compose, generated, tmp_path):
     """As the README says: at all three receivers, with what to do; a new key brings answers back."""
     made, collector = compose
     with ExitStack() as life:
 
-        def start(name: str) -> Running:
+        def start(name):
             running = made.start(name)
             life.callback(running.stop)
             return running
@@ -494,13 +487,13 @@ def test_a_revoked_key_is_one_page(
     assert collector.signals == {"/v1/traces", "/v1/logs"}
 
 
-def paged(output: str) -> list[str]:
+def paged(output):
     """Return which receivers got the page, as often as they did, from what the pager printed."""
     page = r"^(\w+): .*A Together API key of shop was revoked or has expired$"
     return sorted(re.findall(page, output, re.MULTILINE))
 
 
-def exemplars(prometheus: Program) -> bool:
+def exemplars(prometheus):
     """Tell whether a scrape brought exemplars with a trace's id."""
     port = int(prometheus.address.rpartition(":")[2])
     query = f"{names.INFERENCE_DURATION.prometheus}_bucket"
@@ -508,7 +501,7 @@ def exemplars(prometheus: Program) -> bool:
     return "trace_id" in (found or "")
 
 
-def test_ready_waits_for_all(tmp_path: Path) -> None:
+def test_ready_waits_for_all(tmp_path):
     """It ends with success once every URL answers so, and not before."""
     with serving(Collector()) as collector:
         collector.closed = {"/late"}

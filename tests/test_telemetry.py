@@ -14,7 +14,7 @@ from together_otel.telemetry import events
 from together_otel.telemetry.counts import Counts
 
 
-def in_child(check: object) -> int:
+def in_child(check):
     """Run a check in a forked child and return its exit status."""
     child = os.fork()
     if child == 0:
@@ -26,23 +26,23 @@ def in_child(check: object) -> int:
     return os.waitpid(child, 0)[1]
 
 
-def test_every_cause_exists_at_zero() -> None:
+def test_every_cause_exists_at_zero():
     assert Counts().read(AUTH_FAILURES) == [((cause,), 0) for cause in CAUSES]
 
 
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded")
-def test_a_forked_child_starts_at_zero_with_a_free_lock() -> None:
+def test_a_forked_child_starts_at_zero_with_a_free_lock():
     """No inherited count is reported twice, though the fork came while a thread counted."""
     counts = Counts()
     counts.add((counts.of(AUTH_FAILURES, ("revoked",)), 3))
     held, done = threading.Event(), threading.Event()
 
-    def hold() -> None:
+    def hold():
         with counts._lock:
             held.set()
             done.wait()
 
-    def starts_at_zero() -> bool:
+    def starts_at_zero():
         counts.restart()
         return counts.read(AUTH_FAILURES) == [((one,), 0) for one in CAUSES]
 
@@ -59,7 +59,7 @@ def test_a_forked_child_starts_at_zero_with_a_free_lock() -> None:
 
 
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded")
-def test_a_forked_child_keeps_what_is_known_of_keys() -> None:
+def test_a_forked_child_keeps_what_is_known_of_keys():
     """A key accepted before the fork and refused after it is revoked."""
     keys = KeyRegistry(fingerprint=True)
     report = keys.of("tgp_" + "v1_" + "aB3_" * 10 + "abc", "argument")
@@ -67,10 +67,10 @@ def test_a_forked_child_keeps_what_is_known_of_keys() -> None:
     assert in_child(lambda: keys.history.last_accepted(report.identity) == 5.0) == 0
 
 
-def test_counts_of_many_threads() -> None:
+def test_counts_of_many_threads():
     counts = Counts()
 
-    def work() -> None:
+    def work():
         for _ in range(2000):
             counts.add((counts.of(REQUESTS, ("chat", "success")), 1))
 
@@ -82,7 +82,7 @@ def test_counts_of_many_threads() -> None:
     assert counts.read(REQUESTS) == [(("chat", "success"), 16_000)]
 
 
-def test_repeats() -> None:
+def test_repeats():
     """One an interval passes, and says how many were held back."""
     repeats = events.Repeats(60.0)
     assert [repeats.passes("a", now) for now in (0.0, 1.0, 59.9, 60.0, 61.0, 200.0)] == [
@@ -98,14 +98,14 @@ def test_repeats() -> None:
     assert [always.passes("a", 0.0) for _ in range(3)] == [0, 0, 0]
 
 
-def test_repeats_are_bounded() -> None:
+def test_repeats_are_bounded():
     repeats = events.Repeats(1e9)
     for number in range(2000):
         repeats.passes(number, 0.0)
     assert len(repeats._seen) <= 256
 
 
-def test_message_is_key_value_text() -> None:
+def test_message_is_key_value_text():
     """Short names, quotes where there are spaces, one line."""
     text = events.message(
         AUTH_FAILED,
@@ -122,7 +122,7 @@ def test_message_is_key_value_text() -> None:
     )
 
 
-def test_percent_signs_and_keys_in_fields(caplog: pytest.LogCaptureFixture) -> None:
+def test_percent_signs_and_keys_in_fields(caplog):
     """A field's text is neither a format nor a way out for a key."""
     key = "tgp_" + "v1_" + "aB3_" * 10 + "abc"
     with caplog.at_level(logging.ERROR, "together_otel"):

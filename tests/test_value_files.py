@@ -9,7 +9,6 @@ import logging
 import os
 import resource
 import struct
-from typing import TYPE_CHECKING, Any
 
 import pytest
 from forking import in_child
@@ -19,14 +18,10 @@ from test_metrics import NOW, STREAM, work
 
 from together_otel import names
 from together_otel.telemetry import value_files
-from together_otel.telemetry.metrics import KeyUse, Measured, Metrics
+from together_otel.telemetry.metrics import KeyUse, Measured
 from together_otel.telemetry.multiprocess import Group
 from together_otel.telemetry.prometheus import PrometheusMetrics
 from together_otel.telemetry.value_files import ProcessFiles
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
-    from pathlib import Path
 
 pytestmark = [
     pytest.mark.skipif(not hasattr(os, "fork"), reason="processes share a folder where they fork"),
@@ -41,21 +36,21 @@ BUCKETS = names.INFERENCE_DURATION.prometheus + "_bucket"
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
+def folder(tmp_path):
     return tmp_path / "deep" / "metrics"
 
 
-def of(folder: Path, **options: Any) -> PrometheusMetrics:
+def of(folder, **options):
     """Return the metrics of one process of a folder."""
     return PrometheusMetrics(CollectorRegistry(), files=ProcessFiles(folder), **options)
 
 
-def ask(metrics: Metrics, model: str = "m") -> None:
+def ask(metrics, model="m"):
     """Record a request that succeeds."""
     metrics.recorder("chat", model, None, None).record(Measured("success", 1.0, None, model))
 
 
-def values(collector: Any) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
+def values(collector):
     """Return the samples of a collector."""
     return {
         (sample.name, frozenset(sample.labels.items())): sample.value
@@ -64,17 +59,17 @@ def values(collector: Any) -> dict[tuple[str, frozenset[tuple[str, str]]], float
     }
 
 
-def total(folder: Path, name: str) -> float:
+def total(folder, name):
     """Return the sum of a name's samples in a scrape."""
     return sum(value for (one, _), value in values(Group(folder)).items() if one == name)
 
 
-def gauge(folder: Path, metric: names.Metric) -> list[float]:
+def gauge(folder, metric):
     """Return the values of a gauge in a scrape."""
     return sorted(v for (one, _), v in values(Group(folder)).items() if one == metric.prometheus)
 
 
-def counted(folder: Path) -> tuple[float, float]:
+def counted(folder):
     """Return requests and durations in a scrape."""
     return total(folder, REQUESTS), total(folder, COUNT)
 
@@ -83,9 +78,7 @@ def counted(folder: Path) -> tuple[float, float]:
 
 
 @pytest.mark.parametrize("release", ["latest", "legacy", "both"])
-def test_a_scrape_is_what_the_process_has_in_memory(
-    release: names.GenAIMetrics, folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_scrape_is_what_the_process_has_in_memory(release, folder, monkeypatch):
     """Every metric, in prometheus_client's own reading of the files as well."""
     ticks = itertools.count()
     monkeypatch.setattr("together_otel.telemetry.metrics.time.time", lambda: NOW)
@@ -103,7 +96,7 @@ def test_a_scrape_is_what_the_process_has_in_memory(
     assert {name for name, _ in mine} == {name for name, _ in theirs}
 
 
-def test_several_processes_are_added_up(folder: Path) -> None:
+def test_several_processes_are_added_up(folder):
     """Counts are sums; of the state of authentication, the latest is what holds."""
     first, second = of(folder), of(folder)
     for metrics, at in ((first, 10.0), (second, 30.0), (first, 20.0)):
@@ -116,7 +109,7 @@ def test_several_processes_are_added_up(folder: Path) -> None:
     assert gauge(folder, names.AUTH_LAST_SUCCESS) == [31.0]
 
 
-def test_a_success_after_a_failure_is_written_at_once(folder: Path) -> None:
+def test_a_success_after_a_failure_is_written_at_once(folder):
     """It is what ends an alert; further ones may wait, and failures may not."""
     metrics = of(folder)
     metrics.accepted(10.0)
@@ -128,7 +121,7 @@ def test_a_success_after_a_failure_is_written_at_once(folder: Path) -> None:
     assert gauge(folder, names.AUTH_LAST_SUCCESS) == [13.0]
 
 
-def test_more_series_than_a_new_file_holds(folder: Path) -> None:
+def test_more_series_than_a_new_file_holds(folder):
     metrics = of(folder)
     for number in range(90):
         ask(metrics, f"model-{number}")
@@ -137,12 +130,12 @@ def test_more_series_than_a_new_file_holds(folder: Path) -> None:
     assert (next(folder.glob("histogram_*.db"))).stat().st_size > value_files._SIZE
 
 
-def test_a_forked_child_has_files_of_its_own(folder: Path) -> None:
+def test_a_forked_child_has_files_of_its_own(folder):
     """Its counts begin at zero and are added to its parent's, which go on."""
     metrics = of(folder)
     ask(metrics)
 
-    def child() -> bool:
+    def child():
         ask(metrics)
         return len(list(folder.glob("counter_*.db"))) == 2
 
@@ -154,13 +147,13 @@ def test_a_forked_child_has_files_of_its_own(folder: Path) -> None:
 # ── keys ─────────────────────────────────────────────────────────────────────────────
 
 
-def keys(*numbers: int) -> Callable[[], Iterable[KeyUse]]:
+def keys(*numbers):
     """Return what tells that these keys are in use, each accepted at the time of its number."""
     found = [KeyUse(f"{number:08x}", "tgp_v1", "argument", number, None) for number in numbers]
     return lambda: found
 
 
-def test_the_most_recent_keys_whenever_they_came(folder: Path) -> None:
+def test_the_most_recent_keys_whenever_they_came(folder):
     """A process that has used many shows those in use, and none of before."""
     metrics = of(folder)
     for last in range(1, 100):
@@ -173,14 +166,14 @@ def test_the_most_recent_keys_whenever_they_came(folder: Path) -> None:
 # ── processes come and go ────────────────────────────────────────────────────────────
 
 
-def renamed(folder: Path, pid: int, start: int | None = None) -> None:
+def renamed(folder, pid, start=None):
     """Let this process's files be those of another."""
     for path in folder.glob(f"*_together-{os.getpid()}-*.db"):
         began = path.stem.rpartition("-")[2] if start is None else f"{start:x}"
         path.rename(path.with_name(f"{path.name.partition('-')[0]}-{pid}-{began}.db"))
 
 
-def test_what_the_dead_leave(folder: Path) -> None:
+def test_what_the_dead_leave(folder):
     """Their counts and times stay; what is of the living goes."""
     metrics = of(folder)
     metrics.keys_in_use = keys(7)
@@ -195,7 +188,7 @@ def test_what_the_dead_leave(folder: Path) -> None:
     assert list(folder.glob("gauge_live*")) == []
 
 
-def test_a_process_with_the_number_of_a_dead_one(folder: Path) -> None:
+def test_a_process_with_the_number_of_a_dead_one(folder):
     """Of two with one number, the one that began last is alive."""
     old = of(folder)
     old.keys_in_use = keys(1)
@@ -208,7 +201,7 @@ def test_a_process_with_the_number_of_a_dead_one(folder: Path) -> None:
     assert gauge(folder, names.KEY_LAST_ACCEPTED) == [1.0, 2.0]
 
 
-def test_the_most_recent_keys_of_all_processes(folder: Path) -> None:
+def test_the_most_recent_keys_of_all_processes(folder):
     """Those that living processes use come before those that dead ones used."""
     for first, pid in ((1, DEAD), (200, DEAD + 1), (100, 1), (50, os.getppid())):
         metrics = of(folder)
@@ -220,7 +213,7 @@ def test_the_most_recent_keys_of_all_processes(folder: Path) -> None:
     assert len(gauge(folder, names.KEY_INFO)) == names.FINGERPRINT_LIMIT
 
 
-def test_when_the_first_process_began(folder: Path) -> None:
+def test_when_the_first_process_began(folder):
     """It is the same whoever serves, and though that process has ended."""
     of(folder)
     renamed(folder, DEAD, start=1_790_000_000_250_000_000)
@@ -236,25 +229,20 @@ def test_when_the_first_process_began(folder: Path) -> None:
 
 
 @pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[float]]:
+def clock(monkeypatch):
     """The time that retries go by."""
     now = [1000.0]
     monkeypatch.setattr("together_otel.telemetry.value_files.time.monotonic", lambda: now[0])
     return now
 
 
-def test_a_disk_that_is_full_for_a_while(
-    folder: Path,
-    clock: list[float],
-    monkeypatch: pytest.MonkeyPatch,
-    caplog: pytest.LogCaptureFixture,
-) -> None:
+def test_a_disk_that_is_full_for_a_while(folder, clock, monkeypatch, caplog):
     """What it has no room for is said once, is in memory, and is written whole once it can be."""
     metrics = of(folder)
     ask(metrics)
     allocate = value_files._allocate
 
-    def refuse(*_: int) -> None:
+    def refuse(*_):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(value_files, "_allocate", refuse)
@@ -283,10 +271,10 @@ SUCCESS = frozenset(
 
 
 @pytest.mark.parametrize("limit", ["size", "files"])
-def test_limits_of_the_system(limit: str, folder: Path) -> None:
+def test_limits_of_the_system(limit, folder):
     """A file may not grow, or none may be opened any more: the process counts and lives on."""
 
-    def child() -> bool:
+    def child():
         metrics = of(folder)
         if limit == "size":
             resource.setrlimit(resource.RLIMIT_FSIZE, (value_files._SIZE, value_files._SIZE))
@@ -305,7 +293,7 @@ def test_limits_of_the_system(limit: str, folder: Path) -> None:
 
 
 @pytest.mark.parametrize("case", ["root gives up its rights", "read-only"])
-def test_a_folder_that_a_worker_may_not_write_to(case: str, tmp_path: Path) -> None:
+def test_a_folder_that_a_worker_may_not_write_to(case, tmp_path):
     """Gunicorn's ``user``: what root made before is written to; else the worker counts alone."""
     is_root = os.geteuid() == 0
     if is_root != (case == "root gives up its rights"):
@@ -315,7 +303,7 @@ def test_a_folder_that_a_worker_may_not_write_to(case: str, tmp_path: Path) -> N
     folder = tmp_path / "metrics"
     metrics = of(folder)
 
-    def child() -> bool:
+    def child():
         if is_root:
             os.setgid(65534)
             os.setuid(65534)
@@ -334,7 +322,7 @@ def test_a_folder_that_a_worker_may_not_write_to(case: str, tmp_path: Path) -> N
     assert total(folder, FAILURES) == 3
 
 
-def test_a_folder_that_is_removed(folder: Path) -> None:
+def test_a_folder_that_is_removed(folder):
     """It is made again for files that are still to be made; nothing is raised."""
     metrics = of(folder)
     for path in folder.iterdir():
@@ -346,9 +334,7 @@ def test_a_folder_that_is_removed(folder: Path) -> None:
     assert total(folder, COUNT) == 1
 
 
-def test_a_file_in_place_of_the_folder(
-    folder: Path, clock: list[float], caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_file_in_place_of_the_folder(folder, clock, caplog):
     folder.parent.mkdir()
     folder.touch()
     metrics = of(folder)
@@ -362,7 +348,7 @@ def test_a_file_in_place_of_the_folder(
     assert counted(folder) == (2, 2)
 
 
-def test_links_are_not_followed(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_links_are_not_followed(folder, monkeypatch):
     """Somebody who can foresee a name gains nothing by putting a link there."""
     monkeypatch.setattr("together_otel.telemetry.value_files.time.time_ns", lambda: 255)
     folder.mkdir(parents=True)
@@ -377,13 +363,13 @@ def test_links_are_not_followed(folder: Path, monkeypatch: pytest.MonkeyPatch) -
 # ── what goes wrong with reading ─────────────────────────────────────────────────────
 
 
-def entry(key: bytes, value: float) -> bytes:
+def entry(key, value):
     """Return one value as the files hold it."""
     padded = key + b" " * (8 - (len(key) + 4) % 8)
     return struct.pack(f"i{len(padded)}sdd", len(key), padded, value, 0.0)
 
 
-def file(*entries: bytes) -> bytes:
+def file(*entries):
     """Return a file of values."""
     inner = b"".join(entries)
     return struct.pack("ii", 8 + len(inner), 0) + inner
@@ -405,9 +391,7 @@ DAMAGES = {
 
 @pytest.mark.parametrize("damage", DAMAGES)
 @pytest.mark.parametrize("name", [f"counter_{DEAD}.db", f"histogram_together-{DEAD}-ff.db"])
-def test_a_damaged_file_costs_its_own_counts_only(
-    name: str, damage: str, folder: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_damaged_file_costs_its_own_counts_only(name, damage, folder, caplog):
     """Said once, and it is looked at again only when it changes."""
     metrics = of(folder)
     ask(metrics)
@@ -424,21 +408,19 @@ def test_a_damaged_file_costs_its_own_counts_only(
         assert values(group)["orders_total", frozenset()] == 5
 
 
-def test_a_file_that_may_not_be_read(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_file_that_may_not_be_read(folder, caplog):
     ask(of(folder))
     (folder / f"counter_{DEAD}.db").symlink_to(folder)
     assert counted(folder) == (1, 1)
     assert len(caplog.records) >= 1
 
 
-def test_a_file_without_its_header_is_seen_by_nobody(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_file_without_its_header_is_seen_by_nobody(folder, monkeypatch):
     """prometheus_client's own collector would fail on it: it has its name once it is complete."""
     seen: list[list[str]] = []
     clear = value_files.ValueFile.clear
 
-    def look(self: value_files.ValueFile) -> None:
+    def look(self):
         seen.append([path.name for path in folder.glob("*.db")])
         clear(self)
 
@@ -448,7 +430,7 @@ def test_a_file_without_its_header_is_seen_by_nobody(
     assert len(list(folder.glob("*.db"))) == 1
 
 
-def test_exemplars_are_not_kept(folder: Path) -> None:
+def test_exemplars_are_not_kept(folder):
     """Files have no room for them."""
     metrics = of(folder)
     metrics.recorder("chat", "m", None, None).record(STREAM)

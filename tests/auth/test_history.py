@@ -16,13 +16,13 @@ from together_otel.names import FINGERPRINT_LIMIT
 ONE, TWO, THREE = b"one", b"two", b"three"
 
 
-def test_nothing_is_known_of_a_new_key() -> None:
+def test_nothing_is_known_of_a_new_key():
     history = KeyHistory()
     assert history.last_accepted(ONE) is None
     assert history.last_refused(ONE) is None
 
 
-def test_times_are_the_latest() -> None:
+def test_times_are_the_latest():
     history = KeyHistory()
     history.accepted(ONE, 1.0)
     history.accepted(ONE, 2.0)
@@ -33,13 +33,13 @@ def test_times_are_the_latest() -> None:
     assert history.last_accepted(TWO) is None
 
 
-def test_acceptance_without_failures_ends_nothing() -> None:
+def test_acceptance_without_failures_ends_nothing():
     history = KeyHistory()
     assert history.accepted(ONE, 1.0) is None
     assert history.accepted(ONE, 2.0) is None
 
 
-def test_recovery_lasts_from_the_first_refusal_and_is_told_once() -> None:
+def test_recovery_lasts_from_the_first_refusal_and_is_told_once():
     history = KeyHistory()
     history.accepted(ONE, 0.0)
     history.refused(ONE, 10.0)
@@ -50,7 +50,7 @@ def test_recovery_lasts_from_the_first_refusal_and_is_told_once() -> None:
     assert history.accepted(ONE, 31.0) == 1.0
 
 
-def test_a_new_key_ends_the_failures_of_all() -> None:
+def test_a_new_key_ends_the_failures_of_all():
     """A replaced key is another key: its first acceptance ends the old one's failures."""
     history = KeyHistory()
     history.refused(ONE, 10.0)
@@ -60,7 +60,7 @@ def test_a_new_key_ends_the_failures_of_all() -> None:
     assert history.accepted(ONE, 22.0) is None
 
 
-def test_a_known_key_ends_only_its_own_failures() -> None:
+def test_a_known_key_ends_only_its_own_failures():
     history = KeyHistory()
     history.accepted(ONE, 1.0)
     history.accepted(TWO, 1.0)
@@ -71,13 +71,13 @@ def test_a_known_key_ends_only_its_own_failures() -> None:
     assert history.accepted(ONE, 15.0) == 5.0
 
 
-def test_a_missing_key_fails_and_any_key_ends_it() -> None:
+def test_a_missing_key_fails_and_any_key_ends_it():
     history = KeyHistory()
     history.refused(b"", 5.0)
     assert history.accepted(ONE, 8.0) == 3.0
 
 
-def test_a_clock_set_back_gives_no_negative_duration() -> None:
+def test_a_clock_set_back_gives_no_negative_duration():
     history = KeyHistory()
     history.accepted(ONE, 100.0)
     history.refused(ONE, 100.0)
@@ -86,7 +86,7 @@ def test_a_clock_set_back_gives_no_negative_duration() -> None:
     assert history.accepted(TWO, 90.0) == 0.0
 
 
-def test_the_least_recently_used_is_forgotten() -> None:
+def test_the_least_recently_used_is_forgotten():
     history = KeyHistory(limit=2)
     history.accepted(ONE, 1.0)
     history.accepted(TWO, 2.0)
@@ -97,7 +97,7 @@ def test_the_least_recently_used_is_forgotten() -> None:
     assert history.last_refused(THREE) == 4.0
 
 
-def test_reading_does_not_keep_a_key() -> None:
+def test_reading_does_not_keep_a_key():
     history = KeyHistory(limit=2)
     history.accepted(ONE, 1.0)
     history.accepted(TWO, 2.0)
@@ -106,7 +106,7 @@ def test_reading_does_not_keep_a_key() -> None:
     assert history.last_accepted(ONE) is None
 
 
-def test_a_forgotten_failure_is_over() -> None:
+def test_a_forgotten_failure_is_over():
     """What is forgotten while it fails no longer counts as failing."""
     history = KeyHistory(limit=1)
     history.refused(ONE, 1.0)
@@ -115,7 +115,7 @@ def test_a_forgotten_failure_is_over() -> None:
     assert history.accepted(TWO, 8.0) == 2.0
 
 
-def test_a_key_that_comes_back_is_not_new() -> None:
+def test_a_key_that_comes_back_is_not_new():
     """Its full record is forgotten, but not that it was accepted: others' failures go on."""
     history = KeyHistory(limit=2)
     history.accepted(ONE, 1.0)
@@ -126,7 +126,7 @@ def test_a_key_that_comes_back_is_not_new() -> None:
     assert history.accepted(THREE, 8.0) == 5.0
 
 
-def test_acceptances_outlast_records(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_acceptances_outlast_records(monkeypatch):
     """The one that is longest ago goes first, and being accepted again is what counts."""
     monkeypatch.setattr("together_otel.auth.history.ACCEPTED_LIMIT", 3)
     history = KeyHistory(limit=1)
@@ -137,7 +137,7 @@ def test_acceptances_outlast_records(monkeypatch: pytest.MonkeyPatch) -> None:
     assert history.accepted_by(THREE, "together") == 2.0
 
 
-def test_ten_thousand_keys_are_remembered() -> None:
+def test_ten_thousand_keys_are_remembered():
     history = KeyHistory()
     for number in range(10_001):
         history.accepted(number.to_bytes(16, "big"), float(number))
@@ -157,9 +157,7 @@ def test_ten_thousand_keys_are_remembered() -> None:
         (TWO, "here.test", 1.0, False),
     ],
 )
-def test_only_the_same_acceptance_is_fresh(
-    text: bytes, host: str | None, when: float, *, fresh: bool
-) -> None:
+def test_only_the_same_acceptance_is_fresh(text, host, when, *, fresh):
     """Another host, or white space round the key, makes another one, to be noted of its own."""
     history = KeyHistory()
     history.accepted(b"key", 1.0, "together", ONE, "here.test")
@@ -167,7 +165,7 @@ def test_only_the_same_acceptance_is_fresh(
     assert not history.is_fresh(b"other", when, text, host)
 
 
-def test_nothing_is_fresh_while_anything_fails() -> None:
+def test_nothing_is_fresh_while_anything_fails():
     history = KeyHistory()
     history.accepted(ONE, 1.0)
     history.refused(TWO, 1.0)
@@ -179,7 +177,7 @@ def test_nothing_is_fresh_while_anything_fails() -> None:
     assert not history.is_fresh(ONE, 1.3)
 
 
-def test_as_many_keys_as_fingerprints_are_remembered() -> None:
+def test_as_many_keys_as_fingerprints_are_remembered():
     history = KeyHistory()
     for number in range(FINGERPRINT_LIMIT + 1):
         history.accepted(bytes([number]), float(number))
@@ -188,13 +186,13 @@ def test_as_many_keys_as_fingerprints_are_remembered() -> None:
     assert len(history._records) == FINGERPRINT_LIMIT
 
 
-def test_threads_end_each_outage_once() -> None:
+def test_threads_end_each_outage_once():
     """However the threads interleave, as many recoveries as outages, and no count is lost."""
     history = KeyHistory(limit=4)
     start = threading.Barrier(8)
     recoveries: list[list[float]] = [[] for _ in range(8)]
 
-    def hammer(number: int) -> None:
+    def hammer(number):
         mine = bytes([number % 4])
         start.wait()
         for turn in range(500):
@@ -216,7 +214,7 @@ def test_threads_end_each_outage_once() -> None:
     assert min(map(min, filter(None, recoveries))) >= 0.0
 
 
-def test_the_lock_lets_its_own_thread_in_again() -> None:
+def test_the_lock_lets_its_own_thread_in_again():
     """A garbage collection inside the lock may end a stream, which notes an acceptance."""
     history = KeyHistory()
     with history._lock:
@@ -226,13 +224,13 @@ def test_the_lock_lets_its_own_thread_in_again() -> None:
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork on Windows")
 @pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")  # 3.12 on: fork and threads
-def test_a_forked_child_is_not_locked_out() -> None:
+def test_a_forked_child_is_not_locked_out():
     """Another thread holds the lock while the process forks: the child has a lock of its own."""
     history = KeyHistory()
     history.accepted(ONE, 1.0)
     held, release = threading.Event(), threading.Event()
 
-    def hold() -> None:
+    def hold():
         with history._lock:
             held.set()
             release.wait()
@@ -258,7 +256,7 @@ def test_a_forked_child_is_not_locked_out() -> None:
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork on Windows")
-def test_a_history_that_is_gone_does_not_trouble_a_fork() -> None:
+def test_a_history_that_is_gone_does_not_trouble_a_fork():
     """The hook of a fork cannot be taken off, so it must not keep the history alive."""
     history = KeyHistory()
     itself = weakref.ref(history)
@@ -272,7 +270,7 @@ def test_a_history_that_is_gone_does_not_trouble_a_fork() -> None:
     assert os.waitstatus_to_exitcode(status) == 0
 
 
-def test_it_remembers_identities_and_no_keys() -> None:
+def test_it_remembers_identities_and_no_keys():
     key = "tgp_" + "v1_" + "a1B2" * 10 + "xyz"
     history = KeyHistory()
     history.refused(identity_of(key), 1.0)

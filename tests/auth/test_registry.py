@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from together_otel.auth.registry import KeyRegistry
-
-if TYPE_CHECKING:
-    import pytest
 
 KEY = "tgp_" + "v1_" + "aB3_" * 10 + "abc"
 
 
-def test_a_key_that_may_work_is_inspected_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_key_that_may_work_is_inspected_once(monkeypatch):
     """And keeps where it came from at first, though a copy of the client hands it on."""
     monkeypatch.setenv("TOGETHER_API_KEY", KEY)
     ring = KeyRegistry(fingerprint=True)
@@ -22,7 +17,7 @@ def test_a_key_that_may_work_is_inspected_once(monkeypatch: pytest.MonkeyPatch) 
     assert ring.of(KEY) is report
 
 
-def test_what_is_wrong_with_a_key_goes_by_its_surroundings(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_wrong_with_a_key_goes_by_its_surroundings(monkeypatch):
     """An argument stands before a good variable only as long as there is one."""
     ring = KeyRegistry(fingerprint=True)
     monkeypatch.setenv("TOGETHER_API_KEY", KEY)
@@ -32,7 +27,7 @@ def test_what_is_wrong_with_a_key_goes_by_its_surroundings(monkeypatch: pytest.M
     assert not ring.of("changeme").shadows
 
 
-def test_white_space_is_part_of_what_is_wrong() -> None:
+def test_white_space_is_part_of_what_is_wrong():
     """Of two spellings of one key, each is told by its own."""
     ring = KeyRegistry(fingerprint=True)
     assert ring.constructed(f"{KEY}\n", "argument")[0].problems == ("newline",)
@@ -40,7 +35,7 @@ def test_white_space_is_part_of_what_is_wrong() -> None:
     assert ring.constructed(KEY, "argument")[0].problems == ()
 
 
-def test_a_bad_key_of_a_variable_stays_the_variables(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_bad_key_of_a_variable_stays_the_variables(monkeypatch):
     """A copy of its client is no news, and the remedy names the variable."""
     monkeypatch.setenv("TOGETHER_API_KEY", f"{KEY}\n")
     ring = KeyRegistry(fingerprint=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import socket
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any
 
 import pytest
 from reaching import ELSEWHERE, TOGETHER, Lab
@@ -14,9 +13,6 @@ from together_otel.testing.keys import MadeUpKeys
 from together_otel.testing.server import TogetherServer
 from together_otel.testing.telemetry import CapturedTelemetry
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
 collect_ignore = [
     *([] if find_spec("openai") else ["test_openai.py", "test_openai_keys.py"]),
     *([] if find_spec("langchain_together") else ["test_frameworks.py", "test_missing_keys.py"]),
@@ -24,7 +20,7 @@ collect_ignore = [
 
 
 @pytest.fixture(autouse=True)
-def no_variables_of_openai(monkeypatch: pytest.MonkeyPatch) -> None:
+def no_variables_of_openai(monkeypatch):
     for name in ("ADMIN_KEY", "BASE_URL", "API_BASE", "CUSTOM_HEADERS", "ORG_ID", "PROJECT_ID"):
         monkeypatch.delenv(f"OPENAI_{name}", raising=False)
     for name in ("HF_TOKEN", "TOGETHER_API_BASE"):
@@ -32,11 +28,11 @@ def no_variables_of_openai(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(autouse=True)
-def hosts_on_loopback(monkeypatch: pytest.MonkeyPatch) -> None:
+def hosts_on_loopback(monkeypatch):
     """Resolve Together's name, and another provider's, to loopback."""
     resolve = socket.getaddrinfo
 
-    def to_loopback(asked: Any, *args: Any, **kwargs: Any) -> Any:
+    def to_loopback(asked, *args, **kwargs):
         name = asked.decode() if isinstance(asked, bytes) else asked
         return resolve("127.0.0.1" if name in (TOGETHER, ELSEWHERE) else asked, *args, **kwargs)
 
@@ -44,24 +40,24 @@ def hosts_on_loopback(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def keys() -> MadeUpKeys:
+def keys():
     return MadeUpKeys()
 
 
 @pytest.fixture
-def key(keys: MadeUpKeys) -> str:
+def key(keys):
     return keys.together()
 
 
 @pytest.fixture
-def server(key: str) -> Iterator[TogetherServer]:
+def server(key):
     """A server that accepts one key."""
     with TogetherServer(keys=[key]) as running:
         yield running
 
 
 @pytest.fixture
-def telemetry() -> Iterator[CapturedTelemetry]:
+def telemetry():
     """The instrumentation, on, and what it emits."""
     captured = CapturedTelemetry()
     instrument(tracer_provider=captured.tracer_provider, meter_provider=captured.meter_provider)
@@ -71,7 +67,7 @@ def telemetry() -> Iterator[CapturedTelemetry]:
 
 
 @pytest.fixture(params=["sync", "async"])
-def lab(request: pytest.FixtureRequest, server: TogetherServer, key: str) -> Iterator[Lab]:
+def lab(request, server, key):
     made = Lab(server, key, is_async=request.param == "async")
     yield made
     made.close()

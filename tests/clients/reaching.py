@@ -4,13 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import gc
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import urlsplit
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from together_otel.testing.server import TogetherServer
 
 TOGETHER = "api.together.xyz"
 ELSEWHERE = "api.openai.com"
@@ -21,17 +16,17 @@ MESSAGES = [{"role": "user", "content": "Hello"}]
 class Lab:
     """Server, keys, telemetry, and clients sync or async behind one face."""
 
-    def __init__(self, server: TogetherServer, key: str, *, is_async: bool) -> None:
+    def __init__(self, server, key, *, is_async):
         self.server, self.key, self.is_async = server, key, is_async
         self.base_url = self.at(TOGETHER)
         self.clients: list[Any] = []
         self.loop = asyncio.new_event_loop() if is_async else None
 
-    def at(self, host: str) -> str:
+    def at(self, host):
         """Return the server's base URL under another host's name."""
         return f"http://{host}:{urlsplit(self.server.url).port}/v1"
 
-    def client(self, **options: Any) -> Any:
+    def client(self, **options):
         """Make a client; no retries unless asked for."""
         import openai
 
@@ -40,32 +35,32 @@ class Lab:
         self.clients.append(made)
         return made
 
-    def run(self, call: Callable[[], Any]) -> Any:
+    def run(self, call):
         """Return a call's result, awaited if need be."""
         if self.loop is None:
             return call()
 
-        async def awaited() -> Any:
+        async def awaited():
             return await call()
 
         return self.loop.run_until_complete(awaited())
 
-    def chat(self, client: Any, **options: Any) -> Any:
+    def chat(self, client, **options):
         """Make one chat completion."""
         options = {"model": MODEL, "messages": MESSAGES, **options}
         return self.run(lambda: client.chat.completions.create(**options))
 
-    def read(self, stream: Any) -> list[Any]:
+    def read(self, stream):
         """Return a stream's chunks."""
         if self.loop is None:
             return list(stream)
 
-        async def reading() -> list[Any]:
+        async def reading():
             return [chunk async for chunk in stream]
 
         return self.run(reading)
 
-    def close(self) -> None:
+    def close(self):
         """Close clients and loop."""
         for made in self.clients:
             self.run(made.close)

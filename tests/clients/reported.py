@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 from together_otel.names import CAUSES
 
-if TYPE_CHECKING:
-    from together_otel.testing.keys import MadeUpKeys
-    from together_otel.testing.telemetry import CapturedTelemetry
 
-
-def events(telemetry: CapturedTelemetry, name: str = "auth_failed") -> list[dict[str, Any]]:
+def events(telemetry, name="auth_failed"):
     """Return the attributes of the log events of a name."""
     return [
         one["attributes"]
@@ -20,7 +14,7 @@ def events(telemetry: CapturedTelemetry, name: str = "auth_failed") -> list[dict
     ]
 
 
-def failures(telemetry: CapturedTelemetry) -> dict[str, float]:
+def failures(telemetry):
     """Return how many authentication failures were counted, by cause, without the zeros."""
     counted = {
         cause: telemetry.counter("together.client.auth.failures", {"together.auth.cause": cause})
@@ -29,12 +23,12 @@ def failures(telemetry: CapturedTelemetry) -> dict[str, float]:
     return {cause: count for cause, count in counted.items() if count}
 
 
-def calls(telemetry: CapturedTelemetry) -> list[dict[str, Any]]:
+def calls(telemetry):
     """Return the attributes of the spans of requests."""
     return [span["attributes"] for span in telemetry.spans() if span["kind"] == "CLIENT"]
 
 
-def only_failure(telemetry: CapturedTelemetry, keys: MadeUpKeys) -> dict[str, Any]:
+def only_failure(telemetry, keys):
     """Return the one event of the one failure, which was counted once and shows no key."""
     (event,) = events(telemetry)
     assert failures(telemetry) == {event["together.auth.cause"]: 1}

@@ -30,7 +30,7 @@ ROOT = Path(__file__).parents[2]
         ),
     ],
 )
-def test_example(example: str, needs: str, says: str, tells: str) -> None:
+def test_example(example, needs, says, tells):
     """It ends well, says what the client said, and together_otel tells the rest."""
     if find_spec(needs) is None:
         pytest.skip(f"{needs} is not installed")
@@ -52,7 +52,7 @@ def test_example(example: str, needs: str, says: str, tells: str) -> None:
     assert done.stderr.count("together.client.auth_failed") == 1
 
 
-def test_the_table_of_clients_names_the_tested_versions() -> None:
+def test_the_table_of_clients_names_the_tested_versions():
     """What the page claims is what the Makefile and the dependency groups install."""
     page = (ROOT / "docs" / "how-to" / "clients.md").read_text(encoding="utf-8")
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from dirty_equals import IsFloat, IsInt, IsPartialDict
-from reaching import ELSEWHERE, MESSAGES, MODEL, Lab
+from reaching import ELSEWHERE, MESSAGES, MODEL
 from reported import calls, events, failures
 
 from together_otel import instrument, uninstrument
 from together_otel.testing import behaviours
 
-if TYPE_CHECKING:
-    from together_otel.testing.telemetry import CapturedTelemetry
 
-
-def test_chat(lab: Lab, telemetry: CapturedTelemetry) -> None:
+def test_chat(lab, telemetry):
     lab.chat(lab.client(api_key=lab.key), temperature=0.5)
     assert telemetry.spans()[1] == {
         "name": f"chat {MODEL}",
@@ -54,7 +51,7 @@ def test_chat(lab: Lab, telemetry: CapturedTelemetry) -> None:
     assert telemetry.counter("together.client.requests") == 1
 
 
-def test_stream(lab: Lab, telemetry: CapturedTelemetry) -> None:
+def test_stream(lab, telemetry):
     """A stream's call ends with the stream, and has the tokens of its last chunk."""
     stream = lab.chat(
         lab.client(api_key=lab.key), stream=True, stream_options={"include_usage": True}
@@ -72,7 +69,7 @@ def test_stream(lab: Lab, telemetry: CapturedTelemetry) -> None:
     )
 
 
-def test_embeddings(lab: Lab, telemetry: CapturedTelemetry) -> None:
+def test_embeddings(lab, telemetry):
     client = lab.client(api_key=lab.key)
     lab.run(lambda: client.embeddings.create(model="m", input="Hi", encoding_format="float"))
     (attributes,) = calls(telemetry)
@@ -82,7 +79,7 @@ def test_embeddings(lab: Lab, telemetry: CapturedTelemetry) -> None:
 
 
 @pytest.mark.parametrize("stream", [False, True])
-def test_raw_responses(lab: Lab, telemetry: CapturedTelemetry, stream: bool) -> None:  # noqa: FBT001 - a parameter
+def test_raw_responses(lab, telemetry, stream):
     """What ``with_raw_response`` gives is the caller's to parse, once or not at all."""
     client = lab.client(api_key=lab.key)
     raw = lab.run(
@@ -101,12 +98,12 @@ def test_raw_responses(lab: Lab, telemetry: CapturedTelemetry, stream: bool) -> 
     assert attributes["gen_ai.response.model"] == MODEL
 
 
-def test_streaming_response(lab: Lab, telemetry: CapturedTelemetry) -> None:
+def test_streaming_response(lab, telemetry):
     client = lab.client(api_key=lab.key)
     create = client.chat.completions.with_streaming_response.create
     if lab.is_async:
 
-        async def reading() -> None:
+        async def reading():
             async with create(model=MODEL, messages=MESSAGES) as response:
                 await response.read()
 
@@ -118,7 +115,7 @@ def test_streaming_response(lab: Lab, telemetry: CapturedTelemetry) -> None:
     assert attributes["together.request.outcome"] == "success"
 
 
-def test_base_url_that_is_set_later(lab: Lab, telemetry: CapturedTelemetry) -> None:
+def test_base_url_that_is_set_later(lab, telemetry):
     """The host is asked at each request, not when the client is made."""
     client = lab.client(api_key=lab.key, base_url=lab.at(ELSEWHERE))
     lab.chat(client)
@@ -130,15 +127,13 @@ def test_base_url_that_is_set_later(lab: Lab, telemetry: CapturedTelemetry) -> N
     assert [one["together.client.library"] for one in calls(telemetry)] == ["openai"]
 
 
-def test_base_url_of_the_environment(
-    lab: Lab, telemetry: CapturedTelemetry, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_base_url_of_the_environment(lab, telemetry, monkeypatch):
     monkeypatch.setenv("OPENAI_BASE_URL", lab.base_url)
     lab.chat(lab.client(api_key=lab.key, base_url=None))
     assert len(calls(telemetry)) == len(events(telemetry, "key_checked")) == 1
 
 
-def test_absolute_url_of_a_request(lab: Lab, telemetry: CapturedTelemetry) -> None:
+def test_absolute_url_of_a_request(lab, telemetry):
     """A request may name a host of its own."""
     client = lab.client(api_key=lab.key, base_url=lab.at(ELSEWHERE))
     url = f"{lab.base_url}/chat/completions"
@@ -149,11 +144,7 @@ def test_absolute_url_of_a_request(lab: Lab, telemetry: CapturedTelemetry) -> No
 
 
 @pytest.mark.parametrize("fails", [False, True])
-def test_another_host_is_left_alone(
-    lab: Lab,
-    telemetry: CapturedTelemetry,
-    fails: bool,  # noqa: FBT001 - a parameter
-) -> None:
+def test_another_host_is_left_alone(lab, telemetry, fails):
     """Nothing of a client of another provider is looked at, counted or told."""
     import openai
 
@@ -171,7 +162,7 @@ def test_another_host_is_left_alone(
     assert telemetry.counter("together.client.key.checks") == 0
 
 
-def test_host_of_a_gateway(lab: Lab, telemetry: CapturedTelemetry) -> None:
+def test_host_of_a_gateway(lab, telemetry):
     """A host that TOGETHER_OTEL_HOSTS names is Together's; the verdict follows the setting."""
     client = lab.client(api_key=lab.key, base_url=lab.at(ELSEWHERE))
     lab.chat(client)
@@ -185,7 +176,7 @@ def test_host_of_a_gateway(lab: Lab, telemetry: CapturedTelemetry) -> None:
     assert len(calls(telemetry)) == 1
 
 
-def test_retries_are_one_call(lab: Lab, telemetry: CapturedTelemetry) -> None:
+def test_retries_are_one_call(lab, telemetry):
     lab.server.script(behaviours.server_error(500), behaviours.rate_limited())
     lab.chat(lab.client(api_key=lab.key, max_retries=2))
     (attributes,) = calls(telemetry)
@@ -193,7 +184,7 @@ def test_retries_are_one_call(lab: Lab, telemetry: CapturedTelemetry) -> None:
     assert telemetry.counter("together.client.retries") == 2
 
 
-def test_originals_come_back(lab: Lab, telemetry: CapturedTelemetry) -> None:
+def test_originals_come_back(lab, telemetry):
     """What was patched is the original again, and a client that is left works on."""
     import openai
 
@@ -209,7 +200,7 @@ def test_originals_come_back(lab: Lab, telemetry: CapturedTelemetry) -> None:
     assert calls(telemetry) == []
 
 
-def test_content(lab: Lab, telemetry: CapturedTelemetry, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_content(lab, telemetry, monkeypatch):
     monkeypatch.setenv("OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT", "SPAN_ONLY")
     uninstrument()
     instrument(tracer_provider=telemetry.tracer_provider, meter_provider=telemetry.meter_provider)
@@ -219,7 +210,7 @@ def test_content(lab: Lab, telemetry: CapturedTelemetry, monkeypatch: pytest.Mon
     assert attributes["gen_ai.output.messages"]
 
 
-def test_recovery(lab: Lab, telemetry: CapturedTelemetry) -> None:
+def test_recovery(lab, telemetry):
     """A refused key is replaced from the environment, and the call made again."""
     uninstrument()
     instrument(
@@ -233,7 +224,7 @@ def test_recovery(lab: Lab, telemetry: CapturedTelemetry) -> None:
     assert telemetry.counter("together.client.key.recoveries") == 1
 
 
-def test_preflight(lab: Lab, telemetry: CapturedTelemetry, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_preflight(lab, telemetry, monkeypatch):
     """A key that cannot work is refused at once, for a client of Together's alone."""
     import openai
 
@@ -247,7 +238,7 @@ def test_preflight(lab: Lab, telemetry: CapturedTelemetry, monkeypatch: pytest.M
     assert lab.server.requests == []
 
 
-def test_a_call_of_any_kind_of_arguments(lab: Lab, telemetry: CapturedTelemetry) -> None:
+def test_a_call_of_any_kind_of_arguments(lab, telemetry):
     """Whatever a caller gets wrong raises what it does without us."""
     client = lab.client(api_key=lab.key)
     request: Any = client.request

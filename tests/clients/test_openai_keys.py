@@ -4,18 +4,15 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import openai
 import pytest
-from reaching import ELSEWHERE, Lab
+from reaching import ELSEWHERE
 from reported import calls, events, failures, only_failure
 
 from together_otel.testing import behaviours
 from together_otel.testing.keys import MadeUpKeys
-
-if TYPE_CHECKING:
-    from together_otel.testing.telemetry import CapturedTelemetry
 
 KEYS = MadeUpKeys()
 OTHER = KEYS.together()
@@ -44,7 +41,7 @@ class Case:
     refuse: behaviours.Behaviour | None = None
     since: tuple[int, int] = (1, 0)
 
-    def __str__(self) -> str:
+    def __str__(self):
         return self.title
 
 
@@ -129,13 +126,7 @@ CASES = [
 
 
 @pytest.mark.parametrize("case", [one for one in CASES if one.since <= RELEASE], ids=str)
-def test_cause_is_named_counted_once_and_remedied(
-    case: Case,
-    lab: Lab,
-    keys: MadeUpKeys,
-    telemetry: CapturedTelemetry,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_cause_is_named_counted_once_and_remedied(case, lab, keys, telemetry, monkeypatch):
     """Every way to get the key wrong gives one count, one event, one span with its cause."""
     if case.refuse is not None:
         lab.server.always(case.refuse)
@@ -153,7 +144,7 @@ def test_cause_is_named_counted_once_and_remedied(
     assert KEYS.shown_in({"telemetry": telemetry.everything()}) == []
 
 
-def test_revoked_key(lab: Lab, keys: MadeUpKeys, telemetry: CapturedTelemetry) -> None:
+def test_revoked_key(lab, keys, telemetry):
     client = lab.client(api_key=lab.key)
     lab.chat(client)
     lab.server.revoke(lab.key)
@@ -162,7 +153,7 @@ def test_revoked_key(lab: Lab, keys: MadeUpKeys, telemetry: CapturedTelemetry) -
     assert only_failure(telemetry, keys)["together.auth.cause"] == "revoked"
 
 
-def test_error_frame(lab: Lab, keys: MadeUpKeys, telemetry: CapturedTelemetry) -> None:
+def test_error_frame(lab, keys, telemetry):
     """A refusal inside a stream is an APIError without a status, and counted once."""
     lab.server.always(behaviours.error_frame())
     with pytest.raises(openai.APIError):
@@ -170,9 +161,7 @@ def test_error_frame(lab: Lab, keys: MadeUpKeys, telemetry: CapturedTelemetry) -
     assert only_failure(telemetry, keys)["error.type"] == "openai.APIError"
 
 
-def test_unsendable_key_is_tried_and_counted_once(
-    lab: Lab, keys: MadeUpKeys, telemetry: CapturedTelemetry
-) -> None:
+def test_unsendable_key_is_tried_and_counted_once(lab, keys, telemetry):
     """The client tries it again, though it can never be sent: one call, with its retries."""
     with pytest.raises(openai.APIConnectionError):
         lab.chat(lab.client(api_key=f"{lab.key}\n", max_retries=1))
@@ -185,20 +174,15 @@ def test_unsendable_key_is_tried_and_counted_once(
 
 @pytest.mark.skipif(RELEASE < (1, 109), reason="keys are text in older releases")
 @pytest.mark.parametrize("good", [True, False])
-def test_function_keys(
-    lab: Lab,
-    keys: MadeUpKeys,
-    telemetry: CapturedTelemetry,
-    good: bool,  # noqa: FBT001 - a parameter
-) -> None:
+def test_function_keys(lab, keys, telemetry, good):
     """What a function makes for each request is the client's key, and no override."""
     made = [lab.key, lab.key if good else OTHER]
     rest = iter(made)
 
-    def make() -> str:
+    def make():
         return next(rest)
 
-    async def make_async() -> str:
+    async def make_async():
         return next(rest)
 
     client = lab.client(api_key=make_async if lab.is_async else make)
@@ -215,12 +199,7 @@ def test_function_keys(
 
 
 @pytest.mark.parametrize("stream", [False, True])
-def test_a_key_of_togethers_at_another_provider(
-    lab: Lab,
-    keys: MadeUpKeys,
-    telemetry: CapturedTelemetry,
-    stream: bool,  # noqa: FBT001 - a parameter
-) -> None:
+def test_a_key_of_togethers_at_another_provider(lab, keys, telemetry, stream):
     """It is our key that is lost there: counted and logged, without a span."""
     client = lab.client(api_key=lab.key, base_url=lab.at(ELSEWHERE))
     lab.server.revoke(lab.key)
@@ -241,9 +220,7 @@ def test_a_key_of_togethers_at_another_provider(
 
 
 @pytest.mark.parametrize("status", [403, 404, 429, 500])
-def test_other_failures_at_another_provider(
-    lab: Lab, telemetry: CapturedTelemetry, status: int
-) -> None:
+def test_other_failures_at_another_provider(lab, telemetry, status):
     lab.server.always(behaviours.custom(status, {"error": {"message": "no"}}, foreign=True))
     with pytest.raises(openai.APIStatusError):
         lab.chat(lab.client(api_key=lab.key, base_url=lab.at(ELSEWHERE)))

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
 
 STEP = 15
 """Seconds between two scrapes."""
 
 
-def notation(values: Iterable[float | None]) -> str:
+def notation(values):
     """Return samples in promtool's notation, ``None`` for a scrape without the series.
 
     Prometheus marks a series as stale that a scrape no longer has, or that fails.
@@ -20,7 +16,7 @@ def notation(values: Iterable[float | None]) -> str:
     return " ".join(_word(run) for run in _runs(values))
 
 
-def _runs(values: Iterable[float | None]) -> Iterator[list[float | None]]:
+def _runs(values):
     """Yield stretches of one step each."""
     run: list[float | None] = []
     for value in values:
@@ -32,13 +28,13 @@ def _runs(values: Iterable[float | None]) -> Iterator[list[float | None]]:
         yield run
 
 
-def _continues(run: list[float | None], value: float | None) -> bool:
+def _continues(run, value):
     if value is None or run[0] is None:
         return value is None and run[0] is None
     return len(run) == 1 or (run[1] or 0) - run[0] == value - (run[-1] or 0)
 
 
-def _word(run: list[float | None]) -> str:
+def _word(run):
     more, first = len(run) - 1, run[0]
     if first is None:
         return f"stale _x{more}" if more else "stale"
@@ -57,7 +53,7 @@ class Fleet:
     ticks: int
     series: dict[tuple[str, ...], list[float | None]] = field(default_factory=dict)
 
-    def put(self, tick: int, metric: str, value: float, *labels: str) -> None:
+    def put(self, tick, metric, value, *labels):
         """Note a sample; a series has none at the scrapes that nothing is noted for.
 
         Labels are names and values in turns.
@@ -68,7 +64,7 @@ class Fleet:
             values = self.series[name] = [None] * self.ticks
         values[tick] = value
 
-    def inputs(self) -> list[dict[str, str]]:
+    def inputs(self):
         """Return ``input_series`` of a test."""
         return [
             {"series": _selector(*name), "values": notation(values)}
@@ -76,7 +72,7 @@ class Fleet:
         ]
 
 
-def _selector(metric: str, *labels: str) -> str:
+def _selector(metric, *labels):
     pairs = zip(labels[::2], labels[1::2], strict=True)
     given = ",".join(f'{name}="{value}"' for name, value in pairs)
     return f"{metric}{{{given}}}"

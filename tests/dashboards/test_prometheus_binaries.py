@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import prometheus_binaries
 import pytest
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
 
 @pytest.fixture
-def folders(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> tuple[Path, Path]:
+def folders(monkeypatch, tmp_path):
     """Two empty folders, in place of `.tools/usr/bin` and of PATH."""
     tools, path = tmp_path / "tools", tmp_path / "path"
     for folder in (tools, path):
@@ -23,7 +18,7 @@ def folders(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> tuple[Path, Path
 
 
 @pytest.mark.parametrize("name", ["alertmanager", "prometheus-alertmanager"])
-def test_alertmanager_goes_by_two_names(folders: tuple[Path, Path], name: str) -> None:
+def test_alertmanager_goes_by_two_names(folders, name):
     """Debian's and its makers'; the checkout's own comes before PATH's."""
     tools, path = folders
     (path / name).touch(0o755)
@@ -33,9 +28,7 @@ def test_alertmanager_goes_by_two_names(folders: tuple[Path, Path], name: str) -
 
 
 @pytest.mark.usefixtures("folders")
-def test_a_missing_program_skips_a_test_but_fails_it_under_ci(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_a_missing_program_skips_a_test_but_fails_it_under_ci(monkeypatch):
     """Both say what to run."""
     assert prometheus_binaries.find("promtool") is None
     monkeypatch.delenv("CI", raising=False)

@@ -21,7 +21,7 @@ from together_otel.testing.server import TogetherServer
 LAUNCHER = "opentelemetry-instrument"
 
 
-def quick_start() -> tuple[dict[str, str], list[str]]:
+def quick_start():
     """Return the variables and the options of the first command with the launcher."""
     readme = (CHECKOUT / "README.md").read_text().replace("\\\n", " ")
     found = re.search(rf"^(?:\$ )?((?:\w+=\S+ )*{LAUNCHER} .*)$", readme, re.MULTILINE)
@@ -33,7 +33,7 @@ def quick_start() -> tuple[dict[str, str], list[str]]:
     return variables, words[start + 1 : program]
 
 
-def test_the_first_scrape_has_every_cause_at_zero() -> None:
+def test_the_first_scrape_has_every_cause_at_zero():
     """A counter that is born at its first failure would hide that failure from increase()."""
     variables, options = quick_start()
     key = MadeUpKeys().together()

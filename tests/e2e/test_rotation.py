@@ -10,7 +10,7 @@ import time
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 import yaml
@@ -22,9 +22,6 @@ from together_otel.names import KEY_LAST_ACCEPTED, KEY_RECOVERIES, REQUESTS
 from together_otel.testing.keys import MadeUpKeys
 from together_otel.testing.server import TogetherServer
 from together_otel.testing.stack import Stack
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "examples" / "rotation"
@@ -65,7 +62,7 @@ class Story:
     shown: list[str]
 
 
-def quicker(rules: str) -> str:
+def quicker(rules):
     """Return the rules with the one of rotations at another pace."""
     document = yaml.safe_load(rules)
     (group,) = [one for one in document["groups"] if one["name"] == "together_rotation"]
@@ -78,7 +75,7 @@ def quicker(rules: str) -> str:
     return yaml.safe_dump(document)
 
 
-def latest(stack: Stack) -> dict[str, str]:
+def latest(stack):
     """Return the fingerprint that each instance's requests were accepted with last."""
     found: dict[str, tuple[float, str]] = {}
     for one in stack.query(KEY_LAST_ACCEPTED.prometheus):
@@ -89,7 +86,7 @@ def latest(stack: Stack) -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
+def story(tmp_path_factory):
     """Rotate the key of two services, of which one forgets a pod; repair that, and revoke."""
     require("prometheus")
     require("alertmanager")
@@ -111,7 +108,7 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
         targets = [(job, worker.address) for (job, _), worker in zip(pods, workers, strict=True)]
         stack = life.enter_context(Stack(targets, [rules]))
 
-        def serve_until(happened: Any, *, timeout: float = MINUTE) -> Any:
+        def serve_until(happened, *, timeout=MINUTE):
             deadline = time.monotonic() + timeout
             while not (found := happened()):
                 assert time.monotonic() < deadline, (latest(stack), stack.alerts())
@@ -137,7 +134,7 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
             )
         )
 
-        def stalled() -> dict[str, Any] | None:
+        def stalled():
             try:
                 return stack.wait_for_notification(
                     lambda alert: alert["labels"]["alertname"] == STALLED, 0
@@ -178,14 +175,14 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
         )
 
 
-def test_no_request_fails(story: Story) -> None:
+def test_no_request_fails(story):
     """Neither while both keys are good nor after the old one is revoked; none is recovered."""
     assert [one for one in story.answers if one["failed"] is not None] == []
     assert [one["metric"] for one in story.requests] == [{"together_request_outcome": "success"}]
     assert story.recoveries == []
 
 
-def test_fingerprints_move_from_the_old_key_to_the_new_one(story: Story) -> None:
+def test_fingerprints_move_from_the_old_key_to_the_new_one(story):
     """On every instance but the forgotten one, and there once it is repaired."""
     before, during, after = story.fingerprints
     assert set(before.values()) == {story.old}
@@ -193,7 +190,7 @@ def test_fingerprints_move_from_the_old_key_to_the_new_one(story: Story) -> None
     assert set(after.values()) == {story.new}
 
 
-def test_the_forgotten_pod_is_named_by_the_right_alert(story: Story) -> None:
+def test_the_forgotten_pod_is_named_by_the_right_alert(story):
     """By its instance and the old key's fingerprint, before anything has failed."""
     assert story.alert["status"] == "firing"
     assert story.alert["labels"]["job"] == FORGETFUL
@@ -201,14 +198,14 @@ def test_the_forgotten_pod_is_named_by_the_right_alert(story: Story) -> None:
     assert story.forgotten in story.alert["annotations"]["description"]
 
 
-def test_nothing_else_is_alerted(story: Story) -> None:
+def test_nothing_else_is_alerted(story):
     """The service that forgot nobody is left in peace."""
     assert {(one["labels"]["alertname"], one["labels"]["job"]) for one in story.alerts} == {
         (STALLED, FORGETFUL)
     }
 
 
-def test_no_key_is_shown(story: Story) -> None:
+def test_no_key_is_shown(story):
     assert story.shown == []
 
 
@@ -217,7 +214,7 @@ def test_no_key_is_shown(story: Story) -> None:
     [([], ["new"] * 3, [0, 0, 0]), (["--forget"], ["new", "new", "old"], [0, 0, 1])],
     ids=["none forgotten", "one forgotten"],
 )
-def test_the_example(arguments: list[str], last: list[str], failed: list[int]) -> None:
+def test_the_example(arguments, last, failed):
     """It runs by the command of its first line, and prints what its README shows."""
     command = (EXAMPLE / "rotate.py").read_text(encoding="utf-8").splitlines()[0]
     path = os.pathsep.join((str(Path(sys.executable).parent), os.environ.get("PATH", "")))

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import pytest
 from prometheus_binaries import require
 
 from together_otel.testing import programs
 from together_otel.testing.ports import free_port
 from together_otel.testing.stack import MissingBinary, ProcessDied, Stack, find_binaries
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 DOWN = """
 groups:
@@ -25,7 +20,7 @@ groups:
 
 
 @pytest.fixture
-def rules(tmp_path: Path) -> Path:
+def rules(tmp_path):
     """A file with one rule."""
     require("prometheus")
     require("alertmanager")
@@ -34,7 +29,7 @@ def rules(tmp_path: Path) -> Path:
     return file
 
 
-def test_an_alert_reaches_the_webhook(rules: Path) -> None:
+def test_an_alert_reaches_the_webhook(rules):
     """Through both programs, with the labels of its target."""
     with Stack([("shop", f"127.0.0.1:{free_port()}")], [rules]) as stack:
         alert = stack.wait_for_notification(lambda alert: alert["labels"]["job"] == "shop")
@@ -49,25 +44,21 @@ def test_an_alert_reaches_the_webhook(rules: Path) -> None:
             stack.query("sum(")
 
 
-def test_a_program_that_ends_says_why(rules: Path) -> None:
+def test_a_program_that_ends_says_why(rules):
     """The last lines of its log name the rule that does not parse."""
     rules.write_text(DOWN.replace("up == 0", "up =="))
     with pytest.raises(ProcessDied, match=r"prometheus ended with code [12]:[^$]*parse error"):
         Stack([], [rules]).start()
 
 
-def test_what_is_missing_is_named_with_where_to_get_it(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_what_is_missing_is_named_with_where_to_get_it(monkeypatch, tmp_path):
     monkeypatch.setattr(programs, "CHECKOUT", tmp_path)
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(MissingBinary, match=r"prometheus is neither .* tools/fetch_prometheus\.sh"):
         find_binaries()
 
 
-def test_binaries_of_the_checkout_come_first(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
+def test_binaries_of_the_checkout_come_first(monkeypatch, tmp_path):
     """Debian calls Alertmanager by another name than its makers do."""
     here, elsewhere = tmp_path / ".tools" / "usr" / "bin", tmp_path / "bin"
     for file in (here / "prometheus", elsewhere / "prometheus", elsewhere / "alertmanager"):

@@ -25,7 +25,7 @@ from together_otel.testing.ports import free_port
 from together_otel.testing.server import TogetherServer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     Run = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -38,17 +38,17 @@ UNSCRAPED = {"missing": "1", "job": "3"}
 
 
 @pytest.fixture
-def key() -> str:
+def key():
     """A key of Together's shape that nobody owns."""
     return "tgp_" + "v1_" + "a1B2" * 10 + "xyz"
 
 
 @pytest.fixture
-def run(key: str, tmp_path: Path) -> Iterator[Run]:
+def run(key, tmp_path):
     """Run the job under `opentelemetry-instrument`, with a good key unless told otherwise."""
     with TogetherServer(keys=[key]) as together:
 
-        def run_it(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        def run_it(*arguments, **environment):
             folder = Path(sys.executable).parent
             given = {
                 "PATH": os.environ["PATH"],
@@ -74,7 +74,7 @@ def run(key: str, tmp_path: Path) -> Iterator[Run]:
 
 
 @pytest.fixture
-def gateway(tmp_path: Path) -> Iterator[int]:
+def gateway(tmp_path):
     """The port of a real Pushgateway."""
     program = prometheus_binaries.require("pushgateway")
     port = free_port()
@@ -90,7 +90,7 @@ def gateway(tmp_path: Path) -> Iterator[int]:
             process.wait()
 
 
-def test_a_job_pushes(run: Run, gateway: int) -> None:
+def test_a_job_pushes(run, gateway):
     """Under its service's name: requests, the stream that was open at the exit, when it ended."""
     done = run(TOGETHER_OTEL_PUSHGATEWAY=f"http://127.0.0.1:{gateway}", OTEL_SERVICE_NAME="nightly")
     scrape = get(gateway, "/metrics")
@@ -105,7 +105,7 @@ def test_a_job_pushes(run: Run, gateway: int) -> None:
     assert ended > 1_790_000_000
 
 
-def test_one_that_dies_in_its_constructor_pushes(run: Run, gateway: int) -> None:
+def test_one_that_dies_in_its_constructor_pushes(run, gateway):
     """For want of a key; the next run, with one, puts its own counts in their place."""
     url = f"http://127.0.0.1:{gateway}"
     done = run(TOGETHER_OTEL_PUSHGATEWAY=url, TOGETHER_API_KEY="unset")
@@ -120,7 +120,7 @@ def test_one_that_dies_in_its_constructor_pushes(run: Run, gateway: int) -> None
     assert total(scrape, REQUESTS, job="job", together_request_outcome="success") == 1
 
 
-def test_a_group_of_the_gateway(run: Run, gateway: int) -> None:
+def test_a_group_of_the_gateway(run, gateway):
     """The URL may name the group; what the application pushed to it stays."""
     group = f"http://127.0.0.1:{gateway}/metrics/job/billing/instance/eu-1"
     own = subprocess.run(
@@ -145,11 +145,11 @@ push_to_gateway(sys.argv[1], "billing", registry, {"instance": "eu-1"})
 
 @pytest.mark.parametrize("multiprocess", [True, False], ids=["shared folder", "alone"])
 def test_a_job_that_forks(
-    multiprocess: bool,  # noqa: FBT001 - a parametrised case
-    run: Run,
-    gateway: int,
-    tmp_path: Path,
-) -> None:
+    multiprocess,
+    run,
+    gateway,
+    tmp_path,
+):
     """A child leaves nothing of its own; with a shared folder its counts are among the parent's."""
     more = {"PROMETHEUS_MULTIPROC_DIR": str(tmp_path / "metrics")} if multiprocess else {}
     done = run("fork", TOGETHER_OTEL_PUSHGATEWAY=f"http://127.0.0.1:{gateway}", **more)
@@ -161,7 +161,7 @@ def test_a_job_that_forks(
 
 
 @pytest.mark.parametrize("way", UNSCRAPED)
-def test_a_job_writes_a_file(way: str, run: Run, tmp_path: Path) -> None:
+def test_a_job_writes_a_file(way, run, tmp_path):
     """One a job, whole, with the job as a label, as node_exporter has no other for it."""
     folder = tmp_path / "textfiles" / "new"
     done = run(
@@ -190,7 +190,7 @@ def test_a_job_writes_a_file(way: str, run: Run, tmp_path: Path) -> None:
     assert (checked.returncode, checked.stderr) == (0, "")
 
 
-def test_both_at_once(run: Run, gateway: int, tmp_path: Path) -> None:
+def test_both_at_once(run, gateway, tmp_path):
     run(
         TOGETHER_OTEL_PUSHGATEWAY=f"http://127.0.0.1:{gateway}",
         TOGETHER_OTEL_TEXTFILE=str(tmp_path),
@@ -199,7 +199,7 @@ def test_both_at_once(run: Run, gateway: int, tmp_path: Path) -> None:
     assert total((tmp_path / "together_otel_job.prom").read_text(encoding="utf-8"), REQUESTS) == 2
 
 
-def test_a_gateway_that_is_not_there(run: Run) -> None:
+def test_a_gateway_that_is_not_there(run):
     """One warning that names it and the variable, without the password; the exit code is the job's."""
     url = f"http://user:hidden-word@127.0.0.1:{free_port()}"
     done = run(TOGETHER_OTEL_PUSHGATEWAY=url)
@@ -212,7 +212,7 @@ def test_a_gateway_that_is_not_there(run: Run) -> None:
     assert "hidden-word" not in done.stderr
 
 
-def test_a_gateway_that_never_answers(run: Run) -> None:
+def test_a_gateway_that_never_answers(run):
     """The exit does not wait for it beyond its two seconds."""
     with contextlib.closing(socket.create_server(("127.0.0.1", 0))) as silent:
         done = run(TOGETHER_OTEL_PUSHGATEWAY=f"http://127.0.0.1:{silent.getsockname()[1]}")
@@ -223,11 +223,11 @@ def test_a_gateway_that_never_answers(run: Run) -> None:
     assert exit_export._ATTEMPT < exit_export.LIMIT
 
 
-def test_a_gateway_that_dribbles(run: Run) -> None:
+def test_a_gateway_that_dribbles(run):
     """Nor for one that answers a character at a time, whose every step is quick."""
 
     class Slow(Quiet, BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
+        def do_POST(self):
             with contextlib.suppress(OSError):
                 while not gone.wait(0.2):
                     self.wfile.write(b"H")
@@ -241,7 +241,7 @@ def test_a_gateway_that_dribbles(run: Run) -> None:
     assert "did not take it within 2 s" in done.stderr
 
 
-def test_a_folder_that_cannot_be_written(run: Run, tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_written(run, tmp_path):
     (tmp_path / "file").write_text("in the way", encoding="utf-8")
     done = run(TOGETHER_OTEL_TEXTFILE=str(tmp_path / "file"))
 
@@ -250,12 +250,12 @@ def test_a_folder_that_cannot_be_written(run: Run, tmp_path: Path) -> None:
     assert (tmp_path / "file").read_text(encoding="utf-8") == "in the way"
 
 
-def test_a_gateway_behind_a_password(run: Run) -> None:
+def test_a_gateway_behind_a_password(run):
     """User and password of the URL go into the request's header, and nowhere else."""
     seen: list[tuple[str, str | None]] = []
 
     class Guarded(Quiet, BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
+        def do_POST(self):
             seen.append((self.path, self.headers["Authorization"]))
             self.rfile.read(int(self.headers["Content-Length"]))
             self.send_response(200)
@@ -270,7 +270,7 @@ def test_a_gateway_behind_a_password(run: Run) -> None:
 
 @pytest.mark.parametrize("mark", ["/", "#", "?"])
 @pytest.mark.parametrize("place", ["@127.0.0.1:1", "@host.invalid", "@"])
-def test_a_password_that_is_not_written_as_it_should_be(mark: str, place: str, run: Run) -> None:
+def test_a_password_that_is_not_written_as_it_should_be(mark, place, run):
     """To a parser it is a path, and its user a host: no word of it is in a log."""
     done = run(TOGETHER_OTEL_PUSHGATEWAY=f"http://someone:s3cr3t{mark}rest{place}")
 
@@ -280,11 +280,11 @@ def test_a_password_that_is_not_written_as_it_should_be(mark: str, place: str, r
         assert word not in done.stderr
 
 
-def test_a_gateway_that_repeats_the_password(run: Run) -> None:
+def test_a_gateway_that_repeats_the_password(run):
     """What a server says is not ours: it is redacted, and stays on one line."""
 
     class Guarded(Quiet, BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
+        def do_POST(self):
             self.rfile.read(int(self.headers["Content-Length"]))
             self.send_response(401, "no someone:s3cr3t-word\x0bhere")
             self.end_headers()
@@ -302,7 +302,7 @@ def test_a_gateway_that_repeats_the_password(run: Run) -> None:
 # ── files that are only our own ──────────────────────────────────────────────────────
 
 
-def test_a_file_is_replaced_at_once(tmp_path: Path) -> None:
+def test_a_file_is_replaced_at_once(tmp_path):
     """By one that everybody may read; nothing else is left in the folder."""
     path = tmp_path / "job.prom"
     for content in (b"first", b"second"):
@@ -313,7 +313,7 @@ def test_a_file_is_replaced_at_once(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("case", ["a link", "a link to nothing", "a folder", "another user's"])
-def test_what_is_not_our_own_is_left_alone(case: str, tmp_path: Path) -> None:
+def test_what_is_not_our_own_is_left_alone(case, tmp_path):
     path, theirs = tmp_path / "shared" / "job.prom", tmp_path / "theirs"
     path.parent.mkdir()
     if case == "a folder":
@@ -333,10 +333,8 @@ def test_what_is_not_our_own_is_left_alone(case: str, tmp_path: Path) -> None:
     assert not theirs.exists() or theirs.read_bytes() == b"theirs"
 
 
-def test_nothing_is_left_of_what_cannot_be_written(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def refuse(*_: object) -> None:
+def test_nothing_is_left_of_what_cannot_be_written(tmp_path, monkeypatch):
+    def refuse(*_):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(os, "replace", refuse)
@@ -355,11 +353,11 @@ def test_nothing_is_left_of_what_cannot_be_written(
         ("http://host/p/metrics/job/a/env/prod", ("http://host/p", "a", {"env": "prod"})),
     ],
 )
-def test_target(url: str, expected: tuple[str, str, dict[str, str]]) -> None:
+def test_target(url, expected):
     assert exit_export.target(url, "mine") == expected
 
 
-def test_job_name(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_job_name(monkeypatch):
     """The service's name as OpenTelemetry takes it, else the program's."""
     monkeypatch.setattr(sys, "argv", ["/srv/report.py"])
     assert exit_export.job_name({"OTEL_SERVICE_NAME": " shop "}) == "shop"

@@ -10,21 +10,17 @@ import sys
 import time
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 sys.path.insert(0, str(Path(__file__).parent))
 
 from fuzz_cases import BATCH, run_cases
 from rich.progress import Progress
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
 _SHOWN = 20
 _PIECE = 10 * BATCH
 
 
-def failures(seed: int, numbers: Sequence[int]) -> list[str]:
+def failures(seed, numbers):
     """Run cases; return what there is to say of each that shows a key."""
     return [
         f"case {case.number} of seed {seed} shows a key; alone:"
@@ -35,7 +31,7 @@ def failures(seed: int, numbers: Sequence[int]) -> list[str]:
     ]
 
 
-def _pieces(seed: int, cases: int, workers: int) -> Iterator[tuple[int, list[str]]]:
+def _pieces(seed, cases, workers):
     pieces = [range(at, min(at + _PIECE, cases)) for at in range(0, cases, _PIECE)]
     with ProcessPoolExecutor(workers) as pool:
         for piece, found in zip(
@@ -44,7 +40,7 @@ def _pieces(seed: int, cases: int, workers: int) -> Iterator[tuple[int, list[str
             yield len(piece), found
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(arguments=None):
     """Run the cases; return 1 if any shows a key."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import httpx
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from random import Random
+    from collections.abc import Callable
 
     Say = Callable[[str], str]
     """Takes what a text is, and returns it, with a key in it or not."""
@@ -18,12 +17,12 @@ _STATUSES: Final = (400, 401, 401, 401, 402, 403, 404, 422, 429, 500, 503)
 _CODES: Final = ("invalid_api_key", "missing_api_key", "model_not_available", None)
 
 
-def _header(text: str) -> bytes:
+def _header(text):
     """Return a text as what a header's value may be."""
     return "".join(one if one.isprintable() else " " for one in text).strip().encode()
 
 
-def _headers(rng: Random, say: Say, kind: str) -> list[tuple[bytes, bytes]]:
+def _headers(rng, say, kind):
     found = [
         (b"content-type", kind.encode()),
         (b"x-request-id", _header(say("request id"))),
@@ -40,7 +39,7 @@ def _headers(rng: Random, say: Say, kind: str) -> list[tuple[bytes, bytes]]:
     return found
 
 
-def error_body(rng: Random, say: Say) -> dict[str, Any]:
+def error_body(rng, say):
     """Return an error as Together writes it, or as gateways do."""
     code = rng.choice(_CODES) if rng.random() < 0.8 else say("error's code")
     error = {
@@ -52,7 +51,7 @@ def error_body(rng: Random, say: Say) -> dict[str, Any]:
     return rng.choice(({"error": error}, error, {"error": say("error")}, {"detail": [error]}))
 
 
-def completion(say: Say) -> dict[str, Any]:
+def completion(say):
     """Return the answer of a model."""
     message = {
         "role": "assistant",
@@ -80,7 +79,7 @@ def completion(say: Say) -> dict[str, Any]:
     }
 
 
-def chunks(rng: Random, say: Say) -> Iterator[dict[str, Any]]:
+def chunks(rng, say):
     """Yield the chunks of a streamed answer, whose texts come in pieces."""
     envelope = {"id": say("id"), "created": 1, "model": say("model answered")}
     text, size = say("content"), rng.randint(1, 20)
@@ -107,14 +106,14 @@ def chunks(rng: Random, say: Say) -> Iterator[dict[str, Any]]:
 # ── whole answers ────────────────────────────────────────────────────────────────────
 
 
-def refuses(rng: Random, say: Say) -> httpx.Response:
+def refuses(rng, say):
     """Answer with an error, in JSON."""
     body = json.dumps(error_body(rng, say), ensure_ascii=rng.random() < 0.5)
     headers = _headers(rng, say, "application/json")
     return httpx.Response(rng.choice(_STATUSES), headers=headers, content=body.encode())
 
 
-def says_no(rng: Random, say: Say) -> httpx.Response:
+def says_no(rng, say):
     """Answer with an error that is a page, or a line."""
     page = rng.choice(("<html><body>{}</body></html>", "{}", "not JSON: {{{}"))
     kind = rng.choice(("text/html", "text/plain", "application/json"))
@@ -122,13 +121,13 @@ def says_no(rng: Random, say: Say) -> httpx.Response:
     return httpx.Response(rng.choice(_STATUSES), headers=_headers(rng, say, kind), content=content)
 
 
-def answers(rng: Random, say: Say) -> httpx.Response:
+def answers(rng, say):
     """Answer as asked."""
     content = json.dumps(completion(say)).encode()
     return httpx.Response(200, headers=_headers(rng, say, "application/json"), content=content)
 
 
-def answers_badly(rng: Random, say: Say) -> httpx.Response:
+def answers_badly(rng, say):
     """Answer with what is good as HTTP goes, and is no answer: an error, or not JSON."""
     body = error_body(rng, say)
     content = rng.choice((json.dumps(body), f"{{{say('page')}", "[]", json.dumps(say("page"))))
@@ -137,7 +136,7 @@ def answers_badly(rng: Random, say: Say) -> httpx.Response:
     )
 
 
-def streams(rng: Random, say: Say) -> httpx.Response:
+def streams(rng, say):
     """Stream an answer, which may end in an error."""
     frames = list(chunks(rng, say))
     if rng.random() < 0.4:
@@ -147,7 +146,7 @@ def streams(rng: Random, say: Say) -> httpx.Response:
     return httpx.Response(200, headers=headers, content=text.encode())
 
 
-def redirects(rng: Random, say: Say) -> httpx.Response:
+def redirects(rng, say):
     """Send the client elsewhere."""
     host = "".join(
         one for one in say("host of a redirect").lower() if one.isascii() and one.isalnum()
@@ -168,16 +167,16 @@ def redirects(rng: Random, say: Say) -> httpx.Response:
 class _Odd(Exception):  # noqa: N818 - that is what it is
     """What an application's own transport may raise."""
 
-    def __str__(self) -> str:
+    def __str__(self):
         return f"odd: {self.args[0]}"
 
 
-def _raised(exc: BaseException, cause: BaseException | None) -> BaseException:
+def _raised(exc, cause):
     exc.__cause__ = cause
     return exc
 
 
-def breaks(rng: Random, say: Say, request: httpx.Request) -> BaseException:
+def breaks(rng, say, request):
     """Return what the transport raises: with causes, notes and groups."""
     text = say("exception")
     held: list[Callable[[], BaseException]] = [

@@ -21,8 +21,6 @@ from together_otel import Diagnosis, UnusableKeyError, diagnose, inspect_key, re
 from together_otel.keys import Refusal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from fuzz_keys import Key
 
 BATCH: Final = 40
@@ -34,12 +32,12 @@ _TOLD: Final = 0.5
 _INSIDE: Final = "inner"
 
 
-def rng_of(seed: int, what: str, number: int) -> random.Random:
+def rng_of(seed, what, number):
     """Return what decides everything about one case, or one world."""
     return random.Random(f"{seed} {what} {number}")
 
 
-def world_of(seed: int, number: int) -> World:
+def world_of(seed, number):
     """Return the process that a case belongs to."""
     return World(rng_of(seed, "world", number // BATCH))
 
@@ -52,7 +50,7 @@ class Leak:
     shown: str
 
 
-def leaks_in(signals: dict[str, str], keys: list[Key]) -> list[Leak]:
+def leaks_in(signals, keys):
     """Return where keys are shown."""
     forbidden = Forbidden(keys)
     return [
@@ -79,7 +77,7 @@ class Case:
     keys: list[Key] = field(default_factory=list)
     told: list[str] = field(default_factory=list)
 
-    def __post_init__(self) -> None:
+    def __post_init__(self):
         self.rng = rng_of(self.seed, "case", self.number)
         self.own, self.other = make_key(self.rng), make_key(self.rng)
         self.keys = [self.own]
@@ -96,7 +94,7 @@ class Case:
         self.way = self.rng.choice([*WAYS, *OTHERS])
         self.signals: dict[str, str] = {}
 
-    def __str__(self) -> str:
+    def __str__(self):
         kind = "async" if self.is_async else "sync"
         return (
             f"{self.way}, {kind}, keys {[one.shape for one in self.keys]}, "
@@ -106,7 +104,7 @@ class Case:
 
     # ── texts with keys ──────────────────────────────────────────────────────────────
 
-    def say(self, what: str) -> str:
+    def say(self, what):
         """Return a text, with one of the keys in it that are known by now, or without."""
         if not self.known or self.rng.random() > _TOLD:
             return "nothing"
@@ -116,7 +114,7 @@ class Case:
         self.told.append(f"{what}: the {key.shape} key, {writing}")
         return f"{front}{text}{end}"
 
-    def sends(self, key: Key) -> None:
+    def sends(self, key):
         """Note that a key is known to be involved from now on."""
         if key not in self.known:
             self.known.append(key)
@@ -125,7 +123,7 @@ class Case:
 
     # ── the call ─────────────────────────────────────────────────────────────────────
 
-    def run(self) -> list[Leak]:
+    def run(self):
         """Do what it is about; return what is shown of the keys, but for metrics."""
         try:
             OTHERS.get(self.way, call_by_sdk)(self)
@@ -137,7 +135,7 @@ class Case:
         self._raised.clear()
         return leaks_in(self.signals, self.keys)
 
-    def respond(self, request: httpx.Request) -> httpx.Response:
+    def respond(self, request):
         rng, say = self.rng, self.say
         if self.other.text in request.headers.get("authorization", ""):
             self.sends(self.other)
@@ -162,7 +160,7 @@ class Case:
         is_stream = b'"stream":true' in request.content.replace(b" ", b"")
         return (fuzz_answers.streams if is_stream else fuzz_answers.answers)(rng, say)
 
-    def _make_span(self) -> None:
+    def _make_span(self):
         """Do as an instrumentation inside the call does."""
         say = self.say
         tracer = self.world.tracers.get_tracer(_INSIDE)
@@ -177,7 +175,7 @@ class Case:
 
     # ── what else shows keys ─────────────────────────────────────────────────────────
 
-    def _frames(self) -> Iterator[str]:
+    def _frames(self):
         """Yield the local variables of our frames that an error tracker would send."""
         seen: set[int] = set()
         left = list(self._raised)
@@ -193,7 +191,7 @@ class Case:
                 yield f"{exc} {exc!r} {pickle.dumps(exc)!r}"
                 yield "".join(traceback.format_exception(exc))
 
-    def _objects(self) -> Iterator[str]:
+    def _objects(self):
         """Yield what public objects about the keys say of themselves."""
         for key in self.keys:
             report = inspect_key(key.text)
@@ -202,14 +200,14 @@ class Case:
                 yield f"{one!r} {one} {pickle.dumps(one).decode('utf-8', 'replace')}"
 
 
-def together_error() -> Any:
+def together_error():
     """Return the status of a span that failed."""
     from opentelemetry.trace import StatusCode  # noqa: PLC0415
 
     return StatusCode.ERROR
 
 
-def run_cases(seed: int, numbers: Iterator[int]) -> Iterator[tuple[Case, list[Leak]]]:
+def run_cases(seed, numbers):
     """Run cases, each batch in a process of its own kind; yield each and what it shows."""
     batches: dict[int, list[int]] = {}
     for number in numbers:

@@ -38,41 +38,39 @@ class Key:
     core: str
 
 
-def _text(rng: Random, letters: str, length: int) -> str:
+def _text(rng, letters, length):
     return "".join(rng.choices(letters, k=length))
 
 
-def _v1(rng: Random) -> str:
+def _v1(rng):
     return _text(rng, _URL_SAFE, 43)
 
 
-def _with(
-    front: str, letters: str, shortest: int, longest: int
-) -> Callable[[Random], tuple[str, str]]:
-    def make(rng: Random) -> tuple[str, str]:
+def _with(front, letters, shortest, longest):
+    def make(rng):
         core = _text(rng, letters, rng.randint(shortest, longest))
         return front + core, core
 
     return make
 
 
-def _around(front: str, end: str) -> Callable[[Random], tuple[str, str]]:
-    def make(rng: Random) -> tuple[str, str]:
+def _around(front, end):
+    def make(rng):
         core = _v1(rng)
         return f"{front}{_PUBLIC}{core}{end}", core
 
     return make
 
 
-def _inside(piece: str) -> Callable[[Random], tuple[str, str]]:
-    def make(rng: Random) -> tuple[str, str]:
+def _inside(piece):
+    def make(rng):
         first, last = _v1(rng)[:21], _v1(rng)[:22]
         return f"{_PUBLIC}{first}{piece}{last}", f"{first}{piece}{last}"
 
     return make
 
 
-def _token(rng: Random) -> tuple[str, str]:
+def _token(rng):
     parts = [
         base64.urlsafe_b64encode(data).decode().rstrip("=")
         for data in (b'{"alg":"HS256"}', _text(rng, _WORDY, 30).encode(), rng.randbytes(20))
@@ -80,12 +78,12 @@ def _token(rng: Random) -> tuple[str, str]:
     return ".".join(parts), ".".join(parts[1:])
 
 
-def _encoded(rng: Random) -> tuple[str, str]:
+def _encoded(rng):
     core = base64.b64encode((_PUBLIC + _v1(rng)).encode()).decode()
     return core, core[12:]
 
 
-def _document(rng: Random) -> tuple[str, str]:
+def _document(rng):
     core = _v1(rng)
     return json.dumps({"TOGETHER_API_KEY": _PUBLIC + core}), core
 
@@ -125,20 +123,20 @@ SHAPES: Final[dict[str, Callable[[Random], tuple[str, str]]]] = {
 }
 
 
-def make_key(rng: Random, shape: str | None = None) -> Key:
+def make_key(rng, shape=None):
     """Make a key, of any shape by default."""
     shape = shape or rng.choice(list(SHAPES))
     text, core = SHAPES[shape](rng)
     return Key(shape, text, core)
 
 
-def _masked(key: str, mask: str) -> str:
+def _masked(key, mask):
     # As OpenAI does: the first 8 and the last 4. Shorter ones would show what no rule forbids.
     key = key.strip()
     return f"{key[:8]}{mask}{key[-4:]}" if len(key) >= _MASKED_FROM else key
 
 
-def _b64(key: str) -> str:
+def _b64(key):
     return base64.b64encode(key.encode("utf-8", "surrogatepass")).decode()
 
 
@@ -204,7 +202,7 @@ WRITINGS: Final[dict[str, Callable[[str], str]]] = {
 """How a key gets into a text."""
 
 
-def write_key(rng: Random, key: Key) -> tuple[str, str]:
+def write_key(rng, key):
     """Write a key in any way; return which, and the text."""
     # What is shorter than eight characters is promised as a word of its own only.
     name = "as is" if len(key.core) < 8 else rng.choice(list(WRITINGS))

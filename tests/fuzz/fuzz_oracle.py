@@ -10,13 +10,8 @@ from __future__ import annotations
 import base64
 import html
 import re
-from typing import TYPE_CHECKING, Final
+from typing import Final
 from urllib.parse import unquote
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-
-    from fuzz_keys import Key
 
 _TELLING: Final = 8
 _QUICK: Final = 4
@@ -31,12 +26,12 @@ _ESCAPE: Final = re.compile(r"\\(?:u([0-9a-fA-F]{4})|x([0-9a-fA-F]{2})|([nrt0\"'
 _NAMED: Final = {"n": "\n", "r": "\r", "t": "\t", "0": "\0"}
 
 
-def _unescaped(found: re.Match[str]) -> str:
+def _unescaped(found):
     digits = found[1] or found[2]
     return chr(int(digits, 16)) if digits else _NAMED.get(found[3], found[3])
 
 
-def _readings(text: str) -> Iterator[str]:
+def _readings(text):
     """Yield a text as it is, and as those who decode it read it."""
     yield text
     if "&" in text:
@@ -50,7 +45,7 @@ def _readings(text: str) -> Iterator[str]:
             yield _ESCAPE.sub(_unescaped, once)
 
 
-def _encodings(core: str) -> Iterator[str]:
+def _encodings(core):
     data = core.encode("utf-8", "surrogatepass")
     for offset in range(3):
         # The digits that are made of the core alone, wherever it stands in what is encoded.
@@ -61,14 +56,14 @@ def _encodings(core: str) -> Iterator[str]:
         yield digits[first:last].translate({43: "-", 47: "_"})
 
 
-def _stretches(text: str, length: int) -> Iterator[str]:
+def _stretches(text, length):
     return (text[at : at + length] for at in range(len(text) - length + 1))
 
 
 class Forbidden:
     """What must not be seen of some keys."""
 
-    def __init__(self, keys: Iterable[Key]) -> None:
+    def __init__(self, keys):
         self._stretches: set[str] = set()
         self._digits: set[str] = set()
         self._quick: set[str] = set()
@@ -89,7 +84,7 @@ class Forbidden:
             if len(core) >= _MASKED_FROM and key.text.strip().endswith(core):
                 self._tails.append(core[-_QUICK:])
 
-    def shown_in(self, text: str) -> str | None:
+    def shown_in(self, text):
         """Return what a text shows, with what stands around it; ``None`` for nothing."""
         for reading in _readings(text):
             at = self._place_in(reading)
@@ -101,7 +96,7 @@ class Forbidden:
                 return reading[max(0, at - _AROUND) : at + _AROUND]
         return None
 
-    def _place_in(self, reading: str) -> int | None:
+    def _place_in(self, reading):
         small, quick = reading.lower(), self._quick
         places = range(0, len(small), _STEP)
         for near in [at for at in places if small[at : at + _QUICK] in quick]:

@@ -8,7 +8,7 @@ import os
 import sys
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 from unittest import mock
 from urllib.parse import quote
 
@@ -38,11 +38,11 @@ _URL: Final = "https://api.together.xyz/v1"
 class _Adapter(requests.adapters.BaseAdapter):
     """Answers what requests sends as the case's server does."""
 
-    def __init__(self, case: Case) -> None:
+    def __init__(self, case):
         super().__init__()
         self._case = case
 
-    def send(self, request: Any, **_: Any) -> requests.Response:
+    def send(self, request, **_):
         sent = httpx.Request(request.method, _URL, content=request.body)
         sent.headers["authorization"] = str(request.headers.get("authorization", "")).encode()
         found = self._case.respond(sent)
@@ -58,21 +58,21 @@ class _Adapter(requests.adapters.BaseAdapter):
         response.raw = io.BytesIO(found.content)
         return response
 
-    def close(self) -> None:
+    def close(self):
         """Nothing is open."""
 
 
-def _question(case: Case) -> dict[str, Any]:
+def _question(case):
     message = {"role": "user", "content": case.say("content asked")}
     return {"model": case.say("model"), "messages": [message], "stop": case.say("stop")}
 
 
-def _headers(key: str) -> dict[str, Any]:
+def _headers(key):
     # Both libraries take bytes, and write them as they are.
     return {"Authorization": f"Bearer {key}".encode()}
 
 
-def by_requests(case: Case) -> None:
+def by_requests(case):
     """Ask Together with requests."""
     with requests.Session() as session:
         session.mount("https://", _Adapter(case))
@@ -83,7 +83,7 @@ def by_requests(case: Case) -> None:
         answer.json()
 
 
-def by_httpx(case: Case) -> None:
+def by_httpx(case):
     """Ask Together with httpx."""
     with httpx.Client(transport=httpx.MockTransport(case.respond), **case.http) as http:
         HTTPXClientInstrumentor.instrument_client(http, tracer_provider=case.world.tracers)
@@ -93,11 +93,11 @@ def by_httpx(case: Case) -> None:
         answer.json()
 
 
-def in_house(case: Case) -> None:
+def in_house(case):
     """Ask with a client of the application's own, that is written on httpx."""
 
     class Client(together_ai.TogetherAI):
-        def _ask(self, prompt: str) -> str:
+        def _ask(self, prompt):
             with httpx.Client(transport=httpx.MockTransport(case.respond)) as http:
                 HTTPXClientInstrumentor.instrument_client(http, tracer_provider=case.world.tracers)
                 headers = _headers(self.api_key)
@@ -113,7 +113,7 @@ def in_house(case: Case) -> None:
 # ── commands and settings ────────────────────────────────────────────────────────────
 
 
-def _written(case: Case, what: str) -> str:
+def _written(case, what):
     """Return a text in an argument or a file, which cannot hold everything."""
     # Whole keys, as they are pasted: nobody knows of a part that it is one.
     writing = case.rng.choice(
@@ -124,7 +124,7 @@ def _written(case: Case, what: str) -> str:
     return text.replace("\0", "").encode("utf-8", "replace").decode()
 
 
-def _arguments(case: Case, folder: Path) -> list[str]:
+def _arguments(case, folder):
     text = _written(case, "argument")
     file = folder / "env"
     lines = [
@@ -157,7 +157,7 @@ def _arguments(case: Case, folder: Path) -> list[str]:
     )
 
 
-def command(case: Case) -> None:
+def command(case):
     """Run one of our commands, with the key where it does not belong as well."""
     case.environ["TOGETHER_API_KEY"] = case.own.text.replace("\0", "")
     case.environ["TOGETHER_BASE_URL"] = f"https://u:{quote(case.own.text, safe='')}@host.invalid/v1"
@@ -178,7 +178,7 @@ def command(case: Case) -> None:
     assert case.signals["command line"]
 
 
-def settings(case: Case) -> None:
+def settings(case):
     """Read settings that a key was pasted into, of a shape that tells it from a word."""
     shape = case.rng.choice(("tgp_v1", "legacy hex", "OpenAI's", "opaque", "JWT", "quoted"))
     case.own = make_key(case.rng, shape)

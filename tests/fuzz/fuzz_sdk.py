@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any
 from unittest import mock
 from urllib.parse import quote
 
@@ -14,11 +13,8 @@ from opentelemetry.instrumentation.httpx import HTTPXClientInstrumentor
 
 from together_otel import recovery
 
-if TYPE_CHECKING:
-    from fuzz_cases import Case
 
-
-def call_by_sdk(case: Case) -> None:
+def call_by_sdk(case):
     """Make the call."""
     WAYS[case.way](case)
     with mock.patch.dict(os.environ, case.environ):
@@ -28,7 +24,7 @@ def call_by_sdk(case: Case) -> None:
             _call(case)
 
 
-def _client(case: Case, http: Any, kind: Any) -> Any:
+def _client(case, http, kind):
     HTTPXClientInstrumentor.instrument_client(http, tracer_provider=case.world.tracers)
     client = kind(http_client=http, base_url=case.base, max_retries=0, **case.made)
     if case.copied is not None:
@@ -38,7 +34,7 @@ def _client(case: Case, http: Any, kind: Any) -> Any:
     return client
 
 
-def _call(case: Case) -> None:
+def _call(case):
     with httpx.Client(transport=httpx.MockTransport(case.respond), **case.http) as http:
         client = _client(case, http, together.Together)
         with _recovering(case):
@@ -48,8 +44,8 @@ def _call(case: Case) -> None:
                     pass
 
 
-async def _call_async(case: Case) -> None:
-    async def respond(request: httpx.Request) -> httpx.Response:
+async def _call_async(case):
+    async def respond(request):
         return case.respond(request)
 
     async with httpx.AsyncClient(
@@ -63,23 +59,23 @@ async def _call_async(case: Case) -> None:
                     pass
 
 
-def _http_async(case: Case) -> dict[str, Any]:
+def _http_async(case):
     options = dict(case.http)
     if hooks := options.get("event_hooks"):
         (hook,) = hooks["request"]
 
-        async def waiting(request: httpx.Request) -> None:
+        async def waiting(request):
             hook(request)
 
         options["event_hooks"] = {"request": [waiting]}
     return options
 
 
-def _recovering(case: Case) -> Any:
+def _recovering(case):
     return recovery.use(case.source) if case.source else mock.patch.dict({})
 
 
-def _asked(case: Case, client: Any) -> Any:
+def _asked(case, client):
     """Make the request; every text of it may have a key in it."""
     rng, say = case.rng, case.say
     kind = rng.random()

@@ -11,30 +11,30 @@ import httpx
 from together_otel import recovery
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from fuzz_cases import Case
 
 
-def _bearer(case: Case) -> dict[str, str]:
+def _bearer(case):
     return {"Authorization": f"Bearer {case.other.text}"}
 
 
-def _argument(_case: Case) -> None:
+def _argument(_case):
     """The key is the argument, as it is for every case."""
 
 
-def _environment(case: Case) -> None:
+def _environment(case):
     case.made.pop("api_key")
     case.environ["TOGETHER_API_KEY"] = case.own.text.replace("\0", "")
 
 
-def _shadowed(case: Case) -> None:
+def _shadowed(case):
     case.environ["TOGETHER_API_KEY"] = case.other.text.replace("\0", "")
     case.keys.append(case.other)
 
 
-def _lookalike(case: Case) -> None:
+def _lookalike(case):
     case.made["api_key"] = case.rng.choice(("", None, "your-api-key"))
     case.environ["TOGETHER_AI_API_KEY"] = case.own.text.replace("\0", "")
     case.known.clear()  # nobody but us has seen it
@@ -43,29 +43,29 @@ def _lookalike(case: Case) -> None:
 class _Held:
     """Something that turns into text, as a SecretStr does not."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text):
         self._text = text
 
-    def __str__(self) -> str:
+    def __str__(self):
         return self._text
 
 
-def _object(case: Case) -> None:
+def _object(case):
     case.made["api_key"] = _Held(case.own.text)
 
 
-def _bytes(case: Case) -> None:
+def _bytes(case):
     data = case.own.text.encode()
     case.made["api_key"] = data
     case.known[:] = case.keys[:] = [replace(case.own, text=str(data))]
 
 
-def _default_header(case: Case) -> None:
+def _default_header(case):
     case.made["default_headers"] = _bearer(case)
     case.sends(case.other)
 
 
-def _other_header(case: Case) -> None:
+def _other_header(case):
     name = case.rng.choice(
         ("x-api-key", "api-key", "X-Auth-Token", "Proxy-Authorization", "Cookie")
     )
@@ -73,49 +73,49 @@ def _other_header(case: Case) -> None:
     case.sends(case.other)
 
 
-def _extra_header(case: Case) -> None:
+def _extra_header(case):
     case.options["extra_headers"] = _bearer(case)
     case.sends(case.other)
 
 
-def _other_extra_header(case: Case) -> None:
+def _other_extra_header(case):
     case.options["extra_headers"] = {case.rng.choice(("x-api-key", "api-key")): case.other.text}
     case.sends(case.other)
 
 
-def _scheme(case: Case) -> None:
+def _scheme(case):
     scheme = case.rng.choice(("Token ", "bearer ", "", "Basic ", "ApiKey  "))
     case.made["default_headers"] = {"authorization": f"{scheme}{case.other.text}"}
     case.sends(case.other)
 
 
-def _custom_headers(case: Case) -> None:
+def _custom_headers(case):
     text = case.other.text
     if text.isprintable() and text.isascii():
         case.environ["TOGETHER_CUSTOM_HEADERS"] = f"Authorization: Bearer {text}"
         case.sends(case.other)
 
 
-def _copied(case: Case) -> None:
+def _copied(case):
     case.copied = {"api_key": case.other.text}
     case.known.clear()  # a copy with a key of its own has nothing to do with the first one
     case.sends(case.other)
 
 
-def _copied_header(case: Case) -> None:
+def _copied_header(case):
     case.copied = {"default_headers": _bearer(case)}
     case.sends(case.other)
 
 
-def _reassigned(case: Case) -> None:
+def _reassigned(case):
     case.known.clear()
     case.sends(case.other)
 
 
-def _signing(case: Case) -> Callable[[httpx.Request], httpx.Request]:
+def _signing(case):
     case.keys.append(case.other)
 
-    def sign(request: httpx.Request) -> httpx.Request:
+    def sign(request):
         # What no header may hold never gets out of the hook.
         request.headers["authorization"] = f"Bearer {case.other.text}"
         return request
@@ -123,58 +123,58 @@ def _signing(case: Case) -> Callable[[httpx.Request], httpx.Request]:
     return sign
 
 
-def _auth_function(case: Case) -> None:
+def _auth_function(case):
     case.http["auth"] = _signing(case)
 
 
 class _Auth(httpx.Auth):
-    def __init__(self, sign: Callable[[httpx.Request], httpx.Request]) -> None:
+    def __init__(self, sign):
         self._sign = sign
 
-    def auth_flow(self, request: httpx.Request) -> Iterator[httpx.Request]:
+    def auth_flow(self, request):
         yield self._sign(request)
 
 
-def _auth_class(case: Case) -> None:
+def _auth_class(case):
     case.http["auth"] = _Auth(_signing(case))
 
 
-def _auth_pair(case: Case) -> None:
+def _auth_pair(case):
     case.http["auth"] = (case.rng.choice(("user", "")), case.other.text)
     case.sends(case.other)
 
 
-def _hook(case: Case) -> None:
+def _hook(case):
     case.http["event_hooks"] = {"request": [_signing(case)]}
 
 
-def _base_url(case: Case) -> None:
+def _base_url(case):
     secret = quote(case.other.text, safe="")
     user = case.rng.choice((f"user:{secret}", f"{secret}:", f":{secret}", secret))
     case.base = f"https://{user}@gateway.invalid/v1"
     case.sends(case.other)
 
 
-def _base_url_host(case: Case) -> None:
+def _base_url_host(case):
     letters = [one for one in case.own.text.lower() if one.isascii() and one.isalnum()][:60]
     case.base = f"https://{''.join(letters) or 'none'}.invalid/v1"
 
 
-def _base_url_path(case: Case) -> None:
+def _base_url_path(case):
     case.base = f"https://gateway.invalid/{quote(case.own.text, safe='')}"
 
 
-def _default_query(case: Case) -> None:
+def _default_query(case):
     case.made["default_query"] = {case.rng.choice(("api_key", "key", "token")): case.own.text}
 
 
-def _recovered(case: Case) -> None:
+def _recovered(case):
     case.keys.append(case.other)
     case.source = recovery.function(lambda: case.other.text)
 
 
-def _recovery_fails(case: Case) -> None:
-    def look() -> str:
+def _recovery_fails(case):
+    def look():
         raise RuntimeError(case.own.text)
 
     case.source = recovery.function(look)

@@ -14,7 +14,7 @@ import threading
 from contextlib import ExitStack
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 from unittest import mock
 
 from opentelemetry.exporter.otlp.proto.common._log_encoder import encode_logs
@@ -33,11 +33,6 @@ import together_otel
 from together_otel import TogetherInstrumentor
 from together_otel.telemetry.exit_export import ExitExport
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from random import Random
-    from types import FrameType
-
 OURS: Final = str(Path(together_otel.__file__).parent)
 _ANSWERS: Final = ("value", "item", "chunk")
 """Variables of ours that hold what the SDK made of an answer, on its way to the application."""
@@ -52,55 +47,55 @@ _OF_EVERY_CASE: Final = {
 class _Ids(IdGenerator):
     """Counts: what is random may look like a part of a key."""
 
-    def __init__(self) -> None:
+    def __init__(self):
         self._next = itertools.count(1).__next__
 
-    def generate_span_id(self) -> int:
+    def generate_span_id(self):
         return self._next()
 
-    def generate_trace_id(self) -> int:
+    def generate_trace_id(self):
         return self._next()
 
 
 class _Spans(SpanProcessor):
-    def __init__(self) -> None:
+    def __init__(self):
         self.found: list[Any] = []
 
-    def on_start(self, span: Any, parent_context: Any = None) -> None:
+    def on_start(self, span, parent_context=None):
         """Leave it alone."""
 
-    def on_end(self, span: Any) -> None:
+    def on_end(self, span):
         self.found.append(span)
 
 
 class _Records(LogRecordProcessor):
-    def __init__(self) -> None:
+    def __init__(self):
         self.found: list[Any] = []
 
-    def on_emit(self, log_record: Any) -> None:
+    def on_emit(self, log_record):
         self.found.append(log_record)
 
-    def shutdown(self) -> None:
+    def shutdown(self):
         """Nothing is open."""
 
-    def force_flush(self, timeout_millis: int = 0) -> bool:  # noqa: ARG002 - the SDK's own signature
+    def force_flush(self, timeout_millis=0):  # noqa: ARG002 - the SDK's own signature
         return True
 
 
 class _Gateway:
     """A Pushgateway that keeps what is pushed."""
 
-    def __init__(self) -> None:
+    def __init__(self):
         pushed: list[bytes] = []
 
         class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
+            def do_POST(self):
                 pushed.append(self.rfile.read(int(self.headers["content-length"])))
                 self.send_response(200)
                 self.send_header("content-length", "0")
                 self.end_headers()
 
-            def log_message(self, *_: object) -> None:
+            def log_message(self, *_):
                 """Say nothing."""
 
         self.pushed = pushed
@@ -108,19 +103,19 @@ class _Gateway:
         self.url = f"http://127.0.0.1:{self._server.server_port}"
         threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True).start()
 
-    def close(self) -> None:
+    def close(self):
         self._server.shutdown()
         self._server.server_close()
 
 
-def locals_of_ours(frame: FrameType | None) -> Iterator[str]:
+def locals_of_ours(frame):
     """Yield the local variables of this package's frames, from one frame outwards."""
     while frame is not None:
         yield from shown_locals(frame)
         frame = frame.f_back
 
 
-def shown_locals(frame: FrameType) -> Iterator[str]:
+def shown_locals(frame):
     """Yield the local variables of a frame as an error tracker shows them, if it is ours."""
     if frame.f_code.co_filename.startswith(OURS):
         for name, value in frame.f_locals.items():
@@ -138,7 +133,7 @@ class World:
         frames: local variables of our frames while something was logged.
     """
 
-    def __init__(self, rng: Random) -> None:
+    def __init__(self, rng):
         self.is_prometheus = rng.random() < 0.5
         self.captures = rng.choice(("NO_CONTENT", "SPAN_ONLY", "EVENT_ONLY", "SPAN_AND_EVENT"))
         self.preflight = rng.choice(("warn", "raise", "off"))
@@ -147,7 +142,7 @@ class World:
         self._told: set[str] = set()
         self._stack = ExitStack()
 
-    def __enter__(self) -> World:  # noqa: PYI034 - Self needs 3.11
+    def __enter__(self):
         stack = self._stack
         clean = {name: text for name, text in os.environ.items() if not name.startswith(_SETTINGS)}
         stack.enter_context(mock.patch.dict(os.environ, clean | _OF_EVERY_CASE, clear=True))
@@ -182,7 +177,7 @@ class World:
         self.loop = asyncio.new_event_loop()
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, *_):
         self.loop.close()
         TogetherInstrumentor().uninstrument()
         self._logger.removeFilter(self._look)
@@ -192,12 +187,12 @@ class World:
         self._meters.shutdown()
         self._stack.close()
 
-    def _looked_at(self, record: logging.LogRecord) -> bool:
+    def _looked_at(self, record):
         self.frames.append(f"record = {vars(record)}")
         self.frames += locals_of_ours(sys._getframe(1))
         return True
 
-    def harvest(self) -> dict[str, str]:
+    def harvest(self):
         """Return what came out since the last time, by signal."""
         spans, self._spans.found = self._spans.found, []
         records, self._records.found = self._records.found, []
@@ -212,13 +207,13 @@ class World:
             "our frames": self._news("\n".join(frames)),
         }
 
-    def _news(self, text: str) -> str:
+    def _news(self, text):
         """Return the lines that no case before had: those show none of this one's keys."""
         lines = {*text.split("\n")} - self._told
         self._told |= lines
         return "\n".join(lines)
 
-    def scrape(self) -> dict[str, str]:
+    def scrape(self):
         """Return all metrics there are, by the way that they leave."""
         found = {"scrape": _labels(generate_latest(self.registry))}
         if not self.is_prometheus:
@@ -243,10 +238,10 @@ class World:
         return found
 
 
-def _labels(scraped: bytes) -> str:
+def _labels(scraped):
     """Return what is in quotes in a scrape, each once: most lines differ in their numbers alone."""
     return "\n".join({*re.findall(r'"(?:[^"\\]|\\.)*"', _decoded(scraped))})
 
 
-def _decoded(data: bytes) -> str:
+def _decoded(data):
     return data.decode("utf-8", "replace")

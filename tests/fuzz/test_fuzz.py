@@ -18,12 +18,12 @@ TELLING = 8
 
 
 @pytest.mark.parametrize("first", range(0, CASES, PIECE))
-def test_no_key_is_shown(first: int) -> None:
+def test_no_key_is_shown(first):
     assert failures(SEED, range(first, first + PIECE)) == []
 
 
-def test_a_case_is_the_same_again_and_alone() -> None:
-    def told(numbers: range) -> list[str]:
+def test_a_case_is_the_same_again_and_alone():
+    def told(numbers):
         return [str(case) for case, _ in run_cases(SEED, iter(numbers))]
 
     together = told(range(10))
@@ -32,7 +32,7 @@ def test_a_case_is_the_same_again_and_alone() -> None:
     assert len(set(together)) == len(together)
 
 
-def open_door(text: str, *_: object, **__: object) -> str:
+def open_door(text, *_, **__):
     return text
 
 
@@ -44,9 +44,7 @@ def open_door(text: str, *_: object, **__: object) -> str:
         (redacting_processor, "redact", {"spans, OTLP"}),
     ],
 )
-def test_an_open_door_is_noticed(
-    door: object, name: str, signals: set[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_open_door_is_noticed(door, name, signals, monkeypatch):
     """In each signal behind it."""
     monkeypatch.setattr(door, name, open_door)
     attributes._cleaned.clear()
@@ -55,7 +53,7 @@ def test_an_open_door_is_noticed(
     assert signals <= set(shown)
 
 
-def test_a_writing_that_is_not_looked_for_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_writing_that_is_not_looked_for_is_noticed(monkeypatch):
     monkeypatch.setattr(known, "writings", lambda key: [key.strip()])
     known._known.clear()
     redaction._redacted.clear()
@@ -69,7 +67,7 @@ def test_a_writing_that_is_not_looked_for_is_noticed(monkeypatch: pytest.MonkeyP
 
 
 @pytest.mark.parametrize("writing", WRITINGS)
-def test_what_is_written_is_found(writing: str) -> None:
+def test_what_is_written_is_found(writing):
     """Whatever looks for keys in what is emitted sees them in texts that nothing has hidden."""
     for shape in SHAPES:
         key = make_key(rng_of(SEED, shape, 0), shape)

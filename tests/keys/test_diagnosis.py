@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import json
 import re
-from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -37,11 +36,11 @@ CONSTRUCTOR = Refusal("constructor")
 UNSENDABLE = Refusal("unsendable")
 
 
-def env(key: str | None = None, **others: str) -> KeyReport:
+def env(key=None, **others):
     return inspect_key(environ=others if key is None else {VARIABLE: key, **others})
 
 
-def arg(key: str, **environ: str) -> KeyReport:
+def arg(key, **environ):
     return inspect_key(key, environ=environ)
 
 
@@ -345,12 +344,12 @@ CAUSE_TABLE: list[tuple[KeyReport, Refusal, str, str]] = [
 
 
 @pytest.mark.parametrize(("report", "refusal", "cause", "remedy"), CAUSE_TABLE)
-def test_cause_and_remedy(report: KeyReport, refusal: Refusal, cause: str, remedy: str) -> None:
+def test_cause_and_remedy(report, refusal, cause, remedy):
     diagnosis = diagnose(report, refusal)
     assert (diagnosis.cause, diagnosis.remedy) == (cause, remedy)
 
 
-def test_the_table_has_every_cause() -> None:
+def test_the_table_has_every_cause():
     assert {row[2] for row in CAUSE_TABLE} == set(CAUSES)
 
 
@@ -416,18 +415,18 @@ PROBLEM_TABLE = [
 
 
 @pytest.mark.parametrize(("key", "sentence"), PROBLEM_TABLE)
-def test_problem(key: Any, sentence: str) -> None:
+def test_problem(key, sentence):
     diagnosis = diagnose(inspect_key(key, source="environment", environ={}), REFUSED)
     assert (diagnosis.cause, diagnosis.remedy) == ("malformed", f"TOGETHER_API_KEY {sentence}")
     assert diagnose(arg(key), REFUSED).remedy == f"The api_key argument {sentence}"
 
 
 @pytest.mark.parametrize("name", [VARIABLE, "MY_SECRET", "\ufeffMY_SECRET"])
-def test_the_variable_of_an_argument_is_named(name: str) -> None:
+def test_the_variable_of_an_argument_is_named(name):
     """Most programs pass os.environ[…] on: what is wrong is to be put right there."""
     shown = name.replace("\ufeff", "\\ufeff")
 
-    def remedy(key: str, refusal: Refusal = REFUSED, **environ: str) -> str:
+    def remedy(key, refusal=REFUSED, **environ):
         return diagnose(arg(key, **{name: key}, **environ), refusal).remedy
 
     subject = f"{shown}, passed as the api_key argument,"
@@ -447,7 +446,7 @@ def test_the_variable_of_an_argument_is_named(name: str) -> None:
         )
 
 
-def test_an_empty_variable_that_is_passed_is_named() -> None:
+def test_an_empty_variable_that_is_passed_is_named():
     assert diagnose(arg("", TOGETHER_API_KEY="", OTHER=""), REFUSED).remedy == (
         f"TOGETHER_API_KEY, passed as the api_key argument, is empty: set it to a key from {PAGE}."
     )
@@ -465,7 +464,7 @@ def test_an_empty_variable_that_is_passed_is_named() -> None:
         ("T\u041eGETHER_API_KEY", "T\\u041eGETHER_API_KEY"),
     ],
 )
-def test_a_name_that_looks_right_is_shown_with_what_is_wrong(name: str, shown: str) -> None:
+def test_a_name_that_looks_right_is_shown_with_what_is_wrong(name, shown):
     """Nobody sees a byte-order mark or a space in a name, nor that a letter is Cyrillic."""
     report = env(**{name: KEY})
     assert (report.lookalike, report.variable) == (shown, shown)
@@ -622,15 +621,13 @@ CHAT_TOGETHER = Reader("langchain", "ChatTogether", (VARIABLE, "OPENAI_API_KEY")
         ),
     ],
 )
-def test_remedies_name_the_variables_of_the_client(
-    reader: Reader, key: str | None, environ: dict[str, str], cause: str, remedy: str
-) -> None:
+def test_remedies_name_the_variables_of_the_client(reader, key, environ, cause, remedy):
     """Those that it reads, in its order, and Together's own where that holds the key."""
     report = inspect_key(key, environ=environ, reader=reader)
     assert diagnose(report, REFUSED) == Diagnosis(cause, remedy)
 
 
-def test_other_places_of_another_client() -> None:
+def test_other_places_of_another_client():
     """Base URL and headers, too, are those that the client reads."""
     report = inspect_key(KEY, environ={}, reader=OPENAI_READER)
     assert (
@@ -650,17 +647,17 @@ def test_other_places_of_another_client() -> None:
     )
 
 
-def test_the_table_has_every_problem() -> None:
+def test_the_table_has_every_problem():
     assert {problem for key, _ in PROBLEM_TABLE for problem in arg(key).problems} == set(PROBLEMS)
 
 
-def test_the_most_telling_problem_is_named() -> None:
+def test_the_most_telling_problem_is_named():
     """Whoever pasted the whole line needs not hear of its quotes first."""
     remedy = diagnose(env(f'{VARIABLE}="Bearer {KEY[:-1]}"'), REFUSED).remedy
     assert remedy.startswith("TOGETHER_API_KEY holds a whole NAME=value line")
 
 
-def made(**fields: Any) -> KeyReport:
+def made(**fields):
     """Return a report that no key gives: two causes fit it."""
     return KeyReport(**{"presence": "present", "source": "argument", "format": "tgp_v1", **fields})
 
@@ -700,15 +697,13 @@ PRECEDENCE: list[tuple[str, str, KeyReport, Refusal]] = [
 
 
 @pytest.mark.parametrize(("first", "second", "report", "refusal"), PRECEDENCE)
-def test_the_first_cause_that_fits_wins(
-    first: str, second: str, report: KeyReport, refusal: Refusal
-) -> None:
+def test_the_first_cause_that_fits_wins(first, second, report, refusal):
     assert CAUSES.index(first) < CAUSES.index(second)
     assert diagnose(report, refusal).cause == first
 
 
 @pytest.mark.parametrize(("key", "cause"), [(None, "missing"), ("", "empty")])
-def test_nothing_sent_for_want_of_a_key(key: str | None, cause: str) -> None:
+def test_nothing_sent_for_want_of_a_key(key, cause):
     """Where there was no key, no header is no sign that one was removed."""
     report = inspect_key(key, source="argument", environ={})
     assert diagnose(report, Refusal("refused", sent="nothing")).cause == cause
@@ -727,13 +722,13 @@ def test_nothing_sent_for_want_of_a_key(key: str | None, cause: str) -> None:
         Refusal("refused", code="invalid_api_key"),
     ],
 )
-def test_no_wrong_endpoint(refusal: Refusal) -> None:
+def test_no_wrong_endpoint(refusal):
     """Together's own host, an answer of Together's, a gateway's host, or none that is known."""
     assert diagnose(GOOD, refusal).cause == "rejected"
 
 
 @pytest.mark.parametrize("kind", ["constructor", "unsendable"])
-def test_what_reached_no_server_tells_of_none(kind: Any) -> None:
+def test_what_reached_no_server_tells_of_none(kind):
     """Nobody refused, so neither who did nor what was accepted before is evidence."""
     report = env(f"{KEY}\n")
     refusal = Refusal(kind, accepted_before=1.0, **LOST, **FOREIGN)
@@ -741,12 +736,12 @@ def test_what_reached_no_server_tells_of_none(kind: Any) -> None:
 
 
 @pytest.mark.parametrize("key", ["", " \n"])
-def test_an_empty_key_is_not_lost_on_the_way(key: str) -> None:
+def test_an_empty_key_is_not_lost_on_the_way(key):
     assert diagnose(env(key), Refusal("refused", **LOST)).cause == "empty"
 
 
 @pytest.mark.parametrize("key", [KEY, "opaque.token/012"])
-def test_a_key_that_may_work_is_no_shadow(key: str) -> None:
+def test_a_key_that_may_work_is_no_shadow(key):
     report = made(format=inspect_key(key).format, shadows=VARIABLE)
     assert diagnose(report, REFUSED).cause in ("rejected", "unknown")
 
@@ -782,9 +777,7 @@ REFUSALS = st.builds(
 
 @settings(derandomize=True, deadline=None, max_examples=300)
 @given(REPORTS, REFUSALS)
-def test_any_report_and_refusal_gives_a_cause_and_one_sentence(
-    report: KeyReport, refusal: Refusal
-) -> None:
+def test_any_report_and_refusal_gives_a_cause_and_one_sentence(report, refusal):
     diagnosis = diagnose(report, refusal)
     assert diagnosis.cause in CAUSES
     assert re.fullmatch(r"[A-Z][^\n]*[^.\s]\.", diagnosis.remedy)
@@ -801,7 +794,7 @@ def test_any_report_and_refusal_gives_a_cause_and_one_sentence(
         (f'"{KEY}"\n', ("contains a newline", "has quotes around it")),
     ],
 )
-def test_faults(key: str, expected: tuple[str, ...]) -> None:
+def test_faults(key, expected):
     """Each problem has its phrase; a newline is at the end where nothing else can follow it."""
     assert faults(arg(key)) == expected
 
@@ -815,6 +808,6 @@ def test_faults(key: str, expected: tuple[str, ...]) -> None:
         (f"{KEY}\n", ("ends in a newline",)),
     ],
 )
-def test_flaws(key: str, expected: tuple[str, ...]) -> None:
+def test_flaws(key, expected):
     """What is most wrong with a key that cannot work: its problems only where it may be one."""
     assert flaws(arg(key)) == expected

@@ -15,20 +15,20 @@ KEY = PREFIX + SECRET
 OPAQUE = "Qz-41~opaque.Token/77"
 
 
-def shown(text: str, secret: str) -> set[str]:
+def shown(text, secret):
     return {secret[place : place + 8] for place in range(len(secret) - 7)} & {
         text[place : place + 8] for place in range(len(text) - 7)
     }
 
 
-def raised(exc: BaseException) -> BaseException:
+def raised(exc):
     try:
         raise exc  # noqa: TRY301 - raised to be caught, with a traceback
     except BaseException as caught:  # noqa: BLE001 - any is handed back
         return caught
 
 
-def test_exception() -> None:
+def test_exception():
     exc = raised(ValueError(f"Invalid header value b'Bearer {KEY}'"))
     told = redact_exception(exc, [KEY])
     assert told.type == "ValueError"
@@ -39,7 +39,7 @@ def test_exception() -> None:
     assert KEY in str(exc)
 
 
-def test_causes_context_and_notes() -> None:
+def test_causes_context_and_notes():
     """A chain tells the key in each of its links; none of them does afterwards."""
     try:
         try:
@@ -61,7 +61,7 @@ def test_causes_context_and_notes() -> None:
     assert ("a note of [key]" in told.stacktrace) is hasattr(exc, "add_note")
 
 
-def test_unicode_error() -> None:
+def test_unicode_error():
     """It holds the header with the key and shows it only when asked for its object."""
     key = KEY[:-1] + "é"
     with pytest.raises(UnicodeEncodeError) as caught:
@@ -73,30 +73,30 @@ def test_unicode_error() -> None:
 
 
 class MuteError(Exception):
-    def __str__(self) -> str:
+    def __str__(self):
         raise TypeError(OPAQUE)
 
 
 class UnprintableError(SyntaxError):
     @property
-    def filename(self) -> str:  # type: ignore[override]  # asked for by the traceback alone
+    def filename(self):  # type: ignore[override]  # asked for by the traceback alone
         raise RuntimeError(OPAQUE)
 
 
-def test_exception_whose_text_cannot_be_read() -> None:
+def test_exception_whose_text_cannot_be_read():
     told = redact_exception(raised(MuteError(OPAQUE)), [OPAQUE])
     assert told.message == "(its text cannot be read)"
     assert "MuteError" in told.stacktrace
     assert shown(told.stacktrace, OPAQUE) == set()
 
 
-def test_exception_whose_traceback_cannot_be_read() -> None:
+def test_exception_whose_traceback_cannot_be_read():
     told = redact_exception(raised(UnprintableError("no text", ("a", 1, 1, OPAQUE))), [OPAQUE])
     assert told.stacktrace == "(its traceback cannot be read)"
     assert shown(told.message, OPAQUE) == set()
 
 
-def test_exception_never_raised() -> None:
+def test_exception_never_raised():
     told = redact_exception(ValueError("plain"))
     assert (told.message, told.stacktrace) == ("plain", "ValueError: plain\n")
 
@@ -105,7 +105,7 @@ def test_exception_never_raised() -> None:
 
 
 @pytest.fixture
-def package(monkeypatch: pytest.MonkeyPatch) -> types.ModuleType:
+def package(monkeypatch):
     """Build a package that re-exports what its private module defines."""
     outer, private = types.ModuleType("sdk_like"), types.ModuleType("sdk_like._exceptions")
     monkeypatch.setitem(sys.modules, "sdk_like", outer)
@@ -113,16 +113,16 @@ def package(monkeypatch: pytest.MonkeyPatch) -> types.ModuleType:
     return outer
 
 
-def define(module: str, name: str = "AuthenticationError") -> type[Exception]:
+def define(module, name="AuthenticationError"):
     return type(name.rpartition(".")[2], (Exception,), {"__module__": module, "__qualname__": name})
 
 
-def test_public_name_of_a_reexport(package: types.ModuleType) -> None:
+def test_public_name_of_a_reexport(package):
     package.AuthenticationError = error = define("sdk_like._exceptions")  # type: ignore[attr-defined]
     assert public_name(error) == "sdk_like.AuthenticationError"
 
 
-def test_public_name_of_another_class_of_that_name(package: types.ModuleType) -> None:
+def test_public_name_of_another_class_of_that_name(package):
     package.AuthenticationError = define("sdk_like._exceptions")  # type: ignore[attr-defined]
     assert public_name(define("sdk_like._exceptions")) == "sdk_like._exceptions.AuthenticationError"
 
@@ -138,20 +138,20 @@ def test_public_name_of_another_class_of_that_name(package: types.ModuleType) ->
         ("__main__", "Mine", "__main__.Mine"),
     ],
 )
-def test_public_name(module: str, name: str, expected: str) -> None:
+def test_public_name(module, name, expected):
     assert public_name(define(module, name)) == expected
 
 
-def test_public_name_of_a_public_module_stays(package: types.ModuleType) -> None:
+def test_public_name_of_a_public_module_stays(package):
     package.AuthenticationError = error = define("sdk_like.error")  # type: ignore[attr-defined]
     assert public_name(error) == "sdk_like.error.AuthenticationError"
 
 
-def test_public_name_does_not_wake_a_lazy_module(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_public_name_does_not_wake_a_lazy_module(monkeypatch):
     """A module's own ``__getattr__`` may import what the application never asked for."""
     lazy = types.ModuleType("sdk_lazy")
 
-    def wake(name: str) -> object:
+    def wake(name):
         raise AssertionError(name)
 
     lazy.__getattr__ = wake  # type: ignore[method-assign]  # as PEP 562 has it
@@ -160,7 +160,7 @@ def test_public_name_does_not_wake_a_lazy_module(monkeypatch: pytest.MonkeyPatch
     assert public_name(error) == "sdk_lazy._exceptions.ApiError"
 
 
-def test_public_name_of_a_class_without_a_module() -> None:
+def test_public_name_of_a_class_without_a_module():
     error = type("ApiError", (Exception,), {"__module__": None})
     assert public_name(error) == "None.ApiError"
 
@@ -168,7 +168,7 @@ def test_public_name_of_a_class_without_a_module() -> None:
 # ── what others see of our frames ────────────────────────────────────────────────────
 
 
-def locals_of_ours() -> str:
+def locals_of_ours():
     """Return the local variables of this package's frames as an error tracker sends them."""
     found: list[str] = []
     frame: types.FrameType | None = sys._getframe()
@@ -182,7 +182,7 @@ def locals_of_ours() -> str:
 class WatchingError(Exception):
     """Looks round when it is asked for its text, as one would that logs."""
 
-    def __str__(self) -> str:
+    def __str__(self):
         seen.append(locals_of_ours())
         return "looked round"
 
@@ -191,7 +191,7 @@ seen: list[str] = []
 
 
 @pytest.mark.parametrize("wrapped", [False, True])
-def test_no_frame_holds_a_key_while_an_exception_is_asked(wrapped: bool) -> None:  # noqa: FBT001 - a parameter of the test
+def test_no_frame_holds_a_key_while_an_exception_is_asked(wrapped):
     exc = raised(WatchingError())
     if wrapped:
         cause, exc = exc, raised(ValueError("caused"))

@@ -20,7 +20,7 @@ from together_otel.keys import hosts_in, is_of_together, is_sign_in, is_together
         "together.xyz",
     ],
 )
-def test_together_host(host: str) -> None:
+def test_together_host(host):
     assert is_together_host(host)
     assert owner_of(host) == "together"
 
@@ -29,12 +29,12 @@ def test_together_host(host: str) -> None:
     "host",
     ["", "127.0.0.1", "nottogether.ai", "together.ai.example.com", "api.openai.com", "Gw.Example."],
 )
-def test_another_host(host: str) -> None:
+def test_another_host(host):
     assert not is_together_host(host)
     assert owner_of(host) == host.lower().rstrip(".")
 
 
-def test_no_host() -> None:
+def test_no_host():
     assert not is_together_host(None)
 
 
@@ -50,7 +50,7 @@ def test_no_host() -> None:
         ("api.together.ai", True),
     ],
 )
-def test_hosts_of_a_setting(host: str, expected: bool) -> None:  # noqa: FBT001 - an expected value
+def test_hosts_of_a_setting(host, expected):
     extra = hosts_in("gw.example:8443, https://user@GW2.example./v1 ,, [::1]:80, [broken")
     assert extra == ("gw.example", "gw2.example", "::1")
     assert is_together_host(host, extra) is expected
@@ -76,7 +76,7 @@ LINK = "You can find your API key at https://api.together.xyz/settings/api-keys.
         ([], "https://platform.openai.com/account/api-keys", False),
     ],
 )  # fmt: skip
-def test_of_together(headers: list[str], body: str, expected: bool) -> None:  # noqa: FBT001 - an expected value
+def test_of_together(headers, body, expected):
     """A link to its site or a header of its own; the shape of the body proves nothing."""
     assert is_of_together(headers, body) is expected
 
@@ -98,5 +98,5 @@ def test_of_together(headers: list[str], body: str, expected: bool) -> None:  # 
         ((None,), False),
     ],
 )
-def test_sign_in(answer: tuple[str | None, ...], expected: bool) -> None:  # noqa: FBT001 - an expected value
+def test_sign_in(answer, expected):
     assert is_sign_in(*answer) is expected  # type: ignore[arg-type]  # only the last is always text

@@ -28,7 +28,7 @@ WELL: tuple[str, ...] = ()
 OPENAI_READER = Reader("openai", "OpenAI", ("OPENAI_API_KEY",))
 
 
-def b64(text: str) -> str:
+def b64(text):
     return base64.b64encode(text.encode()).decode()
 
 
@@ -164,7 +164,7 @@ TABLE: list[tuple[str, str, tuple[str, ...]]] = [
 
 
 @pytest.mark.parametrize(("key", "key_format", "problems"), TABLE)
-def test_format_and_problems(key: str, key_format: str, problems: tuple[str, ...]) -> None:
+def test_format_and_problems(key, key_format, problems):
     report = inspect_key(key, environ={})
     assert (report.presence, report.source) == ("present", "argument")
     assert (report.format, report.problems) == (key_format, problems)
@@ -174,12 +174,12 @@ def test_format_and_problems(key: str, key_format: str, problems: tuple[str, ...
     assert report.usable is good
 
 
-def test_the_table_has_every_format_and_problem() -> None:
+def test_the_table_has_every_format_and_problem():
     assert {row[1] for row in TABLE} == set(FORMATS) - {"none"}
     assert {problem for row in TABLE for problem in row[2]} == set(PROBLEMS) - {"not_text"}
 
 
-def found(key: object = None, **options: Any) -> tuple[str, str, str, int | None, str | None]:
+def found(key=None, **options):
     report = inspect_key(key, **options)
     return report.presence, report.source, report.format, report.length, report.variable
 
@@ -204,17 +204,17 @@ PLACES: list[tuple[Any, ...]] = [
 
 
 @pytest.mark.parametrize("place", PLACES)
-def test_presence_and_source(place: tuple[Any, ...]) -> None:
+def test_presence_and_source(place):
     key, source, environ, *expected = place
     assert found(key, source=source, environ=environ) == tuple(expected)
 
 
-def test_the_places_have_every_presence_and_source() -> None:
+def test_the_places_have_every_presence_and_source():
     assert {place[3] for place in PLACES} == set(PRESENCES)
     assert {place[4] for place in PLACES} == set(SOURCES)
 
 
-def test_the_process_environment_is_the_default(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_process_environment_is_the_default(monkeypatch):
     assert found()[0] == "missing"
     monkeypatch.setenv(VARIABLE, KEY)
     assert found() == ("present", "environment", "tgp_v1", 50, VARIABLE)
@@ -241,7 +241,7 @@ def test_the_process_environment_is_the_default(monkeypatch: pytest.MonkeyPatch)
     ],
 )
 @pytest.mark.parametrize("key", [None, "", "your_api_key", "${TOGETHER_API_KEY}"])
-def test_lookalike(name: str, key: str | None) -> None:
+def test_lookalike(name, key):
     """Looked for when there is no usable key; what it holds must have Together's shape."""
     report = inspect_key(key, environ={name: f"{KEY}\n", "PATH": KEY})
     assert (report.lookalike, report.variable) == (name, name)
@@ -250,24 +250,24 @@ def test_lookalike(name: str, key: str | None) -> None:
 
 
 @pytest.mark.parametrize("key", [KEY, KEY[:-1], OPENAI, JWT])
-def test_no_lookalike_beside_a_key(key: str) -> None:
+def test_no_lookalike_beside_a_key(key):
     assert inspect_key(key, environ={"TOGETHER_KEY": LEGACY}).lookalike is None
 
 
 @pytest.mark.parametrize("name", ["TOGTR_API_KEY", "ANTHROPIC_API_KEY", "DATABASE_KEY"])
-def test_other_variables_are_no_lookalikes(name: str) -> None:
+def test_other_variables_are_no_lookalikes(name):
     assert inspect_key(environ={name: KEY}).lookalike is None
 
 
 @pytest.mark.parametrize("key", ["", " ", "your_api_key"])
-def test_no_lookalike_beside_a_good_variable(key: str) -> None:
+def test_no_lookalike_beside_a_good_variable(key):
     """The key was not passed: to rename another variable would replace a good one."""
     report = inspect_key(key, environ={"TOGETHER_API_KEY": KEY, "TOGETHER_KEY": LEGACY})
     assert report.lookalike is None
     assert report.shadows
 
 
-def test_the_most_telling_lookalike_is_named() -> None:
+def test_the_most_telling_lookalike_is_named():
     """A misspelling first, then those that are known, and OpenAI's last."""
     environ = dict.fromkeys(("OPENAI_API_KEY", "TOGETHER_KEY", "TOGETHERAI_API_KEY"), KEY)
     assert inspect_key(environ=environ).lookalike == "TOGETHERAI_API_KEY"
@@ -278,7 +278,7 @@ def test_the_most_telling_lookalike_is_named() -> None:
 
 
 @pytest.mark.parametrize("key", ["", " ", "changeme", f"{KEY}\n", KEY[:-1], OPENAI])
-def test_shadows_a_good_key(key: str) -> None:
+def test_shadows_a_good_key(key):
     assert inspect_key(key, environ={VARIABLE: KEY}).shadows
     assert not inspect_key(key, environ={VARIABLE: "changeme"}).shadows
     assert not inspect_key(key, environ={}).shadows
@@ -286,30 +286,30 @@ def test_shadows_a_good_key(key: str) -> None:
 
 
 @pytest.mark.parametrize("key", [KEY, LEGACY, JWT, None])
-def test_what_may_work_shadows_nothing(key: str | None) -> None:
+def test_what_may_work_shadows_nothing(key):
     assert not inspect_key(key, environ={VARIABLE: KEY}).shadows
 
 
 # ── fingerprint and identity ─────────────────────────────────────────────────────────
 
 
-def test_fingerprint_is_stable() -> None:
+def test_fingerprint_is_stable():
     """It joins telemetry of many processes and releases, so it may never change."""
     assert inspect_key(KEY).fingerprint == "5e2e46e0"
 
 
-def test_fingerprint_is_of_the_stripped_key() -> None:
+def test_fingerprint_is_of_the_stripped_key():
     assert inspect_key(f" {KEY}\n").fingerprint == inspect_key(KEY).fingerprint
     assert inspect_key(KEY[:-1] + "a").fingerprint != inspect_key(KEY).fingerprint
 
 
-def test_fingerprint_is_domain_separated() -> None:
+def test_fingerprint_is_domain_separated():
     plain = blake2b(KEY.encode(), digest_size=4).hexdigest()
     long = blake2b(KEY.encode()).hexdigest()
     assert inspect_key(KEY).fingerprint not in (plain, long[:8])
 
 
-def test_fingerprint_only_of_what_cannot_be_searched() -> None:
+def test_fingerprint_only_of_what_cannot_be_searched():
     assert inspect_key("k-" + "Z" * 17).fingerprint is None
     assert inspect_key("k-" + "Z" * 17 + "  ").fingerprint is None
     assert len(inspect_key("k-" + "Z" * 18).fingerprint or "") == 8
@@ -317,13 +317,13 @@ def test_fingerprint_only_of_what_cannot_be_searched() -> None:
     assert inspect_key(environ={}).fingerprint is None
 
 
-def test_fingerprint_can_be_switched_off() -> None:
+def test_fingerprint_can_be_switched_off():
     report = inspect_key(KEY, fingerprint=False)
     assert report.fingerprint is None
     assert report == dataclasses.replace(inspect_key(KEY), fingerprint=None)
 
 
-def test_identity() -> None:
+def test_identity():
     assert identity_of(KEY) == identity_of(f"{KEY}\n") == inspect_key(KEY).identity
     assert identity_of(KEY) != identity_of(LEGACY)
     assert len(identity_of("\ud800")) == 16
@@ -338,7 +338,7 @@ KEYS = [KEY, LEGACY, f"{KEY}\n", f"Bearer {KEY}", OPENAI, JWT, KEY * 2]
 
 
 @pytest.mark.parametrize("key", KEYS)
-def test_report_does_not_tell_the_key(key: str) -> None:
+def test_report_does_not_tell_the_key(key):
     """Neither its repr, nor an attribute, nor its pickle holds a stretch of the key."""
     report = inspect_key(key)
     attributes = [repr(getattr(report, name)) for name in dir(report) if not name.startswith("__")]
@@ -351,7 +351,7 @@ def test_report_does_not_tell_the_key(key: str) -> None:
     assert "identity" not in repr(report)
 
 
-def test_report_is_immutable_and_hashable() -> None:
+def test_report_is_immutable_and_hashable():
     report = inspect_key(KEY)
     with pytest.raises(dataclasses.FrozenInstanceError):
         report.format = "damaged"  # type: ignore[misc]
@@ -363,7 +363,7 @@ def test_report_is_immutable_and_hashable() -> None:
 
 
 @pytest.mark.parametrize("key", [*KEYS, "", None])
-def test_report_can_be_copied(key: str | None) -> None:
+def test_report_can_be_copied(key):
     report = inspect_key(key, environ={})
     for copied in (copy.copy(report), copy.deepcopy(report), pickle.loads(pickle.dumps(report))):  # noqa: S301 - our own pickle
         assert copied == report
@@ -374,29 +374,29 @@ def test_report_can_be_copied(key: str | None) -> None:
 
 
 class Text:
-    def __init__(self, text: str = KEY) -> None:
+    def __init__(self, text=KEY):
         self._text = text
 
-    def __str__(self) -> str:
+    def __str__(self):
         return self._text
 
 
 class Member(str, Enum):
     KEY = "opaque.token/0123456789"
 
-    def __str__(self) -> str:
+    def __str__(self):
         return f"{type(self).__name__}.{self.name}"
 
     __format__ = object.__format__
 
 
 class Broken:
-    def __str__(self) -> str:
+    def __str__(self):
         raise RuntimeError(KEY)
 
 
 class Unreadable:
-    def __str__(self) -> str:
+    def __str__(self):
         return 1  # type: ignore[return-value]  # noqa: PLE0307 - what is tested
 
 
@@ -441,9 +441,7 @@ class Unreadable:
         "not text",
     ],
 )
-def test_what_is_no_string(
-    key: object, key_format: str, problems: tuple[str, ...], length: int | None
-) -> None:
+def test_what_is_no_string(key, key_format, problems, length):
     """It is taken as the SDK takes it: as what it turns into, and never raises."""
     report = inspect_key(key, environ={})
     assert (report.fingerprint is None) is ("not_text" in problems or (length or 99) < 20)
@@ -455,7 +453,7 @@ def test_what_is_no_string(
 class Watching:
     """Looks round when it is asked for its text, as one would that logs."""
 
-    def __str__(self) -> str:
+    def __str__(self):
         frame: types.FrameType | None = sys._getframe()
         while frame is not None:
             if "/together_otel/keys/" in frame.f_code.co_filename:
@@ -467,7 +465,7 @@ class Watching:
 seen: list[str] = []
 
 
-def test_no_frame_holds_a_key_while_an_object_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_frame_holds_a_key_while_an_object_is_asked(monkeypatch):
     """The variable's own key, that is: the object is the application's."""
     monkeypatch.setenv(VARIABLE, KEY)
     seen.clear()
@@ -499,13 +497,13 @@ def test_no_frame_holds_a_key_while_an_object_is_asked(monkeypatch: pytest.Monke
         (KEY, {}, None),
     ],
 )
-def test_variable_of_an_argument(key: str, environ: dict[str, str], variable: str | None) -> None:
+def test_variable_of_an_argument(key, environ, variable):
     assert inspect_key(key, environ=environ).variable == variable
     assert inspect_key(key, environ=environ).source == "argument"
     assert inspect_key(key, source="header", environ=environ).variable is None
 
 
-def test_another_variable_that_a_client_reads() -> None:
+def test_another_variable_that_a_client_reads():
     environ = {"OPENAI_API_KEY": KEY, VARIABLE: LEGACY}
     report = inspect_key(environ=environ, reader=OPENAI_READER)
     assert (report.source, report.variable, report.format) == (
@@ -518,7 +516,7 @@ def test_another_variable_that_a_client_reads() -> None:
     assert (report.presence, report.lookalike) == ("missing", VARIABLE)
 
 
-def test_white_space_makes_another_text_of_the_same_key() -> None:
+def test_white_space_makes_another_text_of_the_same_key():
     one, other = inspect_key(KEY), inspect_key(f" {KEY}")
     assert one.identity == other.identity
     assert one.text_identity != other.text_identity

@@ -13,7 +13,6 @@ import html
 import json
 import re
 import traceback
-from typing import TYPE_CHECKING
 from urllib.parse import quote, quote_plus
 
 import pytest
@@ -33,9 +32,6 @@ from together_otel.keys import (
 from together_otel.keys.formats import PROVIDER_PREFIXES
 from together_otel.keys.shapes import PATTERNS, without_shapes
 from together_otel.names import FORMATS, PROBLEMS
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 PREFIX = "tgp_" + "v1_"
 MARK = "[key]"
@@ -108,19 +104,19 @@ WRITINGS = [
 ]
 
 
-def damage(key: str, damages: list[str]) -> str:
+def damage(key, damages):
     for name in damages:
         key = DAMAGES[name](key)
     return key
 
 
-def public(stretch: str, wrappings: str) -> bool:
+def public(stretch, wrappings):
     """Tell whether it is the same for every key."""
     known = ("TOGETHER_API_KEY", "Authorization: Bearer ", PREFIX, MARK, wrappings)
     return any(stretch in one for one in known)
 
 
-def stretches(key: str, wrappings: str) -> set[str]:
+def stretches(key, wrappings):
     """Return what must not be seen: eight in a row of the key without what is public."""
     secret = key.strip().removeprefix(PREFIX)
     return {
@@ -130,7 +126,7 @@ def stretches(key: str, wrappings: str) -> set[str]:
     }
 
 
-def tell(key: str) -> list[str]:
+def tell(key):
     """Return everything that is told of a key, in every way it is found and fails."""
     told: list[str] = []
     for source in ("argument", "environment", "header", "colab"):
@@ -152,7 +148,7 @@ def tell(key: str) -> list[str]:
     return told
 
 
-def caught(write: Callable[[str], object], key: str) -> BaseException:
+def caught(write, key):
     """Return the exception that a use of the key ends in, with its cause and tracebacks."""
     try:
         try:
@@ -163,13 +159,13 @@ def caught(write: Callable[[str], object], key: str) -> BaseException:
         return error
 
 
-def unencodable(key: str) -> list[BaseException]:
+def unencodable(key):
     with pytest.raises(UnicodeEncodeError) as error:
         f"Bearer {key}\udc80".encode("ascii")
     return [error.value]
 
 
-def fail(key: str) -> list[BaseException]:
+def fail(key):
     """Return exceptions as a key in a header causes them."""
     return [
         *unencodable(key),
@@ -180,7 +176,7 @@ def fail(key: str) -> list[BaseException]:
     ]
 
 
-def assert_nothing_leaks(key: str, wrappings: str = "") -> None:
+def assert_nothing_leaks(key, wrappings=""):
     secret = stretches(key, wrappings)
     told = tell(key)
     told += [redact(write(key), [key]) for write in WRITINGS]
@@ -196,7 +192,7 @@ def assert_nothing_leaks(key: str, wrappings: str = "") -> None:
 @given(DAMAGED)
 @example((PREFIX + "QX" * 21 + "-", ["assignment", "quotes", "newline", "Bearer"]))
 @example((PREFIX + "QX" * 21 + "-", ["assignment", "Bearer"]))
-def test_damaged_key_never_leaks(case: tuple[str, list[str]]) -> None:
+def test_damaged_key_never_leaks(case):
     key, damages = case
     assert_nothing_leaks(damage(key, damages), wrappings=damage("", damages))
 
@@ -208,14 +204,14 @@ def test_damaged_key_never_leaks(case: tuple[str, list[str]]) -> None:
 @example("\N{GREEK CAPITAL LETTER SIGMA}" * 9)
 @example("\N{LATIN SMALL LETTER SHARP S}" * 9)
 @example("\\'\"\\'\"\\'\"")
-def test_arbitrary_key_never_leaks(key: str) -> None:
+def test_arbitrary_key_never_leaks(key):
     assert_nothing_leaks(key)
 
 
-def test_the_check_finds_a_leak(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_check_finds_a_leak(monkeypatch):
     """Were an exception told as Python tells it, the properties above would fail."""
 
-    def careless(exc: BaseException, secrets: object) -> object:
+    def careless(exc, secrets):
         del secrets
         text = "".join(traceback.format_exception(type(exc), exc, exc.__traceback__))
         return type("Told", (), {"type": "", "message": text, "stacktrace": text})
@@ -227,7 +223,7 @@ def test_the_check_finds_a_leak(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @quick
 @given(DAMAGED)
-def test_a_damaged_key_is_never_taken_for_a_good_one(case: tuple[str, list[str]]) -> None:
+def test_a_damaged_key_is_never_taken_for_a_good_one(case):
     """Nor does what is wrong with it change from one look to the next."""
     key = damage(*case)
     report = inspect_key(key, environ={})
@@ -240,7 +236,7 @@ def test_a_damaged_key_is_never_taken_for_a_good_one(case: tuple[str, list[str]]
 
 @quick
 @given(st.text(max_size=80))
-def test_any_text_is_inspected(key: str) -> None:
+def test_any_text_is_inspected(key):
     """What fits in no header has a problem; a report keeps to the closed sets."""
     report = inspect_key(key, environ={})
     assert report.format in FORMATS
@@ -252,16 +248,14 @@ def test_any_text_is_inspected(key: str) -> None:
 
 @quick
 @given(st.text(max_size=300), st.lists(st.text(max_size=60), max_size=2))
-def test_redaction_is_idempotent(text: str, secrets: list[str]) -> None:
+def test_redaction_is_idempotent(text, secrets):
     once = redact(text, secrets)
     assert redact(once) == redact(redact(once))
 
 
 @quick
 @given(DAMAGED, st.sampled_from(WRITINGS), st.sampled_from(WRITINGS))
-def test_redaction_of_a_key_is_idempotent(
-    case: tuple[str, list[str]], inner: object, outer: object
-) -> None:
+def test_redaction_of_a_key_is_idempotent(case, inner, outer):
     key = damage(*case)
     once = redact(f"before {outer(inner(key))} after", [key])  # type: ignore[operator]
     assert redact(once, [key]) == once
@@ -269,7 +263,7 @@ def test_redaction_of_a_key_is_idempotent(
 
 @quick
 @given(st.text("abcdefghijklmnopqrstuvwxyz ,.!\n", max_size=200))
-def test_prose_is_left_alone(text: str) -> None:
+def test_prose_is_left_alone(text):
     """What is no key, and no header, is told as it is."""
     if "bearer" not in text:
         assert redact(text, [PREFIX + "QX" * 21 + "-"]) == text
@@ -307,7 +301,7 @@ FRAGMENTS = st.one_of(
 
 @settings(quick, max_examples=1000)
 @given(st.lists(FRAGMENTS, max_size=8).map("".join))
-def test_a_pattern_that_is_left_out_would_find_nothing(text: str) -> None:
+def test_a_pattern_that_is_left_out_would_find_nothing(text):
     told = text
     for _, pattern, replacement in PATTERNS:
         told = re.sub(pattern, replacement, told)

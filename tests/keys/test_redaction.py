@@ -10,7 +10,6 @@ import html
 import json
 import pickle
 import types
-from typing import TYPE_CHECKING
 from urllib.parse import quote, quote_plus
 
 import pytest
@@ -28,9 +27,6 @@ from together_otel.keys import known as known_module
 from together_otel.keys.known import LONGEST_SECRET
 from together_otel.keys.redaction import LONGEST
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
 SECRET = "a1B2" * 10 + "xyz"
 PREFIX = "tgp_" + "v1_"
 KEY = PREFIX + SECRET
@@ -39,11 +35,11 @@ OPAQUE = "Qz-41~opaque.Token/77"
 ODD = "Zé7\n\"q\\x'\t9/+ Ωmega\u200b$%&w-last"
 
 
-def stretches(secret: str) -> set[str]:
+def stretches(secret):
     return {secret[place : place + 8] for place in range(len(secret) - 7)}
 
 
-def shown(text: str, secret: str) -> set[str]:
+def shown(text, secret):
     return {stretch for stretch in stretches(secret) if stretch in text}
 
 
@@ -94,7 +90,7 @@ def shown(text: str, secret: str) -> set[str]:
         ("sk-learn and task-force-instrumentation", [], "sk-learn and task-force-instrumentation"),
     ],
 )  # fmt: skip
-def test_text(text: str, secrets: list[str], expected: str) -> None:
+def test_text(text, secrets, expected):
     assert redact(text, secrets) == expected
     assert redact(expected, secrets) == expected
 
@@ -129,7 +125,7 @@ WRITINGS = {
 
 @pytest.mark.parametrize("key", [KEY, LEGACY, OPAQUE, ODD, f"{KEY}\n", "12345678"])
 @pytest.mark.parametrize("writing", WRITINGS)
-def test_writing(key: str, writing: str) -> None:
+def test_writing(key, writing):
     """However it is written, no eight of its characters in a row are left, nor of the writing."""
     written = WRITINGS[writing](key)
     told = redact(f"before {written} after", [key])
@@ -142,12 +138,12 @@ def test_writing(key: str, writing: str) -> None:
     assert told.endswith(" after")
 
 
-def test_public_prefix_stays() -> None:
+def test_public_prefix_stays():
     assert redact(KEY, [KEY]) == f"{PREFIX}[key]"
     assert redact(KEY) == f"{PREFIX}[key]"
 
 
-def test_a_stretch_of_eight_is_hidden_and_one_of_seven_is_not() -> None:
+def test_a_stretch_of_eight_is_hidden_and_one_of_seven_is_not():
     assert redact(f"it is {OPAQUE[3:11]}!", [OPAQUE]) == "it is [key]!"
     assert redact(f"it is {OPAQUE[3:10]}!", [OPAQUE]) == f"it is {OPAQUE[3:10]}!"
 
@@ -165,7 +161,7 @@ def test_a_stretch_of_eight_is_hidden_and_one_of_seven_is_not() -> None:
         (PREFIX + "Q7w", "no such thing", "no such thing"),
     ],
 )
-def test_short_secret(secret: str, text: str, expected: str) -> None:
+def test_short_secret(secret, text, expected):
     """Under eight characters whole words go; under four they are everyday words."""
     assert redact(text, [secret]) == expected
 
@@ -176,7 +172,7 @@ MASKS = ["********", "...", "…", "••••", "*" * 40]
 @pytest.mark.parametrize("key", [KEY, LEGACY, OPAQUE, "sk-" + "Q7w" * 12])
 @pytest.mark.parametrize("mask", MASKS)
 @pytest.mark.parametrize(("first", "last"), [(8, 4), (3, 4), (12, 4), (8, 6), (0, 4)])
-def test_masked(key: str, mask: str, first: int, last: int) -> None:
+def test_masked(key, mask, first, last):
     """OpenAI shows the first eight and the last four characters of what it refuses."""
     told = redact(f"Incorrect key: {key[:first]}{mask}{key[-last:]}. See {mask}.", [OPAQUE, key])
     assert told == f"Incorrect key: [key]. See {mask}."
@@ -192,22 +188,22 @@ def test_masked(key: str, mask: str, first: int, last: int) -> None:
         "",
     ],
 )
-def test_not_masked(text: str) -> None:
+def test_not_masked(text):
     assert redact(text, [OPAQUE]) == text
 
 
-def test_a_short_key_has_no_masked_form() -> None:
+def test_a_short_key_has_no_masked_form():
     """Four characters of eight are everyday words."""
     assert redact("it is ***word, or ***secret", ["passwords", "pass-word"]) == (
         "it is ***word, or ***secret"
     )
 
 
-def test_several_secrets() -> None:
+def test_several_secrets():
     assert redact(f"{OPAQUE} or {LEGACY}", [OPAQUE, "", LEGACY]) == "[key] or [key]"
 
 
-def test_a_secret_that_is_a_whole_file() -> None:
+def test_a_secret_that_is_a_whole_file():
     """No key is that long: nothing is shown, at once, rather than searched for."""
     secret = "".join(chr(33 + (place * 7919 + place // 94) % 94) for place in range(1_000_000))
     told = redact(f"it was {secret[500:600]}", [secret])
@@ -218,7 +214,7 @@ def test_a_secret_that_is_a_whole_file() -> None:
     assert redact(f"it was {longest[500:600]}!", [longest]) == "it was [key]!"
 
 
-def test_long_text_is_cut_and_says_so() -> None:
+def test_long_text_is_cut_and_says_so():
     told = redact("word " * LONGEST, [KEY])
     assert len(told) == LONGEST
     assert told.endswith("… [cut off]")
@@ -228,14 +224,14 @@ def test_long_text_is_cut_and_says_so() -> None:
 
 
 @pytest.mark.parametrize("key", [KEY, LEGACY])
-def test_a_key_across_the_cut_is_hidden(key: str) -> None:
+def test_a_key_across_the_cut_is_hidden(key):
     """Half a key no longer looks like one, so it is looked for before the text is cut."""
     for before in range(LONGEST - 80, LONGEST, 9):
         told = redact("." * before + " " + key + " " + "." * 600)
         assert shown(told, key.removeprefix(PREFIX)) == set()
 
 
-def test_a_foreign_key_cut_by_the_window_is_not_told() -> None:
+def test_a_foreign_key_cut_by_the_window_is_not_told():
     """Keys before it are taken out, which moves its first part into view."""
     digits = hashlib.sha256(b"k").hexdigest()
     for shown in range(1, 64, 7):
@@ -244,7 +240,7 @@ def test_a_foreign_key_cut_by_the_window_is_not_told() -> None:
         assert not [place for place in range(56) if digits[place : place + 8] in told]
 
 
-def test_a_text_that_fits_once_its_keys_are_taken_out_is_whole() -> None:
+def test_a_text_that_fits_once_its_keys_are_taken_out_is_whole():
     assert redact(f"{KEY} or {KEY}", [KEY], 40) == f"{PREFIX}[key] or {PREFIX}[key]"
     assert redact("word " * 9, [], 40) == "word word word word word word… [cut off]"
     assert redact("word", [], 2) == "… [cut off]"
@@ -263,7 +259,7 @@ def test_a_text_that_fits_once_its_keys_are_taken_out_is_whole() -> None:
         (f"\ud83d{OPAQUE}\ud83d", "\ufffd[key]\ufffd"),
     ],
 )
-def test_every_text_can_be_written(text: str, expected: str) -> None:
+def test_every_text_can_be_written(text, expected):
     told = redact(text, [OPAQUE])
     assert told == expected
     told.encode()
@@ -281,7 +277,7 @@ def test_every_text_can_be_written(text: str, expected: str) -> None:
         ("\ud83d\U000e0001", "\\ud83d\\U000e0001"),
     ],
 )  # fmt: skip
-def test_one_line(text: str, expected: str) -> None:
+def test_one_line(text, expected):
     """What makes lines of its own, or orders a terminal about, is escaped."""
     assert escape_controls(text) == expected
     assert escape_controls(expected) == expected
@@ -291,11 +287,11 @@ def test_one_line(text: str, expected: str) -> None:
 # ── what is kept ─────────────────────────────────────────────────────────────────────
 
 
-def test_a_text_is_redacted_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_text_is_redacted_once(monkeypatch):
     """A refusal that comes again costs a look: by its text, and by the keys involved."""
     looked: list[str] = []
 
-    def without_shapes(text: str) -> str:
+    def without_shapes(text):
         looked.append(text)
         return text
 
@@ -309,13 +305,13 @@ def test_a_text_is_redacted_once(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(looked) == 3
 
 
-def test_what_is_kept_is_bounded() -> None:
+def test_what_is_kept_is_bounded():
     for number in range(2 * redaction._MOST):
         redact(f"{number} " * 100)
     assert len(redaction._redacted) <= redaction._MOST
 
 
-def texts_in(*roots: object) -> Iterator[str]:
+def texts_in(*roots):
     """Yield every text that can be reached from some objects."""
     found, waiting = set(), list(roots)
     while waiting:
@@ -327,7 +323,7 @@ def texts_in(*roots: object) -> Iterator[str]:
             waiting += gc.get_referents(one)
 
 
-def test_no_key_is_kept() -> None:
+def test_no_key_is_kept():
     """Neither a key nor a text that shows one is left in memory once it has been looked for."""
     known = known_keys((KEY, OPAQUE))
     long = f"{OPAQUE} or {KEY}" + " and so on" * 20
@@ -341,7 +337,7 @@ def test_no_key_is_kept() -> None:
         assert shown(one, SECRET) | shown(one, OPAQUE) == set()
 
 
-def test_nothing_shows_a_secret() -> None:
+def test_nothing_shows_a_secret():
     secret = Secret(f"{KEY}\n")
     assert secret.reveal() == f"{KEY}\n"
     assert secret == Secret(f"{KEY}\n")

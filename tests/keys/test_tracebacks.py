@@ -6,60 +6,56 @@ import builtins
 import linecache
 import sys
 import traceback
-from typing import TYPE_CHECKING
 
 import pytest
 
 from together_otel.keys import known_keys, redact_exception, tracebacks
 from together_otel.keys.tracebacks import redacted_traceback
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
-
-def plain() -> None:
+def plain():
     raise ValueError("two\nlines")
 
 
-def in_a_context() -> None:
+def in_a_context():
     try:
         plain()
     finally:
         raise KeyError("k")
 
 
-def out_of_its_context() -> None:
+def out_of_its_context():
     try:
         plain()
     except ValueError:
         raise KeyError("k") from None
 
 
-def caused() -> None:
+def caused():
     try:
         plain()
     except ValueError as error:
         raise KeyError("k") from error
 
 
-def recursive(depth: int = 9) -> None:
+def recursive(depth=9):
     if depth:
         recursive(depth - 1)
     plain()
 
 
-def of_syntax() -> None:
+def of_syntax():
     compile("1 +", "made up.py", "exec")
 
 
-def noted() -> None:
+def noted():
     error = ValueError("with a note")
     if hasattr(error, "add_note"):
         error.add_note("the note")
     raise error
 
 
-def grouped() -> None:
+def grouped():
     # By name: Python 3.10 has none.
     group = getattr(builtins, "ExceptionGroup", None)
     if group is not None:
@@ -67,7 +63,7 @@ def grouped() -> None:
     plain()
 
 
-def caught(work: Callable[[], object]) -> BaseException:
+def caught(work):
     try:
         work()
     except Exception as error:  # noqa: BLE001 - any is handed back
@@ -75,48 +71,48 @@ def caught(work: Callable[[], object]) -> BaseException:
     raise AssertionError(work)
 
 
-def format_traceback(error: BaseException) -> str:
+def format_traceback(error):
     return redacted_traceback(error, known_keys(()), str(error))
 
 
-def as_python_does(error: BaseException) -> str:
+def as_python_does(error):
     return "".join(traceback.format_exception(type(error), error, error.__traceback__))
 
 
-def in_a_circle() -> None:
+def in_a_circle():
     error = ValueError("its own cause's cause")
     error.__cause__ = KeyError("k")
     error.__cause__.__cause__ = error
     raise error
 
 
-def in_two_contexts() -> None:
+def in_two_contexts():
     try:
         caused()
     except KeyError:
         raise OSError(13, "denied")  # noqa: B904 - the context is meant
 
 
-def without_a_text() -> None:
+def without_a_text():
     raise RuntimeError
 
 
-def of_an_sdk() -> None:
+def of_an_sdk():
     raise type("ApiError", (Exception,), {"__module__": "sdk._exceptions"})("refused")
 
 
-def misspelt() -> None:
+def misspelt():
     plains()  # type: ignore[name-defined]  # noqa: F821 - what is tested
 
 
-def caused_by_a_misspelling() -> None:
+def caused_by_a_misspelling():
     try:
         misspelt()
     except NameError as error:
         raise KeyError("k") from error
 
 
-def again_and_again(times: int = 2) -> None:
+def again_and_again(times=2):
     """Fail at one place as often as Python prints it."""
     again_and_again(times - 1) if times else plain()
 
@@ -142,17 +138,17 @@ WAYS = (
 
 
 @pytest.mark.parametrize("work", WAYS)
-def test_as_python_does(work: Callable[[], object]) -> None:
+def test_as_python_does(work):
     for _ in range(2):
         error = caught(work)
         assert format_traceback(error) == as_python_does(error)
 
 
-def test_never_raised() -> None:
+def test_never_raised():
     assert format_traceback(ValueError("plain")) == "ValueError: plain\n"
 
 
-def test_a_limit_that_the_process_has_set(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_limit_that_the_process_has_set(monkeypatch):
     error = caught(caused)
     monkeypatch.setattr(sys, "tracebacklimit", 1, raising=False)
     assert format_traceback(error) == as_python_does(error)
@@ -160,7 +156,7 @@ def test_a_limit_that_the_process_has_set(monkeypatch: pytest.MonkeyPatch) -> No
     assert format_traceback(plain_one) == as_python_does(plain_one)
 
 
-def test_the_same_place_of_other_code() -> None:
+def test_the_same_place_of_other_code():
     """Code that is gone leaves its identity to other code: each is told by its own name."""
     for number in range(2 * tracebacks._MOST):
         error = caught(lambda number=number: exec(f"def f_{number}(): 1/0\nf_{number}()", {}))  # type: ignore[misc]  # noqa: S102 - code that is gone at once
@@ -168,11 +164,11 @@ def test_the_same_place_of_other_code() -> None:
     assert len(tracebacks._frames) <= tracebacks._MOST
 
 
-def test_a_frame_is_made_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_frame_is_made_once(monkeypatch):
     """The same failure with the same key costs no formatting, a cause's frames included."""
     first = redact_exception(caught(caused), ["Qz-41~opaque.Token/77"])
 
-    def formatted(*_: object, **__: object) -> None:
+    def formatted(*_, **__):
         raise AssertionError
 
     monkeypatch.setattr(traceback, "format_tb", formatted)
@@ -180,7 +176,7 @@ def test_a_frame_is_made_once(monkeypatch: pytest.MonkeyPatch) -> None:
     assert redact_exception(caught(caused), ["Qz-41~opaque.Token/77"]) == first
 
 
-def test_a_frame_of_one_key_is_not_that_of_another() -> None:
+def test_a_frame_of_one_key_is_not_that_of_another():
     """A line of source may hold a key; it is hidden from whoever's failure shows the line."""
     opaque = "Qz-41~opaque.Token/78"
     error = caught(lambda: exec(compile(f"'{opaque}' + 1", "made up.py", "exec")))  # noqa: S102 - a line of source

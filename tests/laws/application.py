@@ -45,20 +45,20 @@ REFUSAL = {"error": ERROR | {"code": "invalid_api_key"}}
 # ── what it gets, over no network ────────────────────────────────────────────────────
 
 
-def accepted(_request: httpx.Request) -> httpx.Response:
+def accepted(_request):
     return httpx.Response(200, json=COMPLETION)
 
 
-def refused(_request: httpx.Request) -> httpx.Response:
+def refused(_request):
     return httpx.Response(401, json=REFUSAL)
 
 
-def unsent(request: httpx.Request) -> httpx.Response:
+def unsent(request):
     """Fail as a connection does whose header holds what no header may."""
     raise httpx.LocalProtocolError(f"Illegal header value {request.headers['authorization']!r}")
 
 
-def streaming(*frames: object) -> Answer:
+def streaming(*frames):
     text = "".join(f"data: {json.dumps(frame)}\n\n" for frame in frames) + "data: [DONE]\n\n"
     headers = {"content-type": "text/event-stream"}
     return lambda _request: httpx.Response(200, content=text, headers=headers)
@@ -70,14 +70,14 @@ def streaming(*frames: object) -> Answer:
 class Application:
     """Makes clients of one kind, and calls with them."""
 
-    def __init__(self, mode: str) -> None:
+    def __init__(self, mode):
         self._is_async = mode == "async"
 
-    def client(self, *answers: Answer, **options: Any) -> Any:
+    def client(self, *answers, **options):
         """Make a client that gets each answer once, and the last one for ever."""
         left = list(answers)
 
-        def handle(request: httpx.Request) -> httpx.Response:
+        def handle(request):
             return (left.pop(0) if len(left) > 1 else left[0])(request)
 
         http = httpx.AsyncClient if self._is_async else httpx.Client
@@ -85,26 +85,26 @@ class Application:
         made = {"http_client": http(transport=httpx.MockTransport(handle)), "max_retries": 0}
         return kind(**{"api_key": KEY, **made, **options})
 
-    async def chat(self, client: Any, **options: Any) -> Any:
+    async def chat(self, client, **options):
         options = {"model": MODEL, "messages": MESSAGES, **options}
         asked = client.chat.completions.create(**options)
         return await asked if self._is_async else asked
 
-    async def read(self, client: Any) -> list[Any]:
+    async def read(self, client):
         """Read a stream to its end."""
         stream = await self.chat(client, stream=True)
         return [chunk async for chunk in stream] if self._is_async else list(stream)
 
 
-async def plain(app: Application) -> Any:
+async def plain(app):
     return await app.chat(app.client(accepted))
 
 
-async def stream(app: Application) -> Any:
+async def stream(app):
     return await app.read(app.client(streaming(CHUNK, CHUNK)))
 
 
-async def body(app: Application) -> Any:
+async def body(app):
     """Read an answer's body by hand."""
     completions = app.client(accepted).chat.completions.with_streaming_response
     manager = completions.create(model=MODEL, messages=MESSAGES)
@@ -115,23 +115,23 @@ async def body(app: Application) -> Any:
         return response.read()
 
 
-async def refusal(app: Application) -> Any:
+async def refusal(app):
     return await app.chat(app.client(refused))
 
 
-async def broken_stream(app: Application) -> Any:
+async def broken_stream(app):
     return await app.read(app.client(streaming(CHUNK, REFUSAL)))
 
 
-async def unsendable(app: Application) -> Any:
+async def unsendable(app):
     return await app.chat(app.client(unsent, api_key=KEY + "\n"))
 
 
-async def missing(app: Application) -> Any:
+async def missing(app):
     return app.client(accepted, api_key=None)
 
 
-async def accepted_again(app: Application) -> Any:
+async def accepted_again(app):
     client = app.client(refused, accepted)
     try:
         await app.chat(client)
@@ -156,7 +156,7 @@ class Seen:
     ours: list[int] = field(default_factory=list)
     """Of each exception's traceback: how many frames are this package's."""
 
-    def raised(self, exc: BaseException | None, way: str = "raised") -> Seen:
+    def raised(self, exc, way="raised"):
         if exc is not None and len(self.links) < 20:
             frames = traceback.extract_tb(exc.__traceback__)
             theirs = [one for one in frames if not one.filename.startswith(OURS)]
@@ -168,7 +168,7 @@ class Seen:
             self.raised(exc.__context__, way + ".__context__")
         return self
 
-    def differences(self, without: Seen) -> list[object]:
+    def differences(self, without):
         """Return what is not as it would be without us."""
         pairs = [(self.result, without.result), *zip(self.links, without.links, strict=False)]
         pairs.append((len(self.links), len(without.links)))
@@ -176,17 +176,17 @@ class Seen:
         return found + [f"{count} frames of ours" for count in self.ours if count > 2]
 
 
-def _plain(value: Any) -> Any:
+def _plain(value):
     if isinstance(value, list):
         return [_plain(one) for one in value]
     dump = getattr(value, "model_dump", None)
     return type(value), dump() if dump else value if isinstance(value, bytes) else None
 
 
-def drive(steps: Awaitable[Any], mode: str) -> Any:
+def drive(steps, mode):
     """Run a coroutine, which waits for nothing unless it is async, in a context of its own."""
 
-    def driven() -> Any:
+    def driven():
         if mode == "async":
             loop = asyncio.new_event_loop()
             try:
@@ -203,10 +203,10 @@ def drive(steps: Awaitable[Any], mode: str) -> Any:
     return contextvars.copy_context().run(driven)
 
 
-def observe(scenario: Scenario, mode: str = "sync") -> Seen:
+def observe(scenario, mode="sync"):
     """Return what an application sees of a scenario."""
 
-    async def seen() -> Seen:
+    async def seen():
         try:
             return Seen(_plain(await scenario(Application(mode))))
         except Exception as exc:  # noqa: BLE001 - whatever it is, it is to be as without us
@@ -218,7 +218,7 @@ def observe(scenario: Scenario, mode: str = "sync") -> Seen:
 # ── what is emitted ──────────────────────────────────────────────────────────────────
 
 
-def off() -> None:
+def off():
     """Turn the instrumentation off, if it is on."""
     if TogetherInstrumentor().is_instrumented_by_opentelemetry:
         TogetherInstrumentor().uninstrument()
@@ -227,7 +227,7 @@ def off() -> None:
 class Telemetry:
     """Providers to be instrumented with, an application's log, and what came out of all."""
 
-    def __init__(self) -> None:
+    def __init__(self):
         self.spans: list[ReadableSpan] = []
         self.records: list[str | None] = []
         self.lines: list[str] = []
@@ -241,11 +241,11 @@ class Telemetry:
         self.loggers.add_log_record_processor(Mock(on_emit=self._got))
         self.registry: Any = None
 
-    def _got(self, given: Any) -> None:
+    def _got(self, given):
         # Of whatever release of OpenTelemetry.
         self.records.append(getattr(given, "log_record", given).event_name)
 
-    def instrument(self, **options: Any) -> None:
+    def instrument(self, **options):
         providers = {"tracer_provider": self.tracers, "meter_provider": self.meters}
         providers |= {"logger_provider": self.loggers, "registry": self.registry}
         try:
@@ -256,7 +256,7 @@ class Telemetry:
             off()
             raise
 
-    def failures(self) -> dict[str, float]:
+    def failures(self):
         """Return how often each signal reports a failed key."""
         event, counter = "together.client.auth_failed", "together.client.auth.failures"
         data = self.reader.get_metrics_data()

@@ -8,24 +8,21 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from application import off
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
 
 HERE = Path(__file__).parent
 
 
 @pytest.fixture(autouse=True)
-def our_errors_raise() -> None:
+def our_errors_raise():
     """Instead of the fixture of all other tests: nothing of ours is to be raised."""
 
 
 @pytest.fixture(autouse=True)
-def nothing_is_left(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def nothing_is_left(monkeypatch):
     """Each failure is logged, however fast they follow each other; a test that fails is alone."""
     monkeypatch.setenv("TOGETHER_OTEL_LOG_INTERVAL", "0")
     loggers = [logging.getLogger(name) for name in ("together_otel", None)]
@@ -37,10 +34,10 @@ def nothing_is_left(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 @pytest.fixture
-def run_program() -> Callable[..., dict[str, Any]]:
+def run_program():
     """Run one of the programs to its good end, and return what it prints."""
 
-    def run(program: str, *arguments: str, **environment: str) -> dict[str, Any]:
+    def run(program, *arguments, **environment):
         paths = map(str, (HERE, HERE.parent / "sdk", HERE.parent.parent))
         done = subprocess.run(
             [sys.executable, str(HERE / "programs" / program), *arguments],

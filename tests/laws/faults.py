@@ -23,8 +23,6 @@ from prometheus_client import CollectorRegistry, values
 from together_otel import TogetherInstrumentor
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from application import Telemetry
 
 Behaviour = Callable[..., Any]
@@ -35,12 +33,12 @@ MAKERS = [name for name in dir(metrics.Meter) if name.startswith("create_")]
 SPAN_METHODS = [name for name in dir(trace.Span) if not name.startswith("_")]
 
 
-def raises(*_args: object, **_kwargs: object) -> Any:
+def raises(*_args, **_kwargs):
     """Raise an error of a class of its own: of each class, one may be logged."""
     raise type("BrokenError", (Exception,), {})
 
 
-def always(value: object) -> Behaviour:
+def always(value):
     return lambda *_args, **_kwargs: value
 
 
@@ -51,10 +49,10 @@ RAISES, ALL = {"raises": raises}, {"raises": raises, "None": gives_none, "text":
 # ── ways of making it so ─────────────────────────────────────────────────────────────
 
 
-def handler(logger: logging.Logger, attribute: str) -> Install:
+def handler(logger, attribute):
     """Add a handler without a lock of its own, behind those that are there."""
 
-    def install(_telemetry: Telemetry, undo: ExitStack, behaviour: Behaviour) -> None:
+    def install(_telemetry, undo, behaviour):
         vars(one := logging.Handler()).update({"lock": None, attribute: behaviour})
         logger.addHandler(one)
         undo.callback(logger.removeHandler, one)
@@ -62,67 +60,67 @@ def handler(logger: logging.Logger, attribute: str) -> Install:
     return install
 
 
-def filter_(_telemetry: Telemetry, undo: ExitStack, behaviour: Behaviour) -> None:
+def filter_(_telemetry, undo, behaviour):
     EVENTS.addFilter(behaviour)
     undo.callback(EVENTS.removeFilter, behaviour)
 
 
-def record_factory(_telemetry: Telemetry, undo: ExitStack, behaviour: Behaviour) -> None:
+def record_factory(_telemetry, undo, behaviour):
     undo.callback(logging.setLogRecordFactory, logging.getLogRecordFactory())
     logging.setLogRecordFactory(behaviour)
 
 
-def given(part: str, make: Callable[[Behaviour], object]) -> Install:
+def given(part, make):
     """Give another provider than the usual one."""
     return lambda telemetry, _undo, behaviour: setattr(telemetry, part, make(behaviour))
 
 
-def on(part: str, **makes: Callable[[Behaviour], object]) -> Install:
+def on(part, **makes):
     """Replace attributes of a provider."""
 
-    def install(telemetry: Telemetry, undo: ExitStack, behaviour: Behaviour) -> None:
+    def install(telemetry, undo, behaviour):
         attributes = {name: make(behaviour) for name, make in makes.items()}
         undo.enter_context(patch.multiple(getattr(telemetry, part), **attributes))
 
     return install
 
 
-def processor(method: str) -> Install:
-    def install(telemetry: Telemetry, _undo: ExitStack, behaviour: Behaviour) -> None:
+def processor(method):
+    def install(telemetry, _undo, behaviour):
         setattr(one := SpanProcessor(), method, behaviour)
         telemetry.tracers.add_span_processor(one)
 
     return install
 
 
-def span_exporter(telemetry: Telemetry, _undo: ExitStack, behaviour: Behaviour) -> None:
+def span_exporter(telemetry, _undo, behaviour):
     telemetry.tracers.add_span_processor(SimpleSpanProcessor(Mock(export=behaviour)))
 
 
-def metric_exporter(behaviour: Behaviour) -> MeterProvider:
+def metric_exporter(behaviour):
     exporter = Mock(export=behaviour, _preferred_temporality=None, _preferred_aggregation=None)
     reader = PeriodicExportingMetricReader(exporter, export_interval_millis=inf)
     return MeterProvider([reader], shutdown_on_exit=False)
 
 
-def exemplar_filter(behaviour: Behaviour) -> MeterProvider:
+def exemplar_filter(behaviour):
     given = {"exemplar_filter": Mock(should_sample=behaviour), "shutdown_on_exit": False}
     return MeterProvider([InMemoryMetricReader()], **given)
 
 
-def logger_provider(behaviour: Behaviour) -> LoggerProvider:
+def logger_provider(behaviour):
     made = LoggerProvider(shutdown_on_exit=False)
     made.add_log_record_processor(Mock(on_emit=behaviour))
     return made
 
 
-def span(behaviour: Behaviour) -> Any:
+def span(behaviour):
     made = NonRecordingSpan(INVALID_SPAN_CONTEXT)
     vars(made).update(dict.fromkeys(SPAN_METHODS, behaviour))
     return made
 
 
-def context(method: str) -> Install:
+def context(method):
     """Replace a method of what keeps OpenTelemetry's current context."""
     runtime = opentelemetry.context._RUNTIME_CONTEXT
     return lambda _telemetry, undo, behaviour: undo.enter_context(
@@ -130,25 +128,25 @@ def context(method: str) -> Install:
     )
 
 
-def propagator(_telemetry: Telemetry, undo: ExitStack, behaviour: Behaviour) -> None:
+def propagator(_telemetry, undo, behaviour):
     broken = Mock(inject=behaviour, extract=behaviour)
     undo.enter_context(patch.object(propagate, "propagators", broken))
 
 
-def prometheus(telemetry: Telemetry, undo: ExitStack, registry: Any) -> None:
+def prometheus(telemetry, undo, registry):
     undo.enter_context(patch.dict("os.environ", TOGETHER_OTEL_METRICS="prometheus"))
     telemetry.registry = registry
 
 
-def prometheus_registry(telemetry: Telemetry, undo: ExitStack, behaviour: Behaviour) -> None:
+def prometheus_registry(telemetry, undo, behaviour):
     prometheus(telemetry, undo, Mock(CollectorRegistry, register=behaviour))
 
 
-def prometheus_values(telemetry: Telemetry, undo: ExitStack, behaviour: Behaviour) -> None:
+def prometheus_values(telemetry, undo, behaviour):
     """Fail to count once the instrumentation is on, not before."""
 
-    def once_on(original: Behaviour) -> Behaviour:
-        def either(*args: object) -> Any:
+    def once_on(original):
+        def either(*args):
             is_on = TogetherInstrumentor().is_instrumented_by_opentelemetry
             return (behaviour if is_on else original)(*args)
 
@@ -159,8 +157,8 @@ def prometheus_values(telemetry: Telemetry, undo: ExitStack, behaviour: Behaviou
     undo.enter_context(patch.multiple(values.MutexValue, inc=inc, set=set_))
 
 
-def together(*installs: Install) -> Install:
-    def install(telemetry: Telemetry, undo: ExitStack, behaviour: Behaviour) -> None:
+def together(*installs):
+    def install(telemetry, undo, behaviour):
         for one in installs:
             one(telemetry, undo, behaviour)
 
@@ -254,7 +252,7 @@ class Fault:
     is_given: bool
 
     @contextmanager
-    def active(self, telemetry: Telemetry) -> Iterator[None]:
+    def active(self, telemetry):
         with ExitStack() as undo:
             self.install(telemetry, undo, self.behaviour)
             yield

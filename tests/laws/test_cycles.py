@@ -9,20 +9,16 @@ import threading
 import types
 import weakref
 from collections import Counter
-from typing import TYPE_CHECKING, Any
 
 import pytest
 from application import Telemetry, observe, off, plain, refusal
 from prometheus_client import CollectorRegistry
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
 TIMES = 1000
 
 
 @pytest.fixture(autouse=True)
-def only_new_objects() -> Iterator[None]:
+def only_new_objects():
     """Spare the collector what was there before."""
     gc.collect()
     gc.freeze()
@@ -30,7 +26,7 @@ def only_new_objects() -> Iterator[None]:
     gc.unfreeze()
 
 
-def objects() -> Counter[str]:
+def objects():
     """Return how many new objects there are: all, of our classes, functions of our modules."""
     gc.collect()
     found: Counter[str] = Counter(all=len(gc.get_objects()))
@@ -42,19 +38,19 @@ def objects() -> Counter[str]:
 
 
 @pytest.mark.parametrize("backend", ["otel", "prometheus"])
-def test_a_thousand_cycles_leak_nothing(backend: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_thousand_cycles_leak_nothing(backend, monkeypatch):
     """Objects, hooks of forks and exits, handlers and threads are as many as after a few."""
     monkeypatch.setenv("TOGETHER_OTEL_METRICS", backend)
     telemetry, exits = Telemetry(), []
     telemetry.registry = CollectorRegistry()
 
-    def unregister(hook: object) -> None:
+    def unregister(hook):
         exits[:] = [one for one in exits if one != hook]
 
     monkeypatch.setattr(atexit, "register", lambda hook, *_a, **_k: exits.append(hook))
     monkeypatch.setattr(atexit, "unregister", unregister)
 
-    def after(times: int) -> tuple[Counter[str], Any]:
+    def after(times):
         for _ in range(times):
             telemetry.instrument()
             off()
@@ -73,7 +69,7 @@ def test_a_thousand_cycles_leak_nothing(backend: str, monkeypatch: pytest.Monkey
 
 @pytest.mark.parametrize("calls", [0, 1])
 @pytest.mark.parametrize("part", ["meters", "tracers", "loggers", "registry"])
-def test_providers_can_be_collected(part: str, calls: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_providers_can_be_collected(part, calls, monkeypatch):
     """Each, once the instrumentation is off, whether it was used or not."""
     if part == "registry":
         monkeypatch.setenv("TOGETHER_OTEL_METRICS", "prometheus")

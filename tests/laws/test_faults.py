@@ -4,22 +4,17 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from functools import cache
-from typing import TYPE_CHECKING
 
 import pytest
 from application import FAILING, MODES, SCENARIOS, Telemetry, observe, off
 from faults import FAULTS, ROOT
 from together._base_client import AsyncAPIClient, SyncAPIClient
 
-if TYPE_CHECKING:
-    from application import Scenario, Seen
-    from faults import Fault
-
 EVERY_FAULT = pytest.mark.parametrize("name", FAULTS)
 EVERY_MODE = pytest.mark.parametrize("mode", MODES)
 
 
-def run(fault: Fault, scenario: Scenario, mode: str) -> tuple[Seen, dict[str, float]]:
+def run(fault, scenario, mode):
     """Return what an application sees of a scenario, and how often each signal reports a failure."""
     telemetry = Telemetry()
     ROOT.addHandler(telemetry.handler)  # before any that is broken
@@ -38,14 +33,14 @@ def run(fault: Fault, scenario: Scenario, mode: str) -> tuple[Seen, dict[str, fl
 
 
 @cache
-def runs(name: str, mode: str) -> dict[Scenario, tuple[Seen, dict[str, float]]]:
+def runs(name, mode):
     """Return the same of every scenario, once for all tests."""
     return {scenario: run(FAULTS[name], scenario, mode) for scenario in SCENARIOS}
 
 
 @EVERY_MODE
 @EVERY_FAULT
-def test_application_is_not_affected(name: str, mode: str) -> None:
+def test_application_is_not_affected(name, mode):
     """Result, exception, what that refers to, and traceback are as without us."""
     found = {}
     for scenario, (seen, _) in runs(name, mode).items():
@@ -58,7 +53,7 @@ def test_application_is_not_affected(name: str, mode: str) -> None:
 
 @EVERY_MODE
 @EVERY_FAULT
-def test_other_signals_report_a_failure_once(name: str, mode: str) -> None:
+def test_other_signals_report_a_failure_once(name, mode):
     """Signals that a fault leaves alone miss nothing and repeat nothing."""
     left = {"count", "line", "record", "span"} - FAULTS[name].lost
     found = {
@@ -70,9 +65,7 @@ def test_other_signals_report_a_failure_once(name: str, mode: str) -> None:
 
 
 @EVERY_FAULT
-def test_instrument_and_uninstrument_do_not_raise(
-    name: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_instrument_and_uninstrument_do_not_raise(name, monkeypatch):
     """Whatever there is to warn of; and every original is put back."""
     monkeypatch.setenv("TOGETHER_OTEL_LOG_INTERVAL", "often")
     monkeypatch.setenv("TOGETHER_OTEL_PREFLIGHT", "perhaps")

@@ -12,8 +12,7 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.multiprocess import MultiProcessCollector
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from pathlib import Path
+    from collections.abc import Callable
 
     Run = Callable[..., dict[str, Any]]
 
@@ -26,7 +25,7 @@ EXPECTED = {
 }
 
 
-def run(fault: str, folder: Path, run_program: Run) -> float:
+def run(fault, folder, run_program):
     """Make calls, whose failures are to be reported; return how many failures the folder counts."""
     folder.chmod(0o755)
     found = run_program("folder.py", fault, str(TIMES), PROMETHEUS_MULTIPROC_DIR=str(folder))
@@ -39,20 +38,18 @@ def run(fault: str, folder: Path, run_program: Run) -> float:
 
 
 @pytest.mark.parametrize("fault", ["none", "another user's", "too many files"])
-def test_open_files_still_count(fault: str, tmp_path: Path, run_program: Run) -> None:
+def test_open_files_still_count(fault, tmp_path, run_program):
     """Those of failures are open from the start."""
     assert run(fault, tmp_path, run_program) == 3 * TIMES
 
 
 @pytest.mark.parametrize("fault", ["gone", "files too large"])
-def test_failures_that_are_not_counted_are_reported(
-    fault: str, tmp_path: Path, run_program: Run
-) -> None:
+def test_failures_that_are_not_counted_are_reported(fault, tmp_path, run_program):
     run(fault, tmp_path, run_program)
 
 
 @pytest.fixture
-def small(tmp_path: Path) -> Iterator[Path]:
+def small(tmp_path):
     """A disk of forty kilobytes, where one may be mounted."""
     mount = ["mount", "-t", "tmpfs", "-o", "size=40k", "none", str(tmp_path)]
     if os.getuid() or subprocess.run(mount, check=False).returncode:
@@ -61,6 +58,6 @@ def small(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", str(tmp_path)], check=True)  # noqa: S607 - as mount
 
 
-def test_full_disk(small: Path, run_program: Run) -> None:
+def test_full_disk(small, run_program):
     """A write to a page that there is no room for would kill the process."""
     run("full disk", small, run_program)

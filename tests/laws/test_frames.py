@@ -2,18 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 import pytest
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 
 @pytest.mark.parametrize("tracker", ["sentry", "stacks", "rich"])
-def test_no_frame_of_ours_shows_a_key(
-    tracker: str, run_program: Callable[..., dict[str, Any]]
-) -> None:
+def test_no_frame_of_ours_shows_a_key(tracker, run_program):
     """Of a call, a stream or a constructor that fails, by whatever way its key came."""
     found = run_program("trackers.py", tracker)
     assert found["looked"] > 100

@@ -6,7 +6,6 @@ import logging
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Any
 from unittest.mock import Mock
 
 import faults
@@ -23,11 +22,6 @@ from application import (
 from opentelemetry.sdk.trace.sampling import ALWAYS_ON
 from prometheus_client import CollectorRegistry
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from application import Scenario
-
 PATIENCE = 5.0
 """Seconds that anything may take that waits for no lock."""
 
@@ -39,12 +33,12 @@ class Gate:
         behaviour: what all do behind it.
     """
 
-    def __init__(self, behaviour: Callable[..., Any]) -> None:
+    def __init__(self, behaviour):
         self.thread: int | None = None
         self.reached, self.open = threading.Event(), threading.Event()
         self._behaviour = behaviour
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+    def __call__(self, *args, **kwargs):
         if threading.get_ident() == self.thread:
             self.reached.set()
             self.open.wait(3 * PATIENCE)
@@ -68,9 +62,7 @@ HANGING = {
 @pytest.mark.parametrize("backend", ["otel", "prometheus"])
 @pytest.mark.parametrize("scenario", [refusal, broken_stream, missing, accepted_again])
 @pytest.mark.parametrize("name", HANGING)
-def test_other_threads_are_not_blocked(
-    name: str, scenario: Scenario, backend: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_other_threads_are_not_blocked(name, scenario, backend, monkeypatch):
     """With the same keys, in all they do; and the one that hangs gets what is its own."""
     monkeypatch.setenv("TOGETHER_OTEL_METRICS", backend)
     telemetry, without = Telemetry(), {one: observe(one) for one in SCENARIOS}
@@ -78,11 +70,11 @@ def test_other_threads_are_not_blocked(
     install, behaviour = HANGING[name]
     gate = Gate(behaviour)
 
-    def hang() -> Any:
+    def hang():
         gate.thread = threading.get_ident()
         return observe(scenario)
 
-    def go_on() -> Any:
+    def go_on():
         telemetry.failures()  # collects, as the next line
         list(telemetry.registry.collect())
         return {one: observe(one).differences(without[one]) for one in SCENARIOS}

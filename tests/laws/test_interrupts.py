@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from unittest import mock
 
 import pytest
@@ -25,9 +25,7 @@ from generation import made_up_key
 from opentelemetry import context
 
 if TYPE_CHECKING:
-    from types import CodeType, FrameType
-
-    from application import Scenario
+    from types import CodeType
 
     Point = tuple[int, int, CodeType]
 
@@ -46,7 +44,7 @@ class Tracer:
         interrupt: what is raised there.
     """
 
-    def __init__(self, at: Point | None = None, interrupt: BaseException | None = None) -> None:
+    def __init__(self, at=None, interrupt=None):
         self.passed: list[Point] = []
         self.contexts: list[context.Context] = []
         self.raised: BaseException | None = None
@@ -55,10 +53,10 @@ class Tracer:
         self._at, self._interrupt = at, interrupt
         self._times: Counter[tuple[int, CodeType]] = Counter()
 
-    def __call__(self, frame: FrameType, _event: str, _arg: object) -> Any:
+    def __call__(self, frame, _event, _arg):
         return self._in_ours if frame.f_code.co_filename.startswith(OURS) else None
 
-    def _in_ours(self, frame: FrameType, event: str, _arg: object) -> Any:
+    def _in_ours(self, frame, event, _arg):
         if event == "line":
             place = frame.f_lineno, frame.f_code
             point = (self._times[place], *place)
@@ -71,8 +69,8 @@ class Tracer:
                 raise self._interrupt
         return self._in_ours
 
-    def run(self, scenario: Scenario, mode: str) -> None:
-        async def run() -> None:
+    def run(self, scenario, mode):
+        async def run():
             context.attach(before := context.set_value("application", object()))
             sys.settrace(self)
             try:
@@ -81,7 +79,7 @@ class Tracer:
                 sys.settrace(outer)
                 self.context_is_as_before = context.get_current() == before
 
-        def ignored(one: Any) -> None:
+        def ignored(one):
             self.is_ignored |= one.exc_value is self._interrupt
 
         outer = sys.gettrace()
@@ -92,7 +90,7 @@ class Tracer:
                 self.raised = exc
 
 
-def interrupt_points(scenario: Scenario, mode: str, telemetry: Telemetry) -> list[Point]:
+def interrupt_points(scenario, mode, telemetry):
     """Return when to interrupt: at lines near changes of the context, and at some of the rest."""
     for _ in range(2):  # what is imported late is passed once
         telemetry.instrument()
@@ -106,16 +104,14 @@ def interrupt_points(scenario: Scenario, mode: str, telemetry: Telemetry) -> lis
     return [tracer.passed[n] for n in sorted(chosen) if 0 <= n < len(seen)]
 
 
-async def retried(app: Application) -> Any:
+async def retried(app):
     """Make a call whose key is refused once, so that recovery has another one."""
     return await app.chat(app.client(refused, accepted))
 
 
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("scenario", [*SCENARIOS, retried])
-def test_interrupt_restores_the_context(
-    scenario: Scenario, mode: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_interrupt_restores_the_context(scenario, mode, monkeypatch):
     """The application gets it as it is, and its context; the next call is made as ever."""
     if scenario is retried:
         monkeypatch.setenv("TOGETHER_OTEL_RECOVERY", "environment")

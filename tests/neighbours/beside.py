@@ -8,7 +8,6 @@ import asyncio
 import json
 import os
 import sys
-from typing import Any
 
 sys.path.append(os.environ["PACKAGES"])
 
@@ -29,7 +28,7 @@ signs: set[str] = set()
 """What shows that the other one is at work, beside spans of its own."""
 
 
-def set_providers() -> None:
+def set_providers():
     """Set OpenTelemetry's own providers, as an application does."""
     tracers = TracerProvider()
     tracers.add_span_processor(SimpleSpanProcessor(spans))
@@ -37,7 +36,7 @@ def set_providers() -> None:
     metrics.set_meter_provider(MeterProvider([reader]))
 
 
-def logfire() -> None:
+def logfire():
     """Its own providers become the global ones."""
     import logfire  # noqa: PLC0415 - one of several
 
@@ -50,20 +49,20 @@ def logfire() -> None:
     signs.add(type(trace.get_tracer_provider()).__module__)
 
 
-def sentry() -> None:
+def sentry():
     """All but the transport as by default."""
     import sentry_sdk  # noqa: PLC0415 - one of several
     from sentry_sdk.transport import Transport  # noqa: PLC0415 - one of several
 
     class Keep(Transport):
-        def capture_envelope(self, envelope: Any) -> None:
+        def capture_envelope(self, envelope):
             signs.update(item.type for item in envelope.items)
 
     set_providers()
     sentry_sdk.init("http://public@127.0.0.1/1", transport=Keep, traces_sample_rate=1.0)
 
 
-def openinference() -> None:
+def openinference():
     """By hand, as its documentation has it."""
     from openinference.instrumentation import together  # noqa: PLC0415 - one of several
 
@@ -71,7 +70,7 @@ def openinference() -> None:
     together.TogetherInstrumentor().instrument()
 
 
-def traceloop() -> None:
+def traceloop():
     """By hand; it can only be imported beside together 1.x."""
     from opentelemetry.instrumentation import together  # noqa: PLC0415 - one of several
 
@@ -79,7 +78,7 @@ def traceloop() -> None:
     together.TogetherAiInstrumentor().instrument()
 
 
-def entry_points() -> None:
+def entry_points():
     """All that are installed, ours among them, as `opentelemetry-instrument` loads them."""
     from opentelemetry.instrumentation import auto_instrumentation  # noqa: PLC0415 - one of several
 
@@ -87,13 +86,13 @@ def entry_points() -> None:
     auto_instrumentation.initialize(swallow_exceptions=False)
 
 
-def ours() -> list[Any]:
+def ours():
     """Return our spans so far."""
     ended = spans.get_finished_spans()
     return [one for one in ended if one.instrumentation_scope.name == "together_otel"]
 
 
-def recorded() -> dict[str, int]:
+def recorded():
     """Return what we have recorded so far."""
     data = reader.get_metrics_data()
     resources = data.resource_metrics if data is not None else []
@@ -110,7 +109,7 @@ def recorded() -> dict[str, int]:
     }
 
 
-async def call(kind: str, key: str, *, stream: bool) -> Any:
+async def call(kind, key, *, stream):
     """Make a call; return what the application has of it."""
     import together  # noqa: PLC0415 - after the instrumentations
 
@@ -132,7 +131,7 @@ async def call(kind: str, key: str, *, stream: bool) -> Any:
             await closing if closing is not None else None
 
 
-async def calls() -> dict[str, Any]:
+async def calls():
     """Make each kind of call; return what the application has and what we recorded."""
     found = {}
     for kind in ("Together", "AsyncTogether"):

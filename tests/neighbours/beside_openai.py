@@ -9,7 +9,6 @@ import json
 import os
 import socket
 import sys
-from typing import Any
 from urllib.parse import urlsplit
 
 import openai
@@ -26,7 +25,7 @@ HOST = urlsplit(os.environ["BASE"]).hostname
 resolve = socket.getaddrinfo
 
 
-def to_loopback(asked: Any, *args: Any, **kwargs: Any) -> Any:
+def to_loopback(asked, *args, **kwargs):
     """Resolve Together's host to loopback."""
     is_it = asked in (HOST, HOST.encode())
     return resolve("127.0.0.1" if is_it else asked, *args, **kwargs)
@@ -37,7 +36,7 @@ socket.getaddrinfo = to_loopback
 spans, reader = InMemorySpanExporter(), InMemoryMetricReader()
 
 
-def set_providers() -> None:
+def set_providers():
     """Set OpenTelemetry's own providers, as an application does."""
     tracers = TracerProvider()
     tracers.add_span_processor(SimpleSpanProcessor(spans))
@@ -45,12 +44,12 @@ def set_providers() -> None:
     metrics.set_meter_provider(MeterProvider([reader]))
 
 
-def agent() -> None:
+def agent():
     """An agent's span round each call, which is a parent like any other."""
     set_providers()
 
 
-def openinference() -> None:
+def openinference():
     """By hand, as its documentation has it."""
     from openinference.instrumentation.openai import OpenAIInstrumentor  # noqa: PLC0415 - one of several
 
@@ -58,7 +57,7 @@ def openinference() -> None:
     OpenAIInstrumentor().instrument()
 
 
-def traceloop() -> None:
+def traceloop():
     """By hand."""
     from opentelemetry.instrumentation.openai import OpenAIInstrumentor  # noqa: PLC0415 - one of several
 
@@ -66,7 +65,7 @@ def traceloop() -> None:
     OpenAIInstrumentor().instrument()
 
 
-def genai_openai() -> None:
+def genai_openai():
     """OpenTelemetry's own."""
     from opentelemetry.instrumentation.genai.openai import OpenAIInstrumentor  # noqa: PLC0415 - one of several
 
@@ -74,7 +73,7 @@ def genai_openai() -> None:
     OpenAIInstrumentor().instrument()
 
 
-def logfire(*, suppress: bool = False) -> None:
+def logfire(*, suppress=False):
     """Its own providers become the global ones."""
     import logfire  # noqa: PLC0415 - one of several
 
@@ -88,12 +87,12 @@ def logfire(*, suppress: bool = False) -> None:
     logfire.instrument_openai(suppress_other_instrumentation=suppress)
 
 
-def logfire_as_by_default() -> None:
+def logfire_as_by_default():
     """Suppresses others inside its calls."""
     logfire(suppress=True)
 
 
-def count(name: str) -> int:
+def count(name):
     """Return what a counter of ours has come to."""
     data = reader.get_metrics_data()
     total = 0
@@ -105,7 +104,7 @@ def count(name: str) -> int:
     return total
 
 
-async def call(kind: str, key: str, *, stream: bool) -> str:
+async def call(kind, key, *, stream):
     """Make a call; return what the application has of it."""
     client = getattr(openai, kind)(
         api_key=os.environ[key], base_url=os.environ["BASE"], max_retries=0
@@ -125,7 +124,7 @@ async def call(kind: str, key: str, *, stream: bool) -> str:
         await closing if closing is not None else None
 
 
-async def calls(name: str) -> list[dict[str, Any]]:
+async def calls(name):
     """Make each kind of call; return its spans and counts."""
     found = []
     for kind in ("OpenAI", "AsyncOpenAI"):

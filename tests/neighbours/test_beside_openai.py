@@ -17,7 +17,7 @@ PROGRAM = Path(__file__).with_name("beside_openai.py")
 ACCEPTED, REFUSED = made_up_key(), made_up_key("Q")
 
 
-def run(neighbour: str) -> list[dict[str, Any]]:
+def run(neighbour):
     """Run the program; return what it prints."""
     with TogetherServer(keys=[ACCEPTED]) as server:
         done = subprocess.run(
@@ -42,7 +42,7 @@ def run(neighbour: str) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("neighbour", ["openinference", "traceloop", "genai_openai", "logfire"])
-def test_another_has_the_genai_span(neighbour: str) -> None:
+def test_another_has_the_genai_span(neighbour):
     """Ours is an INTERNAL child with what only we know, and the call is counted all the same."""
     for made in run(neighbour):
         assert made["counted"] == [1, "REFUSED" in made["call"]], made
@@ -58,7 +58,7 @@ def test_another_has_the_genai_span(neighbour: str) -> None:
         assert leaks(str(ours), REFUSED) == []
 
 
-def test_an_agents_span_is_a_parent_like_any_other() -> None:
+def test_an_agents_span_is_a_parent_like_any_other():
     """Ours is the GenAI span of the call."""
     for made in run("agent"):
         assert made["counted"] == [1, "REFUSED" in made["call"]], made
@@ -68,7 +68,7 @@ def test_an_agents_span_is_a_parent_like_any_other() -> None:
         assert ours["parent"] == "an agent"
 
 
-def test_logfire_suppresses_us() -> None:
+def test_logfire_suppresses_us():
     """Its default is honoured: nothing is reported or counted inside its calls."""
     for made in run("logfire_as_by_default"):
         assert made["counted"] == [0, 0]

@@ -38,7 +38,7 @@ PAIRS = [(name, first) for name in ("logfire", "openinference") for first in ("t
 PAIRS += [(name, "theirs") for name in ("sentry", "traceloop", "entry_points")]
 
 
-def run(neighbour: str, first: str) -> dict[str, Any]:
+def run(neighbour, first):
     """Run the program; return what it prints."""
     with TogetherServer(keys=[ACCEPTED]) as server:
         python, url = environment(".venv-neighbours"), server.base_url_for("3.1.1")
@@ -69,7 +69,7 @@ def run(neighbour: str, first: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(("neighbour", "first"), PAIRS)
-def test_calls_beside_a_neighbour(neighbour: str, first: str) -> None:
+def test_calls_beside_a_neighbour(neighbour, first):
     """Each has one span, one count and, if refused, one log event of ours, without the key.
 
     The application has what it has without us, and once we are off we record nothing.

@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import conventions
 from generation import MODEL
 
 from together_otel import names
 from together_otel.testing import behaviours
-
-if TYPE_CHECKING:
-    from together_otel.clients.messages import Messages
-    from together_otel.testing.behaviours import Behaviour
-    from together_otel.testing.telemetry import CapturedTelemetry
 
 CAPTURE = "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"
 
@@ -26,7 +21,7 @@ ENVELOPE = {"id": "gen-x", "created": 1, "model": MODEL}
 USAGE = {"prompt_tokens": 1, "completion_tokens": 2, "total_tokens": 3}
 
 
-def whole(*messages: dict[str, Any], finish_reason: str = "stop") -> Behaviour:
+def whole(*messages, finish_reason="stop"):
     """Answer these messages, one a choice."""
     choices = [
         {"index": place, "message": {"role": "assistant", **said}, "finish_reason": finish_reason}
@@ -36,7 +31,7 @@ def whole(*messages: dict[str, Any], finish_reason: str = "stop") -> Behaviour:
     return behaviours.custom(200, ENVELOPE | kind | {"choices": choices})
 
 
-def streamed(*deltas: dict[str, Any], finish_reason: str | None = "stop") -> Behaviour:
+def streamed(*deltas, finish_reason="stop"):
     """Stream these deltas, one a chunk, each of the choice that its ``choice`` names."""
     frames = []
     for place, delta in enumerate(deltas):
@@ -51,38 +46,38 @@ def streamed(*deltas: dict[str, Any], finish_reason: str | None = "stop") -> Beh
     )
 
 
-def calling(name: str, arguments: str, **more: Any) -> dict[str, Any]:
+def calling(name, arguments, **more):
     """Return a tool call as the API has it."""
     function = {"name": name, "arguments": arguments}
     return {"id": "call-1", "type": "function", "index": 0, "function": function, **more}
 
 
-def text(said: str) -> dict[str, str]:
+def text(said):
     return {"type": "text", "content": said}
 
 
-def user(*parts: dict[str, Any]) -> dict[str, Any]:
+def user(*parts):
     return {"role": "user", "parts": list(parts)}
 
 
-def reply(*parts: dict[str, Any], finish_reason: str = "stop") -> dict[str, Any]:
+def reply(*parts, finish_reason="stop"):
     return {"role": "assistant", "parts": list(parts), "finish_reason": finish_reason}
 
 
-def call(telemetry: CapturedTelemetry) -> dict[str, Any]:
+def call(telemetry):
     """Return the attributes of the only call's span."""
     (span,) = [one for one in telemetry.spans() if one["kind"] == "CLIENT"]
     attributes: dict[str, Any] = span["attributes"]
     return attributes
 
 
-def events(telemetry: CapturedTelemetry) -> list[dict[str, Any]]:
+def events(telemetry):
     """Return the events that are made for content."""
     name = "gen_ai.client.inference.operation.details"
     return [log for log in telemetry.logs() if log["event_name"] == name]
 
 
-def parsed(attributes: dict[str, Any]) -> dict[str, Any]:
+def parsed(attributes):
     """Return the content among a span's attributes: strict JSON, as the conventions have it."""
     found = {
         name: json.loads(value, parse_constant=_not_json)
@@ -93,25 +88,25 @@ def parsed(attributes: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
-def _not_json(constant: str) -> None:
+def _not_json(constant):
     raise AssertionError(f"{constant} is not JSON")
 
 
-def structured(attributes: dict[str, Any]) -> dict[str, Any]:
+def structured(attributes):
     """Return the content among an event's attributes: structures, as the conventions have it."""
     found = {name: plain(value) for name, value in attributes.items() if name in CONTENT}
     conventions.check(found)
     return found
 
 
-def plain(value: Any) -> Any:
+def plain(value):
     """Return what OpenTelemetry made tuples of as lists again."""
     if isinstance(value, dict):
         return {name: plain(inner) for name, inner in value.items()}
     return [plain(inner) for inner in value] if isinstance(value, (list, tuple)) else value
 
 
-def content(telemetry: CapturedTelemetry) -> dict[str, Any]:
+def content(telemetry):
     """Return what was told, which must be the same on the only span and in the only event."""
     on_span = parsed(call(telemetry))
     (event,) = events(telemetry)
@@ -119,7 +114,7 @@ def content(telemetry: CapturedTelemetry) -> dict[str, Any]:
     return on_span
 
 
-def gathered(messages: Messages) -> dict[str, Any]:
+def gathered(messages):
     """Return what was gathered of a call, after making sure that it is as the conventions say."""
     found = {
         INPUTS: messages.inputs,

@@ -5,16 +5,12 @@ from __future__ import annotations
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
 
 from generation import GENERATION, MESSAGES, MODEL
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
 
 @contextmanager
-def sync_client(options: dict[str, Any]) -> Iterator[Any]:
+def sync_client(options):
     """A sync client, closed afterwards."""
     import together  # noqa: PLC0415 - after the instrumentation
 
@@ -24,28 +20,28 @@ def sync_client(options: dict[str, Any]) -> Iterator[Any]:
         client.close()
 
 
-def async_client(options: dict[str, Any]) -> Any:
+def async_client(options):
     """An async client."""
     import together  # noqa: PLC0415 - after the instrumentation
 
     return together.AsyncTogether(**options)
 
 
-async def close(client: Any) -> None:
+async def close(client):
     """Close an async client, where there is something to close."""
     if GENERATION > 1:
         await client.close()
 
 
-def ask(client: Any) -> Any:
+def ask(client):
     """Make one call; the awaitable of one, for an async client."""
     return client.chat.completions.create(model=MODEL, messages=MESSAGES)
 
 
-def in_threads(number: int, call: Callable[[], Any]) -> list[object]:
+def in_threads(number, call):
     """Return what a call gave in so many threads at once: a result or an exception."""
 
-    def work(_: int) -> object:
+    def work(_):
         try:
             return call()
         except Exception as exc:  # noqa: BLE001 - it is what is asked for
@@ -61,6 +57,6 @@ def in_threads(number: int, call: Callable[[], Any]) -> list[object]:
         return list(pool.map(work, range(number)))
 
 
-async def awaited(client: Any) -> Any:
+async def awaited(client):
     """Make one call of an async client."""
     return await ask(client)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 import pytest
 from generation import GENERATION, RELEASE, Sdk, made_up_key
 from recovering import OLD, Lab
@@ -12,11 +10,8 @@ from together_otel import TogetherInstrumentor
 from together_otel.testing.server import TogetherServer
 from together_otel.testing.telemetry import CapturedTelemetry
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(items):
     """Let 1.x leave its HTTP session open, which whichever test runs at the time would fail of."""
     if GENERATION == 1:
         for item in items:
@@ -24,19 +19,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture
-def key() -> str:
+def key():
     return made_up_key()
 
 
 @pytest.fixture
-def server(key: str) -> Iterator[TogetherServer]:
+def server(key):
     """A server that accepts one key."""
     with TogetherServer(keys=[key]) as running:
         yield running
 
 
 @pytest.fixture
-def telemetry() -> Iterator[CapturedTelemetry]:
+def telemetry():
     """The instrumentation, on, and what it emits."""
     captured = CapturedTelemetry()
     TogetherInstrumentor().instrument(
@@ -48,7 +43,7 @@ def telemetry() -> Iterator[CapturedTelemetry]:
 
 
 @pytest.fixture(params=["sync", "async"])
-def sdk(request: pytest.FixtureRequest, server: TogetherServer) -> Iterator[Sdk]:
+def sdk(request, server):
     """The installed SDK's client, once sync and once async."""
     made = Sdk(server, is_async=request.param == "async")
     yield made
@@ -56,12 +51,12 @@ def sdk(request: pytest.FixtureRequest, server: TogetherServer) -> Iterator[Sdk]
 
 
 @pytest.fixture
-def lab(sdk: Sdk, server: TogetherServer, key: str, telemetry: CapturedTelemetry) -> Lab:
+def lab(sdk, server, key, telemetry):
     """All four, for the tests of recovery."""
     return Lab(sdk, server, key, telemetry)
 
 
 @pytest.fixture
-def options(server: TogetherServer) -> dict[str, Any]:
+def options(server):
     """What clients of one's own are made with: a key that is refused."""
     return {"api_key": OLD, "base_url": server.base_url_for(RELEASE), "max_retries": 0}

@@ -24,7 +24,7 @@ REQUIRED: dict[str, dict[str, Any]] = {
 OPTIONAL = {"id": str, "mime_type": str}
 
 
-def check_part(part: Any) -> None:
+def check_part(part):
     assert isinstance(part, dict)
     assert part["type"] in REQUIRED
     for name, kind in REQUIRED.get(part["type"], {}).items():
@@ -35,7 +35,7 @@ def check_part(part: Any) -> None:
         assert part["modality"] in MODALITIES
 
 
-def check_message(message: Any) -> None:
+def check_message(message):
     assert isinstance(message["role"], str)
     assert isinstance(message["parts"], list)
     assert isinstance(message.get("name", ""), str)
@@ -43,7 +43,7 @@ def check_message(message: Any) -> None:
         check_part(part)
 
 
-def check_tool(tool: Any) -> None:
+def check_tool(tool):
     assert isinstance(tool["type"], str)
     assert isinstance(tool["name"], str)
     if tool["type"] == "function":
@@ -51,7 +51,7 @@ def check_tool(tool: Any) -> None:
         assert isinstance(tool.get("parameters", {}), dict)
 
 
-def check(content: dict[str, Any]) -> None:
+def check(content):
     """Fail unless every attribute of content is what the conventions say it is."""
     for attribute, items in content.items():
         assert isinstance(items, list)

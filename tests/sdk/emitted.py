@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import genai
 from opentelemetry.sdk._logs import LoggerProvider
@@ -23,39 +23,35 @@ try:
 except ImportError:  # the SDK before 1.39
     from opentelemetry.sdk._logs.export import InMemoryLogExporter as InMemoryLogRecordExporter
 
-if TYPE_CHECKING:
-    from opentelemetry.sdk.metrics.export import Metric
-    from opentelemetry.sdk.trace import ReadableSpan
-
 
 class RecordingSampler(Sampler):
     """Keeps what it is given, and samples everything."""
 
-    def __init__(self) -> None:
+    def __init__(self):
         self.seen: dict[str, dict[str, Any]] = {}
 
     def should_sample(
         self,
-        parent_context: Any,  # noqa: ARG002 - the API's
-        trace_id: int,
-        name: str,
-        kind: SpanKind | None = None,
-        attributes: Any = None,
-        *_: Any,
-        **__: Any,
-    ) -> SamplingResult:
+        parent_context,  # noqa: ARG002 - the API's
+        trace_id,
+        name,
+        kind=None,
+        attributes=None,
+        *_,
+        **__,
+    ):
         if kind is SpanKind.CLIENT:
             self.seen[f"{trace_id:x} {name}"] = dict(attributes or {})
         return SamplingResult(Decision.RECORD_AND_SAMPLE, attributes)
 
-    def get_description(self) -> str:
+    def get_description(self):
         return "RecordingSampler"
 
 
 class Emitted:
     """Providers, and what comes out of them as OpenTelemetry's own objects."""
 
-    def __init__(self) -> None:
+    def __init__(self):
         self.sampler, self._spans = RecordingSampler(), InMemorySpanExporter()
         self._reader, self._logs = InMemoryMetricReader(), InMemoryLogRecordExporter()
         self.tracer_provider = TracerProvider(sampler=self.sampler, shutdown_on_exit=False)
@@ -64,25 +60,25 @@ class Emitted:
         self.logger_provider = LoggerProvider(shutdown_on_exit=False)
         self.logger_provider.add_log_record_processor(SimpleLogRecordProcessor(self._logs))
 
-    def calls(self) -> list[ReadableSpan]:
+    def calls(self):
         end_dropped()
         spans = self._spans.get_finished_spans()
         return [span for span in spans if span.kind is SpanKind.CLIENT]
 
-    def metrics(self) -> list[Metric]:
+    def metrics(self):
         data = self._reader.get_metrics_data()
         scopes = [scope for one in data.resource_metrics for scope in one.scope_metrics]
         wanted = genai.DATA["schema_url"]["value"]
         assert {scope.scope.schema_url for scope in scopes} == {wanted}
         return [metric for scope in scopes for metric in scope.metrics]
 
-    def events(self) -> list[Any]:
+    def events(self):
         caught = self._logs.get_finished_logs()
         wanted = genai.DATA["schema_url"]["value"]
         assert {one.instrumentation_scope.schema_url for one in caught} <= {wanted}
         return [one.log_record for one in caught]
 
-    def check(self, outcome: str | None = None) -> None:
+    def check(self, outcome=None):
         """Check everything against the conventions, and that the only call ended so, if given."""
         calls = self.calls()
         assert calls

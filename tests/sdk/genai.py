@@ -13,15 +13,13 @@ from opentelemetry.sdk.metrics.export import Histogram, Sum
 from together_otel.names import INFERENCE_OPERATIONS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
-    from opentelemetry.sdk.metrics.export import Metric
-    from opentelemetry.sdk.trace import ReadableSpan
 
 _FOLDER = Path(__file__).parent.parent / "data" / "genai"
 
 
-def _read(name: str) -> Any:
+def _read(name):
     return json.loads((_FOLDER / f"{name}.json").read_text("utf-8"))
 
 
@@ -78,22 +76,22 @@ MESSAGES = {
 """Attribute → the JSON schema of what it holds."""
 
 
-def of_span(operation: str) -> str:
+def of_span(operation):
     """Return the type of span that an operation's is."""
     return "gen_ai.client.embeddings" if operation == "embeddings" else "gen_ai.client.inference"
 
 
-def attributes_of(span_type: str) -> set[str]:
+def attributes_of(span_type):
     """Return all attributes, of any requirement level, of a type of span."""
     levels = ("required", "conditional", "recommended", "opt_in")
     return {name for level in levels for name in DATA["spans"][span_type][level]}
 
 
-def _is_ours(told: str) -> bool:
+def _is_ours(told):
     return any(fnmatch(told, pattern) for pattern in OURS)
 
 
-def check_attributes(found: Mapping[str, Any], known: set[str]) -> None:
+def check_attributes(found, known):
     """Check names, exact types and values: they are the conventions', or ours with a reason."""
     assert not found.keys() & set(DATA["removed"])
     for name, value in found.items():
@@ -111,7 +109,7 @@ def check_attributes(found: Mapping[str, Any], known: set[str]) -> None:
     assert ("server.port" in found) == ("server.address" in found)
 
 
-def check_span(span: ReadableSpan, at_start: Mapping[str, Any]) -> None:
+def check_span(span, at_start):
     """Check a CLIENT span.
 
     Args:
@@ -138,11 +136,11 @@ def check_span(span: ReadableSpan, at_start: Mapping[str, Any]) -> None:
             check_content(json.loads(found[name], parse_constant=_not_json), schema)
 
 
-def _not_json(constant: str) -> None:
+def _not_json(constant):
     raise AssertionError(f"{constant} is not JSON")
 
 
-def check_metric(metric: Metric) -> None:
+def check_metric(metric):
     """Check a metric; of one that is ours, its attributes."""
     assert metric.name not in DATA["removed"]
     is_theirs = metric.name.startswith("gen_ai.")
@@ -175,14 +173,14 @@ def check_metric(metric: Metric) -> None:
             assert point.explicit_bounds == tuple(DATA["buckets"][about["buckets"]])
 
 
-def _family(operation: str) -> str:
+def _family(operation):
     """Return which family of metrics an operation's are."""
     if operation in INFERENCE_OPERATIONS:
         return "inference"
     return "embeddings" if operation == "embeddings" else "operation"
 
 
-def check_event(name: str, severity: int, found: Mapping[str, Any]) -> None:
+def check_event(name, severity, found):
     """Check a LogRecord of the conventions': its name, severity number and attributes."""
     event = DATA["events"][name]
     assert severity == event["severity"]
@@ -195,7 +193,7 @@ def check_event(name: str, severity: int, found: Mapping[str, Any]) -> None:
             check_content(plain(found[attribute]), schema)
 
 
-def check_content(items: Any, schema: Mapping[str, Any]) -> None:
+def check_content(items, schema):
     """Check messages, instructions or tools, each part by the definition that its type names."""
     assert list(faults(items, schema, schema)) == []
     assert items
@@ -204,7 +202,7 @@ def check_content(items: Any, schema: Mapping[str, Any]) -> None:
             assert list(faults(part, _definition(part["type"], schema), schema)) == [], part
 
 
-def _definition(kind: str, schema: Mapping[str, Any]) -> Mapping[str, Any]:
+def _definition(kind, schema):
     """Return what a part of a type must be; any object with a type if nothing names it."""
     for definition in schema["$defs"].values():
         if definition.get("properties", {}).get("type", {}).get("const") == kind:
@@ -223,7 +221,7 @@ _SAID = {
 """Keywords that refuse nothing in these schemas."""
 
 
-def faults(value: Any, schema: Mapping[str, Any], root: Mapping[str, Any]) -> Iterator[str]:
+def faults(value, schema, root):
     """Yield what a JSON schema finds wrong with a value.
 
     Args:

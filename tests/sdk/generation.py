@@ -6,12 +6,7 @@ import asyncio
 import gc
 import sys
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from together_otel.testing.server import TogetherServer
+from typing import Any
 
 RELEASE = version("together")
 GENERATION = int(RELEASE.partition(".")[0])
@@ -19,12 +14,12 @@ MODEL = "meta-llama/Llama-3.3-70B-Instruct-Turbo"
 MESSAGES = [{"role": "user", "content": "Hello"}]
 
 
-def made_up_key(letter: str = "B") -> str:
+def made_up_key(letter="B"):
     """Return a key of Together's shape that nobody owns."""
     return "tgp_" + "v1_" + f"a1{letter}2" * 10 + "xyz"
 
 
-def leaks(text: str, key: str) -> list[str]:
+def leaks(text, key):
     """Return the stretches of eight characters of a key's secret part that ``text`` shows."""
     secret = key.strip().removeprefix("tgp_v1_")
     stretches = (secret[place : place + 8] for place in range(len(secret) - 7))
@@ -34,40 +29,40 @@ def leaks(text: str, key: str) -> list[str]:
 class Sdk:
     """Makes clients of one kind and runs calls on them, sync or async alike."""
 
-    def __init__(self, server: TogetherServer, *, is_async: bool) -> None:
+    def __init__(self, server, *, is_async):
         self.is_async = is_async
         self.base_url = server.base_url_for(RELEASE)
         self._clients: list[Any] = []
         self._loop = asyncio.new_event_loop() if is_async else None
 
     @property
-    def client_class(self) -> type:
+    def client_class(self):
         import together  # noqa: PLC0415 - only now, so that tests can be first
 
         return together.AsyncTogether if self.is_async else together.Together
 
-    def client(self, **options: Any) -> Any:
+    def client(self, **options):
         """Make a client; no retries unless asked for."""
         made = self.client_class(**{"base_url": self.base_url, "max_retries": 0, **options})
         self._clients.append(made)
         return made
 
-    def run(self, call: Callable[[], Any]) -> Any:
+    def run(self, call):
         """Return a call's result, awaited if need be."""
         if self._loop is None:
             return call()
 
-        async def awaited() -> Any:
+        async def awaited():
             return await call()
 
         return self._loop.run_until_complete(awaited())
 
-    def chat(self, client: Any, **options: Any) -> Any:
+    def chat(self, client, **options):
         """Make one chat completion."""
         options = {"model": MODEL, "messages": MESSAGES, **options}
         return self.run(lambda: client.chat.completions.create(**options))
 
-    def read(self, stream: Any, chunks: int | None = None) -> list[Any]:
+    def read(self, stream, chunks=None):
         """Return so many chunks of a stream, all by default."""
         found: list[Any] = []
         if self._loop is None:
@@ -77,7 +72,7 @@ class Sdk:
                     break
             return found
 
-        async def reading() -> list[Any]:
+        async def reading():
             async for chunk in stream:
                 found.append(chunk)
                 if len(found) == chunks:
@@ -86,7 +81,7 @@ class Sdk:
 
         return self._loop.run_until_complete(reading())
 
-    def close(self) -> None:
+    def close(self):
         """Close clients, sessions and the loop."""
         if GENERATION > 1:
             for made in self._clients:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any
 
 import anyio
 import gevent
@@ -13,24 +12,17 @@ from generation import RELEASE, Sdk
 
 from together_otel.testing import behaviours
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from scenarios import Operation
-
-    from together_otel.testing.server import TogetherServer
-
 LIBRARIES = ("gevent", "asyncio", "trio")
 
 
 class _Killed(httpx.HTTPTransport):
     """Raises what gevent raises in a killed greenlet, where it would wait for a byte."""
 
-    def __init__(self, frames: int) -> None:
+    def __init__(self, frames):
         super().__init__()
         self._frames = frames
 
-    def handle_request(self, request: httpx.Request) -> httpx.Response:
+    def handle_request(self, request):
         if not self._frames:
             raise gevent.GreenletExit
         response = super().handle_request(request)
@@ -39,20 +31,18 @@ class _Killed(httpx.HTTPTransport):
 
 
 class _KilledStream(httpx.SyncByteStream):
-    def __init__(self, stream: Any) -> None:
+    def __init__(self, stream):
         self._stream = stream
 
-    def __iter__(self) -> Iterator[bytes]:
+    def __iter__(self):
         yield next(iter(self._stream))
         raise gevent.GreenletExit
 
-    def close(self) -> None:
+    def close(self):
         self._stream.close()
 
 
-def leave(
-    library: str, operation: Operation, server: TogetherServer, key: str, frames: int = 0
-) -> None:
+def leave(library, operation, server, key, frames=0):
     """Make a call and end it while it waits: for its answer, or for more than so many frames."""
     if library == "gevent":
         _kill(operation, server, key, frames)
@@ -62,7 +52,7 @@ def leave(
         server.release()
 
 
-def _kill(operation: Operation, server: TogetherServer, key: str, frames: int) -> None:
+def _kill(operation, server, key, frames):
     sdk = Sdk(server, is_async=False)
     with httpx.Client(transport=_Killed(frames)) as http_client:
         client = sdk.client(api_key=key, http_client=http_client)
@@ -71,13 +61,13 @@ def _kill(operation: Operation, server: TogetherServer, key: str, frames: int) -
         sdk.close()
 
 
-async def _cancel(operation: Operation, server: TogetherServer, key: str, frames: int) -> None:
+async def _cancel(operation, server, key, frames):
     from together import AsyncTogether  # noqa: PLC0415 - only now, so that tests can be first
 
     url = server.base_url_for(RELEASE)
     got_one = anyio.Event()
 
-    async def call() -> None:
+    async def call():
         async for _ in await operation.ask(client):
             got_one.set()
 

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from together_otel.testing.telemetry import CapturedTelemetry
-
 FIRST_CHUNK = "gen_ai.client.inference.time_to_first_chunk"
 _FAMILIES = ("inference", "embeddings", "operation")
 
 
-def durations(telemetry: CapturedTelemetry) -> list[dict[str, Any]]:
+def durations(telemetry):
     """Return the points of all durations."""
     found = telemetry.metrics()
     names = (f"gen_ai.client.{family}.duration" for family in _FAMILIES)
     return [point for name in names for point in found.get(name, ())]
 
 
-def measured(telemetry: CapturedTelemetry) -> int:
+def measured(telemetry):
     """Return how many requests have a duration."""
     return sum(point["count"] for point in durations(telemetry))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 import transfers
@@ -12,14 +12,6 @@ from generation import made_up_key
 
 from together_otel import TogetherInstrumentor, recovery
 from together_otel.calls.call import Call
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from generation import Sdk
-
-    from together_otel.testing.server import TogetherServer
-    from together_otel.testing.telemetry import CapturedTelemetry
 
 OLD = made_up_key("O")
 """A key that the server refuses; the one that it accepts is the fixture ``key``."""
@@ -33,11 +25,11 @@ SEARCHES = "together.client.key.recoveries"
 class Answers:
     """A source that gives one answer after the other, the last one for ever; counts its calls."""
 
-    def __init__(self, *answers: object) -> None:
+    def __init__(self, *answers):
         self._answers = list(answers)
         self.calls = 0
 
-    def __call__(self) -> Any:
+    def __call__(self):
         self.calls += 1
         answer = self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
         if isinstance(answer, BaseException):
@@ -48,16 +40,16 @@ class Answers:
 class Clock:
     """Seconds that pass when a test says so; ``step`` of them at each look as well."""
 
-    def __init__(self, step: float = 0.0) -> None:
+    def __init__(self, step=0.0):
         self.now = 1000.0
         self._step = step
 
-    def __call__(self) -> float:
+    def __call__(self):
         self.now += self._step
         return self.now
 
 
-def watched(path: Path, clock: Clock) -> recovery.Source:
+def watched(path, clock):
     """Return a source of a file, by another clock."""
     source = recovery.file(path)
     assert source.watched is not None
@@ -65,7 +57,7 @@ def watched(path: Path, clock: Clock) -> recovery.Source:
     return source
 
 
-def instrument(telemetry: CapturedTelemetry, sources: object) -> None:
+def instrument(telemetry, sources):
     """Turn the instrumentation on anew, with sources of other keys."""
     if TogetherInstrumentor().is_instrumented_by_opentelemetry:
         TogetherInstrumentor().uninstrument()
@@ -76,7 +68,7 @@ def instrument(telemetry: CapturedTelemetry, sources: object) -> None:
     )
 
 
-def searches(telemetry: CapturedTelemetry) -> dict[str, int | float]:
+def searches(telemetry):
     """Return how many searches had which outcome, without those that none had."""
     return {
         point["attributes"]["together.recovery.outcome"]: point["value"]
@@ -85,19 +77,19 @@ def searches(telemetry: CapturedTelemetry) -> dict[str, int | float]:
     }
 
 
-def events(telemetry: CapturedTelemetry) -> list[str]:
+def events(telemetry):
     """Return what `transfers.events` does, without the common prefix."""
     return [name.removeprefix("together.client.") for name in transfers.events(telemetry)]
 
 
-def event(telemetry: CapturedTelemetry, name: str) -> dict[str, Any]:
+def event(telemetry, name):
     """Return the attributes of the only event of a name."""
     (found,) = [log for log in telemetry.logs() if log["event_name"] == f"together.client.{name}"]
     attributes: dict[str, Any] = found["attributes"]
     return attributes
 
 
-def outcomes(telemetry: CapturedTelemetry) -> list[str]:
+def outcomes(telemetry):
     """Return what became of the requests, in their order."""
     return [
         span["attributes"]["together.request.outcome"]
@@ -106,24 +98,24 @@ def outcomes(telemetry: CapturedTelemetry) -> list[str]:
     ]
 
 
-def keys_sent(server: TogetherServer) -> list[str | None]:
+def keys_sent(server):
     """Return the keys of the requests that reached the server, in their order."""
     return [request.key for request in server.requests]
 
 
-def refused(sdk: Sdk, client: Any) -> BaseException:
+def refused(sdk, client):
     """Make a call that ends with a refusal, and return it."""
     with pytest.raises(Exception, match="Invalid API key") as caught:
         sdk.chat(client)
     return caught.value
 
 
-def noted(monkeypatch: pytest.MonkeyPatch) -> list[BaseException]:
+def noted(monkeypatch):
     """Return the exceptions that leave the SDK from now on, in their order."""
     found: list[BaseException] = []
     fail = Call.fail
 
-    def noting(call: Call, exc: BaseException | None = None) -> None:
+    def noting(call, exc=None):
         found.append(exc or sys.exc_info()[1])
         fail(call, exc)
 
@@ -134,9 +126,7 @@ def noted(monkeypatch: pytest.MonkeyPatch) -> list[BaseException]:
 class Lab:
     """An SDK, its server, the key that this accepts, and what is emitted, by short names."""
 
-    def __init__(
-        self, sdk: Sdk, server: TogetherServer, key: str, telemetry: CapturedTelemetry
-    ) -> None:
+    def __init__(self, sdk, server, key, telemetry):
         self.sdk, self.server, self.key, self.telemetry = sdk, server, key, telemetry
         self.client, self.chat, self.run, self.read = sdk.client, sdk.chat, sdk.run, sdk.read
         self.instrument = partial(instrument, telemetry)

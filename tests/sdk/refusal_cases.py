@@ -57,11 +57,11 @@ class Case:
     refuse: behaviours.Behaviour | None = None
     elsewhere: str | None = None
 
-    def __str__(self) -> str:
+    def __str__(self):
         return self.title
 
 
-def _is_key() -> str:
+def _is_key():
     return OTHER
 
 

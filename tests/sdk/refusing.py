@@ -2,31 +2,26 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 import pytest
-from generation import GENERATION, Sdk
+from generation import GENERATION
 
 from together_otel import TogetherInstrumentor, UnusableKeyError
 
-if TYPE_CHECKING:
-    from together_otel.testing.telemetry import CapturedTelemetry
-
 
 @pytest.fixture(autouse=True)
-def raising(monkeypatch: pytest.MonkeyPatch) -> None:
+def raising(monkeypatch):
     """What every test begins with."""
     monkeypatch.setenv("TOGETHER_OTEL_PREFLIGHT", "raise")
 
 
 @pytest.fixture
-def sdk(sdk: Sdk) -> Sdk:
+def sdk(sdk):
     """The SDK, whose clients are Together's own: none of them makes a request."""
     sdk.base_url = "https://api.together.xyz/v1"
     return sdk
 
 
-def sdk_error() -> type[Exception]:
+def sdk_error():
     """Return what users catch."""
     if GENERATION == 1:
         import together.error  # noqa: PLC0415 - of 1.x alone
@@ -37,7 +32,7 @@ def sdk_error() -> type[Exception]:
     return together.AuthenticationError  # type: ignore[no-any-return]
 
 
-def refused(sdk: Sdk, **options: Any) -> UnusableKeyError:
+def refused(sdk, **options):
     """Return what the constructor raises."""
     with pytest.raises(sdk_error()) as caught:
         sdk.client(**options)
@@ -45,7 +40,7 @@ def refused(sdk: Sdk, **options: Any) -> UnusableKeyError:
     return caught.value
 
 
-def on_with(telemetry: CapturedTelemetry, **options: Any) -> None:
+def on_with(telemetry, **options):
     """Turn the instrumentation on anew."""
     TogetherInstrumentor().uninstrument()
     TogetherInstrumentor().instrument(

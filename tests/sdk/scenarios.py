@@ -26,7 +26,7 @@ OF_A_PROJECT = "projects." if GENERATION > 2 else ""
 """How names begin of what 3.x asks a project for, and older ones the account."""
 
 
-def sound() -> Any:
+def sound():
     """Return a file to be listened to."""
     return io.BytesIO(b"RIFF")
 
@@ -48,7 +48,7 @@ class Operation:
     streamed: bool = False
     async_in_1: bool = True
 
-    def __str__(self) -> str:
+    def __str__(self):
         return self.title
 
 

@@ -6,15 +6,13 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from generation import RELEASE, Sdk
+from generation import RELEASE
 from measured import durations
 
 from together_otel.testing.realtime import RealtimeServer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from together_otel.testing.telemetry import CapturedTelemetry
+    from collections.abc import Callable
 
     Transcribe = Callable[..., Any]
 
@@ -28,30 +26,25 @@ AS_THE_SDK_CONNECTS = pytest.mark.filterwarnings(
 
 
 @pytest.fixture
-def realtime(key: str) -> Iterator[RealtimeServer]:
+def realtime(key):
     """A realtime endpoint that accepts one key."""
     with RealtimeServer(keys=[key]) as running:
         yield running
 
 
 @pytest.fixture
-def manager(sdk: Sdk, key: str, realtime: RealtimeServer, telemetry: CapturedTelemetry) -> Any:  # noqa: ARG001 - on
+def manager(sdk, key, realtime, telemetry):  # noqa: ARG001 - on
     """What `client.beta.realtime.connect()` returns."""
     client = sdk.client(api_key=key, base_url=realtime.base_url_for(RELEASE))
     return client.beta.realtime.connect(model=MODEL)
 
 
 @pytest.fixture
-def transcribe(
-    sdk: Sdk,
-    key: str,
-    realtime: RealtimeServer,
-    telemetry: CapturedTelemetry,  # noqa: ARG001 - on
-) -> Iterator[Transcribe]:
+def transcribe(sdk, key, realtime, telemetry):  # noqa: ARG001 - on
     """Make transcription sessions that reconnect without delay; in the end they are closed."""
     made: list[Any] = []
 
-    def session(*, key: str = key, url: str = "", **options: Any) -> Any:
+    def session(*, key=key, url="", **options):
         client = sdk.client(api_key=key, base_url=url or realtime.base_url_for(RELEASE))
         options = {"model": MODEL, "reconnect": {"backoff_initial": 0.0}, **options}
         made.append(client.beta.realtime.transcription(**options))
@@ -66,12 +59,12 @@ RECONNECTED = ["reconnecting", "reconnected"]
 """The names of the events that tell of a reconnect which was needed, and made at once."""
 
 
-def names(events: list[Any]) -> list[str]:
+def names(events):
     """Return the names of a session's events."""
     return [event.type for event in events]
 
 
-def failure(sdk: Sdk, session: Any) -> Any:
+def failure(sdk, session):
     """Read a session until it fails; return what the reader gets, which is the SDK's very own."""
     with pytest.raises(Exception) as caught:  # noqa: PT011 - by what happened
         sdk.read(session)
@@ -82,24 +75,24 @@ def failure(sdk: Sdk, session: Any) -> Any:
     return caught.value
 
 
-async def others_done() -> None:
+async def others_done():
     """Wait until all other tasks of this loop are done."""
     others = asyncio.all_tasks() - {asyncio.current_task()}
     if others:
         await asyncio.wait(others, timeout=10)
 
 
-def calls(telemetry: CapturedTelemetry) -> list[dict[str, Any]]:
+def calls(telemetry):
     """Return the CLIENT spans that have ended."""
     return [span for span in telemetry.spans() if span["kind"] == "CLIENT"]
 
 
-def outcomes(telemetry: CapturedTelemetry) -> list[str]:
+def outcomes(telemetry):
     """Return how these ended, in that order."""
     return [span["attributes"]["together.request.outcome"] for span in calls(telemetry)]
 
 
-def only_call(telemetry: CapturedTelemetry, outcome: str) -> dict[str, Any]:
+def only_call(telemetry, outcome):
     """Return the attributes of the one CLIENT span, after making sure that all signals agree."""
     assert outcomes(telemetry) == [outcome]
     (span,) = calls(telemetry)

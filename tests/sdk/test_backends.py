@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import re
-from typing import TYPE_CHECKING, Any
 
 import pytest
-from generation import GENERATION, Sdk
+from generation import GENERATION
 from opentelemetry.exporter.prometheus import PrometheusMetricReader
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.trace import TracerProvider
@@ -15,16 +14,11 @@ from prometheus_client import REGISTRY, CollectorRegistry, generate_latest
 from prometheus_client.openmetrics.exposition import generate_latest as openmetrics
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
-from together_otel import TogetherInstrumentor, names, recovery
+from together_otel import TogetherInstrumentor, recovery
 from together_otel.auth import runtime
 from together_otel.calls import call, state, streams
 from together_otel.telemetry import metrics
 from together_otel.testing import behaviours
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from together_otel.testing.server import TogetherServer
 
 OURS = ("together_", "gen_ai_")
 TIMED = (call, state, streams, runtime, metrics)
@@ -34,10 +28,10 @@ TIMED = (call, state, streams, runtime, metrics)
 class Clock:
     """Time that passes by being looked at, the same in each run."""
 
-    def __init__(self) -> None:
+    def __init__(self):
         self._now = 1_790_000_000.0
 
-    def perf_counter(self) -> float:
+    def perf_counter(self):
         self._now += 0.125
         return self._now
 
@@ -45,7 +39,7 @@ class Clock:
 
 
 @pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def clock(monkeypatch):
     """Make times part of what can be compared."""
     shared = Clock()
     for module in TIMED:
@@ -55,7 +49,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         TogetherInstrumentor().uninstrument()
 
 
-def work(sdk: Sdk, server: TogetherServer, key: str) -> None:
+def work(sdk, server, key):
     """Succeed, stream, leave, retry, fail in several ways, and be refused."""
     with contextlib.suppress(Exception):
         sdk.client_class()
@@ -79,7 +73,7 @@ def work(sdk: Sdk, server: TogetherServer, key: str) -> None:
     sdk.chat(client)
 
 
-def lines(scrape: bytes) -> set[str]:
+def lines(scrape):
     """Return a scrape's lines that are ours, labels in order, without the exporter's own."""
     found = set()
     for line in scrape.decode().splitlines():
@@ -99,7 +93,7 @@ def lines(scrape: bytes) -> set[str]:
     return found
 
 
-def scraped(sdk: Sdk, server: TogetherServer, key: str, **settings: Any) -> set[str]:
+def scraped(sdk, server, key, **settings):
     """Return what a workload leaves in a scrape."""
     registry = settings.get("registry", REGISTRY)
     TogetherInstrumentor().instrument(**settings)
@@ -111,13 +105,7 @@ def scraped(sdk: Sdk, server: TogetherServer, key: str, **settings: Any) -> set[
 
 @pytest.mark.usefixtures("clock")
 @pytest.mark.parametrize("release", ["latest", "legacy", "both"])
-def test_scrapes_are_the_same(
-    release: names.GenAIMetrics,
-    sdk: Sdk,
-    server: TogetherServer,
-    key: str,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_scrapes_are_the_same(release, sdk, server, key, monkeypatch):
     """Names, types, help, labels, buckets, zeros and values, less OpenTelemetry's scope labels."""
     monkeypatch.setenv("TOGETHER_OTEL_GENAI_METRICS", release)
     reader = PrometheusMetricReader()
@@ -137,7 +125,7 @@ def test_scrapes_are_the_same(
 
 
 @pytest.fixture
-def registry(monkeypatch: pytest.MonkeyPatch) -> Iterator[CollectorRegistry]:
+def registry(monkeypatch):
     """A registry that the instrumentation is on for."""
     monkeypatch.setenv("TOGETHER_OTEL_METRICS", "prometheus")
     made = CollectorRegistry()
@@ -148,7 +136,7 @@ def registry(monkeypatch: pytest.MonkeyPatch) -> Iterator[CollectorRegistry]:
     tracer_provider.shutdown()
 
 
-def test_exemplars(sdk: Sdk, server: TogetherServer, key: str, registry: CollectorRegistry) -> None:
+def test_exemplars(sdk, server, key, registry):
     """In OpenMetrics, durations, tokens and failures lead to the trace that they are from."""
     client = sdk.client(api_key=key)
     sdk.chat(client)
@@ -168,9 +156,7 @@ def test_exemplars(sdk: Sdk, server: TogetherServer, key: str, registry: Collect
     assert len(traces["gen_ai_client_inference_operation_input_tokens_bucket"]) == 1
 
 
-def test_the_applications_own_metrics_are_left_alone(
-    sdk: Sdk, key: str, registry: CollectorRegistry
-) -> None:
+def test_the_applications_own_metrics_are_left_alone(sdk, key, registry):
     """Ours go into the registry and out of it; what else is there stays as it is."""
     from prometheus_client import Counter  # noqa: PLC0415 - as an application would
 
@@ -192,7 +178,7 @@ def test_the_applications_own_metrics_are_left_alone(
 
 
 @pytest.mark.skipif(GENERATION == 1, reason="the same in every generation")
-def test_never_both_in_one_registry(sdk: Sdk, key: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_never_both_in_one_registry(sdk, key, monkeypatch):
     """Where OpenTelemetry's exporter serves the registry that ours is in, each series is there once."""
     provider = MeterProvider([PrometheusMetricReader()])
     try:

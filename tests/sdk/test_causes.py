@@ -4,27 +4,23 @@ from __future__ import annotations
 
 import socket
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
 
 import pytest
-from generation import GENERATION, MESSAGES, MODEL, Sdk, leaks
-from refusal_cases import CASES, FOREIGN, OTHER, REFUSAL, TOGETHER, Case
+from generation import GENERATION, MESSAGES, MODEL, leaks
+from refusal_cases import CASES, FOREIGN, OTHER, REFUSAL, TOGETHER
 
 from together_otel.names import CAUSES
 from together_otel.testing import behaviours
 from together_otel.testing.server import TogetherServer
 
-if TYPE_CHECKING:
-    from together_otel.testing.telemetry import CapturedTelemetry
-
 
 @pytest.fixture(params=["127.0.0.1", TOGETHER])
-def host(request: pytest.FixtureRequest, sdk: Sdk, monkeypatch: pytest.MonkeyPatch) -> str:
+def host(request, sdk, monkeypatch):
     """Where the server is: at a host of nobody's, or of Together's, which is resolved to it."""
     found: str = request.param
     resolve = socket.getaddrinfo
 
-    def to_loopback(asked: Any, *args: Any, **kwargs: Any) -> Any:
+    def to_loopback(asked, *args, **kwargs):
         is_it = asked in (found, found.encode())
         return resolve("127.0.0.1" if is_it else asked, *args, **kwargs)
 
@@ -33,7 +29,7 @@ def host(request: pytest.FixtureRequest, sdk: Sdk, monkeypatch: pytest.MonkeyPat
     return found
 
 
-def filled(value: Any, **fields: str) -> Any:
+def filled(value, **fields):
     """Return a case's text with what is only known now."""
     for name, text in fields.items():
         value = value.replace("{" + name + "}", text) if isinstance(value, str) else value
@@ -44,14 +40,8 @@ def filled(value: Any, **fields: str) -> Any:
     "case", [case for case in CASES if GENERATION in case.generations], ids=str
 )
 def test_cause_is_named_counted_once_and_remedied(
-    case: Case,
-    host: str,
-    sdk: Sdk,
-    server: TogetherServer,
-    key: str,
-    telemetry: CapturedTelemetry,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+    case, host, sdk, server, key, telemetry, monkeypatch
+):
     """Every way to get the key wrong gives one count, one event, one span with its cause."""
     if case.refuse is not None:
         server.always(case.refuse)
@@ -83,7 +73,7 @@ def test_cause_is_named_counted_once_and_remedied(
         assert leaks(everything, secret) == []
 
 
-def test_revoked_key(sdk: Sdk, server: TogetherServer, key: str, telemetry: Any) -> None:
+def test_revoked_key(sdk, server, key, telemetry):
     """Cause 3: a key accepted earlier and refused now is revoked, and says since when."""
     client = sdk.client(api_key=key)
     sdk.chat(client)
@@ -100,9 +90,7 @@ def test_revoked_key(sdk: Sdk, server: TogetherServer, key: str, telemetry: Any)
     )
 
 
-def test_each_host_is_known_for_the_keys_it_accepted(
-    sdk: Sdk, server: TogetherServer, key: str, telemetry: Any
-) -> None:
+def test_each_host_is_known_for_the_keys_it_accepted(sdk, server, key, telemetry):
     """Two in a row: what the second refuses later was right for it, whoever it is."""
     clients = [
         sdk.client(api_key=key, base_url=sdk.base_url.replace("127.0.0.1", host))
@@ -120,9 +108,7 @@ def test_each_host_is_known_for_the_keys_it_accepted(
     assert telemetry.counter("together.client.auth.failures", revoked) == 2
 
 
-def test_a_key_with_a_space_is_not_the_one_that_was_accepted(
-    sdk: Sdk, key: str, telemetry: Any
-) -> None:
+def test_a_key_with_a_space_is_not_the_one_that_was_accepted(sdk, key, telemetry):
     """What another client's good key is accepted for says nothing of a damaged copy of it."""
     sdk.chat(sdk.client(api_key=key))
 
@@ -133,9 +119,7 @@ def test_a_key_with_a_space_is_not_the_one_that_was_accepted(
     assert event["attributes"]["together.auth.cause"] == "malformed"
 
 
-def test_redirect_to_another_host_loses_the_key(
-    sdk: Sdk, server: TogetherServer, key: str, telemetry: Any
-) -> None:
+def test_redirect_to_another_host_loses_the_key(sdk, server, key, telemetry):
     """A redirect makes the HTTP client drop the key; the second host's refusal says so."""
     with TogetherServer(keys=[key]) as elsewhere:
         server.always(behaviours.redirect(elsewhere.url.replace("127.0.0.1", "localhost")))
@@ -165,9 +149,7 @@ def test_redirect_to_another_host_loses_the_key(
     ],
     ids=lambda value: type(value).__name__ if not isinstance(value, int) else str(value),
 )
-def test_what_counts_as_an_authentication_failure(
-    behaviour: Any, counted: int, sdk: Sdk, server: TogetherServer, key: str, telemetry: Any
-) -> None:
+def test_what_counts_as_an_authentication_failure(behaviour, counted, sdk, server, key, telemetry):
     """A 401 however it is reported, a code whatever the status around it; nothing else."""
     server.always(behaviour)
     with pytest.raises(BaseException):  # noqa: B017, PT011 - the class differs by generation
@@ -192,14 +174,14 @@ def test_what_counts_as_an_authentication_failure(
     ],
 )
 def test_refusal_inside_a_good_answer(
-    raw: bool,  # noqa: FBT001 - a parameter
-    body: Any,
-    cause: str | None,
-    sdk: Sdk,
-    server: TogetherServer,
-    key: str,
-    telemetry: CapturedTelemetry,
-) -> None:
+    raw,
+    body,
+    cause,
+    sdk,
+    server,
+    key,
+    telemetry,
+):
     """Gateways answer 200 and say in the body that the key is refused; it was not accepted."""
     if raw and GENERATION == 1:
         pytest.skip("1.x has no raw responses")

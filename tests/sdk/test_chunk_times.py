@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 import pytest
 from capturing import streamed
-from generation import GENERATION, MODEL, Sdk
+from generation import GENERATION, MODEL
 
 from together_otel import TogetherInstrumentor
 from together_otel.guard import Guard
@@ -15,15 +13,12 @@ from together_otel.testing import behaviours
 from together_otel.testing.server import TogetherServer
 from together_otel.testing.telemetry import CapturedTelemetry
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
 LATEST = "gen_ai.client.inference.time_per_output_chunk"
 LEGACY = "gen_ai.client.operation.time_per_output_chunk"
 
 
 @pytest.fixture
-def telemetry(monkeypatch: pytest.MonkeyPatch) -> Iterator[CapturedTelemetry]:
+def telemetry(monkeypatch):
     """The instrumentation, with chunk times under both names."""
     monkeypatch.setenv("TOGETHER_OTEL_CHUNK_TIMES", "on")
     captured = CapturedTelemetry()
@@ -37,7 +32,7 @@ def telemetry(monkeypatch: pytest.MonkeyPatch) -> Iterator[CapturedTelemetry]:
     captured.shutdown()
 
 
-def test_each_gap(sdk: Sdk, key: str, telemetry: CapturedTelemetry) -> None:
+def test_each_gap(sdk, key, telemetry):
     """As many records as chunks after the first, whose mean is what a stream's mean is."""
     chunks = len(sdk.read(sdk.chat(sdk.client(api_key=key), stream=True)))
     assert chunks > 2
@@ -53,9 +48,7 @@ def test_each_gap(sdk: Sdk, key: str, telemetry: CapturedTelemetry) -> None:
 
 
 @pytest.mark.skipif(GENERATION < 2, reason="1.x follows no redirect of a POST")
-def test_a_stream_of_another_server_is_told_as_such(
-    sdk: Sdk, key: str, server: TogetherServer, telemetry: CapturedTelemetry
-) -> None:
+def test_a_stream_of_another_server_is_told_as_such(sdk, key, server, telemetry):
     """The labels are those of the request's other metrics."""
     with TogetherServer() as other:
         other.always(streamed({"content": "Hello"}, {"content": "again"}))
@@ -66,23 +59,17 @@ def test_a_stream_of_another_server_is_told_as_such(
     assert point["attributes"]["server.port"] == port
 
 
-def test_one_chunk_has_no_gap(sdk: Sdk, key: str, telemetry: CapturedTelemetry) -> None:
+def test_one_chunk_has_no_gap(sdk, key, telemetry):
     stream = sdk.chat(sdk.client(api_key=key), stream=True)
     sdk.read(stream, 1)
     assert LATEST not in telemetry.metrics()
 
 
 @pytest.mark.parametrize("raises_at", ["first chunk", "each record"])
-def test_errors_are_not_the_streams(
-    raises_at: str,
-    sdk: Sdk,
-    key: str,
-    telemetry: CapturedTelemetry,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_errors_are_not_the_streams(raises_at, sdk, key, telemetry, monkeypatch):
     """Whatever goes wrong with a record, all chunks come."""
 
-    def broken(*_: object) -> Any:
+    def broken(*_):
         raise ValueError("broken")
 
     monkeypatch.setattr(Guard, "raising", False)

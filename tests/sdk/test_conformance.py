@@ -5,25 +5,19 @@ from __future__ import annotations
 import base64
 import io
 import json
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import genai
 import pytest
 from capturing import calling
 from emitted import Emitted
-from generation import GENERATION, Sdk
+from generation import GENERATION
 from leaving import LIBRARIES, leave
-from scenarios import MESSAGES, MODEL, OPERATIONS, Operation
+from scenarios import MESSAGES, MODEL, OPERATIONS
 from test_scenarios import EXITS, Exit, ask, project  # noqa: F401 - a fixture of all tests here
 
 from together_otel import TogetherInstrumentor
 from together_otel.testing import behaviours
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from together_otel.testing.behaviours import Behaviour
-    from together_otel.testing.server import TogetherServer
 
 pytestmark = pytest.mark.skipif(
     GENERATION < 2, reason="1.x is told by the same code; its own requests are in test_scenarios"
@@ -31,7 +25,7 @@ pytestmark = pytest.mark.skipif(
 
 
 @pytest.fixture
-def emitted() -> Iterator[Emitted]:
+def emitted():
     """The instrumentation with everything on, and what it emits."""
     made = Emitted()
     TogetherInstrumentor().instrument(
@@ -50,9 +44,7 @@ def emitted() -> Iterator[Emitted]:
 
 
 @pytest.mark.parametrize("operation", OPERATIONS, ids=str)
-def test_success(
-    operation: Operation, sdk: Sdk, key: str, server: TogetherServer, emitted: Emitted
-) -> None:
+def test_success(operation, sdk, key, server, emitted):
     if operation.body is not None:
         server.always(behaviours.custom(200, operation.body))
     ask(sdk, sdk.client(api_key=key), operation)
@@ -61,9 +53,7 @@ def test_success(
 
 @pytest.mark.parametrize("exit_", EXITS, ids=str)
 @pytest.mark.parametrize("operation", OPERATIONS, ids=str)
-def test_failure(
-    operation: Operation, exit_: Exit, sdk: Sdk, key: str, server: TogetherServer, emitted: Emitted
-) -> None:
+def test_failure(operation, exit_, sdk, key, server, emitted):
     server.always(exit_.behaviour)
     client = sdk.client(api_key=key, **exit_.options)
     with pytest.raises(Exception):  # noqa: B017, PT011 - which one is not the question here
@@ -78,14 +68,7 @@ STREAMED = [operation for operation in OPERATIONS if operation.streamed]
     "behaviour", [behaviours.cut_stream(), behaviours.error_frame()], ids=["cut", "error frame"]
 )
 @pytest.mark.parametrize("operation", STREAMED, ids=str)
-def test_streams_that_fail(
-    operation: Operation,
-    behaviour: Behaviour,
-    sdk: Sdk,
-    key: str,
-    server: TogetherServer,
-    emitted: Emitted,
-) -> None:
+def test_streams_that_fail(operation, behaviour, sdk, key, server, emitted):
     """A stream that fails in its middle is an ERROR with what came until then."""
     server.always(behaviour)
     with pytest.raises(Exception):  # noqa: B017, PT011 - which one is not the question here
@@ -94,7 +77,7 @@ def test_streams_that_fail(
 
 
 @pytest.mark.parametrize("operation", STREAMED, ids=str)
-def test_abandoned(operation: Operation, sdk: Sdk, key: str, emitted: Emitted) -> None:
+def test_abandoned(operation, sdk, key, emitted):
     stream = sdk.run(lambda: operation.ask(sdk.client(api_key=key)))
     sdk.read(stream, 1)
     sdk.run(stream.close)
@@ -107,14 +90,7 @@ def test_abandoned(operation: Operation, sdk: Sdk, key: str, emitted: Emitted) -
     [*((operation, 0) for operation in OPERATIONS), *((operation, 1) for operation in STREAMED)],
     ids=str,
 )
-def test_cancelled(
-    operation: Operation,
-    frames: int,
-    library: str,
-    key: str,
-    server: TogetherServer,
-    emitted: Emitted,
-) -> None:
+def test_cancelled(operation, frames, library, key, server, emitted):
     leave(library, operation, server, key, frames)
     emitted.check("cancelled")
 
@@ -166,7 +142,7 @@ EVERYTHING: dict[str, Any] = {
 """A chat with every field that has an attribute, in types that are not the conventions'."""
 
 
-def answering(*, streamed: bool, cached: int) -> Behaviour:
+def answering(*, streamed, cached):
     """Answer two choices, of which the second has no reason to end, and breakdowns of the usage."""
     usage = {
         "prompt_tokens": 9,
@@ -190,9 +166,7 @@ def answering(*, streamed: bool, cached: int) -> Behaviour:
 
 @pytest.mark.parametrize("cached", [0, 3])
 @pytest.mark.parametrize("streamed", [False, True], ids=["whole", "streamed"])
-def test_chats_with_everything(
-    sdk: Sdk, key: str, server: TogetherServer, emitted: Emitted, *, streamed: bool, cached: int
-) -> None:
+def test_chats_with_everything(sdk, key, server, emitted, *, streamed, cached):
     """Every attribute is emitted, with the conventions' type, or is listed with a reason."""
     server.always(answering(streamed=streamed, cached=cached))
     more = {"stream": True} if streamed else {}
@@ -248,16 +222,14 @@ def test_chats_with_everything(
     ],
     ids=["embeddings", "image generation", "transcription", "video generation"],
 )
-def test_requests_with_more(
-    make: Callable[[Any], Any], attributes: set[str], sdk: Sdk, key: str, emitted: Emitted
-) -> None:
+def test_requests_with_more(make, attributes, sdk, key, emitted):
     sdk.run(lambda: make(sdk.client(api_key=key)))
     emitted.check()
     (span,) = emitted.calls()
     assert span.attributes.keys() >= attributes
 
 
-def test_every_metric(sdk: Sdk, key: str, server: TogetherServer, emitted: Emitted) -> None:
+def test_every_metric(sdk, key, server, emitted):
     """Each metric of the conventions has points, or is listed with a reason."""
     client = sdk.client(api_key=key)
     sdk.run(lambda: client.embeddings.create(model=MODEL, input="Hello"))
@@ -270,7 +242,7 @@ def test_every_metric(sdk: Sdk, key: str, server: TogetherServer, emitted: Emitt
     assert theirs == genai.DATA["metrics"].keys() - genai.NOT_EMITTED.keys()
 
 
-def test_exceptions_are_none_of_theirs() -> None:
+def test_exceptions_are_none_of_theirs():
     """What is listed as ours is not in the conventions, and what is listed as theirs is."""
     enums = {f"{name}={value}" for name, values in genai.DATA["enums"].items() for value in values}
     assert not genai.OURS.keys() & (enums | genai.DATA["attribute_types"].keys())
@@ -290,7 +262,7 @@ def test_exceptions_are_none_of_theirs() -> None:
     ],
     ids=json.dumps,
 )
-def test_wrong_parts_are_noticed(part: dict[str, Any]) -> None:
+def test_wrong_parts_are_noticed(part):
     """A part is held against the definition of its type, not against the one that takes anything."""
     messages = [{"role": "user", "parts": [part]}]
     with pytest.raises(AssertionError):

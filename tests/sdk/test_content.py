@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import logging
-from typing import TYPE_CHECKING
 
 import pytest
 from capturing import (
@@ -21,19 +20,13 @@ from capturing import (
     user,
 )
 from dirty_equals import IsInt, IsPartialDict
-from generation import MODEL, Sdk, leaks
+from generation import MODEL, leaks
 from opentelemetry import trace
 
 from together_otel import TogetherInstrumentor
 from together_otel.clients import messages
 from together_otel.testing import behaviours
 from together_otel.testing.answers import REPLY
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from together_otel.testing.server import TogetherServer
-    from together_otel.testing.telemetry import CapturedTelemetry
 
 SAID = "What was said"
 ASK = [{"role": "user", "content": SAID}]
@@ -45,13 +38,13 @@ MODES = dict.fromkeys((*NOWHERE, *ON_SPANS, *IN_EVENTS))
 
 
 @pytest.fixture
-def mode() -> str | None:
+def mode():
     """What the variable is set to; ``None`` leaves it unset."""
     return "SPAN_AND_EVENT"
 
 
 @pytest.fixture(autouse=True)
-def _capturing(mode: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
+def _capturing(mode, monkeypatch):
     if mode is None:
         monkeypatch.delenv(CAPTURE, raising=False)
     else:
@@ -61,12 +54,12 @@ def _capturing(mode: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
 def test_content_is_where_it_was_asked_for_and_nowhere_else(
-    mode: str,
-    stream: bool,  # noqa: FBT001 - a parametrised case
-    sdk: Sdk,
-    key: str,
-    telemetry: CapturedTelemetry,
-) -> None:
+    mode,
+    stream,
+    sdk,
+    key,
+    telemetry,
+):
     """`true` and `false` of older conventions included; what is not understood captures nothing."""
     answer = sdk.chat(sdk.client(api_key=key), messages=ASK, stream=stream)
     if stream:
@@ -84,9 +77,7 @@ def test_content_is_where_it_was_asked_for_and_nowhere_else(
 
 
 @pytest.mark.parametrize("mode", [None])
-def test_nothing_is_captured_unless_asked_for(
-    sdk: Sdk, key: str, telemetry: CapturedTelemetry
-) -> None:
+def test_nothing_is_captured_unless_asked_for(sdk, key, telemetry):
     sdk.chat(sdk.client(api_key=key), messages=ASK)
 
     assert parsed(call(telemetry)) == {}
@@ -94,9 +85,7 @@ def test_nothing_is_captured_unless_asked_for(
     assert SAID not in telemetry.everything()
 
 
-def test_a_mode_that_is_not_understood_is_warned_of(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_mode_that_is_not_understood_is_warned_of(monkeypatch, caplog):
     monkeypatch.setenv(CAPTURE, "everything")
     TogetherInstrumentor().instrument()
     TogetherInstrumentor().uninstrument()
@@ -105,7 +94,7 @@ def test_a_mode_that_is_not_understood_is_warned_of(
     assert "NO_CONTENT, SPAN_ONLY, EVENT_ONLY, SPAN_AND_EVENT" in warning.getMessage()
 
 
-def test_event(sdk: Sdk, key: str, telemetry: CapturedTelemetry) -> None:
+def test_event(sdk, key, telemetry):
     """It has the call's facts and its span's context; its text does not repeat what was said."""
     sdk.chat(sdk.client(api_key=key), messages=ASK, temperature=0.5)
 
@@ -135,7 +124,7 @@ def test_event(sdk: Sdk, key: str, telemetry: CapturedTelemetry) -> None:
     assert REPLY not in event["body"]
 
 
-def test_event_as_a_line_of_text(sdk: Sdk, key: str, telemetry: CapturedTelemetry) -> None:
+def test_event_as_a_line_of_text(sdk, key, telemetry):
     """A logger at DEBUG prints one line of it, without what was said."""
     del telemetry
     lines = io.StringIO()
@@ -155,7 +144,7 @@ def test_event_as_a_line_of_text(sdk: Sdk, key: str, telemetry: CapturedTelemetr
 
 
 @pytest.fixture
-def unsampled(telemetry: CapturedTelemetry) -> Iterator[CapturedTelemetry]:
+def unsampled(telemetry):
     """A caller's trace that is not sampled: its spans are not recorded."""
     caller = trace.SpanContext(trace_id=1, span_id=2, is_remote=False)
     with trace.use_span(trace.NonRecordingSpan(caller)):
@@ -163,7 +152,7 @@ def unsampled(telemetry: CapturedTelemetry) -> Iterator[CapturedTelemetry]:
 
 
 @pytest.mark.parametrize("mode", ["EVENT_ONLY", "SPAN_AND_EVENT"])
-def test_event_of_an_unsampled_span(sdk: Sdk, key: str, unsampled: CapturedTelemetry) -> None:
+def test_event_of_an_unsampled_span(sdk, key, unsampled):
     """Events are sampled by none but their own pipeline."""
     sdk.chat(sdk.client(api_key=key), messages=ASK)
 
@@ -175,9 +164,7 @@ def test_event_of_an_unsampled_span(sdk: Sdk, key: str, unsampled: CapturedTelem
 
 
 @pytest.mark.parametrize("mode", ["SPAN_ONLY"])
-def test_nothing_is_gathered_for_an_unsampled_span(
-    sdk: Sdk, key: str, unsampled: CapturedTelemetry, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_nothing_is_gathered_for_an_unsampled_span(sdk, key, unsampled, monkeypatch):
     gathered: list[object] = []
     monkeypatch.setattr(messages, "Messages", lambda *said: gathered.append(said))
     sdk.chat(sdk.client(api_key=key), messages=ASK)
@@ -186,7 +173,7 @@ def test_nothing_is_gathered_for_an_unsampled_span(
     assert events(unsampled) == []
 
 
-def test_refused(sdk: Sdk, key: str, server: TogetherServer, telemetry: CapturedTelemetry) -> None:
+def test_refused(sdk, key, server, telemetry):
     """Of a call whose key is refused there is what was asked, and everything that failed."""
     server.revoke(key)
     with pytest.raises(Exception, match="Invalid API key"):
@@ -201,9 +188,7 @@ def test_refused(sdk: Sdk, key: str, server: TogetherServer, telemetry: Captured
     assert leaks(telemetry.everything(), key) == []
 
 
-def test_connection_error(
-    sdk: Sdk, key: str, server: TogetherServer, telemetry: CapturedTelemetry
-) -> None:
+def test_connection_error(sdk, key, server, telemetry):
     server.always(behaviours.drop_connection())
     with pytest.raises(Exception):  # noqa: B017, PT011 - the class differs by generation
         sdk.chat(sdk.client(api_key=key), messages=ASK)

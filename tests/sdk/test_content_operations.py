@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-from typing import TYPE_CHECKING, Any
 
 import pytest
 from capturing import (
@@ -19,20 +18,15 @@ from capturing import (
     text,
     user,
 )
-from generation import GENERATION, MODEL, Sdk
+from generation import GENERATION, MODEL
 
 from together_otel.testing.answers import REPLY
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from together_otel.testing.telemetry import CapturedTelemetry
 
 SAID = "What was said"
 
 
 @pytest.fixture(autouse=True)
-def _capturing(monkeypatch: pytest.MonkeyPatch) -> None:
+def _capturing(monkeypatch):
     monkeypatch.setenv(CAPTURE, "SPAN_AND_EVENT")
 
 
@@ -42,7 +36,7 @@ IMAGE = {"type": "uri", "modality": "image"}
 TRANSCRIPT = {INSTRUCTIONS: [text(SAID)], OUTPUTS: [reply(text(REPLY))]}
 
 
-def sound() -> Any:
+def sound():
     return io.BytesIO(SOUND) if GENERATION == 1 else SOUND
 
 
@@ -98,13 +92,7 @@ def sound() -> Any:
         ),
     ],
 )
-def test_operations(
-    make: Callable[[Any], Any],
-    expected: dict[str, Any],
-    sdk: Sdk,
-    key: str,
-    telemetry: CapturedTelemetry,
-) -> None:
+def test_operations(make, expected, sdk, key, telemetry):
     """Texts are told, images by reference, sounds never."""
     client = sdk.client(api_key=key)
     sdk.run(lambda: make(client))
@@ -122,9 +110,7 @@ def test_operations(
     ],
     ids=["embeddings", "rerank", "files"],
 )
-def test_operations_without_messages(
-    make: Callable[[Any], Any], sdk: Sdk, key: str, telemetry: CapturedTelemetry
-) -> None:
+def test_operations_without_messages(make, sdk, key, telemetry):
     """The conventions have no content for them, so none is told and no event made."""
     client = sdk.client(api_key=key)
     sdk.run(lambda: make(client))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from capturing import (
@@ -22,17 +22,10 @@ from capturing import (
     user,
     whole,
 )
-from generation import MESSAGES, Sdk, leaks, made_up_key
+from generation import MESSAGES, leaks, made_up_key
 
 from together_otel import TogetherInstrumentor
 from together_otel.telemetry.content import LONGEST_ATTRIBUTE
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from together_otel.testing.behaviours import Behaviour
-    from together_otel.testing.server import TogetherServer
-    from together_otel.testing.telemetry import CapturedTelemetry
 
 WEATHER = {
     "type": "function",
@@ -45,14 +38,14 @@ WEATHER = {
 
 
 @pytest.fixture(autouse=True)
-def _capturing(monkeypatch: pytest.MonkeyPatch) -> None:
+def _capturing(monkeypatch):
     monkeypatch.setenv(CAPTURE, "SPAN_AND_EVENT")
 
 
 # ── keys ─────────────────────────────────────────────────────────────────────────────
 
 
-def asking(key: str) -> list[dict[str, Any]]:
+def asking(key):
     """Return options of requests with a key in each place where one can be pasted."""
     hidden = json.dumps({"curl": f"-H 'Authorization: Bearer {key}'", "key": key})
     called = {"role": "assistant", "content": None, "tool_calls": [calling("run", hidden)]}
@@ -68,7 +61,7 @@ def asking(key: str) -> list[dict[str, Any]]:
     return [*options, {"tools": [{"type": "function", "function": function}]}]
 
 
-def others() -> dict[str, str]:
+def others():
     """Return keys that are not the client's, known by their looks alone."""
     return {
         "another": made_up_key("Q"),
@@ -77,7 +70,7 @@ def others() -> dict[str, str]:
     }
 
 
-def test_keys_in_requests(sdk: Sdk, key: str, telemetry: CapturedTelemetry) -> None:
+def test_keys_in_requests(sdk, key, telemetry):
     client = sdk.client(api_key=key)
     for pasted in (key, *others().values()):
         for options in asking(pasted):
@@ -87,7 +80,7 @@ def test_keys_in_requests(sdk: Sdk, key: str, telemetry: CapturedTelemetry) -> N
             assert leaks(telemetry.everything(), pasted) == [], options
 
 
-def answering(key: str) -> dict[str, Behaviour]:
+def answering(key):
     """Return answers with a key in each place where a model can put one."""
     arguments = json.dumps({"header": key})
     call = {"content": None, "tool_calls": [calling("run", arguments)]}
@@ -103,9 +96,7 @@ def answering(key: str) -> dict[str, Behaviour]:
     }
 
 
-def test_keys_in_answers(
-    sdk: Sdk, key: str, server: TogetherServer, telemetry: CapturedTelemetry
-) -> None:
+def test_keys_in_answers(sdk, key, server, telemetry):
     """Those that come in two chunks are put together first."""
     client = sdk.client(api_key=key)
     for told in (key, *others().values()):
@@ -123,7 +114,7 @@ def test_keys_in_answers(
 # ── the application ──────────────────────────────────────────────────────────────────
 
 
-def once(*items: Any) -> Any:
+def once(*items):
     """Return what can be read once."""
     return (item for item in items)
 
@@ -152,16 +143,10 @@ def once(*items: Any) -> Any:
         generator iterator tuple parts tools stop surrogate bytes object text none odd nan set
     """.split(),  # noqa: SIM905 - names in a list read worse than a text
 )
-def test_what_is_sent_is_what_would_be_sent_without_us(
-    make: Callable[[], dict[str, Any]],
-    sdk: Sdk,
-    key: str,
-    server: TogetherServer,
-    telemetry: CapturedTelemetry,
-) -> None:
+def test_what_is_sent_is_what_would_be_sent_without_us(make, sdk, key, server, telemetry):
     """Nothing is read before the SDK reads it; what the SDK refuses, it refuses as before."""
 
-    def observe() -> tuple[Any, ...]:
+    def observe():
         before = len(server.requests)
         client = sdk.client(api_key=key)
         try:
@@ -177,13 +162,11 @@ def test_what_is_sent_is_what_would_be_sent_without_us(
     assert plainly(observe()) == plainly(with_us)
 
 
-def plainly(seen: object) -> str:
+def plainly(seen):
     return repr(seen).partition(" object at 0x")[0]
 
 
-def test_what_is_given_and_got_is_not_changed(
-    sdk: Sdk, key: str, telemetry: CapturedTelemetry
-) -> None:
+def test_what_is_given_and_got_is_not_changed(sdk, key, telemetry):
     arguments = json.dumps({"city": "Bern"})
     messages = [
         {"role": "user", "content": [{"type": "text", "text": "The weather?"}]},
@@ -202,9 +185,7 @@ def test_what_is_given_and_got_is_not_changed(
     assert answer.model_dump(exclude={"id"}) == without_us.model_dump(exclude={"id"})
 
 
-def test_what_is_changed_after_the_call_began_is_told_as_it_was(
-    sdk: Sdk, key: str, telemetry: CapturedTelemetry
-) -> None:
+def test_what_is_changed_after_the_call_began_is_told_as_it_was(sdk, key, telemetry):
     """An application that goes on with its list while it reads a stream."""
     message = {"role": "user", "content": "Hello"}
     messages = [message]
@@ -222,7 +203,7 @@ MOST = 2 * LONGEST_ATTRIBUTE
 """Characters of an attribute of ordinary text, JSON's own signs and all."""
 
 
-def deep(levels: int) -> Any:
+def deep(levels):
     return {"in": [deep(levels - 1)]} if levels else "the bottom"
 
 
@@ -245,13 +226,7 @@ def deep(levels: int) -> Any:
     ],
     ids=["long", "many", "deep arguments", "deep tools"],
 )
-def test_enormous_requests(
-    options: dict[str, Any],
-    sdk: Sdk,
-    key: str,
-    server: TogetherServer,
-    telemetry: CapturedTelemetry,
-) -> None:
+def test_enormous_requests(options, sdk, key, server, telemetry):
     """They are sent as they are, and told in part."""
     assert sdk.chat(sdk.client(api_key=key), **options).choices
 
@@ -262,9 +237,7 @@ def test_enormous_requests(
     assert len(str(events(telemetry))) < 2 * MOST
 
 
-def test_enormous_answer(
-    sdk: Sdk, key: str, server: TogetherServer, telemetry: CapturedTelemetry
-) -> None:
+def test_enormous_answer(sdk, key, server, telemetry):
     server.always(whole(*({"content": "word " * 100_000} for _ in range(4))))
     answer = sdk.chat(sdk.client(api_key=key), n=4)
 
@@ -273,9 +246,7 @@ def test_enormous_answer(
     assert len(content(telemetry)[OUTPUTS]) == 4
 
 
-def test_half_a_character_of_an_answer(
-    sdk: Sdk, key: str, server: TogetherServer, telemetry: CapturedTelemetry
-) -> None:
+def test_half_a_character_of_an_answer(sdk, key, server, telemetry):
     """A model's tokens end anywhere; no exporter could encode it."""
     server.always(streamed({"content": "half \ud83d"}, {"content": "!"}))
     chunks = sdk.read(sdk.chat(sdk.client(api_key=key), stream=True))

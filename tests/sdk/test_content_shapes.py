@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import enum
 import hashlib
-from typing import Any
 
 import pytest
 from capturing import INPUTS, TOOLS, calling, gathered, text, user
@@ -13,18 +12,18 @@ from capturing import INPUTS, TOOLS, calling, gathered, text, user
 from together_otel.clients.messages import Messages
 
 
-def asked(*messages: Any) -> Any:
+def asked(*messages):
     """Return the input messages of a chat."""
     return gathered(Messages("chat", {"messages": list(messages)}))[INPUTS]
 
 
-def shown(*content: Any) -> Any:
+def shown(*content):
     """Return the parts of a user's message."""
     (message,) = asked({"role": "user", "content": list(content)})
     return message["parts"]
 
 
-def digest(content: bytes) -> str:
+def digest(content):
     return "nih:sha-256-128;" + hashlib.sha256(content).hexdigest()[:32]
 
 
@@ -40,7 +39,7 @@ class Kind(str, enum.Enum):
     TEXT = "text"
 
 
-def test_a_conversation() -> None:
+def test_a_conversation():
     """What is part of the history stays there, the system's message too: it came first."""
     assert asked(
         {"role": "system", "content": "Be brief."},
@@ -71,7 +70,7 @@ def test_a_conversation() -> None:
     ]
 
 
-def test_members_of_enumerations_are_their_values() -> None:
+def test_members_of_enumerations_are_their_values():
     """1.x makes members of roles and types."""
     content = [{"type": Kind.TEXT, "text": "Hello"}]
     assert asked({"role": Role.USER, "content": content}) == [user(text("Hello"))]
@@ -79,7 +78,7 @@ def test_members_of_enumerations_are_their_values() -> None:
     assert type(message["role"]) is str
 
 
-def test_functions_as_they_were_before_tools() -> None:
+def test_functions_as_they_were_before_tools():
     """Calls and results of the older form are told in the newer one's."""
     call = {"name": "weather", "arguments": '{"at": 1}'}
     assert asked(
@@ -102,7 +101,7 @@ PNG = b"\x89PNG and so on"
 INLINE = base64.b64encode(PNG).decode()
 
 
-def generic(kind: str) -> dict[str, str]:
+def generic(kind):
     return {"type": "generic", "generic_type": kind}
 
 
@@ -130,7 +129,7 @@ def generic(kind: str) -> dict[str, str]:
         ("https://[a.invalid/1.png", {"uri": "https://[a.invalid/1.png"}),
     ],
 )
-def test_images(url: str, expected: dict[str, str]) -> None:
+def test_images(url, expected):
     """By their URL, without what lets its bearer in; or by a digest that `sha256sum` shows."""
     image = {"type": "uri", "modality": "image", **expected}
     assert shown({"type": "image_url", "image_url": {"url": url}}) == [image]
@@ -173,7 +172,7 @@ def test_images(url: str, expected: dict[str, str]) -> None:
         ("Hello", text("Hello")),
     ],
 )
-def test_other_parts(part: Any, expected: dict[str, Any]) -> None:
+def test_other_parts(part, expected):
     """Of what the conventions have no part for, its type is told."""
     assert shown(part) == [expected]
 
@@ -191,7 +190,7 @@ def test_other_parts(part: Any, expected: dict[str, Any]) -> None:
         (None, None),
     ],
 )
-def test_results_of_tools(content: Any, expected: Any) -> None:
+def test_results_of_tools(content, expected):
     (message,) = asked({"role": "tool", "content": content})
     assert message["parts"] == [{"type": "tool_call_response", "response": expected}]
 
@@ -207,19 +206,19 @@ def test_results_of_tools(content: Any, expected: Any) -> None:
     ],
     ids=["json", "cut", "object", "deep", "long"],
 )
-def test_arguments_of_tools(arguments: Any, expected: Any) -> None:
+def test_arguments_of_tools(arguments, expected):
     """Parsed where they are JSON that can be; else as they were written."""
     (message,) = asked({"role": "assistant", "tool_calls": [calling("f", arguments)]})
     assert message["parts"][0]["arguments"] == expected
 
 
 @pytest.mark.parametrize("arguments", [None, "null"])
-def test_no_arguments(arguments: Any) -> None:
+def test_no_arguments(arguments):
     (message,) = asked({"role": "assistant", "tool_calls": [calling("f", arguments)]})
     assert message["parts"] == [{"type": "tool_call", "id": "call-1", "name": "f"}]
 
 
-def test_tools() -> None:
+def test_tools():
     """Functions nested or flat, and tools of other types, each with the name it must have."""
     schema = {"type": "object", "properties": {"city": {"type": "string"}}}
     function = {"name": "weather", "description": "Tells it.", "parameters": schema}
@@ -237,7 +236,7 @@ def test_tools() -> None:
     ]
 
 
-def test_prompts() -> None:
+def test_prompts():
     """Several prompts are several messages; tokens are no text."""
     prompts = ["One", "Two", 3, [4]]
     found = gathered(Messages("text_completion", {"prompt": prompts}))
@@ -268,5 +267,5 @@ SOUND = {"type": "uri", "modality": "audio", "uri": digest(PNG)}
     ],
     ids=["image", "references", "frames", "media"],
 )
-def test_media_that_a_generation_starts_from(body: Any, expected: list[Any]) -> None:
+def test_media_that_a_generation_starts_from(body, expected):
     assert gathered(Messages("video_generation", body))[INPUTS] == [user(*expected)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from capturing import (
@@ -22,16 +22,10 @@ from capturing import (
     user,
     whole,
 )
-from generation import GENERATION, MESSAGES, MODEL, Sdk
+from generation import GENERATION, MESSAGES, MODEL
 
 from together_otel.testing import behaviours
 from together_otel.testing.answers import REPLY
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from together_otel.testing.server import TogetherServer
-    from together_otel.testing.telemetry import CapturedTelemetry
 
 GENERATED_CLIENTS = pytest.mark.skipif(GENERATION < 2, reason="1.x has no raw responses")
 
@@ -47,34 +41,34 @@ ASKED = {INPUTS: [user(text("Hello"))]}
 
 
 @pytest.fixture(autouse=True)
-def _capturing(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def _capturing(monkeypatch):
     """Ask for content; let what the SDK leaves be warned of in the test that left it."""
     monkeypatch.setenv(CAPTURE, "SPAN_AND_EVENT")
     yield
     gc.collect()
 
 
-def read(sdk: Sdk, key: str, **options: Any) -> None:
+def read(sdk, key, **options):
     sdk.read(sdk.chat(sdk.client(api_key=key), stream=True, **options))
 
 
-def called(identifier: str, name: str, arguments: Any) -> dict[str, Any]:
+def called(identifier, name, arguments):
     return {"type": "tool_call", "id": identifier, "name": name, "arguments": arguments}
 
 
-def test_text(sdk: Sdk, key: str, telemetry: CapturedTelemetry) -> None:
+def test_text(sdk, key, telemetry):
     read(sdk, key)
     assert content(telemetry) == ASKED | {OUTPUTS: [reply(text(REPLY))]}
 
 
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
 def test_reasoning(
-    stream: bool,  # noqa: FBT001 - a parametrised case
-    sdk: Sdk,
-    key: str,
-    server: TogetherServer,
-    telemetry: CapturedTelemetry,
-) -> None:
+    stream,
+    sdk,
+    key,
+    server,
+    telemetry,
+):
     """Under either of its names; it comes before the text."""
     thinking = [{"reasoning": "Let me "}, {"reasoning_content": "think."}]
     server.always(
@@ -90,12 +84,10 @@ def test_reasoning(
     assert content(telemetry)[OUTPUTS] == [reply(thought, text("Four."))]
 
 
-def test_tool_calls(
-    sdk: Sdk, key: str, server: TogetherServer, telemetry: CapturedTelemetry
-) -> None:
+def test_tool_calls(sdk, key, server, telemetry):
     """Pieces of two calls, of which only the first names its call, are told apart by index."""
 
-    def more(index: int, arguments: str) -> dict[str, Any]:
+    def more(index, arguments):
         return {"tool_calls": [{"index": index, "function": {"arguments": arguments}}]}
 
     server.always(
@@ -120,9 +112,7 @@ def test_tool_calls(
     assert call(telemetry)["gen_ai.response.finish_reasons"] == ["tool_calls"]
 
 
-def test_tool_calls_of_a_whole_answer(
-    sdk: Sdk, key: str, server: TogetherServer, telemetry: CapturedTelemetry
-) -> None:
+def test_tool_calls_of_a_whole_answer(sdk, key, server, telemetry):
     """Arguments that are no JSON are told as they were written."""
     calls = [calling("weather", '{"city": "Bern"}'), calling("time", "zone 1", id="call-2")]
     server.always(whole({"content": None, "tool_calls": calls}, finish_reason="tool_calls"))
@@ -137,9 +127,7 @@ def test_tool_calls_of_a_whole_answer(
     ]
 
 
-def test_several_choices(
-    sdk: Sdk, key: str, server: TogetherServer, telemetry: CapturedTelemetry
-) -> None:
+def test_several_choices(sdk, key, server, telemetry):
     """Each is a message of its own, however their chunks are mixed."""
     server.always(
         streamed(
@@ -158,16 +146,14 @@ def test_several_choices(
     ]
 
 
-def test_several_choices_of_a_whole_answer(
-    sdk: Sdk, key: str, server: TogetherServer, telemetry: CapturedTelemetry
-) -> None:
+def test_several_choices_of_a_whole_answer(sdk, key, server, telemetry):
     server.always(whole({"content": "Yes."}, {"content": "No."}, finish_reason="eos"))
     sdk.chat(sdk.client(api_key=key), n=2)
 
     assert content(telemetry)[OUTPUTS] == [reply(text("Yes.")), reply(text("No."))]
 
 
-def test_left_early(sdk: Sdk, key: str, telemetry: CapturedTelemetry) -> None:
+def test_left_early(sdk, key, telemetry):
     """What was read until then is told, and that it is not all."""
     stream = sdk.chat(sdk.client(api_key=key), stream=True)
     sdk.read(stream, chunks=2)
@@ -184,7 +170,7 @@ def test_left_early(sdk: Sdk, key: str, telemetry: CapturedTelemetry) -> None:
     assert call(telemetry)["together.request.outcome"] == "abandoned"
 
 
-def test_cut_off(sdk: Sdk, key: str, server: TogetherServer, telemetry: CapturedTelemetry) -> None:
+def test_cut_off(sdk, key, server, telemetry):
     """Of a connection that breaks, what came before it did: async 1.x gives nothing then."""
     server.always(behaviours.cut_stream(2))
     stream = sdk.chat(sdk.client(api_key=key), stream=True)
@@ -200,14 +186,14 @@ def test_cut_off(sdk: Sdk, key: str, server: TogetherServer, telemetry: Captured
     assert event["attributes"]["error.type"] == call(telemetry)["error.type"]
 
 
-def test_completion(sdk: Sdk, key: str, telemetry: CapturedTelemetry) -> None:
+def test_completion(sdk, key, telemetry):
     """A chunk that has its text twice, as Together's have, says it once."""
     client = sdk.client(api_key=key)
     sdk.read(sdk.run(lambda: client.completions.create(model=MODEL, prompt="Hello", stream=True)))
     assert content(telemetry) == ASKED | {OUTPUTS: [reply(text(REPLY))]}
 
 
-def test_speech(sdk: Sdk, key: str, telemetry: CapturedTelemetry) -> None:
+def test_speech(sdk, key, telemetry):
     """A streamed sound is not told."""
     if sdk.is_async and GENERATION == 1:
         pytest.skip("async 1.x cannot take the stream that it asked for")
@@ -226,7 +212,7 @@ def test_speech(sdk: Sdk, key: str, telemetry: CapturedTelemetry) -> None:
 
 
 @GENERATED_CLIENTS
-def test_raw_response(sdk: Sdk, key: str, telemetry: CapturedTelemetry) -> None:
+def test_raw_response(sdk, key, telemetry):
     """It is told though nobody parsed it."""
     client = sdk.client(api_key=key)
     create = client.chat.completions.with_raw_response.create
@@ -247,20 +233,20 @@ HOW_FAR = {
 
 @GENERATED_CLIENTS
 @pytest.mark.parametrize("how", HOW_FAR)
-def test_streaming_response(how: str, sdk: Sdk, key: str, telemetry: CapturedTelemetry) -> None:
+def test_streaming_response(how, sdk, key, telemetry):
     """What the caller has not read is not read for him."""
     client = sdk.client(api_key=key)
     create = client.chat.completions.with_streaming_response.create
     most = 2 if how == "two chunks" else None
 
-    def reading() -> None:
+    def reading():
         with create(model=MODEL, messages=MESSAGES, stream=True) as response:
             if how == "lines":
                 assert len(list(response.iter_lines())) > 2
             elif how != "nothing":
                 sdk.read(response.parse(), chunks=most)
 
-    async def reading_async() -> None:
+    async def reading_async():
         async with create(model=MODEL, messages=MESSAGES, stream=True) as response:
             if how == "lines":
                 assert len([line async for line in response.iter_lines()]) > 2
@@ -279,17 +265,17 @@ def test_streaming_response(how: str, sdk: Sdk, key: str, telemetry: CapturedTel
 
 
 @GENERATED_CLIENTS
-def test_streaming_response_of_json(sdk: Sdk, key: str, telemetry: CapturedTelemetry) -> None:
+def test_streaming_response_of_json(sdk, key, telemetry):
     """A whole body is told once the caller has read it."""
     client = sdk.client(api_key=key)
     create = client.chat.completions.with_streaming_response.create
 
-    def reading() -> None:
+    def reading():
         with create(model=MODEL, messages=MESSAGES) as response:
             assert events(telemetry) == []
             assert response.read()
 
-    async def reading_async() -> None:
+    async def reading_async():
         async with create(model=MODEL, messages=MESSAGES) as response:
             assert events(telemetry) == []
             assert await response.read()

@@ -2,17 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 import httpx
 import pytest
 from generation import GENERATION, MESSAGES, MODEL
 from opentelemetry.instrumentation.httpx import HTTPXClientInstrumentor
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from together_otel.testing.telemetry import CapturedTelemetry
 
 pytestmark = pytest.mark.skipif(GENERATION < 2, reason="1.x takes no HTTP client")
 
@@ -20,22 +13,15 @@ OPAQUE = "k" + "7e31" * 7 + "Z"
 REFUSED = {"error": {"message": f"no: {OPAQUE}", "type": "invalid", "code": "invalid_api_key"}}
 
 
-def fails(request: httpx.Request) -> httpx.Response:
+def fails(request):
     raise httpx.ProxyError("refused " + request.headers["authorization"].rpartition(" ")[2])
 
 
-def refuses(_request: httpx.Request) -> httpx.Response:
+def refuses(_request):
     return httpx.Response(401, json=REFUSED)
 
 
-def chat(
-    telemetry: CapturedTelemetry,
-    key: str,
-    handler: Callable[[httpx.Request], httpx.Response],
-    http: dict[str, Any] | None = None,
-    options: dict[str, Any] | None = None,
-    **more: Any,
-) -> None:
+def chat(telemetry, key, handler, http=None, options=None, **more):
     """Make a call that fails, inside which httpx is instrumented as well."""
     import together  # noqa: PLC0415 - after the instrumentation
 
@@ -50,7 +36,7 @@ def chat(
 HEADER = {"Authorization": f"Bearer {OPAQUE}"}
 
 
-def sign(request: httpx.Request) -> httpx.Request:
+def sign(request):
     request.headers.update(HEADER)
     return request
 
@@ -69,12 +55,7 @@ def sign(request: httpx.Request) -> httpx.Request:
     ],
     ids=["default_headers", "extra_headers", "x-api-key", "auth", "basic", "base_url", "hook"],
 )
-def test_the_key_that_is_sent_is_hidden(
-    given: dict[str, Any],
-    handler: Callable[[httpx.Request], httpx.Response],
-    key: str,
-    telemetry: CapturedTelemetry,
-) -> None:
+def test_the_key_that_is_sent_is_hidden(given, handler, key, telemetry):
     """On our span, in logs and labels, and on the HTTP client's span."""
     chat(telemetry, key, handler, **given)
     everything = telemetry.everything()
@@ -82,7 +63,7 @@ def test_the_key_that_is_sent_is_hidden(
     assert not any(OPAQUE[place : place + 8] in everything for place in range(len(OPAQUE) - 7))
 
 
-def test_a_key_that_is_a_host_is_hidden(telemetry: CapturedTelemetry) -> None:
+def test_a_key_that_is_a_host_is_hidden(telemetry):
     """In the address, and in the remedy that names it."""
     host = OPAQUE.lower()
     chat(telemetry, OPAQUE, refuses, options={"base_url": f"http://{host}.example/v1"})

@@ -2,32 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import pytest
-from generation import GENERATION, Sdk, made_up_key
+from generation import GENERATION, made_up_key
 from transfers import assert_key_is_not_blamed, attributes, events, outcomes, ready
 
 from together_otel.testing import behaviours, objects
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
-
-    from together_otel.testing.server import TogetherServer
-    from together_otel.testing.telemetry import CapturedTelemetry
 
 FILE = "file-9"
 
 
 @pytest.fixture
-def fetch(
-    sdk: Sdk, key: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Callable[..., bytes]:
+def fetch(sdk, key, tmp_path, monkeypatch):
     """Fetch a file's content, with the good key unless another is given."""
     ready(sdk, monkeypatch)
 
-    def fetched(given: str = key) -> bytes:
+    def fetched(given=key):
         client = sdk.client(api_key=given)
         if GENERATION > 1:
             body: bytes = sdk.run(sdk.run(lambda: client.files.content(FILE)).read)
@@ -39,9 +28,7 @@ def fetch(
     return fetched
 
 
-def test_content(
-    fetch: Callable[..., bytes], server: TogetherServer, telemetry: CapturedTelemetry
-) -> None:
+def test_content(fetch, server, telemetry):
     """One request, one span."""
     assert fetch() == objects.FILE_CONTENT
     assert outcomes(telemetry) == {"files.content": "success"}
@@ -49,9 +36,7 @@ def test_content(
     assert len(server.requests) == 1
 
 
-def test_content_with_a_refused_key(
-    fetch: Callable[..., bytes], telemetry: CapturedTelemetry
-) -> None:
+def test_content_with_a_refused_key(fetch, telemetry):
     with pytest.raises(Exception, match=r"Invalid API key|Error downloading file"):
         fetch(made_up_key("C"))
     assert outcomes(telemetry) == {"files.content": "auth_failure"}
@@ -61,9 +46,7 @@ def test_content_with_a_refused_key(
 
 
 @pytest.mark.skipif(GENERATION > 1, reason="later ones count their retries in a header")
-def test_content_at_the_third_try(
-    fetch: Callable[..., bytes], server: TogetherServer, telemetry: CapturedTelemetry
-) -> None:
+def test_content_at_the_third_try(fetch, server, telemetry):
     """A transfer of 1.x counts its retries as any call does."""
     server.script(behaviours.server_error(), behaviours.server_error())
     fetch()
@@ -72,9 +55,7 @@ def test_content_at_the_third_try(
 
 
 @pytest.mark.skipif(GENERATION == 1, reason="1.x reads the body after its transfer has ended")
-def test_content_that_breaks_off(
-    fetch: Callable[..., bytes], server: TogetherServer, telemetry: CapturedTelemetry
-) -> None:
+def test_content_that_breaks_off(fetch, server, telemetry):
     server.script(behaviours.cut_stream())
     with pytest.raises(Exception, match="Connection error"):
         fetch()

@@ -5,19 +5,15 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from typing import TYPE_CHECKING
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from together_otel.names import AUTH_FAILURES, CAUSES, REQUESTS
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
 
 @pytest.mark.parametrize("cause", CAUSES)
-def test_every_cause(cause: str, tmp_path: Path) -> None:
+def test_every_cause(cause, tmp_path):
     """It is all that is counted, as often as the drill says, and what follows is accepted."""
     done = subprocess.run(
         [

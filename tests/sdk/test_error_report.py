@@ -8,24 +8,17 @@ import subprocess
 import sys
 import sysconfig
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import pytest
 from dirty_equals import IsInt, IsStr
 from generation import GENERATION, MESSAGES, MODEL, Sdk, leaks
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from together_otel.testing.server import TogetherServer
-    from together_otel.testing.telemetry import CapturedTelemetry
 
 ROOT = Path(__file__).parents[2]
 BAD_KEY = "Invalid API key provided. Please check your API key and try again."
 
 
 @pytest.fixture
-def in_house(server: TogetherServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+def in_house(server, monkeypatch):
     """The stand-in for the report's `together_ai`, pointed at the loopback server."""
     monkeypatch.setenv("TOGETHER_BASE_URL", server.base_url)
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
@@ -34,7 +27,7 @@ def in_house(server: TogetherServer, monkeypatch: pytest.MonkeyPatch) -> Iterato
     return together_ai
 
 
-def test_broken_example(telemetry: CapturedTelemetry, in_house: Any) -> None:
+def test_broken_example(telemetry, in_house):
     """`TogetherAI(api_key='')`, `client.chat('Hello')`: diagnosed, counted, remedied."""
     client = in_house.TogetherAI(api_key="")
     with pytest.raises(in_house.errors.AuthenticationError, match=BAD_KEY):
@@ -70,9 +63,7 @@ def test_broken_example(telemetry: CapturedTelemetry, in_house: Any) -> None:
     assert call["attributes"]["together.auth.cause"] == "empty"
 
 
-def test_fixed_example(
-    telemetry: CapturedTelemetry, in_house: Any, key: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_fixed_example(telemetry, in_house, key, monkeypatch):
     """With the key from the environment there is an answer, and nothing to complain of."""
     monkeypatch.setenv("TOGETHER_API_KEY", key)
     client = in_house.TogetherAI(api_key=os.environ["TOGETHER_API_KEY"])
@@ -84,7 +75,7 @@ def test_fixed_example(
     assert leaks(telemetry.everything(), key) == []
 
 
-def test_missing_key_and_async(telemetry: CapturedTelemetry, in_house: Any, key: str) -> None:
+def test_missing_key_and_async(telemetry, in_house, key):
     """The in-house constructor's refusal is seen, and its async client like the sync one."""
     with pytest.raises(in_house.errors.AuthenticationError):
         in_house.TogetherAI()
@@ -98,16 +89,14 @@ def test_missing_key_and_async(telemetry: CapturedTelemetry, in_house: Any, key:
     )
 
 
-def test_a_wrapper_over_the_sdk_is_counted_once(
-    telemetry: CapturedTelemetry, server: TogetherServer, key: str, in_house: Any
-) -> None:
+def test_a_wrapper_over_the_sdk_is_counted_once(telemetry, server, key, in_house):
     """An in-house client made of the SDK: the SDK's own failure is the one that counts."""
     sdk = Sdk(server, is_async=False)
     inner = sdk.client(api_key=key)
     server.revoke(key)
 
     class Wrapper(in_house.TogetherAI):  # type: ignore[misc]  # made at run time
-        def _ask(self, prompt: str) -> str:
+        def _ask(self, prompt):
             try:
                 answer = inner.chat.completions.create(
                     model=MODEL, messages=[{"role": "user", "content": prompt}]
@@ -124,12 +113,7 @@ def test_a_wrapper_over_the_sdk_is_counted_once(
     assert telemetry.counter("together.client.requests") == 1
 
 
-def test_the_same_two_on_the_real_sdk(
-    sdk: Sdk,
-    telemetry: CapturedTelemetry,
-    key: str,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_the_same_two_on_the_real_sdk(sdk, telemetry, key, monkeypatch):
     """The broken example and the fixed one, with `together` itself."""
     with pytest.raises(Exception):  # noqa: B017, PT011 - the class differs by generation
         sdk.chat(sdk.client(api_key=""))
@@ -144,7 +128,7 @@ def test_the_same_two_on_the_real_sdk(
     assert GENERATION in {1, 2, 3}
 
 
-def test_a_machine_with_only_together_ai(server: TogetherServer, key: str, tmp_path: Path) -> None:
+def test_a_machine_with_only_together_ai(server, key, tmp_path):
     """Without `together`, opentelemetry-instrument's own loader turns us on for `together_ai`."""
     packages = Path(sysconfig.get_paths()["purelib"])
     for entry in packages.iterdir():
@@ -179,9 +163,7 @@ def test_a_machine_with_only_together_ai(server: TogetherServer, key: str, tmp_p
     assert leaks(done.stdout + done.stderr, key) == []
 
 
-def test_in_house_key_that_does_not_fit_in_a_header(
-    telemetry: CapturedTelemetry, in_house: Any, key: str
-) -> None:
+def test_in_house_key_that_does_not_fit_in_a_header(telemetry, in_house, key):
     """Over http.client a newline is a bare ValueError that repeats the key; it is diagnosed."""
     client = in_house.TogetherAI(api_key=key + "\n")
     with pytest.raises(ValueError, match="Invalid header value"):

@@ -4,20 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import TYPE_CHECKING, Any
 
 import pytest
 from generation import GENERATION, MODEL, Sdk, leaks
-from recovering import OLD, Answers, Lab, instrument
+from recovering import OLD, Answers, instrument
 from steps import LEAKS
 
 from together_otel import TogetherInstrumentor
 from together_otel.auth import runtime
 from together_otel.testing import behaviours
-
-if TYPE_CHECKING:
-    from together_otel.testing.server import TogetherServer
-    from together_otel.testing.telemetry import CapturedTelemetry
 
 pytestmark = LEAKS
 
@@ -25,21 +20,21 @@ EXCEPTION = "gen_ai.client.inference.exception"
 FAILED = "together.client.auth_failed"
 
 
-def records(telemetry: CapturedTelemetry, name: str = EXCEPTION) -> list[dict[str, Any]]:
+def records(telemetry, name=EXCEPTION):
     return [log for log in telemetry.logs() if log["event_name"] == name]
 
 
-def lines(caplog: pytest.LogCaptureFixture, name: str = EXCEPTION) -> list[str]:
+def lines(caplog, name=EXCEPTION):
     texts = [record.getMessage() for record in caplog.records]
     return [text for text in texts if text.startswith(f"{name} ")]
 
 
-def chat(sdk: Sdk, key: str) -> None:
+def chat(sdk, key):
     with pytest.raises(Exception):  # noqa: B017, PT011 - the class differs by generation
         sdk.chat(sdk.client(api_key=key))
 
 
-def test_record(sdk: Sdk, key: str, server: TogetherServer, telemetry: CapturedTelemetry) -> None:
+def test_record(sdk, key, server, telemetry):
     """It has the exception, redacted, in the context of the call's span."""
     server.always(behaviours.custom(500, {"error": {"message": f"no {key}", "code": "x"}}))
     chat(sdk, key)
@@ -60,9 +55,7 @@ def test_record(sdk: Sdk, key: str, server: TogetherServer, telemetry: CapturedT
 
 
 @pytest.mark.parametrize("ask", ["embeddings", "files"])
-def test_record_of_another_operation(
-    ask: str, sdk: Sdk, key: str, server: TogetherServer, telemetry: CapturedTelemetry
-) -> None:
+def test_record_of_another_operation(ask, sdk, key, server, telemetry):
     """The name is one for all."""
     server.always(behaviours.server_error())
     client = sdk.client(api_key=key)
@@ -79,14 +72,7 @@ def test_record_of_another_operation(
     assert record["attributes"]["gen_ai.operation.name"] == operation
 
 
-def test_lines_are_held_back(
-    sdk: Sdk,
-    key: str,
-    server: TogetherServer,
-    telemetry: CapturedTelemetry,
-    caplog: pytest.LogCaptureFixture,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_lines_are_held_back(sdk, key, server, telemetry, caplog, monkeypatch):
     """Of each error type one in the interval, the next with how many were held back."""
     now = 1_000.0
     monkeypatch.setattr(runtime.time, "monotonic", lambda: now)
@@ -113,13 +99,7 @@ def test_lines_are_held_back(
     TogetherInstrumentor().instrument()
 
 
-def test_authentication_failure(
-    sdk: Sdk,
-    key: str,
-    server: TogetherServer,
-    telemetry: CapturedTelemetry,
-    caplog: pytest.LogCaptureFixture,
-) -> None:
+def test_authentication_failure(sdk, key, server, telemetry, caplog):
     """It has both LogRecords, and the line that names the cause."""
     server.revoke(key)
     chat(sdk, key)
@@ -131,7 +111,7 @@ def test_authentication_failure(
     assert lines(caplog) == []
 
 
-def test_recovered_failure(lab: Lab) -> None:
+def test_recovered_failure(lab):
     """The attempt that failed has its LogRecord; auth_failed is a WARNING then."""
     instrument(lab.telemetry, Answers(lab.key))
     lab.sdk.chat(lab.sdk.client(api_key=OLD))
@@ -147,7 +127,7 @@ def test_recovered_failure(lab: Lab) -> None:
 @pytest.mark.skipif(
     GENERATION < 2, reason="1.x raises nothing of its own in the middle of a stream"
 )
-def test_refusal_in_a_stream_beside_recovery(lab: Lab) -> None:
+def test_refusal_in_a_stream_beside_recovery(lab):
     """What is refused once the call has returned is logged all the same."""
     instrument(lab.telemetry, Answers(lab.key))
     lab.server.always(behaviours.error_frame(code="invalid_api_key"))
@@ -159,18 +139,13 @@ def test_refusal_in_a_stream_beside_recovery(lab: Lab) -> None:
     assert len(records(lab.telemetry)) == 1
 
 
-def test_cancelled(
-    key: str,
-    server: TogetherServer,
-    telemetry: CapturedTelemetry,
-    caplog: pytest.LogCaptureFixture,
-) -> None:
+def test_cancelled(key, server, telemetry, caplog):
     """What the application does itself is no failure of the request."""
     server.always(behaviours.slow(30.0))
     sdk = Sdk(server, is_async=True)
     client = sdk.client(api_key=key)
 
-    async def cancelled() -> None:
+    async def cancelled():
         task = asyncio.ensure_future(
             client.chat.completions.create(model=MODEL, messages=[{"role": "user", "content": "?"}])
         )

@@ -3,37 +3,32 @@
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
-from generation import GENERATION, Sdk
+from generation import GENERATION
 
 from together_otel import TogetherInstrumentor
 from together_otel.auth import history
 from together_otel.calls import idle
 from together_otel.testing import behaviours
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from together_otel.testing.server import TogetherServer
-
 pytestmark = pytest.mark.skipif(GENERATION == 1, reason="1.x has no calls that are told after")
 
 
 @pytest.fixture(autouse=True)
-def a_moment_lasts(monkeypatch: pytest.MonkeyPatch) -> None:
+def a_moment_lasts(monkeypatch):
     """Let the acceptance be one of a moment ago however slow the machine is."""
     monkeypatch.setattr(history, "_FRESH", 600.0)
 
 
 @pytest.fixture
-def begun(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Any]]:
+def begun(monkeypatch):
     """The instrumentation, on and idle; what the idle calls of the test became."""
     found: list[Any] = []
     begin = idle.IdleCall.begun
 
-    def noting(call: idle.IdleCall) -> Any:
+    def noting(call):
         found.append(begin(call))
         return found[-1]
 
@@ -44,7 +39,7 @@ def begun(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Any]]:
 
 
 @pytest.fixture
-def client(begun: list[Any], sdk: Sdk, key: str) -> Any:
+def client(begun, sdk, key):
     """A client whose key was accepted a moment ago."""
     del begun
     made = sdk.client(api_key=key)
@@ -52,19 +47,17 @@ def client(begun: list[Any], sdk: Sdk, key: str) -> Any:
     return made
 
 
-def failures(caplog: pytest.LogCaptureFixture) -> list[str]:
+def failures(caplog):
     """Return the lines of failures, of requests and of keys."""
     names = ("together.client.auth_failed", "gen_ai.client.inference.exception")
     return [line for line in caplog.messages if line.startswith(names)]
 
 
-def test_a_success_is_not_looked_at(
-    begun: list[Any], sdk: Sdk, client: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_success_is_not_looked_at(begun, sdk, client, monkeypatch):
     idle_calls: list[Any] = []
     succeed = idle.IdleCall.succeed
 
-    def noting(call: idle.IdleCall, value: Any) -> None:
+    def noting(call, value):
         idle_calls.append(call)
         succeed(call, value)
 
@@ -75,9 +68,7 @@ def test_a_success_is_not_looked_at(
     assert begun == []
 
 
-def test_a_refusal_is_diagnosed_by_what_was_accepted(
-    begun: list[Any], sdk: Sdk, client: Any, key: str, server: TogetherServer, caplog: Any
-) -> None:
+def test_a_refusal_is_diagnosed_by_what_was_accepted(begun, sdk, client, key, server, caplog):
     """The key worked a moment ago: it is revoked; one line, with what the answer said."""
     server.revoke(key)
     with pytest.raises(Exception, match="401"):
@@ -88,9 +79,7 @@ def test_a_refusal_is_diagnosed_by_what_was_accepted(
     assert "status_code=401" in line
 
 
-def test_a_failure_of_another_kind_is_logged_once(
-    begun: list[Any], sdk: Sdk, client: Any, server: TogetherServer, caplog: Any
-) -> None:
+def test_a_failure_of_another_kind_is_logged_once(begun, sdk, client, server, caplog):
     server.script(behaviours.server_error())
     with contextlib.suppress(Exception):
         sdk.chat(client)
@@ -99,9 +88,7 @@ def test_a_failure_of_another_kind_is_logged_once(
     assert "status_code=500" in line
 
 
-def test_a_stream_that_breaks_is_told(
-    begun: list[Any], sdk: Sdk, client: Any, server: TogetherServer, caplog: Any
-) -> None:
+def test_a_stream_that_breaks_is_told(begun, sdk, client, server, caplog):
     """A stream goes on beyond the function that made it, so its call is begun there."""
     server.script(behaviours.error_frame())
     with pytest.raises(Exception, match=r".+"):
@@ -112,9 +99,7 @@ def test_a_stream_that_breaks_is_told(
     assert "cause=revoked" in line
 
 
-def test_a_key_in_headers_is_no_idle_call(
-    begun: list[Any], sdk: Sdk, client: Any, key: str, caplog: Any
-) -> None:
+def test_a_key_in_headers_is_no_idle_call(begun, sdk, client, key, caplog):
     """Whose acceptance says nothing of the client's own key."""
     sdk.chat(client, extra_headers={"Authorization": f"Bearer {key}"})
     assert begun == []

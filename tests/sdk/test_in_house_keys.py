@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 import pytest
 from generation import leaks
 from in_house import AUTH_FAILED, House, RefusedError
 
 from together_otel.clients.in_house import InHouse
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 TOLD = {
     "response.id": "c-1",
@@ -23,21 +18,19 @@ TOLD = {
 
 
 @pytest.fixture
-def house(monkeypatch: pytest.MonkeyPatch, key: str) -> Iterator[House]:
+def house(monkeypatch, key):
     """An in-house package, to be built."""
     made = House(monkeypatch, key)
     yield made
     made.close()
 
 
-def refuse(*_: object) -> None:
+def refuse(*_):
     raise RefusedError
 
 
 @pytest.mark.parametrize("attribute", ["api_key", "_api_key", "__token"])
-def test_the_key_is_the_one_that_the_client_was_made_of(
-    attribute: str, house: House, key: str
-) -> None:
+def test_the_key_is_the_one_that_the_client_was_made_of(attribute, house, key):
     client = house.build("TogetherAI", refuse, attribute).watch().client()
     with pytest.raises(RefusedError):
         client.chat("Hello")
@@ -54,7 +47,7 @@ class Slotted:
     __slots__ = ()
 
 
-def test_a_client_without_weak_references() -> None:
+def test_a_client_without_weak_references():
     """It is made as without us; its key is not known."""
     adapter, client = InHouse(), Slotted()
     assert adapter.given_key(client, ("made-up",), {}).value == "made-up"
@@ -62,14 +55,14 @@ def test_a_client_without_weak_references() -> None:
     assert not adapter.set_key(client, "another")
 
 
-def streamed(*_: object) -> Iterator[dict[str, Any]]:
+def streamed(*_):
     choice = {"index": 0, "delta": {"content": "Hello"}}
     yield {"id": "c-1", "model": "a/model", "choices": [choice]}
     usage = {"prompt_tokens": 3, "completion_tokens": 1}
     yield {"choices": [choice | {"finish_reason": "stop"}], "usage": usage}
 
 
-def test_what_a_generator_s_pieces_say(house: House) -> None:
+def test_what_a_generator_s_pieces_say(house):
     """Where they are of the API's shape."""
     client = house.build("TogetherAI", streamed).watch().client()
     assert len(list(client.chat("Hello"))) == 2

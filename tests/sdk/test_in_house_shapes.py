@@ -11,10 +11,9 @@ import email.message
 import gc
 import types
 import urllib.error
-from typing import TYPE_CHECKING, Any
 
 import pytest
-from generation import MESSAGES, MODEL, Sdk
+from generation import MESSAGES, MODEL
 from in_house import (
     HOLDERS,
     KINDS,
@@ -30,11 +29,6 @@ from in_house import (
 )
 from opentelemetry import trace
 
-if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable, Generator, Iterator
-
-    from together_otel.testing import TogetherServer
-
 # Of Python 3.13: it is to become a method.
 pytestmark = pytest.mark.filterwarnings("ignore:functools.partial will be:FutureWarning")
 
@@ -45,7 +39,7 @@ shapes = pytest.mark.parametrize(
 
 
 @pytest.fixture
-def house(monkeypatch: pytest.MonkeyPatch, key: str) -> Iterator[House]:
+def house(monkeypatch, key):
     """An in-house package, to be built."""
     made = House(monkeypatch, key)
     yield made
@@ -53,7 +47,7 @@ def house(monkeypatch: pytest.MonkeyPatch, key: str) -> Iterator[House]:
 
 
 @shapes
-async def test_success(house: House, name: str, kind: str, holder: str) -> None:
+async def test_success(house, name, kind, holder):
     """The same kind of object, which does nothing before it is used; one span from end to end."""
     work = Work()
     client = house.build(name, HOLDERS[holder](work.functions[kind])).watch().client()
@@ -77,7 +71,7 @@ async def test_success(house: House, name: str, kind: str, holder: str) -> None:
 
 
 @shapes
-async def test_refusal(house: House, name: str, kind: str, holder: str) -> None:
+async def test_refusal(house, name, kind, holder):
     """The caller gets the very exception, and it is counted and diagnosed once."""
     work = Work(RefusedError("no"))
     client = house.build(name, HOLDERS[holder](work.functions[kind])).watch().client()
@@ -90,7 +84,7 @@ async def test_refusal(house: House, name: str, kind: str, holder: str) -> None:
 
 
 @pytest.mark.parametrize("holder", HOLDERS)
-def test_each_call_is_recorded(house: House, holder: str) -> None:
+def test_each_call_is_recorded(house, holder):
     """A client's second call is recorded like its first, and so is one through the class."""
     client = house.build("TogetherAI", HOLDERS[holder](Work().functions["value"])).watch().client()
     assert [client.chat("Hello"), client.chat("Hello")] == [" ".join(PIECES)] * 2
@@ -102,7 +96,7 @@ def test_each_call_is_recorded(house: House, holder: str) -> None:
 @pytest.mark.parametrize("how", ["close", "drop"])
 @pytest.mark.parametrize("kind", ["generator", "async generator"])
 @pytest.mark.parametrize("name", NAMES)
-async def test_left_early(house: House, name: str, kind: str, how: str) -> None:
+async def test_left_early(house, name, kind, how):
     """A generator that its caller leaves runs its ``finally``, and the call is abandoned."""
     work = Work()
     returned = house.build(name, work.functions[kind]).watch().client().chat("Hello")
@@ -120,7 +114,7 @@ async def test_left_early(house: House, name: str, kind: str, how: str) -> None:
 
 
 @pytest.mark.parametrize("kind", ["generator", "async generator", "coroutine"])
-async def test_never_used(house: House, kind: str) -> None:
+async def test_never_used(house, kind):
     """What is closed before its first step does nothing, and leaves no span open."""
     work = Work()
     returned = house.build("TogetherAI", work.functions[kind]).watch().client().chat("Hello")
@@ -131,15 +125,15 @@ async def test_never_used(house: House, kind: str) -> None:
 
 @pytest.mark.parametrize("kind", ["coroutine", "async generator"])
 @pytest.mark.parametrize("name", NAMES)
-async def test_cancelled(house: House, name: str, kind: str) -> None:
+async def test_cancelled(house, name, kind):
     """A task that is cancelled while ``chat`` waits for the server."""
     at_work = asyncio.Event()
 
-    async def waiting(_self: Any, _prompt: str) -> None:
+    async def waiting(_self, _prompt):
         at_work.set()
         await asyncio.Event().wait()
 
-    async def streaming(self: Any, prompt: str) -> AsyncGenerator[None, None]:
+    async def streaming(self, prompt):
         await waiting(self, prompt)
         yield
 
@@ -153,10 +147,10 @@ async def test_cancelled(house: House, name: str, kind: str) -> None:
     assert house.recorded() == once("cancelled")
 
 
-def returning(function: Callable[..., Any]) -> Callable[..., Any]:
+def returning(function):
     """Return a plain function, as a decorator does, which says nothing of what is inside it."""
 
-    def chat(self: Any, prompt: str) -> Any:
+    def chat(self, prompt):
         return function(self, prompt)
 
     return chat
@@ -164,9 +158,7 @@ def returning(function: Callable[..., Any]) -> Callable[..., Any]:
 
 @pytest.mark.parametrize("error", [None, RefusedError("no")], ids=["success", "refusal"])
 @pytest.mark.parametrize("kind", KINDS)
-async def test_a_plain_function_that_returns_any_kind(
-    house: House, kind: str, error: RefusedError | None
-) -> None:
+async def test_a_plain_function_that_returns_any_kind(house, kind, error):
     """The call is one, from the function's start to the end of what it returned."""
     function = Work(error).functions[kind]
     client = house.build("TogetherAI", returning(function)).watch().client()
@@ -179,7 +171,7 @@ async def test_a_plain_function_that_returns_any_kind(
 
 
 @pytest.mark.parametrize("kind", ["generator", "async generator", "coroutine"])
-async def test_what_a_plain_function_returns_is_never_used(house: House, kind: str) -> None:
+async def test_what_a_plain_function_returns_is_never_used(house, kind):
     """The function itself may have asked the server: the call has begun, and is left."""
     function = Work().functions[kind]
     client = house.build("TogetherAI", returning(function)).watch().client()
@@ -191,9 +183,7 @@ async def test_what_a_plain_function_returns_is_never_used(house: House, kind: s
 
 
 @pytest.mark.parametrize("kind", KINDS)
-async def test_a_refusal_is_logged_though_recovery_cannot_help(
-    house: House, monkeypatch: pytest.MonkeyPatch, kind: str
-) -> None:
+async def test_a_refusal_is_logged_though_recovery_cannot_help(house, monkeypatch, kind):
     """The log of a refusal waits for recovery only where a call is made again."""
     monkeypatch.setenv("TOGETHER_OTEL_RECOVERY", "environment")
     function = Work(RefusedError("no")).functions[kind]
@@ -204,7 +194,7 @@ async def test_a_refusal_is_logged_though_recovery_cannot_help(
 
 
 @pytest.mark.parametrize("name", NAMES)
-async def test_what_is_of_no_known_kind_is_handed_on(house: House, name: str) -> None:
+async def test_what_is_of_no_known_kind_is_handed_on(house, name):
     """An iterator, a task, a namespace: the caller gets the very object."""
     task = asyncio.ensure_future(asyncio.sleep(0))
     for given in (iter(PIECES), task, len, object()):
@@ -218,7 +208,7 @@ async def test_what_is_of_no_known_kind_is_handed_on(house: House, name: str) ->
     assert house.balance.open == 0
 
 
-def status_errors(status: int) -> Iterator[Exception]:
+def status_errors(status):
     """Yield what ``raise_for_status()`` of each HTTP library that is installed raises."""
     address = "https://api.together.xyz/v1/chat/completions"
     with contextlib.suppress(ImportError):
@@ -252,14 +242,10 @@ OUTCOMES = {401: "auth_failure", 403: "client_error", 429: "rate_limited", 503: 
     [error for status in OUTCOMES for error in status_errors(status)],
     ids=lambda error: type(error).__module__.partition(".")[0],
 )
-def test_status_errors_of_http_libraries(
-    house: House,
-    error: Any,
-    wrapped: bool,  # noqa: FBT001 - a parametrised case
-) -> None:
+def test_status_errors_of_http_libraries(house, error, wrapped):
     """What ``raise_for_status()`` raises, or an in-house error without a status raised from it."""
 
-    def chat(_self: Any, _prompt: str) -> None:
+    def chat(_self, _prompt):
         if wrapped:
             raise RuntimeError("chat failed") from error
         raise error
@@ -272,17 +258,15 @@ def test_status_errors_of_http_libraries(
     assert house.recorded() == once(OUTCOMES[status], cause, status)
 
 
-def test_a_stream_over_the_sdk_is_counted_once(
-    house: House, sdk: Sdk, server: TogetherServer, key: str
-) -> None:
+def test_a_stream_over_the_sdk_is_counted_once(house, sdk, server, key):
     """An in-house generator made of the SDK's stream: the inner call is the one that counts."""
     inner = sdk.client(api_key=key)
     options = {"model": MODEL, "messages": MESSAGES, "stream": True}
 
-    def streaming(_self: Any, _prompt: str) -> Generator[Any, None, None]:
+    def streaming(_self, _prompt):
         yield from inner.chat.completions.create(**options)
 
-    async def async_streaming(_self: Any, _prompt: str) -> AsyncGenerator[Any, None]:
+    async def async_streaming(_self, _prompt):
         async for chunk in await inner.chat.completions.create(**options):
             yield chunk
 

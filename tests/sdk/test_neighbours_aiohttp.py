@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from generation import GENERATION, Sdk, leaks
@@ -11,33 +11,27 @@ from measured import FIRST_CHUNK
 
 from together_otel.testing import behaviours
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from together_otel.testing.server import TogetherServer
-    from together_otel.testing.telemetry import CapturedTelemetry
-
 pytestmark = pytest.mark.skipif(GENERATION < 2, reason="1.x has no HTTP client to choose")
 if GENERATION > 1:
     pytest.importorskip("httpx_aiohttp")
 
 
 @pytest.fixture
-def aio(server: TogetherServer) -> Iterator[Sdk]:
+def aio(server):
     """The async client, whose HTTP client each test makes."""
     made = Sdk(server, is_async=True)
     yield made
     made.close()
 
 
-def client(aio: Sdk, key: str, **options: Any) -> Any:
+def client(aio, key, **options):
     """Make a client on aiohttp."""
     import together  # noqa: PLC0415 - after the instrumentation
 
     return aio.client(api_key=key, http_client=together.DefaultAioHttpClient(), **options)
 
 
-def only_call(telemetry: CapturedTelemetry) -> dict[str, Any]:
+def only_call(telemetry):
     """Return the attributes of the one CLIENT span, which the counters must agree with."""
     (span,) = [one for one in telemetry.spans() if one["kind"] == "CLIENT"]
     attributes: dict[str, Any] = span["attributes"]
@@ -54,7 +48,7 @@ def only_call(telemetry: CapturedTelemetry) -> dict[str, Any]:
     return attributes
 
 
-def test_call(aio: Sdk, key: str, telemetry: CapturedTelemetry) -> None:
+def test_call(aio, key, telemetry):
     """A call is told with its answer."""
     answer = aio.chat(client(aio, key))
 
@@ -65,7 +59,7 @@ def test_call(aio: Sdk, key: str, telemetry: CapturedTelemetry) -> None:
     assert attributes["together.request.id"]
 
 
-def test_stream(aio: Sdk, key: str, telemetry: CapturedTelemetry) -> None:
+def test_stream(aio, key, telemetry):
     """A stream lasts until it has been read."""
     stream = aio.chat(client(aio, key), stream=True)
     assert [one for one in telemetry.spans() if one["kind"] == "CLIENT"] == []
@@ -77,7 +71,7 @@ def test_stream(aio: Sdk, key: str, telemetry: CapturedTelemetry) -> None:
     assert telemetry.counter(FIRST_CHUNK) == 1
 
 
-def test_stream_left_early(aio: Sdk, key: str, telemetry: CapturedTelemetry) -> None:
+def test_stream_left_early(aio, key, telemetry):
     """A stream that is closed early was abandoned."""
     stream = aio.chat(client(aio, key), stream=True)
     aio.read(stream, chunks=1)
@@ -86,7 +80,7 @@ def test_stream_left_early(aio: Sdk, key: str, telemetry: CapturedTelemetry) -> 
     assert only_call(telemetry)["together.request.outcome"] == "abandoned"
 
 
-def test_refused(aio: Sdk, key: str, server: TogetherServer, telemetry: CapturedTelemetry) -> None:
+def test_refused(aio, key, server, telemetry):
     """A key that the server does not take is rejected."""
     server.revoke(key)
     with pytest.raises(Exception, match="Invalid API key"):
@@ -99,9 +93,7 @@ def test_refused(aio: Sdk, key: str, server: TogetherServer, telemetry: Captured
 
 
 @pytest.mark.parametrize("odd", ["\n", "\r\n", "\x00", "\u00e9"], ids=ascii)
-def test_key_that_cannot_be_sent(
-    odd: str, aio: Sdk, key: str, server: TogetherServer, telemetry: CapturedTelemetry
-) -> None:
+def test_key_that_cannot_be_sent(odd, aio, key, server, telemetry):
     """Whatever aiohttp says of a key that fits in no header, it is the key that is malformed."""
     unsendable = key[:20] + odd + key[20:]
     server.always(behaviours.refuse())
@@ -116,9 +108,7 @@ def test_key_that_cannot_be_sent(
     assert leaks(telemetry.everything(), key) == []
 
 
-def test_dropped_connection(
-    aio: Sdk, key: str, server: TogetherServer, telemetry: CapturedTelemetry
-) -> None:
+def test_dropped_connection(aio, key, server, telemetry):
     """A connection closed without an answer is that, though httpx-aiohttp calls it a timeout."""
     server.always(behaviours.drop_connection())
     with pytest.raises(Exception) as caught:  # noqa: PT011 - the class differs by version
@@ -132,9 +122,7 @@ def test_dropped_connection(
     assert event["event_name"] == "gen_ai.client.inference.exception"
 
 
-def test_stream_cut_off(
-    aio: Sdk, key: str, server: TogetherServer, telemetry: CapturedTelemetry
-) -> None:
+def test_stream_cut_off(aio, key, server, telemetry):
     """A stream whose connection breaks in the middle is a connection error."""
     server.always(behaviours.cut_stream(2))
     stream = aio.chat(client(aio, key), stream=True)
@@ -146,9 +134,7 @@ def test_stream_cut_off(
     assert attributes["error.type"].rpartition(".")[2] == type(caught.value).__name__
 
 
-def test_server_too_slow(
-    aio: Sdk, key: str, server: TogetherServer, telemetry: CapturedTelemetry
-) -> None:
+def test_server_too_slow(aio, key, server, telemetry):
     """A real timeout is one."""
     server.always(behaviours.slow(60))
     with pytest.raises(Exception, match="timed out"):
@@ -158,14 +144,12 @@ def test_server_too_slow(
     assert only_call(telemetry)["together.request.outcome"] == "timeout"
 
 
-def test_cancelled(
-    aio: Sdk, key: str, server: TogetherServer, telemetry: CapturedTelemetry
-) -> None:
+def test_cancelled(aio, key, server, telemetry):
     """Cancelling the task that waits for aiohttp ends the call as cancelled."""
     server.always(behaviours.slow(60))
     made = client(aio, key)
 
-    async def story() -> None:
+    async def story():
         task = asyncio.create_task(
             made.chat.completions.create(
                 model="a/model", messages=[{"role": "user", "content": "Hello"}]

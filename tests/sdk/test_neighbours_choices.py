@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from generation import MODEL, Sdk, leaks
+from generation import MODEL, leaks
 from measured import FIRST_CHUNK, measured
-from opentelemetry import context, trace
+from opentelemetry import trace
 from opentelemetry.instrumentation.utils import suppress_instrumentation
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
@@ -26,11 +26,6 @@ from together_otel import TogetherInstrumentor
 from together_otel.testing import behaviours
 from together_otel.testing.telemetry import CapturedTelemetry
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from together_otel.testing.server import TogetherServer
-
 COUNTERS = ("auth.failures", "key.checks", "requests", "retries", "telemetry.errors")
 TRACE_ID = 0x0AF7651916CD43DD8448EB211C80319C
 
@@ -38,40 +33,40 @@ TRACE_ID = 0x0AF7651916CD43DD8448EB211C80319C
 class NotingSampler(Sampler):
     """Keeps every span, or none, and notes what it was asked about."""
 
-    def __init__(self, decision: Decision) -> None:
+    def __init__(self, decision):
         self.decision = decision
         self.asked: list[dict[str, Any]] = []
 
     def should_sample(
         self,
-        parent_context: context.Context | None,  # noqa: ARG002 - OpenTelemetry's signature
-        trace_id: int,  # noqa: ARG002 - the same
-        name: str,
-        kind: trace.SpanKind | None = None,
-        attributes: Any = None,
-        links: Any = None,  # noqa: ARG002 - the same
-        trace_state: Any = None,  # noqa: ARG002 - the same
-    ) -> SamplingResult:
+        parent_context,  # noqa: ARG002 - OpenTelemetry's signature
+        trace_id,  # noqa: ARG002 - the same
+        name,
+        kind=None,
+        attributes=None,
+        links=None,  # noqa: ARG002 - the same
+        trace_state=None,  # noqa: ARG002 - the same
+    ):
         self.asked.append({"name": name, "kind": kind, "attributes": dict(attributes or {})})
         return SamplingResult(self.decision, attributes)
 
-    def get_description(self) -> str:
+    def get_description(self):
         return "NotingSampler"
 
 
 @pytest.fixture
-def exported() -> InMemorySpanExporter:
+def exported():
     """What a tracer provider with a sampler exports."""
     return InMemorySpanExporter()
 
 
 @pytest.fixture
-def sampled_by(exported: InMemorySpanExporter) -> Iterator[Callable[[Sampler], CapturedTelemetry]]:
+def sampled_by(exported):
     """Turn the instrumentation on under a sampler; give what else it emits."""
     captured = CapturedTelemetry()
     providers: list[TracerProvider] = []
 
-    def instrument(sampler: Sampler) -> CapturedTelemetry:
+    def instrument(sampler):
         provider = TracerProvider(sampler=sampler, shutdown_on_exit=False)
         provider.add_span_processor(SimpleSpanProcessor(exported))
         providers.append(provider)
@@ -87,7 +82,7 @@ def sampled_by(exported: InMemorySpanExporter) -> Iterator[Callable[[Sampler], C
     captured.shutdown()
 
 
-def nothing_told(telemetry: CapturedTelemetry) -> bool:
+def nothing_told(telemetry):
     """Tell whether there is no span, no log event, no count and no record."""
     metrics = telemetry.metrics()
     counted = sum(telemetry.counter(f"together.client.{name}") for name in COUNTERS)
@@ -96,9 +91,7 @@ def nothing_told(telemetry: CapturedTelemetry) -> bool:
     return not (telemetry.spans() or telemetry.logs() or counted or recorded or keys)
 
 
-def test_suppressed(
-    sdk: Sdk, key: str, server: TogetherServer, telemetry: CapturedTelemetry
-) -> None:
+def test_suppressed(sdk, key, server, telemetry):
     """Nothing is told of a constructor, a call, a stream and a refused call that are suppressed."""
     with suppress_instrumentation():
         client = sdk.client(api_key=key)
@@ -116,7 +109,7 @@ def test_suppressed(
     assert telemetry.counter("together.client.auth.failures") == 1
 
 
-def test_suppressed_for_want_of_a_key(sdk: Sdk, telemetry: CapturedTelemetry) -> None:
+def test_suppressed_for_want_of_a_key(sdk, telemetry):
     """A constructor's refusal is the SDK's own, and is not told."""
     with suppress_instrumentation(), pytest.raises(Exception) as caught:  # noqa: PT011 - the class differs by generation
         sdk.client_class()
@@ -125,7 +118,7 @@ def test_suppressed_for_want_of_a_key(sdk: Sdk, telemetry: CapturedTelemetry) ->
     assert nothing_told(telemetry)
 
 
-def test_read_while_suppressed(sdk: Sdk, key: str, telemetry: CapturedTelemetry) -> None:
+def test_read_while_suppressed(sdk, key, telemetry):
     """A call that was begun is ended, also where nothing new would be begun."""
     stream = sdk.chat(sdk.client(api_key=key), stream=True)
     with suppress_instrumentation():
@@ -139,14 +132,7 @@ def test_read_while_suppressed(sdk: Sdk, key: str, telemetry: CapturedTelemetry)
 
 
 @pytest.mark.parametrize("how", ["always off", "parent not sampled", "own sampler"])
-def test_sampled_out(
-    how: str,
-    sdk: Sdk,
-    key: str,
-    server: TogetherServer,
-    exported: InMemorySpanExporter,
-    sampled_by: Callable[[Sampler], CapturedTelemetry],
-) -> None:
+def test_sampled_out(how, sdk, key, server, exported, sampled_by):
     """No span leaves, yet every call is counted and every failure is told, in the trace it is of."""
     samplers = {
         "always off": ALWAYS_OFF,
@@ -196,13 +182,7 @@ def test_sampled_out(
     assert leaks(telemetry.everything(), key) == []
 
 
-def test_samplers_see_the_request(
-    sdk: Sdk,
-    key: str,
-    server: TogetherServer,
-    exported: InMemorySpanExporter,
-    sampled_by: Callable[[Sampler], CapturedTelemetry],
-) -> None:
+def test_samplers_see_the_request(sdk, key, server, exported, sampled_by):
     """A sampler decides on a span of known operation, model and server; it sees no key."""
     sampler = NotingSampler(Decision.RECORD_AND_SAMPLE)
     telemetry = sampled_by(sampler)

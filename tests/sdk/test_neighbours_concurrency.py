@@ -9,37 +9,31 @@ import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from generation import GENERATION, MESSAGES, MODEL, RELEASE
 from measured import FIRST_CHUNK, measured
 from opentelemetry import context, trace
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from together_otel.testing.server import TogetherServer
-    from together_otel.testing.telemetry import CapturedTelemetry
-
 THREADS, CALLS = 8, 10
 STREAMS = len(range(0, THREADS * CALLS, 3))
 
 
 @pytest.fixture
-def tracer(telemetry: CapturedTelemetry) -> trace.Tracer:
+def tracer(telemetry):
     """The application's own tracer."""
     return telemetry.tracer_provider.get_tracer("application")
 
 
 @pytest.fixture
-def options(key: str, server: TogetherServer) -> dict[str, Any]:
+def options(key, server):
     """What every client is made with."""
     return {"api_key": key, "base_url": server.base_url_for(RELEASE), "max_retries": 0}
 
 
 @contextmanager
-def session_of_this_thread() -> Iterator[None]:
+def session_of_this_thread():
     """Close what 1.x keeps open for a thread."""
     yield
     if GENERATION == 1:
@@ -50,7 +44,7 @@ def session_of_this_thread() -> Iterator[None]:
 
 
 @contextmanager
-def sync_client(options: dict[str, Any]) -> Iterator[Any]:
+def sync_client(options):
     """A sync client, closed afterwards."""
     import together  # noqa: PLC0415 - after the instrumentation
 
@@ -60,14 +54,14 @@ def sync_client(options: dict[str, Any]) -> Iterator[Any]:
         client.close()
 
 
-def async_client(options: dict[str, Any], **more: Any) -> Any:
+def async_client(options, **more):
     """An async client."""
     import together  # noqa: PLC0415 - after the instrumentation
 
     return together.AsyncTogether(**options, **more)
 
 
-def pairs(telemetry: CapturedTelemetry) -> list[tuple[str | None, str]]:
+def pairs(telemetry):
     """Return for each call the name of its parent, and the name that it should be."""
     spans = telemetry.finished_spans()
     names = {span.context.span_id: span.name for span in spans}
@@ -81,7 +75,7 @@ def pairs(telemetry: CapturedTelemetry) -> list[tuple[str | None, str]]:
     ]
 
 
-def successes(telemetry: CapturedTelemetry) -> int:
+def successes(telemetry):
     """Return how many calls were counted, after checking that all measures agree on success."""
     found = int(telemetry.counter("together.client.requests"))
     assert measured(telemetry) == found
@@ -94,23 +88,17 @@ def successes(telemetry: CapturedTelemetry) -> int:
     return found
 
 
-def complaints(caplog: pytest.LogCaptureFixture) -> list[str]:
+def complaints(caplog):
     """Return what anyone logged as a warning or worse."""
     return [one.getMessage() for one in caplog.records if one.levelno >= logging.WARNING]
 
 
 @pytest.mark.parametrize("clients", ["one client", "a client each"])
-def test_threads(
-    clients: str,
-    options: dict[str, Any],
-    telemetry: CapturedTelemetry,
-    tracer: trace.Tracer,
-    caplog: pytest.LogCaptureFixture,
-) -> None:
+def test_threads(clients, options, telemetry, tracer, caplog):
     """Calls and streams of eight threads at once keep to their threads."""
     start = threading.Barrier(THREADS)
 
-    def call(client: Any, number: int) -> None:
+    def call(client, number):
         with tracer.start_as_current_span(f"caller {number}") as caller:
             answer = client.chat.completions.create(
                 model=MODEL, messages=MESSAGES, max_tokens=number, stream=number % 3 == 0
@@ -120,7 +108,7 @@ def test_threads(
                 for _ in answer:
                     assert trace.get_current_span() is caller
 
-    def work(client: Any, thread: int) -> None:
+    def work(client, thread):
         before = context.get_current()
         start.wait(timeout=30)
         with session_of_this_thread():
@@ -128,7 +116,7 @@ def test_threads(
                 call(client, number)
         assert context.get_current() == before == {}
 
-    def work_alone(thread: int) -> None:
+    def work_alone(thread):
         with sync_client(options) as client:
             work(client, thread)
 
@@ -154,16 +142,10 @@ def test_threads(
 
 
 @pytest.mark.parametrize("first_chunk", ["here", "there"])
-def test_stream_read_in_another_thread(
-    first_chunk: str,
-    options: dict[str, Any],
-    telemetry: CapturedTelemetry,
-    tracer: trace.Tracer,
-    caplog: pytest.LogCaptureFixture,
-) -> None:
+def test_stream_read_in_another_thread(first_chunk, options, telemetry, tracer, caplog):
     """A stream belongs to the span under which it was made, whoever reads it."""
 
-    def reading(stream: Any) -> int:
+    def reading(stream):
         with tracer.start_as_current_span("reader") as reader:
             read = sum(trace.get_current_span() is reader for _ in stream)
             assert trace.get_current_span() is reader
@@ -185,17 +167,11 @@ def test_stream_read_in_another_thread(
 
 
 @pytest.mark.parametrize("first_chunk", ["here", "there"])
-async def test_stream_read_in_another_task(
-    first_chunk: str,
-    options: dict[str, Any],
-    telemetry: CapturedTelemetry,
-    tracer: trace.Tracer,
-    caplog: pytest.LogCaptureFixture,
-) -> None:
+async def test_stream_read_in_another_task(first_chunk, options, telemetry, tracer, caplog):
     """The same for tasks, of which the one that made the stream has ended."""
     client = async_client(options)
 
-    async def making() -> Any:
+    async def making():
         with tracer.start_as_current_span("caller 5"):
             stream = await client.chat.completions.create(
                 model=MODEL, messages=MESSAGES, max_tokens=5, stream=True
@@ -204,7 +180,7 @@ async def test_stream_read_in_another_task(
                 await anext(stream)
             return stream
 
-    async def reading(stream: Any) -> int:
+    async def reading(stream):
         with tracer.start_as_current_span("reader") as reader:
             kept = [trace.get_current_span() is reader async for _ in stream]
             assert all(kept)
@@ -221,17 +197,12 @@ async def test_stream_read_in_another_task(
     assert complaints(caplog) == []
 
 
-async def test_tasks(
-    options: dict[str, Any],
-    telemetry: CapturedTelemetry,
-    tracer: trace.Tracer,
-    caplog: pytest.LogCaptureFixture,
-) -> None:
+async def test_tasks(options, telemetry, tracer, caplog):
     """Calls and streams of many tasks of one loop keep to their tasks."""
     client = async_client(options)
     count = 30
 
-    async def call(number: int) -> None:
+    async def call(number):
         with tracer.start_as_current_span(f"caller {number}") as caller:
             answer = await client.chat.completions.create(
                 model=MODEL, messages=MESSAGES, max_tokens=number, stream=number % 3 == 0
@@ -253,12 +224,12 @@ async def test_tasks(
 @pytest.mark.parametrize("clients", ["one client", "a client each"])
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
 def test_two_loops(
-    clients: str,
-    stream: bool,  # noqa: FBT001 - a parametrised case
-    options: dict[str, Any],
-    telemetry: CapturedTelemetry,
-    caplog: pytest.LogCaptureFixture,
-) -> None:
+    clients,
+    stream,
+    options,
+    telemetry,
+    caplog,
+):
     """`asyncio.run` twice: a script's way, whose first loop is closed when the second calls."""
     more: dict[str, Any] = {}
     if clients == "one client" and GENERATION > 1:
@@ -268,7 +239,7 @@ def test_two_loops(
         more["http_client"] = httpx.AsyncClient(limits=httpx.Limits(max_keepalive_connections=0))
     shared = async_client(options, **more) if clients == "one client" else None
 
-    async def main(*, last: bool) -> None:
+    async def main(*, last):
         client = shared or async_client(options)
         answer = await client.chat.completions.create(model=MODEL, messages=MESSAGES, stream=stream)
         if stream:

@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from generation import RELEASE
@@ -15,21 +15,16 @@ from generation import RELEASE
 from together_otel.names import CAUSES
 from together_otel.testing import behaviours
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from together_otel.testing.server import TogetherServer
-
 PROGRAMS = Path(__file__).parent / "programs"
 ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
-def start(server: TogetherServer, key: str) -> Iterator[Callable[..., subprocess.Popen[str]]]:
+def start(server, key):
     """Start one of the programs against the server."""
     programs: list[subprocess.Popen[str]] = []
 
-    def started(program: str, *arguments: str) -> subprocess.Popen[str]:
+    def started(program, *arguments):
         running = subprocess.Popen(
             [sys.executable, str(PROGRAMS / program), *arguments],
             env={
@@ -51,7 +46,7 @@ def start(server: TogetherServer, key: str) -> Iterator[Callable[..., subprocess
         running.communicate()
 
 
-def result(program: subprocess.Popen[str]) -> dict[str, Any]:
+def result(program):
     """Return what a program printed, once it has ended well and with nothing to complain of."""
     out, err = program.communicate(timeout=60)
     assert (program.returncode, err) == (0, "")
@@ -59,7 +54,7 @@ def result(program: subprocess.Popen[str]) -> dict[str, Any]:
     return found
 
 
-def test_greenlets(server: TogetherServer, start: Callable[..., subprocess.Popen[str]]) -> None:
+def test_greenlets(server, start):
     """Of twenty calls in flight at once, each has the span of its own greenlet as parent."""
     pytest.importorskip("gevent")
     server.always(behaviours.slow(60))
@@ -73,7 +68,7 @@ def test_greenlets(server: TogetherServer, start: Callable[..., subprocess.Popen
     assert found["kept"]
 
 
-def test_providers_set_later(start: Callable[..., subprocess.Popen[str]]) -> None:
+def test_providers_set_later(start):
     """Global providers get what comes after them, and the counts from before as well."""
     found = result(start("late_providers.py"))
 
@@ -88,9 +83,7 @@ def test_providers_set_later(start: Callable[..., subprocess.Popen[str]]) -> Non
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
 @pytest.mark.parametrize("inherited", ["keep", "drop"])
-def test_forked(
-    inherited: str, server: TogetherServer, key: str, start: Callable[..., subprocess.Popen[str]]
-) -> None:
+def test_forked(inherited, server, key, start):
     """A child counts from zero, tells its own calls alone, and knows the key from before.
 
     A stream that is open during the fork stays the parent's call, whatever the child does with

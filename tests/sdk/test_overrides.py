@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
-from generation import GENERATION, Sdk, leaks, made_up_key
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from together_otel.testing.telemetry import CapturedTelemetry
+from generation import GENERATION, leaks, made_up_key
 
 GENERATED = pytest.mark.skipif(GENERATION < 2, reason="1.x has none of these options")
 ONLY_1 = pytest.mark.skipif(GENERATION > 1, reason="httpx reads no .netrc by itself")
@@ -18,7 +13,7 @@ ONLY_1 = pytest.mark.skipif(GENERATION > 1, reason="httpx reads no .netrc by its
 OTHER = made_up_key("Z")
 
 
-def failed(telemetry: CapturedTelemetry) -> dict[str, Any]:
+def failed(telemetry):
     """Return the attributes of the one authentication failure."""
     (event,) = [log for log in telemetry.logs() if log["event_name"].endswith("auth_failed")]
     assert telemetry.counter("together.client.auth.failures") == 1
@@ -29,7 +24,7 @@ def failed(telemetry: CapturedTelemetry) -> dict[str, Any]:
 
 @GENERATED
 @pytest.mark.parametrize("spelling", ["Authorization", "AUTHORIZATION"])
-def test_extra_headers(spelling: str, sdk: Sdk, key: str, telemetry: CapturedTelemetry) -> None:
+def test_extra_headers(spelling, sdk, key, telemetry):
     """Of one call only."""
     client = sdk.client(api_key=key)
     with pytest.raises(Exception, match="Invalid API key"):
@@ -43,7 +38,7 @@ def test_extra_headers(spelling: str, sdk: Sdk, key: str, telemetry: CapturedTel
 
 
 @GENERATED
-def test_auth_of_the_http_client(sdk: Sdk, key: str, telemetry: CapturedTelemetry) -> None:
+def test_auth_of_the_http_client(sdk, key, telemetry):
     """A client of httpx with a login of its own puts that over the key."""
     import httpx  # noqa: PLC0415 - the SDK's own dependency, from 2.x on
 
@@ -55,12 +50,12 @@ def test_auth_of_the_http_client(sdk: Sdk, key: str, telemetry: CapturedTelemetr
     assert "passed as http_client" in failed(telemetry)["together.auth.remedy"]
 
 
-def with_login(sdk: Sdk) -> str:
+def with_login(sdk):
     """Return the server's URL with a user name and a password that is shaped as a key."""
     return sdk.base_url.replace("://", f"://somebody:{OTHER}@")
 
 
-def test_credentials_in_the_base_url(sdk: Sdk, key: str, telemetry: CapturedTelemetry) -> None:
+def test_credentials_in_the_base_url(sdk, key, telemetry):
     """HTTP libraries make a header of their own of them."""
     if sdk.is_async and GENERATION == 1:
         pytest.skip("aiohttp does not send both")
@@ -73,13 +68,7 @@ def test_credentials_in_the_base_url(sdk: Sdk, key: str, telemetry: CapturedTele
 
 
 @ONLY_1
-def test_netrc(
-    sdk: Sdk,
-    key: str,
-    telemetry: CapturedTelemetry,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_netrc(sdk, key, telemetry, tmp_path, monkeypatch):
     """A file of logins, which requests obeys although there is a header."""
     if sdk.is_async:
         pytest.skip("aiohttp reads none unless it is told to")
@@ -93,14 +82,14 @@ def test_netrc(
 
 
 @GENERATED
-def test_request_hook(sdk: Sdk, key: str, telemetry: CapturedTelemetry) -> None:
+def test_request_hook(sdk, key, telemetry):
     """A function of the HTTP client may change any header of a request."""
     import httpx  # noqa: PLC0415 - the SDK's own dependency, from 2.x on
 
-    def hook(request: httpx.Request) -> None:
+    def hook(request):
         request.headers["Authorization"] = f"Bearer {OTHER}"
 
-    async def async_hook(request: httpx.Request) -> None:
+    async def async_hook(request):
         hook(request)
 
     kind = httpx.AsyncClient if sdk.is_async else httpx.Client
@@ -113,9 +102,7 @@ def test_request_hook(sdk: Sdk, key: str, telemetry: CapturedTelemetry) -> None:
 
 
 @pytest.mark.skipif(GENERATION < 3, reason="the variable came with 3.x")
-def test_custom_headers_of_the_environment(
-    sdk: Sdk, key: str, telemetry: CapturedTelemetry, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_custom_headers_of_the_environment(sdk, key, telemetry, monkeypatch):
     monkeypatch.setenv("TOGETHER_CUSTOM_HEADERS", f"Authorization: Bearer {OTHER}")
     with pytest.raises(Exception, match="Invalid API key"):
         sdk.chat(sdk.client(api_key=key))
@@ -124,12 +111,12 @@ def test_custom_headers_of_the_environment(
 
 
 @GENERATED
-def test_key_renewed_within_the_call(sdk: Sdk, key: str, telemetry: CapturedTelemetry) -> None:
+def test_key_renewed_within_the_call(sdk, key, telemetry):
     """What the client's own hook sets before it is sent is the client's key."""
     client = sdk.client(api_key=key)
     prepare = client._prepare_options
 
-    def renewing(options: Any) -> Any:
+    def renewing(options):
         client.api_key = OTHER
         return prepare(options)
 
@@ -143,7 +130,7 @@ def test_key_renewed_within_the_call(sdk: Sdk, key: str, telemetry: CapturedTele
 
 
 @GENERATED
-def test_header_removed(sdk: Sdk, key: str, telemetry: CapturedTelemetry) -> None:
+def test_header_removed(sdk, key, telemetry):
     """`Omit()` sends no header at all; what was asked without a key is no acceptance either."""
     import together  # noqa: PLC0415 - after the instrumentation
 
@@ -157,7 +144,7 @@ def test_header_removed(sdk: Sdk, key: str, telemetry: CapturedTelemetry) -> Non
 
 
 @GENERATED
-def test_good_header_over_an_empty_key(sdk: Sdk, key: str, telemetry: CapturedTelemetry) -> None:
+def test_good_header_over_an_empty_key(sdk, key, telemetry):
     """Works, and is nobody's failure: the finding says that the key comes by header."""
     client = sdk.client(api_key="", default_headers={"Authorization": f"Bearer {key}"})
     assert sdk.chat(client).choices
@@ -169,7 +156,7 @@ def test_good_header_over_an_empty_key(sdk: Sdk, key: str, telemetry: CapturedTe
 
 
 @GENERATED
-def test_key_set_later(sdk: Sdk, key: str, telemetry: CapturedTelemetry) -> None:
+def test_key_set_later(sdk, key, telemetry):
     """`client.api_key = …` counts from the next request on."""
     client = sdk.client(api_key=OTHER)
     client.api_key = key

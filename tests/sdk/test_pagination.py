@@ -2,26 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import pytest
 from measured import measured
 from steps import each, got, tell
 
 from together_otel.testing import behaviours
 
-if TYPE_CHECKING:
-    from generation import Sdk
-
-    from together_otel.testing.server import TogetherServer
-    from together_otel.testing.telemetry import CapturedTelemetry
-
 pytest.importorskip("together.pagination", reason="pages came with 2.42")
 
 PAGES = 3
 
 
-def page(number: int) -> behaviours.Behaviour:
+def page(number):
     """Answer with a page of two projects, of which the last has no next."""
     data = [{"id": f"project-{number}-{place}"} for place in range(2)]
     cursor = f"page-{number + 1}" if number < PAGES else None
@@ -29,12 +21,12 @@ def page(number: int) -> behaviours.Behaviour:
 
 
 @pytest.fixture
-def pages(server: TogetherServer) -> None:
+def pages(server):
     """A server with three pages."""
     server.script(*map(page, range(1, PAGES + 1)))
 
 
-def calls(telemetry: CapturedTelemetry) -> list[tuple[str, str]]:
+def calls(telemetry):
     """Return name and outcome of each call, after making sure that metrics agree."""
     spans = [span for span in telemetry.spans() if span["kind"] == "CLIENT"]
     found = [(span["name"], span["attributes"]["together.request.outcome"]) for span in spans]
@@ -44,14 +36,12 @@ def calls(telemetry: CapturedTelemetry) -> list[tuple[str, str]]:
 
 
 @pytest.mark.usefixtures("pages")
-def test_a_page_a_span(
-    sdk: Sdk, key: str, server: TogetherServer, telemetry: CapturedTelemetry
-) -> None:
+def test_a_page_a_span(sdk, key, server, telemetry):
     """Going through all items asks for all pages, each under the span that is current then."""
     tracer = telemetry.tracer_provider.get_tracer("application")
     client = sdk.client(api_key=key)
 
-    async def story() -> list[tuple[str, int]]:
+    async def story():
         with tracer.start_as_current_span("listing"):
             items = each(client.projects.list())
             return [(project.id, len(server.requests)) async for project in items]
@@ -68,13 +58,11 @@ def test_a_page_a_span(
 
 
 @pytest.mark.usefixtures("pages")
-def test_asked_for_when_needed(
-    sdk: Sdk, key: str, server: TogetherServer, telemetry: CapturedTelemetry
-) -> None:
+def test_asked_for_when_needed(sdk, key, server, telemetry):
     """An async list is not asked for before it is awaited; a next page not before it is wanted."""
     client = sdk.client(api_key=key)
 
-    async def story() -> None:
+    async def story():
         listing = client.projects.list()
         assert len(server.requests) == (0 if sdk.is_async else 1)
         first = await got(listing)
@@ -87,9 +75,7 @@ def test_asked_for_when_needed(
     assert calls(telemetry) == [("projects.list", "success")] * 2
 
 
-def test_never_awaited(
-    sdk: Sdk, key: str, server: TogetherServer, telemetry: CapturedTelemetry
-) -> None:
+def test_never_awaited(sdk, key, server, telemetry):
     """An async list that nobody waits for is no call, and nothing to be warned of."""
     if not sdk.is_async:
         pytest.skip("a sync list is asked for at once")
@@ -97,7 +83,7 @@ def test_never_awaited(
 
     client = sdk.client(api_key=key)
 
-    async def story() -> None:
+    async def story():
         assert type(client.projects.list()) is AsyncPaginator
 
     tell(sdk, story)
@@ -106,13 +92,11 @@ def test_never_awaited(
 
 
 @pytest.mark.usefixtures("pages")
-def test_left_on_the_first_page(
-    sdk: Sdk, key: str, server: TogetherServer, telemetry: CapturedTelemetry
-) -> None:
+def test_left_on_the_first_page(sdk, key, server, telemetry):
     """A page that was not asked for is not told of."""
     client = sdk.client(api_key=key)
 
-    async def story() -> None:
+    async def story():
         async for _ in each(client.projects.list()):
             break
 
@@ -122,10 +106,10 @@ def test_left_on_the_first_page(
 
 
 @pytest.mark.usefixtures("pages")
-def test_page_by_page(sdk: Sdk, key: str, telemetry: CapturedTelemetry) -> None:
+def test_page_by_page(sdk, key, telemetry):
     client = sdk.client(api_key=key)
 
-    async def story() -> list[int]:
+    async def story():
         first = await got(client.projects.list())
         return [len(one.data) async for one in each(first.iter_pages())]
 
@@ -141,20 +125,12 @@ def test_page_by_page(sdk: Sdk, key: str, telemetry: CapturedTelemetry) -> None:
     ],
     ids=["rate limited", "revoked"],
 )
-def test_a_later_page_fails(
-    then: behaviours.Behaviour,
-    outcome: str,
-    failures: int,
-    sdk: Sdk,
-    key: str,
-    server: TogetherServer,
-    telemetry: CapturedTelemetry,
-) -> None:
+def test_a_later_page_fails(then, outcome, failures, sdk, key, server, telemetry):
     """The pages before were a success, and the exception is raised amid the list."""
     server.script(page(1), then)
     client = sdk.client(api_key=key)
 
-    async def story() -> None:
+    async def story():
         items = each(client.projects.list())
         assert [(await anext(items)).id for _ in range(2)] == ["project-1-0", "project-1-1"]
         with pytest.raises(Exception, match=r"Error code: 4\d\d"):
@@ -168,11 +144,11 @@ def test_a_later_page_fails(
 
 
 @pytest.mark.usefixtures("pages")
-def test_raw_page(sdk: Sdk, key: str, telemetry: CapturedTelemetry) -> None:
+def test_raw_page(sdk, key, telemetry):
     """The page in a raw response knows its next as well."""
     client = sdk.client(api_key=key)
 
-    async def story() -> None:
+    async def story():
         raw = await got(client.projects.with_raw_response.list())
         first = await got(raw.parse())
         await got(first.get_next_page())

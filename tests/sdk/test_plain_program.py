@@ -5,15 +5,11 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
-from typing import TYPE_CHECKING
 
 import pytest
 from generation import RELEASE
 
 from together_otel.testing import behaviours
-
-if TYPE_CHECKING:
-    from together_otel.testing.server import TogetherServer
 
 PROGRAM = """
 import sys
@@ -36,7 +32,7 @@ trace.set_tracer_provider(TracerProvider())
 BY_PROMETHEUS = "together_otel.instrument(metrics='prometheus')"
 
 
-def said_by(set_up: str, server: TogetherServer, key: str) -> list[str]:
+def said_by(set_up, server, key):
     """Return the lines that such a program writes, without their times."""
     program = PROGRAM.format(set_up=set_up, key=key, url=server.base_url_for(RELEASE))
     done = subprocess.run(
@@ -53,7 +49,7 @@ def said_by(set_up: str, server: TogetherServer, key: str) -> list[str]:
     return [re.sub(timed, "", line) for line in lines]
 
 
-def test_many_failures_are_one_line_and_a_count(server: TogetherServer, key: str) -> None:
+def test_many_failures_are_one_line_and_a_count(server, key):
     """With time and level, though nobody has configured a format."""
     server.always(behaviours.rate_limited())
     first, last = said_by(BY_PROMETHEUS, server, key)
@@ -66,9 +62,7 @@ def test_many_failures_are_one_line_and_a_count(server: TogetherServer, key: str
     )
 
 
-def test_refusals_are_one_line_with_the_remedy_and_a_count(
-    server: TogetherServer, key: str
-) -> None:
+def test_refusals_are_one_line_with_the_remedy_and_a_count(server, key):
     server.revoke(key)
     first, last = said_by(BY_PROMETHEUS, server, key)
     assert first.startswith("ERROR together_otel: together.client.auth_failed cause=rejected ")
@@ -81,9 +75,7 @@ def test_refusals_are_one_line_with_the_remedy_and_a_count(
 @pytest.mark.parametrize(
     ("set_up", "warnings"), [(BY_HAND, 1), (WITH_TRACES, 0), (BY_PROMETHEUS, 0)]
 )
-def test_nothing_would_be_seen(
-    set_up: str, warnings: int, server: TogetherServer, key: str
-) -> None:
+def test_nothing_would_be_seen(set_up, warnings, server, key):
     """One warning, at the first call and not before, where no provider is set until then."""
     found = [line for line in said_by(set_up, server, key) if "no provider" in line]
     assert len(found) == warnings

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import traceback
-from typing import TYPE_CHECKING
 
 import pytest
 import refusing
-from generation import GENERATION, Sdk, leaks, made_up_key
+from generation import GENERATION, leaks, made_up_key
 from opentelemetry.instrumentation.utils import suppress_instrumentation
 from recovering import event, events
 from refusing import on_with, refused
@@ -15,10 +14,6 @@ from refusing import on_with, refused
 from together_otel import TogetherInstrumentor, UnusableKeyError
 from together_otel.guard import Guard
 from together_otel.names import CAUSES
-
-if TYPE_CHECKING:
-    from together_otel.testing.server import TogetherServer
-    from together_otel.testing.telemetry import CapturedTelemetry
 
 KEY = made_up_key("K")
 FOREIGN = "sk-" + "ant-" + "q1W" * 12
@@ -46,15 +41,7 @@ CANNOT_WORK = [
 
 
 @pytest.mark.parametrize(("given", "environment", "cause", "says"), CANNOT_WORK)
-def test_a_key_that_cannot_work(
-    given: str | None,
-    environment: dict[str, str],
-    cause: str,
-    says: str,
-    sdk: Sdk,
-    telemetry: CapturedTelemetry,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_a_key_that_cannot_work(given, environment, cause, says, sdk, telemetry, monkeypatch):
     """The SDK's error says cause and remedy; it is told once, in all signals, without the key."""
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
@@ -93,7 +80,7 @@ def test_a_key_that_cannot_work(
     ["{key}", "opaque.token/0123456789", "eyJ" + "hbGci.eyJ" + "zdWIi.c2ln", "0" * 40],
     ids=["good", "unknown", "JWT", "command line"],
 )
-def test_a_key_that_may_work(given: str, sdk: Sdk, telemetry: CapturedTelemetry) -> None:
+def test_a_key_that_may_work(given, sdk, telemetry):
     """A shape that nobody knows may be right; the SDK's own command line is not in the way."""
     sdk.client(api_key=given.replace("{key}", KEY))
     assert telemetry.counter("together.client.auth.failures") == 0
@@ -101,9 +88,7 @@ def test_a_key_that_may_work(given: str, sdk: Sdk, telemetry: CapturedTelemetry)
 
 
 @pytest.mark.parametrize("given", ["EMPTY", FOREIGN, KEY[:-1]], ids=["none", "other's", "damaged"])
-def test_what_is_not_together_takes_what_it_likes(
-    given: str, sdk: Sdk, telemetry: CapturedTelemetry, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_is_not_together_takes_what_it_likes(given, sdk, telemetry, monkeypatch):
     """A server of one's own, or a gateway; by the option or the variable."""
     sdk.client(api_key=given, base_url=GATEWAY)
     monkeypatch.setenv("TOGETHER_BASE_URL", GATEWAY)
@@ -115,17 +100,13 @@ def test_what_is_not_together_takes_what_it_likes(
     ("given", "cause"),
     [(f"{FOREIGN}\n", "malformed"), ("EMPTY\u200b", "malformed"), (" ", "empty")],
 )
-def test_what_cannot_be_sent_cannot_be_sent_anywhere(
-    given: str, cause: str, sdk: Sdk, telemetry: CapturedTelemetry
-) -> None:
+def test_what_cannot_be_sent_cannot_be_sent_anywhere(given, cause, sdk, telemetry):
     """And that is what is wrong with it, whosever key it is."""
     assert refused(sdk, api_key=given, base_url=GATEWAY).cause == cause
     assert event(telemetry, "auth_failed")["together.auth.cause"] == cause
 
 
-def test_headers_of_ones_own(
-    sdk: Sdk, telemetry: CapturedTelemetry, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_headers_of_ones_own(sdk, telemetry, monkeypatch):
     """The key is a formality where something else authorizes the requests."""
     headers = {"Authorization": "Bearer opaque.token/0123456789"}
     name = "supplied_headers" if GENERATION == 1 else "default_headers"
@@ -137,7 +118,7 @@ def test_headers_of_ones_own(
 
 
 @pytest.mark.skipif(GENERATION < 2, reason="1.x takes no HTTP client")
-def test_http_clients_of_ones_own(sdk: Sdk, telemetry: CapturedTelemetry) -> None:
+def test_http_clients_of_ones_own(sdk, telemetry):
     """They may authorize requests, and so may a client's subclass."""
     import httpx  # noqa: PLC0415 - the SDK's own dependency, from 2.x on
 
@@ -147,7 +128,7 @@ def test_http_clients_of_ones_own(sdk: Sdk, telemetry: CapturedTelemetry) -> Non
 
     class Own(sdk.client_class):  # type: ignore[misc,name-defined]  # decided at run time
         @property
-        def auth_headers(self) -> dict[str, str]:
+        def auth_headers(self):
             return {"Authorization": "Bearer opaque.token/0123456789"}
 
     sdk._clients.append(Own(api_key="unused"))
@@ -159,7 +140,7 @@ def test_http_clients_of_ones_own(sdk: Sdk, telemetry: CapturedTelemetry) -> Non
 
 
 @pytest.mark.skipif(GENERATION < 2, reason="1.x makes no copies")
-def test_copies(sdk: Sdk, telemetry: CapturedTelemetry) -> None:
+def test_copies(sdk, telemetry):
     """They are constructed as well; one of a good client costs no more than before."""
     client = sdk.client(api_key=KEY)
     sdk._clients.append(client.with_options(timeout=5))
@@ -168,9 +149,7 @@ def test_copies(sdk: Sdk, telemetry: CapturedTelemetry) -> None:
     assert telemetry.counter("together.client.auth.failures") == 1
 
 
-def test_it_warns_by_default(
-    sdk: Sdk, telemetry: CapturedTelemetry, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_it_warns_by_default(sdk, telemetry, monkeypatch):
     """The client is made; what is wrong with its key is in the log."""
     monkeypatch.delenv("TOGETHER_OTEL_PREFLIGHT")
     on_with(telemetry)
@@ -180,7 +159,7 @@ def test_it_warns_by_default(
     assert (log["event_name"], log["severity"]) == ("together.client.key_checked", "WARN")
 
 
-def test_off(sdk: Sdk, server: TogetherServer, telemetry: CapturedTelemetry) -> None:
+def test_off(sdk, server, telemetry):
     """No look at the constructor; failures are diagnosed as ever, by requests and constructors."""
     on_with(telemetry, preflight="off")
     client = sdk.client(api_key=KEY[:-1], base_url=server.url)
@@ -202,9 +181,7 @@ def test_off(sdk: Sdk, server: TogetherServer, telemetry: CapturedTelemetry) -> 
     assert telemetry.counter("together.client.key.checks") == 0
 
 
-def test_an_argument_goes_before_the_variable(
-    sdk: Sdk, telemetry: CapturedTelemetry, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_an_argument_goes_before_the_variable(sdk, telemetry, caplog):
     on_with(telemetry, preflight="warn")
     sdk.client(api_key="changeme")
     on_with(telemetry, preflight="Raise")
@@ -217,7 +194,7 @@ def test_an_argument_goes_before_the_variable(
     sdk.client(api_key="changeme")
 
 
-def test_where_telemetry_is_not_wanted(sdk: Sdk, telemetry: CapturedTelemetry) -> None:
+def test_where_telemetry_is_not_wanted(sdk, telemetry):
     """A constructor that is not looked at is not refused either."""
     with suppress_instrumentation():
         sdk.client(api_key="changeme")
@@ -228,9 +205,7 @@ def test_where_telemetry_is_not_wanted(sdk: Sdk, telemetry: CapturedTelemetry) -
 
 
 @pytest.mark.parametrize("broken", ["fault_of", "refusal_of", "redact_exception"])
-def test_an_error_of_ours_refuses_nothing(
-    broken: str, sdk: Sdk, telemetry: CapturedTelemetry, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_error_of_ours_refuses_nothing(broken, sdk, telemetry, monkeypatch):
     """And a refusal that cannot be told is one all the same."""
     monkeypatch.setattr(Guard, "raising", False)
     monkeypatch.setattr(f"together_otel.calls.constructors.{broken}", lambda *_: 1 / 0)
@@ -242,9 +217,7 @@ def test_an_error_of_ours_refuses_nothing(
     assert telemetry.counter("together.client.telemetry.errors", swallowed) == 1
 
 
-def test_a_good_key_is_looked_at_once(
-    sdk: Sdk, telemetry: CapturedTelemetry, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_good_key_is_looked_at_once(sdk, telemetry, monkeypatch):
     """Then a constructor does no more than it did before."""
     sdk.client(api_key=KEY)
     monkeypatch.setattr("together_otel.auth.registry.inspect_key", lambda *_, **__: 1 / 0)

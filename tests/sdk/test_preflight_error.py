@@ -6,26 +6,23 @@ import copy
 import gc
 import pickle
 import weakref
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 import refusing
-from generation import GENERATION, Sdk
+from generation import GENERATION
 from recovering import events
 from refusing import refused
 
 from together_otel import UnusableKeyError
 from together_otel.auth.preflight import _restored
 
-if TYPE_CHECKING:
-    from together_otel.testing.telemetry import CapturedTelemetry
-
 # Fixtures, which pytest looks for in the module.
 raising, sdk = refusing.raising, refusing.sdk
 
 
 @pytest.mark.usefixtures("telemetry")
-def test_it_is_an_exception_like_the_sdks(sdk: Sdk) -> None:
+def test_it_is_an_exception_like_the_sdks(sdk):
     """Whatever handler reads of the SDK's is there, and says that there was no answer."""
     error: Any = refused(sdk, api_key="changeme")
     assert repr(error) == f"UnusableKeyError({str(error)!r})"
@@ -46,16 +43,14 @@ def test_it_is_an_exception_like_the_sdks(sdk: Sdk) -> None:
         assert vars(again) == vars(error)
 
 
-def test_it_is_itself_where_there_is_no_sdk() -> None:
+def test_it_is_itself_where_there_is_no_sdk():
     """Unpickled by a process that has another one, or none."""
     for place in (("together.nothing", "AuthenticationError"), ("json", "AuthenticationError")):
         error = _restored(place, "text", None, "link")
         assert type(error) is type(_restored(None, "text", None, "link")) is UnusableKeyError
 
 
-def test_a_missing_key_has_the_sdks_own_error_as_its_cause(
-    sdk: Sdk, telemetry: CapturedTelemetry
-) -> None:
+def test_a_missing_key_has_the_sdks_own_error_as_its_cause(sdk, telemetry):
     """Every time: only the log event is held back."""
     for _ in range(2):
         error = refused(sdk)
@@ -65,11 +60,11 @@ def test_a_missing_key_has_the_sdks_own_error_as_its_cause(
 
 
 @pytest.mark.usefixtures("telemetry")
-def test_what_the_caller_was_handling_is_its_context(sdk: Sdk) -> None:
+def test_what_the_caller_was_handling_is_its_context(sdk):
     """As with any exception; and when it was handled, nothing keeps it alive."""
     outer = KeyError("outer")
 
-    def said() -> tuple[Any, ...]:
+    def said():
         try:
             raise outer
         except KeyError:

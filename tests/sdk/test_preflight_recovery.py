@@ -4,18 +4,13 @@ from __future__ import annotations
 
 import pickle
 import traceback
-from typing import TYPE_CHECKING, Any
 
 import pytest
 import refusing
 from generation import leaks, made_up_key
-from recovering import Answers, Lab
+from recovering import Answers
 
 from together_otel import UnusableKeyError
-
-if TYPE_CHECKING:
-    from together_otel.testing.server import TogetherServer
-    from together_otel.testing.telemetry import CapturedTelemetry
 
 BAD = made_up_key("N") + "\n"
 """Cannot be sent, to whichever host."""
@@ -25,7 +20,7 @@ BAD = made_up_key("N") + "\n"
 raising = refusing.raising
 
 
-def test_another_key_is_looked_for_first(lab: Lab) -> None:
+def test_another_key_is_looked_for_first(lab):
     """The client is made of that, and so is the next; nothing has failed."""
     source = Answers(lab.key)
     lab.instrument(source)
@@ -41,7 +36,7 @@ def test_another_key_is_looked_for_first(lab: Lab) -> None:
 
 
 @pytest.mark.parametrize("answer", [None, BAD[:-2], "changeme", OSError()], ids=str)
-def test_when_there_is_none_it_is_refused(lab: Lab, answer: object) -> None:
+def test_when_there_is_none_it_is_refused(lab, answer):
     """Once, and with nothing of the search in its traceback."""
     lab.instrument(Answers(answer))
     with pytest.raises(UnusableKeyError) as caught:
@@ -57,7 +52,7 @@ def test_when_there_is_none_it_is_refused(lab: Lab, answer: object) -> None:
 
 
 @pytest.fixture
-def in_house(server: TogetherServer, monkeypatch: pytest.MonkeyPatch) -> Any:
+def in_house(server, monkeypatch):
     """The stand-in for the report's `together_ai`, pointed at the loopback server."""
     monkeypatch.setenv("TOGETHER_BASE_URL", server.base_url)
     import together_ai  # noqa: PLC0415 - after the instrumentation
@@ -69,9 +64,7 @@ def in_house(server: TogetherServer, monkeypatch: pytest.MonkeyPatch) -> Any:
 @pytest.mark.parametrize(
     ("given", "cause"), [("", "empty"), (None, "missing"), (BAD, "malformed")], ids=str
 )
-def test_the_reports_client(
-    kind: str, given: str | None, cause: str, in_house: Any, telemetry: CapturedTelemetry
-) -> None:
+def test_the_reports_client(kind, given, cause, in_house, telemetry):
     """`TogetherAI(api_key='')` says what to do, by the error that the report shows."""
     with pytest.raises(in_house.AuthenticationError) as caught:
         getattr(in_house, kind)(api_key=given)
@@ -85,7 +78,7 @@ def test_the_reports_client(
     assert leaks(telemetry.everything() + repr(error), BAD) == []
 
 
-def test_the_reports_client_at_together(in_house: Any, telemetry: CapturedTelemetry) -> None:
+def test_the_reports_client_at_together(in_house, telemetry):
     """Its host decides, where it tells it."""
     in_house.TogetherAI(api_key="changeme")
     with pytest.raises(UnusableKeyError, match="is a placeholder"):
@@ -93,13 +86,11 @@ def test_the_reports_client_at_together(in_house: Any, telemetry: CapturedTeleme
     assert telemetry.counter("together.client.auth.failures") == 1
 
 
-def test_a_wrapper_whose_errors_are_made_otherwise(
-    in_house: Any, telemetry: CapturedTelemetry, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_wrapper_whose_errors_are_made_otherwise(in_house, telemetry, monkeypatch):
     """Its class is caught all the same; without one, ours is."""
 
     class Own(Exception):  # noqa: N818 - a stand-in
-        def __init__(self, code: int, detail: str) -> None: ...
+        def __init__(self, code, detail): ...
 
     monkeypatch.setattr(in_house, "AuthenticationError", Own)
     with pytest.raises(Own, match="is empty"):

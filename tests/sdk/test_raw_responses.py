@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from dirty_equals import IsFloat
-from generation import GENERATION, MESSAGES, MODEL, Sdk
+from generation import GENERATION, MESSAGES, MODEL
 from measured import FIRST_CHUNK
 from steps import (
     close,
@@ -23,13 +23,6 @@ from steps import (
 
 from together_otel.testing import behaviours
 
-if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-    from pathlib import Path
-
-    from together_otel.testing.server import TogetherServer
-    from together_otel.testing.telemetry import CapturedTelemetry
-
 pytestmark = pytest.mark.skipif(GENERATION < 2, reason="1.x has no raw responses")
 
 ASK: dict[str, Any] = {"model": MODEL, "messages": MESSAGES}
@@ -38,13 +31,13 @@ USED = 6
 """Output tokens of every answer of the server's."""
 
 
-def tokens(attributes: dict[str, Any]) -> int | None:
+def tokens(attributes):
     """Return the output tokens told."""
     found: int | None = attributes.get("gen_ai.usage.output_tokens")
     return found
 
 
-def first_chunks(telemetry: CapturedTelemetry) -> int | float:
+def first_chunks(telemetry):
     """Return how many times to a first chunk were recorded."""
     return telemetry.counter(FIRST_CHUNK)
 
@@ -52,7 +45,7 @@ def first_chunks(telemetry: CapturedTelemetry) -> int | float:
 # ── with_raw_response ────────────────────────────────────────────────────────────────
 
 
-def test_raw(sdk: Sdk, key: str, telemetry: CapturedTelemetry) -> None:
+def test_raw(sdk, key, telemetry):
     """It carries usage though nobody parsed it, and parses as before."""
     client = sdk.client(api_key=key)
     raw = sdk.run(lambda: client.chat.completions.with_raw_response.create(**ASK))
@@ -66,9 +59,7 @@ def test_raw(sdk: Sdk, key: str, telemetry: CapturedTelemetry) -> None:
     only_call(telemetry)
 
 
-def test_raw_refused(
-    sdk: Sdk, key: str, server: TogetherServer, telemetry: CapturedTelemetry
-) -> None:
+def test_raw_refused(sdk, key, server, telemetry):
     """A refusal is raised by it, too, and told as ever."""
     server.revoke(key)
     client = sdk.client(api_key=key)
@@ -78,13 +69,13 @@ def test_raw_refused(
     assert only_call(telemetry)["together.auth.cause"] == "rejected"
 
 
-def test_raw_stream(sdk: Sdk, key: str, telemetry: CapturedTelemetry) -> None:
+def test_raw_stream(sdk, key, telemetry):
     """It is a stream once it is parsed, of the SDK's own class; till then nothing is read of it."""
     import together  # noqa: PLC0415 - after the instrumentation
 
     client = sdk.client(api_key=key)
 
-    async def story() -> None:
+    async def story():
         raw = await got(client.chat.completions.with_raw_response.create(stream=True, **ASK))
         stream = await got(raw.parse())
         assert type(stream) is (together.AsyncStream if sdk.is_async else together.Stream)
@@ -102,23 +93,23 @@ def test_raw_stream(sdk: Sdk, key: str, telemetry: CapturedTelemetry) -> None:
     assert first_chunks(telemetry) == 1
 
 
-async def lines_of_it_read(raw: Any) -> None:
+async def lines_of_it_read(raw):
     assert len([line async for line in each(raw.iter_lines())]) > 2
 
 
-async def parsed_and_closed(raw: Any) -> None:
+async def parsed_and_closed(raw):
     await close(await got(raw.parse()))
 
 
-async def never_parsed(raw: Any) -> None:
+async def never_parsed(raw):
     assert not raw.http_response.is_stream_consumed
 
 
-async def never_iterated(raw: Any) -> None:
+async def never_iterated(raw):
     await got(raw.parse())
 
 
-async def dropped_after_a_chunk(raw: Any) -> None:
+async def dropped_after_a_chunk(raw):
     await step(await got(raw.parse()))
 
 
@@ -132,17 +123,11 @@ async def dropped_after_a_chunk(raw: Any) -> None:
         pytest.param(dropped_after_a_chunk, "abandoned", id="dropped after a chunk"),
     ],
 )
-def test_raw_stream_left(
-    way: Callable[[Any], Awaitable[None]],
-    outcome: str,
-    sdk: Sdk,
-    key: str,
-    telemetry: CapturedTelemetry,
-) -> None:
+def test_raw_stream_left(way, outcome, sdk, key, telemetry):
     """What is not read to its end as a stream is told as far as it was."""
     client = sdk.client(api_key=key)
 
-    async def story() -> None:
+    async def story():
         await way(await got(client.chat.completions.with_raw_response.create(stream=True, **ASK)))
 
     tell(sdk, story)
@@ -154,39 +139,39 @@ def test_raw_stream_left(
 # ── with_streaming_response ──────────────────────────────────────────────────────────
 
 
-async def parsed(response: Any) -> Any:
+async def parsed(response):
     return await got(response.parse())
 
 
-async def text_read(response: Any) -> Any:
+async def text_read(response):
     return await got(response.text())
 
 
-async def json_read(response: Any) -> Any:
+async def json_read(response):
     return await got(response.json())
 
 
-async def bytes_read(response: Any) -> Any:
+async def bytes_read(response):
     return await got(response.read())
 
 
-async def bytes_iterated(response: Any) -> Any:
+async def bytes_iterated(response):
     return b"".join([piece async for piece in each(response.iter_bytes(7))])
 
 
-async def texts_iterated(response: Any) -> Any:
+async def texts_iterated(response):
     return "".join([piece async for piece in each(response.iter_text())])
 
 
-async def lines_iterated(response: Any) -> Any:
+async def lines_iterated(response):
     return [line async for line in each(response.iter_lines())]
 
 
-async def left_at_the_first_piece(response: Any) -> None:
+async def left_at_the_first_piece(response):
     await anext(each(response.iter_bytes(7)))
 
 
-async def left_unread(response: Any) -> None:
+async def left_unread(response):
     assert not response.http_response.is_stream_consumed
 
 
@@ -207,18 +192,11 @@ async def left_unread(response: Any) -> None:
         )
     ],
 )
-def test_streaming_response_of_json(
-    way: Callable[[Any], Awaitable[Any]],
-    outcome: str,
-    used: int | None,
-    sdk: Sdk,
-    key: str,
-    telemetry: CapturedTelemetry,
-) -> None:
+def test_streaming_response_of_json(way, outcome, used, sdk, key, telemetry):
     """Usage is told when the SDK reads the body; what the caller reads in pieces is his."""
     create = sdk.client(api_key=key).chat.completions.with_streaming_response.create
 
-    async def story() -> None:
+    async def story():
         async with within(create(**ASK)) as response:
             assert unended(telemetry)
             await way(response)
@@ -230,11 +208,11 @@ def test_streaming_response_of_json(
     assert first_chunks(telemetry) == 0
 
 
-def test_streaming_response_is_read_once(sdk: Sdk, key: str, telemetry: CapturedTelemetry) -> None:
+def test_streaming_response_is_read_once(sdk, key, telemetry):
     """Parsing again what was read gives the same, and tells nothing twice."""
     create = sdk.client(api_key=key).chat.completions.with_streaming_response.create
 
-    async def story() -> None:
+    async def story():
         async with within(create(**ASK)) as response:
             first = await got(response.parse())
             assert await got(response.parse()) is first
@@ -245,13 +223,11 @@ def test_streaming_response_is_read_once(sdk: Sdk, key: str, telemetry: Captured
 
 
 @pytest.mark.parametrize("how", ["parsed", "lines", "unread"])
-def test_streaming_response_of_a_stream(
-    how: str, sdk: Sdk, key: str, telemetry: CapturedTelemetry
-) -> None:
+def test_streaming_response_of_a_stream(how, sdk, key, telemetry):
     """Its span lasts until the body was read, or left."""
     create = sdk.client(api_key=key).chat.completions.with_streaming_response.create
 
-    async def story() -> None:
+    async def story():
         async with within(create(stream=True, **ASK)) as response:
             assert unended(telemetry)
             if how != "unread":
@@ -265,15 +241,13 @@ def test_streaming_response_of_a_stream(
     assert first_chunks(telemetry) == (how != "unread")
 
 
-def test_streaming_response_refused(
-    sdk: Sdk, key: str, server: TogetherServer, telemetry: CapturedTelemetry
-) -> None:
+def test_streaming_response_refused(sdk, key, server, telemetry):
     """The request is made, and refused, on entering."""
     server.revoke(key)
     manager = sdk.client(api_key=key).chat.completions.with_streaming_response.create(**ASK)
     assert server.requests == []
 
-    async def story() -> None:
+    async def story():
         async with within(manager):
             pass
 
@@ -284,17 +258,17 @@ def test_streaming_response_refused(
 
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
 def test_streaming_response_cut_off(
-    stream: bool,  # noqa: FBT001 - a parametrised case
-    sdk: Sdk,
-    key: str,
-    server: TogetherServer,
-    telemetry: CapturedTelemetry,
-) -> None:
+    stream,
+    sdk,
+    key,
+    server,
+    telemetry,
+):
     """A body that breaks off while it is read is a connection error."""
     server.always(behaviours.cut_stream(2))
     create = sdk.client(api_key=key).chat.completions.with_streaming_response.create
 
-    async def story() -> None:
+    async def story():
         async with within(create(stream=stream, **ASK)) as response:
             await bytes_iterated(response)
 
@@ -306,11 +280,11 @@ def test_streaming_response_cut_off(
 # ── sounds ───────────────────────────────────────────────────────────────────────────
 
 
-def test_speech(sdk: Sdk, key: str, telemetry: CapturedTelemetry, tmp_path: Path) -> None:
+def test_speech(sdk, key, telemetry, tmp_path):
     """A sound that was fetched whole ends its call at once; what the caller does with it is his."""
     client = sdk.client(api_key=key)
 
-    async def story() -> None:
+    async def story():
         speech = await got(client.audio.speech.create(**SPEAK))
         assert only_call(telemetry)["together.request.outcome"] == "success"
         await got(speech.write_to_file(tmp_path / "hello.wav"))
@@ -322,14 +296,12 @@ def test_speech(sdk: Sdk, key: str, telemetry: CapturedTelemetry, tmp_path: Path
 
 
 @pytest.mark.parametrize("how", ["to a file", "iterated", "left"])
-def test_speech_in_pieces(
-    how: str, sdk: Sdk, key: str, telemetry: CapturedTelemetry, tmp_path: Path
-) -> None:
+def test_speech_in_pieces(how, sdk, key, telemetry, tmp_path):
     """A sound that is fetched piece by piece is a stream, with a first chunk."""
     create = sdk.client(api_key=key).audio.speech.with_streaming_response.create
     file = tmp_path / "hello.wav"
 
-    async def story() -> None:
+    async def story():
         async with within(create(**SPEAK)) as speech:
             assert unended(telemetry)
             if how == "to a file":

@@ -6,21 +6,15 @@ import asyncio
 import importlib
 import socket
 import ssl
-from typing import TYPE_CHECKING, Any
 
 import pytest
 import sessions
 from dirty_equals import IsInt
-from generation import RELEASE, Sdk, leaks, made_up_key
+from generation import RELEASE, leaks, made_up_key
 from sessions import AS_THE_SDK_CONNECTS, MODEL, NO_REALTIME, calls, only_call, outcomes
 
 from together_otel.testing import behaviours
 from together_otel.testing.ports import free_port
-
-if TYPE_CHECKING:
-    from together_otel.testing.behaviours import Behaviour
-    from together_otel.testing.realtime import RealtimeServer
-    from together_otel.testing.telemetry import CapturedTelemetry
 
 pytest.importorskip("together.lib.realtime", reason=NO_REALTIME)
 pytestmark = AS_THE_SDK_CONNECTS
@@ -31,25 +25,23 @@ realtime = sessions.realtime
 OTHER = made_up_key("Z")
 
 
-def connect(sdk: Sdk, key: str, url: str, **options: Any) -> None:
+def connect(sdk, key, url, **options):
     """Open a session and leave it, in the way that the SDK's manager does."""
     client = sdk.client(api_key=key, base_url=url)
     manager = client.beta.realtime.connect(model=MODEL, **options)
 
-    def opened() -> None:
+    def opened():
         with manager:
             pass
 
-    async def opened_async() -> None:
+    async def opened_async():
         async with manager:
             pass
 
     sdk.run(opened_async if sdk.is_async else opened)
 
 
-def test_accepted(
-    sdk: Sdk, key: str, realtime: RealtimeServer, telemetry: CapturedTelemetry
-) -> None:
+def test_accepted(sdk, key, realtime, telemetry):
     connect(sdk, key, realtime.base_url_for(RELEASE))
 
     (span,) = calls(telemetry)
@@ -84,15 +76,7 @@ def test_accepted(
         (behaviours.custom(304, ""), "connection_error", 304),
     ],
 )
-def test_refused_for_another_reason(
-    behaviour: Behaviour,
-    outcome: str,
-    status: int,
-    sdk: Sdk,
-    key: str,
-    realtime: RealtimeServer,
-    telemetry: CapturedTelemetry,
-) -> None:
+def test_refused_for_another_reason(behaviour, outcome, status, sdk, key, realtime, telemetry):
     """Than the key; an answer that is no refusal, and no websocket, is a wrong server's."""
     realtime.script(behaviour)
     with pytest.raises(Exception, match=f"HTTP {status}") as caught:
@@ -116,14 +100,7 @@ def test_refused_for_another_reason(
         (behaviours.refuse("html"), "wrong_endpoint", 401),
     ],
 )
-def test_refused(
-    behaviour: Behaviour,
-    cause: str,
-    status: int,
-    sdk: Sdk,
-    realtime: RealtimeServer,
-    telemetry: CapturedTelemetry,
-) -> None:
+def test_refused(behaviour, cause, status, sdk, realtime, telemetry):
     """The caller gets the websocket library's own exception, as without instrumentation."""
     realtime.script(behaviour)
     with pytest.raises(Exception, match=f"HTTP {status}") as caught:
@@ -140,9 +117,7 @@ def test_refused(
     assert leaks(telemetry.everything(), OTHER) == []
 
 
-def test_revoked(
-    sdk: Sdk, key: str, realtime: RealtimeServer, telemetry: CapturedTelemetry
-) -> None:
+def test_revoked(sdk, key, realtime, telemetry):
     """A key that a session was opened with before, whether that session is over or not."""
     connect(sdk, key, realtime.base_url_for(RELEASE))
     telemetry.clear()
@@ -169,9 +144,7 @@ def test_revoked(
     ],
     ids=["empty", "blank", "newline at its end", "newline", "NUL", "zero width", "quoted"],
 )
-def test_keys_that_cannot_be_right(
-    spoil: Any, cause: str, sdk: Sdk, realtime: RealtimeServer, telemetry: CapturedTelemetry
-) -> None:
+def test_keys_that_cannot_be_right(spoil, cause, sdk, realtime, telemetry):
     """Sent or not: websockets refuses some of them, before 17 the server hangs up on those."""
     spoilt = spoil(OTHER)
     with pytest.raises(Exception) as caught:  # noqa: PT011 - by key and by websockets' release
@@ -185,9 +158,7 @@ def test_keys_that_cannot_be_right(
     assert leaks(telemetry.everything(), OTHER) == []
 
 
-def test_overridden(
-    sdk: Sdk, key: str, realtime: RealtimeServer, telemetry: CapturedTelemetry
-) -> None:
+def test_overridden(sdk, key, realtime, telemetry):
     """A header of the session's replaces the client's key, which is not to blame."""
     extra = {"Authorization": f"Bearer {OTHER}"}
     with pytest.raises(Exception, match="HTTP 401"):
@@ -199,9 +170,7 @@ def test_overridden(
     assert leaks(telemetry.everything(), OTHER) == []
 
 
-def test_accepted_by_an_overriding_header(
-    sdk: Sdk, key: str, realtime: RealtimeServer, telemetry: CapturedTelemetry
-) -> None:
+def test_accepted_by_an_overriding_header(sdk, key, realtime, telemetry):
     """The key that was accepted is the one that was sent."""
     extra = {"Authorization": f"Bearer {key}"}
     connect(sdk, OTHER, realtime.base_url_for(RELEASE), extra_headers=extra)
@@ -212,16 +181,14 @@ def test_accepted_by_an_overriding_header(
     assert telemetry.counter("together.client.auth.failures", rejected) == 1
 
 
-def test_nobody_listens(sdk: Sdk, key: str, telemetry: CapturedTelemetry) -> None:
+def test_nobody_listens(sdk, key, telemetry):
     with pytest.raises(ConnectionRefusedError):
         connect(sdk, key, f"http://127.0.0.1:{free_port()}")
 
     assert only_call(telemetry, "connection_error")["error.type"] == "ConnectionRefusedError"
 
 
-def test_hung_up(
-    sdk: Sdk, key: str, realtime: RealtimeServer, telemetry: CapturedTelemetry
-) -> None:
+def test_hung_up(sdk, key, realtime, telemetry):
     realtime.script(behaviours.drop_connection())
     with pytest.raises(Exception):  # noqa: B017, PT011 - the class differs by websockets' release
         connect(sdk, key, realtime.base_url_for(RELEASE))
@@ -229,7 +196,7 @@ def test_hung_up(
     only_call(telemetry, "connection_error")
 
 
-def proxy_refusal() -> Exception:
+def proxy_refusal():
     """Return what websockets raises when a proxy wants a login, which is nobody's key."""
     exceptions = importlib.import_module("websockets.exceptions")
     if not hasattr(exceptions, "InvalidProxyStatus"):
@@ -240,7 +207,7 @@ def proxy_refusal() -> Exception:
     return refusal
 
 
-def circle() -> Exception:
+def circle():
     """Return an error that was raised from itself."""
     error = ConnectionAbortedError("aborted")
     error.__cause__ = error
@@ -258,18 +225,11 @@ def circle() -> Exception:
     ],
     ids=["every address", "name", "certificate", "proxy", "circle"],
 )
-def test_no_way_to_the_server(
-    make: Any,
-    sdk: Sdk,
-    key: str,
-    realtime: RealtimeServer,
-    monkeypatch: pytest.MonkeyPatch,
-    telemetry: CapturedTelemetry,
-) -> None:
+def test_no_way_to_the_server(make, sdk, key, realtime, monkeypatch, telemetry):
     """It is a connection error by whatever class, and the caller gets the very same object."""
     error = make()
 
-    def fail(*_: object, **__: object) -> None:
+    def fail(*_, **__):
         raise error
 
     monkeypatch.setattr("together.lib.realtime._connection.build_realtime_url", fail)
@@ -280,9 +240,7 @@ def test_no_way_to_the_server(
     only_call(telemetry, "connection_error")
 
 
-def test_no_answer(
-    sdk: Sdk, key: str, realtime: RealtimeServer, telemetry: CapturedTelemetry
-) -> None:
+def test_no_answer(sdk, key, realtime, telemetry):
     realtime.script(behaviours.slow(60))
     client = sdk.client(api_key=key, base_url=realtime.base_url_for(RELEASE))
     manager = client.beta.realtime.connect(model=MODEL)
@@ -293,7 +251,7 @@ def test_no_answer(
     assert only_call(telemetry, "timeout")["error.type"] == "TimeoutError"
 
 
-async def test_cancelled(key: str, realtime: RealtimeServer, telemetry: CapturedTelemetry) -> None:
+async def test_cancelled(key, realtime, telemetry):
     """While the handshake waits for its answer."""
     import together  # noqa: PLC0415 - after the instrumentation
 
@@ -309,12 +267,10 @@ async def test_cancelled(key: str, realtime: RealtimeServer, telemetry: Captured
     assert only_call(telemetry, "cancelled")["error.type"] == "asyncio.exceptions.CancelledError"
 
 
-def test_failure_beside_another(
-    sdk: Sdk, key: str, realtime: RealtimeServer, telemetry: CapturedTelemetry
-) -> None:
+def test_failure_beside_another(sdk, key, realtime, telemetry):
     """A second endpoint that is down is not blamed for the first, which refused the key."""
 
-    def fail_over() -> None:
+    def fail_over():
         try:
             connect(sdk, OTHER, realtime.base_url_for(RELEASE))
         except Exception:  # noqa: BLE001 - of websockets, which is not imported here

@@ -2,20 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import pytest
 import sessions
-from generation import Sdk, leaks
+from generation import leaks
 from sessions import NO_REALTIME, RECONNECTED, calls, failure, names, only_call
 
 from together_otel.testing import behaviours
-
-if TYPE_CHECKING:
-    from sessions import Transcribe
-
-    from together_otel.testing.realtime import RealtimeServer
-    from together_otel.testing.telemetry import CapturedTelemetry
 
 pytest.importorskip("together.lib.realtime", reason=NO_REALTIME)
 
@@ -23,9 +15,7 @@ pytest.importorskip("together.lib.realtime", reason=NO_REALTIME)
 realtime, transcribe = sessions.realtime, sessions.transcribe
 
 
-def test_reconnects(
-    sdk: Sdk, transcribe: Transcribe, realtime: RealtimeServer, telemetry: CapturedTelemetry
-) -> None:
+def test_reconnects(sdk, transcribe, realtime, telemetry):
     """Each is a resend of the same call, whatever made it necessary; the last answer counts."""
     session = transcribe()
     sdk.run(session.start)
@@ -40,9 +30,7 @@ def test_reconnects(
     assert attributes["together.request.id"] == "req-3"
 
 
-def test_reconnects_in_the_end(
-    sdk: Sdk, transcribe: Transcribe, realtime: RealtimeServer, telemetry: CapturedTelemetry
-) -> None:
+def test_reconnects_in_the_end(sdk, transcribe, realtime, telemetry):
     """An attempt that fails is a resend too, and no failure while another follows."""
     session = transcribe()
     sdk.run(session.start)
@@ -55,9 +43,7 @@ def test_reconnects_in_the_end(
     assert only_call(telemetry, "success")["http.request.resend_count"] == 2
 
 
-def test_reconnects_in_vain(
-    sdk: Sdk, transcribe: Transcribe, realtime: RealtimeServer, telemetry: CapturedTelemetry
-) -> None:
+def test_reconnects_in_vain(sdk, transcribe, realtime, telemetry):
     session = transcribe()
     sdk.run(session.start)
     realtime.always(behaviours.server_error())
@@ -69,13 +55,7 @@ def test_reconnects_in_vain(
     assert attributes["error.type"] == "together.lib.realtime.RealtimeConnectionError"
 
 
-def test_revoked(
-    sdk: Sdk,
-    key: str,
-    transcribe: Transcribe,
-    realtime: RealtimeServer,
-    telemetry: CapturedTelemetry,
-) -> None:
+def test_revoked(sdk, key, transcribe, realtime, telemetry):
     """In the middle of a session: the refusal of the next handshake tells."""
     session = transcribe()
     sdk.run(session.start)

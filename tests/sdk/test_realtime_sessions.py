@@ -6,20 +6,14 @@ import asyncio
 import contextlib
 import gc
 import threading
-from typing import TYPE_CHECKING, Any
 
 import pytest
 import sessions
-from generation import RELEASE, Sdk, leaks
+from generation import RELEASE, leaks
 from opentelemetry import trace
 from sessions import AS_THE_SDK_CONNECTS, MODEL, NO_REALTIME, calls, only_call, outcomes
 
 from together_otel.testing.realtime import RealtimeServer, failed_event
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from together_otel.testing.telemetry import CapturedTelemetry
 
 pytest.importorskip("together.lib.realtime", reason=NO_REALTIME)
 pytestmark = AS_THE_SDK_CONNECTS
@@ -42,19 +36,19 @@ CODES = ["1000", "1001", "none", "1008", "1011", "4503", "cut", "too long"]
 
 
 @pytest.fixture
-def realtime(key: str) -> Iterator[RealtimeServer]:
+def realtime(key):
     """A realtime endpoint that accepts one key and waits for the test to say something."""
     with RealtimeServer(keys=[key], opening=None) as running:
         yield running
 
 
 @pytest.fixture
-def connection(sdk: Sdk, manager: Any) -> Any:
+def connection(sdk, manager):
     """An open session; each test ends it."""
     return sdk.run(manager.connect)
 
 
-def wait_until_closed(sdk: Sdk, connection: Any) -> None:
+def wait_until_closed(sdk, connection):
     """Wait until the client's end of a websocket has seen that it is closed."""
     if sdk.is_async:
         sdk.run(connection._ws.wait_closed)
@@ -65,7 +59,7 @@ def wait_until_closed(sdk: Sdk, connection: Any) -> None:
 # ── closed by its holder ─────────────────────────────────────────────────────────────
 
 
-def test_closed(sdk: Sdk, connection: Any, telemetry: CapturedTelemetry) -> None:
+def test_closed(sdk, connection, telemetry):
     """The call lasts until `close()`; what comes after changes nothing."""
     assert calls(telemetry) == []
     sdk.run(connection.close)
@@ -80,16 +74,16 @@ def test_closed(sdk: Sdk, connection: Any, telemetry: CapturedTelemetry) -> None
 
 
 @pytest.mark.parametrize("raises", [False, True])
-def test_left_with(raises: bool, sdk: Sdk, manager: Any, telemetry: CapturedTelemetry) -> None:  # noqa: FBT001 - a parametrised case
+def test_left_with(raises, sdk, manager, telemetry):
     """Leaving `with` is closing: an exception of the caller's is no failure of the session's."""
     mine = LookupError("the caller's own")
 
-    def leave() -> None:
+    def leave():
         with manager:
             if raises:
                 raise mine
 
-    async def leave_async() -> None:
+    async def leave_async():
         async with manager:
             if raises:
                 raise mine
@@ -102,19 +96,17 @@ def test_left_with(raises: bool, sdk: Sdk, manager: Any, telemetry: CapturedTele
     only_call(telemetry, "success")
 
 
-def test_closed_while_another_reads(
-    sdk: Sdk, connection: Any, telemetry: CapturedTelemetry
-) -> None:
+def test_closed_while_another_reads(sdk, connection, telemetry):
     """Both learn of the end; it is told once."""
 
-    def both() -> None:
+    def both():
         reading = threading.Thread(target=list, args=[connection])
         reading.start()
         connection.close()
         reading.join()
 
-    async def both_async() -> None:
-        async def read() -> list[object]:
+    async def both_async():
+        async def read():
             return [event async for event in connection]
 
         reading = asyncio.create_task(read())
@@ -127,15 +119,15 @@ def test_closed_while_another_reads(
     only_call(telemetry, "success")
 
 
-def test_cancelled(key: str, realtime: RealtimeServer, telemetry: CapturedTelemetry) -> None:
+def test_cancelled(key, realtime, telemetry):
     """A task that is cancelled while it waits for an event leaves its `async with`, and closes."""
 
-    async def main() -> None:
+    async def main():
         import together  # noqa: PLC0415 - after the instrumentation
 
         opened = asyncio.Event()
 
-        async def read() -> None:
+        async def read():
             async with client.beta.realtime.connect(model=MODEL) as connection:
                 opened.set()
                 await connection.recv()
@@ -154,9 +146,7 @@ def test_cancelled(key: str, realtime: RealtimeServer, telemetry: CapturedTeleme
     only_call(telemetry, "success")
 
 
-def test_two_of_one_manager(
-    sdk: Sdk, manager: Any, realtime: RealtimeServer, telemetry: CapturedTelemetry
-) -> None:
+def test_two_of_one_manager(sdk, manager, realtime, telemetry):
     """Each connection is a session with an end of its own, and a child of where it was opened."""
     tracer = telemetry.tracer_provider.get_tracer("the caller's")
     with tracer.start_as_current_span("work") as work:
@@ -180,14 +170,7 @@ def test_two_of_one_manager(
 
 
 @pytest.mark.parametrize(("end", "outcome"), CLOSED_BY_THE_SERVER, ids=CODES)
-def test_told_by_receiving(
-    end: Callable[[Any], None],
-    outcome: str,
-    sdk: Sdk,
-    connection: Any,
-    realtime: RealtimeServer,
-    telemetry: CapturedTelemetry,
-) -> None:
+def test_told_by_receiving(end, outcome, sdk, connection, realtime, telemetry):
     """The call ends there, before anyone closes; the caller gets the library's exception."""
     end(realtime.session())
     with pytest.raises(Exception, match=r"close frame|received") as caught:
@@ -207,14 +190,7 @@ def test_told_by_receiving(
 
 
 @pytest.mark.parametrize(("end", "outcome"), CLOSED_BY_THE_SERVER, ids=CODES)
-def test_told_by_closing(
-    end: Callable[[Any], None],
-    outcome: str,
-    sdk: Sdk,
-    connection: Any,
-    realtime: RealtimeServer,
-    telemetry: CapturedTelemetry,
-) -> None:
+def test_told_by_closing(end, outcome, sdk, connection, realtime, telemetry):
     """Of a session that nobody read."""
     end(realtime.session())
     wait_until_closed(sdk, connection)
@@ -223,9 +199,7 @@ def test_told_by_closing(
     assert only_call(telemetry, outcome).get("error.type", "success") == outcome
 
 
-def test_iterated_to_the_end(
-    sdk: Sdk, connection: Any, realtime: RealtimeServer, telemetry: CapturedTelemetry
-) -> None:
+def test_iterated_to_the_end(sdk, connection, realtime, telemetry):
     """The SDK's iteration ends without a word however the session ended; the call knows."""
     realtime.session().send({"type": "anything"})
     realtime.session().close(1011)
@@ -235,9 +209,7 @@ def test_iterated_to_the_end(
     sdk.run(connection.close)
 
 
-def test_no_key_in_a_reason(
-    key: str, sdk: Sdk, connection: Any, realtime: RealtimeServer, telemetry: CapturedTelemetry
-) -> None:
+def test_no_key_in_a_reason(key, sdk, connection, realtime, telemetry):
     """A server that closes may say whatever it likes."""
     realtime.session().close(1008, f"bad key {key}")
     with pytest.raises(Exception, match="bad key"):
@@ -262,14 +234,7 @@ def test_no_key_in_a_reason(
     ],
     ids=["key", "model", "silence", "server", "bare"],
 )
-def test_fatal_event(
-    event: dict[str, Any],
-    outcome: str,
-    sdk: Sdk,
-    connection: Any,
-    realtime: RealtimeServer,
-    telemetry: CapturedTelemetry,
-) -> None:
+def test_fatal_event(event, outcome, sdk, connection, realtime, telemetry):
     """An error that ends the session ends the call, though the server closes as if all were well."""
     realtime.session().send(event)
     realtime.session().close(1000)
@@ -283,17 +248,15 @@ def test_fatal_event(
     only_call(telemetry, outcome)
 
 
-def test_going_on(
-    sdk: Sdk, connection: Any, realtime: RealtimeServer, telemetry: CapturedTelemetry
-) -> None:
+def test_going_on(sdk, connection, realtime, telemetry):
     """An error about one utterance, and a wait that is given up, end nothing."""
     realtime.session().send(failed_event("One utterance", code="invalid_api_key", fatal=False))
     sdk.run(connection.recv)
 
-    def wait_in_vain() -> None:
+    def wait_in_vain():
         connection.recv(timeout=0)
 
-    async def wait_in_vain_async() -> None:
+    async def wait_in_vain_async():
         await asyncio.wait_for(connection.recv(), timeout=0.01)
 
     with pytest.raises((TimeoutError, asyncio.TimeoutError)):
@@ -312,14 +275,7 @@ def test_going_on(
     [(None, "abandoned"), (lambda session: session.cut(), "connection_error")],
     ids=["open", "cut"],
 )
-def test_dropped(
-    end: Callable[[Any], None] | None,
-    outcome: str,
-    sdk: Sdk,
-    manager: Any,
-    realtime: RealtimeServer,
-    telemetry: CapturedTelemetry,
-) -> None:
+def test_dropped(end, outcome, sdk, manager, realtime, telemetry):
     """The collection of a session that nobody closed ends its call, once."""
     connection = sdk.run(manager.connect)
     websocket = connection._ws

@@ -9,22 +9,16 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import pytest
 import sessions
-from generation import RELEASE, Sdk
+from generation import RELEASE
 from opentelemetry.instrumentation.utils import suppress_instrumentation
 from sessions import AS_THE_SDK_CONNECTS, MODEL, NO_REALTIME, RECONNECTED, calls, names, outcomes
 
 from together_otel import TogetherInstrumentor
 from together_otel.calls.targets import TARGETS
 from together_otel.testing.realtime import RealtimeServer
-
-if TYPE_CHECKING:
-    from sessions import Transcribe
-
-    from together_otel.testing.telemetry import CapturedTelemetry
 
 pytest.importorskip("together.lib.realtime", reason=NO_REALTIME)
 pytestmark = AS_THE_SDK_CONNECTS
@@ -36,7 +30,7 @@ ROOT = Path(__file__).parents[2]
 LEFT_OPEN = Path(__file__).parent / "programs" / "session_left_open.py"
 
 
-def test_originals_are_back() -> None:
+def test_originals_are_back():
     """After `uninstrument()`, in every realtime method that was patched."""
     places = []
     for target in TARGETS:
@@ -53,9 +47,7 @@ def test_originals_are_back() -> None:
     assert [vars(owner)[name] for owner, name in places] == originals
 
 
-def test_connection_suppressed(
-    sdk: Sdk, key: str, manager: Any, realtime: RealtimeServer, telemetry: CapturedTelemetry
-) -> None:
+def test_connection_suppressed(sdk, key, manager, realtime, telemetry):
     """OpenTelemetry's switch turns sessions off like any call, refused ones included."""
     with suppress_instrumentation():
         connection = sdk.run(manager.connect)
@@ -69,9 +61,7 @@ def test_connection_suppressed(
     assert telemetry.counter("together.client.auth.failures") == 0
 
 
-def test_transcription_suppressed(
-    sdk: Sdk, transcribe: Transcribe, realtime: RealtimeServer, telemetry: CapturedTelemetry
-) -> None:
+def test_transcription_suppressed(sdk, transcribe, realtime, telemetry):
     """What was started unseen reconnects unseen."""
     session = transcribe()
     with suppress_instrumentation():
@@ -84,9 +74,7 @@ def test_transcription_suppressed(
     assert telemetry.counter("together.client.requests") == 0
 
 
-def test_connection_open_during_uninstrument(
-    sdk: Sdk, manager: Any, telemetry: CapturedTelemetry
-) -> None:
+def test_connection_open_during_uninstrument(sdk, manager, telemetry):
     """A session from before works on, and its span ends with it."""
     connection = sdk.run(manager.connect)
     TogetherInstrumentor().uninstrument()
@@ -99,9 +87,7 @@ def test_connection_open_during_uninstrument(
     assert outcomes(telemetry) == ["abandoned"]
 
 
-def test_transcription_open_during_uninstrument(
-    sdk: Sdk, key: str, realtime: RealtimeServer, telemetry: CapturedTelemetry
-) -> None:
+def test_transcription_open_during_uninstrument(sdk, key, realtime, telemetry):
     """A session from before works on, reconnects included, and its span ends with it."""
     client = sdk.client(api_key=key, base_url=realtime.base_url_for(RELEASE))
     session = client.beta.realtime.transcription(model=MODEL, reconnect={"backoff_initial": 0.0})
@@ -116,9 +102,7 @@ def test_transcription_open_during_uninstrument(
     assert outcomes(telemetry) == ["abandoned"]
 
 
-def test_open_before_instrument(
-    sdk: Sdk, manager: Any, realtime: RealtimeServer, telemetry: CapturedTelemetry
-) -> None:
+def test_open_before_instrument(sdk, manager, realtime, telemetry):
     """A session that nobody saw begin is nobody's call."""
     TogetherInstrumentor().uninstrument()
     connection = sdk.run(manager.connect)
@@ -143,7 +127,7 @@ def test_open_before_instrument(
         ("transcription", "async", "abandoned"),
     ],
 )
-def test_open_at_exit(kind: str, way: str, outcome: str, key: str) -> None:
+def test_open_at_exit(kind, way, outcome, key):
     """The interpreter's end is the session's, and is told once."""
     with RealtimeServer(keys=[key]) as server:
         environment = {

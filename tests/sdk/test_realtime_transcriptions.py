@@ -6,26 +6,17 @@ import asyncio
 import contextlib
 import gc
 import importlib
-from typing import TYPE_CHECKING, Any
 
 import pytest
 import sessions
 from dirty_equals import IsInt
-from generation import RELEASE, Sdk, leaks, made_up_key
+from generation import RELEASE, leaks, made_up_key
 from opentelemetry import trace
 from sessions import MODEL, NO_REALTIME, calls, failure, names, only_call, outcomes
 
 from together_otel.testing import behaviours
 from together_otel.testing.ports import free_port
 from together_otel.testing.realtime import RealtimeServer, failed_event
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from sessions import Transcribe
-
-    from together_otel.testing.behaviours import Behaviour
-    from together_otel.testing.telemetry import CapturedTelemetry
 
 pytest.importorskip("together.lib.realtime", reason=NO_REALTIME)
 
@@ -38,7 +29,7 @@ OTHER = made_up_key("Z")
 # ── the start ────────────────────────────────────────────────────────────────────────
 
 
-def test_started_and_closed(sdk: Sdk, transcribe: Transcribe, telemetry: CapturedTelemetry) -> None:
+def test_started_and_closed(sdk, transcribe, telemetry):
     """A child of the span it was started in, though the sync one works in another thread."""
     session = transcribe()
     with telemetry.tracer_provider.get_tracer("the caller's").start_as_current_span("work") as work:
@@ -76,14 +67,7 @@ def test_started_and_closed(sdk: Sdk, transcribe: Transcribe, telemetry: Capture
     ],
     ids=["401", "403", "429", "500", "304", "dropped"],
 )
-def test_refused(
-    behaviour: Behaviour,
-    outcome: str,
-    sdk: Sdk,
-    transcribe: Transcribe,
-    realtime: RealtimeServer,
-    telemetry: CapturedTelemetry,
-) -> None:
+def test_refused(behaviour, outcome, sdk, transcribe, realtime, telemetry):
     """The SDK raises an error of its own from the handshake's."""
     realtime.script(behaviour)
     with pytest.raises(Exception, match="could not open") as caught:
@@ -96,7 +80,7 @@ def test_refused(
     assert type(caught.value.__cause__).__module__ in ("websockets.exceptions", "builtins")
 
 
-def test_malformed_key(sdk: Sdk, transcribe: Transcribe, telemetry: CapturedTelemetry) -> None:
+def test_malformed_key(sdk, transcribe, telemetry):
     """It is in no signal, though from 17 on websockets has it in the text of its error."""
     with pytest.raises(Exception, match="could not open"):
         sdk.run(transcribe(key=OTHER[:20] + "\n" + OTHER[20:]).start)
@@ -105,20 +89,18 @@ def test_malformed_key(sdk: Sdk, transcribe: Transcribe, telemetry: CapturedTele
     assert leaks(telemetry.everything(), OTHER) == []
 
 
-def test_overridden(sdk: Sdk, transcribe: Transcribe, telemetry: CapturedTelemetry) -> None:
+def test_overridden(sdk, transcribe, telemetry):
     with pytest.raises(Exception, match="could not open"):
         sdk.run(transcribe(extra_headers={"Authorization": f"Bearer {OTHER}"}).start)
 
     assert only_call(telemetry, "auth_failure")["together.auth.cause"] == "overridden"
 
 
-def test_failure_beside_another(
-    sdk: Sdk, transcribe: Transcribe, telemetry: CapturedTelemetry
-) -> None:
+def test_failure_beside_another(sdk, transcribe, telemetry):
     """A second endpoint that is down is not blamed for the first, which refused the key."""
     second = transcribe(url=f"http://127.0.0.1:{free_port()}")
 
-    def fail_over() -> None:
+    def fail_over():
         try:
             sdk.run(transcribe(key=OTHER).start)
         except Exception:  # noqa: BLE001 - the SDK's, which is not imported here
@@ -142,13 +124,7 @@ def test_failure_beside_another(
     ],
     ids=["1000", "1011", "no worker", "cut", "another event"],
 )
-def test_no_greeting(
-    end: Callable[[Any], None],
-    outcome: str,
-    sdk: Sdk,
-    key: str,
-    telemetry: CapturedTelemetry,
-) -> None:
+def test_no_greeting(end, outcome, sdk, key, telemetry):
     """A session begins with `session.created`, or it has failed."""
     with RealtimeServer(opening=end) as server:
         client = sdk.client(api_key=key, base_url=server.base_url_for(RELEASE))
@@ -159,15 +135,10 @@ def test_no_greeting(
     assert only_call(telemetry, outcome)["http.response.status_code"] == 101
 
 
-def test_greeting_never_comes(
-    sdk: Sdk,
-    transcribe: Transcribe,
-    telemetry: CapturedTelemetry,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_greeting_never_comes(sdk, transcribe, telemetry, monkeypatch):
     """The SDK waits for ten seconds; here its patience ends at once."""
 
-    def end(_: object) -> None:
+    def end(_):
         raise asyncio.TimeoutError
 
     monkeypatch.setattr("together.lib.realtime._connection.parse_server_event", end)
@@ -177,7 +148,7 @@ def test_greeting_never_comes(
     only_call(telemetry, "timeout")
 
 
-async def test_cancelled(key: str, realtime: RealtimeServer, telemetry: CapturedTelemetry) -> None:
+async def test_cancelled(key, realtime, telemetry):
     """While the first handshake waits for its answer."""
     import together  # noqa: PLC0415 - after the instrumentation
 
@@ -194,9 +165,7 @@ async def test_cancelled(key: str, realtime: RealtimeServer, telemetry: Captured
     only_call(telemetry, "cancelled")
 
 
-async def test_started_twice(
-    key: str, realtime: RealtimeServer, telemetry: CapturedTelemetry
-) -> None:
+async def test_started_twice(key, realtime, telemetry):
     """The SDK lets a session that is open be, as when `async with` follows `start()`."""
     import together  # noqa: PLC0415 - after the instrumentation
 
@@ -218,24 +187,24 @@ async def test_started_twice(
 
 @pytest.mark.parametrize("raises", [False, True])
 def test_left_with(
-    raises: bool,  # noqa: FBT001 - a parametrised case
-    sdk: Sdk,
-    transcribe: Transcribe,
-    telemetry: CapturedTelemetry,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+    raises,
+    sdk,
+    transcribe,
+    telemetry,
+    monkeypatch,
+):
     """Leaving `with` is closing: an exception of the caller's is no failure of the session's."""
     mine = LookupError("the caller's own")
     session = transcribe()
     # The SDK waits for two quiet seconds.
     monkeypatch.setitem(type(session).flush.__kwdefaults__, "quiescence", 0.01)
 
-    def leave() -> None:
+    def leave():
         with session:
             if raises:
                 raise mine
 
-    async def leave_async() -> None:
+    async def leave_async():
         async with session:
             if raises:
                 raise mine
@@ -257,15 +226,7 @@ def test_left_with(
     ],
     ids=["key", "model", "silence"],
 )
-def test_fatal_event(
-    event: dict[str, Any],
-    error: str,
-    outcome: str,
-    sdk: Sdk,
-    transcribe: Transcribe,
-    realtime: RealtimeServer,
-    telemetry: CapturedTelemetry,
-) -> None:
+def test_fatal_event(event, error, outcome, sdk, transcribe, realtime, telemetry):
     """An error of the server's by which the session fails at once."""
     session = transcribe()
     sdk.run(session.start)
@@ -281,9 +242,7 @@ def test_fatal_event(
     only_call(telemetry, outcome)
 
 
-def test_no_worker(
-    sdk: Sdk, transcribe: Transcribe, realtime: RealtimeServer, telemetry: CapturedTelemetry
-) -> None:
+def test_no_worker(sdk, transcribe, realtime, telemetry):
     """The close by which a server sends its clients elsewhere: no reconnect follows."""
     if not hasattr(
         importlib.import_module("websockets.asyncio.connection").Connection, "close_code"
@@ -297,9 +256,7 @@ def test_no_worker(
     assert "http.request.resend_count" not in only_call(telemetry, "server_error")
 
 
-def test_going_on(
-    sdk: Sdk, transcribe: Transcribe, realtime: RealtimeServer, telemetry: CapturedTelemetry
-) -> None:
+def test_going_on(sdk, transcribe, realtime, telemetry):
     """An error about one utterance, and audio that the buffer refuses, end nothing."""
     session = transcribe(buffer={"max_seconds": 0.001, "overflow": "error"})
     sdk.run(session.start)

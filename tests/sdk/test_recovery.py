@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
-from typing import Any
 
 import pytest
 from dirty_equals import IsStr
@@ -12,7 +11,6 @@ from recovering import (
     BAD,
     OLD,
     Answers,
-    Lab,
 )
 
 from together_otel import recovery
@@ -20,7 +18,7 @@ from together_otel.testing import behaviours
 from together_otel.testing.server import TogetherServer
 
 
-def test_a_refused_request_is_made_again_with_another_key(lab: Lab) -> None:
+def test_a_refused_request_is_made_again_with_another_key(lab):
     """The application gets its answer; the refusal keeps its span, and is told once."""
     source = Answers(f" {lab.key}\n")
     lab.instrument(source)
@@ -56,7 +54,7 @@ def test_a_refused_request_is_made_again_with_another_key(lab: Lab) -> None:
     )
 
 
-def test_the_client_uses_the_new_key_from_then_on(lab: Lab) -> None:
+def test_the_client_uses_the_new_key_from_then_on(lab):
     """And so do its relatives, whether they were made before or after."""
     source = Answers(lab.key)
     lab.instrument(source)
@@ -75,7 +73,7 @@ def test_the_client_uses_the_new_key_from_then_on(lab: Lab) -> None:
     assert lab.searches() == {"recovered": 1}
 
 
-def test_relatives_use_the_new_key_where_recovery_is_off(lab: Lab) -> None:
+def test_relatives_use_the_new_key_where_recovery_is_off(lab):
     """A client that was recovered in one block of code is so everywhere."""
     lab.instrument(None)
     client = lab.client(api_key=OLD)
@@ -98,7 +96,7 @@ def test_relatives_use_the_new_key_where_recovery_is_off(lab: Lab) -> None:
     ],
     ids=["empty", "newline", "placeholder", "accent", "wrong provider", "unknown"],
 )
-def test_whatever_is_wrong_with_the_key(lab: Lab, bad: str, cause: str) -> None:
+def test_whatever_is_wrong_with_the_key(lab, bad, cause):
     """A key that could not even be sent is replaced as one that was refused."""
     source = Answers(lab.key)
     lab.instrument(source)
@@ -117,7 +115,7 @@ def test_whatever_is_wrong_with_the_key(lab: Lab, bad: str, cause: str) -> None:
     assert leaks(lab.telemetry.everything(), lab.key) == []
 
 
-def test_a_key_that_was_revoked(lab: Lab) -> None:
+def test_a_key_that_was_revoked(lab):
     """The whole story of a long night: accepted, revoked, replaced; no request fails."""
     new = made_up_key("W")
     with TogetherServer(keys=[lab.key, new]) as running:
@@ -132,7 +130,7 @@ def test_a_key_that_was_revoked(lab: Lab) -> None:
     assert lab.event("key_recovered")["together.auth.cause"] == "revoked"
 
 
-def test_a_constructor_without_a_key(lab: Lab) -> None:
+def test_a_constructor_without_a_key(lab):
     """It gets one, and so does the next, without another question, until that is refused.
 
     Nothing has failed: the application has its client.
@@ -159,10 +157,7 @@ def test_a_constructor_without_a_key(lab: Lab) -> None:
 
 
 @pytest.mark.parametrize("good", [True, False], ids=["accepted", "refused"])
-def test_a_constructors_key_is_proven_by_a_request(
-    lab: Lab,
-    good: bool,  # noqa: FBT001 - a table's column
-) -> None:
+def test_a_constructors_key_is_proven_by_a_request(lab, good):
     """Nothing was recovered from before one is accepted; however many clients there are."""
     lab.instrument(Answers(lab.key if good else BAD))
     clients = [lab.client(), lab.client()]
@@ -181,7 +176,7 @@ def test_a_constructors_key_is_proven_by_a_request(
     assert lab.searches()["refused_again"] == 1
 
 
-def test_a_stream_that_is_refused_at_its_beginning(lab: Lab) -> None:
+def test_a_stream_that_is_refused_at_its_beginning(lab):
     """Nothing of it was read: it is asked for again."""
     lab.instrument(Answers(lab.key))
     stream = lab.chat(lab.client(api_key=OLD), stream=True)
@@ -191,7 +186,7 @@ def test_a_stream_that_is_refused_at_its_beginning(lab: Lab) -> None:
     assert lab.searches() == {"recovered": 1}
 
 
-def test_a_refusal_within_a_stream_is_not_repaired(lab: Lab) -> None:
+def test_a_refusal_within_a_stream_is_not_repaired(lab):
     """Its first chunks were read already."""
     source = Answers(made_up_key("W"))
     lab.instrument(source)
@@ -205,7 +200,7 @@ def test_a_refusal_within_a_stream_is_not_repaired(lab: Lab) -> None:
 
 
 @pytest.mark.skipif(GENERATION < 2, reason="1.x has neither")
-def test_raw_and_streaming_responses_and_pages(lab: Lab) -> None:
+def test_raw_and_streaming_responses_and_pages(lab):
     """All that passes the base client's request is made again."""
     source = Answers(lab.key)
     lab.instrument(source)
@@ -217,14 +212,14 @@ def test_raw_and_streaming_responses_and_pages(lab: Lab) -> None:
 
     streaming = lab.client(api_key=OLD)
 
-    def asked() -> Any:
+    def asked():
         return streaming.chat.completions.with_streaming_response.create(
             model=MODEL, messages=MESSAGES
         )
 
     if lab.sdk.is_async:
 
-        async def read() -> Any:
+        async def read():
             async with asked() as response:
                 return await response.read()
 

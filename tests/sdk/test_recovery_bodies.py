@@ -4,18 +4,11 @@ from __future__ import annotations
 
 import io
 import os
-from typing import TYPE_CHECKING, Any
 
 import pytest
-from recovering import OLD, Answers, Lab
+from recovering import OLD, Answers
 
 from together_otel.recovery.bodies import rewinder
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
-
-    from generation import Sdk
-
 
 SOUND = b"RIFF" + b"sound" * 1000
 
@@ -23,21 +16,21 @@ SOUND = b"RIFF" + b"sound" * 1000
 class Microphone(io.RawIOBase):
     """What gives its bytes once."""
 
-    def __init__(self) -> None:
+    def __init__(self):
         self._left = io.BytesIO(SOUND)
 
-    def readable(self) -> bool:
+    def readable(self):
         return True
 
-    def readinto(self, buffer: Any) -> int:
+    def readinto(self, buffer):
         return self._left.readinto(buffer)
 
 
-def transcribe(sdk: Sdk, client: Any, sound: object) -> Any:
+def transcribe(sdk, client, sound):
     return sdk.run(lambda: client.audio.transcriptions.create(model="a/model", file=sound))
 
 
-def test_a_file_is_sent_again_whole(lab: Lab) -> None:
+def test_a_file_is_sent_again_whole(lab):
     """From where it stood, as 1.x would go on from where it had come to."""
     lab.instrument(Answers(lab.key))
     transcribe(lab.sdk, lab.client(api_key=OLD), io.BytesIO(SOUND))
@@ -47,7 +40,7 @@ def test_a_file_is_sent_again_whole(lab: Lab) -> None:
     assert lab.searches() == {"recovered": 1}
 
 
-def test_what_can_be_read_once_is_sent_once(lab: Lab) -> None:
+def test_what_can_be_read_once_is_sent_once(lab):
     """The refusal goes to the application, a warning says why; the next request has the new key."""
     lab.instrument(Answers(lab.key))
     client = lab.client(api_key=OLD)
@@ -63,12 +56,12 @@ def test_what_can_be_read_once_is_sent_once(lab: Lab) -> None:
     assert lab.searches() == {"recovered": 1}
 
 
-def pieces() -> Iterator[bytes]:
+def pieces():
     """Give bytes once."""
     yield b"a"
 
 
-async def async_pieces() -> AsyncIterator[bytes]:
+async def async_pieces():
     """Give bytes once."""
     yield b"a"
 
@@ -76,17 +69,17 @@ async def async_pieces() -> AsyncIterator[bytes]:
 class Broken(io.BytesIO):
     """Cannot be rewound, though it says where it is."""
 
-    def seek(self, *_: Any) -> int:
+    def seek(self, *_):
         raise OSError
 
 
 class AsyncFile:
     """Says where it is to those who await it."""
 
-    def read(self) -> bytes:
+    def read(self):
         return b""
 
-    async def tell(self) -> int:
+    async def tell(self):
         return 0
 
 
@@ -110,11 +103,11 @@ class AsyncFile:
         *("generator", "async generator", "iterator", "broken file"),
     ],
 )
-def test_what_can_be_sent_again(part: object, again: bool) -> None:  # noqa: FBT001 - a table's column
+def test_what_can_be_sent_again(part, again):
     assert rewinder([part])() is again
 
 
-def test_files_are_put_back_to_where_they_were() -> None:
+def test_files_are_put_back_to_where_they_were():
     opened = io.BytesIO(SOUND)
     opened.seek(4)
     rewind = rewinder([{"file": opened}])
@@ -123,7 +116,7 @@ def test_files_are_put_back_to_where_they_were() -> None:
     assert opened.tell() == 4
 
 
-def test_files_that_are_closed_or_awaited_or_pipes() -> None:
+def test_files_that_are_closed_or_awaited_or_pipes():
     """None of them can be asked where it is."""
     closed = io.BytesIO()
     closed.close()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any
 
 import pytest
 from concurrency import ask, async_client, awaited, close, in_threads, sync_client
@@ -15,40 +14,36 @@ from recovering import OLD, Answers, instrument, keys_sent, searches
 from together_otel import recovery
 from together_otel.recovery import sources
 
-if TYPE_CHECKING:
-    from together_otel.testing.server import TogetherServer
-    from together_otel.testing.telemetry import CapturedTelemetry
-
 MANY = 20
 
 
 class Gathering(Answers):
     """A source that answers once so many requests have come to the server."""
 
-    def __init__(self, server: TogetherServer, answer: object, number: int = MANY) -> None:
+    def __init__(self, server, answer, number=MANY):
         super().__init__(answer)
         self._server = server
         self._number = number
 
-    def __call__(self) -> Any:
+    def __call__(self):
         self._server.wait_for(self._number)
         return super().__call__()
 
 
 @pytest.mark.parametrize("relatives", [False, True], ids=["one client", "relatives"])
 def test_twenty_threads(
-    relatives: bool,  # noqa: FBT001 - a table's column
-    options: dict[str, Any],
-    server: TogetherServer,
-    key: str,
-    telemetry: CapturedTelemetry,
-) -> None:
+    relatives,
+    options,
+    server,
+    key,
+    telemetry,
+):
     """All of them are refused at once; the source is called once, and all of them get answers."""
     source = Gathering(server, key)
     instrument(telemetry, source)
     with sync_client(options) as client:
 
-        def call() -> Any:
+        def call():
             if relatives and GENERATION > 1:
                 return ask(client.with_options(timeout=60))
             return ask(client)
@@ -62,9 +57,7 @@ def test_twenty_threads(
     assert searches(telemetry) == {"recovered": 1}
 
 
-def test_twenty_threads_and_no_key(
-    options: dict[str, Any], server: TogetherServer, telemetry: CapturedTelemetry
-) -> None:
+def test_twenty_threads_and_no_key(options, server, telemetry):
     """They share a failure as well, each with its own refusal."""
     source = Gathering(server, None)
     instrument(telemetry, source)
@@ -77,34 +70,28 @@ def test_twenty_threads_and_no_key(
 
 
 @pytest.mark.parametrize("kind", ["sync", "async"])
-def test_twenty_tasks(
-    kind: str,
-    options: dict[str, Any],
-    server: TogetherServer,
-    key: str,
-    telemetry: CapturedTelemetry,
-) -> None:
+def test_twenty_tasks(kind, options, server, key, telemetry):
     """The event loop goes on while a sync source takes its time; an async one is on that loop."""
     answered = threading.Event()
     loops: list[object] = []
     source = Gathering(server, key)
 
-    def slow() -> Any:
+    def slow():
         found = source()
         assert answered.wait(10)
         return found
 
-    async def slow_too() -> Any:
+    async def slow_too():
         loops.append(asyncio.get_running_loop())
         assert await asyncio.to_thread(answered.wait, 10)
         source.calls += 1
         return key
 
-    async def main() -> list[Any]:
+    async def main():
         client = async_client(options)
         loops.append(asyncio.get_running_loop())
 
-        async def other_work() -> None:
+        async def other_work():
             # Were the loop blocked, this would never come.
             await asyncio.to_thread(server.wait_for, MANY)
             answered.set()
@@ -122,9 +109,7 @@ def test_twenty_tasks(
 
 
 @pytest.mark.skipif(GENERATION < 2, reason="a client of 1.x shares nothing between loops")
-def test_tasks_of_several_loops(
-    options: dict[str, Any], server: TogetherServer, key: str, telemetry: CapturedTelemetry
-) -> None:
+def test_tasks_of_several_loops(options, server, key, telemetry):
     """A search of one loop is waited for in the others."""
     import httpx  # noqa: PLC0415 - the SDK's own dependency, from 2.x on
 
@@ -134,7 +119,7 @@ def test_tasks_of_several_loops(
     class Client(httpx.AsyncClient):
         """Of each loop a client of its own, though it is the same object to the SDK."""
 
-        async def send(self, *args: Any, **kwargs: Any) -> httpx.Response:
+        async def send(self, *args, **kwargs):
             async with httpx.AsyncClient() as own:
                 return await own.send(*args, **kwargs)
 
@@ -146,18 +131,16 @@ def test_tasks_of_several_loops(
     asyncio.run(close(client))
 
 
-def test_a_cancelled_leader_does_not_take_the_others_with_it(
-    options: dict[str, Any], server: TogetherServer, key: str, telemetry: CapturedTelemetry
-) -> None:
+def test_a_cancelled_leader_does_not_take_the_others_with_it(options, server, key, telemetry):
     """The task whose refusal began the search is cancelled; the other one gets its key."""
     began, go_on = threading.Event(), threading.Event()
 
-    def source() -> str:
+    def source():
         began.set()
         assert go_on.wait(10)
         return key
 
-    async def main() -> Any:
+    async def main():
         client = async_client(options)
         leader = asyncio.create_task(awaited(client))
         assert await asyncio.to_thread(began.wait, 10)
@@ -177,18 +160,13 @@ def test_a_cancelled_leader_does_not_take_the_others_with_it(
     assert searches(telemetry) == {"recovered": 1}
 
 
-def test_a_leader_that_is_interrupted(
-    options: dict[str, Any],
-    server: TogetherServer,
-    telemetry: CapturedTelemetry,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_a_leader_that_is_interrupted(options, server, telemetry, monkeypatch):
     """Ctrl-C at the prompt goes to the thread that asks; others get their refusals."""
     began, go_on = threading.Event(), threading.Event()
 
-    def interrupted(_: str) -> str | None:
+    def interrupted(_):
         if began.is_set():
-            return None  # to the other one, if it was too late to wait for the first
+            return  # to the other one, if it was too late to wait for the first
         began.set()
         assert go_on.wait(10)
         raise KeyboardInterrupt
@@ -198,7 +176,7 @@ def test_a_leader_that_is_interrupted(
     with sync_client(options) as client, ThreadPoolExecutor(1) as pool:
         other = pool.submit(lambda: began.wait(10) and in_threads(1, lambda: ask(client)))
 
-        def release() -> None:
+        def release():
             server.wait_for(2)
             go_on.set()
 
@@ -211,18 +189,16 @@ def test_a_leader_that_is_interrupted(
     assert "Invalid API key" in str(refused)
 
 
-def test_an_async_source_for_a_sync_client(
-    options: dict[str, Any], key: str, telemetry: CapturedTelemetry
-) -> None:
+def test_an_async_source_for_a_sync_client(options, key, telemetry):
     """It gets a loop of its own, be there one in the thread that calls or not."""
 
-    async def source() -> str:
+    async def source():
         await asyncio.sleep(0)
         return key
 
     instrument(telemetry, source)
 
-    async def main(client: Any) -> Any:
+    async def main(client):
         return ask(client)
 
     with sync_client(options) as client:

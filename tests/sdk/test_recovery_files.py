@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any
 
 import pytest
 from concurrency import ask, in_threads
@@ -12,7 +11,6 @@ from recovering import (
     BAD,
     Answers,
     Clock,
-    Lab,
     watched,
 )
 
@@ -21,29 +19,24 @@ from together_otel.keys import inspect_key
 from together_otel.recovery.replacements import REPLACEMENTS, Found, Replacements
 from together_otel.testing.server import TogetherServer
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
-
 NEW = made_up_key("W")
 
 
 class Volume:
     """A secret as Kubernetes mounts it: the file is a link through ``..data``, which is swapped."""
 
-    def __init__(self, folder: Path, key: str) -> None:
+    def __init__(self, folder, key):
         self._folder = folder
         self._version = 0
         self.path = folder / "together"
         self.put(key)
         self.path.symlink_to("..data/together")
 
-    def source(self) -> recovery.Source:
+    def source(self):
         """Return a source of it, which is looked at before every call."""
         return watched(self.path, Clock(step=1.0))
 
-    def put(self, text: str) -> None:
+    def put(self, text):
         """Let the file hold something else, at one stroke."""
         self._version += 1
         version = self._folder / f"..{self._version}"
@@ -55,19 +48,19 @@ class Volume:
 
 
 @pytest.fixture
-def server(key: str) -> Iterator[TogetherServer]:
+def server(key):
     """A server that accepts two keys: they overlap."""
     with TogetherServer(keys=[key, NEW]) as running:
         yield running
 
 
 @pytest.fixture
-def volume(tmp_path: Path, key: str) -> Volume:
+def volume(tmp_path, key):
     """A mounted secret."""
     return Volume(tmp_path, f"{key}\n")
 
 
-def test_a_rotation_is_noticed_before_the_old_key_is_refused(lab: Lab, volume: Volume) -> None:
+def test_a_rotation_is_noticed_before_the_old_key_is_refused(lab, volume):
     """No request is refused; one log event says that the key was changed, without it."""
     lab.instrument(volume.source())
     client = lab.client(api_key=lab.key)
@@ -92,7 +85,7 @@ def test_a_rotation_is_noticed_before_the_old_key_is_refused(lab: Lab, volume: V
     )
 
 
-def test_rotations_follow_each_other(lab: Lab, volume: Volume) -> None:
+def test_rotations_follow_each_other(lab, volume):
     """Whoever slept through one of them wakes up with the last."""
     third = made_up_key("T")
     lab.server._keys.add(third)
@@ -106,7 +99,7 @@ def test_rotations_follow_each_other(lab: Lab, volume: Volume) -> None:
     assert lab.keys_sent() == [lab.key, NEW, third, third]
 
 
-def test_a_key_that_is_not_the_files_is_left_alone(lab: Lab, volume: Volume) -> None:
+def test_a_key_that_is_not_the_files_is_left_alone(lab, volume):
     """Another tenant's, say: it is replaced only when it is refused."""
     other = made_up_key("X")
     lab.server._keys.add(other)
@@ -122,9 +115,7 @@ def test_a_key_that_is_not_the_files_is_left_alone(lab: Lab, volume: Volume) -> 
     assert lab.searches() == {"recovered": 1}
 
 
-def test_a_rotation_to_a_bad_key_harms_nobody(
-    lab: Lab, volume: Volume, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_rotation_to_a_bad_key_harms_nobody(lab, volume, monkeypatch):
     """The former key goes on, and the new one is tried again after a while."""
     clock = Clock()
     monkeypatch.setattr(REPLACEMENTS, "clock", clock)
@@ -145,7 +136,7 @@ def test_a_rotation_to_a_bad_key_harms_nobody(
     assert lab.keys_sent()[5:] == [BAD]
 
 
-def test_neither_the_new_key_nor_the_former_one(lab: Lab, volume: Volume) -> None:
+def test_neither_the_new_key_nor_the_former_one(lab, volume):
     """Revoked too early, and replaced by a bad one: the application hears of it."""
     lab.instrument(volume.source())
     client = lab.client(api_key=lab.key)
@@ -161,7 +152,7 @@ def test_neither_the_new_key_nor_the_former_one(lab: Lab, volume: Volume) -> Non
     assert lab.keys_sent()[3:] == [NEW]
 
 
-def test_a_call_of_before_the_rotation_proves_nothing() -> None:
+def test_a_call_of_before_the_rotation_proves_nothing():
     """One that was accepted with the former key, while the new one was yet to be tried."""
     replacement = Replacements().of(Clock(), BAD)
     replacement.rotated(Found(NEW, "file", inspect_key(NEW)))
@@ -170,7 +161,7 @@ def test_a_call_of_before_the_rotation_proves_nothing() -> None:
 
 
 @pytest.mark.parametrize("damage", ["", "\n", "tgp_v1_half", "changeme"])
-def test_a_file_that_is_being_written(lab: Lab, damage: str, tmp_path: Path) -> None:
+def test_a_file_that_is_being_written(lab, damage, tmp_path):
     """What cannot be a key is not one yet; nor is a file that is gone for a moment."""
     secret = tmp_path / "together"
     secret.write_text(lab.key)
@@ -188,7 +179,7 @@ def test_a_file_that_is_being_written(lab: Lab, damage: str, tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("sdk", ["sync"], indirect=True)
-def test_threads_at_the_moment_of_a_rotation(lab: Lab, volume: Volume) -> None:
+def test_threads_at_the_moment_of_a_rotation(lab, volume):
     """All of them change over; what they changed over from is known as it was."""
     lab.instrument(volume.source())
     client = lab.client(api_key=lab.key)
@@ -198,9 +189,7 @@ def test_threads_at_the_moment_of_a_rotation(lab: Lab, volume: Volume) -> None:
     assert set(lab.keys_sent()) == {BAD, lab.key}
 
 
-def test_the_file_is_looked_at_once_a_second(
-    lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_file_is_looked_at_once_a_second(lab, tmp_path, monkeypatch):
     """However many calls there are."""
     secret = tmp_path / "together"
     secret.write_text(lab.key)
@@ -209,7 +198,7 @@ def test_the_file_is_looked_at_once_a_second(
     looks: list[object] = []
     stat = os.stat
 
-    def counted(path: Any, **more: Any) -> os.stat_result:
+    def counted(path, **more):
         looks.extend([path] if path == secret else [])
         return stat(path, **more)
 
@@ -222,7 +211,7 @@ def test_the_file_is_looked_at_once_a_second(
     assert len(looks) == 1
 
 
-def test_a_file_that_comes_later(lab: Lab, volume: Volume) -> None:
+def test_a_file_that_comes_later(lab, volume):
     """A chain's file that is not there is a source that failed, until it is there."""
     lab.server.revoke(made_up_key())
     later = volume.path.with_name("later")

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 import pytest
 import sessions
-from generation import RELEASE, Sdk, leaks, made_up_key
-from recovering import BAD, OLD, Answers, Lab
+from generation import RELEASE, leaks, made_up_key
+from recovering import BAD, OLD, Answers
 from sessions import (
     AS_THE_SDK_CONNECTS,
     MODEL,
@@ -19,11 +17,6 @@ from sessions import (
     outcomes,
 )
 
-if TYPE_CHECKING:
-    from sessions import Transcribe
-
-    from together_otel.testing.realtime import RealtimeServer
-
 pytest.importorskip("together.lib.realtime", reason=NO_REALTIME)
 pytestmark = AS_THE_SDK_CONNECTS
 
@@ -31,32 +24,32 @@ pytestmark = AS_THE_SDK_CONNECTS
 realtime, transcribe = sessions.realtime, sessions.transcribe
 
 
-def keys_sent(realtime: RealtimeServer) -> list[str | None]:
+def keys_sent(realtime):
     """Return the keys of the handshakes, in their order."""
     return [request.key for request in realtime.requests]
 
 
-def manager(sdk: Sdk, realtime: RealtimeServer, **options: Any) -> Any:
+def manager(sdk, realtime, **options):
     """Return a manager of connections, with a key that is refused."""
     client = sdk.client(api_key=OLD, base_url=realtime.base_url_for(RELEASE))
     return client.beta.realtime.connect(model=MODEL, **options)
 
 
-def entered(sdk: Sdk, made: Any) -> None:
+def entered(sdk, made):
     """Open a connection and leave it, in the way of a context manager."""
 
-    def opened() -> None:
+    def opened():
         with made as connection:
             assert connection.recv().type == "session.created"
 
-    async def opened_async() -> None:
+    async def opened_async():
         async with made as connection:
             assert (await connection.recv()).type == "session.created"
 
     sdk.run(opened_async if sdk.is_async else opened)
 
 
-def test_a_connection(lab: Lab, realtime: RealtimeServer) -> None:
+def test_a_connection(lab, realtime):
     """By either style; the client uses the new key from then on, and is told as for a request."""
     source = Answers(lab.key)
     lab.instrument(source)
@@ -79,7 +72,7 @@ def test_a_connection(lab: Lab, realtime: RealtimeServer) -> None:
     )
 
 
-def test_a_connection_in_vain(lab: Lab, realtime: RealtimeServer) -> None:
+def test_a_connection_in_vain(lab, realtime):
     """The first refusal is the caller's; the client keeps its key."""
     lab.instrument(Answers(BAD))
     with pytest.raises(Exception, match="HTTP 401") as caught:
@@ -90,7 +83,7 @@ def test_a_connection_in_vain(lab: Lab, realtime: RealtimeServer) -> None:
     assert lab.searches() == {"refused_again": 1}
 
 
-def test_a_header_of_ones_own(lab: Lab, realtime: RealtimeServer) -> None:
+def test_a_header_of_ones_own(lab, realtime):
     """Another key does not help against that, and is not asked for."""
     source = Answers(lab.key)
     lab.instrument(source)
@@ -101,7 +94,7 @@ def test_a_header_of_ones_own(lab: Lab, realtime: RealtimeServer) -> None:
     assert (source.calls, keys_sent(realtime)) == (0, [BAD])
 
 
-def test_a_session(lab: Lab, transcribe: Transcribe, realtime: RealtimeServer) -> None:
+def test_a_session(lab, transcribe, realtime):
     """It is one call still, which has succeeded; its refused attempt is told once."""
     lab.instrument(Answers(lab.key))
     session = transcribe(key=OLD)
@@ -129,9 +122,7 @@ def test_a_session(lab: Lab, transcribe: Transcribe, realtime: RealtimeServer) -
     )
 
 
-def test_a_session_whose_key_is_revoked(
-    lab: Lab, transcribe: Transcribe, realtime: RealtimeServer
-) -> None:
+def test_a_session_whose_key_is_revoked(lab, transcribe, realtime):
     """It connects again by itself, with another key, and goes on."""
     new = made_up_key("W")
     realtime._keys.add(new)
@@ -150,9 +141,7 @@ def test_a_session_whose_key_is_revoked(
 
 
 @pytest.mark.parametrize(("answer", "sent"), [(None, 1), (BAD, 2)], ids=["none", "refused too"])
-def test_a_session_in_vain(
-    lab: Lab, answer: str | None, sent: int, transcribe: Transcribe, realtime: RealtimeServer
-) -> None:
+def test_a_session_in_vain(lab, answer, sent, transcribe, realtime):
     """It fails with the SDK's own error, of the first refusal; each refusal is told once."""
     lab.instrument(Answers(answer))
     with pytest.raises(Exception, match=r"could not open realtime connection.*HTTP 401"):
@@ -163,9 +152,7 @@ def test_a_session_in_vain(
     assert lab.telemetry.counter("together.client.auth.failures") == sent
 
 
-def test_a_session_that_fails_otherwise_after_all(
-    lab: Lab, transcribe: Transcribe, realtime: RealtimeServer
-) -> None:
+def test_a_session_that_fails_otherwise_after_all(lab, transcribe, realtime):
     """What was recovered from is forgotten: a later failure is told as what it is."""
     lab.instrument(Answers(lab.key))
     session = transcribe(key=OLD)

@@ -6,7 +6,6 @@ import asyncio
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import pytest
 from generation import leaks
@@ -15,16 +14,12 @@ from terminals import on_a_terminal
 
 from together_otel.clients.in_house import InHouse
 
-if TYPE_CHECKING:
-    from together_otel.testing.server import TogetherServer
-    from together_otel.testing.telemetry import CapturedTelemetry
-
 ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "examples" / "recover_interactively.py"
 
 
 @pytest.fixture
-def in_house(server: TogetherServer, monkeypatch: pytest.MonkeyPatch) -> Any:
+def in_house(server, monkeypatch):
     """The stand-in for the report's `together_ai`, pointed at the loopback server."""
     monkeypatch.setenv("TOGETHER_BASE_URL", server.base_url)
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
@@ -34,9 +29,7 @@ def in_house(server: TogetherServer, monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 @pytest.mark.parametrize("bad", ["", OLD, f"{OLD}\n"], ids=["empty", "refused", "newline"])
-def test_the_reports_client(
-    bad: str, in_house: Any, server: TogetherServer, key: str, telemetry: CapturedTelemetry
-) -> None:
+def test_the_reports_client(bad, in_house, server, key, telemetry):
     """`TogetherAI(api_key='')`, `client.chat('Hello')`: an answer, and the client is cured."""
     source = Answers(key)
     instrument(telemetry, source)
@@ -51,7 +44,7 @@ def test_the_reports_client(
     assert leaks(telemetry.everything(), key) == []
 
 
-def test_the_reports_constructor(in_house: Any, key: str, telemetry: CapturedTelemetry) -> None:
+def test_the_reports_constructor(in_house, key, telemetry):
     """Without a key anywhere; by its argument's name or its place, sync or async."""
     instrument(telemetry, Answers(key))
     assert in_house.TogetherAI().chat("Hello")
@@ -61,13 +54,13 @@ def test_the_reports_constructor(in_house: Any, key: str, telemetry: CapturedTel
     assert searches(telemetry) == {"recovered": 1}
 
 
-def test_a_wrapper_that_keeps_its_key_elsewhere(key: str) -> None:
+def test_a_wrapper_that_keeps_its_key_elsewhere(key):
     """A client without an `api_key` gets none: a new attribute would do nothing."""
     client = object()
     assert not InHouse().set_key(client, key)
 
 
-def example(typed: str) -> tuple[int, str]:
+def example(typed):
     """Run the example by the command in its first line, on a terminal, and type whenever it asks."""
     command = EXAMPLE.read_text(encoding="utf-8").splitlines()[0].removeprefix("# ").split()
     path = os.pathsep.join((str(Path(sys.executable).parent), os.environ.get("PATH", "")))
@@ -76,7 +69,7 @@ def example(typed: str) -> tuple[int, str]:
     return on_a_terminal(command, answer, asks=(b"Another one: ",), cwd=ROOT, env=environ)[:2]
 
 
-def test_the_example(key: str) -> None:
+def test_the_example(key):
     """A key typed at the prompt is used, is not shown, and the program goes on to its end."""
     status, shown = example(key)
     assert status == 0, shown
@@ -85,7 +78,7 @@ def test_the_example(key: str) -> None:
     assert leaks(shown, key) == []
 
 
-def test_the_example_without_a_good_answer() -> None:
+def test_the_example_without_a_good_answer():
     """Nothing typed, or nothing that could be a key: the program says so and does not crash."""
     for typed in ("", BAD[:-1]):
         status, shown = example(typed)

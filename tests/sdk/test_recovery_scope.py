@@ -3,35 +3,30 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
 
 import pytest
 from generation import GENERATION, MESSAGES, MODEL, RELEASE, leaks, made_up_key
 from opentelemetry.instrumentation.utils import suppress_instrumentation
-from recovering import BAD, OLD, Answers, Lab, instrument
+from recovering import BAD, OLD, Answers, instrument
 
 from together_otel import TogetherInstrumentor, recovery
 from together_otel.recovery import replacements
 from together_otel.testing import behaviours
 
-if TYPE_CHECKING:
-    from together_otel.testing.server import TogetherServer
-    from together_otel.testing.telemetry import CapturedTelemetry
 
-
-def test_it_is_off_by_default(lab: Lab) -> None:
+def test_it_is_off_by_default(lab):
     lab.refused(lab.client(api_key=OLD))
     assert len(lab.server.requests) == 1
     assert lab.telemetry.metrics().get("together.client.key.recoveries", []) == []
 
 
-def test_every_outcome_exists_at_zero_where_it_is_on(telemetry: CapturedTelemetry) -> None:
+def test_every_outcome_exists_at_zero_where_it_is_on(telemetry):
     instrument(telemetry, Answers(None))
     points = telemetry.metrics()["together.client.key.recoveries"]
     assert [point["value"] for point in points] == [0] * 4
 
 
-def test_in_a_block_of_code(lab: Lab) -> None:
+def test_in_a_block_of_code(lab):
     """`use` holds inside, before what `instrument` was told; without a source it turns it off."""
     outer, inner = Answers(BAD), Answers(lab.key)
     lab.instrument(outer)
@@ -44,9 +39,7 @@ def test_in_a_block_of_code(lab: Lab) -> None:
         recovery.use(lab.key).__enter__()
 
 
-def test_other_clients_where_a_stream_of_a_recovered_one_is_open(
-    lab: Lab, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_other_clients_where_a_stream_of_a_recovered_one_is_open(lab, monkeypatch):
     """Their calls do not even look at their key."""
     lab.instrument(None)
     with recovery.use(Answers(lab.key)):
@@ -59,7 +52,7 @@ def test_other_clients_where_a_stream_of_a_recovered_one_is_open(
     assert lab.keys_sent() == [OLD, lab.key, lab.key]
 
 
-def test_a_key_is_proven_outside_the_block_that_it_was_found_in(lab: Lab) -> None:
+def test_a_key_is_proven_outside_the_block_that_it_was_found_in(lab):
     lab.instrument(None)
     client = lab.client(api_key=OLD)
     lab.server.script(behaviours.refuse(), behaviours.forbidden_context())
@@ -69,7 +62,7 @@ def test_a_key_is_proven_outside_the_block_that_it_was_found_in(lab: Lab) -> Non
     assert lab.event("key_recovered")["together.recovery.source"] == "function"
 
 
-def test_blocks_of_code_in_tasks(telemetry: CapturedTelemetry, server: TogetherServer) -> None:
+def test_blocks_of_code_in_tasks(telemetry, server):
     """Each task has its own, and tasks that it starts have it too."""
     import together  # noqa: PLC0415 - after the instrumentation
 
@@ -80,7 +73,7 @@ def test_blocks_of_code_in_tasks(telemetry: CapturedTelemetry, server: TogetherS
     for one in keys:
         server._keys.add(one)
 
-    async def ask(number: int) -> str:
+    async def ask(number):
         client = together.AsyncTogether(
             api_key=OLD, base_url=server.base_url_for(RELEASE), max_retries=0
         )
@@ -98,14 +91,14 @@ def test_blocks_of_code_in_tasks(telemetry: CapturedTelemetry, server: TogetherS
             return str(client.api_key)
         return str(client.client.api_key)
 
-    async def main() -> list[str]:
+    async def main():
         return await asyncio.gather(*map(ask, range(3)))
 
     assert asyncio.run(main()) == keys
     assert [one.calls for one in source] == [1, 1, 1]
 
 
-def test_by_the_environment(lab: Lab, monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
+def test_by_the_environment(lab, monkeypatch, tmp_path):
     """For zero-code use; what `instrument` is told goes first."""
     secret = tmp_path / "together"
     secret.write_text(f"{lab.key}\n")
@@ -121,7 +114,7 @@ def test_by_the_environment(lab: Lab, monkeypatch: pytest.MonkeyPatch, tmp_path:
     assert source.calls == 1
 
 
-def test_a_wrong_argument_turns_it_off(lab: Lab, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_wrong_argument_turns_it_off(lab, caplog):
     """`instrument` does not raise; a warning says what it takes, and does not repeat a key."""
     lab.instrument(lab.key)
     assert "Recovery is off: recovery takes sources" in caplog.text
@@ -129,7 +122,7 @@ def test_a_wrong_argument_turns_it_off(lab: Lab, caplog: pytest.LogCaptureFixtur
     assert leaks(caplog.text, lab.key) == []
 
 
-def test_off_with_the_instrumentation(lab: Lab) -> None:
+def test_off_with_the_instrumentation(lab):
     source = Answers(lab.key)
     lab.instrument(source)
     client = lab.client(api_key=OLD)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from concurrency import ask, async_client, awaited, close
@@ -14,37 +14,27 @@ from together_otel import recovery
 from together_otel.recovery import asking
 from together_otel.recovery.loops import TrioLoop
 
-if TYPE_CHECKING:
-    from together_otel.testing.server import TogetherServer
-    from together_otel.testing.telemetry import CapturedTelemetry
-
 trio: Any = pytest.importorskip("trio")
 pytestmark = pytest.mark.skipif(GENERATION < 2, reason="1.x knows asyncio only")
 
 
 @pytest.mark.parametrize("kind", ["sync", "async"])
-def test_many_tasks(
-    kind: str,
-    options: dict[str, Any],
-    server: TogetherServer,
-    key: str,
-    telemetry: CapturedTelemetry,
-) -> None:
+def test_many_tasks(kind, options, server, key, telemetry):
     """One search serves them; a sync source does not stop the loop, an async one runs on it."""
     all_refused = threading.Event()
     tokens: list[object] = []
 
-    def source() -> str:
+    def source():
         assert all_refused.wait(10)
         return key
 
-    async def async_source() -> str:
+    async def async_source():
         tokens.append(trio.lowlevel.current_trio_token())
         while not all_refused.is_set():
             await trio.sleep(0.001)
         return key
 
-    async def main() -> object:
+    async def main():
         client = async_client(options)
         async with trio.open_nursery() as nursery:
             for _ in range(5):
@@ -62,10 +52,10 @@ def test_many_tasks(
     assert searches(telemetry) == {"recovered": 1}
 
 
-def test_no_other_key(options: dict[str, Any], telemetry: CapturedTelemetry) -> None:
+def test_no_other_key(options, telemetry):
     """The refusal stands: nothing found, and an async source that takes too long."""
 
-    async def main() -> None:
+    async def main():
         client = async_client(options)
         with pytest.raises(Exception, match="Invalid API key"):
             await ask(client)
@@ -76,24 +66,22 @@ def test_no_other_key(options: dict[str, Any], telemetry: CapturedTelemetry) -> 
     assert searches(telemetry) == {"source_failed": 1}
 
 
-def test_a_cancelled_call(
-    options: dict[str, Any], server: TogetherServer, key: str, telemetry: CapturedTelemetry
-) -> None:
+def test_a_cancelled_call(options, server, key, telemetry):
     """It stops waiting at once; the search goes on for the next call, though the run is over."""
     began, go_on = threading.Event(), threading.Event()
 
-    def source() -> str:
+    def source():
         began.set()
         assert go_on.wait(10)
         return key
 
-    async def cancelled() -> None:
+    async def cancelled():
         async with trio.open_nursery() as nursery:
             nursery.start_soon(awaited, client)
             await trio.to_thread.run_sync(began.wait, 10)
             nursery.cancel_scope.cancel()
 
-    async def again() -> None:
+    async def again():
         async with trio.open_nursery() as nursery:
             nursery.start_soon(awaited, client)
             await trio.to_thread.run_sync(server.wait_for, 2)
@@ -109,13 +97,13 @@ def test_a_cancelled_call(
     assert searches(telemetry) == {"recovered": 1}
 
 
-def test_a_run_that_is_over(key: str) -> None:
+def test_a_run_that_is_over(key):
     """An async source is not begun, and nothing is left over."""
 
-    async def main() -> object:
+    async def main():
         return trio.lowlevel.current_trio_token()
 
-    async def source() -> str:
+    async def source():
         return key
 
     with pytest.raises(trio.RunFinishedError):

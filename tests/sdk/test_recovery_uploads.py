@@ -3,27 +3,20 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
 
 import pytest
-from generation import Sdk, leaks
-from recovering import BAD, OLD, Answers, Lab
+from generation import leaks
+from recovering import BAD, OLD, Answers
 from transfers import SIGNATURE, events, ready
 
 from together_otel.testing import behaviours
 from together_otel.testing.server import TogetherServer
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from pathlib import Path
-
-    from together_otel.testing.telemetry import CapturedTelemetry
-
 FILE = "file-9"
 
 
 @pytest.fixture
-def storage() -> Iterator[TogetherServer]:
+def storage():
     """Another server, which takes whatever comes: it knows no keys."""
     with TogetherServer() as running:
         running.always(behaviours.accept())
@@ -31,7 +24,7 @@ def storage() -> Iterator[TogetherServer]:
 
 
 @pytest.fixture
-def upload(sdk: Sdk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[Any], Any]:
+def upload(sdk, tmp_path, monkeypatch):
     """Upload a small training file by a client."""
     ready(sdk, monkeypatch)
     file = tmp_path / "training.jsonl"
@@ -39,13 +32,13 @@ def upload(sdk: Sdk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callabl
     return lambda client: sdk.run(lambda: client.files.upload(file=file))
 
 
-def to(storage: TogetherServer) -> behaviours.Behaviour:
+def to(storage):
     """Answer as Together does to the first request of an upload: send the file there."""
     address = f"{storage.url}/storage/{FILE}?X-Amz-Signature={SIGNATURE}"
     return behaviours.custom(302, b"", {"Location": address, "X-Together-File-Id": FILE})
 
 
-def uploads(telemetry: CapturedTelemetry) -> list[str]:
+def uploads(telemetry):
     """Return what became of whole uploads."""
     return [
         span["attributes"]["together.request.outcome"]
@@ -54,7 +47,7 @@ def uploads(telemetry: CapturedTelemetry) -> list[str]:
     ]
 
 
-def test_an_upload(lab: Lab, upload: Callable[[Any], Any], storage: TogetherServer) -> None:
+def test_an_upload(lab, upload, storage):
     """The file goes once; the client uses the new key from then on; the refusal is told once."""
     source = Answers(lab.key)
     lab.instrument(source)
@@ -77,9 +70,7 @@ def test_an_upload(lab: Lab, upload: Callable[[Any], Any], storage: TogetherServ
 @pytest.mark.parametrize(
     ("answer", "sent"), [(None, [OLD]), (BAD, [OLD, BAD])], ids=["none", "bad"]
 )
-def test_an_upload_in_vain(
-    lab: Lab, answer: str | None, sent: list[str], upload: Callable[[Any], Any]
-) -> None:
+def test_an_upload_in_vain(lab, answer, sent, upload):
     """It fails as it did; each refusal is told once."""
     lab.instrument(Answers(answer))
     # That is what the SDK says.
@@ -92,9 +83,7 @@ def test_an_upload_in_vain(
     assert "gen_ai.client.inference.exception" not in events(lab.telemetry)
 
 
-def test_an_upload_that_fails_otherwise_after_all(
-    lab: Lab, upload: Callable[[Any], Any], storage: TogetherServer
-) -> None:
+def test_an_upload_that_fails_otherwise_after_all(lab, upload, storage):
     """What was recovered from is forgotten: storage's failure is told as what it is."""
     lab.instrument(Answers(lab.key))
     lab.server.script(behaviours.usual(), to(storage))

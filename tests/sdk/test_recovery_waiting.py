@@ -8,7 +8,7 @@ import os
 import sys
 import threading
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from concurrency import ask, async_client, close, sync_client
@@ -18,27 +18,21 @@ from recovering import OLD, Answers, Clock, instrument, keys_sent, searches
 from together_otel import recovery
 from together_otel.recovery import asking
 from together_otel.recovery.loops import AsyncioLoop
-from together_otel.recovery.replacements import REPLACEMENTS, Pending, Replacement
+from together_otel.recovery.replacements import REPLACEMENTS, Pending
 from together_otel.recovery.search import Search
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
-    from together_otel.testing.server import TogetherServer
-    from together_otel.testing.telemetry import CapturedTelemetry
-
-
-def search_of(replacement: Replacement) -> Search:
+def search_of(replacement):
     """Return a search that asks nobody: it joins another one."""
     unused: Any = None
     return Search(unused, replacement, unused, unused, OLD)
 
 
-def test_a_sync_call_on_the_loop_of_a_search(server: TogetherServer) -> None:
+def test_a_sync_call_on_the_loop_of_a_search(server):
     """It would wait for what only that loop can give: it is refused at once."""
     replacement = REPLACEMENTS.of(server, OLD)
 
-    async def main() -> object:
+    async def main():
         at_work = Pending()
         at_work.loop = AsyncioLoop(asyncio.get_running_loop())
         replacement.join(at_work)
@@ -47,7 +41,7 @@ def test_a_sync_call_on_the_loop_of_a_search(server: TogetherServer) -> None:
     assert asyncio.run(main()) is None
 
 
-def in_child(holds: Callable[[], bool]) -> bool:
+def in_child(holds):
     """Tell whether something holds in a forked child."""
     child = os.fork()
     if child == 0:
@@ -59,27 +53,23 @@ def in_child(holds: Callable[[], bool]) -> bool:
 
 
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded")
-def test_a_forked_child_waits_for_no_search_of_its_parent(server: TogetherServer) -> None:
+def test_a_forked_child_waits_for_no_search_of_its_parent(server):
     """The thread that ran it is not in the child: there, the next refusal begins one anew."""
     replacement, at_work = REPLACEMENTS.of(server, OLD), Pending()
     assert replacement.join(at_work) is replacement.join(Pending()) is at_work
 
-    def begins_anew() -> bool:
+    def begins_anew():
         own = Pending()
         return replacement.join(own) is own
 
     assert in_child(begins_anew)
 
 
-def test_a_source_that_takes_too_long(
-    options: dict[str, Any],
-    key: str,
-    telemetry: CapturedTelemetry,
-) -> None:
+def test_a_source_that_takes_too_long(options, key, telemetry):
     """Sync or async, it is not waited for any longer than its limit."""
     never = threading.Event()
 
-    async def slow() -> str:
+    async def slow():
         await asyncio.sleep(60)
         return key
 
@@ -91,7 +81,7 @@ def test_a_source_that_takes_too_long(
         ],
     )
 
-    async def main() -> None:
+    async def main():
         client = async_client(options)
         with pytest.raises(Exception, match="Invalid API key"):
             await ask(client)
@@ -105,13 +95,11 @@ def test_a_source_that_takes_too_long(
     assert searches(telemetry) == {"source_failed": 2}
 
 
-def test_a_source_that_hangs_is_not_asked_again(
-    options: dict[str, Any], key: str, telemetry: CapturedTelemetry
-) -> None:
+def test_a_source_that_hangs_is_not_asked_again(options, key, telemetry):
     """Else each refusal would leave another thread behind; when it has come back, it is."""
     go_on, asked = threading.Event(), []
 
-    def source() -> str:
+    def source():
         asked.append(threading.current_thread())
         assert go_on.wait(60)
         return key
@@ -129,13 +117,11 @@ def test_a_source_that_hangs_is_not_asked_again(
         assert ask(client).choices
 
 
-def test_a_source_that_calls_together_itself(
-    options: dict[str, Any], server: TogetherServer, key: str, telemetry: CapturedTelemetry
-) -> None:
+def test_a_source_that_calls_together_itself(options, server, key, telemetry):
     """Its own refusal is not recovered from: it would wait for itself."""
     with sync_client(options) as client:
 
-        def source() -> str:
+        def source():
             (refused,) = here(lambda: ask(client))
             assert "Invalid API key" in str(refused)
             return key
@@ -145,7 +131,7 @@ def test_a_source_that_calls_together_itself(
     assert keys_sent(server) == [OLD, OLD, key]
 
 
-def here(call: Callable[[], Any]) -> list[object]:
+def here(call):
     """Return what a call gives here, with what 1.x keeps open for a thread closed."""
     try:
         return [call()]
@@ -159,18 +145,15 @@ def here(call: Callable[[], Any]) -> list[object]:
 
 
 def test_a_constructor_on_an_event_loop_asks_only_who_answers_at_once(
-    options: dict[str, Any],
-    key: str,
-    telemetry: CapturedTelemetry,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+    options, key, telemetry, monkeypatch
+):
     """Nobody can await it, and it is not to hold the loop up; a sync client's may wait."""
     import together  # noqa: PLC0415 - the SDK itself
 
     source = Answers(key)
     del options["api_key"]
 
-    async def main(kind: type) -> Any:
+    async def main(kind):
         return kind(**options)
 
     instrument(telemetry, source)
@@ -188,19 +171,17 @@ def test_a_constructor_on_an_event_loop_asks_only_who_answers_at_once(
     assert source.calls == 1
 
 
-def test_where_no_thread_can_be_started(
-    options: dict[str, Any], key: str, telemetry: CapturedTelemetry, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_where_no_thread_can_be_started(options, key, telemetry, monkeypatch):
     """At the interpreter's end there are none: the refusal stands."""
     instrument(telemetry, Answers(key))
 
-    def none(_: object) -> None:
+    def none(_):
         raise RuntimeError("can't start new thread")
 
     monkeypatch.setattr("together_otel.recovery.search.in_thread", none)
     monkeypatch.setattr(asking, "in_thread", none)
 
-    async def main() -> None:
+    async def main():
         client = async_client(options)
         with pytest.raises(Exception, match="Invalid API key"):
             await ask(client)
@@ -212,10 +193,10 @@ def test_where_no_thread_can_be_started(
     assert searches(telemetry) == {"source_failed": 1}
 
 
-def test_where_the_loop_of_an_async_source_is_closed(key: str) -> None:
+def test_where_the_loop_of_an_async_source_is_closed(key):
     """Nothing of it is begun, and nothing is left over."""
 
-    async def source() -> str:
+    async def source():
         return key
 
     loop = asyncio.new_event_loop()
@@ -224,9 +205,7 @@ def test_where_the_loop_of_an_async_source_is_closed(key: str) -> None:
         asking.answer_of(recovery.function(source), AsyncioLoop(loop))
 
 
-def test_an_async_call_on_an_unknown_loop(
-    server: TogetherServer, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_an_async_call_on_an_unknown_loop(server, caplog):
     """It could not wait for the search, and is refused; that is logged once."""
     for _ in range(2):
         found = search_of(REPLACEMENTS.of(server, OLD)).found_async()

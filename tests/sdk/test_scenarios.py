@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from dirty_equals import IsInt, IsStr
-from generation import GENERATION, Sdk
+from generation import GENERATION
 from inline_snapshot import snapshot
 from measured import FIRST_CHUNK, durations
 from scenarios import OPERATIONS, Operation
@@ -20,10 +20,6 @@ from steps import old_things_are_left_alone  # noqa: F401 - a fixture of all tes
 
 from together_otel.names import CALL_LABELS
 from together_otel.testing import behaviours
-
-if TYPE_CHECKING:
-    from together_otel.testing.server import TogetherServer
-    from together_otel.testing.telemetry import CapturedTelemetry
 
 ASKED = ("gen_ai.operation.", "gen_ai.request.", "gen_ai.output.")
 """How the names of those attributes begin that say what was asked."""
@@ -61,10 +57,10 @@ class Exit:
     errors: dict[str, Any]
     options: dict[str, Any] = field(default_factory=dict)
 
-    def __str__(self) -> str:
+    def __str__(self):
         return self.title
 
-    def error(self, *, is_async: bool) -> Any:
+    def error(self, *, is_async):
         """Return type and message of the exception that this client raises."""
         if GENERATION > 1:
             return self.errors["2.x, 3.x"]
@@ -258,13 +254,13 @@ EXITS = [
 ]
 
 
-def of(span: dict[str, Any], beginnings: tuple[str, ...]) -> dict[str, Any]:
+def of(span, beginnings):
     """Return those attributes of a span whose names begin so."""
     attributes = span["attributes"]
     return {name: value for name, value in attributes.items() if name.startswith(beginnings)}
 
 
-def asked(span: dict[str, Any], operation: Operation) -> dict[str, Any]:
+def asked(span, operation):
     """Return the part of a span that says what was asked, without 1.x's own defaults."""
     found = {"name": span["name"], **of(span, ASKED)}
     if GENERATION == 1:
@@ -273,13 +269,13 @@ def asked(span: dict[str, Any], operation: Operation) -> dict[str, Any]:
     return found
 
 
-def ended(span: dict[str, Any]) -> dict[str, Any]:
+def ended(span):
     """Return the attributes that say how the call ended, but for the error's type."""
     others = {*of(span, ASKED), *of(span, TOLD), "error.type"}
     return {name: value for name, value in span["attributes"].items() if name not in others}
 
 
-def error_of(span: dict[str, Any]) -> tuple[str, str]:
+def error_of(span):
     """Return an error's type and message, which every place that tells of it agrees on."""
     kind, message = span["attributes"]["error.type"], span["description"]
     stack = IsStr(regex=r"Traceback \(most recent call last\):\n.*", regex_flags=re.DOTALL)
@@ -288,7 +284,7 @@ def error_of(span: dict[str, Any]) -> tuple[str, str]:
     return kind, message
 
 
-def only_span(telemetry: CapturedTelemetry) -> dict[str, Any]:
+def only_span(telemetry):
     """Return the only CLIENT span, after making sure that the metrics say the same."""
     span: dict[str, Any]
     (span,) = [one for one in telemetry.spans() if one["kind"] == "CLIENT"]
@@ -321,7 +317,7 @@ def only_span(telemetry: CapturedTelemetry) -> dict[str, Any]:
     return span
 
 
-def ask(sdk: Sdk, client: Any, operation: Operation) -> None:
+def ask(sdk, client, operation):
     """Make the call, and read the stream."""
     answer = sdk.run(lambda: operation.ask(client))
     if operation.streamed:
@@ -330,13 +326,13 @@ def ask(sdk: Sdk, client: Any, operation: Operation) -> None:
 
 
 @pytest.fixture(autouse=True)
-def project(monkeypatch: pytest.MonkeyPatch) -> None:
+def project(monkeypatch):
     """Name the project whose models 3.x lists; it would ask for it first."""
     monkeypatch.setenv("TOGETHER_PROJECT_ID", "prj-0123abcd")
 
 
 @pytest.fixture
-def operation(request: pytest.FixtureRequest, sdk: Sdk) -> Operation:
+def operation(request, sdk):
     """An operation that this kind of client has."""
     found: Operation = request.param
     if GENERATION == 1 and sdk.is_async and not found.async_in_1:
@@ -350,13 +346,7 @@ def operation(request: pytest.FixtureRequest, sdk: Sdk) -> Operation:
     ids=str,
     indirect=True,
 )
-def test_success(
-    operation: Operation,
-    sdk: Sdk,
-    key: str,
-    server: TogetherServer,
-    telemetry: CapturedTelemetry,
-) -> None:
+def test_success(operation, sdk, key, server, telemetry):
     """What is told of an answered call."""
     if operation.body is not None:
         server.always(behaviours.custom(200, operation.body))
@@ -372,14 +362,7 @@ def test_success(
 
 @pytest.mark.parametrize("exit_", EXITS, ids=str)
 @pytest.mark.parametrize("operation", OPERATIONS, ids=str, indirect=True)
-def test_failure(
-    operation: Operation,
-    exit_: Exit,
-    sdk: Sdk,
-    key: str,
-    server: TogetherServer,
-    telemetry: CapturedTelemetry,
-) -> None:
+def test_failure(operation, exit_, sdk, key, server, telemetry):
     """What is told of a call that fails: of the request as ever, of the failure as of any call."""
     server.always(exit_.behaviour)
     client = sdk.client(api_key=key, **exit_.options)

@@ -16,7 +16,7 @@ GOOD = {
 }
 
 
-def test_all_is_well() -> None:
+def test_all_is_well():
     """Exit code 0, the release is supported, and its methods are watched."""
     done = subprocess.run(
         [sys.executable, "-m", "together_otel.cli", "doctor", "--json"],

@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import pytest
 from dirty_equals import IsFloat, IsInt, IsPartialDict
-from generation import GENERATION, MODEL, Sdk, leaks
+from generation import GENERATION, MODEL, leaks
 
 from together_otel.testing import behaviours
 
-if TYPE_CHECKING:
-    from together_otel.testing.server import TogetherServer
-    from together_otel.testing.telemetry import CapturedTelemetry
 
-
-def test_chat(sdk: Sdk, key: str, telemetry: CapturedTelemetry) -> None:
+def test_chat(sdk, key, telemetry):
     """What the caller set is there, what he did not is absent, and the answer's facts follow."""
     sdk.chat(
         sdk.client(api_key=key), temperature=0.5, max_tokens=64, stop=["END"], top_k=40, seed=7
@@ -54,7 +48,7 @@ def test_chat(sdk: Sdk, key: str, telemetry: CapturedTelemetry) -> None:
     }
 
 
-def test_stream(sdk: Sdk, key: str, telemetry: CapturedTelemetry) -> None:
+def test_stream(sdk, key, telemetry):
     """A stream says that it is one, and when its first chunk came."""
     sdk.read(sdk.chat(sdk.client(api_key=key), stream=True))
     (span,) = [one for one in telemetry.spans() if one["kind"] == "CLIENT"]
@@ -67,9 +61,7 @@ def test_stream(sdk: Sdk, key: str, telemetry: CapturedTelemetry) -> None:
     )
 
 
-def test_cached_and_reasoning_tokens(
-    sdk: Sdk, key: str, server: TogetherServer, telemetry: CapturedTelemetry
-) -> None:
+def test_cached_and_reasoning_tokens(sdk, key, server, telemetry):
     """Untyped as Together sends them, in either place."""
     usage = {
         "prompt_tokens": 10,
@@ -97,9 +89,7 @@ def test_cached_and_reasoning_tokens(
     )
 
 
-def test_a_key_in_the_wrong_argument(
-    sdk: Sdk, key: str, server: TogetherServer, telemetry: CapturedTelemetry
-) -> None:
+def test_a_key_in_the_wrong_argument(sdk, key, server, telemetry):
     """A key given as model, stop sequence or effort is in no name, attribute, label or event."""
     server.always(behaviours.custom(404, {"error": {"message": f"No model {key}", "code": "x"}}))
     with pytest.raises(Exception, match="No model"):
@@ -111,9 +101,7 @@ def test_a_key_in_the_wrong_argument(
 
 
 @pytest.mark.skipif(GENERATION < 2, reason="1.x does not look at its answers")
-def test_an_answer_that_the_sdk_can_make_nothing_of(
-    sdk: Sdk, key: str, server: TogetherServer, telemetry: CapturedTelemetry
-) -> None:
+def test_an_answer_that_the_sdk_can_make_nothing_of(sdk, key, server, telemetry):
     """A 200 whose body is not what was promised is the server's error, not a success."""
     server.always(behaviours.custom(200, {"choices": 7}))
     client = sdk.client(api_key=key, _strict_response_validation=True)

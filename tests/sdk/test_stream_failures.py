@@ -8,7 +8,6 @@ import contextvars
 import signal
 import sys
 import threading
-from typing import TYPE_CHECKING, Any
 
 import pytest
 from generation import GENERATION, MESSAGES, MODEL, RELEASE, Sdk
@@ -26,12 +25,6 @@ from steps import (
 
 from together_otel.testing import behaviours
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from together_otel.testing.server import TogetherServer
-    from together_otel.testing.telemetry import CapturedTelemetry
-
 pytestmark = LEAKS
 
 OVERLOADED = "The model is overloaded"
@@ -39,7 +32,7 @@ EXCEPTION = "gen_ai.client.inference.exception"
 
 
 @pytest.fixture
-def client(key: str, server: TogetherServer) -> Iterator[Callable[[], Any]]:
+def client(key, server):
     """Makes async clients in a loop of the test's own, which is to close them."""
     import together  # noqa: PLC0415 - after the instrumentation
 
@@ -49,13 +42,13 @@ def client(key: str, server: TogetherServer) -> Iterator[Callable[[], Any]]:
     server.release()
 
 
-async def closed(made: Any) -> None:
+async def closed(made):
     """Close a client, where it can be."""
     if GENERATION > 1:
         await made.close()
 
 
-def events(telemetry: CapturedTelemetry) -> list[str]:
+def events(telemetry):
     """Return the names of the events that tell of failures."""
     names = [log["event_name"] for log in telemetry.logs()]
     return [name for name in names if not name.endswith("key_checked")]
@@ -64,9 +57,7 @@ def events(telemetry: CapturedTelemetry) -> list[str]:
 # ── by the server or the network ─────────────────────────────────────────────────────
 
 
-def test_refused_at_the_start(
-    sdk: Sdk, key: str, server: TogetherServer, telemetry: CapturedTelemetry
-) -> None:
+def test_refused_at_the_start(sdk, key, server, telemetry):
     """A stream whose key is refused never begins: it fails like any call."""
     server.revoke(key)
     with pytest.raises(Exception, match="Invalid API key"):
@@ -76,9 +67,7 @@ def test_refused_at_the_start(
 
 
 @pytest.mark.parametrize("after", [0, 2])
-def test_cut_off(
-    after: int, sdk: Sdk, key: str, server: TogetherServer, telemetry: CapturedTelemetry
-) -> None:
+def test_cut_off(after, sdk, key, server, telemetry):
     """A connection that breaks in the middle is a connection error, after any number of chunks."""
     server.always(behaviours.cut_stream(after))
     stream = sdk.chat(sdk.client(api_key=key), stream=True)
@@ -104,15 +93,7 @@ def test_cut_off(
     ],
     ids=["of the key", "of the model", "at once"],
 )
-def test_error_frame(
-    frame: behaviours.Behaviour,
-    outcome: str,
-    event: str,
-    sdk: Sdk,
-    key: str,
-    server: TogetherServer,
-    telemetry: CapturedTelemetry,
-) -> None:
+def test_error_frame(frame, outcome, event, sdk, key, server, telemetry):
     """An error in place of a chunk ends the call as that, in 1.x though no exception is raised."""
     server.always(frame)
     stream = sdk.chat(sdk.client(api_key=key), stream=True)
@@ -131,18 +112,12 @@ def test_error_frame(
 
 
 @pytest.mark.parametrize("after", [0, 1], ids=["before the first chunk", "between two"])
-def test_timed_out(
-    after: int,
-    sdk: Sdk,
-    key: str,
-    server: TogetherServer,
-    telemetry: CapturedTelemetry,
-) -> None:
+def test_timed_out(after, sdk, key, server, telemetry):
     """The client's own limit is reached."""
     server.always(behaviours.slow(60, after=after))
     client = sdk.client(api_key=key, timeout=0.1)
 
-    async def story() -> None:
+    async def story():
         async for _ in each(await chat(client, stream=True)):
             pass
 
@@ -158,15 +133,13 @@ def test_timed_out(
 
 
 @pytest.mark.parametrize("chunks", [0, 1])
-async def test_cancelled(
-    chunks: int, client: Callable[[], Any], server: TogetherServer, telemetry: CapturedTelemetry
-) -> None:
+async def test_cancelled(chunks, client, server, telemetry):
     """Cancelling the task that waits for an answer, or for a chunk, ends the call as cancelled."""
     server.always(behaviours.slow(60, after=chunks))
     made = client()
     got_one = asyncio.Event()
 
-    async def reading() -> None:
+    async def reading():
         async for _ in await chat(made, stream=True):
             got_one.set()
 
@@ -183,14 +156,12 @@ async def test_cancelled(
     assert events(telemetry) == []
 
 
-async def test_cancelled_between_chunks(
-    client: Callable[[], Any], telemetry: CapturedTelemetry
-) -> None:
+async def test_cancelled_between_chunks(client, telemetry):
     """A reader that is cancelled at work of his own has left the stream."""
     made = client()
     at_work = asyncio.Event()
 
-    async def reading() -> None:
+    async def reading():
         async for _ in await chat(made, stream=True):
             at_work.set()
             await asyncio.Event().wait()
@@ -207,9 +178,7 @@ async def test_cancelled_between_chunks(
     assert only_call(telemetry)["together.request.outcome"] == "abandoned"
 
 
-async def test_waited_for_no_longer(
-    client: Callable[[], Any], server: TogetherServer, telemetry: CapturedTelemetry
-) -> None:
+async def test_waited_for_no_longer(client, server, telemetry):
     """`asyncio.wait_for` cancels the reading of a chunk; its TimeoutError is the caller's own."""
     server.always(behaviours.slow(60, after=1))
     made = client()
@@ -224,11 +193,11 @@ async def test_waited_for_no_longer(
 
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
 async def test_closed_in_another_context(
-    stream: bool,  # noqa: FBT001 - a parametrised case
-    client: Callable[[], Any],
-    server: TogetherServer,
-    telemetry: CapturedTelemetry,
-) -> None:
+    stream,
+    client,
+    server,
+    telemetry,
+):
     """A call that is closed from elsewhere while it waits ends, without a word of OpenTelemetry's."""
     server.always(behaviours.slow(60))
     made = client()
@@ -243,19 +212,19 @@ async def test_closed_in_another_context(
 
 
 @pytest.fixture
-def interrupt(server: TogetherServer) -> Iterator[Callable[[], None]]:
+def interrupt(server):
     """Sends Ctrl-C to this thread as soon as it waits for the network."""
     handler = signal.signal(signal.SIGINT, signal.default_int_handler)
     here = threading.get_ident()
     threads: list[threading.Thread] = []
 
-    def wait_and_send() -> None:
+    def wait_and_send():
         server.wait_for(1)
         while sys._current_frames()[here].f_code.co_name not in {"read", "readinto", "select"}:
             threading.Event().wait(0.001)
         signal.pthread_kill(here, signal.SIGINT)
 
-    def start() -> None:
+    def start():
         threads.append(threading.Thread(target=wait_and_send))
         threads[-1].start()
 
@@ -266,13 +235,7 @@ def interrupt(server: TogetherServer) -> Iterator[Callable[[], None]]:
 
 
 @pytest.mark.parametrize("chunks", [0, 1])
-def test_interrupted(
-    chunks: int,
-    interrupt: Callable[[], None],
-    key: str,
-    server: TogetherServer,
-    telemetry: CapturedTelemetry,
-) -> None:
+def test_interrupted(chunks, interrupt, key, server, telemetry):
     """Ctrl-C while the SDK waits for an answer, or for a chunk."""
     server.always(behaviours.slow(60, after=chunks))
     sdk = Sdk(server, is_async=False)
@@ -293,17 +256,11 @@ def test_interrupted(
 
 
 @pytest.mark.parametrize("chunks", [0, 1])
-def test_interrupted_loop(
-    chunks: int,
-    interrupt: Callable[[], None],
-    client: Callable[[], Any],
-    server: TogetherServer,
-    telemetry: CapturedTelemetry,
-) -> None:
+def test_interrupted_loop(chunks, interrupt, client, server, telemetry):
     """Ctrl-C in `asyncio.run`, which cancels the task that reads."""
     server.always(behaviours.slow(60, after=chunks))
 
-    async def main() -> None:
+    async def main():
         made = client()
         try:
             if not chunks:

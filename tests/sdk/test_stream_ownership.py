@@ -15,10 +15,10 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
-from generation import GENERATION, RELEASE, Sdk
+from generation import GENERATION, RELEASE
 from steps import (
     LEAKS,
     chat,
@@ -35,27 +35,21 @@ from steps import (
 from together_otel.calls import open_calls
 from together_otel.calls.open_calls import end_dropped
 
-if TYPE_CHECKING:
-    from together_otel.testing.server import TogetherServer
-    from together_otel.testing.telemetry import CapturedTelemetry
-
 pytestmark = LEAKS
 
 PROGRAM = Path(__file__).parent / "programs" / "stream_left_open.py"
 ROOT = Path(__file__).parents[2]
 
 
-async def read_to_the_end(stream: Any) -> None:
+async def read_to_the_end(stream):
     assert len([chunk async for chunk in each(stream)]) > 2
 
 
-def test_each_chunk_in_a_context_of_its_own(
-    sdk: Sdk, key: str, telemetry: CapturedTelemetry
-) -> None:
+def test_each_chunk_in_a_context_of_its_own(sdk, key, telemetry):
     """As frameworks do that resume a generator from wherever they are."""
     client = sdk.client(api_key=key)
 
-    async def story() -> None:
+    async def story():
         stream = await chat(client, stream=True)
         for _ in range(3):
             if sdk.is_async:
@@ -68,16 +62,16 @@ def test_each_chunk_in_a_context_of_its_own(
     assert only_call(telemetry)["gen_ai.response.finish_reasons"] == ["stop"]
 
 
-def test_dropped_in_another_thread(sdk: Sdk, key: str, telemetry: CapturedTelemetry) -> None:
+def test_dropped_in_another_thread(sdk, key, telemetry):
     """Made and begun in one, collected in another."""
     client = sdk.client(api_key=key)
     held: list[Any] = []
 
-    async def story() -> None:
+    async def story():
         held.append(await chat(client, stream=True))
         await step(held[0])
 
-    def drop() -> None:
+    def drop():
         held.clear()
         gc.collect()
 
@@ -96,20 +90,20 @@ def test_dropped_in_another_thread(sdk: Sdk, key: str, telemetry: CapturedTeleme
     "ignore::ResourceWarning",
     "ignore::pytest.PytestUnraisableExceptionWarning",
 )
-def test_in_another_loop(key: str, server: TogetherServer, telemetry: CapturedTelemetry) -> None:
+def test_in_another_loop(key, server, telemetry):
     """What the SDK cannot do there fails as ever, and is told as just that."""
     import together  # noqa: PLC0415 - after the instrumentation
 
     held: list[Any] = []
     raised: list[str] = []
 
-    async def make() -> None:
+    async def make():
         made = together.AsyncTogether(
             api_key=key, base_url=server.base_url_for(RELEASE), max_retries=0
         )
         held.append(await chat(made, stream=True))
 
-    async def read() -> None:
+    async def read():
         try:
             await read_to_the_end(held[0])
         except Exception as exc:  # noqa: BLE001 - which one, if any, depends on what has arrived
@@ -124,9 +118,7 @@ def test_in_another_loop(key: str, server: TogetherServer, telemetry: CapturedTe
     assert ([told.rpartition(".")[2]] if told else []) == raised
 
 
-def test_collected_inside_a_package_that_locks(
-    sdk: Sdk, key: str, telemetry: CapturedTelemetry
-) -> None:
+def test_collected_inside_a_package_that_locks(sdk, key, telemetry):
     """Collected while OpenTelemetry is on the stack, its locks maybe held, the call ends later."""
     held = [sdk.chat(sdk.client(api_key=key), stream=True)]
     inside = {"__name__": "opentelemetry.sdk.somewhere", "held": held, "collect": gc.collect}
@@ -144,13 +136,7 @@ def test_collected_inside_a_package_that_locks(
     ("kind", "how"),
     [("sync", "end"), ("sync", "sys.exit"), ("sync", "exception"), ("async", "end")],
 )
-def test_interpreter_exit(
-    kind: str,
-    how: str,
-    first: str,
-    server: TogetherServer,
-    key: str,
-) -> None:
+def test_interpreter_exit(kind, how, first, server, key):
     """A stream that is open at the end is exported as abandoned, whatever was set up first."""
     done = subprocess.run(
         [sys.executable, PROGRAM, kind, first, how],

@@ -7,11 +7,10 @@ How it ends: ``test_stream_exits``, ``test_stream_failures``, ``test_stream_hand
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any
 
 import pytest
 from dirty_equals import IsFloat
-from generation import GENERATION, MODEL, Sdk
+from generation import GENERATION, MODEL
 from steps import (
     LEAKS,
     chat,
@@ -25,10 +24,6 @@ from steps import (
 from together_otel.testing import behaviours
 from together_otel.testing.exchange import DONE, frame_of
 
-if TYPE_CHECKING:
-    from together_otel.testing.server import TogetherServer
-    from together_otel.testing.telemetry import CapturedTelemetry
-
 pytestmark = LEAKS
 
 GENERATED_CLIENTS = pytest.mark.skipif(GENERATION < 2, reason="1.x streams are plain generators")
@@ -38,61 +33,59 @@ USAGE = {"prompt_tokens": 10, "completion_tokens": 20, "total_tokens": 30}
 class Clock:
     """A clock that stands still unless it is moved."""
 
-    def __init__(self) -> None:
+    def __init__(self):
         self.now = 1000.0
 
-    def __call__(self) -> float:
+    def __call__(self):
         return self.now
 
 
 @pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+def clock(monkeypatch):
     """The clock that calls are timed by."""
     made = Clock()
     monkeypatch.setattr(time, "perf_counter", made)
     return made
 
 
-def choice(index: int = 0, finish_reason: str | None = None, **delta: Any) -> dict[str, Any]:
+def choice(index=0, finish_reason=None, **delta):
     """Return what a chunk says of one choice."""
     delta = {"role": "assistant", "content": "Hi", **delta}
     return {"index": index, "delta": delta, "finish_reason": finish_reason}
 
 
-def chunk(*choices: dict[str, Any], **more: Any) -> dict[str, Any]:
+def chunk(*choices, **more):
     """Return a chunk of a chat."""
     envelope = {"id": "gen-1", "object": "chat.completion.chunk", "created": 1, "model": MODEL}
     return {**envelope, "choices": list(choices), **more}
 
 
-def streamed(*chunks: dict[str, Any]) -> behaviours.Behaviour:
+def streamed(*chunks):
     """Answer with these chunks."""
     body = b"".join(map(frame_of, chunks)) + DONE
     return behaviours.custom(200, body, content_type="text/event-stream")
 
 
-def read(
-    sdk: Sdk, key: str, server: TogetherServer, telemetry: CapturedTelemetry, *chunks: Any
-) -> dict[str, Any]:
+def read(sdk, key, server, telemetry, *chunks):
     """Read a stream of these chunks to its end; return what its call tells."""
     server.always(streamed(*chunks))
     assert len(sdk.read(sdk.chat(sdk.client(api_key=key), stream=True))) == len(chunks)
     return only_call(telemetry)
 
 
-def records(telemetry: CapturedTelemetry, name: str) -> list[tuple[int, float]]:
+def records(telemetry, name):
     """Return count and sum of a histogram's points."""
     points = telemetry.metrics().get(f"gen_ai.client.{name}", ())
     return [(point["count"], point["sum"]) for point in points]
 
 
-def means(telemetry: CapturedTelemetry) -> list[tuple[int, float]]:
+def means(telemetry):
     """Return count and sum of the mean times between chunks."""
     points = telemetry.metrics().get("together.client.stream.mean_time_per_output_chunk", ())
     return [(point["count"], point["sum"]) for point in points]
 
 
-def test_times(sdk: Sdk, key: str, telemetry: CapturedTelemetry, clock: Clock) -> None:
+def test_times(sdk, key, telemetry, clock):
     """From the request to the first chunk, the mean from one to the next, and until the end."""
     stream = sdk.chat(sdk.client(api_key=key), stream=True)
     pauses = (2, 0.25, 0.5, 0.75, 0.5, 0.25, 0.75)
@@ -109,24 +102,20 @@ def test_times(sdk: Sdk, key: str, telemetry: CapturedTelemetry, clock: Clock) -
     assert records(telemetry, "inference.duration") == [(1, sum(pauses) + 0.5)]
 
 
-def test_a_single_chunk_has_no_time_per_chunk(
-    sdk: Sdk, key: str, server: TogetherServer, telemetry: CapturedTelemetry
-) -> None:
+def test_a_single_chunk_has_no_time_per_chunk(sdk, key, server, telemetry):
     read(sdk, key, server, telemetry, chunk(choice(0, "stop"), usage=USAGE))
     assert records(telemetry, "inference.time_to_first_chunk") == [(1, IsFloat(gt=0))]
     assert means(telemetry) == []
 
 
-def test_an_empty_stream_has_no_first_chunk(
-    sdk: Sdk, key: str, server: TogetherServer, telemetry: CapturedTelemetry
-) -> None:
+def test_an_empty_stream_has_no_first_chunk(sdk, key, server, telemetry):
     attributes = read(sdk, key, server, telemetry)
     assert attributes["together.request.outcome"] == "success"
     assert "gen_ai.response.time_to_first_chunk" not in attributes
     assert records(telemetry, "inference.time_to_first_chunk") == []
 
 
-def test_span_lasts_as_long_as_the_stream(sdk: Sdk, key: str, telemetry: CapturedTelemetry) -> None:
+def test_span_lasts_as_long_as_the_stream(sdk, key, telemetry):
     """It is of the span under which it was asked for, whoever reads it, and ends when that does."""
     tracer = telemetry.tracer_provider.get_tracer("application")
     client = sdk.client(api_key=key)
@@ -157,14 +146,7 @@ def test_span_lasts_as_long_as_the_stream(sdk: Sdk, key: str, telemetry: Capture
     ],
     ids=["beside the reason", "after the reason", "in every chunk", "nowhere"],
 )
-def test_usage(
-    last: list[Any],
-    used: list[int],
-    sdk: Sdk,
-    key: str,
-    server: TogetherServer,
-    telemetry: CapturedTelemetry,
-) -> None:
+def test_usage(last, used, sdk, key, server, telemetry):
     """Tokens are those of the last chunk that tells of any, recorded once a stream."""
     attributes = read(sdk, key, server, telemetry, chunk(choice()), *last)
 
@@ -176,14 +158,12 @@ def test_usage(
     assert attributes["gen_ai.response.finish_reasons"] == ["stop"]
 
 
-def test_usage_of_a_stream_left_early(
-    sdk: Sdk, key: str, server: TogetherServer, telemetry: CapturedTelemetry
-) -> None:
+def test_usage_of_a_stream_left_early(sdk, key, server, telemetry):
     """What was told until then counts, as it is paid for."""
     server.always(streamed(chunk(choice(), usage=USAGE), chunk(choice(0, "stop"))))
     client = sdk.client(api_key=key)
 
-    async def story() -> None:
+    async def story():
         stream = await chat(client, stream=True)
         await step(stream)
         await close(stream)
@@ -239,20 +219,13 @@ def test_usage_of_a_stream_left_early(
         pytest.param([chunk(choice(0, "")), chunk(choice(0, "stop"))], ["stop"], id="empty before"),
     ],
 )
-def test_finish_reasons(
-    chunks: list[Any],
-    reasons: list[str] | None,
-    sdk: Sdk,
-    key: str,
-    server: TogetherServer,
-    telemetry: CapturedTelemetry,
-) -> None:
+def test_finish_reasons(chunks, reasons, sdk, key, server, telemetry):
     """One a choice, in the order of the choices, whenever it was said; `error` for none."""
     attributes = read(sdk, key, server, telemetry, *chunks)
     assert attributes.get("gen_ai.response.finish_reasons") == reasons
 
 
-def test_tool_calls(sdk: Sdk, key: str, telemetry: CapturedTelemetry) -> None:
+def test_tool_calls(sdk, key, telemetry):
     """A stream that ends in the wish for a tool says so, and nothing of the tool."""
     tool = {"type": "function", "function": {"name": "look_up", "parameters": {}}}
     stream = sdk.chat(sdk.client(api_key=key), stream=True, tools=[tool])
@@ -262,9 +235,7 @@ def test_tool_calls(sdk: Sdk, key: str, telemetry: CapturedTelemetry) -> None:
     assert "look_up" not in telemetry.everything()
 
 
-def test_reasoning(
-    sdk: Sdk, key: str, server: TogetherServer, telemetry: CapturedTelemetry, clock: Clock
-) -> None:
+def test_reasoning(sdk, key, server, telemetry, clock):
     """The first chunk is the first, though the model only thinks; thinking has its own tokens."""
     details = {"completion_tokens_details": {"reasoning_tokens": 15}}
     thought = chunk(choice(content=None, reasoning="Hm."))
@@ -282,7 +253,7 @@ def test_reasoning(
 
 
 @GENERATED_CLIENTS
-def test_types_hold(sdk: Sdk, key: str, telemetry: CapturedTelemetry) -> None:  # noqa: ARG001 - on
+def test_types_hold(sdk, key, telemetry):  # noqa: ARG001 - on
     """The caller gets the SDK's own stream object, of its very class."""
     import together  # noqa: PLC0415 - after the instrumentation
 

@@ -4,17 +4,11 @@ from __future__ import annotations
 
 import gc
 import threading
-from typing import TYPE_CHECKING
 
 import pytest
 from generation import GENERATION, MESSAGES, MODEL
 
 from together_otel.calls.open_calls import end_dropped
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from together_otel.testing.telemetry import CapturedTelemetry
 
 pytestmark = pytest.mark.skipif(GENERATION < 2, reason="1.x has no transport to put in")
 
@@ -26,7 +20,7 @@ FRAME = (
 
 
 @pytest.fixture
-def eager_collector() -> Iterator[None]:
+def eager_collector():
     """Make the collector run at nearly every allocation, in locked regions too."""
     usual = gc.get_threshold()
     gc.set_threshold(10, 2, 2)
@@ -35,14 +29,12 @@ def eager_collector() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("eager_collector")
-def test_each_stream_ends_exactly_once_and_nothing_hangs(
-    key: str, telemetry: CapturedTelemetry
-) -> None:
+def test_each_stream_ends_exactly_once_and_nothing_hangs(key, telemetry):
     """Over an in-memory transport: httpcore's own pool deadlocks on streams that are collected."""
     import httpx  # noqa: PLC0415 - the SDK's own dependency, from 2.x on
     import together  # noqa: PLC0415 - after the instrumentation
 
-    def answer(_request: httpx.Request) -> httpx.Response:
+    def answer(_request):
         return httpx.Response(
             200,
             content=FRAME * 4 + b"data: [DONE]\n\n",
@@ -55,7 +47,7 @@ def test_each_stream_ends_exactly_once_and_nothing_hangs(
         http_client=httpx.Client(transport=httpx.MockTransport(answer)),
     )
 
-    def work() -> None:
+    def work():
         for number in range(STREAMS):
             stream = client.chat.completions.create(model=MODEL, messages=MESSAGES, stream=True)
             next(iter(stream))

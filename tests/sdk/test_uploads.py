@@ -5,21 +5,13 @@ from __future__ import annotations
 import asyncio
 import importlib
 import json
-from typing import TYPE_CHECKING, Any
 
 import pytest
-from generation import GENERATION, RELEASE, Sdk, leaks, made_up_key
+from generation import GENERATION, RELEASE, leaks, made_up_key
 from transfers import SIGNATURE, assert_key_is_not_blamed, attributes, events, outcomes, ready
 
 from together_otel.testing import behaviours
 from together_otel.testing.server import TogetherServer
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from pathlib import Path
-
-    from together_otel.testing.behaviours import Behaviour
-    from together_otel.testing.telemetry import CapturedTelemetry
 
 FILE = "file-9"
 UPLOAD = "files.upload"
@@ -31,7 +23,7 @@ ABORTED = ["files.multipart.initiate", "files.multipart.abort", UPLOAD]
 
 
 @pytest.fixture
-def storage() -> Iterator[TogetherServer]:
+def storage():
     """Another server, which takes whatever comes with a good signature: it knows no keys."""
     with TogetherServer() as running:
         running.always(behaviours.accept())
@@ -39,15 +31,13 @@ def storage() -> Iterator[TogetherServer]:
 
 
 @pytest.fixture
-def upload(
-    sdk: Sdk, key: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Callable[..., Any]:
+def upload(sdk, key, tmp_path, monkeypatch):
     """Upload a small training file, with the good key unless another is given."""
     ready(sdk, monkeypatch)
     file = tmp_path / "training.jsonl"
     file.write_text(json.dumps({"text": "Hello"}) + "\n")
 
-    def uploaded(given: str = key) -> Any:
+    def uploaded(given=key):
         client = sdk.client(api_key=given)
         return sdk.run(lambda: client.files.upload(file=file))
 
@@ -55,18 +45,18 @@ def upload(
 
 
 @pytest.fixture
-def in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+def in_parts(monkeypatch):
     """Let every file be large enough to go in parts."""
     monkeypatch.setattr(f"{MODULE}.MULTIPART_THRESHOLD_GB", 0)
 
 
-def to(storage: TogetherServer) -> Behaviour:
+def to(storage):
     """Answer as Together does to the first request of an upload: send the file there."""
     address = f"{storage.url}/storage/{FILE}?X-Amz-Signature={SIGNATURE}"
     return behaviours.custom(302, b"", {"Location": address, "X-Together-File-Id": FILE})
 
 
-def parts_to(storage: TogetherServer, count: int = 2) -> Behaviour:
+def parts_to(storage, count=2):
     """Answer as Together does to the first request of an upload in parts."""
     parts = [
         {
@@ -78,7 +68,7 @@ def parts_to(storage: TogetherServer, count: int = 2) -> Behaviour:
     return behaviours.custom(200, {"upload_id": "upload-1", "file_id": FILE, "parts": parts})
 
 
-def assert_one_tree(telemetry: CapturedTelemetry) -> None:
+def assert_one_tree(telemetry):
     """The upload's span is the parent of all others but the constructor's, and has none."""
     spans = {span.name: span for span in telemetry.finished_spans() if span.kind.name == "CLIENT"}
     root = spans.pop(UPLOAD)
@@ -88,13 +78,7 @@ def assert_one_tree(telemetry: CapturedTelemetry) -> None:
     )
 
 
-def test_upload(
-    upload: Callable[..., Any],
-    key: str,
-    server: TogetherServer,
-    storage: TogetherServer,
-    telemetry: CapturedTelemetry,
-) -> None:
+def test_upload(upload, key, server, storage, telemetry):
     """One span round those of its requests; storage gets the file, and not the key."""
     server.script(to(storage))
     assert upload().id == FILE
@@ -116,12 +100,7 @@ def test_upload(
 
 
 @pytest.mark.usefixtures("in_parts")
-def test_upload_in_parts(
-    upload: Callable[..., Any],
-    server: TogetherServer,
-    storage: TogetherServer,
-    telemetry: CapturedTelemetry,
-) -> None:
+def test_upload_in_parts(upload, server, storage, telemetry):
     """The same, however many parts go to storage."""
     server.script(parts_to(storage))
     upload()
@@ -134,13 +113,7 @@ def test_upload_in_parts(
 
 
 @pytest.mark.parametrize("how", ["whole", "parts"])
-def test_refused_key(
-    upload: Callable[..., Any],
-    how: str,
-    request: pytest.FixtureRequest,
-    storage: TogetherServer,
-    telemetry: CapturedTelemetry,
-) -> None:
+def test_refused_key(upload, how, request, storage, telemetry):
     """Request and upload both tell the cause; it is counted, and logged, once."""
     if how == "parts":
         request.getfixturevalue("in_parts")
@@ -162,13 +135,7 @@ def test_refused_key(
 
 
 @pytest.mark.parametrize("status", [400, 401, 403])
-def test_storage_refuses(
-    upload: Callable[..., Any],
-    status: int,
-    server: TogetherServer,
-    storage: TogetherServer,
-    telemetry: CapturedTelemetry,
-) -> None:
+def test_storage_refuses(upload, status, server, storage, telemetry):
     """What storage thinks of a signature says nothing about the key, which it did not get."""
     server.script(to(storage))
     storage.script(behaviours.custom(status, "<Error><Code>AccessDenied</Code></Error>"))
@@ -185,14 +152,7 @@ def test_storage_refuses(
 @pytest.mark.parametrize(
     ("status", "outcome"), [(401, "client_error"), (403, "client_error"), (503, "server_error")]
 )
-def test_storage_refuses_a_part(
-    upload: Callable[..., Any],
-    status: int,
-    outcome: str,
-    server: TogetherServer,
-    storage: TogetherServer,
-    telemetry: CapturedTelemetry,
-) -> None:
+def test_storage_refuses_a_part(upload, status, outcome, server, storage, telemetry):
     """The same, though the SDK says no more than that a part failed."""
     server.script(parts_to(storage, 1))
     storage.script(behaviours.custom(status, "<Error><Code>AccessDenied</Code></Error>"))
@@ -205,12 +165,7 @@ def test_storage_refuses_a_part(
     assert_key_is_not_blamed(telemetry)
 
 
-def test_storage_hangs_up(
-    upload: Callable[..., Any],
-    server: TogetherServer,
-    storage: TogetherServer,
-    telemetry: CapturedTelemetry,
-) -> None:
+def test_storage_hangs_up(upload, server, storage, telemetry):
     """A lost connection is told as one; 1.x tries again, with Together and without the key."""
     server.script(to(storage))
     storage.script(behaviours.drop_connection())
@@ -224,12 +179,7 @@ def test_storage_hangs_up(
 
 
 @pytest.mark.usefixtures("in_parts")
-def test_storage_hangs_up_on_a_part(
-    upload: Callable[..., Any],
-    server: TogetherServer,
-    storage: TogetherServer,
-    telemetry: CapturedTelemetry,
-) -> None:
+def test_storage_hangs_up_on_a_part(upload, server, storage, telemetry):
     server.script(parts_to(storage, 1))
     storage.script(behaviours.drop_connection())
     with pytest.raises(Exception):  # noqa: B017, PT011 - a bare one is what the SDK raises
@@ -242,9 +192,7 @@ def test_storage_hangs_up_on_a_part(
     assert_key_is_not_blamed(telemetry)
 
 
-def test_together_sends_nowhere(
-    upload: Callable[..., Any], server: TogetherServer, telemetry: CapturedTelemetry
-) -> None:
+def test_together_sends_nowhere(upload, server, telemetry):
     """A redirect without an address fails the upload, though it is no HTTP error."""
     server.script(behaviours.custom(302, b""))
     with pytest.raises(Exception, match=r"(?i)location"):
@@ -259,9 +207,7 @@ def test_together_sends_nowhere(
 
 
 @pytest.mark.skipif(GENERATION == 1 or RELEASE.startswith("2.0."), reason="came after 2.0")
-def test_file_that_is_there_already(
-    upload: Callable[..., Any], server: TogetherServer, telemetry: CapturedTelemetry
-) -> None:
+def test_file_that_is_there_already(upload, server, telemetry):
     """The SDK swallows the refusal and asks for the file that is there."""
     server.script(behaviours.custom(409, {"file_id": FILE}))
     assert upload().id == FILE
@@ -275,13 +221,7 @@ def test_file_that_is_there_already(
 
 
 @pytest.mark.skipif(GENERATION == 1, reason="1.x transfers files synchronously only")
-async def test_cancelled(
-    key: str,
-    tmp_path: Path,
-    server: TogetherServer,
-    storage: TogetherServer,
-    telemetry: CapturedTelemetry,
-) -> None:
+async def test_cancelled(key, tmp_path, server, storage, telemetry):
     """An upload that is cancelled while its file goes out ends as that."""
     file = tmp_path / "training.jsonl"
     file.write_text(json.dumps({"text": "Hello"}) + "\n")

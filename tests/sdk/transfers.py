@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
-from generation import GENERATION, Sdk
-
-if TYPE_CHECKING:
-    from together_otel.testing.telemetry import CapturedTelemetry
+from generation import GENERATION
 
 SIGNATURE = "0a1b" * 16
 """Of the shape that storage's are of."""
 
 
-def ready(sdk: Sdk, monkeypatch: pytest.MonkeyPatch) -> None:
+def ready(sdk, monkeypatch):
     """Skip what 1.x does not do, and let it wait for nothing before it tries again."""
     if GENERATION > 1:
         return
@@ -25,7 +22,7 @@ def ready(sdk: Sdk, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(requestor, "_calculate_retry_timeout", lambda *_, **__: 0)
 
 
-def outcomes(telemetry: CapturedTelemetry) -> dict[str, str]:
+def outcomes(telemetry):
     """Return what the CLIENT spans say, by their names, in the order in which they ended."""
     spans = [span for span in telemetry.spans() if span["kind"] == "CLIENT"]
     said = {span["name"]: span["attributes"]["together.request.outcome"] for span in spans}
@@ -33,7 +30,7 @@ def outcomes(telemetry: CapturedTelemetry) -> dict[str, str]:
     return said
 
 
-def events(telemetry: CapturedTelemetry) -> list[str]:
+def events(telemetry):
     """Return the log events without constructors', and exceptions that stand beside auth_failed."""
     return [
         log["event_name"]
@@ -43,14 +40,14 @@ def events(telemetry: CapturedTelemetry) -> list[str]:
     ]
 
 
-def attributes(telemetry: CapturedTelemetry, name: str) -> dict[str, Any]:
+def attributes(telemetry, name):
     """Return the attributes of the span of a name."""
     (span,) = [span for span in telemetry.spans() if span["name"] == name]
     found: dict[str, Any] = span["attributes"]
     return found
 
 
-def assert_key_is_not_blamed(telemetry: CapturedTelemetry) -> None:
+def assert_key_is_not_blamed(telemetry):
     """Nothing was told as a failure of the key, and one failure was told as something else."""
     assert telemetry.counter("together.client.auth.failures") == 0
     assert events(telemetry) == ["gen_ai.client.inference.exception"]

@@ -10,34 +10,31 @@ from running import Running
 from together_otel.testing.server import TogetherServer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from pathlib import Path
+    from collections.abc import Callable
 
     Start = Callable[..., Running]
 
 
 @pytest.fixture
-def key() -> str:
+def key():
     """A key of Together's shape that nobody owns."""
     return "tgp_" + "v1_" + "a1B2" * 10 + "xyz"
 
 
 @pytest.fixture
-def together(key: str) -> Iterator[TogetherServer]:
+def together(key):
     """Together, accepting one key."""
     with TogetherServer(keys=[key]) as running:
         yield running
 
 
 @pytest.fixture
-def start(
-    together: TogetherServer, key: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Start]:
+def start(together, key, tmp_path, monkeypatch):
     """Start a program under `opentelemetry-instrument`, with a good key."""
     monkeypatch.delenv("PROMETHEUS_MULTIPROC_DIR", raising=False)
     running: list[Running] = []
 
-    def started(*command: str, instrument: bool = True, **environment: str) -> Running:
+    def started(*command, instrument=True, **environment):
         folder = tmp_path / f"run-{len(running)}"
         folder.mkdir()
         wrapped = ["opentelemetry-instrument", *command] if instrument else list(command)

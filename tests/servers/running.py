@@ -8,12 +8,8 @@ import sys
 import time
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from prometheus_client.parser import text_string_to_metric_families
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
 
 BIN = Path(sys.executable).parent
 PROGRAMS = Path(__file__).parent / "programs"
@@ -21,7 +17,7 @@ PATIENCE = 60.0
 """Seconds that anything may take."""
 
 
-def eventually(holds: Callable[[], object], patience: float = PATIENCE) -> None:
+def eventually(holds, patience=PATIENCE):
     """Wait until something holds.
 
     Raises:
@@ -34,7 +30,7 @@ def eventually(holds: Callable[[], object], patience: float = PATIENCE) -> None:
         time.sleep(0.02)
 
 
-def get(port: int, path: str = "/", headers: Mapping[str, str] | None = None) -> str | None:
+def get(port, path="/", headers=None):
     """Return the body that a port of this machine answers with, ``None`` when it does not."""
     connection = HTTPConnection("127.0.0.1", port, timeout=20)
     try:
@@ -48,7 +44,7 @@ def get(port: int, path: str = "/", headers: Mapping[str, str] | None = None) ->
     return body if answer.status == 200 else None
 
 
-def samples(scrape: str | None) -> dict[str, list[tuple[dict[str, str], float]]]:
+def samples(scrape):
     """Return a scrape's samples by name."""
     found: dict[str, list[tuple[dict[str, str], float]]] = {}
     for family in text_string_to_metric_families(scrape or ""):
@@ -57,19 +53,19 @@ def samples(scrape: str | None) -> dict[str, list[tuple[dict[str, str], float]]]
     return found
 
 
-def total(scrape: str | None, name: str, **labels: str) -> float:
+def total(scrape, name, **labels):
     """Return the sum of a metric's samples that have these labels."""
     return sum(
         value for found, value in samples(scrape).get(name, ()) if labels.items() <= found.items()
     )
 
 
-def successes(scrape: str | None) -> float:
+def successes(scrape):
     """Return how many requests a scrape tells of."""
     return total(scrape, "together_client_requests_total", together_request_outcome="success")
 
 
-def alive(pid: int) -> bool:
+def alive(pid):
     """Tell whether a process is there."""
     try:
         os.kill(pid, 0)
@@ -78,7 +74,7 @@ def alive(pid: int) -> bool:
     return True
 
 
-def ask(times: int, port: int, scrape_port: int) -> tuple[set[int], list[float]]:
+def ask(times, port, scrape_port):
     """Make requests; return the processes that answered, and what scrapes in between counted."""
     pids: set[int] = set()
     counted = []
@@ -102,7 +98,7 @@ class Running:
         folder: where it runs and what it writes is kept.
     """
 
-    def __init__(self, command: list[str], environment: Mapping[str, str], folder: Path) -> None:
+    def __init__(self, command, environment, folder):
         program, *arguments = command
         self._output = (folder / "output.txt").open("w+b")
         self.process = subprocess.Popen(
@@ -124,19 +120,19 @@ class Running:
             stderr=subprocess.STDOUT,
         )
 
-    def output(self) -> str:
+    def output(self):
         """Return what was printed so far."""
         self._output.flush()
         return Path(self._output.name).read_text(encoding="utf-8", errors="replace")
 
-    def until(self, holds: Callable[[], object]) -> None:
+    def until(self, holds):
         """Wait until something holds; its output says why it does not.
 
         Raises:
             AssertionError: when it never does, or when the process ends.
         """
 
-        def holds_or_is_dead() -> object:
+        def holds_or_is_dead():
             return holds() or self.process.poll() is not None
 
         try:
@@ -145,12 +141,12 @@ class Running:
             raise AssertionError(self.output()) from exc
         assert holds(), self.output()
 
-    def finish(self) -> int:
+    def finish(self):
         """End its standard input, and return the exit status that this leads to."""
         self._end_input()
         return self.process.wait(PATIENCE)
 
-    def stop(self) -> int:
+    def stop(self):
         """End it in the usual way; by force if that does not do."""
         self._end_input()
         self.process.terminate()
@@ -162,6 +158,6 @@ class Running:
         finally:
             self._output.close()
 
-    def _end_input(self) -> None:
+    def _end_input(self):
         assert self.process.stdin is not None
         self.process.stdin.close()

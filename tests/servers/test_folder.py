@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 NAME = "PROMETHEUS_MULTIPROC_DIR"
 
 
-def run(start: Start, variable: str, value: str) -> tuple[Running, int]:
+def run(start, variable, value):
     """Run a family of two until each has made a call."""
     port = free_port()
     family = start(
@@ -33,7 +33,7 @@ def run(start: Start, variable: str, value: str) -> tuple[Running, int]:
 
 
 @pytest.mark.parametrize("case", ["not there yet", "old name", "relative"])
-def test_usable(case: str, start: Start, tmp_path: Path) -> None:
+def test_usable(case, start, tmp_path):
     """It is made, in the place that was meant, although the family changes its directory."""
     folder = tmp_path / "deep" / "metrics"
     family, port = run(
@@ -49,7 +49,7 @@ def test_usable(case: str, start: Start, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("case", ["file", "read-only", "empty"])
-def test_unusable(case: str, start: Start, tmp_path: Path) -> None:
+def test_unusable(case, start, tmp_path):
     """One warning that says why and what to do; each process counts for itself."""
     place = tmp_path / "place"
     if case == "file":

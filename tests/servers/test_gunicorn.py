@@ -4,19 +4,12 @@ from __future__ import annotations
 
 import os
 import signal
-from typing import TYPE_CHECKING
 
 import pytest
 from running import alive, ask, eventually, get, samples, total
 
 from together_otel.names import CAUSES
 from together_otel.testing.ports import free_port
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
-
-    from running import Running
 
 KINDS = {
     "sync": ("wsgi:app", "sync"),
@@ -28,11 +21,11 @@ KINDS = {
 @pytest.mark.parametrize("preload", [False, True], ids=["", "preload"])
 @pytest.mark.parametrize("kind", KINDS)
 def test_all_requests_of_all_workers(
-    kind: str,
-    preload: bool,  # noqa: FBT001 - a parametrised case
-    start: Callable[..., Running],
-    tmp_path: Path,
-) -> None:
+    kind,
+    preload,
+    start,
+    tmp_path,
+):
     """200 requests over 4 workers, one killed in the middle: the scrape has 200 and never fell."""
     application, worker, *options = KINDS[kind]
     port, scrape_port = free_port(), free_port()

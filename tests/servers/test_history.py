@@ -2,25 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from running import get, samples, successes
 
 from together_otel.names import CAUSES
 from together_otel.testing.ports import free_port
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
 
-    from running import Running
-
-    from together_otel.testing.server import TogetherServer
-
-
-def test_revoked_after_the_fork(
-    together: TogetherServer, key: str, start: Callable[..., Running], tmp_path: Path
-) -> None:
+def test_revoked_after_the_fork(together, key, start, tmp_path):
     """A key that the parent used and the child may not is revoked, and is so once."""
     together.revoke_after(key, 1)
     port = free_port()

@@ -22,7 +22,7 @@ OPENTELEMETRY = "This process was forked from one whose metrics OpenTelemetry's 
 PROMETHEUS = "This process was forked, and what it counts is in its own registry only"
 
 
-def gunicorn(start: Start, **environment: str) -> tuple[Running, int]:
+def gunicorn(start, **environment):
     """Start two workers that count nothing yet."""
     port = free_port()
     server = start(
@@ -32,14 +32,14 @@ def gunicorn(start: Start, **environment: str) -> tuple[Running, int]:
     return server, port
 
 
-def count_in_two_processes(port: int) -> None:
+def count_in_two_processes(port):
     """Make requests until a second process has answered: the first is killed to that end."""
     first = get(port)
     os.kill(int(first or 0), signal.SIGKILL)
     eventually(lambda: get(port) not in (None, first))
 
 
-def test_opentelemetry_under_a_pull_exporter(start: Start) -> None:
+def test_opentelemetry_under_a_pull_exporter(start):
     """Nothing is said before something is lost, and then once, with both settings that cure it."""
     exporter_port = free_port()
     server, port = gunicorn(
@@ -61,7 +61,7 @@ def test_opentelemetry_under_a_pull_exporter(start: Start) -> None:
 
 
 @pytest.mark.parametrize("exporter", ["none", "console"])
-def test_opentelemetry_otherwise(exporter: str, start: Start) -> None:
+def test_opentelemetry_otherwise(exporter, start):
     """Nothing is lost where each process exports by itself, or nobody does."""
     server, port = gunicorn(start, OTEL_METRICS_EXPORTER=exporter)
     count_in_two_processes(port)
@@ -70,9 +70,9 @@ def test_opentelemetry_otherwise(exporter: str, start: Start) -> None:
 
 @pytest.mark.parametrize("served", [False, True], ids=["registry", "port"])
 def test_prometheus_client_without_a_folder(
-    served: bool,  # noqa: FBT001 - a parametrised case
-    start: Start,
-) -> None:
+    served,
+    start,
+):
     """One warning, whether it is the application or this package that serves the registry."""
     scrape_port = free_port()
     server, port = gunicorn(
@@ -88,7 +88,7 @@ def test_prometheus_client_without_a_folder(
         assert successes(get(scrape_port, "/metrics")) == 0
 
 
-def test_started_process_without_a_folder(start: Start) -> None:
+def test_started_process_without_a_folder(start):
     """A worker that uvicorn starts warns, once it counts, that the port shows its master alone."""
     port, scrape_port = free_port(), free_port()
     server = start(

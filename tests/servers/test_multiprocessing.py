@@ -2,22 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import pytest
 from running import get, samples, successes, total
 
 from together_otel.testing.ports import free_port
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
-
-    from running import Running
-
 
 @pytest.mark.parametrize("method", ["fork", "spawn"])
-def test_all_calls_of_a_pool(method: str, start: Callable[..., Running], tmp_path: Path) -> None:
+def test_all_calls_of_a_pool(method, start, tmp_path):
     """200 calls over 4 processes, scraped when all of them have ended."""
     scrape_port = free_port()
     program = start(

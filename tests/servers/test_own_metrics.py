@@ -10,14 +10,13 @@ from together_otel.testing.ports import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from running import Running
 
     Start = Callable[..., Running]
 
 
-def test_one_process(start: Start) -> None:
+def test_one_process(start):
     """In prometheus_client's default registry."""
     port = free_port()
     service = start("python", "own_metrics.py", str(port), TOGETHER_OTEL_METRICS="prometheus")
@@ -30,7 +29,7 @@ def test_one_process(start: Start) -> None:
     assert "This process was forked" not in service.output()
 
 
-def test_several_processes(start: Start, tmp_path: Path) -> None:
+def test_several_processes(start, tmp_path):
     """In a registry with a MultiProcessCollector; and on our port, theirs beside ours."""
     port, scrape_port = free_port(), free_port()
     server = start(

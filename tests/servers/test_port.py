@@ -13,8 +13,7 @@ from running import eventually, get, successes
 from together_otel.testing.ports import free_port
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from pathlib import Path
+    from collections.abc import Callable
 
     from running import Running
 
@@ -22,19 +21,19 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
-def stranger() -> Iterator[socket.socket]:
+def stranger():
     """A port of this machine that another program listens on."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
         yield listening
 
 
-def called(family: Running) -> list[int]:
+def called(family):
     """Return the processes that have made their calls."""
     lines = (line.split() for line in family.output().splitlines())
     return [int(words[1]) for words in lines if words[0] == "called"]
 
 
-def test_another_takes_over(start: Start, tmp_path: Path) -> None:
+def test_another_takes_over(start, tmp_path):
     """Who serves the port is killed, and who follows it, to the last: the scrape keeps it all.
 
     That it takes no more than two seconds is held by `tests/test_scrape.py`.
@@ -60,9 +59,7 @@ def test_another_takes_over(start: Start, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("others", [0, 2], ids=["one process", "three processes"])
-def test_port_of_a_stranger(
-    others: int, start: Start, stranger: socket.socket, tmp_path: Path
-) -> None:
+def test_port_of_a_stranger(others, start, stranger, tmp_path):
     """One warning; all else works, other instrumentations too; and it is served when it is free."""
     port = stranger.getsockname()[1]
     shared = {"PROMETHEUS_MULTIPROC_DIR": str(tmp_path / "metrics")} if others else {}
@@ -83,7 +80,7 @@ def test_port_of_a_stranger(
     assert family.finish() == 0
 
 
-def test_two_services_share_a_folder(start: Start, tmp_path: Path) -> None:
+def test_two_services_share_a_folder(start, tmp_path):
     """Each has its own port; what they count is one, as prometheus_client has no way to tell."""
     folder, ports = str(tmp_path / "metrics"), [free_port(), free_port()]
     for port in ports:

@@ -4,22 +4,15 @@ from __future__ import annotations
 
 import os
 import signal
-from typing import TYPE_CHECKING
 
 from running import alive, ask, eventually, get, total
 
 from together_otel.testing.ports import free_port
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
-
-    from running import Running
-
 STARTED = "Started server process"
 
 
-def test_all_requests_of_all_workers(start: Callable[..., Running], tmp_path: Path) -> None:
+def test_all_requests_of_all_workers(start, tmp_path):
     """200 requests over 4 workers, one killed and replaced: the scrape has 200 and never fell."""
     port, scrape_port = free_port(), free_port()
     server = start(

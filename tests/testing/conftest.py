@@ -10,14 +10,11 @@ import sys
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Protocol
 
 import pytest
 
 from together_otel.testing.server import TogetherServer
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "standins"))
 os.environ.setdefault("TOGETHER_NO_BANNER", "1")  # 1.5 prints one on import
@@ -26,26 +23,26 @@ SDK = version("together")
 
 
 @pytest.fixture
-def generation() -> int:
+def generation():
     """The SDK's major version."""
     return int(SDK.partition(".")[0])
 
 
 @pytest.fixture
-def key() -> str:
+def key():
     """A key of Together's shape that nobody owns."""
     return "tgp_" + "v1_" + "a1B2" * 10 + "xyz"
 
 
 @pytest.fixture
-def server() -> Iterator[TogetherServer]:
+def server():
     """A running server that accepts any well-formed key."""
     with TogetherServer() as running:
         yield running
 
 
 @pytest.fixture
-def client(server: TogetherServer, key: str, generation: int) -> Iterator[Any]:
+def client(server, key, generation):
     """A synchronous client of the server, strict about answers where the SDK can be."""
     together = pytest.importorskip("together")
     if generation == 1:
@@ -67,7 +64,7 @@ def client(server: TogetherServer, key: str, generation: int) -> Iterator[Any]:
 
 
 @pytest.fixture
-def async_client(server: TogetherServer, key: str, generation: int) -> Callable[[], Any]:
+def async_client(server, key, generation):
     """A maker of asynchronous clients; those of 2.x and 3.x are to be closed by the test."""
     together = pytest.importorskip("together")
     options = {"api_key": key, "base_url": server.base_url_for(SDK), "max_retries": 0}
@@ -77,7 +74,7 @@ def async_client(server: TogetherServer, key: str, generation: int) -> Callable[
 
 
 @pytest.fixture
-def refused(generation: int) -> type[Exception]:
+def refused(generation):
     """The SDK's exception for a 401."""
     together = pytest.importorskip("together")
     return together.error.AuthenticationError if generation == 1 else together.AuthenticationError
@@ -92,7 +89,7 @@ class Answered:
     body: bytes
 
     @property
-    def json(self) -> Any:
+    def json(self):
         """The body, parsed."""
         return json.loads(self.body)
 
@@ -100,29 +97,21 @@ class Answered:
 class Ask(Protocol):
     """One POST over a connection of its own, without an SDK."""
 
-    def __call__(
-        self,
-        server: TogetherServer,
-        key: str | None = ...,
-        *,
-        path: str = ...,
-        body: object = ...,
-        authorization: str | None = ...,
-    ) -> Answered: ...
+    def __call__(self, server, key=..., *, path=..., body=..., authorization=...): ...
 
 
 @pytest.fixture
-def ask(key: str) -> Ask:
+def ask(key):
     """Send a request and read the answer; by default a chat with a good key."""
 
     def send(
-        server: TogetherServer,
-        key: str | None = key,
+        server,
+        key=key,
         *,
-        path: str = "/v1/chat/completions",
-        body: object = {"model": "stand-in/model"},
-        authorization: str | None = None,
-    ) -> Answered:
+        path="/v1/chat/completions",
+        body={"model": "stand-in/model"},  # noqa: B006 - it is read only
+        authorization=None,
+    ):
         authorization = authorization if key is None else f"Bearer {key}"
         headers = {"Content-Type": "application/json"}
         if authorization is not None:

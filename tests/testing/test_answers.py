@@ -4,19 +4,10 @@ from __future__ import annotations
 
 import base64
 import io
-from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from together_otel.testing import answers, behaviours
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
-
-    from conftest import Ask
-
-    from together_otel.testing.server import TogetherServer
 
 MODEL = "meta-llama/Llama-3.3-70B-Instruct-Turbo"
 HELLO = [{"role": "user", "content": "Hello there"}]
@@ -24,15 +15,15 @@ USAGE = {"prompt_tokens": 2, "completion_tokens": 6, "total_tokens": 8}
 TOOL = {"type": "function", "function": {"name": "look_up", "parameters": {"type": "object"}}}
 
 
-def chat(client: Any, **options: Any) -> Any:
+def chat(client, **options):
     return client.chat.completions.create(model=MODEL, messages=HELLO, **options)
 
 
-def usage(value: Any) -> dict[str, int]:
+def usage(value):
     return {name: getattr(value, name) for name in USAGE}
 
 
-def test_chat(server: TogetherServer, client: Any, key: str) -> None:
+def test_chat(server, client, key):
     completion = chat(client)
     assert completion.choices[0].message.content == answers.REPLY
     assert completion.choices[0].finish_reason == "stop"
@@ -45,7 +36,7 @@ def test_chat(server: TogetherServer, client: Any, key: str) -> None:
     assert key not in repr(request)
 
 
-def test_chat_stream(client: Any) -> None:
+def test_chat_stream(client):
     """The words come one by one, and the last chunk has the reason and the usage."""
     chunks = list(chat(client, stream=True))
     assert "".join(chunk.choices[0].delta.content for chunk in chunks) == answers.REPLY
@@ -55,7 +46,7 @@ def test_chat_stream(client: Any) -> None:
     assert usage(chunks[-1].usage) == USAGE
 
 
-async def test_async_chat_and_stream(async_client: Callable[[], Any], generation: int) -> None:
+async def test_async_chat_and_stream(async_client, generation):
     client = async_client()
     completion = await chat(client)
     chunks = [chunk async for chunk in await chat(client, stream=True)]
@@ -66,7 +57,7 @@ async def test_async_chat_and_stream(async_client: Callable[[], Any], generation
     assert usage(chunks[-1].usage) == usage(completion.usage) == USAGE
 
 
-def test_a_tool_is_called_once(client: Any) -> None:
+def test_a_tool_is_called_once(client):
     """The first tool is called; a conversation that holds its result gets text."""
     choice = chat(client, tools=[TOOL]).choices[0]
     (call,) = choice.message.tool_calls
@@ -76,30 +67,30 @@ def test_a_tool_is_called_once(client: Any) -> None:
     assert answer.choices[0].message.content == answers.REPLY
 
 
-def test_a_tool_is_called_in_a_stream(client: Any) -> None:
+def test_a_tool_is_called_in_a_stream(client):
     chunks = list(chat(client, tools=[TOOL], stream=True))
     assert [chunk.choices[0].finish_reason for chunk in chunks] == [None, "tool_calls"]
 
 
-def test_completions(client: Any) -> None:
+def test_completions(client):
     completion = client.completions.create(model=MODEL, prompt="Hello there")
     assert completion.choices[0].text == answers.REPLY
     assert usage(completion.usage) == USAGE
 
 
-def test_completion_stream(client: Any) -> None:
+def test_completion_stream(client):
     chunks = list(client.completions.create(model=MODEL, prompt="Hello there", stream=True))
     assert "".join(chunk.choices[0].delta.content for chunk in chunks) == answers.REPLY
     assert usage(chunks[-1].usage) == USAGE
 
 
-def test_embeddings(client: Any) -> None:
+def test_embeddings(client):
     embedded = client.embeddings.create(model=MODEL, input=["one", "two"])
     assert [data.index for data in embedded.data] == [0, 1]
     assert (embedded.model, embedded.data[0].embedding) == (MODEL, [0.25, 0.5, 0.75])
 
 
-def test_rerank(client: Any) -> None:
+def test_rerank(client):
     ranked = client.rerank.create(model=MODEL, query="a b", documents=["x", "y", "z"], top_n=2)
     assert [(result.index, result.relevance_score) for result in ranked.results] == [
         (0, 1.0),
@@ -109,7 +100,7 @@ def test_rerank(client: Any) -> None:
 
 
 @pytest.mark.parametrize("form", ["url", "base64"])
-def test_images(client: Any, form: str) -> None:
+def test_images(client, form):
     made = client.images.generate(model=MODEL, prompt="A cat", n=2, response_format=form)
     assert [image.index for image in made.data] == [0, 1]
     if form == "url":
@@ -118,13 +109,13 @@ def test_images(client: Any, form: str) -> None:
         assert base64.b64decode(made.data[0].b64_json) == b"an image"
 
 
-def test_speech(client: Any, generation: int) -> None:
+def test_speech(client, generation):
     said = client.audio.speech.create(model=MODEL, input="Hello", voice="tara")
     sound = said.response.data if generation == 1 else said.read()
     assert sound.startswith(b"RIFF")
 
 
-def test_speech_stream(client: Any, generation: int) -> None:
+def test_speech_stream(client, generation):
     said = client.audio.speech.create(
         model=MODEL, input="Hello", voice="tara", stream=True, response_format="raw"
     )
@@ -137,9 +128,7 @@ def test_speech_stream(client: Any, generation: int) -> None:
 
 @pytest.mark.parametrize("resource", ["transcriptions", "translations"])
 @pytest.mark.parametrize("form", ["json", "verbose_json"])
-def test_transcripts(
-    server: TogetherServer, client: Any, generation: int, resource: str, form: str
-) -> None:
+def test_transcripts(server, client, generation, resource, form):
     """The model is read from the multipart form."""
     recording = io.BytesIO(b"RIFF....WAVE")
     recording.name = "hello.wav"
@@ -150,7 +139,7 @@ def test_transcripts(
     assert server.requests[0].model == MODEL
 
 
-def test_models_list(server: TogetherServer, client: Any, generation: int) -> None:
+def test_models_list(server, client, generation):
     models = list(
         client.models.list(project_id="proj-1") if generation > 2 else client.models.list()
     )
@@ -159,25 +148,25 @@ def test_models_list(server: TogetherServer, client: Any, generation: int) -> No
     assert server.requests[0].method == "GET"
 
 
-def test_supported_models(client: Any) -> None:
+def test_supported_models(client):
     if not hasattr(client.models, "list_supported"):
         pytest.skip("3.x alone has models.list_supported")
     assert list(client.models.list_supported()) == []
 
 
-def test_whoami(client: Any, generation: int) -> None:
+def test_whoami(client, generation):
     if not hasattr(client, "whoami"):
         pytest.skip("1.x and 2.0 have no whoami")
     known = client.whoami()
     assert (known.project.slug if generation > 2 else known.project_slug) == "stand-in"
 
 
-def test_files(client: Any) -> None:
+def test_files(client):
     assert [file.id for file in client.files.list().data] == ["file-1"]
     assert client.files.retrieve("file-9").id == "file-9"
 
 
-def test_file_content(client: Any, generation: int, tmp_path: Path) -> None:
+def test_file_content(client, generation, tmp_path):
     if generation == 1:
         copy = tmp_path / "copy.jsonl"
         client.files.retrieve_content("file-9", output=copy)
@@ -187,7 +176,7 @@ def test_file_content(client: Any, generation: int, tmp_path: Path) -> None:
     assert content == answers.FILE_CONTENT
 
 
-def test_upload(server: TogetherServer, client: Any, key: str, tmp_path: Path) -> None:
+def test_upload(server, client, key, tmp_path):
     """The server is also the storage that it sends files to, where SDKs come without the key."""
     server.always(behaviours.accept())
     file = tmp_path / "training.jsonl"
@@ -200,7 +189,7 @@ def test_upload(server: TogetherServer, client: Any, key: str, tmp_path: Path) -
     ]
 
 
-def test_an_upload_in_parts(server: TogetherServer, ask: Ask) -> None:
+def test_an_upload_in_parts(server, ask):
     """As many addresses as there are parts, and at the end the file."""
     begun = ask(server, path="/v1/files/multipart/initiate", body={"num_parts": 2}).json
     assert [part["PartNumber"] for part in begun["parts"]] == [1, 2]
@@ -209,7 +198,7 @@ def test_an_upload_in_parts(server: TogetherServer, ask: Ask) -> None:
     assert done["file"]["id"] == begun["file_id"] == "file-1"
 
 
-def test_fine_tuning(server: TogetherServer, client: Any) -> None:
+def test_fine_tuning(server, client):
     """The SDK asks for limits and for the price before it begins a job."""
     job = client.fine_tuning.create(training_file="file-1", model=MODEL)
     assert job.id == "ft-1"
@@ -220,18 +209,18 @@ def test_fine_tuning(server: TogetherServer, client: Any) -> None:
     ]
 
 
-def test_a_base_url_of_another_generation_finds_nothing(server: TogetherServer, ask: Ask) -> None:
+def test_a_base_url_of_another_generation_finds_nothing(server, ask):
     """Given a base URL that ends in /v1, 3.x asks for /v1/v1/…: not there."""
     reply = ask(server, path="/v1/v1/chat/completions")
     assert (reply.status, reply.json["error"]["code"]) == (404, "not_found")
 
 
-def test_an_unknown_path_is_answered_with_an_empty_object(server: TogetherServer, ask: Ask) -> None:
+def test_an_unknown_path_is_answered_with_an_empty_object(server, ask):
     reply = ask(server, path="/v1/what/ever")
     assert (reply.status, reply.json) == (200, {})
 
 
-def test_a_video_job_is_accepted(server: TogetherServer, ask: Ask) -> None:
+def test_a_video_job_is_accepted(server, ask):
     """Over plain HTTP: generations disagree about the path more than about the answer."""
     reply = ask(server, path="/v2/videos", body={"model": MODEL, "prompt": "A cat"})
     assert (reply.json["model"], reply.json["status"]) == (MODEL, "in_progress")

@@ -5,27 +5,21 @@ from __future__ import annotations
 import contextlib
 import http.client
 import threading
-from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from together_otel.testing import answers, behaviours
 from together_otel.testing.server import TogetherServer
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from conftest import Ask
-
 MODEL = "stand-in/model"
 HELLO = [{"role": "user", "content": "Hello there"}]
 
 
-def chat(client: Any, **options: Any) -> Any:
+def chat(client, **options):
     return client.chat.completions.create(model=MODEL, messages=HELLO, **options)
 
 
-def read(stream: Any) -> list[str]:
+def read(stream):
     """Read a stream to its end or failure; what came is kept on the failure."""
     said: list[str] = []
     try:
@@ -41,7 +35,7 @@ def read(stream: Any) -> list[str]:
 # ── scripting ────────────────────────────────────────────────────────────────────────
 
 
-def test_script_comes_before_the_standing_behaviour(server: TogetherServer, ask: Ask) -> None:
+def test_script_comes_before_the_standing_behaviour(server, ask):
     server.always(behaviours.payment_required())
     server.script(behaviours.refuse(), behaviours.usual())
     assert [ask(server).status for _ in range(3)] == [401, 200, 402]
@@ -49,7 +43,7 @@ def test_script_comes_before_the_standing_behaviour(server: TogetherServer, ask:
     assert ask(server).status == 200
 
 
-def test_accept_looks_at_no_key(server: TogetherServer, ask: Ask) -> None:
+def test_accept_looks_at_no_key(server, ask):
     server.script(behaviours.accept())
     assert ask(server, None).status == 200
     assert not server.requests[0].authorized
@@ -66,13 +60,7 @@ def test_accept_looks_at_no_key(server: TogetherServer, ask: Ask) -> None:
         ("message", "application/json", b'{"message": "Unauthorized"}'),
     ],
 )
-def test_refusals_of_other_shapes(
-    server: TogetherServer,
-    ask: Ask,
-    form: behaviours.RefusalForm,
-    content_type: str,
-    body: bytes,
-) -> None:
+def test_refusals_of_other_shapes(server, ask, form, content_type, body):
     server.script(behaviours.refuse(form))
     refusal = ask(server)
     assert (refusal.status, refusal.headers["content-type"]) == (401, content_type)
@@ -80,13 +68,7 @@ def test_refusals_of_other_shapes(
 
 
 @pytest.mark.parametrize("form", behaviours.REFUSAL_FORMS)
-def test_the_sdk_raises_on_a_refusal_of_any_shape(
-    server: TogetherServer,
-    client: Any,
-    generation: int,
-    refused: type[Exception],
-    form: behaviours.RefusalForm,
-) -> None:
+def test_the_sdk_raises_on_a_refusal_of_any_shape(server, client, generation, refused, form):
     """2.x and 3.x go by the status; 1.x is at a loss when the body is not Together's."""
     server.script(behaviours.refuse(form, headers={"X-Gateway": "yes"}))
     with pytest.raises(Exception) as caught:  # noqa: PT011 - the type is what is looked at
@@ -100,22 +82,18 @@ def test_the_sdk_raises_on_a_refusal_of_any_shape(
 
 
 @pytest.mark.parametrize("form", behaviours.REFUSAL_FORMS)
-def test_a_refusal_of_another_status(
-    server: TogetherServer, ask: Ask, form: behaviours.RefusalForm
-) -> None:
+def test_a_refusal_of_another_status(server, ask, form):
     server.script(behaviours.refuse(form, status=403))
     assert ask(server).status == 403
 
 
-def test_refusal_headers(server: TogetherServer, ask: Ask) -> None:
+def test_refusal_headers(server, ask):
     server.script(behaviours.refuse(headers={"x-should-retry": "true", "X-Request-ID": "mine"}))
     headers = ask(server).headers
     assert (headers["x-should-retry"], headers["x-request-id"]) == ("true", "mine")
 
 
-def test_the_key_is_echoed(
-    server: TogetherServer, client: Any, key: str, refused: type[Exception]
-) -> None:
+def test_the_key_is_echoed(server, client, key, refused):
     server.script(behaviours.echo_key())
     with pytest.raises(refused) as caught:
         chat(client)
@@ -135,13 +113,7 @@ def test_the_key_is_echoed(
         (behaviours.error(404, "No such model", code="model_not_found"), 404, "model_not_found"),
     ],
 )
-def test_errors_have_togethers_format(
-    server: TogetherServer,
-    ask: Ask,
-    behaviour: behaviours.Behaviour,
-    status: int,
-    code: str | None,
-) -> None:
+def test_errors_have_togethers_format(server, ask, behaviour, status, code):
     server.script(behaviour)
     answer = ask(server)
     assert answer.status == status
@@ -149,9 +121,7 @@ def test_errors_have_togethers_format(
     assert answer.json["error"]["code"] == code
 
 
-def test_the_sdk_tries_again_when_asked_to(
-    server: TogetherServer, client: Any, generation: int
-) -> None:
+def test_the_sdk_tries_again_when_asked_to(server, client, generation):
     """1.x retries synchronously, 2.x and 3.x say the how-manieth attempt it is."""
     server.script(behaviours.rate_limited(), behaviours.server_error())
     if generation == 1:
@@ -172,16 +142,14 @@ def test_the_sdk_tries_again_when_asked_to(
         ({"a": 1}, "application/json", b'{"a": 1}'),
     ],
 )
-def test_custom(
-    server: TogetherServer, ask: Ask, body: object, content_type: str, sent: bytes
-) -> None:
+def test_custom(server, ask, body, content_type, sent):
     server.script(behaviours.custom(418, body, {"X-Pot": "tea"}))
     answer = ask(server)
     assert (answer.status, answer.body, answer.headers["x-pot"]) == (418, sent, "tea")
     assert answer.headers["content-type"] == content_type
 
 
-def test_custom_content_type(server: TogetherServer, ask: Ask) -> None:
+def test_custom_content_type(server, ask):
     server.script(behaviours.custom(200, "<p>", content_type="text/html"))
     assert ask(server).headers["content-type"] == "text/html"
 
@@ -189,16 +157,14 @@ def test_custom_content_type(server: TogetherServer, ask: Ask) -> None:
 # ── streams ──────────────────────────────────────────────────────────────────────────
 
 
-def test_a_cut_stream(server: TogetherServer, client: Any) -> None:
+def test_a_cut_stream(server, client):
     server.script(behaviours.cut_stream(after=2))
     with pytest.raises(Exception, match=r"(?i)chunked|premature|incomplete") as caught:
         read(chat(client, stream=True))
     assert caught.value.said == ["Hello ", "from "]  # type: ignore[attr-defined]
 
 
-async def test_a_cut_stream_read_asynchronously(
-    server: TogetherServer, async_client: Callable[[], Any], generation: int
-) -> None:
+async def test_a_cut_stream_read_asynchronously(server, async_client, generation):
     server.script(behaviours.cut_stream(after=1))
     client = async_client()
     chunks = await chat(client, stream=True)
@@ -210,13 +176,13 @@ async def test_a_cut_stream_read_asynchronously(
     assert said == ["Hello "]
 
 
-def test_a_whole_body_is_cut_in_the_middle(server: TogetherServer, ask: Ask) -> None:
+def test_a_whole_body_is_cut_in_the_middle(server, ask):
     server.script(behaviours.cut_stream())
     with pytest.raises(http.client.IncompleteRead):
         ask(server)
 
 
-def test_an_error_frame_ends_a_stream(server: TogetherServer, client: Any, generation: int) -> None:
+def test_an_error_frame_ends_a_stream(server, client, generation):
     """2.x and 3.x raise it, 1.x passes it on as a chunk."""
     server.script(behaviours.error_frame(after=3))
     stream = chat(client, stream=True)
@@ -232,9 +198,7 @@ def test_an_error_frame_ends_a_stream(server: TogetherServer, client: Any, gener
     assert error["code"] == "invalid_api_key"
 
 
-def test_a_stream_with_a_bad_key_is_refused_before_it_begins(
-    server: TogetherServer, client: Any, key: str, refused: type[Exception]
-) -> None:
+def test_a_stream_with_a_bad_key_is_refused_before_it_begins(server, client, key, refused):
     server.revoke(key)
     server.script(behaviours.error_frame(), behaviours.cut_stream(after=2))
     with pytest.raises(refused):
@@ -244,13 +208,13 @@ def test_a_stream_with_a_bad_key_is_refused_before_it_begins(
 # ── time ─────────────────────────────────────────────────────────────────────────────
 
 
-def test_slow_holds_a_request_until_it_is_released(server: TogetherServer, client: Any) -> None:
+def test_slow_holds_a_request_until_it_is_released(server, client):
     server.script(behaviours.slow(600))
     with releasing(server):
         assert chat(client).choices[0].message.content == answers.REPLY
 
 
-def test_a_slow_stream_stops_where_it_is_told_to(server: TogetherServer, client: Any) -> None:
+def test_a_slow_stream_stops_where_it_is_told_to(server, client):
     """Two words are there before anybody releases the rest."""
     server.script(behaviours.slow(600, after=2))
     words = iter(chat(client, stream=True))
@@ -259,12 +223,12 @@ def test_a_slow_stream_stops_where_it_is_told_to(server: TogetherServer, client:
     assert "".join(said + read(words)) == answers.REPLY
 
 
-def test_a_short_wait_ends_by_itself(server: TogetherServer, ask: Ask) -> None:
+def test_a_short_wait_ends_by_itself(server, ask):
     server.script(behaviours.slow(0.001))
     assert ask(server).status == 200
 
 
-def test_closing_ends_a_stream_that_is_held() -> None:
+def test_closing_ends_a_stream_that_is_held():
     server = TogetherServer().start()
     server.script(behaviours.slow(600, after=1))
     line = http.client.HTTPConnection(server.url.removeprefix("http://"))
@@ -279,10 +243,10 @@ def test_closing_ends_a_stream_that_is_held() -> None:
 
 
 @contextlib.contextmanager
-def releasing(server: TogetherServer) -> Iterator[None]:
+def releasing(server):
     """Release a request as soon as it has arrived, from another thread."""
 
-    def release() -> None:
+    def release():
         server.wait_for(1)
         server.release()
 
@@ -295,9 +259,7 @@ def releasing(server: TogetherServer) -> Iterator[None]:
 # ── the way there ────────────────────────────────────────────────────────────────────
 
 
-def test_a_redirect_to_another_origin_loses_the_key(
-    server: TogetherServer, client: Any, refused: type[Exception]
-) -> None:
+def test_a_redirect_to_another_origin_loses_the_key(server, client, refused):
     """Every HTTP client drops the Authorization header there, and Together misses a key."""
     with TogetherServer() as other:
         server.script(behaviours.redirect(other.url))
@@ -308,12 +270,7 @@ def test_a_redirect_to_another_origin_loses_the_key(
     assert server.requests[0].authorized
 
 
-async def test_a_redirect_followed_asynchronously(
-    server: TogetherServer,
-    async_client: Callable[[], Any],
-    generation: int,
-    refused: type[Exception],
-) -> None:
+async def test_a_redirect_followed_asynchronously(server, async_client, generation, refused):
     client = async_client()
     with TogetherServer() as other:
         server.script(behaviours.redirect(other.url))
@@ -324,13 +281,13 @@ async def test_a_redirect_followed_asynchronously(
         assert other.requests[0].authorization is None
 
 
-def test_a_redirect_to_a_path_keeps_the_key(server: TogetherServer, client: Any) -> None:
+def test_a_redirect_to_a_path_keeps_the_key(server, client):
     server.script(behaviours.redirect("/v1/chat/completions", 308))
     assert chat(client).choices[0].message.content == answers.REPLY
     assert [request.authorized for request in server.requests] == [True, True]
 
 
-def test_a_dropped_connection(server: TogetherServer, client: Any) -> None:
+def test_a_dropped_connection(server, client):
     server.script(behaviours.drop_connection())
     with pytest.raises(Exception) as caught:  # noqa: PT011 - the generations share no type
         chat(client)

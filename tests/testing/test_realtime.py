@@ -16,7 +16,6 @@ from together_otel.testing.realtime import RealtimeServer, completed_event, fail
 
 if TYPE_CHECKING:
     import contextlib
-    from collections.abc import Iterator
 
 exceptions = pytest.importorskip("websockets.exceptions", reason="it is websockets' server")
 
@@ -24,12 +23,12 @@ MODEL = "stand-in/model"
 
 
 @pytest.fixture
-def realtime(key: str) -> Iterator[RealtimeServer]:
+def realtime(key):
     with RealtimeServer(keys=[key]) as running:
         yield running
 
 
-def connect(server: RealtimeServer, key: str) -> contextlib.AbstractContextManager[Any]:
+def connect(server, key):
     """Open a websocket as the SDK does."""
     from websockets.sync.client import connect as ws_connect  # noqa: PLC0415 - see importorskip
 
@@ -40,7 +39,7 @@ def connect(server: RealtimeServer, key: str) -> contextlib.AbstractContextManag
     return made
 
 
-def event(socket: Any) -> dict[str, Any]:
+def event(socket):
     """Return the next event from the server."""
     received: dict[str, Any] = json.loads(socket.recv(timeout=10))
     return received
@@ -49,12 +48,12 @@ def event(socket: Any) -> dict[str, Any]:
 # ── life ─────────────────────────────────────────────────────────────────────────────
 
 
-def test_urls_for_each_generation(realtime: RealtimeServer) -> None:
+def test_urls_for_each_generation(realtime):
     assert realtime.base_url_for("2.42.0") == realtime.url + "/v1"
     assert realtime.base_url_for("3.1.1") == realtime.url
 
 
-def test_no_url_unless_it_runs() -> None:
+def test_no_url_unless_it_runs():
     server = RealtimeServer()
     with pytest.raises(RuntimeError, match="not running"):
         server.url  # noqa: B018 - the property raises
@@ -67,7 +66,7 @@ def test_no_url_unless_it_runs() -> None:
         server.url  # noqa: B018 - the property raises
 
 
-def test_it_comes_back_on_the_same_port(key: str) -> None:
+def test_it_comes_back_on_the_same_port(key):
     """An outage: close, then start again where the clients look."""
     with RealtimeServer() as first:
         port = urlsplit(first.url).port or 0
@@ -77,7 +76,7 @@ def test_it_comes_back_on_the_same_port(key: str) -> None:
             assert event(socket)["type"] == "session.created"
 
 
-def test_close_leaves_no_thread_behind(key: str) -> None:
+def test_close_leaves_no_thread_behind(key):
     """Open sessions included, also one that waits for its client's answer to a close."""
     before = set(threading.enumerate())
     server = RealtimeServer(opening=None).start()
@@ -93,12 +92,12 @@ def test_close_leaves_no_thread_behind(key: str) -> None:
     assert set(threading.enumerate()) <= before
 
 
-def test_close_ends_a_held_handshake(key: str) -> None:
+def test_close_ends_a_held_handshake(key):
     server = RealtimeServer().start()
     server.always(behaviours.slow(600))
     failures: list[Exception] = []
 
-    def ask() -> None:
+    def ask():
         try:
             with connect(server, key):
                 pass
@@ -113,7 +112,7 @@ def test_close_ends_a_held_handshake(key: str) -> None:
     assert len(failures) == 1
 
 
-def test_websockets_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_websockets_missing(monkeypatch):
     """The error says how to get the package."""
     monkeypatch.setitem(sys.modules, "websockets.sync.server", None)
     with pytest.raises(ModuleNotFoundError, match="pip install websockets"):
@@ -123,7 +122,7 @@ def test_websockets_missing(monkeypatch: pytest.MonkeyPatch) -> None:
 # ── handshakes ───────────────────────────────────────────────────────────────────────
 
 
-def test_handshakes_are_its_requests(realtime: RealtimeServer, key: str) -> None:
+def test_handshakes_are_its_requests(realtime, key):
     with connect(realtime, key) as socket:
         assert socket.response.headers["x-request-id"] == "req-1"
     (request,) = realtime.wait_for(1)
@@ -131,14 +130,14 @@ def test_handshakes_are_its_requests(realtime: RealtimeServer, key: str) -> None
     assert request.path == f"/v1/realtime?model={MODEL}"
 
 
-def refusal(server: RealtimeServer, key: str) -> Any:
+def refusal(server, key):
     """Return the answer to a handshake that is refused."""
     with pytest.raises(exceptions.InvalidStatus) as caught, connect(server, key):
         pass
     return caught.value.response
 
 
-def test_keys(realtime: RealtimeServer, key: str) -> None:
+def test_keys(realtime, key):
     """A wrong key is refused as Together refuses it, a revoked one from then on."""
     refused = refusal(realtime, key + "x")
     assert refused.status_code == 401
@@ -152,7 +151,7 @@ def test_keys(realtime: RealtimeServer, key: str) -> None:
         pass
 
 
-def test_scripted_handshakes(realtime: RealtimeServer, key: str) -> None:
+def test_scripted_handshakes(realtime, key):
     """What `TogetherServer` can be told to do with a request, this one does with a handshake."""
     realtime.script(behaviours.rate_limited(), behaviours.refuse("html", status=403))
     limited = refusal(realtime, key)
@@ -163,7 +162,7 @@ def test_scripted_handshakes(realtime: RealtimeServer, key: str) -> None:
         pass
 
 
-def test_dropped_handshake(realtime: RealtimeServer, key: str) -> None:
+def test_dropped_handshake(realtime, key):
     realtime.script(behaviours.drop_connection())
     with (
         pytest.raises((OSError, EOFError, exceptions.InvalidHandshake)),
@@ -175,7 +174,7 @@ def test_dropped_handshake(realtime: RealtimeServer, key: str) -> None:
 # ── sessions ─────────────────────────────────────────────────────────────────────────
 
 
-def test_session(realtime: RealtimeServer, key: str) -> None:
+def test_session(realtime, key):
     """A greeting, an answer to each probe, a transcript for each commit."""
     with connect(realtime, key) as socket:
         session = realtime.session()
@@ -195,7 +194,7 @@ def test_session(realtime: RealtimeServer, key: str) -> None:
     session.wait_for_end()
 
 
-def test_scripted_session(key: str) -> None:
+def test_scripted_session(key):
     """Events and the close are the script's to send, and in the order of their sending."""
     with RealtimeServer(opening=None) as server, connect(server, key) as socket:
         session = server.session()
@@ -211,7 +210,7 @@ def test_scripted_session(key: str) -> None:
         assert (caught.value.rcvd.code, caught.value.rcvd.reason) == (1011, "Four")
 
 
-def test_opening(key: str) -> None:
+def test_opening(key):
     """What each session begins with may be scripted, for clients that wait for it."""
     with RealtimeServer(opening=lambda session: session.close(4503)) as server:
         for _ in range(2):
@@ -222,7 +221,7 @@ def test_opening(key: str) -> None:
                 socket.recv(timeout=10)
 
 
-def test_cut(realtime: RealtimeServer, key: str) -> None:
+def test_cut(realtime, key):
     with connect(realtime, key) as socket:
         event(socket)
         realtime.session().cut()
@@ -231,7 +230,7 @@ def test_cut(realtime: RealtimeServer, key: str) -> None:
         assert caught.value.rcvd is None
 
 
-def test_waiting_ends(realtime: RealtimeServer, key: str) -> None:
+def test_waiting_ends(realtime, key):
     """For what does not come."""
     with pytest.raises(TimeoutError, match="0 of 1 sessions"):
         realtime.session(timeout=0)

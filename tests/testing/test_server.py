@@ -11,7 +11,6 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -20,24 +19,19 @@ from together_otel.keys import is_of_together
 from together_otel.testing import behaviours
 from together_otel.testing.server import TogetherServer
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from conftest import Ask
-
 ROOT = Path(__file__).parents[2]
 
 
 # ── life ─────────────────────────────────────────────────────────────────────────────
 
 
-def test_urls_for_each_generation(server: TogetherServer) -> None:
+def test_urls_for_each_generation(server):
     assert server.base_url == server.url + "/v1"
     assert server.base_url_for("1.5.35") == server.base_url_for("2.42.0") == server.base_url
     assert server.base_url_for("3.1.1") == server.url
 
 
-def test_no_url_unless_it_runs() -> None:
+def test_no_url_unless_it_runs():
     server = TogetherServer()
     with pytest.raises(RuntimeError, match="not running"):
         server.url  # noqa: B018 - the property raises
@@ -50,7 +44,7 @@ def test_no_url_unless_it_runs() -> None:
         server.url  # noqa: B018 - the property raises
 
 
-def test_a_taken_port_is_an_error(server: TogetherServer) -> None:
+def test_a_taken_port_is_an_error(server):
     port = urlsplit(server.url).port
     assert port is not None
     other = TogetherServer(port=port)
@@ -58,7 +52,7 @@ def test_a_taken_port_is_an_error(server: TogetherServer) -> None:
         other.start()
 
 
-def test_it_comes_back_on_the_same_port(ask: Ask) -> None:
+def test_it_comes_back_on_the_same_port(ask):
     """An outage: close, then start again where the clients look."""
     with TogetherServer() as first:
         port = urlsplit(first.url).port or 0
@@ -69,7 +63,7 @@ def test_it_comes_back_on_the_same_port(ask: Ask) -> None:
             assert ask(second).status == 200
 
 
-def test_close_leaves_no_thread_and_no_connection_behind() -> None:
+def test_close_leaves_no_thread_and_no_connection_behind():
     """Idle keep-alive connections and held requests included; the latter get no answer."""
     before = set(threading.enumerate())
     server = TogetherServer().start()
@@ -89,7 +83,7 @@ def test_close_leaves_no_thread_and_no_connection_behind() -> None:
     assert set(threading.enumerate()) <= before
 
 
-def test_one_connection_serves_many_requests(server: TogetherServer) -> None:
+def test_one_connection_serves_many_requests(server):
     with contextlib.closing(http.client.HTTPConnection(server.url.removeprefix("http://"))) as line:
         sockets = set()
         for _ in range(3):
@@ -100,9 +94,7 @@ def test_one_connection_serves_many_requests(server: TogetherServer) -> None:
     assert len(server.requests) == 3
 
 
-def test_a_client_that_goes_away_is_no_news(
-    server: TogetherServer, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_a_client_that_goes_away_is_no_news(server, capfd):
     server.script(behaviours.slow(600))
     address = urlsplit(server.url)
     with socket.create_connection((address.hostname, address.port)) as line:
@@ -114,11 +106,9 @@ def test_a_client_that_goes_away_is_no_news(
     assert capfd.readouterr() == ("", "")
 
 
-def test_its_own_faults_are_printed(
-    server: TogetherServer, ask: Ask, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_its_own_faults_are_printed(server, ask, capfd):
     class Broken:
-        def plan(self, exchange: behaviours.Exchange) -> Any:
+        def plan(self, exchange):
             raise ZeroDivisionError(exchange.request.path)
 
     server.script(Broken())
@@ -128,7 +118,7 @@ def test_its_own_faults_are_printed(
     assert "ZeroDivisionError: /v1/chat/completions" in capfd.readouterr().err
 
 
-def test_a_chunked_body_is_read(server: TogetherServer) -> None:
+def test_a_chunked_body_is_read(server):
     """To its end, so that the connection can be used again."""
     with contextlib.closing(http.client.HTTPConnection(server.url.removeprefix("http://"))) as line:
         for _ in range(2):
@@ -141,7 +131,7 @@ def test_a_chunked_body_is_read(server: TogetherServer) -> None:
 # ── keys ─────────────────────────────────────────────────────────────────────────────
 
 
-def test_only_listed_keys_are_accepted(key: str, ask: Ask) -> None:
+def test_only_listed_keys_are_accepted(key, ask):
     with TogetherServer(keys={key}) as server:
         assert ask(server).status == 200
         refusal = ask(server, key + "2")
@@ -159,23 +149,19 @@ def test_only_listed_keys_are_accepted(key: str, ask: Ask) -> None:
 
 
 @pytest.mark.parametrize("authorization", [None, "", "Bearer", "Bearer "])
-def test_no_key_is_a_missing_key(
-    server: TogetherServer, ask: Ask, authorization: str | None
-) -> None:
+def test_no_key_is_a_missing_key(server, ask, authorization):
     refusal = ask(server, None, authorization=authorization)
     assert (refusal.status, refusal.json["error"]["code"]) == (401, "missing_api_key")
     assert refusal.json["error"]["message"].startswith("Missing API key. You need to provide")
 
 
 @pytest.mark.parametrize("shape", ["'{}'", " {}", "{} ", "Bearer {}", "{}\t", "é{}"])
-def test_an_ill_formed_key_is_refused(
-    server: TogetherServer, ask: Ask, key: str, shape: str
-) -> None:
+def test_an_ill_formed_key_is_refused(server, ask, key, shape):
     refusal = ask(server, shape.format(key))
     assert (refusal.status, refusal.json["error"]["code"]) == (401, "invalid_api_key")
 
 
-def test_revoke_and_accept(server: TogetherServer, ask: Ask, key: str) -> None:
+def test_revoke_and_accept(server, ask, key):
     """A server that takes any key refuses the revoked one alone, until it is accepted again."""
     server.revoke(key)
     assert (ask(server).status, ask(server, key + "2").status) == (401, 200)
@@ -183,14 +169,14 @@ def test_revoke_and_accept(server: TogetherServer, ask: Ask, key: str) -> None:
     assert ask(server).status == 200
 
 
-def test_accept_adds_to_a_list(key: str, ask: Ask) -> None:
+def test_accept_adds_to_a_list(key, ask):
     with TogetherServer(keys={"other"}) as server:
         assert ask(server).status == 401
         server.accept(key)
         assert ask(server).status == 200
 
 
-def test_revoke_after_counts_accepted_requests(server: TogetherServer, ask: Ask, key: str) -> None:
+def test_revoke_after_counts_accepted_requests(server, ask, key):
     """A scripted 429 uses up nothing."""
     server.revoke_after(key, 2)
     server.script(behaviours.usual(), behaviours.rate_limited())
@@ -198,9 +184,7 @@ def test_revoke_after_counts_accepted_requests(server: TogetherServer, ask: Ask,
     assert [request.authorized for request in server.requests] == [True, True, True, False]
 
 
-def test_the_sdk_sees_a_revocation(
-    server: TogetherServer, client: Any, key: str, refused: type[Exception]
-) -> None:
+def test_the_sdk_sees_a_revocation(server, client, key, refused):
     server.revoke_after(key, 1)
     client.embeddings.create(model="stand-in/model", input="Hello")
     with pytest.raises(refused, match="Invalid API key provided"):
@@ -210,9 +194,7 @@ def test_the_sdk_sees_a_revocation(
 # ── records ──────────────────────────────────────────────────────────────────────────
 
 
-def test_a_request_is_recorded_without_showing_its_key(
-    server: TogetherServer, ask: Ask, key: str
-) -> None:
+def test_a_request_is_recorded_without_showing_its_key(server, ask, key):
     ask(server, path="/v1/rerank?x=1", body={"model": "m", "query": "q", "documents": []})
     (request,) = server.wait_for(1)
     assert (request.number, request.method, request.path) == (1, "POST", "/v1/rerank?x=1")
@@ -222,23 +204,21 @@ def test_a_request_is_recorded_without_showing_its_key(
     assert key not in repr(request)
 
 
-def test_house_headers(server: TogetherServer, ask: Ask) -> None:
+def test_house_headers(server, ask):
     headers = ask(server).headers
     assert (headers["x-request-id"], headers["x-together-traceid"]) == ("req-1", "0" * 31 + "1")
     assert headers["x-ratelimit-remaining"] == "599"
 
 
 @pytest.mark.parametrize("form", ["text", "html", "error_text", "message"])
-def test_a_refusal_in_other_words_is_not_togethers(
-    server: TogetherServer, ask: Ask, form: behaviours.RefusalForm
-) -> None:
+def test_a_refusal_in_other_words_is_not_togethers(server, ask, form):
     """It stands for a proxy's, in which nothing is Together's."""
     server.always(behaviours.refuse(form))
     answer = ask(server)
     assert not is_of_together(answer.headers, answer.body.decode())
 
 
-def test_a_lost_key(server: TogetherServer, ask: Ask) -> None:
+def test_a_lost_key(server, ask):
     """A proxy before Together has removed the header, and Together says so."""
     server.always(behaviours.lose_key())
     answer = ask(server)
@@ -246,7 +226,7 @@ def test_a_lost_key(server: TogetherServer, ask: Ask) -> None:
     assert is_of_together(answer.headers, "")
 
 
-def test_wait_for_gives_up(server: TogetherServer) -> None:
+def test_wait_for_gives_up(server):
     with pytest.raises(TimeoutError, match="0 of 1 requests"):
         server.wait_for(1, timeout=0.01)
 
@@ -254,7 +234,7 @@ def test_wait_for_gives_up(server: TogetherServer) -> None:
 # ── orders from another process ──────────────────────────────────────────────────────
 
 
-def test_orders_over_http_are_not_recorded(server: TogetherServer, ask: Ask, key: str) -> None:
+def test_orders_over_http_are_not_recorded(server, ask, key):
     order = "/_control/"
     assert ask(server, None, path=order + "revoke", body={"key": key}).status == 200
     assert ask(server).status == 401
@@ -268,7 +248,7 @@ def test_orders_over_http_are_not_recorded(server: TogetherServer, ask: Ask, key
 
 
 @contextlib.contextmanager
-def _program(*arguments: str) -> Iterator[subprocess.Popen[str]]:
+def _program(*arguments):
     command = [sys.executable, "-m", "together_otel.testing", *arguments]
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     with subprocess.Popen(
@@ -282,14 +262,14 @@ def _program(*arguments: str) -> Iterator[subprocess.Popen[str]]:
         yield program
 
 
-def _status(url: str, key: str) -> int:
+def _status(url, key):
     with contextlib.closing(http.client.HTTPConnection(urlsplit(url).netloc)) as line:
         line.request("GET", "/v1/models", headers={"Authorization": f"Bearer {key}"})
         return line.getresponse().status
 
 
 @pytest.mark.parametrize("end", ["SIGTERM", "SIGINT"])
-def test_the_program_prints_its_url_and_ends_quietly(end: str, key: str) -> None:
+def test_the_program_prints_its_url_and_ends_quietly(end, key):
     with _program("--port", "0") as program:
         assert program.stdout is not None
         url = program.stdout.readline().strip()
@@ -300,7 +280,7 @@ def test_the_program_prints_its_url_and_ends_quietly(end: str, key: str) -> None
     assert (out, err, program.returncode) == ("", "", 0)
 
 
-def test_the_programs_key_file_is_read_for_each_request(tmp_path: Path, key: str) -> None:
+def test_the_programs_key_file_is_read_for_each_request(tmp_path, key):
     """A line removed revokes its key, a line added accepts it, no file accepts none."""
     keys = tmp_path / "keys"
     keys.write_text(f"another\n{key}\n")
@@ -322,7 +302,7 @@ def test_the_programs_key_file_is_read_for_each_request(tmp_path: Path, key: str
     assert (emptied, gone, added) == (401, 401, 200)
 
 
-def test_a_port_that_is_taken(server: TogetherServer) -> None:
+def test_a_port_that_is_taken(server):
     port = server.url.rpartition(":")[2]
     with _program("--port", port) as program:
         out, err = program.communicate(timeout=20)
@@ -330,7 +310,7 @@ def test_a_port_that_is_taken(server: TogetherServer) -> None:
     assert f"port {port} cannot be used: Address already in use" in err
 
 
-def test_a_key_file_must_be_there_at_the_start(tmp_path: Path) -> None:
+def test_a_key_file_must_be_there_at_the_start(tmp_path):
     """A path mistyped would otherwise refuse every key."""
     with _program("--key-file", str(tmp_path / "none")) as program:
         out, err = program.communicate(timeout=20)

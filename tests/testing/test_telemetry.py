@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
 
 import pytest
 from inline_snapshot import snapshot
@@ -13,20 +12,17 @@ from together_otel.names import AUTH_FAILED, OPERATION_DETAILS
 from together_otel.telemetry import events
 from together_otel.testing.telemetry import CapturedTelemetry
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
 LOGGER = logging.getLogger("together_otel")
 
 
 @pytest.fixture
-def telemetry() -> Iterator[CapturedTelemetry]:
+def telemetry():
     captured = CapturedTelemetry()
     yield captured
     captured.shutdown()
 
 
-def test_spans_are_plain(telemetry: CapturedTelemetry) -> None:
+def test_spans_are_plain(telemetry):
     tracer = telemetry.tracer_provider.get_tracer("t")
     with tracer.start_as_current_span("outer", kind=SpanKind.CLIENT) as span:
         span.set_attribute("list", ["a", "b"])
@@ -61,7 +57,7 @@ def test_spans_are_plain(telemetry: CapturedTelemetry) -> None:
     assert telemetry.spans() == []
 
 
-def test_metrics_by_name(telemetry: CapturedTelemetry) -> None:
+def test_metrics_by_name(telemetry):
     assert telemetry.metrics() == {}
     meter = telemetry.meter_provider.get_meter("t")
     counter = meter.create_counter("a.count")
@@ -91,7 +87,7 @@ def test_metrics_by_name(telemetry: CapturedTelemetry) -> None:
     assert telemetry.value("a.count") == 5
 
 
-def write_logs(telemetry: CapturedTelemetry) -> str:
+def write_logs(telemetry):
     """Log an event inside a span, one too low and one outside; return the span's trace id."""
     with telemetry.tracer_provider.get_tracer("t").start_as_current_span("s") as span:
         LOGGER.warning("cause=%s", "empty", extra={"otel.event.name": "an.event", "the.cause": "x"})
@@ -100,7 +96,7 @@ def write_logs(telemetry: CapturedTelemetry) -> str:
     return f"{span.get_span_context().trace_id:032x}"
 
 
-def check_logs(telemetry: CapturedTelemetry, trace_id: str) -> None:
+def check_logs(telemetry, trace_id):
     inside, outside = telemetry.logs()
     assert inside.pop("trace_id") == trace_id
     assert int(inside.pop("span_id"), 16)
@@ -120,11 +116,11 @@ def check_logs(telemetry: CapturedTelemetry, trace_id: str) -> None:
     }
 
 
-def test_logs_are_caught(telemetry: CapturedTelemetry) -> None:
+def test_logs_are_caught(telemetry):
     check_logs(telemetry, write_logs(telemetry))
 
 
-def test_events_are_caught_once(telemetry: CapturedTelemetry) -> None:
+def test_events_are_caught_once(telemetry):
     """As they are emitted, of any level, with what their lines leave out."""
     events.emit(OPERATION_DETAILS, logging.DEBUG, {"a": "x"}, more={"b": [{"c": ["d"]}]})
     events.emit(AUTH_FAILED, logging.ERROR, {"a": "x"})
@@ -135,7 +131,7 @@ def test_events_are_caught_once(telemetry: CapturedTelemetry) -> None:
     assert failed["body"] == "together.client.auth_failed a=x"
 
 
-def test_the_logger_is_as_before_after_shutdown() -> None:
+def test_the_logger_is_as_before_after_shutdown():
     before = (LOGGER.level, list(LOGGER.handlers))
     telemetry = CapturedTelemetry()
     assert LOGGER.isEnabledFor(logging.INFO)
@@ -145,14 +141,14 @@ def test_the_logger_is_as_before_after_shutdown() -> None:
     assert telemetry.logs() == []
 
 
-def test_a_with_block_shuts_down() -> None:
+def test_a_with_block_shuts_down():
     with CapturedTelemetry() as telemetry:
         LOGGER.error("seen")
     LOGGER.error("unseen")
     assert [log["body"] for log in telemetry.logs()] == ["seen"]
 
 
-def test_everything_finds_what_hides_anywhere() -> None:
+def test_everything_finds_what_hides_anywhere():
     """Each place is given a word of its own, odd characters included."""
     telemetry = CapturedTelemetry({"resource": "w-resource"})
     tracer = telemetry.tracer_provider.get_tracer("w-scope", "w-version")

@@ -7,7 +7,6 @@ import importlib
 import traceback
 from dataclasses import dataclass
 from importlib.util import find_spec
-from typing import Any
 
 PACKAGES = [name for name in ("httpx", "httpx2", "requests", "aiohttp") if find_spec(name)]
 KINDS = [
@@ -36,11 +35,11 @@ class Library:
         kind: of `KINDS`.
     """
 
-    def __init__(self, kind: str) -> None:
+    def __init__(self, kind):
         self.name, _, mode = kind.partition(" ")
         self.is_async = mode == "async"
 
-    def ask(self, url: str, body: Any = None, *, how: str = "whole", **options: Any) -> Got:
+    def ask(self, url, body=None, *, how="whole", **options):
         """Make a POST request.
 
         Args:
@@ -61,7 +60,7 @@ class Library:
             names = tuple(frame.name for frame in stack)
             return Got(None, "", type(exc).__qualname__, str(exc), names)
 
-    def _httpx_sync(self, url: str, how: str, options: Any) -> Got:
+    def _httpx_sync(self, url, how, options):
         package = importlib.import_module(self.name)
         client_options = options.pop("client", {})
         with package.Client(**client_options) as client:
@@ -76,7 +75,7 @@ class Library:
                         break
                 return Got(response.status_code, "\n".join(lines))
 
-    async def _httpx_async(self, url: str, how: str, options: Any) -> Got:
+    async def _httpx_async(self, url, how, options):
         package = importlib.import_module(self.name)
         client_options = options.pop("client", {})
         async with package.AsyncClient(**client_options) as client:
@@ -92,7 +91,7 @@ class Library:
                             break
                 return Got(response.status_code, "\n".join(lines))
 
-    def _requests_sync(self, url: str, how: str, options: Any) -> Got:
+    def _requests_sync(self, url, how, options):
         import requests  # noqa: PLC0415 - one of several
 
         if how == "whole":
@@ -106,7 +105,7 @@ class Library:
                     break
             return Got(response.status_code, "\n".join(lines))
 
-    async def _aiohttp_async(self, url: str, how: str, options: Any) -> Got:
+    async def _aiohttp_async(self, url, how, options):
         import aiohttp  # noqa: PLC0415 - one of several
 
         client_options = options.pop("client", {})

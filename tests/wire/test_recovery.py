@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 from itertools import count
-from typing import TYPE_CHECKING, Any
 
 import pytest
 from dirty_equals import IsPartialDict
@@ -12,37 +11,23 @@ from wire_cases import leaks
 
 from together_otel import recovery
 
-if TYPE_CHECKING:
-    from libraries import Library
-
-    from together_otel.testing import CapturedTelemetry, TogetherServer
-
 CHAT = {"model": "a/model", "messages": [{"role": "user", "content": "Hello"}]}
 FAILURES = "together.client.auth.failures"
 _numbers = count(100)
 
 
 @pytest.fixture
-def old() -> str:
+def old():
     """Return a key that is refused, another one in each test: what replaced it is remembered."""
     return "tgp_" + "v1_" + "a1C2" * 10 + str(next(_numbers))
 
 
-def sent(server: TogetherServer) -> list[str | None]:
+def sent(server):
     return [one.key for one in server.requests]
 
 
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
-def test_the_request_is_sent_again(
-    library: Library,
-    base: str,
-    key: str,
-    old: str,
-    server: TogetherServer,
-    telemetry: CapturedTelemetry,
-    *,
-    stream: bool,
-) -> None:
+def test_the_request_is_sent_again(library, base, key, old, server, telemetry, *, stream):
     """The application gets the second answer; the next request has the new key at once."""
     how, url = "lines" if stream else "whole", f"{base}/chat/completions"
     headers = {"Authorization": f"Bearer {old}"}
@@ -67,9 +52,7 @@ def test_the_request_is_sent_again(
     assert headers == {"Authorization": f"Bearer {old}"}
 
 
-def test_a_second_refusal_is_what_the_application_gets(
-    library: Library, base: str, old: str, server: TogetherServer, telemetry: CapturedTelemetry
-) -> None:
+def test_a_second_refusal_is_what_the_application_gets(library, base, old, server, telemetry):
     with recovery.use(lambda: old.replace("C", "D")):
         got = library.ask(
             f"{base}/chat/completions", CHAT, headers={"Authorization": f"Bearer {old}"}
@@ -78,15 +61,13 @@ def test_a_second_refusal_is_what_the_application_gets(
     assert telemetry.counter(FAILURES) == 2
 
 
-def test_a_body_that_cannot_be_sent_again(
-    library: Library, base: str, key: str, old: str, server: TogetherServer, telemetry: Any
-) -> None:
+def test_a_body_that_cannot_be_sent_again(library, base, key, old, server, telemetry):
     """A generator is read once: the refusal is the application's."""
 
-    def pieces() -> Any:
+    def pieces():
         yield b"{}"
 
-    async def async_pieces() -> Any:
+    async def async_pieces():
         yield b"{}"
 
     body = async_pieces() if library.is_async else pieces()
@@ -99,9 +80,7 @@ def test_a_body_that_cannot_be_sent_again(
     assert "together.client.request_not_repeated" in events
 
 
-def test_a_file_is_sent_again_from_where_it_stood(
-    library: Library, base: str, key: str, old: str, server: TogetherServer, telemetry: Any
-) -> None:
+def test_a_file_is_sent_again_from_where_it_stood(library, base, key, old, server, telemetry):
     name = "content" if library.name.startswith("httpx") else "data"
     if library.name.startswith("httpx") and library.is_async:
         pytest.skip("it takes no files")

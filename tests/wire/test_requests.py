@@ -4,19 +4,14 @@ from __future__ import annotations
 
 import gzip
 import json
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from dirty_equals import IsFloat, IsInt, IsPartialDict
-from wire_cases import FAULTS, OTHER, Fault, leaks
+from wire_cases import FAULTS, OTHER, leaks
 
 from together_otel import TogetherInstrumentor
 from together_otel.testing import behaviours
-
-if TYPE_CHECKING:
-    from libraries import Library
-
-    from together_otel.testing import CapturedTelemetry, TogetherServer
 
 MODEL = "a/model"
 CHAT = {"model": MODEL, "messages": [{"role": "user", "content": "Hello"}]}
@@ -25,17 +20,17 @@ REQUESTS = "together.client.requests"
 FAILURES = "together.client.auth.failures"
 
 
-def bearer(key: str) -> dict[str, str]:
+def bearer(key):
     return {"Authorization": f"Bearer {key}"}
 
 
-def only_span(telemetry: CapturedTelemetry) -> dict[str, Any]:
+def only_span(telemetry):
     """Return the one span that there is."""
     (span,) = telemetry.spans()
     return span
 
 
-def test_accepted(library: Library, base: str, key: str, telemetry: CapturedTelemetry) -> None:
+def test_accepted(library, base, key, telemetry):
     """The span says what was asked and, of the body that the library read, what was answered."""
     got = library.ask(f"{base}/chat/completions", CHAT, headers=bearer(key))
     assert got.status == 200
@@ -68,9 +63,7 @@ def test_accepted(library: Library, base: str, key: str, telemetry: CapturedTele
 
 
 @pytest.mark.parametrize("how", ["lines", "whole"])
-def test_streamed(
-    library: Library, base: str, key: str, telemetry: CapturedTelemetry, how: str
-) -> None:
+def test_streamed(library, base, key, telemetry, how):
     """A stream's usage and reason are those of its last events, read at once or by lines."""
     got = library.ask(f"{base}/chat/completions", STREAM, how=how, headers=bearer(key))
     assert "[DONE]" in got.text
@@ -87,9 +80,7 @@ def test_streamed(
     assert ("gen_ai.response.time_to_first_chunk" in attributes) == read_as_it_came
 
 
-def test_a_body_that_is_not_read(
-    library: Library, base: str, key: str, telemetry: CapturedTelemetry
-) -> None:
+def test_a_body_that_is_not_read(library, base, key, telemetry):
     """Nothing is read that the application does not read: its call ends when it is closed."""
     library.ask(f"{base}/chat/completions", CHAT, how="unread", headers=bearer(key))
     attributes = only_span(telemetry)["attributes"]
@@ -97,9 +88,7 @@ def test_a_body_that_is_not_read(
     assert "gen_ai.usage.input_tokens" not in attributes
 
 
-def test_a_stream_that_is_left_early(
-    library: Library, base: str, key: str, telemetry: CapturedTelemetry, server: TogetherServer
-) -> None:
+def test_a_stream_that_is_left_early(library, base, key, telemetry, server):
     server.always(behaviours.slow(30, after=1))
     library.ask(f"{base}/chat/completions", STREAM, how="left", headers=bearer(key))
     assert only_span(telemetry)["attributes"]["together.request.outcome"] == "abandoned"
@@ -116,15 +105,7 @@ def test_a_stream_that_is_left_early(
         ("/audio/speech", {"model": MODEL, "input": "a", "voice": "b"}, "speech"),
     ],
 )
-def test_operations(
-    library: Library,
-    base: str,
-    key: str,
-    telemetry: CapturedTelemetry,
-    path: str,
-    body: dict[str, Any],
-    operation: str,
-) -> None:
+def test_operations(library, base, key, telemetry, path, body, operation):
     """The path names the operation, the body the model."""
     assert library.ask(f"{base}{path}", body, headers=bearer(key)).status == 200
     assert only_span(telemetry)["name"] == f"{operation} {MODEL}"
@@ -132,9 +113,7 @@ def test_operations(
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=str)
-def test_fault(
-    library: Library, base: str, key: str, telemetry: CapturedTelemetry, fault: Fault
-) -> None:
+def test_fault(library, base, key, telemetry, fault):
     """A key that fails is named, counted once and logged once; nothing shows it."""
     header = fault.header(key)
     headers = {} if header is None else {"Authorization": header}
@@ -168,16 +147,7 @@ def test_fault(
     ],
 )
 @pytest.mark.parametrize("how", ["lines", "whole"])
-def test_failures_of_a_stream(
-    library: Library,
-    base: str,
-    server: TogetherServer,
-    telemetry: CapturedTelemetry,
-    how: str,
-    behaviour: behaviours.Behaviour,
-    outcome: str,
-    cause: str | None,
-) -> None:
+def test_failures_of_a_stream(library, base, server, telemetry, how, behaviour, outcome, cause):
     """An error is what the server says, in whichever way: a status, or a frame in a stream."""
     server.accept(OTHER)
     server.always(behaviour)
@@ -188,9 +158,7 @@ def test_failures_of_a_stream(
     assert telemetry.counter(FAILURES) == (cause is not None)
 
 
-def test_a_refusal_that_nobody_reads(
-    library: Library, base: str, telemetry: CapturedTelemetry
-) -> None:
+def test_a_refusal_that_nobody_reads(library, base, telemetry):
     """The status says enough."""
     got = library.ask(f"{base}/chat/completions", STREAM, how="unread", headers=bearer("a" * 24))
     assert got.status == 401
@@ -198,9 +166,7 @@ def test_a_refusal_that_nobody_reads(
     assert only_span(telemetry)["attributes"]["http.response.status_code"] == 401
 
 
-def test_revoked(
-    library: Library, base: str, key: str, server: TogetherServer, telemetry: CapturedTelemetry
-) -> None:
+def test_revoked(library, base, key, server, telemetry):
     """A key that worked by whichever library is not rejected but revoked."""
     library.ask(f"{base}/chat/completions", CHAT, headers=bearer(key))
     server.revoke(key)
@@ -208,9 +174,7 @@ def test_revoked(
     assert telemetry.value(FAILURES, together_auth_cause="revoked") == 1
 
 
-def test_a_compressed_stream(
-    library: Library, base: str, key: str, server: TogetherServer, telemetry: CapturedTelemetry
-) -> None:
+def test_a_compressed_stream(library, base, key, server, telemetry):
     """What the application reads is decoded, and so is what is looked at."""
     event = {"id": "a", "model": MODEL, "choices": [], "usage": {"prompt_tokens": 3}}
     frames = b"data: " + json.dumps(event).encode() + b"\n\ndata: [DONE]\n\n"
@@ -223,14 +187,7 @@ def test_a_compressed_stream(
     )
 
 
-def test_redirected(
-    library: Library,
-    base: str,
-    elsewhere: str,
-    key: str,
-    server: TogetherServer,
-    telemetry: CapturedTelemetry,
-) -> None:
+def test_redirected(library, base, elsewhere, key, server, telemetry):
     """The key is dropped on the way to another host."""
     server.script(behaviours.redirect(f"{elsewhere}/chat/completions"))
     options: dict[str, Any] = {"headers": bearer(key)}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 
-def _key(letter: str) -> str:
+def _key(letter):
     return "tgp_" + "v1_" + f"a1{letter}2" * 10 + "xyz"
 
 
@@ -21,11 +21,11 @@ class Fault:
     cause: str
     value: str | None
 
-    def header(self, key: str) -> str | None:
+    def header(self, key):
         """Return the header of a request."""
         return None if self.value is None else self.value.replace("{key}", key)
 
-    def __str__(self) -> str:
+    def __str__(self):
         return self.title
 
 
@@ -48,7 +48,7 @@ FAULTS = [
 ]
 
 
-def leaks(text: str, header: str) -> list[str]:
+def leaks(text, header):
     """Return the stretches of eight characters of a key's secret part that a text shows."""
     secret = header.strip().removeprefix("Bearer ").removeprefix("tgp_v1_")
     stretches = (secret[place : place + 8] for place in range(len(secret) - 7))

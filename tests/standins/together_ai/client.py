@@ -18,14 +18,7 @@ UNAUTHORIZED = 401
 
 
 class _Client:
-    def __init__(
-        self,
-        api_key: str | None = None,
-        base_url: str | None = None,
-        *,
-        model: str = MODEL,
-        timeout: float = 30.0,
-    ) -> None:
+    def __init__(self, api_key=None, base_url=None, *, model=MODEL, timeout=30.0):
         if api_key is None:
             api_key = os.environ.get("TOGETHER_API_KEY")
         if api_key is None:
@@ -35,7 +28,7 @@ class _Client:
         self.model = model
         self.timeout = timeout
 
-    def _ask(self, prompt: str) -> str:
+    def _ask(self, prompt):
         question = {"model": self.model, "messages": [{"role": "user", "content": prompt}]}
         request = urllib.request.Request(  # noqa: S310 - the user chose the URL
             self.base_url.rstrip("/") + "/chat/completions",
@@ -55,7 +48,7 @@ class _Client:
 class TogetherAI(_Client):
     """The client; raises ``AuthenticationError`` when there is no key anywhere."""
 
-    def chat(self, prompt: str) -> str:
+    def chat(self, prompt):
         """Return the model's answer to one question."""
         return self._ask(prompt)
 
@@ -63,12 +56,12 @@ class TogetherAI(_Client):
 class AsyncTogetherAI(_Client):
     """The same for asyncio."""
 
-    async def chat(self, prompt: str) -> str:
+    async def chat(self, prompt):
         """Return the model's answer to one question."""
         return await asyncio.to_thread(self._ask, prompt)
 
 
-def _error_of(refused: urllib.error.HTTPError) -> TogetherAIError:
+def _error_of(refused):
     if refused.code == UNAUTHORIZED:
         return AuthenticationError(BAD_KEY, refused.code)
     return TogetherAIError(f"The server answered {refused.code}", refused.code)

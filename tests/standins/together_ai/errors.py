@@ -6,7 +6,7 @@ from __future__ import annotations
 class TogetherAIError(Exception):
     """Any failure; ``status_code`` is the HTTP status, ``None`` without an answer."""
 
-    def __init__(self, message: str, status_code: int | None = None) -> None:
+    def __init__(self, message, status_code=None):
         super().__init__(message)
         self.status_code = status_code
 

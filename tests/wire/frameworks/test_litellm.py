@@ -7,20 +7,15 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
 
 import pytest
 from dirty_equals import IsPartialDict
-from wire_cases import FAULTS, OTHER, Fault, leaks
+from wire_cases import FAULTS, OTHER, leaks
 
 from together_otel.testing import behaviours
 
 litellm = pytest.importorskip("litellm")
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from together_otel.testing import CapturedTelemetry, TogetherServer
 
 MODEL = "a/model"
 CHAT = {"model": f"together_ai/{MODEL}", "messages": [{"role": "user", "content": "Hello"}]}
@@ -32,24 +27,24 @@ pytestmark = pytest.mark.filterwarnings("ignore")
 
 
 @pytest.fixture(autouse=True)
-def quiet() -> None:
+def quiet():
     litellm.suppress_debug_info = True
 
 
-def ask(*, is_async: bool = False, **options: Any) -> Any:
+def ask(*, is_async=False, **options):
     """Make a chat completion; return the answer, or the pieces of a stream."""
     if not is_async:
         answer = litellm.completion(**CHAT, **options)
         return list(answer) if options.get("stream") else answer
 
-    async def asking() -> Any:
+    async def asking():
         answer = await litellm.acompletion(**CHAT, **options)
         return [one async for one in answer] if options.get("stream") else answer
 
     return asyncio.run(asking())
 
 
-def raised(call: Callable[[], Any]) -> str:
+def raised(call):
     try:
         call()
     except Exception as exc:  # noqa: BLE001 - its class differs between releases
@@ -59,9 +54,7 @@ def raised(call: Callable[[], Any]) -> str:
 
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
 @pytest.mark.parametrize("is_async", [False, True], ids=["sync", "async"])
-def test_chat(
-    base: str, key: str, telemetry: CapturedTelemetry, *, is_async: bool, stream: bool
-) -> None:
+def test_chat(base, key, telemetry, *, is_async, stream):
     """One span a call, with what the answer says."""
     ask(is_async=is_async, api_base=base, api_key=key, stream=stream)
     (span,) = [one for one in telemetry.spans() if one["name"] != "together.client.init"]
@@ -77,7 +70,7 @@ def test_chat(
     assert telemetry.value(REQUESTS, together_request_outcome="success") == 1
 
 
-def test_embeddings_and_rerank(base: str, key: str, telemetry: CapturedTelemetry) -> None:
+def test_embeddings_and_rerank(base, key, telemetry):
     where = {"model": CHAT["model"], "api_base": base, "api_key": key}
     litellm.embedding(input=["Hello"], **where)
     with suppress(litellm.APIConnectionError):  # 1.80 asks Together itself, which is not here
@@ -90,9 +83,7 @@ def test_embeddings_and_rerank(base: str, key: str, telemetry: CapturedTelemetry
 
 @pytest.mark.parametrize("fault", KEYS, ids=str)
 @pytest.mark.parametrize("is_async", [False, True], ids=["sync", "async"])
-def test_fault(
-    base: str, key: str, telemetry: CapturedTelemetry, fault: Fault, *, is_async: bool
-) -> None:
+def test_fault(base, key, telemetry, fault, *, is_async):
     """Whatever LiteLLM makes of it, it is named, counted once and logged once."""
     text = str(fault.header(key)).removeprefix("Bearer ")
     if not text:
@@ -105,7 +96,7 @@ def test_fault(
     assert leaks(telemetry.everything(), text) == []
 
 
-def test_no_key(base: str, telemetry: CapturedTelemetry) -> None:
+def test_no_key(base, telemetry):
     """LiteLLM asks all the same, without a header; the remedy names what it reads."""
     raised(lambda: ask(api_base=base))
     (log,) = [one for one in telemetry.logs() if one["event_name"] == "together.client.auth_failed"]
@@ -113,18 +104,14 @@ def test_no_key(base: str, telemetry: CapturedTelemetry) -> None:
     assert "TOGETHERAI_API_KEY" in log["attributes"]["together.auth.remedy"]
 
 
-def test_error_frame(
-    base: str, key: str, server: TogetherServer, telemetry: CapturedTelemetry
-) -> None:
+def test_error_frame(base, key, server, telemetry):
     """An error in the middle of a stream, of which LiteLLM makes a 500, is the refusal it is."""
     server.always(behaviours.error_frame())
     raised(lambda: ask(api_base=base, api_key=key, stream=True))
     assert telemetry.counter(FAILURES) == 1
 
 
-def test_a_refusal_that_a_fallback_swallows(
-    base: str, key: str, telemetry: CapturedTelemetry
-) -> None:
+def test_a_refusal_that_a_fallback_swallows(base, key, telemetry):
     """The application gets an answer, and does not hear that one of its keys is dead."""
     other = {"model": CHAT["model"], "api_base": base, "api_key": key}
     answer = ask(api_base=base, api_key=OTHER, fallbacks=[other])
@@ -133,9 +120,7 @@ def test_a_refusal_that_a_fallback_swallows(
     assert telemetry.value(REQUESTS, together_request_outcome="success") == 1
 
 
-def test_retries_are_calls(
-    base: str, key: str, server: TogetherServer, telemetry: CapturedTelemetry
-) -> None:
+def test_retries_are_calls(base, key, server, telemetry):
     """Each of LiteLLM's own is counted as it happens, or is the openai client's before 1.100."""
     server.script(behaviours.server_error(500), behaviours.server_error(500))
     ask(api_base=base, api_key=key, num_retries=2)
@@ -144,7 +129,7 @@ def test_retries_are_calls(
     assert telemetry.value(REQUESTS, together_request_outcome="success") == 1
 
 
-def test_a_cooldown(base: str, telemetry: CapturedTelemetry) -> None:
+def test_a_cooldown(base, telemetry):
     """One refusal stands for many: what LiteLLM answers by itself was sent nowhere."""
     parameters = {"model": CHAT["model"], "api_base": base, "api_key": OTHER}
     router = litellm.Router(

@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
 import pytest
 from dirty_equals import IsPartialDict
-from wire_cases import FAULTS, Fault, leaks
-
-if TYPE_CHECKING:
-    from together_otel.testing import CapturedTelemetry
+from wire_cases import FAULTS, leaks
 
 FAILURES = "together.client.auth.failures"
 MESSAGES = [{"role": "user", "content": "Hello"}]
@@ -18,20 +13,20 @@ KEYS = [one for one in FAULTS if one.value and len(one.value) > len("Bearer    "
 pytestmark = pytest.mark.filterwarnings("ignore")
 
 
-def dspy(base: str, key: str) -> Any:
+def dspy(base, key):
     found = pytest.importorskip("dspy")
     options = {"api_base": base, "api_key": key, "num_retries": 0, "cache": False}
     return found.LM("together_ai/a/model", **options)(messages=MESSAGES)
 
 
-def aisuite(base: str, key: str) -> Any:
+def aisuite(base, key):
     found = pytest.importorskip("aisuite.providers.together_provider")
     provider = found.TogetherProvider(api_key=key)
     provider.BASE_URL = f"{base}/chat/completions"
     return provider.chat_completions_create("a/model", MESSAGES)
 
 
-def huggingface_hub(base: str, key: str, *, stream: bool = False) -> Any:
+def huggingface_hub(base, key, *, stream=False):
     hub = pytest.importorskip("huggingface_hub", minversion="2")
     from huggingface_hub.hf_api import InferenceProviderMapping  # noqa: PLC0415 - the same
     from huggingface_hub.inference import _providers  # noqa: PLC0415 - it may not be there
@@ -60,11 +55,11 @@ LIBRARIES = {"litellm": dspy, "aisuite": aisuite, "huggingface_hub": huggingface
 
 
 @pytest.fixture(params=LIBRARIES)
-def library(request: pytest.FixtureRequest) -> str:
+def library(request):
     return str(request.param)
 
 
-def test_accepted(library: str, base: str, key: str, telemetry: CapturedTelemetry) -> None:
+def test_accepted(library, base, key, telemetry):
     """One span a call, by whom it is."""
     LIBRARIES[library](base, key)
     (span,) = [one for one in telemetry.spans() if one["kind"] == "CLIENT"]
@@ -75,9 +70,7 @@ def test_accepted(library: str, base: str, key: str, telemetry: CapturedTelemetr
 
 
 @pytest.mark.parametrize("fault", KEYS, ids=str)
-def test_fault(
-    library: str, base: str, key: str, telemetry: CapturedTelemetry, fault: Fault
-) -> None:
+def test_fault(library, base, key, telemetry, fault):
     """Whatever they raise: it is named, counted once for each request, and logged once."""
     text = str(fault.header(key)).removeprefix("Bearer ")
     if library == "huggingface_hub" and "Hugging Face" in fault.title:
@@ -94,7 +87,7 @@ def test_fault(
     assert leaks(telemetry.everything(), text) == []
 
 
-def test_a_stream_of_huggingface_hub(base: str, key: str, telemetry: CapturedTelemetry) -> None:
+def test_a_stream_of_huggingface_hub(base, key, telemetry):
     huggingface_hub(base, key, stream=True)
     (span,) = [one for one in telemetry.spans() if one["kind"] == "CLIENT"]
     assert span["attributes"] == IsPartialDict(

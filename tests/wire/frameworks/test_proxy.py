@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-from typing import TYPE_CHECKING
 
 import pytest
 from wire_cases import OTHER
@@ -12,15 +11,11 @@ from wire_cases import OTHER
 pytest.importorskip("litellm")
 pytest.importorskip("apscheduler", reason="LiteLLM without its proxy")
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from together_otel.testing import CapturedTelemetry
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
 
-def test_the_proxy(base: str, key: str, telemetry: CapturedTelemetry, tmp_path: Path) -> None:
+def test_the_proxy(base, key, telemetry, tmp_path):
     """Each request that it makes of Together is a call here: accepted, and refused."""
     import httpx  # noqa: PLC0415 - after the instrumentation
     from litellm.proxy.proxy_server import app, initialize  # noqa: PLC0415 - the same
@@ -36,7 +31,7 @@ def test_the_proxy(base: str, key: str, telemetry: CapturedTelemetry, tmp_path: 
     config = tmp_path / "config.yaml"
     config.write_text(json.dumps({"model_list": models, "router_settings": settings}))
 
-    async def asking() -> list[int]:
+    async def asking():
         await initialize(config=str(config))
         transport = httpx.ASGITransport(app=app)
         async with httpx.AsyncClient(transport=transport, base_url="http://proxy") as client:

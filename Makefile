@@ -29,9 +29,9 @@ SLOW := $(if $(CI),-m "",)
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
-demo: $(VENV)/installed ## show the main job: every cause of a refused key, and the page it leads to
+demo: $(VENV)/installed .venv-demo/installed ## show the main job: every cause of a refused key, and the page it leads to
 	@tools/fetch_prometheus.sh || echo "Going on without Prometheus and Alertmanager: the demo says what it leaves out."
-	@$(VENV)/bin/python -m together_otel demo
+	@$(VENV)/bin/python -m together_otel demo --clients .venv-demo/bin/python
 
 test: $(VENV)/installed $(SDKS:%=.venv-%/installed) $(MORE_SDKS:%=.venv-%/installed) .venv-lowest/installed $(OPENAIS:%=.venv-openai-%/installed) .venv-frameworks/installed .venv-litellm-$(LITELLM)/installed .venv-proxy/installed .venv-neighbours/installed newest-python schemas ## every test, on every generation of the SDK
 	@tools/fetch_prometheus.sh || test -z "$$CI"
@@ -116,6 +116,12 @@ $(VENV)/installed: pyproject.toml
 	$(PYTHON) -m venv .venv-litellm-$*
 	.venv-litellm-$*/bin/python $(PIP_INSTALL) --upgrade '$(PIP)'
 	.venv-litellm-$*/bin/python $(PIP_INSTALL) --editable . --group light 'litellm==$*'
+	@touch $@
+
+.venv-demo/installed: pyproject.toml
+	$(PYTHON) -m venv .venv-demo
+	.venv-demo/bin/python $(PIP_INSTALL) --upgrade '$(PIP)'
+	.venv-demo/bin/python $(PIP_INSTALL) --editable . --group demo
 	@touch $@
 
 .venv-proxy/installed: pyproject.toml

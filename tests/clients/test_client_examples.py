@@ -23,6 +23,12 @@ ROOT = Path(__file__).parents[2]
             "OPENAI_API_KEY is a key of OpenAI, and went to Together because TOGETHER_API_KEY is unset",
         ),
         (
+            "litellm_client",
+            "litellm",
+            "The model says: ",
+            "client.library=litellm",
+        ),
+        (
             "langchain_client",
             "langchain_together",
             "LangChain says: OpenAIError",

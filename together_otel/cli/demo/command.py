@@ -13,6 +13,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from together_otel.cli.demo.applications import APPLICATIONS, Run, run
 from together_otel.cli.demo.evidence import Evidence, evidence_of
 from together_otel.cli.demo.report import Paper
 from together_otel.cli.doctor.installation import SDK, missing
@@ -56,8 +57,9 @@ _EPILOG = """\
 exit codes: 0 all is correct; 1 something is wrong; 2 something that it needs is
 missing; 64 the arguments are invalid
 
-example:
+examples:
   together-otel demo
+  together-otel demo --clients .venv-demo/bin/python
 """
 
 
@@ -69,6 +71,11 @@ def add(commands: Commands) -> None:
         description=_DESCRIPTION,
         epilog=_EPILOG,
     )
+    parser.add_argument(
+        "--clients",
+        metavar="PYTHON",
+        help="a Python that has openai, LiteLLM and this package: applications of both are shown too",
+    )
     parser.add_json()
     parser.set_defaults(run=partial(_demo, parser))
 
@@ -77,7 +84,7 @@ def _demo(parser: Parser, options: argparse.Namespace) -> int:
     if why := missing():
         complain(f"{parser.prog}: {why}.\n")
         return UNKNOWN
-    return Demonstration(as_json=options.json).run()
+    return Demonstration(as_json=options.json, clients=options.clients).run()
 
 
 class Demonstration:
@@ -85,9 +92,12 @@ class Demonstration:
 
     Args:
         as_json: whether the result is printed as JSON, and nothing else.
+        clients: a Python that has other clients; ``None`` leaves their applications out.
     """
 
-    def __init__(self, *, as_json: bool = False) -> None:
+    def __init__(self, *, as_json: bool = False, clients: str | None = None) -> None:
+        self._clients = clients
+        self._runs: list[Run] = []
         self._keys = MadeUpKeys()
         self._as_json = as_json
         self._found: list[Evidence] = []
@@ -120,6 +130,11 @@ class Demonstration:
             drills: dict[Cause, Future[Evidence]] = {
                 cause: pool.submit(self._drill, cause) for cause in CAUSES if cause != PAGED
             }
+            others = [
+                pool.submit(run, one, self._clients, self._keys)
+                for one in APPLICATIONS
+                if self._clients is not None
+            ]
             alert = self._alert = None if binaries is None else self._page(binaries, port)
             ended.set()
             found = self._found
@@ -129,9 +144,12 @@ class Demonstration:
                     f"[{len(found)}/{len(CAUSES)}] {cause}: {evidence.outcome.failed} failed,"
                     f" {evidence.outcome.accepted} accepted"
                 )
+            self._runs = [one.result() for one in others]
         self._faults += [fault for evidence in found for fault in evidence.faults()]
+        self._faults += [fault for one in self._runs for fault in one.faults()]
         paper.heading("What the SDK says, and what together_otel says")
         paper.table(found)
+        self._show_applications()
         paper.heading(f"Scraped from the last, {PAGED} (otel_scope_* labels left out)")
         paper.counters(found[-1].outcome.samples)
         paper.heading("The page")
@@ -141,6 +159,20 @@ class Demonstration:
             paper.alert(alert)
             if "runbook_url" not in alert["annotations"]:
                 self._faults.append(f"alert: expected a runbook_url, found {alert}")
+
+    def _show_applications(self) -> None:
+        paper = self._paper
+        if not self._runs:
+            return
+        paper.heading("Applications without the SDK")
+        for one in self._runs:
+            client, found = one.application.client, one.found
+            self._captured[f"{client}: emitted"] = found.pop("emitted", "")
+            paper.paragraph(one.application.title, client)
+            paper.paragraph(self._keys.redact(str(found.get("said"))), "it says")
+            paper.paragraph(
+                f"{', '.join(found.get('causes', ()))}. {found.get('remedy')}", "we say"
+            )
 
     def _drill(
         self,
@@ -192,7 +224,15 @@ class Demonstration:
         ]
         if self._as_json:
             causes = [evidence.as_json() for evidence in self._found]
-            write_json({"causes": causes, "alert": self._alert, "faults": self._faults})
+            applications = {one.application.client: one.found for one in self._runs}
+            write_json(
+                {
+                    "causes": causes,
+                    "applications": applications,
+                    "alert": self._alert,
+                    "faults": self._faults,
+                }
+            )
         self._paper.line()
         for fault in self._faults:
             self._paper.line(f"{paint('WRONG', 'bad')}  {self._keys.redact(fault)}")

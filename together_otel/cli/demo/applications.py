@@ -1,0 +1,108 @@
+"""Applications that reach Together without its SDK, each a process of a Python that has its client."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from together_otel import settings
+from together_otel.cli.drill.processes import PATIENCE, isolated
+from together_otel.testing.server import TogetherServer
+
+if TYPE_CHECKING:
+    from together_otel.names import Cause
+    from together_otel.testing.keys import MadeUpKeys
+
+_PROGRAM: Final = "together_otel.cli.demo.application"
+
+
+@dataclass(frozen=True)
+class Application:
+    """One of them, and what is to come of it.
+
+    Attributes:
+        client: its package.
+        title: what is wrong.
+        cause: of its failure.
+        accepted: how many of its requests are accepted.
+    """
+
+    client: str
+    title: str
+    cause: Cause
+    accepted: int
+
+
+APPLICATIONS: Final = (
+    Application(
+        "openai",
+        "openai at Together; TOGETHER_API_KEY is unset, OPENAI_API_KEY is not",
+        "wrong_provider",
+        accepted=0,
+    ),
+    Application(
+        "litellm",
+        "LiteLLM; the first of two keys is dead, and nobody hears of it",
+        "rejected",
+        accepted=1,
+    ),
+)
+
+
+@dataclass(frozen=True)
+class Run:
+    """An application after its process has ended: what it printed, and its standard error."""
+
+    application: Application
+    found: dict[str, Any]
+    errors: str
+
+    def faults(self) -> list[str]:
+        """Return what is wrong."""
+        wanted, found = self.application, self.found
+        checks = (
+            ("causes in the log", [wanted.cause], found.get("causes")),
+            ("failures", 1, found.get("failures")),
+            ("accepted requests", wanted.accepted, found.get("accepted")),
+            ("client libraries", [wanted.client], found.get("libraries")),
+        )
+        return [
+            f"{wanted.client}: {what}: expected {one}, found {other}"
+            for what, one, other in checks
+            if one != other
+        ] + ([] if found else [f"{wanted.client}: {self.errors[-500:]}"])
+
+
+def run(application: Application, python: str, keys: MadeUpKeys) -> Run:
+    """Run an application against a server of its own.
+
+    Args:
+        application: which one.
+        python: an interpreter that has its client and this package.
+        keys: makes the keys.
+    """
+    good = keys.together()
+    bad = keys.other_provider() if application.cause == "wrong_provider" else keys.together()
+    with TogetherServer(keys=[good]) as server:
+        done = subprocess.run(  # noqa: S603 - an interpreter that is named on the command line
+            [python, "-W", "ignore", "-m", _PROGRAM, application.client],
+            env={
+                **isolated("together-demo", {}),
+                settings.HOSTS: "127.0.0.1",
+                "BASE_URL": server.base_url,
+                "SECOND_KEY": good,
+                "FIRST_KEY": bad,
+                # Else LiteLLM asks another host for prices.
+                "LITELLM_LOCAL_MODEL_COST_MAP": "True",
+                "NO_PROXY": "*",
+            },
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE * 2,
+            check=False,
+        )
+    last = done.stdout.strip().rpartition("\n")[2]
+    found = json.loads(last) if done.returncode == 0 else {}
+    return Run(application, found, done.stderr)

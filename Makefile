@@ -23,7 +23,7 @@ PARALLEL := -n 2 --dist worksteal
 # The week of a fleet takes minutes of CPU: CI runs it.
 SLOW := $(if $(CI),-m "",)
 
-.PHONY: help demo test test-fast one fuzz lint docs dist bench clean
+.PHONY: help demo test test-fast one fuzz lint docs dist audit bench clean
 .DELETE_ON_ERROR:
 
 help: ## list the targets
@@ -74,11 +74,15 @@ dist: .venv-docs/installed ## sdist and wheel in dist, the same bytes for the sa
 	SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) .venv-docs/bin/python -m build
 	.venv-docs/bin/twine check --strict dist/*
 
+audit: .venv-docs/installed .venv-runtime/installed ## known vulnerabilities of what a user installs, and its SBOM in sbom.json
+	.venv-docs/bin/cyclonedx-py environment --output-file sbom.json .venv-runtime
+	.venv-docs/bin/python tools/audit.py .venv-runtime/lib/python*/site-packages
+
 bench: $(VENV)/installed ## what the instrumentation costs, as ratios to hand-written telemetry
 	$(VENV)/bin/python benchmarks/overhead.py
 
 clean: ## remove environments and fetched programs
-	rm -rf .venv* .tools .site dist tools/schemas/node_modules
+	rm -rf .venv* .tools .site dist sbom.json tools/schemas/node_modules
 
 $(VENV)/installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -145,9 +149,17 @@ $(VENV)/installed: pyproject.toml
 # Schemas of the operators' resources and Loki's grammar come from npm.
 .PHONY: schemas
 schemas:
-	@if test -d tools/schemas/node_modules; then :; elif command -v npm >/dev/null; then \
-	    npm --prefix tools/schemas install --ignore-scripts --no-audit --no-fund --silent; \
+	@if command -v npm >/dev/null; then $(MAKE) --no-print-directory tools/schemas/node_modules/installed; \
 	else echo "npm is not here: exported resources are not checked by their schemas."; test -z "$$CI"; fi
+
+tools/schemas/node_modules/installed: tools/schemas/package.json
+	npm --prefix tools/schemas install --ignore-scripts --no-audit --no-fund --silent
+	@touch $@
+
+.venv-runtime/installed: pyproject.toml
+	$(PYTHON) -m venv .venv-runtime
+	.venv-runtime/bin/python $(PIP_INSTALL) '.[zero-code]'
+	@touch $@
 
 # pyenv knows its versions by number only: a Python that a shim cannot start is not there.
 .PHONY: newest-python

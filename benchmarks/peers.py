@@ -41,6 +41,11 @@ PEERS = {
         "openinference.instrumentation.together",
         lambda module: module.TogetherInstrumentor().instrument(),
     ),
+    "traceloop": Peer(
+        "opentelemetry-instrumentation-together",
+        "opentelemetry.instrumentation.together",
+        lambda module: module.TogetherAiInstrumentor().instrument(),
+    ),
     "respan": Peer(
         "respan-instrumentation-together",
         "respan_instrumentation_together",

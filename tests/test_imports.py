@@ -13,6 +13,7 @@ LOADED = {
     "together_otel.calls",
     "together_otel.calls.imports",
     "together_otel.calls.open_calls",
+    "together_otel.calls.proxies",
     "together_otel.forks",
     "together_otel.guard",
     "together_otel.instrumentor",

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 ROOT = Path(__file__).parents[1]
+COMPARISON = ROOT / "benchmarks" / "compare.json"
 OVERHEAD = ROOT / "benchmarks" / "overhead.json"
 
 
@@ -133,8 +134,23 @@ def commands() -> str:
     )
 
 
+def comparison() -> str:
+    """Return what this and other instrumentations report, as `benchmarks/compare.py` has saved it."""
+    saved = json.loads(COMPARISON.read_text(encoding="utf-8"))
+    return table(tuple(saved["header"]), map(tuple, saved["cells"]))
+
+
+def comparison_of_failures() -> str:
+    """Return those rows that are about failures and keys."""
+    saved = json.loads(COMPARISON.read_text(encoding="utf-8"))
+    start = next(n for n, row in enumerate(saved["cells"]) if row[0].startswith("A refused"))
+    return table(tuple(saved["header"]), map(tuple, saved["cells"][start:]))
+
+
 PARTS = {
     "commands": commands,
+    "comparison": comparison,
+    "comparison of failures": comparison_of_failures,
     "diagnoses": diagnoses,
     "emitted": emitted,
     "errors": errors,

@@ -37,7 +37,7 @@ class KeyRegistry:
     """
 
     def __init__(self, *, fingerprint: bool) -> None:
-        self.history = KeyHistory()
+        self.history: KeyHistory = KeyHistory()
         self._fingerprint = fingerprint
         self._lock = ForkSafeLock()
         self._reports: OrderedDict[bytes, KeyReport] = OrderedDict()

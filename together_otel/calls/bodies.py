@@ -9,10 +9,9 @@ import weakref
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any
 
-import wrapt
-
 from together_otel.calls.around import observed
 from together_otel.calls.open_calls import opened
+from together_otel.calls.proxies import ObjectProxy
 from together_otel.calls.state import Timing
 from together_otel.calls.streams import Stream, is_watched, watch
 
@@ -157,7 +156,7 @@ def _is_running(generator: weakref.ref[Any]) -> bool:
     return bool(getattr(iterator, "gi_running", False) or getattr(iterator, "ag_running", False))
 
 
-class WatchedBody(wrapt.ObjectProxy):  # type: ignore[type-arg]  # wrapt 1 has no type arguments
+class WatchedBody(ObjectProxy):
     """The body of an HTTP response that the caller reads, in whichever way, or does not.
 
     A proxy, as httpx asks for the class of the body it reads from.

@@ -9,8 +9,7 @@ import sys
 from importlib.abc import MetaPathFinder
 from typing import TYPE_CHECKING, Any, cast
 
-import wrapt
-
+from together_otel.calls.proxies import ObjectProxy
 from together_otel.guard import Guard
 
 if TYPE_CHECKING:
@@ -139,7 +138,7 @@ class ImportWatcher(MetaPathFinder):
         return spec
 
 
-class _Loader(wrapt.ObjectProxy):  # type: ignore[type-arg]  # wrapt 1 has no type arguments
+class _Loader(ObjectProxy):
     """A loader that calls back once it has run a module's code, and is then replaced by the other."""
 
     def __init__(self, loader: Any, imported: Imported) -> None:

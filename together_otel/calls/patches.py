@@ -7,8 +7,7 @@ from functools import partial, update_wrapper
 from inspect import isfunction
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-import wrapt
-
+from together_otel.calls.proxies import BoundFunctionWrapper, FunctionWrapper, ObjectProxy
 from together_otel.calls.state import Arguments
 
 if TYPE_CHECKING:
@@ -30,7 +29,7 @@ class Direct(NamedTuple):
     of: Callable[[Any, int], Any]
 
 
-_bind: Final = wrapt.FunctionWrapper.__get__
+_bind: Final = FunctionWrapper.__get__
 
 
 class _AsWrapped:
@@ -51,11 +50,11 @@ class _AsWrapped:
         return self
 
 
-class BoundPatch(_AsWrapped, wrapt.BoundFunctionWrapper):  # type: ignore[type-arg]  # wrapt 1 has no type arguments
+class BoundPatch(_AsWrapped, BoundFunctionWrapper):
     """A patched method, bound to a client or got from its class."""
 
 
-class Patch(_AsWrapped, wrapt.FunctionWrapper):  # type: ignore[type-arg]  # as above
+class Patch(_AsWrapped, FunctionWrapper):
     """A function in our wrapper.
 
     Args:
@@ -64,7 +63,7 @@ class Patch(_AsWrapped, wrapt.FunctionWrapper):  # type: ignore[type-arg]  # as 
         owner: the class that it is an attribute of.
     """
 
-    __bound_function_wrapper__ = BoundPatch
+    __bound_function_wrapper__: Any = BoundPatch
 
     def __init__(self, function: Any, wrapper: Wrapper, owner: type) -> None:
         super().__init__(function, wrapper)
@@ -76,7 +75,7 @@ class Patch(_AsWrapped, wrapt.FunctionWrapper):  # type: ignore[type-arg]  # as 
         return self._self_of_class if instance is None else _bind(self, instance, owner)
 
 
-class PatchedCallable(_AsWrapped, wrapt.ObjectProxy):  # type: ignore[type-arg]  # as above
+class PatchedCallable(_AsWrapped, ObjectProxy):
     """What a `PatchedAttribute` gives, in our wrapper.
 
     Args:
@@ -101,7 +100,7 @@ class PatchedCallable(_AsWrapped, wrapt.ObjectProxy):  # type: ignore[type-arg] 
         return made(client, arguments.args, arguments.kwargs)
 
 
-class PatchedAttribute(_AsWrapped, wrapt.ObjectProxy):  # type: ignore[type-arg]  # as above
+class PatchedAttribute(_AsWrapped, ObjectProxy):
     """Any other attribute that gives something callable: that is in our wrapper.
 
     `wrapt` does not tell the instance of static and class methods, of partials and of callable

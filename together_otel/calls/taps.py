@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol
 
-import wrapt
-
 from together_otel.calls.open_calls import Open, opened
+from together_otel.calls.proxies import ObjectProxy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -54,7 +53,7 @@ class Decoder:
             yield piece
 
 
-class _Observed(wrapt.ObjectProxy):  # type: ignore[type-arg]  # wrapt 1 has no type arguments
+class _Observed(ObjectProxy):
     """What a body is read from."""
 
     def __init__(self, wrapped: Any, unread: Unread) -> None:

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from functools import lru_cache
 from operator import attrgetter, itemgetter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import urlsplit
 
 from together_otel.clients.addresses import port_of, server_of
@@ -44,7 +44,7 @@ class Generated(Adapter):
     """Adapter of the generated clients."""
 
     recovers = True
-    error_modules = ("together",)
+    error_modules: ClassVar[tuple[str, ...]] = ("together",)
 
     def given_key(self, client: Any, _args: Args, kwargs: Kwargs) -> GivenKey | None:
         given = first_set_key(kwargs.get("api_key"))

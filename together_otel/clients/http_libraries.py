@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 from urllib.parse import urljoin, urlsplit
 
 from together_otel.clients.answers import is_basic
@@ -16,13 +16,14 @@ if TYPE_CHECKING:
 
     from together_otel.clients.base import Answer, Args, Kwargs, Request
     from together_otel.clients.wire import IsOurs
+    from together_otel.keys.reader import Reader
 
 
 class Httpx(Wire):
     """Adapter of httpx and httpx2: their ``Client.send`` and ``AsyncClient.send``."""
 
     library = "httpx"
-    reader = by_http(library)
+    reader: ClassVar[Reader] = by_http(library)
 
     def is_ours(self, hosts: Collection[str]) -> IsOurs:
         names = names_of(hosts)
@@ -160,8 +161,8 @@ class Requests(_ByUrl):
     """Adapter of requests: its ``Session.request``."""
 
     library = "requests"
-    reader = by_http(library)
-    names = _REQUESTS_NAMES
+    reader: ClassVar[Reader] = by_http(library)
+    names: tuple[str, ...] = _REQUESTS_NAMES
 
     def _is_open(self, returned: Any) -> bool:
         return returned.raw is not None and returned._content is False
@@ -171,8 +172,8 @@ class Aiohttp(_ByUrl):
     """Adapter of aiohttp: its ``ClientSession._request``."""
 
     library = "aiohttp"
-    reader = by_http(library)
-    names = ("method", "str_or_url")
+    reader: ClassVar[Reader] = by_http(library)
+    names: tuple[str, ...] = ("method", "str_or_url")
 
     def _is_open(self, returned: Any) -> bool:
         content = returned.content

@@ -7,7 +7,7 @@ itself; in the second case the inner client's call is the one that counts.
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import urlsplit
 
 from together_otel.clients.addresses import port_of
@@ -29,8 +29,12 @@ class InHouse(Adapter):
 
     delegates = True
     recovers = True
-    reader = Reader("together_ai", "TogetherAI", base_urls=TOGETHER.base_urls)
-    error_modules = ("together_ai", "together_ai.errors", "together_ai.exceptions")
+    reader: ClassVar[Reader] = Reader("together_ai", "TogetherAI", base_urls=TOGETHER.base_urls)
+    error_modules: ClassVar[tuple[str, ...]] = (
+        "together_ai",
+        "together_ai.errors",
+        "together_ai.exceptions",
+    )
 
     def __init__(self, operation: str = "chat") -> None:
         self._operation = operation

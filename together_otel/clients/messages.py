@@ -227,8 +227,10 @@ class Messages:
     """
 
     def __init__(self, operation: str, body: Mapping[str, Any]) -> None:
-        self.inputs = _inputs(operation, body)
-        self.tools = [_tool(tool) for tool in _listed(body.get("tools"), MOST_PARTS)]
+        self.inputs: list[Message] = _inputs(operation, body)
+        self.tools: list[dict[str, Any]] = [
+            _tool(tool) for tool in _listed(body.get("tools"), MOST_PARTS)
+        ]
         self.instructions: list[Part] = []
         if operation in _TRANSCRIPTS and isinstance(prompt := body.get("prompt"), str):
             self.instructions = [_text(prompt)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 from urllib.parse import urlsplit
 
 from together_otel.clients.base import GivenKey
@@ -27,7 +27,7 @@ _UNRESOLVED: Final = "authentication method"
 class OpenAI(Generated):
     """Adapter of the openai client, which other libraries make too."""
 
-    error_modules = ("openai",)
+    error_modules: ClassVar[tuple[str, ...]] = ("openai",)
     reader = OPENAI
 
     def __init__(self) -> None:

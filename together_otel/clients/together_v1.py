@@ -7,7 +7,7 @@ way (``seen``) and counts where the exception is silent.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import urlsplit
 
 from together_otel.clients.addresses import port_of
@@ -44,7 +44,7 @@ class TogetherV1(Adapter):
     """Adapter of the 1.x client; ``client`` is a call's ``APIRequestor``."""
 
     recovers = True
-    error_modules = ("together.error",)
+    error_modules: ClassVar[tuple[str, ...]] = ("together.error",)
 
     def given_key(self, client: Any, _args: Args, kwargs: Kwargs) -> GivenKey:
         given = first_nonempty_key(kwargs.get("api_key"))

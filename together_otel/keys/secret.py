@@ -23,7 +23,7 @@ class Secret:
 
     def __init__(self, key: object) -> None:
         self._text = text_of(key)
-        self.digest = digest_of(self._text)
+        self.digest: bytes = digest_of(self._text)
 
     def reveal(self) -> str:
         """Return the key itself."""

@@ -169,8 +169,8 @@ class Replacements:
     """The replacements of all clients, for as long as their HTTP clients live."""
 
     def __init__(self) -> None:
-        self.clock = time.monotonic
-        self.lock = ForkSafeLock()  # of what is in the map, too
+        self.clock: Callable[[], float] = time.monotonic
+        self.lock: ForkSafeLock = ForkSafeLock()  # of what is in the map, too
         # By their ids: what clients of 1.x share has no hash.
         self._of: dict[int, dict[Exact, Replacement]] = {}
         in_forked_child(self._after_fork)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from together_otel.auth.runtime import Runtime
     from together_otel.recovery.sources import Source
+    from together_otel.recovery.watching import WatchedFile
     from together_otel.telemetry.metrics import Metrics
 
 _log = logging.getLogger(f"{SCOPE}.recovery")
@@ -37,7 +38,9 @@ class Recovery:
 
     def __init__(self, sources: tuple[Source, ...]) -> None:
         self.sources = sources
-        self.watched = tuple(one.watched for one in sources if one.watched is not None)
+        self.watched: tuple[WatchedFile, ...] = tuple(
+            one.watched for one in sources if one.watched is not None
+        )
         for one in self.watched:
             one.look()
 

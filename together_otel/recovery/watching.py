@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 from together_otel.keys import identity_of, inspect_key, text_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 _LARGEST: Final = 16_384
@@ -58,7 +59,7 @@ class WatchedFile:
     """
 
     def __init__(self, path: Path) -> None:
-        self.clock = time.monotonic
+        self.clock: Callable[[], float] = time.monotonic
         self._path = path
         self._looked = float("-inf")
         self._seen: tuple[tuple[int, ...], str] = (), ""

@@ -79,7 +79,7 @@ class Metrics(Store):
         super().__init__(release, chunk_times=chunk_times)
         self.keys_in_use: Callable[[], Iterable[KeyUse]] = tuple
         self.before_collection: Callable[[], object] = tuple
-        self.counts = Counts(changed)
+        self.counts: Counts = Counts(changed)
         self._recorders: dict[Labels, Recorder] = {}
         self._forget_state()
         in_forked_child(self._after_fork)

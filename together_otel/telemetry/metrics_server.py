@@ -72,18 +72,18 @@ class MetricsServer(ThreadingMixIn, TCPServer):
     # Of two services that were given the same port, one has to be told so.
     allow_reuse_port = False
     request_queue_size = CONNECTIONS
-    timeout = POLL
+    timeout: float = POLL
 
     def __init__(self, host: str, port: int, registry: CollectorRegistry) -> None:
-        self.address_family, *_, address = socket.getaddrinfo(
-            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )[0]
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        self.address_family: int
+        self.address_family, *_, address = found[0]
         super().__init__(address, _Handler.factory(registry), bind_and_activate=False)  # type: ignore[arg-type]
         self._lock = threading.Lock()
         # Until when, in monotonic seconds, in the order of their arrival; ``None``: it is answered.
         self._open: dict[socket.socket, float | None] = {}
         self._failures: set[type[BaseException]] = set()
-        self.refused = False
+        self.refused: bool = False
         """Whether the system had no file descriptor for the last connection."""
 
     def open(self) -> None:

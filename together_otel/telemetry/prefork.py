@@ -30,7 +30,7 @@ class Loss:
     def __init__(self, message: str, applies: Callable[[], bool]) -> None:
         self._message = message
         self._applies = applies
-        self.unchecked = False
+        self.unchecked: bool = False
         """Whether this process is suspected and has not counted since."""
         # Shared with forked children, so that one of them warns and not each worker of a server.
         self._warned = mmap.mmap(-1, 1)

@@ -38,7 +38,7 @@ class Store:
 
     def __init__(self, release: GenAIMetrics, *, chunk_times: bool) -> None:
         self.release, self.chunk_times = release, chunk_times
-        self.labels = LabelDoor()
+        self.labels: LabelDoor = LabelDoor()
 
     def add(self, *amounts: Amount) -> None:
         """Add to counters; 0 makes a series exist."""

@@ -94,7 +94,7 @@ class Program:
         self._folder = folder
         self._flags = flags
         self._process: subprocess.Popen[bytes] | None = None
-        self.address = f"127.0.0.1:{free_port()}"
+        self.address: str = f"127.0.0.1:{free_port()}"
         # JSON is YAML.
         (folder / "config.yml").write_text(json.dumps(config))
 

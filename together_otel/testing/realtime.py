@@ -68,7 +68,7 @@ class RealtimeSession:
         self.number = number
         """Counts the server's sessions from 1."""
         query = parse_qs(urlsplit(connection.request.path).query)
-        self.model = query.get("model", [None])[0]
+        self.model: str | None = query.get("model", [None])[0]
         self.received: list[dict[str, Any]] = []
         """Every event that the client sent so far, in order of arrival."""
         self._connection = connection

@@ -59,12 +59,16 @@ class CapturedTelemetry:
         self._spans = InMemorySpanExporter()
         self._reader = InMemoryMetricReader()
         self._logs = InMemoryLogRecordExporter()  # type: ignore[no-untyped-call]  # the SDK leaves it so
-        self.tracer_provider = TracerProvider(resource=self._resource, shutdown_on_exit=False)
+        self.tracer_provider: TracerProvider = TracerProvider(
+            resource=self._resource, shutdown_on_exit=False
+        )
         self.tracer_provider.add_span_processor(SimpleSpanProcessor(self._spans))
-        self.meter_provider = MeterProvider(
+        self.meter_provider: MeterProvider = MeterProvider(
             [self._reader], resource=self._resource, shutdown_on_exit=False
         )
-        self.logger_provider = LoggerProvider(resource=self._resource, shutdown_on_exit=False)
+        self.logger_provider: LoggerProvider = LoggerProvider(
+            resource=self._resource, shutdown_on_exit=False
+        )
         self.logger_provider.add_log_record_processor(SimpleLogRecordProcessor(self._logs))
         self._undo = RECORDS.send_to(self.logger_provider)
         self._handler = _Handler(self.logger_provider)

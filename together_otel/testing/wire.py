@@ -42,7 +42,10 @@ class Listener(ThreadingHTTPServer):
         """Bind without the look-up of the host's name, which can take seconds."""
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self.socket.bind(self.server_address)
-        self.server_name, self.server_port = self.server_address = self.socket.getsockname()
+        self.server_name: str
+        self.server_port: int
+        self.server_address: Any = self.socket.getsockname()
+        self.server_name, self.server_port = self.server_address
 
     def process_request(self, request: Any, client_address: Any) -> None:
         """Start a thread for a connection and remember both."""

@@ -33,7 +33,7 @@ class CannotRead(Exception):  # noqa: N818 - it says what is so
 
     def __init__(self, about: str, text: str, fix: str) -> None:
         super().__init__(text)
-        self.finding = problem(about, text, fix)
+        self.finding: Finding = problem(about, text, fix)
 
 
 class _Answer(NamedTuple):

@@ -1,0 +1,252 @@
+"""What this instrumentation and others report of the same calls, as facts with versions.
+
+    python benchmarks/compare.py --json benchmarks/compare.json && python tools/readme.py
+
+Each one gets an environment of its own with the newest release, is switched on as its
+documentation says, and sees the same calls of the same SDK against the same server. What is
+reported is looked at from outside: spans, metrics and LogRecords by OpenTelemetry's own in-memory
+exporters. ``--only NAME`` compares one with this package.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import importlib
+import json
+import os
+import secrets
+import subprocess
+import sys
+import tempfile
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from opentelemetry import _logs, metrics, trace
+from opentelemetry.sdk._logs import LoggerProvider
+from opentelemetry.sdk._logs.export import (
+    InMemoryLogRecordExporter,
+    SimpleLogRecordProcessor,
+)
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from peers import PEERS
+
+from together_otel.testing import behaviours
+from together_otel.testing.server import TogetherServer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+ROOT = Path(__file__).parents[1]
+OURS = "together_otel"
+SDK = "3.1.1"
+UNAUTHORIZED = 401
+FAILS = "does not start"
+MODEL = "meta-llama/Llama-3.3-70B-Instruct-Turbo"
+ASKED: dict[str, Any] = {"model": MODEL, "messages": [{"role": "user", "content": "Hello"}]}
+
+
+class Seen:
+    """What has been reported so far, by any name."""
+
+    def __init__(self) -> None:
+        self.exporter, self.reader = InMemorySpanExporter(), InMemoryMetricReader()
+        self.logs = InMemoryLogRecordExporter()
+        tracers, loggers = TracerProvider(), LoggerProvider()
+        tracers.add_span_processor(SimpleSpanProcessor(self.exporter))
+        loggers.add_log_record_processor(SimpleLogRecordProcessor(self.logs))
+        trace.set_tracer_provider(tracers)
+        metrics.set_meter_provider(MeterProvider([self.reader]))
+        _logs.set_logger_provider(loggers)
+
+    @contextlib.contextmanager
+    def during(self) -> Iterator[list[Any]]:
+        """Return the spans that end in the block."""
+        before = len(self.exporter.get_finished_spans())
+        spans: list[Any] = []
+        with contextlib.suppress(Exception):  # the calls are meant to fail
+            yield spans
+        spans += self.exporter.get_finished_spans()[before:]
+
+    def metrics(self) -> str:
+        """Return all metrics as text."""
+        data = self.reader.get_metrics_data()
+        return data.to_json() if data else ""
+
+    def everything(self) -> str:
+        """Return all that was reported as text."""
+        spans = "".join(span.to_json() for span in self.exporter.get_finished_spans())
+        logs = "".join(one.to_json() for one in self._records())
+        return spans + logs + self.metrics()
+
+    def _records(self) -> list[Any]:
+        found = self.logs.get_finished_logs()
+        return [
+            getattr(one, "log_record", one) if not hasattr(one, "to_json") else one for one in found
+        ]
+
+
+def made_up() -> str:
+    """Return a key that looks right."""
+    return "tgp_v1_" + secrets.token_urlsafe(40)[:43]
+
+
+def probe(name: str) -> dict[str, str]:
+    """Switch one instrumentation on in this process and return what it reports."""
+    seen = Seen()
+    try:
+        importlib.import_module(OURS).instrument() if name == OURS else PEERS[name].turn_on()
+    except ImportError as error:
+        return {FAILS: str(error)}
+    import together  # noqa: PLC0415 - after what instruments it, as in an application
+
+    facts: dict[str, str] = {}
+    key = made_up()
+
+    def says(fact: str, found: object) -> None:
+        facts[fact] = "yes" if found else "no"
+
+    with TogetherServer(keys=[key]) as server:
+        client = together.Together(api_key=key, base_url=server.url, max_retries=1)
+
+        def spans_of(call: Callable[[], object]) -> list[Any]:
+            with seen.during() as spans:
+                call()
+            return spans
+
+        async def asynchronous() -> None:
+            async with together.AsyncTogether(api_key=key, base_url=server.url) as other:
+                await other.chat.completions.create(**ASKED)
+
+        chat = spans_of(lambda: client.chat.completions.create(**ASKED))
+        says("A chat is a span", chat)
+        says(
+            "… named by the GenAI conventions, `chat MODEL`",
+            any(s.name == f"chat {MODEL}" for s in chat),
+        )
+        says(
+            "… with tokens as `gen_ai.usage.input_tokens`",
+            any("gen_ai.usage.input_tokens" in s.attributes for s in chat),
+        )
+        says(
+            "… without the prompt, unless asked for",
+            chat and "Hello" not in "".join(s.to_json() for s in chat),
+        )
+        says("An async chat is a span", spans_of(lambda: asyncio.run(asynchronous())))
+        stream = spans_of(lambda: list(client.chat.completions.create(**ASKED, stream=True)))
+        says("A stream is a span", stream)
+        says(
+            "… with the time to its first chunk",
+            "first_chunk" in "".join(s.to_json() for s in stream) + seen.metrics()
+            or "first_token" in seen.metrics(),
+        )
+        says(
+            "Embeddings are a span",
+            spans_of(lambda: client.embeddings.create(model=MODEL, input="Hello")),
+        )
+        says("A list of files is a span", spans_of(client.files.list))
+        server.script(behaviours.server_error())
+        retried = spans_of(lambda: client.chat.completions.create(**ASKED))
+        says(
+            "A retry of the SDK is on its span",
+            "resend_count" in "".join(s.to_json() for s in retried),
+        )
+
+        server.revoke(key)
+        refused = spans_of(lambda: client.chat.completions.create(**ASKED))
+        says(
+            "A refused call is a span with status ERROR",
+            any(s.status.status_code.name == "ERROR" for s in refused),
+        )
+        says(
+            "… that says HTTP 401",
+            any(s.attributes.get("http.response.status_code") == UNAUTHORIZED for s in refused),
+        )
+        says("… and that the key was revoked", "revoked" in seen.everything())
+        says(
+            "A metric counts authentication failures",
+            "auth" in seen.metrics() and "fail" in seen.metrics(),
+        )
+
+        before = seen.everything()
+        with contextlib.suppress(Exception):
+            together.Together(api_key=None, base_url=server.url)
+        says("A client without a key is reported", len(seen.everything()) > len(before) + 100)
+
+        leaky = made_up()
+        spans_of(
+            lambda: together.Together(
+                api_key=leaky + "\n", base_url=server.url, max_retries=0
+            ).chat.completions.create(**ASKED)
+        )
+        says("A key that ends in a newline stays out of telemetry", leaky not in seen.everything())
+        echoed = made_up()
+        server.always(behaviours.echo_key())
+        spans_of(
+            lambda: together.Together(
+                api_key=echoed, base_url=server.url, max_retries=0
+            ).chat.completions.create(**ASKED)
+        )
+        says(
+            "A key that the server repeats stays out of telemetry", echoed not in seen.everything()
+        )
+    return facts
+
+
+def compare(name: str) -> dict[str, Any]:
+    """Make an environment for one instrumentation and return its version and its facts."""
+    distribution = "together-otel" if name == OURS else PEERS[name].distribution
+    with tempfile.TemporaryDirectory() as folder:
+        python = Path(folder) / "bin" / "python"
+        # The server of this package is not installed beside them: it must not choose their releases.
+        wanted = [f"together=={SDK}", "opentelemetry-sdk", distribution if name != OURS else ROOT]
+        for command in (
+            [sys.executable, "-m", "venv", folder],
+            [python, "-m", "pip", "install", "--quiet", *wanted],
+        ):
+            subprocess.run(command, check=True)
+        done = subprocess.run(
+            [python, __file__, "--probe", name],
+            check=True,
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+        )
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def main() -> None:
+    """Compare, print the table, and save it if asked to."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--only", choices=sorted(PEERS), help="compare this one")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="save the table there")
+    parser.add_argument("--probe", choices=[OURS, *PEERS], help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.probe:
+        name = options.probe
+        facts = probe(name)
+        distribution = "together-otel" if name == OURS else PEERS[name].distribution
+        print(json.dumps({"version": version(distribution), "facts": facts}))
+        return
+    names = [OURS, *([options.only] if options.only else PEERS)]
+    found = {name: compare(name) for name in names}
+    header = ["", *(f"{name} {found[name]['version']}" for name in names)]
+    cells = [
+        [fact, *(found[name]["facts"].get(fact, FAILS) for name in names)]
+        for fact in found[OURS]["facts"]
+    ]
+    for row in (header, *cells):
+        print(" | ".join(row))
+    if options.json:
+        saved = {"header": header, "cells": cells, "together": SDK}
+        options.json.write_text(json.dumps(saved, indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

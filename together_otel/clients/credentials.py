@@ -94,9 +94,6 @@ def secrets_of(credentials: str) -> Iterator[str]:
     if not (rest and scheme.isalpha()):
         rest = credentials
     yield rest
-    if not rest.isascii():  # HTTP reads as Latin-1 what httpx writes as UTF-8
-        with suppress(UnicodeError):
-            yield rest.encode("latin-1").decode()
     if scheme.lower() == "basic":
         with suppress(ValueError):
             yield from passwords_in(b64decode(rest).decode("utf-8", "replace"))

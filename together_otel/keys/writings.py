@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from contextlib import suppress
 from typing import TYPE_CHECKING
 from urllib.parse import quote, quote_plus
 
@@ -19,8 +20,9 @@ def writings(key: str) -> Iterator[str]:
     The public prefix is left out where it can be: hiding it would hide what kind of key it is.
     """
     bare = key.strip().removeprefix(PUBLIC_PREFIX)
-    for text in {bare, bare.lower(), bare.upper()}:
-        yield from _escaped(text)
+    for read in {bare, *_read_wrongly(bare)}:
+        for text in {read, read.lower(), read.upper()}:
+            yield from _escaped(text)
     data = key.encode("utf-8", "surrogatepass")
     yield data.hex()
     for offset in range(3):
@@ -30,6 +32,14 @@ def writings(key: str) -> Iterator[str]:
         whole = padded[: len(padded) - len(padded) % 3]
         for encode in (base64.b64encode, base64.urlsafe_b64encode):
             yield encode(whole).decode()[offset and offset + 1 :]
+
+
+def _read_wrongly(text: str) -> Iterator[str]:
+    """Yield what becomes of a text where one writes UTF-8 and the other reads Latin-1."""
+    if not text.isascii():
+        for written, read in (("latin-1", "utf-8"), ("utf-8", "latin-1")):
+            with suppress(UnicodeError):
+                yield text.encode(written).decode(read)
 
 
 def _escaped(text: str) -> Iterator[str]:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from together_otel.auth.runtime import Runtime
-    from together_otel.telemetry.redacting_processor import SecretsIn
+    from together_otel.telemetry.redacting_processor import CallIn
 
 _SUPPRESSED = "suppress_instrumentation"
 """The older key of a context in which nothing is to be instrumented; the newer one has no name."""
@@ -28,16 +28,16 @@ class Active:
     """What is on in this process.
 
     Args:
-        secrets_in: as `telemetry.redacting_processor` takes it.
+        call_in: as `telemetry.redacting_processor` takes it.
 
     Attributes:
         runtime: ``None`` while the instrumentation is off: a patch that someone kept, as a bound
             method or under another library's patch, then passes through.
     """
 
-    def __init__(self, secrets_in: SecretsIn) -> None:
+    def __init__(self, call_in: CallIn) -> None:
         self.runtime: Runtime | None = None
-        self._secrets_in = secrets_in
+        self._call_in = call_in
         self._conflicts = Conflicts()
         self._provider: object = None
         self._has_begun = False
@@ -53,7 +53,7 @@ class Active:
             and not runtime.settings.content_in_events
         )
         with runtime.guard("patch"):
-            add_redacting_processor(tracer_provider, self._secrets_in)
+            add_redacting_processor(tracer_provider, self._call_in)
             self._conflicts.warn()
 
     def look_round(self, runtime: Runtime) -> None:
@@ -66,7 +66,7 @@ class Active:
             return
         with runtime.guard("begin"):
             self._provider = provider
-            add_redacting_processor(trace.get_tracer_provider(), self._secrets_in)
+            add_redacting_processor(trace.get_tracer_provider(), self._call_in)
         if not self._has_begun:
             self._has_begun = True
             with runtime.guard("begin"):

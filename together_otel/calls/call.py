@@ -21,6 +21,7 @@ from together_otel.calls.state import CallState, Reported
 from together_otel.clients.base import Answer, Failure
 from together_otel.clients.error_types import error_type
 from together_otel.clients.failures import outcome_of
+from together_otel.clients.sent import secrets_in_traceback
 from together_otel.keys import redact, redact_exception, text_of
 from together_otel.telemetry import spans
 
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
     from together_otel.calls.state import Arguments, Refusal
     from together_otel.clients.base import Adapter, AuthKind
     from together_otel.clients.messages import Messages
-    from together_otel.keys import KnownKeys
     from together_otel.names import Outcome, RecoveryOutcome
 
 CALL = context.create_key("together_otel-call")
@@ -46,10 +46,9 @@ def current_call() -> Any:
         return None
 
 
-def secrets_in(found: context.Context | None) -> KnownKeys | None:
-    """Return the keys of the call that a context belongs to; ``None`` without a call."""
-    call: Any = (context.get_current() if found is None else found).get(CALL)
-    return None if call is None else call.secrets()
+def call_in(found: context.Context | None) -> Any:
+    """Return the call that a context, by default the current one, belongs to, if any."""
+    return (context.get_current() if found is None else found).get(CALL)
 
 
 class Call(CallState):
@@ -213,6 +212,8 @@ class Call(CallState):
             return None
         try:
             failure = self.adapter.failure(exc, self._seen, self._key)
+            if not failure.sent:
+                self.involves(*secrets_in_traceback(exc))
             # What broke a stream says little of the answer that it is part of.
             if self.timing is not None and not failure.auth and failure.answer.status_code is None:
                 failure.answer = self.answer()

@@ -61,6 +61,9 @@ class IdleCall:
         """Return the keys known to be involved."""
         return self.runtime.keys.look(self.adapter.key(self._client))[1]
 
+    def involves(self, *keys: str) -> None:
+        """Let whoever begins the call find further keys anew."""
+
     def begun(self) -> Call:
         """Return the call."""
         call = Call(self.runtime, self.adapter, self._client, self._arguments, self._before)

@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from together_otel.calls.active import Active
-from together_otel.calls.call import secrets_in
+from together_otel.calls.call import call_in
 from together_otel.calls.patches import is_patch, patch_of
 from together_otel.calls.targets import TARGETS
 from together_otel.names import SCOPE
@@ -35,7 +35,7 @@ class Patches:
     """The patches of this process; there is one object of it, as there is one SDK."""
 
     def __init__(self) -> None:
-        self._active = Active(secrets_in)
+        self._active = Active(call_in)
         self._applied: list[_Applied] = []
         self._warned_of: set[Target] = set()
 

@@ -163,9 +163,11 @@ class CallState:
 
     def involves(self, *keys: str) -> None:
         """Note further keys."""
-        self._further += keys
+        own = text_of(self._key or "")
+        if new := tuple(key for key in keys if key != own and key not in self._further):
+            self._further += new
         if self._further:
-            self._known = known_keys((text_of(self._key or ""), *self._further))
+            self._known = known_keys((own, *self._further))
 
     def notice_sent(self, answer: Answer) -> None:
         """Note what was really sent, where it is not the client's key."""

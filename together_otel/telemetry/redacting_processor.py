@@ -9,50 +9,58 @@ from __future__ import annotations
 
 import sys
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from opentelemetry.sdk.trace import SpanProcessor
 from opentelemetry.trace import Status
 
-from together_otel.clients.credentials import CREDENTIALS, secrets_in
-from together_otel.clients.failures import chain
-from together_otel.keys import MARK, known_keys, redact, redact_exception
-from together_otel.keys.known import united
+from together_otel.clients.credentials import CREDENTIALS
+from together_otel.clients.sent import secrets_at_work
+from together_otel.keys import MARK, redact, redact_exception
 from together_otel.names import EXCEPTION_MESSAGE, EXCEPTION_STACKTRACE
 from together_otel.weak import WeakIdentityMap
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from types import FrameType
 
     from opentelemetry.context import Context
     from opentelemetry.sdk.trace import Span
 
     from together_otel.keys import KnownKeys
 
-    SecretsIn = Callable[["Context | None"], "KnownKeys | None"]
+    CallIn = Callable[["Context | None"], "Involved | None"]
 
 _redacted: WeakIdentityMap[bool] = WeakIdentityMap()
 """Providers that have the processor: OpenTelemetry cannot take one away again."""
+
+
+class Involved(Protocol):
+    """A call, as far as its keys go."""
+
+    def secrets(self) -> KnownKeys:
+        """Return the keys known to be involved."""
+
+    def involves(self, *keys: str) -> None:
+        """Note further keys."""
 
 
 class RedactingProcessor(SpanProcessor):
     """Redacts what spans inside a call are told.
 
     Args:
-        secrets_in: returns the keys that the call of a context is made with, and ``None``
-            where there is no call.
+        call_in: returns the call that a context belongs to, ``None`` where there is none.
     """
 
-    def __init__(self, secrets_in: SecretsIn) -> None:
-        self._secrets_in = secrets_in
+    def __init__(self, call_in: CallIn) -> None:
+        self._call_in = call_in
 
     def on_start(self, span: Span, parent_context: Context | None = None) -> None:
         """Let a span inside a call redact what it is told, and what it was told so far."""
-        if (secrets := self._secrets_in(parent_context)) is None:
+        if (call := self._call_in(parent_context)) is None:
             return
-        # What a hook, or the HTTP client's own auth, has sent is in the request alone.
-        _know(span, secrets, _request_at_work())
+        # What a hook, or the HTTP client's own auth, sends is in the request alone.
+        call.involves(*secrets_at_work(sys._getframe(1)))  # noqa: SLF001 - of who starts the span
+        setattr(span, _CALL, call)
         span.__class__ = _redacting_kind(type(span))
         span.update_name(span.name)
         told: Any = span._attributes  # noqa: SLF001 - a name cannot be taken back otherwise
@@ -61,10 +69,8 @@ class RedactingProcessor(SpanProcessor):
             span.set_attributes(clean)
 
 
-_SECRETS = "_together_otel_secrets"
+_CALL = "_together_otel_call"
 _CREDENTIALS = tuple({one.replace("-", "_") for one in CREDENTIALS})
-_OUTWARDS = 24
-"""Frames in which the request is looked for that a span is made for."""
 
 
 @lru_cache(maxsize=16)
@@ -91,10 +97,7 @@ def _redacting_kind(kind: type) -> type:
         def record_exception(
             self, exception: BaseException, attributes: Any = None, *args: Any, **kwargs: Any
         ) -> None:
-            for link in chain(exception):
-                # httpx's public property raises while there is none.
-                _know(self, getattr(self, _SECRETS), getattr(link, "_request", None))
-            told = redact_exception(exception, getattr(self, _SECRETS))
+            told = redact_exception(exception, getattr(self, _CALL).secrets())
             texts = {EXCEPTION_MESSAGE: told.message, EXCEPTION_STACKTRACE: told.stacktrace}
             super().record_exception(exception, texts | dict(attributes or {}), *args, **kwargs)
 
@@ -106,27 +109,6 @@ def _redacting_kind(kind: type) -> type:
     Redacting.__name__, Redacting.__qualname__ = kind.__name__, kind.__qualname__
     Redacting.__module__ = kind.__module__
     return Redacting
-
-
-def _know(span: Any, secrets: KnownKeys, request: Any) -> None:
-    """Let a span redact keys, and those that a request is sent with."""
-    sent = [known_keys((one,)) for one in secrets_in(getattr(request, "headers", None))]
-    setattr(span, _SECRETS, united([secrets, *sent]) if sent else secrets)
-
-
-def _request_at_work() -> Any:
-    """Return the request that an HTTP client is about to send, as its callers' frames have it."""
-    frame: FrameType | None = sys._getframe(2)  # noqa: SLF001 - there is no other way to it
-    for _ in range(_OUTWARDS):
-        if frame is None:
-            break
-        # Not the locals of each: most functions have no such variable.
-        if "request" in frame.f_code.co_varnames:
-            request = frame.f_locals.get("request")
-            if hasattr(getattr(request, "headers", None), "items"):
-                return request
-        frame = frame.f_back
-    return None
 
 
 def _clean_attributes(attributes: Any, span: Any) -> dict[str, Any]:
@@ -144,15 +126,15 @@ def _clean(value: Any, span: Any) -> Any:
     if isinstance(value, bytes):  # OpenTelemetry takes it for UTF-8
         value = value.decode("utf-8", "replace")
     if isinstance(value, str):
-        return redact(value, getattr(span, _SECRETS))
+        return redact(value, getattr(span, _CALL).secrets())
     if isinstance(value, (list, tuple)):
         return tuple(_clean(one, span) for one in value)
     return value
 
 
-def add_redacting_processor(provider: object, secrets_in: SecretsIn) -> None:
+def add_redacting_processor(provider: object, call_in: CallIn) -> None:
     """Let no span of a provider tell a call's key; once, and if it takes processors at all."""
     add = getattr(provider, "add_span_processor", None)
     if add is not None and provider not in _redacted:
         _redacted[provider] = True
-        add(RedactingProcessor(secrets_in))
+        add(RedactingProcessor(call_in))

@@ -1,0 +1,53 @@
+"""The keys that a request is sent with, as the frames of whoever sends it have them.
+
+A request hook, the HTTP client's own auth and an in-house client send keys that nobody else is told
+of before there is an answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from traceback import walk_tb
+from typing import TYPE_CHECKING, Any, Final
+
+from together_otel.clients.credentials import secrets_in
+from together_otel.clients.failures import chain
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+_NAMES: Final = ("request", "params", "headers")
+"""Variables of httpx and requests, of aiohttp's tracing, and of urllib3 and aiohttp."""
+
+_MOST: Final = 32
+"""Frames that are looked at."""
+
+
+def secrets_at_work(frame: FrameType | None) -> list[str]:
+    """Return the keys of the request that is being sent where a frame, or a caller of it, is."""
+    for _ in range(_MOST):
+        if frame is None:
+            break
+        if found := _secrets_in_frame(frame):
+            return found
+        frame = frame.f_back
+    return []
+
+
+def secrets_in_traceback(exc: BaseException) -> list[str]:
+    """Return the keys of the requests that an exception and its causes came of."""
+    frames = [frame for link in chain(exc) for frame, _ in walk_tb(link.__traceback__)]
+    return [secret for frame in frames[-_MOST:] for secret in _secrets_in_frame(frame)]
+
+
+def _secrets_in_frame(frame: FrameType) -> list[str]:
+    names = [name for name in _NAMES if name in frame.f_code.co_varnames]
+    # Not the variables of each: most functions have none of these.
+    variables: Mapping[str, Any] = frame.f_locals if names else {}
+    found: list[str] = []
+    for name in names:
+        value = variables.get(name)
+        headers = getattr(value, "headers", value)
+        if isinstance(headers, Mapping):
+            found += secrets_in(headers)
+    return found

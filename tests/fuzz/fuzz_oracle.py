@@ -104,8 +104,8 @@ class Forbidden:
                 if (
                     small[at : at + _TELLING] in self._stretches
                     or small[at : at + 2 * _TELLING] in self._digits
-                ):
-                    return at
+                ) and not (small[at - 1 : at] == "\\" and small[at] in _NAMED):
+                    return at  # its first letter is its own, and not an escape's
         for tail in self._tails:
             at = reading.find(tail)
             while at > 0:

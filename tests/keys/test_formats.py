@@ -318,7 +318,12 @@ def test_cannot_be_sent(key: str) -> None:
         "TOGETHER_API_KY",
         "TOGETHRE_API_KEY",
         "TOGTHR_API_KEY",
-        "XTOGETHER_API_KEYX",
+        "TGETHER_API_KEYX",
+        "MY_TOGETHER_API_KEY",
+        "VITE_TOGETHER_AI_KEY",
+        "TOGETHER_API_TOKEN",
+        "together.api.key.prod",
+        "export TOGETHER_API_KEY",
         "TOGETHER-API-KEY",
         "\ufeffTOGETHER_API_KEY",
         " TOGETHER_KEY\u200b",
@@ -330,7 +335,7 @@ def test_lookalike(variable: str) -> None:
 
 @pytest.mark.parametrize(
     "variable",
-    ["TOGETHER_API_KEY", "TOGTR_API_KEY", "XXTOGETHER_API_KEYX", "ANTHROPIC_API_KEY", "PATH", ""],
+    ["TOGETHER_API_KEY", "TOGTR_API_KEY", "TOGETHER_MODEL", "ANTHROPIC_API_KEY", "PATH", ""],
 )
 def test_no_lookalike(variable: str) -> None:
     """The right name itself is none, nor is one three letters away."""

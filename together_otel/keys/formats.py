@@ -110,6 +110,7 @@ LOOKALIKES: Final = (
 )
 """Variables that other programs read for a key of Together's, most telling first."""
 
+_OF_TOGETHER: Final = "TOGETHER.*(?:KEY|TOKEN|SECRET)"
 _TYPO_DISTANCE: Final = 2
 
 
@@ -188,13 +189,17 @@ def can_be_sent(key: str) -> bool:
 def is_lookalike(variable: str) -> bool:
     """Tell whether a variable's name may be meant for Together's key.
 
-    Known ones, and those within an edit distance of 2 of TOGETHER_API_KEY in any case, without
-    what nobody sees in them: a byte-order mark, a space.
+    Known ones, those that say whose key they hold, and those within an edit distance of 2 of
+    TOGETHER_API_KEY in any case, without what nobody sees in them: a byte-order mark, a space.
     """
     if variable == KEY_VARIABLE:
         return False
     name = "".join(one for one in variable.upper() if "!" <= one <= "~")
-    return name in LOOKALIKES or _within(name, KEY_VARIABLE, _TYPO_DISTANCE)
+    return (
+        name in LOOKALIKES
+        or re.search(_OF_TOGETHER, name) is not None
+        or _within(name, KEY_VARIABLE, _TYPO_DISTANCE)
+    )
 
 
 def shown_name(variable: str) -> str:

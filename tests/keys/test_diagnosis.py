@@ -811,3 +811,12 @@ def test_faults(key, expected):
 def test_flaws(key, expected):
     """What is most wrong with a key that cannot work: its problems only where it may be one."""
     assert flaws(arg(key)) == expected
+
+
+@pytest.mark.parametrize("code", [None, "missing_api_key"])
+def test_a_header_without_a_scheme(code):
+    """Neither lost nor revoked: the server could not tell that it is a key."""
+    refusal = Refusal("refused", code=code, has_scheme=False, accepted_before=1.0)
+    found = diagnose(arg(KEY), refusal)
+    assert found.cause == "malformed"
+    assert "put the word Bearer" in found.remedy

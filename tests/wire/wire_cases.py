@@ -44,6 +44,8 @@ FAULTS = [
     Fault("OpenAI's", "wrong_provider", "Bearer " + "sk-" + "proj-" + "a1B2" * 10),
     Fault("Hugging Face's", "wrong_provider", "Bearer " + "hf" + "_" + "a1B2" * 8),
     Fault("a typo", "rejected", f"Bearer {OTHER}"),
+    Fault("no scheme", "malformed", OTHER),
+    Fault("another case of letters", "rejected", f"bearer {OTHER}"),
     Fault("an unknown shape", "unknown", "Bearer opaque.token/" + "01234567" * 2),
 ]
 

@@ -161,6 +161,7 @@ class Runtime:
             extra_hosts=self.settings.hosts,
             from_together=answer.from_together is not False,
             sign_in=answer.sign_in,
+            has_scheme=answer.has_scheme,
             accepted_before=history.accepted_by(report.text_identity, whose)
             if what != "nothing"
             else None,

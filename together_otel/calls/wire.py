@@ -108,8 +108,10 @@ def _exchange(
         return None
 
 
-def _note(call: Call, _client: Any, response: Any) -> None:
+def _note(call: Call, exchange: Exchange, response: Any) -> None:
     if response is not None:
+        with call.runtime.guard("finish"):
+            exchange.sent(response)
         call.answered(response)
 
 

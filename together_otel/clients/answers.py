@@ -22,7 +22,7 @@ _MOST: Final = 65_536
 
 def answer_of(response: Any) -> Answer:
     """Describe a response."""
-    sent = _request_of(response)
+    sent = request_of(response)
     authorization, parts = authorization_of(sent), urlsplit(str(sent.url))
     status = getattr(response, "status_code", None)
     return Answer(
@@ -51,7 +51,7 @@ def redirected_from(response: Any, authorization: str | None) -> str | None:
     history = getattr(response, "history", None)
     if not history or authorization is not None:
         return None
-    first = _request_of(history[0])
+    first = request_of(history[0])
     if authorization_of(first) is None:
         return None
     # Not the whole authority, which may have a password in it.
@@ -65,7 +65,8 @@ def is_basic(answer: Answer) -> bool:
     return (answer.authorization or "").startswith("Basic ")
 
 
-def _request_of(response: Any) -> Any:
+def request_of(response: Any) -> Any:
+    """Return the request that a response is the answer to."""
     return getattr(response, "request_info", None) or response.request
 
 

@@ -70,6 +70,7 @@ class Answer:
     the host first asked, where a redirect to another made the HTTP client drop the header.
     Of an error, ``from_together`` says whether something in it is Together's, ``None`` where it
     was not seen, and ``sign_in`` whether it asks a person to sign in, as a proxy does.
+    ``has_scheme`` says whether the header names one, as ``Bearer``, before the key.
     ``ratelimits`` are the ``x-ratelimit-*`` headers by the last part of their names.
     """
 
@@ -82,6 +83,7 @@ class Answer:
     redirected_from: str | None = None
     from_together: bool | None = None
     sign_in: bool = False
+    has_scheme: bool = True
     ratelimits: dict[str, float] = field(default_factory=dict)
 
 

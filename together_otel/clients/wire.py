@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 from together_otel.clients.addresses import port_of
-from together_otel.clients.answers import answer_of, body_of, note_origin
+from together_otel.clients.answers import (
+    answer_of,
+    authorization_of,
+    body_of,
+    note_origin,
+    request_of,
+)
 from together_otel.clients.base import Adapter, Answer, Failure, OpenBody
 from together_otel.clients.documents import MOST, documents_in, parsed
 from together_otel.clients.failures import (
@@ -69,6 +75,13 @@ class Exchange:
         """The host that the request goes to."""
         return urlsplit(self.url).hostname
 
+    def sent(self, response: Any) -> None:
+        """Note the key that the HTTP library's own auth has put into a request without one."""
+        if self.authorization is None:
+            sent = bearer(authorization_of(request_of(response)))
+            if sent is not None and sent.startswith(BEARER):
+                self.authorization = sent
+
 
 class _Shared:
     """Stands for all clients that send their keys to one owner's hosts."""
@@ -122,7 +135,7 @@ class Wire(Adapter):
 
     def answer(self, seen: Any) -> Answer:
         answer = answer_of(seen)
-        answer.authorization = bearer(answer.authorization)
+        _note_scheme(answer)
         answer.ratelimits = ratelimits(seen.headers.get)
         # urllib3's own retries, of which redirects are none.
         retries = getattr(getattr(seen, "raw", None), "retries", None)
@@ -145,7 +158,7 @@ class Wire(Adapter):
 
     def failure(self, exc: BaseException, _seen: Any, key: object) -> Failure:
         failure = failure_over_http(exc, "" if key is None else key)
-        failure.answer.authorization = bearer(failure.answer.authorization)
+        _note_scheme(failure.answer)
         return failure
 
     def failure_in(self, value: Any, seen: Any = None) -> Failure | None:
@@ -169,8 +182,17 @@ def bearer(value: object) -> str | None:
         value = value.decode("latin-1")
     if not isinstance(value, str):
         return None
-    scheme, _, rest = value.partition(" ")
-    return f"{BEARER}{rest}" if scheme.lower() == "bearer" else value
+    scheme, space, rest = value.partition(" ")
+    if scheme.lower() == "bearer":
+        return f"{BEARER}{rest}"
+    return value if space else f"{BEARER}{value}"
+
+
+def _note_scheme(answer: Answer) -> None:
+    """Write the header that was sent as the SDK writes it; note whether it names a scheme."""
+    sent = answer.authorization
+    answer.has_scheme = sent is None or " " in sent or sent.lower() == "bearer"
+    answer.authorization = bearer(sent)
 
 
 def content_type_of(response: Any) -> str:

@@ -33,6 +33,7 @@ class Refusal:
         host_refused: host that refused it.
         code: the error code that the server gave.
         from_together: whether anything in the answer is Together's; see `is_of_together`.
+        has_scheme: whether the header names one before the key.
         sign_in: whether the answer asks a person to sign in; see `is_sign_in`.
         accepted_before: Unix time at which whoever that host belongs to (see `owner_of`) last
             accepted this very key in this process.
@@ -47,6 +48,7 @@ class Refusal:
     code: str | None = None
     from_together: bool = True
     sign_in: bool = False
+    has_scheme: bool = True
     accepted_before: float | None = None
     extra_hosts: tuple[str, ...] = ()
 
@@ -102,6 +104,11 @@ def _of_the_way(report: KeyReport, refusal: Refusal) -> Diagnosis | None:
             f"The request to {refusal.redirected_from} was redirected to"
             f" {refusal.host_refused or 'another host'}, and HTTP clients do not send a key on to"
             f" another host: point {report.reader.base_url()} at the final one.",
+        )
+    if not refusal.has_scheme:
+        return Diagnosis(
+            "malformed",
+            "The Authorization header holds the key alone: put the word Bearer and a space before it.",
         )
     if refusal.sent == "key":
         return _lost(report, refusal)

@@ -1,4 +1,4 @@
-"""The rules as the rest of this folder uses them; they are made in `alerts`."""
+"""The rules as the rest of this folder uses them; they are made in `together_otel.rules`."""
 
 from __future__ import annotations
 
@@ -8,10 +8,8 @@ from together_otel.rules.expressions import (
     DURATION_BUCKETS,
     DURATION_COUNTS,
     EVERYWHERE,
-    SECONDS,
     TOKENS,
     Sample,
-    failures,
 )
 
 __all__ = [
@@ -24,15 +22,14 @@ __all__ = [
     "TOKENS",
     "YOUNG",
     "Sample",
-    "failures",
     "outputs",
     "records",
 ]
 
 OPTIONS = Options()
 RUNBOOK = OPTIONS.runbook_url
-YOUNG = SECONDS
-"""Seconds; the window of `failures` in the arithmetic of timestamps."""
+YOUNG = 300
+"""Seconds that a failure counts as one of now."""
 
 
 def outputs() -> dict[str, str]:

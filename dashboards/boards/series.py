@@ -133,7 +133,17 @@ Every process counts authentication failures of every cause from 0 on.
 
 
 def failing(*by: str) -> str:
-    """Return what fails to authenticate now, by labels: the alerts' own expression."""
-    scraped = rules.failures(by=("job", "instance", CAUSE), where=UNRECORDED)
-    recorded = select(records.INSTANCE_FAILURES, RECORDED)
-    return f"sum by ({', '.join(by)}) (\n{recorded}\nor\n{scraped}\n)"
+    """Return how many instances fail to authenticate now, by labels.
+
+    Those that failed in the last minutes, or in the last hour without any success since.
+    """
+    each = f"max by (job, instance, {CAUSE}) ({of(names.AUTH_LAST_FAILURE)})"
+    failed = f"max by (job, instance) ({of(names.AUTH_LAST_FAILURE)})"
+    succeeded = f"max by (job, instance) ({of(names.AUTH_LAST_SUCCESS)})"
+    return (
+        f"count by ({', '.join(by)}) (\n"
+        f"  {each} > time() - {rules.YOUNG}\n"
+        f"  or {each} > time() - 3600\n"
+        f"    unless on (job, instance) {succeeded} >= {failed}\n"
+        f")"
+    )

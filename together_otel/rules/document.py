@@ -13,17 +13,19 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-_WIDTH = 100
+_WIDTH = 110
+_SHARED = 500
+"""Characters from which a text that comes again is written as an alias of the first."""
 
 
 @dataclass(frozen=True)
 class Rule:
-    """One rule: an alert if it has labels or annotations, a recorded series otherwise.
+    """One rule: an alert if it has labels, a recorded series otherwise.
 
     Attributes:
         name: of the alert, or of the series.
         expr: PromQL.
-        comment: what a recorded series is.
+        comment: what a recorded series is, or when an alert fires.
         wait: how long an alert's expression has to hold.
         keep: how long the alert goes on after it.
         labels: of the alert.
@@ -57,17 +59,18 @@ class Group:
 def render(header: str, groups: Iterable[Group]) -> str:
     """Return a file of rules."""
     lines = [*(f"# {line}".rstrip() for line in header.strip().splitlines()), "groups:"]
+    anchors: dict[str, str] = {}
     for group in groups:
         lines.append(f"- name: {group.name}")
         if group.interval:
             lines.append(f"  interval: {group.interval}")
         lines.append("  rules:")
         for rule in group.rules:
-            lines += _rule(rule)
+            lines += _rule(rule, anchors)
     return "\n".join(lines) + "\n"
 
 
-def _rule(rule: Rule) -> list[str]:
+def _rule(rule: Rule, anchors: dict[str, str]) -> list[str]:
     lines = [
         f"  # {line}" for line in textwrap.wrap(rule.comment, _WIDTH - 4, break_on_hyphens=False)
     ]
@@ -81,8 +84,18 @@ def _rule(rule: Rule) -> list[str]:
         if pairs:
             lines.append(f"    {title}:")
             for key, value in pairs.items():
-                lines += _text(f"      {key}", value)
+                lines += _shared(key, value, anchors)
     return lines
+
+
+def _shared(key: str, text: str, anchors: dict[str, str]) -> list[str]:
+    if text in anchors:
+        return [f"      {key}: *{anchors[text]}"]
+    if len(text) < _SHARED:
+        return _text(f"      {key}", text)
+    anchors[text] = f"text{len(anchors) + 1}"
+    first, *others = _text(f"      {key}", text)
+    return [first.replace(":", f": &{anchors[text]}", 1), *others]
 
 
 def _text(key: str, text: str) -> list[str]:

@@ -1,21 +1,18 @@
-"""Names of recorded series: those that the alerts share, and those that dashboards are drawn from."""
+"""Names of recorded series that dashboards are drawn from."""
 
 from __future__ import annotations
 
 from typing import Final
 
-INSTANCE_FAILURES: Final = "job_instance_cause:together_client_auth_failures:increase5m"
-CAUSE_FAILURES: Final = "job_cause:together_client_auth_failures:increase5m"
-UNRECOVERED: Final = "job_cause:together_client_auth_failures_unrecovered:increase5m"
+AUTH_FAILING: Final = "instance:together_auth_failing:timestamp"
+KEY_FAILING: Final = "job_key:together_auth_failing:timestamp"
+FAILING_SHARE: Final = "job:together_auth_failing:ratio"
+LAST_SUCCESS: Final = "job:together_auth_success:timestamp"
 JOB_FAILURES: Final = "job:together_client_auth_failures:increase5m"
-REQUESTS_1M: Final = "job_outcome:together_client_requests:increase1m"
-REQUESTS_5M: Final = "job_outcome:together_client_requests:increase5m"
-REQUESTS_1H: Final = "job_outcome:together_client_requests:increase1h"
-REFUSED_INSTANCES: Final = "job_instance:together_client_refused:timestamp_seconds"
-FIRST_ACCEPTED: Final = "job_fingerprint:together_client_key_first_accepted:timestamp_seconds"
+CAUSE_FAILURES: Final = "job_cause:together_client_auth_failures:increase5m"
 INSTANCES: Final = "job:together_client_instances:count"
-ERRORS: Final = "job:together_client_requests_failed:rate5m"
-COUNTED: Final = "job:together_client_requests_counted:rate5m"
+ERRORS: Final = "job:together_client_errors:rate5m"
+COUNTED: Final = "job:together_client_counted:rate5m"
 BUCKETS: Final = "job_operation_model_le:gen_ai_client_duration_seconds_bucket:rate5m"
 
 REPORTING: Final = "job:together_client_reporting:count"

@@ -33,12 +33,12 @@ _ACCEPTED = names.KEY_LAST_ACCEPTED.prometheus
 STATE = (
     Rule(
         "instance:together_auth_failure:timestamp",
-        f"max by (<by>, instance) (max_over_time({_FAILED}[20m]))",
-        "When an instance last failed to authenticate. One that is gone is remembered for 20 minutes.",
+        f"max by (<by>, instance) (max_over_time(\n  {_FAILED}[20m]))",
+        "When an instance last failed to authenticate, remembered for 20 minutes after it is gone.",
     ),
     Rule(
         "instance:together_auth_success:timestamp",
-        f"max by (<by>, instance) (max_over_time({_SUCCEEDED}[20m]))\n"
+        f"max by (<by>, instance) (max_over_time(\n  {_SUCCEEDED}[20m]))\n"
         "or instance:together_auth_failure:timestamp * 0",
         "When it last succeeded; 0 is never.",
     ),
@@ -59,34 +59,29 @@ STATE = (
     ),
     Rule(
         "instance:together_auth_failing:since",
-        "instance:together_auth_failure:since and instance:together_auth_failure:timestamp > time() - 3600\n"
-        "and (\n"
+        "instance:together_auth_failure:since\n"
+        "and instance:together_auth_failure:timestamp > time() - 3600 and (\n"
         "  instance:together_auth_failure:timestamp\n"
         "    > on (<by>) group_left () job:together_auth_success:timestamp - 60\n"
         f"  or max by (<by>, instance) ({_FAILED})\n"
         ")",
-        "The same where the last failure is of the last hour; one that is gone counts until others succeed.",
-    ),
-    Rule(
-        "job:together_auth_failing:since",
-        "min by (<by>) (instance:together_auth_failing:since)",
-        "The first of these failures.",
+        "The same, if it failed in the last hour; one that is gone counts until others succeed.",
     ),
     Rule(
         "job:together_auth_failing:ratio",
-        "count by (<by>) (instance:together_auth_failing:since) / count by (<by>) (\n"
+        "count by (<by>) (instance:together_auth_failing:since)\n/ count by (<by>) (\n"
         "  instance:together_auth_failing:since\n"
-        "  or instance:together_auth_success:timestamp > time() - 3600\n"
-        "    > on (<by>) group_left () job:together_auth_failing:since - 60\n"
+        "  or instance:together_auth_success:timestamp > time() - 3600 > on (<by>) group_left ()\n"
+        "    min by (<by>) (instance:together_auth_failing:since) - 60\n"
         ")",
-        "Share of instances that fail, of all that asked since. A minute is for clocks that differ.",
+        "Share of instances that fail, of all that asked since; clocks may differ by a minute.",
     ),
     Rule(
         "job:together_auth_failing:count",
         "sum by (<by>) (\n"
         "  1 + (instance:together_auth_failure:timestamp > bool instance:together_auth_failing:since)\n"
         ")",
-        "Failures that are known of them: one an instance, two if it has failed again.",
+        "Known failures: one of each instance, two if it has failed again.",
     ),
     Rule(
         "instance_key:together_auth_refused:timestamp",
@@ -99,7 +94,7 @@ STATE = (
         "or instance:together_auth_failure:timestamp unless on (<by>, instance)\n"
         "  max by (<by>, instance) (instance_key:together_auth_refused:timestamp)\n"
         "  >= instance:together_auth_failure:timestamp - 5",
-        "The same, and its last failure if that was without a fingerprint.",
+        "The same, and a failure without fingerprint.",
     ),
     Rule(
         "job_key:together_auth_failing:timestamp",
@@ -117,7 +112,7 @@ STATE = (
         f"      {_ACCEPTED}[20m]))\n"
         "    >= instance_key:together_auth_failure:timestamp\n"
         ")",
-        "Keys refused in five minutes and not accepted since by the same instance.",
+        "Keys refused in five minutes that the instance has not had accepted since.",
     ),
     *(
         Rule(
@@ -125,9 +120,8 @@ STATE = (
             f"(sum by (<by>) (increase({names.AUTH_FAILURES.prometheus}{{\n"
             f'    {CAUSE}!~"{"|".join(UNUSABLE)}"}}[{window}])\n'
             "  unless on (<by>, instance) instance:together_auth_failure:since) >= 5)\n"
-            f"/ sum by (<by>) (increase({names.REQUESTS.prometheus}[{window}])\n"
-            "  unless on (<by>, instance) instance:together_auth_failure:since)",
-            f"Share of requests refused in {window}, at least five, by instances that succeed otherwise.",
+            f"/ sum by (<by>) (increase({names.REQUESTS.prometheus}[{window}]))",
+            "Share of requests refused though their instances succeed, without keys that cannot work.",
         )
         for window in ("1m", "5m")
     ),
@@ -139,7 +133,8 @@ _FAILING = (
     "  and (job:together_auth_failing:count > 1 or job:together_auth_success:timestamp == 0))\n"
     "* on (<by>) group_right () job_key:together_auth_failing:timestamp ^ 0\n"
     "or\n"
-    "(job:together_auth_refused:ratio1m >= <failing_share> or job:together_auth_refused:ratio5m >= <failing_share>)\n"
+    "(job:together_auth_refused:ratio1m >= <failing_share> or job:together_auth_refused:ratio5m"
+    " >= <failing_share>)\n"
     "* on (<by>) group_right () job_key:together_auth_refused:timestamp ^ 0"
 )
 _FAILURE = (
@@ -163,24 +158,21 @@ def group(options: Options) -> Group:
 
 def spike(options: Options) -> tuple[Rule, ...]:
     """Return failures well above the service's own past, for those that always have some."""
-    causes = texts.ask(options, f"max by ({CAUSE}) ({_FAILED}{{<of>}}) > time() - 600")
     now = "job:together_client_auth_failures:increase5m"
     return (
         Rule(
             now,
             f"sum by (<by>) (increase({names.AUTH_FAILURES.prometheus}[5m]))",
-            "New authentication failures.",
         ),
         *alert(
             options,
             "TogetherAuthFailureSpike",
             f"{now} >= 10\nand {now}\n  > <spike_factor> * quantile_over_time(0.5, {now}[1w])",
-            "At least ten failures in five minutes, and many times the median of the week.",
-            f"{JOB} has many more Together authentication failures than usual",
-            "{{ $value | humanize }} authentication failures in 5m, more than"
-            f" {options.spike_factor:g} times the week's median. Causes:{{{{ range {causes} }}}}"
-            f" {{{{ .Labels.{CAUSE} }}}}{{{{ end }}}}. If callers bring keys of their own, look for"
-            " one caller's; else see what was deployed or rotated.",
+            "Ten failures, and many times the week's median.",
+            f"{JOB} has unusually many Together authentication failures",
+            "{{ $value | humanize }} failures in 5m, more than"
+            f" {options.spike_factor:g} times the week's median. If callers bring keys of their own, look"
+            " for one caller's; else see what was deployed or rotated.",
             "authentication",
         ),
     )
@@ -192,8 +184,7 @@ def _alerts(options: Options) -> Iterator[Rule]:
         options,
         "TogetherAuthFailing",
         _FAILING,
-        "Enough instances have no success any more and have failed at least twice, or have never had"
-        " one; or enough requests are refused where others succeed.",
+        "Instances fail, twice at least or before any success; or requests do where others succeed.",
         f"Together refuses {JOB}: {{{{ $value | humanizePercentage }}}} of it",
         described,
         "authentication",
@@ -202,7 +193,7 @@ def _alerts(options: Options) -> Iterator[Rule]:
         options,
         "TogetherAuthFailure",
         _FAILURE,
-        "Any failure of the last quarter of an hour, or the last one before any success.",
+        "A failure of the last quarter of an hour, or any with no success of the service since.",
         f"{JOB} had Together authentication failures",
         described,
         "authentication",

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import textwrap
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -14,8 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 _WIDTH = 110
-_SHARED = 500
-"""Characters from which a text that comes again is written as an alias of the first."""
+_SHARED = 200
+"""Characters of a text that is worth an alias where it comes again."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,10 @@ class Group:
 def render(header: str, groups: Iterable[Group]) -> str:
     """Return a file of rules."""
     lines = [*(f"# {line}".rstrip() for line in header.strip().splitlines()), "groups:"]
-    anchors: dict[str, str] = {}
+    groups = tuple(groups)
+    anchors = _Anchors(
+        text for group in groups for rule in group.rules for text in rule.annotations.values()
+    )
     for group in groups:
         lines.append(f"- name: {group.name}")
         if group.interval:
@@ -70,7 +74,29 @@ def render(header: str, groups: Iterable[Group]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _rule(rule: Rule, anchors: dict[str, str]) -> list[str]:
+class _Anchors:
+    """Texts that come more than once, which are written once."""
+
+    def __init__(self, texts: Iterable[str]) -> None:
+        counted = Counter(text for text in texts if len(text) >= _SHARED)
+        self._names = {
+            text: f"text{place}"
+            for place, text in enumerate((text for text in counted if counted[text] > 1), 1)
+        }
+        self._written: set[str] = set()
+
+    def write(self, key: str, text: str) -> list[str]:
+        name = self._names.get(text)
+        if name is None:
+            return _text(key, text)
+        if text in self._written:
+            return [f"{key}: *{name}"]
+        self._written.add(text)
+        first, *others = _text(key, text)
+        return [first.replace(": ", f": &{name} ", 1), *others]
+
+
+def _rule(rule: Rule, anchors: _Anchors) -> list[str]:
     lines = [
         f"  # {line}" for line in textwrap.wrap(rule.comment, _WIDTH - 4, break_on_hyphens=False)
     ]
@@ -84,18 +110,8 @@ def _rule(rule: Rule, anchors: dict[str, str]) -> list[str]:
         if pairs:
             lines.append(f"    {title}:")
             for key, value in pairs.items():
-                lines += _shared(key, value, anchors)
+                lines += anchors.write(f"      {key}", value)
     return lines
-
-
-def _shared(key: str, text: str, anchors: dict[str, str]) -> list[str]:
-    if text in anchors:
-        return [f"      {key}: *{anchors[text]}"]
-    if len(text) < _SHARED:
-        return _text(f"      {key}", text)
-    anchors[text] = f"text{len(anchors) + 1}"
-    first, *others = _text(f"      {key}", text)
-    return [first.replace(":", f": &{anchors[text]}", 1), *others]
 
 
 def _text(key: str, text: str) -> list[str]:

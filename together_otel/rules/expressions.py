@@ -41,9 +41,7 @@ def fill(expression: str, options: Options) -> str:
     if not options.jobs:
         return filled
     matcher = f'job=~"{options.jobs}"'
-    return _SERIES.sub(
-        lambda found: f"{found[1]}{{{matcher}" + ("," if found[2] else "}"), filled
-    )
+    return _SERIES.sub(lambda found: f"{found[1]}{{{matcher}" + ("," if found[2] else "}"), filled)
 
 
 @dataclass(frozen=True)
@@ -81,7 +79,7 @@ def rates(samples: Iterable[Sample], kept: str, window: str = "5m", matchers: st
     two of them may have the same labels.
     """
     where = f"{{{matchers}}}" if matchers else ""
-    return "\nor\n".join(
-        one.labelled(f"sum by (<by>, {kept}) (rate({one.name}{where}[{window}]))")
+    return "\nor ".join(
+        one.labelled(f"sum by (<by>, {kept}) (rate(\n  {one.name}{where}[{window}]))")
         for one in samples
     )

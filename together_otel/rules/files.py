@@ -15,12 +15,8 @@ if TYPE_CHECKING:
     from together_otel.rules.settings import Options
 
 _ALERTS = """\
-Alerts of together_otel's metrics, for Prometheus 2.42 or newer. Written by together-otel export, which
-has settings for what is to be otherwise: --show-settings. This file needs no other one.
-
-The metrics say when each process last failed to authenticate, and when it last succeeded. A series is
-named after what is left of the labels, the metric and the operation; job stands for a service, told apart
-by the labels that the rules group by. Clocks may differ by 45 s.
+Alerts of together_otel, written by together-otel export, for Prometheus 2.42 or newer. A series is named
+after the labels that are left (job is all those of a service), the metric and the operation.
 """
 
 _RECORDING = """\

@@ -9,11 +9,13 @@ from together_otel.rules import records
 from together_otel.rules.document import Group, Rule
 from together_otel.rules.expressions import (
     CAUSE,
+    DURATION_BUCKETS,
     DURATION_COUNTS,
     ERROR,
     MODEL,
     OPERATION,
     OUTCOME,
+    SUCCEEDED,
     TOKENS,
     Sample,
     rates,
@@ -102,6 +104,11 @@ GROUPS = (
     Group(
         "together_histograms",
         (
+            Rule(
+                records.BUCKETS,
+                rates(DURATION_BUCKETS, f"{_BY_MODEL}, le", matchers=SUCCEEDED),
+                "Durations of successful requests of Together's: for histogram_quantile.",
+            ),
             _rate(
                 records.FIRST_CHUNKS,
                 f"{names.INFERENCE_FIRST_CHUNK.prometheus}_bucket",

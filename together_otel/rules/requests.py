@@ -8,15 +8,12 @@ from together_otel import names
 from together_otel.rules import authentication
 from together_otel.rules.document import Group, Rule
 from together_otel.rules.expressions import (
-    DURATION_BUCKETS,
-    MODEL,
     OPERATION,
     OUTCOME,
     SUCCEEDED,
-    rates,
 )
-from together_otel.rules.records import BUCKETS, COUNTED, ERRORS
-from together_otel.rules.texts import JOB, alert, ask
+from together_otel.rules.records import COUNTED, ERRORS
+from together_otel.rules.texts import JOB, alert, ask, of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,13 +29,17 @@ _FAILED: tuple[names.Outcome, ...] = (
 )
 """Outcomes that spend the error budget. Refused keys have alerts of their own."""
 _COUNTED = ("success", *_FAILED)
-_SLOW = "chat|text_completion|embeddings|rerank"
+SHARE = "{{ $value | humanizePercentage }}"
+_SLOW = "chat|text_completion"
 """Operations that are to be quick; a film takes its time."""
 
 
 def _increase(outcomes: tuple[str, ...], window: str) -> str:
-    matcher = f'{{{OUTCOME}=~"{"|".join(outcomes)}"}}' if outcomes else ""
-    return f"sum by (<by>) (increase(\n  {_REQUESTS}{matcher}[{window}]))"
+    matcher = ""
+    if outcomes:
+        equal = "=~" if len(outcomes) > 1 else "="
+        matcher = f'{{\n    {OUTCOME}{equal}"{"|".join(outcomes)}"}}'
+    return f"sum by (<by>) (increase({_REQUESTS}{matcher}[{window}]))"
 
 
 def _ratio(window: str) -> Rule:
@@ -57,13 +58,13 @@ def outage(options: Options) -> Group:
             Rule(
                 "job:together_client_errors:ratio1m",
                 f"({_increase(_FAILED, '1m')} >= 10)\n/ {_increase(_COUNTED, '1m')}",
-                "Share of a minute's requests that failed for Together's or the network's sake, ten at least.",
+                "Share of requests that failed for Together's or the network's sake, ten at least.",
             ),
             Rule(
                 "job:together_client_unsuccessful:increase1h",
-                f"{_increase(('payment_required', *_FAILED), '1h')} >= 3\n"
-                f"or {_increase(('client_error',), '1h')} >= 10",
-                "Failures of an hour that count if nothing succeeds, those of refused keys left out.",
+                f"({_increase(('payment_required', *_FAILED), '1h')}\n  >= 3)\n"
+                f"or ({_increase(('client_error',), '1h')} >= 10)",
+                "Failures of an hour that count if nothing succeeds, refused keys aside.",
             ),
             *alert(
                 options,
@@ -73,10 +74,7 @@ def outage(options: Options) -> Group:
                 "  and on (<by>) time() - 21600 < (job:together_auth_success:timestamp < time() - 1800)",
                 "Most requests of a minute fail; or all since half an hour, after successes in six hours.",
                 f"Together requests of {JOB} fail",
-                f"outcomes in 5m:{_outcomes(options)}. Cause: payment_required: the account's credit is"
-                " spent; server_error, timeout: Together, see https://status.together.ai;"
-                " connection_error: DNS, proxy or network on the way; rate_limited: ask less;"
-                " client_error: what was deployed last, a model's name for instance.",
+                _described(options),
                 "requests",
             ),
         ),
@@ -96,8 +94,7 @@ def service(options: Options) -> Group:
                 "unless on (<by>) job:together_auth_success:timestamp > time() - 1800",
                 "Requests fail, and none has succeeded for half an hour, for whatever reason.",
                 f"No Together request of {JOB} succeeds",
-                f"outcomes in 5m:{_outcomes(options)}. Cause: payment_required: the account's credit is"
-                " spent; client_error: its requests are wrong, a model's name for instance.",
+                _described(options),
                 "requests",
                 wait="30m",
             ),
@@ -105,14 +102,11 @@ def service(options: Options) -> Group:
             *alert(
                 options,
                 "TogetherRateLimited",
-                f"{_increase(('rate_limited',), '5m')} >= 10\n"
-                f"and {_increase(('rate_limited',), '5m')}\n"
-                f"  / {_increase((), '5m')} >= <limited_share>",
+                f"({_increase(('rate_limited',), '5m')} >= 10)\n"
+                f"/ {_increase((), '5m')} >= <limited_share>",
                 "",
-                f"Together limits the rate of {JOB}",
-                "{{ $value | humanize }} requests in 5m ended with HTTP 429 after the SDK's own"
-                " retries. Cause: more requests or tokens a minute than the account is allowed. Ask less"
-                " at once (a queue, fewer workers, smaller batches), or have the limit raised.",
+                f"Together limits the rate of {JOB}: {SHARE} of its requests",
+                _described(options),
                 "requests",
             ),
             *_latency(options),
@@ -121,10 +115,14 @@ def service(options: Options) -> Group:
     )
 
 
-def _outcomes(options: Options) -> str:
-    found = ask(options, f"sum by ({OUTCOME}) (increase({_REQUESTS}{{<of>}}[5m])) > 0")
+def _described(options: Options) -> str:
+    found = ask(f"sum by ({OUTCOME}) (increase({_REQUESTS}{{<of>}}[5m])) > 0")
     return (
-        f"{{{{ range {found} }}}} {{{{ .Labels.{OUTCOME} }}}} {{{{ .Value | humanize }}}}{{{{ end }}}}"
+        f"{of(options)}outcomes in 5m:{{{{ range {found} }}}} {{{{ .Labels.{OUTCOME} }}}}"
+        " {{ .Value | humanize }}{{ end }}. Cause: payment_required: the account's credit is spent;"
+        " server_error, timeout: Together, see https://status.together.ai; connection_error: DNS, proxy"
+        " or network on the way; rate_limited: ask less at once, or have the limit raised; client_error: the requests are wrong, by a"
+        " model's name for instance."
     )
 
 
@@ -132,65 +130,47 @@ def _budget(options: Options) -> Iterator[Rule]:
     yield Rule(
         ERRORS,
         f"{_increase(_FAILED, '5m')} / 300",
-        "Requests a second that failed for Together's or the network's sake.",
+        "Failures a second, and what they are a share of.",
     )
-    yield Rule(COUNTED, f"{_increase(_COUNTED, '5m')} / 300", "Requests that they are a share of.")
-    windows = ("5m", "30m", "1h", "6h", "3d")
+    yield Rule(COUNTED, f"{_increase(_COUNTED, '5m')} / 300")
+    windows = ("5m", "30m", "1h", "6h")
     for window in windows:
         yield _ratio(window)
-    limits = {factor: f"{factor * (1 - options.objective):.6g}" for factor in (14.4, 6, 1)}
+    limits = {factor: f"{factor * (1 - options.objective):.6g}" for factor in (14.4, 6)}
 
     def burns(factor: float, long: str, short: str) -> str:
         return " and ".join(
-            f"job:together_client_errors:ratio{window} > {limits[factor]}" for window in (long, short)
+            f"job:together_client_errors:ratio{window} > {limits[factor]}"
+            for window in (long, short)
         )
 
-    described = (
-        "{{ $value | humanizePercentage }} of its requests fail, with an objective of"
-        f" {options.objective * 100:g} % answered in 30 days. Cause: see the outcomes on the dashboard."
-        " rate_limited: ask less; server_error, timeout: Together, see https://status.together.ai;"
-        " connection_error: DNS, proxy or network on the way."
-    )
     yield from alert(
         options,
         "TogetherErrorBudgetBurn",
         f"{burns(14.4, '1h', '5m')}\nor {burns(6, '6h', '30m')}",
         "The budget would be spent in two days, or in five.",
-        f"{JOB} spends its error budget of Together requests too fast",
-        described,
-        "requests",
-    )
-    yield from alert(
-        options,
-        "TogetherErrorBudgetBurnSlow",
-        burns(1, "3d", "6h"),
-        "The budget would not last its 30 days.",
-        f"{JOB} spends its error budget of Together requests",
-        described,
+        f"{JOB} spends its error budget too fast: {SHARE} of its Together requests fail",
+        _described(options),
         "requests",
     )
 
 
 def _latency(options: Options) -> Iterator[Rule]:
-    yield Rule(
-        BUCKETS,
-        rates(DURATION_BUCKETS, f"{OPERATION}, {MODEL}, le", matchers=SUCCEEDED),
-        "Durations of successful requests of Together's: for histogram_quantile.",
-    )
-    quick = f'{BUCKETS}{{\n    {OPERATION}=~"{_SLOW}"'
-    yield from alert(
+    durations = names.INFERENCE_DURATION.prometheus
+    return alert(
         options,
         "TogetherLatencyHigh",
-        f"histogram_quantile(0.95, sum by (<by>, {OPERATION}, le) (\n"
-        f"  {quick}}})) > <slow_seconds>\n"
-        f"and sum by (<by>, {OPERATION}) (\n"
-        f'  {quick},le="+Inf"}}) * 300 >= 20',
+        f"histogram_quantile(0.95, sum by (<by>, {OPERATION}, le) (rate(\n"
+        f"  {durations}_bucket{{{SUCCEEDED},\n"
+        f'    {OPERATION}=~"{_SLOW}"}}[5m]))) > <slow_seconds>\n'
+        f"and sum by (<by>, {OPERATION}) (increase(\n"
+        f"  {durations}_count{{{SUCCEEDED}}}[5m])) >= 20",
         "The slowest 5 % of at least 20 successful requests in five minutes.",
         f"Together answers {JOB} slowly: {{{{ $labels.{OPERATION} }}}}",
         f"the slowest 5 % of {{{{ $labels.{OPERATION} }}}} that succeed take"
-        " {{ $value | humanizeDuration }} or longer, the SDK's retries included. Cause: a model under"
-        " load, longer prompts or answers, or retries after errors. Compare models and time to first"
-        " chunk on the dashboard; use another model or a dedicated endpoint, or bound max_tokens.",
+        " {{ $value | humanizeDuration }} or longer. Cause: a model under load, longer prompts or"
+        " answers, or retries after errors. Use another model or a dedicated endpoint, or bound"
+        " max_tokens.",
         "requests",
         wait="5m",
     )

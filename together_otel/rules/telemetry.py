@@ -40,11 +40,10 @@ def group(options: Options) -> Group:
                 f"job:together_client_instances_expected:count unless {INSTANCES}",
                 "",
                 f"{JOB} no longer tells how its Together requests go",
-                "its targets are still configured, yet none has had together_client metrics for"
-                f" {options.absent_for} (instances before: {{{{ $value }}}}). Nothing would be known of"
-                " a dead key now. Cause: either every scrape fails (up is 0: service down, address or"
-                " port changed), or the process runs without the instrumentation: look in its log for a"
-                " port that was taken, and whether the last deploy dropped opentelemetry-instrument.",
+                "its targets are configured, yet none has had together_client metrics for"
+                f" {options.absent_for}; a dead key would go unseen. Cause: every scrape fails (up is 0),"
+                " or it runs without the instrumentation: look in its log for a port that was taken, and"
+                " whether the last deploy dropped opentelemetry-instrument.",
                 "fleet",
                 wait=options.absent_for,
             ),
@@ -52,16 +51,17 @@ def group(options: Options) -> Group:
                 options,
                 "TogetherTelemetryErrors",
                 f"sum by (<by>, {STAGE}) (\n"
-                f"  {_ERRORS} unless {_ERRORS} offset 5m\n"
-                f"    and on (<by>, instance) {_EVERYWHERE} offset 5m\n"
+                f"  {_ERRORS}\n"
+                f"    unless {_ERRORS} offset 5m and on (<by>, instance)\n"
+                f"    {_EVERYWHERE} offset 5m\n"
                 f"  or increase({_ERRORS}[5m])\n"
                 ") > 0",
                 "Errors of five minutes, the first one of a process included.",
                 f"together_otel has errors of its own in {JOB}",
-                f"errors in 5m at stage {{{{ $labels.{STAGE} }}}}: {{{{ $value | humanize }}}}. The"
+                f"{{{{ $value | humanize }}}} errors in 5m at stage {{{{ $labels.{STAGE} }}}}. The"
                 " application is not harmed; some of its telemetry is missing. Cause: a bug of ours, or"
-                " an SDK newer than we know. The log of the logger together_otel has the traceback, once"
-                " a process. Report it, with the versions of together and together-otel.",
+                " an SDK newer than we know. The logger together_otel has the traceback, once a process."
+                " Report it, with the versions of together and together-otel.",
                 "fleet",
             ),
         ),

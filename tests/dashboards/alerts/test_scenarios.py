@@ -93,14 +93,14 @@ def soon(world: World) -> float:
 def a_dead_key_of_a_busy_job(world: World) -> list[Expected]:
     world.many(4)
     world.kill(10, "0a1b2c3d")
-    return [pages(10), pages(10 + soon(world), "shop"), unbroken(10 + soon(world), 119)]
+    return [pages(9), pages(10 + soon(world), "shop"), unbroken(10 + soon(world), 119)]
 
 
 @scenario(2)
 def a_dead_key_of_one_process(world: World) -> list[Expected]:
     world.add()
     world.kill(10.25, "0a1b2c3d")
-    return [pages(10), pages(10.25 + soon(world), "shop"), unbroken(10.25 + soon(world), 119)]
+    return [pages(9), pages(10.25 + soon(world), "shop"), unbroken(10.25 + soon(world), 119)]
 
 
 @scenario(4)
@@ -117,7 +117,7 @@ def half_of_two_keys_dead(world: World) -> list[Expected]:
     world.kill(10, "99999999")
     named = 'group by (job, together_api_key_fingerprint) (ALERTS{severity="page",alertstate="firing"})'
     return [
-        pages(10),
+        pages(9),
         Expected(
             10 + 1.5 * soon(world), named, '{job="shop", together_api_key_fingerprint="99999999"}'
         ),
@@ -132,7 +132,7 @@ def half_of_the_instances_have_a_dead_key(world: World) -> list[Expected]:
     for place, process in enumerate(world.processes):
         process.instance = f"shop-{place}"
     world.kill(10, "99999999")
-    return [pages(10), pages(10 + soon(world), "shop"), unbroken(10 + soon(world), 59)]
+    return [pages(9), pages(10 + soon(world), "shop"), unbroken(10 + soon(world), 59)]
 
 
 @scenario(1)
@@ -140,7 +140,7 @@ def a_hot_loop(world: World) -> list[Expected]:
     one = world.add(every=30)
     world.at(10, lambda: (setattr(one, "every", 5), setattr(one, "times", 500)))
     world.kill(10, "0a1b2c3d")
-    return [pages(10), pages(10 + soon(world), "shop"), unbroken(10 + soon(world), 59)]
+    return [pages(9), pages(10 + soon(world), "shop"), unbroken(10 + soon(world), 59)]
 
 
 @scenario(1)
@@ -150,7 +150,7 @@ def a_whole_cluster_though_a_bigger_one_works(world: World) -> list[Expected]:
     world.kill(10, "99999999")
     where = firing(PAGE, "cluster, job")
     return [
-        pages(10),
+        pages(9),
         Expected(10 + soon(world), where, '{cluster="small", job="shop"}'),
         Expected(59, where, '{cluster="small", job="shop"}'),
     ]
@@ -163,7 +163,7 @@ def a_whole_namespace_though_a_load_test_drowns_it(world: World) -> list[Expecte
     world.kill(10, "99999999")
     where = firing(PAGE, "namespace, job")
     return [
-        pages(10),
+        pages(9),
         Expected(10 + soon(world), where, '{namespace="live", job="shop"}'),
         Expected(59, where, '{namespace="live", job="shop"}'),
     ]
@@ -193,19 +193,19 @@ def crash_loop(world: World, way: str, every: int = 30, key: str = "") -> None:
 @scenario(1.5)
 def a_missing_key_in_a_crash_loop_that_is_scraped(world: World) -> list[Expected]:
     crash_loop(world, "scraped", every=max(30, 2 * world.step))
-    return [pages(10), pages(10 + soon(world), "shop"), unbroken(10 + soon(world), 89)]
+    return [pages(9), pages(10 + soon(world), "shop"), unbroken(10 + soon(world), 89)]
 
 
 @scenario(1.5)
 def a_missing_key_in_a_crash_loop_that_pushes(world: World) -> list[Expected]:
     crash_loop(world, "pushed")
-    return [pages(10), pages(10 + soon(world), "shop"), unbroken(10 + soon(world), 89)]
+    return [pages(9), pages(10 + soon(world), "shop"), unbroken(10 + soon(world), 89)]
 
 
 @scenario(1.5)
 def a_missing_key_in_a_crash_loop_by_otlp(world: World) -> list[Expected]:
     crash_loop(world, "otlp", every=max(30, 2 * world.step))
-    return [pages(10), pages(10 + soon(world), "shop"), unbroken(10 + soon(world), 89)]
+    return [pages(9), pages(10 + soon(world), "shop"), unbroken(10 + soon(world), 89)]
 
 
 @scenario(1.5)
@@ -214,19 +214,19 @@ def a_missing_key_on_prefork_workers(world: World) -> list[Expected]:
     group = world.add(key="", every=20, times=1)
     group.alive = False
     world.at(10, lambda: setattr(group, "alive", True))
-    return [pages(10), pages(10 + soon(world), "shop"), unbroken(10 + soon(world), 89)]
+    return [pages(9), pages(10 + soon(world), "shop"), unbroken(10 + soon(world), 89)]
 
 
 @scenario(2)
 def a_worker_that_dies_of_its_first_401_with_back_off(world: World) -> list[Expected]:
     crash_loop(world, "scraped", every=300, key="99999999")
-    return [pages(10), pages(10 + soon(world), "shop"), unbroken(10 + soon(world), 119)]
+    return [pages(9), pages(10 + soon(world), "shop"), unbroken(10 + soon(world), 119)]
 
 
 @scenario(2)
 def a_worker_that_dies_of_its_first_401_by_otlp(world: World) -> list[Expected]:
     crash_loop(world, "otlp", every=300, key="99999999")
-    return [pages(10), pages(10 + soon(world), "shop"), unbroken(10 + soon(world), 119)]
+    return [pages(9), pages(10 + soon(world), "shop"), unbroken(10 + soon(world), 119)]
 
 
 @scenario(1)
@@ -237,7 +237,7 @@ def a_clusters_outage_though_a_bigger_one_is_well(world: World) -> list[Expected
         world.at(20, lambda one=one: setattr(one, "outcome", "server_error"))
     where = firing(PAGE, "cluster, job")
     return [
-        pages(20),
+        pages(19),
         Expected(20 + 1.5 * soon(world), where, '{cluster="small", job="shop"}'),
         Expected(59, where, '{cluster="small", job="shop"}'),
     ]
@@ -438,7 +438,7 @@ def clocks_45_seconds_apart_and_a_dead_key(world: World) -> list[Expected]:
     for place, pod in enumerate(world.many(4)):
         pod.clock = 45 * (place % 2)
     world.kill(10, "0a1b2c3d")
-    return [pages(10), pages(10 + soon(world), "shop"), unbroken(10 + soon(world), 59)]
+    return [pages(9), pages(10 + soon(world), "shop"), unbroken(10 + soon(world), 59)]
 
 
 @scenario(2)

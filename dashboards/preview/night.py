@@ -96,9 +96,9 @@ KEYLESS_POD = ("search", "10.4.3.9:9464", "10.4.3.77:9464")
 """Whose pod goes, and the one that comes without a key."""
 
 ALERTS = (
-    ("TogetherKeyRevoked", "page", "checkout-assistant", "revoked", REVOKED + 30),
-    ("TogetherKeyRevoked", "page", "support-chat", "revoked", REVOKED + 45),
-    ("TogetherKeyUnusable", "page", "search", "missing", KEYLESS + 45),
+    ("TogetherAuthFailing", "page", "checkout-assistant", "revoked", REVOKED + 30),
+    ("TogetherAuthFailing", "page", "support-chat", "revoked", REVOKED + 45),
+    ("TogetherAuthFailing", "page", "search", "missing", KEYLESS + 45),
 )
 
 ERRORS: dict[names.Outcome, str] = {

@@ -22,8 +22,7 @@ from together_otel.cli import main
 from together_otel.cli.doctor import installation
 from together_otel.cli.drill.runner import Runner
 from together_otel.cli.drill.scenarios import Scenario
-from together_otel.names import AUTH_FAILURES, CAUSES
-from together_otel.rules import Options, alerts_of
+from together_otel.names import AUTH_FAILURES
 from together_otel.testing.keys import MadeUpKeys
 from together_otel.testing.ports import free_port
 
@@ -259,17 +258,15 @@ def test_an_exporter_that_complains_again_and_again():
     ]
 
 
-def test_what_preflight_refuses_is_no_request():
-    """The page of most requests is not announced for it, and it is counted all the same."""
-    for preflight, announced in (("raise", False), ("warn", True)):
-        done = drilled(
-            cause="malformed",
-            TOGETHER_OTEL_PREFLIGHT=preflight,
-            TOGETHER_OTEL_PROMETHEUS_PORT=str(free_port()),
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
-        assert ("TogetherAuthFailing" in done.stdout) is announced
-        assert "TogetherKeyUnusable" in done.stdout
+def test_what_preflight_refuses_is_announced_and_counted():
+    """No request is made of it, and it is a failure all the same."""
+    done = drilled(
+        cause="malformed",
+        TOGETHER_OTEL_PREFLIGHT="raise",
+        TOGETHER_OTEL_PROMETHEUS_PORT=str(free_port()),
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "Expected alerts: TogetherAuthFailing; as tickets, TogetherAuthFailure." in done.stdout
 
 
 # ── how responders know it ───────────────────────────────────────────────────────────
@@ -498,23 +495,3 @@ def test_a_client_that_cannot_be_made(tmp_path):
     )
     assert done.returncode == 1
     assert "a request with a good key failed: ImportError: Using SOCKS proxy" in done.stdout
-
-
-# ── alerts ───────────────────────────────────────────────────────────────────────────
-
-
-@pytest.mark.parametrize("cause", CAUSES)
-def test_every_cause_leads_to_an_alert(cause):
-    """To its own page where there is one, and to that of most requests where there are any."""
-    asking = alerts_of(cause, Options(), asks=True)
-    without = alerts_of(cause, Options(), asks=False)
-    assert asking == {**without, "TogetherAuthFailing": "page"}
-    assert without["TogetherAuthFailure"] == "ticket"
-    pages = [name for name, severity in without.items() if severity == "page"]
-    unusable = {
-        *("missing", "empty", "malformed", "wrong_variable", "wrong_provider", "not_passed")
-    }
-    if cause == "revoked":
-        assert pages == ["TogetherKeyRevoked"]
-    else:
-        assert pages == ["TogetherKeyUnusable"] * (cause in unusable)

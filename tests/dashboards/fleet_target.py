@@ -17,7 +17,8 @@ CAUSE = names.label_of(names.AUTH_CAUSE)
 FINGERPRINT = names.label_of(names.KEY_FINGERPRINT)
 OPERATION = names.label_of(names.OPERATION)
 OUTCOME = names.label_of(names.REQUEST_OUTCOME)
-BUCKET = f"{names.INFERENCE_DURATION.prometheus}_bucket"
+DURATION = names.INFERENCE_DURATION.prometheus
+CHAT = (OPERATION, "chat", names.label_of(names.PROVIDER_NAME), names.PROVIDER)
 BOUNDS = ("20.48", "40.96", "+Inf")
 
 
@@ -37,6 +38,8 @@ class Target:
         default_factory=lambda: Counter({"unknown": 0, "revoked": 0, "rejected": 0, "missing": 0})
     )
     buckets: Counter[str] = field(default_factory=Counter)
+    failed: dict[str, float] = field(default_factory=dict)
+    succeeded: float | None = None
     accepted: dict[str, float] = field(default_factory=dict)
     refused: dict[str, float] = field(default_factory=dict)
 
@@ -58,11 +61,11 @@ class Target:
         self.outcomes[outcome] += times
         if outcome == "auth_failure":
             self.causes[cause] += times
-            self.refused[self.key] = at
+            self.failed[cause] = self.refused[self.key] = at
         elif outcome == "success":
-            self.accepted[self.key] = at
-        for bound in BOUNDS[1:] if slow else BOUNDS:
-            self.buckets[bound] += times
+            self.succeeded = self.accepted[self.key] = at
+            for bound in BOUNDS[1:] if slow else BOUNDS:
+                self.buckets[bound] += times
 
     def scrape(self, fleet: Fleet, tick: int) -> None:
         """Note what one scrape shows."""
@@ -75,7 +78,12 @@ class Target:
             labels = (OPERATION, "chat", OUTCOME, outcome)
             fleet.put(tick, names.REQUESTS.prometheus, count, *of, *labels)
         for bound, count in self.buckets.items():
-            fleet.put(tick, BUCKET, count, *of, OPERATION, "chat", "le", bound)
+            fleet.put(tick, f"{DURATION}_bucket", count, *of, *CHAT, "le", bound)
+        fleet.put(tick, f"{DURATION}_count", self.buckets["+Inf"], *of, *CHAT)
+        for cause, at in self.failed.items():
+            fleet.put(tick, names.AUTH_LAST_FAILURE.prometheus, at, *of, CAUSE, cause)
+        if self.succeeded is not None:
+            fleet.put(tick, names.AUTH_LAST_SUCCESS.prometheus, self.succeeded, *of)
         for metric, times in (
             (names.KEY_LAST_ACCEPTED, self.accepted),
             (names.KEY_LAST_REFUSED, self.refused),

@@ -34,7 +34,7 @@ HERE = Path(__file__).parent
 FOLDER = HERE.parents[1] / "dashboards" / "alertmanager"
 CONFIG = FOLDER / "alertmanager.yaml"
 TEMPLATES = FOLDER / "templates" / "together.tmpl"
-CAUSE = names.label_of(names.AUTH_CAUSE)
+KEY = names.label_of(names.KEY_FINGERPRINT)
 NOON = datetime(2026, 3, 1, 12, 0, 0, tzinfo=timezone.utc)
 SINCE = "2026-03-01 12:00:00 UTC"
 PATIENCE = 30.0
@@ -139,6 +139,20 @@ class Alertmanager:
     def post(self, *alerts: Alert) -> None:
         """Send alerts as Prometheus does."""
         self._ask("POST", "/api/v2/alerts", json.dumps(alerts))
+
+    def silence(self, **labels: str) -> None:
+        """Keep alerts with these labels quiet for an hour from now."""
+        now = datetime.now(timezone.utc)
+        silence = {
+            "matchers": [
+                {"name": name, "value": value, "isRegex": False} for name, value in labels.items()
+            ],
+            "startsAt": now.isoformat(),
+            "endsAt": (now + timedelta(hours=1)).isoformat(),
+            "createdBy": "a test",
+            "comment": "a test",
+        }
+        self._ask("POST", "/api/v2/silences", json.dumps(silence))
 
     def holds_back(self, job: str, expected: set[tuple[str, str]]) -> None:
         """Wait until these alerts of a job are held back, by name and severity, and no others.
@@ -352,7 +366,7 @@ def test_a_group_of_many_texts_is_bounded(tmp_path: Path) -> None:
 
 def test_the_oldest_tells_since_when(tmp_path: Path) -> None:
     """And the one that ended last, until when."""
-    early, late = alert("TogetherKeyRevoked", "shop"), alert("TogetherAuthFailing", "shop")
+    early, late = alert("TogetherAuthFailing", "shop"), alert("TogetherErrorBudgetBurn", "shop")
     late["startsAt"] = (NOON + timedelta(hours=1)).isoformat()
     for order in ((early, late), (late, early)):
         assert render("together.since", group("firing", *order), tmp_path).strip() == SINCE
@@ -363,7 +377,7 @@ def test_the_oldest_tells_since_when(tmp_path: Path) -> None:
 
 def test_what_has_ended_is_not_told_while_others_fire(tmp_path: Path) -> None:
     """Neither its text nor since when it was."""
-    ended, fires = alert("TogetherKeyRevoked", "shop"), alert("TogetherAuthFailing", "shop")
+    ended, fires = alert("TogetherAuthFailing", "shop"), alert("TogetherErrorBudgetBurn", "shop")
     fires["startsAt"] = (NOON + timedelta(hours=1)).isoformat()
     data = group("firing", ended, fires)
     data["alerts"][0]["status"] = "resolved"
@@ -374,9 +388,23 @@ def test_what_has_ended_is_not_told_while_others_fire(tmp_path: Path) -> None:
         assert ended["annotations"][key] not in said
 
 
+def test_the_title_tells_where(tmp_path: Path) -> None:
+    """The namespace and the cluster, where alerts have them."""
+    there = alert("TogetherAuthFailing", "shop", namespace="web", cluster="eu")
+    said = render("together.title", group("firing", there), tmp_path)
+    assert said.strip() == "[PAGE] Together refuses shop: 100% of it in web of eu"
+
+
+def test_the_cause_is_that_of_the_text(tmp_path: Path) -> None:
+    """An alert that is not of keys tells its name."""
+    for name, told in (("TogetherAuthFailure", "revoked"), ("TogetherRateLimited",) * 2):
+        said = render("together.cause", group("firing", alert(name, "shop")), tmp_path)
+        assert said.strip() == told
+
+
 def test_an_absolute_dashboard_link_is_kept(tmp_path: Path) -> None:
     """Rules that were made with Grafana's address need none in the templates."""
-    whole = alert("TogetherKeyRevoked", "shop")
+    whole = alert("TogetherAuthFailing", "shop")
     whole["annotations"]["dashboard"] = "https://grafana.internal/d/x"
     said = render("together.dashboard", group("firing", whole), tmp_path)
     assert said.strip() == "https://grafana.internal/d/x"
@@ -390,17 +418,18 @@ DASHBOARD = "https://grafana.example/d/together-authentication?var-job={}"
 
 def assert_the_remedy_is_in(text: str, job: str) -> None:
     """Cause, remedy and job are in a text."""
-    assert text.startswith(f"{job}: cause revoked. ")
+    assert text.startswith(f"{job}: the key with fingerprint ")
+    assert "Cause: revoked. " in text
     assert REMEDY in text
 
 
 def test_a_dead_key_at_each_receiver(alertmanager: Alertmanager) -> None:
     """Title, cause, remedy, job, since when, runbook and dashboard; then that it is over."""
     job = "chat-backend"
-    dead = alert("TogetherKeyRevoked", job)
+    dead = alert("TogetherAuthFailing", job)
     runbook = dead["annotations"]["runbook_url"]
     dashboard = DASHBOARD.format(job)
-    title = f"A Together API key of {job} was revoked or has expired"
+    title = f"Together refuses {job}: 100% of it"
     receivers = alertmanager.receivers
     alertmanager.post(dead)
 
@@ -457,34 +486,54 @@ def test_a_dead_key_at_each_receiver(alertmanager: Alertmanager) -> None:
     )
 
 
-def test_two_hundred_pods_are_one_page(alertmanager: Alertmanager) -> None:
-    """One for a job and a cause, though an alert of one's own were made for each pod."""
+def test_two_hundred_keys_are_one_page(alertmanager: Alertmanager) -> None:
+    """One for a service, with the texts of five; another namespace has its own."""
     job = "two-hundred"
-    pods = [
-        alert("TogetherKeyRevoked", job, instance=f"10.0.0.{place}:9464") for place in range(200)
-    ]
-    other = alert("TogetherKeyRevoked", job, together_auth_cause="rejected")
-    alertmanager.post(*pods, other)
+    keys = [alert("TogetherAuthFailing", job, **{KEY: f"{place:08x}"}) for place in range(200)]
+    alertmanager.post(*keys, alert("TogetherAuthFailing", job, namespace="elsewhere"))
     receivers = alertmanager.receivers
-    receivers.wait_for("pagerduty", of_cause(job, "rejected", 1))
+    receivers.wait_for("pagerduty", of_alerts(job, 1))
     # What came in later is an update of the page that is there.
-    page = receivers.wait_for("pagerduty", of_cause(job, "revoked", 200))["payload"]
-    assert page["summary"].endswith(" was revoked or has expired (200 alerts)")
-    assert page["custom_details"]["what_to_do"].count(REMEDY) == 1
+    page = receivers.wait_for("pagerduty", of_alerts(job, 200))["payload"]
+    assert page["summary"].endswith(" (200 alerts)")
     assert not page["custom_details"]["firing"]
     assert len({sent["dedup_key"] for sent in receivers.of("pagerduty", job)}) == 2
 
 
-def of_cause(job: str, cause: str, alerts: int) -> Callable[[Any], bool]:
-    """Return whether PagerDuty was told of so many alerts of a job and a cause."""
+def of_alerts(job: str, alerts: int) -> Callable[[Any], bool]:
+    """Return whether PagerDuty was told of so many alerts of a job."""
 
     def is_it(sent: Any) -> bool:
         payload = sent["payload"]
         # Text before Alertmanager 0.30, a number from then on.
         firing = str(payload["custom_details"]["num_firing"])
-        return (payload["component"], payload["class"], firing) == (job, cause, str(alerts))
+        return (payload["component"], firing) == (job, str(alerts))
 
     return is_it
+
+
+def test_another_cause_of_the_same_key_is_no_second_page(alertmanager: Alertmanager) -> None:
+    """A pod that restarts with the dead key calls it rejected; only a further key is news."""
+    job = "restarted"
+    receivers = alertmanager.receivers
+    dead = alert("TogetherAuthFailing", job)
+    alertmanager.post(dead)
+    receivers.wait_for("pagerduty", of_alerts(job, 1))
+    text = dead["annotations"]["description"].replace("Cause: revoked.", "Cause: rejected.")
+    alertmanager.post({**dead, "annotations": {**dead["annotations"], "description": text}})
+    alertmanager.post(alert("TogetherAuthFailing", job, **{KEY: "99999999"}))
+    receivers.wait_for("pagerduty", of_alerts(job, 2))
+    assert len(receivers.of("pagerduty", job)) == 2
+
+
+def test_one_key_is_silenced_without_the_next(alertmanager: Alertmanager) -> None:
+    """By its fingerprint, which is a label."""
+    job = "silenced"
+    alertmanager.silence(job=job, **{KEY: "0a1b2c3d"})
+    keys = ("0a1b2c3d", "99999999")
+    alertmanager.post(*(alert("TogetherAuthFailing", job, **{KEY: key}) for key in keys))
+    told = alertmanager.receivers.wait_for("webhook", lambda sent: job in webhook_jobs(sent))
+    assert [one["labels"][KEY] for one in told["alerts"]] == ["99999999"]
 
 
 @pytest.mark.parametrize("text", sorted({texts["description"] for _, _, texts in KNOWN}))
@@ -502,32 +551,23 @@ def test_a_detail_stays_text(text: str) -> None:
 
 
 CAUSED = [
-    ("TogetherAuthFailing", "page"),
+    ("TogetherRequestsFailing", "page"),
     ("TogetherErrorBudgetBurn", "page"),
-    ("TogetherErrorBudgetBurn", "ticket"),
     ("TogetherAuthFailure", "ticket"),
     ("TogetherAuthFailureSpike", "ticket"),
-    ("TogetherOneInstanceRefused", "ticket"),
+    ("TogetherNothingSucceeds", "ticket"),
 ]
-"""What a revoked key brings with it, sooner or later."""
-
-
-def caused(job: str) -> list[Alert]:
-    """Return the alerts that a revoked key of a job brings with it."""
-    return [
-        alert(name, job, severity, **({CAUSE: "revoked"} if name == "TogetherAuthFailing" else {}))
-        for name, severity in CAUSED
-    ]
+"""What a dead key may bring with it, sooner or later."""
 
 
 def test_a_dead_key_speaks_for_all_that_it_causes(alertmanager: Alertmanager) -> None:
     """Of its own job, not of another one; what still fires when it has ended comes then."""
     job, other = "held-back", "of-its-own"
     receivers = alertmanager.receivers
-    dead = alert("TogetherKeyRevoked", job)
+    dead = alert("TogetherAuthFailing", job)
     alertmanager.post(dead)
     receivers.wait_for("pagerduty", lambda sent: sent["payload"]["component"] == job)
-    alertmanager.post(*caused(job))
+    alertmanager.post(*(alert(name, job, severity) for name, severity in CAUSED))
     alertmanager.holds_back(job, set(CAUSED))
 
     # Another job's, in the same moment and by the same routes: its error budget is its own.
@@ -538,7 +578,7 @@ def test_a_dead_key_speaks_for_all_that_it_causes(alertmanager: Alertmanager) ->
     assert not alertmanager.inhibited(other)
     assert len(receivers.of("pagerduty", job)) == 1
     assert [sent["alerts"][0]["labels"]["alertname"] for sent in receivers.of("webhook", job)] == [
-        "TogetherKeyRevoked"
+        "TogetherAuthFailing"
     ]
 
     alertmanager.post({**dead, "endsAt": NOON.isoformat()})
@@ -546,51 +586,34 @@ def test_a_dead_key_speaks_for_all_that_it_causes(alertmanager: Alertmanager) ->
         "pagerduty",
         lambda sent: (
             sent["payload"]["component"] == job
-            and "refuses most requests" in sent["payload"]["summary"]
+            and sent["payload"]["summary"] == f"[PAGE] Together requests of {job} fail"
         ),
     )
-    alertmanager.holds_back(job, {*CAUSED} - {("TogetherAuthFailing", "page")})
+    alertmanager.holds_back(job, {*CAUSED} - {("TogetherRequestsFailing", "page")})
 
 
-def test_the_error_budget_speaks_for_itself(alertmanager: Alertmanager) -> None:
-    """Without a dead key it pages, and holds back its own ticket and no page of a key."""
-    job = "slow-burn"
-    alertmanager.post(
-        alert("TogetherErrorBudgetBurn", job, "page"),
-        alert("TogetherErrorBudgetBurn", job, "ticket"),
-    )
-    alertmanager.holds_back(job, {("TogetherErrorBudgetBurn", "ticket")})
-    alertmanager.post(alert("TogetherKeyUnusable", job))
-    alertmanager.holds_back(
-        job,
-        {
-            ("TogetherErrorBudgetBurn", "ticket"),
-            ("TogetherErrorBudgetBurn", "page"),
-        },
-    )
+def test_an_outage_speaks_for_the_error_budget(alertmanager: Alertmanager) -> None:
+    """And a dead key for both."""
+    job = "out"
+    pages = ("TogetherRequestsFailing", "TogetherErrorBudgetBurn")
+    alertmanager.post(*(alert(name, job) for name in pages))
+    alertmanager.holds_back(job, {("TogetherErrorBudgetBurn", "page")})
+    alertmanager.post(alert("TogetherAuthFailing", job))
+    alertmanager.holds_back(job, {(name, "page") for name in pages})
 
 
-def test_another_cause_is_another_page(alertmanager: Alertmanager) -> None:
-    """Requests that are refused for a cause of their own are not the dead key's."""
-    job = "two-causes"
-    alertmanager.post(
-        alert("TogetherKeyRevoked", job),
-        alert("TogetherAuthFailing", job, **{CAUSE: "overridden"}),
-    )
-    assert not alertmanager.inhibited(job)
-
-
-def test_clusters_are_told_apart(alertmanager: Alertmanager) -> None:
+@pytest.mark.parametrize("label", ["cluster", "namespace"])
+def test_services_are_told_apart(alertmanager: Alertmanager, label: str) -> None:
     """The same job's key may be dead in one and good in the other."""
-    job = "in-two-clusters"
+    job = f"in-two-{label}s"
     receivers = alertmanager.receivers
-    alertmanager.post(alert("TogetherKeyRevoked", job, cluster="a"))
+    alertmanager.post(alert("TogetherAuthFailing", job, **{label: "a"}))
     # By then it holds back; together with its tickets it might come a moment too late.
     receivers.wait_for("pagerduty", lambda sent: sent["payload"]["component"] == job)
     alertmanager.post(
-        *(alert("TogetherAuthFailure", job, cluster=cluster) for cluster in ("a", "b"))
+        *(alert("TogetherAuthFailure", job, **{label: value}) for value in ("a", "b"))
     )
     told = receivers.wait_for(
         "webhook", lambda sent: sent["receiver"] == "together-tickets" and job in webhook_jobs(sent)
     )
-    assert {one["labels"]["cluster"] for one in told["alerts"]} == {"b"}
+    assert {one["labels"][label] for one in told["alerts"]} == {"b"}

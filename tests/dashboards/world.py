@@ -67,7 +67,9 @@ class Process:
         pairs = {**self.service, "instance": self.instance}
         return tuple(part for pair in pairs.items() if pair[1] for part in pair)
 
-    def ask(self, now: int, dead: set[str], key: str | None = None, times: int | None = None) -> None:
+    def ask(
+        self, now: int, dead: set[str], key: str | None = None, times: int | None = None
+    ) -> None:
         """Make requests with a key, its own by default."""
         key = self.key if key is None else key
         times = self.times if times is None else times
@@ -77,7 +79,9 @@ class Process:
             if self.outcome == "success":
                 self.succeeded = self.accepted[key] = at
             return
-        cause = self.cause or ("revoked" if key in self.accepted else "rejected") if key else "missing"
+        cause = (
+            self.cause or ("revoked" if key in self.accepted else "rejected") if key else "missing"
+        )
         self.causes[cause] += times
         self.failed[cause] = at
         if key:

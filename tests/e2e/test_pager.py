@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from dataclasses import dataclass
 from typing import Any
@@ -15,7 +16,7 @@ from together_otel.cli.demo.evidence import Evidence, evidence_of
 from together_otel.cli.drill.processes import Process, isolated, variables_of
 from together_otel.cli.drill.runner import Outcome
 from together_otel.cli.drill.scenarios import Scenario
-from together_otel.names import AUTH_CAUSE, AUTH_FAILURES, REQUEST_OUTCOME, REQUESTS, label_of
+from together_otel.names import AUTH_FAILURES, KEY_FINGERPRINT, REQUEST_OUTCOME, REQUESTS, label_of
 from together_otel.testing.keys import MadeUpKeys
 from together_otel.testing.server import TogetherServer
 from together_otel.testing.stack import Stack
@@ -93,7 +94,7 @@ def paged(process: Process, stack: Stack, outcome: Outcome) -> dict[str, Any]:
 
     def is_it(alert: dict[str, Any]) -> bool:
         labels = alert["labels"]
-        return (labels["alertname"], labels.get("job")) == ("TogetherKeyRevoked", JOB)
+        return (labels["alertname"], labels.get("job")) == ("TogetherAuthFailing", JOB)
 
     deadline = time.monotonic() + MINUTE
     while True:
@@ -120,12 +121,12 @@ def test_the_page_names_the_cause_the_job_and_what_to_do(revocation: Revocation)
     assert alert["status"] == "firing"
     assert alert["labels"]["job"] == JOB
     assert alert["labels"]["severity"] == "page"
-    assert alert["labels"][label_of(AUTH_CAUSE)] == "revoked"
+    assert re.fullmatch("[0-9a-f]{8}", alert["labels"][label_of(KEY_FINGERPRINT)])
     told = alert["annotations"]
-    assert told["runbook_url"].endswith("/runbook.md#togetherkeyrevoked")
+    assert told["runbook_url"].endswith("/runbook.md#togetherauthfailing")
     words = f"{told['summary']} {told['description']}"
     assert JOB in words
-    assert "revoked" in words
+    assert "Cause: revoked." in words
     assert "new key" in words
 
 

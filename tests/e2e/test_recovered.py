@@ -46,6 +46,6 @@ def test_a_failure_that_was_made_good_wakes_nobody(tmp_path: Path) -> None:
             )
             pages = stack.query('count_over_time(ALERTS{severity="page"}[10m])')
     assert ticket["labels"]["severity"] == "ticket"
-    assert ticket["labels"]["together_auth_cause"] == "revoked"
+    assert "Cause: revoked." in ticket["annotations"]["description"]
     assert pages == []
     assert said == [{"failed": None}] * 2

@@ -65,11 +65,11 @@ class Story:
 def quicker(rules):
     """Return the rules with the one of rotations at another pace."""
     document = yaml.safe_load(rules)
-    (group,) = [one for one in document["groups"] if one["name"] == "together_rotation"]
+    (group,) = [one for one in document["groups"] if one["name"] == "together_keys"]
     group["interval"] = "1s"
     for rule in group["rules"]:
         rule["expr"] = re.sub(
-            r"(?<=[-<>] )\d{3,}\b", lambda found: str(int(found[0]) // QUICKER), rule["expr"]
+            r"(?<=[-+<>] )\d{3,}\b", lambda found: str(int(found[0]) // QUICKER), rule["expr"]
         )
     assert str(3600 // QUICKER) in str(group)
     return yaml.safe_dump(document)

@@ -21,6 +21,6 @@ def test_the_demonstration_ends_with_the_page():
         check=False,
     )
     assert done.returncode == 0, done.stdout
-    assert "alertname=TogetherKeyRevoked, job=together-demo" in " ".join(done.stdout.split())
+    assert "alertname=TogetherAuthFailing, job=together-demo" in " ".join(done.stdout.split())
     assert "Left out" not in done.stdout
     assert done.stderr == ""

@@ -167,7 +167,7 @@ def spike(options: Options) -> tuple[Rule, ...]:
         *alert(
             options,
             "TogetherAuthFailureSpike",
-            f"{now} >= 10\nand {now}\n  > <spike_factor> * quantile_over_time(0.5, {now}[1w])",
+            f"{now} >= 10\nand {now}\n  > <spike_factor> * quantile_over_time(0.5, {now}[1w:1h])",
             "Ten failures, and many times the week's median.",
             f"{JOB} has unusually many Together authentication failures",
             "{{ $value | humanize }} failures in 5m, more than"

@@ -43,10 +43,10 @@ def _increase(outcomes: tuple[str, ...], window: str) -> str:
 
 
 def _ratio(window: str) -> Rule:
-    # Sums, not means: a minute without errors may have no sample of them.
+    # Sums, not means: a minute without errors may have no sample of them. 0.16 a minute are ten.
     return Rule(
         f"job:together_client_errors:ratio{window}",
-        f"(sum_over_time({ERRORS}[{window}]) * 60 >= 10)\n/ sum_over_time({COUNTED}[{window}])",
+        f"(sum_over_time({ERRORS}[{window}]) > 0.16)\n/ sum_over_time({COUNTED}[{window}])",
     )
 
 

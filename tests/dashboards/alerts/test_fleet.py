@@ -100,7 +100,7 @@ def test_a_deploy_of_50_pods_with_a_bad_key_is_one_page(tmp_path: Path) -> None:
         "15s",
         ("10m", pages, []),
         ("12m", pages, [failing]),
-        ("25m", pages, [failing, '{alertname="TogetherErrorBudgetBurn"}']),
+        ("25m", pages, [failing]),
     )
 
 

@@ -115,7 +115,9 @@ def half_of_two_keys_dead(world: World) -> list[Expected]:
     one = world.add(key="0a1b2c3d")
     world.always.append(lambda now: one.ask(now, world.dead, "99999999"))
     world.kill(10, "99999999")
-    named = 'group by (job, together_api_key_fingerprint) (ALERTS{severity="page",alertstate="firing"})'
+    named = (
+        'group by (job, together_api_key_fingerprint) (ALERTS{severity="page",alertstate="firing"})'
+    )
     return [
         pages(9),
         Expected(
@@ -350,8 +352,14 @@ def rollouts_of_short_lived_pods(world: World) -> list[Expected]:
     for place, pod in enumerate(pods):
         pod.alive = place < 4
         begin = 3 * (place - 3)
-        world.at(max(begin, 0), lambda pod=pod, begin=begin: setattr(pod, "alive", begin >= 0 or pod.alive))
-        world.at(begin + 12, lambda pod=pod: (setattr(pod, "alive", False), setattr(pod, "configured", False)))
+        world.at(
+            max(begin, 0),
+            lambda pod=pod, begin=begin: setattr(pod, "alive", begin >= 0 or pod.alive),
+        )
+        world.at(
+            begin + 12,
+            lambda pod=pod: (setattr(pod, "alive", False), setattr(pod, "configured", False)),
+        )
     return silent(119)
 
 
@@ -359,7 +367,9 @@ def rollouts_of_short_lived_pods(world: World) -> list[Expected]:
 def scale_to_zero_and_back(world: World) -> list[Expected]:
     pods = world.many(3)
     for pod in pods:
-        world.at(30, lambda pod=pod: (setattr(pod, "alive", False), setattr(pod, "configured", False)))
+        world.at(
+            30, lambda pod=pod: (setattr(pod, "alive", False), setattr(pod, "configured", False))
+        )
         world.at(120, lambda pod=pod: (pod.restart(), setattr(pod, "configured", True)))
     return silent(179)
 
@@ -403,7 +413,9 @@ def a_rotation_done_well(world: World) -> list[Expected]:
 def a_new_tenants_key(world: World) -> list[Expected]:
     keys = [f"{number:08x}" for number in range(3)]
     one = world.add()
-    world.always.append(lambda now: one.ask(now, world.dead, keys[now // 5 % (2 if now < 1200 else 3)]))
+    world.always.append(
+        lambda now: one.ask(now, world.dead, keys[now // 5 % (2 if now < 1200 else 3)])
+    )
     return silent(239)
 
 
@@ -460,7 +472,9 @@ def duplicated_series(world: World) -> list[Expected]:
 @scenario(2)
 def a_deleted_service(world: World) -> list[Expected]:
     for pod in world.many(3):
-        world.at(30, lambda pod=pod: (setattr(pod, "alive", False), setattr(pod, "configured", False)))
+        world.at(
+            30, lambda pod=pod: (setattr(pod, "alive", False), setattr(pod, "configured", False))
+        )
     return silent(119)
 
 
@@ -481,9 +495,13 @@ def a_key_is_replaced_by_a_rollout(world: World) -> list[Expected]:
     new = world.many(4, key="99999999")
     for pod in new:
         pod.instance, pod.alive, pod.configured = f"new-{pod.instance}", False, False
-        world.at(60, lambda pod=pod: (setattr(pod, "alive", True), setattr(pod, "configured", True)))
+        world.at(
+            60, lambda pod=pod: (setattr(pod, "alive", True), setattr(pod, "configured", True))
+        )
     for pod in world.many(4):
-        world.at(61, lambda pod=pod: (setattr(pod, "alive", False), setattr(pod, "configured", False)))
+        world.at(
+            61, lambda pod=pod: (setattr(pod, "alive", False), setattr(pod, "configured", False))
+        )
     world.kill(10, "0a1b2c3d")
     return [unbroken(15, 59), pages(75), ever(179, PAGE, over=100), tickets(120)]
 
@@ -522,14 +540,21 @@ def lost_telemetry_of_one_of_two_clusters_over_a_weekend(world: World) -> list[E
         world.at(60, lambda pod=pod: setattr(pod, "alive", False))
     where = firing(TICKET, "alertname, cluster")
     lost = '{alertname="TogetherTelemetryAbsent", cluster="two"}'
-    return [tickets(60), Expected(80, where, lost), Expected(65 * 60, where, lost), ever(3900, PAGE)]
+    return [
+        tickets(60),
+        Expected(80, where, lost),
+        Expected(65 * 60, where, lost),
+        ever(3900, PAGE),
+    ]
 
 
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize(
     ("name", "step"),
     [
-        pytest.param(name, step, id=f"{name}-{step}s")
+        pytest.param(
+            name, step, id=f"{name}-{step}s", marks=() if step == STEPS[0] else pytest.mark.slow
+        )
         for name in SCENARIOS
         for step in (STEPS[-1:] if name in LONG else STEPS)
     ],

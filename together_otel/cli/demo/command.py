@@ -25,7 +25,7 @@ from together_otel.cli.drill.scenarios import scenario_of
 from together_otel.cli.export.files import files, write_files
 from together_otel.cli.output import complain, paint
 from together_otel.cli.parsing import CANNOT_WORK, GOOD, UNKNOWN, write_json
-from together_otel.names import AUTH_CAUSE, CAUSES, Cause, label_of
+from together_otel.names import CAUSES, Cause
 from together_otel.testing.keys import MadeUpKeys
 from together_otel.testing.ports import free_port
 from together_otel.testing.stack import MissingBinary, ProcessDied, Stack, find_binaries
@@ -41,7 +41,7 @@ JOB: Final = "together-demo"
 """The service's name, and the job's in Prometheus."""
 PAGED: Final[Cause] = "revoked"
 """The cause that is shown up to the page."""
-ALERT: Final = "TogetherKeyRevoked"
+ALERT: Final = "TogetherAuthFailing"
 """The alert that is waited for; others may fire for the same failure."""
 
 _AT_ONCE: Final = 2
@@ -202,8 +202,7 @@ class Demonstration:
 
         def is_it(alert: dict[str, Any]) -> bool:
             labels = alert["labels"]
-            found = (labels["alertname"], labels.get("job"), labels.get(label_of(AUTH_CAUSE)))
-            return found == (ALERT, JOB, PAGED)
+            return (labels["alertname"], labels.get("job")) == (ALERT, JOB)
 
         with tempfile.TemporaryDirectory(prefix="together-otel-") as folder:
             rules = files(["rules"])

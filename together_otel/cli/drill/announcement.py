@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
     from together_otel.cli.drill.environment import Port
     from together_otel.cli.drill.runner import Outcome
-    from together_otel.cli.drill.scenarios import Scenario
     from together_otel.names import Cause
     from together_otel.settings import Settings
 
@@ -37,7 +36,6 @@ class Announcement:
     Attributes:
         cause: of the failures.
         duration: seconds.
-        scenario: what goes wrong.
         settings: the user's.
         environ: the application's, in which names are the drill's own.
         port: where it is scraped.
@@ -45,7 +43,6 @@ class Announcement:
 
     cause: Cause
     duration: float
-    scenario: Scenario
     settings: Settings
     environ: Mapping[str, str]
     port: Port | None
@@ -144,9 +141,7 @@ class Announcement:
         }
 
     def _alerts(self) -> dict[str, list[str]]:
-        scenario = self.scenario
-        asks = scenario.asks and (scenario.fits or self.settings.preflight != "raise")
-        alerts = alerts_of(self.cause, Options(), asks=asks)
+        alerts = alerts_of(Options())
         return {
             severity: [name for name, level in alerts.items() if level == severity]
             for severity in ("page", "ticket")

@@ -136,7 +136,7 @@ def _run(
         scenario_of(cause, keys, release) as scenario,
     ):
         environ = {**environment(os.environ, cause, port, folder), **scenario.variables}
-        about = Announcement(cause, duration, scenario, settings, environ, port)
+        about = Announcement(cause, duration, settings, environ, port)
         with Process(environ, redact=None if options.json else keys.redact) as process:
 
             def progress(text: str) -> None:

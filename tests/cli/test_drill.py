@@ -450,7 +450,7 @@ def test_json():
     found = json.loads(done.stdout)
     assert (found["started"], found["faults"], found["service"]) == (True, [], "shop-drill")
     assert found["failed"] > 0
-    assert "TogetherKeyRevoked" in found["expected_alerts"]["page"]
+    assert "TogetherAuthFailing" in found["expected_alerts"]["page"]
     assert found["metrics"] == [f"http://127.0.0.1:{port}/metrics, until the drill ends."]
 
 

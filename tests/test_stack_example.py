@@ -489,7 +489,7 @@ def test_a_revoked_key_is_one_page(compose, generated, tmp_path):
 
 def paged(output):
     """Return which receivers got the page, as often as they did, from what the pager printed."""
-    page = r"^(\w+): .*A Together API key of shop was revoked or has expired$"
+    page = r"^(\w+): .*Together refuses shop: 100% of it$"
     return sorted(re.findall(page, output, re.MULTILINE))
 
 

@@ -36,7 +36,7 @@ PACE = 0.3
 """Seconds between two requests of a pod."""
 SETTLED = 3
 """Seconds for which the old key is known before the rotation begins."""
-FIRST_ACCEPTED = "job_fingerprint:together_client_key_first_accepted:timestamp_seconds"
+FIRST_ACCEPTED = "job_key:together_key_accepted:since"
 STALLED = "TogetherKeyRotationStalled"
 GOOD, FORGETFUL = "careful", "forgetful"
 """Two services: one forgets none of its pods, the other its second one."""
@@ -191,11 +191,11 @@ def test_fingerprints_move_from_the_old_key_to_the_new_one(story):
 
 
 def test_the_forgotten_pod_is_named_by_the_right_alert(story):
-    """By its instance and the old key's fingerprint, before anything has failed."""
+    """By the old key's fingerprint, before anything has failed."""
     assert story.alert["status"] == "firing"
     assert story.alert["labels"]["job"] == FORGETFUL
     assert story.alert["labels"]["together_api_key_fingerprint"] == story.old
-    assert story.forgotten in story.alert["annotations"]["description"]
+    assert story.old in story.alert["annotations"]["description"]
 
 
 def test_nothing_else_is_alerted(story):

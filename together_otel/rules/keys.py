@@ -24,8 +24,8 @@ def group(options: Options) -> Group:
                 "job_key:together_key_accepted:timestamp",
                 f"max by (<by>, together_api_key_fingerprint) (\n"
                 f"  {_ACCEPTED}\n"
-                f"  and on (<by>, instance) count by (<by>, instance) (\n"
-                f"    {_ACCEPTED} > time() - 3600) == 1\n"
+                f"  unless on (<by>, instance) count by (<by>, instance) (\n"
+                f"    {_ACCEPTED} > time() - 900) > 1\n"
                 ")",
                 "When a key was last accepted by instances that use one key.",
             ),

@@ -116,7 +116,7 @@ def service(options: Options) -> Group:
 
 
 def _described(options: Options) -> str:
-    found = ask(f"sum by ({OUTCOME}) (increase({_REQUESTS}{{<of>}}[5m])) > 0")
+    found = ask(f"sort_desc(sum by ({OUTCOME}) (increase({_REQUESTS}{{<of>}}[5m])) > 0)")
     return (
         f"{of(options)}outcomes in 5m:{{{{ range {found} }}}} {{{{ .Labels.{OUTCOME} }}}}"
         " {{ .Value | humanize }}{{ end }}. Cause: payment_required: the account's credit is spent;"

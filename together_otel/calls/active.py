@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
 from opentelemetry import context, trace
@@ -120,10 +121,16 @@ def within(runtime: Runtime, ours: context.Context) -> Iterator[None]:
         leave(runtime, before, ours)
 
 
+AT_WORK: ContextVar[context.Context | None] = ContextVar("together_otel-at-work", default=None)
+"""The context of the call that the SDK is working on here: quickly looked up, and there although an
+application's own kind of context takes none."""
+
+
 def enter(runtime: Runtime, before: context.Context, ours: context.Context) -> None:
     """Make a call's context current, until `leave`, unless it is the one before."""
     if ours is before:
         return
+    AT_WORK.set(ours)
     try:
         context.attach(ours)
     except Exception:  # noqa: BLE001 - the border
@@ -138,6 +145,8 @@ def leave(runtime: Runtime, before: context.Context, ours: context.Context) -> N
     """
     if ours is before:
         return
+    if AT_WORK.get() is ours:
+        AT_WORK.set(before)
     try:
         if context.get_current() is ours:
             context.attach(before)

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 _DOUBLES = ("temperature", "top_p", "frequency_penalty", "presence_penalty")
 _INTEGERS = ("max_tokens", "seed", "top_k")
 RATELIMIT_HEADERS = {name: f"x-ratelimit-{name}" for name in names.RATELIMITS}
+_COUNTS = range(2**31)
+"""Numbers of tokens that need no further look."""
 _FORMATS = {"json_object": "json", "json_schema": "json", "json": "json", "text": "text"}
 _OUTPUTS = {"image_generation": "image", "speech": "speech", "video_generation": "video"}
 """Operations that are asked for nothing but one type of output → that type."""
@@ -162,9 +164,10 @@ def _usage(usage: Any) -> Usage:
         cached = fields_of(details).get("cached_tokens")
     if reasoning is None and (details := fields.get("completion_tokens_details")):
         reasoning = fields_of(details).get("reasoning_tokens")
+    asked, answered = fields.get("prompt_tokens"), fields.get("completion_tokens")
     return Usage(
-        integer(fields.get("prompt_tokens")),
-        integer(fields.get("completion_tokens")),
+        asked if type(asked) is int and asked in _COUNTS else integer(asked),
+        answered if type(answered) is int and answered in _COUNTS else integer(answered),
         integer(cached) or None if cached else None,
         integer(reasoning) or None if reasoning else None,
     )

@@ -10,10 +10,11 @@ from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any
 
 from together_otel.calls.around import observed
+from together_otel.calls.iterators import is_watched, watch
 from together_otel.calls.open_calls import opened
 from together_otel.calls.proxies import ObjectProxy
 from together_otel.calls.state import Timing
-from together_otel.calls.streams import Stream, is_watched, watch
+from together_otel.calls.streams import Stream
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -6,7 +6,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from together_otel.calls.active import current_context, enter, leave
-from together_otel.calls.streams import Stream, watch_generator
+from together_otel.calls.iterators import watch_generator
+from together_otel.calls.streams import Stream
 
 if TYPE_CHECKING:
     from collections.abc import Callable

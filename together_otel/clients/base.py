@@ -166,10 +166,9 @@ class Session:
 class Pieces(NamedTuple):
     """Tells a stream's chunks that are but a piece of text, without a call of ours for each.
 
-    They are of this class; ``look`` returns ``nothing`` of it, ``look_at`` ``piece`` of its choices.
+    ``look`` returns ``nothing`` of it, ``look_at`` returns ``piece`` of each of its ``choices``.
     """
 
-    kind: type
     look: Callable[[Any], object]
     nothing: object
     look_at: Callable[[Any], object]

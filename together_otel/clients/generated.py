@@ -152,7 +152,7 @@ class Generated(Adapter):
             look, nothing = attrgetter("usage", "finish_reason"), (None, None)
         else:
             look, nothing = attrgetter("usage"), None
-        return Pieces(type(chunk), look, nothing, attrgetter("finish_reason", "index"), (None, 0))
+        return Pieces(look, nothing, attrgetter("finish_reason", "index"), (None, 0))
 
     def chunk(self, chunk: Any, result: Result) -> None:
         add_result(chunk, result)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar, Final
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import SplitResult, urljoin, urlsplit
 
 from together_otel.clients.answers import is_basic
 from together_otel.clients.callers import by_http
 from together_otel.clients.credentials import AUTHORIZATION
-from together_otel.clients.wire import BEARER, Exchange, Wire, bearer
+from together_otel.clients.generated import Generated
+from together_otel.clients.wire import BEARER, Exchange, Wire, bearer, note_scheme
 from together_otel.keys.hosts import first_look, names_of
 
 if TYPE_CHECKING:
@@ -17,6 +18,10 @@ if TYPE_CHECKING:
     from together_otel.clients.base import Answer, Args, Kwargs, Request
     from together_otel.clients.wire import IsOurs
     from together_otel.keys.reader import Reader
+
+
+_AS_THE_SDKS: Final = Generated()
+"""Reads httpx's responses."""
 
 
 class Httpx(Wire):
@@ -42,9 +47,11 @@ class Httpx(Wire):
         content = getattr(request, "_content", None)
         stream = request.stream if content is None else None
         sent = request.headers.get(AUTHORIZATION)
+        url = request.url
         return Exchange(
             client,
-            str(request.url),
+            SplitResult(url.scheme, url.netloc.decode("ascii"), url.path, "", ""),
+            url.host,
             request.method,
             bearer(sent),
             content,
@@ -52,6 +59,11 @@ class Httpx(Wire):
             args,
             dict(kwargs),
         )
+
+    def answer(self, seen: Any) -> Answer:
+        answer = _AS_THE_SDKS.answer(seen)
+        note_scheme(answer)
+        return answer
 
     def set_key(self, client: Exchange, key: object) -> bool:
         request = client.args[0] if client.args else client.kwargs["request"]
@@ -66,9 +78,11 @@ class Httpx(Wire):
             frame: what ``build_request`` knew of it.
             headers: those of the request alone.
         """
+        url = urlsplit(str(frame["url"]))
         return Exchange(
             client,
-            str(frame["url"]),
+            url,
+            url.hostname,
             str(frame["method"]),
             _authorization_in(headers, client.headers),
             next((frame[name] for name in ("json", "content", "data") if frame.get(name)), None),
@@ -132,9 +146,11 @@ class _ByUrl(Wire):
         text = (url.decode("utf-8") if isinstance(url, bytes) else str(url)).strip()
         base = getattr(client, "_base_url", None)
         data, document = given.get("data"), given.get("json")
+        parts = urlsplit(text if base is None else urljoin(str(base), text))
         return Exchange(
             client,
-            text if base is None else urljoin(str(base), text),
+            parts,
+            parts.hostname,
             str(given["method"]),
             _authorization_in(given.get("headers"), client.headers),
             data if document is None else document,
@@ -154,7 +170,7 @@ class _ByUrl(Wire):
     def override(self, client: Exchange, request: Request, answer: Answer) -> str | None:
         if not is_basic(answer):
             return super().override(client, request, answer)
-        return "base_url" if "@" in urlsplit(client.url).netloc else "netrc"
+        return "base_url" if "@" in client.url.netloc else "netrc"
 
 
 class Requests(_ByUrl):

@@ -6,7 +6,6 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import urlsplit
 
 from together_otel.clients.addresses import port_of
 from together_otel.clients.answers import (
@@ -31,6 +30,7 @@ from together_otel.keys.hosts import owner_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable
+    from urllib.parse import SplitResult
 
     from together_otel.clients.base import Args, Kwargs, Request, Result
     from together_otel.keys import Reader
@@ -50,7 +50,8 @@ class Exchange:
 
     Attributes:
         client: the HTTP client that sends it.
-        url: where to.
+        url: where to, in parts.
+        host: that one's.
         method: in any case of letters.
         authorization: the header; ``None`` where the request has none so far.
         body: mapping, or JSON.
@@ -61,7 +62,8 @@ class Exchange:
     """
 
     client: Any
-    url: str
+    url: SplitResult
+    host: str | None
     method: str
     authorization: str | None
     body: object
@@ -69,11 +71,6 @@ class Exchange:
     args: Args
     kwargs: dict[str, Any] = field(default_factory=dict)
     reader: Reader | None = None
-
-    @property
-    def host(self) -> str | None:
-        """The host that the request goes to."""
-        return urlsplit(self.url).hostname
 
     def sent(self, response: Any) -> None:
         """Note the key that the HTTP library's own auth has put into a request without one."""
@@ -129,13 +126,12 @@ class Wire(Adapter):
         returned.close()
 
     def request(self, client: Exchange, _args: Args, _kwargs: Kwargs) -> Request:
-        parts = urlsplit(client.url)
-        operation = operation_of(client.method, parts.path)
-        return described(operation, parts.hostname, port_of(parts), _fields_of(client.body))
+        operation = operation_of(client.method, client.url.path)
+        return described(operation, client.host, port_of(client.url), _fields_of(client.body))
 
     def answer(self, seen: Any) -> Answer:
         answer = answer_of(seen)
-        _note_scheme(answer)
+        note_scheme(answer)
         answer.ratelimits = ratelimits(seen.headers.get)
         # urllib3's own retries, of which redirects are none.
         retries = getattr(getattr(seen, "raw", None), "retries", None)
@@ -158,14 +154,17 @@ class Wire(Adapter):
 
     def failure(self, exc: BaseException, _seen: Any, key: object) -> Failure:
         failure = failure_over_http(exc, "" if key is None else key)
-        _note_scheme(failure.answer)
+        note_scheme(failure.answer)
         return failure
 
     def failure_in(self, value: Any, seen: Any = None) -> Failure | None:
-        answer = Answer() if seen is None else self.answer(seen)
         if isinstance(value, dict):
-            return _failure_of_event(value, answer)
-        return failure_of_answer(answer, value.headers, body_of(value), _content_of(value))
+            return _failure_of_event(value, Answer() if seen is None else self.answer(seen))
+        status = int(getattr(value, "status_code", None) or getattr(value, "status", None) or 0)
+        content = _content_of(value)
+        if status < FIRST_ERROR and b'"error"' not in content:
+            return None
+        return failure_of_answer(self.answer(value), value.headers, body_of(value), content)
 
     def open_body(self, returned: Any) -> OpenBody | None:
         if not self._is_open(returned):
@@ -188,7 +187,7 @@ def bearer(value: object) -> str | None:
     return value if space else f"{BEARER}{value}"
 
 
-def _note_scheme(answer: Answer) -> None:
+def note_scheme(answer: Answer) -> None:
     """Write the header that was sent as the SDK writes it; note whether it names a scheme."""
     sent = answer.authorization
     answer.has_scheme = sent is None or " " in sent or sent.lower() == "bearer"
@@ -213,8 +212,6 @@ def failure_of_answer(
     """
     status = answer.status_code
     if status is None or status < FIRST_ERROR:
-        if b'"error"' not in content:
-            return None
         content_type = str(headers.get("content-type") or "").lower()
         failures = (_failure_of_event(one, answer) for one in documents_in(content_type, content))
         return next((one for one in failures if one is not None), None)

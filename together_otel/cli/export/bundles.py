@@ -14,9 +14,8 @@ if TYPE_CHECKING:
 
 def alertmanager(source: Source) -> Iterator[tuple[str, str]]:
     """Yield Alertmanager's routes and templates."""
-    del source
     for path, text in read("alertmanager").items():
-        yield f"alertmanager/{path}", text
+        yield f"alertmanager/{path}", source.grouped(text)
 
 
 def mixin(source: Source) -> Iterator[tuple[str, str]]:

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import argparse
 import re
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from together_otel.cli.export.files import FORMATS, FilesExist, files, write_files
+from together_otel.cli.export.files import FORMATS, RULES, FilesExist, files, write_files
 from together_otel.cli.export.source import Source
 from together_otel.cli.output import complain, write
 from together_otel.cli.parsing import CANNOT_WRITE, GOOD, without_key, write_json
-from together_otel.rules import Options
+from together_otel.rules.choices import WrongChoice, choose, from_toml, pairs, to_toml
 from together_otel.settings import DEFAULT_RUNBOOK_URL
 
 if TYPE_CHECKING:
     from together_otel.cli.parsing import Commands, Parser
+    from together_otel.rules import Options
 
 # No character of it is special in the files that it is inserted into.
 _URL = re.compile(r"https?://[\w.-]+(:\d+)?(/[\w./~%+@=,;:&?!-]*)?", re.ASCII)
@@ -33,7 +35,9 @@ def add(commands: Commands) -> None:
         "files, for the operators of Kubernetes, as a Helm chart and as a mixin.",
         epilog="example: together-otel export monitoring --only rules --only dashboards",
     )
-    parser.add_argument("folder", metavar="DIR", type=_folder, help="created if it is missing")
+    parser.add_argument(
+        "folder", metavar="DIR", nargs="?", type=_folder, help="created if it is missing"
+    )
     parser.add_argument(
         "--only",
         choices=FORMATS,
@@ -62,20 +66,45 @@ def add(commands: Commands) -> None:
         default=[],
         help="only of this job; may be repeated (default: all)",
     )
+    parser.add_argument(
+        "--set",
+        metavar="NAME=VALUE",
+        action="append",
+        default=[],
+        help="setting of the rules, such as failing_share=0.3",
+    )
+    parser.add_argument(
+        "--severity",
+        metavar="ALERT=SEVERITY",
+        action="append",
+        default=[],
+        help="page, ticket or none",
+    )
+    parser.add_argument(
+        "--group-by", metavar="LABELS", help="of a service (default: cluster,namespace,job)"
+    )
+    parser.add_argument("--config", metavar="FILE", type=Path, help="TOML of the same")
+    parser.add_argument(
+        "--show-settings", action="store_true", help="print such a file and write nothing"
+    )
     parser.add_argument("--force", action="store_true", help="overwrite files that exist")
     parser.add_json()
     parser.set_defaults(run=partial(_export, parser))
 
 
 def _export(parser: Parser, options: argparse.Namespace) -> int:
+    rules = _rules(parser, options)
+    if options.show_settings:
+        write(to_toml(rules))
+        return GOOD
+    if options.folder is None:
+        parser.refuse("the following arguments are required: DIR")
     kinds = options.only or list(FORMATS)
-    for name in ("datasource", "job"):
-        if getattr(options, name) and not any(name in FORMATS[kind].takes for kind in kinds):
-            parser.refuse(f"--{name} changes nothing of --only {', '.join(kinds)}")
+    _refuse_unused(parser, options, kinds)
     jobs = "|".join(job.replace(".", "[.]") for job in options.job)
     made = files(
         kinds,
-        Source(Options(jobs=jobs), options.datasource, options.job),
+        Source(replace(rules, jobs=jobs), options.datasource, options.job),
         runbook_url=options.runbook_url,
     )
     try:
@@ -105,6 +134,31 @@ def _export(parser: Parser, options: argparse.Namespace) -> int:
         if written:
             write(f"  next: {one.next_step}\n")
     return GOOD
+
+
+def _refuse_unused(parser: Parser, options: argparse.Namespace, kinds: list[str]) -> None:
+    for name in ("datasource", *RULES):
+        if getattr(options, name) and not any(name in FORMATS[kind].takes for kind in kinds):
+            parser.refuse(
+                f"--{name.replace('_', '-')} changes nothing of --only {', '.join(kinds)}"
+            )
+
+
+def _rules(parser: Parser, options: argparse.Namespace) -> Options:
+    given: dict[str, Any] = {}
+    try:
+        if options.config is not None:
+            given = from_toml(options.config.read_text(encoding="utf-8"))
+        given |= pairs(options.set)
+        if options.group_by is not None:
+            given["group_by"] = options.group_by
+        if options.severity:
+            given["severity"] = {**given.get("severity", {}), **pairs(options.severity)}
+        return choose(given)
+    except (OSError, UnicodeDecodeError) as exc:
+        return parser.refuse(f"--config {options.config} cannot be read: {exc}")
+    except WrongChoice as exc:
+        return parser.refuse(str(exc))
 
 
 def _folder(text: str) -> Path:

@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator
 
 
+RULES = ("job", "set", "severity", "group_by", "config")
+"""Options that change the rules."""
+
+
 class Format(NamedTuple):
     """One kind of files.
 
@@ -45,11 +49,12 @@ FORMATS = {
     "rules": Format(
         prometheus.files,
         "name in rule_files of Prometheus, or load into the ruler of Mimir or Thanos",
-        ("job",),
+        RULES,
     ),
     "alertmanager": Format(
         bundles.alertmanager,
         "fill in the receivers and Grafana's address, then start Alertmanager with it",
+        ("group_by", "config"),
     ),
     "grafana-provisioning": Format(
         grafana.provisioning,
@@ -69,27 +74,27 @@ FORMATS = {
     "kubernetes": Format(
         prometheus_operator.files,
         "fill in the receivers, then kubectl apply -f, where prometheus-operator runs",
-        ("job",),
+        RULES,
     ),
     "victoriametrics": Format(
         victoriametrics.files,
         "kubectl apply -f, where VictoriaMetrics' operator runs",
-        ("job",),
+        RULES,
     ),
     "helm": Format(
         bundles.helm,
         "helm install together-otel, with values.yaml changed where you need it otherwise",
-        ("datasource", "job"),
+        ("datasource", *RULES),
     ),
     "mixin": Format(
         bundles.mixin,
         "import mixin.libsonnet, with _config changed where you need it otherwise",
-        ("datasource", "job"),
+        ("datasource", *RULES),
     ),
     "loki": Format(
         loki.files,
         "put into a folder of Loki's ruler, one for each tenant",
-        ("job",),
+        RULES,
     ),
     "runbook": Format(
         bundles.runbook,

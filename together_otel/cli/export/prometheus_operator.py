@@ -37,4 +37,4 @@ def files(source: Source) -> Iterator[tuple[str, str]]:
     # YAML in block style may be indented as a whole: it is then the value of the key above it.
     yield "kubernetes/prometheusrule.yaml", _RULES + textwrap.indent(source.groups, "  ")
     for name, text in read("kubernetes").items():
-        yield f"kubernetes/{name}", text
+        yield f"kubernetes/{name}", source.grouped(text)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -58,6 +59,15 @@ class Source:
     def groups(self) -> str:
         """The groups of both files, to be indented below a key ``groups``."""
         return "".join(text.partition("\ngroups:\n")[2] for text in self.rules.values())
+
+    def grouped(self, text: str) -> str:
+        """Return a configuration of Alertmanager's that groups as the rules do."""
+        in_a_line = text.replace(", ".join(Options().group_by), ", ".join(self.options.group_by))
+        separator = r"(\n +- )"
+        below = separator + r"\1".join(Options().group_by)
+        return re.sub(
+            below, lambda found: "".join(found[1] + one for one in self.options.group_by), in_a_line
+        )
 
     @cached_property
     def dashboards(self) -> Mapping[str, str]:

@@ -1,0 +1,176 @@
+"""The words in which users choose `Options`: settings, severities, labels, or a TOML file of them."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass, replace
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+from together_otel.rules.settings import SEVERITIES, Options, Severity
+from together_otel.spelling import did_you_mean
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+_LABEL = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
+_DURATION = re.compile(r"([0-9]+(ms|[smhdwy]))+")
+_URL = re.compile(r"(https?:/)?/[\w./~%+@=,;:&-]*", re.ASCII)
+
+Kind = Literal["share", "number", "seconds", "duration", "url"]
+EXPECTED: Mapping[Kind, str] = {
+    "share": "a number over 0 and below 1, such as 0.3",
+    "number": "a number over 0, such as 2.5",
+    "seconds": "a whole number of seconds over 0, such as 3600",
+    "duration": "a duration of Prometheus', such as 5m",
+    "url": "a URL or a path that ends before a dashboard's uid, such as https://grafana.example/d/",
+}
+
+
+class WrongChoice(ValueError):  # noqa: N818 - what it says is for the user
+    """A name or a value that there is not; the text lists what there is."""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What users may set by its name.
+
+    Attributes:
+        kind: of its values.
+        meaning: in a line.
+    """
+
+    kind: Kind
+    meaning: str
+
+
+SETTINGS: Mapping[str, Setting] = {
+    "failing_share": Setting(
+        "share",
+        "Share of instances, or of requests where others succeed, that is a page if refused.",
+    ),
+    "errors_share": Setting(
+        "share",
+        "Share of a minute's requests that is a page if Together or the network fails them.",
+    ),
+    "objective": Setting("share", "Share of requests to be answered, over 30 days."),
+    "slow_seconds": Setting(
+        "number", "The slowest 5 % of successful completions may take so long."
+    ),
+    "limited_share": Setting("share", "Share of requests that is a ticket if rate limited."),
+    "spike_factor": Setting("number", "So many times the week's median of failures is a spike."),
+    "rotation_overlap": Setting("seconds", "So long may an old key be in use beside a new one."),
+    "absent_for": Setting("duration", "So long may telemetry be away, as in a deploy."),
+    "keep_firing": Setting("duration", "So long does an alert go on after its end."),
+    "dashboard_url": Setting("url", "What stands before a dashboard's uid."),
+}
+
+
+def choose(given: Mapping[str, Any]) -> Options:
+    """Return the options that are chosen by names: `SETTINGS`, ``group_by`` and ``severity``.
+
+    Raises:
+        WrongChoice: with what there is instead.
+    """
+    known = ("group_by", "severity", *SETTINGS)
+    chosen: dict[str, Any] = {}
+    for name, value in given.items():
+        if name not in known:
+            raise WrongChoice(_unknown("setting", name, known))
+        if name == "group_by":
+            chosen["group_by"] = _labels(value)
+        elif name == "severity":
+            chosen["severities"] = _severities(value)
+        else:
+            chosen[name] = _value(name, value)
+    return replace(Options(), **chosen)
+
+
+def pairs(texts: Iterable[str]) -> dict[str, str]:
+    """Return names and values of ``NAME=VALUE``.
+
+    Raises:
+        WrongChoice: for what is written otherwise.
+    """
+    found = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not equals:
+            raise WrongChoice(f"expected NAME=VALUE, not {text!r}")
+        found[name.strip()] = value.strip()
+    return found
+
+
+def from_toml(text: str) -> dict[str, Any]:
+    """Return what a TOML file chooses.
+
+    Raises:
+        WrongChoice: where it is no TOML, or this Python cannot read it.
+    """
+    try:
+        toml = import_module("tomllib")
+    except ModuleNotFoundError:
+        raise WrongChoice("a TOML file needs Python 3.11 or newer; use --set instead") from None
+    try:
+        found: dict[str, Any] = toml.loads(text)
+    except ValueError as exc:
+        raise WrongChoice(f"it is no TOML: {exc}") from None
+    return found
+
+
+def to_toml(options: Options) -> str:
+    """Return the options as a TOML file that chooses them."""
+    lines = ["# Labels that tell one service from another; job is one of them."]
+    lines.append(f"group_by = {json.dumps(options.group_by)}")
+    for name, setting in SETTINGS.items():
+        lines += [f"# {setting.meaning}", f"{name} = {json.dumps(getattr(options, name))}"]
+    lines += ["", f"# Of each alert: {', '.join(get_args(Severity))} or none.", "[severity]"]
+    lines += [f'{name} = "{options.severities.get(name, "none")}"' for name in SEVERITIES]
+    return "\n".join(lines) + "\n"
+
+
+def _unknown(what: str, name: str, known: Iterable[str]) -> str:
+    known = tuple(known)
+    return f"no {what} {name!r}{did_you_mean(name, known)} There are: {', '.join(known)}"
+
+
+def _value(name: str, value: object) -> object:
+    kind, text = SETTINGS[name].kind, str(value).strip()
+    wrong = WrongChoice(f"{name}={text}: expected {EXPECTED[kind]}")
+    if kind in {"duration", "url"}:
+        if not (_DURATION if kind == "duration" else _URL).fullmatch(text):
+            raise wrong
+        return text
+    try:
+        number = int(text) if kind == "seconds" else float(text)
+    except ValueError:
+        raise wrong from None
+    if not 0 < number < (1 if kind == "share" else 1e9):
+        raise wrong
+    return int(number) if number == int(number) else number
+
+
+def _labels(value: object) -> tuple[str, ...]:
+    names = value.split(",") if isinstance(value, str) else value
+    labels = tuple(str(one).strip() for one in names) if isinstance(names, (list, tuple)) else ()
+    if "job" not in labels or not all(map(_LABEL.fullmatch, labels)):
+        raise WrongChoice(
+            f"group_by={value}: expected names of labels, job among them, such as cluster,namespace,job"
+        )
+    if len(set(labels)) < len(labels) or "instance" in labels:
+        raise WrongChoice(f"group_by={value}: each label once, and not instance")
+    return labels
+
+
+def _severities(value: object) -> dict[str, Severity]:
+    allowed = (*get_args(Severity), "none")
+    given = value if isinstance(value, dict) else {"severity": value}
+    for name, severity in given.items():
+        if name not in SEVERITIES:
+            raise WrongChoice(_unknown("alert", name, SEVERITIES))
+        if severity not in allowed:
+            raise WrongChoice(f"{name}={severity}: expected one of {', '.join(allowed)}")
+    return {
+        name: severity for name, severity in {**SEVERITIES, **given}.items() if severity != "none"
+    }

@@ -48,7 +48,7 @@ test: $(VENV)/installed $(SDKS:%=.venv-%/installed) $(MORE_SDKS:%=.venv-%/instal
 # Coverage counts alone: beside the SDK's filelock, whose audit hook lets threads switch while
 # one sets its trace function, Python 3.11 loses a thread now and then.
 	@$(VENV)/bin/python $(PYTEST) tests/keys --cov=together_otel.keys --cov-branch --cov-fail-under=100
-	@$(VENV)/bin/python $(PYTEST) $(PARALLEL) $(SLOW) --ignore=tests/keys --ignore=tests/wire
+	@$(VENV)/bin/python $(PYTEST) $(PARALLEL) $(SLOW) --ignore=tests/keys --ignore=tests/wire --ignore=tests/clients
 
 test-fast: $(VENV)/installed ## keys and SDK on the newest SDK, without Prometheus: the loop while you write
 	@$(VENV)/bin/python $(PYTEST) $(PARALLEL) tests/keys tests/sdk

@@ -155,10 +155,10 @@ def launcher() -> Path | None:
     return Path(found) if found else None
 
 
-def missing() -> str:
-    """Return what a drill needs and does not find, ``""`` for nothing."""
-    if _installed(SDK) is None:
-        return f"{SDK} is not installed: pip install {SDK}"
+def missing(client: str = SDK) -> str:
+    """Return what a drill of a client needs and does not find, ``""`` for nothing."""
+    if _installed(client) is None:
+        return f"{client} is not installed: pip install {client}"
     if launcher() is None:
         return f"opentelemetry-instrument is not installed: {zero_code()}"
     return ""

@@ -17,6 +17,7 @@ from together_otel.cli.doctor.switches import settings_of
 from together_otel.cli.drill.announcement import Announcement
 from together_otel.cli.drill.environment import environment, port_of
 from together_otel.cli.drill.processes import Died, Process
+from together_otel.cli.drill.program import CLASSES
 from together_otel.cli.drill.runner import Runner, ending_early
 from together_otel.cli.drill.scenarios import scenario_of
 from together_otel.cli.output import complain, write
@@ -76,15 +77,22 @@ def add(commands: Commands) -> None:
         type=_port,
         help="serve the drill's metrics here (default: by the settings)",
     )
+    parser.add_argument(
+        "--client",
+        metavar="NAME",
+        choices=CLASSES,
+        default=SDK,
+        help=f"the application's client: {', '.join(CLASSES)} (default: {SDK})",
+    )
     parser.add_json()
     parser.set_defaults(run=partial(_drill, parser))
 
 
 def _drill(parser: Parser, options: argparse.Namespace) -> int:
 
-    if why := missing():
+    if why := missing(options.client):
         return _unknown(parser, why)
-    release = version(SDK)
+    release = version(options.client)
     if os.environ.get(CONFIG_FILE):
         return _unknown(
             parser,
@@ -133,11 +141,12 @@ def _run(
     with (
         temporary as folder,
         ending_early() as ended,
-        scenario_of(cause, keys, release) as scenario,
+        scenario_of(cause, keys, release, options.client) as scenario,
     ):
         environ = {**environment(os.environ, cause, port, folder), **scenario.variables}
         about = Announcement(cause, duration, settings, environ, port)
-        with Process(environ, redact=None if options.json else keys.redact) as process:
+        redact = None if options.json else keys.redact
+        with Process(environ, redact=redact, client=options.client) as process:
 
             def progress(text: str) -> None:
                 say(f"{time.strftime('%H:%M:%S')} {text}")

@@ -46,6 +46,7 @@ class Process:
         environ: its environment.
         options: of ``opentelemetry-instrument``.
         redact: takes keys out of what it prints, so that it can be shown.
+        client: the package whose client it uses.
 
     Attributes:
         complaints: errors of exporters.
@@ -61,6 +62,7 @@ class Process:
         environ: Mapping[str, str],
         options: Sequence[str] = (),
         redact: Callable[[str], str] | None = None,
+        client: str = SDK,
     ) -> None:
         program = launcher()
         if program is None:
@@ -73,7 +75,7 @@ class Process:
         self._shown = False
         self._answers: queue.Queue[dict[str, Any] | None] = queue.Queue()
         self._process = subprocess.Popen(  # noqa: S603 - this environment's own programs
-            [program, *options, sys.executable, "-m", "together_otel.cli.drill.program"],
+            [program, *options, sys.executable, "-m", "together_otel.cli.drill.program", client],
             env=dict(environ),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

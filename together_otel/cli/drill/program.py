@@ -9,9 +9,8 @@ from __future__ import annotations
 import json
 import logging
 import sys
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
-
-from together import Together
 
 from together_otel import TogetherInstrumentor
 from together_otel.cli.drill import MARK
@@ -51,10 +50,19 @@ def listen() -> None:
         logging.getLogger(f"{SCOPE}.{name}").addHandler(losses)
 
 
-class Application:
-    """Makes requests as anyone's would, with a client that it keeps as long as it can."""
+CLASSES = {"together": "Together", "openai": "OpenAI"}
+"""The clients that it can be, and their classes."""
 
-    def __init__(self) -> None:
+
+class Application:
+    """Makes requests as anyone's would, with a client that it keeps as long as it can.
+
+    Args:
+        client: its package.
+    """
+
+    def __init__(self, client: str) -> None:
+        self._make = getattr(import_module(client), CLASSES[client])
         self._client: Any = None
         self._options: Mapping[str, Any] | None = None
 
@@ -64,7 +72,7 @@ class Application:
             if self._client is None or self._options != options:
                 self._client, self._options = None, options
                 # Retries would only keep the drill waiting.
-                self._client = Together(max_retries=0, **options)
+                self._client = self._make(max_retries=0, **options)
             self._client.chat.completions.create(
                 model=MODEL, messages=[{"role": "user", "content": "A fire drill."}]
             )
@@ -88,7 +96,7 @@ def counted() -> dict[str, float] | None:
 def main() -> None:
     """Run commands until standard input ends."""
     listen()
-    application = Application()
+    application = Application(sys.argv[1])
     for line in sys.stdin:
         command = json.loads(line)
         if "ask" in command:

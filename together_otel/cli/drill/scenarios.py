@@ -6,7 +6,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from together_otel.clients.readers import CLIENTS
 from together_otel.names import KEY_VARIABLE, Cause
+from together_otel.settings import HOSTS
 from together_otel.testing import behaviours
 from together_otel.testing.server import TogetherServer
 
@@ -20,6 +22,8 @@ _PLACEHOLDER = "change-me"
 _STRANGE = "opaque.token/0123456789"
 _FIRST_WITH_HEADERS = 2
 """The generation from which a client takes ``default_headers``."""
+_FIRST_WITHOUT_EMPTY = 2
+"""The generation of openai from which no client is made of an empty key."""
 
 
 @dataclass(frozen=True)
@@ -50,28 +54,34 @@ class Scenario:
 
 
 @contextmanager
-def scenario_of(cause: Cause, keys: MadeUpKeys, release: str) -> Iterator[Scenario]:
+def scenario_of(
+    cause: Cause, keys: MadeUpKeys, release: str, client: str = "together"
+) -> Iterator[Scenario]:
     """Start the servers of a cause's scenario; yield the scenario.
 
     Args:
         cause: of the failures.
         keys: makes the keys.
-        release: the SDK's.
+        release: the client's.
+        client: its name, of those that `program.ask` can make.
     """
+    reader, is_sdk = CLIENTS[client], client == "together"
+    variable, generation = reader.variables[0], int(release.partition(".")[0])
     key, other = keys.together(), keys.together()
     with TogetherServer(keys=[key]) as server, TogetherServer(keys=[key]) as elsewhere:
         place = {"TOGETHER_BASE_URL": server.base_url_for(release), "TOGETHER_NO_BANNER": "1"}
+        if not is_sdk:
+            # Of other clients only requests to Together's hosts are looked at.
+            place = {reader.base_urls[0]: server.base_url, HOSTS: "127.0.0.1"}
 
-        def of_key(
-            title: str, value: str | None, variable: str = KEY_VARIABLE, **more: Any
-        ) -> Scenario:
+        def of_key(title: str, value: str | None, holder: str = variable, **more: Any) -> Scenario:
             """Return one of a key that cannot work, until a good one is passed."""
-            variables = place if value is None else place | {variable: value}
+            variables = place if value is None else place | {holder: value}
             return Scenario(title, variables, good={"api_key": key}, **more)
 
         def of_options(title: str, **bad: Any) -> Scenario:
             """Return one of a client's options that spoil a good key."""
-            return Scenario(title, place | {KEY_VARIABLE: key}, bad)
+            return Scenario(title, place | {variable: key}, bad)
 
         def of_server(title: str, refuse: Callable[[], None], *, before: bool = False) -> Scenario:
             """Return one of a server that refuses a good key."""
@@ -80,12 +90,13 @@ def scenario_of(cause: Cause, keys: MadeUpKeys, release: str) -> Iterator[Scenar
                 server.always(None)
                 server.accept(key)
 
-            variables = place | {KEY_VARIABLE: key}
+            variables = place | {variable: key}
             return Scenario(title, variables, before=before, refuse=refuse, accept=accept)
 
         def answering(title: str, behaviour: behaviours.Behaviour) -> Scenario:
             return of_server(title, lambda: server.always(behaviour))
 
+        misnamed = _MISNAMED if is_sdk else KEY_VARIABLE
         there = elsewhere.url.replace("127.0.0.1", "localhost")
         scenarios: dict[Cause, Callable[[], Scenario]] = {
             "revoked": lambda: of_server(
@@ -93,12 +104,20 @@ def scenario_of(cause: Cause, keys: MadeUpKeys, release: str) -> Iterator[Scenar
             ),
             "rejected": lambda: of_server("a key nobody knows", lambda: server.revoke(key)),
             "missing": lambda: of_key("no key at all", None, asks=False),
-            "empty": lambda: of_key("an empty variable", "", fits=False),
+            "empty": lambda: of_key(
+                "an empty variable",
+                "",
+                fits=False,
+                asks=is_sdk or generation < _FIRST_WITHOUT_EMPTY,
+            ),
             "malformed": lambda: of_key("a newline at the end", key + "\n", fits=False),
-            "wrong_variable": lambda: of_key(f"the key in {_MISNAMED}", key, _MISNAMED, asks=False),
+            "wrong_variable": lambda: of_key(f"the key in {misnamed}", key, misnamed, asks=False),
             "not_passed": lambda: of_options("a placeholder passed", api_key=_PLACEHOLDER),
             "wrong_provider": lambda: of_key("another provider's key", keys.other_provider()),
-            "overridden": lambda: of_options("another key in a header", **_headers(other, release)),
+            "overridden": lambda: of_options(
+                "another key in a header",
+                **_headers(other, new=not is_sdk or generation >= _FIRST_WITH_HEADERS),
+            ),
             "redirected": lambda: answering("a redirect elsewhere", behaviours.redirect(there)),
             "header_lost": lambda: answering("a proxy that removes it", behaviours.lose_key()),
             "wrong_endpoint": lambda: answering("another server", behaviours.refuse("html")),
@@ -107,7 +126,6 @@ def scenario_of(cause: Cause, keys: MadeUpKeys, release: str) -> Iterator[Scenar
         yield scenarios[cause]()
 
 
-def _headers(other: str, release: str) -> dict[str, Any]:
-    new = int(release.partition(".")[0]) >= _FIRST_WITH_HEADERS
+def _headers(other: str, *, new: bool) -> dict[str, Any]:
     option = "default_headers" if new else "supplied_headers"
     return {option: {"Authorization": f"Bearer {other}"}}

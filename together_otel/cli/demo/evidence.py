@@ -94,7 +94,7 @@ def evidence_of(
     cause: Cause, scenario: Scenario, outcome: Outcome, records: Iterable[Mapping[str, Any]]
 ) -> Evidence:
     """Return the evidence of a drill, of the spans and log records of its process."""
-    named = [(one.get("event_name"), one["attributes"]) for one in records if "attributes" in one]
+    named = [(one.get("event_name"), one["attributes"]) for one in records if one.get("attributes")]
     return Evidence(
         cause,
         scenario,

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import sys
+import traceback
 from collections import Counter
 from typing import TYPE_CHECKING
 from unittest import mock
 
 import pytest
 from application import (
+    KEY,
     MODES,
     OURS,
     SCENARIOS,
@@ -107,6 +109,42 @@ def interrupt_points(scenario, mode, telemetry):
 async def retried(app):
     """Make a call whose key is refused once, so that recovery has another one."""
     return await app.chat(app.client(refused, accepted))
+
+
+def shown_by(exc):
+    """Return the variables of our frames by which an exception's traceback shows the key."""
+    stretches = {KEY[at : at + 8] for at in range(len("tgp_" + "v1_"), len(KEY) - 7)}
+    frames = [frame for frame, _ in traceback.walk_tb(exc.__traceback__)]
+    return [
+        (frame.f_code.co_name, name)
+        for frame in frames
+        if frame.f_code.co_filename.startswith(OURS)
+        for name, value in frame.f_locals.items()
+        if any(one in repr(value) for one in stretches)
+    ]
+
+
+async def keys_everywhere(app):
+    """Make a refused call that says its key in headers and body."""
+    headers = {"Authorization": f"Bearer {KEY}", "x-api-key": KEY}
+    return await app.chat(app.client(refused), extra_headers=headers, extra_body={"q": KEY})
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_interrupt_shows_no_key(mode):
+    """Error trackers send the variables of every frame: those of our inner ones are not there."""
+    telemetry, shown, interrupted = Telemetry(), [], 0
+    for point in interrupt_points(keys_everywhere, mode, telemetry)[1:]:
+        telemetry.instrument()
+        (tracer := Tracer(point, KeyboardInterrupt())).run(keys_everywhere, mode)
+        off()
+        interrupted += tracer.has_interrupted
+        # Until its first line has put them away, a function has what it was called with.
+        is_first = point[1] <= point[2].co_firstlineno + 3
+        if tracer.raised is not None and not is_first:
+            shown += shown_by(tracer.raised)
+    assert shown == []
+    assert interrupted > SPREAD
 
 
 @pytest.mark.parametrize("mode", MODES)

@@ -16,6 +16,7 @@ from opentelemetry import context, trace
 from together_otel import forks, names
 from together_otel.auth.runtime import AuthFailure
 from together_otel.calls.active import AT_WORK, current_context, within
+from together_otel.calls.interrupts import cut
 from together_otel.calls.reporting import Ending, report, report_answer, report_attempt
 from together_otel.calls.state import CallState, Reported
 from together_otel.clients.base import Answer, Failure
@@ -307,6 +308,9 @@ class Call(CallState):
                 self.accepted(self.answer())
         except Exception:  # noqa: BLE001 - the border
             self.runtime.guard("stream").swallow()
+        except BaseException as exc:
+            cut(exc)
+            raise
 
     def event(self, event: Any) -> None:
         """Note an event of a session, which may be its failure."""

@@ -16,6 +16,7 @@ from together_otel.calls.constructors import construct
 from together_otel.calls.following import follow, stand_in
 from together_otel.calls.generators import report_generator
 from together_otel.calls.idle import IdleCall
+from together_otel.calls.interrupts import cut
 from together_otel.calls.open_calls import end_dropped
 from together_otel.calls.patches import Direct
 from together_otel.calls.state import Arguments
@@ -43,8 +44,12 @@ def constructing(active: Active, adapter: Adapter, _function: Any) -> Wrapper:
             return wrapped(*args, **kwargs)
         arguments = Arguments(args, kwargs)
         del args, kwargs
-        retry = retry_of_constructor(runtime, adapter, client, arguments.args, arguments.kwargs)
-        return construct(runtime, adapter, wrapped, client, arguments, retry)
+        try:
+            retry = retry_of_constructor(runtime, adapter, client, arguments.args, arguments.kwargs)
+            return construct(runtime, adapter, wrapped, client, arguments, retry)
+        except BaseException as exc:
+            cut(exc)
+            raise
 
     return wrapper
 
@@ -79,46 +84,50 @@ def calling_any(active: Active, adapter: Adapter, function: Any) -> Wrapper | Di
 def _calling(  # noqa: C901 - one loop, and its borders
     active: Active, adapter: Adapter, note: Note | None, function: Any, bound: int
 ) -> Any:
-    def patched(*args: Any, **kwargs: Any) -> Any:
+    def patched(*args: Any, **kwargs: Any) -> Any:  # noqa: C901 - the same
         if (before := active.here()) is None or (runtime := active.runtime) is None:
             return function(*args[bound:], **kwargs)
         arguments, client, first = Arguments(args[1:], kwargs), args[0], None
         del args, kwargs
         wrapped = function if bound else MethodType(function, client)
-        retry = retry_of_call(runtime, adapter, client, arguments.args, arguments.kwargs)
-        while True:
-            call = _begin(active, runtime, adapter, client, arguments, before, retry, first)
-            ours, is_inside = call.context, True
-            try:
+        try:
+            retry = retry_of_call(runtime, adapter, client, arguments.args, arguments.kwargs)
+            while True:
+                call = _begin(active, runtime, adapter, client, arguments, before, retry, first)
+                ours, is_inside = call.context, True
                 try:
-                    enter(runtime, before, ours)
-                    if note is not None:
-                        note(call, client, None)
-                    value = wrapped(*arguments.args, **arguments.kwargs)
-                    if note is not None:
-                        note(call, client, value)
-                    value = follow(call, value, client)
-                except BaseException:
-                    call.fail()
-                    if retry is None or _is_over(retry, first, call):
-                        raise
-                else:
-                    if (
-                        retry is None
-                        or _succeed(retry, first, call)
-                        or _is_over(retry, first, call)
-                    ):
-                        return value
-                    adapter.discard(value)
+                    try:
+                        enter(runtime, before, ours)
+                        if note is not None:
+                            note(call, client, None)
+                        value = wrapped(*arguments.args, **arguments.kwargs)
+                        if note is not None:
+                            note(call, client, value)
+                        value = follow(call, value, client)
+                    except BaseException:
+                        call.fail()
+                        if retry is None or _is_over(retry, first, call):
+                            raise
+                    else:
+                        if (
+                            retry is None
+                            or _succeed(retry, first, call)
+                            or _is_over(retry, first, call)
+                        ):
+                            return value
+                        adapter.discard(value)
+                    finally:
+                        leave(runtime, before, ours)
+                        is_inside = False
                 finally:
-                    leave(runtime, before, ours)
-                    is_inside = False
-            finally:
-                # For an interrupt that comes before the first.
-                if is_inside:
-                    leave(runtime, before, ours)
-            retry.raise_first()
-            first = call
+                    # For an interrupt that comes before the first.
+                    if is_inside:
+                        leave(runtime, before, ours)
+                retry.raise_first()
+                first = call
+        except BaseException as exc:
+            cut(exc)
+            raise
 
     return patched
 
@@ -126,45 +135,49 @@ def _calling(  # noqa: C901 - one loop, and its borders
 def _calling_async(  # noqa: C901 - the same
     active: Active, adapter: Adapter, note: Note | None, function: Any, bound: int
 ) -> Any:
-    async def patched(*args: Any, **kwargs: Any) -> Any:
+    async def patched(*args: Any, **kwargs: Any) -> Any:  # noqa: C901 - the same
         if (before := active.here()) is None or (runtime := active.runtime) is None:
             return await function(*args[bound:], **kwargs)
         arguments, client, first = Arguments(args[1:], kwargs), args[0], None
         del args, kwargs
         wrapped = function if bound else MethodType(function, client)
-        retry = retry_of_call(runtime, adapter, client, arguments.args, arguments.kwargs)
-        while True:
-            call = _begin(active, runtime, adapter, client, arguments, before, retry, first)
-            ours, is_inside = call.context, True
-            try:
+        try:
+            retry = retry_of_call(runtime, adapter, client, arguments.args, arguments.kwargs)
+            while True:
+                call = _begin(active, runtime, adapter, client, arguments, before, retry, first)
+                ours, is_inside = call.context, True
                 try:
-                    enter(runtime, before, ours)
-                    if note is not None:
-                        note(call, client, None)
-                    value = await wrapped(*arguments.args, **arguments.kwargs)
-                    if note is not None:
-                        note(call, client, value)
-                    value = follow(call, value, client)
-                except BaseException:
-                    call.fail()
-                    if retry is None or await _is_over_async(retry, first, call):
-                        raise
-                else:
-                    if (
-                        retry is None
-                        or _succeed(retry, first, call)
-                        or await _is_over_async(retry, first, call)
-                    ):
-                        return value
-                    await adapter.discard_async(value)
+                    try:
+                        enter(runtime, before, ours)
+                        if note is not None:
+                            note(call, client, None)
+                        value = await wrapped(*arguments.args, **arguments.kwargs)
+                        if note is not None:
+                            note(call, client, value)
+                        value = follow(call, value, client)
+                    except BaseException:
+                        call.fail()
+                        if retry is None or await _is_over_async(retry, first, call):
+                            raise
+                    else:
+                        if (
+                            retry is None
+                            or _succeed(retry, first, call)
+                            or await _is_over_async(retry, first, call)
+                        ):
+                            return value
+                        await adapter.discard_async(value)
+                    finally:
+                        leave(runtime, before, ours)
+                        is_inside = False
                 finally:
-                    leave(runtime, before, ours)
-                    is_inside = False
-            finally:
-                if is_inside:
-                    leave(runtime, before, ours)
-            retry.raise_first()
-            first = call
+                    if is_inside:
+                        leave(runtime, before, ours)
+                retry.raise_first()
+                first = call
+        except BaseException as exc:
+            cut(exc)
+            raise
 
     return patched
 

@@ -35,9 +35,7 @@ _EVERY_FIFTH: Final = re.compile(rf"(?s)(.{{{_HALF}}}).?").findall
 """Returns the four characters at every fifth place of a text."""
 
 _SIGN: Final = r"[*\u2022\u00b7\u2026]|%(?:e2%80%a[26]|c2%b7|2a)|\\u(?:202[26]|00b7)"
-_MASKED: Final = (
-    rf"(?:(?<![*\u2022\u00b7\u2026])(?:{_SIGN})+|(?<!\.)\.{{2,}})([^\s*\u2022\u00b7\u2026]{{4,16}})"
-)
+_MASKED: Final = rf"(?:(?<![*\u2022\u00b7\u2026])(?:{_SIGN})+|(?<!\.)\.{{2,}})(?=([^\s*\u2022\u00b7\u2026]{{4,16}}))"
 """A masked key from the mask on. A run is tried at its beginning only, which keeps this linear."""
 
 _MASKS: Final = ("*", "..", "\u2022", "\u00b7", "\u2026", "%e2%80%a", "%2a", "%c2%b7", "\\u")

@@ -1,0 +1,42 @@
+"""Interrupts in the middle of our own work: without the frames in which keys are looked at."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+_PACKAGE: Final = f"{Path(__file__).parents[1]}/"
+_BORDERS: Final = tuple(
+    f"{Path(__file__).parent}/{name}.py"
+    for name in (
+        "around",
+        "bodies",
+        "constructors",
+        "following",
+        "generators",
+        "patches",
+        "realtime",
+        "streams",
+        "together_v1",
+        "wire",
+        "wrappers",
+    )
+)
+"""Modules whose functions call those of the SDK and the application."""
+
+
+def cut(exc: BaseException) -> None:
+    """Take what is beneath our borders out of the traceback of an exception that ends all work.
+
+    Ctrl-C and time limits come at any line, also where a key is in a variable, and error trackers
+    send the variables of every frame. Of other exceptions none comes from there.
+    """
+    if isinstance(exc, Exception):
+        return
+    entry = exc.__traceback__
+    while entry is not None and (beneath := entry.tb_next) is not None:
+        file = beneath.tb_frame.f_code.co_filename
+        if file.startswith(_PACKAGE) and not file.startswith(_BORDERS):
+            entry.tb_next = None
+            return
+        entry = beneath

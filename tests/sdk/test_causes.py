@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 from contextlib import suppress
 
+import httpx
 import pytest
 from generation import GENERATION, MESSAGES, MODEL, leaks
 from refusal_cases import CASES, FOREIGN, OTHER, REFUSAL, TOGETHER
@@ -106,6 +107,41 @@ def test_each_host_is_known_for_the_keys_it_accepted(sdk, server, key, telemetry
 
     revoked = {"together.auth.cause": "revoked"}
     assert telemetry.counter("together.client.auth.failures", revoked) == 2
+
+
+def test_a_login_page_accepts_no_key(sdk, server, key, telemetry):
+    """A proxy that answers 200 with its page knows nothing of the key, which is refused later."""
+    client = sdk.client(api_key=key)
+    page = behaviours.custom(
+        200, "<!doctype html><html>Sign in</html>", {"Content-Type": "text/html"}
+    )
+    server.always(page)
+    with suppress(Exception):  # of 1.x
+        sdk.chat(client)
+    server.always(behaviours.forbidden_key(401))
+
+    with pytest.raises(Exception, match="Invalid API key"):
+        sdk.chat(client)
+
+    assert telemetry.metrics().get("together.client.key.last_accepted.timestamp", []) == []
+    rejected = {"together.auth.cause": "rejected"}
+    assert telemetry.counter("together.client.auth.failures", rejected) == 1
+
+
+@pytest.mark.skipif(GENERATION == 1, reason="1.x follows every redirect")
+def test_a_redirect_that_nobody_follows_is_no_success(sdk, server, key, telemetry):
+    """An HTTP client of one's own may follow none: the call fails, and the key is not accepted."""
+    server.always(behaviours.custom(307, "", {"Location": "https://elsewhere.test/v1"}))
+    http = httpx.AsyncClient if sdk.is_async else httpx.Client
+    client = sdk.client(api_key=key, http_client=http(follow_redirects=False))
+
+    with pytest.raises(Exception, match="307"):
+        sdk.chat(client)
+
+    requests = telemetry.metrics()["together.client.requests"]
+    outcomes = {one["attributes"]["together.request.outcome"]: one["value"] for one in requests}
+    assert outcomes == {"auth_failure": 0, "success": 0, "client_error": 1}
+    assert telemetry.metrics().get("together.client.key.last_accepted.timestamp", []) == []
 
 
 def test_a_key_with_a_space_is_not_the_one_that_was_accepted(sdk, key, telemetry):

@@ -21,9 +21,9 @@ from together_otel.calls.reporting import Ending, report, report_answer, report_
 from together_otel.calls.state import CallState, Reported
 from together_otel.clients.base import Answer, Failure
 from together_otel.clients.error_types import error_type
-from together_otel.clients.failures import outcome_of
+from together_otel.clients.failures import is_redirect, outcome_of
 from together_otel.clients.sent import secrets_in_traceback
-from together_otel.keys import redact, redact_exception, text_of
+from together_otel.keys import is_sign_in, redact, redact_exception, text_of
 from together_otel.telemetry import spans
 
 if TYPE_CHECKING:
@@ -175,6 +175,8 @@ class Call(CallState):
             return
         result, adapter = self.result, self.adapter
         if value is not None:
+            if isinstance(value, str) and is_sign_in(None, body=value):
+                self._is_accepted = True  # nothing more to note: a proxy's page, with status 200
             failure = None
             try:
                 adapter.result(value, result)
@@ -232,7 +234,10 @@ class Call(CallState):
         self._locate(failure)
         if failure.auth is not None and not reported and not self._is_delegated():
             auth = self._diagnose(failure, failure.auth)
-        if self._parent is not None and self._parent.adapter.composed:
+        is_part = self._parent is not None and self._parent.adapter.composed
+        if is_part and is_redirect(failure.answer.status_code):
+            failure.outcome = "success"  # an upload begins with one, to where the file goes
+        if is_part:
             self._reported.failures.append((exc, self._refusal))
             # What is handed on as data, the call round it is about to raise.
             reported = reported or (exc is None and auth is None)

@@ -105,7 +105,7 @@ def outcome_of(exc: BaseException, status: int | None) -> Outcome:
         return "cancelled"
     # Of an answer that is good as HTTP goes, the SDK could make nothing.
     if status is not None and status >= _REDIRECTS:
-        return outcome_of_status(status)
+        return "client_error" if is_redirect(status) else outcome_of_status(status)
     # What happened is the innermost cause: httpx-aiohttp calls a dropped connection a timeout.
     for link in reversed(list(_evidence(exc))):
         names = class_names(link)
@@ -131,10 +131,15 @@ def _evidence(exc: BaseException) -> Iterator[BaseException]:
         yield from (given for given in link.args if isinstance(given, BaseException))
 
 
+def is_redirect(status: int | None) -> bool:
+    """Return whether an HTTP status sends the client elsewhere, which it did not follow."""
+    return status is not None and _REDIRECTS <= status < FIRST_ERROR
+
+
 def outcome_of_status(status: int) -> Outcome:
     """Return the outcome that an HTTP status stands for, its key apart.
 
-    A redirect that the SDK asked not to follow is an answer: uploads begin with one.
+    A redirect that the client asked not to follow is an answer.
     """
     if status < FIRST_ERROR:
         return "success"

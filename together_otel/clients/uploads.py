@@ -18,6 +18,7 @@ from together_otel.clients.failures import (
     UNAUTHORIZED,
     chain,
     class_names,
+    is_redirect,
     outcome_of_status,
 )
 from together_otel.clients.generated import Generated
@@ -83,8 +84,8 @@ class GeneratedUploads(_Uploads, Generated):
 
     def failure(self, exc: BaseException, seen: Any, key: object) -> Failure:
         failure = super().failure(exc, seen, key)
-        if failure.outcome == "success":
-            # Together's redirect to storage, which lacked where to.
+        if is_redirect(failure.answer.status_code):
+            # Together's own to storage, which lacked where to.
             failure.outcome = "server_error"
         return failure
 

@@ -76,9 +76,10 @@ class OpenAI(Generated):
 
     def made(self, client: Any) -> Reader:
         shared = getattr(client, "_client", None)
-        found = self._makers.get(shared) or maker(sys._getframe(1)) or OPENAI
-        if shared is not None and found is not OPENAI:
-            self._makers[shared] = found
+        if (found := self._makers.get(shared)) is None:
+            found = maker(sys._getframe(1)) or OPENAI
+            if shared is not None:
+                self._makers[shared] = found
         return found
 
     def given_key(self, client: Any, _args: Args, kwargs: Kwargs) -> GivenKey | None:

@@ -75,6 +75,8 @@ _MAKERS: Final[tuple[tuple[str, str | None, Reader], ...]] = (
 )
 """Package or module whose code made an openai client, what else must be imported, the reader."""
 
+_PACKAGES: Final = frozenset(module.partition(".")[0] for module, _, _ in _MAKERS)
+
 CLIENTS: Final = {
     "together": TOGETHER,
     "openai": OPENAI,
@@ -105,9 +107,10 @@ def maker(frame: FrameType | None) -> Reader | None:
         if frame is None:
             break
         name = str(frame.f_globals.get("__name__", ""))
-        for module, beside, reader in _MAKERS:
-            is_of_it = f"{name}.".startswith(f"{module}.")
-            if is_of_it and (beside is None or beside in sys.modules):
-                return reader
+        if name.partition(".")[0] in _PACKAGES:
+            for module, beside, reader in _MAKERS:
+                is_of_it = f"{name}.".startswith(f"{module}.")
+                if is_of_it and (beside is None or beside in sys.modules):
+                    return reader
         frame = frame.f_back
     return None

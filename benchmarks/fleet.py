@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import yaml
-from fleet_blocks import FLAGS, HOUR, PODS, RECENT, RULES, Blocks, Server, recorded
+from fleet_blocks import FLAGS, HOUR, RECENT, RULES, Blocks, Server, recorded
 
 from together_otel.testing.programs import CHECKOUT, Program, find_binaries
 
@@ -123,10 +123,16 @@ class Questions:
         return statistics.median(times)
 
 
-def queries(instances: int, hours: int) -> Iterator[Query]:
+def queries(hours: int) -> Iterator[Query]:
     """Yield each query of the dashboards, where everything is chosen."""
-    jobs = "|".join(f"job-{number:02d}" for number in range(-(-instances // PODS)))
-    chosen = {"$job": ".+", "$instance": ".*", "$model": ".*", "$recorded": f"({jobs})"}
+    chosen = {
+        "$cluster": ".*",
+        "$namespace": ".*",
+        "$job": ".+",
+        "$model": ".*",
+        "$instance": "10.0.0.0:9464",
+        "$objective": "0.99",
+    }
     for path in DASHBOARDS:
         dashboard = json.loads(path.read_text(encoding="utf-8"))
         outer = dashboard["panels"]
@@ -150,6 +156,7 @@ def timing(panel: dict[str, Any], hours: int) -> tuple[int, dict[str, str]]:
         "$__rate_interval": f"{max(interval + RECENT, 4 * RECENT)}s",
         "$__interval_ms": f"{interval}000",
         "$__interval": f"{interval}s",
+        "$__range_s": str(hours * HOUR),
         "$__range": f"{hours}h",
     }
 
@@ -176,7 +183,7 @@ def measure(instances: int, hours: int, older: int) -> Found:
             questions = Questions(Server(prometheus.address), now - RECENT)
             found.groups, found.rules = questions.rules()
             for selected in sorted({1, hours}):
-                found.panels[selected] = questions.panels(queries(instances, selected), selected)
+                found.panels[selected] = questions.panels(queries(selected), selected)
         finally:
             prometheus.close()
         return found

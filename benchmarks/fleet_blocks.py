@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import subprocess
 import sys
 import tempfile
@@ -15,7 +14,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
-import yaml
 from prometheus_client import CollectorRegistry
 
 from together_otel import names
@@ -24,8 +22,11 @@ from together_otel.telemetry.prometheus import PrometheusMetrics
 from together_otel.testing.programs import CHECKOUT, Program, find_binaries
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
+sys.path.insert(0, str(CHECKOUT / "dashboards"))
+
+import rules
 
 RULES = [
     CHECKOUT / "dashboards" / "prometheus" / name for name in ("alerts.yaml", "recording.yaml")
@@ -223,32 +224,19 @@ def recorded(instances: int, now: int) -> list[Series]:
     A Prometheus that holds ten minutes of the fleet answers them, those that are made of others
     after these. What a query costs goes by how many series and samples there are, not by values.
     """
-    waiting = {
-        rule["record"]: rule["expr"]
-        for path in RULES
-        for group in yaml.safe_load(path.read_text(encoding="utf-8"))["groups"]
-        for rule in group["rules"]
-        if "record" in rule
-    }
     found: list[Series] = []
     with tempfile.TemporaryDirectory(prefix="together-otel-fleet-") as name:
         folder = Path(name)
         Blocks(folder, instances).write(now - 600, now, RECENT)
-        while waiting:
-            ready = {
-                record: expr
-                for record, expr in waiting.items()
-                if not (set(re.findall(r"\w+:\w+:\w+", expr)) & waiting.keys()) - {record}
-            }
+        for ready in rules.levels():
             added = _answers(folder, ready, now - RECENT)
-            Blocks(folder, 0, added).write(now - 600, now, RECENT)
-            found += added
-            for record in ready:
-                del waiting[record]
+            if added:
+                Blocks(folder, 0, added).write(now - 600, now, RECENT)
+                found += added
     return found
 
 
-def _answers(folder: Path, rules: dict[str, str], at: int) -> list[Series]:
+def _answers(folder: Path, ready: Mapping[str, str], at: int) -> list[Series]:
     prometheus = Program(find_binaries().prometheus, folder, {}, FLAGS)
     try:
         prometheus.start()
@@ -264,7 +252,7 @@ def _answers(folder: Path, rules: dict[str, str], at: int) -> list[Series]:
                 0,
                 float(one["value"][1]),
             )
-            for record, expr in rules.items()
+            for record, expr in ready.items()
             for one in server.get("query", query=expr, time=str(at))["result"]
         ]
     finally:

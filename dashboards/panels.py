@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from grafana_foundation_sdk.builders import common, dashboard, prometheus, stat, table, timeseries
+from grafana_foundation_sdk.builders import (
+    common,
+    dashboard,
+    heatmap,
+    prometheus,
+    stat,
+    timeseries,
+)
+from grafana_foundation_sdk.builders import table as tables
 from grafana_foundation_sdk.models.common import (
     BigValueColorMode,
     BigValueGraphMode,
     BigValueTextMode,
     GraphDrawStyle,
+    HeatmapCellLayout,
     LegendDisplayMode,
     LegendPlacement,
     SortOrder,
@@ -171,17 +181,24 @@ def words(
 
 
 def lines(
-    title: str, description: str, unit: str, *targets: prometheus.Dataquery
+    title: str,
+    description: str,
+    unit: str,
+    *targets: prometheus.Dataquery,
+    colors: Mapping[str, str] = MappingProxyType({}),
 ) -> timeseries.Panel:
-    """Return a panel of lines over time."""
+    """Return a panel of lines over time; some have the same colour wherever they are shown."""
     panel = timeseries.Panel().title(title).description(description).datasource(SOURCE)
     for target in targets:
         panel = panel.with_target(target)
+    for name, fixed in colors.items():
+        color = DynamicConfigValue(id_val="color", value={"mode": "fixed", "fixedColor": fixed})
+        panel = panel.override_by_name(name, [color])
     return (
         panel.unit(unit)
         .min(0)
         .line_width(2)
-        .fill_opacity(10)
+        .fill_opacity(0)
         .no_value("Nothing in this time")
         .legend(
             common.VizLegendOptions()
@@ -200,46 +217,58 @@ def lines(
     )
 
 
-def colored(panel: timeseries.Panel, colors: Mapping[str, str]) -> timeseries.Panel:
-    """Return the same panel with lines of the same colour wherever they are shown."""
-    for name, fixed in colors.items():
-        panel = panel.override_by_name(
-            name,
-            [DynamicConfigValue(id_val="color", value={"mode": "fixed", "fixedColor": fixed})],
-        )
-    return panel
-
-
-def stacked(panel: timeseries.Panel) -> timeseries.Panel:
-    """Return the same panel with its lines on top of each other."""
+def stacked(*shown: Any, **more: Any) -> timeseries.Panel:
+    """Return `lines` on top of each other."""
     return (
-        panel.fill_opacity(40)
+        lines(*shown, **more)
+        .fill_opacity(40)
         .line_width(1)
         .stacking(common.StackingConfig().mode(StackingMode.NORMAL).group("A"))
     )
 
 
-def bars(panel: timeseries.Panel) -> timeseries.Panel:
-    """Return the same panel as bars of counts on top of each other, a minute or more wide."""
+def bars(title: str, description: str, target: prometheus.Dataquery, **more: Any) -> Any:
+    """Return counts as bars on top of each other, a minute or more wide."""
     return (
-        stacked(panel)
+        stacked(title, description, "short", target, **more)
         .draw_style(GraphDrawStyle.BARS)
         .fill_opacity(80)
         .line_width(0)
         .axis_soft_max(10)
-        .decimals(0)
         .interval("1m")
     )
 
 
-def names_below(panel: timeseries.Panel) -> timeseries.Panel:
-    """Return the same panel with its legend below: for long names."""
-    return panel.legend(
+def long(*shown: Any, **more: Any) -> timeseries.Panel:
+    """Return `lines` whose names are long: the legend is below them."""
+    return lines(*shown, **more).legend(
         common.VizLegendOptions()
         .display_mode(LegendDisplayMode.LIST)
         .placement(LegendPlacement.BOTTOM)
         .calcs([])
         .show_legend(show_legend=True)
+    )
+
+
+def heat(title: str, description: str, unit: str, expr: str) -> heatmap.Panel:
+    """Return how a histogram's buckets fill over time."""
+    target = query(expr, legend="{{le}}").format(PromQueryFormat.HEATMAP)
+    return (
+        heatmap.Panel()
+        .title(title)
+        .description(description)
+        .datasource(SOURCE)
+        .with_target(target)
+        .calculate(calculate=False)
+        .rows_frame(heatmap.RowsHeatmapOptions().layout(HeatmapCellLayout.LE))
+        .y_axis(heatmap.YAxisConfig().unit(unit))
+        .cell_values(heatmap.CellValues().unit("reqps"))
+        .filter_values(heatmap.FilterValueRange().le(1e-9))
+        .unit("reqps")
+        .no_value("Nothing in this time")
+        .interval("1m")
+        .height(8)
+        .span(12)
     )
 
 
@@ -249,43 +278,55 @@ MERGE = DataTransformerConfig(id_val="merge", options={})
 """One row for rows of several queries that have the same labels."""
 
 
-def rows(title: str, description: str, *targets: prometheus.Dataquery) -> table.Panel:
+def rows(title: str, description: str, *targets: prometheus.Dataquery) -> tables.Panel:
     """Return a table of queries of one moment, each for a column, merged by their labels."""
-    panel = table.Panel().title(title).description(description).datasource(SOURCE)
+    panel = tables.Panel().title(title).description(description).datasource(SOURCE)
     for target in targets:
         panel = panel.with_target(target)
-    if len(targets) > 1:
-        panel = panel.with_transformation(MERGE)
-    return panel.unit("locale").height(8).span(12)
+    return panel.with_transformation(MERGE) if len(targets) > 1 else panel
 
 
-def columns(**shown: str) -> DataTransformerConfig:
-    """Return a transformation that names and orders columns and hides the time."""
-    return DataTransformerConfig(
+def table(
+    panel: tables.Panel, shown: Mapping[str, str], sorted_by: str, empty: str, height: int
+) -> tables.Panel:
+    """Return a table with columns named and in order, the largest of one of them first.
+
+    Args:
+        panel: of `rows`.
+        shown: names of columns by labels and values.
+        sorted_by: the name of a column.
+        empty: what it says without rows.
+        height: in rows of the dashboard's grid.
+    """
+    columns = DataTransformerConfig(
         id_val="organize",
         options={
             "excludeByName": {"Time": True},
             "indexByName": {name: place for place, name in enumerate(shown)},
-            "renameByName": shown,
+            "renameByName": dict(shown),
         },
     )
-
-
-def column(panel: table.Panel, name: str, **properties: Any) -> table.Panel:
-    """Return a table with properties of one column: ``unit``, ``width``, ``mappings`` and so on."""
-    own = {"width", "cellOptions", "align", "filterable"}
-    return panel.override_by_name(
-        name,
-        [
-            DynamicConfigValue(id_val=f"custom.{key}" if key in own else key, value=value)
-            for key, value in properties.items()
-        ],
+    first = common.TableSortByFieldState().display_name(sorted_by).desc(desc=True)
+    return (
+        panel.with_transformation(columns)
+        .sort_by([first])
+        .unit("locale")
+        .no_value(empty)
+        .height(height)
+        .span(24)
     )
 
 
-def sort(panel: table.Panel, by: str) -> table.Panel:
-    """Return a table whose largest value of a column comes first."""
-    return panel.sort_by([common.TableSortByFieldState().display_name(by).desc(desc=True)])
+def styled(panel: tables.Panel, columns: Mapping[str, Mapping[str, Any]]) -> tables.Panel:
+    """Return a table with properties of columns: ``unit``, ``width``, ``mappings`` and so on."""
+    own = {"width", "cellOptions", "align", "filterable"}
+    for name, properties in columns.items():
+        values = [
+            DynamicConfigValue(id_val=f"custom.{key}" if key in own else key, value=value)
+            for key, value in properties.items()
+        ]
+        panel = panel.override_by_name(name, values)
+    return panel
 
 
 FILLED = {"type": "color-background", "mode": "basic"}
@@ -297,3 +338,8 @@ WRITTEN = {"type": "color-text"}
 def limits(*steps_: tuple[float | None, str]) -> dict[str, Any]:
     """Return the same as `steps`, as a column's property."""
     return {"mode": "absolute", "steps": [{"value": at, "color": name} for at, name in steps_]}
+
+
+def worse(bad: float, worst: float) -> dict[str, Any]:
+    """Return the colours of a share that is to be 0."""
+    return limits((None, GREEN), (bad, ORANGE), (worst, RED))

@@ -171,6 +171,13 @@ def test_the_namespaces_trap_is_explained():
 # ── Grafana ──────────────────────────────────────────────────────────────────────────
 
 
+def test_dashboards_have_the_objective_of_the_rules():
+    source = Source(Options(objective=0.999))
+    board = json.loads(source.dashboards["requests.json"])
+    (objective,) = (one for one in board["templating"]["list"] if one["name"] == "objective")
+    assert objective["query"] == "0.999"
+
+
 @pytest.mark.parametrize("name", ["authentication", "fleet", "requests"])
 def test_files_for_grafana_com(name):
     """The data source is asked for; every kind of panel and data source is declared."""
@@ -406,5 +413,5 @@ def test_every_format_with_rules_is_for_the_jobs_that_are_given():
     source = Source(Options(jobs="shop"))
     for kind, one in export.FORMATS.items():
         if kind not in {"dashboards", "grafana-com", "grafana-operator"}:
-            made = "".join(text for _, text in one.make(source))
+            made = "".join(text for _, text in one.make(source)).replace('\\"', '"')
             assert ('=~"shop"' in made) == ("job" in one.takes), kind

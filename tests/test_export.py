@@ -21,8 +21,7 @@ from together_otel.settings import DEFAULT_RUNBOOK_URL
 ROOT = Path(__file__).parents[1]
 DASHBOARDS = ROOT / "dashboards"
 BOARDS = [path.stem for path in sorted(DASHBOARDS.glob("grafana/*.json"))]
-RULES = ["rules/alerts.yaml", "rules/recording.yaml"]
-PARTS = [*RULES, *(f"dashboards/{name}.json" for name in BOARDS)]
+PARTS = [f"dashboards/{name}.json" for name in BOARDS]
 WRITTEN = {
     "dashboards": [f"grafana/{name}.json" for name in BOARDS],
     "rules": ["prometheus/alerts.yaml", "prometheus/recording.yaml"],
@@ -42,10 +41,15 @@ WRITTEN = {
             *(f"templates/{name}.yaml" for name in ("dashboards", "rules", "servicemonitor")),
             "values.schema.json",
             "values.yaml",
+            "rules/alerts.yaml",
+            "rules/recording.yaml",
             *PARTS,
         )
     ],
-    "mixin": [f"mixin/{path}" for path in ("mixin.libsonnet", *PARTS)],
+    "mixin": [
+        f"mixin/{path}"
+        for path in ("mixin.libsonnet", "rules/alerts.json", "rules/recording.json", *PARTS)
+    ],
     "loki": ["loki/rules.yaml"],
     "runbook": ["runbook.md"],
 }

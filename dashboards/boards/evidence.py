@@ -10,17 +10,14 @@ from grafana_foundation_sdk.builders import dashboard, logs, loki, text
 from grafana_foundation_sdk.models.common import LogsSortOrder
 from grafana_foundation_sdk.models.dashboard import DataSourceRef
 
-from boards import frame, series
+from boards import frame, query
+from boards.query import CAUSE, FINGERPRINT, OUTCOME, records
 from together_otel import names
 
-FINGERPRINT = names.label_of(names.KEY_FINGERPRINT)
 FORMAT = names.label_of(names.KEY_FORMAT)
 KEY_SOURCE = names.label_of(names.KEY_SOURCE)
 PRESENCE = names.label_of(names.KEY_PRESENCE)
 RECOVERY = names.label_of(names.RECOVERY_OUTCOME)
-ACCEPTED_AT = series.of(names.KEY_LAST_ACCEPTED)
-REFUSED_AT = series.of(names.KEY_LAST_REFUSED)
-IN_USE = series.of(names.KEY_INFO)
 LOKI = DataSourceRef(type_val="loki", uid="${loki}")
 
 CAUSE_COLORS: dict[str, str] = {
@@ -40,264 +37,208 @@ CAUSE_COLORS: dict[str, str] = {
     "unknown": "light-red",
 }
 """A cause has one colour: reds for keys that Together refuses, yellows for keys not there."""
+NEVER = {
+    "unit": "dateTimeFromNow",
+    "mappings": [panels.values({"-1": ("never", None)})],
+    "noValue": "gone",
+}
+"""A column of `query.moment`."""
 
 
-def moment(seconds: str, reporting: str) -> str:
-    """Return a moment in Grafana's milliseconds, -1 of what reports and has none."""
-    return f"{seconds} * 1000 or 0 * {reporting} - 1"
-
-
-def dated(table: Any, column: str) -> Any:
-    """Return a table with a column of `moment`."""
-    never = panels.values({"-1": ("never", None)})
-    return panels.column(table, column, unit="dateTimeFromNow", mappings=[never], noValue="gone")
+def panels_() -> list[Any]:
+    """Return all of it."""
+    return [*over_time(), jobs(), keys(), *instances(), clients(), runbook(), log_events()]
 
 
 def over_time() -> list[Any]:
     """Return why and how much, over time."""
-    outcomes = panels.stacked(
-        panels.lines(
+    failures = query.or_none(f"60 * {query.sums(CAUSE, records.FAILURES)} > 0", CAUSE)
+    searched = f"increase({query.of(names.KEY_RECOVERIES)}[$__rate_interval])"
+    return [
+        panels.bars(
+            "Failures by cause",
+            "Authentication failures a minute. What to do about a cause is below.",
+            panels.each(CAUSE, failures),
+            colors=CAUSE_COLORS,
+        ),
+        panels.stacked(
             "Requests by outcome",
             "Requests a second; auth_failure is what this dashboard is about.",
             "reqps",
-            panels.each(series.OUTCOME, f"sum by ({series.OUTCOME}) {series.REQUESTS.rate()}"),
-        )
-    )
-    causes = panels.bars(
+            panels.each(OUTCOME, query.sums(OUTCOME, records.REQUESTS)),
+            colors=frame.COLORS,
+        ),
         panels.lines(
-            "Failures by cause",
-            "Authentication failures in each interval. What to do about a cause is below.",
-            "short",
-            panels.each(
-                series.CAUSE,
-                frame.or_none(
-                    f"sum by ({series.CAUSE}) {series.FAILURES.counts()} > 0",
-                    series.CAUSE,
-                ),
-            ),
-        )
+            "Share of requests refused, by job",
+            "One job of many: its own key. All of them: the account, or a key that they share.",
+            "percentunit",
+            panels.each("job", query.share(records.REQUESTS, query.REFUSED, by="job")),
+        ).max(1),
+        panels.bars(
+            "Searches for another key",
+            "Where recovery is on: what came of them, in each interval.",
+            panels.each(RECOVERY, query.or_none(f"sum by ({RECOVERY}) ({searched}) > 0", RECOVERY)),
+        ),
+    ]
+
+
+def jobs() -> Any:
+    """Return the table of when each job last succeeded and failed."""
+    table = panels.rows(
+        "Last success and last failure",
+        "Of each job, whatever its keys. The later of the two is the state that it is in.",
+        panels.instant(query.moment(f"{query.of(records.LAST_SUCCESS)} > 0", "job"), "A"),
+        panels.instant(query.moment(query.of(names.AUTH_LAST_FAILURE), "job"), "B"),
     )
-    return [panels.colored(causes, CAUSE_COLORS), panels.colored(outcomes, frame.COLORS)]
+    shown = {"job": "Job", "Value #A": "Last success", "Value #B": "Last failure"}
+    table = panels.table(table, shown, "Last failure", "Nobody reports", 6)
+    return panels.styled(table, {"Last success": NEVER, "Last failure": NEVER})
 
 
 def keys() -> Any:
     """Return the table of keys."""
     by = f"job, {FINGERPRINT}"
-    accepted, refused = f"max by ({by}) ({ACCEPTED_AT})", f"max by ({by}) ({REFUSED_AT})"
+    in_use = f"max by ({by}) ({query.of(names.KEY_INFO)})"
+    accepted, refused = (
+        f"max by ({by}) ({query.of(one)})"
+        for one in (names.KEY_LAST_ACCEPTED, names.KEY_LAST_REFUSED)
+    )
     table = panels.rows(
         "Keys in use",
         "By fingerprint: whether Together accepts a key, what it looks like, where it came from."
         " The later of acceptance and refusal decides.",
         panels.instant(
-            f"{refused} > bool {accepted}\n"
-            f"or 2 * ({refused} > bool 0)\n"
-            f"or 0 * {accepted}\n"
-            f"or 0 * max by ({by}) ({IN_USE}) - 1",
+            f"{refused} > bool {accepted}\nor 2 * ({refused} > bool 0)\n"
+            f"or 0 * {accepted}\nor 0 * {in_use} - 1",
             "A",
         ),
-        panels.instant(f"count by ({by}, {FORMAT}, {KEY_SOURCE}) ({IN_USE})", "B"),
-        panels.instant(moment(accepted, f"max by ({by}) ({IN_USE})"), "C"),
-        panels.instant(moment(refused, f"max by ({by}) ({IN_USE})"), "D"),
+        panels.instant(
+            f"count by ({by}, {FORMAT}, {KEY_SOURCE}) ({query.of(names.KEY_INFO)})", "B"
+        ),
+        panels.instant(f"{accepted} * 1000 or 0 * {in_use} - 1", "C"),
+        panels.instant(f"{refused} * 1000 or 0 * {in_use} - 1", "D"),
     )
-    table = (
-        panels.sort(table, "State")
-        .with_transformation(
-            panels.columns(
-                job="Job",
-                **{FINGERPRINT: "Fingerprint", "Value #A": "State"},
-                **{"Value #C": "Last accepted", "Value #D": "Last refused"},
-                **{"Value #B": "Instances", FORMAT: "Format", KEY_SOURCE: "Source"},
-            )
-        )
-        .no_value("No key of 20 characters or more is in use")
-        .height(6)
-        .span(24)
+    shown = {
+        "job": "Job",
+        FINGERPRINT: "Fingerprint",
+        "Value #A": "State",
+        "Value #C": "Last accepted",
+        "Value #D": "Last refused",
+        "Value #B": "Instances",
+        FORMAT: "Format",
+        KEY_SOURCE: "Source",
+    }
+    empty = "No key of 20 characters or more is in use"
+    states = {
+        "-1": ("not used yet", panels.GREY),
+        "0": ("accepted", panels.GREEN),
+        "1": ("refused", panels.RED),
+        "2": ("never accepted", panels.RED),
+    }
+    return panels.styled(
+        panels.table(table, shown, "State", empty, 6),
+        {
+            "Job": {"width": 220},
+            "Fingerprint": {"width": 140},
+            "State": {
+                "width": 160,
+                "align": "left",
+                "cellOptions": panels.FILLED,
+                "mappings": [panels.values(states)],
+            },
+            "Instances": {"width": 110},
+            "Last accepted": NEVER,
+            "Last refused": NEVER,
+        },
     )
-    for name, width in (("Job", 220), ("Fingerprint", 140), ("State", 160), ("Instances", 110)):
-        table = panels.column(table, name, width=width)
-    table = panels.column(
-        table,
-        "State",
-        align="left",
-        cellOptions=panels.FILLED,
-        mappings=[
-            panels.values(
-                {
-                    "-1": ("not used yet", panels.GREY),
-                    "0": ("accepted", panels.GREEN),
-                    "1": ("refused", panels.RED),
-                    "2": ("never accepted", panels.RED),
-                }
-            )
-        ],
-    )
-    for when in ("Last accepted", "Last refused"):
-        table = dated(table, when)
-    return table
-
-
-def failed(by: str) -> str:
-    """Return failures in the selected time, the first sample of what began in it included."""
-    halves = (
-        series.select(rules.records.INSTANCE_TOTALS, series.RECORDED),
-        series.of(names.AUTH_FAILURES, where=series.UNRECORDED),
-    )
-    counted = "\n  or ".join(
-        f"(last_over_time({one}[$__range]) unless {one} offset $__range)"
-        f" or increase({one}[$__range])"
-        for one in halves
-    )
-    return f"round(sum by ({by}) (\n  {counted}\n)) > 0"
-
-
-def states() -> Any:
-    """Return the table of when each job last succeeded and failed."""
-    success, failure = (
-        f"max by (job) ({series.of(metric)})"
-        for metric in (names.AUTH_LAST_SUCCESS, names.AUTH_LAST_FAILURE)
-    )
-    reporting = f"max by (job) ({series.of(names.AUTH_FAILURES, rules.EVERYWHERE)})"
-    table = panels.rows(
-        "Last success and last failure",
-        "Of each job, whatever its keys. The later of the two is the state that it is in.",
-        panels.instant(moment(success, reporting), "A"),
-        panels.instant(moment(failure, reporting), "B"),
-    )
-    table = panels.sort(table, "Last failure").with_transformation(
-        panels.columns(job="Job", **{"Value #A": "Last success", "Value #B": "Last failure"})
-    )
-    table = table.no_value("Nobody reports").height(6).span(24)
-    for when in ("Last success", "Last failure"):
-        table = dated(table, when)
-    return table
 
 
 def instances() -> list[Any]:
     """Return the tables of instances: why they fail, and how their requests end."""
     pair = "job, instance"
+    last = f"max by ({pair}, {CAUSE}) ({query.of(names.AUTH_LAST_FAILURE)} > time() - $__range_s)"
     why = panels.rows(
-        "Failures by instance and cause",
-        "In the selected time; of a target first seen in it, all that it has counted.",
-        panels.instant(failed(f"{pair}, {series.CAUSE}")),
+        "Last failure by instance and cause",
+        "Of the selected time, whether or not the instance was accepted since.",
+        panels.instant(f"{last} * 1000"),
     )
-    why = (
-        panels.sort(why, "Failures")
-        .with_transformation(
-            panels.columns(
-                job="Job", instance="Instance", **{series.CAUSE: "Cause"}, Value="Failures"
-            )
-        )
-        .no_value("No failures")
-        .filterable(filterable=True)
-    )
-    for name, width in (("Job", 190), ("Instance", 160), ("Failures", 120)):
-        why = panels.column(why, name, width=width)
-    why = panels.column(
-        why, "Failures", cellOptions=panels.WRITTEN, thresholds=panels.limits((None, panels.RED))
-    )
+    shown = {"job": "Job", "instance": "Instance", CAUSE: "Cause", "Value": "Last failure"}
+    why = panels.table(why, shown, "Last failure", "No failures", 12).span(10)
 
-    reports = series.of(names.AUTH_FAILURES, rules.EVERYWHERE)
+    def ended(matcher: str) -> str:
+        counted = query.sums(pair, records.INSTANCE_REQUESTS, matcher)
+        return f"{counted} or 0 * {query.sums(pair, records.INSTANCE_REQUESTS)}"
 
-    def outcome(matcher: str) -> str:
-        counted = f"sum by ({pair}) {series.INSTANCE_REQUESTS.total(matcher)}"
-        return f"round({counted}) or 0 * sum by ({pair}) ({reports})"
-
-    each = panels.rows(
+    ends = panels.rows(
         "Instances by outcome",
-        "In the selected time: failures to authenticate, of constructors too; requests that"
-        " succeeded; those that failed otherwise. An instance is gone that does not report any more.",
+        "Requests a second in the last five minutes: one bad instance of many is a bad rollout.",
+        panels.instant(ended(query.REFUSED), "A"),
+        panels.instant(ended(f'{OUTCOME}="success"'), "B"),
+        panels.instant(ended(f'{OUTCOME}!~"success|auth_failure"'), "C"),
         panels.instant(
-            f"{failed(pair)} or 0 * sum by ({pair}) (last_over_time({reports}[$__range]))",
-            "A",
-        ),
-        panels.instant(outcome(f'{series.OUTCOME}="success"'), "B"),
-        panels.instant(outcome(f'{series.OUTCOME}!~"auth_failure|success"'), "C"),
-        panels.instant(
-            moment(f"max by ({pair}) ({ACCEPTED_AT})", f"sum by ({pair}) ({reports})"), "D"
+            f"1000 * max by ({pair}) ({query.FAILING})"
+            f"\nor 0 * {query.sums(pair, records.INSTANCE_REQUESTS)} - 1",
+            "D",
         ),
     )
-    each = (
-        panels.sort(each, "Auth failures")
-        .with_transformation(
-            panels.columns(
-                job="Job",
-                instance="Instance",
-                **{
-                    "Value #A": "Auth failures",
-                    "Value #B": "Succeeded",
-                    "Value #C": "Failed otherwise",
-                },
-                **{"Value #D": "Last accepted"},
-            )
-        )
-        .no_value("Nobody reports")
-        .filterable(filterable=True)
-        .interval("1m")
-        .max_data_points(300)
+    shown = {
+        "job": "Job",
+        "instance": "Instance",
+        "Value #A": "Refused",
+        "Value #B": "Succeeded",
+        "Value #C": "Otherwise",
+        "Value #D": "Failing since",
+    }
+    rate = {"unit": "reqps", "width": 115, "noValue": panels.NOTHING}
+    ends = panels.styled(
+        panels.table(ends, shown, "Refused", "Nobody reports", 12).span(14),
+        {
+            "Refused": {
+                **rate,
+                "cellOptions": panels.WRITTEN,
+                "thresholds": panels.limits((None, panels.GREY), (0.0001, panels.RED)),
+            },
+            "Succeeded": rate,
+            "Otherwise": rate,
+            "Failing since": {
+                "unit": "dateTimeFromNow",
+                "mappings": [panels.values({"-1": (panels.NOTHING, None)})],
+            },
+        },
     )
-    widths = {"Job": 170, "Instance": 150, "Auth failures": 150, "Succeeded": 115}
-    for name, width in {**widths, "Failed otherwise": 145}.items():
-        each = panels.column(each, name, width=width)
-    each = panels.column(
-        each,
-        "Auth failures",
-        cellOptions=panels.WRITTEN,
-        thresholds=panels.limits((None, panels.GREEN), (1, panels.RED)),
-    )
-    return [why.height(12).span(10), dated(each, "Last accepted").height(12).span(14)]
+    why = panels.styled(why, {"Last failure": {"unit": "dateTimeFromNow"}})
+    return [why.filterable(filterable=True), ends.filterable(filterable=True)]
 
 
-def background() -> list[Any]:
-    """Return what changes slowly, and the runbook in one table."""
-    checks = panels.rows(
+def clients() -> Any:
+    """Return what constructors found."""
+    table = panels.rows(
         "Keys that clients were made of",
         "What constructors found since the processes started.",
         panels.instant(
-            f"sum by (job, {PRESENCE}, {FORMAT}, {KEY_SOURCE}) ({series.of(names.KEY_CHECKS)})"
+            f"sum by (job, {PRESENCE}, {FORMAT}, {KEY_SOURCE}) ({query.of(names.KEY_CHECKS)})"
         ),
     )
-    searched = f"increase({series.of(names.KEY_RECOVERIES)}[$__rate_interval])"
-    recoveries = panels.lines(
-        "Searches for another key",
-        "Where recovery is on: what came of them, in each interval.",
-        "short",
-        panels.each(RECOVERY, frame.or_none(f"sum by ({RECOVERY}) ({searched}) > 0", RECOVERY)),
-    )
-    return [
-        panels.lines(
-            "Share of requests refused, by job",
-            "One job of many: its own key. All of them: the account, or a key that they share.",
-            "percentunit",
-            panels.each("job", frame.share(series.REFUSED)),
-        ).max(1),
-        panels.bars(recoveries),
-        checks.with_transformation(
-            panels.columns(
-                job="Job",
-                **{PRESENCE: "Presence", FORMAT: "Format", KEY_SOURCE: "Source"},
-                Value="Clients",
-            )
-        )
-        .no_value("No client was made")
-        .height(6)
-        .span(24),
-        text.Panel()
-        .title("What to do, by cause")
-        .description("The runbook in one table.")
-        .content(_runbook())
-        .height(13)
-        .span(24),
-    ]
+    shown = {"job": "Job", PRESENCE: "Presence", FORMAT: "Format", KEY_SOURCE: "Source"}
+    return panels.table(table, {**shown, "Value": "Clients"}, "Clients", "No client was made", 6)
 
 
-def _runbook() -> str:
-    lines_ = ["| Cause | It means | What to do |", "| --- | --- | --- |"]
-    lines_ += [
+def runbook() -> Any:
+    """Return the runbook in one table."""
+    lines = ["| Cause | It means | What to do |", "| --- | --- | --- |"]
+    lines += [
         f"| [{cause}]({rules.RUNBOOK}#cause-{cause}) | {names.CAUSE_MEANINGS[cause]}"
         f" | {names.CAUSE_REMEDIES[cause]} |"
         for cause in names.CAUSES
     ]
-    return "\n".join(lines_)
+    return (
+        text.Panel()
+        .title("What to do, by cause")
+        .description("The runbook in one table.")
+        .content("\n".join(lines))
+        .height(16)
+        .span(24)
+    )
 
 
 def log_events() -> dashboard.Row:
@@ -324,8 +265,5 @@ def log_events() -> dashboard.Row:
         .height(10)
         .span(24)
     )
-    return (
-        dashboard.Row("Log events (opens where there is Loki)")
-        .collapsed(collapsed=True)
-        .with_panel(panel)
-    )
+    row = dashboard.Row("Log events (opens where there is Loki)")
+    return row.collapsed(collapsed=True).with_panel(panel)

@@ -6,68 +6,50 @@ from typing import Any
 
 import panels
 
-from boards import frame, series
+from boards import frame, query
+from boards.query import FAILING, FINGERPRINT, REPORTING, STAGE, records
 from together_otel import names
 
-FINGERPRINT = names.label_of(names.KEY_FINGERPRINT)
-STAGE = names.label_of(names.TELEMETRY_STAGE)
-FAILED = f'{series.OUTCOME}!~"success|cancelled|abandoned"'
-
-
-def of_jobs(events: series.Events, over: str = "$__rate_interval") -> str:
-    """Return how much of something a job has a second."""
-    return frame.or_zero(f"sum by (job) {events.rate(over=over)}", "job")
-
-
-def p95(over: str = "$__rate_interval") -> str:
-    """Return the 95th percentile of a job's latency."""
-    return frame.quantile(0.95, series.EVERY_DURATION.rate(over=over), "job")
+WHERE = "cluster, namespace, job"
+EMPTY = "Nobody reports"
 
 
 def summary() -> list[Any]:
     """Return the top row."""
     bad = panels.steps((None, panels.GREEN), (1, panels.RED))
     plain = panels.steps((None, panels.GREY))
-    empty = "Nobody reports"
+    keys = f"count(count by ({FINGERPRINT}) ({query.of(names.KEY_INFO)}))"
 
     def total(title: str, description: str, expr: str, limits: Any, unit: str = "short") -> Any:
-        return panels.number(title, description, panels.now(expr), unit, limits, empty)
+        return panels.number(title, description, panels.now(expr), unit, limits, EMPTY)
 
     return [
         total(
             "Jobs failing now",
-            "Jobs that failed to authenticate in the last 5 minutes.",
-            frame.or_zero(f"count({series.failing('job')})"),
+            "Jobs with an instance that was refused in the last hour and not accepted since.",
+            query.or_zero(f"count(count by ({WHERE}) ({FAILING}))"),
             bad,
         ),
         total(
             "Instances failing now",
-            "Instances that failed to authenticate in the last 5 minutes.",
-            frame.or_zero(f"count({series.failing('job', 'instance')})"),
+            "Instances that were refused in the last hour and not accepted since.",
+            query.or_zero(f"count({FAILING})"),
             bad,
         ),
         total(
-            "Jobs",
-            "Jobs with at least one instance that reports.",
-            f"count(sum by (job) {series.REPORTING})",
-            plain,
+            "Jobs", "Jobs with at least one instance that reports.", f"count({REPORTING})", plain
         ),
-        total(
-            "Instances",
-            "Instances that report.",
-            f"sum {series.REPORTING}",
-            plain,
-        ),
+        total("Instances", "Instances that report.", f"sum({REPORTING})", plain),
         total(
             "Keys in use",
             "Distinct fingerprints. More than there should be: an old key is still somewhere.",
-            frame.or_zero(f"count(count by ({FINGERPRINT}) ({series.of(names.KEY_INFO)}))"),
+            query.or_zero(keys),
             plain,
         ),
         total(
             "Requests",
             "Requests a second in the last 5 minutes.",
-            frame.or_zero(f"sum {series.REQUESTS.rate(over=frame.NOW)}"),
+            query.or_zero(query.sums("", records.REQUESTS)),
             plain,
             "reqps",
         ),
@@ -76,68 +58,56 @@ def summary() -> list[Any]:
 
 def jobs() -> Any:
     """Return every job in a row."""
-    keys = f"count by (job) (count by (job, {FINGERPRINT}) ({series.of(names.KEY_INFO)}))"
+    keys = f"count by ({WHERE}) (count by ({WHERE}, {FINGERPRINT}) ({query.of(names.KEY_INFO)}))"
+    columns = {
+        "Failing instances": query.or_zero(f"count by ({WHERE}) ({FAILING})", WHERE),
+        "Instances": f"sum by ({WHERE}) ({REPORTING})",
+        "Refused": query.share(records.REQUESTS, query.REFUSED, by=WHERE),
+        "Failed, all kinds": query.share(records.REQUESTS, query.FAILED, by=WHERE),
+        "Requests": query.or_zero(query.sums(WHERE, records.REQUESTS), WHERE),
+        "Latency, p95": query.quantile(0.95, records.BUCKETS, by=WHERE),
+        "Tokens a second": query.or_zero(query.sums(WHERE, records.TOKENS, query.TOKENS), WHERE),
+        "Keys": query.or_zero(keys, WHERE),
+        "Last success": f"1000 * max by ({WHERE}) ({query.of(records.LAST_SUCCESS)} > 0)",
+    }
+    refs = dict(zip(columns, "ABCDEFGHI", strict=True))
     table = panels.rows(
         "Jobs",
         "In the last 5 minutes, those that fail to authenticate first. A job leads to its"
         " authentication, its requests to the Requests dashboard.",
-        panels.instant(
-            frame.or_zero(f"count by (job) ({series.failing('job', 'instance')})", "job"), "A"
-        ),
-        panels.instant(f"sum by (job) {series.REPORTING}", "B"),
-        panels.instant(of_jobs(series.REQUESTS, frame.NOW), "C"),
-        panels.instant(frame.share(series.REFUSED, over=frame.NOW), "D"),
-        panels.instant(frame.share(FAILED, over=frame.NOW), "E"),
-        panels.instant(p95(frame.NOW), "F"),
-        panels.instant(of_jobs(series.EVERY_TOKEN, frame.NOW), "G"),
-        panels.instant(frame.or_zero(keys, "job"), "H"),
-        panels.instant(f"max by (job) ({series.of(names.KEY_LAST_ACCEPTED)}) * 1000", "I"),
+        *(panels.instant(expr, refs[title]) for title, expr in columns.items()),
     )
-    shown = {
-        "job": "Job",
-        "Value #A": "Failing instances",
-        "Value #B": "Instances",
-        "Value #D": "Refused",
-        "Value #E": "Failed, all kinds",
-        "Value #C": "Requests",
-        "Value #F": "Latency, p95",
-        "Value #G": "Tokens a second",
-        "Value #H": "Keys",
-        "Value #I": "Key accepted",
-    }
-    table = (
-        panels.sort(table, "Failing instances")
-        .with_transformation(panels.columns(**shown))
-        .no_value("Nobody reports")
-        .height(7)
-        .span(24)
+    shown = {"job": "Job", "namespace": "Namespace", "cluster": "Cluster"}
+    shown |= {f"Value #{ref}": title for title, ref in refs.items()}
+    share = {"unit": "percentunit", "decimals": 1, "width": 130, "cellOptions": panels.WRITTEN}
+    return panels.styled(
+        panels.table(table, shown, "Failing instances", EMPTY, 7),
+        {
+            "Job": {
+                "width": 190,
+                "links": [frame.to_job(frame.AUTHENTICATION, "Authentication")],
+            },
+            "Failing instances": {
+                "width": 145,
+                "cellOptions": panels.FILLED,
+                "thresholds": panels.limits((None, panels.GREEN), (1, panels.RED)),
+            },
+            "Refused": {**share, "thresholds": panels.worse(0.001, 0.5)},
+            "Failed, all kinds": {**share, "thresholds": panels.worse(0.01, 0.5)},
+            "Namespace": {"width": 120},
+            "Cluster": {"width": 100},
+            "Instances": {"width": 95},
+            "Keys": {"width": 65},
+            "Requests": {
+                "unit": "reqps",
+                "width": 110,
+                "links": [frame.to_job(frame.REQUESTS, "Requests", "${__data.fields.Job}")],
+            },
+            "Latency, p95": {"unit": "s", "width": 115, "noValue": panels.NOTHING},
+            "Tokens a second": {"unit": "short", "width": 140},
+            "Last success": {"unit": "dateTimeFromNow", "noValue": "never"},
+        },
     )
-    table = panels.column(
-        table, "Job", width=220, links=[frame.to_job(frame.AUTHENTICATION, "Authentication")]
-    )
-    table = panels.column(
-        table,
-        "Failing instances",
-        cellOptions=panels.FILLED,
-        thresholds=panels.limits((None, panels.GREEN), (1, panels.RED)),
-    )
-    for name, bad in (("Refused", 0.001), ("Failed, all kinds", 0.01)):
-        table = panels.column(
-            table,
-            name,
-            unit="percentunit",
-            decimals=1,
-            cellOptions=panels.WRITTEN,
-            thresholds=panels.limits((None, panels.GREEN), (bad, panels.ORANGE), (0.5, panels.RED)),
-        )
-    for name, width in (("Instances", 110), ("Keys", 90)):
-        table = panels.column(table, name, width=width)
-    link = frame.to_job(frame.REQUESTS, "Requests")
-    link["url"] = link["url"].replace("${__value.raw}", "${__data.fields.Job}")
-    table = panels.column(table, "Requests", unit="reqps", links=[link])
-    table = panels.column(table, "Latency, p95", unit="s", noValue=panels.NOTHING)
-    table = panels.column(table, "Tokens a second", unit="short")
-    return panels.column(table, "Key accepted", unit="dateTimeFromNow", noValue="never")
 
 
 def over_time() -> list[Any]:
@@ -146,56 +116,60 @@ def over_time() -> list[Any]:
     def by_job(title: str, description: str, unit: str, expr: str) -> Any:
         return panels.lines(title, description, unit, panels.each("job", expr))
 
+    used = query.of(records.TOKENS, query.TOKENS)
+    top = panels.rows(
+        "Top jobs by tokens",
+        "Tokens of the selected time, input and output.",
+        panels.instant(
+            f"topk(20, sum by ({WHERE}) (avg_over_time({used}[$__range])) * $__range_s)"
+        ),
+    )
+    shown = {"job": "Job", "namespace": "Namespace", "cluster": "Cluster", "Value": "Tokens"}
+    errors = query.sums(f"job, {STAGE}", records.TELEMETRY_ERRORS)
     return [
         panels.bars(
-            by_job(
-                "Authentication failures by job",
-                "Failures of constructors and requests in each interval.",
-                "short",
-                f"sum by (job) {series.FAILURES.counts()}",
-            )
+            "Authentication failures by job",
+            "Failures of constructors and requests a minute.",
+            panels.each("job", f"60 * {query.sums('job', records.FAILURES)}"),
         ),
         by_job(
             "Share of requests refused, by job",
             "One job of many: its own key. All of them: the account, or a key that they share.",
             "percentunit",
-            frame.share(series.REFUSED),
+            query.share(records.REQUESTS, query.REFUSED, by="job"),
         ).max(1),
-        by_job("Requests by job", "Requests a second.", "reqps", of_jobs(series.REQUESTS)),
+        by_job(
+            "Requests by job",
+            "Requests a second.",
+            "reqps",
+            query.or_zero(query.sums("job", records.REQUESTS), "job"),
+        ),
         by_job(
             "Share of requests failed, by job",
             "Of whatever kind; what the caller cancelled or abandoned is none.",
             "percentunit",
-            frame.share(FAILED),
-        ),
-        by_job("Latency by job, p95", "Of whole calls, retries included.", "s", p95()).no_value(
-            "No requests in this time"
+            query.share(records.REQUESTS, query.FAILED, by="job"),
         ),
         by_job(
-            "Tokens by job",
-            "Tokens a second, input and output.",
-            "short",
-            of_jobs(series.EVERY_TOKEN),
-        ),
+            "Latency by job, p95",
+            "Of whole calls that succeed, retries included.",
+            "s",
+            query.quantile(0.95, records.BUCKETS, by="job"),
+        ).no_value("No requests in this time"),
+        panels.table(top, shown, "Tokens", "No tokens in this time", 8).decimals(0).span(12),
         by_job(
             "Instances by job",
             "Instances that report. A gap is a deploy, or a scrape that fails.",
             "short",
-            f"sum by (job) {series.REPORTING}",
+            f"sum by (job) ({REPORTING})",
         ).decimals(0),
         panels.bars(
-            panels.lines(
-                "Errors of the instrumentation",
-                "Kept from the application, by the stage that they happened in. Report them: they are"
-                " bugs of together_otel.",
-                "short",
-                panels.query(
-                    frame.or_none(
-                        f"sum by (job, {STAGE}) {series.TELEMETRY_ERRORS.counts()} > 0", "job"
-                    ),
-                    legend=f"{{{{job}}}} {{{{{STAGE}}}}}",
-                ),
-            )
+            "Errors of the instrumentation",
+            "A minute, kept from the application, by the stage that they happened in. Report them:"
+            " they are bugs of together_otel.",
+            panels.query(
+                query.or_none(f"60 * {errors} > 0", "job"), legend=f"{{{{job}}}} {{{{{STAGE}}}}}"
+            ),
         ),
     ]
 

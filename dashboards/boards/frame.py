@@ -1,9 +1,4 @@
-"""What every dashboard has: variables, links, alerts on its graphs, and how targets are chosen.
-
-A dashboard has to answer without data too. Every process counts authentication failures of
-every cause from 0 on, so these counters, times nothing, are the zero of whatever has not
-happened yet; where they are missing as well, nobody reports.
-"""
+"""What every dashboard has: variables, links, and alerts on its graphs."""
 
 from __future__ import annotations
 
@@ -16,24 +11,21 @@ from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.models.dashboard import (
     DashboardCursorSync,
     DashboardLinkType,
-    VariableHide,
     VariableOption,
     VariableRefresh,
     VariableSort,
 )
 
-from boards import series
-from together_otel import names
+from boards import query
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from together_otel import names
+
 TAG = "together-otel"
 AUTHENTICATION, REQUESTS, FLEET = "together-authentication", "together-requests", "together-fleet"
 """Fixed uids: alerts and other dashboards lead to them."""
-
-NOW = "5m"
-"""What counts as now; the alerts' own window."""
 
 COLORS: dict[names.Outcome, str] = {
     "success": "green",
@@ -50,70 +42,46 @@ COLORS: dict[names.Outcome, str] = {
 """An outcome has one colour on every panel."""
 
 
-def or_zero(expr: str, by: str = "") -> str:
-    """Return an expression that is 0 for every target that reports and has nothing else to say."""
-    kept = f"sum by ({by})" if by else "sum"
-    return f"({expr}) or 0 * {kept} {series.REPORTING}"
-
-
-def share(*matchers: str, over: str = "$__rate_interval") -> str:
-    """Return a job's share of requests."""
-    some, every = (
-        f"sum by (job) {series.REQUESTS.rate(*only, over=over)}" for only in (matchers, ())
-    )
-    return or_zero(f"{some} / ({every} > 0)", "job")
-
-
-def or_none(expr: str, label: str) -> str:
-    """Return an expression that has a line "none" at 0 as well, where anybody reports."""
-    return f'{expr}\nor label_replace(0 * sum {series.REPORTING}, "{label}", "none", "", "")'
-
-
-def quantile(q: float, buckets: str, by: str = "") -> str:
-    """Return a quantile of buckets that observations fall into, without those of none at all."""
-    kept = f"le, {by}" if by else "le"
-    return f"histogram_quantile({q}, sum by ({kept}) {buckets}) >= 0"
-
-
-def to_job(uid: str, title: str) -> dict[str, str]:
-    """Return the link from a job's cell to another dashboard, its data source and time kept."""
-    url = f"/d/{uid}?${{datasource:queryparam}}&var-job=${{__value.raw}}&${{__url_time_range}}"
+def to_job(uid: str, title: str, job: str = "${__value.raw}") -> dict[str, str]:
+    """Return the link from a job's row to another dashboard, its data source and time kept."""
+    url = f"/d/{uid}?${{datasource:queryparam}}&var-job={job}&${{__url_time_range}}"
     return {"title": title, "url": url}
 
 
-def choice(name: str, label: str, expr: str, every: str | None = None) -> dashboard.QueryVariable:
-    """Return a variable of several values, all by default: ``every``, or each that there is."""
-    made = (
+def choice(name: str, series: str, label: str = "") -> dashboard.QueryVariable:
+    """Return a variable of one of the values that a label has."""
+    return (
         dashboard.QueryVariable(name)
-        .label(label)
+        .label(name.title())
         .datasource(panels.SOURCE)
-        .query(expr)
+        .query(f"label_values({series}, {label or name})")
         .refresh(VariableRefresh.ON_TIME_RANGE_CHANGED)
         .sort(VariableSort.ALPHABETICAL_ASC)
+    )
+
+
+def choices(name: str, series: str, every: str, label: str = "") -> dashboard.QueryVariable:
+    """Return a variable of several values that a label has, all by default."""
+    return (
+        choice(name, series, label)
         .multi(multi=True)
         .include_all(include_all=True)
         .current(VariableOption(text=["All"], value=["$__all"], selected=True))
+        .all_value(every)
     )
-    return made if every is None else made.all_value(every)
 
 
-def variables(*, model: bool = False) -> list[Any]:
-    """Return the data source, job and instance, and the model where metrics know it."""
-    failures = names.AUTH_FAILURES.prometheus
-    found: list[Any] = [
+def variables() -> list[Any]:
+    """Return the data source, and what tells one service from another."""
+    instances = query.records.INSTANCES
+    cluster, namespace = 'cluster=~"$cluster"', 'namespace=~"$namespace"'
+    return [
         dashboard.DatasourceVariable("datasource").label("Data source").type("prometheus"),
-        choice("job", "Job", f"label_values({failures}, job)", ".+"),
-        # What a process pushed on its exit may have no instance: `.+` would hide it.
-        choice("instance", "Instance", f'label_values({failures}{{job=~"$job"}}, instance)', ".*"),
-        choice("recorded", "Recorded", series.RECORDED_JOBS).hide(VariableHide.HIDE_VARIABLE),
+        # One Prometheus of one cluster has these labels nowhere: `.+` would hide everything.
+        choices("cluster", instances, ".*"),
+        choices("namespace", f"{instances}{{{cluster}}}", ".*"),
+        choices("job", f"{instances}{{{cluster},{namespace}}}", ".+"),
     ]
-    if model:
-        durations = "|".join(one.name for one in rules.DURATION_COUNTS)
-        calls = f'{{__name__=~"{durations}",{series.SELECTED}}}'
-        label = names.label_of(names.REQUEST_MODEL)
-        # Some calls have no model, such as models.list.
-        found.append(choice("model", "Model", f"label_values({calls}, {label})", ".*"))
-    return found
 
 
 def board(
@@ -123,7 +91,7 @@ def board(
     made = (
         dashboard.Dashboard(f"Together / {title}")
         .uid(uid)
-        .description(description)
+        .description(f"{description} Needs the rules of alerts.yaml and recording.yaml.")
         .tags([TAG])
         .refresh("30s")
         .time("now-1h", "now")
@@ -150,14 +118,14 @@ def board(
             .name("Alerts")
             .datasource(panels.SOURCE)
             .enable(enable=True)
-            .expr('ALERTS{alertname=~"Together.*",alertstate="firing",job=~"$job"}')
+            .expr(query.of("ALERTS", 'alertname=~"Together.*"', 'alertstate="firing"'))
             .icon_color(panels.RED)
         )
     )
     for variable in variables_:
         made = made.with_variable(variable)
     for panel in panels_:
-        made = made.with_panel(panel)
+        made = made.with_row(panel) if isinstance(panel, dashboard.Row) else made.with_panel(panel)
     return made
 
 

@@ -48,7 +48,7 @@
           if !std.objectHas(one, 'alert') || std.get(config.severities, one.alert, '') != 'none'
         ],
       }
-      for group in std.parseYaml(replaced(text)).groups
+      for group in std.parseJson(replaced(text)).groups
     ],
   },
 
@@ -62,8 +62,8 @@
     ],
   },
 
-  prometheusAlerts+:: rules(importstr 'rules/alerts.yaml'),
-  prometheusRules+:: rules(importstr 'rules/recording.yaml'),
+  prometheusAlerts+:: rules(importstr 'rules/alerts.json'),
+  prometheusRules+:: rules(importstr 'rules/recording.json'),
   grafanaDashboards+:: {
     'authentication.json': dashboard(importstr 'dashboards/authentication.json'),
     'fleet.json': dashboard(importstr 'dashboards/fleet.json'),

@@ -35,6 +35,8 @@ REVOKED, KEYLESS = at(3, 12), at(3, 20)
 HEALTHY, INCIDENT = at(3, 4), at(3, 34)
 """The moments that pictures are taken at."""
 
+PLACE = {"cluster": "eu-1", "namespace": "shop"}
+"""Labels that all have."""
 SHARED_KEY, OTHER_KEY = "3f9c2a71", "b04e7d15"
 
 
@@ -96,9 +98,9 @@ KEYLESS_POD = ("search", "10.4.3.9:9464", "10.4.3.77:9464")
 """Whose pod goes, and the one that comes without a key."""
 
 ALERTS = (
-    ("TogetherAuthFailing", "page", "checkout-assistant", "revoked", REVOKED + 30),
-    ("TogetherAuthFailing", "page", "support-chat", "revoked", REVOKED + 45),
-    ("TogetherAuthFailing", "page", "search", "missing", KEYLESS + 45),
+    ("TogetherAuthFailing", "page", "checkout-assistant", SHARED_KEY, REVOKED + 30),
+    ("TogetherAuthFailing", "page", "support-chat", SHARED_KEY, REVOKED + 45),
+    ("TogetherAuthFailing", "page", "search", "", KEYLESS + 45),
 )
 
 ERRORS: dict[names.Outcome, str] = {
@@ -115,6 +117,10 @@ CHANCES: dict[names.Outcome, float] = {
     "abandoned": 0.009,
 }
 """Of a call to end otherwise than well; only a stream can be abandoned."""
+CACHED, REASONING = 0.4, 0.25
+"""Shares of the tokens of a question and of an answer."""
+ALLOWED = 600
+"""Requests that the rate limit of a model allows."""
 CUT = 0.02
 """Chance of an answer to be cut by max_tokens."""
 RETRIED = 0.004
@@ -203,6 +209,10 @@ class Pod:
                 if tokens:
                     measured[field_] = round(tokens * self._dice.lognormvariate(0, 0.5))
             if work.first:
+                measured["cached_tokens"] = measured["input_tokens"] * CACHED
+                measured["reasoning_tokens"] = measured["output_tokens"] * REASONING
+                self._set(names.RATELIMIT_LIMIT, ALLOWED, work.model)
+                self._set(names.RATELIMIT_REMAINING, ALLOWED - work.rate * 60 * spread, work.model)
                 measured["first_chunk"] = work.first * spread
                 each = (work.seconds - work.first) / work.tokens[1]
                 measured["per_chunk"] = each * spread
@@ -257,7 +267,7 @@ class Pod:
         return self._series(metric.prometheus, dict(zip(metric.labels, values, strict=True)))
 
     def _series(self, name: str, labels: Mapping[str, str]) -> str:
-        every = {"job": self.service.job, "instance": self.instance, **labels}
+        every = {**PLACE, "job": self.service.job, "instance": self.instance, **labels}
         inner = ",".join(f'{key}="{value}"' for key, value in every.items() if value)
         return f"{name}{{{inner}}}"
 
@@ -287,11 +297,11 @@ def write(file: IO[str]) -> None:
             pod.live(now)
             for name, value in pod.samples():
                 series[name].append((value, now))
-        for alert, severity, job, cause, since in ALERTS:
+        for alert, severity, job, key, since in ALERTS:
             if now >= since:
                 name = (
                     f'ALERTS{{alertname="{alert}",alertstate="firing",severity="{severity}",'
-                    f'job="{job}",{names.label_of(names.AUTH_CAUSE)}="{cause}"}}'
+                    f'job="{job}",{names.label_of(names.KEY_FINGERPRINT)}="{key}"}}'
                 )
                 series[name].append((1, now))
     for name, points in sorted(series.items()):

@@ -11,14 +11,23 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
+from urllib.request import urlopen
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 IMAGES = ROOT / "docs" / "images"
-sys.path[:0] = [str(HERE), str(ROOT)]
+sys.path[:0] = [str(HERE), str(ROOT), str(HERE.parent)]
 
 import night  # noqa: E402 - found by the path above
+import rules  # noqa: E402 - the same
 
 from together_otel.testing.programs import CHECKOUT, Program, find_binaries  # noqa: E402 - as above
 
@@ -27,28 +36,59 @@ MOMENTS = {"healthy": night.HEALTHY, "incident": night.INCIDENT}
 
 
 def main() -> None:
-    """Make the night, serve it, draw."""
-    prometheus = find_binaries().prometheus
+    """Make the night, let the rules record it, draw."""
     IMAGES.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="together-otel-preview-") as temporary:
         folder = Path(temporary)
         story = folder / "night.txt"
         with story.open("w", encoding="utf-8") as file:
             night.write(file)
-        subprocess.run(  # noqa: S603 - a program that we looked for
-            [
-                prometheus.with_name("promtool"),
-                *("tsdb", "create-blocks-from", "openmetrics", story, folder / "data"),
-            ],
-            check=True,
-            stdout=subprocess.DEVNULL,
-        )
-        program = Program(prometheus, folder, {}, ("--storage.tsdb.path=data",))
-        try:
-            program.start()
-            draw(f"http://{program.address}")
-        finally:
-            program.close()
+        store(story, folder)
+        for level in rules.levels():
+            with serving(folder) as address, story.open("w", encoding="utf-8") as file:
+                for name, expr in level.items():
+                    file.writelines(recorded(address, name, expr))
+                file.write("# EOF\n")
+            store(story, folder)
+        with serving(folder) as address:
+            draw(address)
+
+
+def store(story: Path, folder: Path) -> None:
+    """Put samples into the blocks of a Prometheus."""
+    promtool = find_binaries().prometheus.with_name("promtool")
+    command = [promtool, "tsdb", "create-blocks-from", "openmetrics", story, folder / "data"]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)  # noqa: S603 - a program that we looked for
+
+
+@contextmanager
+def serving(folder: Path) -> Iterator[str]:
+    """Serve the blocks; give the address."""
+    program = Program(find_binaries().prometheus, folder, {}, ("--storage.tsdb.path=data",))
+    try:
+        program.start()
+        yield f"http://{program.address}"
+    finally:
+        program.close()
+
+
+def recorded(address: str, name: str, expr: str) -> Iterator[str]:
+    """Yield the samples that a rule records of the night."""
+    asked = {"query": expr, "start": night.START, "end": night.END, "step": night.INTERVAL}
+    url = f"{address}/api/v1/query_range?{urlencode(asked)}"
+    with urlopen(url) as answer:  # noqa: S310 - a Prometheus of our own
+        found: list[dict[str, Any]] = json.load(answer)["data"]["result"]
+    for one in found:
+        labels = {key: value for key, value in one["metric"].items() if key != "__name__"}
+        shown = ",".join(f"{key}={json.dumps(value)}" for key, value in labels.items())
+        samples = one["values"]
+        if name.endswith(":since") and name in expr:
+            # It remembers its first value for as long as it is there.
+            for before, sample in pairwise(samples):
+                if sample[0] - before[0] == night.INTERVAL:
+                    sample[1] = before[1]
+        for at, value in samples:
+            yield f"{name}{{{shown}}} {value} {at}\n"
 
 
 def draw(prometheus: str) -> None:

@@ -21,7 +21,7 @@ const FONTS = {
 const HOUR = 3600;
 const WIDTH = 1600;
 // More than any dashboard has: tables draw the rows that are in sight.
-const HEIGHT = 3000;
+const HEIGHT = 5000;
 const TYPES = { css: 'text/css', html: 'text/html', js: 'text/javascript', json: 'application/json', svg: 'image/svg+xml' };
 const PAGE = `<!doctype html><meta charset="utf-8"><link rel="stylesheet" href="/index.css">
 <div id="root"></div><script type="module" src="/index.js"></script>`;

@@ -15,11 +15,14 @@ VARIABLES = {
     "$__rate_interval": "5m",
     "$__interval_ms": "5000",
     "$__interval": "5s",
+    "$__range_s": "300",
     "$__range": "5m",
+    "$cluster": ".*",
+    "$namespace": ".*",
     "$job": ".+",
-    "$instance": ".*",
-    "$recorded": "()",
+    "$instance": ".+",
     "$model": ".*",
+    "$objective": "0.99",
 }
 
 

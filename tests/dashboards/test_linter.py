@@ -54,32 +54,13 @@ WAIVERS = (
     ),
     Waiver(
         "template-instance-rule",
-        "What a process pushed on its exit may have no instance: `.+` would hide it.",
-        what="all value",
+        "Panels read what the rules record of whole jobs; a row of one instance has a variable of"
+        " its own.",
     ),
     Waiver(
         "template-required-model",
         "Operations such as models.list have no model: `.+` would hide them.",
         what="all value",
-    ),
-    Waiver(
-        "target-rate-interval-rule",
-        "What fails now is asked of the alerts' own windows, whatever time is selected.",
-        where=r"Is it failing\?|Where\?|Why\?|Since when\?|How much\?|What to do now"
-        r"|Jobs|Jobs failing now|Instances failing now|Requests",
-        what=r"\d+m",
-    ),
-    Waiver(
-        "target-rate-interval-rule",
-        "Tables of the selected time count all of it.",
-        where="Failures by instance and cause|Instances by outcome|By model and operation",
-        what=r"\$__range",
-    ),
-    Waiver(
-        "target-counter-agg-rule",
-        "Every process has these counters from 0 on: that they are there is what is asked, or, of"
-        " a young one, all that it has counted.",
-        what=names.AUTH_FAILURES.prometheus,
     ),
     Waiver(
         "target-counter-agg-rule",
@@ -94,13 +75,8 @@ WAIVERS = (
     ),
     Waiver(
         "target-instance-rule",
-        "Loki has no label that equals Prometheus's instance.",
-        where="Log events of authentication",
-    ),
-    Waiver(
-        "target-instance-rule",
-        "What the rules record is of whole jobs; where instances are chosen it is not asked for.",
-        what=r'job=~"\$job",job=~"\$recorded".*',
+        "Loki has no label that equals Prometheus's instance, and what the rules record is of whole"
+        " jobs. Tables show every instance.",
     ),
     Waiver(
         "uneditable-dashboard",
@@ -111,7 +87,7 @@ WAIVERS = (
 UNITS = {
     *("none", "string", "short", "percent", "percentunit", "locale"),
     *("s", "ms", "dateTimeFromNow", "dateTimeAsIsoNoDateIfToday"),
-    *("ops", "reqps", "bool_yes_no"),
+    *("ops", "reqps", "bool_yes_no", "currencyUSD"),
 }
 """Those of Grafana's units that the dashboards use."""
 
@@ -159,9 +135,9 @@ def template(dashboard: dict[str, Any], name: str) -> Iterator[tuple[str, str]]:
         expected = {
             "label": one["label"] == name.title(),
             "data source": one["datasource"]["uid"] == "${datasource}",
-            "several": one["multi"],
-            "all": one["includeAll"],
-            "all value": one["allValue"] == ".+",
+            "several": one.get("multi"),
+            "all": one.get("includeAll"),
+            "all value": one.get("allValue") == ".+",
         }
         yield from (("", what) for what, holds in expected.items() if not holds)
 
@@ -218,14 +194,16 @@ def _(dashboard: dict[str, Any]) -> Iterator[tuple[str, str]]:
 @rule("panel-no-targets-rule")
 def _(dashboard: dict[str, Any]) -> Iterator[tuple[str, str]]:
     for panel in panels(dashboard):
-        if panel["type"] in {"stat", "table", "timeseries", "logs"} and not panel.get("targets"):
+        if panel["type"] in {"stat", "table", "timeseries", "heatmap", "logs"} and not panel.get(
+            "targets"
+        ):
             yield panel["title"], panel["type"]
 
 
 @rule("panel-units-rule")
 def _(dashboard: dict[str, Any]) -> Iterator[tuple[str, str]]:
     for panel in panels(dashboard):
-        if panel["type"] in {"stat", "table", "timeseries"}:
+        if panel["type"] in {"stat", "table", "timeseries", "heatmap"}:
             config = panel["fieldConfig"]
             units = [config["defaults"].get("unit")]
             units += [

@@ -16,7 +16,7 @@ from prometheus_client import CollectorRegistry, ProcessCollector, start_http_se
 from queries import FOLDER, Query, dashboards, every_query, panels
 
 from together_otel import TogetherInstrumentor
-from together_otel.names import REQUEST_OUTCOME, REQUESTS, label_of
+from together_otel.names import REQUEST_MODEL, REQUEST_OUTCOME, REQUESTS, label_of
 from together_otel.testing import TogetherServer, behaviours
 from together_otel.testing.keys import MadeUpKeys
 from together_otel.testing.stack import Stack
@@ -39,7 +39,7 @@ WELL = {
     "Since when?",
     "Which key?",
     "What to do now",
-    "Failures by instance and cause",
+    "Last failure by instance and cause",
 }
 """Panels that say in their own words that nothing fails."""
 
@@ -108,25 +108,31 @@ def results(stack: Stack, queries: list[Query], deadline: float, empty: set[str]
     return found
 
 
-@pytest.fixture(scope="module", params=["()", JOB], ids=["scraped", "recorded"])
-def story(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Story]:
-    """Ask, stumble, and ask on with a key that was revoked; the rules record it, or do not."""
+PRICES = f"""\
+groups:
+- name: together_prices
+  rules:
+  - record: {records.PRICES}
+    expr: vector(0.5 / 1e6)
+    labels: {{{label_of(REQUEST_MODEL)}: {MODEL}, kind: input}}
+"""
+
+
+@pytest.fixture(scope="module")
+def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
+    """Ask, stumble, and ask on with a key that was revoked, while the rules record it."""
     require("prometheus")
     require("alertmanager")
-    recorded: str = request.param
     rules = []
-    if recorded == JOB:
-        for name, text in outputs().items():
-            path = tmp_path_factory.mktemp("rules") / name
-            path.write_text(re.sub(r"(?m)^  interval: .*\n", "", text))
-            rules.append(path)
+    for name, text in {**outputs(), "prices.yaml": PRICES}.items():
+        path = tmp_path_factory.mktemp("rules") / name
+        path.write_text(re.sub(r"(?m)^  interval: .*\n", "", text))
+        rules.append(path)
     key = MadeUpKeys().together()
     with TogetherServer(keys=[key]) as server, instrumented() as address:
         client = together.Together(api_key=key, base_url=server.url, max_retries=0)
         with Stack([(JOB, address)], rules) as stack:
-            asked = every_query(recorded=recorded)
+            asked = every_query(instance=address)
             # Twice: of a series that is born with its first event, a rate sees the second.
             for round_ in (1, 2):
                 ask(client)
@@ -138,10 +144,9 @@ def story(
                 with pytest.raises(together.AuthenticationError):
                     client.chat.completions.create(model=MODEL, messages=MESSAGES)
             counted(stack, "auth_failure", 2)
-            if rules:
-                stack.wait_for(f"{records.JOB_FAILURES} > 0", timeout=MINUTE)
+            stack.wait_for(records.FAILING, timeout=MINUTE)
             failing = results(stack, asked, time.monotonic() + MINUTE / 2, set())
-            nobody = results(stack, every_query(job="nobody", recorded=recorded), 0.0, set())
+            nobody = results(stack, every_query(job="nobody"), 0.0, set())
             yield Story(healthy, failing, nobody)
         client.close()
 

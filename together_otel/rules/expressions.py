@@ -24,7 +24,6 @@ EVERYWHERE = f'{CAUSE}="unknown"'
 """Matcher of one series of failures that every process has from its start."""
 SUCCEEDED = f'{ERROR}="",{PROVIDER}="{names.PROVIDER}"'
 """Matchers of durations: successful requests of Together's."""
-DIRECTION = "direction"
 
 _SERIES = re.compile(
     r"""(?<![\w:"'])(\w+:\w+:\w+|(?:together_client|gen_ai_client)_\w+|up)\b(?![\w:"(])(\{)?"""
@@ -50,17 +49,17 @@ class Sample:
 
     Attributes:
         name: in Prometheus.
-        direction: of tokens, as the label `DIRECTION` of what is made of them.
+        kind: of tokens, as a label of what is made of them.
     """
 
     name: str
-    direction: str = ""
+    kind: str = ""
 
     def labelled(self, expression: str) -> str:
         """Return an expression with the label of these samples, if they have one."""
-        if not self.direction:
+        if not self.kind:
             return expression
-        return f'label_replace({expression}, "{DIRECTION}", "{self.direction}", "", "")'
+        return f'label_replace({expression}, "kind", "{self.kind}", "", "")'
 
 
 DURATION_COUNTS = tuple(Sample(f"{one.prometheus}_count") for one in names.DURATION_METRICS)
@@ -69,6 +68,12 @@ TOKENS = (
     Sample(names.INPUT_TOKENS_TOTAL.prometheus, "input"),
     Sample(names.OUTPUT_TOKENS_TOTAL.prometheus, "output"),
     Sample(f"{names.EMBEDDINGS_INPUT_TOKENS.prometheus}_sum", "input"),
+    Sample(names.CACHED_TOKENS_TOTAL.prometheus, "cached"),
+    Sample(names.REASONING_TOKENS_TOTAL.prometheus, "reasoning"),
+)
+SIZES = (
+    Sample(f"{names.INFERENCE_INPUT_TOKENS.prometheus}_bucket", "input"),
+    Sample(f"{names.INFERENCE_OUTPUT_TOKENS.prometheus}_bucket", "output"),
 )
 
 

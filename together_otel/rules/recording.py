@@ -1,4 +1,4 @@
-"""Series that the dashboards of a large fleet are drawn from, which no alert needs."""
+"""Series that the dashboards are drawn from, which no alert needs."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from together_otel.rules.expressions import (
     MODEL,
     OPERATION,
     OUTCOME,
+    SIZES,
     SUCCEEDED,
     TOKENS,
     Sample,
@@ -28,15 +29,10 @@ if TYPE_CHECKING:
 BRIEF = "2m"
 """For what is looked at to the minute; two scrapes of a minute still fit in it."""
 _BY_MODEL = f"{OPERATION}, {MODEL}"
-_FAILURES = names.AUTH_FAILURES.prometheus
 
 
 def _rate(
-    record: str,
-    metric: str | Sequence[Sample],
-    kept: str,
-    comment: str,
-    window: str = "5m",
+    record: str, metric: str | Sequence[Sample], kept: str, comment: str, window: str = "5m"
 ) -> Rule:
     samples = (Sample(metric),) if isinstance(metric, str) else metric
     return Rule(record, rates(samples, kept, window), comment)
@@ -46,12 +42,6 @@ GROUPS = (
     Group(
         "together_requests",
         (
-            Rule(
-                records.REPORTING,
-                records.INSTANCES,
-                "Instances that report. It is there only where alerts.yaml is loaded as well: dashboards"
-                " go by it, as they need both.",
-            ),
             _rate(
                 records.REQUESTS,
                 names.REQUESTS.prometheus,
@@ -78,20 +68,10 @@ GROUPS = (
             ),
             _rate(
                 records.FAILURES,
-                _FAILURES,
+                names.AUTH_FAILURES.prometheus,
                 CAUSE,
                 "Authentication failures a second.",
                 BRIEF,
-            ),
-            Rule(
-                records.CAUSE_FAILURES,
-                f"sum by (<by>, {CAUSE}) (increase({_FAILURES}[5m])) > 0",
-                "Authentication failures of five minutes, where there are any.",
-            ),
-            Rule(
-                records.INSTANCE_TOTALS,
-                f"sum by (<by>, instance, {CAUSE}) ({_FAILURES}) > 0",
-                "Authentication failures counted so far, where there are any.",
             ),
             _rate(
                 records.TELEMETRY_ERRORS,
@@ -102,7 +82,7 @@ GROUPS = (
         ),
     ),
     Group(
-        "together_histograms",
+        "together_usage",
         (
             Rule(
                 records.BUCKETS,
@@ -122,10 +102,29 @@ GROUPS = (
                 "Mean time between chunks of streams: for histogram_quantile.",
             ),
             _rate(
+                records.SIZES,
+                SIZES,
+                f"{MODEL}, le",
+                "Tokens of a request by kind: for histogram_quantile.",
+            ),
+            _rate(
                 records.TOKENS,
                 TOKENS,
                 _BY_MODEL,
-                "Tokens a second by model and direction.",
+                "Tokens a second by model and kind. Cached ones are part of the input, those of"
+                " reasoning of the output.",
+            ),
+            _rate(
+                records.CHOICES,
+                names.CHOICES.prometheus,
+                f"{MODEL}, {names.label_of(names.FINISH_REASON)}",
+                "Choices a second by why they ended.",
+            ),
+            Rule(
+                records.REMAINING,
+                f"min by (<by>, {MODEL}) ({names.RATELIMIT_REMAINING.prometheus}\n"
+                f"  / ({names.RATELIMIT_LIMIT.prometheus} > 0))",
+                "Share of the requests that a rate limit allows that the instance with the fewest has left.",
             ),
         ),
         interval="1m",

@@ -22,16 +22,16 @@ function timing(panel, range, width) {
       $__interval: duration(step),
       $__interval_ms: String(step * 1000),
       $__range: duration(range.to - range.from),
+      $__range_s: String(range.to - range.from),
     },
   };
 }
 
-// Everything is chosen; of a variable without a value for that, Grafana makes a pattern of all that
-// it finds: nothing here, as no rules have run in what is drawn.
+// Everything is chosen.
 export function choices(board) {
   return board.templating.list
-    .filter((one) => one.type === 'query')
-    .map((one) => ['$' + one.name, one.allValue ?? '()']);
+    .filter((one) => one.type === 'query' || one.type === 'textbox')
+    .map((one) => ['$' + one.name, one.allValue ?? one.query]);
 }
 
 function filledIn(expr, variables) {

@@ -51,7 +51,7 @@ function Pill({ label, value }) {
 
 function Head({ board }) {
   const shown = board.templating.list.filter((one) => one.hide !== 2);
-  const variables = shown.filter((one) => one.type === 'query' || one.query === 'prometheus');
+  const variables = shown.filter((one) => ['query', 'textbox'].includes(one.type) || one.query === 'prometheus');
   return (
     <div style={{ padding: `${MARGIN}px ${MARGIN}px 0`, display: 'flex', flexDirection: 'column', gap: 12 }}>
       <div style={{ display: 'flex', justifyContent: 'space-between', alignItems: 'center' }}>
@@ -60,7 +60,7 @@ function Head({ board }) {
       </div>
       <div style={{ display: 'flex', gap: 8 }}>
         {variables.map((one) => (
-          <Pill key={one.name} label={one.label} value={one.type === 'query' ? 'All' : 'prometheus'} />
+          <Pill key={one.name} label={one.label} value={one.type === 'query' ? (one.includeAll ? 'All' : '…') : one.query} />
         ))}
         <span style={{ flex: 1 }} />
         {board.links.map((link) => (

@@ -83,6 +83,8 @@ class Source:
             if self.datasource and variable["query"] == "prometheus":
                 # Grafana goes by the value; the text would be a name, which is not known here.
                 variable["current"] = {"text": self.datasource, "value": self.datasource}
+            if variable["name"] == "objective":
+                variable["query"] = f"{self.options.objective:g}"
             if self.jobs and variable["name"] == "job":
                 variable["current"] = {"text": list(self.jobs), "value": list(self.jobs)}
         return written(content)

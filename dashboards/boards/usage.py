@@ -1,0 +1,147 @@
+"""Of the *Requests* dashboard: tokens, cost, limits, error budget, one instance."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import panels
+from grafana_foundation_sdk.builders import dashboard
+
+from boards import frame, query
+from boards.query import BUDGET, MODEL, MODELS, OPERATION, OUTCOME, REASON, records
+from together_otel import names
+
+NOT_BY_MODEL = " All models: this counter does not know them."
+
+
+def by(label: str, series: str, *matchers: str) -> Any:
+    """Return sums of a series, a line for each value of a label."""
+    return panels.each(label, query.sums(label, series, *matchers))
+
+
+def volume() -> list[Any]:
+    """Return tokens, what they cost, and how answers end."""
+    cost = (
+        f"3600 * sum by ({MODEL}) (\n  {query.of(records.TOKENS, MODELS)}\n"
+        f"  * on ({MODEL}, kind) group_left () {records.PRICES}\n)"
+    )
+    return [
+        panels.lines(
+            "Tokens by kind",
+            "Tokens a second. Cached ones are part of the input, reasoning of the output.",
+            "short",
+            by("kind", records.TOKENS, MODELS),
+        ),
+        panels.long(
+            "Output tokens by model",
+            "Tokens a second of all answers together.",
+            "short",
+            by(MODEL, records.TOKENS, 'kind="output"', MODELS),
+        ),
+        panels.lines(
+            "Prompt and answer size",
+            "Input and output tokens of a request, embeddings left out.",
+            "short",
+            *(
+                panels.query(query.quantile(q, records.SIZES, f'kind="{kind}"', MODELS), ref, name)
+                for ref, q, kind, name in (
+                    ("A", 0.5, "input", "prompt, p50"),
+                    ("B", 0.95, "input", "prompt, p95"),
+                    ("C", 0.5, "output", "answer, p50"),
+                    ("D", 0.95, "output", "answer, p95"),
+                )
+            ),
+        ),
+        panels.heat(
+            "Prompt size, distribution",
+            "Requests a second, by their input tokens.",
+            "short",
+            query.sums("le", records.SIZES, 'kind="input"', MODELS),
+        ),
+        panels.stacked(
+            "Choices by finish reason",
+            "Choices a second, by why they ended: length is a cut by max_tokens.",
+            "short",
+            by(REASON, records.CHOICES, MODELS),
+        ),
+        panels.long(
+            "Cost by model",
+            f"Dollars an hour, by the prices that you record as {records.PRICES}: the documentation"
+            " of the dashboards has the rule to fill in.",
+            "currencyUSD",
+            panels.each(MODEL, cost),
+        ).no_value(f"No prices: record {records.PRICES}"),
+    ]
+
+
+def limits() -> list[Any]:
+    """Return what limits requests, and what is left of the error budget."""
+    return [
+        panels.bars(
+            "Rate limited by operation",
+            "Requests a minute that ended with 429 after all retries." + NOT_BY_MODEL,
+            _of_operations(records.REQUESTS, query.LIMITED),
+        ),
+        panels.long(
+            "Rate limit remaining by model",
+            "Of the requests that the limit allows, the share that the instance with the fewest has"
+            " left.",
+            "percentunit",
+            panels.each(MODEL, f"min by ({MODEL}) ({query.of(records.REMAINING, MODELS)})"),
+        ).no_value("The server says nothing of limits"),
+        panels.bars(
+            "Retries by operation",
+            "Attempts a minute that the SDK repeated by itself." + NOT_BY_MODEL,
+            _of_operations(records.RETRIES),
+        ),
+        panels.lines(
+            "Error budget burn by job",
+            "How many times too fast the last hour spends the budget of 30 days: at 1 it is gone"
+            " when they are over, at 14.4 in two days, which is a page.",
+            "short",
+            panels.each(
+                "job",
+                f"max by (job) ({query.of(records.ERRORS_1H)}) / {BUDGET}"
+                f"\nor 0 * sum by (job) ({query.REPORTING})",
+            ),
+        ),
+    ]
+
+
+def one_instance() -> dashboard.Row:
+    """Return a row of one instance, read as it is scraped: its points lead to traces."""
+    where = 'instance="$instance"'
+    buckets = query.of(f"{names.INFERENCE_DURATION.prometheus}_bucket", where)
+    latency = f"histogram_quantile(0.95, sum by (le) (rate({buckets}[$__rate_interval])))"
+    outcomes = f"sum by ({OUTCOME}) (rate({query.of(names.REQUESTS, where)}[$__rate_interval]))"
+    return (
+        dashboard.Row("One instance")
+        .collapsed(collapsed=True)
+        .with_panel(
+            panels.stacked(
+                "Requests of the instance by outcome",
+                "Requests a second.",
+                "reqps",
+                panels.each(OUTCOME, outcomes),
+                colors=frame.COLORS,
+            )
+        )
+        .with_panel(
+            panels.lines(
+                "Latency of the instance, p95",
+                "Of inference, failed calls included. With exemplars, points are calls that lead to"
+                " their traces.",
+                "s",
+                panels.query(latency, legend="p95").exemplar(exemplar=True),
+            )
+        )
+    )
+
+
+def _of_operations(series: str, *matchers: str) -> Any:
+    """Return how often something rare happens, 0 for every operation that has requests."""
+    return panels.each(
+        OPERATION,
+        f"60 * {query.sums(OPERATION, series, *matchers)}"
+        f"\nor 0 * {query.sums(OPERATION, records.REQUESTS)}",
+    )

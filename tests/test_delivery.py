@@ -15,6 +15,7 @@ from pathlib import Path
 import prometheus_binaries
 import pytest
 import yaml
+from kubernetes_api import rendered
 
 import together_otel
 from together_otel import names
@@ -279,6 +280,32 @@ def test_helm_lints_the_chart(tmp_path):
     values = chart / "values.yaml"
     values.write_text(values.read_text("utf-8").replace("interval:", "intervall:"))
     assert lint()["Errors"]
+
+
+def test_what_helm_installs(tmp_path):
+    """The rules, the dashboards and the scrape, as the values want them."""
+    helm = pytest.importorskip("helm_sdkpy")
+    assert main(["export", str(tmp_path), "--only", "helm"]) == 0
+    chart = tmp_path / "helm" / "together-otel"
+    severities = {"TogetherAuthFailure": "none", "TogetherAuthFailing": "sev1"}
+    wiki = "https://wiki.example/together"
+    made = rendered(helm, chart, tmp_path, rules={"severities": severities, "runbookUrl": wiki})
+    *boards, rules, monitor = sorted(made, key=lambda one: one["kind"])
+    assert faults([rules, monitor]) == []
+    given = alerts_of(rules["spec"]["groups"])
+    ours = [yaml.safe_load(text) for text in texts("rules").values()]
+    usual = alerts_of([group for file in ours for group in file["groups"]])
+    assert set(usual) - set(given) == {"TogetherAuthFailure"}
+    assert given["TogetherAuthFailing"]["labels"]["severity"] == "sev1"
+    for name, alert in given.items():
+        assert alert["expr"] == usual[name]["expr"]
+        assert alert["annotations"]["runbook_url"] == f"{wiki}#{name.lower()}"
+    assert {one["metadata"]["labels"]["grafana_dashboard"] for one in boards} == {"1"}
+    shown = [json.loads(text) for one in boards for text in one["data"].values()]
+    assert shown == [json.loads(text) for text in texts("dashboards").values()]
+    assert monitor["spec"]["endpoints"] == [
+        {"port": "metrics", "path": "/metrics", "interval": "15s"}
+    ]
 
 
 def test_the_chart_is_of_this_release():

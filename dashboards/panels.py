@@ -13,7 +13,6 @@ from grafana_foundation_sdk.builders import (
     stat,
     timeseries,
 )
-from grafana_foundation_sdk.builders import table as tables
 from grafana_foundation_sdk.models.common import (
     BigValueColorMode,
     BigValueGraphMode,
@@ -31,7 +30,6 @@ from grafana_foundation_sdk.models.dashboard import (
     DashboardRegexMapOptions,
     DashboardSpecialValueMapOptions,
     DataSourceRef,
-    DataTransformerConfig,
     DynamicConfigValue,
     RegexMap,
     SpecialValueMap,
@@ -270,76 +268,3 @@ def heat(title: str, description: str, unit: str, expr: str) -> heatmap.Panel:
         .height(8)
         .span(12)
     )
-
-
-# ── tables ───────────────────────────────────────────────────────────────────────────
-
-MERGE = DataTransformerConfig(id_val="merge", options={})
-"""One row for rows of several queries that have the same labels."""
-
-
-def rows(title: str, description: str, *targets: prometheus.Dataquery) -> tables.Panel:
-    """Return a table of queries of one moment, each for a column, merged by their labels."""
-    panel = tables.Panel().title(title).description(description).datasource(SOURCE)
-    for target in targets:
-        panel = panel.with_target(target)
-    return panel.with_transformation(MERGE) if len(targets) > 1 else panel
-
-
-def table(
-    panel: tables.Panel, shown: Mapping[str, str], sorted_by: str, empty: str, height: int
-) -> tables.Panel:
-    """Return a table with columns named and in order, the largest of one of them first.
-
-    Args:
-        panel: of `rows`.
-        shown: names of columns by labels and values.
-        sorted_by: the name of a column.
-        empty: what it says without rows.
-        height: in rows of the dashboard's grid.
-    """
-    columns = DataTransformerConfig(
-        id_val="organize",
-        options={
-            "excludeByName": {"Time": True},
-            "indexByName": {name: place for place, name in enumerate(shown)},
-            "renameByName": dict(shown),
-        },
-    )
-    first = common.TableSortByFieldState().display_name(sorted_by).desc(desc=True)
-    return (
-        panel.with_transformation(columns)
-        .sort_by([first])
-        .unit("locale")
-        .no_value(empty)
-        .height(height)
-        .span(24)
-    )
-
-
-def styled(panel: tables.Panel, columns: Mapping[str, Mapping[str, Any]]) -> tables.Panel:
-    """Return a table with properties of columns: ``unit``, ``width``, ``mappings`` and so on."""
-    own = {"width", "cellOptions", "align", "filterable"}
-    for name, properties in columns.items():
-        values = [
-            DynamicConfigValue(id_val=f"custom.{key}" if key in own else key, value=value)
-            for key, value in properties.items()
-        ]
-        panel = panel.override_by_name(name, values)
-    return panel
-
-
-FILLED = {"type": "color-background", "mode": "basic"}
-"""A cell of its value's colour."""
-WRITTEN = {"type": "color-text"}
-"""A cell whose text has its value's colour."""
-
-
-def limits(*steps_: tuple[float | None, str]) -> dict[str, Any]:
-    """Return the same as `steps`, as a column's property."""
-    return {"mode": "absolute", "steps": [{"value": at, "color": name} for at, name in steps_]}
-
-
-def worse(bad: float, worst: float) -> dict[str, Any]:
-    """Return the colours of a share that is to be 0."""
-    return limits((None, GREEN), (bad, ORANGE), (worst, RED))

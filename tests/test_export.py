@@ -345,3 +345,4 @@ def test_from_a_wheel(installed, tmp_path):
     }.items():
         python(*words, "export", way, *arguments, cwd=tmp_path, path=installed)
         assert read(tmp_path / way) == read(tmp_path / "checkout")
+    assert "Make a new key" in python("-m", "together_otel", "explain", "revoked", path=installed)

@@ -9,6 +9,7 @@ from typing import Any
 
 import panels
 import rules
+import tables
 from grafana_foundation_sdk.builders import dashboard
 from grafana_foundation_sdk.models.common import BigValueColorMode, BigValueTextMode
 
@@ -88,7 +89,7 @@ def remedies() -> Any:
     """Return the table of what fails now, and what to do about it."""
     remedy, where = "remedy", f"job, {CAUSE}"
     # A column of its own for the remedy, which a mapping makes of the cause.
-    table = panels.rows(
+    table = tables.rows(
         "What to do now",
         "What fails now, by job and cause. The remedy leads to the runbook, the job to its"
         " requests; the log event together.client.auth_failed names the variable or argument.",
@@ -102,9 +103,9 @@ def remedies() -> Any:
         ),
     )
     shown = {"job": "Job", CAUSE: "Cause", "Value #B": "Since", "Value #A": "Instances"}
-    table = panels.table(table, {**shown, remedy: "What to do"}, "Instances", "Nothing fails", 6)
+    table = tables.table(table, {**shown, remedy: "What to do"}, "Instances", "Nothing fails", 6)
     told = {cause: (names.CAUSE_REMEDIES[cause], None) for cause in names.CAUSES}
-    return panels.styled(
+    return tables.styled(
         table,
         {
             "Job": {
@@ -114,7 +115,7 @@ def remedies() -> Any:
             "Cause": {
                 "width": 160,
                 "mappings": [panels.anything(panels.RED)],
-                "cellOptions": panels.FILLED,
+                "cellOptions": tables.FILLED,
             },
             "Since": {
                 "unit": "dateTimeAsIsoNoDateIfToday",

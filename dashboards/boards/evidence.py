@@ -6,6 +6,7 @@ from typing import Any
 
 import panels
 import rules
+import tables
 from grafana_foundation_sdk.builders import dashboard, logs, loki, text
 from grafana_foundation_sdk.models.common import LogsSortOrder
 from grafana_foundation_sdk.models.dashboard import DataSourceRef
@@ -84,15 +85,15 @@ def over_time() -> list[Any]:
 
 def jobs() -> Any:
     """Return the table of when each job last succeeded and failed."""
-    table = panels.rows(
+    table = tables.rows(
         "Last success and last failure",
         "Of each job, whatever its keys. The later of the two is the state that it is in.",
         panels.instant(query.moment(f"{query.of(records.LAST_SUCCESS)} > 0", "job"), "A"),
         panels.instant(query.moment(query.of(names.AUTH_LAST_FAILURE), "job"), "B"),
     )
     shown = {"job": "Job", "Value #A": "Last success", "Value #B": "Last failure"}
-    table = panels.table(table, shown, "Last failure", "Nobody reports", 6)
-    return panels.styled(table, {"Last success": NEVER, "Last failure": NEVER})
+    table = tables.table(table, shown, "Last failure", "Nobody reports", 6)
+    return tables.styled(table, {"Last success": NEVER, "Last failure": NEVER})
 
 
 def keys() -> Any:
@@ -103,7 +104,7 @@ def keys() -> Any:
         f"max by ({by}) ({query.of(one)})"
         for one in (names.KEY_LAST_ACCEPTED, names.KEY_LAST_REFUSED)
     )
-    table = panels.rows(
+    table = tables.rows(
         "Keys in use",
         "By fingerprint: whether Together accepts a key, what it looks like, where it came from."
         " The later of acceptance and refusal decides.",
@@ -135,15 +136,15 @@ def keys() -> Any:
         "1": ("refused", panels.RED),
         "2": ("never accepted", panels.RED),
     }
-    return panels.styled(
-        panels.table(table, shown, "State", empty, 6),
+    return tables.styled(
+        tables.table(table, shown, "State", empty, 6),
         {
             "Job": {"width": 220},
             "Fingerprint": {"width": 140},
             "State": {
                 "width": 160,
                 "align": "left",
-                "cellOptions": panels.FILLED,
+                "cellOptions": tables.FILLED,
                 "mappings": [panels.values(states)],
             },
             "Instances": {"width": 110},
@@ -157,19 +158,19 @@ def instances() -> list[Any]:
     """Return the tables of instances: why they fail, and how their requests end."""
     pair = "job, instance"
     last = f"max by ({pair}, {CAUSE}) ({query.of(names.AUTH_LAST_FAILURE)} > time() - $__range_s)"
-    why = panels.rows(
+    why = tables.rows(
         "Last failure by instance and cause",
         "Of the selected time, whether or not the instance was accepted since.",
         panels.instant(f"{last} * 1000"),
     )
     shown = {"job": "Job", "instance": "Instance", CAUSE: "Cause", "Value": "Last failure"}
-    why = panels.table(why, shown, "Last failure", "No failures", 12).span(10)
+    why = tables.table(why, shown, "Last failure", "No failures", 12).span(10)
 
     def ended(matcher: str) -> str:
         counted = query.sums(pair, records.INSTANCE_REQUESTS, matcher)
         return f"{counted} or 0 * {query.sums(pair, records.INSTANCE_REQUESTS)}"
 
-    ends = panels.rows(
+    ends = tables.rows(
         "Instances by outcome",
         "Requests a second in the last five minutes: one bad instance of many is a bad rollout.",
         panels.instant(ended(query.REFUSED), "A"),
@@ -190,13 +191,13 @@ def instances() -> list[Any]:
         "Value #D": "Failing since",
     }
     rate = {"unit": "reqps", "width": 115, "noValue": panels.NOTHING}
-    ends = panels.styled(
-        panels.table(ends, shown, "Refused", "Nobody reports", 12).span(14),
+    ends = tables.styled(
+        tables.table(ends, shown, "Refused", "Nobody reports", 12).span(14),
         {
             "Refused": {
                 **rate,
-                "cellOptions": panels.WRITTEN,
-                "thresholds": panels.limits((None, panels.GREY), (0.0001, panels.RED)),
+                "cellOptions": tables.WRITTEN,
+                "thresholds": tables.limits((None, panels.GREY), (0.0001, panels.RED)),
             },
             "Succeeded": rate,
             "Otherwise": rate,
@@ -206,13 +207,13 @@ def instances() -> list[Any]:
             },
         },
     )
-    why = panels.styled(why, {"Last failure": {"unit": "dateTimeFromNow"}})
+    why = tables.styled(why, {"Last failure": {"unit": "dateTimeFromNow"}})
     return [why.filterable(filterable=True), ends.filterable(filterable=True)]
 
 
 def clients() -> Any:
     """Return what constructors found."""
-    table = panels.rows(
+    table = tables.rows(
         "Keys that clients were made of",
         "What constructors found since the processes started.",
         panels.instant(
@@ -220,7 +221,7 @@ def clients() -> Any:
         ),
     )
     shown = {"job": "Job", PRESENCE: "Presence", FORMAT: "Format", KEY_SOURCE: "Source"}
-    return panels.table(table, {**shown, "Value": "Clients"}, "Clients", "No client was made", 6)
+    return tables.table(table, {**shown, "Value": "Clients"}, "Clients", "No client was made", 6)
 
 
 def runbook() -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import panels
+import tables
 
 from boards import frame, query
 from boards.query import FAILING, FINGERPRINT, REPORTING, STAGE, records
@@ -71,7 +72,7 @@ def jobs() -> Any:
         "Last success": f"1000 * max by ({WHERE}) ({query.of(records.LAST_SUCCESS)} > 0)",
     }
     refs = dict(zip(columns, "ABCDEFGHI", strict=True))
-    table = panels.rows(
+    table = tables.rows(
         "Jobs",
         "In the last 5 minutes, those that fail to authenticate first. A job leads to its"
         " authentication, its requests to the Requests dashboard.",
@@ -79,9 +80,9 @@ def jobs() -> Any:
     )
     shown = {"job": "Job", "namespace": "Namespace", "cluster": "Cluster"}
     shown |= {f"Value #{ref}": title for title, ref in refs.items()}
-    share = {"unit": "percentunit", "decimals": 1, "width": 130, "cellOptions": panels.WRITTEN}
-    return panels.styled(
-        panels.table(table, shown, "Failing instances", EMPTY, 7),
+    share = {"unit": "percentunit", "decimals": 1, "width": 130, "cellOptions": tables.WRITTEN}
+    return tables.styled(
+        tables.table(table, shown, "Failing instances", EMPTY, 7),
         {
             "Job": {
                 "width": 190,
@@ -89,11 +90,11 @@ def jobs() -> Any:
             },
             "Failing instances": {
                 "width": 145,
-                "cellOptions": panels.FILLED,
-                "thresholds": panels.limits((None, panels.GREEN), (1, panels.RED)),
+                "cellOptions": tables.FILLED,
+                "thresholds": tables.limits((None, panels.GREEN), (1, panels.RED)),
             },
-            "Refused": {**share, "thresholds": panels.worse(0.001, 0.5)},
-            "Failed, all kinds": {**share, "thresholds": panels.worse(0.01, 0.5)},
+            "Refused": {**share, "thresholds": tables.worse(0.001, 0.5)},
+            "Failed, all kinds": {**share, "thresholds": tables.worse(0.01, 0.5)},
             "Namespace": {"width": 120},
             "Cluster": {"width": 100},
             "Instances": {"width": 95},
@@ -117,7 +118,7 @@ def over_time() -> list[Any]:
         return panels.lines(title, description, unit, panels.each("job", expr))
 
     used = query.of(records.TOKENS, query.TOKENS)
-    top = panels.rows(
+    top = tables.rows(
         "Top jobs by tokens",
         "Tokens of the selected time, input and output.",
         panels.instant(
@@ -156,7 +157,7 @@ def over_time() -> list[Any]:
             "s",
             query.quantile(0.95, records.BUCKETS, by="job"),
         ).no_value("No requests in this time"),
-        panels.table(top, shown, "Tokens", "No tokens in this time", 8).decimals(0).span(12),
+        tables.table(top, shown, "Tokens", "No tokens in this time", 8).decimals(0).span(12),
         by_job(
             "Instances by job",
             "Instances that report. A gap is a deploy, or a scrape that fails.",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import panels
+import tables
 from grafana_foundation_sdk.builders import dashboard
 
 from boards import frame, query, usage
@@ -97,7 +98,7 @@ def table() -> Any:
         "Tokens a second": query.sums(by, records.TOKENS, TOKENS, MODELS),
     }
     refs = dict(zip(columns, "ABCDEF", strict=True))
-    made = panels.rows(
+    made = tables.rows(
         "By model and operation",
         "Rates and quantiles of the last five minutes.",
         *(panels.instant(expr, refs[title]) for title, expr in columns.items()),
@@ -105,16 +106,16 @@ def table() -> Any:
     shown = {MODEL: "Model", OPERATION: "Operation"}
     shown |= {f"Value #{ref}": title for title, ref in refs.items()}
     time = {"unit": "s", "noValue": panels.NOTHING}
-    return panels.styled(
-        panels.table(made, shown, "Requests", "No requests in this time", 7),
+    return tables.styled(
+        tables.table(made, shown, "Requests", "No requests in this time", 7),
         {
             "Model": {"width": 420},
             "Requests": {"unit": "reqps"},
             "Failed": {
                 "unit": "percentunit",
                 "decimals": 1,
-                "cellOptions": panels.WRITTEN,
-                "thresholds": panels.worse(0.01, 0.1),
+                "cellOptions": tables.WRITTEN,
+                "thresholds": tables.worse(0.01, 0.1),
             },
             "Tokens a second": {"unit": "short", "noValue": panels.NOTHING},
             "Latency, p50": time,

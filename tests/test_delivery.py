@@ -179,6 +179,13 @@ def test_dashboards_have_the_objective_of_the_rules():
     assert objective["query"] == "0.999"
 
 
+def test_dashboards_join_by_the_labels_of_the_rules():
+    """Scraped series with what is recorded of them, which has no others."""
+    boards = Source(Options(group_by=("team", "job"))).dashboards
+    assert "on (team, job, instance)" in boards["authentication.json"]
+    assert "namespace, job" not in str(boards)
+
+
 @pytest.mark.parametrize("name", ["authentication", "fleet", "requests"])
 def test_files_for_grafana_com(name):
     """The data source is asked for; every kind of panel and data source is declared."""

@@ -19,7 +19,8 @@ pushes nothing, leaves nothing but its log. These alerts go to the same Alertman
 labels; a page of Prometheus' holds the tickets of the same job back.
 
 service_name is the label that Loki 3 gives every stream, from OpenTelemetry's service.name or the
-workload's name; where streams have none, put a label of yours for it. Log lines are needed as
+workload's name; cluster and namespace are those of log shippers. Put labels of yours for those that
+your streams do not have: a page is told once where they are those of the metrics. Log lines are needed as
 the package writes them, whatever stands before them; LogRecords by OTLP have them as their body.
 """
 _WINDOW = "15m"
@@ -37,7 +38,8 @@ def render_logs(options: Options) -> str:
 
     failed = (f'!= " {_RECOVERED}="', f'| regexp " cause=(?P<{CAUSE}>[a-z_]+)"')
     own_key = f'|~ " {_SOURCE}=(environment|none)( |$)"'
-    by_cause = f"cluster, namespace, job, {CAUSE}"
+    by = ", ".join(options.group_by)
+    by_cause = f"{by}, {CAUSE}"
     return render(
         _HEADER,
         (
@@ -48,8 +50,8 @@ def render_logs(options: Options) -> str:
                         options,
                         "TogetherAuthFailingInLogs",
                         f"sum by ({by_cause}) {counted(names.AUTH_FAILED, own_key, *failed)} >= 3\n"
-                        f"unless on (cluster, namespace, job)\n"
-                        f"sum by (cluster, namespace, job) {counted(names.AUTH_RECOVERED)}",
+                        f"unless on ({by})\n"
+                        f"sum by ({by}) {counted(names.AUTH_RECOVERED)}",
                         "page",
                         f"Each start of {{{{ $labels.job }}}} fails for its Together API key:"
                         f" {{{{ $labels.{CAUSE} }}}}",

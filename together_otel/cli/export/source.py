@@ -61,7 +61,7 @@ class Source:
         return "".join(text.partition("\ngroups:\n")[2] for text in self.rules.values())
 
     def grouped(self, text: str) -> str:
-        """Return a configuration of Alertmanager's that groups as the rules do."""
+        """Return a file that is shipped, grouping as the rules do."""
         in_a_line = text.replace(", ".join(Options().group_by), ", ".join(self.options.group_by))
         separator = r"(\n +- )"
         below = separator + r"\1".join(Options().group_by)
@@ -72,7 +72,7 @@ class Source:
     @cached_property
     def dashboards(self) -> Mapping[str, str]:
         """The dashboards' JSON by file name."""
-        return {name: self._chosen(text) for name, text in self._shipped_dashboards()}
+        return {name: self._chosen(self.grouped(text)) for name, text in self._shipped_dashboards()}
 
     def _shipped_dashboards(self) -> Iterator[tuple[str, str]]:
         return ((name, text) for name, text in read("grafana").items() if name.endswith(".json"))

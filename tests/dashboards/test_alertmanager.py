@@ -277,19 +277,22 @@ def test_the_route_of_each_alert(name: str, severity: str) -> None:
 
 def test_every_rule_is_known() -> None:
     """No alert of the rules is left out of what is tested here."""
-    rules = HERE.parents[1] / "dashboards" / "prometheus" / "alerts.yaml"
-    groups = yaml.safe_load(rules.read_text(encoding="utf-8"))["groups"]
-    alerts = {
-        (rule["alert"], rule["labels"]["severity"])
-        for group in groups
-        for rule in group["rules"]
-        if "alert" in rule
-    }
+
+    def alerts_of(file: str) -> set[tuple[str, str]]:
+        text = (HERE.parents[1] / "dashboards" / file).read_text(encoding="utf-8")
+        return {
+            (rule["alert"], rule["labels"]["severity"])
+            for group in yaml.safe_load(text)["groups"]
+            for rule in group["rules"]
+            if "alert" in rule
+        }
+
+    alerts = alerts_of("prometheus/alerts.yaml")
     assert alerts == {(name, labels["severity"]) for name, labels, _ in KNOWN}
     for rule in load()["inhibit_rules"]:
         for matcher in rule["source_matchers"] + rule["target_matchers"]:
             named = set(re.findall(r"Together\w+", matcher))
-            assert named <= {name for name, _ in alerts}
+            assert named <= {name for name, _ in alerts | alerts_of("loki/rules.yaml")}
 
 
 def test_other_alerts_go_where_they_went() -> None:

@@ -340,7 +340,7 @@ def test_from_a_wheel(installed, tmp_path):
     arguments = ("--runbook-url", WIKI, "--datasource", "mimir", "--job", "shop")
     run(tmp_path / "checkout", *arguments)
     for way, words in {
-        "module": ("-m", "together_otel.cli"),
+        "module": ("-m", "together_otel"),
         "script": (installed / "bin" / "together-otel",),
     }.items():
         python(*words, "export", way, *arguments, cwd=tmp_path, path=installed)

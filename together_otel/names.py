@@ -96,8 +96,6 @@ NO_FAILURE: Final = ("success", "abandoned")
 OUTCOMES: Final[tuple[Outcome, ...]] = get_args(Outcome)
 RECOVERY_OUTCOMES: Final[tuple[RecoveryOutcome, ...]] = get_args(RecoveryOutcome)
 """What came of a search for another key after a refusal."""
-RECOVERY_SOURCES: Final[tuple[RecoverySource, ...]] = get_args(RecoverySource)
-"""Where another key came from; ``former``: the one that a changed file had replaced too early."""
 STAGES: Final[tuple[Stage, ...]] = get_args(Stage)
 """Where in this package an error of its own was swallowed."""
 

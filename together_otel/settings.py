@@ -75,7 +75,8 @@ class Settings:
         log_interval: seconds between two log events of the same failure; 0 logs every one.
         runbook_url: base of the links to the runbook, without an anchor.
         recovery: sources of another key after a refusal, each with what follows its colon.
-        latest_names: whether metrics have the names of the conventions' development branch.
+        genai_metrics: whose names the conventions' metrics have.
+        chunk_times: whether the time between the chunks of a stream is recorded one by one.
         content_on_spans: whether spans carry what was said.
         content_in_events: whether events are made that carry it.
     """

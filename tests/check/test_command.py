@@ -369,17 +369,6 @@ def test_a_key_in_the_wrong_place_is_not_repeated(key, capsys):
 PAGE = CHECKOUT / "docs" / "how-to" / "check.md"
 
 
-def test_the_pages_screen(key, tmp_path, monkeypatch, capsys):
-    """What it shows is what is said."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("TOGETHER_API_KEY")
-    monkeypatch.setenv("TOGETHER_AI_API_KEY", OTHER)
-    Path(".env").write_text(f"""TOGETHER_API_KEY='"{key}"'\n""")
-    assert main(["check", "--env-file", ".env"]) == 1
-    said = "$ together-otel check --env-file .env\n" + capsys.readouterr().out
-    assert f"```text\n{said}```\n" in PAGE.read_text(encoding="utf-8")
-
-
 def test_the_pages_outcomes():
     """Each is in the row of its exit code."""
     section = PAGE.read_text(encoding="utf-8").partition("| `live.outcome` |")[2]

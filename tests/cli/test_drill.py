@@ -37,7 +37,7 @@ LONG = "10m"
 
 
 def command(*arguments):
-    return [sys.executable, "-m", "together_otel.cli", "drill", *arguments]
+    return [sys.executable, "-m", "together_otel", "drill", *arguments]
 
 
 def environment(variables):

@@ -25,7 +25,7 @@ def test_every_alert_that_is_announced_arrives(cause):
     with (
         subprocess.Popen(
             [
-                *(sys.executable, "-m", "together_otel.cli", "drill"),
+                *(sys.executable, "-m", "together_otel", "drill"),
                 *("--cause", cause, "--duration", "10m", "--port", str(port)),
             ],
             env={

@@ -17,7 +17,7 @@ def test_every_cause(cause, tmp_path):
     """It is all that is counted, as often as the drill says, and what follows is accepted."""
     done = subprocess.run(
         [
-            *(sys.executable, "-m", "together_otel.cli"),
+            *(sys.executable, "-m", "together_otel"),
             *("drill", "--cause", cause, "--duration", "0.5s"),
         ],
         env={

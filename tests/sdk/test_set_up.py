@@ -19,7 +19,7 @@ GOOD = {
 def test_all_is_well():
     """Exit code 0, the release is supported, and its methods are watched."""
     done = subprocess.run(
-        [sys.executable, "-m", "together_otel.cli", "doctor", "--json"],
+        [sys.executable, "-m", "together_otel", "doctor", "--json"],
         env={"PATH": os.environ["PATH"], **GOOD},
         capture_output=True,
         text=True,

@@ -50,7 +50,7 @@ class _Help(argparse.HelpFormatter):
     """Help of 80 columns, whatever the terminal has; texts of several lines stay as they are."""
 
     def __init__(self, prog: str) -> None:
-        super().__init__(prog, max_help_position=22, width=80)
+        super().__init__(prog, max_help_position=24, width=80)
 
     def _fill_text(self, text: str, width: int, indent: str) -> str:
         return text if "\n" in text else super()._fill_text(text, width, indent)
@@ -74,6 +74,11 @@ class Parser(argparse.ArgumentParser):
         """Report what is wrong, and how to get help."""
         self.print_usage(sys.stderr)
         self.exit(USAGE, f"{self.prog}: {without_key(message)}{hint} Try {self.prog} --help.\n")
+
+    def give_up(self, why: str) -> int:
+        """Say what is missing; return the exit code of a result that is not known."""
+        complain(f"{self.prog}: {without_key(why)}.\n")
+        return UNKNOWN
 
     def add_json(self) -> None:
         """Add the option that all commands have."""

@@ -23,8 +23,8 @@ from together_otel.cli.drill.processes import PATIENCE, Died, Process, isolated
 from together_otel.cli.drill.runner import Runner
 from together_otel.cli.drill.scenarios import scenario_of
 from together_otel.cli.export.files import files, write_files
-from together_otel.cli.output import complain, paint
-from together_otel.cli.parsing import CANNOT_WORK, GOOD, UNKNOWN, write_json
+from together_otel.cli.output import paint
+from together_otel.cli.parsing import CANNOT_WORK, GOOD, write_json
 from together_otel.names import CAUSES, Cause
 from together_otel.testing.keys import MadeUpKeys
 from together_otel.testing.ports import free_port
@@ -82,8 +82,7 @@ def add(commands: Commands) -> None:
 
 def _demo(parser: Parser, options: argparse.Namespace) -> int:
     if why := missing():
-        complain(f"{parser.prog}: {why}.\n")
-        return UNKNOWN
+        return parser.give_up(why)
     return Demonstration(as_json=options.json, clients=options.clients).run()
 
 

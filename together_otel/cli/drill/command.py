@@ -20,8 +20,8 @@ from together_otel.cli.drill.processes import Died, Process
 from together_otel.cli.drill.program import CLASSES
 from together_otel.cli.drill.runner import Runner, ending_early
 from together_otel.cli.drill.scenarios import scenario_of
-from together_otel.cli.output import complain, write
-from together_otel.cli.parsing import CANNOT_WORK, GOOD, UNKNOWN, without_key, write_json
+from together_otel.cli.output import write
+from together_otel.cli.parsing import CANNOT_WORK, GOOD, without_key, write_json
 from together_otel.names import CAUSES
 from together_otel.settings import LAST_PORT
 from together_otel.testing.keys import MadeUpKeys
@@ -55,6 +55,7 @@ def add(commands: Commands) -> None:
     parser = commands.add_parser(
         "drill",
         help="simulate an authentication failure, to test your alerts",
+        usage="together-otel drill [options] --cause CAUSE",
         description=_DESCRIPTION,
         epilog=_EPILOG,
     )
@@ -89,13 +90,11 @@ def add(commands: Commands) -> None:
 
 
 def _drill(parser: Parser, options: argparse.Namespace) -> int:
-
     if why := missing(options.client):
-        return _unknown(parser, why)
+        return parser.give_up(why)
     release = version(options.client)
     if os.environ.get(CONFIG_FILE):
-        return _unknown(
-            parser,
+        return parser.give_up(
             f"{CONFIG_FILE} names the service by itself, so that the drill could not be distinguished"
             f" from the application: unset it, and configure exporters by other variables",
         )
@@ -133,8 +132,7 @@ def _run(
     try:
         temporary = tempfile.TemporaryDirectory(prefix="together-otel-")
     except OSError:
-        return _unknown(
-            parser,
+        return parser.give_up(
             "there is no writable folder for temporary files: set TMPDIR to one, an emptyDir in"
             " Kubernetes",
         )
@@ -166,11 +164,6 @@ def _run(
     if options.json:
         write_json(about.as_json(outcome))
     return CANNOT_WORK if outcome.faults else GOOD
-
-
-def _unknown(parser: Parser, why: str) -> int:
-    complain(f"{parser.prog}: {why}.\n")
-    return UNKNOWN
 
 
 def _duration(text: str) -> float:

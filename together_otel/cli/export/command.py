@@ -30,9 +30,9 @@ def add(commands: Commands) -> None:
     """Add the command."""
     parser = commands.add_parser(
         "export",
-        help="write dashboards, alert rules, routes and the runbook, in the form your tools take",
-        description="Writes dashboards, alert rules, Alertmanager's routes and the runbook: as plain "
-        "files, for the operators of Kubernetes, as a Helm chart and as a mixin.",
+        help="write dashboards, alert rules, routes and the runbook",
+        usage="together-otel export [options] DIR",
+        description="Writes dashboards, alert rules, Alertmanager's routes and the runbook.",
         epilog="example: together-otel export monitoring --only rules --only dashboards",
     )
     parser.add_argument(
@@ -43,7 +43,7 @@ def add(commands: Commands) -> None:
         choices=FORMATS,
         metavar="FORMAT",
         action="append",
-        help=f"only this, may be repeated: {', '.join(FORMATS)}",
+        help=f"any of {', '.join(FORMATS)}",
     )
     parser.add_argument(
         "--runbook-url",
@@ -75,7 +75,7 @@ def add(commands: Commands) -> None:
     )
     parser.add_argument(
         "--severity",
-        metavar="ALERT=SEVERITY",
+        metavar="ALERT=HOW",
         action="append",
         default=[],
         help="page, ticket or none",

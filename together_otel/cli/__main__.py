@@ -1,7 +1,0 @@
-"""``python -m together_otel.cli``, where the script is not on the path."""
-
-import sys
-
-from together_otel.cli import main
-
-sys.exit(main())

@@ -57,7 +57,7 @@ def revocation() -> Revocation:
     with (
         TogetherServer(keys=[key]) as server,
         Process(isolated(JOB, variables_of(server, key))) as process,
-        Stack([(JOB, process.address)], [RULES]) as stack,
+        Stack([(JOB, process.address)], [RULES, RULES.with_name("recording.yaml")]) as stack,
     ):
         outcome = Outcome(accepted=1)
         assert process.ask()["failed"] is None

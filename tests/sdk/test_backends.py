@@ -16,12 +16,12 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from together_otel import TogetherInstrumentor, recovery
 from together_otel.auth import runtime
-from together_otel.calls import call, iterators, state
+from together_otel.calls import call, state, streams
 from together_otel.telemetry import metrics
 from together_otel.testing import behaviours
 
 OURS = ("together_", "gen_ai_")
-TIMED = (call, iterators, state, runtime, metrics)
+TIMED = (call, state, streams, runtime, metrics)
 """Modules that look at the time."""
 
 

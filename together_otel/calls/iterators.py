@@ -5,8 +5,7 @@ They are generators, as the iterators that they stand for, and differ by an ``aw
 
 from __future__ import annotations
 
-import time
-from functools import partial
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from together_otel.calls.open_calls import opened
@@ -34,26 +33,29 @@ class Watcher(Protocol):
 
 
 class Reading(NamedTuple):
-    """What an iterator does with a chunk by itself, which is to cost next to nothing.
+    """How an iterator reads chunks by itself, as each is to cost next to nothing.
+
+    Those of OpenAI's shape: with ``choices`` and ``usage``, in models that keep them in a
+    dictionary. What is but a piece of text is not told to anybody.
 
     Attributes:
         timing: takes the time of each.
-        look: and what follows, of a `Pieces`: tells those that say nothing but a piece of text.
-        note: takes the others.
+        has_reason: whether a chunk says by itself why its choice ended, as of text completions.
+        note: takes those that say more than a piece of text.
+        clock: in seconds.
     """
 
     timing: Timing
-    look: Callable[[Any], object]
-    nothing: object
-    look_at: Callable[[Any], object]
-    piece: object
+    has_reason: bool
     note: Callable[[Any], None]
+    clock: Callable[[], float]
 
 
 def watch(iterator: Any, watcher: Watcher) -> Any:
     """Return an iterator, sync or async as ``iterator`` is, that tells ``watcher`` about it."""
     if hasattr(iterator, "__anext__"):
-        return _AsyncIterator(iterator, watcher)
+        kind: Any = type(iterator)  # classes are hashable
+        return _async_kind(kind)(iterator, watcher)
     return _named(_read, iterator, watcher)
 
 
@@ -85,8 +87,19 @@ class _AsyncIterator:
     """An async stream's iterator.
 
     No async generator: event loops close these at their end, each by itself, and would close the
-    SDK's beneath this one at the same time.
+    SDK's beneath this one at the same time. What else its kind of iterator has, `_async_kind` adds:
+    a ``__getattr__`` would make each attribute dear, in the path of each chunk.
     """
+
+    __slots__ = (
+        "__weakref__",
+        "_advance",
+        "_finalizer",
+        "_got",
+        "_iterator",
+        "_reading",
+        "_watcher",
+    )
 
     def __init__(self, iterator: Any, watcher: Watcher) -> None:
         self._iterator, self._watcher = iterator, watcher
@@ -112,45 +125,61 @@ class _AsyncIterator:
         if reading is None:
             self._reading = self._got(item)
             return item
-        timing, look, nothing, look_at, piece, note = reading
-        timing.last = time.perf_counter()
+        timing, has_reason, note, clock = reading
+        timing.last = clock()
         timing.chunks += 1
         try:
-            if look(item) != nothing:
+            # No attribute but this: pydantic is slow to say what they are.
+            fields = item.__dict__
+            if fields["usage"] is not None or (has_reason and fields["finish_reason"] is not None):
                 note(item)
             else:
-                for choice in item.choices:
-                    if look_at(choice) != piece:
+                for choice in fields["choices"]:
+                    said = choice.__dict__
+                    if said["finish_reason"] is not None or said["index"]:
                         note(item)
                         break
         except Exception:  # noqa: BLE001 - whatever it is, it is no such piece
             note(item)
         return item
 
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._iterator, name)
+
+@lru_cache(maxsize=16)
+def _async_kind(kind: type) -> type[_AsyncIterator]:
+    """Return the class of what stands for async iterators of a kind."""
+
+    def forwarded(name: str) -> property:
+        return property(lambda self: getattr(self._iterator, name))
+
+    further = {name: forwarded(name) for name in dir(kind) if not name.startswith("_")}
+    return type(_AsyncIterator.__name__, (_AsyncIterator,), {"__slots__": (), **further})
 
 
 def _read(  # noqa: C901, PLR0912 - what happens for each chunk costs no call of ours
     iterator: Any, watcher: Watcher, finalizers: list[Any]
 ) -> Generator[Any, Any, None]:
-    source, got, failed, clock = iterator, watcher.got, watcher.failed, time.perf_counter
+    source, got, failed = iterator, watcher.got, watcher.failed
     reading: Reading | None = None
     while True:
         try:
             for item in source:
                 if reading is None:
                     if (reading := got(item)) is not None:
-                        timing, look, nothing, look_at, piece, note = reading
+                        timing, has_reason, note, clock = reading
                 else:
                     timing.last = clock()
                     timing.chunks += 1
                     try:
-                        if look(item) != nothing:
+                        fields = item.__dict__
+                        if fields["usage"] is not None or (
+                            has_reason and fields["finish_reason"] is not None
+                        ):
                             note(item)
                         else:
-                            for choice in item.choices:
-                                if look_at(choice) != piece:
+                            for choice in fields["choices"]:
+                                said = choice.__dict__
+                                # Of each choice the first chunk counts, if it is but a piece.
+                                if said["finish_reason"] is not None or said["index"]:
                                     note(item)
                                     break
                     except Exception:  # noqa: BLE001 - whatever it is, it is no such piece

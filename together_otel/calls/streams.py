@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any
 
 from together_otel.calls.iterators import Reading
@@ -61,11 +62,13 @@ class Stream:
     def _reading(self, chunk: Any) -> Reading | None:
         call = self._call
         try:
-            pieces = call.adapter.pieces_like(chunk)
+            has_reason = call.adapter.has_reason(chunk)
         except Exception:  # noqa: BLE001 - the border
             call.runtime.guard("stream").swallow()
             return None
-        return None if pieces is None else Reading(self._timing, *pieces, call.chunk)
+        if has_reason is None:
+            return None
+        return Reading(self._timing, has_reason, call.chunk, time.perf_counter)
 
     def exhausted(self) -> None:
         """End the call."""

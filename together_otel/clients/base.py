@@ -163,18 +163,6 @@ class Session:
     failure: Callable[[], Failure | None]
 
 
-class Pieces(NamedTuple):
-    """Tells a stream's chunks that are but a piece of text, without a call of ours for each.
-
-    ``look`` returns ``nothing`` of it, ``look_at`` returns ``piece`` of each of its ``choices``.
-    """
-
-    look: Callable[[Any], object]
-    nothing: object
-    look_at: Callable[[Any], object]
-    piece: object
-
-
 class Adapter:
     """One client library, described in the shared words. What it does not override, it has not.
 
@@ -272,8 +260,11 @@ class Adapter:
     def result(self, value: Any, result: Result) -> None:
         """Add to ``result`` what a returned object says."""
 
-    def pieces_like(self, _chunk: Any) -> Pieces | None:
-        """Return what tells chunks like this one that are a piece of text, where that can be."""
+    def has_reason(self, _chunk: Any) -> bool | None:
+        """Return whether chunks like this one say by themselves why their choice ended.
+
+        ``None`` where they are not of OpenAI's shape, in models.
+        """
         return None
 
     def has_news(self, _chunk: Any) -> bool:

@@ -12,13 +12,13 @@ import weakref
 from collections.abc import Mapping
 from contextlib import suppress
 from functools import lru_cache
-from operator import attrgetter, itemgetter
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import urlsplit
 
 from together_otel.clients.addresses import port_of, server_of
 from together_otel.clients.answers import body_of, is_basic, note_origin, redirected_from
-from together_otel.clients.base import Adapter, Answer, GivenKey, OpenBody, Pieces
+from together_otel.clients.base import Adapter, Answer, GivenKey, OpenBody
 from together_otel.clients.credentials import (
     AUTHORIZATION,
     authorization_in,
@@ -143,16 +143,9 @@ class Generated(Adapter):
             with suppress(ValueError):
                 add_result(json.loads(response.content), result)
 
-    def pieces_like(self, chunk: Any) -> Pieces | None:
+    def has_reason(self, chunk: Any) -> bool | None:
         fields = getattr(chunk, "__dict__", NOTHING)
-        if "choices" not in fields or "usage" not in fields:
-            return None
-        # A chunk of a text completion says by itself why its choice ended.
-        if "finish_reason" in fields:
-            look, nothing = attrgetter("usage", "finish_reason"), (None, None)
-        else:
-            look, nothing = attrgetter("usage"), None
-        return Pieces(look, nothing, attrgetter("finish_reason", "index"), (None, 0))
+        return "finish_reason" in fields if "choices" in fields and "usage" in fields else None
 
     def chunk(self, chunk: Any, result: Result) -> None:
         add_result(chunk, result)

@@ -128,7 +128,8 @@ class Call(CallState):
         adapter, client = self.adapter, self._client
         self.reader, self._key = adapter.reader_of(client), adapter.key(client)
         self._report, self._known = self.runtime.keys.look(self._key, self.reader)
-        self.involves(*before)
+        if before or self._further:
+            self.involves(*before)
         del before
 
     def _messages(self) -> Messages | None:

@@ -38,3 +38,10 @@ def server_of(url: Any) -> tuple[str | None, int | None]:
                 _servers.clear()
             _servers[place] = found
     return found
+
+
+def userinfo_of(url: Any) -> bytes:
+    """Return user name and password of httpx's URL, which its property encodes each time."""
+    parts = getattr(url, "_uri_reference", None)
+    found: bytes = b"" if parts is not None and not parts.userinfo else url.userinfo
+    return found

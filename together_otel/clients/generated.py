@@ -16,7 +16,7 @@ from operator import itemgetter
 from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import urlsplit
 
-from together_otel.clients.addresses import port_of, server_of
+from together_otel.clients.addresses import port_of, server_of, userinfo_of
 from together_otel.clients.answers import body_of, is_basic, note_origin, redirected_from
 from together_otel.clients.base import Adapter, Answer, GivenKey, OpenBody
 from together_otel.clients.credentials import (
@@ -94,7 +94,7 @@ class Generated(Adapter):
         ):
             body = {**(body or {}), **more}  # ``extra_body``, as the SDK merges it
         request = described(operation_of(options.method, url), host, port, body)
-        if userinfo := client.base_url.userinfo:
+        if userinfo := userinfo_of(client.base_url):
             request.further_keys += tuple(passwords_in(userinfo.decode("ascii")))
         if isinstance(options.headers, dict):
             replace_key(request, options.headers, "extra_headers")

@@ -6,6 +6,8 @@ import json
 import subprocess
 import sys
 
+import pytest
+
 from together_otel.calls.imports import MODULES
 from together_otel.calls.targets import TARGETS
 
@@ -13,6 +15,9 @@ LOADED = {
     "together_otel.calls",
     "together_otel.calls.imports",
     "together_otel.calls.open_calls",
+    "together_otel.calls.senders",
+    "together_otel.clients",
+    "together_otel.clients.first_look",
     "together_otel.calls.proxies",
     "together_otel.forks",
     "together_otel.guard",
@@ -61,9 +66,12 @@ print(json.dumps([sorted(imported), sorted(instrumented)]))
 """
 
 
-def test_what_is_loaded_without_a_client_library() -> None:
+@pytest.mark.parametrize("before", ["", "import httpx, requests, aiohttp"], ids=["none", "HTTP"])
+def test_what_is_loaded_without_a_client_library(before) -> None:
+    """Nor where there are HTTP libraries, as in most processes: only a request to Together loads it."""
+    program = before + PROGRAM
     done = subprocess.run(
-        [sys.executable, "-c", PROGRAM], capture_output=True, text=True, timeout=60, check=True
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True
     )
     imported, instrumented = json.loads(done.stdout)
     assert imported == ["together_otel", "together_otel.lazy"]

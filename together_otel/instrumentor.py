@@ -133,7 +133,7 @@ class TogetherInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # untyped i
             return runtime, tracer_provider
 
         end_all_at_exit()
-        _PATCHES.apply(turn_on)
+        _PATCHES.apply(turn_on, settings.hosts)
 
     def _uninstrument(self, **_kwargs: Any) -> None:
         """Turn the instrumentation off: every patched attribute is the original again."""

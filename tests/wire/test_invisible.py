@@ -17,7 +17,7 @@ import requests
 from libraries import PACKAGES
 
 from together_otel import TogetherInstrumentor
-from together_otel.calls.targets import TARGETS
+from together_otel.calls.senders import SENDERS
 from together_otel.testing import behaviours
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from together_otel.testing import CapturedTelemetry, TogetherServer
 
-PATCHED = [one for one in TARGETS if one.module.partition(".")[0] in PACKAGES]
+PATCHED = [one for one in SENDERS if one.module.partition(".")[0] in PACKAGES]
 
 
 def found(target: Any) -> Any:

@@ -1,6 +1,7 @@
 """Patches modules as they are imported, each time anew: reloaded ones and those dropped before.
 
-What patches is loaded with the first of them, as most processes that are instrumented have none.
+What patches is loaded with the first of them, or with the first request to Together by an HTTP
+library, as most processes that are instrumented have neither.
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ from importlib.abc import MetaPathFinder
 from typing import TYPE_CHECKING, Any, cast
 
 from together_otel.calls.proxies import ObjectProxy
+from together_otel.calls.senders import SENDERS, Senders
+from together_otel.forks import ForkSafeLock
 from together_otel.guard import Guard
 
 if TYPE_CHECKING:
@@ -20,6 +23,7 @@ if TYPE_CHECKING:
 
     from together_otel.auth.runtime import Runtime
     from together_otel.calls.patching import Patches
+    from together_otel.calls.wire import Reporter
 
     Imported = Callable[[ModuleType], None]
 
@@ -33,10 +37,6 @@ MODULES = (
     "together.abstract.api_requestor",
     "together.filemanager",
     "together_ai",
-    "httpx._client",
-    "httpx2._client",
-    "requests.sessions",
-    "aiohttp.client",
     "openai._client",
     "openai._base_client",
     "pydantic_ai.providers.together",
@@ -61,21 +61,29 @@ class LazyPatches:
     """
 
     def __init__(self, turn_off: Callable[[], None]) -> None:
-        self._watcher = ImportWatcher(MODULES, self._imported, turn_off)
+        modules = (*MODULES, *(sender.module for sender in SENDERS))
+        self._watcher = ImportWatcher(modules, self._imported, turn_off)
         self._turn_on: Callable[[], tuple[Runtime, object]] | None = None
         self._patches: Patches | None = None
+        self._senders = Senders(self._reporter)
+        self._hosts: Collection[str] = ()
+        self._is_on = False
+        self._lock = ForkSafeLock()
 
-    def apply(self, turn_on: Callable[[], tuple[Runtime, object]]) -> None:
+    def apply(
+        self, turn_on: Callable[[], tuple[Runtime, object]], hosts: Collection[str] = ()
+    ) -> None:
         """Patch what is imported now, and the rest when it is.
 
         Args:
             turn_on: called at the first import; returns what calls are reported to, and the tracer
                 provider, ``None`` for the global one.
+            hosts: further ones that count as Together's.
         """
-        self._turn_on = turn_on
+        self._turn_on, self._hosts, self._is_on = turn_on, hosts, True
         if self._watcher not in sys.meta_path:
             sys.meta_path.insert(0, self._watcher)
-        for name in MODULES:
+        for name in self._watcher.names:
             if (loaded := sys.modules.get(name)) is not None:
                 self._imported(loaded)
 
@@ -83,20 +91,35 @@ class LazyPatches:
         """Put every original back that is still ours to replace."""
         if self._watcher in sys.meta_path:
             sys.meta_path.remove(self._watcher)
-        self._turn_on = None
+        self._turn_on, self._is_on = None, False
+        self._senders.remove()
         if self._patches is not None:
             self._patches.remove()
 
     def _imported(self, module: ModuleType) -> None:
         with Guard("patch", lambda _: None):
-            if self._patches is None:
+            if module.__name__ in MODULES:
+                self._loaded().imported(module)
+            elif self._is_on:
+                self._senders.put(module, self._hosts)
+
+    def _reporter(self, library: str, original: Any) -> Reporter | None:
+        with Guard("patch", lambda _: None):
+            return self._loaded().reporter(library, original) if self._is_on else None
+        return None
+
+    def _loaded(self) -> Patches:
+        """Return what patches, turned on."""
+        if self._patches is None or self._turn_on is not None:
+            with self._lock:
                 from together_otel.calls.patching import PATCHES  # noqa: PLC0415 - see above
 
-                self._patches = PATCHES
-            turn_on, self._turn_on = self._turn_on, None
-            if turn_on is not None:
-                self._patches.apply(*turn_on())
-            self._patches.imported(module)
+                try:
+                    if self._turn_on is not None:
+                        PATCHES.apply(*self._turn_on())
+                finally:  # only now: until then the others wait
+                    self._turn_on, self._patches = None, PATCHES
+        return self._patches
 
 
 class ImportWatcher(MetaPathFinder):
@@ -114,7 +137,7 @@ class ImportWatcher(MetaPathFinder):
         self, names: Collection[str], imported: Imported, turn_off: Callable[[], None]
     ) -> None:
         self.turn_off = turn_off
-        self._names = frozenset(names)
+        self.names = frozenset(names)
         self._imported = imported
         self._searching: set[str] = set()
 
@@ -122,7 +145,7 @@ class ImportWatcher(MetaPathFinder):
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
         """Return what the other finders find, with a loader that calls back."""
-        if fullname not in self._names or fullname in self._searching:
+        if fullname not in self.names or fullname in self._searching:
             return None
         self._searching.add(fullname)
         try:

@@ -11,6 +11,7 @@ from together_otel.calls.active import Active
 from together_otel.calls.call import call_in
 from together_otel.calls.patches import is_patch, patch_of
 from together_otel.calls.targets import TARGETS
+from together_otel.calls.wire import Reporter
 from together_otel.names import SCOPE
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ class Patches:
         self._active = Active(call_in)
         self._applied: list[_Applied] = []
         self._warned_of: set[Target] = set()
+        self._reporters: dict[Any, Reporter] = {}
 
     def apply(self, runtime: Runtime, tracer_provider: object = None) -> None:
         """Patch what is imported now."""
@@ -57,6 +59,15 @@ class Patches:
                 setattr(applied.owner, applied.name, applied.original)
             else:
                 delattr(applied.owner, applied.name)
+
+    def reporter(self, library: str, original: Any) -> Reporter | None:
+        """Return what reports the requests of an HTTP library's function; ``None`` if all is off."""
+        if self._active.runtime is None:
+            return None
+        found = self._reporters.get(original)
+        if found is None:
+            found = self._reporters[original] = Reporter(self._active, library, original)
+        return found
 
     def imported(self, module: ModuleType) -> None:
         """Patch a module, if the instrumentation is on."""

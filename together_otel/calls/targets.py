@@ -1,13 +1,12 @@
-"""The one table of what is patched."""
+"""The one table of what is patched, but for HTTP libraries, which `senders` has."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from together_otel.calls import missing_keys, other_hosts, realtime, together_v1, wire, wrappers
+from together_otel.calls import missing_keys, other_hosts, realtime, together_v1, wrappers
 from together_otel.clients.generated import Generated
-from together_otel.clients.http_libraries import Aiohttp, Httpx, Requests
 from together_otel.clients.in_house import InHouse
 from together_otel.clients.missing_keys import PLACES
 from together_otel.clients.openai import OpenAI
@@ -42,16 +41,6 @@ class Target:
     is_expected: bool = False
 
 
-def _of_httpx(package: str) -> tuple[Target, ...]:
-    module = f"{package}._client"
-    return (
-        Target(module, "Client.send", wire.sending, _HTTPX),
-        Target(module, "AsyncClient.send", wire.sending, _HTTPX),
-        Target(module, "BaseClient._merge_headers", wire.building, _HTTPX),
-    )
-
-
-_HTTPX = Httpx()
 _GENERATED = Generated()
 _TOGETHER_V1 = TogetherV1()
 _CHAT = InHouse("chat")
@@ -113,10 +102,6 @@ TARGETS: tuple[Target, ...] = (
     Target("together_ai", "AsyncTogetherAI.__init__", wrappers.constructing, _CHAT),
     Target("together_ai", "TogetherAI.chat", wrappers.calling_any, _CHAT),
     Target("together_ai", "AsyncTogetherAI.chat", wrappers.calling_any, _CHAT),
-    *_of_httpx("httpx"),
-    *_of_httpx("httpx2"),
-    Target("requests.sessions", "Session.request", wire.sending, Requests()),
-    Target("aiohttp.client", "ClientSession._request", wire.sending, Aiohttp()),
     *(
         Target(
             module,

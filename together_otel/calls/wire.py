@@ -1,111 +1,85 @@
-"""Requests to Together's hosts by an HTTP library, where no call that is reported makes them.
-
-A request to any other host pays for one look at its host. Nobody can tell that it passed here: a
-plain function stands in place of the library's, and is in no traceback.
-"""
+"""Requests to Together's hosts by an HTTP library, where no call that is reported makes them."""
 
 from __future__ import annotations
 
-import sys
-from functools import wraps
-from inspect import iscoroutinefunction
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from together_otel.calls.active import current_context
 from together_otel.calls.call import Call, current_call
-from together_otel.calls.patches import Direct
 from together_otel.calls.state import Arguments
 from together_otel.calls.wrappers import calling
 from together_otel.clients.callers import caller
+from together_otel.clients.http_libraries import Aiohttp, Httpx, Requests
 from together_otel.keys.hosts import is_together_host
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from together_otel.auth.runtime import Runtime
     from together_otel.calls.active import Active
-    from together_otel.clients.http_libraries import Httpx
     from together_otel.clients.wire import Exchange, Wire
 
+_ADAPTERS: Final[dict[str, Wire]] = {
+    "httpx": Httpx(),
+    "requests": Requests(),
+    "aiohttp": Aiohttp(),
+}
 
-def sending(active: Active, adapter: Wire, original: Any) -> Direct:  # noqa: C901 - sync and async
-    """Return what stands in place of the function that an HTTP library sends requests by.
+
+class Reporter:
+    """Reports the requests that one function of an HTTP library sends.
 
     Args:
         active: what is on.
-        adapter: of the library.
-        original: its function.
-    """
-    runtime = active.runtime
-    is_ours = adapter.is_ours(() if runtime is None else runtime.settings.hosts)
+        library: the name of its adapter.
+        original: the function.
 
-    def send(exchange: Exchange) -> Any:
-        # What it holds, as another key may be in it the second time.
-        return original(exchange.client, *exchange.args, **exchange.kwargs)
-
-    report = calling(active, adapter, original, _note).of(send, 1)
-
-    if iscoroutinefunction(original):
-
-        @wraps(original)
-        async def replacement(self: Any, *args: Any, **kwargs: Any) -> Any:
-            if is_ours(self, args, kwargs):
-                found = _exchange(active, adapter, self, args, kwargs)
-                if found is not None:
-                    del args, kwargs
-                    return await report(found, found)
-            try:
-                return await original(self, *args, **kwargs)
-            except BaseException as exc:
-                exc.__traceback__ = exc.__traceback__ and exc.__traceback__.tb_next
-                raise
-
-    else:
-
-        @wraps(original)
-        def replacement(self: Any, *args: Any, **kwargs: Any) -> Any:
-            if is_ours(self, args, kwargs):
-                found = _exchange(active, adapter, self, args, kwargs)
-                if found is not None:
-                    del args, kwargs
-                    return report(found, found)
-            try:
-                return original(self, *args, **kwargs)
-            except BaseException as exc:
-                exc.__traceback__ = exc.__traceback__ and exc.__traceback__.tb_next
-                raise
-
-    return Direct(lambda *_: replacement)
-
-
-def building(active: Active, adapter: Httpx, original: Any) -> Direct:
-    """Return what stands in place of the function that httpx merges a request's headers by.
-
-    It raises where one cannot be a header: the request is then neither built nor sent.
+    Attributes:
+        report: sends a request, its one argument besides itself, and reports it.
     """
 
-    @wraps(original)
-    def replacement(self: Any, *args: Any, **kwargs: Any) -> Any:
+    def __init__(self, active: Active, library: str, original: Any) -> None:
+        self._active, self._adapter = active, _ADAPTERS[library]
+
+        def send(exchange: Exchange) -> Any:
+            # What it holds, as another key may be in it the second time.
+            return original(exchange.client, *exchange.args, **exchange.kwargs)
+
+        self.report = calling(active, self._adapter, original, _note).of(send, 1)
+
+    def exchange(self, client: Any, args: Any, kwargs: Any) -> Exchange | None:
+        """Describe a request that is to be reported; ``None`` for any other."""
+        if (runtime := self._listening()) is None:
+            return None
         try:
-            return original(self, *args, **kwargs)
-        except BaseException as exc:
-            exc.__traceback__ = exc.__traceback__ and exc.__traceback__.tb_next
-            _not_built(active, adapter, self, args)
-            raise
+            found = self._adapter.exchange(client, args, kwargs)
+            found.reader = caller(self._adapter.reader)
+            return found if is_together_host(found.host, runtime.settings.hosts) else None
+        except Exception:  # noqa: BLE001 - the border: what the library is to refuse
+            return None
 
-    return Direct(lambda *_: replacement)
+    def not_built(self, client: Any, known: Mapping[str, Any], headers: object) -> None:
+        """Report a request of which httpx could not make the headers.
 
+        Args:
+            client: the HTTP client.
+            known: what the function knows of the request that was to build it.
+            headers: those of the request alone.
+        """
+        runtime, adapter = self._listening(), self._adapter
+        if runtime is None or not isinstance(adapter, Httpx):
+            return
+        with runtime.guard("begin"):
+            if not {"url", "method"} <= known.keys():
+                return
+            found = adapter.built(client, known, headers)
+            found.reader = caller(adapter.reader)
+            if is_together_host(found.host, runtime.settings.hosts):
+                Call(runtime, adapter, found, Arguments((), {}), current_context()).fail()
 
-def _exchange(
-    active: Active, adapter: Wire, client: Any, args: Any, kwargs: Any
-) -> Exchange | None:
-    """Describe a request that is to be reported; ``None`` for any other."""
-    call = current_call()
-    if (call is not None and not call.ended) or (runtime := active.listening()) is None:
-        return None
-    try:
-        found = adapter.exchange(client, args, kwargs)
-        found.reader = caller(adapter.reader)
-        return found if is_together_host(found.host, runtime.settings.hosts) else None
-    except Exception:  # noqa: BLE001 - the border: what the library is to refuse
-        return None
+    def _listening(self) -> Runtime | None:
+        call = current_call()
+        return None if call is not None and not call.ended else self._active.listening()
 
 
 def _note(call: Call, exchange: Exchange, response: Any) -> None:
@@ -113,18 +87,3 @@ def _note(call: Call, exchange: Exchange, response: Any) -> None:
         with call.runtime.guard("finish"):
             exchange.sent(response)
         call.answered(response)
-
-
-def _not_built(active: Active, adapter: Httpx, client: Any, args: Any) -> None:
-    """Report a request of which httpx could not make the headers."""
-    runtime, call = active.listening(), current_call()
-    if runtime is None or (call is not None and not call.ended):
-        return
-    with runtime.guard("begin"):
-        known = sys._getframe(2).f_locals  # noqa: SLF001 - nobody else knows where it was to go
-        if not {"url", "method"} <= known.keys():
-            return
-        found = adapter.built(client, known, args[0] if args else None)
-        found.reader = caller(adapter.reader)
-        if is_together_host(found.host, runtime.settings.hosts):
-            Call(runtime, adapter, found, Arguments((), {}), current_context()).fail()

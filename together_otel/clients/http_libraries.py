@@ -10,13 +10,11 @@ from together_otel.clients.callers import by_http
 from together_otel.clients.credentials import AUTHORIZATION
 from together_otel.clients.generated import Generated
 from together_otel.clients.wire import BEARER, Exchange, Wire, bearer, note_scheme
-from together_otel.keys.hosts import first_look, names_of
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Mapping
 
     from together_otel.clients.base import Answer, Args, Kwargs, Request
-    from together_otel.clients.wire import IsOurs
     from together_otel.keys.reader import Reader
 
 
@@ -29,18 +27,6 @@ class Httpx(Wire):
 
     library = "httpx"
     reader: ClassVar[Reader] = by_http(library)
-
-    def is_ours(self, hosts: Collection[str]) -> IsOurs:
-        names = names_of(hosts)
-
-        def is_ours(_client: Any, args: Args, kwargs: Kwargs) -> bool:
-            try:
-                # The property would decode it, and cost as much as all of this.
-                return args[0].url._uri_reference.host.endswith(names)  # type: ignore[no-any-return]
-            except Exception:  # noqa: BLE001 - the border: another library's own kind of request
-                return _may_be_ours(args[0] if args else kwargs.get("request"), names)
-
-        return is_ours
 
     def exchange(self, client: Any, args: Args, kwargs: Kwargs) -> Exchange:
         request = args[0] if args else kwargs["request"]
@@ -118,28 +104,6 @@ class _ByUrl(Wire):
 
     names: tuple[str, ...]
 
-    def is_ours(self, hosts: Collection[str]) -> IsOurs:
-        look, names = first_look(hosts).match, names_of(hosts)
-        name = self.names[1]
-
-        def is_ours(client: Any, args: Args, kwargs: Kwargs) -> bool:
-            try:
-                url = args[1] if len(args) > 1 else kwargs[name]
-                if type(url) is str:
-                    if look(url) is not None:
-                        return True
-                    base = getattr(client, "_base_url", None)
-                    return base is not None and "://" not in url and base.host.endswith(names)
-                host = getattr(url, "host", None)
-                if type(host) is str:
-                    return host.endswith(names)
-                text = url.decode("utf-8") if isinstance(url, bytes) else str(url)
-                return look(text) is not None
-            except Exception:  # noqa: BLE001 - the border: what the library is to refuse
-                return False
-
-        return is_ours
-
     def exchange(self, client: Any, args: Args, kwargs: Kwargs) -> Exchange:
         given = {**dict(zip(self.names, args, strict=False)), **kwargs}
         url = given[self.names[1]]
@@ -199,13 +163,6 @@ class Aiohttp(_ByUrl):
 def _once(data: object) -> object:
     """Return what cannot be read again in place of aiohttp's form, which makes one body only."""
     return iter(()) if type(data).__name__ == "FormData" else None
-
-
-def _may_be_ours(request: Any, names: tuple[str, ...]) -> bool:
-    try:
-        return str(request.url.host).endswith(names)
-    except Exception:  # noqa: BLE001 - the border: what the library is to refuse
-        return False
 
 
 def _files_of(stream: Any) -> tuple[object, ...]:

@@ -29,14 +29,12 @@ from together_otel.clients.payloads import add_result, described, ratelimits
 from together_otel.keys.hosts import owner_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable
+    from collections.abc import Iterable
     from urllib.parse import SplitResult
 
     from together_otel.clients.base import Args, Kwargs, Request, Result
     from together_otel.keys import Reader
 
-    IsOurs = Callable[[Any, Args, Kwargs], bool]
-    """Tells of a function's instance, args and kwargs whether the request may be to Together."""
 
 BEARER: Final = "Bearer "
 _WHOLE_BODY: Final = 1024 * 1024
@@ -97,14 +95,6 @@ class Wire(Adapter):
 
     def reader_of(self, client: Exchange) -> Reader:
         return client.reader or self.reader
-
-    def is_ours(self, hosts: Collection[str]) -> IsOurs:
-        """Return what looks first whether a request may be to a host of Together's: never raises.
-
-        Args:
-            hosts: further ones that count as Together's.
-        """
-        raise NotImplementedError
 
     def exchange(self, client: Any, args: Args, kwargs: Kwargs) -> Exchange:
         """Describe a request by what the patched function is called with."""

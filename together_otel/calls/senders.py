@@ -1,0 +1,158 @@
+"""What stands in place of the functions that HTTP libraries send requests by.
+
+A request to another host than Together's pays for one look at its host. Nobody can tell that it
+passed here: a plain function stands in place of the library's, and is in no traceback. The first
+request to Together loads what reports it; most processes that are instrumented make none.
+"""
+
+from __future__ import annotations
+
+import sys
+from functools import partial, wraps
+from inspect import iscoroutinefunction
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from together_otel.clients.first_look import by_request, by_url, has_name
+from together_otel.keys.hosts import names_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
+    from types import ModuleType
+
+    from together_otel.calls.wire import Reporter
+    from together_otel.clients.first_look import IsOurs
+
+    Load = Callable[[str, Any], Reporter | None]
+    """Returns what reports the requests by a library's function; ``None`` while all is off."""
+
+
+class Sender(NamedTuple):
+    """A function to stand in place of: ``Class.method`` of a module, and how to look at it.
+
+    Attributes:
+        library: the name of its adapter.
+        makes: returns the first look; ``None`` of what only merges a request's headers.
+    """
+
+    module: str
+    attribute: str
+    library: str
+    makes: Callable[[Collection[str]], IsOurs] | None
+
+
+def _of_httpx(package: str) -> tuple[Sender, ...]:
+    module = f"{package}._client"
+    return (
+        Sender(module, "Client.send", "httpx", by_request),
+        Sender(module, "AsyncClient.send", "httpx", by_request),
+        Sender(module, "BaseClient._merge_headers", "httpx", None),
+    )
+
+
+SENDERS: Final = (
+    *_of_httpx("httpx"),
+    *_of_httpx("httpx2"),
+    Sender("requests.sessions", "Session.request", "requests", partial(by_url, name="url")),
+    Sender(
+        "aiohttp.client", "ClientSession._request", "aiohttp", partial(by_url, name="str_or_url")
+    ),
+)
+
+
+class Senders:
+    """The functions of this process that are replaced.
+
+    Args:
+        load: gives what reports.
+    """
+
+    def __init__(self, load: Load) -> None:
+        self._load = load
+        self._applied: list[tuple[type, str, Any, Any]] = []
+
+    def put(self, module: ModuleType, hosts: Collection[str]) -> None:
+        """Replace what a module has of them.
+
+        Args:
+            module: that was imported.
+            hosts: further ones that count as Together's.
+        """
+        for sender in SENDERS:
+            class_name, _, name = sender.attribute.partition(".")
+            owner = vars(module).get(class_name)
+            if sender.module != module.__name__ or not isinstance(owner, type):
+                continue
+            original = vars(owner).get(name)
+            if original is None:
+                continue
+            if any(replaced is original for *_, replaced in self._applied):
+                continue
+            load = partial(self._load, sender.library, original)
+            if sender.makes is None:
+                made = _merging(original, names_of(hosts), load)
+            else:
+                made = _sending(original, sender.makes(hosts), load)
+            setattr(owner, name, made)
+            self._applied.append((owner, name, original, made))
+
+    def remove(self) -> None:
+        """Put every original back that is still ours to replace."""
+        while self._applied:
+            owner, name, original, made = self._applied.pop()
+            if vars(owner).get(name) is made:
+                setattr(owner, name, original)
+
+
+def _sending(original: Any, is_ours: IsOurs, load: Callable[[], Reporter | None]) -> Any:
+    if iscoroutinefunction(original):
+
+        @wraps(original)
+        async def replacement(self: Any, *args: Any, **kwargs: Any) -> Any:
+            if is_ours(self, args, kwargs) and (reporter := load()) is not None:
+                found = reporter.exchange(self, args, kwargs)
+                if found is not None:
+                    del args, kwargs
+                    return await reporter.report(found, found)
+            try:
+                return await original(self, *args, **kwargs)
+            except BaseException as exc:
+                exc.__traceback__ = exc.__traceback__ and exc.__traceback__.tb_next
+                raise
+
+        return replacement
+
+    @wraps(original)
+    def sync_replacement(self: Any, *args: Any, **kwargs: Any) -> Any:
+        if is_ours(self, args, kwargs) and (reporter := load()) is not None:
+            found = reporter.exchange(self, args, kwargs)
+            if found is not None:
+                del args, kwargs
+                return reporter.report(found, found)
+        try:
+            return original(self, *args, **kwargs)
+        except BaseException as exc:
+            exc.__traceback__ = exc.__traceback__ and exc.__traceback__.tb_next
+            raise
+
+    return sync_replacement
+
+
+def _merging(original: Any, names: tuple[str, ...], load: Callable[[], Reporter | None]) -> Any:
+    """Return what stands in place of the function that httpx merges a request's headers by.
+
+    It raises where one cannot be a header: the request is then neither built nor sent.
+    """
+
+    @wraps(original)
+    def replacement(self: Any, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return original(self, *args, **kwargs)
+        except BaseException as exc:
+            exc.__traceback__ = exc.__traceback__ and exc.__traceback__.tb_next
+            known = sys._getframe(1).f_locals  # noqa: SLF001 - nobody else knows where it was to go
+            if has_name(known.get("url"), names) and (reporter := load()) is not None:
+                reporter.not_built(self, known, args[0] if args else None)
+            del known
+            raise
+
+    return replacement

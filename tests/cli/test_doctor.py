@@ -13,7 +13,7 @@ from examining import GOOD, examined
 from serving import Quiet, serving
 
 from together_otel.cli import main
-from together_otel.cli.doctor import examination, installation
+from together_otel.cli.doctor import examination, exporters, installation
 from together_otel.cli.doctor.folders import folders
 from together_otel.cli.doctor.neighbours import neighbours
 from together_otel.cli.doctor.recoveries import recoveries
@@ -140,13 +140,6 @@ BROKEN = [
         ("problem", "exporters"),
         "no metrics of Together's calls leave",
         "OTEL_METRICS_EXPORTER to prometheus or otlp",
-    ),
-    Broken(
-        "an exporter that is not installed",
-        {"OTEL_TRACES_EXPORTER": "otlp"},
-        ("problem", "exporters"),
-        "otlp_proto_grpc is needed but not installed",
-        "pip install opentelemetry-exporter-otlp-proto-grpc",
     ),
     Broken(
         "an exporter that does not exist",
@@ -624,6 +617,24 @@ def test_another_entry_point(value, complaint, said, monkeypatch, capsys):
     found = examined(capsys)
     assert found.complaints == [complaint]
     assert said in found.text("entry point")
+
+
+@pytest.mark.usefixtures("no_trial")
+def test_an_exporter_that_is_not_installed(monkeypatch, capsys):
+    """The fix keeps the OpenTelemetry that is there."""
+    set_all(monkeypatch, GOOD | {"OTEL_TRACES_EXPORTER": "otlp"})
+    real = metadata.entry_points
+
+    def without_grpc(**asked):
+        return [one for one in real(**asked) if one.name != "otlp_proto_grpc"]
+
+    monkeypatch.setattr(exporters, "entry_points", without_grpc)
+    found = examined(capsys)
+    assert found.complaints == [("problem", "exporters")]
+    assert "otlp_proto_grpc is needed but not installed" in found.text("exporters")
+    release = metadata.version("opentelemetry-sdk")
+    fix = f"pip install opentelemetry-exporter-otlp-proto-grpc opentelemetry-sdk=={release}"
+    assert fix in found.text("exporters")
 
 
 @pytest.mark.usefixtures("no_trial")

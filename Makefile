@@ -23,7 +23,7 @@ PARALLEL := -n 2 --dist worksteal
 # The week of a fleet takes minutes of CPU: CI runs it.
 SLOW := $(if $(CI),-m "",)
 
-.PHONY: help demo test test-fast one fuzz lint docs dist audit bench clean
+.PHONY: help mutants demo test test-fast one fuzz lint docs dist audit bench clean
 .DELETE_ON_ERROR:
 
 help: ## list the targets
@@ -81,8 +81,11 @@ audit: .venv-docs/installed .venv-runtime/installed ## known vulnerabilities of 
 bench: $(VENV)/installed ## what the instrumentation costs, as ratios to hand-written telemetry
 	$(VENV)/bin/python benchmarks/overhead.py
 
+mutants: .venv-mutants/installed ## changes to keys, auth and the doors that no test notices, against tests/mutants.txt
+	nice -n 15 .venv-mutants/bin/python tools/mutants.py $(M)
+
 clean: ## remove environments and fetched programs
-	rm -rf .venv* .tools .site dist sbom.json tools/schemas/node_modules
+	rm -rf .venv* .tools mutants .site dist sbom.json tools/schemas/node_modules
 
 $(VENV)/installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -132,6 +135,12 @@ $(VENV)/installed: pyproject.toml
 	$(PYTHON) -m venv .venv-proxy
 	.venv-proxy/bin/python $(PIP_INSTALL) --upgrade '$(PIP)'
 	.venv-proxy/bin/python $(PIP_INSTALL) --editable . --group light --group proxy
+	@touch $@
+
+.venv-mutants/installed: pyproject.toml
+	$(PYTHON) -m venv .venv-mutants
+	.venv-mutants/bin/python $(PIP_INSTALL) --upgrade '$(PIP)'
+	.venv-mutants/bin/python $(PIP_INSTALL) --editable '.[zero-code]' --group test --group mutants 'together==$(NEWEST)'
 	@touch $@
 
 .venv-neighbours/installed: pyproject.toml

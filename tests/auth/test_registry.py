@@ -42,3 +42,20 @@ def test_a_bad_key_of_a_variable_stays_the_variables(monkeypatch):
     report, _ = ring.constructed(f"{KEY}\n", "environment")
     assert ring.constructed(f"{KEY}\n", "argument") == (report, False)
     assert ring.of(f"{KEY}\n").variable == "TOGETHER_API_KEY"
+
+
+def test_a_key_was_just_accepted(monkeypatch):
+    """By the host that accepted it, at the time that it did, and only once it was looked at."""
+    now = 1_000.0
+    monkeypatch.setattr("together_otel.auth.registry.time.time", lambda: now)
+    ring = KeyRegistry(fingerprint=True)
+    report, _ = ring.constructed(KEY, "argument")
+    ring.history.accepted(report.identity, now, text=report.text_identity, host="a.test")
+    assert not ring.was_just_accepted(KEY, "a.test")
+    ring.look(KEY)
+    assert ring.was_just_accepted(KEY, "a.test")
+    assert not ring.was_just_accepted(KEY, "b.test")
+    assert not ring.was_just_accepted(KEY[:-1], "a.test")
+    assert not ring.was_just_accepted(KEY.encode(), "a.test")
+    now += 1
+    assert not ring.was_just_accepted(KEY, "a.test")

@@ -35,6 +35,7 @@ demo: $(VENV)/installed .venv-demo/installed ## show the main job: every cause o
 
 test: $(VENV)/installed $(SDKS:%=.venv-%/installed) $(MORE_SDKS:%=.venv-%/installed) .venv-lowest/installed $(OPENAIS:%=.venv-openai-%/installed) .venv-frameworks/installed .venv-litellm-$(LITELLM)/installed .venv-proxy/installed .venv-neighbours/installed newest-python schemas ## every test, on every generation of the SDK
 	@tools/fetch_prometheus.sh || test -z "$$CI"
+	@tools/fetch_newest.sh || echo "Rules are tested on one Prometheus only."
 	@for sdk in $(SDKS); do echo "── together $$sdk"; .venv-$$sdk/bin/python $(PYTEST) $(PARALLEL) tests/sdk tests/testing || exit 1; done
 	@for sdk in $(MORE_SDKS); do echo "── together $$sdk"; .venv-$$sdk/bin/python $(PYTEST) $(PARALLEL) $(MORE_TESTS) || exit 1; done
 	@echo "── the lowest dependencies"; .venv-lowest/bin/python $(PYTEST) $(PARALLEL) tests/keys tests/sdk/test_conformance.py tests/sdk/test_backends.py

@@ -11,6 +11,8 @@ import pytest
 ROOT = Path(__file__).parents[1]
 RULES = ROOT / "dashboards" / "prometheus" / "alerts.yaml"
 TOOLS = ROOT / ".tools" / "usr" / "bin"
+NEWEST = ROOT / ".tools" / "newest" / "usr" / "bin"
+"""Where `tools/fetch_newest.sh` puts those of Debian's newest suite."""
 NAMES = {
     "alertmanager": ("prometheus-alertmanager", "alertmanager"),
     "pushgateway": ("prometheus-pushgateway", "pushgateway"),
@@ -35,3 +37,11 @@ def require(name):
     if os.environ.get("CI"):
         pytest.fail(reason)
     pytest.skip(reason)
+
+
+def require_newest(name: str) -> Path:
+    """Return a program of the newest suite, or skip the test: not every machine can have it."""
+    for candidate in NAMES.get(name, (name,)):
+        if found := shutil.which(candidate, path=str(NEWEST)):
+            return Path(found)
+    pytest.skip(f"the newest {name} is not here: run tools/fetch_newest.sh")

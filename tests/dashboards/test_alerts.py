@@ -34,15 +34,17 @@ WIDTH, LINES, BYTES = 110, 6, 23_287
 """What a reader is spared: columns and lines of an expression, bytes of the alerts."""
 
 
-def promtool(*arguments: str, cwd: Path = ROOT, timeout: float = 60) -> str:
-    """Run promtool; return what it says, and fail with it."""
-    return program("promtool", *arguments, cwd=cwd, timeout=timeout)
+def promtool(*arguments, cwd=ROOT, timeout=60, newest=False):
+    """Run promtool, of the oldest Prometheus or of the newest; return what it says."""
+    require = prometheus_binaries.require_newest if newest else prometheus_binaries.require
+    return program(require("promtool"), *arguments, cwd=cwd, timeout=timeout)
 
 
-def program(name: str, *arguments: str, cwd: Path = ROOT, timeout: float = 60) -> str:
-    """Run one of Prometheus' programs; return what it says, and fail with it."""
+def program(name, *arguments, cwd=ROOT, timeout=60):
+    """Run a program, one of Prometheus' by its name; return what it says, and fail with it."""
+    path = prometheus_binaries.require(name) if isinstance(name, str) else name
     done = subprocess.run(
-        [prometheus_binaries.require(name), *arguments],
+        [path, *arguments],
         cwd=cwd,
         capture_output=True,
         text=True,
@@ -91,21 +93,26 @@ def test_the_dashboards_are_among_the_generated_files() -> None:
     assert {path.suffix for path in build.outputs()} == {".yaml", ".json"}
 
 
+SUITES = pytest.mark.parametrize("newest", [False, True], ids=["oldest", "newest"])
+
+
+@SUITES
 @pytest.mark.parametrize("path", [RULES, RECORDING], ids=lambda path: path.stem)
-def test_lint(path: Path) -> None:
-    said = promtool("check", "rules", "--lint=all", "--lint-fatal", str(path))
+def test_lint(path, newest):
+    said = promtool("check", "rules", "--lint=all", "--lint-fatal", str(path), newest=newest)
     assert f"{len(rules(path))} rules found" in said
 
 
 @pytest.mark.timeout(400)
+@SUITES
 @pytest.mark.parametrize("path", UNIT_TESTS, ids=lambda path: path.stem)
-def test_each_fires_and_does_not_fire(path: Path, tmp_path: Path) -> None:
+def test_each_fires_and_does_not_fire(path, newest, tmp_path):
     """The rules pass unit tests of their own, run by promtool."""
     for file in (RULES, RECORDING):
         shutil.copy(file, tmp_path)
     test = tmp_path / "test.yaml"
     shutil.copy(path, test)
-    promtool("test", "rules", test.name, cwd=tmp_path, timeout=300)
+    promtool("test", "rules", test.name, cwd=tmp_path, timeout=300, newest=newest)
 
 
 def test_alerts_are_those_of_the_settings() -> None:

@@ -124,6 +124,7 @@ class World:
         self.processes: list[Process] = []
         self.dead: set[str] = set()
         self.script: dict[int, list[Callable[[], object]]] = {}
+        self.lag: float = 0
         self.always: list[Callable[[int], object]] = []
 
     def add(self, job: str = "shop", instance: str = "a", **given: object) -> Process:

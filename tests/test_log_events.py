@@ -265,8 +265,9 @@ def by_file(folder):
 @pytest.mark.usefixtures("backend")
 @pytest.mark.parametrize("configure", [by_dict, by_file])
 def test_logger_that_a_configuration_disabled(configure, tmp_path, undo):
-    """It is heard all the same, with its children, and one line says so."""
+    """It is heard all the same, with its children, and one line says so; others stay as they are."""
     child, manager = logging.getLogger("together_otel.settings"), OURS.manager
+    stranger = logging.getLogger("application.together_otel")
     others = [one for one in manager.loggerDict.values() if isinstance(one, logging.Logger)]
     for one in others:
         undo.callback(setattr, one, "disabled", one.disabled)
@@ -281,9 +282,14 @@ def test_logger_that_a_configuration_disabled(configure, tmp_path, undo):
     fail()
     fail()
     note, *heard = got
-    assert "disable_existing_loggers" in note
+    assert note == (
+        "The application's logging configuration disabled the logger together_otel; it is enabled"
+        " again, as failures of API keys are reported here. Set disable_existing_loggers to False,"
+        " or a level for this logger."
+    )
     assert heard == ["together.client.auth_failed remedy=no"] * 2
     assert not child.disabled
+    assert stranger.disabled
 
 
 def listen_with_nothing_but_opentelemetry(undo):

@@ -340,3 +340,11 @@ def test_lookalike(variable: str) -> None:
 def test_no_lookalike(variable: str) -> None:
     """The right name itself is none, nor is one three letters away."""
     assert not is_lookalike(variable)
+
+
+@pytest.mark.parametrize(
+    ("text", "may"),
+    [("user:secret@host", True), ("tgp_" + "v1_" + "a1B2" * 10 + "xyz", True), ("Hello", False)],
+)
+def test_text_that_may_hold_a_key(text: str, may: bool) -> None:  # noqa: FBT001 - a parameter
+    assert formats.may_hold_a_key(text) is may

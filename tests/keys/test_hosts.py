@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from together_otel.keys import hosts_in, is_of_together, is_sign_in, is_together_host, owner_of
+from together_otel.keys.hosts import first_look, names_of
 
 
 @pytest.mark.parametrize(
@@ -100,3 +101,16 @@ def test_of_together(headers, body, expected):
 )
 def test_sign_in(answer, expected):
     assert is_sign_in(*answer) is expected  # type: ignore[arg-type]  # only the last is always text
+
+
+def test_first_looks_let_every_host_of_togethers_pass() -> None:
+    """They are quicker than the decision, and say no to none that it says yes to."""
+    hosts = ("api.together.xyz", "together.ai.", "API.Together.AI", "gw.example", "a.gw.example")
+    pattern = first_look(("gw.example",))
+    for host in hosts:
+        assert is_together_host(host, ("gw.example",))
+        assert host.lower().endswith(names_of(("gw.example",)))
+        for url in (f"https://{host}/v1", f"http://u:p@{host}:80/v1", f" https://{host}"):
+            assert pattern.match(url)
+    for url in ("https://api.openai.com/v1", "https://nottogether.ai/", "https://x/together.ai"):
+        assert not pattern.match(url)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import gc
+import json
 import logging
 import resource
 import statistics
@@ -121,11 +122,40 @@ def growth(samples: list[tuple[int, float]], calls: int) -> float:
     return statistics.linear_regression(*zip(*late, strict=True)).slope * 100_000
 
 
+def are_exact(checks: dict[str, tuple[object, object]]) -> bool:
+    """Print which of what was found is what was wanted, and return whether all is."""
+    good = True
+    for name, (found, wanted) in checks.items():
+        exact = found == wanted
+        good &= exact
+        print(
+            f"{'exact' if exact else 'WRONG':8}{name}" + ("" if exact else f": {found}, {wanted}")
+        )
+    return good
+
+
+def are_bounded(metrics: Metrics) -> bool:
+    """Print how many values labels have, and return whether these are few enough."""
+    good = True
+    for label, limit in LIMITS.items():
+        number = metrics.values(label)
+        good &= number <= limit
+        print(f"{'bounded' if number <= limit else 'WRONG':8}{label}: {number} of {limit}")
+    return good
+
+
+def save(file: Path, backend: str, figures: list[str]) -> None:
+    """Put the figures of a backend beside those of the other."""
+    saved = json.loads(file.read_text()) if file.exists() else {}
+    file.write_text(json.dumps(saved | {backend: figures}, indent=1) + "\n")
+
+
 def main() -> int:
     """Make the calls, and compare what was emitted with them."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--calls", type=int, default=1_000_000)
     parser.add_argument("--backend", choices=("otel", "prometheus"), default="otel")
+    parser.add_argument("--json", type=Path, help="file to save the figures of a good run to")
     options = parser.parse_args()
     calls: int = options.calls
     warnings, spans, soak = Warnings(), SpanCounter(), Soak(calls)
@@ -183,21 +213,16 @@ def main() -> int:
     print(f"{MODELS:,} models, {KEYS:,} keys, {HOSTS} hosts, {soak.clients:,} clients")
     for outcome, number in sorted(done.items()):
         print(f"    {outcome:20}{number:12,}")
-    good = True
-    for name, (found, wanted) in checks.items():
-        exact = found == wanted
-        good &= exact
-        print(
-            f"{'exact' if exact else 'WRONG':8}{name}" + ("" if exact else f": {found}, {wanted}")
-        )
-    for label, limit in LIMITS.items():
-        number = metrics.values(label)
-        good &= number <= limit
-        print(f"{'bounded' if number <= limit else 'WRONG':8}{label}: {number} of {limit}")
+    # Both are printed.
+    good = all([are_exact(checks), are_bounded(metrics)])
     print(f"series: {halfway:,} halfway, {metrics.series:,} at the end")
-    print(f"memory: {samples[-1][1]:.0f} MiB, {growth(samples, calls):+.2f} MiB per 100,000 calls")
+    slope = f"{growth(samples, calls):+.2f} MiB"
+    print(f"memory: {samples[-1][1]:.0f} MiB, {slope} per 100,000 calls")
     for error in soak.errors:
         print(f"error: {error!r}", file=sys.stderr)
+    if good and options.json is not None:
+        figures = [f"{calls:,}", f"{took:.0f} s", f"{metrics.series:,}"]
+        save(options.json, options.backend, [*figures, f"{samples[-1][1]:.0f} MiB", slope])
     return 0 if good else 1
 
 

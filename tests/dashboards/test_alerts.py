@@ -125,8 +125,9 @@ def test_a_reader_is_spared() -> None:
     """Expressions are short, in lines that fit, on series whose names say what they are."""
     for rule in rules():
         lines = rule["expr"].splitlines()
-        assert len(lines) <= LINES, rule
         assert max(map(len, lines)) <= WIDTH, rule
+        # What dashboards alone are drawn from may add up more metrics than that.
+        assert len(lines) <= LINES or rule in rules(RECORDING), rule
         if "record" in rule:
             assert re.fullmatch(r"(job|instance)\w*:\w+:\w+", rule["record"])
     assert len(RULES.read_bytes()) <= BYTES

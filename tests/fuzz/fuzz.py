@@ -17,7 +17,7 @@ from fuzz_cases import BATCH, run_cases
 from rich.progress import Progress
 
 _SHOWN = 20
-_PIECE = 10 * BATCH
+_PIECE = 5 * BATCH
 
 
 def failures(seed, numbers):
@@ -59,8 +59,10 @@ def main(arguments=None):
         task = progress.add_task(f"seed {options.seed}", total=options.cases)
         for done, found in _pieces(options.seed, options.cases, options.workers):
             progress.update(task, advance=done)
+            if not progress.console.is_terminal and progress.tasks[task].completed % 5000 == 0:
+                print(f"{progress.tasks[task].completed:.0f} cases", flush=True)
             for one in found[: max(0, _SHOWN - len(told))]:
-                progress.console.print(one, markup=False, highlight=False)
+                progress.console.print(one, markup=False, highlight=False, soft_wrap=True)
             told += found
     print(f"{options.cases} cases of seed {options.seed}: {len(told)} leaks")
     return bool(told)

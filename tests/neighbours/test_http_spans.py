@@ -1,0 +1,31 @@
+"""Spans of the HTTP client's own instrumentation inside a call show no key, whoever's that is."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+from environments import ROOT, environment
+
+PROGRAM = Path(__file__).with_name("http_spans.py")
+SCOPES = {"requests": "requests", "urllib3": "urllib3", "aiohttp": "aiohttp_client"}
+
+
+@pytest.mark.parametrize("does", ["refuse", "redirect", "garbage"])
+@pytest.mark.parametrize("whose", ["own", "other"])
+@pytest.mark.parametrize("sender", SCOPES)
+def test_spans_of_the_http_client_show_no_key(sender: str, whose: str, does: str) -> None:
+    """With all headers captured, redirects followed, and an answer that is none."""
+    done = subprocess.run(
+        [environment(".venv-neighbours"), PROGRAM, sender, whose, does],
+        env={"PYTHONPATH": str(ROOT), "STANDINS": str(ROOT / "tests" / "standins")},
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=True,
+    )
+    found = json.loads(done.stdout)
+    assert f"opentelemetry.instrumentation.{SCOPES[sender]}" in found["scopes"]
+    assert found["shown"] == []

@@ -21,6 +21,7 @@ ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 # Written by tools/readme.py of what the commands themselves say.
 GENERATED = ROOT / "docs" / "reference" / "command-line.md"
+INSTALLING = (ROOT / "README.md", ROOT / "docs" / "tutorial.md")
 SECONDS = 60  # what a block may take
 PORTS = ("8000", "8099", "9090", "9093", "9095", "9464", "9465")
 AGAIN = 0.2  # seconds between two looks at what changes by itself
@@ -168,6 +169,8 @@ class Reader:
 def test_blocks(page, fresh, tmp_path):
     """What a page tells its reader to do works from top to bottom, and prints what it shows."""
     reader = Reader(fresh, tmp_path)
+    if page not in INSTALLING:
+        reader.run("pip install -q 'together-otel[zero-code]'")
     with reader.running:
         # A page may show first what only works once it is installed.
         for block in sorted(blocks(page), key=lambda block: block.how.startswith("prints")):

@@ -16,6 +16,7 @@ from pages.blocks import blocks, shows
 from prometheus_binaries import require
 
 from together_otel.testing.ports import free_port
+from together_otel.testing.programs import relocated
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -55,7 +56,10 @@ def programs(folder):
     """Return a folder with Prometheus' programs under the names that they have upstream."""
     (folder / ".programs").mkdir()
     for name in ("alertmanager", "prometheus", "promtool"):
-        (folder / ".programs" / name).symlink_to(require(name))
+        found = require(name)
+        if name == "alertmanager":
+            found = relocated(found, folder)
+        (folder / ".programs" / name).symlink_to(found)
     return folder / ".programs"
 
 
@@ -102,7 +106,7 @@ class Reader:
         elif block.language == "python":
             self.run("python -", given=block.text)
         elif block.language == "sh" and block.how == "background":
-            self.start(block.text)
+            self.start(block)
         elif block.language == "sh":
             self.run(block.text, exports=True)
         elif block.language == "console":
@@ -111,11 +115,11 @@ class Reader:
         else:
             pytest.fail(f"{block.language!r} of line {block.line} needs a comment that says how")
 
-    def start(self, command):
-        """Start a command that runs until the page's end; its output goes to a file."""
-        log = self.running.enter_context((self.folder / f"{id(command)}.log").open("w"))
+    def start(self, block):
+        """Start what runs until the page's end; its output goes to a file."""
+        log = self.running.enter_context((self.folder / f"{block.line}.log").open("w"))
         process = subprocess.Popen(
-            ["/bin/sh", "-ec", self.here(command)],
+            ["/bin/sh", "-c", self.here(block.text)],
             cwd=self.folder,
             env=self.environment,
             stdin=subprocess.DEVNULL,
@@ -155,7 +159,9 @@ class Reader:
         """Run a command until it prints what the page shows: what it looks at may take a moment."""
         until = time.monotonic() + SECONDS
         while not shows(shown, printed := self.run(command, check=False)):
-            assert time.monotonic() < until, f"$ {command}\n{printed}\nis not\n{shown}"
+            if time.monotonic() > until:
+                logs = "".join(log.read_text()[-2000:] for log in self.folder.glob("*.log"))
+                pytest.fail(f"$ {command}\n{printed}\nis not\n{shown}\n{logs}")
             time.sleep(AGAIN)
 
 

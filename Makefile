@@ -61,11 +61,12 @@ one: $(VENV)/installed ## one file or test: make one T=tests/keys/test_redaction
 fuzz: $(VENV)/installed ## 100,000 calls with keys of every shape, written everywhere: no signal shows one
 	@$(VENV)/bin/python tests/fuzz/fuzz.py
 
-lint: $(VENV)/installed ## ruff, mypy, and the layers of imports
+lint: $(VENV)/installed ## ruff, mypy, the layers of imports, and whether every public type is known
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports
+	VIRTUAL_ENV=$(VENV) PATH=$(VENV)/bin:$$PATH pyright --verifytypes together_otel --ignoreexternal
 
 docs: .venv-docs/installed ## the documentation site in .site, strictly
 	NO_MKDOCS_2_WARNING=1 .venv-docs/bin/mkdocs build --strict

@@ -15,7 +15,17 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from types import MethodType
 
-_RLock: Any = type(threading.RLock())
+if TYPE_CHECKING:
+
+    class _RLock:
+        def acquire(self, blocking: bool = True, timeout: float = -1) -> bool: ...  # noqa: FBT001, FBT002
+        def release(self) -> None: ...
+        def __enter__(self) -> bool: ...
+        def __exit__(self, *_: object) -> None: ...
+        def _at_fork_reinit(self) -> None: ...
+        def _is_owned(self) -> bool: ...
+else:
+    _RLock = type(threading.RLock())
 """A class without a public name; gevent's, where gevent patched ``threading`` before."""
 
 _generation = 0
@@ -26,7 +36,7 @@ _methods: weakref.WeakKeyDictionary[object, list[Callable[[Any], Any]]] = (
 """Functions to call in a forked child, by the object that is their first argument."""
 
 
-class ForkSafeLock(_RLock):  # type: ignore[misc]  # the class is known at run time only
+class ForkSafeLock(_RLock):
     """A reentrant lock that is free in a forked child, except if the forking thread holds it.
 
     A context manager like ``threading.RLock``, at the same cost. It is reentrant because a

@@ -27,11 +27,15 @@ from together_otel.keys import is_sign_in, redact, redact_exception, text_of
 from together_otel.telemetry import spans
 
 if TYPE_CHECKING:
+    from opentelemetry.context import Context
+
     from together_otel.auth.runtime import Runtime
     from together_otel.calls.state import Arguments, Refusal
-    from together_otel.clients.base import Adapter, AuthKind
+    from together_otel.clients.base import Adapter, AuthKind, Request
     from together_otel.clients.messages import Messages
+    from together_otel.keys.reader import Reader
     from together_otel.names import Outcome, RecoveryOutcome
+    from together_otel.telemetry.metrics import Recorder
 
 CALL = context.create_key("together_otel-call")
 (_SPAN,) = trace.set_span_in_context(trace.INVALID_SPAN, context.Context())
@@ -68,13 +72,25 @@ class Call(CallState):
         "_shared",
     )
 
+    # As in CallState: for checkers of types that infer what a subclass assigns.
+    context: Context
+    ended: bool
+    held_log: list[tuple[AuthFailure, dict[str, Any]]] | None
+    is_recording: bool
+    reader: Reader
+    recorder: Recorder | None
+    request: Request
+    span: trace.Span
+    span_context: trace.SpanContext
+    started: float
+
     def __init__(
         self,
         runtime: Runtime,
         adapter: Adapter,
         client: Any,
         arguments: Arguments,
-        before: context.Context,
+        before: Context,
         first: Call | None = None,
     ) -> None:
         super().__init__(runtime, adapter, before)

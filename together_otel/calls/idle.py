@@ -12,6 +12,8 @@ from opentelemetry import context
 from together_otel.calls.call import CALL, Call
 
 if TYPE_CHECKING:
+    from opentelemetry.context import Context
+
     from together_otel.auth.runtime import Runtime
     from together_otel.calls.state import Arguments
     from together_otel.clients.base import Adapter
@@ -28,7 +30,10 @@ class IdleCall:
 
     __slots__ = ("_arguments", "_before", "_client", "_response", "adapter", "context", "runtime")
 
-    ended = False
+    runtime: Runtime
+    adapter: Adapter
+    context: Context
+    ended: bool = False
 
     def __init__(
         self,
@@ -36,7 +41,7 @@ class IdleCall:
         adapter: Adapter,
         client: Any,
         arguments: Arguments,
-        before: context.Context,
+        before: Context,
     ) -> None:
         self.runtime, self.adapter, self._before = runtime, adapter, before
         self._client, self._arguments, self._response = client, arguments, None

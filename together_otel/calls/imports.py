@@ -137,7 +137,7 @@ class ImportWatcher(MetaPathFinder):
         self, names: Collection[str], imported: Imported, turn_off: Callable[[], None]
     ) -> None:
         self.turn_off = turn_off
-        self.names = frozenset(names)
+        self.names: frozenset[str] = frozenset(names)
         self._imported = imported
         self._searching: set[str] = set()
 

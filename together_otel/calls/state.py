@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from together_otel.auth.runtime import AuthFailure, Runtime
     from together_otel.clients.base import Adapter, Failure
     from together_otel.keys import KnownKeys
+    from together_otel.keys.reader import Reader
     from together_otel.telemetry.metrics import Recorder
 
     Refusal = tuple[AuthFailure, Failure]
@@ -33,6 +34,9 @@ class Arguments:
     """A call's arguments, in an object that shows none of them: a key may be among them."""
 
     __slots__ = ("args", "kwargs")
+
+    args: tuple[Any, ...]
+    kwargs: Mapping[str, Any]
 
     def __init__(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
         self.args, self.kwargs = args, kwargs
@@ -50,7 +54,7 @@ class Reported:
     __slots__ = ("begun", "failures")
 
     def __init__(self) -> None:
-        self.begun = 1
+        self.begun: int = 1
         self.failures: list[tuple[BaseException | None, Refusal | None]] = []
 
     def find(self, exc: BaseException | None) -> tuple[bool, Refusal | None]:
@@ -69,6 +73,10 @@ class Timing:
     """When the first and the last chunk came, in seconds of ``time.perf_counter``, and how many."""
 
     __slots__ = ("chunks", "first", "last")
+
+    chunks: int
+    first: float
+    last: float
 
     def __init__(self) -> None:
         self.chunks = 0
@@ -131,18 +139,33 @@ class CallState:
         "timing",
     )
 
+    runtime: Runtime
+    adapter: Adapter
+    reader: Reader
+    request: Request
+    result: Result
+    span: trace.Span
+    span_context: trace.SpanContext
+    is_beside: bool
+    is_recording: bool
+    before: Context
+    context: Context
+    recorder: Recorder | None
+    timing: Timing | None
+    started: float
+    ended: bool
+    held_log: list[tuple[AuthFailure, dict[str, Any]]] | None
+
     def __init__(self, runtime: Runtime, adapter: Adapter, before: Context) -> None:
         self.runtime = runtime
         self.adapter, self.reader = adapter, adapter.reader
         self.before = self.context = before
         self.request, self.result = _UNKNOWN, Result()
-        self.span: trace.Span = trace.INVALID_SPAN
+        self.span = trace.INVALID_SPAN
         self.span_context, self.is_recording = trace.INVALID_SPAN_CONTEXT, False
-        self.recorder: Recorder | None = None
-        self.timing: Timing | None = None
+        self.recorder = self.timing = self.held_log = None
         self.started = 0.0
         self.ended = self._is_accepted = self.is_beside = False
-        self.held_log: list[tuple[AuthFailure, dict[str, Any]]] | None = None
         self._key: object = None
         self._further: tuple[str, ...] = ()
         self._known = _NO_KEYS

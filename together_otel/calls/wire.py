@@ -13,7 +13,7 @@ from together_otel.clients.http_libraries import Aiohttp, Httpx, Requests
 from together_otel.keys.hosts import is_together_host
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from together_otel.auth.runtime import Runtime
     from together_otel.calls.active import Active
@@ -45,7 +45,9 @@ class Reporter:
             # What it holds, as another key may be in it the second time.
             return original(exchange.client, *exchange.args, **exchange.kwargs)
 
-        self.report = calling(active, self._adapter, original, _note).of(send, 1)
+        self.report: Callable[[Exchange, Exchange], Any] = calling(
+            active, self._adapter, original, _note
+        ).of(send, 1)
 
     def exchange(self, client: Any, args: Any, kwargs: Any) -> Exchange | None:
         """Describe a request that is to be reported; ``None`` for any other."""

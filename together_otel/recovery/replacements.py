@@ -10,7 +10,7 @@ import time
 import weakref
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from together_otel.forks import ForkSafeLock, in_forked_child
 from together_otel.keys import identity_of, inspect_key, text_of
@@ -72,7 +72,7 @@ class Replacement:
     """
 
     def __init__(self, key: object, owner: Replacements) -> None:
-        self.current = key
+        self.current: Any = key
         self.former: str | None = None
         self._owner = owner
         self._before: object = None

@@ -22,8 +22,9 @@ class Count:
     __slots__ = ("labels", "metric", "value")
 
     def __init__(self, metric: Metric, labels: Labels) -> None:
-        self.metric, self.labels = metric, labels
-        self.value = 0
+        self.metric: Metric = metric
+        self.labels: Labels = labels
+        self.value: int = 0
 
 
 class Counts:

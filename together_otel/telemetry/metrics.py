@@ -87,7 +87,7 @@ class Metrics(Store):
     def _forget_state(self) -> None:
         self._last_failures: dict[Cause, float] = {}
         self._last_success: float | None = None
-        self.has_failed = True
+        self.has_failed: bool = True
         self._ratelimits: dict[str | None, tuple[float | None, float | None, float]] = {}
 
     # ── in the path of a call ────────────────────────────────────────────────────────

@@ -37,7 +37,8 @@ class Store:
     """
 
     def __init__(self, release: GenAIMetrics, *, chunk_times: bool) -> None:
-        self.release, self.chunk_times = release, chunk_times
+        self.release = release
+        self.chunk_times: bool = chunk_times
         self.labels: LabelDoor = LabelDoor()
 
     def add(self, *amounts: Amount) -> None:

@@ -103,7 +103,7 @@ class Runner:
         self._duration = duration
         self._say = say
         self._pace = min(_PACE, duration / _STEPS)
-        self.outcome = Outcome()
+        self.outcome: Outcome = Outcome()
 
     def check(self) -> list[str]:
         """Return what keeps the drill from starting; nothing if the application counts failures.

@@ -23,7 +23,11 @@ def writings(key: str) -> Iterator[str]:
     for read in {bare, *_read_wrongly(bare)}:
         for text in {read, read.lower(), read.upper()}:
             yield from _escaped(text)
-    data = key.encode("utf-8", "surrogatepass")
+    for read in {key, *_read_wrongly(key)}:
+        yield from _encoded(read.encode("utf-8", "surrogatepass"))
+
+
+def _encoded(data: bytes) -> Iterator[str]:
     yield data.hex()
     for offset in range(3):
         # Inside a longer text base64 starts at any of three offsets; what shares a digit

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[1]
 COMPARISON = ROOT / "benchmarks" / "compare.json"
 OVERHEAD = ROOT / "benchmarks" / "overhead.json"
+SOAK = ROOT / "benchmarks" / "soak.json"
 
 
 def table(header: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
@@ -114,6 +115,13 @@ def overhead() -> str:
     return table(tuple(saved["header"]), map(tuple, saved["cells"]))
 
 
+def soak() -> str:
+    """Return the table of the long run, as it was last saved."""
+    header = ("Metrics", "Calls", "Time", "Series", "Memory", "Growth per 100,000 calls")
+    saved = json.loads(SOAK.read_text("utf-8"))
+    return table(header, ((f"`{name}`", *figures) for name, figures in sorted(saved.items())))
+
+
 def commands() -> str:
     """Return what each command says of itself."""
 
@@ -155,6 +163,7 @@ PARTS = {
     "emitted": emitted,
     "errors": errors,
     "overhead": overhead,
+    "soak": soak,
     "settings": settings,
 }
 

@@ -176,7 +176,7 @@ def test_an_own_level_of_the_logger_is_left_alone():
 
 
 def test_dependencies_are_those_installed(monkeypatch):
-    """The SDK that is there, or all that could be; without any, instrument() says so and is off."""
+    """The SDK that is there, or all that could be."""
     there = {"together"}
     monkeypatch.setattr(instrumentor, "_is_installed", there.__contains__)
     (together,) = TogetherInstrumentor().instrumentation_dependencies()
@@ -186,9 +186,18 @@ def test_dependencies_are_those_installed(monkeypatch):
     assert every == instrumentor._extra("instruments-any")
 
 
-def test_no_sdk_at_all(caplog, monkeypatch):
-    """By hand, without any SDK: an error that names what is missing, and nothing is patched."""
+def test_no_client_at_all(caplog, monkeypatch):
+    """A machine without any client library: nothing happens, and nothing is said."""
     monkeypatch.setattr(instrumentor, "_extra", lambda _name: ("no-such-sdk>=1",))
     TogetherInstrumentor().instrument()
+    assert TogetherInstrumentor().is_instrumented_by_opentelemetry
+    TogetherInstrumentor().uninstrument()
+    assert not caplog.text
+
+
+def test_a_release_that_is_not_supported(caplog, monkeypatch):
+    """An error that names what is wanted, and nothing is patched."""
+    monkeypatch.setattr(instrumentor, "_extra", lambda _name: ("pytest<1",))
+    TogetherInstrumentor().instrument()
     assert not TogetherInstrumentor().is_instrumented_by_opentelemetry
-    assert "no-such-sdk" in caplog.text
+    assert "pytest<1" in caplog.text

@@ -77,10 +77,14 @@ class TogetherInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # untyped i
         They are the extra ``instruments-any``: one that fits is enough.
         """
         every = _extra("instruments-any")
-        return tuple(one for one in every if _is_installed(Requirement(one).name)) or every
+        return _installed_of(every) or every
 
     def _check_dependency_conflicts(self) -> DependencyConflict | None:
-        return get_dependency_conflicts(_extra("instruments"), _extra("instruments-any"))
+        """Return what is wrong with the releases that are installed; that none is, is no error."""
+        every = _extra("instruments-any")
+        if not _installed_of(every):
+            return None
+        return get_dependency_conflicts(_extra("instruments"), every)
 
     def _instrument(self, **kwargs: Any) -> None:
         """Turn the instrumentation on. Never raises: others are loaded after it.
@@ -255,6 +259,10 @@ def _warn_if_unseen(settings: Settings, given: Mapping[str, Any]) -> None:
 
 def _ignore(_stage: str) -> None:
     """Count nothing: there is no meter yet."""
+
+
+def _installed_of(requirements: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(one for one in requirements if _is_installed(Requirement(one).name))
 
 
 def _is_installed(distribution: str) -> bool:

@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING
 
 from together_otel import names
 from together_otel.clients import error_types
+from together_otel.rules import Options
+from together_otel.rules.files import alert_groups
 from together_otel.settings import SETTINGS
 
 if TYPE_CHECKING:
@@ -104,6 +106,28 @@ def settings() -> str:
     )
 
 
+def alerts() -> str:
+    """Return each alert: when it fires, whom it wakes, and its expression."""
+    rules = [rule for group in alert_groups(Options()) for rule in group.rules if rule.labels]
+    sections = []
+    for name in dict.fromkeys(rule.name for rule in rules):
+        lines = [f"## {name}"]
+        for rule in (rule for rule in rules if rule.name == name):
+            severity = rule.labels["severity"]
+            lines.append(f"**{severity.capitalize()}.** {' '.join(rule.comment.split())}".rstrip())
+            waits = [f"fires after {rule.wait}"] if rule.wait else []
+            waits += [f"lasts {rule.keep} longer than its expression"] if rule.keep else []
+            lines.append(
+                "<!-- test: checked by "
+                'python "$PROJECT/tests/pages/expression.py" -->\n'
+                f"```promql\n{rule.expr.strip()}\n```"
+            )
+            if waits:
+                lines.append(f"It {' and '.join(waits)}.")
+        sections.append("\n\n".join(lines))
+    return "\n\n".join(sections)
+
+
 def errors() -> str:
     """Return the packages whose classes `error.type` may be."""
     return ", ".join(f"`{package}`" for package in error_types.PACKAGES)
@@ -156,6 +180,7 @@ def comparison_of_failures() -> str:
 
 
 PARTS = {
+    "alerts": alerts,
     "commands": commands,
     "comparison": comparison,
     "comparison of failures": comparison_of_failures,

@@ -92,7 +92,7 @@ clean: ## remove environments and fetched programs
 $(VENV)/installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(VENV)/bin/python $(PIP_INSTALL) --upgrade '$(PIP)'
-	$(VENV)/bin/python $(PIP_INSTALL) --editable '.[zero-code]' --group test --group servers --group lint 'together==$(NEWEST)'
+	$(VENV)/bin/python $(PIP_INSTALL) --editable '.[cli,zero-code]' --group test --group servers --group lint 'together==$(NEWEST)'
 	@touch $@
 
 .venv-%/installed: pyproject.toml

@@ -25,8 +25,12 @@ def _argument(_case):
 
 
 def _environment(case):
+    # No variable can hold a NUL.
+    text, core = (part.replace("\0", "") for part in (case.own.text, case.own.core))
+    case.own = replace(case.own, text=text, core=core)
+    case.known[:] = case.keys[:] = [case.own]
     case.made.pop("api_key")
-    case.environ["TOGETHER_API_KEY"] = case.own.text.replace("\0", "")
+    case.environ["TOGETHER_API_KEY"] = text
 
 
 def _shadowed(case):

@@ -20,7 +20,7 @@ def test_drill(cause: str, tmp_path: Path) -> None:
     """It is all that is counted, as often as the drill says, and what follows is accepted."""
     done = subprocess.run(
         [
-            *(sys.executable, "-m", "together_otel.cli", "drill", "--client", "openai"),
+            *(sys.executable, "-m", "together_otel", "drill", "--client", "openai"),
             *("--cause", cause, "--duration", "0.5s"),
         ],
         env={

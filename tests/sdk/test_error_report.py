@@ -51,6 +51,7 @@ def test_broken_example(telemetry, in_house):
         "server.address": "127.0.0.1",
         "server.port": IsInt,
         "gen_ai.operation.name": "chat",
+        "together.client.library": "together_ai",
         "error.type": "together_ai.errors.AuthenticationError",
         "together.auth.runbook": IsStr(regex=r".*runbook\.md#cause-empty"),
     }

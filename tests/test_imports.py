@@ -32,7 +32,7 @@ LOADED = {
     "together_otel.keys.writings",
     "together_otel.names",
     "together_otel.settings",
-    "together_otel.spelling",
+    "together_otel.plain.spelling",
     "together_otel.telemetry",
     "together_otel.telemetry.backend",
     "together_otel.telemetry.backend_choice",
@@ -74,7 +74,7 @@ def test_what_is_loaded_without_a_client_library(before) -> None:
         [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True
     )
     imported, instrumented = json.loads(done.stdout)
-    assert imported == ["together_otel", "together_otel.lazy"]
+    assert imported == ["together_otel", "together_otel.plain", "together_otel.plain.lazy"]
     assert {name for name in instrumented if name.startswith("together_otel")} <= LOADED
     others = {name.partition(".")[0] for name in instrumented} - sys.stdlib_module_names
     assert others == {"together_otel", "opentelemetry"}

@@ -6,7 +6,7 @@ application. ``inspect_key()`` tells what a key looks like before a client is ma
 
 from typing import TYPE_CHECKING
 
-from together_otel.lazy import lazily
+from together_otel.plain.lazy import lazily
 
 if TYPE_CHECKING:
     from together_otel.auth.preflight import UnusableKeyError

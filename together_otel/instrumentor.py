@@ -23,8 +23,8 @@ from together_otel.calls.imports import LazyPatches, turn_off_other_copies
 from together_otel.calls.open_calls import end_all, end_all_at_exit, end_dropped
 from together_otel.guard import Guard
 from together_otel.names import SCOPE
+from together_otel.plain.spelling import did_you_mean
 from together_otel.settings import Settings
-from together_otel.spelling import did_you_mean
 from together_otel.telemetry.backend_choice import choose_backend
 from together_otel.telemetry.events import listen
 from together_otel.telemetry.metrics import NoMetrics

@@ -17,7 +17,7 @@ from together_otel.keys import redact
 from together_otel.keys.formats import may_hold_a_key
 from together_otel.keys.hosts import hosts_in
 from together_otel.names import SCOPE
-from together_otel.spelling import did_you_mean
+from together_otel.plain.spelling import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

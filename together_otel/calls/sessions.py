@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from together_otel.calls.open_calls import opened
 from together_otel.clients.realtime import was_closed, was_closed_regularly
-from together_otel.weak import WeakIdentityMap
+from together_otel.plain.weak import WeakIdentityMap
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -1,7 +1,8 @@
 """What the patched methods do: each call is reported, and made again if another key may help.
 
 A wrapper is chosen by what the function is. No frame of it holds an argument, or an exception by
-name, while the SDK works or something is logged: a key may be in both.
+name, while the SDK works or something is logged: a key may be in both. Past 300 lines, as sync and
+async are read side by side.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ from together_otel.cli.output import complain, write
 from together_otel.keys import redact
 from together_otel.keys.formats import OPAQUE, is_lookalike
 from together_otel.names import KEY_VARIABLE
-from together_otel.spelling import did_you_mean
+from together_otel.plain.spelling import did_you_mean
 
 if TYPE_CHECKING:
     from typing import TypeAlias

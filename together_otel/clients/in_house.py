@@ -16,7 +16,7 @@ from together_otel.clients.credentials import first_nonempty_key
 from together_otel.clients.failures import failure_over_http, refusal_in, refused
 from together_otel.clients.payloads import add_result, described
 from together_otel.keys import TOGETHER, Reader, Secret
-from together_otel.weak import WeakIdentityMap
+from together_otel.plain.weak import WeakIdentityMap
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -13,7 +13,7 @@ from together_otel.clients.generated import Generated
 from together_otel.clients.readers import OPENAI, maker
 from together_otel.keys import is_together_host
 from together_otel.keys.hosts import hosts_in
-from together_otel.weak import WeakIdentityMap
+from together_otel.plain.weak import WeakIdentityMap
 
 if TYPE_CHECKING:
     from together_otel.clients.base import Args, Failure, Kwargs

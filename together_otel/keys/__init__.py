@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from together_otel.lazy import lazily
+from together_otel.plain.lazy import lazily
 
 if TYPE_CHECKING:
     from together_otel.keys.diagnosis import OVERRIDES, Diagnosis, Refusal, diagnose, went_astray

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
+from together_otel.plain.spelling import did_you_mean
 from together_otel.rules.settings import SEVERITIES, Options, Severity
-from together_otel.spelling import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

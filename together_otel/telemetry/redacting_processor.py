@@ -18,7 +18,7 @@ from together_otel.clients.credentials import CREDENTIALS
 from together_otel.clients.sent import secrets_at_work
 from together_otel.keys import MARK, redact, redact_exception
 from together_otel.names import EXCEPTION_MESSAGE, EXCEPTION_STACKTRACE
-from together_otel.weak import WeakIdentityMap
+from together_otel.plain.weak import WeakIdentityMap
 
 if TYPE_CHECKING:
     from collections.abc import Callable

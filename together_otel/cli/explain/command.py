@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from together_otel.cli.export.source import shipped
 from together_otel.cli.output import write
 from together_otel.cli.parsing import GOOD, write_json
-from together_otel.spelling import did_you_mean
+from together_otel.plain.spelling import did_you_mean
 
 if TYPE_CHECKING:
     import argparse

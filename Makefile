@@ -23,6 +23,16 @@ PARALLEL := -n 2 --dist worksteal
 # The week of a fleet takes minutes of CPU: CI runs it.
 SLOW := $(if $(CI),-m "",)
 
+# One within an argument would end it.
+COMMA := ,
+# A virtual environment made anew: its Python, then what is installed into it.
+define environment
+	$(1) -m venv $(@D)
+	$(@D)/bin/python $(PIP_INSTALL) --upgrade '$(PIP)'
+	$(@D)/bin/python $(PIP_INSTALL) --editable $(2)
+	@touch $@
+endef
+
 .PHONY: help mutants demo test test-fast one fuzz lint docs dist audit bench clean
 .DELETE_ON_ERROR:
 
@@ -90,22 +100,13 @@ clean: ## remove environments and fetched programs
 	rm -rf .venv* .tools mutants .site dist sbom.json tools/schemas/node_modules
 
 $(VENV)/installed: pyproject.toml
-	$(PYTHON) -m venv $(VENV)
-	$(VENV)/bin/python $(PIP_INSTALL) --upgrade '$(PIP)'
-	$(VENV)/bin/python $(PIP_INSTALL) --editable '.[cli,zero-code]' --group test --group servers --group lint 'together==$(NEWEST)'
-	@touch $@
+	$(call environment,$(PYTHON),'.[cli$(COMMA)zero-code]' --group test --group servers --group lint 'together==$(NEWEST)')
 
 .venv-%/installed: pyproject.toml
-	$(PYTHON) -m venv .venv-$*
-	.venv-$*/bin/python $(PIP_INSTALL) --upgrade '$(PIP)'
-	.venv-$*/bin/python $(PIP_INSTALL) --editable '.[zero-code]' --group test 'together==$*'
-	@touch $@
+	$(call environment,$(PYTHON),'.[zero-code]' --group test 'together==$*')
 
 .venv-openai-%/installed: pyproject.toml
-	$(PYTHON) -m venv .venv-openai-$*
-	.venv-openai-$*/bin/python $(PIP_INSTALL) --upgrade '$(PIP)'
-	.venv-openai-$*/bin/python $(PIP_INSTALL) --editable '.[zero-code]' --group test 'openai==$*'
-	@touch $@
+	$(call environment,$(PYTHON),'.[zero-code]' --group test 'openai==$*')
 
 .venv-lowest/installed: pyproject.toml
 	$(PYTHON) -m venv .venv-lowest
@@ -116,46 +117,25 @@ $(VENV)/installed: pyproject.toml
 	@touch $@
 
 .venv-frameworks/installed: pyproject.toml
-	$(PYTHON) -m venv .venv-frameworks
-	.venv-frameworks/bin/python $(PIP_INSTALL) --upgrade '$(PIP)'
-	.venv-frameworks/bin/python $(PIP_INSTALL) --editable . --group test --group frameworks
-	@touch $@
+	$(call environment,$(PYTHON),. --group test --group frameworks)
 
 .venv-litellm-%/installed: pyproject.toml
-	$(PYTHON) -m venv .venv-litellm-$*
-	.venv-litellm-$*/bin/python $(PIP_INSTALL) --upgrade '$(PIP)'
-	.venv-litellm-$*/bin/python $(PIP_INSTALL) --editable . --group light 'litellm==$*'
-	@touch $@
+	$(call environment,$(PYTHON),. --group light 'litellm==$*')
 
 .venv-demo/installed: pyproject.toml
-	$(PYTHON) -m venv .venv-demo
-	.venv-demo/bin/python $(PIP_INSTALL) --upgrade '$(PIP)'
-	.venv-demo/bin/python $(PIP_INSTALL) --editable . --group demo
-	@touch $@
+	$(call environment,$(PYTHON),. --group demo)
 
 .venv-proxy/installed: pyproject.toml
-	$(PYTHON) -m venv .venv-proxy
-	.venv-proxy/bin/python $(PIP_INSTALL) --upgrade '$(PIP)'
-	.venv-proxy/bin/python $(PIP_INSTALL) --editable . --group light --group proxy
-	@touch $@
+	$(call environment,$(PYTHON),. --group light --group proxy)
 
 .venv-mutants/installed: pyproject.toml
-	$(PYTHON) -m venv .venv-mutants
-	.venv-mutants/bin/python $(PIP_INSTALL) --upgrade '$(PIP)'
-	.venv-mutants/bin/python $(PIP_INSTALL) --editable '.[zero-code]' --group test --group mutants 'together==$(NEWEST)'
-	@touch $@
+	$(call environment,$(PYTHON),'.[zero-code]' --group test --group mutants 'together==$(NEWEST)')
 
 .venv-neighbours/installed: pyproject.toml
-	$(PYTHON) -m venv .venv-neighbours
-	.venv-neighbours/bin/python $(PIP_INSTALL) --upgrade '$(PIP)'
-	.venv-neighbours/bin/python $(PIP_INSTALL) --editable . --group neighbours 'together==$(NEWEST)'
-	@touch $@
+	$(call environment,$(PYTHON),. --group neighbours 'together==$(NEWEST)')
 
 .venv-docs/installed: pyproject.toml
-	$(PYTHON) -m venv .venv-docs
-	.venv-docs/bin/python $(PIP_INSTALL) --upgrade '$(PIP)'
-	.venv-docs/bin/python $(PIP_INSTALL) --editable . --group docs
-	@touch $@
+	$(call environment,$(PYTHON),. --group docs)
 
 # Schemas of the operators' resources and Loki's grammar come from npm.
 .PHONY: schemas
@@ -180,7 +160,4 @@ newest-python:
 	else echo "Python 3.13 is not here: nothing is tested on it."; test -z "$$CI"; fi
 
 .venv-python3.13/installed: pyproject.toml
-	$(NEWEST_PYTHON) -m venv .venv-python3.13
-	.venv-python3.13/bin/python $(PIP_INSTALL) --upgrade '$(PIP)'
-	.venv-python3.13/bin/python $(PIP_INSTALL) --editable '.[zero-code]' --group test 'together==$(NEWEST)'
-	@touch $@
+	$(call environment,$(NEWEST_PYTHON),'.[zero-code]' --group test 'together==$(NEWEST)')

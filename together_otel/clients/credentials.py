@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
     from together_otel.clients.base import Request
 
-CUSTOM_HEADERS: Final = "TOGETHER_CUSTOM_HEADERS"
 AUTHORIZATION: Final = "authorization"
 
 CREDENTIALS: Final = ("authorization", "api-key", "api_key", "cookie", "token", "secret")

@@ -36,7 +36,6 @@ class Scenario:
         bad: options of its client while it fails.
         good: options of its client afterwards.
         asks: whether requests are made at all; a client that is not made makes none.
-        fits: whether its key fits into a header; what does not is refused by preflight, if asked.
         before: whether requests are accepted before it fails.
         refuse: makes the server refuse.
         accept: makes it accept again.
@@ -47,7 +46,6 @@ class Scenario:
     bad: Mapping[str, Any] = field(default_factory=dict)
     good: Mapping[str, Any] = field(default_factory=dict)
     asks: bool = True
-    fits: bool = True
     before: bool = False
     refuse: Callable[[], None] = lambda: None
     accept: Callable[[], None] = lambda: None
@@ -107,10 +105,9 @@ def scenario_of(
             "empty": lambda: of_key(
                 "an empty variable",
                 "",
-                fits=False,
                 asks=is_sdk or generation < _FIRST_WITHOUT_EMPTY,
             ),
-            "malformed": lambda: of_key("a newline at the end", key + "\n", fits=False),
+            "malformed": lambda: of_key("a newline at the end", key + "\n"),
             "wrong_variable": lambda: of_key(f"the key in {misnamed}", key, misnamed, asks=False),
             "not_passed": lambda: of_options("a placeholder passed", api_key=_PLACEHOLDER),
             "wrong_provider": lambda: of_key("another provider's key", keys.other_provider()),

@@ -31,7 +31,7 @@ def levels() -> Iterator[Mapping[str, str]]:
         rule.name: rule.expr
         for group in (*alert_groups(OPTIONS), *recording_groups(OPTIONS))
         for rule in group.rules
-        if not rule.labels
+        if rule.word == "record"
     }
     while waiting:
         ready = {

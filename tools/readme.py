@@ -108,7 +108,8 @@ def settings() -> str:
 
 def alerts() -> str:
     """Return each alert: when it fires, whom it wakes, and its expression."""
-    rules = [rule for group in alert_groups(Options()) for rule in group.rules if rule.labels]
+    every = (rule for group in alert_groups(Options()) for rule in group.rules)
+    rules = [rule for rule in every if rule.word == "alert"]
     sections = []
     for name in dict.fromkeys(rule.name for rule in rules):
         lines = [f"## {name}"]
@@ -128,6 +129,13 @@ def alerts() -> str:
     return "\n\n".join(sections)
 
 
+def saved_table(path: Path, first: str = "") -> str:
+    """Return a table that a benchmark has saved, from the row on that begins with a text."""
+    saved = json.loads(path.read_text(encoding="utf-8"))
+    starts = (place for place, row in enumerate(saved["cells"]) if row[0].startswith(first))
+    return table(tuple(saved["header"]), map(tuple, saved["cells"][next(starts) :]))
+
+
 def errors() -> str:
     """Return the packages whose classes `error.type` may be."""
     return ", ".join(f"`{package}`" for package in error_types.PACKAGES)
@@ -135,8 +143,7 @@ def errors() -> str:
 
 def overhead() -> str:
     """Return the table of what the instrumentation costs, as the benchmark has saved it."""
-    saved = json.loads(OVERHEAD.read_text(encoding="utf-8"))
-    return table(tuple(saved["header"]), map(tuple, saved["cells"]))
+    return saved_table(OVERHEAD)
 
 
 def soak() -> str:
@@ -168,15 +175,12 @@ def commands() -> str:
 
 def comparison() -> str:
     """Return what this and other instrumentations report, as `benchmarks/compare.py` has saved it."""
-    saved = json.loads(COMPARISON.read_text(encoding="utf-8"))
-    return table(tuple(saved["header"]), map(tuple, saved["cells"]))
+    return saved_table(COMPARISON)
 
 
 def comparison_of_failures() -> str:
     """Return those rows that are about failures and keys."""
-    saved = json.loads(COMPARISON.read_text(encoding="utf-8"))
-    start = next(n for n, row in enumerate(saved["cells"]) if row[0].startswith("A refused"))
-    return table(tuple(saved["header"]), map(tuple, saved["cells"][start:]))
+    return saved_table(COMPARISON, "A refused")
 
 
 PARTS = {

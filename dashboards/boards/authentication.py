@@ -14,8 +14,9 @@ from grafana_foundation_sdk.builders import dashboard
 from grafana_foundation_sdk.models.common import BigValueColorMode, BigValueTextMode
 
 from boards import evidence, frame, query
-from boards.query import CAUSE, FAILING, FINGERPRINT
+from boards.query import FAILING
 from together_otel import names
+from together_otel.rules.expressions import CAUSE, FINGERPRINT
 
 
 def answers() -> list[Any]:

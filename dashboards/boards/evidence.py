@@ -12,8 +12,9 @@ from grafana_foundation_sdk.models.common import LogsSortOrder
 from grafana_foundation_sdk.models.dashboard import DataSourceRef
 
 from boards import frame, query
-from boards.query import CAUSE, FINGERPRINT, OUTCOME, records
+from boards.query import records
 from together_otel import names
+from together_otel.rules.expressions import CAUSE, FINGERPRINT, OUTCOME
 
 FORMAT = names.label_of(names.KEY_FORMAT)
 KEY_SOURCE = names.label_of(names.KEY_SOURCE)

@@ -8,8 +8,9 @@ import panels
 import tables
 
 from boards import frame, query
-from boards.query import FAILING, FINGERPRINT, REPORTING, STAGE, records
+from boards.query import FAILING, REPORTING, STAGE, records
 from together_otel import names
+from together_otel.rules.expressions import FINGERPRINT
 
 WHERE = "cluster, namespace, job"
 EMPTY = "Nobody reports"

@@ -8,16 +8,11 @@ from __future__ import annotations
 import rules
 
 from together_otel import names
+from together_otel.rules.expressions import CAUSE, ERROR, MODEL, OUTCOME
 
 records = rules.records
 
 SELECTED = 'cluster=~"$cluster",namespace=~"$namespace",job=~"$job"'
-CAUSE = names.label_of(names.AUTH_CAUSE)
-ERROR = names.label_of(names.ERROR_TYPE)
-FINGERPRINT = names.label_of(names.KEY_FINGERPRINT)
-MODEL = names.label_of(names.REQUEST_MODEL)
-OPERATION = names.label_of(names.OPERATION)
-OUTCOME = names.label_of(names.REQUEST_OUTCOME)
 REASON = names.label_of(names.FINISH_REASON)
 STAGE = names.label_of(names.TELEMETRY_STAGE)
 

@@ -9,8 +9,9 @@ import tables
 from grafana_foundation_sdk.builders import dashboard
 
 from boards import frame, query, usage
-from boards.query import BUDGET, ERROR, MODEL, MODELS, OPERATION, OUTCOME, TOKENS, records
+from boards.query import BUDGET, MODELS, TOKENS, records
 from together_otel import names
+from together_otel.rules.expressions import ERROR, MODEL, OPERATION, OUTCOME
 
 ERROR_COLORS = {
     "none": "green",

@@ -8,8 +8,9 @@ import panels
 from grafana_foundation_sdk.builders import dashboard
 
 from boards import frame, query
-from boards.query import BUDGET, MODEL, MODELS, OPERATION, OUTCOME, REASON, records
+from boards.query import BUDGET, MODELS, REASON, records
 from together_otel import names
+from together_otel.rules.expressions import MODEL, OPERATION, OUTCOME
 
 NOT_BY_MODEL = " All models: this counter does not know them."
 

@@ -41,6 +41,11 @@ class Rule:
     labels: Mapping[str, str] = field(default_factory=dict)
     annotations: Mapping[str, str] = field(default_factory=dict)
 
+    @property
+    def word(self) -> str:
+        """What it is in a file of rules: ``alert`` or ``record``."""
+        return "alert" if self.labels else "record"
+
 
 @dataclass(frozen=True)
 class Group:
@@ -100,7 +105,7 @@ def _rule(rule: Rule, anchors: _Anchors) -> list[str]:
     lines = [
         f"  # {line}" for line in textwrap.wrap(rule.comment, _WIDTH - 4, break_on_hyphens=False)
     ]
-    lines.append(f"  - {'alert' if rule.labels else 'record'}: {rule.name}")
+    lines.append(f"  - {rule.word}: {rule.name}")
     lines += _text("    expr", rule.expr)
     if rule.wait:
         lines.append(f"    for: {rule.wait}")

@@ -60,7 +60,7 @@ def _plain(group: Group) -> dict[str, object]:
 
 def _rule(rule: Rule) -> dict[str, object]:
     every = {
-        "alert" if rule.labels else "record": rule.name,
+        rule.word: rule.name,
         "expr": rule.expr,
         "for": rule.wait,
         "keep_firing_for": rule.keep,

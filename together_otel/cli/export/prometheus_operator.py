@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from typing import TYPE_CHECKING
 
 from together_otel.cli.export.source import read
@@ -34,7 +33,6 @@ spec:
 
 def files(source: Source) -> Iterator[tuple[str, str]]:
     """Yield the manifests."""
-    # YAML in block style may be indented as a whole: it is then the value of the key above it.
-    yield "kubernetes/prometheusrule.yaml", _RULES + textwrap.indent(source.groups, "  ")
+    yield "kubernetes/prometheusrule.yaml", source.below(_RULES)
     for name, text in read("kubernetes").items():
         yield f"kubernetes/{name}", source.grouped(text)

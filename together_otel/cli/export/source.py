@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import textwrap
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -55,10 +56,11 @@ class Source:
             "recording.yaml": render_recording(self.options),
         }
 
-    @cached_property
-    def groups(self) -> str:
-        """The groups of both files, to be indented below a key ``groups``."""
-        return "".join(text.partition("\ngroups:\n")[2] for text in self.rules.values())
+    def below(self, manifest: str) -> str:
+        """Return a manifest that ends in a key ``groups`` of two spaces, with those of both files."""
+        groups = "".join(text.partition("\ngroups:\n")[2] for text in self.rules.values())
+        # YAML in block style may be indented as a whole: it is then the value of the key above it.
+        return manifest + textwrap.indent(groups, "  ")
 
     def grouped(self, text: str) -> str:
         """Return a file that is shipped, grouping as the rules do."""

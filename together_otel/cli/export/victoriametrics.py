@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -26,4 +25,4 @@ spec:
 
 def files(source: Source) -> Iterator[tuple[str, str]]:
     """Yield the manifest."""
-    yield "victoriametrics/vmrule.yaml", _MANIFEST + textwrap.indent(source.groups, "  ")
+    yield "victoriametrics/vmrule.yaml", source.below(_MANIFEST)

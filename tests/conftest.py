@@ -11,7 +11,10 @@ from pathlib import Path
 import certifi
 import pytest
 
+from together_otel import instrument, uninstrument
 from together_otel.guard import Guard
+from together_otel.testing.server import TogetherServer
+from together_otel.testing.telemetry import CapturedTelemetry
 
 os.environ.setdefault("TOGETHER_NO_BANNER", "1")  # 1.5 prints one on import
 
@@ -46,3 +49,20 @@ def bare_environment(monkeypatch):
 def our_errors_raise(monkeypatch):
     """Let an error of the instrumentation fail the test instead of being swallowed."""
     monkeypatch.setattr(Guard, "raising", True)
+
+
+@pytest.fixture
+def server(key):
+    """A server that accepts one key; which, a folder's own `key` says."""
+    with TogetherServer(keys=[key]) as running:
+        yield running
+
+
+@pytest.fixture
+def telemetry():
+    """The instrumentation, on, and what it emits."""
+    captured = CapturedTelemetry()
+    instrument(tracer_provider=captured.tracer_provider, meter_provider=captured.meter_provider)
+    yield captured
+    uninstrument()
+    captured.shutdown()

@@ -2,14 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-from pathlib import Path
-
 import pytest
-
-ROOT = Path(__file__).parents[1]
+from example_runs import run_example
 
 
 @pytest.mark.parametrize(
@@ -22,19 +16,7 @@ ROOT = Path(__file__).parents[1]
 )
 def test_example(example, says, tells):
     """It ends well, says what the SDK said, and together_otel tells the rest."""
-    script = ROOT / "examples" / f"{example}.py"
-    command = script.read_text(encoding="utf-8").splitlines()[0].removeprefix("# ").split()
-    path = os.pathsep.join((str(Path(sys.executable).parent), os.environ.get("PATH", "")))
-    done = subprocess.run(
-        command,
-        cwd=ROOT,
-        env={"PATH": path, "TOGETHER_NO_BANNER": "1", "PYTHONWARNINGS": "ignore"},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
+    done = run_example(example)
     assert says in done.stdout
     assert tells in done.stderr
     if not tells:

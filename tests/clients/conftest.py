@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import socket
 from importlib.util import find_spec
 
 import pytest
+from loopback import resolve_to_loopback
 from reaching import ELSEWHERE, TOGETHER, Lab
 
-from together_otel import instrument, uninstrument
 from together_otel.testing.keys import MadeUpKeys
-from together_otel.testing.server import TogetherServer
-from together_otel.testing.telemetry import CapturedTelemetry
 
 collect_ignore = [
     *(
@@ -34,13 +31,7 @@ def no_variables_of_openai(monkeypatch):
 @pytest.fixture(autouse=True)
 def hosts_on_loopback(monkeypatch):
     """Resolve Together's name, and another provider's, to loopback."""
-    resolve = socket.getaddrinfo
-
-    def to_loopback(asked, *args, **kwargs):
-        name = asked.decode() if isinstance(asked, bytes) else asked
-        return resolve("127.0.0.1" if name in (TOGETHER, ELSEWHERE) else asked, *args, **kwargs)
-
-    monkeypatch.setattr(socket, "getaddrinfo", to_loopback)
+    resolve_to_loopback(monkeypatch, TOGETHER, ELSEWHERE)
 
 
 @pytest.fixture
@@ -51,23 +42,6 @@ def keys():
 @pytest.fixture
 def key(keys):
     return keys.together()
-
-
-@pytest.fixture
-def server(key):
-    """A server that accepts one key."""
-    with TogetherServer(keys=[key]) as running:
-        yield running
-
-
-@pytest.fixture
-def telemetry():
-    """The instrumentation, on, and what it emits."""
-    captured = CapturedTelemetry()
-    instrument(tracer_provider=captured.tracer_provider, meter_provider=captured.meter_provider)
-    yield captured
-    uninstrument()
-    captured.shutdown()
 
 
 @pytest.fixture(params=["sync", "async"])

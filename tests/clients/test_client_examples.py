@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from importlib.util import find_spec
-from pathlib import Path
 
 import pytest
-
-ROOT = Path(__file__).parents[2]
+from example_runs import ROOT, run_example
 
 
 @pytest.mark.parametrize(
@@ -40,19 +35,7 @@ def test_example(example, needs, says, tells):
     """It ends well, says what the client said, and together_otel tells the rest."""
     if find_spec(needs) is None:
         pytest.skip(f"{needs} is not installed")
-    script = ROOT / "examples" / f"{example}.py"
-    command = script.read_text(encoding="utf-8").splitlines()[0].removeprefix("# ").split()
-    path = os.pathsep.join((str(Path(sys.executable).parent), os.environ.get("PATH", "")))
-    done = subprocess.run(
-        command,
-        cwd=ROOT,
-        env={"PATH": path, "PYTHONWARNINGS": "ignore"},
-        capture_output=True,
-        text=True,
-        timeout=90,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
+    done = run_example(example)
     assert says in done.stdout
     assert tells in done.stderr
     assert done.stderr.count("together.client.auth_failed") == 1

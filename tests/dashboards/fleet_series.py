@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from together_otel import names
+
+CAUSE = names.label_of(names.AUTH_CAUSE)
+FINGERPRINT = names.label_of(names.KEY_FINGERPRINT)
 STEP = 15
 """Seconds between two scrapes."""
 
@@ -63,6 +67,20 @@ class Fleet:
         if values is None:
             values = self.series[name] = [None] * self.ticks
         values[tick] = value
+
+    def put_keys(self, tick, process, *labels):
+        """Note what a process says of its keys: failures, and when what last happened."""
+        for cause, count in process.causes.items():
+            self.put(tick, names.AUTH_FAILURES.prometheus, count, *labels, CAUSE, cause)
+        if process.succeeded is not None:
+            self.put(tick, names.AUTH_LAST_SUCCESS.prometheus, process.succeeded, *labels)
+        for metric, label, times in (
+            (names.AUTH_LAST_FAILURE, CAUSE, process.failed),
+            (names.KEY_LAST_ACCEPTED, FINGERPRINT, process.accepted),
+            (names.KEY_LAST_REFUSED, FINGERPRINT, process.refused),
+        ):
+            for one, at in times.items():
+                self.put(tick, metric.prometheus, at, *labels, label, one)
 
     def inputs(self):
         """Return ``input_series`` of a test."""

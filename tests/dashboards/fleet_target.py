@@ -13,8 +13,6 @@ from together_otel import names
 if TYPE_CHECKING:
     from fleet_series import Fleet
 
-CAUSE = names.label_of(names.AUTH_CAUSE)
-FINGERPRINT = names.label_of(names.KEY_FINGERPRINT)
 OPERATION = names.label_of(names.OPERATION)
 OUTCOME = names.label_of(names.REQUEST_OUTCOME)
 DURATION = names.INFERENCE_DURATION.prometheus
@@ -72,24 +70,13 @@ class Target:
         of = ("job", self.job, "instance", self.instance)
         fleet.put(tick, "up", 1, *of)
         fleet.put(tick, "process_start_time_seconds", self.started, *of)
-        for cause, count in self.causes.items():
-            fleet.put(tick, names.AUTH_FAILURES.prometheus, count, *of, CAUSE, cause)
+        fleet.put_keys(tick, self, *of)
         for outcome, count in self.outcomes.items():
             labels = (OPERATION, "chat", OUTCOME, outcome)
             fleet.put(tick, names.REQUESTS.prometheus, count, *of, *labels)
         for bound, count in self.buckets.items():
             fleet.put(tick, f"{DURATION}_bucket", count, *of, *CHAT, "le", bound)
         fleet.put(tick, f"{DURATION}_count", self.buckets["+Inf"], *of, *CHAT)
-        for cause, at in self.failed.items():
-            fleet.put(tick, names.AUTH_LAST_FAILURE.prometheus, at, *of, CAUSE, cause)
-        if self.succeeded is not None:
-            fleet.put(tick, names.AUTH_LAST_SUCCESS.prometheus, self.succeeded, *of)
-        for metric, times in (
-            (names.KEY_LAST_ACCEPTED, self.accepted),
-            (names.KEY_LAST_REFUSED, self.refused),
-        ):
-            for key, at in times.items():
-                fleet.put(tick, metric.prometheus, at, *of, FINGERPRINT, key)
 
     def miss(self, fleet: Fleet, tick: int) -> None:
         """Note a scrape that failed."""

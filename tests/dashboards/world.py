@@ -15,8 +15,6 @@ if TYPE_CHECKING:
 
 Way = Literal["scraped", "otlp", "pushed"]
 
-CAUSE = names.label_of(names.AUTH_CAUSE)
-FINGERPRINT = names.label_of(names.KEY_FINGERPRINT)
 OPERATION = names.label_of(names.OPERATION)
 OUTCOME = names.label_of(names.REQUEST_OUTCOME)
 BEAT = 5
@@ -98,20 +96,9 @@ class Process:
     def put(self, fleet: Fleet, tick: int) -> None:
         """Note what a scrape shows."""
         of = self.labels
-        for cause, count in self.causes.items():
-            fleet.put(tick, names.AUTH_FAILURES.prometheus, count, *of, CAUSE, cause)
+        fleet.put_keys(tick, self, *of)
         for outcome, count in self.outcomes.items():
             fleet.put(tick, names.REQUESTS.prometheus, count, *of, OUTCOME, outcome)
-        for cause, at in self.failed.items():
-            fleet.put(tick, names.AUTH_LAST_FAILURE.prometheus, at, *of, CAUSE, cause)
-        if self.succeeded is not None:
-            fleet.put(tick, names.AUTH_LAST_SUCCESS.prometheus, self.succeeded, *of)
-        for metric, times in (
-            (names.KEY_LAST_ACCEPTED, self.accepted),
-            (names.KEY_LAST_REFUSED, self.refused),
-        ):
-            for key, at in times.items():
-                fleet.put(tick, metric.prometheus, at, *of, FINGERPRINT, key)
 
 
 class World:

@@ -6,10 +6,6 @@ import pytest
 from generation import GENERATION, RELEASE, Sdk, made_up_key
 from recovering import OLD, Lab
 
-from together_otel import TogetherInstrumentor
-from together_otel.testing.server import TogetherServer
-from together_otel.testing.telemetry import CapturedTelemetry
-
 
 def pytest_collection_modifyitems(items):
     """Let 1.x leave its HTTP session open, which whichever test runs at the time would fail of."""
@@ -21,25 +17,6 @@ def pytest_collection_modifyitems(items):
 @pytest.fixture
 def key():
     return made_up_key()
-
-
-@pytest.fixture
-def server(key):
-    """A server that accepts one key."""
-    with TogetherServer(keys=[key]) as running:
-        yield running
-
-
-@pytest.fixture
-def telemetry():
-    """The instrumentation, on, and what it emits."""
-    captured = CapturedTelemetry()
-    TogetherInstrumentor().instrument(
-        tracer_provider=captured.tracer_provider, meter_provider=captured.meter_provider
-    )
-    yield captured
-    TogetherInstrumentor().uninstrument()
-    captured.shutdown()
 
 
 @pytest.fixture(params=["sync", "async"])

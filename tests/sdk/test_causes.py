@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import socket
 from contextlib import suppress
 
 import httpx
 import pytest
 from generation import GENERATION, MESSAGES, MODEL, leaks
+from loopback import resolve_to_loopback
 from refusal_cases import CASES, FOREIGN, OTHER, REFUSAL, TOGETHER
 
 from together_otel.names import CAUSES
@@ -19,13 +19,7 @@ from together_otel.testing.server import TogetherServer
 def host(request, sdk, monkeypatch):
     """Where the server is: at a host of nobody's, or of Together's, which is resolved to it."""
     found: str = request.param
-    resolve = socket.getaddrinfo
-
-    def to_loopback(asked, *args, **kwargs):
-        is_it = asked in (found, found.encode())
-        return resolve("127.0.0.1" if is_it else asked, *args, **kwargs)
-
-    monkeypatch.setattr(socket, "getaddrinfo", to_loopback)
+    resolve_to_loopback(monkeypatch, found)
     sdk.base_url = sdk.base_url.replace("127.0.0.1", found)
     return found
 

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-
 import pytest
+from drill_runs import run_drill
 from prometheus_client.parser import text_string_to_metric_families
 
 from together_otel.names import AUTH_FAILURES, CAUSES, REQUESTS
@@ -15,25 +12,7 @@ from together_otel.names import AUTH_FAILURES, CAUSES, REQUESTS
 @pytest.mark.parametrize("cause", CAUSES)
 def test_every_cause(cause, tmp_path):
     """It is all that is counted, as often as the drill says, and what follows is accepted."""
-    done = subprocess.run(
-        [
-            *(sys.executable, "-m", "together_otel"),
-            *("drill", "--cause", cause, "--duration", "0.5s"),
-        ],
-        env={
-            "PATH": os.environ["PATH"],
-            "OTEL_METRICS_EXPORTER": "none",
-            "OTEL_TRACES_EXPORTER": "none",
-            "OTEL_LOGS_EXPORTER": "none",
-            "OTEL_SERVICE_NAME": "shop",
-            "TOGETHER_OTEL_TEXTFILE": str(tmp_path),
-        },
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
+    done = run_drill(tmp_path, cause, OTEL_SERVICE_NAME="shop")
     (file,) = tmp_path.iterdir()
     assert file.name == "together_otel_shop-drill.prom"
     samples = [

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import socket
-
 import pytest
 from libraries import KINDS, Library
-
-from together_otel import TogetherInstrumentor
-from together_otel.testing import CapturedTelemetry, TogetherServer
+from loopback import resolve_to_loopback
 
 TOGETHER = "api.together.xyz"
 ELSEWHERE = "api.example.com"
@@ -23,13 +19,7 @@ def made_up_key(letter="B"):
 @pytest.fixture(autouse=True)
 def loopback(monkeypatch):
     """Let both hosts be here."""
-    resolve = socket.getaddrinfo
-    names = {TOGETHER, ELSEWHERE, TOGETHER.encode(), ELSEWHERE.encode()}
-
-    def to_loopback(asked, *args, **kwargs):
-        return resolve("127.0.0.1" if asked in names else asked, *args, **kwargs)
-
-    monkeypatch.setattr(socket, "getaddrinfo", to_loopback)
+    resolve_to_loopback(monkeypatch, TOGETHER, ELSEWHERE)
 
 
 @pytest.fixture(params=KINDS)
@@ -44,13 +34,6 @@ def key():
 
 
 @pytest.fixture
-def server(key):
-    """A server that accepts one key."""
-    with TogetherServer(keys=[key]) as running:
-        yield running
-
-
-@pytest.fixture
 def base(server):
     """Its base URL at Together's host."""
     return server.base_url.replace("127.0.0.1", TOGETHER)
@@ -60,15 +43,3 @@ def base(server):
 def elsewhere(server):
     """Its base URL at another host."""
     return server.base_url.replace("127.0.0.1", ELSEWHERE)
-
-
-@pytest.fixture
-def telemetry():
-    """The instrumentation, on, and what it emits."""
-    captured = CapturedTelemetry()
-    TogetherInstrumentor().instrument(
-        tracer_provider=captured.tracer_provider, meter_provider=captured.meter_provider
-    )
-    yield captured
-    TogetherInstrumentor().uninstrument()
-    captured.shutdown()

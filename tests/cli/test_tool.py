@@ -22,6 +22,16 @@ def usage_error(*arguments, capsys):
     return capsys.readouterr().err
 
 
+@pytest.mark.parametrize("module", ["together_otel", "together_otel.cli"])
+def test_either_module_starts_the_command(module):
+    """Scripts written for 0.1.0 start the second."""
+    run = subprocess.run(
+        [sys.executable, "-m", module, "explain", "revoked"], capture_output=True, text=True
+    )
+    assert run.returncode == 0
+    assert "Make a new key" in run.stdout
+
+
 @pytest.mark.parametrize("command", ["", *COMMANDS])
 def test_help_fits_a_screen_and_ends_with_an_example(command, capsys):
     with pytest.raises(SystemExit) as ended:

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from generation import RELEASE
 from measured import durations
-
-from together_otel.testing.realtime import RealtimeServer
+from realtime_server import RealtimeServer
 
 if TYPE_CHECKING:
     from collections.abc import Callable

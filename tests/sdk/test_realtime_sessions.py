@@ -11,9 +11,8 @@ import pytest
 import sessions
 from generation import RELEASE, leaks
 from opentelemetry import trace
+from realtime_server import RealtimeServer, failed_event
 from sessions import AS_THE_SDK_CONNECTS, MODEL, NO_REALTIME, calls, only_call, outcomes
-
-from together_otel.testing.realtime import RealtimeServer, failed_event
 
 pytest.importorskip("together.lib.realtime", reason=NO_REALTIME)
 pytestmark = AS_THE_SDK_CONNECTS

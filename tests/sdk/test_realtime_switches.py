@@ -14,11 +14,11 @@ import pytest
 import sessions
 from generation import RELEASE
 from opentelemetry.instrumentation.utils import suppress_instrumentation
+from realtime_server import RealtimeServer
 from sessions import AS_THE_SDK_CONNECTS, MODEL, NO_REALTIME, RECONNECTED, calls, names, outcomes
 
 from together_otel import TogetherInstrumentor
 from together_otel.calls.targets import TARGETS
-from together_otel.testing.realtime import RealtimeServer
 
 pytest.importorskip("together.lib.realtime", reason=NO_REALTIME)
 pytestmark = AS_THE_SDK_CONNECTS

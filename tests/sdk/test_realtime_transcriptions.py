@@ -12,11 +12,11 @@ import sessions
 from dirty_equals import IsInt
 from generation import RELEASE, leaks, made_up_key
 from opentelemetry import trace
+from realtime_server import RealtimeServer, failed_event
 from sessions import MODEL, NO_REALTIME, calls, failure, names, only_call, outcomes
 
 from together_otel.testing import behaviours
 from together_otel.testing.ports import free_port
-from together_otel.testing.realtime import RealtimeServer, failed_event
 
 pytest.importorskip("together.lib.realtime", reason=NO_REALTIME)
 

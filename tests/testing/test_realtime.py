@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import json
-import sys
 import threading
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import pytest
+from realtime_server import RealtimeServer, completed_event, failed_event
 
 from together_otel.testing import behaviours
 from together_otel.testing.answers import REPLY
-from together_otel.testing.realtime import RealtimeServer, completed_event, failed_event
 
 if TYPE_CHECKING:
     import contextlib
@@ -110,13 +109,6 @@ def test_close_ends_a_held_handshake(key):
     server.close()
     asking.join()
     assert len(failures) == 1
-
-
-def test_websockets_missing(monkeypatch):
-    """The error says how to get the package."""
-    monkeypatch.setitem(sys.modules, "websockets.sync.server", None)
-    with pytest.raises(ModuleNotFoundError, match="pip install websockets"):
-        RealtimeServer().start()
 
 
 # ── handshakes ───────────────────────────────────────────────────────────────────────

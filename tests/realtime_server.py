@@ -1,6 +1,4 @@
-"""Together's realtime endpoint on loopback: a scriptable websocket server.
-
-Past 300 lines: one server and its handshakes, events and closes.
+"""A scriptable websocket server: Together's realtime endpoint on loopback.
 
 ::
 
@@ -11,7 +9,7 @@ Past 300 lines: one server and its handshakes, events and closes.
         session.send(failed_event("Too fast", code="rate_limit", fatal=False))
         session.close(1011)
 
-It needs the package ``websockets``, which comes with ``together[realtime]``.
+The package ``websockets`` comes with ``together[realtime]``; 1.x is tested without it.
 """
 
 from __future__ import annotations
@@ -21,36 +19,22 @@ import json
 import logging
 import socket
 import threading
-from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
 
 from together_otel.testing.answers import REPLY
 from together_otel.testing.exchange import TRACE_ID
 from together_otel.testing.server import TogetherServer
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping
-
-    from together_otel.testing.exchange import Reply
-
-    Opening = Callable[["RealtimeSession"], object]
-
 _ITEM = "conversation.item.input_audio_transcription"
 _FIRST_ERROR = 300
 
 
-def completed_event(transcript: str = REPLY, item: str = "item-1") -> dict[str, Any]:
+def completed_event(transcript=REPLY, item="item-1"):
     """Return the event of an utterance that is transcribed."""
     return {"type": f"{_ITEM}.completed", "item_id": item, "transcript": transcript}
 
 
-def failed_event(
-    message: str,
-    *,
-    code: str | None = None,
-    kind: str = "invalid_request_error",
-    fatal: bool = True,
-) -> dict[str, Any]:
+def failed_event(message, *, code=None, kind="invalid_request_error", fatal=True):
     """Return the event of an error, which ends the session if it is fatal."""
     error = {"message": message, "type": kind, "param": None, "code": code}
     event = {"type": f"{_ITEM}.failed", "error": error}
@@ -64,23 +48,23 @@ class RealtimeSession:
     All else is the script's.
     """
 
-    def __init__(self, connection: Any, number: int) -> None:
+    def __init__(self, connection, number):
         self.number = number
         """Counts the server's sessions from 1."""
         query = parse_qs(urlsplit(connection.request.path).query)
-        self.model: str | None = query.get("model", [None])[0]
-        self.received: list[dict[str, Any]] = []
+        self.model = query.get("model", [None])[0]
+        self.received = []
         """Every event that the client sent so far, in order of arrival."""
         self._connection = connection
         self._changed = threading.Condition()
-        self._closings: list[threading.Thread] = []
+        self._closings = []
         self._over = False
 
-    def send(self, event: Mapping[str, Any]) -> None:
+    def send(self, event):
         """Send an event."""
         self._connection.send(json.dumps(event))
 
-    def close(self, code: int | None = 1000, reason: str = "") -> None:
+    def close(self, code=1000, reason=""):
         """Begin to close the session; returns at once, as the caller may be the client's loop.
 
         Args:
@@ -94,11 +78,11 @@ class RealtimeSession:
             self._closings.append(closing)
             closing.start()
 
-    def cut(self) -> None:
+    def cut(self):
         """Close the session's socket without a word."""
         _shut(self._connection)
 
-    def wait_for(self, n: int, timeout: float = 10.0) -> list[dict[str, Any]]:
+    def wait_for(self, n, timeout=10.0):
         """Wait until ``n`` events have arrived and return them all.
 
         Raises:
@@ -109,7 +93,7 @@ class RealtimeSession:
                 raise TimeoutError(f"{len(self.received)} of {n} events after {timeout} s")
             return list(self.received)
 
-    def wait_for_end(self, timeout: float = 10.0) -> None:
+    def wait_for_end(self, timeout=10.0):
         """Wait until the session is over on this side.
 
         Raises:
@@ -119,14 +103,14 @@ class RealtimeSession:
             if not self._changed.wait_for(lambda: self._over, timeout):
                 raise TimeoutError(f"the session is open after {timeout} s")
 
-    def greet(self) -> None:
+    def greet(self):
         """Send ``session.created``."""
         info = {"id": f"session-{self.number}", "model": self.model}
         self.send({"type": "session.created", "session": info})
 
-    def serve(self, opening: Opening | None) -> None:
+    def serve(self, opening):
         """Talk to the client until the session ends, in whichever way."""
-        from websockets.exceptions import ConnectionClosed  # noqa: PLC0415 - see _serve
+        from websockets.exceptions import ConnectionClosed  # noqa: PLC0415 - the same
 
         try:
             with contextlib.suppress(ConnectionClosed):
@@ -141,7 +125,7 @@ class RealtimeSession:
             for closing in self._closings:
                 closing.join()
 
-    def _got(self, event: dict[str, Any]) -> None:
+    def _got(self, event):
         with self._changed:
             self.received.append(event)
             self._changed.notify_all()
@@ -164,34 +148,24 @@ class RealtimeServer(TogetherServer):
         opening: what a session begins with; ``None`` is silence.
     """
 
-    def __init__(
-        self,
-        *,
-        keys: Collection[str] = (),
-        port: int = 0,
-        opening: Opening | None = RealtimeSession.greet,
-    ) -> None:
+    def __init__(self, *, keys=(), port=0, opening=RealtimeSession.greet):
         super().__init__(keys=keys, port=port)
-        self.sessions: list[RealtimeSession] = []
+        self.sessions = []
         """Every session so far, in the order of their opening."""
         self._opening = opening
-        self._connections: set[Any] = set()
-        self._talking: set[threading.Thread] = set()
-        self._websockets: Any = None
-        self._accepting: threading.Thread | None = None
+        self._connections = set()
+        self._talking = set()
+        self._websockets = None
+        self._accepting = None
 
-    def start(self) -> RealtimeServer:
-        """Bind and serve from a thread of its own; return itself.
+    def start(self):
+        """Bind and serve from a thread of its own; return itself."""
+        from websockets.sync.server import serve  # noqa: PLC0415 - 1.x is tested without it
 
-        Raises:
-            ModuleNotFoundError: without the package ``websockets``.
-            OSError: when the port is taken.
-            RuntimeError: when it is running.
-        """
         if self._websockets is not None:
             raise RuntimeError("the server is running")
         self._closing = False
-        self._websockets = _serve()(
+        self._websockets = serve(
             self._talk,
             "127.0.0.1",
             self._port,
@@ -206,7 +180,7 @@ class RealtimeServer(TogetherServer):
         self._accepting.start()
         return self
 
-    def close(self) -> None:
+    def close(self):
         """Stop, cut every connection and join their threads; twice is once."""
         websockets, accepting = self._websockets, self._accepting
         if websockets is None or accepting is None:
@@ -224,21 +198,14 @@ class RealtimeServer(TogetherServer):
         self._talking.clear()
         self._websockets = self._accepting = None
 
-    def __enter__(self) -> RealtimeServer:  # noqa: PYI034 - Self needs 3.11 or another package
-        return self.start()
-
     @property
-    def url(self) -> str:
-        """The base URL for SDK 3.x, whose paths carry ``/v1``.
-
-        Raises:
-            RuntimeError: before ``start()`` and after ``close()``.
-        """
+    def url(self):
+        """The base URL for SDK 3.x, whose paths carry ``/v1``."""
         if self._websockets is None:
             raise RuntimeError("the server is not running")
         return f"http://127.0.0.1:{self._websockets.socket.getsockname()[1]}"
 
-    def session(self, n: int = 1, timeout: float = 10.0) -> RealtimeSession:
+    def session(self, n=1, timeout=10.0):
         """Wait until ``n`` sessions were opened and return the one opened last of these.
 
         Raises:
@@ -249,14 +216,14 @@ class RealtimeServer(TogetherServer):
                 raise TimeoutError(f"{len(self.sessions)} of {n} sessions after {timeout} s")
             return self.sessions[n - 1]
 
-    def _look(self, connection: Any, request: Any) -> Any:
+    def _look(self, connection, request):
         """Decide a handshake; called in a connection's own thread."""
         if not self._admit(connection):
             return None
         headers = {name.lower(): value for name, value in request.headers.raw_items()}
         received, plan = self.take("GET", request.path, headers, b"")
         held = received is not None and plan.pause
-        if held and not self.hold(received, plan.pause):  # type: ignore[arg-type]  # told above
+        if held and not self.hold(received, plan.pause):
             return None  # this server is closing, and has cut the connection
         if plan.reply is None or plan.cut:
             _shut(connection)
@@ -272,7 +239,7 @@ class RealtimeServer(TogetherServer):
                 response.headers.setdefault(TRACE_ID, f"{received.number:032x}")
         return response
 
-    def _admit(self, connection: Any) -> bool:
+    def _admit(self, connection):
         with self._changed:
             if self._closing:
                 _shut(connection)
@@ -282,7 +249,7 @@ class RealtimeServer(TogetherServer):
             self._talking.add(threading.current_thread())
             return True
 
-    def _talk(self, connection: Any) -> None:
+    def _talk(self, connection):
         with self._changed:
             session = RealtimeSession(connection, len(self.sessions) + 1)
             self.sessions.append(session)
@@ -292,25 +259,13 @@ class RealtimeServer(TogetherServer):
             self._connections.discard(connection)
 
 
-def _serve() -> Callable[..., Any]:
-    try:
-        # Here, since it comes with an extra that a user of the other servers may not have.
-        from websockets.sync.server import serve  # noqa: PLC0415
-    except ImportError as error:
-        raise ModuleNotFoundError(
-            "RealtimeServer needs the package websockets: pip install websockets",
-            name="websockets",
-        ) from error
-    return serve
-
-
-def _silent() -> logging.Logger:
+def _silent():
     logger = logging.Logger("together_otel.testing.realtime")  # noqa: LOG001 - in no hierarchy, to be heard by nobody
     logger.addHandler(logging.NullHandler())
     return logger
 
 
-def _refusal(connection: Any, reply: Reply) -> Any:
+def _refusal(connection, reply):
     response = connection.respond(reply.status, reply.body.decode())
     headers = {"Content-Type": reply.content_type, **dict(reply.headers)}
     for name, value in headers.items():
@@ -320,6 +275,6 @@ def _refusal(connection: Any, reply: Reply) -> Any:
     return response
 
 
-def _shut(connection: Any) -> None:
+def _shut(connection):
     with contextlib.suppress(OSError):  # the client was faster
         connection.socket.shutdown(socket.SHUT_RDWR)

@@ -1,5 +1,6 @@
 """`together-otel drill`: what it leaves where, that responders know it, and how it ends."""
 
+import io
 import json
 import os
 import re
@@ -20,6 +21,7 @@ from serving import Quiet, serving
 
 from together_otel.cli import main
 from together_otel.cli.doctor import installation
+from together_otel.cli.drill import program
 from together_otel.cli.drill.runner import Runner
 from together_otel.cli.drill.scenarios import Scenario
 from together_otel.names import AUTH_FAILURES
@@ -495,3 +497,46 @@ def test_a_client_that_cannot_be_made(tmp_path):
     )
     assert done.returncode == 1
     assert "a request with a good key failed: ImportError: Using SOCKS proxy" in done.stdout
+
+
+class Held(io.RawIOBase):
+    """What a text goes to; its first write takes until it is let go."""
+
+    def __init__(self):
+        self.written, self.begun, self.let_go = b"", threading.Event(), threading.Event()
+
+    def writable(self):
+        return True
+
+    def write(self, data):
+        self.begun.set()
+        self.let_go.wait(10)
+        self.written += bytes(data)
+        return len(data)
+
+
+def test_nothing_is_lost_of_what_exporters_write(monkeypatch):
+    """One writes while another's text is on its way: both arrive."""
+    raw = Held()
+    output = io.TextIOWrapper(io.BufferedWriter(raw), encoding="utf-8")
+    monkeypatch.setattr(sys, "stdout", output)
+    monkeypatch.setattr(sys, "stdin", io.StringIO())
+    monkeypatch.setattr(sys, "argv", ["program", "together"])
+    monkeypatch.setattr(program, "listen", lambda: None)
+    program.main()
+
+    def write_spans():
+        for _ in range(10):
+            output.write("a" * 5999 + "\n")
+
+    spans = threading.Thread(target=write_spans)
+    logs = threading.Thread(target=output.write, args=("b\n",))
+    spans.start()
+    assert raw.begun.wait(10)
+    logs.start()
+    logs.join(0.2)  # it waits for the other, or has left its text in the buffer
+    raw.let_go.set()
+    spans.join()
+    logs.join()
+    output.flush()
+    assert sorted(map(len, raw.written.splitlines())) == [1] + [5999] * 10

@@ -10,7 +10,7 @@ import json
 import logging
 import sys
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from together_otel import TogetherInstrumentor
 from together_otel.cli.drill import MARK
@@ -21,6 +21,7 @@ from together_otel.telemetry.metrics import NoMetrics
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from io import TextIOWrapper
 
 MODEL = "meta-llama/Llama-3.3-70B-Instruct-Turbo"
 _EVENTS = {event.name: event for event in (DRILL_STARTED, DRILL_ENDED)}
@@ -95,6 +96,9 @@ def counted() -> dict[str, float] | None:
 
 def main() -> None:
     """Run commands until standard input ends."""
+    # Exporters write from threads of their own. What one of them leaves in the text's buffer while
+    # another flushes it is lost, before CPython 3.12.4.
+    cast("TextIOWrapper", sys.stdout).reconfigure(write_through=True)
     listen()
     application = Application(sys.argv[1])
     for line in sys.stdin:

@@ -22,7 +22,9 @@ from together_otel.telemetry.prometheus import PrometheusMetrics
 from together_otel.testing.programs import CHECKOUT, Program, find_binaries
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
+
+    from together_otel.rules.document import Rule
 
 sys.path.insert(0, str(CHECKOUT / "dashboards"))
 
@@ -236,24 +238,24 @@ def recorded(instances: int, now: int) -> list[Series]:
     return found
 
 
-def _answers(folder: Path, ready: Mapping[str, str], at: int) -> list[Series]:
+def _answers(folder: Path, ready: Sequence[Rule], at: int) -> list[Series]:
     prometheus = Program(find_binaries().prometheus, folder, {}, FLAGS)
     try:
         prometheus.start()
         server = Server(prometheus.address)
         return [
             Series(
-                record,
+                rule.name,
                 ",".join(
                     f'{label}="{value}"'
-                    for label, value in one["metric"].items()
+                    for label, value in {**one["metric"], **rule.labels}.items()
                     if label != "__name__"
                 ),
                 0,
                 float(one["value"][1]),
             )
-            for record, expr in ready.items()
-            for one in server.get("query", query=expr, time=str(at))["result"]
+            for rule in ready
+            for one in server.get("query", query=rule.expr, time=str(at))["result"]
         ]
     finally:
         prometheus.close()

@@ -9,7 +9,9 @@ from together_otel.rules import Options, records, render_alerts, render_recordin
 from together_otel.rules.files import alert_groups, recording_groups
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
+
+    from together_otel.rules.document import Rule
 
 __all__ = ["OPTIONS", "RUNBOOK", "levels", "outputs", "records"]
 
@@ -22,25 +24,25 @@ def outputs() -> dict[str, str]:
     return {"alerts.yaml": render_alerts(OPTIONS), "recording.yaml": render_recording(OPTIONS)}
 
 
-def levels() -> Iterator[Mapping[str, str]]:
-    """Yield the recorded series by name, those that are made of others after these.
+def levels() -> Iterator[list[Rule]]:
+    """Yield the rules that record, those that are made of other series after these.
 
-    Each has its expression; what it remembers of itself is left to whoever evaluates it.
+    What a series remembers of itself is left to whoever evaluates it.
     """
-    waiting = {
-        rule.name: rule.expr
+    waiting = [
+        rule
         for group in (*alert_groups(OPTIONS), *recording_groups(OPTIONS))
         for rule in group.rules
         if rule.word == "record"
-    }
+    ]
     while waiting:
-        ready = {
-            name: expr
-            for name, expr in waiting.items()
-            if not (set(re.findall(r"\w+:\w+:\w+", expr)) & waiting.keys()) - {name}
-        }
+        missing = {rule.name for rule in waiting}
+        ready = [
+            rule
+            for rule in waiting
+            if not (set(re.findall(r"\w+:\w+:\w+", rule.expr)) & missing) - {rule.name}
+        ]
         if not ready:
-            raise ValueError(f"rules that are made of each other: {sorted(waiting)}")
+            raise ValueError(f"rules that are made of each other: {sorted(missing)}")
         yield ready
-        for name in ready:
-            del waiting[name]
+        waiting = [rule for rule in waiting if rule not in ready]

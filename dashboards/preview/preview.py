@@ -21,6 +21,8 @@ from urllib.request import urlopen
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from together_otel.rules.document import Rule
+
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 IMAGES = ROOT / "docs" / "images"
@@ -46,8 +48,8 @@ def main() -> None:
         store(story, folder)
         for level in rules.levels():
             with serving(folder) as address, story.open("w", encoding="utf-8") as file:
-                for name, expr in level.items():
-                    file.writelines(recorded(address, name, expr))
+                for rule in level:
+                    file.writelines(recorded(address, rule))
                 file.write("# EOF\n")
             store(story, folder)
         with serving(folder) as address:
@@ -72,23 +74,24 @@ def serving(folder: Path) -> Iterator[str]:
         program.close()
 
 
-def recorded(address: str, name: str, expr: str) -> Iterator[str]:
+def recorded(address: str, rule: Rule) -> Iterator[str]:
     """Yield the samples that a rule records of the night."""
-    asked = {"query": expr, "start": night.START, "end": night.END, "step": night.INTERVAL}
+    asked = {"query": rule.expr, "start": night.START, "end": night.END, "step": night.INTERVAL}
     url = f"{address}/api/v1/query_range?{urlencode(asked)}"
     with urlopen(url) as answer:  # noqa: S310 - a Prometheus of our own
         found: list[dict[str, Any]] = json.load(answer)["data"]["result"]
     for one in found:
-        labels = {key: value for key, value in one["metric"].items() if key != "__name__"}
+        labels = {**one["metric"], **rule.labels}
+        labels.pop("__name__", None)
         shown = ",".join(f"{key}={json.dumps(value)}" for key, value in labels.items())
         samples = one["values"]
-        if name.endswith(":since") and name in expr:
+        if rule.name.endswith(":since") and rule.name in rule.expr:
             # It remembers its first value for as long as it is there.
             for before, sample in pairwise(samples):
                 if sample[0] - before[0] == night.INTERVAL:
                     sample[1] = before[1]
         for at, value in samples:
-            yield f"{name}{{{shown}}} {value} {at}\n"
+            yield f"{rule.name}{{{shown}}} {value} {at}\n"
 
 
 def draw(prometheus: str) -> None:

@@ -21,7 +21,7 @@ _SHARED = 200
 
 @dataclass(frozen=True)
 class Rule:
-    """One rule: an alert if it has labels, a recorded series otherwise.
+    """One rule: an alert if it has annotations, a recorded series otherwise.
 
     Attributes:
         name: of the alert, or of the series.
@@ -29,7 +29,7 @@ class Rule:
         comment: what a recorded series is, or when an alert fires.
         wait: how long an alert's expression has to hold.
         keep: how long the alert goes on after it.
-        labels: of the alert.
+        labels: of the alert, or that the series gets beside those of its expression.
         annotations: of the alert.
     """
 
@@ -44,7 +44,7 @@ class Rule:
     @property
     def word(self) -> str:
         """What it is in a file of rules: ``alert`` or ``record``."""
-        return "alert" if self.labels else "record"
+        return "alert" if self.annotations else "record"
 
 
 @dataclass(frozen=True)

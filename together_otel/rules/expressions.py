@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from together_otel import names
@@ -43,41 +42,25 @@ def fill(expression: str, options: Options) -> str:
     return _SERIES.sub(lambda found: f"{found[1]}{{{matcher}" + ("," if found[2] else "}"), filled)
 
 
-@dataclass(frozen=True)
-class Sample:
-    """Samples of what several metrics are needed for, one for each kind of operation.
-
-    Attributes:
-        name: in Prometheus.
-        kind: of tokens, as a label of what is made of them.
-    """
-
-    name: str
-    kind: str = ""
-
-    def labelled(self, expression: str) -> str:
-        """Return an expression with the label of these samples, if they have one."""
-        if not self.kind:
-            return expression
-        return f'label_replace({expression}, "kind", "{self.kind}", "", "")'
-
-
-DURATION_COUNTS = tuple(Sample(f"{one.prometheus}_count") for one in names.DURATION_METRICS)
-DURATION_BUCKETS = tuple(Sample(f"{one.prometheus}_bucket") for one in names.DURATION_METRICS)
-TOKENS = (
-    Sample(names.INPUT_TOKENS_TOTAL.prometheus, "input"),
-    Sample(names.OUTPUT_TOKENS_TOTAL.prometheus, "output"),
-    Sample(f"{names.EMBEDDINGS_INPUT_TOKENS.prometheus}_sum", "input"),
-    Sample(names.CACHED_TOKENS_TOTAL.prometheus, "cached"),
-    Sample(names.REASONING_TOKENS_TOTAL.prometheus, "reasoning"),
-)
-SIZES = (
-    Sample(f"{names.INFERENCE_INPUT_TOKENS.prometheus}_bucket", "input"),
-    Sample(f"{names.INFERENCE_OUTPUT_TOKENS.prometheus}_bucket", "output"),
-)
+DURATION_COUNTS = tuple(f"{one.prometheus}_count" for one in names.DURATION_METRICS)
+DURATION_BUCKETS = tuple(f"{one.prometheus}_bucket" for one in names.DURATION_METRICS)
+TOKENS = {
+    "input": (
+        names.INPUT_TOKENS_TOTAL.prometheus,
+        f"{names.EMBEDDINGS_INPUT_TOKENS.prometheus}_sum",
+    ),
+    "output": (names.OUTPUT_TOKENS_TOTAL.prometheus,),
+    "cached": (names.CACHED_TOKENS_TOTAL.prometheus,),
+    "reasoning": (names.REASONING_TOKENS_TOTAL.prometheus,),
+}
+"""Metrics of tokens by their kind."""
+SIZES = {
+    "input": (f"{names.INFERENCE_INPUT_TOKENS.prometheus}_bucket",),
+    "output": (f"{names.INFERENCE_OUTPUT_TOKENS.prometheus}_bucket",),
+}
 
 
-def rates(samples: Iterable[Sample], kept: str, window: str = "5m", matchers: str = "") -> str:
+def rates(metrics: Iterable[str], kept: str, window: str = "5m", matchers: str = "") -> str:
     """Return the sums of rates of what several metrics are needed for.
 
     Not by a matcher of names: where a process has the metrics of two releases of the conventions,
@@ -85,6 +68,5 @@ def rates(samples: Iterable[Sample], kept: str, window: str = "5m", matchers: st
     """
     where = f"{{{matchers}}}" if matchers else ""
     return "\nor ".join(
-        one.labelled(f"sum by (<by>, {kept}) (rate(\n  {one.name}{where}[{window}]))")
-        for one in samples
+        f"sum by (<by>, {kept}) (rate(\n  {one}{where}[{window}]))" for one in metrics
     )

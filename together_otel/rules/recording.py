@@ -18,24 +18,29 @@ from together_otel.rules.expressions import (
     SIZES,
     SUCCEEDED,
     TOKENS,
-    Sample,
     rates,
 )
 from together_otel.rules.telemetry import STAGE
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
 BRIEF = "2m"
 """For what is looked at to the minute; two scrapes of a minute still fit in it."""
 _BY_MODEL = f"{OPERATION}, {MODEL}"
 
 
-def _rate(
-    record: str, metric: str | Sequence[Sample], kept: str, comment: str, window: str = "5m"
-) -> Rule:
-    samples = (Sample(metric),) if isinstance(metric, str) else metric
-    return Rule(record, rates(samples, kept, window), comment)
+def _rate(record: str, metric: str, kept: str, comment: str, window: str = "5m") -> Rule:
+    return Rule(record, rates((metric,), kept, window), comment)
+
+
+def _by_kind(
+    record: str, metrics: Mapping[str, Sequence[str]], kept: str, comment: str
+) -> Iterator[Rule]:
+    """Yield a rule a kind: series of one name that differ by a label."""
+    for kind, some in metrics.items():
+        yield Rule(record, rates(some, kept), comment, labels={"kind": kind})
+        comment = ""
 
 
 GROUPS = (
@@ -54,10 +59,9 @@ GROUPS = (
                 f"instance, {OUTCOME}",
                 "Requests a second by instance and outcome.",
             ),
-            _rate(
+            Rule(
                 records.CALLS,
-                DURATION_COUNTS,
-                f"{_BY_MODEL}, {ERROR}",
+                rates(DURATION_COUNTS, f"{_BY_MODEL}, {ERROR}"),
                 "Finished requests a second by model and kind of error.",
             ),
             _rate(
@@ -101,13 +105,13 @@ GROUPS = (
                 f"{_BY_MODEL}, le",
                 "Mean time between chunks of streams: for histogram_quantile.",
             ),
-            _rate(
+            *_by_kind(
                 records.SIZES,
                 SIZES,
                 f"{MODEL}, le",
                 "Tokens of a request by kind: for histogram_quantile.",
             ),
-            _rate(
+            *_by_kind(
                 records.TOKENS,
                 TOKENS,
                 _BY_MODEL,

@@ -9,7 +9,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from together_otel.cli.export.files import FORMATS, RULES, FilesExist, files, write_files
+from together_otel.cli.export.files import FilesExist, files, write_files
+from together_otel.cli.export.formats import FORMATS, RULES
 from together_otel.cli.export.source import Source
 from together_otel.cli.output import complain, write
 from together_otel.cli.parsing import CANNOT_WRITE, GOOD, without_key, write_json
@@ -17,6 +18,8 @@ from together_otel.rules.choices import WrongChoice, choose, from_toml, pairs, t
 from together_otel.settings import DEFAULT_RUNBOOK_URL
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from together_otel.cli.parsing import Commands, Parser
     from together_otel.rules import Options
 
@@ -48,20 +51,28 @@ def add(commands: Commands) -> None:
     parser.add_argument(
         "--runbook-url",
         metavar="URL",
-        type=_url,
+        type=_matching(
+            _URL,
+            "a URL without an anchor, such as https://wiki.example/together: anchors are added,"
+            " one for each alert and cause",
+        ),
         default=DEFAULT_RUNBOOK_URL,
         help="URL of your copy of the runbook (default: the project's)",
     )
     parser.add_argument(
         "--datasource",
         metavar="UID",
-        type=_uid,
+        type=_matching(
+            _UID,
+            "a data source's uid, 1 to 40 letters, digits, - and _; Grafana shows it in the address"
+            " of the data source's page",
+        ),
         help="Prometheus data source (default: Grafana's own)",
     )
     parser.add_argument(
         "--job",
         metavar="JOB",
-        type=_job,
+        type=_matching(_JOB, "a job's name as Prometheus has it, of letters, digits and . / : - _"),
         action="append",
         default=[],
         help="only of this job; may be repeated (default: all)",
@@ -161,34 +172,17 @@ def _rules(parser: Parser, options: argparse.Namespace) -> Options:
         return parser.refuse(str(exc))
 
 
+def _matching(pattern: re.Pattern[str], expected: str) -> Callable[[str], str]:
+    def take(text: str) -> str:
+        if pattern.fullmatch(text):
+            return text
+        raise argparse.ArgumentTypeError(f"expected {expected}")
+
+    return take
+
+
 def _folder(text: str) -> Path:
     folder = Path(text)
     if folder.exists() and not folder.is_dir():
         raise argparse.ArgumentTypeError("a file has this name: expected a folder, or a new name")
     return folder
-
-
-def _url(text: str) -> str:
-    if _URL.fullmatch(text):
-        return text
-    raise argparse.ArgumentTypeError(
-        "expected a URL without an anchor, such as https://wiki.example/together: anchors are "
-        "added, one for each alert and cause"
-    )
-
-
-def _uid(text: str) -> str:
-    if _UID.fullmatch(text):
-        return text
-    raise argparse.ArgumentTypeError(
-        "expected a data source's uid, 1 to 40 letters, digits, - and _; Grafana shows it in the "
-        "address of the data source's page"
-    )
-
-
-def _job(text: str) -> str:
-    if _JOB.fullmatch(text):
-        return text
-    raise argparse.ArgumentTypeError(
-        "expected a job's name as Prometheus has it, of letters, digits and . / : - _"
-    )

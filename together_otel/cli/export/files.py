@@ -1,107 +1,16 @@
-"""All formats, each in a module of its own, and the writing of their files."""
+"""The files of all formats, made and written."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from together_otel.cli.export import (
-    bundles,
-    grafana,
-    grafana_com,
-    grafana_operator,
-    loki,
-    prometheus,
-    prometheus_operator,
-    victoriametrics,
-)
+from together_otel.cli.export.formats import FORMATS
 from together_otel.cli.export.source import Source
 from together_otel.settings import DEFAULT_RUNBOOK_URL
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator
-
-
-RULES = ("job", "set", "severity", "group_by", "config")
-"""Options that change the rules."""
-
-
-class Format(NamedTuple):
-    """One kind of files.
-
-    Attributes:
-        make: yields their paths and texts.
-        next_step: where they go.
-        takes: options of the command that change them.
-    """
-
-    make: Callable[[Source], Iterator[tuple[str, str]]]
-    next_step: str
-    takes: tuple[str, ...] = ()
-
-
-FORMATS = {
-    "dashboards": Format(
-        grafana.dashboards,
-        "import into Grafana, or put into a folder that it provisions from",
-        ("datasource", "job"),
-    ),
-    "rules": Format(
-        prometheus.files,
-        "name in rule_files of Prometheus, or load into the ruler of Mimir or Thanos",
-        RULES,
-    ),
-    "alertmanager": Format(
-        bundles.alertmanager,
-        "fill in the receivers and Grafana's address, then start Alertmanager with it",
-        ("group_by", "config"),
-    ),
-    "grafana-provisioning": Format(
-        grafana.provisioning,
-        "fill in the URLs, then mount as /etc/grafana/provisioning",
-        ("datasource",),
-    ),
-    "grafana-com": Format(
-        grafana_com.files,
-        "upload to grafana.com, or import where Grafana is to ask for the data source",
-        ("datasource", "job"),
-    ),
-    "grafana-operator": Format(
-        grafana_operator.files,
-        "kubectl apply -f, where grafana-operator runs",
-        ("datasource", "job"),
-    ),
-    "kubernetes": Format(
-        prometheus_operator.files,
-        "fill in the receivers, then kubectl apply -f, where prometheus-operator runs",
-        RULES,
-    ),
-    "victoriametrics": Format(
-        victoriametrics.files,
-        "kubectl apply -f, where VictoriaMetrics' operator runs",
-        RULES,
-    ),
-    "helm": Format(
-        bundles.helm,
-        "helm install together-otel, with values.yaml changed where you need it otherwise",
-        ("datasource", *RULES),
-    ),
-    "mixin": Format(
-        bundles.mixin,
-        "import mixin.libsonnet, with _config changed where you need it otherwise",
-        ("datasource", *RULES),
-    ),
-    "loki": Format(
-        loki.files,
-        "put into a folder of Loki's ruler, one for each tenant",
-        RULES,
-    ),
-    "runbook": Format(
-        bundles.runbook,
-        "put where your team looks, and export again with its address as --runbook-url",
-    ),
-}
-"""By the word for `--only`."""
+    from collections.abc import Collection, Iterable
 
 
 class File(NamedTuple):
@@ -135,7 +44,7 @@ def files(
         File(kind, Path(path), text.replace(DEFAULT_RUNBOOK_URL, runbook_url))
         for kind, one in FORMATS.items()
         if kind in kinds
-        for path, text in one.make(source)
+        for path, text in one.make(source).items()
     ]
 
 

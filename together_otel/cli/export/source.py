@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from together_otel.rules import Options, render_alerts, render_recording
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
 
 def shipped() -> Path:
@@ -74,10 +74,11 @@ class Source:
     @cached_property
     def dashboards(self) -> Mapping[str, str]:
         """The dashboards' JSON by file name."""
-        return {name: self._chosen(self.grouped(text)) for name, text in self._shipped_dashboards()}
-
-    def _shipped_dashboards(self) -> Iterator[tuple[str, str]]:
-        return ((name, text) for name, text in read("grafana").items() if name.endswith(".json"))
+        return {
+            name: self._chosen(self.grouped(text))
+            for name, text in read("grafana").items()
+            if name.endswith(".json")
+        }
 
     def _chosen(self, text: str) -> str:
         content: dict[str, Any] = json.loads(text)

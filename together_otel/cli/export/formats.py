@@ -1,0 +1,240 @@
+"""The formats: what each consists of, where it goes, and which options change it."""
+
+from __future__ import annotations
+
+import json
+import textwrap
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from together_otel.cli.export.source import Source, read, shipped, written
+from together_otel.rules.files import alert_groups, recording_groups
+from together_otel.rules.logs import render_logs
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from together_otel.rules.document import Group, Rule
+
+    Texts = Mapping[str, str]
+    """By path."""
+
+_DATASOURCE = "together-prometheus"
+"""The uid that Prometheus is provisioned with in Grafana."""
+_INPUT = "${DS_PROMETHEUS}"
+_GRAFANA = "11.6.0"
+"""The release whose JSON the dashboards are."""
+
+_DASHBOARD = """\
+apiVersion: grafana.integreatly.org/v1beta1
+kind: GrafanaDashboard
+metadata:
+  name: {uid}
+spec:
+  # The labels of your Grafana resource. For one in another namespace, add
+  # allowCrossNamespaceImport: true.
+  instanceSelector:
+    matchLabels:
+      dashboards: grafana
+  folder: Together
+  json: |
+"""
+
+_PROMETHEUSRULE = """\
+# Written by together-otel export: all rules, for prometheus-operator. Made for scrape and
+# evaluation intervals of 15 s.
+#
+# By the labels prometheus and role kube-prometheus selects rules, by release the chart
+# kube-prometheus-stack: its value is to be the name of your release.
+apiVersion: monitoring.coreos.com/v1
+kind: PrometheusRule
+metadata:
+  name: together-otel
+  labels:
+    app.kubernetes.io/name: together-otel
+    prometheus: k8s
+    release: kube-prometheus-stack
+    role: alert-rules
+spec:
+  groups:
+"""
+
+_VMRULE = """\
+# Written by together-otel export: all rules, for VictoriaMetrics' operator. A VMAlert takes them
+# by its ruleSelector; one with selectAllByDefault takes all.
+apiVersion: operator.victoriametrics.com/v1beta1
+kind: VMRule
+metadata:
+  name: together-otel
+  labels:
+    app.kubernetes.io/name: together-otel
+spec:
+  groups:
+"""
+
+
+def _in(folder: str, texts: Texts) -> Texts:
+    return {f"{folder}/{name}": text for name, text in texts.items()}
+
+
+def _alertmanager(source: Source) -> Texts:
+    return {path: source.grouped(text) for path, text in read("alertmanager").items()}
+
+
+def _provisioning(source: Source) -> Texts:
+    uid = source.datasource or _DATASOURCE
+    files = read("grafana/provisioning")
+    return {path: text.replace(_DATASOURCE, uid) for path, text in files.items()}
+
+
+def _grafana_com(board: dict[str, Any]) -> dict[str, Any]:
+    """Return a dashboard with its data source as an input."""
+    rows = [panel for row in board["panels"] for panel in row.get("panels", ())]
+    kinds = {panel["type"] for panel in (*board["panels"], *rows)} - {"row"}
+    for variable in board["templating"]["list"]:
+        if variable["query"] == "prometheus":
+            variable["current"] = {"text": _INPUT, "value": _INPUT}
+    prometheus = {"id": "prometheus", "name": "Prometheus"}
+    return {
+        **board,
+        "__inputs": [
+            {
+                "name": _INPUT.strip("${}"),
+                "label": "Prometheus",
+                "description": "It holds the metrics of together_otel and evaluates its rules.",
+                "type": "datasource",
+                "pluginId": prometheus["id"],
+                "pluginName": prometheus["name"],
+            }
+        ],
+        "__elements": {},
+        "__requires": [
+            {"type": "grafana", "id": "grafana", "name": "Grafana", "version": _GRAFANA},
+            {"type": "datasource", **prometheus, "version": "1.0.0"},
+            *({"type": "panel", "id": kind, "name": kind, "version": ""} for kind in sorted(kinds)),
+        ],
+    }
+
+
+def _grafana_operator(source: Source) -> Texts:
+    return {
+        f"{name.removesuffix('.json')}.yaml": _DASHBOARD.format(uid=json.loads(text)["uid"])
+        + textwrap.indent(text, " " * 4)
+        for name, text in source.dashboards.items()
+    }
+
+
+def _kubernetes(source: Source) -> Texts:
+    routes = {name: source.grouped(text) for name, text in read("kubernetes").items()}
+    return {"prometheusrule.yaml": source.below(_PROMETHEUSRULE), **routes}
+
+
+def _bundle(folder: str, source: Source, rules: Texts) -> Texts:
+    """Return what is shipped in a folder, with rules and dashboards below it."""
+    return {**read(folder), **_in("rules", rules), **_in("dashboards", source.dashboards)}
+
+
+def _mixin_rules(source: Source) -> Texts:
+    """Return the files of rules as JSON, as jsonnet reads no aliases in YAML."""
+    groups = {"alerts": alert_groups, "recording": recording_groups}
+    return {
+        f"{name}.json": written({"groups": [_plain(group) for group in made(source.options)]})
+        for name, made in groups.items()
+    }
+
+
+def _plain(group: Group) -> dict[str, object]:
+    return _filled(name=group.name, interval=group.interval, rules=[*map(_rule, group.rules)])
+
+
+def _rule(rule: Rule) -> dict[str, object]:
+    more = {"for": rule.wait, "keep_firing_for": rule.keep, rule.word: rule.name}
+    return _filled(expr=rule.expr, labels=rule.labels, annotations=rule.annotations, **more)
+
+
+def _filled(**fields: object) -> dict[str, object]:
+    return {key: value for key, value in fields.items() if value}
+
+
+class Format(NamedTuple):
+    """One kind of files.
+
+    Attributes:
+        make: returns their texts by path.
+        next_step: where they go.
+        takes: options of the command that change them.
+    """
+
+    make: Callable[[Source], Texts]
+    next_step: str
+    takes: tuple[str, ...] = ()
+
+
+RULES = ("job", "set", "severity", "group_by", "config")
+"""Options that change the rules."""
+_BOARDS = ("datasource", "job")
+
+FORMATS = {
+    "dashboards": Format(
+        lambda source: _in("grafana", source.dashboards),
+        "import into Grafana, or put into a folder that it provisions from",
+        _BOARDS,
+    ),
+    "rules": Format(
+        lambda source: _in("prometheus", source.rules),
+        "name in rule_files of Prometheus, or load into the ruler of Mimir or Thanos",
+        RULES,
+    ),
+    "alertmanager": Format(
+        lambda source: _in("alertmanager", _alertmanager(source)),
+        "fill in the receivers and Grafana's address, then start Alertmanager with it",
+        ("group_by", "config"),
+    ),
+    "grafana-provisioning": Format(
+        lambda source: _in("grafana/provisioning", _provisioning(source)),
+        "fill in the URLs, then mount as /etc/grafana/provisioning",
+        ("datasource",),
+    ),
+    "grafana-com": Format(
+        lambda source: {
+            f"grafana.com/{name}": written(_grafana_com(json.loads(text)))
+            for name, text in source.dashboards.items()
+        },
+        "upload to grafana.com, or import where Grafana is to ask for the data source",
+        _BOARDS,
+    ),
+    "grafana-operator": Format(
+        lambda source: _in("grafana-operator", _grafana_operator(source)),
+        "kubectl apply -f, where grafana-operator runs",
+        _BOARDS,
+    ),
+    "kubernetes": Format(
+        lambda source: _in("kubernetes", _kubernetes(source)),
+        "fill in the receivers, then kubectl apply -f, where prometheus-operator runs",
+        RULES,
+    ),
+    "victoriametrics": Format(
+        lambda source: {"victoriametrics/vmrule.yaml": source.below(_VMRULE)},
+        "kubectl apply -f, where VictoriaMetrics' operator runs",
+        RULES,
+    ),
+    "helm": Format(
+        lambda source: _in("helm/together-otel", _bundle("helm", source, source.rules)),
+        "helm install together-otel, with values.yaml changed where you need it otherwise",
+        ("datasource", *RULES),
+    ),
+    "mixin": Format(
+        lambda source: _in("mixin", _bundle("mixin", source, _mixin_rules(source))),
+        "import mixin.libsonnet, with _config changed where you need it otherwise",
+        ("datasource", *RULES),
+    ),
+    "loki": Format(
+        lambda source: {"loki/rules.yaml": render_logs(source.options)},
+        "put into a folder of Loki's ruler, one for each tenant",
+        RULES,
+    ),
+    "runbook": Format(
+        lambda _: {"runbook.md": (shipped() / "runbook.md").read_text(encoding="utf-8")},
+        "put where your team looks, and export again with its address as --runbook-url",
+    ),
+}
+"""By the word for `--only`."""

@@ -294,7 +294,11 @@ def test_prometheus_client_in_a_folder(tmp_path):
     """The same of files that processes share; what they count is added up."""
     done = subprocess.run(
         [sys.executable, str(PROGRAMS / "shared_files.py")],
-        env={"PYTHONPATH": str(ROOT), "PROMETHEUS_MULTIPROC_DIR": str(tmp_path)},
+        env={
+            "PYTHONPATH": str(ROOT),
+            "PROMETHEUS_MULTIPROC_DIR": str(tmp_path),
+            "PYTHONWARNINGS": "ignore:This process",  # forks with threads, which is the test
+        },
         capture_output=True,
         text=True,
         timeout=2 * PATIENCE,

@@ -72,7 +72,7 @@ class Reporter:
         if runtime is None or not isinstance(adapter, Httpx):
             return
         with runtime.guard("begin"):
-            if not {"url", "method"} <= known.keys():
+            if "url" not in known or "method" not in known:
                 return
             found = adapter.built(client, known, headers)
             found.reader = caller(adapter.reader)

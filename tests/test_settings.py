@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 from generation import made_up_key
 
 from together_otel import settings
-from together_otel.settings import SETTINGS, Settings
+from together_otel.settings import VARIABLES, Settings
 
 
 def test_defaults():
@@ -82,7 +85,7 @@ def test_a_value_that_may_be_a_key(value, caplog):
 )
 def test_a_variable_that_is_no_setting(name, said, caplog):
     """One warning names the nearest; those that are settings, or not ours, are silent."""
-    more = {setting.variable: "" for setting in SETTINGS}
+    more = dict.fromkeys(VARIABLES, "")
     assert Settings.from_environment({name: "x", "TOGETHER_API_KEY": "", **more}) == Settings()
     assert [one.getMessage() for one in caplog.records] == [f"{name} is not a setting{said}"]
 
@@ -131,4 +134,6 @@ def test_every_variable_read_is_documented():
         and isinstance(value, str)
         and value.startswith(("TOGETHER_OTEL_", "OTEL_"))
     }
-    assert {setting.variable for setting in SETTINGS} == read
+    page = Path(__file__).parents[1] / "docs" / "reference" / "settings.md"
+    listed = re.findall(r"^\| `(\w+)` \|", page.read_text(encoding="utf-8"), re.MULTILINE)
+    assert sorted(listed) == sorted(read) == sorted(VARIABLES)

@@ -8,7 +8,7 @@ modules because it is one table, in which a reader looks up a name.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final, Literal, get_args
+from typing import Final, Literal, NamedTuple, get_args
 
 SCOPE: Final = "together_otel"
 """Instrumentation scope, and the name of the logger that carries the log events."""
@@ -406,6 +406,14 @@ MEAN_CHUNK_TIME: Final = Metric(
     "Mean time between the chunks of a stream after the first; one record a stream.",
     CALL_LABELS,
 )
+EXIT_TIMESTAMP: Final = Metric(
+    "together.client.exit.timestamp",
+    "gauge",
+    "s",
+    "Unix time at which a process left these metrics on its exit; only where they are pushed or "
+    "written to a file.",
+    (),
+)
 
 # The GenAI conventions' own, release 0.1.0: by kind of operation.
 INFERENCE_DURATION: Final = Metric(
@@ -517,62 +525,26 @@ OPERATION_CHUNK_TIME: Final = Metric(
     CALL_LABELS,
 )
 
-EXIT_TIMESTAMP: Final = Metric(
-    "together.client.exit.timestamp",
-    "gauge",
-    "s",
-    "Unix time at which a process left these metrics on its exit; only where they are pushed or "
-    "written to a file.",
-    (),
+METRICS: Final[tuple[Metric, ...]] = tuple(
+    one for one in globals().values() if isinstance(one, Metric)
 )
-
-OWN_METRICS: Final = (
-    AUTH_FAILURES,
-    AUTH_LAST_FAILURE,
-    AUTH_LAST_SUCCESS,
-    KEY_CHECKS,
-    REQUESTS,
-    RETRIES,
-    CHOICES,
-    RATELIMIT_REMAINING,
-    RATELIMIT_LIMIT,
-    KEY_INFO,
-    KEY_LAST_ACCEPTED,
-    KEY_LAST_REFUSED,
-    KEY_RECOVERIES,
-    TELEMETRY_ERRORS,
-    MEAN_CHUNK_TIME,
-    EXIT_TIMESTAMP,
+"""All that this package may emit."""
+OWN_METRICS: Final[tuple[Metric, ...]] = tuple(
+    one for one in METRICS if one.name.startswith("together.")
 )
 """Those of this package."""
-
-LATEST_METRICS: Final = (
-    INFERENCE_DURATION,
-    INFERENCE_FIRST_CHUNK,
-    INFERENCE_CHUNK_TIME,
-    INPUT_TOKENS_TOTAL,
-    OUTPUT_TOKENS_TOTAL,
-    CACHED_TOKENS_TOTAL,
-    REASONING_TOKENS_TOTAL,
-    INFERENCE_INPUT_TOKENS,
-    INFERENCE_OUTPUT_TOKENS,
-    EMBEDDINGS_DURATION,
-    EMBEDDINGS_INPUT_TOKENS,
-    OPERATION_DURATION,
-)
-"""Those of the GenAI conventions, release 0.1.0."""
-
-LEGACY_METRICS: Final = (
-    OPERATION_DURATION,
-    TOKEN_USAGE,
-    OPERATION_FIRST_CHUNK,
-    OPERATION_CHUNK_TIME,
+LEGACY_METRICS: Final[tuple[Metric, ...]] = tuple(
+    one
+    for one in METRICS
+    if one.name.startswith(("gen_ai.client.operation.", "gen_ai.client.token."))
 )
 """Those of the GenAI conventions, release 1.37, and what was planned for streams then."""
-
-METRICS: Final[tuple[Metric, ...]] = (*OWN_METRICS, *LATEST_METRICS, *LEGACY_METRICS[1:])
-"""All that this package may emit."""
-
+LATEST_METRICS: Final[tuple[Metric, ...]] = tuple(
+    one
+    for one in METRICS
+    if one not in {*OWN_METRICS, *LEGACY_METRICS} or one is OPERATION_DURATION
+)
+"""Those of the GenAI conventions, release 0.1.0."""
 DURATION_METRICS: Final = (INFERENCE_DURATION, EMBEDDINGS_DURATION, OPERATION_DURATION)
 """How long requests take, by kind of operation."""
 
@@ -600,93 +572,25 @@ def is_ours(name: str) -> bool:
 
 # ── log events ───────────────────────────────────────────────────────────────────────
 
-Level = Literal["DEBUG", "INFO", "WARNING", "ERROR"]
 
-
-@dataclass(frozen=True)
-class Event:
-    """One log event: its name, the levels it is logged at, and when."""
+class Event(NamedTuple):
+    """One log event; a name of its own type, as attributes have texts."""
 
     name: str
-    levels: tuple[Level, ...]
-    when: str
 
 
-KEY_CHECKED: Final = Event(
-    "together.client.key_checked",
-    ("INFO", "WARNING", "ERROR"),
-    "A client was constructed, before any request; once for each distinct finding in a process. "
-    "INFO when the key is good, WARNING with problems, ERROR when it is missing or empty.",
-)
-AUTH_FAILED: Final = Event(
-    "together.client.auth_failed",
-    ("ERROR", "WARNING"),
-    "An authentication failure; at most one per key and cause in TOGETHER_OTEL_LOG_INTERVAL. "
-    "WARNING, with together.recovery.outcome, when a recovery made it good.",
-)
-AUTH_RECOVERED: Final = Event(
-    "together.client.auth_recovered",
-    ("INFO",),
-    "The first accepted request after failures, with how long they lasted.",
-)
-KEY_RECOVERED: Final = Event(
-    "together.client.key_recovered",
-    ("WARNING",),
-    "A refused key was replaced by another one, and a request with that was accepted.",
-)
-KEY_NOT_RECOVERED: Final = Event(
-    "together.client.key_not_recovered",
-    ("WARNING",),
-    "A search for another key after a refusal came to nothing: the sources gave none, one of them "
-    "failed, or what they gave was refused too. The application gets the first refusal.",
-)
-KEY_ROTATED: Final = Event(
-    "together.client.key_rotated",
-    ("INFO",),
-    "The file that a client's key came from holds another one now, and the client uses it before "
-    "the old one is refused.",
-)
-REQUEST_NOT_REPEATED: Final = Event(
-    "together.client.request_not_repeated",
-    ("WARNING",),
-    "A refused request was not made again with the new key, as its body had been read and cannot "
-    "be read twice. The next ones use the new key.",
-)
-OPERATION_EXCEPTION: Final = Event(
-    "gen_ai.client.inference.exception",
-    ("WARNING",),
-    "A request of any operation that failed, unless its caller cancelled it. Each one is a "
-    "LogRecord; the log has one line per operation and error type in "
-    "TOGETHER_OTEL_LOG_INTERVAL, and none where auth_failed says why.",
-)
-OPERATION_DETAILS: Final = Event(
-    "gen_ai.client.inference.operation.details",
-    ("DEBUG",),
-    "A request with messages, when their content is captured in events; the messages are "
-    "attributes of the LogRecord, which is emitted whatever the logger's level.",
-)
+KEY_CHECKED: Final = Event("together.client.key_checked")
+AUTH_FAILED: Final = Event("together.client.auth_failed")
+AUTH_RECOVERED: Final = Event("together.client.auth_recovered")
+KEY_RECOVERED: Final = Event("together.client.key_recovered")
+KEY_NOT_RECOVERED: Final = Event("together.client.key_not_recovered")
+KEY_ROTATED: Final = Event("together.client.key_rotated")
+REQUEST_NOT_REPEATED: Final = Event("together.client.request_not_repeated")
+OPERATION_EXCEPTION: Final = Event("gen_ai.client.inference.exception")
+OPERATION_DETAILS: Final = Event("gen_ai.client.inference.operation.details")
+DRILL_STARTED: Final = Event("together.client.drill_started")
+DRILL_ENDED: Final = Event("together.client.drill_ended")
 
-DRILL_STARTED: Final = Event(
-    "together.client.drill_started",
-    ("WARNING",),
-    "`together-otel drill` begins to play a failure: its cause, and for how many seconds.",
-)
-DRILL_ENDED: Final = Event(
-    "together.client.drill_ended",
-    ("WARNING",),
-    "That drill is over, and requests are accepted again.",
-)
-
-EVENTS: Final[tuple[Event, ...]] = (
-    KEY_CHECKED,
-    AUTH_FAILED,
-    AUTH_RECOVERED,
-    KEY_RECOVERED,
-    KEY_NOT_RECOVERED,
-    KEY_ROTATED,
-    REQUEST_NOT_REPEATED,
-    OPERATION_EXCEPTION,
-    OPERATION_DETAILS,
-    DRILL_STARTED,
-    DRILL_ENDED,
+EVENTS: Final[tuple[Event, ...]] = tuple(
+    one for one in globals().values() if isinstance(one, Event)
 )

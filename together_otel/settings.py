@@ -1,7 +1,4 @@
-"""The environment → one frozen `Settings`, read once when the instrumentation is turned on.
-
-Past 300 lines, as a setting's variable, keyword, parsing and text for the README stand together.
-"""
+"""The environment → one frozen `Settings`, read once when the instrumentation is turned on."""
 
 from __future__ import annotations
 
@@ -160,97 +157,14 @@ KEYWORDS: Final = {
 }
 """Keyword of ``instrument()`` → the variable of the same meaning."""
 
+VARIABLES: Final = (*KEYWORDS.values(), RECOVERY)
+"""All of this package's own."""
+
 
 def _text_of(value: object) -> str:
     if isinstance(value, bool):
         return "on" if value else "off"
     return ",".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
-
-
-@dataclass(frozen=True)
-class Setting:
-    """One row of the README's table of settings."""
-
-    variable: str
-    values: str
-    meaning: str
-
-
-SETTINGS = (
-    Setting(
-        METRICS,
-        "`auto`, `otel`, `prometheus`, `none`",
-        "Who emits metrics: OpenTelemetry's meter, or prometheus_client in its default registry. "
-        f"`auto` is `prometheus` where `{MULTIPROC_DIR}`, `{PROMETHEUS_PORT}`, `{PUSHGATEWAY}` or "
-        f"`{TEXTFILE}` is set.",
-    ),
-    Setting(
-        PROMETHEUS_PORT,
-        "unset",
-        "Serve /metrics of prometheus_client's registry on this port, of all processes together "
-        f"where they share a `{MULTIPROC_DIR}`.",
-    ),
-    Setting(PROMETHEUS_HOST, "`127.0.0.1`", "The address of that port; `0.0.0.0` in a container."),
-    Setting(
-        HOSTS,
-        "unset",
-        "Further hosts that count as Together's, separated by commas: a gateway of your own.",
-    ),
-    Setting(
-        PUSHGATEWAY,
-        "unset",
-        "URL of a Pushgateway that takes the last counts when the process exits: "
-        "`http://host:9091`, or with a group, `http://host:9091/metrics/job/NAME`. The job is "
-        "`OTEL_SERVICE_NAME`, or the program's name.",
-    ),
-    Setting(
-        TEXTFILE,
-        "unset",
-        "Folder of node_exporter's textfile collector: the last counts are written there, one "
-        "file a job.",
-    ),
-    Setting(
-        PREFLIGHT,
-        "`warn`, `raise`, `off`",
-        "The look at a client's key when it is made: `warn` counts and logs what it finds; `raise` "
-        "refuses a key that cannot work as well, with `together_otel.UnusableKeyError`, which is "
-        "the SDK's `AuthenticationError` too; `off` does neither, and tells only of constructors "
-        "that fail by themselves.",
-    ),
-    Setting(FINGERPRINT, "`on`, `off`", "Whether a key's 8-digit fingerprint is emitted."),
-    Setting(
-        LOG_INTERVAL,
-        "`60`",
-        "Seconds between two log events of the same key and cause, and between two lines of the same "
-        "operation and error type; `0` logs every failure.",
-    ),
-    Setting(
-        RECOVERY,
-        "unset, `file:PATH`, `command:WORDS`, `environment`, `prompt`",
-        "Where another key may come from after an authentication failure, so that the request is "
-        "made once more; several separated by `;` are asked in turn.",
-    ),
-    Setting(RUNBOOK_URL, "the project's runbook", "Base of the runbook links in log events."),
-    Setting(
-        GENAI_METRICS,
-        "`latest`, `legacy`, `both`",
-        "The names of `gen_ai.client.*` metrics: those of release 0.1.0 of the GenAI conventions, "
-        "by kind of operation; those of 1.37, `gen_ai.client.operation.*` and "
-        "`gen_ai.client.token.usage`; or both.",
-    ),
-    Setting(
-        CHUNK_TIMES,
-        "`off`, `on`",
-        "Whether the time between every two chunks of a stream is recorded. It costs more than "
-        "all the rest of a stream; its mean is recorded in any case.",
-    ),
-    Setting(
-        CAPTURE,
-        "`NO_CONTENT` or `false`, `SPAN_ONLY`, `EVENT_ONLY` or `true`, `SPAN_AND_EVENT`",
-        "OpenTelemetry's: whether messages are told, on spans, on the event "
-        "`gen_ai.client.inference.operation.details`, or both.",
-    ),
-)
 
 
 def _choice(environ: Mapping[str, str], variable: str, allowed: tuple[str, ...]) -> str:
@@ -367,7 +281,7 @@ def _warn(variable: str, value: str, allowed: str, default: str) -> None:
 
 
 def _warn_of_unknown(environ: Mapping[str, str]) -> None:
-    known = {setting.variable for setting in SETTINGS}
-    for name in sorted(environ.keys() - known):
+    for name in sorted(environ.keys() - {*VARIABLES}):
         if name.lower().startswith(f"{SCOPE}_"):
-            _log.warning("%s is not a setting%s", redact(name), did_you_mean(name.upper(), known))
+            near = did_you_mean(name.upper(), VARIABLES)
+            _log.warning("%s is not a setting%s", redact(name), near)

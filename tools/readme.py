@@ -1,6 +1,6 @@
 """Writes the generated parts of README.md and of the pages in docs/, from what holds their facts.
 
-Run ``python tools/readme.py`` after a change to names, causes or settings, and after a benchmark
+Run ``python tools/readme.py`` after a change to names or causes, and after a benchmark
 whose table was saved; a test compares.
 """
 
@@ -18,7 +18,6 @@ from together_otel import names
 from together_otel.clients import error_types
 from together_otel.rules import Options
 from together_otel.rules.files import alert_groups
-from together_otel.settings import SETTINGS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -27,6 +26,76 @@ ROOT = Path(__file__).parents[1]
 COMPARISON = ROOT / "benchmarks" / "compare.json"
 OVERHEAD = ROOT / "benchmarks" / "overhead.json"
 SOAK = ROOT / "benchmarks" / "soak.json"
+
+EVENTS = {
+    names.KEY_CHECKED: (
+        "INFO, WARNING, ERROR",
+        (
+            "A client was constructed, before any request; once for each distinct finding in a process. "
+            "INFO when the key is good, WARNING with problems, ERROR when it is missing or empty."
+        ),
+    ),
+    names.AUTH_FAILED: (
+        "ERROR, WARNING",
+        (
+            "An authentication failure; at most one per key and cause in TOGETHER_OTEL_LOG_INTERVAL. "
+            "WARNING, with together.recovery.outcome, when a recovery made it good."
+        ),
+    ),
+    names.AUTH_RECOVERED: (
+        "INFO",
+        "The first accepted request after failures, with how long they lasted.",
+    ),
+    names.KEY_RECOVERED: (
+        "WARNING",
+        "A refused key was replaced by another one, and a request with that was accepted.",
+    ),
+    names.KEY_NOT_RECOVERED: (
+        "WARNING",
+        (
+            "A search for another key after a refusal came to nothing: the sources gave none, one of them "
+            "failed, or what they gave was refused too. The application gets the first refusal."
+        ),
+    ),
+    names.KEY_ROTATED: (
+        "INFO",
+        (
+            "The file that a client's key came from holds another one now, and the client uses it before "
+            "the old one is refused."
+        ),
+    ),
+    names.REQUEST_NOT_REPEATED: (
+        "WARNING",
+        (
+            "A refused request was not made again with the new key, as its body had been read and cannot "
+            "be read twice. The next ones use the new key."
+        ),
+    ),
+    names.OPERATION_EXCEPTION: (
+        "WARNING",
+        (
+            "A request of any operation that failed, unless its caller cancelled it. Each one is a "
+            "LogRecord; the log has one line per operation and error type in "
+            "TOGETHER_OTEL_LOG_INTERVAL, and none where auth_failed says why."
+        ),
+    ),
+    names.OPERATION_DETAILS: (
+        "DEBUG",
+        (
+            "A request with messages, when their content is captured in events; the messages are "
+            "attributes of the LogRecord, which is emitted whatever the logger's level."
+        ),
+    ),
+    names.DRILL_STARTED: (
+        "WARNING",
+        "`together-otel drill` begins to play a failure: its cause, and for how many seconds.",
+    ),
+    names.DRILL_ENDED: (
+        "WARNING",
+        "That drill is over, and requests are accepted again.",
+    ),
+}
+"""Levels, and when each is logged."""
 
 
 def table(header: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
@@ -77,9 +146,7 @@ def emitted() -> str:
         )
         for metric in (*names.OWN_METRICS, *names.LATEST_METRICS)
     )
-    events = (
-        ("event", f"`{event.name}`", ", ".join(event.levels), event.when) for event in names.EVENTS
-    )
+    events = (("event", f"`{event.name}`", *EVENTS[event]) for event in names.EVENTS)
     signals = table(("Signal", "Name", "Type", "When"), (*spans, *metrics, *events))
     values = table(
         ("Label or attribute", "Values"),
@@ -96,14 +163,6 @@ def emitted() -> str:
         ),
     )
     return f"{signals}\n\n{values}"
-
-
-def settings() -> str:
-    """Return the table of environment variables."""
-    return table(
-        ("Variable", "Values, default first", "It says"),
-        ((f"`{one.variable}`", one.values, one.meaning) for one in SETTINGS),
-    )
 
 
 def alerts() -> str:
@@ -193,7 +252,6 @@ PARTS = {
     "errors": errors,
     "overhead": overhead,
     "soak": soak,
-    "settings": settings,
 }
 
 

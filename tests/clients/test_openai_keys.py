@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,6 +17,7 @@ KEYS = MadeUpKeys()
 OTHER = KEYS.together()
 FOREIGN = KEYS.other_provider()
 RELEASE = tuple(int(part) for part in openai.__version__.split(".")[:2])
+of_functions = pytest.mark.skipif(RELEASE < (1, 109), reason="keys are text in older releases")
 VARIABLE, OPENAI = "TOGETHER_API_KEY", "OPENAI_API_KEY"
 
 
@@ -172,30 +172,69 @@ def test_unsendable_key_is_tried_and_counted_once(lab, keys, telemetry):
     assert lab.server.requests == []
 
 
-@pytest.mark.skipif(RELEASE < (1, 109), reason="keys are text in older releases")
-@pytest.mark.parametrize("good", [True, False])
-def test_function_keys(lab, keys, telemetry, good):
-    """What a function makes for each request is the client's key, and no override."""
-    made = [lab.key, lab.key if good else OTHER]
+def maker_of(lab, *made):
+    """Return a function that gives one key after another; async for an async client."""
     rest = iter(made)
-
-    def make():
-        return next(rest)
 
     async def make_async():
         return next(rest)
 
-    client = lab.client(api_key=make_async if lab.is_async else make)
+    return make_async if lab.is_async else lambda: next(rest)
+
+
+@of_functions
+def test_a_function_whose_keys_are_accepted(lab, telemetry):
+    """What it makes for each request is the client's key, and no override."""
+    another = KEYS.together()
+    lab.server.accept(another)
+    client = lab.client(api_key=maker_of(lab, lab.key, another))
     lab.chat(client)
-    with suppress(openai.AuthenticationError):
-        lab.chat(client)
-    if good:
-        assert failures(telemetry) == {}
-    else:
-        event = only_failure(telemetry, keys)
-        assert event["together.auth.cause"] == "rejected"
+    lab.chat(client)
+    assert failures(telemetry) == {}
     assert events(telemetry, "key_checked") == []
     assert len(calls(telemetry)) == 2
+    assert telemetry.value("together.client.key.info", together_api_key_source="argument") == 2
+    assert not telemetry.counter("together.client.key.info", {"together.api_key.source": "header"})
+
+
+@of_functions
+@pytest.mark.parametrize(
+    ("made", "cause", "says"),
+    [
+        (OTHER, "rejected", "is well formed"),
+        (FOREIGN, "wrong_provider", "The api_key argument is a key of OpenAI"),
+        (f"{OTHER}\n", "malformed", "ends in a newline"),
+        (f"{OTHER[:-1]}é", "malformed", "not ASCII"),
+        ("", "empty", "The api_key argument is empty"),
+        (None, "empty", "The api_key argument is empty"),
+    ],
+    ids=["refused", "of another provider", "newline", "accented letter", "empty", "none"],
+)
+def test_a_function_whose_second_key_fails(lab, keys, telemetry, made, cause, says):
+    """It is told of as an argument is, whether it was sent or not."""
+    client = lab.client(api_key=maker_of(lab, lab.key, made))
+    lab.chat(client)
+    with pytest.raises(Exception):  # noqa: B017, PT011 - which one differs
+        lab.chat(client)
+    event = only_failure(telemetry, keys)
+    assert event["together.auth.cause"] == cause
+    assert event["together.api_key.source"] == "argument"
+    assert says in event["together.auth.remedy"]
+    assert KEYS.shown_in({"telemetry": telemetry.everything()}) == []
+
+
+@of_functions
+def test_a_function_that_raises(lab, telemetry):
+    """Its exception is the application's; no key has failed."""
+    client = lab.client(api_key=maker_of(lab, lab.key))
+    lab.chat(client)
+    with pytest.raises((StopIteration, RuntimeError)):
+        lab.chat(client)
+    assert failures(telemetry) == {}
+    assert [one["together.request.outcome"] for one in calls(telemetry)] == [
+        "success",
+        "client_error",
+    ]
 
 
 @pytest.mark.parametrize("stream", [False, True])

@@ -64,7 +64,6 @@ class Call(CallState):
 
     __slots__ = (
         "_attempts",
-        "_client",
         "_generation",
         "_order",
         "_parent",
@@ -414,20 +413,8 @@ class Call(CallState):
             failure.answer.host, failure.answer.port = self.request.host, self.request.port
         self.notice_sent(failure.answer)
 
-    def _notice_renewal(self, authorization: str | None) -> None:
-        """Look at the key anew if the client has renewed it since the call began, and sent it."""
-        if authorization is None or self.request.override is not None:
-            return
-        if self.adapter.renewed(self._client, authorization):
-            self._look_at_key()
-            if authorization != f"Bearer {self._key}":
-                self._key = authorization.removeprefix("Bearer ")
-                self._report, self._known = self.runtime.keys.look(self._key, self.reader)
-
     def _diagnose(self, failure: Failure, kind: AuthKind) -> AuthFailure:
         try:
-            if failure.sent and self._client is not None:
-                self._notice_renewal(failure.answer.authorization)
             override = self._override(failure.answer)
             auth = self.runtime.refused(
                 kind, self._key, self._report, failure, override, self.reader

@@ -114,6 +114,7 @@ class CallState:
 
     __slots__ = (
         "__weakref__",
+        "_client",
         "_further",
         "_is_accepted",
         "_key",
@@ -166,6 +167,7 @@ class CallState:
         self.recorder = self.timing = self.held_log = None
         self.started = 0.0
         self.ended = self._is_accepted = self.is_beside = False
+        self._client: Any = None
         self._key: object = None
         self._further: tuple[str, ...] = ()
         self._known = _NO_KEYS
@@ -193,9 +195,24 @@ class CallState:
             self._known = known_keys((own, *self._further))
 
     def notice_sent(self, answer: Answer) -> None:
-        """Note what was really sent, where it is not the client's key."""
+        """Note what was really sent, where it is not the client's key as it was at the beginning."""
         sent = answer.authorization
-        if sent is not None and sent != f"Bearer {self._key}":
+        if sent is None or sent == f"Bearer {self._key}":
+            return
+        is_renewed = (
+            self._client is not None
+            and self.request.override is None
+            and self.adapter.renewed(self._client, sent)
+        )
+        if is_renewed:
+            # A server may still repeat the one before.
+            before, self._key = text_of(self._key or ""), self.adapter.key(self._client)
+            if sent != f"Bearer {self._key}":  # renewed once more since
+                self._key = sent.removeprefix("Bearer ")
+            self._report, self._known = self.runtime.keys.look(self._key, self.reader)
+            self.involves(*filter(None, (before,)))
+            del before
+        else:
             self.involves(*secrets_of(sent))
 
     def was_elsewhere(self, answer: Answer) -> bool:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 _MOST: Final = 64
 _UNRESOLVED: Final = "authentication method"
-"""In the TypeError of a client that was made with an admin key and has no other."""
+"""In the TypeError of a client that has no key: an admin's alone, or none by its function."""
 
 
 class OpenAI(Generated):
@@ -91,9 +91,10 @@ class OpenAI(Generated):
         return key_in(getattr(client, "_custom_headers", None)) or given
 
     def key(self, client: Any) -> object:
-        # Its empty text stands for none, unless it was given as such.
-        has_other = getattr(client, "admin_api_key", None) is not None or _makes_keys(client)
-        return super().key(client) or (None if has_other else "")
+        # Its empty text stands for none, unless it was given as such, or a function may give it.
+        key = super().key(client)
+        is_none = getattr(client, "admin_api_key", None) is not None and not _makes_keys(client)
+        return key or (None if is_none else "")
 
     def set_key(self, client: Any, key: object) -> bool:
         return not _makes_keys(client) and super().set_key(client, key)
@@ -104,8 +105,10 @@ class OpenAI(Generated):
 
     def failure(self, exc: BaseException, seen: Any, key: object) -> Failure:
         failure = super().failure(exc, seen, key)
-        if not key and isinstance(exc, TypeError) and _UNRESOLVED in str(exc):
+        if isinstance(exc, TypeError) and _UNRESOLVED in str(exc):
             failure.auth, failure.outcome = "unsendable", "auth_failure"
+            if key:  # of a request before this one
+                failure.answer.authorization = "Bearer "
         return failure
 
 

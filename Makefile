@@ -1,39 +1,53 @@
-# `make demo` shows the main job; `make test` runs every test on every SDK generation.
+# `make demo` shows the main job; `make test` runs the tests, lane by lane.
 PYTHON ?= python3
 VENV := .venv
-# The first that installs dependency groups.
-PIP := pip>=25.1
-PIP_INSTALL := -m pip install --quiet --disable-pip-version-check
-SDKS := 2.0.0 2.42.0 1.5.35
+UV := .venv-tools/bin/python tools/run_uv.py
 NEWEST := 3.1.1
+# An older generation of the SDK each.
+SDKS := 2.0.0 2.42.0 1.5.35
 # The lowest that is declared, the newest 1.x and the oldest 3.x: what may differ in them.
 MORE_SDKS := 1.4.5 1.6.0 3.0.0
-MORE_TESTS := tests/sdk/test_causes.py tests/sdk/test_coverage.py tests/sdk/test_streams.py
 # The lowest and the newest openai client of each generation that is claimed.
 OPENAIS := 1.55.3 1.109.1 2.54.0 3.57.0
 # The lowest that is claimed; the newest is among the frameworks.
 LITELLM := 1.80.0
-# LiteLLM's import asks a host for prices, three times, unless it is told not to.
-FRAMEWORKS := LITELLM_LOCAL_MODEL_COST_MAP=True
-# One generation of the SDK is tested on the newest Python as well.
-NEWEST_PYTHON := python3.13
-PYTEST := -m pytest -q
+# One generation of the SDK is tested on the newest Python as well; empty where it is not here.
+NEWEST_PYTHON := $(shell tools/find_python.sh 3.13)
+
+# What `make test` runs, each lane by its name as well: `make test-wire`.
+LANES := keys newest sdk-1.5.35 sdk-2.42.0 python3.13 wire openai-2.54.0
+# What CI runs beside them; `CI=true make test` does so anywhere.
+CI_LANES := sdk-2.0.0 $(MORE_SDKS:%=part-%) lowest openai-1.55.3 openai-1.109.1 openai-3.57.0 \
+    frameworks litellm proxy
+ifneq ($(CI),)
+LANES += $(CI_LANES)
+# Beside the lanes: a fleet's week, scenarios at every interval, the documentation's commands.
+SLOW := -m ""
+endif
+
 # Two processes: what `make test` is measured on has two cores.
 PARALLEL := -n 2 --dist worksteal
-# The week of a fleet takes minutes of CPU: CI runs it.
-SLOW := $(if $(CI),-m "",)
+# A lane: the Python of the environment that it needs first, and its tests.
+define lane
+	@echo "── $(@:test-%=%)"
+	@$(<D)/bin/python -m pytest -q $(1)
+endef
+# LiteLLM's import asks a host for prices, three times, unless it is told not to.
+test-wire test-litellm test-proxy: export LITELLM_LOCAL_MODEL_COST_MAP = True
 
-# One within an argument would end it.
-COMMA := ,
-# A virtual environment made anew: its Python, then what is installed into it.
+# A virtual environment made anew, and what is installed into it.
 define environment
-	$(1) -m venv $(@D)
-	$(@D)/bin/python $(PIP_INSTALL) --upgrade '$(PIP)'
-	$(@D)/bin/python $(PIP_INSTALL) --editable $(2)
+	@echo "$(@D) …"
+	@$(UV) venv --quiet --clear --python $(or $(2),.venv-tools/bin/python) $(@D)
+	@$(UV) pip install --quiet --python $(@D) $(1)
 	@touch $@
 endef
+# One within an argument would end it.
+COMMA := ,
+ENVIRONMENT := pyproject.toml | .venv-tools/installed
 
-.PHONY: help mutants demo test test-fast one fuzz lint docs dist audit bench clean
+.PHONY: help demo test $(LANES:%=test-%) $(CI_LANES:%=test-%) test-fast one fuzz lint docs dist \
+    audit bench mutants clean programs schemas
 .DELETE_ON_ERROR:
 
 help: ## list the targets
@@ -43,30 +57,55 @@ demo: $(VENV)/installed .venv-demo/installed ## show the main job: every cause o
 	@tools/fetch_prometheus.sh || echo "Going on without Prometheus and Alertmanager: the demo says what it leaves out."
 	@$(VENV)/bin/python -m together_otel demo --clients .venv-demo/bin/python
 
-test: $(VENV)/installed $(SDKS:%=.venv-%/installed) $(MORE_SDKS:%=.venv-%/installed) .venv-lowest/installed $(OPENAIS:%=.venv-openai-%/installed) .venv-frameworks/installed .venv-litellm-$(LITELLM)/installed .venv-proxy/installed .venv-neighbours/installed newest-python schemas ## every test, on every generation of the SDK
-	@tools/fetch_prometheus.sh || test -z "$$CI"
-	@tools/fetch_newest.sh || echo "Rules are tested on one Prometheus only."
-	@for sdk in $(SDKS); do echo "── together $$sdk"; .venv-$$sdk/bin/python $(PYTEST) $(PARALLEL) tests/sdk tests/testing || exit 1; done
-	@for sdk in $(MORE_SDKS); do echo "── together $$sdk"; .venv-$$sdk/bin/python $(PYTEST) $(PARALLEL) $(MORE_TESTS) || exit 1; done
-	@echo "── the lowest dependencies"; .venv-lowest/bin/python $(PYTEST) $(PARALLEL) tests/keys tests/sdk/test_conformance.py tests/sdk/test_backends.py
-	@for client in $(OPENAIS); do echo "── openai $$client"; .venv-openai-$$client/bin/python $(PYTEST) $(PARALLEL) tests/clients || exit 1; done
-	@echo "── frameworks"; .venv-frameworks/bin/python $(PYTEST) $(PARALLEL) tests/clients/test_missing_keys.py tests/clients/test_frameworks.py tests/clients/test_client_examples.py || exit 1
-	@echo "── HTTP libraries and what sends with them"; $(FRAMEWORKS) .venv-frameworks/bin/python $(PYTEST) $(PARALLEL) tests/wire
-	@echo "── LiteLLM $(LITELLM)"; $(FRAMEWORKS) .venv-litellm-$(LITELLM)/bin/python $(PYTEST) tests/wire/frameworks/test_litellm.py
-	@echo "── LiteLLM's proxy, DSPy"; $(FRAMEWORKS) .venv-proxy/bin/python $(PYTEST) tests/wire/frameworks/test_proxy.py tests/wire/frameworks/test_others.py
-	@if test -x .venv-python3.13/bin/python; then echo "── Python 3.13"; .venv-python3.13/bin/python $(PYTEST) $(PARALLEL) tests/keys tests/sdk tests/test_delivery.py; fi
-	@echo "── together $(NEWEST)"
+test: $(LANES:%=test-%) ## what a change may break, in 15 minutes; with CI=true all there is
+
 # Coverage counts alone: beside the SDK's filelock, whose audit hook lets threads switch while
 # one sets its trace function, Python 3.11 loses a thread now and then.
-	@$(VENV)/bin/python $(PYTEST) tests/keys --cov=together_otel.keys --cov-branch --cov-fail-under=100
-	@$(VENV)/bin/python $(PYTEST) $(PARALLEL) $(SLOW) --ignore=tests/keys --ignore=tests/wire --ignore=tests/clients
+test-keys: $(VENV)/installed
+	$(call lane,tests/keys --cov=together_otel.keys --cov-branch --cov-fail-under=100)
+
+test-newest: $(VENV)/installed .venv-1.5.35/installed .venv-neighbours/installed programs schemas
+	$(call lane,$(PARALLEL) $(SLOW) --ignore=tests/keys --ignore=tests/wire --ignore=tests/clients)
+
+$(SDKS:%=test-sdk-%): test-sdk-%: .venv-%/installed
+	$(call lane,$(PARALLEL) tests/sdk tests/testing)
+
+$(MORE_SDKS:%=test-part-%): test-part-%: .venv-%/installed
+	$(call lane,$(PARALLEL) tests/sdk/test_causes.py tests/sdk/test_coverage.py tests/sdk/test_streams.py)
+
+test-python3.13: $(if $(NEWEST_PYTHON),.venv-python3.13/installed)
+	$(if $<,$(call lane,$(PARALLEL) tests/keys tests/sdk tests/test_delivery.py),@echo "Python 3.13 is not here: nothing is tested on it."; test -z "$(CI)")
+
+test-lowest: .venv-lowest/installed
+	$(call lane,$(PARALLEL) tests/keys tests/sdk/test_conformance.py tests/sdk/test_backends.py)
+
+$(OPENAIS:%=test-openai-%): test-openai-%: .venv-openai-%/installed
+	$(call lane,$(PARALLEL) tests/clients)
+
+test-frameworks: .venv-frameworks/installed
+	$(call lane,$(PARALLEL) tests/clients/test_missing_keys.py tests/clients/test_frameworks.py tests/clients/test_client_examples.py)
+
+# HTTP libraries and what sends with them.
+test-wire: .venv-frameworks/installed
+	$(call lane,$(PARALLEL) tests/wire)
+
+test-litellm: .venv-litellm-$(LITELLM)/installed
+	$(call lane,tests/wire/frameworks/test_litellm.py)
+
+# LiteLLM's proxy, and DSPy.
+test-proxy: .venv-proxy/installed
+	$(call lane,tests/wire/frameworks/test_proxy.py tests/wire/frameworks/test_others.py)
+
+programs:
+	@tools/fetch_prometheus.sh || test -z "$(CI)"
+	@test -z "$(CI)" || tools/fetch_newest.sh || echo "Rules are tested on one Prometheus only."
 
 test-fast: $(VENV)/installed ## keys and SDK on the newest SDK, without Prometheus: the loop while you write
-	@$(VENV)/bin/python $(PYTEST) $(PARALLEL) tests/keys tests/sdk
+	@$(VENV)/bin/python -m pytest -q $(PARALLEL) tests/keys tests/sdk
 
 one: $(VENV)/installed ## one file or test: make one T=tests/keys/test_redaction.py
 	@test -n "$(T)" || { echo 'Say which: make one T=tests/keys/test_redaction.py' >&2; exit 2; }
-	@$(VENV)/bin/python $(PYTEST) -m "" $(T)
+	@$(VENV)/bin/python -m pytest -q -m "" $(T)
 
 fuzz: $(VENV)/installed ## 100,000 calls with keys of every shape, written everywhere: no signal shows one
 	@$(VENV)/bin/python tests/fuzz/fuzz.py
@@ -99,46 +138,53 @@ mutants: .venv-mutants/installed ## changes to keys, auth and the doors that no 
 clean: ## remove environments and fetched programs
 	rm -rf .venv* .tools mutants .site dist sbom.json tools/schemas/node_modules
 
-$(VENV)/installed: pyproject.toml
-	$(call environment,$(PYTHON),'.[cli$(COMMA)zero-code]' --group test --group servers --group lint 'together==$(NEWEST)')
-
-.venv-%/installed: pyproject.toml
-	$(call environment,$(PYTHON),'.[zero-code]' --group test 'together==$*')
-
-.venv-openai-%/installed: pyproject.toml
-	$(call environment,$(PYTHON),'.[zero-code]' --group test 'openai==$*')
-
-.venv-lowest/installed: pyproject.toml
-	$(PYTHON) -m venv .venv-lowest
-	.venv-lowest/bin/python $(PIP_INSTALL) --upgrade '$(PIP)' packaging
-	.venv-lowest/bin/python $(PIP_INSTALL) --editable . --no-deps
-	.venv-lowest/bin/python tools/lowest.py > .venv-lowest/constraints.txt
-	.venv-lowest/bin/python $(PIP_INSTALL) --editable '.[cli]' --group test 'together==$(NEWEST)' opentelemetry-exporter-prometheus -c .venv-lowest/constraints.txt
+# uv makes the others: it shares what it installs among them.
+.venv-tools/installed:
+	@$(PYTHON) -m venv .venv-tools
+	@.venv-tools/bin/python -m pip install --quiet --disable-pip-version-check 'uv>=0.8'
 	@touch $@
 
-.venv-frameworks/installed: pyproject.toml
-	$(call environment,$(PYTHON),. --group test --group frameworks)
+$(VENV)/installed: $(ENVIRONMENT)
+	$(call environment,-e '.[cli$(COMMA)zero-code]' --group test --group servers --group lint 'together==$(NEWEST)')
 
-.venv-litellm-%/installed: pyproject.toml
-	$(call environment,$(PYTHON),. --group light 'litellm==$*')
+.venv-%/installed: $(ENVIRONMENT)
+	$(call environment,-e '.[zero-code]' --group test 'together==$*')
 
-.venv-demo/installed: pyproject.toml
-	$(call environment,$(PYTHON),. --group demo)
+.venv-openai-%/installed: $(ENVIRONMENT)
+	$(call environment,-e '.[zero-code]' --group test 'openai==$*')
 
-.venv-proxy/installed: pyproject.toml
-	$(call environment,$(PYTHON),. --group light --group proxy)
+.venv-lowest/installed: $(ENVIRONMENT)
+	@$(UV) pip compile --quiet --resolution lowest-direct --no-deps --extra cli --output-file $(@D).txt pyproject.toml >/dev/null
+	$(call environment,-e '.[cli]' --group test 'together==$(NEWEST)' opentelemetry-exporter-prometheus --constraints $(@D).txt)
 
-.venv-mutants/installed: pyproject.toml
-	$(call environment,$(PYTHON),'.[zero-code]' --group test --group mutants 'together==$(NEWEST)')
+.venv-frameworks/installed: $(ENVIRONMENT)
+	$(call environment,-e . --group test --group frameworks)
 
-.venv-neighbours/installed: pyproject.toml
-	$(call environment,$(PYTHON),. --group neighbours 'together==$(NEWEST)')
+.venv-litellm-%/installed: $(ENVIRONMENT)
+	$(call environment,-e . --group light 'litellm==$*')
 
-.venv-docs/installed: pyproject.toml
-	$(call environment,$(PYTHON),. --group docs)
+.venv-demo/installed: $(ENVIRONMENT)
+	$(call environment,-e . --group demo)
+
+.venv-proxy/installed: $(ENVIRONMENT)
+	$(call environment,-e . --group light --group proxy)
+
+.venv-mutants/installed: $(ENVIRONMENT)
+	$(call environment,-e '.[zero-code]' --group test --group mutants 'together==$(NEWEST)')
+
+.venv-neighbours/installed: $(ENVIRONMENT)
+	$(call environment,-e . --group neighbours 'together==$(NEWEST)')
+
+.venv-docs/installed: $(ENVIRONMENT)
+	$(call environment,-e . --group docs)
+
+.venv-runtime/installed: $(ENVIRONMENT)
+	$(call environment,'.[zero-code]')
+
+.venv-python3.13/installed: $(ENVIRONMENT)
+	$(call environment,-e '.[zero-code]' --group test 'together==$(NEWEST)',$(NEWEST_PYTHON))
 
 # Schemas of the operators' resources and Loki's grammar come from npm.
-.PHONY: schemas
 schemas:
 	@if command -v npm >/dev/null; then $(MAKE) --no-print-directory tools/schemas/node_modules/installed; \
 	else echo "npm is not here: exported resources are not checked by their schemas."; test -z "$$CI"; fi
@@ -146,18 +192,3 @@ schemas:
 tools/schemas/node_modules/installed: tools/schemas/package.json
 	npm --prefix tools/schemas install --ignore-scripts --no-audit --no-fund --silent
 	@touch $@
-
-.venv-runtime/installed: pyproject.toml
-	$(PYTHON) -m venv .venv-runtime
-	.venv-runtime/bin/python $(PIP_INSTALL) '.[zero-code]'
-	@touch $@
-
-# pyenv knows its versions by number only: a Python that a shim cannot start is not there.
-.PHONY: newest-python
-newest-python:
-	@python="$$(tools/find_python.sh 3.13)"; if test -n "$$python"; then \
-	    $(MAKE) --no-print-directory .venv-python3.13/installed NEWEST_PYTHON="$$python"; \
-	else echo "Python 3.13 is not here: nothing is tested on it."; test -z "$$CI"; fi
-
-.venv-python3.13/installed: pyproject.toml
-	$(call environment,$(NEWEST_PYTHON),'.[zero-code]' --group test 'together==$(NEWEST)')

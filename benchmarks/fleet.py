@@ -177,15 +177,11 @@ def measure(instances: int, hours: int, older: int) -> Found:
         blocks.write(now - hours * HOUR, now - HOUR, older)
         blocks.write(now - HOUR, now, RECENT)
         found = Found(instances, blocks.series, blocks.samples)
-        prometheus = Program(find_binaries().prometheus, folder, {}, FLAGS)
-        try:
-            prometheus.start()
+        with Program(find_binaries().prometheus, folder, {}, FLAGS) as prometheus:
             questions = Questions(Server(prometheus.address), now - RECENT)
             found.groups, found.rules = questions.rules()
             for selected in sorted({1, hours}):
                 found.panels[selected] = questions.panels(queries(selected), selected)
-        finally:
-            prometheus.close()
         return found
 
 

@@ -239,9 +239,7 @@ def recorded(instances: int, now: int) -> list[Series]:
 
 
 def _answers(folder: Path, ready: Sequence[Rule], at: int) -> list[Series]:
-    prometheus = Program(find_binaries().prometheus, folder, {}, FLAGS)
-    try:
-        prometheus.start()
+    with Program(find_binaries().prometheus, folder, {}, FLAGS) as prometheus:
         server = Server(prometheus.address)
         return [
             Series(
@@ -257,5 +255,3 @@ def _answers(folder: Path, ready: Sequence[Rule], at: int) -> list[Series]:
             for rule in ready
             for one in server.get("query", query=rule.expr, time=str(at))["result"]
         ]
-    finally:
-        prometheus.close()

@@ -218,7 +218,7 @@ class RealtimeServer(TogetherServer):
 
     def _look(self, connection, request):
         """Decide a handshake; called in a connection's own thread."""
-        if not self._admit(connection):
+        if not self._register(connection):
             return None
         headers = {name.lower(): value for name, value in request.headers.raw_items()}
         received, plan = self.take("GET", request.path, headers, b"")
@@ -239,7 +239,7 @@ class RealtimeServer(TogetherServer):
                 response.headers.setdefault(TRACE_ID, f"{received.number:032x}")
         return response
 
-    def _admit(self, connection):
+    def _register(self, connection):
         with self._changed:
             if self._closing:
                 _shut(connection)

@@ -447,8 +447,7 @@ def monitoring(life, made, generated, home):
         ("--storage.tsdb.path=data", *flags),
     )
     for one in (alertmanager, prometheus):
-        life.callback(one.close)
-        one.start()
+        life.enter_context(one)
     return prometheus, alertmanager
 
 

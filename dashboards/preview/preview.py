@@ -66,12 +66,9 @@ def store(story: Path, folder: Path) -> None:
 @contextmanager
 def serving(folder: Path) -> Iterator[str]:
     """Serve the blocks; give the address."""
-    program = Program(find_binaries().prometheus, folder, {}, ("--storage.tsdb.path=data",))
-    try:
-        program.start()
+    flags = ("--storage.tsdb.path=data",)
+    with Program(find_binaries().prometheus, folder, {}, flags) as program:
         yield f"http://{program.address}"
-    finally:
-        program.close()
 
 
 def recorded(address: str, rule: Rule) -> Iterator[str]:

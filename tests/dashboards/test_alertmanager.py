@@ -223,17 +223,10 @@ def alertmanager(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Alertmana
     binary = prometheus_binaries.require("alertmanager")
     home = tmp_path_factory.mktemp("alertmanager")
     with serving(Receivers()) as receivers:
-        program = Program(
-            relocated(binary, home),
-            home,
-            on_loopback(load(), receivers, home),
-            ("--storage.path=data", "--cluster.listen-address="),
-        )
-        program.start()
-        try:
+        config = on_loopback(load(), receivers, home)
+        flags = ("--storage.path=data", "--cluster.listen-address=")
+        with Program(relocated(binary, home), home, config, flags) as program:
             yield Alertmanager(program, receivers)
-        finally:
-            program.close()
 
 
 def fields(sent: Any) -> dict[str, str]:

@@ -47,8 +47,9 @@ def test_an_alert_reaches_the_webhook(rules):
 def test_a_program_that_ends_says_why(rules):
     """The last lines of its log name the rule that does not parse."""
     rules.write_text(DOWN.replace("up == 0", "up =="))
-    with pytest.raises(ProcessDied, match=r"prometheus ended with code [12]:[^$]*parse error"):
-        Stack([], [rules]).start()
+    reason = r"prometheus ended with code [12]:[^$]*parse error"
+    with pytest.raises(ProcessDied, match=reason), Stack([], [rules]):
+        pass
 
 
 def test_what_is_missing_is_named_with_where_to_get_it(monkeypatch, tmp_path):

@@ -107,11 +107,10 @@ def test_a_client_that_goes_away_is_no_news(server, capfd):
 
 
 def test_its_own_faults_are_printed(server, ask, capfd):
-    class Broken:
-        def plan(self, exchange):
-            raise ZeroDivisionError(exchange.request.path)
+    def broken(exchange):
+        raise ZeroDivisionError(exchange.request.path)
 
-    server.script(Broken())
+    server.script(broken)
     with pytest.raises(http.client.RemoteDisconnected):
         ask(server)
     server.close()

@@ -10,7 +10,6 @@ import contextlib
 import signal
 import sys
 import threading
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,26 +18,25 @@ from together_otel.testing.exchange import Plan
 from together_otel.testing.server import TogetherServer
 
 if TYPE_CHECKING:
-    from together_otel.testing.behaviours import Exchange
+    from together_otel.testing.behaviours import Behaviour
+    from together_otel.testing.exchange import Exchange
 
 
-@dataclass(frozen=True)
-class _KeysInFile:
+def _keys_in(file: Path) -> Behaviour:
     """Accept the keys that the file holds now, one a line; none while there is no file.
 
     The server's own orders still count: a key revoked there is refused though it is listed.
     """
 
-    path: Path
-
-    def plan(self, exchange: Exchange) -> Plan:
+    def plan(exchange: Exchange) -> Plan:
         keys: list[str] = []
         # Whoever rotates a key may replace the file: for a moment there can be none.
         with contextlib.suppress(FileNotFoundError):
-            keys = self.path.read_text().split()
-        if exchange.request.key in keys:
-            return Plan(exchange.usual())
-        return Plan(refusal(exchange.request))
+            keys = file.read_text().split()
+        listed = exchange.request.key in keys
+        return Plan(exchange.usual() if listed else refusal(exchange.request))
+
+    return plan
 
 
 def main() -> None:
@@ -65,7 +63,7 @@ def main() -> None:
         parser.error(f"port {options.port} cannot be used: {exc.strerror}")
     with contextlib.closing(server):
         if options.key_file is not None:
-            server.always(_KeysInFile(options.key_file))
+            server.always(_keys_in(options.key_file))
         sys.stdout.write(server.url + "\n")
         sys.stdout.flush()
         ended.wait()

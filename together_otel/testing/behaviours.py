@@ -7,15 +7,20 @@ Each function returns a ``Behaviour`` for ``server.script(…)`` or ``server.alw
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal, Protocol, get_args
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
+from urllib.parse import urlsplit
 
-from together_otel.testing.exchange import Plan, Reply, frame_of, json_reply
+from together_otel.testing.exchange import Exchange, Plan, Reply, frame_of, json_reply
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from together_otel.testing.exchange import ReceivedRequest
+
+Behaviour: TypeAlias = Callable[[Exchange], Plan]
+"""What the server does with one request."""
 
 RefusalForm = Literal["together", "text", "html", "error_text", "message"]
 """How a refusal's body looks: Together's own, or one of those that gateways send."""
@@ -35,98 +40,18 @@ MISSING_KEY = (
 )
 
 
-class Exchange(Protocol):
-    """One request and what the server makes of it."""
-
-    @property
-    def request(self) -> ReceivedRequest:
-        """The request as it arrived."""
-
-    def usual(self) -> Reply:
-        """Return the answer or the refusal that the request's key deserves."""
-
-    def answer(self) -> Reply:
-        """Return the answer that a good key would get."""
-
-
-class Behaviour(Protocol):
-    """What the server does with one request."""
-
-    def plan(self, exchange: Exchange) -> Plan:
-        """Return the reply and how it is given."""
-
-
-@dataclass(frozen=True)
-class _Usual:
-    """Look at the key, then answer or refuse."""
-
-    pause: float = 0.0
-    pause_after: int = 0
-    cut_after: int | None = None
-    error: bytes | None = None
-    error_after: int = 0
-
-    def plan(self, exchange: Exchange) -> Plan:
-        reply = exchange.usual()
-        if self.error is not None and reply.frames is not None:
-            reply = replace(reply, frames=(*reply.frames[: self.error_after], self.error))
-        if self.cut_after is not None:
-            if reply.frames is not None:
-                reply = replace(reply, frames=reply.frames[: self.cut_after])
-            return Plan(reply, cut=True)
-        return Plan(reply, pause=self.pause, pause_after=self.pause_after)
-
-
-@dataclass(frozen=True)
-class _Accept:
-    def plan(self, exchange: Exchange) -> Plan:
-        return Plan(exchange.answer())
-
-
-@dataclass(frozen=True)
-class _Fixed:
-    reply: Reply | None
-
-    def plan(self, exchange: Exchange) -> Plan:  # noqa: ARG002 - the same for every request
-        return Plan(self.reply)
-
-
-@dataclass(frozen=True)
-class _Refuse:
-    """Together's refusal, which depends on whether a key was sent."""
-
-    status: int = UNAUTHORIZED
-    headers: tuple[tuple[str, str], ...] = ()
-    echo: bool = False
-
-    def plan(self, exchange: Exchange) -> Plan:
-        message = None
-        if self.echo:
-            message = f"Invalid API key provided: {sent_key(exchange.request)}."
-        reply = refusal(exchange.request, self.status, message)
-        return Plan(replace(reply, headers=self.headers))
-
-
-@dataclass(frozen=True)
-class _Redirect:
-    to: str
-    status: int
-
-    def plan(self, exchange: Exchange) -> Plan:
-        to = self.to.rstrip("/")
-        origin_only = to.count("/") == len(("", "")) and "://" in to
-        location = to + exchange.request.path if origin_only else self.to
-        return Plan(Reply(self.status, headers=(("Location", location),)))
+def _fixed(reply: Reply | None) -> Behaviour:
+    return lambda _: Plan(reply)
 
 
 def usual() -> Behaviour:
     """Look at the key, then answer or refuse: what the server does when told nothing."""
-    return _Usual()
+    return lambda exchange: Plan(exchange.usual())
 
 
 def accept() -> Behaviour:
     """Answer as to a good key, whatever was sent."""
-    return _Accept()
+    return lambda exchange: Plan(exchange.answer())
 
 
 def refuse(
@@ -147,18 +72,23 @@ def refuse(
     text = "Unauthorized"
     page = f"<html><head><title>{status} {text}</title></head><body>{text}</body></html>"
     if form == "together":
-        return _Refuse(status, more)
+        return lambda exchange: Plan(replace(refusal(exchange.request, status), headers=more))
     if form == "text":
-        return _Fixed(Reply(status, text.encode(), "text/plain", more, foreign=True))
+        return _fixed(Reply(status, text.encode(), "text/plain", more, foreign=True))
     if form == "html":
-        return _Fixed(Reply(status, page.encode(), "text/html", more, foreign=True))
+        return _fixed(Reply(status, page.encode(), "text/html", more, foreign=True))
     body = {"error": text} if form == "error_text" else {"message": text}
-    return _Fixed(replace(json_reply(body, status, headers), foreign=True))
+    return _fixed(replace(json_reply(body, status, headers), foreign=True))
 
 
 def echo_key() -> Behaviour:
     """Refuse with 401 and a message that repeats the key received."""
-    return _Refuse(echo=True)
+
+    def plan(exchange: Exchange) -> Plan:
+        message = f"Invalid API key provided: {sent_key(exchange.request)}."
+        return Plan(refusal(exchange.request, message=message))
+
+    return plan
 
 
 def lose_key() -> Behaviour:
@@ -168,7 +98,7 @@ def lose_key() -> Behaviour:
 
 def forbidden_key(status: int = FORBIDDEN) -> Behaviour:
     """Refuse the key with another status than 401, as Together's codes allow: 403 or 400."""
-    return _Refuse(status)
+    return refuse(status=status)
 
 
 def forbidden_context() -> Behaviour:
@@ -207,7 +137,7 @@ def error(
     headers: Mapping[str, str] | None = None,
 ) -> Behaviour:
     """Answer an error in Together's format."""
-    return _Fixed(json_reply(_error_body(message, code, kind), status, headers))
+    return _fixed(json_reply(_error_body(message, code, kind), status, headers))
 
 
 def slow(seconds: float, *, after: int = 0) -> Behaviour:
@@ -215,29 +145,42 @@ def slow(seconds: float, *, after: int = 0) -> Behaviour:
 
     ``server.release()`` ends the wait early; ``server.close()`` ends it without an answer.
     """
-    return _Usual(pause=seconds, pause_after=after)
+    return lambda exchange: Plan(exchange.usual(), pause=seconds, pause_after=after)
 
 
 def cut_stream(after: int = 2) -> Behaviour:
     """Close the connection after so many frames of a stream, or in the middle of a whole body."""
-    return _Usual(cut_after=after)
+    return lambda exchange: Plan(_begun(exchange.usual(), after), cut=True)
 
 
 def error_frame(
     after: int = 2, code: str | None = "invalid_api_key", message: str = INVALID_KEY
 ) -> Behaviour:
     """End a stream after so many frames with an error in Together's format; 200 stays."""
-    return _Usual(error=frame_of(_error_body(message, code)), error_after=after)
+    last = frame_of(_error_body(message, code))
+    return lambda exchange: Plan(_begun(exchange.usual(), after, last))
+
+
+def _begun(reply: Reply, after: int, *last: bytes) -> Reply:
+    """Return the first frames of a stream, and others; a whole body as it is."""
+    return reply if reply.frames is None else replace(reply, frames=(*reply.frames[:after], *last))
 
 
 def redirect(to: str, status: int = 307) -> Behaviour:
     """Redirect to a URL; one without a path is completed with the request's own."""
-    return _Redirect(to, status)
+
+    def plan(exchange: Exchange) -> Plan:
+        parts = urlsplit(to)
+        whole = parts.netloc and not parts.path.strip("/")
+        location = to.rstrip("/") + exchange.request.path if whole else to
+        return Plan(Reply(status, headers=(("Location", location),)))
+
+    return plan
 
 
 def drop_connection() -> Behaviour:
     """Close the connection without an answer."""
-    return _Fixed(None)
+    return _fixed(None)
 
 
 def custom(
@@ -266,7 +209,7 @@ def custom(
         reply = json_reply(body, status)
     more = tuple((headers or {}).items())
     kind = content_type or reply.content_type
-    return _Fixed(replace(reply, headers=more, content_type=kind, foreign=foreign))
+    return _fixed(replace(reply, headers=more, content_type=kind, foreign=foreign))
 
 
 def refusal(

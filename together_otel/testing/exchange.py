@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
 TRACE_ID = "x-together-traceid"
 """The header by which an answer is known to be Together's."""
@@ -77,6 +77,21 @@ class Plan:
     pause: float = 0.0
     pause_after: int = 0
     cut: bool = False
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """One request and what the server makes of it.
+
+    Attributes:
+        request: as it arrived.
+        usual: returns the answer or the refusal that its key deserves.
+        answer: returns the answer that a good key would get.
+    """
+
+    request: ReceivedRequest
+    usual: Callable[[], Reply]
+    answer: Callable[[], Reply]
 
 
 def key_in(authorization: str | None) -> str | None:

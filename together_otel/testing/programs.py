@@ -85,7 +85,7 @@ def relocated(alertmanager: Path, folder: Path) -> Path:
 
 
 class Program:
-    """One process with its own folder, port and log."""
+    """One process with its own folder, port and log; a context manager."""
 
     def __init__(
         self, binary: Path, folder: Path, config: dict[str, Any], flags: tuple[str, ...]
@@ -93,48 +93,48 @@ class Program:
         self._binary = binary
         self._folder = folder
         self._flags = flags
-        self._process: subprocess.Popen[bytes] | None = None
         self.address: str = f"127.0.0.1:{free_port()}"
         # JSON is YAML.
         (folder / "config.yml").write_text(json.dumps(config))
 
-    def start(self) -> None:
-        """Start it and wait until it is ready."""
+    def __enter__(self) -> Program:  # noqa: PYI034 - Self needs 3.11 or another package
+        """Start it, wait until it is ready, and return itself."""
+        address = f"--web.listen-address={self.address}"
         with (self._folder / "log").open("wb") as log:
             self._process = subprocess.Popen(  # noqa: S603 - a program that we looked for
-                [
-                    self._binary,
-                    "--config.file=config.yml",
-                    f"--web.listen-address={self.address}",
-                    *self._flags,
-                ],
+                [self._binary, "--config.file=config.yml", address, *self._flags],
                 cwd=self._folder,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
             )
-        deadline = time.monotonic() + PATIENCE
-        while not self._ready():
-            self.check()
-            if time.monotonic() >= deadline:
-                raise TimeoutError(f"{self._binary.name} is not ready:\n{self._tail()}")
-            threading.Event().wait(POLL)
+        try:
+            self._wait()
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
 
-    def check(self) -> None:
-        """Raise ProcessDied if it ended by itself."""
-        if self._process is not None and (code := self._process.poll()) is not None:
-            raise ProcessDied(f"{self._binary.name} ended with code {code}:\n{self._tail()}")
-
-    def close(self) -> None:
-        """End it."""
-        if self._process is None:
-            return
+    def __exit__(self, *_: object) -> None:
         self._process.terminate()
         try:
             self._process.wait(10)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
+
+    def check(self) -> None:
+        """Raise ProcessDied if it ended by itself."""
+        if (code := self._process.poll()) is not None:
+            raise ProcessDied(f"{self._binary.name} ended with code {code}:\n{self._tail()}")
+
+    def _wait(self) -> None:
+        deadline = time.monotonic() + PATIENCE
+        while not self._ready():
+            self.check()
+            if time.monotonic() >= deadline:
+                raise TimeoutError(f"{self._binary.name} is not ready:\n{self._tail()}")
+            threading.Event().wait(POLL)
 
     def _ready(self) -> bool:
         try:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from together_otel.testing import answers, behaviours
 from together_otel.testing.exchange import (
+    Exchange,
     Plan,
     ReceivedRequest,
     Reply,
@@ -20,7 +21,6 @@ from together_otel.testing.wire import Listener
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
-    from types import TracebackType
 
     from together_otel.testing.behaviours import Behaviour
 
@@ -70,7 +70,7 @@ class TogetherServer:
         if self._listener is not None:
             raise RuntimeError("the server is running")
         self._closing = False
-        self._listener = Listener(self._port, self)
+        self._listener = Listener(self._port, self.take, self.hold)
         self._thread = threading.Thread(
             target=self._listener.serve_forever,
             # A poll's length is how long close() takes.
@@ -97,12 +97,7 @@ class TogetherServer:
     def __enter__(self) -> TogetherServer:  # noqa: PYI034 - Self needs 3.11 or another package
         return self.start()
 
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     @property
@@ -198,7 +193,12 @@ class TogetherServer:
             self.requests.append(request)
             self._changed.notify_all()
             behaviour = self._script.popleft() if self._script else self._standing
-            return request, behaviour.plan(_Exchange(request, self))
+            answer = partial(answers.answer, request)
+
+            def usual() -> Reply:
+                return answer() if self._admit(request.key) else behaviours.refusal(request)
+
+            return request, behaviour(Exchange(request, usual, answer))
 
     def hold(self, request: ReceivedRequest, seconds: float) -> bool:
         """Wait for a release, the end or so many seconds; return whether to go on."""
@@ -208,7 +208,7 @@ class TogetherServer:
             )
             return not self._closing
 
-    def admit(self, key: str | None) -> bool:
+    def _admit(self, key: str | None) -> bool:
         """Tell whether a key is good, and count that it was used."""
         good = self._is_good(key)
         if good and key in self._left:
@@ -231,17 +231,3 @@ class TogetherServer:
             case _:
                 return json_reply({"error": "no such order"}, _BAD_REQUEST)
         return json_reply({})
-
-
-@dataclass(frozen=True)
-class _Exchange:
-    request: ReceivedRequest
-    server: TogetherServer
-
-    def usual(self) -> Reply:
-        if self.server.admit(self.request.key):
-            return self.answer()
-        return behaviours.refusal(self.request)
-
-    def answer(self) -> Reply:
-        return answers.answer(self.request)

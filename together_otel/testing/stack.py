@@ -15,7 +15,7 @@ import json
 import tempfile
 import threading
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from http.client import HTTPException
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -35,17 +35,16 @@ from together_otel.testing.programs import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-    from types import TracebackType
+    from collections.abc import Callable, Iterator, Sequence
 
 __all__ = ["Binaries", "MissingBinary", "ProcessDied", "Stack", "find_binaries"]
 
 
 class Stack:
-    """Prometheus, Alertmanager and a webhook; a context manager, or ``start()`` and ``close()``.
+    """Prometheus, Alertmanager and a webhook; a context manager.
 
     Ports are free ones of 127.0.0.1; data and configuration live in a temporary folder that
-    ``close()`` removes.
+    leaving it removes.
 
     Args:
         targets: what is scraped at ``/metrics``: pairs of job and ``"host:port"``.
@@ -75,7 +74,7 @@ class Stack:
         self._life = ExitStack()
         self._running: list[Program] = []
 
-    def start(self) -> Stack:
+    def __enter__(self) -> Stack:  # noqa: PYI034 - Self needs 3.11 or another package
         """Start everything, wait until it is ready, and return itself.
 
         Raises:
@@ -85,48 +84,30 @@ class Stack:
         """
         binaries = self._binaries or find_binaries()
         with ExitStack() as life:
-            folder = Path(
-                life.enter_context(tempfile.TemporaryDirectory(prefix="together-otel-stack-"))
-            )
-            webhook = life.enter_context(_Webhook(self._received))
-            homes = [folder / name for name in ("alertmanager", "prometheus")]
+            root = life.enter_context(tempfile.TemporaryDirectory(prefix="together-otel-stack-"))
+            url = life.enter_context(_webhook(self._received))
+            homes = [Path(root, name) for name in ("alertmanager", "prometheus")]
             for home in homes:
                 home.mkdir()
             alertmanager = Program(
                 relocated(binaries.alertmanager, homes[0]),
                 homes[0],
-                self._alertmanager_config(webhook.url),
+                self._alertmanager_config(url),
                 ("--storage.path=data", "--cluster.listen-address="),
             )
-            life.callback(alertmanager.close)
-            alertmanager.start()
+            life.enter_context(alertmanager)
+            config = self._prometheus_config(alertmanager.address)
             prometheus = Program(
-                binaries.prometheus,
-                homes[1],
-                self._prometheus_config(alertmanager.address),
-                ("--storage.tsdb.path=data",),
+                binaries.prometheus, homes[1], config, ("--storage.tsdb.path=data",)
             )
-            life.callback(prometheus.close)
-            prometheus.start()
+            life.enter_context(prometheus)
             self._running = [prometheus, alertmanager]
             self._life = life.pop_all()
         return self
 
-    def close(self) -> None:
-        """End both processes and the webhook and remove their files; twice is once."""
+    def __exit__(self, *_: object) -> None:
         self._running = []
         self._life.close()
-
-    def __enter__(self) -> Stack:  # noqa: PYI034 - Self needs 3.11 or another package
-        return self.start()
-
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
     def query(self, expr: str) -> list[dict[str, Any]]:
         """Return the instant vector of an expression: ``[{"metric": labels, "value": [time, text]}]``.
@@ -260,33 +241,27 @@ class Stack:
         }
 
 
-class _Webhook:
-    """Takes Alertmanager's notifications."""
+@contextmanager
+def _webhook(received: Callable[[dict[str, Any]], None]) -> Iterator[str]:
+    """Take Alertmanager's notifications; yield the URL."""
 
-    def __init__(self, received: Callable[[dict[str, Any]], None]) -> None:
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                received(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-                self.send_response(OK)
-                self.end_headers()
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            received(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            self.send_response(OK)
+            self.end_headers()
 
-            def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base's name
-                """Keep quiet."""
+        def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base's name
+            """Keep quiet."""
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._thread = threading.Thread(
-            target=self._server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True
-        )
-        self.url = f"http://127.0.0.1:{self._server.server_port}/"
-
-    def __enter__(self) -> _Webhook:  # noqa: PYI034 - Self needs 3.11 or another package
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}/"
+        finally:
+            server.shutdown()
+            thread.join()
 
 
 def _duration(seconds: float) -> str:

@@ -6,33 +6,34 @@ import socket
 import sys
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from together_otel.testing.exchange import TRACE_ID
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from together_otel.testing.exchange import Plan, ReceivedRequest, Reply
 
-
-class Desk(Protocol):
-    """Who decides what a request gets."""
-
-    def take(
-        self, method: str, path: str, headers: dict[str, str], body: bytes
-    ) -> tuple[ReceivedRequest | None, Plan]:
-        """Register a request and return how to answer it; an order to the server is none."""
-
-    def hold(self, request: ReceivedRequest, seconds: float) -> bool:
-        """Wait; return whether there is still a point in answering."""
+    Take = Callable[[str, str, dict[str, str], bytes], tuple[ReceivedRequest | None, Plan]]
+    Hold = Callable[[ReceivedRequest, float], bool]
 
 
 class Listener(ThreadingHTTPServer):
-    """Accepts connections on loopback, and at the end closes every one and joins its thread."""
+    """Accepts connections on loopback, and at the end closes every one and joins its thread.
+
+    Args:
+        port: 0 takes a free one.
+        take: registers a request of method, path, headers and body, and returns it with how to
+            answer it; an order to the server is none.
+        hold: waits so many seconds; returns whether there is still a point in answering.
+    """
 
     request_queue_size = 128
 
-    def __init__(self, port: int, desk: Desk) -> None:
-        self.desk = desk
+    def __init__(self, port: int, take: Take, hold: Hold) -> None:
+        self.take = take
+        self.hold = hold
         self._lines: set[socket.socket] = set()
         self._talking: list[threading.Thread] = []
         self._lock = threading.Lock()
@@ -99,13 +100,12 @@ class _Connection(BaseHTTPRequestHandler):
 
     def answer(self) -> None:
         """Read a request to its end and carry out the plan for it."""
-        desk = self.server.desk
         headers = {name.lower(): value for name, value in self.headers.items()}
         # Read whole whatever is planned: closing on unread data resets the connection, and the
         # client might lose the answer.
         chunked = "transfer-encoding" in headers
         body = self._chunks() if chunked else self.rfile.read(int(headers.get("content-length", 0)))
-        request, plan = desk.take(self.command, self.path, headers, body)
+        request, plan = self.server.take(self.command, self.path, headers, body)
         if plan.reply is None or not self._wanted(plan, request, sent=0):
             self.close_connection = True
             return
@@ -129,7 +129,7 @@ class _Connection(BaseHTTPRequestHandler):
         if request is None or not plan.pause or sent != plan.pause_after:
             return True
         self.wfile.flush()
-        return self.server.desk.hold(request, plan.pause)
+        return self.server.hold(request, plan.pause)
 
     do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = do_HEAD = answer  # noqa: N815 - http.server finds them by these names
 

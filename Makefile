@@ -14,8 +14,8 @@ LITELLM := 1.80.0
 # One generation of the SDK is tested on the newest Python as well; empty where it is not here.
 NEWEST_PYTHON := $(shell tools/find_python.sh 3.13)
 
-# What `make test` runs, each lane by its name as well: `make test-wire`.
-LANES := keys newest sdk-1.5.35 sdk-2.42.0 python3.13 wire openai-2.54.0
+# What `make test` runs, each lane by its name as well: `make test-wire`; the largest comes last.
+LANES := keys sdk-1.5.35 sdk-2.42.0 python3.13 wire openai-2.54.0
 # What CI runs beside them; `CI=true make test` does so anywhere.
 CI_LANES := sdk-2.0.0 $(MORE_SDKS:%=part-%) lowest openai-1.55.3 openai-1.109.1 openai-3.57.0 \
     frameworks litellm proxy
@@ -24,6 +24,7 @@ LANES += $(CI_LANES)
 # Beside the lanes: a fleet's week, scenarios at every interval, the documentation's commands.
 SLOW := -m ""
 endif
+LANES += newest
 
 # Two processes: what `make test` is measured on has two cores.
 PARALLEL := -n 2 --dist worksteal

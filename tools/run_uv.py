@@ -12,9 +12,11 @@ SECTIONS = ("global", "install", ":env:")  # a later one overrides
 VARIABLES = {
     "cert": "SSL_CERT_FILE",
     "constraint": "UV_CONSTRAINT",
+    "default-timeout": "UV_HTTP_TIMEOUT",
     "extra-index-url": "UV_INDEX",
     "find-links": "UV_FIND_LINKS",
     "index-url": "UV_DEFAULT_INDEX",
+    "no-index": "UV_NO_INDEX",
     "proxy": "ALL_PROXY",
     "trusted-host": "UV_INSECURE_HOST",
 }

@@ -92,7 +92,7 @@ class Library:
                 return Got(response.status_code, "\n".join(lines))
 
     def _requests_sync(self, url, how, options):
-        import requests  # noqa: PLC0415 - one of several
+        import requests
 
         if how == "whole":
             response = requests.post(url, timeout=10, **options)
@@ -106,7 +106,7 @@ class Library:
             return Got(response.status_code, "\n".join(lines))
 
     async def _aiohttp_async(self, url, how, options):
-        import aiohttp  # noqa: PLC0415 - one of several
+        import aiohttp
 
         client_options = options.pop("client", {})
         async with (

@@ -123,7 +123,7 @@ def test_what_is_no_url_fails_as_before(url: Any, telemetry: CapturedTelemetry) 
 
 
 def asking_aiohttp(url: Any) -> None:
-    import aiohttp  # noqa: PLC0415 - one of several
+    import aiohttp
 
     async def ask() -> None:
         async with aiohttp.ClientSession() as session:

@@ -87,7 +87,7 @@ def test_no_frame_of_ours_shows_the_key(library, base, telemetry, header):
         options = {"json": CHAT, "headers": {"Authorization": header}}
         made = run(f"{base}/chat/completions", "whole", options)
         if library.is_async:
-            import asyncio  # noqa: PLC0415 - here only
+            import asyncio
 
             asyncio.run(made)
     except Exception:  # noqa: BLE001 - each its own

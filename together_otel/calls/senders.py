@@ -12,8 +12,8 @@ from functools import partial, wraps
 from inspect import iscoroutinefunction
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from together_otel.clients.first_look import by_request, by_url, has_name
-from together_otel.keys.hosts import names_of
+from together_otel.clients.first_look import by_prepared, by_request, by_url
+from together_otel.keys.hosts import first_look
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -31,7 +31,7 @@ class Sender(NamedTuple):
 
     Attributes:
         library: the name of its adapter.
-        makes: returns the first look; ``None`` of what only merges a request's headers.
+        makes: returns the first look; ``None`` of what only prepares a request, or its headers.
     """
 
     module: str
@@ -53,6 +53,9 @@ SENDERS: Final = (
     *_of_httpx("httpx"),
     *_of_httpx("httpx2"),
     Sender("requests.sessions", "Session.request", "requests", partial(by_url, name="url")),
+    # What the one above, a redirect too, sends by it is part of that call.
+    Sender("requests.sessions", "Session.send", "prepared", by_prepared),
+    Sender("requests.models", "PreparedRequest.prepare", "prepared", None),
     Sender(
         "aiohttp.client", "ClientSession._request", "aiohttp", partial(by_url, name="str_or_url")
     ),
@@ -89,7 +92,7 @@ class Senders:
                 continue
             load = partial(self._load, sender.library, original)
             if sender.makes is None:
-                made = _merging(original, names_of(hosts), load)
+                made = _preparing(original, first_look(hosts).match, load)
             else:
                 made = _sending(original, sender.makes(hosts), load)
             setattr(owner, name, made)
@@ -116,6 +119,7 @@ def _sending(original: Any, is_ours: IsOurs, load: Callable[[], Reporter | None]
             try:
                 return await original(self, *args, **kwargs)
             except BaseException as exc:
+                del args, kwargs
                 exc.__traceback__ = exc.__traceback__ and exc.__traceback__.tb_next
                 raise
 
@@ -131,16 +135,20 @@ def _sending(original: Any, is_ours: IsOurs, load: Callable[[], Reporter | None]
         try:
             return original(self, *args, **kwargs)
         except BaseException as exc:
+            del args, kwargs
             exc.__traceback__ = exc.__traceback__ and exc.__traceback__.tb_next
             raise
 
     return sync_replacement
 
 
-def _merging(original: Any, names: tuple[str, ...], load: Callable[[], Reporter | None]) -> Any:
-    """Return what stands in place of the function that httpx merges a request's headers by.
+def _preparing(
+    original: Any, look: Callable[[str], object], load: Callable[[], Reporter | None]
+) -> Any:
+    """Return what stands in place of a function that raises where a header cannot be one.
 
-    It raises where one cannot be a header: the request is then neither built nor sent.
+    The request is then neither built nor sent. httpx merges headers by it, and only its caller knows
+    where they were to go.
     """
 
     @wraps(original)
@@ -149,10 +157,19 @@ def _merging(original: Any, names: tuple[str, ...], load: Callable[[], Reporter 
             return original(self, *args, **kwargs)
         except BaseException as exc:
             exc.__traceback__ = exc.__traceback__ and exc.__traceback__.tb_next
-            known = sys._getframe(1).f_locals  # noqa: SLF001 - nobody else knows where it was to go
-            if has_name(known.get("url"), names) and (reporter := load()) is not None:
-                reporter.not_built(self, known, args[0] if args else None)
-            del known
+            known = kwargs if "url" in kwargs else sys._getframe(1).f_locals  # noqa: SLF001 - see above
+            headers = kwargs.get("headers", args[0] if args else None)
+            url = _text(known.get("url"))
+            if look(url) and (reporter := load()) is not None:
+                reporter.not_built(self, {**known, "url": url}, headers)
+            del args, kwargs, known, headers
             raise
 
     return replacement
+
+
+def _text(url: Any) -> str:
+    try:
+        return url.decode() if isinstance(url, bytes) else str(url)
+    except Exception:  # noqa: BLE001 - the border: what the library is to refuse
+        return ""

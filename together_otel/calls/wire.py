@@ -9,7 +9,7 @@ from together_otel.calls.call import Call, current_call
 from together_otel.calls.state import Arguments
 from together_otel.calls.wrappers import calling
 from together_otel.clients.callers import caller
-from together_otel.clients.http_libraries import Aiohttp, Httpx, Requests
+from together_otel.clients.http_libraries import Aiohttp, ByRequest, Httpx, Prepared, Requests
 from together_otel.keys.hosts import is_together_host
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 _ADAPTERS: Final[dict[str, Wire]] = {
     "httpx": Httpx(),
     "requests": Requests(),
+    "prepared": Prepared(),
     "aiohttp": Aiohttp(),
 }
 
@@ -61,15 +62,15 @@ class Reporter:
             return None
 
     def not_built(self, client: Any, known: Mapping[str, Any], headers: object) -> None:
-        """Report a request of which httpx could not make the headers.
+        """Report a request that could not be built for its headers.
 
         Args:
-            client: the HTTP client.
-            known: what the function knows of the request that was to build it.
+            client: what was to build it, with headers of its own.
+            known: what its arguments were.
             headers: those of the request alone.
         """
         runtime, adapter = self._listening(), self._adapter
-        if runtime is None or not isinstance(adapter, Httpx):
+        if runtime is None or not isinstance(adapter, ByRequest):
             return
         with runtime.guard("begin"):
             if "url" not in known or "method" not in known:

@@ -64,6 +64,23 @@ def by_url(hosts: Collection[str], name: str) -> IsOurs:
     return is_ours
 
 
+def by_prepared(hosts: Collection[str]) -> IsOurs:
+    """Return the look at what requests has prepared.
+
+    Args:
+        hosts: further ones that count as Together's.
+    """
+    look = first_look(hosts).match
+
+    def is_ours(_client: Any, args: Any, kwargs: Any) -> bool:
+        try:
+            return look((args[0] if args else kwargs["request"]).url) is not None
+        except Exception:  # noqa: BLE001 - the border: what the library is to refuse
+            return False
+
+    return is_ours
+
+
 def has_name(url: Any, names: tuple[str, ...]) -> bool:
     """Return whether the host of httpx's URL ends with one of some names."""
     try:

@@ -22,14 +22,47 @@ _AS_THE_SDKS: Final = Generated()
 """Reads httpx's responses."""
 
 
-class Httpx(Wire):
+class ByRequest(Wire):
+    """An HTTP library whose function takes a request that is made already."""
+
+    def set_key(self, client: Exchange, key: object) -> bool:
+        headers = _request_of(client.args, client.kwargs).headers
+        client.authorization = headers[AUTHORIZATION] = f"{BEARER}{key}"
+        return True
+
+    def built(self, client: Any, known: Mapping[str, Any], headers: object) -> Exchange:
+        """Describe a request that could not be built for its headers.
+
+        Args:
+            client: what was to build it, with headers of its own.
+            known: what its arguments were, by httpx's and requests' names.
+            headers: those of the request alone.
+        """
+        url = urlsplit(str(known["url"]))
+        return Exchange(
+            client,
+            url,
+            url.hostname,
+            str(known["method"]),
+            _authorization_in(headers, client.headers),
+            next((known[name] for name in ("json", "content", "data") if known.get(name)), None),
+            (),
+            (),
+        )
+
+
+def _request_of(args: Args, kwargs: Kwargs) -> Any:
+    return args[0] if args else kwargs["request"]
+
+
+class Httpx(ByRequest):
     """Adapter of httpx and httpx2: their ``Client.send`` and ``AsyncClient.send``."""
 
     library = "httpx"
     reader: ClassVar[Reader] = by_http(library)
 
     def exchange(self, client: Any, args: Args, kwargs: Kwargs) -> Exchange:
-        request = args[0] if args else kwargs["request"]
+        request = _request_of(args, kwargs)
         content = getattr(request, "_content", None)
         stream = request.stream if content is None else None
         sent = request.headers.get(AUTHORIZATION)
@@ -50,31 +83,6 @@ class Httpx(Wire):
         answer = _AS_THE_SDKS.answer(seen)
         note_scheme(answer)
         return answer
-
-    def set_key(self, client: Exchange, key: object) -> bool:
-        request = client.args[0] if client.args else client.kwargs["request"]
-        client.authorization = request.headers[AUTHORIZATION] = f"{BEARER}{key}"
-        return True
-
-    def built(self, client: Any, frame: Mapping[str, Any], headers: object) -> Exchange:
-        """Describe a request that could not be built for its headers.
-
-        Args:
-            client: the HTTP client.
-            frame: what ``build_request`` knew of it.
-            headers: those of the request alone.
-        """
-        url = urlsplit(str(frame["url"]))
-        return Exchange(
-            client,
-            url,
-            url.hostname,
-            str(frame["method"]),
-            _authorization_in(headers, client.headers),
-            next((frame[name] for name in ("json", "content", "data") if frame.get(name)), None),
-            (),
-            (),
-        )
 
     def override(self, client: Exchange, request: Request, answer: Answer) -> str | None:
         http_client = client.client
@@ -146,6 +154,25 @@ class Requests(_ByUrl):
 
     def _is_open(self, returned: Any) -> bool:
         return returned.raw is not None and returned._content is False
+
+
+class Prepared(ByRequest, Requests):
+    """Adapter of requests that were prepared by their caller: ``Session.send``."""
+
+    def exchange(self, client: Any, args: Args, kwargs: Kwargs) -> Exchange:
+        request = _request_of(args, kwargs)
+        url = urlsplit(request.url)
+        return Exchange(
+            client,
+            url,
+            url.hostname,
+            str(request.method),
+            bearer(request.headers.get(AUTHORIZATION)),
+            request.body,
+            (request.body,),
+            args,
+            dict(kwargs),
+        )
 
 
 class Aiohttp(_ByUrl):

@@ -28,9 +28,9 @@ def aisuite(base, key):
 
 def huggingface_hub(base, key, *, stream=False):
     hub = pytest.importorskip("huggingface_hub", minversion="2")
-    from huggingface_hub.hf_api import InferenceProviderMapping  # noqa: PLC0415 - the same
-    from huggingface_hub.inference import _providers  # noqa: PLC0415 - it may not be there
-    from huggingface_hub.inference._providers import _common  # noqa: PLC0415 - the same
+    from huggingface_hub.hf_api import InferenceProviderMapping
+    from huggingface_hub.inference import _providers
+    from huggingface_hub.inference._providers import _common
 
     # Else it asks the hub, which is not here.
     _common.HARDCODED_MODEL_INFERENCE_MAPPING["together"]["a/model"] = InferenceProviderMapping(

@@ -17,8 +17,8 @@ pytestmark = pytest.mark.filterwarnings("ignore")
 
 def test_the_proxy(base, key, telemetry, tmp_path):
     """Each request that it makes of Together is a call here: accepted, and refused."""
-    import httpx  # noqa: PLC0415 - after the instrumentation
-    from litellm.proxy.proxy_server import app, initialize  # noqa: PLC0415 - the same
+    import httpx
+    from litellm.proxy.proxy_server import app, initialize
 
     models = [
         {

@@ -92,18 +92,44 @@ class OwnError(Exception):
     pass
 
 
-def raised_from(cause):
-    own = OwnError("something went wrong")
-    own.__cause__ = cause
-    return own
+def let_through(exc):
+    raise exc
 
 
-@pytest.mark.parametrize("wrapped", [False, True], ids=["let through", "wrapped"])
+def raised_from(exc):
+    raise OwnError from exc
+
+
+def raised_while_handled(exc):
+    try:
+        let_through(exc)
+    except Exception:  # noqa: BLE001 - of any library
+        raise OwnError  # noqa: B904 - as many clients do
+
+
+def raised_in_its_place(exc):
+    try:
+        let_through(exc)
+    except Exception:  # noqa: BLE001 - of any library
+        raise OwnError from None
+
+
+def raised_in_a_group(exc):
+    group = OwnError()
+    group.exceptions = (LookupError(), exc)  # as of an ExceptionGroup, which Python 3.10 has not
+    raise group
+
+
+@pytest.mark.parametrize(
+    "how",
+    [let_through, raised_from, raised_while_handled, raised_in_its_place, raised_in_a_group],
+)
 @pytest.mark.parametrize("library", [of_httpx, of_requests, of_aiohttp])
-def test_raise_for_status_of_an_in_house_client(library, wrapped):
+def test_raise_for_status_of_an_in_house_client(library, how):
     """A 401 is an authentication failure, whichever library's own error it comes as."""
-    exc = library(b"{}")
-    failure = InHouse().failure(raised_from(exc) if wrapped else exc, None, "made-up")
+    with pytest.raises(Exception) as caught:  # noqa: PT011 - each way raises another
+        how(library(b"{}"))
+    failure = InHouse().failure(caught.value, None, "made-up")
 
     assert (failure.outcome, failure.auth, failure.sent) == ("auth_failure", "refused", True)
     answer = failure.answer
@@ -111,6 +137,56 @@ def test_raise_for_status_of_an_in_house_client(library, wrapped):
     assert (answer.host, answer.port) == ("api.together.xyz", 443)
     assert answer.authorization == SENT["Authorization"]
     assert answer.from_together is False
+
+
+def failure_of(exc):
+    """Return what a wrapper says of an exception that passes it."""
+    try:
+        let_through(exc)
+    except OwnError as passing:
+        return InHouse().failure(passing, None, "made-up")
+
+
+def test_refusal_that_the_caller_was_handling_is_not_this_call():
+    try:
+        let_through(of_httpx(b"{}"))
+    except httpx.HTTPStatusError:
+        assert failure_of(OwnError()).outcome == "client_error"
+
+
+class Unset:
+    def __get__(self, *_):
+        raise RuntimeError("not set")
+
+
+@pytest.mark.parametrize(
+    ("fields", "auth"),
+    [
+        ({"status_code": 401}, "refused"),
+        ({"status_code": "401", "response": Unset()}, "refused"),
+        ({"status": 401}, "refused"),
+        ({"http_status": 401}, "refused"),
+        ({"code": 401}, "refused"),
+        ({"code": "invalid_api_key"}, "refused"),
+        ({"status_code": 400, "body": LINK | {"error": {"code": "missing_api_key"}}}, "refused"),
+        ({"code": 503}, None),
+        ({"status_code": Unset(), "code": "ENOENT"}, None),
+    ],
+    ids=str,
+)
+def test_in_house_error_by_its_attributes(fields, auth):
+    """An error says by an attribute of its own what happened; a property may fail."""
+    exc = type("Own", (Exception,), fields)()
+    assert InHouse().failure(exc, None, "made-up").auth == auth
+
+
+@pytest.mark.parametrize("status", [200, 401, 500])
+def test_in_house_client_that_returns_the_response(status):
+    exc = of_httpx(b"{}")
+    exc.response.status_code = status
+    failure = InHouse().failure_in(exc.response)
+    outcome = {401: "auth_failure", 500: "server_error"}.get(status)
+    assert (failure and failure.outcome) == outcome
 
 
 def test_in_house_error_that_hides_its_answer():

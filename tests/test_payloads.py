@@ -100,9 +100,14 @@ def test_tokens(tokens):
     assert usage_of(prompt_tokens=tokens).input_tokens == 7
 
 
-@pytest.mark.parametrize("tokens", [None, "many", 2**64, float("inf"), float("nan"), [], {}])
+@pytest.mark.parametrize(
+    "tokens", [None, "many", True, -1, "-1", 2**64, float("inf"), float("nan"), [], {}]
+)
 def test_tokens_that_are_none(tokens):
-    """A server may say anything; a number beyond 64 bits would end the export of a batch."""
+    """A server may say anything; a number beyond 64 bits would end the export of a batch.
+
+    Counters only grow.
+    """
     usage = usage_of(prompt_tokens=tokens, cached_tokens=tokens, completion_tokens_details=tokens)
     assert (usage.input_tokens, usage.cached_tokens, usage.reasoning_tokens) == (None, None, None)
 

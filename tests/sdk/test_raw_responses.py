@@ -184,16 +184,16 @@ async def left_unread(response):
             (json_read, "success", USED),
             (text_read, "success", USED),
             (bytes_read, "success", USED),
-            (bytes_iterated, "success", None),
-            (texts_iterated, "success", None),
-            (lines_iterated, "success", None),
+            (bytes_iterated, "success", USED),
+            (texts_iterated, "success", USED),
+            (lines_iterated, "success", USED),
             (left_at_the_first_piece, "abandoned", None),
             (left_unread, "abandoned", None),
         )
     ],
 )
 def test_streaming_response_of_json(way, outcome, used, sdk, key, telemetry):
-    """Usage is told when the SDK reads the body; what the caller reads in pieces is his."""
+    """Usage is told once the body is read, by the SDK or by the caller in pieces."""
     create = sdk.client(api_key=key).chat.completions.with_streaming_response.create
 
     async def story():

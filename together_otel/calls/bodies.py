@@ -15,6 +15,8 @@ from together_otel.calls.open_calls import opened
 from together_otel.calls.proxies import ObjectProxy
 from together_otel.calls.state import Timing
 from together_otel.calls.streams import Stream
+from together_otel.calls.taps import Decoder
+from together_otel.clients.documents import MOST, parsed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,17 +37,28 @@ class Body:
         body: the HTTP response in it.
     """
 
-    __slots__ = ("__weakref__", "_call", "_in_pieces", "_reader_is_at_work")
+    __slots__ = ("__weakref__", "_call", "_in_pieces", "_kept", "_reader_is_at_work", "_size")
 
     def __init__(self, call: Call, returned: Any, body: OpenBody) -> None:
         self._call = call
         call.timing = Timing()
         self._in_pieces = body.in_pieces
+        self._kept: list[bytes] = []
+        self._size = 0
         self._reader_is_at_work: Callable[[], bool] | None = None
         # What was seen holds the body, which would then never be collected.
         call.note_answer()
         body.response.stream = WatchedBody(body.response.stream, self)
+        if not body.in_pieces:  # a document, which may be a refusal
+            decoder = body.response._get_content_decoder()  # noqa: SLF001 - as calls.unread does
+            body.response._decoder = Decoder(decoder, self)  # noqa: SLF001
         returned.__class__ = _open_kind(type(returned))  # type: ignore[arg-type]  # classes are hashable
+
+    def feed(self, data: bytes) -> None:
+        """Keep a piece of a document, decoded."""
+        self._size += len(data)
+        if self._reader_is_at_work is None and self._size <= MOST:
+            self._kept.append(data)
 
     def got(self, piece: bytes) -> None:
         """Note one piece that was read."""
@@ -58,7 +71,8 @@ class Body:
     def exhausted(self) -> None:
         """End the call, unless the SDK is still to say what the body means."""
         if self._reader_is_at_work is None:
-            self._call.succeed()
+            content, self._kept = b"".join(self._kept), []
+            self._call.succeed(parsed(content) if content else None)
 
     def failed(self) -> None:
         """End the call with the exception that is being handled."""

@@ -7,6 +7,8 @@ keys surface as connection errors, odd characters as ``UnicodeEncodeError``.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from traceback import walk_tb
 from typing import TYPE_CHECKING, Any, Final
 
 from together_otel.clients.answers import answer_of, body_of, note_origin
@@ -22,6 +24,7 @@ BITS = 64
 
 FIRST_ERROR = 400
 _REDIRECTS = 300
+_STATUS_NAMES = "status_code", "status", "http_status", "code"
 UNAUTHORIZED = 401
 _SERVER_ERRORS = 500
 _OUTCOMES: Final[dict[int, Outcome]] = {
@@ -63,14 +66,37 @@ _CANCELLATIONS = frozenset(
 )
 
 
-def chain(exc: BaseException) -> Iterator[BaseException]:
-    """Yield an exception, then its causes or contexts; each once."""
+def chain(exc: BaseException, *, inside: bool = False) -> Iterator[BaseException]:
+    """Yield an exception, then its causes or contexts and the members of groups; each once.
+
+    Args:
+        exc: the exception.
+        inside: whether contexts are left out that the caller was handling meanwhile.
+    """
     seen: set[int] = set()
-    current: BaseException | None = exc
-    while current is not None and id(current) not in seen:
+    waiting = [exc]
+    while waiting:
+        current = waiting.pop()
+        if id(current) in seen:
+            continue
         seen.add(id(current))
         yield current
-        current = current.__cause__ or current.__context__
+        before = current.__cause__ or current.__context__
+        if before is not None and (
+            not inside or current.__cause__ or _was_caught_inside(before, current)
+        ):
+            waiting.append(before)
+        members = getattr(current, "exceptions", ())
+        if isinstance(members, tuple):
+            waiting += [one for one in reversed(members) if isinstance(one, BaseException)]
+
+
+def _was_caught_inside(context: BaseException, exc: BaseException) -> bool:
+    """Return whether an exception was caught by one of the functions that another one left."""
+    caught = context.__traceback__
+    return caught is not None and any(
+        frame is caught.tb_frame for frame, _ in walk_tb(exc.__traceback__)
+    )
 
 
 def class_names(exc: BaseException) -> frozenset[str]:
@@ -79,10 +105,16 @@ def class_names(exc: BaseException) -> frozenset[str]:
 
 
 def error_code(body: object) -> str | None:
-    """Return the ``code`` of an error body, whole (``{"error": {…}}``) or its inner part."""
+    """Return the ``code`` of an error body, whole (``{"error": {…}}``) or its inner part.
+
+    Where there is none, the type, or an error that is all text, stands for it.
+    """
     if isinstance(body, Mapping):
         inner = body.get("error")
-        code = inner.get("code") if isinstance(inner, Mapping) else body.get("code")
+        if isinstance(inner, Mapping):
+            code = inner.get("code") or inner.get("type")
+        else:
+            code = body.get("code") or inner
         return str(code) if isinstance(code, (str, int)) else None
     return None
 
@@ -116,17 +148,9 @@ def outcome_of(exc: BaseException, status: int | None) -> Outcome:
     return "server_error" if "APIError" in names else "client_error"
 
 
-def causes(exc: BaseException) -> Iterator[BaseException]:
-    """Yield an exception and what it was raised from, but not what it was raised beside."""
-    for link in chain(exc):
-        yield link
-        if link.__cause__ is None:
-            return
-
-
 def _evidence(exc: BaseException) -> Iterator[BaseException]:
-    """Yield the same, and what requests hands on as an argument: what urllib3 raised."""
-    for link in causes(exc):
+    """Yield what an exception came of, and what requests hands on as an argument of it."""
+    for link in chain(exc, inside=True):
         yield link
         yield from (given for given in link.args if isinstance(given, BaseException))
 
@@ -174,11 +198,13 @@ def failure_over_http(exc: BaseException, key: object) -> Failure:
         exc: the exception as it left the client.
         key: what the request was, or should have been, sent with.
     """
-    answer, body = Answer(), getattr(exc, "body", None)
+    answer, body = Answer(), _attribute(exc, "body")
     if body:
         note_origin(answer, {}, body)
-    for link in causes(exc):
-        response = link if hasattr(link, "request_info") else getattr(link, "response", None)
+    else:
+        body = {"code": _attribute(exc, "code")}
+    for link in chain(exc, inside=True):
+        response = link if hasattr(link, "request_info") else _attribute(link, "response")
         if response is not None and (found := _answered(response)) is not None:
             answer, body = found, body_of(response) or body
             break
@@ -193,10 +219,28 @@ def failure_over_http(exc: BaseException, key: object) -> Failure:
     return failure_of(exc, status=answer.status_code, body=body, answer=answer, sent=sent)
 
 
+def failure_returned(value: Any) -> Failure | None:
+    """Describe the failure that an HTTP library's response is; ``None`` for all else."""
+    answer = _answered(value) if hasattr(value, "headers") else None
+    if answer is None or (status := answer.status_code or 0) < FIRST_ERROR:
+        return None
+    code = error_code(body_of(value))
+    auth = auth_kind(status, code)
+    outcome: Outcome = "auth_failure" if auth else outcome_of_status(status)
+    return Failure(outcome, answer, auth=auth, sent=True, code=code)
+
+
+def _attribute(holder: Any, name: str) -> Any:
+    """Return an attribute, ``None`` where there is none or a property of that name fails."""
+    with suppress(Exception):
+        return getattr(holder, name, None)
+    return None
+
+
 def _status_of(holder: Any) -> int | None:
     """Return the HTTP status that an error, or a response, has."""
-    status = getattr(holder, "status_code", None) or getattr(holder, "status", None)
-    return integer(status)
+    found = (integer(_attribute(holder, name)) for name in _STATUS_NAMES)
+    return next((status for status in found if status), None)
 
 
 def _answered(response: Any) -> Answer | None:
@@ -222,12 +266,14 @@ def refusal_in(value: Any) -> Mapping[str, Any] | None:
     """
     # None of the SDK's models declares an error of this kind.
     extra = value if isinstance(value, dict) else getattr(value, "__pydantic_extra__", None)
-    return extra if extra and "error" in extra and error_code(extra) in AUTH_CODES else None
+    if not extra or not ("error" in extra or "code" in extra):
+        return None
+    return extra if error_code(extra) in AUTH_CODES else None
 
 
 def refused(body: Mapping[str, Any], answer: Answer) -> Failure:
     """Return the failure that such a body is, with what else is known of its answer."""
-    note_origin(answer, {}, body["error"])
+    note_origin(answer, {}, body.get("error", body))
     sent = answer.status_code is not None
     return Failure("auth_failure", answer, auth="refused", sent=sent, code=error_code(body))
 

@@ -152,10 +152,12 @@ class Generated(Adapter):
 
     def failure_in(self, value: Any, seen: Any = None) -> Failure | None:
         response = getattr(value, "__dict__", NOTHING).get("http_response")
+        if response is None and not getattr(value, "__pydantic_extra__", True):
+            return None  # nothing that its class does not know
+        if response is None and (isinstance(value, str) or hasattr(value, "status_code")):
+            response = seen  # the caller asked for no model
         if response is not None:
             value = body_of(response) if _is_json(response) else None
-        elif not getattr(value, "__pydantic_extra__", True):
-            return None  # nothing that its class does not know
         if (body := refusal_in(value)) is None:
             return None
         return refused(body, Answer() if seen is None else self.answer(seen))

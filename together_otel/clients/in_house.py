@@ -13,7 +13,12 @@ from urllib.parse import urlsplit
 from together_otel.clients.addresses import port_of
 from together_otel.clients.base import Adapter, Answer, GivenKey
 from together_otel.clients.credentials import first_nonempty_key
-from together_otel.clients.failures import failure_over_http, refusal_in, refused
+from together_otel.clients.failures import (
+    failure_over_http,
+    failure_returned,
+    refusal_in,
+    refused,
+)
 from together_otel.clients.payloads import add_result, described
 from together_otel.keys import TOGETHER, Reader, Secret
 from together_otel.plain.weak import WeakIdentityMap
@@ -85,7 +90,7 @@ class InHouse(Adapter):
 
     def failure_in(self, value: Any, _seen: Any = None) -> Failure | None:
         body = refusal_in(value)
-        return None if body is None else refused(body, Answer())
+        return failure_returned(value) if body is None else refused(body, Answer())
 
     def failure(self, exc: BaseException, _seen: Any, key: object) -> Failure:
         return failure_over_http(exc, key)

@@ -7,6 +7,8 @@ the OpenTelemetry GenAI semantic conventions.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from math import inf, isfinite
 from typing import TYPE_CHECKING, Any
 
 from together_otel import names
@@ -50,10 +52,10 @@ def described(operation: str, host: str | None, port: int | None, body: object) 
 def _double(value: Any) -> float | None:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return None
-    try:
-        return float(value)
-    except OverflowError:
-        return None
+    with suppress(OverflowError):
+        number = float(value)
+        return number if isfinite(number) else None
+    return None
 
 
 def _integer(value: Any) -> int | None:
@@ -100,7 +102,7 @@ _FIELDS: dict[str, tuple[str, Callable[[Any], Any]]] = {
 
 
 def ratelimits(header: Callable[[str], str | None]) -> dict[str, float]:
-    """Return what the ``x-ratelimit-*`` headers of an answer say, where they are numbers.
+    """Return what the ``x-ratelimit-*`` headers of an answer say, where it is an amount.
 
     Args:
         header: returns the header of a lower-case name, or ``None``.
@@ -109,10 +111,10 @@ def ratelimits(header: Callable[[str], str | None]) -> dict[str, float]:
     for name, source in RATELIMIT_HEADERS.items():
         value = header(source)
         if value is not None:
-            try:
-                found[name] = float(value)
-            except ValueError:
-                continue
+            with suppress(ValueError):
+                number = float(value)
+                if 0 <= number < inf:
+                    found[name] = number
     return found
 
 
@@ -166,8 +168,14 @@ def _usage(usage: Any) -> Usage:
         reasoning = fields_of(details).get("reasoning_tokens")
     asked, answered = fields.get("prompt_tokens"), fields.get("completion_tokens")
     return Usage(
-        asked if type(asked) is int and asked in _COUNTS else integer(asked),
-        answered if type(answered) is int and answered in _COUNTS else integer(answered),
-        integer(cached) or None if cached else None,
-        integer(reasoning) or None if reasoning else None,
+        asked if type(asked) is int and asked in _COUNTS else _tokens(asked),
+        answered if type(answered) is int and answered in _COUNTS else _tokens(answered),
+        _tokens(cached) or None if cached else None,
+        _tokens(reasoning) or None if reasoning else None,
     )
+
+
+def _tokens(value: Any) -> int | None:
+    """Return a number of tokens; ``None`` for what is none: counters only grow."""
+    number = None if isinstance(value, bool) else integer(value)
+    return None if number is None or number < 0 else number

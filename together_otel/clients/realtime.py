@@ -13,7 +13,7 @@ from together_otel.clients.addresses import port_of
 from together_otel.clients.answers import body_of, note_origin
 from together_otel.clients.base import Adapter, Answer, Failure, Request, Session
 from together_otel.clients.credentials import authorization_in, replace_key
-from together_otel.clients.failures import FIRST_ERROR, auth_kind, causes, class_names, failure_of
+from together_otel.clients.failures import FIRST_ERROR, auth_kind, chain, class_names, failure_of
 
 if TYPE_CHECKING:
     from together_otel.clients.base import Args, Kwargs
@@ -72,7 +72,9 @@ class Connections(Adapter):
         status: int | None = None
         body: object = _body_of_event(exc)
         # Not what was raised beside it: that may be the failure of a session tried before.
-        refused = next((one for one in causes(exc) if "InvalidStatus" in class_names(one)), None)
+        refused = next(
+            (one for one in chain(exc, inside=True) if "InvalidStatus" in class_names(one)), None
+        )
         if refused is not None:
             response = getattr(refused, "response", None)
             status, answer.request_id = _answered(response)
@@ -167,7 +169,7 @@ def _tears(answer: Answer, exc: BaseException) -> bool:
         return False
     return any(
         "InvalidHandshake" in class_names(one) or type(one) is ConnectionError
-        for one in causes(exc)
+        for one in chain(exc, inside=True)
     )
 
 
@@ -175,7 +177,7 @@ def _outcome(exc: BaseException) -> Outcome | None:
     """Return what happened, where an exception's class is too vague; else ``None``."""
     if _body_of_event(exc)["code"] == _NO_SERVER:
         return "server_error"
-    found = list(causes(exc))
+    found = list(chain(exc, inside=True))
     if exc.__suppress_context__ and exc.__context__ is not None:
         found.append(exc.__context__)
     for one in found:

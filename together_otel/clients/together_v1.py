@@ -137,12 +137,12 @@ class TogetherV1(Adapter):
         if hasattr(value, "status_code"):
             return self._refused_transfer(value)
         data = getattr(value[0] if isinstance(value, tuple) else value, "data", None)
-        if not isinstance(data, dict) or not data.get("error"):
+        if not isinstance(data, dict):
             return None
         answer = Answer() if seen is None else self.answer(seen)
         if refusal_in(data) is not None:
             return refused(data, answer)
-        return Failure("server_error", answer)
+        return Failure("server_error", answer) if data.get("error") else None
 
     def _refused_transfer(self, response: Any) -> Failure | None:
         answer = self.answer(response)

@@ -152,7 +152,7 @@ class Wire(Adapter):
             return _failure_of_event(value, Answer() if seen is None else self.answer(seen))
         status = int(getattr(value, "status_code", None) or getattr(value, "status", None) or 0)
         content = _content_of(value)
-        if status < FIRST_ERROR and b'"error"' not in content:
+        if status < FIRST_ERROR and b'"error"' not in content and b'_api_key"' not in content:
             return None
         return failure_of_answer(self.answer(value), value.headers, body_of(value), content)
 
@@ -214,11 +214,11 @@ def failure_of_answer(
 
 def _failure_of_event(event: Mapping[str, Any], answer: Answer) -> Failure | None:
     """Describe the failure that an event of a stream, or a document, tells of."""
-    if not event.get("error"):
-        return None
     code = error_code(event)
     if (auth := auth_kind(None, code)) is not None:
-        note_origin(answer, {}, event["error"])
+        note_origin(answer, {}, event.get("error", event))
+    elif not event.get("error"):
+        return None
     sent = answer.status_code is not None
     return Failure("auth_failure" if auth else "server_error", answer, auth, sent=sent, code=code)
 

@@ -50,7 +50,8 @@ PROVIDER_PREFIXES: Final = tuple(prefix for prefix, _ in _PROVIDERS)
 _SHORTEST_FOREIGN_KEY: Final = 12
 
 _PLACEHOLDERS: Final = r"""(?xi)
-      [<\[{](?!tgp_v1_[A-Za-z0-9_-]{43}|[0-9a-f]{64})[^<>\[\]{}]*[>\]}]  # <your key>, [key]
+      (?:\w+\()?['"]?\*{3,}['"]?\)?  # what is printed of a secret
+    | [<\[{](?!tgp_v1_[A-Za-z0-9_-]{43}|[0-9a-f]{64})[^<>\[\]{}]*[>\]}]  # <your key>, [key]
     | [-_.*?…]+ | [-_.*…x0]{3,} | [0-9]{1,20} | 0+
     | (?:tgp_v1_|sk-)(?:[-_.*…x0]{3,}|…|<.*>|your.*)
     """
@@ -59,7 +60,7 @@ _PLACEHOLDER_WORDS: Final = frozenset(
     """
     a abc access account actual add ai an and any api apikey apikeyhere asdf auth
     bad bar baz bearer change changeme correct credential credentials default demo dev dummy
-    empty enter example fake false fill fixme foo foobar for from generate get goes here
+    empty enter example fake false file fill fixme foo foobar for from generate get goes here
     hidden ignored in insert insertkeyhere invalid is it key keyhere keys lm local me missing
     mock my myapikey mykey n na needed new nil no nokey none not null of ollama our own page
     password paste personal placeholder please prod private provide put qwerty real redacted
@@ -81,11 +82,12 @@ _REFERENCE: Final = r"""(?x)
 
 _PLACE: Final = r"""(?xi)
       [a-z][a-z0-9+.-]*://.+  # a file's, a store's, Together's own
-    | (?:file|vault|ssm|sm|kms|secret|secretref|aws|gcp|azure|k8s|env):\S+ | arn:aws[a-z-]*:.+
+    | (?:file|vault|bao|ssm|sm|sops|kms|op|pass|doppler|secret|secretref|aws|gcp|azure|k8s|env):\S+
+    | (?:kv|secrets?)/\S+ | (?:[\w-]+\.)*together\.(?:ai|xyz)(?:/.*)? | arn:aws[a-z-]*:.+
     | projects/[^/]+/secrets/.+ | @Microsoft\.KeyVault\(.*\) | ENC[\[(].*[\])]
     | \$ANSIBLE_VAULT;.* | !(?:secret|vault)\s.*
     | (?:[a-z]:[\\/]|\\\\|~[\\/]|\.{1,2}[\\/]).+
-    | /(?:run|etc|var|home|root|mnt|opt|srv|tmp|usr|secrets?|vault|app|data|users|dev|proc|private)/.+
+    | @?/(?:run|etc|var|home|root|mnt|opt|srv|tmp|usr|secrets?|vault|app|data|users|dev|proc|private)/.+
     | /[\w./@+-]*(?:key|secret|token|together)[\w./@+-]*
     | [\w./@+-]*[\w@+-]\.(?:txt|key|json|env|pem|ya?ml|toml|ini|cfg|conf)
     """
@@ -93,7 +95,7 @@ _PLACE: Final = r"""(?xi)
 _LONGEST_PLACE: Final = 1024
 
 _HELD: Final = r"tgp_v1_[A-Za-z0-9_-]{43}|(?<![0-9A-Za-z])[0-9a-f]{64}(?![0-9A-Za-z])"
-_OBJECT: Final = r"""\{\s*\\*['"][\w.-]+\\*['"]\s*:"""
+_OBJECT: Final = r"""\{\s*\\*['"]?[\w.-]+\\*['"]?\s*:"""
 """How the JSON of an object begins, or what Python writes of a dictionary."""
 
 LOOKALIKES: Final = (

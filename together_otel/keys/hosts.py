@@ -16,7 +16,11 @@ _DOMAINS: Final = ("together.ai", "together.xyz")
 _BELOW: Final = tuple(f".{one}" for one in _DOMAINS)
 _LINK: Final = r"(?i)https?:\\?/\\?/(?:[a-z0-9-]{1,63}\.){0,4}together\.(?:ai|xyz)(?![\w-]|\.\w)"
 _HEADER: Final = "x-together-"
-_PAGE: Final = r"(?i)\s*(?:<\?xml[^>]{0,200}>\s*)?(?:<!--|<!doctype html|<html)"
+_PAGE: Final = (
+    r"(?i)(?:\ufeff|\u00ef\u00bb\u00bf)?\s*(?:<\?xml[^>]{0,200}>\s*)?"
+    r"<(?:!--|!doctype html|(?:html|head|title|meta|script|body|center)\b)"
+)
+"""How a page begins, after a byte-order mark, which may have been read as Latin-1."""
 _SIGN_IN: Final = ("basic", "digest", "ntlm", "negotiate", "kerberos")
 """Schemes of WWW-Authenticate that ask for a person's sign-in and not for a key."""
 

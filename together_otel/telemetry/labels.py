@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 LENGTH = 255
 """Characters of a label; of a longer text, the beginning."""
 
-_UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
-"""Control characters, and halves of characters, which UTF-8 cannot write."""
+_UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+"""Control characters, line ends, and halves of characters, which UTF-8 cannot write."""
 
 
 def clean(text: str, secrets: Collection[str] | KnownKeys = ()) -> str:

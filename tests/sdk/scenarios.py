@@ -1,7 +1,7 @@
 """The operations of the scenario table: how each is asked for, and what its span says.
 
-``asked`` is there when the span starts, whatever becomes of the call; ``told`` is what the body
-of a good answer adds. The rest of the span is how the call ended: it stands in
+What was asked is there when the span starts, whatever becomes of the call; ``told`` is what the
+body of a good answer adds. The rest of the span is how the call ended: it stands in
 ``test_scenarios``, as it is the same for all operations. What one generation of the SDK says
 otherwise than the others is in the row.
 """
@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 
 from dirty_equals import IsFloat
 from generation import GENERATION
-from inline_snapshot import Is, snapshot
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,6 +23,17 @@ MESSAGES = [{"role": "user", "content": "Hello"}]
 
 OF_A_PROJECT = "projects." if GENERATION > 2 else ""
 """How names begin of what 3.x asks a project for, and older ones the account."""
+
+OF_MODEL = {"gen_ai.response.model": MODEL}
+ANSWERED = OF_MODEL | {"gen_ai.response.id": "gen-1"}
+WRITTEN = ANSWERED | {
+    "gen_ai.response.finish_reasons": ["stop"],
+    "gen_ai.usage.input_tokens": 1,
+    "gen_ai.usage.output_tokens": 6,
+}
+FIRST_CHUNK = {"gen_ai.response.time_to_first_chunk": IsFloat(gt=0)}
+MOST_TOKENS = {"gen_ai.request.max_tokens": 512}
+COLDEST = {"gen_ai.request.temperature": 0.0}
 
 
 def sound():
@@ -35,14 +45,17 @@ def sound():
 class Operation:
     """One thing that an application asks for.
 
-    ``ask`` makes the call. ``body`` is the server's answer where its own would not do.
-    ``more_in_1`` is what 1.x asks for beyond that: its own defaults.
+    ``ask`` makes the call. ``more`` is what is asked for beside the model. ``body`` is the
+    server's answer where its own would not do. ``more_in_1`` is what 1.x asks for beyond that:
+    its own defaults.
     """
 
     title: str
+    name: str
     ask: Callable[[Any], Any]
-    asked: Any
-    told: Any
+    told: dict[str, Any] = field(default_factory=dict)
+    more: dict[str, Any] = field(default_factory=dict)
+    of_a_model: bool = True
     body: object = None
     more_in_1: dict[str, Any] = field(default_factory=dict)
     streamed: bool = False
@@ -51,218 +64,107 @@ class Operation:
     def __str__(self):
         return self.title
 
+    @property
+    def asked(self):
+        """The span's name, and its attributes that say what was asked."""
+        if not self.of_a_model:
+            return {"name": self.name, "gen_ai.operation.name": self.name}
+        named = {"name": f"{self.name} {MODEL}", "gen_ai.operation.name": self.name}
+        stream = {"gen_ai.request.stream": True} if self.streamed else {}
+        return {**named, "gen_ai.request.model": MODEL, **stream, **self.more}
+
+
+def managed(name, ask, **more):
+    """Return an operation that concerns no model."""
+    return Operation(name.removeprefix(OF_A_PROJECT), name, ask, of_a_model=False, **more)
+
 
 OPERATIONS = [
     Operation(
         "chat",
+        "chat",
         lambda client: client.chat.completions.create(model=MODEL, messages=MESSAGES),
-        asked=snapshot(
-            {
-                "name": "chat a/model",
-                "gen_ai.operation.name": "chat",
-                "gen_ai.request.model": "a/model",
-            }
-        ),
-        told=snapshot(
-            {
-                "gen_ai.response.model": "a/model",
-                "gen_ai.response.id": "gen-1",
-                "gen_ai.response.finish_reasons": ["stop"],
-                "gen_ai.usage.input_tokens": 1,
-                "gen_ai.usage.output_tokens": 6,
-            }
-        ),
+        told=WRITTEN,
     ),
     Operation(
         "chat, streamed",
+        "chat",
         lambda client: client.chat.completions.create(model=MODEL, messages=MESSAGES, stream=True),
-        asked=snapshot(
-            {
-                "name": "chat a/model",
-                "gen_ai.operation.name": "chat",
-                "gen_ai.request.stream": True,
-                "gen_ai.request.model": "a/model",
-            }
-        ),
-        told=snapshot(
-            {
-                "gen_ai.response.model": "a/model",
-                "gen_ai.response.id": "gen-1",
-                "gen_ai.response.finish_reasons": ["stop"],
-                "gen_ai.response.time_to_first_chunk": IsFloat(gt=0),
-                "gen_ai.usage.input_tokens": 1,
-                "gen_ai.usage.output_tokens": 6,
-            }
-        ),
+        told=WRITTEN | FIRST_CHUNK,
         streamed=True,
     ),
     Operation(
         "text completion",
+        "text_completion",
         lambda client: client.completions.create(model=MODEL, prompt="Hello"),
-        asked=snapshot(
-            {
-                "name": "text_completion a/model",
-                "gen_ai.operation.name": "text_completion",
-                "gen_ai.request.model": "a/model",
-            }
-        ),
-        told=snapshot(
-            {
-                "gen_ai.response.model": "a/model",
-                "gen_ai.response.id": "gen-1",
-                "gen_ai.response.finish_reasons": ["stop"],
-                "gen_ai.usage.input_tokens": 1,
-                "gen_ai.usage.output_tokens": 6,
-            }
-        ),
-        more_in_1={"gen_ai.request.max_tokens": 512},
+        told=WRITTEN,
+        more_in_1=MOST_TOKENS,
     ),
     Operation(
         "text completion, streamed",
+        "text_completion",
         lambda client: client.completions.create(model=MODEL, prompt="Hello", stream=True),
-        asked=snapshot(
-            {
-                "name": "text_completion a/model",
-                "gen_ai.operation.name": "text_completion",
-                "gen_ai.request.stream": True,
-                "gen_ai.request.model": "a/model",
-            }
-        ),
-        told=snapshot(
-            {
-                "gen_ai.response.model": "a/model",
-                "gen_ai.response.id": "gen-1",
-                "gen_ai.response.finish_reasons": ["stop"],
-                "gen_ai.response.time_to_first_chunk": IsFloat(gt=0),
-                "gen_ai.usage.input_tokens": 1,
-                "gen_ai.usage.output_tokens": 6,
-            }
-        ),
-        more_in_1={"gen_ai.request.max_tokens": 512},
+        told=WRITTEN | FIRST_CHUNK,
+        more_in_1=MOST_TOKENS,
         streamed=True,
     ),
     Operation(
         "embeddings",
+        "embeddings",
         lambda client: client.embeddings.create(model=MODEL, input="Hello"),
-        asked=snapshot(
-            {
-                "name": "embeddings a/model",
-                "gen_ai.operation.name": "embeddings",
-                "gen_ai.request.model": "a/model",
-            }
-        ),
-        told=snapshot({"gen_ai.response.model": "a/model", "gen_ai.usage.input_tokens": 1}),
+        told=OF_MODEL | {"gen_ai.usage.input_tokens": 1},
     ),
     Operation(
         "rerank",
+        "rerank",
         lambda client: client.rerank.create(model=MODEL, query="Hello", documents=["Hi", "Bye"]),
-        asked=snapshot(
-            {
-                "name": "rerank a/model",
-                "gen_ai.operation.name": "rerank",
-                "gen_ai.request.model": "a/model",
-            }
-        ),
-        told=snapshot(
-            {
-                "gen_ai.response.model": "a/model",
-                "gen_ai.response.id": "gen-1",
-                "gen_ai.usage.input_tokens": 1,
-                "gen_ai.usage.output_tokens": 0,
-            }
-        ),
+        told=ANSWERED | {"gen_ai.usage.input_tokens": 1, "gen_ai.usage.output_tokens": 0},
     ),
     Operation(
         "image generation",
+        "image_generation",
         lambda client: client.images.generate(model=MODEL, prompt="A pelican", n=2),
-        asked=snapshot(
-            {
-                "name": "image_generation a/model",
-                "gen_ai.operation.name": "image_generation",
-                "gen_ai.request.choice.count": 2,
-                "gen_ai.output.type": "image",
-                "gen_ai.request.model": "a/model",
-            }
-        ),
-        told=snapshot({"gen_ai.response.model": "a/model", "gen_ai.response.id": "gen-1"}),
+        more={"gen_ai.request.choice.count": 2, "gen_ai.output.type": "image"},
+        told=ANSWERED,
     ),
     Operation(
         "speech",
+        "speech",
         lambda client: client.audio.speech.create(model=MODEL, input="Hello", voice="a voice"),
-        asked=snapshot(
-            {
-                "name": "speech a/model",
-                "gen_ai.operation.name": "speech",
-                "gen_ai.output.type": "speech",
-                "gen_ai.request.model": "a/model",
-            }
-        ),
-        told=snapshot({}),
+        more={"gen_ai.output.type": "speech"},
     ),
     Operation(
         "speech, streamed",
+        "speech",
         lambda client: client.audio.speech.create(
             model=MODEL, input="Hello", voice="a voice", stream=True
         ),
-        asked=snapshot(
-            {
-                "name": "speech a/model",
-                "gen_ai.operation.name": "speech",
-                "gen_ai.request.stream": True,
-                "gen_ai.output.type": "speech",
-                "gen_ai.request.model": "a/model",
-            }
-        ),
-        told=snapshot(
-            {
-                "gen_ai.response.model": "a/model",
-                "gen_ai.response.time_to_first_chunk": IsFloat(gt=0),
-            }
-        ),
+        more={"gen_ai.output.type": "speech"},
+        told=OF_MODEL | FIRST_CHUNK,
         streamed=True,
         async_in_1=False,  # it does not take its own async stream
     ),
     Operation(
         "transcription",
+        "transcription",
         lambda client: client.audio.transcriptions.create(model=MODEL, file=sound()),
-        asked=snapshot(
-            {
-                "name": "transcription a/model",
-                "gen_ai.operation.name": "transcription",
-                "gen_ai.request.model": "a/model",
-            }
-        ),
-        told=snapshot({}),
-        more_in_1={"gen_ai.request.temperature": 0.0},
+        more_in_1=COLDEST,
     ),
     Operation(
         "translation",
+        "translation",
         lambda client: client.audio.translations.create(model=MODEL, file=sound()),
-        asked=snapshot(
-            {
-                "name": "translation a/model",
-                "gen_ai.operation.name": "translation",
-                "gen_ai.request.model": "a/model",
-            }
-        ),
-        told=snapshot({}),
-        more_in_1={"gen_ai.request.temperature": 0.0},
+        more_in_1=COLDEST,
     ),
     Operation(
         "video generation",
+        "video_generation",
         lambda client: client.videos.create(model=MODEL, prompt="A pelican"),
-        asked=snapshot(
-            {
-                "name": "video_generation a/model",
-                "gen_ai.operation.name": "video_generation",
-                "gen_ai.output.type": "video",
-                "gen_ai.request.model": "a/model",
-            }
-        ),
-        told=snapshot({"gen_ai.response.model": "a/model", "gen_ai.response.id": "gen-1"}),
+        more={"gen_ai.output.type": "video"},
+        told=ANSWERED,
     ),
-    Operation(
-        "video generation, polled",
+    managed(
+        "videos.retrieve",
         lambda client: client.videos.retrieve("video-1"),
         body={
             "id": "video-1",
@@ -273,51 +175,23 @@ OPERATIONS = [
             "size": "64x64",
             "status": "completed",
         },
-        asked=snapshot({"name": "videos.retrieve", "gen_ai.operation.name": "videos.retrieve"}),
-        told=snapshot({"gen_ai.response.model": "a/model", "gen_ai.response.id": "video-1"}),
+        told=OF_MODEL | {"gen_ai.response.id": "video-1"},
     ),
-    Operation(
-        "models.list",
-        lambda client: client.models.list(),
-        asked=snapshot(
-            {
-                "name": Is(f"{OF_A_PROJECT}models.list"),
-                "gen_ai.operation.name": Is(f"{OF_A_PROJECT}models.list"),
-            }
-        ),
-        told=snapshot({}),
-    ),
-    Operation(
+    managed(f"{OF_A_PROJECT}models.list", lambda client: client.models.list()),
+    managed(
         "files.retrieve",
         lambda client: client.files.retrieve("file-1"),
-        asked=snapshot({"name": "files.retrieve", "gen_ai.operation.name": "files.retrieve"}),
-        told=snapshot({"gen_ai.response.id": "file-1"}),
+        told={"gen_ai.response.id": "file-1"},
     ),
-    Operation(
+    managed(
         "batches.list",
         lambda client: client.batches.list_batches() if GENERATION == 1 else client.batches.list(),
-        asked=snapshot({"name": "batches.list", "gen_ai.operation.name": "batches.list"}),
-        told=snapshot({}),
     ),
-    Operation(
-        "fine_tuning.retrieve",
-        lambda client: client.fine_tuning.retrieve("ft-1"),
-        asked=snapshot(
-            {"name": "fine_tunes.retrieve", "gen_ai.operation.name": "fine_tunes.retrieve"}
-        ),
-        told=snapshot({}),
-    ),
-    Operation(
-        "endpoints.list",
+    managed("fine_tunes.retrieve", lambda client: client.fine_tuning.retrieve("ft-1")),
+    managed(
+        f"{OF_A_PROJECT}endpoints.list",
         lambda client: client.endpoints.list(),
         body={"object": "list", "data": []},
-        asked=snapshot(
-            {
-                "name": Is(f"{OF_A_PROJECT}endpoints.list"),
-                "gen_ai.operation.name": Is(f"{OF_A_PROJECT}endpoints.list"),
-            }
-        ),
-        told=snapshot({}),
         async_in_1=False,  # it has none
     ),
 ]

@@ -13,7 +13,6 @@ from typing import Any
 import pytest
 from dirty_equals import IsInt, IsStr
 from generation import GENERATION
-from inline_snapshot import snapshot
 from measured import FIRST_CHUNK, durations
 from scenarios import OPERATIONS, Operation
 from steps import old_things_are_left_alone  # noqa: F401 - a fixture of all tests here
@@ -27,20 +26,21 @@ ASKED = ("gen_ai.operation.", "gen_ai.request.", "gen_ai.output.")
 TOLD = ("gen_ai.response.", "gen_ai.usage.")
 """How the names of those attributes begin that repeat what the answer's body said."""
 
-ANSWERED = snapshot(
-    {
-        "gen_ai.provider.name": "together",
-        "together.client.library": "together",
-        "together.request.outcome": "success",
-        "http.response.status_code": 200,
-        "server.address": "127.0.0.1",
-        "server.port": IsInt(),
-        "together.request.id": "req-1",
-        "together.ratelimit.limit": 600.0,
-        "together.ratelimit.remaining": 599.0,
-        "together.ratelimit.reset": 0.1,
-    }
-)
+OUTCOME = "together.request.outcome"
+CALL = {
+    "gen_ai.provider.name": "together",
+    "together.client.library": "together",
+    "server.address": "127.0.0.1",
+    "server.port": IsInt(),
+}
+"""What ends every call."""
+ANSWER = CALL | {
+    "together.request.id": "req-1",
+    "together.ratelimit.limit": 600.0,
+    "together.ratelimit.remaining": 599.0,
+    "together.ratelimit.reset": 0.1,
+}
+ANSWERED = ANSWER | {OUTCOME: "success", "http.response.status_code": 200}
 """How a call ends that is answered well."""
 
 
@@ -72,184 +72,104 @@ EXITS = [
         "400",
         behaviours.error(400, "The prompt is not a text"),
         errors={
-            "2.x, 3.x": snapshot(
-                (
-                    "together.BadRequestError",
-                    "Error code: 400 - {'error': {'message': 'The prompt is not a text', 'type': 'invalid_request_error', 'param': None, 'code': None}}",
-                )
+            "2.x, 3.x": (
+                "together.BadRequestError",
+                "Error code: 400 - {'error': {'message': 'The prompt is not a text', 'type': 'invalid_request_error', 'param': None, 'code': None}}",
             ),
-            "1.x": snapshot(
-                (
-                    "together.error.InvalidRequestError",
-                    'Error code: 400 - {"message": "The prompt is not a text", "type_": "invalid_request_error"}',
-                )
+            "1.x": (
+                "together.error.InvalidRequestError",
+                'Error code: 400 - {"message": "The prompt is not a text", "type_": "invalid_request_error"}',
             ),
         },
-        ended=snapshot(
-            {
-                "gen_ai.provider.name": "together",
-                "together.client.library": "together",
-                "together.request.outcome": "client_error",
-                "http.response.status_code": 400,
-                "server.address": "127.0.0.1",
-                "server.port": IsInt(),
-                "together.request.id": "req-1",
-                "together.ratelimit.limit": 600.0,
-                "together.ratelimit.remaining": 599.0,
-                "together.ratelimit.reset": 0.1,
-            }
-        ),
+        ended=ANSWER | {OUTCOME: "client_error", "http.response.status_code": 400},
     ),
     Exit(
         "401",
         behaviours.refuse(),
         errors={
-            "2.x, 3.x": snapshot(
-                (
-                    "together.AuthenticationError",
-                    "Error code: 401 - {'error': {'message': 'Invalid API key provided. You can find your API key at https://api.together.xyz/settings/api-keys.', 'type': 'invalid_request_error', 'param': None, 'code': 'invalid_api_key'}}",
-                )
+            "2.x, 3.x": (
+                "together.AuthenticationError",
+                "Error code: 401 - {'error': {'message': 'Invalid API key provided. You can find your API key at https://api.together.xyz/settings/api-keys.', 'type': 'invalid_request_error', 'param': None, 'code': 'invalid_api_key'}}",
             ),
-            "1.x": snapshot(
-                (
-                    "together.error.AuthenticationError",
-                    'Error code: 401 - {"message": "Invalid API key provided. You can find your API key at https://api.together.xyz/settings/api-keys.", "type_": "invalid_request_error", "code": "invalid_api_key"}',
-                )
+            "1.x": (
+                "together.error.AuthenticationError",
+                'Error code: 401 - {"message": "Invalid API key provided. You can find your API key at https://api.together.xyz/settings/api-keys.", "type_": "invalid_request_error", "code": "invalid_api_key"}',
             ),
         },
-        ended=snapshot(
-            {
-                "gen_ai.provider.name": "together",
-                "together.client.library": "together",
-                "together.request.outcome": "auth_failure",
-                "http.response.status_code": 401,
-                "server.address": "127.0.0.1",
-                "server.port": IsInt(),
-                "together.request.id": "req-1",
-                "together.ratelimit.limit": 600.0,
-                "together.ratelimit.remaining": 599.0,
-                "together.ratelimit.reset": 0.1,
-                "together.auth.cause": "rejected",
-                "together.api_key.presence": "present",
-                "together.api_key.source": "argument",
-                "together.api_key.format": "tgp_v1",
-                "together.api_key.length": 50,
-                "together.api_key.fingerprint": "5e2e46e0",
-            }
-        ),
+        ended=ANSWER
+        | {
+            OUTCOME: "auth_failure",
+            "http.response.status_code": 401,
+            "together.auth.cause": "rejected",
+            "together.api_key.presence": "present",
+            "together.api_key.source": "argument",
+            "together.api_key.format": "tgp_v1",
+            "together.api_key.length": 50,
+            "together.api_key.fingerprint": "5e2e46e0",
+        },
     ),
     Exit(
         "429",
         behaviours.rate_limited(),
         errors={
-            "2.x, 3.x": snapshot(
-                (
-                    "together.RateLimitError",
-                    "Error code: 429 - {'error': {'message': 'Rate limit exceeded', 'type': 'rate_limit', 'param': None, 'code': None}}",
-                )
+            "2.x, 3.x": (
+                "together.RateLimitError",
+                "Error code: 429 - {'error': {'message': 'Rate limit exceeded', 'type': 'rate_limit', 'param': None, 'code': None}}",
             ),
-            "1.x": snapshot(
-                (
-                    "together.error.RateLimitError",
-                    'Error code: 429 - {"message": "Rate limit exceeded", "type_": "rate_limit"}',
-                )
+            "1.x": (
+                "together.error.RateLimitError",
+                'Error code: 429 - {"message": "Rate limit exceeded", "type_": "rate_limit"}',
             ),
         },
-        ended=snapshot(
-            {
-                "gen_ai.provider.name": "together",
-                "together.client.library": "together",
-                "together.request.outcome": "rate_limited",
-                "http.response.status_code": 429,
-                "server.address": "127.0.0.1",
-                "server.port": IsInt(),
-                "together.request.id": "req-1",
-                "together.ratelimit.limit": 600.0,
-                "together.ratelimit.remaining": 0.0,
-                "together.ratelimit.reset": 0.01,
-            }
-        ),
+        ended=ANSWER
+        | {
+            OUTCOME: "rate_limited",
+            "http.response.status_code": 429,
+            "together.ratelimit.remaining": 0.0,
+            "together.ratelimit.reset": 0.01,
+        },
     ),
     Exit(
         "500",
         behaviours.server_error(),
         errors={
-            "2.x, 3.x": snapshot(
-                (
-                    "together.InternalServerError",
-                    "Error code: 500 - {'error': {'message': 'Internal server error', 'type': 'server_error', 'param': None, 'code': None}}",
-                )
+            "2.x, 3.x": (
+                "together.InternalServerError",
+                "Error code: 500 - {'error': {'message': 'Internal server error', 'type': 'server_error', 'param': None, 'code': None}}",
             ),
-            "1.x": snapshot(
-                (
-                    "together.error.APIError",
-                    'Error code: 500 - {"message": "Internal server error", "type_": "server_error"}',
-                )
+            "1.x": (
+                "together.error.APIError",
+                'Error code: 500 - {"message": "Internal server error", "type_": "server_error"}',
             ),
         },
-        ended=snapshot(
-            {
-                "gen_ai.provider.name": "together",
-                "together.client.library": "together",
-                "together.request.outcome": "server_error",
-                "http.response.status_code": 500,
-                "server.address": "127.0.0.1",
-                "server.port": IsInt(),
-                "together.request.id": "req-1",
-                "together.ratelimit.limit": 600.0,
-                "together.ratelimit.remaining": 599.0,
-                "together.ratelimit.reset": 0.1,
-            }
-        ),
+        ended=ANSWER | {OUTCOME: "server_error", "http.response.status_code": 500},
     ),
     Exit(
         "connection dropped",
         behaviours.drop_connection(),
         errors={
-            "2.x, 3.x": snapshot(("together.APIConnectionError", "Connection error.")),
-            "1.x sync": snapshot(
-                (
-                    "together.error.APIConnectionError",
-                    "Error communicating with API: ('Connection aborted.', RemoteDisconnected('Remote end closed connection without response'))",
-                )
+            "2.x, 3.x": ("together.APIConnectionError", "Connection error."),
+            "1.x sync": (
+                "together.error.APIConnectionError",
+                "Error communicating with API: ('Connection aborted.', RemoteDisconnected('Remote end closed connection without response'))",
             ),
-            "1.x async": snapshot(
-                ("together.error.APIConnectionError", "Error communicating with Together")
-            ),
+            "1.x async": ("together.error.APIConnectionError", "Error communicating with Together"),
         },
-        ended=snapshot(
-            {
-                "gen_ai.provider.name": "together",
-                "together.client.library": "together",
-                "together.request.outcome": "connection_error",
-                "server.address": "127.0.0.1",
-                "server.port": IsInt(),
-            }
-        ),
+        ended=CALL | {OUTCOME: "connection_error"},
     ),
     Exit(
         "timeout",
         behaviours.slow(60),
         options={"timeout": 0.05},
         errors={
-            "2.x, 3.x": snapshot(("together.APITimeoutError", "Request timed out.")),
-            "1.x sync": snapshot(
-                (
-                    "together.error.Timeout",
-                    IsStr(regex=r"Request timed out: HTTPConnectionPool\(.*\): Read timed out\..*"),
-                )
+            "2.x, 3.x": ("together.APITimeoutError", "Request timed out."),
+            "1.x sync": (
+                "together.error.Timeout",
+                IsStr(regex=r"Request timed out: HTTPConnectionPool\(.*\): Read timed out\..*"),
             ),
-            "1.x async": snapshot(("together.error.Timeout", "Request timed out")),
+            "1.x async": ("together.error.Timeout", "Request timed out"),
         },
-        ended=snapshot(
-            {
-                "gen_ai.provider.name": "together",
-                "together.client.library": "together",
-                "together.request.outcome": "timeout",
-                "server.address": "127.0.0.1",
-                "server.port": IsInt(),
-            }
-        ),
+        ended=CALL | {OUTCOME: "timeout"},
     ),
 ]
 

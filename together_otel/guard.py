@@ -59,6 +59,7 @@ class Guard:
         with suppress(Exception):
             self._count(self._stage)
         kind, where = _place(*sys.exc_info())
+        _empty(sys.exc_info()[2])
         if kind in self._logged:
             return
         self._logged.add(kind)
@@ -70,6 +71,14 @@ class Guard:
                 kind,
                 where,
             )
+
+
+def _empty(traceback: TracebackType | None) -> None:
+    """Take the locals out of the frames that an error has left: a log handler may look at them."""
+    while traceback is not None:
+        with suppress(RuntimeError):  # one that is at work
+            traceback.tb_frame.clear()
+        traceback = traceback.tb_next
 
 
 def _place(

@@ -69,6 +69,11 @@ def test_what_is_near_nothing(capsys):
     assert "did you mean" not in usage_error("xyzzy", capsys=capsys)
 
 
+def test_usage_error_gives_a_terminal_no_orders(capsys):
+    said = usage_error("check", "--env-file", "/nowhere/\x1b[2J", capsys=capsys)
+    assert "/nowhere/\\x1b[2J" in said
+
+
 @pytest.mark.parametrize(("more", "coloured"), [({}, True), ({"NO_COLOR": "1"}, False)])
 def test_colours_on_a_terminal(more, coloured):
     """And only there: every other test reads text without them."""

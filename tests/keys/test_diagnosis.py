@@ -80,7 +80,7 @@ CAUSE_TABLE: list[tuple[KeyReport, Refusal, str, str]] = [
         (
             "The Authorization header that was sent does not hold the client's key: check"
             " default_headers, extra_headers, TOGETHER_CUSTOM_HEADERS, a user name and password in"
-            " base_url, the HTTP client's auth and request hooks, and with together 1.x ~/.netrc."
+            " base_url, the HTTP client's auth, request hooks and transport, a client class of your own, and with together 1.x ~/.netrc."
         ),
     ),
     (

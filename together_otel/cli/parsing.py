@@ -10,7 +10,7 @@ import sys
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from together_otel.cli.output import complain, write
-from together_otel.keys import redact
+from together_otel.keys import escape_controls, redact
 from together_otel.keys.formats import OPAQUE, is_lookalike
 from together_otel.names import KEY_VARIABLE
 from together_otel.plain.spelling import did_you_mean
@@ -73,7 +73,8 @@ class Parser(argparse.ArgumentParser):
     def refuse(self, message: str, hint: str = ".") -> NoReturn:
         """Report what is wrong, and how to get help."""
         self.print_usage(sys.stderr)
-        self.exit(USAGE, f"{self.prog}: {without_key(message)}{hint} Try {self.prog} --help.\n")
+        wrong = escape_controls(without_key(message))
+        self.exit(USAGE, f"{self.prog}: {wrong}{hint} Try {self.prog} --help.\n")
 
     def give_up(self, why: str) -> int:
         """Say what is missing; return the exit code of a result that is not known."""

@@ -76,7 +76,8 @@ def _any_override(report: KeyReport) -> str:
     further = report.reader.custom_headers
     return (
         f"check default_headers, extra_headers, {further + ', ' if further else ''}a user name and"
-        f" password in base_url, the HTTP client's auth and request hooks"
+        f" password in base_url, the HTTP client's auth, request hooks and transport, a client class"
+        f" of your own"
         f"{', and with together 1.x ~/.netrc' if report.reader.library == 'together' else ''}"
     )
 

@@ -14,6 +14,9 @@ LITELLM := 1.80.0
 # One generation of the SDK is tested on the newest Python as well; empty where it is not here.
 NEWEST_PYTHON := $(shell tools/find_python.sh 3.13)
 
+# Tests start many processes: each would compile what it imports.
+unexport PYTHONDONTWRITEBYTECODE
+
 # What `make test` runs, each lane by its name as well: `make test-wire`; the largest comes last.
 LANES := keys sdk-1.5.35 sdk-2.42.0 python3.13 wire openai-2.54.0
 # What CI runs beside them; `CI=true make test` does so anywhere.

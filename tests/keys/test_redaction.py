@@ -147,6 +147,21 @@ def test_a_key_that_was_read_as_latin_1_is_found_as_it_was_written(writing: str)
     assert shown(told, WRITINGS[writing](written)) == set()
 
 
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        ("\u0130\u0130\u0130 was {}!", OPAQUE),  # in small letters it is two
+        ("\u0391\u03a3 \u0130 was {}!", ODD),
+        (
+            "it was {}\u0391!",
+            "\u039a\u039b\u0395\u0399\u0394\u0399\u0391\u03a3",
+        ),  # at a word's end a sigma is another
+    ],
+)
+def test_a_key_is_hidden_in_its_place_whatever_its_letters_become(text, key):
+    assert redact(text.format(key), [key]) == text.format("[key]")
+
+
 def test_public_prefix_stays():
     assert redact(KEY, [KEY]) == f"{PREFIX}[key]"
     assert redact(KEY) == f"{PREFIX}[key]"
@@ -165,6 +180,7 @@ def test_a_stretch_of_eight_is_hidden_and_one_of_seven_is_not():
         ("key", "the key is wrong", "the key is wrong"),
         ("Q7w!", "wrong: Q7w!", "wrong: [key]"),
         ("Q7wz", "wrong: Q7wz, Q7wzz", "wrong: [key], Q7wzz"),
+        ("Q7wz", "(xQ7wz Q7wzz) Q7wz_", "(xQ7wz Q7wzz) Q7wz_"),
         (" Q7wzab\n", "wrong: 'Q7wzab'", "wrong: '[key]'"),
         ("Q7wzabc", "all is well", "all is well"),
         (PREFIX + "Q7w", "no such thing", "no such thing"),
@@ -188,11 +204,25 @@ def test_masked(key, mask, first, last):
 
 
 @pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (f"...{OPAQUE[-4:]}", "[key]"),
+        (f"{OPAQUE[:8]}...{OPAQUE[-4:]}", "[key]"),
+        (f"{OPAQUE[:3]}***{OPAQUE[-4:]} or {OPAQUE[:3]}***{OPAQUE[-4:]}", "[key] or [key]"),
+        (f"***{OPAQUE[-4:]}and so on", "[key]and so on"),
+    ],
+)
+def test_masked_wherever_it_stands(text, expected):
+    assert redact(text, [OPAQUE]) == expected
+
+
+@pytest.mark.parametrize(
     "text",
     [
         "a **word** of ********* and ... more…",
         f"***{OPAQUE[-4:-1]}",
         f"***x{OPAQUE[-4:]}x",
+        f"***x{OPAQUE[-4:]}x.",
         "8***",
         "",
     ],
@@ -217,7 +247,7 @@ def test_a_secret_that_is_a_whole_file():
     secret = "".join(chr(33 + (place * 7919 + place // 94) % 94) for place in range(1_000_000))
     told = redact(f"it was {secret[500:600]}", [secret])
     assert told == "(withheld: its key is too long to be looked for)"
-    assert redact(told, [secret, KEY]) == told
+    assert redact(f"it was {secret[500:600]}", [secret, KEY]) == told
     assert redact("", [secret]) == ""
     longest = secret[:LONGEST_SECRET]
     assert redact(f"it was {longest[500:600]}!", [longest]) == "it was [key]!"
@@ -314,10 +344,25 @@ def test_a_text_is_redacted_once(monkeypatch):
     assert len(looked) == 3
 
 
+@pytest.mark.parametrize(
+    ("one", "other"), [(["Q7wz"], ["W7qz"]), (["Q7wz", LEGACY], ["W7qz", LEGACY])]
+)
+def test_what_is_remembered_of_some_keys_is_not_of_others(one, other):
+    text = f"refused: {one[0]} and {other[0]} " + "and so on " * 20
+    assert redact(text, one) == text.replace(one[0], "[key]")
+    assert redact(text, other) == text.replace(other[0], "[key]")
+
+
 def test_what_is_kept_is_bounded():
     for number in range(2 * redaction._MOST):
         redact(f"{number} " * 100)
+        known_keys([f"Q7w{number}"])
     assert len(redaction._redacted) <= redaction._MOST
+    assert len(known_module._known) <= known_module._MOST
+
+
+def test_the_same_keys_are_looked_for_in_the_same_way():
+    assert known_keys([OPAQUE, LEGACY]) is known_keys((OPAQUE, Secret(LEGACY)))
 
 
 def texts_in(*roots):

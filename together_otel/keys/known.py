@@ -46,6 +46,9 @@ _HEAD: Final = 12
 _TAIL: Final = 4
 """Characters that a mask leaves: OpenAI shows the first 8 and the last 4."""
 
+_LAST_FOUR: Final = re.compile(rf"(?s)(?=(.{{{_TAIL}}})(.?))").findall
+"""Returns each four characters in a row of a text, and the one after them."""
+
 _MOST: Final = 256
 """Sets of keys that are kept."""
 
@@ -77,35 +80,30 @@ class KnownKeys:
 
     def hide(self, text: str) -> str:
         """Return ``text`` with a mark where one of the keys was, whole or eight characters of it."""
-        hidden = bytearray()
-        if self.grams and len(text) >= TELLING:
-            folded = text.lower() if text.isascii() else _folded(text)
+        hidden = bytearray(len(text))
+        if self.grams:
+            folded = _folded(text)
             # A part of eight has one of four at one of any five places in a row.
             if not self.halves.isdisjoint(map(hash, _EVERY_FIFTH(folded))):
-                hidden = bytearray(len(text))
                 self._hide_parts(folded, hidden)
-            if self.tails and any(map(folded.__contains__, _MASKS)):
-                hidden = hidden or bytearray(len(text))
+            if any(map(folded.__contains__, _MASKS)):
                 self._hide_masked(folded, hidden)
         for length, word in self.words:
-            hidden = hidden or bytearray(len(text))
             _hide_words(text, hidden, length, word)
-        return _without(text, hidden) if hidden else text
+        return _without(text, hidden)
 
     def _hide_parts(self, folded: str, hidden: bytearray) -> None:
         grams = self.grams
-        for place in range(len(folded) - TELLING + 1):
-            if hash(folded[place : place + TELLING]) in grams:
+        for place, part in enumerate(_parts(folded, TELLING)):
+            if hash(part) in grams:
                 hidden[place : place + TELLING] = b"\1" * TELLING
 
     def _hide_masked(self, folded: str, hidden: bytearray) -> None:
         for found in re.finditer(_MASKED, folded):
-            tail = found[1]
-            for end in range(_TAIL, len(tail) + 1):
-                in_word = end > _TAIL and tail[end : end + 1].isalnum()
-                if not in_word and hash(tail[end - _TAIL : end]) in self.tails:
+            for place, (last, then) in enumerate(_LAST_FOUR(found[1])):
+                if hash(last) in self.tails and not (place and then.isalnum()):
                     start = self._start_of_head(folded, found.start())
-                    stop = found.start(1) + end
+                    stop = found.start(1) + place + _TAIL
                     hidden[start:stop] = b"\1" * (stop - start)
                     break
 
@@ -163,8 +161,8 @@ def _made_of(secret: Secret) -> KnownKeys:
         tails = {text[-_TAIL:] for text in texts}
     return KnownKeys(
         secret.digest,
-        grams=frozenset(map(hash, _parts(texts, TELLING) - _PUBLIC)),
-        halves=frozenset(map(hash, _parts(texts, _HALF))),
+        grams=frozenset(map(hash, _parts_of(texts, TELLING) - _PUBLIC)),
+        halves=frozenset(map(hash, _parts_of(texts, _HALF))),
         heads=frozenset(map(hash, heads)),
         tails=frozenset(map(hash, tails)),
     )
@@ -191,28 +189,26 @@ def _folded(text: str) -> str:
     return "".join(low if len(low := letter.lower()) == 1 else letter for letter in text)
 
 
-def _parts(texts: Iterable[str], length: int) -> set[str]:
-    return {
-        text[place : place + length] for text in texts for place in range(len(text) - length + 1)
-    }
+def _parts(text: str, length: int) -> list[str]:
+    """Return all characters in a row of that number, by their places."""
+    return re.findall(rf"(?s)(?=(.{{{length}}}))", text)
 
 
-_PUBLIC: Final = _parts(map(_folded, (KEY_VARIABLE, KEYS_PAGE, "Authorization: Bearer ")), TELLING)
+def _parts_of(texts: Iterable[str], length: int) -> set[str]:
+    return {part for text in texts for part in _parts(text, length)}
+
+
+_PUBLIC: Final = _parts_of(
+    map(_folded, (KEY_VARIABLE, KEYS_PAGE, "Authorization: Bearer ")), TELLING
+)
 """Parts of what is often pasted or put in a key's place, and is no secret."""
 
 
 def _hide_words(text: str, hidden: bytearray, length: int, word: int) -> None:
     """Mark where a word is that no letter or digit is next to."""
-    for place in range(len(text) - length + 1):
-        end = place + length
-        if hash(text[place:end]) == word and not (
-            _in_word(text[place - 1 : place]) or _in_word(text[end : end + 1])
-        ):
-            hidden[place:end] = b"\1" * length
-
-
-def _in_word(letter: str) -> bool:
-    return letter.isalnum() or letter == "_"
+    for found in re.finditer(rf"(?s)(?<!\w)(?=(.{{{length}}})(?!\w))", text):
+        if hash(found[1]) == word:
+            hidden[found.start() : found.end(1)] = b"\1" * length
 
 
 def _without(text: str, hidden: bytearray) -> str:

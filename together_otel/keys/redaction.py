@@ -9,12 +9,12 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from together_otel.keys.known import KnownKeys, known_keys
+from together_otel.keys.known import known_keys
 from together_otel.keys.secret import digest_of
 from together_otel.keys.shapes import without_shapes
 
 if TYPE_CHECKING:
-    from together_otel.keys.known import Secrets
+    from together_otel.keys.known import KnownKeys, Secrets
 
 LONGEST: Final = 32_768
 """Characters of a text that are looked at; the rest is cut off, and the text says so."""
@@ -49,7 +49,7 @@ def redact(text: str, secrets: Secrets = (), longest: int = LONGEST) -> str:
         NUL; at most ``longest`` characters of it, and a word that says so where it was cut. A
         sentence in its stead when a secret is longer than 4,096 characters.
     """
-    known = secrets if isinstance(secrets, KnownKeys) else known_keys(secrets)
+    known = known_keys(secrets)
     del secrets
     if text and known.too_long:
         return _WITHHELD

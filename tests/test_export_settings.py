@@ -10,7 +10,7 @@ from test_export import run
 
 from together_otel.rules import Options, render_alerts
 from together_otel.rules.choices import SETTINGS, choose, from_toml, to_toml
-from together_otel.rules.settings import SEVERITIES
+from together_otel.rules.settings import LOG_SEVERITIES, SEVERITIES
 
 TOML = pytest.mark.skipif(sys.version_info < (3, 11), reason="Python 3.10 reads no TOML")
 
@@ -41,6 +41,24 @@ def test_what_is_chosen_is_in_the_rules(tmp_path):
     expected = {**SEVERITIES, "TogetherRateLimited": "page"}
     del expected["TogetherAuthFailure"]
     assert severities(text) == expected
+
+
+def test_severities_of_alerts_on_logs(tmp_path):
+    """Each is chosen as any other's; without both, the file is still one that Loki reads."""
+    page, ticket = LOG_SEVERITIES
+    cases = [
+        ((), LOG_SEVERITIES),
+        ((f"{page}=ticket", f"{ticket}=none"), {page: "ticket"}),
+        ((f"{page}=none", f"{ticket}=none"), {}),
+    ]
+    for place, (chosen, expected) in enumerate(cases):
+        folder = tmp_path / str(place)
+        arguments = [word for one in chosen for word in ("--severity", one)]
+        assert run(folder, "--only", "loki", *arguments) == 0
+        assert severities((folder / "loki" / "rules.yaml").read_text(encoding="utf-8")) == expected
+    assert yaml.safe_load((folder / "loki" / "rules.yaml").read_text(encoding="utf-8")) == {
+        "groups": []
+    }
 
 
 def test_every_setting_changes_the_rules():

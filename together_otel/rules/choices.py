@@ -9,11 +9,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from together_otel.plain.spelling import did_you_mean
-from together_otel.rules.settings import SEVERITIES, Options, Severity
+from together_otel.rules.settings import LOG_SEVERITIES, SEVERITIES, Options, Severity
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+_ALERTS: Mapping[str, Severity] = {**SEVERITIES, **LOG_SEVERITIES}
 _LABEL = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 _DURATION = re.compile(r"([0-9]+(ms|[smhdwy]))+")
 _URL = re.compile(r"(https?:/)?/[\w./~%+@=,;:&-]*", re.ASCII)
@@ -126,7 +127,7 @@ def to_toml(options: Options) -> str:
     for name, setting in SETTINGS.items():
         lines += [f"# {setting.meaning}", f"{name} = {json.dumps(getattr(options, name))}"]
     lines += ["", f"# Of each alert: {', '.join(get_args(Severity))} or none.", "[severity]"]
-    lines += [f'{name} = "{options.severities.get(name, "none")}"' for name in SEVERITIES]
+    lines += [f'{name} = "{options.severities.get(name, "none")}"' for name in _ALERTS]
     return "\n".join(lines) + "\n"
 
 
@@ -167,10 +168,8 @@ def _severities(value: object) -> dict[str, Severity]:
     allowed = (*get_args(Severity), "none")
     given = value if isinstance(value, dict) else {"severity": value}
     for name, severity in given.items():
-        if name not in SEVERITIES:
-            raise WrongChoice(_unknown("alert", name, SEVERITIES))
+        if name not in _ALERTS:
+            raise WrongChoice(_unknown("alert", name, _ALERTS))
         if severity not in allowed:
             raise WrongChoice(f"{name}={severity}: expected one of {', '.join(allowed)}")
-    return {
-        name: severity for name, severity in {**SEVERITIES, **given}.items() if severity != "none"
-    }
+    return {name: severity for name, severity in {**_ALERTS, **given}.items() if severity != "none"}

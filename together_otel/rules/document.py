@@ -63,9 +63,10 @@ class Group:
 
 
 def render(header: str, groups: Iterable[Group]) -> str:
-    """Return a file of rules."""
-    lines = [*(f"# {line}".rstrip() for line in header.strip().splitlines()), "groups:"]
-    groups = tuple(groups)
+    """Return a file of rules, without groups that have none."""
+    groups = tuple(group for group in groups if group.rules)
+    lines = [f"# {line}".rstrip() for line in header.strip().splitlines()]
+    lines.append("groups:" if groups else "groups: []")
     anchors = _Anchors(
         text for group in groups for rule in group.rules for text in rule.annotations.values()
     )

@@ -9,6 +9,8 @@ from together_otel.rules.document import Group, Rule, render
 from together_otel.rules.expressions import CAUSE
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from together_otel.rules.settings import Options
 
 _HEADER = """\
@@ -46,21 +48,19 @@ def render_logs(options: Options) -> str:
             Group(
                 "together_logs",
                 (
-                    _alert(
+                    *_alert(
                         options,
                         "TogetherAuthFailingInLogs",
                         f"sum by ({by_cause}) {counted(names.AUTH_FAILED, own_key, *failed)} >= 3\n"
                         f"unless on ({by})\n"
                         f"sum by ({by}) {counted(names.AUTH_RECOVERED)}",
-                        "page",
                         f"Each start of {{{{ $labels.job }}}} fails for its Together API key:"
                         f" {{{{ $labels.{CAUSE} }}}}",
                     ),
-                    _alert(
+                    *_alert(
                         options,
                         "TogetherAuthFailureInLogs",
                         f"sum by ({by_cause}) {counted(names.AUTH_FAILED, *failed)} > 0",
-                        "ticket",
                         f"{{{{ $labels.job }}}} logged a Together authentication failure:"
                         f" {{{{ $labels.{CAUSE} }}}}",
                     ),
@@ -70,8 +70,11 @@ def render_logs(options: Options) -> str:
     )
 
 
-def _alert(options: Options, name: str, expr: str, severity: str, summary: str) -> Rule:
-    return Rule(
+def _alert(options: Options, name: str, expr: str, summary: str) -> Iterator[Rule]:
+    severity = options.severities.get(name)
+    if severity is None:
+        return
+    yield Rule(
         name,
         expr,
         labels={"severity": severity},

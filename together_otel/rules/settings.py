@@ -28,7 +28,12 @@ SEVERITIES: Mapping[str, Severity] = {
     "TogetherTelemetryAbsent": "ticket",
     "TogetherTelemetryErrors": "ticket",
 }
-"""Every alert, and what it is by default."""
+"""Every alert of Prometheus, and what it is by default."""
+LOG_SEVERITIES: Mapping[str, Severity] = {
+    "TogetherAuthFailingInLogs": "page",
+    "TogetherAuthFailureInLogs": "ticket",
+}
+"""Those of Loki."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +64,9 @@ class Options:
     group_by: tuple[str, ...] = ("cluster", "namespace", "job")
     runbook_url: str = DEFAULT_RUNBOOK_URL
     dashboard_url: str = "/d/"
-    severities: Mapping[str, Severity] = field(default_factory=lambda: dict(SEVERITIES))
+    severities: Mapping[str, Severity] = field(
+        default_factory=lambda: {**SEVERITIES, **LOG_SEVERITIES}
+    )
     failing_share: float = 0.2
     errors_share: float = 0.5
     objective: float = 0.99

@@ -13,6 +13,8 @@ RULES = ROOT / "dashboards" / "prometheus" / "alerts.yaml"
 TOOLS = ROOT / ".tools" / "usr" / "bin"
 NEWEST = ROOT / ".tools" / "newest" / "usr" / "bin"
 """Where `tools/fetch_newest.sh` puts those of Debian's newest suite."""
+KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
+"""What that script needs: the newest suite is had on a Debian only."""
 NAMES = {
     "alertmanager": ("prometheus-alertmanager", "alertmanager"),
     "pushgateway": ("prometheus-pushgateway", "pushgateway"),
@@ -20,28 +22,26 @@ NAMES = {
 """Debian's name first."""
 
 
-def find(name):
-    """Return a program of `.tools/` or of PATH, ``None`` if it is in neither."""
-    for folder in (str(TOOLS), None):
+def find(name, *, newest=False):
+    """Return a program of `.tools/` or of PATH, ``None`` if it is in neither.
+
+    Args:
+        name: of the program.
+        newest: whether it is to be that of Debian's newest suite.
+    """
+    for folder in (str(NEWEST),) if newest else (str(TOOLS), None):
         for candidate in NAMES.get(name, (name,)):
             if found := shutil.which(candidate, path=folder):
                 return Path(found)
     return None
 
 
-def require(name):
-    """Return a program, or skip the test; under CI a missing one is a failure."""
-    if found := find(name):
+def require(name, *, newest=False):
+    """Return a program, or skip the test; under CI a missing one is a failure, if it can be had."""
+    if found := find(name, newest=newest):
         return found
-    reason = f"{name} is not here: run tools/fetch_prometheus.sh"
-    if os.environ.get("CI"):
+    script = "fetch_newest" if newest else "fetch_prometheus"
+    reason = f"{name} is not here: run tools/{script}.sh"
+    if os.environ.get("CI") and (KEYRING.exists() or not newest):
         pytest.fail(reason)
     pytest.skip(reason)
-
-
-def require_newest(name: str) -> Path:
-    """Return a program of the newest suite, or skip the test: not every machine can have it."""
-    for candidate in NAMES.get(name, (name,)):
-        if found := shutil.which(candidate, path=str(NEWEST)):
-            return Path(found)
-    pytest.skip(f"the newest {name} is not here: run tools/fetch_newest.sh")

@@ -13,6 +13,7 @@ import subprocess
 import threading
 import time
 from collections import defaultdict
+from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
 from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -28,7 +29,7 @@ from together_otel import names
 from together_otel.testing.programs import Program, relocated
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
 HERE = Path(__file__).parent
 FOLDER = HERE.parents[1] / "dashboards" / "alertmanager"
@@ -40,6 +41,8 @@ SINCE = "2026-03-01 12:00:00 UTC"
 PATIENCE = 30.0
 
 Alert = dict[str, Any]
+Amtool = Callable[..., str]
+Render = Callable[[str, dict[str, Any]], str]
 
 
 # ── alerts ───────────────────────────────────────────────────────────────────────────
@@ -217,10 +220,19 @@ def load() -> dict[str, Any]:
     return config
 
 
+@pytest.fixture(scope="module", params=[False, True], ids=["oldest", "newest"])
+def newest(request: pytest.FixtureRequest) -> bool:
+    """Whether Alertmanager is that of Debian's newest suite, or the oldest that is supported."""
+    return bool(request.param)
+
+
 @pytest.fixture(scope="module")
-def alertmanager(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Alertmanager]:
-    """One for all tests, each of which has jobs of its own."""
-    binary = prometheus_binaries.require("alertmanager")
+def alertmanager(
+    newest: bool,  # noqa: FBT001 - a fixture
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Alertmanager]:
+    """One of each suite for all tests, each of which has jobs of its own."""
+    binary = prometheus_binaries.require("alertmanager", newest=newest)
     home = tmp_path_factory.mktemp("alertmanager")
     with serving(Receivers()) as receivers:
         config = on_loopback(load(), receivers, home)
@@ -238,20 +250,26 @@ def fields(sent: Any) -> dict[str, str]:
 # ── the files ────────────────────────────────────────────────────────────────────────
 
 
-def amtool(*arguments: object) -> str:
-    """Run amtool; return what it prints, and fail with it."""
-    done = subprocess.run(
-        [prometheus_binaries.require("amtool"), *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
+@pytest.fixture(scope="module")
+def amtool(newest: bool) -> Amtool:  # noqa: FBT001 - a fixture
+    """Runs amtool; returns what it prints, and fails with it."""
+    program = prometheus_binaries.require("amtool", newest=newest)
+
+    def run(*arguments: object) -> str:
+        done = subprocess.run(
+            [program, *map(str, arguments)],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    return run
 
 
-def test_amtool_takes_the_configuration() -> None:
+def test_amtool_takes_the_configuration(amtool: Amtool) -> None:
     """With its templates, from whatever folder it is looked at."""
     said = amtool("check-config", CONFIG)
     assert "1 templates" in said
@@ -261,7 +279,7 @@ def test_amtool_takes_the_configuration() -> None:
 @pytest.mark.parametrize(
     ("name", "severity"), sorted({(name, labels["severity"]) for name, labels, _ in KNOWN})
 )
-def test_the_route_of_each_alert(name: str, severity: str) -> None:
+def test_the_route_of_each_alert(name: str, severity: str, amtool: Amtool) -> None:
     """A page goes to the pager, a ticket does not."""
     labels = (f"alertname={name}", f"severity={severity}", "job=shop")
     said = amtool("config", "routes", "test", f"--config.file={CONFIG}", *labels)
@@ -288,7 +306,7 @@ def test_every_rule_is_known() -> None:
             assert named <= {name for name, _ in alerts | alerts_of("loki/rules.yaml")}
 
 
-def test_other_alerts_go_where_they_went() -> None:
+def test_other_alerts_go_where_they_went(amtool: Amtool) -> None:
     """The route takes none of them."""
     route = ("config", "routes", "test", f"--config.file={CONFIG}")
     assert amtool(*route, "alertname=DiskFull", "severity=page").split() == ["everything-else"]
@@ -332,77 +350,82 @@ def group(status: str, *alerts: Alert) -> dict[str, Any]:
     }
 
 
-def render(name: str, data: dict[str, Any], folder: Path) -> str:
-    """Return what a template makes of a notification, by amtool."""
-    file = folder / "data.json"
-    file.write_text(json.dumps(data))
-    return amtool(
-        *("template", "render", f"--template.glob={TEMPLATES}", f"--template.data={file}"),
-        f'--template.text={{{{ template "{name}" . }}}}',
-    )
+@pytest.fixture
+def render(amtool: Amtool, tmp_path: Path) -> Render:
+    """Returns what a template makes of a notification, by amtool."""
+
+    def run(name: str, data: dict[str, Any]) -> str:
+        file = tmp_path / "data.json"
+        file.write_text(json.dumps(data))
+        return amtool(
+            *("template", "render", f"--template.glob={TEMPLATES}", f"--template.data={file}"),
+            f'--template.text={{{{ template "{name}" . }}}}',
+        )
+
+    return run
 
 
 @pytest.mark.parametrize("status", ["firing", "resolved"])
 @pytest.mark.parametrize("name", TEMPLATED)
-def test_each_template_of_each_alert(name: str, status: str, tmp_path: Path) -> None:
+def test_each_template_of_each_alert(name: str, status: str, render: Render) -> None:
     """All alerts of all jobs in one group, which no route makes: nothing is missing in its text."""
     everything = [alert(known, f"job-{place}") for place, (known, _, _) in enumerate(KNOWN)]
-    said = render(name, group(status, *everything), tmp_path)
+    said = render(name, group(status, *everything))
     assert said.strip()
     assert "no value" not in said
 
 
-def test_a_group_of_many_texts_is_bounded(tmp_path: Path) -> None:
+def test_a_group_of_many_texts_is_bounded(render: Render) -> None:
     """Five of them, and how many there are."""
     many = [alert("TogetherAuthFailure", f"job-{place}") for place in range(7)]
-    said = render("together.text", group("firing", *many), tmp_path)
+    said = render("together.text", group("firing", *many))
     assert [f"job-{place}:" in said for place in range(7)] == [True] * 5 + [False] * 2
     assert said.rstrip().endswith("And more: 7 alerts in all.")
 
 
-def test_the_oldest_tells_since_when(tmp_path: Path) -> None:
+def test_the_oldest_tells_since_when(render: Render) -> None:
     """And the one that ended last, until when."""
     early, late = alert("TogetherAuthFailing", "shop"), alert("TogetherErrorBudgetBurn", "shop")
     late["startsAt"] = (NOON + timedelta(hours=1)).isoformat()
     for order in ((early, late), (late, early)):
-        assert render("together.since", group("firing", *order), tmp_path).strip() == SINCE
-    assert render("together.since", group("resolved", early, late), tmp_path).strip() == (
+        assert render("together.since", group("firing", *order)).strip() == SINCE
+    assert render("together.since", group("resolved", early, late)).strip() == (
         f"{SINCE} until 2026-03-01 12:07:00 UTC"
     )
 
 
-def test_what_has_ended_is_not_told_while_others_fire(tmp_path: Path) -> None:
+def test_what_has_ended_is_not_told_while_others_fire(render: Render) -> None:
     """Neither its text nor since when it was."""
     ended, fires = alert("TogetherAuthFailing", "shop"), alert("TogetherErrorBudgetBurn", "shop")
     fires["startsAt"] = (NOON + timedelta(hours=1)).isoformat()
     data = group("firing", ended, fires)
     data["alerts"][0]["status"] = "resolved"
-    assert render("together.since", data, tmp_path).strip() == "2026-03-01 13:00:00 UTC"
+    assert render("together.since", data).strip() == "2026-03-01 13:00:00 UTC"
     for name, key in (("together.text", "description"), ("together.title", "summary")):
-        said = render(name, data, tmp_path)
+        said = render(name, data)
         assert fires["annotations"][key] in said
         assert ended["annotations"][key] not in said
 
 
-def test_the_title_tells_where(tmp_path: Path) -> None:
+def test_the_title_tells_where(render: Render) -> None:
     """The namespace and the cluster, where alerts have them."""
     there = alert("TogetherAuthFailing", "shop", namespace="web", cluster="eu")
-    said = render("together.title", group("firing", there), tmp_path)
+    said = render("together.title", group("firing", there))
     assert said.strip() == "[PAGE] Together refuses shop: 100% of it in web of eu"
 
 
-def test_the_cause_is_that_of_the_text(tmp_path: Path) -> None:
+def test_the_cause_is_that_of_the_text(render: Render) -> None:
     """An alert that is not of keys tells its name."""
     for name, told in (("TogetherAuthFailure", "revoked"), ("TogetherRateLimited",) * 2):
-        said = render("together.cause", group("firing", alert(name, "shop")), tmp_path)
+        said = render("together.cause", group("firing", alert(name, "shop")))
         assert said.strip() == told
 
 
-def test_an_absolute_dashboard_link_is_kept(tmp_path: Path) -> None:
+def test_an_absolute_dashboard_link_is_kept(render: Render) -> None:
     """Rules that were made with Grafana's address need none in the templates."""
     whole = alert("TogetherAuthFailing", "shop")
     whole["annotations"]["dashboard"] = "https://grafana.internal/d/x"
-    said = render("together.dashboard", group("firing", whole), tmp_path)
+    said = render("together.dashboard", group("firing", whole))
     assert said.strip() == "https://grafana.internal/d/x"
 
 

@@ -36,8 +36,8 @@ WIDTH, LINES, BYTES = 110, 6, 23_287
 
 def promtool(*arguments, cwd=ROOT, timeout=60, newest=False):
     """Run promtool, of the oldest Prometheus or of the newest; return what it says."""
-    require = prometheus_binaries.require_newest if newest else prometheus_binaries.require
-    return program(require("promtool"), *arguments, cwd=cwd, timeout=timeout)
+    tool = prometheus_binaries.require("promtool", newest=newest)
+    return program(tool, *arguments, cwd=cwd, timeout=timeout)
 
 
 def program(name, *arguments, cwd=ROOT, timeout=60):

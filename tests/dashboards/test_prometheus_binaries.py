@@ -8,11 +8,12 @@ import pytest
 
 @pytest.fixture
 def folders(monkeypatch, tmp_path):
-    """Two empty folders, in place of `.tools/usr/bin` and of PATH."""
+    """Two empty folders, in place of those in `.tools` and of PATH, on a Debian."""
     tools, path = tmp_path / "tools", tmp_path / "path"
     for folder in (tools, path):
         folder.mkdir()
-    monkeypatch.setattr(prometheus_binaries, "TOOLS", tools)
+    for name in ("TOOLS", "NEWEST", "KEYRING"):
+        monkeypatch.setattr(prometheus_binaries, name, tools)
     monkeypatch.setenv("PATH", str(path))
     return tools, path
 
@@ -28,12 +29,22 @@ def test_alertmanager_goes_by_two_names(folders, name):
 
 
 @pytest.mark.usefixtures("folders")
-def test_a_missing_program_skips_a_test_but_fails_it_under_ci(monkeypatch):
+@pytest.mark.parametrize(("newest", "script"), [(False, "prometheus"), (True, "newest")])
+def test_a_missing_program_skips_a_test_but_fails_it_under_ci(newest, script, monkeypatch):
     """Both say what to run."""
-    assert prometheus_binaries.find("promtool") is None
+    assert prometheus_binaries.find("promtool", newest=newest) is None
     monkeypatch.delenv("CI", raising=False)
-    with pytest.raises(pytest.skip.Exception, match=r"run tools/fetch_prometheus\.sh"):
-        prometheus_binaries.require("promtool")
+    with pytest.raises(pytest.skip.Exception, match=rf"run tools/fetch_{script}\.sh"):
+        prometheus_binaries.require("promtool", newest=newest)
     monkeypatch.setenv("CI", "true")
-    with pytest.raises(pytest.fail.Exception, match=r"run tools/fetch_prometheus\.sh"):
-        prometheus_binaries.require("promtool")
+    with pytest.raises(pytest.fail.Exception, match=rf"run tools/fetch_{script}\.sh"):
+        prometheus_binaries.require("promtool", newest=newest)
+
+
+@pytest.mark.usefixtures("folders")
+def test_the_newest_suite_is_not_asked_for_where_it_cannot_be_had(monkeypatch, tmp_path):
+    """CI on another system than Debian skips what runs on it."""
+    monkeypatch.setattr(prometheus_binaries, "KEYRING", tmp_path / "none")
+    monkeypatch.setenv("CI", "true")
+    with pytest.raises(pytest.skip.Exception):
+        prometheus_binaries.require("promtool", newest=True)

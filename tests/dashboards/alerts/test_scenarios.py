@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 import yaml
-from prometheus_binaries import require_newest
+from prometheus_binaries import require
 from test_alerts import RULES, program, promtool
 from world import START, World
 
@@ -592,7 +592,7 @@ def test_scenario(name, step, engine, tmp_path):
     shutil.copy(RULES, tmp_path)
     (tmp_path / "test.yaml").write_text(json.dumps(test))
     if engine == "victoriametrics":
-        tool = require_newest("vmalert-tool")
+        tool = require("vmalert-tool", newest=True)
         arguments = ("unittest", "--files=test.yaml", "--disableAlertgroupLabel")
         program(tool, *arguments, cwd=tmp_path, timeout=250)
     else:

@@ -361,7 +361,6 @@ def otlp_to(receiver):
 
 
 NOT_HERE = {
-    "together.client.exit.timestamp",  # of other ways out
     "together.client.key.recoveries",  # nothing takes a new key here
     "together.client.telemetry.errors",  # nothing of ours goes wrong
     "together.client.ratelimit.remaining",  # the server has no limits

@@ -322,6 +322,16 @@ CAUSE_TABLE: list[tuple[KeyReport, Refusal, str, str]] = [
         ),
     ),
     (
+        GOOD,
+        Refusal("refused", host_refused="gateway.example"),
+        "rejected",
+        (
+            "TOGETHER_API_KEY is well formed, but gateway.example refuses it and never accepted it in"
+            f" this process: compare it with {PAGE}, as it may be mistyped, another account's, or"
+            " have expired."
+        ),
+    ),
+    (
         env("opaque.token/012"),
         REFUSED,
         "unknown",

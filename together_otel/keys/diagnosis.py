@@ -52,6 +52,11 @@ class Refusal:
     accepted_before: float | None = None
     extra_hosts: tuple[str, ...] = ()
 
+    @property
+    def host_is_together(self) -> bool:
+        """Whether the host that refused it is Together's, as far as is known."""
+        return self.host_refused is None or is_together_host(self.host_refused, self.extra_hosts)
+
 
 @dataclass(frozen=True, slots=True)
 class Diagnosis:
@@ -94,7 +99,7 @@ def diagnose(report: KeyReport, refusal: Refusal) -> Diagnosis:
         or _of_who_refused(report, refusal)
         or _of_no_key(report)
         or _of_a_bad_key(report, refusal)
-        or _of_the_server(report)
+        or _of_the_server(report, refusal)
     )
 
 
@@ -140,7 +145,7 @@ def _of_who_refused(report: KeyReport, refusal: Refusal) -> Diagnosis | None:
     if refusal.kind != "refused":
         return None
     host, since = refusal.host_refused, refusal.accepted_before
-    is_together = host is None or is_together_host(host, refusal.extra_hosts)
+    is_together = refusal.host_is_together
     if is_together and host is not None and refusal.sign_in:
         return Diagnosis(
             "wrong_endpoint",
@@ -253,11 +258,12 @@ def went_astray(report: KeyReport, host: str) -> Diagnosis:
     )
 
 
-def _of_the_server(report: KeyReport) -> Diagnosis:
+def _of_the_server(report: KeyReport, refusal: Refusal) -> Diagnosis:
     if report.well_formed:
+        who = "Together" if refusal.host_is_together else refusal.host_refused
         return Diagnosis(
             "rejected",
-            f"{subject(report)} is well formed, but Together refuses it and never accepted it in"
+            f"{subject(report)} is well formed, but {who} refuses it and never accepted it in"
             f" this process: compare it with {KEYS_PAGE}, as it may be mistyped, another"
             f" account's, or have expired.",
         )

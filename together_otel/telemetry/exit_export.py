@@ -15,7 +15,6 @@ import stat
 import sys
 import tempfile
 import threading
-import time
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -23,12 +22,11 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
 from prometheus_client import CollectorRegistry, generate_latest, pushadd_to_gateway
-from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.exposition import basic_auth_handler, default_handler
 from prometheus_client.registry import Collector
 
 from together_otel import forks
-from together_otel.names import EXIT_TIMESTAMP, SCOPE, is_ours
+from together_otel.names import SCOPE, is_ours
 from together_otel.settings import host_of
 from together_otel.telemetry.labels import clean
 
@@ -59,7 +57,7 @@ def job_name(environ: Mapping[str, str]) -> str:
 
 
 class Last(Collector):
-    """What is left of a process: our families, and when it ended.
+    """What is left of a process: our families.
 
     Args:
         source: the families of the process, or of its group.
@@ -72,9 +70,7 @@ class Last(Collector):
 
     def collect(self) -> Iterable[Family]:
         """Return the families as they are now."""
-        ended = GaugeMetricFamily(EXIT_TIMESTAMP.prometheus, EXIT_TIMESTAMP.description)
-        ended.add_metric((), time.time())
-        for family in (*self._source.collect(), ended):
+        for family in self._source.collect():
             if is_ours(family.name):
                 family.samples = [
                     one._replace(labels={**self._labels, **one.labels}) for one in family.samples

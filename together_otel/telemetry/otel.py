@@ -14,7 +14,6 @@ from opentelemetry.trace import NonRecordingSpan, set_span_in_context
 
 from together_otel.forks import ForkSafeLock
 from together_otel.guard import Guard
-from together_otel.names import EXIT_TIMESTAMP
 from together_otel.telemetry.metrics import Metrics
 from together_otel.telemetry.prefork import Loss, forget_inherited
 from together_otel.telemetry.request_metrics import metrics_of
@@ -91,7 +90,7 @@ class OpenTelemetryMetrics(Metrics):
         elif metric.kind == "counter":
             observe = partial(self._observe_counter, metric)
             meter.create_observable_counter(metric.name, [observe], *about)
-        elif metric is not EXIT_TIMESTAMP:
+        else:
             observe = partial(self._observe_gauge, metric)
             meter.create_observable_gauge(metric.name, [observe], *about)
 

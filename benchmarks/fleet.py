@@ -4,19 +4,20 @@
 Every instance has every series that the package emits, as its own prometheus_client backend names
 them, and is being refused; beside them are the series that the shipped rules record of such a
 fleet. `promtool tsdb create-blocks-from` writes them into blocks: the last hour a sample every
-15 s, the five before it one a minute. A real Prometheus is started on the blocks and answers, at
-the moment where they end, each expression of the shipped rules and each query of the shipped
-dashboards as Grafana asks it: over the last hour, which dashboards begin with, and over all six.
-Of three answers the median counts; a panel takes as long as its queries one after another.
-
-1,000 instances take 200 million samples: half an hour on two idle cores, and 20 GB of disk.
+15 s, the five before it one a minute; of instances no longer than a rule or a panel looks back at
+all of them. Each Prometheus that is here is started on the blocks and answers, at the moment where
+they end, each expression of the shipped rules and each query of the shipped dashboards as Grafana
+asks it: over the last hour, which dashboards begin with, and over all six. What counts is the CPU
+that Prometheus takes, the mean of three answers, so that other work on the machine does not count:
+on an idle one an answer takes no longer. A panel takes what its queries take together.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import statistics
+import re
+import subprocess
 import sys
 import tempfile
 import time
@@ -25,12 +26,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import yaml
-from fleet_blocks import FLAGS, HOUR, RECENT, RULES, Blocks, Server, recorded
+from fleet_blocks import HOUR, RECENT, RULES, Blocks, Server, recorded, windows
 
-from together_otel.testing.programs import CHECKOUT, Program, find_binaries
+from together_otel.testing.programs import CHECKOUT, find_binaries
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 DASHBOARDS = sorted((CHECKOUT / "dashboards" / "grafana").glob("*.json"))
 TIMES = 3
@@ -58,12 +59,13 @@ class Query(NamedTuple):
 
 @dataclass
 class Found:
-    """What one fleet costs; seconds.
+    """What one fleet costs; seconds of CPU.
 
     Attributes:
         panels: by hours of the selected time, then by title.
     """
 
+    version: str
     instances: int
     series: int
     samples: int
@@ -86,8 +88,9 @@ class Questions:
         for path in RULES:
             for group in yaml.safe_load(path.read_text(encoding="utf-8"))["groups"]:
                 for rule in group["rules"]:
-                    took = self._median("query", query=rule["expr"], time=str(self._at))
-                    rules[rule.get("record") or rule["alert"]] = took
+                    took = self._takes("query", query=rule["expr"], time=str(self._at))
+                    called = rule.get("record") or rule["alert"]
+                    rules[called] = rules.get(called, 0) + took
                     name = f"{path.name} {group['name']}"
                     groups[name] = groups.get(name, 0) + took
         return groups, rules
@@ -97,9 +100,9 @@ class Questions:
         took: dict[str, float] = {}
         for query in asked:
             if query.step is None:
-                found = self._median("query", query=query.expr, time=str(self._at))
+                found = self._takes("query", query=query.expr, time=str(self._at))
             else:
-                found = self._median(
+                found = self._takes(
                     "query_range",
                     query=query.expr,
                     start=str(self._at - hours * HOUR),
@@ -109,18 +112,16 @@ class Questions:
             took[query.panel] = took.get(query.panel, 0) + found
         return took
 
-    def _median(self, path: str, **fields: str) -> float:
-        times = []
+    def _takes(self, path: str, **fields: str) -> float:
+        begun = self._server.cpu()
         for _ in range(TIMES):
-            began = time.monotonic()
             try:
                 self._server.get(path, **fields)
             except (RuntimeError, TimeoutError) as exc:
                 # Too many samples, or too long.
                 print(f"  {fields['query'][:60]}: {str(exc)[:80]}", file=sys.stderr)
                 return float("inf")
-            times.append(time.monotonic() - began)
-        return statistics.median(times)
+        return (self._server.cpu() - begun) / TIMES
 
 
 def queries(hours: int) -> Iterator[Query]:
@@ -161,54 +162,77 @@ def timing(panel: dict[str, Any], hours: int) -> tuple[int, dict[str, str]]:
     }
 
 
-def measure(instances: int, hours: int, older: int) -> Found:
-    """Return what so many instances cost.
+def measure(programs: Sequence[Path], instances: int, hours: int, older: int) -> list[Found]:
+    """Return what so many instances cost each Prometheus.
 
     Args:
+        programs: of Prometheus.
         instances: how many.
         hours: of history.
         older: seconds between two samples of before the last hour.
     """
     now = int(time.time()) // RECENT * RECENT
-    made = recorded(instances, now)
+    ranges = [one.expr for one in queries(hours) if one.step is not None]
     with tempfile.TemporaryDirectory(prefix="together-otel-fleet-") as name:
         folder = Path(name)
-        blocks = Blocks(folder, instances, made)
-        blocks.write(now - hours * HOUR, now - HOUR, older)
-        blocks.write(now - HOUR, now, RECENT)
-        found = Found(instances, blocks.series, blocks.samples)
-        with Program(find_binaries().prometheus, folder, {}, FLAGS) as prometheus:
-            questions = Questions(Server(prometheus.address), now - RECENT)
-            found.groups, found.rules = questions.rules()
-            for selected in sorted({1, hours}):
-                found.panels[selected] = questions.panels(queries(selected), selected)
-        return found
+        blocks = Blocks(folder, now, hours, older)
+        blocks.write_instances(instances, windows(ranges, hours))
+        made = recorded(blocks, now)
+        blocks.write_history(made)
+        blocks.series += len(made)
+        return [_ask(program, folder, blocks, instances, now, hours) for program in programs]
+
+
+def _ask(
+    program: Path, folder: Path, blocks: Blocks, instances: int, now: int, hours: int
+) -> Found:
+    found = Found(version(program), instances, blocks.series, blocks.samples)
+    server = Server(program, folder)
+    with server:
+        questions = Questions(server, now - RECENT)
+        found.groups, found.rules = questions.rules()
+        for selected in sorted({1, hours}):
+            found.panels[selected] = questions.panels(queries(selected), selected)
+    return found
+
+
+def version(program: Path) -> str:
+    """Return the version of a Prometheus."""
+    done = subprocess.run([program, "--version"], capture_output=True, text=True, check=True)
+    found = re.search(r"version (\S+)", done.stdout + done.stderr)
+    return found[1] if found else "?"
 
 
 def report(every: list[Found]) -> None:
     """Print what grows, then the slowest of the largest fleet."""
     selected = list(every[0].panels)
     ranges = "".join(f" Slowest panel of {hours} h, s | Over 1 s |" for hours in selected)
-    print(f"| Instances | Series | Samples | Alerts, s | Recording, s |{ranges}")
-    print("| ---: | ---: | ---: | ---: | ---: |" + " ---: | ---: |" * len(selected))
+    print(f"| Prometheus | Instances | Series | Samples | Alerts, s | Recording, s |{ranges}")
+    print("| --- | ---: | ---: | ---: | ---: | ---: |" + " ---: | ---: |" * len(selected))
     for found in every:
         alerts, recording = (
             sum(took for group, took in found.groups.items() if group.startswith(path.name))
             for path in RULES
         )
-        row = f"| {found.instances:,} | {found.series:,} | {found.samples:,}"
+        row = f"| {found.version} | {found.instances:,} | {found.series:,} | {found.samples:,}"
         row += f" | {alerts:.3f} | {recording:.3f} |"
         for took in found.panels.values():
             over = sum(one > SLOW for one in took.values())
             row += f" {max(took.values()):.3f} | {over} of {len(took)} |"
         print(row)
-    largest = every[-1]
-    parts = {"Group of rules": largest.groups, "Rule": largest.rules}
-    parts |= {f"Panel of {hours} h": took for hours, took in largest.panels.items()}
-    for title, times in parts.items():
-        print(f"\n{title}, {largest.instances:,} instances, s")
-        for name, took in sorted(times.items(), key=lambda one: -one[1])[:12]:
-            print(f"  {took:8.3f}  {name}")
+    for largest in (one for one in every if one.instances == every[-1].instances):
+        parts = {"Group of rules": largest.groups, "Rule": largest.rules}
+        parts |= {f"Panel of {hours} h": took for hours, took in largest.panels.items()}
+        for title, times in parts.items():
+            print(f"\n{title}, {largest.instances:,} instances, Prometheus {largest.version}, s")
+            for name, one in sorted(times.items(), key=lambda one: -one[1])[:12]:
+                print(f"  {one:8.3f}  {name}")
+
+
+def _found() -> list[Path]:
+    """Return the Prometheus of Debian's stable suite, and that of the newest if it is there."""
+    newest = CHECKOUT / ".tools" / "newest" / "usr" / "bin" / "prometheus"
+    return [find_binaries().prometheus, *([newest] if newest.exists() else [])]
 
 
 def main() -> int:
@@ -219,11 +243,14 @@ def main() -> int:
     parser.add_argument(
         "--older", type=int, default=60, help="seconds between samples of before the last hour"
     )
+    parser.add_argument(
+        "--prometheus", type=Path, nargs="+", default=_found(), help="programs that are asked"
+    )
     options = parser.parse_args()
-    every = []
+    every: list[Found] = []
     for instances in sorted(options.instances):
         print(f"{instances:,} instances", file=sys.stderr)
-        every.append(measure(instances, options.hours, options.older))
+        every += measure(options.prometheus, instances, options.hours, options.older)
     report(every)
     return 0
 

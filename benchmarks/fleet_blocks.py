@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
+import re
+import shutil
 import subprocess
 import sys
-import tempfile
 import time
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from http.client import HTTPConnection
 from pathlib import Path
@@ -22,7 +23,7 @@ from together_otel.telemetry.prometheus import PrometheusMetrics
 from together_otel.testing.programs import CHECKOUT, Program, find_binaries
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from together_otel.rules.document import Rule
 
@@ -39,8 +40,8 @@ RECENT = 15
 """Seconds between two samples of the last hour."""
 PODS = 50
 """Instances of a job."""
-LINES = 20_000_000
-"""Of one file for promtool: some 5 GB."""
+LOOKBACK = 600
+"""Seconds: five minutes that a sample counts, and an offset of as many."""
 PATIENCE = 120
 FLAGS = (
     "--storage.tsdb.path=data",
@@ -67,6 +68,10 @@ class Series:
     start: float = 0
 
 
+_READ = re.compile(
+    r"(?<![\w:])((?:together_client|gen_ai_client)_\w+|up)\b(\{[^}]*\})?(?:\[(\d+)([smh])\])?"
+)
+_UNITS = {"s": 1, "m": 60, "h": HOUR}
 GAUGES = {one.prometheus for one in names.METRICS if one.kind == "gauge"}
 
 
@@ -127,68 +132,91 @@ def _series(sample: Any) -> Series:
 
 
 class Blocks:
-    """Writes blocks of all series, a stretch of time after another.
+    """Writes blocks of series, each as far back as it is asked for.
 
     Args:
         folder: whose ``data`` holds them.
-        instances: how many.
-        recorded: series beside those that each instance has.
+        now: where the history ends.
+        hours: of history.
+        older: seconds between two samples of before the last hour.
     """
 
-    def __init__(self, folder: Path, instances: int, recorded: Sequence[Series] = ()) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, now: int, hours: int, older: int) -> None:
         self.data = folder / "data"
-        self.samples = 0
+        self.series = self.samples = 0
+        self._file = folder / "samples"
         self._promtool = find_binaries().prometheus.with_name("promtool")
-        self._own = one_instance()
-        self._instances = [
-            f'job="job-{number // PODS:02d}",instance="10.0.{number // 250}.{number % 250}:9464"'
-            for number in range(instances)
-        ]
-        self._recorded = recorded
-        self.series = instances * len(self._own) + len(recorded)
+        self._now = now
+        self._hours = hours
+        self._older = older
 
-    def write(self, start: int, end: int, step: int) -> None:
-        """Write samples from ``start`` on and before ``end``, two files at a time."""
-        with ThreadPoolExecutor(2) as pool:
-            for count in pool.map(self._write, self._stretches(range(start, end, step))):
-                self.samples += count
-                print(f"  {self.samples:,} samples", file=sys.stderr)
+    def write_instances(self, number: int, windows: Mapping[str, int]) -> None:
+        """Write every series of every instance, those of the first for all hours.
 
-    def _write(self, times: range) -> int:
-        file = self.folder / f"samples-{times[0]}"
-        with file.open("w", encoding="ascii") as out:
-            for text in self._texts(times):
-                out.write(text)
-            out.write("# EOF\n")
-        command = [self._promtool, "tsdb", "create-blocks-from", "openmetrics", "-q"]
-        subprocess.run([*command, file, self.data], check=True, stdout=subprocess.DEVNULL)
-        file.unlink()
-        return len(times) * self.series
+        The dashboards show one instance over all of the selected time, and of the others no more
+        than ``windows`` says, seconds by metric. What nothing asks for is in the index only.
+        """
+        series = one_instance()
+        self.series += number * len(series)
+        first, *others = (
+            f'job="job-{one // PODS:02d}",instance="10.0.{one // 250}.{one % 250}:9464"'
+            for one in range(number)
+        )
+        self.write_history(series, first)
+        by_window: dict[int, list[Series]] = {}
+        for one in series:
+            by_window.setdefault(windows.get(one.name, RECENT), []).append(one)
+        for window, some in by_window.items():
+            self._write(some, others, self._back(window))
 
-    def _stretches(self, times: range) -> Iterator[range]:
-        """Yield times of one block each, and of files that are not too large."""
-        most = max(1, LINES // self.series)
-        while times:
-            end = (times[0] // BLOCK + 1) * BLOCK
-            count = min(most, len(range(times[0], min(end, times.stop), times.step)))
-            yield times[:count]
-            times = times[count:]
+    def write_recorded(self, some: Sequence[Series]) -> None:
+        """Write ten minutes of series that are not of one instance."""
+        self._write(some, [""], self._back(LOOKBACK))
 
-    def _texts(self, times: range) -> Iterator[str]:
-        tails: dict[tuple[int | None, float], list[str]] = {}
-        for series in self._own:
-            kind = (series.slope, series.start)
-            if kind not in tails:
-                tails[kind] = ["", *(_tail(series, at) for at in times)]
-            for where in self._instances:
-                labels = f"{where},{series.labels}" if series.labels else where
-                # Joined, the text before each value is written between them: one pass in C.
-                yield f"{series.name}{{{labels}}} ".join(tails[kind])
-        for series in self._recorded:
-            yield f"{series.name}{{{series.labels}}} ".join(
-                ["", *(_tail(series, at) for at in times)]
+    def write_history(self, some: Sequence[Series], where: str = "") -> None:
+        """Write all hours: a sample every 15 s in the last one."""
+        self._write(some, [where], self._back(self._hours * HOUR))
+
+    def _back(self, seconds: int) -> Iterator[range]:
+        """Yield times up to now in parts of one block each."""
+        begin, recent = self._now - seconds, self._now - min(seconds, HOUR)
+        for times in (range(begin, recent, self._older), range(recent, self._now, RECENT)):
+            rest = times
+            while rest:
+                end = min((rest[0] // BLOCK + 1) * BLOCK, rest.stop)
+                part = range(rest[0], end, rest.step)
+                yield part
+                rest = rest[len(part) :]
+
+    def _write(
+        self, some: Sequence[Series], instances: Sequence[str], parts: Iterable[range]
+    ) -> None:
+        if not some or not instances:
+            return
+        for times in parts:
+            with self._file.open("w", encoding="ascii") as out:
+                out.writelines(_texts(some, instances, times))
+                out.write("# EOF\n")
+            command = [str(self._promtool), "tsdb", "create-blocks-from", "openmetrics", "-q"]
+            subprocess.run(
+                [*command, str(self._file), str(self.data)], check=True, stdout=subprocess.DEVNULL
             )
+            self._file.unlink()
+            self.samples += len(some) * len(instances) * len(times)
+            print(f"  {self.samples:,} samples", file=sys.stderr)
+
+
+def _texts(some: Sequence[Series], instances: Sequence[str], times: range) -> Iterator[str]:
+    """Yield the lines of one series each."""
+    tails: dict[tuple[int | None, float], list[str]] = {}
+    for series in some:
+        kind = (series.slope, series.start)
+        if kind not in tails:
+            tails[kind] = ["", *(_tail(series, at) for at in times)]
+        for where in instances:
+            labels = ",".join(filter(None, (where, series.labels)))
+            # Joined, the text before each value is written between them: one pass in C.
+            yield f"{series.name}{{{labels}}} ".join(tails[kind])
 
 
 def _tail(series: Series, at: int) -> str:
@@ -196,15 +224,28 @@ def _tail(series: Series, at: int) -> str:
     return f"{value} {at}\n"
 
 
-class Server:
-    """A running Prometheus."""
+class Server(Program):
+    """A Prometheus on the blocks of a folder.
 
-    def __init__(self, address: str) -> None:
-        self._address = address
+    Args:
+        program: its path.
+        folder: whose ``data`` it reads.
+    """
+
+    def __init__(self, program: Path, folder: Path) -> None:
+        super().__init__(program, folder, {}, FLAGS)
+
+    def cpu(self) -> float:
+        """Return the seconds of CPU that it has taken so far."""
+        if self._process is None:
+            return 0.0
+        text = Path(f"/proc/{self._process.pid}/stat").read_text(encoding="ascii")
+        user, system = text.rpartition(")")[2].split()[11:13]
+        return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
 
     def get(self, path: str, **fields: str) -> Any:
         """Return the data of an answer."""
-        connection = HTTPConnection(self._address, timeout=PATIENCE)
+        connection = HTTPConnection(self.address, timeout=PATIENCE)
         try:
             connection.request(
                 "POST" if fields else "GET",
@@ -220,27 +261,48 @@ class Server:
         return answer["data"]
 
 
-def recorded(instances: int, now: int) -> list[Series]:
+def windows(panels: Iterable[str], hours: int) -> dict[str, int]:
+    """Return how far back each metric of all instances is asked for, seconds.
+
+    Args:
+        panels: queries of a range of time.
+        hours: of that range.
+    """
+    groups = (*rules.alert_groups(rules.OPTIONS), *rules.recording_groups(rules.OPTIONS))
+    asked = [(rule.expr, 0) for group in groups for rule in group.rules]
+    asked += [(expr, hours * HOUR) for expr in panels]
+    found: dict[str, int] = {}
+    for expr, least in asked:
+        for name, matchers, window, unit in _READ.findall(expr):
+            if "instance=" not in matchers:
+                seconds = int(window or 0) * _UNITS.get(unit, 0) + LOOKBACK
+                found[name] = max(found.get(name, 0), seconds, least)
+    return found
+
+
+def recorded(blocks: Blocks, now: int) -> list[Series]:
     """Return what the shipped rules record of a fleet, each series with one value for ever.
 
-    A Prometheus that holds ten minutes of the fleet answers them, those that are made of others
-    after these. What a query costs goes by how many series and samples there are, not by values.
+    A Prometheus that holds the fleet answers them, those that are made of others after these.
+    What a query costs goes by how many series and samples there are, not by values.
     """
     found: list[Series] = []
-    with tempfile.TemporaryDirectory(prefix="together-otel-fleet-") as name:
-        folder = Path(name)
-        Blocks(folder, instances).write(now - 600, now, RECENT)
-        for ready in rules.levels():
-            added = _answers(folder, ready, now - RECENT)
-            if added:
-                Blocks(folder, 0, added).write(now - 600, now, RECENT)
-                found += added
+    kept = set(blocks.data.iterdir())
+    for ready in rules.levels():
+        added = _answers(blocks.data.parent, ready, now - RECENT)
+        blocks.write_recorded(added)
+        found += added
+    for made in set(blocks.data.iterdir()) - kept:
+        if made.is_dir():
+            shutil.rmtree(made)
+        else:
+            made.unlink()
     return found
 
 
 def _answers(folder: Path, ready: Sequence[Rule], at: int) -> list[Series]:
-    with Program(find_binaries().prometheus, folder, {}, FLAGS) as prometheus:
-        server = Server(prometheus.address)
+    server = Server(find_binaries().prometheus, folder)
+    with server:
         return [
             Series(
                 rule.name,

@@ -406,14 +406,6 @@ MEAN_CHUNK_TIME: Final = Metric(
     "Mean time between the chunks of a stream after the first; one record a stream.",
     CALL_LABELS,
 )
-EXIT_TIMESTAMP: Final = Metric(
-    "together.client.exit.timestamp",
-    "gauge",
-    "s",
-    "Unix time at which a process left these metrics on its exit; only where they are pushed or "
-    "written to a file.",
-    (),
-)
 
 # The GenAI conventions' own, release 0.1.0: by kind of operation.
 INFERENCE_DURATION: Final = Metric(

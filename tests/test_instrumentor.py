@@ -13,7 +13,7 @@ from opentelemetry.sdk._logs.export import SimpleLogRecordProcessor
 from packaging.requirements import Requirement
 
 from together_otel import TogetherInstrumentor, instrumentor
-from together_otel.instrumentor import DISTRIBUTION, _extra
+from together_otel.instrumentor import DISTRIBUTION
 from together_otel.names import KEY_ROTATED
 from together_otel.telemetry.events import emit
 from together_otel.telemetry.log_lines import logger
@@ -49,21 +49,16 @@ def test_entry_point_is_what_opentelemetry_instrument_loads():
 
 def test_extras_and_dependencies_are_in_step():
     """What opentelemetry-instrument reads from the extras is what the method says."""
-    extras = set(metadata(DISTRIBUTION).get_all("Provides-Extra") or ())
-    assert {"instruments-any"} <= extras
-    assert _extra("instruments") == ()
-    for text in TogetherInstrumentor().instrumentation_dependencies():
-        assert text in _extra("instruments-any")
-    any_of = {Requirement(text).name: Requirement(text) for text in _extra("instruments-any")}
-    assert set(any_of) >= {
-        "together",
-        "openai",
-        "together-ai",
-        "httpx",
-        "httpx2",
-        "requests",
-        "aiohttp",
+    assert {"instruments", "instruments-any"} <= {
+        *(metadata(DISTRIBUTION).get_all("Provides-Extra") or ())
     }
+    declared = {
+        str(requirement).partition(";")[0].strip()
+        for requirement in map(Requirement, requires(DISTRIBUTION) or ())
+        if requirement.marker and requirement.marker.evaluate({"extra": "instruments-any"})
+    }
+    assert {str(Requirement(text)) for text in instrumentor._INSTRUMENTS} == declared
+    any_of = {Requirement(text).name: Requirement(text) for text in instrumentor._INSTRUMENTS}
     for release in ("1.4.5", "1.5.35", "2.0.0", "2.42.0", "3.1.1"):
         assert any_of["together"].specifier.contains(release)
     for release in ("1.55.3", "1.109.1", "2.54.0", "3.57.0"):
@@ -178,17 +173,17 @@ def test_an_own_level_of_the_logger_is_left_alone():
 def test_dependencies_are_those_installed(monkeypatch):
     """The SDK that is there, or all that could be."""
     there = {"together"}
-    monkeypatch.setattr(instrumentor, "_is_installed", there.__contains__)
+    monkeypatch.setattr(instrumentor, "release_of", lambda name: name in there)
     (together,) = TogetherInstrumentor().instrumentation_dependencies()
     assert Requirement(together).name == "together"
     there.clear()
     every = TogetherInstrumentor().instrumentation_dependencies()
-    assert every == instrumentor._extra("instruments-any")
+    assert every == instrumentor._INSTRUMENTS
 
 
 def test_no_client_at_all(caplog, monkeypatch):
     """A machine without any client library: nothing happens, and nothing is said."""
-    monkeypatch.setattr(instrumentor, "_extra", lambda _name: ("no-such-sdk>=1",))
+    monkeypatch.setattr(instrumentor, "_INSTRUMENTS", ("no-such-sdk>=1",))
     TogetherInstrumentor().instrument()
     assert TogetherInstrumentor().is_instrumented_by_opentelemetry
     TogetherInstrumentor().uninstrument()
@@ -197,7 +192,7 @@ def test_no_client_at_all(caplog, monkeypatch):
 
 def test_a_release_that_is_not_supported(caplog, monkeypatch):
     """An error that names what is wanted, and nothing is patched."""
-    monkeypatch.setattr(instrumentor, "_extra", lambda _name: ("pytest<1",))
+    monkeypatch.setattr(instrumentor, "_INSTRUMENTS", ("pytest<1",))
     TogetherInstrumentor().instrument()
     assert not TogetherInstrumentor().is_instrumented_by_opentelemetry
     assert "pytest<1" in caplog.text

@@ -6,7 +6,6 @@ import atexit
 import logging
 import os
 from functools import partial, wraps
-from importlib.metadata import PackageNotFoundError, requires, version
 from inspect import signature
 from typing import TYPE_CHECKING, Any, Literal, ParamSpec
 
@@ -23,6 +22,7 @@ from together_otel.calls.imports import LazyPatches, turn_off_other_copies
 from together_otel.calls.open_calls import end_all, end_all_at_exit, end_dropped
 from together_otel.guard import Guard
 from together_otel.names import SCOPE
+from together_otel.plain.installed import release_of
 from together_otel.plain.spelling import did_you_mean
 from together_otel.settings import Settings
 from together_otel.telemetry.backend_choice import choose_backend
@@ -49,10 +49,19 @@ _log = logging.getLogger(f"{SCOPE}.instrumentor")
 DISTRIBUTION = "together-otel"
 SCHEMA_URL = "https://opentelemetry.io/schemas/gen-ai/0.1.0"
 
-try:
-    __version__ = version(DISTRIBUTION)
-except PackageNotFoundError:  # a checkout on the path, not installed
-    __version__ = ""
+__version__ = release_of(DISTRIBUTION) or ""
+"""Empty for a checkout that is on the path and not installed."""
+
+_INSTRUMENTS = (
+    "together<4,>=1.4.5",
+    "openai<4,>=1.55.3",
+    "together-ai",
+    "httpx>=0.27",
+    "httpx2>=2",
+    "requests>=2.28",
+    "aiohttp>=3.9",
+)
+"""The extra ``instruments-any``: opentelemetry-instrument reads it from the distribution."""
 
 _NO_OPS = ("opentelemetry.trace", "opentelemetry.metrics", "opentelemetry._logs")
 """Where the classes are that stand for providers before any are set."""
@@ -76,15 +85,11 @@ class TogetherInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # untyped i
 
         They are the extra ``instruments-any``: one that fits is enough.
         """
-        every = _extra("instruments-any")
-        return _installed_of(every) or every
+        return _installed() or _INSTRUMENTS
 
     def _check_dependency_conflicts(self) -> DependencyConflict | None:
         """Return what is wrong with the releases that are installed; that none is, is no error."""
-        every = _extra("instruments-any")
-        if not _installed_of(every):
-            return None
-        return get_dependency_conflicts(_extra("instruments"), every)
+        return get_dependency_conflicts((), _INSTRUMENTS) if _installed() else None
 
     def _instrument(self, **kwargs: Any) -> None:
         """Turn the instrumentation on. Never raises: others are loaded after it.
@@ -261,30 +266,5 @@ def _ignore(_stage: str) -> None:
     """Count nothing: there is no meter yet."""
 
 
-def _installed_of(requirements: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(one for one in requirements if _is_installed(Requirement(one).name))
-
-
-def _is_installed(distribution: str) -> bool:
-    try:
-        version(distribution)
-    except PackageNotFoundError:
-        return False
-    return True
-
-
-def _extra(name: str) -> tuple[str, ...]:
-    """Return the requirements of one of this distribution's extras, without the marker."""
-    try:
-        declared = [Requirement(text) for text in requires(DISTRIBUTION) or ()]
-    except PackageNotFoundError:
-        return ()
-    found = []
-    for requirement in declared:
-        marker = requirement.marker
-        if marker is None or marker.evaluate({"extra": ""}):
-            continue
-        if marker.evaluate({"extra": name}):
-            requirement.marker = None
-            found.append(str(requirement))
-    return tuple(found)
+def _installed() -> tuple[str, ...]:
+    return tuple(one for one in _INSTRUMENTS if release_of(Requirement(one).name))

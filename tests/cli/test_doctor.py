@@ -530,8 +530,7 @@ def releases(monkeypatch, found):
             raise metadata.PackageNotFoundError(name)
         return release
 
-    monkeypatch.setattr("together_otel.cli.doctor.installation.version", version)
-    monkeypatch.setattr("together_otel.instrumentor.version", version)
+    monkeypatch.setattr(metadata, "version", version)
 
 
 @pytest.mark.usefixtures("no_trial")
@@ -748,7 +747,7 @@ def test_whose_span_a_call_has_beside_others(monkeypatch):
             raise metadata.PackageNotFoundError(name)
         return there[name]
 
-    monkeypatch.setattr("together_otel.cli.doctor.neighbours.version", version)
+    monkeypatch.setattr(metadata, "version", version)
     found = list(neighbours())
     assert [one.level for one in found] == ["ok", "warning", "warning"]
     assert "a child, together.client.call" in found[0].text

@@ -11,7 +11,7 @@ import sys
 import threading
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import version
 
 import pytest
 import yaml
@@ -417,10 +417,7 @@ def test_no_temporary_files(tmp_path, monkeypatch, capsys):
 
 
 def test_no_sdk(monkeypatch, capsys):
-    def missing(name):
-        raise PackageNotFoundError(name)
-
-    monkeypatch.setattr(installation, "version", missing)
+    monkeypatch.setattr(installation, "release_of", lambda _name: None)
     assert drill_here() == 2
     assert "together is not installed" in capsys.readouterr().err
 

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Sequence
 from importlib import import_module
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from traceback import extract_tb
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from together_otel.cli.output import CannotWrite, complain, prepare, write
 from together_otel.cli.parsing import CANNOT_WRITE, INTERNAL, INTERRUPTED, Parser, without_key
-from together_otel.instrumentor import DISTRIBUTION
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
+from together_otel.instrumentor import __version__
 
 COMMANDS = ("check", "demo", "doctor", "drill", "explain", "export")
 """Each is a package whose module ``command`` has ``add(commands)``: a parser of its own, whose
@@ -47,7 +44,8 @@ def _run(arguments: Sequence[str] | None) -> int:
         description="Observability for Together AI's Python SDK.",
         epilog="example: together-otel check && python app.py",
     )
-    parser.add_argument("--version", action="version", version=f"%(prog)s {_release()}")
+    release = __version__ or "(not installed)"
+    parser.add_argument("--version", action="version", version=f"%(prog)s {release}")
     parser.add_argument(
         "--print-completion",
         action=_Completion,
@@ -76,10 +74,3 @@ class _Completion(argparse.Action):
             parser.refuse("completion needs shtab: pip install 'together-otel[cli]'")
         write(shtab.complete(parser, shell))
         parser.exit()
-
-
-def _release() -> str:
-    try:
-        return version(DISTRIBUTION)
-    except PackageNotFoundError:
-        return "(not installed)"

@@ -7,16 +7,13 @@ import json
 import os
 import re
 import sys
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any, NoReturn, TypeAlias
 
 from together_otel.cli.output import complain, write
 from together_otel.keys import escape_controls, redact
 from together_otel.keys.formats import OPAQUE, is_lookalike
 from together_otel.names import KEY_VARIABLE
 from together_otel.plain.spelling import did_you_mean
-
-if TYPE_CHECKING:
-    from typing import TypeAlias
 
 GOOD = 0
 CANNOT_WORK = 1
@@ -96,5 +93,4 @@ class Parser(argparse.ArgumentParser):
         return found, rest
 
 
-if TYPE_CHECKING:
-    Commands: TypeAlias = argparse._SubParsersAction[Parser]  # noqa: SLF001 - it has no public name
+Commands: TypeAlias = "argparse._SubParsersAction[Parser]"  # noqa: SLF001 - it has no public name

@@ -1,1 +1,1 @@
-"""Small things that know nothing of this package: imports when used, the nearest word, weak maps."""
+"""Small things that know nothing of this package, a module each."""

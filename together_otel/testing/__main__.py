@@ -11,15 +11,10 @@ import signal
 import sys
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from together_otel.testing.behaviours import refusal
-from together_otel.testing.exchange import Plan
+from together_otel.testing.behaviours import Behaviour, refusal
+from together_otel.testing.exchange import Exchange, Plan
 from together_otel.testing.server import TogetherServer
-
-if TYPE_CHECKING:
-    from together_otel.testing.behaviours import Behaviour
-    from together_otel.testing.exchange import Exchange
 
 
 def _keys_in(file: Path) -> Behaviour:

@@ -10,16 +10,12 @@ import base64
 import io
 import re
 import wave
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from together_otel.testing import objects
-from together_otel.testing.exchange import Reply, json_reply, stream_reply
+from together_otel.testing.exchange import ReceivedRequest, Reply, json_reply, stream_reply
 from together_otel.testing.objects import CREATED, DEFAULT_MODEL, FILE_CONTENT, FILE_ID
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    from together_otel.testing.exchange import ReceivedRequest
 
 REPLY = "Hello from a stand-in for Together."
 """The text that every model answers."""

@@ -7,17 +7,19 @@ Each function returns a ``Behaviour`` for ``server.script(…)`` or ``server.alw
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
+from typing import Literal, TypeAlias, get_args
 from urllib.parse import urlsplit
 
-from together_otel.testing.exchange import Exchange, Plan, Reply, frame_of, json_reply
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from together_otel.testing.exchange import ReceivedRequest
+from together_otel.testing.exchange import (
+    Exchange,
+    Plan,
+    ReceivedRequest,
+    Reply,
+    frame_of,
+    json_reply,
+)
 
 Behaviour: TypeAlias = Callable[[Exchange], Plan]
 """What the server does with one request."""

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import secrets
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
 
 from together_otel.keys import redact
 from together_otel.keys.known import TELLING
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 
 class MadeUpKeys:

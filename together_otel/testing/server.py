@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import threading
 from collections import deque
+from collections.abc import Collection, Mapping
 from functools import partial
-from typing import TYPE_CHECKING
 
 from together_otel.testing import answers, behaviours
+from together_otel.testing.behaviours import Behaviour
 from together_otel.testing.exchange import (
     Exchange,
     Plan,
@@ -18,11 +19,6 @@ from together_otel.testing.exchange import (
     key_in,
 )
 from together_otel.testing.wire import Listener
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
-
-    from together_otel.testing.behaviours import Behaviour
 
 _CONTROL = "/_control/"
 _FIRST_WITHOUT_V1 = 3

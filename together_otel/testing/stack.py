@@ -15,11 +15,12 @@ import json
 import tempfile
 import threading
 import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from http.client import HTTPException
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from together_otel.testing.fetch import fetch
 from together_otel.testing.programs import (
@@ -33,9 +34,6 @@ from together_otel.testing.programs import (
     find_binaries,
     relocated,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
 
 __all__ = ["Binaries", "MissingBinary", "ProcessDied", "Stack", "find_binaries"]
 

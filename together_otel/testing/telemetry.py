@@ -14,15 +14,15 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
 
 from opentelemetry.sdk._logs import LoggerProvider
 from opentelemetry.sdk._logs.export import SimpleLogRecordProcessor
 from opentelemetry.sdk.metrics import MeterProvider
-from opentelemetry.sdk.metrics.export import InMemoryMetricReader, NumberDataPoint
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader, NumberDataPoint, ScopeMetrics
 from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import format_span_id, format_trace_id
@@ -35,12 +35,6 @@ try:
     from opentelemetry.sdk._logs.export import InMemoryLogRecordExporter
 except ImportError:  # the SDK before 1.39
     from opentelemetry.sdk._logs.export import InMemoryLogExporter as InMemoryLogRecordExporter
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from opentelemetry.sdk.metrics.export import ScopeMetrics
-    from opentelemetry.sdk.trace import ReadableSpan
 
 
 class CapturedTelemetry:

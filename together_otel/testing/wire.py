@@ -5,18 +5,14 @@ from __future__ import annotations
 import socket
 import sys
 import threading
+from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from together_otel.testing.exchange import TRACE_ID
+from together_otel.testing.exchange import TRACE_ID, Plan, ReceivedRequest, Reply
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from together_otel.testing.exchange import Plan, ReceivedRequest, Reply
-
-    Take = Callable[[str, str, dict[str, str], bytes], tuple[ReceivedRequest | None, Plan]]
-    Hold = Callable[[ReceivedRequest, float], bool]
+Take = Callable[[str, str, dict[str, str], bytes], tuple[ReceivedRequest | None, Plan]]
+Hold = Callable[[ReceivedRequest, float], bool]
 
 
 class Listener(ThreadingHTTPServer):

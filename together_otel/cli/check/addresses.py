@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib import metadata
-from typing import TYPE_CHECKING, Final
+from typing import Final
 from urllib.parse import quote, urlsplit
 
 from together_otel.cli.check.outcomes import NoAnswer
 from together_otel.clients.addresses import in_url, port_of
-from together_otel.keys import TOGETHER
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from together_otel.keys import Reader
-
+from together_otel.keys import TOGETHER, Reader
+from together_otel.plain.installed import release_of
 
 _FIRST_WITHOUT_V1: Final = 3
 _FIRST_OF_TOGETHER_AI: Final = (2, 12)
@@ -55,10 +50,7 @@ class Address:
 
 def installed_sdk() -> tuple[int, int] | None:
     """Return major and minor version of the SDK, ``None`` where there is none."""
-    try:
-        found = re.match(r"(\d+)\.(\d+)", metadata.version("together"))
-    except metadata.PackageNotFoundError:
-        return None
+    found = re.match(r"(\d+)\.(\d+)", release_of("together") or "")
     return found and (int(found[1]), int(found[2]))
 
 

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Final
+from typing import Final
 from urllib.parse import urljoin, urlsplit
 
+from together_otel.cli.check.addresses import Address
 from together_otel.cli.check.outcomes import LiveResult, Outcome
 from together_otel.clients.addresses import port_of
 from together_otel.clients.failures import auth_kind, error_code
-from together_otel.keys import Refusal, diagnose
+from together_otel.keys import KeyReport, Refusal, diagnose
 from together_otel.keys.hosts import is_of_together, is_sign_in, is_together_host
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from together_otel.cli.check.addresses import Address
-    from together_otel.keys import KeyReport
 
 _REDIRECTS: Final = (301, 302, 303, 307, 308)
 ACCEPTED: Final = range(200, 300)

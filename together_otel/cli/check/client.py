@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import os
 import ssl
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import httpx
 
 from together_otel.cli.check.outcomes import NoAnswer
 from together_otel.clients.addresses import in_url, port_of
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
 
 _BUNDLES: Final = ("SSL_CERT_FILE", "SSL_CERT_DIR")
 """What httpx reads; together 1.x is on requests, which reads others."""

@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
-from together_otel.cli.check.environment import UnusableFile, lookalikes, read_environment
+from together_otel.cli.check.environment import (
+    Environment,
+    UnusableFile,
+    lookalikes,
+    read_environment,
+)
 from together_otel.cli.check.outcomes import LiveResult
 from together_otel.cli.check.report import Findings, as_json, as_text
 from together_otel.cli.output import complain, write
-from together_otel.cli.parsing import CANNOT_WORK, GOOD, UNKNOWN, USAGE, without_key
+from together_otel.cli.parsing import CANNOT_WORK, GOOD, UNKNOWN, USAGE, Commands, without_key
 from together_otel.clients.readers import CLIENTS
-from together_otel.keys import Refusal, diagnose, inspect_key
+from together_otel.keys import Reader, Refusal, diagnose, inspect_key
 from together_otel.settings import FINGERPRINT
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from together_otel.cli.check.environment import Environment
-    from together_otel.cli.parsing import Commands
-    from together_otel.keys import Reader
 
 _LISTED = 5
 

@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from together_otel.keys import identity_of, inspect_key, redact
+from together_otel.keys import KeyReport, Reader, identity_of, inspect_key, redact
 from together_otel.keys.formats import is_lookalike
 from together_otel.names import KEY_VARIABLE
 from together_otel.recovery.dotenv import DOTENV_LARGEST, parse
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from together_otel.keys import KeyReport, Reader
 
 _MARK = "\ufeff"
 

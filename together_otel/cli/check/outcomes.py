@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Literal
+from typing import Final, Literal
 
-if TYPE_CHECKING:
-    from together_otel.keys import Diagnosis
+from together_otel.keys import Diagnosis
 
 Outcome = Literal[
     "accepted",

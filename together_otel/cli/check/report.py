@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import json
 import textwrap
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
+from together_otel.cli.check.environment import File, Lookalike
+from together_otel.cli.check.outcomes import LiveResult
 from together_otel.cli.output import paint, printable
-from together_otel.keys import faults
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from together_otel.cli.check.environment import File, Lookalike
-    from together_otel.cli.check.outcomes import LiveResult
-    from together_otel.keys import Diagnosis, KeyReport
+from together_otel.keys import Diagnosis, KeyReport, faults
 
 _WIDTH: Final = 80
 _COLUMN: Final = 15

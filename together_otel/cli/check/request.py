@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import fields, replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import httpx
 
@@ -12,12 +13,7 @@ from together_otel.cli.check.answers import interpret
 from together_otel.cli.check.client import make_client
 from together_otel.cli.check.outcomes import LiveResult, NoAnswer
 from together_otel.cli.check.traced_request import TracedRequest
-from together_otel.keys import Diagnosis, redact
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from together_otel.keys import KeyReport
+from together_otel.keys import Diagnosis, KeyReport, redact
 
 LIMIT: Final = 5.0
 """Seconds for the whole request, from the DNS lookup to the last byte of the answer."""

@@ -6,22 +6,17 @@ import json
 import socket
 import ssl
 import threading
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import Any, Final, Literal
 
 import httpx
 
 from together_otel.cli.check.answers import ACCEPTED, Answer
-from together_otel.cli.check.client import proxy_at
-from together_otel.cli.check.outcomes import NoAnswer
+from together_otel.cli.check.client import Proxy, proxy_at
+from together_otel.cli.check.outcomes import NoAnswer, Outcome
 from together_otel.clients.addresses import in_url, port_of
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from together_otel.cli.check.client import Proxy
-    from together_otel.cli.check.outcomes import Outcome
 
 _MOST: Final = 65_536
 """Bytes of a body that are read."""

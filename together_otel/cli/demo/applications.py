@@ -5,15 +5,13 @@ from __future__ import annotations
 import json
 import subprocess
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from together_otel import settings
 from together_otel.cli.drill.processes import PATIENCE, isolated
+from together_otel.names import Cause
+from together_otel.testing.keys import MadeUpKeys
 from together_otel.testing.server import TogetherServer
-
-if TYPE_CHECKING:
-    from together_otel.names import Cause
-    from together_otel.testing.keys import MadeUpKeys
 
 _PROGRAM: Final = "together_otel.cli.demo.application"
 

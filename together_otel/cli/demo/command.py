@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import tempfile
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from together_otel.cli.demo.applications import APPLICATIONS, Run, run
 from together_otel.cli.demo.evidence import Evidence, evidence_of
@@ -24,18 +25,11 @@ from together_otel.cli.drill.runner import Runner
 from together_otel.cli.drill.scenarios import scenario_of
 from together_otel.cli.export.files import files, write_files
 from together_otel.cli.output import paint
-from together_otel.cli.parsing import CANNOT_WORK, GOOD, write_json
+from together_otel.cli.parsing import CANNOT_WORK, GOOD, Commands, Parser, write_json
 from together_otel.names import CAUSES, Cause
 from together_otel.testing.keys import MadeUpKeys
 from together_otel.testing.ports import free_port
-from together_otel.testing.stack import MissingBinary, ProcessDied, Stack, find_binaries
-
-if TYPE_CHECKING:
-    import argparse
-    from concurrent.futures import Future
-
-    from together_otel.cli.parsing import Commands, Parser
-    from together_otel.testing.stack import Binaries
+from together_otel.testing.stack import Binaries, MissingBinary, ProcessDied, Stack, find_binaries
 
 JOB: Final = "together-demo"
 """The service's name, and the job's in Prometheus."""

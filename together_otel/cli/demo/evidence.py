@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from together_otel.cli.doctor.content import counts
+from together_otel.cli.drill.runner import Outcome
+from together_otel.cli.drill.scenarios import Scenario
 from together_otel.names import (
     AUTH_CAUSE,
     AUTH_FAILED,
@@ -19,12 +22,6 @@ from together_otel.names import (
     TELEMETRY_STAGE,
     Cause,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-
-    from together_otel.cli.drill.runner import Outcome
-    from together_otel.cli.drill.scenarios import Scenario
 
 
 @dataclass(frozen=True)

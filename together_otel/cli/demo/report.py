@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import textwrap
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import Any
 
+from together_otel.cli.demo.evidence import Evidence
+from together_otel.cli.doctor.content import Samples
 from together_otel.cli.output import write
 from together_otel.names import AUTH_FAILURES, REQUESTS
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-    from typing import Any
-
-    from together_otel.cli.demo.evidence import Evidence
-    from together_otel.cli.doctor.content import Samples
-    from together_otel.testing.keys import MadeUpKeys
+from together_otel.testing.keys import MadeUpKeys
 
 WIDTH = 120
 _COLUMNS = (

@@ -5,20 +5,15 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import os
-from typing import TYPE_CHECKING
+from collections.abc import Iterable
 from urllib.parse import urlsplit
 
 from together_otel.cli.doctor.command_line import parse
 from together_otel.cli.doctor.endpoint import CannotRead, look_at
 from together_otel.cli.doctor.examination import examine
+from together_otel.cli.doctor.finding import Finding
 from together_otel.cli.output import paint, printable, write
-from together_otel.cli.parsing import CANNOT_WORK, GOOD, UNKNOWN, without_key, write_json
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from together_otel.cli.doctor.finding import Finding
-    from together_otel.cli.parsing import Commands
+from together_otel.cli.parsing import CANNOT_WORK, GOOD, UNKNOWN, Commands, without_key, write_json
 
 _WIDTH = 9
 _COLOURS = {"ok": "good", "warning": "warning", "problem": "bad"}

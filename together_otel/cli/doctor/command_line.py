@@ -6,15 +6,13 @@ import re
 import shlex
 import shutil
 import sys
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from together_otel.cli.doctor.finding import Finding, problem, warning
 from together_otel.cli.doctor.installation import launcher, otel_variables
 from together_otel.cli.parsing import Parser
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
 
 _LAUNCHER = "opentelemetry-instrument"
 _ASSIGNMENT = re.compile(r"[A-Za-z_]\w*=.*", re.DOTALL)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeAlias
+from collections.abc import Iterator
+from typing import TypeAlias
 
 from together_otel.cli.doctor.finding import Finding, ok, problem, warning
 from together_otel.names import (
@@ -25,9 +26,6 @@ from together_otel.names import (
     is_ours,
     label_of,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 Samples: TypeAlias = "dict[str, list[tuple[dict[str, str], float]]]"
 """Labels and values by a sample's name."""

@@ -5,9 +5,11 @@ from __future__ import annotations
 import socket
 import ssl
 import time
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Callable, Iterable, Iterator
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
+from prometheus_client.metrics_core import Metric as Family
 from prometheus_client.openmetrics.parser import (
     text_string_to_metric_families as openmetrics_families,
 )
@@ -16,11 +18,6 @@ from prometheus_client.parser import text_string_to_metric_families
 from together_otel.cli.doctor.content import Samples, content
 from together_otel.cli.doctor.finding import Finding, ok, problem, warning
 from together_otel.testing.fetch import LARGEST, LIMIT, TooLarge, fetch, within
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
-
-    from prometheus_client.metrics_core import Metric as Family
 
 _OK = 200
 _MARK = "\ufeff"

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
-from together_otel.cli.doctor.command_line import started
+from together_otel.cli.doctor.command_line import CommandLine, started
 from together_otel.cli.doctor.exporters import exporters, losses
+from together_otel.cli.doctor.finding import Finding
 from together_otel.cli.doctor.folders import folders
 from together_otel.cli.doctor.installation import installation
 from together_otel.cli.doctor.neighbours import neighbours
@@ -14,12 +15,6 @@ from together_otel.cli.doctor.processes import processes
 from together_otel.cli.doctor.recoveries import recoveries
 from together_otel.cli.doctor.switches import backend, names, settings_of, switches
 from together_otel.cli.doctor.trial import trial
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from together_otel.cli.doctor.command_line import CommandLine
-    from together_otel.cli.doctor.finding import Finding
 
 
 def examine(line: CommandLine) -> Iterator[Finding]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from importlib.metadata import entry_points
-from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from together_otel.cli.doctor.content import (
@@ -15,11 +15,7 @@ from together_otel.cli.doctor.content import (
 from together_otel.cli.doctor.finding import Finding, ok, problem, warning
 from together_otel.cli.doctor.installation import CONFIGURATORS, install
 from together_otel.cli.doctor.reach import is_open, place_of
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
-    from together_otel.settings import Backend
+from together_otel.settings import Backend
 
 SIGNALS = ("metrics", "traces", "logs")
 _PROTOCOLS = {"grpc": "otlp_proto_grpc", "http/protobuf": "otlp_proto_http"}

@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from together_otel import settings as variables
 from together_otel.cli.doctor.finding import Finding, ok, problem, warning
 from together_otel.cli.doctor.reach import is_open, place_of
 from together_otel.cli.doctor.switches import folder_of
 from together_otel.forks import is_alive
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
-    from together_otel.settings import Settings
+from together_otel.settings import Settings
 
 _FILE = re.compile(
     r"(?:counter|gauge_\w+|histogram|summary)_(?:together-)?(\d+)(?:-[0-9a-f]+)?\.db"

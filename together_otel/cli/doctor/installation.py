@@ -6,22 +6,17 @@ import platform
 import shlex
 import shutil
 import sys
-from importlib.metadata import PackageNotFoundError, entry_points, metadata, version
+from collections.abc import Iterator
+from importlib.metadata import EntryPoint, PackageNotFoundError, entry_points, metadata
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from opentelemetry.instrumentation.dependencies import get_dist_dependency_conflicts
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 
-from together_otel.cli.doctor.finding import ok, problem, warning
+from together_otel.cli.doctor.finding import Finding, ok, problem, warning
 from together_otel.instrumentor import DISTRIBUTION, TogetherInstrumentor
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from importlib.metadata import EntryPoint
-
-    from together_otel.cli.doctor.finding import Finding
+from together_otel.plain.installed import release_of
 
 INSTRUMENTORS = "opentelemetry_instrumentor"
 CONFIGURATORS = "opentelemetry_configurator"
@@ -32,7 +27,7 @@ OURS = "together"
 
 def install(*packages: str) -> str:
     """Return the command that installs packages and keeps the OpenTelemetry that is there."""
-    release = _installed("opentelemetry-sdk")
+    release = release_of("opentelemetry-sdk")
     words = (*packages, f"opentelemetry-sdk=={release}") if release else packages
     return f"pip install {shlex.join(words)}"
 
@@ -70,7 +65,7 @@ def _requires_python() -> str:
 
 def _sdks() -> Iterator[Finding]:
     needed = [Requirement(text) for text in TogetherInstrumentor().instrumentation_dependencies()]
-    installed = [(one, _installed(one.name)) for one in needed]
+    installed = [(one, release_of(one.name)) for one in needed]
     for requirement, release in installed:
         if release is None:
             continue
@@ -90,13 +85,6 @@ def _sdks() -> Iterator[Finding]:
             "No SDK of Together AI is installed for this interpreter.",
             f"pip install '{wanted}', or run this with the application's Python.",
         )
-
-
-def _installed(name: str) -> str | None:
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return None
 
 
 def _entry_point() -> Iterator[Finding]:
@@ -157,7 +145,7 @@ def launcher() -> Path | None:
 
 def missing(client: str = SDK) -> str:
     """Return what a drill of a client needs and does not find, ``""`` for nothing."""
-    if _installed(client) is None:
+    if release_of(client) is None:
         return f"{client} is not installed: pip install {client}"
     if launcher() is None:
         return f"opentelemetry-instrument is not installed: {zero_code()}"

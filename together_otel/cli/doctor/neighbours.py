@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from importlib.metadata import PackageNotFoundError, version
-from typing import TYPE_CHECKING, Final
+from collections.abc import Iterator
+from typing import Final
 
 from together_otel.cli.doctor.finding import Finding, ok, warning
 from together_otel.names import CALL_SPAN
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from together_otel.plain.installed import release_of
 
 _ABOUT: Final = "neighbours"
 
@@ -52,8 +50,4 @@ def neighbours() -> Iterator[Finding]:
 
 
 def _installed(*names: str) -> Iterator[tuple[str, str]]:
-    for name in names:
-        try:
-            yield name, version(name)
-        except PackageNotFoundError:
-            continue
+    return ((name, release) for name in names if (release := release_of(name)))

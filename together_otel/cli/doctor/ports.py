@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import errno
 import ipaddress
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from together_otel import settings as variables
 from together_otel.cli.doctor.exporters import exporters_of
 from together_otel.cli.doctor.finding import Finding, ok, problem, warning
 from together_otel.cli.doctor.reach import cannot_bind, serves_ours
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
-    from together_otel.settings import Settings
+from together_otel.settings import Settings
 
 OTEL_PORT = "OTEL_EXPORTER_PROMETHEUS_PORT"
 OTEL_HOST = "OTEL_EXPORTER_PROMETHEUS_HOST"

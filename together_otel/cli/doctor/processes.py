@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import re
 import shlex
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Sequence
 
 from together_otel import settings as variables
+from together_otel.cli.doctor.command_line import CommandLine
 from together_otel.cli.doctor.exporters import exporters_of
 from together_otel.cli.doctor.finding import Finding, ok, problem, warning
 from together_otel.cli.doctor.switches import folder_of
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from together_otel.cli.doctor.command_line import CommandLine
-    from together_otel.settings import Settings
+from together_otel.settings import Settings
 
 _NUMBERS = ("WEB_CONCURRENCY", "UVICORN_WORKERS")
 _ARGUMENTS = "GUNICORN_CMD_ARGS"

@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import shlex
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from together_otel import settings as variables
 from together_otel.cli.doctor.finding import Finding, ok, warning
 from together_otel.keys import flaws, inspect_key
 from together_otel.recovery.watching import read_text
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from together_otel.settings import Settings
+from together_otel.settings import Settings
 
 
 def recoveries(settings: Settings) -> Iterator[Finding]:

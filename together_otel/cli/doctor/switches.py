@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from difflib import get_close_matches
 from importlib.metadata import entry_points
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from together_otel import settings as variables
 from together_otel.cli.doctor.finding import Finding, ok, problem, warning
 from together_otel.cli.doctor.installation import INSTRUMENTORS, OURS, otel_variables
 from together_otel.names import SCOPE
 from together_otel.settings import Settings
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-    from pathlib import Path
 
 DISABLED = "OTEL_PYTHON_DISABLED_INSTRUMENTATIONS"
 SDK_DISABLED = "OTEL_SDK_DISABLED"

@@ -10,8 +10,9 @@ import re
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from together_otel import settings as variables
 from together_otel.cli.doctor.exporters import exporters_of
@@ -19,11 +20,7 @@ from together_otel.cli.doctor.finding import Finding, ok, problem, warning
 from together_otel.cli.doctor.installation import launcher, zero_code
 from together_otel.cli.doctor.ports import OTEL_PORT
 from together_otel.cli.doctor.switches import folder_of, share
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
-    from together_otel.settings import Settings
+from together_otel.settings import Settings
 
 LIMIT = 30.0
 """Seconds that the process may take."""

@@ -3,27 +3,21 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from together_otel import settings as variables
 from together_otel.cli.doctor.exporters import exporters_of
 from together_otel.cli.doctor.ports import is_loopback
-from together_otel.cli.drill.environment import SERVICE, url_of_group
+from together_otel.cli.drill.environment import SERVICE, Port, url_of_group
+from together_otel.cli.drill.runner import Outcome
 from together_otel.cli.output import paint
 from together_otel.clients.addresses import in_url
-from together_otel.names import CAUSE_MEANINGS, DRILL_CAUSE, DRILL_ENDED, DRILL_STARTED
+from together_otel.names import CAUSE_MEANINGS, DRILL_CAUSE, DRILL_ENDED, DRILL_STARTED, Cause
 from together_otel.rules import Options, alerts_of
+from together_otel.settings import Settings
 from together_otel.telemetry.exit_export import target, textfile
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
-    from together_otel.cli.drill.environment import Port
-    from together_otel.cli.drill.runner import Outcome
-    from together_otel.names import Cause
-    from together_otel.settings import Settings
 
 _SHORT = 60.0
 """Seconds, Prometheus' own scrape interval: what is shorter may not be seen at all."""

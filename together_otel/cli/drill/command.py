@@ -7,9 +7,9 @@ import os
 import re
 import tempfile
 import time
+from collections.abc import Callable
 from functools import partial
 from importlib.metadata import version
-from typing import TYPE_CHECKING
 
 from together_otel.cli.doctor.exporters import CONFIG_FILE
 from together_otel.cli.doctor.installation import SDK, missing
@@ -21,15 +21,10 @@ from together_otel.cli.drill.program import CLASSES
 from together_otel.cli.drill.runner import Runner, ending_early
 from together_otel.cli.drill.scenarios import scenario_of
 from together_otel.cli.output import write
-from together_otel.cli.parsing import CANNOT_WORK, GOOD, without_key, write_json
+from together_otel.cli.parsing import CANNOT_WORK, GOOD, Commands, Parser, without_key, write_json
 from together_otel.names import CAUSES
 from together_otel.settings import LAST_PORT
 from together_otel.testing.keys import MadeUpKeys
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from together_otel.cli.parsing import Commands, Parser
 
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(s|m|h)", re.ASCII)
 _SECONDS = {"s": 1, "m": 60, "h": 3600}

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 from urllib.parse import quote, unquote
 
 from together_otel import settings as variables
@@ -13,15 +14,10 @@ from together_otel.cli.doctor.reach import cannot_bind, reachable, serves_ours
 from together_otel.cli.doctor.switches import folder_of, share
 from together_otel.clients.addresses import in_url
 from together_otel.keys.formats import is_lookalike, shape_of
-from together_otel.names import DRILL_CAUSE
+from together_otel.names import DRILL_CAUSE, Cause
+from together_otel.settings import Settings
 from together_otel.telemetry.exit_export import target
 from together_otel.testing.ports import free_port
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from together_otel.names import Cause
-    from together_otel.settings import Settings
 
 SUFFIX = "-drill"
 _UNNAMED = "together"

@@ -9,10 +9,12 @@ import subprocess
 import sys
 import threading
 from collections import deque
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from importlib.metadata import version
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, Any
 
+from together_otel.cli.doctor.content import Samples
 from together_otel.cli.doctor.endpoint import read
 from together_otel.cli.doctor.installation import SDK, launcher, zero_code
 from together_otel.cli.doctor.ports import OTEL_HOST, OTEL_PORT
@@ -21,12 +23,7 @@ from together_otel.cli.drill import MARK
 from together_otel.cli.output import CannotWrite, complain, write
 from together_otel.names import KEY_VARIABLE
 from together_otel.testing.ports import free_port
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-
-    from together_otel.cli.doctor.content import Samples
-    from together_otel.testing.server import TogetherServer
+from together_otel.testing.server import TogetherServer
 
 PATIENCE = 60.0
 """Seconds that a command may take; exporters without an answer take the longest."""

@@ -9,8 +9,10 @@ from __future__ import annotations
 import json
 import logging
 import sys
+from collections.abc import Mapping
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, cast
+from io import TextIOWrapper
+from typing import Any, cast
 
 from together_otel import TogetherInstrumentor
 from together_otel.cli.drill import MARK
@@ -18,10 +20,6 @@ from together_otel.keys import public_name, redact
 from together_otel.names import AUTH_FAILURES, DRILL_ENDED, DRILL_STARTED, SCOPE
 from together_otel.telemetry import events
 from together_otel.telemetry.metrics import NoMetrics
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from io import TextIOWrapper
 
 MODEL = "meta-llama/Llama-3.3-70B-Instruct-Turbo"
 _EVENTS = {event.name: event for event in (DRILL_STARTED, DRILL_ENDED)}

@@ -6,12 +6,15 @@ import signal
 import threading
 import time
 from collections import Counter
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
-from together_otel.cli.doctor.content import counts
+from together_otel.cli.doctor.content import Samples, counts
 from together_otel.cli.doctor.endpoint import CannotRead, read
+from together_otel.cli.drill.environment import Port
+from together_otel.cli.drill.processes import Process
+from together_otel.cli.drill.scenarios import Scenario
 from together_otel.names import (
     AUTH_CAUSE,
     AUTH_FAILURES,
@@ -19,16 +22,8 @@ from together_otel.names import (
     DRILL_DURATION,
     DRILL_ENDED,
     DRILL_STARTED,
+    Cause,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from together_otel.cli.doctor.content import Samples
-    from together_otel.cli.drill.environment import Port
-    from together_otel.cli.drill.processes import Process
-    from together_otel.cli.drill.scenarios import Scenario
-    from together_otel.names import Cause
 
 _PACE = 1.0
 _STEPS = 10

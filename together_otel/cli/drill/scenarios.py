@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from together_otel.clients.readers import CLIENTS
 from together_otel.names import KEY_VARIABLE, Cause
 from together_otel.settings import HOSTS
 from together_otel.testing import behaviours
+from together_otel.testing.keys import MadeUpKeys
 from together_otel.testing.server import TogetherServer
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
-
-    from together_otel.testing.keys import MadeUpKeys
 
 _MISNAMED = "TOGETHERAI_API_KEY"
 _PLACEHOLDER = "change-me"

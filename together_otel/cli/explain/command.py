@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
+import argparse
 import re
+from collections.abc import Mapping
 from functools import partial
-from typing import TYPE_CHECKING
 
 from together_otel.cli.export.source import shipped
 from together_otel.cli.output import write
-from together_otel.cli.parsing import GOOD, write_json
+from together_otel.cli.parsing import GOOD, Commands, Parser, write_json
 from together_otel.plain.spelling import did_you_mean
-
-if TYPE_CHECKING:
-    import argparse
-    from collections.abc import Mapping
-
-    from together_otel.cli.parsing import Commands, Parser
 
 
 def add(commands: Commands) -> None:

@@ -4,24 +4,20 @@ from __future__ import annotations
 
 import argparse
 import re
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from together_otel.cli.export.files import FilesExist, files, write_files
 from together_otel.cli.export.formats import FORMATS, RULES
 from together_otel.cli.export.source import Source
 from together_otel.cli.output import complain, write
-from together_otel.cli.parsing import CANNOT_WRITE, GOOD, without_key, write_json
+from together_otel.cli.parsing import CANNOT_WRITE, GOOD, Commands, Parser, without_key, write_json
+from together_otel.rules import Options
 from together_otel.rules.choices import WrongChoice, choose, from_toml, pairs, to_toml
 from together_otel.settings import DEFAULT_RUNBOOK_URL
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from together_otel.cli.parsing import Commands, Parser
-    from together_otel.rules import Options
 
 # No character of it is special in the files that it is inserted into.
 _URL = re.compile(r"https?://[\w.-]+(:\d+)?(/[\w./~%+@=,;:&?!-]*)?", re.ASCII)

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from together_otel.cli.export.formats import FORMATS
 from together_otel.cli.export.source import Source
 from together_otel.settings import DEFAULT_RUNBOOK_URL
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
 
 
 class File(NamedTuple):

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import json
 import textwrap
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
 
 from together_otel.cli.export.source import Source, read, shipped, written
+from together_otel.rules.document import Group, Rule
 from together_otel.rules.files import alert_groups, recording_groups
 from together_otel.rules.logs import render_logs
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+Texts = Mapping[str, str]
+"""By path."""
 
-    from together_otel.rules.document import Group, Rule
-
-    Texts = Mapping[str, str]
-    """By path."""
 
 _DATASOURCE = "together-prometheus"
 """The uid that Prometheus is provisioned with in Grafana."""

@@ -5,15 +5,13 @@ from __future__ import annotations
 import json
 import re
 import textwrap
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from together_otel.rules import Options, render_alerts, render_recording
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
 
 
 def shipped() -> Path:

@@ -58,7 +58,6 @@ class RealtimeSession:
         self._connection = connection
         self._changed = threading.Condition()
         self._closings = []
-        self._over = False
 
     def send(self, event):
         """Send an event."""
@@ -93,16 +92,6 @@ class RealtimeSession:
                 raise TimeoutError(f"{len(self.received)} of {n} events after {timeout} s")
             return list(self.received)
 
-    def wait_for_end(self, timeout=10.0):
-        """Wait until the session is over on this side.
-
-        Raises:
-            TimeoutError: when it goes on after so many seconds.
-        """
-        with self._changed:
-            if not self._changed.wait_for(lambda: self._over, timeout):
-                raise TimeoutError(f"the session is open after {timeout} s")
-
     def greet(self):
         """Send ``session.created``."""
         info = {"id": f"session-{self.number}", "model": self.model}
@@ -119,9 +108,6 @@ class RealtimeSession:
                 for message in self._connection:
                     self._got(json.loads(message))
         finally:
-            with self._changed:
-                self._over = True
-                self._changed.notify_all()
             for closing in self._closings:
                 closing.join()
 

@@ -2,6 +2,7 @@
 
 import socket
 import threading
+from queue import Empty, SimpleQueue
 
 import httpx
 import pytest
@@ -9,9 +10,8 @@ from gateways import Dripping, no_such_name
 
 from together_otel.cli.check import request as asking
 from together_otel.cli.check.request import ask
-from together_otel.cli.check.traced_request import TracedRequest
 from together_otel.keys import inspect_key
-from together_otel.testing import TogetherServer, behaviours
+from together_otel.testing import TogetherServer, behaviours, fetch
 from together_otel.testing.ports import free_port
 
 
@@ -113,7 +113,7 @@ def test_a_look_up_without_an_end(key, monkeypatch):
         found = asked(key, {"TOGETHER_BASE_URL": server.url}, limit=0.1)
         assert found.outcome == "timeout"
         assert "a connection to 127.0.0.1" in found.detail
-        (thread,) = [one for one in threading.enumerate() if one.name == "together-otel-check"]
+        (thread,) = [one for one in threading.enumerate() if one.name == "together-otel-fetch"]
         ends.set()
         thread.join(10)
         assert not thread.is_alive()
@@ -133,8 +133,14 @@ def test_a_look_up_without_an_end(key, monkeypatch):
 def test_the_step_that_it_waits_in(variables, step, key, monkeypatch):
     """It is told of what listens and says nothing; the request's thread ends all the same."""
     heard = threading.Event()
+
+    class Heard(SimpleQueue):
+        def get(self, **_):
+            heard.wait(30)
+            raise Empty
+
     # The limit is over once something has been sent, however slow this machine is.
-    monkeypatch.setattr(TracedRequest, "join", lambda *_: heard.wait(30))
+    monkeypatch.setattr(fetch, "SimpleQueue", Heard)
 
     def listen():
         connection, _ = silent.accept()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import threading
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 import pytest
 from realtime_server import RealtimeServer, completed_event, failed_event
@@ -47,34 +46,6 @@ def event(socket):
 # ── life ─────────────────────────────────────────────────────────────────────────────
 
 
-def test_urls_for_each_generation(realtime):
-    assert realtime.base_url_for("2.42.0") == realtime.url + "/v1"
-    assert realtime.base_url_for("3.1.1") == realtime.url
-
-
-def test_no_url_unless_it_runs():
-    server = RealtimeServer()
-    with pytest.raises(RuntimeError, match="not running"):
-        server.url  # noqa: B018 - the property raises
-    server.start()
-    with pytest.raises(RuntimeError, match="is running"):
-        server.start()
-    server.close()
-    server.close()
-    with pytest.raises(RuntimeError, match="not running"):
-        server.url  # noqa: B018 - the property raises
-
-
-def test_it_comes_back_on_the_same_port(key):
-    """An outage: close, then start again where the clients look."""
-    with RealtimeServer() as first:
-        port = urlsplit(first.url).port or 0
-    second = RealtimeServer(port=port)
-    for _ in range(2):
-        with second, connect(second, key) as socket:
-            assert event(socket)["type"] == "session.created"
-
-
 def test_close_leaves_no_thread_behind(key):
     """Open sessions included, also one that waits for its client's answer to a close."""
     before = set(threading.enumerate())
@@ -89,26 +60,6 @@ def test_close_leaves_no_thread_behind(key):
     for thread in set(threading.enumerate()) - before:
         thread.join(10)
     assert set(threading.enumerate()) <= before
-
-
-def test_close_ends_a_held_handshake(key):
-    server = RealtimeServer().start()
-    server.always(behaviours.slow(600))
-    failures: list[Exception] = []
-
-    def ask():
-        try:
-            with connect(server, key):
-                pass
-        except (OSError, exceptions.WebSocketException) as failure:
-            failures.append(failure)
-
-    asking = threading.Thread(target=ask)
-    asking.start()
-    server.wait_for(1)
-    server.close()
-    asking.join()
-    assert len(failures) == 1
 
 
 # ── handshakes ───────────────────────────────────────────────────────────────────────
@@ -183,7 +134,6 @@ def test_session(realtime, key):
             "echo",
             "input_audio_buffer.commit",
         ]
-    session.wait_for_end()
 
 
 def test_scripted_session(key):
@@ -220,15 +170,3 @@ def test_cut(realtime, key):
         with pytest.raises(exceptions.ConnectionClosedError) as caught:
             event(socket)
         assert caught.value.rcvd is None
-
-
-def test_waiting_ends(realtime, key):
-    """For what does not come."""
-    with pytest.raises(TimeoutError, match="0 of 1 sessions"):
-        realtime.session(timeout=0)
-    with connect(realtime, key):
-        session = realtime.session()
-        with pytest.raises(TimeoutError, match="0 of 1 events"):
-            session.wait_for(1, timeout=0)
-        with pytest.raises(TimeoutError, match="is open"):
-            session.wait_for_end(timeout=0)

@@ -7,6 +7,7 @@ import json
 import os
 import re
 import sys
+from collections.abc import Mapping
 from typing import Any, NoReturn, TypeAlias
 
 from together_otel.cli.output import complain, write
@@ -30,12 +31,15 @@ INTERRUPTED = 130
 """What shells report after Ctrl-C."""
 
 
+def keys_in(variables: Mapping[str, str]) -> list[str]:
+    """Return what the variables hold that keys are looked for in."""
+    names = (KEY_VARIABLE, "HF_TOKEN")
+    return [value for name, value in variables.items() if name in names or is_lookalike(name)]
+
+
 def without_key(text: str) -> str:
     """Return a text without keys: those of a known shape, and all of this environment's."""
-    return redact(
-        text,
-        [value for name, value in os.environ.items() if name == KEY_VARIABLE or is_lookalike(name)],
-    )
+    return redact(text, keys_in(os.environ))
 
 
 def write_json(found: object) -> None:

@@ -28,8 +28,8 @@ from opentelemetry import trace
 from together_otel import names
 from together_otel.keys import identity_of, text_of
 from together_otel.keys.hosts import is_together_host
+from together_otel.recovery.asking import running_loop
 from together_otel.recovery.bodies import rewinder
-from together_otel.recovery.loops import running_loop
 from together_otel.recovery.replacements import REPLACEMENTS, Found
 from together_otel.recovery.scope import in_use
 from together_otel.recovery.search import Search

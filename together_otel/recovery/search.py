@@ -7,8 +7,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 from together_otel import names
-from together_otel.recovery.asking import answer_of, in_thread
-from together_otel.recovery.loops import running_loop
+from together_otel.recovery.asking import answer_of, in_thread, running_loop
 from together_otel.recovery.replacements import Found, Pending
 from together_otel.recovery.scope import searching
 from together_otel.telemetry import attributes, events
@@ -16,7 +15,7 @@ from together_otel.telemetry import attributes, events
 if TYPE_CHECKING:
     from together_otel.auth.runtime import AuthFailure, Runtime
     from together_otel.names import RecoveryOutcome
-    from together_otel.recovery.loops import AsyncioLoop, TrioLoop
+    from together_otel.recovery.asking import Loop
     from together_otel.recovery.replacements import Replacement
     from together_otel.recovery.scope import Recovery
     from together_otel.recovery.sources import Source
@@ -52,7 +51,7 @@ class Search(Pending):
         may_wait: bool = True,
     ) -> None:
         super().__init__()
-        self.loop: AsyncioLoop | TrioLoop | None = None
+        self.loop: Loop | None = None
         self._runtime = runtime
         self._replacement = replacement
         self._recovery = recovery

@@ -35,6 +35,11 @@ class Fetched(NamedTuple):
     kind: str
     body: bytes
 
+    @property
+    def text(self) -> str:
+        """The body, whatever it is."""
+        return self.body.decode("utf-8", "replace")
+
 
 def fetch(
     url: str,

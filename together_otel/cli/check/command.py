@@ -102,7 +102,7 @@ def _check(options: argparse.Namespace) -> int:
         diagnosis,
         lookalikes(variables, reader),
         list(_notes(around, reader, taken)),
-        around.file,
+        around,
         live,
     )
     write(as_json(findings) if options.json else as_text(findings))
@@ -110,26 +110,25 @@ def _check(options: argparse.Namespace) -> int:
 
 
 def _notes(around: Environment, reader: Reader, taken: str | None) -> Iterator[str]:
-    file, variables = around.file, around.variables
-    if file is not None:
-        if taken in file.names and taken not in file.used:
+    if around.file is not None:
+        if taken in around.names - around.used:
             yield (
                 f"The file sets {taken} as well; the environment takes precedence, as with"
                 f" python-dotenv."
             )
-        elif file.names.isdisjoint(reader.variables):
+        elif around.names.isdisjoint(reader.variables):
             yield f"The file does not set {' or '.join(reader.variables)}."
-        if file.marked:
+        if any(name.startswith("\ufeff") for name in around.names):
             yield (
                 "A byte-order mark at the start of the file is part of its first variable's name for"
                 " this release of python-dotenv: save the file as UTF-8 without one."
             )
-        if file.skipped:
-            lines = ", ".join(map(str, file.skipped[:_LISTED]))
-            more = ", ..." if len(file.skipped) > _LISTED else ""
+        if around.skipped:
+            lines = ", ".join(map(str, around.skipped[:_LISTED]))
+            more = ", ..." if len(around.skipped) > _LISTED else ""
             yield f"Skipped, because it is not NAME=value: what begins in line {lines}{more} of the file."
     if any(
         line.partition(":")[0].strip() == "Authorization"
-        for line in variables.get(reader.custom_headers or "", "").split("\n")
+        for line in around.variables.get(reader.custom_headers or "", "").split("\n")
     ):
         yield f"{reader.custom_headers} sets Authorization, which is sent instead of the key."

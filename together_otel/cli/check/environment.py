@@ -7,12 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from together_otel.cli.parsing import keys_in
 from together_otel.keys import KeyReport, Reader, identity_of, inspect_key, redact
 from together_otel.keys.formats import is_lookalike
 from together_otel.names import KEY_VARIABLE
 from together_otel.recovery.dotenv import DOTENV_LARGEST, parse
-
-_MARK = "\ufeff"
 
 
 class UnusableFile(Exception):  # noqa: N818 - it says what is so
@@ -20,35 +19,22 @@ class UnusableFile(Exception):  # noqa: N818 - it says what is so
 
 
 @dataclass(frozen=True, slots=True)
-class File:
-    """A ``.env`` file that was read.
-
-    Attributes:
-        path: where it is, without a key.
-        names: of the variables that it sets.
-        used: those of them that the environment has not.
-        skipped: lines that were not understood.
-        marked: whether a byte-order mark is part of its first variable's name.
-    """
-
-    path: str
-    names: frozenset[str]
-    used: frozenset[str]
-    skipped: tuple[int, ...]
-    marked: bool
-
-
-@dataclass(frozen=True, slots=True)
 class Environment:
-    """The variables of a process.
+    """The variables of a process, and what a ``.env`` file has of them.
 
     Attributes:
         variables: by name.
-        file: the ``.env`` file that some of them come from.
+        file: where the file is, without a key; ``None`` if there is none.
+        names: of the variables that it sets.
+        used: those of them that the environment has not.
+        skipped: its lines that were not understood.
     """
 
     variables: Mapping[str, str] = field(repr=False)
-    file: File | None = None
+    file: str | None = None
+    names: frozenset[str] = frozenset()
+    used: frozenset[str] = frozenset()
+    skipped: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,22 +67,11 @@ def read_environment(path: str | None = None) -> Environment:
     found = parse(_text(path), environ)
     return Environment(
         {**found.values, **environ},
-        File(
-            redact(path, _keys_in(environ) + _keys_in(found.values)),
-            frozenset(found.values),
-            frozenset(found.values.keys() - environ.keys()),
-            found.skipped,
-            any(name.startswith(_MARK) for name in found.values),
-        ),
+        redact(path, keys_in(environ) + keys_in(found.values)),
+        frozenset(found.values),
+        frozenset(found.values.keys() - environ.keys()),
+        found.skipped,
     )
-
-
-def _keys_in(variables: Mapping[str, str]) -> list[str]:
-    return [
-        value
-        for name, value in variables.items()
-        if name in (KEY_VARIABLE, "HF_TOKEN") or is_lookalike(name)
-    ]
 
 
 def _text(path: str) -> str:

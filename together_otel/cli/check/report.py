@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
-from together_otel.cli.check.environment import File, Lookalike
+from together_otel.cli.check.environment import Environment, Lookalike
 from together_otel.cli.check.outcomes import LiveResult
 from together_otel.cli.output import paint, printable
 from together_otel.keys import Diagnosis, KeyReport, faults
@@ -26,6 +26,12 @@ _SHAPES: Final = {
     "unrecognized": "no known shape",
 }
 
+_OF_KEY: Final = ("format", "problems", "length", "provider")
+_OF_LIVE: Final = (
+    *("outcome", "detail", "status_code"),
+    *("url", "server_address", "server_port", "proxy", "request_id"),
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Findings:
@@ -37,7 +43,7 @@ class Findings:
         diagnosis: why it cannot work, ``None`` if it may.
         lookalikes: variables with names like its own.
         notes: other remarks, a sentence each.
-        file: the ``.env`` file that was read.
+        around: the variables, and the ``.env`` file that was read.
         live: Together's answer, ``None`` if it was not asked.
     """
 
@@ -46,7 +52,7 @@ class Findings:
     diagnosis: Diagnosis | None
     lookalikes: list[Lookalike]
     notes: list[str]
-    file: File | None = None
+    around: Environment
     live: LiveResult | None = None
 
     @property
@@ -60,8 +66,8 @@ class Findings:
     def cause(self) -> str | None:
         """Why the key is refused or would be."""
         found = self.diagnosis
-        if found is None and self.live is not None:
-            found = self.live.diagnosis
+        if self.live is not None:
+            found = found or self.live.diagnosis
         return None if found is None else found.cause
 
     @property
@@ -74,51 +80,32 @@ class Findings:
 
 def as_json(findings: Findings) -> str:
     """Return one object on one line; each of its fields is always there."""
-    report, file, live = findings.report, findings.file, findings.live
+    report, around, live = findings.report, findings.around, findings.live
     found: dict[str, Any] = {
         "client": report.reader.library,
         "can_work": findings.can_work,
         "cause": findings.cause,
         "remedy": findings.remedy,
-        "presence": report.presence,
-        "source": report.source,
-        "variable": report.variable,
-        **_of_key(report),
-        "fingerprint": report.fingerprint,
-        "env_file": file
+        **_of(report, "presence", "source", "variable", *_OF_KEY, "fingerprint"),
+        "env_file": around.file
         and {
-            "path": file.path,
-            "holds_key": not file.names.isdisjoint(report.reader.variables),
-            "used": findings.taken in file.used,
-            "skipped_lines": file.skipped,
+            "path": around.file,
+            "holds_key": not around.names.isdisjoint(report.reader.variables),
+            "used": findings.taken in around.used,
+            "skipped_lines": around.skipped,
         },
         "lookalikes": [
-            {"variable": one.variable, **_of_key(one.report), "same_key": one.same_key}
+            {"variable": one.variable, **_of(one.report, *_OF_KEY), "same_key": one.same_key}
             for one in findings.lookalikes
         ],
         "notes": findings.notes,
-        "live": live
-        and {
-            "outcome": live.outcome,
-            "detail": live.detail,
-            "status_code": live.status_code,
-            "url": live.url,
-            "server_address": live.server_address,
-            "server_port": live.server_port,
-            "proxy": live.proxy,
-            "request_id": live.request_id,
-        },
+        "live": live and _of(live, *_OF_LIVE),
     }
     return json.dumps(found) + "\n"
 
 
-def _of_key(report: KeyReport) -> dict[str, object]:
-    return {
-        "format": report.format,
-        "problems": report.problems,
-        "length": report.length,
-        "provider": report.provider,
-    }
+def _of(facts: object, *names: str) -> dict[str, object]:
+    return {name: getattr(facts, name) for name in names}
 
 
 def as_text(findings: Findings) -> str:
@@ -203,10 +190,9 @@ def _origin(findings: Findings) -> str:
     if report.presence == "missing":
         names = " and ".join(report.reader.variables)
         verb = "is" if len(report.reader.variables) == 1 else "are"
-        return f"{names} {verb} not set" + (" there either" if findings.file else "")
-    if findings.file is not None and findings.taken in findings.file.used:
-        return f"{findings.taken} of {findings.file.path}"
-    return f"{findings.taken} of the environment"
+        return f"{names} {verb} not set" + (" there either" if findings.around.file else "")
+    there = findings.taken in findings.around.used
+    return f"{findings.taken} of {findings.around.file if there else 'the environment'}"
 
 
 def _shape(report: KeyReport) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import socket
 import ssl
-import threading
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
@@ -17,6 +16,7 @@ from together_otel.cli.check.answers import ACCEPTED, Answer
 from together_otel.cli.check.client import Proxy, proxy_at
 from together_otel.cli.check.outcomes import NoAnswer, Outcome
 from together_otel.clients.addresses import in_url, port_of
+from together_otel.testing.fetch import within
 
 _MOST: Final = 65_536
 """Bytes of a body that are read."""
@@ -30,8 +30,8 @@ _REFUSALS: Final = {
 Step = Literal["its start", "a connection to", "the proxy", "TLS with", "an answer from"]
 
 
-class TracedRequest(threading.Thread):
-    """A GET in a thread of its own: nothing else can put a limit on a DNS lookup.
+class TracedRequest:
+    """A GET that notes what it waits for.
 
     Args:
         client: what sends it.
@@ -46,14 +46,12 @@ class TracedRequest(threading.Thread):
     def __init__(
         self, client: httpx.Client, url: httpx.URL, key: str, variables: Mapping[str, str]
     ) -> None:
-        super().__init__(name="together-otel-check", daemon=True)
         self.proxy: Proxy | None = None
         self._client = client
         self._url = url
         self._key = key
         self._variables = variables
         self._answer: Answer | None = None
-        self._failure: NoAnswer | None = None
         self._step: tuple[Step, str] = ("its start", "")
         self._stream: Any = None
         self._socket: socket.socket | None = None
@@ -68,9 +66,16 @@ class TracedRequest(threading.Thread):
         Raises:
             NoAnswer: when there is none.
         """
-        self.start()
-        self.join(limit)
-        answer, failure = self._answer, self._failure  # ending it makes failure of its own
+        failure: NoAnswer | None = None
+        try:
+            within(limit, self._send)
+        except (httpx.TimeoutException, TimeoutError):
+            pass  # told with its step
+        except NoAnswer as exc:
+            failure = exc
+        except Exception as exc:  # noqa: BLE001 - its text may hold the key
+            failure = self._meaning(exc)
+        answer = self._answer
         self._end()
         if answer is not None:
             return answer
@@ -78,23 +83,16 @@ class TracedRequest(threading.Thread):
             "timeout", f"No answer within {limit:g} s, while waiting for {self._waiting()}."
         )
 
-    def run(self) -> None:
-        """Send the request, and keep what comes of it."""
+    def _send(self) -> None:
         try:
             with self._client:
-                self._send()
-        except (httpx.TimeoutException, TimeoutError):
-            pass  # reported with its step by send()
-        except NoAnswer as failure:
-            self._failure = failure
-        except Exception as exc:  # noqa: BLE001 - its text may hold the key
-            self._failure = self._meaning(exc)
+                self._ask()
         finally:
             if self._stream is not None:
                 self._stream.close()  # httpcore leaves open what a SOCKS proxy refuses
             self._end()
 
-    def _send(self) -> None:
+    def _ask(self) -> None:
         headers = {
             "Accept": "application/json",
             "Accept-Encoding": "identity",

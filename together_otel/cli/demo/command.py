@@ -18,8 +18,8 @@ from together_otel.cli.demo.applications import APPLICATIONS, Run, run
 from together_otel.cli.demo.evidence import Evidence, evidence_of
 from together_otel.cli.demo.report import Paper
 from together_otel.cli.doctor.installation import SDK, missing
-from together_otel.cli.doctor.ports import OTEL_PORT
-from together_otel.cli.drill.environment import Port, environment
+from together_otel.cli.doctor.ports import OTEL_HOST, OTEL_PORT, Port
+from together_otel.cli.drill.environment import environment
 from together_otel.cli.drill.processes import PATIENCE, Died, Process, isolated
 from together_otel.cli.drill.runner import Runner
 from together_otel.cli.drill.scenarios import scenario_of
@@ -114,7 +114,7 @@ class Demonstration:
     def _show(self, binaries: Binaries | None, left_out: str) -> None:
         paper = self._paper
         ended = threading.Event()
-        port = Port(OTEL_PORT, "127.0.0.1", free_port())
+        port = _free()
         with ExitStack() as life:
             # Left last, whatever happens meanwhile: then its drill has ended.
             pool = life.enter_context(ThreadPoolExecutor(_AT_ONCE + 1))
@@ -174,7 +174,7 @@ class Demonstration:
         duration: float = 0.0,
         ended: threading.Event | None = None,
     ) -> Evidence:
-        port = port or Port(OTEL_PORT, "127.0.0.1", free_port())
+        port = port or _free()
         with (
             tempfile.TemporaryDirectory(prefix="together-otel-") as folder,
             scenario_of(cause, self._keys, version(SDK)) as scenario,
@@ -236,6 +236,10 @@ class Demonstration:
             f" {sum(map(len, self._captured.values()))} characters. {seconds:.0f} s."
         )
         return GOOD
+
+
+def _free() -> Port:
+    return Port("127.0.0.1", free_port(), OTEL_HOST, OTEL_PORT)
 
 
 def _monitoring() -> tuple[Binaries | None, str]:

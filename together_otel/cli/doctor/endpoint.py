@@ -6,7 +6,6 @@ import socket
 import ssl
 import time
 from collections.abc import Callable, Iterable, Iterator
-from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from prometheus_client.metrics_core import Metric as Family
@@ -17,7 +16,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from together_otel.cli.doctor.content import Samples, content
 from together_otel.cli.doctor.finding import Finding, ok, problem, warning
-from together_otel.testing.fetch import LARGEST, LIMIT, TooLarge, fetch, within
+from together_otel.testing.fetch import LARGEST, LIMIT, Fetched, TooLarge, fetch, within
 
 _OK = 200
 _MARK = "\ufeff"
@@ -28,15 +27,9 @@ _OPENMETRICS = "application/openmetrics-text"
 class CannotRead(Exception):  # noqa: N818 - it says what is so
     """The URL has no metrics; ``finding`` says why."""
 
-    def __init__(self, about: str, text: str, fix: str) -> None:
+    def __init__(self, text: str, fix: str) -> None:
         super().__init__(text)
-        self.finding: Finding = problem(about, text, fix)
-
-
-class _Answer(NamedTuple):
-    kind: str
-    """Its media type, without parameters."""
-    text: str
+        self.finding: Finding = problem("endpoint", text, fix)
 
 
 def look_at(url: str) -> Iterable[Finding]:
@@ -59,12 +52,11 @@ def read(url: str) -> Samples:
     return _read(url, time.monotonic() + LIMIT)[1]
 
 
-def _read(url: str, deadline: float) -> tuple[_Answer, Samples]:
+def _read(url: str, deadline: float) -> tuple[Fetched, Samples]:
     answer = _fetch(url, _TEXT, deadline)
     samples = _samples(url, answer, text_string_to_metric_families, deadline)
     if not samples:
         raise CannotRead(
-            "endpoint",
             f"{_shown(url)} answers with {answer.kind or 'no content type'}, which does not contain"
             " metrics.",
             "Use the URL that Prometheus scrapes, which usually ends in /metrics.",
@@ -78,7 +70,7 @@ def _shown(url: str) -> str:
     return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl()
 
 
-def _fetch(url: str, accept: str, deadline: float) -> _Answer:
+def _fetch(url: str, accept: str, deadline: float) -> Fetched:
     shown = _shown(url)
     try:
         found = fetch(url, accept=accept, limit=deadline - time.monotonic())
@@ -87,11 +79,10 @@ def _fetch(url: str, accept: str, deadline: float) -> _Answer:
     if found.status != _OK:
         reason = "".join(one for one in found.reason if one.isprintable())
         raise CannotRead(
-            "endpoint",
             f"{shown} answers HTTP {found.status} {reason}.",
             "Use the URL that Prometheus scrapes, with user name and password if needed.",
         )
-    return _Answer(found.kind, found.body.decode("utf-8", "replace"))
+    return found
 
 
 _REASONS: tuple[tuple[type[Exception] | tuple[type[Exception], ...], str, str], ...] = (
@@ -128,11 +119,11 @@ def _unread(url: str, exc: Exception) -> CannotRead:
     why = getattr(exc, "reason", None) or getattr(exc, "strerror", None) or type(exc).__name__
     text, fix = next((text, fix) for kind, text, fix in _REASONS if isinstance(exc, kind))
     filled = text.format(url=url, limit=LIMIT, largest=LARGEST >> 20, why=why)
-    return CannotRead("endpoint", filled, fix)
+    return CannotRead(filled, fix)
 
 
 def _samples(
-    url: str, answer: _Answer, parse: Callable[[str], Iterable[Family]], deadline: float
+    url: str, answer: Fetched, parse: Callable[[str], Iterable[Family]], deadline: float
 ) -> Samples:
     """Return the samples of an answer, none where it is no exposition."""
 
@@ -147,7 +138,6 @@ def _samples(
         return within(deadline - time.monotonic(), read)
     except TimeoutError:
         raise CannotRead(
-            "endpoint",
             f"{_shown(url)} answers with text that cannot be parsed within {LIMIT:g} s.",
             "Use the URL that Prometheus scrapes.",
         ) from None
@@ -155,7 +145,7 @@ def _samples(
         return {}
 
 
-def _format(answer: _Answer) -> Iterator[Finding]:
+def _format(answer: Fetched) -> Iterator[Finding]:
     """Check the content type, and the start of the text."""
     if answer.kind not in {_TEXT, _OPENMETRICS}:
         yield warning(
@@ -176,10 +166,10 @@ def _openmetrics(url: str, deadline: float) -> Iterator[Finding]:
     """Check the format that Prometheus prefers."""
     try:
         modern = _fetch(url, f"{_OPENMETRICS}; version=1.0.0", deadline)
-        samples = _samples(url, modern, openmetrics_families, deadline)
+        kind, samples = modern.kind, _samples(url, modern, openmetrics_families, deadline)
     except CannotRead:
-        modern, samples = _Answer("", ""), {}
-    if modern.kind != _OPENMETRICS:
+        kind, samples = "", {}
+    if kind != _OPENMETRICS:
         yield ok("format", "The endpoint serves the text format, without exemplars.")
     elif samples:
         yield ok("format", "The endpoint serves OpenMetrics, which Prometheus prefers.")

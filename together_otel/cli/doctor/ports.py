@@ -11,7 +11,7 @@ from typing import NamedTuple
 from together_otel import settings as variables
 from together_otel.cli.doctor.exporters import exporters_of
 from together_otel.cli.doctor.finding import Finding, ok, problem, warning
-from together_otel.cli.doctor.reach import cannot_bind, serves_ours
+from together_otel.cli.doctor.reach import cannot_bind, serves_ours, url_of
 from together_otel.settings import Settings
 
 OTEL_PORT = "OTEL_EXPORTER_PROMETHEUS_PORT"
@@ -28,6 +28,11 @@ class Port(NamedTuple):
     number: int
     host_variable: str
     port_variable: str
+
+    @property
+    def url(self) -> str:
+        """What Prometheus is to scrape, from this machine."""
+        return url_of(self.host, self.number)
 
 
 def of_exporter(environ: Mapping[str, str]) -> Port | None:

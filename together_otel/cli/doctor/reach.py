@@ -31,7 +31,7 @@ def place_of(url: str) -> tuple[str, int] | None:
 def is_open(host: str, port: int) -> str:
     """Return ``""`` if something listens there, else why it cannot be reached."""
     try:
-        socket.create_connection((reachable(host), port), _PATIENCE).close()
+        socket.create_connection((host, port), _PATIENCE).close()
     except TimeoutError:
         return "timed out"
     except OSError as exc:
@@ -39,18 +39,18 @@ def is_open(host: str, port: int) -> str:
     return ""
 
 
-def reachable(host: str) -> str:
-    """Return an address by which this machine reaches a server that binds ``host``."""
-    return _WILDCARDS.get(host, host)
+def url_of(host: str, port: int) -> str:
+    """Return the URL by which this machine scrapes a server that binds ``host``."""
+    return f"http://{in_url(_WILDCARDS.get(host, host))}:{port}/metrics"
 
 
 def serves_ours(host: str, port: int) -> bool:
     """Return whether a scrape of that port has our metrics."""
     try:
-        found = fetch(f"http://{in_url(reachable(host))}:{port}/metrics", limit=_PATIENCE)
+        found = fetch(url_of(host, port), limit=_PATIENCE)
     except (OSError, HTTPException, ValueError):
         return False
-    return any(is_ours(line) for line in found.body.decode(errors="replace").splitlines())
+    return any(is_ours(line) for line in found.text.splitlines())
 
 
 def cannot_bind(host: str, port: int) -> OSError | None:

@@ -9,8 +9,8 @@ from urllib.parse import urlsplit
 
 from together_otel import settings as variables
 from together_otel.cli.doctor.exporters import exporters_of
-from together_otel.cli.doctor.ports import is_loopback
-from together_otel.cli.drill.environment import SERVICE, Port, url_of_group
+from together_otel.cli.doctor.ports import Port, is_loopback
+from together_otel.cli.drill.environment import SERVICE, url_of_group
 from together_otel.cli.drill.runner import Outcome
 from together_otel.cli.output import paint
 from together_otel.clients.addresses import in_url
@@ -33,6 +33,7 @@ class Announcement:
         settings: the user's.
         environ: the application's, in which names are the drill's own.
         port: where it is scraped.
+        note: why that is not the port of the settings.
     """
 
     cause: Cause
@@ -40,6 +41,7 @@ class Announcement:
     settings: Settings
     environ: Mapping[str, str]
     port: Port | None
+    note: str
 
     @property
     def service(self) -> str:
@@ -81,12 +83,8 @@ class Announcement:
         """Yield how the drill's metrics are exported; nothing if they are not."""
         port, settings = self.port, self.settings
         if port is not None:
-            if port.taken is not None:
-                whom = "the application" if port.by_ours else "another program"
-                yield (
-                    f"port {port.taken} is in use by {whom}, so the drill uses {port.number};"
-                    " see --port."
-                )
+            if self.note:
+                yield self.note
             yield f"{port.url}, until the drill ends."
         elif settings.metrics == "otel" and (found := exporters_of("metrics", self.environ)):
             yield f"to OpenTelemetry's exporters: {', '.join(found)}."

@@ -117,7 +117,7 @@ def _run(
     settings, _ = settings_of(os.environ)
     cause, duration = options.cause, options.duration
     try:
-        port = port_of(os.environ, settings, options.port)
+        port, note = port_of(os.environ, settings, options.port)
     except OSError as exc:
         parser.refuse(
             f"--port {options.port} cannot be used ({exc.strerror}): expected a free port"
@@ -137,7 +137,7 @@ def _run(
         scenario_of(cause, keys, release, options.client) as scenario,
     ):
         environ = {**environment(os.environ, cause, port, folder), **scenario.variables}
-        about = Announcement(cause, duration, settings, environ, port)
+        about = Announcement(cause, duration, settings, environ, port, note)
         redact = None if options.json else keys.redact
         with Process(environ, redact=redact, client=options.client) as process:
 

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
 from urllib.parse import quote, unquote
 
 from together_otel import settings as variables
 from together_otel.cli.doctor.exporters import exporters_of
-from together_otel.cli.doctor.ports import OTEL_PORT, of_exporter
-from together_otel.cli.doctor.reach import cannot_bind, reachable, serves_ours
+from together_otel.cli.doctor.ports import OTEL_PORT, Port, of_exporter, of_ours
+from together_otel.cli.doctor.reach import cannot_bind, serves_ours
 from together_otel.cli.doctor.switches import folder_of, share
-from together_otel.clients.addresses import in_url
 from together_otel.keys.formats import is_lookalike, shape_of
 from together_otel.names import DRILL_CAUSE, Cause
 from together_otel.settings import Settings
@@ -28,33 +27,16 @@ _OURS = "TOGETHER_OTEL_"
 _LOOPBACK = "127.0.0.1,localhost"
 
 
-class Port(NamedTuple):
-    """Where the drill is scraped.
-
-    ``taken`` is the port of the settings that another program has, ``by_ours`` whether that is an
-    application that is instrumented by this package.
-    """
-
-    variable: str
-    host: str
-    number: int
-    taken: int | None = None
-    by_ours: bool = False
-
-    @property
-    def url(self) -> str:
-        """What Prometheus is to scrape, from this machine."""
-        return f"http://{in_url(reachable(self.host))}:{self.number}/metrics"
-
-
 def service_of(environ: Mapping[str, str]) -> str:
     """Return the drill's service name: the application's, with a suffix."""
     named = environ.get(SERVICE, "").strip() or dict(_resource(environ)).get(_SERVICE_NAME, "")
     return (named or _UNNAMED) + SUFFIX
 
 
-def port_of(environ: Mapping[str, str], settings: Settings, wanted: int | None) -> Port | None:
-    """Return where the drill is scraped, ``None`` if the settings serve no metrics.
+def port_of(
+    environ: Mapping[str, str], settings: Settings, wanted: int | None
+) -> tuple[Port | None, str]:
+    """Return where the drill is scraped, and why not by the settings where these name a port.
 
     Args:
         environ: the user's.
@@ -67,35 +49,32 @@ def port_of(environ: Mapping[str, str], settings: Settings, wanted: int | None) 
     """
     served = _served(environ, settings, wanted=wanted is not None)
     if served is None:
-        return None
-    variable, host, number = served
+        return None, ""
+    host, number = served.host, served.number
     if wanted is not None:
         if why := cannot_bind(host, wanted):
             raise why
-        return Port(variable, host, wanted)
+        return served._replace(number=wanted), ""
     if number and cannot_bind(host, number) is None:
-        return Port(variable, host, number)
-    taken = (number, serves_ours(host, number)) if number else ()
-    return Port(variable, host, free_port(), *taken)
+        return served, ""
+    port = served._replace(number=free_port())
+    if not number:
+        return port, ""
+    whom = "the application" if serves_ours(host, number) else "another program"
+    return port, f"port {number} is in use by {whom}, so the drill uses {port.number}; see --port."
 
 
-def _served(
-    environ: Mapping[str, str], settings: Settings, *, wanted: bool
-) -> tuple[str, str, int] | None:
-    """Return variable, host and number of the port by the settings, 0 where they name none."""
+def _served(environ: Mapping[str, str], settings: Settings, *, wanted: bool) -> Port | None:
+    """Return the port by the settings, 0 where they name none."""
     if settings.metrics == "otel":
         exporter = of_exporter(environ)
-        if exporter is not None:
-            return exporter.port_variable, exporter.host, exporter.number
-        if wanted:
+        if exporter is None and wanted:
             raise ValueError("--port is for metrics that are scraped, and these are not")
-    if settings.metrics != "prometheus":
-        return None
-    number = settings.prometheus_port or 0
+        return exporter
     leaves = settings.pushgateway is not None or settings.textfile is not None
-    if not number and leaves and not wanted and not folder_of(environ):
+    if not settings.prometheus_port and leaves and not wanted and not folder_of(environ):
         return None
-    return variables.PROMETHEUS_PORT, settings.prometheus_host, number
+    return of_ours(replace(settings, prometheus_port=settings.prometheus_port or 0))
 
 
 def environment(
@@ -123,7 +102,7 @@ def environment(
     if "prometheus" in exporters_of("metrics", environ):
         made[OTEL_PORT] = "0"  # unless it is the drill's: the application may have it
     if port is not None:
-        made[port.variable] = str(port.number)
+        made[port.port_variable] = str(port.number)
     if folder_of(environ) is not None:
         # Never the application's: its scrapes would contain the drill's counts.
         share(made, Path(folder) / "metrics")

@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from importlib.metadata import version
-from typing import IO, Any
+from typing import IO, Any, cast
 
 from together_otel.cli.doctor.content import Samples
 from together_otel.cli.doctor.endpoint import read
@@ -49,6 +49,7 @@ class Process:
         complaints: errors of exporters.
         output: lines on standard output other than answers.
         errors: lines on standard error.
+        address: host and port of OpenTelemetry's Prometheus exporter.
 
     Raises:
         FileNotFoundError: when ``opentelemetry-instrument`` is not installed.
@@ -67,7 +68,7 @@ class Process:
         self.complaints: list[str] = []
         self.output: deque[str] = deque()
         self.errors: deque[str] = deque()
-        self._address = f"127.0.0.1:{environ.get(OTEL_PORT)}"
+        self.address: str = f"127.0.0.1:{environ.get(OTEL_PORT)}"
         self._redact = redact
         self._shown = False
         self._answers: queue.Queue[dict[str, Any] | None] = queue.Queue()
@@ -82,12 +83,10 @@ class Process:
             # Ctrl-C is for the drill, which then ends this in its own time.
             start_new_session=True,
         )
+        self._stdin = cast("IO[str]", self._process.stdin)
+        pipes = (self._process.stdout, self.output), (self._process.stderr, self.errors)
         self._readers = [
-            threading.Thread(target=self._read, args=(pipe, lines), daemon=True)
-            for pipe, lines in (
-                (self._process.stdout, self.output),
-                (self._process.stderr, self.errors),
-            )
+            threading.Thread(target=self._read, args=pipe, daemon=True) for pipe in pipes
         ]
         for reader in self._readers:
             reader.start()
@@ -100,11 +99,6 @@ class Process:
         self._wait()
         with suppress(BrokenPipeError):
             self._stdin.close()
-
-    @property
-    def address(self) -> str:
-        """Host and port of OpenTelemetry's Prometheus exporter."""
-        return self._address
 
     def ask(self, **options: object) -> dict[str, Any]:
         """Make one request with a client of these options; return the answer.
@@ -176,7 +170,7 @@ class Process:
 
     def last_exception(self) -> str:
         """Return the exception that it failed with before its output was shown."""
-        return last_exception("".join(self.errors))
+        return last_exception("".join(self.errors)).rstrip(".")
 
     def finish(self) -> None:
         """Let it end by itself, which flushes its exporters.
@@ -192,12 +186,6 @@ class Process:
             raise Died(f"it did not end within {PATIENCE:g} s") from None
         self._wait()
 
-    @property
-    def _stdin(self) -> IO[str]:
-        if self._process.stdin is None:
-            raise RuntimeError("the process was started without a pipe")
-        return self._process.stdin
-
     def _wait(self) -> int:
         code = self._process.wait()
         for reader in self._readers:
@@ -206,7 +194,7 @@ class Process:
 
     def _how(self) -> str:
         code = self._wait()
-        why = self.last_exception().rstrip(".")
+        why = self.last_exception()
         return f"it ended with exit code {code}{why and f', {why}'}"
 
     def _read(self, pipe: IO[str], lines: deque[str]) -> None:

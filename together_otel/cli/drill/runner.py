@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from together_otel.cli.doctor.content import Samples, counts
 from together_otel.cli.doctor.endpoint import CannotRead, read
-from together_otel.cli.drill.environment import Port
+from together_otel.cli.doctor.ports import Port
 from together_otel.cli.drill.processes import Process
 from together_otel.cli.drill.scenarios import Scenario
 from together_otel.names import (
@@ -109,7 +109,7 @@ class Runner:
         if self._process.command(count=True)["counted"]:
             return []
         self._process.finish()
-        why = self._process.last_exception().rstrip(".")
+        why = self._process.last_exception()
         under = f"under opentelemetry-instrument{why and f' ({why})'}"
         return [f"nothing is counted {under}: see together-otel doctor"]
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import sys
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from typing import Any
 
 import wrapt
 from opentelemetry.instrumentation.instrumentor import (  # type: ignore[attr-defined]  # not in its __all__ under strict
@@ -12,9 +13,6 @@ from opentelemetry.instrumentation.instrumentor import (  # type: ignore[attr-de
 )
 
 from together_otel.names import SCOPE
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 _log = logging.getLogger(f"{SCOPE}.instrumentor")
 

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+from collections.abc import Callable, Iterator
+from typing import Any, Protocol
 
 from together_otel.calls.open_calls import Open, opened
 from together_otel.calls.proxies import ObjectProxy
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
 
 
 class Unread(Open, Protocol):

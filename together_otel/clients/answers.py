@@ -6,15 +6,13 @@ Matched by shape: responses of httpx, requests and aiohttp, and aiohttp's error,
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Mapping
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 from together_otel.clients.addresses import in_url, port_of
 from together_otel.clients.base import Answer
 from together_otel.keys.hosts import is_of_together, is_sign_in
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 _MOST: Final = 65_536
 """Bytes of a body that are searched."""

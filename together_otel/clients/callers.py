@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Final
+from types import FrameType
+from typing import Final
 
 from together_otel.keys import Reader
 from together_otel.names import KEY_VARIABLE
-
-if TYPE_CHECKING:
-    from types import FrameType
 
 _BETWEEN: Final = frozenset(
     ("httpx", "httpx2", "requests", "aiohttp", "contextlib", "opentelemetry", "together_otel")

@@ -5,12 +5,10 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Mapping
+from typing import Any, Final
 
 from together_otel.clients.fields import fields_of
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 _GIVEN: Final = {
     "image_url": "image",

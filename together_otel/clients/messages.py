@@ -8,15 +8,13 @@ Shapes follow the JSON schemas of the OpenTelemetry GenAI semantic conventions: 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import Any, Final, TypeVar
 
 from together_otel.clients.fields import NO_REASON, every_field_of, fields_of, index_of
 from together_otel.clients.media import media_given, media_in, reference
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
 
 Part = dict[str, Any]
 Message = dict[str, Any]

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Final
+from types import FrameType
+from typing import Final
 
 from together_otel.clients.callers import CALLERS, LITELLM
 from together_otel.keys import TOGETHER, Reader
 from together_otel.names import KEY_VARIABLE
-
-if TYPE_CHECKING:
-    from types import FrameType
 
 _OPENAI: Final = "OPENAI_API_KEY"
 _BASES: Final = ("OPENAI_API_BASE", "OPENAI_BASE_URL")

@@ -8,13 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from traceback import walk_tb
-from typing import TYPE_CHECKING, Any, Final
+from types import FrameType
+from typing import Any, Final
 
 from together_otel.clients.credentials import secrets_in
 from together_otel.clients.failures import chain
-
-if TYPE_CHECKING:
-    from types import FrameType
 
 _NAMES: Final = ("request", "params", "headers")
 """Variables of httpx and requests, of aiohttp's tracing, and of urllib3 and aiohttp."""

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from hashlib import blake2b
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from together_otel.keys.examination import examine, examine_object, may_be_text
 from together_otel.keys.formats import LOOKALIKES, is_lookalike, shape_of, shown_name
 from together_otel.keys.reader import TOGETHER, Reader
 from together_otel.keys.secret import digest_of, identity_of, text_of
 from together_otel.names import KEY_VARIABLE, Format, Presence, Problem, Source
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 FINGERPRINT_MINIMUM: Final = 20
 """Characters from which on a digest cannot be searched for its key."""

@@ -7,15 +7,13 @@ Python's own, whose key is a secret of the process unless PYTHONHASHSEED sets it
 from __future__ import annotations
 
 import re
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from together_otel.keys.secret import Secret
 from together_otel.keys.writings import writings
 from together_otel.names import KEY_VARIABLE, KEYS_PAGE
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Sequence
 
 MARK: Final = "[key]"
 """What stands where a key was. Shorter than the part that betrays one."""

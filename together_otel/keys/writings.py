@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import base64
 import json
+from collections.abc import Iterator
 from contextlib import suppress
-from typing import TYPE_CHECKING
 from urllib.parse import quote, quote_plus
 
 from together_otel.keys.formats import PUBLIC_PREFIX
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 
 def writings(key: str) -> Iterator[str]:

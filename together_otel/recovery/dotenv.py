@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections import ChainMap
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from io import StringIO
-from typing import TYPE_CHECKING, Final
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from typing import Final
 
 DOTENV_LARGEST: Final = 1024 * 1024
 """Bytes; what is larger is no such file."""

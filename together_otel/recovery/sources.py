@@ -13,20 +13,17 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from together_otel.names import KEY_VARIABLE, RecoverySource
 from together_otel.recovery.dotenv import DOTENV_LARGEST, parse
 from together_otel.recovery.terminal import ask
 from together_otel.recovery.watching import WatchedFile, read_text
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 LIMIT: Final = 10.0
 """Seconds that a source may take; a prompt takes as long as its reader does."""

@@ -6,15 +6,11 @@ import atexit
 import os
 import sys
 import threading
-from contextlib import contextmanager, nullcontext, suppress
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from functools import partial
-from typing import TYPE_CHECKING
 
 from together_otel.keys import flaws, inspect_key
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from contextlib import AbstractContextManager
 
 
 def ask(text: str) -> str | None:

@@ -5,13 +5,11 @@ from __future__ import annotations
 import os
 import stat
 import time
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
 
 from together_otel.keys import identity_of, inspect_key, text_of
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
 
 _LARGEST: Final = 16_384
 """Bytes; a larger file is not read: it holds something else than a key."""

@@ -8,11 +8,8 @@ from __future__ import annotations
 import json
 import textwrap
 from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
 
 _WIDTH = 110
 _SHARED = 200

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Mapping, Sequence
 
 from together_otel import names
 from together_otel.rules import records
@@ -21,9 +21,6 @@ from together_otel.rules.expressions import (
     rates,
 )
 from together_otel.rules.telemetry import STAGE
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
 
 BRIEF = "2m"
 """For what is looked at to the minute; two scrapes of a minute still fit in it."""

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from together_otel.settings import DEFAULT_RUNBOOK_URL
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 Severity = Literal["page", "ticket"]
 """``page`` wakes somebody up; ``ticket`` waits until the morning."""

@@ -5,14 +5,12 @@ from __future__ import annotations
 import logging
 import mmap
 import threading
+from collections.abc import Callable
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from together_otel.forks import in_forked_child
 from together_otel.names import SCOPE
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 _log = logging.getLogger(f"{SCOPE}.metrics")
 

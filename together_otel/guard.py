@@ -8,16 +8,11 @@ from __future__ import annotations
 
 import logging
 import sys
+from collections.abc import Callable
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from types import TracebackType
 
-from together_otel.names import SCOPE
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from types import TracebackType
-
-    from together_otel.names import Stage
+from together_otel.names import SCOPE, Stage
 
 _log = logging.getLogger(f"{SCOPE}.internal")
 

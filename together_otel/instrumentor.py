@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, Literal, ParamSpec
 
 from opentelemetry import metrics as metrics_api
 from opentelemetry import trace
-from opentelemetry._logs import get_logger_provider
-from opentelemetry.instrumentation.dependencies import get_dependency_conflicts
+from opentelemetry._logs import LoggerProvider, get_logger_provider
+from opentelemetry.instrumentation.dependencies import DependencyConflict, get_dependency_conflicts
 from opentelemetry.instrumentation.instrumentor import (  # type: ignore[attr-defined]  # not in its __all__ under strict
     BaseInstrumentor,
 )
@@ -21,10 +21,10 @@ from packaging.requirements import Requirement
 from together_otel.calls.imports import LazyPatches, turn_off_other_copies
 from together_otel.calls.open_calls import end_all, end_all_at_exit, end_dropped
 from together_otel.guard import Guard
-from together_otel.names import SCOPE
+from together_otel.names import SCOPE, GenAIMetrics
 from together_otel.plain.installed import release_of
 from together_otel.plain.spelling import did_you_mean
-from together_otel.settings import Settings
+from together_otel.settings import Preflight, Settings
 from together_otel.telemetry.backend_choice import choose_backend
 from together_otel.telemetry.events import listen
 from together_otel.telemetry.metrics import NoMetrics
@@ -32,16 +32,12 @@ from together_otel.telemetry.metrics import NoMetrics
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
 
-    from opentelemetry._logs import LoggerProvider
-    from opentelemetry.instrumentation.dependencies import DependencyConflict
     from opentelemetry.metrics import MeterProvider
     from opentelemetry.trace import TracerProvider
     from prometheus_client import CollectorRegistry
 
     from together_otel.auth.runtime import Runtime
-    from together_otel.names import GenAIMetrics
     from together_otel.recovery.sources import Source
-    from together_otel.settings import Preflight
     from together_otel.telemetry.backend import Backend
 
 _log = logging.getLogger(f"{SCOPE}.instrumentor")

@@ -6,20 +6,16 @@ import logging
 import os
 import re
 import shlex
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Literal, cast
+from typing import Final, Literal, cast
 from urllib.parse import urlsplit
 
 from together_otel.keys import redact
 from together_otel.keys.formats import may_hold_a_key
 from together_otel.keys.hosts import hosts_in
-from together_otel.names import SCOPE
+from together_otel.names import SCOPE, GenAIMetrics
 from together_otel.plain.spelling import did_you_mean
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from together_otel.names import GenAIMetrics
 
 _log = logging.getLogger(f"{SCOPE}.settings")
 

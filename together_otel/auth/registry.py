@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict
-from typing import TYPE_CHECKING
 
 from together_otel.auth.history import KeyHistory
 from together_otel.forks import ForkSafeLock
@@ -18,11 +17,8 @@ from together_otel.keys import (
     known_keys,
     text_of,
 )
-from together_otel.names import FINGERPRINT_LIMIT
+from together_otel.names import FINGERPRINT_LIMIT, Source
 from together_otel.telemetry.metrics import KeyUse
-
-if TYPE_CHECKING:
-    from together_otel.names import Source
 
 _SEEN_LIMIT = 1024
 

@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any
 from opentelemetry import context, trace
 
 from together_otel import forks, names
-from together_otel.auth.runtime import AuthFailure
+from together_otel.auth.runtime import AuthFailure, Runtime
 from together_otel.calls.active import AT_WORK, current_context, within
 from together_otel.calls.interrupts import cut
 from together_otel.calls.reporting import Ending, report, report_answer, report_attempt
 from together_otel.calls.state import CallState, Reported
-from together_otel.clients.base import Answer, Failure
+from together_otel.clients.base import Adapter, Answer, AuthKind, Failure, Request
 from together_otel.clients.error_types import error_type
 from together_otel.clients.failures import is_redirect, outcome_of
 from together_otel.clients.sent import secrets_in_traceback
@@ -29,9 +29,7 @@ from together_otel.telemetry import spans
 if TYPE_CHECKING:
     from opentelemetry.context import Context
 
-    from together_otel.auth.runtime import Runtime
     from together_otel.calls.state import Arguments, Refusal
-    from together_otel.clients.base import Adapter, AuthKind, Request
     from together_otel.clients.messages import Messages
     from together_otel.keys.reader import Reader
     from together_otel.names import Outcome, RecoveryOutcome

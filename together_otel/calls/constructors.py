@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from opentelemetry import trace
 
 from together_otel import names
-from together_otel.auth.preflight import fault_of, refusal_of
+from together_otel.auth.preflight import UnusableKeyError, fault_of, refusal_of
 from together_otel.calls.active import current_context, within
 from together_otel.clients.error_types import error_type
 from together_otel.keys import RedactedException, redact_exception, text_of
@@ -20,7 +20,6 @@ from together_otel.telemetry import attributes, spans
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from together_otel.auth.preflight import UnusableKeyError
     from together_otel.auth.runtime import AuthFailure, Runtime
     from together_otel.calls.state import Arguments
     from together_otel.clients.base import Adapter, GivenKey

@@ -7,7 +7,7 @@ library, as most processes that are instrumented have neither.
 from __future__ import annotations
 
 import sys
-from importlib.abc import MetaPathFinder
+from importlib.abc import Loader, MetaPathFinder
 from typing import TYPE_CHECKING, Any, cast
 
 from together_otel.calls.proxies import ObjectProxy
@@ -17,7 +17,6 @@ from together_otel.guard import Guard
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
-    from importlib.abc import Loader
     from importlib.machinery import ModuleSpec
     from types import ModuleType
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from together_otel.calls.active import Active
 from together_otel.calls.call import call_in
 from together_otel.calls.patches import is_patch, patch_of
-from together_otel.calls.targets import TARGETS
+from together_otel.calls.targets import TARGETS, Target
 from together_otel.calls.wire import Reporter
 from together_otel.names import SCOPE
 
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from types import ModuleType
 
     from together_otel.auth.runtime import Runtime
-    from together_otel.calls.targets import Target
 
 
 _log = logging.getLogger(f"{SCOPE}.instrumentor")

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import wrapt
 
 if TYPE_CHECKING:
-    from typing import Any
-
     BoundFunctionWrapper = wrapt.BoundFunctionWrapper[Any, Any]
     FunctionWrapper = wrapt.FunctionWrapper[Any, Any]
     ObjectProxy = wrapt.ObjectProxy[Any]

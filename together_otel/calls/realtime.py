@@ -5,19 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from together_otel.calls.around import observing
-from together_otel.calls.call import current_call
+from together_otel.calls.call import Call, current_call
 from together_otel.calls.sessions import session_of
 from together_otel.calls.state import Arguments
 from together_otel.calls.wrappers import calling
-from together_otel.clients.realtime import Transcriptions
+from together_otel.clients.realtime import Connections, Transcriptions
 from together_otel.recovery.retry import retry_of_call
 
 if TYPE_CHECKING:
     from together_otel.calls.active import Active
     from together_otel.calls.around import Wrapper
-    from together_otel.calls.call import Call
     from together_otel.calls.wrappers import Note
-    from together_otel.clients.realtime import Connections
 
 
 def connecting(active: Active, adapter: Connections, function: Any) -> Wrapper:

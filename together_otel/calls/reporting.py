@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from together_otel import names
 from together_otel.calls.active import within
-from together_otel.clients.base import Usage
+from together_otel.clients.base import Answer, Usage
 from together_otel.telemetry import attributes, content, events, spans
 from together_otel.telemetry.metrics import Measured
 
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
     from together_otel.auth.runtime import AuthFailure
     from together_otel.calls.state import CallState
-    from together_otel.clients.base import Answer
     from together_otel.keys import RedactedException
     from together_otel.names import Outcome, Stage
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from opentelemetry import trace
 
 from together_otel import names
-from together_otel.clients.base import Answer, Request, Result
+from together_otel.clients.base import Adapter, Answer, Failure, Request, Result
 from together_otel.clients.credentials import secrets_of
 from together_otel.clients.failures import chain
 from together_otel.keys import known_keys, text_of
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from opentelemetry.context import Context
 
     from together_otel.auth.runtime import AuthFailure, Runtime
-    from together_otel.clients.base import Adapter, Failure
     from together_otel.keys import KnownKeys
     from together_otel.keys.reader import Reader
     from together_otel.telemetry.metrics import Recorder

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from together_otel.calls.active import current_context
+from together_otel.calls.active import Active, current_context
 from together_otel.calls.call import Call, current_call
 from together_otel.calls.state import Arguments
 from together_otel.calls.wrappers import calling
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from together_otel.auth.runtime import Runtime
-    from together_otel.calls.active import Active
     from together_otel.clients.wire import Exchange, Wire
 
 _ADAPTERS: Final[dict[str, Wire]] = {

@@ -11,7 +11,7 @@ from inspect import isasyncgenfunction, iscoroutine, iscoroutinefunction, isgene
 from types import MethodType
 from typing import TYPE_CHECKING, Any
 
-from together_otel.calls.active import current_context, enter, leave
+from together_otel.calls.active import Active, current_context, enter, leave
 from together_otel.calls.call import CALL, Call, current_call
 from together_otel.calls.constructors import construct
 from together_otel.calls.following import follow, stand_in
@@ -21,7 +21,7 @@ from together_otel.calls.interrupts import cut
 from together_otel.calls.open_calls import end_dropped
 from together_otel.calls.patches import Direct
 from together_otel.calls.state import Arguments
-from together_otel.recovery.retry import retry_of_call, retry_of_constructor
+from together_otel.recovery.retry import Retry, retry_of_call, retry_of_constructor
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,10 +29,8 @@ if TYPE_CHECKING:
     from opentelemetry.context import Context
 
     from together_otel.auth.runtime import Runtime
-    from together_otel.calls.active import Active
     from together_otel.calls.around import Wrapper
     from together_otel.clients.base import Adapter
-    from together_otel.recovery.retry import Retry
 
     Note = Callable[[Call, Any, Any], None]
 

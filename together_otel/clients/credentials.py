@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import os
 from base64 import b64decode
+from collections.abc import Iterator
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 from urllib.parse import unquote
 
-from together_otel.clients.base import GivenKey
+from together_otel.clients.base import GivenKey, Request
 from together_otel.names import KEY_VARIABLE
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from together_otel.clients.base import Request
 
 AUTHORIZATION: Final = "authorization"
 

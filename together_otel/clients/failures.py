@@ -12,11 +12,10 @@ from traceback import walk_tb
 from typing import TYPE_CHECKING, Any, Final
 
 from together_otel.clients.answers import answer_of, body_of, note_origin
-from together_otel.clients.base import AUTH_CODES, Answer, Failure
+from together_otel.clients.base import AUTH_CODES, Answer, AuthKind, Failure
 from together_otel.keys import can_be_sent
 
 if TYPE_CHECKING:
-    from together_otel.clients.base import AuthKind
     from together_otel.names import Outcome
 
 BITS = 64

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 import weakref
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from functools import lru_cache
 from operator import itemgetter
@@ -33,8 +33,6 @@ from together_otel.clients.operations import operation_of
 from together_otel.clients.payloads import RATELIMIT_HEADERS, add_result, described, ratelimits
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-
     from together_otel.clients.base import Args, Failure, Kwargs, Request, Result
 
 _RATELIMITS = frozenset(name.encode("ascii") for name in RATELIMIT_HEADERS.values())

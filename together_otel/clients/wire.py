@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
@@ -29,7 +29,6 @@ from together_otel.clients.payloads import add_result, described, ratelimits
 from together_otel.keys.hosts import owner_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
     from urllib.parse import SplitResult
 
     from together_otel.clients.base import Args, Kwargs, Request, Result

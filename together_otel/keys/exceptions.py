@@ -4,13 +4,9 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-from together_otel.keys.known import known_keys
+from together_otel.keys.known import Secrets, known_keys
 from together_otel.keys.tracebacks import redacted_text, redacted_traceback
-
-if TYPE_CHECKING:
-    from together_otel.keys.known import Secrets
 
 
 @dataclass(frozen=True, slots=True)

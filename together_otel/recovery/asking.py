@@ -13,11 +13,10 @@ from contextlib import suppress
 from contextvars import copy_context
 from dataclasses import dataclass
 from inspect import isawaitable, iscoroutine
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
-    from typing import TypeVar
 
     from together_otel.recovery.sources import Source
 

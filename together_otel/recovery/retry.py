@@ -30,8 +30,8 @@ from together_otel.keys import identity_of, text_of
 from together_otel.keys.hosts import is_together_host
 from together_otel.recovery.asking import running_loop
 from together_otel.recovery.bodies import rewinder
-from together_otel.recovery.replacements import REPLACEMENTS, Found
-from together_otel.recovery.scope import in_use
+from together_otel.recovery.replacements import REPLACEMENTS, Found, Replacement
+from together_otel.recovery.scope import Recovery, in_use
 from together_otel.recovery.search import Search
 from together_otel.telemetry import attributes, events
 
@@ -42,8 +42,6 @@ if TYPE_CHECKING:
 
     from together_otel.auth.runtime import AuthFailure, Runtime
     from together_otel.clients.base import Adapter, Failure
-    from together_otel.recovery.replacements import Replacement
-    from together_otel.recovery.scope import Recovery
 
     Args = tuple[Any, ...]
     Refusal = tuple[AuthFailure, Failure | None]

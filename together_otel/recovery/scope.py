@@ -8,13 +8,12 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 from together_otel.names import RECOVERY_OUTCOMES, SCOPE
-from together_otel.recovery.sources import as_sources, from_setting
+from together_otel.recovery.sources import Source, as_sources, from_setting
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from together_otel.auth.runtime import Runtime
-    from together_otel.recovery.sources import Source
     from together_otel.recovery.watching import WatchedFile
     from together_otel.telemetry.metrics import Metrics
 

@@ -7,17 +7,14 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 from together_otel import names
-from together_otel.recovery.asking import answer_of, in_thread, running_loop
-from together_otel.recovery.replacements import Found, Pending
-from together_otel.recovery.scope import searching
+from together_otel.recovery.asking import Loop, answer_of, in_thread, running_loop
+from together_otel.recovery.replacements import Found, Pending, Replacement
+from together_otel.recovery.scope import Recovery, searching
 from together_otel.telemetry import attributes, events
 
 if TYPE_CHECKING:
     from together_otel.auth.runtime import AuthFailure, Runtime
     from together_otel.names import RecoveryOutcome
-    from together_otel.recovery.asking import Loop
-    from together_otel.recovery.replacements import Replacement
-    from together_otel.recovery.scope import Recovery
     from together_otel.recovery.sources import Source
 
 _LONGEST: Final = 16_384

@@ -5,12 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from together_otel.forks import ForkSafeLock
-from together_otel.names import AUTH_FAILURES, CAUSES
+from together_otel.names import AUTH_FAILURES, CAUSES, Metric
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from together_otel.names import Metric
     from together_otel.telemetry.measured import Labels
 
     Changed = Callable[[Metric, Labels, float], None]

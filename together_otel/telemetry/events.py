@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from together_otel.forks import in_forked_child
 from together_otel.keys import escape_controls, redact
-from together_otel.names import EVENT_NAME
+from together_otel.names import EVENT_NAME, Event
 from together_otel.telemetry import log_lines
 from together_otel.telemetry.log_records import RECORDS, SERVED, silence_handlers
 
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
     from opentelemetry._logs import LoggerProvider
 
-    from together_otel.names import Event
     from together_otel.telemetry.log_records import Scope
 
 _LIMIT = 256

@@ -6,13 +6,12 @@ import time
 from bisect import bisect_left
 from typing import TYPE_CHECKING
 
-from opentelemetry.trace import format_span_id, format_trace_id
+from opentelemetry.trace import SpanContext, format_span_id, format_trace_id
 from prometheus_client.samples import Exemplar
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from opentelemetry.trace import SpanContext
     from prometheus_client.metrics_core import Metric as Family
 
     from together_otel.forks import ForkSafeLock

@@ -13,7 +13,7 @@ from contextlib import suppress
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
-from opentelemetry._logs import LogRecord, SeverityNumber, get_logger_provider
+from opentelemetry._logs import LoggerProvider, LogRecord, SeverityNumber, get_logger_provider
 from opentelemetry.context import Context, get_current
 from opentelemetry.trace import (
     INVALID_SPAN,
@@ -27,8 +27,6 @@ from together_otel.names import SCOPE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
-
-    from opentelemetry._logs import LoggerProvider
 
     Scope = tuple[str, str, str]
 

@@ -39,18 +39,21 @@ from together_otel.names import (
     RATELIMIT_LIMIT,
     RATELIMIT_REMAINING,
     TELEMETRY_ERRORS,
+    Cause,
+    GenAIMetrics,
+    Metric,
+    RecoveryOutcome,
+    Stage,
 )
 from together_otel.telemetry.counts import Counts
 from together_otel.telemetry.measured import Amount, GaugeValue, KeyUse, Labels, Measured
-from together_otel.telemetry.recorder import Recorder, Store
+from together_otel.telemetry.recorder import Recorder, Series, Store
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from together_otel.names import Cause, GenAIMetrics, Metric, RecoveryOutcome, Stage
     from together_otel.telemetry.counts import Changed, Count
     from together_otel.telemetry.labels import Secrets
-    from together_otel.telemetry.recorder import Series
 
 __all__ = ["KeyUse", "Labels", "Measured", "Metrics", "NoMetrics", "Recorder"]
 

@@ -12,14 +12,11 @@ import threading
 import time
 from contextlib import suppress
 from socketserver import TCPServer, ThreadingMixIn
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from prometheus_client import MetricsHandler
+from prometheus_client import CollectorRegistry, MetricsHandler
 
 from together_otel.names import SCOPE
-
-if TYPE_CHECKING:
-    from prometheus_client import CollectorRegistry
 
 _log = logging.getLogger(f"{SCOPE}.http_endpoint")
 

@@ -19,7 +19,7 @@ from prometheus_client.metrics_core import Metric as Family
 from prometheus_client.registry import Collector
 
 from together_otel.forks import ForkSafeLock
-from together_otel.names import AUTH_FAILURES, SCOPE
+from together_otel.names import AUTH_FAILURES, SCOPE, Cause, GenAIMetrics, Metric
 from together_otel.telemetry.histograms import Histogram, exemplar
 from together_otel.telemetry.metrics import Metrics
 from together_otel.telemetry.prefork import Loss
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from opentelemetry.trace import SpanContext
     from prometheus_client import CollectorRegistry
 
-    from together_otel.names import Cause, GenAIMetrics, Metric
     from together_otel.telemetry.counts import Count
     from together_otel.telemetry.measured import GaugeValue, Labels
     from together_otel.telemetry.recorder import Observe

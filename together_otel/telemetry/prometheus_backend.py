@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, cast
 from prometheus_client import REGISTRY, CollectorRegistry, values
 
 from together_otel.names import SCOPE
-from together_otel.settings import METRICS, MULTIPROC_DIR
-from together_otel.telemetry.backend import Backend, metrics_for
+from together_otel.settings import METRICS, MULTIPROC_DIR, Settings
+from together_otel.telemetry.backend import Backend, Outlet, metrics_for
 from together_otel.telemetry.exit_export import ExitExport
 from together_otel.telemetry.http_endpoint import HttpEndpoint
 from together_otel.telemetry.multiprocess import Group
@@ -23,9 +23,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from prometheus_client.registry import Collector
-
-    from together_otel.settings import Settings
-    from together_otel.telemetry.backend import Outlet
 
 _log = logging.getLogger(f"{SCOPE}.metrics")
 

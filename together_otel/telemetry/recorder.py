@@ -10,9 +10,12 @@ from together_otel.names import (
     PROVIDER,
     REQUESTS,
     RETRIES,
+    GenAIMetrics,
+    Metric,
+    Outcome,
 )
 from together_otel.telemetry.labels import LabelDoor
-from together_otel.telemetry.measured import Measured
+from together_otel.telemetry.measured import Amount, Labels, Measured
 from together_otel.telemetry.request_metrics import CHUNK_TIME, rows
 
 if TYPE_CHECKING:
@@ -20,9 +23,7 @@ if TYPE_CHECKING:
 
     from opentelemetry.trace import SpanContext
 
-    from together_otel.names import GenAIMetrics, Metric, Outcome
     from together_otel.telemetry.labels import Secrets
-    from together_otel.telemetry.measured import Amount, Labels
 
     Observe = Callable[[float, Any], None]
     """Records a value with what a backend makes of a span context."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from together_otel.names import (
     CACHED_TOKENS_TOTAL,
@@ -26,10 +26,9 @@ from together_otel.names import (
     OWN_METRICS,
     REASONING_TOKENS_TOTAL,
     TOKEN_USAGE,
+    GenAIMetrics,
+    Metric,
 )
-
-if TYPE_CHECKING:
-    from together_otel.names import GenAIMetrics, Metric
 
 CHUNK_TIME = "chunk_time"
 """The value that is recorded for each chunk; the others are fields of `metrics.Measured`."""

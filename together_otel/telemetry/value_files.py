@@ -21,14 +21,13 @@ from prometheus_client.mmap_dict import mmap_key
 from prometheus_client.utils import floatToGoString
 
 from together_otel.forks import ForkSafeLock, in_forked_child
-from together_otel.names import SCOPE
+from together_otel.names import SCOPE, Metric
 from together_otel.settings import MULTIPROC_DIR
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
 
-    from together_otel.names import Metric
     from together_otel.telemetry.measured import GaugeValue, Labels
 
 _log = logging.getLogger(f"{SCOPE}.metrics")

@@ -32,6 +32,7 @@ LOADED = {
     "together_otel.keys.writings",
     "together_otel.names",
     "together_otel.settings",
+    "together_otel.plain.installed",
     "together_otel.plain.spelling",
     "together_otel.telemetry",
     "together_otel.telemetry.backend",

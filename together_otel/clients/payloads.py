@@ -9,15 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from math import inf, isfinite
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from together_otel import names
-from together_otel.clients.base import MOST_CHOICES, Request, Usage
+from together_otel.clients.base import MOST_CHOICES, Request, Result, Usage
 from together_otel.clients.failures import BITS, integer
 from together_otel.clients.fields import NO_REASON, NOTHING, every_field_of, fields_of, index_of
-
-if TYPE_CHECKING:
-    from together_otel.clients.base import Result
 
 _DOUBLES = ("temperature", "top_p", "frequency_penalty", "presence_penalty")
 _INTEGERS = ("max_tokens", "seed", "top_k")

@@ -7,14 +7,11 @@ be involved, in whichever escaping; and everything that looks like a key.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-from together_otel.keys.known import known_keys
+from together_otel.keys.known import KnownKeys, Secrets, known_keys
 from together_otel.keys.secret import digest_of
 from together_otel.keys.shapes import without_shapes
-
-if TYPE_CHECKING:
-    from together_otel.keys.known import KnownKeys, Secrets
 
 LONGEST: Final = 32_768
 """Characters of a text that are looked at; the rest is cut off, and the text says so."""

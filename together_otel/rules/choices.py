@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import Any, Literal, get_args
 
 from together_otel.plain.spelling import did_you_mean
 from together_otel.rules.settings import LOG_SEVERITIES, SEVERITIES, Options, Severity
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
 
 _ALERTS: Mapping[str, Severity] = {**SEVERITIES, **LOG_SEVERITIES}
 _LABEL = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")

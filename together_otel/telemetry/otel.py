@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from opentelemetry import metrics
 from opentelemetry.context import Context
-from opentelemetry.metrics import Observation
-from opentelemetry.trace import NonRecordingSpan, set_span_in_context
+from opentelemetry.metrics import CallbackOptions, Histogram, Meter, MeterProvider, Observation
+from opentelemetry.trace import NonRecordingSpan, SpanContext, set_span_in_context
 
 from together_otel.forks import ForkSafeLock
 from together_otel.guard import Guard
@@ -20,9 +20,6 @@ from together_otel.telemetry.request_metrics import metrics_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-
-    from opentelemetry.metrics import CallbackOptions, Histogram, Meter, MeterProvider
-    from opentelemetry.trace import SpanContext
 
     from together_otel.names import GenAIMetrics, Metric
     from together_otel.telemetry.counts import Count

@@ -158,6 +158,9 @@ class Unset:
     def __get__(self, *_):
         raise RuntimeError("not set")
 
+    def __repr__(self):
+        return "unset"  # an address would tell each of two processes another test's name
+
 
 @pytest.mark.parametrize(
     ("fields", "auth"),

@@ -59,3 +59,18 @@ def test_a_key_was_just_accepted(monkeypatch):
     assert not ring.was_just_accepted(KEY.encode(), "a.test")
     now += 1
     assert not ring.was_just_accepted(KEY, "a.test")
+
+
+def test_no_more_keys_are_remembered_than_fingerprints_are_told(monkeypatch):
+    """Of more, the one that was used least recently is forgotten, and news again."""
+    for name in ("FINGERPRINT_LIMIT", "_SEEN_LIMIT"):
+        monkeypatch.setattr(f"together_otel.auth.registry.{name}", 2)
+    ring = KeyRegistry(fingerprint=True)
+    keys = [KEY[:-1] + letter for letter in "xyz"]
+    for key in keys:
+        assert ring.constructed(key, "argument")[1]
+        ring.look(key)
+    assert [use.fingerprint for use in ring.in_use()] == [
+        ring.of(key).fingerprint for key in keys[1:]
+    ]
+    assert ring.constructed(keys[0], "argument")[1]

@@ -70,3 +70,22 @@ def test_a_key_that_is_a_host_is_hidden(telemetry):
     everything = telemetry.everything().lower()
     assert "server.address" in str(telemetry.spans())
     assert not any(host[place : place + 8] in everything for place in range(len(host) - 7))
+
+
+def test_captured_credentials_are_a_mark(key, telemetry):
+    """Whatever their shape, as text, in a list, or as bytes; the rest stays."""
+    tracer = telemetry.tracer_provider.get_tracer("application")
+
+    def capture(_request):
+        with tracer.start_as_current_span("captured") as span:
+            span.set_attribute("http.request.header.cookie", ("opaque",))
+            span.set_attribute("http.request.header.x-api-key", b"opaque")
+            span.set_attribute("http.request.header.accept", b"text/\xff")
+
+    chat(telemetry, key, refuses, http={"event_hooks": {"request": [capture]}})
+    (captured,) = [span for span in telemetry.finished_spans() if span.name == "captured"]
+    assert captured.attributes == {
+        "http.request.header.cookie": ("[key]",),
+        "http.request.header.x-api-key": "[key]",
+        "http.request.header.accept": "text/\ufffd",
+    }

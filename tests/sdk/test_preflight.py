@@ -77,8 +77,11 @@ def test_a_key_that_cannot_work(given, environment, cause, says, sdk, telemetry,
 
 @pytest.mark.parametrize(
     "given",
-    ["{key}", "opaque.token/0123456789", "eyJ" + "hbGci.eyJ" + "zdWIi.c2ln", "0" * 40],
-    ids=["good", "unknown", "JWT", "command line"],
+    [
+        *("{key}", "opaque.token/0123456789", '"opaque.token/0123456789"'),
+        *("eyJ" + "hbGci.eyJ" + "zdWIi.c2ln", "0" * 40),
+    ],
+    ids=["good", "unknown", "unknown in quotes", "JWT", "command line"],
 )
 def test_a_key_that_may_work(given, sdk, telemetry):
     """A shape that nobody knows may be right; the SDK's own command line is not in the way."""

@@ -1,0 +1,87 @@
+"""A body may be read in many ways: each ends the call once, with what the answer says."""
+
+from __future__ import annotations
+
+import json
+from functools import partial
+
+import aiohttp
+import pytest
+import requests
+from test_requests import CHAT, REQUESTS, STREAM, bearer, only_span
+from urllib3.exceptions import HTTPError
+
+from together_otel.testing import behaviours
+
+
+async def until_empty(read):
+    while piece := await read():
+        yield piece
+
+
+async def first_of(pairs):
+    async for piece, _ in pairs:
+        yield piece
+
+
+async def exactly(content):
+    await content.wait_eof()
+    yield await content.readexactly(content.total_bytes)
+
+
+async def without_waiting(content):
+    await content.wait_eof()
+    yield content.read_nowait()
+
+
+BY_AIOHTTP = {
+    "iter_chunked": lambda content: content.iter_chunked(7),
+    "iter_any": lambda content: content.iter_any(),
+    "iter_chunks": lambda content: first_of(content.iter_chunks()),
+    "read": lambda content: until_empty(partial(content.read, 7)),
+    "readany": lambda content: until_empty(content.readany),
+    "readuntil": lambda content: until_empty(partial(content.readuntil, b"}")),
+    "readexactly": exactly,
+    "read_nowait": without_waiting,
+}
+BY_URLLIB3 = {
+    "read": lambda raw: [raw.read()],
+    "read in pieces": lambda raw: iter(partial(raw.read, 7), b""),
+    "iterator": iter,
+}
+
+
+def assert_told(telemetry, body):
+    attributes = only_span(telemetry)["attributes"]
+    assert attributes["gen_ai.response.id"] == json.loads(body)["id"]
+    assert attributes["together.request.outcome"] == "success"
+    assert telemetry.value(REQUESTS, together_request_outcome="success") == 1
+
+
+@pytest.mark.parametrize("reading", BY_AIOHTTP.values(), ids=BY_AIOHTTP)
+async def test_by_aiohttp(reading, base, key, telemetry):
+    async with (
+        aiohttp.ClientSession(headers=bearer(key)) as session,
+        session.post(f"{base}/chat/completions", json=CHAT) as response,
+    ):
+        body = b"".join([piece async for piece in reading(response.content)])
+        assert_told(telemetry, body)
+
+
+@pytest.mark.parametrize("reading", BY_URLLIB3.values(), ids=BY_URLLIB3)
+def test_by_urllib3(reading, base, key, telemetry):
+    """What is beneath a response of requests."""
+    url = f"{base}/chat/completions"
+    with requests.post(url, json=CHAT, headers=bearer(key), stream=True, timeout=10) as response:
+        body = b"".join(reading(response.raw))
+        assert_told(telemetry, body)
+
+
+@pytest.mark.parametrize("reading", BY_URLLIB3.values(), ids=BY_URLLIB3)
+def test_a_body_that_is_cut_by_urllib3(reading, base, key, server, telemetry):
+    server.always(behaviours.cut_stream())
+    url = f"{base}/chat/completions"
+    with requests.post(url, json=STREAM, headers=bearer(key), stream=True, timeout=10) as response:
+        with pytest.raises(HTTPError):
+            list(reading(response.raw))
+        assert only_span(telemetry)["attributes"]["together.request.outcome"] == "connection_error"

@@ -12,7 +12,7 @@ from recovering import OLD, Answers, instrument, keys_sent, searches
 
 from together_otel import recovery
 from together_otel.recovery import asking
-from together_otel.recovery.loops import TrioLoop
+from together_otel.recovery.asking import TrioLoop
 
 trio: Any = pytest.importorskip("trio")
 pytestmark = pytest.mark.skipif(GENERATION < 2, reason="1.x knows asyncio only")

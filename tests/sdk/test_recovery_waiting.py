@@ -17,7 +17,7 @@ from recovering import OLD, Answers, Clock, instrument, keys_sent, searches
 
 from together_otel import recovery
 from together_otel.recovery import asking
-from together_otel.recovery.loops import AsyncioLoop
+from together_otel.recovery.asking import AsyncioLoop
 from together_otel.recovery.replacements import REPLACEMENTS, Pending
 from together_otel.recovery.search import Search
 

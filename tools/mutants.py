@@ -115,6 +115,7 @@ class Trial:
             session.config.option.tbstyle = "no"
             seconds = 20 + 10 * self._cost(tests)
             resource.setrlimit(resource.RLIMIT_CPU, (int(seconds), int(seconds) + 1))
+            resource.setrlimit(resource.RLIMIT_AS, (2**32, 2**32))
             set_mutant_under_test(name)
             for _ in _run(session, tests):
                 if session.testsfailed:

@@ -90,6 +90,18 @@ def test_exception_whose_text_cannot_be_read():
     assert shown(told.stacktrace, OPAQUE) == set()
 
 
+def test_exception_is_asked_for_its_text_once():
+    asked = []
+
+    class AskedError(Exception):
+        def __str__(self):
+            asked.append(self)
+            return "asked"
+
+    assert redact_exception(raised(AskedError())).stacktrace.endswith("AskedError: asked\n")
+    assert len(asked) == 1
+
+
 def test_exception_whose_traceback_cannot_be_read():
     told = redact_exception(raised(UnprintableError("no text", ("a", 1, 1, OPAQUE))), [OPAQUE])
     assert told.stacktrace == "(its traceback cannot be read)"
@@ -120,6 +132,13 @@ def define(module, name="AuthenticationError"):
 def test_public_name_of_a_reexport(package):
     package.AuthenticationError = error = define("sdk_like._exceptions")  # type: ignore[attr-defined]
     assert public_name(error) == "sdk_like.AuthenticationError"
+
+
+def test_public_name_of_a_reexport_further_down(package, monkeypatch):
+    package.exceptions = below = types.ModuleType("sdk_like.exceptions")  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "sdk_like.exceptions", below)
+    below.AuthenticationError = error = define("sdk_like.exceptions._auth")  # type: ignore[attr-defined]
+    assert public_name(error) == "sdk_like.exceptions.AuthenticationError"
 
 
 def test_public_name_of_another_class_of_that_name(package):

@@ -109,8 +109,14 @@ WRITINGS = {
     "percent lower": lambda key: quote(key, safe="").lower(),
     "plus": quote_plus,
     "html": html.escape,
-    "html by numbers": lambda key: html.escape(key).replace("&#x27;", "&#39;"),
+    "html by numbers": lambda key: (
+        html.escape(key).replace("&#x27;", "&#39;").replace("&quot;", "&#34;")
+    ),
     "json with slashes": lambda key: json.dumps(key).replace("/", "\\/"),
+    "percent of upper": lambda key: quote(key.upper(), safe=""),
+    "percent of lower": lambda key: quote(key.lower(), safe=""),
+    "beside a quote": lambda key: repr(f'"{key}'),
+    "an attribute's name": lambda key: key.replace("-", "_"),
     "hex": lambda key: key.encode().hex(),
     "base64": lambda key: base64.b64encode(key.encode()).decode(),
     "base64 for URLs": lambda key: base64.urlsafe_b64encode(b"u:" + key.encode()).decode(),
@@ -138,6 +144,13 @@ def test_writing(key, writing):
     assert told.endswith(" after")
 
 
+@pytest.mark.parametrize("key", [LEGACY, OPAQUE, ODD, "i/t's\\41~opaque.Token/77"])
+@pytest.mark.parametrize("writing", [*WRITINGS][: [*WRITINGS].index("base64")])
+def test_nothing_of_a_writing_is_left(key, writing):
+    """Not a letter, a digit or a sign of it; quotes may be the text's own."""
+    assert redact(f"({WRITINGS[writing](key)})", [key]).strip("b()'\"") == "[key]"
+
+
 @pytest.mark.parametrize("writing", ["plain", "base64", "hex", "percent"])
 def test_a_key_that_was_read_as_latin_1_is_found_as_it_was_written(writing: str) -> None:
     """HTTP libraries write a header's letters as UTF-8, and others read them as Latin-1."""
@@ -152,6 +165,7 @@ def test_a_key_that_was_read_as_latin_1_is_found_as_it_was_written(writing: str)
     [
         ("\u0130\u0130\u0130 was {}!", OPAQUE),  # in small letters it is two
         ("\u0391\u03a3 \u0130 was {}!", ODD),
+        ("it was {}!", "Qz41\udce9opaque77"),
         (
             "it was {}\u0391!",
             "\u039a\u039b\u0395\u0399\u0394\u0399\u0391\u03a3",
@@ -194,7 +208,7 @@ def test_short_secret(secret, text, expected):
 MASKS = ["********", "...", "…", "••••", "*" * 40]
 
 
-@pytest.mark.parametrize("key", [KEY, LEGACY, OPAQUE, "sk-" + "Q7w" * 12])
+@pytest.mark.parametrize("key", [KEY, LEGACY, OPAQUE, "sk-" + "Q7w" * 12, "Qz41opaqueToken7"])
 @pytest.mark.parametrize("mask", MASKS)
 @pytest.mark.parametrize(("first", "last"), [(8, 4), (3, 4), (12, 4), (8, 6), (0, 4)])
 def test_masked(key, mask, first, last):
@@ -232,10 +246,9 @@ def test_not_masked(text):
 
 
 def test_a_short_key_has_no_masked_form():
-    """Four characters of eight are everyday words."""
-    assert redact("it is ***word, or ***secret", ["passwords", "pass-word"]) == (
-        "it is ***word, or ***secret"
-    )
+    """Four characters of fifteen are everyday words."""
+    text = "it is ***word, or ***secret"
+    assert redact(text, ["passwords", "pass-word", "Qz41-other-word"]) == text
 
 
 def test_several_secrets():
@@ -270,19 +283,20 @@ def test_a_key_across_the_cut_is_hidden(key):
         assert shown(told, key.removeprefix(PREFIX)) == set()
 
 
-def test_a_foreign_key_cut_by_the_window_is_not_told():
+@pytest.mark.parametrize("longest", [1_024, 8_192])
+def test_a_foreign_key_cut_by_the_window_is_not_told(longest):
     """Keys before it are taken out, which moves its first part into view."""
     digits = hashlib.sha256(b"k").hexdigest()
     for shown in range(1, 64, 7):
-        text = ((KEY + " ") * 400)[: 8_192 + 512 - shown] + " " + digits + " more" * 200
-        told = redact(text, (), 8_192)
+        text = ((KEY + " ") * 400)[: longest + 512 - shown] + " " + digits + " more" * 200
+        told = redact(text, (), longest)
         assert not [place for place in range(56) if digits[place : place + 8] in told]
 
 
 def test_a_text_that_fits_once_its_keys_are_taken_out_is_whole():
     assert redact(f"{KEY} or {KEY}", [KEY], 40) == f"{PREFIX}[key] or {PREFIX}[key]"
     assert redact("word " * 9, [], 40) == "word word word word word word… [cut off]"
-    assert redact("word", [], 2) == "… [cut off]"
+    assert redact("word", [], 2) == redact("word " * 200, [], 2) == "… [cut off]"
 
 
 # ── UTF-8, lines ─────────────────────────────────────────────────────────────────────
@@ -357,8 +371,8 @@ def test_what_is_kept_is_bounded():
     for number in range(2 * redaction._MOST):
         redact(f"{number} " * 100)
         known_keys([f"Q7w{number}"])
-    assert len(redaction._redacted) <= redaction._MOST
-    assert len(known_module._known) <= known_module._MOST
+        assert len(redaction._redacted) <= redaction._MOST
+        assert len(known_module._known) <= known_module._MOST
 
 
 def test_the_same_keys_are_looked_for_in_the_same_way():
@@ -404,8 +418,9 @@ def test_nothing_shows_a_secret():
     assert secret != Secret(KEY)
     assert secret != f"{KEY}\n"
     assert len({secret, Secret(f"{KEY}\n")}) == 1
+    assert hash(secret) != hash(Secret(LEGACY))
     for shown_as in (repr(secret), str(secret), f"{secret}", repr(known_keys([secret]))):
         assert shown_as in ("Secret()", "KnownKeys()")
     for send in (pickle.dumps, copy.deepcopy):
-        with pytest.raises(TypeError, match="stays in its process"):
+        with pytest.raises(TypeError, match=r"^a Secret stays in its process$"):
             send(secret)  # type: ignore[operator]  # of either

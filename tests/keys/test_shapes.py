@@ -36,6 +36,9 @@ TOGETHERS = "tgp_" + "v1_" + "a1B2" * 10 + "xyz"
         ("Authorization: Basic dXNlcjpw", "Authorization: Basic [key]"),
         (f"Authorization: Token {OPAQUE}\nHost: a", "Authorization: Token [key]\nHost: a"),
         (f"TOGETHER_API_KEY={OPAQUE} python app.py", "TOGETHER_API_KEY=[key] python app.py"),
+        # in letters that a pattern takes for others, and two kinds in one text
+        (f"author\u0131zation: {OPAQUE}", "author\u0131zation: [key]"),
+        (f"Authorization: Basic dXNlcjpw, {'0f' * 32}", "Authorization: Basic [key], [key]"),
         # what is no key stays
         ("{'Authorization': 'Bearer '}", "{'Authorization': 'Bearer '}"),
         ("Illegal header value b'Bearer '", "Illegal header value b'Bearer '"),

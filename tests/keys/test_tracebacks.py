@@ -101,6 +101,17 @@ def of_an_sdk():
     raise type("ApiError", (Exception,), {"__module__": "sdk._exceptions"})("refused")
 
 
+def of_main():
+    raise type("MineError", (Exception,), {"__module__": "__main__"})("refused")
+
+
+def in_a_circle_of_contexts():
+    error = ValueError("its own context's context")
+    error.__context__ = KeyError("k")
+    error.__context__.__context__ = error
+    raise error
+
+
 def misspelt():
     plains()  # type: ignore[name-defined]  # noqa: F821 - what is tested
 
@@ -123,6 +134,8 @@ WAYS = (
     in_two_contexts,
     without_a_text,
     of_an_sdk,
+    of_main,
+    in_a_circle_of_contexts,
     misspelt,
     caused_by_a_misspelling,
     again_and_again,
@@ -161,19 +174,20 @@ def test_the_same_place_of_other_code():
     for number in range(2 * tracebacks._MOST):
         error = caught(lambda number=number: exec(f"def f_{number}(): 1/0\nf_{number}()", {}))  # type: ignore[misc]  # noqa: S102 - code that is gone at once
         assert f"in f_{number}\n" in format_traceback(error)
-    assert len(tracebacks._frames) <= tracebacks._MOST
+        assert len(tracebacks._frames) <= tracebacks._MOST
 
 
-def test_a_frame_is_made_once(monkeypatch):
+@pytest.mark.parametrize("work", [caused, again_and_again])
+def test_a_frame_is_made_once(monkeypatch, work):
     """The same failure with the same key costs no formatting, a cause's frames included."""
-    first = redact_exception(caught(caused), ["Qz-41~opaque.Token/77"])
+    first = redact_exception(caught(work), ["Qz-41~opaque.Token/77"])
 
     def formatted(*_, **__):
         raise AssertionError
 
     monkeypatch.setattr(traceback, "format_tb", formatted)
     monkeypatch.setattr(traceback, "format_exception", formatted)
-    assert redact_exception(caught(caused), ["Qz-41~opaque.Token/77"]) == first
+    assert redact_exception(caught(work), ["Qz-41~opaque.Token/77"]) == first
 
 
 def test_a_frame_of_one_key_is_not_that_of_another():

@@ -154,4 +154,4 @@ class KeyHistory:
 
 def _place(text: bytes, whose: str) -> bytes:
     """Return a text and whose host it is good at, in one; digests are all of one length."""
-    return text + whose.encode("utf-8", "surrogatepass")
+    return text + whose.encode(errors="surrogatepass")

@@ -164,7 +164,7 @@ def _absent(
 def _fingerprint(stripped: str) -> str | None:
     if len(stripped) < FINGERPRINT_MINIMUM:
         return None
-    data = stripped.encode("utf-8", "surrogatepass")
+    data = stripped.encode(errors="surrogatepass")
     return blake2b(data, digest_size=4, person=b"together_otel.fp").hexdigest()
 
 

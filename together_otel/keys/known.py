@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, fields
+from itertools import accumulate
 from typing import Any, Final, TypeAlias
 
 from together_otel.keys.secret import Secret
@@ -154,8 +155,7 @@ def _made_of(secret: Secret) -> KnownKeys:
     heads: Iterable[str] = ()
     tails: Iterable[str] = ()
     if len(key) >= _MASKED_FROM:
-        folded = _folded(key)
-        heads = (folded[:length] for length in range(1, _HEAD + 1))
+        heads = accumulate(_folded(key)[:_HEAD])
         tails = {text[-_TAIL:] for text in texts}
     return KnownKeys(
         secret.digest,
@@ -212,9 +212,8 @@ def _hide_words(text: str, hidden: bytearray, length: int, word: int) -> None:
 def _without(text: str, hidden: bytearray) -> str:
     parts: list[str] = []
     place = 0
+    hidden.append(0)
     while (start := hidden.find(1, place)) >= 0:
-        end = hidden.find(0, start)
-        end = len(text) if end < 0 else end
         parts += (text[place:start], MARK)
-        place = end
+        place = hidden.find(0, start)
     return "".join((*parts, text[place:]))

@@ -52,7 +52,7 @@ def text_of(key: object) -> str:
 
 def digest_of(text: str) -> bytes:
     """Return a digest by which a text is recognised within this process and its forks."""
-    return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16, key=_SALT).digest()
+    return blake2b(text.encode(errors="surrogatepass"), digest_size=16, key=_SALT).digest()
 
 
 def identity_of(key: str) -> bytes:

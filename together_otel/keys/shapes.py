@@ -95,7 +95,7 @@ def without_shapes(text: str) -> str:
     # Beyond ASCII there are letters that a pattern takes for small ones, and `lower` does not.
     foreign = not text.isascii()
     small = text.lower()
-    if len(text) >= len(_DIGITS) and _DIGITS in small.translate(_HEX_AS_ZEROS):
+    if _DIGITS in small.translate(_HEX_AS_ZEROS):
         small += _DIGITS
     elif not foreign and not any(map(small.__contains__, _NEEDED)):
         return text

@@ -58,7 +58,7 @@ def redacted_traceback(exc: BaseException, known: KnownKeys, text: str) -> str:
     for link, joint in reversed(list(_chain(exc))):
         frames = _frames_of(link, known) if _is_plain(link) else None
         if frames is None:
-            whole = traceback.format_exception(type(exc), exc, exc.__traceback__)
+            whole = traceback.format_exception(exc)
             return redact("".join(whole), known)
         name = type(link).__qualname__
         if type(link).__module__ not in ("__main__", "builtins"):
@@ -118,6 +118,6 @@ def _frame(entry: TracebackType, code: CodeType, known: KnownKeys) -> str:
     if kept is None:
         if len(_frames) >= _MOST:
             _frames.clear()
-        text = redact("".join(traceback.format_tb(entry, limit=1)), known)
+        text = redact(traceback.format_tb(entry, limit=1)[0], known)
         kept = _frames[place] = code, text
     return kept[1]

@@ -6,7 +6,7 @@ import base64
 import json
 from collections.abc import Iterator
 from contextlib import suppress
-from urllib.parse import quote, quote_plus
+from urllib.parse import quote_plus
 
 from together_otel.keys.formats import PUBLIC_PREFIX
 
@@ -21,18 +21,15 @@ def writings(key: str) -> Iterator[str]:
         for text in {read, read.lower(), read.upper()}:
             yield from _escaped(text)
     for read in {key, *_read_wrongly(key)}:
-        yield from _encoded(read.encode("utf-8", "surrogatepass"))
+        yield from _encoded(read.encode(errors="surrogatepass"))
 
 
 def _encoded(data: bytes) -> Iterator[str]:
     yield data.hex()
     for offset in range(3):
-        # Inside a longer text base64 starts at any of three offsets; what shares a digit
-        # with its neighbours is left out.
-        padded = b"\0" * offset + data
-        whole = padded[: len(padded) - len(padded) % 3]
+        # Inside a longer text base64 starts at any of three offsets.
         for encode in (base64.b64encode, base64.urlsafe_b64encode):
-            yield encode(whole).decode()[offset and offset + 1 :]
+            yield encode(bytes(offset) + data).decode()
 
 
 def _read_wrongly(text: str) -> Iterator[str]:
@@ -46,7 +43,7 @@ def _read_wrongly(text: str) -> Iterator[str]:
 def _escaped(text: str) -> Iterator[str]:
     import html  # noqa: PLC0415 - it loads all names of HTML's entities
 
-    data = text.encode("utf-8", "surrogatepass")
+    data = text.encode(errors="surrogatepass")
     yield text
     yield text.replace("-", "_")  # as names of headers are written in those of attributes
     for source in (repr(text), ascii(text), json.dumps(text), json.dumps(text, ensure_ascii=False)):
@@ -55,7 +52,7 @@ def _escaped(text: str) -> Iterator[str]:
     # Inside a longer text a quote is escaped, or not, by what else is in it.
     yield text.replace("\\", "\\\\").replace("'", "\\'")
     yield json.dumps(text)[1:-1].replace("/", "\\/")
-    yield quote(data, safe="")
     yield quote_plus(data)
+    yield quote_plus(data).replace("+", "%20")
     yield html.escape(text)
     yield html.escape(text).replace("&#x27;", "&#39;").replace("&quot;", "&#34;")

@@ -21,7 +21,7 @@ unexport PYTHONDONTWRITEBYTECODE
 LANES := keys sdk-1.5.35 sdk-2.42.0 python3.13 wire openai-2.54.0
 # What CI runs beside them; `CI=true make test` does so anywhere.
 CI_LANES := sdk-2.0.0 $(MORE_SDKS:%=part-%) lowest openai-1.55.3 openai-1.109.1 openai-3.57.0 \
-    frameworks litellm proxy
+    frameworks frameworks-lowest litellm proxy
 ifneq ($(CI),)
 LANES += $(CI_LANES)
 # Beside the lanes: a fleet's week, scenarios at every interval, the documentation's commands.
@@ -86,7 +86,7 @@ test-lowest: .venv-lowest/installed
 $(OPENAIS:%=test-openai-%): test-openai-%: .venv-openai-%/installed
 	$(call lane,$(PARALLEL) tests/clients)
 
-test-frameworks: .venv-frameworks/installed
+test-frameworks test-frameworks-lowest: test-%: .venv-%/installed
 	$(call lane,$(PARALLEL) tests/clients/test_missing_keys.py tests/clients/test_frameworks.py tests/clients/test_client_examples.py)
 
 # HTTP libraries and what sends with them.
@@ -94,7 +94,7 @@ test-wire: .venv-frameworks/installed
 	$(call lane,$(PARALLEL) tests/wire)
 
 test-litellm: .venv-litellm-$(LITELLM)/installed
-	$(call lane,tests/wire/frameworks/test_litellm.py)
+	$(call lane,tests/wire/frameworks/test_litellm.py tests/wire/frameworks/test_others.py)
 
 # LiteLLM's proxy, and DSPy.
 test-proxy: .venv-proxy/installed
@@ -164,8 +164,11 @@ $(VENV)/installed: $(ENVIRONMENT)
 .venv-frameworks/installed: $(ENVIRONMENT)
 	$(call environment,-e . --group test --group frameworks)
 
+.venv-frameworks-lowest/installed: $(ENVIRONMENT)
+	$(call environment,-e . --group test --group frameworks-lowest)
+
 .venv-litellm-%/installed: $(ENVIRONMENT)
-	$(call environment,-e . --group light 'litellm==$*')
+	$(call environment,-e . --group light --group light-lowest 'litellm==$*')
 
 .venv-demo/installed: $(ENVIRONMENT)
 	$(call environment,-e . --group demo)

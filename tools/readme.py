@@ -14,6 +14,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import tested_clients
+
 from together_otel import names
 from together_otel.clients import error_types
 from together_otel.rules import Options
@@ -242,8 +244,14 @@ def comparison_of_failures() -> str:
     return saved_table(COMPARISON, "A refused")
 
 
+def clients() -> str:
+    """Return what is seen of each client, and which of its releases the lanes test."""
+    return table(("Client", "What is seen", "Tested with"), tested_clients.rows())
+
+
 PARTS = {
     "alerts": alerts,
+    "clients": clients,
     "commands": commands,
     "comparison": comparison,
     "comparison of failures": comparison_of_failures,

@@ -97,8 +97,7 @@ def agno(url: str, key: str) -> Any:
 
 
 def litellm(url: str, key: str) -> Any:
-    import litellm
-
+    litellm = pytest.importorskip("litellm")
     return litellm.completion(
         model=f"together_ai/{MODEL}",
         api_base=url,
@@ -108,8 +107,7 @@ def litellm(url: str, key: str) -> Any:
 
 
 def litellm_embeddings(url: str, key: str) -> Any:
-    import litellm
-
+    litellm = pytest.importorskip("litellm")
     return litellm.embedding(model="together_ai/m", api_base=url, api_key=key, input=["Hi"])
 
 
@@ -169,6 +167,22 @@ def test_refused(
     assert event["http.response.status_code"] == 401
 
 
+def test_llama_index_without_a_key(
+    url: str, keys: MadeUpKeys, telemetry: CapturedTelemetry
+) -> None:
+    """It hands the empty text on: openai's constructor refuses it, or the request cannot be sent."""
+    from llama_index.llms.together import TogetherLLM
+
+    with pytest.raises(Exception):  # noqa: B017, PT011 - which one differs
+        TogetherLLM(MODEL, api_base=url, max_retries=0).complete("Hi")
+    event = only_failure(telemetry, keys)
+    assert event["together.auth.cause"] == "missing"
+    assert event["together.client.library"] == "llama_index"
+    assert (
+        "TogetherLLM reads TOGETHER_API_KEY, then OPENAI_API_KEY" in event["together.auth.remedy"]
+    )
+
+
 @pytest.mark.parametrize(
     ("work", "library"),
     [(langchain, "langchain"), (llama_index, "llama_index"), (haystack, "haystack")],
@@ -213,8 +227,7 @@ def test_swallowed_fallback(
     url: str, server: TogetherServer, key: str, telemetry: CapturedTelemetry
 ) -> None:
     """LiteLLM answers by a fallback: the application sees nothing, the refusal is counted."""
-    import litellm
-
+    litellm = pytest.importorskip("litellm")
     server.script(behaviours.refuse("together"))
     answer = litellm.completion(
         model=f"together_ai/{MODEL}",

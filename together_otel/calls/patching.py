@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from together_otel.calls.active import Active
 from together_otel.calls.call import call_in
@@ -78,7 +78,8 @@ class Patches:
                     self._patch(module, target)
 
     def _patch(self, module: ModuleType, target: Target) -> None:
-        owner, name, original = _place(module, target)
+        places = (_place(module, target, one) for one in target.attribute.split("|"))
+        owner, name, original = next((one for one in places if one[0] is not None), _NOWHERE)
         if owner is None:
             if target.is_expected and target not in self._warned_of:
                 self._warned_of.add(target)
@@ -97,14 +98,15 @@ class Patches:
 
 
 PATCHES = Patches()
+_NOWHERE: Final = (None, "", None)
 
 
-def _place(module: ModuleType, target: Target) -> tuple[Any, str, Any]:
+def _place(module: ModuleType, target: Target, attribute: str) -> tuple[Any, str, Any]:
     """Return the class or module to patch, the attribute's name, and what is there.
 
     The class of an SDK's own that defines a method is patched, not one that inherits it.
     """
-    first, _, name = target.attribute.partition(".")
+    first, _, name = attribute.partition(".")
     found = vars(module).get(first)
     if not name:
         return (module if callable(found) else None), first, found

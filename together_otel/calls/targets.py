@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 class Target:
     """One attribute to patch: ``Class.method`` or a function of a module, if it exists there.
 
+    Of several, separated by ``|``, as releases differ, it is the first that exists.
+
     ``make`` returns its patch, of what is on, the adapter and the function. Where
     ``may_be_inherited``, a method of another package's class is patched in this class alone. Whether
     one is in every release is ``is_expected``.

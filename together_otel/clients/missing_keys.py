@@ -67,13 +67,17 @@ def _of_model(reader: Reader, _client: Any, kwargs: Kwargs) -> Reader | None:
     return reader if provider == "together_ai" else None
 
 
-def _of_secret(reader: Reader, client: Any, _kwargs: Kwargs) -> Reader | None:
+def _of_secret(reader: Reader, client: Any, kwargs: Kwargs) -> Reader | None:
     """Of Haystack's generators, those that reach Together; their secrets name the variables."""
-    hosts = hosts_in(str(getattr(client, "api_base_url", None) or ""))
+    base, secret = (
+        kwargs.get(name) or getattr(client, name, None) for name in ("api_base_url", "api_key")
+    )
+    hosts = hosts_in(str(base or ""))
     if not hosts or not is_together_host(hosts[0]):
         return None
-    variables = tuple(getattr(client.api_key, "_env_vars", ())) or reader.variables
-    return replace(reader, name=type(client).__name__, variables=variables)
+    variables = ("OPENAI_API_KEY",) if secret is None else getattr(secret, "_env_vars", ())
+    name = type(client).__name__
+    return replace(reader, name=name, variables=tuple(variables) or reader.variables)
 
 
 PLACES: Final[tuple[tuple[str, str, MissingKey], ...]] = (
@@ -84,7 +88,7 @@ PLACES: Final[tuple[tuple[str, str, MissingKey], ...]] = (
     ),
     (
         "haystack.components.generators.chat.openai",
-        "OpenAIChatGenerator._client_kwargs",
+        "OpenAIChatGenerator._client_kwargs|OpenAIChatGenerator.__init__",  # from 3.0 on; before
         MissingKey(HAYSTACK, "ValueError", narrow=_of_secret),
     ),
     (

@@ -27,7 +27,7 @@ def aisuite(base, key):
 
 
 def huggingface_hub(base, key, *, stream=False):
-    hub = pytest.importorskip("huggingface_hub", minversion="2")
+    hub = pytest.importorskip("huggingface_hub", minversion="0.34")
     from huggingface_hub.hf_api import InferenceProviderMapping
     from huggingface_hub.inference import _providers
     from huggingface_hub.inference._providers import _common

@@ -1,0 +1,109 @@
+"""The table of clients: what is seen of each, and the releases of its packages in the lanes."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ROOT = Path(__file__).parents[1]
+GROUPS = ("frameworks-lowest", "light-lowest", "proxy", "frameworks")
+"""Dependency groups that pin a client's releases."""
+MISSING = "missing keys; calls as those of openai"
+
+CLIENTS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
+    (
+        "`openai`",
+        (
+            "every method, streams, raw responses, keys that a function makes; of other hosts, a key"
+            " of Together's shape that is refused with 401"
+        ),
+        ("openai",),
+    ),
+    (
+        "LangChain: `ChatTogether`, `TogetherEmbeddings`, `Together`, `ChatOpenAI`",
+        "calls, streams, embeddings, missing keys",
+        ("langchain-together", "langchain-openai"),
+    ),
+    (
+        "LlamaIndex: `TogetherLLM`, `TogetherEmbedding`",
+        "calls, missing keys",
+        ("llama-index-llms-together", "llama-index-embeddings-together"),
+    ),
+    (
+        "Haystack: `TogetherAIChatGenerator`, `OpenAIChatGenerator`",
+        "calls, missing keys",
+        ("togetherai-haystack",),
+    ),
+    ("pydantic-ai", "calls, missing keys", ("pydantic-ai-slim",)),
+    (
+        "agno",
+        "calls, missing keys, also where the agent returns a run with an error",
+        ("agno",),
+    ),
+    ("instructor", MISSING, ("instructor",)),
+    ("camel", MISSING, ("camel-ai",)),
+    ("aisuite", "missing keys; calls as requests by HTTP", ("aisuite",)),
+    (
+        'huggingface_hub: `InferenceClient(provider="together")`',
+        "missing keys; calls as requests by HTTP",
+        ("huggingface-hub",),
+    ),
+    (
+        "LiteLLM",
+        "completions, embeddings, rerank, also where a fallback answers; the proxy",
+        ("litellm",),
+    ),
+    ("DSPy", "calls, as LiteLLM's", ("dspy",)),
+)
+
+
+def _pins() -> Iterator[tuple[str, str]]:
+    """Yield each package that a lane pins, and its release."""
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    for package, variable in (("openai", "OPENAIS"), ("litellm", "LITELLM")):
+        listed = re.search(rf"^{variable} := (.+)$", makefile, re.MULTILINE)
+        for release in (listed[1] if listed else "").split():
+            yield package, release
+    project = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    for group in GROUPS:
+        listed = re.search(rf"^{group} = \[\n(.*?)^\]$", project, re.MULTILINE | re.DOTALL)
+        found = re.findall(r'"([\w.-]+)(?:\[\w+\])?==([\d.]+)"', listed[1] if listed else "")
+        if not found:
+            raise ValueError(f"the group {group} pins nothing")
+        yield from found
+
+
+def releases() -> dict[str, list[str]]:
+    """Return the tested releases of each package, the lowest first.
+
+    Raises:
+        ValueError: when a group is not there, or pins nothing.
+    """
+    found: dict[str, set[str]] = {}
+    for package, release in _pins():
+        found.setdefault(package, set()).add(release)
+    return {
+        package: sorted(every, key=lambda one: tuple(map(int, one.split("."))))
+        for package, every in found.items()
+    }
+
+
+def rows() -> Iterator[tuple[str, str, str]]:
+    """Yield the rows of the table."""
+    yield (
+        "`together`",
+        "every method, streams, uploads, realtime sessions",
+        ("see [supported versions](../reference/versions.md)"),
+    )
+    tested = releases()
+    for client, seen, packages in CLIENTS:
+        yield client, seen, "; ".join(f"{one} {', '.join(tested[one])}" for one in packages)
+    yield (
+        "httpx, httpx2, requests, aiohttp",
+        "requests to Together's hosts that no client above makes",
+        "httpx 0.27 and 0.28, httpx2 2, requests 2, aiohttp 3",
+    )

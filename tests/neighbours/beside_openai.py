@@ -73,6 +73,15 @@ def genai_openai():
     OpenAIInstrumentor().instrument()
 
 
+def openlit():
+    """It takes the application's providers; prices, which it would fetch, are none."""
+    import openlit  # noqa: PLC0415 - one of several
+
+    set_providers()
+    os.environ["OTEL_LOGS_EXPORTER"] = "none"  # else it prints log records
+    openlit.init(pricing_json=os.devnull, disable_metrics=True, disable_events=True)
+
+
 def logfire(*, suppress=False):
     """Its own providers become the global ones."""
     import logfire  # noqa: PLC0415 - one of several

@@ -41,7 +41,9 @@ def run(neighbour):
     return found
 
 
-@pytest.mark.parametrize("neighbour", ["openinference", "traceloop", "genai_openai", "logfire"])
+@pytest.mark.parametrize(
+    "neighbour", ["openinference", "traceloop", "genai_openai", "logfire", "openlit"]
+)
 def test_another_has_the_genai_span(neighbour):
     """Ours is an INTERNAL child with what only we know, and the call is counted all the same."""
     for made in run(neighbour):

@@ -38,6 +38,7 @@ LINK = {"error": {"message": "See https://api.together.ai/settings/api-keys", "c
         (gevent.Timeout(1), "timeout"),
         (KeyboardInterrupt(), "cancelled"),
         (GeneratorExit(), "cancelled"),
+        (type("Shutdown", (BaseException,), {"__module__": "dramatiq"})(), "cancelled"),
         (TimeoutError(), "timeout"),
         (ConnectionResetError(), "connection_error"),
         (LookupError(), "client_error"),

@@ -188,6 +188,28 @@ BROKEN = [
         "to cumulative",
     ),
     Broken(
+        "no spans",
+        OTLP
+        | {"OTEL_TRACES_SAMPLER": "parentbased_traceidratio", "OTEL_TRACES_SAMPLER_ARG": "0.0"},
+        ("warning", "exporters"),
+        "OTEL_TRACES_SAMPLER=parentbased_traceidratio: no span",
+        "parentbased_always_on",
+    ),
+    Broken(
+        "metrics once an hour",
+        OTLP | {"OTEL_METRIC_EXPORT_INTERVAL": "3600000"},
+        ("warning", "exporters"),
+        "OTEL_METRIC_EXPORT_INTERVAL=3600000: Prometheus takes series for gone",
+        "Unset it",
+    ),
+    Broken(
+        "few attributes",
+        OTLP | {"OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT": "8"},
+        ("warning", "exporters"),
+        "OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT=8: spans lose attributes",
+        "Unset it",
+    ),
+    Broken(
         "exponential histograms",
         OTLP
         | {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import inspect
 import traceback
+import types
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -104,6 +105,19 @@ async def test_generators_protocol(
     without = await transcript()
     house.watch()
     assert await transcript() == without
+
+
+async def test_generator_that_may_be_awaited(house: House) -> None:
+    """``types.coroutine`` makes one, which is as good as a coroutine."""
+
+    @types.coroutine
+    def waiting(_self: Any, prompt: str) -> Generator[None, None, str]:
+        yield
+        return prompt
+
+    house.build("AsyncTogetherAI", waiting).watch()
+    assert await house.client().chat("Hello") == "Hello"
+    assert len(house.calls()) == 1
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -7,7 +7,14 @@ async are read side by side.
 
 from __future__ import annotations
 
-from inspect import isasyncgenfunction, iscoroutine, iscoroutinefunction, isgeneratorfunction
+from inspect import (
+    CO_ITERABLE_COROUTINE,
+    isasyncgenfunction,
+    iscoroutine,
+    iscoroutinefunction,
+    isgenerator,
+    isgeneratorfunction,
+)
 from types import MethodType
 from typing import TYPE_CHECKING, Any
 
@@ -73,6 +80,10 @@ def calling_any(active: Active, adapter: Adapter, function: Any) -> Wrapper | Di
     A coroutine or a generator is one call from its first step to its last.
     """
     work = type(function).__call__
+    # What types.coroutine makes is a generator that may be awaited.
+    flags = getattr(getattr(function, "__code__", None), "co_flags", 0)
+    if flags & CO_ITERABLE_COROUTINE:
+        return _awaiting(active, adapter)
     if any(isgeneratorfunction(one) or isasyncgenfunction(one) for one in (function, work)):
         return _generating(active, adapter)
     if iscoroutinefunction(function) or iscoroutinefunction(work):
@@ -198,7 +209,7 @@ def _awaiting(active: Active, adapter: Adapter) -> Wrapper:
         del args, kwargs
         # At once, as arguments that do not fit fail at the call.
         coroutine = wrapped(*arguments.args, **arguments.kwargs)
-        if not iscoroutine(coroutine):
+        if not (iscoroutine(coroutine) or isgenerator(coroutine)):
             return coroutine
         waiting = _calling_async(active, adapter, None, _Begun(wrapped, coroutine), 1)
         return stand_in(waiting(client, *arguments.args, **arguments.kwargs), coroutine)

@@ -144,6 +144,8 @@ def outcome_of(exc: BaseException, status: int | None) -> Outcome:
             return "timeout"
         if not _CONNECTION_ERRORS.isdisjoint(names):
             return "connection_error"
+    if not isinstance(exc, Exception):
+        return "cancelled"  # a worker's limit or shutdown: nothing that the call could raise
     return "server_error" if "APIError" in names else "client_error"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from together_otel.cli.doctor.command_line import CommandLine, started
-from together_otel.cli.doctor.exporters import exporters, losses
+from together_otel.cli.doctor.exporters import exporters, limits, losses
 from together_otel.cli.doctor.finding import Finding
 from together_otel.cli.doctor.folders import folders
 from together_otel.cli.doctor.installation import installation
@@ -32,6 +32,7 @@ def examine(line: CommandLine) -> Iterator[Finding]:
     yield from backend(environ, settings)
     yield from exporters(environ, settings.metrics)
     yield from losses(environ, settings.metrics)
+    yield from limits(environ)
     yield from ports(environ, settings)
     yield from folders(environ, settings)
     yield from processes(line, settings)

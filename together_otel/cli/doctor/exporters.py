@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from importlib.metadata import entry_points
+from math import inf
 from urllib.parse import urlsplit
 
 from together_otel.cli.doctor.content import (
@@ -31,6 +32,21 @@ _ENDPOINTS = {
 CONFIG_FILE = "OTEL_CONFIG_FILE"
 _DELTA = {"delta": "counters and histograms", "lowmemory": "histograms"}
 _EXPONENTIAL = "base2_exponential_bucket_histogram"
+_SAMPLER = "OTEL_TRACES_SAMPLER"
+_FEWER = "spans lose attributes, as the cause of a failure"
+_CUT = "what spans say is cut off"
+_BOUNDS: dict[str, tuple[float, float, str]] = {
+    "OTEL_METRIC_EXPORT_INTERVAL": (
+        0,
+        300_000,
+        "Prometheus takes series for gone that it does not get for 5 minutes",
+    ),
+    "OTEL_ATTRIBUTE_COUNT_LIMIT": (32, inf, _FEWER),
+    "OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT": (32, inf, _FEWER),
+    "OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT": (64, inf, _CUT),
+    "OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT": (64, inf, _CUT),
+}
+"""The least and the most (milliseconds, attributes, characters), and what becomes of others."""
 _LOST = {
     "metrics": "no metrics of Together's calls leave the process",
     "traces": "no spans are exported",
@@ -107,6 +123,28 @@ def losses(environ: Mapping[str, str], backend: Backend) -> Iterator[Finding]:
         )
     if environ.get(AGGREGATION, "").strip() == _EXPONENTIAL:
         yield warning("exporters", f"{AGGREGATION}={_EXPONENTIAL}: {NO_BUCKETS}", EXPLICIT)
+
+
+def limits(environ: Mapping[str, str]) -> Iterator[Finding]:
+    """Check settings of OpenTelemetry's SDK by which it records too little, or too seldom."""
+    sampler = environ.get(_SAMPLER, "").strip().lower()
+    nothing = sampler.endswith("traceidratio") and _number(environ, f"{_SAMPLER}_ARG") == 0
+    if sampler.endswith("always_off") or nothing:
+        yield warning(
+            "exporters",
+            f"{_SAMPLER}={sampler}: no span of a call is recorded; metrics and log events are.",
+            "Set it to parentbased_always_on, or unset it.",
+        )
+    for name, (least, most, what) in _BOUNDS.items():
+        if not least <= _number(environ, name, least) <= most:
+            yield warning("exporters", f"{name}={environ[name]}: {what}.", "Unset it.")
+
+
+def _number(environ: Mapping[str, str], name: str, otherwise: float = inf) -> float:
+    try:
+        return float(environ[name])
+    except (KeyError, ValueError):
+        return otherwise
 
 
 def _way(signal: str, found: list[str], environ: Mapping[str, str], backend: Backend) -> Finding:

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from opentelemetry import context, trace
 from opentelemetry.context import _SUPPRESS_INSTRUMENTATION_KEY
+from opentelemetry.context.contextvars_context import ContextVarsRuntimeContext
 
 from together_otel.calls.conflicts import Conflicts
 from together_otel.telemetry.metrics import NoMetrics
 from together_otel.telemetry.redacting_processor import add_redacting_processor
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from together_otel.auth.runtime import Runtime
     from together_otel.telemetry.redacting_processor import CallIn
@@ -23,6 +24,27 @@ _SUPPRESSED = "suppress_instrumentation"
 """The older key of a context in which nothing is to be instrumented; the newer one has no name."""
 
 _UNKNOWN = object()
+
+
+def _current_variable() -> ContextVar[context.Context] | None:
+    """Return where OpenTelemetry keeps the current context; ``None`` where that is another kind."""
+    kept = getattr(context, "_RUNTIME_CONTEXT", None)
+    if type(kept) is not ContextVarsRuntimeContext:
+        return None
+    return getattr(kept, "_current_context", None)
+
+
+_CURRENT = _current_variable()
+"""Asked itself, as OpenTelemetry's functions round it cost more than all else that is asked first."""
+_at_work: ContextVar[context.Context] = _CURRENT or ContextVar(
+    "together_otel-at-work",
+    default=context.Context(),  # noqa: B039 - it cannot be changed
+)
+"""The context of the call that the SDK is working on here: an application's own kind of context may
+take none."""
+_get_current: Callable[[], context.Context] = (
+    context.get_current if _CURRENT is None else _CURRENT.get
+)
 
 
 class Active:
@@ -84,7 +106,7 @@ class Active:
         if runtime is None:
             return None
         try:
-            found = context.get_current()
+            found = _get_current()
             if found.get(_SUPPRESS_INSTRUMENTATION_KEY) or found.get(_SUPPRESSED):
                 return None
         except Exception:  # noqa: BLE001 - the border: a context of the application's own
@@ -100,7 +122,7 @@ class Active:
 def current_context() -> context.Context:
     """Return the context that is current; an empty one where there is none to be had."""
     try:
-        found = context.get_current()
+        found = _get_current()
     except Exception:  # noqa: BLE001 - the border: a context of the application's own
         return context.Context()
     return found if isinstance(found, context.Context) else context.Context()
@@ -121,20 +143,16 @@ def within(runtime: Runtime, ours: context.Context) -> Iterator[None]:
         leave(runtime, before, ours)
 
 
-AT_WORK: ContextVar[context.Context | None] = ContextVar("together_otel-at-work", default=None)
-"""The context of the call that the SDK is working on here: quickly looked up, and there although an
-application's own kind of context takes none."""
-
-
 def enter(runtime: Runtime, before: context.Context, ours: context.Context) -> None:
     """Make a call's context current, until `leave`, unless it is the one before."""
     if ours is before:
         return
-    AT_WORK.set(ours)
-    try:
-        context.attach(ours)
-    except Exception:  # noqa: BLE001 - the border
-        runtime.guard("begin").swallow()
+    _at_work.set(ours)
+    if _at_work is not _CURRENT:
+        try:
+            context.attach(ours)
+        except Exception:  # noqa: BLE001 - the border
+            runtime.guard("begin").swallow()
 
 
 def leave(runtime: Runtime, before: context.Context, ours: context.Context) -> None:
@@ -145,10 +163,22 @@ def leave(runtime: Runtime, before: context.Context, ours: context.Context) -> N
     """
     if ours is before:
         return
-    if AT_WORK.get() is ours:
-        AT_WORK.set(before)
+    if _at_work.get() is ours:
+        _at_work.set(before)
+    if _at_work is not _CURRENT:
+        try:
+            if context.get_current() is ours:
+                context.attach(before)
+        except Exception:  # noqa: BLE001 - the border
+            runtime.guard("finish").swallow()
+
+
+def value_here(key: str) -> Any:
+    """Return what the context of the call that the SDK is working on here, or else any, has."""
+    found = _at_work.get().get(key)
+    if found is not None or _at_work is _CURRENT:
+        return found
     try:
-        if context.get_current() is ours:
-            context.attach(before)
-    except Exception:  # noqa: BLE001 - the border
-        runtime.guard("finish").swallow()
+        return context.get_current().get(key)
+    except Exception:  # noqa: BLE001 - the border: a context of the application's own
+        return None

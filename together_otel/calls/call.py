@@ -15,7 +15,7 @@ from opentelemetry import context, trace
 
 from together_otel import forks, names
 from together_otel.auth.runtime import AuthFailure, Runtime
-from together_otel.calls.active import AT_WORK, current_context, within
+from together_otel.calls.active import current_context, value_here, within
 from together_otel.calls.interrupts import cut
 from together_otel.calls.reporting import Ending, report, report_answer, report_attempt
 from together_otel.calls.state import CallState, Reported
@@ -43,13 +43,7 @@ _ENDED = context.Context()
 
 def current_call() -> Any:
     """Return the call that the SDK is working on in this context, a `Call` or an idle one, if any."""
-    at_work = AT_WORK.get()
-    if at_work is not None and (call := at_work.get(CALL)) is not None:
-        return call
-    try:
-        return context.get_current().get(CALL)
-    except Exception:  # noqa: BLE001 - the border: a context of the application's own
-        return None
+    return value_here(CALL)
 
 
 def call_in(found: context.Context | None) -> Any:

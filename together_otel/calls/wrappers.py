@@ -296,24 +296,25 @@ def _succeed(retry: Retry, first: Call | None, call: Call) -> bool:
     return True
 
 
-def accepting(active: Active, adapter: Adapter, _function: Any) -> Direct:
+def accepting(_active: Active, adapter: Adapter, _function: Any) -> Direct:
     """Note the response that the generated clients are about to parse."""
-
-    def note(response: Any) -> None:
-        call = None if active.runtime is None else current_call()
-        # A call that is not reported, inside another adapter's, is not to answer for that.
-        if call is not None and call.adapter is adapter:
-            call.answered(response)
 
     def make(function: Any, bound: int) -> Any:
         def patched(*args: Any, **kwargs: Any) -> Any:
-            note(kwargs.get("response"))
+            if (call := current_call()) is None:
+                return function(*args[bound:], **kwargs)
+            # A call that is not reported, inside another adapter's, is not to answer for that.
+            if call.adapter is adapter:
+                call.answered(kwargs.get("response"))
             held = Arguments(args[bound:], kwargs)
             del args, kwargs
             return function(*held.args, **held.kwargs)
 
         async def patched_async(*args: Any, **kwargs: Any) -> Any:
-            note(kwargs.get("response"))
+            if (call := current_call()) is None:
+                return await function(*args[bound:], **kwargs)
+            if call.adapter is adapter:
+                call.answered(kwargs.get("response"))
             held = Arguments(args[bound:], kwargs)
             del args, kwargs
             return await function(*held.args, **held.kwargs)

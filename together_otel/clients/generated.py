@@ -12,7 +12,6 @@ import weakref
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from functools import lru_cache
-from operator import itemgetter
 from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import urlsplit
 
@@ -119,13 +118,15 @@ class Generated(Adapter):
 
     def answer(self, seen: Any) -> Answer:
         # ``seen`` is an ``httpx.Response``.
-        answer = _sent(seen.request)
+        answer, headers, has_limits = _sent(seen.request), seen.headers, False
         answer.status_code = seen.status_code
-        said = _by_name(seen.headers)
-        if (request_id := said.get(b"x-request-id")) is not None:
-            answer.request_id = request_id.decode("latin-1")
-        if not _RATELIMITS.isdisjoint(said):
-            answer.ratelimits = ratelimits(seen.headers.get)
+        for _, name, value in _listed(headers):
+            if name == b"x-request-id":
+                answer.request_id = value.decode("latin-1")
+            elif name in _RATELIMITS:
+                has_limits = True
+        if has_limits:
+            answer.ratelimits = ratelimits(headers.get)
         if seen.history:
             answer.redirected_from = redirected_from(seen, answer.authorization)
         return answer
@@ -173,7 +174,12 @@ class Generated(Adapter):
         body = getattr(exc, "body", None)
         # A stream's error frame comes with the stream's own answer.
         if (source := response if response is not None else seen) is not None:
-            note_origin(answer, source.headers, body_of(source) or body)
+            # In small letters, as they are asked for: httpx's own look-up walks them each time.
+            headers = {
+                name.decode("latin-1"): value.decode("latin-1")
+                for _, name, value in _listed(source.headers)
+            }
+            note_origin(answer, headers, body_of(source) or body)
         return failure_of(
             exc,
             status=getattr(exc, "status_code", None),
@@ -234,27 +240,21 @@ def _is_json(response: Any) -> bool:
     return "json" in response.headers.get("content-type", "")
 
 
-_BY_NAME = itemgetter(1, 2)
-
-
-def _by_name(headers: Any) -> dict[bytes, bytes]:
-    """Return httpx's headers by their names in small letters: its own look-up walks them each time."""
-    kept = getattr(headers, "_list", None)
-    if kept is None:
-        kept = [(name, name.lower(), value) for name, value in headers.raw]
-    return dict(map(_BY_NAME, kept))  # of two of a name, the last counts
+def _listed(headers: Any) -> Iterable[tuple[bytes, bytes, bytes]]:
+    """Return httpx's headers with their names in small letters: its own look-up walks them each time."""
+    kept: list[tuple[bytes, bytes, bytes]] | None = getattr(headers, "_list", None)
+    return [(name, name.lower(), value) for name, value in headers.raw] if kept is None else kept
 
 
 def _sent(request: Any) -> Answer:
-    headers = _by_name(request.headers)
-    sent, retries = headers.get(b"authorization"), headers.get(b"x-stainless-retry-count", b"0")
-    host, port = server_of(request.url)
-    return Answer(
-        resends=int(retries) if retries != b"0" and retries.isdigit() else 0,
-        authorization=None if sent is None else sent.decode("latin-1"),
-        host=host,
-        port=port,
-    )
+    sent, retries = None, b"0"
+    for _, name, value in _listed(request.headers):
+        if name == b"authorization":
+            sent = value.decode("latin-1")
+        elif name == b"x-stainless-retry-count":
+            retries = value
+    resends = int(retries) if retries != b"0" and retries.isdigit() else 0
+    return Answer(None, None, resends, sent, *server_of(request.url))
 
 
 def _has_request(exc: BaseException) -> bool:

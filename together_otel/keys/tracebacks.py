@@ -31,10 +31,10 @@ _HEADER: Final = "Traceback (most recent call last):\n"
 _OF_A_CAUSE: Final = "\nThe above exception was the direct cause of the following exception:\n\n"
 _OF_A_CONTEXT: Final = "\nDuring handling of the above exception, another exception occurred:\n\n"
 
-_frames: dict[tuple[int, int, int, bytes], tuple[CodeType, str]] = {}
-"""Identity of a code, place and line in it, the keys looked for → that code and the frame's text.
+_frames: dict[tuple[int, int, str, bytes], tuple[CodeType, str]] = {}
+"""Place and line in a code, its name, the keys looked for → that code and the frame's text.
 
-The code is kept as well: the identity of one that is gone may become another's.
+Codes are compared by identity: their hashes are slow, and so is `id` where something listens to it.
 """
 
 
@@ -113,9 +113,9 @@ def _frames_of(exc: BaseException, known: KnownKeys) -> list[str] | None:
 
 
 def _frame(entry: TracebackType, code: CodeType, known: KnownKeys) -> str:
-    place = id(code), entry.tb_lasti, entry.tb_lineno, known.identity
+    place = entry.tb_lasti, entry.tb_lineno, code.co_name, known.identity
     kept = _frames.get(place)
-    if kept is None:
+    if kept is None or kept[0] is not code:
         if len(_frames) >= _MOST:
             _frames.clear()
         text = redact(traceback.format_tb(entry, limit=1)[0], known)

@@ -105,7 +105,7 @@ def report_answer(call: CallState, answer: Answer, elapsed: float) -> None:
                 server: dict[str, Any] = {}
                 attributes.add_server(server, str(answer.host), answer.port)
                 found |= attributes.clean(server, secrets)
-            call.span.set_attributes(spans.without_genai(found) if call.is_beside else found)
+            spans.set_clean(call.span, spans.without_genai(found) if call.is_beside else found)
     except Exception:  # noqa: BLE001
         swallow()
     try:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any, Final
 
+from opentelemetry.attributes import BoundedAttributes
+from opentelemetry.sdk.trace import Span as RecordedSpan
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode, Tracer
 
 from together_otel import names
@@ -17,9 +19,11 @@ if TYPE_CHECKING:
 
     from together_otel.clients.base import Request
     from together_otel.keys import KnownKeys, RedactedException
+    from together_otel.telemetry.attributes import Attributes
 
 _GENAI: Final = "gen_ai."
 _OPENINFERENCE_KIND: Final = "openinference.span.kind"
+_SET_ATTRIBUTES: Final = RecordedSpan.set_attributes
 _OF_CALLS: Final = ("LLM", "EMBEDDING")
 """The kinds of spans that OpenInference makes of a call of a model."""
 
@@ -116,9 +120,28 @@ def start_client_init(tracer: Tracer, started: int, found: Mapping[str, Any]) ->
     )
 
 
+def set_clean(span: Any, found: Attributes) -> None:
+    """Give a span that is recorded attributes that are clean.
+
+    OpenTelemetry's own would look at each once more, which costs as much as all that finds them.
+    """
+    kept = getattr(span, "_attributes", None)
+    if (
+        type(kept) is BoundedAttributes
+        and kept.max_value_len is None
+        and (kept.maxlen is None or len(kept) + len(found) <= kept.maxlen)
+        and getattr(span.set_attributes, "__func__", None) is _SET_ATTRIBUTES
+    ):
+        with span._lock, kept._lock:  # noqa: SLF001 - there is no public way
+            if span.is_recording():
+                kept._dict.update(found)  # noqa: SLF001
+                return
+    span.set_attributes(found)
+
+
 def finish(
     span: Span,
-    found: Mapping[str, Any],
+    found: Attributes,
     error_type: str | None,
     exception: RedactedException | None,
 ) -> None:
@@ -130,7 +153,7 @@ def finish(
         error_type: of a failure; ``None`` where there is none.
         exception: what may be told of the exception that it failed with.
     """
-    span.set_attributes(found)
+    set_clean(span, found)
     if exception is not None:
         fail(span, exception)
     elif error_type is not None:

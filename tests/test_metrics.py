@@ -19,7 +19,7 @@ from prometheus_client.openmetrics.exposition import generate_latest as openmetr
 
 from together_otel import names
 from together_otel.guard import Guard
-from together_otel.telemetry import otel
+from together_otel.telemetry import deferred
 from together_otel.telemetry.backend import metrics_for
 from together_otel.telemetry.metrics import KeyUse, Measured, NoMetrics
 from together_otel.telemetry.otel import OpenTelemetryMetrics
@@ -268,8 +268,9 @@ def test_a_histogram_that_raises_takes_nothing_with_it():
     """The counters and the other histograms have the request; the error is told afterwards."""
     metrics = Broken(CollectorRegistry())
     recorder = metrics.recorder("chat", "m", None, None)
+    recorder.record(STREAM)
     with pytest.raises(RuntimeError, match=r"inference\.duration"):
-        recorder.record(STREAM)
+        metrics.prepare()
     found = {one.name for family in metrics.collect() for one in family.samples if one.value}
     assert f"{names.REQUESTS.prometheus}" in found
     assert f"{names.OUTPUT_TOKENS_TOTAL.prometheus}" in found
@@ -338,6 +339,20 @@ def test_a_failure_is_recorded_at_once(recorded):
     assert (("chat", "timeout"), 1) in recorded.metrics.counts.read(names.REQUESTS)
 
 
+def test_a_success_waits_for_a_scrape():
+    """Nothing of it is seen before, whichever way the registry is asked."""
+    registry = CollectorRegistry()
+    metrics = PrometheusMetrics(registry)
+    metrics.start()
+    metrics.recorder("chat", "a/model", "localhost", 8000).record(STREAM)
+    assert (("chat", "success"), 0) in metrics.counts.read(names.REQUESTS)
+    labels = {"together_request_outcome": "success", "gen_ai_operation_name": "chat"}
+    assert registry.get_sample_value(names.REQUESTS.prometheus, labels) == 1
+    metrics.recorder("chat", "a/model", "localhost", 8000).record(STREAM)
+    metrics.stop()
+    assert (("chat", "success"), 2) in metrics.counts.read(names.REQUESTS)
+
+
 def test_nobody_collects(recorded, monkeypatch):
     """What waits is bounded, no caller records more than a few, and nothing is lost."""
     recorder = recorded.metrics.recorder("chat", "a/model", "localhost", 8000)
@@ -353,8 +368,8 @@ def test_nobody_collects(recorded, monkeypatch):
         before = done
         recorder.record(STREAM)
         most = max(most, done - before)
-    assert len(recorded.metrics._waiting) <= otel._LONGEST
-    assert most == otel._FEW
+    assert len(recorded.metrics._waiting) <= deferred._LONGEST
+    assert most == deferred._FEW
     assert sum(point.count for point in recorded.points(names.INFERENCE_DURATION)) == 5000
 
 

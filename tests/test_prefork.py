@@ -279,7 +279,9 @@ def test_prometheus_client_by_itself(held):
         metrics.auth_failed("missing")
         return at_first, counted()
 
-    held(metrics._lock, metrics.counts._lock)
+    counted()  # what waits for a scrape is its own, and has no series yet
+    ask(metrics)
+    held(metrics._lock, metrics.counts._lock, metrics._recording)
     at_first, at_last = in_child(child)
     zero = {f"{AUTH_FAILURES.prometheus} {cause}": 0 for cause in CAUSES} | {
         f"{REQUESTS.prometheus} chat {outcome}": 0 for outcome in ("success", "auth_failure")

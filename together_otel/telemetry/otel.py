@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import weakref
-from collections import deque
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -12,19 +11,16 @@ from opentelemetry.context import Context
 from opentelemetry.metrics import CallbackOptions, Histogram, Meter, MeterProvider, Observation
 from opentelemetry.trace import NonRecordingSpan, SpanContext, set_span_in_context
 
-from together_otel.forks import ForkSafeLock
-from together_otel.guard import Guard
-from together_otel.telemetry.metrics import Metrics
-from together_otel.telemetry.prefork import Loss, forget_inherited
+from together_otel.telemetry.deferred import DeferredMetrics
+from together_otel.telemetry.prefork import forget_inherited
 from together_otel.telemetry.request_metrics import metrics_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from together_otel.names import GenAIMetrics, Metric
-    from together_otel.telemetry.counts import Count
-    from together_otel.telemetry.measured import Labels, Measured
-    from together_otel.telemetry.recorder import Observe, Series
+    from together_otel.telemetry.measured import Labels
+    from together_otel.telemetry.recorder import Observe
 
 _LOSS = (
     "This process was forked from one whose metrics OpenTelemetry's Prometheus exporter serves: "
@@ -34,22 +30,14 @@ _LOSS = (
 )
 
 
-_LONGEST = 1024
-"""How many requests may wait for a collection."""
-_FEW = 2
-"""How many of them a caller records where more wait: more than it adds, and quickly done."""
-
-
-class OpenTelemetryMetrics(Metrics):
+class OpenTelemetryMetrics(DeferredMetrics):
     """All instruments of one meter.
 
     Counters and gauges are observable: a call costs them a dictionary step, they exist at
     zero from the start, and a meter provider set later than the instrumentation finds the
     counts made before it.
 
-    Requests that did not fail are recorded in a collection: the SDK calls what observes before it
-    reads the histograms. It takes three quarters of the cost from the calling thread. Where
-    nobody collects, callers record what is too much, a few requests at a time.
+    What waits is recorded as they are observed: the SDK does that before it reads the histograms.
 
     Args:
         meter: that makes the instruments.
@@ -66,14 +54,10 @@ class OpenTelemetryMetrics(Metrics):
         *,
         chunk_times: bool = False,
     ) -> None:
-        super().__init__(release, chunk_times=chunk_times)
+        super().__init__(release, chunk_times=chunk_times, loss=(_LOSS, self._is_lost))
         self._on = True
         # Weakly: the provider holds the instruments, and these hold this object.
         self._provider = None if provider is None else weakref.ref(provider)
-        self._loss = Loss(_LOSS, self._is_lost)
-        self._guard = Guard("collect", self.swallowed)
-        self._waiting: deque[tuple[Series, Measured]] = deque()
-        self._recording = ForkSafeLock()
         self._histograms: dict[Metric, Histogram] = {}
         for metric in metrics_of(release, chunk_times=chunk_times):
             self._make(meter, metric)
@@ -92,44 +76,18 @@ class OpenTelemetryMetrics(Metrics):
             meter.create_observable_gauge(metric.name, [observe], *about)
 
     def _observe_counter(self, metric: Metric, _options: CallbackOptions) -> Iterable[Observation]:
-        self._prepare()
+        self.prepare()
         series = self.counts.read(metric) if self._on else ()
         return [Observation(value, _attributes(metric, labels)) for labels, value in series]
 
     def _observe_gauge(self, metric: Metric, _options: CallbackOptions) -> Iterable[Observation]:
-        self._prepare()
+        self.prepare()
         series = self.gauges() if self._on else ()
         return [
             Observation(one.value, _attributes(metric, one.labels))
             for one in series
             if one.metric is metric
         ]
-
-    def _prepare(self) -> None:
-        with self._guard:
-            self.before_collection()
-        # Of several collections at once each is to have all.
-        with self._recording:
-            self._record_waiting(len(self._waiting))
-
-    def _record_waiting(self, most: int) -> None:
-        for _ in range(most):
-            try:
-                series, measured = self._waiting.popleft()
-            except IndexError:  # another thread had it
-                return
-            try:
-                series.record(measured)
-            except Exception:  # noqa: BLE001 - the border: of the application's views and readers
-                self._guard.swallow()
-
-    def submit(self, series: Series, measured: Measured) -> None:
-        if measured.error_type is not None:
-            series.record(measured)
-            return
-        self._waiting.append((series, measured))
-        if len(self._waiting) > _LONGEST:
-            self._record_waiting(_FEW)
 
     def _current_provider(self) -> Any:
         return metrics.get_meter_provider() if self._provider is None else self._provider()
@@ -138,7 +96,6 @@ class OpenTelemetryMetrics(Metrics):
         return self._on and _is_scraped(self._current_provider())
 
     def _after_fork(self) -> None:
-        self._waiting.clear()
         super()._after_fork()
         forget_inherited(self._current_provider())
 
@@ -146,15 +103,9 @@ class OpenTelemetryMetrics(Metrics):
         self._on = True
 
     def stop(self) -> None:
-        self._prepare()
+        super().stop()
         # OpenTelemetry cannot take instruments away.
         self._on = False
-        super().stop()
-
-    def count(self, *amounts: tuple[Count, int]) -> None:
-        if self._loss.unchecked:
-            self._loss.check()
-        self.counts.add(*amounts)
 
     def histogram(self, metric: Metric, labels: Labels) -> Observe:
         record, attributes = self._histograms[metric].record, _attributes(metric, labels)

@@ -20,9 +20,8 @@ from prometheus_client.registry import Collector
 
 from together_otel.forks import ForkSafeLock
 from together_otel.names import AUTH_FAILURES, SCOPE, Cause, GenAIMetrics, Metric
+from together_otel.telemetry.deferred import DeferredMetrics
 from together_otel.telemetry.histograms import Histogram, exemplar
-from together_otel.telemetry.metrics import Metrics
-from together_otel.telemetry.prefork import Loss
 from together_otel.telemetry.request_metrics import metrics_of
 
 if TYPE_CHECKING:
@@ -31,7 +30,6 @@ if TYPE_CHECKING:
     from opentelemetry.trace import SpanContext
     from prometheus_client import CollectorRegistry
 
-    from together_otel.telemetry.counts import Count
     from together_otel.telemetry.measured import GaugeValue, Labels
     from together_otel.telemetry.recorder import Observe
     from together_otel.telemetry.value_files import ProcessFiles
@@ -49,7 +47,7 @@ _REFRESH = 1.0
 """Seconds between two writes of gauges that can wait."""
 
 
-class PrometheusMetrics(Metrics, Collector):
+class PrometheusMetrics(DeferredMetrics, Collector):
     """All metrics, as one collector of a registry.
 
     Args:
@@ -74,7 +72,6 @@ class PrometheusMetrics(Metrics, Collector):
         self._files = files
         self._lock = ForkSafeLock()
         self._written = float("-inf")
-        self._loss = Loss(_LOSS, lambda: warns and files is None)
         self._histograms: dict[Metric, dict[Labels, Histogram]] = {}
         self._failures: dict[Labels, tuple[SpanContext, float]] = {}
         self._metrics = metrics_of(release, chunk_times=chunk_times)
@@ -84,14 +81,14 @@ class PrometheusMetrics(Metrics, Collector):
             def changed(metric: Metric, labels: Labels, value: float) -> None:
                 files.write(metric, labels, (value,))
 
-        super().__init__(release, chunk_times=chunk_times, changed=changed)
+        super().__init__(
+            release,
+            chunk_times=chunk_times,
+            loss=(_LOSS, lambda: warns and files is None),
+            changed=changed,
+        )
 
     # ── in the path of a call ────────────────────────────────────────────────────────
-
-    def count(self, *amounts: tuple[Count, int]) -> None:
-        if self._loss.unchecked:
-            self._loss.check()
-        self.counts.add(*amounts)
 
     def auth_failed(self, cause: Cause, now: float | None = None) -> None:
         span_context = trace.get_current_span().get_span_context()
@@ -133,7 +130,7 @@ class PrometheusMetrics(Metrics, Collector):
 
     def collect(self) -> Iterable[Family]:
         """Return the families of all metrics as they are now, without those that are empty."""
-        self.before_collection()
+        self.prepare()
         gauges = list(self.gauges())
         return [family for family in self._families(gauges) if family.samples]
 

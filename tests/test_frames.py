@@ -16,7 +16,7 @@ import calls
 import variants
 from workload import Workload
 
-FRAMES_OF_A_CALL = 75
+FRAMES_OF_A_CALL = 80
 
 
 @pytest.fixture

@@ -38,6 +38,7 @@ LOADED = {
     "together_otel.telemetry.backend",
     "together_otel.telemetry.backend_choice",
     "together_otel.telemetry.counts",
+    "together_otel.telemetry.deferred",
     "together_otel.telemetry.events",
     "together_otel.telemetry.labels",
     "together_otel.telemetry.log_lines",

@@ -175,10 +175,10 @@ def leave(runtime: Runtime, before: context.Context, ours: context.Context) -> N
 
 def value_here(key: str) -> Any:
     """Return what the context of the call that the SDK is working on here, or else any, has."""
-    found = _at_work.get().get(key)
-    if found is not None or _at_work is _CURRENT:
-        return found
     try:
-        return context.get_current().get(key)
+        found = _at_work.get().get(key)
+        if found is None and _at_work is not _CURRENT:
+            found = context.get_current().get(key)
     except Exception:  # noqa: BLE001 - the border: a context of the application's own
         return None
+    return found

@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 import time
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry import context, trace
@@ -40,10 +41,8 @@ CALL = context.create_key("together_otel-call")
 """OpenTelemetry's key of a context's span."""
 _ENDED = context.Context()
 
-
-def current_call() -> Any:
-    """Return the call that the SDK is working on in this context, a `Call` or an idle one, if any."""
-    return value_here(CALL)
+current_call = partial(value_here, CALL)
+"""Returns the call that the SDK is working on in this context, a `Call` or an idle one, if any."""
 
 
 def call_in(found: context.Context | None) -> Any:
@@ -111,7 +110,11 @@ class Call(CallState):
         except Exception:  # noqa: BLE001
             runtime.guard("begin").swallow()
         try:
-            tracer, library, around = runtime.tracer, self.reader.library, before.get(_SPAN)
+            tracer, library, around = (
+                runtime.tracer,
+                self.reader.library,
+                before.get(_SPAN),
+            )
             if around is not None and spans.is_of_another(around, self.request.operation):
                 self.is_beside = True
                 span = spans.start_beside(tracer, library, before)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from opentelemetry import metrics
 from opentelemetry.context import Context
 from opentelemetry.metrics import CallbackOptions, Histogram, Meter, MeterProvider, Observation
-from opentelemetry.trace import NonRecordingSpan, SpanContext, set_span_in_context
+from opentelemetry.trace import INVALID_SPAN, NonRecordingSpan, SpanContext, set_span_in_context
 
 from together_otel.telemetry.deferred import DeferredMetrics
 from together_otel.telemetry.prefork import forget_inherited
@@ -28,6 +28,9 @@ _LOSS = (
     "PROMETHEUS_MULTIPROC_DIR to an empty directory and TOGETHER_OTEL_PROMETHEUS_PORT to a free "
     "port and scrape that, or export by OTLP (OTEL_METRICS_EXPORTER=otlp)."
 )
+
+(_SPAN,) = set_span_in_context(INVALID_SPAN, Context())
+"""OpenTelemetry's key of a context's span."""
 
 
 class OpenTelemetryMetrics(DeferredMetrics):
@@ -116,10 +119,7 @@ class OpenTelemetryMetrics(DeferredMetrics):
         return observe
 
     def exemplar(self, span_context: SpanContext | None) -> Context:
-        context = Context()
-        if span_context is None:
-            return context
-        return set_span_in_context(NonRecordingSpan(span_context), context)
+        return Context({} if span_context is None else {_SPAN: NonRecordingSpan(span_context)})
 
 
 def _attributes(metric: Metric, labels: Labels) -> dict[str, str | int]:

@@ -85,6 +85,26 @@ CAUSE_TABLE: list[tuple[KeyReport, Refusal, str, str]] = [
     ),
     (
         GOOD,
+        Refusal("refused", sent="nothing"),
+        "overridden",
+        (
+            "The Authorization header was removed before the request was sent: check"
+            " default_headers, extra_headers, TOGETHER_CUSTOM_HEADERS, a user name and password in"
+            " base_url, the HTTP client's auth, request hooks and transport, a client class of your"
+            " own, and with together 1.x ~/.netrc."
+        ),
+    ),
+    (
+        GOOD,
+        Refusal("refused", has_scheme=False),
+        "malformed",
+        (
+            "The Authorization header holds the key alone: put the word Bearer and a space before"
+            " it."
+        ),
+    ),
+    (
+        GOOD,
         Refusal("refused", sent="nothing", override="http_client"),
         "overridden",
         (
@@ -513,6 +533,16 @@ CHAT_TOGETHER = Reader("langchain", "ChatTogether", (VARIABLE, "OPENAI_API_KEY")
             ),
         ),
         (
+            Reader("x", "X", ("ONE", VARIABLE, "OTHER")),
+            None,
+            {},
+            "missing",
+            (
+                f"No key was found, as X reads ONE, then {VARIABLE}, then OTHER; all of them are unset:"
+                f" set {VARIABLE} to a key from {PAGE}, or pass api_key to the client."
+            ),
+        ),
+        (
             OPENAI_READER,
             None,
             {VARIABLE: KEY, "TOGETHER_KEY": KEY},
@@ -646,9 +676,11 @@ def test_other_places_of_another_client():
     )
     redirected = Refusal("refused", redirected_from="a", sent="nothing")
     assert "point base_url or OPENAI_BASE_URL at" in diagnose(report, redirected).remedy
-    overridden = diagnose(report, Refusal("refused", sent="other")).remedy
-    assert "TOGETHER" not in overridden
-    assert ".netrc" not in overridden
+    assert diagnose(report, Refusal("refused", sent="other")).remedy == (
+        "The Authorization header that was sent does not hold the client's key: check"
+        " default_headers, extra_headers, a user name and password in base_url, the HTTP client's"
+        " auth, request hooks and transport, a client class of your own."
+    )
     assert went_astray(report, "api.openai.com") == Diagnosis(
         "wrong_endpoint",
         "The api_key argument has the shape of a Together key, and was sent to api.openai.com, which"

@@ -29,6 +29,7 @@ LEGACY = "0123456789abcdef" * 4
         (KEY, "tgp_v1"),
         (KEY[:-2] + "_-", "tgp_v1"),
         (LEGACY, "legacy_hex"),
+        ("01" * 32, "legacy_hex"),
         (KEY[:-1], None),
         (KEY + "a", None),
         (KEY + "\n", None),
@@ -70,7 +71,8 @@ def test_shape(text: str, shape: str | None) -> None:
 def test_provider(prefix: str, provider: str) -> None:
     """The longest prefix decides, and a few characters are no key of anyone's."""
     assert provider_of(prefix + "Q7w" * 8) == provider
-    assert provider_of(prefix) is None
+    assert provider_of((prefix + "Q7w" * 4)[:12]) == provider
+    assert provider_of((prefix + "Q7w" * 4)[:11]) is None
 
 
 def test_every_prefix_has_a_row_above() -> None:
@@ -107,12 +109,16 @@ PLACEHOLDERS = """
     0|00000000|0000000000000000000000000000000000000000|00000000-0000-0000-0000-000000000000|1
     111111|1234|12345|123456|1234567890|your-key-1234|sk-xxxx|sk-xxxxxxxxxxxxxxxxxxxxxxxx|sk-...
     sk-your-key|sk-<your key>|sk-your-api-key-here|tgp_v1_xxxx|tgp_v1_xxxxxxxxxxxxxxxxxxxx
-    tgp_v1_...|tgp_v1_***|tgp_v1_…|tgp_v1_<your key>|tgp_v1_your_key_here|tgp_v1_000000|invalid!
+    your-xxx-key|YOUR-XXX-KEY|Your-Xxx-Key|tgp_v1_...|tgp_v1_***|tgp_v1_…|tgp_v1_<your key>|tgp_v1_your_key_here|tgp_v1_000000|invalid!
 """
 
 
 @pytest.mark.parametrize(
-    "text", [text for line in PLACEHOLDERS.split("\n") for text in line.strip().split("|") if text]
+    "text",
+    [
+        *(text for line in PLACEHOLDERS.split("\n") for text in line.strip().split("|") if text),
+        "your api key " * 4 + "key",
+    ],
 )
 def test_placeholder(text: str) -> None:
     """What people really put where a key should be."""
@@ -137,6 +143,7 @@ def test_placeholder(text: str) -> None:
         "Z3h0b2tlbg==",
         "8" * 21,
         "monkey",
+        "your api key " * 4 + "keys",
     ],
 )
 def test_no_placeholder(text: str) -> None:
@@ -212,6 +219,7 @@ def test_no_reference(text: str) -> None:
         "ENC(a1b2c3)",
         "$ANSIBLE_VAULT;1.1;AES256",
         "!vault together_key",
+        "/run/" + "a" * 1019,
     ],
 )
 def test_place(text: str) -> None:
@@ -232,7 +240,7 @@ def test_place(text: str) -> None:
         "opaque.token",
         "a:b=c",
         "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl",
-        "/run/" + "a" * 1024,
+        "/run/" + "a" * 1020,
         f"secret:{KEY}",
         f"https://{LEGACY}",
     ],
@@ -269,7 +277,7 @@ def test_no_document(text: str) -> None:
     ("name", "shown"),
     [
         ("TOGETHER_API_KEY", "TOGETHER_API_KEY"),
-        ("A B\t", "A\\x20B\\x09"),
+        ("A B\t", "A\\x20B\\t"),
         ("\ufeffÉ\U0001f600\udc80", "\\ufeff\\xc9\\U0001f600\\udc80"),
     ],
 )
@@ -325,6 +333,11 @@ def test_cannot_be_sent(key: str) -> None:
         "together.api.key.prod",
         "export TOGETHER_API_KEY",
         "TOGETHER-API-KEY",
+        "TTOGGETHER_API_KEY",
+        "TAGATHER_API_KEY",
+        "OGETHER_API_KE",
+        "\ufeffOPENAI_API_KEY",
+        "TOGTHR_API_KEY\u200b",
         "\ufeffTOGETHER_API_KEY",
         " TOGETHER_KEY\u200b",
     ],
@@ -335,7 +348,16 @@ def test_lookalike(variable: str) -> None:
 
 @pytest.mark.parametrize(
     "variable",
-    ["TOGETHER_API_KEY", "TOGTR_API_KEY", "TOGETHER_MODEL", "ANTHROPIC_API_KEY", "PATH", ""],
+    [
+        "TOGETHER_API_KEY",
+        "TOGTR_API_KEY",
+        "TAGATHAR_API_KEY",
+        "TTTOGGETHER_API_KEY",
+        "TOGETHER_MODEL",
+        "ANTHROPIC_API_KEY",
+        "PATH",
+        "",
+    ],
 )
 def test_no_lookalike(variable: str) -> None:
     """The right name itself is none, nor is one three letters away."""

@@ -44,6 +44,8 @@ TABLE: list[tuple[str, str, tuple[str, ...]]] = [
     (f"{KEY}\u00a0", "damaged", ("surrounding_whitespace",)),
     (f"{KEY}\n", "damaged", ("newline",)),
     (f"{KEY}\r\n", "damaged", ("newline",)),
+    (f"{KEY}\r", "damaged", ("newline",)),
+    (f"{KEY[:-1]}X\n", "damaged", ("newline",)),
     (f"{LEGACY}\n", "damaged", ("newline",)),
     (f"{KEY} \n", "damaged", ("surrounding_whitespace", "newline")),
     (f"\n{KEY}", "damaged", ("surrounding_whitespace", "newline")),
@@ -67,6 +69,8 @@ TABLE: list[tuple[str, str, tuple[str, ...]]] = [
     (f'"{KEY}', "damaged", ("quoted",)),
     (f'{KEY}"', "damaged", ("quoted",)),
     (f"b'{KEY}'", "damaged", ("quoted",)),
+    (f'b"{KEY}"', "damaged", ("quoted",)),
+    (f"{KEY[:-1]}g", "tgp_v1", WELL),  # begins and ends as bytes do, but for the quotes
     ("'" * 5 + KEY, "damaged", ("quoted", "too_long")),  # deeper than wrappings are followed
     (f'" {KEY}"', "damaged", ("surrounding_whitespace", "quoted")),
     (f'"{KEY}\n"', "damaged", ("newline", "quoted")),
@@ -97,6 +101,7 @@ TABLE: list[tuple[str, str, tuple[str, ...]]] = [
     (KEY[1:], "damaged", ("too_short",)),
     (KEY + "a", "damaged", ("too_long",)),
     (f"my{KEY}", "damaged", ("too_long",)),
+    (f"my{KEY}{KEY[:7]}", "damaged", ("too_long",)),
     (f"<{KEY}>", "damaged", ("too_long",)),
     (KEY * 2, "damaged", ("doubled",)),
     (LEGACY * 2, "damaged", ("doubled",)),
@@ -108,6 +113,9 @@ TABLE: list[tuple[str, str, tuple[str, ...]]] = [
     (LEGACY[:-8], "damaged", ("too_short",)),
     (LEGACY + "0", "damaged", ("too_long",)),
     (LEGACY[:-9], "unrecognized", WELL),
+    ("01" * 31, "damaged", ("too_short",)),
+    ("opq." * 12 + "1", "unrecognized", WELL),
+    (f"{KEY[1:7]}a1B2", "unrecognized", WELL),
     ("a" * 64, "unrecognized", WELL),
     # references and placeholders
     ("${TOGETHER_API_KEY}", "placeholder", ("unexpanded_reference",)),
@@ -161,6 +169,12 @@ TABLE: list[tuple[str, str, tuple[str, ...]]] = [
     (b64(KEY[:-1]), "damaged", ("base64_encoded",)),
     (base64.urlsafe_b64encode(b"Bearer \xbf?>" + KEY.encode()).decode(), "unrecognized", WELL),
     (b64(OPENAI), "other_provider", ("base64_encoded",)),
+    (b64(f"{KEY[:-1]}é"), "damaged", ("base64_encoded",)),
+    *(
+        (encode(f"{KEY}{end}".encode()).decode(), "damaged", ("base64_encoded",))
+        for encode in (base64.b64encode, base64.urlsafe_b64encode)
+        for end in "?>"
+    ),
     (b64("an opaque token, that is all"), "unrecognized", WELL),
     (b64(KEY)[:-2] + "A", "damaged", ("base64_encoded",)),
     ("~!@#%^&*()+|}:?", "unrecognized", WELL),
@@ -176,6 +190,7 @@ def test_format_and_problems(key, key_format, problems):
     assert (report.presence, report.source) == ("present", "argument")
     assert (report.format, report.problems) == (key_format, problems)
     assert report.length == len(key)
+    assert (report.provider is None) is (key_format != "other_provider")
     assert report.well_formed is (key_format in ("tgp_v1", "legacy_hex"))
     good = key_format in ("tgp_v1", "legacy_hex", "unrecognized") and not problems
     assert report.usable is good
@@ -201,11 +216,13 @@ PLACES: list[tuple[Any, ...]] = [
     ("", None, {}, "empty", "argument", "none", 0, None),
     ("\u00a0", None, {}, "empty", "argument", "none", 1, None),
     (None, "argument", {VARIABLE: KEY}, "missing", "argument", "none", None, None),
+    (None, "argument", {}, "missing", "argument", "none", None, None),
+    (None, "environment", {}, "missing", "environment", "none", None, VARIABLE),
     (LEGACY, "environment", {}, "present", "environment", "legacy_hex", 64, VARIABLE),
     (KEY, "colab", {}, "present", "colab", "tgp_v1", 50, None),
     (None, "colab", {}, "missing", "colab", "none", None, None),
     (KEY, "header", {}, "present", "header", "tgp_v1", 50, None),
-    ("", "header", {}, "empty", "header", "none", 0, None),
+    ("", "header", {VARIABLE: ""}, "empty", "header", "none", 0, None),
     (None, "none", {}, "missing", "none", "none", None, None),
 ]
 
@@ -295,6 +312,16 @@ def test_shadows_a_good_key(key):
 @pytest.mark.parametrize("key", [KEY, LEGACY, JWT, None])
 def test_what_may_work_shadows_nothing(key):
     assert not inspect_key(key, environ={VARIABLE: KEY}).shadows
+    assert not inspect_key(None, source="argument", environ={VARIABLE: KEY}).shadows
+
+
+@pytest.mark.parametrize("source", ["argument", "environment"])
+def test_nothing_is_told_of_togethers_variable_where_no_other_holds_the_key(source):
+    assert inspect_key(OPENAI, source=source, environ={}).own_variable is None
+
+
+def test_the_clients_own_variable_is_no_lookalike():
+    assert inspect_key("", environ={VARIABLE: f"{KEY}\n"}).lookalike is None
 
 
 # ── fingerprint and identity ─────────────────────────────────────────────────────────
@@ -498,6 +525,7 @@ def test_no_frame_holds_a_key_while_an_object_is_asked(monkeypatch):
         (KEY, {"A\u200b": KEY}, "A\\u200b"),
         ("short-one", {"MY_TOKEN": "short-one"}, "MY_TOKEN"),
         ("short-one", {"SHLVL": "short-one"}, None),
+        ("opaque.token/0123456", {"SHLVL": "opaque.token/0123456"}, "SHLVL"),
         ("changeme", {"TOGETER_API_KY": "changeme"}, "TOGETER_API_KY"),
         ("", {VARIABLE: ""}, VARIABLE),
         ("", {"MY_TOKEN": ""}, None),
@@ -519,6 +547,9 @@ def test_another_variable_that_a_client_reads():
         "tgp_v1",
     )
     assert inspect_key("", environ=environ, reader=OPENAI_READER).shadows
+    both = Reader("langchain", "ChatTogether", (VARIABLE, "OPENAI_API_KEY"))
+    environ = {"TOGETHER_KEY": KEY, "OPENAI_API_KEY": KEY}
+    assert inspect_key(KEY, environ=environ, reader=both).variable == "OPENAI_API_KEY"
     report = inspect_key(environ={VARIABLE: LEGACY, "TOGETER_API_KEY": KEY}, reader=OPENAI_READER)
     assert (report.presence, report.lookalike) == ("missing", VARIABLE)
 
@@ -529,4 +560,5 @@ def test_white_space_makes_another_text_of_the_same_key():
     assert one.text_identity != other.text_identity
     assert one.text_identity == inspect_key(KEY, source="header").text_identity
     assert inspect_key(environ={}).text_identity == b""
+    assert inspect_key("").text_identity not in (b"", inspect_key(" ").text_identity)
     assert "text_identity" not in repr(one)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
-from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Final, Literal
 
 from together_otel.keys.hosts import is_together_host
@@ -161,11 +161,11 @@ def _of_who_refused(report: KeyReport, refusal: Refusal) -> Diagnosis | None:
         )
     if since is None:
         return None
-    then = datetime.fromtimestamp(since, timezone.utc)
+    then = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(since))
     page = f"at {KEYS_PAGE}" if is_together else f"for {host}"
     return Diagnosis(
         "revoked",
-        f"{subject(report)} was accepted until {then:%Y-%m-%dT%H:%M:%SZ} and is refused now,"
+        f"{subject(report)} was accepted until {then} and is refused now,"
         f" so it was revoked or has expired: make a new key {page} and replace it.",
     )
 

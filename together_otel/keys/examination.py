@@ -41,8 +41,11 @@ _ASSIGNMENT: Final = r"""(?xi)
 _NEVER_TEXT: Final = (
     bytes | bytearray | memoryview | int | float | complex | tuple | list | dict | set | frozenset
 )
+_WHITE: Final = "\r\n\t"
 _HEX: Final = r"[0-9a-f]+"
 _BASE64: Final = r"[A-Za-z0-9+/_-]{24,4096}={0,2}"
+_PADDING: Final = "=="
+"""As much as any base64 may lack; what is too much is not read."""
 
 
 def examine(text: str) -> tuple[tuple[Problem, ...], Format, str | None]:
@@ -123,11 +126,11 @@ def _peel(core: str, found: set[Problem]) -> str:
     visible = "".join(letter for letter in stripped if not _invisible(letter))
     if visible != stripped:
         found.add("invisible_character")
-    bare = re.sub(_BEARER, "", visible, count=1)
+    bare = re.sub(_BEARER, "", visible)
     if bare != visible:
         found.add("bearer_prefix")
     # The colon of a store's reference is no assignment's.
-    value = bare if is_place(_unquote(bare)) else re.sub(_ASSIGNMENT, "", bare, count=1)
+    value = bare if is_place(_unquote(bare)) else re.sub(_ASSIGNMENT, "", bare)
     if value != bare:
         found.add("assignment")
     unquoted = _unquote(value)
@@ -139,15 +142,15 @@ def _peel(core: str, found: set[Problem]) -> str:
 def _unquote(core: str) -> str:
     if core[:2] in ("b'", 'b"') and core[-1:] == core[1:2]:
         return core[2:-1]
-    if core[:1] and core[0] in _QUOTES:
+    if core[:1] in _QUOTES:
         core = core[1:]
-    if core[-1:] and core[-1] in _QUOTES:
+    if core[-1:] in _QUOTES:
         core = core[:-1]
     return core
 
 
 def _control(letter: str) -> bool:
-    return unicodedata.category(letter) == "Cc" and letter not in "\r\n\t"
+    return unicodedata.category(letter) == "Cc" and letter not in _WHITE
 
 
 def _invisible(letter: str) -> bool:
@@ -176,17 +179,17 @@ def _decoded(core: str) -> str | None:
     """Return the text that ``core`` is in base64, of either alphabet; ``None`` if it is none."""
     if not re.fullmatch(_BASE64, core):
         return None
-    digits = core.rstrip("=").replace("-", "+").replace("_", "/")
+    digits = core.replace("-", "+").replace("_", "/")
     try:
-        return base64.b64decode(digits + "=" * (-len(digits) % 4)).decode("ascii").strip()
+        return base64.b64decode(digits + _PADDING).decode().strip()
     except ValueError:
         return None
 
 
 def _damage(core: str, found: set[Problem]) -> Format:
     """Return ``damaged`` and what did it if ``core`` was a key of a known shape once."""
-    half, odd = divmod(len(core), 2)
-    if not odd and core[:half] == core[half:] and shape_of(core[:half]):
+    half = len(core) // 2
+    if core[:half] == core[half:] and shape_of(core[:half]):
         found.add("doubled")
         return "damaged"
     lower = core.lower()
@@ -200,8 +203,7 @@ def _damage(core: str, found: set[Problem]) -> Format:
         return "damaged"
     if re.fullmatch(_HEX, lower):
         return _damaged_hex(core, lower, found)
-    tail = core.rpartition(PUBLIC_PREFIX)[2]
-    if PUBLIC_PREFIX in core and len(tail) >= V1_LENGTH - len(PUBLIC_PREFIX):
+    if len(core.partition(PUBLIC_PREFIX)[2]) >= V1_LENGTH - len(PUBLIC_PREFIX):
         found.add("too_long")
         return "damaged"
     if len(core) == V1_LENGTH - 1 and core.startswith(PUBLIC_PREFIX[1:]):
@@ -216,6 +218,8 @@ def _damaged_hex(core: str, lower: str, found: set[Problem]) -> Format:
         return "unrecognized"
     if core != lower:
         found.add("case_changed")
-    if excess:
-        found.add("too_long" if excess > 0 else "too_short")
+    if excess > 0:
+        found.add("too_long")
+    if excess < 0:
+        found.add("too_short")
     return "damaged"

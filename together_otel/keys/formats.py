@@ -196,7 +196,7 @@ def is_lookalike(variable: str) -> bool:
     """
     if variable == KEY_VARIABLE:
         return False
-    name = "".join(one for one in variable.upper() if "!" <= one <= "~")
+    name = re.sub(r"[^!-~]", "", variable.upper())
     return (
         name in LOOKALIKES
         or re.search(_OF_TOGETHER, name) is not None
@@ -206,22 +206,14 @@ def is_lookalike(variable: str) -> bool:
 
 def shown_name(variable: str) -> str:
     """Return a variable's name with escapes for what is not seen, or looks like another letter."""
-    return "".join(
-        one if "!" <= one <= "~" else f"\\x{ord(one):02x}" if one < "\u0100" else ascii(one)[1:-1]
-        for one in variable
-    )
+    return ascii(variable)[1:-1].replace(" ", "\\x20")
 
 
 def _within(one: str, other: str, limit: int) -> bool:
     """Tell whether two words' Levenshtein distance is at most ``limit``."""
-    if abs(len(one) - len(other)) > limit:
-        return False
-    row = list(range(len(other) + 1))
-    for place, letter in enumerate(one, 1):
-        before, row[0] = row[0], place
-        for column, against in enumerate(other, 1):
-            before, row[column] = (
-                row[column],
-                min(row[column] + 1, row[column - 1] + 1, before + (letter != against)),
-            )
-    return row[-1] <= limit
+    if one == other:
+        return True
+    if one[:1] == other[:1]:
+        return _within(one[1:], other[1:], limit)
+    changed = (one[1:], other), (one, other[1:]), (one[1:], other[1:])
+    return limit > 0 and any(_within(*words, limit - 1) for words in changed)

@@ -116,7 +116,7 @@ def inspect_key(
     if source == "argument":
         variable = _variable_of(text, environ, reader)
     problems, key_format, provider = examine(text) if is_text else examine_object(text)
-    lookalike = _lookalike(environ, text, reader) if key_format == "placeholder" else None
+    lookalike = _lookalike(environ, reader) if key_format == "placeholder" else None
     good = key_format in ("tgp_v1", "legacy_hex", "unrecognized") and not problems
     return KeyReport(
         "present",
@@ -146,7 +146,7 @@ def _absent(
     presence: Presence = "missing" if text is None else "empty"
     if text is not None and source == "argument":
         variable = next((name for name in reader.variables if environ.get(name) == text), None)
-    lookalike = _lookalike(environ, text or "", reader)
+    lookalike = _lookalike(environ, reader)
     return KeyReport(
         presence,
         source,
@@ -176,7 +176,9 @@ def _holder(text: str | None, environ: Mapping[str, str], reader: Reader) -> str
 
 def _good(environ: Mapping[str, str], reader: Reader) -> str | None:
     """Return the first of a client's variables that holds a well-formed key."""
-    return next((name for name in reader.variables if shape_of(environ.get(name, ""))), None)
+    return next(
+        (name for name in reader.variables if name in environ and shape_of(environ[name])), None
+    )
 
 
 def _shadowed(source: Source, environ: Mapping[str, str], reader: Reader) -> str | None:
@@ -194,14 +196,13 @@ def _own_variable(variable: str | None, environ: Mapping[str, str]) -> Presence 
     return "present" if shape_of(own) is not None else None
 
 
-def _lookalike(environ: Mapping[str, str], but: str, reader: Reader) -> str | None:
+def _lookalike(environ: Mapping[str, str], reader: Reader) -> str | None:
     if _good(environ, reader) is not None:
         return None  # the right variable holds a good key: no other one was meant
     found = [
         name
         for name, value in environ.items()
-        if value != but
-        and name not in reader.variables
+        if name not in reader.variables
         and shape_of(value.strip()) is not None
         and (name == KEY_VARIABLE or is_lookalike(name))
     ]
@@ -213,8 +214,9 @@ def _variable_of(text: str, environ: Mapping[str, str], reader: Reader) -> str |
 
     A short text may be many a variable's by chance: then it must be named like one for a key.
     """
-    if (name := _holder(text, environ, reader)) and environ.get(name) == text:
-        return name
+    holder = _holder(text, environ, reader)
+    if environ.get(holder) == text:
+        return holder
     found = [
         name
         for name, value in environ.items()

@@ -68,12 +68,7 @@ _AFTER_THE_NEWLINE: Final[frozenset[Problem]] = frozenset(
 
 def faults(report: KeyReport) -> tuple[str, ...]:
     """Return what is wrong with a key, a phrase for each problem, in the contract's order."""
-    return tuple(
-        _NEWLINE_AT_THE_END[0]
-        if problem == "newline" and _ends_in_a_newline(report)
-        else _FAULTS[problem][0]
-        for problem in report.problems
-    )
+    return tuple(_of(problem, report)[0] for problem in report.problems)
 
 
 def flaws(report: KeyReport) -> tuple[str, ...]:
@@ -141,15 +136,15 @@ def fault(report: KeyReport) -> str:
     return f"{what}: {cure}"
 
 
-def _ends_in_a_newline(report: KeyReport) -> bool:
-    return "newline" in report.problems and _AFTER_THE_NEWLINE.isdisjoint(report.problems)
+def _of(problem: Problem, report: KeyReport) -> tuple[str, str]:
+    at_the_end = problem == "newline" and _AFTER_THE_NEWLINE.isdisjoint(report.problems)
+    return _NEWLINE_AT_THE_END if at_the_end else _FAULTS[problem]
 
 
 def _found(report: KeyReport) -> tuple[str, str]:
-    for problem, found in _FAULTS.items():
+    for problem in _FAULTS:
         if problem in report.problems:
-            at_the_end = problem == "newline" and _ends_in_a_newline(report)
-            return _NEWLINE_AT_THE_END if at_the_end else found
+            return _of(problem, report)
     if report.format == "placeholder":
         return "is a placeholder", f"put a key from {KEYS_PAGE} in its place"
     return "cannot be sent in an HTTP header", "copy the key again as plain text"

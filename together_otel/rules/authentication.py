@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
 from together_otel import names
 from together_otel.rules import texts
 from together_otel.rules.document import Group, Rule
 from together_otel.rules.expressions import CAUSE
+from together_otel.rules.settings import Options, Severity
 from together_otel.rules.texts import JOB, alert
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from together_otel.rules.settings import Options, Severity
 
 UNUSABLE: tuple[names.Cause, ...] = (
     "missing",

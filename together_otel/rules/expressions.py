@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from collections.abc import Iterable
 
 from together_otel import names
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from together_otel.rules.settings import Options
+from together_otel.rules.settings import Options
 
 CAUSE = names.label_of(names.AUTH_CAUSE)
 FINGERPRINT = names.label_of(names.KEY_FINGERPRINT)

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from together_otel.rules import authentication, keys, recording, requests, telemetry
 from together_otel.rules.document import Group, render
 from together_otel.rules.expressions import fill
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from together_otel.rules.settings import Options
+from together_otel.rules.settings import Options
 
 _ALERTS = """\
 Alerts of together_otel, written by together-otel export, for Prometheus 2.42 or newer. A series is named

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from together_otel import names
 from together_otel.rules.document import Group, Rule
+from together_otel.rules.settings import Options
 from together_otel.rules.texts import JOB, alert
-
-if TYPE_CHECKING:
-    from together_otel.rules.settings import Options
 
 FINGERPRINT = names.label_of(names.KEY_FINGERPRINT)
 _ACCEPTED = names.KEY_LAST_ACCEPTED.prometheus

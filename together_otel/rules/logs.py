@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
 from together_otel import names
 from together_otel.rules.document import Group, Rule, render
 from together_otel.rules.expressions import CAUSE
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from together_otel.rules.settings import Options
+from together_otel.rules.settings import Options
 
 _HEADER = """\
 Written by dashboards/build.py from together_otel/rules/logs.py. Change it there.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
 from together_otel import names
 from together_otel.rules import authentication
@@ -13,12 +13,8 @@ from together_otel.rules.expressions import (
     SUCCEEDED,
 )
 from together_otel.rules.records import COUNTED, ERRORS
+from together_otel.rules.settings import Options
 from together_otel.rules.texts import JOB, alert, ask, of
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from together_otel.rules.settings import Options
 
 _REQUESTS = names.REQUESTS.prometheus
 _FAILED: tuple[names.Outcome, ...] = (

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from together_otel import names
 from together_otel.rules.document import Group, Rule
 from together_otel.rules.expressions import EVERYWHERE
 from together_otel.rules.records import INSTANCES
+from together_otel.rules.settings import Options
 from together_otel.rules.texts import JOB, alert
-
-if TYPE_CHECKING:
-    from together_otel.rules.settings import Options
 
 STAGE = names.label_of(names.TELEMETRY_STAGE)
 _ERRORS = names.TELEMETRY_ERRORS.prometheus

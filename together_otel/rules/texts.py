@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
 from together_otel import names
 from together_otel.rules.document import Rule
 from together_otel.rules.expressions import CAUSE, FINGERPRINT
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from together_otel.rules.settings import Dashboard, Options
+from together_otel.rules.settings import Dashboard, Options
 
 JOB = "{{ $labels.job }}"
 

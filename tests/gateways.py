@@ -26,7 +26,7 @@ class Proxy(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Way)
         self.refuses = refuses
         self.leads_to = leads_to
-        self.asked: list[tuple[str, str, str | None]] = []
+        self.asked = []
 
     @property
     def address(self):
@@ -84,7 +84,7 @@ class Socks(ThreadingTCPServer):
         super().__init__(("127.0.0.1", 0), _SocksWay)
         self.leads_to = leads_to
         self.password = password
-        self.asked: list[str] = []
+        self.asked = []
         self.address = f"127.0.0.1:{self.server_address[1]}"
 
 

@@ -8,13 +8,10 @@ import gzip
 import json
 import re
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import yaml
 from serving import Quiet, serving
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 GROUP = "monitoring.coreos.com"
 KINDS = {
@@ -48,21 +45,21 @@ class _Handler(Quiet, BaseHTTPRequestHandler):
 
     releases: list[str]
 
-    def do_GET(self) -> None:
+    def do_GET(self):
         found = ANSWERS.get(self.path.partition("?")[0])
         if found is None:
             self._answer(404, {"kind": "Status", "status": "Failure", "reason": "NotFound"})
         else:
             self._answer(200, found)
 
-    def do_POST(self) -> None:
+    def do_POST(self):
         """Keep the release that Helm stores before anything else, and refuse it."""
         body = self.rfile.read(int(self.headers["Content-Length"]))
         for packed in re.findall(rb"H4sI[\w+/=]+", body):
             self.releases.append(json.loads(gzip.decompress(base64.b64decode(packed)))["manifest"])
         self._answer(403, {"kind": "Status", "status": "Failure", "reason": "Forbidden"})
 
-    def _answer(self, code: int, content: dict[str, Any]) -> None:
+    def _answer(self, code, content):
         data = json.dumps(content).encode()
         self.send_response(code)
         self.send_header("Content-Type", "application/json")
@@ -71,7 +68,7 @@ class _Handler(Quiet, BaseHTTPRequestHandler):
         self.wfile.write(data)
 
 
-def rendered(helm: Any, chart: Path, folder: Path, **values: Any) -> list[dict[str, Any]]:
+def rendered(helm, chart, folder, **values):
     """Return what Helm would install of a chart.
 
     Args:

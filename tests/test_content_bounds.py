@@ -7,7 +7,6 @@ import datetime as dt
 import decimal
 import json
 import math
-from typing import Any
 
 import conventions
 import pytest
@@ -116,7 +115,7 @@ def test_what_the_conventions_require_is_never_cut():
 
 
 def test_deep_values_end_in_a_sign():
-    deep: Any = "the bottom"
+    deep = "the bottom"
     for _ in range(100):
         deep = {"in": [deep]}
     written = json.dumps(arguments(deep), ensure_ascii=False)
@@ -126,7 +125,7 @@ def test_deep_values_end_in_a_sign():
 
 
 def test_circular_values_end():
-    around: dict[str, Any] = {"name": "around"}
+    around = {"name": "around"}
     around["again"] = [around, around]
     assert arguments(around)["again"][0]["name"] == "around"
 

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 
 def acquired_elsewhere(lock):
     """Tell whether another thread can acquire a lock."""
-    found: list[bool] = []
+    found = []
     thread = threading.Thread(target=lambda: found.append(lock.acquire(blocking=False)))
     thread.start()
     thread.join()
@@ -132,7 +132,7 @@ def test_nothing_is_kept_alive():
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_one_that_raises_does_not_stop_the_others():
     """Each method is called, in the order of registration."""
-    log: list[str] = []
+    log = []
     kept = [Counter(log, name) for name in ("first", "raises", "last")]
     assert in_child(lambda: log == [one.name for one in kept])
     assert log == []

@@ -11,7 +11,6 @@ import time
 from contextlib import contextmanager
 from http.client import HTTPConnection
 from inspect import getclosurevars
-from typing import TYPE_CHECKING
 
 import pytest
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, metrics, values
@@ -21,9 +20,6 @@ from together_otel.telemetry import http_endpoint
 from together_otel.telemetry.http_endpoint import HttpEndpoint
 from together_otel.telemetry.multiprocess import Group
 from together_otel.testing.ports import free_port
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 PATIENCE = 30.0
 TAKEOVER = http_endpoint._TAKEOVER
@@ -66,7 +62,7 @@ def registry():
 @pytest.fixture
 def serve(registry):
     """Start to serve the registry; not served any more afterwards."""
-    started: list[HttpEndpoint] = []
+    started = []
 
     def one(port, host="127.0.0.1", lost=lambda *_: None):
         made = HttpEndpoint(host, port, registry, None, lost)
@@ -235,7 +231,7 @@ def forked(begin):
 def test_another_process_has_the_port(serve):
     """Told as lost, with what tells that it no longer is so once the other has gone."""
     port = free_port()
-    lost: list[tuple[str, Callable[[], bool]]] = []
+    lost = []
     with forked(lambda: serve(port).wait(PATIENCE)):
         waiting = serve(port, lost=lambda *told: lost.append(told))
         eventually(lambda: lost)
@@ -356,7 +352,7 @@ def test_a_folder_that_is_gone(folder):
 def test_scrapes_and_burials_at_the_same_time(folder, process):
     """Each scrape is whole, whoever buries."""
     process(LIVING)
-    found: list[float] = []
+    found = []
 
     def look():
         found.extend(shown(folder)["together_client_orders_total"] for _ in range(50))

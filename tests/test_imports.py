@@ -69,7 +69,7 @@ print(json.dumps([sorted(imported), sorted(instrumented)]))
 
 
 @pytest.mark.parametrize("before", ["", "import httpx, requests, aiohttp"], ids=["none", "HTTP"])
-def test_what_is_loaded_without_a_client_library(before) -> None:
+def test_what_is_loaded_without_a_client_library(before):
     """Nor where there are HTTP libraries, as in most processes: only a request to Together loads it."""
     program = before + PROGRAM
     done = subprocess.run(
@@ -82,5 +82,5 @@ def test_what_is_loaded_without_a_client_library(before) -> None:
     assert others == {"together_otel", "opentelemetry"}
 
 
-def test_the_modules_that_are_watched_are_those_of_the_targets() -> None:
+def test_the_modules_that_are_watched_are_those_of_the_targets():
     assert set(MODULES) == {target.module for target in TARGETS}

@@ -52,7 +52,7 @@ def endpoint(registry):
 @pytest.fixture
 def connect(endpoint):
     """Connect to it; closed afterwards."""
-    opened: list[socket.socket] = []
+    opened = []
 
     def one():
         assert endpoint.address

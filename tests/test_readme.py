@@ -42,7 +42,7 @@ def test_links_lead_somewhere():
 def test_every_attribute_of_spans_is_listed():
     """The table has each attribute that `names` holds, siblings written without their prefix."""
     text = (ROOT / "docs" / "reference" / "telemetry.md").read_text(encoding="utf-8")
-    listed: set[str] = set()
+    listed = set()
     prefix = ""
     for name in re.findall(
         r"`([a-z_.]+)`", text.partition("| On a span |")[2].partition("\n\n")[0]

@@ -15,7 +15,6 @@ import sys
 from contextlib import ExitStack
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
 import prometheus_binaries
@@ -41,8 +40,7 @@ def load(path):
 
 def service(name):
     """Return a service of compose's."""
-    found: dict[str, Any] = SERVICES[name]
-    return found
+    return SERVICES[name]
 
 
 COMPOSE = load("compose.yaml")
@@ -344,9 +342,9 @@ class Collector(ThreadingHTTPServer):
 
     def __init__(self):
         super().__init__(("127.0.0.1", 0), _Signal)
-        self.signals: set[str] = set()
-        self.asked: set[str] = set()
-        self.closed: set[str] = set()
+        self.signals = set()
+        self.asked = set()
+        self.closed = set()
 
 
 class _Signal(Quiet, BaseHTTPRequestHandler):

@@ -417,7 +417,7 @@ def test_a_file_that_may_not_be_read(folder, caplog):
 
 def test_a_file_without_its_header_is_seen_by_nobody(folder, monkeypatch):
     """prometheus_client's own collector would fail on it: it has its name once it is complete."""
-    seen: list[list[str]] = []
+    seen = []
     clear = value_files.ValueFile.clear
 
     def look(self):

@@ -190,7 +190,7 @@ def test_threads_end_each_outage_once():
     """However the threads interleave, as many recoveries as outages, and no count is lost."""
     history = KeyHistory(limit=4)
     start = threading.Barrier(8)
-    recoveries: list[list[float]] = [[] for _ in range(8)]
+    recoveries = [[] for _ in range(8)]
 
     def hammer(number):
         mine = bytes([number % 4])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import gc
-from typing import Any
 from urllib.parse import urlsplit
 
 TOGETHER = "api.together.xyz"
@@ -19,7 +18,7 @@ class Lab:
     def __init__(self, server, key, *, is_async):
         self.server, self.key, self.is_async = server, key, is_async
         self.base_url = self.at(TOGETHER)
-        self.clients: list[Any] = []
+        self.clients = []
         self.loop = asyncio.new_event_loop() if is_async else None
 
     def at(self, host):

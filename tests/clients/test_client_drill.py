@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import pytest
 from drill_runs import run_drill
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 @pytest.mark.parametrize(
     "cause", ["revoked", "missing", "empty", "wrong_variable", "wrong_provider", "overridden"]
 )
-def test_drill(cause: str, tmp_path: Path) -> None:
+def test_drill(cause, tmp_path):
     """It is all that is counted, as often as the drill says, and what follows is accepted."""
     done = run_drill(tmp_path, cause, "--client", "openai")
     assert "All failures were counted, each with its cause." in done.stdout

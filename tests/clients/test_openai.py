@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 from dirty_equals import IsFloat, IsInt, IsPartialDict
 from reaching import ELSEWHERE, MESSAGES, MODEL
@@ -241,7 +239,7 @@ def test_preflight(lab, telemetry, monkeypatch):
 def test_a_call_of_any_kind_of_arguments(lab, telemetry):
     """Whatever a caller gets wrong raises what it does without us."""
     client = lab.client(api_key=lab.key)
-    request: Any = client.request
+    request = client.request
     with pytest.raises(TypeError, match="missing"):
         lab.run(request)
     assert calls(telemetry) == []

@@ -22,7 +22,7 @@ def notation(values):
 
 def _runs(values):
     """Yield stretches of one step each."""
-    run: list[float | None] = []
+    run = []
     for value in values:
         if run and not _continues(run, value):
             yield run

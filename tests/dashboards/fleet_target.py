@@ -4,14 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from fleet_series import STEP
 
 from together_otel import names
-
-if TYPE_CHECKING:
-    from fleet_series import Fleet
 
 OPERATION = names.label_of(names.OPERATION)
 OUTCOME = names.label_of(names.REQUEST_OUTCOME)
@@ -41,20 +37,12 @@ class Target:
     accepted: dict[str, float] = field(default_factory=dict)
     refused: dict[str, float] = field(default_factory=dict)
 
-    def restart(self, at: float) -> None:
+    def restart(self, at):
         """Begin again at zero."""
         fresh = Target(self.job, self.instance, self.key, at)
         self.__dict__.update(fresh.__dict__)
 
-    def ask(
-        self,
-        at: float,
-        outcome: str,
-        times: int = 1,
-        *,
-        cause: str = "rejected",
-        slow: bool = False,
-    ) -> None:
+    def ask(self, at, outcome, times=1, *, cause="rejected", slow=False):
         """Count requests; those with a refused key are counted by their cause too."""
         self.outcomes[outcome] += times
         if outcome == "auth_failure":
@@ -65,7 +53,7 @@ class Target:
             for bound in BOUNDS[1:] if slow else BOUNDS:
                 self.buckets[bound] += times
 
-    def scrape(self, fleet: Fleet, tick: int) -> None:
+    def scrape(self, fleet, tick):
         """Note what one scrape shows."""
         of = ("job", self.job, "instance", self.instance)
         fleet.put(tick, "up", 1, *of)
@@ -78,11 +66,11 @@ class Target:
             fleet.put(tick, f"{DURATION}_bucket", count, *of, *CHAT, "le", bound)
         fleet.put(tick, f"{DURATION}_count", self.buckets["+Inf"], *of, *CHAT)
 
-    def miss(self, fleet: Fleet, tick: int) -> None:
+    def miss(self, fleet, tick):
         """Note a scrape that failed."""
         fleet.put(tick, "up", 0, "job", self.job, "instance", self.instance)
 
 
-def seconds(tick: int) -> float:
+def seconds(tick):
     """Return the time of a scrape."""
     return float(tick * STEP)

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from typing import NamedTuple
 
 FOLDER = Path(__file__).parents[2] / "dashboards" / "grafana"
 AUTHENTICATION = "together-authentication"
@@ -35,12 +32,12 @@ class Query(NamedTuple):
     expr: str
 
 
-def dashboards() -> list[dict[str, Any]]:
+def dashboards():
     """Return every dashboard that is shipped."""
     return [json.loads(path.read_text(encoding="utf-8")) for path in sorted(FOLDER.glob("*.json"))]
 
 
-def panels(dashboard: dict[str, Any]) -> list[dict[str, Any]]:
+def panels(dashboard):
     """Return a dashboard's panels, those inside rows as well."""
     found = []
     for panel in dashboard["panels"]:
@@ -48,19 +45,19 @@ def panels(dashboard: dict[str, Any]) -> list[dict[str, Any]]:
     return [panel for panel in found if panel["type"] != "row"]
 
 
-def targets(panel: dict[str, Any]) -> list[dict[str, Any]]:
+def targets(panel):
     """Return a panel's queries of Prometheus."""
     return [one for one in panel.get("targets", ()) if one["datasource"]["type"] == "prometheus"]
 
 
-def filled_in(expr: str, chosen: Mapping[str, str] = VARIABLES) -> str:
+def filled_in(expr, chosen=VARIABLES):
     """Return an expression with every variable replaced."""
     for name, value in chosen.items():
         expr = expr.replace(name, value)
     return expr
 
 
-def every_query(**chosen: str) -> list[Query]:
+def every_query(**chosen):
     """Return every query of every dashboard; by default everything is chosen."""
     values = {**VARIABLES, **{f"${name}": value for name, value in chosen.items()}}
     return [
@@ -71,6 +68,6 @@ def every_query(**chosen: str) -> list[Query]:
     ]
 
 
-def dashboard_queries() -> list[tuple[str, str]]:
+def dashboard_queries():
     """Return panel title and expression of every query of the Authentication dashboard."""
     return [(one.panel, one.expr) for one in every_query() if one.dashboard == AUTHENTICATION]

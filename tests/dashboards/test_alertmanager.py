@@ -18,7 +18,7 @@ from datetime import datetime, timedelta, timezone
 from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import prometheus_binaries
 import pytest
@@ -27,9 +27,6 @@ from serving import Quiet, serving
 
 from together_otel import names
 from together_otel.testing.programs import Program, relocated
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 HERE = Path(__file__).parent
 FOLDER = HERE.parents[1] / "dashboards" / "alertmanager"
@@ -48,7 +45,7 @@ Render = Callable[[str, dict[str, Any]], str]
 # ── alerts ───────────────────────────────────────────────────────────────────────────
 
 
-def rendered() -> Iterator[tuple[str, dict[str, str], dict[str, str]]]:
+def rendered():
     """Yield name, labels and annotations of alerts as Prometheus makes them of the rules."""
     for path in sorted((HERE / "alerts").glob("*.yaml")):
         for test in yaml.safe_load(path.read_text(encoding="utf-8"))["tests"]:
@@ -60,7 +57,7 @@ def rendered() -> Iterator[tuple[str, dict[str, str], dict[str, str]]]:
 KNOWN = list(rendered())
 
 
-def alert(name: str, job: str, severity: str | None = None, **labels: str) -> Alert:
+def alert(name, job, severity=None, **labels):
     """Return an alert of a rule, of another job and with other labels than in its test."""
     for known, own, texts in KNOWN:
         if known == name and severity in {None, own["severity"]}:
@@ -79,17 +76,17 @@ def alert(name: str, job: str, severity: str | None = None, **labels: str) -> Al
 class Receivers(ThreadingHTTPServer):
     """Slack, PagerDuty and a webhook on loopback, which keep what they are sent."""
 
-    def __init__(self) -> None:
+    def __init__(self):
         super().__init__(("127.0.0.1", 0), _Handler)
-        self.sent: dict[str, list[Any]] = defaultdict(list)
+        self.sent = defaultdict(list)
         self.arrived = threading.Condition()
 
     @property
-    def url(self) -> str:
+    def url(self):
         """What a receiver's path comes after."""
         return f"http://127.0.0.1:{self.server_port}"
 
-    def wait_for(self, receiver: str, wanted: Callable[[Any], object]) -> Any:
+    def wait_for(self, receiver, wanted):
         """Return the first that a receiver was sent and that is wanted."""
         with self.arrived:
             assert self.arrived.wait_for(
@@ -97,13 +94,13 @@ class Receivers(ThreadingHTTPServer):
             ), json.dumps(self.sent, indent=1)
             return next(one for one in self.sent[receiver] if wanted(one))
 
-    def of(self, receiver: str, job: str) -> list[Any]:
+    def of(self, receiver, job):
         """Return what a receiver was sent about a job so far."""
         with self.arrived:
             return [one for one in self.sent[receiver] if job in JOBS[receiver](one)]
 
 
-def webhook_jobs(sent: Any) -> set[str]:
+def webhook_jobs(sent):
     """Return the jobs of a webhook's alerts."""
     return {one["labels"]["job"] for one in sent["alerts"]}
 
@@ -118,7 +115,7 @@ JOBS: dict[str, Callable[[Any], set[str]]] = {
 class _Handler(Quiet, BaseHTTPRequestHandler):
     server: Receivers
 
-    def do_POST(self) -> None:
+    def do_POST(self):
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         with self.server.arrived:
             self.server.sent[self.path.strip("/")].append(body)
@@ -135,15 +132,15 @@ class _Handler(Quiet, BaseHTTPRequestHandler):
 class Alertmanager:
     """A real one with the example's configuration, and its receivers."""
 
-    def __init__(self, program: Program, receivers: Receivers) -> None:
+    def __init__(self, program, receivers):
         self.program = program
         self.receivers = receivers
 
-    def post(self, *alerts: Alert) -> None:
+    def post(self, *alerts):
         """Send alerts as Prometheus does."""
         self._ask("POST", "/api/v2/alerts", json.dumps(alerts))
 
-    def silence(self, **labels: str) -> None:
+    def silence(self, **labels):
         """Keep alerts with these labels quiet for an hour from now."""
         now = datetime.now(timezone.utc)
         silence = {
@@ -157,7 +154,7 @@ class Alertmanager:
         }
         self._ask("POST", "/api/v2/silences", json.dumps(silence))
 
-    def holds_back(self, job: str, expected: set[tuple[str, str]]) -> None:
+    def holds_back(self, job, expected):
         """Wait until these alerts of a job are held back, by name and severity, and no others.
 
         Alertmanager takes note of what holds back a little after it has answered for it.
@@ -167,7 +164,7 @@ class Alertmanager:
             time.sleep(0.05)
         assert found == expected
 
-    def inhibited(self, job: str) -> set[tuple[str, str]]:
+    def inhibited(self, job):
         """Return name and severity of a job's alerts that are held back now."""
         found = json.loads(self._ask("GET", "/api/v2/alerts"))
         return {
@@ -176,7 +173,7 @@ class Alertmanager:
             if one["labels"]["job"] == job and one["status"]["inhibitedBy"]
         }
 
-    def _ask(self, method: str, path: str, body: str | None = None) -> bytes:
+    def _ask(self, method, path, body=None):
         connection = HTTPConnection(self.program.address, timeout=10)
         try:
             connection.request(method, path, body, {"Content-Type": "application/json"})
@@ -188,14 +185,14 @@ class Alertmanager:
         return said
 
 
-def nested(route: dict[str, Any]) -> Iterator[dict[str, Any]]:
+def nested(route):
     """Yield a route and all those below it."""
     yield route
     for child in route.get("routes", ()):
         yield from nested(child)
 
 
-def on_loopback(config: dict[str, Any], receivers: Receivers, secrets: Path) -> dict[str, Any]:
+def on_loopback(config, receivers, secrets):
     """Return the configuration with receivers on loopback and a quicker clock."""
     config["templates"] = [str(FOLDER / path) for path in config["templates"]]
     for route in nested(config["route"]):
@@ -214,23 +211,19 @@ def on_loopback(config: dict[str, Any], receivers: Receivers, secrets: Path) -> 
     return config
 
 
-def load() -> dict[str, Any]:
+def load():
     """Return the example's configuration; what it says twice by an anchor is there twice."""
-    config: dict[str, Any] = json.loads(json.dumps(yaml.safe_load(CONFIG.read_text("utf-8"))))
-    return config
+    return json.loads(json.dumps(yaml.safe_load(CONFIG.read_text("utf-8"))))
 
 
 @pytest.fixture(scope="module", params=[False, True], ids=["oldest", "newest"])
-def newest(request: pytest.FixtureRequest) -> bool:
+def newest(request):
     """Whether Alertmanager is that of Debian's newest suite, or the oldest that is supported."""
     return bool(request.param)
 
 
 @pytest.fixture(scope="module")
-def alertmanager(
-    newest: bool,  # noqa: FBT001 - a fixture
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[Alertmanager]:
+def alertmanager(newest, tmp_path_factory):
     """One of each suite for all tests, each of which has jobs of its own."""
     binary = prometheus_binaries.require("alertmanager", newest=newest)
     home = tmp_path_factory.mktemp("alertmanager")
@@ -241,7 +234,7 @@ def alertmanager(
             yield Alertmanager(program, receivers)
 
 
-def fields(sent: Any) -> dict[str, str]:
+def fields(sent):
     """Return the fields of a message to Slack."""
     (attachment,) = sent["attachments"]
     return {field["title"]: field["value"] for field in attachment["fields"]}
@@ -251,11 +244,11 @@ def fields(sent: Any) -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def amtool(newest: bool) -> Amtool:  # noqa: FBT001 - a fixture
+def amtool(newest):
     """Runs amtool; returns what it prints, and fails with it."""
     program = prometheus_binaries.require("amtool", newest=newest)
 
-    def run(*arguments: object) -> str:
+    def run(*arguments):
         done = subprocess.run(
             [program, *map(str, arguments)],
             capture_output=True,
@@ -269,7 +262,7 @@ def amtool(newest: bool) -> Amtool:  # noqa: FBT001 - a fixture
     return run
 
 
-def test_amtool_takes_the_configuration(amtool: Amtool) -> None:
+def test_amtool_takes_the_configuration(amtool):
     """With its templates, from whatever folder it is looked at."""
     said = amtool("check-config", CONFIG)
     assert "1 templates" in said
@@ -279,17 +272,17 @@ def test_amtool_takes_the_configuration(amtool: Amtool) -> None:
 @pytest.mark.parametrize(
     ("name", "severity"), sorted({(name, labels["severity"]) for name, labels, _ in KNOWN})
 )
-def test_the_route_of_each_alert(name: str, severity: str, amtool: Amtool) -> None:
+def test_the_route_of_each_alert(name, severity, amtool):
     """A page goes to the pager, a ticket does not."""
     labels = (f"alertname={name}", f"severity={severity}", "job=shop")
     said = amtool("config", "routes", "test", f"--config.file={CONFIG}", *labels)
     assert said.split() == [f"together-{severity}s"]
 
 
-def test_every_rule_is_known() -> None:
+def test_every_rule_is_known():
     """No alert of the rules is left out of what is tested here."""
 
-    def alerts_of(file: str) -> set[tuple[str, str]]:
+    def alerts_of(file):
         text = (HERE.parents[1] / "dashboards" / file).read_text(encoding="utf-8")
         return {
             (rule["alert"], rule["labels"]["severity"])
@@ -306,13 +299,13 @@ def test_every_rule_is_known() -> None:
             assert named <= {name for name, _ in alerts | alerts_of("loki/rules.yaml")}
 
 
-def test_other_alerts_go_where_they_went(amtool: Amtool) -> None:
+def test_other_alerts_go_where_they_went(amtool):
     """The route takes none of them."""
     route = ("config", "routes", "test", f"--config.file={CONFIG}")
     assert amtool(*route, "alertname=DiskFull", "severity=page").split() == ["everything-else"]
 
 
-def test_no_secret_is_in_the_configuration() -> None:
+def test_no_secret_is_in_the_configuration():
     """Receivers read theirs from files."""
     for receiver in load()["receivers"]:
         for one in receiver.get("slack_configs", ()):
@@ -328,10 +321,10 @@ def test_no_secret_is_in_the_configuration() -> None:
 TEMPLATED = sorted(re.findall(r'define "(together\.\w+)"', TEMPLATES.read_text(encoding="utf-8")))
 
 
-def group(status: str, *alerts: Alert) -> dict[str, Any]:
+def group(status, *alerts):
     """Return a notification's data as Alertmanager hands it to templates."""
 
-    def common(kind: str) -> dict[str, str]:
+    def common(kind):
         first, *others = (one[kind] for one in alerts)
         return {
             key: value
@@ -351,10 +344,10 @@ def group(status: str, *alerts: Alert) -> dict[str, Any]:
 
 
 @pytest.fixture
-def render(amtool: Amtool, tmp_path: Path) -> Render:
+def render(amtool, tmp_path):
     """Returns what a template makes of a notification, by amtool."""
 
-    def run(name: str, data: dict[str, Any]) -> str:
+    def run(name, data):
         file = tmp_path / "data.json"
         file.write_text(json.dumps(data))
         return amtool(
@@ -367,7 +360,7 @@ def render(amtool: Amtool, tmp_path: Path) -> Render:
 
 @pytest.mark.parametrize("status", ["firing", "resolved"])
 @pytest.mark.parametrize("name", TEMPLATED)
-def test_each_template_of_each_alert(name: str, status: str, render: Render) -> None:
+def test_each_template_of_each_alert(name, status, render):
     """All alerts of all jobs in one group, which no route makes: nothing is missing in its text."""
     everything = [alert(known, f"job-{place}") for place, (known, _, _) in enumerate(KNOWN)]
     said = render(name, group(status, *everything))
@@ -375,7 +368,7 @@ def test_each_template_of_each_alert(name: str, status: str, render: Render) -> 
     assert "no value" not in said
 
 
-def test_a_group_of_many_texts_is_bounded(render: Render) -> None:
+def test_a_group_of_many_texts_is_bounded(render):
     """Five of them, and how many there are."""
     many = [alert("TogetherAuthFailure", f"job-{place}") for place in range(7)]
     said = render("together.text", group("firing", *many))
@@ -383,7 +376,7 @@ def test_a_group_of_many_texts_is_bounded(render: Render) -> None:
     assert said.rstrip().endswith("And more: 7 alerts in all.")
 
 
-def test_the_oldest_tells_since_when(render: Render) -> None:
+def test_the_oldest_tells_since_when(render):
     """And the one that ended last, until when."""
     early, late = alert("TogetherAuthFailing", "shop"), alert("TogetherErrorBudgetBurn", "shop")
     late["startsAt"] = (NOON + timedelta(hours=1)).isoformat()
@@ -394,7 +387,7 @@ def test_the_oldest_tells_since_when(render: Render) -> None:
     )
 
 
-def test_what_has_ended_is_not_told_while_others_fire(render: Render) -> None:
+def test_what_has_ended_is_not_told_while_others_fire(render):
     """Neither its text nor since when it was."""
     ended, fires = alert("TogetherAuthFailing", "shop"), alert("TogetherErrorBudgetBurn", "shop")
     fires["startsAt"] = (NOON + timedelta(hours=1)).isoformat()
@@ -407,21 +400,21 @@ def test_what_has_ended_is_not_told_while_others_fire(render: Render) -> None:
         assert ended["annotations"][key] not in said
 
 
-def test_the_title_tells_where(render: Render) -> None:
+def test_the_title_tells_where(render):
     """The namespace and the cluster, where alerts have them."""
     there = alert("TogetherAuthFailing", "shop", namespace="web", cluster="eu")
     said = render("together.title", group("firing", there))
     assert said.strip() == "[PAGE] Together refuses shop: 100% of it in web of eu"
 
 
-def test_the_cause_is_that_of_the_text(render: Render) -> None:
+def test_the_cause_is_that_of_the_text(render):
     """An alert that is not of keys tells its name."""
     for name, told in (("TogetherAuthFailure", "revoked"), ("TogetherRateLimited",) * 2):
         said = render("together.cause", group("firing", alert(name, "shop")))
         assert said.strip() == told
 
 
-def test_an_absolute_dashboard_link_is_kept(render: Render) -> None:
+def test_an_absolute_dashboard_link_is_kept(render):
     """Rules that were made with Grafana's address need none in the templates."""
     whole = alert("TogetherAuthFailing", "shop")
     whole["annotations"]["dashboard"] = "https://grafana.internal/d/x"
@@ -435,14 +428,14 @@ REMEDY = names.CAUSE_REMEDIES["revoked"]
 DASHBOARD = "https://grafana.example/d/together-authentication?var-job={}"
 
 
-def assert_the_remedy_is_in(text: str, job: str) -> None:
+def assert_the_remedy_is_in(text, job):
     """Cause, remedy and job are in a text."""
     assert text.startswith(f"{job}: the key with fingerprint ")
     assert "Cause: revoked. " in text
     assert REMEDY in text
 
 
-def test_a_dead_key_at_each_receiver(alertmanager: Alertmanager) -> None:
+def test_a_dead_key_at_each_receiver(alertmanager):
     """Title, cause, remedy, job, since when, runbook and dashboard; then that it is over."""
     job = "chat-backend"
     dead = alert("TogetherAuthFailing", job)
@@ -505,7 +498,7 @@ def test_a_dead_key_at_each_receiver(alertmanager: Alertmanager) -> None:
     )
 
 
-def test_two_hundred_keys_are_one_page(alertmanager: Alertmanager) -> None:
+def test_two_hundred_keys_are_one_page(alertmanager):
     """One for a service, with the texts of five; another namespace has its own."""
     job = "two-hundred"
     keys = [alert("TogetherAuthFailing", job, **{KEY: f"{place:08x}"}) for place in range(200)]
@@ -519,10 +512,10 @@ def test_two_hundred_keys_are_one_page(alertmanager: Alertmanager) -> None:
     assert len({sent["dedup_key"] for sent in receivers.of("pagerduty", job)}) == 2
 
 
-def of_alerts(job: str, alerts: int) -> Callable[[Any], bool]:
+def of_alerts(job, alerts):
     """Return whether PagerDuty was told of so many alerts of a job."""
 
-    def is_it(sent: Any) -> bool:
+    def is_it(sent):
         payload = sent["payload"]
         # Text before Alertmanager 0.30, a number from then on.
         firing = str(payload["custom_details"]["num_firing"])
@@ -531,7 +524,7 @@ def of_alerts(job: str, alerts: int) -> Callable[[Any], bool]:
     return is_it
 
 
-def test_another_cause_of_the_same_key_is_no_second_page(alertmanager: Alertmanager) -> None:
+def test_another_cause_of_the_same_key_is_no_second_page(alertmanager):
     """A pod that restarts with the dead key calls it rejected; only a further key is news."""
     job = "restarted"
     receivers = alertmanager.receivers
@@ -545,7 +538,7 @@ def test_another_cause_of_the_same_key_is_no_second_page(alertmanager: Alertmana
     assert len(receivers.of("pagerduty", job)) == 2
 
 
-def test_one_key_is_silenced_without_the_next(alertmanager: Alertmanager) -> None:
+def test_one_key_is_silenced_without_the_next(alertmanager):
     """By its fingerprint, which is a label."""
     job = "silenced"
     alertmanager.silence(job=job, **{KEY: "0a1b2c3d"})
@@ -556,7 +549,7 @@ def test_one_key_is_silenced_without_the_next(alertmanager: Alertmanager) -> Non
 
 
 @pytest.mark.parametrize("text", sorted({texts["description"] for _, _, texts in KNOWN}))
-def test_a_detail_stays_text(text: str) -> None:
+def test_a_detail_stays_text(text):
     """Newer Alertmanagers read a detail as YAML, and take it as it is where it is none."""
     (pagerduty,) = next(
         receiver["pagerduty_configs"]
@@ -579,7 +572,7 @@ CAUSED = [
 """What a dead key may bring with it, sooner or later."""
 
 
-def test_a_dead_key_speaks_for_all_that_it_causes(alertmanager: Alertmanager) -> None:
+def test_a_dead_key_speaks_for_all_that_it_causes(alertmanager):
     """Of its own job, not of another one; what still fires when it has ended comes then."""
     job, other = "held-back", "of-its-own"
     receivers = alertmanager.receivers
@@ -611,7 +604,7 @@ def test_a_dead_key_speaks_for_all_that_it_causes(alertmanager: Alertmanager) ->
     alertmanager.holds_back(job, {*CAUSED} - {("TogetherRequestsFailing", "page")})
 
 
-def test_an_outage_speaks_for_the_error_budget(alertmanager: Alertmanager) -> None:
+def test_an_outage_speaks_for_the_error_budget(alertmanager):
     """And a dead key for both."""
     job = "out"
     pages = ("TogetherRequestsFailing", "TogetherErrorBudgetBurn")
@@ -622,7 +615,7 @@ def test_an_outage_speaks_for_the_error_budget(alertmanager: Alertmanager) -> No
 
 
 @pytest.mark.parametrize("label", ["cluster", "namespace"])
-def test_services_are_told_apart(alertmanager: Alertmanager, label: str) -> None:
+def test_services_are_told_apart(alertmanager, label):
     """The same job's key may be dead in one and good in the other."""
     job = f"in-two-{label}s"
     receivers = alertmanager.receivers

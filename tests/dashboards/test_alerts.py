@@ -9,7 +9,6 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import prometheus_binaries
 import pytest
@@ -18,7 +17,7 @@ import yaml
 from together_otel import names
 from together_otel import rules as package
 from together_otel.rules import Options, render_alerts, render_recording
-from together_otel.rules.settings import LOG_SEVERITIES, SEVERITIES, Severity
+from together_otel.rules.settings import LOG_SEVERITIES, SEVERITIES
 
 ROOT = Path(__file__).parents[2]
 PROMETHEUS = ROOT / "dashboards" / "prometheus"
@@ -56,7 +55,7 @@ def program(name, *arguments, cwd=ROOT, timeout=60):
     return said
 
 
-def anchors() -> set[str]:
+def anchors():
     """Return the anchors of the runbook's headings, as GitHub makes them."""
     headings = re.findall(r"^#+ (.*)$", RUNBOOK.read_text(encoding="utf-8"), re.MULTILINE)
     return {
@@ -64,7 +63,7 @@ def anchors() -> set[str]:
     }
 
 
-def rules(*files: Path) -> list[dict[str, Any]]:
+def rules(*files):
     """Return the rules of some files, of both by default."""
     return [
         rule
@@ -74,19 +73,19 @@ def rules(*files: Path) -> list[dict[str, Any]]:
     ]
 
 
-def alerts() -> list[dict[str, Any]]:
+def alerts():
     """Return the rules that alert."""
     return [rule for rule in rules(RULES) if "alert" in rule]
 
 
-def test_generated_files_are_up_to_date() -> None:
+def test_generated_files_are_up_to_date():
     """Run `python dashboards/build.py` when this fails."""
     for path, text in build.outputs().items():
         assert path.read_text(encoding="utf-8") == text, path.name
 
 
 @pytest.mark.skipif(sys.version_info < (3, 11), reason="Grafana's builder needs Python 3.11")
-def test_the_dashboards_are_among_the_generated_files() -> None:
+def test_the_dashboards_are_among_the_generated_files():
     """Where their builder can be installed, leaving it out would compare nothing."""
     if not os.environ.get("CI"):
         pytest.importorskip("grafana_foundation_sdk", reason="install the group lint")
@@ -115,13 +114,13 @@ def test_each_fires_and_does_not_fire(path, newest, tmp_path):
     promtool("test", "rules", test.name, cwd=tmp_path, timeout=300, newest=newest)
 
 
-def test_alerts_are_those_of_the_settings() -> None:
+def test_alerts_are_those_of_the_settings():
     found = {rule["alert"]: rule["labels"]["severity"] for rule in alerts()}
     assert found == SEVERITIES
     assert len(found) == len(alerts())
 
 
-def test_a_reader_is_spared() -> None:
+def test_a_reader_is_spared():
     """Expressions are short, in lines that fit, on series whose names say what they are."""
     for rule in rules():
         lines = rule["expr"].splitlines()
@@ -132,7 +131,7 @@ def test_a_reader_is_spared() -> None:
     assert len(RULES.read_bytes()) <= BYTES
 
 
-def test_each_alert_is_tested_firing_with_its_words_and_silent() -> None:
+def test_each_alert_is_tested_firing_with_its_words_and_silent():
     """Promtool passes a file that tests nothing."""
     firing, silent = set(), set()
     for path in UNIT_TESTS:
@@ -143,7 +142,7 @@ def test_each_alert_is_tested_firing_with_its_words_and_silent() -> None:
 
 
 @pytest.mark.parametrize("rule", alerts(), ids=lambda rule: rule["alert"])
-def test_every_alert_has_what_a_person_needs(rule: dict[str, Any]) -> None:
+def test_every_alert_has_what_a_person_needs(rule):
     """The job, and links that lead somewhere."""
     notes = rule["annotations"]
     assert "{{ $labels.job }}" in notes["summary"]
@@ -158,7 +157,7 @@ def test_every_alert_has_what_a_person_needs(rule: dict[str, Any]) -> None:
     }
 
 
-def test_every_cause_has_an_entry_in_the_runbook() -> None:
+def test_every_cause_has_an_entry_in_the_runbook():
     """The log event's link leads there; what it means and the fix are the log's own words."""
     text = RUNBOOK.read_text(encoding="utf-8")
     assert {f"cause-{cause}" for cause in names.CAUSES} <= anchors()
@@ -168,7 +167,7 @@ def test_every_cause_has_an_entry_in_the_runbook() -> None:
         assert f"**Fix.** {names.CAUSE_REMEDIES[cause]}\n" in entry
 
 
-def test_every_entry_of_the_runbook_is_whole() -> None:
+def test_every_entry_of_the_runbook_is_whole():
     """An entry an alert and an entry a cause, each from what it means to how to confirm."""
     entries = re.split(r"^### ", RUNBOOK.read_text(encoding="utf-8"), flags=re.MULTILINE)[1:]
     titles = [entry.partition("\n")[0] for entry in entries]
@@ -186,7 +185,7 @@ def test_every_entry_of_the_runbook_is_whole() -> None:
         assert "```" in entry.partition("**Run.**")[2].partition("**Fix.**")[0]
 
 
-def test_rules_use_only_names_that_exist() -> None:
+def test_rules_use_only_names_that_exist():
     """Metrics and labels are the contract's; a series is recorded by one rule, or by several of other labels."""
     made = [(rule["record"], str(rule.get("labels"))) for rule in rules() if "record" in rule]
     assert len(made) == len(set(made))
@@ -212,9 +211,9 @@ def test_rules_use_only_names_that_exist() -> None:
     assert found
 
 
-def test_options_are_all_there_is() -> None:
+def test_options_are_all_there_is():
     """Other links, thresholds and severities are other rules, and nothing is left of the defaults."""
-    severities: dict[str, Severity] = {**SEVERITIES, "TogetherAuthFailing": "ticket"}
+    severities = {**SEVERITIES, "TogetherAuthFailing": "ticket"}
     del severities["TogetherAuthFailure"]
     theirs = Options(
         group_by=("region", "job"),
@@ -239,7 +238,7 @@ def test_options_are_all_there_is() -> None:
 
 
 @pytest.mark.parametrize("render", [render_alerts, render_recording])
-def test_a_matcher_of_jobs_is_in_every_selector(render: Any, tmp_path: Path) -> None:
+def test_a_matcher_of_jobs_is_in_every_selector(render, tmp_path):
     """Rules of another team in the same Prometheus see none of its jobs."""
     path = tmp_path / "rules.yaml"
     path.write_text(render(Options(jobs="shop|chat-.+")))
@@ -253,7 +252,7 @@ def test_a_matcher_of_jobs_is_in_every_selector(render: Any, tmp_path: Path) -> 
         assert expr.count("{") == expr.count('job=~"shop|chat-.+"') == len(series)
 
 
-def test_the_file_says_what_the_rules_say() -> None:
+def test_the_file_says_what_the_rules_say():
     """Folding and quoting lose no character."""
     options = Options()
     for text, groups in (
@@ -272,7 +271,7 @@ _UTC = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d \+0000 UTC")
 """The time of a test of the rules begins in 1970."""
 
 
-def test_the_readme_shows_a_page_and_an_expression_as_they_are() -> None:
+def test_the_readme_shows_a_page_and_an_expression_as_they_are():
     """The words of a test of the rules, and of the rules."""
     section = (ROOT / "README.md").read_text(encoding="utf-8").partition("## Alerts")[2]
     page = re.search(r"^> \*\*(.*)\*\*\n> (.*)$", section, re.MULTILINE)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 import sys
-from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
@@ -16,9 +15,6 @@ from test_alerts import ROOT, RULES, anchors, promtool
 
 from together_otel import names
 from together_otel.clients import error_types
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 sys.path[:0] = [str(ROOT / "dashboards"), str(ROOT / "dashboards" / "preview")]
 
@@ -32,13 +28,13 @@ PARTS = ("_bucket", "_count", "_sum")
 
 
 @pytest.fixture
-def authentication() -> dict[str, Any]:
+def authentication():
     """The dashboard that alerts lead to."""
     (found,) = (one for one in dashboards() if one["uid"] == AUTHENTICATION)
     return found
 
 
-def test_uids_are_those_that_alerts_and_links_lead_to() -> None:
+def test_uids_are_those_that_alerts_and_links_lead_to():
     """They never change: bookmarks and other people's links would break."""
     assert [one["uid"] for one in dashboards()] == [
         "together-authentication",
@@ -48,7 +44,7 @@ def test_uids_are_those_that_alerts_and_links_lead_to() -> None:
 
 
 @pytest.mark.parametrize("file", ["alerts.yaml", "recording.yaml"])
-def test_what_is_recorded_is_used(file: str) -> None:
+def test_what_is_recorded_is_used(file):
     """By a panel or by another rule: a series that nobody looks at costs what others do."""
     rules = [
         rule
@@ -71,7 +67,7 @@ def test_what_is_recorded_is_used(file: str) -> None:
 
 
 @EVERY
-def test_dashboard_imports_anywhere(dashboard: dict[str, Any]) -> None:
+def test_dashboard_imports_anywhere(dashboard):
     """No id of one Grafana's database, no `__inputs` to be asked for, one tag for all."""
     assert dashboard.get("id") is None
     assert "__inputs" not in dashboard
@@ -81,9 +77,9 @@ def test_dashboard_imports_anywhere(dashboard: dict[str, Any]) -> None:
 
 
 @EVERY
-def test_layout(dashboard: dict[str, Any]) -> None:
+def test_layout(dashboard):
     """Panels fill rows of 24 columns from the left, and none overlaps another."""
-    taken: set[tuple[int, int]] = set()
+    taken = set()
     for panel in dashboard["panels"]:
         place = panel["gridPos"]
         cells = {
@@ -99,12 +95,12 @@ def test_layout(dashboard: dict[str, Any]) -> None:
 
 
 @EVERY
-def test_descriptions_are_sentences(dashboard: dict[str, Any]) -> None:
+def test_descriptions_are_sentences(dashboard):
     assert [one["title"] for one in panels(dashboard) if not one["description"].endswith(".")] == []
 
 
 @EVERY
-def test_links_and_annotation(dashboard: dict[str, Any]) -> None:
+def test_links_and_annotation(dashboard):
     """To the other dashboards with variables and time, to the runbook; alerts on the graphs."""
     others, runbook = dashboard["links"]
     assert others["tags"] == ["together-otel"]
@@ -118,7 +114,7 @@ def test_links_and_annotation(dashboard: dict[str, Any]) -> None:
     assert 'job=~"$job"' in annotation["expr"]
 
 
-def links(panel: dict[str, Any]) -> list[str]:
+def links(panel):
     """Return where a table's cells lead."""
     return [
         link["url"]
@@ -129,7 +125,7 @@ def links(panel: dict[str, Any]) -> list[str]:
     ]
 
 
-def test_links_of_cells_lead_to_dashboards_that_exist() -> None:
+def test_links_of_cells_lead_to_dashboards_that_exist():
     """With the job, the data source and the time of where one comes from."""
     found = [
         url
@@ -149,7 +145,7 @@ def test_links_of_cells_lead_to_dashboards_that_exist() -> None:
         assert "${__url_time_range}" in url
 
 
-def test_runbook_links_of_panels_lead_somewhere(authentication: dict[str, Any]) -> None:
+def test_runbook_links_of_panels_lead_somewhere(authentication):
     """The table of causes has them all; a row of what fails now leads to its own."""
     linked = set(re.findall(r"runbook\.md#([\w-]+\w)\)", str(authentication)))
     assert linked == {f"cause-{cause}" for cause in names.CAUSES}
@@ -157,7 +153,7 @@ def test_runbook_links_of_panels_lead_somewhere(authentication: dict[str, Any]) 
     assert "runbook.md#cause-${__value.raw}" in str(authentication)
 
 
-def test_the_top_row_asks_what_a_person_on_call_asks(authentication: dict[str, Any]) -> None:
+def test_the_top_row_asks_what_a_person_on_call_asks(authentication):
     """And what to do comes right below it."""
     top = [one["title"] for one in authentication["panels"] if one["gridPos"]["y"] == 0]
     assert top == [
@@ -180,7 +176,7 @@ def test_the_top_row_asks_what_a_person_on_call_asks(authentication: dict[str, A
     assert {cause: one["text"] for cause, one in told.items()} == names.CAUSE_REMEDIES
 
 
-def test_log_events_are_asked_for_by_name(authentication: dict[str, Any]) -> None:
+def test_log_events_are_asked_for_by_name(authentication):
     """In a row that is closed: without Loki nothing fails until it is opened."""
     row = authentication["panels"][-1]
     assert (row["type"], row["collapsed"]) == ("row", True)
@@ -191,7 +187,7 @@ def test_log_events_are_asked_for_by_name(authentication: dict[str, Any]) -> Non
     assert names.AUTH_FAILED.name in {name.replace("[.]", ".") for name in asked} <= known
 
 
-def base(name: str) -> str:
+def base(name):
     """Return a metric's name without what a histogram's series have on top."""
     for part in PARTS:
         if name.endswith(part):
@@ -199,7 +195,7 @@ def base(name: str) -> str:
     return name
 
 
-def test_queries_use_only_names_that_exist() -> None:
+def test_queries_use_only_names_that_exist():
     """A typo in a metric or label would be an empty panel; so would one in a legend or column."""
     known = {metric.prometheus for metric in names.METRICS}
     known |= {label for metric in names.METRICS for label in metric.labels}
@@ -208,7 +204,7 @@ def test_queries_use_only_names_that_exist() -> None:
         assert {base(name) for name in OURS.findall(text)} <= known | {"together_otel"}
 
 
-def test_values_of_labels_are_of_their_closed_sets() -> None:
+def test_values_of_labels_are_of_their_closed_sets():
     """As a typo in a name, one in a value would be an empty panel."""
     sets = {
         names.AUTH_CAUSE: names.CAUSES,
@@ -221,7 +217,7 @@ def test_values_of_labels_are_of_their_closed_sets() -> None:
             assert set(values.split("|")) <= set(known)
 
 
-def test_colours_are_of_values_that_exist() -> None:
+def test_colours_are_of_values_that_exist():
     """An override of a name that is no value any more colours nothing."""
     known = {*names.CAUSES, *names.OUTCOMES, "none"}
     coloured = {
@@ -236,7 +232,7 @@ def test_colours_are_of_values_that_exist() -> None:
     assert coloured <= known | errors
 
 
-def test_every_metric_is_on_a_panel_or_in_an_alert() -> None:
+def test_every_metric_is_on_a_panel_or_in_an_alert():
     """What nobody looks at need not be counted, but for what users may switch on."""
     alerts = [
         rule["expr"]
@@ -250,7 +246,7 @@ def test_every_metric_is_on_a_panel_or_in_an_alert() -> None:
     assert [one.name for one in usual if one.prometheus not in used] == []
 
 
-def test_promtool_takes_every_query(tmp_path: Path) -> None:
+def test_promtool_takes_every_query(tmp_path):
     """Each query is valid PromQL: promtool reads them as recording rules."""
     rules = [
         {"record": f"test:query_{number}", "expr": query.expr}
@@ -262,7 +258,7 @@ def test_promtool_takes_every_query(tmp_path: Path) -> None:
 
 
 @EVERY
-def test_columns_that_are_named_exist(dashboard: dict[str, Any]) -> None:
+def test_columns_that_are_named_exist(dashboard):
     """What a table's overrides and sorting name is what its columns are renamed to."""
     for panel in panels(dashboard):
         if panel["type"] == "table":
@@ -279,7 +275,7 @@ def test_columns_that_are_named_exist(dashboard: dict[str, Any]) -> None:
             assert values == (refs if len(refs) > 1 else {"Value"})
 
 
-def test_each_dashboard_has_its_pictures() -> None:
+def test_each_dashboard_has_its_pictures():
     """`dashboards/preview/preview.py` draws them."""
     drawn = {path.name for path in (ROOT / "docs" / "images").glob("*.png")}
     assert drawn >= {
@@ -289,7 +285,7 @@ def test_each_dashboard_has_its_pictures() -> None:
     }
 
 
-def test_the_night_of_the_pictures_is_told_in_names_that_exist() -> None:
+def test_the_night_of_the_pictures_is_told_in_names_that_exist():
     """It is not drawn in the tests, so that what it is made of has to be looked at by itself."""
     assert {alert for alert, *_ in night.ALERTS} <= {
         rule.get("alert")

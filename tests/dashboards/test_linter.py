@@ -36,7 +36,7 @@ class Waiver:
     where: str = ".*"
     what: str = ".*"
 
-    def covers(self, finding: Finding) -> bool:
+    def covers(self, finding):
         """Tell whether a finding is let be."""
         return (
             self.rule == finding.rule
@@ -94,23 +94,23 @@ UNITS = {
 RULES: dict[str, Callable[[dict[str, Any]], Iterator[tuple[str, str]]]] = {}
 
 
-def rule(name: str) -> Callable[[Any], Any]:
+def rule(name):
     """Register a rule: dashboard → where and what of each finding."""
 
-    def register(check: Any) -> Any:
+    def register(check):
         RULES[name] = check
         return check
 
     return register
 
 
-def variables(dashboard: dict[str, Any], kind: str) -> list[dict[str, Any]]:
+def variables(dashboard, kind):
     """Return a dashboard's variables of a type."""
     return [one for one in dashboard["templating"]["list"] if one["type"] == kind]
 
 
 @rule("template-datasource-rule")
-def _(dashboard: dict[str, Any]) -> Iterator[tuple[str, str]]:
+def _(dashboard):
     sources = variables(dashboard, "datasource")
     for source in sources:
         query = source["query"]
@@ -126,7 +126,7 @@ def _(dashboard: dict[str, Any]) -> Iterator[tuple[str, str]]:
         yield "", "none"
 
 
-def template(dashboard: dict[str, Any], name: str) -> Iterator[tuple[str, str]]:
+def template(dashboard, name):
     """Check one variable as the rules for job and instance do."""
     found = [one for one in variables(dashboard, "query") if one["name"] == name]
     if not found:
@@ -143,30 +143,30 @@ def template(dashboard: dict[str, Any], name: str) -> Iterator[tuple[str, str]]:
 
 
 @rule("template-job-rule")
-def _(dashboard: dict[str, Any]) -> Iterator[tuple[str, str]]:
+def _(dashboard):
     yield from template(dashboard, "job")
 
 
 @rule("template-instance-rule")
-def _(dashboard: dict[str, Any]) -> Iterator[tuple[str, str]]:
+def _(dashboard):
     yield from template(dashboard, "instance")
 
 
 @rule("template-required-model")
-def _(dashboard: dict[str, Any]) -> Iterator[tuple[str, str]]:
+def _(dashboard):
     if "$model" in str(dashboard["panels"]):
         yield from template(dashboard, "model")
 
 
 @rule("template-label-promql-rule")
-def _(dashboard: dict[str, Any]) -> Iterator[tuple[str, str]]:
+def _(dashboard):
     for one in variables(dashboard, "query"):
         if not re.fullmatch(r"label_values\(([\w:]+(\{[^{}]+\})?|\{[^{}]+\}), \w+\)", one["query"]):
             yield "", one["query"]
 
 
 @rule("template-on-time-change-reload-rule")
-def _(dashboard: dict[str, Any]) -> Iterator[tuple[str, str]]:
+def _(dashboard):
     on_time_range_changed = 2
     for one in variables(dashboard, "query"):
         if one["refresh"] != on_time_range_changed:
@@ -174,7 +174,7 @@ def _(dashboard: dict[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 @rule("panel-datasource-rule")
-def _(dashboard: dict[str, Any]) -> Iterator[tuple[str, str]]:
+def _(dashboard):
     known = {f"${{{one['name']}}}" for one in variables(dashboard, "datasource")}
     for panel in panels(dashboard):
         if panel["type"] == "text":
@@ -185,14 +185,14 @@ def _(dashboard: dict[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 @rule("panel-title-description-rule")
-def _(dashboard: dict[str, Any]) -> Iterator[tuple[str, str]]:
+def _(dashboard):
     for panel in panels(dashboard):
         if not (panel.get("title") and panel.get("description")):
             yield panel.get("title", ""), "title or description"
 
 
 @rule("panel-no-targets-rule")
-def _(dashboard: dict[str, Any]) -> Iterator[tuple[str, str]]:
+def _(dashboard):
     for panel in panels(dashboard):
         if panel["type"] in {"stat", "table", "timeseries", "heatmap", "logs"} and not panel.get(
             "targets"
@@ -201,7 +201,7 @@ def _(dashboard: dict[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 @rule("panel-units-rule")
-def _(dashboard: dict[str, Any]) -> Iterator[tuple[str, str]]:
+def _(dashboard):
     for panel in panels(dashboard):
         if panel["type"] in {"stat", "table", "timeseries", "heatmap"}:
             config = panel["fieldConfig"]
@@ -216,7 +216,7 @@ def _(dashboard: dict[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 @rule("target-rate-interval-rule")
-def _(dashboard: dict[str, Any]) -> Iterator[tuple[str, str]]:
+def _(dashboard):
     for panel in panels(dashboard):
         for target in targets(panel):
             for window in re.findall(
@@ -226,7 +226,7 @@ def _(dashboard: dict[str, Any]) -> Iterator[tuple[str, str]]:
                     yield panel["title"], window
 
 
-def matched(dashboard: dict[str, Any], label: str) -> Iterator[tuple[str, str]]:
+def matched(dashboard, label):
     """Check that every selector has the variable's matcher."""
     for panel in panels(dashboard):
         for target in panel.get("targets", ()):
@@ -239,17 +239,17 @@ def matched(dashboard: dict[str, Any], label: str) -> Iterator[tuple[str, str]]:
 
 
 @rule("target-job-rule")
-def _(dashboard: dict[str, Any]) -> Iterator[tuple[str, str]]:
+def _(dashboard):
     yield from matched(dashboard, "job")
 
 
 @rule("target-instance-rule")
-def _(dashboard: dict[str, Any]) -> Iterator[tuple[str, str]]:
+def _(dashboard):
     yield from matched(dashboard, "instance")
 
 
 @rule("target-counter-agg-rule")
-def _(dashboard: dict[str, Any]) -> Iterator[tuple[str, str]]:
+def _(dashboard):
     for panel in panels(dashboard):
         for target in targets(panel):
             counted = re.sub(r"\b(?:rate|irate|increase)\(\w+\{[^{}]*\}\[", "", target["expr"])
@@ -258,7 +258,7 @@ def _(dashboard: dict[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 @rule("target-histogram-rule")
-def _(dashboard: dict[str, Any]) -> Iterator[tuple[str, str]]:
+def _(dashboard):
     for panel in panels(dashboard):
         for target in targets(panel):
             counted = re.sub(r"\b(?:rate|irate|increase)\(\w+\{[^{}]*\}\[", "", target["expr"])
@@ -267,12 +267,12 @@ def _(dashboard: dict[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 @rule("uneditable-dashboard")
-def _(dashboard: dict[str, Any]) -> Iterator[tuple[str, str]]:
+def _(dashboard):
     if dashboard["editable"]:
         yield "", "editable"
 
 
-def findings(name: str) -> list[Finding]:
+def findings(name):
     """Return what one rule finds in all dashboards."""
     return [
         Finding(name, dashboard["uid"], *found)
@@ -282,7 +282,7 @@ def findings(name: str) -> list[Finding]:
 
 
 @pytest.mark.parametrize("name", RULES)
-def test_rule(name: str) -> None:
+def test_rule(name):
     """Whatever a rule finds is waived with a reason."""
     assert [
         found for found in findings(name) if not any(waiver.covers(found) for waiver in WAIVERS)
@@ -290,7 +290,7 @@ def test_rule(name: str) -> None:
 
 
 @pytest.mark.parametrize("waiver", WAIVERS, ids=lambda one: f"{one.rule} {one.where}")
-def test_waiver_is_needed(waiver: Waiver) -> None:
+def test_waiver_is_needed(waiver):
     """One that covers nothing any more would hide the next mistake."""
     assert any(waiver.covers(found) for found in findings(waiver.rule))
     assert waiver.reason.endswith(".")
@@ -310,7 +310,7 @@ def test_waiver_is_needed(waiver: Waiver) -> None:
         ("panel-datasource-rule", {"uid": "P1809F7CD0C75ACF3"}),
     ],
 )
-def test_rule_finds(name: str, change: dict[str, Any]) -> None:
+def test_rule_finds(name, change):
     """A rule that never finds anything would be none."""
     source = {"type": "prometheus", "uid": change.get("uid", "${datasource}")}
     panel = {

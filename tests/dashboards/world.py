@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from fleet_series import Fleet
 
 from together_otel import names
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 Way = Literal["scraped", "otlp", "pushed"]
 
@@ -61,13 +58,11 @@ class Process:
     refused: dict[str, int] = field(default_factory=dict)
 
     @property
-    def labels(self) -> tuple[str, ...]:
+    def labels(self):
         pairs = {**self.service, "instance": self.instance}
         return tuple(part for pair in pairs.items() if pair[1] for part in pair)
 
-    def ask(
-        self, now: int, dead: set[str], key: str | None = None, times: int | None = None
-    ) -> None:
+    def ask(self, now, dead, key=None, times=None):
         """Make requests with a key, its own by default."""
         key = self.key if key is None else key
         times = self.times if times is None else times
@@ -86,14 +81,14 @@ class Process:
             self.outcomes["auth_failure"] += times
             self.refused[key] = at
 
-    def restart(self) -> None:
+    def restart(self):
         """Begin again at zero, under the same name."""
         fresh = Process(self.service, self.instance, self.key)
         for name in ("outcomes", "causes", "failed", "succeeded", "accepted", "refused"):
             setattr(self, name, getattr(fresh, name))
         self.alive = True
 
-    def put(self, fleet: Fleet, tick: int) -> None:
+    def put(self, fleet, tick):
         """Note what a scrape shows."""
         of = self.labels
         fleet.put_keys(tick, self, *of)
@@ -104,17 +99,17 @@ class Process:
 class World:
     """Processes over some hours, scraped all so many seconds."""
 
-    def __init__(self, hours: float, step: int) -> None:
+    def __init__(self, hours, step):
         self.step = step
         self.end = int(hours * 3600)
         self.fleet = Fleet((START + self.end) // step)
-        self.processes: list[Process] = []
-        self.dead: set[str] = set()
-        self.script: dict[int, list[Callable[[], object]]] = {}
-        self.lag: float = 0
-        self.always: list[Callable[[int], object]] = []
+        self.processes = []
+        self.dead = set()
+        self.script = {}
+        self.lag = 0
+        self.always = []
 
-    def add(self, job: str = "shop", instance: str = "a", **given: object) -> Process:
+    def add(self, job="shop", instance="a", **given):
         """Add a process; labels of its service are ``cluster`` and ``namespace``."""
         service = {
             "cluster": str(given.pop("cluster", "")),
@@ -125,19 +120,19 @@ class World:
         self.processes.append(process)
         return process
 
-    def many(self, number: int, job: str = "shop", **given: object) -> list[Process]:
+    def many(self, number, job="shop", **given):
         """Add processes that differ by their instance."""
         return [self.add(job, f"{job}-{place}", **given) for place in range(number)]
 
-    def at(self, minutes: float, act: Callable[[], object]) -> None:
+    def at(self, minutes, act):
         """Have something happen."""
         self.script.setdefault(round(minutes * 60 / BEAT) * BEAT, []).append(act)
 
-    def kill(self, minutes: float, *keys: str) -> None:
+    def kill(self, minutes, *keys):
         """Have keys die."""
         self.at(minutes, lambda: self.dead.update(keys))
 
-    def run(self) -> list[dict[str, str]]:
+    def run(self):
         """Return the series, as ``input_series`` of a test."""
         for now in range(0, self.end, BEAT):
             for act in self.script.get(now, ()):
@@ -158,7 +153,7 @@ class World:
                 one["values"] = one["values"].replace("stale", "_")
         return series
 
-    def _scrape(self, tick: int) -> None:
+    def _scrape(self, tick):
         for process in self.processes:
             if process.alive or process.way == "pushed":
                 process.put(self.fleet, tick)

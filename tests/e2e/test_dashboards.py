@@ -7,7 +7,7 @@ import re
 import sys
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 import together
@@ -20,9 +20,6 @@ from together_otel.names import REQUEST_MODEL, REQUEST_OUTCOME, REQUESTS, label_
 from together_otel.testing import TogetherServer, behaviours
 from together_otel.testing.keys import MadeUpKeys
 from together_otel.testing.stack import Stack
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 sys.path.insert(0, str(FOLDER.parent))
 
@@ -56,7 +53,7 @@ class Story:
 
 
 @contextlib.contextmanager
-def instrumented() -> Iterator[str]:
+def instrumented():
     """Turn the instrumentation on and serve its metrics; give the address."""
     registry = CollectorRegistry()
     ProcessCollector(registry=registry)
@@ -73,7 +70,7 @@ def instrumented() -> Iterator[str]:
         TogetherInstrumentor().uninstrument()
 
 
-def ask(client: together.Together) -> None:
+def ask(client):
     """Have a question answered, and one by a stream, and a text embedded."""
     client.chat.completions.create(model=MODEL, messages=MESSAGES)
     for _ in client.chat.completions.create(model=MODEL, messages=MESSAGES, stream=True):
@@ -81,7 +78,7 @@ def ask(client: together.Together) -> None:
     client.embeddings.create(model="intfloat/multilingual-e5-large-instruct", input="Hello")
 
 
-def stumble(client: together.Together, server: TogetherServer) -> None:
+def stumble(client, server):
     """Be answered at the second attempt, and not at all for asking too much."""
     server.script(behaviours.server_error(), behaviours.usual())
     client.with_options(max_retries=1).chat.completions.create(model=MODEL, messages=MESSAGES)
@@ -90,13 +87,13 @@ def stumble(client: together.Together, server: TogetherServer) -> None:
         client.chat.completions.create(model=MODEL, messages=MESSAGES)
 
 
-def counted(stack: Stack, outcome: str, at_least: int) -> None:
+def counted(stack, outcome, at_least):
     """Wait until Prometheus has scraped so many requests of an outcome."""
     selector = f'{REQUESTS.prometheus}{{job="{JOB}",{label_of(REQUEST_OUTCOME)}="{outcome}"}}'
     stack.wait_for(f"sum({selector}) >= {at_least}", timeout=MINUTE)
 
 
-def results(stack: Stack, queries: list[Query], deadline: float, empty: set[str]) -> Found:
+def results(stack, queries, deadline, empty):
     """Return what queries find, each as soon as it finds something; some need not."""
     found = {}
     for query in queries:
@@ -119,7 +116,7 @@ groups:
 
 
 @pytest.fixture(scope="module")
-def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
+def story(tmp_path_factory):
     """Ask, stumble, and ask on with a key that was revoked, while the rules record it."""
     require("prometheus")
     require("alertmanager")
@@ -151,12 +148,12 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
         client.close()
 
 
-def test_no_query_comes_back_empty(story: Story) -> None:
+def test_no_query_comes_back_empty(story):
     """No panel asks for what the instrumentation does not emit."""
     assert [query for query, found in story.failing.items() if not found] == []
 
 
-def test_when_all_is_well_there_are_zeros(story: Story) -> None:
+def test_when_all_is_well_there_are_zeros(story):
     """Only those panels are empty that say in their own words that nothing fails."""
     assert {query.panel for query, found in story.healthy.items() if not found} == WELL
     told = {
@@ -169,7 +166,7 @@ def test_when_all_is_well_there_are_zeros(story: Story) -> None:
     assert all("null" in text or "noValue" in text for text in told.values())
 
 
-def test_what_nobody_reports_is_not_shown_as_zero(story: Story) -> None:
+def test_what_nobody_reports_is_not_shown_as_zero(story):
     """A green zero of a job that does not exist would be a lie."""
     assert [query for query, found in story.nobody.items() if found] == []
 
@@ -183,7 +180,7 @@ def test_what_nobody_reports_is_not_shown_as_zero(story: Story) -> None:
         ("What to do now", {"job": JOB, "together_auth_cause": "revoked", "remedy": "revoked"}),
     ],
 )
-def test_the_top_row_answers(story: Story, panel: str, expected: dict[str, str]) -> None:
+def test_the_top_row_answers(story, panel, expected):
     """That it fails, where, and why; each query's first answer is the one that is shown."""
     found = next(
         rows for query, rows in story.failing.items() if (query.panel, query.ref) == (panel, "A")
@@ -191,7 +188,7 @@ def test_the_top_row_answers(story: Story, panel: str, expected: dict[str, str])
     assert {**found[0]["metric"], "value": found[0]["value"][1]}.items() >= expected.items()
 
 
-def test_since_when_is_when_it_began(story: Story) -> None:
+def test_since_when_is_when_it_began(story):
     """The moment of the first failure, within the steps of scrape and query."""
     (found,) = (rows for query, rows in story.failing.items() if query.panel == "Since when?")
     began, asked = float(found[0]["value"][1]) / 1000, found[0]["value"][0]

@@ -47,7 +47,7 @@ class Revocation:
 
 
 @pytest.fixture(scope="module")
-def revocation() -> Revocation:
+def revocation():
     """Serve good traffic until it is scraped, revoke the key, and wait for the page."""
     require("prometheus")
     require("alertmanager")
@@ -89,10 +89,10 @@ def revocation() -> Revocation:
     )
 
 
-def paged(process: Process, stack: Stack, outcome: Outcome) -> dict[str, Any]:
+def paged(process, stack, outcome):
     """Make requests until the page of a revoked key comes, and return it."""
 
-    def is_it(alert: dict[str, Any]) -> bool:
+    def is_it(alert):
         labels = alert["labels"]
         return (labels["alertname"], labels.get("job")) == ("TogetherAuthFailing", JOB)
 
@@ -107,7 +107,7 @@ def paged(process: Process, stack: Stack, outcome: Outcome) -> dict[str, Any]:
                 raise
 
 
-def found_by(stack: Stack, expr: str, deadline: float) -> list[dict[str, Any]]:
+def found_by(stack, expr, deadline):
     """Return what a query finds before a moment of the monotonic clock, else nothing."""
     try:
         return stack.wait_for(expr, timeout=deadline - time.monotonic())
@@ -115,7 +115,7 @@ def found_by(stack: Stack, expr: str, deadline: float) -> list[dict[str, Any]]:
         return []
 
 
-def test_the_page_names_the_cause_the_job_and_what_to_do(revocation: Revocation) -> None:
+def test_the_page_names_the_cause_the_job_and_what_to_do(revocation):
     """Whoever is woken up reads which service it is, why, and where to go on."""
     alert = revocation.alert
     assert alert["status"] == "firing"
@@ -130,19 +130,19 @@ def test_the_page_names_the_cause_the_job_and_what_to_do(revocation: Revocation)
     assert "new key" in words
 
 
-def test_each_dashboard_query_finds_something(revocation: Revocation) -> None:
+def test_each_dashboard_query_finds_something(revocation):
     """No panel asks for a name or a label that the instrumentation does not emit."""
     assert revocation.panels
     assert [query for query, found in revocation.panels.items() if not found] == []
 
 
-def test_every_failure_of_the_application_is_counted_once(revocation: Revocation) -> None:
+def test_every_failure_of_the_application_is_counted_once(revocation):
     """By Prometheus, and by the process's own metrics, log and spans."""
     assert revocation.refused == revocation.evidence.outcome.failed > 0
     assert revocation.evidence.faults() == []
 
 
-def test_no_key_is_in_anything_that_left_the_process(revocation: Revocation) -> None:
+def test_no_key_is_in_anything_that_left_the_process(revocation):
     """Neither notifications nor Prometheus nor spans, logs and metrics show any of the key."""
     everywhere = {
         "notifications": json.dumps(revocation.notifications),

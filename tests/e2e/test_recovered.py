@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-from typing import TYPE_CHECKING
 
 from prometheus_binaries import RULES, require
 
@@ -13,14 +12,11 @@ from together_otel.testing.keys import MadeUpKeys
 from together_otel.testing.server import TogetherServer
 from together_otel.testing.stack import Stack
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
 JOB = "chat-backend"
 MINUTE = 60.0
 
 
-def test_a_failure_that_was_made_good_wakes_nobody(tmp_path: Path) -> None:
+def test_a_failure_that_was_made_good_wakes_nobody(tmp_path):
     """The refusal is told, as a ticket; the application had its answer all the same.
 
     It happens before the first scrape: one between refusal and recovery would see the one alone.

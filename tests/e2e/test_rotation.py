@@ -77,7 +77,7 @@ def quicker(rules):
 
 def latest(stack):
     """Return the fingerprint that each instance's requests were accepted with last."""
-    found: dict[str, tuple[float, str]] = {}
+    found = {}
     for one in stack.query(KEY_LAST_ACCEPTED.prometheus):
         labels, value = one["metric"], float(one["value"][1])
         seen = (value, labels["together_api_key_fingerprint"])
@@ -104,7 +104,7 @@ def story(tmp_path_factory):
             life.enter_context(Process(isolated(job, variables_of(server, old) | volume.variables)))
             for job, volume in pods
         ]
-        answers: list[dict[str, Any]] = []
+        answers = []
         targets = [(job, worker.address) for (job, _), worker in zip(pods, workers, strict=True)]
         stack = life.enter_context(Stack(targets, [rules]))
 

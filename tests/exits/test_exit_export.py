@@ -140,12 +140,7 @@ push_to_gateway(sys.argv[1], "billing", registry, {"instance": "eu-1"})
 
 
 @pytest.mark.parametrize("multiprocess", [True, False], ids=["shared folder", "alone"])
-def test_a_job_that_forks(
-    multiprocess,
-    run,
-    gateway,
-    tmp_path,
-):
+def test_a_job_that_forks(multiprocess, run, gateway, tmp_path):
     """A child leaves nothing of its own; with a shared folder its counts are among the parent's."""
     more = {"PROMETHEUS_MULTIPROC_DIR": str(tmp_path / "metrics")} if multiprocess else {}
     done = run("fork", TOGETHER_OTEL_PUSHGATEWAY=f"http://127.0.0.1:{gateway}", **more)
@@ -248,7 +243,7 @@ def test_a_folder_that_cannot_be_written(run, tmp_path):
 
 def test_a_gateway_behind_a_password(run):
     """User and password of the URL go into the request's header, and nowhere else."""
-    seen: list[tuple[str, str | None]] = []
+    seen = []
 
     class Guarded(Quiet, BaseHTTPRequestHandler):
         def do_POST(self):

@@ -54,7 +54,7 @@ def main(arguments=None):
         found = failures(options.seed, [options.case])
         print("\n".join(found) or f"case {options.case} of seed {options.seed}: nothing is shown")
         return bool(found)
-    told: list[str] = []
+    told = []
     with Progress() as progress:
         task = progress.add_task(f"seed {options.seed}", total=options.cases)
         for done, found in _pieces(options.seed, options.cases, options.workers):

@@ -179,7 +179,7 @@ def _raised(exc, cause):
 def breaks(rng, say, request):
     """Return what the transport raises: with causes, notes and groups."""
     text = say("exception")
-    held: list[Callable[[], BaseException]] = [
+    held = [
         lambda: httpx.ConnectError(text),
         lambda: httpx.ReadTimeout(text, request=request),
         lambda: httpx.LocalProtocolError(

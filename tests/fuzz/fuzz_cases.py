@@ -6,7 +6,7 @@ import pickle
 import random
 import traceback
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import fuzz_answers
 import httpx
@@ -17,7 +17,7 @@ from fuzz_sdk import call_by_sdk
 from fuzz_ways import WAYS
 from fuzz_world import World, shown_locals
 
-from together_otel import Diagnosis, UnusableKeyError, diagnose, inspect_key, recovery
+from together_otel import UnusableKeyError, diagnose, inspect_key
 from together_otel.keys import Refusal
 
 if TYPE_CHECKING:
@@ -82,17 +82,17 @@ class Case:
         self.own, self.other = make_key(self.rng), make_key(self.rng)
         self.keys = [self.own]
         self.known = [self.own]
-        self._raised: list[BaseException] = []
-        self.environ: dict[str, str] = {}
-        self.made: dict[str, Any] = {"api_key": self.own.text}
-        self.http: dict[str, Any] = {}
-        self.options: dict[str, Any] = {}
-        self.copied: dict[str, Any] | None = None
-        self.source: recovery.Source | None = None
+        self._raised = []
+        self.environ = {}
+        self.made = {"api_key": self.own.text}
+        self.http = {}
+        self.options = {}
+        self.copied = None
+        self.source = None
         self.base = "https://api.together.xyz/v1"
         self.is_async = self.rng.random() < 0.4
         self.way = self.rng.choice([*WAYS, *OTHERS])
-        self.signals: dict[str, str] = {}
+        self.signals = {}
 
     def __str__(self):
         kind = "async" if self.is_async else "sync"
@@ -177,7 +177,7 @@ class Case:
 
     def _frames(self):
         """Yield the local variables of our frames that an error tracker would send."""
-        seen: set[int] = set()
+        seen = set()
         left = list(self._raised)
         while left:
             exc = left.pop()
@@ -195,7 +195,7 @@ class Case:
         """Yield what public objects about the keys say of themselves."""
         for key in self.keys:
             report = inspect_key(key.text)
-            found: Diagnosis = diagnose(report, Refusal("refused", host_refused="api.together.xyz"))
+            found = diagnose(report, Refusal("refused", host_refused="api.together.xyz"))
             for one in (report, found):
                 yield f"{one!r} {one} {pickle.dumps(one).decode('utf-8', 'replace')}"
 
@@ -209,7 +209,7 @@ def together_error():
 
 def run_cases(seed, numbers):
     """Run cases, each batch in a process of its own kind; yield each and what it shows."""
-    batches: dict[int, list[int]] = {}
+    batches = {}
     for number in numbers:
         batches.setdefault(number // BATCH, []).append(number)
     for batch in batches.values():

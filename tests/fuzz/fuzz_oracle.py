@@ -64,11 +64,11 @@ class Forbidden:
     """What must not be seen of some keys."""
 
     def __init__(self, keys):
-        self._stretches: set[str] = set()
-        self._digits: set[str] = set()
-        self._quick: set[str] = set()
-        self._words: list[re.Pattern[str]] = []
-        self._tails: list[str] = []
+        self._stretches = set()
+        self._digits = set()
+        self._quick = set()
+        self._words = []
+        self._tails = []
         for key in keys:
             core = key.core.strip()
             if len(core) < _TELLING:

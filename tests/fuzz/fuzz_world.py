@@ -14,7 +14,7 @@ import threading
 from contextlib import ExitStack
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 from unittest import mock
 
 from opentelemetry.exporter.otlp.proto.common._log_encoder import encode_logs
@@ -59,7 +59,7 @@ class _Ids(IdGenerator):
 
 class _Spans(SpanProcessor):
     def __init__(self):
-        self.found: list[Any] = []
+        self.found = []
 
     def on_start(self, span, parent_context=None):
         """Leave it alone."""
@@ -70,7 +70,7 @@ class _Spans(SpanProcessor):
 
 class _Records(LogRecordProcessor):
     def __init__(self):
-        self.found: list[Any] = []
+        self.found = []
 
     def on_emit(self, log_record):
         self.found.append(log_record)
@@ -86,7 +86,7 @@ class _Gateway:
     """A Pushgateway that keeps what is pushed."""
 
     def __init__(self):
-        pushed: list[bytes] = []
+        pushed = []
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self):
@@ -138,8 +138,8 @@ class World:
         self.captures = rng.choice(("NO_CONTENT", "SPAN_ONLY", "EVENT_ONLY", "SPAN_AND_EVENT"))
         self.preflight = rng.choice(("warn", "raise", "off"))
         self.names = rng.choice(("latest", "legacy", "both"))
-        self.frames: list[str] = []
-        self._told: set[str] = set()
+        self.frames = []
+        self._told = set()
         self._stack = ExitStack()
 
     def __enter__(self):
@@ -159,7 +159,7 @@ class World:
         readers = [self._reader, PrometheusMetricReader(**own)] if own else []
         self._meters = MeterProvider(readers, shutdown_on_exit=False)
         self._logger = logging.getLogger("together_otel")
-        self._look: Any = self._looked_at
+        self._look = self._looked_at
         self._propagates, self._logger.propagate = self._logger.propagate, False
         self._logger.addFilter(self._look)
         TogetherInstrumentor().instrument(

@@ -189,8 +189,8 @@ def test_public_name_of_a_class_without_a_module():
 
 def locals_of_ours():
     """Return the local variables of this package's frames as an error tracker sends them."""
-    found: list[str] = []
-    frame: types.FrameType | None = sys._getframe()
+    found = []
+    frame = sys._getframe()
     while frame is not None:
         if "/together_otel/keys/" in frame.f_code.co_filename:
             found.append(repr({name: repr(value) for name, value in frame.f_locals.items()}))

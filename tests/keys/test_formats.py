@@ -41,7 +41,7 @@ LEGACY = "0123456789abcdef" * 4
         ("", None),
     ],
 )
-def test_shape(text: str, shape: str | None) -> None:
+def test_shape(text, shape):
     assert shape_of(text) == shape
 
 
@@ -68,20 +68,20 @@ def test_shape(text: str, shape: str | None) -> None:
         ("pk-lf-", "Langfuse"),
     ],
 )
-def test_provider(prefix: str, provider: str) -> None:
+def test_provider(prefix, provider):
     """The longest prefix decides, and a few characters are no key of anyone's."""
     assert provider_of(prefix + "Q7w" * 8) == provider
     assert provider_of((prefix + "Q7w" * 4)[:12]) == provider
     assert provider_of((prefix + "Q7w" * 4)[:11]) is None
 
 
-def test_every_prefix_has_a_row_above() -> None:
+def test_every_prefix_has_a_row_above():
     rows = test_provider.pytestmark[0].args[1]  # type: ignore[attr-defined]  # set by the mark
     assert {prefix for prefix, _ in rows} == set(formats.PROVIDER_PREFIXES)
 
 
 @pytest.mark.parametrize("text", ["", KEY, "opaque.token", "tgp_v1_"])
-def test_no_provider(text: str) -> None:
+def test_no_provider(text):
     assert provider_of(text) is None
 
 
@@ -120,7 +120,7 @@ PLACEHOLDERS = """
         "your api key " * 4 + "key",
     ],
 )
-def test_placeholder(text: str) -> None:
+def test_placeholder(text):
     """What people really put where a key should be."""
     assert is_placeholder(text)
     assert not is_reference(text)
@@ -146,7 +146,7 @@ def test_placeholder(text: str) -> None:
         "your api key " * 4 + "keys",
     ],
 )
-def test_no_placeholder(text: str) -> None:
+def test_no_placeholder(text):
     assert not is_placeholder(text)
 
 
@@ -177,12 +177,12 @@ def test_no_placeholder(text: str) -> None:
         "secrets.TOGETHER_API_KEY",
     ],
 )
-def test_reference(text: str) -> None:
+def test_reference(text):
     assert is_reference(text)
 
 
 @pytest.mark.parametrize("text", ["", KEY, "$", "$5.00", "a${X}", "pa$$word", "env", "100%"])
-def test_no_reference(text: str) -> None:
+def test_no_reference(text):
     assert not is_reference(text)
 
 
@@ -222,7 +222,7 @@ def test_no_reference(text: str) -> None:
         "/run/" + "a" * 1019,
     ],
 )
-def test_place(text: str) -> None:
+def test_place(text):
     """Where a key may be found is certain not to be one."""
     assert is_place(text)
     assert not is_reference(text)
@@ -245,7 +245,7 @@ def test_place(text: str) -> None:
         f"https://{LEGACY}",
     ],
 )
-def test_no_place(text: str) -> None:
+def test_no_place(text):
     assert not is_place(text)
 
 
@@ -261,7 +261,7 @@ def test_no_place(text: str) -> None:
         "{",
     ],
 )
-def test_document(text: str) -> None:
+def test_document(text):
     """What a store of secrets gives, whole or its first line, or what Python writes of it."""
     assert is_document(text)
 
@@ -269,7 +269,7 @@ def test_document(text: str) -> None:
 @pytest.mark.parametrize(
     "text", ["", KEY, "{}", "[]", "[key]", "{api_key}", "{{ key }}", "[" * 100_000, '"a"', "{'a'}"]
 )
-def test_no_document(text: str) -> None:
+def test_no_document(text):
     assert not is_document(text)
 
 
@@ -281,12 +281,12 @@ def test_no_document(text: str) -> None:
         ("\ufeffÉ\U0001f600\udc80", "\\ufeff\\xc9\\U0001f600\\udc80"),
     ],
 )
-def test_shown_name(name: str, shown: str) -> None:
+def test_shown_name(name, shown):
     assert shown_name(name) == shown
 
 
 @pytest.mark.parametrize("key", [KEY, LEGACY, "a", "a b", "~!", "none"])
-def test_can_be_sent(key: str) -> None:
+def test_can_be_sent(key):
     assert can_be_sent(key)
 
 
@@ -309,7 +309,7 @@ def test_can_be_sent(key: str) -> None:
         "�abc",
     ],
 )
-def test_cannot_be_sent(key: str) -> None:
+def test_cannot_be_sent(key):
     assert not can_be_sent(key)
 
 
@@ -342,7 +342,7 @@ def test_cannot_be_sent(key: str) -> None:
         " TOGETHER_KEY\u200b",
     ],
 )
-def test_lookalike(variable: str) -> None:
+def test_lookalike(variable):
     assert is_lookalike(variable)
 
 
@@ -359,7 +359,7 @@ def test_lookalike(variable: str) -> None:
         "",
     ],
 )
-def test_no_lookalike(variable: str) -> None:
+def test_no_lookalike(variable):
     """The right name itself is none, nor is one three letters away."""
     assert not is_lookalike(variable)
 
@@ -368,5 +368,5 @@ def test_no_lookalike(variable: str) -> None:
     ("text", "may"),
     [("user:secret@host", True), ("tgp_" + "v1_" + "a1B2" * 10 + "xyz", True), ("Hello", False)],
 )
-def test_text_that_may_hold_a_key(text: str, may: bool) -> None:  # noqa: FBT001 - a parameter
+def test_text_that_may_hold_a_key(text, may):
     assert formats.may_hold_a_key(text) is may

@@ -10,15 +10,12 @@ import pickle
 import sys
 from enum import Enum
 from hashlib import blake2b
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
 from together_otel.keys import KeyReport, Reader, identity_of, inspect_key
 from together_otel.names import FORMATS, PRESENCES, PROBLEMS, SOURCES
-
-if TYPE_CHECKING:
-    import types
 
 KEY = "tgp_" + "v1_" + "a1B2" * 10 + "xyz"
 LEGACY = "0123456789abcdef" * 4
@@ -488,7 +485,7 @@ class Watching:
     """Looks round when it is asked for its text, as one would that logs."""
 
     def __str__(self):
-        frame: types.FrameType | None = sys._getframe()
+        frame = sys._getframe()
         while frame is not None:
             if "/together_otel/keys/" in frame.f_code.co_filename:
                 seen.append(repr({name: repr(value) for name, value in frame.f_locals.items()}))

@@ -129,7 +129,7 @@ def stretches(key, wrappings):
 
 def tell(key):
     """Return everything that is told of a key, in every way it is found and fails."""
-    told: list[str] = []
+    told = []
     for source in ("argument", "environment", "header", "colab"):
         report = inspect_key(key, source=source, environ={"TOGETHER_API_KEY": key})
         told += [repr(report), str(report)]

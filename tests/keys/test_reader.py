@@ -24,16 +24,12 @@ FOREIGN = "sk" + "-proj-" + "Q7w" * 10
         (True, {ONE: "", OTHER: ""}, (ONE, "")),
     ],
 )
-def test_which_variable_a_key_is_from(
-    skips: bool,  # noqa: FBT001 - a parameter
-    environ: dict[str, str],
-    found: tuple[str | None, str | None],
-) -> None:
+def test_which_variable_a_key_is_from(skips, environ, found):
     """The first that is set, or the first that is not empty, as the client has it."""
     assert Reader("x", "X", (ONE, OTHER), skips_empty=skips).find(environ) == found
 
 
-def test_where_a_key_comes_from(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_where_a_key_comes_from(monkeypatch):
     """What a client has and the environment has too is from there; a stand-in is no key."""
     reader = Reader("x", "X", (OTHER,), stand_in="none-set")
     assert reader.origin(None) == (None, "none")
@@ -55,7 +51,7 @@ def test_where_a_key_comes_from(monkeypatch: pytest.MonkeyPatch) -> None:
         ("changeme", "OPENAI_API_KEY is a key of OpenAI: pass a Together key from"),
     ],
 )
-def test_key_of_another_provider_in_place_of_togethers(own: str | None, says: str) -> None:
+def test_key_of_another_provider_in_place_of_togethers(own, says):
     """The remedy says what Together's own variable holds, where that explains it."""
     environ = {OTHER: FOREIGN} | ({} if own is None else {ONE: own})
     report = inspect_key(environ=environ, reader=Reader("openai", "OpenAI", (OTHER,)))

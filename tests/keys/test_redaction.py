@@ -152,7 +152,7 @@ def test_nothing_of_a_writing_is_left(key, writing):
 
 
 @pytest.mark.parametrize("writing", ["plain", "base64", "hex", "percent"])
-def test_a_key_that_was_read_as_latin_1_is_found_as_it_was_written(writing: str) -> None:
+def test_a_key_that_was_read_as_latin_1_is_found_as_it_was_written(writing):
     """HTTP libraries write a header's letters as UTF-8, and others read them as Latin-1."""
     written = "kéy-Ω" + SECRET
     told = redact(WRITINGS[writing](written), [written.encode().decode("latin-1")])
@@ -342,7 +342,7 @@ def test_one_line(text, expected):
 
 def test_a_text_is_redacted_once(monkeypatch):
     """A refusal that comes again costs a look: by its text, and by the keys involved."""
-    looked: list[str] = []
+    looked = []
 
     def without_shapes(text):
         looked.append(text)

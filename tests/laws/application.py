@@ -18,7 +18,7 @@ from generation import MESSAGES, MODEL, made_up_key
 from opentelemetry.sdk._logs import LoggerProvider
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
-from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, TracerProvider
+from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
 
 import together_otel
 from together_otel import TogetherInstrumentor
@@ -172,7 +172,7 @@ class Seen:
         """Return what is not as it would be without us."""
         pairs = [(self.result, without.result), *zip(self.links, without.links, strict=False)]
         pairs.append((len(self.links), len(without.links)))
-        found: list[object] = [pair for pair in pairs if pair[0] != pair[1]]
+        found = [pair for pair in pairs if pair[0] != pair[1]]
         return found + [f"{count} frames of ours" for count in self.ours if count > 2]
 
 
@@ -228,18 +228,18 @@ class Telemetry:
     """Providers to be instrumented with, an application's log, and what came out of all."""
 
     def __init__(self):
-        self.spans: list[ReadableSpan] = []
-        self.records: list[str | None] = []
-        self.lines: list[str] = []
+        self.spans = []
+        self.records = []
+        self.lines = []
         self.handler, self.reader = logging.Handler(), InMemoryMetricReader()
         vars(self.handler)["emit"] = lambda record: self.lines.append(record.getMessage())
-        self.tracers: Any = TracerProvider(shutdown_on_exit=False)
+        self.tracers = TracerProvider(shutdown_on_exit=False)
         self.tracers.add_span_processor(spans := SpanProcessor())
         vars(spans)["on_end"] = self.spans.append  # and leaves the context alone
-        self.meters: Any = MeterProvider([self.reader], shutdown_on_exit=False)
-        self.loggers: Any = LoggerProvider(shutdown_on_exit=False)
+        self.meters = MeterProvider([self.reader], shutdown_on_exit=False)
+        self.loggers = LoggerProvider(shutdown_on_exit=False)
         self.loggers.add_log_record_processor(Mock(on_emit=self._got))
-        self.registry: Any = None
+        self.registry = None
 
     def _got(self, given):
         # Of whatever release of OpenTelemetry.

@@ -8,7 +8,6 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 from application import off
@@ -49,7 +48,6 @@ def run_program():
         )
         assert done.returncode == 0, (done.returncode, done.stderr[-2000:])
         assert "Traceback" not in done.stderr, done.stderr
-        found: dict[str, Any] = json.loads(done.stdout)
-        return found
+        return json.loads(done.stdout)
 
     return run

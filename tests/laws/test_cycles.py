@@ -29,7 +29,7 @@ def only_new_objects():
 def objects():
     """Return how many new objects there are: all, of our classes, functions of our modules."""
     gc.collect()
-    found: Counter[str] = Counter(all=len(gc.get_objects()))
+    found = Counter(all=len(gc.get_objects()))
     for one in gc.get_objects():
         named = one if type(one) is types.FunctionType else type(one)
         if str(named.__module__).startswith("together_otel"):

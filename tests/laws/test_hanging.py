@@ -34,7 +34,7 @@ class Gate:
     """
 
     def __init__(self, behaviour):
-        self.thread: int | None = None
+        self.thread = None
         self.reached, self.open = threading.Event(), threading.Event()
         self._behaviour = behaviour
 

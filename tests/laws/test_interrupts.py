@@ -47,13 +47,13 @@ class Tracer:
     """
 
     def __init__(self, at=None, interrupt=None):
-        self.passed: list[Point] = []
-        self.contexts: list[context.Context] = []
-        self.raised: BaseException | None = None
+        self.passed = []
+        self.contexts = []
+        self.raised = None
         """What left the scenario."""
         self.context_is_as_before = self.has_interrupted = self.is_ignored = False
         self._at, self._interrupt = at, interrupt
-        self._times: Counter[tuple[int, CodeType]] = Counter()
+        self._times = Counter()
 
     def __call__(self, frame, _event, _arg):
         return self._in_ours if frame.f_code.co_filename.startswith(OURS) else None

@@ -34,7 +34,7 @@ KEY, OTHER = (f"k{secrets.token_hex(15)}Z" for _ in range(2))
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
-    def do_POST(self) -> None:
+    def do_POST(self):
         self.rfile.read(int(self.headers["content-length"] or 0))
         key = self.headers["authorization"].rpartition(" ")[2]
         if DOES == "garbage":
@@ -51,17 +51,17 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
-    def log_message(self, *_: object) -> None:
+    def log_message(self, *_):
         """Say nothing."""
 
 
-def by_requests(url: str, headers: dict[str, str]) -> None:
+def by_requests(url, headers):
     import requests  # noqa: PLC0415 - after its instrumentation
 
     requests.post(url, headers=headers, json={}, timeout=10).raise_for_status()
 
 
-def by_urllib3(url: str, headers: dict[str, str]) -> None:
+def by_urllib3(url, headers):
     import urllib3  # noqa: PLC0415 - the same
 
     retries = urllib3.Retry(2, backoff_factor=0)
@@ -72,10 +72,10 @@ def by_urllib3(url: str, headers: dict[str, str]) -> None:
         raise together_ai.TogetherAIError(answer.data.decode(), answer.status)
 
 
-def by_aiohttp(url: str, headers: dict[str, str]) -> None:
+def by_aiohttp(url, headers):
     import aiohttp  # noqa: PLC0415 - the same
 
-    async def send() -> None:
+    async def send():
         async with (
             aiohttp.ClientSession() as session,
             session.post(url, headers=headers, json={}) as answer,
@@ -91,13 +91,13 @@ SENDERS = {"requests": by_requests, "urllib3": by_urllib3, "aiohttp": by_aiohttp
 class Client(together_ai.TogetherAI):
     """An application's own."""
 
-    def _ask(self, _prompt: str) -> str:
+    def _ask(self, _prompt):
         key = self.api_key if WHOSE == "own" else os.environ["OTHER"]
         SENDERS[SENDER](f"{self.base_url}/chat", {"Authorization": f"Bearer {key}"})
         return ""
 
 
-def main() -> None:
+def main():
     logging.getLogger("together_otel").addHandler(logging.NullHandler())
     for which in ("REQUEST", "RESPONSE"):
         os.environ[f"OTEL_INSTRUMENTATION_HTTP_CAPTURE_HEADERS_CLIENT_{which}"] = ".*"

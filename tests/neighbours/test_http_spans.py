@@ -16,7 +16,7 @@ SCOPES = {"requests": "requests", "urllib3": "urllib3", "aiohttp": "aiohttp_clie
 @pytest.mark.parametrize("does", ["refuse", "redirect", "garbage"])
 @pytest.mark.parametrize("whose", ["own", "other"])
 @pytest.mark.parametrize("sender", SCOPES)
-def test_spans_of_the_http_client_show_no_key(sender: str, whose: str, does: str) -> None:
+def test_spans_of_the_http_client_show_no_key(sender, whose, does):
     """With all headers captured, redirects followed, and an answer that is none."""
     done = subprocess.run(
         [environment(".venv-neighbours"), PROGRAM, sender, whose, does],

@@ -6,7 +6,6 @@ import asyncio
 import gc
 import sys
 from importlib.metadata import version
-from typing import Any
 
 RELEASE = version("together")
 GENERATION = int(RELEASE.partition(".")[0])
@@ -32,7 +31,7 @@ class Sdk:
     def __init__(self, server, *, is_async):
         self.is_async = is_async
         self.base_url = server.base_url_for(RELEASE)
-        self._clients: list[Any] = []
+        self._clients = []
         self._loop = asyncio.new_event_loop() if is_async else None
 
     @property
@@ -64,7 +63,7 @@ class Sdk:
 
     def read(self, stream, chunks=None):
         """Return so many chunks of a stream, all by default."""
-        found: list[Any] = []
+        found = []
         if self._loop is None:
             for chunk in stream:
                 found.append(chunk)

@@ -19,9 +19,8 @@ from together_otel import TogetherInstrumentor
 from together_otel.testing import CapturedTelemetry
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable, Generator, Iterator
+    from collections.abc import Callable
 
-    import pytest
 
 AUTH_FAILED = "together.client.auth_failed"
 PIECES = ["Hello", "there"]
@@ -39,39 +38,39 @@ class Balance(SpanProcessor):
 
     open = 0
 
-    def on_start(self, span: Any, parent_context: Any = None) -> None:  # noqa: ARG002 - the SDK's
+    def on_start(self, span, parent_context=None):  # noqa: ARG002 - the SDK's
         self.open += 1
 
-    def on_end(self, span: Any) -> None:  # noqa: ARG002 - the SDK's
+    def on_end(self, span):  # noqa: ARG002 - the SDK's
         self.open -= 1
 
 
 class House:
     """An in-house package ``together_ai``, with the instrumentation on from ``watch()`` on."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, key: str) -> None:
+    def __init__(self, monkeypatch, key):
         self._monkeypatch, self._key = monkeypatch, key
         self.telemetry, self.balance = CapturedTelemetry(), Balance()
         self.telemetry.tracer_provider.add_span_processor(self.balance)
-        self.cls: Any = None
+        self.cls = None
 
-    def build(self, name: str, chat: Any, attribute: str = "api_key") -> House:
+    def build(self, name, chat, attribute="api_key"):
         """Make the package's one client class, with ``chat`` in its body.
 
         ``attribute`` is where it keeps its key.
         """
 
-        def init(self: Any, api_key: str) -> None:
+        def init(self, api_key):
             setattr(self, attribute, api_key)
 
-        module: Any = types.ModuleType("together_ai")
+        module = types.ModuleType("together_ai")
         module.__spec__ = importlib.machinery.ModuleSpec("together_ai", None)
         self.cls = type(name, (), {"__module__": "together_ai", "__init__": init, "chat": chat})
         setattr(module, name, self.cls)
         self._monkeypatch.setitem(sys.modules, "together_ai", module)
         return self
 
-    def watch(self) -> House:
+    def watch(self):
         """Turn the instrumentation on."""
         TogetherInstrumentor().instrument(
             tracer_provider=self.telemetry.tracer_provider,
@@ -79,14 +78,14 @@ class House:
         )
         return self
 
-    def client(self) -> Any:
+    def client(self):
         return self.cls(api_key=self._key)
 
-    def calls(self) -> list[dict[str, Any]]:
+    def calls(self):
         """Return the spans of calls that have ended."""
         return [span for span in self.telemetry.spans() if span["name"].startswith("chat")]
 
-    def recorded(self) -> dict[str, Any]:
+    def recorded(self):
         """Return what was recorded of calls, to be compared with ``once(…)``."""
         attributes = [span["attributes"] for span in self.calls()]
         names = ("together.request.outcome", "together.auth.cause", "http.response.status_code")
@@ -99,16 +98,16 @@ class House:
             "leaks": leaks(self.telemetry.everything(), self._key),
         }
 
-    def _counted(self, metric: str, by: str) -> dict[str, int]:
+    def _counted(self, metric, by):
         points = self.telemetry.metrics().get(metric, [])
         return {point["attributes"][by]: point["value"] for point in points if point["value"]}
 
-    def close(self) -> None:
+    def close(self):
         TogetherInstrumentor().uninstrument()
         self.telemetry.shutdown()
 
 
-def once(outcome: str, cause: str | None = None, status: int | None = None) -> dict[str, Any]:
+def once(outcome, cause=None, status=None):
     """Return what is to be recorded of one call."""
     return {
         "spans": [[outcome, cause, status]],
@@ -127,33 +126,33 @@ class Work:
     the spans that were current meanwhile.
     """
 
-    def __init__(self, error: BaseException | None = None) -> None:
+    def __init__(self, error=None):
         self.error, self.steps, self.current = error, list[str](), set[str]()
 
-        def whole(*_: Any) -> str:
+        def whole(*_):
             with self.at_work():
                 return " ".join(PIECES)
 
-        async def waiting(*_: Any) -> str:
+        async def waiting(*_):
             with self.at_work():
                 await asyncio.sleep(0)
                 return " ".join(PIECES)
 
-        def streaming(*_: Any) -> Generator[str, None, None]:
+        def streaming(*_):
             with self.at_work():
                 yield from PIECES
 
-        async def async_streaming(*_: Any) -> AsyncGenerator[str, None]:
+        async def async_streaming(*_):
             with self.at_work():
                 for piece in PIECES:
                     await asyncio.sleep(0)
                     yield piece
 
-        functions: list[Callable[..., Any]] = [whole, waiting, streaming, async_streaming]
+        functions = [whole, waiting, streaming, async_streaming]
         self.functions = dict(zip(KINDS, functions, strict=True))
 
     @contextlib.contextmanager
-    def at_work(self) -> Iterator[None]:
+    def at_work(self):
         self.note("begun")
         try:
             yield
@@ -162,12 +161,12 @@ class Work:
         finally:
             self.note("left")
 
-    def note(self, step: str) -> None:
+    def note(self, step):
         self.steps.append(step)
         self.current.add(getattr(trace.get_current_span(), "name", ""))
 
 
-def method_of_inner(function: Callable[..., Any]) -> Callable[[Any], Any]:
+def method_of_inner(function):
     """Return a getter of another object's bound method."""
     return lambda _self, inner=object(): types.MethodType(function, inner)  # noqa: B008 - one object
 
@@ -184,7 +183,7 @@ HOLDERS: dict[str, Callable[[Callable[..., Any]], Any]] = {
 KINDS = ["value", "coroutine", "generator", "async generator"]
 
 
-def kind_of(returned: Any) -> str:
+def kind_of(returned):
     """Return what a call gave; a value is a string."""
     if inspect.isasyncgen(returned):
         return "async generator"
@@ -193,12 +192,12 @@ def kind_of(returned: Any) -> str:
     return "coroutine" if inspect.iscoroutine(returned) else {str: "value"}[type(returned)]
 
 
-async def first_of(returned: Any) -> Any:
+async def first_of(returned):
     """Return a generator's first piece."""
     return next(returned) if inspect.isgenerator(returned) else await anext(returned)
 
 
-async def read(returned: Any) -> Any:
+async def read(returned):
     """Wait for what a call gave, or read it to its end."""
     if inspect.isasyncgen(returned):
         return [piece async for piece in returned]

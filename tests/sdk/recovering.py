@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from functools import partial
-from typing import Any
 
 import pytest
 import transfers
@@ -85,8 +84,7 @@ def events(telemetry):
 def event(telemetry, name):
     """Return the attributes of the only event of a name."""
     (found,) = [log for log in telemetry.logs() if log["event_name"] == f"together.client.{name}"]
-    attributes: dict[str, Any] = found["attributes"]
-    return attributes
+    return found["attributes"]
 
 
 def outcomes(telemetry):
@@ -112,7 +110,7 @@ def refused(sdk, client):
 
 def noted(monkeypatch):
     """Return the exceptions that leave the SDK from now on, in their order."""
-    found: list[BaseException] = []
+    found = []
     fail = Call.fail
 
     def noting(call, exc=None):

@@ -41,7 +41,7 @@ def manager(sdk, key, realtime, telemetry):  # noqa: ARG001 - on
 @pytest.fixture
 def transcribe(sdk, key, realtime, telemetry):  # noqa: ARG001 - on
     """Make transcription sessions that reconnect without delay; in the end they are closed."""
-    made: list[Any] = []
+    made = []
 
     def session(*, key=key, url="", **options):
         client = sdk.client(api_key=key, base_url=url or realtime.base_url_for(RELEASE))
@@ -95,7 +95,7 @@ def only_call(telemetry, outcome):
     """Return the attributes of the one CLIENT span, after making sure that all signals agree."""
     assert outcomes(telemetry) == [outcome]
     (span,) = calls(telemetry)
-    attributes: dict[str, Any] = span["attributes"]
+    attributes = span["attributes"]
     operation = attributes["gen_ai.operation.name"]
     assert span["name"] == f"{operation} {MODEL}"
     assert span["status"] == ("UNSET" if outcome in ("success", "abandoned") else "ERROR")

@@ -10,21 +10,12 @@ import contextlib
 import gc
 import inspect
 import logging
-from typing import TYPE_CHECKING, Any
 
 import pytest
 from generation import GENERATION, MESSAGES, MODEL
 from measured import measured
 
 from together_otel.calls.open_calls import end_dropped
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-
-    from generation import Sdk
-
-    from together_otel.testing.telemetry import CapturedTelemetry
-
 
 LEAKS = [
     pytest.mark.filterwarnings(
@@ -34,7 +25,7 @@ LEAKS = [
 """1.x leaves its HTTP session open when a stream of it is left, with us or without."""
 
 
-async def forget() -> None:
+async def forget():
     """Collect what nobody has any more; async generators are closed by their loop, if there is one."""
     gc.collect()
     with contextlib.suppress(RuntimeError):
@@ -44,10 +35,10 @@ async def forget() -> None:
         gc.collect()
 
 
-def tell(sdk: Sdk, story: Callable[[], Awaitable[Any]]) -> Any:
+def tell(sdk, story):
     """Run a story in one context from end to end, and collect what it leaves."""
 
-    async def told() -> Any:
+    async def told():
         result = await story()
         await forget()
         return result
@@ -60,23 +51,23 @@ def tell(sdk: Sdk, story: Callable[[], Awaitable[Any]]) -> Any:
     return end.value.value
 
 
-async def got(value: Any) -> Any:
+async def got(value):
     """Return what a client gives."""
     return await value if inspect.isawaitable(value) else value
 
 
-async def chat(client: Any, **options: Any) -> Any:
+async def chat(client, **options):
     """Make one chat completion."""
     asked = {"model": MODEL, "messages": MESSAGES, **options}
     return await got(client.chat.completions.create(**asked))
 
 
-async def step(stream: Any) -> Any:
+async def step(stream):
     """Read one chunk."""
     return await anext(stream) if hasattr(stream, "__anext__") else next(stream)
 
 
-async def each(iterable: Any) -> AsyncIterator[Any]:
+async def each(iterable):
     """Go through it as callers do: in a loop, or in a generator of theirs."""
     if hasattr(iterable, "__aiter__"):
         async for one in iterable:
@@ -87,7 +78,7 @@ async def each(iterable: Any) -> AsyncIterator[Any]:
 
 
 @contextlib.asynccontextmanager
-async def within(manager: Any) -> AsyncIterator[Any]:
+async def within(manager):
     """Enter a context manager."""
     if hasattr(manager, "__aenter__"):
         async with manager as entered:
@@ -97,20 +88,20 @@ async def within(manager: Any) -> AsyncIterator[Any]:
             yield entered
 
 
-async def close(stream: Any) -> None:
+async def close(stream):
     """Close a stream; the async generators of 1.x have another name for it."""
     await got(stream.aclose() if hasattr(stream, "aclose") else stream.close())
 
 
-def unended(telemetry: CapturedTelemetry) -> bool:
+def unended(telemetry):
     """Tell whether no call has ended yet."""
     return not [span for span in telemetry.spans() if span["kind"] == "CLIENT"]
 
 
-def only_call(telemetry: CapturedTelemetry) -> dict[str, Any]:
+def only_call(telemetry):
     """Return the attributes of the one CLIENT span, after making sure that metrics agree."""
     (span,) = [one for one in telemetry.spans() if one["kind"] == "CLIENT"]
-    attributes: dict[str, Any] = span["attributes"]
+    attributes = span["attributes"]
     outcome = attributes["together.request.outcome"]
     assert (span["status"] == "UNSET") == (outcome in {"success", "abandoned"})
     assert ("error.type" in attributes) == (span["status"] == "ERROR")
@@ -121,7 +112,7 @@ def only_call(telemetry: CapturedTelemetry) -> dict[str, Any]:
 
 
 @pytest.fixture(autouse=True)
-def old_things_are_left_alone() -> Iterator[None]:
+def old_things_are_left_alone():
     """Spare the collector what was there before the test: it is called often."""
     gc.freeze()
     yield
@@ -130,9 +121,9 @@ def old_things_are_left_alone() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def nothing_else_is_said(
-    telemetry: CapturedTelemetry,  # noqa: ARG001 - shut down after this
-    caplog: pytest.LogCaptureFixture,
-) -> Iterator[None]:
+    telemetry,  # noqa: ARG001 - shut down after this
+    caplog,
+):
     """Nobody but us has logged a warning, OpenTelemetry of contexts least of all."""
     yield
     gc.collect()

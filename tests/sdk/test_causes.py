@@ -19,7 +19,7 @@ from together_otel.testing.server import TogetherServer
 @pytest.fixture(params=["127.0.0.1", TOGETHER])
 def host(request, sdk, monkeypatch):
     """Where the server is: at a host of nobody's, or of Together's, which is resolved to it."""
-    found: str = request.param
+    found = request.param
     resolve_to_loopback(monkeypatch, found)
     sdk.base_url = sdk.base_url.replace("127.0.0.1", found)
     return found
@@ -207,15 +207,7 @@ def test_what_counts_as_an_authentication_failure(behaviour, counted, sdk, serve
         ({"choices": [], "error": None}, None),
     ],
 )
-def test_refusal_inside_a_good_answer(
-    raw,
-    body,
-    cause,
-    sdk,
-    server,
-    key,
-    telemetry,
-):
+def test_refusal_inside_a_good_answer(raw, body, cause, sdk, server, key, telemetry):
     """Gateways answer 200 and say in the body that the key is refused; it was not accepted."""
     if raw and GENERATION == 1:
         pytest.skip("1.x has no raw responses")

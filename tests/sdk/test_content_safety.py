@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import json
-from typing import Any
 
 import pytest
 from capturing import (
@@ -150,7 +149,7 @@ def test_what_is_sent_is_what_would_be_sent_without_us(make, sdk, key, server, t
         before = len(server.requests)
         client = sdk.client(api_key=key)
         try:
-            answer: Any = type(sdk.chat(client, **make()))
+            answer = type(sdk.chat(client, **make()))
         except Exception as exc:  # noqa: BLE001 - whatever the SDK says to it
             answer = type(exc), str(exc)
         return answer, [request.fields for request in server.requests[before:]]

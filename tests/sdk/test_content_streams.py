@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
-from typing import Any
 
 import pytest
 from capturing import (
@@ -62,13 +61,7 @@ def test_text(sdk, key, telemetry):
 
 
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
-def test_reasoning(
-    stream,
-    sdk,
-    key,
-    server,
-    telemetry,
-):
+def test_reasoning(stream, sdk, key, server, telemetry):
     """Under either of its names; it comes before the text."""
     thinking = [{"reasoning": "Let me "}, {"reasoning_content": "think."}]
     server.always(
@@ -174,7 +167,7 @@ def test_cut_off(sdk, key, server, telemetry):
     """Of a connection that breaks, what came before it did: async 1.x gives nothing then."""
     server.always(behaviours.cut_stream(2))
     stream = sdk.chat(sdk.client(api_key=key), stream=True)
-    seen: list[Any] = []
+    seen = []
     with contextlib.suppress(Exception):
         for _ in range(3):
             seen += sdk.read(stream, chunks=1)

@@ -6,11 +6,11 @@ import inspect
 import json
 import re
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 from dirty_equals import IsPartialDict
-from generation import GENERATION, MODEL, RELEASE, Sdk
+from generation import GENERATION, MODEL, RELEASE
 from measured import durations
 from walk import ID, TRAINING_FILE, Called, arguments, methods, resource_classes
 
@@ -19,10 +19,6 @@ from together_otel.testing import behaviours
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
-
-    from together_otel.testing.server import TogetherServer
-    from together_otel.testing.telemetry import CapturedTelemetry
 
     Walk = Callable[..., dict[str, Called]]
 
@@ -94,36 +90,29 @@ MODELS = {"gen_ai.request.model", "gen_ai.response.model"}
 
 
 @pytest.fixture
-def generative(sdk: Sdk) -> dict[str, str]:
+def generative(sdk):
     """`GENERATIVE`, as far as this release has it."""
     later = LATER["async" if sdk.is_async else "sync"] if RELEASE == "1.4.5" else set()
     return {name: operation for name, operation in GENERATIVE.items() if name not in later}
 
 
 @pytest.fixture
-def walk(
-    sdk: Sdk,
-    key: str,
-    server: TogetherServer,
-    telemetry: CapturedTelemetry,
-    monkeypatch: pytest.MonkeyPatch,
-    tmp_path: Path,
-) -> Walk:
+def walk(sdk, key, server, telemetry, monkeypatch, tmp_path):
     """Call every method, with an id of one's choice; return what each call came to."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / TRAINING_FILE).write_text(json.dumps({"text": "Hello"}) + "\n")
     # Storage gets no key, and the server is storage too.
     server.always(behaviours.accept())
 
-    def called(name: str, method: Any, identifier: str) -> Called:
+    def called(name, method, identifier):
         telemetry.clear()
         server.requests.clear()
         error = None
 
-        def made() -> Any:
+        def made():
             return method(**arguments(name, method, identifier))
 
-        async def awaited() -> Any:
+        async def awaited():
             # The code interpreter of 1.x is sync on async clients as well.
             return await answer if inspect.isawaitable(answer := made()) else answer
 
@@ -138,7 +127,7 @@ def walk(
             error,
         )
 
-    def walked(identifier: str = ID) -> dict[str, Called]:
+    def walked(identifier=ID):
         monkeypatch.setenv("TOGETHER_PROJECT_ID", identifier)
         client = sdk.client(api_key=key)
         found = {
@@ -153,7 +142,7 @@ def walk(
     return walked
 
 
-def test_the_walk_leaves_nothing_out(sdk: Sdk, key: str) -> None:
+def test_the_walk_leaves_nothing_out(sdk, key):
     """It meets every class of resources, and at least as many methods as are known of."""
     found = dict(methods(sdk.client(api_key=key)))
 
@@ -164,7 +153,7 @@ def test_the_walk_leaves_nothing_out(sdk: Sdk, key: str) -> None:
         assert len(found) >= METHODS.get(RELEASE, 0)
 
 
-def test_every_request_has_its_span(walk: Walk, server: TogetherServer) -> None:
+def test_every_request_has_its_span(walk, server):
     """No method makes none; a span tells which request it is, where it went, how it ended."""
     walked = walk()
 
@@ -187,7 +176,7 @@ def test_every_request_has_its_span(walk: Walk, server: TogetherServer) -> None:
     assert [(name, said) for name, said in spans if said != usual] == []
 
 
-def test_names_of_the_contract(walk: Walk, generative: dict[str, str]) -> None:
+def test_names_of_the_contract(walk, generative):
     """What generates is named by the contract, and what consists of requests names each."""
     walked = walk()
     known = {name: one.operations for name, one in walked.items() if name in generative}
@@ -202,7 +191,7 @@ def test_names_of_the_contract(walk: Walk, generative: dict[str, str]) -> None:
     assert names == {name: f"{operation} {MODEL}" for name, operation in generative.items()}
 
 
-def test_spans_tell_what_answers_say(walk: Walk, generative: dict[str, str]) -> None:
+def test_spans_tell_what_answers_say(walk, generative):
     """Of what generates: the model asked for, and all that the server's answers have of the rest."""
     walked = walk()
     told = {walked[name].operations[0]: walked[name].spans[0]["attributes"] for name in generative}
@@ -222,11 +211,11 @@ def test_spans_tell_what_answers_say(walk: Walk, generative: dict[str, str]) -> 
     }
 
 
-def test_names_follow_the_paths(walk: Walk) -> None:
+def test_names_follow_the_paths(walk):
     """Every word of a path is in the name, nothing else is but a verb, and no two paths share one."""
     walked = walk()
-    bad: dict[str, Any] = {}
-    shapes: dict[str, set[tuple[str, str]]] = {}
+    bad = {}
+    shapes = {}
     for name, one in walked.items():
         for (method, shape, operation), span in zip(one.shapes(), one.own_spans, strict=True):
             shapes.setdefault(operation, set()).add((method, shape))
@@ -242,7 +231,7 @@ def test_names_follow_the_paths(walk: Walk) -> None:
     assert {operation: paths for operation, paths in shapes.items() if len(paths) > 1} == {}
 
 
-def test_no_id_is_in_a_name_or_a_label(walk: Walk, telemetry: CapturedTelemetry) -> None:
+def test_no_id_is_in_a_name_or_a_label(walk, telemetry):
     """What was given for ids and models is in no label but the models' own; each span is measured."""
     walked = walk()
 
@@ -256,13 +245,13 @@ def test_no_id_is_in_a_name_or_a_label(walk: Walk, telemetry: CapturedTelemetry)
         if ID in str(value) or (MODEL in str(value) and label not in MODELS)
     ]
     assert labels == []
-    measured: Counter[str] = Counter()
+    measured = Counter()
     for one in durations(telemetry):
         measured[one["attributes"]["gen_ai.operation.name"]] += one["count"]
     assert measured == Counter(name for one in walked.values() for name in one.operations)
 
 
-def test_an_id_may_look_like_a_word(walk: Walk) -> None:
+def test_an_id_may_look_like_a_word(walk):
     """The same methods with other ids have the same operations."""
     usual = {name: one.operations for name, one in walk().items()}
     other = [
@@ -274,12 +263,12 @@ def test_an_id_may_look_like_a_word(walk: Walk) -> None:
     assert other == []
 
 
-def test_an_id_may_be_any_word_of_any_path(walk: Walk) -> None:
+def test_an_id_may_be_any_word_of_any_path(walk):
     """It is never taken for one, unless the API itself has that word in the very place."""
     shapes = sorted({shape for one in walk().values() for shape in one.shapes()})
     paths = {*ASKED_BY_THE_COMMAND_LINE, *(path for _, path, _ in shapes)}
     words = {part for path in paths for part in path.split("/")} - {"{}"}
-    taken: list[tuple[str, str, str]] = []
+    taken = []
     for method, path, operation in shapes:
         for before in (path[: hit.start()] for hit in re.finditer(r"\{\}", path)):
             after = path[len(before) + 2 :].replace("{}", ID)

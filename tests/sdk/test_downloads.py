@@ -19,8 +19,7 @@ def fetch(sdk, key, tmp_path, monkeypatch):
     def fetched(given=key):
         client = sdk.client(api_key=given)
         if GENERATION > 1:
-            body: bytes = sdk.run(sdk.run(lambda: client.files.content(FILE)).read)
-            return body
+            return sdk.run(sdk.run(lambda: client.files.content(FILE)).read)
         copy = tmp_path / "copy.jsonl"
         client.files.retrieve_content(FILE, output=copy)
         return copy.read_bytes()

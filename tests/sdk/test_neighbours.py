@@ -5,28 +5,19 @@ from __future__ import annotations
 import contextvars
 import inspect
 import traceback
-from typing import TYPE_CHECKING, Any
 
 import pytest
-from generation import GENERATION, MESSAGES, MODEL, Sdk, leaks
+from generation import GENERATION, MESSAGES, MODEL, leaks
 from opentelemetry import baggage, context, trace
 from opentelemetry.instrumentation.httpx import HTTPXClientInstrumentor
 from opentelemetry.trace import format_span_id, format_trace_id
 
 from together_otel.testing import behaviours
 
-if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator
-
-    from opentelemetry.sdk.trace import ReadableSpan
-
-    from together_otel.testing.server import TogetherServer
-    from together_otel.testing.telemetry import CapturedTelemetry
-
 HTTPX = pytest.mark.skipif(GENERATION < 2, reason="1.x is on requests and aiohttp, not on httpx")
 
 
-def run(sdk: Sdk, story: Callable[[], Awaitable[Any]]) -> Any:
+def run(sdk, story):
     """Run a story that awaits what an async client gives, in one context from end to end.
 
     For a sync client it never waits, so it needs no loop.
@@ -41,35 +32,35 @@ def run(sdk: Sdk, story: Callable[[], Awaitable[Any]]) -> Any:
     raise AssertionError("a story of a sync client has waited")
 
 
-async def got(value: Any) -> Any:
+async def got(value):
     """Return what a client gives, sync or async."""
     return await value if inspect.isawaitable(value) else value
 
 
-async def chunk(stream: Any) -> Any:
+async def chunk(stream):
     """Return a stream's next chunk, or ``None`` at its end."""
     return await anext(stream, None) if hasattr(stream, "__anext__") else next(stream, None)
 
 
-async def chat(client: Any, **options: Any) -> Any:
+async def chat(client, **options):
     """Make one chat completion."""
     given = {"model": MODEL, "messages": MESSAGES, **options}
     return await got(client.chat.completions.create(**given))
 
 
-async def read(stream: Any) -> None:
+async def read(stream):
     """Read a stream to its end."""
     while await chunk(stream) is not None:
         pass
 
 
-def named(telemetry: CapturedTelemetry, prefix: str) -> ReadableSpan:
+def named(telemetry, prefix):
     """Return the only span whose name starts so."""
     (span,) = [one for one in telemetry.finished_spans() if one.name.startswith(prefix)]
     return span
 
 
-def is_child(child: ReadableSpan, parent: ReadableSpan) -> bool:
+def is_child(child, parent):
     """Tell whether a span is another's child, in the same trace."""
     return (
         child.parent is not None
@@ -78,7 +69,7 @@ def is_child(child: ReadableSpan, parent: ReadableSpan) -> bool:
     )
 
 
-def outcomes(telemetry: CapturedTelemetry) -> dict[str, int]:
+def outcomes(telemetry):
     """Return how many requests ended how, after checking that spans say the same."""
     counted = {
         point["attributes"]["together.request.outcome"]: point["value"]
@@ -95,13 +86,13 @@ def outcomes(telemetry: CapturedTelemetry) -> dict[str, int]:
 
 
 @pytest.fixture
-def tracer(telemetry: CapturedTelemetry) -> trace.Tracer:
+def tracer(telemetry):
     """The application's own tracer."""
     return telemetry.tracer_provider.get_tracer("application")
 
 
 @pytest.fixture
-def httpx_spans(telemetry: CapturedTelemetry) -> Iterator[None]:
+def httpx_spans(telemetry):
     """OpenTelemetry's instrumentation of httpx, on."""
     instrumentor = HTTPXClientInstrumentor()
     instrumentor.instrument(
@@ -114,18 +105,11 @@ def httpx_spans(telemetry: CapturedTelemetry) -> Iterator[None]:
 @HTTPX
 @pytest.mark.usefixtures("httpx_spans")
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
-def test_spans_are_nested(
-    stream: bool,  # noqa: FBT001 - a parametrised case
-    sdk: Sdk,
-    key: str,
-    server: TogetherServer,
-    telemetry: CapturedTelemetry,
-    tracer: trace.Tracer,
-) -> None:
+def test_spans_are_nested(stream, sdk, key, server, telemetry, tracer):
     """The application's span holds ours, ours holds httpx's, and httpx's is what is propagated."""
     client = sdk.client(api_key=key)
 
-    async def story() -> None:
+    async def story():
         with tracer.start_as_current_span("caller"):
             answer = await chat(client, stream=stream)
             if stream:
@@ -145,12 +129,7 @@ def test_spans_are_nested(
 
 @HTTPX
 @pytest.mark.usefixtures("httpx_spans")
-def test_each_attempt_is_a_span_of_httpx_in_ours(
-    sdk: Sdk,
-    key: str,
-    server: TogetherServer,
-    telemetry: CapturedTelemetry,
-) -> None:
+def test_each_attempt_is_a_span_of_httpx_in_ours(sdk, key, server, telemetry):
     """The SDK's retries are spans of httpx, all in our one."""
     server.script(behaviours.server_error(), behaviours.server_error())
     sdk.chat(sdk.client(api_key=key, max_retries=2))
@@ -164,7 +143,7 @@ def test_each_attempt_is_a_span_of_httpx_in_ours(
 
 @HTTPX
 @pytest.mark.usefixtures("httpx_spans")
-def test_httpx_tells_no_key(sdk: Sdk, key: str, telemetry: CapturedTelemetry) -> None:
+def test_httpx_tells_no_key(sdk, key, telemetry):
     """The exception that shows a key is raised with it, and recorded on httpx's span without."""
     with pytest.raises(Exception) as caught:  # noqa: PT011 - the class differs by version
         sdk.chat(sdk.client(api_key=key[:30] + "\n" + key[30:]))
@@ -178,17 +157,11 @@ def test_httpx_tells_no_key(sdk: Sdk, key: str, telemetry: CapturedTelemetry) ->
 
 
 @pytest.mark.parametrize("finished", [True, False])
-def test_between_chunks_the_callers_span_is_current(
-    finished: bool,  # noqa: FBT001 - a parametrised case
-    sdk: Sdk,
-    key: str,
-    telemetry: CapturedTelemetry,
-    tracer: trace.Tracer,
-) -> None:
+def test_between_chunks_the_callers_span_is_current(finished, sdk, key, telemetry, tracer):
     """Spans that the application starts while it reads are its own span's children."""
     client = sdk.client(api_key=key)
 
-    async def story() -> None:
+    async def story():
         with tracer.start_as_current_span("caller") as caller:
             stream = await chat(client, stream=True)
             assert trace.get_current_span() is caller
@@ -213,20 +186,13 @@ def test_between_chunks_the_callers_span_is_current(
 
 
 @pytest.mark.parametrize("kind", ["whole", "stream", "refused"])
-def test_context_and_baggage_are_left_alone(
-    kind: str,
-    sdk: Sdk,
-    key: str,
-    server: TogetherServer,
-    telemetry: CapturedTelemetry,
-    tracer: trace.Tracer,
-) -> None:
+def test_context_and_baggage_are_left_alone(kind, sdk, key, server, telemetry, tracer):
     """After a call, however it went, the context is the very object it was before."""
     client = sdk.client(api_key=key)
     if kind == "refused":
         server.revoke(key)
 
-    async def story() -> None:
+    async def story():
         token = context.attach(baggage.set_baggage("tenant", "blue"))
         with tracer.start_as_current_span("caller"):
             before = context.get_current()
@@ -252,13 +218,11 @@ def test_context_and_baggage_are_left_alone(
 
 @HTTPX
 @pytest.mark.usefixtures("httpx_spans")
-def test_baggage_reaches_the_server(
-    sdk: Sdk, key: str, server: TogetherServer, telemetry: CapturedTelemetry
-) -> None:
+def test_baggage_reaches_the_server(sdk, key, server, telemetry):
     """What the application puts into its baggage is sent on through our span."""
     client = sdk.client(api_key=key)
 
-    async def story() -> None:
+    async def story():
         token = context.attach(baggage.set_baggage("tenant", "blue"))
         await chat(client)
         context.detach(token)
@@ -270,20 +234,18 @@ def test_baggage_reaches_the_server(
 
 
 @HTTPX
-def test_a_context_variable_set_in_a_hook_stays_set(
-    sdk: Sdk, key: str, telemetry: CapturedTelemetry
-) -> None:
+def test_a_context_variable_set_in_a_hook_stays_set(sdk, key, telemetry):
     """The HTTP client's hooks run in the caller's context, inside our span."""
     import httpx  # noqa: PLC0415 - the SDK's own dependency, from 2.x on
 
-    variable: contextvars.ContextVar[str] = contextvars.ContextVar("variable", default="unset")
-    current: list[trace.Span] = []
+    variable = contextvars.ContextVar("variable", default="unset")
+    current = []
 
-    def hook(request: httpx.Request) -> None:
+    def hook(request):
         variable.set(request.method)
         current.append(trace.get_current_span())
 
-    async def async_hook(request: httpx.Request) -> None:
+    async def async_hook(request):
         hook(request)
 
     http_client = (
@@ -293,7 +255,7 @@ def test_a_context_variable_set_in_a_hook_stays_set(
     )
     client = sdk.client(api_key=key, http_client=http_client)
 
-    async def story() -> str:
+    async def story():
         await chat(client)
         return variable.get()
 

@@ -9,7 +9,6 @@ import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import Any
 
 import pytest
 from generation import GENERATION, MESSAGES, MODEL, RELEASE
@@ -223,15 +222,9 @@ async def test_tasks(options, telemetry, tracer, caplog):
 
 @pytest.mark.parametrize("clients", ["one client", "a client each"])
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
-def test_two_loops(
-    clients,
-    stream,
-    options,
-    telemetry,
-    caplog,
-):
+def test_two_loops(clients, stream, options, telemetry, caplog):
     """`asyncio.run` twice: a script's way, whose first loop is closed when the second calls."""
-    more: dict[str, Any] = {}
+    more = {}
     if clients == "one client" and GENERATION > 1:
         import httpx  # noqa: PLC0415 - the SDK's own dependency, from 2.x on
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 from generation import GENERATION, leaks, made_up_key
 
@@ -17,7 +15,7 @@ def failed(telemetry):
     """Return the attributes of the one authentication failure."""
     (event,) = [log for log in telemetry.logs() if log["event_name"].endswith("auth_failed")]
     assert telemetry.counter("together.client.auth.failures") == 1
-    attributes: dict[str, Any] = event["attributes"]
+    attributes = event["attributes"]
     assert attributes["together.auth.cause"] == "overridden"
     return attributes
 

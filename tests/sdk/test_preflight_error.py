@@ -6,7 +6,6 @@ import copy
 import gc
 import pickle
 import weakref
-from typing import Any
 
 import pytest
 import refusing
@@ -24,7 +23,7 @@ raising, sdk = refusing.raising, refusing.sdk
 @pytest.mark.usefixtures("telemetry")
 def test_it_is_an_exception_like_the_sdks(sdk):
     """Whatever handler reads of the SDK's is there, and says that there was no answer."""
-    error: Any = refused(sdk, api_key="changeme")
+    error = refused(sdk, api_key="changeme")
     assert repr(error) == f"UnusableKeyError({str(error)!r})"
     assert error.__cause__ is None
     if GENERATION == 1:

@@ -33,8 +33,7 @@ USED = 6
 
 def tokens(attributes):
     """Return the output tokens told."""
-    found: int | None = attributes.get("gen_ai.usage.output_tokens")
-    return found
+    return attributes.get("gen_ai.usage.output_tokens")
 
 
 def first_chunks(telemetry):
@@ -257,13 +256,7 @@ def test_streaming_response_refused(sdk, key, server, telemetry):
 
 
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
-def test_streaming_response_cut_off(
-    stream,
-    sdk,
-    key,
-    server,
-    telemetry,
-):
+def test_streaming_response_cut_off(stream, sdk, key, server, telemetry):
     """A body that breaks off while it is read is a connection error."""
     server.always(behaviours.cut_stream(2))
     create = sdk.client(api_key=key).chat.completions.with_streaming_response.create

@@ -31,13 +31,7 @@ class Gathering(Answers):
 
 
 @pytest.mark.parametrize("relatives", [False, True], ids=["one client", "relatives"])
-def test_twenty_threads(
-    relatives,
-    options,
-    server,
-    key,
-    telemetry,
-):
+def test_twenty_threads(relatives, options, server, key, telemetry):
     """All of them are refused at once; the source is called once, and all of them get answers."""
     source = Gathering(server, key)
     instrument(telemetry, source)
@@ -73,7 +67,7 @@ def test_twenty_threads_and_no_key(options, server, telemetry):
 def test_twenty_tasks(kind, options, server, key, telemetry):
     """The event loop goes on while a sync source takes its time; an async one is on that loop."""
     answered = threading.Event()
-    loops: list[object] = []
+    loops = []
     source = Gathering(server, key)
 
     def slow():

@@ -195,7 +195,7 @@ def test_the_file_is_looked_at_once_a_second(lab, tmp_path, monkeypatch):
     secret.write_text(lab.key)
     clock = Clock()
     lab.instrument(watched(secret, clock))
-    looks: list[object] = []
+    looks = []
     stat = os.stat
 
     def counted(path, **more):

@@ -8,16 +8,14 @@ import inspect
 import logging
 import traceback
 import weakref
-from typing import TYPE_CHECKING, Any
 
 import pytest
-from generation import GENERATION, Sdk, leaks, made_up_key
+from generation import GENERATION, leaks, made_up_key
 from recovering import (
     BAD,
     OLD,
     Answers,
     Clock,
-    Lab,
     noted,
     refused,
     watched,
@@ -30,12 +28,9 @@ from together_otel.recovery import replacements, retry
 from together_otel.testing import behaviours
 from together_otel.testing.server import TogetherServer
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
 
 @pytest.fixture
-def raised(monkeypatch: pytest.MonkeyPatch) -> list[BaseException]:
+def raised(monkeypatch):
     """The exceptions that left the SDK, in their order."""
     return noted(monkeypatch)
 
@@ -58,9 +53,7 @@ def raised(monkeypatch: pytest.MonkeyPatch) -> list[BaseException]:
         *("error", "exit"),
     ],
 )
-def test_no_other_key(
-    lab: Lab, answer: object, outcome: str, asked: str, raised: list[BaseException]
-) -> None:
+def test_no_other_key(lab, answer, outcome, asked, raised):
     """The application gets the SDK's exception, the same object with the same traceback."""
     source = Answers(answer)
     lab.instrument(source)
@@ -78,7 +71,7 @@ def test_no_other_key(
     assert leaks(lab.telemetry.everything(), OLD) == []
 
 
-def test_another_key_that_is_refused_as_well(lab: Lab, raised: list[BaseException]) -> None:
+def test_another_key_that_is_refused_as_well(lab, raised):
     """The first refusal is raised, unchanged; the client keeps its key; it ends there."""
     source = Answers(BAD)
     lab.instrument(source)
@@ -103,11 +96,11 @@ def test_another_key_that_is_refused_as_well(lab: Lab, raised: list[BaseExceptio
     assert leaks(lab.telemetry.everything(), BAD) == []
 
 
-def test_context_of_the_first_refusal(lab: Lab, raised: list[BaseException]) -> None:
+def test_context_of_the_first_refusal(lab, raised):
     """What the application was handling when it called is its context where it always was."""
     client = lab.client(api_key=OLD)
 
-    def said() -> tuple[object, ...]:
+    def said():
         try:
             {}["nothing"]
         except KeyError:
@@ -122,9 +115,7 @@ def test_context_of_the_first_refusal(lab: Lab, raised: list[BaseException]) -> 
     assert [usual[0], again[0]] == raised[:2]
 
 
-def test_a_refused_key_may_be_tried_again_after_a_while(
-    lab: Lab, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_refused_key_may_be_tried_again_after_a_while(lab, monkeypatch):
     """It may have been refused for being too new."""
     clock = Clock()
     monkeypatch.setattr(replacements.REPLACEMENTS, "clock", clock)
@@ -138,7 +129,7 @@ def test_a_refused_key_may_be_tried_again_after_a_while(
     assert lab.searches() == {"refused_again": 1, "recovered": 1}
 
 
-def test_a_second_attempt_that_fails_otherwise(lab: Lab, raised: list[BaseException]) -> None:
+def test_a_second_attempt_that_fails_otherwise(lab, raised):
     """That failure is the call's; the key is proven by the next call."""
     lab.instrument(Answers(lab.key))
     client = lab.client(api_key=OLD)
@@ -155,11 +146,11 @@ def test_a_second_attempt_that_fails_otherwise(lab: Lab, raised: list[BaseExcept
 
 
 @pytest.mark.parametrize("how", ["overridden", "redirected", "wrong_endpoint", "elsewhere"])
-def test_what_another_key_does_not_help_against(lab: Lab, how: str) -> None:
+def test_what_another_key_does_not_help_against(lab, how):
     """Nobody is asked, and no key is shown to a server that is not Together's."""
     source = Answers(lab.key)
     lab.instrument(source)
-    options: dict[str, Any] = {}
+    options = {}
     given = OLD
     with TogetherServer(keys=[lab.key]) as other:
         if how == "overridden":
@@ -178,7 +169,7 @@ def test_what_another_key_does_not_help_against(lab: Lab, how: str) -> None:
     assert lab.searches() == {}
 
 
-def test_other_failures_are_none_of_its_business(lab: Lab) -> None:
+def test_other_failures_are_none_of_its_business(lab):
     source = Answers(made_up_key("W"))
     lab.instrument(source)
     client = lab.client(api_key=lab.key)
@@ -192,7 +183,7 @@ def test_other_failures_are_none_of_its_business(lab: Lab) -> None:
 # ── several sources ──────────────────────────────────────────────────────────────────
 
 
-def test_a_chain_is_asked_in_turn(lab: Lab) -> None:
+def test_a_chain_is_asked_in_turn(lab):
     """Until one has a key that may be tried; the others are left alone."""
     asked = [Answers(None), Answers(OSError("a text with a key")), Answers(lab.key), Answers(BAD)]
     lab.instrument([*asked[:2], recovery.function(asked[2]), asked[3]])
@@ -202,9 +193,7 @@ def test_a_chain_is_asked_in_turn(lab: Lab) -> None:
     assert lab.keys_sent() == [OLD, lab.key]
 
 
-def test_the_same_failure_is_logged_once_in_a_while(
-    lab: Lab, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_same_failure_is_logged_once_in_a_while(lab, monkeypatch):
     """Each search is counted; the next event says how many were held back."""
     now = [100.0]
     monkeypatch.setattr(runtime.time, "monotonic", lambda: now[0])
@@ -220,7 +209,7 @@ def test_the_same_failure_is_logged_once_in_a_while(
     assert suppressed == [None, 2]
 
 
-def test_a_source_that_had_nothing_rests(lab: Lab) -> None:
+def test_a_source_that_had_nothing_rests(lab):
     """A storm of refusals does not become one of commands; a search that asks nobody is none."""
     source, clock = Answers(None), Clock()
     lab.instrument(dataclasses.replace(recovery.function(source), clock=clock))
@@ -235,9 +224,7 @@ def test_a_source_that_had_nothing_rests(lab: Lab) -> None:
         assert source.calls == calls
 
 
-def test_an_error_of_ours_does_not_replace_the_refusal(
-    lab: Lab, raised: list[BaseException], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_error_of_ours_does_not_replace_the_refusal(lab, raised, monkeypatch):
     """It is counted, and the application gets what the SDK raised."""
     monkeypatch.setattr(Guard, "raising", False)
     lab.instrument(Answers(BAD))
@@ -252,7 +239,7 @@ def test_an_error_of_ours_does_not_replace_the_refusal(
     )
 
 
-def test_nothing_keeps_a_client_or_an_exception_alive(sdk: Sdk, key: str) -> None:
+def test_nothing_keeps_a_client_or_an_exception_alive(sdk, key):
     """A client that was recovered, and a refusal that was raised, are collected as ever."""
     # Without the telemetry of the other tests: a log record that is kept keeps its call.
     TogetherInstrumentor().instrument(recovery=Answers(key, BAD))
@@ -276,11 +263,11 @@ def test_nothing_keeps_a_client_or_an_exception_alive(sdk: Sdk, key: str) -> Non
     assert known not in replacements.REPLACEMENTS._of
 
 
-def test_no_frame_holds_a_key_while_something_is_logged(lab: Lab, tmp_path: Path) -> None:
+def test_no_frame_holds_a_key_while_something_is_logged(lab, tmp_path):
     """Trackers of errors send the local variables of all frames."""
-    held: dict[str, str] = {}
+    held = {}
 
-    def look(record: logging.LogRecord) -> bool:
+    def look(record):
         frame, event_name = inspect.currentframe(), record.getMessage().partition(" ")[0]
         while frame is not None:
             if "together_otel/recovery/" in frame.f_code.co_filename:
@@ -310,7 +297,7 @@ def test_no_frame_holds_a_key_while_something_is_logged(lab: Lab, tmp_path: Path
         assert leaks(repr(held), one) == []
 
 
-def test_no_repr_shows_a_key(key: str) -> None:
+def test_no_repr_shows_a_key(key):
     """Neither sources nor what is found."""
     shown = repr(
         [

@@ -22,7 +22,7 @@ pytestmark = pytest.mark.skipif(GENERATION < 2, reason="1.x knows asyncio only")
 def test_many_tasks(kind, options, server, key, telemetry):
     """One search serves them; a sync source does not stop the loop, an async one runs on it."""
     all_refused = threading.Event()
-    tokens: list[object] = []
+    tokens = []
 
     def source():
         assert all_refused.wait(10)

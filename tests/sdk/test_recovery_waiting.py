@@ -8,7 +8,6 @@ import os
 import sys
 import threading
 from contextlib import suppress
-from typing import Any
 
 import pytest
 from concurrency import ask, async_client, close, sync_client
@@ -24,7 +23,7 @@ from together_otel.recovery.search import Search
 
 def search_of(replacement):
     """Return a search that asks nobody: it joins another one."""
-    unused: Any = None
+    unused = None
     return Search(unused, replacement, unused, unused, OLD)
 
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 import contextlib
 import gc
 import inspect
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
-from generation import GENERATION, Sdk
+from generation import GENERATION
 from opentelemetry import context
 from steps import (
     LEAKS,
@@ -28,126 +28,121 @@ from steps import (
     within,
 )
 
-if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-
-    from together_otel.testing.telemetry import CapturedTelemetry
-
 GENERATED_CLIENTS = pytest.mark.skipif(GENERATION < 2, reason="1.x streams are plain generators")
 
 pytestmark = LEAKS
 
 
-async def read_to_the_end(stream: Any) -> None:
+async def read_to_the_end(stream):
     assert len([chunk async for chunk in each(stream)]) > 2
 
 
-async def read_on_after_the_end(stream: Any) -> None:
+async def read_on_after_the_end(stream):
     await read_to_the_end(stream)
     for _ in range(2):
         assert [chunk async for chunk in each(stream)] == []
 
 
-async def read_and_closed(stream: Any) -> None:
+async def read_and_closed(stream):
     await read_to_the_end(stream)
     await close(stream)
 
 
-async def read_inside_with(stream: Any) -> None:
+async def read_inside_with(stream):
     async with within(stream) as entered:
         await read_to_the_end(entered)
 
 
-async def read_in_two_goes(stream: Any) -> None:
+async def read_in_two_goes(stream):
     await step(stream)
     gc.collect()
     await read_to_the_end(stream)
 
 
-async def never_iterated(stream: Any) -> None:
+async def never_iterated(stream):
     pass
 
 
-async def dropped_after_a_chunk(stream: Any) -> None:
+async def dropped_after_a_chunk(stream):
     await step(stream)
 
 
-async def left_by_break(stream: Any) -> None:
+async def left_by_break(stream):
     async for _ in each(stream):
         break
 
 
-async def left_by_break_at_the_finish_reason(stream: Any) -> None:
+async def left_by_break_at_the_finish_reason(stream):
     async for chunk in each(stream):
         if chunk.choices[0].finish_reason:
             break
 
 
-async def raise_in_the_loop(stream: Any, exc: Exception) -> None:
+async def raise_in_the_loop(stream, exc):
     async for _ in each(stream):
         raise exc
 
 
-async def left_by_an_exception(stream: Any) -> None:
+async def left_by_an_exception(stream):
     mine = LookupError("the reader's own")
     with pytest.raises(LookupError) as caught:
         await raise_in_the_loop(stream, mine)
     assert caught.value is mine
 
 
-async def closed_unread(stream: Any) -> None:
+async def closed_unread(stream):
     await close(stream)
 
 
-async def closed_after_a_chunk_and_again(stream: Any) -> None:
+async def closed_after_a_chunk_and_again(stream):
     await step(stream)
     await close(stream)
     await close(stream)
 
 
-async def read_on_after_closing(stream: Any) -> None:
+async def read_on_after_closing(stream):
     await step(stream)
     await close(stream)
     with contextlib.suppress(Exception):
         await step(stream)
 
 
-async def left_by_with(stream: Any) -> None:
+async def left_by_with(stream):
     async with within(stream):
         await step(stream)
 
 
-async def raise_within(stream: Any, exc: Exception) -> None:
+async def raise_within(stream, exc):
     async with within(stream):
         await step(stream)
         raise exc
 
 
-async def left_by_an_exception_in_with(stream: Any) -> None:
+async def left_by_an_exception_in_with(stream):
     mine = LookupError("the reader's own")
     with pytest.raises(LookupError) as caught:
         await raise_within(stream, mine)
     assert caught.value is mine
 
 
-async def in_a_generator_that_is_closed(stream: Any) -> None:
+async def in_a_generator_that_is_closed(stream):
     generator = each(stream)
     await anext(generator)
     await generator.aclose()
 
 
-async def in_a_generator_that_is_thrown_into(stream: Any) -> None:
+async def in_a_generator_that_is_thrown_into(stream):
     generator = each(stream)
     await anext(generator)
     with pytest.raises(LookupError):
         await generator.athrow(LookupError())
 
 
-async def throw(stream: Any, exc: Exception) -> None:
+async def throw(stream, exc):
     await stream.athrow(exc) if hasattr(stream, "athrow") else stream.throw(exc)
 
 
-async def thrown_into_itself(stream: Any) -> None:
+async def thrown_into_itself(stream):
     await step(stream)
     with pytest.raises(LookupError):
         await throw(stream, LookupError())
@@ -187,18 +182,11 @@ IMPOSSIBLE = (
     ("way", "outcome", "reasons"),
     [pytest.param(*one, id=one[0].__name__) for one in WAYS if one[0] not in IMPOSSIBLE],
 )
-def test_way(
-    way: Callable[[Any], Awaitable[None]],
-    outcome: str,
-    reasons: list[str] | None,
-    sdk: Sdk,
-    key: str,
-    telemetry: CapturedTelemetry,
-) -> None:
+def test_way(way, outcome, reasons, sdk, key, telemetry):
     """Whatever the reader does, one call is told of, and his context is as it was."""
     client = sdk.client(api_key=key)
 
-    async def story() -> None:
+    async def story():
         before = context.get_current()
         stream = await chat(client, stream=True)
         assert unended(telemetry)
@@ -213,11 +201,11 @@ def test_way(
 
 
 @GENERATED_CLIENTS
-def test_a_break_alone_ends_nothing(sdk: Sdk, key: str, telemetry: CapturedTelemetry) -> None:
+def test_a_break_alone_ends_nothing(sdk, key, telemetry):
     """Reading may go on as long as someone has the stream."""
     client = sdk.client(api_key=key)
 
-    async def story() -> None:
+    async def story():
         stream = await chat(client, stream=True)
         await left_by_break(stream)
         gc.collect()
@@ -229,11 +217,11 @@ def test_a_break_alone_ends_nothing(sdk: Sdk, key: str, telemetry: CapturedTelem
 
 
 @GENERATED_CLIENTS
-def test_closing_ends_at_once(sdk: Sdk, key: str, telemetry: CapturedTelemetry) -> None:
+def test_closing_ends_at_once(sdk, key, telemetry):
     """Though the stream is kept, and is collected later."""
     client = sdk.client(api_key=key)
 
-    async def story() -> None:
+    async def story():
         stream = await chat(client, stream=True)
         await step(stream)
         await close(stream)
@@ -244,13 +232,11 @@ def test_closing_ends_at_once(sdk: Sdk, key: str, telemetry: CapturedTelemetry) 
 
 
 @GENERATED_CLIENTS
-def test_close_is_a_coroutine_function_or_not(
-    sdk: Sdk, key: str, telemetry: CapturedTelemetry
-) -> None:
+def test_close_is_a_coroutine_function_or_not(sdk, key, telemetry):
     """Frameworks that close a stream in the background go by that."""
     client = sdk.client(api_key=key)
 
-    async def story() -> None:
+    async def story():
         stream = await chat(client, stream=True)
         kind = inspect.iscoroutinefunction(stream.close)
         await close(stream)
@@ -264,17 +250,11 @@ def test_close_is_a_coroutine_function_or_not(
 @pytest.mark.parametrize(
     ("way", "outcome"), [(never_iterated, "abandoned"), (read_to_the_end, "success")]
 )
-def test_close_outlives_the_stream(
-    way: Callable[[Any], Awaitable[None]],
-    outcome: str,
-    sdk: Sdk,
-    key: str,
-    telemetry: CapturedTelemetry,
-) -> None:
+def test_close_outlives_the_stream(way, outcome, sdk, key, telemetry):
     """Put down to be done at last, it may be all that is left of a stream."""
     client = sdk.client(api_key=key)
 
-    async def story() -> None:
+    async def story():
         async with contextlib.AsyncExitStack() as stack:
             stream = await chat(client, stream=True)
             later = stack.push_async_callback if sdk.is_async else stack.callback

@@ -15,7 +15,6 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
-from typing import Any
 
 import pytest
 from generation import GENERATION, RELEASE
@@ -65,7 +64,7 @@ def test_each_chunk_in_a_context_of_its_own(sdk, key, telemetry):
 def test_dropped_in_another_thread(sdk, key, telemetry):
     """Made and begun in one, collected in another."""
     client = sdk.client(api_key=key)
-    held: list[Any] = []
+    held = []
 
     async def story():
         held.append(await chat(client, stream=True))
@@ -94,8 +93,8 @@ def test_in_another_loop(key, server, telemetry):
     """What the SDK cannot do there fails as ever, and is told as just that."""
     import together  # noqa: PLC0415 - after the instrumentation
 
-    held: list[Any] = []
-    raised: list[str] = []
+    held = []
+    raised = []
 
     async def make():
         made = together.AsyncTogether(

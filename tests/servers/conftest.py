@@ -32,7 +32,7 @@ def together(key):
 def start(together, key, tmp_path, monkeypatch):
     """Start a program under `opentelemetry-instrument`, with a good key."""
     monkeypatch.delenv("PROMETHEUS_MULTIPROC_DIR", raising=False)
-    running: list[Running] = []
+    running = []
 
     def started(*command, instrument=True, **environment):
         folder = tmp_path / f"run-{len(running)}"

@@ -46,7 +46,7 @@ def get(port, path="/", headers=None):
 
 def samples(scrape):
     """Return a scrape's samples by name."""
-    found: dict[str, list[tuple[dict[str, str], float]]] = {}
+    found = {}
     for family in text_string_to_metric_families(scrape or ""):
         for sample in family.samples:
             found.setdefault(sample.name, []).append((sample.labels, sample.value))
@@ -76,7 +76,7 @@ def alive(pid):
 
 def ask(times, port, scrape_port):
     """Make requests; return the processes that answered, and what scrapes in between counted."""
-    pids: set[int] = set()
+    pids = set()
     counted = []
     for number in range(times):
         pid = get(port)

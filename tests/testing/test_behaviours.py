@@ -21,7 +21,7 @@ def chat(client, **options):
 
 def read(stream):
     """Read a stream to its end or failure; what came is kept on the failure."""
-    said: list[str] = []
+    said = []
     try:
         # Not one list.extend(…): on a failure what came before it would be lost.
         for chunk in stream:

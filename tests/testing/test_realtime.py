@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import json
 import threading
-from typing import TYPE_CHECKING, Any
 
 import pytest
 from realtime_server import RealtimeServer, completed_event, failed_event
 
 from together_otel.testing import behaviours
 from together_otel.testing.answers import REPLY
-
-if TYPE_CHECKING:
-    import contextlib
 
 exceptions = pytest.importorskip("websockets.exceptions", reason="it is websockets' server")
 
@@ -31,16 +27,12 @@ def connect(server, key):
     from websockets.sync.client import connect as ws_connect  # noqa: PLC0415 - see importorskip
 
     url = server.url.replace("http://", "ws://") + f"/v1/realtime?model={MODEL}"
-    made: contextlib.AbstractContextManager[Any] = ws_connect(
-        url, additional_headers={"Authorization": f"Bearer {key}"}
-    )
-    return made
+    return ws_connect(url, additional_headers={"Authorization": f"Bearer {key}"})
 
 
 def event(socket):
     """Return the next event from the server."""
-    received: dict[str, Any] = json.loads(socket.recv(timeout=10))
-    return received
+    return json.loads(socket.recv(timeout=10))
 
 
 # ── life ─────────────────────────────────────────────────────────────────────────────

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import json
-from typing import Any
 
 import pytest
 from dirty_equals import IsFloat, IsInt, IsPartialDict
@@ -190,7 +189,7 @@ def test_a_compressed_stream(library, base, key, server, telemetry):
 def test_redirected(library, base, elsewhere, key, server, telemetry):
     """The key is dropped on the way to another host."""
     server.script(behaviours.redirect(f"{elsewhere}/chat/completions"))
-    options: dict[str, Any] = {"headers": bearer(key)}
+    options = {"headers": bearer(key)}
     if library.name.startswith("httpx"):
         options["client"] = {"follow_redirects": True}
     got = library.ask(f"{base}/chat/completions", CHAT, **options)

@@ -5,16 +5,12 @@ from __future__ import annotations
 import json
 import random
 import shutil
-from typing import TYPE_CHECKING
 
 import pytest
 import yaml
 from fleet_series import STEP, Fleet
 from fleet_target import Target, seconds
 from test_alerts import RULES, promtool
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 MINUTE = 60 // STEP
 HOUR = 60 * MINUTE
@@ -32,7 +28,7 @@ OTHERWISE = {
 """Outcomes of a healthy instance's fifteen requests between two scrapes."""
 
 
-def evaluate(folder: Path, fleet: Fleet, every: str, *expected: tuple[str, str, list[str]]) -> None:
+def evaluate(folder, fleet, every, *expected):
     """Run promtool: at a time, an expression has samples of these labels, or none."""
     groups = [group["name"] for group in yaml.safe_load(RULES.read_text())["groups"]]
     test = {
@@ -60,7 +56,7 @@ def evaluate(folder: Path, fleet: Fleet, every: str, *expected: tuple[str, str, 
     promtool("test", "rules", "test.yaml", cwd=folder, timeout=1500)
 
 
-def deploy(cause: str) -> Fleet:
+def deploy(cause):
     """Return 50 pods that others replace after ten minutes, within two.
 
     The old ones have counted failures of long ago; the new ones ask with a cause to be refused
@@ -84,13 +80,13 @@ def deploy(cause: str) -> Fleet:
     return fleet
 
 
-def test_a_deploy_of_50_pods_is_silent(tmp_path: Path) -> None:
+def test_a_deploy_of_50_pods_is_silent(tmp_path):
     """Counters that end and begin, and a count of old failures, are no news."""
     ever = 'count by (alertname) (count_over_time(ALERTS{alertstate="firing"}[30m]))'
     evaluate(tmp_path, deploy(""), "15s", ("30m", ever, []))
 
 
-def test_a_deploy_of_50_pods_with_a_bad_key_is_one_page(tmp_path: Path) -> None:
+def test_a_deploy_of_50_pods_with_a_bad_key_is_one_page(tmp_path):
     """Not one a pod, though each was refused before it was first scraped."""
     pages = 'count by (alertname) (ALERTS{alertstate="firing",severity="page"})'
     failing = '{alertname="TogetherAuthFailing"}'
@@ -107,16 +103,16 @@ def test_a_deploy_of_50_pods_with_a_bad_key_is_one_page(tmp_path: Path) -> None:
 class Noise:
     """A healthy fleet with what happens in a week; the same week in every run."""
 
-    def __init__(self, ticks: int) -> None:
+    def __init__(self, ticks):
         self.fleet = Fleet(ticks)
         self._chance = random.Random(20_261_124)  # noqa: S311 - nothing secret
-        self._away: dict[tuple[str, str], int] = {}
+        self._away = {}
         self._pods = [Target("web", f"web-{number}", OLD) for number in range(3)]
         self._callers = Target("callers", "callers-0", OLD)
         self._slow = Target("slow", "slow-0", OLD)
         self._deployed = Target("daily", "daily-0", OLD)
 
-    def run(self) -> Fleet:
+    def run(self):
         """Return the week's series."""
         for tick in range(self.fleet.ticks):
             self._rotate(tick)
@@ -130,10 +126,10 @@ class Noise:
                 self._scrape(target, tick)
         return self.fleet
 
-    def _one_in(self, number: float) -> bool:
+    def _one_in(self, number):
         return self._chance.random() * number < 1
 
-    def _rotate(self, tick: int) -> None:
+    def _rotate(self, tick):
         """Deploy daily; on the fourth day rotate the key of web within twenty minutes."""
         if tick and tick % DAY == 0:
             name = f"daily-{tick // DAY}"
@@ -147,11 +143,11 @@ class Noise:
                 target.restart(seconds(tick))
                 target.key = key
 
-    def _some(self, usual: float) -> int:
+    def _some(self, usual):
         """Return a number that is this on average."""
         return int(usual + self._chance.random())
 
-    def _busy(self, target: Target, tick: int) -> None:
+    def _busy(self, target, tick):
         """Ask some sixty times a minute; half an hour of each day is worse than the rest."""
         at, worse = seconds(tick), 30 if tick % DAY > DAY - 30 * MINUTE else 1
         target.ask(at, "success", self._chance.randint(10, 20))
@@ -165,14 +161,14 @@ class Noise:
             target.ask(at - 2, "auth_failure", cause="revoked")
             target.ask(at, "success")
 
-    def _bring_keys(self, tick: int) -> None:
+    def _bring_keys(self, tick):
         """Callers bring keys of their own, one in 200 of them a bad one."""
         for _ in range(5):
             bad = self._one_in(200)
             self._callers.key = f"{self._chance.randrange(3):08x}" if bad else OLD
             self._callers.ask(seconds(tick), "auth_failure" if bad else "success")
 
-    def _scrape(self, target: Target, tick: int) -> None:
+    def _scrape(self, target, tick):
         """Lose one scrape in 200, and the network to a host for 8 minutes every other day."""
         where = (target.job, target.instance)
         if self._one_in(2 * DAY):
@@ -185,10 +181,10 @@ class Noise:
 
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
-def test_a_week_of_a_noisy_but_healthy_fleet_pages_nobody(tmp_path: Path) -> None:
+def test_a_week_of_a_noisy_but_healthy_fleet_pages_nobody(tmp_path):
     """Tickets there are, or it would have been no noise."""
 
-    def ever(severity: str) -> str:
+    def ever(severity):
         return (
             "count by (alertname) (sum by (alertname)"
             f' (count_over_time(ALERTS{{alertstate="firing",severity="{severity}"}}[7d])))'

@@ -7,12 +7,12 @@ from dataclasses import replace
 
 import pytest
 
-from together_otel.cli.demo.applications import APPLICATIONS, Application, run
+from together_otel.cli.demo.applications import APPLICATIONS, run
 from together_otel.testing import MadeUpKeys
 
 
 @pytest.mark.parametrize("application", APPLICATIONS, ids=lambda one: one.client)
-def test_application(application: Application) -> None:
+def test_application(application):
     """Its failure is named and counted once, and no key is seen; what differs is a fault."""
     pytest.importorskip(application.client)
     keys = MadeUpKeys()

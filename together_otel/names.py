@@ -234,6 +234,18 @@ CALL_SPAN: Final = "together.client.call"
 TIME_BUCKETS: Final[tuple[float, ...]] = tuple(0.01 * 2**i for i in range(14))
 TOKEN_BUCKETS: Final[tuple[float, ...]] = tuple(float(4**i) for i in range(14))
 
+CALL_LABELS: Final = (
+    OPERATION,
+    PROVIDER_NAME,
+    REQUEST_MODEL,
+    RESPONSE_MODEL,
+    SERVER_ADDRESS,
+    SERVER_PORT,
+)
+"""The attributes of a request's metrics: the GenAI conventions' common set."""
+
+ERROR_LABELS: Final = (*CALL_LABELS, ERROR_TYPE)
+
 Kind = Literal["counter", "gauge", "histogram"]
 SharedMode = Literal["max", "livemax", "livemostrecent"]
 
@@ -244,18 +256,18 @@ class Metric:
 
     Attributes:
         name: in OpenTelemetry.
-        kind: which instrument.
         unit: as UCUM writes it.
         description: one sentence.
         attributes: names, in the order in which values are passed.
+        kind: which instrument.
         shared: of a gauge, how the values of processes that share a folder become one.
     """
 
     name: str
-    kind: Kind
     unit: str
     description: str
-    attributes: tuple[str, ...]
+    attributes: tuple[str, ...] = CALL_LABELS
+    kind: Kind = "histogram"
     shared: SharedMode = "max"
 
     @property
@@ -285,210 +297,182 @@ def label_of(attribute: str) -> str:
     return attribute.replace(".", "_")
 
 
-CALL_LABELS: Final = (
-    OPERATION,
-    PROVIDER_NAME,
-    REQUEST_MODEL,
-    RESPONSE_MODEL,
-    SERVER_ADDRESS,
-    SERVER_PORT,
-)
-"""The attributes of a request's metrics: the GenAI conventions' common set."""
-
-ERROR_LABELS: Final = (*CALL_LABELS, ERROR_TYPE)
-
-
 AUTH_FAILURES: Final = Metric(
     "together.client.auth.failures",
-    "counter",
     "{failure}",
     "Authentication failures of Together clients by cause, constructor and requests alike.",
     (AUTH_CAUSE,),
+    "counter",
 )
 AUTH_LAST_FAILURE: Final = Metric(
     "together.client.auth.last_failure.timestamp",
-    "gauge",
     "s",
     "Unix time of the last authentication failure with this cause.",
     (AUTH_CAUSE,),
+    "gauge",
 )
 AUTH_LAST_SUCCESS: Final = Metric(
     "together.client.auth.last_success.timestamp",
-    "gauge",
     "s",
     "Unix time at which a request was last accepted, whatever its key.",
     (),
+    "gauge",
 )
 KEY_CHECKS: Final = Metric(
     "together.client.key.checks",
-    "counter",
     "{check}",
     "API keys inspected when a client was constructed.",
     (KEY_PRESENCE, KEY_FORMAT, KEY_SOURCE),
+    "counter",
 )
 REQUESTS: Final = Metric(
     "together.client.requests",
-    "counter",
     "{request}",
     "Requests of Together clients by operation and outcome, the SDK's retries counted as one.",
     (OPERATION, REQUEST_OUTCOME),
+    "counter",
 )
 RETRIES: Final = Metric(
     "together.client.retries",
-    "counter",
     "{retry}",
     "Attempts that the SDK repeated by itself.",
     (OPERATION,),
+    "counter",
 )
 CHOICES: Final = Metric(
     "together.client.finish_reasons",
-    "counter",
     "{choice}",
     "Choices that were generated, by why they ended.",
     (OPERATION, REQUEST_MODEL, FINISH_REASON),
+    "counter",
 )
 RATELIMIT_REMAINING: Final = Metric(
     "together.client.ratelimit.remaining",
-    "gauge",
     "{request}",
     "Requests that the server still allows, as it said last.",
     (REQUEST_MODEL,),
+    "gauge",
     shared="livemostrecent",
 )
 RATELIMIT_LIMIT: Final = Metric(
     "together.client.ratelimit.limit",
-    "gauge",
     "{request}",
     "Requests that the server allows in one period, as it said last.",
     (REQUEST_MODEL,),
+    "gauge",
     shared="livemostrecent",
 )
 KEY_INFO: Final = Metric(
     "together.client.key.info",
-    "gauge",
     "",
     "API keys in use in this process, by fingerprint; always 1.",
     (KEY_FINGERPRINT, KEY_FORMAT, KEY_SOURCE),
+    "gauge",
     shared="livemax",
 )
 KEY_LAST_ACCEPTED: Final = Metric(
     "together.client.key.last_accepted.timestamp",
-    "gauge",
     "s",
     "Unix time at which a request with this key was last accepted.",
     (KEY_FINGERPRINT,),
+    "gauge",
 )
 KEY_LAST_REFUSED: Final = Metric(
     "together.client.key.last_refused.timestamp",
-    "gauge",
     "s",
     "Unix time at which a request with this key was last refused.",
     (KEY_FINGERPRINT,),
+    "gauge",
 )
 KEY_RECOVERIES: Final = Metric(
     "together.client.key.recoveries",
-    "counter",
     "{recovery}",
     "Searches for another key after an authentication failure, by what came of them.",
     (RECOVERY_OUTCOME,),
+    "counter",
 )
 TELEMETRY_ERRORS: Final = Metric(
     "together.client.telemetry.errors",
-    "counter",
     "{error}",
     "Errors of the instrumentation itself, kept from the application.",
     (TELEMETRY_STAGE,),
+    "counter",
 )
 MEAN_CHUNK_TIME: Final = Metric(
     "together.client.stream.mean_time_per_output_chunk",
-    "histogram",
     "s",
     "Mean time between the chunks of a stream after the first; one record a stream.",
-    CALL_LABELS,
 )
 
 # The GenAI conventions' own, release 0.1.0: by kind of operation.
 INFERENCE_DURATION: Final = Metric(
     "gen_ai.client.inference.duration",
-    "histogram",
     "s",
     "Duration of a request that generates, as the caller sees it, retries included.",
     ERROR_LABELS,
 )
 INFERENCE_FIRST_CHUNK: Final = Metric(
     "gen_ai.client.inference.time_to_first_chunk",
-    "histogram",
     "s",
     "Time from the request to the first chunk of a stream.",
-    CALL_LABELS,
 )
 INFERENCE_CHUNK_TIME: Final = Metric(
     "gen_ai.client.inference.time_per_output_chunk",
-    "histogram",
     "s",
     "Time between two chunks of a stream; one record for each chunk after the first.",
-    CALL_LABELS,
 )
 _MODALITY_LABELS: Final = (*CALL_LABELS, TOKEN_MODALITY)
 INPUT_TOKENS_TOTAL: Final = Metric(
     "gen_ai.client.inference.usage.input_tokens",
-    "counter",
     "{token}",
     "Input tokens used, as the server reports them, those read from a cache included.",
     _MODALITY_LABELS,
+    "counter",
 )
 OUTPUT_TOKENS_TOTAL: Final = Metric(
     "gen_ai.client.inference.usage.output_tokens",
-    "counter",
     "{token}",
     "Output tokens generated, as the server reports them, those of reasoning included.",
     _MODALITY_LABELS,
+    "counter",
 )
 CACHED_TOKENS_TOTAL: Final = Metric(
     "gen_ai.client.inference.usage.cache_read.input_tokens",
-    "counter",
     "{token}",
     "Input tokens that the server read from a cache.",
     _MODALITY_LABELS,
+    "counter",
 )
 REASONING_TOKENS_TOTAL: Final = Metric(
     "gen_ai.client.inference.usage.reasoning.output_tokens",
-    "counter",
     "{token}",
     "Output tokens of reasoning.",
     _MODALITY_LABELS,
+    "counter",
 )
 INFERENCE_INPUT_TOKENS: Final = Metric(
     "gen_ai.client.inference.operation.input_tokens",
-    "histogram",
     "{token}",
     "Input tokens of one request.",
-    CALL_LABELS,
 )
 INFERENCE_OUTPUT_TOKENS: Final = Metric(
     "gen_ai.client.inference.operation.output_tokens",
-    "histogram",
     "{token}",
     "Output tokens of one request.",
-    CALL_LABELS,
 )
 EMBEDDINGS_DURATION: Final = Metric(
     "gen_ai.client.embeddings.duration",
-    "histogram",
     "s",
     "Duration of a request for embeddings, as the caller sees it, retries included.",
     ERROR_LABELS,
 )
 EMBEDDINGS_INPUT_TOKENS: Final = Metric(
     "gen_ai.client.embeddings.operation.input_tokens",
-    "histogram",
     "{token}",
     "Input tokens of one request for embeddings.",
-    CALL_LABELS,
 )
 OPERATION_DURATION: Final = Metric(
     "gen_ai.client.operation.duration",
-    "histogram",
     "s",
     "Duration of a request as the caller sees it, retries included.",
     ERROR_LABELS,
@@ -497,24 +481,19 @@ OPERATION_DURATION: Final = Metric(
 # Those of release 1.37 of the conventions, of any operation.
 TOKEN_USAGE: Final = Metric(
     "gen_ai.client.token.usage",
-    "histogram",
     "{token}",
     "Tokens used by one operation, as the server reports them.",
     (*CALL_LABELS, TOKEN_TYPE),
 )
 OPERATION_FIRST_CHUNK: Final = Metric(
     "gen_ai.client.operation.time_to_first_chunk",
-    "histogram",
     "s",
     "Time from the request to the first chunk of a stream.",
-    CALL_LABELS,
 )
 OPERATION_CHUNK_TIME: Final = Metric(
     "gen_ai.client.operation.time_per_output_chunk",
-    "histogram",
     "s",
     "Time between two chunks of a stream; one record for each chunk after the first.",
-    CALL_LABELS,
 )
 
 METRICS: Final[tuple[Metric, ...]] = tuple(

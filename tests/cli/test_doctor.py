@@ -13,7 +13,7 @@ from examining import GOOD, examined
 from serving import Quiet, serving
 
 from together_otel.cli import main
-from together_otel.cli.doctor import examination, exporters, installation
+from together_otel.cli.doctor import command, exporters, installation
 from together_otel.cli.doctor.folders import folders
 from together_otel.cli.doctor.neighbours import neighbours
 from together_otel.cli.doctor.recoveries import recoveries
@@ -27,7 +27,7 @@ DEAD = 2**22 + 1  # no system gives a process a number as large
 @pytest.fixture
 def no_trial(monkeypatch):
     """Leave out what takes a process of its own: it has tests of its own."""
-    monkeypatch.setattr(examination, "trial", lambda *_: iter(()))
+    monkeypatch.setattr(command, "trial", lambda *_: iter(()))
 
 
 def set_all(monkeypatch, variables):

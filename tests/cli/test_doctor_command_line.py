@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from examining import examined
 
-from together_otel.cli.doctor import examination
+from together_otel.cli.doctor import command
 from together_otel.cli.doctor.command_line import parse
 
 LAUNCHER = Path(sys.executable).with_name("opentelemetry-instrument")
@@ -16,7 +16,7 @@ LAUNCHER = Path(sys.executable).with_name("opentelemetry-instrument")
 @pytest.fixture(autouse=True)
 def no_trial(monkeypatch):
     """Start no process, and find this environment's programs as if it were activated."""
-    monkeypatch.setattr(examination, "trial", lambda *_: iter(()))
+    monkeypatch.setattr(command, "trial", lambda *_: iter(()))
     monkeypatch.setenv("PATH", str(LAUNCHER.parent), prepend=":")
 
 

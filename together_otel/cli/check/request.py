@@ -1,22 +1,37 @@
-"""Ask Together once, within a time limit, whether it accepts a key."""
+"""Ask Together once, within a time limit, whether it accepts a key, and tell what went wrong where."""
 
 from __future__ import annotations
 
+import json
+import socket
+import ssl
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import fields, replace
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import httpx
 
 from together_otel.cli.check.addresses import address_of, installed_sdk
-from together_otel.cli.check.answers import interpret
-from together_otel.cli.check.client import make_client
-from together_otel.cli.check.outcomes import LiveResult, NoAnswer
-from together_otel.cli.check.traced_request import TracedRequest
+from together_otel.cli.check.answers import ACCEPTED, Answer, interpret
+from together_otel.cli.check.client import Proxy, make_client, proxy_at
+from together_otel.cli.check.outcomes import LiveResult, NoAnswer, Outcome
+from together_otel.clients.addresses import in_url, port_of
 from together_otel.keys import Diagnosis, KeyReport, redact
+from together_otel.testing.fetch import within
 
 LIMIT: Final = 5.0
 """Seconds for the whole request, from the DNS lookup to the last byte of the answer."""
+_MOST: Final = 65_536
+"""Bytes of a body that are read."""
+_PROXY_AUTHENTICATION: Final = 407
+_REFUSALS: Final = {
+    403: " as this host is not allowed there",
+    407: " as it wants a user name and password, or others",
+    **dict.fromkeys((502, 503, 504), " as it cannot reach it itself"),
+}
+
+Step = Literal["its start", "a connection to", "the proxy", "TLS with", "an answer from"]
 
 
 def ask(
@@ -68,3 +83,181 @@ def _asked(key: str, report: KeyReport, variables: Mapping[str, str], limit: flo
         server_port=address.port,
         proxy=None if proxy is None else str(proxy),
     )
+
+
+class TracedRequest:
+    """A GET that notes what it waits for.
+
+    Args:
+        client: what sends it.
+        url: its URL.
+        key: sent as it is.
+        variables: the environment of the client.
+
+    Attributes:
+        proxy: the one in use, once it is known.
+    """
+
+    def __init__(
+        self, client: httpx.Client, url: httpx.URL, key: str, variables: Mapping[str, str]
+    ) -> None:
+        self.proxy: Proxy | None = None
+        self._client = client
+        self._url = url
+        self._key = key
+        self._variables = variables
+        self._answer: Answer | None = None
+        self._step: tuple[Step, str] = ("its start", "")
+        self._stream: Any = None
+        self._socket: socket.socket | None = None
+        self._ended = False
+
+    def send(self, limit: float) -> Answer:
+        """Ask; return the answer, at least its status.
+
+        Args:
+            limit: seconds.
+
+        Raises:
+            NoAnswer: when there is none.
+        """
+        failure: NoAnswer | None = None
+        try:
+            within(limit, self._send)
+        except (httpx.TimeoutException, TimeoutError):
+            pass  # told with its step
+        except NoAnswer as exc:
+            failure = exc
+        except Exception as exc:  # noqa: BLE001 - its text may hold the key
+            failure = self._meaning(exc)
+        answer = self._answer
+        self._end()
+        if answer is not None:
+            return answer
+        raise failure or NoAnswer(
+            "timeout", f"No answer within {limit:g} s, while waiting for {self._waiting()}."
+        )
+
+    def _send(self) -> None:
+        try:
+            with self._client:
+                self._ask()
+        finally:
+            if self._stream is not None:
+                self._stream.close()  # httpcore leaves open what a SOCKS proxy refuses
+            self._end()
+
+    def _ask(self) -> None:
+        headers = {
+            "Accept": "application/json",
+            "Accept-Encoding": "identity",
+            "Authorization": f"Bearer {self._key}",
+            "Connection": "close",
+            "User-Agent": "together-otel",
+        }
+        extensions = {"trace": self._follow}
+        with self._client.stream(
+            "GET", self._url, headers=headers, extensions=extensions
+        ) as response:
+            status = response.status_code
+            if self.proxy is not None and status == _PROXY_AUTHENTICATION:
+                raise self._refused_by_proxy(status)
+            self._answer = Answer(status, dict(response.headers))
+            if status not in ACCEPTED:  # else it is a list of all models
+                # Where it ends too early, the status is known already.
+                with suppress(httpx.TransportError, ValueError, RecursionError):
+                    self._answer = replace(self._answer, body=json.loads(_body(response)))
+
+    def _follow(self, event: str, info: Mapping[str, Any]) -> None:
+        """Note the step that is waited for, by httpcore's trace events."""
+        host = self._url.raw_host.decode()
+        if event.endswith("connect_tcp.started"):
+            there, port = info["host"], info["port"]
+            self._step = ("a connection to", f"{in_url(there)}:{port}")
+            if (there, port) != (host, port_of(self._url)):
+                self.proxy = proxy_at(there, port, self._variables)
+        elif event.endswith("connect_tcp.complete"):
+            self._hold(info["return_value"])
+        elif event.endswith("start_tls.started"):
+            self._step = ("TLS with", info["server_hostname"])
+        elif event.endswith("setup_socks5_connection.started"):
+            self._step = ("the proxy", str(self.proxy))
+        elif event.endswith("send_request_headers.started"):
+            asks_proxy = info["request"].method == b"CONNECT"
+            self._step = ("the proxy", str(self.proxy)) if asks_proxy else ("an answer from", host)
+
+    def _hold(self, stream: Any) -> None:
+        self._stream = stream
+        # A duplicate: TLS takes over the socket itself, and shutdown() ends the connection.
+        self._socket = stream.get_extra_info("socket").dup()
+        if self._ended:
+            raise TimeoutError
+
+    def _end(self) -> None:
+        """End the connection, from any thread; a DNS lookup cannot be ended."""
+        self._ended = True
+        if self._socket is not None:
+            with suppress(OSError):
+                self._socket.shutdown(socket.SHUT_RDWR)
+            self._socket.close()
+
+    def _waiting(self) -> str:
+        return " ".join(self._step).rstrip()
+
+    def _meaning(self, exc: Exception) -> NoAnswer:
+        step, whom = self._step
+        reason: BaseException | None = exc  # the system's error behind httpx's
+        while reason is not None and not isinstance(reason, (OSError, UnicodeError)):
+            reason = reason.__cause__ or reason.__context__
+        if isinstance(exc, httpx.ProxyError):
+            status = str(exc).partition(" ")[0]
+            return self._refused_by_proxy(int(status) if status.isdecimal() else None)
+        if step == "a connection to" and reason is not None:
+            return self._unreached(whom, reason)
+        found: tuple[Outcome, str]
+        if step == "the proxy":
+            found = "proxy_unreachable", f"The proxy {whom} did not answer as a proxy does."
+        elif isinstance(reason, ssl.SSLCertVerificationError):
+            why = reason.verify_message
+            found = "tls_failure", f"The certificate of {whom} is not valid: {why}."
+        elif isinstance(reason, ssl.SSLError):
+            why = (reason.reason or "no reason given").replace("_", " ").lower()
+            found = "tls_failure", f"TLS with {whom} failed: {why}."
+        elif isinstance(exc, (httpx.NetworkError, httpx.RemoteProtocolError)):
+            why = f"The connection was lost while waiting for {self._waiting()}."
+            found = "connection_lost", why
+        else:
+            found = "unexpected_answer", f"The request could not be made ({type(exc).__name__})."
+        return NoAnswer(*found)
+
+    def _unreached(self, place: str, reason: BaseException) -> NoAnswer:
+        whom = place if self.proxy is None else f"the proxy {self.proxy}"
+        why = getattr(reason, "strerror", None)
+        if isinstance(reason, (socket.gaierror, UnicodeError)):
+            name = place.rpartition(":")[0]
+            detail = f"The host name {name} cannot be resolved: {why or 'it is not valid'}."
+            failure = NoAnswer("dns_failure", detail)
+        elif isinstance(reason, ConnectionRefusedError):
+            failure = NoAnswer("connection_refused", f"Nothing listens at {whom}.")
+        else:
+            detail = f"Cannot reach {whom}: {why or type(reason).__name__}."
+            failure = NoAnswer("no_network", detail)
+        if self.proxy is None:
+            return failure
+        detail = f"The proxy cannot be reached. {failure.detail}"
+        return NoAnswer("proxy_unreachable", detail)
+
+    def _refused_by_proxy(self, status: int | None) -> NoAnswer:
+        said = "refused the way" if status is None else f"answered {status}"
+        why = "" if status is None else _REFUSALS.get(status, "")
+        detail = f"The proxy {self.proxy} {said} for {self._url.host}{why}."
+        return NoAnswer("proxy_refused", detail)
+
+
+def _body(response: httpx.Response) -> bytes:
+    read = bytearray()
+    for part in response.iter_raw():
+        read += part
+        if len(read) >= _MOST:
+            break
+    return bytes(read[:_MOST])

@@ -1,1 +1,1 @@
-"""``together-otel doctor``: one module for each thing that is checked; `examination` runs all."""
+"""``together-otel doctor``: one module for each thing that is checked; `command` runs all."""

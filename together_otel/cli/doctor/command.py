@@ -5,13 +5,21 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from urllib.parse import urlsplit
 
-from together_otel.cli.doctor.command_line import parse
+from together_otel.cli.doctor.command_line import CommandLine, parse, started
 from together_otel.cli.doctor.endpoint import CannotRead, look_at
-from together_otel.cli.doctor.examination import examine
+from together_otel.cli.doctor.exporters import exporters, limits, losses
 from together_otel.cli.doctor.finding import Finding
+from together_otel.cli.doctor.folders import folders
+from together_otel.cli.doctor.installation import installation
+from together_otel.cli.doctor.neighbours import neighbours
+from together_otel.cli.doctor.ports import ports
+from together_otel.cli.doctor.processes import processes
+from together_otel.cli.doctor.recoveries import recoveries
+from together_otel.cli.doctor.switches import backend, names, settings_of, switches
+from together_otel.cli.doctor.trial import trial
 from together_otel.cli.output import paint, printable, write
 from together_otel.cli.parsing import CANNOT_WORK, GOOD, UNKNOWN, Commands, without_key, write_json
 
@@ -80,6 +88,28 @@ def _doctor(options: argparse.Namespace) -> int:
     if code == GOOD and any(one.level == "problem" for one in reported):
         code = CANNOT_WORK
     return code
+
+
+def examine(line: CommandLine) -> Iterator[Finding]:
+    """Yield the findings; those of the trial come last."""
+    environ = line.environ
+    settings, not_understood = settings_of(environ)
+    yield from installation()
+    yield from neighbours()
+    if line.words:
+        yield from started(line)
+    yield from switches(environ)
+    yield from not_understood
+    yield from names(environ)
+    yield from recoveries(settings)
+    yield from backend(environ, settings)
+    yield from exporters(environ, settings.metrics)
+    yield from losses(environ, settings.metrics)
+    yield from limits(environ)
+    yield from ports(environ, settings)
+    yield from folders(environ, settings)
+    yield from processes(line, settings)
+    yield from trial(environ, settings)
 
 
 def _lines(finding: Finding) -> str:

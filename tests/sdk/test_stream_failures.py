@@ -85,17 +85,17 @@ def test_cut_off(after, sdk, key, server, telemetry):
 
 
 @pytest.mark.parametrize(
-    ("frame", "outcome", "event"),
+    ("after", "error", "outcome", "event"),
     [
-        (behaviours.error_frame(2), "auth_failure", "together.client.auth_failed"),
-        (behaviours.error_frame(2, None, OVERLOADED), "server_error", EXCEPTION),
-        (behaviours.error_frame(0, None, OVERLOADED), "server_error", EXCEPTION),
+        (2, (), "auth_failure", "together.client.auth_failed"),
+        (2, (None, OVERLOADED), "server_error", EXCEPTION),
+        (0, (None, OVERLOADED), "server_error", EXCEPTION),
     ],
     ids=["of the key", "of the model", "at once"],
 )
-def test_error_frame(frame, outcome, event, sdk, key, server, telemetry):
+def test_error_frame(after, error, outcome, event, sdk, key, server, telemetry):
     """An error in place of a chunk ends the call as that, in 1.x though no exception is raised."""
-    server.always(frame)
+    server.always(behaviours.error_frame(after, *error))
     stream = sdk.chat(sdk.client(api_key=key), stream=True)
     # 1.x hands the frame on as data, which its own models may then not take.
     raises = contextlib.suppress if GENERATION == 1 else pytest.raises
@@ -105,7 +105,7 @@ def test_error_frame(frame, outcome, event, sdk, key, server, telemetry):
     attributes = only_call(telemetry)
     assert attributes["together.request.outcome"] == outcome
     assert attributes["error.type"] == ("together.APIError" if GENERATION > 1 else outcome)
-    some = None if frame.error_after == 0 else ["error"]
+    some = ["error"] if after else None
     assert attributes.get("gen_ai.response.finish_reasons") == some
     assert telemetry.counter("together.client.auth.failures") == (outcome == "auth_failure")
     assert events(telemetry) == list(dict.fromkeys([event, EXCEPTION]))

@@ -48,6 +48,7 @@ def test_recovery_lasts_from_the_first_refusal_and_is_told_once():
     assert history.accepted(ONE, 23.0) is None
     history.refused(ONE, 30.0)
     assert history.accepted(ONE, 31.0) == 1.0
+    assert history.is_fresh(ONE, 31.0)
 
 
 def test_a_new_key_ends_the_failures_of_all():
@@ -58,6 +59,8 @@ def test_a_new_key_ends_the_failures_of_all():
     assert history.accepted(THREE, 20.0) == 10.0
     assert history.accepted(THREE, 21.0) is None
     assert history.accepted(ONE, 22.0) is None
+    history.refused(ONE, 30.0)
+    assert history.accepted(ONE, 31.0) == 1.0
 
 
 def test_a_known_key_ends_only_its_own_failures():
@@ -124,6 +127,13 @@ def test_a_key_that_comes_back_is_not_new():
     assert history.last_accepted(ONE) is None
     assert history.accepted(ONE, 4.0) is None
     assert history.accepted(THREE, 8.0) == 5.0
+
+
+def test_whose_a_host_is_need_not_be_text_that_can_be_written():
+    history = KeyHistory()
+    history.accepted(ONE, 1.0, "\udcff.test")
+    assert history.accepted_by(ONE, "\udcff.test") == 1.0
+    assert history.accepted_by(ONE, "together") is None
 
 
 def test_acceptances_outlast_records(monkeypatch):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from together_otel.auth.registry import KeyRegistry
+from together_otel.keys import Reader
+from together_otel.telemetry.metrics import KeyUse
 
 KEY = "tgp_" + "v1_" + "aB3_" * 10 + "abc"
 
@@ -17,14 +19,43 @@ def test_a_key_that_may_work_is_inspected_once(monkeypatch):
     assert ring.of(KEY) is report
 
 
+def test_a_key_that_was_an_argument_is_the_variables_once_it_comes_from_there():
+    ring = KeyRegistry(fingerprint=True)
+    for key in (KEY, ""):
+        assert ring.constructed(key, "argument")[0].source == "argument"
+        report, news = ring.constructed(key, "environment")
+        assert (report.source, news) == ("environment", True)
+    assert ring.constructed("", "argument")[0].source == "argument"
+
+
+def test_reports_are_of_the_client_and_carry_no_fingerprint_where_none_is_wanted():
+    ring, reader = KeyRegistry(fingerprint=False), Reader("openai", "OpenAI", ("OPENAI_API_KEY",))
+    reports = (
+        ring.constructed(KEY[:-1] + "x", "argument", reader)[0],
+        ring.of(KEY[:-1] + "y", reader=reader),
+        ring.look(KEY[:-1] + "z", reader)[0],
+    )
+    for report in reports:
+        assert report.fingerprint is None
+        assert report.reader is reader
+
+
+def test_a_key_is_looked_for_in_texts():
+    ring = KeyRegistry(fingerprint=True)
+    assert KEY[7:] not in ring.look(KEY)[1].hide(KEY)
+    assert ring.look(None)[1].hide(KEY) == KEY
+
+
 def test_what_is_wrong_with_a_key_goes_by_its_surroundings(monkeypatch):
     """An argument stands before a good variable only as long as there is one."""
     ring = KeyRegistry(fingerprint=True)
     monkeypatch.setenv("TOGETHER_API_KEY", KEY)
     assert ring.constructed("changeme", "argument")[0].shadows
+    assert ring.look("changeme")[0].shadows
     monkeypatch.delenv("TOGETHER_API_KEY")
     assert not ring.constructed("changeme", "argument")[0].shadows
     assert not ring.of("changeme").shadows
+    assert not ring.look("changeme")[0].shadows
 
 
 def test_white_space_is_part_of_what_is_wrong():
@@ -61,6 +92,15 @@ def test_a_key_was_just_accepted(monkeypatch):
     assert not ring.was_just_accepted(KEY, "a.test")
 
 
+def test_keys_in_use_say_when_they_were_accepted_and_refused():
+    ring = KeyRegistry(fingerprint=True)
+    report, _ = ring.constructed(KEY, "argument")
+    ring.constructed("short", "argument")
+    ring.history.accepted(report.identity, 1.0)
+    ring.history.refused(report.identity, 2.0)
+    assert ring.in_use() == [KeyUse(report.fingerprint, "tgp_v1", "argument", 1.0, 2.0)]
+
+
 def test_no_more_keys_are_remembered_than_fingerprints_are_told(monkeypatch):
     """Of more, the one that was used least recently is forgotten, and news again."""
     for name in ("FINGERPRINT_LIMIT", "_SEEN_LIMIT"):
@@ -70,6 +110,7 @@ def test_no_more_keys_are_remembered_than_fingerprints_are_told(monkeypatch):
     for key in keys:
         assert ring.constructed(key, "argument")[1]
         ring.look(key)
+        assert len(ring._looked_at) <= 2
     assert [use.fingerprint for use in ring.in_use()] == [
         ring.of(key).fingerprint for key in keys[1:]
     ]

@@ -50,7 +50,7 @@ class KeyRegistry:
         """
         if source == "argument" and key:
             known = self._known(key)
-            if known is not None and known.source != "none":
+            if known is not None:
                 if known.usable:
                     return known, False
                 source = known.source

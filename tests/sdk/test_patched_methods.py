@@ -15,14 +15,15 @@ import sys
 import types
 import typing
 from pathlib import Path
+from traceback import walk_tb
 from typing import TYPE_CHECKING, Any
 from unittest import mock
 
 import pytest
-from generation import GENERATION, Sdk, made_up_key
+from generation import GENERATION, MESSAGES, MODEL, Sdk, made_up_key
 
 from together_otel import TogetherInstrumentor
-from together_otel.testing import TogetherServer
+from together_otel.testing import TogetherServer, behaviours
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -156,6 +157,22 @@ def test_a_bound_method_is_as_without_us(patched: list[Place], sdk: Sdk, key: st
     without = facts()
     TogetherInstrumentor().instrument()
     assert facts() == without
+
+
+@pytest.mark.usefixtures("telemetry")
+@pytest.mark.parametrize("status", [0, 401, 500], ids=str)
+def test_a_failure_passes_two_frames_of_ours_at_most(
+    status: int, sdk: Sdk, server: TogetherServer, key: str
+) -> None:
+    """Of a connection that breaks, too, which 1.x meets inside another function that is patched."""
+    server.always(
+        behaviours.custom(status, {"error": {}}) if status else behaviours.drop_connection()
+    )
+    client = sdk.client(api_key=key, max_retries=0)
+    with pytest.raises(Exception) as caught:  # noqa: PT011 - each generation has its own
+        sdk.run(lambda: client.chat.completions.create(model=MODEL, messages=MESSAGES))
+    names = [frame.f_globals["__name__"] for frame, _ in walk_tb(caught.value.__traceback__)]
+    assert 1 <= sum(name.startswith("together_otel.calls") for name in names) <= 2
 
 
 @pytest.mark.parametrize("of", ["class", "instance"])

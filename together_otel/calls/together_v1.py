@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from inspect import iscoroutinefunction
 from typing import TYPE_CHECKING, Any
 
-from together_otel.calls.around import observing
 from together_otel.calls.call import Call, current_call
 from together_otel.calls.state import Arguments
 from together_otel.calls.wrappers import calling
@@ -31,34 +31,29 @@ def owning(active: Active, adapter: TogetherV1, _function: Any) -> Wrapper:
 
 def transferring(active: Active, adapter: Adapter, function: Any) -> Wrapper:
     """Note an attempt of 1.x and its answer; outside a call, it is a call of its own."""
-    inside = observing(function, lambda *_: _Attempt())
     own = calling(active, adapter, function, _note_attempt).of(function, 0)
+    is_async = iscoroutinefunction(function)
 
     def wrapper(wrapped: Any, client: Any, args: Any, kwargs: Any) -> Any:
-        call = current_call()
-        is_inside = active.runtime is not None and call is not None and call.adapter is adapter
-        if is_inside:
-            return inside(wrapped, client, args, kwargs)
-        return own(client, *args, **kwargs)
+        call, held = current_call(), Arguments(args, kwargs)
+        del args, kwargs
+        if active.runtime is None or call is None or call.adapter is not adapter:
+            return own(client, *held.args, **held.kwargs)
+        if is_async:
+            return _attempt(call, wrapped, held)
+        call.attempted()
+        response = wrapped(*held.args, **held.kwargs)
+        call.answered(response)
+        return response
 
     return wrapper
 
 
-class _Attempt:
-    """Observes one attempt at the current call, and its answer."""
-
-    def __init__(self) -> None:
-        self._call = current_call()
-        if self._call is not None:
-            self._call.attempted()
-
-    def returned(self, response: Any) -> Any:
-        if self._call is not None:
-            self._call.answered(response)
-        return response
-
-    def failed(self) -> None:
-        """Leave it to the call."""
+async def _attempt(call: Call, wrapped: Any, held: Arguments) -> Any:
+    call.attempted()
+    response = await wrapped(*held.args, **held.kwargs)
+    call.answered(response)
+    return response
 
 
 def _note_attempt(call: Call, _client: Any, response: Any) -> None:

@@ -34,7 +34,9 @@ WRAPPINGS = [
 @given(
     body=BODIES,
     wrapping=st.sampled_from(WRAPPINGS),
-    place=st.sampled_from(["key", "base URL", "proxy", "look-alike", "file", "path of a file"]),
+    place=st.sampled_from(
+        ["key", "base URL", "proxy", "look-alike", "file", "name in a file", "path of a file"]
+    ),
     options=st.sets(st.sampled_from(["--json", "--live"])),
 )
 def test_no_stretch_of_a_key_is_seen(body, wrapping, place, options):
@@ -54,6 +56,11 @@ def test_no_stretch_of_a_key_is_seen(body, wrapping, place, options):
             del environ["TOGETHER_API_KEY"]
             file = files.enter_context(tempfile.NamedTemporaryFile("w", encoding="utf-8"))
             file.write(f"TOGETHER_API_KEY={key}")
+            file.flush()
+            arguments += ["--env-file", file.name]
+        elif place == "name in a file":
+            file = files.enter_context(tempfile.NamedTemporaryFile("w", encoding="utf-8"))
+            file.write(f"TOGETHER_API_KEY%3D{key}={key}")
             file.flush()
             arguments += ["--env-file", file.name]
         elif place == "path of a file":

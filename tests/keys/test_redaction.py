@@ -230,6 +230,16 @@ def test_masked_wherever_it_stands(text, expected):
     assert redact(text, [OPAQUE]) == expected
 
 
+@pytest.mark.parametrize("mask", ["***", "...", "\u2026"])
+@pytest.mark.parametrize("ends", [("", ".7wz"), ("", "**7w"), (".", "Q7wz"), ("*", "..wz")])
+def test_masked_beside_signs_of_its_own(mask, ends):
+    """Where a key's own dot or star is beside the mask, it is taken for a part of it."""
+    head, tail = f"Qz41opa{ends[0]}", ends[1]
+    for text in ("key={}&x", "{}", "it is {}."):
+        told = redact(text.format(head + mask + tail), [head + SECRET + tail])
+        assert told == text.format("[key]")
+
+
 @pytest.mark.parametrize(
     "text",
     [

@@ -34,7 +34,10 @@ _EVERY_FIFTH: Final = re.compile(rf"(?s)(.{{{_HALF}}}).?").findall
 """Returns the four characters at every fifth place of a text."""
 
 _SIGN: Final = r"[*\u2022\u00b7\u2026]|%(?:e2%80%a[26]|c2%b7|2a)|\\u(?:202[26]|00b7)"
-_MASKED: Final = rf"(?:(?<![*\u2022\u00b7\u2026])(?:{_SIGN})+|(?<!\.)\.{{2,}})(?=([^\s*\u2022\u00b7\u2026]{{4,16}}))"
+_MASKED: Final = (
+    rf"(?<![*\u2022\u00b7\u2026.])(?:\.?(?:{_SIGN})|\.\.)(?:{_SIGN}|\.)*"
+    r"(?=([^\s*\u2022\u00b7\u2026.]\S{0,15}))"
+)
 """A masked key from the mask on. A run is tried at its beginning only, which keeps this linear."""
 
 _MASKS: Final = ("*", "..", "\u2022", "\u00b7", "\u2026", "%e2%80%a", "%2a", "%c2%b7", "\\u")
@@ -99,11 +102,12 @@ class KnownKeys:
 
     def _hide_masked(self, folded: str, hidden: bytearray) -> None:
         for found in re.finditer(_MASKED, folded):
-            for place, (last, then) in enumerate(_LAST_FOUR(found[1])):
-                if hash(last) in self.tails and not (place and then.isalnum()):
+            # A key's own dot or star beside a mask seems to belong to it.
+            first = max(found.start() + 1, found.end() - _TAIL + 1)
+            for place, (last, then) in enumerate(_LAST_FOUR(folded[first : found.end(1)]), first):
+                if hash(last) in self.tails and not (place > found.end() and then.isalnum()):
                     start = self._start_of_head(folded, found.start())
-                    stop = found.start(1) + place + _TAIL
-                    hidden[start:stop] = b"\1" * (stop - start)
+                    hidden[start : place + _TAIL] = b"\1" * (place + _TAIL - start)
                     break
 
     def _start_of_head(self, folded: str, end: int) -> int:

@@ -7,8 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from together_otel.cli.parsing import keys_in
-from together_otel.keys import KeyReport, Reader, identity_of, inspect_key, redact
+from together_otel.keys import KeyReport, Reader, identity_of, inspect_key
 from together_otel.keys.formats import is_lookalike
 from together_otel.names import KEY_VARIABLE
 from together_otel.recovery.dotenv import DOTENV_LARGEST, parse
@@ -24,7 +23,7 @@ class Environment:
 
     Attributes:
         variables: by name.
-        file: where the file is, without a key; ``None`` if there is none.
+        file: where the file is; ``None`` if there is none.
         names: of the variables that it sets.
         used: those of them that the environment has not.
         skipped: its lines that were not understood.
@@ -67,7 +66,7 @@ def read_environment(path: str | None = None) -> Environment:
     found = parse(_text(path), environ)
     return Environment(
         {**found.values, **environ},
-        redact(path, keys_in(environ) + keys_in(found.values)),
+        path,
         frozenset(found.values),
         frozenset(found.values.keys() - environ.keys()),
         found.skipped,

@@ -11,7 +11,8 @@ from typing import Any, Final
 from together_otel.cli.check.environment import Environment, Lookalike
 from together_otel.cli.check.outcomes import LiveResult
 from together_otel.cli.output import paint, printable
-from together_otel.keys import Diagnosis, KeyReport, faults
+from together_otel.cli.parsing import keys_in
+from together_otel.keys import Diagnosis, KeyReport, faults, redact
 
 _WIDTH: Final = 80
 _COLUMN: Final = 15
@@ -62,6 +63,10 @@ class Findings:
             return False
         return True if self.live is None else self.live.accepted
 
+    def without_keys(self, text: str) -> str:
+        """Return a text without keys: a name of a variable, a path or a host may hold one."""
+        return redact(text, keys_in(self.around.variables))
+
     @property
     def cause(self) -> str | None:
         """Why the key is refused or would be."""
@@ -101,7 +106,7 @@ def as_json(findings: Findings) -> str:
         "notes": findings.notes,
         "live": live and _of(live, *_OF_LIVE),
     }
-    return json.dumps(found) + "\n"
+    return findings.without_keys(json.dumps(found)) + "\n"
 
 
 def _of(facts: object, *names: str) -> dict[str, object]:
@@ -113,7 +118,7 @@ def as_text(findings: Findings) -> str:
     lines = [""]
     for name, text in _facts(findings):
         lines += textwrap.wrap(
-            text,
+            findings.without_keys(text),
             _WIDTH,
             initial_indent=f"{name:{_COLUMN}}",
             subsequent_indent=" " * _COLUMN,

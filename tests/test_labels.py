@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from generation import made_up_key
 
-from together_otel.names import MODEL_LIMIT, OTHER, SERVER_LIMIT
+from together_otel.names import MODEL_LIMIT, OTHER, OTHER_ERROR, SERVER_LIMIT
 from together_otel.telemetry.labels import LENGTH, LabelDoor, clean
 from together_otel.telemetry.metrics import Metrics
 
@@ -52,6 +52,10 @@ def test_servers_are_limited():
     shown = {labels.server(f"host-{number}", 443) for number in range(SERVER_LIMIT + 5)}
     assert len(shown) == SERVER_LIMIT + 1
     assert (OTHER, None) in shown
+    portless = LabelDoor()
+    shown = {portless.server(f"host-{number}", None) for number in range(SERVER_LIMIT + 5)}
+    assert {port for _, port in shown} == {None}
+    assert portless.server("late", 443) == (OTHER, None)
     ports = LabelDoor()
     shown = {ports.server("localhost", number) for number in range(SERVER_LIMIT + 5)}
     assert len(shown) == SERVER_LIMIT + 1
@@ -62,6 +66,8 @@ def test_error_types_and_operations_are_limited():
     labels = LabelDoor()
     assert len({labels.error_type(f"Error{number}") for number in range(1000)}) == 101
     assert len({labels.operation(f"files.{number}") for number in range(1000)}) == 201
+    assert labels.error_type("LateError") == OTHER_ERROR
+    assert labels.operation("late") == OTHER
 
 
 def test_what_is_not_known_has_no_label():

@@ -320,6 +320,44 @@ def test_last_resort_that_is_switched_off(undo, capsys, monkeypatch):
     assert capsys.readouterr().err == ""
 
 
+def test_last_resort_of_the_applications_own(undo, monkeypatch):
+    """It gets the record as it was logged if it formats, a line with its level if it does not."""
+    listen_with_nothing_but_opentelemetry(undo)
+    own = logging.Handler(logging.WARNING)
+    got: list[logging.LogRecord] = []
+    vars(own)["emit"] = got.append
+    monkeypatch.setattr(logging, "lastResort", own)
+    fail()
+    own.setFormatter(logging.Formatter())
+    fail()
+    first, second = got
+    assert first.levelno == second.levelno == logging.ERROR
+    assert first.getMessage().endswith(" ERROR together_otel: " + second.getMessage())
+    assert second.name == "together_otel"
+
+
+@pytest.mark.parametrize("place", [OURS, ROOT])
+@pytest.mark.parametrize("propagates", [True, False])
+def test_who_listens(place, propagates, undo, capsys):
+    """A handler of our logger does, and one of the root logger as long as lines come to it."""
+    listen_with_nothing_but_opentelemetry(undo)
+    undo.callback(setattr, OURS, "propagate", OURS.propagate)
+    OURS.propagate = propagates
+    place.addHandler(logging.NullHandler())
+    fail()
+    assert bool(capsys.readouterr().err) is (place is ROOT and not propagates)
+
+
+def test_attributes_of_a_line_are_the_records(undo):
+    got: list[logging.LogRecord] = []
+    handler = logging.Handler()
+    vars(handler)["emit"] = got.append
+    OURS.addHandler(handler)
+    undo.callback(OURS.removeHandler, handler)
+    log_lines.write(logging.ERROR, "100 %s", {"cause": "revoked"})
+    assert [(one.getMessage(), vars(one)["cause"]) for one in got] == [("100 %s", "revoked")]
+
+
 @pytest.mark.usefixtures("backend")
 def test_no_line_of_last_resort_where_someone_listens(capsys, lines):
     fail()
@@ -333,3 +371,13 @@ def test_level_is_ours_where_nobody_set_one():
     assert OURS.getEffectiveLevel() <= logging.INFO
     off()
     assert OURS.level == before
+
+
+def test_level_that_somebody_set_stays(undo):
+    undo.callback(OURS.setLevel, OURS.level)
+    OURS.setLevel(logging.ERROR)
+    handlers = list(OURS.handlers)
+    off = log_lines.listen()
+    assert OURS.level == logging.ERROR
+    off()
+    assert (OURS.level, OURS.handlers) == (logging.ERROR, handlers)

@@ -13,6 +13,7 @@ import json
 import os
 import resource
 import sys
+import time
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from fnmatch import fnmatch
@@ -45,12 +46,8 @@ class Trial:
         self.names = names
         self.unnoticed: list[str] = []
         self._reach: defaultdict[str, list[pytest.Item]] = defaultdict(list)
-        self._seconds: defaultdict[str, float] = defaultdict(float)
+        self._seconds: dict[str, float] = {}
         self._running: dict[int, str] = {}
-
-    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Note how long a test takes."""
-        self._seconds[report.nodeid] += report.duration
 
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         """Run the tests as they are, noting which functions each of them reaches; try changes."""
@@ -74,7 +71,10 @@ class Trial:
 
     def _observe(self, session: pytest.Session) -> None:
         set_mutant_under_test("stats")
+        started = time.process_time()
         for item in _run(session, session.items):
+            ended = time.process_time()
+            self._seconds[item.nodeid], started = ended - started, ended
             for function in state()._stats:  # noqa: SLF001 - where mutmut's own runner reads it
                 self._reach[function].append(item)
             state()._stats.clear()  # noqa: SLF001 - likewise
@@ -113,7 +113,7 @@ class Trial:
             plugins = session.config.pluginmanager
             plugins.unregister(plugins.getplugin("terminalreporter"))
             session.config.option.tbstyle = "no"
-            seconds = 20 + 10 * self._cost(tests)
+            seconds = 5 + 5 * self._cost(tests)
             resource.setrlimit(resource.RLIMIT_CPU, (int(seconds), int(seconds) + 1))
             resource.setrlimit(resource.RLIMIT_AS, (2**32, 2**32))
             set_mutant_under_test(name)

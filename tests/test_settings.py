@@ -76,6 +76,19 @@ def test_a_value_that_may_be_a_key(value, caplog):
 
 
 @pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        ("me:word", "(7 characters)"),
+        ("http://me%3Aword%40host", "(23 characters)"),
+        ("host:9091/x", "'host:9091/x'"),
+    ],
+)
+def test_a_gateway_that_is_a_user_and_a_password(value, shown, caplog):
+    Settings.from_environment({"TOGETHER_OTEL_PUSHGATEWAY": value})
+    assert caplog.records[0].getMessage().startswith(f"Invalid value {shown} for")
+
+
+@pytest.mark.parametrize(
     ("name", "said"),
     [
         ("TOGETHER_OTEL_METRIC", "; did you mean TOGETHER_OTEL_METRICS?"),

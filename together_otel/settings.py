@@ -218,7 +218,7 @@ def host_of(url: str) -> str:
         host, port = parts.hostname, parts.port
     except ValueError:
         return ""
-    if host is None or "@" in url.partition(parts.netloc)[2]:
+    if host is None or "%" in host or "@" in url.partition(parts.netloc)[2]:
         return ""
     host = f"[{host}]" if ":" in host else host
     return host if port is None else f"{host}:{port}"
@@ -270,6 +270,8 @@ def _seconds(environ: Mapping[str, str], variable: str, default: float) -> float
 def _warn(variable: str, value: str, allowed: str, default: str) -> None:
     # A value can be anything, a key pasted into the wrong line included.
     hidden = may_hold_a_key(value) or redact(value) != value
+    if variable == PUSHGATEWAY:  # a user and password, of which the host was left out
+        hidden = hidden or re.search(r":(?!//|\d+(?:/|$))", value) is not None
     shown = f"({len(value)} characters)" if hidden else repr(value)
     _log.warning(
         "Invalid value %s for %s (expected %s); using %s.", shown, variable, allowed, default

@@ -118,7 +118,7 @@ _TYPO_DISTANCE: Final = 2
 
 def may_hold_a_key(text: str) -> bool:
     """Return whether a text has a stretch that may be a key or a password, of whatever shape."""
-    return "@" in text or re.search(OPAQUE, text) is not None
+    return "@" in text or "%40" in text or re.search(OPAQUE, text) is not None
 
 
 def shape_of(text: str) -> Format | None:

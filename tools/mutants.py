@@ -12,6 +12,7 @@ import gc
 import json
 import os
 import resource
+import signal
 import sys
 import time
 from collections import defaultdict
@@ -71,10 +72,10 @@ class Trial:
 
     def _observe(self, session: pytest.Session) -> None:
         set_mutant_under_test("stats")
-        started = time.process_time()
-        for item in _run(session, session.items):
-            ended = time.process_time()
-            self._seconds[item.nodeid], started = ended - started, ended
+        for item, following in _pairs(session.items):
+            started = time.process_time()
+            session.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
+            self._seconds[item.nodeid] = time.process_time() - started
             for function in state()._stats:  # noqa: SLF001 - where mutmut's own runner reads it
                 self._reach[function].append(item)
             state()._stats.clear()  # noqa: SLF001 - likewise
@@ -113,11 +114,11 @@ class Trial:
             plugins = session.config.pluginmanager
             plugins.unregister(plugins.getplugin("terminalreporter"))
             session.config.option.tbstyle = "no"
-            seconds = 5 + 5 * self._cost(tests)
-            resource.setrlimit(resource.RLIMIT_CPU, (int(seconds), int(seconds) + 1))
             resource.setrlimit(resource.RLIMIT_AS, (2**32, 2**32))
             set_mutant_under_test(name)
-            for _ in _run(session, tests):
+            for item, following in _pairs(tests):
+                signal.setitimer(signal.ITIMER_PROF, 1 + 10 * self._seconds[item.nodeid])
+                session.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
                 if session.testsfailed:
                     os._exit(_FAILED)
             os._exit(0)
@@ -125,10 +126,9 @@ class Trial:
             os._exit(_BROKEN)
 
 
-def _run(session: pytest.Session, tests: Sequence[pytest.Item]) -> Iterator[pytest.Item]:
-    for item, following in zip(tests, [*tests[1:], None], strict=True):
-        session.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
-        yield item
+def _pairs(tests: Sequence[pytest.Item]) -> Iterator[tuple[pytest.Item, pytest.Item | None]]:
+    """Return each test and the one after it."""
+    return zip(tests, [*tests[1:], None], strict=True)
 
 
 def own_tests(name: str) -> str:

@@ -144,12 +144,12 @@ class Runtime:
             reader: the client, by what it reads.
         """
         history, answer, now = self.keys.history, failure.answer, time.time()
-        what = "key"
-        if failure.sent and answer.authorization is None:
+        what, header = "key", answer.authorization
+        if failure.sent and header is None:
             what = "nothing"
-        elif failure.sent and answer.authorization != f"Bearer {key}":
+        elif failure.sent and header != f"Bearer {key}":
             what = "other"
-            report = self.keys.of((answer.authorization or "").removeprefix("Bearer "), "header")
+            report = self.keys.of(str(header).removeprefix("Bearer "), "header")
         whose = self._whose(answer.host)
         refusal = Refusal(
             kind,

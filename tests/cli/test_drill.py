@@ -46,9 +46,9 @@ def environment(variables):
     return {"PATH": os.environ["PATH"], **NOWHERE, **variables}
 
 
-def drilled(*arguments, cause="revoked", duration="0.5s", **variables):
-    """Run a drill to its end."""
-    return subprocess.run(
+def drilled(*arguments, cause="revoked", duration="0.5s", code=0, **variables):
+    """Run a drill to its end, and compare its exit code."""
+    done = subprocess.run(
         command("--cause", cause, "--duration", duration, *arguments),
         env=environment(variables),
         capture_output=True,
@@ -56,6 +56,8 @@ def drilled(*arguments, cause="revoked", duration="0.5s", **variables):
         timeout=60,
         check=False,
     )
+    assert done.returncode == code, done.stdout + done.stderr
+    return done
 
 
 @contextmanager
@@ -148,7 +150,6 @@ def test_a_port_that_the_application_has():
     with serving(HTTPServer(("127.0.0.1", 0), Application)) as server:
         taken = str(server.server_port)
         done = drilled(TOGETHER_OTEL_PROMETHEUS_PORT=taken)
-        assert done.returncode == 0, done.stdout + done.stderr
         said = re.search(
             rf"port {taken} is in use by the application, so the drill uses (\d+); see --port",
             done.stdout,
@@ -157,10 +158,8 @@ def test_a_port_that_the_application_has():
         assert f"http://127.0.0.1:{said[1]}/metrics, until the drill ends" in done.stdout
         other = str(free_port())
         done = drilled("--port", other, TOGETHER_OTEL_PROMETHEUS_PORT=taken)
-        assert done.returncode == 0, done.stdout + done.stderr
         assert f"http://127.0.0.1:{other}/metrics" in done.stdout
-        done = drilled("--port", taken, TOGETHER_OTEL_PROMETHEUS_PORT=taken)
-        assert done.returncode == 64
+        done = drilled("--port", taken, code=64, TOGETHER_OTEL_PROMETHEUS_PORT=taken)
         assert f"--port {taken} cannot be used (Address already in use)" in done.stderr
 
 
@@ -168,7 +167,6 @@ def test_a_port_of_another_program():
     with socket.create_server(("127.0.0.1", 0)) as stranger:
         taken = str(stranger.getsockname()[1])
         done = drilled(OTEL_METRICS_EXPORTER="prometheus", OTEL_EXPORTER_PROMETHEUS_PORT=taken)
-    assert done.returncode == 0, done.stdout + done.stderr
     assert f"port {taken} is in use by another program" in done.stdout
 
 
@@ -176,7 +174,6 @@ def test_the_applications_folder_is_left_alone(tmp_path):
     """A scrape of the application would tell the drill's failures as its own."""
     (tmp_path / "counter_1.db").touch()
     done = drilled(PROMETHEUS_MULTIPROC_DIR=str(tmp_path), OTEL_METRICS_EXPORTER="prometheus")
-    assert done.returncode == 0, done.stdout + done.stderr
     assert re.search(r"http://127.0.0.1:\d+/metrics, until the drill ends", done.stdout)
     assert [path.name for path in tmp_path.iterdir()] == ["counter_1.db"]
 
@@ -208,7 +205,6 @@ def test_a_group_of_its_own_in_the_pushgateway(group, path):
     with serving(HTTPServer(("127.0.0.1", 0), handler)) as server:
         host = f"127.0.0.1:{server.server_port}"
         done = drilled(TOGETHER_OTEL_PUSHGATEWAY=f"http://user:word@{host}{group}")
-    assert done.returncode == 0, done.stdout + done.stderr
     ((pushed_to, body),) = handler.pushed
     assert pushed_to == path
     assert total(body, AUTH_FAILURES.prometheus, together_auth_cause="revoked") >= 1
@@ -220,8 +216,7 @@ def test_a_gateway_that_takes_nothing():
     """Counted, and lost: that is what a drill is to find out."""
     handler = type("_Gateway", (Gateway,), {"pushed": [], "status": 503})
     with serving(HTTPServer(("127.0.0.1", 0), handler)) as server:
-        done = drilled(TOGETHER_OTEL_PUSHGATEWAY=f"http://127.0.0.1:{server.server_port}")
-    assert done.returncode == 1
+        done = drilled(code=1, TOGETHER_OTEL_PUSHGATEWAY=f"http://127.0.0.1:{server.server_port}")
     assert "Wrong: an exporter reports: What this process counted" in done.stdout
 
 
@@ -267,7 +262,6 @@ def test_what_preflight_refuses_is_announced_and_counted():
         TOGETHER_OTEL_PREFLIGHT="raise",
         TOGETHER_OTEL_PROMETHEUS_PORT=str(free_port()),
     )
-    assert done.returncode == 0, done.stdout + done.stderr
     assert "Expected alerts: TogetherAuthFailing; as tickets, TogetherAuthFailure." in done.stdout
 
 
@@ -290,7 +284,6 @@ def test_it_is_labelled(named):
     """By the service's name and the resource, and by an event at its start and at its end."""
     console = {"OTEL_LOGS_EXPORTER": "console", "OTEL_TRACES_EXPORTER": "console"}
     done = drilled(**console, **named, OTEL_METRICS_EXPORTER="console")
-    assert done.returncode == 0, done.stdout + done.stderr
     found = documents(done.stdout)
     resources = [one["resource"]["attributes"] for one in found if "resource" in one]
     assert len(resources) > 10
@@ -318,13 +311,11 @@ def test_names_that_are_no_text():
         OTEL_RESOURCE_ATTRIBUTES="team=\udcff",
         TOGETHER_OTEL_PROMETHEUS_PORT=str(free_port()),
     )
-    assert done.returncode == 0, done.stdout + done.stderr
     assert "as service sh\N{REPLACEMENT CHARACTER}op-drill." in done.stdout
 
 
 def test_a_service_without_a_name():
     done = drilled(OTEL_SERVICE_NAME="", TOGETHER_OTEL_PROMETHEUS_PORT="0")
-    assert done.returncode == 0, done.stdout + done.stderr
     assert "as service together-drill." in done.stdout
 
 
@@ -348,7 +339,6 @@ def test_no_key_of_the_users_is_used(tmp_path):
         ALL_PROXY=f"http://127.0.0.1:{free_port()}",
         TOGETHER_OTEL_PROMETHEUS_PORT=str(free_port()),
     )
-    assert done.returncode == 0, done.stdout + done.stderr
     assert "All failures were counted" in done.stdout
     assert keys.shown_in({"out": done.stdout, "err": done.stderr}) == []
 
@@ -370,8 +360,7 @@ def test_no_key_of_the_users_is_used(tmp_path):
 )
 def test_a_set_up_that_tells_nothing(variables, said):
     """Exit code 1 and the reason, without waiting for the end, and without a traceback."""
-    done = drilled(duration=LONG, **variables)
-    assert done.returncode == 1
+    done = drilled(code=1, duration=LONG, **variables)
     assert said in done.stdout
     assert "The drill did not start." in done.stdout
     assert "Fire drill" not in done.stdout  # what does not start is not announced
@@ -382,14 +371,12 @@ def test_a_set_up_that_tells_nothing(variables, said):
 def test_an_application_that_does_not_start(tmp_path):
     """Something on its path is in the way: what it failed with is said."""
     (tmp_path / "together.py").write_text("raise ImportError('not the one that is meant')")
-    done = drilled(PYTHONPATH=str(tmp_path), TOGETHER_OTEL_PROMETHEUS_PORT=str(free_port()))
-    assert done.returncode == 1
+    done = drilled(code=1, PYTHONPATH=str(tmp_path), TOGETHER_OTEL_PROMETHEUS_PORT=str(free_port()))
     assert "it ended with exit code 1, ImportError: not the one that is meant." in done.stdout
 
 
 def test_a_file_that_names_the_service():
-    done = drilled(OTEL_CONFIG_FILE="otel.yaml")
-    assert done.returncode == 2
+    done = drilled(code=2, OTEL_CONFIG_FILE="otel.yaml")
     assert "OTEL_CONFIG_FILE names the service by itself" in done.stderr
 
 
@@ -462,7 +449,6 @@ def test_the_scrape_configuration(host):
         TOGETHER_OTEL_PROMETHEUS_HOST=host,
         OTEL_SERVICE_NAME='a: "b" #c',
     )
-    assert done.returncode == 0, done.stdout + done.stderr
     block = re.search(r"^  scrape_configs:\n(    .*\n)+", done.stdout, re.MULTILINE)
     target = f"127.0.0.1:{port}" if host == "127.0.0.1" else f"HOST:{port}"
     assert yaml.safe_load(block[0]) == {
@@ -478,7 +464,6 @@ def test_the_example_of_the_help(capsys):
     settings = dict(re.findall(r"(OTEL_\w+)=(\w+)", capsys.readouterr().out))
     port = str(free_port())
     done = drilled("--port", port, **settings)
-    assert done.returncode == 0, done.stdout + done.stderr
     assert f"http://localhost:{port}/metrics" in done.stdout
     assert set(settings) == {*NOWHERE}
 
@@ -488,11 +473,11 @@ def test_a_client_that_cannot_be_made(tmp_path):
     """For want of what a proxy of another kind needs: the drill says so, as it is no refusal."""
     (tmp_path / "socksio.py").write_text("raise ImportError")
     done = drilled(
+        code=1,
         PYTHONPATH=str(tmp_path),
         ALL_PROXY=f"socks5://127.0.0.1:{free_port()}",
         TOGETHER_OTEL_PROMETHEUS_PORT=str(free_port()),
     )
-    assert done.returncode == 1
     assert "a request with a good key failed: ImportError: Using SOCKS proxy" in done.stdout
 
 

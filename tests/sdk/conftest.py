@@ -6,6 +6,9 @@ import pytest
 from generation import GENERATION, RELEASE, Sdk, made_up_key
 from recovering import OLD, Lab
 
+from together_otel.testing import behaviours
+from together_otel.testing.server import TogetherServer
+
 
 def pytest_collection_modifyitems(items):
     """Let 1.x leave its HTTP session open, which whichever test runs at the time would fail of."""
@@ -37,3 +40,21 @@ def lab(sdk, server, key, telemetry):
 def options(server):
     """What clients of one's own are made with: a key that is refused."""
     return {"api_key": OLD, "base_url": server.base_url_for(RELEASE), "max_retries": 0}
+
+
+@pytest.fixture
+def in_house(server, monkeypatch):
+    """The stand-in for the report's `together_ai`, pointed at the loopback server."""
+    monkeypatch.setenv("TOGETHER_BASE_URL", server.base_url)
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    import together_ai  # noqa: PLC0415 - after the instrumentation
+
+    return together_ai
+
+
+@pytest.fixture
+def storage():
+    """Another server, which takes whatever comes: it knows no keys."""
+    with TogetherServer() as running:
+        running.always(behaviours.accept())
+        yield running

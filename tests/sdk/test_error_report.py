@@ -17,16 +17,6 @@ ROOT = Path(__file__).parents[2]
 BAD_KEY = "Invalid API key provided. Please check your API key and try again."
 
 
-@pytest.fixture
-def in_house(server, monkeypatch):
-    """The stand-in for the report's `together_ai`, pointed at the loopback server."""
-    monkeypatch.setenv("TOGETHER_BASE_URL", server.base_url)
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    import together_ai  # noqa: PLC0415 - after the instrumentation
-
-    return together_ai
-
-
 def test_broken_example(telemetry, in_house):
     """`TogetherAI(api_key='')`, `client.chat('Hello')`: diagnosed, counted, remedied."""
     client = in_house.TogetherAI(api_key="")

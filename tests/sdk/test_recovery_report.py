@@ -18,16 +18,6 @@ ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "examples" / "recover_interactively.py"
 
 
-@pytest.fixture
-def in_house(server, monkeypatch):
-    """The stand-in for the report's `together_ai`, pointed at the loopback server."""
-    monkeypatch.setenv("TOGETHER_BASE_URL", server.base_url)
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    import together_ai  # noqa: PLC0415 - after the instrumentation
-
-    return together_ai
-
-
 @pytest.mark.parametrize("bad", ["", OLD, f"{OLD}\n"], ids=["empty", "refused", "newline"])
 def test_the_reports_client(bad, in_house, server, key, telemetry):
     """`TogetherAI(api_key='')`, `client.chat('Hello')`: an answer, and the client is cured."""

@@ -7,20 +7,9 @@ import json
 import pytest
 from generation import leaks
 from recovering import BAD, OLD, Answers
-from transfers import SIGNATURE, events, ready
+from transfers import FILE, events, ready, to
 
 from together_otel.testing import behaviours
-from together_otel.testing.server import TogetherServer
-
-FILE = "file-9"
-
-
-@pytest.fixture
-def storage():
-    """Another server, which takes whatever comes: it knows no keys."""
-    with TogetherServer() as running:
-        running.always(behaviours.accept())
-        yield running
 
 
 @pytest.fixture
@@ -30,12 +19,6 @@ def upload(sdk, tmp_path, monkeypatch):
     file = tmp_path / "training.jsonl"
     file.write_text(json.dumps({"text": "Hello"}) + "\n")
     return lambda client: sdk.run(lambda: client.files.upload(file=file))
-
-
-def to(storage):
-    """Answer as Together does to the first request of an upload: send the file there."""
-    address = f"{storage.url}/storage/{FILE}?X-Amz-Signature={SIGNATURE}"
-    return behaviours.custom(302, b"", {"Location": address, "X-Together-File-Id": FILE})
 
 
 def uploads(telemetry):

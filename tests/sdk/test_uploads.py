@@ -8,26 +8,25 @@ import json
 
 import pytest
 from generation import GENERATION, RELEASE, leaks, made_up_key
-from transfers import SIGNATURE, assert_key_is_not_blamed, attributes, events, outcomes, ready
+from transfers import (
+    FILE,
+    SIGNATURE,
+    assert_key_is_not_blamed,
+    attributes,
+    events,
+    outcomes,
+    ready,
+    to,
+)
 
 from together_otel.testing import behaviours
-from together_otel.testing.server import TogetherServer
 
-FILE = "file-9"
 UPLOAD = "files.upload"
 TRANSFER = ["files.transfer"] if GENERATION == 1 else []
 """1.x sends files as it sends everything; later ones go straight to their HTTP client."""
 
 MODULE = "together.resources.files" if GENERATION == 1 else "together.lib.resources.files"
 ABORTED = ["files.multipart.initiate", "files.multipart.abort", UPLOAD]
-
-
-@pytest.fixture
-def storage():
-    """Another server, which takes whatever comes with a good signature: it knows no keys."""
-    with TogetherServer() as running:
-        running.always(behaviours.accept())
-        yield running
 
 
 @pytest.fixture
@@ -48,12 +47,6 @@ def upload(sdk, key, tmp_path, monkeypatch):
 def in_parts(monkeypatch):
     """Let every file be large enough to go in parts."""
     monkeypatch.setattr(f"{MODULE}.MULTIPART_THRESHOLD_GB", 0)
-
-
-def to(storage):
-    """Answer as Together does to the first request of an upload: send the file there."""
-    address = f"{storage.url}/storage/{FILE}?X-Amz-Signature={SIGNATURE}"
-    return behaviours.custom(302, b"", {"Location": address, "X-Together-File-Id": FILE})
 
 
 def parts_to(storage, count=2):

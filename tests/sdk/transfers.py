@@ -8,8 +8,17 @@ from typing import Any
 import pytest
 from generation import GENERATION
 
+from together_otel.testing import behaviours
+
 SIGNATURE = "0a1b" * 16
 """Of the shape that storage's are of."""
+FILE = "file-9"
+
+
+def to(storage):
+    """Answer as Together does to the first request of an upload: send the file there."""
+    address = f"{storage.url}/storage/{FILE}?X-Amz-Signature={SIGNATURE}"
+    return behaviours.custom(302, b"", {"Location": address, "X-Together-File-Id": FILE})
 
 
 def ready(sdk, monkeypatch):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -79,6 +80,25 @@ async def others_done():
     others = asyncio.all_tasks() - {asyncio.current_task()}
     if others:
         await asyncio.wait(others, timeout=10)
+
+
+def leave(sdk, session, *, raises):
+    """Use a session in `with` and leave, by an exception of the caller's if it raises."""
+    mine = LookupError("the caller's own")
+
+    def use():
+        with session:
+            if raises:
+                raise mine
+
+    async def use_async():
+        async with session:
+            if raises:
+                raise mine
+
+    with pytest.raises(LookupError) if raises else contextlib.nullcontext() as caught:
+        sdk.run(use_async if sdk.is_async else use)
+    assert caught is None or caught.value is mine
 
 
 def calls(telemetry):

@@ -12,7 +12,7 @@ import sessions
 from generation import RELEASE, leaks
 from opentelemetry import trace
 from realtime_server import RealtimeServer, failed_event
-from sessions import AS_THE_SDK_CONNECTS, MODEL, NO_REALTIME, calls, only_call, outcomes
+from sessions import AS_THE_SDK_CONNECTS, MODEL, NO_REALTIME, calls, leave, only_call, outcomes
 
 pytest.importorskip("together.lib.realtime", reason=NO_REALTIME)
 pytestmark = AS_THE_SDK_CONNECTS
@@ -75,23 +75,7 @@ def test_closed(sdk, connection, telemetry):
 @pytest.mark.parametrize("raises", [False, True])
 def test_left_with(raises, sdk, manager, telemetry):
     """Leaving `with` is closing: an exception of the caller's is no failure of the session's."""
-    mine = LookupError("the caller's own")
-
-    def leave():
-        with manager:
-            if raises:
-                raise mine
-
-    async def leave_async():
-        async with manager:
-            if raises:
-                raise mine
-
-    expected = pytest.raises(LookupError) if raises else contextlib.nullcontext()
-    with expected as caught:
-        sdk.run(leave_async if sdk.is_async else leave)
-
-    assert caught is None or caught.value is mine
+    leave(sdk, manager, raises=raises)
     only_call(telemetry, "success")
 
 

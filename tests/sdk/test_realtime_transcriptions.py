@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import gc
 import importlib
 
@@ -13,7 +12,7 @@ from dirty_equals import IsInt
 from generation import RELEASE, leaks, made_up_key
 from opentelemetry import trace
 from realtime_server import RealtimeServer, failed_event
-from sessions import MODEL, NO_REALTIME, calls, failure, names, only_call, outcomes
+from sessions import MODEL, NO_REALTIME, calls, failure, leave, names, only_call, outcomes
 
 from together_otel.testing import behaviours
 from together_otel.testing.ports import free_port
@@ -194,26 +193,10 @@ def test_left_with(
     monkeypatch,
 ):
     """Leaving `with` is closing: an exception of the caller's is no failure of the session's."""
-    mine = LookupError("the caller's own")
     session = transcribe()
     # The SDK waits for two quiet seconds.
     monkeypatch.setitem(type(session).flush.__kwdefaults__, "quiescence", 0.01)
-
-    def leave():
-        with session:
-            if raises:
-                raise mine
-
-    async def leave_async():
-        async with session:
-            if raises:
-                raise mine
-
-    expected = pytest.raises(LookupError) if raises else contextlib.nullcontext()
-    with expected as caught:
-        sdk.run(leave_async if sdk.is_async else leave)
-
-    assert caught is None or caught.value is mine
+    leave(sdk, session, raises=raises)
     only_call(telemetry, "success")
 
 

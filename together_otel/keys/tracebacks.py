@@ -32,7 +32,7 @@ _OF_A_CAUSE: Final = "\nThe above exception was the direct cause of the followin
 _OF_A_CONTEXT: Final = "\nDuring handling of the above exception, another exception occurred:\n\n"
 
 _frames: dict[tuple[int, int, str, bytes], tuple[CodeType, str]] = {}
-"""Place and line in a code, its name, the keys looked for → that code and the frame's text.
+"""Place in a code, its first line and name, the keys looked for → that code and the frame's text.
 
 Codes are compared by identity: their hashes are slow, and so is `id` where something listens to it.
 """
@@ -98,22 +98,23 @@ def _is_plain(exc: BaseException) -> bool:
 def _frames_of(exc: BaseException, known: KnownKeys) -> list[str] | None:
     """Return the texts of an exception's frames; ``None`` where Python leaves some out."""
     frames: list[str] = []
-    last, repeats = None, 0
+    last, above, repeats = None, None, 0
     entry = exc.__traceback__
     while entry is not None:
         code = entry.tb_frame.f_code
-        here = code, entry.tb_lineno
-        repeats = repeats + 1 if here == last else 1
+        # Lines are looked up in a table: only where a function calls itself.
+        is_again = code is last and above is not None and entry.tb_lineno == above.tb_lineno
+        repeats = repeats + 1 if is_again else 1
         if repeats > _REPEATS:
             return None
-        last = here
+        last, above = code, entry
         frames.append(_frame(entry, code, known))
         entry = entry.tb_next
     return frames
 
 
 def _frame(entry: TracebackType, code: CodeType, known: KnownKeys) -> str:
-    place = entry.tb_lasti, entry.tb_lineno, code.co_name, known.identity
+    place = entry.tb_lasti, code.co_firstlineno, code.co_name, known.identity
     kept = _frames.get(place)
     if kept is None or kept[0] is not code:
         if len(_frames) >= _MOST:

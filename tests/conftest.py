@@ -29,11 +29,18 @@ def pytest_configure():
 
 
 @pytest.fixture(autouse=True, scope="module")
-def imported_by_now():
-    """Keep what a file's tests leave behind, modules above all, out of later garbage collections."""
+def nothing_stays():
+    """Collect what a file's tests left behind, which no test's own collections see."""
     yield
     gc.collect()
+
+
+@pytest.fixture(autouse=True)
+def old_things_are_left_alone():
+    """Spare the collector what was there before a test: many call it, and each module is there."""
     gc.freeze()
+    yield
+    gc.unfreeze()
 
 
 @pytest.fixture(autouse=True)

@@ -112,14 +112,6 @@ def only_call(telemetry):
 
 
 @pytest.fixture(autouse=True)
-def old_things_are_left_alone():
-    """Spare the collector what was there before the test: it is called often."""
-    gc.freeze()
-    yield
-    gc.unfreeze()
-
-
-@pytest.fixture(autouse=True)
 def nothing_else_is_said(
     telemetry,  # noqa: ARG001 - shut down after this
     caplog,

@@ -25,7 +25,6 @@ from steps import (
     chat,
     each,
     got,
-    old_things_are_left_alone,  # noqa: F401 - a fixture of all tests here
     tell,
 )
 

@@ -13,7 +13,6 @@ from steps import (
     close,
     each,
     got,
-    old_things_are_left_alone,  # noqa: F401 - a fixture of all tests here
     only_call,
     step,
     tell,

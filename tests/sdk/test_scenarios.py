@@ -15,7 +15,6 @@ from dirty_equals import IsInt, IsStr
 from generation import GENERATION
 from measured import FIRST_CHUNK, durations
 from scenarios import OPERATIONS, Operation
-from steps import old_things_are_left_alone  # noqa: F401 - a fixture of all tests here
 
 from together_otel.names import CALL_LABELS
 from together_otel.testing import behaviours

@@ -20,7 +20,6 @@ from steps import (
     each,
     forget,
     nothing_else_is_said,  # noqa: F401 - a fixture of all tests here
-    old_things_are_left_alone,  # noqa: F401 - the same
     only_call,
     step,
     tell,

@@ -15,7 +15,6 @@ from steps import (
     LEAKS,
     chat,
     close,
-    old_things_are_left_alone,  # noqa: F401 - a fixture of all tests here
     only_call,
     step,
     tell,

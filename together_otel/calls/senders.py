@@ -12,6 +12,7 @@ from functools import partial, wraps
 from inspect import iscoroutinefunction
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from together_otel.calls.interrupts import step_out
 from together_otel.clients.first_look import by_prepared, by_request, by_url
 from together_otel.keys.hosts import first_look
 
@@ -118,9 +119,9 @@ def _sending(original: Any, is_ours: IsOurs, load: Callable[[], Reporter | None]
                     return await reporter.report(found, found)
             try:
                 return await original(self, *args, **kwargs)
-            except BaseException as exc:
+            except BaseException:
                 del args, kwargs
-                exc.__traceback__ = exc.__traceback__ and exc.__traceback__.tb_next
+                step_out()
                 raise
 
         return replacement
@@ -134,9 +135,9 @@ def _sending(original: Any, is_ours: IsOurs, load: Callable[[], Reporter | None]
                 return reporter.report(found, found)
         try:
             return original(self, *args, **kwargs)
-        except BaseException as exc:
+        except BaseException:
             del args, kwargs
-            exc.__traceback__ = exc.__traceback__ and exc.__traceback__.tb_next
+            step_out()
             raise
 
     return sync_replacement
@@ -155,8 +156,8 @@ def _preparing(
     def replacement(self: Any, *args: Any, **kwargs: Any) -> Any:
         try:
             return original(self, *args, **kwargs)
-        except BaseException as exc:
-            exc.__traceback__ = exc.__traceback__ and exc.__traceback__.tb_next
+        except BaseException:
+            step_out()
             known = kwargs if "url" in kwargs else sys._getframe(1).f_locals  # noqa: SLF001 - see above
             headers = kwargs.get("headers", args[0] if args else None)
             url = _text(known.get("url"))

@@ -24,7 +24,7 @@ from together_otel.calls.constructors import construct
 from together_otel.calls.following import follow, stand_in
 from together_otel.calls.generators import report_generator
 from together_otel.calls.idle import IdleCall
-from together_otel.calls.interrupts import cut
+from together_otel.calls.interrupts import cut, step_out
 from together_otel.calls.open_calls import end_dropped
 from together_otel.calls.patches import Direct
 from together_otel.calls.state import Arguments
@@ -301,23 +301,31 @@ def accepting(_active: Active, adapter: Adapter, _function: Any) -> Direct:
 
     def make(function: Any, bound: int) -> Any:
         def patched(*args: Any, **kwargs: Any) -> Any:
-            if (call := current_call()) is None:
-                return function(*args[bound:], **kwargs)
-            # A call that is not reported, inside another adapter's, is not to answer for that.
-            if call.adapter is adapter:
-                call.answered(kwargs.get("response"))
-            held = Arguments(args[bound:], kwargs)
-            del args, kwargs
-            return function(*held.args, **held.kwargs)
+            try:
+                if (call := current_call()) is None:
+                    return function(*args[bound:], **kwargs)
+                # A call that is not reported, inside another adapter's, is not to answer for that.
+                if call.adapter is adapter:
+                    call.answered(kwargs.get("response"))
+                held = Arguments(args[bound:], kwargs)
+                del args, kwargs
+                return function(*held.args, **held.kwargs)
+            except BaseException:
+                step_out()
+                raise
 
         async def patched_async(*args: Any, **kwargs: Any) -> Any:
-            if (call := current_call()) is None:
-                return await function(*args[bound:], **kwargs)
-            if call.adapter is adapter:
-                call.answered(kwargs.get("response"))
-            held = Arguments(args[bound:], kwargs)
-            del args, kwargs
-            return await function(*held.args, **held.kwargs)
+            try:
+                if (call := current_call()) is None:
+                    return await function(*args[bound:], **kwargs)
+                if call.adapter is adapter:
+                    call.answered(kwargs.get("response"))
+                held = Arguments(args[bound:], kwargs)
+                del args, kwargs
+                return await function(*held.args, **held.kwargs)
+            except BaseException:
+                step_out()
+                raise
 
         return patched_async if iscoroutinefunction(function) else patched
 

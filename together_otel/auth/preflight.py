@@ -121,8 +121,8 @@ def _kind_of(base: type[Exception] | None) -> type[UnusableKeyError]:
     if base is None:
         return UnusableKeyError
     if base not in _kinds:
-        own = {"__module__": __name__, "__doc__": UnusableKeyError.__doc__, "_base": base}
-        _kinds.setdefault(base, type(UnusableKeyError.__name__, (UnusableKeyError, base), own))
+        kind = type(UnusableKeyError.__name__, (UnusableKeyError, base), {"_base": base})
+        _kinds.setdefault(base, kind)
     return _kinds[base]
 
 

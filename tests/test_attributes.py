@@ -95,6 +95,12 @@ def test_two_ids_of_which_one_shows_a_key():
     assert clean(ids, KNOWN) == {names.RESPONSE_ID: "chat-1", names.REQUEST_ID: "req [key]"}
 
 
+def test_a_key_that_nobody_named_is_hidden_where_it_begins_an_id():
+    foreign = "sk-" + "Q7w" * 8
+    ids = {names.RESPONSE_ID: "chat-1", names.REQUEST_ID: foreign}
+    assert clean(ids, NOBODYS) == {names.RESPONSE_ID: "chat-1", names.REQUEST_ID: "[key]"}
+
+
 def test_a_text_is_looked_at_once_and_an_id_each_time(looked):
     for _ in range(2):
         clean({MODEL: "a/model", "reasons": ("stop",), names.RESPONSE_ID: "chat-1"}, KNOWN)

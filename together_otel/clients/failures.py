@@ -23,7 +23,7 @@ BITS = 64
 
 FIRST_ERROR = 400
 _REDIRECTS = 300
-_STATUS_NAMES = "status_code", "status", "http_status", "code"
+_STATUS_NAMES = "status_code", "status", "http_status"
 UNAUTHORIZED = 401
 _SERVER_ERRORS = 500
 _OUTCOMES: Final[dict[int, Outcome]] = {
@@ -211,6 +211,8 @@ def failure_over_http(exc: BaseException, key: object) -> Failure:
             break
         if answer.status_code is None:
             answer.status_code = _status_of(link) or _status_of(response)
+    # Of the client's own error only: aiohttp's parser has codes for what it cannot read.
+    answer.status_code = answer.status_code or _number_of(exc, "code")
     if answer.status_code is None and "AuthenticationError" in class_names(exc):
         answer.status_code = UNAUTHORIZED
     sent = answer.authorization is not None
@@ -240,8 +242,11 @@ def _attribute(holder: Any, name: str) -> Any:
 
 def _status_of(holder: Any) -> int | None:
     """Return the HTTP status that an error, or a response, has."""
-    found = (integer(_attribute(holder, name)) for name in _STATUS_NAMES)
-    return next((status for status in found if status), None)
+    return next(filter(None, (_number_of(holder, name) for name in _STATUS_NAMES)), None)
+
+
+def _number_of(holder: Any, name: str) -> int | None:
+    return integer(_attribute(holder, name))
 
 
 def _answered(response: Any) -> Answer | None:

@@ -4,8 +4,8 @@
 Ends with 1 when a change that no test notices is not in tests/mutants.txt, or when one that is
 listed there is noticed now; with names, as mutmut takes them (``together_otel.keys.hosts*``),
 only the former. mutmut makes the changes and names them. The tests are collected once, in this
-process; each change is tried in a fork of it, by the tests that run its function, the quickest
-first: mutmut itself collects them anew for each of 3,000 changes.
+process; each change is tried in a fork of it, by the tests that run its function, those first that
+noticed the changes before: mutmut itself collects them anew for each of 3,000 changes.
 """
 
 import gc
@@ -18,6 +18,7 @@ import time
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from fnmatch import fnmatch
+from mmap import mmap
 from pathlib import Path
 
 import click
@@ -32,6 +33,8 @@ LISTED = Path("tests/mutants.txt")
 AT_ONCE = 2
 OWN_TESTS = {"together_otel.keys.": "tests/keys/"}
 """What is pure is tried by its own tests only: others reach it through a whole request."""
+_RECENT = 20
+"""Tests that are tried first as they noticed the changes before."""
 _FAILED, _BROKEN = 1, 2
 """How a fork ends when a test failed, and when it could not run them."""
 
@@ -49,12 +52,14 @@ class Trial:
         self._reach: defaultdict[str, list[pytest.Item]] = defaultdict(list)
         self._seconds: dict[str, float] = {}
         self._running: dict[int, str] = {}
+        self._noticed: list[pytest.Item] = []
+        self._by = mmap(-1, 8)
 
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         """Run the tests as they are, noting which functions each of them reaches; try changes."""
         self._observe(session)
         self._start(session, "", session.items)
-        self._wait()
+        self._wait(session)
         if not self.unnoticed:
             raise session.Failed("the tests fail in a fork without any change")
         self.unnoticed.clear()
@@ -67,7 +72,7 @@ class Trial:
                 else:
                     self.unnoticed.append(name)
         while self._running:
-            self._wait()
+            self._wait(session)
         return True
 
     def _observe(self, session: pytest.Session) -> None:
@@ -84,26 +89,31 @@ class Trial:
 
     def _start(self, session: pytest.Session, name: str, tests: list[pytest.Item]) -> None:
         if len(self._running) == AT_ONCE:
-            self._wait()
+            self._wait(session)
         if child := os.fork():
             self._running[child] = name
         else:
             self._try(session, name, tests)
 
-    def _wait(self) -> None:
+    def _wait(self, session: pytest.Session) -> None:
         child, status = os.wait()
         name = self._running.pop(child)
         if status == 0:
             self.unnoticed.append(name)
         elif os.WIFEXITED(status) and os.WEXITSTATUS(status) != _FAILED:
             raise RuntimeError(f"{name or 'no change'} could not be tried")
+        else:
+            item = session.items[int.from_bytes(self._by[:], "big")]
+            self._noticed = [item, *(one for one in self._noticed if one is not item)][:_RECENT]
 
     def _tests_of(self, name: str) -> list[pytest.Item]:
         by_file: defaultdict[Path, list[pytest.Item]] = defaultdict(list)
         for one in self._reach[name.rpartition("__mutmut_")[0]]:
             if one.nodeid.startswith(own_tests(name)):
                 by_file[one.path].append(one)
-        return [one for tests in sorted(by_file.values(), key=self._cost) for one in tests]
+        tests = [one for some in sorted(by_file.values(), key=self._cost) for one in some]
+        recent = [one for one in self._noticed if one in tests]
+        return [*recent, *(one for one in tests if one not in recent)]
 
     def _cost(self, tests: Sequence[pytest.Item]) -> float:
         return sum(self._seconds[one.nodeid] for one in tests)
@@ -120,6 +130,7 @@ class Trial:
                 signal.setitimer(signal.ITIMER_PROF, 1 + 10 * self._seconds[item.nodeid])
                 session.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
                 if session.testsfailed:
+                    self._by[:] = session.items.index(item).to_bytes(8, "big")
                     os._exit(_FAILED)
             os._exit(0)
         finally:

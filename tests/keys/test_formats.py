@@ -340,6 +340,8 @@ def test_cannot_be_sent(key):
         "TOGTHR_API_KEY\u200b",
         "\ufeffTOGETHER_API_KEY",
         " TOGETHER_KEY\u200b",
+        "TOGETHER_API",
+        "\uff34OGETHER_API_\uff2bEY",
     ],
 )
 def test_lookalike(variable):
@@ -354,6 +356,7 @@ def test_lookalike(variable):
         "TAGATHAR_API_KEY",
         "TTTOGGETHER_API_KEY",
         "TOGETHER_MODEL",
+        "TOGETHER_API_BASE",
         "ANTHROPIC_API_KEY",
         "PATH",
         "",

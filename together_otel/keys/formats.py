@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from typing import Final
+from unicodedata import normalize
 
 from together_otel.names import KEY_VARIABLE, Format
 
@@ -112,7 +113,7 @@ LOOKALIKES: Final = (
 )
 """Variables that other programs read for a key of Together's, most telling first."""
 
-_OF_TOGETHER: Final = "TOGETHER.*(?:KEY|TOKEN|SECRET)"
+_OF_TOGETHER: Final = "TOGETHER.*(?:KEY|TOKEN|SECRET)|^TOGETHER_?(?:AI_?)?API$"
 _TYPO_DISTANCE: Final = 2
 
 
@@ -196,7 +197,7 @@ def is_lookalike(variable: str) -> bool:
     """
     if variable == KEY_VARIABLE:
         return False
-    name = re.sub(r"[^!-~]", "", variable.upper())
+    name = re.sub(r"[^!-~]", "", normalize("NFKC", variable).upper())
     return (
         name in LOOKALIKES
         or re.search(_OF_TOGETHER, name) is not None

@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from together_otel.clients.base import Result
-from together_otel.clients.payloads import add_result, described
+from together_otel.clients.payloads import add_result, described, ratelimits
 from together_otel.clients.realtime import Connections
 from together_otel.clients.together_v1 import TogetherV1
 from together_otel.clients.uploads import TogetherV1Uploads
@@ -23,7 +23,8 @@ def attributes(**body):
 @pytest.mark.parametrize("name", ["temperature", "top_p", "frequency_penalty", "presence_penalty"])
 @pytest.mark.parametrize(
     ("given", "expected"),
-    [(1, 1.0), (0, 0.0), (0.5, 0.5), (True, None), (False, None), ("1", None), (10**400, None)],
+    [(1, 1.0), (0, 0.0), (0.5, 0.5), (True, None), (False, None), ("1", None), (10**400, None)]
+    + [(float(odd), None) for odd in ("nan", "inf", "-inf")],
 )
 def test_doubles(name, given, expected):
     """A backend that has seen a double for an attribute may refuse an integer."""
@@ -63,8 +64,21 @@ def test_integers(name, attribute, given, expected):
     assert (found, type(found)) == (expected, type(expected))
 
 
-def test_one_choice_is_what_is_usual():
-    assert attributes(n=1) == {}
+class Odd:
+    def __eq__(self, _):
+        raise LookupError("compared with anything")
+
+    __hash__ = None
+
+
+@pytest.mark.parametrize("number", [1, 1.0, Odd()], ids=["one", "as a float", "odd"])
+def test_one_choice_is_what_is_usual(number):
+    assert attributes(n=number) == {}
+
+
+@pytest.mark.parametrize("said", ["nan", "inf", "-inf", "1e999", "-5", "", "many"])
+def test_rate_limits_that_are_none(said):
+    assert ratelimits({"x-ratelimit-remaining": said, "x-ratelimit-limit": "5"}.get) == {"limit": 5}
 
 
 @pytest.mark.parametrize(

@@ -63,7 +63,8 @@ def _integer(value: Any) -> int | None:
 
 
 def _count(value: Any) -> int | None:
-    return None if value == 1 else _integer(value)
+    number = _integer(value)
+    return None if number == 1 else number
 
 
 def _text(value: Any) -> str | None:

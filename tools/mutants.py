@@ -59,7 +59,8 @@ class Trial:
         """Run the tests as they are, noting which functions each of them reaches; try changes."""
         self._observe(session)
         self._start(session, "", session.items)
-        self._wait(session)
+        while self._running:
+            self._wait(session)
         if not self.unnoticed:
             raise session.Failed("the tests fail in a fork without any change")
         self.unnoticed.clear()
@@ -88,7 +89,7 @@ class Trial:
             raise session.Failed("the tests fail without any change")
 
     def _start(self, session: pytest.Session, name: str, tests: list[pytest.Item]) -> None:
-        if len(self._running) == AT_ONCE:
+        while len(self._running) == AT_ONCE:
             self._wait(session)
         if child := os.fork():
             self._running[child] = name
@@ -97,7 +98,9 @@ class Trial:
 
     def _wait(self, session: pytest.Session) -> None:
         child, status = os.wait()
-        name = self._running.pop(child)
+        name = self._running.pop(child, None)
+        if name is None:
+            return  # a test's own, that it left behind
         if status == 0:
             self.unnoticed.append(name)
         elif os.WIFEXITED(status) and os.WEXITSTATUS(status) != _FAILED:

@@ -144,7 +144,10 @@ def test_writing(key, writing):
     assert told.endswith(" after")
 
 
-@pytest.mark.parametrize("key", [LEGACY, OPAQUE, ODD, "i/t's\\41~opaque.Token/77"])
+@pytest.mark.parametrize(
+    "key",
+    [LEGACY, OPAQUE, ODD, "i/t's\\41~opaque.Token/77", '\U0001f600/\U0001f600/7"q/opaque\xad'],
+)
 @pytest.mark.parametrize("writing", [*WRITINGS][: [*WRITINGS].index("base64")])
 def test_nothing_of_a_writing_is_left(key, writing):
     """Not a letter, a digit or a sign of it; quotes may be the text's own."""
@@ -334,6 +337,7 @@ def test_every_text_can_be_written(text, expected):
         ("", ""),
         ("as it is: é, \U0001f600 \\n", "as it is: é, \U0001f600 \\n"),
         ("oops\n2026-01-01 CRITICAL forged", "oops\\n2026-01-01 CRITICAL forged"),
+        ("é \U0001f600\n", "é \U0001f600\\n"),
         ("\r\t\x1b[2J\x7f\x85", "\\r\\t\\x1b[2J\\x7f\\x85"),
         ("a\u2028b\u2029c", "a\\u2028b\\u2029c"),
         ("\u202eright to left, \u200bunseen, \xa0wide", "\\u202eright to left, \\u200bunseen, \\xa0wide"),

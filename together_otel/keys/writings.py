@@ -48,7 +48,6 @@ def _escaped(text: str) -> Iterator[str]:
     yield text.replace("-", "_")  # as names of headers are written in those of attributes
     for source in (repr(text), ascii(text), json.dumps(text), json.dumps(text, ensure_ascii=False)):
         yield source[1:-1]
-    yield repr(data)[2:-1]
     # Inside a longer text a quote is escaped, or not, by what else is in it.
     yield text.replace("\\", "\\\\").replace("'", "\\'")
     yield json.dumps(text)[1:-1].replace("/", "\\/")

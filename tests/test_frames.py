@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from together_otel import TogetherInstrumentor
+from together_otel.auth import history
 from together_otel.testing.telemetry import CapturedTelemetry
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
@@ -16,7 +17,7 @@ import calls
 import variants
 from workload import Workload
 
-FRAMES_OF_A_CALL = 80
+FRAMES_OF_A_CALL = 78
 
 
 @pytest.fixture
@@ -25,8 +26,10 @@ def telemetry():
         yield captured
 
 
-def test_frames_of_a_call(telemetry):
+def test_frames_of_a_call(telemetry, monkeypatch):
     """A recorded call that succeeds enters no more of our Python functions than it did."""
+    # Else what is noted twice a second counts as well, more on a slow machine.
+    monkeypatch.setattr(history, "_FRESH", 600.0)
     instrumentor = TogetherInstrumentor()
     instrumentor.instrument(
         tracer_provider=telemetry.tracer_provider, meter_provider=telemetry.meter_provider

@@ -102,6 +102,9 @@ def test_victoriametrics_resource():
     assert (made["apiVersion"], made["kind"]) == ("operator.victoriametrics.com/v1beta1", "VMRule")
     groups = made["spec"].pop("groups")
     assert made["spec"] == {}
+    assert [group.get("interval") for group in groups[:3]] == ["5s", "5s", "1m"]
+    for group in groups[:2]:
+        del group["interval"]
     assert groups == [one for file in rules for one in file["groups"]]
     known = {"alert", "record", "expr", "for", "keep_firing_for", "labels", "annotations"}
     for group in groups:

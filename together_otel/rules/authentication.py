@@ -117,16 +117,23 @@ STATE = (
             f'    {CAUSE}!~"{"|".join(UNUSABLE)}"}}[{window}])\n'
             "  unless on (<by>, instance) instance:together_auth_failure:since) >= 5)\n"
             f"/ sum by (<by>) (increase({names.REQUESTS.prometheus}[{window}]))",
-            "Share of requests refused though their instances succeed, without keys that cannot work.",
+            comment,
         )
-        for window in ("1m", "5m")
+        for window, comment in (
+            (
+                "1m",
+                "Share of requests refused though their instances succeed, without keys that cannot work.",
+            ),
+            ("5m", ""),
+        )
     ),
 )
 """Series that the alerts are made of."""
 
 _FAILING = (
     "(job:together_auth_failing:ratio >= <failing_share>\n"
-    "  and (job:together_auth_failing:count > 1 or job:together_auth_success:timestamp == 0))\n"
+    "  and (max_over_time(job:together_auth_failing:count[15m]) > 1"
+    " or job:together_auth_success:timestamp == 0))\n"
     "* on (<by>) group_right () job_key:together_auth_failing:timestamp ^ 0\n"
     "or\n"
     "(job:together_auth_refused:ratio1m >= <failing_share> or job:together_auth_refused:ratio5m"

@@ -10,6 +10,8 @@ they end, each expression of the shipped rules and each query of the shipped das
 asks it: over the last hour, which dashboards begin with, and over all six. What counts is the CPU
 that Prometheus takes, the mean of three answers, so that other work on the machine does not count:
 on an idle one an answer takes no longer. A panel takes what its queries take together.
+
+1,000 instances are 39 million samples: 3½ minutes of CPU for both, and 8 GB of memory to write them.
 """
 
 from __future__ import annotations

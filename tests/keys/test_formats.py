@@ -369,7 +369,12 @@ def test_no_lookalike(variable):
 
 @pytest.mark.parametrize(
     ("text", "may"),
-    [("user:secret@host", True), ("tgp_" + "v1_" + "a1B2" * 10 + "xyz", True), ("Hello", False)],
+    [
+        ("user:secret@host", True),
+        ("user:secret%40host", True),
+        ("tgp_" + "v1_" + "a1B2" * 10 + "xyz", True),
+        ("Hello", False),
+    ],
 )
 def test_text_that_may_hold_a_key(text, may):
     assert formats.may_hold_a_key(text) is may

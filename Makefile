@@ -21,9 +21,10 @@ unexport PYTHONDONTWRITEBYTECODE
 LANES := keys sdk-1.5.35 sdk-2.42.0 python3.13 wire openai-2.54.0
 # What CI runs beside them; `CI=true make test` does so anywhere.
 CI_LANES := sdk-2.0.0 $(MORE_SDKS:%=part-%) lowest openai-1.55.3 openai-1.109.1 openai-3.57.0 \
-    frameworks frameworks-lowest litellm proxy
+    frameworks frameworks-lowest litellm proxy coverage
 ifneq ($(CI),)
-LANES += $(CI_LANES)
+# The lane of coverage runs more of the same on that Python.
+LANES := $(filter-out python3.13,$(LANES)) $(CI_LANES)
 # Beside the lanes: a fleet's week, scenarios at every interval, the documentation's commands.
 SLOW := -m ""
 endif
@@ -37,7 +38,7 @@ define lane
 	@$(<D)/bin/python -m pytest -q $(1)
 endef
 # LiteLLM's import asks a host for prices, three times, unless it is told not to.
-test-wire test-litellm test-proxy: export LITELLM_LOCAL_MODEL_COST_MAP = True
+test-wire test-litellm test-proxy test-coverage: export LITELLM_LOCAL_MODEL_COST_MAP = True
 
 # A virtual environment made anew, and what is installed into it.
 define environment
@@ -79,6 +80,17 @@ $(MORE_SDKS:%=test-part-%): test-part-%: .venv-%/installed
 
 test-python3.13: $(if $(NEWEST_PYTHON),.venv-python3.13/installed)
 	$(if $<,$(call lane,$(PARALLEL) tests/keys tests/sdk tests/test_delivery.py),@echo "Python 3.13 is not here: nothing is tested on it."; test -z "$(CI)")
+
+# Every branch that tests reach, with the processes that they start: on 3.13, as 3.11 loses threads
+# under a trace function; in an environment of the newest clients, and one of together 1.x.
+COVERAGE := $(PARALLEL) --cov --cov-append --cov-report= --cov-fail-under=0
+COVERED := $(addprefix tests/,keys sdk auth check cli clients testing wire) $(wildcard tests/test_*.py)
+test-coverage: $(if $(NEWEST_PYTHON),.venv-coverage/installed .venv-coverage-1.x/installed) programs schemas
+	@test -n "$(NEWEST_PYTHON)" || { echo "Python 3.13 is not here: nothing is counted."; exit 1; }
+	@rm -f .coverage .coverage.*
+	$(call lane,$(COVERAGE) $(COVERED))
+	@.venv-coverage-1.x/bin/python -m pytest -q $(COVERAGE) tests/sdk
+	@.venv-coverage/bin/coverage report --fail-under=95
 
 test-lowest: .venv-lowest/installed
 	$(call lane,$(PARALLEL) tests/keys tests/sdk/test_conformance.py tests/sdk/test_backends.py)
@@ -192,6 +204,12 @@ $(VENV)/installed: $(ENVIRONMENT)
 
 .venv-python3.13/installed: $(ENVIRONMENT)
 	$(call environment,-e '.[zero-code]' --group test 'together==$(NEWEST)',$(NEWEST_PYTHON))
+
+.venv-coverage/installed: $(ENVIRONMENT)
+	$(call environment,-e '.[cli$(COMMA)zero-code]' --group test --group servers 'together==$(NEWEST)' 'openai==3.57.0' aiohttp httpx2 requests,$(NEWEST_PYTHON))
+
+.venv-coverage-1.x/installed: $(ENVIRONMENT)
+	$(call environment,-e '.[zero-code]' --group test 'together==1.5.35',$(NEWEST_PYTHON))
 
 # Schemas of the operators' resources and Loki's grammar come from npm.
 schemas:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import gc
 import os
+import subprocess
 import tempfile
 from pathlib import Path
 
@@ -26,6 +27,20 @@ def pytest_configure():
         file.write(certifi.contents().partition(end)[0] + end)
     atexit.register(Path(file.name).unlink)
     os.environ["SSL_CERT_FILE"] = file.name
+    if config := os.environ.get("COVERAGE_PROCESS_CONFIG"):
+        _count_in_every_process(config)
+
+
+def _count_in_every_process(config):
+    """Let coverage count in processes whose environment a test makes as well."""
+    start = subprocess.Popen.__init__
+
+    def started(self, *args, env=None, **options):
+        if env is not None:
+            env = {"COVERAGE_PROCESS_CONFIG": config, **env}
+        start(self, *args, env=env, **options)
+
+    subprocess.Popen.__init__ = started
 
 
 @pytest.fixture(autouse=True, scope="module")

@@ -570,7 +570,9 @@ def releases(monkeypatch, found):
             "pip install 'together<4,>=1.4.5'",
         ),
         (
-            dict.fromkeys(("together", "together-ai", "httpx", "httpx2", "requests", "aiohttp")),
+            dict.fromkeys(
+                ("together", "together-ai", "openai", "httpx", "httpx2", "requests", "aiohttp")
+            ),
             "No SDK of Together AI",
             "application's Python",
         ),

@@ -235,7 +235,7 @@ def test_refusal_inside_a_good_answer(raw, body, cause, sdk, server, key, teleme
 def test_refusal_inside_a_good_answer_that_no_model_is_made_of(way, sdk, server, key, telemetry):
     """The caller may ask for the text, or read the body by himself."""
     body = {"error": {"message": behaviours.INVALID_KEY, "code": "invalid_api_key"}}
-    server.always(behaviours.custom(200, body))
+    server.always(behaviours.custom(200, body, content_type="Application/JSON"))
     client = sdk.client(api_key=key)
 
     async def read():

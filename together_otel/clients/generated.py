@@ -237,7 +237,7 @@ class Generated(Adapter):
 
 
 def _is_json(response: Any) -> bool:
-    return "json" in response.headers.get("content-type", "")
+    return "json" in response.headers.get("content-type", "").lower()
 
 
 def _listed(headers: Any) -> Iterable[tuple[bytes, bytes, bytes]]:

@@ -355,6 +355,7 @@ def test_lookalike(variable):
         "TOGTR_API_KEY",
         "TAGATHAR_API_KEY",
         "TTTOGGETHER_API_KEY",
+        "TXXOGETHERXX_API_KEY",
         "TOGETHER_MODEL",
         "TOGETHER_API_BASE",
         "ANTHROPIC_API_KEY",

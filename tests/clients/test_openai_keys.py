@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -151,6 +152,28 @@ def test_revoked_key(lab, keys, telemetry):
     with pytest.raises(openai.AuthenticationError):
         lab.chat(client)
     assert only_failure(telemetry, keys)["together.auth.cause"] == "revoked"
+
+
+@pytest.mark.parametrize("raises", ["the status", "its own"])
+def test_a_hook_that_raises_of_a_refusal(lab, keys, telemetry, raises):
+    """The application's HTTP client raises before openai sees the answer, which 1.x and 2.x retry."""
+    http = sys.modules.get("httpx2") or sys.modules["httpx"]
+
+    def hook(response):
+        if raises == "its own" and response.is_error:
+            raise LookupError
+        response.raise_for_status()
+
+    async def async_hook(response):
+        hook(response)
+
+    kind, made = (http.AsyncClient, async_hook) if lab.is_async else (http.Client, hook)
+    client = lab.client(api_key=OTHER, http_client=kind(event_hooks={"response": [made]}))
+    with pytest.raises(Exception):  # noqa: B017, PT011 - which one differs by release
+        lab.chat(client)
+    event = only_failure(telemetry, keys)
+    assert event["together.auth.cause"] == "rejected"
+    assert event["http.response.status_code"] == 401
 
 
 def test_error_frame(lab, keys, telemetry):

@@ -245,3 +245,38 @@ def test_another_host(ask, elsewhere, telemetry, header):
     assert telemetry.spans() == telemetry.logs() == []
     TogetherInstrumentor().uninstrument()
     assert raised() == beside
+
+
+class Mine(Exception):  # noqa: N818 - not of a library
+    """An application's own."""
+
+
+@pytest.mark.parametrize("status", [401, 429, 200])
+def test_what_a_hook_raises_of_a_response(library, base, key, server, telemetry, status):
+    """The call is what the server made of it, whatever class the application gives it."""
+
+    def hook(*_args, **_kwargs):
+        raise Mine
+
+    async def async_hook(*_args):
+        raise Mine
+
+    server.always(
+        {
+            401: behaviours.refuse("together"),
+            429: behaviours.rate_limited(),
+            200: behaviours.accept(),
+        }[status]
+    )
+    made = async_hook if library.is_async else hook
+    options = {
+        "httpx": {"client": {"event_hooks": {"response": [made]}}},
+        "requests": {"hooks": {"response": hook}},
+        "aiohttp": {"client": {"raise_for_status": made}},
+    }[library.name.rstrip("2")]
+    got = library.ask(f"{base}/chat/completions", CHAT, headers=bearer(key), **options)
+    assert got.raised == "Mine"
+    outcomes = {401: "auth_failure", 429: "rate_limited", 200: "client_error"}
+    assert only_span(telemetry)["attributes"]["together.request.outcome"] == outcomes[status]
+    assert telemetry.counter(FAILURES) == (status == 401)
+    assert leaks(telemetry.everything(), key) == []

@@ -30,6 +30,7 @@ from together_otel.clients.failures import failure_of, refusal_in, refused
 from together_otel.clients.fields import NOTHING
 from together_otel.clients.operations import operation_of
 from together_otel.clients.payloads import RATELIMIT_HEADERS, add_result, described, ratelimits
+from together_otel.clients.sent import refusal_behind
 
 if TYPE_CHECKING:
     from together_otel.clients.base import Args, Failure, Kwargs, Request, Result
@@ -162,7 +163,11 @@ class Generated(Adapter):
         return refused(body, Answer() if seen is None else self.answer(seen))
 
     def failure(self, exc: BaseException, seen: Any, key: object) -> Failure:
-        response = getattr(exc, "response", None)
+        response: Any = getattr(exc, "response", None)
+        status = getattr(exc, "status_code", None)
+        if status is None:
+            response = refusal_behind(exc) if response is None else response
+            status = getattr(response, "status_code", None)
         request = getattr(exc, "request", None) if _has_request(exc) else None
         if response is not None and hasattr(response, "request"):
             answer = self.answer(response)
@@ -182,7 +187,7 @@ class Generated(Adapter):
             note_origin(answer, headers, body_of(source) or body)
         return failure_of(
             exc,
-            status=getattr(exc, "status_code", None),
+            status=status,
             body=body,
             answer=answer,
             sent=response is not None or request is not None,

@@ -9,6 +9,7 @@ from together_otel.clients.answers import is_basic
 from together_otel.clients.callers import by_http
 from together_otel.clients.credentials import AUTHORIZATION
 from together_otel.clients.generated import Generated
+from together_otel.clients.sent import HTTPX
 from together_otel.clients.wire import BEARER, Exchange, Wire, bearer, note_scheme
 
 if TYPE_CHECKING:
@@ -59,6 +60,8 @@ class Httpx(ByRequest):
     """Adapter of httpx and httpx2: their ``Client.send`` and ``AsyncClient.send``."""
 
     library = "httpx"
+    modules: tuple[str, ...] = HTTPX
+    received = "response"
     reader: ClassVar[Reader] = by_http(library)
 
     def exchange(self, client: Any, args: Args, kwargs: Kwargs) -> Exchange:
@@ -149,6 +152,8 @@ class Requests(_ByUrl):
     """Adapter of requests: its ``Session.request``."""
 
     library = "requests"
+    modules: tuple[str, ...] = ("requests.sessions",)
+    received = "r"
     reader: ClassVar[Reader] = by_http(library)
     names: tuple[str, ...] = _REQUESTS_NAMES
 
@@ -179,6 +184,8 @@ class Aiohttp(_ByUrl):
     """Adapter of aiohttp: its ``ClientSession._request``."""
 
     library = "aiohttp"
+    modules: tuple[str, ...] = ("aiohttp.client",)
+    received = "resp"
     reader: ClassVar[Reader] = by_http(library)
     names: tuple[str, ...] = ("method", "str_or_url")
 

@@ -1,4 +1,4 @@
-"""The keys that a request is sent with, as the frames of whoever sends it have them.
+"""What the frames of whoever sends a request have: the keys that it is sent with, and its answer.
 
 A request hook, the HTTP client's own auth and an in-house client send keys that nobody else is told
 of before there is an answer.
@@ -12,10 +12,13 @@ from types import FrameType
 from typing import Any, Final
 
 from together_otel.clients.credentials import secrets_in
-from together_otel.clients.failures import chain
+from together_otel.clients.failures import FIRST_ERROR, chain
 
 _NAMES: Final = ("request", "params", "headers")
 """Variables of httpx and requests, of aiohttp's tracing, and of urllib3 and aiohttp."""
+
+HTTPX: Final = ("httpx._client", "httpx2._client")
+"""Modules that send by httpx."""
 
 _MOST: Final = 32
 """Frames that are looked at."""
@@ -36,6 +39,39 @@ def secrets_in_traceback(exc: BaseException) -> list[str]:
     """Return the keys of the requests that an exception and its causes came of."""
     frames = [frame for link in chain(exc) for frame, _ in walk_tb(link.__traceback__)]
     return [secret for frame in frames[-_MOST:] for secret in _secrets_in_frame(frame)]
+
+
+def answer_in_traceback(exc: BaseException, module: str, name: str) -> Any:
+    """Return the response that an HTTP library had when an exception passed; ``None`` for none.
+
+    A hook of the application's may raise what it likes of a response.
+
+    Args:
+        exc: the exception.
+        module: of the library, whose innermost frame with such a variable has it.
+        name: of the variable.
+    """
+    frames = (frame for frame, _ in walk_tb(exc.__traceback__))
+    found = [
+        frame
+        for frame in frames
+        if frame.f_globals.get("__name__") == module and name in frame.f_code.co_varnames
+    ]
+    return found[-1].f_locals.get(name) if found else None
+
+
+def refusal_behind(exc: BaseException) -> Any:
+    """Return httpx's response of which a hook of the application's made an exception, or a cause.
+
+    Args:
+        exc: what the SDK made of it.
+    """
+    for link in chain(exc):
+        for module in HTTPX:
+            found = answer_in_traceback(link, module, "response")
+            if found is not None and found.status_code >= FIRST_ERROR:
+                return found
+    return None
 
 
 def _secrets_in_frame(frame: FrameType) -> list[str]:

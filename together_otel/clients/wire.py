@@ -26,6 +26,7 @@ from together_otel.clients.failures import (
 )
 from together_otel.clients.operations import operation_of
 from together_otel.clients.payloads import add_result, described, ratelimits
+from together_otel.clients.sent import answer_in_traceback
 from together_otel.keys.hosts import owner_of
 
 if TYPE_CHECKING:
@@ -86,11 +87,19 @@ _SHARED: dict[str, _Shared] = {}
 
 
 class Wire(Adapter):
-    """Adapter of an HTTP library; ``client`` is a request's `Exchange`, as is its one argument."""
+    """Adapter of an HTTP library; ``client`` is a request's `Exchange`, as is its one argument.
+
+    Attributes:
+        library: its name.
+        modules: that send by it.
+        received: the variable in which their functions have a response.
+    """
 
     recovers = True
     returns_refusals = True
     library: str
+    modules: tuple[str, ...]
+    received: str
 
     def reader_of(self, client: Exchange) -> Reader:
         return client.reader or self.reader
@@ -143,6 +152,11 @@ class Wire(Adapter):
 
     def failure(self, exc: BaseException, _seen: Any, key: object) -> Failure:
         failure = failure_over_http(exc, "" if key is None else key)
+        if failure.answer.status_code is None:
+            for module in self.modules:
+                found = answer_in_traceback(exc, module, self.received)
+                if found is not None and (refused := self.failure_in(found)) is not None:
+                    return refused
         note_scheme(failure.answer)
         return failure
 

@@ -28,6 +28,8 @@ from together_otel.keys import is_sign_in, redact, redact_exception, text_of
 from together_otel.telemetry import spans
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from opentelemetry.context import Context
 
     from together_otel.calls.state import Arguments, Refusal
@@ -41,7 +43,7 @@ CALL = context.create_key("together_otel-call")
 """OpenTelemetry's key of a context's span."""
 _ENDED = context.Context()
 
-current_call = partial(value_here, CALL)
+current_call: Callable[[], Any] = partial(value_here, CALL)
 """Returns the call that the SDK is working on in this context, a `Call` or an idle one, if any."""
 
 

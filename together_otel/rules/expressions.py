@@ -40,7 +40,7 @@ def fill(expression: str, options: Options) -> str:
 
 DURATION_COUNTS = tuple(f"{one.prometheus}_count" for one in names.DURATION_METRICS)
 DURATION_BUCKETS = tuple(f"{one.prometheus}_bucket" for one in names.DURATION_METRICS)
-TOKENS = {
+TOKENS: dict[str, tuple[str, ...]] = {
     "input": (
         names.INPUT_TOKENS_TOTAL.prometheus,
         f"{names.EMBEDDINGS_INPUT_TOKENS.prometheus}_sum",

@@ -123,10 +123,13 @@ WHOLE = {
 }
 
 
-def test_an_ordinary_answer(looked):
+def test_an_ordinary_answer(looked, monkeypatch):
     """What many have in common is made once; ids and numbers are each answer's own."""
     assert of_answer("success", ANSWER, RESULT, ("stop",), KNOWN) == WHOLE
     looked.clear()
+    with monkeypatch.context() as made:
+        made.setattr(attributes, "add_answer", None)
+        assert of_answer("success", ANSWER, RESULT, ("stop",), KNOWN) == WHOLE
     other = Result("a/model", f"chat {OPAQUE}", usage=Usage(4))
     assert of_answer("success", Answer(200, resends=2), other, ("stop",), KNOWN) == {
         names.REQUEST_OUTCOME: "success",

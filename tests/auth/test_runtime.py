@@ -57,6 +57,7 @@ def runtime(metrics):
         (" ", logging.ERROR),
         ("changeme", logging.WARNING),
         (KEY[:-1], logging.WARNING),
+        (f"{KEY[:-1]}!", logging.WARNING),
         (f"{OTHER}\n", logging.WARNING),
         (OPENAI, logging.WARNING),
         (KEY, logging.INFO),
@@ -84,6 +85,7 @@ def test_acceptance_is_noted_by_key_text_and_whose_the_host_is(runtime, metrics,
     runtime.accepted(f"{KEY} ", report, Answer(), "b.test")
     assert history.accepted_by(report.text_identity, "together") == 1_000.0
     assert history.accepted_by(report.text_identity, "b.test") == 1_009.0
+    assert history.accepted_by(report.text_identity, "gw.test") is None
     assert metrics.keys_changed.call_args_list[1:] == [({"at_once": False},)] * 2
     assert told == []
 
@@ -147,6 +149,8 @@ def test_cause_of_a_refusal(failure, cause, runtime, now):
     assert found.report.reader is READER
     sent, history = failure.answer.authorization, runtime.keys.history
     identity = report.identity
+    if failure.sent and sent is not None:
+        assert found.report.length == len(sent.removeprefix("Bearer "))
     if failure.sent:
         assert found.report.source == ("header" if sent == f"Bearer {OTHER}" else "argument")
         identity = b"" if sent is None else found.report.identity
@@ -169,7 +173,17 @@ def test_what_was_accepted_before_is_revoked(runtime):
     assert cause("unsendable", host=HOST).cause == "malformed"
     overridden = cause(sent=True, override="netrc", host=HOST)
     assert overridden.cause == "overridden"
-    assert "netrc" in overridden.remedy
+    assert "the file that NETRC names" in overridden.remedy
+
+
+@pytest.mark.usefixtures("now")
+def test_no_key_is_not_revoked(runtime):
+    """Though a host has accepted requests without one."""
+    report = inspect_key(environ={})
+    runtime.accepted(None, report, Answer(), HOST)
+    failure = Failure("error", Answer(host=HOST), sent=True)
+    found = runtime.refused("refused", None, report, failure, None, TOGETHER)
+    assert found.diagnosis.cause == "missing"
 
 
 def test_constructor_that_refused(runtime):
@@ -180,9 +194,12 @@ def test_constructor_that_refused(runtime):
     assert failure.attributes() == {names.AUTH_CAUSE: "missing", **of_key(report)}
 
 
-def test_failure_that_could_not_be_diagnosed(runtime):
+def test_failure_that_could_not_be_diagnosed(metrics, monkeypatch):
+    for name in ("TOGETHER_API_KEY", "TOGETHER_KEY"):
+        monkeypatch.setenv(name, f"{KEY}\n")
+    runtime = Runtime(Settings(), Mock(), metrics, KeyRegistry(fingerprint=True))
     report = runtime.unknown_key
-    assert (report.presence, report.source) == ("missing", "none")
+    assert report == inspect_key(source="none", environ={})
     failure = runtime.unexplained(report)
     assert failure == AuthFailure(report, Diagnosis("unknown", names.CAUSE_REMEDIES["unknown"]))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import warnings
 from contextlib import suppress
 
@@ -280,3 +281,14 @@ def test_what_a_hook_raises_of_a_response(library, base, key, server, telemetry,
     assert only_span(telemetry)["attributes"]["together.request.outcome"] == outcomes[status]
     assert telemetry.counter(FAILURES) == (status == 401)
     assert leaks(telemetry.everything(), key) == []
+
+
+@every_door
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="3.10 keeps one frame more")
+def test_a_failure_passes_at_most_two_frames_of_ours(ask, base, server, telemetry):
+    assert telemetry.spans() == []
+    server.always(behaviours.drop_connection())
+    with pytest.raises(Exception) as caught:  # noqa: PT011 - of the library
+        ask(f"{base}/chat/completions", bearer(OTHER))
+    ours = [one for one in caught.traceback if "/together_otel/" in str(one.path)]
+    assert 0 < len(ours) <= 2

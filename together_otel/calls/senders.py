@@ -112,12 +112,12 @@ def _sending(original: Any, is_ours: IsOurs, load: Callable[[], Reporter | None]
 
         @wraps(original)
         async def replacement(self: Any, *args: Any, **kwargs: Any) -> Any:
-            if is_ours(self, args, kwargs) and (reporter := load()) is not None:
-                found = reporter.exchange(self, args, kwargs)
-                if found is not None:
-                    del args, kwargs
-                    return await reporter.report(found, found)
             try:
+                if is_ours(self, args, kwargs) and (reporter := load()) is not None:
+                    found = reporter.exchange(self, args, kwargs)
+                    if found is not None:
+                        args, kwargs = (), {}
+                        return await reporter.report(found, found)
                 return await original(self, *args, **kwargs)
             except BaseException:
                 del args, kwargs
@@ -128,12 +128,12 @@ def _sending(original: Any, is_ours: IsOurs, load: Callable[[], Reporter | None]
 
     @wraps(original)
     def sync_replacement(self: Any, *args: Any, **kwargs: Any) -> Any:
-        if is_ours(self, args, kwargs) and (reporter := load()) is not None:
-            found = reporter.exchange(self, args, kwargs)
-            if found is not None:
-                del args, kwargs
-                return reporter.report(found, found)
         try:
+            if is_ours(self, args, kwargs) and (reporter := load()) is not None:
+                found = reporter.exchange(self, args, kwargs)
+                if found is not None:
+                    args, kwargs = (), {}
+                    return reporter.report(found, found)
             return original(self, *args, **kwargs)
         except BaseException:
             del args, kwargs

@@ -315,6 +315,12 @@ def test_what_may_work_shadows_nothing(key):
 @pytest.mark.parametrize("source", ["argument", "environment"])
 def test_nothing_is_told_of_togethers_variable_where_no_other_holds_the_key(source):
     assert inspect_key(OPENAI, source=source, environ={}).own_variable is None
+    assert inspect_key(KEY, environ={"OTHER": KEY}).own_variable is None
+
+
+def test_togethers_own_variable_is_empty_beside_another_providers_key():
+    environ = {"OPENAI_API_KEY": OPENAI, VARIABLE: " "}
+    assert inspect_key(environ=environ, reader=OPENAI_READER).own_variable == "empty"
 
 
 def test_the_clients_own_variable_is_no_lookalike():
@@ -519,6 +525,7 @@ def test_no_frame_holds_a_key_while_an_object_is_asked(monkeypatch):
         (KEY, {"WHATEVER": KEY, "OPENAI_API_KEY": KEY}, "OPENAI_API_KEY"),
         (KEY, {"TOGETHER_KEY": KEY, "TOGETER_API_KEY": KEY}, "TOGETER_API_KEY"),
         (KEY, {"B": KEY, "A": KEY}, "A"),
+        (KEY, {"A": KEY, "OPENAI_API_KEY": KEY}, "OPENAI_API_KEY"),
         (KEY, {"A\u200b": KEY}, "A\\u200b"),
         ("short-one", {"MY_TOKEN": "short-one"}, "MY_TOKEN"),
         ("short-one", {"SHLVL": "short-one"}, None),

@@ -418,6 +418,11 @@ class Text:
         return self._text
 
 
+class Called(Text):
+    def __call__(self):
+        return self._text
+
+
 class Member(str, Enum):
     KEY = "opaque.token/0123456789"
 
@@ -443,6 +448,7 @@ class Unreadable:
         (Text(), "tgp_v1", (), 50),
         (Text(KEY[:-1]), "damaged", ("too_short",), 49),
         (Text("opaque.token/012"), "unrecognized", (), 16),
+        (Called(), "damaged", ("not_text",), 50),
         (KEY.encode(), "damaged", ("not_text",), 53),
         (b"", "unrecognized", ("not_text",), 3),
         (12345, "placeholder", ("not_text",), 5),
@@ -462,6 +468,7 @@ class Unreadable:
         "text",
         "damaged text",
         "opaque text",
+        "called",
         "bytes",
         "no bytes",
         "int",

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
+
+from processes import run_to_end
 
 
 def run_drill(folder, cause, *arguments, **variables):
@@ -19,7 +20,7 @@ def run_drill(folder, cause, *arguments, **variables):
     Returns:
         ``subprocess.CompletedProcess``, with what it printed as text.
     """
-    done = subprocess.run(
+    done = run_to_end(
         [
             *(sys.executable, "-m", "together_otel", "drill", *arguments),
             *("--cause", cause, "--duration", "0.5s"),
@@ -32,10 +33,7 @@ def run_drill(folder, cause, *arguments, **variables):
             "TOGETHER_OTEL_TEXTFILE": str(folder),
             **variables,
         },
-        capture_output=True,
-        text=True,
         timeout=90,
-        check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done

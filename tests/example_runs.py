@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 from pathlib import Path
+
+from processes import run_to_end
 
 ROOT = Path(__file__).parents[1]
 
@@ -19,14 +20,11 @@ def run_example(name):
     script = ROOT / "examples" / f"{name}.py"
     command = script.read_text(encoding="utf-8").splitlines()[0].removeprefix("# ").split()
     path = os.pathsep.join((str(Path(sys.executable).parent), os.environ.get("PATH", "")))
-    done = subprocess.run(
+    done = run_to_end(
         command,
         cwd=ROOT,
         env={"PATH": path, "TOGETHER_NO_BANNER": "1", "PYTHONWARNINGS": "ignore"},
-        capture_output=True,
-        text=True,
         timeout=90,
-        check=False,
     )
     assert done.returncode == 0, done.stderr
     return done

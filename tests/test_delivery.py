@@ -9,13 +9,13 @@ import logging
 import os
 import re
 import shutil
-import subprocess
 from pathlib import Path
 
 import prometheus_binaries
 import pytest
 import yaml
 from kubernetes_api import rendered
+from processes import run_to_end
 
 import together_otel
 from together_otel import names
@@ -47,12 +47,9 @@ def faults(resources=(), logql=()):
     if not (shutil.which("node") and (CHECK.parent / "node_modules").is_dir()):
         assert not os.environ.get("CI"), "npm --prefix tools/schemas install"
         pytest.skip("npm --prefix tools/schemas install")
-    done = subprocess.run(
-        ["node", CHECK],  # noqa: S607 - whichever Node.js is used here
+    done = run_to_end(
+        ["node", CHECK],
         input=json.dumps({"resources": list(resources), "logql": list(logql)}),
-        capture_output=True,
-        text=True,
-        timeout=60,
         check=True,
     )
     return done.stdout.splitlines()
@@ -157,12 +154,8 @@ def test_the_operators_routes_are_alertmanagers(tmp_path):
     }
     path = tmp_path / "alertmanager.yaml"
     path.write_text(yaml.safe_dump(config))
-    done = subprocess.run(
+    done = run_to_end(
         [prometheus_binaries.require("amtool"), "check-config", path],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
 

@@ -3,7 +3,6 @@
 import json
 import os
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
@@ -12,6 +11,7 @@ import pytest
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from processes import run_to_end
 
 from together_otel.cli import main
 from together_otel.cli.export import command
@@ -234,12 +234,8 @@ def test_prometheus_takes_rules_for_jobs(tmp_path):
     promtool = prometheus_binaries.require("promtool")
     files = [tmp_path / path for path in WRITTEN["rules"]]
     assert all(WIKI in file.read_text("utf-8") for file in files[:1])
-    done = subprocess.run(
+    done = run_to_end(
         [promtool, "check", "rules", "--lint=all", "--lint-fatal", *files],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
 
@@ -320,14 +316,11 @@ def installed(request, tmp_path_factory):
 
 def python(*arguments, cwd=None, path=None):
     """Run Python with arguments, a folder before all others on its path; return what it prints."""
-    done = subprocess.run(
+    done = run_to_end(
         [sys.executable, *map(str, arguments)],
         cwd=cwd,
         env={**os.environ, "PYTHONPATH": str(path or "")},
-        capture_output=True,
-        text=True,
         timeout=100,
-        check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout

@@ -26,6 +26,7 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
 )
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.metrics.v1.metrics_pb2 import AGGREGATION_TEMPORALITY_CUMULATIVE
+from processes import run_to_end
 from running import PROGRAMS, Running, get, total
 from serving import Quiet, serving
 
@@ -47,12 +48,8 @@ def load(path):
 
 def promtool(*arguments):
     """Run promtool; return what it prints, and fail with it."""
-    done = subprocess.run(
+    done = run_to_end(
         [prometheus_binaries.require("promtool"), *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
@@ -330,17 +327,13 @@ def pushed(tmp_path_factory):
     with serving(Receiver()) as receiver, TogetherServer(keys=[key]) as together:
         together.script(behaviours.server_error())
         together.revoke_after(key, 2)
-        done = subprocess.run(
+        done = run_to_end(
             [
                 *(BIN / "opentelemetry-instrument", "--metrics_exporter", "otlp"),
                 *("--traces_exporter", "otlp", "--logs_exporter", "otlp"),
                 *(sys.executable, program),
             ],
             env={"PATH": os.environ["PATH"], **together_of(together, key), **otlp_to(receiver)},
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
         )
         assert done.returncode == 0, done.stderr
         yield receiver, keys

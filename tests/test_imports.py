@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 
 import pytest
+from processes import run_to_end
 
 from together_otel.calls.imports import MODULES
 from together_otel.calls.targets import TARGETS
@@ -73,9 +73,7 @@ print(json.dumps([sorted(imported), sorted(instrumented)]))
 def test_what_is_loaded_without_a_client_library(before):
     """Nor where there are HTTP libraries, as in most processes: only a request to Together loads it."""
     program = before + PROGRAM
-    done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True
-    )
+    done = run_to_end([sys.executable, "-c", program], check=True)
     imported, instrumented = json.loads(done.stdout)
     assert imported == ["together_otel", "together_otel.plain", "together_otel.plain.lazy"]
     assert {name for name in instrumented if name.startswith("together_otel")} <= LOADED

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import subprocess
 import sys
 from importlib.metadata import entry_points, metadata, requires
 
@@ -11,6 +10,7 @@ import pytest
 from opentelemetry.sdk._logs import LoggerProvider
 from opentelemetry.sdk._logs.export import SimpleLogRecordProcessor
 from packaging.requirements import Requirement
+from processes import run_to_end
 
 from together_otel import TogetherInstrumentor, instrumentor
 from together_otel.instrumentor import DISTRIBUTION
@@ -30,13 +30,9 @@ def off_afterwards():
 
 def run(program, **environment):
     """Run a program in a process of its own."""
-    return subprocess.run(
+    return run_to_end(
         [sys.executable, "-W", "ignore", "-c", program],
         env={"TOGETHER_NO_BANNER": "1", **environment},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
     )
 
 

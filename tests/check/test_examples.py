@@ -8,13 +8,13 @@ import json
 import os
 import re
 import shlex
-import subprocess
 import sys
 from pathlib import Path
 
 import kubernetes_validate
 import pytest
 import yaml
+from processes import run_to_end
 
 from together_otel.testing import TogetherServer, behaviours
 from together_otel.testing.ports import free_port
@@ -26,14 +26,10 @@ PATH = os.pathsep.join((str(Path(sys.executable).parent), os.environ.get("PATH",
 
 def run(command, **environ):
     """Run a command where the project's commands are found, with these variables and no others."""
-    return subprocess.run(
+    return run_to_end(
         command,
         cwd=ROOT,
         env={"PATH": PATH, **environ},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
     )
 
 

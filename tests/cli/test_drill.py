@@ -16,6 +16,7 @@ from importlib.metadata import version
 import pytest
 import yaml
 from generation import GENERATION
+from processes import run_to_end
 from running import eventually, get, total
 from serving import Quiet, serving
 
@@ -48,13 +49,9 @@ def environment(variables):
 
 def drilled(*arguments, cause="revoked", duration="0.5s", code=0, **variables):
     """Run a drill to its end, and compare its exit code."""
-    done = subprocess.run(
+    done = run_to_end(
         command("--cause", cause, "--duration", duration, *arguments),
         env=environment(variables),
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
     )
     assert done.returncode == code, done.stdout + done.stderr
     return done

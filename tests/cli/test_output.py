@@ -11,6 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import pytest
+from processes import run_to_end
 
 from together_otel.cli import main
 
@@ -197,10 +198,8 @@ def test_a_fault_of_ours(monkeypatch, capsys):
 
 def test_the_version():
     """By the module as by the script."""
-    done = subprocess.run(
+    done = run_to_end(
         [*COMMAND, "--version"],
-        capture_output=True,
-        text=True,
         check=True,
         timeout=100,
     )

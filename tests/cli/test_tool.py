@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 import pytest
+from processes import run_to_end
 from terminals import on_a_terminal
 
 from together_otel.cli import COMMANDS, main
@@ -121,13 +122,10 @@ def test_completion(typed, offered, capsys):
     with pytest.raises(SystemExit) as ended:
         main(["--print-completion", "bash"])
     assert not ended.value.code
-    done = subprocess.run(
+    done = run_to_end(
         [shutil.which("bash"), "-c", COMPLETED, "bash", *typed],
         input=capsys.readouterr().out,
-        capture_output=True,
-        text=True,
         check=True,
-        timeout=60,
     )
     assert done.stdout.strip() == offered
 
@@ -140,15 +138,12 @@ def test_completion_without_its_library(monkeypatch, capsys):
 
 def test_only_the_command_that_is_asked_for_is_loaded():
     """`check` in a HEALTHCHECK does not wait for what the drill needs."""
-    done = subprocess.run(
+    done = run_to_end(
         [
             *(sys.executable, "-c"),
             "import sys, together_otel.cli as c; c.main(['check']); print(*sys.modules)",
         ],
-        capture_output=True,
-        text=True,
         check=True,
-        timeout=60,
     )
     loaded = set(done.stdout.split())
     assert "together_otel.cli.check.command" in loaded

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
 import threading
 import time
 from collections import defaultdict
@@ -23,6 +22,7 @@ from typing import Any
 import prometheus_binaries
 import pytest
 import yaml
+from processes import run_to_end
 from serving import Quiet, serving
 
 from together_otel import names
@@ -249,12 +249,8 @@ def amtool(newest):
     program = prometheus_binaries.require("amtool", newest=newest)
 
     def run(*arguments):
-        done = subprocess.run(
+        done = run_to_end(
             [program, *map(str, arguments)],
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
         )
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout

@@ -6,13 +6,13 @@ import json
 import os
 import re
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
 import prometheus_binaries
 import pytest
 import yaml
+from processes import run_to_end
 
 from together_otel import names
 from together_otel import rules as package
@@ -42,13 +42,10 @@ def promtool(*arguments, cwd=ROOT, timeout=60, newest=False):
 def program(name, *arguments, cwd=ROOT, timeout=60):
     """Run a program, one of Prometheus' by its name; return what it says, and fail with it."""
     path = prometheus_binaries.require(name) if isinstance(name, str) else name
-    done = subprocess.run(
+    done = run_to_end(
         [path, *arguments],
         cwd=cwd,
-        capture_output=True,
-        text=True,
         timeout=timeout,
-        check=False,
     )
     said = done.stdout + done.stderr
     assert done.returncode == 0, said

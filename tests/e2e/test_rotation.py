@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import subprocess
 import sys
 import time
 from contextlib import ExitStack
@@ -14,6 +13,7 @@ from typing import Any
 
 import pytest
 import yaml
+from processes import run_to_end
 from prometheus_binaries import RULES, require
 
 from together_otel import inspect_key
@@ -218,14 +218,11 @@ def test_the_example(arguments, last, failed):
     """It runs by the command of its first line, and prints what its README shows."""
     command = (EXAMPLE / "rotate.py").read_text(encoding="utf-8").splitlines()[0]
     path = os.pathsep.join((str(Path(sys.executable).parent), os.environ.get("PATH", "")))
-    done = subprocess.run(
+    done = run_to_end(
         [*command.removeprefix("# ").split(), *arguments],
         cwd=ROOT,
         env={"PATH": path, "TOGETHER_NO_BANNER": "1"},
-        capture_output=True,
-        text=True,
         timeout=MINUTE,
-        check=False,
     )
     assert done.returncode == 0, done.stderr
     _, *rows, counts = (line[34:].split() for line in done.stdout.splitlines())

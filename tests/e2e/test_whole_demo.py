@@ -1,8 +1,8 @@
 """The demonstration as `make demo` runs it."""
 
-import subprocess
 import sys
 
+from processes import run_to_end
 from prometheus_binaries import require
 
 from together_otel.testing.programs import CHECKOUT
@@ -12,13 +12,10 @@ def test_the_demonstration_ends_with_the_page():
     """Under a minute and a half, nothing left out, nothing on standard error."""
     require("prometheus")
     require("alertmanager")
-    done = subprocess.run(
+    done = run_to_end(
         [sys.executable, "-m", "together_otel", "demo"],
         cwd=CHECKOUT,
-        capture_output=True,
-        text=True,
         timeout=90,
-        check=False,
     )
     assert done.returncode == 0, done.stdout
     assert "alertname=TogetherAuthFailing, job=together-demo" in " ".join(done.stdout.split())

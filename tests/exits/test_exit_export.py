@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 import prometheus_binaries
 import pytest
+from processes import run_to_end
 from running import eventually, get, samples, total
 from serving import Quiet, serving
 
@@ -59,14 +60,10 @@ def run(key, tmp_path):
                 "OTEL_METRICS_EXPORTER": "none",
                 **environment,
             }
-            return subprocess.run(
+            return run_to_end(
                 [folder / "opentelemetry-instrument", sys.executable, PROGRAM, *arguments],
                 cwd=tmp_path,
                 env={name: value for name, value in given.items() if value != "unset"},
-                capture_output=True,
-                text=True,
-                timeout=60,
-                check=False,
             )
 
         yield run_it
@@ -170,13 +167,9 @@ def test_a_job_writes_a_file(way, run, tmp_path):
     assert all(
         labels["job"] == "data jobs" for found in samples(text).values() for labels, _ in found
     )
-    checked = subprocess.run(
+    checked = run_to_end(
         [prometheus_binaries.require("promtool"), "check", "metrics"],
         input=text,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
     )
     assert (checked.returncode, checked.stderr) == (0, "")
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import logging
 import os
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 from application import off
+from processes import run_to_end
 
 HERE = Path(__file__).parent
 
@@ -38,13 +38,9 @@ def run_program():
 
     def run(program, *arguments, **environment):
         paths = map(str, (HERE, HERE.parent / "sdk", HERE.parent.parent))
-        done = subprocess.run(
+        done = run_to_end(
             [sys.executable, str(HERE / "programs" / program), *arguments],
             env={**os.environ, "PYTHONPATH": os.pathsep.join(paths), **environment},
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=60,
         )
         assert done.returncode == 0, (done.returncode, done.stderr[-2000:])
         assert "Traceback" not in done.stderr, done.stderr

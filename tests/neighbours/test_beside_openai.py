@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 from environments import ROOT, environment
 from generation import leaks, made_up_key
+from processes import run_to_end
 
 from together_otel.testing import TogetherServer
 
@@ -20,7 +20,7 @@ ACCEPTED, REFUSED = made_up_key(), made_up_key("Q")
 def run(neighbour):
     """Run the program; return what it prints."""
     with TogetherServer(keys=[ACCEPTED]) as server:
-        done = subprocess.run(
+        done = run_to_end(
             [environment(".venv-neighbours"), PROGRAM, neighbour],
             env={
                 "ACCEPTED": ACCEPTED,
@@ -29,10 +29,6 @@ def run(neighbour):
                 "PYTHONPATH": str(ROOT),
                 "NO_PROXY": "*",
             },
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
         )
     assert done.returncode == 0, done.stderr
     found: list[dict[str, Any]] = json.loads(done.stdout)

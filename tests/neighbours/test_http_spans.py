@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from pathlib import Path
 
 import pytest
 from environments import ROOT, environment
+from processes import run_to_end
 
 PROGRAM = Path(__file__).with_name("http_spans.py")
 SCOPES = {"requests": "requests", "urllib3": "urllib3", "aiohttp": "aiohttp_client"}
@@ -18,11 +18,9 @@ SCOPES = {"requests": "requests", "urllib3": "urllib3", "aiohttp": "aiohttp_clie
 @pytest.mark.parametrize("sender", SCOPES)
 def test_spans_of_the_http_client_show_no_key(sender, whose, does):
     """With all headers captured, redirects followed, and an answer that is none."""
-    done = subprocess.run(
+    done = run_to_end(
         [environment(".venv-neighbours"), PROGRAM, sender, whose, does],
         env={"PYTHONPATH": str(ROOT), "STANDINS": str(ROOT / "tests" / "standins")},
-        capture_output=True,
-        text=True,
         timeout=100,
         check=True,
     )

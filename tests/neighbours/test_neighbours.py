@@ -7,13 +7,13 @@ would be loaded into every program that ``opentelemetry-instrument`` starts in o
 from __future__ import annotations
 
 import json
-import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 from environments import ROOT, environment
 from generation import leaks, made_up_key
+from processes import run_to_end
 
 from together_otel.testing import TogetherServer
 
@@ -45,7 +45,7 @@ def run(neighbour, first):
         (packages,) = python.parents[1].glob("lib/python*/site-packages")
         if neighbour == "traceloop":
             python, url = environment(".venv-1.5.35"), server.base_url_for("1.5.35")
-        done = subprocess.run(
+        done = run_to_end(
             [python, BESIDE, neighbour, first],
             env={
                 "ACCEPTED": ACCEPTED,
@@ -57,10 +57,6 @@ def run(neighbour, first):
                 "TOGETHER_OTEL_LOG_INTERVAL": "0",
                 "NO_PROXY": "127.0.0.1",
             },
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
         )
     assert done.returncode == 0, done.stderr
     found: dict[str, Any] = json.loads(done.stdout)

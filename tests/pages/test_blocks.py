@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from pages.blocks import blocks, shows
+from processes import run_to_end
 from prometheus_binaries import require
 
 from together_otel.testing.ports import free_port
@@ -38,9 +39,7 @@ def fresh(tmp_path_factory, worker_id):  # noqa: ARG001 - one environment a proc
         [sys.executable, "-m", "venv", folder / "venv"],
         [folder / "venv/bin/pip", "install", "--quiet", "together==3.1.1"],
     ):
-        done = subprocess.run(
-            command, cwd=ROOT, env=environment(), capture_output=True, text=True, check=False
-        )
+        done = run_to_end(command, cwd=ROOT, env=environment(), timeout=None)
         assert done.returncode == 0, done.stderr
     return folder
 
@@ -138,15 +137,12 @@ class Reader:
     def run(self, command, *, given=None, exports=False, check=True):
         """Run a command to its end; return what it prints. Keep what it exports, if asked."""
         after = "\nprintf '\\0'; env -0" if exports else ""
-        done = subprocess.run(
+        done = run_to_end(
             ["/bin/sh", "-ec", self.here(command) + after],
             cwd=self.folder,
             env=self.environment,
             input=self.here(given or ""),
-            capture_output=True,
-            text=True,
             timeout=SECONDS * 3,
-            check=False,
         )
         if check:
             assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 from generation import GENERATION, RELEASE, leaks
+from processes import run_to_end
 
 PROGRAM = Path(__file__).parent / "programs" / "debug_log.py"
 
@@ -17,7 +17,7 @@ PROGRAM = Path(__file__).parent / "programs" / "debug_log.py"
 def test_no_key_in_log_records(server, key):
     """Under `opentelemetry-instrument`, whose handler on the root logger gets every record."""
     folder = Path(sys.executable).parent
-    done = subprocess.run(
+    done = run_to_end(
         [folder / "opentelemetry-instrument", sys.executable, PROGRAM],
         env={
             "PATH": os.environ["PATH"],
@@ -28,9 +28,6 @@ def test_no_key_in_log_records(server, key):
             "OTEL_METRICS_EXPORTER": "none",
             "OTEL_LOGS_EXPORTER": "console",
         },
-        capture_output=True,
-        text=True,
-        timeout=60,
         check=True,
     )
 

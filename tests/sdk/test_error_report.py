@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import subprocess
 import sys
 import sysconfig
 from pathlib import Path
@@ -12,6 +11,7 @@ from pathlib import Path
 import pytest
 from dirty_equals import IsInt, IsStr
 from generation import GENERATION, MESSAGES, MODEL, Sdk, leaks
+from processes import run_to_end
 
 ROOT = Path(__file__).parents[2]
 BAD_KEY = "Invalid API key provided. Please check your API key and try again."
@@ -133,7 +133,7 @@ def test_a_machine_with_only_together_ai(server, key, tmp_path):
         "try: together_ai.TogetherAI(api_key='').chat('Hello')\n"
         "except together_ai.errors.AuthenticationError as exc: print('APP', exc)\n"
     )
-    done = subprocess.run(
+    done = run_to_end(
         [sys.executable, "-S", "-c", program],
         env={
             "PYTHONPATH": os.pathsep.join(map(str, (tmp_path, ROOT, ROOT / "tests/standins"))),
@@ -143,10 +143,6 @@ def test_a_machine_with_only_together_ai(server, key, tmp_path):
             "OTEL_LOGS_EXPORTER": "none",
             "NO_PROXY": "127.0.0.1",
         },
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
     )
     assert done.returncode == 0, done.stderr
     assert f"APP {BAD_KEY}" in done.stdout

@@ -10,7 +10,6 @@ import inspect
 import json
 import pickle
 import pydoc
-import subprocess
 import sys
 import types
 import typing
@@ -21,6 +20,7 @@ from unittest import mock
 
 import pytest
 from generation import GENERATION, MESSAGES, MODEL, Sdk, made_up_key
+from processes import run_to_end
 
 from together_otel import TogetherInstrumentor
 from together_otel.testing import TogetherServer, behaviours
@@ -217,7 +217,7 @@ def steps_of(library: str, anew: str) -> dict[str, dict[str, int]]:
         order = ["together_ai.client", "together_ai"]
     with TogetherServer(keys=[made_up_key("Q")]) as server:
         url = server.base_url_for(importlib.metadata.version("together"))
-        done = subprocess.run(
+        done = run_to_end(
             [sys.executable, TESTS / "sdk/programs/imported_anew.py", library, anew, *order],
             env={
                 "PYTHONPATH": f"{TESTS.parent}:{TESTS / 'standins'}",
@@ -227,10 +227,6 @@ def steps_of(library: str, anew: str) -> dict[str, dict[str, int]]:
                 "TOGETHER_OTEL_LOG_INTERVAL": "0",
                 "NO_PROXY": "127.0.0.1",
             },
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
         )
     assert done.returncode == 0, done.stderr
     found: dict[str, dict[str, int]] = json.loads(done.stdout)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-import subprocess
 import sys
 
 import pytest
 from generation import RELEASE
+from processes import run_to_end
 
 from together_otel.testing import behaviours
 
@@ -35,12 +35,9 @@ BY_PROMETHEUS = "together_otel.instrument(metrics='prometheus')"
 def said_by(set_up, server, key):
     """Return the lines that such a program writes, without their times."""
     program = PROGRAM.format(set_up=set_up, key=key, url=server.base_url_for(RELEASE))
-    done = subprocess.run(
+    done = run_to_end(
         [sys.executable, "-W", "ignore", "-c", program],
         env={"TOGETHER_NO_BANNER": "1"},
-        capture_output=True,
-        text=True,
-        timeout=60,
         check=True,
     )
     lines = done.stderr.splitlines()

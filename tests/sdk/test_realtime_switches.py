@@ -6,7 +6,6 @@ import gc
 import importlib
 import json
 import os
-import subprocess
 import sys
 from pathlib import Path
 
@@ -14,6 +13,7 @@ import pytest
 import sessions
 from generation import RELEASE
 from opentelemetry.instrumentation.utils import suppress_instrumentation
+from processes import run_to_end
 from realtime_server import RealtimeServer
 from sessions import AS_THE_SDK_CONNECTS, MODEL, NO_REALTIME, RECONNECTED, calls, names, outcomes
 
@@ -136,13 +136,9 @@ def test_open_at_exit(kind, way, outcome, key):
             "TOGETHER_API_KEY": key,
             "TOGETHER_BASE_URL": server.base_url_for(RELEASE),
         }
-        ended = subprocess.run(
+        ended = run_to_end(
             [sys.executable, str(LEFT_OPEN), kind, way],
             env=environment,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
         )
 
     assert (ended.returncode, ended.stderr) == (0, "")

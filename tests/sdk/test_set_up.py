@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 import sys
 
 from generation import RELEASE
+from processes import run_to_end
 
 GOOD = {
     "OTEL_METRICS_EXPORTER": "console",
@@ -18,13 +18,9 @@ GOOD = {
 
 def test_all_is_well():
     """Exit code 0, the release is supported, and its methods are watched."""
-    done = subprocess.run(
+    done = run_to_end(
         [sys.executable, "-m", "together_otel", "doctor", "--json"],
         env={"PATH": os.environ["PATH"], **GOOD},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     found = json.loads(done.stdout)

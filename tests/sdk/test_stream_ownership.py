@@ -11,13 +11,13 @@ import contextvars
 import gc
 import json
 import os
-import subprocess
 import sys
 import threading
 from pathlib import Path
 
 import pytest
 from generation import GENERATION, RELEASE
+from processes import run_to_end
 from steps import (
     LEAKS,
     chat,
@@ -136,7 +136,7 @@ def test_collected_inside_a_package_that_locks(sdk, key, telemetry):
 )
 def test_interpreter_exit(kind, how, first, server, key):
     """A stream that is open at the end is exported as abandoned, whatever was set up first."""
-    done = subprocess.run(
+    done = run_to_end(
         [sys.executable, PROGRAM, kind, first, how],
         env={
             **os.environ,
@@ -144,10 +144,6 @@ def test_interpreter_exit(kind, how, first, server, key):
             "TOGETHER_API_KEY": key,
             "TOGETHER_BASE_URL": server.base_url_for(RELEASE),
         },
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
     )
     told = [json.loads(line) for line in done.stdout.splitlines()]
     assert sorted(told, key=str) == [

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from processes import run_to_end
 from running import BIN, Running, get, samples, total
 
 from together_otel import inspect_key
@@ -127,14 +127,10 @@ def test_a_key_that_cannot_work_never_serves(relative: bool, tmp_path: Path) -> 
     secret = tmp_path / "api-key"
     secret.write_text("sk-" + "proj-" + "a1B2" * 12)
     shell, script, _ = command(secret)
-    done = subprocess.run(
+    done = run_to_end(
         [shell, str(ROOT / script), secret.name if relative else str(secret)],
         cwd=tmp_path,
         env={"PATH": f"{BIN}:{os.environ['PATH']}"},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
     )
     assert done.returncode == 1
     assert "wrong_provider" in done.stdout

@@ -43,19 +43,12 @@ def _count_in_every_process(config):
     subprocess.Popen.__init__ = started
 
 
-@pytest.fixture(autouse=True, scope="module")
-def nothing_stays():
-    """Collect what a file's tests left behind, which no test's own collections see."""
-    yield
-    gc.collect()
-
-
 @pytest.fixture(autouse=True)
 def old_things_are_left_alone():
     """Spare the collector what was there before a test: many call it, and each module is there."""
-    gc.freeze()
     yield
-    gc.unfreeze()
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)

@@ -378,7 +378,7 @@ def logged(caplog, monkeypatch):
             monkeypatch.setenv("TOGETHER_API_KEY", good)
             for given in ({}, {"api_key": good.swapcase()}):
                 client = together.Together(base_url=server.base_url, max_retries=0, **given)
-                with pytest.raises(together.AuthenticationError):
+                with client, pytest.raises(together.AuthenticationError):
                     client.chat.completions.create(model="m", messages=messages)
     finally:
         together_otel.uninstrument()

@@ -149,6 +149,7 @@ TABLE: list[tuple[str, str, tuple[str, ...]]] = [
     ("kv/data/together#value", "placeholder", ("file_path",)),
     ("api.together.xyz/v1", "placeholder", ("file_path",)),
     ("doppler:prd", "placeholder", ("file_path",)),
+    ("secretref:together-key", "placeholder", ("file_path",)),
     ("TOGETHER_API_KEY_FILE", "placeholder", WELL),
     ("SecretStr('**********')", "placeholder", WELL),
     (f"{{api_key: {KEY}}}", "damaged", ("json_document",)),

@@ -76,7 +76,9 @@ def test_one_choice_is_what_is_usual(number):
     assert attributes(n=number) == {}
 
 
-@pytest.mark.parametrize("said", ["nan", "inf", "-inf", "1e999", "-5", "", "many"])
+@pytest.mark.parametrize(
+    "said", ["nan", "inf", "-inf", "1e999", "-5", "", "many", "6" * 16, "0." + "6" * 14]
+)
 def test_rate_limits_that_are_none(said):
     assert ratelimits({"x-ratelimit-remaining": said, "x-ratelimit-limit": "5"}.get) == {"limit": 5}
 
@@ -115,7 +117,7 @@ def test_tokens(tokens):
 
 
 @pytest.mark.parametrize(
-    "tokens", [None, "many", True, -1, "-1", 2**64, float("inf"), float("nan"), [], {}]
+    "tokens", [None, "many", True, -1, "-1", 2**64, 10**15, float("inf"), float("nan"), [], {}]
 )
 def test_tokens_that_are_none(tokens):
     """A server may say anything; a number beyond 64 bits would end the export of a batch.

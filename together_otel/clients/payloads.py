@@ -20,6 +20,8 @@ _DOUBLES = ("temperature", "top_p", "frequency_penalty", "presence_penalty")
 _INTEGERS = ("max_tokens", "seed", "top_k")
 RATELIMIT_HEADERS = {name: f"x-ratelimit-{name}" for name in names.RATELIMITS}
 _COUNTS = range(2**31)
+_DIGITS = 15
+"""Of an amount in an answer: sixteen may be eight characters of a key, in hexadecimal."""
 """Numbers of tokens that need no further look."""
 _FORMATS = {"json_object": "json", "json_schema": "json", "json": "json", "text": "text"}
 _OUTPUTS = {"image_generation": "image", "speech": "speech", "video_generation": "video"}
@@ -108,7 +110,7 @@ def ratelimits(header: Callable[[str], str | None]) -> dict[str, float]:
     found = {}
     for name, source in RATELIMIT_HEADERS.items():
         value = header(source)
-        if value is not None:
+        if value is not None and len(value) <= _DIGITS:
             with suppress(ValueError):
                 number = float(value)
                 if 0 <= number < inf:
@@ -176,4 +178,4 @@ def _usage(usage: Any) -> Usage:
 def _tokens(value: Any) -> int | None:
     """Return a number of tokens; ``None`` for what is none: counters only grow."""
     number = None if isinstance(value, bool) else integer(value)
-    return None if number is None or number < 0 else number
+    return number if number is not None and 0 <= number < 10**_DIGITS else None

@@ -20,9 +20,9 @@ _DOUBLES = ("temperature", "top_p", "frequency_penalty", "presence_penalty")
 _INTEGERS = ("max_tokens", "seed", "top_k")
 RATELIMIT_HEADERS = {name: f"x-ratelimit-{name}" for name in names.RATELIMITS}
 _COUNTS = range(2**31)
+"""Numbers of tokens that need no further look."""
 _DIGITS = 15
 """Of an amount in an answer: sixteen may be eight characters of a key, in hexadecimal."""
-"""Numbers of tokens that need no further look."""
 _FORMATS = {"json_object": "json", "json_schema": "json", "json": "json", "text": "text"}
 _OUTPUTS = {"image_generation": "image", "speech": "speech", "video_generation": "video"}
 """Operations that are asked for nothing but one type of output → that type."""

@@ -179,9 +179,7 @@ def test_storage_hangs_up_on_a_part(upload, server, storage, telemetry):
         upload()
 
     said = outcomes(telemetry)
-    # 2.0 trips over the answer to its own abort, and says only that.
-    outcome = "client_error" if RELEASE.startswith("2.0.") else "connection_error"
-    assert (list(said), said[UPLOAD]) == (ABORTED, outcome)
+    assert (list(said), said[UPLOAD]) == (ABORTED, "connection_error")
     assert_key_is_not_blamed(telemetry)
 
 

@@ -196,6 +196,8 @@ class CallState:
     def notice_sent(self, answer: Answer) -> None:
         """Note what was really sent, where it is not the client's key as it was at the beginning."""
         sent = answer.authorization
+        if sent is None and self._has_become_empty(answer):
+            sent = answer.authorization = "Bearer "
         if sent is None or sent == f"Bearer {self._key}":
             return
         is_renewed = (
@@ -213,6 +215,15 @@ class CallState:
             del before
         else:
             self.involves(*secrets_of(sent))
+
+    def _has_become_empty(self, answer: Answer) -> bool:
+        """Return whether the key is empty since the call began: openai 1.x then sends no header."""
+        return bool(
+            answer.status_code
+            and self._key
+            and self._client is not None
+            and self.adapter.key(self._client) == ""
+        )
 
     def was_elsewhere(self, answer: Answer) -> bool:
         """Return whether another server answered than was asked."""

@@ -126,6 +126,8 @@ WRITINGS = {
     "base64 after two": lambda key: base64.b64encode(b"u:" + key.encode() + b"@").decode(),
     "dict": lambda key: repr({"headers": {"Authorization": key}}),
     "exception": lambda key: repr(ValueError(key)),
+    "json that is printed": lambda key: repr(json.dumps(key)),
+    "json in json": lambda key: json.dumps(json.dumps(key)),
 }
 
 
@@ -152,6 +154,13 @@ def test_writing(key, writing):
 def test_nothing_of_a_writing_is_left(key, writing):
     """Not a letter, a digit or a sign of it; quotes may be the text's own."""
     assert redact(f"({WRITINGS[writing](key)})", [key]).strip("b()'\"") == "[key]"
+
+
+@pytest.mark.parametrize("writing", ["json that is printed", "json in json"])
+def test_signs_are_escaped_twice(writing):
+    """Between its signs no eight characters of this key stand in a row."""
+    key = "/".join(SECRET[at : at + 5] for at in range(0, 25, 5)).replace("/", '"')
+    assert redact(WRITINGS[writing](key), [key]).strip("'\\\"") == "[key]"
 
 
 @pytest.mark.parametrize("writing", ["plain", "base64", "hex", "percent"])

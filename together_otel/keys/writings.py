@@ -48,6 +48,9 @@ def _escaped(text: str) -> Iterator[str]:
     yield text.replace("-", "_")  # as names of headers are written in those of attributes
     for source in (repr(text), ascii(text), json.dumps(text), json.dumps(text, ensure_ascii=False)):
         yield source[1:-1]
+        # As a document within another has it, and where that is printed.
+        yield json.dumps(source[1:-1], ensure_ascii=False)[1:-1]
+        yield source[1:-1].replace("\\", "\\\\")
     # Inside a longer text a quote is escaped, or not, by what else is in it.
     yield text.replace("\\", "\\\\").replace("'", "\\'")
     yield json.dumps(text)[1:-1].replace("/", "\\/")

@@ -6,12 +6,14 @@ import pytest
 from generation import GENERATION
 
 from together_otel import TogetherInstrumentor, UnusableKeyError
+from together_otel.auth import preflight
 
 
 @pytest.fixture(autouse=True)
 def raising(monkeypatch):
     """What every test begins with."""
     monkeypatch.setenv("TOGETHER_OTEL_PREFLIGHT", "raise")
+    monkeypatch.setattr(preflight, "_kinds", {})
 
 
 @pytest.fixture

@@ -99,6 +99,13 @@ def test_what_is_not_together_takes_what_it_likes(given, sdk, telemetry, monkeyp
     assert telemetry.counter("together.client.auth.failures") == 0
 
 
+def test_a_gateway_to_together_takes_what_together_does(sdk, telemetry):
+    """One that is named as such."""
+    on_with(telemetry, hosts="127.0.0.1")
+    assert refused(sdk, api_key=KEY[:-1], base_url=GATEWAY).cause == "malformed"
+    sdk.client(api_key="opaque.token/0123456789", base_url=GATEWAY)
+
+
 @pytest.mark.parametrize(
     ("given", "cause"),
     [(f"{FOREIGN}\n", "malformed"), ("EMPTY\u200b", "malformed"), (" ", "empty")],
@@ -114,6 +121,7 @@ def test_headers_of_ones_own(sdk, telemetry, monkeypatch):
     headers = {"Authorization": "Bearer opaque.token/0123456789"}
     name = "supplied_headers" if GENERATION == 1 else "default_headers"
     sdk.client(api_key="unused", **{name: headers})
+    sdk.client(api_key="unused", **{name: {"Authorization": f"Bearer {KEY[:-1]}"}})
     if sdk.client(api_key=KEY) and GENERATION > 1 and hasattr(sdk.client_class, "whoami"):
         monkeypatch.setenv("TOGETHER_CUSTOM_HEADERS", "Authorization: Bearer opaque.token/0123")
         sdk.client(api_key="unused")

@@ -84,7 +84,7 @@ class KnownKeys:
         """Return ``text`` with a mark where one of the keys was, whole or eight characters of it."""
         hidden = bytearray(len(text))
         if self.grams:
-            folded = _folded(text)
+            folded = text.lower() if text.isascii() else _folded(text)
             # A part of eight has one of four at one of any five places in a row.
             if not self.halves.isdisjoint(map(hash, _EVERY_FIFTH(folded))):
                 self._hide_parts(folded, hidden)
@@ -92,7 +92,7 @@ class KnownKeys:
                 self._hide_masked(folded, hidden)
         for length, word in self.words:
             _hide_words(text, hidden, length, word)
-        return _without(text, hidden)
+        return _without(text, hidden) if 1 in hidden else text
 
     def _hide_parts(self, folded: str, hidden: bytearray) -> None:
         grams = self.grams

@@ -70,7 +70,7 @@ def _without_keys(text: str, known: KnownKeys, longest: int, *, cut: bool = Fals
         # A key cut by the window's end looks like none: where others before it were taken out,
         # the margin has moved up, and is not told.
         text = text[: max(0, min(longest - len(_CUT), len(text) - _MARGIN))] + _CUT
-    else:
+    elif len(text) > longest:
         text = shortened(text, longest)
     return text if text.isascii() and "\0" not in text else re.sub(_UNWRITABLE, "\ufffd", text)
 

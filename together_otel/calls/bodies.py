@@ -16,7 +16,7 @@ from together_otel.calls.proxies import ObjectProxy
 from together_otel.calls.state import Timing
 from together_otel.calls.streams import Stream
 from together_otel.calls.taps import Decoder
-from together_otel.clients.documents import MOST, parsed
+from together_otel.clients.documents import Pieces, parsed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,14 +37,13 @@ class Body:
         body: the HTTP response in it.
     """
 
-    __slots__ = ("__weakref__", "_call", "_in_pieces", "_kept", "_reader_is_at_work", "_size")
+    __slots__ = ("__weakref__", "_call", "_in_pieces", "_kept", "_reader_is_at_work")
 
     def __init__(self, call: Call, returned: Any, body: OpenBody) -> None:
         self._call = call
         call.timing = Timing()
         self._in_pieces = body.in_pieces
-        self._kept: list[bytes] = []
-        self._size = 0
+        self._kept = Pieces()
         self._reader_is_at_work: Callable[[], bool] | None = None
         # What was seen holds the body, which would then never be collected.
         call.note_answer()
@@ -56,9 +55,8 @@ class Body:
 
     def feed(self, data: bytes) -> None:
         """Keep a piece of a document, decoded."""
-        self._size += len(data)
-        if self._reader_is_at_work is None and self._size <= MOST:
-            self._kept.append(data)
+        if self._reader_is_at_work is None:
+            self._kept.add(data)
 
     def got(self, piece: bytes) -> None:
         """Note one piece that was read."""
@@ -71,7 +69,7 @@ class Body:
     def exhausted(self) -> None:
         """End the call, unless the SDK is still to say what the body means."""
         if self._reader_is_at_work is None:
-            content, self._kept = b"".join(self._kept), []
+            content = self._kept.take()
             self._call.succeed(parsed(content) if content else None)
 
     def failed(self) -> None:

@@ -12,7 +12,7 @@ from together_otel.calls.state import Timing
 from together_otel.calls.streams import Stream
 from together_otel.calls.taps import Content, Decoder, Raw
 from together_otel.clients.answers import body_of
-from together_otel.clients.documents import DONE, MOST, Events, has_news, is_stream, parsed
+from together_otel.clients.documents import DONE, Events, Pieces, has_news, is_stream, parsed
 from together_otel.clients.failures import FIRST_ERROR, UNAUTHORIZED
 from together_otel.clients.wire import content_type_of, failure_of_answer
 from together_otel.recovery.scope import in_use
@@ -42,21 +42,19 @@ class Unread:
         "_events",
         "_headers",
         "_kept",
-        "_size",
         "_stream",
     )
 
     def __init__(self, call: Call, response: Any) -> None:
         self._call, self._headers = call, response.headers
         self._captures = call.result.messages is not None
-        self._kept: list[bytes] | None = None
-        self._size = 0
+        self._kept: Pieces | None = None
         self._events = self._stream = None
         content_type = content_type_of(response)
         # What was seen holds the body, which would then never be collected.
         call.note_answer()
         if self._is_error() or "json" in content_type:
-            self._kept = []
+            self._kept = Pieces()
             # What another key may be looked for is to be known now, and nobody may read it.
             if call.answer().status_code == UNAUTHORIZED and in_use(call.runtime) is not None:
                 self._fail(b"")
@@ -72,9 +70,7 @@ class Unread:
                 for event in self._events.feed(data):
                     self._event(event)
             elif self._kept is not None:
-                self._size += len(data)
-                if self._size <= MOST:
-                    self._kept.append(data)
+                self._kept.add(data)
             elif data and self._call.timing is not None:
                 self._call.timing.tick()
         except Exception:  # noqa: BLE001 - the border
@@ -99,7 +95,7 @@ class Unread:
             call.succeed()
             return
         try:
-            content, self._kept = b"".join(self._kept), []
+            content = self._kept.take()
             if self._is_error():
                 self._fail(content)
                 return
@@ -116,7 +112,7 @@ class Unread:
     def abandoned(self, at: float | None = None) -> None:
         """End the call of a body that is left before its end: an error is one all the same."""
         if self._is_error():
-            self._fail(b"".join(self._kept or ()))
+            self._fail(b"" if self._kept is None else self._kept.take())
         else:
             self._call.leave("abandoned", at)
 

@@ -43,6 +43,27 @@ class Events:
         return [line[len(_FIELD) :].strip() for line in lines if line.startswith(_FIELD)]
 
 
+class Pieces:
+    """What is read of a body, kept as it is read: as much of it as is looked at."""
+
+    __slots__ = ("_kept", "_size")
+
+    def __init__(self) -> None:
+        self._kept: list[bytes] = []
+        self._size = 0
+
+    def add(self, data: bytes) -> None:
+        """Keep a piece."""
+        self._size += len(data)
+        if self._size <= MOST:
+            self._kept.append(data)
+
+    def take(self) -> bytes:
+        """Return all of it, once."""
+        content, self._kept = b"".join(self._kept), []
+        return content
+
+
 def parsed(text: bytes | str) -> dict[str, Any] | None:
     """Return a JSON object; ``None`` for what is none."""
     try:

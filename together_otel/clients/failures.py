@@ -227,7 +227,12 @@ def failure_returned(value: Any) -> Failure | None:
     answer = _answered(value) if hasattr(value, "headers") else None
     if answer is None or (status := answer.status_code or 0) < FIRST_ERROR:
         return None
-    code = error_code(body_of(value))
+    return failure_answered(answer, status, body_of(value))
+
+
+def failure_answered(answer: Answer, status: int, body: object) -> Failure:
+    """Describe the failure that an answer is, by its status, an error's, and its body."""
+    code = error_code(body)
     auth = auth_kind(status, code)
     outcome: Outcome = "auth_failure" if auth else outcome_of_status(status)
     return Failure(outcome, answer, auth=auth, sent=True, code=code)

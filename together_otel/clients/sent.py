@@ -6,7 +6,7 @@ of before there is an answer.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from traceback import walk_tb
 from types import FrameType
 from typing import Any, Final
@@ -41,21 +41,21 @@ def secrets_in_traceback(exc: BaseException) -> list[str]:
     return [secret for frame in frames[-_MOST:] for secret in _secrets_in_frame(frame)]
 
 
-def answer_in_traceback(exc: BaseException, module: str, name: str) -> Any:
+def answer_in_traceback(exc: BaseException, modules: Collection[str], name: str) -> Any:
     """Return the response that an HTTP library had when an exception passed; ``None`` for none.
 
     A hook of the application's may raise what it likes of a response.
 
     Args:
         exc: the exception.
-        module: of the library, whose innermost frame with such a variable has it.
+        modules: of the library, whose innermost frame with such a variable has it.
         name: of the variable.
     """
     frames = (frame for frame, _ in walk_tb(exc.__traceback__))
     found = [
         frame
         for frame in frames
-        if frame.f_globals.get("__name__") == module and name in frame.f_code.co_varnames
+        if frame.f_globals.get("__name__") in modules and name in frame.f_code.co_varnames
     ]
     return found[-1].f_locals.get(name) if found else None
 
@@ -67,10 +67,9 @@ def refusal_behind(exc: BaseException) -> Any:
         exc: what the SDK made of it.
     """
     for link in chain(exc):
-        for module in HTTPX:
-            found = answer_in_traceback(link, module, "response")
-            if found is not None and found.status_code >= FIRST_ERROR:
-                return found
+        found = answer_in_traceback(link, HTTPX, "response")
+        if found is not None and found.status_code >= FIRST_ERROR:
+            return found
     return None
 
 

@@ -21,8 +21,8 @@ from together_otel.clients.failures import (
     FIRST_ERROR,
     auth_kind,
     error_code,
+    failure_answered,
     failure_over_http,
-    outcome_of_status,
 )
 from together_otel.clients.operations import operation_of
 from together_otel.clients.payloads import add_result, described, ratelimits
@@ -153,10 +153,9 @@ class Wire(Adapter):
     def failure(self, exc: BaseException, _seen: Any, key: object) -> Failure:
         failure = failure_over_http(exc, "" if key is None else key)
         if failure.answer.status_code is None:
-            for module in self.modules:
-                found = answer_in_traceback(exc, module, self.received)
-                if found is not None and (refused := self.failure_in(found)) is not None:
-                    return refused
+            found = answer_in_traceback(exc, self.modules, self.received)
+            if found is not None and (refused := self.failure_in(found)) is not None:
+                return refused
         note_scheme(failure.answer)
         return failure
 
@@ -219,10 +218,7 @@ def failure_of_answer(
         failures = (_failure_of_event(one, answer) for one in documents_in(content_type, content))
         return next((one for one in failures if one is not None), None)
     note_origin(answer, headers, body)
-    code = error_code(body)
-    auth = auth_kind(status, code)
-    outcome = "auth_failure" if auth else outcome_of_status(status)
-    return Failure(outcome, answer, auth=auth, sent=True, code=code)
+    return failure_answered(answer, status, body)
 
 
 def _failure_of_event(event: Mapping[str, Any], answer: Answer) -> Failure | None:

@@ -12,7 +12,7 @@ from together_otel.cli.check.environment import Environment, Lookalike
 from together_otel.cli.check.outcomes import LiveResult
 from together_otel.cli.output import paint, printable
 from together_otel.cli.parsing import keys_in
-from together_otel.keys import Diagnosis, KeyReport, faults, redact
+from together_otel.keys import Diagnosis, KeyReport, faults, known_keys, redact
 
 _WIDTH: Final = 80
 _COLUMN: Final = 15
@@ -63,10 +63,6 @@ class Findings:
             return False
         return True if self.live is None else self.live.accepted
 
-    def without_keys(self, text: str) -> str:
-        """Return a text without keys: a name of a variable, a path or a host may hold one."""
-        return redact(text, keys_in(self.around.variables))
-
     @property
     def cause(self) -> str | None:
         """Why the key is refused or would be."""
@@ -106,7 +102,7 @@ def as_json(findings: Findings) -> str:
         "notes": findings.notes,
         "live": live and _of(live, *_OF_LIVE),
     }
-    return findings.without_keys(json.dumps(found)) + "\n"
+    return redact(json.dumps(found), keys_in(around.variables)) + "\n"
 
 
 def _of(facts: object, *names: str) -> dict[str, object]:
@@ -115,10 +111,11 @@ def _of(facts: object, *names: str) -> dict[str, object]:
 
 def as_text(findings: Findings) -> str:
     """Return text for a person, in ASCII: the verdict, what to do, the facts."""
-    lines = [""]
+    # A name of a variable, a path or a host may hold a key.
+    keys, lines = known_keys(keys_in(findings.around.variables)), [""]
     for name, text in _facts(findings):
         lines += textwrap.wrap(
-            findings.without_keys(text),
+            redact(text, keys),
             _WIDTH,
             initial_indent=f"{name:{_COLUMN}}",
             subsequent_indent=" " * _COLUMN,

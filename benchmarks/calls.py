@@ -19,12 +19,11 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from worker import Frames, Worker, count_frames, progress, what_is_emitted
+from worker import Frames, Worker, progress, what_is_emitted
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from workload import Work
 
 LENGTHS = {"large prompt": (1, 4), "chunk": (100, 1100), "async chunk": (100, 1100)}
 """Pieces of a work in a short and in a long run."""
@@ -106,17 +105,6 @@ class Callgrind:
     def _tell(self, *command: str) -> None:
         told = ["vgdb", f"--pid={self.worker.process.pid}", *command]
         subprocess.run(told, check=True, capture_output=True)
-
-
-def own_frames(work: Work, lengths: tuple[int, int] = CALLS) -> float:
-    """Return this package's frames in one piece of a work, counted in this process."""
-
-    def count(times: int) -> int:
-        with work(times) as run:
-            return count_frames(run).own
-
-    count(max(lengths))  # what only the first calls do
-    return per_piece(count, lengths)
 
 
 def works_by_variant() -> dict[str, list[str]]:

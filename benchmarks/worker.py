@@ -114,9 +114,8 @@ class Worker:
 
     def close(self) -> None:
         """End the process."""
-        if self.process.stdin is not None:
-            self.process.stdin.close()
-        self.process.wait()
+        with self.process:  # which closes its pipes, and waits
+            pass
 
     def _ask(self, **request: Any) -> Any:
         self._send(request)

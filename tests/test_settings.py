@@ -66,13 +66,32 @@ def test_a_value_not_understood(variable, value, allowed, caplog):
 
 
 @pytest.mark.parametrize(
-    "value", [made_up_key(), "k" * 19 + "7", "sk-" + "short9" * 2, "me:a/word@host"], ids=range(4)
+    "value",
+    [
+        made_up_key(),
+        "k" * 19 + "7",
+        "sk-" + "short9" * 2,
+        "me:a/word@host",
+        f'"{"aQz" * 7}"',
+        "Ab" * 9 + "CDe",
+    ],
+    ids=range(6),
 )
 def test_a_value_that_may_be_a_key(value, caplog):
     """It is not repeated."""
     Settings.from_environment({"TOGETHER_OTEL_METRICS": value})
     (record,) = caplog.records
     assert f"Invalid value ({len(value)} characters) for" in record.getMessage()
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["TogetherAuthFailureSpike", "otel_metrics_exporter_of_mine", "METRICS_EXPORTER_OF_MINE"],
+)
+def test_a_value_of_words(value, caplog):
+    """It helps to see what was written, however long."""
+    Settings.from_environment({"TOGETHER_OTEL_METRICS": value})
+    assert f"Invalid value {value!r} for" in caplog.records[0].getMessage()
 
 
 @pytest.mark.parametrize(

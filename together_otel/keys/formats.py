@@ -19,8 +19,15 @@ PUBLIC_PREFIX: Final = "tgp_v1_"
 V1_LENGTH: Final = len(PUBLIC_PREFIX) + 43
 LEGACY_LENGTH: Final = 64
 
-OPAQUE: Final = r"(?=[\w+=.%~-]*\d)(?=[\w+=.%~-]*[^\W\d_])[\w+=.%~-]{20,}"
-"""A stretch as keys are, of whatever shape; not the name of an option or a variable."""
+OPAQUE: Final = (
+    r"(?=[\w+=.%~-]*\d)(?=[\w+=.%~-]*[^\W\d_])[\w+=.%~-]{20,}"
+    r"|(?<![A-Za-z])(?=[a-z]*[A-Z])(?=[A-Z]*[a-z])"
+    r"(?!(?:[A-Z][a-z]+)+(?![A-Za-z]))[A-Za-z]{20,}"
+)
+"""A stretch as keys are, of whatever shape; not the name of an option, a variable or an alert.
+
+It has digits and letters, or letters of both cases that are not words like TogetherAuthFailing.
+"""
 
 _V1: Final = r"tgp_v1_[A-Za-z0-9_-]{43}"
 _LEGACY: Final = r"[0-9a-f]{64}"

@@ -56,6 +56,7 @@ def test_servers_are_limited():
     shown = {portless.server(f"host-{number}", None) for number in range(SERVER_LIMIT + 5)}
     assert {port for _, port in shown} == {None}
     assert portless.server("late", 443) == (OTHER, None)
+    assert portless.server("host-0", 443) == ("host-0", 443)
     ports = LabelDoor()
     shown = {ports.server("localhost", number) for number in range(SERVER_LIMIT + 5)}
     assert len(shown) == SERVER_LIMIT + 1

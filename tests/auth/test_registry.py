@@ -17,6 +17,7 @@ def test_a_key_that_may_work_is_inspected_once(monkeypatch):
     assert news
     assert ring.constructed(KEY, "argument") == (report, False)
     assert ring.of(KEY) is report
+    assert ring.look(KEY) is ring.look(KEY)
 
 
 def test_a_key_that_was_an_argument_is_the_variables_once_it_comes_from_there():
@@ -43,7 +44,7 @@ def test_reports_are_of_the_client_and_carry_no_fingerprint_where_none_is_wanted
 def test_a_key_is_looked_for_in_texts():
     ring = KeyRegistry(fingerprint=True)
     assert KEY[7:] not in ring.look(KEY)[1].hide(KEY)
-    assert ring.look(None)[1].hide(KEY) == KEY
+    assert ring.look(None)[1].hide("None") == "None"
 
 
 def test_what_is_wrong_with_a_key_goes_by_its_surroundings(monkeypatch):
@@ -73,6 +74,14 @@ def test_a_bad_key_of_a_variable_stays_the_variables(monkeypatch):
     report, _ = ring.constructed(f"{KEY}\n", "environment")
     assert ring.constructed(f"{KEY}\n", "argument") == (report, False)
     assert ring.of(f"{KEY}\n").variable == "TOGETHER_API_KEY"
+
+
+def test_a_bad_key_that_was_an_argument_stays_one(monkeypatch):
+    """Though a variable holds the same text."""
+    monkeypatch.setenv("TOGETHER_API_KEY", f"{KEY}\n")
+    ring = KeyRegistry(fingerprint=True)
+    ring.constructed(f"{KEY}\n", "argument")
+    assert ring.of(f"{KEY}\n").source == "argument"
 
 
 def test_a_key_was_just_accepted(monkeypatch):

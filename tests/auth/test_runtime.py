@@ -186,6 +186,10 @@ def test_no_key_is_not_revoked(runtime):
     assert found.diagnosis.cause == "missing"
 
 
+def test_nothing_is_done_at_the_first_call_unless_it_is_set(runtime):
+    assert runtime.at_first_call() is None
+
+
 def test_constructor_that_refused(runtime):
     report = inspect_key(environ={})
     failure = runtime.missing(report)

@@ -242,6 +242,15 @@ CAUSE_TABLE: list[tuple[KeyReport, Refusal, str, str]] = [
         ),
     ),
     (
+        arg("changeme\n", TOGETHER_API_KEY=KEY),
+        REFUSED,
+        "not_passed",
+        (
+            "The api_key argument is a placeholder and hides the good key in TOGETHER_API_KEY: drop"
+            " the argument, or pass it os.environ['TOGETHER_API_KEY']."
+        ),
+    ),
+    (
         arg("${TOGETHER_API_KEY}", TOGETHER_API_KEY=KEY),
         REFUSED,
         "not_passed",
@@ -433,6 +442,10 @@ PROBLEM_TABLE = [
             "holds the place of a key, a path or a reference, and not the key: put in what is stored"
             " there."
         ),
+    ),
+    (
+        f"{KEY[:-1]}!",
+        "has a character that no Together key has: copy the key again.",
     ),
     (
         KEY.encode(),
@@ -847,6 +860,7 @@ def test_faults(key, expected):
         ("", ("is empty",)),
         (f'"{OPENAI}"', ("is a key of OpenAI",)),
         ("changeme", ("is a placeholder",)),
+        (f"{KEY[:-1]}!", ("has a character that no Together key has",)),
         (f"{KEY}\n", ("ends in a newline",)),
     ],
 )

@@ -169,7 +169,7 @@ TABLE: list[tuple[str, str, tuple[str, ...]]] = [
     (b64(OPENAI), "other_provider", ("base64_encoded",)),
     (b64(f"{KEY[:-1]}é"), "damaged", ("base64_encoded",)),
     *(
-        (encode(f"{KEY}{end}".encode()).decode(), "damaged", ("base64_encoded",))
+        (encode(f"{KEY[:8]}{end}{KEY[9:]}".encode()).decode(), "damaged", ("base64_encoded",))
         for encode in (base64.b64encode, base64.urlsafe_b64encode)
         for end in "?>"
     ),

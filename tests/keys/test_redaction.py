@@ -148,7 +148,14 @@ def test_writing(key, writing):
 
 @pytest.mark.parametrize(
     "key",
-    [LEGACY, OPAQUE, ODD, "i/t's\\41~opaque.Token/77", '\U0001f600/\U0001f600/7"q/opaque\xad'],
+    [
+        LEGACY,
+        OPAQUE,
+        ODD,
+        "é/é/é/é/" + SECRET,
+        "i/t's\\41~opaque.Token/77",
+        '\U0001f600/\U0001f600/7"q/opaque\xad',
+    ],
 )
 @pytest.mark.parametrize("writing", [*WRITINGS][: [*WRITINGS].index("base64")])
 def test_nothing_of_a_writing_is_left(key, writing):
@@ -243,7 +250,7 @@ def test_masked_wherever_it_stands(text, expected):
 
 
 @pytest.mark.parametrize("mask", ["***", "...", "\u2026"])
-@pytest.mark.parametrize("ends", [("", ".7wz"), ("", "**7w"), (".", "Q7wz"), ("*", "..wz")])
+@pytest.mark.parametrize("ends", [("", ".7wz"), ("", "***w"), (".", "Q7wz"), ("*", "..wz")])
 def test_masked_beside_signs_of_its_own(mask, ends):
     """Where a key's own dot or star is beside the mask, it is taken for a part of it."""
     head, tail = f"Qz41opa{ends[0]}", ends[1]
@@ -265,6 +272,11 @@ def test_masked_beside_signs_of_its_own(mask, ends):
 )
 def test_not_masked(text):
     assert redact(text, [OPAQUE]) == text
+
+
+@pytest.mark.parametrize(("text", "end"), [("X*Yz", "X*Yz"), ("********w", "****")])
+def test_signs_that_a_key_ends_in_are_no_mask_of_it(text, end):
+    assert redact(text, [SECRET + end]) == text
 
 
 def test_a_short_key_has_no_masked_form():

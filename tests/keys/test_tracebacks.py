@@ -128,6 +128,13 @@ def again_and_again(times=2):
     again_and_again(times - 1) if times else plain()
 
 
+def on_two_lines(times=5):
+    """Fail at two places in turn."""
+    if times % 2:
+        return on_two_lines(times - 1)
+    return on_two_lines(times - 1) if times else plain()
+
+
 WAYS = (
     plain,
     in_a_circle,
@@ -139,6 +146,7 @@ WAYS = (
     misspelt,
     caused_by_a_misspelling,
     again_and_again,
+    on_two_lines,
     in_a_context,
     out_of_its_context,
     caused,
@@ -177,7 +185,7 @@ def test_the_same_place_of_other_code():
         assert len(tracebacks._frames) <= tracebacks._MOST
 
 
-@pytest.mark.parametrize("work", [caused, again_and_again])
+@pytest.mark.parametrize("work", [caused, again_and_again, on_two_lines])
 def test_a_frame_is_made_once(monkeypatch, work):
     """The same failure with the same key costs no formatting, a cause's frames included."""
     first = redact_exception(caught(work), ["Qz-41~opaque.Token/77"])

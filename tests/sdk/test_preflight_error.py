@@ -47,6 +47,7 @@ def test_it_is_itself_where_there_is_no_sdk():
     for place in (("together.nothing", "AuthenticationError"), ("json", "AuthenticationError")):
         error = _restored(place, "text", None, "link")
         assert type(error) is type(_restored(None, "text", None, "link")) is UnusableKeyError
+        assert vars(pickle.loads(pickle.dumps(error))) == vars(error)  # noqa: S301 - our own
 
 
 def test_a_missing_key_has_the_sdks_own_error_as_its_cause(sdk, telemetry):

@@ -109,7 +109,7 @@ def fault_of(
         return None
     elif report.format == "other_provider":
         # There, that is not what is wrong with it.
-        report = replace(report, format="unrecognized", provider=None)
+        report = replace(report, format="unrecognized")
     return diagnose(report, Refusal("constructor"))
 
 

@@ -37,7 +37,7 @@ class KeyRegistry:
         self._fingerprint = fingerprint
         self._lock = ForkSafeLock()
         self._reports: OrderedDict[bytes, KeyReport] = OrderedDict()
-        self._looked_at: dict[tuple[int, int], tuple[KeyReport, KnownKeys]] = {}
+        self._looked_at: dict[tuple[int, int] | None, tuple[KeyReport, KnownKeys]] = {}
         self._seen: set[KeyReport] = set()
 
     def constructed(
@@ -68,7 +68,7 @@ class KeyRegistry:
         """Return the report of the key of a client, and what it is looked for by in texts."""
         # By the text's own hash, which is random in each process: a digest would cost more.
         place = (hash(key), len(key)) if type(key) is str else None
-        if place is not None and (found := self._looked_at.get(place)) is not None:
+        if (found := self._looked_at.get(place)) is not None:
             return found
         found = self.of(key, reader=reader), known_keys(() if key is None else (text_of(key),))
         # What is wrong with a key may be of its surroundings, which may change.

@@ -63,7 +63,7 @@ class Runtime:
         self.keys = keys
         self.recovery: Any = None
         self.at_first_call: Callable[[], None] = lambda: None
-        self.unknown_key: KeyReport = inspect_key(source="none", environ={})
+        self.unknown_key: KeyReport = inspect_key(environ={})
         """The report of a key that could not be looked at."""
         self._repeats = events.Repeats(settings.log_interval)
         guards: dict[Stage, Guard] = {stage: Guard(stage, metrics.swallowed) for stage in STAGES}

@@ -171,7 +171,7 @@ def _classify(core: str, found: set[Problem]) -> tuple[Format, str | None]:
         _, key_format, provider = examine(inner)
         if key_format in ("tgp_v1", "legacy_hex", "damaged", "other_provider"):
             found.add("base64_encoded")
-            return ("damaged" if provider is None else key_format), provider
+            return key_format, provider
     return _damage(core, found), None
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass
+from itertools import accumulate
 
 from together_otel.keys.known import Secrets, known_keys
 from together_otel.keys.tracebacks import redacted_text, redacted_traceback
@@ -46,8 +47,7 @@ def public_name(cls: type) -> str:
         return name
     parts = module.split(".")
     private = any(part.startswith("_") for part in parts)
-    for end in range(1, len(parts) if private else 1):
-        package = ".".join(parts[:end])
+    for package in accumulate(parts if private else (), "{}.{}".format):
         # Not getattr: a module's own __getattr__ may import, or fail.
         if getattr(sys.modules.get(package), "__dict__", {}).get(name) is cls:
             return f"{package}.{name}"

@@ -77,7 +77,7 @@ def flaws(report: KeyReport) -> tuple[str, ...]:
         return ("is empty",)
     if report.provider is not None:
         return (f"is a key of {report.provider}",)
-    return faults(report) or ("is a placeholder",)
+    return faults(report) or (_found(report)[0],)
 
 
 def subject(report: KeyReport) -> str:
@@ -147,4 +147,6 @@ def _found(report: KeyReport) -> tuple[str, str]:
             return _of(problem, report)
     if report.format == "placeholder":
         return "is a placeholder", f"put a key from {KEYS_PAGE} in its place"
+    if report.format == "damaged":
+        return "has a character that no Together key has", "copy the key again"
     return "cannot be sent in an HTTP header", "copy the key again as plain text"

@@ -25,7 +25,7 @@ from together_otel.keys import (
 )
 from together_otel.keys import known as known_module
 from together_otel.keys.known import LONGEST_SECRET
-from together_otel.keys.redaction import LONGEST
+from together_otel.keys.redaction import LONGEST, shortened
 
 SECRET = "a1B2" * 10 + "xyz"
 PREFIX = "tgp_" + "v1_"
@@ -306,7 +306,7 @@ def test_long_text_is_cut_and_says_so():
     assert told.endswith("… [cut off]")
     assert redact(told, [KEY]) == told
     exact = "words..." * (LONGEST // 8)
-    assert redact(exact) == exact
+    assert redact(exact) == shortened(exact) == exact
 
 
 @pytest.mark.parametrize("key", [KEY, LEGACY])

@@ -65,6 +65,7 @@ class LazyPatches:
         self._turn_on: Callable[[], tuple[Runtime, object]] | None = None
         self._patches: Patches | None = None
         self._senders = Senders(self._reporter)
+        self._reporters: dict[Any, Reporter] = {}
         self._hosts: Collection[str] = ()
         self._is_on = False
         self._lock = ForkSafeLock()
@@ -91,6 +92,7 @@ class LazyPatches:
         if self._watcher in sys.meta_path:
             sys.meta_path.remove(self._watcher)
         self._turn_on, self._is_on = None, False
+        self._reporters.clear()
         self._senders.remove()
         if self._patches is not None:
             self._patches.remove()
@@ -103,8 +105,14 @@ class LazyPatches:
                 self._senders.put(module, self._hosts)
 
     def _reporter(self, library: str, original: Any) -> Reporter | None:
-        with Guard("patch", lambda _: None):
-            return self._loaded().reporter(library, original) if self._is_on else None
+        try:
+            return self._reporters[original]
+        except Exception:  # noqa: BLE001 - the border: the first time, or a function without a hash
+            with Guard("patch", lambda _: None):
+                found = self._loaded().reporter(library, original) if self._is_on else None
+                if found is not None:
+                    self._reporters[original] = found
+                return found
         return None
 
     def _loaded(self) -> Patches:

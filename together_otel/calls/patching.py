@@ -38,7 +38,6 @@ class Patches:
         self._active = Active(call_in)
         self._applied: list[_Applied] = []
         self._warned_of: set[Target] = set()
-        self._reporters: dict[Any, Reporter] = {}
 
     def apply(self, runtime: Runtime, tracer_provider: object = None) -> None:
         """Patch what is imported now."""
@@ -63,10 +62,7 @@ class Patches:
         """Return what reports the requests of an HTTP library's function; ``None`` if all is off."""
         if self._active.runtime is None:
             return None
-        found = self._reporters.get(original)
-        if found is None:
-            found = self._reporters[original] = Reporter(self._active, library, original)
-        return found
+        return Reporter(self._active, library, original)
 
     def imported(self, module: ModuleType) -> None:
         """Patch a module, if the instrumentation is on."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 from together_otel.calls.active import Active, current_context
@@ -24,6 +25,7 @@ _ADAPTERS: Final[dict[str, Wire]] = {
     "prepared": Prepared(),
     "aiohttp": Aiohttp(),
 }
+_is_together_host: Final = lru_cache(maxsize=64)(is_together_host)
 
 
 class Reporter:
@@ -56,7 +58,7 @@ class Reporter:
         try:
             found = self._adapter.exchange(client, args, kwargs)
             found.reader = caller(self._adapter.reader)
-            return found if is_together_host(found.host, runtime.settings.hosts) else None
+            return found if _is_together_host(found.server[0], runtime.settings.hosts) else None
         except Exception:  # noqa: BLE001 - the border: what the library is to refuse
             return None
 
@@ -76,7 +78,7 @@ class Reporter:
                 return
             found = adapter.built(client, known, headers)
             found.reader = caller(adapter.reader)
-            if is_together_host(found.host, runtime.settings.hosts):
+            if _is_together_host(found.server[0], runtime.settings.hosts):
                 Call(runtime, adapter, found, Arguments((), {}), current_context()).fail()
 
     def _listening(self) -> Runtime | None:
@@ -86,6 +88,7 @@ class Reporter:
 
 def _note(call: Call, exchange: Exchange, response: Any) -> None:
     if response is not None:
-        with call.runtime.guard("finish"):
-            exchange.sent(response)
+        if exchange.authorization is None:
+            with call.runtime.guard("finish"):
+                exchange.sent(response)
         call.answered(response)

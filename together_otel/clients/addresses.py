@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import SplitResult
 
 DEFAULT_PORTS = {"https": 443, "http": 80}
 
@@ -22,21 +23,36 @@ def in_url(host: str) -> str:
     return f"[{host}]" if ":" in host else host
 
 
+_Server = tuple[str | None, int | None]
 _MOST = 256
-_servers: dict[tuple[Any, ...], tuple[str | None, int | None]] = {}
+_servers: dict[tuple[Any, ...], _Server] = {}
 
 
-def server_of(url: Any) -> tuple[str | None, int | None]:
+def server_of(url: Any) -> _Server:
     """Return host and port of httpx's URL, whose properties take it apart each time."""
     parts = getattr(url, "_uri_reference", None)
     place = () if parts is None else (parts.scheme, parts.host, parts.port)
     found = _servers.get(place)
     if found is None:
-        found = url.host, port_of(url)
-        if place:
-            if len(_servers) >= _MOST:
-                _servers.clear()
-            _servers[place] = found
+        found = _kept(place, (url.host, port_of(url)))
+    return found
+
+
+def server_in(parts: SplitResult) -> _Server:
+    """Return host and port of a URL in parts, whose properties take these apart each time."""
+    place = parts.scheme, parts.netloc
+    found = _servers.get(place)
+    if found is None:
+        # What has a password is not kept.
+        found = _kept(() if "@" in parts.netloc else place, (parts.hostname, port_of(parts)))
+    return found
+
+
+def _kept(place: tuple[Any, ...], found: _Server) -> _Server:
+    if place:
+        if len(_servers) >= _MOST:
+            _servers.clear()
+        _servers[place] = found
     return found
 
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from together_otel.clients.addresses import in_url, port_of
+from together_otel.clients.addresses import in_url, server_in
 from together_otel.clients.base import Answer
 from together_otel.keys.hosts import is_of_together, is_sign_in
 
@@ -21,14 +21,14 @@ _MOST: Final = 65_536
 def answer_of(response: Any) -> Answer:
     """Describe a response."""
     sent = request_of(response)
-    authorization, parts = authorization_of(sent), urlsplit(str(sent.url))
+    authorization, (host, port) = authorization_of(sent), server_in(urlsplit(str(sent.url)))
     status = getattr(response, "status_code", None)
     return Answer(
         status if status is not None else response.status,
         response.headers.get("x-request-id"),
         authorization=authorization,
-        host=parts.hostname,
-        port=port_of(parts),
+        host=host,
+        port=port,
         redirected_from=redirected_from(response, authorization),
     )
 
@@ -37,6 +37,17 @@ def authorization_of(request: Any) -> str | None:
     """Return the Authorization header that a request was sent with."""
     value = request.headers.get("Authorization")
     return value.decode("latin-1") if isinstance(value, bytes) else value
+
+
+def header_in(headers: Any, name: str) -> Any:
+    """Return a header; httpx's own look-up of one walks them all, and decodes them."""
+    if (kept := getattr(headers, "_list", None)) is None:
+        return headers.get(name)
+    wanted = name.encode()
+    for _, found, value in kept:
+        if found == wanted:
+            return value.decode() if value.isascii() else headers.get(name)
+    return None
 
 
 def redirected_from(response: Any, authorization: str | None) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from functools import lru_cache
 from types import FrameType
 from typing import Final
 
@@ -50,8 +51,14 @@ def caller(otherwise: Reader) -> Reader:
     frame: FrameType | None = sys._getframe(1)
     left = _MOST
     while frame is not None and left:
-        package = str(frame.f_globals.get("__name__", "")).partition(".")[0]
-        if package not in _BETWEEN:
-            return CALLERS.get(package, otherwise)
+        is_between, found = _of_module(str(frame.f_globals.get("__name__")))
+        if not is_between:
+            return found or otherwise
         frame, left = frame.f_back, left - 1
     return otherwise
+
+
+@lru_cache(maxsize=1024)
+def _of_module(name: str) -> tuple[bool, Reader | None]:
+    package = name.partition(".")[0]
+    return package in _BETWEEN, CALLERS.get(package)

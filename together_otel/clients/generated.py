@@ -29,13 +29,13 @@ from together_otel.clients.credentials import (
 from together_otel.clients.failures import failure_of, refusal_in, refused
 from together_otel.clients.fields import NOTHING
 from together_otel.clients.operations import operation_of
-from together_otel.clients.payloads import RATELIMIT_HEADERS, add_result, described, ratelimits
+from together_otel.clients.payloads import RATELIMIT_NAMES, add_result, described, ratelimits
 from together_otel.clients.sent import refusal_behind
 
 if TYPE_CHECKING:
     from together_otel.clients.base import Args, Failure, Kwargs, Request, Result
 
-_RATELIMITS = frozenset(name.encode("ascii") for name in RATELIMIT_HEADERS.values())
+_RATELIMITS = frozenset(name.encode("ascii") for name in RATELIMIT_NAMES)
 
 
 class Generated(Adapter):

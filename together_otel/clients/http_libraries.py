@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar, Final
-from urllib.parse import SplitResult, urljoin, urlsplit
+from urllib.parse import urljoin, urlsplit
 
-from together_otel.clients.answers import is_basic
+from together_otel.clients.addresses import server_in, server_of
+from together_otel.clients.answers import header_in, is_basic
 from together_otel.clients.callers import by_http
 from together_otel.clients.credentials import AUTHORIZATION
 from together_otel.clients.generated import Generated
@@ -13,7 +14,8 @@ from together_otel.clients.sent import HTTPX
 from together_otel.clients.wire import BEARER, Exchange, Wire, bearer, note_scheme
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
+    from urllib.parse import SplitResult
 
     from together_otel.clients.base import Answer, Args, Kwargs, Request
     from together_otel.keys.reader import Reader
@@ -42,13 +44,11 @@ class ByRequest(Wire):
         url = urlsplit(str(known["url"]))
         return Exchange(
             client,
-            url,
-            url.hostname,
+            server_in(url),
+            url.path,
             str(known["method"]),
             _authorization_in(headers, client.headers),
             next((known[name] for name in ("json", "content", "data") if known.get(name)), None),
-            (),
-            (),
         )
 
 
@@ -64,23 +64,23 @@ class Httpx(ByRequest):
     received = "response"
     reader: ClassVar[Reader] = by_http(library)
 
-    def exchange(self, client: Any, args: Args, kwargs: Kwargs) -> Exchange:
+    def exchange(self, client: Any, args: Args, kwargs: dict[str, Any]) -> Exchange:
         request = _request_of(args, kwargs)
-        content = getattr(request, "_content", None)
-        stream = request.stream if content is None else None
-        sent = request.headers.get(AUTHORIZATION)
-        url = request.url
         return Exchange(
             client,
-            SplitResult(url.scheme, url.netloc.decode("ascii"), url.path, "", ""),
-            url.host,
+            server_of(request.url),
+            request.url.path,
             request.method,
-            bearer(sent),
-            content,
-            (getattr(stream, "_stream", None), _files_of(stream)),
+            bearer(header_in(request.headers, AUTHORIZATION)),
+            getattr(request, "_content", None),
             args,
-            dict(kwargs),
+            kwargs,
         )
+
+    def parts(self, exchange: Exchange) -> Iterable[object]:
+        request = _request_of(exchange.args, exchange.kwargs)
+        stream = None if hasattr(request, "_content") else request.stream
+        return getattr(stream, "_stream", None), _files_of(stream)
 
     def answer(self, seen: Any) -> Answer:
         answer = _AS_THE_SDKS.answer(seen)
@@ -99,8 +99,8 @@ class Httpx(ByRequest):
     async def discard_async(self, returned: Any) -> None:
         await returned.aclose()
 
-    def _is_open(self, returned: Any) -> bool:
-        return not (returned.is_closed or hasattr(returned, "_content"))
+    def is_whole(self, returned: Any) -> bool:
+        return returned.is_closed or hasattr(returned, "_content")
 
 
 _REQUESTS_NAMES: Final = (
@@ -115,24 +115,30 @@ class _ByUrl(Wire):
 
     names: tuple[str, ...]
 
-    def exchange(self, client: Any, args: Args, kwargs: Kwargs) -> Exchange:
-        given = {**dict(zip(self.names, args, strict=False)), **kwargs}
-        url = given[self.names[1]]
-        text = (url.decode("utf-8") if isinstance(url, bytes) else str(url)).strip()
-        base = getattr(client, "_base_url", None)
-        data, document = given.get("data"), given.get("json")
-        parts = urlsplit(text if base is None else urljoin(str(base), text))
+    def exchange(self, client: Any, args: Args, kwargs: dict[str, Any]) -> Exchange:
+        # Not into the same: what turns out not to be reported is sent with both.
+        given = dict(zip(self.names, args, strict=False), **kwargs) if args else kwargs
+        url = self._url_of(client, given)
+        document = given.get("json")
         return Exchange(
             client,
-            parts,
-            parts.hostname,
+            server_in(url),
+            url.path,
             str(given["method"]),
             _authorization_in(given.get("headers"), client.headers),
-            data if document is None else document,
-            (data, given.get("files"), _once(data)),
+            given.get("data") if document is None else document,
             (),
             given,
         )
+
+    def _url_of(self, client: Any, given: Kwargs) -> SplitResult:
+        url, base = given[self.names[1]], getattr(client, "_base_url", None)
+        text = (url.decode("utf-8") if isinstance(url, bytes) else str(url)).strip()
+        return urlsplit(text if base is None else urljoin(str(base), text))
+
+    def parts(self, exchange: Exchange) -> Iterable[object]:
+        data = exchange.kwargs.get("data")
+        return data, exchange.kwargs.get("files"), _once(data)
 
     def set_key(self, client: Exchange, key: object) -> bool:
         headers = dict(client.kwargs.get("headers") or {})
@@ -145,7 +151,7 @@ class _ByUrl(Wire):
     def override(self, client: Exchange, request: Request, answer: Answer) -> str | None:
         if not is_basic(answer):
             return super().override(client, request, answer)
-        return "base_url" if "@" in client.url.netloc else "netrc"
+        return "base_url" if "@" in self._url_of(client.client, client.kwargs).netloc else "netrc"
 
 
 class Requests(_ByUrl):
@@ -157,27 +163,29 @@ class Requests(_ByUrl):
     reader: ClassVar[Reader] = by_http(library)
     names: tuple[str, ...] = _REQUESTS_NAMES
 
-    def _is_open(self, returned: Any) -> bool:
-        return returned.raw is not None and returned._content is False
+    def is_whole(self, returned: Any) -> bool:
+        return returned.raw is None or returned._content is not False
 
 
 class Prepared(ByRequest, Requests):
     """Adapter of requests that were prepared by their caller: ``Session.send``."""
 
-    def exchange(self, client: Any, args: Args, kwargs: Kwargs) -> Exchange:
+    def exchange(self, client: Any, args: Args, kwargs: dict[str, Any]) -> Exchange:
         request = _request_of(args, kwargs)
         url = urlsplit(request.url)
         return Exchange(
             client,
-            url,
-            url.hostname,
+            server_in(url),
+            url.path,
             str(request.method),
             bearer(request.headers.get(AUTHORIZATION)),
             request.body,
-            (request.body,),
             args,
-            dict(kwargs),
+            kwargs,
         )
+
+    def parts(self, exchange: Exchange) -> Iterable[object]:
+        return (_request_of(exchange.args, exchange.kwargs).body,)
 
 
 class Aiohttp(_ByUrl):
@@ -189,9 +197,9 @@ class Aiohttp(_ByUrl):
     reader: ClassVar[Reader] = by_http(library)
     names: tuple[str, ...] = ("method", "str_or_url")
 
-    def _is_open(self, returned: Any) -> bool:
+    def is_whole(self, returned: Any) -> bool:
         content = returned.content
-        return returned._body is None and content is not None and not content.at_eof()
+        return returned._body is not None or content is None or content.at_eof()
 
 
 def _once(data: object) -> object:

@@ -92,9 +92,10 @@ class OpenAI(Generated):
 
     def key(self, client: Any) -> object:
         # Its empty text stands for none, unless it was given as such, or a function may give it.
-        key = super().key(client)
+        if key := super().key(client):
+            return key
         is_none = getattr(client, "admin_api_key", None) is not None and not _makes_keys(client)
-        return key or (None if is_none else "")
+        return None if is_none else ""
 
     def set_key(self, client: Any, key: object) -> bool:
         return not _makes_keys(client) and super().set_key(client, key)

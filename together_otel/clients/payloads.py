@@ -19,6 +19,7 @@ from together_otel.clients.fields import NO_REASON, NOTHING, every_field_of, fie
 _DOUBLES = ("temperature", "top_p", "frequency_penalty", "presence_penalty")
 _INTEGERS = ("max_tokens", "seed", "top_k")
 RATELIMIT_HEADERS = {name: f"x-ratelimit-{name}" for name in names.RATELIMITS}
+RATELIMIT_NAMES = frozenset(RATELIMIT_HEADERS.values())
 _COUNTS = range(2**31)
 """Numbers of tokens that need no further look."""
 _DIGITS = 15

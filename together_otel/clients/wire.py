@@ -7,11 +7,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from together_otel.clients.addresses import port_of
 from together_otel.clients.answers import (
     answer_of,
     authorization_of,
     body_of,
+    header_in,
     note_origin,
     request_of,
 )
@@ -25,13 +25,11 @@ from together_otel.clients.failures import (
     failure_over_http,
 )
 from together_otel.clients.operations import operation_of
-from together_otel.clients.payloads import add_result, described, ratelimits
+from together_otel.clients.payloads import RATELIMIT_NAMES, add_result, described, ratelimits
 from together_otel.clients.sent import answer_in_traceback
 from together_otel.keys.hosts import owner_of
 
 if TYPE_CHECKING:
-    from urllib.parse import SplitResult
-
     from together_otel.clients.base import Args, Kwargs, Request, Result
     from together_otel.keys import Reader
 
@@ -48,25 +46,23 @@ class Exchange:
 
     Attributes:
         client: the HTTP client that sends it.
-        url: where to, in parts.
-        host: that one's.
+        server: host and port that it goes to.
+        path: of its URL.
         method: in any case of letters.
         authorization: the header; ``None`` where the request has none so far.
         body: mapping, or JSON.
-        parts: what is read as the request is sent.
         args: what the patched function is called with.
         kwargs: the same; of this object alone.
         reader: the library that wants it made; ``None`` is the HTTP library's own.
     """
 
     client: Any
-    url: SplitResult
-    host: str | None
+    server: tuple[str | None, int | None]
+    path: str
     method: str
     authorization: str | None
     body: object
-    parts: tuple[object, ...]
-    args: Args
+    args: Args = ()
     kwargs: dict[str, Any] = field(default_factory=dict)
     reader: Reader | None = None
 
@@ -104,8 +100,8 @@ class Wire(Adapter):
     def reader_of(self, client: Exchange) -> Reader:
         return client.reader or self.reader
 
-    def exchange(self, client: Any, args: Args, kwargs: Kwargs) -> Exchange:
-        """Describe a request by what the patched function is called with."""
+    def exchange(self, client: Any, args: Args, kwargs: dict[str, Any]) -> Exchange:
+        """Describe a request by what the patched function is called with, and keep that."""
         raise NotImplementedError
 
     def key(self, client: Exchange) -> object:
@@ -114,27 +110,32 @@ class Wire(Adapter):
 
     def shared(self, client: Exchange) -> object:
         # The application hands each request its key: what took that one's place holds for all.
-        return _SHARED.setdefault(owner_of(client.host or ""), _Shared())
+        return _SHARED.setdefault(owner_of(client.server[0] or ""), _Shared())
 
     def bodies(self, args: Args, _kwargs: Kwargs) -> Iterable[object]:
-        exchange: Exchange = args[0]
-        return exchange.parts
+        return self.parts(args[0])
+
+    def parts(self, exchange: Exchange) -> Iterable[object]:
+        """Return what of a request is read as it is sent."""
+        raise NotImplementedError
 
     def discard(self, returned: Any) -> None:
         returned.close()
 
     def request(self, client: Exchange, _args: Args, _kwargs: Kwargs) -> Request:
-        operation = operation_of(client.method, client.url.path)
-        return described(operation, client.host, port_of(client.url), _fields_of(client.body))
+        operation = operation_of(client.method, client.path)
+        return described(operation, *client.server, _fields_of(client.body))
 
     def answer(self, seen: Any) -> Answer:
         answer = answer_of(seen)
         note_scheme(answer)
-        answer.ratelimits = ratelimits(seen.headers.get)
+        # requests' own look-up of a header that is not there raises in between.
+        if not RATELIMIT_NAMES.isdisjoint(getattr(seen.headers, "_store", RATELIMIT_NAMES)):
+            answer.ratelimits = ratelimits(seen.headers.get)
         # urllib3's own retries, of which redirects are none.
         retries = getattr(getattr(seen, "raw", None), "retries", None)
-        history = getattr(retries, "history", ())
-        answer.resends = sum(getattr(one, "redirect_location", None) is None for one in history)
+        if history := getattr(retries, "history", None):
+            answer.resends = sum(getattr(one, "redirect_location", None) is None for one in history)
         return answer
 
     def result(self, value: Any, result: Result) -> None:
@@ -169,12 +170,7 @@ class Wire(Adapter):
         return failure_of_answer(self.answer(value), value.headers, body_of(value), content)
 
     def open_body(self, returned: Any) -> OpenBody | None:
-        if not self._is_open(returned):
-            return None
         return OpenBody(returned, in_pieces=False, library=self.library)
-
-    def _is_open(self, _returned: Any) -> bool:
-        raise NotImplementedError
 
 
 def bearer(value: object) -> str | None:
@@ -183,6 +179,8 @@ def bearer(value: object) -> str | None:
         value = value.decode("latin-1")
     if not isinstance(value, str):
         return None
+    if value.startswith(BEARER):
+        return value
     scheme, space, rest = value.partition(" ")
     if scheme.lower() == "bearer":
         return f"{BEARER}{rest}"
@@ -192,13 +190,15 @@ def bearer(value: object) -> str | None:
 def note_scheme(answer: Answer) -> None:
     """Write the header that was sent as the SDK writes it; note whether it names a scheme."""
     sent = answer.authorization
+    if sent is not None and sent.startswith(BEARER):
+        return
     answer.has_scheme = sent is None or " " in sent or sent.lower() == "bearer"
     answer.authorization = bearer(sent)
 
 
 def content_type_of(response: Any) -> str:
     """Return the Content-Type of a response, in lower case."""
-    return str(response.headers.get("content-type") or "").lower()
+    return str(header_in(response.headers, "content-type") or "").lower()
 
 
 def failure_of_answer(
@@ -249,6 +249,4 @@ def _fields_of(body: object) -> Mapping[str, Any] | None:
 def _content_of(response: Any) -> bytes:
     """Return a body that has been read; nothing where it has not."""
     content = getattr(response, "_content", None) or getattr(response, "_body", None)
-    return (
-        bytes(content) if isinstance(content, (bytes, bytearray)) and len(content) <= MOST else b""
-    )
+    return content if isinstance(content, bytes) and len(content) <= MOST else b""

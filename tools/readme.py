@@ -20,6 +20,7 @@ from together_otel import names
 from together_otel.clients import error_types
 from together_otel.rules import Options
 from together_otel.rules.files import alert_groups
+from together_otel.rules.settings import SEVERITIES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -169,14 +170,16 @@ def emitted() -> str:
 
 def alerts() -> str:
     """Return each alert: when it fires, whom it wakes, and its expression."""
-    every = (rule for group in alert_groups(Options()) for rule in group.rules)
+    all_of_them = Options(severities=dict.fromkeys(SEVERITIES, "ticket"))
+    every = (rule for group in alert_groups(all_of_them) for rule in group.rules)
     rules = [rule for rule in every if rule.word == "alert"]
     sections = []
     for name in dict.fromkeys(rule.name for rule in rules):
         lines = [f"## {name}"]
         for rule in (rule for rule in rules if rule.name == name):
-            severity = rule.labels["severity"]
-            lines.append(f"**{severity.capitalize()}.** {' '.join(rule.comment.split())}".rstrip())
+            severity = SEVERITIES[name]
+            whom = "Left out unless asked for" if severity == "none" else severity.capitalize()
+            lines.append(f"**{whom}.** {' '.join(rule.comment.split())}".rstrip())
             waits = [f"fires after {rule.wait}"] if rule.wait else []
             waits += [f"lasts {rule.keep} longer than its expression"] if rule.keep else []
             lines.append(

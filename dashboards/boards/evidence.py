@@ -168,18 +168,18 @@ def instances() -> list[Any]:
     why = tables.table(why, shown, "Last failure", "No failures", 12).span(10)
 
     def ended(matcher: str) -> str:
-        counted = query.sums(pair, records.INSTANCE_REQUESTS, matcher)
-        return f"{counted} or 0 * {query.sums(pair, records.INSTANCE_REQUESTS)}"
+        counted = query.rates(pair, names.REQUESTS, matcher)
+        return f"{counted} or 0 * {query.rates(pair, names.REQUESTS)}"
 
     ends = tables.rows(
         "Instances by outcome",
-        "Requests a second in the last five minutes: one bad instance of many is a bad rollout.",
+        "Requests a second in the last minutes: one bad instance of many is a bad rollout.",
         panels.instant(ended(query.REFUSED), "A"),
         panels.instant(ended(f'{OUTCOME}="success"'), "B"),
         panels.instant(ended(f'{OUTCOME}!~"success|auth_failure"'), "C"),
         panels.instant(
             f"1000 * max by ({pair}) ({query.FAILING})"
-            f"\nor 0 * {query.sums(pair, records.INSTANCE_REQUESTS)} - 1",
+            f"\nor 0 * {query.rates(pair, names.REQUESTS)} - 1",
             "D",
         ),
     )

@@ -127,7 +127,7 @@ def over_time() -> list[Any]:
         ),
     )
     shown = {"job": "Job", "namespace": "Namespace", "cluster": "Cluster", "Value": "Tokens"}
-    errors = query.sums(f"job, {STAGE}", records.TELEMETRY_ERRORS)
+    errors = query.rates(f"job, {STAGE}", names.TELEMETRY_ERRORS)
     return [
         panels.bars(
             "Authentication failures by job",

@@ -48,6 +48,11 @@ def sums(by: str, series: names.Metric | str, *matchers: str) -> str:
     return f"sum by ({by}) ({of(series, *matchers)})" if by else f"sum({of(series, *matchers)})"
 
 
+def rates(by: str, counter: names.Metric, *matchers: str) -> str:
+    """Return sums a second, by labels, of what few instances have or is asked for once."""
+    return f"sum by ({by}) (rate({of(counter, *matchers)}[$__rate_interval]))"
+
+
 def or_zero(expr: str, by: str = "") -> str:
     """Return an expression that is 0 for whoever reports and has nothing else to say."""
     kept = f"sum by ({by})" if by else "sum"

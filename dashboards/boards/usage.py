@@ -81,7 +81,7 @@ def limits() -> list[Any]:
         panels.bars(
             "Rate limited by operation",
             "Requests a minute that ended with 429 after all retries." + NOT_BY_MODEL,
-            _of_operations(records.REQUESTS, query.LIMITED),
+            _of_operations(query.sums(OPERATION, records.REQUESTS, query.LIMITED)),
         ),
         panels.long(
             "Rate limit remaining by model",
@@ -93,7 +93,7 @@ def limits() -> list[Any]:
         panels.bars(
             "Retries by operation",
             "Attempts a minute that the SDK repeated by itself." + NOT_BY_MODEL,
-            _of_operations(records.RETRIES),
+            _of_operations(query.rates(OPERATION, names.RETRIES)),
         ),
         panels.lines(
             "Error budget burn by job",
@@ -139,10 +139,9 @@ def one_instance() -> dashboard.Row:
     )
 
 
-def _of_operations(series: str, *matchers: str) -> Any:
+def _of_operations(expr: str) -> Any:
     """Return how often something rare happens, 0 for every operation that has requests."""
     return panels.each(
         OPERATION,
-        f"60 * {query.sums(OPERATION, series, *matchers)}"
-        f"\nor 0 * {query.sums(OPERATION, records.REQUESTS)}",
+        f"60 * {expr}\nor 0 * {query.sums(OPERATION, records.REQUESTS)}",
     )

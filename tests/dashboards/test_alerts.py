@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import shutil
@@ -30,7 +29,12 @@ sys.path.insert(0, str(ROOT / "dashboards"))
 import build  # noqa: E402 - found by the path above
 
 WIDTH, LINES, BYTES = 110, 6, 23_287
-"""What a reader is spared: columns and lines of an expression, bytes of the alerts."""
+"""What a reader is spared: columns and lines of an expression in its file, bytes of both files."""
+
+
+INDENT = 6
+EVERY = {name: "ticket" if one == "none" else one for name, one in SEVERITIES.items()}
+"""Severities with those alerts too that are left out by default."""
 
 
 def promtool(*arguments, cwd=ROOT, timeout=60, newest=False):
@@ -104,8 +108,7 @@ def test_lint(path, newest):
 @pytest.mark.parametrize("path", UNIT_TESTS, ids=lambda path: path.stem)
 def test_each_fires_and_does_not_fire(path, newest, tmp_path):
     """The rules pass unit tests of their own, run by promtool."""
-    for file in (RULES, RECORDING):
-        shutil.copy(file, tmp_path)
+    (tmp_path / RULES.name).write_text(render_alerts(Options(severities=EVERY)), encoding="utf-8")
     test = tmp_path / "test.yaml"
     shutil.copy(path, test)
     promtool("test", "rules", test.name, cwd=tmp_path, timeout=300, newest=newest)
@@ -113,7 +116,7 @@ def test_each_fires_and_does_not_fire(path, newest, tmp_path):
 
 def test_alerts_are_those_of_the_settings():
     found = {rule["alert"]: rule["labels"]["severity"] for rule in alerts()}
-    assert found == SEVERITIES
+    assert found == {name: one for name, one in SEVERITIES.items() if one != "none"}
     assert len(found) == len(alerts())
 
 
@@ -121,11 +124,11 @@ def test_a_reader_is_spared():
     """Expressions are short, in lines that fit, on series whose names say what they are."""
     for rule in rules():
         lines = rule["expr"].splitlines()
-        assert max(map(len, lines)) <= WIDTH, rule
+        assert max(map(len, lines)) + INDENT <= WIDTH, rule
         assert len(lines) <= LINES, rule
         if "record" in rule:
             assert re.fullmatch(r"(job|instance)\w*:\w+:\w+", rule["record"])
-    assert len(RULES.read_bytes()) <= BYTES
+    assert len(RULES.read_bytes()) + len(RECORDING.read_bytes()) <= BYTES
 
 
 def test_each_alert_is_tested_firing_with_its_words_and_silent():
@@ -140,18 +143,11 @@ def test_each_alert_is_tested_firing_with_its_words_and_silent():
 
 @pytest.mark.parametrize("rule", alerts(), ids=lambda rule: rule["alert"])
 def test_every_alert_has_what_a_person_needs(rule):
-    """The job, and links that lead somewhere."""
+    """The job, and a link that leads somewhere."""
     notes = rule["annotations"]
     assert "{{ $labels.job }}" in notes["summary"]
-    assert notes["description"].startswith("{{ $labels.job }}: ")
     assert rule["keep_firing_for"]
     assert notes["runbook_url"].partition("#")[2] in anchors()
-    uid = re.fullmatch(r"/d/([a-z-]+)\?var-job={{ \$labels.job }}", notes["dashboard"])
-    assert uid
-    assert uid[1] in {
-        json.loads(path.read_text(encoding="utf-8"))["uid"]
-        for path in (ROOT / "dashboards" / "grafana").glob("*.json")
-    }
 
 
 def test_every_cause_has_an_entry_in_the_runbook():
@@ -209,19 +205,17 @@ def test_rules_use_only_names_that_exist():
 
 
 def test_options_are_all_there_is():
-    """Other links, thresholds and severities are other rules, and nothing is left of the defaults."""
-    severities = {**SEVERITIES, "TogetherAuthFailing": "ticket"}
+    """Another runbook, other thresholds and severities are other rules, and nothing is left of the defaults."""
+    severities = {**EVERY, "TogetherAuthFailing": "ticket"}
     del severities["TogetherAuthFailure"]
     theirs = Options(
         group_by=("region", "job"),
         runbook_url="https://wiki.example/together",
-        dashboard_url="https://grafana.example/d/",
         failing_share=0.75,
         severities=severities,
     )
     text = render_alerts(theirs)
     assert Options().runbook_url not in text
-    assert '"https://grafana.example/d/together-authentication?' in text
     assert "job:together_auth_failing:ratio >= 0.75\n" in text
     assert "cluster" not in text
     found = {

@@ -14,11 +14,12 @@ from typing import Any
 import pytest
 import yaml
 from processes import run_to_end
-from prometheus_binaries import RULES, require
+from prometheus_binaries import require
 
 from together_otel import inspect_key
 from together_otel.cli.drill.processes import Process, isolated, variables_of
 from together_otel.names import KEY_LAST_ACCEPTED, KEY_RECOVERIES, REQUESTS
+from together_otel.rules import Options, render_alerts
 from together_otel.testing.keys import MadeUpKeys
 from together_otel.testing.server import TogetherServer
 from together_otel.testing.stack import Stack
@@ -63,7 +64,7 @@ class Story:
 
 
 def quicker(rules):
-    """Return the rules with the one of rotations at another pace."""
+    """Return the rules with the one of rotations, at another pace."""
     document = yaml.safe_load(rules)
     (group,) = [one for one in document["groups"] if one["name"] == "together_keys"]
     group["interval"] = "1s"
@@ -92,7 +93,7 @@ def story(tmp_path_factory):
     require("alertmanager")
     folder = tmp_path_factory.mktemp("rotation")
     rules = folder / "alerts.yaml"
-    rules.write_text(quicker(RULES.read_text()))
+    rules.write_text(quicker(render_alerts(Options(severities={STALLED: "ticket"}))))
     keys = MadeUpKeys()
     old, new = keys.together(), keys.together()
     with ExitStack() as life:

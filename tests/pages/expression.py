@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import sys
-from pathlib import Path
+
+from together_otel.rules import Options, render_alerts
+from together_otel.rules.settings import SEVERITIES
 
 if __name__ == "__main__":
-    rules = Path(os.environ["PROJECT"], "dashboards", "prometheus", "alerts.yaml").read_text()
+    rules = render_alerts(Options(severities=dict.fromkeys(SEVERITIES, "ticket")))
     sys.exit(" ".join(sys.stdin.read().split()) not in " ".join(rules.split()))

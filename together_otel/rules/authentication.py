@@ -28,37 +28,37 @@ _ACCEPTED = names.KEY_LAST_ACCEPTED.prometheus
 
 STATE = (
     Rule(
-        "instance:together_auth_failure:timestamp",
+        "instance:together_auth_failure:time",
         f"max by (<by>, instance) (max_over_time(\n  {_FAILED}[20m]))",
-        "When an instance last failed to authenticate, remembered for 20 minutes after it is gone.",
+        "When an instance last failed to authenticate, kept for 20 minutes after it is gone.",
     ),
     Rule(
-        "instance:together_auth_success:timestamp",
+        "instance:together_auth_success:time",
         f"max by (<by>, instance) (max_over_time(\n  {_SUCCEEDED}[20m]))\n"
-        "or instance:together_auth_failure:timestamp * 0",
+        "or instance:together_auth_failure:time * 0",
         "When it last succeeded; 0 is never.",
     ),
     Rule(
         "instance:together_auth_failure:since",
         "last_over_time(instance:together_auth_failure:since[20m])\n"
-        "  > instance:together_auth_success:timestamp and instance:together_auth_failure:timestamp\n"
-        "or instance:together_auth_failure:timestamp > instance:together_auth_success:timestamp",
-        "Its first failure after its last success. Both are of its own clock.",
+        "  > instance:together_auth_success:time and instance:together_auth_failure:time\n"
+        "or instance:together_auth_failure:time > instance:together_auth_success:time",
+        "Its first failure after its last success, both of its own clock.",
     ),
     Rule(
-        "job:together_auth_success:timestamp",
+        "job:together_auth_success:time",
         "max by (<by>) (\n"
-        "  instance:together_auth_success:timestamp\n"
-        "  or last_over_time(job:together_auth_success:timestamp[20m]) > time() - 21600\n"
+        "  instance:together_auth_success:time\n"
+        "  or last_over_time(job:together_auth_success:time[20m]) > time() - 21600\n"
         ")",
-        "When any of a service last succeeded, remembered for six hours.",
+        "When any of a service last succeeded, kept for six hours.",
     ),
     Rule(
         "instance:together_auth_failing:since",
         "instance:together_auth_failure:since\n"
-        "and instance:together_auth_failure:timestamp > time() - 3600 and (\n"
-        "  instance:together_auth_failure:timestamp\n"
-        "    > on (<by>) group_left () job:together_auth_success:timestamp - 60\n"
+        "and instance:together_auth_failure:time > time() - 3600 and (\n"
+        "  instance:together_auth_failure:time\n"
+        "    > on (<by>) group_left () job:together_auth_success:time - 60\n"
         f"  or max by (<by>, instance) ({_FAILED})\n"
         ")",
         "The same, if it failed in the last hour; one that is gone counts until others succeed.",
@@ -67,46 +67,46 @@ STATE = (
         "job:together_auth_failing:ratio",
         "count by (<by>) (instance:together_auth_failing:since)\n/ count by (<by>) (\n"
         "  instance:together_auth_failing:since\n"
-        "  or instance:together_auth_success:timestamp > time() - 3600 > on (<by>) group_left ()\n"
-        "    min by (<by>) (instance:together_auth_failing:since) - 60\n"
+        "  or instance:together_auth_success:time > time() - 3600 > on (<by>)\n"
+        "    group_left () min by (<by>) (instance:together_auth_failing:since) - 60\n"
         ")",
         "Share of instances that fail, of all that asked since; clocks may differ by a minute.",
     ),
     Rule(
         "job:together_auth_failing:count",
         "sum by (<by>) (\n"
-        "  1 + (instance:together_auth_failure:timestamp > bool instance:together_auth_failing:since)\n"
+        "  1 + (instance:together_auth_failure:time > bool instance:together_auth_failing:since)\n"
         ")",
         "Known failures: one of each instance, two if it has failed again.",
     ),
     Rule(
-        "instance_key:together_auth_refused:timestamp",
+        "instance_key:together_auth_refused:time",
         f"max by (<by>, instance, together_api_key_fingerprint) (max_over_time(\n  {_REFUSED}[20m]))",
         "When an instance was last refused with a key.",
     ),
     Rule(
-        "instance_key:together_auth_failure:timestamp",
-        "instance_key:together_auth_refused:timestamp\n"
-        "or instance:together_auth_failure:timestamp unless on (<by>, instance)\n"
-        "  max by (<by>, instance) (instance_key:together_auth_refused:timestamp)\n"
-        "  >= instance:together_auth_failure:timestamp - 5",
+        "instance_key:together_auth_failure:time",
+        "instance_key:together_auth_refused:time\n"
+        "or instance:together_auth_failure:time unless on (<by>, instance)\n"
+        "  max by (<by>, instance) (instance_key:together_auth_refused:time)\n"
+        "  >= instance:together_auth_failure:time - 5",
         "The same, and a failure without fingerprint.",
     ),
     Rule(
-        "job_key:together_auth_failing:timestamp",
+        "job_key:together_auth_failing:time",
         "max by (<by>, together_api_key_fingerprint) (\n"
-        "  instance_key:together_auth_failure:timestamp\n"
+        "  instance_key:together_auth_failure:time\n"
         "    >= on (<by>, instance) group_left () instance:together_auth_failing:since - 5\n"
         ")",
         "Keys of instances that fail.",
     ),
     Rule(
-        "job_key:together_auth_refused:timestamp",
+        "job_key:together_auth_refused:time",
         "max by (<by>, together_api_key_fingerprint) (\n"
-        "  instance_key:together_auth_failure:timestamp > time() - 300 unless\n"
+        "  instance_key:together_auth_failure:time > time() - 300 unless\n"
         f"    max by (<by>, instance, together_api_key_fingerprint) (max_over_time(\n"
         f"      {_ACCEPTED}[20m]))\n"
-        "    >= instance_key:together_auth_failure:timestamp\n"
+        "    >= instance_key:together_auth_failure:time\n"
         ")",
         "Keys refused in five minutes that the instance has not had accepted since.",
     ),
@@ -122,7 +122,7 @@ STATE = (
         for window, comment in (
             (
                 "1m",
-                "Share of requests refused though their instances succeed, without keys that cannot work.",
+                "Share of requests refused where instances succeed, without keys that cannot work.",
             ),
             ("5m", ""),
         )
@@ -132,19 +132,17 @@ STATE = (
 
 _FAILING = (
     "(job:together_auth_failing:ratio >= <failing_share>\n"
-    "  and (max_over_time(job:together_auth_failing:count[15m]) > 1"
-    " or job:together_auth_success:timestamp == 0))\n"
-    "* on (<by>) group_right () job_key:together_auth_failing:timestamp ^ 0\n"
-    "or\n"
-    "(job:together_auth_refused:ratio1m >= <failing_share> or job:together_auth_refused:ratio5m"
-    " >= <failing_share>)\n"
-    "* on (<by>) group_right () job_key:together_auth_refused:timestamp ^ 0"
+    "  and (max_over_time(job:together_auth_failing:count[15m]) > 1 or job:together_auth_success:time == 0))\n"
+    "* on (<by>) group_right () job_key:together_auth_failing:time ^ 0\n"
+    "or (job:together_auth_refused:ratio1m >= <failing_share>\n"
+    "  or job:together_auth_refused:ratio5m >= <failing_share>)\n"
+    "* on (<by>) group_right () job_key:together_auth_refused:time ^ 0"
 )
 _FAILURE = (
     "max by (<by>, together_api_key_fingerprint) (\n"
-    "  instance_key:together_auth_failure:timestamp > time() - 900\n"
-    "  or instance_key:together_auth_failure:timestamp\n"
-    "    > on (<by>) group_left () job:together_auth_success:timestamp\n"
+    "  instance_key:together_auth_failure:time > time() - 900\n"
+    "  or instance_key:together_auth_failure:time\n"
+    "    > on (<by>) group_left () job:together_auth_success:time\n"
     ")"
 )
 
@@ -161,7 +159,7 @@ def group(options: Options) -> Group:
 
 def spike(options: Options) -> tuple[Rule, ...]:
     """Return failures well above the service's own past, for those that always have some."""
-    now = "job:together_client_auth_failures:increase5m"
+    now = "job:together_auth_failures:increase5m"
     return (
         Rule(
             now,
@@ -174,9 +172,8 @@ def spike(options: Options) -> tuple[Rule, ...]:
             "Ten failures, and many times the week's median.",
             f"{JOB} has unusually many Together authentication failures",
             "{{ $value | humanize }} failures in 5m, more than"
-            f" {options.spike_factor:g} times the week's median. If callers bring keys of their own, look"
+            f" {options.spike_factor:g} times the week's median. Where callers bring keys, look"
             " for one caller's; else see what was deployed or rotated.",
-            "authentication",
         ),
     )
 
@@ -190,7 +187,6 @@ def _alerts(options: Options) -> Iterator[Rule]:
         "Instances fail, twice at least or before any success; or requests do where others succeed.",
         f"Together refuses {JOB}: {{{{ $value | humanizePercentage }}}} of it",
         described,
-        "authentication",
     )
     yield from alert(
         options,
@@ -199,5 +195,4 @@ def _alerts(options: Options) -> Iterator[Rule]:
         "A failure of the last quarter of an hour, or any with no success of the service since.",
         f"{JOB} had Together authentication failures",
         described,
-        "authentication",
     )

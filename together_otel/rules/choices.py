@@ -15,15 +15,13 @@ from together_otel.rules.settings import LOG_SEVERITIES, SEVERITIES, Options, Se
 _ALERTS: Mapping[str, Severity] = {**SEVERITIES, **LOG_SEVERITIES}
 _LABEL = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 _DURATION = re.compile(r"([0-9]+(ms|[smhdwy]))+")
-_URL = re.compile(r"(https?:/)?/[\w./~%+@=,;:&-]*", re.ASCII)
 
-Kind = Literal["share", "number", "seconds", "duration", "url"]
+Kind = Literal["share", "number", "seconds", "duration"]
 EXPECTED: Mapping[Kind, str] = {
     "share": "a number over 0 and below 1, such as 0.3",
     "number": "a number over 0, such as 2.5",
     "seconds": "a whole number of seconds over 0, such as 3600",
     "duration": "a duration of Prometheus', such as 5m",
-    "url": "a URL or a path that ends before a dashboard's uid, such as https://grafana.example/d/",
 }
 
 
@@ -62,7 +60,6 @@ SETTINGS: Mapping[str, Setting] = {
     "rotation_overlap": Setting("seconds", "So long may an old key be in use beside a new one."),
     "absent_for": Setting("duration", "So long may telemetry be away, as in a deploy."),
     "keep_firing": Setting("duration", "So long does an alert go on after its end."),
-    "dashboard_url": Setting("url", "What stands before a dashboard's uid."),
 }
 
 
@@ -124,7 +121,7 @@ def to_toml(options: Options) -> str:
     lines.append(f"group_by = {json.dumps(options.group_by)}")
     for name, setting in SETTINGS.items():
         lines += [f"# {setting.meaning}", f"{name} = {json.dumps(getattr(options, name))}"]
-    lines += ["", f"# Of each alert: {', '.join(get_args(Severity))} or none.", "[severity]"]
+    lines += ["", f"# Of each alert: {', '.join(get_args(Severity))}.", "[severity]"]
     lines += [f'{name} = "{options.severities.get(name, "none")}"' for name in _ALERTS]
     return "\n".join(lines) + "\n"
 
@@ -137,8 +134,8 @@ def _unknown(what: str, name: str, known: Iterable[str]) -> str:
 def _value(name: str, value: object) -> object:
     kind, text = SETTINGS[name].kind, str(value).strip()
     wrong = WrongChoice(f"{name}={text}: expected {EXPECTED[kind]}")
-    if kind in {"duration", "url"}:
-        if not (_DURATION if kind == "duration" else _URL).fullmatch(text):
+    if kind == "duration":
+        if not _DURATION.fullmatch(text):
             raise wrong
         return text
     try:
@@ -163,11 +160,11 @@ def _labels(value: object) -> tuple[str, ...]:
 
 
 def _severities(value: object) -> dict[str, Severity]:
-    allowed = (*get_args(Severity), "none")
+    allowed = get_args(Severity)
     given = value if isinstance(value, dict) else {"severity": value}
     for name, severity in given.items():
         if name not in _ALERTS:
             raise WrongChoice(_unknown("alert", name, _ALERTS))
         if severity not in allowed:
             raise WrongChoice(f"{name}={severity}: expected one of {', '.join(allowed)}")
-    return {name: severity for name, severity in {**_ALERTS, **given}.items() if severity != "none"}
+    return {**_ALERTS, **given}

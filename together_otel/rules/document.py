@@ -6,12 +6,14 @@ A writer of its own: the package that these rules may be made from has no YAML l
 from __future__ import annotations
 
 import json
+import re
 import textwrap
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 _WIDTH = 110
+_PLAIN = r"[A-Za-z_]\w*|https://[\w./#-]+"
 _SHARED = 200
 """Characters of a text that is worth an alias where it comes again."""
 
@@ -109,11 +111,13 @@ def _rule(rule: Rule, anchors: _Anchors) -> list[str]:
         lines.append(f"    for: {rule.wait}")
     if rule.keep:
         lines.append(f"    keep_firing_for: {rule.keep}")
-    for title, pairs in (("labels", rule.labels), ("annotations", rule.annotations)):
-        if pairs:
-            lines.append(f"    {title}:")
-            for key, value in pairs.items():
-                lines += anchors.write(f"      {key}", value)
+    if rule.labels:
+        pairs = ", ".join(f"{key}: {value}" for key, value in rule.labels.items())
+        lines.append(f"    labels: {{{pairs}}}")
+    if rule.annotations:
+        lines.append("    annotations:")
+        for key, value in rule.annotations.items():
+            lines += anchors.write(f"      {key}", value)
     return lines
 
 
@@ -121,7 +125,7 @@ def _text(key: str, text: str) -> list[str]:
     indent = " " * (len(key) - len(key.lstrip()) + 2)
     if "\n" in text:
         return [f"{key}: |-", *textwrap.indent(text, indent).splitlines()]
-    if len(text) < _WIDTH // 2 and text.isidentifier():
+    if re.fullmatch(_PLAIN, text):
         return [f"{key}: {text}"]
     words = textwrap.wrap(
         text, _WIDTH - len(indent), break_long_words=False, break_on_hyphens=False

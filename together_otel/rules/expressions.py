@@ -57,12 +57,11 @@ SIZES = {
 
 
 def rates(metrics: Iterable[str], kept: str, window: str = "5m", matchers: str = "") -> str:
-    """Return the sums of rates of what several metrics are needed for.
+    """Return the sum of the rates of what several metrics are needed for.
 
     Not by a matcher of names: where a process has the metrics of two releases of the conventions,
     two of them may have the same labels.
     """
     where = f"{{{matchers}}}" if matchers else ""
-    return "\nor ".join(
-        f"sum by (<by>, {kept}) (rate(\n  {one}{where}[{window}]))" for one in metrics
-    )
+    each = "\nor ".join(f"rate(\n  {one}{where}[{window}])" for one in metrics)
+    return f"sum by (<by>, {kept}) ({each})"

@@ -11,12 +11,12 @@ from together_otel.rules.expressions import fill
 from together_otel.rules.settings import Options
 
 _ALERTS = """\
-Alerts of together_otel, written by together-otel export, for Prometheus 2.42 or newer. A series is named
-after the labels that are left (job is all those of a service), the metric and the operation.
+Alerts of together_otel, by together-otel export, for Prometheus 2.42 or newer. Series are named after
+the labels that are left (job: those of a service), the metric and the operation.
 """
 
 _RECORDING = """\
-Series that keep dashboards of a large fleet quick; no alert needs them. Written by together-otel export.
+Series that keep dashboards of a large fleet quick, by together-otel export. No alert needs them.
 """
 
 
@@ -56,4 +56,5 @@ def _filled(groups: Iterable[Group], options: Options) -> tuple[Group, ...]:
             rules=tuple(replace(rule, expr=fill(rule.expr, options)) for rule in group.rules),
         )
         for group in groups
+        if group.rules
     )

@@ -67,8 +67,8 @@ def render_logs(options: Options) -> str:
 
 
 def _alert(options: Options, name: str, expr: str, summary: str) -> Iterator[Rule]:
-    severity = options.severities.get(name)
-    if severity is None:
+    severity = options.severities.get(name, "none")
+    if severity == "none":
         return
     yield Rule(
         name,

@@ -20,7 +20,6 @@ from together_otel.rules.expressions import (
     TOKENS,
     rates,
 )
-from together_otel.rules.telemetry import STAGE
 
 BRIEF = "2m"
 """For what is looked at to the minute; two scrapes of a minute still fit in it."""
@@ -50,22 +49,10 @@ GROUPS = (
                 f"{OPERATION}, {OUTCOME}",
                 "Requests a second by operation and outcome.",
             ),
-            _rate(
-                records.INSTANCE_REQUESTS,
-                names.REQUESTS.prometheus,
-                f"instance, {OUTCOME}",
-                "Requests a second by instance and outcome.",
-            ),
             Rule(
                 records.CALLS,
                 rates(DURATION_COUNTS, f"{_BY_MODEL}, {ERROR}"),
                 "Finished requests a second by model and kind of error.",
-            ),
-            _rate(
-                records.RETRIES,
-                names.RETRIES.prometheus,
-                OPERATION,
-                "The SDK's own retries a second.",
             ),
             _rate(
                 records.FAILURES,
@@ -73,12 +60,6 @@ GROUPS = (
                 CAUSE,
                 "Authentication failures a second.",
                 BRIEF,
-            ),
-            _rate(
-                records.TELEMETRY_ERRORS,
-                names.TELEMETRY_ERRORS.prometheus,
-                STAGE,
-                "The instrumentation's own errors a second.",
             ),
         ),
     ),
@@ -88,32 +69,31 @@ GROUPS = (
             Rule(
                 records.BUCKETS,
                 rates(DURATION_BUCKETS, f"{_BY_MODEL}, le", matchers=SUCCEEDED),
-                "Durations of successful requests of Together's: for histogram_quantile.",
+                "Durations of successful requests of Together's.",
             ),
             _rate(
                 records.FIRST_CHUNKS,
                 f"{names.INFERENCE_FIRST_CHUNK.prometheus}_bucket",
                 f"{_BY_MODEL}, le",
-                "Time to the first chunk of streams: for histogram_quantile.",
+                "Time to the first chunk of a stream.",
             ),
             _rate(
                 records.OUTPUT_CHUNKS,
                 f"{names.MEAN_CHUNK_TIME.prometheus}_bucket",
                 f"{_BY_MODEL}, le",
-                "Mean time between chunks of streams: for histogram_quantile.",
+                "Mean time between chunks of a stream.",
             ),
             *_by_kind(
                 records.SIZES,
                 SIZES,
                 f"{MODEL}, le",
-                "Tokens of a request by kind: for histogram_quantile.",
+                "Tokens of a request by kind.",
             ),
             *_by_kind(
                 records.TOKENS,
                 TOKENS,
                 _BY_MODEL,
-                "Tokens a second by model and kind. Cached ones are part of the input, those of"
-                " reasoning of the output.",
+                "Tokens a second by model and kind: cached ones are part of input, reasoning of output.",
             ),
             _rate(
                 records.CHOICES,
@@ -125,7 +105,7 @@ GROUPS = (
                 records.REMAINING,
                 f"min by (<by>, {MODEL}) ({names.RATELIMIT_REMAINING.prometheus}\n"
                 f"  / ({names.RATELIMIT_LIMIT.prometheus} > 0))",
-                "Share of the requests that a rate limit allows that the instance with the fewest has left.",
+                "Share of a rate limit's requests that the instance with the fewest has left.",
             ),
         ),
         interval="1m",

@@ -5,26 +5,21 @@ from __future__ import annotations
 from typing import Final
 
 FAILING: Final = "instance:together_auth_failing:since"
-KEY_FAILING: Final = "job_key:together_auth_failing:timestamp"
-LAST_SUCCESS: Final = "job:together_auth_success:timestamp"
-INSTANCES: Final = "job:together_client_instances:count"
-ERRORS: Final = "job:together_client_errors:rate5m"
-COUNTED: Final = "job:together_client_counted:rate5m"
-ERRORS_1H: Final = "job:together_client_errors:ratio1h"
+KEY_FAILING: Final = "job_key:together_auth_failing:time"
+LAST_SUCCESS: Final = "job:together_auth_success:time"
+INSTANCES: Final = "job:together_instances:count"
+ERRORS: Final = "job:together_errors:rate5m"
+COUNTED: Final = "job:together_counted:rate5m"
+ERRORS_1H: Final = "job:together_errors:ratio1h"
 BUCKETS: Final = "job_operation_model_le:gen_ai_client_duration_seconds_bucket:rate5m"
 
 REQUESTS: Final = "job_operation_outcome:together_client_requests:rate5m"
-INSTANCE_REQUESTS: Final = "job_instance_outcome:together_client_requests:rate5m"
-RETRIES: Final = "job_operation:together_client_retries:rate5m"
 FAILURES: Final = "job_cause:together_client_auth_failures:rate2m"
-TELEMETRY_ERRORS: Final = "job_stage:together_client_telemetry_errors:rate5m"
 CALLS: Final = "job_operation_model_error:gen_ai_client_duration_seconds_count:rate5m"
 FIRST_CHUNKS: Final = (
-    "job_operation_model_le:gen_ai_client_inference_time_to_first_chunk_seconds_bucket:rate5m"
+    "job_operation_model_le:gen_ai_client_time_to_first_chunk_seconds_bucket:rate5m"
 )
-OUTPUT_CHUNKS: Final = (
-    "job_operation_model_le:together_client_stream_mean_time_per_output_chunk_seconds_bucket:rate5m"
-)
+OUTPUT_CHUNKS: Final = "job_operation_model_le:together_client_mean_chunk_seconds_bucket:rate5m"
 SIZES: Final = "job_model_kind_le:gen_ai_client_inference_tokens_bucket:rate5m"
 TOKENS: Final = "job_operation_model_kind:gen_ai_client_usage_tokens:rate5m"
 REMAINING: Final = "job_model:together_client_ratelimit_remaining:ratio"

@@ -30,18 +30,18 @@ _SLOW = "chat|text_completion"
 """Operations that are to be quick; a film takes its time."""
 
 
-def _increase(outcomes: tuple[str, ...], window: str) -> str:
+def _sum(outcomes: tuple[str, ...], window: str, of: str = "increase") -> str:
     matcher = ""
     if outcomes:
         equal = "=~" if len(outcomes) > 1 else "="
-        matcher = f'{{\n    {OUTCOME}{equal}"{"|".join(outcomes)}"}}'
-    return f"sum by (<by>) (increase({_REQUESTS}{matcher}[{window}]))"
+        matcher = f'{{\n  {OUTCOME}{equal}"{"|".join(outcomes)}"}}'
+    return f"sum by (<by>) ({of}({_REQUESTS}{matcher}[{window}]))"
 
 
 def _ratio(window: str) -> Rule:
     # Sums, not means: a minute without errors may have no sample of them. 0.16 a minute are ten.
     return Rule(
-        f"job:together_client_errors:ratio{window}",
+        f"job:together_errors:ratio{window}",
         f"(sum_over_time({ERRORS}[{window}]) > 0.16)\n/ sum_over_time({COUNTED}[{window}])",
     )
 
@@ -52,26 +52,25 @@ def outage(options: Options) -> Group:
         "together_requests_failing",
         (
             Rule(
-                "job:together_client_errors:ratio1m",
-                f"({_increase(_FAILED, '1m')} >= 10)\n/ {_increase(_COUNTED, '1m')}",
-                "Share of requests that failed for Together's or the network's sake, ten at least.",
+                "job:together_errors:ratio1m",
+                f"({_sum(_FAILED, '1m')} >= 10)\n/ {_sum(_COUNTED, '1m')}",
+                "Share of requests that Together or the network failed, ten at least.",
             ),
             Rule(
-                "job:together_client_unsuccessful:increase1h",
-                f"({_increase(('payment_required', *_FAILED), '1h')}\n  >= 3)\n"
-                f"or ({_increase(('client_error',), '1h')} >= 10)",
+                "job:together_unsuccessful:increase1h",
+                f"({_sum(('payment_required', *_FAILED), '1h')}\n>= 3)\n"
+                f"or ({_sum(('client_error',), '1h')} >= 10)",
                 "Failures of an hour that count if nothing succeeds, refused keys aside.",
             ),
             *alert(
                 options,
                 "TogetherRequestsFailing",
-                "job:together_client_errors:ratio1m >= <errors_share>\n"
-                "or job:together_client_unsuccessful:increase1h\n"
-                "  and on (<by>) time() - 21600 < (job:together_auth_success:timestamp < time() - 1800)",
-                "Most requests of a minute fail; or all since half an hour, after successes in six hours.",
+                "job:together_errors:ratio1m >= <errors_share>\n"
+                "or job:together_unsuccessful:increase1h\n"
+                "  and time() - 21600 < (job:together_auth_success:time < time() - 1800)",
+                "Most requests of a minute fail; or all of half an hour, after successes in six hours.",
                 f"Together requests of {JOB} fail",
                 _described(options),
-                "requests",
             ),
         ),
     )
@@ -86,24 +85,21 @@ def service(options: Options) -> Group:
             *alert(
                 options,
                 "TogetherNothingSucceeds",
-                "job:together_client_unsuccessful:increase1h\n"
-                "unless on (<by>) job:together_auth_success:timestamp > time() - 1800",
-                "Requests fail, and none has succeeded for half an hour, for whatever reason.",
+                "job:together_unsuccessful:increase1h\n"
+                "unless job:together_auth_success:time > time() - 1800",
+                "Requests fail, and none has succeeded for half an hour.",
                 f"No Together request of {JOB} succeeds",
                 _described(options),
-                "requests",
                 wait="30m",
             ),
             *_budget(options),
             *alert(
                 options,
                 "TogetherRateLimited",
-                f"({_increase(('rate_limited',), '5m')} >= 10)\n"
-                f"/ {_increase((), '5m')} >= <limited_share>",
+                f"({_sum(('rate_limited',), '5m')} >= 10)\n/ {_sum((), '5m')} >= <limited_share>",
                 "",
                 f"Together limits the rate of {JOB}: {SHARE} of its requests",
                 _described(options),
-                "requests",
             ),
             *_latency(options),
         ),
@@ -114,21 +110,21 @@ def service(options: Options) -> Group:
 def _described(options: Options) -> str:
     found = ask(f"sort_desc(sum by ({OUTCOME}) (increase({_REQUESTS}{{<of>}}[5m])) > 0)")
     return (
-        f"{of(options)}outcomes in 5m:{{{{ range {found} }}}} {{{{ .Labels.{OUTCOME} }}}}"
+        f"{of(options)}Outcomes in 5m:{{{{ range {found} }}}} {{{{ .Labels.{OUTCOME} }}}}"
         " {{ .Value | humanize }}{{ end }}. Cause: payment_required: the account's credit is spent;"
-        " server_error, timeout: Together, see https://status.together.ai; connection_error: DNS, proxy"
-        " or network on the way; rate_limited: ask less at once, or have the limit raised; client_error: the requests are wrong, by a"
-        " model's name for instance."
+        " server_error, timeout: Together, see https://status.together.ai; connection_error: DNS, a"
+        " proxy or the network; rate_limited: ask less at once, or have the limit raised; client_error: the requests are wrong, such"
+        " as a model's name."
     )
 
 
 def _budget(options: Options) -> Iterator[Rule]:
     yield Rule(
         ERRORS,
-        f"{_increase(_FAILED, '5m')} / 300",
+        _sum(_FAILED, "5m", "rate"),
         "Failures a second, and what they are a share of.",
     )
-    yield Rule(COUNTED, f"{_increase(_COUNTED, '5m')} / 300")
+    yield Rule(COUNTED, _sum(_COUNTED, "5m", "rate"))
     windows = ("5m", "30m", "1h", "6h")
     for window in windows:
         yield _ratio(window)
@@ -136,8 +132,7 @@ def _budget(options: Options) -> Iterator[Rule]:
 
     def burns(factor: float, long: str, short: str) -> str:
         return " and ".join(
-            f"job:together_client_errors:ratio{window} > {limits[factor]}"
-            for window in (long, short)
+            f"job:together_errors:ratio{window} > {limits[factor]}" for window in (long, short)
         )
 
     yield from alert(
@@ -145,9 +140,8 @@ def _budget(options: Options) -> Iterator[Rule]:
         "TogetherErrorBudgetBurn",
         f"{burns(14.4, '1h', '5m')}\nor {burns(6, '6h', '30m')}",
         "The budget would be spent in two days, or in five.",
-        f"{JOB} spends its error budget too fast: {SHARE} of its Together requests fail",
+        f"{JOB} spends its error budget: {SHARE} of its Together requests fail",
         _described(options),
-        "requests",
     )
 
 
@@ -160,13 +154,12 @@ def _latency(options: Options) -> Iterator[Rule]:
         f"  {durations}_bucket{{{SUCCEEDED},\n"
         f'    {OPERATION}=~"{_SLOW}"}}[5m]))) > <slow_seconds>\n'
         f"and sum by (<by>, {OPERATION}) (increase(\n"
-        f"  {durations}_count{{{SUCCEEDED}}}[5m])) >= 20",
+        f"  {durations}_count{{{SUCCEEDED}}}[5m]\n"
+        ")) >= 20",
         "The slowest 5 % of at least 20 successful requests in five minutes.",
         f"Together answers {JOB} slowly: {{{{ $labels.{OPERATION} }}}}",
-        f"the slowest 5 % of {{{{ $labels.{OPERATION} }}}} that succeed take"
+        f"The slowest 5 % of {{{{ $labels.{OPERATION} }}}} that succeed take"
         " {{ $value | humanizeDuration }} or longer. Cause: a model under load, longer prompts or"
-        " answers, or retries after errors. Use another model or a dedicated endpoint, or bound"
-        " max_tokens.",
-        "requests",
+        " answers, or retries. Use another model or a dedicated endpoint, or bound max_tokens.",
         wait="5m",
     )

@@ -8,20 +8,18 @@ from typing import Literal
 
 from together_otel.settings import DEFAULT_RUNBOOK_URL
 
-Severity = Literal["page", "ticket"]
-"""``page`` wakes somebody up; ``ticket`` waits until the morning."""
-
-Dashboard = Literal["authentication", "requests", "fleet"]
+Severity = Literal["page", "ticket", "none"]
+"""``page`` wakes somebody up; ``ticket`` waits until the morning; ``none`` leaves an alert out."""
 
 SEVERITIES: Mapping[str, Severity] = {
     "TogetherAuthFailing": "page",
     "TogetherAuthFailure": "ticket",
     "TogetherAuthFailureSpike": "ticket",
-    "TogetherKeyRotationStalled": "ticket",
+    "TogetherKeyRotationStalled": "none",
     "TogetherRequestsFailing": "page",
     "TogetherNothingSucceeds": "ticket",
     "TogetherErrorBudgetBurn": "page",
-    "TogetherRateLimited": "ticket",
+    "TogetherRateLimited": "none",
     "TogetherLatencyHigh": "ticket",
     "TogetherTelemetryAbsent": "ticket",
     "TogetherTelemetryErrors": "ticket",
@@ -43,8 +41,7 @@ class Options:
             empty for all.
         group_by: labels that tell one service from another; ``job`` is one of them.
         runbook_url: where the runbook is, without an anchor.
-        dashboard_url: what stands before a dashboard's uid: ``https://grafana.example/d/``.
-        severities: of the alerts; one that is not among them is left out.
+        severities: of the alerts; one that is not among them is left out, as by ``none``.
         failing_share: share of a service's instances, or of the requests of those that are
             accepted, from which refused keys are a page.
         errors_share: share of requests of the last minute that fail for Together's or the
@@ -61,7 +58,6 @@ class Options:
     jobs: str = ""
     group_by: tuple[str, ...] = ("cluster", "namespace", "job")
     runbook_url: str = DEFAULT_RUNBOOK_URL
-    dashboard_url: str = "/d/"
     severities: Mapping[str, Severity] = field(
         default_factory=lambda: {**SEVERITIES, **LOG_SEVERITIES}
     )

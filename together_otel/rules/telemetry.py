@@ -21,26 +21,25 @@ def group(options: Options) -> Group:
         (
             Rule(
                 INSTANCES,
-                f"count by (<by>) ({_EVERYWHERE})",
-                "Processes, or groups of them behind one address, with our metrics.",
+                f"count by (<by>) (\n  {_EVERYWHERE})",
+                "Processes, or groups behind one address, with our metrics.",
             ),
             Rule(
-                "job:together_client_instances_expected:count",
+                "job:together_instances:expected",
                 f"{INSTANCES}\n"
-                "or last_over_time(job:together_client_instances_expected:count[1h]) and on (<by>) up",
-                "The same, remembered for as long as the service has targets.",
+                "or last_over_time(job:together_instances:expected[1h]) and on (<by>) up",
+                "The same, kept for as long as the service has targets.",
             ),
             *alert(
                 options,
                 "TogetherTelemetryAbsent",
-                f"job:together_client_instances_expected:count unless {INSTANCES}",
+                f"job:together_instances:expected unless {INSTANCES}",
                 "",
                 f"{JOB} no longer tells how its Together requests go",
-                "its targets are configured, yet none has had together_client metrics for"
-                f" {options.absent_for}; a dead key would go unseen. Cause: every scrape fails (up is 0),"
-                " or it runs without the instrumentation: look in its log for a port that was taken, and"
-                " whether the last deploy dropped opentelemetry-instrument.",
-                "fleet",
+                "Its targets are there, yet none has had together_client metrics for"
+                f" {options.absent_for}: a dead key would go unseen. Cause: scrapes fail, or the"
+                " instrumentation is gone: look in the log for a port that was taken, and whether a"
+                " deploy dropped opentelemetry-instrument.",
                 wait=options.absent_for,
             ),
             *alert(
@@ -54,11 +53,9 @@ def group(options: Options) -> Group:
                 ") > 0",
                 "Errors of five minutes, the first one of a process included.",
                 f"together_otel has errors of its own in {JOB}",
-                f"{{{{ $value | humanize }}}} errors in 5m at stage {{{{ $labels.{STAGE} }}}}. The"
-                " application is not harmed; some of its telemetry is missing. Cause: a bug of ours, or"
-                " an SDK newer than we know. The logger together_otel has the traceback, once a process."
-                " Report it, with the versions of together and together-otel.",
-                "fleet",
+                f"{{{{ $value | humanize }}}} errors in 5m at stage {{{{ $labels.{STAGE} }}}}. Some"
+                " telemetry is missing; the application is not harmed. Cause: a bug of ours, or a newer"
+                " SDK. Report the traceback that the logger together_otel has, with the versions of both.",
             ),
         ),
     )

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from together_otel import names
 from together_otel.rules.document import Rule
 from together_otel.rules.expressions import CAUSE, FINGERPRINT
-from together_otel.rules.settings import Dashboard, Options
+from together_otel.rules.settings import Options
 
 JOB = "{{ $labels.job }}"
 
@@ -26,46 +26,44 @@ def ask(query: str, matchers: str = "$of") -> str:
 
 def number(query: str, matchers: str = "$of") -> str:
     """Return the number that a query finds, 0 if it finds none."""
-    found = ask(query, matchers)
-    return f"{{{{ with {found} }}}}{{{{ . | first | value }}}}{{{{ else }}}}0{{{{ end }}}}"
+    return f"{{{{ {ask(f'{query} or vector(0)', matchers)} | first | value }}}}"
 
 
 def refusal(options: Options) -> str:
     """Return the description of a refused key: which, how much of the service, why, what to do."""
     key = f"$labels.{FINGERPRINT}"
-    refused = number(
-        "count(instance_key:together_auth_failure:timestamp{<of>} > time() - 900)", "$key"
-    )
-    every = number("count(instance:together_auth_success:timestamp{<of>})")
+    refused = number("count(instance_key:together_auth_failure:time{<of>} > time() - 900)", "$key")
+    every = number("count(instance:together_auth_success:time{<of>})")
     failures = number(f"ceil(sum(increase({names.AUTH_FAILURES.prometheus}{{<of>}}[5m])))")
     latest = ask(
-        f"sort_desc(max by ({CAUSE}) (max_over_time({names.AUTH_LAST_FAILURE.prometheus}{{<of>}}[20m])))"
+        f"topk(1, max by ({CAUSE}) (max_over_time({names.AUTH_LAST_FAILURE.prometheus}{{<of>}}[20m])))"
     )
     accepted = ask(f"max({names.KEY_LAST_ACCEPTED.prometheus}{{<of>}})", "$key")
-    many = f"count(count by ({FINGERPRINT}) (job_key:together_auth_failing:timestamp > time() - 300)) > 2"
+    many = (
+        f"count(count by ({FINGERPRINT}) (job_key:together_auth_failing:time > time() - 300)) > 2"
+    )
     return (
-        f"{of(options)}{{{{ $key := printf `%s,{FINGERPRINT}=%q` $of {key} }}}}{{{{ with {key} }}}}the"
-        f" key with fingerprint {{{{ . }}}}{{{{ else }}}}a key without fingerprint, or none,"
+        f"{of(options)}{{{{ $key := printf `%s,{FINGERPRINT}=%q` $of {key} }}}}{{{{ with {key} }}}}The"
+        f" key with fingerprint {{{{ . }}}}{{{{ else }}}}A key without fingerprint, or none,"
         f"{{{{ end }}}} is refused in {refused} of {every} instances; {failures} failures in 5m."
-        f" {{{{ with {latest} }}}}{{{{ with (. | first).Labels.{CAUSE} }}}}Cause: {{{{ . }}}}."
-        f" {_remedies()}{{{{ end }}}}{{{{ end }}}} The log event {names.AUTH_FAILED.name} names the"
-        f" variable or argument.{{{{ if {key} }}}}{{{{ with {accepted} }}}} Last accepted at"
-        f" {{{{ . | first | value | humanizeTimestamp }}}}.{{{{ end }}}}{{{{ end }}}}"
-        f"{{{{ with query `{many}` }}}} {{{{ . | first | value }}}} keys are refused at once: this looks"
-        f" like an outage of Together's. See https://status.together.ai before you replace"
-        f" any.{{{{ end }}}}"
+        f" {{{{ range {latest} }}}}{{{{ with .Labels.{CAUSE} }}}}Cause: {{{{ . }}}}. {_remedies()}"
+        f"{{{{ end }}}}{{{{ end }}}} The log event {names.AUTH_FAILED.name} names the variable or"
+        f" argument.{{{{ range {accepted} }}}} Last accepted at"
+        f" {{{{ .Value | humanizeTimestamp }}}}.{{{{ end }}}}{{{{ range query `{many}` }}}}"
+        f" {{{{ .Value }}}} keys are refused at once, as in an outage of Together's: see"
+        f" https://status.together.ai before you replace any.{{{{ end }}}}"
     )
 
 
 def _remedies() -> str:
+    """Return what picks the remedy of the cause ``.`` out of all; nothing of a cause unknown here."""
     causes: dict[str, list[str]] = {}
     for cause in names.CAUSES:
-        causes.setdefault(names.CAUSE_REMEDIES[cause], []).append(f'"{cause}"')
-    parts = (
-        f"{{{{ {'else if' if place else 'if'} eq . {' '.join(same)} }}}}{remedy}"
-        for place, (remedy, same) in enumerate(causes.items())
+        causes.setdefault(names.CAUSE_REMEDIES[cause], []).append(cause)
+    table = " ".join(f"{', '.join(same)}: {remedy}" for remedy, same in causes.items())
+    return (
+        f"{{{{ reReplaceAll (printf `^.*?(?:\\b%s\\b[^:.]*: ([^.]*\\.)|$).*` .) `$1` `{table}` }}}}"
     )
-    return "".join(parts) + "{{ end }}"
 
 
 def alert(
@@ -75,13 +73,12 @@ def alert(
     comment: str,
     summary: str,
     description: str,
-    dashboard: Dashboard,
     *,
     wait: str = "",
 ) -> Iterator[Rule]:
     """Yield an alert, unless the options have none of that name."""
-    severity = options.severities.get(name)
-    if severity is None:
+    severity = options.severities.get(name, "none")
+    if severity == "none":
         return
     yield Rule(
         name,
@@ -92,8 +89,7 @@ def alert(
         labels={"severity": severity},
         annotations={
             "summary": summary,
-            "description": f"{JOB}: {description}",
+            "description": description,
             "runbook_url": f"{options.runbook_url}#{name.lower()}",
-            "dashboard": f"{options.dashboard_url}together-{dashboard}?var-job={JOB}",
         },
     )

@@ -190,7 +190,7 @@ def test_a_week_of_a_noisy_but_healthy_fleet_pages_nobody(tmp_path):
             f' (count_over_time(ALERTS{{alertstate="firing",severity="{severity}"}}[7d])))'
         )
 
-    tickets = ["TogetherAuthFailure", "TogetherLatencyHigh", "TogetherRateLimited"]
+    tickets = ["TogetherAuthFailure", "TogetherLatencyHigh"]
     evaluate(
         tmp_path,
         Noise(7 * DAY).run(),

@@ -89,9 +89,10 @@ def _provisioning(source: Source) -> Texts:
 
 def _vmrule(source: Source) -> str:
     text = source.below(_VMRULE)
-    for group in alert_groups(source.options)[:2]:
-        name = f"  - name: {group.name}\n"
-        text = text.replace(name, f"{name}    interval: 5s\n")
+    for group in alert_groups(source.options):
+        if not group.interval and any(one.labels.get("severity") == "page" for one in group.rules):
+            name = f"  - name: {group.name}\n"
+            text = text.replace(name, f"{name}    interval: 5s\n")
     return text
 
 

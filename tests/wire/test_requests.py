@@ -186,6 +186,29 @@ def test_a_compressed_stream(library, base, key, server, telemetry):
     )
 
 
+@pytest.mark.parametrize("how", ["whole", "lines"])
+@pytest.mark.parametrize("end", ["completed", "failed"])
+def test_a_stream_of_the_responses_api(library, base, key, server, telemetry, how, end):
+    """Its last event has the tokens, or why it failed."""
+    body = {"object": "response", "id": "resp-1", "model": MODEL, "status": end}
+    last = {"completed": {"usage": {"input_tokens": 3}}, "failed": {"error": {"code": "busy"}}}
+    events = [
+        {"type": "response.created", "response": {**body, "status": "in_progress", "error": None}},
+        {"type": "response.output_text.delta", "delta": "Hi"},
+        {"type": f"response.{end}", "response": body | last[end]},
+    ]
+    frames = "".join(f"event: {one['type']}\ndata: {json.dumps(one)}\n\n" for one in events)
+    server.always(behaviours.custom(200, frames, content_type="text/event-stream"))
+    asked = {"model": MODEL, "input": "Hi", "stream": True}
+    library.ask(f"{base}/responses", asked, how=how, headers=bearer(key))
+    attributes = only_span(telemetry)["attributes"]
+    assert attributes["gen_ai.operation.name"] == "chat"
+    assert attributes["gen_ai.response.id"] == "resp-1"
+    outcome = {"completed": "success", "failed": "server_error"}[end]
+    assert attributes["together.request.outcome"] == outcome
+    assert attributes.get("gen_ai.usage.input_tokens") == (3 if end == "completed" else None)
+
+
 def test_redirected(library, base, elsewhere, key, server, telemetry):
     """The key is dropped on the way to another host."""
     server.script(behaviours.redirect(f"{elsewhere}/chat/completions"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Any, Final
 
 MOST: Final = 8 * 1024 * 1024
@@ -17,6 +17,7 @@ _FIELD: Final = b"data:"
 _decode: Final = json.JSONDecoder().raw_decode
 _NEWS: Final = re.compile(
     rb'"(?:usage|error|finish_reason)"\s*:\s*(?!null|\s)|"index"\s*:\s*0*[1-9]'
+    rb'|"type"\s*:\s*"(?:error|response\.(?:completed|incomplete|failed))"'
 )
 """In an event that says more than a piece of text. Quotes in a text of JSON are escaped."""
 
@@ -85,25 +86,21 @@ def _read(text: bytes | str) -> object:
     return found
 
 
-def documents_in(content_type: str, content: bytes) -> Iterator[dict[str, Any]]:
-    """Yield the JSON objects of a whole body: one, or one of each event that has news.
+def documents_in(content_type: str, content: bytes) -> Iterable[dict[str, Any]]:
+    """Return the JSON objects of a whole body: one, or one of each event that has news.
 
     Args:
         content_type: the answer's Content-Type.
         content: the body.
     """
     if len(content) > MOST:
-        return
-    if is_stream(content_type):
-        events = (one for one in Events().feed(content + b"\n") if one and one != DONE)
-        texts: Iterable[bytes] = (
-            one for place, one in enumerate(events) if not place or has_news(one)
-        )
-    else:
-        texts = (content,) if "json" in content_type else ()
-    for text in texts:
-        if (found := parsed(text)) is not None:
-            yield found
+        return ()
+    if not is_stream(content_type):
+        found = parsed(content) if "json" in content_type else None
+        return () if found is None else (found,)
+    events = (one for one in Events().feed(content + b"\n") if one and one != DONE)
+    texts = (one for place, one in enumerate(events) if not place or has_news(one))
+    return (found for one in texts if (found := parsed(one)) is not None)
 
 
 def is_stream(content_type: str) -> bool:

@@ -30,7 +30,9 @@ from together_otel.clients.failures import failure_of, refusal_in, refused
 from together_otel.clients.fields import NOTHING
 from together_otel.clients.operations import operation_of
 from together_otel.clients.payloads import RATELIMIT_NAMES, add_result, described, ratelimits
+from together_otel.clients.responses import error_in
 from together_otel.clients.sent import refusal_behind
+from together_otel.clients.wire import failure_of_event
 
 if TYPE_CHECKING:
     from together_otel.clients.base import Args, Failure, Kwargs, Request, Result
@@ -147,11 +149,17 @@ class Generated(Adapter):
         fields = getattr(chunk, "__dict__", NOTHING)
         return "finish_reason" in fields if "choices" in fields and "usage" in fields else None
 
+    def has_news(self, chunk: Any) -> bool:
+        return not str(getattr(chunk, "__dict__", NOTHING).get("type")).endswith(".delta")
+
     def chunk(self, chunk: Any, result: Result) -> None:
         add_result(chunk, result)
 
     def failure_in(self, value: Any, seen: Any = None) -> Failure | None:
-        response = getattr(value, "__dict__", NOTHING).get("http_response")
+        fields = getattr(value, "__dict__", NOTHING)
+        if "choices" not in fields and (error := error_in(fields)) is not None:
+            return failure_of_event(error, Answer() if seen is None else self.answer(seen))
+        response = fields.get("http_response")
         if response is None and not getattr(value, "__pydantic_extra__", True):
             return None  # nothing that its class does not know
         if response is None and (isinstance(value, str) or hasattr(value, "status_code")):

@@ -15,6 +15,7 @@ from typing import Any, Final, TypeVar
 
 from together_otel.clients.fields import NO_REASON, every_field_of, fields_of, index_of
 from together_otel.clients.media import media_given, media_in, reference
+from together_otel.clients.responses import as_message
 
 Part = dict[str, Any]
 Message = dict[str, Any]
@@ -37,9 +38,17 @@ _PROMPTS: Final = {
 }
 """Operations whose input is one text → the field that holds it."""
 
-_TRANSCRIPTS: Final = ("transcription", "translation")
+_TEXTS: Final = ("text", "input_text", "output_text")
+"""Types of the parts that are text."""
 
-OPERATIONS: Final = frozenset({"chat", *_PROMPTS, *_TRANSCRIPTS})
+_INSTRUCTIONS: Final = {
+    "chat": "instructions",
+    "transcription": "prompt",
+    "translation": "prompt",
+}
+"""Operations → the field that holds what goes before their input."""
+
+OPERATIONS: Final = frozenset({*_PROMPTS, *_INSTRUCTIONS})
 """Operations that have messages."""
 
 _FINISH: Final = {"tool_calls": "tool_call", "function_call": "tool_call", "eos": "stop"}
@@ -72,7 +81,7 @@ def _part(item: Any) -> Part | None:
         return _text(item)
     fields = fields_of(item)
     kind = _word(fields.get("type"), "")
-    if kind == "text":
+    if kind in _TEXTS:
         return _text(fields.get("text"))
     if (medium := media_in(kind, fields.get(kind))) is not None:
         return medium
@@ -100,7 +109,7 @@ def _called(identifier: object, name: object, arguments: Any) -> Part:
 
 
 def _message(value: Any) -> Message:
-    fields = every_field_of(value)
+    fields = as_message(every_field_of(value))
     role = _word(fields.get("role"), "user")
     content = fields.get("content")
     parts: list[Part]
@@ -229,9 +238,8 @@ class Messages:
         self.tools: list[dict[str, Any]] = [
             _tool(tool) for tool in _listed(body.get("tools"), MOST_PARTS)
         ]
-        self.instructions: list[Part] = []
-        if operation in _TRANSCRIPTS and isinstance(prompt := body.get("prompt"), str):
-            self.instructions = [_text(prompt)]
+        said = body.get(_INSTRUCTIONS.get(operation, ""))
+        self.instructions: list[Part] = [_text(said)] if isinstance(said, str) else []
         self._choices: dict[int, _Choice] = {}
 
     def add(self, value: Any) -> None:
@@ -258,7 +266,9 @@ class Messages:
 
 def _inputs(operation: str, body: Mapping[str, Any]) -> list[Message]:
     if operation == "chat":
-        said = body.get("messages")
+        said = body.get("messages", body.get("input"))
+        if isinstance(said, str):
+            said = [{"content": said}]
         if not isinstance(said, (list, tuple)):
             return []
         kept = said if len(said) <= MOST_MESSAGES else [said[0], *said[1 - MOST_MESSAGES :]]

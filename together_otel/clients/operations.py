@@ -10,6 +10,7 @@ OTHER: Final = "_other"
 
 GENERATIVE = {
     "chat/completions": "chat",
+    "responses": "chat",
     "completions": "text_completion",
     "embeddings": "embeddings",
     "rerank": "rerank",

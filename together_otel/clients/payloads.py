@@ -15,6 +15,7 @@ from together_otel import names
 from together_otel.clients.base import MOST_CHOICES, Request, Result, Usage
 from together_otel.clients.failures import BITS, integer
 from together_otel.clients.fields import NO_REASON, NOTHING, every_field_of, fields_of, index_of
+from together_otel.clients.responses import as_completion
 
 _DOUBLES = ("temperature", "top_p", "frequency_penalty", "presence_penalty")
 _INTEGERS = ("max_tokens", "seed", "top_k")
@@ -88,11 +89,14 @@ def _format(value: Any) -> str | None:
 _FIELDS: dict[str, tuple[str, Callable[[Any], Any]]] = {
     **{field: (f"gen_ai.request.{field}", _double) for field in _DOUBLES},
     **{field: (f"gen_ai.request.{field}", _integer) for field in _INTEGERS},
+    "max_output_tokens": ("gen_ai.request.max_tokens", _integer),
     "stream": (names.REQUEST_STREAM, lambda value: True if value is True else None),
     "n": (names.CHOICE_COUNT, _count),
     "stop": (names.STOP_SEQUENCES, _texts),
     "reasoning_effort": (names.REASONING_LEVEL, _text),
+    "reasoning": (names.REASONING_LEVEL, lambda value: _text(fields_of(value).get("effort"))),
     "response_format": (names.OUTPUT_TYPE, _format),
+    "text": (names.OUTPUT_TYPE, lambda value: _format(fields_of(value).get("format"))),
     "encoding_format": (
         names.ENCODING_FORMATS,
         lambda value: _texts(value) if isinstance(value, str) else None,
@@ -128,6 +132,8 @@ def add_result(value: Any, result: Result) -> None:
     # What the SDK does not declare: the model of text completions' chunks, embeddings' usage.
     if "model" not in fields or "usage" not in fields:
         fields = every_field_of(value)
+    if "choices" not in fields and (made := as_completion(fields)) is not None:
+        fields = value = made
     if result.id is None:
         model = fields.get("model")
         identifier = fields.get("id")

@@ -26,6 +26,7 @@ from together_otel.clients.failures import (
 )
 from together_otel.clients.operations import operation_of
 from together_otel.clients.payloads import RATELIMIT_NAMES, add_result, described, ratelimits
+from together_otel.clients.responses import error_in
 from together_otel.clients.sent import answer_in_traceback
 from together_otel.keys.hosts import owner_of
 
@@ -162,7 +163,7 @@ class Wire(Adapter):
 
     def failure_in(self, value: Any, seen: Any = None) -> Failure | None:
         if isinstance(value, dict):
-            return _failure_of_event(value, Answer() if seen is None else self.answer(seen))
+            return failure_of_event(value, Answer() if seen is None else self.answer(seen))
         status = int(getattr(value, "status_code", None) or getattr(value, "status", None) or 0)
         content = _content_of(value)
         if status < FIRST_ERROR and b'"error"' not in content and b'_api_key"' not in content:
@@ -215,14 +216,15 @@ def failure_of_answer(
     status = answer.status_code
     if status is None or status < FIRST_ERROR:
         content_type = str(headers.get("content-type") or "").lower()
-        failures = (_failure_of_event(one, answer) for one in documents_in(content_type, content))
+        failures = (failure_of_event(one, answer) for one in documents_in(content_type, content))
         return next((one for one in failures if one is not None), None)
     note_origin(answer, headers, body)
     return failure_answered(answer, status, body)
 
 
-def _failure_of_event(event: Mapping[str, Any], answer: Answer) -> Failure | None:
+def failure_of_event(event: Mapping[str, Any], answer: Answer) -> Failure | None:
     """Describe the failure that an event of a stream, or a document, tells of."""
+    event = error_in(event) or event
     code = error_code(event)
     if (auth := auth_kind(None, code)) is not None:
         note_origin(answer, {}, event.get("error", event))

@@ -1,0 +1,87 @@
+"""The Responses API in the words of chat completions: what is asked, answered and streamed by it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from together_otel.clients.fields import NOTHING, every_field_of, fields_of
+
+_REASONS: Final = {"max_output_tokens": "length"}
+"""Why a response is incomplete → the same as a finish reason, where they differ."""
+
+
+def _response_in(fields: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return a response, itself or that of an event; nothing of anything else."""
+    if str(fields.get("type")).startswith("response."):
+        fields = every_field_of(fields.get("response"))
+    return fields if fields.get("object") == "response" else NOTHING
+
+
+def as_completion(fields: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return what a response, or an event of its stream, says; ``None`` for what is neither.
+
+    Args:
+        fields: of an answer or an event.
+    """
+    if not (response := _response_in(fields)):
+        return None
+    message: dict[str, Any] = {"content": [], "tool_calls": [], "reasoning": ""}
+    for item in _items(response.get("output")):
+        said = fields_of(item)
+        if said.get("type") == "function_call":
+            message["tool_calls"] += _called(said)["tool_calls"]
+        elif said.get("type") == "reasoning":
+            texts = [*_items(said.get("summary")), *_items(said.get("content"))]
+            message["reasoning"] += "".join(str(fields_of(one).get("text", "")) for one in texts)
+        else:
+            message["content"] += _items(said.get("content"))
+    choice = {"index": 0, "finish_reason": _reason(response, message), "message": message}
+    return {
+        "id": response.get("id"),
+        "model": response.get("model"),
+        "choices": [choice],
+        "usage": _usage(fields_of(response.get("usage"))),
+    }
+
+
+def _reason(response: Mapping[str, Any], message: Mapping[str, Any]) -> str | None:
+    if response.get("status") == "completed":
+        return "tool_calls" if message["tool_calls"] else "stop"
+    reason = fields_of(response.get("incomplete_details")).get("reason")
+    return _REASONS.get(reason, reason) if isinstance(reason, str) else None
+
+
+def _items(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def _usage(said: Mapping[str, Any]) -> dict[str, Any] | None:
+    names = {"prompt_tokens": "input_tokens", "completion_tokens": "output_tokens"}
+    names |= {f"{ours}_details": f"{theirs}_details" for ours, theirs in names.items()}
+    return {ours: said.get(theirs) for ours, theirs in names.items()} if said else None
+
+
+def error_in(fields: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return the body of the error that a response, or an event, tells of; ``None`` for none."""
+    if fields.get("type") == "error" and "message" in fields:
+        return {"error": fields}
+    error = _response_in(fields).get("error")
+    return {"error": fields_of(error)} if error else None
+
+
+def as_message(item: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return an item of what is asked; messages are the same in both."""
+    if item.get("type") == "function_call":
+        return _called(item)
+    if item.get("type") == "function_call_output":
+        return {
+            "role": "tool",
+            "tool_call_id": item.get("call_id"),
+            "content": item.get("output"),
+        }
+    return item
+
+
+def _called(item: Mapping[str, Any]) -> dict[str, Any]:
+    return {"role": "assistant", "tool_calls": [{"id": item.get("call_id"), "function": item}]}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 import warnings
 from contextlib import suppress
 
@@ -284,7 +283,6 @@ def test_what_a_hook_raises_of_a_response(library, base, key, server, telemetry,
 
 
 @every_door
-@pytest.mark.skipif(sys.version_info < (3, 11), reason="3.10 keeps one frame more")
 def test_a_failure_passes_at_most_two_frames_of_ours(ask, base, server, telemetry):
     assert telemetry.spans() == []
     server.always(behaviours.drop_connection())

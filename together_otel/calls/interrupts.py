@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from types import TracebackType
 from typing import Final
 
 _PACKAGE: Final = f"{Path(__file__).parents[1]}/"
@@ -46,8 +47,17 @@ def cut(exc: BaseException) -> None:
 def step_out() -> None:
     """Take the caller's frame out of the traceback of the exception that it handles.
 
-    It then raises that again. Python 3.10 keeps the frame.
+    It then raises that again. Python 3.10 does so with its frame: what is ours beneath goes instead.
     """
     exc = sys.exc_info()[1]
-    if exc is not None and exc.__traceback__ is not None:
-        exc.__traceback__ = exc.__traceback__.tb_next
+    if exc is None or (entry := exc.__traceback__) is None:
+        return
+    if sys.version_info >= (3, 11):
+        exc.__traceback__ = entry.tb_next
+        return
+    while (beneath := entry.tb_next) is not None and _is_ours(beneath):
+        entry.tb_next = beneath.tb_next
+
+
+def _is_ours(entry: TracebackType) -> bool:
+    return entry.tb_frame.f_code.co_filename.startswith(_PACKAGE)

@@ -245,10 +245,11 @@ def test_no_answer(sdk, key, realtime, telemetry):
     client = sdk.client(api_key=key, base_url=realtime.base_url_for(RELEASE))
     manager = client.beta.realtime.connect(model=MODEL)
     manager._open_timeout = 0.05
-    with pytest.raises(TimeoutError):
+    # Python 3.10 has two of them.
+    with pytest.raises((TimeoutError, asyncio.TimeoutError)):
         sdk.run(manager.connect)
 
-    assert only_call(telemetry, "timeout")["error.type"] == "TimeoutError"
+    assert only_call(telemetry, "timeout")["error.type"].endswith("TimeoutError")
 
 
 async def test_cancelled(key, realtime, telemetry):

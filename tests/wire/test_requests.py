@@ -157,6 +157,19 @@ def test_failures_of_a_stream(library, base, server, telemetry, how, behaviour, 
     assert telemetry.counter(FAILURES) == (cause is not None)
 
 
+@pytest.mark.parametrize("how", ["lines", "whole"])
+def test_a_refusal_that_is_called_a_good_text(library, base, key, server, telemetry, how):
+    """The code in a body counts, whatever status and type are round it."""
+    body = {"error": {"message": behaviours.INVALID_KEY, "code": "invalid_api_key"}}
+    server.script(
+        behaviours.custom(200, body, content_type="text/plain"), behaviours.custom(200, "{ok")
+    )
+    for outcome in ("auth_failure", "success"):
+        library.ask(f"{base}/chat/completions", CHAT, how=how, headers=bearer(key))
+        assert telemetry.value(REQUESTS, together_request_outcome=outcome) == 1
+    assert telemetry.value(FAILURES, together_auth_cause="rejected") == 1
+
+
 def test_a_refusal_that_nobody_reads(library, base, telemetry):
     """The status says enough."""
     got = library.ask(f"{base}/chat/completions", STREAM, how="unread", headers=bearer("a" * 24))

@@ -12,7 +12,15 @@ from together_otel.calls.state import Timing
 from together_otel.calls.streams import Stream
 from together_otel.calls.taps import Content, Decoder, Raw
 from together_otel.clients.answers import body_of
-from together_otel.clients.documents import DONE, Events, Pieces, has_news, is_stream, parsed
+from together_otel.clients.documents import (
+    DONE,
+    Events,
+    Pieces,
+    has_news,
+    is_document,
+    is_stream,
+    parsed,
+)
 from together_otel.clients.failures import FIRST_ERROR, UNAUTHORIZED
 from together_otel.clients.wire import content_type_of, failure_of_answer
 from together_otel.recovery.scope import in_use
@@ -53,7 +61,7 @@ class Unread:
         content_type = content_type_of(response)
         # What was seen holds the body, which would then never be collected.
         call.note_answer()
-        if self._is_error() or "json" in content_type:
+        if self._is_error() or is_document(content_type):
             self._kept = Pieces()
             # What another key may be looked for is to be known now, and nobody may read it.
             if call.answer().status_code == UNAUTHORIZED and in_use(call.runtime) is not None:

@@ -96,11 +96,16 @@ def documents_in(content_type: str, content: bytes) -> Iterable[dict[str, Any]]:
     if len(content) > MOST:
         return ()
     if not is_stream(content_type):
-        found = parsed(content) if "json" in content_type else None
+        found = parsed(content) if is_document(content_type) else None
         return () if found is None else (found,)
     events = (one for one in Events().feed(content + b"\n") if one and one != DONE)
     texts = (one for place, one in enumerate(events) if not place or has_news(one))
     return (found for one in texts if (found := parsed(one)) is not None)
+
+
+def is_document(content_type: str) -> bool:
+    """Return whether a body may be JSON: some gateways call it plain text."""
+    return "json" in content_type or content_type.startswith("text/plain")
 
 
 def is_stream(content_type: str) -> bool:

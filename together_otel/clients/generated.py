@@ -6,11 +6,9 @@ Objects are matched by shape: nothing of the SDK or of httpx is imported here. P
 
 from __future__ import annotations
 
-import json
 import os
 import weakref
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import urlsplit
@@ -26,13 +24,14 @@ from together_otel.clients.credentials import (
     passwords_in,
     replace_key,
 )
+from together_otel.clients.documents import is_document, parsed
 from together_otel.clients.failures import failure_of, refusal_in, refused
 from together_otel.clients.fields import NOTHING
 from together_otel.clients.operations import operation_of
 from together_otel.clients.payloads import RATELIMIT_NAMES, add_result, described, ratelimits
 from together_otel.clients.responses import error_in
 from together_otel.clients.sent import refusal_behind
-from together_otel.clients.wire import failure_of_event
+from together_otel.clients.wire import content_type_of, failure_of_event
 
 if TYPE_CHECKING:
     from together_otel.clients.base import Args, Failure, Kwargs, Request, Result
@@ -140,10 +139,8 @@ class Generated(Adapter):
         response = getattr(value, "__dict__", NOTHING).get("http_response")
         if response is None:
             add_result(value, result)
-        elif _is_json(response):
-            # It may say so and be empty.
-            with suppress(ValueError):
-                add_result(json.loads(response.content), result)
+        elif _may_be_json(response) and (found := parsed(response.content)) is not None:
+            add_result(found, result)
 
     def has_reason(self, chunk: Any) -> bool | None:
         fields = getattr(chunk, "__dict__", NOTHING)
@@ -165,7 +162,7 @@ class Generated(Adapter):
         if response is None and (isinstance(value, str) or hasattr(value, "status_code")):
             response = seen  # the caller asked for no model
         if response is not None:
-            value = body_of(response) if _is_json(response) else None
+            value = body_of(response) if _may_be_json(response) else None
         if (body := refusal_in(value)) is None:
             return None
         return refused(body, Answer() if seen is None else self.answer(seen))
@@ -222,7 +219,7 @@ class Generated(Adapter):
         response = getattr(returned, "__dict__", NOTHING).get("http_response")
         if response is None or response.is_closed:
             return None
-        return OpenBody(response, in_pieces=not _is_json(response))
+        return OpenBody(response, in_pieces=not _may_be_json(response))
 
     def with_stream(self, returned: Any, stream: Any, closed: Callable[[], None]) -> Any:
         # The SDK's own object stays, only its source changes.
@@ -249,8 +246,8 @@ class Generated(Adapter):
         return returned
 
 
-def _is_json(response: Any) -> bool:
-    return "json" in response.headers.get("content-type", "").lower()
+def _may_be_json(response: Any) -> bool:
+    return is_document(content_type_of(response))
 
 
 def _listed(headers: Any) -> Iterable[tuple[bytes, bytes, bytes]]:

@@ -93,6 +93,11 @@ def rows(peers: list[str]) -> list[Row]:
             "1.05 with deferred records",
         ),
         Row("A call, prometheus_client", added("prometheus"), floor, "0.70"),
+        Row(
+            f"The same with a scrape after {COLLECTED:,} calls, all threads",
+            added("prometheus", total=True),
+            added("floor", total=True),
+        ),
         Row("Unsampled, OpenTelemetry metrics", added("otel unsampled"), floor),
         Row("Unsampled, prometheus_client", added("prometheus unsampled"), floor, "0.35"),
         Row("A streamed chunk", added("otel, rest", "chunk"), added("floor", "chunk"), "1.2"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from opentelemetry import metrics, trace
@@ -14,7 +15,7 @@ from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON
 from opentelemetry.trace import SpanKind
 from peers import PEERS
-from prometheus_client import CollectorRegistry
+from prometheus_client import CollectorRegistry, generate_latest
 from workload import Workload, as_it_is
 
 from together_otel import TogetherInstrumentor
@@ -70,7 +71,7 @@ class Variant(NamedTuple):
 
     Attributes:
         prepare: is given each client, and returns the one to use.
-        collect: collects the metrics, where they are OpenTelemetry's.
+        collect: collects the metrics, or scrapes them.
         stop: turns it off again.
     """
 
@@ -117,14 +118,15 @@ def ours(backend: str, sampled: bool | None) -> Variant:  # noqa: FBT001 - of a 
     """
     os.environ["TOGETHER_OTEL_METRICS"] = backend
     logging.getLogger("together_otel").addHandler(logging.NullHandler())
-    reader = InMemoryMetricReader()
+    reader, registry = InMemoryMetricReader(), CollectorRegistry()
     instrumentor = TogetherInstrumentor()
     instrumentor.instrument(
         tracer_provider=None if sampled is None else tracing(sampled=sampled),
         meter_provider=MeterProvider([reader]),
-        registry=CollectorRegistry(),
+        registry=registry,
     )
-    return Variant(collect=reader.collect, stop=instrumentor.uninstrument)
+    collect = partial(generate_latest, registry) if backend == "prometheus" else reader.collect
+    return Variant(collect=collect, stop=instrumentor.uninstrument)
 
 
 class _Spans(SpanProcessor):

@@ -20,8 +20,9 @@ if TYPE_CHECKING:
 
 _LONGEST = 1024
 """How many requests may wait for a collection."""
-_FEW = 2
-"""How many of them a caller records where more wait: more than it adds, and quickly done."""
+_FEW = 8
+"""How many of them a caller records where more wait: in a row, as the first costs most, and quickly
+done."""
 
 
 class DeferredMetrics(Metrics):

@@ -5,13 +5,13 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
-from together_otel.calls.iterators import Reading
 from together_otel.calls.state import Timing
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from together_otel.calls.call import Call
+    from together_otel.calls.iterators import Reading
 
 
 def _recording(call: Call) -> Callable[[float], None] | None:
@@ -68,7 +68,7 @@ class Stream:
             return None
         if has_reason is None:
             return None
-        return Reading(self._timing, has_reason, call.chunk, time.perf_counter)
+        return self._timing, has_reason, call.chunk, time.perf_counter
 
     def exhausted(self) -> None:
         """End the call."""

@@ -28,7 +28,8 @@ else:
     _RLock = type(threading.RLock())
 """A class without a public name; gevent's, where gevent patched ``threading`` before."""
 
-_generation = 0
+generation: int = 0
+"""How many forks lie between this process and the one that loaded this module."""
 _locks: weakref.WeakSet[ForkSafeLock] = weakref.WeakSet()
 _methods: weakref.WeakKeyDictionary[object, list[Callable[[Any], Any]]] = (
     weakref.WeakKeyDictionary()
@@ -49,11 +50,6 @@ class ForkSafeLock(_RLock):
         _locks.add(self)
 
 
-def generation() -> int:
-    """Return how many forks lie between this process and the one that loaded this module."""
-    return _generation
-
-
 def in_forked_child(method: Callable[[], Any]) -> None:
     """Call a bound method in every forked child while its object exists.
 
@@ -65,8 +61,8 @@ def in_forked_child(method: Callable[[], Any]) -> None:
 
 
 def _renew_in_child() -> None:
-    global _generation  # noqa: PLW0603 - one process, one number
-    _generation += 1
+    global generation  # noqa: PLW0603 - one process, one number
+    generation += 1
     for lock in list(_locks):
         if not lock._is_owned():  # noqa: SLF001 - as threading.Condition asks it
             lock._at_fork_reinit()  # noqa: SLF001 - as threading renews its own

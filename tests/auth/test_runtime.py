@@ -144,7 +144,7 @@ def test_recovery_is_logged(runtime, metrics, now, told):
 def test_cause_of_a_refusal(failure, cause, runtime, now):
     """By what was sent and what came back; it is noted of the key that was sent, or of none."""
     report = runtime.keys.of(KEY, "argument")
-    found = runtime.refused("refused", KEY, report, failure, None, READER)
+    found = runtime.refused("refused", KEY, report, failure, lambda _: None, READER)
     assert found.diagnosis.cause == cause
     assert found.report.reader is READER
     sent, history = failure.answer.authorization, runtime.keys.history
@@ -166,7 +166,7 @@ def test_what_was_accepted_before_is_revoked(runtime):
 
     def cause(kind="refused", *, override=None, sent=False, **answer):
         failure = Failure("error", Answer(**answer), sent=sent)
-        return runtime.refused(kind, KEY, report, failure, override, TOGETHER).diagnosis
+        return runtime.refused(kind, KEY, report, failure, lambda _: override, TOGETHER).diagnosis
 
     assert cause(host="api.together.ai").cause == cause().cause == "revoked"
     assert cause(host="b.test").cause == "rejected"
@@ -182,7 +182,7 @@ def test_no_key_is_not_revoked(runtime):
     report = inspect_key(environ={})
     runtime.accepted(None, report, Answer(), HOST)
     failure = Failure("error", Answer(host=HOST), sent=True)
-    found = runtime.refused("refused", None, report, failure, None, TOGETHER)
+    found = runtime.refused("refused", None, report, failure, lambda _: None, TOGETHER)
     assert found.diagnosis.cause == "missing"
 
 

@@ -251,7 +251,7 @@ def test_nothing_keeps_a_client_or_an_exception_alive(sdk, key):
         TogetherInstrumentor().uninstrument()
     shared = weakref.ref(client._client if GENERATION > 1 else client.client)
     known = id(shared())
-    assert known in replacements.REPLACEMENTS._of
+    assert known in replacements.REPLACEMENTS.kept
     if GENERATION > 1:
         for made in sdk._clients:
             sdk.run(made.close)
@@ -260,7 +260,7 @@ def test_nothing_keeps_a_client_or_an_exception_alive(sdk, key):
     del client
     gc.collect()
     assert shared() is None
-    assert known not in replacements.REPLACEMENTS._of
+    assert known not in replacements.REPLACEMENTS.kept
 
 
 def test_no_frame_holds_a_key_while_something_is_logged(lab, tmp_path):

@@ -130,7 +130,7 @@ class Runtime:
         key: object,
         report: KeyReport,
         failure: Failure,
-        override: str | None,
+        override: Callable[[Answer], str | None],
         reader: Reader,
     ) -> AuthFailure:
         """Diagnose a request that failed for its key, and note that it was refused.
@@ -140,7 +140,7 @@ class Runtime:
             key: the client's key.
             report: that key's report.
             failure: what is known of the request sent, its Authorization header above all.
-            override: the option that replaces the header, if any.
+            override: returns the option that replaces the header, if any.
             reader: the client, by what it reads.
         """
         history, answer, now = self.keys.history, failure.answer, time.time()
@@ -154,7 +154,7 @@ class Runtime:
         refusal = Refusal(
             kind,
             sent=what,  # type: ignore[arg-type]  # narrowed above to Refusal's own words
-            override=override,
+            override=None if what == "key" else override(answer),
             redirected_from=answer.redirected_from,
             host_refused=answer.host,
             code=failure.code,

@@ -91,7 +91,7 @@ class Call(CallState):
         self._client = client
         self._attempts = 0
         self._refusal: Refusal | None = None
-        self._generation = forks.generation()
+        self._generation = forks.generation
         self._parent: Call | None = None
         self._shared: Reported | None = None
         self._order = 1
@@ -204,7 +204,7 @@ class Call(CallState):
             self._end("success")
             return
         self.ended = True
-        if self._generation == forks.generation():
+        if self._generation == forks.generation:
             elapsed = time.perf_counter() - self.started
             report_answer(self, self.answer(), elapsed)
             self._let_go()
@@ -289,7 +289,7 @@ class Call(CallState):
         if self.ended:
             return
         self.ended = True
-        if self._generation != forks.generation():
+        if self._generation != forks.generation:
             return  # a forked child has a mere copy of the call
         if ending is None:
             ending = Ending(outcome, self.answer())
@@ -384,7 +384,7 @@ class Call(CallState):
 
     def _is_ours(self) -> bool:
         """Return whether this process is to report the call: a forked child has a mere copy."""
-        return self._generation == forks.generation()
+        return self._generation == forks.generation
 
     def _is_delegated(self) -> bool:
         """Return whether a call inside this one, by another client, reports for it."""
@@ -412,15 +412,15 @@ class Call(CallState):
 
     def _diagnose(self, failure: Failure, kind: AuthKind) -> AuthFailure:
         try:
-            override = self._override(failure.answer)
             auth = self.runtime.refused(
-                kind, self._key, self._report, failure, override, self.reader
+                kind, self._key, self._report, failure, self._override, self.reader
             )
         except Exception:  # noqa: BLE001 - a failure is counted though nobody can explain it
             auth = self.runtime.unexplained(self._report)
             self.runtime.guard("finish").swallow()
         # It names hosts, which may be anything.
         remedy = redact(auth.diagnosis.remedy, self.secrets())
-        auth = AuthFailure(auth.report, replace(auth.diagnosis, remedy=remedy))
+        if remedy != auth.diagnosis.remedy:
+            auth = AuthFailure(auth.report, replace(auth.diagnosis, remedy=remedy))
         self._refusal = auth, failure
         return auth

@@ -171,22 +171,19 @@ class Replacements:
     def __init__(self) -> None:
         self.clock: Callable[[], float] = time.monotonic
         self.lock: ForkSafeLock = ForkSafeLock()  # of what is in the map, too
-        # By their ids: what clients of 1.x share has no hash.
-        self._of: dict[int, dict[Exact, Replacement]] = {}
+        # By the ids of what clients share, which in 1.x has no hash. Nothing kept, nothing to look up.
+        self.kept: dict[int, dict[Exact, Replacement]] = {}
         in_forked_child(self._after_fork)
 
     def _after_fork(self) -> None:
         # A copy: a client may be collected meanwhile.
-        for replacements in list(self._of.values()):
+        for replacements in list(self.kept.values()):
             for replacement in replacements.values():
                 replacement.after_fork()
 
-    def __bool__(self) -> bool:
-        return bool(self._of)
-
     def find(self, shared: object, key: object) -> Replacement | None:
         """Return the replacement of a key among the clients that share an object, if any."""
-        replacements = self._of.get(id(shared))
+        replacements = self.kept.get(id(shared))
         return None if replacements is None else replacements.get(exact(key))
 
     def of(self, shared: object, key: object, known: Replacement | None = None) -> Replacement:
@@ -196,10 +193,10 @@ class Replacements:
             TypeError: when nothing can refer weakly to ``shared``.
         """
         with self.lock:
-            replacements = self._of.get(id(shared))
+            replacements = self.kept.get(id(shared))
             if replacements is None:
-                weakref.finalize(shared, self._of.pop, id(shared), None).atexit = False
-                replacements = self._of[id(shared)] = {}
+                weakref.finalize(shared, self.kept.pop, id(shared), None).atexit = False
+                replacements = self.kept[id(shared)] = {}
             return replacements.setdefault(exact(key), known or Replacement(key, self))
 
 

@@ -59,7 +59,7 @@ def retry_of_call(
     That is nothing where recovery is off and no key is left to be proven.
     """
     recovery = in_use(runtime)
-    if (recovery is None and not REPLACEMENTS) or not adapter.recovers:
+    if (recovery is None and not REPLACEMENTS.kept) or not adapter.recovers:
         return None
     with runtime.guard("recovery"):
         replacement, rotated = _renew(runtime, adapter, client, recovery)

@@ -99,7 +99,7 @@ class ExitExport:
         self._source = source
         self._settle = settle
         self._gateway, self._folder = gateway, folder
-        self._generation = forks.generation()
+        self._generation = forks.generation
         self._go, self._done = threading.Event(), threading.Event()
         self._wanted = False
 
@@ -117,7 +117,7 @@ class ExitExport:
         self._go.set()
 
     def _exit(self) -> None:
-        if self._generation != forks.generation():
+        if self._generation != forks.generation:
             return
         self._settle()
         self._go.set()

@@ -46,7 +46,7 @@ def public_name(cls: type) -> str:
     if module == "builtins":
         return name
     parts = module.split(".")
-    private = any(part.startswith("_") for part in parts)
+    private = "._" in f".{module}"
     for package in accumulate(parts if private else (), "{}.{}".format):
         # Not getattr: a module's own __getattr__ may import, or fail.
         if getattr(sys.modules.get(package), "__dict__", {}).get(name) is cls:

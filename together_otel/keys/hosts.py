@@ -13,7 +13,7 @@ TOGETHER: Final = "together"
 _DOMAINS: Final = ("together.ai", "together.xyz")
 _BELOW: Final = tuple(f".{one}" for one in _DOMAINS)
 _LINK: Final = r"(?i)https?:\\?/\\?/(?:[a-z0-9-]{1,63}\.){0,4}together\.(?:ai|xyz)(?![\w-]|\.\w)"
-_HEADER: Final = "x-together-"
+_HEADER: Final = "\nx-together-"
 _PAGE: Final = (
     r"(?i)(?:\ufeff|\u00ef\u00bb\u00bf)?\s*(?:<\?xml[^>]{0,200}>\s*)?"
     r"<(?:!--|!doctype html|(?:html|head|title|meta|script|body|center)\b)"
@@ -88,9 +88,8 @@ def is_of_together(header_names: Iterable[str], body: str) -> bool:
         header_names: names of the answer's headers.
         body: its body as text, or what an SDK made of it.
     """
-    return any(name.lower().startswith(_HEADER) for name in header_names) or (
-        re.search(_LINK, body) is not None
-    )
+    names = "\n".join(("", *header_names)).lower()
+    return _HEADER in names or re.search(_LINK, body) is not None
 
 
 def is_sign_in(content_type: str | None, authenticate: str | None = None, body: str = "") -> bool:

@@ -40,7 +40,7 @@ _MASKED: Final = (
 )
 """A masked key from the mask on. A run is tried at its beginning only, which keeps this linear."""
 
-_MASKS: Final = ("*", "..", "\u2022", "\u00b7", "\u2026", "%e2%80%a", "%2a", "%c2%b7", "\\u")
+_MASK: Final = re.compile(rf"{_SIGN}|\.\.").search
 _MASKED_FROM: Final = 16
 """Characters from which on a key's first and last ones are told apart from all of it."""
 
@@ -88,7 +88,7 @@ class KnownKeys:
             # A part of eight has one of four at one of any five places in a row.
             if not self.halves.isdisjoint(map(hash, _EVERY_FIFTH(folded))):
                 self._hide_parts(folded, hidden)
-            if any(map(folded.__contains__, _MASKS)):
+            if _MASK(folded) is not None:
                 self._hide_masked(folded, hidden)
         for length, word in self.words:
             _hide_words(text, hidden, length, word)

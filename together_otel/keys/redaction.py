@@ -46,7 +46,7 @@ def redact(text: str, secrets: Secrets = (), longest: int = LONGEST) -> str:
         NUL; at most ``longest`` characters of it, and a word that says so where it was cut. A
         sentence in its stead when a secret is longer than 4,096 characters.
     """
-    known = known_keys(secrets)
+    known = secrets if type(secrets) is KnownKeys else known_keys(secrets)
     del secrets
     if text and known.too_long:
         return _WITHHELD

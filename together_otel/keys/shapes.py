@@ -83,11 +83,14 @@ PATTERNS: Final = (
 """What a pattern needs one of in a text in small letters, the pattern, what it is replaced by.
 
 To look for a word is many times faster than to search for a pattern. Patterns are texts, here
-and in the modules beside: `re` compiles them at their first use and not at the import.
+and in the modules beside: `re` compiles them at their first use and not at the import, but for what
+most texts pass.
 """
 
 
-_NEEDED: Final = frozenset(word for needed, _, _ in PATTERNS for word in needed) - {_DIGITS}
+_NEEDED: Final = re.compile(
+    "|".join({re.escape(word) for needed, _, _ in PATTERNS for word in needed} - {_DIGITS})
+).search
 
 
 def without_shapes(text: str) -> str:
@@ -95,9 +98,9 @@ def without_shapes(text: str) -> str:
     # Beyond ASCII there are letters that a pattern takes for small ones, and `lower` does not.
     foreign = not text.isascii()
     small = text.lower()
-    if _DIGITS in small.translate(_HEX_AS_ZEROS):
+    if len(small) >= len(_DIGITS) and _DIGITS in small.translate(_HEX_AS_ZEROS):
         small += _DIGITS
-    elif not foreign and not any(map(small.__contains__, _NEEDED)):
+    elif not foreign and _NEEDED(small) is None:
         return text
     for needed, pattern, replacement in PATTERNS:
         for word in needed:

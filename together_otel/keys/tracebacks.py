@@ -98,21 +98,17 @@ def _is_plain(exc: BaseException) -> bool:
 def _frames_of(exc: BaseException, known: KnownKeys) -> list[str] | None:
     """Return the texts of an exception's frames; ``None`` where Python leaves some out."""
     frames: list[str] = []
-    above, repeats = None, 0
+    last, above, repeats = None, None, 0
     entry = exc.__traceback__
     while entry is not None:
         code = entry.tb_frame.f_code
         # Lines are looked up in a table: only where a function calls itself.
-        is_again = (
-            above is not None
-            and above.tb_frame.f_code is code
-            and above.tb_lineno == entry.tb_lineno
-        )
+        is_again = code is last and above is not None and above.tb_lineno == entry.tb_lineno
         repeats = repeats + 1 if is_again else 1
         if repeats > _REPEATS:
             return None
         frames.append(_frame(entry, code, known))
-        entry, above = entry.tb_next, entry
+        last, above, entry = code, entry, entry.tb_next
     return frames
 
 

@@ -108,7 +108,8 @@ class Records:
 
     def are_taken(self) -> bool:
         """Return whether any provider is set."""
-        return any(map(_is_set, self._providers()))
+        given = list(self._given.values())
+        return any(_is_set(get_logger_provider() if one is None else one) for one in given)
 
     def _providers(self) -> Collection[LoggerProvider]:
         given = list(self._given.values())

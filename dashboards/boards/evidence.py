@@ -167,9 +167,11 @@ def instances() -> list[Any]:
     shown = {"job": "Job", "instance": "Instance", CAUSE: "Cause", "Value": "Last failure"}
     why = tables.table(why, shown, "Last failure", "No failures", 12).span(10)
 
+    every = f"or 0 * max by ({pair}) ({query.of(names.REQUESTS)})"
+
     def ended(matcher: str) -> str:
         counted = query.rates(pair, names.REQUESTS, matcher)
-        return f"{counted} or 0 * {query.rates(pair, names.REQUESTS)}"
+        return f"{counted} {every}"
 
     ends = tables.rows(
         "Instances by outcome",
@@ -178,8 +180,7 @@ def instances() -> list[Any]:
         panels.instant(ended(f'{OUTCOME}="success"'), "B"),
         panels.instant(ended(f'{OUTCOME}!~"success|auth_failure"'), "C"),
         panels.instant(
-            f"1000 * max by ({pair}) ({query.FAILING})"
-            f"\nor 0 * {query.rates(pair, names.REQUESTS)} - 1",
+            f"1000 * max by ({pair}) ({query.FAILING})\n{every} - 1",
             "D",
         ),
     )

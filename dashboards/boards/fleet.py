@@ -127,7 +127,7 @@ def over_time() -> list[Any]:
         ),
     )
     shown = {"job": "Job", "namespace": "Namespace", "cluster": "Cluster", "Value": "Tokens"}
-    errors = query.rates(f"job, {STAGE}", names.TELEMETRY_ERRORS)
+    errors = query.sums(f"job, {STAGE}", records.TELEMETRY_ERRORS)
     return [
         panels.bars(
             "Authentication failures by job",
@@ -170,7 +170,7 @@ def over_time() -> list[Any]:
             "A minute, kept from the application, by the stage that they happened in. Report them:"
             " they are bugs of together_otel.",
             panels.query(
-                query.or_none(f"60 * {errors} > 0", "job"), legend=f"{{{{job}}}} {{{{{STAGE}}}}}"
+                query.or_none(f"{errors} / 5 > 0", "job"), legend=f"{{{{job}}}} {{{{{STAGE}}}}}"
             ),
         ),
     ]

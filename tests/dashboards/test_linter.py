@@ -69,6 +69,12 @@ WAIVERS = (
         what=names.KEY_CHECKS.prometheus,
     ),
     Waiver(
+        "target-counter-agg-rule",
+        "Times 0, a counter tells which instances have asked at all.",
+        where="Instances by outcome",
+        what=names.REQUESTS.prometheus,
+    ),
+    Waiver(
         "target-job-rule",
         "Loki knows the job by the name of the service.",
         where="Log events of authentication",

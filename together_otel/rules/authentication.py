@@ -82,7 +82,7 @@ STATE = (
     Rule(
         "instance_key:together_auth_refused:time",
         f"max by (<by>, instance, together_api_key_fingerprint) (max_over_time(\n  {_REFUSED}[20m]))",
-        "When an instance was last refused with a key.",
+        "When it was last refused with a key.",
     ),
     Rule(
         "instance_key:together_auth_failure:time",
@@ -108,7 +108,7 @@ STATE = (
         f"      {_ACCEPTED}[20m]))\n"
         "    >= instance_key:together_auth_failure:time\n"
         ")",
-        "Keys refused in five minutes that the instance has not had accepted since.",
+        "Keys refused in five minutes and not accepted by the instance since.",
     ),
     *(
         Rule(

@@ -11,8 +11,8 @@ from together_otel.rules.expressions import fill
 from together_otel.rules.settings import Options
 
 _ALERTS = """\
-Alerts of together_otel, by together-otel export, for Prometheus 2.42 or newer. Series are named after
-the labels that are left (job: those of a service), the metric and the operation.
+Alerts of together_otel, by together-otel export, for Prometheus 2.42 or newer. Series are named
+level:metric:operation; the level job has the labels of a service.
 """
 
 _RECORDING = """\

@@ -5,7 +5,7 @@ from __future__ import annotations
 from together_otel import names
 from together_otel.rules.document import Group, Rule
 from together_otel.rules.expressions import EVERYWHERE
-from together_otel.rules.records import INSTANCES
+from together_otel.rules.records import INSTANCES, TELEMETRY_ERRORS
 from together_otel.rules.settings import Options
 from together_otel.rules.texts import JOB, alert
 
@@ -22,7 +22,7 @@ def group(options: Options) -> Group:
             Rule(
                 INSTANCES,
                 f"count by (<by>) (\n  {_EVERYWHERE})",
-                "Processes, or groups behind one address, with our metrics.",
+                "Instances with our metrics.",
             ),
             Rule(
                 "job:together_instances:expected",
@@ -37,21 +37,25 @@ def group(options: Options) -> Group:
                 "",
                 f"{JOB} no longer tells how its Together requests go",
                 "Its targets are there, yet none has had together_client metrics for"
-                f" {options.absent_for}: a dead key would go unseen. Cause: scrapes fail, or the"
-                " instrumentation is gone: look in the log for a port that was taken, and whether a"
-                " deploy dropped opentelemetry-instrument.",
+                f" {options.absent_for}: a dead key would go unseen. Cause: scrapes fail, a"
+                " port was taken (see the log), or a deploy dropped opentelemetry-instrument.",
                 wait=options.absent_for,
             ),
-            *alert(
-                options,
-                "TogetherTelemetryErrors",
+            Rule(
+                TELEMETRY_ERRORS,
                 f"sum by (<by>, {STAGE}) (\n"
                 f"  {_ERRORS}\n"
                 f"    unless {_ERRORS} offset 5m and on (<by>, instance)\n"
                 f"    {_EVERYWHERE} offset 5m\n"
                 f"  or increase({_ERRORS}[5m])\n"
-                ") > 0",
+                ")",
                 "Errors of five minutes, the first one of a process included.",
+            ),
+            *alert(
+                options,
+                "TogetherTelemetryErrors",
+                f"{TELEMETRY_ERRORS} > 0",
+                "",
                 f"together_otel has errors of its own in {JOB}",
                 f"{{{{ $value | humanize }}}} errors in 5m at stage {{{{ $labels.{STAGE} }}}}. Some"
                 " telemetry is missing; the application is not harmed. Cause: a bug of ours, or a newer"

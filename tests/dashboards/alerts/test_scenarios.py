@@ -675,13 +675,13 @@ def evaluate(folder, groups, world, expected, engine, every=60):
     if metricsql:
         tool = require("vmalert-tool", newest=True)
         arguments = ("unittest", "--files=test.yaml", "--disableAlertgroupLabel")
-        program(tool, *arguments, cwd=folder, timeout=250)
+        program(tool, *arguments, cwd=folder, timeout=900)
     else:
         arguments = ("test", "rules", "test.yaml")
-        promtool(*arguments, cwd=folder, timeout=250, newest=engine == "newest")
+        promtool(*arguments, cwd=folder, timeout=900, newest=engine == "newest")
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(1000)
 @pytest.mark.parametrize(("name", "step", "engine"), [*cases()])
 def test_scenario(name, step, engine, groups, tmp_path):
     """Rules do what the scenario says, at each interval of scrapes, on each engine."""
@@ -700,7 +700,7 @@ PROMPT = (
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(1000)
 @pytest.mark.parametrize("name", PROMPT)
 def test_vmalert_pages_as_soon_with_the_intervals_of_its_resource(name, groups, tmp_path):
     """The groups that page are evaluated every 5 s, which makes up for what it sees late."""

@@ -144,11 +144,14 @@ def test_recovery_is_logged(runtime, metrics, now, told):
 def test_cause_of_a_refusal(failure, cause, runtime, now):
     """By what was sent and what came back; it is noted of the key that was sent, or of none."""
     report = runtime.keys.of(KEY, "argument")
-    found = runtime.refused("refused", KEY, report, failure, lambda _: None, READER)
+    override = Mock(return_value=None)
+    found = runtime.refused("refused", KEY, report, failure, override, READER)
     assert found.diagnosis.cause == cause
     assert found.report.reader is READER
     sent, history = failure.answer.authorization, runtime.keys.history
     identity = report.identity
+    is_other = failure.sent and sent != f"Bearer {KEY}"
+    assert override.call_args_list == [((failure.answer,),)] * is_other
     if failure.sent and sent is not None:
         assert found.report.length == len(sent.removeprefix("Bearer "))
     if failure.sent:

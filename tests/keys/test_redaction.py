@@ -84,6 +84,8 @@ def shown(text, secret):
         ("", [KEY], ""),
         ("Invalid API key provided.", [KEY], "Invalid API key provided."),
         ("commit 0123456789abcdef0123456789abcdef01234567", [], "commit 0123456789abcdef0123456789abcdef01234567"),
+        (LEGACY[:56], [], "[key]"),
+        (LEGACY[:55], [], LEGACY[:55]),
         (f"{PREFIX} is what keys begin with", [KEY], f"{PREFIX} is what keys begin with"),
         ("set TOGETHER_API_KEY", ["your_together_api_key"], "set TOGETHER_API_KEY"),
         ("set TOGETHER_API_KEY", [f"TOGETHER_API_KEY={KEY}"], "set TOGETHER_API_KEY"),

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from worker import Frames, Worker, progress, what_is_emitted
+from workload import CLIENTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -107,10 +108,10 @@ class Callgrind:
         subprocess.run(told, check=True, capture_output=True)
 
 
-def works_by_variant() -> dict[str, list[str]]:
+def works_by_variant(rows: list[Row]) -> dict[str, list[str]]:
     """Return what is to be done in each variant; in the bare one all of it."""
     found: dict[str, list[str]] = {"bare": []}
-    for row in ROWS:
+    for row in rows:
         for variant in ("bare", row.variant):
             found.setdefault(variant, [])
             if row.work not in found[variant]:
@@ -118,10 +119,10 @@ def works_by_variant() -> dict[str, list[str]]:
     return found
 
 
-def frames(emitted: list[Any]) -> dict[Row, tuple[float, float]]:
+def frames(rows: list[Row], emitted: list[Any]) -> dict[Row, tuple[float, float]]:
     """Return each row's frames: our own, and all beyond the bare SDK's."""
     found: dict[tuple[str, str], tuple[float, ...]] = {}
-    for variant, works in works_by_variant().items():
+    for variant, works in works_by_variant(rows).items():
         progress(f"frames: {variant}")
         worker = Worker(variant, emitted if variant == "floor" else None)
         worker.ready()
@@ -135,16 +136,16 @@ def frames(emitted: list[Any]) -> dict[Row, tuple[float, float]]:
         worker.close()
     return {
         row: (own, entered - found["bare", row.work][1])
-        for row in ROWS
+        for row in rows
         for own, entered in (found[row.variant, row.work],)
     }
 
 
-def instructions(emitted: list[Any]) -> dict[Row, float]:
+def instructions(rows: list[Row], emitted: list[Any]) -> dict[Row, float]:
     """Return each row's instructions beyond the bare SDK's."""
     found: dict[tuple[str, str], float] = {}
     with tempfile.TemporaryDirectory() as folder:
-        for variant, works in works_by_variant().items():
+        for variant, works in works_by_variant(rows).items():
             counting = Callgrind(variant, emitted if variant == "floor" else None, Path(folder))
             counting.start()
             for work in works:
@@ -152,26 +153,30 @@ def instructions(emitted: list[Any]) -> dict[Row, float]:
                 count = partial(counting.count, work)
                 found[variant, work] = per_piece(count, LENGTHS.get(work, CALLS))
             counting.worker.close()
-    return {row: found[row.variant, row.work] - found["bare", row.work] for row in ROWS}
+    return {row: found[row.variant, row.work] - found["bare", row.work] for row in rows}
 
 
 def main() -> int:
     """Count, and print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--frames", action="store_true", help="frames only")
+    parser.add_argument("--client", choices=CLIENTS, help="that client's calls instead")
     parser.add_argument("--json", type=Path, help="file to save the figures to")
     options = parser.parse_args()
-    emitted = what_is_emitted()
-    entered = frames(emitted)
+    emitted, rows = what_is_emitted(), ROWS
+    if (client := options.client) is not None:
+        variants = ("floor", "otel", "prometheus")
+        rows = [Row(f"{client}, {variant}: a call", variant, client) for variant in variants]
+    entered = frames(rows, emitted)
     counted: dict[Row, float] = {}
     if shutil.which("valgrind") is None:
         print("valgrind is not installed: no instructions", file=sys.stderr)
     elif not options.frames:
-        counted = instructions(emitted)
+        counted = instructions(rows, emitted)
     progress("")
     print("| | frames of ours | all frames added | instructions added, thousands |")
     print("| --- | ---: | ---: | ---: |")
-    for row in ROWS:
+    for row in rows:
         own, total = entered[row]
         thousands = f"{counted[row] / 1000:.1f}" if counted else ""
         print(f"| {row.label} | {own:.0f} | {total:.0f} | {thousands} |")
@@ -182,7 +187,7 @@ def main() -> int:
                 "all": entered[row][1],
                 "instructions": counted.get(row),
             }
-            for row in ROWS
+            for row in rows
         }
         options.json.write_text(json.dumps(saved, indent=1) + "\n", encoding="utf-8")
     return 0

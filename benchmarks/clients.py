@@ -1,27 +1,22 @@
 """What a request costs by another client: to Together, beside the floor, and to any other host.
 
-Run by ``python benchmarks/overhead.py --client NAME``. Requests to Together are answered in the
-process; they are made bare, with telemetry written by hand, and instrumented, in turns. To another
-host only what stands in place of the library's functions is measured, round functions that do
+Run by ``python benchmarks/overhead.py --client NAME``. Requests to Together are a work like any other
+of that benchmark. To another host only what stands in place of the library's functions is measured, round functions that do
 nothing: the library's own work is a hundred times that, and would hide it.
 """
 
 from __future__ import annotations
 
 import io
-import statistics
 import sys
 import time
 from contextlib import contextmanager
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import aiohttp
 import httpx
 import requests
-from opentelemetry.sdk.metrics import MeterProvider
-from opentelemetry.sdk.metrics.export import InMemoryMetricReader
-from variants import Emitted, Floor, Record, tracing
-from worker import what_is_emitted
 from workload import ANSWER, KEY, MODEL, messages
 
 from together_otel import TogetherInstrumentor
@@ -36,23 +31,21 @@ PATH = "/chat/completions"
 BODY = {"model": MODEL, "messages": messages(len("Hello"))}
 HEADERS = {"Authorization": f"Bearer {KEY}"}
 KIND = {"content-type": "application/json", "x-request-id": "req-1"}
-CALLS, ROUNDS, EMPTY = 40, 60, 20_000
+EMPTY = 20_000
 
 
 class Measured(NamedTuple):
-    """One line of the table.
-
-    Attributes:
-        label: what was measured.
-        added: µs of CPU.
-        beside: what that is compared with: the floor's µs, or a limit.
-        what: which of the two.
-    """
+    """What a request to another host costs, and may cost at most: µs of CPU."""
 
     label: str
     added: float
-    beside: float
-    what: str
+    limit: float
+
+
+def as_client(name: str) -> Any:
+    """Return a client whose one method makes a request by a library."""
+    create = {"httpx": httpx_ask, "openai": openai_ask, "requests": requests_ask}[name]()
+    return SimpleNamespace(chat=SimpleNamespace(completions=SimpleNamespace(create=create)))
 
 
 def httpx_ask() -> Ask:
@@ -249,51 +242,19 @@ def to_another_host(name: str) -> Measured:
             TogetherInstrumentor().instrument()
             ours.append(_fastest(ask, client))
             TogetherInstrumentor().uninstrument()
-    return Measured(f"{name}: another host", min(ours) - min(bare), limit, "µs at most")
+    return Measured(f"{name}: another host", min(ours) - min(bare), limit)
 
 
-def to_together(name: str, ask: Ask) -> Measured:
-    """Measure a request to Together: what is added by us, beside what is added by hand."""
-    kind = Emitted(*what_is_emitted())
-    emitted = kind._replace(records=[Record(*one) for one in kind.records])
-    floor = Floor(emitted, tracing(sampled=True), MeterProvider([InMemoryMetricReader()]))
-    by_hand, ours = [], []
-
-    def batch(call: Callable[[], object]) -> float:
-        began = time.thread_time()
-        for _ in range(CALLS):
-            call()
-        return (time.thread_time() - began) / CALLS * 1e6
-
-    for _ in range(ROUNDS):
-        bare = batch(ask)
-        by_hand.append(batch(lambda: floor._call(ask, {})) - bare)  # noqa: SLF001 - of this benchmark
-        TogetherInstrumentor().instrument(
-            tracer_provider=tracing(sampled=True),
-            meter_provider=MeterProvider([InMemoryMetricReader()]),
-        )
-        batch(ask)  # what is kept of a client is made
-        ours.append(batch(ask) - bare)
-        TogetherInstrumentor().uninstrument()
-    return Measured(
-        f"{name}: a call of Together's",
-        statistics.median(ours),
-        statistics.median(by_hand),
-        "floor",
-    )
-
-
-def measured(client: str) -> list[Measured]:
-    """Measure a client, and what others of its kind cost for other hosts."""
-    ask = {"httpx": httpx_ask, "openai": openai_ask, "requests": requests_ask}[client]()
+def to_other_hosts(client: str) -> list[Measured]:
+    """Measure what a client's kind, sync and async, costs for other hosts."""
     if client == "openai":
         OTHERS.update(_openai_others())
-    others = [to_another_host(name) for name in OTHERS if name.partition(",")[0] == client]
-    return [to_together(client, ask), *others]
+    kinds = {"requests": ("requests", "aiohttp")}.get(client, (client,))
+    return [to_another_host(name) for name in OTHERS if name.partition(",")[0] in kinds]
 
 
 def show(client: str) -> None:
-    """Print the table."""
-    print("| | added, µs | compared with, µs | |\n| --- | --- | --- | --- |")
-    for one in [*measured(client), *([to_another_host("aiohttp")] if client == "requests" else [])]:
-        print(f"| {one.label} | {one.added:.2f} | {one.beside:.2f} | {one.what} |")
+    """Print the table of other hosts."""
+    print("\n| | added, µs | at most, µs |\n| --- | --- | --- |")
+    for one in to_other_hosts(client):
+        print(f"| {one.label} | {one.added:.2f} | {one.limit:.2f} |")

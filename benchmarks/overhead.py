@@ -25,8 +25,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from peers import PEERS
-from rows import COLLECTED, PROCESSES, Added, Row, Task, rows
+from rows import COLLECTED, PROCESSES, Added, Row, Task, rows, rows_of_client
 from worker import Cost, Worker, progress, what_is_emitted
+from workload import CLIENTS
 
 IMPORTS, IMPORT_SETS = 15, 5
 
@@ -128,16 +129,15 @@ def imports() -> Figure:
     return _figure(label, ours, sdk, "ms", IMPORT_SETS, "40 ms")
 
 
-def measured(peers: list[str], calls: int, rounds: int, processes: int) -> list[Figure]:
+def measured(table: list[Row], calls: int, rounds: int, processes: int) -> list[Figure]:
     """Return every row as measured.
 
     Args:
-        peers: other instrumentations that are measured as well.
+        table: the rows.
         calls: in a batch.
         rounds: of each set of processes.
         processes: how many sets of them, one after another.
     """
-    table = rows(peers)
     samples = Samples(table)
     emitted = what_is_emitted()
     for number in range(1, processes + 1):
@@ -153,9 +153,7 @@ def measured(peers: list[str], calls: int, rounds: int, processes: int) -> list[
         finally:
             for worker in workers.values():
                 worker.close()
-    figures = [*(samples.figure(row, processes) for row in table), imports()]
-    progress("")
-    return figures
+    return [samples.figure(row, processes) for row in table]
 
 
 def _short(value: float) -> str:
@@ -177,24 +175,26 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=30, help="of each set of processes")
     parser.add_argument("--processes", type=int, default=5, help="sets of processes")
     parser.add_argument("--peer", action="append", choices=PEERS, default=[], help="measured too")
-    parser.add_argument(
-        "--client", choices=("httpx", "openai", "requests"), help="that client instead"
-    )
+    parser.add_argument("--client", choices=CLIENTS, help="that client instead")
     parser.add_argument("--json", type=Path, help="file to save the table to")
     options = parser.parse_args()
-    if options.client is not None:
-        from clients import show  # noqa: PLC0415 - its libraries need not be there
-
-        show(options.client)
-        return 0
     if COLLECTED % options.calls or options.calls * options.rounds < COLLECTED:
         parser.error(f"calls must divide {COLLECTED}, and a set of rounds have as many")
     if options.processes < 2:  # noqa: PLR2004 - a difference takes two
         parser.error("the error of a ratio takes two sets of processes")
-    figures = measured(installed(options.peer), options.calls, options.rounds, options.processes)
+    size = options.calls, options.rounds, options.processes
+    if options.client is None:
+        figures = [*measured(rows(installed(options.peer)), *size), imports()]
+    else:
+        figures = measured(rows_of_client(options.client), *size)
+    progress("")
     cells = [one.cells() for one in figures]
     for line in (HEADER, ["---"] * len(HEADER), *cells):
         print("| " + " | ".join(line) + " |")
+    if options.client is not None:
+        from clients import show  # noqa: PLC0415 - its libraries need not be there
+
+        show(options.client)
     if options.json is not None:
         saved = {
             "python": platform.python_version(),

@@ -81,6 +81,15 @@ def added(process: str, work: str = "call", threads: int = 1, **more: Any) -> Ad
     return Added(Task(process, work, threads), **more)
 
 
+def rows_of_client(client: str) -> list[Row]:
+    """Return the rows of another client's calls."""
+    floor = added("floor", client)
+    return [
+        Row(f"{client}: a call, OpenTelemetry metrics", added("otel", client), floor, "0.6"),
+        Row(f"{client}: a call, prometheus_client", added("prometheus", client), floor, "0.70"),
+    ]
+
+
 def rows(peers: list[str]) -> list[Row]:
     """Return the table's rows; the costs compared with are the floor's, but for what may grow."""
     floor, rest = added("floor"), added("otel, rest")

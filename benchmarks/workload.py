@@ -10,6 +10,7 @@ import asyncio
 import itertools
 import json
 from contextlib import closing, contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -38,6 +39,8 @@ CHUNK = {
     "model": MODEL,
     "choices": [{"index": 0, "delta": {"content": "Hi"}, "finish_reason": None}],
 }
+CLIENTS = ("httpx", "openai", "requests")
+"""Other clients that make the same call."""
 STREAM = b"".join(b"data: " + json.dumps(CHUNK).encode() + b"\n\n" for _ in range(CHUNKS))
 REFUSAL = {
     "error": {
@@ -111,6 +114,7 @@ class Workload:
             )
         )
         self._open: list[Any] = []
+        self._others: dict[str, Any] = {}
         self.works: dict[str, Work] = {
             "call": self.call,
             "suppressed": self.suppressed,
@@ -120,6 +124,7 @@ class Workload:
             "constructor": self.constructor,
             "chunk": self.chunk,
             "async chunk": self.async_chunk,
+            **{name: partial(self.by, name) for name in CLIENTS},
         }
 
     def _make(self, key: str = KEY) -> together.Together:
@@ -141,6 +146,21 @@ class Workload:
         def run() -> None:
             for _ in range(times):
                 ask(model=MODEL, messages=prompt)
+
+        yield run
+
+    @contextmanager
+    def by(self, name: str, times: int) -> Iterator[Run]:
+        """Make calls by another client."""
+        if name not in self._others:
+            from clients import as_client  # noqa: PLC0415 - its libraries need not be there
+
+            self._others[name] = self._prepare(as_client(name))
+        ask = self._others[name].chat.completions.create
+
+        def run() -> None:
+            for _ in range(times):
+                ask()
 
         yield run
 

@@ -17,7 +17,7 @@ import variants
 from worker import Worker
 from workload import Workload
 
-FRAMES_OF_A_CALL = 70
+FRAMES_OF_A_CALL = 69
 
 
 @pytest.fixture

@@ -84,13 +84,13 @@ def report_answer(call: CallState, answer: Answer, elapsed: float) -> None:
     except Exception:  # noqa: BLE001 - the border, as below
         swallow()
     # Not before something is logged: it is the server's text, in a frame of ours.
-    reasons = result.finish_reasons
+    reasons, is_elsewhere = result.finish_reasons, call.was_elsewhere(answer)
     try:
         usage = result.usage or _NO_USAGE
         measured = Measured(
             "success", elapsed, None, result.model, *usage, None, None, reasons, call.span_context
         )
-        if recorder is None or call.was_elsewhere(answer):
+        if recorder is None or is_elsewhere:
             recorder = call.recorder_of(answer)
         recorder.record(measured, call.secrets)
         if limits := answer.ratelimits:
@@ -101,7 +101,7 @@ def report_answer(call: CallState, answer: Answer, elapsed: float) -> None:
         if call.is_recording:
             secrets = call.secrets()
             found = attributes.of_answer("success", answer, result, reasons, secrets)
-            if call.was_elsewhere(answer):
+            if is_elsewhere:
                 server: dict[str, Any] = {}
                 attributes.add_server(server, str(answer.host), answer.port)
                 found |= attributes.clean(server, secrets)

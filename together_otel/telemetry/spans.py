@@ -124,15 +124,16 @@ def set_clean(span: Any, found: Attributes) -> None:
     """Give a span that is recorded attributes that are clean.
 
     OpenTelemetry's own would look at each once more, which costs as much as all that finds them.
+    There is no public way.
     """
     kept = getattr(span, "_attributes", None)
     if (
         type(kept) is BoundedAttributes
         and kept.max_value_len is None
-        and (kept.maxlen is None or len(kept) + len(found) <= kept.maxlen)
+        and (kept.maxlen is None or len(kept._dict) + len(found) <= kept.maxlen)  # noqa: SLF001
         and getattr(span.set_attributes, "__func__", None) is _SET_ATTRIBUTES
     ):
-        with span._lock, kept._lock:  # noqa: SLF001 - there is no public way
+        with span._lock, kept._lock:  # noqa: SLF001
             if span.is_recording():
                 kept._dict.update(found)  # noqa: SLF001
                 return

@@ -12,31 +12,18 @@
     // Labels that every alert has beside its own.
     alertLabels: {},
     // Where your copy of the runbook is, without an anchor.
-    runbookURL: $._default.runbookURL,
-    // What stands before a dashboard's uid in links of alerts.
-    dashboardURL: $._default.dashboardURL,
+    runbookURL: runbook,
     dashboardTags: ['together-otel'],
     dashboardRefresh: '30s',
   },
 
-  _default:: {
-    runbookURL: 'https://github.com/together-otel/together_otel/blob/main/dashboards/runbook.md',
-    dashboardURL: '/d/',
-  },
-
   local config = $._config,
-  local replaced(text) = std.strReplace(text, $._default.runbookURL, config.runbookURL),
+  local runbook = 'https://github.com/together-otel/together_otel/blob/main/dashboards/runbook.md',
+  local replaced(text) = std.strReplace(text, runbook, config.runbookURL),
 
   local rule(one) =
     if !std.objectHas(one, 'alert') then one else one {
       labels+: { severity: std.get(config.severities, one.alert, super.severity) } + config.alertLabels,
-      annotations+: {
-        [if std.objectHas(one.annotations, 'dashboard') then 'dashboard']:
-          local path = one.annotations.dashboard;
-          if std.startsWith(path, $._default.dashboardURL)
-          then config.dashboardURL + path[std.length($._default.dashboardURL):]
-          else path,
-      },
     },
 
   local rules(text) = {

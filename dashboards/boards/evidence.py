@@ -167,18 +167,19 @@ def instances() -> list[Any]:
     shown = {"job": "Job", "instance": "Instance", CAUSE: "Cause", "Value": "Last failure"}
     why = tables.table(why, shown, "Last failure", "No failures", 12).span(10)
 
-    def ended(matcher: str, ref: str) -> Any:
-        return panels.instant(query.rates(pair, names.REQUESTS, matcher), ref)
+    zero = f"or 0 * max by ({pair}) ({query.of(names.REQUESTS)})"
+
+    def ended(matcher: str) -> str:
+        return query.rates(pair, names.REQUESTS, matcher)
 
     ends = tables.rows(
         "Instances by outcome",
         "Requests a second in the last minutes: one bad instance of many is a bad rollout.",
-        ended(query.REFUSED, "A"),
-        ended(f'{OUTCOME}="success"', "B"),
-        ended(f'{OUTCOME}!~"success|auth_failure"', "C"),
+        panels.instant(ended(query.REFUSED), "A"),
+        panels.instant(ended(f'{OUTCOME}="success"'), "B"),
+        panels.instant(ended(f'{OUTCOME}!~"success|auth_failure"') + f"\n{zero}", "C"),
         panels.instant(
-            f"1000 * max by ({pair}) ({query.FAILING})"
-            f"\nor 0 * max by ({pair}) ({query.of(names.REQUESTS)}) - 1",
+            f"1000 * max by ({pair}) ({query.FAILING})\n{zero} - 1",
             "D",
         ),
     )

@@ -1,8 +1,9 @@
 """What a request costs by another client: to Together, beside the floor, and to any other host.
 
-Run by ``python benchmarks/overhead.py --client NAME``. Requests to Together are a work like any other
-of that benchmark. To another host only what stands in place of the library's functions is measured, round functions that do
-nothing: the library's own work is a hundred times that, and would hide it.
+Run by ``python benchmarks/overhead.py --client NAME``. Requests to Together are a work like any
+other of that benchmark. To another host only what stands in place of the library's functions is
+measured, round functions that do nothing: the library's own work is a hundred times that, and would
+hide it.
 """
 
 from __future__ import annotations

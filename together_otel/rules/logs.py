@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from together_otel import names
 from together_otel.rules.document import Group, Rule, render
 from together_otel.rules.expressions import CAUSE
 from together_otel.rules.settings import Options
+from together_otel.rules.texts import JOB, alert
 
 _HEADER = """\
 Written by dashboards/build.py from together_otel/rules/logs.py. Change it there.
@@ -67,18 +69,9 @@ def render_logs(options: Options) -> str:
 
 
 def _alert(options: Options, name: str, expr: str, summary: str) -> Iterator[Rule]:
-    severity = options.severities.get(name, "none")
-    if severity == "none":
-        return
-    yield Rule(
-        name,
-        expr,
-        labels={"severity": severity},
-        annotations={
-            "summary": summary,
-            "description": f"{{{{ $labels.job }}}}: {{{{ $value }}}} log events"
-            f" {names.AUTH_FAILED.name} in {_WINDOW}. Cause {{{{ $labels.{CAUSE} }}}}; each names the"
-            f" variable or argument at fault, and the remedy.",
-            "runbook_url": f"{options.runbook_url}#{name.lower()}",
-        },
+    description = (
+        f"{JOB}: {{{{ $value }}}} log events {names.AUTH_FAILED.name} in {_WINDOW}."
+        f" Cause {{{{ $labels.{CAUSE} }}}}; each names the variable or argument at fault, and the remedy."
     )
+    for one in alert(options, name, expr, "", summary, description):
+        yield replace(one, keep="")  # of which Loki's ruler knows nothing

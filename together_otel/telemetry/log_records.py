@@ -108,13 +108,14 @@ class Records:
 
     def are_taken(self) -> bool:
         """Return whether any provider is set."""
-        given = list(self._given.values())
-        return any(_is_set(get_logger_provider() if one is None else one) for one in given)
+        return any(map(_is_set, self._found()))
 
     def _providers(self) -> Collection[LoggerProvider]:
+        return {id(one): one for one in self._found()}.values()
+
+    def _found(self) -> list[LoggerProvider]:
         given = list(self._given.values())
-        found = (get_logger_provider() if one is None else one for one in given)
-        return {id(one): one for one in found}.values()
+        return [get_logger_provider() if one is None else one for one in given]
 
 
 def _current() -> Context:

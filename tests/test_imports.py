@@ -19,6 +19,7 @@ LOADED = {
     "together_otel.calls.senders",
     "together_otel.clients",
     "together_otel.clients.first_look",
+    "together_otel.calls.originals",
     "together_otel.calls.proxies",
     "together_otel.forks",
     "together_otel.guard",

@@ -9,7 +9,8 @@ from unittest import mock
 
 import openai
 import pytest
-from reaching import ELSEWHERE
+import wrapt
+from reaching import ELSEWHERE, TOGETHER
 
 from together_otel import instrument, uninstrument
 from together_otel.testing import behaviours
@@ -88,6 +89,33 @@ def test_patched_functions_look_as_before():
     beside = looks()
     uninstrument()
     assert beside == alone
+
+
+@pytest.mark.parametrize("host", [ELSEWHERE, TOGETHER])
+def test_what_others_have_patched_before(lab, monkeypatch, host):
+    """Their wrappers, most are wrapt's, are called with the client and the same arguments."""
+    base, calls = openai._base_client, []
+
+    def wrapper(wrapped, instance, args, kwargs):
+        calls.append((type(instance), len(args), list(kwargs)))
+        return wrapped(*args, **kwargs)
+
+    for owner in (base.SyncAPIClient, base.AsyncAPIClient):
+        for name in ("request", "_process_response"):
+            monkeypatch.setattr(owner, name, wrapt.FunctionWrapper(vars(owner)[name], wrapper))
+
+    def work():
+        calls.clear()
+        lab.chat(lab.client(api_key=lab.key, base_url=lab.at(host)))
+        assert seen_of(lambda: lab.chat(lab.client(api_key="a", base_url=lab.at(host))))
+        return list(calls)
+
+    alone = work()
+    instrument()
+    try:
+        assert work() == alone
+    finally:
+        uninstrument()
 
 
 def test_a_failure_passes_at_most_two_frames_of_ours(lab, telemetry):

@@ -14,6 +14,7 @@ from unittest import mock
 import httpx
 import pytest
 import requests
+import wrapt
 from libraries import PACKAGES
 
 from together_otel import TogetherInstrumentor
@@ -95,6 +96,51 @@ def test_the_function_looks_the_same(target: Any) -> None:
     finally:
         TogetherInstrumentor().uninstrument()
     assert found(target) is original
+
+
+@pytest.mark.parametrize("target", PATCHED, ids=lambda one: f"{one.module}.{one.attribute}")
+@pytest.mark.parametrize("host", ["base", "elsewhere"])
+def test_what_others_have_patched_before(
+    target: Any,
+    host: str,
+    library: Library,
+    key: str,
+    monkeypatch: pytest.MonkeyPatch,
+    request: pytest.FixtureRequest,
+) -> None:
+    """Their wrappers, most are wrapt's, are called with the instance and the same arguments."""
+    TogetherInstrumentor().uninstrument()
+    class_name, _, name = target.attribute.partition(".")
+    owner, calls = getattr(importlib.import_module(target.module), class_name), []
+
+    def wrapper(wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
+        calls.append((type(instance).__name__, [type(one) for one in args], list(kwargs)))
+        return wrapped(*args, **kwargs)
+
+    monkeypatch.setattr(owner, name, wrapt.FunctionWrapper(vars(owner)[name], wrapper))
+    url = f"{request.getfixturevalue(host)}/chat/completions"
+
+    def asked() -> list[Any]:
+        calls.clear()
+        got = library.ask(url, headers={"Authorization": f"Bearer {key}"})
+        assert got.status == 200
+        return list(calls)
+
+    alone = asked()
+    TogetherInstrumentor().instrument()
+    try:
+        assert asked() == alone
+    finally:
+        TogetherInstrumentor().uninstrument()
+
+
+def test_a_mock_that_was_there_before() -> None:
+    """It has no instance, and is not to be called with one."""
+    with mock.patch.object(httpx.Client, "send") as mocked, httpx.Client() as client:
+        TogetherInstrumentor().instrument()
+        client.get("http://api.example.com/")
+        TogetherInstrumentor().uninstrument()
+    assert [type(one) for one in mocked.call_args.args] == [httpx.Request]
 
 
 def repr_without_address(function: Any) -> str:

@@ -121,6 +121,33 @@ def test_a_netrc_that_replaces_the_key(base, key, telemetry, tmp_path, monkeypat
     assert "netrc" in log["attributes"]["together.auth.remedy"]
 
 
+@pytest.mark.parametrize("where", ["request", "session"])
+def test_an_auth_that_replaces_the_key(where, base, key, telemetry):
+    """Not a file that nobody has is blamed, but the argument."""
+    with requests.Session() as session:
+        session.auth = ("a", "b") if where == "session" else None
+        auth = ("a", "b") if where == "request" else None
+        session.post(f"{base}/chat/completions", json=CHAT, headers=bearer(key), auth=auth)
+    (log,) = [one for one in telemetry.logs() if one["event_name"] == "together.client.auth_failed"]
+    assert log["attributes"]["together.auth.cause"] == "overridden"
+    assert "see to the auth of the request" in log["attributes"]["together.auth.remedy"]
+
+
+@pytest.mark.parametrize(
+    ("user", "auth", "says"),
+    [("", ("a", "b"), "check default_headers"), ("a:b@", None, "out of base_url")],
+)
+def test_a_prepared_request_with_a_password(user, auth, says, base, telemetry):
+    """Who has put it there is not known, but for a password in the URL."""
+    url = f"{base.replace('//', f'//{user}')}/chat/completions"
+    with requests.Session() as session:
+        request = requests.Request("POST", url, json=CHAT, auth=auth)
+        session.send(session.prepare_request(request))
+    (log,) = [one for one in telemetry.logs() if one["event_name"] == "together.client.auth_failed"]
+    assert log["attributes"]["together.auth.cause"] == "overridden"
+    assert says in log["attributes"]["together.auth.remedy"]
+
+
 def test_the_key_of_an_auth_object(base, key, server, telemetry):
     """What makes the header when the request is sent is as good as the header."""
 

@@ -7,6 +7,7 @@ from functools import partial, update_wrapper
 from inspect import isfunction
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from together_otel.calls.originals import as_function
 from together_otel.calls.proxies import BoundFunctionWrapper, FunctionWrapper, ObjectProxy
 from together_otel.calls.state import Arguments
 
@@ -161,7 +162,7 @@ def patch_of(original: Any, make: Make, owner: type, name: str) -> Any:
         made = make(original)
         if not isinstance(made, Direct):
             return Patch(original, made, owner)
-        patched: Any = update_wrapper(made.of(original, 0), original)
+        patched: Any = update_wrapper(made.of(as_function(original), 0), original)
         # `Direct` takes any arguments, so these are shown and not used.
         patched.__defaults__, patched.__kwdefaults__ = (
             original.__defaults__,

@@ -8,11 +8,12 @@ request to Together loads what reports it; most processes that are instrumented 
 from __future__ import annotations
 
 import sys
-from functools import partial, wraps
+from functools import partial, update_wrapper
 from inspect import iscoroutinefunction
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from together_otel.calls.interrupts import step_out
+from together_otel.calls.originals import as_function
 from together_otel.clients.first_look import by_prepared, by_request, by_url
 from together_otel.keys.hosts import first_look
 
@@ -91,11 +92,13 @@ class Senders:
                 continue
             if any(replaced is original for *_, replaced in self._applied):
                 continue
-            load = partial(self._load, sender.library, original)
+            function = as_function(original)
+            load = partial(self._load, sender.library, function)
             if sender.makes is None:
-                made = _preparing(original, first_look(hosts).match, load)
+                made = _preparing(function, first_look(hosts).match, load)
             else:
-                made = _sending(original, sender.makes(hosts), load)
+                made = _sending(function, sender.makes(hosts), load)
+            made = update_wrapper(made, original)
             setattr(owner, name, made)
             self._applied.append((owner, name, original, made))
 
@@ -110,7 +113,6 @@ class Senders:
 def _sending(original: Any, is_ours: IsOurs, load: Callable[[], Reporter | None]) -> Any:
     if iscoroutinefunction(original):
 
-        @wraps(original)
         async def replacement(self: Any, *args: Any, **kwargs: Any) -> Any:
             try:
                 if is_ours(self, args, kwargs) and (reporter := load()) is not None:
@@ -126,7 +128,6 @@ def _sending(original: Any, is_ours: IsOurs, load: Callable[[], Reporter | None]
 
         return replacement
 
-    @wraps(original)
     def sync_replacement(self: Any, *args: Any, **kwargs: Any) -> Any:
         try:
             if is_ours(self, args, kwargs) and (reporter := load()) is not None:
@@ -152,7 +153,6 @@ def _preparing(
     where they were to go.
     """
 
-    @wraps(original)
     def replacement(self: Any, *args: Any, **kwargs: Any) -> Any:
         try:
             return original(self, *args, **kwargs)

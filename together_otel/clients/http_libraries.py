@@ -92,7 +92,7 @@ class Httpx(ByRequest):
         given = (getattr(http_client, "auth", None), client.kwargs.get("auth"))
         # What is not given is an object of httpx's own.
         if any(isinstance(auth, tuple) or hasattr(auth, "auth_flow") for auth in given):
-            return "http_client"
+            return "auth"
         hooks = getattr(http_client, "event_hooks", {})
         return "request_hook" if hooks.get("request") else super().override(client, request, answer)
 
@@ -114,25 +114,30 @@ class _ByUrl(Wire):
     """An HTTP library whose function takes method, URL and headers."""
 
     names: tuple[str, ...]
+    logins: str | None = "netrc"
+    """Where it takes user names and passwords from that nobody gave it."""
 
     def exchange(self, client: Any, args: Args, kwargs: dict[str, Any]) -> Exchange:
-        # Not into the same: what turns out not to be reported is sent with both.
-        given = dict(zip(self.names, args, strict=False), **kwargs) if args else kwargs
-        url = self._url_of(client, given)
+        # Not into the same: what turns out not to be reported is sent with both. Method and URL
+        # stay where they are: others who patch the function may name them in their own way.
+        more = zip(self.names[2:], args[2:], strict=False)
+        args, given = args[:2], dict(more, **kwargs) if args else kwargs
+        url = self._url_of(client, args, given)
         document = given.get("json")
         return Exchange(
             client,
             server_in(url),
             url.path,
-            str(given["method"]),
+            str(args[0] if args else given["method"]),
             _authorization_in(given.get("headers"), client.headers),
             given.get("data") if document is None else document,
-            (),
+            args,
             given,
         )
 
-    def _url_of(self, client: Any, given: Kwargs) -> SplitResult:
-        url, base = given[self.names[1]], getattr(client, "_base_url", None)
+    def _url_of(self, client: Any, args: Args, given: Kwargs) -> SplitResult:
+        url = args[1] if len(args) > 1 else given[self.names[1]]
+        base = getattr(client, "_base_url", None)
         text = (url.decode("utf-8") if isinstance(url, bytes) else str(url)).strip()
         return urlsplit(text if base is None else urljoin(str(base), text))
 
@@ -149,9 +154,12 @@ class _ByUrl(Wire):
         return True
 
     def override(self, client: Exchange, request: Request, answer: Answer) -> str | None:
+        if client.kwargs.get("auth") or getattr(client.client, "auth", None):
+            return "auth"
         if not is_basic(answer):
             return super().override(client, request, answer)
-        return "base_url" if "@" in self._url_of(client.client, client.kwargs).netloc else "netrc"
+        url = self._url_of(client.client, client.args, client.kwargs)
+        return "base_url" if "@" in url.netloc else self.logins
 
 
 class Requests(_ByUrl):
@@ -170,9 +178,14 @@ class Requests(_ByUrl):
 class Prepared(ByRequest, Requests):
     """Adapter of requests that were prepared by their caller: ``Session.send``."""
 
+    logins: str | None = None
+
+    def _url_of(self, _client: Any, args: Args, given: Kwargs) -> SplitResult:
+        return urlsplit(str(_request_of(args, given).url))
+
     def exchange(self, client: Any, args: Args, kwargs: dict[str, Any]) -> Exchange:
         request = _request_of(args, kwargs)
-        url = urlsplit(request.url)
+        url = self._url_of(client, args, kwargs)
         return Exchange(
             client,
             server_in(url),

@@ -67,6 +67,8 @@ class Diagnosis:
 
 
 OVERRIDES: Final = {
+    "auth": "see to the auth of the request and of its session or client, of which HTTP libraries"
+    " make an Authorization header",
     "base_url": "take the user name and password out of base_url, of which HTTP libraries make an"
     " Authorization header",
     "http_client": "take Authorization out of the auth of the HTTP client that was passed as"

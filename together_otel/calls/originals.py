@@ -1,0 +1,41 @@
+"""What stood in a class before it was patched: a function, or what others have put there."""
+
+from __future__ import annotations
+
+from inspect import iscoroutinefunction
+from types import FunctionType
+from typing import Any
+
+from together_otel.calls.interrupts import step_out
+
+
+def as_function(original: Any) -> Any:
+    """Return what may be called with an instance first, as a plain function of a class may.
+
+    What others have put in a class tells the instance only where it is bound, by itself: wrapt's
+    functions take it for an argument else, and a mock has none.
+
+    Args:
+        original: an attribute, from the class's own dictionary.
+    """
+    if type(original) is FunctionType:
+        return original
+    bind = getattr(type(original), "__get__", lambda found, *_: found)
+
+    def call(instance: Any, /, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return bind(original, instance, type(instance))(*args, **kwargs)
+        except BaseException:
+            del args, kwargs
+            step_out()
+            raise
+
+    async def call_async(instance: Any, /, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return await bind(original, instance, type(instance))(*args, **kwargs)
+        except BaseException:
+            del args, kwargs
+            step_out()
+            raise
+
+    return call_async if iscoroutinefunction(original) else call

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import json
+import re
+import shutil
 from functools import partial
 
 import aiohttp
@@ -11,6 +14,7 @@ import requests
 from test_requests import CHAT, REQUESTS, STREAM, bearer, only_span
 from urllib3.exceptions import HTTPError
 
+from together_otel import TogetherInstrumentor
 from together_otel.testing import behaviours
 
 
@@ -51,6 +55,22 @@ BY_URLLIB3 = {
 }
 
 
+def copied(raw):
+    into = io.BytesIO()
+    shutil.copyfileobj(raw, into)
+    return [into.getvalue()]
+
+
+FURTHER_BY_URLLIB3 = {
+    "data": lambda raw: [raw.data],
+    "readline": lambda raw: iter(raw.readline, b""),
+    "readinto": io.BufferedReader,
+    "copied": copied,
+    "stream": lambda raw: raw.stream(7, decode_content=False),
+    "as text": lambda raw: (line.encode() for line in io.TextIOWrapper(raw)),
+}
+
+
 def assert_told(telemetry, body):
     attributes = only_span(telemetry)["attributes"]
     assert attributes["gen_ai.response.id"] == json.loads(body)["id"]
@@ -75,6 +95,71 @@ def test_by_urllib3(reading, base, key, telemetry):
     with requests.post(url, json=CHAT, headers=bearer(key), stream=True, timeout=10) as response:
         body = b"".join(reading(response.raw))
         assert_told(telemetry, body)
+
+
+@pytest.mark.parametrize(
+    "reading",
+    [*BY_URLLIB3.values(), *FURTHER_BY_URLLIB3.values()],
+    ids=[*BY_URLLIB3, *FURTHER_BY_URLLIB3],
+)
+def test_a_stream_by_urllib3(reading, base, key, telemetry):
+    """The application reads the same pieces as alone, in each of the ways that there are."""
+
+    def read():
+        with requests.post(url, json=STREAM, headers=bearer(key), stream=True, timeout=10) as got:
+            got.raw.auto_close = False  # else it takes itself for closed at its end
+            pieces = list(reading(got.raw))
+            text = re.sub(rb"gen-\d", b"", b"".join(pieces))
+            return type(got.raw).__qualname__, text, [len(piece) for piece in pieces]
+
+    url = f"{base}/chat/completions"
+    beside = read()
+    attributes = only_span(telemetry)["attributes"]
+    assert attributes["gen_ai.usage.output_tokens"] == 6
+    assert attributes["together.request.outcome"] == "success"
+    assert telemetry.counter(REQUESTS) == 1
+    TogetherInstrumentor().uninstrument()
+    assert beside == read()
+
+
+class InMemory(requests.adapters.BaseAdapter):
+    """Answers with a raw body of another kind than urllib3's."""
+
+    def __init__(self, make):
+        super().__init__()
+        self._make = make
+
+    def send(self, request, **_options):
+        response = requests.Response()
+        response.status_code, response.url, response.request = 200, request.url, request
+        response.raw = self._make(b'{"id": "a"}')
+        return response
+
+    def close(self):
+        """Close nothing."""
+
+
+class OnlyRead:
+    """What can be read, and no more."""
+
+    def __init__(self, content):
+        self._content = io.BytesIO(content)
+
+    def read(self, size):
+        return self._content.read(size)
+
+
+@pytest.mark.parametrize("make", [io.BytesIO, OnlyRead])
+@pytest.mark.parametrize("stream", [False, True])
+def test_what_an_adapter_makes(make, stream, base, key, telemetry):
+    """Adapters of tests and of other transports have bodies that are not urllib3's."""
+    with requests.Session() as session:
+        session.mount("http://", InMemory(make))
+        url = f"{base}/chat/completions"
+        response = session.post(url, json=CHAT, headers=bearer(key), stream=stream)
+        assert type(response.raw).__name__ == make.__name__
+        assert response.json() == {"id": "a"}
+    assert only_span(telemetry)["attributes"]["together.request.outcome"] == "success"
 
 
 @pytest.mark.parametrize("reading", BY_URLLIB3.values(), ids=BY_URLLIB3)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any, Protocol
+from functools import lru_cache, partial, wraps
+from typing import Any, Final, Protocol
 
 from together_otel.calls.open_calls import Open, opened
 from together_otel.calls.proxies import ObjectProxy
@@ -64,43 +65,107 @@ class _Observed(ObjectProxy):
         how()
 
 
-class Raw(_Observed):
-    """urllib3's response beneath requests'."""
+def watch_raw(raw: Any, unread: Unread) -> None:
+    """Let urllib3's response, beneath requests', report how it is read.
 
-    def stream(self, *args: Any, **kwargs: Any) -> Iterator[bytes]:
-        """Yield the body."""
-        unread = self._self_unread
+    It stays itself, with a class of its own: it has many ways to be read, each by one of a few.
+
+    Raises:
+        TypeError: where what an adapter has put there cannot have another class.
+    """
+    raw.__class__ = _raw_kind(type(raw))  # type: ignore[arg-type]  # classes are hashable
+    raw._together_otel = _Raw(raw, unread)  # noqa: SLF001 - ours
+
+
+@lru_cache(maxsize=64)
+def _raw_kind(kind: type) -> type:
+    ours: dict[str, Any] = {"__slots__": (), "__module__": kind.__module__}
+    ours["__qualname__"] = kind.__qualname__
+    for name, make in _READINGS.items():
+        if (function := getattr(kind, name, None)) is not None:
+            ours[name] = wraps(function)(make(function))
+    return type(kind.__name__, (kind,), ours)
+
+
+class _Raw:
+    """What is known of the reading of such a response; it does not keep that alive.
+
+    Attributes:
+        is_read: whether it is read at this moment: where that fails, it is closed before it raises.
+    """
+
+    __slots__ = ("_left", "is_read", "unread")
+
+    def __init__(self, raw: Any, unread: Unread) -> None:
+        self.unread, self.is_read = unread, False
+        self._left = opened(raw, unread)
+
+    def ended(self, how: Callable[[], None]) -> None:
+        self._left.detach()
+        how()
+
+
+def _reading(function: Any, *, takes_all: bool) -> Any:
+    def read(self: Any, amt: int | None = None, *args: Any, **kwargs: Any) -> Any:
+        state: _Raw = self._together_otel
+        outer, state.is_read = state.is_read, True
         try:
-            for piece in self.__wrapped__.stream(*args, **kwargs):
-                unread.feed(piece)
+            data = function(self, amt, *args, **kwargs)
+        except BaseException:
+            state.ended(state.unread.failed)
+            raise
+        finally:
+            state.is_read = outer
+        state.unread.feed(data or b"")
+        if (not data and amt != 0) or (takes_all and (amt is None or amt < 0)):
+            state.ended(state.unread.exhausted)
+        return data
+
+    return read
+
+
+def _yielding(function: Any, *, is_by_others: bool) -> Any:
+    def pieces(self: Any, *args: Any, **kwargs: Any) -> Any:
+        state: _Raw = self._together_otel
+        state.is_read = True
+        try:
+            for piece in function(self, *args, **kwargs):
+                if not is_by_others:
+                    state.unread.feed(piece)
+                state.is_read = False
                 yield piece
+                state.is_read = True
         except GeneratorExit:
             raise
         except BaseException:
-            self._ended(unread.failed)
+            state.ended(state.unread.failed)
             raise
-        self._ended(unread.exhausted)
+        finally:
+            state.is_read = False
+        state.ended(state.unread.exhausted)
 
-    def __iter__(self) -> Iterator[bytes]:
-        return self.stream(decode_content=True)
+    return pieces
 
-    def read(self, amt: int | None = None, *args: Any, **kwargs: Any) -> Any:
-        """Read so many bytes, all by default."""
-        unread = self._self_unread
-        try:
-            data = self.__wrapped__.read(amt, *args, **kwargs)
-        except BaseException:
-            self._ended(unread.failed)
-            raise
-        unread.feed(data)
-        if amt is None or not data:
-            self._ended(unread.exhausted)
-        return data
 
-    def close(self) -> None:
-        """Close the connection."""
-        self.__wrapped__.close()
-        self._ended(self._self_unread.closed)
+def _closing(function: Any) -> Any:
+    def close(self: Any) -> None:
+        function(self)
+        state: _Raw = self._together_otel
+        # Set where a collection closes it: nothing may be reported then, and the finalizer notes it.
+        if not (state.is_read or self.__dict__.get("_finalizing")):
+            state.ended(state.unread.closed)
+
+    return close
+
+
+_READINGS: Final[dict[str, Callable[[Any], Any]]] = {
+    "read": partial(_reading, takes_all=True),
+    "read1": partial(_reading, takes_all=False),
+    "read_chunked": partial(_yielding, is_by_others=False),
+    "stream": partial(_yielding, is_by_others=True),
+    "close": _closing,
+}
+"""Method of urllib3's response → what makes it report; all others read by these."""
 
 
 class Content(_Observed):

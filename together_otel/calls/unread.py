@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from together_otel.calls.bodies import WatchedBody
 from together_otel.calls.state import Timing
 from together_otel.calls.streams import Stream
-from together_otel.calls.taps import Content, Decoder, Raw
+from together_otel.calls.taps import Content, Decoder, watch_raw
 from together_otel.clients.answers import body_of
 from together_otel.clients.documents import (
     DONE,
@@ -158,7 +158,10 @@ def _watch_httpx(response: Any, unread: Unread) -> None:
 
 
 def _watch_requests(response: Any, unread: Unread) -> None:
-    response.raw = Raw(response.raw, unread)
+    try:
+        watch_raw(response.raw, unread)
+    except TypeError:  # as of io.BytesIO: what is said of it is all that is known
+        unread.exhausted()
 
 
 def _watch_aiohttp(response: Any, unread: Unread) -> None:

@@ -33,15 +33,18 @@ class Events:
     __slots__ = ("_rest",)
 
     def __init__(self) -> None:
-        self._rest = b""
+        self._rest = bytearray()
 
     def feed(self, data: bytes) -> Iterable[bytes]:
         """Return the data of the events that are complete with a piece."""
-        *lines, rest = (self._rest + data).splitlines(keepends=True) or [b""]
+        self._rest += data
+        if b"\n" not in data and b"\r" not in data and len(self._rest) <= MOST:
+            return ()  # a long line may come byte by byte
+        *lines, rest = bytes(self._rest).splitlines(keepends=True) or [b""]
         if rest.endswith(b"\n"):
             lines.append(rest)
             rest = b""
-        self._rest = rest if len(rest) <= MOST else b""
+        self._rest = bytearray(rest if len(rest) <= MOST else b"")
         return [line[len(_FIELD) :].strip() for line in lines if line.startswith(_FIELD)]
 
 

@@ -6,9 +6,9 @@ import logging
 import os
 import re
 import shlex
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Final, Literal, cast
+from typing import Final, Literal, TypeVar, cast
 from urllib.parse import urlsplit
 
 from together_otel.keys import redact
@@ -18,6 +18,8 @@ from together_otel.names import SCOPE, GenAIMetrics
 from together_otel.plain.spelling import did_you_mean
 
 _log = logging.getLogger(f"{SCOPE}.settings")
+
+T = TypeVar("T")
 
 METRICS = "TOGETHER_OTEL_METRICS"
 HOSTS = "TOGETHER_OTEL_HOSTS"
@@ -46,6 +48,8 @@ Preflight = Literal["warn", "raise", "off"]
 LAST_PORT = 65_535
 _RECOVERIES = {"file": True, "command": True, "environment": False, "prompt": False}
 """Sources of another key, and whether a colon and more is to follow."""
+_SOURCES = "file:PATH, command:WORDS, environment or prompt, separated by ;"
+_URL = "a URL with http:// or https:// and a host; of a password, /, # and ? as %2F, %23, %3F"
 
 _CAPTURES = ("NO_CONTENT", "SPAN_ONLY", "EVENT_ONLY", "SPAN_AND_EVENT")
 _OLDER_CAPTURES = {"false": "NO_CONTENT", "true": "EVENT_ONLY"}
@@ -82,7 +86,7 @@ class Settings:
     textfile: str | None = None
     preflight: Preflight = "warn"
     fingerprint: bool = True
-    log_interval: float = 60.0
+    log_interval: float = 60
     runbook_url: str = DEFAULT_RUNBOOK_URL
     recovery: tuple[tuple[str, str], ...] = ()
     genai_metrics: GenAIMetrics = "latest"
@@ -97,7 +101,8 @@ class Settings:
         _warn_of_unknown(environ)
         capture = _choice(environ, CAPTURE, (*_CAPTURES, *_OLDER_CAPTURES))
         capture = _OLDER_CAPTURES.get(capture, capture)
-        port, pushgateway = _port(environ), _url(environ, PUSHGATEWAY)
+        port = _read(environ, PROMETHEUS_PORT, _port, f"a port, 0 to {LAST_PORT}", None)
+        pushgateway = _read(environ, PUSHGATEWAY, _url, _URL, None)
         textfile = environ.get(TEXTFILE, "").strip() or None
         return cls(
             metrics=_backend(environ, wanted=(port is not None, pushgateway, textfile)),
@@ -108,10 +113,14 @@ class Settings:
             textfile=textfile,
             preflight=cast("Preflight", _choice(environ, PREFLIGHT, ("warn", "raise", "off"))),
             fingerprint=_choice(environ, FINGERPRINT, ("on", "off")) == "on",
-            log_interval=_seconds(environ, LOG_INTERVAL, 60.0),
+            log_interval=_read(
+                environ, LOG_INTERVAL, _seconds, "a number of seconds, 0 or more", cls.log_interval
+            ),
             runbook_url=environ.get(RUNBOOK_URL, "").strip() or DEFAULT_RUNBOOK_URL,
-            recovery=_recovery(environ),
-            genai_metrics=_genai_metrics(environ),
+            recovery=_read(environ, RECOVERY, _recovery, _SOURCES, ()),
+            genai_metrics=cast(
+                "GenAIMetrics", _choice(environ, GENAI_METRICS, ("latest", "legacy", "both"))
+            ),
             chunk_times=_choice(environ, CHUNK_TIMES, ("off", "on")) == "on",
             content_on_spans="SPAN" in capture,
             content_in_events="EVENT" in capture,
@@ -163,18 +172,25 @@ def _text_of(value: object) -> str:
     return ",".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
 
 
+def _read(
+    environ: Mapping[str, str],
+    variable: str,
+    parse: Callable[[str], T | None],
+    expected: str,
+    default: T,
+) -> T:
+    """Return what a variable says; the default where that is nothing, or nothing expected."""
+    text = environ.get(variable, "").strip()
+    found = parse(text) if text else None
+    if text and found is None:
+        _warn(variable, text, expected, str(default or "none"))
+    return default if found is None else found
+
+
 def _choice(environ: Mapping[str, str], variable: str, allowed: tuple[str, ...]) -> str:
-    value = environ.get(variable, "").strip()
-    for one in allowed:
-        if value.lower() == one.lower():
-            return one
-    if value:
-        _warn(variable, value, f"{', '.join(allowed[:-1])} or {allowed[-1]}", allowed[0])
-    return allowed[0]
-
-
-def _genai_metrics(environ: Mapping[str, str]) -> GenAIMetrics:
-    return cast("GenAIMetrics", _choice(environ, GENAI_METRICS, ("latest", "legacy", "both")))
+    known = {one.lower(): one for one in allowed}
+    expected = f"{', '.join(allowed[:-1])} or {allowed[-1]}"
+    return _read(environ, variable, lambda text: known.get(text.lower()), expected, allowed[0])
 
 
 def _backend(environ: Mapping[str, str], wanted: tuple[object, ...]) -> Backend:
@@ -195,17 +211,8 @@ def _backend(environ: Mapping[str, str], wanted: tuple[object, ...]) -> Backend:
     return cast("Backend", chosen)
 
 
-def _url(environ: Mapping[str, str], variable: str) -> str | None:
-    text = environ.get(variable, "").strip()
-    if not text:
-        return None
-    if re.fullmatch(r"https?://\S+", text) and host_of(text):
-        return text
-    allowed = (
-        "a URL with http:// or https:// and a host; of a password, /, # and ? as %2F, %23, %3F"
-    )
-    _warn(variable, text, allowed, "none")
-    return None
+def _url(text: str) -> str | None:
+    return text if re.fullmatch(r"https?://\S+", text) and host_of(text) else None
 
 
 def host_of(url: str) -> str:
@@ -224,15 +231,11 @@ def host_of(url: str) -> str:
     return host if port is None else f"{host}:{port}"
 
 
-def _recovery(environ: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
-    text = environ.get(RECOVERY, "").strip()
-    if not text:
-        return ()
+def _recovery(text: str) -> tuple[tuple[str, str], ...] | None:
     parts = [part.strip().partition(":") for part in text.split(";")]
-    if all(_is_recovery(kind, more) for kind, _, more in parts):
-        return tuple((kind, more.strip()) for kind, _, more in parts)
-    _warn(RECOVERY, text, "file:PATH, command:WORDS, environment or prompt, separated by ;", "none")
-    return ()
+    if not all(_is_recovery(kind, more) for kind, _, more in parts):
+        return None
+    return tuple((kind, more.strip()) for kind, _, more in parts)
 
 
 def _is_recovery(kind: str, more: str) -> bool:
@@ -243,28 +246,16 @@ def _is_recovery(kind: str, more: str) -> bool:
     return _RECOVERIES.get(kind) is bool(words)
 
 
-def _port(environ: Mapping[str, str]) -> int | None:
-    text = environ.get(PROMETHEUS_PORT, "").strip()
-    if not text:
-        return None
-    if text.isdecimal() and int(text) <= LAST_PORT:
-        return int(text)
-    _warn(PROMETHEUS_PORT, text, f"a port, 0 to {LAST_PORT}", "none")
-    return None
+def _port(text: str) -> int | None:
+    return int(text) if text.isdecimal() and int(text) <= LAST_PORT else None
 
 
-def _seconds(environ: Mapping[str, str], variable: str, default: float) -> float:
-    text = environ.get(variable, "").strip()
-    if not text:
-        return default
+def _seconds(text: str) -> float | None:
     try:
         value = float(text)
     except ValueError:
-        value = -1.0
-    if 0 <= value < float("inf"):
-        return value
-    _warn(variable, text, "a number of seconds, 0 or more", f"{default:g}")
-    return default
+        return None
+    return value if 0 <= value < float("inf") else None
 
 
 def _warn(variable: str, value: str, allowed: str, default: str) -> None:

@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from processes import run_to_end
 
 ROOT = Path(__file__).parents[1]
 RULES = ROOT / "dashboards" / "prometheus" / "alerts.yaml"
@@ -45,3 +46,17 @@ def require(name, *, newest=False):
     if os.environ.get("CI") and (KEYRING.exists() or not newest):
         pytest.fail(reason)
     pytest.skip(reason)
+
+
+def run(name, *arguments, newest=False, **options):
+    """Run a program to its end; return what it prints, and fail with it.
+
+    Args:
+        name: of the program.
+        arguments: its own.
+        newest: as `require` takes it.
+        options: further ones of `run_to_end`.
+    """
+    done = run_to_end([require(name, newest=newest), *map(str, arguments)], **options)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout

@@ -1,6 +1,5 @@
 """Rules as users choose them: `together-otel export --set`, `--severity`, `--group-by`, `--config`."""
 
-import subprocess
 import sys
 
 import prometheus_binaries
@@ -76,9 +75,8 @@ def test_every_setting_changes_the_rules():
 @pytest.mark.parametrize("arguments", [("--group-by", "region,job"), ("--set", "slow_seconds=2.5")])
 def test_prometheus_takes_what_is_chosen(arguments, tmp_path):
     exported(tmp_path, *arguments)
-    promtool = prometheus_binaries.require("promtool")
     rules = tmp_path / "prometheus" / "alerts.yaml"
-    subprocess.run([promtool, "check", "rules", "--lint=all", "--lint-fatal", rules], check=True)
+    prometheus_binaries.run("promtool", "check", "rules", "--lint=all", "--lint-fatal", rules)
 
 
 def test_alertmanager_groups_and_inhibits_by_the_same_labels(tmp_path):

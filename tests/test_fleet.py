@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any
 
 import kubernetes_validate
-import prometheus_binaries
 import pytest
 import yaml
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
@@ -27,6 +26,7 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.metrics.v1.metrics_pb2 import AGGREGATION_TEMPORALITY_CUMULATIVE
 from processes import run_to_end
+from prometheus_binaries import run
 from running import PROGRAMS, Running, get, total
 from serving import Quiet, serving
 
@@ -44,15 +44,6 @@ BIN = Path(sys.executable).parent
 def load(path):
     """Return what a YAML file of the fleet holds."""
     return yaml.safe_load((FLEET / path).read_text(encoding="utf-8"))
-
-
-def promtool(*arguments):
-    """Run promtool; return what it prints, and fail with it."""
-    done = run_to_end(
-        [prometheus_binaries.require("promtool"), *map(str, arguments)],
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
 
 
 def pod():
@@ -91,7 +82,7 @@ def test_prometheus_takes_the_rules(tmp_path):
     assert list(spec) == ["groups"]
     rules = tmp_path / "rules.yaml"
     rules.write_text(yaml.safe_dump(spec))
-    promtool("check", "rules", "--lint=all", "--lint-fatal", rules)
+    run("promtool", "check", "rules", "--lint=all", "--lint-fatal", rules)
 
 
 def test_the_monitor_finds_the_pods():
@@ -137,10 +128,10 @@ def test_the_agent_finds_the_pods(tmp_path):
     ]
     config = tmp_path / "agent.yaml"
     config.write_text(yaml.safe_dump(agent))
-    promtool("check", "config", "--agent", "--lint=all", "--lint-fatal", config)
+    run("promtool", "check", "config", "--agent", "--lint=all", "--lint-fatal", config)
 
     # It waits for discovery as long as it may, also for what is there at once.
-    said = promtool("check", "service-discovery", "--timeout=2s", config, scrape["job_name"])
+    said = run("promtool", "check", "service-discovery", "--timeout=2s", config, scrape["job_name"])
     targets = [target["labels"] for target in json.loads(said) if target["labels"]]
     assert targets
     for target in targets:  # all the same, so that Prometheus scrapes it once

@@ -60,16 +60,6 @@ PORTS = {
 """What is listened at: defaults of the images, and what the files here say."""
 
 
-def program(name, *arguments, cwd=STACK):
-    """Run one of Prometheus' programs; return what it prints, and fail with it."""
-    done = run_to_end(
-        [prometheus_binaries.require(name), *map(str, arguments)],
-        cwd=cwd,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
-
-
 @pytest.fixture(scope="module")
 def generated(tmp_path_factory):
     """What the README's command writes."""
@@ -185,7 +175,9 @@ def test_prometheus_takes_its_configuration(generated, tmp_path):
     shutil.copytree(generated / "prometheus", tmp_path / "rules")
     mounts = service("prometheus")["volumes"]
     assert "./generated/prometheus:/etc/prometheus/rules:ro" in mounts
-    said = program("promtool", "check", "config", "--lint=all", tmp_path / "prometheus.yaml")
+    said = prometheus_binaries.run(
+        "promtool", "check", "config", "--lint=all", tmp_path / "prometheus.yaml"
+    )
     assert "2 rule files found" in said
     assert "FAILED" not in said
 
@@ -211,7 +203,7 @@ def test_alertmanager_takes_its_configuration(generated, tmp_path):
     for name in ("alertmanager.yaml", "grafana.tmpl"):
         shutil.copy(STACK / name, tmp_path)
     shutil.copytree(generated / "alertmanager" / "templates", tmp_path / "templates")
-    said = program("amtool", "check-config", tmp_path / "alertmanager.yaml")
+    said = prometheus_binaries.run("amtool", "check-config", tmp_path / "alertmanager.yaml")
     assert "2 templates" in said
 
 
@@ -287,7 +279,7 @@ def test_the_data_sources(generated, tmp_path):
         rule = {"record": "checked", "expr": expr}
         rules = tmp_path / "queries.yaml"
         rules.write_text(yaml.safe_dump({"groups": [{"name": "queries", "rules": [rule]}]}))
-        program("promtool", "check", "rules", rules)
+        prometheus_binaries.run("promtool", "check", "rules", rules)
 
 
 def test_the_dashboards_are_found(generated):

@@ -14,6 +14,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
+from functools import partial
 from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -22,7 +23,6 @@ from typing import Any
 import prometheus_binaries
 import pytest
 import yaml
-from processes import run_to_end
 from serving import Quiet, serving
 
 from together_otel import names
@@ -247,16 +247,7 @@ def fields(sent):
 @pytest.fixture(scope="module")
 def amtool(newest):
     """Runs amtool; returns what it prints, and fails with it."""
-    program = prometheus_binaries.require("amtool", newest=newest)
-
-    def run(*arguments):
-        done = run_to_end(
-            [program, *map(str, arguments)],
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout
-
-    return run
+    return partial(prometheus_binaries.run, "amtool", newest=newest)
 
 
 def test_amtool_takes_the_configuration(amtool):

@@ -8,10 +8,9 @@ import shutil
 import sys
 from pathlib import Path
 
-import prometheus_binaries
 import pytest
 import yaml
-from processes import run_to_end
+from prometheus_binaries import run
 
 from together_otel import names
 from together_otel import rules as package
@@ -35,25 +34,6 @@ WIDTH, LINES, BYTES = 110, 6, 23_287
 INDENT = 6
 EVERY = {name: "ticket" if one == "none" else one for name, one in SEVERITIES.items()}
 """Severities with those alerts too that are left out by default."""
-
-
-def promtool(*arguments, cwd=ROOT, timeout=60, newest=False):
-    """Run promtool, of the oldest Prometheus or of the newest; return what it says."""
-    tool = prometheus_binaries.require("promtool", newest=newest)
-    return program(tool, *arguments, cwd=cwd, timeout=timeout)
-
-
-def program(name, *arguments, cwd=ROOT, timeout=60):
-    """Run a program, one of Prometheus' by its name; return what it says, and fail with it."""
-    path = prometheus_binaries.require(name) if isinstance(name, str) else name
-    done = run_to_end(
-        [path, *arguments],
-        cwd=cwd,
-        timeout=timeout,
-    )
-    said = done.stdout + done.stderr
-    assert done.returncode == 0, said
-    return said
 
 
 def anchors():
@@ -99,7 +79,7 @@ SUITES = pytest.mark.parametrize("newest", [False, True], ids=["oldest", "newest
 @SUITES
 @pytest.mark.parametrize("path", [RULES, RECORDING], ids=lambda path: path.stem)
 def test_lint(path, newest):
-    said = promtool("check", "rules", "--lint=all", "--lint-fatal", str(path), newest=newest)
+    said = run("promtool", "check", "rules", "--lint=all", "--lint-fatal", path, newest=newest)
     assert f"{len(rules(path))} rules found" in said
 
 
@@ -111,7 +91,7 @@ def test_each_fires_and_does_not_fire(path, newest, tmp_path):
     (tmp_path / RULES.name).write_text(render_alerts(Options(severities=EVERY)), encoding="utf-8")
     test = tmp_path / "test.yaml"
     shutil.copy(path, test)
-    promtool("test", "rules", test.name, cwd=tmp_path, timeout=300, newest=newest)
+    run("promtool", "test", "rules", test.name, cwd=tmp_path, timeout=300, newest=newest)
 
 
 def test_alerts_are_those_of_the_settings():
@@ -233,7 +213,7 @@ def test_a_matcher_of_jobs_is_in_every_selector(render, tmp_path):
     """Rules of another team in the same Prometheus see none of its jobs."""
     path = tmp_path / "rules.yaml"
     path.write_text(render(Options(jobs="shop|chat-.+")))
-    promtool("check", "rules", "--lint=all", "--lint-fatal", str(path))
+    run("promtool", "check", "rules", "--lint=all", "--lint-fatal", path)
     for rule in rules(path):
         grouping = r"\b(?:by|on|group_left) \([^)]*\)"
         expr = re.sub(grouping, "", rule["expr"])

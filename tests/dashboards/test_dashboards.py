@@ -10,8 +10,9 @@ import sys
 
 import pytest
 import yaml
+from prometheus_binaries import run
 from queries import AUTHENTICATION, FOLDER, dashboards, every_query, panels, targets
-from test_alerts import ROOT, RULES, anchors, promtool
+from test_alerts import ROOT, RULES, anchors
 
 from together_otel import names
 from together_otel.clients import error_types
@@ -254,7 +255,7 @@ def test_promtool_takes_every_query(tmp_path):
     ]
     path = tmp_path / "rules.yaml"
     path.write_text(yaml.safe_dump({"groups": [{"name": "queries", "rules": rules}]}))
-    assert f"{len(rules)} rules found" in promtool("check", "rules", str(path))
+    assert f"{len(rules)} rules found" in run("promtool", "check", "rules", path)
 
 
 @EVERY

@@ -10,7 +10,8 @@ import pytest
 import yaml
 from fleet_series import STEP, Fleet
 from fleet_target import Target, seconds
-from test_alerts import RULES, promtool
+from prometheus_binaries import run
+from test_alerts import RULES
 
 MINUTE = 60 // STEP
 HOUR = 60 * MINUTE
@@ -53,7 +54,7 @@ def evaluate(folder, fleet, every, *expected):
     shutil.copy(RULES, folder)
     # JSON is YAML.
     (folder / "test.yaml").write_text(json.dumps(test))
-    promtool("test", "rules", "test.yaml", cwd=folder, timeout=1500)
+    run("promtool", "test", "rules", "test.yaml", cwd=folder, timeout=1500)
 
 
 def deploy(cause):

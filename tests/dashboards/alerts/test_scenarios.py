@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 import yaml
-from prometheus_binaries import require
-from test_alerts import RULES, program, promtool
+from prometheus_binaries import run
+from test_alerts import RULES
 from world import START, World
 
 from together_otel.cli.export.formats import FORMATS
@@ -673,12 +673,10 @@ def evaluate(folder, groups, world, expected, engine, every=60):
     (folder / RULES.name).write_text(json.dumps({"groups": groups}))
     (folder / "test.yaml").write_text(json.dumps(test))
     if metricsql:
-        tool = require("vmalert-tool", newest=True)
-        arguments = ("unittest", "--files=test.yaml", "--disableAlertgroupLabel")
-        program(tool, *arguments, cwd=folder, timeout=900)
+        command = ("vmalert-tool", "unittest", "--files=test.yaml", "--disableAlertgroupLabel")
     else:
-        arguments = ("test", "rules", "test.yaml")
-        promtool(*arguments, cwd=folder, timeout=900, newest=engine == "newest")
+        command = ("promtool", "test", "rules", "test.yaml")
+    run(*command, cwd=folder, timeout=900, newest=engine != "oldest")
 
 
 @pytest.mark.timeout(1000)

@@ -1,8 +1,11 @@
-"""Input of promtool's rule tests made by a program: fleets are too large to write down."""
+"""promtool's rule tests made by a program: fleets are too large to write down."""
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
+
+from prometheus_binaries import run
 
 from together_otel import names
 
@@ -94,3 +97,45 @@ def _selector(metric, *labels):
     pairs = zip(labels[::2], labels[1::2], strict=True)
     given = ",".join(f'{name}="{value}"' for name, value in pairs)
     return f"{metric}{{{given}}}"
+
+
+def run_test(folder, groups, step, series, expected, *, every, engine="oldest"):
+    """Have an engine evaluate rules: at a time, an expression has samples of some labels, or none.
+
+    Args:
+        folder: for its files.
+        groups: of the rules.
+        step: seconds between two samples of the series.
+        series: ``input_series`` of the test.
+        expected: times in seconds, expressions, and the labels of what they find, which is 1.
+        every: seconds between two evaluations.
+        engine: the oldest Prometheus, the newest, or VictoriaMetrics.
+    """
+    metricsql = engine == "victoriametrics"
+    cases = [
+        {
+            "expr": expr,
+            "eval_time": f"{at}s",
+            "exp_samples": [{"labels": labels, "value": 1} for labels in found],
+        }
+        for at, expr, found in expected
+    ]
+    test = {
+        "rule_files": ["rules.yaml"],
+        "group_eval_order": [group["name"] for group in groups],
+        "evaluation_interval": f"{every}s",
+        "tests": [
+            {
+                "interval": f"{step}s",
+                "input_series": series,
+                f"{'metricsql' if metricsql else 'promql'}_expr_test": cases,
+            }
+        ],
+    }
+    # JSON is YAML.
+    (folder / "rules.yaml").write_text(json.dumps({"groups": groups}))
+    (folder / "test.yaml").write_text(json.dumps(test))
+    command = ("promtool", "test", "rules", "test.yaml")
+    if metricsql:
+        command = ("vmalert-tool", "unittest", "--files=test.yaml", "--disableAlertgroupLabel")
+    run(*command, cwd=folder, timeout=1500, newest=engine != "oldest")

@@ -128,6 +128,20 @@ class World:
         """Have something happen."""
         self.script.setdefault(round(minutes * 60 / BEAT) * BEAT, []).append(act)
 
+    def change(self, minutes, process, *, restart=False, **attributes):
+        """Have attributes of a process change, after a restart of it or without."""
+
+        def act():
+            if restart:
+                process.restart()
+            vars(process).update(attributes)
+
+        self.at(minutes, act)
+
+    def turn(self, minutes, process, *, on):
+        """Have a process begin or end, as a target too."""
+        self.change(minutes, process, alive=on, configured=on)
+
     def kill(self, minutes, *keys):
         """Have keys die."""
         self.at(minutes, lambda: self.dead.update(keys))

@@ -52,21 +52,15 @@ class _Way(Quiet, BaseHTTPRequestHandler):
             return
         request = Request(self.path, headers={"Authorization": self.headers["Authorization"]})  # noqa: S310 - of a test
         with build_opener(ProxyHandler({})).open(request, timeout=10) as answer:
-            body = answer.read()
-            self.send_response(answer.status)
-            self.send_header("Content-Type", answer.headers["content-type"])
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
+            kind = answer.headers["content-type"]
+            self.answer(answer.status, answer.read(), content_type=kind)
 
     def _is_refused(self):
         told = self.headers["Proxy-Authorization"]
         self.server.asked.append((self.command, self.path, told))
         if not self.server.refuses:
             return False
-        self.send_response(self.server.refuses)
-        self.send_header("Content-Length", "0")
-        self.end_headers()
+        self.answer(self.server.refuses)
         return True
 
 
@@ -128,11 +122,7 @@ class _Models(Quiet, BaseHTTPRequestHandler):
     def do_GET(self):
         good = self.headers["Authorization"].startswith("Bearer tgp_")
         body = json.dumps([] if good else {}).encode()
-        self.send_response(200 if good else 401)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
+        self.answer(200 if good else 401, body, content_type="application/json")
 
 
 class _Tls(ThreadingHTTPServer):

@@ -54,18 +54,13 @@ class _Handler(Quiet, BaseHTTPRequestHandler):
 
     def do_POST(self):
         """Keep the release that Helm stores before anything else, and refuse it."""
-        body = self.rfile.read(int(self.headers["Content-Length"]))
+        body = self.body()
         for packed in re.findall(rb"H4sI[\w+/=]+", body):
             self.releases.append(json.loads(gzip.decompress(base64.b64decode(packed)))["manifest"])
         self._answer(403, {"kind": "Status", "status": "Failure", "reason": "Forbidden"})
 
     def _answer(self, code, content):
-        data = json.dumps(content).encode()
-        self.send_response(code)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(data)))
-        self.end_headers()
-        self.wfile.write(data)
+        self.answer(code, json.dumps(content).encode(), content_type="application/json")
 
 
 def rendered(helm, chart, folder, **values):

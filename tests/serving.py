@@ -9,10 +9,22 @@ Server = TypeVar("Server", bound=BaseServer)
 
 
 class Quiet:
-    """The part of a handler that logs nothing."""
+    """The part of a handler that logs nothing, and reads and answers at one stroke."""
 
     def log_message(self, format, *args):  # noqa: A002 - http.server's name
         pass
+
+    def body(self):
+        """Return what was posted."""
+        return self.rfile.read(int(self.headers["Content-Length"]))
+
+    def answer(self, status, body=b"", **headers):
+        """Answer with a body, which may be empty."""
+        self.send_response(status)
+        for name, value in {**headers, "Content-Length": len(body)}.items():
+            self.send_header(name.replace("_", "-"), str(value))
+        self.end_headers()
+        self.wfile.write(body)
 
 
 @contextmanager

@@ -258,11 +258,8 @@ class _Handler(Quiet, BaseHTTPRequestHandler):
     server: Receiver
 
     def do_POST(self):
-        body = self.rfile.read(int(self.headers["Content-Length"]))
-        self.server.bodies.append((self.path, body))
-        self.send_response(200 if self.path in Receiver.REQUESTS else 404)
-        self.send_header("Content-Length", "0")
-        self.end_headers()
+        self.server.bodies.append((self.path, self.body()))
+        self.answer(200 if self.path in Receiver.REQUESTS else 404)
 
 
 @pytest.fixture

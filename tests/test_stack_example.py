@@ -336,15 +336,13 @@ class _Signal(Quiet, BaseHTTPRequestHandler):
     server: Collector
 
     def do_POST(self):
-        self.rfile.read(int(self.headers["Content-Length"]))
+        self.body()
         self.server.signals.add(self.path)
         self.do_GET()
 
     def do_GET(self):
         self.server.asked.add(self.path)
-        self.send_response(503 if self.path in self.server.closed else 200)
-        self.send_header("Content-Length", "0")
-        self.end_headers()
+        self.answer(503 if self.path in self.server.closed else 200)
 
 
 class Compose:

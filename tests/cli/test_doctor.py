@@ -480,9 +480,7 @@ class Shown(Quiet, BaseHTTPRequestHandler):
     text = ""
 
     def do_GET(self):
-        self.send_response(200)
-        self.end_headers()
-        self.wfile.write(self.text.encode())
+        self.answer(200, self.text.encode())
 
 
 @contextmanager

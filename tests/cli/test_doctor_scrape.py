@@ -102,11 +102,8 @@ class Answering(Quiet, BaseHTTPRequestHandler):
     def do_GET(self):
         modern = self.openmetrics is not None and "openmetrics" in self.headers["Accept"]
         body = self.openmetrics if modern else self.text
-        self.send_response(self.status)
-        if self.kind:
-            self.send_header("Content-Type", OPENMETRICS if modern else self.kind)
-        self.end_headers()
-        self.wfile.write((body or "").encode())
+        kind = {"content_type": OPENMETRICS if modern else self.kind} if self.kind else {}
+        self.answer(self.status, (body or "").encode(), **kind)
 
 
 def look(capsys, **answer):
@@ -341,9 +338,7 @@ def test_a_redirect_is_told_and_not_followed(capsys):
     """Least of all to another scheme."""
 
     def answer(self):
-        self.send_response(302)
-        self.send_header("Location", "file:///etc/passwd")
-        self.end_headers()
+        self.answer(302, location="file:///etc/passwd")
 
     found = look(capsys, do_GET=answer)
     assert found.code == 2

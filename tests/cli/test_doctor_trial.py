@@ -117,8 +117,7 @@ class Collector(Quiet, BaseHTTPRequestHandler):
 
     def do_POST(self):
         self.paths.append(self.path)
-        self.send_response(200)
-        self.end_headers()
+        self.answer(200)
 
 
 def test_nothing_is_exported(monkeypatch, capsys):

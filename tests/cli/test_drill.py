@@ -137,9 +137,7 @@ class Application(Quiet, BaseHTTPRequestHandler):
     """Serves the application's metrics."""
 
     def do_GET(self):
-        self.send_response(200)
-        self.end_headers()
-        self.wfile.write(b"together_client_requests_total 1\n")
+        self.answer(200, b"together_client_requests_total 1\n")
 
 
 def test_a_port_that_the_application_has():
@@ -182,11 +180,9 @@ class Gateway(Quiet, BaseHTTPRequestHandler):
     pushed: list[tuple[str, str]]
 
     def do_POST(self):
-        body = self.rfile.read(int(self.headers["Content-Length"])).decode()
+        body = self.body().decode()
         self.pushed.append((self.path, body))
-        self.send_response(self.status)
-        self.send_header("Content-Length", "0")
-        self.end_headers()
+        self.answer(self.status)
 
 
 @pytest.mark.parametrize(

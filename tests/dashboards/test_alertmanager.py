@@ -117,14 +117,13 @@ class _Handler(Quiet, BaseHTTPRequestHandler):
     server: Receivers
 
     def do_POST(self):
-        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        body = json.loads(self.body())
         with self.server.arrived:
             self.server.sent[self.path.strip("/")].append(body)
             self.server.arrived.notify_all()
-        self.send_response(202)  # what PagerDuty answers; the others may answer any 2xx
-        self.send_header("Content-Length", "2")
-        self.end_headers()
-        self.wfile.write(b"ok")  # without Slack's word a newer Alertmanager takes it for a failure
+        # 202 is what PagerDuty answers; the others may answer any 2xx. Without Slack's word a newer
+        # Alertmanager takes it for a failure.
+        self.answer(202, b"ok")
 
 
 # ── Alertmanager ─────────────────────────────────────────────────────────────────────

@@ -241,9 +241,8 @@ def test_a_gateway_behind_a_password(run):
     class Guarded(Quiet, BaseHTTPRequestHandler):
         def do_POST(self):
             seen.append((self.path, self.headers["Authorization"]))
-            self.rfile.read(int(self.headers["Content-Length"]))
-            self.send_response(200)
-            self.end_headers()
+            self.body()
+            self.answer(200)
 
     with serving(HTTPServer(("127.0.0.1", 0), Guarded)) as server:
         done = run(TOGETHER_OTEL_PUSHGATEWAY=f"http://me:a%20word@127.0.0.1:{server.server_port}")
@@ -269,7 +268,7 @@ def test_a_gateway_that_repeats_the_password(run):
 
     class Guarded(Quiet, BaseHTTPRequestHandler):
         def do_POST(self):
-            self.rfile.read(int(self.headers["Content-Length"]))
+            self.body()
             self.send_response(401, "no someone:s3cr3t-word\x0bhere")
             self.end_headers()
 

@@ -12,7 +12,7 @@ import pytest
 import yaml
 from prometheus_binaries import run
 from queries import AUTHENTICATION, FOLDER, dashboards, every_query, panels, targets
-from test_alerts import ROOT, RULES, anchors
+from test_alerts import ROOT, anchors, rules
 
 from together_otel import names
 from together_otel.clients import error_types
@@ -26,6 +26,7 @@ EVERY = pytest.mark.parametrize("dashboard", dashboards(), ids=lambda one: one["
 OURS = re.compile(r"(?<![\w:])(?:together|gen_ai)_\w+")
 RECORDED = re.compile(r"\b\w+:\w+:\w+\b")
 PARTS = ("_bucket", "_count", "_sum")
+KNOWN = {name for metric in names.METRICS for name in (metric.prometheus, *metric.labels)}
 
 
 @pytest.fixture
@@ -47,23 +48,17 @@ def test_uids_are_those_that_alerts_and_links_lead_to():
 @pytest.mark.parametrize("file", ["alerts.yaml", "recording.yaml"])
 def test_what_is_recorded_is_used(file):
     """By a panel or by another rule: a series that nobody looks at costs what others do."""
-    rules = [
-        rule
-        for path in (RULES, RULES.with_name("recording.yaml"))
-        for group in yaml.safe_load(path.read_text(encoding="utf-8"))["groups"]
-        for rule in group["rules"]
-    ]
     asked = {name for one in every_query() for name in RECORDED.findall(one.expr)}
     shared = {
         name
-        for rule in rules
+        for rule in rules()
         for name in RECORDED.findall(rule["expr"])
         if name != rule.get("record")
     }
-    recorded = {rule["record"] for rule in rules if "record" in rule}
+    recorded = {rule["record"] for rule in rules() if "record" in rule}
     # Prices are recorded by whoever knows them.
     assert asked - {records.PRICES} <= recorded
-    text = RULES.with_name(file).read_text(encoding="utf-8")
+    text = (ROOT / "dashboards" / "prometheus" / file).read_text(encoding="utf-8")
     assert {name for name in recorded if f"record: {name}" in text} <= asked | shared
 
 
@@ -198,11 +193,9 @@ def base(name):
 
 def test_queries_use_only_names_that_exist():
     """A typo in a metric or label would be an empty panel; so would one in a legend or column."""
-    known = {metric.prometheus for metric in names.METRICS}
-    known |= {label for metric in names.METRICS for label in metric.labels}
     for dashboard in dashboards():
         text = str([dashboard["templating"], *panels(dashboard)])
-        assert {base(name) for name in OURS.findall(text)} <= known | {"together_otel"}
+        assert {base(name) for name in OURS.findall(text)} <= KNOWN | {"together_otel"}
 
 
 def test_values_of_labels_are_of_their_closed_sets():
@@ -235,13 +228,7 @@ def test_colours_are_of_values_that_exist():
 
 def test_every_metric_is_on_a_panel_or_in_an_alert():
     """What nobody looks at need not be counted, but for what users may switch on."""
-    alerts = [
-        rule["expr"]
-        for path in (RULES, RULES.with_name("recording.yaml"))
-        for group in yaml.safe_load(path.read_text(encoding="utf-8"))["groups"]
-        for rule in group["rules"]
-    ]
-    text = " ".join([*alerts, *(one.expr for one in every_query())])
+    text = " ".join([*(rule["expr"] for rule in rules()), *(one.expr for one in every_query())])
     used = {base(name) for name in OURS.findall(text)}
     usual = {*names.OWN_METRICS, *names.LATEST_METRICS} - {*names.CHUNK_METRICS}
     assert [one.name for one in usual if one.prometheus not in used] == []
@@ -249,13 +236,13 @@ def test_every_metric_is_on_a_panel_or_in_an_alert():
 
 def test_promtool_takes_every_query(tmp_path):
     """Each query is valid PromQL: promtool reads them as recording rules."""
-    rules = [
+    asked = [
         {"record": f"test:query_{number}", "expr": query.expr}
         for number, query in enumerate(every_query())
     ]
     path = tmp_path / "rules.yaml"
-    path.write_text(yaml.safe_dump({"groups": [{"name": "queries", "rules": rules}]}))
-    assert f"{len(rules)} rules found" in run("promtool", "check", "rules", path)
+    path.write_text(yaml.safe_dump({"groups": [{"name": "queries", "rules": asked}]}))
+    assert f"{len(asked)} rules found" in run("promtool", "check", "rules", path)
 
 
 @EVERY
@@ -288,11 +275,7 @@ def test_each_dashboard_has_its_pictures():
 
 def test_the_night_of_the_pictures_is_told_in_names_that_exist():
     """It is not drawn in the tests, so that what it is made of has to be looked at by itself."""
-    assert {alert for alert, *_ in night.ALERTS} <= {
-        rule.get("alert")
-        for group in yaml.safe_load(RULES.read_text(encoding="utf-8"))["groups"]
-        for rule in group["rules"]
-    }
+    assert {alert for alert, *_ in night.ALERTS} <= {rule.get("alert") for rule in rules()}
     assert {*night.CHANCES, *night.ERRORS} <= set(names.OUTCOMES)
     text = ""
     for service in night.SERVICES:
@@ -300,7 +283,5 @@ def test_the_night_of_the_pictures_is_told_in_names_that_exist():
         for moment in (night.HEALTHY, night.INCIDENT):
             pod.live(moment)
         text += " ".join(name for name, _ in pod.samples())
-    known = {metric.prometheus for metric in names.METRICS}
-    known |= {label for metric in names.METRICS for label in metric.labels}
-    assert {base(name) for name in OURS.findall(text)} <= known
+    assert {base(name) for name in OURS.findall(text)} <= KNOWN
     assert names.KEY_LAST_REFUSED.prometheus in text

@@ -7,15 +7,12 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import NamedTuple
 
 import pytest
 from queries import dashboards, panels, targets
 
 from together_otel import names
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
 
 
 class Finding(NamedTuple):
@@ -97,7 +94,7 @@ UNITS = {
 }
 """Those of Grafana's units that the dashboards use."""
 
-RULES: dict[str, Callable[[dict[str, Any]], Iterator[tuple[str, str]]]] = {}
+RULES = {}
 
 
 def rule(name):
@@ -221,15 +218,18 @@ def _(dashboard):
             yield from ((panel["title"], str(unit)) for unit in units if unit not in UNITS)
 
 
+def asked(dashboard):
+    """Yield a panel's title and expression for each query of Prometheus."""
+    for panel in panels(dashboard):
+        yield from ((panel["title"], target["expr"]) for target in targets(panel))
+
+
 @rule("target-rate-interval-rule")
 def _(dashboard):
-    for panel in panels(dashboard):
-        for target in targets(panel):
-            for window in re.findall(
-                r"\b(?:rate|irate|increase|delta)\([^()]*\[([^\]]+)\]", target["expr"]
-            ):
-                if window != "$__rate_interval":
-                    yield panel["title"], window
+    for title, expr in asked(dashboard):
+        for window in re.findall(r"\b(?:rate|irate|increase|delta)\([^()]*\[([^\]]+)\]", expr):
+            if window != "$__rate_interval":
+                yield title, window
 
 
 def matched(dashboard, label):
@@ -254,22 +254,21 @@ def _(dashboard):
     yield from matched(dashboard, "instance")
 
 
+def bare(dashboard, kinds):
+    """Find metrics with one of some endings that are in no rate."""
+    for title, expr in asked(dashboard):
+        counted = re.sub(r"\b(?:rate|irate|increase)\(\w+\{[^{}]*\}\[", "", expr)
+        yield from ((title, one) for one in re.findall(rf"(?<![\w:])\w+_(?:{kinds})\b", counted))
+
+
 @rule("target-counter-agg-rule")
 def _(dashboard):
-    for panel in panels(dashboard):
-        for target in targets(panel):
-            counted = re.sub(r"\b(?:rate|irate|increase)\(\w+\{[^{}]*\}\[", "", target["expr"])
-            for metric in re.findall(r"(?<![\w:])\w+_total\b", counted):
-                yield panel["title"], metric
+    yield from bare(dashboard, "total")
 
 
 @rule("target-histogram-rule")
 def _(dashboard):
-    for panel in panels(dashboard):
-        for target in targets(panel):
-            counted = re.sub(r"\b(?:rate|irate|increase)\(\w+\{[^{}]*\}\[", "", target["expr"])
-            for metric in re.findall(r"(?<![\w:])\w+_(?:bucket|count|sum)\b", counted):
-                yield panel["title"], metric
+    yield from bare(dashboard, "bucket|count|sum")
 
 
 @rule("uneditable-dashboard")

@@ -1,7 +1,5 @@
 """What all tests share: no key of the machine's own, no error of ours swallowed."""
 
-from __future__ import annotations
-
 import atexit
 import gc
 import os

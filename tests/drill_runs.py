@@ -1,7 +1,5 @@
 """Short drills as processes, whose counts go to a folder."""
 
-from __future__ import annotations
-
 import os
 import sys
 

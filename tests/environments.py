@@ -1,7 +1,5 @@
 """Environments of their own that tests run programs in."""
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """The examples, each run by the command that its first line names."""
 
-from __future__ import annotations
-
 import os
 import sys
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Checks in a forked child."""
 
-from __future__ import annotations
-
 import os
 
 

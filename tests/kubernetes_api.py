@@ -1,14 +1,11 @@
 """As much of a Kubernetes API as Helm asks before it installs a chart, to see what it would."""
 
-from __future__ import annotations
-
 import asyncio
 import base64
 import gzip
 import json
 import re
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
 
 import yaml
 from serving import Quiet, serving
@@ -21,7 +18,7 @@ KINDS = {
 """What the API has, by version and name."""
 _VERSION = {"groupVersion": f"{GROUP}/v1", "version": "v1"}
 _GROUP = {"name": GROUP, "versions": [_VERSION], "preferredVersion": _VERSION}
-ANSWERS: dict[str, dict[str, Any]] = {
+ANSWERS = {
     "/version": {"major": "1", "minor": "33", "gitVersion": "v1.33.0"},
     "/api": {"kind": "APIVersions", "versions": ["v1"]},
     "/apis": {"kind": "APIGroupList", "apiVersion": "v1", "groups": [_GROUP]},

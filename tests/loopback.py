@@ -1,7 +1,5 @@
 """Hosts whose names lead to this machine, so that a server may stand for them."""
 
-from __future__ import annotations
-
 import socket
 
 

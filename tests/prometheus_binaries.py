@@ -1,7 +1,5 @@
 """The real Prometheus programs for tests: found, or the test is skipped and says why."""
 
-from __future__ import annotations
-
 import os
 import shutil
 from pathlib import Path

@@ -12,8 +12,6 @@
 The package ``websockets`` comes with ``together[realtime]``; 1.x is tested without it.
 """
 
-from __future__ import annotations
-
 import contextlib
 import json
 import logging

@@ -1,7 +1,5 @@
 """Programs that ask on a terminal, and what is typed there."""
 
-from __future__ import annotations
-
 import os
 import select
 import subprocess

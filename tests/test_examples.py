@@ -1,7 +1,5 @@
 """Each example runs by the command that its first line names."""
 
-from __future__ import annotations
-
 import pytest
 from example_runs import run_example
 

@@ -4,8 +4,6 @@ There is no Collector in the package registries: its configuration is checked by
 and what it would receive is decoded as it does, from what the SDK really sends.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import re
@@ -14,7 +12,6 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
 
 import kubernetes_validate
 import pytest
@@ -48,8 +45,7 @@ def load(path):
 
 def pod():
     """Return the pod that the Deployment makes."""
-    template: dict[str, Any] = load("kubernetes/deployment.yaml")["spec"]["template"]
-    return template
+    return load("kubernetes/deployment.yaml")["spec"]["template"]
 
 
 def test_the_readme_names_every_file():
@@ -235,7 +231,7 @@ class Receiver(ThreadingHTTPServer):
 
     def __init__(self):
         super().__init__(("127.0.0.1", 0), _Handler)
-        self.bodies: list[tuple[str, bytes]] = []
+        self.bodies = []
 
     @property
     def url(self):
@@ -455,7 +451,7 @@ def variables(container, **referred):
         container: of a manifest.
         referred: what variables hold that refer to a secret or to the pod.
     """
-    made: dict[str, str] = {}
+    made = {}
     for one in container["env"]:
         value = one["value"] if "value" in one else referred.get(one["name"], "")
         made[one["name"]] = re.sub(r"\$\((\w+)\)", lambda found: made[found[1]], value)

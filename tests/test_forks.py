@@ -1,7 +1,5 @@
 """What a forked child renews: locks that were held, and the state of objects that ask for it."""
 
-from __future__ import annotations
-
 import gc
 import os
 import subprocess

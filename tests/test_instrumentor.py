@@ -1,7 +1,5 @@
 """Turning the instrumentation on and off, and what it takes to be found."""
 
-from __future__ import annotations
-
 import logging
 import sys
 from importlib.metadata import entry_points, metadata, requires

@@ -1,7 +1,5 @@
 """The contract's names hold together among themselves."""
 
-from __future__ import annotations
-
 from opentelemetry.semconv._incubating.attributes import gen_ai_attributes
 from opentelemetry.semconv.attributes import (
     error_attributes,

@@ -1,7 +1,5 @@
 """Where another key may come from: each source by itself."""
 
-from __future__ import annotations
-
 import concurrent.futures
 import dataclasses
 import os

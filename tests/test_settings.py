@@ -1,7 +1,5 @@
 """The environment's settings, good and bad."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 

@@ -5,8 +5,6 @@ every address in it by the services that there are. The application, the stand-i
 the pager are run by compose's own commands, on loopback.
 """
 
-from __future__ import annotations
-
 import re
 import shlex
 import shutil

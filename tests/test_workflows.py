@@ -1,7 +1,5 @@
 """GitHub's workflows are valid, and call what the Makefile has."""
 
-from __future__ import annotations
-
 import os
 import re
 import shutil

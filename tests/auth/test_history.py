@@ -1,7 +1,5 @@
 """What a process remembers of its keys."""
 
-from __future__ import annotations
-
 import gc
 import os
 import threading

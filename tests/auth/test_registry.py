@@ -1,7 +1,5 @@
 """What is remembered of keys, and what is looked at anew."""
 
-from __future__ import annotations
-
 from together_otel.auth.registry import KeyRegistry
 from together_otel.keys import Reader
 from together_otel.telemetry.metrics import KeyUse

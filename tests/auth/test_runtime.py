@@ -1,7 +1,5 @@
 """What is noted of keys that were accepted or refused, and what is logged of it."""
 
-from __future__ import annotations
-
 import logging
 from unittest.mock import Mock
 
@@ -34,7 +32,7 @@ def now(monkeypatch):
 @pytest.fixture
 def told(monkeypatch):
     """The events that were emitted."""
-    emitted: list[tuple[object, ...]] = []
+    emitted = []
     monkeypatch.setattr(runtime_module.events, "emit", lambda *event: emitted.append(event))
     return emitted
 
@@ -238,7 +236,7 @@ def test_log_of_a_failure(suppressed, recovered, level, more, runtime, told):
 
 def test_repeated_failures_are_held_back_and_counted(runtime, monkeypatch):
     """By event, cause and key; an event whose time has come says how many were not logged."""
-    written: list[tuple[object, ...]] = []
+    written = []
     monkeypatch.setattr(
         runtime_module.events, "write_held_back", lambda *held: written.append(held)
     )

@@ -1,7 +1,5 @@
 """promtool's rule tests made by a program: fleets are too large to write down."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import dataclass, field
 

@@ -1,7 +1,5 @@
 """A process as Prometheus sees it: the few facts that the rules look at."""
 
-from __future__ import annotations
-
 from collections import Counter
 from dataclasses import dataclass, field
 

@@ -1,7 +1,5 @@
 """The dashboards that are shipped, and their queries as Prometheus gets them."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 from typing import NamedTuple

@@ -5,8 +5,6 @@ are those that Prometheus makes of our rules, texts and all: `promtool test rule
 that they are read from to it.
 """
 
-from __future__ import annotations
-
 import json
 import re
 import threading
@@ -106,7 +104,7 @@ def webhook_jobs(sent):
     return {one["labels"]["job"] for one in sent["alerts"]}
 
 
-JOBS: dict[str, Callable[[Any], set[str]]] = {
+JOBS = {
     "pagerduty": lambda sent: {sent["payload"]["component"]},
     "slack": lambda sent: {fields(sent)["Job"]},
     "webhook": webhook_jobs,

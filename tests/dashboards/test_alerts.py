@@ -1,7 +1,5 @@
 """The alert rules: lint, unit tests, names and links."""
 
-from __future__ import annotations
-
 import os
 import re
 import shutil

@@ -3,8 +3,6 @@
 Those of any dashboard are in `test_linter`; what the queries find is in the end-to-end tests.
 """
 
-from __future__ import annotations
-
 import re
 import sys
 

@@ -3,8 +3,6 @@
 Where a rule does not suit, a waiver says why; a waiver that nothing needs is an error.
 """
 
-from __future__ import annotations
-
 import re
 from dataclasses import dataclass
 from typing import NamedTuple

@@ -1,7 +1,5 @@
 """How tests find the real Prometheus programs, and what happens when they are missing."""
 
-from __future__ import annotations
-
 import prometheus_binaries
 import pytest
 

@@ -1,7 +1,5 @@
 """A world of services with keys that die, as Prometheus sees it: input of promtool's rule tests."""
 
-from __future__ import annotations
-
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import Literal

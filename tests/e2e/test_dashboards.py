@@ -1,7 +1,5 @@
 """Every query of every dashboard against a real Prometheus that scrapes the instrumentation."""
 
-from __future__ import annotations
-
 import contextlib
 import re
 import sys

@@ -1,7 +1,5 @@
 """From a key revoked at the server to the words on a pager, through the real programs."""
 
-from __future__ import annotations
-
 import json
 import re
 import time

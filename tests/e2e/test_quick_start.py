@@ -1,7 +1,5 @@
 """The README's first command, run as it stands."""
 
-from __future__ import annotations
-
 import re
 import shlex
 

@@ -1,7 +1,5 @@
 """A revoked key that recovery replaces, through the real programs: a ticket, and nobody is woken."""
 
-from __future__ import annotations
-
 import shlex
 
 from prometheus_binaries import RULES, require

@@ -1,7 +1,5 @@
 """The whole story of a rotation, through real processes and a real Prometheus; and of a forgotten pod."""
 
-from __future__ import annotations
-
 import os
 import re
 import sys

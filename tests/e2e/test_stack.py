@@ -1,7 +1,5 @@
 """The monitoring stack that other tests stand on: what it says when something is wrong."""
 
-from __future__ import annotations
-
 import pytest
 from prometheus_binaries import require
 

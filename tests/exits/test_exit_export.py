@@ -1,7 +1,5 @@
 """A process that dies before it is scraped leaves what it counted."""
 
-from __future__ import annotations
-
 import contextlib
 import errno
 import os

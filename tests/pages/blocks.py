@@ -13,13 +13,8 @@ In what is shown, ``…`` stands for anything, a line end for any white space, a
 zero, a time or a fingerprint for any other.
 """
 
-from __future__ import annotations
-
 import re
-from typing import TYPE_CHECKING, NamedTuple
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from typing import NamedTuple
 
 _BLOCK = re.compile(
     r"(?:^[ ]*<!-- test: (?P<how>.*?) -->\n+)?"
@@ -45,13 +40,13 @@ class Block(NamedTuple):
     how: str
     text: str
 
-    def commands(self) -> list[tuple[str, str]]:
+    def commands(self):
         """Return the commands of a console and what each of them prints."""
         found = re.split(r"^\$ (.*)\n", self.text, flags=re.MULTILINE)[1:]
         return list(zip(found[::2], found[1::2], strict=True))
 
 
-def blocks(page: Path) -> list[Block]:
+def blocks(page):
     """Return a page's fenced blocks in their order."""
     source = page.read_text(encoding="utf-8")
     found = []
@@ -70,7 +65,7 @@ _VARIES = re.compile(
 )
 
 
-def shows(shown: str, printed: str) -> bool:
+def shows(shown, printed):
     """Tell whether what a page shows is in what was printed, whatever times and numbers are."""
     shown, printed = (_VARIES.sub("1", text) for text in (shown, printed))
     words = (".*?".join(map(re.escape, word.split("…"))) for word in shown.split())

@@ -1,7 +1,5 @@
 """Exits with 1 unless the expression on standard input is one of the rules'."""
 
-from __future__ import annotations
-
 import sys
 
 from together_otel.rules import Options, render_alerts

@@ -1,7 +1,5 @@
 """A key is accepted, then revoked: the log line that README.md shows."""
 
-from __future__ import annotations
-
 import contextlib
 import os
 import secrets

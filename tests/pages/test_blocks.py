@@ -1,7 +1,5 @@
 """Every fenced block of README.md and of the documentation works, in a fresh environment."""
 
-from __future__ import annotations
-
 import contextlib
 import os
 import re

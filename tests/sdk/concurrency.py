@@ -1,7 +1,5 @@
 """Clients that many use at once: how they are made, asked, and closed."""
 
-from __future__ import annotations
-
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager

@@ -1,7 +1,5 @@
 """What the tests of recovery share: an SDK that is instrumented with sources, and their answers."""
 
-from __future__ import annotations
-
 import sys
 from functools import partial
 

@@ -1,7 +1,5 @@
 """Ways to get a key wrong, or to have it refused, and what is to be said of each."""
 
-from __future__ import annotations
-
 import base64
 from dataclasses import dataclass, field
 from typing import Any

@@ -1,7 +1,5 @@
 """What the tests of keys that are refused before any request share."""
 
-from __future__ import annotations
-
 import pytest
 from generation import GENERATION
 

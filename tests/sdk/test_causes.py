@@ -1,7 +1,5 @@
 """The error report's causes and what tells them apart, on the generation that is installed."""
 
-from __future__ import annotations
-
 from contextlib import suppress
 
 import httpx

@@ -1,7 +1,5 @@
 """`together-otel drill` with each generation of the SDK: every cause is acted, and told by its name."""
 
-from __future__ import annotations
-
 import pytest
 from drill_runs import run_drill
 from prometheus_client.parser import text_string_to_metric_families

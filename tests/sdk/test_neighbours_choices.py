@@ -1,8 +1,5 @@
 """What the application, or its OpenTelemetry, chose not to see, or not to keep."""
 
-from __future__ import annotations
-
-from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -35,7 +32,7 @@ class NotingSampler(Sampler):
 
     def __init__(self, decision):
         self.decision = decision
-        self.asked: list[dict[str, Any]] = []
+        self.asked = []
 
     def should_sample(
         self,
@@ -64,7 +61,7 @@ def exported():
 def sampled_by(exported):
     """Turn the instrumentation on under a sampler; give what else it emits."""
     captured = CapturedTelemetry()
-    providers: list[TracerProvider] = []
+    providers = []
 
     def instrument(sampler):
         provider = TracerProvider(sampler=sampler, shutdown_on_exit=False)

@@ -1,7 +1,5 @@
 """Threads, tasks and loops: each call under its own caller's span, each counted once."""
 
-from __future__ import annotations
-
 import asyncio
 import gc
 import logging

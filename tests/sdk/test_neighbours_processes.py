@@ -1,13 +1,10 @@
 """Worlds that need a process of their own: greenlets, forks, providers that come late."""
 
-from __future__ import annotations
-
 import json
 import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 from generation import RELEASE
@@ -22,7 +19,7 @@ ROOT = Path(__file__).parents[2]
 @pytest.fixture
 def start(server, key):
     """Start one of the programs against the server."""
-    programs: list[subprocess.Popen[str]] = []
+    programs = []
 
     def started(program, *arguments):
         running = subprocess.Popen(
@@ -52,8 +49,7 @@ def result(program, *, complains=""):
     assert program.returncode == 0, err
     assert complains in err
     assert err.count("\n") == bool(complains)
-    found: dict[str, Any] = json.loads(out)
-    return found
+    return json.loads(out)
 
 
 def test_greenlets(server, start):

@@ -1,7 +1,5 @@
 """A constructor that refuses a key which cannot work, where that is asked for."""
 
-from __future__ import annotations
-
 import traceback
 
 import pytest

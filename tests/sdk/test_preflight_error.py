@@ -1,7 +1,5 @@
 """The exception that refuses a key: whatever handler there is of the SDK's can handle it."""
 
-from __future__ import annotations
-
 import copy
 import gc
 import pickle

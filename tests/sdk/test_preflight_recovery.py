@@ -1,7 +1,5 @@
 """A constructor that refuses a key, where there may be another one, and in-house wrappers."""
 
-from __future__ import annotations
-
 import pickle
 import traceback
 

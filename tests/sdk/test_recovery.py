@@ -1,7 +1,5 @@
 """After a refusal: another key, the request once more, and nothing that crashes."""
 
-from __future__ import annotations
-
 from contextlib import nullcontext
 
 import pytest

@@ -1,7 +1,5 @@
 """A request is made again only when its body can be sent again, whole."""
 
-from __future__ import annotations
-
 import io
 import os
 

@@ -1,7 +1,5 @@
 """However many calls are refused at once, there is one search, and nobody waits for ever."""
 
-from __future__ import annotations
-
 import asyncio
 import threading
 from concurrent.futures import ThreadPoolExecutor

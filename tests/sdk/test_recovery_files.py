@@ -1,7 +1,5 @@
 """A mounted secret that is rotated: its clients use the new key before the old one is refused."""
 
-from __future__ import annotations
-
 import os
 
 import pytest

@@ -1,7 +1,5 @@
 """A handshake that is refused is made again with another key, those of reconnects included."""
 
-from __future__ import annotations
-
 import pytest
 import sessions
 from generation import RELEASE, leaks, made_up_key

@@ -1,7 +1,5 @@
 """When there is no other key, or none that helps: the application gets what the SDK raised."""
 
-from __future__ import annotations
-
 import dataclasses
 import gc
 import inspect

@@ -1,7 +1,5 @@
 """The error report's workaround: get a valid key at run time and try again, without crashing."""
 
-from __future__ import annotations
-
 import asyncio
 import os
 import sys

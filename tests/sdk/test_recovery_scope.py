@@ -1,7 +1,5 @@
 """Where recovery holds: in a process, in a block of code, or nowhere."""
 
-from __future__ import annotations
-
 import asyncio
 
 import pytest

@@ -1,9 +1,6 @@
 """Under trio, async calls are made again as under asyncio."""
 
-from __future__ import annotations
-
 import threading
-from typing import Any
 
 import pytest
 from concurrency import ask, async_client, awaited, close
@@ -14,7 +11,7 @@ from together_otel import recovery
 from together_otel.recovery import asking
 from together_otel.recovery.asking import TrioLoop
 
-trio: Any = pytest.importorskip("trio")
+trio = pytest.importorskip("trio")
 pytestmark = pytest.mark.skipif(GENERATION < 2, reason="1.x knows asyncio only")
 
 

@@ -1,7 +1,5 @@
 """An upload whose first request is refused goes on with another key, whatever way that takes."""
 
-from __future__ import annotations
-
 import json
 
 import pytest

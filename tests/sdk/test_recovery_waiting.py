@@ -1,7 +1,5 @@
 """Sources that take their time, or for ever: nobody waits longer than there is something to wait for."""
 
-from __future__ import annotations
-
 import asyncio
 import dataclasses
 import os

@@ -1,7 +1,5 @@
 """Servers of several processes, each ended by its own handle."""
 
-from __future__ import annotations
-
 from typing import TYPE_CHECKING
 
 import pytest

@@ -1,7 +1,5 @@
 """A server of several processes, started as its user would, and what a scrape of it shows."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys

@@ -1,22 +1,12 @@
 """Celery's pool of forked processes, all in one scrape."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
-
 from celery import Celery
 from running import get, successes, total
 
 from together_otel.testing.ports import free_port
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
 
-    from running import Running
-
-
-def test_all_tasks_of_all_processes(start: Callable[..., Running], tmp_path: Path) -> None:
+def test_all_tasks_of_all_processes(start, tmp_path):
     """200 tasks over 4 processes, one killed and replaced: the scrape has 200 and never fell."""
     broker, metrics, scrape_port = tmp_path / "broker", tmp_path / "metrics", free_port()
     broker.mkdir()
@@ -29,11 +19,11 @@ def test_all_tasks_of_all_processes(start: Callable[..., Running], tmp_path: Pat
     )  # fmt: skip
     counted = [0.0]
 
-    def reaches(number: int) -> bool:
+    def reaches(number):
         counted.append(successes(get(scrape_port, "/metrics")))
         return counted[-1] == number
 
-    def processes() -> set[str]:
+    def processes():
         return {path.name for path in metrics.glob("counter_*.db")}
 
     with Celery("tasks", broker="filesystem://") as sender:

@@ -1,11 +1,8 @@
 """The example of a FastAPI service under gunicorn: its secret is rotated, and no request fails."""
 
-from __future__ import annotations
-
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 from processes import run_to_end
@@ -16,9 +13,6 @@ from together_otel.testing import TogetherServer
 from together_otel.testing.keys import MadeUpKeys
 from together_otel.testing.ports import free_port
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
 ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "examples" / "fastapi_service"
 sys.path.insert(0, str(ROOT / "examples" / "rotation"))
@@ -26,7 +20,7 @@ sys.path.insert(0, str(ROOT / "examples" / "rotation"))
 from rotate import Volume  # noqa: E402 - found by the path above
 
 
-def command(secret: Path) -> list[str]:
+def command(secret):
     """Return the command of the script's first line, with another secret."""
     first = (EXAMPLE / "serve.sh").read_text(encoding="utf-8").splitlines()[0]
     *words, _ = first.removeprefix("# ").split()
@@ -36,7 +30,7 @@ def command(secret: Path) -> list[str]:
 class Service:
     """The example, serving with the secret that is mounted for it."""
 
-    def __init__(self, together: TogetherServer, volume: Volume, folder: Path) -> None:
+    def __init__(self, together, volume, folder):
         self.port, self.scrape_port = free_port(), free_port()
         shell, script, secret = command(volume.path)
         self.running = Running(
@@ -49,15 +43,15 @@ class Service:
             folder,
         )
 
-    def scrape(self) -> str | None:
+    def scrape(self):
         """Return the metrics of all workers."""
         return get(self.scrape_port, "/metrics")
 
-    def ask(self) -> str | None:
+    def ask(self):
         """Return the service's answer, ``None`` where it failed."""
         return get(self.port, "/ask?question=Hello")
 
-    def accepted(self) -> set[str]:
+    def accepted(self):
         """Return the fingerprints of keys that were accepted."""
         found = samples(self.scrape()).get(
             "together_client_key_last_accepted_timestamp_seconds", ()
@@ -66,22 +60,20 @@ class Service:
 
 
 @pytest.fixture
-def keys() -> tuple[str, str]:
+def keys():
     """Two keys, the old one and the new one."""
     made = MadeUpKeys()
     return made.together(), made.together()
 
 
 @pytest.fixture
-def together(keys: tuple[str, str]) -> Iterator[TogetherServer]:
+def together(keys):
     """Together, accepting both."""
     with TogetherServer(keys=keys) as running:
         yield running
 
 
-def test_a_rotation_without_a_failed_request(
-    keys: tuple[str, str], together: TogetherServer, tmp_path: Path
-) -> None:
+def test_a_rotation_without_a_failed_request(keys, together, tmp_path):
     """Old key, both, new key: every request is answered, by whichever worker, and counted once."""
     old, new = keys
     volume = Volume(tmp_path / "secret", old)
@@ -94,7 +86,7 @@ def test_a_rotation_without_a_failed_request(
 
         volume.put(new)
 
-        def changed_over() -> bool:
+        def changed_over():
             nonlocal asked
             asked += 1
             assert service.ask()
@@ -122,7 +114,7 @@ def test_a_rotation_without_a_failed_request(
 
 
 @pytest.mark.parametrize("relative", [False, True])
-def test_a_key_that_cannot_work_never_serves(relative: bool, tmp_path: Path) -> None:  # noqa: FBT001 - a parameter
+def test_a_key_that_cannot_work_never_serves(relative, tmp_path):
     """The start ends with cause and remedy, from wherever it is made."""
     secret = tmp_path / "api-key"
     secret.write_text("sk-" + "proj-" + "a1B2" * 12)

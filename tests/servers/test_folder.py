@@ -1,7 +1,5 @@
 """PROMETHEUS_MULTIPROC_DIR as people set it: what cannot be used is said, and the service runs."""
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING

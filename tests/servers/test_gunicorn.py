@@ -1,7 +1,5 @@
 """gunicorn's workers, all in one scrape, though one of them is killed."""
 
-from __future__ import annotations
-
 import os
 import signal
 

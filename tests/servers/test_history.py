@@ -1,7 +1,5 @@
 """What is known of keys goes into a forked child; what was counted does not."""
 
-from __future__ import annotations
-
 from running import get, samples, successes
 
 from together_otel.names import CAUSES

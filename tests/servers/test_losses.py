@@ -1,7 +1,5 @@
 """Forked processes whose counts no scrape will show: one warning that says what to do."""
 
-from __future__ import annotations
-
 import os
 import signal
 from typing import TYPE_CHECKING

@@ -1,7 +1,5 @@
 """multiprocessing's children, which end by `os._exit`: nothing of what they counted is lost."""
 
-from __future__ import annotations
-
 import pytest
 from running import get, samples, successes, total
 

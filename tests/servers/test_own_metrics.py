@@ -1,7 +1,5 @@
 """A service that shows metrics of its own shows ours beside them."""
 
-from __future__ import annotations
-
 from typing import TYPE_CHECKING
 
 from running import get, successes, total

@@ -1,7 +1,5 @@
 """One stable port: who serves it, who takes it over, and what happens when it is not to be had."""
 
-from __future__ import annotations
-
 import os
 import signal
 import socket

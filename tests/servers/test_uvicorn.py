@@ -1,7 +1,5 @@
 """uvicorn's workers, which are started and not forked, all in one scrape."""
 
-from __future__ import annotations
-
 import os
 import signal
 

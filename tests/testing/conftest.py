@@ -1,7 +1,5 @@
 """A server for each test, and clients of whichever generation is installed."""
 
-from __future__ import annotations
-
 import contextlib
 import http.client
 import json

@@ -1,7 +1,5 @@
 """The default answers, as the SDK of whichever generation is installed reads them."""
 
-from __future__ import annotations
-
 import base64
 import io
 

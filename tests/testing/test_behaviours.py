@@ -1,7 +1,5 @@
 """What the server can be told to do, and what the SDK makes of it."""
 
-from __future__ import annotations
-
 import contextlib
 import http.client
 import threading

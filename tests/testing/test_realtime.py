@@ -1,7 +1,5 @@
 """The realtime server, asked by websockets' own client."""
 
-from __future__ import annotations
-
 import json
 import threading
 

@@ -1,7 +1,5 @@
 """The server's life, its keys and its records."""
 
-from __future__ import annotations
-
 import contextlib
 import http.client
 import os

@@ -1,7 +1,5 @@
 """Captured telemetry is whole, plain, and lets go of the logger again."""
 
-from __future__ import annotations
-
 import logging
 
 import pytest

@@ -1,7 +1,5 @@
 """The stand-in for the wrapper of the error report behaves as the report says."""
 
-from __future__ import annotations
-
 import pytest
 import together_ai
 from together_ai.errors import APIConnectionError, AuthenticationError, TogetherAIError

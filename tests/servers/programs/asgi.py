@@ -1,16 +1,13 @@
 """An ASGI application that makes one call a request and tells which process did."""
 
-from __future__ import annotations
-
 import os
-from typing import Any
 
 from together import AsyncTogether
 
-client: AsyncTogether | None = None
+client = None
 
 
-async def app(scope: dict[str, Any], _receive: Any, send: Any) -> None:
+async def app(scope, _receive, send):
     """Ask Together; `/pid` only tells the process."""
     global client  # noqa: PLW0603 - one client a process, made by its first request
     if scope["type"] != "http":

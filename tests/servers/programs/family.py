@@ -4,8 +4,6 @@ Arguments: how many others, and how many calls each makes. Prints whether anothe
 is on, and each process's number once it has made its calls.
 """
 
-from __future__ import annotations
-
 import os
 import sys
 
@@ -15,12 +13,12 @@ from together import Together
 OTHERS, CALLS = map(int, sys.argv[1:])
 
 
-def say(*words: object) -> None:
+def say(*words):
     """Print in one piece: others print as well."""
     os.write(1, (" ".join(map(str, words)) + "\n").encode())
 
 
-def live() -> None:
+def live():
     """Make the calls and wait."""
     client = Together(max_retries=0)
     for _ in range(CALLS):

@@ -3,11 +3,8 @@
 Run by itself it takes a port as argument.
 """
 
-from __future__ import annotations
-
 import os
 import sys
-from typing import Any
 from wsgiref.simple_server import make_server
 
 from prometheus_client import REGISTRY, CollectorRegistry, Counter, make_wsgi_app
@@ -17,7 +14,7 @@ from wsgi import app as ask
 orders = Counter("orders", "Orders.")
 
 
-def app(environ: dict[str, Any], start_response: Any) -> Any:
+def app(environ, start_response):
     """Ask Together, or show the metrics."""
     if environ["PATH_INFO"] != "/metrics":
         orders.inc(environ["PATH_INFO"] == "/")

@@ -3,28 +3,20 @@
 Prints that it is done once all of them have ended, and lives until its standard input ends.
 """
 
-from __future__ import annotations
-
 import multiprocessing
 import os
 import sys
-from typing import TYPE_CHECKING
 
 from together import Together
 
-if TYPE_CHECKING:
-    from multiprocessing.synchronize import Barrier
 
-meet: Barrier
-
-
-def begin(barrier: Barrier) -> None:
+def begin(barrier):
     """Keep what the processes of the pool wait for one another by."""
     global meet  # noqa: PLW0603 - how a pool hands it over
     meet = barrier
 
 
-def ask(times: int) -> int:
+def ask(times):
     """Ask Together, at the same time as the others; tell which process did."""
     meet.wait()
     client = Together(max_retries=0)

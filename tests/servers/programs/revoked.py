@@ -3,8 +3,6 @@
 Prints that it is done, and lives until its standard input ends.
 """
 
-from __future__ import annotations
-
 import contextlib
 import os
 import sys
@@ -12,7 +10,7 @@ import sys
 from together import AuthenticationError, Together
 
 
-def call() -> None:
+def call():
     """Ask Together."""
     Together(max_retries=0).chat.completions.create(
         model="a/model", messages=[{"role": "user", "content": "Hello"}]

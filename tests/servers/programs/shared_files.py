@@ -3,15 +3,12 @@
 Environment: PROMETHEUS_MULTIPROC_DIR, which exists.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import signal
 import sys
 import threading
 from pathlib import Path
-from typing import Any
 
 from prometheus_client import CollectorRegistry
 
@@ -29,13 +26,13 @@ times = [10.0]
 metrics.keys_in_use = lambda: [KeyUse("0123abcd", "tgp_v1", "argument", times[-1], None)]
 
 
-def call() -> None:
+def call():
     """Count a call and the acceptance of its key."""
     metrics.add((REQUESTS, ("chat", "success"), 1))
     metrics.keys_changed(at_once=False)
 
 
-def samples(name: str) -> list[float]:
+def samples(name):
     """Return the values of a family that a scrape shows."""
     return [
         sample.value
@@ -45,18 +42,18 @@ def samples(name: str) -> list[float]:
     ]
 
 
-def shown() -> dict[str, Any]:
+def shown():
     """Return successes, and what is said of the key."""
     successes, key = samples(REQUESTS.prometheus), samples(KEY_INFO.prometheus)
     return {"successes": sum(successes), "key": key}
 
 
 call()
-found: dict[str, Any] = {"before": shown()}
+found = {"before": shown()}
 holding, done = threading.Event(), threading.Event()
 
 
-def hold() -> None:
+def hold():
     """Hold what other threads of this process would need."""
     locks = [metrics._files._lock, metrics._lock, metrics.counts._lock]
     for lock in locks:

@@ -3,8 +3,6 @@
 Environment: BROKER, the folder.
 """
 
-from __future__ import annotations
-
 import os
 import signal
 
@@ -15,11 +13,11 @@ app = Celery("tasks", broker="filesystem://")
 app.conf.broker_transport_options = dict.fromkeys(
     ("data_folder_in", "data_folder_out", "control_folder"), os.environ["BROKER"]
 )
-client: Together | None = None
+client = None
 
 
 @app.task
-def ask() -> None:
+def ask():
     """Ask Together."""
     global client  # noqa: PLW0603 - one client a process, made by its first task
     client = client or Together(max_retries=0)
@@ -27,6 +25,6 @@ def ask() -> None:
 
 
 @app.task
-def die() -> None:
+def die():
     """Be killed at work: one that waits for work may take its pool's lock with it."""
     os.kill(os.getpid(), signal.SIGKILL)

@@ -1,16 +1,13 @@
 """A WSGI application that makes one call a request and tells which process did."""
 
-from __future__ import annotations
-
 import os
-from typing import Any
 
 from together import Together
 
-client: Together | None = None
+client = None
 
 
-def app(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+def app(environ, start_response):
     """Ask Together; `/pid` only tells the process."""
     global client  # noqa: PLW0603 - one client a process, made by its first request
     if environ["PATH_INFO"] != "/pid":

@@ -57,15 +57,18 @@ class House:
     def build(self, name, chat, attribute="api_key"):
         """Make the package's one client class, with ``chat`` in its body.
 
-        ``attribute`` is where it keeps its key.
+        ``attribute`` is where it keeps its key, which it shows, as a dataclass would.
         """
 
-        def init(self, api_key):
+        def init(self, api_key, *, error=None):
             setattr(self, attribute, api_key)
+            if error is not None:
+                raise error
 
         module = types.ModuleType("together_ai")
         module.__spec__ = importlib.machinery.ModuleSpec("together_ai", None)
-        self.cls = type(name, (), {"__module__": "together_ai", "__init__": init, "chat": chat})
+        body = {"__init__": init, "__repr__": lambda self: str(vars(self)), "chat": chat}
+        self.cls = type(name, (), {"__module__": "together_ai", **body})
         setattr(module, name, self.cls)
         self._monkeypatch.setitem(sys.modules, "together_ai", module)
         return self
@@ -78,8 +81,8 @@ class House:
         )
         return self
 
-    def client(self):
-        return self.cls(api_key=self._key)
+    def client(self, **options):
+        return self.cls(api_key=self._key, **options)
 
     def calls(self):
         """Return the spans of calls that have ended."""

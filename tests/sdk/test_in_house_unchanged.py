@@ -9,10 +9,15 @@ import types
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from generation import Sdk, leaks
 from in_house import HOLDERS, KINDS, House, Work, read
+from opentelemetry import trace
+from opentelemetry.instrumentation.utils import suppress_instrumentation
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Iterator
+
+    from together_otel.testing import TogetherServer
 
 # Of Python 3.13: it is to become a method.
 pytestmark = pytest.mark.filterwarnings("ignore:functools.partial will be:FutureWarning")
@@ -174,15 +179,103 @@ def test_introspection(house: House, kind: str, holder: str) -> None:
     assert facts() == without
 
 
+def locals_of_ours(exc: BaseException) -> list[dict[str, Any]]:
+    """Return the variables of each of our frames that an exception has passed."""
+    frames = [frame for frame, _ in traceback.walk_tb(exc.__traceback__)]
+    return [one.f_locals for one in frames if one.f_globals["__name__"].startswith("together_otel")]
+
+
+is_suppressed = pytest.mark.parametrize(
+    "around", [contextlib.nullcontext, suppress_instrumentation], ids=["on", "suppressed"]
+)
+
+
+@is_suppressed
 @pytest.mark.parametrize("holder", HOLDERS)
 @pytest.mark.parametrize("kind", KINDS)
-async def test_traceback(house: House, kind: str, holder: str) -> None:
-    """A failure passes at most two frames of ours, and they show no argument."""
+async def test_traceback(
+    house: House, key: str, kind: str, holder: str, around: Callable[[], Any]
+) -> None:
+    """A failure passes one frame of ours, which shows neither an argument nor the client's key."""
     error = ValueError("no")
     house.build("TogetherAI", HOLDERS[holder](Work(error).functions[kind])).watch()
-    with pytest.raises(ValueError, match="no") as caught:
+    with pytest.raises(ValueError, match="no") as caught, around():
         await read(house.client().chat("a secret"))
-    frames = [frame for frame, _ in traceback.walk_tb(caught.value.__traceback__)]
-    ours = [one for one in frames if one.f_globals["__name__"].startswith("together_otel.")]
-    assert len(ours) <= 2
-    assert "a secret" not in str([one.f_locals for one in ours])
+    ours = locals_of_ours(caught.value)
+    assert len(ours) <= 1
+    assert leaks(str(ours), key) == []
+    assert "a secret" not in str(ours)
+
+
+@is_suppressed
+def test_traceback_of_a_constructor(house: House, key: str, around: Callable[[], Any]) -> None:
+    """The same, of one that has kept its key already."""
+    house.build("TogetherAI", None).watch()
+    with pytest.raises(ValueError, match="no") as caught, around():
+        house.client(error=ValueError("no"))
+    ours = locals_of_ours(caught.value)
+    assert len(ours) <= 1
+    assert leaks(str(ours), key) == []
+
+
+@pytest.mark.parametrize("holder", HOLDERS)
+def test_traceback_of_a_call_inside_another(
+    house: House, sdk: Sdk, server: TogetherServer, key: str, holder: str
+) -> None:
+    """A refusal passes two frames of ours at most."""
+    server.revoke(key)
+    inner = sdk.client(api_key=key)
+
+    def chat(*_: Any) -> Iterator[Any]:
+        yield sdk.chat(inner)
+
+    house.build("TogetherAI", HOLDERS[holder](chat)).watch()
+    with pytest.raises(Exception, match="Invalid API key") as caught:
+        next(house.client().chat("Hello"))
+    assert 1 <= len(locals_of_ours(caught.value)) <= 2
+
+
+def test_traceback_of_an_interrupt_inside_another(house: House) -> None:
+    """It leads to where the interrupt came, beyond a generator that we watch."""
+
+    def pieces() -> Iterator[str]:
+        yield "Hello"
+        raise KeyboardInterrupt
+
+    def chat(self: Any, prompt: str) -> Any:
+        return list(self.chat("")) if prompt else pieces()
+
+    house.build("TogetherAI", chat).watch()
+    with pytest.raises(KeyboardInterrupt) as caught:
+        house.client().chat("Hello")
+    assert [entry.name for entry in caught.traceback if entry.name in ("chat", "pieces")] == [
+        "chat",
+        "pieces",
+    ]
+
+
+@pytest.mark.parametrize("deep", ["", "deep"])
+@pytest.mark.parametrize("kind", ["generator", "async generator"])
+async def test_a_span_round_the_pieces(house: House, kind: str, deep: str) -> None:
+    """What a generator makes current stays so from piece to piece, and not beyond its end."""
+    tracer = house.telemetry.tracer_provider.get_tracer("application")
+
+    def chat(self: Any, prompt: str) -> Iterator[bool]:
+        with tracer.start_as_current_span("work") as span:
+            yield trace.get_current_span() is span
+            if prompt:
+                yield from self.chat("")
+            yield trace.get_current_span() is span
+
+    async def async_chat(self: Any, prompt: str) -> AsyncGenerator[bool, None]:
+        with tracer.start_as_current_span("work") as span:
+            yield trace.get_current_span() is span
+            if prompt:
+                async for piece in self.chat(""):
+                    yield piece
+            yield trace.get_current_span() is span
+
+    house.build("TogetherAI", chat if kind == "generator" else async_chat).watch()
+    with tracer.start_as_current_span("caller") as span:
+        assert set(await read(house.client().chat(deep))) == {True}
+        assert trace.get_current_span() is span

@@ -116,6 +116,7 @@ LOOKS: tuple[Callable[[Any], Any], ...] = (
     function_attributes,
     kinds,
     inspect.signature,
+    inspect.getfullargspec,
     typing.get_type_hints,
     inspect.getsource,
     pydoc.render_doc,
@@ -157,6 +158,27 @@ def test_a_bound_method_is_as_without_us(patched: list[Place], sdk: Sdk, key: st
     without = facts()
     TogetherInstrumentor().instrument()
     assert facts() == without
+
+
+@pytest.mark.parametrize("given", [{}, {"self": None}], ids=["not at all", "by name"])
+def test_who_gives_no_client_is_told_so(patched: list[Place], given: dict[str, Any]) -> None:
+    """As without us, by methods that take more than one."""
+
+    def facts() -> dict[Place, Any]:
+        requests = [place for place in patched if place[1] in ("request", "arequest")]
+        return {
+            place: outcome(lambda place=place: _begun(getattr(*place)(**given)))
+            for place in requests
+        }
+
+    without = facts()
+    TogetherInstrumentor().instrument()
+    assert facts() == without
+    assert {found[0] for found in without.values()} == {TypeError}
+
+
+def _begun(returned: Any) -> Any:
+    return returned.send(None) if inspect.iscoroutine(returned) else returned
 
 
 @pytest.mark.usefixtures("telemetry")

@@ -1,6 +1,8 @@
 """A mounted secret that is rotated: its clients use the new key before the old one is refused."""
 
+import logging
 import os
+import sys
 
 import pytest
 from concurrency import ask, in_threads
@@ -13,6 +15,7 @@ from recovering import (
 )
 
 from together_otel import recovery
+from together_otel.guard import Guard
 from together_otel.keys import inspect_key
 from together_otel.recovery.replacements import REPLACEMENTS, Found, Replacements
 from together_otel.testing.server import TogetherServer
@@ -81,6 +84,40 @@ def test_a_rotation_is_noticed_before_the_old_key_is_refused(lab, volume):
     assert (
         leaks(lab.telemetry.everything(), lab.key) == leaks(lab.telemetry.everything(), NEW) == []
     )
+
+
+class Broken(logging.Handler):
+    """Looks at the variables of our frames, as error trackers do, and raises."""
+
+    def __init__(self):
+        super().__init__()
+        self.seen = []
+
+    def emit(self, record):
+        frame = sys._getframe()
+        while record.getMessage().startswith("together.client.key_rotated") and frame is not None:
+            if frame.f_globals["__name__"].startswith("together_otel."):
+                self.seen.append(str(frame.f_locals))
+            frame = frame.f_back
+        raise LookupError
+
+
+def test_a_log_that_fails_costs_no_recovery(lab, volume, monkeypatch):
+    """The event of a rotation, whose frames show no argument of the call."""
+    monkeypatch.setattr(Guard, "raising", False)
+    lab.instrument([volume.source(), lambda: lab.key])
+    client, broken = lab.client(api_key=lab.key), Broken()
+    lab.chat(client)
+    volume.put(BAD)
+    logger = logging.getLogger("together_otel")
+    logger.addHandler(broken)
+    try:
+        lab.chat(client, max_tokens=987_654_321)
+    finally:
+        logger.removeHandler(broken)
+    assert lab.keys_sent() == [lab.key, BAD, lab.key]
+    assert len(broken.seen) > 2
+    assert "987654321" not in str(broken.seen)
 
 
 def test_rotations_follow_each_other(lab, volume):

@@ -80,7 +80,6 @@ class Call(CallState):
         self,
         runtime: Runtime,
         adapter: Adapter,
-        client: Any,
         arguments: Arguments,
         before: Context,
         first: Call | None = None,
@@ -88,7 +87,7 @@ class Call(CallState):
         super().__init__(runtime, adapter, before)
         if first is not None:
             self._key, self._further = first._key, first._further  # noqa: SLF001 - of this class
-        self._client = client
+        (self._client,) = arguments.client
         self._attempts = 0
         self._refusal: Refusal | None = None
         self._generation = forks.generation
@@ -105,7 +104,7 @@ class Call(CallState):
         except Exception:  # noqa: BLE001 - the border, as below
             runtime.guard("begin").swallow()
         try:
-            self.request = request = adapter.request(client, arguments.args, arguments.kwargs)
+            self.request = request = adapter.request(self._client, arguments.args, arguments.kwargs)
             if request.further_keys:
                 self.involves(*request.further_keys)
             self.recorder = self.make_recorder(request.host, request.port)

@@ -6,7 +6,7 @@ import sys
 import time
 from contextvars import ContextVar
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from opentelemetry import trace
 
@@ -18,8 +18,6 @@ from together_otel.keys import RedactedException, redact_exception, text_of
 from together_otel.telemetry import attributes, spans
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from together_otel.auth.runtime import AuthFailure, Runtime
     from together_otel.calls.state import Arguments
     from together_otel.clients.base import Adapter, GivenKey
@@ -33,8 +31,6 @@ _reported: ContextVar[list[bool]] = ContextVar("together_otel-constructors")
 def construct(
     runtime: Runtime,
     adapter: Adapter,
-    wrapped: Callable[..., Any],
-    client: Any,
     arguments: Arguments,
     retry: ConstructorRetry | None,
 ) -> None:
@@ -43,9 +39,7 @@ def construct(
     Args:
         runtime: whose telemetry it is.
         adapter: of the client.
-        wrapped: the constructor.
-        client: what it constructs.
-        arguments: what it is called with.
+        arguments: the constructor, what it constructs, and what it is called with.
         retry: makes it again where there is another key; it is reported only when there is none.
 
     Raises:
@@ -54,9 +48,9 @@ def construct(
     while True:
         if retry is not None:
             arguments.args, arguments.kwargs = retry.args, retry.kwargs
-        attempt = Attempt(runtime, adapter, client, arguments, waits=retry is not None)
+        attempt = Attempt(runtime, adapter, arguments, waits=retry is not None)
         try:
-            wrapped(*arguments.args, **arguments.kwargs)
+            arguments.function(*arguments.args, **arguments.kwargs)
         except BaseException:
             attempt.ended(failed=True)
             if retry is not None and retry.again(attempt.refusal):
@@ -85,12 +79,12 @@ class Attempt:
     """
 
     def __init__(
-        self, runtime: Runtime, adapter: Adapter, client: Any, arguments: Arguments, *, waits: bool
+        self, runtime: Runtime, adapter: Adapter, arguments: Arguments, *, waits: bool
     ) -> None:
         self.unusable: UnusableKeyError | None = None
         self.refusal: tuple[AuthFailure, None] | None = None
-        self._runtime, self._adapter, self._client = runtime, adapter, client
-        self._arguments = arguments
+        self._runtime, self._adapter, self._arguments = runtime, adapter, arguments
+        (self._client,) = arguments.client
         self._library = adapter.reader.library
         self._waits = waits
         self._failure: tuple[AuthFailure, RedactedException | None, str] | None = None

@@ -13,20 +13,23 @@ from together_otel.calls.idle import IdleCall
 from together_otel.calls.iterators import watch
 from together_otel.calls.open_calls import opened
 from together_otel.calls.sessions import Session
+from together_otel.calls.state import Arguments
 from together_otel.calls.streams import Stream
 from together_otel.calls.unread import watch_unread
 
 if TYPE_CHECKING:
     from together_otel.calls.call import Call
 
+_NO_ARGUMENTS = Arguments((), {}, (None,))
 
-def follow(call: Call | IdleCall, value: Any, client: Any = None) -> Any:
+
+def follow(call: Call | IdleCall, value: Any, arguments: Arguments = _NO_ARGUMENTS) -> Any:
     """End a call with what its function returned, unless that goes on.
 
     Args:
         call: the call.
         value: what was returned.
-        client: what the function is bound to.
+        arguments: what it was called with; its client may hold the connection that it opened.
 
     Returns:
         What the caller gets.
@@ -47,7 +50,7 @@ def follow(call: Call | IdleCall, value: Any, client: Any = None) -> Any:
             else:
                 watch_unread(call, body)
             return value
-        if (session := adapter.session_of(client, value)) is not None:
+        if (session := adapter.session_of(arguments.client[0], value)) is not None:
             Session(call, session)
             return value
         if adapter.delegates and (going_on := _going_on(call, value)) is not None:
@@ -82,10 +85,14 @@ def stand_in(coroutine: Any, other: Any) -> Any:
 async def _awaited(call: Call, coroutine: Any) -> Any:
     before, ours = current_context(), call.context
     try:
-        enter(call.runtime, before, ours)
-        return follow(call, await coroutine)
-    except BaseException:
-        call.fail()
-        raise
+        try:
+            enter(call.runtime, before, ours)
+            return follow(call, await coroutine)
+        except BaseException:
+            call.fail()
+            raise
+        finally:
+            leave(call.runtime, before, ours)
     finally:
+        # For an interrupt that comes before the first.
         leave(call.runtime, before, ours)

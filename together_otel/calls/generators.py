@@ -6,6 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from together_otel.calls.active import current_context, enter, leave
+from together_otel.calls.interrupts import step_out
 from together_otel.calls.iterators import watch_generator
 from together_otel.calls.streams import Stream
 
@@ -42,19 +43,28 @@ class _GeneratorCall:
         self._runtime, self._begin = runtime, begin
         self._stream: Stream | None = None
         self._ours: context.Context | None = None
+        self._before = current_context()
+        self._left: context.Context | None = None
 
     def begin(self) -> None:
         """Begin the call."""
         call = self._begin()
         self._stream, self._ours = Stream(call), call.context
 
-    def enter(self) -> tuple[Runtime, context.Context, context.Context]:
-        """Make the call current; return what `leave` takes."""
+    def enter(self) -> None:
+        """Make the call current, unless the generator itself has left something current."""
         if self._stream is None:
             self.begin()
-        before = current_context()
-        enter(self._runtime, before, self._ours or before)
-        return self._runtime, before, self._ours or before
+        here = current_context()
+        if here is not self._left:
+            self._before = here
+            enter(self._runtime, here, self._ours or here)
+
+    def leave(self) -> None:
+        """Make current again what was; what the generator has made current, a span, stays so."""
+        here = current_context()
+        self._left = None if here is self._ours or here is self._before else here
+        leave(self._runtime, self._before, self._ours or self._before)
 
     def got(self, item: Any) -> None:
         """Note one item."""
@@ -90,15 +100,26 @@ class _Steps:
         self.__name__, self.__qualname__ = generator.__name__, generator.__qualname__
 
     def _step(self, name: str, *args: Any) -> Any:
-        entered = self._call.enter()
         try:
-            return getattr(self._generator, name)(*args)
-        finally:
-            leave(*entered)
+            try:
+                self._call.enter()
+                return getattr(self._generator, name)(*args)
+            finally:
+                self._call.leave()
+        except BaseException:
+            # For an interrupt that comes before the first.
+            self._call.leave()
+            step_out()
+            raise
 
     async def _step_async(self, name: str, *args: Any) -> Any:
-        entered = self._call.enter()
         try:
-            return await getattr(self._generator, name)(*args)
-        finally:
-            leave(*entered)
+            try:
+                self._call.enter()
+                return await getattr(self._generator, name)(*args)
+            finally:
+                self._call.leave()
+        except BaseException:
+            self._call.leave()
+            step_out()
+            raise

@@ -28,7 +28,7 @@ class IdleCall:
         ended: whether it was reported; never, as it is another call that is.
     """
 
-    __slots__ = ("_arguments", "_before", "_client", "_response", "adapter", "context", "runtime")
+    __slots__ = ("_arguments", "_before", "_response", "adapter", "context", "runtime")
 
     runtime: Runtime
     adapter: Adapter
@@ -39,20 +39,19 @@ class IdleCall:
         self,
         runtime: Runtime,
         adapter: Adapter,
-        client: Any,
         arguments: Arguments,
         before: Context,
     ) -> None:
         self.runtime, self.adapter, self._before = runtime, adapter, before
-        self._client, self._arguments, self._response = client, arguments, None
+        self._arguments, self._response = arguments, None
         self.context = context.Context({**before, CALL: self})
 
     def can_be(self) -> bool:
         """Return whether nothing is missed if the call is begun when it is over."""
-        adapter, client, arguments = self.adapter, self._client, self._arguments
+        adapter, arguments, keys = self.adapter, self._arguments, self.runtime.keys
         try:
+            (client,) = arguments.client
             host = adapter.told_after(client, arguments.args, arguments.kwargs)
-            keys = self.runtime.keys
             return host is not None and keys.was_just_accepted(adapter.key(client), host)
         except Exception:  # noqa: BLE001 - the border
             self.runtime.guard("begin").swallow()
@@ -64,14 +63,14 @@ class IdleCall:
 
     def secrets(self) -> KnownKeys:
         """Return the keys known to be involved."""
-        return self.runtime.keys.look(self.adapter.key(self._client))[1]
+        return self.runtime.keys.look(self.adapter.key(*self._arguments.client))[1]
 
     def involves(self, *keys: str) -> None:
         """Let whoever begins the call find further keys anew."""
 
     def begun(self) -> Call:
         """Return the call."""
-        call = Call(self.runtime, self.adapter, self._client, self._arguments, self._before)
+        call = Call(self.runtime, self.adapter, self._arguments, self._before)
         call.answered(self._response)
         return call
 

@@ -17,15 +17,14 @@ def refusing(active: Active, adapter: MissingKey, _function: Any) -> Wrapper:
     """Report that a constructor or function refuses for want of a key, and nothing else of it."""
 
     def wrapper(wrapped: Any, client: Any, args: Any, kwargs: Any) -> Any:
-        if (runtime := active.listening()) is None:
-            return wrapped(*args, **kwargs)
-        arguments, narrowed = Arguments(args, kwargs), None
+        arguments, narrowed = Arguments(args, kwargs, (client,)), None
         del args, kwargs
-        with runtime.guard("client_init"):
-            narrowed = adapter.narrowed(client, arguments.kwargs)
-        if narrowed is None:
+        if (runtime := active.listening()) is not None:
+            with runtime.guard("client_init"):
+                narrowed = adapter.narrowed(client, arguments.kwargs)
+        if runtime is None or narrowed is None:
             return wrapped(*arguments.args, **arguments.kwargs)
-        attempt = Attempt(runtime, narrowed, client, arguments, waits=False)
+        attempt = Attempt(runtime, narrowed, arguments, waits=False)
         try:
             value = wrapped(*arguments.args, **arguments.kwargs)
         except BaseException:

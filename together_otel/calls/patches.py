@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import pkgutil
+from contextlib import suppress
 from functools import partial, update_wrapper
-from inspect import isfunction
+from inspect import isfunction, signature
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from together_otel.calls.interrupts import step_out
 from together_otel.calls.originals import as_function
 from together_otel.calls.proxies import BoundFunctionWrapper, FunctionWrapper, ObjectProxy
 from together_otel.calls.state import Arguments
@@ -88,17 +90,22 @@ class PatchedCallable(_AsWrapped, ObjectProxy):
     def __init__(self, called: Any, client: Any, made: Wrapper | Direct) -> None:
         super().__init__(called)
         self._self_client = client
-        self._self_made = made.of(called, 1) if isinstance(made, Direct) else partial(made, called)
+        self._self_made: Any = (
+            made.of(called, 1) if isinstance(made, Direct) else partial(made, called)
+        )
         self._self_direct = isinstance(made, Direct)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Call it in the patch."""
-        arguments = Arguments(args, kwargs)
+        held = Arguments(args, kwargs, (self._self_client,))
         del args, kwargs
-        client, made = self._self_client, self._self_made
-        if self._self_direct:
-            return made(client, *arguments.args, **arguments.kwargs)
-        return made(client, arguments.args, arguments.kwargs)
+        try:
+            if self._self_direct:
+                return self._self_made(*held.client, *held.args, **held.kwargs)
+            return self._self_made(*held.client, held.args, held.kwargs)
+        except BaseException:
+            step_out()
+            raise
 
 
 class PatchedAttribute(_AsWrapped, ObjectProxy):
@@ -168,6 +175,8 @@ def patch_of(original: Any, make: Make, owner: type, name: str) -> Any:
             original.__defaults__,
             original.__kwdefaults__,
         )
+        with suppress(Exception):  # for who asks what the patch takes, and not what it wraps
+            patched.__signature__ = signature(original)
         setattr(patched, _PATCHED, Direct)
         return patched
     is_data = hasattr(type(original), "__set__")

@@ -30,15 +30,30 @@ _UNKNOWN, _NO_KEYS = Request(names.OTHER), known_keys(())
 
 
 class Arguments:
-    """A call's arguments, in an object that shows none of them: a key may be among them."""
+    """A call's arguments, in an object that shows none of them: a key may be among them.
 
-    __slots__ = ("args", "kwargs")
+    Attributes:
+        args: by position.
+        kwargs: by name.
+        client: the client, if any: it may show its key as well.
+        function: one that is bound to it.
+    """
+
+    __slots__ = ("args", "client", "function", "kwargs")
 
     args: tuple[Any, ...]
     kwargs: Mapping[str, Any]
+    client: tuple[Any, ...]
+    function: Any
 
-    def __init__(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
-        self.args, self.kwargs = args, kwargs
+    def __init__(
+        self,
+        args: tuple[Any, ...],
+        kwargs: Mapping[str, Any],
+        client: tuple[Any, ...] = (),
+        function: Any = None,
+    ) -> None:
+        self.args, self.kwargs, self.client, self.function = args, kwargs, client, function
 
 
 class Reported:

@@ -21,10 +21,13 @@ def owning(active: Active, adapter: TogetherV1, _function: Any) -> Wrapper:
     """Note whose requestor it is: 1.x copies a client's key into it."""
 
     def wrapper(wrapped: Any, requestor: Any, args: Any, kwargs: Any) -> Any:
-        wrapped(*args, **kwargs)
+        held = Arguments(args, kwargs)
+        del args, kwargs
+        wrapped(*held.args, **held.kwargs)
         if active.runtime is not None:
             with active.runtime.guard("client_init"):
-                adapter.made_for(requestor, kwargs.get("client", args[0] if args else None))
+                made_for = held.kwargs.get("client", held.args[0] if held.args else None)
+                adapter.made_for(requestor, made_for)
 
     return wrapper
 

@@ -79,7 +79,8 @@ class Reporter:
             found = adapter.built(client, known, headers)
             found.reader = caller(adapter.reader)
             if _is_together_host(found.server[0], runtime.settings.hosts):
-                Call(runtime, adapter, found, Arguments((), {}), current_context()).fail()
+                held = Arguments((), {}, (found,))
+                Call(runtime, adapter, held, current_context()).fail()
 
     def _listening(self) -> Runtime | None:
         call = current_call()

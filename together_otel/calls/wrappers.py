@@ -15,7 +15,6 @@ from inspect import (
     isgenerator,
     isgeneratorfunction,
 )
-from types import MethodType
 from typing import TYPE_CHECKING, Any
 
 from together_otel.calls.active import Active, current_context, enter, leave
@@ -46,15 +45,18 @@ def constructing(active: Active, adapter: Adapter, _function: Any) -> Wrapper:
     """Look at a client's key, and construct it again with another one."""
 
     def wrapper(wrapped: Any, client: Any, args: Any, kwargs: Any) -> Any:
-        if (runtime := active.listening()) is None:
-            return wrapped(*args, **kwargs)
-        arguments = Arguments(args, kwargs)
-        del args, kwargs
+        arguments = Arguments(args, kwargs, (client,), wrapped)
+        del wrapped, client, args, kwargs
         try:
-            retry = retry_of_constructor(runtime, adapter, client, arguments.args, arguments.kwargs)
-            return construct(runtime, adapter, wrapped, client, arguments, retry)
+            if (runtime := active.listening()) is None:
+                return arguments.function(*arguments.args, **arguments.kwargs)
+            retry = retry_of_constructor(
+                runtime, adapter, arguments.client[0], arguments.args, arguments.kwargs
+            )
+            return construct(runtime, adapter, arguments, retry)
         except BaseException as exc:
             cut(exc)
+            step_out()
             raise
 
     return wrapper
@@ -95,25 +97,29 @@ def _calling(  # noqa: C901 - one loop, and its borders
     active: Active, adapter: Adapter, note: Note | None, function: Any, bound: int
 ) -> Any:
     def patched(*args: Any, **kwargs: Any) -> Any:  # noqa: C901 - the same
-        if (before := active.here()) is None or (runtime := active.runtime) is None:
-            return function(*args[bound:], **kwargs)
-        arguments, client, first = Arguments(args[1:], kwargs), args[0], None
+        arguments, first = Arguments(args[1:], kwargs, args[:1]), None
         del args, kwargs
-        wrapped = function if bound else MethodType(function, client)
+        before, runtime = active.here(), active.runtime
+        if before is None or runtime is None or not arguments.client:
+            return function(*arguments.client[bound:], *arguments.args, **arguments.kwargs)
         try:
-            retry = retry_of_call(runtime, adapter, client, arguments.args, arguments.kwargs)
+            retry = retry_of_call(
+                runtime, adapter, arguments.client[0], arguments.args, arguments.kwargs
+            )
             while True:
-                call = _begin(active, runtime, adapter, client, arguments, before, retry, first)
+                call = _begin(active, runtime, adapter, arguments, before, retry, first)
                 ours, is_inside = call.context, True
                 try:
                     try:
                         enter(runtime, before, ours)
                         if note is not None:
-                            note(call, client, None)
-                        value = wrapped(*arguments.args, **arguments.kwargs)
+                            note(call, arguments.client[0], None)
+                        value = function(
+                            *arguments.client[bound:], *arguments.args, **arguments.kwargs
+                        )
                         if note is not None:
-                            note(call, client, value)
-                        value = follow(call, value, client)
+                            note(call, arguments.client[0], value)
+                        value = follow(call, value, arguments)
                     except BaseException:
                         call.fail()
                         if retry is None or _is_over(retry, first, call):
@@ -146,25 +152,29 @@ def _calling_async(  # noqa: C901 - the same
     active: Active, adapter: Adapter, note: Note | None, function: Any, bound: int
 ) -> Any:
     async def patched(*args: Any, **kwargs: Any) -> Any:  # noqa: C901 - the same
-        if (before := active.here()) is None or (runtime := active.runtime) is None:
-            return await function(*args[bound:], **kwargs)
-        arguments, client, first = Arguments(args[1:], kwargs), args[0], None
+        arguments, first = Arguments(args[1:], kwargs, args[:1]), None
         del args, kwargs
-        wrapped = function if bound else MethodType(function, client)
+        before, runtime = active.here(), active.runtime
+        if before is None or runtime is None or not arguments.client:
+            return await function(*arguments.client[bound:], *arguments.args, **arguments.kwargs)
         try:
-            retry = retry_of_call(runtime, adapter, client, arguments.args, arguments.kwargs)
+            retry = retry_of_call(
+                runtime, adapter, arguments.client[0], arguments.args, arguments.kwargs
+            )
             while True:
-                call = _begin(active, runtime, adapter, client, arguments, before, retry, first)
+                call = _begin(active, runtime, adapter, arguments, before, retry, first)
                 ours, is_inside = call.context, True
                 try:
                     try:
                         enter(runtime, before, ours)
                         if note is not None:
-                            note(call, client, None)
-                        value = await wrapped(*arguments.args, **arguments.kwargs)
+                            note(call, arguments.client[0], None)
+                        value = await function(
+                            *arguments.client[bound:], *arguments.args, **arguments.kwargs
+                        )
                         if note is not None:
-                            note(call, client, value)
-                        value = follow(call, value, client)
+                            note(call, arguments.client[0], value)
+                        value = follow(call, value, arguments)
                     except BaseException:
                         call.fail()
                         if retry is None or await _is_over_async(retry, first, call):
@@ -205,29 +215,30 @@ class _Begun:
 
 def _awaiting(active: Active, adapter: Adapter) -> Wrapper:
     def wrapper(wrapped: Any, client: Any, args: Any, kwargs: Any) -> Any:
-        arguments = Arguments(args, kwargs)
-        del args, kwargs
+        arguments = Arguments(args, kwargs, (client,), wrapped)
+        del wrapped, client, args, kwargs
         # At once, as arguments that do not fit fail at the call.
-        coroutine = wrapped(*arguments.args, **arguments.kwargs)
+        coroutine = arguments.function(*arguments.args, **arguments.kwargs)
         if not (iscoroutine(coroutine) or isgenerator(coroutine)):
             return coroutine
-        waiting = _calling_async(active, adapter, None, _Begun(wrapped, coroutine), 1)
-        return stand_in(waiting(client, *arguments.args, **arguments.kwargs), coroutine)
+        begun = _Begun(arguments.function, coroutine)
+        waiting = _calling_async(active, adapter, None, begun, 1)
+        return stand_in(waiting(*arguments.client, *arguments.args, **arguments.kwargs), coroutine)
 
     return wrapper
 
 
 def _generating(active: Active, adapter: Adapter) -> Wrapper:
     def wrapper(wrapped: Any, client: Any, args: Any, kwargs: Any) -> Any:
-        arguments = Arguments(args, kwargs)
-        del args, kwargs
-        iterator = wrapped(*arguments.args, **arguments.kwargs)
+        arguments = Arguments(args, kwargs, (client,), wrapped)
+        del wrapped, client, args, kwargs
+        iterator = arguments.function(*arguments.args, **arguments.kwargs)
         if (runtime := active.listening()) is None:
             return iterator
         return report_generator(
             runtime,
             iterator,
-            lambda: _begin(active, runtime, adapter, client, arguments, current_context()),
+            lambda: _begin(active, runtime, adapter, arguments, current_context()),
         )
 
     return wrapper
@@ -237,7 +248,6 @@ def _begin(
     active: Active,
     runtime: Runtime,
     adapter: Adapter,
-    client: Any,
     arguments: Arguments,
     before: Context,
     retry: Retry | None = None,
@@ -246,11 +256,11 @@ def _begin(
     """Begin an attempt; the log of a first one waits for what recovery makes of it."""
     end_dropped()
     if retry is None and active.is_idle() and before.get(CALL) is None:
-        idle = IdleCall(runtime, adapter, client, arguments, before)
+        idle = IdleCall(runtime, adapter, arguments, before)
         if idle.can_be():
             return idle
     active.look_round(runtime)
-    call = Call(runtime, adapter, client, arguments, before, first)
+    call = Call(runtime, adapter, arguments, before, first)
     if retry is not None:
         if first is None:
             call.held_log = []
@@ -301,27 +311,23 @@ def accepting(_active: Active, adapter: Adapter, _function: Any) -> Direct:
 
     def make(function: Any, bound: int) -> Any:
         def patched(*args: Any, **kwargs: Any) -> Any:
+            held = Arguments(args[bound:], kwargs)
+            del args, kwargs
             try:
-                if (call := current_call()) is None:
-                    return function(*args[bound:], **kwargs)
                 # A call that is not reported, inside another adapter's, is not to answer for that.
-                if call.adapter is adapter:
-                    call.answered(kwargs.get("response"))
-                held = Arguments(args[bound:], kwargs)
-                del args, kwargs
+                if (call := current_call()) is not None and call.adapter is adapter:
+                    call.answered(held.kwargs.get("response"))
                 return function(*held.args, **held.kwargs)
             except BaseException:
                 step_out()
                 raise
 
         async def patched_async(*args: Any, **kwargs: Any) -> Any:
+            held = Arguments(args[bound:], kwargs)
+            del args, kwargs
             try:
-                if (call := current_call()) is None:
-                    return await function(*args[bound:], **kwargs)
-                if call.adapter is adapter:
-                    call.answered(kwargs.get("response"))
-                held = Arguments(args[bound:], kwargs)
-                del args, kwargs
+                if (call := current_call()) is not None and call.adapter is adapter:
+                    call.answered(held.kwargs.get("response"))
                 return await function(*held.args, **held.kwargs)
             except BaseException:
                 step_out()

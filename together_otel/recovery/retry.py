@@ -61,15 +61,20 @@ def retry_of_call(
     recovery = in_use(runtime)
     if (recovery is None and not REPLACEMENTS.kept) or not adapter.recovers:
         return None
+    retry = rotated = None
     with runtime.guard("recovery"):
         replacement, rotated = _renew(runtime, adapter, client, recovery)
-        if rotated is not None:
-            events.emit(names.KEY_ROTATED, logging.INFO, attributes.of_key(rotated.report))
         if recovery is not None or (replacement is not None and replacement.is_unproven):
             rewind = rewinder(adapter.bodies(args, kwargs))
-            key = adapter.key(client)
-            return Retry(runtime, recovery, adapter, client, key, replacement, rewind)
-    return None
+            retry = Retry(
+                runtime, recovery, adapter, client, adapter.key(client), replacement, rewind
+            )
+    # No frame of ours holds a key, or a client that shows its own, while something is logged.
+    del client, args, kwargs
+    if rotated is not None:
+        with runtime.guard("log"):
+            events.emit(names.KEY_ROTATED, logging.INFO, attributes.of_key(rotated.report))
+    return retry
 
 
 def _renew(

@@ -131,7 +131,7 @@ def test_raw_stream_left(way, outcome, sdk, key, telemetry):
     tell(sdk, story)
     attributes = only_call(telemetry)
     assert attributes["together.request.outcome"] == outcome
-    assert tokens(attributes) is None
+    assert tokens(attributes) == (USED if outcome == "success" else None)
 
 
 # ── with_streaming_response ──────────────────────────────────────────────────────────
@@ -235,8 +235,36 @@ def test_streaming_response_of_a_stream(how, sdk, key, telemetry):
     tell(sdk, story)
     attributes = only_call(telemetry)
     assert attributes["together.request.outcome"] == ("abandoned" if how == "unread" else "success")
-    assert tokens(attributes) == (USED if how == "parsed" else None)
+    assert tokens(attributes) == (None if how == "unread" else USED)
     assert first_chunks(telemetry) == (how != "unread")
+
+
+@pytest.mark.parametrize(
+    ("frame", "outcome"),
+    [
+        (behaviours.error_frame(1), "auth_failure"),
+        (behaviours.error_frame(1, code=None, message="Overloaded"), "server_error"),
+    ],
+    ids=["refused", "overloaded"],
+)
+@pytest.mark.parametrize("raw", [False, True], ids=["streaming", "raw"])
+def test_an_error_that_the_caller_reads(frame, outcome, raw, sdk, key, server, telemetry):
+    """By lines or as bytes: nobody raises it, and it is told all the same."""
+    server.always(frame)
+    completions = sdk.client(api_key=key).chat.completions
+
+    async def story():
+        if raw:
+            response = await got(completions.with_raw_response.create(stream=True, **ASK))
+            await lines_of_it_read(response)
+            return
+        async with within(
+            completions.with_streaming_response.create(stream=True, **ASK)
+        ) as response:
+            await bytes_iterated(response)
+
+    tell(sdk, story)
+    assert only_call(telemetry)["together.request.outcome"] == outcome
 
 
 def test_streaming_response_refused(sdk, key, server, telemetry):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 
+import httpx
 import pytest
 from dirty_equals import IsFloat, IsInt, IsPartialDict
 from wire_cases import FAULTS, OTHER, leaks
@@ -168,6 +169,41 @@ def test_a_refusal_that_is_called_a_good_text(library, base, key, server, teleme
         library.ask(f"{base}/chat/completions", CHAT, how=how, headers=bearer(key))
         assert telemetry.value(REQUESTS, together_request_outcome=outcome) == 1
     assert telemetry.value(FAILURES, together_auth_cause="rejected") == 1
+
+
+@pytest.mark.parametrize(
+    "job",
+    [
+        {"id": "a", "status": "FAILED", "error": "Invalid line"},
+        {"id": "a", "object": "video", "status": "failed", "error": {"code": "x", "message": "y"}},
+    ],
+)
+def test_a_job_that_failed(library, base, key, server, telemetry, job):
+    """The request that asks about it has not."""
+    server.always(behaviours.custom(200, job))
+    library.ask(f"{base}/batches/a", headers=bearer(key))
+    assert only_span(telemetry)["attributes"]["together.request.outcome"] == "success"
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "outcome"),
+    [
+        (behaviours.accept(), "success"),
+        (behaviours.error_frame(1), "auth_failure"),
+        (behaviours.error_frame(1, code=None, message="Overloaded"), "server_error"),
+    ],
+    ids=["accepted", "refused", "overloaded"],
+)
+@pytest.mark.parametrize("read", ["iter_raw", "iter_bytes"])
+def test_a_stream_that_is_handed_on(base, key, server, telemetry, behaviour, outcome, read):
+    """As it came, as what stands between others does: what it says is known all the same."""
+    server.always(behaviour)
+    url = f"{base}/chat/completions"
+    with httpx.stream("POST", url, json=STREAM, headers=bearer(key)) as response:
+        assert b"".join(getattr(response, read)()).count(b"data:") > 1
+    attributes = only_span(telemetry)["attributes"]
+    assert attributes["together.request.outcome"] == outcome
+    assert ("gen_ai.usage.output_tokens" in attributes) == (outcome == "success")
 
 
 def test_a_refusal_that_nobody_reads(library, base, telemetry):

@@ -11,66 +11,42 @@ from typing import TYPE_CHECKING, Any
 
 from together_otel.calls.around import observed
 from together_otel.calls.iterators import is_watched, watch
-from together_otel.calls.open_calls import opened
-from together_otel.calls.proxies import ObjectProxy
-from together_otel.calls.state import Timing
 from together_otel.calls.streams import Stream
-from together_otel.calls.taps import Decoder
-from together_otel.clients.documents import Pieces, parsed
+from together_otel.calls.taps import ByPieces, WatchedBody, watch_httpx
+from together_otel.calls.unread import Unread
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from together_otel.calls.call import Call
-    from together_otel.clients.base import OpenBody
-
-_DONE = b"data: [DONE]"
-"""The end of an event stream: its reader stops here, before the end of the body."""
 
 
-class Body:
+class Body(ByPieces):
     """A call whose answer the caller reads: it ends when the body does, or when it is closed.
 
     Args:
         call: the call.
         returned: the SDK's response object.
-        body: the HTTP response in it.
+        response: the HTTP response in it.
     """
 
-    __slots__ = ("__weakref__", "_call", "_in_pieces", "_kept", "_reader_is_at_work")
+    __slots__ = ("_call", "_reader_is_at_work", "_unread")
 
-    def __init__(self, call: Call, returned: Any, body: OpenBody) -> None:
-        self._call = call
-        call.timing = Timing()
-        self._in_pieces = body.in_pieces
-        self._kept = Pieces()
+    def __init__(self, call: Call, returned: Any, response: Any) -> None:
+        self._call, self._unread = call, Unread(call, response)
         self._reader_is_at_work: Callable[[], bool] | None = None
-        # What was seen holds the body, which would then never be collected.
-        call.note_answer()
-        body.response.stream = WatchedBody(body.response.stream, self)
-        if not body.in_pieces:  # a document, which may be a refusal
-            decoder = body.response._get_content_decoder()  # noqa: SLF001 - as calls.unread does
-            body.response._decoder = Decoder(decoder, self)  # noqa: SLF001
+        watch_httpx(response, self)
         returned.__class__ = _open_kind(type(returned))  # type: ignore[arg-type]  # classes are hashable
 
     def feed(self, data: bytes) -> None:
-        """Keep a piece of a document, decoded."""
+        """Note a piece, unless the SDK is to say what it means."""
         if self._reader_is_at_work is None:
-            self._kept.add(data)
-
-    def got(self, piece: bytes) -> None:
-        """Note one piece that was read."""
-        if self._reader_is_at_work is None:
-            if self._in_pieces and self._call.timing is not None:
-                self._call.timing.tick()
-            if _DONE in piece:
-                self._call.succeed()
+            self._unread.feed(data)
 
     def exhausted(self) -> None:
         """End the call, unless the SDK is still to say what the body means."""
         if self._reader_is_at_work is None:
-            content = self._kept.take()
-            self._call.succeed(parsed(content) if content else None)
+            self._unread.exhausted()
 
     def failed(self) -> None:
         """End the call with the exception that is being handled."""
@@ -78,12 +54,12 @@ class Body:
 
     def abandoned(self, at: float | None = None) -> None:
         """End the call of a body that is dropped."""
-        self._call.leave("abandoned", at)
+        self._unread.abandoned(at)
 
     def closed(self) -> None:
         """End the call of a body that is closed early, unless the SDK closes it at the end."""
         if self._reader_is_at_work is None or not self._reader_is_at_work():
-            self._call.leave("abandoned")
+            self._unread.closed()
 
     def reading(self, response: Any) -> _Reading:
         """Leave it to the SDK's reading of the whole body to end the call."""
@@ -134,7 +110,7 @@ class _Parsing:
 
 def _body_of(response: Any) -> Body | None:
     stream = response.http_response.stream
-    return stream.body if type(stream) is WatchedBody else None
+    return stream.unread if type(stream) is WatchedBody else None
 
 
 def _observe_read(response: Any, _args: object, _kwargs: object) -> _Reading | None:
@@ -167,38 +143,3 @@ def _is_running(generator: weakref.ref[Any]) -> bool:
     """Return whether a generator, sync or async, exists and is at work at this moment."""
     iterator = generator()
     return bool(getattr(iterator, "gi_running", False) or getattr(iterator, "ag_running", False))
-
-
-class WatchedBody(ObjectProxy):
-    """The body of an HTTP response that the caller reads, in whichever way, or does not.
-
-    A proxy, as httpx asks for the class of the body it reads from.
-    """
-
-    def __init__(self, wrapped: Any, body: Any) -> None:
-        super().__init__(wrapped)
-        self._self_body = body
-        self._self_left = opened(self, body)
-
-    @property
-    def body(self) -> Any:
-        """What the body's reading is reported to."""
-        return self._self_body
-
-    def __iter__(self) -> Any:
-        self._self_left.detach()
-        return watch(iter(self.__wrapped__), self._self_body)
-
-    def __aiter__(self) -> Any:
-        self._self_left.detach()
-        return watch(aiter(self.__wrapped__), self._self_body)
-
-    def close(self) -> None:
-        """Close the body and end its call."""
-        self.__wrapped__.close()
-        self._self_body.closed()
-
-    async def aclose(self) -> None:
-        """Close the body and end its call."""
-        await self.__wrapped__.aclose()
-        self._self_body.closed()

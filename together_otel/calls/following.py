@@ -46,7 +46,7 @@ def follow(call: Call | IdleCall, value: Any, arguments: Arguments = _NO_ARGUMEN
             return adapter.with_stream(value, watch(stream, watcher), watcher.abandoned)
         if (body := adapter.open_body(value)) is not None:
             if body.library is None:
-                Body(call, value, body)
+                Body(call, value, body.response)
             else:
                 watch_unread(call, body)
             return value

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from functools import lru_cache, partial, wraps
 from typing import Any, Final, Protocol
 
+from together_otel.calls.iterators import watch
 from together_otel.calls.open_calls import Open, opened
 from together_otel.calls.proxies import ObjectProxy
 
@@ -24,6 +25,71 @@ class Unread(Open, Protocol):
 
     def closed(self) -> None:
         """Note that it is closed, read or not."""
+
+
+class ByPieces:
+    """Whom the reading of httpx's body is reported to: a further `Unread`.
+
+    Attributes:
+        is_plain: whether what comes over the network is what is to be noted.
+    """
+
+    __slots__ = ("__weakref__", "is_plain")
+
+    is_plain: bool
+
+    def feed(self, data: bytes) -> None:
+        """Note a piece, decoded."""
+        raise NotImplementedError
+
+    def got(self, piece: bytes) -> None:
+        """Note a piece; one that is compressed, where the caller wants it decoded."""
+        if self.is_plain:
+            self.feed(piece)
+
+
+def watch_httpx(response: Any, unread: Any) -> None:
+    """Let the reading of httpx's response, whatever way it is read, report it."""
+    decoder = response._get_content_decoder()  # noqa: SLF001 - there is no other place that all of it passes
+    unread.is_plain = type(decoder).__name__ == "IdentityDecoder"
+    if not unread.is_plain:
+        response._decoder = Decoder(decoder, unread)  # noqa: SLF001 - as above
+    response.stream = WatchedBody(response.stream, unread)
+
+
+class WatchedBody(ObjectProxy):
+    """The body of an HTTP response that the caller reads, in whichever way, or does not.
+
+    A proxy, as httpx asks for the class of the body it reads from.
+    """
+
+    def __init__(self, wrapped: Any, unread: Any) -> None:
+        super().__init__(wrapped)
+        self._self_unread = unread
+        self._self_left = opened(self, unread)
+
+    @property
+    def unread(self) -> Any:
+        """What the body's reading is reported to."""
+        return self._self_unread
+
+    def __iter__(self) -> Any:
+        self._self_left.detach()
+        return watch(iter(self.__wrapped__), self._self_unread)
+
+    def __aiter__(self) -> Any:
+        self._self_left.detach()
+        return watch(aiter(self.__wrapped__), self._self_unread)
+
+    def close(self) -> None:
+        """Close the body and end its call."""
+        self.__wrapped__.close()
+        self._self_unread.closed()
+
+    async def aclose(self) -> None:
+        """Close the body and end its call."""
+        await self.__wrapped__.aclose()
+        self._self_unread.closed()
 
 
 class Decoder:

@@ -7,10 +7,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from together_otel.calls.bodies import WatchedBody
 from together_otel.calls.state import Timing
 from together_otel.calls.streams import Stream
-from together_otel.calls.taps import Content, Decoder, watch_raw
+from together_otel.calls.taps import ByPieces, Content, watch_httpx, watch_raw
 from together_otel.clients.answers import body_of
 from together_otel.clients.documents import (
     DONE,
@@ -35,7 +34,7 @@ _PIECE: Final[dict[str, Any]] = {}
 """What stands for an event that says no more than a piece of text."""
 
 
-class Unread:
+class Unread(ByPieces):
     """A call whose answer the caller reads: told of each piece as it is read, decoded.
 
     Args:
@@ -44,7 +43,6 @@ class Unread:
     """
 
     __slots__ = (
-        "__weakref__",
         "_call",
         "_captures",
         "_events",
@@ -92,9 +90,6 @@ class Unread:
             first = call.timing is None or not call.timing.chunks
             found = parsed(event) if first or self._captures or has_news(event) else _PIECE
             stream.got(_PIECE if found is None else found)
-
-    def got(self, piece: bytes) -> None:
-        """Leave a piece that may be compressed to who decodes it."""
 
     def exhausted(self) -> None:
         """End the call: all is read."""
@@ -151,12 +146,6 @@ def watch_unread(call: Call, body: OpenBody) -> None:
     _WATCHERS[body.library or ""](response, Unread(call, response))
 
 
-def _watch_httpx(response: Any, unread: Unread) -> None:
-    # Decoded where the caller wants it decoded; of raw bytes only the end is of interest.
-    response._decoder = Decoder(response._get_content_decoder(), unread)  # noqa: SLF001 - there is no other place that all of it passes
-    response.stream = WatchedBody(response.stream, unread)
-
-
 def _watch_requests(response: Any, unread: Unread) -> None:
     try:
         watch_raw(response.raw, unread)
@@ -169,7 +158,7 @@ def _watch_aiohttp(response: Any, unread: Unread) -> None:
 
 
 _WATCHERS: Final[dict[str, Callable[[Any, Unread], None]]] = {
-    "httpx": _watch_httpx,
+    "httpx": watch_httpx,
     "requests": _watch_requests,
     "aiohttp": _watch_aiohttp,
 }

@@ -141,13 +141,10 @@ class GivenKey:
 class OpenBody:
     """An HTTP response whose body the caller is still to read.
 
-    ``in_pieces`` says whether its pieces are of interest: it is a stream or a sound, not a
-    document that means nothing until it is whole. ``library`` is the HTTP library whose response
-    the caller has, where that is no SDK's.
+    ``library`` is the HTTP library whose response the caller has, where that is no SDK's.
     """
 
     response: Any
-    in_pieces: bool
     library: str | None = None
 
 

@@ -153,6 +153,8 @@ class Generated(Adapter):
         add_result(chunk, result)
 
     def failure_in(self, value: Any, seen: Any = None) -> Failure | None:
+        if type(value) is dict:  # read by the caller, or asked for as such
+            return failure_of_event(value, Answer() if seen is None else self.answer(seen))
         fields = getattr(value, "__dict__", NOTHING)
         if "choices" not in fields and (error := error_in(fields)) is not None:
             return failure_of_event(error, Answer() if seen is None else self.answer(seen))
@@ -219,7 +221,7 @@ class Generated(Adapter):
         response = getattr(returned, "__dict__", NOTHING).get("http_response")
         if response is None or response.is_closed:
             return None
-        return OpenBody(response, in_pieces=not _may_be_json(response))
+        return OpenBody(response)
 
     def with_stream(self, returned: Any, stream: Any, closed: Callable[[], None]) -> Any:
         # The SDK's own object stays, only its source changes.

@@ -171,7 +171,7 @@ class Wire(Adapter):
         return failure_of_answer(self.answer(value), value.headers, body_of(value), content)
 
     def open_body(self, returned: Any) -> OpenBody | None:
-        return OpenBody(returned, in_pieces=False, library=self.library)
+        return OpenBody(returned, self.library)
 
 
 def bearer(value: object) -> str | None:
@@ -228,8 +228,8 @@ def failure_of_event(event: Mapping[str, Any], answer: Answer) -> Failure | None
     code = error_code(event)
     if (auth := auth_kind(None, code)) is not None:
         note_origin(answer, {}, event.get("error", event))
-    elif not event.get("error"):
-        return None
+    elif not event.get("error") or isinstance(event.get("status"), str):
+        return None  # or the error of what is asked about, as a batch or a video that failed
     sent = answer.status_code is not None
     return Failure("auth_failure" if auth else "server_error", answer, auth, sent=sent, code=code)
 

@@ -172,25 +172,19 @@ def alerts() -> str:
     """Return each alert: when it fires, whom it wakes, and its expression."""
     all_of_them = Options(severities=dict.fromkeys(SEVERITIES, "ticket"))
     every = (rule for group in alert_groups(all_of_them) for rule in group.rules)
-    rules = [rule for rule in every if rule.word == "alert"]
-    sections = []
-    for name in dict.fromkeys(rule.name for rule in rules):
-        lines = [f"## {name}"]
-        for rule in (rule for rule in rules if rule.name == name):
-            severity = SEVERITIES[name]
-            whom = "Left out unless asked for" if severity == "none" else severity.capitalize()
-            lines.append(f"**{whom}.** {' '.join(rule.comment.split())}".rstrip())
-            waits = [f"fires after {rule.wait}"] if rule.wait else []
-            waits += [f"lasts {rule.keep} longer than its expression"] if rule.keep else []
-            lines.append(
-                "<!-- test: checked by "
-                'python "$PROJECT/tests/pages/expression.py" -->\n'
-                f"```promql\n{rule.expr.strip()}\n```"
-            )
-            if waits:
-                lines.append(f"It {' and '.join(waits)}.")
-        sections.append("\n\n".join(lines))
-    return "\n\n".join(sections)
+    checked = '<!-- test: checked by python "$PROJECT/tests/pages/expression.py" -->'
+    lines = []
+    for rule in (rule for rule in every if rule.word == "alert"):
+        severity = SEVERITIES[rule.name]
+        whom = "Left out unless asked for" if severity == "none" else severity.capitalize()
+        waits = [f"fires after {rule.wait}"] if rule.wait else []
+        lines += [
+            f"## {rule.name}",
+            f"**{whom}.** {rule.comment}".rstrip(),
+            f"{checked}\n```promql\n{rule.expr}\n```",
+            f"It {' and '.join([*waits, f'lasts {rule.keep} longer than its expression'])}.",
+        ]
+    return "\n\n".join(lines)
 
 
 def saved_table(path: Path, first: str = "") -> str:

@@ -76,11 +76,13 @@ def _entry_point(signal: str, word: str, environ: Mapping[str, str]) -> str:
 
 
 def _protocol(signal: str, environ: Mapping[str, str]) -> str:
-    return (
-        environ.get(f"OTEL_EXPORTER_OTLP_{signal.upper()}_PROTOCOL")
-        or environ.get("OTEL_EXPORTER_OTLP_PROTOCOL")
-        or "grpc"
-    ).strip()
+    return _of_otlp("PROTOCOL", signal, environ, "grpc")
+
+
+def _of_otlp(what: str, signal: str, environ: Mapping[str, str], default: str) -> str:
+    """Return a setting of OTLP: the signal's own, else that of all."""
+    own, general = (f"OTEL_EXPORTER_OTLP_{whose}{what}" for whose in (f"{signal.upper()}_", ""))
+    return (environ.get(own) or environ.get(general) or default).strip()
 
 
 def exporters(environ: Mapping[str, str], backend: Backend) -> Iterator[Finding]:
@@ -103,7 +105,8 @@ def exporters(environ: Mapping[str, str], backend: Backend) -> Iterator[Finding]
             elif one not in installed:
                 missing.setdefault(one, []).append(signal)
             elif one in _ENDPOINTS:
-                places.setdefault(_endpoint(signal, one, environ), []).append(signal)
+                url = _of_otlp("ENDPOINT", signal, environ, _ENDPOINTS[one])
+                places.setdefault(url, []).append(signal)
     yield from (_not_installed(one, signals, environ) for one, signals in missing.items())
     for url, signals in places.items():
         yield from _answers(url, signals)
@@ -195,14 +198,6 @@ def _no_protocol(signal: str, name: str) -> Finding:
         " opentelemetry-instrument sets up nothing, and the application runs without telemetry.",
         f"Set OTEL_EXPORTER_OTLP_PROTOCOL to {' or '.join(_PROTOCOLS)}.",
     )
-
-
-def _endpoint(signal: str, name: str, environ: Mapping[str, str]) -> str:
-    return (
-        environ.get(f"OTEL_EXPORTER_OTLP_{signal.upper()}_ENDPOINT")
-        or environ.get("OTEL_EXPORTER_OTLP_ENDPOINT")
-        or _ENDPOINTS[name]
-    ).strip()
 
 
 def _answers(url: str, signals: list[str]) -> Iterator[Finding]:

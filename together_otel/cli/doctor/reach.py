@@ -6,13 +6,12 @@ import socket
 from http.client import HTTPException
 from urllib.parse import urlsplit
 
-from together_otel.clients.addresses import in_url
+from together_otel.clients.addresses import in_url, port_of
 from together_otel.names import is_ours
 from together_otel.testing.fetch import fetch
 
 _PATIENCE = 1.0
 """Seconds that an address may take to answer."""
-_PORTS = {"https": 443}
 _WILDCARDS = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104 - a table of them
 
 
@@ -20,12 +19,9 @@ def place_of(url: str) -> tuple[str, int] | None:
     """Return host and port of a URL, ``None`` where it has none."""
     try:
         parts = urlsplit(url)
-        port = parts.port
+        return (parts.hostname, port_of(parts) or 80) if parts.hostname else None
     except ValueError:
         return None
-    if not parts.hostname:
-        return None
-    return parts.hostname, port or _PORTS.get(parts.scheme, 80)
 
 
 def is_open(host: str, port: int) -> str:

@@ -148,13 +148,21 @@ def together_in_tls(context):
 
 
 class Dripping(threading.Thread):
-    """A server that sends one byte at a time, for as long as anybody listens."""
+    """A server that sends one byte at a time, for as long as anybody listens; ended after a block."""
 
     def __init__(self, head):
         super().__init__(daemon=True)
         self._head = head
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
+
+    def __enter__(self):
+        self.start()
+        return self
+
+    def __exit__(self, *_):
+        self.join(10)
+        assert not self.is_alive()
 
     def run(self):
         """Send until the connection is closed."""

@@ -45,3 +45,15 @@ def check(key, capsys):
         return code, json.loads(said.out)
 
     return checked
+
+
+@pytest.fixture
+def unknown(check):
+    """Run it where it cannot find out whether the key works, and compare why; return the JSON."""
+
+    def checked(outcome, *arguments):
+        code, found = check(*arguments)
+        assert (code, found["live"]["outcome"]) == (2, outcome)
+        return found
+
+    return checked

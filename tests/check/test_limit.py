@@ -31,11 +31,10 @@ def refused(*_, **__):
     raise ConnectionRefusedError(111, "Connection refused")
 
 
-def test_nothing_listens(check, monkeypatch):
+def test_nothing_listens(unknown, monkeypatch):
     port = free_port()
     monkeypatch.setenv("TOGETHER_BASE_URL", f"http://127.0.0.1:{port}")
-    code, found = check()
-    assert (code, found["live"]["outcome"]) == (2, "connection_refused")
+    found = unknown("connection_refused")
     assert found["live"]["detail"] == f"Nothing listens at 127.0.0.1:{port}."
 
 
@@ -46,20 +45,18 @@ def test_nothing_listens_at_an_ipv6_address(check, monkeypatch):
     assert check()[1]["live"]["detail"] == "Nothing listens at [::1]:8000."
 
 
-def test_no_such_name(check, monkeypatch):
+def test_no_such_name(check, unknown, monkeypatch):
     """Without TOGETHER_BASE_URL it is Together's own."""
     monkeypatch.setattr(socket, "getaddrinfo", no_such_name)
-    code, found = check()
-    assert (code, found["live"]["outcome"]) == (2, "dns_failure")
+    found = unknown("dns_failure")
     assert found["live"]["url"] == "https://api.together.ai/v1/models"
     monkeypatch.setattr(asking, "installed_sdk", lambda: (1, 5))
     assert check()[1]["live"]["server_address"] == "api.together.xyz"
 
 
-def test_no_network(check, monkeypatch):
+def test_no_network(unknown, monkeypatch):
     monkeypatch.setattr(socket, "create_connection", unreachable)
-    code, found = check()
-    assert (code, found["live"]["outcome"]) == (2, "no_network")
+    found = unknown("no_network")
     assert "Network is unreachable" in found["live"]["detail"]
 
 
@@ -81,21 +78,15 @@ def test_no_answer(key, together):
 
 def test_an_answer_that_drips(key):
     """No single read takes long, all of them have no end; the server is left alone then."""
-    server = Dripping(b"HTTP/1.1 200 OK\r\nX-Long: ")
-    server.start()
-    found = asked(key, {"TOGETHER_BASE_URL": server.url}, limit=1.0)
-    server.join(10)
-    assert not server.is_alive()
+    with Dripping(b"HTTP/1.1 200 OK\r\nX-Long: ") as server:
+        found = asked(key, {"TOGETHER_BASE_URL": server.url}, limit=1.0)
     assert found.outcome == "timeout"
 
 
 def test_a_refusal_whose_body_drips(key):
     """The status says enough."""
-    server = Dripping(b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 60000\r\n\r\n")
-    server.start()
-    found = asked(key, {"TOGETHER_BASE_URL": server.url}, limit=1.0)
-    server.join(10)
-    assert not server.is_alive()
+    with Dripping(b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 60000\r\n\r\n") as server:
+        found = asked(key, {"TOGETHER_BASE_URL": server.url}, limit=1.0)
     assert (found.outcome, found.status_code) == ("refused", 401)
 
 
@@ -162,20 +153,17 @@ def test_the_step_that_it_waits_in(variables, step, key, monkeypatch):
 
 
 def test_what_is_no_http(key):
-    server = Dripping(b"220 mail.example ESMTP\r\n\r\n")
-    server.start()
-    assert asked(key, {"TOGETHER_BASE_URL": server.url}).outcome == "connection_lost"
-    server.join(10)
+    with Dripping(b"220 mail.example ESMTP\r\n\r\n") as server:
+        assert asked(key, {"TOGETHER_BASE_URL": server.url}).outcome == "connection_lost"
 
 
-def test_a_fault_of_ours_tells_no_key(check, key, together, monkeypatch):
+def test_a_fault_of_ours_tells_no_key(unknown, key, together, monkeypatch):
     """Whatever httpx raises, its text is not told."""
 
     def failing(*_, **__):
         raise ValueError(f"Invalid header value b'Bearer {key}'")
 
     monkeypatch.setattr(httpx.Client, "stream", failing)
-    code, found = check()
-    assert (code, found["live"]["outcome"]) == (2, "unexpected_answer")
+    found = unknown("unexpected_answer")
     assert "ValueError" in found["live"]["detail"]
     assert not together.requests

@@ -82,33 +82,28 @@ def test_a_proxy_that_refuses(scheme, status, check, monkeypatch):
     assert "9431" not in str(found)
 
 
-def test_a_proxy_that_is_not_there(check, together, monkeypatch):
+def test_a_proxy_that_is_not_there(unknown, together, monkeypatch):
     """Its host and variable are told, without user name and password."""
     port = free_port()
     monkeypatch.setenv("HTTP_PROXY", f"http://user:{PASSWORD}@127.0.0.1:{port}")
-    code, found = check()
-    assert (code, found["live"]["outcome"]) == (2, "proxy_unreachable")
+    found = unknown("proxy_unreachable")
     assert f"127.0.0.1:{port} (HTTP_PROXY)" in found["live"]["detail"]
     assert "9431" not in str(found)
     assert not together.requests
 
 
-def test_a_proxy_that_is_none(check, together, monkeypatch):
+def test_a_proxy_that_is_none(unknown, together, monkeypatch):
     """What it answers to CONNECT is no tunnel."""
     monkeypatch.setenv("TOGETHER_BASE_URL", f"https://{NAME}")
     monkeypatch.setenv("HTTPS_PROXY", together.url)
-    code, found = check()
-    assert (code, found["live"]["outcome"]) == (2, "proxy_refused")
+    unknown("proxy_refused")
 
 
-def test_a_proxy_that_speaks_no_http(check, monkeypatch):
-    server = Dripping(b"220 mail.example ESMTP\r\n\r\n")
-    server.start()
+def test_a_proxy_that_speaks_no_http(unknown, monkeypatch):
     monkeypatch.setenv("TOGETHER_BASE_URL", f"https://{NAME}")
-    monkeypatch.setenv("HTTPS_PROXY", server.url)
-    code, found = check()
-    server.join(10)
-    assert (code, found["live"]["outcome"]) == (2, "proxy_unreachable")
+    with Dripping(b"220 mail.example ESMTP\r\n\r\n") as server:
+        monkeypatch.setenv("HTTPS_PROXY", server.url)
+        unknown("proxy_unreachable")
 
 
 @pytest.mark.parametrize(
@@ -120,26 +115,24 @@ def test_a_proxy_that_speaks_no_http(check, monkeypatch):
         ("http://127.0.0.1:port", "proxy_unreachable"),
     ],
 )
-def test_proxies_that_cannot_be_used(value, outcome, check, together, monkeypatch):
+def test_proxies_that_cannot_be_used(value, outcome, unknown, together, monkeypatch):
     monkeypatch.setenv("HTTP_PROXY", value)
-    code, found = check()
-    assert (code, found["live"]["outcome"]) == (2, outcome)
+    found = unknown(outcome)
     assert "secret9431" not in str(found)
     assert not together.requests
 
 
-def test_socks_without_its_package(check, monkeypatch):
+def test_socks_without_its_package(unknown, monkeypatch):
     """The SDK's client could not be made either; what is missing is told."""
     monkeypatch.setitem(sys.modules, "socksio", None)
     monkeypatch.setenv("ALL_PROXY", "socks5://user:secret9431@127.0.0.1:1")
-    code, found = check()
-    assert (code, found["live"]["outcome"]) == (2, "proxy_unsupported")
+    found = unknown("proxy_unsupported")
     assert "pip install 'httpx[socks]'" in found["live"]["detail"]
     assert "secret9431" not in str(found)
 
 
 @pytest.mark.parametrize("scheme", ["http", "https"])
-def test_by_a_socks_proxy(scheme, check, together, tls, bundle, monkeypatch):
+def test_by_a_socks_proxy(scheme, check, unknown, together, tls, bundle, monkeypatch):
     """It looks up the name, and refuses those who do not know its password."""
     port = tls if scheme == "https" else int(together.url.rpartition(":")[2])
     monkeypatch.setenv("TOGETHER_BASE_URL", f"{scheme}://{NAME}:8443")
@@ -151,21 +144,17 @@ def test_by_a_socks_proxy(scheme, check, together, tls, bundle, monkeypatch):
         assert found["live"]["proxy"] == f"{proxy.address} (all_proxy)"
         assert proxy.asked == [f"{NAME}:8443"]
         monkeypatch.setenv("all_proxy", f"socks5://user:wrong@{proxy.address}")
-        code, found = check()
-        assert (code, found["live"]["outcome"]) == (2, "proxy_refused")
+        unknown("proxy_refused")
 
 
-def test_a_socks_proxy_that_is_none(check, together, monkeypatch):
-    server = Dripping(b"220 mail.example ESMTP\r\n\r\n")
-    server.start()
-    monkeypatch.setenv("ALL_PROXY", server.url.replace("http", "socks5"))
-    code, found = check()
-    server.join(10)
-    assert (code, found["live"]["outcome"]) == (2, "proxy_unreachable")
+def test_a_socks_proxy_that_is_none(unknown, together, monkeypatch):
+    with Dripping(b"220 mail.example ESMTP\r\n\r\n") as server:
+        monkeypatch.setenv("ALL_PROXY", server.url.replace("http", "socks5"))
+        unknown("proxy_unreachable")
     assert not together.requests
 
 
-def test_by_a_proxy_in_tls(check, together, authority, bundle, monkeypatch):
+def test_by_a_proxy_in_tls(check, unknown, together, authority, bundle, monkeypatch):
     """Its certificate is looked at, too."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert("localhost").configure_cert(context)
@@ -173,8 +162,7 @@ def test_by_a_proxy_in_tls(check, together, authority, bundle, monkeypatch):
     proxy.socket = context.wrap_socket(proxy.socket, server_side=True)
     with serving(proxy):
         monkeypatch.setenv("HTTP_PROXY", f"https://localhost:{proxy.server_port}")
-        code, found = check()
-        assert (code, found["live"]["outcome"]) == (2, "tls_failure")
+        found = unknown("tls_failure")
         assert "The certificate of localhost is not valid" in found["live"]["detail"]
         monkeypatch.setenv("SSL_CERT_FILE", bundle)
         assert check()[0] == 0
@@ -221,42 +209,39 @@ def test_no_proxy(check, together, monkeypatch):
 @pytest.mark.parametrize(
     ("sdk", "variable"), [((3, 1), "SSL_CERT_FILE"), ((1, 5), "REQUESTS_CA_BUNDLE")]
 )
-def test_certificates_that_a_variable_names(sdk, variable, check, tls, bundle, monkeypatch):
+def test_certificates_that_a_variable_names(
+    sdk, variable, check, unknown, tls, bundle, monkeypatch
+):
     """The one that the SDK's HTTP client reads."""
     monkeypatch.setattr("together_otel.cli.check.request.installed_sdk", lambda: sdk)
     monkeypatch.setenv("TOGETHER_BASE_URL", f"https://localhost:{tls}")
-    code, found = check()
-    assert (code, found["live"]["outcome"]) == (2, "tls_failure")
+    unknown("tls_failure")
     monkeypatch.setenv(variable, bundle)
     assert check()[0] == 0
 
 
-def test_a_certificate_that_nobody_trusts(check, tls, monkeypatch):
+def test_a_certificate_that_nobody_trusts(unknown, tls, monkeypatch):
     """As a proxy's that looks into TLS; what to do names it."""
     monkeypatch.setenv("TOGETHER_BASE_URL", f"https://localhost:{tls}")
-    code, found = check()
-    assert (code, found["live"]["outcome"]) == (2, "tls_failure")
+    found = unknown("tls_failure")
     assert "The certificate of localhost is not valid: " in found["live"]["detail"]
     assert "SSL_CERT_FILE" in found["remedy"]
 
 
-def test_another_hosts_certificate(check, tls, bundle, monkeypatch):
+def test_another_hosts_certificate(unknown, tls, bundle, monkeypatch):
     monkeypatch.setenv("TOGETHER_BASE_URL", f"https://127.0.0.1:{tls}")
     monkeypatch.setenv("SSL_CERT_FILE", bundle)
-    code, found = check()
-    assert (code, found["live"]["outcome"]) == (2, "tls_failure")
+    found = unknown("tls_failure")
     assert "not valid for '127.0.0.1'" in found["live"]["detail"]
 
 
-def test_certificates_that_are_not_there(check, monkeypatch):
+def test_certificates_that_are_not_there(unknown, monkeypatch):
     monkeypatch.setenv("SSL_CERT_FILE", "/absent.pem")
-    code, found = check()
-    assert (code, found["live"]["outcome"]) == (2, "tls_failure")
+    found = unknown("tls_failure")
     assert "SSL_CERT_FILE" in found["live"]["detail"]
 
 
-def test_https_to_what_speaks_http(check, together, monkeypatch):
+def test_https_to_what_speaks_http(unknown, together, monkeypatch):
     monkeypatch.setenv("TOGETHER_BASE_URL", together.url.replace("http:", "https:"))
-    code, found = check()
-    assert (code, found["live"]["outcome"]) == (2, "tls_failure")
+    unknown("tls_failure")
     assert not together.requests

@@ -31,6 +31,12 @@ class Found(NamedTuple):
         )
 
 
+def set_all(monkeypatch, variables):
+    """Set several variables."""
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+
+
 def examined(capsys, *arguments):
     """Ask the doctor."""
     code = main(["doctor", "--json", *arguments])

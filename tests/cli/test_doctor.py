@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from importlib import metadata
 
 import pytest
-from examining import GOOD, examined
+from examining import GOOD, examined, set_all
 from serving import Quiet, serving
 
 from together_otel.cli import main
@@ -24,25 +24,12 @@ from together_otel.testing.ports import free_port
 DEAD = 2**22 + 1  # no system gives a process a number as large
 
 
-@pytest.fixture
-def no_trial(monkeypatch):
-    """Leave out what takes a process of its own: it has tests of its own."""
+@pytest.fixture(autouse=True)
+def good(monkeypatch):
+    """Begin with a good set-up, without the trial, which takes a process and has tests of its own."""
     monkeypatch.setattr(command, "trial", lambda *_: iter(()))
-
-
-def set_all(monkeypatch, variables):
-    for name, value in variables.items():
-        monkeypatch.setenv(name, value)
-
-
-def test_all_is_well(monkeypatch, capsys):
-    """Exit code 0, and what was looked at in lines that a CI log keeps readable."""
     set_all(monkeypatch, GOOD)
-    assert main(["doctor"]) == 0
-    lines = capsys.readouterr().out.splitlines()
-    assert lines[-1] == "0 problems, 0 warnings."
-    assert all(line.startswith("ok       ") for line in lines[:-2])
-    assert "methods of the SDK are instrumented" in "\n".join(lines)
+    set_all(monkeypatch, GOOD)
 
 
 @dataclass(frozen=True)
@@ -398,7 +385,6 @@ BROKEN = [
 ]
 
 
-@pytest.mark.usefixtures("no_trial")
 @pytest.mark.parametrize("case", BROKEN, ids=str)
 def test_broken(case, tmp_path, monkeypatch, capsys):
     """One complaint, its sentence, its fix, and the exit code that its level asks for."""
@@ -415,7 +401,7 @@ def test_broken(case, tmp_path, monkeypatch, capsys):
     }
     variables = {
         name: re.sub(r"\{\w+\}", lambda found: here[found[0]], value)
-        for name, value in (GOOD | case.variables).items()
+        for name, value in case.variables.items()
     }
     set_all(monkeypatch, variables)
 
@@ -430,7 +416,6 @@ def test_broken(case, tmp_path, monkeypatch, capsys):
     assert "word" not in found.text("pushgateway")
 
 
-@pytest.mark.usefixtures("no_trial")
 @pytest.mark.parametrize(
     ("variables", "said"),
     [
@@ -445,18 +430,17 @@ def test_broken(case, tmp_path, monkeypatch, capsys):
 )
 def test_which_backend_and_why(variables, said, tmp_path, monkeypatch, capsys):
     port = str(free_port())
-    for name, value in (GOOD | variables).items():
+    for name, value in variables.items():
         monkeypatch.setenv(name, value.replace("{folder}", str(tmp_path)).replace("{port}", port))
     found = examined(capsys)
     assert said in found.text("backend")
     assert found.code == 0
 
 
-@pytest.mark.usefixtures("no_trial")
 @pytest.mark.parametrize("shared", [True, False])
 def test_workers_that_are_well(shared, tmp_path, monkeypatch, capsys):
     """By a folder that they share, which is in use; or each by an exporter of its own."""
-    set_all(monkeypatch, GOOD | {"WEB_CONCURRENCY": "4"})
+    set_all(monkeypatch, {"WEB_CONCURRENCY": "4"})
     if shared:
         (tmp_path / f"counter_{os.getpid()}.db").touch()
         (tmp_path / f"counter_{DEAD}.db").touch()
@@ -491,7 +475,6 @@ def taken_by(text):
         yield server.server_port
 
 
-@pytest.mark.usefixtures("no_trial")
 @pytest.mark.parametrize(
     ("text", "said", "code"),
     [
@@ -502,14 +485,13 @@ def taken_by(text):
 def test_a_port_that_is_taken(text, said, code, monkeypatch, capsys):
     """By the application, which runs; or by something else."""
     with taken_by(text) as port:
-        set_all(monkeypatch, GOOD | OURS | {"TOGETHER_OTEL_PROMETHEUS_PORT": str(port)})
+        set_all(monkeypatch, OURS | {"TOGETHER_OTEL_PROMETHEUS_PORT": str(port)})
         monkeypatch.setenv("TOGETHER_OTEL_PROMETHEUS_HOST", "127.0.0.1")
         found = examined(capsys)
     assert said in found.text("port")
     assert found.code == code
 
 
-@pytest.mark.usefixtures("no_trial")
 def test_a_port_that_is_privileged(monkeypatch, capsys):
     """Tests may run as a user who has every privilege: the system's answer is made up."""
 
@@ -517,16 +499,15 @@ def test_a_port_that_is_privileged(monkeypatch, capsys):
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(socket.socket, "bind", refuse)
-    set_all(monkeypatch, GOOD | OURS | {"TOGETHER_OTEL_PROMETHEUS_PORT": "80"})
+    set_all(monkeypatch, OURS | {"TOGETHER_OTEL_PROMETHEUS_PORT": "80"})
     found = examined(capsys)
     assert found.complaints == [("problem", "port")]
     assert "below 1024 are privileged" in found.text("port")
     assert "to a port from 1024 on" in found.text("port")
 
 
-@pytest.mark.usefixtures("no_trial")
 def test_a_collector_that_answers(monkeypatch, capsys):
-    set_all(monkeypatch, GOOD | {"OTEL_METRICS_EXPORTER": "otlp"})
+    set_all(monkeypatch, {"OTEL_METRICS_EXPORTER": "otlp"})
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf")
     with socket.create_server(("127.0.0.1", 0)) as collector:
         monkeypatch.setenv(
@@ -553,7 +534,6 @@ def releases(monkeypatch, found):
     monkeypatch.setattr(metadata, "version", version)
 
 
-@pytest.mark.usefixtures("no_trial")
 @pytest.mark.parametrize(
     ("installed", "said", "fix"),
     [
@@ -578,7 +558,6 @@ def releases(monkeypatch, found):
     ids=["too old", "too new", "none"],
 )
 def test_the_sdk(installed, said, fix, monkeypatch, capsys):
-    set_all(monkeypatch, GOOD)
     releases(monkeypatch, installed)
     found = examined(capsys)
     assert ("problem", "sdk") in found.complaints
@@ -587,16 +566,14 @@ def test_the_sdk(installed, said, fix, monkeypatch, capsys):
     assert found.code == 1
 
 
-@pytest.mark.usefixtures("no_trial")
 def test_a_file_that_names_the_exporters(monkeypatch, capsys):
     """What the variables ask for is not looked at then."""
-    set_all(monkeypatch, GOOD | {"OTEL_CONFIG_FILE": "otel.yaml", "OTEL_TRACES_EXPORTER": "otlp"})
+    set_all(monkeypatch, {"OTEL_CONFIG_FILE": "otel.yaml", "OTEL_TRACES_EXPORTER": "otlp"})
     found = examined(capsys)
     assert found.text("exporters") == "OTEL_CONFIG_FILE is set: that file names the exporters. "
     assert found.complaints == []
 
 
-@pytest.mark.usefixtures("no_trial")
 @pytest.mark.parametrize(
     ("group", "about", "said"),
     [
@@ -605,7 +582,6 @@ def test_a_file_that_names_the_exporters(monkeypatch, capsys):
     ],
 )
 def test_entry_points_that_are_not_there(group, about, said, monkeypatch, capsys):
-    set_all(monkeypatch, GOOD)
     real = metadata.entry_points
 
     def some(**asked):
@@ -617,7 +593,6 @@ def test_entry_points_that_are_not_there(group, about, said, monkeypatch, capsys
     assert "pip install" in found.text(about)
 
 
-@pytest.mark.usefixtures("no_trial")
 @pytest.mark.parametrize(
     ("value", "complaint", "said"),
     [
@@ -627,7 +602,6 @@ def test_entry_points_that_are_not_there(group, about, said, monkeypatch, capsys
 )
 def test_another_entry_point(value, complaint, said, monkeypatch, capsys):
     """Another package's of the same name; one of ours that a broken install has left."""
-    set_all(monkeypatch, GOOD)
     real = metadata.entry_points
 
     def more(**asked):
@@ -640,10 +614,9 @@ def test_another_entry_point(value, complaint, said, monkeypatch, capsys):
     assert said in found.text("entry point")
 
 
-@pytest.mark.usefixtures("no_trial")
 def test_an_exporter_that_is_not_installed(monkeypatch, capsys):
     """The fix keeps the OpenTelemetry that is there."""
-    set_all(monkeypatch, GOOD | {"OTEL_TRACES_EXPORTER": "otlp"})
+    set_all(monkeypatch, {"OTEL_TRACES_EXPORTER": "otlp"})
     real = metadata.entry_points
 
     def without_grpc(**asked):
@@ -658,9 +631,7 @@ def test_an_exporter_that_is_not_installed(monkeypatch, capsys):
     assert fix in found.text("exporters")
 
 
-@pytest.mark.usefixtures("no_trial")
 def test_no_launcher(monkeypatch, capsys):
-    set_all(monkeypatch, GOOD)
     monkeypatch.setattr("shutil.which", lambda _: None)
     found = examined(capsys)
     assert found.complaints == [("problem", "launcher")]
@@ -670,7 +641,6 @@ def test_no_launcher(monkeypatch, capsys):
 # ── what is said ─────────────────────────────────────────────────────────────────────
 
 
-@pytest.mark.usefixtures("no_trial")
 @pytest.mark.parametrize("shape", ["together", "other_provider"])
 def test_a_key_in_the_wrong_place_is_not_repeated(shape, monkeypatch, capsys):
     """Where an exporter's name belongs, whether it looks like a key or is the one in use."""

@@ -5,9 +5,10 @@ import sys
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
-from examining import GOOD, examined
+from examining import GOOD, examined, set_all
 from serving import Quiet, serving
 
+from together_otel.cli import main
 from together_otel.cli.doctor import trial
 from together_otel.testing.ports import free_port
 
@@ -15,8 +16,16 @@ from together_otel.testing.ports import free_port
 @pytest.fixture(autouse=True)
 def good(monkeypatch):
     """Begin with a set-up that has nothing to complain of."""
-    for name, value in GOOD.items():
-        monkeypatch.setenv(name, value)
+    set_all(monkeypatch, GOOD)
+
+
+def test_all_is_well(capsys):
+    """Exit code 0, and what was looked at in lines that a CI log keeps readable."""
+    assert main(["doctor"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[-1] == "0 problems, 0 warnings."
+    assert all(line.startswith("ok       ") for line in lines[:-2])
+    assert "methods of the SDK are instrumented" in "\n".join(lines)
 
 
 @pytest.fixture
@@ -37,8 +46,7 @@ def theirs(tmp_path, monkeypatch):
 )
 def test_not_instrumented(variables, said, monkeypatch, capsys):
     """Whatever keeps the launcher from it, also what no other question is asked about."""
-    for name, value in variables.items():
-        monkeypatch.setenv(name, value)
+    set_all(monkeypatch, variables)
     found = examined(capsys)
     assert found.code == 1
     assert ("problem", "trial") in found.complaints
@@ -124,15 +132,15 @@ def test_nothing_is_exported(monkeypatch, capsys):
     """However eager the exporters are: a collector would take it for the application's."""
     handler = type("_Collector", (Collector,), {"paths": []})
     with serving(ThreadingHTTPServer(("127.0.0.1", 0), handler)) as server:
-        for name, value in {
+        variables = {
             **dict.fromkeys(GOOD, "otlp"),
             "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf",
             "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{server.server_port}",
             "OTEL_METRIC_EXPORT_INTERVAL": "10",
             "OTEL_BLRP_SCHEDULE_DELAY": "10",
             "TOGETHER_OTEL_LOG_INTERVAL": "soon",  # a warning, and so a LogRecord
-        }.items():
-            monkeypatch.setenv(name, value)
+        }
+        set_all(monkeypatch, variables)
         found = examined(capsys)
     assert found.complaints == [("warning", "settings")]
     assert "become LogRecords that are exported" in found.text("log events")

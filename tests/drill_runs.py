@@ -1,37 +1,32 @@
-"""Short drills as processes, whose counts go to a folder."""
+"""Drills as processes, and how they end."""
 
 import os
 import sys
 
 from processes import run_to_end
 
+NOWHERE = {
+    "OTEL_METRICS_EXPORTER": "none",
+    "OTEL_TRACES_EXPORTER": "none",
+    "OTEL_LOGS_EXPORTER": "none",
+    "OTEL_SERVICE_NAME": "shop",
+}
 
-def run_drill(folder, cause, *arguments, **variables):
-    """Run a drill of half a second, and see that it ends well.
 
-    Args:
-        folder: where its counts are written, as for node_exporter's textfile collector.
-        cause: what is played.
-        arguments: further ones of the command.
-        variables: further ones of its environment.
+def command(*arguments):
+    return [sys.executable, "-m", "together_otel", "drill", *arguments]
 
-    Returns:
-        ``subprocess.CompletedProcess``, with what it printed as text.
-    """
+
+def environment(variables):
+    return {"PATH": os.environ["PATH"], **NOWHERE, **variables}
+
+
+def drilled(*arguments, cause="revoked", duration="0.5s", code=0, **variables):
+    """Run a drill to its end, and compare its exit code."""
     done = run_to_end(
-        [
-            *(sys.executable, "-m", "together_otel", "drill", *arguments),
-            *("--cause", cause, "--duration", "0.5s"),
-        ],
-        env={
-            "PATH": os.environ["PATH"],
-            "OTEL_METRICS_EXPORTER": "none",
-            "OTEL_TRACES_EXPORTER": "none",
-            "OTEL_LOGS_EXPORTER": "none",
-            "TOGETHER_OTEL_TEXTFILE": str(folder),
-            **variables,
-        },
+        command("--cause", cause, "--duration", duration, *arguments),
+        env=environment(variables),
         timeout=90,
     )
-    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.returncode == code, done.stdout + done.stderr
     return done

@@ -2,7 +2,6 @@
 
 import io
 import json
-import os
 import re
 import signal
 import socket
@@ -15,8 +14,8 @@ from importlib.metadata import version
 
 import pytest
 import yaml
+from drill_runs import NOWHERE, command, drilled, environment
 from generation import GENERATION
-from processes import run_to_end
 from running import eventually, get, total
 from serving import Quiet, serving
 
@@ -29,32 +28,8 @@ from together_otel.names import AUTH_FAILURES
 from together_otel.testing.keys import MadeUpKeys
 from together_otel.testing.ports import free_port
 
-NOWHERE = {
-    "OTEL_METRICS_EXPORTER": "none",
-    "OTEL_TRACES_EXPORTER": "none",
-    "OTEL_LOGS_EXPORTER": "none",
-    "OTEL_SERVICE_NAME": "shop",
-}
 LONG = "10m"
 """Ended early, or the test fails."""
-
-
-def command(*arguments):
-    return [sys.executable, "-m", "together_otel", "drill", *arguments]
-
-
-def environment(variables):
-    return {"PATH": os.environ["PATH"], **NOWHERE, **variables}
-
-
-def drilled(*arguments, cause="revoked", duration="0.5s", code=0, **variables):
-    """Run a drill to its end, and compare its exit code."""
-    done = run_to_end(
-        command("--cause", cause, "--duration", duration, *arguments),
-        env=environment(variables),
-    )
-    assert done.returncode == code, done.stdout + done.stderr
-    return done
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from drill_runs import run_drill
+from drill_runs import drilled
 
 
 @pytest.mark.parametrize(
@@ -11,7 +11,7 @@ from drill_runs import run_drill
 )
 def test_drill(cause, tmp_path):
     """It is all that is counted, as often as the drill says, and what follows is accepted."""
-    done = run_drill(tmp_path, cause, "--client", "openai")
+    done = drilled("--client", "openai", cause=cause, TOGETHER_OTEL_TEXTFILE=str(tmp_path))
     assert "All failures were counted, each with its cause." in done.stdout
     assert f"cause={cause}" in done.stderr
     assert "client.library=openai" in done.stderr

@@ -1,7 +1,7 @@
 """`together-otel drill` with each generation of the SDK: every cause is acted, and told by its name."""
 
 import pytest
-from drill_runs import run_drill
+from drill_runs import drilled
 from prometheus_client.parser import text_string_to_metric_families
 
 from together_otel.names import AUTH_FAILURES, CAUSES, REQUESTS
@@ -10,7 +10,7 @@ from together_otel.names import AUTH_FAILURES, CAUSES, REQUESTS
 @pytest.mark.parametrize("cause", CAUSES)
 def test_every_cause(cause, tmp_path):
     """It is all that is counted, as often as the drill says, and what follows is accepted."""
-    done = run_drill(tmp_path, cause, OTEL_SERVICE_NAME="shop")
+    done = drilled(cause=cause, TOGETHER_OTEL_TEXTFILE=str(tmp_path))
     (file,) = tmp_path.iterdir()
     assert file.name == "together_otel_shop-drill.prom"
     samples = [

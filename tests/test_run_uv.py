@@ -32,11 +32,7 @@ def told(tmp_path):
         kept = {name: value for name, value in os.environ.items() if "PIP_" not in name}
         kept = {name: value for name, value in kept.items() if not name.startswith(("SSL", "UV"))}
         own = {"PYTHONPATH": str(tmp_path), "PIP_CONFIG_FILE": str(tmp_path / "pip.conf")}
-        done = run_to_end(
-            [sys.executable, SCRIPT],
-            env=kept | own | more,
-            check=True,
-        )
+        done = run_to_end([sys.executable, SCRIPT], env=kept | own | more, check=True)
         return dict(line.split("=", 1) for line in done.stdout.splitlines() if "=" in line)
 
     return told

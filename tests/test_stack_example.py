@@ -310,9 +310,7 @@ def test_the_image_installs_what_there_is():
     words = [word for word in shlex.split(found[1]) if word != "--no-cache-dir"]
     place = words.index("--find-links")
     del words[place : place + 2]
-    done = run_to_end(
-        [sys.executable, "-m", "pip", *words, "--dry-run", "--no-index"],
-    )
+    done = run_to_end([sys.executable, "-m", "pip", *words, "--dry-run", "--no-index"])
     assert done.returncode == 0, done.stderr
     assert "Would install" not in done.stdout
 

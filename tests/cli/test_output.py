@@ -198,9 +198,5 @@ def test_a_fault_of_ours(monkeypatch, capsys):
 
 def test_the_version():
     """By the module as by the script."""
-    done = run_to_end(
-        [*COMMAND, "--version"],
-        check=True,
-        timeout=100,
-    )
+    done = run_to_end([*COMMAND, "--version"], check=True, timeout=100)
     assert (done.stdout, done.stderr) == (f"together-otel {version('together-otel')}\n", "")

@@ -12,11 +12,7 @@ def test_the_demonstration_ends_with_the_page():
     """Under a minute and a half, nothing left out, nothing on standard error."""
     require("prometheus")
     require("alertmanager")
-    done = run_to_end(
-        [sys.executable, "-m", "together_otel", "demo"],
-        cwd=CHECKOUT,
-        timeout=90,
-    )
+    done = run_to_end([sys.executable, "-m", "together_otel", "demo"], cwd=CHECKOUT, timeout=90)
     assert done.returncode == 0, done.stdout
     assert "alertname=TogetherAuthFailing, job=together-demo" in " ".join(done.stdout.split())
     assert "Left out" not in done.stdout

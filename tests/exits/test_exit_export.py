@@ -165,10 +165,7 @@ def test_a_job_writes_a_file(way, run, tmp_path):
     assert all(
         labels["job"] == "data jobs" for found in samples(text).values() for labels, _ in found
     )
-    checked = run_to_end(
-        [prometheus_binaries.require("promtool"), "check", "metrics"],
-        input=text,
-    )
+    checked = run_to_end([prometheus_binaries.require("promtool"), "check", "metrics"], input=text)
     assert (checked.returncode, checked.stderr) == (0, "")
 
 

@@ -36,9 +36,7 @@ def said_by(set_up, server, key):
     """Return the lines that such a program writes, without their times."""
     program = PROGRAM.format(set_up=set_up, key=key, url=server.base_url_for(RELEASE))
     done = run_to_end(
-        [sys.executable, "-W", "ignore", "-c", program],
-        env={"TOGETHER_NO_BANNER": "1"},
-        check=True,
+        [sys.executable, "-W", "ignore", "-c", program], env={"TOGETHER_NO_BANNER": "1"}, check=True
     )
     lines = done.stderr.splitlines()
     timed = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} "

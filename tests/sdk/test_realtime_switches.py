@@ -136,10 +136,7 @@ def test_open_at_exit(kind, way, outcome, key):
             "TOGETHER_API_KEY": key,
             "TOGETHER_BASE_URL": server.base_url_for(RELEASE),
         }
-        ended = run_to_end(
-            [sys.executable, str(LEFT_OPEN), kind, way],
-            env=environment,
-        )
+        ended = run_to_end([sys.executable, str(LEFT_OPEN), kind, way], env=environment)
 
     assert (ended.returncode, ended.stderr) == (0, "")
     assert json.loads(ended.stdout) == {

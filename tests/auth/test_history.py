@@ -6,6 +6,7 @@ import threading
 import weakref
 
 import pytest
+from forking import in_child
 
 from together_otel.auth.history import KeyHistory
 from together_otel.keys import identity_of
@@ -246,20 +247,15 @@ def test_a_forked_child_is_not_locked_out():
     holder = threading.Thread(target=hold)
     holder.start()
     held.wait()
-    child = os.fork()
-    if child == 0:
-        code = 1
-        try:
-            if history._lock.acquire(timeout=5):
-                history.refused(ONE, 2.0)
-                known = (history.last_accepted(ONE), history.last_refused(ONE))
-                code = 0 if known == (1.0, 2.0) else 2
-        finally:
-            os._exit(code)
+
+    def knows():
+        assert history._lock.acquire(timeout=5)
+        history.refused(ONE, 2.0)
+        return (history.last_accepted(ONE), history.last_refused(ONE)) == (1.0, 2.0)
+
+    assert in_child(knows)
     release.set()
     holder.join()
-    _, status = os.waitpid(child, 0)
-    assert os.waitstatus_to_exitcode(status) == 0
     assert history.last_refused(ONE) is None
 
 
@@ -271,11 +267,7 @@ def test_a_history_that_is_gone_does_not_trouble_a_fork():
     del history
     gc.collect()
     assert itself() is None
-    child = os.fork()
-    if child == 0:
-        os._exit(0)
-    _, status = os.waitpid(child, 0)
-    assert os.waitstatus_to_exitcode(status) == 0
+    assert in_child(lambda: True)
 
 
 def test_it_remembers_identities_and_no_keys():

@@ -1,10 +1,9 @@
 """Clients that many use at once: how they are made, asked, and closed."""
 
-import sys
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
-from generation import GENERATION, MESSAGES, MODEL
+from generation import GENERATION, MESSAGES, MODEL, close_session
 
 
 @contextmanager
@@ -45,11 +44,7 @@ def in_threads(number, call):
         except Exception as exc:  # noqa: BLE001 - it is what is asked for
             return exc
         finally:
-            if GENERATION == 1:
-                requestor = sys.modules["together.abstract.api_requestor"]
-                session = requestor._thread_context.__dict__.pop("session", None)
-                if session is not None:
-                    session.close()
+            close_session()
 
     with ThreadPoolExecutor(number) as pool:
         return list(pool.map(work, range(number)))

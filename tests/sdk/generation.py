@@ -25,6 +25,15 @@ def leaks(text, key):
     return [stretch for stretch in stretches if stretch in text]
 
 
+def close_session():
+    """Close the HTTP session that 1.x keeps for each thread, and never closes."""
+    if GENERATION == 1:
+        requestor = sys.modules["together.abstract.api_requestor"]
+        session = requestor._thread_context.__dict__.pop("session", None)
+        if session is not None:
+            session.close()
+
+
 class Sdk:
     """Makes clients of one kind and runs calls on them, sync or async alike."""
 
@@ -86,11 +95,7 @@ class Sdk:
             for made in self._clients:
                 self.run(made.close)
         else:
-            # 1.x keeps one HTTP session a thread and never closes it.
-            requestor = sys.modules["together.abstract.api_requestor"]
-            session = requestor._thread_context.__dict__.pop("session", None)
-            if session is not None:
-                session.close()
+            close_session()
         self._clients.clear()
         gc.collect()
         if self._loop is not None:

@@ -3,13 +3,12 @@
 import asyncio
 import gc
 import logging
-import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 
 import pytest
-from generation import GENERATION, MESSAGES, MODEL, RELEASE
+from concurrency import async_client, close, sync_client
+from generation import GENERATION, MESSAGES, MODEL, RELEASE, close_session
 from measured import FIRST_CHUNK, measured
 from opentelemetry import context, trace
 
@@ -27,35 +26,6 @@ def tracer(telemetry):
 def options(key, server):
     """What every client is made with."""
     return {"api_key": key, "base_url": server.base_url_for(RELEASE), "max_retries": 0}
-
-
-@contextmanager
-def session_of_this_thread():
-    """Close what 1.x keeps open for a thread."""
-    yield
-    if GENERATION == 1:
-        requestor = sys.modules["together.abstract.api_requestor"]
-        session = requestor._thread_context.__dict__.pop("session", None)
-        if session is not None:
-            session.close()
-
-
-@contextmanager
-def sync_client(options):
-    """A sync client, closed afterwards."""
-    import together  # noqa: PLC0415 - after the instrumentation
-
-    client = together.Together(**options)
-    yield client
-    if GENERATION > 1:
-        client.close()
-
-
-def async_client(options, **more):
-    """An async client."""
-    import together  # noqa: PLC0415 - after the instrumentation
-
-    return together.AsyncTogether(**options, **more)
 
 
 def pairs(telemetry):
@@ -108,9 +78,9 @@ def test_threads(clients, options, telemetry, tracer, caplog):
     def work(client, thread):
         before = context.get_current()
         start.wait(timeout=30)
-        with session_of_this_thread():
-            for number in range(thread * CALLS, (thread + 1) * CALLS):
-                call(client, number)
+        for number in range(thread * CALLS, (thread + 1) * CALLS):
+            call(client, number)
+        close_session()
         assert context.get_current() == before == {}
 
     def work_alone(thread):
@@ -148,7 +118,7 @@ def test_stream_read_in_another_thread(first_chunk, options, telemetry, tracer, 
             assert trace.get_current_span() is reader
         return read
 
-    with sync_client(options) as client, session_of_this_thread():
+    with sync_client(options) as client:
         with tracer.start_as_current_span("caller 5"):
             stream = client.chat.completions.create(
                 model=MODEL, messages=MESSAGES, max_tokens=5, stream=True
@@ -157,6 +127,7 @@ def test_stream_read_in_another_thread(first_chunk, options, telemetry, tracer, 
                 next(stream)
         with ThreadPoolExecutor(1) as pool:
             assert pool.submit(reading, stream).result(timeout=30) > 2
+    close_session()
 
     assert successes(telemetry) == 1
     assert pairs(telemetry) == [("caller 5", "caller 5")]
@@ -185,8 +156,7 @@ async def test_stream_read_in_another_task(first_chunk, options, telemetry, trac
 
     stream = await asyncio.create_task(making())
     assert await asyncio.create_task(reading(stream)) > 2
-    if GENERATION > 1:
-        await client.close()
+    await close(client)
 
     assert successes(telemetry) == 1
     assert pairs(telemetry) == [("caller 5", "caller 5")]
@@ -210,8 +180,7 @@ async def test_tasks(options, telemetry, tracer, caplog):
                     assert trace.get_current_span() is caller
 
     await asyncio.gather(*map(call, range(count)))
-    if GENERATION > 1:
-        await client.close()
+    await close(client)
 
     assert successes(telemetry) == count
     assert sorted(pairs(telemetry)) == sorted((f"caller {number}",) * 2 for number in range(count))
@@ -228,15 +197,15 @@ def test_two_loops(clients, stream, options, telemetry, caplog):
 
         # A connection kept alive would belong to the first loop, with us or without.
         more["http_client"] = httpx.AsyncClient(limits=httpx.Limits(max_keepalive_connections=0))
-    shared = async_client(options, **more) if clients == "one client" else None
+    shared = async_client({**options, **more}) if clients == "one client" else None
 
     async def main(*, last):
         client = shared or async_client(options)
         answer = await client.chat.completions.create(model=MODEL, messages=MESSAGES, stream=stream)
         if stream:
             assert len([one async for one in answer]) > 2
-        if GENERATION > 1 and (last or shared is None):
-            await client.close()
+        if last or shared is None:
+            await close(client)
 
     asyncio.run(main(last=False))
     asyncio.run(main(last=True))

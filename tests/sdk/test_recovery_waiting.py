@@ -2,14 +2,12 @@
 
 import asyncio
 import dataclasses
-import os
-import sys
 import threading
-from contextlib import suppress
 
 import pytest
 from concurrency import ask, async_client, close, sync_client
-from generation import GENERATION
+from forking import in_child
+from generation import close_session
 from recovering import OLD, Answers, Clock, instrument, keys_sent, searches
 
 from together_otel import recovery
@@ -36,17 +34,6 @@ def test_a_sync_call_on_the_loop_of_a_search(server):
         return search_of(replacement).found()
 
     assert asyncio.run(main()) is None
-
-
-def in_child(holds):
-    """Tell whether something holds in a forked child."""
-    child = os.fork()
-    if child == 0:
-        status = 1
-        with suppress(BaseException):
-            status = 0 if holds() else 2
-        os._exit(status)
-    return os.waitpid(child, 0)[1] == 0
 
 
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded")
@@ -135,10 +122,7 @@ def here(call):
     except Exception as exc:  # noqa: BLE001 - it is what is asked for
         return [exc]
     finally:
-        if GENERATION == 1:
-            requestor = sys.modules["together.abstract.api_requestor"]
-            with suppress(KeyError):
-                requestor._thread_context.__dict__.pop("session").close()
+        close_session()
 
 
 def test_a_constructor_on_an_event_loop_asks_only_who_answers_at_once(

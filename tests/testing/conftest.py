@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Protocol
 
 import pytest
+from generation import close_session
 
 from together_otel.testing.server import TogetherServer
 
@@ -45,12 +46,7 @@ def client(server, key, generation):
     together = pytest.importorskip("together")
     if generation == 1:
         yield together.Together(api_key=key, base_url=server.base_url, max_retries=0)
-        # 1.x keeps one HTTP session a thread and never closes it.
-        from together.abstract import api_requestor  # noqa: PLC0415 - only 1.x has it
-
-        session = api_requestor._thread_context.__dict__.pop("session", None)
-        if session is not None:
-            session.close()
+        close_session()
     else:
         with together.Together(
             api_key=key,

@@ -30,6 +30,8 @@ _AB = "projects.endpoints.ab_experiments"
         ("post", "/v2/videos", "video_generation"),
         ("get", "/v1/models", "models.list"),
         ("get", "/v1/models?dedicated=true", "models.list"),
+        ("get", "/v1/models?from=https://example.com/v1/files", "models.list"),
+        ("get", "/v1/realtime?model=a", "realtime.connect"),
         ("get", "/v3/whoami", "whoami"),
         ("get", "/v1/files", "files.list"),
         ("get", "/v1/files/file-0123abcd", "files.retrieve"),

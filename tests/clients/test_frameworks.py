@@ -185,8 +185,13 @@ def test_llama_index_without_a_key(
 
 @pytest.mark.parametrize(
     ("work", "library"),
-    [(langchain, "langchain"), (llama_index, "llama_index"), (haystack, "haystack")],
-    ids=["langchain", "llama_index", "haystack"],
+    [
+        (langchain, "langchain"),
+        (llama_index, "llama_index"),
+        (haystack, "haystack"),
+        (litellm_embeddings, "litellm"),
+    ],
+    ids=["langchain", "llama_index", "haystack", "litellm"],
 )
 def test_key_of_another_provider_by_the_environment(
     work: Work,

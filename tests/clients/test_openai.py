@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from dirty_equals import IsFloat, IsInt, IsPartialDict
-from reaching import ELSEWHERE, MESSAGES, MODEL
+from reaching import ELSEWHERE, MESSAGES, MODEL, TOGETHER
 from reported import calls, events, failures
 
 from together_otel import instrument, uninstrument
@@ -139,6 +139,17 @@ def test_absolute_url_of_a_request(lab, telemetry):
     lab.run(lambda: client.post(url, body=body, cast_to=object))
     lab.run(lambda: client.post("/chat/completions", body=body, cast_to=object))
     assert [one["server.address"] for one in calls(telemetry)] == ["api.together.xyz"]
+
+
+def test_a_url_in_the_query_of_another(lab, telemetry):
+    """The host is still the client's."""
+    client = lab.client(api_key=lab.key)
+    path = "/models?from=https://api.example.com/v1"
+    lab.run(lambda: client.get(path, cast_to=object))
+    (span,) = [one for one in telemetry.spans() if one["kind"] == "CLIENT"]
+    assert span["name"] == "models.list"
+    assert span["attributes"]["together.client.library"] == "openai"
+    assert span["attributes"]["server.address"] == TOGETHER
 
 
 @pytest.mark.parametrize("fails", [False, True])

@@ -5,7 +5,12 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import SplitResult
 
-DEFAULT_PORTS = {"https": 443, "http": 80}
+DEFAULT_PORTS = {"https": 443, "http": 80, "wss": 443, "ws": 80}
+
+
+def is_absolute(url: str) -> bool:
+    """Return whether a URL of HTTP names a host; its query may have another one in it."""
+    return "://" in url[:8]
 
 
 def port_of(url: Any) -> int | None:

@@ -52,7 +52,7 @@ def by_url(hosts: Collection[str], name: str) -> IsOurs:
                 if look(url) is not None:
                     return True
                 base = getattr(client, "_base_url", None)
-                return base is not None and "://" not in url and base.host.endswith(names)
+                return base is not None and "://" not in url[:8] and base.host.endswith(names)
             host = getattr(url, "host", None)
             if type(host) is str:
                 return host.endswith(names)

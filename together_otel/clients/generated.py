@@ -13,7 +13,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import urlsplit
 
-from together_otel.clients.addresses import port_of, server_of, userinfo_of
+from together_otel.clients.addresses import is_absolute, port_of, server_of, userinfo_of
 from together_otel.clients.answers import body_of, is_basic, note_origin, redirected_from
 from together_otel.clients.base import Adapter, Answer, GivenKey, OpenBody
 from together_otel.clients.credentials import (
@@ -81,7 +81,7 @@ class Generated(Adapter):
     def request(self, client: Any, args: Args, kwargs: Kwargs) -> Request:
         options = _options(args, kwargs)
         url = str(options.url)
-        if "://" in url:
+        if is_absolute(url):
             host, port = _server_of("/".join(url.split("/", 3)[:3]))
         else:
             host, port = server_of(client.base_url)
@@ -205,7 +205,7 @@ class Generated(Adapter):
         # Not where headers may send another key.
         if isinstance(options.headers, dict) or getattr(client, "_custom_headers", None):
             return None
-        return None if "://" in str(options.url) else server_of(client.base_url)[0]
+        return None if is_absolute(str(options.url)) else server_of(client.base_url)[0]
 
     def is_whole(self, returned: Any) -> bool:
         fields = getattr(returned, "__dict__", NOTHING)

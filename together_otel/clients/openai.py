@@ -7,6 +7,7 @@ import sys
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 from urllib.parse import urlsplit
 
+from together_otel.clients.addresses import is_absolute
 from together_otel.clients.base import GivenKey
 from together_otel.clients.credentials import key_in
 from together_otel.clients.generated import Generated
@@ -45,7 +46,7 @@ class OpenAI(Generated):
         """
         try:
             url = (kwargs["options"] if "options" in kwargs else args[2]).url
-            if "://" in url:
+            if is_absolute(url):
                 return is_together_host(urlsplit(url).hostname, hosts)
             base = args[0]._base_url
             # A URL is never changed, and another one may get its id only once it is forgotten.

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from together_otel.clients.addresses import is_absolute
+
 OTHER: Final = "_other"
 """The operation of every request whose path or method this package does not know."""
 
@@ -22,6 +24,9 @@ GENERATIVE = {
     "videos/generations": "video_generation",
 }
 """POST paths without their version → operation, as the contract names them."""
+
+HANDSHAKES: Final = {"realtime": "realtime.connect"}
+"""GET paths without their version that open a websocket → operation."""
 
 ID = "{}"
 """Where an id stands in a path."""
@@ -105,6 +110,8 @@ _LAST_VERBS = {
 }
 """Method → what it does to a collection, and to one of its members."""
 
+_NAMED: Final = {"post": GENERATIVE, "get": HANDSHAKES}
+
 _BEFORE_PATH = re.compile(r"\.\.|v\d+[a-z0-9]*")
 _HUMP = re.compile(r"(?<=[a-z])(?=[A-Z])")
 
@@ -149,14 +156,14 @@ def operation_of(method: str, path: str) -> str:
         ``files.retrieve``. What is not a word of a known path in that very place is taken for
         an id, though it look like a word. `OTHER` where the first is none.
     """
-    if "://" in path:
+    if is_absolute(path):
         path = path.split("://", 1)[1].partition("/")[2]
     if (known := _names.get((method, path))) is not None:
         return known
     verb = method.lower()
     segments = _segments(path)
     words, ends_in_id = _words(segments)
-    name = GENERATIVE.get("/".join(segments)) if verb == "post" else None
+    name = _NAMED.get(verb, {}).get("/".join(segments))
     has_ids = name is None and words != segments
     if name is None:
         if not words or verb not in _LAST_VERBS:

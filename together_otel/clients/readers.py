@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from types import FrameType
 from typing import Final
 
@@ -61,7 +62,8 @@ _MAKERS: Final[tuple[tuple[str, str | None, Reader], ...]] = (
     ("agno", None, Reader("agno", "OpenAILike", (_OPENAI,), skips_empty=True)),
     ("instructor", None, INSTRUCTOR),
     ("camel", None, CAMEL),
-    ("litellm", None, LITELLM),
+    # Embeddings and texts, and before 1.100 all.
+    ("litellm", None, replace(LITELLM, variables=(*LITELLM.variables, _OPENAI))),
     ("smolagents", None, Reader("smolagents", "OpenAIModel", (_OPENAI,))),
     (
         "agents",

@@ -69,7 +69,7 @@ def first_look(extra_hosts: Collection[str] = ()) -> re.Pattern[str]:
     """
     hosts = "|".join(re.escape(host) for host in (*_DOMAINS, *extra_hosts))
     return re.compile(
-        rf"\s*https?://(?:[^/?#]*@)?\[?(?:[^/?#@:]*\.)?(?:{hosts})\.?\]?(?:[:/?#\s]|$)",
+        rf"\s*(?:https?|wss?)://(?:[^/?#]*@)?\[?(?:[^/?#@:]*\.)?(?:{hosts})\.?\]?(?:[:/?#\s]|$)",
         re.IGNORECASE,
     )
 

@@ -215,3 +215,34 @@ def test_what_was_said(lab, server, telemetry, monkeypatch, stream):
             "finish_reason": "tool_call",
         }
     ]
+
+
+def test_what_was_said_till_it_was_left(lab, server, telemetry, monkeypatch):
+    """The pieces that came: nothing repeats them."""
+    uninstrument()
+    monkeypatch.setenv("OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT", "SPAN_ONLY")
+    instrument(tracer_provider=telemetry.tracer_provider, meter_provider=telemetry.meter_provider)
+    reasoning = {"type": "response.reasoning_summary_text.delta", "delta": "Be kind."}
+    done = {"type": "response.output_item.done", "output_index": 2}
+    more = {"type": "response.output_text.delta", "delta": "lo!", "item_id": "msg-1"}
+    server.script(
+        events(
+            reasoning | {"item_id": "rs-1", "output_index": 0, "summary_index": 0},
+            more | {"content_index": 0, "output_index": 0, "logprobs": []},
+            done | {"item": CALLED | {"arguments": '{"at": 1}'}},
+        )
+    )
+    stream = ask(lab, stream=True)
+    lab.read(stream)
+    (attributes,) = calls(telemetry)
+    assert json.loads(attributes["gen_ai.output.messages"]) == [
+        {
+            "role": "assistant",
+            "parts": [
+                {"type": "reasoning", "content": "Be kind."},
+                {"type": "text", "content": "Hello!"},
+                {"type": "tool_call", "name": "look", "id": "c-1", "arguments": {"at": 1}},
+            ],
+            "finish_reason": "error",
+        }
+    ]

@@ -185,6 +185,8 @@ class _Choice:
     def add(self, choice: Mapping[str, Any], reason: object) -> None:
         """Add a choice of a whole answer or of a chunk, and why it ended, if it did."""
         whole = choice.get("message")
+        if whole:  # a stream's last event may repeat what came in pieces
+            self.text, self.reasoning, self.tool_calls, self.parts = _Text(), _Text(), {}, []
         said = every_field_of(whole or choice.get("delta"))
         content = said.get("content")
         if isinstance(content, list):

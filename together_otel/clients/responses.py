@@ -11,6 +11,14 @@ _REASONS: Final = {"max_output_tokens": "length"}
 """Why a response is incomplete → the same as a finish reason, where they differ."""
 
 
+_PIECES: Final = {
+    "response.output_text.delta": "content",
+    "response.reasoning_text.delta": "reasoning",
+    "response.reasoning_summary_text.delta": "reasoning",
+}
+"""Event of a stream that brings a piece of text → where that stands in a chunk."""
+
+
 def _response_in(fields: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return a response, itself or that of an event; nothing of anything else."""
     if str(fields.get("type")).startswith("response."):
@@ -24,6 +32,8 @@ def as_completion(fields: Mapping[str, Any]) -> dict[str, Any] | None:
     Args:
         fields: of an answer or an event.
     """
+    if piece := _piece_in(fields):
+        return {"choices": [{"index": 0, "delta": piece}]}
     if not (response := _response_in(fields)):
         return None
     message: dict[str, Any] = {"content": [], "tool_calls": [], "reasoning": ""}
@@ -43,6 +53,18 @@ def as_completion(fields: Mapping[str, Any]) -> dict[str, Any] | None:
         "choices": [choice],
         "usage": _usage(fields_of(response.get("usage"))),
     }
+
+
+def _piece_in(fields: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return what an event of a stream adds to the answer, which its last event repeats whole."""
+    kind = str(fields.get("type"))
+    if (place := _PIECES.get(kind)) is not None:
+        return {place: fields.get("delta")}
+    item = fields_of(fields.get("item")) if kind == "response.output_item.done" else NOTHING
+    if item.get("type") != "function_call":
+        return None
+    (call,) = _called(item)["tool_calls"]
+    return {"tool_calls": [{"index": fields.get("output_index"), **call}]}
 
 
 def _reason(response: Mapping[str, Any], message: Mapping[str, Any]) -> str | None:

@@ -62,8 +62,6 @@ _INSTRUMENTS = (
 _NO_OPS = ("opentelemetry.trace", "opentelemetry.metrics", "opentelemetry._logs")
 """Where the classes are that stand for providers before any are set."""
 
-_PATCHES = LazyPatches(lambda: TogetherInstrumentor().uninstrument())
-
 
 class TogetherInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # untyped in its own package
     """Instruments every client of Together AI in this process.
@@ -72,6 +70,8 @@ class TogetherInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # untyped i
     may follow each other any number of times, before or after ``together`` is imported.
     """
 
+    # Not the module's: an earlier copy of this class is to find its own.
+    _patches = LazyPatches()
     _undo_listen: Callable[[], None] | None = None
     _backend: Backend | None = None
     _report_held_back: Callable[[], None] | None = None
@@ -138,7 +138,7 @@ class TogetherInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # untyped i
             return runtime, tracer_provider
 
         end_all_at_exit()
-        _PATCHES.apply(turn_on, settings.hosts)
+        self._patches.apply(turn_on, settings.hosts, self.uninstrument)
 
     def _uninstrument(self, **_kwargs: Any) -> None:
         """Turn the instrumentation off: every patched attribute is the original again."""
@@ -149,7 +149,7 @@ class TogetherInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # untyped i
         if held_back is not None:
             atexit.unregister(held_back)
         steps = (
-            _PATCHES.remove,
+            self._patches.remove,
             held_back,
             None if backend is None else backend.stop,
             undo_listen,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 import traceback
 from collections import Counter
@@ -10,6 +11,7 @@ from unittest import mock
 
 import pytest
 from application import (
+    FAILING,
     KEY,
     MODES,
     OURS,
@@ -128,6 +130,24 @@ async def keys_everywhere(app):
     """Make a refused call that says its key in headers and body."""
     headers = {"Authorization": f"Bearer {KEY}", "x-api-key": KEY}
     return await app.chat(app.client(refused), extra_headers=headers, extra_body={"q": KEY})
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("scenario", FAILING)
+def test_an_interrupt_of_the_log_costs_no_other_signal(scenario, mode):
+    """A failure is counted and traced, though the caller gets no further than its log handler."""
+
+    def interrupt(record):
+        if record.getMessage().startswith("together.client.auth_failed"):
+            raise KeyboardInterrupt
+
+    vars(handler := logging.Handler())["emit"] = interrupt
+    logging.getLogger("together_otel").addHandler(handler)
+    telemetry = Telemetry()
+    telemetry.instrument()
+    with pytest.raises(KeyboardInterrupt):
+        drive(scenario(Application(mode)), mode)
+    assert telemetry.failures() == {"count": 1, "line": 0, "record": 1, "span": 1}
 
 
 @pytest.mark.parametrize("mode", MODES)

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import copy
 import importlib
+import importlib.util
 import inspect
 import json
 import pickle
@@ -23,6 +24,7 @@ from generation import GENERATION, MESSAGES, MODEL, Sdk, made_up_key
 from processes import run_to_end
 
 from together_otel import TogetherInstrumentor
+from together_otel.calls.patches import is_patch
 from together_otel.testing import TogetherServer, behaviours
 
 if TYPE_CHECKING:
@@ -258,7 +260,7 @@ def steps_of(library: str, anew: str) -> dict[str, dict[str, int]]:
 SILENT = {"spans": 0, "requests": 0, "failures": 0, "events": 0, "checks": 0}
 ONCE = {"spans": 1, "requests": 1, "failures": 1, "events": 1, "checks": 1}
 OLDER = ONCE | {"checks": 0}
-RESTORED = {"old": 0, "new": 0}
+RESTORED = {"old": 0, "new": 0, "watchers": 0}
 
 LIBRARY_ANEW = {
     "off": SILENT,
@@ -276,6 +278,7 @@ LIBRARY_ANEW = {
     "left": RESTORED,
 }
 PACKAGE_ANEW = {
+    "reloaded": OLDER,
     "off when it was dropped": OLDER,
     "on when it was dropped": OLDER,
     "new client": ONCE,
@@ -296,3 +299,68 @@ def test_imported_anew(library: str, anew: str, expected: dict[str, dict[str, in
     """
     found = steps_of(library, anew)
     assert {step: found[step] for step in expected} == expected
+
+
+CLIENT = """
+class TogetherAI:
+    def __init__(self, api_key=None):
+        self.api_key = api_key
+
+    def chat(self, prompt):
+        return prompt
+"""
+
+
+@pytest.fixture
+def importing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Callable[..., Any]]:
+    """Import a package ``together_ai`` anew, of some source."""
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+
+    def import_it(source: str = CLIENT) -> Any:
+        (tmp_path / "together_ai.py").write_text(source)
+        monkeypatch.delitem(sys.modules, "together_ai", raising=False)
+        importlib.invalidate_caches()
+        return importlib.import_module("together_ai")
+
+    yield import_it
+    sys.modules.pop("together_ai", None)
+    TogetherInstrumentor().uninstrument()
+
+
+def is_patched(module: Any) -> bool:
+    return is_patch(vars(module.TogetherAI)["chat"])
+
+
+def test_a_package_that_turns_us_on_while_it_is_imported(importing: Callable[..., Any]) -> None:
+    """It is patched once it is there, as nothing is yet that could be; or it has failed."""
+    turn_on = "import together_otel\ntogether_otel.instrument()\n"
+    with pytest.raises(ZeroDivisionError):
+        importing(turn_on + "1 / 0")
+    TogetherInstrumentor().uninstrument()
+    module = importing(turn_on + CLIENT)
+    assert is_patched(module)
+    assert type(module.__spec__) is importlib.machinery.ModuleSpec
+    TogetherInstrumentor().uninstrument()
+    assert not is_patched(module)
+
+
+@pytest.mark.skipif(sys.version_info >= (3, 12), reason="Python takes no such loaders any more")
+@pytest.mark.filterwarnings("ignore::ImportWarning")
+def test_an_older_kind_of_loader(
+    importing: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that has ``load_module`` alone: it loads, and nothing is patched."""
+
+    class Old:
+        def load_module(self, name: str) -> Any:
+            sys.modules[name] = module = types.ModuleType(name)
+            exec(CLIENT.replace("class", "__name__ = 'together_ai'\nclass"), vars(module))  # noqa: S102 - made here
+            return module
+
+        def find_spec(self, name: str, *_: Any) -> Any:
+            return importlib.machinery.ModuleSpec(name, self) if name == "together_ai" else None  # type: ignore[arg-type]  # an old one
+
+    monkeypatch.setattr(sys, "meta_path", [Old(), *sys.meta_path])
+    TogetherInstrumentor().instrument()
+    assert importing().TogetherAI().chat("Hello") == "Hello"

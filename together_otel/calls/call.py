@@ -205,16 +205,26 @@ class Call(CallState):
         self.ended = True
         if self._generation == forks.generation:
             elapsed = time.perf_counter() - self.started
-            report_answer(self, self.answer(), elapsed)
+            try:
+                report_answer(self, self.answer(), elapsed)
+            except BaseException:  # an interrupt
+                with self.runtime.guard("finish"):
+                    if self.span.is_recording():
+                        self.span.end()
+                raise
             self._let_go()
 
     def fail(self, exc: BaseException | None = None) -> None:
         """End with an exception, by default the one that is being handled."""
-        # No frame of ours holds the exception while something is logged: it may show the key.
-        ending = self._ending_of_exception([exc or sys.exc_info()[1]])
-        del exc
-        if ending is not None:
-            self._end(ending.outcome, ending)
+        try:
+            # No frame of ours holds the exception while something is logged: it may show the key.
+            ending = self._ending_of_exception([exc or sys.exc_info()[1]])
+            exc = None
+            if ending is not None:
+                self._end(ending.outcome, ending)
+        except BaseException:
+            self.leave("cancelled")  # unless it has ended: an interrupt came before
+            raise
 
     def fail_with(self, failure: Failure) -> None:
         """End with a failure that the SDK hands on as data."""

@@ -225,9 +225,8 @@ class Attempt:
                     runtime.log_auth_failure(failed[0], details, suppressed)
         except Exception:  # noqa: BLE001
             runtime.guard("log").swallow()
-        try:
-            if failed is not None and is_recording:
-                spans.finish(span, {names.ERROR_TYPE: failed[2]}, failed[2], failed[1])
-            span.end()
-        except Exception:  # noqa: BLE001
-            runtime.guard("client_init").swallow()
+        finally:  # after an interrupt as well
+            with runtime.guard("client_init"):
+                if failed is not None and is_recording:
+                    spans.finish(span, {names.ERROR_TYPE: failed[2]}, failed[2], failed[1])
+                span.end()

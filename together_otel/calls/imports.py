@@ -53,15 +53,11 @@ MODULES = (
 
 
 class LazyPatches:
-    """The patches of this process.
+    """The patches of this process."""
 
-    Args:
-        turn_off: turns the instrumentation off, for a copy of this package that comes after it.
-    """
-
-    def __init__(self, turn_off: Callable[[], None]) -> None:
+    def __init__(self) -> None:
         modules = (*MODULES, *(sender.module for sender in SENDERS))
-        self._watcher = ImportWatcher(modules, self._imported, turn_off)
+        self._watcher = ImportWatcher(modules, self._imported)
         self._turn_on: Callable[[], tuple[Runtime, object]] | None = None
         self._patches: Patches | None = None
         self._senders = Senders(self._reporter)
@@ -71,7 +67,10 @@ class LazyPatches:
         self._lock = ForkSafeLock()
 
     def apply(
-        self, turn_on: Callable[[], tuple[Runtime, object]], hosts: Collection[str] = ()
+        self,
+        turn_on: Callable[[], tuple[Runtime, object]],
+        hosts: Collection[str],
+        turn_off: Callable[[], None],
     ) -> None:
         """Patch what is imported now, and the rest when it is.
 
@@ -79,13 +78,16 @@ class LazyPatches:
             turn_on: called at the first import; returns what calls are reported to, and the tracer
                 provider, ``None`` for the global one.
             hosts: further ones that count as Together's.
+            turn_off: turns all off, for a copy of this package that comes after this one.
         """
         self._turn_on, self._hosts, self._is_on = turn_on, hosts, True
+        self._watcher.turn_off = turn_off
         if self._watcher not in sys.meta_path:
             sys.meta_path.insert(0, self._watcher)
         for name in self._watcher.names:
             if (loaded := sys.modules.get(name)) is not None:
-                self._imported(loaded)
+                with Guard("patch", lambda _: None):
+                    _once_loaded(loaded, self._imported)
 
     def remove(self) -> None:
         """Put every original back that is still ours to replace."""
@@ -137,13 +139,13 @@ class ImportWatcher(MetaPathFinder):
     Args:
         names: of the modules.
         imported: called with each of them after its code has run.
+
+    Attributes:
         turn_off: turns off whatever it watches for.
     """
 
-    def __init__(
-        self, names: Collection[str], imported: Imported, turn_off: Callable[[], None]
-    ) -> None:
-        self.turn_off = turn_off
+    def __init__(self, names: Collection[str], imported: Imported) -> None:
+        self.turn_off: Callable[[], None] = lambda: None
         self.names: frozenset[str] = frozenset(names)
         self._imported = imported
         self._searching: set[str] = set()
@@ -163,7 +165,8 @@ class ImportWatcher(MetaPathFinder):
             spec = next((one for one in found if one is not None), None)
         finally:
             self._searching.discard(fullname)
-        if spec is not None and spec.loader is not None:
+        # Python 3.11 still takes loaders without, which nothing can be added to.
+        if spec is not None and hasattr(spec.loader, "exec_module"):
             spec.loader = cast("Loader", _Loader(spec.loader, self._imported))
         return spec
 
@@ -184,9 +187,30 @@ class _Loader(ObjectProxy):
         self._self_imported(module)
 
 
+def _once_loaded(module: ModuleType, imported: Imported) -> None:
+    """Call back with a module now, or once its code has run: it may be what turns us on.
+
+    Python's import notes on its spec that it has begun and, whatever happened, that it is over.
+    There is no public way to be told.
+    """
+    spec: Any = getattr(module, "__spec__", None)
+    if not getattr(spec, "_initializing", False):
+        imported(module)
+        return
+    kind: Any = type(spec)
+
+    class Watched(kind):  # type: ignore[misc]  # a class that is not known here
+        def __setattr__(self, name: str, value: Any) -> None:
+            super().__setattr__(name, value)
+            if name == "_initializing" and not value:
+                self.__class__ = kind
+                imported(module)
+
+    spec.__class__ = Watched
+
+
 def turn_off_other_copies() -> None:
-    """Turn off what other copies of this package, imported before, have left on."""
+    """Turn off what copies of this package, imported before, have left on."""
     for finder in list(sys.meta_path):
-        kind = type(finder)
-        if kind.__module__ == __name__ and kind is not ImportWatcher:
+        if type(finder).__module__ == __name__:
             cast("ImportWatcher", finder).turn_off()

@@ -17,7 +17,7 @@ from together_otel.telemetry import attributes, content, events, spans
 from together_otel.telemetry.metrics import Measured
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from together_otel.auth.runtime import AuthFailure
     from together_otel.calls.state import CallState
@@ -60,8 +60,20 @@ class Ending:
 
 
 def report(call: CallState, ending: Ending) -> None:
-    """Report a call and end its span, a step at a time."""
-    for stage, step in _STEPS:
+    """Report a call and end its span, a step at a time; an interrupt costs its own step alone."""
+    left = iter(_STEPS)
+    try:
+        _take(left, call, ending)
+    finally:
+        _take(left, call, ending)
+
+
+def _take(
+    steps: Iterator[tuple[Stage, Callable[[CallState, Ending], None]]],
+    call: CallState,
+    ending: Ending,
+) -> None:
+    for stage, step in steps:
         try:
             step(call, ending)
         except Exception:  # noqa: BLE001 - the border

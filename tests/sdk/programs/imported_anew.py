@@ -21,7 +21,7 @@ steps: dict[str, dict[str, int]] = {}
 
 def instrumentor() -> Any:
     """Return the instrumentor of the package as it is imported now."""
-    return importlib.import_module("together_otel").TogetherInstrumentor()
+    return importlib.import_module("together_otel.instrumentor").TogetherInstrumentor()
 
 
 def instrument() -> None:
@@ -118,6 +118,10 @@ if anew == "library":
     instrument()
     step("on again")
 else:
+    for name in ("together_otel.instrumentor", "together_otel"):
+        importlib.reload(sys.modules[name])
+    instrument()
+    step("reloaded", oldest)
     instrumentor().uninstrument()
     drop("together_otel")
     instrument()
@@ -133,5 +137,6 @@ step("off at the end")
 steps["left"] = {
     "old": sum(vars(originals[key][0])[key[1]] is not originals[key][1] for key in changed),
     "new": foreign(patched),
+    "watchers": sum(type(one).__module__.startswith("together_otel") for one in sys.meta_path),
 }
 json.dump(steps, sys.stdout)

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import pytest
+from calling import made_up_key
 from libraries import KINDS, Library
 from loopback import resolve_to_loopback
 
 TOGETHER = "api.together.xyz"
 ELSEWHERE = "api.example.com"
 """Hosts that are resolved to loopback."""
-
-
-def made_up_key(letter="B"):
-    """Return a key of Together's shape that nobody owns."""
-    return "tgp_" + "v1_" + f"a1{letter}2" * 10 + "xyz"
 
 
 @pytest.fixture(autouse=True)

@@ -7,9 +7,10 @@ import warnings
 from contextlib import suppress
 
 import pytest
+from calling import leaks
 from libraries import PACKAGES
 from test_requests import CHAT, FAILURES, REQUESTS, bearer, only_span
-from wire_cases import OTHER, leaks
+from wire_cases import OTHER
 
 from together_otel import TogetherInstrumentor, recovery
 from together_otel.testing import behaviours

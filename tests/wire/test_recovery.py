@@ -6,8 +6,8 @@ import io
 from itertools import count
 
 import pytest
+from calling import leaks
 from dirty_equals import IsPartialDict
-from wire_cases import leaks
 
 from together_otel import recovery
 

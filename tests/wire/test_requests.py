@@ -7,8 +7,9 @@ import json
 
 import httpx
 import pytest
+from calling import leaks
 from dirty_equals import IsFloat, IsInt, IsPartialDict
-from wire_cases import FAULTS, OTHER, leaks
+from wire_cases import FAULTS, OTHER
 
 from together_otel import TogetherInstrumentor
 from together_otel.testing import behaviours

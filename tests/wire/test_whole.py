@@ -9,11 +9,12 @@ import traceback
 import httpx
 import pytest
 import requests
+from calling import leaks
 from opentelemetry.instrumentation.utils import suppress_instrumentation
 from requests.adapters import HTTPAdapter
 from test_requests import CHAT, FAILURES, REQUESTS, STREAM, bearer, only_span
 from urllib3.util import Retry
-from wire_cases import OTHER, leaks
+from wire_cases import OTHER
 
 from together_otel import TogetherInstrumentor
 from together_otel.testing import behaviours

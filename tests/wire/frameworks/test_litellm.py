@@ -9,8 +9,9 @@ import asyncio
 from contextlib import suppress
 
 import pytest
+from calling import leaks
 from dirty_equals import IsPartialDict
-from wire_cases import FAULTS, OTHER, leaks
+from wire_cases import FAULTS, OTHER
 
 from together_otel.testing import behaviours
 

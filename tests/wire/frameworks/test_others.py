@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from calling import leaks
 from dirty_equals import IsPartialDict
-from wire_cases import FAULTS, leaks
+from wire_cases import FAULTS
 
 FAILURES = "together.client.auth.failures"
 MESSAGES = [{"role": "user", "content": "Hello"}]

@@ -9,7 +9,7 @@ from processes import run_to_end
 ROOT = Path(__file__).parents[1]
 
 
-def run_example(name):
+def run_example(name, *arguments):
     """Run an example in an environment without keys, and see that it ends well.
 
     Returns:
@@ -19,7 +19,7 @@ def run_example(name):
     command = script.read_text(encoding="utf-8").splitlines()[0].removeprefix("# ").split()
     path = os.pathsep.join((str(Path(sys.executable).parent), os.environ.get("PATH", "")))
     done = run_to_end(
-        command,
+        [*command, *arguments],
         cwd=ROOT,
         env={"PATH": path, "TOGETHER_NO_BANNER": "1", "PYTHONWARNINGS": "ignore"},
         timeout=90,

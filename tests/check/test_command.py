@@ -16,22 +16,8 @@ from together_otel.cli.check.outcomes import REMEDIES, Outcome
 from together_otel.testing.programs import CHECKOUT
 
 FIELDS = {
-    "client",
-    "can_work",
-    "cause",
-    "remedy",
-    "presence",
-    "source",
-    "variable",
-    "format",
-    "problems",
-    "length",
-    "provider",
-    "fingerprint",
-    "env_file",
-    "lookalikes",
-    "notes",
-    "live",
+    *("client", "can_work", "cause", "remedy", "presence", "source", "variable", "format"),
+    *("problems", "length", "provider", "fingerprint", "env_file", "lookalikes", "notes", "live"),
 }
 LIVE = {
     *("outcome", "detail", "status_code", "url"),

@@ -1,6 +1,5 @@
 """The whole story of a rotation, through real processes and a real Prometheus; and of a forgotten pod."""
 
-import os
 import re
 import sys
 import time
@@ -11,7 +10,7 @@ from typing import Any
 
 import pytest
 import yaml
-from processes import run_to_end
+from example_runs import run_example
 from prometheus_binaries import require
 
 from together_otel import inspect_key
@@ -215,15 +214,7 @@ def test_no_key_is_shown(story):
 )
 def test_the_example(arguments, last, failed):
     """It runs by the command of its first line, and prints what its README shows."""
-    command = (EXAMPLE / "rotate.py").read_text(encoding="utf-8").splitlines()[0]
-    path = os.pathsep.join((str(Path(sys.executable).parent), os.environ.get("PATH", "")))
-    done = run_to_end(
-        [*command.removeprefix("# ").split(), *arguments],
-        cwd=ROOT,
-        env={"PATH": path, "TOGETHER_NO_BANNER": "1"},
-        timeout=MINUTE,
-    )
-    assert done.returncode == 0, done.stderr
+    done = run_example("rotation/rotate", *arguments)
     _, *rows, counts = (line[34:].split() for line in done.stdout.splitlines())
     old, new = rows[0][0], rows[1][0]
     names = {old: "old", new: "new"}

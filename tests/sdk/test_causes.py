@@ -7,9 +7,9 @@ import pytest
 from generation import GENERATION, MESSAGES, MODEL, leaks
 from loopback import resolve_to_loopback
 from refusal_cases import CASES, FOREIGN, OTHER, REFUSAL, TOGETHER
+from reported import events, failures
 from steps import each, tell, within
 
-from together_otel.names import CAUSES
 from together_otel.testing import behaviours
 from together_otel.testing.server import TogetherServer
 
@@ -48,19 +48,15 @@ def test_cause_is_named_counted_once_and_remedied(
         sdk.chat(sdk.client(**options, **case.options), **case.asks)
 
     cause = case.elsewhere if case.elsewhere and host != TOGETHER else case.cause
-    counted = {
-        cause: telemetry.counter("together.client.auth.failures", {"together.auth.cause": cause})
-        for cause in CAUSES
-    }
-    assert counted == {**dict.fromkeys(CAUSES, 0), cause: 1}
-    (event,) = [one for one in telemetry.logs() if one["event_name"].endswith("auth_failed")]
-    assert event["attributes"]["together.auth.cause"] == cause
-    assert filled(case.names, host=host) in event["attributes"]["together.auth.remedy"]
-    assert event["attributes"]["together.auth.remedy"].count(". ") == 0
-    assert event["attributes"]["together.auth.runbook"].endswith(f"#cause-{cause}")
+    assert failures(telemetry) == {cause: 1}
+    (event,) = events(telemetry)
+    assert event["together.auth.cause"] == cause
+    assert filled(case.names, host=host) in event["together.auth.remedy"]
+    assert event["together.auth.remedy"].count(". ") == 0
+    assert event["together.auth.runbook"].endswith(f"#cause-{cause}")
     (failed,) = [span for span in telemetry.spans() if span["status"] == "ERROR"]
     assert failed["attributes"]["together.auth.cause"] == cause
-    assert failed["attributes"]["error.type"] == event["attributes"]["error.type"]
+    assert failed["attributes"]["error.type"] == event["error.type"]
     everything = telemetry.everything()
     has_secret = isinstance(argument, str) and any(map(str.isdigit, argument))
     for secret in (key, OTHER, FOREIGN, *([argument] if has_secret else [])):
@@ -76,12 +72,10 @@ def test_revoked_key(sdk, server, key, telemetry):
     with pytest.raises(Exception, match="Invalid API key"):
         sdk.chat(client)
 
-    (event,) = [one for one in telemetry.logs() if one["event_name"].endswith("auth_failed")]
-    assert event["attributes"]["together.auth.cause"] == "revoked"
-    assert "was accepted until 20" in event["attributes"]["together.auth.remedy"]
-    assert (
-        telemetry.counter("together.client.auth.failures", {"together.auth.cause": "revoked"}) == 1
-    )
+    (event,) = events(telemetry)
+    assert event["together.auth.cause"] == "revoked"
+    assert "was accepted until 20" in event["together.auth.remedy"]
+    assert failures(telemetry) == {"revoked": 1}
 
 
 def test_each_host_is_known_for_the_keys_it_accepted(sdk, server, key, telemetry):
@@ -98,8 +92,7 @@ def test_each_host_is_known_for_the_keys_it_accepted(sdk, server, key, telemetry
         with pytest.raises(Exception, match="Incorrect API key"):
             sdk.chat(client)
 
-    revoked = {"together.auth.cause": "revoked"}
-    assert telemetry.counter("together.client.auth.failures", revoked) == 2
+    assert failures(telemetry) == {"revoked": 2}
 
 
 def test_a_login_page_accepts_no_key(sdk, server, key, telemetry):
@@ -117,8 +110,7 @@ def test_a_login_page_accepts_no_key(sdk, server, key, telemetry):
         sdk.chat(client)
 
     assert telemetry.metrics().get("together.client.key.last_accepted.timestamp", []) == []
-    rejected = {"together.auth.cause": "rejected"}
-    assert telemetry.counter("together.client.auth.failures", rejected) == 1
+    assert failures(telemetry) == {"rejected": 1}
 
 
 @pytest.mark.skipif(GENERATION == 1, reason="1.x follows every redirect")
@@ -144,8 +136,8 @@ def test_a_key_with_a_space_is_not_the_one_that_was_accepted(sdk, key, telemetry
     with pytest.raises(Exception, match="Invalid API key"):
         sdk.chat(sdk.client(api_key=f" {key}"))
 
-    (event,) = [one for one in telemetry.logs() if one["event_name"].endswith("auth_failed")]
-    assert event["attributes"]["together.auth.cause"] == "malformed"
+    (event,) = events(telemetry)
+    assert event["together.auth.cause"] == "malformed"
 
 
 def test_redirect_to_another_host_loses_the_key(sdk, server, key, telemetry):
@@ -155,9 +147,9 @@ def test_redirect_to_another_host_loses_the_key(sdk, server, key, telemetry):
         with pytest.raises(Exception):  # noqa: B017, PT011 - the class differs by generation
             sdk.chat(sdk.client(api_key=key))
 
-    (event,) = [one for one in telemetry.logs() if one["event_name"].endswith("auth_failed")]
-    assert event["attributes"]["together.auth.cause"] == "redirected"
-    assert "to localhost" in event["attributes"]["together.auth.remedy"]
+    (event,) = events(telemetry)
+    assert event["together.auth.cause"] == "redirected"
+    assert "to localhost" in event["together.auth.remedy"]
 
 
 @pytest.mark.parametrize(
@@ -215,11 +207,7 @@ def test_refusal_inside_a_good_answer(raw, body, cause, sdk, server, key, teleme
         chat = client.chat.completions.with_raw_response if raw else client.chat.completions
         sdk.run(lambda: chat.create(model=MODEL, messages=MESSAGES))
 
-    counted = {
-        cause: telemetry.counter("together.client.auth.failures", {"together.auth.cause": cause})
-        for cause in CAUSES
-    }
-    assert counted == dict.fromkeys(CAUSES, 0) | ({cause: 1} if cause else {})
+    assert failures(telemetry) == ({cause: 1} if cause else {})
     accepted = telemetry.metrics().get("together.client.key.last_accepted.timestamp", [])
     assert (accepted == []) == (
         cause is not None or (body.get("error") is not None and GENERATION == 1)
@@ -250,8 +238,5 @@ def test_refusal_inside_a_good_answer_that_no_model_is_made_of(
         wanted = str if way == "text" else httpx.Response
         sdk.run(lambda: client.post("/chat/completions", cast_to=wanted, body={"model": MODEL}))
 
-    counted = telemetry.counter(
-        "together.client.auth.failures", {"together.auth.cause": "rejected"}
-    )
-    assert counted == 1
+    assert failures(telemetry) == {"rejected": 1}
     assert "together.client.key.last_accepted.timestamp" not in telemetry.metrics()

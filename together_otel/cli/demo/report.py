@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Mapping, Sequence
+from itertools import zip_longest
 from typing import Any
 
 from together_otel.cli.demo.evidence import Evidence
@@ -103,11 +104,8 @@ class Paper:
             textwrap.wrap(cell, width, break_on_hyphens=False)
             for cell, (_, width) in zip(cells, _COLUMNS, strict=True)
         ]
-        for number in range(max(map(len, wrapped))):
-            parts = [
-                f"{lines[number] if number < len(lines) else '':<{width}}"
-                for lines, (_, width) in zip(wrapped, _COLUMNS, strict=True)
-            ]
+        for texts in zip_longest(*wrapped, fillvalue=""):
+            parts = (f"{text:<{width}}" for text, (_, width) in zip(texts, _COLUMNS, strict=True))
             self.line(_GAP.join(parts).rstrip())
 
 

@@ -9,7 +9,7 @@ from typing import Final
 from urllib.parse import quote, urlsplit
 
 from together_otel.cli.check.outcomes import NoAnswer
-from together_otel.clients.addresses import in_url, port_of
+from together_otel.clients.addresses import DEFAULT_PORTS, in_url, port_of
 from together_otel.keys import TOGETHER, Reader
 from together_otel.plain.installed import release_of
 
@@ -36,16 +36,10 @@ class Address:
     wrong_path: str
 
     @property
-    def netloc(self) -> str:
-        """Host and port as they stand in a URL."""
-        host = in_url(self.host)
-        own = {"https": 443, "http": 80}[self.scheme]
-        return host if self.port == own else f"{host}:{self.port}"
-
-    @property
     def url(self) -> str:
         """The whole URL."""
-        return f"{self.scheme}://{self.netloc}{self.path}"
+        port = "" if self.port == DEFAULT_PORTS[self.scheme] else f":{self.port}"
+        return f"{self.scheme}://{in_url(self.host)}{port}{self.path}"
 
 
 def installed_sdk() -> tuple[int, int] | None:

@@ -25,8 +25,6 @@ _OUTCOMES: Final[dict[int, Outcome]] = {
     429: "rate_limited",
 }
 _SERVER_ERROR: Final = 500
-_HTTPS: Final = 443
-_HTTP: Final = 80
 _LONGEST: Final = 200
 """Characters of what a server says."""
 
@@ -94,7 +92,7 @@ def _redirected(answer: Answer, address: Address, report: KeyReport) -> LiveResu
     if not there or port is None:
         return LiveResult("unexpected_answer", f"{host} redirects to an invalid address.")
     # As httpx and requests do: the key stays on the way to the same place, and from http to https.
-    upgrade = (address.scheme, address.port, to.scheme, port) == ("http", _HTTP, "https", _HTTPS)
+    upgrade = (address.scheme, address.port, to.scheme, port) == ("http", 80, "https", 443)
     same = (address.scheme, address.port) == (to.scheme, port)
     if there == host and (same or upgrade):
         return LiveResult(

@@ -66,9 +66,7 @@ class Findings:
     @property
     def cause(self) -> str | None:
         """Why the key is refused or would be."""
-        found = self.diagnosis
-        if self.live is not None:
-            found = found or self.live.diagnosis
+        found = self.diagnosis or (None if self.live is None else self.live.diagnosis)
         return None if found is None else found.cause
 
     @property

@@ -10,9 +10,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from together_otel.cli.doctor.finding import Finding, problem, warning
+from together_otel.cli.doctor.finding import Finding, Topic
 from together_otel.cli.doctor.installation import launcher, otel_variables
 from together_otel.cli.parsing import Parser
+
+_COMMAND = Topic("command")
 
 _LAUNCHER = "opentelemetry-instrument"
 _ASSIGNMENT = re.compile(r"[A-Za-z_]\w*=.*", re.DOTALL)
@@ -64,22 +66,19 @@ def parse(words: Sequence[str], environ: Mapping[str, str]) -> CommandLine:
 def started(line: CommandLine) -> Iterator[Finding]:
     """Check which programs a command line starts."""
     if line.launcher is None:
-        yield warning(
-            "command",
+        yield _COMMAND.warning(
             f"It does not begin with {_LAUNCHER}: nothing is instrumented unless the application"
             " calls together_otel.instrument().",
             f"{_LAUNCHER} {shlex.join(line.words)}",
         )
     elif (program := shutil.which(line.launcher)) is None or Path(program) != launcher():
-        yield problem(
-            "command",
+        yield _COMMAND.problem(
             f"{line.launcher} is {program or 'not there'}, and not the one beside {sys.executable},"
             " which this is about.",
             f"Start {launcher() or _LAUNCHER}, or run together-otel doctor with the other Python.",
         )
     if line.words and shutil.which(line.words[0]) is None:
-        yield problem(
-            "command",
+        yield _COMMAND.problem(
             f"{line.words[0]} is not there, or not on PATH.",
             "Correct the command, or activate the application's environment.",
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TypeAlias
 
-from together_otel.cli.doctor.finding import Finding, ok, problem, warning
+from together_otel.cli.doctor.finding import Finding, Topic
 from together_otel.names import (
     AUTH_CAUSE,
     AUTH_FAILURES,
@@ -26,6 +26,11 @@ from together_otel.names import (
     is_ours,
     label_of,
 )
+
+_FAILURES = Topic("failures")
+_METRICS = Topic("metrics")
+_NAMES = Topic("names")
+_REQUESTS = Topic("requests")
 
 Samples: TypeAlias = "dict[str, list[tuple[dict[str, str], float]]]"
 """Labels and values by a sample's name."""
@@ -59,32 +64,28 @@ def content(samples: Samples) -> Iterator[Finding]:
     failures = counts(samples, AUTH_FAILURES, AUTH_CAUSE)
     missing = [cause for cause in CAUSES if cause not in failures]
     if missing:
-        yield problem(
-            "failures",
+        yield _FAILURES.problem(
             f"{AUTH_FAILURES.prometheus} is missing for {', '.join(missing)}: the first failure"
             " of these will not be seen as an increase.",
             "Keep it in metric_relabel_configs and the collector; else update together-otel.",
         )
     else:
-        yield ok("failures", f"{AUTH_FAILURES.prometheus} is present for all {len(CAUSES)} causes.")
+        yield _FAILURES.ok(f"{AUTH_FAILURES.prometheus} is present for all {len(CAUSES)} causes.")
     for cause, count in failures.items():
         if count:
-            yield warning(
-                "failures",
+            yield _FAILURES.warning(
                 f"{count:g} authentication failures of cause {cause} are counted.",
                 next((remedy for one, remedy in CAUSE_REMEDIES.items() if one == cause), ""),
             )
     yield from _use(samples)
     for stage, count in counts(samples, TELEMETRY_ERRORS, TELEMETRY_STAGE).items():
         if count:
-            yield warning(
-                "errors",
+            yield Topic("errors").warning(
                 f"The instrumentation had {count:g} internal errors, at {stage}.",
                 "The application's log has the first of them: please report it.",
             )
     if _STARTED not in samples:
-        yield ok(
-            "start",
+        yield Topic("start").ok(
             f"{_STARTED} is missing, as is usual with a MultiProcessCollector of your own: restarts are seen"
             " by the counters.",
         )
@@ -103,15 +104,13 @@ def _not_ours(samples: Samples) -> Finding:
     families = sorted({name.partition("_")[0] for name in samples})
     shown = ", ".join(f"{one}_…" for one in families[:5])
     if {"python", "target", "otel"} & set(families):
-        return problem(
-            "metrics",
+        return _METRICS.problem(
             f"A Python process answers, with {shown} and none of Together's metrics: the"
             " instrumentation is not on in it, or its metrics go elsewhere.",
             "Run together-otel doctor in the environment of that process; let the workers of a"
             " server share PROMETHEUS_MULTIPROC_DIR.",
         )
-    return problem(
-        "metrics",
+    return _METRICS.problem(
         f"It has {shown}, and none of Together's metrics: it is another program's endpoint.",
         "Use the application's endpoint; together-otel doctor in its environment reports the port.",
     )
@@ -122,15 +121,13 @@ def _renamed(samples: Samples) -> Finding:
     bare = name.removesuffix("_total")
     alike = [one for one in samples if one.replace(".", "_").removesuffix("_total") == bare]
     if alike:
-        return problem(
-            "names",
+        return _NAMES.problem(
             f"{alike[0]} is present instead of {name}, which rules and dashboards need.",
             "Configure the collector's exporter to add suffixes (add_metric_suffixes, or its"
             " translation_strategy UnderscoreEscapingWithSuffixes).",
         )
     ours = ", ".join(sorted(one for one in samples if is_ours(one))[:3])
-    return problem(
-        "names",
+    return _NAMES.problem(
         f"{name} is missing, though {ours} is present: something drops it, or another"
         " instrumentation emits these metrics.",
         f"Keep it in metric_relabel_configs and the collector, and {CUMULATIVE}.",
@@ -140,18 +137,17 @@ def _renamed(samples: Samples) -> Finding:
 def _use(samples: Samples) -> Iterator[Finding]:
     """Check what is present once clients are created and used."""
     if KEY_CHECKS.prometheus not in samples:
-        yield warning("clients", "No client has been created yet.", _NOBODY)
+        yield Topic("clients").warning("No client has been created yet.", _NOBODY)
         return
     requests = counts(samples, REQUESTS, REQUEST_OUTCOME)
     if not requests:
-        yield warning("requests", "Clients were created, but made no request yet.", _NOBODY)
+        yield _REQUESTS.warning("Clients were created, but made no request yet.", _NOBODY)
         return
     shown = ", ".join(f"{outcome} {count:g}" for outcome, count in sorted(requests.items()))
-    yield ok("requests", f"Requests are counted: {shown}.")
+    yield _REQUESTS.ok(f"Requests are counted: {shown}.")
     durations = [metric.prometheus for metric in DURATION_METRICS]
     if any(requests.values()) and not any(f"{name}_count" in samples for name in durations):
-        yield problem(
-            "requests",
+        yield _REQUESTS.problem(
             f"{INFERENCE_DURATION.prometheus} is missing, though requests are present: histograms are"
             " dropped.",
             "Keep it in metric_relabel_configs, the collector, and views of the SDK, and"
@@ -160,12 +156,11 @@ def _use(samples: Samples) -> Iterator[Finding]:
     for name in durations:
         bounds = {labels.get("le") for labels, _ in samples.get(f"{name}_bucket", ())}
         if f"{name}_count" in samples and not bounds - {"+Inf"}:
-            yield problem("requests", f"{name} has no buckets: {NO_BUCKETS}", EXPLICIT)
+            yield _REQUESTS.problem(f"{name} has no buckets: {NO_BUCKETS}", EXPLICIT)
     if KEY_INFO.prometheus not in samples:
-        yield warning(
-            "keys",
+        yield Topic("keys").warning(
             f"{KEY_INFO.prometheus} is missing: alerts cannot distinguish keys.",
             "Unset TOGETHER_OTEL_FINGERPRINT, unless it is off intentionally.",
         )
     seen = sum(any(name.startswith(one.prometheus) for name in samples) for one in USUAL)
-    yield ok("metrics", f"{seen} of the {len(USUAL)} metrics are present; others appear with use.")
+    yield _METRICS.ok(f"{seen} of the {len(USUAL)} metrics are present; others appear with use.")

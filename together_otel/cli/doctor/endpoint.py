@@ -15,8 +15,10 @@ from prometheus_client.openmetrics.parser import (
 from prometheus_client.parser import text_string_to_metric_families
 
 from together_otel.cli.doctor.content import Samples, content
-from together_otel.cli.doctor.finding import Finding, ok, problem, warning
+from together_otel.cli.doctor.finding import Finding, Topic
 from together_otel.testing.fetch import LARGEST, LIMIT, Fetched, TooLarge, fetch, within
+
+_FORMAT = Topic("format")
 
 _OK = 200
 _MARK = "\ufeff"
@@ -29,7 +31,7 @@ class CannotRead(Exception):  # noqa: N818 - it says what is so
 
     def __init__(self, text: str, fix: str) -> None:
         super().__init__(text)
-        self.finding: Finding = problem("endpoint", text, fix)
+        self.finding: Finding = Topic("endpoint").problem(text, fix)
 
 
 def look_at(url: str) -> Iterable[Finding]:
@@ -148,14 +150,12 @@ def _samples(
 def _format(answer: Fetched) -> Iterator[Finding]:
     """Check the content type, and the start of the text."""
     if answer.kind not in {_TEXT, _OPENMETRICS}:
-        yield warning(
-            "content type",
+        yield Topic("content type").warning(
             f"The content type is {answer.kind or 'missing'}: Prometheus 3 does not accept it.",
             "Serve it as text/plain; version=0.0.4, or set fallback_scrape_protocol in the job.",
         )
     if answer.text.startswith(_MARK):
-        yield problem(
-            "format",
+        yield _FORMAT.problem(
             "The text starts with a byte-order mark, which Prometheus takes as part of a"
             " metric's name: the scrape fails.",
             "Serve it as UTF-8 without one.",
@@ -170,12 +170,11 @@ def _openmetrics(url: str, deadline: float) -> Iterator[Finding]:
     except CannotRead:
         kind, samples = "", {}
     if kind != _OPENMETRICS:
-        yield ok("format", "The endpoint serves the text format, without exemplars.")
+        yield _FORMAT.ok("The endpoint serves the text format, without exemplars.")
     elif samples:
-        yield ok("format", "The endpoint serves OpenMetrics, which Prometheus prefers.")
+        yield _FORMAT.ok("The endpoint serves OpenMetrics, which Prometheus prefers.")
     else:
-        yield problem(
-            "format",
+        yield _FORMAT.problem(
             "Asked for OpenMetrics, as by Prometheus, the endpoint answers with text that does not"
             " parse: the scrape fails.",
             "Set scrape_protocols: [PrometheusText0.0.4] in the job, and report it to the owner of the"

@@ -13,10 +13,12 @@ from together_otel.cli.doctor.content import (
     NO_BUCKETS,
     TEMPORALITY,
 )
-from together_otel.cli.doctor.finding import Finding, ok, problem, warning
+from together_otel.cli.doctor.finding import Finding, Topic
 from together_otel.cli.doctor.installation import CONFIGURATORS, install
 from together_otel.cli.doctor.reach import is_open, place_of
 from together_otel.settings import Backend
+
+_EXPORTERS = Topic("exporters")
 
 SIGNALS = ("metrics", "traces", "logs")
 _PROTOCOLS = {"grpc": "otlp_proto_grpc", "http/protobuf": "otlp_proto_http"}
@@ -88,7 +90,7 @@ def _of_otlp(what: str, signal: str, environ: Mapping[str, str], default: str) -
 def exporters(environ: Mapping[str, str], backend: Backend) -> Iterator[Finding]:
     """Check the exporters of every signal."""
     if CONFIG_FILE in environ:
-        yield ok("exporters", f"{CONFIG_FILE} is set: that file names the exporters.")
+        yield _EXPORTERS.ok(f"{CONFIG_FILE} is set: that file names the exporters.")
         return
     if not entry_points(group=CONFIGURATORS):  # a finding of its own
         return
@@ -118,14 +120,13 @@ def losses(environ: Mapping[str, str], backend: Backend) -> Iterator[Finding]:
         return
     temporality = environ.get(TEMPORALITY, "").strip().lower()
     if temporality in _DELTA:
-        yield warning(
-            "exporters",
+        yield _EXPORTERS.warning(
             f"{TEMPORALITY}={temporality}: {_DELTA[temporality]} are sent as deltas, which the"
             " collector's exporters to Prometheus drop.",
             "Set it to cumulative, or unset it, unless the backend takes deltas.",
         )
     if environ.get(AGGREGATION, "").strip() == _EXPONENTIAL:
-        yield warning("exporters", f"{AGGREGATION}={_EXPONENTIAL}: {NO_BUCKETS}", EXPLICIT)
+        yield _EXPORTERS.warning(f"{AGGREGATION}={_EXPONENTIAL}: {NO_BUCKETS}", EXPLICIT)
 
 
 def limits(environ: Mapping[str, str]) -> Iterator[Finding]:
@@ -133,14 +134,13 @@ def limits(environ: Mapping[str, str]) -> Iterator[Finding]:
     sampler = environ.get(_SAMPLER, "").strip().lower()
     nothing = sampler.endswith("traceidratio") and _number(environ, f"{_SAMPLER}_ARG") == 0
     if sampler.endswith("always_off") or nothing:
-        yield warning(
-            "exporters",
+        yield _EXPORTERS.warning(
             f"{_SAMPLER}={sampler}: no span of a call is recorded; metrics and log events are.",
             "Set it to parentbased_always_on, or unset it.",
         )
     for name, (least, most, what) in _BOUNDS.items():
         if not least <= _number(environ, name, least) <= most:
-            yield warning("exporters", f"{name}={environ[name]}: {what}.", "Unset it.")
+            yield _EXPORTERS.warning(f"{name}={environ[name]}: {what}.", "Unset it.")
 
 
 def _number(environ: Mapping[str, str], name: str, otherwise: float = inf) -> float:
@@ -154,16 +154,15 @@ def _way(signal: str, found: list[str], environ: Mapping[str, str], backend: Bac
     variable = variable_of(signal)
     how = f"{variable}={environ[variable]}" if variable in environ else f"{variable} is not set"
     if found:
-        return ok("exporters", f"{how}: {signal} go to {', '.join(found)}.")
+        return _EXPORTERS.ok(f"{how}: {signal} go to {', '.join(found)}.")
     if signal == "metrics" and backend == "otel":
-        return problem(
-            "exporters",
+        return _EXPORTERS.problem(
             f"{how}: {_LOST[signal]}.",
             "Set OTEL_METRICS_EXPORTER to prometheus or otlp, or TOGETHER_OTEL_PROMETHEUS_PORT to a"
             " free port.",
         )
     what = "metrics are exported by prometheus_client" if signal == "metrics" else _LOST[signal]
-    return ok("exporters", f"{how}: {what}.")
+    return _EXPORTERS.ok(f"{how}: {what}.")
 
 
 def _not_installed(name: str, signals: list[str], environ: Mapping[str, str]) -> Finding:
@@ -177,8 +176,7 @@ def _not_installed(name: str, signals: list[str], environ: Mapping[str, str]) ->
         else "Correct the name, or install the package that provides it"
     )
     others = {one: "prometheus" if one == variable_of("metrics") else "none" for one in variables}
-    return problem(
-        "exporters",
+    return _EXPORTERS.problem(
         f"{'With' if given else 'Without'} {how}, the exporter {name} is needed but not"
         " installed: opentelemetry-instrument sets up nothing, and the application runs without"
         " telemetry.",
@@ -192,8 +190,7 @@ def _and(words: list[str]) -> str:
 
 
 def _no_protocol(signal: str, name: str) -> Finding:
-    return problem(
-        "exporters",
+    return _EXPORTERS.problem(
         f"OTLP has no protocol {name}, which is set to export {signal}:"
         " opentelemetry-instrument sets up nothing, and the application runs without telemetry.",
         f"Set OTEL_EXPORTER_OTLP_PROTOCOL to {' or '.join(_PROTOCOLS)}.",
@@ -204,18 +201,16 @@ def _answers(url: str, signals: list[str]) -> Iterator[Finding]:
     whose = _and(signals)
     place = place_of(url if "://" in url else f"http://{url}")
     if place is None:
-        yield problem(
-            "exporters",
+        yield _EXPORTERS.problem(
             f"The endpoint of {whose} is not a URL with a host.",
             "Set OTEL_EXPORTER_OTLP_ENDPOINT to http://HOST:PORT of a collector.",
         )
     elif why := is_open(*place):
-        yield warning(
-            "exporters",
+        yield _EXPORTERS.warning(
             f"The collector of {whose}, {place[0]} port {place[1]}, does not answer"
             f" from here ({why}).",
             "Start it, or point OTEL_EXPORTER_OTLP_ENDPOINT at it.",
         )
     else:
         scheme = urlsplit(url).scheme or "grpc"
-        yield ok("exporters", f"The collector at {scheme}://{place[0]}:{place[1]} answers.")
+        yield _EXPORTERS.ok(f"The collector at {scheme}://{place[0]}:{place[1]} answers.")

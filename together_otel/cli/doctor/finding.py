@@ -25,16 +25,20 @@ class Finding:
     fix: str = ""
 
 
-def ok(about: str, text: str) -> Finding:
-    """Return a result without a problem."""
-    return Finding("ok", about, text)
+@dataclass(frozen=True)
+class Topic:
+    """What is checked, in a word or two, and what may be found of it."""
 
+    about: str
 
-def warning(about: str, text: str, fix: str) -> Finding:
-    """Return a result that may be intended."""
-    return Finding("warning", about, text, fix)
+    def ok(self, text: str) -> Finding:
+        """Return a result without a problem."""
+        return Finding("ok", self.about, text)
 
+    def warning(self, text: str, fix: str) -> Finding:
+        """Return a result that may be intended."""
+        return Finding("warning", self.about, text, fix)
 
-def problem(about: str, text: str, fix: str) -> Finding:
-    """Return a result that means that telemetry is lost."""
-    return Finding("problem", about, text, fix)
+    def problem(self, text: str, fix: str) -> Finding:
+        """Return a result that means that telemetry is lost."""
+        return Finding("problem", self.about, text, fix)

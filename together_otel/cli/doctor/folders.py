@@ -8,11 +8,14 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from together_otel import settings as variables
-from together_otel.cli.doctor.finding import Finding, ok, problem, warning
+from together_otel.cli.doctor.finding import Finding, Topic
 from together_otel.cli.doctor.reach import is_open, place_of
 from together_otel.cli.doctor.switches import folder_of
 from together_otel.forks import is_alive
 from together_otel.settings import Settings
+
+_FOLDER = Topic("folder")
+_PUSHGATEWAY = Topic("pushgateway")
 
 _FILE = re.compile(
     r"(?:counter|gauge_\w+|histogram|summary)_(?:together-)?(\d+)(?:-[0-9a-f]+)?\.db"
@@ -35,32 +38,29 @@ def folders(environ: Mapping[str, str], settings: Settings) -> Iterator[Finding]
 def _shared(text: str) -> Finding:
     name = variables.MULTIPROC_DIR
     if not text:
-        return problem(
-            "folder",
+        return _FOLDER.problem(
             f"{name} is set but empty: there are no metrics of Together's calls.",
             f"Set {name} to an empty directory, or unset it.",
         )
     if why := _unusable(Path(text)):
-        return problem(
-            "folder",
+        return _FOLDER.problem(
             f"{name} cannot be used ({why}): there are no metrics of Together's calls.",
             f"Set {name} to a directory that the service may write to.",
         )
     if not Path(text).exists():
-        return ok("folder", f"{name} does not exist yet, and will be created.")
+        return _FOLDER.ok(f"{name} does not exist yet, and will be created.")
     files = [path.name for path in Path(text).glob("*.db")]
     writers = {int(match[1]) for file in files if (match := _FILE.fullmatch(file))}
     living = [pid for pid in writers if is_alive(pid)]
     if living:
-        return ok("folder", f"{name} is in use: {len(living)} running processes have files in it.")
+        return _FOLDER.ok(f"{name} is in use: {len(living)} running processes have files in it.")
     if files:
-        return warning(
-            "folder",
+        return _FOLDER.warning(
             f"{name} contains {len(files)} files of processes that have ended: their counts are added to"
             " those of new processes.",
             f'Empty it before each start: rm -f "${name}"/*.db',
         )
-    return ok("folder", f"{name} is an empty directory that can be written to.")
+    return _FOLDER.ok(f"{name} is an empty directory that can be written to.")
 
 
 def _unusable(folder: Path) -> str:
@@ -80,32 +80,28 @@ def _unusable(folder: Path) -> str:
 def _textfile(text: str) -> Finding:
     name = variables.TEXTFILE
     if why := _unusable(Path(text)):
-        return problem(
-            "folder",
+        return _FOLDER.problem(
             f"{name} cannot be used ({why}): the last metrics of a process are lost.",
             f"Set {name} to node_exporter's --collector.textfile.directory, writable for the job.",
         )
     if not Path(text).exists():
-        return warning(
-            "folder",
+        return _FOLDER.warning(
             f"{name} does not exist: it will be created, but node_exporter reads another one.",
             f"Set {name} to its --collector.textfile.directory.",
         )
-    return ok("folder", f"{name} is a directory that can be written to.")
+    return _FOLDER.ok(f"{name} is a directory that can be written to.")
 
 
 def _gateway(url: str) -> Finding:
     place = place_of(url)
     if place is None:
-        return problem(
-            "pushgateway",
+        return _PUSHGATEWAY.problem(
             f"{variables.PUSHGATEWAY} is not a URL with a host and a port: the last metrics of a process are lost.",
             f"Set {variables.PUSHGATEWAY} to http://HOST:9091.",
         )
     if why := is_open(*place):
-        return warning(
-            "pushgateway",
+        return _PUSHGATEWAY.warning(
             f"The Pushgateway, {place[0]} port {place[1]}, does not answer from here ({why}).",
             f"Start it, or point {variables.PUSHGATEWAY} at it.",
         )
-    return ok("pushgateway", f"The Pushgateway at {place[0]}:{place[1]} answers.")
+    return _PUSHGATEWAY.ok(f"The Pushgateway at {place[0]}:{place[1]} answers.")

@@ -14,9 +14,15 @@ from opentelemetry.instrumentation.dependencies import get_dist_dependency_confl
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 
-from together_otel.cli.doctor.finding import Finding, ok, problem, warning
+from together_otel.cli.doctor.finding import Finding, Topic
 from together_otel.instrumentor import DISTRIBUTION, TogetherInstrumentor
 from together_otel.plain.installed import release_of
+
+_PYTHON = Topic("python")
+_SDK = Topic("sdk")
+_ENTRY_POINT = Topic("entry point")
+_LAUNCHER = Topic("launcher")
+_DISTRO = Topic("distro")
 
 INSTRUMENTORS = "opentelemetry_instrumentor"
 CONFIGURATORS = "opentelemetry_configurator"
@@ -50,9 +56,9 @@ def _python() -> Finding:
     found = f"Python {platform.python_version()} at {sys.executable}"
     needed = _requires_python()
     if SpecifierSet(needed).contains(platform.python_version(), prereleases=True):
-        return ok("python", f"{found}: the following applies to applications that run with it.")
-    return problem(
-        "python", f"{found} is not supported.", f"Run the application with Python {needed}."
+        return _PYTHON.ok(f"{found}: the following applies to applications that run with it.")
+    return _PYTHON.problem(
+        f"{found} is not supported.", f"Run the application with Python {needed}."
     )
 
 
@@ -71,17 +77,15 @@ def _sdks() -> Iterator[Finding]:
             continue
         if requirement.specifier.contains(release):
             wanted = str(requirement.specifier) or "any release"
-            yield ok("sdk", f"{requirement.name} {release} is supported ({wanted}).")
+            yield _SDK.ok(f"{requirement.name} {release} is supported ({wanted}).")
         else:
-            yield problem(
-                "sdk",
+            yield _SDK.problem(
                 f"{requirement.name} {release} is not supported: it is not instrumented.",
                 f"pip install '{requirement}'",
             )
     if not any(release for _, release in installed):
         wanted = next((str(one) for one in needed if one.name == SDK), SDK)
-        yield problem(
-            "sdk",
+        yield _SDK.problem(
             "No SDK of Together AI is installed for this interpreter.",
             f"pip install '{wanted}', or run this with the application's Python.",
         )
@@ -91,8 +95,7 @@ def _entry_point() -> Iterator[Finding]:
     named = list(entry_points(group=INSTRUMENTORS, name=OURS))
     ours = [one for one in named if _is_ours(one)]
     if not ours:
-        yield problem(
-            "entry point",
+        yield _ENTRY_POINT.problem(
             "opentelemetry-instrument does not find this package: it is on the path, but not"
             " installed.",
             f"pip install {DISTRIBUTION}",
@@ -101,25 +104,22 @@ def _entry_point() -> Iterator[Finding]:
     try:
         ours[0].load()
     except Exception as exc:  # noqa: BLE001 - an import may fail in any way
-        yield problem(
-            "entry point",
+        yield _ENTRY_POINT.problem(
             f"The instrumentor cannot be loaded: {type(exc).__name__}: {exc}.",
             f"pip install --force-reinstall {DISTRIBUTION}",
         )
         return
     conflict = get_dist_dependency_conflicts(ours[0].dist) if ours[0].dist else None
     if conflict:
-        yield problem(
-            "entry point",
+        yield _ENTRY_POINT.problem(
             f"opentelemetry-instrument skips the instrumentor: {conflict}.",
             "Install a supported release of the SDK.",
         )
     else:
-        yield ok("entry point", f"opentelemetry-instrument finds the instrumentor, {OURS!r}.")
+        yield _ENTRY_POINT.ok(f"opentelemetry-instrument finds the instrumentor, {OURS!r}.")
     for other in named:
         if not _is_ours(other):
-            yield warning(
-                "entry point",
+            yield _ENTRY_POINT.warning(
                 f"{other.value} has the same name, {OURS!r}: opentelemetry-instrument enables or disables"
                 " both.",
                 f"pip uninstall {other.dist.name}" if other.dist else "Uninstall it.",
@@ -155,26 +155,23 @@ def missing(client: str = SDK) -> str:
 def _launcher() -> Finding:
     found = launcher()
     if found is None:
-        return problem(
-            "launcher",
+        return _LAUNCHER.problem(
             "opentelemetry-instrument is not installed.",
             f"{zero_code()}, or call TogetherInstrumentor().instrument() in the application.",
         )
-    return ok("launcher", f"opentelemetry-instrument is {found}.")
+    return _LAUNCHER.ok(f"opentelemetry-instrument is {found}.")
 
 
 def _distro() -> Finding:
     configurators = [one.name for one in entry_points(group=CONFIGURATORS)]
     if not configurators:
-        return warning(
-            "distro",
+        return _DISTRO.warning(
             "No distro of OpenTelemetry is installed: opentelemetry-instrument sets no providers.",
             f"{zero_code()}, unless the application sets providers itself.",
         )
     if len(configurators) > 1:
-        return warning(
-            "distro",
+        return _DISTRO.warning(
             f"Several distros are installed, and one of them is used: {', '.join(configurators)}.",
             "Name one in OTEL_PYTHON_DISTRO and OTEL_PYTHON_CONFIGURATOR.",
         )
-    return ok("distro", "A distro of OpenTelemetry is installed, which sets providers.")
+    return _DISTRO.ok("A distro of OpenTelemetry is installed, which sets providers.")

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from together_otel.cli.doctor.finding import Finding, ok, warning
+from together_otel.cli.doctor.finding import Finding, Topic
 from together_otel.names import CALL_SPAN
 from together_otel.plain.installed import release_of
 
-_ABOUT: Final = "neighbours"
+_NEIGHBOURS = Topic("neighbours")
 
 _WITH_THE_SPAN: Final = (
     "openinference-instrumentation-openai",
@@ -28,20 +28,17 @@ _WITHOUT: Final = ("langfuse", "ddtrace")
 def neighbours() -> Iterator[Finding]:
     """Say whose the GenAI span of a call is beside each instrumentation that is installed."""
     for name, release in _installed(*_WITH_THE_SPAN):
-        yield ok(
-            _ABOUT,
+        yield _NEIGHBOURS.ok(
             f"{name} {release}: where it is on, a call's GenAI span is its own; together_otel adds a"
             f" child, {CALL_SPAN}, with what only it knows, and counts the call.",
         )
     for name, release in _installed(*_WITHOUT):
-        yield warning(
-            _ABOUT,
+        yield _NEIGHBOURS.warning(
             f"{name} {release}: where it is on, each call has a span of its own beside together_otel's.",
             "Expect two spans a call, or turn one of the two off.",
         )
     for name, release in _installed("logfire"):
-        yield warning(
-            _ABOUT,
+        yield _NEIGHBOURS.warning(
             f"{name} {release}: by default instrument_openai() suppresses other instrumentations"
             " inside its calls: together_otel neither reports nor counts these.",
             "logfire.instrument_openai(suppress_other_instrumentation=False); a call's GenAI span is"

@@ -10,9 +10,11 @@ from typing import NamedTuple
 
 from together_otel import settings as variables
 from together_otel.cli.doctor.exporters import exporters_of
-from together_otel.cli.doctor.finding import Finding, ok, problem, warning
+from together_otel.cli.doctor.finding import Finding, Topic
 from together_otel.cli.doctor.reach import cannot_bind, serves_ours, url_of
 from together_otel.settings import Settings
+
+_PORT = Topic("port")
 
 OTEL_PORT = "OTEL_EXPORTER_PROMETHEUS_PORT"
 OTEL_HOST = "OTEL_EXPORTER_PROMETHEUS_HOST"
@@ -72,14 +74,12 @@ def ports(environ: Mapping[str, str], settings: Settings) -> Iterator[Finding]:
         theirs = of_exporter(environ)
     except ValueError:
         theirs = None
-        yield problem(
-            "port",
+        yield _PORT.problem(
             f"{OTEL_PORT} is not a port: opentelemetry-instrument sets up nothing.",
             f"Set {OTEL_PORT} to a number, 1 to {variables.LAST_PORT}; 9464 is the default.",
         )
     if ours and theirs and ours.number == theirs.number != 0:
-        yield problem(
-            "port",
+        yield _PORT.problem(
             f"{ours.port_variable} and OpenTelemetry's Prometheus exporter both use port"
             f" {ours.number}: one of them fails.",
             "Set OTEL_METRICS_EXPORTER=none: this package serves the metrics.",
@@ -94,34 +94,29 @@ def ports(environ: Mapping[str, str], settings: Settings) -> Iterator[Finding]:
 def _holder(port: Port) -> Finding:
     where = f"port {port.number} of {port.host}"
     if port.number == 0:
-        return warning(
-            "port",
+        return _PORT.warning(
             f"{port.port_variable}=0 uses another port at each start: Prometheus cannot know it.",
             f"Set {port.port_variable} to a fixed port.",
         )
     why = cannot_bind(port.host, port.number)
     if why is None:
-        return ok("port", f"/metrics will be served on {where}, which is free.")
+        return _PORT.ok(f"/metrics will be served on {where}, which is free.")
     if why.errno == errno.EADDRINUSE:
         if serves_ours(port.host, port.number):
-            return ok(
-                "port",
+            return _PORT.ok(
                 f"{where.capitalize()} already serves together_otel's metrics: the application"
                 " runs.",
             )
-        return problem(
-            "port",
+        return _PORT.problem(
             f"{where.capitalize()} is in use by another program, which has none of our metrics.",
             f"End that program, or set {port.port_variable} to a free port.",
         )
     if isinstance(why, PermissionError):
-        return problem(
-            "port",
+        return _PORT.problem(
             f"{where.capitalize()} cannot be used by this user: ports below 1024 are privileged.",
             f"Set {port.port_variable} to a port from 1024 on.",
         )
-    return problem(
-        "port",
+    return _PORT.problem(
         f"{where.capitalize()} cannot be used: {why.strerror or why}.",
         f"Set {port.host_variable} to an address of this machine, or to 0.0.0.0 for all.",
     )
@@ -140,8 +135,7 @@ def is_loopback(host: str) -> bool:
 def _loopback(port: Port, environ: Mapping[str, str]) -> Finding:
     contained = _KUBERNETES in environ or any(Path(name).exists() for name in _CONTAINERS)
     outside = "outside this container" if contained else "on another machine or in another pod"
-    return warning(
-        "host",
+    return Topic("host").warning(
         f"/metrics is served on {port.host} only: a Prometheus {outside} cannot reach it.",
         f"Set {port.host_variable}=0.0.0.0, unless Prometheus runs beside the application.",
     )

@@ -9,13 +9,15 @@ from collections.abc import Iterator, Sequence
 from together_otel import settings as variables
 from together_otel.cli.doctor.command_line import CommandLine
 from together_otel.cli.doctor.exporters import exporters_of
-from together_otel.cli.doctor.finding import Finding, ok, problem, warning
+from together_otel.cli.doctor.finding import Finding, Topic
 from together_otel.cli.doctor.switches import folder_of
 from together_otel.settings import Settings
 
+_WORKERS = Topic("workers")
+
 _NUMBERS = ("WEB_CONCURRENCY", "UVICORN_WORKERS")
 _ARGUMENTS = "GUNICORN_CMD_ARGS"
-_WORKERS = re.compile(r"(?:^|\s)(?:-w|--workers)[= ]?(\d+)(?=\s|$)")
+_COUNT = re.compile(r"(?:^|\s)(?:-w|--workers)[= ]?(\d+)(?=\s|$)")
 _FIX = (
     f"Set {variables.MULTIPROC_DIR} to an empty directory, {variables.PROMETHEUS_PORT} to a free"
     " port, and OTEL_METRICS_EXPORTER=none."
@@ -29,15 +31,13 @@ def processes(line: CommandLine, settings: Settings) -> Iterator[Finding]:
     exporter = "prometheus" in exporters_of("metrics", environ)
     workers, said_by = _workers(line)
     if shared and exporter:
-        yield warning(
-            "workers",
+        yield _WORKERS.warning(
             "OpenTelemetry's Prometheus exporter is on beside prometheus_client: a worker that is"
             " spawned finds its port in use, and is then not instrumented.",
             "Set OTEL_METRICS_EXPORTER=none.",
         )
     if exporter and (reloader := _reloader(line.words)):
-        yield problem(
-            "workers",
+        yield _WORKERS.problem(
             f"{reloader} starts the application in a second process, where OpenTelemetry's"
             " Prometheus exporter finds its port in use: nothing is instrumented there.",
             f"Set OTEL_METRICS_EXPORTER=none and {variables.PROMETHEUS_PORT} to a free port, or"
@@ -47,22 +47,20 @@ def processes(line: CommandLine, settings: Settings) -> Iterator[Finding]:
         return
     several = f"{said_by} sets {workers} processes"
     if settings.metrics == "otel" and exporter:
-        yield problem(
-            "workers",
+        yield _WORKERS.problem(
             f"{several}, and OpenTelemetry's Prometheus exporter shows the metrics of one of them,"
             " or of none.",
             _FIX,
         )
     elif settings.metrics == "prometheus" and not shared:
-        yield problem(
-            "workers",
+        yield _WORKERS.problem(
             f"{several}, and each has its own metrics: a scrape shows one of them.",
             _FIX,
         )
     elif shared:
-        yield ok("workers", f"{several}, which share {variables.MULTIPROC_DIR}.")
+        yield _WORKERS.ok(f"{several}, which share {variables.MULTIPROC_DIR}.")
     else:
-        yield ok("workers", f"{several}, and each exports its own metrics.")
+        yield _WORKERS.ok(f"{several}, and each exports its own metrics.")
 
 
 def _workers(line: CommandLine) -> tuple[int | None, str]:
@@ -84,7 +82,7 @@ def _argument(text: str) -> str:
         words = shlex.split(text)
     except ValueError:  # quotes that do not close: gunicorn does not start either
         return ""
-    found = _WORKERS.findall(" ".join(words))
+    found = _COUNT.findall(" ".join(words))
     return found[-1] if found else ""
 
 

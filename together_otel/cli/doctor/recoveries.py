@@ -8,10 +8,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from together_otel import settings as variables
-from together_otel.cli.doctor.finding import Finding, ok, warning
+from together_otel.cli.doctor.finding import Finding, Topic
 from together_otel.keys import flaws, inspect_key
 from together_otel.recovery.watching import read_text
 from together_otel.settings import Settings
+
+_RECOVERY = Topic("recovery")
 
 
 def recoveries(settings: Settings) -> Iterator[Finding]:
@@ -32,19 +34,18 @@ def _file(path: str) -> Finding:
         return _useless(f"{path}, which is not a file that contains a key and nothing else")
     report = inspect_key(key, source="argument", environ={})
     if report.usable:
-        return ok("recovery", f"After a refusal, a key is read from {path}, which contains one.")
+        return _RECOVERY.ok(f"After a refusal, a key is read from {path}, which contains one.")
     return _useless(f"{path}, whose key cannot work: it {'; '.join(flaws(report))}")
 
 
 def _command(program: str) -> Finding:
     if shutil.which(program) is None:
         return _useless(f"the command {program}, which is not installed")
-    return ok("recovery", f"After a refusal, a key is read from the command {program}.")
+    return _RECOVERY.ok(f"After a refusal, a key is read from the command {program}.")
 
 
 def _useless(what: str) -> Finding:
-    return warning(
-        "recovery",
+    return _RECOVERY.warning(
         f"{variables.RECOVERY} names {what}: it provides no key.",
         "Mount or install it, or correct the variable.",
     )

@@ -10,10 +10,14 @@ from importlib.metadata import entry_points
 from pathlib import Path
 
 from together_otel import settings as variables
-from together_otel.cli.doctor.finding import Finding, ok, problem, warning
+from together_otel.cli.doctor.finding import Finding, Topic
 from together_otel.cli.doctor.installation import INSTRUMENTORS, OURS, otel_variables
 from together_otel.names import SCOPE
 from together_otel.settings import Settings
+
+_DISABLED = Topic("disabled")
+_SETTINGS = Topic("settings")
+_BACKEND = Topic("backend")
 
 DISABLED = "OTEL_PYTHON_DISABLED_INSTRUMENTATIONS"
 SDK_DISABLED = "OTEL_SDK_DISABLED"
@@ -26,18 +30,16 @@ def switches(environ: Mapping[str, str]) -> Iterator[Finding]:
     """Check what disables the instrumentation."""
     disabled = disabled_instrumentations(environ)
     for word in sorted({"*", OURS} & disabled):
-        yield problem(
-            "disabled",
+        yield _DISABLED.problem(
             f"{DISABLED} contains {word}: opentelemetry-instrument does not enable this instrumentation.",
             f"Remove {word} from {DISABLED}.",
         )
     if environ.get(SDK_DISABLED, "").strip().lower() == "true":
-        yield problem("disabled", f"{SDK_DISABLED} disables everything.", f"Unset {SDK_DISABLED}.")
+        yield _DISABLED.problem(f"{SDK_DISABLED} disables everything.", f"Unset {SDK_DISABLED}.")
     known = {one.name for one in entry_points(group=INSTRUMENTORS)}
     for word in sorted(disabled - known - {"*", OURS}):
         if OURS in word.lower():
-            yield warning(
-                "disabled",
+            yield _DISABLED.warning(
                 f"{DISABLED} contains {word}, which is not the name of an instrumentation.",
                 f"Ours is {OURS}; remove {word}.",
             )
@@ -49,15 +51,13 @@ def names(environ: Mapping[str, str]) -> Iterator[Finding]:
     for name in environ:
         near = [] if name in known else get_close_matches(name, known, 1, _NEAR)
         if near and name.startswith("OTEL_"):
-            yield warning(
-                "settings",
+            yield _SETTINGS.warning(
                 f"{name} is not a variable of OpenTelemetry; did you mean {near[0]}?",
                 "Correct it, or unset the variable.",
             )
         seen = "".join(one for one in name if one.isprintable() and one != " ")
         if seen != name and seen.startswith(_PREFIXES):
-            yield warning(
-                "settings",
+            yield _SETTINGS.warning(
                 f"The variable {name!a} is not {seen}: its name has an invisible character.",
                 "Save the file that sets it as UTF-8 without a byte-order mark, or set it again.",
             )
@@ -73,7 +73,7 @@ def settings_of(environ: Mapping[str, str]) -> tuple[Settings, list[Finding]]:
     with heard(f"{SCOPE}.settings") as said:
         settings = Settings.from_environment(environ)
     return settings, [
-        warning("settings", text, "Correct it, or unset the variable.") for text in said
+        _SETTINGS.warning(text, "Correct it, or unset the variable.") for text in said
     ]
 
 
@@ -99,8 +99,7 @@ def backend(environ: Mapping[str, str], settings: Settings) -> Iterator[Finding]
     asked = environ.get(variables.METRICS, "").strip()
     chosen = settings.metrics
     if chosen == "none":
-        yield problem(
-            "backend",
+        yield _BACKEND.problem(
             f"{variables.METRICS}=none: there are no metrics.",
             f"Set {variables.METRICS} to auto.",
         )
@@ -122,11 +121,10 @@ def backend(environ: Mapping[str, str], settings: Settings) -> Iterator[Finding]
     else:
         why = f"none of {variables.METRICS} and prometheus_client's variables is set"
     who = "OpenTelemetry's meter" if chosen == "otel" else "prometheus_client"
-    yield ok("backend", f"Metrics are emitted by {who}, as {why}.")
+    yield _BACKEND.ok(f"Metrics are emitted by {who}, as {why}.")
     ways = (settings.prometheus_port, settings.pushgateway, settings.textfile)
     if chosen == "prometheus" and all(way is None for way in ways):
-        yield warning(
-            "backend",
+        yield _BACKEND.warning(
             "This package does not serve these metrics: a scrape has them only if the application"
             " serves prometheus_client's registry.",
             f"Set {variables.PROMETHEUS_PORT} to a free port, unless it does.",

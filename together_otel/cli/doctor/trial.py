@@ -16,11 +16,14 @@ from typing import Any
 
 from together_otel import settings as variables
 from together_otel.cli.doctor.exporters import exporters_of
-from together_otel.cli.doctor.finding import Finding, ok, problem, warning
+from together_otel.cli.doctor.finding import Finding, Topic
 from together_otel.cli.doctor.installation import launcher, zero_code
 from together_otel.cli.doctor.ports import OTEL_PORT
 from together_otel.cli.doctor.switches import folder_of, share
 from together_otel.settings import Settings
+
+_TRIAL = Topic("trial")
+_PROVIDERS = Topic("providers")
 
 LIMIT = 30.0
 """Seconds that the process may take."""
@@ -48,8 +51,7 @@ def trial(environ: Mapping[str, str], settings: Settings) -> Iterator[Finding]:
     try:
         temporary = tempfile.TemporaryDirectory(prefix="together-otel-")
     except OSError:
-        yield warning(
-            "trial",
+        yield _TRIAL.warning(
             "No process was started under opentelemetry-instrument, because there is no writable"
             " folder for temporary files.",
             "Set TMPDIR to a writable folder, an emptyDir in Kubernetes, and run this again.",
@@ -70,24 +72,21 @@ def trial(environ: Mapping[str, str], settings: Settings) -> Iterator[Finding]:
                 check=False,
             )
         except subprocess.TimeoutExpired:
-            yield problem(
-                "trial",
+            yield _TRIAL.problem(
                 f"A process under opentelemetry-instrument did not start within {LIMIT:g} s.",
                 "Start opentelemetry-instrument python -c pass, to see what it waits for.",
             )
             return
         found = json.loads(answer.read_text(encoding="utf-8")) if answer.exists() else None
     if found is None:
-        yield problem(
-            "trial",
+        yield _TRIAL.problem(
             "A process under opentelemetry-instrument did not start:"
             f" {last_exception(done.stderr) or f'exit code {done.returncode}'}.",
             "Start opentelemetry-instrument python -c pass to see the whole error.",
         )
         return
     if _FAILED in done.stderr:
-        yield problem(
-            "trial",
+        yield _TRIAL.problem(
             "opentelemetry-instrument fails, and the application runs without telemetry:"
             f" {last_exception(done.stderr)}.",
             "Fix the problems above, or start opentelemetry-instrument python -c pass to see the"
@@ -97,8 +96,7 @@ def trial(environ: Mapping[str, str], settings: Settings) -> Iterator[Finding]:
     yield _instrumented(found)
     yield from _providers(found, settings)
     for text in found["others"]:
-        yield warning(
-            "others",
+        yield Topic("others").warning(
             text,
             "Add the other one to OTEL_PYTHON_DISABLED_INSTRUMENTATIONS, or uninstall it.",
         )
@@ -124,14 +122,12 @@ def last_exception(said: str) -> str:
 
 def _instrumented(found: dict[str, Any]) -> Finding:
     if found["instrumented"] and found["patched"]:
-        return ok(
-            "trial",
+        return _TRIAL.ok(
             "opentelemetry-instrument enables the instrumentation:"
             f" {found['patched']} methods of the SDK are instrumented.",
         )
     state = "on, but no method of the SDK is instrumented" if found["instrumented"] else "not on"
-    return problem(
-        "trial",
+    return _TRIAL.problem(
         f"In a process under opentelemetry-instrument the instrumentation is {state}.",
         "Fix the problems above.",
     )
@@ -143,20 +139,18 @@ def _providers(found: dict[str, Any], settings: Settings) -> Iterator[Finding]:
             continue
         if signal == "metrics" and settings.metrics == "prometheus":
             continue  # they need none
-        make = problem if signal == "metrics" else warning
+        make = _PROVIDERS.problem if signal == "metrics" else _PROVIDERS.warning
         yield make(
-            "providers",
             f"opentelemetry-instrument sets no provider of {signal}: {_LOST[signal]}.",
             f"{zero_code()}, or set one in the application.",
         )
     if all(found["providers"].values()):
-        yield ok("providers", "Providers of metrics, traces and logs are set.")
+        yield _PROVIDERS.ok("Providers of metrics, traces and logs are set.")
 
 
 def _log_events(*, exported: bool) -> Finding:
     go = "are exported" if exported else "are not exported"
-    return ok(
-        "log events",
+    return Topic("log events").ok(
         f"Log events become LogRecords that {go}; they also go to the application's own log"
         " handlers, and warnings and errors to standard error where there are none.",
     )

@@ -218,10 +218,10 @@ def test_raw_response(sdk, key, telemetry):
 HOW_FAR = {
     "parsed": reply(text(REPLY)),
     "two chunks": reply(text("Hello from "), finish_reason="error"),
-    "lines": None,
+    "lines": reply(text(REPLY)),
     "nothing": None,
 }
-"""How a stream is read → what is told of it; of bytes that only the caller understands, nothing."""
+"""How a stream is read → what is told of it, also where only the caller understands its lines."""
 
 
 @GENERATED_CLIENTS

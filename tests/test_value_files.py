@@ -9,6 +9,7 @@ import logging
 import os
 import resource
 import struct
+import threading
 
 import pytest
 from forking import in_child
@@ -252,6 +253,7 @@ def test_a_disk_that_is_full_for_a_while(folder, clock, monkeypatch, caplog):
     assert there[0] == 41  # its series have their place
     assert 1 <= there[1] < 41
     assert values(metrics)[REQUESTS, SUCCESS] == 41
+    metrics.keys_changed(at_once=True)  # where no lock is held, as there is while one counts
     (record,) = caplog.records
     assert record.levelno == logging.WARNING
     assert "No space left" in record.getMessage()
@@ -346,6 +348,30 @@ def test_a_file_in_place_of_the_folder(folder, clock, caplog):
     clock[0] += value_files._RETRY
     ask(metrics)
     assert counted(folder) == (2, 2)
+
+
+def test_no_lock_is_held_while_it_is_logged(folder):
+    """A handler may hang: others go on counting."""
+    others = []
+
+    class Hanging(logging.Handler):
+        def emit(self, record):
+            del record
+            thread = threading.Thread(target=ask, args=(metrics, "another"), daemon=True)
+            thread.start()
+            thread.join(5.0)
+            others.append(thread.is_alive())
+
+    folder.parent.mkdir()
+    folder.touch()
+    metrics, logger, handler = of(folder), logging.getLogger("together_otel.metrics"), Hanging()
+    logger.addHandler(handler)
+    try:
+        ask(metrics)
+        metrics.auth_failed("revoked")
+    finally:
+        logger.removeHandler(handler)
+    assert others == [False]
 
 
 def test_links_are_not_followed(folder, monkeypatch):

@@ -12,6 +12,7 @@ from steps import LEAKS
 
 from together_otel import TogetherInstrumentor
 from together_otel.auth import runtime
+from together_otel.guard import Guard
 from together_otel.testing import behaviours
 
 pytestmark = LEAKS
@@ -97,6 +98,30 @@ def test_lines_are_held_back(sdk, key, server, telemetry, caplog, monkeypatch):
     *_, last = lines(caplog)
     assert last.endswith("RateLimitError suppressed=1")
     TogetherInstrumentor().instrument()
+
+
+def test_a_handler_that_raises_costs_one_line_at_the_exit(sdk, key, server, telemetry, monkeypatch):
+    """Of those that were held back each is tried, and nobody is told of an error of ours."""
+    monkeypatch.setattr(Guard, "raising", False)
+    for behaviour in (behaviours.rate_limited(), behaviours.server_error()):
+        server.always(behaviour)
+        for _ in range(2):
+            chat(sdk, key)
+    tried = []
+
+    class Broken(logging.Handler):
+        def emit(self, record):
+            tried.append(record.getMessage())
+            raise LookupError
+
+    logger, broken = logging.getLogger("together_otel"), Broken()
+    logger.addHandler(broken)
+    try:
+        TogetherInstrumentor()._report_held_back()
+    finally:
+        logger.removeHandler(broken)
+    assert sum("suppressed=1" in text for text in tried) == 2
+    assert records(telemetry)
 
 
 def test_authentication_failure(sdk, key, server, telemetry, caplog):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import copy
+import gc
 import importlib
 import importlib.util
 import inspect
@@ -14,6 +15,7 @@ import pydoc
 import sys
 import types
 import typing
+import weakref
 from pathlib import Path
 from traceback import walk_tb
 from typing import TYPE_CHECKING, Any
@@ -319,7 +321,7 @@ def importing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Calla
 
     def import_it(source: str = CLIENT) -> Any:
         (tmp_path / "together_ai.py").write_text(source)
-        monkeypatch.delitem(sys.modules, "together_ai", raising=False)
+        sys.modules.pop("together_ai", None)
         importlib.invalidate_caches()
         return importlib.import_module("together_ai")
 
@@ -330,6 +332,20 @@ def importing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Calla
 
 def is_patched(module: Any) -> bool:
     return is_patch(vars(module.TogetherAI)["chat"])
+
+
+def test_nothing_of_a_package_that_is_imported_anew_is_kept(importing: Callable[..., Any]) -> None:
+    """Each import's class goes with its module, though it is patched."""
+    TogetherInstrumentor().instrument()
+    kept = []
+    for _ in range(3):
+        module = importing()
+        assert is_patched(module)
+        kept.append(weakref.ref(module.TogetherAI))
+    del module
+    sys.modules.pop("together_ai")
+    gc.collect()
+    assert [one() for one in kept] == [None] * 3
 
 
 def test_a_package_that_turns_us_on_while_it_is_imported(importing: Callable[..., Any]) -> None:

@@ -188,7 +188,9 @@ class Runtime:
     def report_held_back(self) -> None:
         """Log how many of each failure were held back since it was last logged."""
         for (event, what, _), count in self._repeats.take():
-            events.write_held_back(event, dict(zip(_TOLD_APART[event], what, strict=True)), count)
+            with self.guard("log"):
+                found = dict(zip(_TOLD_APART[event], what, strict=True))
+                events.write_held_back(event, found, count)
 
     def auth_failure_held_back(self, failure: AuthFailure) -> int | None:
         """Return the same of an authentication failure."""

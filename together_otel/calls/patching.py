@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+import weakref
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -24,10 +25,10 @@ _log = logging.getLogger(f"{SCOPE}.instrumentor")
 
 
 class _Applied(NamedTuple):
-    owner: Any
+    # Weakly: a library that is imported anew is to leave nothing of its former self.
+    owner: weakref.ref[Any]
     name: str
-    original: Any
-    patch: Any
+    patch: weakref.ref[Any]
     is_own: bool
 
 
@@ -51,12 +52,13 @@ class Patches:
         self._active.runtime = None
         while self._applied:
             applied = self._applied.pop()
-            if vars(applied.owner).get(applied.name) is not applied.patch:
+            owner, patch = applied.owner(), applied.patch()
+            if owner is None or patch is None or vars(owner).get(applied.name) is not patch:
                 continue
             if applied.is_own:
-                setattr(applied.owner, applied.name, applied.original)
+                setattr(owner, applied.name, patch.__wrapped__)
             else:
-                delattr(applied.owner, applied.name)
+                delattr(owner, applied.name)
 
     def reporter(self, library: str, original: Any) -> Reporter | None:
         """Return what reports the requests of an HTTP library's function; ``None`` if all is off."""
@@ -89,7 +91,9 @@ class Patches:
             return
         make = partial(target.make, self._active, target.adapter)
         patch = patch_of(original, make, owner, name)
-        self._applied.append(_Applied(owner, name, original, patch, name in vars(owner)))
+        self._applied[:] = [one for one in self._applied if one.owner() is not None]
+        found = weakref.ref(owner), name, weakref.ref(patch), name in vars(owner)
+        self._applied.append(_Applied(*found))
         setattr(owner, name, patch)
 
 

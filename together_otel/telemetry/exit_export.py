@@ -122,11 +122,12 @@ class ExitExport:
         self._settle()
         self._go.set()
         if not self._done.wait(LIMIT):
-            _log.warning(
-                "What this process counted is lost: %s did not take it within %g s.",
-                self._host() or self._folder,
-                LIMIT,
-            )
+            with suppress(Exception):
+                _log.warning(
+                    "What this process counted is lost: %s did not take it within %g s.",
+                    self._host() or self._folder,
+                    LIMIT,
+                )
 
     def _wait(self) -> None:
         self._go.wait()
@@ -147,12 +148,13 @@ class ExitExport:
             why = (
                 getattr(exc, "reason", None) or getattr(exc, "strerror", None) or type(exc).__name__
             )
-            _log.warning(
-                "What this process counted is lost: %s could not take it (%s). Check %s.",
-                where,
-                clean(str(why), self._credentials()),
-                variable,
-            )
+            with suppress(Exception):  # a handler that raises is to keep nothing from the next step
+                _log.warning(
+                    "What this process counted is lost: %s could not take it (%s). Check %s.",
+                    where,
+                    clean(str(why), self._credentials()),
+                    variable,
+                )
 
     def _credentials(self) -> tuple[str, ...]:
         parts = urlsplit(self._gateway or "")

@@ -133,6 +133,7 @@ class ProcessFiles:
         self._folder = folder
         self._lock = ForkSafeLock()
         self._warned = False
+        self._why: str | None = None
         self._begin()
         in_forked_child(self._after_fork)
 
@@ -186,6 +187,7 @@ class ProcessFiles:
             for prefix, found in by_file.items():
                 if found or self._gauges.get(prefix):
                     self._write_gauges(prefix, found)
+        self._warn()
 
     def _write_gauges(self, prefix: str, found: dict[tuple[Metric, Labels], GaugeValue]) -> None:
         file = self._file(prefix)
@@ -225,16 +227,25 @@ class ProcessFiles:
     def _failed(self, exc: OSError) -> None:
         self._retry_at = time.monotonic() + _RETRY
         if not self._warned:
-            self._warned = True
-            _log.warning(
-                "%s cannot be written to (%s): what process %d counts stays in its memory, and is "
-                "missing from the scrape, until it can. Set %s to a directory that the process "
-                "may write to and that has room.",
-                self._folder,
-                exc.strerror or type(exc).__name__,
-                os.getpid(),
-                MULTIPROC_DIR,
-            )
+            self._warned, self._why = True, exc.strerror or type(exc).__name__
+
+    def _warn(self) -> None:
+        """Log why nothing can be written, once; under no lock of ours, as a handler may hang.
+
+        `write` is called under those of what is counted.
+        """
+        if self._why is None:
+            return
+        why, self._why = self._why, None
+        _log.warning(
+            "%s cannot be written to (%s): what process %d counts stays in its memory, and is "
+            "missing from the scrape, until it can. Set %s to a directory that the process "
+            "may write to and that has room.",
+            self._folder,
+            why,
+            os.getpid(),
+            MULTIPROC_DIR,
+        )
 
 
 def _keys(metric: Metric, labels: Labels) -> list[str]:

@@ -316,10 +316,15 @@ def recorded():
     made.provider.shutdown()
 
 
-def test_a_success_waits_for_the_collection(recorded):
+@pytest.mark.parametrize(
+    "ended",
+    [STREAM, Measured("timeout", 1.0, "together.APITimeoutError", span_context=SPAN)],
+    ids=lambda ended: ended.outcome,
+)
+def test_a_request_waits_for_the_collection(recorded, ended):
     """It is in the very next one, counters and histograms alike, and leads to its trace."""
     recorder = recorded.metrics.recorder("chat", "a/model", "localhost", 8000)
-    recorder.record(STREAM)
+    recorder.record(ended)
     assert len(recorded.metrics._waiting) == 1
     (duration,) = recorded.points(names.INFERENCE_DURATION)
     assert duration.count == 1
@@ -328,15 +333,8 @@ def test_a_success_waits_for_the_collection(recorded):
         point.attributes["together.request.outcome"]: point.value
         for point in recorded.points(names.REQUESTS)
     }
-    assert requests == {"success": 1, "auth_failure": 0}
+    assert requests == {"success": 0, "auth_failure": 0} | {ended.outcome: 1}
     assert not recorded.metrics._waiting
-
-
-def test_a_failure_is_recorded_at_once(recorded):
-    recorder = recorded.metrics.recorder("chat", "a/model", "localhost", 8000)
-    recorder.record(Measured("timeout", 1.0, "together.APITimeoutError"))
-    assert not recorded.metrics._waiting
-    assert (("chat", "timeout"), 1) in recorded.metrics.counts.read(names.REQUESTS)
 
 
 def test_a_success_waits_for_a_scrape():

@@ -116,11 +116,11 @@ def test_nothing_of_a_path_that_is_not_a_word_of_ours_is_in_an_operation(method,
 def test_paths_of_generative_operations_are_looked_at_once(path):
     """They are most of what is called."""
     operation_of("post", f"/v1/{path}")
-    assert operations._names["post", f"/v1/{path}"] == GENERATIVE[path]
+    assert operations.OPERATIONS["post", f"/v1/{path}"] == GENERATIVE[path]
 
 
 def test_paths_with_ids_are_not_kept():
     """What a caller puts into a path, a key in the wrong place perhaps, does not stay in memory."""
     for path in ("/v1/files/made-up", "/v1/models?key=made-up", "https://made-up/v1/models"):
         operation_of("get", path)
-    assert "made-up" not in str(operations._names)
+    assert "made-up" not in str(operations.OPERATIONS)

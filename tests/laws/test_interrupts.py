@@ -36,6 +36,9 @@ if TYPE_CHECKING:
 SPREAD = 30
 """How many of the lines that a scenario passes are tried, wherever they are."""
 
+EVERY = 10_000
+"""More than there are."""
+
 NEAR = 6
 """How many lines before and after each change of the context are tried."""
 
@@ -94,7 +97,7 @@ class Tracer:
                 self.raised = exc
 
 
-def interrupt_points(scenario, mode, telemetry):
+def interrupt_points(scenario, mode, telemetry, spread=SPREAD):
     """Return when to interrupt: at lines near changes of the context, and at some of the rest."""
     for _ in range(2):  # what is imported late is passed once
         telemetry.instrument()
@@ -104,7 +107,7 @@ def interrupt_points(scenario, mode, telemetry):
     changes = [n for n in range(1, len(seen)) if seen[n] is not seen[n - 1]]
     near = {n for one in changes for n in range(one - NEAR, one + NEAR)}
     first = [n for n, (times, _, _) in enumerate(tracer.passed) if times == 0]
-    chosen = near.union(first[:: -(-len(first) // SPREAD)])
+    chosen = near.union(first[:: -(-len(first) // spread)])
     return [tracer.passed[n] for n in sorted(chosen) if 0 <= n < len(seen)]
 
 
@@ -154,7 +157,7 @@ def test_an_interrupt_of_the_log_costs_no_other_signal(scenario, mode):
 def test_interrupt_shows_no_key(mode):
     """Error trackers send the variables of every frame: those of our inner ones are not there."""
     telemetry, shown, interrupted = Telemetry(), [], 0
-    for point in interrupt_points(keys_everywhere, mode, telemetry)[1:]:
+    for point in interrupt_points(keys_everywhere, mode, telemetry, EVERY)[1:]:
         telemetry.instrument()
         (tracer := Tracer(point, KeyboardInterrupt())).run(keys_everywhere, mode)
         off()

@@ -114,6 +114,17 @@ def kinds(found: Any) -> list[Any]:
     return [ask(found) for ask in asked]
 
 
+def called_with_nothing(found: Any) -> Any:
+    """Return how it refuses to be called without an instance, where it is no class or static method."""
+    if inspect.ismethod(found) or "self" not in inspect.signature(found).parameters:
+        return None
+    try:
+        called = found()
+        return called.send(None) if inspect.iscoroutine(called) else called
+    except TypeError as exc:
+        return exc.args
+
+
 LOOKS: tuple[Callable[[Any], Any], ...] = (
     pickled,
     copied,
@@ -124,6 +135,7 @@ LOOKS: tuple[Callable[[Any], Any], ...] = (
     typing.get_type_hints,
     inspect.getsource,
     pydoc.render_doc,
+    called_with_nothing,
 )
 
 

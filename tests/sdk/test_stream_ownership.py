@@ -124,7 +124,7 @@ def test_collected_inside_a_package_that_locks(sdk, key, telemetry):
     if sdk.is_async and GENERATION == 1:
         tell(sdk, forget)  # its generators are closed by their loop
 
-    assert not open_calls._dropped.empty()
+    assert not open_calls.dropped.empty()
     end_dropped()
     assert only_call(telemetry)["together.request.outcome"] == "abandoned"
 

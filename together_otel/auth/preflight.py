@@ -10,8 +10,6 @@ from together_otel.keys import Refusal, can_be_sent, diagnose, text_of
 from together_otel.keys.hosts import is_together_host
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
-
     from together_otel.clients.base import Adapter, GivenKey
     from together_otel.keys import Diagnosis, KeyReport
     from together_otel.names import Cause
@@ -83,7 +81,7 @@ def fault_of(
     client: Any,
     given: GivenKey,
     report: KeyReport,
-    hosts: Collection[str] = (),
+    hosts: tuple[str, ...] = (),
 ) -> Diagnosis | None:
     """Return why the key of a client that was made cannot work; ``None`` where it may.
 

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from together_otel.auth.runtime import Runtime
-    from together_otel.telemetry.redacting_processor import CallIn
 
 _SUPPRESSED = "suppress_instrumentation"
 """The older key of a context in which nothing is to be instrumented; the newer one has no name."""
@@ -50,33 +49,30 @@ _get_current: Callable[[], context.Context] = (
 class Active:
     """What is on in this process.
 
-    Args:
-        call_in: as `telemetry.redacting_processor` takes it.
-
     Attributes:
         runtime: ``None`` while the instrumentation is off: a patch that someone kept, as a bound
             method or under another library's patch, then passes through.
+        is_quiet: whether nobody is told of calls that succeed but by a tracer provider set later.
     """
 
-    def __init__(self, call_in: CallIn) -> None:
+    def __init__(self) -> None:
         self.runtime: Runtime | None = None
-        self._call_in = call_in
         self._conflicts = Conflicts()
         self._provider: object = None
         self._has_begun = False
-        self._is_quiet = False
+        self.is_quiet: bool = False
 
     def turn_on(self, runtime: Runtime, tracer_provider: object) -> None:
         """Report calls to a runtime from now on."""
         self.runtime = runtime
         self._conflicts, self._has_begun = Conflicts(), False
-        self._is_quiet = (
+        self.is_quiet = (
             tracer_provider is None
             and isinstance(runtime.metrics, NoMetrics)
             and not runtime.settings.content_in_events
         )
         with runtime.guard("patch"):
-            add_redacting_processor(tracer_provider, self._call_in)
+            add_redacting_processor(tracer_provider)
             self._conflicts.warn()
 
     def look_round(self, runtime: Runtime) -> None:
@@ -89,7 +85,7 @@ class Active:
             return
         with runtime.guard("begin"):
             self._provider = provider
-            add_redacting_processor(trace.get_tracer_provider(), self._call_in)
+            add_redacting_processor(trace.get_tracer_provider())
         if not self._has_begun:
             self._has_begun = True
             with runtime.guard("begin"):
@@ -97,8 +93,8 @@ class Active:
                 runtime.at_first_call()
 
     def is_idle(self) -> bool:
-        """Return whether nobody is told of calls that succeed."""
-        return self._is_quiet and getattr(trace, "_TRACER_PROVIDER", _UNKNOWN) is None
+        """Return whether nobody is told of calls that succeed, as no such provider is there."""
+        return self.is_quiet and getattr(trace, "_TRACER_PROVIDER", _UNKNOWN) is None
 
     def here(self) -> context.Context | None:
         """Return the context that is current, if telemetry is wanted in it."""

@@ -20,12 +20,21 @@ from together_otel.calls.active import current_context, value_here, within
 from together_otel.calls.interrupts import cut
 from together_otel.calls.reporting import Ending, report, report_answer, report_attempt
 from together_otel.calls.state import CallState, Reported
-from together_otel.clients.base import Adapter, Answer, AuthKind, Failure, Request
+from together_otel.clients.base import (
+    Adapter,
+    Answer,
+    AuthKind,
+    Failure,
+    Request,
+    Result,
+    blank,
+)
 from together_otel.clients.error_types import error_type
 from together_otel.clients.failures import is_redirect, outcome_of
 from together_otel.clients.sent import secrets_in_traceback
-from together_otel.keys import is_sign_in, redact, redact_exception, text_of
+from together_otel.keys import is_sign_in, known_keys, redact, redact_exception, text_of
 from together_otel.telemetry import spans
+from together_otel.telemetry.redacting_processor import CALL
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,22 +43,18 @@ if TYPE_CHECKING:
 
     from together_otel.calls.state import Arguments, Refusal
     from together_otel.clients.messages import Messages
+    from together_otel.keys import KnownKeys
     from together_otel.keys.reader import Reader
     from together_otel.names import Outcome, RecoveryOutcome
     from together_otel.telemetry.metrics import Recorder
 
-CALL = context.create_key("together_otel-call")
 (_SPAN,) = trace.set_span_in_context(trace.INVALID_SPAN, context.Context())
 """OpenTelemetry's key of a context's span."""
 _ENDED = context.Context()
+_UNKNOWN, _NO_KEYS = Request(names.OTHER), known_keys(())
 
 current_call: Callable[[], Any] = partial(value_here, CALL)
 """Returns the call that the SDK is working on in this context, a `Call` or an idle one, if any."""
-
-
-def call_in(found: context.Context | None) -> Any:
-    """Return the call that a context, by default the current one, belongs to, if any."""
-    return (context.get_current() if found is None else found).get(CALL)
 
 
 class Call(CallState):
@@ -72,6 +77,7 @@ class Call(CallState):
     reader: Reader
     recorder: Recorder | None
     request: Request
+    secrets: KnownKeys
     span: trace.Span
     span_context: trace.SpanContext
     started: float
@@ -84,16 +90,24 @@ class Call(CallState):
         before: Context,
         first: Call | None = None,
     ) -> None:
-        super().__init__(runtime, adapter, before)
-        if first is not None:
-            self._key, self._further = first._key, first._further  # noqa: SLF001 - of this class
+        # Each is safe where the step that finds it fails. In one function, as is all that every
+        # call passes: entering one takes a microsecond of a call's hundred.
+        self.runtime, self.adapter, self.before = runtime, adapter, before
+        self.reader, self.request = adapter.reader, _UNKNOWN
+        self.result = result = blank(Result)
+        self.span, self.span_context = trace.INVALID_SPAN, trace.INVALID_SPAN_CONTEXT
+        self.recorder = self.timing = self.held_log = None
+        self.ended = self.is_recording = self.is_beside = self._is_accepted = False
         (self._client,) = arguments.client
-        self._attempts = 0
+        self._key = self._seen = self._noted = None
+        self._further = ()
+        self._report, self.secrets = runtime.unknown_key, _NO_KEYS
+        self._attempts, self._order, self._generation = 0, 1, forks.generation
         self._refusal: Refusal | None = None
-        self._generation = forks.generation
         self._parent: Call | None = None
         self._shared: Reported | None = None
-        self._order = 1
+        if first is not None:
+            self._key, self._further = first._key, first._further  # noqa: SLF001 - of this class
         parent = before.get(CALL)
         if parent is not None and isinstance(parent, Call) and not parent.ended:
             self._parent, self._shared = parent, parent._reported  # noqa: SLF001 - of this class
@@ -107,7 +121,9 @@ class Call(CallState):
             self.request = request = adapter.request(self._client, arguments.args, arguments.kwargs)
             if request.further_keys:
                 self.involves(*request.further_keys)
-            self.recorder = self.make_recorder(request.host, request.port)
+            self.recorder = runtime.metrics.recorder(
+                request.operation, request.model, request.host, request.port, self.secrets
+            )
         except Exception:  # noqa: BLE001
             runtime.guard("begin").swallow()
         try:
@@ -120,14 +136,14 @@ class Call(CallState):
                 self.is_beside = True
                 span = spans.start_beside(tracer, library, before)
             else:
-                span = spans.start_call(tracer, self.request, library, self._known, before)
+                span = spans.start_call(tracer, self.request, library, self.secrets, before)
             # Asked once, here: a span that cannot answer is as good as none.
             is_recording, span_context = span.is_recording(), span.get_span_context()
             if isinstance(span_context, trace.SpanContext):
                 self.span, self.span_context, self.is_recording = span, span_context, is_recording
             settings = runtime.settings
             if settings.content_in_events or settings.content_on_spans:
-                self.result.messages = self._messages()
+                result.messages = self._messages()
         except Exception:  # noqa: BLE001
             runtime.guard("begin").swallow()
         self.context = context.Context({**before, CALL: self, _SPAN: self.span})
@@ -138,7 +154,7 @@ class Call(CallState):
         before = () if self._key is None else (text_of(self._key),)
         adapter, client = self.adapter, self._client
         self.reader, self._key = adapter.reader_of(client), adapter.key(client)
-        self._report, self._known = self.runtime.keys.look(self._key, self.reader)
+        self._report, self.secrets = self.runtime.keys.look(self._key, self.reader)
         if before or self._further:
             self.involves(*before)
         del before
@@ -269,7 +285,7 @@ class Call(CallState):
             ending.error_type = outcome if exc is None else error_type(exc)
             if exc is not None and not (reported and not self.is_recording):
                 try:
-                    ending.exception = redact_exception(exc, self.secrets())
+                    ending.exception = redact_exception(exc, self.secrets)
                 except Exception:  # noqa: BLE001 - the border
                     self.runtime.guard("finish").swallow()
         return ending
@@ -377,7 +393,7 @@ class Call(CallState):
             auth = self._diagnose(failure, failure.auth)
             self._reported.failures.append((found, self._refusal))
             ending = Ending("auth_failure", failure.answer, auth=auth, error_type=error_type(found))
-            ending.exception = redact_exception(found, self.secrets())
+            ending.exception = redact_exception(found, self.secrets)
             del found
             report_attempt(self, ending)
         except Exception:  # noqa: BLE001 - the border
@@ -428,7 +444,7 @@ class Call(CallState):
             auth = self.runtime.unexplained(self._report)
             self.runtime.guard("finish").swallow()
         # It names hosts, which may be anything.
-        remedy = redact(auth.diagnosis.remedy, self.secrets())
+        remedy = redact(auth.diagnosis.remedy, self.secrets)
         if remedy != auth.diagnosis.remedy:
             auth = AuthFailure(auth.report, replace(auth.diagnosis, remedy=remedy))
         self._refusal = auth, failure

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from opentelemetry import context
 
-from together_otel.calls.call import CALL, Call
+from together_otel.calls.call import Call
+from together_otel.telemetry.redacting_processor import CALL
 
 if TYPE_CHECKING:
     from opentelemetry.context import Context
@@ -61,8 +62,9 @@ class IdleCall:
         """Note an HTTP response that the SDK got."""
         self._response = response
 
+    @property
     def secrets(self) -> KnownKeys:
-        """Return the keys known to be involved."""
+        """The keys known to be involved."""
         return self.runtime.keys.look(self.adapter.key(*self._arguments.client))[1]
 
     def involves(self, *keys: str) -> None:

@@ -22,7 +22,8 @@ class Open(Protocol):
 
 
 _open: weakref.WeakSet[Open] = weakref.WeakSet()
-_dropped: SimpleQueue[tuple[Open, float]] = SimpleQueue()
+dropped: SimpleQueue[tuple[Open, float]] = SimpleQueue()
+"""What `end_dropped` is to end, and when it was dropped."""
 
 
 def opened(owner: object, what: Open) -> weakref.finalize[[Open], object]:
@@ -38,13 +39,13 @@ def opened(owner: object, what: Open) -> weakref.finalize[[Open], object]:
 
 
 def _drop(what: Open) -> None:
-    _dropped.put((what, time.perf_counter()))
+    dropped.put((what, time.perf_counter()))
 
 
 def end_dropped() -> None:
     """End the calls of what was dropped since this was last called."""
-    while not _dropped.empty():
-        what, at = _dropped.get()
+    while not dropped.empty():
+        what, at = dropped.get()
         what.abandoned(at)
 
 

@@ -35,7 +35,7 @@ def constructing(active: Active, adapter: OpenAI, _function: Any) -> Direct:
         report = wrappers.constructing(active, adapter, function)
 
         def patched(*args: Any, **kwargs: Any) -> None:
-            held, runtime = Arguments(args, kwargs), active.runtime
+            held, runtime = Arguments(args=args, kwargs=kwargs), active.runtime
             del args, kwargs
             try:
                 if runtime is None or not adapter.concerns_new(held.kwargs, runtime.settings.hosts):
@@ -64,7 +64,7 @@ def calling(active: Active, adapter: OpenAI, _function: Any) -> Direct:
         report = wrappers.calling(active, adapter, function).of(function, bound)
 
         def patched(*args: Any, **kwargs: Any) -> Any:
-            held, runtime = Arguments(args, kwargs), active.runtime
+            held, runtime = Arguments(args=args, kwargs=kwargs), active.runtime
             del args, kwargs
             ours = runtime is not None and adapter.concerns(
                 held.args, held.kwargs, runtime.settings.hosts
@@ -80,7 +80,7 @@ def calling(active: Active, adapter: OpenAI, _function: Any) -> Direct:
                 raise
 
         async def patched_async(*args: Any, **kwargs: Any) -> Any:
-            held, runtime = Arguments(args, kwargs), active.runtime
+            held, runtime = Arguments(args=args, kwargs=kwargs), active.runtime
             del args, kwargs
             ours = runtime is not None and adapter.concerns(
                 held.args, held.kwargs, runtime.settings.hosts

@@ -9,7 +9,6 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from together_otel.calls.active import Active
-from together_otel.calls.call import call_in
 from together_otel.calls.patches import is_patch, patch_of
 from together_otel.calls.targets import TARGETS, Target
 from together_otel.calls.wire import Reporter
@@ -36,7 +35,7 @@ class Patches:
     """The patches of this process; there is one object of it, as there is one SDK."""
 
     def __init__(self) -> None:
-        self._active = Active(call_in)
+        self._active = Active()
         self._applied: list[_Applied] = []
         self._warned_of: set[Target] = set()
 

@@ -35,7 +35,7 @@ def connecting(active: Active, adapter: Connections, function: Any) -> Wrapper:
         ):
             return own(manager, *args, **kwargs)
         # Only the async ones are sessions of this kind.
-        arguments = Arguments(args, kwargs)
+        arguments = Arguments(args=args, kwargs=kwargs)
         return _attempt(adapter, note, wrapped, session, manager, arguments)
 
     return wrapper

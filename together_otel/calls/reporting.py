@@ -99,9 +99,18 @@ def report_answer(call: CallState, answer: Answer, elapsed: float) -> None:
     reasons, is_elsewhere = result.finish_reasons, call.was_elsewhere(answer)
     try:
         usage = result.usage or _NO_USAGE
-        measured = Measured(
-            "success", elapsed, None, result.model, *usage, None, None, reasons, call.span_context
+        values = (
+            "success",
+            elapsed,
+            None,
+            result.model,
+            *usage,
+            None,
+            None,
+            reasons,
+            call.span_context,
         )
+        measured = tuple.__new__(Measured, values)
         if recorder is None or is_elsewhere:
             recorder = call.recorder_of(answer)
         recorder.record(measured, call.secrets)
@@ -111,7 +120,7 @@ def report_answer(call: CallState, answer: Answer, elapsed: float) -> None:
         swallow()
     try:
         if call.is_recording:
-            secrets = call.secrets()
+            secrets = call.secrets
             found = attributes.of_answer("success", answer, result, reasons, secrets)
             if is_elsewhere:
                 server: dict[str, Any] = {}
@@ -150,7 +159,7 @@ def _gather_content(call: CallState, ending: Ending) -> None:
             names.OUTPUT_MESSAGES: messages.outputs(),
             names.TOOL_DEFINITIONS: messages.tools,
         },
-        call.secrets(),
+        call.secrets,
     )
 
 
@@ -196,7 +205,7 @@ def _span_attributes(call: CallState, ending: Ending) -> dict[str, Any]:
         found |= content.as_json(ending.content)
     if call.is_beside:
         found = spans.without_genai(found)
-    return attributes.clean(found, call.secrets())
+    return attributes.clean(found, call.secrets)
 
 
 def _finish_span(call: CallState, ending: Ending) -> None:
@@ -262,7 +271,7 @@ def _log_content(call: CallState, ending: Ending) -> None:
     said = {names.PROVIDER_NAME: names.PROVIDER, **call.request.attributes}
     reasons, first = call.result.finish_reasons, _first_chunk(call)
     attributes.add_result(said, call.result, reasons, ending.answer, first)
-    details |= attributes.clean(said, call.secrets())
+    details |= attributes.clean(said, call.secrets)
     with within(call.runtime, call.context):
         events.emit(names.OPERATION_DETAILS, logging.DEBUG, details, more=ending.content)
 
@@ -282,7 +291,7 @@ def _details(call: CallState, answer: Answer, error_type: str | None) -> dict[st
         details[names.REQUEST_MODEL] = request.model
     if error_type is not None:
         details[names.ERROR_TYPE] = error_type
-    return attributes.clean(details, call.secrets())
+    return attributes.clean(details, call.secrets)
 
 
 _STEPS: Final[tuple[tuple[Stage, Callable[[CallState, Ending], None]], ...]] = (

@@ -5,9 +5,6 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
-from opentelemetry import trace
-
-from together_otel import names
 from together_otel.clients.base import Adapter, Answer, Failure, Request, Result
 from together_otel.clients.credentials import secrets_of
 from together_otel.clients.failures import chain
@@ -16,17 +13,15 @@ from together_otel.keys import known_keys, text_of
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from opentelemetry import trace
     from opentelemetry.context import Context
 
     from together_otel.auth.runtime import AuthFailure, Runtime
-    from together_otel.keys import KnownKeys
+    from together_otel.keys import KeyReport, KnownKeys
     from together_otel.keys.reader import Reader
     from together_otel.telemetry.metrics import Recorder
 
     Refusal = tuple[AuthFailure, Failure]
-
-
-_UNKNOWN, _NO_KEYS = Request(names.OTHER), known_keys(())
 
 
 class Arguments:
@@ -105,10 +100,11 @@ class Timing:
 
 
 class CallState:
-    """What is known of one call; each attribute is safe where the step that sets it failed.
+    """What is known of one call, which `Call` begins with.
 
     Attributes:
         runtime: whose telemetry it is.
+        secrets: the keys known to be involved: the client's, those before it, and what was sent.
         adapter: of its client.
         reader: that client, by what it reads.
         request: what was asked.
@@ -132,7 +128,6 @@ class CallState:
         "_further",
         "_is_accepted",
         "_key",
-        "_known",
         "_noted",
         "_report",
         "_seen",
@@ -148,6 +143,7 @@ class CallState:
         "request",
         "result",
         "runtime",
+        "secrets",
         "span",
         "span_context",
         "started",
@@ -155,6 +151,7 @@ class CallState:
     )
 
     runtime: Runtime
+    secrets: KnownKeys
     adapter: Adapter
     reader: Reader
     request: Request
@@ -170,24 +167,13 @@ class CallState:
     started: float
     ended: bool
     held_log: list[tuple[AuthFailure, dict[str, Any]]] | None
-
-    def __init__(self, runtime: Runtime, adapter: Adapter, before: Context) -> None:
-        self.runtime = runtime
-        self.adapter, self.reader = adapter, adapter.reader
-        self.before = self.context = before
-        self.request, self.result = _UNKNOWN, Result()
-        self.span = trace.INVALID_SPAN
-        self.span_context, self.is_recording = trace.INVALID_SPAN_CONTEXT, False
-        self.recorder = self.timing = self.held_log = None
-        self.started = 0.0
-        self.ended = self._is_accepted = self.is_beside = False
-        self._client: Any = None
-        self._key: object = None
-        self._further: tuple[str, ...] = ()
-        self._known = _NO_KEYS
-        self._report = runtime.unknown_key
-        self._seen: Any = None
-        self._noted: Answer | None = None
+    _client: Any
+    _further: tuple[str, ...]
+    _is_accepted: bool
+    _key: object
+    _noted: Answer | None
+    _report: KeyReport
+    _seen: Any
 
     def make_recorder(self, host: str | None, port: int | None) -> Recorder:
         """Return what records this call's metrics as one of a server."""
@@ -196,17 +182,13 @@ class CallState:
             request.operation, request.model, host, port, self.secrets
         )
 
-    def secrets(self) -> KnownKeys:
-        """Return the keys known to be involved: the client's, those before it, and what was sent."""
-        return self._known
-
     def involves(self, *keys: str) -> None:
         """Note further keys."""
         own = text_of(self._key or "")
         if new := tuple(key for key in keys if key != own and key not in self._further):
             self._further += new
         if self._further:
-            self._known = known_keys((own, *self._further))
+            self.secrets = known_keys((own, *self._further))
 
     def notice_sent(self, answer: Answer) -> None:
         """Note what was really sent, where it is not the client's key as it was at the beginning."""
@@ -225,7 +207,7 @@ class CallState:
             before, self._key = text_of(self._key or ""), self.adapter.key(self._client)
             if sent != f"Bearer {self._key}":  # renewed once more since
                 self._key = sent.removeprefix("Bearer ")
-            self._report, self._known = self.runtime.keys.look(self._key, self.reader)
+            self._report, self.secrets = self.runtime.keys.look(self._key, self.reader)
             self.involves(*filter(None, (before,)))
             del before
         else:

@@ -38,7 +38,7 @@ def transferring(active: Active, adapter: Adapter, function: Any) -> Wrapper:
     is_async = iscoroutinefunction(function)
 
     def wrapper(wrapped: Any, client: Any, args: Any, kwargs: Any) -> Any:
-        call, held = current_call(), Arguments(args, kwargs)
+        call, held = current_call(), Arguments(args=args, kwargs=kwargs)
         del args, kwargs
         if active.runtime is None or call is None or call.adapter is not adapter:
             return own(client, *held.args, **held.kwargs)
@@ -78,7 +78,7 @@ def beginning(active: Active, adapter: TogetherV1, _function: Any) -> Wrapper:
             retry = retry_of_call(runtime, adapter, manager._client, (), {})  # noqa: SLF001 - where managers keep it
         if retry is None or upload is None:
             return wrapped(*args, **kwargs)
-        arguments = Arguments(args, kwargs)
+        arguments = Arguments(args=args, kwargs=kwargs)
         del args, kwargs
         while True:
             upload.begins_anew()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 from together_otel.calls.active import Active, current_context
@@ -25,7 +24,6 @@ _ADAPTERS: Final[dict[str, Wire]] = {
     "prepared": Prepared(),
     "aiohttp": Aiohttp(),
 }
-_is_together_host: Final = lru_cache(maxsize=64)(is_together_host)
 
 
 class Reporter:
@@ -58,7 +56,7 @@ class Reporter:
         try:
             found = self._adapter.exchange(client, args, kwargs)
             found.reader = caller(self._adapter.reader)
-            return found if _is_together_host(found.server[0], runtime.settings.hosts) else None
+            return found if is_together_host(found.server[0], runtime.settings.hosts) else None
         except Exception:  # noqa: BLE001 - the border: what the library is to refuse
             return None
 
@@ -78,7 +76,7 @@ class Reporter:
                 return
             found = adapter.built(client, known, headers)
             found.reader = caller(adapter.reader)
-            if _is_together_host(found.server[0], runtime.settings.hosts):
+            if is_together_host(found.server[0], runtime.settings.hosts):
                 held = Arguments((), {}, (found,))
                 Call(runtime, adapter, held, current_context()).fail()
 

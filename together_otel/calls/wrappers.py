@@ -18,16 +18,17 @@ from inspect import (
 from typing import TYPE_CHECKING, Any
 
 from together_otel.calls.active import Active, current_context, enter, leave
-from together_otel.calls.call import CALL, Call, current_call
+from together_otel.calls.call import Call, current_call
 from together_otel.calls.constructors import construct
 from together_otel.calls.following import follow, stand_in
 from together_otel.calls.generators import report_generator
 from together_otel.calls.idle import IdleCall
 from together_otel.calls.interrupts import cut, step_out
-from together_otel.calls.open_calls import end_dropped
+from together_otel.calls.open_calls import dropped, end_dropped
 from together_otel.calls.patches import Direct
 from together_otel.calls.state import Arguments
 from together_otel.recovery.retry import Retry, retry_of_call, retry_of_constructor
+from together_otel.telemetry.redacting_processor import CALL
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -254,8 +255,9 @@ def _begin(
     first: Call | None = None,
 ) -> Any:
     """Begin an attempt; the log of a first one waits for what recovery makes of it."""
-    end_dropped()
-    if retry is None and active.is_idle() and before.get(CALL) is None:
+    if not dropped.empty():
+        end_dropped()
+    if active.is_quiet and retry is None and active.is_idle() and before.get(CALL) is None:
         idle = IdleCall(runtime, adapter, arguments, before)
         if idle.can_be():
             return idle

@@ -31,15 +31,19 @@ def in_url(host: str) -> str:
 _Server = tuple[str | None, int | None]
 _MOST = 256
 _servers: dict[tuple[Any, ...], _Server] = {}
+_origins: dict[tuple[Any, ...], tuple[str | None, int | None, bytes]] = {}
 
 
-def server_of(url: Any) -> _Server:
-    """Return host and port of httpx's URL, whose properties take it apart each time."""
+def origin_of(url: Any) -> tuple[str | None, int | None, bytes]:
+    """Return host, port, user name with password of httpx's URL, which takes it apart each time."""
     parts = getattr(url, "_uri_reference", None)
-    place = () if parts is None else (parts.scheme, parts.host, parts.port)
-    found = _servers.get(place)
+    place = None if parts is None else (parts.scheme, parts.userinfo, parts.host, parts.port)
+    found = _origins.get(place) if place is not None else None
     if found is None:
-        found = _kept(place, (url.host, port_of(url)))
+        found = url.host, port_of(url), url.userinfo
+        # What has a password is not kept.
+        if place is not None and not url.userinfo:
+            _keep(_origins, place, found)
     return found
 
 
@@ -48,21 +52,13 @@ def server_in(parts: SplitResult) -> _Server:
     place = parts.scheme, parts.netloc
     found = _servers.get(place)
     if found is None:
-        # What has a password is not kept.
-        found = _kept(() if "@" in parts.netloc else place, (parts.hostname, port_of(parts)))
+        found = parts.hostname, port_of(parts)
+        if "@" not in parts.netloc:
+            _keep(_servers, place, found)
     return found
 
 
-def _kept(place: tuple[Any, ...], found: _Server) -> _Server:
-    if place:
-        if len(_servers) >= _MOST:
-            _servers.clear()
-        _servers[place] = found
-    return found
-
-
-def userinfo_of(url: Any) -> bytes:
-    """Return user name and password of httpx's URL, which its property encodes each time."""
-    parts = getattr(url, "_uri_reference", None)
-    found: bytes = b"" if parts is not None and not parts.userinfo else url.userinfo
-    return found
+def _keep(kept: dict[tuple[Any, ...], Any], place: tuple[Any, ...], found: Any) -> None:
+    if len(kept) >= _MOST:
+        kept.clear()
+    kept[place] = found

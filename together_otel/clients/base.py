@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, NamedTuple
 
 from together_otel.clients.fields import NO_REASON
 from together_otel.keys import TOGETHER
@@ -28,11 +28,14 @@ AuthKind = Literal["constructor", "unsendable", "refused"]
 AUTH_CODES = frozenset({"invalid_api_key", "missing_api_key", "401"})
 """Error codes by which a key is refused, whatever the HTTP status around them."""
 
+blank: Final = object.__new__
+"""Makes a request, an answer or a result of its class's defaults, without entering a function."""
+
 MOST_CHOICES = 128
 """Choices of an answer whose finish reasons are of interest."""
 
 
-@dataclass(slots=True, repr=False)
+@dataclass(repr=False)
 class Request:
     """What the caller asked for.
 
@@ -61,7 +64,7 @@ class Usage(NamedTuple):
     reasoning_tokens: int | None = None
 
 
-@dataclass(slots=True, repr=False)
+@dataclass(repr=False)
 class Answer:
     """What an HTTP response says beside its body.
 
@@ -71,7 +74,8 @@ class Answer:
     Of an error, ``from_together`` says whether something in it is Together's, ``None`` where it
     was not seen, and ``sign_in`` whether it asks a person to sign in, as a proxy does.
     ``has_scheme`` says whether the header names one, as ``Bearer``, before the key.
-    ``ratelimits`` are the ``x-ratelimit-*`` headers by the last part of their names.
+    ``ratelimits`` are the ``x-ratelimit-*`` headers by the last part of their names, where there
+    are any.
     """
 
     status_code: int | None = None
@@ -84,20 +88,20 @@ class Answer:
     from_together: bool | None = None
     sign_in: bool = False
     has_scheme: bool = True
-    ratelimits: dict[str, float] = field(default_factory=dict)
+    ratelimits: dict[str, float] | None = None
 
 
-@dataclass(slots=True, repr=False)
+@dataclass(repr=False)
 class Result:
     """What the body of an answer says, whole or gathered from a stream's chunks.
 
-    ``reasons`` says of a choice that was seen, by its index, why it ended. ``messages`` gathers
+    ``reasons`` says of each choice that was seen, by its index, why it ended. ``messages`` gathers
     what was said, where that is wanted.
     """
 
     model: str | None = None
     id: str | None = None
-    reasons: dict[int, str] = field(default_factory=dict)
+    reasons: dict[int, str] | None = None
     usage: Usage | None = None
     messages: Messages | None = None
 
@@ -109,7 +113,7 @@ class Result:
             return ()
         if len(reasons) == 1 and 0 in reasons:
             return (reasons[0],)
-        places = range(min(max(reasons, default=-1) + 1, MOST_CHOICES))
+        places = range(min(max(reasons) + 1, MOST_CHOICES))
         return tuple([reasons.get(at, NO_REASON) for at in places])
 
 

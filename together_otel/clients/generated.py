@@ -13,9 +13,9 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import urlsplit
 
-from together_otel.clients.addresses import is_absolute, port_of, server_of, userinfo_of
+from together_otel.clients.addresses import is_absolute, origin_of, port_of
 from together_otel.clients.answers import body_of, is_basic, note_origin, redirected_from
-from together_otel.clients.base import Adapter, Answer, GivenKey, OpenBody
+from together_otel.clients.base import Adapter, Answer, GivenKey, OpenBody, blank
 from together_otel.clients.credentials import (
     AUTHORIZATION,
     authorization_in,
@@ -27,7 +27,7 @@ from together_otel.clients.credentials import (
 from together_otel.clients.documents import is_document, parsed
 from together_otel.clients.failures import failure_of, refusal_in, refused
 from together_otel.clients.fields import NOTHING
-from together_otel.clients.operations import operation_of
+from together_otel.clients.operations import OPERATIONS, operation_of
 from together_otel.clients.payloads import RATELIMIT_NAMES, add_result, described, ratelimits
 from together_otel.clients.responses import error_in
 from together_otel.clients.sent import refusal_behind
@@ -79,12 +79,11 @@ class Generated(Adapter):
         return getattr(options, "content", None), getattr(options, "files", None)
 
     def request(self, client: Any, args: Args, kwargs: Kwargs) -> Request:
-        options = _options(args, kwargs)
+        options = args[1] if len(args) > 1 else kwargs["options"]
         url = str(options.url)
-        if is_absolute(url):
+        host, port, userinfo = origin_of(client.base_url)
+        if "://" in url and is_absolute(url):
             host, port = _server_of("/".join(url.split("/", 3)[:3]))
-        else:
-            host, port = server_of(client.base_url)
         body, more = options.json_data, getattr(options, "extra_json", None)
         if (
             more is not None
@@ -92,8 +91,10 @@ class Generated(Adapter):
             and isinstance(body, (Mapping, type(None)))
         ):
             body = {**(body or {}), **more}  # ``extra_body``, as the SDK merges it
-        request = described(operation_of(options.method, url), host, port, body)
-        if userinfo := userinfo_of(client.base_url):
+        method = options.method
+        operation = OPERATIONS.get((method, url)) or operation_of(method, url)
+        request = described(operation, host, port, body)
+        if userinfo:
             request.further_keys += tuple(passwords_in(userinfo.decode("ascii")))
         if isinstance(options.headers, dict):
             replace_key(request, options.headers, "extra_headers")
@@ -122,7 +123,7 @@ class Generated(Adapter):
         # ``seen`` is an ``httpx.Response``.
         answer, headers, has_limits = _sent(seen.request), seen.headers, False
         answer.status_code = seen.status_code
-        for _, name, value in _listed(headers):
+        for _, name, value in getattr(headers, "_list", None) or _listed(headers):
             if name == b"x-request-id":
                 answer.request_id = value.decode("latin-1")
             elif name in _RATELIMITS:
@@ -188,8 +189,8 @@ class Generated(Adapter):
         if (source := response if response is not None else seen) is not None:
             # In small letters, as they are asked for: httpx's own look-up walks them each time.
             headers = {
-                name.decode("latin-1"): value.decode("latin-1")
-                for _, name, value in _listed(source.headers)
+                name.decode("latin-1").lower(): value.decode("latin-1")
+                for name, value in source.headers.raw
             }
             note_origin(answer, headers, body_of(source) or body)
         return failure_of(
@@ -205,7 +206,7 @@ class Generated(Adapter):
         # Not where headers may send another key.
         if isinstance(options.headers, dict) or getattr(client, "_custom_headers", None):
             return None
-        return None if is_absolute(str(options.url)) else server_of(client.base_url)[0]
+        return None if is_absolute(str(options.url)) else origin_of(client.base_url)[0]
 
     def is_whole(self, returned: Any) -> bool:
         fields = getattr(returned, "__dict__", NOTHING)
@@ -253,20 +254,24 @@ def _may_be_json(response: Any) -> bool:
 
 
 def _listed(headers: Any) -> Iterable[tuple[bytes, bytes, bytes]]:
-    """Return httpx's headers with their names in small letters: its own look-up walks them each time."""
-    kept: list[tuple[bytes, bytes, bytes]] | None = getattr(headers, "_list", None)
-    return [(name, name.lower(), value) for name, value in headers.raw] if kept is None else kept
+    """Return headers with their names in small letters, as httpx keeps them in ``_list``.
+
+    Its own look-up of one walks them each time.
+    """
+    return [(name, name.lower(), value) for name, value in headers.raw]
 
 
 def _sent(request: Any) -> Answer:
-    sent, retries = None, b"0"
-    for _, name, value in _listed(request.headers):
+    answer, headers, retries = blank(Answer), request.headers, b"0"
+    for _, name, value in getattr(headers, "_list", None) or _listed(headers):
         if name == b"authorization":
-            sent = value.decode("latin-1")
+            answer.authorization = value.decode("latin-1")
         elif name == b"x-stainless-retry-count":
             retries = value
-    resends = int(retries) if retries != b"0" and retries.isdigit() else 0
-    return Answer(None, None, resends, sent, *server_of(request.url))
+    if retries != b"0" and retries.isdigit():
+        answer.resends = int(retries)
+    answer.host, answer.port, _ = origin_of(request.url)
+    return answer
 
 
 def _has_request(exc: BaseException) -> bool:

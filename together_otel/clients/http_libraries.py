@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 from urllib.parse import urljoin, urlsplit
 
-from together_otel.clients.addresses import server_in, server_of
+from together_otel.clients.addresses import origin_of, server_in
 from together_otel.clients.answers import header_in, is_basic
 from together_otel.clients.callers import by_http
 from together_otel.clients.credentials import AUTHORIZATION
@@ -68,7 +68,7 @@ class Httpx(ByRequest):
         request = _request_of(args, kwargs)
         return Exchange(
             client,
-            server_of(request.url),
+            origin_of(request.url)[:2],
             request.url.path,
             request.method,
             bearer(header_in(request.headers, AUTHORIZATION)),

@@ -140,8 +140,9 @@ _ROOT = _grown(PATHS)
 _NOWHERE = _Node()
 
 _MOST: Final = 512
-_names: dict[tuple[str, str], str] = {}
-"""Operations by method and path: only of paths without ids and queries, which are the caller's."""
+OPERATIONS: Final[dict[tuple[str, str], str]] = {}
+"""Operations by method and path, as far as they were named. Only of paths without
+ids and queries, which are the caller's."""
 
 
 def operation_of(method: str, path: str) -> str:
@@ -158,7 +159,7 @@ def operation_of(method: str, path: str) -> str:
     """
     if is_absolute(path):
         path = path.split("://", 1)[1].partition("/")[2]
-    if (known := _names.get((method, path))) is not None:
+    if (known := OPERATIONS.get((method, path))) is not None:
         return known
     verb = method.lower()
     segments = _segments(path)
@@ -171,8 +172,8 @@ def operation_of(method: str, path: str) -> str:
         name = ".".join(_HUMP.sub("_", word).lower().replace("-", "_") for word in words)
         if ends_in_id or words[-1] not in ACTIONS:
             name = f"{name}.{_LAST_VERBS[verb][ends_in_id]}"
-    if not has_ids and "?" not in path and len(_names) < _MOST:
-        _names[method, path] = name
+    if not has_ids and "?" not in path and len(OPERATIONS) < _MOST:
+        OPERATIONS[method, path] = name
     return name
 
 

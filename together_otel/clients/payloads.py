@@ -12,7 +12,7 @@ from math import inf, isfinite
 from typing import Any
 
 from together_otel import names
-from together_otel.clients.base import MOST_CHOICES, Request, Result, Usage
+from together_otel.clients.base import MOST_CHOICES, Request, Result, Usage, blank
 from together_otel.clients.failures import BITS, integer
 from together_otel.clients.fields import NO_REASON, NOTHING, every_field_of, fields_of, index_of
 from together_otel.clients.responses import as_completion
@@ -44,10 +44,12 @@ def described(operation: str, host: str | None, port: int | None, body: object) 
                 attributes[attribute] = value
     if operation in _OUTPUTS:
         attributes[names.OUTPUT_TYPE] = _OUTPUTS[operation]
-    model = body.get("model")
-    return Request(
-        operation, host, port, model if isinstance(model, str) else None, attributes, body
-    )
+    request = blank(Request)
+    request.operation, request.host, request.port = operation, host, port
+    request.attributes, request.body = attributes, body
+    if isinstance(model := body.get("model"), str):
+        request.model = model
+    return request
 
 
 def _double(value: Any) -> float | None:
@@ -143,7 +145,7 @@ def add_result(value: Any, result: Result) -> None:
             result.id = identifier
     if (choices := fields.get("choices")) and isinstance(choices, (list, tuple)):
         # A chunk of a text completion says by itself why its choice ended.
-        _add_reasons(choices, fields.get("finish_reason"), result.reasons)
+        _add_reasons(choices, fields.get("finish_reason"), result)
     usage = fields.get("usage")
     if usage is not None:
         result.usage = _usage(usage)
@@ -151,7 +153,9 @@ def add_result(value: Any, result: Result) -> None:
         result.messages.add(value)
 
 
-def _add_reasons(choices: Sequence[Any], own: object, reasons: dict[int, str]) -> None:
+def _add_reasons(choices: Sequence[Any], own: object, result: Result) -> None:
+    if (reasons := result.reasons) is None:
+        reasons = result.reasons = {}
     for place, choice in enumerate(choices[:MOST_CHOICES]):
         said = choice if isinstance(choice, dict) else getattr(choice, "__dict__", NOTHING)
         at = said.get("index")
@@ -174,12 +178,13 @@ def _usage(usage: Any) -> Usage:
     if reasoning is None and (details := fields.get("completion_tokens_details")):
         reasoning = fields_of(details).get("reasoning_tokens")
     asked, answered = fields.get("prompt_tokens"), fields.get("completion_tokens")
-    return Usage(
+    counts = (
         asked if type(asked) is int and asked in _COUNTS else _tokens(asked),
         answered if type(answered) is int and answered in _COUNTS else _tokens(answered),
         _tokens(cached) or None if cached else None,
         _tokens(reasoning) or None if reasoning else None,
     )
+    return tuple.__new__(Usage, counts)  # its own function takes them one by one
 
 
 def _tokens(value: Any) -> int | None:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
         owner_of,
     )
     from together_otel.keys.inspection import KeyReport, inspect_key
-    from together_otel.keys.known import MARK, KnownKeys, known_keys
+    from together_otel.keys.known import MARK, KnownKeys, Secrets, known_keys
     from together_otel.keys.phrases import faults, flaws
     from together_otel.keys.reader import TOGETHER, Reader
     from together_otel.keys.redaction import escape_controls, redact
@@ -30,7 +30,7 @@ else:
             "formats": ["can_be_sent"],
             "hosts": ["hosts_in", "is_of_together", "is_sign_in", "is_together_host", "owner_of"],
             "inspection": ["KeyReport", "inspect_key"],
-            "known": ["MARK", "KnownKeys", "known_keys"],
+            "known": ["MARK", "KnownKeys", "Secrets", "known_keys"],
             "phrases": ["faults", "flaws"],
             "reader": ["TOGETHER", "Reader"],
             "redaction": ["escape_controls", "redact"],
@@ -49,6 +49,7 @@ __all__ = [
     "RedactedException",
     "Refusal",
     "Secret",
+    "Secrets",
     "can_be_sent",
     "diagnose",
     "escape_controls",

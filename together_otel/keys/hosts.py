@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable
+from functools import lru_cache
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -37,7 +38,8 @@ def hosts_in(setting: str) -> tuple[str, ...]:
     return tuple(found)
 
 
-def is_together_host(host: str | None, extra_hosts: Collection[str] = ()) -> bool:
+@lru_cache(maxsize=256)
+def is_together_host(host: str | None, extra_hosts: tuple[str, ...] = ()) -> bool:
     """Tell whether a host is Together's.
 
     Args:
@@ -74,7 +76,7 @@ def first_look(extra_hosts: Collection[str] = ()) -> re.Pattern[str]:
     )
 
 
-def owner_of(host: str, extra_hosts: Collection[str] = ()) -> str:
+def owner_of(host: str, extra_hosts: tuple[str, ...] = ()) -> str:
     """Return whose a host is: a key that one of Together's hosts accepts is good at all of them."""
     return TOGETHER if is_together_host(host, extra_hosts) else _normal(host)
 

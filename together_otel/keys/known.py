@@ -30,17 +30,17 @@ _SHORTEST: Final = 4
 
 _HALF: Final = TELLING // 2
 
-_EVERY_FIFTH: Final = re.compile(rf"(?s)(.{{{_HALF}}}).?").findall
+EVERY_FIFTH: Final = re.compile(rf"(?s)(.{{{_HALF}}}).?").findall
 """Returns the four characters at every fifth place of a text."""
 
-_SIGN: Final = r"[*\u2022\u00b7\u2026]|%(?:e2%80%a[26]|c2%b7|2a)|\\u(?:202[26]|00b7)"
+SIGN: Final = r"[*\u2022\u00b7\u2026]|%(?:e2%80%a[26]|c2%b7|2a)|\\u(?:202[26]|00b7)"
 _MASKED: Final = (
-    rf"(?<![*\u2022\u00b7\u2026.])(?:\.?(?:{_SIGN})|\.\.)(?:{_SIGN}|\.)*"
+    rf"(?<![*\u2022\u00b7\u2026.])(?:\.?(?:{SIGN})|\.\.)(?:{SIGN}|\.)*"
     r"(?=([^\s*\u2022\u00b7\u2026.]\S{0,15}))"
 )
 """A masked key from the mask on. A run is tried at its beginning only, which keeps this linear."""
 
-_MASK: Final = re.compile(rf"{_SIGN}|\.\.").search
+_MASK: Final = re.compile(rf"{SIGN}|\.\.").search
 _MASKED_FROM: Final = 16
 """Characters from which on a key's first and last ones are told apart from all of it."""
 
@@ -86,7 +86,7 @@ class KnownKeys:
         if self.grams:
             folded = text.lower() if text.isascii() else _folded(text)
             # A part of eight has one of four at one of any five places in a row.
-            if not self.halves.isdisjoint(map(hash, _EVERY_FIFTH(folded))):
+            if not self.halves.isdisjoint(map(hash, EVERY_FIFTH(folded))):
                 self._hide_parts(folded, hidden)
             if _MASK(folded) is not None:
                 self._hide_masked(folded, hidden)

@@ -9,9 +9,9 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from together_otel.keys.known import KnownKeys, Secrets, known_keys
+from together_otel.keys.known import EVERY_FIFTH, SIGN, KnownKeys, Secrets, known_keys
 from together_otel.keys.secret import digest_of
-from together_otel.keys.shapes import without_shapes
+from together_otel.keys.shapes import NEEDED, without_shapes
 
 LONGEST: Final = 32_768
 """Characters of a text that are looked at; the rest is cut off, and the text says so."""
@@ -25,7 +25,12 @@ _WITHHELD: Final = "(withheld: its key is too long to be looked for)"
 _UNWRITABLE: Final = "[\0\ud800-\udfff]"
 """What UTF-8, or who reads it, has no place for: half characters and NUL."""
 
-_REMEMBERED: Final = range(128, 8_192)
+_SHORT: Final = 128
+"""Characters of a text up to which one look is taken before the door's many."""
+_TELLING: Final = re.compile(rf"{NEEDED}|{SIGN}|\.\.|\0|[0-9a-f]{{56}}").search
+"""Finds what may be hidden, but for known keys, in a text of ASCII in small letters."""
+
+_REMEMBERED: Final = range(_SHORT, 8_192)
 """Characters of the texts whose redaction is remembered: refusals come in thousands."""
 _MOST: Final = 256
 
@@ -50,6 +55,11 @@ def redact(text: str, secrets: Secrets = (), longest: int = LONGEST) -> str:
     del secrets
     if text and known.too_long:
         return _WITHHELD
+    # Most have nothing to hide: an id, a model, a reason.
+    if len(text) < min(_SHORT, longest + 1) and text.isascii() and not known.words:
+        small = text.lower()
+        if known.halves.isdisjoint(map(hash, EVERY_FIFTH(small))) and _TELLING(small) is None:
+            return text
     window = text[: longest + _MARGIN]
     if len(window) not in _REMEMBERED or len(window) < len(text):
         return _without_keys(window, known, longest, cut=len(window) < len(text))

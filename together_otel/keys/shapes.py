@@ -88,9 +88,11 @@ most texts pass.
 """
 
 
-_NEEDED: Final = re.compile(
-    "|".join({re.escape(word) for needed, _, _ in PATTERNS for word in needed} - {_DIGITS})
-).search
+NEEDED: Final = "|".join(
+    sorted({re.escape(word) for needed, _, _ in PATTERNS for word in needed} - {_DIGITS})
+)
+"""Finds one of those words."""
+_is_needed: Final = re.compile(NEEDED).search
 
 
 def without_shapes(text: str) -> str:
@@ -100,7 +102,7 @@ def without_shapes(text: str) -> str:
     small = text.lower()
     if len(small) >= len(_DIGITS) and _DIGITS in small.translate(_HEX_AS_ZEROS):
         small += _DIGITS
-    elif not foreign and _NEEDED(small) is None:
+    elif not foreign and _is_needed(small) is None:
         return text
     for needed, pattern, replacement in PATTERNS:
         for word in needed:

@@ -31,7 +31,7 @@ from together_otel.keys.hosts import is_together_host
 from together_otel.recovery.asking import running_loop
 from together_otel.recovery.bodies import rewinder
 from together_otel.recovery.replacements import REPLACEMENTS, Found, Replacement
-from together_otel.recovery.scope import Recovery, in_use
+from together_otel.recovery.scope import Recovery, chosen, in_use
 from together_otel.recovery.search import Search
 from together_otel.telemetry import attributes, events
 
@@ -58,6 +58,8 @@ def retry_of_call(
 
     That is nothing where recovery is off and no key is left to be proven.
     """
+    if chosen.get(runtime.recovery) is None and not REPLACEMENTS.kept:
+        return None  # as mostly
     recovery = in_use(runtime)
     if (recovery is None and not REPLACEMENTS.kept) or not adapter.recovers:
         return None

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(f"{SCOPE}.recovery")
 
-_chosen: ContextVar[object] = ContextVar("together_otel-recovery")
+chosen: ContextVar[object] = ContextVar("together_otel-recovery")
+"""What `use` asks for; not set outside of it."""
 
 searching: ContextVar[bool] = ContextVar("together_otel-searching", default=False)
 """Whether a source is at work: calls of its own are not to wait for what it finds."""
@@ -73,14 +74,14 @@ def use(*sources: Source | Callable[[], Any]) -> Iterator[None]:
     Raises:
         TypeError: when one of them is no source.
     """
-    token = _chosen.set(Recovery(as_sources(sources)) if sources else None)
+    token = chosen.set(Recovery(as_sources(sources)) if sources else None)
     try:
         yield
     finally:
-        _chosen.reset(token)
+        chosen.reset(token)
 
 
 def in_use(runtime: Runtime) -> Recovery | None:
     """Return the recovery that holds here; none while a source is at work."""
-    recovery = _chosen.get(runtime.recovery)
+    recovery = chosen.get(runtime.recovery)
     return recovery if isinstance(recovery, Recovery) and not searching.get() else None

@@ -28,8 +28,8 @@ done."""
 class DeferredMetrics(Metrics):
     """What the backends have in common.
 
-    Requests that did not fail wait for the collection. Where nobody collects, callers record what
-    is too much, a few requests at a time.
+    Requests wait for the collection; refusals by cause, and the state of keys, are there at once. Where nobody
+    collects, callers record what is too much, a few requests at a time.
 
     Args:
         release: as in `Metrics`.
@@ -54,7 +54,7 @@ class DeferredMetrics(Metrics):
         super().__init__(release, chunk_times=chunk_times, changed=changed)
 
     def submit(self, series: Series, measured: Measured) -> None:
-        if measured.error_type is not None or not self._waits:
+        if not self._waits:
             series.record(measured)
             return
         if self._loss.unchecked:

@@ -21,12 +21,7 @@ from together_otel.names import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
-
-    from together_otel.keys import KnownKeys
-
-    Secrets = Callable[[], Collection[str] | KnownKeys]
-    """Returns the keys known to be involved; called only for a text that is new."""
+    from together_otel.keys import Secrets
 
 LENGTH = 255
 """Characters of a label; of a longer text, the beginning."""
@@ -35,7 +30,7 @@ _UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 """Control characters, line ends, and halves of characters, which UTF-8 cannot write."""
 
 
-def clean(text: str, secrets: Collection[str] | KnownKeys = ()) -> str:
+def clean(text: str, secrets: Secrets = ()) -> str:
     """Return a text as a label: without keys, valid UTF-8, on one line, of bounded length."""
     return _UNSAFE.sub("\ufffd", redact(text, secrets, LENGTH))
 
@@ -52,7 +47,7 @@ class _Values:
         """Return a text's label: what `clean` makes of it, or ``other`` past the limit."""
         if text in self._known:
             return text
-        label = clean(text, secrets())
+        label = clean(text, secrets)
         with self._lock:
             if label not in self._known:
                 if len(self._known) >= self._limit:
@@ -73,14 +68,14 @@ class LabelDoor:
 
     def operation(self, name: str) -> str:
         """Return the label of an operation."""
-        return self._operations(name, tuple)
+        return self._operations(name, ())
 
-    def model(self, name: str | None, secrets: Secrets = tuple) -> str | None:
+    def model(self, name: str | None, secrets: Secrets = ()) -> str | None:
         """Return the label of a model that was asked for or that answered."""
         return self._models(name, secrets) if name else None
 
     def server(
-        self, host: str | None, port: int | None, secrets: Secrets = tuple
+        self, host: str | None, port: int | None, secrets: Secrets = ()
     ) -> tuple[str | None, int | None]:
         """Return the labels of a server's address and port; past the limit, without the port."""
         if not host:
@@ -96,4 +91,4 @@ class LabelDoor:
 
     def error_type(self, name: str | None) -> str | None:
         """Return the label of an error's type."""
-        return self._errors(name, tuple) if name else None
+        return self._errors(name, ()) if name else None

@@ -52,8 +52,8 @@ from together_otel.telemetry.recorder import Recorder, Series, Store
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
+    from together_otel.keys import Secrets
     from together_otel.telemetry.counts import Changed, Count
-    from together_otel.telemetry.labels import Secrets
 
 __all__ = ["KeyUse", "Labels", "Measured", "Metrics", "NoMetrics", "Recorder"]
 
@@ -101,7 +101,7 @@ class Metrics(Store):
         model: str | None,
         host: str | None,
         port: int | None,
-        secrets: Secrets = tuple,
+        secrets: Secrets = (),
     ) -> Recorder:
         """Return the recorder of requests with these labels.
 
@@ -110,7 +110,7 @@ class Metrics(Store):
             model: the one asked for.
             host: where the request goes.
             port: the same.
-            secrets: returns the keys that model and host may repeat.
+            secrets: the keys that model and host may repeat.
         """
         found = self._recorders.get((operation, model, host, port))
         if found is not None:

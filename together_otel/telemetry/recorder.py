@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from opentelemetry.trace import SpanContext
 
-    from together_otel.telemetry.labels import Secrets
+    from together_otel.keys import Secrets
 
     Observe = Callable[[float, Any], None]
     """Records a value with what a backend makes of a span context."""
@@ -91,7 +91,7 @@ class Recorder:
         model: str | None,
         server: tuple[str | None, int | None],
     ) -> None:
-        self._store = store
+        self._store, self._submit = store, store.submit
         self._operation, self._model, self._server = operation, model, server
         self._series: dict[str | None, Series] = {}
         requests = ((REQUESTS, (operation, outcome), 0) for outcome in ("success", "auth_failure"))
@@ -110,7 +110,7 @@ class Recorder:
         self,
         response_model: str | None,
         span_context: SpanContext | None,
-        secrets: Secrets = tuple,
+        secrets: Secrets = (),
     ) -> Callable[[float], None] | None:
         """Return what records the seconds between two chunks; ``None`` where that is off."""
         observers = self._series_of(response_model, secrets).chunk_times
@@ -124,17 +124,17 @@ class Recorder:
 
         return record
 
-    def record(self, measured: Measured, secrets: Secrets = tuple) -> None:
+    def record(self, measured: Measured, secrets: Secrets = ()) -> None:
         """Record a request that has ended.
 
         Args:
             measured: how.
-            secrets: returns the keys that the response's model may repeat.
+            secrets: the keys that the response's model may repeat.
         """
         series = self._series.get(measured.response_model)
         if series is None:
             series = self._series_of(measured.response_model, secrets)
-        self._store.submit(series, measured)
+        self._submit(series, measured)
 
     def _series_of(self, response_model: str | None, secrets: Secrets) -> Series:
         label = self._store.labels.model(response_model, secrets)

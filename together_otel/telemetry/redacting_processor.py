@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import sys
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Final
 
+from opentelemetry import context
 from opentelemetry.sdk.trace import Span, SpanProcessor
 from opentelemetry.trace import Status
 
@@ -21,41 +22,23 @@ from together_otel.names import EXCEPTION_MESSAGE, EXCEPTION_STACKTRACE
 from together_otel.plain.weak import WeakIdentityMap
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from opentelemetry.context import Context
 
-    from together_otel.keys import KnownKeys
-
-    CallIn = Callable[["Context | None"], "Involved | None"]
+CALL: Final = context.create_key("together_otel-call")
+"""Under which a context has the call that it belongs to: a `Call`, or an idle one."""
 
 _redacted: WeakIdentityMap[bool] = WeakIdentityMap()
 """Providers that have the processor: OpenTelemetry cannot take one away again."""
 
 
-class Involved(Protocol):
-    """A call, as far as its keys go."""
-
-    def secrets(self) -> KnownKeys:
-        """Return the keys known to be involved."""
-
-    def involves(self, *keys: str) -> None:
-        """Note further keys."""
-
-
 class RedactingProcessor(SpanProcessor):
-    """Redacts what spans inside a call are told.
-
-    Args:
-        call_in: returns the call that a context belongs to, ``None`` where there is none.
-    """
-
-    def __init__(self, call_in: CallIn) -> None:
-        self._call_in = call_in
+    """Redacts what spans inside a call are told."""
 
     def on_start(self, span: Span, parent_context: Context | None = None) -> None:
         """Let a span inside a call redact what it is told, and what it was told so far."""
-        if (call := self._call_in(parent_context)) is None:
+        around = context.get_current() if parent_context is None else parent_context
+        call: Any = around.get(CALL)
+        if call is None:
             return
         # What a hook, or the HTTP client's own auth, sends is in the request alone.
         call.involves(*secrets_at_work(sys._getframe(1)))  # noqa: SLF001 - of who starts the span
@@ -96,7 +79,7 @@ def _redacting_kind(kind: type) -> type:
         def record_exception(
             self, exception: BaseException, attributes: Any = None, *args: Any, **kwargs: Any
         ) -> None:
-            told = redact_exception(exception, getattr(self, _CALL).secrets())
+            told = redact_exception(exception, getattr(self, _CALL).secrets)
             texts = {EXCEPTION_MESSAGE: told.message, EXCEPTION_STACKTRACE: told.stacktrace}
             super().record_exception(exception, texts | dict(attributes or {}), *args, **kwargs)
 
@@ -125,15 +108,15 @@ def _clean(value: Any, span: Any) -> Any:
     if isinstance(value, bytes):  # OpenTelemetry takes it for UTF-8
         value = value.decode("utf-8", "replace")
     if isinstance(value, str):
-        return redact(value, getattr(span, _CALL).secrets())
+        return redact(value, getattr(span, _CALL).secrets)
     if isinstance(value, (list, tuple)):
         return tuple(_clean(one, span) for one in value)
     return value
 
 
-def add_redacting_processor(provider: object, call_in: CallIn) -> None:
+def add_redacting_processor(provider: object) -> None:
     """Let no span of a provider tell a call's key; once, and if it takes processors at all."""
     add = getattr(provider, "add_span_processor", None)
     if add is not None and provider not in _redacted:
         _redacted[provider] = True
-        add(RedactingProcessor(call_in))
+        add(RedactingProcessor())

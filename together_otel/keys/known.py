@@ -28,19 +28,20 @@ LONGEST_SECRET: Final = 4096
 _SHORTEST: Final = 4
 """Shorter "keys" than this are everyday words: only patterns hide them."""
 
-_HALF: Final = TELLING // 2
+HALF: Final = TELLING // 2
+"""Any eight characters in a row have four at one of any five places in a row."""
 
-EVERY_FIFTH: Final = re.compile(rf"(?s)(.{{{_HALF}}}).?").findall
+_EVERY_FIFTH: Final = re.compile(rf"(?s)(.{{{HALF}}}).?").findall
 """Returns the four characters at every fifth place of a text."""
 
-SIGN: Final = r"[*\u2022\u00b7\u2026]|%(?:e2%80%a[26]|c2%b7|2a)|\\u(?:202[26]|00b7)"
+_SIGN: Final = r"[*\u2022\u00b7\u2026]|%(?:e2%80%a[26]|c2%b7|2a)|\\u(?:202[26]|00b7)"
 _MASKED: Final = (
-    rf"(?<![*\u2022\u00b7\u2026.])(?:\.?(?:{SIGN})|\.\.)(?:{SIGN}|\.)*"
+    rf"(?<![*\u2022\u00b7\u2026.])(?:\.?(?:{_SIGN})|\.\.)(?:{_SIGN}|\.)*"
     r"(?=([^\s*\u2022\u00b7\u2026.]\S{0,15}))"
 )
 """A masked key from the mask on. A run is tried at its beginning only, which keeps this linear."""
 
-_MASK: Final = re.compile(rf"{SIGN}|\.\.").search
+_MASK: Final = re.compile(rf"{_SIGN}|\.\.").search
 _MASKED_FROM: Final = 16
 """Characters from which on a key's first and last ones are told apart from all of it."""
 
@@ -85,8 +86,7 @@ class KnownKeys:
         hidden = bytearray(len(text))
         if self.grams:
             folded = text.lower() if text.isascii() else _folded(text)
-            # A part of eight has one of four at one of any five places in a row.
-            if not self.halves.isdisjoint(map(hash, EVERY_FIFTH(folded))):
+            if not self.halves.isdisjoint(map(hash, _EVERY_FIFTH(folded))):
                 self._hide_parts(folded, hidden)
             if _MASK(folded) is not None:
                 self._hide_masked(folded, hidden)
@@ -164,7 +164,7 @@ def _made_of(secret: Secret) -> KnownKeys:
     return KnownKeys(
         secret.digest,
         grams=frozenset(map(hash, _parts_of(texts, TELLING) - _PUBLIC)),
-        halves=frozenset(map(hash, _parts_of(texts, _HALF))),
+        halves=frozenset(map(hash, _parts_of(texts, HALF))),
         heads=frozenset(map(hash, heads)),
         tails=frozenset(map(hash, tails)),
     )

@@ -9,9 +9,9 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from together_otel.keys.known import EVERY_FIFTH, SIGN, KnownKeys, Secrets, known_keys
+from together_otel.keys.known import HALF, KnownKeys, Secrets, known_keys
 from together_otel.keys.secret import digest_of
-from together_otel.keys.shapes import NEEDED, without_shapes
+from together_otel.keys.shapes import WORDS, has_digits, without_shapes
 
 LONGEST: Final = 32_768
 """Characters of a text that are looked at; the rest is cut off, and the text says so."""
@@ -26,11 +26,11 @@ _UNWRITABLE: Final = "[\0\ud800-\udfff]"
 """What UTF-8, or who reads it, has no place for: half characters and NUL."""
 
 _SHORT: Final = 128
-"""Characters of a text up to which one look is taken before the door's many."""
-_TELLING: Final = re.compile(rf"{NEEDED}|{SIGN}|\.\.|\0|[0-9a-f]{{56}}").search
-"""Finds what may be hidden, but for known keys, in a text of ASCII in small letters."""
+"""Characters from which on a text is no id, model or reason."""
+_SIGNS: Final = "*", "..", "%", "\\", "\0", *WORDS
+"""In ASCII, what a masked key has one of, NUL, and what every other shape has."""
 
-_REMEMBERED: Final = range(_SHORT, 8_192)
+_REMEMBERED: Final = range(128, 8_192)
 """Characters of the texts whose redaction is remembered: refusals come in thousands."""
 _MOST: Final = 256
 
@@ -55,11 +55,8 @@ def redact(text: str, secrets: Secrets = (), longest: int = LONGEST) -> str:
     del secrets
     if text and known.too_long:
         return _WITHHELD
-    # Most have nothing to hide: an id, a model, a reason.
-    if len(text) < min(_SHORT, longest + 1) and text.isascii() and not known.words:
-        small = text.lower()
-        if known.halves.isdisjoint(map(hash, EVERY_FIFTH(small))) and _TELLING(small) is None:
-            return text
+    if len(text) < _SHORT and len(text) <= longest and _is_plain(text, known):
+        return text
     window = text[: longest + _MARGIN]
     if len(window) not in _REMEMBERED or len(window) < len(text):
         return _without_keys(window, known, longest, cut=len(window) < len(text))
@@ -71,6 +68,20 @@ def redact(text: str, secrets: Secrets = (), longest: int = LONGEST) -> str:
             _redacted.clear()
         _redacted[place] = told
     return told
+
+
+def _is_plain(text: str, known: KnownKeys) -> bool:
+    """Return whether one look tells that a short text, as most, has nothing to hide."""
+    small, halves = text.lower(), known.halves
+    if known.words or not text.isascii() or has_digits(small):
+        return False
+    for place in range(0, len(small) - HALF + 1, HALF + 1):
+        if hash(small[place : place + HALF]) in halves:
+            return False
+    for sign in _SIGNS:  # noqa: SIM110 - in the path of a call
+        if sign in small:
+            return False
+    return True
 
 
 def _without_keys(text: str, known: KnownKeys, longest: int, *, cut: bool = False) -> str:

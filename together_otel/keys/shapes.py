@@ -88,11 +88,15 @@ most texts pass.
 """
 
 
-NEEDED: Final = "|".join(
-    sorted({re.escape(word) for needed, _, _ in PATTERNS for word in needed} - {_DIGITS})
+WORDS: Final = tuple(
+    sorted({word for needed, _, _ in PATTERNS for word in needed} - {_DIGITS}, key=len)
 )
-"""Finds one of those words."""
-_is_needed: Final = re.compile(NEEDED).search
+"""Those words, but for digits."""
+
+
+def has_digits(small: str) -> bool:
+    """Return whether a text in small letters has as many digits in a row as a key of digits."""
+    return len(small) >= len(_DIGITS) and _DIGITS in small.translate(_HEX_AS_ZEROS)
 
 
 def without_shapes(text: str) -> str:
@@ -100,9 +104,9 @@ def without_shapes(text: str) -> str:
     # Beyond ASCII there are letters that a pattern takes for small ones, and `lower` does not.
     foreign = not text.isascii()
     small = text.lower()
-    if len(small) >= len(_DIGITS) and _DIGITS in small.translate(_HEX_AS_ZEROS):
+    if has_digits(small):
         small += _DIGITS
-    elif not foreign and _is_needed(small) is None:
+    elif not foreign and not any(word in small for word in WORDS):
         return text
     for needed, pattern, replacement in PATTERNS:
         for word in needed:

@@ -17,7 +17,7 @@ import variants
 from worker import Worker
 from workload import Workload
 
-FRAMES_OF_A_CALL = 52
+FRAMES_OF_A_CALL = 54
 
 
 @pytest.fixture

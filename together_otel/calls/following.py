@@ -20,7 +20,7 @@ from together_otel.calls.unread import watch_unread
 if TYPE_CHECKING:
     from together_otel.calls.call import Call
 
-_NO_ARGUMENTS = Arguments((), {}, (None,))
+_NO_ARGUMENTS = Arguments(args=(), kwargs={}, client=(None,))
 
 
 def follow(call: Call | IdleCall, value: Any, arguments: Arguments = _NO_ARGUMENTS) -> Any:

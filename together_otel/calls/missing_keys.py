@@ -17,7 +17,7 @@ def refusing(active: Active, adapter: MissingKey, _function: Any) -> Wrapper:
     """Report that a constructor or function refuses for want of a key, and nothing else of it."""
 
     def wrapper(wrapped: Any, client: Any, args: Any, kwargs: Any) -> Any:
-        arguments, narrowed = Arguments(args, kwargs, (client,)), None
+        arguments, narrowed = Arguments(args=args, kwargs=kwargs, client=(client,)), None
         del args, kwargs
         if (runtime := active.listening()) is not None:
             with runtime.guard("client_init"):

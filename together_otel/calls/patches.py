@@ -97,7 +97,7 @@ class PatchedCallable(_AsWrapped, ObjectProxy):
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Call it in the patch."""
-        held = Arguments(args, kwargs, (self._self_client,))
+        held = Arguments(args=args, kwargs=kwargs, client=(self._self_client,))
         del args, kwargs
         try:
             if self._self_direct:

@@ -29,13 +29,14 @@ def connecting(active: Active, adapter: Connections, function: Any) -> Wrapper:
     own = calling(active, adapter, function, note).of(function, 0)
 
     def wrapper(wrapped: Any, manager: Any, args: Any, kwargs: Any) -> Any:
-        session = current_call()
+        arguments, session = Arguments(args=args, kwargs=kwargs), current_call()
+        del args, kwargs
         if active.listening() is None or not (
             session is not None and isinstance(session.adapter, Transcriptions)
         ):
-            return own(manager, *args, **kwargs)
+            client = () if manager is None else (manager,)
+            return own(*client, *arguments.args, **arguments.kwargs)
         # Only the async ones are sessions of this kind.
-        arguments = Arguments(args=args, kwargs=kwargs)
         return _attempt(adapter, note, wrapped, session, manager, arguments)
 
     return wrapper
@@ -86,7 +87,7 @@ def starting(active: Active, adapter: Transcriptions, function: Any) -> Wrapper:
     own = calling(active, adapter, function).of(function, 0)
 
     def wrapper(wrapped: Any, session: Any, args: Any, kwargs: Any) -> Any:
-        if adapter.is_open(session):
+        if session is None or adapter.is_open(session):
             return wrapped(*args, **kwargs)
         return own(session, *args, **kwargs)
 

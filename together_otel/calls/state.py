@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from together_otel.clients.base import Adapter, Answer, Failure, Request, Result
@@ -24,8 +25,10 @@ if TYPE_CHECKING:
     Refusal = tuple[AuthFailure, Failure]
 
 
-class Arguments:
+class Arguments(SimpleNamespace):
     """A call's arguments, in an object that shows none of them: a key may be among them.
+
+    Made without a function of ours, whose frame an interrupt would show.
 
     Attributes:
         args: by position.
@@ -34,21 +37,13 @@ class Arguments:
         function: one that is bound to it.
     """
 
-    __slots__ = ("args", "client", "function", "kwargs")
-
     args: tuple[Any, ...]
     kwargs: Mapping[str, Any]
-    client: tuple[Any, ...]
-    function: Any
+    client: tuple[Any, ...] = ()
+    function: Any = None
 
-    def __init__(
-        self,
-        args: tuple[Any, ...],
-        kwargs: Mapping[str, Any],
-        client: tuple[Any, ...] = (),
-        function: Any = None,
-    ) -> None:
-        self.args, self.kwargs, self.client, self.function = args, kwargs, client, function
+    def __repr__(self) -> str:
+        return "Arguments()"
 
 
 class Reported:

@@ -21,7 +21,7 @@ def owning(active: Active, adapter: TogetherV1, _function: Any) -> Wrapper:
     """Note whose requestor it is: 1.x copies a client's key into it."""
 
     def wrapper(wrapped: Any, requestor: Any, args: Any, kwargs: Any) -> Any:
-        held = Arguments(args, kwargs)
+        held = Arguments(args=args, kwargs=kwargs)
         del args, kwargs
         wrapped(*held.args, **held.kwargs)
         if active.runtime is not None:

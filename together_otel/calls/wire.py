@@ -77,7 +77,7 @@ class Reporter:
             found = adapter.built(client, known, headers)
             found.reader = caller(adapter.reader)
             if is_together_host(found.server[0], runtime.settings.hosts):
-                held = Arguments((), {}, (found,))
+                held = Arguments(args=(), kwargs={}, client=(found,))
                 Call(runtime, adapter, held, current_context()).fail()
 
     def _listening(self) -> Runtime | None:

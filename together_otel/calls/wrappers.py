@@ -46,7 +46,7 @@ def constructing(active: Active, adapter: Adapter, _function: Any) -> Wrapper:
     """Look at a client's key, and construct it again with another one."""
 
     def wrapper(wrapped: Any, client: Any, args: Any, kwargs: Any) -> Any:
-        arguments = Arguments(args, kwargs, (client,), wrapped)
+        arguments = Arguments(args=args, kwargs=kwargs, client=(client,), function=wrapped)
         del wrapped, client, args, kwargs
         try:
             if (runtime := active.listening()) is None:
@@ -98,7 +98,7 @@ def _calling(  # noqa: C901 - one loop, and its borders
     active: Active, adapter: Adapter, note: Note | None, function: Any, bound: int
 ) -> Any:
     def patched(*args: Any, **kwargs: Any) -> Any:  # noqa: C901 - the same
-        arguments, first = Arguments(args[1:], kwargs, args[:1]), None
+        arguments, first = Arguments(args=args[1:], kwargs=kwargs, client=args[:1]), None
         del args, kwargs
         before, runtime = active.here(), active.runtime
         if before is None or runtime is None or not arguments.client:
@@ -153,7 +153,7 @@ def _calling_async(  # noqa: C901 - the same
     active: Active, adapter: Adapter, note: Note | None, function: Any, bound: int
 ) -> Any:
     async def patched(*args: Any, **kwargs: Any) -> Any:  # noqa: C901 - the same
-        arguments, first = Arguments(args[1:], kwargs, args[:1]), None
+        arguments, first = Arguments(args=args[1:], kwargs=kwargs, client=args[:1]), None
         del args, kwargs
         before, runtime = active.here(), active.runtime
         if before is None or runtime is None or not arguments.client:
@@ -216,7 +216,7 @@ class _Begun:
 
 def _awaiting(active: Active, adapter: Adapter) -> Wrapper:
     def wrapper(wrapped: Any, client: Any, args: Any, kwargs: Any) -> Any:
-        arguments = Arguments(args, kwargs, (client,), wrapped)
+        arguments = Arguments(args=args, kwargs=kwargs, client=(client,), function=wrapped)
         del wrapped, client, args, kwargs
         # At once, as arguments that do not fit fail at the call.
         coroutine = arguments.function(*arguments.args, **arguments.kwargs)
@@ -231,7 +231,7 @@ def _awaiting(active: Active, adapter: Adapter) -> Wrapper:
 
 def _generating(active: Active, adapter: Adapter) -> Wrapper:
     def wrapper(wrapped: Any, client: Any, args: Any, kwargs: Any) -> Any:
-        arguments = Arguments(args, kwargs, (client,), wrapped)
+        arguments = Arguments(args=args, kwargs=kwargs, client=(client,), function=wrapped)
         del wrapped, client, args, kwargs
         iterator = arguments.function(*arguments.args, **arguments.kwargs)
         if (runtime := active.listening()) is None:
@@ -313,7 +313,7 @@ def accepting(_active: Active, adapter: Adapter, _function: Any) -> Direct:
 
     def make(function: Any, bound: int) -> Any:
         def patched(*args: Any, **kwargs: Any) -> Any:
-            held = Arguments(args[bound:], kwargs)
+            held = Arguments(args=args[bound:], kwargs=kwargs)
             del args, kwargs
             try:
                 # A call that is not reported, inside another adapter's, is not to answer for that.
@@ -325,7 +325,7 @@ def accepting(_active: Active, adapter: Adapter, _function: Any) -> Direct:
                 raise
 
         async def patched_async(*args: Any, **kwargs: Any) -> Any:
-            held = Arguments(args[bound:], kwargs)
+            held = Arguments(args=args[bound:], kwargs=kwargs)
             del args, kwargs
             try:
                 if (call := current_call()) is not None and call.adapter is adapter:

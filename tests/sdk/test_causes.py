@@ -240,3 +240,24 @@ def test_refusal_inside_a_good_answer_that_no_model_is_made_of(
 
     assert failures(telemetry) == {"rejected": 1}
     assert "together.client.key.last_accepted.timestamp" not in telemetry.metrics()
+
+
+@pytest.mark.parametrize("error", ["Invalid line", {"message": "Invalid line"}])
+def test_a_job_that_failed(error, sdk, server, key, telemetry):
+    """The request that asks about it has not."""
+    server.always(behaviours.custom(200, {"id": "a", "status": "FAILED", "error": error}))
+    client = sdk.client(api_key=key)
+    with suppress(Exception):  # what its class does not know
+        sdk.run(lambda: client.fine_tuning.retrieve("ft-1"))
+    (span,) = [one for one in telemetry.spans() if one["name"].startswith("fine_tunes")]
+    assert span["attributes"]["together.request.outcome"] == "success"
+
+
+def test_refusal_inside_a_good_answer_that_is_called_a_text(sdk, server, key, telemetry):
+    """As gateways do, whatever the SDK makes of it."""
+    body = {"error": {"message": behaviours.INVALID_KEY, "code": "invalid_api_key"}}
+    server.always(behaviours.custom(200, body, content_type="text/plain"))
+    client = sdk.client(api_key=key)
+    with suppress(Exception):  # 1.x cannot make its own objects of it
+        sdk.run(lambda: client.chat.completions.create(model=MODEL, messages=MESSAGES))
+    assert failures(telemetry) == {"rejected": 1}

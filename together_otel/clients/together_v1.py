@@ -14,6 +14,7 @@ from together_otel.clients.addresses import port_of
 from together_otel.clients.answers import answer_of, body_of, is_basic, note_origin
 from together_otel.clients.base import Adapter, Answer, Failure, GivenKey
 from together_otel.clients.credentials import first_nonempty_key, key_in, replace_key
+from together_otel.clients.documents import parsed
 from together_otel.clients.failures import (
     FIRST_ERROR,
     auth_kind,
@@ -139,10 +140,14 @@ class TogetherV1(Adapter):
         data = getattr(value[0] if isinstance(value, tuple) else value, "data", None)
         if not isinstance(data, dict):
             return None
+        if data.keys() == {"message"}:  # of a body that was called plain text
+            data = parsed(str(data["message"])) or data
         answer = Answer() if seen is None else self.answer(seen)
         if refusal_in(data) is not None:
             return refused(data, answer)
-        return Failure("server_error", answer) if data.get("error") else None
+        # Of a job that is asked about, an error is the job's.
+        failed = data.get("error") and not isinstance(data.get("status"), str)
+        return Failure("server_error", answer) if failed else None
 
     def _refused_transfer(self, response: Any) -> Failure | None:
         answer = self.answer(response)

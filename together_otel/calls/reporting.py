@@ -1,7 +1,6 @@
 """How a call that has ended is reported: each signal by itself, the most important first.
 
-A step that fails costs its own signal and no other: counting, the state of the keys, the log, the
-histograms, the span.
+A step that fails costs its own signal and no other: count, state of keys, log, histograms, span.
 """
 
 from __future__ import annotations
@@ -17,13 +16,14 @@ from together_otel.telemetry import attributes, content, events, spans
 from together_otel.telemetry.metrics import Measured
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable
 
     from together_otel.auth.runtime import AuthFailure
     from together_otel.calls.state import CallState
     from together_otel.keys import RedactedException
     from together_otel.names import Outcome, Stage
 
+    Step = tuple[Stage, Callable[["CallState", "Ending"], None]]
 
 _NO_USAGE = Usage()
 
@@ -68,11 +68,7 @@ def report(call: CallState, ending: Ending) -> None:
         _take(left, call, ending)
 
 
-def _take(
-    steps: Iterator[tuple[Stage, Callable[[CallState, Ending], None]]],
-    call: CallState,
-    ending: Ending,
-) -> None:
+def _take(steps: Iterable[Step], call: CallState, ending: Ending) -> None:
     for stage, step in steps:
         try:
             step(call, ending)
@@ -294,7 +290,7 @@ def _details(call: CallState, answer: Answer, error_type: str | None) -> dict[st
     return attributes.clean(details, call.secrets)
 
 
-_STEPS: Final[tuple[tuple[Stage, Callable[[CallState, Ending], None]], ...]] = (
+_STEPS: Final[tuple[Step, ...]] = (
     ("finish", _count),
     ("finish", _note_state),
     ("content", _gather_content),
@@ -305,12 +301,9 @@ _STEPS: Final[tuple[tuple[Stage, Callable[[CallState, Ending], None]], ...]] = (
     ("finish", _finish_span),
 )
 """The most important first; the stage is what an error in it is counted under."""
+_STEPS_OF_ATTEMPT: Final[tuple[Step, ...]] = (_STEPS[0], *_STEPS[3:5])
 
 
 def report_attempt(call: CallState, ending: Ending) -> None:
     """Report an attempt whose key was refused, in the middle of a call that may go on."""
-    for step in (_count, _log_auth_failure, _log_exception):
-        try:
-            step(call, ending)
-        except Exception:  # noqa: BLE001 - the border
-            call.runtime.guard("finish" if step is _count else "log").swallow()
+    _take(_STEPS_OF_ATTEMPT, call, ending)

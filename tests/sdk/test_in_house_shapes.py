@@ -258,6 +258,21 @@ def test_status_errors_of_http_libraries(house, error, wrapped):
     assert house.recorded() == once(OUTCOMES[status], cause, status)
 
 
+def test_a_status_that_an_error_calls_its_code(house):
+    """As tornado does, though the client raises an error of its own from that."""
+
+    class HttpError(Exception):
+        code = 401
+
+    def chat(_self, _prompt):
+        raise RuntimeError("chat failed") from HttpError()
+
+    house.build("TogetherAI", chat).watch()
+    with pytest.raises(RuntimeError):
+        house.client().chat("Hello")
+    assert house.recorded() == once("auth_failure", "rejected", 401)
+
+
 def test_a_stream_over_the_sdk_is_counted_once(house, sdk, server, key):
     """An in-house generator made of the SDK's stream: the inner call is the one that counts."""
     inner = sdk.client(api_key=key)

@@ -37,7 +37,7 @@ def run_program():
     """Run one of the programs to its good end, and return what it prints."""
 
     def run(program, *arguments, **environment):
-        paths = map(str, (HERE, HERE.parent / "sdk", HERE.parent.parent))
+        paths = map(str, (HERE, HERE.parent / "sdk", HERE.parent, HERE.parent.parent))
         done = run_to_end(
             [sys.executable, str(HERE / "programs" / program), *arguments],
             env={**os.environ, "PYTHONPATH": os.pathsep.join(paths), **environment},

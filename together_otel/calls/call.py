@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
     from opentelemetry.context import Context
 
-    from together_otel.calls.state import Arguments, Refusal
+    from together_otel.calls.state import Arguments, Refusal, Timing
     from together_otel.clients.messages import Messages
     from together_otel.keys import KnownKeys
     from together_otel.keys.reader import Reader
@@ -70,17 +70,23 @@ class Call(CallState):
     )
 
     # As in CallState: for checkers of types that infer what a subclass assigns.
+    adapter: Adapter
+    before: Context
     context: Context
     ended: bool
     held_log: list[tuple[AuthFailure, dict[str, Any]]] | None
+    is_beside: bool
     is_recording: bool
     reader: Reader
     recorder: Recorder | None
     request: Request
+    result: Result
+    runtime: Runtime
     secrets: KnownKeys
     span: trace.Span
     span_context: trace.SpanContext
     started: float
+    timing: Timing | None
 
     def __init__(
         self,

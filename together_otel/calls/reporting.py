@@ -95,18 +95,8 @@ def report_answer(call: CallState, answer: Answer, elapsed: float) -> None:
     reasons, is_elsewhere = result.finish_reasons, call.was_elsewhere(answer)
     try:
         usage = result.usage or _NO_USAGE
-        values = (
-            "success",
-            elapsed,
-            None,
-            result.model,
-            *usage,
-            None,
-            None,
-            reasons,
-            call.span_context,
-        )
-        measured = tuple.__new__(Measured, values)
+        values = "success", elapsed, None, result.model, *usage, None, None, reasons
+        measured = tuple.__new__(Measured, (*values, call.span_context))
         if recorder is None or is_elsewhere:
             recorder = call.recorder_of(answer)
         recorder.record(measured, call.secrets)

@@ -330,6 +330,8 @@ def importing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Calla
     """Import a package ``together_ai`` anew, of some source."""
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    for name in [one for one in sys.modules if one.partition(".")[0] == "together_ai"]:
+        monkeypatch.delitem(sys.modules, name)  # with its own, which only its import finds
 
     def import_it(source: str = CLIENT) -> Any:
         (tmp_path / "together_ai.py").write_text(source)

@@ -41,7 +41,8 @@ def transferring(active: Active, adapter: Adapter, function: Any) -> Wrapper:
         call, held = current_call(), Arguments(args=args, kwargs=kwargs)
         del args, kwargs
         if active.runtime is None or call is None or call.adapter is not adapter:
-            return own(client, *held.args, **held.kwargs)
+            owner = () if client is None else (client,)
+            return own(*owner, *held.args, **held.kwargs)
         if is_async:
             return _attempt(call, wrapped, held)
         call.attempted()

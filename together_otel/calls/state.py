@@ -170,13 +170,6 @@ class CallState:
     _report: KeyReport
     _seen: Any
 
-    def make_recorder(self, host: str | None, port: int | None) -> Recorder:
-        """Return what records this call's metrics as one of a server."""
-        request = self.request
-        return self.runtime.metrics.recorder(
-            request.operation, request.model, host, port, self.secrets
-        )
-
     def involves(self, *keys: str) -> None:
         """Note further keys."""
         own = text_of(self._key or "")
@@ -227,7 +220,10 @@ class CallState:
         if self.recorder is not None and not self.was_elsewhere(answer):
             return self.recorder
         request = self.request
-        return self.make_recorder(answer.host or request.host, answer.port or request.port)
+        host, port = answer.host or request.host, answer.port or request.port
+        return self.runtime.metrics.recorder(
+            request.operation, request.model, host, port, self.secrets
+        )
 
     def answered(self, response: Any) -> None:
         """Note an HTTP response, or a handshake, that the SDK got."""

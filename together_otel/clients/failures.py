@@ -213,10 +213,10 @@ def failure_over_http(exc: BaseException, key: object) -> Failure:
             answer.status_code = _status_of(link) or _status_of(response)
     # Of what it came from, 401 only: aiohttp's parser has codes for what it cannot read.
     answer.status_code = answer.status_code or _number_of(exc, "code")
-    codes = (_number_of(link, "code") for link in chain(exc, inside=True))
-    is_refused = "AuthenticationError" in class_names(exc) or UNAUTHORIZED in codes
-    if answer.status_code is None and is_refused:
-        answer.status_code = UNAUTHORIZED
+    if answer.status_code is None:
+        codes = (_number_of(link, "code") for link in chain(exc, inside=True))
+        if "AuthenticationError" in class_names(exc) or UNAUTHORIZED in codes:
+            answer.status_code = UNAUTHORIZED
     sent = answer.authorization is not None
     if not sent:
         # It may be handed over in another way than the SDK's.

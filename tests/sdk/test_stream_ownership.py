@@ -37,6 +37,11 @@ pytestmark = LEAKS
 
 PROGRAM = Path(__file__).parent / "programs" / "stream_left_open.py"
 ROOT = Path(__file__).parents[2]
+LEFT_WITH_A_CLOSED_LOOP = pytest.mark.filterwarnings(
+    # The SDK's own connection.
+    "ignore::ResourceWarning",
+    "ignore::pytest.PytestUnraisableExceptionWarning",
+)
 
 
 async def read_to_the_end(stream):
@@ -83,11 +88,7 @@ def test_dropped_in_another_thread(sdk, key, telemetry):
     assert only_call(telemetry)["together.request.outcome"] == "abandoned"
 
 
-@pytest.mark.filterwarnings(
-    # The SDK's own, whose connection is left with a loop that is closed.
-    "ignore::ResourceWarning",
-    "ignore::pytest.PytestUnraisableExceptionWarning",
-)
+@LEFT_WITH_A_CLOSED_LOOP
 def test_in_another_loop(key, server, telemetry):
     """What the SDK cannot do there fails as ever, and is told as just that."""
     import together  # noqa: PLC0415 - after the instrumentation
@@ -114,6 +115,29 @@ def test_in_another_loop(key, server, telemetry):
 
     told = only_call(telemetry).get("error.type")
     assert ([told.rpartition(".")[2]] if told else []) == raised
+
+
+@LEFT_WITH_A_CLOSED_LOOP
+def test_its_loop_ends_before_it(key, server, telemetry):
+    """The loop closes the SDK's generators at its end; ours is none that it knows."""
+    import together  # noqa: PLC0415 - after the instrumentation
+
+    held = []
+    complaints = []
+
+    async def leave():
+        asyncio.get_running_loop().set_exception_handler(lambda _, said: complaints.append(said))
+        made = together.AsyncTogether(
+            api_key=key, base_url=server.base_url_for(RELEASE), max_retries=0
+        )
+        held.append(await chat(made, stream=True))
+        await step(held[0])
+
+    asyncio.run(leave())
+    assert complaints == []
+    held.clear()
+    gc.collect()
+    assert only_call(telemetry)["together.request.outcome"] == "abandoned"
 
 
 def test_collected_inside_a_package_that_locks(sdk, key, telemetry):

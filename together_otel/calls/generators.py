@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from together_otel.calls.active import current_context, enter, leave
 from together_otel.calls.interrupts import step_out
-from together_otel.calls.iterators import watch_generator
+from together_otel.calls.iterators import watch
 from together_otel.calls.streams import Stream
 
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from together_otel.auth.runtime import Runtime
     from together_otel.calls.call import Call
+    from together_otel.calls.iterators import Reading
 
 
 def report_generator(
@@ -33,7 +34,7 @@ def report_generator(
     call = _GeneratorCall(runtime, begin)
     if at_once:
         call.begin()
-    return watch_generator(_Steps(generator, call), call)
+    return watch(_Steps(generator, call), call, known=True)
 
 
 class _GeneratorCall:
@@ -66,10 +67,9 @@ class _GeneratorCall:
         self._left = None if here is self._ours or here is self._before else here
         leave(self._runtime, self._before, self._ours or self._before)
 
-    def got(self, item: Any) -> None:
+    def got(self, item: Any) -> Reading | None:
         """Note one item."""
-        if self._stream is not None:
-            self._stream.got(item)
+        return None if self._stream is None else self._stream.got(item)
 
     def exhausted(self) -> None:
         """End the call."""

@@ -1,11 +1,13 @@
 """Iterators that pass on what another one yields, and tell a watcher of it and of its end.
 
-They are generators, as the iterators that they stand for, and differ by an ``await``.
+They are generators, as the iterators that they stand for; the sync and the async one differ by an
+``await``, and by who may know of them.
 """
 
 from __future__ import annotations
 
-from functools import lru_cache, partial
+import sys
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from together_otel.calls.open_calls import opened
@@ -42,179 +44,91 @@ than a piece of text; a clock in seconds. No named tuple, which takes twice as l
 """
 
 
-def watch(iterator: Any, watcher: Watcher) -> Any:
-    """Return an iterator, sync or async as ``iterator`` is, that tells ``watcher`` about it."""
-    if hasattr(iterator, "__anext__"):
-        kind: Any = type(iterator)  # classes are hashable
-        return _async_kind(kind)(iterator, watcher)
-    return _named(_read, iterator, watcher)
+def watch(iterator: Any, watcher: Watcher, *, known: bool = False) -> Any:
+    """Return a generator, sync or async as ``iterator`` is, that tells ``watcher`` about it.
 
+    It has the names of the iterator, and passes on what is sent or thrown into it.
 
-def is_watched(iterator: Any) -> bool:
-    """Return whether an iterator is one of `watch`."""
-    return (
-        isinstance(iterator, _AsyncIterator) or getattr(iterator, "gi_code", None) is _read.__code__
-    )
-
-
-def watch_generator(generator: Any, watcher: Watcher) -> Any:
-    """Return a generator, sync or async as ``generator`` is, that tells ``watcher`` about it."""
-    is_async = hasattr(generator, "__anext__")
-    return _named(_watch_async if is_async else _watch, generator, watcher)
-
-
-def _named(make: Any, generator: Any, watcher: Watcher) -> Any:
+    Args:
+        iterator: the other one.
+        watcher: who is told.
+        known: whether event loops are to know an async one, as they do the application's own.
+    """
     finalizers: list[Any] = []
-    made = make(generator, watcher, finalizers)
+    if hasattr(iterator, "__anext__"):
+        made: Any = _watch_async(iterator, watcher, finalizers, known=known)
+        if not known:
+            _begin_unknown(made)
+    else:
+        made = _watch(iterator, watcher, finalizers)
     for name in ("__name__", "__qualname__"):
-        if hasattr(generator, name):
-            setattr(made, name, getattr(generator, name))
+        if hasattr(iterator, name):
+            setattr(made, name, getattr(iterator, name))
     # Its callback runs before the generator's own clean-up, which can tell a collection by it.
     finalizers.append(opened(made, watcher))
     return made
 
 
-class _AsyncIterator:
-    """An async stream's iterator.
+def _begin_unknown(generator: AsyncGenerator[Any, Any]) -> None:
+    """Begin an async generator of which event loops know nothing.
 
-    No async generator: event loops close these at their end, each by itself, and would close the
-    SDK's beneath this one at the same time. What else its kind of iterator has, `_async_kind` adds:
-    a ``__getattr__`` would make each attribute dear, in the path of each chunk.
+    They close those that they know when they end, each by itself: ours and, at the same time, the
+    one beneath.
     """
-
-    __slots__ = (
-        "__weakref__",
-        "_advance",
-        "_finalizer",
-        "_got",
-        "_iterator",
-        "_reading",
-        "_watcher",
-    )
-
-    def __init__(self, iterator: Any, watcher: Watcher) -> None:
-        self._iterator, self._watcher = iterator, watcher
-        self._advance, self._got = iterator.__anext__, watcher.got
-        self._finalizer = opened(self, watcher)
-        self._reading: Reading | None = None
-
-    def __aiter__(self) -> _AsyncIterator:
-        return self
-
-    async def __anext__(self) -> Any:
-        reading = self._reading
-        try:
-            item = await self._advance()
-        except StopAsyncIteration:
-            self._finalizer.detach()
-            self._watcher.exhausted()
-            raise
-        except BaseException:
-            self._finalizer.detach()
-            self._watcher.failed()
-            raise
-        if reading is None:
-            self._reading = self._got(item)
-            return item
-        timing, has_reason, note, clock = reading
-        timing.last = clock()
-        timing.chunks += 1
-        try:
-            # No attribute but this: pydantic is slow to say what they are.
-            fields = item.__dict__
-            if fields["usage"] is not None or (has_reason and fields["finish_reason"] is not None):
-                note(item)
-            else:
-                for choice in fields["choices"]:
-                    said = choice.__dict__
-                    if said["finish_reason"] is not None or said["index"]:
-                        note(item)
-                        break
-        except Exception:  # noqa: BLE001 - whatever it is, it is no such piece
-            note(item)
-        return item
-
-
-@lru_cache(maxsize=16)
-def _async_kind(kind: type) -> type[_AsyncIterator]:
-    """Return the class of what stands for async iterators of a kind."""
-
-    def forwarded(name: str) -> property:
-        return property(lambda self: getattr(self._iterator, name))
-
-    further = {name: forwarded(name) for name in dir(kind) if not name.startswith("_")}
-    return type(_AsyncIterator.__name__, (_AsyncIterator,), {"__slots__": (), **further})
-
-
-def _read(  # noqa: C901, PLR0912 - what happens for each chunk costs no call of ours
-    iterator: Any, watcher: Watcher, finalizers: list[Any]
-) -> Generator[Any, Any, None]:
-    source, got, failed = iterator, watcher.got, watcher.failed
-    reading: Reading | None = None
-    while True:
-        try:
-            for item in source:
-                if reading is None:
-                    if (reading := got(item)) is not None:
-                        timing, has_reason, note, clock = reading
-                else:
-                    timing.last = clock()
-                    timing.chunks += 1
-                    try:
-                        fields = item.__dict__
-                        if fields["usage"] is not None or (
-                            has_reason and fields["finish_reason"] is not None
-                        ):
-                            note(item)
-                        else:
-                            for choice in fields["choices"]:
-                                said = choice.__dict__
-                                # Of each choice the first chunk counts, if it is but a piece.
-                                if said["finish_reason"] is not None or said["index"]:
-                                    note(item)
-                                    break
-                    except Exception:  # noqa: BLE001 - whatever it is, it is no such piece
-                        note(item)
-                try:
-                    if (sent := (yield item)) is not None:
-                        source = _after(partial(iterator.send, sent), iterator)
-                        break
-                except BaseException as thrown:  # noqa: BLE001 - the iterator gets it
-                    if isinstance(thrown, GeneratorExit):
-                        failed = watcher.abandoned
-                    source = _after(_throwing(iterator, "throw", thrown), iterator)
-                    break
-            else:
-                _end(watcher.exhausted, finalizers)
-                return
-        except BaseException:
-            _end(failed, finalizers)
-            raise
-
-
-def _after(step: Callable[[], Any], iterator: Any) -> Generator[Any, None, None]:
+    hooks = sys.get_asyncgen_hooks()
+    sys.set_asyncgen_hooks(None, None)
     try:
-        item = step()
+        generator.asend(None).send(None)
     except StopIteration:
-        return
-    yield item
-    yield from iterator
+        pass  # it has yielded
+    finally:
+        sys.set_asyncgen_hooks(*hooks)
 
 
-def _watch(iterator: Any, watcher: Watcher, finalizers: list[Any]) -> Generator[Any, Any, Any]:
-    step: Callable[[], Any] | None = None
+def is_watched(iterator: Any) -> bool:
+    """Return whether an iterator is one of `watch`."""
+    code = getattr(iterator, "gi_code", None) or getattr(iterator, "ag_code", None)
+    return code in (_watch.__code__, _watch_async.__code__)
+
+
+def _watch(  # noqa: C901, PLR0912 - what happens for each chunk costs no call of ours
+    iterator: Any, watcher: Watcher, finalizers: list[Any]
+) -> Generator[Any, Any, Any]:
     advance, got, failed = iterator.__next__, watcher.got, watcher.failed
+    reading: Reading | None = None
+    step: Callable[[], Any] = advance
     while True:
         try:
-            item = advance() if step is None else step()
+            item = step()
         except StopIteration as end:
             _end(watcher.exhausted, finalizers)
             return end.value
         except BaseException:
             _end(failed, finalizers)
             raise
-        got(item)
-        step = None
+        if reading is None:
+            if (reading := got(item)) is not None:
+                timing, has_reason, note, clock = reading
+        else:
+            timing.last = clock()
+            timing.chunks += 1
+            try:
+                # No attribute but this: pydantic is slow to say what they are.
+                fields = item.__dict__
+                if fields["usage"] is not None or (
+                    has_reason and fields["finish_reason"] is not None
+                ):
+                    note(item)
+                else:
+                    for choice in fields["choices"]:
+                        said = choice.__dict__
+                        # Of each choice the first chunk counts, if it is but a piece.
+                        if said["finish_reason"] is not None or said["index"]:
+                            note(item)
+                            break
+            except Exception:  # noqa: BLE001 - whatever it is, it is no such piece
+                note(item)
+        step = advance
         try:
             if (sent := (yield item)) is not None:
                 step = partial(iterator.send, sent)
@@ -224,27 +138,53 @@ def _watch(iterator: Any, watcher: Watcher, finalizers: list[Any]) -> Generator[
             step = _throwing(iterator, "throw", thrown)
 
 
-async def _watch_async(
-    iterator: Any, watcher: Watcher, finalizers: list[Any]
+async def _watch_async(  # noqa: C901, PLR0912 - as above
+    iterator: Any, watcher: Watcher, finalizers: list[Any], *, known: bool
 ) -> AsyncGenerator[Any, Any]:
-    step: Callable[[], Any] | None = None
     advance, got, failed = iterator.__anext__, watcher.got, watcher.failed
+    reading: Reading | None = None
+    step: Callable[[], Any] = advance
+    if not known:
+        yield
     while True:
         try:
-            item = await (advance() if step is None else step())
+            item = await step()
         except StopAsyncIteration:
             _end(watcher.exhausted, finalizers)
             return
         except BaseException:
             _end(failed, finalizers)
             raise
-        got(item)
-        step = None
+        if reading is None:
+            if (reading := got(item)) is not None:
+                timing, has_reason, note, clock = reading
+        else:
+            timing.last = clock()
+            timing.chunks += 1
+            try:
+                # No attribute but this: pydantic is slow to say what they are.
+                fields = item.__dict__
+                if fields["usage"] is not None or (
+                    has_reason and fields["finish_reason"] is not None
+                ):
+                    note(item)
+                else:
+                    for choice in fields["choices"]:
+                        said = choice.__dict__
+                        # Of each choice the first chunk counts, if it is but a piece.
+                        if said["finish_reason"] is not None or said["index"]:
+                            note(item)
+                            break
+            except Exception:  # noqa: BLE001 - whatever it is, it is no such piece
+                note(item)
+        step = advance
         try:
             if (sent := (yield item)) is not None:
                 step = partial(iterator.asend, sent)
-        except BaseException as thrown:  # noqa: BLE001 - the iterator gets it
+        except BaseException as thrown:
             if isinstance(thrown, GeneratorExit):
+                if not (known or finalizers[0].alive):
+                    raise  # collected, where nothing can be awaited
                 failed = watcher.abandoned
             step = _throwing(iterator, "athrow", thrown)
 

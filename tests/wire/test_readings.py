@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+import gzip
 import io
 import json
 import re
 import shutil
+import zlib
 from functools import partial
 
 import aiohttp
+import httpx
 import pytest
 import requests
 from test_requests import CHAT, REQUESTS, STREAM, bearer, only_span
@@ -160,6 +164,48 @@ def test_what_an_adapter_makes(make, stream, base, key, telemetry):
         assert type(response.raw).__name__ == make.__name__
         assert response.json() == {"id": "a"}
     assert only_span(telemetry)["attributes"]["together.request.outcome"] == "success"
+
+
+def as_it_came_by_httpx(url, headers):
+    with httpx.stream("POST", url, json=STREAM, headers=headers) as response:
+        return b"".join(response.iter_raw())
+
+
+def as_it_came_by_requests(url, headers):
+    with requests.post(url, json=STREAM, headers=headers, stream=True, timeout=10) as response:
+        return b"".join(response.raw.stream(16, decode_content=False))
+
+
+def as_it_came_by_aiohttp(url, headers):
+    async def read():
+        async with (
+            aiohttp.ClientSession(auto_decompress=False) as session,
+            session.post(url, json=STREAM, headers=headers) as response,
+        ):
+            return b"".join([piece async for piece in response.content.iter_any()])
+
+    return asyncio.run(read())
+
+
+@pytest.mark.parametrize(
+    "read", [as_it_came_by_httpx, as_it_came_by_requests, as_it_came_by_aiohttp]
+)
+@pytest.mark.parametrize(
+    ("encoding", "packed"), [("gzip", gzip.compress), ("deflate", zlib.compress), ("gzip", bytes)]
+)
+@pytest.mark.parametrize("status", [200, 403])
+def test_a_refusal_that_is_read_as_it_came(
+    base, key, server, telemetry, read, encoding, packed, status
+):
+    """What is compressed says the same, and so does what only claims to be."""
+    error = {"error": {"message": behaviours.INVALID_KEY, "code": "invalid_api_key"}}
+    kind, begins = {200: ("text/event-stream", "data: "), 403: ("application/json", "")}[status]
+    body = packed(f"{begins}{json.dumps(error)}\n\n".encode())
+    headers = {"Content-Type": kind, "Content-Encoding": encoding}
+    server.always(behaviours.custom(status, body, headers))
+    assert read(f"{base}/chat/completions", bearer(key)) == body
+    attributes = only_span(telemetry)["attributes"]
+    assert attributes["together.auth.cause"] == "rejected"
 
 
 @pytest.mark.parametrize("reading", BY_URLLIB3.values(), ids=BY_URLLIB3)

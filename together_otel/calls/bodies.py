@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from together_otel.calls.around import observed
 from together_otel.calls.iterators import is_watched, watch
 from together_otel.calls.streams import Stream
-from together_otel.calls.taps import ByPieces, WatchedBody, watch_httpx
+from together_otel.calls.taps import WatchedBody, watch_httpx
 from together_otel.calls.unread import Unread
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from together_otel.calls.call import Call
 
 
-class Body(ByPieces):
+class Body:
     """A call whose answer the caller reads: it ends when the body does, or when it is closed.
 
     Args:
@@ -30,7 +30,7 @@ class Body(ByPieces):
         response: the HTTP response in it.
     """
 
-    __slots__ = ("_call", "_reader_is_at_work", "_unread")
+    __slots__ = ("__weakref__", "_call", "_reader_is_at_work", "_unread")
 
     def __init__(self, call: Call, returned: Any, response: Any) -> None:
         self._call, self._unread = call, Unread(call, response)

@@ -18,7 +18,7 @@ class Unread(Open, Protocol):
     """Whom the reading of a body is reported to."""
 
     def feed(self, data: bytes) -> None:
-        """Note a piece, decoded."""
+        """Note a piece, decoded or as it came, as the caller reads it."""
 
     def exhausted(self) -> None:
         """Note the end."""
@@ -30,34 +30,57 @@ class Unread(Open, Protocol):
         """Note that it is closed, read or not."""
 
 
-class ByPieces:
-    """Whom the reading of httpx's body is reported to: a further `Unread`.
-
-    Attributes:
-        is_plain: whether what comes over the network is what is to be noted.
-    """
-
-    __slots__ = ("__weakref__", "is_plain")
-
-    is_plain: bool
-
-    def feed(self, data: bytes) -> None:
-        """Note a piece, decoded."""
-        raise NotImplementedError
-
-    def got(self, piece: bytes) -> None:
-        """Note a piece; one that is compressed, where the caller wants it decoded."""
-        if self.is_plain:
-            self.feed(piece)
-
-
-def watch_httpx(response: Any, unread: Any) -> None:
+def watch_httpx(response: Any, unread: Unread) -> None:
     """Let the reading of httpx's response, whatever way it is read, report it."""
     decoder = response._get_content_decoder()  # noqa: SLF001 - there is no other place that all of it passes
-    unread.is_plain = type(decoder).__name__ == "IdentityDecoder"
-    if not unread.is_plain:
-        response._decoder = Decoder(decoder, unread)  # noqa: SLF001 - as above
-    response.stream = WatchedBody(response.stream, unread)
+    pieces = _Pieces(unread, is_plain=type(decoder).__name__ == "IdentityDecoder")
+    if not pieces.is_plain:
+        response._decoder = Decoder(decoder, pieces)  # noqa: SLF001 - as above
+    response.stream = WatchedBody(response.stream, pieces)
+
+
+class _Pieces:
+    """Whom the reading of httpx's body over the network is reported to.
+
+    Whether the caller wants a compressed piece decoded is known with the next one, or at the end.
+
+    Attributes:
+        unread: whom it is reported to in turn.
+        is_plain: whether nothing is compressed.
+        waiting: the last piece, unless it has been decoded.
+    """
+
+    def __init__(self, unread: Unread, *, is_plain: bool) -> None:
+        self.unread: Unread = unread
+        self.is_plain: bool = is_plain
+        self.waiting: bytes = b""
+
+    def got(self, piece: bytes) -> None:
+        if self.is_plain:
+            self.unread.feed(piece)
+        else:
+            self._goes_on()
+            self.waiting = piece
+
+    def _goes_on(self) -> None:
+        piece, self.waiting = self.waiting, b""
+        if piece:
+            self.unread.feed(piece)
+
+    def exhausted(self) -> None:
+        self._goes_on()
+        self.unread.exhausted()
+
+    def failed(self) -> None:
+        self.unread.failed()
+
+    def abandoned(self, at: float | None = None) -> None:
+        self._goes_on()
+        self.unread.abandoned(at)
+
+    def closed(self) -> None:
+        self._goes_on()
+        self.unread.closed()
 
 
 class WatchedBody(ObjectProxy):
@@ -66,43 +89,44 @@ class WatchedBody(ObjectProxy):
     A proxy, as httpx asks for the class of the body it reads from.
     """
 
-    def __init__(self, wrapped: Any, unread: Any) -> None:
+    def __init__(self, wrapped: Any, pieces: _Pieces) -> None:
         super().__init__(wrapped)
-        self._self_unread = unread
-        self._self_left = opened(self, unread)
+        self._self_pieces = pieces
+        self._self_left = opened(self, pieces)
 
     @property
     def unread(self) -> Any:
         """What the body's reading is reported to."""
-        return self._self_unread
+        return self._self_pieces.unread
 
     def __iter__(self) -> Any:
         self._self_left.detach()
-        return watch(iter(self.__wrapped__), self._self_unread)
+        return watch(iter(self.__wrapped__), self._self_pieces)
 
     def __aiter__(self) -> Any:
         self._self_left.detach()
-        return watch(aiter(self.__wrapped__), self._self_unread)
+        return watch(aiter(self.__wrapped__), self._self_pieces)
 
     def close(self) -> None:
         """Close the body and end its call."""
         self.__wrapped__.close()
-        self._self_unread.closed()
+        self._self_pieces.closed()
 
     async def aclose(self) -> None:
         """Close the body and end its call."""
         await self.__wrapped__.aclose()
-        self._self_unread.closed()
+        self._self_pieces.closed()
 
 
 class Decoder:
     """httpx's decoder of a body, observed; httpx2's gives an iterator for each piece."""
 
-    def __init__(self, decoder: Any, unread: Unread) -> None:
-        self._decoder, self._unread = decoder, unread
+    def __init__(self, decoder: Any, pieces: _Pieces) -> None:
+        self._decoder, self._pieces = decoder, pieces
 
     def decode(self, data: bytes) -> Any:
         """Decode a piece."""
+        self._pieces.waiting = b""
         return self._noted(self._decoder.decode(data))
 
     def flush(self) -> Any:
@@ -112,12 +136,12 @@ class Decoder:
     def _noted(self, decoded: Any) -> Any:
         if not isinstance(decoded, bytes):
             return self._each(decoded)
-        self._unread.feed(decoded)
+        self._pieces.unread.feed(decoded)
         return decoded
 
     def _each(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
         for piece in pieces:
-            self._unread.feed(piece)
+            self._pieces.unread.feed(piece)
             yield piece
 
 

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 from together_otel.calls.state import Timing
 from together_otel.calls.streams import Stream
-from together_otel.calls.taps import ByPieces, Content, watch_httpx, watch_raw
+from together_otel.calls.taps import Content, watch_httpx, watch_raw
 from together_otel.clients.answers import body_of
 from together_otel.clients.documents import (
     DONE,
     Events,
     Pieces,
     has_news,
+    inflating,
     is_document,
     is_stream,
     parsed,
@@ -34,8 +35,8 @@ _PIECE: Final[dict[str, Any]] = {}
 """What stands for an event that says no more than a piece of text."""
 
 
-class Unread(ByPieces):
-    """A call whose answer the caller reads: told of each piece as it is read, decoded.
+class Unread:
+    """A call whose answer the caller reads: told of each piece as it is read.
 
     Args:
         call: the call.
@@ -43,10 +44,12 @@ class Unread(ByPieces):
     """
 
     __slots__ = (
+        "__weakref__",
         "_call",
         "_captures",
         "_events",
         "_headers",
+        "_inflate",
         "_kept",
         "_stream",
     )
@@ -54,6 +57,7 @@ class Unread(ByPieces):
     def __init__(self, call: Call, response: Any) -> None:
         self._call, self._headers = call, response.headers
         self._captures = call.result.messages is not None
+        self._inflate = inflating(response.headers.get("content-encoding"))
         self._kept: Pieces | None = None
         self._events = self._stream = None
         content_type = content_type_of(response)
@@ -72,6 +76,8 @@ class Unread(ByPieces):
     def feed(self, data: bytes) -> None:
         """Note a piece."""
         try:
+            if self._inflate is not None:
+                data = self._inflate(data)
             if self._events is not None:
                 for event in self._events.feed(data):
                     self._event(event)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
+import zlib
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from typing import Any, Final
 
 MOST: Final = 8 * 1024 * 1024
@@ -12,6 +14,8 @@ MOST: Final = 8 * 1024 * 1024
 
 DONE: Final = b"[DONE]"
 """The last event of a stream."""
+
+_FIRST_BYTES: Final = {"gzip": b"\x1f", "x-gzip": b"\x1f", "deflate": b"x"}
 
 _FIELD: Final = b"data:"
 _decode: Final = json.JSONDecoder().raw_decode
@@ -67,6 +71,33 @@ class Pieces:
         """Return all of it, once."""
         content, self._kept = b"".join(self._kept), []
         return content
+
+
+def inflating(encoding: str | None) -> Callable[[bytes], bytes] | None:
+    """Return what decodes the pieces of a body, where its caller may read it as it came.
+
+    Args:
+        encoding: the answer's Content-Encoding; of others than gzip and deflate ``None`` is returned.
+    """
+    first = _FIRST_BYTES.get((encoding or "").strip().lower())
+    return None if first is None else _Inflating(first).feed
+
+
+class _Inflating:
+    """Decodes a body, unless its first byte says that it is decoded: no text begins with it."""
+
+    def __init__(self, first: bytes) -> None:
+        self._first, self._inflate = first, zlib.decompressobj(zlib.MAX_WBITS | 32)
+        self._is_packed: bool | None = None
+
+    def feed(self, data: bytes) -> bytes:
+        if self._is_packed is None and data:
+            self._is_packed = data.startswith(self._first)
+        if not self._is_packed:
+            return data
+        with suppress(zlib.error):
+            return self._inflate.decompress(data, MOST)
+        return b""
 
 
 def parsed(text: bytes | str) -> dict[str, Any] | None:

@@ -18,13 +18,13 @@ NEWEST_PYTHON := $(shell tools/find_python.sh 3.13)
 unexport PYTHONDONTWRITEBYTECODE
 
 # What `make test` runs, each lane by its name as well: `make test-wire`; the largest comes last.
-LANES := keys sdk-1.5.35 sdk-2.42.0 python3.13 wire openai-2.54.0
+LANES := keys sdk-1.5.35 part-2.42.0 python3.13 wire openai-2.54.0
 # What CI runs beside them; `CI=true make test` does so anywhere.
-CI_LANES := sdk-2.0.0 $(MORE_SDKS:%=part-%) lowest openai-1.55.3 openai-1.109.1 openai-3.57.0 \
-    frameworks frameworks-lowest litellm proxy coverage
+CI_LANES := sdk-2.0.0 sdk-2.42.0 $(MORE_SDKS:%=part-%) lowest openai-1.55.3 openai-1.109.1 \
+    openai-3.57.0 frameworks frameworks-lowest litellm proxy coverage
 ifneq ($(CI),)
-# The lane of coverage runs more of the same on that Python.
-LANES := $(filter-out python3.13,$(LANES)) $(CI_LANES)
+# Of both there is more in others: on that Python in the lane of coverage.
+LANES := $(filter-out python3.13 part-2.42.0,$(LANES)) $(CI_LANES)
 # Beside the lanes: a fleet's week, scenarios at every interval, the documentation's commands.
 SLOW := -m ""
 endif
@@ -75,11 +75,12 @@ test-newest: $(VENV)/installed .venv-1.5.35/installed .venv-neighbours/installed
 $(SDKS:%=test-sdk-%): test-sdk-%: .venv-%/installed
 	$(call lane,$(PARALLEL) tests/sdk tests/testing)
 
-$(MORE_SDKS:%=test-part-%): test-part-%: .venv-%/installed
-	$(call lane,$(PARALLEL) tests/sdk/test_causes.py tests/sdk/test_coverage.py tests/sdk/test_streams.py)
+PART := tests/sdk/test_causes.py tests/sdk/test_coverage.py tests/sdk/test_streams.py
+$(MORE_SDKS:%=test-part-%) test-part-2.42.0: test-part-%: .venv-%/installed
+	$(call lane,$(PARALLEL) $(PART))
 
 test-python3.13: $(if $(NEWEST_PYTHON),.venv-python3.13/installed)
-	$(if $<,$(call lane,$(PARALLEL) tests/keys tests/sdk tests/test_delivery.py),@echo "Python 3.13 is not here: nothing is tested on it."; test -z "$(CI)")
+	$(if $<,$(call lane,$(PARALLEL) tests/keys tests/test_delivery.py $(PART)),@echo "Python 3.13 is not here: nothing is tested on it."; test -z "$(CI)")
 
 # Every branch that tests reach, with the processes that they start: on 3.13, as 3.11 loses threads
 # under a trace function; in an environment of the newest clients, and one of together 1.x.

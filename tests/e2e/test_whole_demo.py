@@ -2,12 +2,14 @@
 
 import sys
 
+import pytest
 from processes import run_to_end
 from prometheus_binaries import require
 
 from together_otel.testing.programs import CHECKOUT
 
 
+@pytest.mark.slow
 def test_the_demonstration_ends_with_the_page():
     """Under a minute and a half, nothing left out, nothing on standard error."""
     require("prometheus")

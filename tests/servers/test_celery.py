@@ -1,11 +1,13 @@
 """Celery's pool of forked processes, all in one scrape."""
 
+import pytest
 from celery import Celery
 from running import get, successes, total
 
 from together_otel.testing.ports import free_port
 
 
+@pytest.mark.slow
 def test_all_tasks_of_all_processes(start, tmp_path):
     """200 tasks over 4 processes, one killed and replaced: the scrape has 200 and never fell."""
     broker, metrics, scrape_port = tmp_path / "broker", tmp_path / "metrics", free_port()

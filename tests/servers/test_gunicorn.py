@@ -16,8 +16,14 @@ KINDS = {
 }
 
 
-@pytest.mark.parametrize("preload", [False, True], ids=["", "preload"])
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    ("kind", "preload"),
+    [
+        pytest.param(kind, preload, marks=() if preload == (kind == "sync") else pytest.mark.slow)
+        for kind in KINDS
+        for preload in (False, True)
+    ],
+)
 def test_all_requests_of_all_workers(
     kind,
     preload,

@@ -41,7 +41,8 @@ if TYPE_CHECKING:
 
     from opentelemetry.context import Context
 
-    from together_otel.calls.state import Arguments, Refusal, Timing
+    from together_otel.calls.arguments import Arguments
+    from together_otel.calls.state import Refusal, Timing
     from together_otel.clients.messages import Messages
     from together_otel.keys import KnownKeys
     from together_otel.keys.reader import Reader

@@ -19,7 +19,7 @@ from together_otel.telemetry import attributes, spans
 
 if TYPE_CHECKING:
     from together_otel.auth.runtime import AuthFailure, Runtime
-    from together_otel.calls.state import Arguments
+    from together_otel.calls.arguments import Arguments
     from together_otel.clients.base import Adapter, GivenKey
     from together_otel.keys import KeyReport
     from together_otel.recovery.retry import ConstructorRetry

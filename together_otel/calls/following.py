@@ -7,13 +7,13 @@ from inspect import isasyncgen, iscoroutine, isgenerator
 from typing import TYPE_CHECKING, Any
 
 from together_otel.calls.active import current_context, enter, leave
+from together_otel.calls.arguments import Arguments
 from together_otel.calls.bodies import Body
 from together_otel.calls.generators import report_generator
 from together_otel.calls.idle import IdleCall
 from together_otel.calls.iterators import watch
 from together_otel.calls.open_calls import opened
 from together_otel.calls.sessions import Session
-from together_otel.calls.state import Arguments
 from together_otel.calls.streams import Stream
 from together_otel.calls.unread import watch_unread
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from opentelemetry.context import Context
 
     from together_otel.auth.runtime import Runtime
-    from together_otel.calls.state import Arguments
+    from together_otel.calls.arguments import Arguments
     from together_otel.clients.base import Adapter
     from together_otel.keys import KnownKeys
 

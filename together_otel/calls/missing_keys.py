@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from together_otel.calls.arguments import Arguments
 from together_otel.calls.constructors import Attempt
-from together_otel.calls.state import Arguments
 
 if TYPE_CHECKING:
     from together_otel.calls.active import Active

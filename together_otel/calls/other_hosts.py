@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any
 from together_otel import names
 from together_otel.auth.runtime import AuthFailure
 from together_otel.calls import wrappers
+from together_otel.calls.arguments import Arguments
 from together_otel.calls.call import current_call
 from together_otel.calls.interrupts import step_out
 from together_otel.calls.patches import Direct
-from together_otel.calls.state import Arguments
 from together_otel.clients.error_types import error_type
 from together_otel.clients.failures import UNAUTHORIZED
 from together_otel.keys import is_together_host, known_keys, went_astray

@@ -8,10 +8,10 @@ from functools import partial, update_wrapper
 from inspect import isfunction, signature
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from together_otel.calls.arguments import Arguments
 from together_otel.calls.interrupts import step_out
 from together_otel.calls.originals import as_function
 from together_otel.calls.proxies import BoundFunctionWrapper, FunctionWrapper, ObjectProxy
-from together_otel.calls.state import Arguments
 
 if TYPE_CHECKING:
     from collections.abc import Callable

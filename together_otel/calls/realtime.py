@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from together_otel.calls.arguments import Arguments
 from together_otel.calls.around import observing
 from together_otel.calls.call import Call, current_call
 from together_otel.calls.sessions import session_of
-from together_otel.calls.state import Arguments
 from together_otel.calls.wrappers import calling
 from together_otel.clients.realtime import Connections, Transcriptions
 from together_otel.recovery.retry import retry_of_call

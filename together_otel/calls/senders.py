@@ -12,9 +12,10 @@ from functools import partial, update_wrapper
 from inspect import iscoroutinefunction
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from together_otel.calls.arguments import Arguments
 from together_otel.calls.interrupts import step_out
 from together_otel.calls.originals import as_function
-from together_otel.clients.first_look import by_prepared, by_request, by_url
+from together_otel.clients.first_look import by_prepared, by_request, by_url, url_text
 from together_otel.keys.hosts import first_look
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ class Sender(NamedTuple):
 
     Attributes:
         library: the name of its adapter.
-        makes: returns the first look; ``None`` of what only prepares a request, or its headers.
+        makes: returns the first look; ``None`` of what only prepares headers.
     """
 
     module: str
@@ -57,7 +58,7 @@ SENDERS: Final = (
     Sender("requests.sessions", "Session.request", "requests", partial(by_url, name="url")),
     # What the one above, a redirect too, sends by it is part of that call.
     Sender("requests.sessions", "Session.send", "prepared", by_prepared),
-    Sender("requests.models", "PreparedRequest.prepare", "prepared", None),
+    Sender("requests.models", "PreparedRequest.prepare_headers", "prepared", None),
     Sender(
         "aiohttp.client", "ClientSession._request", "aiohttp", partial(by_url, name="str_or_url")
     ),
@@ -115,12 +116,15 @@ def _sending(original: Any, is_ours: IsOurs, load: Callable[[], Reporter | None]
 
         async def replacement(self: Any, *args: Any, **kwargs: Any) -> Any:
             try:
-                if is_ours(self, args, kwargs) and (reporter := load()) is not None:
-                    found = reporter.exchange(self, args, kwargs)
-                    if found is not None:
-                        args, kwargs = (), {}
-                        return await reporter.report(found, found)
-                return await original(self, *args, **kwargs)
+                if not is_ours(self, args, kwargs):
+                    return await original(self, *args, **kwargs)
+                held = Arguments(args=args, kwargs=kwargs)
+                args, kwargs = (), {}
+                if (reporter := load()) is not None and (
+                    found := reporter.exchange(self, held.args, held.kwargs)
+                ) is not None:
+                    return await reporter.report(found, found)
+                return await original(self, *held.args, **held.kwargs)
             except BaseException:
                 del args, kwargs
                 step_out()
@@ -130,12 +134,15 @@ def _sending(original: Any, is_ours: IsOurs, load: Callable[[], Reporter | None]
 
     def sync_replacement(self: Any, *args: Any, **kwargs: Any) -> Any:
         try:
-            if is_ours(self, args, kwargs) and (reporter := load()) is not None:
-                found = reporter.exchange(self, args, kwargs)
-                if found is not None:
-                    args, kwargs = (), {}
-                    return reporter.report(found, found)
-            return original(self, *args, **kwargs)
+            if not is_ours(self, args, kwargs):
+                return original(self, *args, **kwargs)
+            held = Arguments(args=args, kwargs=kwargs)
+            args, kwargs = (), {}
+            if (reporter := load()) is not None and (
+                found := reporter.exchange(self, held.args, held.kwargs)
+            ) is not None:
+                return reporter.report(found, found)
+            return original(self, *held.args, **held.kwargs)
         except BaseException:
             del args, kwargs
             step_out()
@@ -149,28 +156,27 @@ def _preparing(
 ) -> Any:
     """Return what stands in place of a function that raises where a header cannot be one.
 
-    The request is then neither built nor sent. httpx merges headers by it, and only its caller knows
-    where they were to go.
+    The request is then neither built nor sent. The function is told headers alone: where they were
+    to go, its caller knows.
     """
 
     def replacement(self: Any, *args: Any, **kwargs: Any) -> Any:
         try:
             return original(self, *args, **kwargs)
         except BaseException:
+            del args, kwargs
             step_out()
-            known = kwargs if "url" in kwargs else sys._getframe(1).f_locals  # noqa: SLF001 - see above
-            headers = kwargs.get("headers", args[0] if args else None)
-            url = _text(known.get("url"))
-            if look(url) and (reporter := load()) is not None:
-                reporter.not_built(self, {**known, "url": url}, headers)
-            del args, kwargs, known, headers
+            held = Arguments(args=(), kwargs=dict(sys._getframe(1).f_locals))  # noqa: SLF001 - see above
+            if look(_url_in(held)) and (reporter := load()) is not None:
+                reporter.not_built(self, held)
+            del held
             raise
 
     return replacement
 
 
-def _text(url: Any) -> str:
+def _url_in(held: Arguments) -> str:
     try:
-        return url.decode() if isinstance(url, bytes) else str(url)
+        return url_text(held.kwargs.get("url"))
     except Exception:  # noqa: BLE001 - the border: what the library is to refuse
         return ""

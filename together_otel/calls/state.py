@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from together_otel.clients.base import Adapter, Answer, Failure, Request, Result
@@ -12,8 +11,6 @@ from together_otel.clients.failures import chain
 from together_otel.keys import known_keys, text_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from opentelemetry import trace
     from opentelemetry.context import Context
 
@@ -23,27 +20,6 @@ if TYPE_CHECKING:
     from together_otel.telemetry.metrics import Recorder
 
     Refusal = tuple[AuthFailure, Failure]
-
-
-class Arguments(SimpleNamespace):
-    """A call's arguments, in an object that shows none of them: a key may be among them.
-
-    Made without a function of ours, whose frame an interrupt would show.
-
-    Attributes:
-        args: by position.
-        kwargs: by name.
-        client: the client, if any: it may show its key as well.
-        function: one that is bound to it.
-    """
-
-    args: tuple[Any, ...]
-    kwargs: Mapping[str, Any]
-    client: tuple[Any, ...] = ()
-    function: Any = None
-
-    def __repr__(self) -> str:
-        return "Arguments()"
 
 
 class Reported:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from inspect import iscoroutinefunction
 from typing import TYPE_CHECKING, Any
 
+from together_otel.calls.arguments import Arguments
 from together_otel.calls.call import Call, current_call
-from together_otel.calls.state import Arguments
 from together_otel.calls.wrappers import calling
 from together_otel.recovery.retry import retry_of_call
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from together_otel.calls.active import Active, current_context
+from together_otel.calls.arguments import Arguments
 from together_otel.calls.call import Call, current_call
-from together_otel.calls.state import Arguments
 from together_otel.calls.wrappers import calling
 from together_otel.clients.callers import caller
 from together_otel.clients.http_libraries import Aiohttp, ByRequest, Httpx, Prepared, Requests
 from together_otel.keys.hosts import is_together_host
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from together_otel.auth.runtime import Runtime
     from together_otel.clients.wire import Exchange, Wire
@@ -60,21 +60,20 @@ class Reporter:
         except Exception:  # noqa: BLE001 - the border: what the library is to refuse
             return None
 
-    def not_built(self, client: Any, known: Mapping[str, Any], headers: object) -> None:
+    def not_built(self, client: Any, held: Arguments) -> None:
         """Report a request that could not be built for its headers.
 
         Args:
             client: what was to build it, with headers of its own.
-            known: what its arguments were.
-            headers: those of the request alone.
+            held: what its arguments were, by name.
         """
         runtime, adapter = self._listening(), self._adapter
         if runtime is None or not isinstance(adapter, ByRequest):
             return
         with runtime.guard("begin"):
-            if "url" not in known or "method" not in known:
+            if "url" not in held.kwargs or "method" not in held.kwargs:
                 return
-            found = adapter.built(client, known, headers)
+            found = adapter.built(client, held.kwargs)
             found.reader = caller(adapter.reader)
             if is_together_host(found.server[0], runtime.settings.hosts):
                 held = Arguments(args=(), kwargs={}, client=(found,))

@@ -18,6 +18,7 @@ from inspect import (
 from typing import TYPE_CHECKING, Any
 
 from together_otel.calls.active import Active, current_context, enter, leave
+from together_otel.calls.arguments import Arguments
 from together_otel.calls.call import Call, current_call
 from together_otel.calls.constructors import construct
 from together_otel.calls.following import follow, stand_in
@@ -26,7 +27,6 @@ from together_otel.calls.idle import IdleCall
 from together_otel.calls.interrupts import cut, step_out
 from together_otel.calls.open_calls import dropped, end_dropped
 from together_otel.calls.patches import Direct
-from together_otel.calls.state import Arguments
 from together_otel.recovery.retry import Retry, retry_of_call, retry_of_constructor
 from together_otel.telemetry.redacting_processor import CALL
 

@@ -56,8 +56,7 @@ def by_url(hosts: Collection[str], name: str) -> IsOurs:
             host = getattr(url, "host", None)
             if type(host) is str:
                 return host.endswith(names)
-            text = url.decode("utf-8") if isinstance(url, bytes) else str(url)
-            return look(text) is not None
+            return look(url_text(url)) is not None
         except Exception:  # noqa: BLE001 - the border: what the library is to refuse
             return False
 
@@ -79,6 +78,11 @@ def by_prepared(hosts: Collection[str]) -> IsOurs:
             return False
 
     return is_ours
+
+
+def url_text(url: Any) -> str:
+    """Return a URL's text, of any type that a library takes one by."""
+    return url.decode("utf-8") if isinstance(url, bytes) else str(url)
 
 
 def has_name(url: Any, names: tuple[str, ...]) -> bool:

@@ -9,6 +9,7 @@ from together_otel.clients.addresses import origin_of, server_in
 from together_otel.clients.answers import header_in, is_basic
 from together_otel.clients.callers import by_http
 from together_otel.clients.credentials import AUTHORIZATION
+from together_otel.clients.first_look import url_text
 from together_otel.clients.generated import Generated
 from together_otel.clients.sent import HTTPX
 from together_otel.clients.wire import BEARER, Exchange, Wire, bearer, note_scheme
@@ -33,21 +34,20 @@ class ByRequest(Wire):
         client.authorization = headers[AUTHORIZATION] = f"{BEARER}{key}"
         return True
 
-    def built(self, client: Any, known: Mapping[str, Any], headers: object) -> Exchange:
+    def built(self, client: Any, known: Mapping[str, Any]) -> Exchange:
         """Describe a request that could not be built for its headers.
 
         Args:
             client: what was to build it, with headers of its own.
             known: what its arguments were, by httpx's and requests' names.
-            headers: those of the request alone.
         """
-        url = urlsplit(str(known["url"]))
+        url = urlsplit(url_text(known["url"]))
         return Exchange(
             client,
             server_in(url),
             url.path,
             str(known["method"]),
-            _authorization_in(headers, client.headers),
+            _authorization_in(known.get("headers"), client.headers),
             next((known[name] for name in ("json", "content", "data") if known.get(name)), None),
         )
 
@@ -138,7 +138,7 @@ class _ByUrl(Wire):
     def _url_of(self, client: Any, args: Args, given: Kwargs) -> SplitResult:
         url = args[1] if len(args) > 1 else given[self.names[1]]
         base = getattr(client, "_base_url", None)
-        text = (url.decode("utf-8") if isinstance(url, bytes) else str(url)).strip()
+        text = url_text(url).strip()
         return urlsplit(text if base is None else urljoin(str(base), text))
 
     def parts(self, exchange: Exchange) -> Iterable[object]:

@@ -1,0 +1,30 @@
+"""What a patched function is called with, held so that no frame of ours shows it."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+class Arguments(SimpleNamespace):
+    """A call's arguments, in an object that shows none of them: a key may be among them.
+
+    Made without a function of ours, whose frame an interrupt would show.
+
+    Attributes:
+        args: by position.
+        kwargs: by name.
+        client: the client, if any: it may show its key as well.
+        function: one that is bound to it.
+    """
+
+    args: tuple[Any, ...]
+    kwargs: Mapping[str, Any]
+    client: tuple[Any, ...] = ()
+    function: Any = None
+
+    def __repr__(self) -> str:
+        return "Arguments()"

@@ -145,6 +145,25 @@ def test_cause_is_named_counted_once_and_remedied(case, lab, keys, telemetry, mo
     assert KEYS.shown_in({"telemetry": telemetry.everything()}) == []
 
 
+@pytest.mark.parametrize("options", [{}, {"api_key": None, "azure_ad_token": "a.b.c"}])
+@pytest.mark.parametrize("place", ["base_url", "azure_endpoint"])
+def test_a_client_for_azure(lab, keys, telemetry, place, options):
+    """It sends its key in another header than Together reads; releases before 2.54 in both."""
+    kind = openai.AsyncAzureOpenAI if lab.is_async else openai.AzureOpenAI
+    options = {"api_key": lab.key, place: lab.base_url, "api_version": "1", **options}
+    lab.server.always(behaviours.refuse())
+    client = kind(max_retries=0, **options)
+    with pytest.raises(openai.AuthenticationError):
+        lab.chat(client)
+    lab.run(client.close)
+    event = only_failure(telemetry, keys)
+    if RELEASE < (2, 54) and client.api_key == lab.key:
+        assert event["together.auth.cause"] == "rejected"
+        return
+    assert event["together.auth.cause"] == "overridden"
+    assert "make a client of OpenAI or AsyncOpenAI" in event["together.auth.remedy"]
+
+
 def test_revoked_key(lab, keys, telemetry):
     client = lab.client(api_key=lab.key)
     lab.chat(client)

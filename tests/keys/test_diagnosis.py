@@ -88,7 +88,7 @@ CAUSE_TABLE: list[tuple[KeyReport, Refusal, str, str]] = [
         Refusal("refused", sent="nothing"),
         "overridden",
         (
-            "The Authorization header was removed before the request was sent: check"
+            "The Authorization header is not in the request that was sent: check"
             " default_headers, extra_headers, TOGETHER_CUSTOM_HEADERS, a user name and password in"
             " base_url, the HTTP client's auth, request hooks and transport, a client class of your"
             " own, and with together 1.x ~/.netrc."
@@ -108,7 +108,7 @@ CAUSE_TABLE: list[tuple[KeyReport, Refusal, str, str]] = [
         Refusal("refused", sent="nothing", override="http_client"),
         "overridden",
         (
-            "The Authorization header was removed before the request was sent: take Authorization out"
+            "The Authorization header is not in the request that was sent: take Authorization out"
             " of the auth of the HTTP client that was passed as http_client."
         ),
     ),

@@ -11,13 +11,13 @@ from together_otel.clients.addresses import is_absolute
 from together_otel.clients.base import GivenKey
 from together_otel.clients.credentials import key_in
 from together_otel.clients.generated import Generated
-from together_otel.clients.readers import OPENAI, maker
+from together_otel.clients.readers import AZURE, OPENAI, maker
 from together_otel.keys import is_together_host
 from together_otel.keys.hosts import hosts_in
 from together_otel.plain.weak import WeakIdentityMap
 
 if TYPE_CHECKING:
-    from together_otel.clients.base import Args, Failure, Kwargs
+    from together_otel.clients.base import Answer, Args, Failure, Kwargs, Request
     from together_otel.keys import Reader
 
 _MOST: Final = 64
@@ -78,7 +78,7 @@ class OpenAI(Generated):
     def made(self, client: Any) -> Reader:
         shared = getattr(client, "_client", None)
         if (found := self._makers.get(shared)) is None:
-            found = maker(sys._getframe(1)) or OPENAI
+            found = maker(sys._getframe(1)) or (AZURE if _is_azure(client) else OPENAI)
             if shared is not None:
                 self._makers[shared] = found
         return found
@@ -105,6 +105,11 @@ class OpenAI(Generated):
         # Another request may have renewed it once more since.
         return _makes_keys(client) or super().renewed(client, authorization)
 
+    def override(self, client: Any, request: Request, answer: Answer) -> str | None:
+        found = super().override(client, request, answer)
+        # From 3.x on it has a hook of its own.
+        return "azure" if found in (None, "request_hook") and _is_azure(client) else found
+
     def failure(self, exc: BaseException, seen: Any, key: object) -> Failure:
         failure = super().failure(exc, seen, key)
         if isinstance(exc, TypeError) and _UNRESOLVED in str(exc):
@@ -112,6 +117,11 @@ class OpenAI(Generated):
             if key:  # of a request before this one
                 failure.answer.authorization = "Bearer "
         return failure
+
+
+def _is_azure(client: Any) -> bool:
+    """Return whether a client sends its key in another header than Together reads."""
+    return any(cls.__name__ == "BaseAzureClient" for cls in type(client).__mro__)
 
 
 def _makes_keys(client: Any) -> bool:

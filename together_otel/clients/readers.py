@@ -17,6 +17,9 @@ _BASES: Final = ("OPENAI_API_BASE", "OPENAI_BASE_URL")
 OPENAI: Final = Reader(
     "openai", "OpenAI", (_OPENAI,), ("OPENAI_BASE_URL",), "OPENAI_CUSTOM_HEADERS"
 )
+AZURE: Final = Reader(
+    "openai", "AzureOpenAI", ("AZURE_OPENAI_API_KEY",), ("AZURE_OPENAI_ENDPOINT",)
+)
 CHAT_TOGETHER: Final = Reader(
     "langchain", "ChatTogether", (KEY_VARIABLE, _OPENAI), ("TOGETHER_API_BASE",)
 )

@@ -69,6 +69,8 @@ class Diagnosis:
 OVERRIDES: Final = {
     "auth": "see to the auth of the request and of its session or client, of which HTTP libraries"
     " make an Authorization header",
+    "azure": "make a client of OpenAI or AsyncOpenAI in place of AzureOpenAI's, which sends its key in"
+    " the header api-key, or a token of Azure's",
     "base_url": "take the user name and password out of base_url, of which HTTP libraries make an"
     " Authorization header",
     "http_client": "take Authorization out of the auth of the HTTP client that was passed as"
@@ -124,7 +126,7 @@ def _of_the_way(report: KeyReport, refusal: Refusal) -> Diagnosis | None:
         return None  # there was nothing to send, and nothing is known to have removed it
     what = "that was sent does not hold the client's key"
     if refusal.sent == "nothing":
-        what = "was removed before the request was sent"
+        what = "is not in the request that was sent"
     how = _any_override(report)
     if refusal.override is not None:
         option = f"take Authorization out of {refusal.override}"

@@ -7,6 +7,7 @@ import json
 
 import httpx
 import pytest
+import requests
 from calling import leaks
 from dirty_equals import IsFloat, IsInt, IsPartialDict
 from wire_cases import FAULTS, OTHER
@@ -257,6 +258,20 @@ def test_a_stream_of_the_responses_api(library, base, key, server, telemetry, ho
     outcome = {"completed": "success", "failed": "server_error"}[end]
     assert attributes["together.request.outcome"] == outcome
     assert attributes.get("gen_ai.usage.input_tokens") == (3 if end == "completed" else None)
+
+
+@pytest.mark.parametrize(("sends", "cause"), [(True, "redirected"), (False, "missing")])
+@pytest.mark.parametrize("stream", [False, True])
+def test_redirected_to_together(base, elsewhere, key, server, telemetry, sends, cause, stream):
+    """By a session of requests, which drops the key of another host on the way here."""
+    server.script(behaviours.redirect(f"{base}/chat/completions"))
+    headers = bearer(key) if sends else {}
+    url = f"{elsewhere}/chat/completions"
+    got = requests.post(url, json=CHAT, headers=headers, stream=stream, timeout=10)
+    assert got.status_code == 401
+    got.close()
+    assert telemetry.value(FAILURES, together_auth_cause=cause) == 1
+    assert leaks(telemetry.everything(), key) == []
 
 
 def test_redirected(library, base, elsewhere, key, server, telemetry):

@@ -29,7 +29,7 @@ def answer_of(response: Any) -> Answer:
         authorization=authorization,
         host=host,
         port=port,
-        redirected_from=redirected_from(response, authorization),
+        redirected_from=redirected_from(getattr(response, "history", None), authorization),
     )
 
 
@@ -50,14 +50,13 @@ def header_in(headers: Any, name: str) -> Any:
     return None
 
 
-def redirected_from(response: Any, authorization: str | None) -> str | None:
+def redirected_from(history: Any, authorization: str | None) -> str | None:
     """Return the host first asked, with its port, if the key was lost on a redirect from there.
 
     Args:
-        response: the last one.
-        authorization: the header that its request was sent with.
+        history: the responses that redirected, in order.
+        authorization: the header that the last request was sent with.
     """
-    history = getattr(response, "history", None)
     if not history or authorization is not None:
         return None
     first = request_of(history[0])

@@ -131,7 +131,7 @@ class Generated(Adapter):
         if has_limits:
             answer.ratelimits = ratelimits(headers.get)
         if seen.history:
-            answer.redirected_from = redirected_from(seen, answer.authorization)
+            answer.redirected_from = redirected_from(seen.history, answer.authorization)
         return answer
 
     def result(self, value: Any, result: Result) -> None:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 from urllib.parse import urljoin, urlsplit
 
 from together_otel.clients.addresses import origin_of, server_in
-from together_otel.clients.answers import header_in, is_basic
+from together_otel.clients.answers import header_in, is_basic, redirected_from
 from together_otel.clients.callers import by_http
 from together_otel.clients.credentials import AUTHORIZATION
 from together_otel.clients.first_look import url_text
 from together_otel.clients.generated import Generated
-from together_otel.clients.sent import HTTPX
+from together_otel.clients.sent import HTTPX, redirects_at_work
 from together_otel.clients.wire import BEARER, Exchange, Wire, bearer, note_scheme
 
 if TYPE_CHECKING:
@@ -199,6 +200,12 @@ class Prepared(ByRequest, Requests):
 
     def parts(self, exchange: Exchange) -> Iterable[object]:
         return (_request_of(exchange.args, exchange.kwargs).body,)
+
+    def answer(self, seen: Any) -> Answer:
+        # A session that another host has sent here sends each request by itself.
+        answer, before = super().answer(seen), redirects_at_work(sys._getframe(1))
+        answer.redirected_from = redirected_from(before, answer.authorization)
+        return answer
 
 
 class Aiohttp(_ByUrl):

@@ -35,6 +35,19 @@ def secrets_at_work(frame: FrameType | None) -> list[str]:
     return []
 
 
+def redirects_at_work(frame: FrameType | None) -> Any:
+    """Return the responses by which requests was redirected to what it asks for at this moment.
+
+    Args:
+        frame: who asks, or what it calls.
+    """
+    for _ in range(_MOST):
+        if frame is None or frame.f_code.co_name == "resolve_redirects":
+            break
+        frame = frame.f_back
+    return None if frame is None else frame.f_locals.get("hist")
+
+
 def secrets_in_traceback(exc: BaseException) -> list[str]:
     """Return the keys of the requests that an exception and its causes came of."""
     frames = [frame for link in chain(exc) for frame, _ in walk_tb(link.__traceback__)]

@@ -164,6 +164,30 @@ def test_a_client_for_azure(lab, keys, telemetry, place, options):
     assert "make a client of OpenAI or AsyncOpenAI" in event["together.auth.remedy"]
 
 
+@pytest.mark.parametrize("places", [("argument", "environment"), ("environment", "argument")])
+def test_one_key_from_two_places(lab, telemetry, monkeypatch, places):
+    """Each failure says where its own client has it from, whichever was seen first."""
+
+    def made(place):
+        if place == "argument":
+            return lab.client(api_key=OTHER)
+        monkeypatch.setenv(OPENAI, OTHER)
+        client = lab.client()
+        monkeypatch.delenv(OPENAI)
+        return client
+
+    clients = [made(place) for place in places]
+    for client in clients * 2:
+        with pytest.raises(openai.AuthenticationError):
+            lab.chat(client.with_options(timeout=5))
+    found = [
+        (one["together.api_key.source"], one.get("together.api_key.variable"))
+        for one in calls(telemetry)
+    ]
+    variables = {"argument": None, "environment": OPENAI}
+    assert found == [(place, variables[place]) for place in places] * 2
+
+
 def test_revoked_key(lab, keys, telemetry):
     client = lab.client(api_key=lab.key)
     lab.chat(client)

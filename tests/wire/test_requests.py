@@ -260,6 +260,16 @@ def test_a_stream_of_the_responses_api(library, base, key, server, telemetry, ho
     assert attributes.get("gen_ai.usage.input_tokens") == (3 if end == "completed" else None)
 
 
+def test_a_key_that_a_client_has_as_well(library, base, telemetry, monkeypatch):
+    """What is said of a header goes by the request, not by where the key was seen first."""
+    monkeypatch.setenv("TOGETHER_API_KEY", OTHER)
+    for _ in range(2):
+        library.ask(f"{base}/chat/completions", CHAT, headers=bearer(OTHER))
+        monkeypatch.delenv("TOGETHER_API_KEY", raising=False)
+    sources = [span["attributes"]["together.api_key.source"] for span in telemetry.spans()]
+    assert sources == ["environment", "header"]
+
+
 @pytest.mark.parametrize(("sends", "cause"), [(True, "redirected"), (False, "missing")])
 @pytest.mark.parametrize("stream", [False, True])
 def test_redirected_to_together(base, elsewhere, key, server, telemetry, sends, cause, stream):

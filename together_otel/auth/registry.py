@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict
+from contextlib import suppress
 
 from together_otel.auth.history import KeyHistory
 from together_otel.forks import ForkSafeLock
@@ -17,7 +18,9 @@ from together_otel.keys import (
     known_keys,
     text_of,
 )
+from together_otel.keys.secret import digest_of
 from together_otel.names import FINGERPRINT_LIMIT, Source
+from together_otel.plain.weak import WeakIdentityMap
 from together_otel.telemetry.metrics import KeyUse
 
 _SEEN_LIMIT = 1024
@@ -39,22 +42,34 @@ class KeyRegistry:
         self._reports: OrderedDict[bytes, KeyReport] = OrderedDict()
         self._looked_at: dict[tuple[int, int] | None, tuple[KeyReport, KnownKeys]] = {}
         self._seen: set[KeyReport] = set()
+        self._made: WeakIdentityMap[KeyReport] = WeakIdentityMap()
 
     def constructed(
-        self, key: object, source: Source, reader: Reader = TOGETHER
+        self, key: object, source: Source, reader: Reader = TOGETHER, owner: object = None
     ) -> tuple[KeyReport, bool]:
         """Return the report of the key a constructor took, and whether it is news.
 
         A ``with_options()`` copy hands the client's own key on as an argument; the report
         keeps where that key came from at first.
+
+        Args:
+            key: the key.
+            source: where it came from, as far as the constructor shows.
+            reader: the client, by the variables that it reads.
+            owner: what a client and its copies have in common; without, all of one key are copies.
         """
         if source == "argument" and key:
-            known = self._known(key)
+            known = self._of_owner(owner, key)
+            if known is None and (first := self._known(key)) is not None:
+                is_same = first.source == source and first.reader == reader
+                known = first if owner is None or is_same else None
             if known is not None:
                 if known.usable:
+                    self._note_made(owner, known)
                     return known, False
                 source = known.source
         report = inspect_key(key, source=source, fingerprint=self._fingerprint, reader=reader)
+        self._note_made(owner, report)
         with self._lock:
             self._remember(report)
             if report in self._seen:
@@ -99,6 +114,31 @@ class KeyRegistry:
         with self._lock:
             self._remember(report)
         return report
+
+    def read_by(self, owner: object, key: object, reader: Reader) -> KeyReport:
+        """Return the report of a key as one client has read it; another may have it elsewhere.
+
+        Args:
+            owner: what the client and its copies have in common.
+            key: the client's key.
+            reader: the client, by the variables that it reads.
+        """
+        made = self._of_owner(owner, key)
+        if made is not None and made.usable:
+            return made
+        key, source = reader.origin(key) if made is None else (key, made.source)
+        return inspect_key(key, source=source, fingerprint=self._fingerprint, reader=reader)
+
+    def _note_made(self, owner: object, report: KeyReport) -> None:
+        if owner is not None:
+            with suppress(TypeError):  # of a class that takes no weak references
+                self._made[owner] = report
+
+    def _of_owner(self, owner: object, key: object) -> KeyReport | None:
+        """Return the report that a client was made with, if it still has that key."""
+        made = self._made.get(owner)
+        text = b"" if key is None else digest_of(text_of(key))
+        return made if made is not None and made.text_identity == text else None
 
     def _known(self, key: object) -> KeyReport | None:
         if key is None:

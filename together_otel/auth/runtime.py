@@ -132,6 +132,7 @@ class Runtime:
         failure: Failure,
         override: Callable[[Answer], str | None],
         reader: Reader,
+        owner: object = None,
     ) -> AuthFailure:
         """Diagnose a request that failed for its key, and note that it was refused.
 
@@ -142,14 +143,17 @@ class Runtime:
             failure: what is known of the request sent, its Authorization header above all.
             override: returns the option that replaces the header, if any.
             reader: the client, by what it reads.
+            owner: what it and its copies have in common, where known.
         """
         history, answer, now = self.keys.history, failure.answer, time.time()
         what, header = "key", answer.authorization
         if failure.sent and header is None:
             what = "nothing"
-        elif failure.sent and header != f"Bearer {key}":
+        if failure.sent and header not in (None, f"Bearer {key}"):
             what = "other"
             report = self.keys.of(str(header).removeprefix("Bearer "), "header")
+        elif owner is not None:
+            report = self.keys.read_by(owner, key, reader)
         whose = self._whose(answer.host)
         refusal = Refusal(
             kind,

@@ -444,8 +444,10 @@ class Call(CallState):
 
     def _diagnose(self, failure: Failure, kind: AuthKind) -> AuthFailure:
         try:
+            client = self._client
+            owner = None if client is None else self.adapter.shared(client)
             auth = self.runtime.refused(
-                kind, self._key, self._report, failure, self._override, self.reader
+                kind, self._key, self._report, failure, self._override, self.reader, owner
             )
         except Exception:  # noqa: BLE001 - a failure is counted though nobody can explain it
             auth = self.runtime.unexplained(self._report)

@@ -119,7 +119,9 @@ class Attempt:
         if given is None or (exc is not None and not self._adapter.lacks_key(exc, given)):
             return
         self._has_reported[0] = True
-        report, news = runtime.keys.constructed(given.value, given.source, reader)
+        # A constructor that has failed may have made nothing to go by.
+        owner = None if failed else self._adapter.shared(self._client)
+        report, news = runtime.keys.constructed(given.value, given.source, reader, owner)
         failure = runtime.missing(report) if exc is not None else None
         if runtime.settings.preflight == "raise" and self._adapter.error_modules:
             failure = self._preflight(given, report, failure, exc)

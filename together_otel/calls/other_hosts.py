@@ -114,7 +114,7 @@ def _note_stray_key(active: Active, adapter: OpenAI, held: Arguments) -> None:
         key = (answer.authorization or "").removeprefix("Bearer ")
         if answer.host is None or is_together_host(answer.host, runtime.settings.hosts):
             return
-        report = runtime.keys.of(key, reader=reader)
+        report = runtime.keys.read_by(adapter.shared(held.args[0]), key, reader)
         known, answer.authorization = known_keys((key,)), None
         # No frame of ours holds key or exception while something is logged.
         del key, found, failure

@@ -7,9 +7,11 @@ import importlib
 import inspect
 import pickle
 import traceback
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from frames import frames_of_ours
 from generation import GENERATION, MESSAGES, MODEL, Sdk, leaks, made_up_key
 from opentelemetry import trace
 from opentelemetry.instrumentation.utils import suppress_instrumentation
@@ -295,3 +297,18 @@ def test_constructor_tells_each_finding_once(
     assert len(checked) == 1
     assert [span["name"] for span in telemetry.spans()] == ["together.client.init"]
     assert telemetry.counter("together.client.key.checks") == 3 + (GENERATION > 1)
+
+
+@pytest.mark.parametrize("way", ["accepted", "refused", "streamed", "unsendable"])
+def test_no_frame_of_ours_shows_a_key(
+    sdk: Sdk, server: TogetherServer, key: str, telemetry: CapturedTelemetry, way: str
+) -> None:
+    """While the SDK or what is beneath it logs, as well as while we do."""
+    if way == "refused":
+        server.revoke(key)
+    with frames_of_ours() as shown, suppress(Exception):
+        client = sdk.client(api_key=key + "\n" * (way == "unsendable"))
+        sdk.read(sdk.chat(client, stream=way == "streamed"))
+    assert telemetry.spans()
+    assert shown
+    assert leaks("\n".join(shown), key) == []

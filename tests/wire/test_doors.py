@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import logging
-import sys
 import warnings
 from contextlib import suppress
-from pathlib import Path
 
 import pytest
 from calling import leaks
+from frames import frames_of_ours
 from libraries import PACKAGES
 from test_requests import CHAT, FAILURES, REQUESTS, bearer, only_span
 from wire_cases import OTHER
 
-import together_otel
 from together_otel import TogetherInstrumentor, recovery
 from together_otel.testing import behaviours
-
-OURS = f"{Path(together_otel.__file__).parent}/"
 
 
 def prepared(url, headers, **options):
@@ -209,39 +204,17 @@ def test_failed(ask, base, telemetry, header, cause):
     assert leaks(telemetry.everything(), header or "") == []
 
 
-class FramesOfOurs(logging.Handler):
-    """Keeps what the frames of this package show while anything is logged, as error trackers do."""
-
-    def __init__(self):
-        super().__init__()
-        self.shown = []
-
-    def emit(self, record):
-        del record
-        frame = sys._getframe(1)
-        while frame is not None:
-            if frame.f_code.co_filename.startswith(OURS):
-                self.shown += map(repr, frame.f_locals.values())
-            frame = frame.f_back
-
-
 @every_door
 @pytest.mark.parametrize(
     "end", ["", "\n", "\u200b"], ids=["refused", "newline", "zero-width space"]
 )
-def test_no_frame_of_ours_shows_a_header(ask, end, base, telemetry, caplog):
+def test_no_frame_of_ours_shows_a_header(ask, end, base, telemetry):
     """While the library, an application's hook of it or this package logs."""
-    handler = FramesOfOurs()
-    caplog.set_level(logging.DEBUG)
-    logging.getLogger().addHandler(handler)
-    try:
-        with suppress(Exception):
-            ask(f"{base}/chat/completions", bearer(OTHER + end))
-    finally:
-        logging.getLogger().removeHandler(handler)
+    with frames_of_ours() as shown, suppress(Exception):
+        ask(f"{base}/chat/completions", bearer(OTHER + end))
     assert telemetry.counter(FAILURES) == 1
-    assert handler.shown
-    assert leaks("\n".join(handler.shown), OTHER) == []
+    assert shown
+    assert leaks("\n".join(shown), OTHER) == []
 
 
 @pytest.mark.parametrize("ask", [*PREPARED, requests_function], ids=lambda one: one.__name__)

@@ -9,6 +9,7 @@ import weakref
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any
 
+from together_otel.calls.arguments import Arguments
 from together_otel.calls.around import observed
 from together_otel.calls.iterators import is_watched, watch
 from together_otel.calls.streams import Stream
@@ -88,7 +89,7 @@ class _Reading:
         self._call, self._response = call, response
 
     def returned(self, value: Any) -> Any:
-        self._call.succeed(self._response)
+        self._call.succeed(Arguments(value=self._response))
         return value
 
     def failed(self) -> None:

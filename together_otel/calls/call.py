@@ -204,18 +204,18 @@ class Call(CallState):
 
     # ── at its end ───────────────────────────────────────────────────────────────────
 
-    def succeed(self, value: Any = None) -> None:
-        """End with an answer; ``value`` is a whole one whose body is still to be looked at."""
+    def succeed(self, held: Arguments | None = None) -> None:
+        """End with an answer; the value held is a whole one whose body is still to be looked at."""
         if self.ended:
             return
         result, adapter = self.result, self.adapter
-        if value is not None:
-            if isinstance(value, str) and is_sign_in(None, body=value):
+        if held is not None and held.value is not None:
+            if isinstance(held.value, str) and is_sign_in(None, body=held.value):
                 self._is_accepted = True  # nothing more to note: a proxy's page, with status 200
             failure = None
             try:
-                adapter.result(value, result)
-                failure = adapter.failure_in(value, self._seen)
+                adapter.result(held.value, result)
+                failure = adapter.failure_in(held.value, self._seen)
             except Exception:  # noqa: BLE001 - the call ends though nobody can read its answer
                 self.runtime.guard("finish").swallow()
             if failure is not None:

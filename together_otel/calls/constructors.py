@@ -120,8 +120,13 @@ class Attempt:
             return
         self._has_reported[0] = True
         # A constructor that has failed may have made nothing to go by.
-        owner = None if failed else self._adapter.shared(self._client)
-        report, news = runtime.keys.constructed(given.value, given.source, reader, owner)
+        report, news = runtime.keys.constructed(
+            given.value,
+            given.source,
+            reader,
+            # In no frame of ours: 1.x's shows its key.
+            None if failed else self._adapter.shared(self._client),
+        )
         failure = runtime.missing(report) if exc is not None else None
         if runtime.settings.preflight == "raise" and self._adapter.error_modules:
             failure = self._preflight(given, report, failure, exc)

@@ -20,45 +20,43 @@ from together_otel.calls.unread import watch_unread
 if TYPE_CHECKING:
     from together_otel.calls.call import Call
 
-_NO_ARGUMENTS = Arguments(args=(), kwargs={}, client=(None,))
 
-
-def follow(call: Call | IdleCall, value: Any, arguments: Arguments = _NO_ARGUMENTS) -> Any:
+def follow(call: Call | IdleCall, held: Arguments) -> Any:
     """End a call with what its function returned, unless that goes on.
 
     Args:
         call: the call.
-        value: what was returned.
-        arguments: what it was called with; its client may hold the connection that it opened.
+        held: what was returned, and the client, which may hold the connection that it opened.
 
     Returns:
         What the caller gets.
     """
     adapter = call.adapter
     try:
-        if adapter.is_whole(value):
-            call.succeed(value)
-            return value
+        if adapter.is_whole(held.value):
+            call.succeed(held)
+            return held.value
         if isinstance(call, IdleCall):
             call = call.begun()
-        if (stream := adapter.stream_of(value)) is not None:
+        if (stream := adapter.stream_of(held.value)) is not None:
             watcher = Stream(call)
-            return adapter.with_stream(value, watch(stream, watcher), watcher.abandoned)
-        if (body := adapter.open_body(value)) is not None:
+            return adapter.with_stream(held.value, watch(stream, watcher), watcher.abandoned)
+        if (body := adapter.open_body(held.value)) is not None:
             if body.library is None:
-                Body(call, value, body.response)
+                Body(call, held.value, body.response)
             else:
                 watch_unread(call, body)
-            return value
-        if (session := adapter.session_of(arguments.client[0], value)) is not None:
+            return held.value
+        (client,) = held.client or (None,)
+        if (session := adapter.session_of(client, held.value)) is not None:
             Session(call, session)
-            return value
-        if adapter.delegates and (going_on := _going_on(call, value)) is not None:
+            return held.value
+        if adapter.delegates and (going_on := _going_on(call, held.value)) is not None:
             return going_on
     except Exception:  # noqa: BLE001 - the border
         call.runtime.guard("finish").swallow()
-    call.succeed(value)
-    return value
+    call.succeed(held)
+    return held.value
 
 
 def _going_on(call: Call, value: Any) -> Any:
@@ -87,7 +85,7 @@ async def _awaited(call: Call, coroutine: Any) -> Any:
     try:
         try:
             enter(call.runtime, before, ours)
-            return follow(call, await coroutine)
+            return follow(call, Arguments(value=await coroutine))
         except BaseException:
             call.fail()
             raise

@@ -76,14 +76,14 @@ class IdleCall:
         call.answered(self._response)
         return call
 
-    def succeed(self, value: Any) -> None:
-        """End with a whole answer, which may be a refusal."""
+    def succeed(self, held: Arguments) -> None:
+        """End with a whole answer, the value that is held, which may be a refusal."""
         try:
-            if self.adapter.failure_in(value) is None:
+            if self.adapter.failure_in(held.value) is None:
                 return
         except Exception:  # noqa: BLE001 - the border
             self.runtime.guard("finish").swallow()
-        self.begun().succeed(value)
+        self.begun().succeed(held)
 
     def fail(self) -> None:
         """End with the exception that is being handled."""

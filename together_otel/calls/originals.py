@@ -6,6 +6,7 @@ from inspect import iscoroutinefunction
 from types import FunctionType
 from typing import Any
 
+from together_otel.calls.arguments import Arguments
 from together_otel.calls.interrupts import step_out
 
 
@@ -23,18 +24,20 @@ def as_function(original: Any) -> Any:
     bind = getattr(type(original), "__get__", lambda found, *_: found)
 
     def call(instance: Any, /, *args: Any, **kwargs: Any) -> Any:
+        held = Arguments(args=args, kwargs=kwargs)
+        del args, kwargs
         try:
-            return bind(original, instance, type(instance))(*args, **kwargs)
+            return bind(original, instance, type(instance))(*held.args, **held.kwargs)
         except BaseException:
-            del args, kwargs
             step_out()
             raise
 
     async def call_async(instance: Any, /, *args: Any, **kwargs: Any) -> Any:
+        held = Arguments(args=args, kwargs=kwargs)
+        del args, kwargs
         try:
-            return await bind(original, instance, type(instance))(*args, **kwargs)
+            return await bind(original, instance, type(instance))(*held.args, **held.kwargs)
         except BaseException:
-            del args, kwargs
             step_out()
             raise
 

@@ -35,12 +35,14 @@ class Sender(NamedTuple):
     Attributes:
         library: the name of its adapter.
         makes: returns the first look; ``None`` of what only prepares headers.
+        takes_headers: whether these are among its arguments, and not in a request, which hides them.
     """
 
     module: str
     attribute: str
     library: str
     makes: Callable[[Collection[str]], IsOurs] | None
+    takes_headers: bool = False
 
 
 def _of_httpx(package: str) -> tuple[Sender, ...]:
@@ -55,12 +57,22 @@ def _of_httpx(package: str) -> tuple[Sender, ...]:
 SENDERS: Final = (
     *_of_httpx("httpx"),
     *_of_httpx("httpx2"),
-    Sender("requests.sessions", "Session.request", "requests", partial(by_url, name="url")),
+    Sender(
+        "requests.sessions",
+        "Session.request",
+        "requests",
+        partial(by_url, name="url"),
+        takes_headers=True,
+    ),
     # What the one above, a redirect too, sends by it is part of that call.
     Sender("requests.sessions", "Session.send", "prepared", by_prepared),
     Sender("requests.models", "PreparedRequest.prepare_headers", "prepared", None),
     Sender(
-        "aiohttp.client", "ClientSession._request", "aiohttp", partial(by_url, name="str_or_url")
+        "aiohttp.client",
+        "ClientSession._request",
+        "aiohttp",
+        partial(by_url, name="str_or_url"),
+        takes_headers=True,
     ),
 )
 
@@ -98,7 +110,9 @@ class Senders:
             if sender.makes is None:
                 made = _preparing(function, first_look(hosts).match, load)
             else:
-                made = _sending(function, sender.makes(hosts), load)
+                made = _sending(
+                    function, sender.makes(hosts), load, takes_headers=sender.takes_headers
+                )
             made = update_wrapper(made, original)
             setattr(owner, name, made)
             self._applied.append((owner, name, original, made))
@@ -111,18 +125,23 @@ class Senders:
                 setattr(owner, name, original)
 
 
-def _sending(original: Any, is_ours: IsOurs, load: Callable[[], Reporter | None]) -> Any:
+def _sending(
+    original: Any, is_ours: IsOurs, load: Callable[[], Reporter | None], *, takes_headers: bool
+) -> Any:
     if iscoroutinefunction(original):
 
         async def replacement(self: Any, *args: Any, **kwargs: Any) -> Any:
             try:
-                if not is_ours(self, args, kwargs):
+                concerns_us = is_ours(self, args, kwargs)
+                if not (concerns_us or takes_headers):
                     return await original(self, *args, **kwargs)
                 held = Arguments(args=args, kwargs=kwargs)
                 args, kwargs = (), {}
-                if (reporter := load()) is not None and (
-                    found := reporter.exchange(self, held.args, held.kwargs)
-                ) is not None:
+                if (
+                    concerns_us
+                    and (reporter := load()) is not None
+                    and (found := reporter.exchange(self, held.args, held.kwargs)) is not None
+                ):
                     return await reporter.report(found, found)
                 return await original(self, *held.args, **held.kwargs)
             except BaseException:
@@ -134,13 +153,16 @@ def _sending(original: Any, is_ours: IsOurs, load: Callable[[], Reporter | None]
 
     def sync_replacement(self: Any, *args: Any, **kwargs: Any) -> Any:
         try:
-            if not is_ours(self, args, kwargs):
+            concerns_us = is_ours(self, args, kwargs)
+            if not (concerns_us or takes_headers):
                 return original(self, *args, **kwargs)
             held = Arguments(args=args, kwargs=kwargs)
             args, kwargs = (), {}
-            if (reporter := load()) is not None and (
-                found := reporter.exchange(self, held.args, held.kwargs)
-            ) is not None:
+            if (
+                concerns_us
+                and (reporter := load()) is not None
+                and (found := reporter.exchange(self, held.args, held.kwargs)) is not None
+            ):
                 return reporter.report(found, found)
             return original(self, *held.args, **held.kwargs)
         except BaseException:

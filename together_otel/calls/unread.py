@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from together_otel.calls.arguments import Arguments
 from together_otel.calls.state import Timing
 from together_otel.calls.streams import Stream
 from together_otel.calls.taps import Content, watch_httpx, watch_raw
@@ -67,7 +68,7 @@ class Unread:
             self._kept = Pieces()
             # What another key may be looked for is to be known now, and nobody may read it.
             if call.answer().status_code == UNAUTHORIZED and in_use(call.runtime) is not None:
-                self._fail(b"")
+                self._fail()
         elif is_stream(content_type):
             self._events, self._stream = Events(), Stream(call)
         else:
@@ -103,16 +104,15 @@ class Unread:
         if self._kept is None:
             call.succeed()
             return
+        if self._is_error():
+            self._fail()
+            return
+        held = Arguments()
         try:
-            content = self._kept.take()
-            if self._is_error():
-                self._fail(content)
-                return
-            found = parsed(content) if content else None
+            held.value = parsed(self._kept.take() or b"null")
         except Exception:  # noqa: BLE001 - the border
             call.runtime.guard("finish").swallow()
-            found = None
-        call.succeed(found)
+        call.succeed(held)
 
     def failed(self) -> None:
         """End the call with the exception that is being handled."""
@@ -121,16 +121,22 @@ class Unread:
     def abandoned(self, at: float | None = None) -> None:
         """End the call of a body that is left before its end: an error is one all the same."""
         if self._is_error():
-            self._fail(b"" if self._kept is None else self._kept.take())
+            self._fail()
         else:
             self._call.leave("abandoned", at)
 
     def _is_error(self) -> bool:
         return (self._call.answer().status_code or 0) >= FIRST_ERROR
 
-    def _fail(self, content: bytes) -> None:
-        body = body_of(_Read(content))
-        failure = failure_of_answer(self._call.answer(), self._headers, body)
+    def _fail(self) -> None:
+        """End the call with an error's answer, as far as it was read."""
+        failure = None
+        try:
+            body = body_of(_Read(b"" if self._kept is None else self._kept.take()))
+            failure = failure_of_answer(self._call.answer(), self._headers, body)
+            del body  # a server may repeat the key
+        except Exception:  # noqa: BLE001 - the border
+            self._call.runtime.guard("finish").swallow()
         if failure is not None:
             self._call.fail_with(failure)
 

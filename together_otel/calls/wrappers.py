@@ -115,12 +115,12 @@ def _calling(  # noqa: C901 - one loop, and its borders
                         enter(runtime, before, ours)
                         if note is not None:
                             note(call, arguments.client[0], None)
-                        value = function(
+                        arguments.value = function(
                             *arguments.client[bound:], *arguments.args, **arguments.kwargs
                         )
                         if note is not None:
-                            note(call, arguments.client[0], value)
-                        value = follow(call, value, arguments)
+                            note(call, arguments.client[0], arguments.value)
+                        arguments.value = follow(call, arguments)
                     except BaseException:
                         call.fail()
                         if retry is None or _is_over(retry, first, call):
@@ -131,8 +131,8 @@ def _calling(  # noqa: C901 - one loop, and its borders
                             or _succeed(retry, first, call)
                             or _is_over(retry, first, call)
                         ):
-                            return value
-                        adapter.discard(value)
+                            return arguments.value
+                        adapter.discard(arguments.value)
                     finally:
                         leave(runtime, before, ours)
                         is_inside = False
@@ -170,12 +170,12 @@ def _calling_async(  # noqa: C901 - the same
                         enter(runtime, before, ours)
                         if note is not None:
                             note(call, arguments.client[0], None)
-                        value = await function(
+                        arguments.value = await function(
                             *arguments.client[bound:], *arguments.args, **arguments.kwargs
                         )
                         if note is not None:
-                            note(call, arguments.client[0], value)
-                        value = follow(call, value, arguments)
+                            note(call, arguments.client[0], arguments.value)
+                        arguments.value = follow(call, arguments)
                     except BaseException:
                         call.fail()
                         if retry is None or await _is_over_async(retry, first, call):
@@ -186,8 +186,8 @@ def _calling_async(  # noqa: C901 - the same
                             or _succeed(retry, first, call)
                             or await _is_over_async(retry, first, call)
                         ):
-                            return value
-                        await adapter.discard_async(value)
+                            return arguments.value
+                        await adapter.discard_async(arguments.value)
                     finally:
                         leave(runtime, before, ours)
                         is_inside = False

@@ -141,7 +141,7 @@ class GivenKey:
     source: Source
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, repr=False)
 class OpenBody:
     """An HTTP response whose body the caller is still to read.
 

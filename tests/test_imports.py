@@ -13,6 +13,7 @@ from together_otel.calls.targets import TARGETS
 
 LOADED = {
     "together_otel.calls",
+    "together_otel.calls.arguments",
     "together_otel.calls.imports",
     "together_otel.calls.interrupts",
     "together_otel.calls.open_calls",

@@ -56,6 +56,7 @@ _INSTRUMENTS = (
     "httpx2>=2",
     "requests>=2.28",
     "aiohttp>=3.9",
+    "websockets>=13",
 )
 """The extra ``instruments-any``: opentelemetry-instrument reads it from the distribution."""
 

@@ -18,7 +18,7 @@ CLIENTS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     (
         "`openai`",
         (
-            "every method, streams, raw responses, keys that a function makes; of other hosts, a key"
+            "every method, streams, raw responses, websockets' handshakes, keys that a function makes; of other hosts, a key"
             " of Together's shape that is refused with 401"
         ),
         ("openai",),
@@ -107,3 +107,4 @@ def rows() -> Iterator[tuple[str, str, str]]:
         "requests to Together's hosts that no client above makes",
         "httpx 0.27 and 0.28, httpx2 2, requests 2, aiohttp 3",
     )
+    yield "websockets", "handshakes that no client above makes", "websockets 13 and 17"

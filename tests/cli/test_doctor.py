@@ -549,7 +549,10 @@ def releases(monkeypatch, found):
         ),
         (
             dict.fromkeys(
-                ("together", "together-ai", "openai", "httpx", "httpx2", "requests", "aiohttp")
+                (
+                    *("together", "together-ai", "openai"),
+                    *("httpx", "httpx2", "requests", "aiohttp", "websockets"),
+                )
             ),
             "No SDK of Together AI",
             "application's Python",

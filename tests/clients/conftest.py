@@ -17,6 +17,7 @@ collect_ignore = [
         else [
             *("test_openai.py", "test_openai_keys.py", "test_openai_invisible.py"),
             "test_client_drill.py",
+            "test_openai_realtime.py",
         ]
     ),
     *([] if find_spec("langchain_together") else ["test_frameworks.py", "test_missing_keys.py"]),

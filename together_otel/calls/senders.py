@@ -15,7 +15,13 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from together_otel.calls.arguments import Arguments
 from together_otel.calls.interrupts import step_out
 from together_otel.calls.originals import as_function
-from together_otel.clients.first_look import by_prepared, by_request, by_url, url_text
+from together_otel.clients.first_look import (
+    by_connection,
+    by_prepared,
+    by_request,
+    by_url,
+    url_text,
+)
 from together_otel.keys.hosts import first_look
 
 if TYPE_CHECKING:
@@ -74,6 +80,8 @@ SENDERS: Final = (
         partial(by_url, name="str_or_url"),
         takes_headers=True,
     ),
+    Sender("websockets.sync.client", "ClientConnection.handshake", "websockets", by_connection),
+    Sender("websockets.asyncio.client", "ClientConnection.handshake", "websockets", by_connection),
 )
 
 

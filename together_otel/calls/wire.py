@@ -10,6 +10,7 @@ from together_otel.calls.call import Call, current_call
 from together_otel.calls.wrappers import calling
 from together_otel.clients.callers import caller
 from together_otel.clients.http_libraries import Aiohttp, ByRequest, Httpx, Prepared, Requests
+from together_otel.clients.websockets import Websockets
 from together_otel.keys.hosts import is_together_host
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ _ADAPTERS: Final[dict[str, Wire]] = {
     "requests": Requests(),
     "prepared": Prepared(),
     "aiohttp": Aiohttp(),
+    "websockets": Websockets(),
 }
 
 
@@ -46,7 +48,7 @@ class Reporter:
             return original(exchange.client, *exchange.args, **exchange.kwargs)
 
         self.report: Callable[[Exchange, Exchange], Any] = calling(
-            active, self._adapter, original, _note
+            active, self._adapter, original, self._note
         ).of(send, 1)
 
     def exchange(self, client: Any, args: Any, kwargs: Any) -> Exchange | None:
@@ -83,10 +85,8 @@ class Reporter:
         call = current_call()
         return None if call is not None and not call.ended else self._active.listening()
 
-
-def _note(call: Call, exchange: Exchange, response: Any) -> None:
-    if response is not None:
-        if exchange.authorization is None:
-            with call.runtime.guard("finish"):
-                exchange.sent(response)
-        call.answered(response)
+    def _note(self, call: Call, exchange: Exchange, response: Any) -> None:
+        with call.runtime.guard("finish"):
+            response = self._adapter.seen(exchange, response)
+        if response is not None:
+            call.answered(response)

@@ -11,7 +11,10 @@ from together_otel.keys import Reader
 from together_otel.names import KEY_VARIABLE
 
 _BETWEEN: Final = frozenset(
-    ("httpx", "httpx2", "requests", "aiohttp", "contextlib", "opentelemetry", "together_otel")
+    (
+        *("httpx", "httpx2", "requests", "aiohttp", "websockets"),
+        *("contextlib", "opentelemetry", "together_otel"),
+    )
 )
 """Packages that stand between whoever wants a request and whoever sends it."""
 
@@ -25,7 +28,12 @@ LITELLM: Final = Reader(
     skips_empty=True,
 )
 
+OPENAI: Final = Reader(
+    "openai", "OpenAI", ("OPENAI_API_KEY",), ("OPENAI_BASE_URL",), "OPENAI_CUSTOM_HEADERS"
+)
+
 CALLERS: Final = {
+    "openai": OPENAI,  # its websockets
     "litellm": LITELLM,
     "huggingface_hub": Reader(
         "huggingface_hub", "InferenceClient", ("HF_TOKEN",), skips_empty=True

@@ -85,8 +85,23 @@ def url_text(url: Any) -> str:
     return url.decode("utf-8") if isinstance(url, bytes) else str(url)
 
 
+def by_connection(hosts: Collection[str]) -> IsOurs:
+    """Return the look at where a connection of websockets goes to.
+
+    Args:
+        hosts: further ones that count as Together's.
+    """
+    names = names_of(hosts)
+
+    def is_ours(connection: Any, _args: Any, _kwargs: Any) -> bool:
+        protocol = getattr(connection, "protocol", None)
+        return has_name(getattr(protocol, "uri", None) or getattr(protocol, "wsuri", None), names)
+
+    return is_ours
+
+
 def has_name(url: Any, names: tuple[str, ...]) -> bool:
-    """Return whether the host of httpx's URL ends with one of some names."""
+    """Return whether the host of a URL of httpx or websockets ends with one of some names."""
     try:
         return str(url.host).endswith(names)
     except Exception:  # noqa: BLE001 - the border: what the library is to refuse

@@ -48,7 +48,7 @@ class ByRequest(Wire):
             server_in(url),
             url.path,
             str(known["method"]),
-            _authorization_in(known.get("headers"), client.headers),
+            authorization_in_any(known.get("headers"), client.headers),
             next((known[name] for name in ("json", "content", "data") if known.get(name)), None),
         )
 
@@ -130,7 +130,7 @@ class _ByUrl(Wire):
             server_in(url),
             url.path,
             str(args[0] if args else given["method"]),
-            _authorization_in(given.get("headers"), client.headers),
+            authorization_in_any(given.get("headers"), client.headers),
             given.get("data") if document is None else document,
             args,
             given,
@@ -237,7 +237,7 @@ def _is_authorization(name: object) -> bool:
     return text.lower() == AUTHORIZATION
 
 
-def _authorization_in(*several: Any) -> str | None:
+def authorization_in_any(*several: Any) -> str | None:
     """Return the Authorization header of the first headers that have one, of any shape."""
     for headers in several:
         if not headers:

@@ -9,9 +9,10 @@ from urllib.parse import urlsplit
 
 from together_otel.clients.addresses import is_absolute
 from together_otel.clients.base import GivenKey
+from together_otel.clients.callers import OPENAI
 from together_otel.clients.credentials import key_in
 from together_otel.clients.generated import Generated
-from together_otel.clients.readers import AZURE, OPENAI, maker
+from together_otel.clients.readers import AZURE, maker
 from together_otel.keys import is_together_host
 from together_otel.keys.hosts import hosts_in
 from together_otel.plain.weak import WeakIdentityMap

@@ -7,16 +7,13 @@ from dataclasses import replace
 from types import FrameType
 from typing import Final
 
-from together_otel.clients.callers import CALLERS, LITELLM
+from together_otel.clients.callers import CALLERS, LITELLM, OPENAI
 from together_otel.keys import TOGETHER, Reader
 from together_otel.names import KEY_VARIABLE
 
 _OPENAI: Final = "OPENAI_API_KEY"
 _BASES: Final = ("OPENAI_API_BASE", "OPENAI_BASE_URL")
 
-OPENAI: Final = Reader(
-    "openai", "OpenAI", (_OPENAI,), ("OPENAI_BASE_URL",), "OPENAI_CUSTOM_HEADERS"
-)
 AZURE: Final = Reader(
     "openai", "AzureOpenAI", ("AZURE_OPENAI_API_KEY",), ("AZURE_OPENAI_ENDPOINT",)
 )

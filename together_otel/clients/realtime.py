@@ -58,7 +58,7 @@ class Connections(Adapter):
         """Describe a handshake that is about to be made, or that led to ``connection``."""
         replaced = authorization_in(manager._extra_headers)
         sent = f"Bearer {self.key(manager)}" if replaced is None else replaced
-        status = (None, None) if connection is None else _answered(connection._ws.response)
+        status = (None, None) if connection is None else answered(connection._ws.response)
         return Answer(*status, authorization=sent)
 
     def answer(self, seen: Answer) -> Answer:
@@ -77,7 +77,7 @@ class Connections(Adapter):
         )
         if refused is not None:
             response = getattr(refused, "response", None)
-            status, answer.request_id = _answered(response)
+            status, answer.request_id = answered(response)
             answer.status_code, body = status, body_of(response)
             if response is not None:
                 note_origin(answer, response.headers, body)
@@ -145,7 +145,7 @@ def was_closed_regularly(exc: BaseException) -> bool:
     return "ConnectionClosedOK" in class_names(exc)
 
 
-def _answered(response: Any) -> tuple[int | None, str | None]:
+def answered(response: Any) -> tuple[int | None, str | None]:
     """Return status and request id of the answer to a handshake."""
     headers = getattr(response, "headers", None)
     request_id = headers.get("x-request-id") if headers is not None else None

@@ -105,6 +105,12 @@ class Wire(Adapter):
         """Describe a request by what the patched function is called with, and keep that."""
         raise NotImplementedError
 
+    def seen(self, exchange: Exchange, response: Any) -> Any:
+        """Return what `answer` describes: after a request, and before, when there is no response."""
+        if response is not None:
+            exchange.sent(response)
+        return response
+
     def key(self, client: Exchange) -> object:
         sent = client.authorization
         return None if sent is None else sent.removeprefix(BEARER)

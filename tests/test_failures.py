@@ -171,6 +171,9 @@ class Unset:
         ({"status": 401}, "refused"),
         ({"http_status": 401}, "refused"),
         ({"code": 401}, "refused"),
+        ({"response": SimpleNamespace(status=401)}, "refused"),
+        ({"resp": SimpleNamespace(status=401)}, "refused"),
+        ({"resp": SimpleNamespace(status="200 OK"), "status": 401}, "refused"),
         ({"code": "invalid_api_key"}, "refused"),
         ({"status_code": 400, "body": LINK | {"error": {"code": "missing_api_key"}}}, "refused"),
         ({"code": 503}, None),
@@ -275,5 +278,5 @@ def test_redirect_that_lost_the_key():
 
 def test_redirect_that_lost_nothing():
     """Without a key at first, or with one at last, the redirect is not what went wrong."""
-    assert redirected_from(redirected(), None) is None
-    assert redirected_from(redirected(**SENT), "Bearer other") is None
+    assert redirected_from(redirected().history, None) is None
+    assert redirected_from(redirected(**SENT).history, "Bearer other") is None

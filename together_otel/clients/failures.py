@@ -24,6 +24,7 @@ BITS = 64
 FIRST_ERROR = 400
 _REDIRECTS = 300
 _STATUS_NAMES = "status_code", "status", "http_status"
+_RESPONSE_NAMES = "response", "resp", "http_response"
 UNAUTHORIZED = 401
 _SERVER_ERRORS = 500
 _OUTCOMES: Final[dict[int, Outcome]] = {
@@ -205,7 +206,7 @@ def failure_over_http(exc: BaseException, key: object) -> Failure:
     else:
         body = {"code": _attribute(exc, "code")}
     for link in chain(exc, inside=True):
-        response = link if hasattr(link, "request_info") else _attribute(link, "response")
+        response = link if hasattr(link, "request_info") else _response_of(link)
         if response is not None and (found := _answered(response)) is not None:
             answer, body = found, body_of(response) or body
             break
@@ -245,6 +246,11 @@ def _attribute(holder: Any, name: str) -> Any:
     with suppress(Exception):
         return getattr(holder, name, None)
     return None
+
+
+def _response_of(exc: BaseException) -> Any:
+    found = (_attribute(exc, name) for name in _RESPONSE_NAMES)
+    return next((one for one in found if one is not None), None)
 
 
 def _status_of(holder: Any) -> int | None:

@@ -27,6 +27,8 @@ ifneq ($(CI),)
 LANES := $(filter-out python3.13 part-2.42.0,$(LANES)) $(CI_LANES)
 # Beside the lanes: a fleet's week, scenarios at every interval, the documentation's commands.
 SLOW := -m ""
+# The lane of coverage runs them.
+COUNTED := $(addprefix --ignore=tests/,auth check cli testing)
 endif
 LANES += newest
 
@@ -70,7 +72,7 @@ test-keys: $(VENV)/installed
 	$(call lane,tests/keys --cov=together_otel.keys --cov-branch --cov-fail-under=100)
 
 test-newest: $(VENV)/installed .venv-1.5.35/installed .venv-neighbours/installed programs schemas
-	$(call lane,$(PARALLEL) $(SLOW) --ignore=tests/keys --ignore=tests/wire --ignore=tests/clients)
+	$(call lane,$(PARALLEL) $(SLOW) $(COUNTED) --ignore=tests/keys --ignore=tests/wire --ignore=tests/clients)
 
 $(SDKS:%=test-sdk-%): test-sdk-%: .venv-%/installed
 	$(call lane,$(PARALLEL) tests/sdk tests/testing)
@@ -93,7 +95,7 @@ test-coverage: $(if $(NEWEST_PYTHON),.venv-coverage/installed .venv-coverage-1.x
 	@test -n "$(NEWEST_PYTHON)" || { echo "Python 3.13 is not here: nothing is counted."; exit 1; }
 	@rm -f .coverage .coverage.*
 	$(call lane,$(COVERAGE) $(COVERED))
-	@.venv-coverage-1.x/bin/python -m pytest -q $(COVERAGE) tests/sdk
+	@.venv-coverage-1.x/bin/python -m pytest -q $(COVERAGE) $(PART) $(addprefix tests/sdk/test_,downloads.py pagination.py uploads.py recovery_uploads.py)
 	@.venv-coverage/bin/coverage report --fail-under=95
 
 test-lowest: .venv-lowest/installed

@@ -1,7 +1,5 @@
 """The door of spans and log fields: what passes is redacted, bounded, and made once."""
 
-from __future__ import annotations
-
 import pytest
 
 from together_otel import names

@@ -1,7 +1,5 @@
 """Attributes that are clean are not looked at by OpenTelemetry again: its limits and classes hold."""
 
-from __future__ import annotations
-
 import pytest
 from opentelemetry.sdk.trace import SpanLimits, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor

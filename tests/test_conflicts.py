@@ -1,7 +1,5 @@
 """Another instrumentation of `together` in the process: one warning, and no harm."""
 
-from __future__ import annotations
-
 import logging
 import types
 

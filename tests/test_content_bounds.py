@@ -1,7 +1,5 @@
 """What was said leaves the process without keys, no longer than it may be, as valid JSON."""
 
-from __future__ import annotations
-
 import copy
 import datetime as dt
 import decimal

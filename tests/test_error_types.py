@@ -1,7 +1,5 @@
 """`error.type` is a label: what an application makes up is never one."""
 
-from __future__ import annotations
-
 import http.client
 import ssl
 import sys

@@ -1,7 +1,5 @@
 """What an exception means, and what in an HTTP answer tells whose it is."""
 
-from __future__ import annotations
-
 import asyncio
 import concurrent.futures
 from types import SimpleNamespace

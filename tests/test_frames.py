@@ -1,7 +1,5 @@
 """What an ordinary call costs, in figures that are the same on every run."""
 
-from __future__ import annotations
-
 import sys
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """The port: served, given up, waited for. The folder: what of it a scrape shows."""
 
-from __future__ import annotations
-
 import logging
 import os
 import socket

@@ -1,7 +1,5 @@
 """What a process pays that is instrumented and has nothing to do with Together."""
 
-from __future__ import annotations
-
 import json
 import sys
 

@@ -1,7 +1,5 @@
 """Labels of metrics: redacted, valid UTF-8, bounded in length and number."""
 
-from __future__ import annotations
-
 import pytest
 from generation import made_up_key
 

@@ -1,7 +1,5 @@
 """Each event is one line for people and one LogRecord for backends, whatever listens besides."""
 
-from __future__ import annotations
-
 import json
 import logging
 import logging.config
@@ -62,7 +60,7 @@ def backend(listen):
 @pytest.fixture
 def lines(undo):
     """What a handler on the root logger gets."""
-    got: list[str] = []
+    got = []
     handler = logging.Handler()
     vars(handler)["emit"] = lambda record: got.append(record.getMessage())
     ROOT.addHandler(handler)
@@ -275,7 +273,7 @@ def test_logger_that_a_configuration_disabled(configure, tmp_path, undo):
     undo.callback(ROOT.setLevel, ROOT.level)
     configure(tmp_path)
     assert OURS.disabled
-    got: list[str] = []
+    got = []
     handler = logging.Handler()
     vars(handler)["emit"] = lambda record: got.append(record.getMessage())
     ROOT.addHandler(handler)
@@ -324,7 +322,7 @@ def test_last_resort_of_the_applications_own(undo, monkeypatch):
     """It gets the record as it was logged if it formats, a line with its level if it does not."""
     listen_with_nothing_but_opentelemetry(undo)
     own = logging.Handler(logging.WARNING)
-    got: list[logging.LogRecord] = []
+    got = []
     vars(own)["emit"] = got.append
     monkeypatch.setattr(logging, "lastResort", own)
     fail()
@@ -349,7 +347,7 @@ def test_who_listens(place, propagates, undo, capsys):
 
 
 def test_attributes_of_a_line_are_the_records(undo):
-    got: list[logging.LogRecord] = []
+    got = []
     handler = logging.Handler()
     vars(handler)["emit"] = got.append
     OURS.addHandler(handler)

@@ -1,12 +1,9 @@
 """What is recorded, in both backends: the same series with the same values."""
 
-from __future__ import annotations
-
 import gc
 import re
 import threading
 import weakref
-from typing import Any
 
 import pytest
 from forking import in_child
@@ -27,7 +24,7 @@ from together_otel.telemetry.prometheus import PrometheusMetrics
 from together_otel.telemetry.recorder import Series
 from together_otel.telemetry.request_metrics import metrics_of, rows
 
-RELEASES: tuple[names.GenAIMetrics, ...] = ("latest", "legacy", "both")
+RELEASES = ("latest", "legacy", "both")
 NOW = 1_790_000_000.0
 SPAN = SpanContext(0xABC, 0xDEF, is_remote=False, trace_flags=TraceFlags(TraceFlags.SAMPLED))
 STREAM = Measured(
@@ -399,7 +396,7 @@ def test_collections_at_the_same_time(recorded):
     provider = MeterProvider(readers)
     metrics = OpenTelemetryMetrics(provider.get_meter("together_otel"), provider)
     recorder = metrics.recorder("chat", "a/model", "localhost", 8000)
-    wrong: list[tuple[int, int]] = []
+    wrong = []
 
     def collect(reader, ended):
         (point,) = recorded.points(names.INFERENCE_DURATION, reader)
@@ -483,7 +480,7 @@ def test_what_metrics_are_emitted_to_is_not_kept_alive(kind):
 
     def once():
         if kind == "registry":
-            owner: Any = CollectorRegistry()
+            owner = CollectorRegistry()
             metrics = metrics_for(owner, "latest", lambda: PrometheusMetrics(owner))
         else:
             owner = MeterProvider([InMemoryMetricReader()])

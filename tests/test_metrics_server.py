@@ -1,7 +1,5 @@
 """The port of metrics against whoever connects: the application keeps its threads and descriptors."""
 
-from __future__ import annotations
-
 import os
 import socket
 import sys

@@ -1,7 +1,5 @@
 """Names of operations: the conventions' own, and never an id in one."""
 
-from __future__ import annotations
-
 import re
 
 import pytest

@@ -1,7 +1,5 @@
 """Attributes of requests and answers have exactly the conventions' types."""
 
-from __future__ import annotations
-
 from types import SimpleNamespace
 
 import httpx

@@ -1,7 +1,5 @@
 """What a forked child counts: from zero, with locks of its own, and told once if nobody sees it."""
 
-from __future__ import annotations
-
 import io
 import json
 import logging
@@ -12,7 +10,6 @@ import threading
 import time
 from collections import defaultdict
 from pathlib import Path
-from typing import Any
 
 import pytest
 from opentelemetry.exporter.prometheus import PrometheusMetricReader
@@ -211,7 +208,7 @@ COUNTED = (REQUESTS.name, INPUT_TOKENS_TOTAL.name, OUTPUT_TOKENS_TOTAL.name)
 
 def told(reader):
     """Return values and counts by metric and first label, added up."""
-    found: dict[str, Any] = defaultdict(int)
+    found = defaultdict(int)
     data = reader.get_metrics_data()
     for resource in data.resource_metrics if data else ():
         for scope in resource.scope_metrics:

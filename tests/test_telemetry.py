@@ -1,7 +1,5 @@
 """Counters that wait, events that repeat, handlers that listen: the small parts."""
 
-from __future__ import annotations
-
 import logging
 import os
 import threading

@@ -1,7 +1,5 @@
 """The folder that processes share: what each writes, what a scrape makes of it, what goes wrong."""
 
-from __future__ import annotations
-
 import errno
 import itertools
 import json

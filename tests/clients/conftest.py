@@ -1,7 +1,5 @@
 """A client of the openai package, and a server of Together's under Together's own host name."""
 
-from __future__ import annotations
-
 from importlib.util import find_spec
 
 import pytest

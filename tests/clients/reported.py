@@ -1,7 +1,5 @@
 """What was emitted, by what tests ask of it."""
 
-from __future__ import annotations
-
 from together_otel.names import CAUSES
 
 

@@ -1,7 +1,5 @@
 """`together-otel drill --client openai`: the causes that depend on the client."""
 
-from __future__ import annotations
-
 import pytest
 from drill_runs import drilled
 

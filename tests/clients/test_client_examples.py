@@ -1,7 +1,5 @@
 """Each example of a client runs by the command that its first line names."""
 
-from __future__ import annotations
-
 from importlib.util import find_spec
 
 import pytest

@@ -1,25 +1,13 @@
 """Frameworks that reach Together by the openai client or by HTTP: accepted, refused, swallowed."""
 
-from __future__ import annotations
-
 import asyncio
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
 
 import pytest
 from reaching import MODEL, TOGETHER, Lab
 from reported import calls, events, failures, only_failure
 
 from together_otel.testing import behaviours
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from together_otel.testing.keys import MadeUpKeys
-    from together_otel.testing.server import TogetherServer
-    from together_otel.testing.telemetry import CapturedTelemetry
-
-    Work = Callable[[str, str], Any]
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),
@@ -29,19 +17,19 @@ pytestmark = [
 ]
 
 
-def langchain(url: str, key: str) -> Any:
+def langchain(url, key):
     from langchain_together import ChatTogether
 
     return ChatTogether(model=MODEL, api_key=key, base_url=url, max_retries=0).invoke("Hi")
 
 
-def langchain_streamed(url: str, key: str) -> Any:
+def langchain_streamed(url, key):
     from langchain_together import ChatTogether
 
     return list(ChatTogether(model=MODEL, api_key=key, base_url=url, max_retries=0).stream("Hi"))
 
 
-def langchain_async(url: str, key: str) -> Any:
+def langchain_async(url, key):
     from langchain_together import ChatTogether
 
     return asyncio.run(
@@ -49,26 +37,26 @@ def langchain_async(url: str, key: str) -> Any:
     )
 
 
-def langchain_of_openai(url: str, key: str) -> Any:
+def langchain_of_openai(url, key):
     from langchain_openai import ChatOpenAI
 
     return ChatOpenAI(model=MODEL, api_key=key, base_url=url, max_retries=0).invoke("Hi")
 
 
-def langchain_embeddings(url: str, key: str) -> Any:
+def langchain_embeddings(url, key):
     from langchain_together import TogetherEmbeddings
 
     made = TogetherEmbeddings(model="m", api_key=key, base_url=url, max_retries=0)
     return made.embed_query("Hi")
 
 
-def llama_index(url: str, key: str) -> Any:
+def llama_index(url, key):
     from llama_index.llms.together import TogetherLLM
 
     return TogetherLLM(MODEL, api_key=key, api_base=url, max_retries=0).complete("Hi")
 
 
-def haystack(url: str, key: str) -> Any:
+def haystack(url, key):
     from haystack.dataclasses import ChatMessage
     from haystack.utils import Secret
     from haystack_integrations.components.generators.togetherai import TogetherAIChatGenerator
@@ -79,7 +67,7 @@ def haystack(url: str, key: str) -> Any:
     return generator.run([ChatMessage.from_user("Hi")])
 
 
-def pydantic_ai(url: str, key: str) -> Any:
+def pydantic_ai(url, key):
     from pydantic_ai import Agent
     from pydantic_ai.models.openai import OpenAIChatModel
     from pydantic_ai.providers.openai import OpenAIProvider
@@ -88,7 +76,7 @@ def pydantic_ai(url: str, key: str) -> Any:
     return asyncio.run(Agent(model).run("Hi"))
 
 
-def agno(url: str, key: str) -> Any:
+def agno(url, key):
     from agno.agent import Agent
     from agno.models.together import Together
 
@@ -96,7 +84,7 @@ def agno(url: str, key: str) -> Any:
     return Agent(model=model, telemetry=False).run("Hi")
 
 
-def litellm(url: str, key: str) -> Any:
+def litellm(url, key):
     litellm = pytest.importorskip("litellm")
     return litellm.completion(
         model=f"together_ai/{MODEL}",
@@ -106,12 +94,12 @@ def litellm(url: str, key: str) -> Any:
     )
 
 
-def litellm_embeddings(url: str, key: str) -> Any:
+def litellm_embeddings(url, key):
     litellm = pytest.importorskip("litellm")
     return litellm.embedding(model="together_ai/m", api_base=url, api_key=key, input=["Hi"])
 
 
-WORKS: list[tuple[Work, str, str]] = [
+WORKS = [
     (langchain, "langchain", "chat"),
     (langchain_streamed, "langchain", "chat"),
     (langchain_async, "langchain", "chat"),
@@ -128,14 +116,12 @@ NAMES = [one[0].__name__ for one in WORKS]
 
 
 @pytest.fixture
-def url(server: TogetherServer) -> str:
+def url(server):
     return Lab(server, "", is_async=False).at(TOGETHER)
 
 
 @pytest.mark.parametrize(("work", "library", "operation"), WORKS, ids=NAMES)
-def test_accepted(
-    work: Work, library: str, operation: str, url: str, key: str, telemetry: CapturedTelemetry
-) -> None:
+def test_accepted(work, library, operation, url, key, telemetry):
     """One span of the operation, by the framework's name, and no failure."""
     work(url, key)
     (attributes,) = calls(telemetry)
@@ -146,16 +132,7 @@ def test_accepted(
 
 
 @pytest.mark.parametrize(("work", "library", "operation"), WORKS, ids=NAMES)
-def test_refused(
-    work: Work,
-    library: str,
-    operation: str,
-    url: str,
-    server: TogetherServer,
-    key: str,
-    keys: MadeUpKeys,
-    telemetry: CapturedTelemetry,
-) -> None:
+def test_refused(work, library, operation, url, server, key, keys, telemetry):
     """A refusal is counted once and named, whether the framework raises, wraps or swallows it."""
     server.revoke(key)
     with suppress(Exception):
@@ -167,9 +144,7 @@ def test_refused(
     assert event["http.response.status_code"] == 401
 
 
-def test_llama_index_without_a_key(
-    url: str, keys: MadeUpKeys, telemetry: CapturedTelemetry
-) -> None:
+def test_llama_index_without_a_key(url, keys, telemetry):
     """It hands the empty text on: openai's constructor refuses it, or the request cannot be sent."""
     from llama_index.llms.together import TogetherLLM
 
@@ -194,13 +169,8 @@ def test_llama_index_without_a_key(
     ids=["langchain", "llama_index", "haystack", "litellm"],
 )
 def test_key_of_another_provider_by_the_environment(
-    work: Work,
-    library: str,
-    url: str,
-    keys: MadeUpKeys,
-    telemetry: CapturedTelemetry,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+    work, library, url, keys, telemetry, monkeypatch
+):
     """What a framework resolves and hands on as an argument comes from the environment."""
     key = keys.other_provider()
     variable = "TOGETHER_API_KEY" if library == "haystack" else "OPENAI_API_KEY"
@@ -213,9 +183,7 @@ def test_key_of_another_provider_by_the_environment(
     assert event["together.api_key.source"] == "environment"
 
 
-def test_framework_retries_are_calls_of_their_own(
-    url: str, server: TogetherServer, key: str, telemetry: CapturedTelemetry
-) -> None:
+def test_framework_retries_are_calls_of_their_own(url, server, key, telemetry):
     """Each is counted as it happens, and one log event tells of them."""
     from langchain_together import ChatTogether
 
@@ -228,9 +196,7 @@ def test_framework_retries_are_calls_of_their_own(
     assert len(events(telemetry)) == 1
 
 
-def test_swallowed_fallback(
-    url: str, server: TogetherServer, key: str, telemetry: CapturedTelemetry
-) -> None:
+def test_swallowed_fallback(url, server, key, telemetry):
     """LiteLLM answers by a fallback: the application sees nothing, the refusal is counted."""
     litellm = pytest.importorskip("litellm")
     server.script(behaviours.refuse("together"))

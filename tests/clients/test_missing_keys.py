@@ -1,14 +1,11 @@
 """Frameworks that refuse for want of a key before any client is made."""
 
-from __future__ import annotations
-
 import asyncio
 import importlib
 import logging
 import sys
 from importlib.util import find_spec
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
 
 import openai
 import pytest
@@ -17,12 +14,6 @@ from reported import calls, events, failures, only_failure
 
 from together_otel import instrument, uninstrument
 from together_otel.clients.missing_keys import PLACES
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from together_otel.testing.keys import MadeUpKeys
-    from together_otel.testing.telemetry import CapturedTelemetry
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:The completions endpoint, has 'max_tokens'"),
@@ -34,57 +25,57 @@ pytestmark = [
 VARIABLE = "TOGETHER_API_KEY"
 
 
-def pydantic_ai() -> None:
+def pydantic_ai():
     from pydantic_ai.providers.together import TogetherProvider
 
     TogetherProvider()
 
 
-def haystack() -> None:
+def haystack():
     from haystack.dataclasses import ChatMessage
     from haystack_integrations.components.generators.togetherai import TogetherAIChatGenerator
 
     TogetherAIChatGenerator().run([ChatMessage.from_user("Hi")])
 
 
-def haystack_of_openai() -> None:
+def haystack_of_openai():
     from haystack.components.generators.chat import OpenAIChatGenerator
 
     OpenAIChatGenerator(api_base_url="https://api.together.xyz/v1").warm_up()
 
 
-def agno() -> None:
+def agno():
     from agno.models.together import Together
 
     Together(id=MODEL).get_client()
 
 
-def instructor() -> None:
+def instructor():
     from instructor import from_provider
 
     from_provider(f"together/{MODEL}")
 
 
-def camel() -> None:
+def camel():
     from camel.models.togetherai_model import TogetherAIModel
 
     TogetherAIModel(MODEL)
 
 
-def huggingface_hub() -> None:
+def huggingface_hub():
     from huggingface_hub import InferenceClient
 
     client = InferenceClient(provider="together")
     client.chat_completion([{"role": "user", "content": "Hi"}], model=MODEL)
 
 
-def llama_index_embedding() -> None:
+def llama_index_embedding():
     from llama_index.embeddings.together import TogetherEmbedding
 
     TogetherEmbedding("m")
 
 
-def llama_index() -> None:
+def llama_index():
     from llama_index.llms.together import TogetherLLM
 
     try:
@@ -93,37 +84,37 @@ def llama_index() -> None:
         pytest.skip("this release of openai takes the empty text that stands for none")
 
 
-def langchain_llm() -> None:
+def langchain_llm():
     from langchain_together import Together
 
     Together(model=MODEL)
 
 
-def langchain() -> None:
+def langchain():
     from langchain_together import ChatTogether
 
     ChatTogether(model=MODEL)
 
 
-def langchain_embeddings() -> None:
+def langchain_embeddings():
     from langchain_together import TogetherEmbeddings
 
     TogetherEmbeddings(model="m")
 
 
-def aisuite() -> None:
+def aisuite():
     pytest.importorskip("aisuite")
     from aisuite.providers.together_provider import TogetherProvider
 
     TogetherProvider()
 
 
-def litellm() -> None:
+def litellm():
     litellm = pytest.importorskip("litellm")
     litellm.rerank(model="together_ai/m", query="Hi", documents=["a"])
 
 
-REFUSALS: list[tuple[Callable[[], None], str, str, str]] = [
+REFUSALS = [
     (pydantic_ai, "pydantic_ai", "pydantic_ai.exceptions.UserError", VARIABLE),
     (haystack, "haystack", "ValueError", VARIABLE),
     (haystack_of_openai, "haystack", "ValueError", "OPENAI_API_KEY"),
@@ -143,7 +134,7 @@ NAMES = [one[0].__name__ for one in REFUSALS]
 
 
 @pytest.fixture(autouse=True)
-def no_token(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
+def no_token(monkeypatch, tmp_path):
     """Keep huggingface_hub from asking the network, and from a token of the machine's."""
     monkeypatch.setattr("huggingface_hub.constants.HF_TOKEN_PATH", str(tmp_path / "token"))
     monkeypatch.setattr(
@@ -153,14 +144,7 @@ def no_token(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
 
 
 @pytest.mark.parametrize(("refuse", "library", "kind", "reads"), REFUSALS, ids=NAMES)
-def test_missing_key(
-    refuse: Callable[[], None],
-    library: str,
-    kind: str,
-    reads: str,
-    telemetry: CapturedTelemetry,
-    keys: MadeUpKeys,
-) -> None:
+def test_missing_key(refuse, library, kind, reads, telemetry, keys):
     """One count, one event, one span that name library, exception and variables."""
     with pytest.raises(Exception):  # noqa: B017, PT011 - which one differs
         refuse()
@@ -175,13 +159,7 @@ def test_missing_key(
 
 
 @pytest.mark.parametrize(("refuse", "library"), [one[:2] for one in REFUSALS], ids=NAMES)
-def test_key_in_a_variable_that_nobody_reads(
-    refuse: Callable[[], None],
-    library: str,
-    telemetry: CapturedTelemetry,
-    keys: MadeUpKeys,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_key_in_a_variable_that_nobody_reads(refuse, library, telemetry, keys, monkeypatch):
     monkeypatch.setenv("TOGETHER_KEY", keys.together())
     with pytest.raises(Exception):  # noqa: B017, PT011 - which one differs
         refuse()
@@ -196,12 +174,7 @@ def test_key_in_a_variable_that_nobody_reads(
     [pydantic_ai, agno, instructor, camel, langchain_llm, langchain, aisuite],
     ids=lambda work: work.__name__,
 )
-def test_nothing_of_a_key_that_is_there(
-    work: Callable[[], None],
-    telemetry: CapturedTelemetry,
-    keys: MadeUpKeys,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_nothing_of_a_key_that_is_there(work, telemetry, keys, monkeypatch):
     """What does not refuse is told by the client that it makes, or not at all."""
     monkeypatch.setenv(VARIABLE, keys.together())
     work()
@@ -212,9 +185,7 @@ def test_nothing_of_a_key_that_is_there(
     )
 
 
-def test_other_errors_are_not_for_want_of_a_key(
-    telemetry: CapturedTelemetry, keys: MadeUpKeys, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_other_errors_are_not_for_want_of_a_key(telemetry, keys, monkeypatch):
     from huggingface_hub import InferenceClient
     from llama_index.embeddings.together import TogetherEmbedding
     from pydantic import ValidationError
@@ -228,7 +199,7 @@ def test_other_errors_are_not_for_want_of_a_key(
     assert telemetry.spans() == []
 
 
-def test_swallowed_refusal(telemetry: CapturedTelemetry) -> None:
+def test_swallowed_refusal(telemetry):
     """An agent of agno's returns a run with an error instead of raising one."""
     from agno.agent import Agent
     from agno.models.together import Together
@@ -240,7 +211,7 @@ def test_swallowed_refusal(telemetry: CapturedTelemetry) -> None:
 
 
 @pytest.mark.usefixtures("telemetry")
-def test_originals_come_back() -> None:
+def test_originals_come_back():
     """Functions, methods and an inherited constructor are what they were."""
     from langchain_together import llms
 
@@ -250,7 +221,7 @@ def test_originals_come_back() -> None:
         if find_spec(module.partition(".")[0]) is None:
             continue
         for attribute in attributes.split("|"):
-            owner: Any = importlib.import_module(module)
+            owner = importlib.import_module(module)
             *classes, name = attribute.split(".")
             for one in classes:
                 owner = getattr(owner, one)
@@ -258,9 +229,7 @@ def test_originals_come_back() -> None:
     assert "__init__" not in vars(llms.Together)
 
 
-def test_a_place_that_is_not_there_any_more_is_named_once(
-    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_place_that_is_not_there_any_more_is_named_once(caplog, monkeypatch):
     """A release may rename what is watched: that is said, and costs nothing else."""
     monkeypatch.setitem(
         sys.modules, "instructor.v2.auto_client", ModuleType("instructor.v2.auto_client")
@@ -277,10 +246,10 @@ def test_a_place_that_is_not_there_any_more_is_named_once(
     ]
 
 
-def test_async_use(telemetry: CapturedTelemetry, keys: MadeUpKeys) -> None:
+def test_async_use(telemetry, keys):
     from agno.models.together import Together
 
-    async def work() -> None:
+    async def work():
         Together(id=MODEL).get_async_client()
 
     with pytest.raises(Exception, match="TOGETHER_API_KEY"):

@@ -1,7 +1,5 @@
 """The openai client at Together: accepted calls of each kind, and other hosts left alone."""
 
-from __future__ import annotations
-
 import pytest
 from dirty_equals import IsFloat, IsInt, IsPartialDict
 from reaching import ELSEWHERE, MESSAGES, MODEL, TOGETHER

@@ -1,7 +1,5 @@
 """An application of another host cannot tell that the openai client is instrumented."""
 
-from __future__ import annotations
-
 import inspect
 import sys
 import traceback

@@ -1,7 +1,5 @@
 """Ways to get the key of an openai client wrong, and what is said of each."""
 
-from __future__ import annotations
-
 import sys
 from dataclasses import dataclass, field
 from typing import Any

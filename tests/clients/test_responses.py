@@ -1,7 +1,5 @@
 """The Responses API at Together, by the openai client: a chat in other words."""
 
-from __future__ import annotations
-
 import json
 
 import pytest

@@ -10,7 +10,6 @@ import sys
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import prometheus_binaries
 import pytest
@@ -22,11 +21,6 @@ from together_otel.names import CAUSES
 from together_otel.telemetry import exit_export
 from together_otel.testing.ports import free_port
 from together_otel.testing.server import TogetherServer
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    Run = Callable[..., subprocess.CompletedProcess[str]]
 
 PROGRAM = Path(__file__).parent / "programs" / "job.py"
 FAILURES = "together_client_auth_failures_total"

@@ -3,8 +3,6 @@
 ``make fuzz`` runs 100,000 cases. A failure prints how to run that case alone.
 """
 
-from __future__ import annotations
-
 import argparse
 import sys
 import time

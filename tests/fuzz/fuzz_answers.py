@@ -1,20 +1,11 @@
 """What a server, or the way to it, says: each of its texts may repeat a key."""
 
-from __future__ import annotations
-
 import json
-from typing import TYPE_CHECKING, Final
 
 import httpx
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    Say = Callable[[str], str]
-    """Takes what a text is, and returns it, with a key in it or not."""
-
-_STATUSES: Final = (400, 401, 401, 401, 402, 403, 404, 422, 429, 500, 503)
-_CODES: Final = ("invalid_api_key", "missing_api_key", "model_not_available", None)
+_STATUSES = (400, 401, 401, 401, 402, 403, 404, 422, 429, 500, 503)
+_CODES = ("invalid_api_key", "missing_api_key", "model_not_available", None)
 
 
 def _header(text):

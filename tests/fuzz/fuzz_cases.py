@@ -1,16 +1,13 @@
 """One case: keys, the ways in which a client gets them, and a call that repeats them everywhere."""
 
-from __future__ import annotations
-
 import pickle
 import random
 import traceback
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
 
 import fuzz_answers
 import httpx
-from fuzz_keys import make_key, write_key
+from fuzz_keys import Key, make_key, write_key
 from fuzz_oracle import Forbidden
 from fuzz_others import OTHERS
 from fuzz_sdk import call_by_sdk
@@ -20,16 +17,13 @@ from fuzz_world import World, shown_locals
 from together_otel import UnusableKeyError, diagnose, inspect_key
 from together_otel.keys import Refusal
 
-if TYPE_CHECKING:
-    from fuzz_keys import Key
-
-BATCH: Final = 40
+BATCH = 40
 """Cases that share one process: labels are bounded, and a scrape takes its time."""
 
-_TOLD: Final = 0.5
+_TOLD = 0.5
 """Of how many texts a key is a part."""
 
-_INSIDE: Final = "inner"
+_INSIDE = "inner"
 
 
 def rng_of(seed, what, number):

@@ -1,26 +1,19 @@
 """Keys of every shape, and the ways in which programs write them; all of a seed."""
 
-from __future__ import annotations
-
 import base64
 import html
 import json
 import string
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
 from urllib.parse import quote, quote_plus
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from random import Random
-
-_WORDY: Final = string.ascii_letters + string.digits
-_URL_SAFE: Final = _WORDY + "-_"
-_HEX: Final = "0123456789abcdef"
-_SIGNS: Final = "-_.~+/=:@!"
-_ODD: Final = "\"'\\&<>%$#{}é\u00df\u0416\u200b"
-_PUBLIC: Final = "tgp_" + "v1_"
-_MASKED_FROM: Final = 20
+_WORDY = string.ascii_letters + string.digits
+_URL_SAFE = _WORDY + "-_"
+_HEX = "0123456789abcdef"
+_SIGNS = "-_.~+/=:@!"
+_ODD = "\"'\\&<>%$#{}é\u00df\u0416\u200b"
+_PUBLIC = "tgp_" + "v1_"
+_MASKED_FROM = 20
 
 
 @dataclass(frozen=True)
@@ -88,7 +81,7 @@ def _document(rng):
     return json.dumps({"TOGETHER_API_KEY": _PUBLIC + core}), core
 
 
-SHAPES: Final[dict[str, Callable[[Random], tuple[str, str]]]] = {
+SHAPES = {
     "tgp_v1": _with(_PUBLIC, _URL_SAFE, 43, 43),
     "legacy hex": _with("", _HEX, 64, 64),
     "OpenAI's": _with("sk-" + "proj-", _URL_SAFE, 40, 120),
@@ -140,7 +133,7 @@ def _b64(key):
     return base64.b64encode(key.encode("utf-8", "surrogatepass")).decode()
 
 
-WRITINGS: Final[dict[str, Callable[[str], str]]] = {
+WRITINGS = {
     "as is": str,
     "stripped": str.strip,
     "upper": str.upper,

@@ -5,25 +5,22 @@ and Python. What is looked for are eight characters in a row of a key in any cas
 base64 and sixteen of its hexadecimal digits, its last four behind a mask, and a short key as a word.
 """
 
-from __future__ import annotations
-
 import base64
 import html
 import re
-from typing import Final
 from urllib.parse import unquote
 
-_TELLING: Final = 8
-_QUICK: Final = 4
-_STEP: Final = _TELLING - _QUICK + 1
+_TELLING = 8
+_QUICK = 4
+_STEP = _TELLING - _QUICK + 1
 """Of eight characters in a row, one of any five places begins four that lie within them."""
-_AROUND: Final = 60
-_SIGNS: Final = "*•·…"
+_AROUND = 60
+_SIGNS = "*•·…"
 """Of masks; two dots or more are one as well."""
-_MASKED_FROM: Final = 20
-_BASE64_DIGIT_BITS: Final = 6
-_ESCAPE: Final = re.compile(r"\\(?:u([0-9a-fA-F]{4})|x([0-9a-fA-F]{2})|([nrt0\"'\\/]))")
-_NAMED: Final = {"n": "\n", "r": "\r", "t": "\t", "0": "\0"}
+_MASKED_FROM = 20
+_BASE64_DIGIT_BITS = 6
+_ESCAPE = re.compile(r"\\(?:u([0-9a-fA-F]{4})|x([0-9a-fA-F]{2})|([nrt0\"'\\/]))")
+_NAMED = {"n": "\n", "r": "\r", "t": "\t", "0": "\0"}
 
 
 def _unescaped(found):

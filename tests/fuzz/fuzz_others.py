@@ -1,14 +1,11 @@
 """What is no call by the SDK: a request of an HTTP library, an in-house client, a command, settings."""
 
-from __future__ import annotations
-
 import contextlib
 import io
 import os
 import sys
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
 from unittest import mock
 from urllib.parse import quote
 
@@ -20,16 +17,11 @@ from opentelemetry.instrumentation.httpx import HTTPXClientInstrumentor
 from together_otel.cli import main
 from together_otel.settings import KEYWORDS, Settings
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from fuzz_cases import Case
-
 sys.path.append(str(Path(__file__).parents[1] / "standins"))
 
 import together_ai
 
-_URL: Final = "https://api.together.xyz/v1"
+_URL = "https://api.together.xyz/v1"
 
 
 # ── requests of an HTTP library ──────────────────────────────────────────────────────
@@ -193,7 +185,7 @@ def settings(case):
     case.signals["repr of settings"] = repr(found)
 
 
-OTHERS: Final[dict[str, Callable[[Case], None]]] = {
+OTHERS = {
     "requests": by_requests,
     "httpx": by_httpx,
     "in-house client": in_house,

@@ -1,7 +1,5 @@
 """One call by the SDK, sync or async, in whichever way; every text that it sends may have a key in it."""
 
-from __future__ import annotations
-
 import os
 from unittest import mock
 from urllib.parse import quote

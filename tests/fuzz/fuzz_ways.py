@@ -1,19 +1,11 @@
 """How a client gets its key, or another one in its place."""
 
-from __future__ import annotations
-
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
 import httpx
 
 from together_otel import recovery
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from fuzz_cases import Case
 
 
 def _bearer(case):
@@ -184,7 +176,7 @@ def _recovery_fails(case):
     case.source = recovery.function(look)
 
 
-WAYS: Final[dict[str, Callable[[Case], None]]] = {
+WAYS = {
     "argument": _argument,
     "environment": _environment,
     "argument before a variable": _shadowed,

@@ -1,7 +1,5 @@
 """An instrumented process, and everything that comes out of it as text."""
 
-from __future__ import annotations
-
 import asyncio
 import io
 import itertools
@@ -14,7 +12,6 @@ import threading
 from contextlib import ExitStack
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
-from typing import Final
 from unittest import mock
 
 from opentelemetry.exporter.otlp.proto.common._log_encoder import encode_logs
@@ -33,11 +30,11 @@ import together_otel
 from together_otel import TogetherInstrumentor
 from together_otel.telemetry.exit_export import ExitExport
 
-OURS: Final = str(Path(together_otel.__file__).parent)
-_ANSWERS: Final = ("value", "item", "chunk")
+OURS = str(Path(together_otel.__file__).parent)
+_ANSWERS = ("value", "item", "chunk")
 """Variables of ours that hold what the SDK made of an answer, on its way to the application."""
-_SETTINGS: Final = ("TOGETHER", "OTEL_", "PROMETHEUS_", "OPENAI_")
-_OF_EVERY_CASE: Final = {
+_SETTINGS = ("TOGETHER", "OTEL_", "PROMETHEUS_", "OPENAI_")
+_OF_EVERY_CASE = {
     "OTEL_INSTRUMENTATION_HTTP_CAPTURE_HEADERS_CLIENT_REQUEST": ".*",
     "OTEL_INSTRUMENTATION_HTTP_CAPTURE_HEADERS_CLIENT_RESPONSE": ".*",
     "OTEL_SERVICE_NAME": "fuzz",

@@ -1,7 +1,5 @@
 """Two thousand cases of the fuzzer show no key; with a door open, a few do."""
 
-from __future__ import annotations
-
 import pytest
 from fuzz import failures
 from fuzz_cases import rng_of, run_cases

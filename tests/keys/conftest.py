@@ -1,7 +1,5 @@
 """What the tests of keys share: none of them goes by what another has made the package remember."""
 
-from __future__ import annotations
-
 import pytest
 
 from together_otel.keys import known, redaction, tracebacks

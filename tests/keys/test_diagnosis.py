@@ -1,7 +1,5 @@
 """Report and refusal → the cause, and one sentence that helps at three in the morning."""
 
-from __future__ import annotations
-
 import base64
 import json
 import re
@@ -45,7 +43,7 @@ def arg(key, **environ):
 
 
 GOOD = env(KEY)
-CAUSE_TABLE: list[tuple[KeyReport, Refusal, str, str]] = [
+CAUSE_TABLE = [
     (
         GOOD,
         Refusal("refused", redirected_from="a.example", host_refused="b.example"),
@@ -718,7 +716,7 @@ def made(**fields):
 
 
 LOST = {"code": "missing_api_key"}
-PRECEDENCE: list[tuple[str, str, KeyReport, Refusal]] = [
+PRECEDENCE = [
     ("redirected", "overridden", GOOD, Refusal("refused", "nothing", redirected_from="a")),
     ("redirected", "wrong_endpoint", GOOD, Refusal("refused", redirected_from="a", **FOREIGN)),
     ("overridden", "header_lost", GOOD, Refusal("refused", "other", **LOST)),

@@ -1,7 +1,5 @@
 """Exceptions as the SDKs raise them → the same without keys."""
 
-from __future__ import annotations
-
 import sys
 import types
 
@@ -208,7 +206,7 @@ class WatchingError(Exception):
         return "looked round"
 
 
-seen: list[str] = []
+seen = []
 
 
 @pytest.mark.parametrize("wrapped", [False, True])

@@ -1,7 +1,5 @@
 """Shapes, placeholders, references and names of variables."""
 
-from __future__ import annotations
-
 import json
 
 import pytest

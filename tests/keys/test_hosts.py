@@ -1,7 +1,5 @@
 """Whose a host is, and what in an answer is Together's."""
 
-from __future__ import annotations
-
 import pytest
 
 from together_otel.keys import hosts_in, is_of_together, is_sign_in, is_together_host, owner_of

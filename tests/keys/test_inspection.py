@@ -1,7 +1,5 @@
 """A key → what can be known of it."""
 
-from __future__ import annotations
-
 import base64
 import copy
 import dataclasses
@@ -10,7 +8,6 @@ import pickle
 import sys
 from enum import Enum
 from hashlib import blake2b
-from typing import Any
 
 import pytest
 
@@ -21,7 +18,7 @@ KEY = "tgp_" + "v1_" + "a1B2" * 10 + "xyz"
 LEGACY = "0123456789abcdef" * 4
 JWT = "eyJhbGciOiJIUzI1NiJ9" + ".eyJzdWIiOiIxIn0" + ".c2lnbmF0dXJl"
 OPENAI = "sk" + "-proj-" + "Q7w" * 10
-WELL: tuple[str, ...] = ()
+WELL = ()
 OPENAI_READER = Reader("openai", "OpenAI", ("OPENAI_API_KEY",))
 
 
@@ -30,7 +27,7 @@ def b64(text):
 
 
 # The key; its format; its problems in the contract's order.
-TABLE: list[tuple[str, str, tuple[str, ...]]] = [
+TABLE = [
     (KEY, "tgp_v1", WELL),
     (KEY[:-1] + "-", "tgp_v1", WELL),
     (LEGACY, "legacy_hex", WELL),
@@ -205,7 +202,7 @@ def found(key=None, **options):
 
 
 VARIABLE = "TOGETHER_API_KEY"
-PLACES: list[tuple[Any, ...]] = [
+PLACES = [
     (None, None, {}, "missing", "none", "none", None, None),
     (None, None, {VARIABLE: KEY}, "present", "environment", "tgp_v1", 50, VARIABLE),
     (None, None, {VARIABLE: ""}, "empty", "environment", "none", 0, VARIABLE),
@@ -507,7 +504,7 @@ class Watching:
         return "looked.round"
 
 
-seen: list[str] = []
+seen = []
 
 
 def test_no_frame_holds_a_key_while_an_object_is_asked(monkeypatch):

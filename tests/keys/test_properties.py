@@ -6,8 +6,6 @@ neither our sentences nor the code in a traceback hold eight of in a row; wrappi
 ``TOGETHER_API_KEY=`` are put around them afterwards, and are no secret.
 """
 
-from __future__ import annotations
-
 import base64
 import html
 import json

@@ -1,7 +1,5 @@
 """A client, by the variables that it reads."""
 
-from __future__ import annotations
-
 import pytest
 
 from together_otel.keys import TOGETHER, Reader, diagnose, inspect_key

@@ -1,7 +1,5 @@
 """Texts as SDKs and servers make them → the same without keys."""
 
-from __future__ import annotations
-
 import base64
 import copy
 import gc

@@ -1,7 +1,5 @@
 """Keys and passwords that nobody named beforehand, known by the words around them."""
 
-from __future__ import annotations
-
 import time
 
 import pytest

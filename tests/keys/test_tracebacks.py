@@ -1,7 +1,5 @@
 """A traceback is the one that Python prints, without keys, the first time and every time after."""
 
-from __future__ import annotations
-
 import builtins
 import linecache
 import sys

@@ -1,7 +1,5 @@
 """An application that uses the SDK, what it gets from it, and what is emitted about that."""
 
-from __future__ import annotations
-
 import asyncio
 import contextvars
 import json
@@ -9,7 +7,7 @@ import logging
 import traceback
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from unittest.mock import Mock
 
 import httpx
@@ -23,12 +21,6 @@ from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
 import together_otel
 from together_otel import TogetherInstrumentor
 from together_otel.testing import behaviours
-
-if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-
-    Answer = Callable[[httpx.Request], httpx.Response]
-    Scenario = Callable[["Application"], Awaitable[Any]]
 
 OURS = str(Path(together_otel.__file__).parent)
 MODES = ("sync", "async")

@@ -1,7 +1,5 @@
 """The laws hold in production, where errors of ours are swallowed."""
 
-from __future__ import annotations
-
 import json
 import logging
 import os

@@ -1,13 +1,11 @@
 """What can be wrong in an application's telemetry, each with the signals that it may cost."""
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Callable
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from math import inf
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from unittest.mock import Mock, patch
 
 import opentelemetry.context
@@ -22,11 +20,8 @@ from prometheus_client import CollectorRegistry, values
 
 from together_otel import TogetherInstrumentor
 
-if TYPE_CHECKING:
-    from application import Telemetry
-
 Behaviour = Callable[..., Any]
-Install = Callable[["Telemetry", ExitStack, Behaviour], None]
+Install = Callable[[Any, ExitStack, Behaviour], None]
 
 ROOT, EVENTS = logging.getLogger(), logging.getLogger("together_otel")
 MAKERS = [name for name in dir(metrics.Meter) if name.startswith("create_")]
@@ -172,7 +167,7 @@ BROKEN_INSTRUMENTS = on(
     "meters",
     get_meter=lambda b: always(Mock(**dict.fromkeys(MAKERS, always(Mock(add=b, record=b, set=b))))),
 )
-GIVEN: dict[str, tuple[Install, dict[str, Behaviour], str]] = {
+GIVEN = {
     "log record processor": (given("loggers", logger_provider), RAISES, "record"),
     "logger provider": (given("loggers", lambda b: Mock(get_logger=b)), ALL, "record"),
     "sampler": (on("tracers", sampler=lambda b: Mock(should_sample=b)), ALL, "span"),
@@ -220,7 +215,7 @@ GIVEN: dict[str, tuple[Install, dict[str, Behaviour], str]] = {
         "count line record span",
     ),
 }
-AROUND: dict[str, tuple[Install, dict[str, Behaviour], str]] = {
+AROUND = {
     "nothing": (lambda *_: None, {"": raises}, ""),
     "handler of the root logger": (handler(ROOT, "emit"), RAISES, ""),
     "filter of a handler": (handler(ROOT, "filter"), RAISES, ""),

@@ -1,7 +1,5 @@
 """The instrumentation turned on and off any number of times leaves nothing behind."""
 
-from __future__ import annotations
-
 import atexit
 import gc
 import logging

@@ -1,7 +1,5 @@
 """What is wrong in an application's telemetry reaches neither its calls nor the other signals."""
 
-from __future__ import annotations
-
 from contextlib import ExitStack
 from functools import cache
 

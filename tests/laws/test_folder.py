@@ -1,20 +1,12 @@
 """A folder of metrics that fails takes neither the process nor the other signals with it."""
 
-from __future__ import annotations
-
 import os
 import subprocess
 import sys
-from typing import TYPE_CHECKING, Any
 
 import pytest
 from prometheus_client import CollectorRegistry
 from prometheus_client.multiprocess import MultiProcessCollector
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    Run = Callable[..., dict[str, Any]]
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="its limits are Linux's")
 TIMES = 120

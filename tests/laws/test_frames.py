@@ -1,7 +1,5 @@
 """Error trackers send the local variables of every frame: those of ours hold no key."""
 
-from __future__ import annotations
-
 import logging
 import sys
 from traceback import walk_tb

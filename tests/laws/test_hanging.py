@@ -1,7 +1,5 @@
 """While one thread waits in its telemetry, no lock of ours keeps another from its calls."""
 
-from __future__ import annotations
-
 import logging
 import threading
 from concurrent.futures import ThreadPoolExecutor

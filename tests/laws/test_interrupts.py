@@ -1,12 +1,9 @@
 """Ctrl-C, or a worker's time limit, at any line of ours leaves the context as it was."""
 
-from __future__ import annotations
-
 import logging
 import sys
 import traceback
 from collections import Counter
-from typing import TYPE_CHECKING
 from unittest import mock
 
 import pytest
@@ -27,11 +24,6 @@ from application import (
 )
 from generation import made_up_key
 from opentelemetry import context
-
-if TYPE_CHECKING:
-    from types import CodeType
-
-    Point = tuple[int, int, CodeType]
 
 SPREAD = 30
 """How many of the lines that a scenario passes are tried, wherever they are."""

@@ -24,7 +24,7 @@ from together_otel.testing import CapturedTelemetry
 AUTH_FAILED = "together.client.auth_failed"
 neighbour, first = sys.argv[1:]
 spans, reader, logs = InMemorySpanExporter(), InMemoryMetricReader(), CapturedTelemetry()
-signs: set[str] = set()
+signs = set()
 """What shows that the other one is at work, beside spans of its own."""
 
 

@@ -5,8 +5,6 @@ Arguments: who sends (``requests``, ``urllib3`` or ``aiohttp``), whose key it is
 the scopes that have spans, and where they show the key.
 """
 
-from __future__ import annotations
-
 import asyncio
 import json
 import logging

@@ -1,7 +1,5 @@
 """Spans of the HTTP client's own instrumentation inside a call show no key, whoever's that is."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 

@@ -4,11 +4,8 @@ They are in an environment of their own: two of them register the same entry poi
 would be loaded into every program that ``opentelemetry-instrument`` starts in ours.
 """
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
-from typing import Any
 
 import pytest
 from environments import ROOT, environment
@@ -59,7 +56,7 @@ def run(neighbour, first):
             },
         )
     assert done.returncode == 0, done.stderr
-    found: dict[str, Any] = json.loads(done.stdout)
+    found = json.loads(done.stdout)
     assert SIGNS[neighbour] in found["signs"]
     return found
 

@@ -1,9 +1,6 @@
 """Calls whose content is captured, and what was told of it, for the tests of it."""
 
-from __future__ import annotations
-
 import json
-from typing import Any
 
 import conventions
 from generation import MODEL
@@ -67,8 +64,7 @@ def reply(*parts, finish_reason="stop"):
 def call(telemetry):
     """Return the attributes of the only call's span."""
     (span,) = [one for one in telemetry.spans() if one["kind"] == "CLIENT"]
-    attributes: dict[str, Any] = span["attributes"]
-    return attributes
+    return span["attributes"]
 
 
 def events(telemetry):

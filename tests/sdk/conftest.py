@@ -1,7 +1,5 @@
 """An instrumented SDK of whichever generation is installed, and a server for it."""
 
-from __future__ import annotations
-
 import pytest
 from generation import GENERATION, RELEASE, Sdk, made_up_key
 from recovering import OLD, Lab

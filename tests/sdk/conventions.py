@@ -3,13 +3,9 @@
 The stricter of 1.37 and the present ones: an output message has its finish reason.
 """
 
-from __future__ import annotations
-
-from typing import Any
-
 MODALITIES = {"image", "video", "audio", "document"}
 
-REQUIRED: dict[str, dict[str, Any]] = {
+REQUIRED = {
     "text": {"content": str},
     "reasoning": {"content": str},
     "tool_call": {"name": str},

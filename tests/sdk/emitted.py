@@ -1,9 +1,5 @@
 """What the instrumentation emits, as OpenTelemetry's own objects, held against the conventions."""
 
-from __future__ import annotations
-
-from typing import Any
-
 import genai
 from opentelemetry.sdk._logs import LoggerProvider
 from opentelemetry.sdk._logs.export import SimpleLogRecordProcessor
@@ -28,7 +24,7 @@ class RecordingSampler(Sampler):
     """Keeps what it is given, and samples everything."""
 
     def __init__(self):
-        self.seen: dict[str, dict[str, Any]] = {}
+        self.seen = {}
 
     def should_sample(
         self,

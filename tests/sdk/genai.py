@@ -1,20 +1,13 @@
 """OpenTelemetry's GenAI conventions 0.1.0 as data, and checks of telemetry against them."""
 
-from __future__ import annotations
-
 import json
 from fnmatch import fnmatch
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 from capturing import plain
 from opentelemetry.sdk.metrics.export import Histogram, Sum
 
 from together_otel.names import INFERENCE_OPERATIONS
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
 
 _FOLDER = Path(__file__).parent.parent / "data" / "genai"
 
@@ -147,7 +140,7 @@ def check_metric(metric):
     names = {"gen_ai.operation.name", "gen_ai.request.model"}
     if is_theirs:
         about = DATA["metrics"][metric.name]
-        levels: dict[str, str] = {}
+        levels = {}
         for group in about["attributes"].split("+"):
             levels |= DATA["metric_attributes"][group]
         names = set(levels)
@@ -206,8 +199,7 @@ def _definition(kind, schema):
     """Return what a part of a type must be; any object with a type if nothing names it."""
     for definition in schema["$defs"].values():
         if definition.get("properties", {}).get("type", {}).get("const") == kind:
-            found: Mapping[str, Any] = definition
-            return found
+            return definition
     return {"type": "object", "required": ["type"], "properties": {"type": {"type": "string"}}}
 
 

@@ -1,7 +1,5 @@
 """In-house clients of any shape, made at run time: what a call gives, and how a class holds it."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import functools
@@ -9,7 +7,6 @@ import importlib.machinery
 import inspect
 import sys
 import types
-from typing import TYPE_CHECKING, Any
 
 from generation import leaks
 from opentelemetry import trace
@@ -17,10 +14,6 @@ from opentelemetry.sdk.trace import SpanProcessor
 
 from together_otel import TogetherInstrumentor
 from together_otel.testing import CapturedTelemetry
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
 
 AUTH_FAILED = "together.client.auth_failed"
 PIECES = ["Hello", "there"]
@@ -174,7 +167,7 @@ def method_of_inner(function):
     return lambda _self, inner=object(): types.MethodType(function, inner)  # noqa: B008 - one object
 
 
-HOLDERS: dict[str, Callable[[Callable[..., Any]], Any]] = {
+HOLDERS = {
     "method": lambda function: function,
     "property": lambda function: property(method_of_inner(function)),
     "cached property": lambda function: functools.cached_property(method_of_inner(function)),

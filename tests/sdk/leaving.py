@@ -1,7 +1,5 @@
 """A call that its caller ends: the greenlet is killed, or asyncio or trio cancels the task."""
 
-from __future__ import annotations
-
 from functools import partial
 
 import anyio

@@ -1,7 +1,5 @@
 """What the metrics say of requests, whichever family their operations are of."""
 
-from __future__ import annotations
-
 FIRST_CHUNK = "gen_ai.client.inference.time_to_first_chunk"
 _FAMILIES = ("inference", "embeddings", "operation")
 

@@ -6,17 +6,13 @@ body of a good answer adds. The rest of the span is how the call ended: it stand
 otherwise than the others is in the row.
 """
 
-from __future__ import annotations
-
 import io
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from dirty_equals import IsFloat
 from generation import GENERATION
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 MODEL = "a/model"
 MESSAGES = [{"role": "user", "content": "Hello"}]

@@ -1,20 +1,12 @@
 """What the tests of realtime sessions share: fixtures, and how to look at such a call."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
-from typing import TYPE_CHECKING, Any
 
 import pytest
 from generation import RELEASE
 from measured import durations
 from realtime_server import RealtimeServer
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    Transcribe = Callable[..., Any]
 
 MODEL = "openai/whisper-large-v3"
 NO_REALTIME = "realtime came with 2.42"

@@ -3,8 +3,6 @@
 A story is a coroutine that awaits what an async client gives; with a sync client it never waits.
 """
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import gc

@@ -1,7 +1,5 @@
 """Two backends, one contract: the same workload gives the same scrape, line by line."""
 
-from __future__ import annotations
-
 import contextlib
 import re
 
@@ -145,7 +143,7 @@ def test_exemplars(sdk, server, key, registry):
         sdk.chat(client)
 
     families = text_string_to_metric_families(openmetrics(registry).decode())
-    traces: dict[str, set[str]] = {}
+    traces = {}
     for sample in (sample for family in families for sample in family.samples):
         if sample.exemplar is not None:
             assert set(sample.exemplar.labels) == {"trace_id", "span_id"}

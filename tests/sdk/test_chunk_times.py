@@ -1,7 +1,5 @@
 """TOGETHER_OTEL_CHUNK_TIMES: a record for each chunk of a stream after the first."""
 
-from __future__ import annotations
-
 import pytest
 from capturing import streamed
 from generation import GENERATION, MODEL

@@ -1,11 +1,8 @@
 """All telemetry of all operations is as OpenTelemetry's GenAI conventions 0.1.0 want it."""
 
-from __future__ import annotations
-
 import base64
 import io
 import json
-from typing import Any
 
 import genai
 import pytest
@@ -115,7 +112,7 @@ EVERY_PART = [
 ]
 """Parts of messages: those that the API knows, and those only named as the conventions' are."""
 
-EVERYTHING: dict[str, Any] = {
+EVERYTHING = {
     "model": MODEL,
     "messages": [
         {"role": "system", "content": "Be brief."},

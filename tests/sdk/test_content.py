@@ -1,7 +1,5 @@
 """What was said, on spans, in events, in both or, unless asked for, nowhere."""
 
-from __future__ import annotations
-
 import io
 import logging
 
@@ -165,7 +163,7 @@ def test_event_of_an_unsampled_span(sdk, key, unsampled):
 
 @pytest.mark.parametrize("mode", ["SPAN_ONLY"])
 def test_nothing_is_gathered_for_an_unsampled_span(sdk, key, unsampled, monkeypatch):
-    gathered: list[object] = []
+    gathered = []
     monkeypatch.setattr(messages, "Messages", lambda *said: gathered.append(said))
     sdk.chat(sdk.client(api_key=key), messages=ASK)
 

@@ -1,10 +1,7 @@
 """From a model's answers to the conventions' JSON, in pieces or whole, and whatever they are."""
 
-from __future__ import annotations
-
 import copy
 import json
-from typing import TYPE_CHECKING, Any
 
 import pytest
 from capturing import INPUTS, OUTPUTS, TOOLS, calling, gathered, reply, text, user
@@ -21,18 +18,15 @@ from together_otel.clients.messages import (
 from together_otel.keys.redaction import _MARGIN
 from together_otel.telemetry.content import LONGEST_TEXT
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
 FRAME = "https://a.invalid/1.png"
 
 
-def asked(*messages: Any) -> Any:
+def asked(*messages):
     """Return the input messages of a chat."""
     return gathered(Messages("chat", {"messages": list(messages)}))[INPUTS]
 
 
-def said(*answers: dict[str, Any], **body: Any) -> Any:
+def said(*answers, **body):
     """Return the output messages after a whole answer or some chunks."""
     messages = Messages("chat", body)
     for answer in answers:
@@ -40,7 +34,7 @@ def said(*answers: dict[str, Any], **body: Any) -> Any:
     return gathered(messages)[OUTPUTS]
 
 
-def chunk(index: object = 0, finish_reason: object = None, **delta: Any) -> dict[str, Any]:
+def chunk(index=0, finish_reason=None, **delta):
     return {"choices": [{"index": index, "delta": delta, "finish_reason": finish_reason}]}
 
 
@@ -56,24 +50,24 @@ def chunk(index: object = 0, finish_reason: object = None, **delta: Any) -> dict
         (None, "error"),
     ],
 )
-def test_finish_reasons(reason: str | None, expected: str) -> None:
+def test_finish_reasons(reason, expected):
     """The schemas' word for each; there must be one, if none came."""
     chunks = [chunk(content="Hello"), chunk(content=" you", finish_reason=reason)]
     assert said(*chunks, stream=True) == [reply(text("Hello you"), finish_reason=expected)]
 
 
-def test_finish_reason_of_a_text_completion() -> None:
+def test_finish_reason_of_a_text_completion():
     """Its chunks, not their choices, have the reason; a choice may say that it has none."""
     choice = {"index": 0, "text": "Hello", "finish_reason": None}
     chunks = [{"choices": [choice]}, {"choices": [choice], "finish_reason": "length"}]
     assert said(*chunks, stream=True) == [reply(text("HelloHello"), finish_reason="length")]
 
 
-def test_whole_answers_of_what_has_no_finish_reason() -> None:
+def test_whole_answers_of_what_has_no_finish_reason():
     assert said({"text": "Hello"}) == [reply(text("Hello"))]
 
 
-def test_parts_of_a_whole_answer() -> None:
+def test_parts_of_a_whole_answer():
     """Calls of a whole answer are told apart though all have the same index, as some servers do."""
     message = {
         "content": [{"type": "text", "text": "See:"}, {"type": "image_url", "image_url": FRAME}],
@@ -83,9 +77,9 @@ def test_parts_of_a_whole_answer() -> None:
     assert [part.get("name", part["type"]) for part in found["parts"]] == ["text", "uri", "a", "b"]
 
 
-def test_pieces_of_a_call_that_change_their_form() -> None:
+def test_pieces_of_a_call_that_change_their_form():
     """No server should send these; they are no reason to fail."""
-    pieces: Iterable[Any] = ({}, {"a": 1}, "{", None, 3, "}")
+    pieces = ({}, {"a": 1}, "{", None, 3, "}")
     chunks = [chunk(tool_calls=[calling("f", piece, index=True)]) for piece in pieces]
     (found,) = said(*chunks)
     assert found["parts"][0]["arguments"] == {}
@@ -94,12 +88,12 @@ def test_pieces_of_a_call_that_change_their_form() -> None:
 # ── bounds ───────────────────────────────────────────────────────────────────────────
 
 
-def test_more_is_kept_of_a_text_than_is_told() -> None:
+def test_more_is_kept_of_a_text_than_is_told():
     """A key across the end of what is told can then be seen whole."""
     assert LONGEST_GATHERED >= LONGEST_TEXT + _MARGIN
 
 
-def test_enormous_conversations() -> None:
+def test_enormous_conversations():
     """The first message and the last ones; the first parts, tools and choices."""
     found = asked(*({"role": "user", "content": str(number)} for number in range(10_000)))
     assert len(found) == MOST_MESSAGES
@@ -112,7 +106,7 @@ def test_enormous_conversations() -> None:
     assert len(gathered(Messages("chat", {"tools": [{"type": "x"}] * 1_000}))[TOOLS]) == MOST_PARTS
 
 
-def kept(messages: Messages) -> int:
+def kept(messages):
     """Return how many strings and characters of a stream are held."""
     texts = [
         one
@@ -137,7 +131,7 @@ def kept(messages: Messages) -> int:
     ],
     ids=["text", "empty", "reasoning", "arguments", "parts"],
 )
-def test_endless_streams_are_held_no_further(delta: dict[str, Any]) -> None:
+def test_endless_streams_are_held_no_further(delta):
     """What can be told is held, not what came: nothing grows once it is full."""
     messages = Messages("chat", {"stream": True})
     held = []
@@ -151,7 +145,7 @@ def test_endless_streams_are_held_no_further(delta: dict[str, Any]) -> None:
     assert held[0][1] <= MOST_PARTS
 
 
-def test_streams_of_endless_choices_and_calls() -> None:
+def test_streams_of_endless_choices_and_calls():
     messages = Messages("chat", {"stream": True})
     for place in range(1_000):
         messages.add(chunk(place, tool_calls=[calling("f", "{}", index=float(place))]))
@@ -192,7 +186,7 @@ BODIES = st.dictionaries(WORDS, VALUES, max_size=6)
 
 @settings(derandomize=True, deadline=None, max_examples=150)
 @given(st.sampled_from(sorted(OPERATIONS)), BODIES, st.lists(BODIES, max_size=3))
-def test_any_request_and_answer(operation: str, body: Any, answers: list[Any]) -> None:
+def test_any_request_and_answer(operation, body, answers):
     """Neither fails, whatever stands where; both are told as the conventions want, and kept."""
     before = copy.deepcopy((body, answers))
     messages = Messages(operation, body)
@@ -204,7 +198,7 @@ def test_any_request_and_answer(operation: str, body: Any, answers: list[Any]) -
 
 @settings(derandomize=True, deadline=None, max_examples=150)
 @given(VALUES, st.lists(VALUES, max_size=4))
-def test_any_message(message: Any, choices: list[Any]) -> None:
+def test_any_message(message, choices):
     """The same, deeper inside."""
     messages = Messages("chat", {"messages": [message], "tools": [message]})
     messages.add({"choices": choices, "data": choices})
@@ -212,10 +206,10 @@ def test_any_message(message: Any, choices: list[Any]) -> None:
     gathered(messages)
 
 
-def test_iterators_are_left_alone() -> None:
+def test_iterators_are_left_alone():
     """Reading one would take from the request what it is to send."""
     parts = iter([text("Hello")])
-    given: dict[str, Any] = {
+    given = {
         "messages": iter([{"role": "user", "content": "Hello"}]),
         "tools": iter([{"type": "function"}]),
         "prompt": iter(["Hello"]),
@@ -230,11 +224,11 @@ def test_iterators_are_left_alone() -> None:
     assert list(parts) == [text("Hello")]
 
 
-def test_objects_are_read_like_dictionaries() -> None:
+def test_objects_are_read_like_dictionaries():
     """As the SDKs' own models are, with fields that they do not declare."""
 
     class Model:
-        def __init__(self, **fields: Any) -> None:
+        def __init__(self, **fields):
             self.__pydantic_extra__ = fields.pop("extra", None)
             self.__dict__.update(fields)
 

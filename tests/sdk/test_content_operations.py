@@ -1,7 +1,5 @@
 """What was said in calls of every kind; which kinds have nothing to say."""
 
-from __future__ import annotations
-
 import io
 
 import pytest

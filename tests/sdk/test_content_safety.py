@@ -1,7 +1,5 @@
 """Capturing content gives no key away, and the application notices nothing of it."""
 
-from __future__ import annotations
-
 import copy
 import json
 

@@ -1,7 +1,5 @@
 """From the API's requests to the conventions' JSON, whatever stands in them."""
 
-from __future__ import annotations
-
 import base64
 import enum
 import hashlib

@@ -1,7 +1,5 @@
 """What was said piece by piece is told whole, or as far as it came; what nobody read is not."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import gc

@@ -1,12 +1,9 @@
 """Every method of the installed SDK is seen: found by introspection, so a new one is too."""
 
-from __future__ import annotations
-
 import inspect
 import json
 import re
 from collections import Counter
-from typing import TYPE_CHECKING
 
 import pytest
 from dirty_equals import IsPartialDict
@@ -16,11 +13,6 @@ from walk import ID, TRAINING_FILE, Called, arguments, methods, resource_classes
 
 from together_otel.clients.operations import operation_of
 from together_otel.testing import behaviours
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    Walk = Callable[..., dict[str, Called]]
 
 pytestmark = [
     # 1.x says so of an argument's own default, and of itself.

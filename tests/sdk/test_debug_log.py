@@ -1,7 +1,5 @@
 """The SDK's debug log shows keys: it is printed as before, and becomes no LogRecord."""
 
-from __future__ import annotations
-
 import os
 import sys
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Keys of any shape are hidden wherever they come from: headers, an HTTP client's auth, hosts."""
 
-from __future__ import annotations
-
 import httpx
 import pytest
 from generation import GENERATION, MESSAGES, MODEL

@@ -1,7 +1,5 @@
 """The content of files: one request, whichever way a generation goes."""
 
-from __future__ import annotations
-
 import pytest
 from generation import GENERATION, made_up_key
 from transfers import assert_key_is_not_blamed, attributes, events, outcomes, ready

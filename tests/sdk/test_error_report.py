@@ -1,7 +1,5 @@
 """The error report that this project starts from, as acceptance."""
 
-from __future__ import annotations
-
 import asyncio
 import os
 import sys

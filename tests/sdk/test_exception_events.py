@@ -1,7 +1,5 @@
 """Each failed request is a LogRecord, and few of them are lines."""
 
-from __future__ import annotations
-
 import asyncio
 import logging
 

@@ -11,16 +11,13 @@ Held by other tests:
 - the key leaked through `exception.stacktrace`: ``test_causes``
 """
 
-from __future__ import annotations
-
 import inspect
 import json
 import re
 import traceback
-from typing import TYPE_CHECKING, Any
 
 import pytest
-from generation import GENERATION, MESSAGES, MODEL, Sdk
+from generation import GENERATION, MESSAGES, MODEL
 from steps import (
     chat,
     each,
@@ -35,20 +32,11 @@ from together_otel.guard import Guard
 from together_otel.testing import behaviours
 from together_otel.testing.exchange import DONE, frame_of
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from opentelemetry.sdk.metrics.export import HistogramDataPoint
-
-    from together_otel.testing.server import TogetherServer
-    from together_otel.testing.telemetry import CapturedTelemetry
-
-
 NUMBER = re.compile(r"(gen|req)-\d+")
 """What the server numbers."""
 
 
-def with_us_and_without(observe: Callable[[], Any]) -> tuple[Any, Any]:
+def with_us_and_without(observe):
     """Return what the application observes with the instrumentation, which is on, and without."""
     with_us = observe()
     TogetherInstrumentor().uninstrument()
@@ -59,14 +47,14 @@ def with_us_and_without(observe: Callable[[], Any]) -> tuple[Any, Any]:
 
 
 def test_an_async_stream_is_no_coroutine(
-    sdk: Sdk,
-    key: str,
-    telemetry: CapturedTelemetry,  # noqa: ARG001 - on
-) -> None:
+    sdk,
+    key,
+    telemetry,  # noqa: ARG001 - on
+):
     """What is to be awaited is awaited once, as ever, and what comes of it is gone through."""
     client = sdk.client(api_key=key)
 
-    async def story() -> tuple[Any, ...]:
+    async def story():
         asked = client.chat.completions.create(model=MODEL, messages=MESSAGES, stream=True)
         stream = await got(asked)
         kinds = (type(asked), inspect.isawaitable(asked), type(stream), inspect.isawaitable(stream))
@@ -95,16 +83,16 @@ def test_an_async_stream_is_no_coroutine(
     ],
 )
 def test_a_type_error_is_the_applications_own(
-    mistake: Callable[[Any], Any],
-    sdk: Sdk,
-    key: str,
-    server: TogetherServer,
-    telemetry: CapturedTelemetry,  # noqa: ARG001 - on
-) -> None:
+    mistake,
+    sdk,
+    key,
+    server,
+    telemetry,  # noqa: ARG001 - on
+):
     """The same words, from the same place."""
     client = sdk.client(api_key=key)
 
-    def observe() -> tuple[Any, ...]:
+    def observe():
         with pytest.raises(TypeError) as caught:
             sdk.run(lambda: mistake(client))
         origin = traceback.extract_tb(caught.value.__traceback__)[-1]
@@ -116,12 +104,10 @@ def test_a_type_error_is_the_applications_own(
     assert server.requests == []
 
 
-def test_a_type_error_of_a_constructor_is_the_applications_own(
-    sdk: Sdk, telemetry: CapturedTelemetry
-) -> None:
+def test_a_type_error_of_a_constructor_is_the_applications_own(sdk, telemetry):
     """And no refusal of a key."""
 
-    def observe() -> str:
+    def observe():
         with pytest.raises(TypeError) as caught:
             sdk.client_class(nonsense=1)
         return str(caught.value)
@@ -134,7 +120,7 @@ def test_a_type_error_of_a_constructor_is_the_applications_own(
 
 # ── an error in reading a response raised into the application ───────────────────────
 
-ODD: dict[str, Any] = {
+ODD = {
     "null": None,
     "true": True,
     "a number": 17,
@@ -154,14 +140,14 @@ ODD: dict[str, Any] = {
 """Answers that no model of the SDK's expects."""
 
 
-SDKS_OWN: dict[str, Any] = {
+SDKS_OWN = {
     "of a raw response": {"http_response": "x"},
     "of a stream": {"response": 1, "_iterator": 2},
 }
 """Answers with fields that are named as attributes of the SDK's own objects."""
 
 
-async def observed(call: Callable[[], Any]) -> tuple[type, str]:
+async def observed(call):
     """Return what the application gets, or what is raised."""
     try:
         answer = await got(call())
@@ -172,7 +158,7 @@ async def observed(call: Callable[[], Any]) -> tuple[type, str]:
         return type(exc), str(exc)
 
 
-def answering(body: Any, *, stream: bool) -> behaviours.Behaviour:
+def answering(body, *, stream):
     """Answer with this, or with a stream of which this is the only chunk."""
     if stream:
         return behaviours.custom(200, frame_of(body) + DONE, content_type="text/event-stream")
@@ -181,18 +167,11 @@ def answering(body: Any, *, stream: bool) -> behaviours.Behaviour:
 
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
 @pytest.mark.parametrize("bodies", [ODD, SDKS_OWN], ids=["odd", "sdk's own"])
-def test_an_odd_answer_is_no_error_of_ours(
-    bodies: dict[str, Any],
-    stream: bool,  # noqa: FBT001 - a parametrised case
-    sdk: Sdk,
-    key: str,
-    server: TogetherServer,
-    telemetry: CapturedTelemetry,
-) -> None:
+def test_an_odd_answer_is_no_error_of_ours(bodies, stream, sdk, key, server, telemetry):
     """The application gets what it would get without us; we stumble over nothing in it."""
     client = sdk.client(api_key=key)
 
-    async def story() -> dict[str, Any]:
+    async def story():
         server.script(*(answering(body, stream=stream) for body in bodies.values()))
         return {title: await observed(lambda: chat(client, stream=stream)) for title in bodies}
 
@@ -207,25 +186,19 @@ def test_an_odd_answer_is_no_error_of_ours(
 @pytest.mark.parametrize("part", ["result", "answer", "stream_of", "failure_in", "failure"])
 @pytest.mark.parametrize("kind", ["whole", "stream", "refused"])
 def test_an_error_of_ours_in_reading_is_not_raised(
-    kind: str,
-    part: str,
-    sdk: Sdk,
-    key: str,
-    server: TogetherServer,
-    telemetry: CapturedTelemetry,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+    kind, part, sdk, key, server, telemetry, monkeypatch
+):
     """In production: the answer was paid for, and is handed on; the span is ended all the same."""
     monkeypatch.setattr(Guard, "raising", False)
 
-    def broken(*_: object) -> Any:
+    def broken(*_):
         raise ZeroDivisionError
 
     client = sdk.client(api_key=key)
     if kind == "refused":
         server.revoke(key)
 
-    async def story() -> tuple[type, str]:
+    async def story():
         return await observed(lambda: chat(client, stream=kind == "stream"))
 
     with monkeypatch.context() as patch:
@@ -244,7 +217,7 @@ def test_an_error_of_ours_in_reading_is_not_raised(
 # ── histograms ───────────────────────────────────────────────────────────────────────
 
 
-def histograms(telemetry: CapturedTelemetry) -> dict[str, list[HistogramDataPoint]]:
+def histograms(telemetry):
     """Return the points of all histograms, as OpenTelemetry has them."""
     return {
         metric.name: list(metric.data.data_points)
@@ -254,9 +227,7 @@ def histograms(telemetry: CapturedTelemetry) -> dict[str, list[HistogramDataPoin
     }
 
 
-def test_seconds_are_not_in_default_buckets(
-    sdk: Sdk, key: str, telemetry: CapturedTelemetry
-) -> None:
+def test_seconds_are_not_in_default_buckets(sdk, key, telemetry):
     """The boundaries that the SDK really uses are the contract's."""
     sdk.read(sdk.chat(sdk.client(api_key=key), stream=True))
 
@@ -276,9 +247,7 @@ def test_seconds_are_not_in_default_buckets(
 
 
 @pytest.mark.parametrize("count", [2, 200])
-def test_chunks_are_not_recorded_one_by_one(
-    count: int, sdk: Sdk, key: str, server: TogetherServer, telemetry: CapturedTelemetry
-) -> None:
+def test_chunks_are_not_recorded_one_by_one(count, sdk, key, server, telemetry):
     """However long a stream is, each of its histograms gets one record."""
     usage = {"prompt_tokens": 1, "completion_tokens": count, "total_tokens": count + 1}
     choice = {"index": 0, "delta": {"role": "assistant", "content": "Hi"}, "finish_reason": None}

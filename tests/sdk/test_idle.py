@@ -1,9 +1,6 @@
 """Without providers and metrics nobody is told of a call that succeeds; what fails is told all the same."""
 
-from __future__ import annotations
-
 import contextlib
-from typing import Any
 
 import pytest
 from generation import GENERATION
@@ -25,7 +22,7 @@ def a_moment_lasts(monkeypatch):
 @pytest.fixture
 def begun(monkeypatch):
     """The instrumentation, on and idle; what the idle calls of the test became."""
-    found: list[Any] = []
+    found = []
     begin = idle.IdleCall.begun
 
     def noting(call):
@@ -54,7 +51,7 @@ def failures(caplog):
 
 
 def test_a_success_is_not_looked_at(begun, sdk, client, monkeypatch):
-    idle_calls: list[Any] = []
+    idle_calls = []
     succeed = idle.IdleCall.succeed
 
     def noting(call, value):

@@ -1,7 +1,5 @@
 """In-house clients keep their key wherever they like, and tell of a refusal however they like."""
 
-from __future__ import annotations
-
 import pytest
 from generation import leaks
 from in_house import AUTH_FAILED, House, RefusedError

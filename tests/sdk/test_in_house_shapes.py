@@ -3,8 +3,6 @@
 The class's name says nothing about what a call gives, nor about how the class holds it.
 """
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import email.message

@@ -1,37 +1,29 @@
 """What the application has of an in-house client, to the letter, is what it has without us."""
 
-from __future__ import annotations
-
 import contextlib
 import inspect
 import traceback
 import types
-from typing import TYPE_CHECKING, Any
 
 import pytest
-from generation import Sdk, leaks
+from generation import leaks
 from in_house import HOLDERS, KINDS, House, Work, read
 from opentelemetry import trace
 from opentelemetry.instrumentation.utils import suppress_instrumentation
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Iterator
-
-    from together_otel.testing import TogetherServer
 
 # Of Python 3.13: it is to become a method.
 pytestmark = pytest.mark.filterwarnings("ignore:functools.partial will be:FutureWarning")
 
 
 @pytest.fixture
-def house(monkeypatch: pytest.MonkeyPatch, key: str) -> Iterator[House]:
+def house(monkeypatch, key):
     """An in-house package, to be built."""
     made = House(monkeypatch, key)
     yield made
     made.close()
 
 
-def talking(_self: Any, _prompt: str) -> Generator[str, str, str]:
+def talking(_self, _prompt):
     """Answer what is sent, take ``ValueError`` well, and say goodbye to nothing at all."""
     said = yield "Hello"
     while said:
@@ -46,7 +38,7 @@ def talking(_self: Any, _prompt: str) -> Generator[str, str, str]:
     return "bye"
 
 
-async def async_talking(_self: Any, _prompt: str) -> AsyncGenerator[str, str]:
+async def async_talking(_self, _prompt):
     """Do the same."""
     said = yield "Hello"
     while said:
@@ -60,7 +52,7 @@ async def async_talking(_self: Any, _prompt: str) -> AsyncGenerator[str, str]:
             raise
 
 
-async def outcome_of(action: Callable[[], Awaitable[Any]]) -> Any:
+async def outcome_of(action):
     """Return what an action gives, or how it fails, to be compared."""
     try:
         return await action()
@@ -69,7 +61,7 @@ async def outcome_of(action: Callable[[], Awaitable[Any]]) -> Any:
         return type(exc), exc.args, getattr(exc, "value", None), *chained
 
 
-TALKS: list[list[tuple[Any, ...]]] = [
+TALKS = [
     [("send", "a"), ("throw", ValueError("x")), ("send", "b"), ("send", "")],
     [("throw", KeyError("k")), ("send", None)],
     [("send", "a"), ("throw", KeyError("k"))],
@@ -87,18 +79,18 @@ TALKS: list[list[tuple[Any, ...]]] = [
 @pytest.mark.parametrize("talk", TALKS, ids=lambda talk: "-".join(step[0] for step in talk))
 @pytest.mark.parametrize("chat", [talking, async_talking])
 async def test_generators_protocol(
-    house: House,
-    chat: Callable[..., Any],
-    talk: list[tuple[Any, ...]],
-    begun: bool,  # noqa: FBT001 - a parametrised case
-) -> None:
+    house,
+    chat,
+    talk,
+    begun,
+):
     """``send``, ``throw``, ``close``, names and the value returned are as without us."""
 
-    async def transcript() -> list[Any]:
+    async def transcript():
         returned = house.client().chat("Hello")
         prefix = "a" if inspect.isasyncgen(returned) else ""
 
-        async def take(step: str, *given: Any) -> Any:
+        async def take(step, *given):
             got = getattr(returned, prefix + step)(*given)
             return await got if prefix else got
 
@@ -112,11 +104,11 @@ async def test_generators_protocol(
     assert await transcript() == without
 
 
-async def test_generator_that_may_be_awaited(house: House) -> None:
+async def test_generator_that_may_be_awaited(house):
     """``types.coroutine`` makes one, which is as good as a coroutine."""
 
     @types.coroutine
-    def waiting(_self: Any, prompt: str) -> Generator[None, None, str]:
+    def waiting(_self, prompt):
         yield
         return prompt
 
@@ -127,18 +119,16 @@ async def test_generator_that_may_be_awaited(house: House) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("arguments", [(), ("Hello", "again")], ids=["none", "too many"])
-async def test_wrong_arguments_fail_at_the_call(
-    house: House, kind: str, arguments: tuple[str, ...]
-) -> None:
+async def test_wrong_arguments_fail_at_the_call(house, kind, arguments):
     """Not when the result is used, which may be elsewhere or never."""
 
-    def whole(_self: Any, _prompt: str) -> None: ...
-    async def waiting(_self: Any, _prompt: str) -> None: ...
+    def whole(_self, _prompt): ...
+    async def waiting(_self, _prompt): ...
 
     functions = dict(zip(KINDS, (whole, waiting, talking, async_talking), strict=True))
     house.build("AsyncTogetherAI", functions[kind])
 
-    async def call() -> Any:
+    async def call():
         return house.client().chat(*arguments)
 
     without = await outcome_of(call)
@@ -162,11 +152,11 @@ ASKED = (
 
 @pytest.mark.parametrize("holder", HOLDERS)
 @pytest.mark.parametrize("kind", KINDS)
-def test_introspection(house: House, kind: str, holder: str) -> None:
+def test_introspection(house, kind, holder):
     """What ``inspect`` says of the class's attribute and of the client's is as without us."""
     house.build("TogetherAI", HOLDERS[holder](Work().functions[kind]))
 
-    def facts() -> list[Any]:
+    def facts():
         attributes = house.client().chat, house.cls.chat
         found = [ask(attribute) for attribute in attributes for ask in ASKED]
         with contextlib.suppress(AttributeError):  # as a property has no setter
@@ -179,7 +169,7 @@ def test_introspection(house: House, kind: str, holder: str) -> None:
     assert facts() == without
 
 
-def locals_of_ours(exc: BaseException) -> list[dict[str, Any]]:
+def locals_of_ours(exc):
     """Return the variables of each of our frames that an exception has passed."""
     frames = [frame for frame, _ in traceback.walk_tb(exc.__traceback__)]
     return [one.f_locals for one in frames if one.f_globals["__name__"].startswith("together_otel")]
@@ -193,9 +183,7 @@ is_suppressed = pytest.mark.parametrize(
 @is_suppressed
 @pytest.mark.parametrize("holder", HOLDERS)
 @pytest.mark.parametrize("kind", KINDS)
-async def test_traceback(
-    house: House, key: str, kind: str, holder: str, around: Callable[[], Any]
-) -> None:
+async def test_traceback(house, key, kind, holder, around):
     """A failure passes one frame of ours, which shows neither an argument nor the client's key."""
     error = ValueError("no")
     house.build("TogetherAI", HOLDERS[holder](Work(error).functions[kind])).watch()
@@ -208,7 +196,7 @@ async def test_traceback(
 
 
 @is_suppressed
-def test_traceback_of_a_constructor(house: House, key: str, around: Callable[[], Any]) -> None:
+def test_traceback_of_a_constructor(house, key, around):
     """The same, of one that has kept its key already."""
     house.build("TogetherAI", None).watch()
     with pytest.raises(ValueError, match="no") as caught, around():
@@ -219,14 +207,12 @@ def test_traceback_of_a_constructor(house: House, key: str, around: Callable[[],
 
 
 @pytest.mark.parametrize("holder", HOLDERS)
-def test_traceback_of_a_call_inside_another(
-    house: House, sdk: Sdk, server: TogetherServer, key: str, holder: str
-) -> None:
+def test_traceback_of_a_call_inside_another(house, sdk, server, key, holder):
     """A refusal passes two frames of ours at most."""
     server.revoke(key)
     inner = sdk.client(api_key=key)
 
-    def chat(*_: Any) -> Iterator[Any]:
+    def chat(*_):
         yield sdk.chat(inner)
 
     house.build("TogetherAI", HOLDERS[holder](chat)).watch()
@@ -235,14 +221,14 @@ def test_traceback_of_a_call_inside_another(
     assert 1 <= len(locals_of_ours(caught.value)) <= 2
 
 
-def test_traceback_of_an_interrupt_inside_another(house: House) -> None:
+def test_traceback_of_an_interrupt_inside_another(house):
     """It leads to where the interrupt came, beyond a generator that we watch."""
 
-    def pieces() -> Iterator[str]:
+    def pieces():
         yield "Hello"
         raise KeyboardInterrupt
 
-    def chat(self: Any, prompt: str) -> Any:
+    def chat(self, prompt):
         return list(self.chat("")) if prompt else pieces()
 
     house.build("TogetherAI", chat).watch()
@@ -256,18 +242,18 @@ def test_traceback_of_an_interrupt_inside_another(house: House) -> None:
 
 @pytest.mark.parametrize("deep", ["", "deep"])
 @pytest.mark.parametrize("kind", ["generator", "async generator"])
-async def test_a_span_round_the_pieces(house: House, kind: str, deep: str) -> None:
+async def test_a_span_round_the_pieces(house, kind, deep):
     """What a generator makes current stays so from piece to piece, and not beyond its end."""
     tracer = house.telemetry.tracer_provider.get_tracer("application")
 
-    def chat(self: Any, prompt: str) -> Iterator[bool]:
+    def chat(self, prompt):
         with tracer.start_as_current_span("work") as span:
             yield trace.get_current_span() is span
             if prompt:
                 yield from self.chat("")
             yield trace.get_current_span() is span
 
-    async def async_chat(self: Any, prompt: str) -> AsyncGenerator[bool, None]:
+    async def async_chat(self, prompt):
         with tracer.start_as_current_span("work") as span:
             yield trace.get_current_span() is span
             if prompt:

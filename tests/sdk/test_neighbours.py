@@ -1,7 +1,5 @@
 """Spans, contexts and baggage of others: what is round our spans, and what is inside them."""
 
-from __future__ import annotations
-
 import contextvars
 import inspect
 import traceback

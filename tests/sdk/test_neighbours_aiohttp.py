@@ -1,9 +1,6 @@
 """The SDK's async client on aiohttp instead of httpx's own transport."""
 
-from __future__ import annotations
-
 import asyncio
-from typing import Any
 
 import pytest
 from generation import GENERATION, Sdk, leaks
@@ -34,7 +31,7 @@ def client(aio, key, **options):
 def only_call(telemetry):
     """Return the attributes of the one CLIENT span, which the counters must agree with."""
     (span,) = [one for one in telemetry.spans() if one["kind"] == "CLIENT"]
-    attributes: dict[str, Any] = span["attributes"]
+    attributes = span["attributes"]
     outcome = attributes["together.request.outcome"]
     assert telemetry.counter("together.client.requests") == 1
     assert telemetry.counter("together.client.requests", {"together.request.outcome": outcome}) == 1

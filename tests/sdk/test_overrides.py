@@ -1,7 +1,5 @@
 """The key that counts is the one that was sent: options that replace the client's."""
 
-from __future__ import annotations
-
 import pytest
 from generation import GENERATION, leaks, made_up_key
 

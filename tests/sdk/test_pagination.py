@@ -1,7 +1,5 @@
 """A list that comes page by page: each page is a call, made when it is needed."""
 
-from __future__ import annotations
-
 import pytest
 from measured import measured
 from steps import each, got, tell

@@ -1,7 +1,5 @@
 """Patched methods look, copy and pickle as the SDK's own; what is imported anew is patched once."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import copy
@@ -18,19 +16,15 @@ import typing
 import weakref
 from pathlib import Path
 from traceback import walk_tb
-from typing import TYPE_CHECKING, Any
 from unittest import mock
 
 import pytest
-from generation import GENERATION, MESSAGES, MODEL, Sdk, made_up_key
+from generation import GENERATION, MESSAGES, MODEL, made_up_key
 from processes import run_to_end
 
 from together_otel import TogetherInstrumentor
 from together_otel.calls.patches import is_patch
 from together_otel.testing import TogetherServer, behaviours
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
 
 TESTS = Path(__file__).parents[1]
 MODULES = (
@@ -52,7 +46,7 @@ Place = tuple[type, str]
 HOME = ("_client", "_base_client") if GENERATION > 1 else ("client", "abstract.api_requestor")
 
 
-def methods() -> dict[Place, Any]:
+def methods():
     """Return each method of the SDK's classes, and of the in-house client's."""
     for name in MODULES:
         with contextlib.suppress(ImportError):
@@ -68,11 +62,11 @@ def methods() -> dict[Place, Any]:
 
 
 @pytest.fixture
-def patched() -> Iterator[list[Place]]:
+def patched():
     """Where the instrumentation puts patches; they are off, and are taken off after the test."""
     before = methods()
 
-    def differing() -> list[Place]:
+    def differing():
         return [
             (cls, name) for (cls, name), value in before.items() if vars(cls)[name] is not value
         ]
@@ -87,7 +81,7 @@ def patched() -> Iterator[list[Place]]:
     assert differing() == []
 
 
-def outcome(look: Callable[..., Any], *looked_at: Any) -> Any:
+def outcome(look, *looked_at):
     """Return what a look gives, or how it fails."""
     try:
         return look(*looked_at)
@@ -95,26 +89,26 @@ def outcome(look: Callable[..., Any], *looked_at: Any) -> Any:
         return type(exc), str(exc)
 
 
-def pickled(found: Any) -> bool:
+def pickled(found):
     return pickle.loads(pickle.dumps(found)) is found  # noqa: S301 - made here
 
 
-def copied(found: Any) -> bool:
+def copied(found):
     return copy.copy(found) is found and copy.deepcopy([found])[0] is found
 
 
-def function_attributes(found: Any) -> list[Any]:
+def function_attributes(found):
     names = "__name__ __qualname__ __module__ __doc__ __defaults__ __kwdefaults__ __annotations__"
     return [getattr(found, name, None) for name in names.split()]
 
 
-def kinds(found: Any) -> list[Any]:
+def kinds(found):
     asked = (inspect.isfunction, inspect.isroutine, inspect.iscoroutinefunction)
     asked += (asyncio.iscoroutinefunction, inspect.isgeneratorfunction, inspect.ismethoddescriptor)
     return [ask(found) for ask in asked]
 
 
-def called_with_nothing(found: Any) -> Any:
+def called_with_nothing(found):
     """Return how it refuses to be called without an instance, where it is no class or static method."""
     if inspect.ismethod(found) or "self" not in inspect.signature(found).parameters:
         return None
@@ -125,7 +119,7 @@ def called_with_nothing(found: Any) -> Any:
         return exc.args
 
 
-LOOKS: tuple[Callable[[Any], Any], ...] = (
+LOOKS = (
     pickled,
     copied,
     function_attributes,
@@ -141,12 +135,10 @@ LOOKS: tuple[Callable[[Any], Any], ...] = (
 
 @pytest.mark.filterwarnings("ignore:.*iscoroutinefunction:DeprecationWarning")
 @pytest.mark.parametrize("look", LOOKS, ids=lambda look: look.__name__)
-def test_a_patched_method_is_as_without_us(
-    patched: list[Place], look: Callable[[Any], Any]
-) -> None:
+def test_a_patched_method_is_as_without_us(patched, look):
     """Each of them, for whatever looks at it, and ``help()`` on its class."""
 
-    def seen() -> dict[Place, Any]:
+    def seen():
         whole = look is pydoc.render_doc
         return {one: outcome(look, one[0] if whole else getattr(*one)) for one in patched}
 
@@ -156,11 +148,11 @@ def test_a_patched_method_is_as_without_us(
     assert {one: (now[one], without[one]) for one in patched if now[one] != without[one]} == {}
 
 
-def test_a_bound_method_is_as_without_us(patched: list[Place], sdk: Sdk, key: str) -> None:
+def test_a_bound_method_is_as_without_us(patched, sdk, key):
     """One taken from a client: a method of it, that can be compared, hashed and copied."""
     client = sdk.client(api_key=key)
 
-    def facts() -> dict[str, Any]:
+    def facts():
         bound = client.__init__
         return {
             "method": inspect.ismethod(bound) and bound.__self__ is client,
@@ -177,10 +169,10 @@ def test_a_bound_method_is_as_without_us(patched: list[Place], sdk: Sdk, key: st
 
 
 @pytest.mark.parametrize("given", [{}, {"self": None}], ids=["not at all", "by name"])
-def test_who_gives_no_client_is_told_so(patched: list[Place], given: dict[str, Any]) -> None:
+def test_who_gives_no_client_is_told_so(patched, given):
     """As without us, by methods that take more than one."""
 
-    def facts() -> dict[Place, Any]:
+    def facts():
         requests = [place for place in patched if place[1] in ("request", "arequest")]
         return {
             place: outcome(lambda place=place: _begun(getattr(*place)(**given)))
@@ -193,15 +185,13 @@ def test_who_gives_no_client_is_told_so(patched: list[Place], given: dict[str, A
     assert {found[0] for found in without.values()} == {TypeError}
 
 
-def _begun(returned: Any) -> Any:
+def _begun(returned):
     return returned.send(None) if inspect.iscoroutine(returned) else returned
 
 
 @pytest.mark.usefixtures("telemetry")
 @pytest.mark.parametrize("status", [0, 401, 500], ids=str)
-def test_a_failure_passes_two_frames_of_ours_at_most(
-    status: int, sdk: Sdk, server: TogetherServer, key: str
-) -> None:
+def test_a_failure_passes_two_frames_of_ours_at_most(status, sdk, server, key):
     """Of a connection that breaks, too, which 1.x meets inside another function that is patched."""
     server.always(
         behaviours.custom(status, {"error": {}}) if status else behaviours.drop_connection()
@@ -214,7 +204,7 @@ def test_a_failure_passes_two_frames_of_ours_at_most(
 
 
 @pytest.mark.parametrize("of", ["class", "instance"])
-def test_autospec_is_as_without_us(patched: list[Place], sdk: Sdk, key: str, of: str) -> None:
+def test_autospec_is_as_without_us(patched, sdk, key, of):
     """A mock of the client or of what it is made of takes the same calls, and is as async."""
     client = sdk.client(api_key=key)
     base = importlib.import_module(f"together.{HOME[1]}")
@@ -222,12 +212,12 @@ def test_autospec_is_as_without_us(patched: list[Place], sdk: Sdk, key: str, of:
     base_class = getattr(base, base_name + ("APIClient" if GENERATION > 1 else "APIRequestor"))
     method = "arequest" if GENERATION == 1 and sdk.is_async else "request"
 
-    def facts() -> list[Any]:
+    def facts():
         made = mock.create_autospec(sdk.client_class if of == "class" else client)
         requesting = getattr(mock.create_autospec(base_class), method)
         with mock.patch.object(base_class, method, autospec=True) as replaced:
             kinds = [type(one).__name__ for one in (made, requesting, replaced)]
-        calls: list[Callable[[], Any]] = [requesting, lambda: requesting(1, 2, 3, 4, 5)]
+        calls = [requesting, lambda: requesting(1, 2, 3, 4, 5)]
         if of == "class":
             calls += [lambda: made(api_key=key) and 0, lambda: made(api_keys=key)]
         return [kinds, inspect.signature(requesting), *(_tried(call) for call in calls)]
@@ -240,7 +230,7 @@ def test_autospec_is_as_without_us(patched: list[Place], sdk: Sdk, key: str, of:
     assert vars(base_class)[method] is patch
 
 
-def _tried(call: Callable[[], Any]) -> Any:
+def _tried(call):
     found = outcome(call)
     if inspect.iscoroutine(found):
         found.close()
@@ -248,7 +238,7 @@ def _tried(call: Callable[[], Any]) -> Any:
     return found if isinstance(found, tuple) else type(found)
 
 
-def steps_of(library: str, anew: str) -> dict[str, dict[str, int]]:
+def steps_of(library, anew):
     """Run the program; return what each of its steps recorded."""
     order = [f"together.{name}" for name in reversed(HOME)] + ["together"]
     if library == "together_ai":
@@ -267,8 +257,7 @@ def steps_of(library: str, anew: str) -> dict[str, dict[str, int]]:
             },
         )
     assert done.returncode == 0, done.stderr
-    found: dict[str, dict[str, int]] = json.loads(done.stdout)
-    return found
+    return json.loads(done.stdout)
 
 
 SILENT = {"spans": 0, "requests": 0, "failures": 0, "events": 0, "checks": 0}
@@ -306,7 +295,7 @@ PACKAGE_ANEW = {
     ("anew", "expected"), [("library", LIBRARY_ANEW), ("package", PACKAGE_ANEW)]
 )
 @pytest.mark.parametrize("library", ["together", "together_ai"])
-def test_imported_anew(library: str, anew: str, expected: dict[str, dict[str, int]]) -> None:
+def test_imported_anew(library, anew, expected):
     """A client library reloaded or dropped from ``sys.modules``, or this package dropped.
 
     A refused call is recorded once, of old and new clients, and not at all while we are off.
@@ -326,14 +315,14 @@ class TogetherAI:
 
 
 @pytest.fixture
-def importing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Callable[..., Any]]:
+def importing(monkeypatch, tmp_path):
     """Import a package ``together_ai`` anew, of some source."""
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setattr(sys, "dont_write_bytecode", True)
     for name in [one for one in sys.modules if one.partition(".")[0] == "together_ai"]:
         monkeypatch.delitem(sys.modules, name)  # with its own, which only its import finds
 
-    def import_it(source: str = CLIENT) -> Any:
+    def import_it(source=CLIENT):
         (tmp_path / "together_ai.py").write_text(source)
         sys.modules.pop("together_ai", None)
         importlib.invalidate_caches()
@@ -344,11 +333,11 @@ def importing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Calla
     TogetherInstrumentor().uninstrument()
 
 
-def is_patched(module: Any) -> bool:
+def is_patched(module):
     return is_patch(vars(module.TogetherAI)["chat"])
 
 
-def test_nothing_of_a_package_that_is_imported_anew_is_kept(importing: Callable[..., Any]) -> None:
+def test_nothing_of_a_package_that_is_imported_anew_is_kept(importing):
     """Each import's class goes with its module, though it is patched."""
     TogetherInstrumentor().instrument()
     kept = []
@@ -362,7 +351,7 @@ def test_nothing_of_a_package_that_is_imported_anew_is_kept(importing: Callable[
     assert [one() for one in kept] == [None] * 3
 
 
-def test_a_package_that_turns_us_on_while_it_is_imported(importing: Callable[..., Any]) -> None:
+def test_a_package_that_turns_us_on_while_it_is_imported(importing):
     """It is patched once it is there, as nothing is yet that could be; or it has failed."""
     turn_on = "import together_otel\ntogether_otel.instrument()\n"
     with pytest.raises(ZeroDivisionError):
@@ -377,18 +366,16 @@ def test_a_package_that_turns_us_on_while_it_is_imported(importing: Callable[...
 
 @pytest.mark.skipif(sys.version_info >= (3, 12), reason="Python takes no such loaders any more")
 @pytest.mark.filterwarnings("ignore::ImportWarning")
-def test_an_older_kind_of_loader(
-    importing: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_older_kind_of_loader(importing, monkeypatch):
     """One that has ``load_module`` alone: it loads, and nothing is patched."""
 
     class Old:
-        def load_module(self, name: str) -> Any:
+        def load_module(self, name):
             sys.modules[name] = module = types.ModuleType(name)
             exec(CLIENT.replace("class", "__name__ = 'together_ai'\nclass"), vars(module))  # noqa: S102 - made here
             return module
 
-        def find_spec(self, name: str, *_: Any) -> Any:
+        def find_spec(self, name, *_):
             return importlib.machinery.ModuleSpec(name, self) if name == "together_ai" else None  # type: ignore[arg-type]  # an old one
 
     monkeypatch.setattr(sys, "meta_path", [Old(), *sys.meta_path])

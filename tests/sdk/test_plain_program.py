@@ -1,7 +1,5 @@
 """What a program sees on its standard error that sets up nothing but the instrumentation."""
 
-from __future__ import annotations
-
 import re
 import sys
 

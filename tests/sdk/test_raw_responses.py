@@ -1,9 +1,6 @@
 """`with_raw_response` and `with_streaming_response`: the caller reads, or does not."""
 
-from __future__ import annotations
-
 import json
-from typing import Any
 
 import pytest
 from dirty_equals import IsFloat
@@ -24,8 +21,8 @@ from together_otel.testing import behaviours
 
 pytestmark = pytest.mark.skipif(GENERATION < 2, reason="1.x has no raw responses")
 
-ASK: dict[str, Any] = {"model": MODEL, "messages": MESSAGES}
-SPEAK: dict[str, Any] = {"model": MODEL, "input": "Hello", "voice": "a voice"}
+ASK = {"model": MODEL, "messages": MESSAGES}
+SPEAK = {"model": MODEL, "input": "Hello", "voice": "a voice"}
 USED = 6
 """Output tokens of every answer of the server's."""
 

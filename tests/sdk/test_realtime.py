@@ -1,7 +1,5 @@
 """Handshakes of realtime sessions: one that is refused is diagnosed as any other refusal."""
 
-from __future__ import annotations
-
 import asyncio
 import importlib
 import socket
@@ -203,8 +201,7 @@ def proxy_refusal():
         pytest.skip("websockets knows proxies from 15.0 on")
     response = importlib.import_module("websockets.http11").Response
     headers = importlib.import_module("websockets.datastructures").Headers
-    refusal: Exception = exceptions.InvalidProxyStatus(response(401, "Unauthorized", headers()))
-    return refusal
+    return exceptions.InvalidProxyStatus(response(401, "Unauthorized", headers()))
 
 
 def circle():

@@ -1,7 +1,5 @@
 """A transcription session that connects again by itself is still one call, and counts it."""
 
-from __future__ import annotations
-
 import pytest
 import sessions
 from generation import leaks

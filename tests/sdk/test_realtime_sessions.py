@@ -1,7 +1,5 @@
 """A realtime session is one call that ends exactly once, however the session ends."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import gc

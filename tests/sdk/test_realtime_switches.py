@@ -1,7 +1,5 @@
 """Sessions that are open while the instrumentation is turned on or off, or at the very end."""
 
-from __future__ import annotations
-
 import gc
 import importlib
 import json

@@ -1,7 +1,5 @@
 """A transcription session is one call, whatever it does by itself to go on."""
 
-from __future__ import annotations
-
 import asyncio
 import gc
 import importlib

@@ -4,8 +4,6 @@ A span has three parts. What was asked, and what a good answer's body told, are 
 ``scenarios``, an operation a row; how the call ended is here, as that is the same for all.
 """
 
-from __future__ import annotations
-
 import re
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,7 +12,7 @@ import pytest
 from dirty_equals import IsInt, IsStr
 from generation import GENERATION
 from measured import FIRST_CHUNK, durations
-from scenarios import OPERATIONS, Operation
+from scenarios import OPERATIONS
 
 from together_otel.names import CALL_LABELS
 from together_otel.testing import behaviours
@@ -253,7 +251,7 @@ def project(monkeypatch):
 @pytest.fixture
 def operation(request, sdk):
     """An operation that this kind of client has."""
-    found: Operation = request.param
+    found = request.param
     if GENERATION == 1 and sdk.is_async and not found.async_in_1:
         pytest.skip("async 1.x has no such call")
     return found

@@ -1,7 +1,5 @@
 """`together-otel doctor` with each generation of the SDK: a set-up that is well, and in use."""
 
-from __future__ import annotations
-
 import json
 import os
 import sys

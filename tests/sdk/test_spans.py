@@ -1,7 +1,5 @@
 """Whole spans by example."""
 
-from __future__ import annotations
-
 import pytest
 from dirty_equals import IsFloat, IsInt, IsPartialDict
 from generation import GENERATION, MODEL, leaks

@@ -3,12 +3,9 @@
 Broken off by others: ``test_stream_failures``. Left to others: ``test_stream_hands``.
 """
 
-from __future__ import annotations
-
 import contextlib
 import gc
 import inspect
-from typing import Any
 
 import pytest
 from generation import GENERATION
@@ -147,7 +144,7 @@ async def thrown_into_itself(stream):
         await throw(stream, LookupError())
 
 
-WAYS: list[tuple[Any, str, list[str] | None]] = [
+WAYS = [
     (read_to_the_end, "success", ["stop"]),
     (read_on_after_the_end, "success", ["stop"]),
     (read_and_closed, "success", ["stop"]),

@@ -1,7 +1,5 @@
 """A stream that is broken off, by the server, the network, a limit or a signal, is told once."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import contextvars
@@ -215,7 +213,7 @@ def interrupt(server):
     """Sends Ctrl-C to this thread as soon as it waits for the network."""
     handler = signal.signal(signal.SIGINT, signal.default_int_handler)
     here = threading.get_ident()
-    threads: list[threading.Thread] = []
+    threads = []
 
     def wait_and_send():
         server.wait_for(1)

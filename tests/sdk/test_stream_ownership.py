@@ -4,8 +4,6 @@ Read in another thread or task: ``test_neighbours_concurrency``; in a forked chi
 ``test_neighbours_processes``; under an eager collector: ``test_stress``.
 """
 
-from __future__ import annotations
-
 import asyncio
 import contextvars
 import gc

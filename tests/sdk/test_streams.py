@@ -4,8 +4,6 @@ How it ends: ``test_stream_exits``, ``test_stream_failures``, ``test_stream_hand
 ``test_content_streams``.
 """
 
-from __future__ import annotations
-
 import time
 
 import pytest

@@ -1,7 +1,5 @@
 """Streams that many threads drop, while the garbage collector is at its most eager."""
 
-from __future__ import annotations
-
 import gc
 import threading
 

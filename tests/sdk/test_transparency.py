@@ -1,14 +1,11 @@
 """The application gets exactly what the SDK gives, and never notices us."""
 
-from __future__ import annotations
-
 import copy
 import importlib
 import inspect
 import pickle
 import traceback
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
 
 import pytest
 from frames import frames_of_ours
@@ -22,13 +19,10 @@ from together_otel.guard import Guard
 from together_otel.telemetry.metrics import Metrics
 from together_otel.telemetry.recorder import Recorder
 from together_otel.testing import behaviours
-
-if TYPE_CHECKING:
-    from together_otel.testing.server import TogetherServer
-    from together_otel.testing.telemetry import CapturedTelemetry
+from together_otel.testing.telemetry import CapturedTelemetry
 
 
-def patched() -> dict[str, Any]:
+def patched():
     """Return what stands now in each patched place of the installed SDK."""
     found = {}
     for target in TARGETS:
@@ -43,7 +37,7 @@ def patched() -> dict[str, Any]:
     return found
 
 
-def test_uninstrument_puts_every_original_back() -> None:
+def test_uninstrument_puts_every_original_back():
     """Any number of times, every patched attribute is the original object afterwards."""
     originals = patched()
     assert len(originals) >= 6
@@ -55,9 +49,7 @@ def test_uninstrument_puts_every_original_back() -> None:
         assert all(now[name] is original for name, original in originals.items())
 
 
-def test_clients_work_on_after_uninstrument(
-    sdk: Sdk, key: str, telemetry: CapturedTelemetry
-) -> None:
+def test_clients_work_on_after_uninstrument(sdk, key, telemetry):
     """A client and a bound method taken while it was on go on working, in silence."""
     client = sdk.client(api_key=key)
     create = client.chat.completions.create
@@ -75,10 +67,8 @@ def test_clients_work_on_after_uninstrument(
     assert len(telemetry.spans()) > before
 
 
-def test_client_made_before_instrument(sdk: Sdk, key: str) -> None:
+def test_client_made_before_instrument(sdk, key):
     """A client older than the instrumentation is seen as well."""
-    from together_otel.testing.telemetry import CapturedTelemetry  # noqa: PLC0415 - made late
-
     client = sdk.client(api_key=key)
     sdk.chat(client)
     captured = CapturedTelemetry()
@@ -93,12 +83,10 @@ def test_client_made_before_instrument(sdk: Sdk, key: str) -> None:
         captured.shutdown()
 
 
-def test_same_results_and_exceptions(
-    sdk: Sdk, key: str, server: TogetherServer, telemetry: CapturedTelemetry
-) -> None:
+def test_same_results_and_exceptions(sdk, key, server, telemetry):
     """Types of results, and class, text and arguments of exceptions, are the bare SDK's."""
 
-    def observe() -> tuple[Any, ...]:
+    def observe():
         server.accept(key)
         client = sdk.client(api_key=key)
         answer = sdk.chat(client)
@@ -126,7 +114,7 @@ def test_same_results_and_exceptions(
     TogetherInstrumentor().instrument(tracer_provider=telemetry.tracer_provider)
 
 
-def test_signatures_and_copies(sdk: Sdk, key: str, telemetry: CapturedTelemetry) -> None:  # noqa: ARG001 - on
+def test_signatures_and_copies(sdk, key, telemetry):  # noqa: ARG001 - on
     """Constructors still show their parameters; clients can be copied as before."""
     assert "api_key" in inspect.signature(sdk.client_class).parameters
     client = sdk.client(api_key=key)
@@ -139,16 +127,12 @@ def test_signatures_and_copies(sdk: Sdk, key: str, telemetry: CapturedTelemetry)
 
 
 def test_our_own_error_is_swallowed_counted_and_logged_once(
-    sdk: Sdk,
-    key: str,
-    telemetry: CapturedTelemetry,
-    monkeypatch: pytest.MonkeyPatch,
-    caplog: pytest.LogCaptureFixture,
-) -> None:
+    sdk, key, telemetry, monkeypatch, caplog
+):
     """What breaks in our code stays ours: the application has its answer."""
     monkeypatch.setattr(Guard, "raising", False)
 
-    def broken(*_: object) -> None:
+    def broken(*_):
         raise ZeroDivisionError(key)
 
     monkeypatch.setattr(Recorder, "record", broken)
@@ -167,9 +151,7 @@ def test_our_own_error_is_swallowed_counted_and_logged_once(
     assert [span for span in telemetry.spans() if span["kind"] == "CLIENT"]
 
 
-def test_a_call_that_cannot_be_described_is_still_made(
-    sdk: Sdk, key: str, telemetry: CapturedTelemetry, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_call_that_cannot_be_described_is_still_made(sdk, key, telemetry, monkeypatch):
     """An error before the request is no reason not to send it."""
     monkeypatch.setattr(Guard, "raising", False)
     monkeypatch.setattr(Metrics, "recorder", lambda *_: 1 / 0)
@@ -178,16 +160,14 @@ def test_a_call_that_cannot_be_described_is_still_made(
     assert telemetry.counter("together.client.telemetry.errors") >= 1
 
 
-def test_suppress_instrumentation(sdk: Sdk, key: str, telemetry: CapturedTelemetry) -> None:
+def test_suppress_instrumentation(sdk, key, telemetry):
     """OpenTelemetry's own way of saying "not now" is honoured."""
     with suppress_instrumentation():
         sdk.chat(sdk.client(api_key=key))
     assert telemetry.spans() == []
 
 
-def test_span_is_current_while_the_sdk_works(
-    sdk: Sdk, key: str, telemetry: CapturedTelemetry
-) -> None:
+def test_span_is_current_while_the_sdk_works(sdk, key, telemetry):
     """The caller's span is our parent, and is current again afterwards."""
     tracer = telemetry.tracer_provider.get_tracer("test")
     client = sdk.client(api_key=key)
@@ -202,9 +182,7 @@ def test_span_is_current_while_the_sdk_works(
     assert call.parent.span_id == caller.get_span_context().span_id
 
 
-def test_retries_are_one_call(
-    sdk: Sdk, key: str, server: TogetherServer, telemetry: CapturedTelemetry
-) -> None:
+def test_retries_are_one_call(sdk, key, server, telemetry):
     """The SDK's retries are counted, in one span of one request."""
     server.script(behaviours.server_error(), behaviours.server_error())
     if sdk.is_async and GENERATION == 1:
@@ -227,14 +205,7 @@ def test_retries_are_one_call(
     ],
     ids=["429", "503", "402", "dropped"],
 )
-def test_other_failures(
-    behaviour: Any,
-    outcome: str,
-    sdk: Sdk,
-    key: str,
-    server: TogetherServer,
-    telemetry: CapturedTelemetry,
-) -> None:
+def test_other_failures(behaviour, outcome, sdk, key, server, telemetry):
     """Another failure has its outcome and one warning, and is no auth failure."""
     server.always(behaviour)
     with pytest.raises(Exception):  # noqa: B017, PT011 - the class differs by generation
@@ -249,9 +220,7 @@ def test_other_failures(
     assert telemetry.counter("together.client.auth.failures") == 0
 
 
-def test_recovery_is_told(
-    sdk: Sdk, server: TogetherServer, key: str, telemetry: CapturedTelemetry
-) -> None:
+def test_recovery_is_told(sdk, server, key, telemetry):
     """The report's workaround: catch the error, get a valid key at run time, go on."""
     client = sdk.client(api_key=made_up_key("Q"))
     with pytest.raises(Exception, match="Invalid API key"):
@@ -269,9 +238,7 @@ def test_recovery_is_told(
     assert server.requests[-1].model == MODEL
 
 
-def test_repeated_failures_are_logged_once_but_counted_all(
-    sdk: Sdk, server: TogetherServer, key: str, telemetry: CapturedTelemetry
-) -> None:
+def test_repeated_failures_are_logged_once_but_counted_all(sdk, server, key, telemetry):
     """One event a key and cause in the interval; the counter misses none."""
     server.revoke(key)
     client = sdk.client(api_key=key)
@@ -284,9 +251,7 @@ def test_repeated_failures_are_logged_once_but_counted_all(
     assert telemetry.counter("together.client.auth.failures") == 5
 
 
-def test_constructor_tells_each_finding_once(
-    sdk: Sdk, key: str, telemetry: CapturedTelemetry
-) -> None:
+def test_constructor_tells_each_finding_once(sdk, key, telemetry):
     """The same key again, or a copy of the client, is counted but not told again."""
     for _ in range(3):
         made = sdk.client(api_key=key)

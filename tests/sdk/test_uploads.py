@@ -1,7 +1,5 @@
 """Uploads: several requests, of which one goes to storage and without the key."""
 
-from __future__ import annotations
-
 import asyncio
 import importlib
 import json

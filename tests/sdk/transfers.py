@@ -1,9 +1,6 @@
 """Files on their way: how their tests set an SDK up, and what they ask of the telemetry."""
 
-from __future__ import annotations
-
 import importlib
-from typing import Any
 
 import pytest
 from generation import GENERATION
@@ -52,8 +49,7 @@ def events(telemetry):
 def attributes(telemetry, name):
     """Return the attributes of the span of a name."""
     (span,) = [span for span in telemetry.spans() if span["name"] == name]
-    found: dict[str, Any] = span["attributes"]
-    return found
+    return span["attributes"]
 
 
 def assert_key_is_not_blamed(telemetry):

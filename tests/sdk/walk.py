@@ -1,18 +1,13 @@
 """Every method of the installed SDK, by introspection; what to call it with, what it came to."""
 
-from __future__ import annotations
-
 import importlib
 import inspect
 import pkgutil
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from generation import MESSAGES, MODEL
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 NOT_CALLS = {"copy", "with_options"}
 """What a client has beside methods that ask Together something."""
@@ -26,7 +21,7 @@ COMPOSED = {"files.upload", "files.transfer"}
 ID = "id-0123abcd"
 TRAINING_FILE = "training.jsonl"
 
-ARGUMENTS: dict[str, dict[str, Any]] = {
+ARGUMENTS = {
     "audio.transcriptions.create": {"model": MODEL},
     "audio.translations.create": {"model": MODEL},
     "chat.completions.create": {"messages": MESSAGES},
@@ -66,16 +61,16 @@ class Called:
     error: Exception | None
 
     @property
-    def operations(self) -> list[str]:
+    def operations(self):
         return [span["attributes"]["gen_ai.operation.name"] for span in self.spans]
 
     @property
-    def own_spans(self) -> list[dict[str, Any]]:
+    def own_spans(self):
         """The spans of requests to Together."""
         named = zip(self.operations, self.spans, strict=True)
         return [span for operation, span in named if operation not in COMPOSED]
 
-    def shapes(self) -> list[tuple[str, str, str]]:
+    def shapes(self):
         """Return method, path without ids and versions, and operation of each request."""
         found = []
         for (_, method, path), span in zip(self.asked, self.own_spans, strict=True):
@@ -85,7 +80,7 @@ class Called:
         return found
 
 
-def methods(resource: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, Any]]:
+def methods(resource, path=()):
     """Yield name and bound method of everything that a client can be asked."""
     cls = type(resource)
     # What the client has from its base class are the means, such as `post`.
@@ -101,7 +96,7 @@ def methods(resource: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, An
             yield from methods(value, (*path, name))
 
 
-def resource_classes(*, is_async: bool) -> Iterator[type]:
+def resource_classes(*, is_async):
     """Yield the SDK's classes that have methods of their own, twins apart."""
     package = importlib.import_module("together.resources")
     for found in pkgutil.walk_packages(package.__path__, "together.resources."):
@@ -113,7 +108,7 @@ def resource_classes(*, is_async: bool) -> Iterator[type]:
                 yield cls
 
 
-def arguments(name: str, method: Any, identifier: str) -> dict[str, Any]:
+def arguments(name, method, identifier):
     """Return something for every parameter that has no default: by the table, or its annotation.
 
     Args:
@@ -132,7 +127,7 @@ def arguments(name: str, method: Any, identifier: str) -> dict[str, Any]:
     return given
 
 
-def _something(parameter: inspect.Parameter, identifier: str) -> Any:
+def _something(parameter, identifier):
     kind = str(parameter.annotation)
     if parameter.name == "model":
         return MODEL

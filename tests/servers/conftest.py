@@ -1,16 +1,9 @@
 """Servers of several processes, each ended by its own handle."""
 
-from typing import TYPE_CHECKING
-
 import pytest
 from running import Running
 
 from together_otel.testing.server import TogetherServer
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    Start = Callable[..., Running]
 
 
 @pytest.fixture

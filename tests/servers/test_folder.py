@@ -2,19 +2,11 @@
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 from running import PROGRAMS, get, successes
 
 from together_otel.testing.ports import free_port
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from running import Running
-
-    Start = Callable[..., Running]
 
 NAME = "PROMETHEUS_MULTIPROC_DIR"
 

@@ -2,19 +2,11 @@
 
 import os
 import signal
-from typing import TYPE_CHECKING
 
 import pytest
 from running import eventually, get, successes, total
 
 from together_otel.testing.ports import free_port
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from running import Running
-
-    Start = Callable[..., Running]
 
 OPENTELEMETRY = "This process was forked from one whose metrics OpenTelemetry's Prometheus exporter"
 PROMETHEUS = "This process was forked, and what it counts is in its own registry only"

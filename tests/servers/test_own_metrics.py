@@ -1,17 +1,8 @@
 """A service that shows metrics of its own shows ours beside them."""
 
-from typing import TYPE_CHECKING
-
 from running import get, successes, total
 
 from together_otel.testing.ports import free_port
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from running import Running
-
-    Start = Callable[..., Running]
 
 
 def test_one_process(start):

@@ -3,19 +3,11 @@
 import os
 import signal
 import socket
-from typing import TYPE_CHECKING
 
 import pytest
 from running import eventually, get, successes
 
 from together_otel.testing.ports import free_port
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from running import Running
-
-    Start = Callable[..., Running]
 
 
 @pytest.fixture

@@ -1,7 +1,5 @@
 """HTTP libraries beside a server under Together's own host name."""
 
-from __future__ import annotations
-
 import pytest
 from calling import made_up_key
 from libraries import KINDS, Library

@@ -1,7 +1,5 @@
 """HTTP libraries behind one face: a request, and what an application has of its answer."""
 
-from __future__ import annotations
-
 import asyncio
 import importlib
 import traceback

@@ -1,7 +1,5 @@
 """Every way to send a request by an HTTP library is seen, and once."""
 
-from __future__ import annotations
-
 import asyncio
 import warnings
 from contextlib import suppress

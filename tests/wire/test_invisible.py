@@ -1,14 +1,11 @@
 """An application that talks to other hosts cannot tell that the instrumentation is on."""
 
-from __future__ import annotations
-
 import asyncio
 import importlib
 import inspect
 import pickle
 import sys
 import traceback
-from typing import TYPE_CHECKING, Any
 from unittest import mock
 
 import httpx
@@ -21,20 +18,15 @@ from together_otel import TogetherInstrumentor
 from together_otel.calls.senders import SENDERS
 from together_otel.testing import behaviours
 
-if TYPE_CHECKING:
-    from libraries import Library
-
-    from together_otel.testing import CapturedTelemetry, TogetherServer
-
 PATCHED = [one for one in SENDERS if one.module.partition(".")[0] in PACKAGES]
 
 
-def found(target: Any) -> Any:
+def found(target):
     class_name, _, name = target.attribute.partition(".")
     return vars(getattr(importlib.import_module(target.module), class_name))[name]
 
 
-def test_nothing_is_emitted(library: Library, elsewhere: str, telemetry: CapturedTelemetry) -> None:
+def test_nothing_is_emitted(library, elsewhere, telemetry):
     for how in ("whole", "lines", "left", "unread"):
         for header in ("Bearer " + "sk-" + "a1" * 20, "Bearer a\n", "é"):
             library.ask(
@@ -54,13 +46,7 @@ def test_nothing_is_emitted(library: Library, elsewhere: str, telemetry: Capture
     [{"Authorization": "Bearer a\n"}, {"Authorization": "é"}, {"a": object()}, {}],
     ids=["newline", "accented letter", "no text", "dropped"],
 )
-def test_exceptions_are_the_same(
-    library: Library,
-    elsewhere: str,
-    server: TogetherServer,
-    telemetry: CapturedTelemetry,
-    headers: dict[str, Any],
-) -> None:
+def test_exceptions_are_the_same(library, elsewhere, server, telemetry, headers):
     """Their class, text and every frame of their tracebacks."""
     assert telemetry
     server.always(behaviours.drop_connection())
@@ -73,7 +59,7 @@ def test_exceptions_are_the_same(
 
 
 @pytest.mark.parametrize("target", PATCHED, ids=lambda one: f"{one.module}.{one.attribute}")
-def test_the_function_looks_the_same(target: Any) -> None:
+def test_the_function_looks_the_same(target):
     """Inspected, pickled, taken as a specification by unittest.mock; and it is put back."""
     original = found(target)
     TogetherInstrumentor().instrument()
@@ -100,27 +86,20 @@ def test_the_function_looks_the_same(target: Any) -> None:
 
 @pytest.mark.parametrize("target", PATCHED, ids=lambda one: f"{one.module}.{one.attribute}")
 @pytest.mark.parametrize("host", ["base", "elsewhere"])
-def test_what_others_have_patched_before(
-    target: Any,
-    host: str,
-    library: Library,
-    key: str,
-    monkeypatch: pytest.MonkeyPatch,
-    request: pytest.FixtureRequest,
-) -> None:
+def test_what_others_have_patched_before(target, host, library, key, monkeypatch, request):
     """Their wrappers, most are wrapt's, are called with the instance and the same arguments."""
     TogetherInstrumentor().uninstrument()
     class_name, _, name = target.attribute.partition(".")
     owner, calls = getattr(importlib.import_module(target.module), class_name), []
 
-    def wrapper(wrapped: Any, instance: Any, args: Any, kwargs: Any) -> Any:
+    def wrapper(wrapped, instance, args, kwargs):
         calls.append((type(instance).__name__, [type(one) for one in args], list(kwargs)))
         return wrapped(*args, **kwargs)
 
     monkeypatch.setattr(owner, name, wrapt.FunctionWrapper(vars(owner)[name], wrapper))
     url = f"{request.getfixturevalue(host)}/chat/completions"
 
-    def asked() -> list[Any]:
+    def asked():
         calls.clear()
         got = library.ask(url, headers={"Authorization": f"Bearer {key}"})
         assert got.status == 200
@@ -134,7 +113,7 @@ def test_what_others_have_patched_before(
         TogetherInstrumentor().uninstrument()
 
 
-def test_a_mock_that_was_there_before() -> None:
+def test_a_mock_that_was_there_before():
     """It has no instance, and is not to be called with one."""
     with mock.patch.object(httpx.Client, "send") as mocked, httpx.Client() as client:
         TogetherInstrumentor().instrument()
@@ -143,16 +122,16 @@ def test_a_mock_that_was_there_before() -> None:
     assert [type(one) for one in mocked.call_args.args] == [httpx.Request]
 
 
-def repr_without_address(function: Any) -> str:
+def repr_without_address(function):
     return repr(function).partition(" at ")[0]
 
 
 @pytest.mark.parametrize("url", [None, 7, b"https://\xff", "http://[", object(), "", "//a", " x"])
-def test_what_is_no_url_fails_as_before(url: Any, telemetry: CapturedTelemetry) -> None:
+def test_what_is_no_url_fails_as_before(url, telemetry):
     """The look at the host comes first and never raises."""
     assert telemetry
 
-    def raised() -> list[str]:
+    def raised():
         texts = []
         for ask in (requests.get, httpx.get, asking_aiohttp):
             try:
@@ -168,21 +147,21 @@ def test_what_is_no_url_fails_as_before(url: Any, telemetry: CapturedTelemetry) 
     assert len(beside) == 3
 
 
-def asking_aiohttp(url: Any) -> None:
+def asking_aiohttp(url):
     import aiohttp
 
-    async def ask() -> None:
+    async def ask():
         async with aiohttp.ClientSession() as session:
             await session.get(url)
 
     asyncio.run(ask())
 
 
-def test_arguments_that_do_not_fit(telemetry: CapturedTelemetry) -> None:
+def test_arguments_that_do_not_fit(telemetry):
     """The library's own TypeError, word for word."""
     assert telemetry
 
-    def texts() -> list[str]:
+    def texts():
         found = []
         with httpx.Client() as client, requests.Session() as session:
             for call in (client.send, session.request, lambda: client.send(1, 2, 3)):
@@ -196,8 +175,8 @@ def test_arguments_that_do_not_fit(telemetry: CapturedTelemetry) -> None:
     assert beside == texts()
 
 
-def test_a_host_that_only_sounds_like_together(telemetry: CapturedTelemetry) -> None:
-    def answer(_request: httpx.Request) -> httpx.Response:
+def test_a_host_that_only_sounds_like_together(telemetry):
+    def answer(_request):
         return httpx.Response(401)
 
     with httpx.Client(transport=httpx.MockTransport(answer)) as client:

@@ -1,7 +1,5 @@
 """A body may be read in many ways: each ends the call once, with what the answer says."""
 
-from __future__ import annotations
-
 import asyncio
 import gzip
 import io

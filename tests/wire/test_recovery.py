@@ -1,7 +1,5 @@
 """A refused request that is sent again with another key, where it can be sent again."""
 
-from __future__ import annotations
-
 import io
 from itertools import count
 

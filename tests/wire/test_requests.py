@@ -1,7 +1,5 @@
 """Requests to Together by an HTTP library: one GenAI span and one count each, whichever it is."""
 
-from __future__ import annotations
-
 import gzip
 import json
 

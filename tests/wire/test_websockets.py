@@ -1,7 +1,5 @@
 """A websocket to Together by aiohttp: its handshake is a request like any other."""
 
-from __future__ import annotations
-
 from contextlib import asynccontextmanager
 
 import aiohttp

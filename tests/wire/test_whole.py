@@ -1,7 +1,5 @@
 """What holds of a request by an HTTP library as of any call: where it is, and what is left of it."""
 
-from __future__ import annotations
-
 import gc
 import sys
 import traceback

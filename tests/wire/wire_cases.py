@@ -1,7 +1,5 @@
 """Keys that fail, as a request's Authorization header has them."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from calling import made_up_key

@@ -30,7 +30,7 @@ FOLDER = Path(os.environ["PROMETHEUS_MULTIPROC_DIR"])
 NOBODY = 65534
 
 
-def break_folder() -> None:
+def break_folder():
     if FAULT == "gone":
         shutil.rmtree(FOLDER)
     elif FAULT == "another user's" and os.getuid():
@@ -50,10 +50,10 @@ good, bad = app.client(accepted), app.client(refused)
 stream = app.client(streaming(CHUNK, REFUSAL))
 
 
-def calls(model: str) -> list[str]:
+def calls(model):
     """Make calls of all kinds; return what each gave."""
 
-    def given(ask: object) -> str:
+    def given(ask):
         try:
             return type(ask()).__name__
         except Exception as exc:  # noqa: BLE001 - which is reported

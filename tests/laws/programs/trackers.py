@@ -11,8 +11,6 @@ import os
 import secrets
 import sys
 from collections import defaultdict
-from collections.abc import Iterator
-from typing import Any
 
 import sentry_sdk
 from application import (
@@ -34,27 +32,27 @@ from sentry_sdk.integrations.logging import LoggingIntegration
 from sentry_sdk.transport import Transport
 
 TRACKER = sys.argv[1]
-EVENTS: list[dict[str, Any]] = []
-SECRETS: list[str] = []
+EVENTS = []
+SECRETS = []
 """What no frame may show, of the case at hand."""
 
 
 class Sink(Transport):
-    def capture_envelope(self, envelope: Any) -> None:
+    def capture_envelope(self, envelope):
         EVENTS.extend(item.payload.json for item in envelope.items if item.type == "event")
 
 
-def new(prefix: str = "tgp_" + "v1_") -> str:
+def new(prefix="tgp_" + "v1_"):
     """Return a key that nobody owns."""
     SECRETS.append(secrets.token_hex(22)[1:])
     return prefix + SECRETS[-1]
 
 
-def bearer(end: str = "") -> dict[str, str]:
+def bearer(end=""):
     return {"Authorization": f"Bearer {new()}{end}"}
 
 
-def shows(text: str) -> bool:
+def shows(text):
     return any(one[n : n + 8] in text for one in SECRETS for n in range(len(one) - 7))
 
 
@@ -80,14 +78,14 @@ WAYS = {
 }
 
 
-def in_environment(key: str, name: str = "TOGETHER_API_KEY") -> None:
+def in_environment(key, name="TOGETHER_API_KEY"):
     os.environ[name] = key
 
 
-def cases(app: Application) -> Iterator[tuple[str, dict[str, Any], Any]]:
+def cases(app):
     """Yield title, options of the instrumentation, and a coroutine that is to fail."""
 
-    async def call(title: str, way: str, answers: Any, end: str) -> None:
+    async def call(title, way, answers, end):
         client = WAYS[way](lambda **options: app.client(*answers, **options), end)
         if title.startswith("stream"):
             await app.read(client)
@@ -100,7 +98,7 @@ def cases(app: Application) -> Iterator[tuple[str, dict[str, Any], Any]]:
             options = {"recovery": new} if way == "recovery" else {}
             yield f"{title}, {way}", options, call(title, way, *case)
 
-    async def construct(**options: Any) -> None:
+    async def construct(**options):
         app.client(accepted, **options)
 
     wrong = {"base_url": "http://[::1"}
@@ -120,7 +118,7 @@ def cases(app: Application) -> Iterator[tuple[str, dict[str, Any], Any]]:
 # ── what a tracker shows ─────────────────────────────────────────────────────────────
 
 
-def of_sentry(_exc: BaseException | None) -> Iterator[tuple[str, str]]:
+def of_sentry(_exc):
     for event in EVENTS:
         stacks = [*event.get("exception", {}).get("values", ())]
         stacks += event.get("threads", {}).get("values", ())
@@ -134,7 +132,7 @@ def of_sentry(_exc: BaseException | None) -> Iterator[tuple[str, str]]:
     EVENTS.clear()
 
 
-def of_rich(exc: BaseException | None) -> Iterator[tuple[str, str]]:
+def of_rich(exc):
     if exc is None:
         return
     given = type(exc), exc, exc.__traceback__
@@ -146,7 +144,7 @@ def of_rich(exc: BaseException | None) -> Iterator[tuple[str, str]]:
                     yield f"{frame.filename.removeprefix(OURS)}:{frame.name} {name}", str(node)
 
 
-def error_of(case: Any, mode: str) -> BaseException | None:
+def error_of(case, mode):
     with sentry_sdk.isolation_scope():
         try:
             drive(case, mode)
@@ -157,7 +155,7 @@ def error_of(case: Any, mode: str) -> BaseException | None:
 
 
 if TRACKER != "rich":
-    options: dict[str, Any] = {}
+    options = {}
     if TRACKER == "stacks":
         options["integrations"] = [LoggingIntegration(event_level=logging.INFO)]
         options["attach_stacktrace"] = True

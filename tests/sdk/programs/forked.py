@@ -9,7 +9,6 @@ import json
 import logging
 import os
 import sys
-from typing import Any
 
 import together
 
@@ -24,14 +23,14 @@ TogetherInstrumentor().instrument(
 )
 
 
-def call(client: Any, *, stream: bool = False) -> Any:
+def call(client, *, stream=False):
     """Make a call."""
     return client.chat.completions.create(
         model="a/model", messages=[{"role": "user", "content": "Hello"}], stream=stream
     )
 
 
-def told() -> dict[str, Any]:
+def told():
     """Return what this process told since its memory was cleared; counters, since its start."""
     return {
         "calls": [

@@ -31,10 +31,10 @@ import together  # noqa: E402 - after the instrumentation
 
 client = together.Together(max_retries=0)
 tracer = telemetry.tracer_provider.get_tracer("application")
-kept: list[bool] = []
+kept = []
 
 
-def call(number: int) -> None:
+def call(number):
     """Make a call, every other one a stream, inside a span of the greenlet's own."""
     with tracer.start_as_current_span(f"caller {number}") as caller:
         answer = client.chat.completions.create(

@@ -10,33 +10,32 @@ import importlib
 import json
 import sys
 from types import FunctionType
-from typing import Any
 
 from together_otel.testing import CapturedTelemetry
 
 library, anew, *order = sys.argv[1:]
 telemetry = CapturedTelemetry()
-steps: dict[str, dict[str, int]] = {}
+steps = {}
 
 
-def instrumentor() -> Any:
+def instrumentor():
     """Return the instrumentor of the package as it is imported now."""
     return importlib.import_module("together_otel.instrumentor").TogetherInstrumentor()
 
 
-def instrument() -> None:
+def instrument():
     """Turn it on, with the same providers each time."""
     providers = (telemetry.tracer_provider, telemetry.meter_provider)
     instrumentor().instrument(tracer_provider=providers[0], meter_provider=providers[1])
 
 
-def client() -> Any:
+def client():
     """Make a client of the library as it is imported now."""
     module = importlib.import_module(library)
     return module.Together(max_retries=0) if library == "together" else module.TogetherAI()
 
 
-def counts() -> dict[str, int]:
+def counts():
     """Return what has been recorded so far."""
     events = [log["event_name"] for log in telemetry.logs()]
     return {
@@ -48,7 +47,7 @@ def counts() -> dict[str, int]:
     }
 
 
-def step(name: str, asking: Any = None) -> Any:
+def step(name, asking=None):
     """Make a call, with a new client unless one is given; note what it added."""
     before = counts()
     used = client() if asking is None else asking
@@ -63,14 +62,14 @@ def step(name: str, asking: Any = None) -> Any:
     return used
 
 
-def drop(package: str) -> None:
+def drop(package):
     """Forget a package, as test suites and hosts of plugins do."""
     for name in [one for one in sys.modules if one == package or one.startswith(f"{package}.")]:
         del sys.modules[name]
     gc.collect()  # what nothing else holds is gone by the next import
 
 
-def functions() -> dict[tuple[int, str], tuple[type, Any]]:
+def functions():
     """Return every class attribute of the library as it is imported now."""
     return {
         (id(cls), name): (cls, value)
@@ -81,7 +80,7 @@ def functions() -> dict[tuple[int, str], tuple[type, Any]]:
     }
 
 
-def foreign(patched: set[tuple[str, str]]) -> int:
+def foreign(patched):
     """Return how many of the attributes that are patched at times are not the library's own."""
     found = [
         value

@@ -16,7 +16,7 @@ TogetherInstrumentor().instrument()
 client = together.Together(max_retries=0)
 
 
-def call(*, stream: bool = False) -> None:
+def call(*, stream=False):
     """Make a call and read its answer."""
     answer = client.chat.completions.create(
         model="a/model", messages=[{"role": "user", "content": "Hello"}], stream=stream

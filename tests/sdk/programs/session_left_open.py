@@ -3,15 +3,13 @@
 Usage: session_left_open.py connect|transcription sync|async
 """
 
-from __future__ import annotations
-
 import asyncio
 import atexit
 import json
 import sys
 
 
-def tell() -> None:
+def tell():
     """Print how the calls ended, and how many were counted."""
     spans = [span for span in captured.spans() if span["kind"] == "CLIENT"]
     ended = [[span["name"], span["attributes"]["together.request.outcome"]] for span in spans]
@@ -42,7 +40,7 @@ else:
     start = opened.start
 
 
-async def started() -> None:
+async def started():
     """Open it in a loop that ends at once."""
     await start()
 

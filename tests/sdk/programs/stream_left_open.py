@@ -9,31 +9,29 @@ import asyncio
 import json
 import sys
 import weakref
-from typing import Any
 
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import (
     ConsoleMetricExporter,
-    MetricsData,
     PeriodicExportingMetricReader,
 )
-from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, ConsoleSpanExporter
 
 from together_otel import TogetherInstrumentor
 
 kind, first, how = sys.argv[1:]
 ask = {"model": "a/model", "messages": [{"role": "user", "content": "Hello"}], "stream": True}
-kept: list[Any] = []
+kept = []
 
 
-def span(one: ReadableSpan) -> str:
+def span(one):
     """Return a line that tells of a span."""
     attributes = dict(one.attributes or {})
     return json.dumps([one.name, attributes.get("together.request.outcome")]) + "\n"
 
 
-def counts(data: MetricsData) -> str:
+def counts(data):
     """Return a line that tells of the requests counted."""
     found = {
         str((point.attributes or {})["together.request.outcome"]): getattr(point, "value", None)
@@ -46,7 +44,7 @@ def counts(data: MetricsData) -> str:
     return json.dumps(["requests", found]) + "\n"
 
 
-async def read_a_chunk(client: Any) -> None:
+async def read_a_chunk(client):
     """Begin to read, and keep the stream."""
     stream = await client.chat.completions.create(**ask)
     await anext(stream)

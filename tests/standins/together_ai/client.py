@@ -1,7 +1,5 @@
 """The wrapper's two clients: one question, one answer."""
 
-from __future__ import annotations
-
 import asyncio
 import http.client
 import json

@@ -1,7 +1,5 @@
 """What can go wrong with a call."""
 
-from __future__ import annotations
-
 
 class TogetherAIError(Exception):
     """Any failure; ``status_code`` is the HTTP status, ``None`` without an answer."""

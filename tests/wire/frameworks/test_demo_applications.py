@@ -1,7 +1,5 @@
 """What `make demo` shows of openai and LiteLLM."""
 
-from __future__ import annotations
-
 import sys
 from dataclasses import replace
 

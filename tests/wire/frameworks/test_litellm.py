@@ -3,8 +3,6 @@
 Its releases are named in the Makefile, each in an environment of its own.
 """
 
-from __future__ import annotations
-
 import asyncio
 from contextlib import suppress
 

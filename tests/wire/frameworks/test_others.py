@@ -1,7 +1,5 @@
 """What else sends to Together by an HTTP library: DSPy, aisuite, huggingface_hub."""
 
-from __future__ import annotations
-
 import pytest
 from calling import leaks
 from dirty_equals import IsPartialDict

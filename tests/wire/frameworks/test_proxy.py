@@ -1,7 +1,5 @@
 """LiteLLM's proxy: its clients' failures are its own, and hide which key they are of."""
 
-from __future__ import annotations
-
 import asyncio
 import json
 

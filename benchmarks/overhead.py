@@ -12,8 +12,6 @@ The README's table is made from benchmarks/overhead.json: measure with `--json` 
 run `python tools/readme.py`.
 """
 
-from __future__ import annotations
-
 import argparse
 import json
 import platform

@@ -11,8 +11,6 @@ Prometheus.
 Ends with 1 when the worst took longer than a minute.
 """
 
-from __future__ import annotations
-
 import argparse
 import random
 import statistics

@@ -1,7 +1,5 @@
 """The rows of the table of overheads: what is measured in which process, and compared with what."""
 
-from __future__ import annotations
-
 from typing import Any, NamedTuple
 
 STREAMS = 1000

@@ -7,8 +7,6 @@ spans say is compared with what was done. Ends with 1 when a count is not exact 
 bounded; the growth of memory over the second half is printed.
 """
 
-from __future__ import annotations
-
 import argparse
 import gc
 import json

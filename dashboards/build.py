@@ -1,7 +1,5 @@
 """Writes what users import: ``python dashboards/build.py``. A test compares."""
 
-from __future__ import annotations
-
 import sys
 from pathlib import Path
 

@@ -5,8 +5,6 @@ Without an argument it talks to a stand-in for Together on loopback, so that no 
 needed; `--real` asks Together itself.
 """
 
-from __future__ import annotations
-
 import sys
 from importlib.metadata import version
 

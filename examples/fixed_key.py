@@ -5,8 +5,6 @@ Without an argument it talks to a stand-in for Together on loopback, with a key 
 it; `--real` takes TOGETHER_API_KEY and asks Together itself.
 """
 
-from __future__ import annotations
-
 import os
 import secrets
 import sys

@@ -5,8 +5,6 @@ Without an argument it talks to a stand-in for Together on loopback, whose addre
 Together's (TOGETHER_OTEL_HOSTS); `--real` asks Together itself.
 """
 
-from __future__ import annotations
-
 import os
 import sys
 

@@ -6,8 +6,6 @@ is seen is the request. Without an argument it talks to a stand-in for Together 
 asks Together itself with TOGETHER_API_KEY, and falls back to TOGETHER_AI_TOKEN.
 """
 
-from __future__ import annotations
-
 import os
 import sys
 

@@ -5,8 +5,6 @@ Metrics are served for Prometheus on a free port and printed from there; a key i
 then revoked, so that there is something to see.
 """
 
-from __future__ import annotations
-
 import secrets
 import urllib.request
 from importlib.metadata import version

@@ -6,8 +6,6 @@ key to Together. Without an argument it talks to a stand-in for Together on loop
 counts as one of Together's (TOGETHER_OTEL_HOSTS); `--real` asks Together itself.
 """
 
-from __future__ import annotations
-
 import os
 import sys
 

@@ -4,8 +4,6 @@ Used where the application's thread enters our code: an error of ours is swallow
 logged once for each class, and neither counting nor logging can raise.
 """
 
-from __future__ import annotations
-
 import logging
 import sys
 from collections.abc import Callable

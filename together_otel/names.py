@@ -5,8 +5,6 @@ tested against it. Nothing here knows OpenTelemetry, Prometheus or an SDK. It is
 modules because it is one table, in which a reader looks up a name.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Final, Literal, NamedTuple, get_args
 

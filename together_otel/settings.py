@@ -1,7 +1,5 @@
 """The environment → one frozen `Settings`, read once when the instrumentation is turned on."""
 
-from __future__ import annotations
-
 import logging
 import os
 import re
@@ -95,7 +93,7 @@ class Settings:
     content_in_events: bool = False
 
     @classmethod
-    def from_environment(cls, environ: Mapping[str, str] | None = None) -> Settings:
+    def from_environment(cls, environ: Mapping[str, str] | None = None) -> "Settings":
         """Read the settings; an invalid value or name gives a warning, and the default holds."""
         environ = os.environ if environ is None else environ
         _warn_of_unknown(environ)
@@ -127,7 +125,7 @@ class Settings:
         )
 
     @classmethod
-    def from_keywords(cls, given: Mapping[str, object]) -> Settings:
+    def from_keywords(cls, given: Mapping[str, object]) -> "Settings":
         """Read the environment with keywords of ``instrument()`` in place of their variables.
 
         Args:

@@ -7,8 +7,6 @@ not know, and ends as if all were well; this says which. Exits with 1 for a vuln
 where nothing could be looked up.
 """
 
-from __future__ import annotations
-
 import json
 import subprocess
 import sys

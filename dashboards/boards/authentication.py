@@ -3,8 +3,6 @@
 The top row asks these questions and answers them; what follows it is evidence.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import panels

@@ -1,7 +1,5 @@
 """What the *Authentication* dashboard's answers follow from: causes, keys, instances, log events."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import panels

@@ -1,7 +1,5 @@
 """The *Fleet* dashboard: every job in a row, and the jobs over time beside each other."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import panels

@@ -3,8 +3,6 @@
 A fleet of a thousand instances has too many series of its own to be added up while somebody waits.
 """
 
-from __future__ import annotations
-
 import rules
 
 from together_otel import names

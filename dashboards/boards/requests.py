@@ -1,7 +1,5 @@
 """The *Requests* dashboard: rate, errors, latency, streams, tokens, cost, limits, error budget."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import panels

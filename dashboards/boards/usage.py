@@ -1,7 +1,5 @@
 """Of the *Requests* dashboard: tokens, cost, limits, error budget, one instance."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import panels

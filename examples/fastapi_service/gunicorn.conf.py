@@ -1,7 +1,5 @@
 """How gunicorn serves the application, and where its workers count."""
 
-from __future__ import annotations
-
 import os
 import shutil
 from typing import Any

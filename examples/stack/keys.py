@@ -5,8 +5,6 @@ A new key takes the old one's place at the server and in the file that the appli
 its start.
 """
 
-from __future__ import annotations
-
 import os
 import sys
 from pathlib import Path

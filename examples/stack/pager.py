@@ -1,8 +1,6 @@
 # docker compose logs -f pager
 """Stands in for PagerDuty, Slack and a webhook: prints what it is sent as a person would read it."""
 
-from __future__ import annotations
-
 import json
 import sys
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer

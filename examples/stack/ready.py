@@ -1,8 +1,6 @@
 # docker compose run --rm ready
 """Waits until every URL answers with 200; for images that have no shell to ask them from within."""
 
-from __future__ import annotations
-
 import sys
 import time
 import urllib.request

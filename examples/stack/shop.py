@@ -1,8 +1,6 @@
 # docker compose logs -f shop
 """An application as anyone would write it: asks Together a few things, again and again."""
 
-from __future__ import annotations
-
 import itertools
 import logging
 import time

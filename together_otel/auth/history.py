@@ -1,7 +1,5 @@
 """Which keys were accepted or refused, where and when: knowledge of this process, in memory only."""
 
-from __future__ import annotations
-
 from collections import OrderedDict
 from dataclasses import dataclass
 from typing import Final

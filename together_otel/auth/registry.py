@@ -1,7 +1,5 @@
 """The keys that this process uses: their reports and their history, never the keys."""
 
-from __future__ import annotations
-
 import time
 from collections import OrderedDict
 from contextlib import suppress

@@ -1,7 +1,5 @@
 """The command ``together-otel``."""
 
-from __future__ import annotations
-
 import argparse
 import sys
 from collections.abc import Sequence

@@ -1,7 +1,5 @@
 """Writing to standard output and error, which must not change the exit code."""
 
-from __future__ import annotations
-
 import os
 import sys
 from contextlib import suppress

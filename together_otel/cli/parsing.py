@@ -1,7 +1,5 @@
 """What all commands share: exit codes, and a parser whose errors contain no key."""
 
-from __future__ import annotations
-
 import argparse
 import json
 import os

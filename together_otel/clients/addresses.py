@@ -1,7 +1,5 @@
 """What stands in a URL, whichever library's object it is: host and port."""
 
-from __future__ import annotations
-
 from typing import Any
 from urllib.parse import SplitResult
 

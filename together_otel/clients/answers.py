@@ -3,8 +3,6 @@
 Matched by shape: responses of httpx, requests and aiohttp, and aiohttp's error, which is one.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping
 from typing import Any, Final

@@ -1,7 +1,5 @@
 """Which library a request by HTTP comes from, and where that one takes its key from."""
 
-from __future__ import annotations
-
 import sys
 from functools import lru_cache
 from types import FrameType

@@ -1,7 +1,5 @@
 """Where clients take their key from, and which headers replace it, or send others beside it."""
 
-from __future__ import annotations
-
 import os
 from base64 import b64decode
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """What the body of an HTTP answer says, as bytes: a JSON document, or server-sent events."""
 
-from __future__ import annotations
-
 import json
 import re
 import zlib

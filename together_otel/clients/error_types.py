@@ -3,8 +3,6 @@
 ``exception.type`` beside it is always the exact class.
 """
 
-from __future__ import annotations
-
 import sys
 from typing import Final
 

@@ -1,7 +1,5 @@
 """The fields of an object of any generation, whether a mapping or a model."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

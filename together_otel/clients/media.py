@@ -1,7 +1,5 @@
 """Images, audio, video and files by reference: never their bytes, nor what lets one in to see them."""
 
-from __future__ import annotations
-
 import base64
 import hashlib
 import re

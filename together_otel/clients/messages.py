@@ -5,8 +5,6 @@ Shapes follow the JSON schemas of the OpenTelemetry GenAI semantic conventions: 
 (`media`). Iterators are left alone.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable, Mapping
 from contextlib import suppress

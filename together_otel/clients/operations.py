@@ -1,7 +1,5 @@
 """Method and path of a request → the name of its operation, of low cardinality."""
 
-from __future__ import annotations
-
 import re
 from typing import Final
 

@@ -4,8 +4,6 @@ A body is read, never consumed: iterators that a caller passes stay untouched. N
 the OpenTelemetry GenAI semantic conventions.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from math import inf, isfinite

@@ -1,7 +1,5 @@
 """What the clients read that reach Together without its SDK: variables in order, base URLs."""
 
-from __future__ import annotations
-
 import sys
 from dataclasses import replace
 from types import FrameType

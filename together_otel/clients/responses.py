@@ -1,7 +1,5 @@
 """The Responses API in the words of chat completions: what is asked, answered and streamed by it."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any, Final
 

@@ -4,8 +4,6 @@ A request hook, the HTTP client's own auth and an in-house client send keys that
 of before there is an answer.
 """
 
-from __future__ import annotations
-
 from collections.abc import Collection, Mapping
 from traceback import walk_tb
 from types import FrameType

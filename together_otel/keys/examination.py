@@ -1,7 +1,5 @@
 """What is wrong with a key: its wrappings taken off, its shape and its damage told."""
 
-from __future__ import annotations
-
 import base64
 import re
 import unicodedata

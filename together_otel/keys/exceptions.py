@@ -1,7 +1,5 @@
 """An exception → what may be told of it: its public name, its text, its traceback."""
 
-from __future__ import annotations
-
 import sys
 from dataclasses import dataclass
 from itertools import accumulate

@@ -4,8 +4,6 @@ Shapes are facts about made keys, not a promise of Together's: an unknown shape 
 token, a JWT) may be right.
 """
 
-from __future__ import annotations
-
 import json
 import re
 from typing import Final

@@ -1,7 +1,5 @@
 """Whose a host is, and whether an answer is Together's by what it says."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Collection, Iterable
 from functools import lru_cache

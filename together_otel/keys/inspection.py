@@ -1,7 +1,5 @@
 """A key → a `KeyReport`: what can be known of it without sending it anywhere."""
 
-from __future__ import annotations
-
 import os
 import re
 from collections.abc import Mapping

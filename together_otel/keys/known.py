@@ -4,8 +4,6 @@ What is kept of a key are hashes of its parts, by which it is found and not give
 Python's own, whose key is a secret of the process unless PYTHONHASHSEED sets it.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, fields

@@ -1,7 +1,5 @@
 """A client, by what it takes from the environment."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -4,8 +4,6 @@ Keys are found in two ways: every part that shares eight characters with a key t
 be involved, in whichever escaping; and everything that looks like a key.
 """
 
-from __future__ import annotations
-
 import re
 from typing import Final
 

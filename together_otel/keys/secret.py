@@ -1,7 +1,5 @@
 """A key on its way through our own frames, and the digests that stand for it in memory."""
 
-from __future__ import annotations
-
 import os
 from hashlib import blake2b
 from typing import Final, NoReturn

@@ -4,8 +4,6 @@ Every pattern is linear: what it repeats has one way to match, or a bound, and i
 beginning of a run only.
 """
 
-from __future__ import annotations
-
 import re
 from typing import Final
 

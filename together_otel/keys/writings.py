@@ -1,7 +1,5 @@
 """The ways in which programs write a key: escaped, encoded, or as it is."""
 
-from __future__ import annotations
-
 import base64
 import json
 from collections.abc import Iterator

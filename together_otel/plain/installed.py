@@ -1,7 +1,5 @@
 """Which release of a distribution is installed."""
 
-from __future__ import annotations
-
 from importlib import metadata
 
 

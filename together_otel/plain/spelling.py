@@ -1,7 +1,5 @@
 """The word that was meant, for one that is misspelt."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 
 

@@ -1,7 +1,5 @@
 """A map by identity that keeps none of its keys alive: SDK objects may have no hash."""
 
-from __future__ import annotations
-
 import weakref
 from typing import Any, Generic, TypeVar
 

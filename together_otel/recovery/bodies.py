@@ -1,7 +1,5 @@
 """What of a request's body is read while it is sent, and can or cannot be read again."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from inspect import iscoroutine

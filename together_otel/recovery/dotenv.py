@@ -1,7 +1,5 @@
 """``.env`` files, as the installed python-dotenv reads them."""
 
-from __future__ import annotations
-
 from collections import ChainMap
 from collections.abc import Mapping
 from dataclasses import dataclass, field

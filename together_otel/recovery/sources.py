@@ -5,8 +5,6 @@ What goes wrong in one is told by its class alone: texts of errors, and what a c
 stderr, may hold a key.
 """
 
-from __future__ import annotations
-
 import os
 import shlex
 import signal

@@ -1,7 +1,5 @@
 """A key asked for on the terminal, or in a notebook."""
 
-from __future__ import annotations
-
 import atexit
 import os
 import sys

@@ -1,7 +1,5 @@
 """A file that holds a key: read with care, and looked at for a change before each call."""
 
-from __future__ import annotations
-
 import os
 import stat
 import time

@@ -4,8 +4,6 @@ Nothing here reads a file or an environment variable, and nothing but `together_
 the standard library is needed, so that the same rules can be made wherever this package is.
 """
 
-from __future__ import annotations
-
 from together_otel.rules.authentication import alerts_of
 from together_otel.rules.files import render_alerts, render_recording
 from together_otel.rules.settings import Options

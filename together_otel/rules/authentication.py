@@ -1,7 +1,5 @@
 """Alerts of refused keys, by what each process says of its last failure and its last success."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from together_otel import names

@@ -1,7 +1,5 @@
 """The words in which users choose `Options`: settings, severities, labels, or a TOML file of them."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Iterable, Mapping

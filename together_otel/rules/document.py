@@ -3,8 +3,6 @@
 A writer of its own: the package that these rules may be made from has no YAML library.
 """
 
-from __future__ import annotations
-
 import json
 import re
 import textwrap

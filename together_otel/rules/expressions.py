@@ -1,7 +1,5 @@
 """PromQL with places to fill in, and metrics that several rules add up."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable
 

@@ -1,7 +1,5 @@
 """Both files of rules, put together."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from dataclasses import replace
 

@@ -1,7 +1,5 @@
 """The alert of a rotation that stalls."""
 
-from __future__ import annotations
-
 from together_otel import names
 from together_otel.rules.document import Group, Rule
 from together_otel.rules.settings import Options

@@ -1,7 +1,5 @@
 """Alerts on log events, for Loki's ruler: of processes that die before any scrape."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import replace
 

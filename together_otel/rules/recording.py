@@ -1,7 +1,5 @@
 """Series that the dashboards are drawn from, which no alert needs."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 
 from together_otel import names

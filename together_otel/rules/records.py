@@ -1,7 +1,5 @@
 """Names of recorded series that dashboards are drawn from."""
 
-from __future__ import annotations
-
 from typing import Final
 
 FAILING: Final = "instance:together_auth_failing:since"

@@ -1,7 +1,5 @@
 """Alerts of requests that fail for other reasons than keys: outages, limits, latency, the budget."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from together_otel import names

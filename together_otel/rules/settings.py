@@ -1,7 +1,5 @@
 """What users may want otherwise in the rules: thresholds, severities, grouping, links."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal

@@ -1,7 +1,5 @@
 """Alerts of our own telemetry: lost, or with errors."""
 
-from __future__ import annotations
-
 from together_otel import names
 from together_otel.rules.document import Group, Rule
 from together_otel.rules.expressions import EVERYWHERE

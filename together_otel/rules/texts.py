@@ -1,7 +1,5 @@
 """What an alert tells a person: Prometheus templates."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from together_otel import names

@@ -1,7 +1,5 @@
 """Log lines of the events, for people: Python's logging, logger ``together_otel``."""
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Callable, Mapping
 from typing import Any

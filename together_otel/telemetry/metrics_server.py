@@ -4,8 +4,6 @@ It has a limited number of connections, each with a thread, and a limited time f
 answer. The application keeps its file descriptors and threads, and its error output.
 """
 
-from __future__ import annotations
-
 import logging
 import socket
 import threading
@@ -33,7 +31,7 @@ POLL = 0.5
 class _Handler(MetricsHandler):
     """Answers one request; what fails is an answer and one line in the log."""
 
-    server: MetricsServer
+    server: "MetricsServer"
     connection: socket.socket
 
     def do_GET(self) -> None:  # noqa: N802 - the standard library's name

@@ -1,7 +1,5 @@
 """A process and those forked from it: what they count is not in one another's scrapes."""
 
-from __future__ import annotations
-
 import logging
 import mmap
 import threading

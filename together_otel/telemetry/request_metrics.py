@@ -1,7 +1,5 @@
 """Which values of a request go into which metrics, by operation and release of the conventions."""
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 from together_otel.names import (

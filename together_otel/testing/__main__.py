@@ -3,8 +3,6 @@
 Its first line is its URL; it serves until SIGTERM or SIGINT comes.
 """
 
-from __future__ import annotations
-
 import argparse
 import contextlib
 import signal

@@ -4,8 +4,6 @@ Where generations differ, a body carries the fields of all of them. Everything i
 deterministic: a word is a token, and the reply is always the same sentence.
 """
 
-from __future__ import annotations
-
 import base64
 import io
 import re

@@ -5,8 +5,6 @@ Each function returns a ``Behaviour`` for ``server.script(…)`` or ``server.alw
     server.script(behaviours.rate_limited(), behaviours.refuse("html"))
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Literal, TypeAlias, get_args

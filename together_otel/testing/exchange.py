@@ -1,7 +1,5 @@
 """What the server's rooms pass each other: a request received, a reply, and a plan for it."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping

@@ -1,7 +1,5 @@
 """A bounded HTTP request, to what may answer slowly, without an end, or not in HTTP."""
 
-from __future__ import annotations
-
 import socket
 import threading
 import time

@@ -1,7 +1,5 @@
 """Keys that nobody owns, made up anew in every run, and where they must not be seen."""
 
-from __future__ import annotations
-
 import secrets
 from collections.abc import Mapping
 

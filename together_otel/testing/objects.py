@@ -1,7 +1,5 @@
 """What the server has: objects with the fields that any generation of the SDK wants of them."""
 
-from __future__ import annotations
-
 from typing import Any
 
 CREATED = 1_700_000_000

@@ -1,7 +1,5 @@
 """The programs of a monitoring stack: where they are, and one process of each."""
 
-from __future__ import annotations
-
 import json
 import shutil
 import subprocess
@@ -97,7 +95,7 @@ class Program:
         # JSON is YAML.
         (folder / "config.yml").write_text(json.dumps(config))
 
-    def __enter__(self) -> Program:  # noqa: PYI034 - Self needs 3.11 or another package
+    def __enter__(self) -> "Program":  # noqa: PYI034 - Self needs 3.11 or another package
         """Start it, wait until it is ready, and return itself."""
         address = f"--web.listen-address={self.address}"
         with (self._folder / "log").open("wb") as log:

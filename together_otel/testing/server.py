@@ -1,7 +1,5 @@
 """A scriptable Together server on loopback, for tests and demonstrations."""
 
-from __future__ import annotations
-
 import threading
 from collections import deque
 from collections.abc import Collection, Mapping
@@ -56,7 +54,7 @@ class TogetherServer:
 
     # ── life ─────────────────────────────────────────────────────────────────────────
 
-    def start(self) -> TogetherServer:
+    def start(self) -> "TogetherServer":
         """Bind and serve from a thread of its own; return itself.
 
         Raises:
@@ -90,7 +88,7 @@ class TogetherServer:
         listener.hang_up()
         self._listener = self._thread = None
 
-    def __enter__(self) -> TogetherServer:  # noqa: PYI034 - Self needs 3.11 or another package
+    def __enter__(self) -> "TogetherServer":  # noqa: PYI034 - Self needs 3.11 or another package
         return self.start()
 
     def __exit__(self, *_: object) -> None:

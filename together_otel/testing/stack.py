@@ -9,8 +9,6 @@ For end-to-end tests of rules, dashboards and notifications::
 The programs are not part of this package: `find_binaries` looks for them.
 """
 
-from __future__ import annotations
-
 import json
 import tempfile
 import threading
@@ -72,7 +70,7 @@ class Stack:
         self._life = ExitStack()
         self._running: list[Program] = []
 
-    def __enter__(self) -> Stack:  # noqa: PYI034 - Self needs 3.11 or another package
+    def __enter__(self) -> "Stack":  # noqa: PYI034 - Self needs 3.11 or another package
         """Start everything, wait until it is ready, and return itself.
 
         Raises:

@@ -11,8 +11,6 @@
     telemetry.shutdown()
 """
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
@@ -79,7 +77,7 @@ class CapturedTelemetry:
         self.tracer_provider.shutdown()
         self.logger_provider.shutdown()
 
-    def __enter__(self) -> CapturedTelemetry:  # noqa: PYI034 - Self needs 3.11 or another package
+    def __enter__(self) -> "CapturedTelemetry":  # noqa: PYI034 - Self needs 3.11 or another package
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -1,7 +1,5 @@
 """The HTTP side of the server: sockets, threads, and bytes as they go out."""
 
-from __future__ import annotations
-
 import socket
 import sys
 import threading

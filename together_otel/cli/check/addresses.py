@@ -1,7 +1,5 @@
 """Where the installed SDK would send its requests."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """What an answer means for the key."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final

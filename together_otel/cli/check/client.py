@@ -1,7 +1,5 @@
 """An HTTP client with the proxies and certificates that the SDK's would use."""
 
-from __future__ import annotations
-
 import os
 import ssl
 from collections.abc import Iterator, Mapping

@@ -1,7 +1,5 @@
 """``together-otel check``: whether the key of this environment can work."""
 
-from __future__ import annotations
-
 import argparse
 from collections.abc import Iterator
 

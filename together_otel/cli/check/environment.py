@@ -1,7 +1,5 @@
 """The variables of a process: those of the environment and of a ``.env`` file."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field

@@ -1,7 +1,5 @@
 """The outcomes of asking Together, and what to do about each."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Final, Literal
 

@@ -1,7 +1,5 @@
 """The result of a check, as one screen of text and as JSON."""
 
-from __future__ import annotations
-
 import json
 import textwrap
 from collections.abc import Iterator

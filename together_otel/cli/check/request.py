@@ -1,7 +1,5 @@
 """Ask Together once, within a time limit, whether it accepts a key, and tell what went wrong where."""
 
-from __future__ import annotations
-
 import json
 import socket
 import ssl

@@ -4,8 +4,6 @@
 host is in TOGETHER_OTEL_HOSTS; FIRST_KEY, which is refused, and SECOND_KEY.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import sys

@@ -1,7 +1,5 @@
 """Applications that reach Together without its SDK, each a process of a Python that has its client."""
 
-from __future__ import annotations
-
 import json
 import subprocess
 from dataclasses import dataclass

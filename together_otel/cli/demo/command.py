@@ -1,7 +1,5 @@
 """``together-otel demo``: run a drill of every cause, show the results, fail if any is wrong."""
 
-from __future__ import annotations
-
 import argparse
 import json
 import tempfile

@@ -1,7 +1,5 @@
 """The evidence of one drill: the SDK's error and the telemetry, and whether they are correct."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any

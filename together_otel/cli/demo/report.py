@@ -1,7 +1,5 @@
 """The demonstration's output: plain text of at most 120 columns, and a record of it."""
 
-from __future__ import annotations
-
 import textwrap
 from collections.abc import Mapping, Sequence
 from itertools import zip_longest

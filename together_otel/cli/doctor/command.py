@@ -1,7 +1,5 @@
 """``together-otel doctor``: finds what keeps telemetry from arriving."""
 
-from __future__ import annotations
-
 import argparse
 import dataclasses
 import os

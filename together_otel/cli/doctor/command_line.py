@@ -1,7 +1,5 @@
 """The application's command line: what it sets, and what it starts."""
 
-from __future__ import annotations
-
 import re
 import shlex
 import shutil

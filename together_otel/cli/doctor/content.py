@@ -1,7 +1,5 @@
 """Which of the metrics a scrape contains, and why others are missing."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import TypeAlias
 

@@ -1,7 +1,5 @@
 """A live endpoint, fetched as Prometheus does, and what is missing from it."""
 
-from __future__ import annotations
-
 import socket
 import ssl
 import time

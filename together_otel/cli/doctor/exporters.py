@@ -1,7 +1,5 @@
 """OpenTelemetry's exporters: whether they are set, installed, and reach their collector."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from importlib.metadata import entry_points
 from math import inf

@@ -1,7 +1,5 @@
 """Folders and Pushgateways that processes write their metrics to."""
 
-from __future__ import annotations
-
 import os
 import re
 from collections.abc import Iterator, Mapping

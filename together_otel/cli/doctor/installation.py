@@ -1,7 +1,5 @@
 """What is installed: Python, the SDK, this package's entry point, the launcher."""
 
-from __future__ import annotations
-
 import platform
 import shlex
 import shutil

@@ -1,7 +1,5 @@
 """Other instrumentations of what reaches Together, and whose span a call has beside each."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Final
 

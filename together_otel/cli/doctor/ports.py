@@ -1,7 +1,5 @@
 """The ports of /metrics: whether they are free, and whether Prometheus can reach them."""
 
-from __future__ import annotations
-
 import errno
 import ipaddress
 from collections.abc import Iterator, Mapping

@@ -4,8 +4,6 @@ It writes JSON into the file that its argument names, and ends without an export
 see this process.
 """
 
-from __future__ import annotations
-
 import importlib.util
 import json
 import os

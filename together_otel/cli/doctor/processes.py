@@ -1,7 +1,5 @@
 """Servers with several processes: whether a scrape covers all of them."""
 
-from __future__ import annotations
-
 import re
 import shlex
 from collections.abc import Iterator, Sequence

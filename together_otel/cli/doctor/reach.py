@@ -1,7 +1,5 @@
 """Addresses: whether something listens there, and whether it serves our metrics."""
 
-from __future__ import annotations
-
 import socket
 from http.client import HTTPException
 from urllib.parse import urlsplit

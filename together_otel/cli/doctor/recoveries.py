@@ -1,7 +1,5 @@
 """The sources of another key, checked before they are needed."""
 
-from __future__ import annotations
-
 import shlex
 import shutil
 from collections.abc import Iterator

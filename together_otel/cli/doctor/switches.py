@@ -1,7 +1,5 @@
 """What is disabled, which settings are invalid, and which backend emits the metrics."""
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager

@@ -3,8 +3,6 @@
 That process uses free ports and a temporary folder, and exports nothing.
 """
 
-from __future__ import annotations
-
 import json
 import re
 import subprocess

@@ -1,7 +1,5 @@
 """What a drill prints before it starts and after it has ended."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """``together-otel drill``: test the alerts of a refused key without revoking one."""
 
-from __future__ import annotations
-
 import argparse
 import os
 import re

@@ -1,7 +1,5 @@
 """The environment of a drill: without real keys, with its own service name, ports and folders."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path

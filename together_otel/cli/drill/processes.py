@@ -1,7 +1,5 @@
 """The application of a drill as a process: commands, answers, output, and its end."""
 
-from __future__ import annotations
-
 import json
 import os
 import queue
@@ -91,7 +89,7 @@ class Process:
         for reader in self._readers:
             reader.start()
 
-    def __enter__(self) -> Process:  # noqa: PYI034 - Self needs 3.11 or another package
+    def __enter__(self) -> "Process":  # noqa: PYI034 - Self needs 3.11 or another package
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -4,8 +4,6 @@ It runs under ``opentelemetry-instrument``, with the user's own exporters. Comma
 JSON; answers are marked, as a console exporter may write to the same output.
 """
 
-from __future__ import annotations
-
 import json
 import logging
 import sys

@@ -1,7 +1,5 @@
 """Runs a drill: requests are refused, then accepted, and the counts are compared."""
 
-from __future__ import annotations
-
 import signal
 import threading
 import time

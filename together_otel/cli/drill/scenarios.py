@@ -1,7 +1,5 @@
 """The scenarios of a drill, one for each cause: environment, client options and server."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field

@@ -1,7 +1,5 @@
 """``together-otel explain``: prints the runbook's entry of a cause or an alert."""
 
-from __future__ import annotations
-
 import argparse
 import re
 from collections.abc import Mapping

@@ -1,7 +1,5 @@
 """``together-otel export``: writes dashboards, rules and configuration files."""
 
-from __future__ import annotations
-
 import argparse
 import re
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """The files of all formats, made and written."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import NamedTuple

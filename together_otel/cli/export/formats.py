@@ -1,7 +1,5 @@
 """The formats: what each consists of, where it goes, and which options change it."""
 
-from __future__ import annotations
-
 import json
 import textwrap
 from collections.abc import Callable, Mapping

@@ -1,7 +1,5 @@
 """What every format is made of: the rules, the dashboards, and the files that are shipped."""
 
-from __future__ import annotations
-
 import json
 import re
 import textwrap

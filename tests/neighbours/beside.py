@@ -1,13 +1,18 @@
-"""Calls of `together` beside another library's instrumentation; prints what came of them, as JSON.
+"""Calls to Together beside another library's instrumentation; prints what came of them, as JSON.
 
-Environment: ACCEPTED and REFUSED, two keys; TOGETHER_BASE_URL; PACKAGES, a folder to import from
-after all others. Arguments: the other library; who is turned on first, ``theirs`` or ``ours``.
+Environment: ACCEPTED and REFUSED, two keys; BASE, the server's base URL, whose host is resolved to
+loopback; PACKAGES, a folder to import from after all others. Arguments: the client, ``together`` or
+``openai``; the other library; who is turned on first, ``theirs`` or ``ours``.
 """
 
 import asyncio
 import json
 import os
+import socket
 import sys
+from contextlib import nullcontext
+from importlib import import_module
+from urllib.parse import urlsplit
 
 sys.path.append(os.environ["PACKAGES"])
 
@@ -22,10 +27,26 @@ from together_otel import TogetherInstrumentor
 from together_otel.testing import CapturedTelemetry
 
 AUTH_FAILED = "together.client.auth_failed"
-neighbour, first = sys.argv[1:]
+CLASS = {"together": "Together", "openai": "OpenAI"}
+ASK = {"model": "a/model", "messages": [{"role": "user", "content": "Hello"}]}
+AGENT = {"gen_ai.operation.name": "invoke_agent"}
+
+library, neighbour, first = sys.argv[1:]
 spans, reader, logs = InMemorySpanExporter(), InMemoryMetricReader(), CapturedTelemetry()
 signs = set()
 """What shows that the other one is at work, beside spans of its own."""
+
+HOST = urlsplit(os.environ["BASE"]).hostname
+resolve = socket.getaddrinfo
+
+
+def to_loopback(asked, *args, **kwargs):
+    """Resolve the server's host to loopback."""
+    is_it = asked in (HOST, HOST.encode())
+    return resolve("127.0.0.1" if is_it else asked, *args, **kwargs)
+
+
+socket.getaddrinfo = to_loopback
 
 
 def set_providers():
@@ -36,17 +57,25 @@ def set_providers():
     metrics.set_meter_provider(MeterProvider([reader]))
 
 
-def logfire():
+def logfire(*, suppress=False):
     """Its own providers become the global ones."""
     import logfire  # noqa: PLC0415 - one of several
 
     logfire.configure(
         send_to_logfire=False,
         console=False,
+        scrubbing=False if library == "openai" else None,
         additional_span_processors=[SimpleSpanProcessor(spans)],
         metrics=logfire.MetricsOptions(additional_readers=[reader]),
     )
+    if library == "openai":
+        logfire.instrument_openai(suppress_other_instrumentation=suppress)
     signs.add(type(trace.get_tracer_provider()).__module__)
+
+
+def logfire_as_by_default():
+    """Suppresses others inside its calls."""
+    logfire(suppress=True)
 
 
 def sentry():
@@ -62,22 +91,6 @@ def sentry():
     sentry_sdk.init("http://public@127.0.0.1/1", transport=Keep, traces_sample_rate=1.0)
 
 
-def openinference():
-    """By hand, as its documentation has it."""
-    from openinference.instrumentation import together  # noqa: PLC0415 - one of several
-
-    set_providers()
-    together.TogetherInstrumentor().instrument()
-
-
-def traceloop():
-    """By hand; it can only be imported beside together 1.x."""
-    from opentelemetry.instrumentation import together  # noqa: PLC0415 - one of several
-
-    set_providers()
-    together.TogetherAiInstrumentor().instrument()
-
-
 def entry_points():
     """All that are installed, ours among them, as `opentelemetry-instrument` loads them."""
     from opentelemetry.instrumentation import auto_instrumentation  # noqa: PLC0415 - one of several
@@ -86,64 +99,111 @@ def entry_points():
     auto_instrumentation.initialize(swallow_exceptions=False)
 
 
-def ours():
-    """Return our spans so far."""
-    ended = spans.get_finished_spans()
-    return [one for one in ended if one.instrumentation_scope.name == "together_otel"]
+def openlit():
+    """It takes the application's providers; prices, which it would fetch, are none."""
+    import openlit  # noqa: PLC0415 - one of several
+
+    set_providers()
+    os.environ["OTEL_LOGS_EXPORTER"] = "none"  # else it prints log records
+    openlit.init(pricing_json=os.devnull, disable_metrics=True, disable_events=True)
+
+
+BY_HAND = {
+    "openinference together": "openinference.instrumentation.together TogetherInstrumentor",
+    # It can only be imported beside together 1.x.
+    "traceloop together": "opentelemetry.instrumentation.together TogetherAiInstrumentor",
+    "openinference openai": "openinference.instrumentation.openai OpenAIInstrumentor",
+    "traceloop openai": "opentelemetry.instrumentation.openai OpenAIInstrumentor",
+    "genai openai": "opentelemetry.instrumentation.genai.openai OpenAIInstrumentor",
+}
+"""Instrumentations that are turned on as their documentation has it."""
+
+
+def theirs():
+    """Turn the other one on; an agent's span round each call takes no library."""
+    if neighbour in globals():
+        globals()[neighbour]()
+        return
+    set_providers()
+    if named := BY_HAND.get(f"{neighbour} {library}"):
+        module, instrumentor = named.split()
+        getattr(import_module(module), instrumentor)().instrument()
+
+
+def count(name):
+    """Return what a counter of ours has come to."""
+    data = reader.get_metrics_data()
+    resources = data.resource_metrics if data is not None else []
+    found = [metric for one in resources for scope in one.scope_metrics for metric in scope.metrics]
+    points = [point for metric in found if metric.name == name for point in metric.data.data_points]
+    return sum(point.value for point in points)
 
 
 def recorded():
     """Return what we have recorded so far."""
-    data = reader.get_metrics_data()
-    resources = data.resource_metrics if data is not None else []
-    scopes = [scope for resource in resources for scope in resource.scope_metrics]
-    counted = {"together.client.requests": 0, "together.client.auth.failures": 0}
-    for metric in (metric for scope in scopes for metric in scope.metrics):
-        if metric.name in counted:
-            counted[metric.name] += sum(point.value for point in metric.data.data_points)
     return {
-        "spans": sum("together.request.outcome" in one.attributes for one in ours()),
-        "requests": counted["together.client.requests"],
-        "failures": counted["together.client.auth.failures"],
+        "requests": count("together.client.requests"),
+        "failures": count("together.client.auth.failures"),
         "events": [log["event_name"] for log in logs.logs()].count(AUTH_FAILED),
     }
 
 
 async def call(kind, key, *, stream):
     """Make a call; return what the application has of it."""
-    import together  # noqa: PLC0415 - after the instrumentations
-
-    client = getattr(together, kind)(api_key=os.environ[key], max_retries=0)
-    ask = {"model": "a/model", "messages": [{"role": "user", "content": "Hello"}]}
+    made = getattr(import_module(library), kind)
+    client = made(api_key=os.environ[key], base_url=os.environ["BASE"], max_retries=0)
+    is_async = kind.startswith("Async")
     try:
-        made = client.chat.completions.create(**ask, stream=stream)
-        answer = await made if kind == "AsyncTogether" else made
+        asked = client.chat.completions.create(**ASK, stream=stream)
+        answer = await asked if is_async else asked
         if not stream:
             return str(type(answer)), answer.choices[0].message.content
-        read = [one async for one in answer] if kind == "AsyncTogether" else list(answer)
+        read = [one async for one in answer] if is_async else list(answer)
         return str(type(answer)), [one.choices[0].delta.content for one in read if one.choices]
     except Exception as exc:  # noqa: BLE001 - whichever it is
         chained = str(type(exc.__cause__)), str(type(exc.__context__)), exc.__suppress_context__
         return str(type(exc)), str(exc), sorted(vars(exc)), *chained
     finally:
-        if hasattr(client, "close"):
-            closing = client.close()
-            await closing if closing is not None else None
+        closing = client.close() if hasattr(client, "close") else None
+        await closing if closing is not None else None
+
+
+def ended():
+    """Return the spans that have ended since the last call."""
+    found = spans.get_finished_spans()
+    scopes = {one.context.span_id: one.instrumentation_scope.name for one in found}
+    signs.update(scopes.values())
+    return [
+        {
+            "name": one.name,
+            "ours": one.instrumentation_scope.name == "together_otel",
+            "kind": one.kind.name,
+            "status": one.status.description,
+            "attributes": {name: str(value) for name, value in one.attributes.items()},
+            "events": [[event.name, str(dict(event.attributes))] for event in one.events],
+            "parent": one.parent and scopes.get(one.parent.span_id),
+        }
+        for one in found
+    ]
 
 
 async def calls():
-    """Make each kind of call; return what the application has and what we recorded."""
+    """Make each kind of call; return what the application has, what we recorded, and the spans."""
     found = {}
-    for kind in ("Together", "AsyncTogether"):
+    for kind in (CLASS[library], f"Async{CLASS[library]}"):
         for name, key in (("success", "ACCEPTED"), ("refused", "REFUSED"), ("stream", "ACCEPTED")):
+            spans.clear()
             before = recorded()
-            answer = await call(kind, key, stream=name == "stream")
-            added = {what: count - before[what] for what, count in recorded().items()}
-            found[f"{kind} {name}"] = {"answer": answer, "recorded": added}
+            tracer = trace.get_tracer("an agent")
+            inside = tracer.start_as_current_span("invoke_agent", attributes=AGENT)
+            with inside if neighbour == "agent" else nullcontext():
+                answer = await call(kind, key, stream=name == "stream")
+            added = {what: number - before[what] for what, number in recorded().items()}
+            found[f"{kind} {name}"] = {"answer": answer, "recorded": added, "spans": ended()}
     return found
 
 
-order = [globals()[neighbour], TogetherInstrumentor().instrument]
+order = [theirs, TogetherInstrumentor().instrument]
 if neighbour == "entry_points":
     order.pop()
 for turn_on in order if first == "theirs" else reversed(order):
@@ -151,9 +211,4 @@ for turn_on in order if first == "theirs" else reversed(order):
 beside = asyncio.run(calls())
 TogetherInstrumentor().uninstrument()
 alone = asyncio.run(calls())
-
-emitted = [[one.name, dict(one.attributes), one.status.description] for one in ours()]
-emitted += [[event.name, dict(event.attributes)] for one in ours() for event in one.events]
-signs |= {one.instrumentation_scope.name for one in spans.get_finished_spans()}
-found = {"alone": alone, "beside": beside, "emitted": str(emitted), "signs": sorted(signs)}
-json.dump(found, sys.stdout)
+json.dump({"alone": alone, "beside": beside, "signs": sorted(signs)}, sys.stdout)

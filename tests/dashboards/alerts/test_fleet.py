@@ -1,18 +1,25 @@
-"""Alerts of fleets that a program makes up: a deploy of 50 pods, and a week of everyday trouble."""
+"""A week of everyday trouble in a fleet that a program makes up."""
 
 import random
+from collections import Counter
+from dataclasses import dataclass, field
 
 import pytest
 import yaml
 from fleet_series import STEP, Fleet, run_test
-from fleet_target import Target, seconds
 from test_alerts import RULES
+from world import START, Process
+
+from together_otel import names
 
 MINUTE = 60 // STEP
 HOUR = 60 * MINUTE
 DAY = 24 * HOUR
-PODS = 50
 OLD, NEW = "01d01d01", "0e0e0e0e"
+OPERATION = (names.label_of(names.OPERATION), "chat")
+DURATION = names.INFERENCE_DURATION.prometheus
+CHAT = (*OPERATION, names.label_of(names.PROVIDER_NAME), names.PROVIDER)
+BOUNDS = ("20.48", "40.96", "+Inf")
 OTHERWISE = {
     "rate_limited": 0.04,
     "server_error": 0.005,
@@ -24,54 +31,35 @@ OTHERWISE = {
 """Outcomes of a healthy instance's fifteen requests between two scrapes."""
 
 
-def evaluate(folder, fleet, every, *expected):
-    """Have Prometheus evaluate the rules: at a time, an expression has samples of these labels."""
-    groups = yaml.safe_load(RULES.read_text())["groups"]
-    run_test(folder, groups, STEP, fleet.inputs(), expected, every=every)
+@dataclass
+class Timed(Process):
+    """A process that tells when it began, and how long its successful requests took."""
 
+    clock: int = -START  # the week begins when Prometheus does
+    started: int = 0
+    buckets: Counter = field(default_factory=Counter)
 
-def deploy(cause):
-    """Return 50 pods that others replace after ten minutes, within two.
+    def begin(self, tick):
+        """Begin again at zero."""
+        self.restart()
+        self.started = tick * STEP
+        self.buckets.clear()
 
-    The old ones have counted failures of long ago; the new ones ask with a cause to be refused
-    for, or without one.
-    """
-    fleet = Fleet(30 * MINUTE)
-    old = [Target("shop", f"old-{number}", OLD, -7200) for number in range(PODS)]
-    for target in old:
-        target.causes["rejected"] = target.outcomes["auth_failure"] = 7
-    for tick in range(fleet.ticks):
-        replaced = max(0, min(PODS, (tick - 10 * MINUTE) * PODS // (2 * MINUTE)))
-        for target in old[replaced:]:
-            target.ask(seconds(tick), "success")
-            target.scrape(fleet, tick)
-        for number in range(replaced):
-            begun = 10 * MINUTE + number * 2 * MINUTE // PODS
-            target = Target("shop", f"new-{number}", NEW, seconds(begun))
-            for at in range(begun, tick + 1):
-                target.ask(seconds(at), "auth_failure" if cause else "success", cause=cause)
-            target.scrape(fleet, tick)
-    return fleet
+    def made(self, tick, outcome, times=1, *, slow=False):
+        """Make requests that end so."""
+        self.outcome = outcome
+        self.ask(tick * STEP, (), times=times)
+        if outcome == "success":
+            self.buckets.update(dict.fromkeys(BOUNDS[1:] if slow else BOUNDS, times))
 
-
-def test_a_deploy_of_50_pods_is_silent(tmp_path):
-    """Counters that end and begin, and a count of old failures, are no news."""
-    ever = 'count by (alertname) (count_over_time(ALERTS{alertstate="firing"}[30m]))'
-    evaluate(tmp_path, deploy(""), 15, (1800, ever, []))
-
-
-def test_a_deploy_of_50_pods_with_a_bad_key_is_one_page(tmp_path):
-    """Not one a pod, though each was refused before it was first scraped."""
-    pages = 'count by (alertname) (ALERTS{alertstate="firing",severity="page"})'
-    failing = '{alertname="TogetherAuthFailing"}'
-    evaluate(
-        tmp_path,
-        deploy("rejected"),
-        15,
-        (600, pages, []),
-        (720, pages, [failing]),
-        (1500, pages, [failing]),
-    )
+    def put(self, fleet, tick):
+        """Note what a scrape shows."""
+        super().put(fleet, tick)
+        fleet.put(tick, "up", 1, *self.labels)
+        fleet.put(tick, "process_start_time_seconds", self.started, *self.labels)
+        for bound, count in self.buckets.items():
+            fleet.put(tick, f"{DURATION}_bucket", count, *self.labels, *CHAT, "le", bound)
+        fleet.put(tick, f"{DURATION}_count", self.buckets["+Inf"], *self.labels, *CHAT)
 
 
 class Noise:
@@ -81,23 +69,22 @@ class Noise:
         self.fleet = Fleet(ticks)
         self._chance = random.Random(20_261_124)  # noqa: S311 - nothing secret
         self._away = {}
-        self._pods = [Target("web", f"web-{number}", OLD) for number in range(3)]
-        self._callers = Target("callers", "callers-0", OLD)
-        self._slow = Target("slow", "slow-0", OLD)
-        self._deployed = Target("daily", "daily-0", OLD)
+        self._pods = [Timed({"job": "web"}, f"web-{number}", OLD) for number in range(3)]
+        self._callers = Timed({"job": "callers"}, "callers-0", OLD)
+        self._slow = Timed({"job": "slow"}, "slow-0", OLD)
+        self._deployed = Timed({"job": "daily"}, "daily-0", OLD)
 
     def run(self):
         """Return the week's series."""
         for tick in range(self.fleet.ticks):
             self._rotate(tick)
-            for target in self._pods:
-                self._busy(target, tick)
-            self._busy(self._deployed, tick)
+            for one in (*self._pods, self._deployed):
+                self._busy(one, tick)
             self._bring_keys(tick)
             if tick % (20 * MINUTE) == 0:
-                self._slow.ask(seconds(tick), "timeout" if tick % (2 * DAY) == 0 else "success")
-            for target in (*self._pods, self._callers, self._slow, self._deployed):
-                self._scrape(target, tick)
+                self._slow.made(tick, "timeout" if tick % (2 * DAY) == 0 else "success")
+            for one in (*self._pods, self._callers, self._slow, self._deployed):
+                self._scrape(one, tick)
         return self.fleet
 
     def _one_in(self, number):
@@ -107,50 +94,47 @@ class Noise:
         """Deploy daily; on the fourth day rotate the key of web within twenty minutes."""
         if tick and tick % DAY == 0:
             name = f"daily-{tick // DAY}"
-            self._deployed = Target("daily", name, OLD, seconds(tick))
-        for number, target in enumerate(self._pods):
+            self._deployed = Timed({"job": "daily"}, name, OLD, started=tick * STEP)
+        for number, one in enumerate(self._pods):
             if tick == 3 * DAY + number * 10 * MINUTE:
-                target.restart(seconds(tick))
-                target.key = NEW
+                one.key = NEW
+                one.begin(tick)
             elif self._one_in(3 * DAY):
-                key = target.key
-                target.restart(seconds(tick))
-                target.key = key
+                one.begin(tick)
 
     def _some(self, usual):
         """Return a number that is this on average."""
         return int(usual + self._chance.random())
 
-    def _busy(self, target, tick):
+    def _busy(self, one, tick):
         """Ask some sixty times a minute; half an hour of each day is worse than the rest."""
-        at, worse = seconds(tick), 30 if tick % DAY > DAY - 30 * MINUTE else 1
-        target.ask(at, "success", self._chance.randint(10, 20))
+        worse = 30 if tick % DAY > DAY - 30 * MINUTE else 1
+        one.made(tick, "success", self._chance.randint(10, 20))
         for outcome, usual in OTHERWISE.items():
             if times := self._some(usual * worse):
-                target.ask(at, outcome, times)
+                one.made(tick, outcome, times)
         if times := self._some(0.05 * worse):
-            target.ask(at, "success", times, slow=True)
+            one.made(tick, "success", times, slow=True)
         if self._one_in(700):
             # A server that refuses a good key once in about 10,000 requests.
-            target.ask(at - 2, "auth_failure", cause="revoked")
-            target.ask(at, "success")
+            one.ask(tick * STEP - 2, {one.key}, times=1)
+            one.made(tick, "success")
 
     def _bring_keys(self, tick):
         """Callers bring keys of their own, one in 200 of them a bad one."""
         for _ in range(5):
             bad = self._one_in(200)
             self._callers.key = f"{self._chance.randrange(3):08x}" if bad else OLD
-            self._callers.ask(seconds(tick), "auth_failure" if bad else "success")
+            self._callers.ask(tick * STEP, {self._callers.key} if bad else ())
 
-    def _scrape(self, target, tick):
+    def _scrape(self, one, tick):
         """Lose one scrape in 200, and the network to a host for 8 minutes every other day."""
-        where = (target.job, target.instance)
         if self._one_in(2 * DAY):
-            self._away[where] = tick + 8 * MINUTE
-        if self._away.get(where, 0) > tick or self._one_in(200):
-            target.miss(self.fleet, tick)
+            self._away[one.labels] = tick + 8 * MINUTE
+        if self._away.get(one.labels, 0) > tick or self._one_in(200):
+            self.fleet.put(tick, "up", 0, *one.labels)
         else:
-            target.scrape(self.fleet, tick)
+            one.put(self.fleet, tick)
 
 
 @pytest.mark.slow
@@ -165,10 +149,9 @@ def test_a_week_of_a_noisy_but_healthy_fleet_pages_nobody(tmp_path):
         )
 
     tickets, week = ["TogetherAuthFailure", "TogetherLatencyHigh"], 7 * 86_400
-    evaluate(
-        tmp_path,
-        Noise(7 * DAY).run(),
-        60,
+    expected = [
         (week, ever("page"), []),
         (week, ever("ticket"), [f'{{alertname="{name}"}}' for name in tickets]),
-    )
+    ]
+    groups = yaml.safe_load(RULES.read_text())["groups"]
+    run_test(tmp_path, groups, STEP, Noise(7 * DAY).run().inputs(), expected, every=60)

@@ -266,6 +266,31 @@ def a_clusters_outage_though_a_bigger_one_is_well(world):
     ]
 
 
+def deploy(world, key="0a1b2c3d"):
+    """Fifty pods that others replace after ten minutes, within two."""
+    for place in range(50):
+        old = world.add(instance=f"old-{place}")
+        old.causes["rejected"] = old.outcomes["auth_failure"] = 7  # of long ago
+        world.turn(10 + place / 25, old, on=False)
+        new = world.add(instance=f"new-{place}", key=key)
+        new.alive = new.configured = False
+        world.turn(10 + place / 25, new, on=True)
+
+
+@scenario(0.5)
+def a_deploy_of_50_pods_with_a_bad_key(world):
+    """Not one page a pod, though each was refused before it was first scraped."""
+    world.dead.add("99999999")
+    deploy(world, "99999999")
+    count = 'count by (alertname) (ALERTS{alertstate="firing",severity="page"})'
+    failing = '{alertname="TogetherAuthFailing"}'
+    return [
+        expected(10, count),
+        expected(11 + soon(world), count, failing),
+        expected(29, count, failing),
+    ]
+
+
 # ── after the page ───────────────────────────────────────────────────────────────────
 
 
@@ -383,6 +408,13 @@ def rollouts_of_short_lived_pods(world):
         world.change(max(begin, 0), pod, alive=True)
         world.turn(begin + 12, pod, on=False)
     return silent(119)
+
+
+@scenario(0.5)
+def a_deploy_of_50_pods(world):
+    """Counters that end and begin, and a count of old failures, are no news."""
+    deploy(world)
+    return silent(29)
 
 
 @scenario(2)

@@ -9,7 +9,7 @@ import weakref
 from pathlib import Path
 
 import pytest
-from forking import in_child
+from forking import holding, in_child
 
 from together_otel import forks
 from together_otel.forks import ForkSafeLock, in_forked_child
@@ -29,22 +29,9 @@ def acquired_elsewhere(lock):
 def test_held_by_another_thread():
     """A lock that another thread holds during the fork is free in the child, and only there."""
     lock = ForkSafeLock()
-    held, done = threading.Event(), threading.Event()
-
-    def hold():
-        with lock:
-            held.set()
-            done.wait(60)
-
-    thread = threading.Thread(target=hold)
-    thread.start()
-    assert held.wait(60)
-    try:
+    with holding(lock):
         assert in_child(lambda: lock.acquire(blocking=False))
         assert not lock.acquire(blocking=False)
-    finally:
-        done.set()
-        thread.join()
 
 
 def test_held_by_the_forking_thread():
@@ -72,28 +59,15 @@ GEVENT = """
 from gevent import monkey
 
 monkey.patch_all()
-import threading
-
-from forking import in_child
+from forking import holding, in_child
 from test_forks import acquired_elsewhere
 
 from together_otel.forks import ForkSafeLock
 
 lock = ForkSafeLock()
-held, done = threading.Event(), threading.Event()
-
-def hold():
-    with lock:
-        held.set()
-        done.wait(60)
-
-thread = threading.Thread(target=hold)
-thread.start()
-assert held.wait(60)
-assert in_child(lambda: lock.acquire(blocking=False))
-assert not lock.acquire(blocking=False)
-done.set()
-thread.join()
+with holding(lock):
+    assert in_child(lambda: lock.acquire(blocking=False))
+    assert not lock.acquire(blocking=False)
 assert acquired_elsewhere(lock)
 """
 

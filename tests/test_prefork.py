@@ -4,14 +4,13 @@ import io
 import json
 import logging
 import os
-import signal
 import sys
-import threading
 import time
 from collections import defaultdict
 from pathlib import Path
 
 import pytest
+from forking import PATIENCE, holding, in_child
 from opentelemetry.exporter.prometheus import PrometheusMetricReader
 from opentelemetry.sdk.metrics import Counter, Histogram, MeterProvider, ObservableCounter
 from opentelemetry.sdk.metrics.export import (
@@ -45,58 +44,12 @@ pytestmark = [
 
 PROGRAMS = Path(__file__).parent / "servers" / "programs"
 ROOT = Path(__file__).parents[1]
-PATIENCE = 30
 DELTA, CUMULATIVE = AggregationTemporality.DELTA, AggregationTemporality.CUMULATIVE
 
 
 def ask(metrics):
     """Record a request that succeeds."""
     metrics.recorder("chat", None, None, None).record(Measured("success", 1.0))
-
-
-def in_child(work):
-    """Return what something returns in a forked child."""
-    reading, writing = os.pipe()
-    if (child := os.fork()) == 0:
-        # It may hang in a lock: that is what is tested.
-        signal.signal(signal.SIGALRM, signal.SIG_DFL)
-        signal.alarm(PATIENCE)
-        try:
-            os.write(writing, json.dumps(work()).encode())
-        finally:
-            os._exit(0)
-    os.close(writing)
-    with os.fdopen(reading) as pipe:
-        answer = pipe.read()
-    assert os.waitpid(child, 0)[1] == 0, "the child hung"
-    return json.loads(answer)
-
-
-@pytest.fixture
-def held():
-    """Let another thread hold locks until the test is over."""
-    done = threading.Event()
-    threads = []
-
-    def hold(*locks):
-        holding = threading.Event()
-
-        def work():
-            for lock in locks:
-                lock.acquire()
-            holding.set()
-            done.wait()
-            for lock in locks:
-                lock.release()
-
-        threads.append(threading.Thread(target=work))
-        threads[-1].start()
-        holding.wait()
-
-    yield hold
-    done.set()
-    for thread in threads:
-        thread.join()
 
 
 # ── warnings ─────────────────────────────────────────────────────────────────────────
@@ -219,7 +172,7 @@ def told(reader):
     return dict(found)
 
 
-def test_opentelemetry_tells_nothing_of_the_parents(reader, held):
+def test_opentelemetry_tells_nothing_of_the_parents(reader):
     """Nor takes anything off, and another's instruments are left as they are."""
     provider = MeterProvider([reader])
     others = provider.get_meter("other").create_counter("orders")
@@ -239,8 +192,8 @@ def test_opentelemetry_tells_nothing_of_the_parents(reader, held):
     told(reader)
     call()
     (storage,) = provider._measurement_consumer._reader_storages.values()
-    held(storage._lock, provider._measurement_consumer._lock, metrics.counts._lock)
-    at_first, at_last = in_child(child)
+    with holding(storage._lock, provider._measurement_consumer._lock, metrics.counts._lock):
+        at_first, at_last = in_child(child)
 
     zero = {f"{AUTH_FAILURES.name} {cause}": 0 for cause in CAUSES}
     zero |= {f"{metric} chat": 0 for metric in COUNTED}
@@ -255,7 +208,7 @@ def test_opentelemetry_tells_nothing_of_the_parents(reader, held):
 # ── prometheus_client ────────────────────────────────────────────────────────────────
 
 
-def test_prometheus_client_by_itself(held):
+def test_prometheus_client_by_itself():
     """A child has the same series at zero, though a thread held every lock there is."""
     registry = CollectorRegistry()
     metrics = PrometheusMetrics(registry)
@@ -278,8 +231,8 @@ def test_prometheus_client_by_itself(held):
 
     counted()  # what waits for a scrape is its own, and has no series yet
     ask(metrics)
-    held(metrics._lock, metrics.counts._lock, metrics._recording)
-    at_first, at_last = in_child(child)
+    with holding(metrics._lock, metrics.counts._lock, metrics._recording):
+        at_first, at_last = in_child(child)
     zero = {f"{AUTH_FAILURES.prometheus} {cause}": 0 for cause in CAUSES} | {
         f"{REQUESTS.prometheus} chat {outcome}": 0 for outcome in ("success", "auth_failure")
     }
@@ -294,7 +247,7 @@ def test_prometheus_client_in_a_folder(tmp_path):
     done = run_to_end(
         [sys.executable, str(PROGRAMS / "shared_files.py")],
         env={
-            "PYTHONPATH": str(ROOT),
+            "PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}",
             "PROMETHEUS_MULTIPROC_DIR": str(tmp_path),
             "PYTHONWARNINGS": "ignore:This process",  # forks with threads, which is the test
         },

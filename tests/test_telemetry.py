@@ -1,27 +1,15 @@
 """Counters that wait, events that repeat, handlers that listen: the small parts."""
 
 import logging
-import os
 import threading
 
 import pytest
+from forking import holding, in_child
 
 from together_otel.auth.registry import KeyRegistry
 from together_otel.names import AUTH_FAILED, AUTH_FAILURES, CAUSES, REQUESTS
 from together_otel.telemetry import events
 from together_otel.telemetry.counts import Counts
-
-
-def in_child(check):
-    """Run a check in a forked child and return its exit status."""
-    child = os.fork()
-    if child == 0:
-        status = 1
-        try:
-            status = 0 if callable(check) and check() else 1
-        finally:
-            os._exit(status)
-    return os.waitpid(child, 0)[1]
 
 
 def test_every_cause_exists_at_zero():
@@ -33,26 +21,13 @@ def test_a_forked_child_starts_at_zero_with_a_free_lock():
     """No inherited count is reported twice, though the fork came while a thread counted."""
     counts = Counts()
     counts.add((counts.of(AUTH_FAILURES, ("revoked",)), 3))
-    held, done = threading.Event(), threading.Event()
-
-    def hold():
-        with counts._lock:
-            held.set()
-            done.wait()
 
     def starts_at_zero():
         counts.restart()
         return counts.read(AUTH_FAILURES) == [((one,), 0) for one in CAUSES]
 
-    thread = threading.Thread(target=hold)
-    thread.start()
-    held.wait()
-    try:
-        status = in_child(starts_at_zero)
-    finally:
-        done.set()
-        thread.join()
-    assert status == 0
+    with holding(counts._lock):
+        assert in_child(starts_at_zero)
     assert (("revoked",), 3) in counts.read(AUTH_FAILURES)
 
 
@@ -62,7 +37,7 @@ def test_a_forked_child_keeps_what_is_known_of_keys():
     keys = KeyRegistry(fingerprint=True)
     report = keys.of("tgp_" + "v1_" + "aB3_" * 10 + "abc", "argument")
     keys.history.accepted(report.identity, 5.0)
-    assert in_child(lambda: keys.history.last_accepted(report.identity) == 5.0) == 0
+    assert in_child(lambda: keys.history.last_accepted(report.identity)) == 5.0
 
 
 def test_counts_of_many_threads():

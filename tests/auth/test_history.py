@@ -6,7 +6,7 @@ import threading
 import weakref
 
 import pytest
-from forking import in_child
+from forking import holding, in_child
 
 from together_otel.auth.history import KeyHistory
 from together_otel.keys import identity_of
@@ -237,25 +237,14 @@ def test_a_forked_child_is_not_locked_out():
     """Another thread holds the lock while the process forks: the child has a lock of its own."""
     history = KeyHistory()
     history.accepted(ONE, 1.0)
-    held, release = threading.Event(), threading.Event()
-
-    def hold():
-        with history._lock:
-            held.set()
-            release.wait()
-
-    holder = threading.Thread(target=hold)
-    holder.start()
-    held.wait()
 
     def knows():
         assert history._lock.acquire(timeout=5)
         history.refused(ONE, 2.0)
         return (history.last_accepted(ONE), history.last_refused(ONE)) == (1.0, 2.0)
 
-    assert in_child(knows)
-    release.set()
-    holder.join()
+    with holding(history._lock):
+        assert in_child(knows)
     assert history.last_refused(ONE) is None
 
 

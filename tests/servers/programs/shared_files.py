@@ -5,11 +5,10 @@ Environment: PROMETHEUS_MULTIPROC_DIR, which exists.
 
 import json
 import os
-import signal
 import sys
-import threading
 from pathlib import Path
 
+from forking import holding, in_child
 from prometheus_client import CollectorRegistry
 
 from together_otel.names import KEY_INFO, KEY_LAST_ACCEPTED, REQUESTS
@@ -50,39 +49,21 @@ def shown():
 
 call()
 found = {"before": shown()}
-holding, done = threading.Event(), threading.Event()
 
 
-def hold():
-    """Hold what other threads of this process would need."""
-    locks = [metrics._files._lock, metrics._lock, metrics.counts._lock]
-    for lock in locks:
-        lock.acquire()
-    holding.set()
-    done.wait()
-    for lock in locks:
-        lock.release()
-
-
-thread = threading.Thread(target=hold)
-thread.start()
-holding.wait()
-reading, writing = os.pipe()
-if (child := os.fork()) == 0:
-    signal.alarm(30)  # it may hang in a lock: that is what is tested
+def child():
+    """Return what a child shows that has counted nothing yet; then it makes a call."""
     (own,) = FOLDER.glob(f"gauge_livemax_together-{os.getppid()}-*.db")
     own.unlink()  # as if it had ended
-    from_child = {"child": shown()}
+    at_first = shown()
     times.append(20.0)
     call()
-    os.write(writing, json.dumps(from_child).encode())
-    os._exit(0)
-os.close(writing)
-with os.fdopen(reading) as pipe:
-    found |= json.load(pipe)
-os.waitpid(child, 0)
-done.set()
-thread.join()
+    return at_first
+
+
+with holding(metrics._files._lock, metrics._lock, metrics.counts._lock):
+    found["child"] = in_child(child)
+    os.wait()
 found["after"] = shown()
 found["last accepted"] = samples(KEY_LAST_ACCEPTED.prometheus)
 json.dump(found, sys.stdout)

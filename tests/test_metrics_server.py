@@ -11,6 +11,7 @@ from http.client import HTTPConnection
 import pytest
 from prometheus_client import CollectorRegistry, Counter
 from prometheus_client.registry import Collector
+from running import eventually
 
 from together_otel.telemetry import http_endpoint, metrics_server
 from together_otel.telemetry.http_endpoint import HttpEndpoint
@@ -103,10 +104,7 @@ def test_idle_connections(endpoint, connect):
         # Those that make room are about to end.
         assert serving() <= 2 * CONNECTIONS
     assert [ended(one) for one in idle] == [b""] * len(idle)
-    end = time.monotonic() + PATIENCE
-    while serving():
-        assert time.monotonic() < end
-        time.sleep(0.01)
+    eventually(lambda: not serving())
     assert get(endpoint)[0] == 200
 
 
@@ -140,13 +138,8 @@ def test_an_answer_that_nobody_takes(endpoint, registry, connect):
     registry.register(Large())
     connection = connect()
     connection.sendall(b"GET /metrics HTTP/1.0\r\n\r\n")
-    end = time.monotonic() + PATIENCE
-    while not serving():
-        assert time.monotonic() < end
-        time.sleep(0.001)
-    while serving():
-        assert time.monotonic() < end
-        time.sleep(0.01)
+    eventually(serving)
+    eventually(lambda: not serving())
     assert len(ended(connection)) < 30_000_000
     assert get(endpoint, "/metrics?name[]=orders_total")[0] == 200
 
@@ -243,10 +236,7 @@ def test_no_descriptor_for_a_connection(endpoint, monkeypatch, connect):
     with monkeypatch.context() as patch:
         patch.setattr(metrics_server.TCPServer, "get_request", refuse)
         connect()
-        end = time.monotonic() + PATIENCE
-        while len(tries) < 5:
-            assert time.monotonic() < end
-            time.sleep(0.01)
+        eventually(lambda: len(tries) >= 5)
         assert tries[4] - tries[0] >= 4 * 0.02
     assert get(endpoint)[0] == 200
 

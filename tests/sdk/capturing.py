@@ -4,6 +4,7 @@ import json
 
 import conventions
 from generation import MODEL
+from reported import call
 
 from together_otel import names
 from together_otel.testing import behaviours
@@ -59,12 +60,6 @@ def user(*parts):
 
 def reply(*parts, finish_reason="stop"):
     return {"role": "assistant", "parts": list(parts), "finish_reason": finish_reason}
-
-
-def call(telemetry):
-    """Return the attributes of the only call's span."""
-    (span,) = [one for one in telemetry.spans() if one["kind"] == "CLIENT"]
-    return span["attributes"]
 
 
 def events(telemetry):

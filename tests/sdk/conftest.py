@@ -1,7 +1,9 @@
 """An instrumented SDK of whichever generation is installed, and a server for it."""
 
 import pytest
+from capturing import CAPTURE
 from generation import GENERATION, RELEASE, Sdk, made_up_key
+from in_house import House
 from recovering import OLD, Lab
 
 from together_otel.testing import behaviours
@@ -38,6 +40,20 @@ def lab(sdk, server, key, telemetry):
 def options(server):
     """What clients of one's own are made with: a key that is refused."""
     return {"api_key": OLD, "base_url": server.base_url_for(RELEASE), "max_retries": 0}
+
+
+@pytest.fixture
+def captured(monkeypatch):
+    """What is said is captured, wherever it can be."""
+    monkeypatch.setenv(CAPTURE, "SPAN_AND_EVENT")
+
+
+@pytest.fixture
+def house(monkeypatch, key):
+    """An in-house package, to be built."""
+    made = House(monkeypatch, key)
+    yield made
+    made.close()
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ from functools import partial
 import pytest
 import transfers
 from generation import made_up_key
+from reported import outcomes
 
 from together_otel import TogetherInstrumentor, recovery
 from together_otel.calls.call import Call
@@ -83,15 +84,6 @@ def event(telemetry, name):
     """Return the attributes of the only event of a name."""
     (found,) = [log for log in telemetry.logs() if log["event_name"] == f"together.client.{name}"]
     return found["attributes"]
-
-
-def outcomes(telemetry):
-    """Return what became of the requests, in their order."""
-    return [
-        span["attributes"]["together.request.outcome"]
-        for span in telemetry.spans()
-        if span["kind"] == "CLIENT"
-    ]
 
 
 def keys_sent(server):

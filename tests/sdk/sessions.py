@@ -7,6 +7,8 @@ import pytest
 from generation import RELEASE
 from measured import durations
 from realtime_server import RealtimeServer
+from reported import outcomes
+from steps import tell, within
 
 MODEL = "openai/whisper-large-v3"
 NO_REALTIME = "realtime came with 2.42"
@@ -78,29 +80,19 @@ def leave(sdk, session, *, raises):
     """Use a session in `with` and leave, by an exception of the caller's if it raises."""
     mine = LookupError("the caller's own")
 
-    def use():
-        with session:
-            if raises:
-                raise mine
-
-    async def use_async():
-        async with session:
+    async def use():
+        async with within(session):
             if raises:
                 raise mine
 
     with pytest.raises(LookupError) if raises else contextlib.nullcontext() as caught:
-        sdk.run(use_async if sdk.is_async else use)
+        tell(sdk, use)
     assert caught is None or caught.value is mine
 
 
 def calls(telemetry):
     """Return the CLIENT spans that have ended."""
     return [span for span in telemetry.spans() if span["kind"] == "CLIENT"]
-
-
-def outcomes(telemetry):
-    """Return how these ended, in that order."""
-    return [span["attributes"]["together.request.outcome"] for span in calls(telemetry)]
 
 
 def only_call(telemetry, outcome):

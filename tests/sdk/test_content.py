@@ -8,7 +8,6 @@ from capturing import (
     CAPTURE,
     INPUTS,
     OUTPUTS,
-    call,
     content,
     events,
     parsed,
@@ -20,6 +19,7 @@ from capturing import (
 from dirty_equals import IsInt, IsPartialDict
 from generation import MODEL, leaks
 from opentelemetry import trace
+from reported import call
 
 from together_otel import TogetherInstrumentor
 from together_otel.clients import messages

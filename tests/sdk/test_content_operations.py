@@ -4,11 +4,9 @@ import io
 
 import pytest
 from capturing import (
-    CAPTURE,
     INPUTS,
     INSTRUCTIONS,
     OUTPUTS,
-    call,
     content,
     events,
     parsed,
@@ -17,16 +15,12 @@ from capturing import (
     user,
 )
 from generation import GENERATION, MODEL
+from reported import call
 
 from together_otel.testing.answers import REPLY
 
 SAID = "What was said"
-
-
-@pytest.fixture(autouse=True)
-def _capturing(monkeypatch):
-    monkeypatch.setenv(CAPTURE, "SPAN_AND_EVENT")
-
+pytestmark = pytest.mark.usefixtures("captured")
 
 SOUND = b"RIFF and what it sounds like"
 PROMPT = {INPUTS: [user(text(SAID))]}

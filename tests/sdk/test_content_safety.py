@@ -5,11 +5,9 @@ import json
 
 import pytest
 from capturing import (
-    CAPTURE,
     INPUTS,
     OUTPUTS,
     TOOLS,
-    call,
     calling,
     content,
     events,
@@ -20,10 +18,12 @@ from capturing import (
     whole,
 )
 from generation import MESSAGES, leaks, made_up_key
+from reported import call
 
 from together_otel import TogetherInstrumentor
 from together_otel.telemetry.content import LONGEST_ATTRIBUTE
 
+pytestmark = pytest.mark.usefixtures("captured")
 WEATHER = {
     "type": "function",
     "function": {
@@ -32,11 +32,6 @@ WEATHER = {
         "parameters": {"type": "object", "properties": {"city": {"type": "string"}}},
     },
 }
-
-
-@pytest.fixture(autouse=True)
-def _capturing(monkeypatch):
-    monkeypatch.setenv(CAPTURE, "SPAN_AND_EVENT")
 
 
 # ── keys ─────────────────────────────────────────────────────────────────────────────

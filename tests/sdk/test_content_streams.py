@@ -6,10 +6,8 @@ import gc
 
 import pytest
 from capturing import (
-    CAPTURE,
     INPUTS,
     OUTPUTS,
-    call,
     calling,
     content,
     events,
@@ -20,6 +18,8 @@ from capturing import (
     whole,
 )
 from generation import GENERATION, MESSAGES, MODEL
+from reported import call
+from steps import each, got, step, tell, within
 
 from together_otel.testing import behaviours
 from together_otel.testing.answers import REPLY
@@ -27,9 +27,12 @@ from together_otel.testing.answers import REPLY
 GENERATED_CLIENTS = pytest.mark.skipif(GENERATION < 2, reason="1.x has no raw responses")
 
 # 1.x leaves its HTTP session open when a stream is dropped, with us or without.
-pytestmark = pytest.mark.filterwarnings(
-    *(("ignore::pytest.PytestUnraisableExceptionWarning",) if GENERATION < 2 else ("error",))
-)
+pytestmark = [
+    pytest.mark.usefixtures("captured"),
+    pytest.mark.filterwarnings(
+        *(("ignore::pytest.PytestUnraisableExceptionWarning",) if GENERATION < 2 else ("error",))
+    ),
+]
 
 WORDS = ("Hello ", "from ")
 """The first chunks of what the server always says."""
@@ -38,9 +41,8 @@ ASKED = {INPUTS: [user(text("Hello"))]}
 
 
 @pytest.fixture(autouse=True)
-def _capturing(monkeypatch):
-    """Ask for content; let what the SDK leaves be warned of in the test that left it."""
-    monkeypatch.setenv(CAPTURE, "SPAN_AND_EVENT")
+def warned_at_once():
+    """Let what the SDK leaves be warned of in the test that left it."""
     yield
     gc.collect()
 
@@ -228,29 +230,19 @@ def test_streaming_response(how, sdk, key, telemetry):
     """What the caller has not read is not read for him."""
     client = sdk.client(api_key=key)
     create = client.chat.completions.with_streaming_response.create
-    most = 2 if how == "two chunks" else None
 
-    def reading():
-        with create(model=MODEL, messages=MESSAGES, stream=True) as response:
+    async def reading():
+        async with within(create(model=MODEL, messages=MESSAGES, stream=True)) as response:
             if how == "lines":
-                assert len(list(response.iter_lines())) > 2
-            elif how != "nothing":
-                sdk.read(response.parse(), chunks=most)
+                assert len([line async for line in each(response.iter_lines())]) > 2
+            elif how == "two chunks":
+                stream = await got(response.parse())
+                await step(stream)
+                await step(stream)
+            elif how == "parsed":
+                [chunk async for chunk in each(await got(response.parse()))]
 
-    async def reading_async():
-        async with create(model=MODEL, messages=MESSAGES, stream=True) as response:
-            if how == "lines":
-                assert len([line async for line in response.iter_lines()]) > 2
-            elif how != "nothing":
-                seen = 0
-                async for _ in await response.parse():
-                    seen += 1
-                    if seen == most:
-                        break
-
-    sdk.run(reading_async if sdk.is_async else reading)
-    gc.collect()
-
+    tell(sdk, reading)
     said = HOW_FAR[how]
     assert content(telemetry) == (ASKED if said is None else ASKED | {OUTPUTS: [said]})
 
@@ -261,15 +253,10 @@ def test_streaming_response_of_json(sdk, key, telemetry):
     client = sdk.client(api_key=key)
     create = client.chat.completions.with_streaming_response.create
 
-    def reading():
-        with create(model=MODEL, messages=MESSAGES) as response:
+    async def reading():
+        async with within(create(model=MODEL, messages=MESSAGES)) as response:
             assert events(telemetry) == []
-            assert response.read()
+            assert await got(response.read())
 
-    async def reading_async():
-        async with create(model=MODEL, messages=MESSAGES) as response:
-            assert events(telemetry) == []
-            assert await response.read()
-
-    sdk.run(reading_async if sdk.is_async else reading)
+    tell(sdk, reading)
     assert content(telemetry) == ASKED | {OUTPUTS: [reply(text(REPLY))]}

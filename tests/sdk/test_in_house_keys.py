@@ -2,7 +2,7 @@
 
 import pytest
 from generation import leaks
-from in_house import AUTH_FAILED, House, RefusedError
+from in_house import AUTH_FAILED, RefusedError
 
 from together_otel.clients.in_house import InHouse
 
@@ -13,14 +13,6 @@ TOLD = {
     "usage.input_tokens": 3,
     "usage.output_tokens": 1,
 }
-
-
-@pytest.fixture
-def house(monkeypatch, key):
-    """An in-house package, to be built."""
-    made = House(monkeypatch, key)
-    yield made
-    made.close()
 
 
 def refuse(*_):

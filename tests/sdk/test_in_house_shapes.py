@@ -17,7 +17,6 @@ from in_house import (
     KINDS,
     NAMES,
     PIECES,
-    House,
     RefusedError,
     Work,
     first_of,
@@ -34,14 +33,6 @@ shapes = pytest.mark.parametrize(
     ("name", "kind", "holder"),
     [(name, kind, holder) for name in NAMES for kind in KINDS for holder in HOLDERS],
 )
-
-
-@pytest.fixture
-def house(monkeypatch, key):
-    """An in-house package, to be built."""
-    made = House(monkeypatch, key)
-    yield made
-    made.close()
 
 
 @shapes

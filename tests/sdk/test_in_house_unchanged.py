@@ -7,20 +7,12 @@ import types
 
 import pytest
 from generation import leaks
-from in_house import HOLDERS, KINDS, House, Work, read
+from in_house import HOLDERS, KINDS, Work, read
 from opentelemetry import trace
 from opentelemetry.instrumentation.utils import suppress_instrumentation
 
 # Of Python 3.13: it is to become a method.
 pytestmark = pytest.mark.filterwarnings("ignore:functools.partial will be:FutureWarning")
-
-
-@pytest.fixture
-def house(monkeypatch, key):
-    """An in-house package, to be built."""
-    made = House(monkeypatch, key)
-    yield made
-    made.close()
 
 
 def talking(_self, _prompt):

@@ -1,55 +1,18 @@
 """Spans, contexts and baggage of others: what is round our spans, and what is inside them."""
 
 import contextvars
-import inspect
 import traceback
 
 import pytest
-from generation import GENERATION, MESSAGES, MODEL, leaks
+from generation import GENERATION, leaks
 from opentelemetry import baggage, context, trace
 from opentelemetry.instrumentation.httpx import HTTPXClientInstrumentor
 from opentelemetry.trace import format_span_id, format_trace_id
+from steps import chat, close, each, step, tell
 
 from together_otel.testing import behaviours
 
 HTTPX = pytest.mark.skipif(GENERATION < 2, reason="1.x is on requests and aiohttp, not on httpx")
-
-
-def run(sdk, story):
-    """Run a story that awaits what an async client gives, in one context from end to end.
-
-    For a sync client it never waits, so it needs no loop.
-    """
-    if sdk.is_async:
-        return sdk.run(story)
-    steps = story().__await__()
-    try:
-        next(steps)
-    except StopIteration as end:
-        return end.value
-    raise AssertionError("a story of a sync client has waited")
-
-
-async def got(value):
-    """Return what a client gives, sync or async."""
-    return await value if inspect.isawaitable(value) else value
-
-
-async def chunk(stream):
-    """Return a stream's next chunk, or ``None`` at its end."""
-    return await anext(stream, None) if hasattr(stream, "__anext__") else next(stream, None)
-
-
-async def chat(client, **options):
-    """Make one chat completion."""
-    given = {"model": MODEL, "messages": MESSAGES, **options}
-    return await got(client.chat.completions.create(**given))
-
-
-async def read(stream):
-    """Read a stream to its end."""
-    while await chunk(stream) is not None:
-        pass
 
 
 def named(telemetry, prefix):
@@ -111,9 +74,9 @@ def test_spans_are_nested(stream, sdk, key, server, telemetry, tracer):
         with tracer.start_as_current_span("caller"):
             answer = await chat(client, stream=stream)
             if stream:
-                await read(answer)
+                [_ async for _ in each(answer)]
 
-    run(sdk, story)
+    tell(sdk, story)
 
     caller, ours, theirs = (named(telemetry, name) for name in ("caller", "chat", "POST"))
     assert is_child(ours, caller)
@@ -163,19 +126,19 @@ def test_between_chunks_the_callers_span_is_current(finished, sdk, key, telemetr
         with tracer.start_as_current_span("caller") as caller:
             stream = await chat(client, stream=True)
             assert trace.get_current_span() is caller
-            await chunk(stream)
+            await step(stream)
             assert trace.get_current_span() is caller
             with tracer.start_as_current_span("between"):
-                await chunk(stream)
+                await step(stream)
             assert trace.get_current_span() is caller
             if finished:
-                await read(stream)
+                [_ async for _ in each(stream)]
             else:
-                await got(stream.aclose() if hasattr(stream, "aclose") else stream.close())
+                await close(stream)
             assert trace.get_current_span() is caller
         assert trace.get_current_span() is trace.INVALID_SPAN
 
-    run(sdk, story)
+    tell(sdk, story)
 
     caller = named(telemetry, "caller")
     assert is_child(named(telemetry, "between"), caller)
@@ -201,14 +164,14 @@ def test_context_and_baggage_are_left_alone(kind, sdk, key, server, telemetry, t
                 answer = await chat(client, stream=kind == "stream")
                 assert context.get_current() is before
                 if kind == "stream":
-                    await chunk(answer)
+                    await step(answer)
                     assert context.get_current() is before
-                    await read(answer)
+                    [_ async for _ in each(answer)]
             assert context.get_current() is before
             assert baggage.get_all() == {"tenant": "blue"}
         context.detach(token)
 
-    run(sdk, story)
+    tell(sdk, story)
 
     assert is_child(named(telemetry, "chat"), named(telemetry, "caller"))
     assert outcomes(telemetry) == {"auth_failure" if kind == "refused" else "success": 1}
@@ -225,7 +188,7 @@ def test_baggage_reaches_the_server(sdk, key, server, telemetry):
         await chat(client)
         context.detach(token)
 
-    run(sdk, story)
+    tell(sdk, story)
 
     assert server.requests[-1].headers["baggage"] == "tenant=blue"
     assert outcomes(telemetry) == {"success": 1}
@@ -258,6 +221,6 @@ def test_a_context_variable_set_in_a_hook_stays_set(sdk, key, telemetry):
         return variable.get()
 
     here = contextvars.copy_context()
-    assert here.run(run, sdk, story) == "POST"
+    assert here.run(tell, sdk, story) == "POST"
     assert [span.get_span_context() for span in current] == [named(telemetry, "chat").context]
     assert outcomes(telemetry) == {"success": 1}

@@ -49,15 +49,6 @@ def test_when_there_is_none_it_is_refused(lab, answer):
 # ── the report's own package ─────────────────────────────────────────────────────────
 
 
-@pytest.fixture
-def in_house(server, monkeypatch):
-    """The stand-in for the report's `together_ai`, pointed at the loopback server."""
-    monkeypatch.setenv("TOGETHER_BASE_URL", server.base_url)
-    import together_ai  # noqa: PLC0415 - after the instrumentation
-
-    return together_ai
-
-
 @pytest.mark.parametrize("kind", ["TogetherAI", "AsyncTogetherAI"])
 @pytest.mark.parametrize(
     ("given", "cause"), [("", "empty"), (None, "missing"), (BAD, "malformed")], ids=str

@@ -9,7 +9,9 @@ import pytest
 import sessions
 from dirty_equals import IsInt
 from generation import RELEASE, leaks, made_up_key
-from sessions import AS_THE_SDK_CONNECTS, MODEL, NO_REALTIME, calls, only_call, outcomes
+from reported import outcomes
+from sessions import AS_THE_SDK_CONNECTS, MODEL, NO_REALTIME, calls, only_call
+from steps import tell, within
 
 from together_otel.testing import behaviours
 from together_otel.testing.ports import free_port
@@ -28,15 +30,11 @@ def connect(sdk, key, url, **options):
     client = sdk.client(api_key=key, base_url=url)
     manager = client.beta.realtime.connect(model=MODEL, **options)
 
-    def opened():
-        with manager:
+    async def opened():
+        async with within(manager):
             pass
 
-    async def opened_async():
-        async with manager:
-            pass
-
-    sdk.run(opened_async if sdk.is_async else opened)
+    tell(sdk, opened)
 
 
 def test_accepted(sdk, key, realtime, telemetry):

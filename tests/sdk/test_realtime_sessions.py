@@ -10,7 +10,8 @@ import sessions
 from generation import RELEASE, leaks
 from opentelemetry import trace
 from realtime_server import RealtimeServer, failed_event
-from sessions import AS_THE_SDK_CONNECTS, MODEL, NO_REALTIME, calls, leave, only_call, outcomes
+from reported import outcomes
+from sessions import AS_THE_SDK_CONNECTS, MODEL, NO_REALTIME, calls, leave, only_call
 
 pytest.importorskip("together.lib.realtime", reason=NO_REALTIME)
 pytestmark = AS_THE_SDK_CONNECTS
@@ -235,13 +236,12 @@ def test_going_on(sdk, connection, realtime, telemetry):
     sdk.run(connection.recv)
 
     def wait_in_vain():
-        connection.recv(timeout=0)
-
-    async def wait_in_vain_async():
-        await asyncio.wait_for(connection.recv(), timeout=0.01)
+        if sdk.is_async:
+            return asyncio.wait_for(connection.recv(), timeout=0.01)
+        return connection.recv(timeout=0)
 
     with pytest.raises((TimeoutError, asyncio.TimeoutError)):
-        sdk.run(wait_in_vain_async if sdk.is_async else wait_in_vain)
+        sdk.run(wait_in_vain)
     assert calls(telemetry) == []
 
     sdk.run(connection.close)

@@ -13,7 +13,8 @@ from generation import RELEASE
 from opentelemetry.instrumentation.utils import suppress_instrumentation
 from processes import run_to_end
 from realtime_server import RealtimeServer
-from sessions import AS_THE_SDK_CONNECTS, MODEL, NO_REALTIME, RECONNECTED, calls, names, outcomes
+from reported import outcomes
+from sessions import AS_THE_SDK_CONNECTS, MODEL, NO_REALTIME, RECONNECTED, calls, names
 
 from together_otel import TogetherInstrumentor
 from together_otel.calls.targets import TARGETS

@@ -10,7 +10,8 @@ from dirty_equals import IsInt
 from generation import RELEASE, leaks, made_up_key
 from opentelemetry import trace
 from realtime_server import RealtimeServer, failed_event
-from sessions import MODEL, NO_REALTIME, calls, failure, leave, names, only_call, outcomes
+from reported import outcomes
+from sessions import MODEL, NO_REALTIME, calls, failure, leave, names, only_call
 
 from together_otel.testing import behaviours
 from together_otel.testing.ports import free_port

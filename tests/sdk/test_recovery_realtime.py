@@ -3,7 +3,8 @@
 import pytest
 import sessions
 from generation import RELEASE, leaks, made_up_key
-from recovering import BAD, OLD, Answers
+from recovering import BAD, OLD, Answers, keys_sent
+from reported import outcomes
 from sessions import (
     AS_THE_SDK_CONNECTS,
     MODEL,
@@ -12,19 +13,14 @@ from sessions import (
     calls,
     failure,
     names,
-    outcomes,
 )
+from steps import got, tell, within
 
 pytest.importorskip("together.lib.realtime", reason=NO_REALTIME)
 pytestmark = AS_THE_SDK_CONNECTS
 
 # Fixtures, which pytest looks for in the module.
 realtime, transcribe = sessions.realtime, sessions.transcribe
-
-
-def keys_sent(realtime):
-    """Return the keys of the handshakes, in their order."""
-    return [request.key for request in realtime.requests]
 
 
 def manager(sdk, realtime, **options):
@@ -36,15 +32,11 @@ def manager(sdk, realtime, **options):
 def entered(sdk, made):
     """Open a connection and leave it, in the way of a context manager."""
 
-    def opened():
-        with made as connection:
-            assert connection.recv().type == "session.created"
+    async def opened():
+        async with within(made) as connection:
+            assert (await got(connection.recv())).type == "session.created"
 
-    async def opened_async():
-        async with made as connection:
-            assert (await connection.recv()).type == "session.created"
-
-    sdk.run(opened_async if sdk.is_async else opened)
+    tell(sdk, opened)
 
 
 def test_a_connection(lab, realtime):

@@ -28,9 +28,9 @@ def eventually(holds, patience=PATIENCE):
         time.sleep(0.02)
 
 
-def get(port, path="/", headers=None):
+def get(port, path="/", headers=None, host="127.0.0.1"):
     """Return the body that a port of this machine answers with, ``None`` when it does not."""
-    connection = HTTPConnection("127.0.0.1", port, timeout=20)
+    connection = HTTPConnection(host, port, timeout=20)
     try:
         connection.request("GET", path, headers=dict(headers or {}))
         answer = connection.getresponse()

@@ -22,8 +22,19 @@ def failures(telemetry):
 
 
 def calls(telemetry):
-    """Return the attributes of the spans of requests."""
+    """Return the attributes of the spans of requests, in the order in which they ended."""
     return [span["attributes"] for span in telemetry.spans() if span["kind"] == "CLIENT"]
+
+
+def call(telemetry):
+    """Return the attributes of the only request's span."""
+    (attributes,) = calls(telemetry)
+    return attributes
+
+
+def outcomes(telemetry):
+    """Return what became of the requests."""
+    return [one["together.request.outcome"] for one in calls(telemetry)]
 
 
 def only_failure(telemetry, keys):

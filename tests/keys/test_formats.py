@@ -21,6 +21,11 @@ KEY = "tgp_" + "v1_" + "a1B2" * 10 + "xyz"
 LEGACY = "0123456789abcdef" * 4
 
 
+def listed(text):
+    """Return the texts that bars and lines part."""
+    return [one for line in text.split("\n") for one in line.strip(" ").split("|") if one]
+
+
 @pytest.mark.parametrize(
     ("text", "shape"),
     [
@@ -43,28 +48,15 @@ def test_shape(text, shape):
     assert shape_of(text) == shape
 
 
+PROVIDERS = """
+    sk-:OpenAI|sk-proj-:OpenAI|sk-ant-:Anthropic|sk-or-:OpenRouter|gsk_:Groq|hf_:Hugging Face
+    AIza:Google|r8_:Replicate|xai-:xAI|pplx-:Perplexity|nvapi-:NVIDIA|fw_:Fireworks|csk-:Cerebras
+    AKIA:AWS|github_pat_:GitHub|ghp_:GitHub|lsv2_:LangSmith|pk-lf-:Langfuse
+"""
+
+
 @pytest.mark.parametrize(
-    ("prefix", "provider"),
-    [
-        ("sk-", "OpenAI"),
-        ("sk-proj-", "OpenAI"),
-        ("sk-ant-", "Anthropic"),
-        ("sk-or-", "OpenRouter"),
-        ("gsk_", "Groq"),
-        ("hf_", "Hugging Face"),
-        ("AIza", "Google"),
-        ("r8_", "Replicate"),
-        ("xai-", "xAI"),
-        ("pplx-", "Perplexity"),
-        ("nvapi-", "NVIDIA"),
-        ("fw_", "Fireworks"),
-        ("csk-", "Cerebras"),
-        ("AKIA", "AWS"),
-        ("github_pat_", "GitHub"),
-        ("ghp_", "GitHub"),
-        ("lsv2_", "LangSmith"),
-        ("pk-lf-", "Langfuse"),
-    ],
+    ("prefix", "provider"), [tuple(one.split(":")) for one in listed(PROVIDERS)]
 )
 def test_provider(prefix, provider):
     """The longest prefix decides, and a few characters are no key of anyone's."""
@@ -111,13 +103,7 @@ PLACEHOLDERS = """
 """
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        *(text for line in PLACEHOLDERS.split("\n") for text in line.strip().split("|") if text),
-        "your api key " * 4 + "key",
-    ],
-)
+@pytest.mark.parametrize("text", [*listed(PLACEHOLDERS), "your api key " * 4 + "key"])
 def test_placeholder(text):
     """What people really put where a key should be."""
     assert is_placeholder(text)
@@ -148,33 +134,18 @@ def test_no_placeholder(text):
     assert not is_placeholder(text)
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        "$TOGETHER_API_KEY",
-        "${TOGETHER_API_KEY}",
-        "${TOGETHER_API_KEY:-}",
-        "${TOGETHER_API_KEY:?must be set}",
-        "${env:TOGETHER_API_KEY}",
-        "$env:TOGETHER_API_KEY",
-        "$(cat /run/secrets/together)",
-        "$(TOGETHER_API_KEY)",
-        "$(cut -d= -f2 <(env))",
-        "{{ together_api_key }}",
-        "{{ .Values.together.apiKey }}",
-        "{{TOGETHER_API_KEY}}",
-        "${{ secrets.TOGETHER_API_KEY }}",
-        "%TOGETHER_API_KEY%",
-        "<%= ENV['TOGETHER_API_KEY'] %>",
-        "os.environ['TOGETHER_API_KEY']",
-        'os.environ.get("TOGETHER_API_KEY")',
-        'os.getenv("TOGETHER_API_KEY")',
-        "process.env.TOGETHER_API_KEY",
-        "import.meta.env.TOGETHER_API_KEY",
-        "env.TOGETHER_API_KEY",
-        "secrets.TOGETHER_API_KEY",
-    ],
-)
+REFERENCES = """
+    $TOGETHER_API_KEY|${TOGETHER_API_KEY}|${TOGETHER_API_KEY:-}|${TOGETHER_API_KEY:?must be set}
+    ${env:TOGETHER_API_KEY}|$env:TOGETHER_API_KEY|$(cat /run/secrets/together)|$(TOGETHER_API_KEY)
+    $(cut -d= -f2 <(env))|{{ together_api_key }}|{{ .Values.together.apiKey }}|{{TOGETHER_API_KEY}}
+    ${{ secrets.TOGETHER_API_KEY }}|%TOGETHER_API_KEY%|<%= ENV['TOGETHER_API_KEY'] %>
+    os.environ['TOGETHER_API_KEY']|os.environ.get("TOGETHER_API_KEY")|os.getenv("TOGETHER_API_KEY")
+    process.env.TOGETHER_API_KEY|import.meta.env.TOGETHER_API_KEY|env.TOGETHER_API_KEY
+    secrets.TOGETHER_API_KEY
+"""
+
+
+@pytest.mark.parametrize("text", listed(REFERENCES))
 def test_reference(text):
     assert is_reference(text)
 
@@ -184,42 +155,23 @@ def test_no_reference(text):
     assert not is_reference(text)
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        "/run/secrets/together_api_key",
-        "/etc/secrets/together/key.txt",
-        "/home/user/My Keys/together",
-        "/keys/prod/together",
-        "~/.together/key",
-        "./together.key",
-        "../secrets",
-        "C:\\secrets\\together.txt",
-        "\\\\server\\share\\key",
-        "secrets/together.json",
-        "together.env",
-        "file:///run/secrets/together",
-        "file:/run/secrets/together",
-        "https://api.together.xyz/v1",
-        "op://vault/together/credential",
-        "vault://secret/together#key",
-        "vault:secret/data/together#key",
-        "ref+awssecrets://together",
-        "sm://project/together",
-        "ssm:///prod/together",
-        "doppler://prod/together",
-        "secretref:together-key",
-        "arn:aws:secretsmanager:eu-west-1:123456789012:secret:together",
-        "arn:aws-cn:ssm:cn-north-1:123456789012:parameter/together",
-        "projects/mine/secrets/together/versions/latest",
-        "@Microsoft.KeyVault(SecretUri=https://v.vault.example/secrets/together)",
-        "ENC[AES256_GCM,data:a1b2c3,iv:d4e5,tag:f6a7,type:str]",
-        "ENC(a1b2c3)",
-        "$ANSIBLE_VAULT;1.1;AES256",
-        "!vault together_key",
-        "/run/" + "a" * 1019,
-    ],
-)
+LOCATIONS = r"""
+    /run/secrets/together_api_key|/etc/secrets/together/key.txt|/home/user/My Keys/together
+    /keys/prod/together|~/.together/key|./together.key|../secrets|C:\secrets\together.txt
+    \\server\share\key|secrets/together.json|together.env|file:///run/secrets/together
+    file:/run/secrets/together|https://api.together.xyz/v1|op://vault/together/credential
+    vault://secret/together#key|vault:secret/data/together#key|ref+awssecrets://together
+    sm://project/together|ssm:///prod/together|doppler://prod/together|secretref:together-key
+    arn:aws:secretsmanager:eu-west-1:123456789012:secret:together
+    arn:aws-cn:ssm:cn-north-1:123456789012:parameter/together
+    projects/mine/secrets/together/versions/latest
+    @Microsoft.KeyVault(SecretUri=https://v.vault.example/secrets/together)
+    ENC[AES256_GCM,data:a1b2c3,iv:d4e5,tag:f6a7,type:str]|ENC(a1b2c3)|$ANSIBLE_VAULT;1.1;AES256
+    !vault together_key
+"""
+
+
+@pytest.mark.parametrize("text", [*listed(LOCATIONS), "/run/" + "a" * 1019])
 def test_place(text):
     """Where a key may be found is certain not to be one."""
     assert is_place(text)
@@ -311,56 +263,30 @@ def test_cannot_be_sent(key):
     assert not can_be_sent(key)
 
 
+MISSPELT = """
+    together_ai_api_key|together_api_key|TOGETER_API_KEY|TOGEHTER_API_KEY|TOGETHER_APIKEY
+    TOGETHER_API_KEYS|TOGETHER_API_KY|TOGETHRE_API_KEY|TOGTHR_API_KEY|TGETHER_API_KEYX
+    MY_TOGETHER_API_KEY|VITE_TOGETHER_AI_KEY|TOGETHER_API_TOKEN|together.api.key.prod
+    export TOGETHER_API_KEY|TOGETHER-API-KEY|TTOGGETHER_API_KEY|TAGATHER_API_KEY|OGETHER_API_KE
+    \ufeffOPENAI_API_KEY|TOGTHR_API_KEY\u200b|\ufeffTOGETHER_API_KEY|TOGETHER_API
+    \uff34OGETHER_API_\uff2bEY
+"""
+
+
 @pytest.mark.parametrize(
-    "variable",
-    [
-        *formats.LOOKALIKES,
-        "together_ai_api_key",
-        "together_api_key",
-        "TOGETER_API_KEY",
-        "TOGEHTER_API_KEY",
-        "TOGETHER_APIKEY",
-        "TOGETHER_API_KEYS",
-        "TOGETHER_API_KY",
-        "TOGETHRE_API_KEY",
-        "TOGTHR_API_KEY",
-        "TGETHER_API_KEYX",
-        "MY_TOGETHER_API_KEY",
-        "VITE_TOGETHER_AI_KEY",
-        "TOGETHER_API_TOKEN",
-        "together.api.key.prod",
-        "export TOGETHER_API_KEY",
-        "TOGETHER-API-KEY",
-        "TTOGGETHER_API_KEY",
-        "TAGATHER_API_KEY",
-        "OGETHER_API_KE",
-        "\ufeffOPENAI_API_KEY",
-        "TOGTHR_API_KEY\u200b",
-        "\ufeffTOGETHER_API_KEY",
-        " TOGETHER_KEY\u200b",
-        "TOGETHER_API",
-        "\uff34OGETHER_API_\uff2bEY",
-    ],
+    "variable", [*formats.LOOKALIKES, *listed(MISSPELT), " TOGETHER_KEY\u200b"]
 )
 def test_lookalike(variable):
     assert is_lookalike(variable)
 
 
-@pytest.mark.parametrize(
-    "variable",
-    [
-        "TOGETHER_API_KEY",
-        "TOGTR_API_KEY",
-        "TAGATHAR_API_KEY",
-        "TTTOGGETHER_API_KEY",
-        "TXXOGETHERXX_API_KEY",
-        "TOGETHER_MODEL",
-        "TOGETHER_API_BASE",
-        "ANTHROPIC_API_KEY",
-        "PATH",
-        "",
-    ],
-)
+OTHERS = """
+    TOGETHER_API_KEY|TOGTR_API_KEY|TAGATHAR_API_KEY|TTTOGGETHER_API_KEY|TXXOGETHERXX_API_KEY
+    TOGETHER_MODEL|TOGETHER_API_BASE|ANTHROPIC_API_KEY|PATH
+"""
+
+
+@pytest.mark.parametrize("variable", [*listed(OTHERS), ""])
 def test_no_lookalike(variable):
     """The right name itself is none, nor is one three letters away."""
     assert not is_lookalike(variable)

@@ -439,13 +439,15 @@ OPENAI_READER = Reader("openai", "OpenAI", ("OPENAI_API_KEY",), ("OPENAI_BASE_UR
 CHAT_TOGETHER = Reader("langchain", "ChatTogether", (VARIABLE, "OPENAI_API_KEY"))
 
 
+def read_by(reader, key=None, **environ):
+    return inspect_key(key, environ=environ, reader=reader)
+
+
 @pytest.mark.parametrize(
-    ("reader", "key", "environ", "cause", "remedy"),
+    ("report", "cause", "remedy"),
     [
         (
-            OPENAI_READER,
-            None,
-            {},
+            read_by(OPENAI_READER),
             "missing",
             (
                 "No key was found, as OpenAI reads OPENAI_API_KEY; it is unset: set TOGETHER_API_KEY to a"
@@ -453,9 +455,7 @@ CHAT_TOGETHER = Reader("langchain", "ChatTogether", (VARIABLE, "OPENAI_API_KEY")
             ),
         ),
         (
-            Reader("httpx", "httpx", given="header"),
-            None,
-            {},
+            read_by(Reader("httpx", "httpx", given="header")),
             "missing",
             (
                 f"No key was found: set TOGETHER_API_KEY to a key from {PAGE}, and send it in the"
@@ -463,9 +463,7 @@ CHAT_TOGETHER = Reader("langchain", "ChatTogether", (VARIABLE, "OPENAI_API_KEY")
             ),
         ),
         (
-            Reader("x", "X", ("ONE", VARIABLE, "OTHER")),
-            None,
-            {},
+            read_by(Reader("x", "X", ("ONE", VARIABLE, "OTHER"))),
             "missing",
             (
                 f"No key was found, as X reads ONE, then {VARIABLE}, then OTHER; all of them are unset:"
@@ -473,9 +471,7 @@ CHAT_TOGETHER = Reader("langchain", "ChatTogether", (VARIABLE, "OPENAI_API_KEY")
             ),
         ),
         (
-            OPENAI_READER,
-            None,
-            {VARIABLE: KEY, "TOGETHER_KEY": KEY},
+            read_by(OPENAI_READER, TOGETHER_API_KEY=KEY, TOGETHER_KEY=KEY),
             "wrong_variable",
             (
                 "OpenAI reads OPENAI_API_KEY; it is unset, but TOGETHER_API_KEY holds a key of Together's"
@@ -483,9 +479,7 @@ CHAT_TOGETHER = Reader("langchain", "ChatTogether", (VARIABLE, "OPENAI_API_KEY")
             ),
         ),
         (
-            OPENAI_READER,
-            None,
-            {"TOGETHER_KEY": KEY, "OPENAI_API_KEY": "changeme"},
+            read_by(OPENAI_READER, TOGETHER_KEY=KEY, OPENAI_API_KEY="changeme"),
             "wrong_variable",
             (
                 "OpenAI reads OPENAI_API_KEY; OPENAI_API_KEY is a placeholder, but TOGETHER_KEY holds a"
@@ -493,9 +487,7 @@ CHAT_TOGETHER = Reader("langchain", "ChatTogether", (VARIABLE, "OPENAI_API_KEY")
             ),
         ),
         (
-            OPENAI_READER,
-            "",
-            {VARIABLE: KEY},
+            read_by(OPENAI_READER, "", TOGETHER_API_KEY=KEY),
             "wrong_variable",
             (
                 "The api_key argument is empty, but TOGETHER_API_KEY holds a key of Together's shape: pass"
@@ -503,9 +495,7 @@ CHAT_TOGETHER = Reader("langchain", "ChatTogether", (VARIABLE, "OPENAI_API_KEY")
             ),
         ),
         (
-            OPENAI_READER,
-            "",
-            {"OPENAI_API_KEY": KEY},
+            read_by(OPENAI_READER, "", OPENAI_API_KEY=KEY),
             "not_passed",
             (
                 "The api_key argument is empty and hides the good key in OPENAI_API_KEY: drop the"
@@ -513,9 +503,7 @@ CHAT_TOGETHER = Reader("langchain", "ChatTogether", (VARIABLE, "OPENAI_API_KEY")
             ),
         ),
         (
-            OPENAI_READER,
-            None,
-            {"OPENAI_API_KEY": OPENAI},
+            read_by(OPENAI_READER, OPENAI_API_KEY=OPENAI),
             "wrong_provider",
             (
                 "OPENAI_API_KEY is a key of OpenAI, and went to Together because TOGETHER_API_KEY is"
@@ -523,9 +511,7 @@ CHAT_TOGETHER = Reader("langchain", "ChatTogether", (VARIABLE, "OPENAI_API_KEY")
             ),
         ),
         (
-            OPENAI_READER,
-            None,
-            {"OPENAI_API_KEY": OPENAI, VARIABLE: KEY},
+            read_by(OPENAI_READER, OPENAI_API_KEY=OPENAI, TOGETHER_API_KEY=KEY),
             "wrong_provider",
             (
                 "OPENAI_API_KEY is a key of OpenAI, while TOGETHER_API_KEY holds a key of Together's"
@@ -533,9 +519,7 @@ CHAT_TOGETHER = Reader("langchain", "ChatTogether", (VARIABLE, "OPENAI_API_KEY")
             ),
         ),
         (
-            OPENAI_READER,
-            OPENAI,
-            {"OPENAI_API_KEY": OPENAI},
+            read_by(OPENAI_READER, OPENAI, OPENAI_API_KEY=OPENAI),
             "wrong_provider",
             (
                 "OPENAI_API_KEY, passed as the api_key argument, is a key of OpenAI: pass a Together key"
@@ -543,9 +527,7 @@ CHAT_TOGETHER = Reader("langchain", "ChatTogether", (VARIABLE, "OPENAI_API_KEY")
             ),
         ),
         (
-            CHAT_TOGETHER,
-            None,
-            {"TOGETHER_AI_TOKEN": KEY},
+            read_by(CHAT_TOGETHER, TOGETHER_AI_TOKEN=KEY),
             "wrong_variable",
             (
                 "ChatTogether reads TOGETHER_API_KEY, then OPENAI_API_KEY; both are unset, but"
@@ -553,9 +535,7 @@ CHAT_TOGETHER = Reader("langchain", "ChatTogether", (VARIABLE, "OPENAI_API_KEY")
             ),
         ),
         (
-            CHAT_TOGETHER,
-            None,
-            {},
+            read_by(CHAT_TOGETHER),
             "missing",
             (
                 "No key was found, as ChatTogether reads TOGETHER_API_KEY, then OPENAI_API_KEY; both are"
@@ -563,9 +543,7 @@ CHAT_TOGETHER = Reader("langchain", "ChatTogether", (VARIABLE, "OPENAI_API_KEY")
             ),
         ),
         (
-            CHAT_TOGETHER,
-            None,
-            {"OPENAI_API_KEY": OPENAI},
+            read_by(CHAT_TOGETHER, OPENAI_API_KEY=OPENAI),
             "wrong_provider",
             (
                 "OPENAI_API_KEY is a key of OpenAI, and went to Together because TOGETHER_API_KEY is"
@@ -573,16 +551,12 @@ CHAT_TOGETHER = Reader("langchain", "ChatTogether", (VARIABLE, "OPENAI_API_KEY")
             ),
         ),
         (
-            CHAT_TOGETHER,
-            None,
-            {"OPENAI_API_KEY": f"{KEY} "},
+            read_by(CHAT_TOGETHER, OPENAI_API_KEY=f"{KEY} "),
             "malformed",
             "OPENAI_API_KEY has spaces around it: strip them where it is set.",
         ),
         (
-            CHAT_TOGETHER,
-            "",
-            {"OPENAI_API_KEY": KEY},
+            read_by(CHAT_TOGETHER, "", OPENAI_API_KEY=KEY),
             "not_passed",
             (
                 "The api_key argument is empty and hides the good key in OPENAI_API_KEY: drop the"
@@ -591,9 +565,8 @@ CHAT_TOGETHER = Reader("langchain", "ChatTogether", (VARIABLE, "OPENAI_API_KEY")
         ),
     ],
 )
-def test_remedies_name_the_variables_of_the_client(reader, key, environ, cause, remedy):
+def test_remedies_name_the_variables_of_the_client(report, cause, remedy):
     """Those that it reads, in its order, and Together's own where that holds the key."""
-    report = inspect_key(key, environ=environ, reader=reader)
     assert diagnose(report, REFUSED) == Diagnosis(cause, remedy)
 
 

@@ -10,7 +10,6 @@ import re
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import kubernetes_validate
@@ -25,7 +24,7 @@ from opentelemetry.proto.metrics.v1.metrics_pb2 import AGGREGATION_TEMPORALITY_C
 from processes import run_to_end
 from prometheus_binaries import run
 from running import PROGRAMS, Running, get, total
-from serving import Quiet, serving
+from serving import answering, serving
 
 from together_otel import cli, names
 from together_otel.telemetry.request_metrics import metrics_of
@@ -220,8 +219,8 @@ def test_the_collector_keeps_the_contracts_labels():
 # ── what is sent ─────────────────────────────────────────────────────────────────────
 
 
-class Receiver(ThreadingHTTPServer):
-    """An OTLP receiver on loopback that keeps what it is sent, as it came."""
+class Receiver:
+    """An OTLP receiver on loopback that keeps what it is sent, as it came; to be served."""
 
     REQUESTS = {  # noqa: RUF012 - a table
         "/v1/metrics": ExportMetricsServiceRequest,
@@ -230,13 +229,13 @@ class Receiver(ThreadingHTTPServer):
     }
 
     def __init__(self):
-        super().__init__(("127.0.0.1", 0), _Handler)
         self.bodies = []
+        self.server = answering(self._take)
+        self.url = f"http://127.0.0.1:{self.server.server_port}"
 
-    @property
-    def url(self):
-        """Where to send to."""
-        return f"http://127.0.0.1:{self.server_port}"
+    def _take(self, request):
+        self.bodies.append((request.path, request.body()))
+        request.answer(200 if request.path in self.REQUESTS else 404)
 
     def resources(self, signal):
         """Return what came of one signal, decoded, a part for each resource."""
@@ -250,18 +249,11 @@ class Receiver(ThreadingHTTPServer):
         ]
 
 
-class _Handler(Quiet, BaseHTTPRequestHandler):
-    server: Receiver
-
-    def do_POST(self):
-        self.server.bodies.append((self.path, self.body()))
-        self.answer(200 if self.path in Receiver.REQUESTS else 404)
-
-
 @pytest.fixture
 def receiver():
     """A receiver for one test."""
-    with serving(Receiver()) as made:
+    made = Receiver()
+    with serving(made.server):
         yield made
 
 
@@ -308,7 +300,8 @@ def pushed(tmp_path_factory):
     key = keys.together()
     program = tmp_path_factory.mktemp("pushed") / "program.py"
     program.write_text(PROGRAM)
-    with serving(Receiver()) as receiver, TogetherServer(keys=[key]) as together:
+    receiver = Receiver()
+    with serving(receiver.server), TogetherServer(keys=[key]) as together:
         together.script(behaviours.server_error())
         together.revoke_after(key, 2)
         done = run_to_end(

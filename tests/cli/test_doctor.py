@@ -3,14 +3,12 @@
 import os
 import re
 import socket
-from contextlib import contextmanager
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from importlib import metadata
 
 import pytest
 from examining import GOOD, examined, set_all
-from serving import Quiet, serving
+from serving import answering, serving
 
 from together_otel.cli import main
 from together_otel.cli.doctor import command, exporters, installation
@@ -28,7 +26,6 @@ DEAD = 2**22 + 1  # no system gives a process a number as large
 def good(monkeypatch):
     """Begin with a good set-up, without the trial, which takes a process and has tests of its own."""
     monkeypatch.setattr(command, "trial", lambda *_: iter(()))
-    set_all(monkeypatch, GOOD)
     set_all(monkeypatch, GOOD)
 
 
@@ -458,23 +455,6 @@ def test_workers_that_are_well(shared, tmp_path, monkeypatch, capsys):
     assert ("1 running processes" in found.text("folder")) is shared
 
 
-class Shown(Quiet, BaseHTTPRequestHandler):
-    """Shows one text."""
-
-    text = ""
-
-    def do_GET(self):
-        self.answer(200, self.text.encode())
-
-
-@contextmanager
-def taken_by(text):
-    """A port that shows a text."""
-    handler = type("_Shown", (Shown,), {"text": text})
-    with serving(HTTPServer(("127.0.0.1", 0), handler)) as server:
-        yield server.server_port
-
-
 @pytest.mark.parametrize(
     ("text", "said", "code"),
     [
@@ -484,8 +464,8 @@ def taken_by(text):
 )
 def test_a_port_that_is_taken(text, said, code, monkeypatch, capsys):
     """By the application, which runs; or by something else."""
-    with taken_by(text) as port:
-        set_all(monkeypatch, OURS | {"TOGETHER_OTEL_PROMETHEUS_PORT": str(port)})
+    with serving(answering(lambda request: request.answer(200, text.encode()))) as server:
+        set_all(monkeypatch, OURS | {"TOGETHER_OTEL_PROMETHEUS_PORT": str(server.server_port)})
         monkeypatch.setenv("TOGETHER_OTEL_PROMETHEUS_HOST", "127.0.0.1")
         found = examined(capsys)
     assert said in found.text("port")

@@ -3,14 +3,13 @@
 import socket
 import threading
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from wsgiref.simple_server import WSGIRequestHandler, make_server
 
 import pytest
 from examining import examined
 from generation import made_up_key
 from prometheus_client import CollectorRegistry, Counter, make_wsgi_app
-from serving import Quiet, serving
+from serving import Quiet, answering, serving
 
 from together_otel import TogetherInstrumentor
 from together_otel.cli.doctor import endpoint
@@ -93,23 +92,16 @@ TEXT = "text/plain; version=0.0.4"
 OPENMETRICS = "application/openmetrics-text; version=1.0.0"
 
 
-class Answering(Quiet, BaseHTTPRequestHandler):
-    """Answers as the class of a test says."""
+def look(capsys, send=None, *, status=200, kind=TEXT, text="", openmetrics=None):
+    """Return what is found at an endpoint that answers so, or by a function of the test's own."""
 
-    status, kind, text = 200, TEXT, ""
-    openmetrics: str | None = None
+    def answer(request):
+        modern = openmetrics is not None and "openmetrics" in request.headers["Accept"]
+        body = openmetrics if modern else text
+        named = {"content_type": OPENMETRICS if modern else kind} if kind else {}
+        request.answer(status, body.encode(), **named)
 
-    def do_GET(self):
-        modern = self.openmetrics is not None and "openmetrics" in self.headers["Accept"]
-        body = self.openmetrics if modern else self.text
-        kind = {"content_type": OPENMETRICS if modern else self.kind} if self.kind else {}
-        self.answer(self.status, (body or "").encode(), **kind)
-
-
-def look(capsys, **answer):
-    """Return what is found at an endpoint that answers so."""
-    handler = type("_Answering", (Answering,), answer)
-    with serving(ThreadingHTTPServer(("127.0.0.1", 0), handler)) as server:
+    with serving(answering(send or answer)) as server:
         return examined(capsys, "--scrape", f"http://user:word@127.0.0.1:{server.server_port}/m")
 
 
@@ -300,7 +292,7 @@ def test_an_answer_without_an_end(send, said, capsys, monkeypatch):
         except OSError:
             gone.set()
 
-    found = look(capsys, do_GET=answer)
+    found = look(capsys, answer)
     assert found.code == 2
     assert said in found.text("endpoint")
     assert gone.wait(30)
@@ -336,11 +328,7 @@ def test_what_is_no_address(url, capsys):
 
 def test_a_redirect_is_told_and_not_followed(capsys):
     """Least of all to another scheme."""
-
-    def answer(self):
-        self.answer(302, location="file:///etc/passwd")
-
-    found = look(capsys, do_GET=answer)
+    found = look(capsys, lambda request: request.answer(302, location="file:///etc/passwd"))
     assert found.code == 2
     assert "answers HTTP 302 Found" in found.text("endpoint")
 

@@ -9,7 +9,6 @@ import subprocess
 import sys
 import threading
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from importlib.metadata import version
 
 import pytest
@@ -17,7 +16,7 @@ import yaml
 from drill_runs import NOWHERE, command, drilled, environment
 from generation import GENERATION
 from running import eventually, get, total
-from serving import Quiet, serving
+from serving import answering, serving
 
 from together_otel.cli import main
 from together_otel.cli.doctor import installation
@@ -108,16 +107,10 @@ def test_two_signals_end_it_at_once():
 # ── where it is seen ─────────────────────────────────────────────────────────────────
 
 
-class Application(Quiet, BaseHTTPRequestHandler):
-    """Serves the application's metrics."""
-
-    def do_GET(self):
-        self.answer(200, b"together_client_requests_total 1\n")
-
-
 def test_a_port_that_the_application_has():
     """The drill says so, and takes another; or the one that it is given."""
-    with serving(HTTPServer(("127.0.0.1", 0), Application)) as server:
+    metrics = b"together_client_requests_total 1\n"
+    with serving(answering(lambda request: request.answer(200, metrics))) as server:
         taken = str(server.server_port)
         done = drilled(TOGETHER_OTEL_PROMETHEUS_PORT=taken)
         said = re.search(
@@ -148,18 +141,6 @@ def test_the_applications_folder_is_left_alone(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["counter_1.db"]
 
 
-class Gateway(Quiet, BaseHTTPRequestHandler):
-    """Takes what is pushed, or does not."""
-
-    status = 200
-    pushed: list[tuple[str, str]]
-
-    def do_POST(self):
-        body = self.body().decode()
-        self.pushed.append((self.path, body))
-        self.answer(self.status)
-
-
 @pytest.mark.parametrize(
     ("group", "path"),
     [
@@ -169,11 +150,16 @@ class Gateway(Quiet, BaseHTTPRequestHandler):
 )
 def test_a_group_of_its_own_in_the_pushgateway(group, path):
     """What is pushed to a group replaces what the application pushed there."""
-    handler = type("_Gateway", (Gateway,), {"pushed": []})
-    with serving(HTTPServer(("127.0.0.1", 0), handler)) as server:
+    pushed = []
+
+    def take(request):
+        pushed.append((request.path, request.body().decode()))
+        request.answer(200)
+
+    with serving(answering(take)) as server:
         host = f"127.0.0.1:{server.server_port}"
         done = drilled(TOGETHER_OTEL_PUSHGATEWAY=f"http://user:word@{host}{group}")
-    ((pushed_to, body),) = handler.pushed
+    ((pushed_to, body),) = pushed
     assert pushed_to == path
     assert total(body, AUTH_FAILURES.prometheus, together_auth_cause="revoked") >= 1
     assert f"curl -X DELETE http://{host}{path}" in done.stdout
@@ -182,8 +168,7 @@ def test_a_group_of_its_own_in_the_pushgateway(group, path):
 
 def test_a_gateway_that_takes_nothing():
     """Counted, and lost: that is what a drill is to find out."""
-    handler = type("_Gateway", (Gateway,), {"pushed": [], "status": 503})
-    with serving(HTTPServer(("127.0.0.1", 0), handler)) as server:
+    with serving(answering(lambda request: request.body() and request.answer(503))) as server:
         done = drilled(code=1, TOGETHER_OTEL_PUSHGATEWAY=f"http://127.0.0.1:{server.server_port}")
     assert "Wrong: an exporter reports: What this process counted" in done.stdout
 

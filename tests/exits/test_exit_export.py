@@ -8,14 +8,13 @@ import stat
 import subprocess
 import sys
 import threading
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import prometheus_binaries
 import pytest
 from processes import run_to_end
 from running import eventually, get, samples, total
-from serving import Quiet, serving
+from serving import answering, serving
 
 from together_otel.names import CAUSES
 from together_otel.telemetry import exit_export
@@ -199,14 +198,13 @@ def test_a_gateway_that_never_answers(run):
 def test_a_gateway_that_dribbles(run):
     """Nor for one that answers a character at a time, whose every step is quick."""
 
-    class Slow(Quiet, BaseHTTPRequestHandler):
-        def do_POST(self):
-            with contextlib.suppress(OSError):
-                while not gone.wait(0.2):
-                    self.wfile.write(b"H")
+    def dribble(request):
+        with contextlib.suppress(OSError):
+            while not gone.wait(0.2):
+                request.wfile.write(b"H")
 
     gone = threading.Event()
-    with serving(HTTPServer(("127.0.0.1", 0), Slow)) as server:
+    with serving(answering(dribble)) as server:
         done = run(TOGETHER_OTEL_PUSHGATEWAY=f"http://127.0.0.1:{server.server_port}")
         gone.set()
 
@@ -227,13 +225,12 @@ def test_a_gateway_behind_a_password(run):
     """User and password of the URL go into the request's header, and nowhere else."""
     seen = []
 
-    class Guarded(Quiet, BaseHTTPRequestHandler):
-        def do_POST(self):
-            seen.append((self.path, self.headers["Authorization"]))
-            self.body()
-            self.answer(200)
+    def take(request):
+        seen.append((request.path, request.headers["Authorization"]))
+        request.body()
+        request.answer(200)
 
-    with serving(HTTPServer(("127.0.0.1", 0), Guarded)) as server:
+    with serving(answering(take)) as server:
         done = run(TOGETHER_OTEL_PUSHGATEWAY=f"http://me:a%20word@127.0.0.1:{server.server_port}")
 
     assert (done.returncode, done.stderr) == (3, "")
@@ -255,13 +252,12 @@ def test_a_password_that_is_not_written_as_it_should_be(mark, place, run):
 def test_a_gateway_that_repeats_the_password(run):
     """What a server says is not ours: it is redacted, and stays on one line."""
 
-    class Guarded(Quiet, BaseHTTPRequestHandler):
-        def do_POST(self):
-            self.body()
-            self.send_response(401, "no someone:s3cr3t-word\x0bhere")
-            self.end_headers()
+    def refuse(request):
+        request.body()
+        request.send_response(401, "no someone:s3cr3t-word\x0bhere")
+        request.end_headers()
 
-    with serving(HTTPServer(("127.0.0.1", 0), Guarded)) as server:
+    with serving(answering(refuse)) as server:
         url = f"http://someone:s3cr3t-word@127.0.0.1:{server.server_port}"
         done = run(TOGETHER_OTEL_PUSHGATEWAY=url)
 

@@ -60,34 +60,21 @@ class Library:
 
     def _httpx_sync(self, url, how, options):
         package = importlib.import_module(self.name)
-        client_options = options.pop("client", {})
-        with package.Client(**client_options) as client:
+        with package.Client(**options.pop("client", {})) as client:
             if how == "whole":
                 response = client.post(url, **options)
                 return Got(response.status_code, response.text)
             with client.stream("POST", url, **options) as response:
-                lines = []
-                for line in response.iter_lines() if how != "unread" else ():
-                    lines.append(line)
-                    if how == "left":
-                        break
-                return Got(response.status_code, "\n".join(lines))
+                return Got(response.status_code, _joined(response.iter_lines(), how))
 
     async def _httpx_async(self, url, how, options):
         package = importlib.import_module(self.name)
-        client_options = options.pop("client", {})
-        async with package.AsyncClient(**client_options) as client:
+        async with package.AsyncClient(**options.pop("client", {})) as client:
             if how == "whole":
                 response = await client.post(url, **options)
                 return Got(response.status_code, response.text)
             async with client.stream("POST", url, **options) as response:
-                lines = []
-                if how != "unread":
-                    async for line in response.aiter_lines():
-                        lines.append(line)
-                        if how == "left":
-                            break
-                return Got(response.status_code, "\n".join(lines))
+                return Got(response.status_code, await _joined_async(response.aiter_lines(), how))
 
     def _requests_sync(self, url, how, options):
         import requests
@@ -96,28 +83,35 @@ class Library:
             response = requests.post(url, timeout=10, **options)
             return Got(response.status_code, response.text)
         with requests.post(url, stream=True, timeout=10, **options) as response:
-            lines = []
-            for line in response.iter_lines() if how != "unread" else ():
-                lines.append(line.decode())
-                if how == "left":
-                    break
-            return Got(response.status_code, "\n".join(lines))
+            lines = (line.decode() for line in response.iter_lines())
+            return Got(response.status_code, _joined(lines, how))
 
     async def _aiohttp_async(self, url, how, options):
         import aiohttp
 
-        client_options = options.pop("client", {})
         async with (
-            aiohttp.ClientSession(**client_options) as session,
+            aiohttp.ClientSession(**options.pop("client", {})) as session,
             session.post(url, **options) as response,
         ):
             if how == "whole":
                 read = await response.read()
                 return Got(response.status, read.decode(errors="replace"))
-            lines = []
-            if how != "unread":
-                async for line in response.content:
-                    lines.append(line.decode().rstrip("\n"))
-                    if how == "left":
-                        break
-            return Got(response.status, "\n".join(lines))
+            return Got(response.status, await _joined_async(response.content, how))
+
+
+def _joined(lines, how):
+    """Return the lines of a stream as far as they are to be read."""
+    if how == "unread":
+        return ""
+    return next(lines, "") if how == "left" else "\n".join(lines)
+
+
+async def _joined_async(lines, how):
+    """Do the same of an async stream, whose lines may be bytes."""
+    found = []
+    if how != "unread":
+        async for line in lines:
+            found.append(line if isinstance(line, str) else line.decode().rstrip("\n"))
+            if how == "left":
+                break
+    return "\n".join(found)

@@ -1,27 +1,21 @@
 """What error trackers would send of this package's frames."""
 
-from __future__ import annotations
-
 import contextlib
 import logging
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import together_otel
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 OURS = f"{Path(together_otel.__file__).parent}/"
 
 
 class _Frames(logging.Handler):
-    def __init__(self) -> None:
+    def __init__(self):
         super().__init__()
-        self.shown: list[str] = []
+        self.shown = []
 
-    def emit(self, record: logging.LogRecord) -> None:
+    def emit(self, record):
         del record
         frame = sys._getframe(1)
         while frame is not None:
@@ -31,7 +25,7 @@ class _Frames(logging.Handler):
 
 
 @contextlib.contextmanager
-def frames_of_ours() -> Iterator[list[str]]:
+def frames_of_ours():
     """Gather the variables of all frames of ours whenever anything is logged, by whomever."""
     handler, root = _Frames(), logging.getLogger()
     before = root.level

@@ -1,7 +1,5 @@
 """Websockets of the openai client, and of what it opens them with: each handshake is a call."""
 
-from __future__ import annotations
-
 import asyncio
 import traceback
 from urllib.parse import urlsplit

@@ -9,7 +9,7 @@ from contextlib import suppress
 
 import pytest
 from frames import frames_of_ours
-from generation import GENERATION, MESSAGES, MODEL, Sdk, leaks, made_up_key
+from generation import GENERATION, MESSAGES, MODEL, leaks, made_up_key
 from opentelemetry import trace
 
 from together_otel import TogetherInstrumentor
@@ -257,9 +257,7 @@ def test_constructor_tells_each_finding_once(sdk, key, telemetry):
 
 
 @pytest.mark.parametrize("way", ["accepted", "refused", "streamed", "unsendable"])
-def test_no_frame_of_ours_shows_a_key(
-    sdk: Sdk, server: TogetherServer, key: str, telemetry: CapturedTelemetry, way: str
-) -> None:
+def test_no_frame_of_ours_shows_a_key(sdk, server, key, telemetry, way):
     """While the SDK or what is beneath it logs, as well as while we do."""
     if way == "refused":
         server.revoke(key)

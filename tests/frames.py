@@ -10,6 +10,15 @@ import together_otel
 OURS = f"{Path(together_otel.__file__).parent}/"
 
 
+def outwards():
+    """Yield this package's frames, from the inner ones outwards, and what each shows."""
+    frame = sys._getframe(1)
+    while frame is not None:
+        if frame.f_code.co_filename.startswith(OURS):
+            yield frame, repr({name: repr(value) for name, value in frame.f_locals.items()})
+        frame = frame.f_back
+
+
 class _Frames(logging.Handler):
     def __init__(self):
         super().__init__()
@@ -17,11 +26,7 @@ class _Frames(logging.Handler):
 
     def emit(self, record):
         del record
-        frame = sys._getframe(1)
-        while frame is not None:
-            if frame.f_code.co_filename.startswith(OURS):
-                self.shown += map(repr, frame.f_locals.values())
-            frame = frame.f_back
+        self.shown += [shown for _, shown in outwards()]
 
 
 @contextlib.contextmanager

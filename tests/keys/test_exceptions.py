@@ -4,6 +4,7 @@ import sys
 import types
 
 import pytest
+from frames import outwards
 
 from together_otel.keys import public_name, redact_exception
 
@@ -187,22 +188,11 @@ def test_public_name_of_a_class_without_a_module():
 # ── what others see of our frames ────────────────────────────────────────────────────
 
 
-def locals_of_ours():
-    """Return the local variables of this package's frames as an error tracker sends them."""
-    found = []
-    frame = sys._getframe()
-    while frame is not None:
-        if "/together_otel/keys/" in frame.f_code.co_filename:
-            found.append(repr({name: repr(value) for name, value in frame.f_locals.items()}))
-        frame = frame.f_back
-    return "".join(found)
-
-
 class WatchingError(Exception):
     """Looks round when it is asked for its text, as one would that logs."""
 
     def __str__(self):
-        seen.append(locals_of_ours())
+        seen.append("".join(shown for _, shown in outwards()))
         return "looked round"
 
 

@@ -1,7 +1,6 @@
 """Two backends, one contract: the same workload gives the same scrape, line by line."""
 
 import contextlib
-import re
 
 import pytest
 from generation import GENERATION
@@ -11,6 +10,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from prometheus_client import REGISTRY, CollectorRegistry, generate_latest
 from prometheus_client.openmetrics.exposition import generate_latest as openmetrics
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
+from test_metrics import lines
 
 from together_otel import TogetherInstrumentor, recovery
 from together_otel.auth import runtime
@@ -18,7 +18,6 @@ from together_otel.calls import call, state, streams
 from together_otel.telemetry import metrics
 from together_otel.testing import behaviours
 
-OURS = ("together_", "gen_ai_")
 TIMED = (call, state, streams, runtime, metrics)
 """Modules that look at the time."""
 
@@ -69,26 +68,6 @@ def work(sdk, server, key):
         sdk.chat(client)
     server.accept(key)
     sdk.chat(client)
-
-
-def lines(scrape):
-    """Return a scrape's lines that are ours, labels in order, without the exporter's own."""
-    found = set()
-    for line in scrape.decode().splitlines():
-        words = line.split(" ", 3)
-        if line.startswith("# "):
-            if words[2].startswith(OURS):
-                found.add(line)
-        elif line.startswith(OURS):
-            name, labels, value = re.fullmatch(r"(\w+)(?:{(.*)})? (\S+)", line).groups()
-            pairs = sorted(
-                pair
-                for pair in re.findall(r'\w+="(?:[^"\\]|\\.)*"', labels or "")
-                # A label without a value is none, to Prometheus.
-                if not pair.startswith("otel_scope_") and not pair.endswith('=""')
-            )
-            found.add(f"{name}{{{','.join(pairs)}}} {value}")
-    return found
 
 
 def scraped(sdk, server, key, **settings):

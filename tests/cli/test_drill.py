@@ -20,7 +20,11 @@ from serving import answering, serving
 
 from together_otel.cli import main
 from together_otel.cli.doctor import installation
+from together_otel.cli.doctor.switches import settings_of
 from together_otel.cli.drill import program
+from together_otel.cli.drill.announcement import Announcement
+from together_otel.cli.drill.environment import environment as drills_own
+from together_otel.cli.drill.environment import port_of
 from together_otel.cli.drill.runner import Runner
 from together_otel.cli.drill.scenarios import Scenario
 from together_otel.names import AUTH_FAILURES
@@ -54,8 +58,9 @@ def failures(port, cause="revoked"):
 # ── what is seen while it goes on, and how it ends ───────────────────────────────────
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-@pytest.mark.parametrize("backend", ["otel", "prometheus"])
+@pytest.mark.parametrize(
+    ("backend", "number"), [("otel", signal.SIGINT), ("prometheus", signal.SIGTERM)]
+)
 def test_scraped_and_ended_early(backend, number):
     """It is put right, counted, and nobody is left behind."""
     port = free_port()
@@ -104,33 +109,43 @@ def test_two_signals_end_it_at_once():
             assert "Ended immediately" in running.stdout.read()
 
 
+def announced(**variables):
+    """Return what is said before a drill begins, without one."""
+    environ = {**NOWHERE, **variables}
+    settings, _ = settings_of(environ)
+    port, note = port_of(environ, settings, None)
+    made = drills_own(environ, "revoked", port, "/nowhere")
+    return "\n".join(Announcement("revoked", 0.5, settings, made, port, note).before()) + "\n"
+
+
 # ── where it is seen ─────────────────────────────────────────────────────────────────
 
 
-def test_a_port_that_the_application_has():
+def test_a_port_that_the_application_has(monkeypatch, capsys):
     """The drill says so, and takes another; or the one that it is given."""
     metrics = b"together_client_requests_total 1\n"
     with serving(answering(lambda request: request.answer(200, metrics))) as server:
         taken = str(server.server_port)
-        done = drilled(TOGETHER_OTEL_PROMETHEUS_PORT=taken)
+        text = announced(TOGETHER_OTEL_PROMETHEUS_PORT=taken)
         said = re.search(
-            rf"port {taken} is in use by the application, so the drill uses (\d+); see --port",
-            done.stdout,
+            rf"port {taken} is in use by the application, so the drill uses (\d+); see --port", text
         )
         assert said
-        assert f"http://127.0.0.1:{said[1]}/metrics, until the drill ends" in done.stdout
+        assert f"http://127.0.0.1:{said[1]}/metrics, until the drill ends" in text
         other = str(free_port())
         done = drilled("--port", other, TOGETHER_OTEL_PROMETHEUS_PORT=taken)
         assert f"http://127.0.0.1:{other}/metrics" in done.stdout
-        done = drilled("--port", taken, code=64, TOGETHER_OTEL_PROMETHEUS_PORT=taken)
-        assert f"--port {taken} cannot be used (Address already in use)" in done.stderr
+        monkeypatch.setenv("TOGETHER_OTEL_PROMETHEUS_PORT", taken)
+        assert drill_here("--port", taken) == 64
+        said = capsys.readouterr().err
+        assert f"--port {taken} cannot be used (Address already in use)" in said
 
 
 def test_a_port_of_another_program():
     with socket.create_server(("127.0.0.1", 0)) as stranger:
         taken = str(stranger.getsockname()[1])
-        done = drilled(OTEL_METRICS_EXPORTER="prometheus", OTEL_EXPORTER_PROMETHEUS_PORT=taken)
-    assert f"port {taken} is in use by another program" in done.stdout
+        text = announced(OTEL_METRICS_EXPORTER="prometheus", OTEL_EXPORTER_PROMETHEUS_PORT=taken)
+    assert f"port {taken} is in use by another program" in text
 
 
 def test_the_applications_folder_is_left_alone(tmp_path):
@@ -268,8 +283,8 @@ def test_names_that_are_no_text():
 
 
 def test_a_service_without_a_name():
-    done = drilled(OTEL_SERVICE_NAME="", TOGETHER_OTEL_PROMETHEUS_PORT="0")
-    assert "as service together-drill." in done.stdout
+    text = announced(OTEL_SERVICE_NAME="", TOGETHER_OTEL_PROMETHEUS_PORT="0")
+    assert "as service together-drill." in text
 
 
 # ── keys ─────────────────────────────────────────────────────────────────────────────
@@ -397,12 +412,12 @@ def test_json():
 def test_the_scrape_configuration(host):
     """It is a block of YAML, as a configuration of Prometheus holds it."""
     port = free_port()
-    done = drilled(
+    text = announced(
         TOGETHER_OTEL_PROMETHEUS_PORT=str(port),
         TOGETHER_OTEL_PROMETHEUS_HOST=host,
         OTEL_SERVICE_NAME='a: "b" #c',
     )
-    block = re.search(r"^  scrape_configs:\n(    .*\n)+", done.stdout, re.MULTILINE)
+    block = re.search(r"^  scrape_configs:\n(    .*\n)+", text, re.MULTILINE)
     target = f"127.0.0.1:{port}" if host == "127.0.0.1" else f"HOST:{port}"
     assert yaml.safe_load(block[0]) == {
         "scrape_configs": [

@@ -53,14 +53,7 @@ def one_call(metrics: Any) -> Callable[[], None]:
         recorder = metrics.recorder("chat", "a/model", "api.together.ai", 443)
         recorder.record(
             Measured(
-                "success",
-                0.5,
-                None,
-                "a/model",
-                10,
-                20,
-                finish_reasons=("stop",),
-                span_context=span,
+                "success", 0.5, None, "a/model", 10, 20, finish_reasons=("stop",), span_context=span
             )
         )
 

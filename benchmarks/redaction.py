@@ -74,9 +74,7 @@ def refused(key: str, *, instrumented: bool) -> float:
         return httpx.Response(401, content=body, headers={"content-type": "application/json"})
 
     client = Together(
-        api_key=key,
-        max_retries=0,
-        http_client=httpx.Client(transport=httpx.MockTransport(answer)),
+        api_key=key, max_retries=0, http_client=httpx.Client(transport=httpx.MockTransport(answer))
     )
 
     def ask() -> None:

@@ -35,10 +35,7 @@ _SECRETS = {
     "routing_key_file": ("routingKey", "pagerduty-key"),
     "api_url_file": ("apiURL", "slack-url"),
 }
-_NAMES = {
-    "client_url": "clientURL",
-    "pagerduty_configs": "pagerdutyConfigs",
-}
+_NAMES = {"client_url": "clientURL", "pagerduty_configs": "pagerdutyConfigs"}
 _MATCHER = re.compile(r'(\w+)(=~|!~|!=|=)"(.*)"')
 _DEFINITION = re.compile(
     r'^\{\{ define "(?P<name>[\w.]+)" -?\}\}(?P<body>.*?)\{\{-? end \}\}$', re.MULTILINE | re.DOTALL

@@ -5,14 +5,7 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from grafana_foundation_sdk.builders import (
-    common,
-    dashboard,
-    heatmap,
-    prometheus,
-    stat,
-    timeseries,
-)
+from grafana_foundation_sdk.builders import common, dashboard, heatmap, prometheus, stat, timeseries
 from grafana_foundation_sdk.models.common import (
     BigValueColorMode,
     BigValueGraphMode,

@@ -84,14 +84,7 @@ def ask(client):
 
 
 @pytest.mark.parametrize("theirs_first", [True, False], ids=["theirs first", "ours first"])
-def test_one_warning_names_it(
-    theirs_first,
-    instrument,
-    theirs,
-    client,
-    telemetry,
-    caplog,
-):
+def test_one_warning_names_it(theirs_first, instrument, theirs, client, telemetry, caplog):
     """Whichever was first, and however many calls are made; each call has one span of ours."""
     turn_on = [theirs.instrument, instrument]
     for one in turn_on if theirs_first else reversed(turn_on):

@@ -120,8 +120,7 @@ def raised_in_a_group(exc):
 
 
 @pytest.mark.parametrize(
-    "how",
-    [let_through, raised_from, raised_while_handled, raised_in_its_place, raised_in_a_group],
+    "how", [let_through, raised_from, raised_while_handled, raised_in_its_place, raised_in_a_group]
 )
 @pytest.mark.parametrize("library", [of_httpx, of_requests, of_aiohttp])
 def test_raise_for_status_of_an_in_house_client(library, how):
@@ -229,12 +228,7 @@ def test_in_house_error_with_an_odd_response(odd):
         ({}, None, False, False),
     ],
 )
-def test_whose_an_answer_is(
-    headers,
-    body,
-    from_together,
-    sign_in,
-):
+def test_whose_an_answer_is(headers, body, from_together, sign_in):
     """The format of an error proves nothing; a proxy's page may repeat the URL that was asked."""
     answer = Answer()
     note_origin(answer, httpx.Headers(headers), body)

@@ -130,12 +130,7 @@ def test_provider_that_is_passed_and_global(listen):
 
 
 @pytest.mark.parametrize("is_later", [False, True])
-def test_handler_of_opentelemetry_makes_no_second_record(
-    is_later,
-    listen,
-    lines,
-    undo,
-):
+def test_handler_of_opentelemetry_makes_no_second_record(is_later, listen, lines, undo):
     """Whether it was there before or came after; what else is logged, it gets."""
     backend = Backend()
     for step in (lambda: listen(backend.provider), lambda: on_root(undo, backend.provider))[

@@ -94,11 +94,7 @@ def through_opentelemetry(release, *, chunk_times):
 
 @pytest.mark.parametrize("release", RELEASES)
 @pytest.mark.parametrize("chunk_times", [False, True], ids=["means", "each chunk"])
-def test_scrapes_are_the_same(
-    release,
-    chunk_times,
-    monkeypatch,
-):
+def test_scrapes_are_the_same(release, chunk_times, monkeypatch):
     """Every metric of the release is there and no other, in both backends line by line."""
     monkeypatch.setattr("together_otel.telemetry.metrics.time.time", lambda: NOW)
     registry = CollectorRegistry()

@@ -126,11 +126,7 @@ class Auto(PrometheusMetricReader):
     ],
     ids=["pull", "pull, derived", "memory", "push"],
 )
-def test_opentelemetry_loses_under_a_pull_exporter_only(
-    reader,
-    lost,
-    warnings,
-):
+def test_opentelemetry_loses_under_a_pull_exporter_only(reader, lost, warnings):
     provider = MeterProvider([reader()])
     try:
         metrics = OpenTelemetryMetrics(provider.get_meter(SCOPE), provider)

@@ -93,10 +93,7 @@ EVENTS = {
         "WARNING",
         "`together-otel drill` begins to play a failure: its cause, and for how many seconds.",
     ),
-    names.DRILL_ENDED: (
-        "WARNING",
-        "That drill is over, and requests are accepted again.",
-    ),
+    names.DRILL_ENDED: ("WARNING", "That drill is over, and requests are accepted again."),
 }
 """Levels, and when each is logged."""
 

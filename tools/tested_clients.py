@@ -39,11 +39,7 @@ CLIENTS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
         ("togetherai-haystack",),
     ),
     ("pydantic-ai", "calls, missing keys", ("pydantic-ai-slim",)),
-    (
-        "agno",
-        "calls, missing keys, also where the agent returns a run with an error",
-        ("agno",),
-    ),
+    ("agno", "calls, missing keys, also where the agent returns a run with an error", ("agno",)),
     ("instructor", MISSING, ("instructor",)),
     ("camel", MISSING, ("camel-ai",)),
     ("aisuite", "missing keys; calls as requests by HTTP", ("aisuite",)),

@@ -107,10 +107,7 @@ def remedies() -> Any:
     return tables.styled(
         table,
         {
-            "Job": {
-                "width": 220,
-                "links": [frame.to_job(frame.REQUESTS, "Requests of this job")],
-            },
+            "Job": {"width": 220, "links": [frame.to_job(frame.REQUESTS, "Requests of this job")]},
             "Cause": {
                 "width": 160,
                 "mappings": [panels.anything(panels.RED)],

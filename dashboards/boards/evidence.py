@@ -176,10 +176,7 @@ def instances() -> list[Any]:
         panels.instant(ended(query.REFUSED), "A"),
         panels.instant(ended(f'{OUTCOME}="success"'), "B"),
         panels.instant(ended(f'{OUTCOME}!~"success|auth_failure"') + f"\n{zero}", "C"),
-        panels.instant(
-            f"1000 * max by ({pair}) ({query.FAILING})\n{zero} - 1",
-            "D",
-        ),
+        panels.instant(f"1000 * max by ({pair}) ({query.FAILING})\n{zero} - 1", "D"),
     )
     shown = {
         "job": "Job",

@@ -83,10 +83,7 @@ def jobs() -> Any:
     return tables.styled(
         tables.table(table, shown, "Failing instances", EMPTY, 7),
         {
-            "Job": {
-                "width": 190,
-                "links": [frame.to_job(frame.AUTHENTICATION, "Authentication")],
-            },
+            "Job": {"width": 190, "links": [frame.to_job(frame.AUTHENTICATION, "Authentication")]},
             "Failing instances": {
                 "width": 145,
                 "cellOptions": tables.FILLED,

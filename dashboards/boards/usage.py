@@ -139,7 +139,4 @@ def one_instance() -> dashboard.Row:
 
 def _of_operations(expr: str) -> Any:
     """Return how often something rare happens, 0 for every operation that has requests."""
-    return panels.each(
-        OPERATION,
-        f"60 * {expr}\nor 0 * {query.sums(OPERATION, records.REQUESTS)}",
-    )
+    return panels.each(OPERATION, f"60 * {expr}\nor 0 * {query.sums(OPERATION, records.REQUESTS)}")

@@ -317,10 +317,7 @@ def test_no_key_of_the_users_is_used(tmp_path):
 @pytest.mark.parametrize(
     ("variables", "said"),
     [
-        (
-            {"OTEL_PYTHON_DISABLED_INSTRUMENTATIONS": "together"},
-            "see together-otel doctor",
-        ),
+        ({"OTEL_PYTHON_DISABLED_INSTRUMENTATIONS": "together"}, "see together-otel doctor"),
         ({"OTEL_METRICS_EXPORTER": "promethus"}, "RuntimeError: Requested component 'promethus'"),
         ({"TOGETHER_OTEL_METRICS": "none"}, "nothing is counted"),
         ({}, "no metrics are exported"),

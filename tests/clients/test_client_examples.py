@@ -15,12 +15,7 @@ from example_runs import run_example
             "openai says: AuthenticationError",
             "OPENAI_API_KEY is a key of OpenAI, and went to Together because TOGETHER_API_KEY is unset",
         ),
-        (
-            "litellm_client",
-            "litellm",
-            "The model says: ",
-            "client.library=litellm",
-        ),
+        ("litellm_client", "litellm", "The model says: ", "client.library=litellm"),
         (
             "langchain_client",
             "langchain_together",

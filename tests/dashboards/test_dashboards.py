@@ -150,14 +150,7 @@ def test_runbook_links_of_panels_lead_somewhere(authentication):
 def test_the_top_row_asks_what_a_person_on_call_asks(authentication):
     """And what to do comes right below it."""
     top = [one["title"] for one in authentication["panels"] if one["gridPos"]["y"] == 0]
-    assert top == [
-        "Is it failing?",
-        "Where?",
-        "Why?",
-        "Since when?",
-        "Which key?",
-        "How much?",
-    ]
+    assert top == ["Is it failing?", "Where?", "Why?", "Since when?", "Which key?", "How much?"]
     below = authentication["panels"][len(top)]
     assert below["title"] == "What to do now"
     (told,) = (
@@ -198,10 +191,7 @@ def test_queries_use_only_names_that_exist():
 
 def test_values_of_labels_are_of_their_closed_sets():
     """As a typo in a name, one in a value would be an empty panel."""
-    sets = {
-        names.AUTH_CAUSE: names.CAUSES,
-        names.REQUEST_OUTCOME: names.OUTCOMES,
-    }
+    sets = {names.AUTH_CAUSE: names.CAUSES, names.REQUEST_OUTCOME: names.OUTCOMES}
     expressions = " ".join(one.expr for one in every_query())
     for attribute, known in sets.items():
         label = names.label_of(attribute)

@@ -5,13 +5,7 @@ import shlex
 
 from together_otel.cli.doctor.content import counts
 from together_otel.cli.drill.processes import Process, isolated, variables_of
-from together_otel.names import (
-    AUTH_CAUSE,
-    AUTH_FAILURES,
-    CAUSES,
-    REQUEST_OUTCOME,
-    REQUESTS,
-)
+from together_otel.names import AUTH_CAUSE, AUTH_FAILURES, CAUSES, REQUEST_OUTCOME, REQUESTS
 from together_otel.testing.keys import MadeUpKeys
 from together_otel.testing.programs import CHECKOUT
 from together_otel.testing.server import TogetherServer
@@ -42,7 +36,4 @@ def test_the_first_scrape_has_every_cause_at_zero():
         assert process.ask()["failed"] is None
         samples = process.scrape()
     assert counts(samples, AUTH_FAILURES, AUTH_CAUSE) == dict.fromkeys(CAUSES, 0.0)
-    assert counts(samples, REQUESTS, REQUEST_OUTCOME) == {
-        "success": 1.0,
-        "auth_failure": 0.0,
-    }
+    assert counts(samples, REQUESTS, REQUEST_OUTCOME) == {"success": 1.0, "auth_failure": 0.0}

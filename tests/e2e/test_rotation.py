@@ -148,8 +148,7 @@ def story(tmp_path_factory):
         serve_until(lambda: len(answers) >= before + 5 * len(pods))
         counted = f"sum by (together_request_outcome) ({REQUESTS.prometheus}) > 0"
         stack.wait_for(
-            counted,
-            lambda found: sum(float(one["value"][1]) for one in found) >= len(answers),
+            counted, lambda found: sum(float(one["value"][1]) for one in found) >= len(answers)
         )
         fingerprints.append(latest(stack))
         yield Story(

@@ -223,7 +223,7 @@ BY_CAUSE = {
                 f"No key was found: set TOGETHER_API_KEY to a key from {PAGE}, or pass api_key to the"
                 " client."
             ),
-        ),
+        )
     ],
     "empty": [
         (env(""), UNSENDABLE, f"TOGETHER_API_KEY is empty: set it to a key from {PAGE}."),
@@ -293,7 +293,7 @@ BY_CAUSE = {
                 "TOGETHER_API_KEY has none of the shapes of a Together key and was refused: compare it"
                 f" with {PAGE}."
             ),
-        ),
+        )
     ],
 }
 CAUSE_TABLE = [(*row, cause) for cause, rows in BY_CAUSE.items() for row in rows]
@@ -313,10 +313,7 @@ PROBLEM_TABLE = [
     (f"{KEY} ", "has spaces around it: strip them where it is set."),
     (f"{KEY[:9]} {KEY[9:]}", "has white space inside: copy the key again in one piece."),
     (f"{KEY}\n", "ends in a newline: strip it where the secret is mounted."),
-    (
-        f"{KEY[:9]}\n{KEY[9:]}",
-        "contains a newline: put the key alone on one line where it is set.",
-    ),
+    (f"{KEY[:9]}\n{KEY[9:]}", "contains a newline: put the key alone on one line where it is set."),
     (f"\n{KEY}", "contains a newline: put the key alone on one line where it is set."),
     (f"{KEY}\n\ufeff", "contains a newline: put the key alone on one line where it is set."),
     (f"{KEY[:9]}\0{KEY[9:]}", "contains a control character: copy the key again as plain text."),
@@ -360,10 +357,7 @@ PROBLEM_TABLE = [
             " there."
         ),
     ),
-    (
-        f"{KEY[:-1]}!",
-        "has a character that no Together key has: copy the key again.",
-    ),
+    (f"{KEY[:-1]}!", "has a character that no Together key has: copy the key again."),
     (
         KEY.encode(),
         (

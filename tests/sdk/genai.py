@@ -204,11 +204,9 @@ def _definition(kind, schema):
 
 
 _JSON = {"object": dict, "array": list, "string": str, "null": type(None)}
-_APPLIED = {
-    *("$ref", "anyOf", "not", "type", "const", "enum", "required", "properties", "items"),
-}
+_APPLIED = {*("$ref", "anyOf", "not", "type", "const", "enum", "required", "properties", "items")}
 _SAID = {
-    *("$defs", "title", "description", "default", "deprecated", "format", "additionalProperties"),
+    *("$defs", "title", "description", "default", "deprecated", "format", "additionalProperties")
 }
 """Keywords that refuse nothing in these schemas."""
 

@@ -199,13 +199,7 @@ ON_THE_WAY = [
                 behaviours.lose_key(),
                 None,
             ),
-            (
-                "a proxy's login page",
-                "wrong_endpoint",
-                "{host}",
-                behaviours.refuse("html"),
-                None,
-            ),
+            ("a proxy's login page", "wrong_endpoint", "{host}", behaviours.refuse("html"), None),
             (
                 "a proxy's own login",
                 "wrong_endpoint",

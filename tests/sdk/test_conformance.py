@@ -183,9 +183,7 @@ def test_chats_with_everything(sdk, key, server, emitted, *, streamed, cached):
     [
         (
             lambda client: client.embeddings.create(
-                model=MODEL,
-                input="Hello",
-                extra_body={"dimensions": 3, "encoding_format": "float"},
+                model=MODEL, input="Hello", extra_body={"dimensions": 3, "encoding_format": "float"}
             ),
             genai.attributes_of("gen_ai.client.embeddings") - {"error.type"},
         ),

@@ -51,13 +51,7 @@ def _capturing(mode, monkeypatch):
 
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
-def test_content_is_where_it_was_asked_for_and_nowhere_else(
-    mode,
-    stream,
-    sdk,
-    key,
-    telemetry,
-):
+def test_content_is_where_it_was_asked_for_and_nowhere_else(mode, stream, sdk, key, telemetry):
     """`true` and `false` of older conventions included; what is not understood captures nothing."""
     answer = sdk.chat(sdk.client(api_key=key), messages=ASK, stream=stream)
     if stream:

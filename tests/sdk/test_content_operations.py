@@ -3,17 +3,7 @@
 import io
 
 import pytest
-from capturing import (
-    INPUTS,
-    INSTRUCTIONS,
-    OUTPUTS,
-    content,
-    events,
-    parsed,
-    reply,
-    text,
-    user,
-)
+from capturing import INPUTS, INSTRUCTIONS, OUTPUTS, content, events, parsed, reply, text, user
 from generation import GENERATION, MODEL
 from reported import call
 
@@ -78,9 +68,7 @@ def sound():
             id="translation",
         ),
         pytest.param(
-            lambda client: client.videos.create(model=MODEL, prompt=SAID),
-            PROMPT,
-            id="video",
+            lambda client: client.videos.create(model=MODEL, prompt=SAID), PROMPT, id="video"
         ),
     ],
 )

@@ -60,10 +60,7 @@ def test_a_conversation():
         },
         {
             "role": "assistant",
-            "parts": [
-                {"type": "reasoning", "content": "Rain means rain."},
-                text("It rains."),
-            ],
+            "parts": [{"type": "reasoning", "content": "Rain means rain."}, text("It rains.")],
         },
     ]
 
@@ -147,12 +144,7 @@ def test_images(url, expected):
         ),
         (
             {"type": "input_audio", "input_audio": {"data": INLINE, "format": "wav"}},
-            {
-                "type": "uri",
-                "modality": "audio",
-                "mime_type": "audio/wav",
-                "uri": digest(PNG),
-            },
+            {"type": "uri", "modality": "audio", "mime_type": "audio/wav", "uri": digest(PNG)},
         ),
         ({"type": "input_audio", "input_audio": {}}, generic("input_audio")),
         ({"type": "image_url", "image_url": {"url": None}}, generic("image_url")),

@@ -5,18 +5,7 @@ import contextlib
 import gc
 
 import pytest
-from capturing import (
-    INPUTS,
-    OUTPUTS,
-    calling,
-    content,
-    events,
-    reply,
-    streamed,
-    text,
-    user,
-    whole,
-)
+from capturing import INPUTS, OUTPUTS, calling, content, events, reply, streamed, text, user, whole
 from generation import GENERATION, MESSAGES, MODEL
 from reported import call
 from steps import each, got, step, tell, within

@@ -18,12 +18,7 @@ import traceback
 
 import pytest
 from generation import GENERATION, MESSAGES, MODEL
-from steps import (
-    chat,
-    each,
-    got,
-    tell,
-)
+from steps import chat, each, got, tell
 
 from together_otel import TogetherInstrumentor
 from together_otel.clients.generated import Generated

@@ -70,12 +70,7 @@ TALKS = [
 @pytest.mark.parametrize("begun", [True, False])
 @pytest.mark.parametrize("talk", TALKS, ids=lambda talk: "-".join(step[0] for step in talk))
 @pytest.mark.parametrize("chat", [talking, async_talking])
-async def test_generators_protocol(
-    house,
-    chat,
-    talk,
-    begun,
-):
+async def test_generators_protocol(house, chat, talk, begun):
     """``send``, ``throw``, ``close``, names and the value returned are as without us."""
 
     async def transcript():

@@ -117,10 +117,7 @@ def test_page_by_page(sdk, key, telemetry):
 
 @pytest.mark.parametrize(
     ("then", "outcome", "failures"),
-    [
-        (behaviours.rate_limited(), "rate_limited", 0),
-        (behaviours.refuse(), "auth_failure", 1),
-    ],
+    [(behaviours.rate_limited(), "rate_limited", 0), (behaviours.refuse(), "auth_failure", 1)],
     ids=["rate limited", "revoked"],
 )
 def test_a_later_page_fails(then, outcome, failures, sdk, key, server, telemetry):

@@ -6,16 +6,7 @@ import pytest
 from dirty_equals import IsFloat
 from generation import GENERATION, MESSAGES, MODEL
 from measured import FIRST_CHUNK
-from steps import (
-    close,
-    each,
-    got,
-    only_call,
-    step,
-    tell,
-    unended,
-    within,
-)
+from steps import close, each, got, only_call, step, tell, unended, within
 
 from together_otel.testing import behaviours
 

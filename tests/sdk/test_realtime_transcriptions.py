@@ -184,13 +184,7 @@ async def test_started_twice(key, realtime, telemetry):
 
 
 @pytest.mark.parametrize("raises", [False, True])
-def test_left_with(
-    raises,
-    sdk,
-    transcribe,
-    telemetry,
-    monkeypatch,
-):
+def test_left_with(raises, sdk, transcribe, telemetry, monkeypatch):
     """Leaving `with` is closing: an exception of the caller's is no failure of the session's."""
     session = transcribe()
     # The SDK waits for two quiet seconds.

@@ -5,11 +5,7 @@ from contextlib import nullcontext
 import pytest
 from dirty_equals import IsStr
 from generation import GENERATION, MESSAGES, MODEL, RELEASE, leaks, made_up_key
-from recovering import (
-    BAD,
-    OLD,
-    Answers,
-)
+from recovering import BAD, OLD, Answers
 
 from together_otel import recovery
 from together_otel.testing import behaviours

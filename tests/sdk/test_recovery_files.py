@@ -7,12 +7,7 @@ import pytest
 from concurrency import ask, in_threads
 from frames import outwards
 from generation import GENERATION, leaks, made_up_key
-from recovering import (
-    BAD,
-    Answers,
-    Clock,
-    watched,
-)
+from recovering import BAD, Answers, Clock, watched
 
 from together_otel import recovery
 from together_otel.guard import Guard

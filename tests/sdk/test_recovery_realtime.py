@@ -5,15 +5,7 @@ import sessions
 from generation import RELEASE, leaks, made_up_key
 from recovering import BAD, OLD, Answers, keys_sent
 from reported import outcomes
-from sessions import (
-    AS_THE_SDK_CONNECTS,
-    MODEL,
-    NO_REALTIME,
-    RECONNECTED,
-    calls,
-    failure,
-    names,
-)
+from sessions import AS_THE_SDK_CONNECTS, MODEL, NO_REALTIME, RECONNECTED, calls, failure, names
 from steps import got, tell, within
 
 pytest.importorskip("together.lib.realtime", reason=NO_REALTIME)

@@ -9,15 +9,7 @@ import weakref
 import pytest
 from frames import outwards
 from generation import GENERATION, leaks, made_up_key
-from recovering import (
-    BAD,
-    OLD,
-    Answers,
-    Clock,
-    noted,
-    refused,
-    watched,
-)
+from recovering import BAD, OLD, Answers, Clock, noted, refused, watched
 
 from together_otel import TogetherInstrumentor, recovery
 from together_otel.auth import runtime

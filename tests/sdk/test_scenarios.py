@@ -257,12 +257,7 @@ def operation(request, sdk):
     return found
 
 
-@pytest.mark.parametrize(
-    "operation",
-    OPERATIONS,
-    ids=str,
-    indirect=True,
-)
+@pytest.mark.parametrize("operation", OPERATIONS, ids=str, indirect=True)
 def test_success(operation, sdk, key, server, telemetry):
     """What is told of an answered call."""
     if operation.body is not None:

@@ -80,10 +80,7 @@ def test_cached_and_reasoning_tokens(sdk, key, server, telemetry):
     sdk.chat(sdk.client(api_key=key))
     (span,) = [one for one in telemetry.spans() if one["kind"] == "CLIENT"]
     assert span["attributes"] == IsPartialDict(
-        {
-            "gen_ai.usage.cache_read.input_tokens": 4,
-            "gen_ai.usage.reasoning.output_tokens": 12,
-        }
+        {"gen_ai.usage.cache_read.input_tokens": 4, "gen_ai.usage.reasoning.output_tokens": 12}
     )
 
 

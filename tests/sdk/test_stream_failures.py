@@ -189,12 +189,7 @@ async def test_waited_for_no_longer(client, server, telemetry):
 
 
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
-async def test_closed_in_another_context(
-    stream,
-    client,
-    server,
-    telemetry,
-):
+async def test_closed_in_another_context(stream, client, server, telemetry):
     """A call that is closed from elsewhere while it waits ends, without a word of OpenTelemetry's."""
     server.always(behaviours.slow(60))
     made = client()

@@ -9,14 +9,7 @@ import time
 import pytest
 from dirty_equals import IsFloat
 from generation import GENERATION, MODEL
-from steps import (
-    LEAKS,
-    chat,
-    close,
-    only_call,
-    step,
-    tell,
-)
+from steps import LEAKS, chat, close, only_call, step, tell
 
 from together_otel.testing import behaviours
 from together_otel.testing.exchange import DONE, frame_of

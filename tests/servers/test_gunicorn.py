@@ -24,12 +24,7 @@ KINDS = {
         for preload in (False, True)
     ],
 )
-def test_all_requests_of_all_workers(
-    kind,
-    preload,
-    start,
-    tmp_path,
-):
+def test_all_requests_of_all_workers(kind, preload, start, tmp_path):
     """200 requests over 4 workers, one killed in the middle: the scrape has 200 and never fell."""
     application, worker, *options = KINDS[kind]
     port, scrape_port = free_port(), free_port()

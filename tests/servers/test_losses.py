@@ -33,9 +33,7 @@ def test_opentelemetry_under_a_pull_exporter(start):
     """Nothing is said before something is lost, and then once, with both settings that cure it."""
     exporter_port = free_port()
     server, port = gunicorn(
-        start,
-        OTEL_METRICS_EXPORTER="prometheus",
-        OTEL_EXPORTER_PROMETHEUS_PORT=str(exporter_port),
+        start, OTEL_METRICS_EXPORTER="prometheus", OTEL_EXPORTER_PROMETHEUS_PORT=str(exporter_port)
     )
     assert "WARNING" not in server.output()
     assert OPENTELEMETRY not in server.output()
@@ -59,10 +57,7 @@ def test_opentelemetry_otherwise(exporter, start):
 
 
 @pytest.mark.parametrize("served", [False, True], ids=["registry", "port"])
-def test_prometheus_client_without_a_folder(
-    served,
-    start,
-):
+def test_prometheus_client_without_a_folder(served, start):
     """One warning, whether it is the application or this package that serves the registry."""
     scrape_port = free_port()
     server, port = gunicorn(

@@ -97,10 +97,7 @@ def test_scripted_handshakes(realtime, key):
 
 def test_dropped_handshake(realtime, key):
     realtime.script(behaviours.drop_connection())
-    with (
-        pytest.raises((OSError, EOFError, exceptions.InvalidHandshake)),
-        connect(realtime, key),
-    ):
+    with pytest.raises((OSError, EOFError, exceptions.InvalidHandshake)), connect(realtime, key):
         pass
 
 
@@ -120,10 +117,7 @@ def test_session(realtime, key):
         assert event(socket) == {"type": "echo.response", "echo_id": 7}
         socket.send('{"type": "input_audio_buffer.commit"}')
         assert event(socket)["transcript"] == REPLY
-        assert [one["type"] for one in session.wait_for(2)] == [
-            "echo",
-            "input_audio_buffer.commit",
-        ]
+        assert [one["type"] for one in session.wait_for(2)] == ["echo", "input_audio_buffer.commit"]
 
 
 def test_scripted_session(key):

@@ -77,11 +77,7 @@ def refusal_of(adapter: Adapter, diagnosis: Diagnosis, runbook: str) -> Unusable
 
 
 def fault_of(
-    adapter: Adapter,
-    client: Any,
-    given: GivenKey,
-    report: KeyReport,
-    hosts: tuple[str, ...] = (),
+    adapter: Adapter, client: Any, given: GivenKey, report: KeyReport, hosts: tuple[str, ...] = ()
 ) -> Diagnosis | None:
     """Return why the key of a client that was made cannot work; ``None`` where it may.
 

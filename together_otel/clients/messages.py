@@ -39,11 +39,7 @@ _PROMPTS: Final = {
 _TEXTS: Final = ("text", "input_text", "output_text")
 """Types of the parts that are text."""
 
-_INSTRUCTIONS: Final = {
-    "chat": "instructions",
-    "transcription": "prompt",
-    "translation": "prompt",
-}
+_INSTRUCTIONS: Final = {"chat": "instructions", "transcription": "prompt", "translation": "prompt"}
 """Operations → the field that holds what goes before their input."""
 
 OPERATIONS: Final = frozenset({*_PROMPTS, *_INSTRUCTIONS})

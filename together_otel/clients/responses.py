@@ -95,11 +95,7 @@ def as_message(item: Mapping[str, Any]) -> Mapping[str, Any]:
     if item.get("type") == "function_call":
         return _called(item)
     if item.get("type") == "function_call_output":
-        return {
-            "role": "tool",
-            "tool_call_id": item.get("call_id"),
-            "content": item.get("output"),
-        }
+        return {"role": "tool", "tool_call_id": item.get("call_id"), "content": item.get("output")}
     return item
 
 

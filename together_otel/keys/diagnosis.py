@@ -189,8 +189,7 @@ def _of_no_key(report: KeyReport) -> Diagnosis | None:
     if report.presence == "empty":
         what = "is empty" if report.length == 0 else "holds only white space"
         return Diagnosis(
-            "empty",
-            f"{subject(report)} {what}: {setting(report)} a key from {KEYS_PAGE}.",
+            "empty", f"{subject(report)} {what}: {setting(report)} a key from {KEYS_PAGE}."
         )
     return None
 

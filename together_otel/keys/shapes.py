@@ -55,28 +55,16 @@ PATTERNS: Final = (
         ),
         r"\1" + MARK,
     ),
-    (
-        ("api_key=",),
-        rf"(API_KEY=)(?!\$|\[key\]|tgp_v1_\[key\]){_WORD}+",
-        r"\1" + MARK,
-    ),
+    (("api_key=",), rf"(API_KEY=)(?!\$|\[key\]|tgp_v1_\[key\]){_WORD}+", r"\1" + MARK),
     ((_DIGITS,), r"(?<![0-9A-Za-z])[0-9a-fA-F]{56,72}(?![0-9A-Za-z])", MARK),
-    (
-        _MARKS_OF_OTHERS,
-        rf"(?<![A-Za-z0-9_-])(?:{_PREFIXES})[A-Za-z0-9_\-]{{12,}}",
-        MARK,
-    ),
+    (_MARKS_OF_OTHERS, rf"(?<![A-Za-z0-9_-])(?:{_PREFIXES})[A-Za-z0-9_\-]{{12,}}", MARK),
     # A JWT: two or three stretches of base64, the first of which begins with {".
     (("eyj",), r"(?<![A-Za-z0-9_-])eyJ[\w-]{8,}\.[\w-]{8,}(?:\.[\w-]*)?", MARK),
     # User name and password of a URL, which JSON may have escaped; then those without a scheme,
     # as variables for proxies have them.
     (("@",), r"(/\\?/)[^\s/?#\"<>]*@", rf"\1{MARK}@"),
     (("%40",), r"(?i)(%2f%2f)(?:(?!%2f)[^\s/?#&\"<>])*%40", rf"\1{MARK}%40"),
-    (
-        ("@",),
-        r"(?<![\w.%+~-])(?!mailto:)[\w.%+~-]+:[^\s:/@\"'<>]+@(?=[\w\[])",
-        MARK + "@",
-    ),
+    (("@",), r"(?<![\w.%+~-])(?!mailto:)[\w.%+~-]+:[^\s:/@\"'<>]+@(?=[\w\[])", MARK + "@"),
 )
 """What a pattern needs one of in a text in small letters, the pattern, what it is replaced by.
 

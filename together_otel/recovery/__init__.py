@@ -12,13 +12,6 @@ or ``None``, is a source as well, sync or async.
 """
 
 from together_otel.recovery.scope import use
-from together_otel.recovery.sources import (
-    Source,
-    command,
-    environment,
-    file,
-    function,
-    prompt,
-)
+from together_otel.recovery.sources import Source, command, environment, file, function, prompt
 
 __all__ = ["Source", "command", "environment", "file", "function", "prompt", "use"]

@@ -159,10 +159,7 @@ def spike(options: Options) -> tuple[Rule, ...]:
     """Return failures well above the service's own past, for those that always have some."""
     now = "job:together_auth_failures:increase5m"
     return (
-        Rule(
-            now,
-            f"sum by (<by>) (increase({names.AUTH_FAILURES.prometheus}[5m]))",
-        ),
+        Rule(now, f"sum by (<by>) (increase({names.AUTH_FAILURES.prometheus}[5m]))"),
         *alert(
             options,
             "TogetherAuthFailureSpike",

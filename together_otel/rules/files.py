@@ -50,8 +50,7 @@ def render_recording(options: Options) -> str:
 def _filled(groups: Iterable[Group], options: Options) -> tuple[Group, ...]:
     return tuple(
         replace(
-            group,
-            rules=tuple(replace(rule, expr=fill(rule.expr, options)) for rule in group.rules),
+            group, rules=tuple(replace(rule, expr=fill(rule.expr, options)) for rule in group.rules)
         )
         for group in groups
         if group.rules

@@ -81,12 +81,7 @@ GROUPS = (
                 f"{_BY_MODEL}, le",
                 "Mean time between chunks of a stream.",
             ),
-            *_by_kind(
-                records.SIZES,
-                SIZES,
-                f"{MODEL}, le",
-                "Tokens of a request by kind.",
-            ),
+            *_by_kind(records.SIZES, SIZES, f"{MODEL}, le", "Tokens of a request by kind."),
             *_by_kind(
                 records.TOKENS,
                 TOKENS,

@@ -5,22 +5,13 @@ from collections.abc import Iterator
 from together_otel import names
 from together_otel.rules import authentication
 from together_otel.rules.document import Group, Rule
-from together_otel.rules.expressions import (
-    OPERATION,
-    OUTCOME,
-    SUCCEEDED,
-)
+from together_otel.rules.expressions import OPERATION, OUTCOME, SUCCEEDED
 from together_otel.rules.records import COUNTED, ERRORS
 from together_otel.rules.settings import Options
 from together_otel.rules.texts import JOB, alert, ask, of
 
 _REQUESTS = names.REQUESTS.prometheus
-_FAILED: tuple[names.Outcome, ...] = (
-    "rate_limited",
-    "server_error",
-    "connection_error",
-    "timeout",
-)
+_FAILED: tuple[names.Outcome, ...] = ("rate_limited", "server_error", "connection_error", "timeout")
 """Outcomes that spend the error budget. Refused keys have alerts of their own."""
 _COUNTED = ("success", *_FAILED)
 SHARE = "{{ $value | humanizePercentage }}"
@@ -118,9 +109,7 @@ def _described(options: Options) -> str:
 
 def _budget(options: Options) -> Iterator[Rule]:
     yield Rule(
-        ERRORS,
-        _sum(_FAILED, "5m", "rate"),
-        "Failures a second, and what they are a share of.",
+        ERRORS, _sum(_FAILED, "5m", "rate"), "Failures a second, and what they are a share of."
     )
     yield Rule(COUNTED, _sum(_COUNTED, "5m", "rate"))
     windows = ("5m", "30m", "1h", "6h")

@@ -17,11 +17,7 @@ def group(options: Options) -> Group:
     return Group(
         "together_telemetry",
         (
-            Rule(
-                INSTANCES,
-                f"count by (<by>) (\n  {_EVERYWHERE})",
-                "Instances with our metrics.",
-            ),
+            Rule(INSTANCES, f"count by (<by>) (\n  {_EVERYWHERE})", "Instances with our metrics."),
             Rule(
                 "job:together_instances:expected",
                 f"{INSTANCES}\n"

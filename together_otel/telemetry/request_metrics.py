@@ -62,10 +62,7 @@ _INFERENCE = (
     Row("first_chunk", INFERENCE_FIRST_CHUNK),
     Row(CHUNK_TIME, INFERENCE_CHUNK_TIME),
 )
-_EMBEDDINGS = (
-    Row("duration", EMBEDDINGS_DURATION),
-    Row("input_tokens", EMBEDDINGS_INPUT_TOKENS),
-)
+_EMBEDDINGS = (Row("duration", EMBEDDINGS_DURATION), Row("input_tokens", EMBEDDINGS_INPUT_TOKENS))
 _DURATION = (Row("duration", OPERATION_DURATION),)
 _LEGACY = (
     *_DURATION,

@@ -258,13 +258,7 @@ def _keys(metric: Metric, labels: Labels) -> list[str]:
     return [
         _key(name, f"{name}_sum", *about, metric),
         *(
-            _key(
-                name,
-                f"{name}_bucket",
-                (*about[0], "le"),
-                [*about[1], _bound(bound)],
-                metric,
-            )
+            _key(name, f"{name}_bucket", (*about[0], "le"), [*about[1], _bound(bound)], metric)
             for bound in bounds
         ),
     ]

@@ -40,11 +40,7 @@ class Fetched(NamedTuple):
 
 
 def fetch(
-    url: str,
-    *,
-    accept: str = "*/*",
-    form: Mapping[str, str] | None = None,
-    limit: float = LIMIT,
+    url: str, *, accept: str = "*/*", form: Mapping[str, str] | None = None, limit: float = LIMIT
 ) -> Fetched:
     """Send one request: neither by a proxy of the environment, nor on to where it is redirected.
 

@@ -85,7 +85,7 @@ def content(samples: Samples) -> Iterator[Finding]:
     if _STARTED not in samples:
         yield Topic("start").ok(
             f"{_STARTED} is missing, as is usual with a MultiProcessCollector of your own: restarts are seen"
-            " by the counters.",
+            " by the counters."
         )
 
 

@@ -5,12 +5,7 @@ from importlib.metadata import entry_points
 from math import inf
 from urllib.parse import urlsplit
 
-from together_otel.cli.doctor.content import (
-    AGGREGATION,
-    EXPLICIT,
-    NO_BUCKETS,
-    TEMPORALITY,
-)
+from together_otel.cli.doctor.content import AGGREGATION, EXPLICIT, NO_BUCKETS, TEMPORALITY
 from together_otel.cli.doctor.finding import Finding, Topic
 from together_otel.cli.doctor.installation import CONFIGURATORS, install
 from together_otel.cli.doctor.reach import is_open, place_of

@@ -28,7 +28,7 @@ def neighbours() -> Iterator[Finding]:
     for name, release in _installed(*_WITH_THE_SPAN):
         yield _NEIGHBOURS.ok(
             f"{name} {release}: where it is on, a call's GenAI span is its own; together_otel adds a"
-            f" child, {CALL_SPAN}, with what only it knows, and counts the call.",
+            f" child, {CALL_SPAN}, with what only it knows, and counts the call."
         )
     for name, release in _installed(*_WITHOUT):
         yield _NEIGHBOURS.warning(

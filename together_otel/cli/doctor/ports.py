@@ -103,7 +103,7 @@ def _holder(port: Port) -> Finding:
         if serves_ours(port.host, port.number):
             return _PORT.ok(
                 f"{where.capitalize()} already serves together_otel's metrics: the application"
-                " runs.",
+                " runs."
             )
         return _PORT.problem(
             f"{where.capitalize()} is in use by another program, which has none of our metrics.",

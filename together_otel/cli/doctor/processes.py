@@ -52,8 +52,7 @@ def processes(line: CommandLine, settings: Settings) -> Iterator[Finding]:
         )
     elif settings.metrics == "prometheus" and not shared:
         yield _WORKERS.problem(
-            f"{several}, and each has its own metrics: a scrape shows one of them.",
-            _FIX,
+            f"{several}, and each has its own metrics: a scrape shows one of them.", _FIX
         )
     elif shared:
         yield _WORKERS.ok(f"{several}, which share {variables.MULTIPROC_DIR}.")

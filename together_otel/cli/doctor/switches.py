@@ -98,8 +98,7 @@ def backend(environ: Mapping[str, str], settings: Settings) -> Iterator[Finding]
     chosen = settings.metrics
     if chosen == "none":
         yield _BACKEND.problem(
-            f"{variables.METRICS}=none: there are no metrics.",
-            f"Set {variables.METRICS} to auto.",
+            f"{variables.METRICS}=none: there are no metrics.", f"Set {variables.METRICS} to auto."
         )
         return
     reasons = [

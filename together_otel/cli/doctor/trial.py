@@ -95,8 +95,7 @@ def trial(environ: Mapping[str, str], settings: Settings) -> Iterator[Finding]:
     yield from _providers(found, settings)
     for text in found["others"]:
         yield Topic("others").warning(
-            text,
-            "Add the other one to OTEL_PYTHON_DISABLED_INSTRUMENTATIONS, or uninstall it.",
+            text, "Add the other one to OTEL_PYTHON_DISABLED_INSTRUMENTATIONS, or uninstall it."
         )
     if found["instrumented"] and found["patched"] and found["providers"]["logs"]:
         yield _log_events(exported=bool(exporters_of("logs", environ)))
@@ -122,7 +121,7 @@ def _instrumented(found: dict[str, Any]) -> Finding:
     if found["instrumented"] and found["patched"]:
         return _TRIAL.ok(
             "opentelemetry-instrument enables the instrumentation:"
-            f" {found['patched']} methods of the SDK are instrumented.",
+            f" {found['patched']} methods of the SDK are instrumented."
         )
     state = "on, but no method of the SDK is instrumented" if found["instrumented"] else "not on"
     return _TRIAL.problem(
@@ -150,5 +149,5 @@ def _log_events(*, exported: bool) -> Finding:
     go = "are exported" if exported else "are not exported"
     return Topic("log events").ok(
         f"Log events become LogRecords that {go}; they also go to the application's own log"
-        " handlers, and warnings and errors to standard error where there are none.",
+        " handlers, and warnings and errors to standard error where there are none."
     )

@@ -67,9 +67,7 @@ def add(commands: Commands) -> None:
         help="how long, such as 90s or 1h (default: 2m)",
     )
     parser.add_argument(
-        "--port",
-        type=_port,
-        help="serve the drill's metrics here (default: by the settings)",
+        "--port", type=_port, help="serve the drill's metrics here (default: by the settings)"
     )
     parser.add_argument(
         "--client",
@@ -89,7 +87,7 @@ def _drill(parser: Parser, options: argparse.Namespace) -> int:
     if os.environ.get(CONFIG_FILE):
         return parser.give_up(
             f"{CONFIG_FILE} names the service by itself, so that the drill could not be distinguished"
-            f" from the application: unset it, and configure exporters by other variables",
+            f" from the application: unset it, and configure exporters by other variables"
         )
     keys = MadeUpKeys()
 
@@ -127,7 +125,7 @@ def _run(
     except OSError:
         return parser.give_up(
             "there is no writable folder for temporary files: set TMPDIR to one, an emptyDir in"
-            " Kubernetes",
+            " Kubernetes"
         )
     with (
         temporary as folder,

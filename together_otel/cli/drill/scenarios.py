@@ -98,9 +98,7 @@ def scenario_of(
             "rejected": lambda: of_server("a key nobody knows", lambda: server.revoke(key)),
             "missing": lambda: of_key("no key at all", None, asks=False),
             "empty": lambda: of_key(
-                "an empty variable",
-                "",
-                asks=is_sdk or generation < _FIRST_WITHOUT_EMPTY,
+                "an empty variable", "", asks=is_sdk or generation < _FIRST_WITHOUT_EMPTY
             ),
             "malformed": lambda: of_key("a newline at the end", key + "\n"),
             "wrong_variable": lambda: of_key(f"the key in {misnamed}", key, misnamed, asks=False),

@@ -79,11 +79,7 @@ def add(commands: Commands) -> None:
         help="setting of the rules, such as failing_share=0.3",
     )
     parser.add_argument(
-        "--severity",
-        metavar="ALERT=HOW",
-        action="append",
-        default=[],
-        help="page, ticket or none",
+        "--severity", metavar="ALERT=HOW", action="append", default=[], help="page, ticket or none"
     )
     parser.add_argument(
         "--group-by", metavar="LABELS", help="of a service (default: cluster,namespace,job)"

@@ -4,6 +4,7 @@ import contextlib
 import logging
 import sys
 from pathlib import Path
+from traceback import walk_tb
 
 import together_otel
 
@@ -41,3 +42,10 @@ def frames_of_ours():
     finally:
         root.removeHandler(handler)
         root.setLevel(before)
+
+
+def shown_by(exc: BaseException) -> list[str]:
+    """Return the variables of the frames of ours in an exception's traceback."""
+    frames = [frame for frame, _ in walk_tb(exc.__traceback__)]
+    ours = [frame for frame in frames if frame.f_code.co_filename.startswith(OURS)]
+    return [repr(value) for frame in ours for value in frame.f_locals.values()]

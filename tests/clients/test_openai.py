@@ -1,7 +1,13 @@
 """The openai client at Together: accepted calls of each kind, and other hosts left alone."""
 
+from contextlib import suppress
+from functools import partial
+from unittest.mock import Mock
+
 import pytest
+from calling import leaks
 from dirty_equals import IsFloat, IsInt, IsPartialDict
+from frames import frames_of_ours, shown_by
 from reaching import ELSEWHERE, MESSAGES, MODEL, TOGETHER
 from reported import calls, events, failures
 
@@ -252,3 +258,30 @@ def test_a_call_of_any_kind_of_arguments(lab, telemetry):
     with pytest.raises(TypeError, match="missing"):
         lab.run(request)
     assert calls(telemetry) == []
+
+
+@pytest.mark.parametrize("end", ["", "\n"], ids=["refused", "newline"])
+def test_no_frame_of_ours_shows_a_key(lab, telemetry, end):
+    """While the client, what is beneath it or this package logs."""
+    wrong = lab.key[::-1]
+    with frames_of_ours() as shown, suppress(Exception):
+        lab.chat(lab.client(api_key="tgp_" + wrong + end), extra_headers={"X-Key": wrong})
+    assert calls(telemetry)
+    assert shown
+    assert leaks("\n".join(shown), wrong) == []
+
+
+@pytest.mark.parametrize("where", ["concerns", "concerns_new"])
+def test_an_interrupt_shows_no_key(lab, telemetry, monkeypatch, where):
+    """Where it comes while we look at the host; the next call is told as ever."""
+    options = {"api_key": lab.key, "default_headers": {"Authorization": f"Bearer {lab.key}"}}
+    client = lab.client(**options)
+    act = partial(lab.chat, client) if where == "concerns" else partial(lab.client, **options)
+    with monkeypatch.context() as patched:
+        interrupt = Mock(side_effect=KeyboardInterrupt)
+        patched.setattr("together_otel.clients.openai.is_together_host", interrupt)
+        with pytest.raises(KeyboardInterrupt) as caught:
+            act()
+    assert leaks("\n".join(shown_by(caught.value)), lab.key) == []
+    lab.chat(client)
+    assert len(calls(telemetry)) == 1

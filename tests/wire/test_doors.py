@@ -3,10 +3,11 @@
 import asyncio
 import warnings
 from contextlib import suppress
+from unittest.mock import Mock
 
 import pytest
 from calling import leaks
-from frames import frames_of_ours
+from frames import frames_of_ours, shown_by
 from libraries import PACKAGES
 from test_requests import CHAT, FAILURES, REQUESTS, bearer, only_span
 from wire_cases import OTHER
@@ -213,6 +214,17 @@ def test_no_frame_of_ours_shows_a_header(ask, end, base, telemetry):
     assert telemetry.counter(FAILURES) == 1
     assert shown
     assert leaks("\n".join(shown), OTHER) == []
+
+
+@every_door
+@pytest.mark.usefixtures("telemetry")
+def test_an_interrupt_shows_no_header(ask, base, monkeypatch):
+    """Where it comes while we look at the headers."""
+    interrupt = Mock(side_effect=KeyboardInterrupt)
+    monkeypatch.setattr("together_otel.clients.http_libraries.bearer", interrupt)
+    with pytest.raises(KeyboardInterrupt) as caught:
+        ask(f"{base}/chat/completions", bearer(OTHER))
+    assert leaks("\n".join(shown_by(caught.value)), OTHER) == []
 
 
 @pytest.mark.parametrize("ask", [*PREPARED, requests_function], ids=lambda one: one.__name__)

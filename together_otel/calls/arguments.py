@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from typing import Any
 
 
 class Arguments(SimpleNamespace):
@@ -25,7 +22,7 @@ class Arguments(SimpleNamespace):
     """
 
     args: tuple[Any, ...]
-    kwargs: Mapping[str, Any]
+    kwargs: dict[str, Any]
     client: tuple[Any, ...] = ()
     function: Any = None
     value: Any = None

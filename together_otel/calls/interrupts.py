@@ -51,13 +51,14 @@ def cut(exc: BaseException) -> None:
 
 
 def step_out() -> None:
-    """Take the caller's frame out of the traceback of the exception that it handles.
+    """Take the caller's frame out of the traceback of the exception that it handles, and `cut` that.
 
     It then raises that again. Python 3.10 does so with its frame: what is ours beneath goes instead.
     """
     exc = sys.exc_info()[1]
     if exc is None or (entry := exc.__traceback__) is None:
         return
+    cut(exc)
     if sys.version_info >= (3, 11):
         exc.__traceback__ = entry.tb_next
         return

@@ -66,10 +66,11 @@ def calling(active: Active, adapter: OpenAI, _function: Any) -> Direct:
         def patched(*args: Any, **kwargs: Any) -> Any:
             held, runtime = Arguments(args=args, kwargs=kwargs), active.runtime
             del args, kwargs
-            ours = runtime is not None and adapter.concerns(
-                held.args, held.kwargs, runtime.settings.hosts
-            )
+            ours = True
             try:
+                ours = runtime is not None and adapter.concerns(
+                    held.args, held.kwargs, runtime.settings.hosts
+                )
                 if ours:
                     return report(*held.args, **held.kwargs)
                 return function(*held.args[bound:], **held.kwargs)
@@ -82,10 +83,11 @@ def calling(active: Active, adapter: OpenAI, _function: Any) -> Direct:
         async def patched_async(*args: Any, **kwargs: Any) -> Any:
             held, runtime = Arguments(args=args, kwargs=kwargs), active.runtime
             del args, kwargs
-            ours = runtime is not None and adapter.concerns(
-                held.args, held.kwargs, runtime.settings.hosts
-            )
+            ours = True
             try:
+                ours = runtime is not None and adapter.concerns(
+                    held.args, held.kwargs, runtime.settings.hosts
+                )
                 if ours:
                     return await report(*held.args, **held.kwargs)
                 return await function(*held.args[bound:], **held.kwargs)

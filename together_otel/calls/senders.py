@@ -148,7 +148,7 @@ def _sending(
                 if (
                     concerns_us
                     and (reporter := load()) is not None
-                    and (found := reporter.exchange(self, held.args, held.kwargs)) is not None
+                    and (found := reporter.exchange(self, held)) is not None
                 ):
                     return await reporter.report(found, found)
                 return await original(self, *held.args, **held.kwargs)
@@ -169,7 +169,7 @@ def _sending(
             if (
                 concerns_us
                 and (reporter := load()) is not None
-                and (found := reporter.exchange(self, held.args, held.kwargs)) is not None
+                and (found := reporter.exchange(self, held)) is not None
             ):
                 return reporter.report(found, found)
             return original(self, *held.args, **held.kwargs)

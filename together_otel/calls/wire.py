@@ -51,12 +51,12 @@ class Reporter:
             active, self._adapter, original, self._note
         ).of(send, 1)
 
-    def exchange(self, client: Any, args: Any, kwargs: Any) -> Exchange | None:
+    def exchange(self, client: Any, held: Arguments) -> Exchange | None:
         """Describe a request that is to be reported; ``None`` for any other."""
         if (runtime := self._listening()) is None:
             return None
         try:
-            found = self._adapter.exchange(client, args, kwargs)
+            found = self._adapter.exchange(client, held.args, held.kwargs)
             found.reader = caller(self._adapter.reader)
             return found if is_together_host(found.server[0], runtime.settings.hosts) else None
         except Exception:  # noqa: BLE001 - the border: what the library is to refuse

@@ -55,8 +55,7 @@ def constructing(active: Active, adapter: Adapter, _function: Any) -> Wrapper:
                 runtime, adapter, arguments.client[0], arguments.args, arguments.kwargs
             )
             return construct(runtime, adapter, arguments, retry)
-        except BaseException as exc:
-            cut(exc)
+        except BaseException:
             step_out()
             raise
 

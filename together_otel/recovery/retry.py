@@ -36,7 +36,7 @@ from together_otel.recovery.search import Search
 from together_otel.telemetry import attributes, events
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from opentelemetry.trace import SpanContext
 
@@ -52,7 +52,7 @@ _INCURABLE: Final = frozenset({"redirected", "overridden", "header_lost", "wrong
 
 
 def retry_of_call(
-    runtime: Runtime, adapter: Adapter, client: Any, args: Args, kwargs: Mapping[str, Any]
+    runtime: Runtime, adapter: Adapter, client: Any, args: Args, kwargs: dict[str, Any]
 ) -> Retry | None:
     """Let a client use its newest key; return what is to make its call again.
 
@@ -234,7 +234,7 @@ def _is_curable(failure: AuthFailure, told: Failure | None, hosts: tuple[str, ..
 
 
 def retry_of_constructor(
-    runtime: Runtime, adapter: Adapter, client: Any, args: Args, kwargs: Mapping[str, Any]
+    runtime: Runtime, adapter: Adapter, client: Any, args: Args, kwargs: dict[str, Any]
 ) -> ConstructorRetry | None:
     """Return what is to run a constructor again, if recovery is on."""
     recovery = in_use(runtime)
@@ -253,7 +253,7 @@ class ConstructorRetry(Retry):
     """
 
     args: Args
-    kwargs: Mapping[str, Any]
+    kwargs: dict[str, Any]
 
     def succeeded(self) -> None:
         """Let the key be proven by the client's requests."""

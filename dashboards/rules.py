@@ -13,10 +13,9 @@ if TYPE_CHECKING:
 
     from together_otel.rules.document import Rule
 
-__all__ = ["OPTIONS", "RUNBOOK", "levels", "outputs", "records"]
+__all__ = ["OPTIONS", "levels", "outputs", "records"]
 
 OPTIONS = Options()
-RUNBOOK = OPTIONS.runbook_url
 
 
 def outputs() -> dict[str, str]:

@@ -15,6 +15,7 @@ from boards import evidence, frame, query
 from boards.query import FAILING
 from together_otel import names
 from together_otel.rules.expressions import CAUSE, FINGERPRINT
+from together_otel.settings import DEFAULT_RUNBOOK_URL
 
 
 def answers() -> list[Any]:
@@ -121,7 +122,9 @@ def remedies() -> Any:
             "Instances": {"width": 110},
             "What to do": {
                 "mappings": [panels.values(told)],
-                "links": [{"title": "Runbook", "url": f"{rules.RUNBOOK}#cause-${{__value.raw}}"}],
+                "links": [
+                    {"title": "Runbook", "url": f"{DEFAULT_RUNBOOK_URL}#cause-${{__value.raw}}"}
+                ],
             },
         },
     )

@@ -3,7 +3,6 @@
 from typing import Any
 
 import panels
-import rules
 import tables
 from grafana_foundation_sdk.builders import dashboard, logs, loki, text
 from grafana_foundation_sdk.models.common import LogsSortOrder
@@ -13,6 +12,7 @@ from boards import frame, query
 from boards.query import records
 from together_otel import names
 from together_otel.rules.expressions import CAUSE, FINGERPRINT, OUTCOME
+from together_otel.settings import DEFAULT_RUNBOOK_URL
 
 FORMAT = names.label_of(names.KEY_FORMAT)
 KEY_SOURCE = names.label_of(names.KEY_SOURCE)
@@ -224,7 +224,7 @@ def runbook() -> Any:
     """Return the runbook in one table."""
     lines = ["| Cause | It means | What to do |", "| --- | --- | --- |"]
     lines += [
-        f"| [{cause}]({rules.RUNBOOK}#cause-{cause}) | {names.CAUSE_MEANINGS[cause]}"
+        f"| [{cause}]({DEFAULT_RUNBOOK_URL}#cause-{cause}) | {names.CAUSE_MEANINGS[cause]}"
         f" | {names.CAUSE_REMEDIES[cause]} |"
         for cause in names.CAUSES
     ]

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import panels
-import rules
 from grafana_foundation_sdk.builders import dashboard
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.models.dashboard import (
@@ -17,6 +16,7 @@ from grafana_foundation_sdk.models.dashboard import (
 )
 
 from boards import query
+from together_otel.settings import DEFAULT_RUNBOOK_URL
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -110,7 +110,7 @@ def board(
             dashboard.DashboardLink("Runbook")
             .type(DashboardLinkType.LINK)
             .icon("doc")
-            .url(rules.RUNBOOK)
+            .url(DEFAULT_RUNBOOK_URL)
             .target_blank(target_blank=True)
         )
         .annotation(

@@ -183,17 +183,15 @@ def test_rules_use_only_names_that_exist():
 
 
 def test_options_are_all_there_is():
-    """Another runbook, other thresholds and severities are other rules, and nothing is left of the defaults."""
+    """Other thresholds and severities are other rules."""
     severities = {**EVERY, "TogetherAuthFailing": "ticket"}
     del severities["TogetherAuthFailure"]
     theirs = Options(
         group_by=("region", "job"),
-        runbook_url="https://wiki.example/together",
         failing_share=0.75,
         severities=severities,
     )
     text = render_alerts(theirs)
-    assert Options().runbook_url not in text
     assert "job:together_auth_failing:ratio >= 0.75\n" in text
     assert "cluster" not in text
     found = {

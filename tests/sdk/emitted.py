@@ -20,15 +20,16 @@ except ImportError:  # the SDK before 1.39
     from opentelemetry.sdk._logs.export import InMemoryLogExporter as InMemoryLogRecordExporter
 
 
-class RecordingSampler(Sampler):
-    """Keeps what it is given, and samples everything."""
+class NotingSampler(Sampler):
+    """Keeps every span, or none, and notes what it was asked about."""
 
-    def __init__(self):
-        self.seen = {}
+    def __init__(self, decision=Decision.RECORD_AND_SAMPLE):
+        self.decision = decision
+        self.asked = []
 
     def should_sample(
         self,
-        parent_context,  # noqa: ARG002 - the API's
+        parent_context,  # noqa: ARG002 - OpenTelemetry's signature
         trace_id,
         name,
         kind=None,
@@ -36,19 +37,19 @@ class RecordingSampler(Sampler):
         *_,
         **__,
     ):
-        if kind is SpanKind.CLIENT:
-            self.seen[f"{trace_id:x} {name}"] = dict(attributes or {})
-        return SamplingResult(Decision.RECORD_AND_SAMPLE, attributes)
+        asked = {"name": name, "kind": kind, "attributes": dict(attributes or {})}
+        self.asked.append(asked | {"trace": trace_id})
+        return SamplingResult(self.decision, attributes)
 
     def get_description(self):
-        return "RecordingSampler"
+        return "NotingSampler"
 
 
 class Emitted:
     """Providers, and what comes out of them as OpenTelemetry's own objects."""
 
     def __init__(self):
-        self.sampler, self._spans = RecordingSampler(), InMemorySpanExporter()
+        self.sampler, self._spans = NotingSampler(), InMemorySpanExporter()
         self._reader, self._logs = InMemoryMetricReader(), InMemoryLogRecordExporter()
         self.tracer_provider = TracerProvider(sampler=self.sampler, shutdown_on_exit=False)
         self.tracer_provider.add_span_processor(SimpleSpanProcessor(self._spans))
@@ -80,9 +81,9 @@ class Emitted:
         assert calls
         if outcome is not None:
             assert [span.attributes[REQUEST_OUTCOME] for span in calls] == [outcome]
+        seen = {(one["trace"], one["name"]): one["attributes"] for one in self.sampler.asked}
         for span in calls:
-            seen = self.sampler.seen[f"{span.context.trace_id:x} {span.name}"]
-            genai.check_span(span, seen)
+            genai.check_span(span, seen[span.context.trace_id, span.name])
         metrics = self.metrics()
         for metric in metrics:
             genai.check_metric(metric)

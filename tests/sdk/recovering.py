@@ -5,7 +5,7 @@ from functools import partial
 
 import pytest
 import transfers
-from generation import made_up_key
+from generation import leaks, made_up_key
 from reported import outcomes
 
 from together_otel import TogetherInstrumentor, recovery
@@ -121,3 +121,7 @@ class Lab:
         self.searches, self.outcomes = partial(searches, telemetry), partial(outcomes, telemetry)
         self.events, self.event = partial(events, telemetry), partial(event, telemetry)
         self.keys_sent, self.refused = partial(keys_sent, server), partial(refused, sdk)
+
+    def leaks(self, *keys):
+        """Return the stretches of keys that anything emitted shows."""
+        return [part for key in keys for part in leaks(self.telemetry.everything(), key)]

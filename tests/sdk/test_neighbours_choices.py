@@ -3,6 +3,7 @@
 from urllib.parse import urlsplit
 
 import pytest
+from emitted import NotingSampler
 from generation import MODEL, leaks
 from measured import FIRST_CHUNK, measured
 from opentelemetry import trace
@@ -10,14 +11,7 @@ from opentelemetry.instrumentation.utils import suppress_instrumentation
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
-from opentelemetry.sdk.trace.sampling import (
-    ALWAYS_OFF,
-    ALWAYS_ON,
-    Decision,
-    ParentBased,
-    Sampler,
-    SamplingResult,
-)
+from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON, Decision, ParentBased
 
 from together_otel import TogetherInstrumentor
 from together_otel.testing import behaviours
@@ -25,30 +19,6 @@ from together_otel.testing.telemetry import CapturedTelemetry
 
 COUNTERS = ("auth.failures", "key.checks", "requests", "retries", "telemetry.errors")
 TRACE_ID = 0x0AF7651916CD43DD8448EB211C80319C
-
-
-class NotingSampler(Sampler):
-    """Keeps every span, or none, and notes what it was asked about."""
-
-    def __init__(self, decision):
-        self.decision = decision
-        self.asked = []
-
-    def should_sample(
-        self,
-        parent_context,  # noqa: ARG002 - OpenTelemetry's signature
-        trace_id,  # noqa: ARG002 - the same
-        name,
-        kind=None,
-        attributes=None,
-        links=None,  # noqa: ARG002 - the same
-        trace_state=None,  # noqa: ARG002 - the same
-    ):
-        self.asked.append({"name": name, "kind": kind, "attributes": dict(attributes or {})})
-        return SamplingResult(self.decision, attributes)
-
-    def get_description(self):
-        return "NotingSampler"
 
 
 @pytest.fixture
@@ -181,7 +151,7 @@ def test_sampled_out(how, sdk, key, server, exported, sampled_by):
 
 def test_samplers_see_the_request(sdk, key, server, exported, sampled_by):
     """A sampler decides on a span of known operation, model and server; it sees no key."""
-    sampler = NotingSampler(Decision.RECORD_AND_SAMPLE)
+    sampler = NotingSampler()
     telemetry = sampled_by(sampler)
     client = sdk.client(api_key=key)
     sdk.chat(client, max_tokens=7)

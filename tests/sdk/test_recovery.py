@@ -4,7 +4,7 @@ from contextlib import nullcontext
 
 import pytest
 from dirty_equals import IsStr
-from generation import GENERATION, MESSAGES, MODEL, RELEASE, leaks, made_up_key
+from generation import GENERATION, MESSAGES, MODEL, RELEASE, made_up_key
 from recovering import BAD, OLD, Answers
 
 from together_otel import recovery
@@ -43,9 +43,7 @@ def test_a_refused_request_is_made_again_with_another_key(lab):
     assert mark.attributes["together.recovery.source"] == "function"
     assert [link.context.span_id for link in second.links] == [first.context.span_id]
     assert first.parent is second.parent is None
-    assert (
-        leaks(lab.telemetry.everything(), lab.key) == leaks(lab.telemetry.everything(), OLD) == []
-    )
+    assert lab.leaks(lab.key, OLD) == []
 
 
 def test_the_client_uses_the_new_key_from_then_on(lab):
@@ -106,7 +104,7 @@ def test_whatever_is_wrong_with_the_key(lab, bad, cause):
     assert lab.telemetry.counter(failures) == expected
     assert lab.searches() == {"recovered": 1}
     assert lab.server.requests[-1].key == lab.key
-    assert leaks(lab.telemetry.everything(), lab.key) == []
+    assert lab.leaks(lab.key) == []
 
 
 def test_a_key_that_was_revoked(lab):
@@ -147,7 +145,7 @@ def test_a_constructor_without_a_key(lab):
     assert lab.keys_sent()[2:] == [lab.key, second]
     lab.client()
     assert source.calls == 3
-    assert leaks(lab.telemetry.everything(), lab.key) == []
+    assert lab.leaks(lab.key) == []
 
 
 @pytest.mark.parametrize("good", [True, False], ids=["accepted", "refused"])

@@ -2,7 +2,7 @@
 
 import pytest
 import sessions
-from generation import RELEASE, leaks, made_up_key
+from generation import RELEASE, made_up_key
 from recovering import BAD, OLD, Answers, keys_sent
 from reported import outcomes
 from sessions import AS_THE_SDK_CONNECTS, MODEL, NO_REALTIME, RECONNECTED, calls, failure, names
@@ -49,9 +49,7 @@ def test_a_connection(lab, realtime):
     assert lab.events() == ["auth_recovered", "key_recovered", "auth_failed"]
     first, second, _ = [one for one in lab.telemetry.finished_spans() if one.kind.name == "CLIENT"]
     assert [link.context.span_id for link in second.links] == [first.context.span_id]
-    assert (
-        leaks(lab.telemetry.everything(), lab.key) == leaks(lab.telemetry.everything(), OLD) == []
-    )
+    assert lab.leaks(lab.key, OLD) == []
 
 
 def test_a_connection_in_vain(lab, realtime):
@@ -99,9 +97,7 @@ def test_a_session(lab, transcribe, realtime):
     assert said["gen_ai.operation.name"] == "realtime.transcription"
     assert said["gen_ai.request.model"] == MODEL
     assert said["error.type"] == "websockets.exceptions.InvalidStatus"
-    assert (
-        leaks(lab.telemetry.everything(), lab.key) == leaks(lab.telemetry.everything(), OLD) == []
-    )
+    assert lab.leaks(lab.key, OLD) == []
 
 
 def test_a_session_whose_key_is_revoked(lab, transcribe, realtime):

@@ -58,7 +58,7 @@ def test_no_other_key(lab, answer, outcome, asked, raised):
     said = lab.event("key_not_recovered")
     assert said["together.recovery.asked"] == [asked]
     assert said["together.auth.cause"] == "rejected"
-    assert leaks(lab.telemetry.everything(), OLD) == []
+    assert lab.leaks(OLD) == []
 
 
 def test_another_key_that_is_refused_as_well(lab, raised):
@@ -83,7 +83,7 @@ def test_another_key_that_is_refused_as_well(lab, raised):
     lab.refused(client)
     assert lab.keys_sent() == [OLD, BAD, OLD]
     assert lab.searches() == {"refused_again": 1, "no_new_key": 1}
-    assert leaks(lab.telemetry.everything(), BAD) == []
+    assert lab.leaks(BAD) == []
 
 
 def test_context_of_the_first_refusal(lab, raised):

@@ -1,10 +1,8 @@
-"""What users may want otherwise in the rules: thresholds, severities, grouping, links."""
+"""What users may want otherwise in the rules: thresholds, severities, grouping."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
-
-from together_otel.settings import DEFAULT_RUNBOOK_URL
 
 Severity = Literal["page", "ticket", "none"]
 """``page`` wakes somebody up; ``ticket`` waits until the morning; ``none`` leaves an alert out."""
@@ -38,7 +36,6 @@ class Options:
         jobs: the jobs, as a regular expression without quotes and backslashes: ``shop|chat-.+``;
             empty for all.
         group_by: labels that tell one service from another; ``job`` is one of them.
-        runbook_url: where the runbook is, without an anchor.
         severities: of the alerts; one that is not among them is left out, as by ``none``.
         failing_share: share of a service's instances, or of the requests of those that are
             accepted, from which refused keys are a page.
@@ -55,7 +52,6 @@ class Options:
 
     jobs: str = ""
     group_by: tuple[str, ...] = ("cluster", "namespace", "job")
-    runbook_url: str = DEFAULT_RUNBOOK_URL
     severities: Mapping[str, Severity] = field(
         default_factory=lambda: {**SEVERITIES, **LOG_SEVERITIES}
     )

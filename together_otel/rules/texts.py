@@ -6,6 +6,7 @@ from together_otel import names
 from together_otel.rules.document import Rule
 from together_otel.rules.expressions import CAUSE, FINGERPRINT
 from together_otel.rules.settings import Options
+from together_otel.settings import DEFAULT_RUNBOOK_URL
 
 JOB = "{{ $labels.job }}"
 
@@ -88,6 +89,6 @@ def alert(
         annotations={
             "summary": summary,
             "description": description,
-            "runbook_url": f"{options.runbook_url}#{name.lower()}",
+            "runbook_url": f"{DEFAULT_RUNBOOK_URL}#{name.lower()}",
         },
     )

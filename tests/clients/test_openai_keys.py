@@ -186,6 +186,17 @@ def test_one_key_from_two_places(lab, telemetry, monkeypatch, places):
     assert found == [(place, variables[place]) for place in places] * 2
 
 
+def test_the_module_as_a_client(lab, keys, telemetry, monkeypatch):
+    """It is made without a key, and has none where nobody has set one."""
+    monkeypatch.setattr(openai, "base_url", lab.base_url)
+    monkeypatch.setattr(openai, "max_retries", 0)
+    monkeypatch.setattr(openai, "api_key", None)
+    with pytest.raises((openai.OpenAIError, TypeError)):
+        openai.chat.completions.create(model="a", messages=[])
+    openai._reset_client()
+    assert only_failure(telemetry, keys)["together.auth.cause"] == "missing"
+
+
 def test_revoked_key(lab, keys, telemetry):
     client = lab.client(api_key=lab.key)
     lab.chat(client)

@@ -252,8 +252,8 @@ BY_CAUSE = {
             GOOD,
             refused(has_scheme=False),
             (
-                "The Authorization header holds the key alone: put the word Bearer and a space before"
-                " it."
+                "The Authorization header does not begin with the word Bearer: put the word Bearer and"
+                " a space before the key."
             ),
         ),
         (

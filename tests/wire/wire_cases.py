@@ -40,6 +40,7 @@ FAULTS = [
     Fault("Hugging Face's", "wrong_provider", "Bearer " + "hf" + "_" + "a1B2" * 8),
     Fault("a typo", "rejected", f"Bearer {OTHER}"),
     Fault("no scheme", "malformed", OTHER),
+    Fault("another scheme", "malformed", f"Token {OTHER}"),
     Fault("another case of letters", "rejected", f"bearer {OTHER}"),
     Fault("an unknown shape", "unknown", "Bearer opaque.token/" + "01234567" * 2),
 ]

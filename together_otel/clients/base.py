@@ -73,7 +73,7 @@ class Answer:
     the host first asked, where a redirect to another made the HTTP client drop the header.
     Of an error, ``from_together`` says whether something in it is Together's, ``None`` where it
     was not seen, and ``sign_in`` whether it asks a person to sign in, as a proxy does.
-    ``has_scheme`` says whether the header names one, as ``Bearer``, before the key.
+    ``has_scheme`` says whether the header names ``Bearer``, or a login's scheme, before the key.
     ``ratelimits`` are the ``x-ratelimit-*`` headers by the last part of their names, where there
     are any.
     """

@@ -96,8 +96,10 @@ class OpenAI(Generated):
         # Its empty text stands for none, unless it was given as such, or a function may give it.
         if key := super().key(client):
             return key
-        is_none = getattr(client, "admin_api_key", None) is not None and not _makes_keys(client)
-        return None if is_none else ""
+        # Neither an admin's client nor the module itself, taken as one, has to be given one.
+        needs_none = getattr(client, "admin_api_key", None) is not None
+        needs_none = needs_none or type(client).__name__ == "_ModuleClient"
+        return None if needs_none and not _makes_keys(client) else ""
 
     def set_key(self, client: Any, key: object) -> bool:
         return not _makes_keys(client) and super().set_key(client, key)

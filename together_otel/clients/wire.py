@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 
 
 BEARER: Final = "Bearer "
+_LOGINS: Final = frozenset(("basic", "digest"))
+"""Schemes of user names and passwords."""
 _WHOLE_BODY: Final = 1024 * 1024
 _BEGINNING: Final = 4096
 _MODEL: Final = re.compile(r'"model"\s*:\s*"([^"\\]{1,256})"')
@@ -195,11 +197,14 @@ def bearer(value: object) -> str | None:
 
 
 def note_scheme(answer: Answer) -> None:
-    """Write the header that was sent as the SDK writes it; note whether it names a scheme."""
+    """Write the header that was sent as the SDK writes it; note whether its scheme is one."""
     sent = answer.authorization
     if sent is not None and sent.startswith(BEARER):
         return
-    answer.has_scheme = sent is None or " " in sent or sent.lower() == "bearer"
+    scheme, space, _ = (sent or "").partition(" ")
+    answer.has_scheme = (
+        sent is None or scheme.lower() == "bearer" or (bool(space) and scheme.lower() in _LOGINS)
+    )
     answer.authorization = bearer(sent)
 
 

@@ -33,7 +33,7 @@ class Refusal:
         host_refused: host that refused it.
         code: the error code that the server gave.
         from_together: whether anything in the answer is Together's; see `is_of_together`.
-        has_scheme: whether the header names one before the key.
+        has_scheme: whether the header names ``Bearer``, or a login's scheme, before the key.
         sign_in: whether the answer asks a person to sign in; see `is_sign_in`.
         accepted_before: Unix time at which whoever that host belongs to (see `owner_of`) last
             accepted this very key in this process.
@@ -118,7 +118,8 @@ def _of_the_way(report: KeyReport, refusal: Refusal) -> Diagnosis | None:
     if not refusal.has_scheme:
         return Diagnosis(
             "malformed",
-            "The Authorization header holds the key alone: put the word Bearer and a space before it.",
+            "The Authorization header does not begin with the word Bearer: put the word Bearer and a"
+            " space before the key.",
         )
     if refusal.sent == "key":
         return _lost(report, refusal)

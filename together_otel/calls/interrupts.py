@@ -61,6 +61,14 @@ def step_out() -> None:
     cut(exc)
     if sys.version_info >= (3, 11):
         exc.__traceback__ = entry.tb_next
+    else:
+        join_frames()
+
+
+def join_frames() -> None:
+    """Leave of frames of ours in a row one, the caller's, which handles an exception."""
+    exc = sys.exc_info()[1]
+    if exc is None or (entry := exc.__traceback__) is None:
         return
     while (beneath := entry.tb_next) is not None and _is_ours(beneath):
         entry.tb_next = beneath.tb_next

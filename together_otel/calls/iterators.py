@@ -10,6 +10,7 @@ import sys
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
+from together_otel.calls.interrupts import join_frames
 from together_otel.calls.open_calls import opened
 
 if TYPE_CHECKING:
@@ -105,6 +106,7 @@ def _watch(  # noqa: C901, PLR0912 - what happens for each chunk costs no call o
             return end.value
         except BaseException:
             _end(failed, finalizers)
+            join_frames()
             raise
         if reading is None:
             if (reading := got(item)) is not None:
@@ -154,6 +156,7 @@ async def _watch_async(  # noqa: C901, PLR0912 - as above
             return
         except BaseException:
             _end(failed, finalizers)
+            join_frames()
             raise
         if reading is None:
             if (reading := got(item)) is not None:

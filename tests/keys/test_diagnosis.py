@@ -18,6 +18,7 @@ from together_otel.keys import (
     faults,
     flaws,
     inspect_key,
+    redact,
     went_astray,
 )
 from together_otel.names import CAUSES, FORMATS, PRESENCES, PROBLEMS, SOURCES
@@ -252,8 +253,8 @@ BY_CAUSE = {
             GOOD,
             refused(has_scheme=False),
             (
-                "The Authorization header does not begin with the word Bearer: put the word Bearer and"
-                " a space before the key."
+                "The Authorization header does not begin with the word Bearer: put the word Bearer, and"
+                " a space, before the key."
             ),
         ),
         (
@@ -303,6 +304,7 @@ CAUSE_TABLE = [(*row, cause) for cause, rows in BY_CAUSE.items() for row in rows
 def test_cause_and_remedy(report, refusal, remedy, cause):
     diagnosis = diagnose(report, refusal)
     assert (diagnosis.cause, diagnosis.remedy) == (cause, remedy)
+    assert redact(remedy) == remedy, "it passes the doors as it is"
 
 
 def test_the_table_has_every_cause():
@@ -562,6 +564,7 @@ def read_by(reader, key=None, **environ):
 def test_remedies_name_the_variables_of_the_client(report, cause, remedy):
     """Those that it reads, in its order, and Together's own where that holds the key."""
     assert diagnose(report, REFUSED) == Diagnosis(cause, remedy)
+    assert redact(remedy) == remedy
 
 
 def test_other_places_of_another_client():

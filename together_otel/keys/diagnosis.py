@@ -118,8 +118,8 @@ def _of_the_way(report: KeyReport, refusal: Refusal) -> Diagnosis | None:
     if not refusal.has_scheme:
         return Diagnosis(
             "malformed",
-            "The Authorization header does not begin with the word Bearer: put the word Bearer and a"
-            " space before the key.",
+            "The Authorization header does not begin with the word Bearer: put the word Bearer, and"
+            " a space, before the key.",
         )
     if refusal.sent == "key":
         return _lost(report, refusal)

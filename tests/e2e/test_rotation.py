@@ -83,20 +83,19 @@ def latest(stack):
     return {instance: fingerprint for instance, (_, fingerprint) in found.items()}
 
 
-@pytest.fixture(scope="module")
-def story(tmp_path_factory):
+@pytest.fixture
+def story(tmp_path):
     """Rotate the key of two services, of which one forgets a pod; repair that, and revoke."""
     require("prometheus")
     require("alertmanager")
-    folder = tmp_path_factory.mktemp("rotation")
-    rules = folder / "alerts.yaml"
+    rules = tmp_path / "alerts.yaml"
     rules.write_text(quicker(render_alerts(Options(severities={STALLED: "ticket"}))))
     keys = MadeUpKeys()
     old, new = keys.together(), keys.together()
     with ExitStack() as life:
         server = life.enter_context(TogetherServer(keys=[old, new]))
         pods = [
-            (job, Volume(folder / f"{job}-{n}", old)) for job in (GOOD, FORGETFUL) for n in "12"
+            (job, Volume(tmp_path / f"{job}-{n}", old)) for job in (GOOD, FORGETFUL) for n in "12"
         ]
         workers = [
             life.enter_context(Process(isolated(job, variables_of(server, old) | volume.variables)))
@@ -172,37 +171,27 @@ def story(tmp_path_factory):
         )
 
 
-def test_no_request_fails(story):
-    """Neither while both keys are good nor after the old one is revoked; none is recovered."""
+def test_a_rotation(story):
+    """No request fails, and the pod that is forgotten is named before one could."""
+    # Neither while both keys are good nor after the old one is revoked; none is recovered.
     assert [one for one in story.answers if one["failed"] is not None] == []
     assert [one["metric"] for one in story.requests] == [{"together_request_outcome": "success"}]
     assert story.recoveries == []
 
-
-def test_fingerprints_move_from_the_old_key_to_the_new_one(story):
-    """On every instance but the forgotten one, and there once it is repaired."""
+    # The new key is used on every instance but the forgotten one, and there once it is repaired.
     before, during, after = story.fingerprints
     assert set(before.values()) == {story.old}
     assert [one for one, used in during.items() if used == story.old] == [story.forgotten]
     assert set(after.values()) == {story.new}
 
-
-def test_the_forgotten_pod_is_named_by_the_right_alert(story):
-    """By the old key's fingerprint, before anything has failed."""
     assert story.alert["status"] == "firing"
     assert story.alert["labels"]["job"] == FORGETFUL
     assert story.alert["labels"]["together_api_key_fingerprint"] == story.old
     assert story.old in story.alert["annotations"]["description"]
-
-
-def test_nothing_else_is_alerted(story):
-    """The service that forgot nobody is left in peace."""
+    # The service that forgot nobody is left in peace.
     assert {(one["labels"]["alertname"], one["labels"]["job"]) for one in story.alerts} == {
         (STALLED, FORGETFUL)
     }
-
-
-def test_no_key_is_shown(story):
     assert story.shown == []
 
 

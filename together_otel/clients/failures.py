@@ -1,7 +1,8 @@
 """What an exception or an answer means, in whichever generation's words it is said.
 
 An authentication failure is recognised by what happened, not by the exception's class: empty
-keys surface as connection errors, odd characters as ``UnicodeEncodeError``.
+keys surface as connection errors, odd characters as ``UnicodeEncodeError``. Past 300 lines, as what
+is told of exceptions and of answers is to agree.
 """
 
 from __future__ import annotations

@@ -1,5 +1,6 @@
 """Ways to get the key of an openai client wrong, and what is said of each."""
 
+import json
 import sys
 from dataclasses import dataclass, field
 from typing import Any
@@ -234,6 +235,27 @@ def test_error_frame(lab, keys, telemetry):
     with pytest.raises(openai.APIError):
         lab.read(lab.chat(lab.client(api_key=lab.key), stream=True))
     assert only_failure(telemetry, keys)["error.type"] == "openai.APIError"
+
+
+def test_a_refusal_in_place_of_a_stream(lab, keys, telemetry):
+    """With status 200: the client yields nothing, and only the body says why."""
+    error = {"message": behaviours.INVALID_KEY, "code": "invalid_api_key"}
+    lab.server.always(behaviours.custom(200, {"error": error}))
+    assert lab.read(lab.chat(lab.client(api_key=lab.key), stream=True)) == []
+    event = only_failure(telemetry, keys)
+    assert event["together.auth.cause"] == "rejected"
+    assert event["http.response.status_code"] == 200
+
+
+def test_a_stream_that_is_called_a_document(lab, telemetry):
+    """Its events are what counts."""
+    chunk = {"id": "a", "model": "m", "choices": [], "usage": {"prompt_tokens": 3}}
+    text = f"data: {json.dumps(chunk)}\n\ndata: [DONE]\n\n"
+    lab.server.always(behaviours.custom(200, text, content_type="application/json"))
+    assert len(lab.read(lab.chat(lab.client(api_key=lab.key), stream=True))) == 1
+    (attributes,) = calls(telemetry)
+    assert attributes["together.request.outcome"] == "success"
+    assert attributes["gen_ai.usage.input_tokens"] == 3
 
 
 def test_unsendable_key_is_tried_and_counted_once(lab, keys, telemetry):

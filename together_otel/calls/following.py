@@ -15,7 +15,7 @@ from together_otel.calls.iterators import watch
 from together_otel.calls.open_calls import opened
 from together_otel.calls.sessions import Session
 from together_otel.calls.streams import Stream
-from together_otel.calls.unread import watch_unread
+from together_otel.calls.unread import watch_document, watch_unread
 
 if TYPE_CHECKING:
     from together_otel.calls.call import Call
@@ -40,6 +40,7 @@ def follow(call: Call | IdleCall, held: Arguments) -> Any:
             call = call.begun()
         if (stream := adapter.stream_of(held.value)) is not None:
             watcher = Stream(call)
+            watch_document(call, getattr(held.value, "response", None))
             return adapter.with_stream(held.value, watch(stream, watcher), watcher.abandoned)
         if (body := adapter.open_body(held.value)) is not None:
             if body.library is None:

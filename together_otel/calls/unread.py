@@ -152,6 +152,38 @@ class _Read:
         self._content = content
 
 
+class _Document:
+    """The body of what the SDK takes for a stream, and which is a document: it yields nothing."""
+
+    def __init__(self, call: Call) -> None:
+        self._call, self._kept = call, Pieces()
+
+    def feed(self, data: bytes) -> None:
+        self._kept.add(data)
+
+    def exhausted(self) -> None:
+        call, content = self._call, self._kept.take()
+        try:
+            is_empty = call.timing is not None and not call.timing.chunks
+            if is_empty and (found := parsed(content)) is not None:
+                call.succeed(Arguments(value=found))
+        except Exception:  # noqa: BLE001 - the border
+            call.runtime.guard("stream").swallow()
+
+    def failed(self) -> None:
+        """Leave it, as all below, to the stream."""
+
+    def abandoned(self, at: float | None = None) -> None: ...
+
+    def closed(self) -> None: ...
+
+
+def watch_document(call: Call, response: Any) -> None:
+    """Look at the body of a stream that says it is none: a refusal may come so, with status 200."""
+    if response is not None and "json" in content_type_of(response):
+        watch_httpx(response, _Document(call))
+
+
 def watch_unread(call: Call, body: OpenBody) -> None:
     """Let the reading of a response's body, whatever way it is read, end its call."""
     response = body.response

@@ -64,8 +64,3 @@ def every_query(**chosen):
         for panel in panels(dashboard)
         for target in targets(panel)
     ]
-
-
-def dashboard_queries():
-    """Return panel title and expression of every query of the Authentication dashboard."""
-    return [(one.panel, one.expr) for one in every_query() if one.dashboard == AUTHENTICATION]

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 from prometheus_binaries import RULES, require
-from queries import dashboard_queries
 
 from together_otel.cli.demo.evidence import Evidence, evidence_of
 from together_otel.cli.drill.processes import Process, isolated, variables_of
@@ -29,13 +28,12 @@ PACE = 0.3
 class Revocation:
     """What is known after a key was revoked while an application used it.
 
-    ``alert`` is the first that came to the webhook, ``panels`` what each dashboard query found
-    while the application ran, ``refused`` how many failures Prometheus counted at the end.
+    ``alert`` is the first that came to the webhook, ``refused`` how many failures Prometheus
+    counted at the end.
     """
 
     alert: dict[str, Any]
     notifications: list[dict[str, Any]]
-    panels: dict[tuple[str, str], list[dict[str, Any]]]
     series: list[dict[str, Any]]
     refused: float
     evidence: Evidence
@@ -67,17 +65,12 @@ def revocation():
             lambda found: float(found[0]["value"][1]) >= outcome.failed,
             MINUTE,
         )
-        deadline = time.monotonic() + MINUTE / 2
-        panels = {
-            (title, expr): found_by(stack, expr, deadline) for title, expr in dashboard_queries()
-        }
         series = stack.query('{job!=""}')
         outcome.samples = process.scrape()
         process.finish()
     return Revocation(
         alert,
         stack.notifications,
-        panels,
         series,
         float(refused[0]["value"][1]),
         evidence_of("revoked", Scenario("revoked"), outcome, process.records()),
@@ -105,14 +98,6 @@ def paged(process, stack, outcome):
                 raise
 
 
-def found_by(stack, expr, deadline):
-    """Return what a query finds before a moment of the monotonic clock, else nothing."""
-    try:
-        return stack.wait_for(expr, timeout=deadline - time.monotonic())
-    except TimeoutError:
-        return []
-
-
 def test_the_page_names_the_cause_the_job_and_what_to_do(revocation):
     """Whoever is woken up reads which service it is, why, and where to go on."""
     alert = revocation.alert
@@ -126,12 +111,6 @@ def test_the_page_names_the_cause_the_job_and_what_to_do(revocation):
     assert JOB in words
     assert "Cause: revoked." in words
     assert "new key" in words
-
-
-def test_each_dashboard_query_finds_something(revocation):
-    """No panel asks for a name or a label that the instrumentation does not emit."""
-    assert revocation.panels
-    assert [query for query, found in revocation.panels.items() if not found] == []
 
 
 def test_every_failure_of_the_application_is_counted_once(revocation):

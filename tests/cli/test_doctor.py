@@ -52,8 +52,16 @@ class Broken:
 
 
 EVERYWHERE = "0.0.0.0"  # noqa: S104 - what a container is to bind
-SCRAPED = {"OTEL_METRICS_EXPORTER": "prometheus", "OTEL_EXPORTER_PROMETHEUS_HOST": EVERYWHERE}
-OURS = {"OTEL_METRICS_EXPORTER": "none", "TOGETHER_OTEL_PROMETHEUS_HOST": EVERYWHERE}
+SCRAPED = {
+    "OTEL_METRICS_EXPORTER": "prometheus",
+    "OTEL_EXPORTER_PROMETHEUS_HOST": EVERYWHERE,
+    "OTEL_EXPORTER_PROMETHEUS_PORT": "{port}",
+}
+OURS = {
+    "OTEL_METRICS_EXPORTER": "none",
+    "TOGETHER_OTEL_PROMETHEUS_HOST": EVERYWHERE,
+    "TOGETHER_OTEL_PROMETHEUS_PORT": "{port}",
+}
 OTLP = {
     "OTEL_METRICS_EXPORTER": "otlp",
     "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf",
@@ -235,12 +243,7 @@ BROKEN = [
     ),
     Broken(
         "one port for two",
-        SCRAPED
-        | {
-            "OTEL_EXPORTER_PROMETHEUS_PORT": "{port}",
-            "TOGETHER_OTEL_PROMETHEUS_PORT": "{port}",
-            "TOGETHER_OTEL_PROMETHEUS_HOST": EVERYWHERE,
-        },
+        OURS | SCRAPED,
         ("problem", "port"),
         "both use port",
         "OTEL_METRICS_EXPORTER=none",
@@ -254,15 +257,14 @@ BROKEN = [
     ),
     Broken(
         "an address of another machine",
-        OURS
-        | {"TOGETHER_OTEL_PROMETHEUS_PORT": "{port}", "TOGETHER_OTEL_PROMETHEUS_HOST": "192.0.2.1"},
+        OURS | {"TOGETHER_OTEL_PROMETHEUS_HOST": "192.0.2.1"},
         ("problem", "port"),
         "cannot be used: Cannot assign requested address",
         "0.0.0.0 for all",
     ),
     Broken(
         "this machine only",
-        OURS | {"TOGETHER_OTEL_PROMETHEUS_PORT": "{port}", "TOGETHER_OTEL_PROMETHEUS_HOST": "::1"},
+        OURS | {"TOGETHER_OTEL_PROMETHEUS_HOST": "::1"},
         ("warning", "host"),
         "served on ::1 only",
         "TOGETHER_OTEL_PROMETHEUS_HOST=0.0.0.0",
@@ -270,83 +272,65 @@ BROKEN = [
     Broken(
         "this machine only, in a pod",
         SCRAPED
-        | {
-            "OTEL_EXPORTER_PROMETHEUS_HOST": "localhost",
-            "OTEL_EXPORTER_PROMETHEUS_PORT": "{port}",
-            "KUBERNETES_SERVICE_HOST": "10.0.0.1",
-        },
+        | {"OTEL_EXPORTER_PROMETHEUS_HOST": "localhost", "KUBERNETES_SERVICE_HOST": "10.0.0.1"},
         ("warning", "host"),
         "outside this container cannot reach it",
         "OTEL_EXPORTER_PROMETHEUS_HOST=0.0.0.0",
     ),
     Broken(
         "gunicorn's workers behind OpenTelemetry's exporter",
-        SCRAPED | {"OTEL_EXPORTER_PROMETHEUS_PORT": "{port}", "WEB_CONCURRENCY": "4"},
+        SCRAPED | {"WEB_CONCURRENCY": "4"},
         ("problem", "workers"),
         "WEB_CONCURRENCY sets 4 processes",
         PREFORK,
     ),
     Broken(
         "workers by an argument",
-        SCRAPED
-        | {
-            "OTEL_EXPORTER_PROMETHEUS_PORT": "{port}",
-            "GUNICORN_CMD_ARGS": "--bind :80 --workers=3",
-        },
+        SCRAPED | {"GUNICORN_CMD_ARGS": "--bind :80 --workers=3"},
         ("problem", "workers"),
         "GUNICORN_CMD_ARGS sets 3 processes",
         PREFORK,
     ),
     Broken(
         "workers that do not share a folder",
-        OURS | {"TOGETHER_OTEL_PROMETHEUS_PORT": "{port}", "GUNICORN_CMD_ARGS": "-w 2"},
+        OURS | {"GUNICORN_CMD_ARGS": "-w 2"},
         ("problem", "workers"),
         "each has its own metrics",
         PREFORK,
     ),
     Broken(
         "both ways at once",
-        SCRAPED
-        | {
-            "OTEL_EXPORTER_PROMETHEUS_PORT": "{port}",
-            "PROMETHEUS_MULTIPROC_DIR": "{folder}",
-            "TOGETHER_OTEL_PROMETHEUS_PORT": "{other}",
-            "TOGETHER_OTEL_PROMETHEUS_HOST": EVERYWHERE,
-        },
+        OURS
+        | SCRAPED
+        | {"PROMETHEUS_MULTIPROC_DIR": "{folder}", "TOGETHER_OTEL_PROMETHEUS_PORT": "{other}"},
         ("warning", "workers"),
         "a worker that is spawned",
         "OTEL_METRICS_EXPORTER=none",
     ),
     Broken(
         "a folder that is nothing",
-        OURS | {"PROMETHEUS_MULTIPROC_DIR": "", "TOGETHER_OTEL_PROMETHEUS_PORT": "{port}"},
+        OURS | {"PROMETHEUS_MULTIPROC_DIR": ""},
         ("problem", "folder"),
         "is set but empty",
         "to an empty directory, or unset it",
     ),
     Broken(
         "a folder that is a file",
-        OURS
-        | {"PROMETHEUS_MULTIPROC_DIR": "{folder}/file", "TOGETHER_OTEL_PROMETHEUS_PORT": "{port}"},
+        OURS | {"PROMETHEUS_MULTIPROC_DIR": "{folder}/file"},
         ("problem", "folder"),
         "it is a file",
         "to a directory that the service may write to",
     ),
     Broken(
         "a folder below a file",
-        OURS
-        | {
-            "PROMETHEUS_MULTIPROC_DIR": "{folder}/file/metrics",
-            "TOGETHER_OTEL_PROMETHEUS_PORT": "{port}",
-        },
+        OURS | {"PROMETHEUS_MULTIPROC_DIR": "{folder}/file/metrics"},
         ("problem", "folder"),
         "a file has the name of a folder above it",
         "to a directory",
     ),
     Broken(
         "a folder with the files of the dead",
-        OURS
-        | {"PROMETHEUS_MULTIPROC_DIR": "{folder}/stale", "TOGETHER_OTEL_PROMETHEUS_PORT": "{port}"},
+        OURS | {"PROMETHEUS_MULTIPROC_DIR": "{folder}/stale"},
         ("warning", "folder"),
         "2 files of processes that have ended",
         'rm -f "$PROMETHEUS_MULTIPROC_DIR"/*.db',

@@ -143,16 +143,6 @@ def template(dashboard, name):
         yield from (("", what) for what, holds in expected.items() if not holds)
 
 
-@rule("template-job-rule")
-def _(dashboard):
-    yield from template(dashboard, "job")
-
-
-@rule("template-instance-rule")
-def _(dashboard):
-    yield from template(dashboard, "instance")
-
-
 @rule("template-required-model")
 def _(dashboard):
     if "$model" in str(dashboard["panels"]):
@@ -242,16 +232,6 @@ def matched(dashboard, label):
                     yield panel["title"], selector
 
 
-@rule("target-job-rule")
-def _(dashboard):
-    yield from matched(dashboard, "job")
-
-
-@rule("target-instance-rule")
-def _(dashboard):
-    yield from matched(dashboard, "instance")
-
-
 def bare(dashboard, kinds):
     """Find metrics with one of some endings that are in no rate."""
     for title, expr in asked(dashboard):
@@ -259,20 +239,20 @@ def bare(dashboard, kinds):
         yield from ((title, one) for one in re.findall(rf"(?<![\w:])\w+_(?:{kinds})\b", counted))
 
 
-@rule("target-counter-agg-rule")
-def _(dashboard):
-    yield from bare(dashboard, "total")
-
-
-@rule("target-histogram-rule")
-def _(dashboard):
-    yield from bare(dashboard, "bucket|count|sum")
-
-
 @rule("uneditable-dashboard")
 def _(dashboard):
     if dashboard["editable"]:
         yield "", "editable"
+
+
+RULES |= {
+    "template-job-rule": lambda one: template(one, "job"),
+    "template-instance-rule": lambda one: template(one, "instance"),
+    "target-job-rule": lambda one: matched(one, "job"),
+    "target-instance-rule": lambda one: matched(one, "instance"),
+    "target-counter-agg-rule": lambda one: bare(one, "total"),
+    "target-histogram-rule": lambda one: bare(one, "bucket|count|sum"),
+}
 
 
 def findings(name):

@@ -2,8 +2,9 @@
 
 import gc
 import re
-import threading
 import weakref
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import pytest
 from forking import in_child
@@ -392,25 +393,15 @@ def test_collections_at_the_same_time(recorded):
     provider = MeterProvider(readers)
     metrics = OpenTelemetryMetrics(provider.get_meter("together_otel"), provider)
     recorder = metrics.recorder("chat", "a/model", "localhost", 8000)
-    wrong = []
-
-    def collect(reader, ended):
-        (point,) = recorded.points(names.INFERENCE_DURATION, reader)
-        if point.count != ended:
-            wrong.append((point.count, ended))
-
-    for turn in range(1, 11):
-        for _ in range(100):
-            recorder.record(STREAM)
-        threads = [
-            threading.Thread(target=collect, args=(reader, 100 * turn)) for reader in readers
-        ]
-        for one in threads:
-            one.start()
-        for one in threads:
-            one.join()
+    collect = partial(recorded.points, names.INFERENCE_DURATION)
+    counted = []
+    with ThreadPoolExecutor(2) as pool:
+        for _ in range(10):
+            for _ in range(100):
+                recorder.record(STREAM)
+            counted.append([point.count for (point,) in pool.map(collect, readers)])
     provider.shutdown()
-    assert wrong == []
+    assert counted == [[100 * turn] * 2 for turn in range(1, 11)]
 
 
 def test_what_ends_before_a_collection_is_in_it(recorded):
@@ -438,15 +429,12 @@ def test_many_threads():
     """No count is lost, whoever makes the series."""
     metrics = PrometheusMetrics(CollectorRegistry())
 
-    def record():
+    def record(_):
         for number in range(500):
             metrics.recorder("chat", f"m-{number % 7}", "h", 1).record(STREAM)
 
-    threads = [threading.Thread(target=record) for _ in range(8)]
-    for one in threads:
-        one.start()
-    for one in threads:
-        one.join()
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(record, range(8)))
     counted = {
         family.name: sum(
             one.value for one in family.samples if one.name.endswith(("_count", "_total"))

@@ -1,7 +1,7 @@
 """Counters that wait, events that repeat, handlers that listen: the small parts."""
 
 import logging
-import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from forking import holding, in_child
@@ -43,15 +43,12 @@ def test_a_forked_child_keeps_what_is_known_of_keys():
 def test_counts_of_many_threads():
     counts = Counts()
 
-    def work():
+    def work(_):
         for _ in range(2000):
             counts.add((counts.of(REQUESTS, ("chat", "success")), 1))
 
-    threads = [threading.Thread(target=work) for _ in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(work, range(8)))
     assert counts.read(REQUESTS) == [(("chat", "success"), 16_000)]
 
 

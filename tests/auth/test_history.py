@@ -4,6 +4,7 @@ import gc
 import os
 import threading
 import weakref
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from forking import holding, in_child
@@ -212,11 +213,8 @@ def test_threads_end_each_outage_once():
             history.last_accepted(mine)
             history.last_refused(mine)
 
-    threads = [threading.Thread(target=hammer, args=(number,)) for number in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(hammer, range(8)))
     failing = [one for one in history._records.values() if one.failing_since is not None]
     assert history._failing == len(failing) == 0
     assert 0 < sum(map(len, recoveries)) <= 8 * 500

@@ -1,7 +1,7 @@
 """Streams that many threads drop, while the garbage collector is at its most eager."""
 
 import gc
-import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from generation import GENERATION, MESSAGES, MODEL
@@ -45,7 +45,7 @@ def test_each_stream_ends_exactly_once_and_nothing_hangs(key, telemetry):
         http_client=httpx.Client(transport=httpx.MockTransport(answer)),
     )
 
-    def work():
+    def work(_):
         for number in range(STREAMS):
             stream = client.chat.completions.create(model=MODEL, messages=MESSAGES, stream=True)
             next(iter(stream))
@@ -55,11 +55,8 @@ def test_each_stream_ends_exactly_once_and_nothing_hangs(key, telemetry):
             if number % 40 == 0:
                 telemetry.metrics()
 
-    threads = [threading.Thread(target=work) for _ in range(THREADS)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    with ThreadPoolExecutor(THREADS) as pool:
+        list(pool.map(work, range(THREADS)))
     gc.collect()
     end_dropped()
     client.close()

@@ -134,9 +134,10 @@ class KeyRegistry:
 
     def _of_owner(self, owner: object, key: object) -> KeyReport | None:
         """Return the report that a client was made with, if it still has that key."""
-        made = self._made.get(owner)
+        if (made := self._made.get(owner)) is None:
+            return None
         text = b"" if key is None else digest_of(text_of(key))
-        return made if made is not None and made.text_identity == text else None
+        return made if made.text_identity == text else None
 
     def _known(self, key: object) -> KeyReport | None:
         if key is None:

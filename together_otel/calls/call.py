@@ -444,10 +444,15 @@ class Call(CallState):
 
     def _diagnose(self, failure: Failure, kind: AuthKind) -> AuthFailure:
         try:
-            client = self._client
-            owner = None if client is None else self.adapter.shared(client)
             auth = self.runtime.refused(
-                kind, self._key, self._report, failure, self._override, self.reader, owner
+                kind,
+                self._key,
+                self._report,
+                failure,
+                self._override,
+                self.reader,
+                # In no frame of ours while something is logged: 1.x's shows its key.
+                None if self._client is None else self.adapter.shared(self._client),
             )
         except Exception:  # noqa: BLE001 - a failure is counted though nobody can explain it
             auth = self.runtime.unexplained(self._report)

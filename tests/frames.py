@@ -44,8 +44,12 @@ def frames_of_ours():
         root.setLevel(before)
 
 
-def shown_by(exc: BaseException) -> list[str]:
-    """Return the variables of the frames of ours in an exception's traceback."""
+def passed_by(exc):
+    """Return this package's frames that an exception has passed."""
     frames = [frame for frame, _ in walk_tb(exc.__traceback__)]
-    ours = [frame for frame in frames if frame.f_code.co_filename.startswith(OURS)]
-    return [repr(value) for frame in ours for value in frame.f_locals.values()]
+    return [frame for frame in frames if frame.f_code.co_filename.startswith(OURS)]
+
+
+def shown_by(exc):
+    """Return what the variables of those frames show."""
+    return [repr(value) for frame in passed_by(exc) for value in frame.f_locals.values()]

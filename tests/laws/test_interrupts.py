@@ -2,7 +2,6 @@
 
 import logging
 import sys
-import traceback
 from collections import Counter
 from unittest import mock
 
@@ -22,6 +21,7 @@ from application import (
     plain,
     refused,
 )
+from frames import passed_by
 from generation import made_up_key
 from opentelemetry import context
 
@@ -111,11 +111,9 @@ async def retried(app):
 def shown_by(exc):
     """Return the variables of our frames by which an exception's traceback shows the key."""
     stretches = {KEY[at : at + 8] for at in range(len("tgp_" + "v1_"), len(KEY) - 7)}
-    frames = [frame for frame, _ in traceback.walk_tb(exc.__traceback__)]
     return [
         (frame.f_code.co_name, name)
-        for frame in frames
-        if frame.f_code.co_filename.startswith(OURS)
+        for frame in passed_by(exc)
         for name, value in frame.f_locals.items()
         if any(one in repr(value) for one in stretches)
     ]

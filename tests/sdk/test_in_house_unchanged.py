@@ -2,10 +2,10 @@
 
 import contextlib
 import inspect
-import traceback
 import types
 
 import pytest
+from frames import passed_by
 from generation import leaks
 from in_house import HOLDERS, KINDS, Work, read
 from opentelemetry import trace
@@ -156,12 +156,6 @@ def test_introspection(house, kind, holder):
     assert facts() == without
 
 
-def locals_of_ours(exc):
-    """Return the variables of each of our frames that an exception has passed."""
-    frames = [frame for frame, _ in traceback.walk_tb(exc.__traceback__)]
-    return [one.f_locals for one in frames if one.f_globals["__name__"].startswith("together_otel")]
-
-
 is_suppressed = pytest.mark.parametrize(
     "around", [contextlib.nullcontext, suppress_instrumentation], ids=["on", "suppressed"]
 )
@@ -176,7 +170,7 @@ async def test_traceback(house, key, kind, holder, around):
     house.build("TogetherAI", HOLDERS[holder](Work(error).functions[kind])).watch()
     with pytest.raises(ValueError, match="no") as caught, around():
         await read(house.client().chat("a secret"))
-    ours = locals_of_ours(caught.value)
+    ours = [frame.f_locals for frame in passed_by(caught.value)]
     assert len(ours) <= 1
     assert leaks(str(ours), key) == []
     assert "a secret" not in str(ours)
@@ -188,7 +182,7 @@ def test_traceback_of_a_constructor(house, key, around):
     house.build("TogetherAI", None).watch()
     with pytest.raises(ValueError, match="no") as caught, around():
         house.client(error=ValueError("no"))
-    ours = locals_of_ours(caught.value)
+    ours = [frame.f_locals for frame in passed_by(caught.value)]
     assert len(ours) <= 1
     assert leaks(str(ours), key) == []
 
@@ -205,7 +199,7 @@ def test_traceback_of_a_call_inside_another(house, sdk, server, key, holder):
     house.build("TogetherAI", HOLDERS[holder](chat)).watch()
     with pytest.raises(Exception, match="Invalid API key") as caught:
         next(house.client().chat("Hello"))
-    assert 1 <= len(locals_of_ours(caught.value)) <= 2
+    assert 1 <= len(passed_by(caught.value)) <= 2
 
 
 def test_traceback_of_an_interrupt_inside_another(house):

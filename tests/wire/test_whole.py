@@ -1,13 +1,12 @@
 """What holds of a request by an HTTP library as of any call: where it is, and what is left of it."""
 
 import gc
-import sys
-import traceback
 
 import httpx
 import pytest
 import requests
 from calling import leaks
+from frames import shown_by
 from opentelemetry.instrumentation.utils import suppress_instrumentation
 from requests.adapters import HTTPAdapter
 from test_requests import CHAT, FAILURES, REQUESTS, STREAM, bearer, only_span
@@ -70,15 +69,6 @@ def test_a_stream_that_is_dropped(ask, base, key, server, telemetry):
 def test_no_frame_of_ours_shows_the_key(library, base, telemetry, header):
     """Error trackers send the local variables of every frame."""
     seen = []
-
-    def look(trace):
-        for frame, _ in traceback.walk_tb(trace):
-            if (
-                "together_otel" in frame.f_code.co_filename
-                and "tests" not in frame.f_code.co_filename
-            ):
-                seen.append(str({name: repr(value) for name, value in frame.f_locals.items()}))
-
     try:
         run = getattr(
             library, f"_{library.name.rstrip('2')}_{'async' if library.is_async else 'sync'}"
@@ -89,8 +79,8 @@ def test_no_frame_of_ours_shows_the_key(library, base, telemetry, header):
             import asyncio
 
             asyncio.run(made)
-    except Exception:  # noqa: BLE001 - each its own
-        look(sys.exc_info()[2])
+    except Exception as exc:  # noqa: BLE001 - each its own
+        seen = shown_by(exc)
     assert telemetry.counter(FAILURES) == 1
     assert leaks(str(seen), header) == []
 

@@ -1,7 +1,7 @@
 """What is remembered of keys, and what is looked at anew."""
 
 from together_otel.auth.registry import KeyRegistry
-from together_otel.keys import Reader
+from together_otel.keys import TOGETHER, Reader
 from together_otel.telemetry.metrics import KeyUse
 
 KEY = "tgp_" + "v1_" + "aB3_" * 10 + "abc"
@@ -25,6 +25,17 @@ def test_a_key_that_was_an_argument_is_the_variables_once_it_comes_from_there():
         report, news = ring.constructed(key, "environment")
         assert (report.source, news) == ("environment", True)
     assert ring.constructed("", "argument")[0].source == "argument"
+
+
+def test_clients_that_share_an_http_client_have_each_their_own_keys(monkeypatch):
+    """A refused one is not inspected anew, by variables that may have changed since."""
+    ring, http_client = KeyRegistry(fingerprint=True), type("Client", (), {})()
+    monkeypatch.setenv("TOGETHER_API_KEY", KEY)
+    first, _ = ring.constructed(KEY, "environment", owner=http_client)
+    other, _ = ring.constructed(KEY[:-1] + "x", "argument", owner=http_client)
+    monkeypatch.delenv("TOGETHER_API_KEY")
+    assert ring.read_by(http_client, KEY, TOGETHER) is first
+    assert ring.read_by(http_client, KEY[:-1] + "x", TOGETHER) is other
 
 
 def test_reports_are_of_the_client_and_carry_no_fingerprint_where_none_is_wanted():

@@ -40,7 +40,7 @@ class KeyRegistry:
         self._reports: OrderedDict[bytes, KeyReport] = OrderedDict()
         self._looked_at: dict[tuple[int, int] | None, tuple[KeyReport, KnownKeys]] = {}
         self._seen: set[KeyReport] = set()
-        self._made: WeakIdentityMap[KeyReport] = WeakIdentityMap()
+        self._made: WeakIdentityMap[dict[bytes, KeyReport]] = WeakIdentityMap()
 
     def constructed(
         self, key: object, source: Source, reader: Reader = TOGETHER, owner: object = None
@@ -128,16 +128,20 @@ class KeyRegistry:
         return inspect_key(key, source=source, fingerprint=self._fingerprint, reader=reader)
 
     def _note_made(self, owner: object, report: KeyReport) -> None:
-        if owner is not None:
+        if owner is None:
+            return
+        made = self._made.get(owner)
+        if made is None or len(made) >= FINGERPRINT_LIMIT:
+            made = {}
             with suppress(TypeError):  # of a class that takes no weak references
-                self._made[owner] = report
+                self._made[owner] = made
+        made[report.text_identity] = report
 
     def _of_owner(self, owner: object, key: object) -> KeyReport | None:
-        """Return the report that a client was made with, if it still has that key."""
+        """Return the report of a key that a client, or another with what it has, was made with."""
         if (made := self._made.get(owner)) is None:
             return None
-        text = b"" if key is None else digest_of(text_of(key))
-        return made if made.text_identity == text else None
+        return made.get(b"" if key is None else digest_of(text_of(key)))
 
     def _known(self, key: object) -> KeyReport | None:
         if key is None:

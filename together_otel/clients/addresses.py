@@ -1,4 +1,4 @@
-"""What stands in a URL, whichever library's object it is: host and port."""
+"""Host and port of a URL, whichever library the URL object comes from."""
 
 from typing import Any
 from urllib.parse import SplitResult
@@ -7,22 +7,22 @@ DEFAULT_PORTS = {"https": 443, "http": 80, "wss": 443, "ws": 80}
 
 
 def is_absolute(url: str) -> bool:
-    """Return whether a URL of HTTP names a host; its query may have another one in it."""
+    """Return whether an HTTP URL has a scheme and a host; its query may contain another URL."""
     return "://" in url[:8]
 
 
 def port_of(url: Any) -> int | None:
-    """Return a URL's port, its scheme's own where none is written.
+    """Return a URL's port, or the default port of its scheme.
 
     Args:
-        url: anything with ``port`` and ``scheme``: of ``urlsplit``, or httpx's.
+        url: an object with ``port`` and ``scheme``, of ``urlsplit`` or httpx.
     """
     port: int | None = url.port or DEFAULT_PORTS.get(url.scheme)
     return port
 
 
 def in_url(host: str) -> str:
-    """Return a host as it stands before a port: an IPv6 address in brackets."""
+    """Return a host as it is written before a port: an IPv6 address in brackets."""
     return f"[{host}]" if ":" in host else host
 
 
@@ -33,20 +33,20 @@ _origins: dict[tuple[Any, ...], tuple[str | None, int | None, bytes]] = {}
 
 
 def origin_of(url: Any) -> tuple[str | None, int | None, bytes]:
-    """Return host, port, user name with password of httpx's URL, which takes it apart each time."""
+    """Return host, port and userinfo of an httpx URL; cached, as httpx parses them each time."""
     parts = getattr(url, "_uri_reference", None)
     place = None if parts is None else (parts.scheme, parts.userinfo, parts.host, parts.port)
     found = _origins.get(place) if place is not None else None
     if found is None:
         found = url.host, port_of(url), url.userinfo
-        # What has a password is not kept.
+        # A URL with a password is not cached.
         if place is not None and not url.userinfo:
             _keep(_origins, place, found)
     return found
 
 
 def server_in(parts: SplitResult) -> _Server:
-    """Return host and port of a URL in parts, whose properties take these apart each time."""
+    """Return host and port of a split URL; cached, as its properties parse them each time."""
     place = parts.scheme, parts.netloc
     found = _servers.get(place)
     if found is None:

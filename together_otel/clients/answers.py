@@ -1,6 +1,6 @@
-"""An HTTP answer, of whichever library, and what in it shows who gave it.
+"""Description of an HTTP response of any library, including whether Together sent it.
 
-Matched by shape: responses of httpx, requests and aiohttp, and aiohttp's error, which is one.
+Matches by shape the responses of httpx, requests and aiohttp, and aiohttp's similar error.
 """
 
 import json
@@ -13,7 +13,7 @@ from together_otel.clients.base import Answer
 from together_otel.keys.hosts import is_of_together, is_sign_in
 
 _MOST: Final = 65_536
-"""Bytes of a body that are searched."""
+"""Maximum number of bytes of a body that are searched."""
 
 
 def answer_of(response: Any) -> Answer:
@@ -32,13 +32,13 @@ def answer_of(response: Any) -> Answer:
 
 
 def authorization_of(request: Any) -> str | None:
-    """Return the Authorization header that a request was sent with."""
+    """Return the Authorization header of a request that was sent."""
     value = request.headers.get("Authorization")
     return value.decode("latin-1") if isinstance(value, bytes) else value
 
 
 def header_in(headers: Any, name: str) -> Any:
-    """Return a header; httpx's own look-up of one walks them all, and decodes them."""
+    """Return a header by its lower-case name; httpx's own lookup decodes all of them."""
     if (kept := getattr(headers, "_list", None)) is None:
         return headers.get(name)
     wanted = name.encode()
@@ -49,35 +49,35 @@ def header_in(headers: Any, name: str) -> Any:
 
 
 def redirected_from(history: Any, authorization: str | None) -> str | None:
-    """Return the host first asked, with its port, if the key was lost on a redirect from there.
+    """Return the host and port of the first request, if a redirect dropped its key.
 
     Args:
-        history: the responses that redirected, in order.
-        authorization: the header that the last request was sent with.
+        history: the redirect responses, in order.
+        authorization: the Authorization header of the last request.
     """
     if not history or authorization is not None:
         return None
     first = request_of(history[0])
     if authorization_of(first) is None:
         return None
-    # Not the whole authority, which may have a password in it.
+    # Not the whole authority, which may contain a password.
     parts = urlsplit(str(first.url))
     host = in_url(parts.hostname or "")
     return host if parts.port is None else f"{host}:{parts.port}"
 
 
 def is_basic(answer: Answer) -> bool:
-    """Return whether user name and password were sent instead of a key."""
+    """Return whether a user name and password were sent instead of a key."""
     return (answer.authorization or "").startswith("Basic ")
 
 
 def request_of(response: Any) -> Any:
-    """Return the request that a response is the answer to."""
+    """Return the request of a response."""
     return getattr(response, "request_info", None) or response.request
 
 
 def body_of(response: Any) -> object:
-    """Return a response's body as far as it has been read: its JSON, else bytes."""
+    """Return the part of a response's body that has been read: its JSON, else bytes."""
     for name in ("_content", "_body", "body"):  # httpx and requests, aiohttp, websockets
         content = getattr(response, name, None)
         if isinstance(content, (bytes, bytearray)):
@@ -91,15 +91,15 @@ def body_of(response: Any) -> object:
 
 
 def note_origin(answer: Answer, headers: Mapping[str, str], body: object) -> None:
-    """Note in ``answer`` what in an error shows whose it is.
+    """Set ``from_together`` and ``sign_in`` of an answer by its headers and body.
 
     Args:
-        answer: of the error.
-        headers: of the answer; looks names up in any case.
-        body: parsed, or as it came.
+        answer: the answer of an error.
+        headers: its headers, a case-insensitive mapping.
+        body: its body, parsed or as bytes.
     """
     text = body.decode("latin-1") if isinstance(body, bytes) else str(body or "")
     text = text[:_MOST]
     answer.sign_in = is_sign_in(headers.get("content-type"), headers.get("www-authenticate"), text)
-    # A proxy's page may repeat the URL that was asked.
+    # A proxy's page may repeat the URL of the request.
     answer.from_together = is_of_together(headers, "" if answer.sign_in else text)

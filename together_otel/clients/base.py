@@ -1,7 +1,7 @@
-"""What a client library looks like to the rest: `Adapter`, and the words it describes a call in.
+"""The interface of the client adapters: `Adapter`, and the types by which it describes a call.
 
-What may hold a key, or repeat one, has no ``repr``: error trackers show the locals of each frame.
-Past 300 lines, as words and adapter are read together.
+A type that may hold or repeat a key has no ``repr``: error trackers show the locals of each frame.
+Longer than 300 lines because these types and the adapter are read together.
 """
 
 from __future__ import annotations
@@ -26,23 +26,23 @@ if TYPE_CHECKING:
 AuthKind = Literal["constructor", "unsendable", "refused"]
 
 AUTH_CODES = frozenset({"invalid_api_key", "missing_api_key", "401"})
-"""Error codes by which a key is refused, whatever the HTTP status around them."""
+"""Error codes that mean a refused key, whatever the HTTP status."""
 
 blank: Final = object.__new__
-"""Makes a request, an answer or a result of its class's defaults, without entering a function."""
+"""Creates a request, answer or result with its class's defaults, without calling ``__init__``."""
 
 MOST_CHOICES = 128
-"""Choices of an answer whose finish reasons are of interest."""
+"""Maximum number of choices of an answer whose finish reasons are recorded."""
 
 
 @dataclass(repr=False)
 class Request:
-    """What the caller asked for.
+    """The request that the caller made.
 
-    ``attributes`` are further span attributes, ready for OpenTelemetry. ``body`` is the SDK's
-    own, for those who asked for its content. ``override`` is the option of this call that replaces
-    the client's key, if any. ``further_keys`` are those that client or call send instead of it, as
-    far as they are known before.
+    ``attributes`` are further span attributes, ready for OpenTelemetry. ``body`` is the SDK's own
+    object, from which content is captured where that is enabled. ``override`` is the option of this
+    call that replaces the client's key, if any. ``further_keys`` are other keys that the request is
+    known to use before it is sent.
     """
 
     operation: str
@@ -66,16 +66,15 @@ class Usage(NamedTuple):
 
 @dataclass(repr=False)
 class Answer:
-    """What an HTTP response says beside its body.
+    """The data of an HTTP response except its body.
 
-    ``authorization`` is the header really sent, ``None`` when none was.
-    ``host`` and ``port`` are those of the request that was answered; ``redirected_from`` is
-    the host first asked, where a redirect to another made the HTTP client drop the header.
-    Of an error, ``from_together`` says whether something in it is Together's, ``None`` where it
-    was not seen, and ``sign_in`` whether it asks a person to sign in, as a proxy does.
-    ``has_scheme`` says whether the header names ``Bearer``, or a login's scheme, before the key.
-    ``ratelimits`` are the ``x-ratelimit-*`` headers by the last part of their names, where there
-    are any.
+    ``authorization`` is the header that was sent, ``None`` if there was none. ``host`` and ``port``
+    are those of the answered request. ``redirected_from`` is the host of the first request, if a
+    redirect to another host made the HTTP client drop the header. For an error, ``from_together``
+    is whether anything in the answer shows that it is Together's, ``None`` if the answer was not
+    seen, and ``sign_in`` is whether it asks a person to sign in, as a proxy does. ``has_scheme`` is
+    whether ``Bearer``, or the scheme of a login, precedes the key in the header. ``ratelimits`` are
+    the ``x-ratelimit-*`` headers by the last part of their names, if there are any.
     """
 
     status_code: int | None = None
@@ -93,10 +92,10 @@ class Answer:
 
 @dataclass(repr=False)
 class Result:
-    """What the body of an answer says, whole or gathered from a stream's chunks.
+    """The data of an answer's body, which is whole or collected from the chunks of a stream.
 
-    ``reasons`` says of each choice that was seen, by its index, why it ended. ``messages`` gathers
-    what was said, where that is wanted.
+    ``reasons`` maps the index of each choice to its finish reason. ``messages`` collects the
+    content, if it is captured.
     """
 
     model: str | None = None
@@ -107,7 +106,7 @@ class Result:
 
     @property
     def finish_reasons(self) -> tuple[str, ...]:
-        """Why the choices ended, by position."""
+        """The finish reasons of the choices, by position."""
         reasons = self.reasons
         if not reasons:
             return ()
@@ -119,11 +118,11 @@ class Result:
 
 @dataclass(slots=True, repr=False)
 class Failure:
-    """Why a call failed.
+    """The failure of a call.
 
-    ``auth`` says in which way it is an authentication failure, ``None`` that it is not.
-    ``sent`` says whether ``answer.authorization`` is known to be what went out. ``code`` is the
-    server's error code.
+    ``auth`` is the kind of authentication failure, ``None`` for any other failure. ``sent`` is
+    whether ``answer.authorization`` is known to be the header that was sent. ``code`` is the error
+    code of the server.
     """
 
     outcome: Outcome
@@ -135,7 +134,7 @@ class Failure:
 
 @dataclass(slots=True, repr=False)
 class GivenKey:
-    """The key that a client was constructed with, if any, and where the SDK took it from."""
+    """The key that a client was created with, if any, and the source that the SDK took it from."""
 
     value: object
     source: Source
@@ -143,9 +142,9 @@ class GivenKey:
 
 @dataclass(slots=True, repr=False)
 class OpenBody:
-    """An HTTP response whose body the caller is still to read.
+    """An HTTP response whose body the caller has not read yet.
 
-    ``library`` is the HTTP library whose response the caller has, where that is no SDK's.
+    ``library`` is the HTTP library that the response belongs to, ``None`` for an SDK's response.
     """
 
     response: Any
@@ -154,10 +153,10 @@ class OpenBody:
 
 @dataclass(slots=True)
 class Session:
-    """A connection that lasts beyond the call that opened it.
+    """A connection that stays open after the call that opened it.
 
-    ``owner`` is the object whose closing, or collection, ends it. ``failure`` returns how it
-    broke, if it did, and does not keep ``owner`` alive.
+    Closing ``owner``, or its garbage collection, ends the session. ``failure`` returns how the
+    connection failed, if it did, and does not keep ``owner`` alive.
     """
 
     owner: Any
@@ -165,57 +164,57 @@ class Session:
 
 
 class Adapter:
-    """One client library, described in the shared words. What it does not override, it has not.
+    """Describes the calls of one client library. The defaults describe features that it lacks.
 
-    ``client`` is whatever the patched method is bound to, ``args`` and ``kwargs`` are what the
-    method was called with.
+    ``client`` is the object that the patched method is bound to. ``args`` and ``kwargs`` are the
+    arguments of the method.
     """
 
     delegates = False
-    """Whether its calls may be made by another client that is instrumented as well."""
+    """Whether its calls may be made through another client that is also instrumented."""
     composed = False
-    """Whether its calls consist of other calls of the same SDK, which report for themselves."""
+    """Whether its calls consist of other calls of the same SDK, which are reported separately."""
     recovers = False
-    """Whether its calls can be made again with another key."""
+    """Whether its calls can be retried with another key."""
     returns_refusals = False
-    """Whether it returns an answer that refuses the key as it does any other."""
+    """Whether it returns, instead of raising, an answer that refuses the key."""
     error_modules: ClassVar[tuple[str, ...]] = ()
-    """Modules that may have its ``AuthenticationError``."""
+    """Modules that may define its ``AuthenticationError``."""
     reader: ClassVar[Reader] = TOGETHER
-    """What it is called, and what it reads from the environment."""
+    """Its name and the environment variables that it reads."""
 
     def reader_of(self, _client: Any) -> Reader:
-        """Return what a client reads, if its makers know better than its class."""
+        """Return the reader of a client, which may depend on the framework that made the client."""
         return self.reader
 
     def made(self, client: Any) -> Reader:
-        """Return the same for a client whose constructor is at work, or has just failed."""
+        """Return the reader of a client whose constructor is running or has just failed."""
         return self.reader_of(client)
 
     def given_key(self, client: Any, args: Args, kwargs: Kwargs) -> GivenKey | None:
-        """Return the key that a constructor took, or would have taken, from its arguments.
+        """Return the key that a constructor took, or would have taken, and its source.
 
-        ``None`` where it is known only later: a function makes it.
+        ``None`` if the key is not known yet because a function provides it.
         """
         raise NotImplementedError
 
     def lacks_key(self, exc: BaseException, given: GivenKey) -> bool:
-        """Return whether a constructor refused because there was no key; a TypeError is not that."""
+        """Return whether a constructor raised an error of the library's because it had no key."""
         family = type(exc).__module__.partition(".")[0]
         return not given.value and any(
             family == name.partition(".")[0] for name in self.error_modules
         )
 
     def host(self, _client: Any) -> str | None:
-        """Return the host that a client which was just made sends its key to, where known."""
+        """Return the host that a new client sends its key to, if known."""
         return None
 
     def is_signed_elsewhere(self, _client: Any) -> bool:
-        """Return whether something else than such a client's key may authorize its requests."""
+        """Return whether something other than a new client's key may authorize its requests."""
         return False
 
     def authentication_error(self, message: str) -> tuple[type[Exception] | None, dict[str, Any]]:
-        """Return the SDK's class for a key that fails, and what one without an answer holds."""
+        """Return the SDK's class for a failed key, and the attributes of one without an answer."""
         for name in self.error_modules:
             found = getattr(sys.modules.get(name), "AuthenticationError", None)
             if isinstance(found, type) and issubclass(found, Exception):
@@ -230,20 +229,20 @@ class Adapter:
         return getattr(client, "api_key", None)
 
     def set_key(self, client: Any, key: object) -> bool:
-        """Let the client send another key from now on; return whether it has one to be set."""
+        """Make the client send another key from now on; return whether its key can be set."""
         client.api_key = key
         return True
 
     def renewed(self, client: Any, authorization: str) -> bool:
-        """Return whether a header that was sent is the client's key, renewed within the call."""
+        """Return whether the header that was sent has a key that the client renewed in the call."""
         return authorization == f"Bearer {self.key(client)}"
 
     def shared(self, client: Any) -> object:
-        """Return what the client has in common with its relatives, whose key is its own."""
+        """Return the object that the client shares with its copies, or the client itself."""
         return client
 
     def bodies(self, _args: Args, _kwargs: Kwargs) -> Iterable[object]:
-        """Return the parts of a request's body that may be read as they are sent: files."""
+        """Return the parts of a request's body that may be consumed by sending it, as files are."""
         return ()
 
     def request(self, client: Any, args: Args, kwargs: Kwargs) -> Request:
@@ -251,7 +250,7 @@ class Adapter:
         raise NotImplementedError
 
     def override(self, _client: Any, request: Request, _answer: Answer) -> str | None:
-        """Return what replaced the client's key in the request that was sent, where known."""
+        """Return what replaced the client's key in the request that was sent, if known."""
         return request.override
 
     def answer(self, _seen: Any) -> Answer:
@@ -259,63 +258,63 @@ class Adapter:
         return Answer()
 
     def result(self, value: Any, result: Result) -> None:
-        """Add to ``result`` what a returned object says."""
+        """Add the data of a returned object to ``result``."""
 
     def has_reason(self, _chunk: Any) -> bool | None:
-        """Return whether chunks like this one say by themselves why their choice ended.
+        """Return whether chunks like this one have a finish reason outside their choices.
 
-        ``None`` where they are not of OpenAI's shape, in models.
+        ``None`` if they are not models of OpenAI's shape.
         """
         return None
 
     def has_news(self, _chunk: Any) -> bool:
-        """Return whether a later chunk of a stream says more than a piece of text.
+        """Return whether a chunk of a stream has more data than a piece of text.
 
-        Of the first chunk, and where messages are captured, all is of interest.
+        Not called for the first chunk or where content is captured: these are read in any case.
         """
         return True
 
     def chunk(self, chunk: Any, result: Result) -> None:
-        """Add to ``result`` what one chunk of a stream says."""
+        """Add the data of one chunk of a stream to ``result``."""
 
     def failure(self, exc: BaseException, seen: Any, key: object) -> Failure:
-        """Describe an exception that left the SDK; ``seen`` is the last answer noted, if any."""
+        """Describe an exception that the SDK raised; ``seen`` is the last answer, if any."""
         raise NotImplementedError
 
     def failure_in(self, _value: Any, _seen: Any = None) -> Failure | None:
-        """Describe a failure that the SDK returns as data: a chunk, or a whole answer."""
+        """Describe a failure that the SDK returns as data, as a chunk or a whole answer."""
         return None
 
     def told_after(self, _client: Any, _args: Args, _kwargs: Kwargs) -> str | None:
-        """Return the host of a call that is about to be made, if all of it can be told after it."""
+        """Return the host of a call to be made, if the call can be described after it ends."""
         return None
 
     def is_whole(self, _returned: Any) -> bool:
-        """Return whether what the SDK returned is certainly an answer, and none of what follows."""
+        """Return whether ``returned`` is certainly a whole answer: no stream, body or session."""
         return False
 
     def stream_of(self, _returned: Any) -> Any:
-        """Return the iterator inside what the SDK returned, or ``None`` if it is no stream."""
+        """Return the iterator inside a stream that the SDK returned, ``None`` for other objects."""
         return None
 
     def with_stream(self, returned: Any, _stream: Any, _closed: Callable[[], None]) -> Any:
-        """Return what the caller gets: ``returned`` with its iterator replaced by ``stream``.
+        """Return the stream for the caller: ``returned`` with its iterator replaced by ``stream``.
 
-        ``closed`` is called where the caller closes it.
+        ``closed`` is called when the caller closes it.
         """
         return returned
 
     def open_body(self, _returned: Any) -> OpenBody | None:
-        """Return the body that the caller is still to read, if there is one."""
+        """Return the body that the caller has not read yet, if there is one."""
         return None
 
     def discard(self, returned: Any) -> None:
-        """Close an answer in place of which there will be another."""
+        """Close an answer that a retry replaces."""
 
     async def discard_async(self, returned: Any) -> None:
-        """Close an answer of an async client in place of which there will be another."""
+        """Close an answer of an async client that a retry replaces."""
         self.discard(returned)
 
     def session_of(self, _client: Any, _returned: Any) -> Session | None:
-        """Return the connection that the call opened and leaves open, if it did."""
+        """Return the connection that the call opened and left open, if any."""
         return None

@@ -1,4 +1,4 @@
-"""Which library a request by HTTP comes from, and where that one takes its key from."""
+"""The libraries that send HTTP requests to Together, and the sources of their keys."""
 
 import sys
 from functools import lru_cache
@@ -14,7 +14,7 @@ _BETWEEN: Final = frozenset(
         *("contextlib", "opentelemetry", "together_otel"),
     )
 )
-"""Packages that stand between whoever wants a request and whoever sends it."""
+"""Packages whose frames may lie between the caller of a request and the function that sends it."""
 
 _MOST: Final = 40
 
@@ -40,19 +40,19 @@ CALLERS: Final = {
     "langchain_together": Reader("langchain", "Together"),
     "llama_index": Reader("llama_index", "TogetherEmbedding"),
 }
-"""Packages that send requests to Together by an HTTP library."""
+"""Packages that send requests to Together through an HTTP library."""
 
 
 def by_http(library: str) -> Reader:
-    """Return the reader of an application that makes its requests by an HTTP library itself."""
+    """Return the reader of an application that calls an HTTP library directly."""
     return Reader(library, library, given="header")
 
 
 def caller(otherwise: Reader) -> Reader:
-    """Return the library that the request comes from which is being made in this thread.
+    """Return the reader of the library that is making a request in the current thread.
 
     Args:
-        otherwise: what to return where it is none of `CALLERS`.
+        otherwise: returned if the library is not in `CALLERS`.
     """
     frame: FrameType | None = sys._getframe(1)
     left = _MOST

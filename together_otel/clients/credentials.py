@@ -1,4 +1,4 @@
-"""Where clients take their key from, and which headers replace it, or send others beside it."""
+"""The sources of a client's key, and the headers that replace it or contain further secrets."""
 
 import os
 from base64 import b64decode
@@ -13,11 +13,11 @@ from together_otel.names import KEY_VARIABLE
 AUTHORIZATION: Final = "authorization"
 
 CREDENTIALS: Final = ("authorization", "api-key", "api_key", "cookie", "token", "secret")
-"""Ends of the names of headers that hold keys and the like, in small letters."""
+"""Suffixes of the names of headers that contain secrets, in lower case."""
 
 
 def first_set_key(argument: object) -> GivenKey:
-    """Return the key as 2.x and 3.x resolve it: the argument, then the variable."""
+    """Return the key as SDK 2.x and 3.x resolve it: the argument, then the variable."""
     if argument is not None:
         return GivenKey(argument, "argument")
     value = os.environ.get(KEY_VARIABLE)
@@ -25,9 +25,9 @@ def first_set_key(argument: object) -> GivenKey:
 
 
 def first_nonempty_key(argument: object) -> GivenKey:
-    """Return the key as 1.x resolves it: the first that is not empty wins.
+    """Return the key as SDK 1.x resolves it: the first that is not empty.
 
-    When none is, what the caller did give (an empty string) says more than ``None``.
+    If all are empty, an empty string that was passed is preferred to ``None``.
     """
     variable = os.environ.get(KEY_VARIABLE)
     if argument or (argument is not None and not variable):
@@ -36,9 +36,9 @@ def first_nonempty_key(argument: object) -> GivenKey:
 
 
 def authorization_in(headers: Any) -> str | None:
-    """Return the Authorization header of a mapping of any case; ``None`` if there is none.
+    """Return the Authorization header of a mapping, in any case; ``None`` if there is none.
 
-    Values that are not text (the SDK's ``Omit``) come back as an empty string.
+    A value that is not a string, such as the SDK's ``Omit``, is returned as an empty string.
     """
     if not headers:
         return None
@@ -49,27 +49,27 @@ def authorization_in(headers: Any) -> str | None:
 
 
 def key_in(headers: Any) -> GivenKey | None:
-    """Return the key that headers send in place of a client's, if they do."""
+    """Return the key by which headers replace a client's key, if they do."""
     replaced = authorization_in(headers)
     return None if replaced is None else GivenKey(replaced.removeprefix("Bearer "), "header")
 
 
 def replace_key(request: Request, headers: Any, by: str | None = None) -> None:
-    """Note in a request that headers may send another key in place of the client's.
+    """Add the secrets of headers, which may replace the client's key, to a request.
 
     Args:
-        request: what is described.
-        headers: of the call or the client.
-        by: the option of this call that they come from.
+        request: the request to change.
+        headers: headers of the call or the client.
+        by: the option of the call that set them, if one did.
     """
-    # httpx keeps the last of two spellings: a lower-case one loses to the client's own.
+    # httpx sends the last of two spellings: a lower-case one loses to the client's own.
     if authorization_in(headers) is not None:
         request.override = request.override or by
     request.further_keys += tuple(secrets_in(headers))
 
 
 def secrets_in(headers: Any) -> Iterator[str]:
-    """Yield the keys, tokens and passwords of headers, the Authorization among them."""
+    """Yield the keys, tokens and passwords in headers, including Authorization."""
     for name, value in (headers or {}).items():
         if isinstance(name, str) and name.lower().endswith(CREDENTIALS):
             if isinstance(value, bytes):
@@ -79,9 +79,9 @@ def secrets_in(headers: Any) -> Iterator[str]:
 
 
 def secrets_of(credentials: str) -> Iterator[str]:
-    """Yield what is secret of the value of such a header: what follows the scheme, if there is one.
+    """Yield the secrets in the value of a header: the part after the scheme, if there is one.
 
-    Of a user name and password, which come in base64, the password is as well.
+    For a user name and password in base64, yield the decoded password as well.
     """
     scheme, _, rest = credentials.strip().partition(" ")
     if not (rest and scheme.isalpha()):
@@ -93,7 +93,7 @@ def secrets_of(credentials: str) -> Iterator[str]:
 
 
 def passwords_in(userinfo: str) -> Iterator[str]:
-    """Yield the secret of ``user:password``, percent-encoded or not; of one alone, that one."""
+    """Yield the password of ``user:password``, or the user name alone, as written and decoded."""
     user, _, password = userinfo.partition(":")
     if secret := password or user:
         yield from {secret, unquote(secret)}

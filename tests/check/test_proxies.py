@@ -4,6 +4,7 @@ import os
 import ssl
 import sys
 
+import httpx
 import pytest
 import trustme
 from gateways import Dripping, Proxy, Socks, together_in_tls
@@ -124,6 +125,8 @@ def test_proxies_that_cannot_be_used(value, outcome, unknown, together, monkeypa
 
 def test_socks_without_its_package(unknown, monkeypatch):
     """The SDK's client could not be made either; what is missing is told."""
+    # Imported while it is missing, the HTTP client would miss it in later tests as well.
+    httpx.Client().close()
     monkeypatch.setitem(sys.modules, "socksio", None)
     monkeypatch.setenv("ALL_PROXY", "socks5://user:secret9431@127.0.0.1:1")
     found = unknown("proxy_unsupported")

@@ -70,7 +70,7 @@ def test_a_path_in_place_of_a_key(value, monkeypatch, capsys):
     monkeypatch.setenv("TOGETHER_API_KEY", value)
     assert main(["check"]) == 1
     out = " ".join(capsys.readouterr().out.split())
-    assert "holds the place of a key, a path or a reference, and not the key" in out
+    assert "holds a path or a reference to a key, not the key" in out
     assert "secrets" not in out
 
 

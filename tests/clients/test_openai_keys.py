@@ -92,14 +92,14 @@ CASES = [
     Case(
         "default_headers",
         "overridden",
-        "take Authorization out of default_headers",
+        "remove Authorization from default_headers",
         "{key}",
         options={"default_headers": {"Authorization": f"Bearer {OTHER}"}},
     ),
     Case(
         "headers of the environment",
         "overridden",
-        "take Authorization out of OPENAI_CUSTOM_HEADERS",
+        "remove Authorization from OPENAI_CUSTOM_HEADERS",
         "{key}",
         {"OPENAI_CUSTOM_HEADERS": f"Authorization: Bearer {OTHER}"},
         since=(2, 54),
@@ -160,7 +160,7 @@ def test_a_client_for_azure(lab, keys, telemetry, place, options):
         assert event["together.auth.cause"] == "rejected"
         return
     assert event["together.auth.cause"] == "overridden"
-    assert "make a client of OpenAI or AsyncOpenAI" in event["together.auth.remedy"]
+    assert "use OpenAI or AsyncOpenAI" in event["together.auth.remedy"]
 
 
 @pytest.mark.parametrize("places", [("argument", "environment"), ("environment", "argument")])

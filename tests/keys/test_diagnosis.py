@@ -47,7 +47,7 @@ SENT_OTHER = "The Authorization header that was sent does not hold the client's 
 REMOVED = "The Authorization header is not in the request that was sent: "
 PLACES = (
     "check default_headers, extra_headers, TOGETHER_CUSTOM_HEADERS, a user name and password in"
-    " base_url, the HTTP client's auth, request hooks and transport, a client class of your own, and"
+    " base_url, the HTTP client's auth, request hooks and transport, any client class of your own, and"
     " with together 1.x ~/.netrc."
 )
 NO_KEY_FOUND = (
@@ -101,29 +101,26 @@ BY_CAUSE = {
         (
             GOOD,
             refused(sent="other", override="extra_headers"),
-            f"{SENT_OTHER}take Authorization out of extra_headers.",
+            f"{SENT_OTHER}remove Authorization from extra_headers.",
         ),
         (
             GOOD,
             refused(sent="nothing", override="http_client"),
-            (
-                f"{REMOVED}take Authorization out of the auth of the HTTP client that was passed as"
-                " http_client."
-            ),
+            (f"{REMOVED}remove the auth of the HTTP client that was passed as http_client."),
         ),
         (
             GOOD,
             refused(sent="other", override="base_url"),
             (
-                f"{SENT_OTHER}take the user name and password out of base_url, of which HTTP libraries"
-                " make an Authorization header."
+                f"{SENT_OTHER}remove the user name and password from base_url, which HTTP libraries"
+                " turn into an Authorization header."
             ),
         ),
         (
             GOOD,
             refused(sent="other", override="request_hook"),
             (
-                f"{SENT_OTHER}see to the request hooks of the HTTP client, one of which sets the"
+                f"{SENT_OTHER}correct the request hooks of the HTTP client, one of which sets the"
                 " header."
             ),
         ),
@@ -131,8 +128,8 @@ BY_CAUSE = {
             GOOD,
             refused(sent="other", override="netrc"),
             (
-                f"{SENT_OTHER}take the host out of ~/.netrc, or the file that NETRC names, which"
-                " requests obeys."
+                f"{SENT_OTHER}remove the host from ~/.netrc, or the file that NETRC names, which"
+                " requests reads."
             ),
         ),
     ],
@@ -162,8 +159,8 @@ BY_CAUSE = {
             GOOD,
             refused(host_refused="api.together.ai", sign_in=True),
             (
-                "The refusal in the name of api.together.ai is a login page, as a proxy or firewall on"
-                " the way has one: check HTTPS_PROXY and how the network lets programs out."
+                "A proxy or firewall on the way answered for api.together.ai with a login page: check"
+                " HTTPS_PROXY and how programs reach the internet from this network."
             ),
         ),
     ],
@@ -328,7 +325,7 @@ PROBLEM_TABLE = [
         ),
     ),
     (f"'{KEY}'", "has quotes around it: remove them where it is set."),
-    (f"Bearer {KEY}", "starts with the word Bearer: leave it out, as the SDK adds it itself."),
+    (f"Bearer {KEY}", "starts with the word Bearer: leave it out, as the client adds it itself."),
     (f"{VARIABLE}={KEY}", "holds a whole NAME=value line: keep only the value."),
     (
         "${TOGETHER_API_KEY}",
@@ -338,33 +335,27 @@ PROBLEM_TABLE = [
         ),
     ),
     (KEY[:-1], "is too short for a Together key: copy the whole key."),
-    (KEY + "a", "is too long for a Together key: copy the key again, and nothing around it."),
+    (KEY + "a", "is too long for a Together key: copy the key again, without anything around it."),
     (KEY * 2, "holds the key twice: paste it once."),
     (KEY.upper(), "has letters of the wrong case: copy the key again as it is displayed."),
     (
         base64.b64encode(KEY.encode()).decode() + "\n",
-        "holds a key in base64: decode it where it is set, as nothing else does.",
+        "holds a key in base64: decode it where it is set.",
     ),
     (
         json.dumps({"api_key": KEY}, indent=2) + "\n",
-        (
-            "holds a JSON document and not a key: put in the value that stands for the key inside it,"
-            " and nothing around it."
-        ),
+        ("holds a JSON document, not a key: use only the value of the key inside it."),
     ),
     (
         "/run/secrets/together_api_key\n",
-        (
-            "holds the place of a key, a path or a reference, and not the key: put in what is stored"
-            " there."
-        ),
+        ("holds a path or a reference to a key, not the key: use what is stored there."),
     ),
     (f"{KEY[:-1]}!", "has a character that no Together key has: copy the key again."),
     (
         KEY.encode(),
         (
-            "is an object and no text: pass the key's text, which decode() gives of bytes and"
-            " get_secret_value() of a SecretStr."
+            "is an object, not text: pass the text in it, by decode() of bytes or get_secret_value() of"
+            " a SecretStr."
         ),
     ),
 ]
@@ -579,7 +570,7 @@ def test_other_places_of_another_client():
     assert diagnose(report, Refusal("refused", sent="other")).remedy == (
         "The Authorization header that was sent does not hold the client's key: check"
         " default_headers, extra_headers, a user name and password in base_url, the HTTP client's"
-        " auth, request hooks and transport, a client class of your own."
+        " auth, request hooks and transport, and any client class of your own."
     )
     assert went_astray(report, "api.openai.com") == Diagnosis(
         "wrong_endpoint",

@@ -119,7 +119,10 @@ def test_an_auth_that_replaces_the_key(where, base, key, telemetry):
         session.post(f"{base}/chat/completions", json=CHAT, headers=bearer(key), auth=auth)
     (log,) = [one for one in telemetry.logs() if one["event_name"] == "together.client.auth_failed"]
     assert log["attributes"]["together.auth.cause"] == "overridden"
-    assert "see to the auth of the request" in log["attributes"]["together.auth.remedy"]
+    assert (
+        "correct or remove the auth setting of the request"
+        in log["attributes"]["together.auth.remedy"]
+    )
 
 
 @pytest.mark.parametrize(

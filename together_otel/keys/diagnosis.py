@@ -67,28 +67,33 @@ class Diagnosis:
 
 
 OVERRIDES: Final = {
-    "auth": "see to the auth of the request and of its session or client, of which HTTP libraries"
-    " make an Authorization header",
-    "azure": "make a client of OpenAI or AsyncOpenAI in place of AzureOpenAI's, which sends its key in"
-    " the header api-key, or a token of Azure's",
-    "base_url": "take the user name and password out of base_url, of which HTTP libraries make an"
+    "auth": "correct or remove the auth setting of the request, session or client, which HTTP libraries"
+    " turn into an Authorization header",
+    "azure": "use OpenAI or AsyncOpenAI instead of AzureOpenAI, which sends its key in the api-key header,"
+    " or an Azure token",
+    "base_url": "remove the user name and password from base_url, which HTTP libraries turn into an"
     " Authorization header",
-    "http_client": "take Authorization out of the auth of the HTTP client that was passed as"
-    " http_client",
-    "netrc": "take the host out of ~/.netrc, or the file that NETRC names, which requests obeys",
-    "request_hook": "see to the request hooks of the HTTP client, one of which sets the header",
+    "http_client": "remove the auth of the HTTP client that was passed as http_client",
+    "netrc": "remove the host from ~/.netrc, or the file that NETRC names, which requests reads",
+    "request_hook": "correct the request hooks of the HTTP client, one of which sets the header",
 }
 """What may replace the header, and is no option of a client or call → what to do about it."""
 
 
 def _any_override(report: KeyReport) -> str:
-    further = report.reader.custom_headers
-    return (
-        f"check default_headers, extra_headers, {further + ', ' if further else ''}a user name and"
-        f" password in base_url, the HTTP client's auth, request hooks and transport, a client class"
-        f" of your own"
-        f"{', and with together 1.x ~/.netrc' if report.reader.library == 'together' else ''}"
+    reader = report.reader
+    *places, last = filter(
+        None,
+        (
+            "default_headers, extra_headers",
+            reader.custom_headers,
+            "a user name and password in base_url",
+            "the HTTP client's auth, request hooks and transport",
+            "any client class of your own",
+            "with together 1.x ~/.netrc" if reader.is_together else None,
+        ),
     )
+    return f"check {', '.join(places)}, and {last}"
 
 
 def diagnose(report: KeyReport, refusal: Refusal) -> Diagnosis:
@@ -130,7 +135,7 @@ def _of_the_way(report: KeyReport, refusal: Refusal) -> Diagnosis | None:
         what = "is not in the request that was sent"
     how = _any_override(report)
     if refusal.override is not None:
-        option = f"take Authorization out of {refusal.override}"
+        option = f"remove Authorization from {refusal.override}"
         how = OVERRIDES.get(refusal.override, option)
     return Diagnosis("overridden", f"The Authorization header {what}: {how}.")
 
@@ -154,8 +159,8 @@ def _of_who_refused(report: KeyReport, refusal: Refusal) -> Diagnosis | None:
     if is_together and host is not None and refusal.sign_in:
         return Diagnosis(
             "wrong_endpoint",
-            f"The refusal in the name of {host} is a login page, as a proxy or firewall on the way"
-            f" has one: check HTTPS_PROXY and how the network lets programs out.",
+            f"A proxy or firewall on the way answered for {host} with a login page: check HTTPS_PROXY"
+            f" and how programs reach the internet from this network.",
         )
     if not (is_together or refusal.from_together) and since is None:
         return Diagnosis(

@@ -12,25 +12,25 @@ if TYPE_CHECKING:
 
 _FAULTS: dict[Problem, tuple[str, str]] = {
     "not_text": (
-        "is an object and no text",
-        "pass the key's text, which decode() gives of bytes and get_secret_value() of a SecretStr",
+        "is an object, not text",
+        "pass the text in it, by decode() of bytes or get_secret_value() of a SecretStr",
     ),
     "json_document": (
-        "holds a JSON document and not a key",
-        "put in the value that stands for the key inside it, and nothing around it",
+        "holds a JSON document, not a key",
+        "use only the value of the key inside it",
     ),
     "file_path": (
-        "holds the place of a key, a path or a reference, and not the key",
-        "put in what is stored there",
+        "holds a path or a reference to a key, not the key",
+        "use what is stored there",
     ),
-    "base64_encoded": ("holds a key in base64", "decode it where it is set, as nothing else does"),
+    "base64_encoded": ("holds a key in base64", "decode it where it is set"),
     "unexpanded_reference": (
         "holds a reference that nothing expanded",
         "let the shell, compose file or template that sets it fill in the value",
     ),
     "newline": ("contains a newline", "put the key alone on one line where it is set"),
     "assignment": ("holds a whole NAME=value line", "keep only the value"),
-    "bearer_prefix": ("starts with the word Bearer", "leave it out, as the SDK adds it itself"),
+    "bearer_prefix": ("starts with the word Bearer", "leave it out, as the client adds it itself"),
     "quoted": ("has quotes around it", "remove them where it is set"),
     "doubled": ("holds the key twice", "paste it once"),
     "control_character": ("contains a control character", "copy the key again as plain text"),
@@ -43,7 +43,10 @@ _FAULTS: dict[Problem, tuple[str, str]] = {
     "non_ascii": ("contains a character that is not ASCII", "copy the key again as plain text"),
     "case_changed": ("has letters of the wrong case", "copy the key again as it is displayed"),
     "too_short": ("is too short for a Together key", "copy the whole key"),
-    "too_long": ("is too long for a Together key", "copy the key again, and nothing around it"),
+    "too_long": (
+        "is too long for a Together key",
+        "copy the key again, without anything around it",
+    ),
 }
 """The most telling problem first: it is the one that the remedy names."""
 

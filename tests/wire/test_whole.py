@@ -127,7 +127,7 @@ def test_an_auth_that_replaces_the_key(where, base, key, telemetry):
 
 @pytest.mark.parametrize(
     ("user", "auth", "says"),
-    [("", ("a", "b"), "check default_headers"), ("a:b@", None, "out of base_url")],
+    [("", ("a", "b"), "check default_headers"), ("a:b@", None, "password from base_url")],
 )
 def test_a_prepared_request_with_a_password(user, auth, says, base, telemetry):
     """Who has put it there is not known, but for a password in the URL."""

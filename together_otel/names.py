@@ -535,7 +535,7 @@ INFERENCE_OPERATIONS: Final = frozenset(
 
 
 def is_ours(name: str) -> bool:
-    """Tell whether a name in Prometheus is one of these metrics'."""
+    """Return whether a name in Prometheus is one of these metrics'."""
     return name.startswith(("together_client_", "gen_ai_client_"))
 
 

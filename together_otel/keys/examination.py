@@ -66,7 +66,7 @@ def examine(text: str) -> tuple[tuple[Problem, ...], Format, str | None]:
 
 
 def may_be_text(key: object, text: str) -> bool:
-    """Tell whether a key is text, or an object that turns into one of its own making.
+    """Return whether a key is text, or an object that turns into one of its own making.
 
     Args:
         key: as it was given.

@@ -146,19 +146,19 @@ def provider_of(text: str) -> str | None:
 
 
 def is_reference(text: str) -> bool:
-    """Tell whether ``text`` is a reference that something forgot to expand."""
+    """Return whether ``text`` is a reference that something forgot to expand."""
     return re.fullmatch(_REFERENCE, text) is not None
 
 
 def is_place(text: str) -> bool:
-    """Tell whether ``text`` is where a key may be found: a path, a URL, a store's reference."""
+    """Return whether ``text`` is where a key may be found: a path, a URL, a store's reference."""
     if len(text) > _LONGEST_PLACE or holds_key(text):
         return False
     return re.fullmatch(_PLACE, text) is not None
 
 
 def is_document(text: str) -> bool:
-    """Tell whether ``text`` is a JSON object or list, as stores of secrets give them, or begins one."""
+    """Return whether ``text`` is a JSON object or list, as stores of secrets give them, or begins one."""
     if text == "{":
         return True
     if not text.startswith(("{", "[")):
@@ -170,12 +170,12 @@ def is_document(text: str) -> bool:
 
 
 def holds_key(text: str) -> bool:
-    """Tell whether a key of Together's shape stands somewhere in ``text``."""
+    """Return whether a key of Together's shape stands somewhere in ``text``."""
     return re.search(_HELD, text) is not None
 
 
 def is_placeholder(text: str) -> bool:
-    """Tell whether ``text`` stands where a key should be put."""
+    """Return whether ``text`` stands where a key should be put."""
     if re.fullmatch(_PLACEHOLDERS, text):
         return True
     if len(text) > _LONGEST_PHRASE:
@@ -187,7 +187,7 @@ def is_placeholder(text: str) -> bool:
 
 
 def can_be_sent(key: str) -> bool:
-    """Tell whether ``Bearer <key>`` can be an HTTP header's value, by h11's rules.
+    """Return whether ``Bearer <key>`` can be an HTTP header's value, by h11's rules.
 
     Printable ASCII, not empty, no white space at its ends (RFC 9110, section 5.5).
     """
@@ -195,7 +195,7 @@ def can_be_sent(key: str) -> bool:
 
 
 def is_lookalike(variable: str) -> bool:
-    """Tell whether a variable's name may be meant for Together's key.
+    """Return whether a variable's name may be meant for Together's key.
 
     Known ones, those that say whose key they hold, and those within an edit distance of 2 of
     TOGETHER_API_KEY in any case, without what nobody sees in them: a byte-order mark, a space.
@@ -216,7 +216,7 @@ def shown_name(variable: str) -> str:
 
 
 def _within(one: str, other: str, limit: int) -> bool:
-    """Tell whether two words' Levenshtein distance is at most ``limit``."""
+    """Return whether two words' Levenshtein distance is at most ``limit``."""
     if one == other:
         return True
     if one[:1] == other[:1]:

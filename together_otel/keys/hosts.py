@@ -38,7 +38,7 @@ def hosts_in(setting: str) -> tuple[str, ...]:
 
 @lru_cache(maxsize=256)
 def is_together_host(host: str | None, extra_hosts: tuple[str, ...] = ()) -> bool:
-    """Tell whether a host is Together's.
+    """Return whether a host is Together's.
 
     Args:
         host: its name, in any case of letters.
@@ -80,7 +80,7 @@ def owner_of(host: str, extra_hosts: tuple[str, ...] = ()) -> str:
 
 
 def is_of_together(header_names: Iterable[str], body: str) -> bool:
-    """Tell whether anything in an answer is Together's: a header of its own, or a link to its site.
+    """Return whether anything in an answer is Together's: a header of its own, or a link to its site.
 
     The shape of the error body is OpenAI's and many gateways' too, and proves nothing.
 
@@ -93,7 +93,7 @@ def is_of_together(header_names: Iterable[str], body: str) -> bool:
 
 
 def is_sign_in(content_type: str | None, authenticate: str | None = None, body: str = "") -> bool:
-    """Tell whether an answer asks a person to sign in, as proxies and firewalls do.
+    """Return whether an answer asks a person to sign in, as proxies and firewalls do.
 
     Args:
         content_type: the answer's Content-Type.

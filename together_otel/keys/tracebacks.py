@@ -86,7 +86,7 @@ def _chain(exc: BaseException) -> Iterator[tuple[BaseException, str]]:
 
 
 def _is_plain(exc: BaseException) -> bool:
-    """Tell whether frames, name and text are all that Python prints of an exception."""
+    """Return whether frames, name and text are all that Python prints of an exception."""
     return not (
         isinstance(exc, _PRINTED_OTHERWISE)
         or hasattr(type(exc), "exceptions")

@@ -91,7 +91,7 @@ class Replacement:
         return self._report is not _nobody
 
     def is_barred(self, key: object) -> bool:
-        """Tell whether a key was refused just now."""
+        """Return whether a key was refused just now."""
         return self._owner.clock() < self._barred.get(exact(key), float("-inf"))
 
     def join(self, own: Pending) -> Pending:

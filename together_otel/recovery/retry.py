@@ -149,7 +149,7 @@ class Retry:
                 report("recovered")
 
     def again(self, refusal: Refusal | None) -> bool:
-        """Tell whether to make the call again, once another key has been looked for.
+        """Return whether to make the call again, once another key has been looked for.
 
         The exception is the one that is being handled: by name it would be in a frame of ours
         while something is logged.
@@ -225,7 +225,7 @@ def _fields(found: Found) -> dict[str, Any]:
 
 
 def _is_curable(failure: AuthFailure, told: Failure | None, hosts: tuple[str, ...]) -> bool:
-    """Tell whether another key may help; none is shown to a server that is not Together's."""
+    """Return whether another key may help; none is shown to a server that is not Together's."""
     if failure.diagnosis.cause in _INCURABLE:
         return False
     if told is None or told.auth != "refused" or told.answer.from_together is not False:
@@ -276,7 +276,7 @@ class ConstructorRetry(Retry):
         return Search(self._runtime, replacement, self._recovery, refusal[0], may_wait=may_wait)
 
     def _was_refused(self, key: object) -> bool:
-        """Tell whether the key that earlier constructors got was refused to their clients."""
+        """Return whether the key that earlier constructors got was refused to their clients."""
         if key is None:
             return False
         identity, history = identity_of(text_of(key)), self._runtime.keys.history

@@ -39,7 +39,7 @@ def ask(text: str) -> str | None:
 
 
 def _has_terminal() -> bool:
-    """Tell whether somebody may sit before this process: it is in a terminal's foreground."""
+    """Return whether somebody may sit before this process: it is in a terminal's foreground."""
     try:
         if not sys.stdin.isatty():
             return False

@@ -84,7 +84,7 @@ class WatchedFile:
         return None if text.strip() == new or identity_of(text) not in self._held else new
 
     def is_news(self) -> bool:
-        """Tell whether it is the first time that this is asked of what the file holds now."""
+        """Return whether it is the first time that this is asked of what the file holds now."""
         try:
             self._news.pop()
         except IndexError:

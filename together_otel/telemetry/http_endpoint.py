@@ -159,7 +159,7 @@ class HttpEndpoint:
         return None
 
     def _has_turn(self) -> bool:
-        """Tell whether this process may bind; from then on no other of its group may."""
+        """Return whether this process may bind; from then on no other of its group may."""
         if self._lock is None:
             return True
         try:

@@ -101,7 +101,7 @@ class MetricsServer(ThreadingMixIn, TCPServer):
         return accepted
 
     def verify_request(self, request: Any, client_address: Any) -> bool:
-        """Tell whether a connection may stay; room for it is made."""
+        """Return whether a connection may stay; room for it is made."""
         del client_address
         with self._lock:
             if len(self._open) >= CONNECTIONS:

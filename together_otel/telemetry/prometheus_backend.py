@@ -107,7 +107,7 @@ def _folder() -> Path | None:
 
 
 def _is_multiprocess() -> bool:
-    """Tell whether prometheus_client keeps its values in files that processes share.
+    """Return whether prometheus_client keeps its values in files that processes share.
 
     It decides so when it is first imported.
     """

@@ -203,7 +203,7 @@ class TogetherServer:
             return not self._closing
 
     def _admit(self, key: str | None) -> bool:
-        """Tell whether a key is good, and count that it was used."""
+        """Return whether a key is good, and count that it was used."""
         good = self._is_good(key)
         if good and key in self._left:
             self._left[key] -= 1

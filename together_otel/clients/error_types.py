@@ -1,4 +1,4 @@
-"""What ``error.type`` may be: classes of known packages, so that a label cannot grow.
+"""The values of ``error.type``: classes of known packages only, which bounds the label.
 
 ``exception.type`` beside it is always the exact class.
 """
@@ -9,7 +9,7 @@ from typing import Final
 from together_otel.keys import public_name
 
 OTHER: Final = "_OTHER"
-"""OpenTelemetry's own word for an error of which nothing better is known."""
+"""OpenTelemetry's value for an error without a known type."""
 
 PACKAGES: Final = (
     *("together", "together_ai", "openai", "litellm", "huggingface_hub", "pydantic_ai", "agno"),
@@ -18,7 +18,7 @@ PACKAGES: Final = (
     *("pydantic", "pydantic_core", "anyio", "trio", "greenlet", "gevent"),
     *("asyncio", "binascii", "concurrent", "http", "json", "socket", "ssl", "zlib", "builtins"),
 )
-"""The packages whose exceptions count as themselves."""
+"""Packages whose exception classes are used as ``error.type``."""
 
 _TOO_GENERAL: Final = (Exception, BaseException, object)
 
@@ -26,9 +26,9 @@ _TOO_GENERAL: Final = (Exception, BaseException, object)
 def error_type(exc: BaseException) -> str:
     """Return the ``error.type`` of an exception: the first of its classes that is known.
 
-    Known is what a module of `PACKAGES` has under the class's name, so that classes made while
-    the application runs do not count. Where a call failed without an exception (1.x hands some
-    errors on as data), its outcome stands there instead.
+    A class is known if a module of `PACKAGES` has it under its name, which excludes classes that
+    are created at run time. A call that failed without an exception, as SDK 1.x returns some errors
+    as data, has its outcome as ``error.type`` instead.
     """
     for cls in type(exc).__mro__:
         module = str(cls.__module__)

@@ -1,8 +1,8 @@
-"""What an exception or an answer means, in whichever generation's words it is said.
+"""Classification of exceptions and answers of every generation of the SDK.
 
-An authentication failure is recognised by what happened, not by the exception's class: empty
-keys surface as connection errors, odd characters as ``UnicodeEncodeError``. Past 300 lines, as what
-is told of exceptions and of answers is to agree.
+An authentication failure is recognised by what happened, not by the exception's class: an empty
+key causes a connection error, unusual characters cause a ``UnicodeEncodeError``. Longer than 300
+lines so that exceptions and answers are classified consistently.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from together_otel.names import Outcome
 
 BITS = 64
-"""Bits of a signed integer, its sign included: a longer one would end the export of a batch."""
+"""Bits of a signed integer, including its sign: a longer one makes the export of a batch fail."""
 
 FIRST_ERROR = 400
 _REDIRECTS = 300
@@ -72,7 +72,7 @@ def chain(exc: BaseException, *, inside: bool = False) -> Iterator[BaseException
 
     Args:
         exc: the exception.
-        inside: whether contexts are left out that the caller was handling meanwhile.
+        inside: whether to leave out contexts that the caller was handling at the time.
     """
     seen: set[int] = set()
     waiting = [exc]
@@ -93,7 +93,7 @@ def chain(exc: BaseException, *, inside: bool = False) -> Iterator[BaseException
 
 
 def _was_caught_inside(context: BaseException, exc: BaseException) -> bool:
-    """Return whether an exception was caught by one of the functions that another one left."""
+    """Return whether a context was caught in a frame that the exception passed."""
     caught = context.__traceback__
     return caught is not None and any(
         frame is caught.tb_frame for frame, _ in walk_tb(exc.__traceback__)
@@ -101,14 +101,14 @@ def _was_caught_inside(context: BaseException, exc: BaseException) -> bool:
 
 
 def class_names(exc: BaseException) -> frozenset[str]:
-    """Return the names of an exception's classes, which hold across versions of an SDK."""
+    """Return the names of an exception's classes, which are stable across versions of an SDK."""
     return frozenset(cls.__name__ for cls in type(exc).__mro__)
 
 
 def error_code(body: object) -> str | None:
-    """Return the ``code`` of an error body, whole (``{"error": {…}}``) or its inner part.
+    """Return the ``code`` of an error body (``{"error": {…}}``) or of its inner part.
 
-    Where there is none, the type, or an error that is all text, stands for it.
+    Without a code, return the error's type, or the error itself if it is a string.
     """
     if isinstance(body, Mapping):
         inner = body.get("error")
@@ -121,10 +121,10 @@ def error_code(body: object) -> str | None:
 
 
 def header_does_not_fit(exc: BaseException, authorization: str | None) -> bool:
-    """Return whether ``exc`` says that the Authorization header could not be sent.
+    """Return whether ``exc`` means that the Authorization header could not be sent.
 
-    Both must hold: an error of the kind that HTTP libraries raise for a header, and a value
-    that cannot be one. Another header may be the bad one; a server may just be down.
+    Requires both an error that HTTP libraries raise for a header and a value that is not a valid
+    header: another header may be invalid, or the server may be down.
     """
     if authorization is None or can_be_sent(authorization.removeprefix("Bearer ")):
         return False
@@ -132,14 +132,14 @@ def header_does_not_fit(exc: BaseException, authorization: str | None) -> bool:
 
 
 def outcome_of(exc: BaseException, status: int | None) -> Outcome:
-    """Return the outcome of a call that failed for another reason than its key."""
+    """Return the outcome of a call that failed for a reason other than its key."""
     names = class_names(exc)
     if not _CANCELLATIONS.isdisjoint(names):
         return "cancelled"
-    # Of an answer that is good as HTTP goes, the SDK could make nothing.
+    # With a status below 300, the SDK could not parse the answer.
     if status is not None and status >= _REDIRECTS:
         return "client_error" if is_redirect(status) else outcome_of_status(status)
-    # What happened is the innermost cause: httpx-aiohttp calls a dropped connection a timeout.
+    # The innermost cause decides: httpx-aiohttp reports a dropped connection as a timeout.
     for link in reversed(list(_evidence(exc))):
         names = class_names(link)
         if not _TIMEOUTS.isdisjoint(names):
@@ -147,26 +147,26 @@ def outcome_of(exc: BaseException, status: int | None) -> Outcome:
         if not _CONNECTION_ERRORS.isdisjoint(names):
             return "connection_error"
     if not isinstance(exc, Exception):
-        return "cancelled"  # a worker's limit or shutdown: nothing that the call could raise
+        return "cancelled"  # by a worker's time limit or shutdown: the call does not raise these
     return "server_error" if "APIError" in names else "client_error"
 
 
 def _evidence(exc: BaseException) -> Iterator[BaseException]:
-    """Yield what an exception came of, and what requests hands on as an argument of it."""
+    """Yield an exception, its causes, and exceptions in their arguments, as requests has them."""
     for link in chain(exc, inside=True):
         yield link
         yield from (given for given in link.args if isinstance(given, BaseException))
 
 
 def is_redirect(status: int | None) -> bool:
-    """Return whether an HTTP status sends the client elsewhere, which it did not follow."""
+    """Return whether an HTTP status is a redirect, which the client did not follow."""
     return status is not None and _REDIRECTS <= status < FIRST_ERROR
 
 
 def outcome_of_status(status: int) -> Outcome:
-    """Return the outcome that an HTTP status stands for, its key apart.
+    """Return the outcome for an HTTP status, not considering the key.
 
-    A redirect that the client asked not to follow is an answer.
+    A redirect that the client chose not to follow is a success.
     """
     if status < FIRST_ERROR:
         return "success"
@@ -177,14 +177,14 @@ def outcome_of_status(status: int) -> Outcome:
 def failure_of(
     exc: BaseException, *, status: int | None, body: object, answer: Answer, sent: bool
 ) -> Failure:
-    """Decide what a failed call was.
+    """Describe the failure of a call.
 
     Args:
-        exc: the exception as it left the SDK.
-        status: HTTP status, where there was an answer.
+        exc: the exception that the SDK raised.
+        status: HTTP status, if there was an answer.
         body: the answer's body as the SDK parsed it.
-        answer: what is known of the request and its answer.
-        sent: whether ``answer.authorization`` is known to be what went, or should have gone, out.
+        answer: the known data of the request and its answer.
+        sent: whether ``answer.authorization`` is known to be the header of the request.
     """
     code = error_code(body)
     auth = auth_kind(status, code)
@@ -195,11 +195,11 @@ def failure_of(
 
 
 def failure_over_http(exc: BaseException, key: object) -> Failure:
-    """Decide what failed by an exception that an HTTP library raised, or that came from its own.
+    """Describe a failure by an exception that an HTTP library raised or caused.
 
     Args:
-        exc: the exception as it left the client.
-        key: what the request was, or should have been, sent with.
+        exc: the exception that the client raised.
+        key: the key that the request was, or would have been, sent with.
     """
     answer, body = Answer(), _attribute(exc, "body")
     if body:
@@ -213,7 +213,7 @@ def failure_over_http(exc: BaseException, key: object) -> Failure:
             break
         if answer.status_code is None:
             answer.status_code = _status_of(link) or _status_of(response)
-    # Of what it came from, 401 only: aiohttp's parser has codes for what it cannot read.
+    # Of its causes' codes, only 401: aiohttp's parser has codes of its own for invalid answers.
     answer.status_code = answer.status_code or _number_of(exc, "code")
     if answer.status_code is None:
         codes = (_number_of(link, "code") for link in chain(exc, inside=True))
@@ -221,13 +221,13 @@ def failure_over_http(exc: BaseException, key: object) -> Failure:
             answer.status_code = UNAUTHORIZED
     sent = answer.authorization is not None
     if not sent:
-        # It may be handed over in another way than the SDK's.
+        # The client may pass the key on in a different way than the SDK.
         answer.authorization = f"Bearer {key}"
     return failure_of(exc, status=answer.status_code, body=body, answer=answer, sent=sent)
 
 
 def failure_returned(value: Any) -> Failure | None:
-    """Describe the failure that an HTTP library's response is; ``None`` for all else."""
+    """Describe an error response of an HTTP library; ``None`` for any other object."""
     answer = _answered(value) if hasattr(value, "headers") else None
     if answer is None or (status := answer.status_code or 0) < FIRST_ERROR:
         return None
@@ -235,7 +235,7 @@ def failure_returned(value: Any) -> Failure | None:
 
 
 def failure_answered(answer: Answer, status: int, body: object) -> Failure:
-    """Describe the failure that an answer is, by its status, an error's, and its body."""
+    """Describe an error answer by its status and body."""
     code = error_code(body)
     auth = auth_kind(status, code)
     outcome: Outcome = "auth_failure" if auth else outcome_of_status(status)
@@ -243,7 +243,7 @@ def failure_answered(answer: Answer, status: int, body: object) -> Failure:
 
 
 def _attribute(holder: Any, name: str) -> Any:
-    """Return an attribute, ``None`` where there is none or a property of that name fails."""
+    """Return an attribute; ``None`` if it is missing or a property that raises."""
     with suppress(Exception):
         return getattr(holder, name, None)
     return None
@@ -255,7 +255,7 @@ def _response_of(exc: BaseException) -> Any:
 
 
 def _status_of(holder: Any) -> int | None:
-    """Return the HTTP status that an error, or a response, has."""
+    """Return the HTTP status of an error or a response."""
     return next(filter(None, (_number_of(holder, name) for name in _STATUS_NAMES)), None)
 
 
@@ -264,7 +264,7 @@ def _number_of(holder: Any, name: str) -> int | None:
 
 
 def _answered(response: Any) -> Answer | None:
-    """Describe what may be a response; ``None`` where it is not like one."""
+    """Describe an object that may be a response; ``None`` if it does not resemble one."""
     try:
         answer = answer_of(response)
         note_origin(answer, response.headers, body_of(response))
@@ -274,17 +274,17 @@ def _answered(response: Any) -> Answer | None:
 
 
 def auth_kind(status: int | None, code: str | None) -> AuthKind | None:
-    """Return ``refused`` when status or error code says that the key was refused."""
+    """Return ``refused`` if the status or the error code means that the key was refused."""
     return "refused" if status == UNAUTHORIZED or code in AUTH_CODES else None
 
 
 def refusal_in(value: Any) -> Mapping[str, Any] | None:
-    """Return the body of an answer, good as HTTP goes, that refuses the key; ``None`` for others.
+    """Return the body of a successful answer that nevertheless refuses the key, else ``None``.
 
     Args:
-        value: the body, or what the SDK made of it.
+        value: the body, or the SDK's object for it.
     """
-    # None of the SDK's models declares an error of this kind.
+    # No model of the SDK declares such an error: it is among the extra fields.
     extra = value if isinstance(value, dict) else getattr(value, "__pydantic_extra__", None)
     if not extra or not ("error" in extra or "code" in extra):
         return None
@@ -292,14 +292,14 @@ def refusal_in(value: Any) -> Mapping[str, Any] | None:
 
 
 def refused(body: Mapping[str, Any], answer: Answer) -> Failure:
-    """Return the failure that such a body is, with what else is known of its answer."""
+    """Describe the failure for a body that `refusal_in` returned, with its answer."""
     note_origin(answer, {}, body.get("error", body))
     sent = answer.status_code is not None
     return Failure("auth_failure", answer, auth="refused", sent=sent, code=error_code(body))
 
 
 def integer(value: Any) -> int | None:
-    """Return ``value`` as an int of 64 bits where it is one (also in digits), else ``None``."""
+    """Return a number, or a string of digits, as a 64-bit int; ``None`` for anything else."""
     try:
         found = int(value)
     except (OverflowError, TypeError, ValueError):

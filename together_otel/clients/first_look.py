@@ -1,7 +1,7 @@
-"""Whether a request of an HTTP library may be to a host of Together's: looked at before all else.
+"""Fast checks whether a request of an HTTP library may go to one of Together's hosts.
 
-Each look costs a fraction of a microsecond and never raises. Nothing heavy is imported here, as this
-is in most processes that are instrumented.
+Each check takes a fraction of a microsecond and never raises. Imports nothing heavy because most
+instrumented processes load this module.
 """
 
 from __future__ import annotations
@@ -14,22 +14,22 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
 
     IsOurs = Callable[[Any, tuple[Any, ...], Mapping[str, Any]], bool]
-    """Tells of a function's instance, args and kwargs whether the request may be to Together."""
+    """Takes a function's instance, args and kwargs; returns whether Together may be the server."""
 
 
 def by_request(hosts: Collection[str]) -> IsOurs:
-    """Return the look at what is sent by httpx and its like: a request object.
+    """Return the check for httpx and similar libraries, which send a request object.
 
     Args:
-        hosts: further ones that count as Together's.
+        hosts: further hosts that count as Together's.
     """
     names = names_of(hosts)
 
     def is_ours(_client: Any, args: Any, kwargs: Any) -> bool:
         try:
-            # The property would decode it, and cost as much as all of this.
+            # The property ``host`` decodes it, which takes as long as the rest of the check.
             return args[0].url._uri_reference.host.endswith(names)  # type: ignore[no-any-return]
-        except Exception:  # noqa: BLE001 - the border: another library's own kind of request
+        except Exception:  # noqa: BLE001 - must not reach the application: any kind of request
             request = args[0] if args else kwargs.get("request")
             return has_name(getattr(request, "url", None), names)
 
@@ -37,11 +37,11 @@ def by_request(hosts: Collection[str]) -> IsOurs:
 
 
 def by_url(hosts: Collection[str], name: str) -> IsOurs:
-    """Return the look at what is sent by method and URL.
+    """Return the check for functions that take a method and a URL.
 
     Args:
-        hosts: further ones that count as Together's.
-        name: of the URL's argument, the second.
+        hosts: further hosts that count as Together's.
+        name: the name of the URL's argument, which is the second.
     """
     look, names = first_look(hosts).match, names_of(hosts)
 
@@ -57,39 +57,39 @@ def by_url(hosts: Collection[str], name: str) -> IsOurs:
             if type(host) is str:
                 return host.endswith(names)
             return look(url_text(url)) is not None
-        except Exception:  # noqa: BLE001 - the border: what the library is to refuse
+        except Exception:  # noqa: BLE001 - the library reports the invalid arguments itself
             return False
 
     return is_ours
 
 
 def by_prepared(hosts: Collection[str]) -> IsOurs:
-    """Return the look at what requests has prepared.
+    """Return the check for prepared requests of the library requests.
 
     Args:
-        hosts: further ones that count as Together's.
+        hosts: further hosts that count as Together's.
     """
     look = first_look(hosts).match
 
     def is_ours(_client: Any, args: Any, kwargs: Any) -> bool:
         try:
             return look((args[0] if args else kwargs["request"]).url) is not None
-        except Exception:  # noqa: BLE001 - the border: what the library is to refuse
+        except Exception:  # noqa: BLE001 - the library reports the invalid arguments itself
             return False
 
     return is_ours
 
 
 def url_text(url: Any) -> str:
-    """Return a URL's text, of any type that a library takes one by."""
+    """Return the text of a URL of any type that a library accepts."""
     return url.decode("utf-8") if isinstance(url, bytes) else str(url)
 
 
 def by_connection(hosts: Collection[str]) -> IsOurs:
-    """Return the look at where a connection of websockets goes to.
+    """Return the check for connections of websockets.
 
     Args:
-        hosts: further ones that count as Together's.
+        hosts: further hosts that count as Together's.
     """
     names = names_of(hosts)
 
@@ -101,8 +101,8 @@ def by_connection(hosts: Collection[str]) -> IsOurs:
 
 
 def has_name(url: Any, names: tuple[str, ...]) -> bool:
-    """Return whether the host of a URL of httpx or websockets ends with one of some names."""
+    """Return whether the host of a URL of httpx or websockets ends with one of the names."""
     try:
         return str(url.host).endswith(names)
-    except Exception:  # noqa: BLE001 - the border: what the library is to refuse
+    except Exception:  # noqa: BLE001 - the library reports the invalid URL itself
         return False

@@ -1,7 +1,6 @@
-"""`together` 2.x and 3.x, and what openai has of the same: the generated client on httpx.
+"""Adapter of the generated clients on httpx: `together` 2.x and 3.x, and the base of openai's.
 
-Objects are matched by shape: nothing of the SDK or of httpx is imported here. Past
-300 lines, as all that one generated client needs stands in one place.
+Matches objects by shape and imports neither the SDK nor httpx.
 """
 
 from __future__ import annotations
@@ -57,7 +56,7 @@ class Generated(Adapter):
         return host
 
     def is_signed_elsewhere(self, client: Any) -> bool:
-        # Subclasses and HTTP clients have ways to.
+        # Subclasses and HTTP clients may set the header themselves.
         http_client = client._client
         return (
             authorization_in(client.auth_headers) != f"Bearer {client.api_key}"
@@ -66,7 +65,7 @@ class Generated(Adapter):
         )
 
     def authentication_error(self, message: str) -> tuple[type[Exception] | None, dict[str, Any]]:
-        # Its own constructor would ask for an answer.
+        # The constructor of an APIStatusError requires a response.
         fields = {"message": message, "request": None, "response": None, "body": None}
         return super().authentication_error(message)[0], fields
 
@@ -90,7 +89,7 @@ class Generated(Adapter):
             and isinstance(more, Mapping)
             and isinstance(body, (Mapping, type(None)))
         ):
-            body = {**(body or {}), **more}  # ``extra_body``, as the SDK merges it
+            body = {**(body or {}), **more}  # merge ``extra_body`` as the SDK does
         method = options.method
         operation = OPERATIONS.get((method, url)) or operation_of(method, url)
         request = described(operation, host, port, body)
@@ -101,7 +100,7 @@ class Generated(Adapter):
         if custom := getattr(client, "_custom_headers", None):
             replace_key(request, custom)
         if (auth := getattr(client._client, "_auth", None)) is not None:
-            # Of httpx's own kinds, the one that is made of a user name and a password.
+            # Only httpx's BasicAuth has the attribute.
             replace_key(request, {AUTHORIZATION: getattr(auth, "_auth_header", "")})
         return request
 
@@ -135,8 +134,8 @@ class Generated(Adapter):
         return answer
 
     def result(self, value: Any, result: Result) -> None:
-        # A raw response's body has been read, and is JSON or not.
-        # Not getattr: pydantic is slow to say that there is none.
+        # The body of a raw response has been read; it may not be JSON.
+        # Not getattr: pydantic is slow for attributes that do not exist.
         response = getattr(value, "__dict__", NOTHING).get("http_response")
         if response is None:
             add_result(value, result)
@@ -154,16 +153,16 @@ class Generated(Adapter):
         add_result(chunk, result)
 
     def failure_in(self, value: Any, seen: Any = None) -> Failure | None:
-        if type(value) is dict:  # read by the caller, or asked for as such
+        if type(value) is dict:  # read by the caller, or requested instead of a model
             return failure_of_event(value, Answer() if seen is None else self.answer(seen))
         fields = getattr(value, "__dict__", NOTHING)
         if "choices" not in fields and (error := error_in(fields)) is not None:
             return failure_of_event(error, Answer() if seen is None else self.answer(seen))
         response = fields.get("http_response")
         if response is None and not getattr(value, "__pydantic_extra__", True):
-            return None  # nothing that its class does not know
+            return None  # a model without undeclared fields
         if response is None and (isinstance(value, str) or hasattr(value, "status_code")):
-            response = seen  # the caller asked for no model
+            response = seen  # the caller requested the text or the response, not a model
         if response is not None:
             value = body_of(response) if _may_be_json(response) else None
         if (body := refusal_in(value)) is None:
@@ -182,12 +181,12 @@ class Generated(Adapter):
         elif request is not None and hasattr(request, "headers"):
             answer = _sent(request)
         else:
-            # The request was never built: what would have been in it is the client's key.
+            # The request was never built: it would have had the client's key.
             answer = Answer(authorization=_refused_header(exc) or f"Bearer {key}")
         body = getattr(exc, "body", None)
-        # A stream's error frame comes with the stream's own answer.
+        # An error event of a stream belongs to the stream's answer.
         if (source := response if response is not None else seen) is not None:
-            # In small letters, as they are asked for: httpx's own look-up walks them each time.
+            # A dict with lower-case names: each lookup in httpx's headers scans all of them.
             headers = {
                 name.decode("latin-1").lower(): value.decode("latin-1")
                 for name, value in source.headers.raw
@@ -203,7 +202,7 @@ class Generated(Adapter):
 
     def told_after(self, client: Any, args: Args, kwargs: Kwargs) -> str | None:
         options = _options(args, kwargs)
-        # Not where headers may send another key.
+        # Not if headers may replace the key.
         if isinstance(options.headers, dict) or getattr(client, "_custom_headers", None):
             return None
         return None if is_absolute(str(options.url)) else origin_of(client.base_url)[0]
@@ -213,22 +212,22 @@ class Generated(Adapter):
         return "response" not in fields and "http_response" not in fields
 
     def stream_of(self, returned: Any) -> Any:
-        # What Stream and AsyncStream read from, in all versions.
+        # Stream and AsyncStream read from this attribute in all versions.
         fields = getattr(returned, "__dict__", NOTHING)
         return fields.get("_iterator") if "response" in fields else None
 
     def open_body(self, returned: Any) -> OpenBody | None:
-        # Raw and streaming responses have an httpx response inside.
+        # Raw and streaming responses wrap an httpx response.
         response = getattr(returned, "__dict__", NOTHING).get("http_response")
         if response is None or response.is_closed:
             return None
         return OpenBody(response)
 
     def with_stream(self, returned: Any, stream: Any, closed: Callable[[], None]) -> Any:
-        # The SDK's own object stays, only its source changes.
+        # Keep the SDK's own object and replace only its source.
         returned._iterator = stream
-        # Weakly: a strong reference would keep a stream that the caller dropped alive. What closes
-        # it may outlive it, and then holds what it was made of.
+        # Weakly: a strong reference would keep a stream that the caller dropped alive. ``close``
+        # may outlive the stream and then closes its response.
         itself, response = weakref.ref(returned), returned.response
 
         def close(_source: Any = stream) -> None:
@@ -254,9 +253,9 @@ def _may_be_json(response: Any) -> bool:
 
 
 def _listed(headers: Any) -> Iterable[tuple[bytes, bytes, bytes]]:
-    """Return headers with their names in small letters, as httpx keeps them in ``_list``.
+    """Return headers with lower-case names in the format of httpx's ``_list``.
 
-    Its own look-up of one walks them each time.
+    Each lookup in httpx's headers scans all of them.
     """
     return [(name, name.lower(), value) for name, value in headers.raw]
 
@@ -275,7 +274,7 @@ def _sent(request: Any) -> Answer:
 
 
 def _has_request(exc: BaseException) -> bool:
-    # httpx's own errors have a `request` property that raises while it is unset.
+    # The ``request`` property of httpx's errors raises while it is not set.
     try:
         return getattr(exc, "request", None) is not None
     except RuntimeError:
@@ -283,7 +282,7 @@ def _has_request(exc: BaseException) -> bool:
 
 
 def _refused_header(exc: BaseException) -> str | None:
-    """Return the header value that a codec refused, when it is the Authorization header."""
+    """Return the Authorization header if it is the text that could not be encoded."""
     if isinstance(exc, UnicodeEncodeError) and isinstance(exc.object, str):
         return exc.object if exc.object.startswith("Bearer ") else None
     return None

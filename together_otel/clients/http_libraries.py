@@ -1,4 +1,4 @@
-"""The HTTP libraries that requests to Together are seen of. Nothing of them is imported here."""
+"""Adapters of the HTTP libraries whose requests to Together are reported; imports none of them."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _AS_THE_SDKS: Final = Generated()
 
 
 class ByRequest(Wire):
-    """An HTTP library whose function takes a request that is made already."""
+    """An HTTP library whose function takes a request object."""
 
     def set_key(self, client: Exchange, key: object) -> bool:
         headers = _request_of(client.args, client.kwargs).headers
@@ -36,11 +36,11 @@ class ByRequest(Wire):
         return True
 
     def built(self, client: Any, known: Mapping[str, Any]) -> Exchange:
-        """Describe a request that could not be built for its headers.
+        """Describe a request that could not be built because of its headers.
 
         Args:
-            client: what was to build it, with headers of its own.
-            known: what its arguments were, by httpx's and requests' names.
+            client: the HTTP client, which has headers of its own.
+            known: the arguments for the request, by httpx's and requests' names.
         """
         url = urlsplit(url_text(known["url"]))
         return Exchange(
@@ -91,7 +91,7 @@ class Httpx(ByRequest):
     def override(self, client: Exchange, request: Request, answer: Answer) -> str | None:
         http_client = client.client
         given = (getattr(http_client, "auth", None), client.kwargs.get("auth"))
-        # What is not given is an object of httpx's own.
+        # The default value is an object of httpx's own, which is neither.
         if any(isinstance(auth, tuple) or hasattr(auth, "auth_flow") for auth in given):
             return "auth"
         hooks = getattr(http_client, "event_hooks", {})
@@ -116,11 +116,11 @@ class _ByUrl(Wire):
 
     names: tuple[str, ...]
     logins: str | None = "netrc"
-    """Where it takes user names and passwords from that nobody gave it."""
+    """Source of user names and passwords that the application did not pass."""
 
     def exchange(self, client: Any, args: Args, kwargs: dict[str, Any]) -> Exchange:
-        # Not into the same: what turns out not to be reported is sent with both. Method and URL
-        # stay where they are: others who patch the function may name them in their own way.
+        # Not into ``kwargs`` itself: a request that is not reported is sent with ``args`` as well.
+        # Method and URL stay positional: other patches of the function may name them differently.
         more = zip(self.names[2:], args[2:], strict=False)
         args, given = args[:2], dict(more, **kwargs) if args else kwargs
         url = self._url_of(client, args, given)
@@ -177,7 +177,7 @@ class Requests(_ByUrl):
 
 
 class Prepared(ByRequest, Requests):
-    """Adapter of requests that were prepared by their caller: ``Session.send``."""
+    """Adapter of requests that their caller prepared: requests' ``Session.send``."""
 
     logins: str | None = None
 
@@ -202,7 +202,7 @@ class Prepared(ByRequest, Requests):
         return (_request_of(exchange.args, exchange.kwargs).body,)
 
     def answer(self, seen: Any) -> Answer:
-        # A session that another host has sent here sends each request by itself.
+        # A session that follows a redirect from another host sends each request separately.
         answer, before = super().answer(seen), redirects_at_work(sys._getframe(1))
         answer.redirected_from = redirected_from(before, answer.authorization)
         return answer
@@ -223,7 +223,7 @@ class Aiohttp(_ByUrl):
 
 
 def _once(data: object) -> object:
-    """Return what cannot be read again in place of aiohttp's form, which makes one body only."""
+    """Return an iterator, which cannot be read twice, for aiohttp's form, which makes one body."""
     return iter(()) if type(data).__name__ == "FormData" else None
 
 
@@ -238,7 +238,7 @@ def _is_authorization(name: object) -> bool:
 
 
 def authorization_in_any(*several: Any) -> str | None:
-    """Return the Authorization header of the first headers that have one, of any shape."""
+    """Return the Authorization header of the first headers with one; pairs or mappings."""
     for headers in several:
         if not headers:
             continue

@@ -1,7 +1,7 @@
-"""`together_ai`: an in-house wrapper of the shape of the error report.
+"""Adapter of `together_ai`, an in-house wrapper with the interface of the original error report.
 
-``TogetherAI(api_key=…)`` and ``client.chat(…)``, over an HTTP library or over `together`
-itself; in the second case the inner client's call is the one that counts.
+``TogetherAI(api_key=…)`` and ``client.chat(…)`` use an HTTP library or `together` itself. In the
+second case the inner client's call is reported.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 
 class InHouse(Adapter):
-    """Adapter of an in-house client; its methods are operations of their own name."""
+    """Adapter of an in-house client; each method is an operation of the same name."""
 
     delegates = True
     recovers = True
@@ -44,7 +44,7 @@ class InHouse(Adapter):
     def __init__(self, operation: str = "chat") -> None:
         self._operation = operation
         self._given: WeakIdentityMap[Secret] = WeakIdentityMap()
-        """What clients were constructed with, of those that do not show it."""
+        """The keys of clients that have no attribute for their key."""
 
     def given_key(self, client: Any, args: Args, kwargs: Kwargs) -> GivenKey:
         # The key may be the first positional argument.
@@ -55,12 +55,12 @@ class InHouse(Adapter):
             if resolved != given.value:
                 return GivenKey(resolved, "argument" if argument is not None else "environment")
         elif given.value:
-            with suppress(TypeError):  # of a class that takes no weak references
+            with suppress(TypeError):  # the class may not support weak references
                 self._given[client] = Secret(given.value)
         return given
 
     def host(self, client: Any) -> str | None:
-        # Unknown where a wrapper has no base URL.
+        # Unknown if a wrapper has no base URL.
         return urlsplit(str(getattr(client, "base_url", "") or "")).hostname
 
     def key(self, client: Any) -> object:
@@ -97,5 +97,5 @@ class InHouse(Adapter):
 
 
 def _attribute_of(client: Any) -> str | None:
-    """Return the attribute that a client keeps its key in, as far as it is known."""
+    """Return the name of the attribute with a client's key; ``None`` if there is none."""
     return next((name for name in ("api_key", "_api_key") if hasattr(client, name)), None)

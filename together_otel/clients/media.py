@@ -1,4 +1,4 @@
-"""Images, audio, video and files by reference: never their bytes, nor what lets one in to see them."""
+"""References to images, audio, video and files: neither their bytes nor the secrets in URLs."""
 
 import base64
 import hashlib
@@ -17,21 +17,21 @@ _GIVEN: Final = {
     "source_video": "video",
     "audio_inputs": "audio",
 }
-"""Fields of requests for images and videos, some inside ``media`` → the modality they hold."""
+"""Fields of requests for images and videos, some inside ``media`` → their modality."""
 
 _IN_FIELDS: Final = ("input_image", "video", "audio")
-"""Where such a field holds objects: the field of these that is the URL."""
+"""If such a field contains objects, the fields of these that may have the URL."""
 
 _REDACTED: Final = "REDACTED"
-"""The word that OpenTelemetry's conventions put in a URL's secret places."""
+"""The replacement for secrets in URLs by OpenTelemetry's conventions."""
 
-# Those that the conventions for ``url.full`` redact, their successors, and the like.
+# Those that the conventions for ``url.full`` redact, their successors, and similar ones.
 _TICKETS: Final = (
     r"(?i)([?&;](?:awsaccesskeyid|googleaccessid|key-pair-id|policy|sig|signature"
     r"|x-(?:amz|goog)-(?:credential|security-token|signature)"
     r"|(?:access[_-]?|auth[_-]?)?token|(?:api[_-]?)?key)=)[^&;#]+"
 )
-"""Query parameters by which a URL lets its bearer in."""
+"""Query parameters that grant access to the URL."""
 
 _LOGIN: Final = r"(?<=://)[^/?#]*(?=@)"
 
@@ -39,17 +39,17 @@ _MIME_TYPE: Final = r"[\w.+-]{1,64}/[\w.+-]{1,64}"
 
 
 def reference(url: str, modality: str, mime_type: str = "") -> dict[str, Any]:
-    """Return the part for an image, audio or video.
+    """Return the message part for an image, audio, video or document.
 
     Args:
-        url: where it is, or itself: a ``data:`` URL, or base64 alone.
+        url: its URL, or its content as a ``data:`` URL or as base64.
         modality: ``image``, ``audio``, ``video`` or ``document``.
-        mime_type: if it is known; a ``data:`` URL says it itself.
+        mime_type: if known; a ``data:`` URL has its own.
 
     Returns:
-        A part with its URL, without logins and signatures; or, of what was sent inline, with
-        a digest: RFC 6920's name of 128 bits, the first half of what ``sha256sum`` prints. (The
-        whole of it has the shape of a key.)
+        A part with the URL, without logins and signatures. For inline content, a part with a
+        digest in RFC 6920's format of 128 bits: the first half of the output of ``sha256sum``. (The
+        whole output has the shape of a key.)
     """
     scheme, _, rest = url.strip().partition(":")
     if scheme.lower() == "data":
@@ -76,11 +76,11 @@ def _without_tickets(url: str) -> str:
 
 
 def media_in(kind: str, inner: Any) -> dict[str, Any] | None:
-    """Return the part for a piece of a message's content, or ``None`` if it is no medium.
+    """Return the message part for an item of a message's content, ``None`` if it is not media.
 
     Args:
-        kind: the piece's ``type``, such as ``image_url``.
-        inner: what it holds under that name.
+        kind: the item's ``type``, such as ``image_url``.
+        inner: the item's field of that name.
     """
     fields = fields_of(inner)
     if kind == "input_audio":
@@ -103,7 +103,7 @@ def _file(fields: Mapping[str, Any]) -> dict[str, Any] | None:
 
 
 def media_given(body: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return the parts for what a request for an image or a video starts from."""
+    """Return the message parts for the media in a request for an image or a video."""
     fields = {**body, **fields_of(body.get("media"))}
     parts = []
     for name, modality in _GIVEN.items():

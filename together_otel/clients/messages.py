@@ -1,8 +1,8 @@
-"""What was said in a call, from request and answer to the conventions' JSON; keys and all.
+"""Conversion of the content of requests and answers to the conventions' JSON, without redaction.
 
-Shapes follow the JSON schemas of the OpenTelemetry GenAI semantic conventions: a message is
-``{"role", "parts"}``, a part ``{"type", …}``. Images, audio and video are recorded by reference
-(`media`). Iterators are left alone.
+The format follows the JSON schemas of the OpenTelemetry GenAI semantic conventions: a message is
+``{"role", "parts"}``, a part is ``{"type", …}``. Images, audio and video are recorded by reference
+(`media`). Iterators are not consumed.
 """
 
 import json
@@ -20,13 +20,13 @@ Message = dict[str, Any]
 _Made = TypeVar("_Made")
 
 MOST_MESSAGES: Final = 128
-"""Messages of a request that are recorded: the first, which is often the system's, and the last."""
+"""Maximum number of recorded messages of a request: the first, often the system's, and the last."""
 
 MOST_PARTS: Final = 64
-"""Parts of a message, choices of an answer, tools of a request that are recorded."""
+"""Maximum number of recorded parts of a message, choices of an answer and tools of a request."""
 
 LONGEST_GATHERED: Final = 16_384
-"""Characters of one text that are kept: more than are recorded, so that a key at the cut is whole."""
+"""Maximum length of a text here; more than is emitted, so that redaction sees a key at the cut."""
 
 _PROMPTS: Final = {
     "text_completion": "prompt",
@@ -34,23 +34,23 @@ _PROMPTS: Final = {
     "video_generation": "prompt",
     "speech": "input",
 }
-"""Operations whose input is one text → the field that holds it."""
+"""Operations whose input is one text → the field with it."""
 
 _TEXTS: Final = ("text", "input_text", "output_text")
-"""Types of the parts that are text."""
+"""Types of text parts."""
 
 _INSTRUCTIONS: Final = {"chat": "instructions", "transcription": "prompt", "translation": "prompt"}
-"""Operations → the field that holds what goes before their input."""
+"""Operations → the field with the instructions that precede their input."""
 
 OPERATIONS: Final = frozenset({*_PROMPTS, *_INSTRUCTIONS})
-"""Operations that have messages."""
+"""Operations with messages."""
 
 _FINISH: Final = {"tool_calls": "tool_call", "function_call": "tool_call", "eos": "stop"}
-"""Together's finish reasons → the schema's, where they differ."""
+"""Together's finish reasons → the schema's, if they differ."""
 
 
 def _word(value: object, default: str) -> str:
-    """Return a word of the API's, which 1.x has as a member of an enumeration."""
+    """Return a string of the API, which SDK 1.x has as an enum member."""
     word = getattr(value, "value", value)
     return word if isinstance(word, str) and word else default
 
@@ -60,7 +60,7 @@ def _text(text: object) -> Part:
 
 
 def _listed(value: Any, most: int) -> list[Any]:
-    """Return a list's first items; nothing of an iterator, which reading would consume."""
+    """Return the first items of a list or a tuple; nothing for an iterator, to not consume it."""
     return list(value[:most]) if isinstance(value, (list, tuple)) else []
 
 
@@ -91,7 +91,7 @@ def _tool_call(call: Any) -> Part:
 def _called(identifier: object, name: object, arguments: Any) -> Part:
     if isinstance(arguments, str):
         arguments = arguments[:LONGEST_GATHERED]
-        # What a model wrote need not be JSON, or all of it: it is recorded as it is then.
+        # A model may write invalid or incomplete JSON, which is recorded as a string.
         with suppress(ValueError, RecursionError):
             arguments = json.loads(arguments)
     part: Part = {"type": "tool_call", "name": _word(name, "")}
@@ -128,7 +128,7 @@ def _message(value: Any) -> Message:
 
 @dataclass(slots=True)
 class _Text:
-    """A text gathered piece by piece, however long it gets: the first of it are kept."""
+    """Collects a text piece by piece, up to `LONGEST_GATHERED` characters."""
 
     pieces: list[str] = field(default_factory=list)
     room: int = LONGEST_GATHERED
@@ -145,7 +145,7 @@ class _Text:
 
 @dataclass(slots=True)
 class _ToolCall:
-    """A call of a tool; in a stream its arguments come in pieces."""
+    """Collects a tool call, whose arguments arrive in pieces in a stream."""
 
     identifier: object = None
     name: object = None
@@ -168,7 +168,7 @@ class _ToolCall:
 
 @dataclass(slots=True)
 class _Choice:
-    """One answer of the model, gathered whole or piece by piece."""
+    """Collects one choice of an answer, whole or piece by piece."""
 
     text: _Text = field(default_factory=_Text)
     reasoning: _Text = field(default_factory=_Text)
@@ -177,9 +177,9 @@ class _Choice:
     finish_reason: str | None = None
 
     def add(self, choice: Mapping[str, Any], reason: object) -> None:
-        """Add a choice of a whole answer or of a chunk, and why it ended, if it did."""
+        """Add a choice of a whole answer or of a chunk, with its finish reason, if any."""
         whole = choice.get("message")
-        if whole:  # a stream's last event may repeat what came in pieces
+        if whole:  # a stream's last event may repeat all pieces
             self.text, self.reasoning, self.tool_calls, self.parts = _Text(), _Text(), {}, []
         said = every_field_of(whole or choice.get("delta"))
         content = said.get("content")
@@ -196,11 +196,11 @@ class _Choice:
         self.finish_reason = _FINISH.get(word, word) or self.finish_reason or NO_REASON
 
     def attach(self, *parts: Part) -> None:
-        """Add parts that are no text."""
+        """Add parts that are not text."""
         self.parts += parts[: MOST_PARTS - len(self.parts)]
 
     def message(self) -> Message:
-        """Return it as a message. Images and transcripts have no reason to end."""
+        """Return the choice as a message; images and transcripts have no finish reason."""
         parts: list[Part] = []
         if reasoning := self.reasoning.whole():
             parts.append({"type": "reasoning", "content": reasoning})
@@ -212,7 +212,7 @@ class _Choice:
 
 
 def _kept(found: dict[int, _Made], index: int, make: Callable[[], _Made]) -> _Made:
-    """Return what is gathered at a place, new if need be; beyond the most, what nobody keeps."""
+    """Return the item at an index, created if needed; beyond `MOST_PARTS` it is not stored."""
     if index in found:
         return found[index]
     made = make()
@@ -222,11 +222,11 @@ def _kept(found: dict[int, _Made], index: int, make: Callable[[], _Made]) -> _Ma
 
 
 class Messages:
-    """What was said in one call.
+    """The content of one call.
 
     Args:
         operation: one of `OPERATIONS`.
-        body: the request's body.
+        body: the body of the request.
     """
 
     def __init__(self, operation: str, body: Mapping[str, Any]) -> None:
@@ -243,7 +243,7 @@ class Messages:
         fields = fields_of(value)
         for place, item in enumerate(_listed(fields.get("choices"), MOST_PARTS)):
             choice = every_field_of(item)
-            # A chunk of a text completion says by itself why its choice ended.
+            # A chunk of a text completion has the finish reason outside its choice.
             reason = choice.get("finish_reason") or fields.get("finish_reason")
             _kept(self._choices, index_of(choice, place), _Choice).add(choice, reason)
         if isinstance(text := fields.get("text"), str) and "choices" not in fields:
@@ -256,7 +256,7 @@ class Messages:
                 _kept(self._choices, index, _Choice).attach(reference(made, "image"))
 
     def outputs(self) -> list[Message]:
-        """Return the model's answers so far, one message a choice."""
+        """Return the answers so far, one message for each choice."""
         return [choice.message() for _, choice in sorted(self._choices.items())]
 
 

@@ -1,4 +1,4 @@
-"""What refuses to work for want of a key before any client is made: constructors and functions."""
+"""Constructors and functions of frameworks that fail for a missing key before making a client."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 
 
 class MissingKey(Adapter):
-    """Adapter of one such constructor or function: only its refusals are of interest.
+    """Adapter of one such constructor or function, of which only the failures are reported.
 
     Args:
-        reader: the client, by what it reads.
-        raises: name of the class that it raises.
-        argument: the name that a key is passed by.
-        narrow: returns the reader of a call, ``None`` for one that is not Together's.
+        reader: the framework's client, by the variables that it reads.
+        raises: name of the exception class that it raises.
+        argument: name of the argument with the key.
+        narrow: returns the reader for a call, ``None`` if the call is not for Together.
     """
 
     def __init__(
@@ -40,7 +40,7 @@ class MissingKey(Adapter):
         self._raises, self._argument, self._narrow = raises, argument, narrow
 
     def narrowed(self, client: Any, kwargs: Kwargs) -> MissingKey | None:
-        """Return the adapter of one call; ``None`` where it is not one for Together."""
+        """Return the adapter for one call; ``None`` if the call is not for Together."""
         reader = self._narrow(self.reader, client, kwargs)
         if reader is None or reader is self.reader:
             return None if reader is None else self
@@ -56,19 +56,19 @@ class MissingKey(Adapter):
 
 
 def _if_for_together(reader: Reader, client: Any, kwargs: Kwargs) -> Reader | None:
-    """Of what serves many providers, that which is asked for Together's."""
+    """Return the reader if a call that supports many providers is for Together."""
     provider = kwargs.get("env_var") or getattr(client, "provider", None)
     return reader if provider in ("together", *reader.variables) else None
 
 
 def _of_model(reader: Reader, _client: Any, kwargs: Kwargs) -> Reader | None:
-    """Of LiteLLM's calls, those of Together's models."""
+    """Return the reader if a call of LiteLLM's is for a model of Together's."""
     provider = kwargs.get("custom_llm_provider") or str(kwargs.get("model")).partition("/")[0]
     return reader if provider == "together_ai" else None
 
 
 def _of_secret(reader: Reader, client: Any, kwargs: Kwargs) -> Reader | None:
-    """Of Haystack's generators, those that reach Together; their secrets name the variables."""
+    """Return the reader of a Haystack generator for Together; its secret names the variables."""
     base, secret = (
         kwargs.get(name) or getattr(client, name, None) for name in ("api_base_url", "api_key")
     )
@@ -132,4 +132,4 @@ PLACES: Final[tuple[tuple[str, str, MissingKey], ...]] = (
         MissingKey(LITELLM, "APIConnectionError", narrow=_of_model),
     ),
 )
-"""Module, function or method, adapter."""
+"""Module, function or method, and adapter of each."""

@@ -1,4 +1,4 @@
-"""The openai client, 1.x to 3.x, where it sends to Together: the generated client once more."""
+"""Adapter of the openai client, 1.x to 3.x, for requests to Together: another generated client."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ if TYPE_CHECKING:
 
 _MOST: Final = 64
 _UNRESOLVED: Final = "authentication method"
-"""In the TypeError of a client that has no key: an admin's alone, or none by its function."""
+"""In the TypeError of a client with an admin key only, or whose function returned no key."""
 
 
 class OpenAI(Generated):
-    """Adapter of the openai client, which other libraries make too."""
+    """Adapter of the openai client, which frameworks create as well."""
 
     error_modules: ClassVar[tuple[str, ...]] = ("openai",)
     reader = OPENAI
@@ -38,19 +38,19 @@ class OpenAI(Generated):
         self._makers: WeakIdentityMap[Reader] = WeakIdentityMap()
 
     def concerns(self, args: Args, kwargs: Kwargs, hosts: tuple[str, ...]) -> bool:
-        """Return whether a request goes to Together. Never raises: others' calls pass here.
+        """Return whether a request goes to Together. Never raises, as requests to any host pass.
 
         Args:
-            args: of ``request``, the client as the first.
-            kwargs: the same.
-            hosts: further ones that are Together's.
+            args: positional arguments of ``request``, with the client as the first.
+            kwargs: keyword arguments of ``request``.
+            hosts: further hosts that count as Together's.
         """
         try:
             url = (kwargs["options"] if "options" in kwargs else args[2]).url
             if is_absolute(url):
                 return is_together_host(urlsplit(url).hostname, hosts)
             base = args[0]._base_url
-            # A URL is never changed, and another one may get its id only once it is forgotten.
+            # Safe: a URL is immutable, and its id cannot be reused while this cache refers to it.
             known = self._verdicts.get(id(base))
             if known is not None and known[0] is base and known[1] is hosts:
                 return known[2]
@@ -58,19 +58,19 @@ class OpenAI(Generated):
             if len(self._verdicts) >= _MOST:
                 self._verdicts.clear()
             self._verdicts[id(base)] = base, hosts, verdict
-        except Exception:  # noqa: BLE001 - the border
+        except Exception:  # noqa: BLE001 - must not reach the application
             return False
         return verdict
 
     def concerns_new(self, kwargs: Kwargs, hosts: tuple[str, ...]) -> bool:
-        """Return whether a client that is about to be made is one for Together. Never raises."""
+        """Return whether a client to be created is for Together. Never raises."""
         try:
             given = kwargs.get("base_url")
             if not isinstance(given, str) and not hasattr(given, "host"):
                 given = os.environ.get("OPENAI_BASE_URL", "")
             found = hosts_in(str(given))
             return bool(found) and is_together_host(found[0], hosts)
-        except Exception:  # noqa: BLE001 - the border
+        except Exception:  # noqa: BLE001 - must not reach the application
             return False
 
     def reader_of(self, client: Any) -> Reader:
@@ -87,16 +87,16 @@ class OpenAI(Generated):
     def given_key(self, client: Any, _args: Args, kwargs: Kwargs) -> GivenKey | None:
         argument = kwargs.get("api_key")
         if callable(argument):
-            return None  # it is known once it is called
+            return None  # known once the function is called
         reader = self.made(client)
         given = GivenKey(*reader.origin(reader.find()[1] if argument is None else argument))
         return key_in(getattr(client, "_custom_headers", None)) or given
 
     def key(self, client: Any) -> object:
-        # Its empty text stands for none, unless it was given as such, or a function may give it.
+        # An empty key means none for a client that needs none, unless a function provides it.
         if key := super().key(client):
             return key
-        # Neither an admin's client nor the module itself, taken as one, has to be given one.
+        # Neither a client with an admin key nor the module-level client needs one.
         needs_none = getattr(client, "admin_api_key", None) is not None
         needs_none = needs_none or type(client).__name__ == "_ModuleClient"
         return None if needs_none and not _makes_keys(client) else ""
@@ -105,28 +105,28 @@ class OpenAI(Generated):
         return not _makes_keys(client) and super().set_key(client, key)
 
     def renewed(self, client: Any, authorization: str) -> bool:
-        # Another request may have renewed it once more since.
+        # A concurrent request may have renewed it again.
         return _makes_keys(client) or super().renewed(client, authorization)
 
     def override(self, client: Any, request: Request, answer: Answer) -> str | None:
         found = super().override(client, request, answer)
-        # From 3.x on it has a hook of its own.
+        # Since 3.x the Azure client has a request hook of its own.
         return "azure" if found in (None, "request_hook") and _is_azure(client) else found
 
     def failure(self, exc: BaseException, seen: Any, key: object) -> Failure:
         failure = super().failure(exc, seen, key)
         if isinstance(exc, TypeError) and _UNRESOLVED in str(exc):
             failure.auth, failure.outcome = "unsendable", "auth_failure"
-            if key:  # of a request before this one
+            if key:  # from an earlier request
                 failure.answer.authorization = "Bearer "
         return failure
 
 
 def _is_azure(client: Any) -> bool:
-    """Return whether a client sends its key in another header than Together reads."""
+    """Return whether a client sends its key in Azure's header, which Together does not read."""
     return any(cls.__name__ == "BaseAzureClient" for cls in type(client).__mro__)
 
 
 def _makes_keys(client: Any) -> bool:
-    """Return whether a client calls a function for each request's key."""
+    """Return whether a client calls a function for the key of each request."""
     return callable(getattr(client, "_api_key_provider", None))

@@ -1,4 +1,4 @@
-"""Method and path of a request → the name of its operation, of low cardinality."""
+"""Operation names, of low cardinality, for the method and path of a request."""
 
 import re
 from typing import Final
@@ -6,7 +6,7 @@ from typing import Final
 from together_otel.clients.addresses import is_absolute
 
 OTHER: Final = "_other"
-"""The operation of every request whose path or method this package does not know."""
+"""The operation of every request with an unknown path or method."""
 
 GENERATIVE = {
     "chat/completions": "chat",
@@ -21,13 +21,13 @@ GENERATIVE = {
     "videos": "video_generation",
     "videos/generations": "video_generation",
 }
-"""POST paths without their version → operation, as the contract names them."""
+"""POST paths without their version → operation."""
 
 HANDSHAKES: Final = {"realtime": "realtime.connect"}
-"""GET paths without their version that open a websocket → operation."""
+"""GET paths, without their version, that open a websocket → operation."""
 
 ID = "{}"
-"""Where an id stands in a path."""
+"""Placeholder for an id in a path."""
 
 PATHS = """
 audio|chat|completions|embeddings|hardware|rerank|voices|whoami
@@ -86,7 +86,7 @@ storage/upload-request
 supported-models/{}
 tci/execute|sessions
 """
-"""The paths of SDK 1.x to 3.1.1 without their versions, each with those it begins with."""
+"""The paths of SDK 1.x to 3.1.1, without their versions. Prefixes of a path are paths, too."""
 
 ACTIONS = frozenset(
     """
@@ -97,7 +97,7 @@ ACTIONS = frozenset(
     status stop submit training-checkpoint upload-url usage weights-sync whoami
     """.split()  # noqa: SIM905 - fifty strings in a list read worse than a text
 )
-"""Path segments that already say what is done."""
+"""Path segments that name an action."""
 
 _LAST_VERBS = {
     "get": ("list", "retrieve"),
@@ -106,7 +106,7 @@ _LAST_VERBS = {
     "patch": ("update", "update"),
     "delete": ("delete", "delete"),
 }
-"""Method → what it does to a collection, and to one of its members."""
+"""Method → its action on a collection and on a member of it."""
 
 _NAMED: Final = {"post": GENERATIVE, "get": HANDSHAKES}
 
@@ -115,13 +115,13 @@ _HUMP = re.compile(r"(?<=[a-z])(?=[A-Z])")
 
 
 class _Node:
-    """A place in a path and what may follow there."""
+    """A position in a path, with the segments that may follow."""
 
     def __init__(self) -> None:
         self.below: dict[str, _Node] = {}
 
     def grow(self, segments: list[str]) -> None:
-        """Add a path, with its alternatives."""
+        """Add a path, including its alternatives."""
         if segments:
             for segment in segments[0].split("|"):
                 self.below.setdefault(segment, _Node()).grow(segments[1:])
@@ -139,21 +139,20 @@ _NOWHERE = _Node()
 
 _MOST: Final = 512
 OPERATIONS: Final[dict[tuple[str, str], str]] = {}
-"""Operations by method and path, as far as they were named. Only of paths without
-ids and queries, which are the caller's."""
+"""Cache of operations by method and path, without paths that contain ids or queries."""
 
 
 def operation_of(method: str, path: str) -> str:
-    """Return the operation of a request, a name of this package's own words.
+    """Return the operation of a request; the name never contains text of the caller's.
 
     Args:
-        method: HTTP method, any case.
-        path: a URL's path or an absolute URL, with or without version prefixes and query.
+        method: HTTP method, in any case.
+        path: the path of a URL or an absolute URL, with or without version prefixes and query.
 
     Returns:
-        ``chat`` and the like for generative endpoints, else a dotted name such as
-        ``files.retrieve``. What is not a word of a known path in that very place is taken for
-        an id, though it look like a word. `OTHER` where the first is none.
+        A name such as ``chat`` for a generative endpoint, else a dotted name such as
+        ``files.retrieve``. A segment that no known path has in its position counts as an id, even
+        if it looks like a word. `OTHER` if that is the first segment.
     """
     if is_absolute(path):
         path = path.split("://", 1)[1].partition("/")[2]
@@ -185,13 +184,13 @@ def _words(segments: list[str]) -> tuple[list[str], bool]:
         ends_in_id = below is None
         if below is not None:
             words.append(segment)
-        # 1.x and 2.0 do not quote a slash in an id: such an id goes on.
+        # SDK 1.x and 2.0 do not quote a slash in an id, which may span several segments.
         here = below or (here.below.get(ID, here) if place else _NOWHERE)
     return words, ends_in_id
 
 
 def _segments(path: str) -> list[str]:
-    """Return a path's segments, without versions in front; 1.x climbs to ``../v2``."""
+    """Return the segments of a path without version prefixes, of which SDK 1.x has ``../v2``."""
     segments = [part for part in path.split("?", 1)[0].split("/") if part]
     while segments and _BEFORE_PATH.fullmatch(segments[0]):
         segments.pop(0)

@@ -1,7 +1,7 @@
-"""Request and response bodies → attributes and token counts; the same in every generation.
+"""Attributes and token counts of request and response bodies, for every generation of the SDK.
 
-A body is read, never consumed: iterators that a caller passes stay untouched. Names follow
-the OpenTelemetry GenAI semantic conventions.
+Iterators that a caller passes are not consumed. Names follow the OpenTelemetry GenAI semantic
+conventions.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -20,20 +20,20 @@ _INTEGERS = ("max_tokens", "seed", "top_k")
 RATELIMIT_HEADERS = {name: f"x-ratelimit-{name}" for name in names.RATELIMITS}
 RATELIMIT_NAMES = frozenset(RATELIMIT_HEADERS.values())
 _COUNTS = range(2**31)
-"""Numbers of tokens that need no further look."""
+"""Token counts that need no further check."""
 _DIGITS = 15
-"""Of an amount in an answer: sixteen may be eight characters of a key, in hexadecimal."""
+"""Maximum digits of a number in an answer: 16 may be eight characters of a key, in hexadecimal."""
 _FORMATS = {"json_object": "json", "json_schema": "json", "json": "json", "text": "text"}
 _OUTPUTS = {"image_generation": "image", "speech": "speech", "video_generation": "video"}
-"""Operations that are asked for nothing but one type of output → that type."""
+"""Operations with a single output type → that type."""
 
 
 def described(operation: str, host: str | None, port: int | None, body: object) -> Request:
-    """Return the request of an operation with a JSON body; what the caller did not set is absent."""
+    """Return the request of an operation with a JSON body, without attributes for absent fields."""
     if type(body) is not dict and not isinstance(body, Mapping):
         return Request(operation, host, port)
     attributes: dict[str, Any] = {}
-    # A body has few fields. They are copied first: it may be the caller's, who may change it.
+    # A tuple of the names: the caller may change the body in another thread.
     for field in tuple(body):
         if field in _FIELDS:
             attribute, made = _FIELDS[field]
@@ -103,14 +103,14 @@ _FIELDS: dict[str, tuple[str, Callable[[Any], Any]]] = {
     ),
     "dimensions": (names.DIMENSION_COUNT, _integer),
 }
-"""Field of a body → its attribute, and what makes the attribute's value, ``None`` for none."""
+"""Field of a body → its attribute and the conversion, which returns ``None`` for no attribute."""
 
 
 def ratelimits(header: Callable[[str], str | None]) -> dict[str, float]:
-    """Return what the ``x-ratelimit-*`` headers of an answer say, where it is an amount.
+    """Return the numeric ``x-ratelimit-*`` headers of an answer, by the last part of their names.
 
     Args:
-        header: returns the header of a lower-case name, or ``None``.
+        header: returns the header with a lower-case name, or ``None``.
     """
     found = {}
     for name, source in RATELIMIT_HEADERS.items():
@@ -124,12 +124,12 @@ def ratelimits(header: Callable[[str], str | None]) -> dict[str, float]:
 
 
 def add_result(value: Any, result: Result) -> None:
-    """Add to ``result`` what a response object, or one chunk of a stream, says.
+    """Add the data of a response object, or of one chunk of a stream, to ``result``.
 
-    Model and id are the first chunk's; the usage is the last one's.
+    Model and id are those of the first chunk, the usage is that of the last.
     """
     fields = value if isinstance(value, dict) else getattr(value, "__dict__", NOTHING)
-    # What the SDK does not declare: the model of text completions' chunks, embeddings' usage.
+    # The SDK does not declare the model of text completions' chunks and the usage of embeddings.
     if "model" not in fields or "usage" not in fields:
         fields = every_field_of(value)
     if "choices" not in fields and (made := as_completion(fields)) is not None:
@@ -142,7 +142,7 @@ def add_result(value: Any, result: Result) -> None:
         if isinstance(identifier, str):
             result.id = identifier
     if (choices := fields.get("choices")) and isinstance(choices, (list, tuple)):
-        # A chunk of a text completion says by itself why its choice ended.
+        # A chunk of a text completion has the finish reason outside its choice.
         _add_reasons(choices, fields.get("finish_reason"), result)
     usage = fields.get("usage")
     if usage is not None:
@@ -166,7 +166,7 @@ def _add_reasons(choices: Sequence[Any], own: object, result: Result) -> None:
 
 
 def _usage(usage: Any) -> Usage:
-    # Cached and reasoning tokens come untyped.
+    # The SDK does not declare cached and reasoning tokens.
     fields = usage if isinstance(usage, dict) else getattr(usage, "__dict__", NOTHING)
     if extra := getattr(usage, "__pydantic_extra__", None):
         fields = {**fields, **extra}
@@ -182,10 +182,10 @@ def _usage(usage: Any) -> Usage:
         _tokens(cached) or None if cached else None,
         _tokens(reasoning) or None if reasoning else None,
     )
-    return tuple.__new__(Usage, counts)  # its own function takes them one by one
+    return tuple.__new__(Usage, counts)  # faster than Usage(*counts)
 
 
 def _tokens(value: Any) -> int | None:
-    """Return a number of tokens; ``None`` for what is none: counters only grow."""
+    """Return a token count; ``None`` if it is invalid or negative, as counters only increase."""
     number = None if isinstance(value, bool) else integer(value)
     return number if number is not None and 0 <= number < 10**_DIGITS else None

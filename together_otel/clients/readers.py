@@ -1,4 +1,4 @@
-"""What the clients read that reach Together without its SDK: variables in order, base URLs."""
+"""Environment variables, in order, and base URLs of clients that use Together without its SDK."""
 
 import sys
 from dataclasses import replace
@@ -60,7 +60,7 @@ _MAKERS: Final[tuple[tuple[str, str | None, Reader], ...]] = (
     ("agno", None, Reader("agno", "OpenAILike", (_OPENAI,), skips_empty=True)),
     ("instructor", None, INSTRUCTOR),
     ("camel", None, CAMEL),
-    # Embeddings and texts, and before 1.100 all.
+    # For embeddings and text completions; before LiteLLM 1.100 for all calls.
     ("litellm", None, replace(LITELLM, variables=(*LITELLM.variables, _OPENAI))),
     ("smolagents", None, Reader("smolagents", "OpenAIModel", (_OPENAI,))),
     (
@@ -71,7 +71,7 @@ _MAKERS: Final[tuple[tuple[str, str | None, Reader], ...]] = (
     ("strands", None, Reader("strands", "OpenAIModel", (_OPENAI,))),
     ("autogen_ext", None, Reader("autogen", "OpenAIChatCompletionClient", (_OPENAI,))),
 )
-"""Package or module whose code made an openai client, what else must be imported, the reader."""
+"""Package or module that creates an openai client, another module that must be loaded, reader."""
 
 _PACKAGES: Final = frozenset(module.partition(".")[0] for module, _, _ in _MAKERS)
 
@@ -89,17 +89,17 @@ CLIENTS: Final = {
     "aisuite": CALLERS["aisuite"],
     "huggingface_hub": CALLERS["huggingface_hub"],
 }
-"""Clients by what they are asked for."""
+"""Clients by the names that commands accept."""
 
 _DEEPEST: Final = 60
-"""Frames that are looked at."""
+"""Maximum number of frames that are examined."""
 
 
 def maker(frame: FrameType | None) -> Reader | None:
-    """Return the framework that makes a client, the innermost one; ``None`` where it is none.
+    """Return the reader of the innermost framework that is creating a client, ``None`` for none.
 
     Args:
-        frame: the one to begin at.
+        frame: the innermost frame to examine.
     """
     for _ in range(_DEEPEST):
         if frame is None:

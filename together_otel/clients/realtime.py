@@ -1,7 +1,7 @@
-"""Realtime sessions of `together` 2.42 and later: websockets, opened by one handshake each.
+"""Adapters of the realtime sessions of `together` 2.42 and later, which are websockets.
 
-They go round the base client's ``request``. A call is the session, from its handshake to its
-closing; the connections that a transcription session opens again by itself are attempts at it.
+They bypass the base client's ``request``. A session is one call, from its handshake until it is
+closed. Reconnections of a transcription session are attempts of the same call.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
     from together_otel.names import Outcome
 
 _REGULAR_CLOSES = (1000, 1001, 1005)
-"""Close codes of a session that came to its end: normal, going away, none given."""
+"""Close codes of a session that ended regularly: normal, going away, no code."""
 
 _CLIENT_FAULTS = (1002, 1003, 1007, 1008, 1009, 1010)
-"""Close codes by which a server complains about what it was sent."""
+"""Close codes by which a server rejects what the client sent."""
 
 _BAD_REQUEST = 400
 _NO_SERVER = "no_healthy_workers"
@@ -31,7 +31,7 @@ _IDLE = "idle_timeout"
 
 
 class Connections(Adapter):
-    """Adapter of the SDK's connection managers, on which ``connect`` is called."""
+    """Adapter of the SDK's connection managers, whose ``connect`` is patched."""
 
     operation = "realtime.connect"
     recovers = True
@@ -40,22 +40,22 @@ class Connections(Adapter):
         return super().key(client._client)
 
     def set_key(self, client: Any, key: object) -> bool:
-        # A manager asks its client for each handshake.
+        # A manager reads the client's key for each handshake.
         return super().set_key(client._client, key)
 
     def shared(self, client: Any) -> object:
-        # What the client's requests are recovered for, too.
+        # The same object as for the client's requests, so that a replaced key holds for both.
         return client._client._client
 
     def request(self, client: Any, _args: Args, _kwargs: Kwargs) -> Request:
         base = client._client.base_url
         request = Request(self.operation, base.host, port_of(base), client._model)
-        # Of all headers, only those given with the session are sent.
+        # Only the headers of the session are sent, not the client's.
         replace_key(request, client._extra_headers, "extra_headers")
         return request
 
     def handshake(self, manager: Any, connection: Any = None) -> Answer:
-        """Describe a handshake that is about to be made, or that led to ``connection``."""
+        """Describe a handshake before it is made, or the one that opened ``connection``."""
         replaced = authorization_in(manager._extra_headers)
         sent = f"Bearer {self.key(manager)}" if replaced is None else replaced
         status = (None, None) if connection is None else answered(connection._ws.response)
@@ -65,13 +65,13 @@ class Connections(Adapter):
         return replace(seen)
 
     def failure(self, exc: BaseException, seen: Answer | None, key: object) -> Failure:
-        # A refused handshake is an ``InvalidStatus`` of websockets; a transcription session raises
-        # its own error from that.
+        # A refused handshake raises websockets' ``InvalidStatus``; a transcription session raises
+        # an error of its own from that.
         own = f"Bearer {key}"
         answer = Answer(authorization=own) if seen is None else self.answer(seen)
         status: int | None = None
         body: object = _body_of_event(exc)
-        # Not what was raised beside it: that may be the failure of a session tried before.
+        # Not the contexts from outside: these may be failures of an earlier session.
         refused = next(
             (one for one in chain(exc, inside=True) if "InvalidStatus" in class_names(one)), None
         )
@@ -82,7 +82,7 @@ class Connections(Adapter):
             if response is not None:
                 note_origin(answer, response.headers, body)
             if status is not None and status < FIRST_ERROR:
-                status = None  # an answer, but no websocket: what is there is another server
+                status = None  # an answer without a websocket: another kind of server
         sent = answer.authorization != own
         found = failure_of(exc, status=status, body=body, answer=answer, sent=sent)
         if found.auth is None and status in (None, _BAD_REQUEST) and _tears(answer, exc):
@@ -92,7 +92,7 @@ class Connections(Adapter):
         return found
 
     def failure_in(self, value: Any, _seen: Any = None) -> Failure | None:
-        # An event that ends the session with an error.
+        # An error event that ends the session.
         if not getattr(value, "is_fatal", False):
             return None
         error = getattr(value, "error", None)
@@ -120,50 +120,50 @@ class Connections(Adapter):
 
 
 class Transcriptions(Connections):
-    """Adapter of the SDK's transcription sessions, which connect again by themselves."""
+    """Adapter of the SDK's transcription sessions, which reconnect automatically."""
 
     operation = "realtime.transcription"
     recovers = False
-    """Its connections are, so that one which it opens again by itself is as well."""
+    """Its connections recover instead, including those of a reconnection."""
 
     def is_open(self, session: Any) -> bool:
-        """Return whether a session is open: starting it then does nothing."""
+        """Return whether a session is open, in which case starting it does nothing."""
         return getattr(session, "_connection", None) is not None
 
     def session_of(self, client: Any, _returned: Any) -> Session | None:
-        # The session has its own way to say that it failed.
+        # The session reports its failures itself.
         return Session(client, lambda: None)
 
 
 def was_closed(exc: BaseException) -> bool:
-    """Return whether an exception says that a connection is closed, regularly or not."""
+    """Return whether an exception means that a connection is closed, regularly or not."""
     return "ConnectionClosed" in class_names(exc)
 
 
 def was_closed_regularly(exc: BaseException) -> bool:
-    """Return whether an exception says that a connection came to its regular end."""
+    """Return whether an exception means that a connection was closed regularly."""
     return "ConnectionClosedOK" in class_names(exc)
 
 
 def answered(response: Any) -> tuple[int | None, str | None]:
-    """Return status and request id of the answer to a handshake."""
+    """Return the status and the request id of a handshake's response."""
     headers = getattr(response, "headers", None)
     request_id = headers.get("x-request-id") if headers is not None else None
     return getattr(response, "status_code", None), request_id
 
 
 def _body_of_event(exc: BaseException) -> dict[str, object]:
-    """Return an error body of the event that a session failed with, as far as it is kept."""
-    # Not of any exception: reading the code of a closed connection's is deprecated.
+    """Return an error body with the code of the event that a session failed with, if any."""
+    # Only for RealtimeError: reading ``code`` of websockets' ConnectionClosed is deprecated.
     code = getattr(exc, "code", None) if "RealtimeError" in class_names(exc) else None
     return {"code": code}
 
 
 def _tears(answer: Answer, exc: BaseException) -> bool:
-    """Return whether a handshake failed for a key that tears its request in two.
+    """Return whether a handshake failed because the key breaks the request's headers.
 
-    Websockets before 17 sends line ends and NULs as they are, whereupon servers hang up or
-    answer 400. A server that cannot be reached raises other classes.
+    websockets before 17 sends line ends and NULs unchanged; servers then close the connection or
+    answer 400. An unreachable server raises other classes.
     """
     if set(answer.authorization or "").isdisjoint("\r\n\0"):
         return False
@@ -174,7 +174,7 @@ def _tears(answer: Answer, exc: BaseException) -> bool:
 
 
 def _outcome(exc: BaseException) -> Outcome | None:
-    """Return what happened, where an exception's class is too vague; else ``None``."""
+    """Return the outcome by an exception's causes if its class is too general, else ``None``."""
     if _body_of_event(exc)["code"] == _NO_SERVER:
         return "server_error"
     found = list(chain(exc, inside=True))
@@ -191,7 +191,7 @@ def _outcome(exc: BaseException) -> Outcome | None:
 
 
 def _outcome_of_close(received: Any) -> Outcome | None:
-    """Return what the server's close frame, if one came, means; ``None`` for a regular end."""
+    """Return the outcome for the server's close frame, if any; ``None`` for a regular close."""
     if received is None:
         return "connection_error"
     if received.code in _REGULAR_CLOSES:

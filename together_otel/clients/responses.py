@@ -1,4 +1,4 @@
-"""The Responses API in the words of chat completions: what is asked, answered and streamed by it."""
+"""Conversion of the Responses API's requests, answers and events to chat completions' format."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -6,7 +6,7 @@ from typing import Any, Final
 from together_otel.clients.fields import NOTHING, every_field_of, fields_of
 
 _REASONS: Final = {"max_output_tokens": "length"}
-"""Why a response is incomplete → the same as a finish reason, where they differ."""
+"""Reason why a response is incomplete → the finish reason, if they differ."""
 
 
 _PIECES: Final = {
@@ -14,21 +14,21 @@ _PIECES: Final = {
     "response.reasoning_text.delta": "reasoning",
     "response.reasoning_summary_text.delta": "reasoning",
 }
-"""Event of a stream that brings a piece of text → where that stands in a chunk."""
+"""Type of an event with a piece of text → the field for the text in a chunk's delta."""
 
 
 def _response_in(fields: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return a response, itself or that of an event; nothing of anything else."""
+    """Return a response, or the response of an event; an empty mapping for anything else."""
     if str(fields.get("type")).startswith("response."):
         fields = every_field_of(fields.get("response"))
     return fields if fields.get("object") == "response" else NOTHING
 
 
 def as_completion(fields: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Return what a response, or an event of its stream, says; ``None`` for what is neither.
+    """Return a response or an event as a chat completion or a chunk; ``None`` for anything else.
 
     Args:
-        fields: of an answer or an event.
+        fields: the fields of an answer or an event.
     """
     if piece := _piece_in(fields):
         return {"choices": [{"index": 0, "delta": piece}]}
@@ -54,7 +54,7 @@ def as_completion(fields: Mapping[str, Any]) -> dict[str, Any] | None:
 
 
 def _piece_in(fields: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Return what an event of a stream adds to the answer, which its last event repeats whole."""
+    """Return the delta of an event of a stream, whose last event repeats the whole answer."""
     kind = str(fields.get("type"))
     if (place := _PIECES.get(kind)) is not None:
         return {place: fields.get("delta")}
@@ -83,7 +83,7 @@ def _usage(said: Mapping[str, Any]) -> dict[str, Any] | None:
 
 
 def error_in(fields: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Return the body of the error that a response, or an event, tells of; ``None`` for none."""
+    """Return the error body of a response or an event; ``None`` if there is no error."""
     if fields.get("type") == "error" and "message" in fields:
         return {"error": fields}
     error = _response_in(fields).get("error")
@@ -91,7 +91,7 @@ def error_in(fields: Mapping[str, Any]) -> dict[str, Any] | None:
 
 
 def as_message(item: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return an item of what is asked; messages are the same in both."""
+    """Return an item of a request as a message; messages are the same in both APIs."""
     if item.get("type") == "function_call":
         return _called(item)
     if item.get("type") == "function_call_output":

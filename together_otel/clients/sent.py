@@ -1,7 +1,7 @@
-"""What the frames of whoever sends a request have: the keys that it is sent with, and its answer.
+"""The keys of a request, and its answer, in the frames of the functions that send it.
 
-A request hook, the HTTP client's own auth and an in-house client send keys that nobody else is told
-of before there is an answer.
+Keys of a request hook, of the HTTP client's own auth and of an in-house client are visible nowhere
+else before there is an answer.
 """
 
 from collections.abc import Collection, Mapping
@@ -16,14 +16,14 @@ _NAMES: Final = ("request", "params", "headers")
 """Variables of httpx and requests, of aiohttp's tracing, and of urllib3 and aiohttp."""
 
 HTTPX: Final = ("httpx._client", "httpx2._client")
-"""Modules that send by httpx."""
+"""Modules that send requests by httpx."""
 
 _MOST: Final = 32
-"""Frames that are looked at."""
+"""Maximum number of frames that are examined."""
 
 
 def secrets_at_work(frame: FrameType | None) -> list[str]:
-    """Return the keys of the request that is being sent where a frame, or a caller of it, is."""
+    """Return the keys of the request that a frame, or one of its callers, is sending."""
     for _ in range(_MOST):
         if frame is None:
             break
@@ -34,10 +34,10 @@ def secrets_at_work(frame: FrameType | None) -> list[str]:
 
 
 def redirects_at_work(frame: FrameType | None) -> Any:
-    """Return the responses by which requests was redirected to what it asks for at this moment.
+    """Return the responses that redirected requests to its current request; ``None`` for none.
 
     Args:
-        frame: who asks, or what it calls.
+        frame: a frame of the function that sends it, or of one that it calls.
     """
     for _ in range(_MOST):
         if frame is None or frame.f_code.co_name == "resolve_redirects":
@@ -47,20 +47,20 @@ def redirects_at_work(frame: FrameType | None) -> Any:
 
 
 def secrets_in_traceback(exc: BaseException) -> list[str]:
-    """Return the keys of the requests that an exception and its causes came of."""
+    """Return the keys of the requests that raised an exception or its causes."""
     frames = [frame for link in chain(exc) for frame, _ in walk_tb(link.__traceback__)]
     return [secret for frame in frames[-_MOST:] for secret in _secrets_in_frame(frame)]
 
 
 def answer_in_traceback(exc: BaseException, modules: Collection[str], name: str) -> Any:
-    """Return the response that an HTTP library had when an exception passed; ``None`` for none.
+    """Return the response in the HTTP library's frames that an exception passed, else ``None``.
 
-    A hook of the application's may raise what it likes of a response.
+    A hook of the application's may raise any exception for a response.
 
     Args:
         exc: the exception.
-        modules: of the library, whose innermost frame with such a variable has it.
-        name: of the variable.
+        modules: the library's modules; the innermost of their frames with the variable counts.
+        name: the name of the variable.
     """
     frames = (frame for frame, _ in walk_tb(exc.__traceback__))
     found = [
@@ -72,10 +72,10 @@ def answer_in_traceback(exc: BaseException, modules: Collection[str], name: str)
 
 
 def refusal_behind(exc: BaseException) -> Any:
-    """Return httpx's response of which a hook of the application's made an exception, or a cause.
+    """Return the httpx response for which a hook of the application's raised an exception.
 
     Args:
-        exc: what the SDK made of it.
+        exc: the SDK's exception, which may have the hook's as a cause.
     """
     for link in chain(exc):
         found = answer_in_traceback(link, HTTPX, "response")
@@ -86,7 +86,7 @@ def refusal_behind(exc: BaseException) -> Any:
 
 def _secrets_in_frame(frame: FrameType) -> list[str]:
     names = [name for name in _NAMES if name in frame.f_code.co_varnames]
-    # Not the variables of each: most functions have none of these.
+    # Read ``f_locals`` only if needed: most functions have none of these variables.
     variables: Mapping[str, Any] = frame.f_locals if names else {}
     found: list[str] = []
     for name in names:

@@ -1,8 +1,8 @@
-"""`together` 1.x: hand-written, on requests (sync) and aiohttp (async).
+"""Adapter of `together` 1.x, which is hand-written on requests (sync) and aiohttp (async).
 
-A call is one ``APIRequestor.request`` or ``arequest``; file transfers go to ``request_raw``
-directly. Its exceptions often say less than the answer did, so the answer is noted on the
-way (``seen``) and counts where the exception is silent.
+A call is one ``APIRequestor.request`` or ``arequest``; file transfers call ``request_raw``
+directly. Exceptions often have less data than the answer, so the answer (``seen``) is kept and
+supplies what the exception lacks.
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ if TYPE_CHECKING:
 
 
 def _options(args: Args, kwargs: Kwargs) -> Any:
-    """Return the options of a request: the first argument of ``request`` and its like."""
+    """Return the options of a request: the first argument of ``request`` and similar methods."""
     return kwargs.get("options", args[0] if args else None)
 
 
 TRANSFER = "files.transfer"
-"""The operation of sending a file's bytes to where 1.x is asked to put them."""
+"""The operation of the transfer of a file's bytes to the storage URL that Together returned."""
 
 
 class TogetherV1(Adapter):
@@ -58,18 +58,18 @@ class TogetherV1(Adapter):
         return urlsplit(str(client.client.base_url)).hostname
 
     def made_for(self, requestor: Any, client: Any) -> None:
-        """Note whose requestor it is, which 1.x itself does not."""
+        """Store the client of a requestor on it; the SDK does not."""
         requestor._together_otel_client = client
 
     def set_key(self, client: Any, key: object) -> bool:
-        # The client that the requestor was made for has it as well.
+        # The client of the requestor has the key as well.
         client.api_key = key
         if (owner := self.shared(client)) is not client:
             owner.api_key = key
         return True
 
     def shared(self, client: Any) -> Any:
-        # All that belongs to one client is made for one object.
+        # The SDK creates everything of one client with the same inner object.
         owner = getattr(client, "_together_otel_client", None) or getattr(client, "client", None)
         return client if owner is None else owner
 
@@ -81,7 +81,7 @@ class TogetherV1(Adapter):
         options = _options(args, kwargs)
         url = str(getattr(options, "url", ""))
         parts = urlsplit(url if "://" in url else str(client.api_base))
-        # An absolute URL is storage's, where a file goes to: its path is all ids.
+        # An absolute URL is a storage URL for a file, whose path consists of ids.
         operation = operation_of(getattr(options, "method", "get"), url)
         if kwargs.get("absolute"):
             operation = TRANSFER
@@ -94,7 +94,7 @@ class TogetherV1(Adapter):
     def override(self, client: Any, request: Request, answer: Answer) -> str | None:
         if request.override is not None or not is_basic(answer):
             return request.override
-        # requests makes it of credentials in the URL, else of those that a file has for the host.
+        # requests takes credentials from the URL, else from the host's entry in a netrc file.
         return "base_url" if "@" in urlsplit(str(client.api_base)).netloc else "netrc"
 
     def answer(self, seen: Any) -> Answer:
@@ -134,18 +134,18 @@ class TogetherV1(Adapter):
         )
 
     def failure_in(self, value: Any, seen: Any = None) -> Failure | None:
-        # ``request_raw`` returns errors, streams yield them.
+        # ``request_raw`` returns errors, and streams yield them.
         if hasattr(value, "status_code"):
             return self._refused_transfer(value)
         data = getattr(value[0] if isinstance(value, tuple) else value, "data", None)
         if not isinstance(data, dict):
             return None
-        if data.keys() == {"message"}:  # of a body that was called plain text
+        if data.keys() == {"message"}:  # the SDK's form of a plain text body
             data = parsed(str(data["message"])) or data
         answer = Answer() if seen is None else self.answer(seen)
         if refusal_in(data) is not None:
             return refused(data, answer)
-        # Of a job that is asked about, an error is the job's.
+        # With a status, the error is that of the job that was retrieved.
         failed = data.get("error") and not isinstance(data.get("status"), str)
         return Failure("server_error", answer) if failed else None
 
@@ -154,7 +154,7 @@ class TogetherV1(Adapter):
         note_origin(answer, response.headers, body_of(response))
         if answer.status_code is None or answer.status_code < FIRST_ERROR:
             return None
-        # A transfer goes without the key, to storage or, tried again by 1.x, to a spoilt address.
+        # A transfer is sent without the key to storage or, in a retry of the SDK's, to a wrong URL.
         transfer = response.request.method == "PUT"
         kind = None if transfer else auth_kind(answer.status_code, None)
         outcome = "auth_failure" if kind else outcome_of_status(answer.status_code)

@@ -1,8 +1,8 @@
-"""Uploads of files: several requests, of which the transfer itself goes past ``request``.
+"""Adapters of file uploads: several requests, of which the transfer bypasses ``request``.
 
-It goes to storage elsewhere, without the key. So the upload is a call of its own, round those
-that the SDK makes for it. They show whether the key is refused; what storage answers to the
-transfer says nothing about it.
+The transfer goes to external storage, without the key. Therefore the upload is a call of its own
+around the SDK's calls to Together. These show whether the key is refused; the answer of storage to
+the transfer does not.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ OPERATION = "files.upload"
 
 
 def _storage_failure(adapter: Adapter, exc: BaseException) -> Failure | None:
-    """Return the failure of a transfer that storage has answered, if that is what failed."""
+    """Return the failure of a transfer that storage answered, ``None`` for any other failure."""
     for link in chain(exc):
         response = getattr(link, "response", None)
-        # The transfer is a PUT; Together's own part in an upload is all POST.
+        # The transfer is a PUT; all requests of an upload to Together are POST.
         if response is not None and response.request.method == "PUT":
             answer = adapter.answer(response)
             return Failure(_outcome(answer.status_code), answer, sent=True)
@@ -43,21 +43,21 @@ def _storage_failure(adapter: Adapter, exc: BaseException) -> Failure | None:
 
 
 def _outcome(status: int | None) -> Outcome:
-    # The SDK also fails over good answers of storage that lack what it needs of them.
+    # The SDK also fails if a successful answer of storage lacks required data.
     if status is None or status < FIRST_ERROR:
         return "server_error"
     return outcome_of_status(status)
 
 
 def _unwrapped(exc: BaseException) -> BaseException:
-    """Return what failed: of a part of a file, the SDK says no more than ``Exception``."""
+    """Return the original error: for a part of a file, the SDK raises a bare ``Exception``."""
     while type(exc) is Exception and exc.__context__ is not None:
         exc = exc.__context__
     return exc
 
 
 class _Uploads(Adapter):
-    """What the adapters of upload managers have in common; managers keep their client."""
+    """Base of the adapters of upload managers, which have their client in ``_client``."""
 
     composed = True
     recovers = False
@@ -69,7 +69,7 @@ class _Uploads(Adapter):
         return super().override(client._client, request, answer)
 
     def result(self, value: Any, result: Result) -> None:
-        pass  # it describes the file
+        pass  # the result describes the file
 
     def failure(self, exc: BaseException, seen: Any, key: object) -> Failure:
         return _storage_failure(self, exc) or super().failure(_unwrapped(exc), seen, key)
@@ -85,7 +85,7 @@ class GeneratedUploads(_Uploads, Generated):
     def failure(self, exc: BaseException, seen: Any, key: object) -> Failure:
         failure = super().failure(exc, seen, key)
         if is_redirect(failure.answer.status_code):
-            # Together's own to storage, which lacked where to.
+            # Together's redirect to storage, without a location.
             failure.outcome = "server_error"
         return failure
 
@@ -104,6 +104,6 @@ class TogetherV1Uploads(_Uploads, TogetherV1):
         status = getattr(exc, "http_status", None)
         failure.answer.status_code = failure.answer.status_code or status
         if status == UNAUTHORIZED and "AuthenticationError" not in class_names(exc):
-            # That is what 1.x raises when Together refuses the key; else it was storage.
+            # The SDK raises AuthenticationError if Together refuses the key; this was storage.
             return Failure(outcome_of_status(status), failure.answer)
         return failure

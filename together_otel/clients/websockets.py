@@ -1,6 +1,6 @@
-"""Handshakes of websockets to Together's hosts by `websockets`, with which the openai client opens its.
+"""Adapter of `websockets`, which the openai client uses, for handshakes with Together's hosts.
 
-Those of `together` are part of its own sessions, in `realtime`.
+Handshakes of `together` are part of its sessions (`realtime`).
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
     from together_otel.keys.reader import Reader
 
 _AS_THE_SDKS: Final = Connections()
-"""Knows what a handshake fails of."""
+"""Describes failures of handshakes."""
 
 
 class Websockets(Wire):
-    """Adapter of `websockets`: the ``handshake`` of its connections, which are not used again."""
+    """Adapter of the ``handshake`` of connections of `websockets`, which cannot be retried."""
 
     recovers = False
     returns_refusals = False
@@ -50,7 +50,7 @@ class Websockets(Wire):
         )
 
     def seen(self, exchange: Exchange, _response: Any) -> Any:
-        return exchange.client  # before as well: an exception does not tell what was sent
+        return exchange.client  # before the handshake, too: an exception has no request
 
     def parts(self, _exchange: Exchange) -> Iterable[object]:
         return ()
@@ -72,6 +72,6 @@ class Websockets(Wire):
 
     def failure(self, exc: BaseException, seen: Any, key: object) -> Failure:
         answer = self.answer(seen)
-        if answer.authorization is None and key is not None:  # it did not get that far
+        if answer.authorization is None and key is not None:  # the request was not made yet
             answer.authorization = f"{BEARER}{key}"
         return _AS_THE_SDKS.failure(exc, answer, key)

@@ -1,4 +1,4 @@
-"""HTTP requests to Together's hosts, whichever library sends them: its key is in their headers."""
+"""Base adapter of HTTP libraries, for requests to Together's hosts with the key in a header."""
 
 from __future__ import annotations
 
@@ -45,18 +45,18 @@ _MODEL: Final = re.compile(r'"model"\s*:\s*"([^"\\]{1,256})"')
 
 @dataclass(slots=True, repr=False, eq=False)
 class Exchange:
-    """A request that is about to be sent: what the rest of this package takes for its client.
+    """A request to be sent, which the rest of this package treats as the call's client.
 
     Attributes:
         client: the HTTP client that sends it.
-        server: host and port that it goes to.
-        path: of its URL.
-        method: in any case of letters.
-        authorization: the header; ``None`` where the request has none so far.
-        body: mapping, or JSON.
-        args: what the patched function is called with.
-        kwargs: the same; of this object alone.
-        reader: the library that wants it made; ``None`` is the HTTP library's own.
+        server: its host and port.
+        path: the path of its URL.
+        method: its HTTP method, in any case.
+        authorization: the Authorization header; ``None`` if the request has none so far.
+        body: a mapping, or JSON.
+        args: positional arguments of the patched function.
+        kwargs: keyword arguments of the patched function, in a dict of this object's own.
+        reader: the library that makes the request; ``None`` for the HTTP library's own reader.
     """
 
     client: Any
@@ -70,7 +70,7 @@ class Exchange:
     reader: Reader | None = None
 
     def sent(self, response: Any) -> None:
-        """Note the key that the HTTP library's own auth has put into a request without one."""
+        """Store the key that the HTTP library's own auth added to a request without one."""
         if self.authorization is None:
             sent = bearer(authorization_of(request_of(response)))
             if sent is not None and sent.startswith(BEARER):
@@ -78,20 +78,20 @@ class Exchange:
 
 
 class _Shared:
-    """Stands for all clients that send their keys to one owner's hosts."""
+    """Represents all clients that send keys to the hosts of one owner."""
 
 
 _SHARED: dict[str, _Shared] = {}
-"""By whose the hosts are."""
+"""By the owner of the hosts."""
 
 
 class Wire(Adapter):
-    """Adapter of an HTTP library; ``client`` is a request's `Exchange`, as is its one argument.
+    """Adapter of an HTTP library; ``client`` and the only argument are a request's `Exchange`.
 
     Attributes:
         library: its name.
-        modules: that send by it.
-        received: the variable in which their functions have a response.
+        modules: its modules that send requests.
+        received: the variable of their functions that has the response.
     """
 
     recovers = True
@@ -104,11 +104,11 @@ class Wire(Adapter):
         return client.reader or self.reader
 
     def exchange(self, client: Any, args: Args, kwargs: dict[str, Any]) -> Exchange:
-        """Describe a request by what the patched function is called with, and keep that."""
+        """Describe a request by the arguments of the patched function, and store these."""
         raise NotImplementedError
 
     def seen(self, exchange: Exchange, response: Any) -> Any:
-        """Return what `answer` describes: after a request, and before, when there is no response."""
+        """Return the object that `answer` takes; ``response`` is ``None`` before the request."""
         if response is not None:
             exchange.sent(response)
         return response
@@ -118,14 +118,14 @@ class Wire(Adapter):
         return None if sent is None else sent.removeprefix(BEARER)
 
     def shared(self, client: Exchange) -> object:
-        # The application hands each request its key: what took that one's place holds for all.
+        # The application passes a key with each request: a replaced key holds for all clients.
         return _SHARED.setdefault(owner_of(client.server[0] or ""), _Shared())
 
     def bodies(self, args: Args, _kwargs: Kwargs) -> Iterable[object]:
         return self.parts(args[0])
 
     def parts(self, exchange: Exchange) -> Iterable[object]:
-        """Return what of a request is read as it is sent."""
+        """Return the parts of a request's body that may be consumed by sending it."""
         raise NotImplementedError
 
     def discard(self, returned: Any) -> None:
@@ -138,10 +138,10 @@ class Wire(Adapter):
     def answer(self, seen: Any) -> Answer:
         answer = answer_of(seen)
         note_scheme(answer)
-        # requests' own look-up of a header that is not there raises in between.
+        # requests' own lookup of a missing header raises and catches an exception.
         if not RATELIMIT_NAMES.isdisjoint(getattr(seen.headers, "_store", RATELIMIT_NAMES)):
             answer.ratelimits = ratelimits(seen.headers.get)
-        # urllib3's own retries, of which redirects are none.
+        # urllib3's history contains its retries and redirects.
         retries = getattr(getattr(seen, "raw", None), "retries", None)
         if history := getattr(retries, "history", None):
             answer.resends = sum(getattr(one, "redirect_location", None) is None for one in history)
@@ -155,7 +155,7 @@ class Wire(Adapter):
             add_result(found, result)
 
     def has_news(self, chunk: Any) -> bool:
-        return bool(chunk)  # an event without is handed on as an empty one
+        return bool(chunk)  # an event without news arrives as an empty dict
 
     def chunk(self, chunk: Any, result: Result) -> None:
         add_result(chunk, result)
@@ -183,7 +183,7 @@ class Wire(Adapter):
 
 
 def bearer(value: object) -> str | None:
-    """Return an Authorization header as text, its scheme written as the SDK writes it."""
+    """Return an Authorization header as a string, with the scheme written as by the SDK."""
     if isinstance(value, bytes):
         value = value.decode("latin-1")
     if not isinstance(value, str):
@@ -197,7 +197,7 @@ def bearer(value: object) -> str | None:
 
 
 def note_scheme(answer: Answer) -> None:
-    """Write the header that was sent as the SDK writes it; note whether its scheme is one."""
+    """Normalise the header of an answer by `bearer`, and set whether it has a valid scheme."""
     sent = answer.authorization
     if sent is not None and sent.startswith(BEARER):
         return
@@ -209,20 +209,20 @@ def note_scheme(answer: Answer) -> None:
 
 
 def content_type_of(response: Any) -> str:
-    """Return the Content-Type of a response, in lower case."""
+    """Return the Content-Type of a response in lower case."""
     return str(header_in(response.headers, "content-type") or "").lower()
 
 
 def failure_of_answer(
     answer: Answer, headers: Any, body: object, content: bytes = b""
 ) -> Failure | None:
-    """Describe the failure that a whole answer is; ``None`` for one that is none.
+    """Describe the failure of a whole answer; ``None`` if it is no failure.
 
     Args:
-        answer: what else is known of it.
-        headers: the answer's.
-        body: what could be read of it: its JSON, else bytes.
-        content: all of it, in which a stream may end with an error.
+        answer: its description so far.
+        headers: its headers.
+        body: the part of its body that was read: its JSON, else bytes.
+        content: the whole body, which may be a stream that ends with an error.
     """
     status = answer.status_code
     if status is None or status < FIRST_ERROR:
@@ -234,19 +234,19 @@ def failure_of_answer(
 
 
 def failure_of_event(event: Mapping[str, Any], answer: Answer) -> Failure | None:
-    """Describe the failure that an event of a stream, or a document, tells of."""
+    """Describe the failure in an event of a stream or in a document; ``None`` if there is none."""
     event = error_in(event) or event
     code = error_code(event)
     if (auth := auth_kind(None, code)) is not None:
         note_origin(answer, {}, event.get("error", event))
     elif not event.get("error") or isinstance(event.get("status"), str):
-        return None  # or the error of what is asked about, as a batch or a video that failed
+        return None  # with a status, the error is that of a retrieved batch or video
     sent = answer.status_code is not None
     return Failure("auth_failure" if auth else "server_error", answer, auth, sent=sent, code=code)
 
 
 def _fields_of(body: object) -> Mapping[str, Any] | None:
-    """Return what a request's body says, as far as that is cheap to know."""
+    """Return the fields of a request's body; for a large body, only the model."""
     if isinstance(body, Mapping):
         return body
     if isinstance(body, (bytes, bytearray)):
@@ -260,6 +260,6 @@ def _fields_of(body: object) -> Mapping[str, Any] | None:
 
 
 def _content_of(response: Any) -> bytes:
-    """Return a body that has been read; nothing where it has not."""
+    """Return the body of a response if it has been read, else empty bytes."""
     content = getattr(response, "_content", None) or getattr(response, "_body", None)
     return content if isinstance(content, bytes) and len(content) <= MOST else b""

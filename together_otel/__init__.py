@@ -1,7 +1,7 @@
-"""Observability for Together AI's Python SDK: every auth failure seen, named and counted.
+"""Observability for Together AI's Python SDK: detects, identifies and counts auth failures.
 
-``instrument()`` turns it on by hand; ``opentelemetry-instrument`` does so without a change to the
-application. ``inspect_key()`` tells what a key looks like before a client is made of it.
+``instrument()`` turns it on in code; ``opentelemetry-instrument`` does so without changes to the
+application. ``inspect_key()`` reports what a key looks like before a client is created with it.
 """
 
 from typing import TYPE_CHECKING

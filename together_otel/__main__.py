@@ -1,4 +1,4 @@
-"""``python -m together_otel``, where the script is not on the path."""
+"""Entry point of ``python -m together_otel``, for environments without the script on the path."""
 
 import sys
 

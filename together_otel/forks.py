@@ -1,7 +1,7 @@
-"""Forks: locks and methods that a forked child renews, and whether a process is alive.
+"""Support for forks: locks and methods that a forked child renews, and process liveness.
 
-Another thread may hold a lock at the moment of a fork. It does not exist in the child, where the
-lock would stay held forever. Whatever a module guards with `ForkSafeLock` is usable there.
+Another thread may hold a lock during a fork. That thread does not exist in the child, where the
+lock would stay held forever. A `ForkSafeLock` is released in the child.
 """
 
 from __future__ import annotations
@@ -26,23 +26,23 @@ if TYPE_CHECKING:
         def _is_owned(self) -> bool: ...
 else:
     _RLock = type(threading.RLock())
-"""A class without a public name; gevent's, where gevent patched ``threading`` before."""
+"""The class of locks, which has no public name; gevent's if it has patched ``threading``."""
 
 generation: int = 0
-"""How many forks lie between this process and the one that loaded this module."""
+"""Number of forks between the process that loaded this module and this one."""
 _locks: weakref.WeakSet[ForkSafeLock] = weakref.WeakSet()
 _methods: weakref.WeakKeyDictionary[object, list[Callable[[Any], Any]]] = (
     weakref.WeakKeyDictionary()
 )
-"""Functions to call in a forked child, by the object that is their first argument."""
+"""Functions to call in a forked child, by the object to pass as their first argument."""
 
 
 class ForkSafeLock(_RLock):
-    """A reentrant lock that is free in a forked child, except if the forking thread holds it.
+    """A reentrant lock that is released in a forked child unless the forking thread holds it.
 
-    A context manager like ``threading.RLock``, at the same cost. It is reentrant because a
-    garbage collection inside the locked region may run a finalizer of this package. No
-    reference to a lock is kept, so that it is collected together with what it guards.
+    Works like ``threading.RLock``, at the same cost. It is reentrant because a garbage
+    collection inside the locked region may run a finalizer of this package. Only weak
+    references to locks are kept, so a lock is collected together with what it guards.
     """
 
     def __init__(self) -> None:
@@ -53,25 +53,25 @@ class ForkSafeLock(_RLock):
 def in_forked_child(method: Callable[[], Any]) -> None:
     """Call a bound method in every forked child while its object exists.
 
-    Methods run in the order of registration, after every `ForkSafeLock` is free. Where there is
-    no fork (Windows), never.
+    Methods run in the order of registration, after every `ForkSafeLock` is released. They never
+    run on Windows, which has no fork.
     """
     bound = cast("MethodType", method)
     _methods.setdefault(bound.__self__, []).append(bound.__func__)
 
 
 def _renew_in_child() -> None:
-    global generation  # noqa: PLW0603 - one process, one number
+    global generation  # noqa: PLW0603 - one counter per process
     generation += 1
     for lock in list(_locks):
-        if not lock._is_owned():  # noqa: SLF001 - as threading.Condition asks it
-            lock._at_fork_reinit()  # noqa: SLF001 - as threading renews its own
+        if not lock._is_owned():  # noqa: SLF001 - as threading.Condition does
+            lock._at_fork_reinit()  # noqa: SLF001 - as threading does with its own locks
     error = None
     for owner, functions in list(_methods.items()):
         for function in functions:
             try:
                 function(owner)
-            except Exception as exc:  # noqa: BLE001 - the others are called all the same
+            except Exception as exc:  # noqa: BLE001 - the remaining functions are still called
                 error = error or exc
     if error is not None:
         raise error
@@ -82,7 +82,7 @@ if hasattr(os, "register_at_fork"):
 
 
 def is_alive(pid: int) -> bool:
-    """Return whether a process exists; always ``True`` on Windows, where asking would end it."""
+    """Return whether a process exists. Always ``True`` on Windows, where ``os.kill`` ends it."""
     if os.name != "posix":
         return True
     try:

@@ -1,7 +1,7 @@
-"""The border between this package's own errors and the application.
+"""Keeps errors of this package from reaching the application.
 
-Used where the application's thread enters our code: an error of ours is swallowed, counted and
-logged once for each class, and neither counting nor logging can raise.
+Used wherever a thread of the application enters this package. An error is swallowed, counted and
+logged once per exception class. Neither counting nor logging can raise.
 """
 
 import logging
@@ -16,15 +16,15 @@ _log = logging.getLogger(f"{SCOPE}.internal")
 
 
 class Guard:
-    """Swallows the errors of one stage. Stateless as a context manager: one serves all threads.
+    """Swallows the errors of one stage. One instance serves all threads.
 
     Args:
-        stage: where in the package this is.
-        count: called with the stage for each error swallowed.
+        stage: the part of the package that it guards.
+        count: called with the stage for each swallowed error.
     """
 
     raising = False
-    """Set by the tests: there our own errors are not to be swallowed."""
+    """Set by the tests, so that errors of this package are raised."""
 
     def __init__(self, stage: Stage, count: Callable[[Stage], None]) -> None:
         self._stage = stage
@@ -37,18 +37,18 @@ class Guard:
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> bool:
         if kind is None or not issubclass(kind, Exception):
             return False
-        del _  # the exception, which no frame of ours may hold while something is logged
+        del _  # the exception: no frame of this package may hold it while something is logged
         self._report()
         return not Guard.raising
 
     def swallow(self) -> None:
-        """Do the same inside an ``except Exception`` clause, where a ``with`` would cost too much."""
+        """Swallow the exception being handled, where a ``with`` statement would cost too much."""
         self._report()
         if Guard.raising:
-            raise  # noqa: PLE0704 - the exception that the caller handles
+            raise  # noqa: PLE0704 - re-raises the exception that the caller handles
 
     def _report(self) -> None:
-        # Neither may raise: the application's handlers and filters can, and so can a full disk.
+        # Counting and logging may fail: in the application's handlers and filters, on a full disk.
         with suppress(Exception):
             self._count(self._stage)
         kind, where = _place(*sys.exc_info())
@@ -67,9 +67,9 @@ class Guard:
 
 
 def _empty(traceback: TracebackType | None) -> None:
-    """Take the locals out of the frames that an error has left: a log handler may look at them."""
+    """Clear the locals of an error's finished frames, because a log handler may inspect them."""
     while traceback is not None:
-        with suppress(RuntimeError):  # one that is at work
+        with suppress(RuntimeError):  # the frame is still running
             traceback.tb_frame.clear()
         traceback = traceback.tb_next
 
@@ -77,7 +77,7 @@ def _empty(traceback: TracebackType | None) -> None:
 def _place(
     kind: type[BaseException] | None, _exc: object, traceback: TracebackType | None
 ) -> tuple[str, str]:
-    """Return an exception's class and where it was raised, without its text or its frames' locals."""
+    """Return an exception's class name and location, without its message and its frames' locals."""
     while traceback is not None and traceback.tb_next is not None:
         traceback = traceback.tb_next
     name = kind.__name__ if kind is not None else "?"

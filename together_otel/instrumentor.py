@@ -1,4 +1,4 @@
-"""Composition root: settings → telemetry → patches."""
+"""The instrumentor: reads the settings, sets up telemetry and applies the patches."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ DISTRIBUTION = "together-otel"
 SCHEMA_URL = "https://opentelemetry.io/schemas/gen-ai/0.1.0"
 
 __version__ = release_of(DISTRIBUTION) or ""
-"""Empty for a checkout that is on the path and not installed."""
+"""Empty if the package is on the path but not installed."""
 
 _INSTRUMENTS = (
     "together<4,>=1.4.5",
@@ -58,41 +58,41 @@ _INSTRUMENTS = (
     "aiohttp>=3.9",
     "websockets>=13",
 )
-"""The extra ``instruments-any``: opentelemetry-instrument reads it from the distribution."""
+"""The extra ``instruments-any``, which opentelemetry-instrument reads from the distribution."""
 
 _NO_OPS = ("opentelemetry.trace", "opentelemetry.metrics", "opentelemetry._logs")
-"""Where the classes are that stand for providers before any are set."""
+"""Modules of the provider classes that OpenTelemetry uses until a provider is set."""
 
 
 class TogetherInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # untyped in its own package
     """Instruments every client of Together AI in this process.
 
-    A singleton, as OpenTelemetry's instrumentors are: ``instrument()`` and ``uninstrument()``
-    may follow each other any number of times, before or after ``together`` is imported.
+    A singleton, like all OpenTelemetry instrumentors. ``instrument()`` and ``uninstrument()``
+    can be called any number of times, before or after ``together`` is imported.
     """
 
-    # Not the module's: an earlier copy of this class is to find its own.
+    # On the class, not the module: an earlier copy of this class must find its own.
     _patches = LazyPatches()
     _undo_listen: Callable[[], None] | None = None
     _backend: Backend | None = None
     _report_held_back: Callable[[], None] | None = None
 
     def instrumentation_dependencies(self) -> Collection[str]:
-        """Return the requirements on the SDKs that are installed; on all of them if none is.
+        """Return the requirements on the installed SDKs, or on all SDKs if none is installed.
 
-        They are the extra ``instruments-any``: one that fits is enough.
+        They are the extra ``instruments-any``: meeting one of them is enough.
         """
         return _installed() or _INSTRUMENTS
 
     def _check_dependency_conflicts(self) -> DependencyConflict | None:
-        """Return what is wrong with the releases that are installed; that none is, is no error."""
+        """Return the conflict with installed SDKs, if any. Having none installed is no conflict."""
         return get_dependency_conflicts((), _INSTRUMENTS) if _installed() else None
 
     def _instrument(self, **kwargs: Any) -> None:
-        """Turn the instrumentation on. Never raises: others are loaded after it.
+        """Turn the instrumentation on. Never raises, as other instrumentors are loaded after it.
 
         Args:
-            **kwargs: as `instrument` takes them.
+            **kwargs: the keywords of `instrument`.
         """
         if os.environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true":
             return
@@ -103,12 +103,12 @@ class TogetherInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # untyped i
         turn_off_other_copies()
         for name in given.keys() - _KEYWORDS:
             _log.warning("instrument() has no keyword %s%s", name, did_you_mean(name, _KEYWORDS))
-        # Before what has warnings.
+        # Before the steps that log warnings.
         scope = (SCOPE, __version__, SCHEMA_URL)
         self._undo_listen = listen(given.get("logger_provider"), scope)
         settings = Settings.from_keywords(given)
         tracer_provider = given.get("tracer_provider")
-        # Each for itself: what can be had of the signals does not depend on the others.
+        # Separate guards, so that one signal's failure does not affect the others.
         with Guard("patch", _ignore):
             meter_provider, registry = given.get("meter_provider"), given.get("registry")
             self._backend = choose_backend(settings, meter_provider, registry, scope, end_all)
@@ -121,19 +121,19 @@ class TogetherInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # untyped i
         recovery = None
         if (sources := given.get("recovery")) is not None or settings.recovery:
             with Guard("recovery", _ignore):
-                from together_otel.recovery.scope import recovery_of  # noqa: PLC0415 - most have none
+                from together_otel.recovery.scope import recovery_of  # noqa: PLC0415 - rarely used
 
                 recovery = recovery_of(sources, settings.recovery, counted)
 
         def turn_on() -> tuple[Runtime, object]:
             from together_otel.auth.registry import KeyRegistry  # noqa: PLC0415 - see `LazyPatches`
-            from together_otel.auth.runtime import Runtime  # noqa: PLC0415 - the same
+            from together_otel.auth.runtime import Runtime  # noqa: PLC0415 - see `LazyPatches`
 
             keys = KeyRegistry(fingerprint=settings.fingerprint)
             runtime = Runtime(settings, tracer, counted, keys)
             runtime.recovery = recovery
             self._report_held_back = runtime.report_held_back
-            # Exits may come without `uninstrument()`.
+            # The process may exit without `uninstrument()`.
             atexit.register(self._report_held_back)
             runtime.at_first_call = partial(_warn_if_unseen, settings, given)
             return runtime, tracer_provider
@@ -142,10 +142,10 @@ class TogetherInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # untyped i
         self._patches.apply(turn_on, settings.hosts, self.uninstrument)
 
     def _uninstrument(self, **_kwargs: Any) -> None:
-        """Turn the instrumentation off: every patched attribute is the original again."""
+        """Turn the instrumentation off and restore every patched attribute."""
         backend, self._backend = self._backend, None
         undo_listen, self._undo_listen = self._undo_listen, None
-        # Each for itself: what is the application's own may raise.
+        # Separate guards, because providers and handlers of the application may raise.
         held_back, self._report_held_back = self._report_held_back, None
         if held_back is not None:
             atexit.unregister(held_back)
@@ -165,7 +165,7 @@ P = ParamSpec("P")
 
 
 def _naming_the_nearest(function: Callable[P, None]) -> Callable[P, None]:
-    """Return a function whose error over an unknown keyword names the nearest that it has."""
+    """Return a function that raises for an unknown keyword and suggests the nearest known one."""
 
     @wraps(function)
     def strict(*args: P.args, **kwargs: P.kwargs) -> None:
@@ -180,7 +180,7 @@ def _naming_the_nearest(function: Callable[P, None]) -> Callable[P, None]:
 
 
 @_naming_the_nearest
-def instrument(  # noqa: PLR0913 - a keyword for each setting
+def instrument(  # noqa: PLR0913 - one keyword per setting
     *,
     tracer_provider: TracerProvider | None = None,
     meter_provider: MeterProvider | None = None,
@@ -201,35 +201,35 @@ def instrument(  # noqa: PLR0913 - a keyword for each setting
     runbook_url: str | None = None,
     capture_message_content: str | None = None,
 ) -> None:
-    """Turn the instrumentation on; never raises for what it meets.
+    """Turn the instrumentation on. Raises for unknown keywords only.
 
-    What is ``None`` is taken from OpenTelemetry's global provider, prometheus_client's default
-    registry, or the environment variable of the same name.
+    Arguments that are ``None`` default to OpenTelemetry's global provider, prometheus_client's
+    default registry, or the environment variable of the same name.
 
     Args:
-        tracer_provider: makes the spans.
-        meter_provider: makes the metrics, where OpenTelemetry emits them.
-        logger_provider: takes the log events as LogRecords.
-        registry: takes the metrics, where prometheus_client emits them.
-        recovery: where another key may come from after a refusal: a source of
-            ``together_otel.recovery``, a function, or several of these.
-        metrics: who emits metrics.
+        tracer_provider: creates the spans.
+        meter_provider: creates the metrics, if OpenTelemetry emits them.
+        logger_provider: receives the log events as LogRecords.
+        registry: receives the metrics, if prometheus_client emits them.
+        recovery: sources of another key after a refusal: a source of ``together_otel.recovery``,
+            a function, or a sequence of these.
+        metrics: the backend that emits metrics.
         genai_metrics: names of the conventions' metrics: ``latest``, ``legacy`` or ``both``.
-        chunk_times: whether the time between the chunks of a stream is recorded one by one.
-        hosts: further hosts that count as Together's.
-        prometheus_port: where /metrics is served; 0 takes a free port.
-        prometheus_host: the address to serve it on.
-        pushgateway: URL that takes the last counts at exit.
-        textfile: folder that they are written into at exit.
-        preflight: what becomes of a constructor's key that cannot work.
-        fingerprint: whether fingerprints of keys are emitted.
+        chunk_times: whether to record the time between every two chunks of a stream.
+        hosts: additional hosts that count as Together's.
+        prometheus_port: port that serves /metrics; 0 takes a free port.
+        prometheus_host: address that serves /metrics.
+        pushgateway: URL that the last counts are pushed to at exit.
+        textfile: folder that the last counts are written to at exit.
+        preflight: what to do about a constructor's key that cannot work.
+        fingerprint: whether to emit fingerprints of keys.
         log_interval: seconds between two log events of the same failure.
-        runbook_url: base of the links to the runbook.
+        runbook_url: base URL of the links to the runbook.
         capture_message_content: ``NO_CONTENT``, ``SPAN_ONLY``, ``EVENT_ONLY`` or
             ``SPAN_AND_EVENT``.
 
     Raises:
-        TypeError: for a keyword that is none of these.
+        TypeError: for an unknown keyword.
     """
     given = {name: value for name, value in locals().items() if value is not None}
     TogetherInstrumentor().instrument(**given)
@@ -244,7 +244,7 @@ def uninstrument() -> None:
 
 
 def _warn_if_unseen(settings: Settings, given: Mapping[str, Any]) -> None:
-    if settings.metrics != "otel":  # by prometheus_client, or none on purpose
+    if settings.metrics != "otel":  # prometheus_client emits them, or they are disabled
         return
     providers = (
         given.get("tracer_provider") or trace.get_tracer_provider(),
@@ -260,7 +260,7 @@ def _warn_if_unseen(settings: Settings, given: Mapping[str, Any]) -> None:
 
 
 def _ignore(_stage: str) -> None:
-    """Count nothing: there is no meter yet."""
+    """Count nothing, because there is no meter yet."""
 
 
 def _installed() -> tuple[str, ...]:

@@ -1,8 +1,8 @@
-"""Every name this package puts into a span, a metric or a log, in one place.
+"""All names that this package uses in spans, metrics and logs.
 
-The README's tables, the alert rules and the dashboards are generated from here or
-tested against it. Nothing here knows OpenTelemetry, Prometheus or an SDK. It is longer than other
-modules because it is one table, in which a reader looks up a name.
+The README's tables, the alert rules and the dashboards are generated from this module or tested
+against it. It imports neither OpenTelemetry nor prometheus_client nor an SDK. It is longer than
+other modules because it is one lookup table.
 """
 
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ KEY_VARIABLE: Final = "TOGETHER_API_KEY"
 """The environment variable that Together's SDK reads."""
 
 KEYS_PAGE: Final = "https://api.together.ai/settings/api-keys"
-"""Where a user of Together finds and makes keys."""
+"""The page where users of Together create and manage keys."""
 
 # ── closed sets of values ────────────────────────────────────────────────────────────
 
@@ -76,7 +76,7 @@ Outcome = Literal[
 ]
 FinishReason = Literal["stop", "length", "tool_calls", "content_filter", "error", "other"]
 GenAIMetrics = Literal["latest", "legacy", "both"]
-"""Which release of the GenAI conventions names the metrics of requests."""
+"""The release of the GenAI conventions that names the metrics of requests."""
 RecoveryOutcome = Literal["recovered", "no_new_key", "refused_again", "source_failed"]
 RecoverySource = Literal["file", "environment", "command", "prompt", "function", "former"]
 Stage = Literal[
@@ -88,14 +88,14 @@ SOURCES: Final[tuple[Source, ...]] = get_args(Source)
 FORMATS: Final[tuple[Format, ...]] = get_args(Format)
 PROBLEMS: Final[tuple[Problem, ...]] = get_args(Problem)
 CAUSES: Final[tuple[Cause, ...]] = get_args(Cause)
-"""In the order in which they are decided: the first that fits wins."""
+"""In order of precedence: if several causes fit, the first is reported."""
 NO_FAILURE: Final = ("success", "abandoned")
 """Outcomes of requests that did not fail."""
 OUTCOMES: Final[tuple[Outcome, ...]] = get_args(Outcome)
 RECOVERY_OUTCOMES: Final[tuple[RecoveryOutcome, ...]] = get_args(RecoveryOutcome)
-"""What came of a search for another key after a refusal."""
+"""Outcomes of a search for another key after a refusal."""
 STAGES: Final[tuple[Stage, ...]] = get_args(Stage)
-"""Where in this package an error of its own was swallowed."""
+"""Parts of this package in which its own errors are swallowed and counted."""
 
 CAUSE_MEANINGS: Final[dict[Cause, str]] = {
     "redirected": "The server redirected the request to another host, and the HTTP client dropped the key on the way.",
@@ -128,7 +128,7 @@ CAUSE_REMEDIES: Final[dict[Cause, str]] = {
     "rejected": "Compare the key with those on the account's page and replace it.",
     "unknown": "Compare the key with those on the account's page and replace it.",
 }
-"""What to do in general; `keys.diagnosis` names the variable or argument at fault."""
+"""General remedies; `keys.diagnosis` names the variable or argument at fault."""
 
 # ── attributes ───────────────────────────────────────────────────────────────────────
 
@@ -152,7 +152,7 @@ REQUEST_OUTCOME: Final = "together.request.outcome"
 REQUEST_ID: Final = "together.request.id"
 TELEMETRY_STAGE: Final = "together.telemetry.stage"
 DRILL_CAUSE: Final = "together.drill.cause"
-"""On the resource of a drill, and on its log events: which failure is played."""
+"""The simulated failure, on the resource and the log events of a drill."""
 DRILL_DURATION: Final = "together.drill.duration"
 
 OPERATION: Final = "gen_ai.operation.name"
@@ -179,10 +179,10 @@ OUTPUT_MESSAGES: Final = "gen_ai.output.messages"
 TOOL_DEFINITIONS: Final = "gen_ai.tool.definitions"
 RATELIMIT: Final = "together.ratelimit."
 RATELIMITS: Final = ("limit", "remaining", "reset")
-"""What follows `RATELIMIT`, from the headers ``x-ratelimit-*``."""
-TOKEN_MODALITY: Final = "gen_ai.token.modality"  # noqa: S105 - a name, of tokens that are counted
+"""Suffixes of `RATELIMIT`, as in the headers ``x-ratelimit-*``."""
+TOKEN_MODALITY: Final = "gen_ai.token.modality"  # noqa: S105 - not a secret: the name of an attribute
 FINISH_REASON: Final = "together.finish_reason"
-TOKEN_TYPE: Final = "gen_ai.token.type"  # noqa: S105 - a name, of tokens that are counted
+TOKEN_TYPE: Final = "gen_ai.token.type"  # noqa: S105 - not a secret: the name of an attribute
 SERVER_ADDRESS: Final = "server.address"
 SERVER_PORT: Final = "server.port"
 ERROR_TYPE: Final = "error.type"
@@ -194,10 +194,10 @@ EXCEPTION_STACKTRACE: Final = "exception.stacktrace"
 EVENT_NAME: Final = "otel.event.name"
 
 EXCEPTION_EVENT: Final = "exception"
-"""Span event of a recorded exception, as OpenTelemetry names it."""
+"""OpenTelemetry's name for the span event of a recorded exception."""
 
 KEY_RECOVERED_EVENT: Final = "together.client.key_recovered"
-"""Span event of a request that is made again with another key."""
+"""Span event of a request that is retried with another key."""
 
 FINISH_REASONS_COUNTED: Final[dict[str, FinishReason]] = {
     "stop": "stop",
@@ -208,24 +208,24 @@ FINISH_REASONS_COUNTED: Final[dict[str, FinishReason]] = {
     "content_filter": "content_filter",
     "error": "error",
 }
-"""What a server says → `FINISH_REASON` as it is counted; anything else is ``other``."""
+"""Finish reasons of servers and the values they are counted as; any other is ``other``."""
 OTHER: Final = "_other"
-"""A label's value once a process has seen as many distinct ones as its limit."""
+"""Label value in place of further distinct values once a label has reached its limit."""
 OTHER_ERROR: Final = "_OTHER"
-"""OpenTelemetry's own word for an error of which nothing better is known."""
+"""OpenTelemetry's ``error.type`` for errors without a more specific one."""
 MODEL_LIMIT: Final = 100
 SERVER_LIMIT: Final = 20
 OPERATION_LIMIT: Final = 200
-"""More than the package's own words make; a net under `clients.operations`."""
+"""A safeguard: `clients.operations` produces fewer distinct values."""
 ERROR_TYPE_LIMIT: Final = 100
 FINGERPRINT_LIMIT: Final = 32
-"""How many fingerprints a process reports on: the most recently used."""
+"""Number of fingerprints that a process reports: the most recently used."""
 
 # ── spans ────────────────────────────────────────────────────────────────────────────
 
 CLIENT_INIT_SPAN: Final = "together.client.init"
 CALL_SPAN: Final = "together.client.call"
-"""Of a call whose GenAI span another instrumentation has: what only this one knows of it."""
+"""Span of a call that has a GenAI span of another instrumentation; adds what that one lacks."""
 
 # ── metrics ──────────────────────────────────────────────────────────────────────────
 
@@ -240,7 +240,7 @@ CALL_LABELS: Final = (
     SERVER_ADDRESS,
     SERVER_PORT,
 )
-"""The attributes of a request's metrics: the GenAI conventions' common set."""
+"""Attributes of request metrics, common to all of them in the GenAI conventions."""
 
 ERROR_LABELS: Final = (*CALL_LABELS, ERROR_TYPE)
 
@@ -248,17 +248,17 @@ Kind = Literal["counter", "gauge", "histogram"]
 SharedMode = Literal["max", "livemax", "livemostrecent"]
 
 
-@dataclass(frozen=True, eq=False)  # each is itself: to compare them by value would cost a call
+@dataclass(frozen=True, eq=False)  # compared by identity, which is faster than by value
 class Metric:
-    """One metric as both backends emit it.
+    """One metric, as both backends emit it.
 
     Attributes:
-        name: in OpenTelemetry.
-        unit: as UCUM writes it.
+        name: its name in OpenTelemetry.
+        unit: its unit in UCUM.
         description: one sentence.
-        attributes: names, in the order in which values are passed.
-        kind: which instrument.
-        shared: of a gauge, how the values of processes that share a folder become one.
+        attributes: names of its attributes, in the order in which values are passed.
+        kind: its kind of instrument.
+        shared: how a gauge's values are merged across processes that share a folder.
     """
 
     name: str
@@ -270,16 +270,16 @@ class Metric:
 
     @property
     def prometheus(self) -> str:
-        """The name of its samples, as OpenTelemetry's exporter makes it.
+        """The name of its samples, as OpenTelemetry's Prometheus exporter forms it.
 
-        A histogram's without ``_bucket``, ``_count`` and ``_sum``.
+        For histograms, without ``_bucket``, ``_count`` and ``_sum``.
         """
         seconds = "_seconds" if self.unit == "s" else ""
         return label_of(self.name) + seconds + ("_total" if self.kind == "counter" else "")
 
     @property
     def buckets(self) -> tuple[float, ...]:
-        """The upper bounds of a histogram, in its unit."""
+        """The upper bounds of a histogram's buckets, in its unit; empty for other kinds."""
         if self.kind != "histogram":
             return ()
         return TIME_BUCKETS if self.unit == "s" else TOKEN_BUCKETS
@@ -291,7 +291,7 @@ class Metric:
 
 
 def label_of(attribute: str) -> str:
-    """Return the Prometheus label of an attribute: dots become underscores."""
+    """Return the Prometheus label of an attribute, with underscores in place of dots."""
     return attribute.replace(".", "_")
 
 
@@ -402,7 +402,7 @@ MEAN_CHUNK_TIME: Final = Metric(
     "Mean time between the chunks of a stream after the first; one record a stream.",
 )
 
-# The GenAI conventions' own, release 0.1.0: by kind of operation.
+# Metrics of the GenAI conventions, release 0.1.0, by kind of operation.
 INFERENCE_DURATION: Final = Metric(
     "gen_ai.client.inference.duration",
     "s",
@@ -476,7 +476,7 @@ OPERATION_DURATION: Final = Metric(
     ERROR_LABELS,
 )
 
-# Those of release 1.37 of the conventions, of any operation.
+# Metrics of release 1.37 of the conventions, for any operation.
 TOKEN_USAGE: Final = Metric(
     "gen_ai.client.token.usage",
     "{token}",
@@ -497,28 +497,28 @@ OPERATION_CHUNK_TIME: Final = Metric(
 METRICS: Final[tuple[Metric, ...]] = tuple(
     one for one in globals().values() if isinstance(one, Metric)
 )
-"""All that this package may emit."""
+"""All metrics that this package can emit."""
 OWN_METRICS: Final[tuple[Metric, ...]] = tuple(
     one for one in METRICS if one.name.startswith("together.")
 )
-"""Those of this package."""
+"""Metrics that are specific to this package."""
 LEGACY_METRICS: Final[tuple[Metric, ...]] = tuple(
     one
     for one in METRICS
     if one.name.startswith(("gen_ai.client.operation.", "gen_ai.client.token."))
 )
-"""Those of the GenAI conventions, release 1.37, and what was planned for streams then."""
+"""Metrics of the GenAI conventions, release 1.37, and its planned metrics of streams."""
 LATEST_METRICS: Final[tuple[Metric, ...]] = tuple(
     one
     for one in METRICS
     if one not in {*OWN_METRICS, *LEGACY_METRICS} or one is OPERATION_DURATION
 )
-"""Those of the GenAI conventions, release 0.1.0."""
+"""Metrics of the GenAI conventions, release 0.1.0."""
 DURATION_METRICS: Final = (INFERENCE_DURATION, EMBEDDINGS_DURATION, OPERATION_DURATION)
-"""How long requests take, by kind of operation."""
+"""Durations of requests, by kind of operation."""
 
 CHUNK_METRICS: Final = (INFERENCE_CHUNK_TIME, OPERATION_CHUNK_TIME)
-"""Those with a record for each chunk, off by default."""
+"""Metrics with one record per chunk, off by default."""
 
 INFERENCE_OPERATIONS: Final = frozenset(
     (
@@ -531,11 +531,11 @@ INFERENCE_OPERATIONS: Final = frozenset(
         "video_generation",
     )
 )
-"""Operations whose metrics are those of inference; ``embeddings`` has its own."""
+"""Operations measured by the inference metrics; ``embeddings`` has its own."""
 
 
 def is_ours(name: str) -> bool:
-    """Return whether a name in Prometheus is one of these metrics'."""
+    """Return whether a name in Prometheus belongs to one of these metrics."""
     return name.startswith(("together_client_", "gen_ai_client_"))
 
 
@@ -543,7 +543,7 @@ def is_ours(name: str) -> bool:
 
 
 class Event(NamedTuple):
-    """One log event; a name of its own type, as attributes have texts."""
+    """The name of a log event, in a type of its own because names of attributes are strings."""
 
     name: str
 

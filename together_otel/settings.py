@@ -1,4 +1,4 @@
-"""The environment → one frozen `Settings`, read once when the instrumentation is turned on."""
+"""Settings, read from the environment once when the instrumentation is turned on."""
 
 import logging
 import os
@@ -45,35 +45,35 @@ Preflight = Literal["warn", "raise", "off"]
 
 LAST_PORT = 65_535
 _RECOVERIES = {"file": True, "command": True, "environment": False, "prompt": False}
-"""Sources of another key, and whether a colon and more is to follow."""
+"""Kinds of sources of another key, and whether a colon and a value must follow."""
 _SOURCES = "file:PATH, command:WORDS, environment or prompt, separated by ;"
 _URL = "a URL with http:// or https:// and a host; of a password, /, # and ? as %2F, %23, %3F"
 
 _CAPTURES = ("NO_CONTENT", "SPAN_ONLY", "EVENT_ONLY", "SPAN_AND_EVENT")
 _OLDER_CAPTURES = {"false": "NO_CONTENT", "true": "EVENT_ONLY"}
-"""Values that other instrumentations took before there were those."""
+"""Values that instrumentations accepted before the conventions defined `_CAPTURES`."""
 
 
 @dataclass(frozen=True, repr=False)
 class Settings:
-    """How the instrumentation behaves. Not shown by ``repr``: a URL of it may hold a password.
+    """Configuration of the instrumentation. Has no ``repr``, as a URL may contain a password.
 
     Attributes:
-        metrics: who emits metrics: OpenTelemetry's API, prometheus_client, or nobody.
-        prometheus_port: where /metrics is served, ``None`` for nowhere; 0 takes a free port.
-        prometheus_host: the address to serve it on.
-        hosts: further hosts that count as Together's, such as a gateway of one's own.
-        pushgateway: URL that the last counts are pushed to on exit, if any.
-        textfile: folder that they are written into on exit, if any.
-        preflight: whether a constructor's key is told, one that cannot work refused, or neither.
-        fingerprint: whether fingerprints of keys are emitted.
+        metrics: backend that emits metrics: OpenTelemetry's API, prometheus_client, or none.
+        prometheus_port: port that serves /metrics, ``None`` for none; 0 takes a free port.
+        prometheus_host: address that serves /metrics.
+        hosts: additional hosts that count as Together's, such as your own gateway.
+        pushgateway: URL that the last counts are pushed to at exit, if any.
+        textfile: folder that the last counts are written to at exit, if any.
+        preflight: whether to report a constructor's key, also raise if it cannot work, or neither.
+        fingerprint: whether to emit fingerprints of keys.
         log_interval: seconds between two log events of the same failure; 0 logs every one.
-        runbook_url: base of the links to the runbook, without an anchor.
-        recovery: sources of another key after a refusal, each with what follows its colon.
-        genai_metrics: whose names the conventions' metrics have.
-        chunk_times: whether the time between the chunks of a stream is recorded one by one.
-        content_on_spans: whether spans carry what was said.
-        content_in_events: whether events are made that carry it.
+        runbook_url: base URL of the links to the runbook, without an anchor.
+        recovery: sources of another key after a refusal, each with the value after its colon.
+        genai_metrics: release of the conventions that names the metrics of requests.
+        chunk_times: whether to record the time between every two chunks of a stream.
+        content_on_spans: whether spans carry message content.
+        content_in_events: whether log events carry message content.
     """
 
     metrics: Backend = "otel"
@@ -94,7 +94,7 @@ class Settings:
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] | None = None) -> "Settings":
-        """Read the settings; an invalid value or name gives a warning, and the default holds."""
+        """Read the settings; log a warning for an invalid value or name and use the default."""
         environ = os.environ if environ is None else environ
         _warn_of_unknown(environ)
         capture = _choice(environ, CAPTURE, (*_CAPTURES, *_OLDER_CAPTURES))
@@ -126,10 +126,10 @@ class Settings:
 
     @classmethod
     def from_keywords(cls, given: Mapping[str, object]) -> "Settings":
-        """Read the environment with keywords of ``instrument()`` in place of their variables.
+        """Read the environment, with keywords of ``instrument()`` overriding their variables.
 
         Args:
-            given: of `KEYWORDS`; ``None`` leaves the variable as it is.
+            given: values by keyword; ``None`` and names not in `KEYWORDS` are ignored.
         """
         texts = {
             KEYWORDS[name]: _text_of(value)
@@ -139,7 +139,7 @@ class Settings:
         return cls.from_environment({**os.environ, **texts})
 
     def runbook(self, anchor: str) -> str:
-        """Return the link to one entry of the runbook."""
+        """Return the URL of a runbook entry."""
         return f"{self.runbook_url}#{anchor}"
 
 
@@ -158,10 +158,10 @@ KEYWORDS: Final = {
     "runbook_url": RUNBOOK_URL,
     "capture_message_content": CAPTURE,
 }
-"""Keyword of ``instrument()`` → the variable of the same meaning."""
+"""Keywords of ``instrument()`` and the variables that they override."""
 
 VARIABLES: Final = (*KEYWORDS.values(), RECOVERY)
-"""All of this package's own."""
+"""All variables that configure this package."""
 
 
 def _text_of(value: object) -> str:
@@ -177,7 +177,7 @@ def _read(
     expected: str,
     default: T,
 ) -> T:
-    """Return what a variable says; the default where that is nothing, or nothing expected."""
+    """Return the parsed value of a variable, or the default if it is unset or invalid."""
     text = environ.get(variable, "").strip()
     found = parse(text) if text else None
     if text and found is None:
@@ -214,9 +214,9 @@ def _url(text: str) -> str | None:
 
 
 def host_of(url: str) -> str:
-    """Return host and port of a URL, for a log; empty where they cannot be told for certain.
+    """Return host and port of a URL for a log, or an empty string if they are ambiguous.
 
-    ``http://user:pa/ss@host`` has the host ``user`` to a parser, and its password in the path.
+    In ``http://user:pa/ss@host``, a parser finds the host ``user`` and the password in the path.
     """
     try:
         parts = urlsplit(url)
@@ -239,7 +239,7 @@ def _recovery(text: str) -> tuple[tuple[str, str], ...] | None:
 def _is_recovery(kind: str, more: str) -> bool:
     try:
         words = shlex.split(more)
-    except ValueError:  # quotes that do not close
+    except ValueError:  # unbalanced quotes
         return False
     return _RECOVERIES.get(kind) is bool(words)
 
@@ -257,9 +257,9 @@ def _seconds(text: str) -> float | None:
 
 
 def _warn(variable: str, value: str, allowed: str, default: str) -> None:
-    # A value can be anything, a key pasted into the wrong line included.
+    # The value may be a key that was pasted into the wrong line.
     hidden = may_hold_a_key(value) or redact(value) != value
-    if variable == PUSHGATEWAY:  # a user and password, of which the host was left out
+    if variable == PUSHGATEWAY:  # may be a user and password without a host
         hidden = hidden or re.search(r":(?!//|\d+(?:/|$))", value) is not None
     shown = f"({len(value)} characters)" if hidden else repr(value)
     _log.warning(

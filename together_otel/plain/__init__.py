@@ -1,1 +1,1 @@
-"""Small things that know nothing of this package, a module each."""
+"""General helpers that do not depend on this package, one module each."""

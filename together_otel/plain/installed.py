@@ -1,10 +1,10 @@
-"""Which release of a distribution is installed."""
+"""The installed version of a distribution."""
 
 from importlib import metadata
 
 
 def release_of(distribution: str) -> str | None:
-    """Return the release that is installed, ``None`` where there is none."""
+    """Return the installed version, or ``None`` if the distribution is not installed."""
     try:
         return metadata.version(distribution)
     except metadata.PackageNotFoundError:

@@ -1,4 +1,4 @@
-"""Names of a package whose modules are imported when the name is first used."""
+"""Package attributes whose modules are imported on first use."""
 
 import sys
 from collections.abc import Callable, Iterable, Mapping
@@ -10,12 +10,12 @@ def lazily(package: str, homes: Mapping[str, Iterable[str]]) -> Callable[[str], 
     """Return the ``__getattr__`` of a package.
 
     Args:
-        package: its name.
-        homes: the names that each of its modules has.
+        package: name of the package.
+        homes: the names that each of its modules defines.
     """
     home_of = {name: module for module, names in homes.items() for name in names}
 
-    def __getattr__(name: str) -> Any:  # noqa: N807 - it becomes a module's
+    def __getattr__(name: str) -> Any:  # noqa: N807 - becomes a module's __getattr__
         if (module := home_of.get(name)) is None:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
         found = getattr(import_module(f"{package}.{module}"), name)

@@ -1,1 +1,1 @@
-"""The keys that this process has seen, their history, and the diagnosis of a failure."""
+"""Keys that this process has seen, their history, and the diagnosis of a failure."""

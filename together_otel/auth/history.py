@@ -1,4 +1,4 @@
-"""Which keys were accepted or refused, where and when: knowledge of this process, in memory only."""
+"""History of which keys were accepted or refused, where and when, in this process's memory."""
 
 from collections import OrderedDict
 from dataclasses import dataclass
@@ -9,11 +9,11 @@ from together_otel.keys.hosts import TOGETHER
 from together_otel.names import FINGERPRINT_LIMIT
 
 ACCEPTED_LIMIT: Final = 10_000
-"""Acceptances that are remembered, by key and whose host it was; some 150 bytes each."""
+"""Maximum number of recorded acceptances, by key and owner of the host; 150 bytes each."""
 
 
 _FRESH: Final = 0.5
-"""Seconds in which an acceptance need not be noted again: a time is shown in whole seconds."""
+"""Seconds after an acceptance in which the same one is not recorded again."""
 
 
 @dataclass(slots=True)
@@ -22,18 +22,18 @@ class _Record:
     refused: float | None = None
     failing_since: float | None = None
     noted: float = 0.0
-    """When it was last accepted, if it was not refused since."""
+    """Unix time of the last acceptance; 0 if the key was refused since."""
     where: tuple[bytes, str | None] = (b"", None)
-    """Of that acceptance: the key's very text, and the host."""
+    """Identity of the key's exact text and the host, of that acceptance."""
 
 
 class KeyHistory:
     """History of the most recently used keys, by their identities.
 
-    Thread-safe. A forked child keeps what was known.
+    Thread-safe. A forked child inherits the history.
 
     Args:
-        limit: how many keys have a full record.
+        limit: maximum number of keys with a full record.
     """
 
     def __init__(self, limit: int = FINGERPRINT_LIMIT) -> None:
@@ -51,18 +51,18 @@ class KeyHistory:
         text: bytes = b"",
         host: str | None = None,
     ) -> float | None:
-        """Note that a key was accepted.
+        """Record that a key was accepted.
 
         Args:
             identity: the key's identity.
             now: Unix time in seconds.
-            whose: whose host accepted it.
-            text: identity of its very text, where white space may be around the key.
-            host: the name by which it was asked.
+            whose: owner of the host that accepted it.
+            text: identity of its exact text, which may include white space around the key.
+            host: name of the host that accepted it.
 
         Returns:
-            Seconds that failures lasted if this ends them: this key's own, or, when it is
-            accepted for the first time, whatever has been failing in this process.
+            Duration in seconds of the failures that this ends: those of this key or, if it is
+            accepted for the first time, those of all keys. ``None`` if nothing was failing.
         """
         with self._lock:
             record = self._use(identity)
@@ -94,7 +94,7 @@ class KeyHistory:
             return max(0.0, lasted)
 
     def refused(self, identity: bytes, now: float) -> None:
-        """Note that a key was refused; ``b""`` stands for a key that is missing."""
+        """Record that a key was refused; ``b""`` stands for a missing key."""
         with self._lock:
             record = self._use(identity)
             record.refused, record.noted = now, 0.0
@@ -103,26 +103,26 @@ class KeyHistory:
                 self._failing += 1
 
     def last_accepted(self, identity: bytes) -> float | None:
-        """Return the Unix time of a key's last acceptance, ``None`` for never."""
+        """Return the Unix time of a key's last acceptance, or ``None``."""
         with self._lock:
             record = self._records.get(identity)
             return record.accepted if record is not None else None
 
     def accepted_by(self, text: bytes, whose: str) -> float | None:
-        """Return the Unix time at which somebody's host last accepted a text as a key, if ever."""
+        """Return the Unix time of the last acceptance of a key's exact text by an owner's hosts."""
         with self._lock:
             return self._accepted.get(_place(text, whose))
 
     def is_fresh(
         self, identity: bytes, now: float, text: bytes = b"", host: str | None = None
     ) -> bool:
-        """Return whether an acceptance need not be noted anew: the same just was, and nothing fails.
+        """Return whether the same acceptance was recorded just now and no key is failing.
 
         Args:
             identity: the key's identity.
             now: Unix time in seconds.
-            text: identity of its very text.
-            host: the name by which whoever accepted it was asked.
+            text: identity of its exact text.
+            host: name of the host that accepted it.
         """
         record = self._records.get(identity)
         return (
@@ -133,7 +133,7 @@ class KeyHistory:
         )
 
     def last_refused(self, identity: bytes) -> float | None:
-        """Return the Unix time of a key's last refusal, ``None`` for never."""
+        """Return the Unix time of a key's last refusal, or ``None``."""
         with self._lock:
             record = self._records.get(identity)
             return record.refused if record is not None else None
@@ -151,5 +151,5 @@ class KeyHistory:
 
 
 def _place(text: bytes, whose: str) -> bytes:
-    """Return a text and whose host it is good at, in one; digests are all of one length."""
+    """Return one map key for a text's digest, of constant length, and the owner of a host."""
     return text + whose.encode(errors="surrogatepass")

@@ -1,4 +1,4 @@
-"""A constructor's key that cannot work: told apart from one that may, and refused."""
+"""Detection and refusal of a constructor's key that cannot work."""
 
 from __future__ import annotations
 
@@ -15,44 +15,44 @@ if TYPE_CHECKING:
     from together_otel.names import Cause
 
 _LOGGED_OUT: Final = "0" * 40
-"""What the SDK's own command line makes clients of that are not to make requests."""
+"""Key of the clients that the SDK's own command line creates without making requests."""
 
 
 class UnusableKeyError(Exception):
-    """A client was to be made of a key that cannot work; no request was made.
+    """Raised when a client is created with a key that cannot work, before any request.
 
-    What is raised is an ``AuthenticationError`` of the SDK as well. Of an answer it says what
-    the SDK does where there was none: ``response``, ``request`` and ``body`` are ``None`` in
-    2.x and 3.x, ``http_status`` in 1.x. The ``status_code`` of 2.x and 3.x is the class's own
-    401. It can be copied and pickled, and holds no key.
+    The exception raised is also an ``AuthenticationError`` of the SDK, as without an HTTP
+    response: ``response``, ``request`` and ``body`` are ``None`` in 2.x and 3.x, and
+    ``http_status`` in 1.x. The ``status_code`` of 2.x and 3.x is the class's own 401. It can be
+    copied and pickled, and contains no key.
 
     Args:
-        message: remedy and cause, for people.
-        diagnosis: the same, apart.
-        runbook: link to the cause's entry in the runbook.
+        message: text with remedy and cause.
+        diagnosis: cause and remedy.
+        runbook: URL of the cause's entry in the runbook.
 
     Attributes:
         diagnosis: cause and remedy.
-        runbook: link to the cause's entry in the runbook.
+        runbook: URL of the cause's entry in the runbook.
     """
 
     _base: ClassVar[type[Exception] | None] = None
-    """The SDK's class that an instance is one of."""
+    """The SDK's exception class that the class also derives from."""
 
     def __init__(self, message: str, diagnosis: Diagnosis, runbook: str) -> None:
-        # Not the next class's, which would be the SDK's: it asks for an answer.
+        # Not super(), which would be the SDK's constructor: it requires a response.
         Exception.__init__(self, message)
         self.diagnosis = diagnosis
         self.runbook = runbook
 
     @property
     def cause(self) -> Cause:
-        """The cause, one of the README's."""
+        """The cause, one of `names.CAUSES`."""
         return self.diagnosis.cause
 
     @property
     def remedy(self) -> str:
-        """What to do about it, in one sentence."""
+        """How to fix it, in one sentence."""
         return self.diagnosis.remedy
 
     def __repr__(self) -> str:
@@ -65,7 +65,7 @@ class UnusableKeyError(Exception):
 
 
 def refusal_of(adapter: Adapter, diagnosis: Diagnosis, runbook: str) -> UnusableKeyError:
-    """Return what to raise instead of making a client."""
+    """Return the exception to raise for a key that cannot work."""
     message = (
         f"{diagnosis.remedy} No request was made, as such an api_key cannot work"
         f" ({diagnosis.cause}): {runbook}"
@@ -79,17 +79,17 @@ def refusal_of(adapter: Adapter, diagnosis: Diagnosis, runbook: str) -> Unusable
 def fault_of(
     adapter: Adapter, client: Any, given: GivenKey, report: KeyReport, hosts: tuple[str, ...] = ()
 ) -> Diagnosis | None:
-    """Return why the key of a client that was made cannot work; ``None`` where it may.
+    """Return why the key of a new client cannot work, or ``None`` if it may.
 
-    A shape that nobody knows may be right, and what is not Together's takes whatever key it
-    likes: of these, only one that does not fit into a header is certain to fail.
+    A key of an unknown format may be valid, and hosts other than Together's accept any format.
+    Such keys are only certain to fail if they cannot be sent in a header.
 
     Args:
-        adapter: of the client.
-        client: what was made.
-        given: the key that it was made of.
-        report: what that looks like.
-        hosts: further ones that count as Together's.
+        adapter: adapter of the client.
+        client: the new client.
+        given: the key that it was created with.
+        report: report of that key.
+        hosts: additional hosts that count as Together's.
     """
     if report.usable or given.source == "header":
         return None
@@ -102,7 +102,7 @@ def fault_of(
     elif can_be_sent(text):
         return None
     elif report.format == "other_provider":
-        # There, that is not what is wrong with it.
+        # At another provider's host, its format is not the problem.
         report = replace(report, format="unrecognized")
     return diagnose(report, Refusal("constructor"))
 
@@ -111,7 +111,7 @@ _kinds: dict[type[Exception], type[UnusableKeyError]] = {}
 
 
 def _kind_of(base: type[Exception] | None) -> type[UnusableKeyError]:
-    """Return the class of refusals that are an SDK's as well."""
+    """Return a class of refusals that also derives from an SDK's exception class."""
     if base is None:
         return UnusableKeyError
     if base not in _kinds:
@@ -121,7 +121,7 @@ def _kind_of(base: type[Exception] | None) -> type[UnusableKeyError]:
 
 
 def _restored(place: tuple[str, str] | None, *args: Any) -> UnusableKeyError:
-    """Make one again, in another process perhaps, where the SDK may be another or none."""
+    """Unpickle an error, perhaps in a process with another SDK version or none."""
     try:
         base = None if place is None else getattr(import_module(place[0]), place[1])
     except (ImportError, AttributeError):

@@ -1,4 +1,4 @@
-"""The keys that this process uses: their reports and their history, never the keys."""
+"""Reports and history of the keys that this process uses, without the keys themselves."""
 
 import time
 from collections import OrderedDict
@@ -25,12 +25,12 @@ _SEEN_LIMIT = 1024
 
 
 class KeyRegistry:
-    """Reports of the most recently used keys, each that may work inspected once.
+    """Reports of the most recently used keys. A key that may work is inspected only once.
 
-    What is wrong with the others may be of their surroundings: variables, white space.
+    Other keys are inspected again, as their problems may depend on variables or white space.
 
     Args:
-        fingerprint: whether reports carry fingerprints.
+        fingerprint: whether reports contain fingerprints.
     """
 
     def __init__(self, *, fingerprint: bool) -> None:
@@ -45,16 +45,16 @@ class KeyRegistry:
     def constructed(
         self, key: object, source: Source, reader: Reader = TOGETHER, owner: object = None
     ) -> tuple[KeyReport, bool]:
-        """Return the report of the key a constructor took, and whether it is news.
+        """Return the report of the key that a constructor used, and whether it is new.
 
-        A ``with_options()`` copy hands the client's own key on as an argument; the report
-        keeps where that key came from at first.
+        ``with_options()`` passes the client's own key to its copy as an argument; the report
+        keeps the original source of that key.
 
         Args:
             key: the key.
-            source: where it came from, as far as the constructor shows.
-            reader: the client, by the variables that it reads.
-            owner: what a client and its copies have in common; without, all of one key are copies.
+            source: its source, as the constructor shows it.
+            reader: the client library and the variables that it reads.
+            owner: object that a client shares with its copies; without, all with one key are copies.
         """
         if source == "argument" and key:
             known = self._of_owner(owner, key)
@@ -78,13 +78,13 @@ class KeyRegistry:
         return report, True
 
     def look(self, key: object, reader: Reader = TOGETHER) -> tuple[KeyReport, KnownKeys]:
-        """Return the report of the key of a client, and what it is looked for by in texts."""
-        # By the text's own hash, which is random in each process: a digest would cost more.
+        """Return the report of a client's key, and the `KnownKeys` by which texts are redacted."""
+        # Found by the text's hash, which is salted in each process: a digest would cost more.
         place = (hash(key), len(key)) if type(key) is str else None
         if (found := self._looked_at.get(place)) is not None:
             return found
         found = self.of(key, reader=reader), known_keys(() if key is None else (text_of(key),))
-        # What is wrong with a key may be of its surroundings, which may change.
+        # Problems of a key may depend on the environment, which may change.
         if place is not None and found[0].usable:
             if len(self._looked_at) >= FINGERPRINT_LIMIT:
                 self._looked_at.clear()
@@ -92,7 +92,7 @@ class KeyRegistry:
         return found
 
     def was_just_accepted(self, key: object, host: str) -> bool:
-        """Return whether a host accepted a client's key a moment ago, and none is failing."""
+        """Return whether a host accepted a client's key a moment ago and no key is failing."""
         found = self._looked_at.get((hash(key), len(key))) if type(key) is str else None
         if found is None:
             return False
@@ -100,7 +100,7 @@ class KeyRegistry:
         return self.history.is_fresh(report.identity, now, report.text_identity, host)
 
     def of(self, key: object, source: Source | None = None, reader: Reader = TOGETHER) -> KeyReport:
-        """Return the report of a key that a request carries, inspecting it if it is new."""
+        """Return the report of a request's key, and inspect the key if it is new."""
         known = self._known(key)
         if known is not None:
             if known.usable:
@@ -114,12 +114,12 @@ class KeyRegistry:
         return report
 
     def read_by(self, owner: object, key: object, reader: Reader) -> KeyReport:
-        """Return the report of a key as one client has read it; another may have it elsewhere.
+        """Return the report of a key as one client read it; others may have another source.
 
         Args:
-            owner: what the client and its copies have in common.
+            owner: object that the client shares with its copies.
             key: the client's key.
-            reader: the client, by the variables that it reads.
+            reader: the client library and the variables that it reads.
         """
         made = self._of_owner(owner, key)
         if made is not None and made.usable:
@@ -133,12 +133,12 @@ class KeyRegistry:
         made = self._made.get(owner)
         if made is None or len(made) >= FINGERPRINT_LIMIT:
             made = {}
-            with suppress(TypeError):  # of a class that takes no weak references
+            with suppress(TypeError):  # a class without weak references
                 self._made[owner] = made
         made[report.text_identity] = report
 
     def _of_owner(self, owner: object, key: object) -> KeyReport | None:
-        """Return the report of a key that a client, or another with what it has, was made with."""
+        """Return the report of a key that an owner's client was created with."""
         if (made := self._made.get(owner)) is None:
             return None
         return made.get(b"" if key is None else digest_of(text_of(key)))
@@ -150,7 +150,7 @@ class KeyRegistry:
         identity = identity_of(text)
         with self._lock:
             report = self._reports.get(identity)
-            # White space round a key is no part of its identity, but of its report.
+            # White space around a key changes its report, but not its identity.
             if report is None or report.length != len(text):
                 return None
             self._reports.move_to_end(identity)

@@ -1,4 +1,4 @@
-"""What an instrumentation that is on consists of, and what happens when a key fails."""
+"""State of the active instrumentation, and the diagnosis of authentication failures."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ _TOLD_APART: Final = {
     names.OPERATION_EXCEPTION: (names.OPERATION, names.ERROR_TYPE),
     names.KEY_NOT_RECOVERED: (names.RECOVERY_OUTCOME,),
 }
-"""Attributes by which failures of an event are told apart where they repeat."""
+"""Attributes that distinguish the failures of an event, to suppress repeated ones."""
 
 
 @dataclass(frozen=True, slots=True)
 class AuthFailure:
-    """A diagnosed failure: whose key, why, what to do."""
+    """A diagnosed authentication failure: the key's report, cause and remedy."""
 
     report: KeyReport
     diagnosis: Diagnosis
@@ -47,10 +47,10 @@ class AuthFailure:
 
 
 class Runtime:
-    """Everything one ``instrument()`` set up; shared by all patched methods.
+    """State that one ``instrument()`` sets up and all patched methods share.
 
     Attributes:
-        recovery: where another key may come from after a refusal; `recovery.scope` knows it.
+        recovery: sources of another key after a refusal, for `recovery.scope`.
         at_first_call: called before the first call, when providers should be set.
     """
 
@@ -64,11 +64,11 @@ class Runtime:
         self.recovery: Any = None
         self.at_first_call: Callable[[], None] = lambda: None
         self.unknown_key: KeyReport = inspect_key(environ={})
-        """The report of a key that could not be looked at."""
+        """Report of a key that could not be inspected."""
         self._repeats = events.Repeats(settings.log_interval)
         guards: dict[Stage, Guard] = {stage: Guard(stage, metrics.swallowed) for stage in STAGES}
         self.guard: Callable[[Stage], Guard] = guards.__getitem__
-        """The border to use round our own code of one stage."""
+        """Returns the guard for the code of a stage."""
         metrics.keys_in_use = self._keys_in_use
 
     def _keys_in_use(self) -> Any:
@@ -77,7 +77,7 @@ class Runtime:
         return ()
 
     def key_checked(self, report: KeyReport, library: str) -> None:
-        """Log the finding about a constructor's key, and which library's client that is."""
+        """Log the report of a constructor's key and the library of the client."""
         if report.presence != "present":
             level = logging.ERROR
         elif report.problems or report.format in ("placeholder", "damaged", "other_provider"):
@@ -88,20 +88,20 @@ class Runtime:
         events.emit(names.KEY_CHECKED, level, found)
 
     def accepted(self, key: object, report: KeyReport, answer: Answer, host: str | None) -> None:
-        """Note that a request was accepted.
+        """Record that a request was accepted.
 
         Args:
             key: the client's key.
             report: that key's report.
-            answer: the header really sent, where known.
-            host: who accepted it.
+            answer: the response, with the header that was sent if known.
+            host: the host that accepted it.
         """
         if answer.authorization is not None and answer.authorization != f"Bearer {key}":
             report = self.keys.of(answer.authorization.removeprefix("Bearer "), "header")
         history, now = self.keys.history, time.time()
         text = report.text_identity
         is_fresh = history.is_fresh(report.identity, now, text, host)
-        # A success after a failure is what ends an alert.
+        # A success after a failure must always be recorded, because it ends an alert.
         if is_fresh and not self.metrics.has_failed:
             return
         self.metrics.accepted(now)
@@ -110,14 +110,14 @@ class Runtime:
         news = history.last_accepted(report.identity) is None
         lasted = history.accepted(report.identity, now, self._whose(host), text, host)
         del key, host
-        # A process may end before what can wait is written.
+        # The process may exit before a deferred write.
         self.metrics.keys_changed(at_once=news or lasted is not None)
         if lasted is not None:
             fields = {names.AUTH_FAILED_FOR: round(lasted, 3), **attributes.of_key(report)}
             events.emit(names.AUTH_RECOVERED, logging.INFO, fields)
 
     def missing(self, report: KeyReport) -> AuthFailure:
-        """Diagnose a constructor that refused for want of a key."""
+        """Diagnose a constructor that failed because there is no key."""
         return AuthFailure(report, diagnose(report, Refusal("constructor")))
 
     def unexplained(self, report: KeyReport) -> AuthFailure:
@@ -134,16 +134,16 @@ class Runtime:
         reader: Reader,
         owner: object = None,
     ) -> AuthFailure:
-        """Diagnose a request that failed for its key, and note that it was refused.
+        """Diagnose a request that failed because of its key, and record the refusal.
 
         Args:
-            kind: whether it was refused or could not be sent.
+            kind: whether the key was refused or could not be sent.
             key: the client's key.
             report: that key's report.
-            failure: what is known of the request sent, its Authorization header above all.
-            override: returns the option that replaces the header, if any.
-            reader: the client, by what it reads.
-            owner: what it and its copies have in common, where known.
+            failure: the failure, with the Authorization header that was sent if known.
+            override: returns what replaced the client's key in the request, if known.
+            reader: the client library and the variables that it reads.
+            owner: object that the client shares with its copies, if known.
         """
         history, answer, now = self.keys.history, failure.answer, time.time()
         what, header = "key", answer.authorization
@@ -157,7 +157,7 @@ class Runtime:
         whose = self._whose(answer.host)
         refusal = Refusal(
             kind,
-            sent=what,  # type: ignore[arg-type]  # narrowed above to Refusal's own words
+            sent=what,  # type: ignore[arg-type]  # one of the literals of Refusal, see above
             override=None if what == "key" else override(answer),
             redirected_from=answer.redirected_from,
             host_refused=answer.host,
@@ -171,33 +171,33 @@ class Runtime:
             else None,
         )
         history.refused(report.identity if what != "nothing" else b"", now)
-        if report.reader != reader:  # the same key, seen before with another client
+        if report.reader != reader:  # the key was first seen with another client
             report = replace(report, reader=reader)
         return AuthFailure(report, diagnose(report, refusal))
 
     def _whose(self, host: str | None) -> str:
-        """Return whose a host is: all of Together's are one."""
+        """Return the owner of a host; all of Together's hosts have the same owner."""
         return TOGETHER if host is None else owner_of(host, self.settings.hosts)
 
     def held_back(self, event: names.Event, *what: str, of: object = None) -> int | None:
-        """Return how often the same was not logged since it was, ``None`` if that was just now.
+        """Return how many equal failures were suppressed, or ``None`` to suppress this one too.
 
         Args:
-            event: which one.
-            *what: values of those attributes that tell one failure from another.
-            of: what does so as well and is not logged.
+            event: the log event.
+            *what: values of the attributes that distinguish its failures.
+            of: another distinguishing value, which is not logged.
         """
         return self._repeats.passes((event, what, of), time.monotonic())
 
     def report_held_back(self) -> None:
-        """Log how many of each failure were held back since it was last logged."""
+        """Log how many times each failure was suppressed since it was last logged."""
         for (event, what, _), count in self._repeats.take():
             with self.guard("log"):
                 found = dict(zip(_TOLD_APART[event], what, strict=True))
                 events.write_held_back(event, found, count)
 
     def auth_failure_held_back(self, failure: AuthFailure) -> int | None:
-        """Return the same of an authentication failure."""
+        """Return `held_back` for an authentication failure."""
         report, cause = failure.report, failure.diagnosis.cause
         return self.held_back(names.AUTH_FAILED, cause, of=report.identity)
 
@@ -208,13 +208,13 @@ class Runtime:
         suppressed: int | None,
         recovered: str | None = None,
     ) -> None:
-        """Log an authentication failure, unless it is held back.
+        """Log an authentication failure, unless it is suppressed.
 
         Args:
             failure: the failure.
-            details: what is known of the request, ready for the log.
+            details: redacted attributes of the request.
             suppressed: as `auth_failure_held_back` returns it.
-            recovered: what a recovery made of it, where it made it good.
+            recovered: the outcome of a recovery that made up for the failure, if any.
         """
         cause = failure.diagnosis.cause
         if suppressed is None:

@@ -1,4 +1,4 @@
-"""What a key looks like, why it failed, and how not to tell it. Pure: standard library only."""
+"""Inspects, diagnoses and redacts keys, with the standard library alone."""
 
 from typing import TYPE_CHECKING
 

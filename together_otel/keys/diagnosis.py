@@ -1,4 +1,4 @@
-"""A report and what happened → the cause, and what to do about it in one sentence."""
+"""Diagnoses a failure: from a key's report and what happened to the cause and a remedy."""
 
 from __future__ import annotations
 
@@ -16,27 +16,27 @@ if TYPE_CHECKING:
 _MISSING_CODE: Final = "missing_api_key"
 
 API: Final = "https://api.together.xyz/v1"
-"""The base URL of Together's API, as clients of other providers take it."""
+"""The base URL of Together's API, as clients of other providers expect it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """What happened, without the key.
+    """How a key was refused; it does not contain the key.
 
     Attributes:
-        kind: the constructor refused, the key did not fit into a header, or a server said no.
-        sent: what the Authorization header really carried, against the client's key when it
-            was sent.
+        kind: whether the constructor refused, the key could not be sent in a header, or a server
+            refused it.
+        sent: whether the Authorization header carried the client's key, another value or nothing.
         override: what replaced or removed the header, where known: one of `OVERRIDES`, or the
             name of another option.
-        redirected_from: host first asked, when a redirect to another lost the key.
-        host_refused: host that refused it.
-        code: the error code that the server gave.
-        from_together: whether anything in the answer is Together's; see `is_of_together`.
-        has_scheme: whether the header names ``Bearer``, or a login's scheme, before the key.
-        sign_in: whether the answer asks a person to sign in; see `is_sign_in`.
-        accepted_before: Unix time at which whoever that host belongs to (see `owner_of`) last
-            accepted this very key in this process.
+        redirected_from: the host first asked, if a redirect to another host dropped the key.
+        host_refused: the host that refused it.
+        code: the server's error code.
+        from_together: whether anything in the response is Together's; see `is_of_together`.
+        has_scheme: whether the header has ``Bearer``, or a login's scheme, before the key.
+        sign_in: whether the response asks a user to log in; see `is_sign_in`.
+        accepted_before: Unix time at which that host's owner (see `owner_of`) last accepted this
+            very key in this process.
         extra_hosts: hosts that count as Together's.
     """
 
@@ -54,13 +54,13 @@ class Refusal:
 
     @property
     def host_is_together(self) -> bool:
-        """Whether the host that refused it is Together's, as far as is known."""
+        """Whether the host that refused it is Together's; true where the host is unknown."""
         return self.host_refused is None or is_together_host(self.host_refused, self.extra_hosts)
 
 
 @dataclass(frozen=True, slots=True)
 class Diagnosis:
-    """Why it failed, and one sentence on what to do."""
+    """The cause of a failure, and a sentence that explains it and how to fix it."""
 
     cause: Cause
     remedy: str
@@ -77,7 +77,7 @@ OVERRIDES: Final = {
     "netrc": "remove the host from ~/.netrc, or the file that NETRC names, which requests reads",
     "request_hook": "correct the request hooks of the HTTP client, one of which sets the header",
 }
-"""What may replace the header, and is no option of a client or call → what to do about it."""
+"""What may replace the header, other than an option of a client or call → how to fix it."""
 
 
 def _any_override(report: KeyReport) -> str:
@@ -100,8 +100,8 @@ def diagnose(report: KeyReport, refusal: Refusal) -> Diagnosis:
     """Return the first cause of the contract that fits, with its remedy.
 
     Args:
-        report: the key that was sent, or should have been.
-        refusal: what happened to it.
+        report: the report of the key that was, or should have been, sent.
+        refusal: how it was refused.
     """
     return (
         _of_the_way(report, refusal)
@@ -129,7 +129,7 @@ def _of_the_way(report: KeyReport, refusal: Refusal) -> Diagnosis | None:
     if refusal.sent == "key":
         return _lost(report, refusal)
     if refusal.sent == "nothing" and refusal.override is None and report.presence != "present":
-        return None  # there was nothing to send, and nothing is known to have removed it
+        return None  # there was no key to send, and nothing is known to have removed the header
     what = "that was sent does not hold the client's key"
     if refusal.sent == "nothing":
         what = "is not in the request that was sent"
@@ -234,7 +234,7 @@ def _wrong_variable(report: KeyReport, holder: str) -> str:
 def _of_a_bad_key(report: KeyReport, refusal: Refusal) -> Diagnosis | None:
     if report.format == "other_provider":
         return Diagnosis("wrong_provider", _wrong_provider(report))
-    # A shape that nobody knows may be right, but not with white space or quotes round it.
+    # A key of unknown shape may be valid, but not with white space or quotes around it.
     broken = report.format in ("damaged", "placeholder") or report.problems
     if broken or refusal.kind == "unsendable":
         return Diagnosis("malformed", f"{subject(report)} {fault(report)}.")
@@ -258,7 +258,7 @@ def _wrong_provider(report: KeyReport) -> str:
 
 
 def went_astray(report: KeyReport, host: str) -> Diagnosis:
-    """Return why another provider refused a key of Together's shape, which it was sent."""
+    """Return the diagnosis of a key of Together's shape that another provider refused."""
     return Diagnosis(
         "wrong_endpoint",
         f"{subject(report)} has the shape of a Together key, and was sent to {host}, which is not"

@@ -1,4 +1,4 @@
-"""What is wrong with a key: its wrappings taken off, its shape and its damage told."""
+"""Examines a key: removes its wrappings, and finds its format and what is wrong with it."""
 
 import base64
 import re
@@ -20,15 +20,15 @@ from together_otel.keys.formats import (
 from together_otel.names import PROBLEMS, Format, Problem
 
 _NEAR: Final = 8
-"""How many characters too few or too many still make a damaged key, not an unknown one."""
+"""Missing or excess characters up to which a hexadecimal key counts as damaged, not unknown."""
 
 _LAYERS: Final = 4
-"""How deep wrappings are followed: an assignment of a quoted header is three."""
+"""Layers of wrapping that are removed: an assignment of a quoted header has three."""
 
 _QUOTES: Final = "\"'`“”‘’«»"  # noqa: RUF001 - word processors put them there
 _BEARER: Final = r"(?i)\Abearer(?:\s+|:\s*)(?=\S)"
-# An opaque token may hold an equals sign or a colon: what stands before one must be named
-# like a variable for a key, or what follows be one.
+# An opaque token may contain an equals sign or a colon: the text before it must look like a variable
+# for a key, or the text after it like a key.
 _ASSIGNMENT: Final = r"""(?xi)
     \A(?:(?:export|set|env)\s+)?['"]?
     (?:
@@ -43,14 +43,14 @@ _WHITE: Final = "\r\n\t"
 _HEX: Final = r"[0-9a-f]+"
 _BASE64: Final = r"[A-Za-z0-9+/_-]{24,4096}={0,2}"
 _PADDING: Final = "=="
-"""As much as any base64 may lack; what is too much is not read."""
+"""The most that base64 may lack; the decoder ignores excess padding."""
 
 
 def examine(text: str) -> tuple[tuple[Problem, ...], Format, str | None]:
-    """Return what is wrong with a key, its format, and whose it is if another provider's.
+    """Return a key's problems, its format, and the other provider that it belongs to, if any.
 
     Args:
-        text: the key as given; more than white space.
+        text: the key as given; not only white space.
     """
     found: set[Problem] = set()
     core = _unwrap(text, found)
@@ -66,29 +66,29 @@ def examine(text: str) -> tuple[tuple[Problem, ...], Format, str | None]:
 
 
 def may_be_text(key: object, text: str) -> bool:
-    """Return whether a key is text, or an object that turns into one of its own making.
+    """Return whether a key is a string, or an object that converts itself to a meaningful one.
 
     Args:
-        key: as it was given.
-        text: what it turned into.
+        key: the key as given.
+        text: the result of its conversion.
     """
     if isinstance(key, str):
-        return str.__str__(key) == text  # a member of an Enum may be written by its name
+        return str.__str__(key) == text  # an Enum member may be converted to its name
     cls = type(key)
     if isinstance(key, _NEVER_TEXT) or callable(key) or cls.__str__ is object.__str__:
         return False
-    # What failed is written as its type's name, and a SecretStr as asterisks.
+    # A failed conversion gives the type's name, and that of a SecretStr asterisks.
     return text != cls.__name__ and not is_placeholder(text)
 
 
 def examine_object(text: str) -> tuple[tuple[Problem, ...], Format, None]:
-    """Return the same of what an object turned into that is no text."""
+    """Return the same as `examine` for the text of an object that is not meant to be one."""
     key_format: Format = "placeholder" if is_placeholder(text) else "unrecognized"
     return ("not_text",), "damaged" if holds_key(text) else key_format, None
 
 
 def _unwrap(text: str, found: set[Problem]) -> str:
-    """Return what is left of ``text`` without its wrappings; add to ``found`` what they were."""
+    """Return ``text`` without its wrappings; add the problems that these are to ``found``."""
     if "\n" in text or "\r" in text:
         found.add("newline")
     core = text
@@ -98,7 +98,7 @@ def _unwrap(text: str, found: set[Problem]) -> str:
             break
         core = inner
     if is_document(core):
-        found.discard("newline")  # the document's own
+        found.discard("newline")  # it belongs to the document
         found.add("json_document")
         return core
     if is_place(core):
@@ -107,7 +107,7 @@ def _unwrap(text: str, found: set[Problem]) -> str:
     if any(_control(letter) for letter in text):
         found.add("control_character")
         core = "".join(letter for letter in core if not _control(letter))
-    # A placeholder is often a sentence, a reference an expression: spaces are part of them.
+    # Placeholders are often sentences, references expressions: spaces belong to them.
     if len(core.split()) > 1 and not (is_placeholder(core) or is_reference(core)):
         found.add("inner_whitespace")
         core = "".join(core.split())
@@ -117,7 +117,7 @@ def _unwrap(text: str, found: set[Problem]) -> str:
 
 
 def _peel(core: str, found: set[Problem]) -> str:
-    """Take off one layer of each kind."""
+    """Remove one layer of each kind."""
     stripped = core.strip()
     if stripped not in (core, core.rstrip("\r\n")):
         found.add("surrounding_whitespace")
@@ -127,7 +127,7 @@ def _peel(core: str, found: set[Problem]) -> str:
     bare = re.sub(_BEARER, "", visible)
     if bare != visible:
         found.add("bearer_prefix")
-    # The colon of a store's reference is no assignment's.
+    # A reference to a secret store contains a colon, but is no assignment.
     value = bare if is_place(_unquote(bare)) else re.sub(_ASSIGNMENT, "", bare)
     if value != bare:
         found.add("assignment")
@@ -174,7 +174,7 @@ def _classify(core: str, found: set[Problem]) -> tuple[Format, str | None]:
 
 
 def _decoded(core: str) -> str | None:
-    """Return the text that ``core`` is in base64, of either alphabet; ``None`` if it is none."""
+    """Return the text that ``core`` encodes in base64, of either alphabet; ``None`` if it is none."""
     if not re.fullmatch(_BASE64, core):
         return None
     digits = core.replace("-", "+").replace("_", "/")
@@ -185,7 +185,7 @@ def _decoded(core: str) -> str | None:
 
 
 def _damage(core: str, found: set[Problem]) -> Format:
-    """Return ``damaged`` and what did it if ``core`` was a key of a known shape once."""
+    """Return ``damaged`` and add the problem if ``core`` is a damaged key of a known shape."""
     half = len(core) // 2
     if core[:half] == core[half:] and shape_of(core[:half]):
         found.add("doubled")

@@ -1,4 +1,4 @@
-"""An exception → what may be told of it: its public name, its text, its traceback."""
+"""What telemetry may contain of an exception: its public name, redacted text and traceback."""
 
 import sys
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from together_otel.keys.tracebacks import redacted_text, redacted_traceback
 
 @dataclass(frozen=True, slots=True)
 class RedactedException:
-    """What may be told of an exception: its public name, its text, and its traceback."""
+    """The public name of an exception's class, and its text and traceback without keys."""
 
     type: str
     message: str
@@ -18,18 +18,18 @@ class RedactedException:
 
 
 def redact_exception(exc: BaseException, secrets: Secrets = ()) -> RedactedException:
-    """Return what may be told of an exception and of its causes.
+    """Return an exception, with its causes, as telemetry may contain it.
 
     Args:
         exc: the exception; it is not changed.
         secrets: keys known to be involved; see `known_keys`.
     """
     known = known_keys(secrets)
-    del secrets  # the exception is asked from here on, and may log
+    del secrets  # from here on the exception's own code runs, and may log
     message = redacted_text(exc, known)
     try:
         stacktrace = redacted_traceback(exc, known, message)
-    except Exception:  # noqa: BLE001 - it asks the exception, its causes and its notes
+    except Exception:  # noqa: BLE001 - code of the exception, its causes and notes runs
         stacktrace = "(its traceback cannot be read)"
     return RedactedException(public_name(type(exc)), message, stacktrace)
 

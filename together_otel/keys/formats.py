@@ -1,7 +1,7 @@
-"""What keys look like: Together's, other providers', and what is no key at all.
+"""Recognizes keys of Together and other providers, placeholders and references.
 
-Shapes are facts about made keys, not a promise of Together's: an unknown shape (an OAuth
-token, a JWT) may be right.
+The shapes are observed, not promised by Together: an unknown shape (an OAuth token, a JWT) may be
+valid.
 """
 
 import json
@@ -12,7 +12,7 @@ from unicodedata import normalize
 from together_otel.names import KEY_VARIABLE, Format
 
 PUBLIC_PREFIX: Final = "tgp_v1_"
-"""The part of a key that says nothing: all that may ever be shown."""
+"""The public part of a key, the only one that may be shown."""
 
 V1_LENGTH: Final = len(PUBLIC_PREFIX) + 43
 LEGACY_LENGTH: Final = 64
@@ -22,16 +22,16 @@ OPAQUE: Final = (
     r"|(?<![A-Za-z])(?=[a-z]*[A-Z])(?=[A-Z]*[a-z])"
     r"(?!(?:[A-Z][a-z]+)+(?![A-Za-z]))[A-Za-z]{20,}"
 )
-"""A stretch as keys are, of whatever shape; not the name of an option, a variable or an alert.
+"""Text that may be a key of any shape, not the name of an option, a variable or an alert.
 
-It has digits and letters, or letters of both cases that are not words like TogetherAuthFailing.
+It has digits and letters, or letters of both cases that do not form words as in TogetherAuthFailing.
 """
 
 _V1: Final = r"tgp_v1_[A-Za-z0-9_-]{43}"
 _LEGACY: Final = r"[0-9a-f]{64}"
 _SENDABLE: Final = r"[!-~](?:[ -~]*[!-~])?"
 
-# The longer prefix first: sk-ant- is not OpenAI's sk-.
+# Longer prefixes come first: sk-ant- is not OpenAI's sk-.
 _PROVIDERS: Final = (
     ("sk-ant-", "Anthropic"),
     ("sk-or-", "OpenRouter"),
@@ -56,7 +56,7 @@ PROVIDER_PREFIXES: Final = tuple(prefix for prefix, _ in _PROVIDERS)
 _SHORTEST_FOREIGN_KEY: Final = 12
 
 _PLACEHOLDERS: Final = r"""(?xi)
-      (?:\w+\()?['"]?\*{3,}['"]?\)?  # what is printed of a secret
+      (?:\w+\()?['"]?\*{3,}['"]?\)?  # a printed SecretStr
     | [<\[{](?!tgp_v1_[A-Za-z0-9_-]{43}|[0-9a-f]{64})[^<>\[\]{}]*[>\]}]  # <your key>, [key]
     | [-_.*?…]+ | [-_.*…x0]{3,} | [0-9]{1,20} | 0+
     | (?:tgp_v1_|sk-)(?:[-_.*…x0]{3,}|…|<.*>|your.*)
@@ -76,7 +76,7 @@ _PLACEHOLDER_WORDS: Final = frozenset(
     """.split()  # noqa: SIM905 - one word a line would fill two pages
 )
 _LONGEST_PHRASE: Final = 55
-"""Characters; from there on come the old keys' digits, whose letters may make words."""
+"""Characters. Longer texts may be legacy keys, whose letters may form words by chance."""
 
 _REFERENCE: Final = r"""(?x)
       \$\{[^{}]*\} | \$\(.*\) | \$(?:env:)?[A-Za-z_][A-Za-z0-9_]* | \$?\{\{.*\}\}
@@ -84,7 +84,7 @@ _REFERENCE: Final = r"""(?x)
     | (?:os\.environ|process\.env|import\.meta\.env|os\.getenv|env|secrets?)
       (?:\.get)?(?:\.[A-Za-z_][A-Za-z0-9_]*|[\[(].*[\])])
     """
-"""Of a shell, a template, a manifest or a program."""
+"""A reference to a variable in a shell, a template, a manifest or a program."""
 
 _PLACE: Final = r"""(?xi)
       [a-z][a-z0-9+.-]*://.+  # a file's, a store's, Together's own
@@ -97,12 +97,12 @@ _PLACE: Final = r"""(?xi)
     | /[\w./@+-]*(?:key|secret|token|together)[\w./@+-]*
     | [\w./@+-]*[\w@+-]\.(?:txt|key|json|env|pem|ya?ml|toml|ini|cfg|conf)
     """
-"""A path, or a reference to what a store of secrets holds."""
+"""A path, a URL or a reference to an entry of a secret store."""
 _LONGEST_PLACE: Final = 1024
 
 _HELD: Final = r"tgp_v1_[A-Za-z0-9_-]{43}|(?<![0-9A-Za-z])[0-9a-f]{64}(?![0-9A-Za-z])"
 _OBJECT: Final = r"""\{\s*\\*['"]?[\w.-]+\\*['"]?\s*:"""
-"""How the JSON of an object begins, or what Python writes of a dictionary."""
+"""The beginning of a JSON object, or of a printed Python dictionary."""
 
 LOOKALIKES: Final = (
     "TOGETHERAI_API_KEY",
@@ -116,23 +116,23 @@ LOOKALIKES: Final = (
     "NEXT_PUBLIC_TOGETHER_AI_API_KEY",
     "OPENAI_API_KEY",
 )
-"""Variables that other programs read for a key of Together's, most telling first."""
+"""Variables from which other programs read a Together key, the most specific first."""
 
 _OF_TOGETHER: Final = "TOGETHER.*(?:KEY|TOKEN|SECRET)|^TOGETHER_?(?:AI_?)?API$"
 _TYPO_DISTANCE: Final = 2
 
 
 def may_hold_a_key(text: str) -> bool:
-    """Return whether a text has a stretch that may be a key or a password, of whatever shape."""
+    """Return whether a text contains what may be a key or a password, of any shape."""
     return "@" in text or "%40" in text or re.search(OPAQUE, text) is not None
 
 
 def shape_of(text: str) -> Format | None:
-    """Return ``tgp_v1`` or ``legacy_hex`` when ``text`` is exactly of that shape."""
+    """Return ``tgp_v1`` or ``legacy_hex`` if ``text`` has exactly that shape, else ``None``."""
     if re.fullmatch(_V1, text):
         return "tgp_v1"
-    # Forty zeros are what the SDK's own command line sends when logged out; sixty-four of
-    # one digit are nobody's key either.
+    # The SDK's own command line sends forty zeros when logged out; sixty-four equal digits are no
+    # key either.
     if re.fullmatch(_LEGACY, text) and len(set(text)) > 1:
         return "legacy_hex"
     return None
@@ -146,19 +146,19 @@ def provider_of(text: str) -> str | None:
 
 
 def is_reference(text: str) -> bool:
-    """Return whether ``text`` is a reference that something forgot to expand."""
+    """Return whether ``text`` is an unexpanded reference to a variable or a secret."""
     return re.fullmatch(_REFERENCE, text) is not None
 
 
 def is_place(text: str) -> bool:
-    """Return whether ``text`` is where a key may be found: a path, a URL, a store's reference."""
+    """Return whether ``text`` is the location of a key: a path, a URL, a secret store's reference."""
     if len(text) > _LONGEST_PLACE or holds_key(text):
         return False
     return re.fullmatch(_PLACE, text) is not None
 
 
 def is_document(text: str) -> bool:
-    """Return whether ``text`` is a JSON object or list, as stores of secrets give them, or begins one."""
+    """Return whether ``text`` is, or begins, a JSON object or list, as secret stores return them."""
     if text == "{":
         return True
     if not text.startswith(("{", "[")):
@@ -170,12 +170,12 @@ def is_document(text: str) -> bool:
 
 
 def holds_key(text: str) -> bool:
-    """Return whether a key of Together's shape stands somewhere in ``text``."""
+    """Return whether ``text`` contains a key of Together's shape."""
     return re.search(_HELD, text) is not None
 
 
 def is_placeholder(text: str) -> bool:
-    """Return whether ``text`` stands where a key should be put."""
+    """Return whether ``text`` is a placeholder for a key."""
     if re.fullmatch(_PLACEHOLDERS, text):
         return True
     if len(text) > _LONGEST_PHRASE:
@@ -187,18 +187,18 @@ def is_placeholder(text: str) -> bool:
 
 
 def can_be_sent(key: str) -> bool:
-    """Return whether ``Bearer <key>`` can be an HTTP header's value, by h11's rules.
+    """Return whether ``Bearer <key>`` is a valid HTTP header value by h11's rules.
 
-    Printable ASCII, not empty, no white space at its ends (RFC 9110, section 5.5).
+    The key is printable ASCII, not empty, without white space at its ends (RFC 9110, section 5.5).
     """
     return re.fullmatch(_SENDABLE, key) is not None
 
 
 def is_lookalike(variable: str) -> bool:
-    """Return whether a variable's name may be meant for Together's key.
+    """Return whether a variable's name suggests that it holds a Together key.
 
-    Known ones, those that say whose key they hold, and those within an edit distance of 2 of
-    TOGETHER_API_KEY in any case, without what nobody sees in them: a byte-order mark, a space.
+    These are known names, names with TOGETHER and KEY, TOKEN or SECRET, and names within an edit
+    distance of 2 of TOGETHER_API_KEY. Case and invisible characters (a byte-order mark) are ignored.
     """
     if variable == KEY_VARIABLE:
         return False
@@ -211,12 +211,12 @@ def is_lookalike(variable: str) -> bool:
 
 
 def shown_name(variable: str) -> str:
-    """Return a variable's name with escapes for what is not seen, or looks like another letter."""
+    """Return a variable's name with escapes for spaces and all characters outside ASCII."""
     return ascii(variable)[1:-1].replace(" ", "\\x20")
 
 
 def _within(one: str, other: str, limit: int) -> bool:
-    """Return whether two words' Levenshtein distance is at most ``limit``."""
+    """Return whether the Levenshtein distance of two words is at most ``limit``."""
     if one == other:
         return True
     if one[:1] == other[:1]:

@@ -1,4 +1,4 @@
-"""Whose a host is, and whether an answer is Together's by what it says."""
+"""Decides whether a host, or the server behind a response, is Together's."""
 
 import re
 from collections.abc import Collection, Iterable
@@ -7,7 +7,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 TOGETHER: Final = "together"
-"""Whose all of Together's hosts are."""
+"""The owner of all of Together's hosts."""
 
 _DOMAINS: Final = ("together.ai", "together.xyz")
 _BELOW: Final = tuple(f".{one}" for one in _DOMAINS)
@@ -17,13 +17,13 @@ _PAGE: Final = (
     r"(?i)(?:\ufeff|\u00ef\u00bb\u00bf)?\s*(?:<\?xml[^>]{0,200}>\s*)?"
     r"<(?:!--|!doctype html|(?:html|head|title|meta|script|body|center)\b)"
 )
-"""How a page begins, after a byte-order mark, which may have been read as Latin-1."""
+"""The beginning of an HTML page, after a byte-order mark that may have been read as Latin-1."""
 _SIGN_IN: Final = ("basic", "digest", "ntlm", "negotiate", "kerberos")
-"""Schemes of WWW-Authenticate that ask for a person's sign-in and not for a key."""
+"""WWW-Authenticate schemes that ask for a user's login, not for an API key."""
 
 
 def hosts_in(setting: str) -> tuple[str, ...]:
-    """Return the hosts that a setting lists, separated by commas; of URLs and ports, the hosts."""
+    """Return the hosts of a comma-separated list, in which URLs and ports are accepted."""
     found = []
     for one in setting.split(","):
         text = one.strip()
@@ -41,9 +41,9 @@ def is_together_host(host: str | None, extra_hosts: tuple[str, ...] = ()) -> boo
     """Return whether a host is Together's.
 
     Args:
-        host: its name, in any case of letters.
-        extra_hosts: further ones that count as Together's, as `hosts_in` returns them; so do the
-            names below them.
+        host: its name, in any case.
+        extra_hosts: further ones that count as Together's, with their subdomains, as `hosts_in`
+            returns them.
     """
     if host is None:
         return False
@@ -52,7 +52,7 @@ def is_together_host(host: str | None, extra_hosts: tuple[str, ...] = ()) -> boo
 
 
 def names_of(extra_hosts: Collection[str] = ()) -> tuple[str, ...]:
-    """Return what the name of a host that is Together's may end with, as a first look at it.
+    """Return the endings that a name of Together's hosts may have, for a quick first check.
 
     Args:
         extra_hosts: further ones that count as Together's.
@@ -62,7 +62,7 @@ def names_of(extra_hosts: Collection[str] = ()) -> tuple[str, ...]:
 
 
 def first_look(extra_hosts: Collection[str] = ()) -> re.Pattern[str]:
-    """Return what matches the beginning of a URL that may be of a host that is Together's.
+    """Return a pattern that matches URLs whose host may be Together's.
 
     Args:
         extra_hosts: further ones that count as Together's.
@@ -75,30 +75,30 @@ def first_look(extra_hosts: Collection[str] = ()) -> re.Pattern[str]:
 
 
 def owner_of(host: str, extra_hosts: tuple[str, ...] = ()) -> str:
-    """Return whose a host is: a key that one of Together's hosts accepts is good at all of them."""
+    """Return the owner of a host: a key that one of Together's hosts accepts works at all of them."""
     return TOGETHER if is_together_host(host, extra_hosts) else _normal(host)
 
 
 def is_of_together(header_names: Iterable[str], body: str) -> bool:
-    """Return whether anything in an answer is Together's: a header of its own, or a link to its site.
+    """Return whether a response has a header of Together's own, or a link to its site.
 
-    The shape of the error body is OpenAI's and many gateways' too, and proves nothing.
+    The shape of the error body proves nothing: OpenAI and many gateways use the same.
 
     Args:
-        header_names: names of the answer's headers.
-        body: its body as text, or what an SDK made of it.
+        header_names: names of the response's headers.
+        body: its body as text, or as the SDK parsed it.
     """
     names = "\n".join(("", *header_names)).lower()
     return _HEADER in names or re.search(_LINK, body) is not None
 
 
 def is_sign_in(content_type: str | None, authenticate: str | None = None, body: str = "") -> bool:
-    """Return whether an answer asks a person to sign in, as proxies and firewalls do.
+    """Return whether a response asks a user to log in, as those of proxies and firewalls do.
 
     Args:
-        content_type: the answer's Content-Type.
+        content_type: the response's Content-Type.
         authenticate: its WWW-Authenticate.
-        body: its body as text; the beginning will do.
+        body: the beginning of its body as text.
     """
     if "html" in (content_type or "").lower() or re.match(_PAGE, body):
         return True

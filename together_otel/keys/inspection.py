@@ -1,4 +1,4 @@
-"""A key → a `KeyReport`: what can be known of it without sending it anywhere."""
+"""Inspects a key without sending it, and reports the result without the key."""
 
 import os
 import re
@@ -14,38 +14,38 @@ from together_otel.keys.secret import digest_of, identity_of, text_of
 from together_otel.names import KEY_VARIABLE, Format, Presence, Problem, Source
 
 FINGERPRINT_MINIMUM: Final = 20
-"""Characters from which on a digest cannot be searched for its key."""
+"""Characters of the shortest key that cannot be found from its digest by trying all."""
 
 _OF_A_KEY: Final = r"(?i)key|token|secret|together"
-"""In the name of a variable that is for a key."""
+"""Found in names of variables that hold a key."""
 
 
 @dataclass(frozen=True, slots=True)
 class KeyReport:
-    """What is known of a key. It cannot give the key back.
+    """The result of inspecting a key. The key cannot be recovered from it.
 
     Attributes:
         presence: whether there is a key at all.
         source: where it came from.
-        format: what it looks like.
-        problems: what is wrong with it, in the contract's order.
-        length: characters as given; ``None`` when missing.
+        format: its format.
+        problems: its problems, in the contract's order.
+        length: its length in characters as given; ``None`` if missing.
         fingerprint: 8 hex digits of a domain-separated BLAKE2b of the stripped key; ``None``
             for keys under 20 characters, or when switched off.
-        variable: the environment variable it came from, also when its text was passed as an
-            argument, or, when there is no usable key, the one that a key of Together's shape
-            sits in. Characters that are not seen are escaped.
-        provider: the other provider whose key it is.
-        lookalike: another variable that holds a key of Together's shape, looked for only
-            when this one is missing, empty or a placeholder.
-        shadows: the variable of the client that holds a well-formed key, which this one hides.
-        own_variable: of a key from another variable, what TOGETHER_API_KEY holds: a key of
-            Together's shape, nothing, or it is not set; ``None`` where that says nothing.
+        variable: the environment variable that it came from, also if its text was passed as an
+            argument; without a usable key, the variable that holds a key of Together's shape.
+            Invisible characters are escaped.
+        provider: the other provider that it belongs to.
+        lookalike: another variable that holds a key of Together's shape; searched for only if
+            this key is missing, empty or a placeholder.
+        shadows: the client's variable with a well-formed key that this one hides.
+        own_variable: for a key from another variable, whether TOGETHER_API_KEY holds a key of
+            Together's shape, is empty or is unset; ``None`` if it holds anything else.
         reader: the client, by the variables that it reads.
-        identity: digest keyed with a secret of this process; tells keys apart in memory. White
-            space around a key does not change it.
-        text_identity: the same of the very text: what was accepted with a space may not be
-            without.
+        identity: digest that identifies the key within this process, whatever white space
+            surrounds it.
+        text_identity: the same for its exact text: a key accepted with a space may be refused
+            without it.
     """
 
     presence: Presence
@@ -65,18 +65,18 @@ class KeyReport:
 
     @property
     def reads(self) -> str:
-        """The variable to put a key into: Together's own, where the client reads it."""
+        """The variable to set: TOGETHER_API_KEY, where the client reads it."""
         variables = self.reader.variables
         return KEY_VARIABLE if KEY_VARIABLE in variables else variables[0]
 
     @property
     def well_formed(self) -> bool:
-        """Whether it has Together's shape and nothing is wrong with it."""
+        """Whether it has Together's shape and no problems."""
         return self.format in ("tgp_v1", "legacy_hex") and not self.problems
 
     @property
     def usable(self) -> bool:
-        """Whether it could work: an unknown shape may, a damaged one may not."""
+        """Whether it could work: a key of unknown shape may, a damaged one cannot."""
         return self.well_formed or (self.format == "unrecognized" and not self.problems)
 
 
@@ -91,15 +91,14 @@ def inspect_key(
     """Inspect a key without sending it.
 
     Args:
-        key: the key. Without ``source``, ``None`` means the one of ``environ``; with it, that
-            there is no key. What is not a string is taken as it is written into a header, as
-            the SDK does.
-        source: where the key came from; found out when absent.
+        key: the key. ``None`` means the key in ``environ`` if ``source`` is not given, else that
+            there is no key. Other objects are converted to the text that the SDK would send.
+        source: where the key came from; detected by default.
         environ: environment variables; the process's own by default.
         fingerprint: whether the report may carry a fingerprint.
         reader: the client, by the variables that it reads.
     """
-    # First of all: it may be code of the application, which sees our frames when it fails or logs.
+    # First: the conversion may run code of the application, which may log with our locals in view.
     text = None if key is None else text_of(key)
     is_text = text is None or may_be_text(key, text)
     del key
@@ -167,13 +166,13 @@ def _fingerprint(stripped: str) -> str | None:
 
 
 def _holder(text: str | None, environ: Mapping[str, str], reader: Reader) -> str:
-    """Return which of a client's variables a text is from."""
+    """Return the client's variable that holds a text."""
     name, found = reader.find(environ)
     return name if name is not None and found == text else reader.variables[0]
 
 
 def _good(environ: Mapping[str, str], reader: Reader) -> str | None:
-    """Return the first of a client's variables that holds a well-formed key."""
+    """Return the first of a client's variables with a key of Together's shape."""
     return next(
         (name for name in reader.variables if name in environ and shape_of(environ[name])), None
     )
@@ -196,7 +195,7 @@ def _own_variable(variable: str | None, environ: Mapping[str, str]) -> Presence 
 
 def _lookalike(environ: Mapping[str, str], reader: Reader) -> str | None:
     if _good(environ, reader) is not None:
-        return None  # the right variable holds a good key: no other one was meant
+        return None  # the right variable has a key: no other was intended
     found = [
         name
         for name, value in environ.items()
@@ -208,9 +207,9 @@ def _lookalike(environ: Mapping[str, str], reader: Reader) -> str | None:
 
 
 def _variable_of(text: str, environ: Mapping[str, str], reader: Reader) -> str | None:
-    """Return the variable whose text was passed on as an argument, ``None`` if it is nobody's.
+    """Return the variable whose value was passed as an argument, ``None`` if there is none.
 
-    A short text may be many a variable's by chance: then it must be named like one for a key.
+    Short values may match by chance: then the variable's name must suggest a key.
     """
     holder = _holder(text, environ, reader)
     if environ.get(holder) == text:
@@ -225,7 +224,7 @@ def _variable_of(text: str, environ: Mapping[str, str], reader: Reader) -> str |
 
 
 def _telling(variable: str) -> tuple[int, str]:
-    """Sort the right name first, a misspelt one next, then the known ones in their order."""
+    """Return a sort key: TOGETHER_API_KEY first, then misspelt names, known names, and others."""
     name = variable.upper()
     if name in LOOKALIKES:
         return LOOKALIKES.index(name), variable

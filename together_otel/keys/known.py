@@ -1,7 +1,7 @@
-"""Keys that are known to be involved: found in a text however they are written, and hidden.
+"""Finds known keys in texts, in any encoding, and hides them.
 
-What is kept of a key are hashes of its parts, by which it is found and not given back. They are
-Python's own, whose key is a secret of the process unless PYTHONHASHSEED sets it.
+Only hashes of a key's parts are kept: they suffice to find it, and it cannot be recovered from
+them. They are Python's own hashes, salted per process unless PYTHONHASHSEED is set.
 """
 
 import re
@@ -15,57 +15,57 @@ from together_otel.keys.writings import writings
 from together_otel.names import KEY_VARIABLE, KEYS_PAGE
 
 MARK: Final = "[key]"
-"""What stands where a key was. Shorter than the part that betrays one."""
+"""Replaces a key. It is shorter than the shortest part that is hidden."""
 
 TELLING: Final = 8
-"""Consecutive characters of a key that are not to be seen; prefixes are public."""
+"""Consecutive characters of a key that are hidden; prefixes are public."""
 
 LONGEST_SECRET: Final = 4096
-"""Characters beyond which a secret is no key but a file read whole: too long to be looked for."""
+"""Characters beyond which a secret is a whole file rather than a key, and too long to search for."""
 
 _SHORTEST: Final = 4
-"""Shorter "keys" than this are everyday words: only patterns hide them."""
+"""Characters of the shortest key that is searched for: shorter ones may be everyday words."""
 
 HALF: Final = TELLING // 2
-"""Any eight characters in a row have four at one of any five places in a row."""
+"""Any eight consecutive characters contain four that start at a multiple of five."""
 
 _EVERY_FIFTH: Final = re.compile(rf"(?s)(.{{{HALF}}}).?").findall
-"""Returns the four characters at every fifth place of a text."""
+"""Returns the four characters at each multiple of five in a text."""
 
 _SIGN: Final = r"[*\u2022\u00b7\u2026]|%(?:e2%80%a[26]|c2%b7|2a)|\\u(?:202[26]|00b7)"
 _MASKED: Final = (
     rf"(?<![*\u2022\u00b7\u2026.])(?:\.?(?:{_SIGN})|\.\.)(?:{_SIGN}|\.)*"
     r"(?=([^\s*\u2022\u00b7\u2026.]\S{0,15}))"
 )
-"""A masked key from the mask on. A run is tried at its beginning only, which keeps this linear."""
+"""A masked key, from its mask on. Each run is tried only at its beginning: this keeps it linear."""
 
 _MASK: Final = re.compile(rf"{_SIGN}|\.\.").search
 _MASKED_FROM: Final = 16
-"""Characters from which on a key's first and last ones are told apart from all of it."""
+"""Characters of the shortest key whose first and last ones are searched for beside a mask."""
 
 _HEAD: Final = 12
 _TAIL: Final = 4
-"""Characters that a mask leaves: OpenAI shows the first 8 and the last 4."""
+"""Characters that a mask leaves visible: OpenAI shows the first 8 and the last 4."""
 
 _LAST_FOUR: Final = re.compile(rf"(?s)(?=(.{{{_TAIL}}})(.?))").findall
-"""Returns each four characters in a row of a text, and the one after them."""
+"""Returns all four consecutive characters of a text, each with the next character."""
 
 _MOST: Final = 256
-"""Sets of keys that are kept."""
+"""Sets of keys that are cached."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class KnownKeys:
-    """A set of keys to be looked for; none of them can be given back.
+    """A set of keys to search for; the keys cannot be recovered from it.
 
     Attributes:
-        identity: digest by which the set is recognised within this process.
-        too_long: whether one of them is too long to be looked for.
+        identity: digest that identifies the set within this process.
+        too_long: whether one of the keys is too long to search for.
         words: length and hash of keys that are hidden as whole words.
-        grams: hashes of each eight characters in a row, in each way to write the keys.
-        halves: hashes of each four in a row, for a quick look.
-        heads: hashes of their first characters, whose length a mask does not tell.
-        tails: hashes of their last four.
+        grams: hashes of all eight consecutive characters, in each encoding of the keys.
+        halves: hashes of all four consecutive characters, for a quick first check.
+        heads: hashes of their first characters, of each length that a mask may leave.
+        tails: hashes of their last four characters.
     """
 
     identity: bytes = b""
@@ -80,7 +80,7 @@ class KnownKeys:
         return "KnownKeys()"
 
     def hide(self, text: str) -> str:
-        """Return ``text`` with a mark where one of the keys was, whole or eight characters of it."""
+        """Return ``text`` with a mark in place of keys, and of eight or more characters of one."""
         hidden = bytearray(len(text))
         if self.grams:
             folded = text.lower() if text.isascii() else _folded(text)
@@ -100,7 +100,7 @@ class KnownKeys:
 
     def _hide_masked(self, folded: str, hidden: bytearray) -> None:
         for found in re.finditer(_MASKED, folded):
-            # A key's own dot or star beside a mask seems to belong to it.
+            # A dot or star of the key beside the mask looks like a part of the mask.
             first = max(found.start() + 1, found.end() - _TAIL + 1)
             for place, (last, then) in enumerate(_LAST_FOUR(folded[first : found.end(1)]), first):
                 if hash(last) in self.tails and not (place > found.end() and then.isalnum()):
@@ -116,18 +116,18 @@ class KnownKeys:
 
 
 Secrets: TypeAlias = "Collection[str | Secret] | KnownKeys"
-"""Keys that are known to be involved; to make `known_keys` of them once saves time."""
+"""Known keys; converting them once with `known_keys` saves time."""
 
 _NONE: Final = KnownKeys()
 _known: dict[tuple[bytes, ...], KnownKeys] = {}
 
 
 def known_keys(secrets: Secrets) -> KnownKeys:
-    """Return keys as they are looked for; the same for the same ones.
+    """Return keys in the form that is searched for, cached.
 
     Args:
-        secrets: the keys. Of those under 8 characters, whole words are hidden; those under
-            4 are left to the patterns.
+        secrets: the keys. Those under 8 characters are hidden as whole words only, those under
+            4 not at all.
     """
     if isinstance(secrets, KnownKeys):
         return secrets
@@ -169,7 +169,7 @@ def _made_of(secret: Secret) -> KnownKeys:
 
 
 def united(known: Sequence[KnownKeys]) -> KnownKeys:
-    """Return the keys of several sets in one."""
+    """Return the union of several sets of keys."""
     return KnownKeys(
         b"".join(one.identity for one in known),
         any(one.too_long for one in known),
@@ -181,16 +181,16 @@ def united(known: Sequence[KnownKeys]) -> KnownKeys:
 
 
 def _folded(text: str) -> str:
-    """Return ``text`` in lower case, each character in its place."""
+    """Return ``text`` in lower case, with each character at its place."""
     low = text.lower()
-    # A letter may become several, and a sigma another one by what is beside it.
+    # A letter may become several, and a capital sigma depends on its neighbours.
     if len(low) == len(text) and "\u03a3" not in text:
         return low
     return "".join(low if len(low := letter.lower()) == 1 else letter for letter in text)
 
 
 def _parts(text: str, length: int) -> list[str]:
-    """Return all characters in a row of that number, by their places."""
+    """Return all substrings of a length, in order."""
     return re.findall(rf"(?s)(?=(.{{{length}}}))", text)
 
 
@@ -201,11 +201,11 @@ def _parts_of(texts: Iterable[str], length: int) -> set[str]:
 _PUBLIC: Final = _parts_of(
     map(_folded, (KEY_VARIABLE, KEYS_PAGE, "Authorization: Bearer ")), TELLING
 )
-"""Parts of what is often pasted or put in a key's place, and is no secret."""
+"""Parts of public texts that are often pasted in place of a key."""
 
 
 def _hide_words(text: str, hidden: bytearray, length: int, word: int) -> None:
-    """Mark where a word is that no letter or digit is next to."""
+    """Mark where a word stands between characters that are no letters or digits."""
     for found in re.finditer(rf"(?s)(?<!\w)(?=(.{{{length}}})(?!\w))", text):
         if hash(found[1]) == word:
             hidden[found.start() : found.end(1)] = b"\1" * length

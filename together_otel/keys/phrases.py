@@ -1,4 +1,4 @@
-"""Words for a key and what is wrong with it, of which remedies are made."""
+"""Phrases that name a key and its problems, from which remedies are composed."""
 
 from __future__ import annotations
 
@@ -48,10 +48,10 @@ _FAULTS: dict[Problem, tuple[str, str]] = {
         "copy the key again, without anything around it",
     ),
 }
-"""The most telling problem first: it is the one that the remedy names."""
+"""Each problem as a phrase, and how to fix it. A remedy names the first one that a key has."""
 
 _TELLING: Final[frozenset[Problem]] = frozenset(("unexpanded_reference", "file_path", "not_text"))
-"""What says more of a placeholder than that it is one."""
+"""Problems that are named instead of saying that a key is a placeholder."""
 
 _NEWLINE_AT_THE_END: Final = ("ends in a newline", "strip it where the secret is mounted")
 
@@ -66,16 +66,16 @@ _AFTER_THE_NEWLINE: Final[frozenset[Problem]] = frozenset(
         "assignment",
     )
 )
-"""Beside any of these a newline need not be the last character; alone it is."""
+"""Problems beside which a newline may stand anywhere; without them it is the last character."""
 
 
 def faults(report: KeyReport) -> tuple[str, ...]:
-    """Return what is wrong with a key, a phrase for each problem, in the contract's order."""
+    """Return a phrase for each problem of a key, in the contract's order."""
     return tuple(_of(problem, report)[0] for problem in report.problems)
 
 
 def flaws(report: KeyReport) -> tuple[str, ...]:
-    """Return why a key that cannot work cannot, in phrases of which the key is the subject."""
+    """Return why a key cannot work, in phrases whose subject is the key."""
     if report.presence != "present":
         return ("is empty",)
     if report.provider is not None:
@@ -84,7 +84,7 @@ def flaws(report: KeyReport) -> tuple[str, ...]:
 
 
 def subject(report: KeyReport) -> str:
-    """Return what to call a key by the place it came from, at a sentence's start."""
+    """Return the subject of a sentence about a key, named by its source."""
     if report.source == "argument" and report.variable not in (None, report.lookalike):
         return f"{report.variable}, passed as the api_key argument,"
     return {
@@ -101,18 +101,18 @@ def _from(report: KeyReport) -> str:
 
 
 def setting(report: KeyReport) -> str:
-    """Return the verb for giving the SDK another key in the same place."""
+    """Return the verb for replacing the key at its source."""
     passed = report.source == "argument" and report.variable in (None, report.lookalike)
     return "pass" if passed or _is_of_others(report) else "set it to"
 
 
 def _is_of_others(report: KeyReport) -> bool:
-    """Return whether other programs may need the variable as it is."""
+    """Return whether other programs may need the variable unchanged."""
     return report.format == "other_provider" and report.variable == "OPENAI_API_KEY"
 
 
 def state(report: KeyReport) -> str:
-    """Return what a key that cannot work is."""
+    """Return the predicate of a sentence that says why a key cannot work."""
     if report.presence == "missing":
         return "is not set"
     if report.presence == "empty":
@@ -125,7 +125,7 @@ def state(report: KeyReport) -> str:
 
 
 def unset(report: KeyReport) -> str:
-    """Return which variables a client reads, and that there is no key in them."""
+    """Return the variables that a client reads, and that they hold no key."""
     reader = report.reader
     if report.presence != "missing":
         return f"{reader.listed()}; {_from(report)} {state(report)}"
@@ -134,7 +134,7 @@ def unset(report: KeyReport) -> str:
 
 
 def fault(report: KeyReport) -> str:
-    """Return the most telling thing that is wrong with a key, and what to do about it."""
+    """Return a key's main problem, and how to fix it."""
     what, cure = _found(report)
     return f"{what}: {cure}"
 

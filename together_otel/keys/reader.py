@@ -1,4 +1,4 @@
-"""A client, by what it takes from the environment."""
+"""What a client reads from the environment."""
 
 import os
 from collections.abc import Mapping
@@ -10,17 +10,17 @@ from together_otel.names import KEY_VARIABLE, Source
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """A client, by what it takes from the environment.
+    """What a client reads from the environment.
 
     Attributes:
-        library: its package, the value of ``together.client.library``.
-        name: what remedies call it: its class.
-        variables: those that it takes its key from, in order.
-        base_urls: those that it takes its base URL from.
-        custom_headers: the one that it takes further headers from.
-        skips_empty: whether an empty variable is as good as none to it.
-        stand_in: what it hands on as a key where it has none.
-        given: where a key comes from that is of no variable.
+        library: the client's package, the value of ``together.client.library``.
+        name: the client's class, as remedies name it.
+        variables: the variables that it reads its key from, in order.
+        base_urls: the variables that it reads its base URL from.
+        custom_headers: the variable that it reads further headers from.
+        skips_empty: whether it treats an empty variable as unset.
+        stand_in: the text that it passes on as a key when it has none.
+        given: the source of a key that is in none of the variables.
     """
 
     library: str
@@ -33,7 +33,7 @@ class Reader:
     given: Source = "argument"
 
     def find(self, environ: Mapping[str, str] | None = None) -> tuple[str | None, str | None]:
-        """Return the variable that the client takes its key from, and its text.
+        """Return the variable that the client reads its key from, and its value.
 
         Args:
             environ: environment variables; the process's own by default.
@@ -45,12 +45,12 @@ class Reader:
         return held[0] if held else (None, None)
 
     def origin(self, key: object) -> tuple[object, Source]:
-        """Return the key that somebody gave, and where it came from.
+        """Return a client's key and its source; ``None`` in place of a stand-in for a missing key.
 
-        A framework takes it from the environment and hands it on as an argument.
+        A framework may read the key from the environment and pass it on as an argument.
 
         Args:
-            key: what a client has.
+            key: the key that the client has.
         """
         _, found = self.find()
         if key is None or (key == self.stand_in and found is None):
@@ -59,15 +59,15 @@ class Reader:
 
     @property
     def is_together(self) -> bool:
-        """Whether it reads what Together's SDK reads."""
+        """Whether it reads its key from TOGETHER_API_KEY alone, as Together's SDK does."""
         return self.variables == (KEY_VARIABLE,)
 
     def listed(self) -> str:
-        """Return the variables as they are listed in a sentence, in order."""
+        """Return the variables as a list for a sentence, in order."""
         return ", then ".join(self.variables)
 
     def base_url(self) -> str:
-        """Return what its base URL is set by, as an argument or in the environment."""
+        """Return the names of the argument and variables that set its base URL."""
         return " or ".join(("base_url", *self.base_urls))
 
 

@@ -1,7 +1,7 @@
-"""The door for text that is not ours: without keys, valid UTF-8, bounded in length.
+"""Redacts text from outside this package: no keys, valid UTF-8, bounded length.
 
-Keys are found in two ways: every part that shares eight characters with a key that is known to
-be involved, in whichever escaping; and everything that looks like a key.
+Keys are found in two ways: parts of eight or more characters of a known key, in any encoding, and
+everything that looks like a key.
 """
 
 import re
@@ -12,42 +12,42 @@ from together_otel.keys.secret import digest_of
 from together_otel.keys.shapes import WORDS, has_digits, without_shapes
 
 LONGEST: Final = 32_768
-"""Characters of a text that are looked at; the rest is cut off, and the text says so."""
+"""Characters of a text that are kept; the rest is cut off and replaced by a notice."""
 
 _MARGIN: Final = 512
-"""Characters beyond those, looked at so that a key across the cut is seen whole."""
+"""Further characters that are searched, so that a key across the cut is found."""
 
 _CUT: Final = "… [cut off]"
 _WITHHELD: Final = "(withheld: its key is too long to be looked for)"
 
 _UNWRITABLE: Final = "[\0\ud800-\udfff]"
-"""What UTF-8, or who reads it, has no place for: half characters and NUL."""
+"""Surrogates, which UTF-8 cannot encode, and NUL, which consumers reject."""
 
 _SHORT: Final = 128
-"""Characters from which on a text is no id, model or reason."""
+"""Texts that are shorter, such as ids, models and reasons, get a quick first check."""
 _SIGNS: Final = "*", "..", "%", "\\", "\0", *WORDS
-"""In ASCII, what a masked key has one of, NUL, and what every other shape has."""
+"""Every ASCII text that must be redacted contains one of these, or the digits of a legacy key."""
 
 _REMEMBERED: Final = range(128, 8_192)
-"""Characters of the texts whose redaction is remembered: refusals come in thousands."""
+"""Lengths of texts whose redaction is cached: the same refusal may come thousands of times."""
 _MOST: Final = 256
 
 _redacted: dict[tuple[bytes, bytes, int], str] = {}
-"""Digest of a text, the keys that were looked for, the length wanted → what came of it."""
+"""Digest of a text, identity of the known keys and length limit → the redacted text."""
 
 
 def redact(text: str, secrets: Secrets = (), longest: int = LONGEST) -> str:
     """Return ``text`` without keys and passwords of URLs, as valid UTF-8.
 
     Args:
-        text: anything that is to be emitted.
-        secrets: keys known to be involved; see `known_keys`.
-        longest: characters of the text that are wanted.
+        text: text that is to be emitted.
+        secrets: known keys; see `known_keys`.
+        longest: the limit of its length, in characters.
 
     Returns:
-        The text with ``[key]`` in their place, and U+FFFD for what UTF-8 cannot write and for
-        NUL; at most ``longest`` characters of it, and a word that says so where it was cut. A
-        sentence in its stead when a secret is longer than 4,096 characters.
+        The text with ``[key]`` in place of keys and U+FFFD in place of surrogates and NUL, cut to
+        at most ``longest`` characters with a notice at its end. If a secret is longer than 4,096
+        characters, a sentence instead of the text.
     """
     known = secrets if type(secrets) is KnownKeys else known_keys(secrets)
     del secrets
@@ -69,7 +69,7 @@ def redact(text: str, secrets: Secrets = (), longest: int = LONGEST) -> str:
 
 
 def _is_plain(text: str, known: KnownKeys) -> bool:
-    """Return whether one look tells that a short text, as most, has nothing to hide."""
+    """Return whether a quick check shows that a short text needs no redaction, as most."""
     small, halves = text.lower(), known.halves
     if known.words or not text.isascii() or has_digits(small):
         return False
@@ -83,11 +83,11 @@ def _is_plain(text: str, known: KnownKeys) -> bool:
 
 
 def _without_keys(text: str, known: KnownKeys, longest: int, *, cut: bool = False) -> str:
-    """Redact the first characters of a text; ``cut`` tells whether it has more of them."""
+    """Redact the first characters of a text; ``cut`` says whether it has more of them."""
     text = without_shapes(known.hide(text))
     if cut:
-        # A key cut by the window's end looks like none: where others before it were taken out,
-        # the margin has moved up, and is not told.
+        # A key cut by the window's end is not recognized: if others before it were replaced, the
+        # margin has moved up, and is left out.
         text = text[: max(0, min(longest - len(_CUT), len(text) - _MARGIN))] + _CUT
     elif len(text) > longest:
         text = shortened(text, longest)
@@ -95,15 +95,15 @@ def _without_keys(text: str, known: KnownKeys, longest: int, *, cut: bool = Fals
 
 
 def shortened(text: str, longest: int = LONGEST) -> str:
-    """Return as much of a text as is wanted, and a word that says so where it was cut."""
+    """Return a text cut to ``longest`` characters, with a notice where it was cut."""
     return text if len(text) <= longest else text[: max(0, longest - len(_CUT))] + _CUT
 
 
 def escape_controls(text: str) -> str:
-    r"""Return ``text`` on one line, with escapes for what is no letter, sign or space.
+    r"""Return ``text`` on one line, with escapes for characters that are not printable.
 
-    A log line then cannot be forged, and a terminal is given no orders: line ends, U+2028, ANSI
-    sequences and characters that are not seen become ``\n``, ``\u2028``, ``\x1b``.
+    This prevents forged log lines and terminal control sequences: line ends, U+2028 and ANSI
+    sequences become ``\n``, ``\u2028``, ``\x1b``.
     """
     if text.isprintable():
         return text

@@ -1,20 +1,20 @@
-"""A key on its way through our own frames, and the digests that stand for it in memory."""
+"""A wrapper that hides a key from error trackers, and the digests that identify keys."""
 
 import os
 from hashlib import blake2b
 from typing import Final, NoReturn
 
 _SALT: Final = os.urandom(32)
-"""Makes digests useless outside this process; forked children share it."""
+"""Makes digests useless outside this process and its forked children."""
 
 
 class Secret:
-    """A key that can be carried through frames: error trackers send the locals of each.
+    """A key that local variables may hold, although error trackers send the locals of each frame.
 
-    Its ``repr`` shows nothing, and it cannot be pickled or copied into a message.
+    Its ``repr`` shows nothing, and it cannot be pickled.
 
     Args:
-        key: the key as a client holds it. What is not a string is taken as the SDK takes it.
+        key: the key as a client holds it; other objects than strings are converted as the SDK does.
     """
 
     __slots__ = ("_text", "digest")
@@ -41,18 +41,18 @@ class Secret:
 
 
 def text_of(key: object) -> str:
-    """Return a key as the SDK writes it into a header, or its type's name if that fails."""
+    """Return the text that the SDK writes into a header for a key, or its type's name if that fails."""
     try:
         return f"{key}"
-    except Exception:  # noqa: BLE001 - any object can stand where a key should
+    except Exception:  # noqa: BLE001 - a key may be any object
         return type(key).__name__
 
 
 def digest_of(text: str) -> bytes:
-    """Return a digest by which a text is recognised within this process and its forks."""
+    """Return a digest that identifies a text within this process and its forked children."""
     return blake2b(text.encode(errors="surrogatepass"), digest_size=16, key=_SALT).digest()
 
 
 def identity_of(key: str) -> bytes:
-    """Return the identity of a key, which white space around it does not change."""
+    """Return a digest that identifies a key, whatever white space surrounds it."""
     return digest_of(key.strip())

@@ -1,7 +1,7 @@
-"""What looks like a key, or like a password of a URL, hidden though nobody knows it.
+"""Hides what looks like a key or a password in a URL, without knowing it.
 
-Every pattern is linear: what it repeats has one way to match, or a bound, and it is tried at the
-beginning of a run only.
+Every pattern takes linear time: each repetition matches in one way only or is bounded, and is
+tried only at the beginning of a run.
 """
 
 import re
@@ -13,7 +13,7 @@ from together_otel.keys.known import MARK
 _PREFIXES: Final = "|".join(re.escape(prefix) for prefix in PROVIDER_PREFIXES)
 _GAP: Final = r"\s|%20|\+|\\t|\\n"
 _QUOTE: Final = r"\\{0,32}['\"]"
-"""As JSON within JSON has it, up to five deep."""
+"""A quote as nested JSON escapes it, up to five levels."""
 _OPENING: Final = rf"(?:{_QUOTE}|\[(?!key\]))*"
 _WORD: Final = r"[^\s'\",;)}\[\]>]"
 _MARKS_OF_OTHERS: Final = tuple(
@@ -21,13 +21,13 @@ _MARKS_OF_OTHERS: Final = tuple(
     for prefix in PROVIDER_PREFIXES
     if not any(other in prefix for other in PROVIDER_PREFIXES if other != prefix)
 )
-"""Every text with another provider's prefix has one of these: ``sk-ant-`` has ``sk-``."""
+"""Every text with another provider's prefix contains one of these: ``sk-ant-`` contains ``sk-``."""
 
 _DIGITS: Final = "0" * 56
 _HEX_AS_ZEROS: Final = str.maketrans("123456789abcdef", "0" * 15)
 PATTERNS: Final = (
     ((PUBLIC_PREFIX,), r"(?i)(tgp_v1_)[A-Za-z0-9_\-]+", r"\1" + MARK),
-    # A quoted value, whole: white space and other quotes may be what is wrong with the key.
+    # A quoted value as a whole: its key may contain white space or other quotes.
     (
         ("authorization", "api_key", "api-key", "apikey"),
         (
@@ -37,7 +37,7 @@ PATTERNS: Final = (
         ),
         r"\1" + MARK,
     ),
-    # An Authorization header in any spelling: the scheme stays, what follows it goes.
+    # An Authorization header in any spelling: only the scheme stays.
     (
         ("bearer",),
         (
@@ -58,36 +58,36 @@ PATTERNS: Final = (
     (("api_key=",), rf"(API_KEY=)(?!\$|\[key\]|tgp_v1_\[key\]){_WORD}+", r"\1" + MARK),
     ((_DIGITS,), r"(?<![0-9A-Za-z])[0-9a-fA-F]{56,72}(?![0-9A-Za-z])", MARK),
     (_MARKS_OF_OTHERS, rf"(?<![A-Za-z0-9_-])(?:{_PREFIXES})[A-Za-z0-9_\-]{{12,}}", MARK),
-    # A JWT: two or three stretches of base64, the first of which begins with {".
+    # A JWT: two or three parts in base64, the first of which encodes {" at its beginning.
     (("eyj",), r"(?<![A-Za-z0-9_-])eyJ[\w-]{8,}\.[\w-]{8,}(?:\.[\w-]*)?", MARK),
-    # User name and password of a URL, which JSON may have escaped; then those without a scheme,
-    # as variables for proxies have them.
+    # User name and password of a URL, which JSON may escape; then those without a scheme, as in
+    # proxy variables.
     (("@",), r"(/\\?/)[^\s/?#\"<>]*@", rf"\1{MARK}@"),
     (("%40",), r"(?i)(%2f%2f)(?:(?!%2f)[^\s/?#&\"<>])*%40", rf"\1{MARK}%40"),
     (("@",), r"(?<![\w.%+~-])(?!mailto:)[\w.%+~-]+:[^\s:/@\"'<>]+@(?=[\w\[])", MARK + "@"),
 )
-"""What a pattern needs one of in a text in small letters, the pattern, what it is replaced by.
+"""Words, one of which a lower-case text must contain for the pattern to match; the pattern; its
+replacement.
 
-To look for a word is many times faster than to search for a pattern. Patterns are texts, here
-and in the modules beside: `re` compiles them at their first use and not at the import, but for what
-most texts pass.
+Searching for a word is many times faster than searching for a pattern. Patterns are strings, here
+and in the modules beside this one, so that `re` compiles them at their first use, not at the import.
 """
 
 
 WORDS: Final = tuple(
     sorted({word for needed, _, _ in PATTERNS for word in needed} - {_DIGITS}, key=len)
 )
-"""Those words, but for digits."""
+"""All these words, without the digits."""
 
 
 def has_digits(small: str) -> bool:
-    """Return whether a text in small letters has as many digits in a row as a key of digits."""
+    """Return whether a lower-case text has as many consecutive hexadecimal digits as a legacy key."""
     return len(small) >= len(_DIGITS) and _DIGITS in small.translate(_HEX_AS_ZEROS)
 
 
 def without_shapes(text: str) -> str:
-    """Return ``text`` with a mark where something looks like a key or a password."""
-    # Beyond ASCII there are letters that a pattern takes for small ones, and `lower` does not.
+    """Return ``text`` with a mark in place of what looks like a key or a password."""
+    # Outside ASCII, case-insensitive patterns match letters that `lower` leaves as they are.
     foreign = not text.isascii()
     small = text.lower()
     if has_digits(small):

@@ -1,7 +1,7 @@
-"""An exception → its traceback as Python prints it, without keys, each frame made once.
+"""Formats an exception's traceback as Python prints it, without keys, with cached frames.
 
-While a key is refused, all calls fail at the same few places; to find a frame's line, mark its
-columns and look for keys in it costs as much as the rest of a failure's telemetry.
+While a key is refused, all calls fail at the same few places; finding a frame's line, marking its
+columns and redacting it costs as much as the rest of a failure's telemetry.
 """
 
 from __future__ import annotations
@@ -19,40 +19,40 @@ if TYPE_CHECKING:
     from together_otel.keys.known import KnownKeys
 
 _MOST: Final = 1024
-"""Frames that are kept."""
+"""Frames that are cached."""
 
 _REPEATS: Final = 3
-"""Frames of one place that Python prints in a row; of the others it tells the number."""
+"""Consecutive equal frames that Python prints; it prints the number of the others."""
 
 _PRINTED_OTHERWISE: Final = (SyntaxError, NameError, AttributeError, ImportError)
-"""Python prints more of these than their texts: a line of source, a suggestion."""
+"""For these Python prints more than their texts: a line of source, a suggestion."""
 
 _HEADER: Final = "Traceback (most recent call last):\n"
 _OF_A_CAUSE: Final = "\nThe above exception was the direct cause of the following exception:\n\n"
 _OF_A_CONTEXT: Final = "\nDuring handling of the above exception, another exception occurred:\n\n"
 
 _frames: dict[tuple[int, int, str, bytes], tuple[CodeType, str]] = {}
-"""Place in a code, its first line and name, the keys looked for → that code and the frame's text.
+"""Instruction offset, the code's first line and name, the known keys → the code and the frame's text.
 
-Codes are compared by identity: their hashes are slow, and so is `id` where something listens to it.
+The code is compared by identity: hashing it is slow, and `id` raises an audit event.
 """
 
 
 def redacted_text(exc: BaseException, known: KnownKeys) -> str:
-    """Return an exception's text without keys, or that it cannot be read."""
+    """Return an exception's text without keys, or a notice that it cannot be read."""
     try:
         return redact(str(exc), known)
-    except Exception:  # noqa: BLE001 - an exception's own __str__ may do anything
+    except Exception:  # noqa: BLE001 - an exception's own __str__ may raise anything
         return "(its text cannot be read)"
 
 
 def redacted_traceback(exc: BaseException, known: KnownKeys, text: str) -> str:
-    """Return what ``traceback.format_exception`` does, as one text without keys.
+    """Return the result of ``traceback.format_exception`` as one text without keys.
 
     Args:
         exc: the exception.
-        known: keys known to be involved.
-        text: the exception's own, without them.
+        known: known keys.
+        text: the exception's text without them.
     """
     parts: list[str] = []
     for link, joint in reversed(list(_chain(exc))):
@@ -69,7 +69,7 @@ def redacted_traceback(exc: BaseException, known: KnownKeys, text: str) -> str:
 
 
 def _chain(exc: BaseException) -> Iterator[tuple[BaseException, str]]:
-    """Yield an exception, then what it came of; each with what is printed before it."""
+    """Yield an exception and those it was caused by, each with the text printed before it."""
     seen: set[int] = set()
     link: BaseException | None = exc
     while link is not None:
@@ -86,7 +86,7 @@ def _chain(exc: BaseException) -> Iterator[tuple[BaseException, str]]:
 
 
 def _is_plain(exc: BaseException) -> bool:
-    """Return whether frames, name and text are all that Python prints of an exception."""
+    """Return whether Python prints nothing of an exception but frames, name and text."""
     return not (
         isinstance(exc, _PRINTED_OTHERWISE)
         or hasattr(type(exc), "exceptions")
@@ -96,13 +96,13 @@ def _is_plain(exc: BaseException) -> bool:
 
 
 def _frames_of(exc: BaseException, known: KnownKeys) -> list[str] | None:
-    """Return the texts of an exception's frames; ``None`` where Python leaves some out."""
+    """Return the texts of an exception's frames; ``None`` where Python would leave some out."""
     frames: list[str] = []
     last, above, repeats = None, None, 0
     entry = exc.__traceback__
     while entry is not None:
         code = entry.tb_frame.f_code
-        # Lines are looked up in a table: only where a function calls itself.
+        # Reading tb_lineno decodes a table: only done where a function calls itself.
         is_again = code is last and above is not None and above.tb_lineno == entry.tb_lineno
         repeats = repeats + 1 if is_again else 1
         if repeats > _REPEATS:

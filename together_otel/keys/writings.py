@@ -1,4 +1,4 @@
-"""The ways in which programs write a key: escaped, encoded, or as it is."""
+"""The forms in which programs write a key: plain, escaped or encoded."""
 
 import base64
 import json
@@ -10,9 +10,9 @@ from together_otel.keys.formats import PUBLIC_PREFIX
 
 
 def writings(key: str) -> Iterator[str]:
-    """Yield the texts by which a key may be written, in any case of their letters.
+    """Yield the texts that a key may be written as, to be compared without regard to case.
 
-    The public prefix is left out where it can be: hiding it would hide what kind of key it is.
+    The public prefix is left out where possible: hiding it would hide the kind of key.
     """
     bare = key.strip().removeprefix(PUBLIC_PREFIX)
     for read in {bare, *_read_wrongly(bare)}:
@@ -25,13 +25,13 @@ def writings(key: str) -> Iterator[str]:
 def _encoded(data: bytes) -> Iterator[str]:
     yield data.hex()
     for offset in range(3):
-        # Inside a longer text base64 starts at any of three offsets.
+        # Within longer data the key starts at one of three offsets of the base64 encoding.
         for encode in (base64.b64encode, base64.urlsafe_b64encode):
             yield encode(bytes(offset) + data).decode()
 
 
 def _read_wrongly(text: str) -> Iterator[str]:
-    """Yield what becomes of a text where one writes UTF-8 and the other reads Latin-1."""
+    """Yield a text as garbled by confusing UTF-8 with Latin-1."""
     if not text.isascii():
         for written, read in (("latin-1", "utf-8"), ("utf-8", "latin-1")):
             with suppress(UnicodeError):
@@ -43,13 +43,13 @@ def _escaped(text: str) -> Iterator[str]:
 
     data = text.encode(errors="surrogatepass")
     yield text
-    yield text.replace("-", "_")  # as names of headers are written in those of attributes
+    yield text.replace("-", "_")  # as in attributes that are named after headers
     for source in (repr(text), ascii(text), json.dumps(text), json.dumps(text, ensure_ascii=False)):
         yield source[1:-1]
-        # As a document within another has it, and where that is printed.
+        # As JSON within JSON, and as its repr.
         yield json.dumps(source[1:-1], ensure_ascii=False)[1:-1]
         yield source[1:-1].replace("\\", "\\\\")
-    # Inside a longer text a quote is escaped, or not, by what else is in it.
+    # repr escapes a quote, or does not, depending on the rest of the text.
     yield text.replace("\\", "\\\\").replace("'", "\\'")
     yield json.dumps(text)[1:-1].replace("/", "\\/")
     yield quote_plus(data)

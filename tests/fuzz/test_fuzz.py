@@ -12,7 +12,7 @@ from together_otel.telemetry import attributes, labels, redacting_processor
 SEED = 14
 CASES = 2_000
 PIECE = 100
-TELLING = 8
+PART_LENGTH = 8
 
 
 @pytest.mark.parametrize("first", range(0, CASES, PIECE))
@@ -79,6 +79,6 @@ def test_what_is_written_is_found(writing):
     for shape in SHAPES:
         key = make_key(rng_of(SEED, shape, 0), shape)
         text = WRITINGS[writing](key.text)
-        is_whole = key.text.endswith(key.core) and len(key.core) >= TELLING
+        is_whole = key.text.endswith(key.core) and len(key.core) >= PART_LENGTH
         if writing in ("as is", "stripped", "bearer") or (is_whole and shape != "assignment"):
             assert Forbidden([key]).shown_in(f"before {text} after") is not None, shape

@@ -203,7 +203,7 @@ def _lookalike(environ: Mapping[str, str], reader: Reader) -> str | None:
         and shape_of(value.strip()) is not None
         and (name == KEY_VARIABLE or is_lookalike(name))
     ]
-    return shown_name(min(found, key=_telling)) if found else None
+    return shown_name(min(found, key=_preference)) if found else None
 
 
 def _variable_of(text: str, environ: Mapping[str, str], reader: Reader) -> str | None:
@@ -220,10 +220,10 @@ def _variable_of(text: str, environ: Mapping[str, str], reader: Reader) -> str |
         if value == text
         and (len(text) >= FINGERPRINT_MINIMUM or re.search(_OF_A_KEY, name) or is_lookalike(name))
     ]
-    return shown_name(min(found, key=_telling)) if found else None
+    return shown_name(min(found, key=_preference)) if found else None
 
 
-def _telling(variable: str) -> tuple[int, str]:
+def _preference(variable: str) -> tuple[int, str]:
     """Return a sort key: TOGETHER_API_KEY first, then misspelt names, known names, and others."""
     name = variable.upper()
     if name in LOOKALIKES:

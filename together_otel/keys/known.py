@@ -17,7 +17,7 @@ from together_otel.names import KEY_VARIABLE, KEYS_PAGE
 MARK: Final = "[key]"
 """Replaces a key. It is shorter than the shortest part that is hidden."""
 
-TELLING: Final = 8
+PART_LENGTH: Final = 8
 """Consecutive characters of a key that are hidden; prefixes are public."""
 
 LONGEST_SECRET: Final = 4096
@@ -26,7 +26,7 @@ LONGEST_SECRET: Final = 4096
 _SHORTEST: Final = 4
 """Characters of the shortest key that is searched for: shorter ones may be everyday words."""
 
-HALF: Final = TELLING // 2
+HALF: Final = PART_LENGTH // 2
 """Any eight consecutive characters contain four that start at a multiple of five."""
 
 _EVERY_FIFTH: Final = re.compile(rf"(?s)(.{{{HALF}}}).?").findall
@@ -94,9 +94,9 @@ class KnownKeys:
 
     def _hide_parts(self, folded: str, hidden: bytearray) -> None:
         grams = self.grams
-        for place, part in enumerate(_parts(folded, TELLING)):
+        for place, part in enumerate(_parts(folded, PART_LENGTH)):
             if hash(part) in grams:
-                hidden[place : place + TELLING] = b"\1" * TELLING
+                hidden[place : place + PART_LENGTH] = b"\1" * PART_LENGTH
 
     def _hide_masked(self, folded: str, hidden: bytearray) -> None:
         for found in re.finditer(_MASKED, folded):
@@ -150,7 +150,7 @@ def _made_of(secret: Secret) -> KnownKeys:
     if len(key) > LONGEST_SECRET:
         return KnownKeys(secret.digest, too_long=True)
     key = key.strip()
-    if len(key) < TELLING:
+    if len(key) < PART_LENGTH:
         words = [(len(key), hash(key))] if len(key) >= _SHORTEST else []
         return KnownKeys(secret.digest, words=frozenset(words))
     texts = set(map(_folded, writings(secret.reveal())))
@@ -161,7 +161,7 @@ def _made_of(secret: Secret) -> KnownKeys:
         tails = {text[-_TAIL:] for text in texts}
     return KnownKeys(
         secret.digest,
-        grams=frozenset(map(hash, _parts_of(texts, TELLING) - _PUBLIC)),
+        grams=frozenset(map(hash, _parts_of(texts, PART_LENGTH) - _PUBLIC)),
         halves=frozenset(map(hash, _parts_of(texts, HALF))),
         heads=frozenset(map(hash, heads)),
         tails=frozenset(map(hash, tails)),
@@ -199,7 +199,7 @@ def _parts_of(texts: Iterable[str], length: int) -> set[str]:
 
 
 _PUBLIC: Final = _parts_of(
-    map(_folded, (KEY_VARIABLE, KEYS_PAGE, "Authorization: Bearer ")), TELLING
+    map(_folded, (KEY_VARIABLE, KEYS_PAGE, "Authorization: Bearer ")), PART_LENGTH
 )
 """Parts of public texts that are often pasted in place of a key."""
 

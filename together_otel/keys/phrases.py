@@ -50,7 +50,7 @@ _FAULTS: dict[Problem, tuple[str, str]] = {
 }
 """Each problem as a phrase, and how to fix it. A remedy names the first one that a key has."""
 
-_TELLING: Final[frozenset[Problem]] = frozenset(("unexpanded_reference", "file_path", "not_text"))
+_SPECIFIC: Final[frozenset[Problem]] = frozenset(("unexpanded_reference", "file_path", "not_text"))
 """Problems that are named instead of saying that a key is a placeholder."""
 
 _NEWLINE_AT_THE_END: Final = ("ends in a newline", "strip it where the secret is mounted")
@@ -117,7 +117,7 @@ def state(report: KeyReport) -> str:
         return "is not set"
     if report.presence == "empty":
         return "is empty"
-    if report.format == "placeholder" and _TELLING.isdisjoint(report.problems):
+    if report.format == "placeholder" and _SPECIFIC.isdisjoint(report.problems):
         return "is a placeholder"
     if report.format == "other_provider":
         return f"is a key of {report.provider}"

@@ -59,13 +59,13 @@ def redact(text: str, secrets: Secrets = (), longest: int = LONGEST) -> str:
     if len(window) not in _REMEMBERED or len(window) < len(text):
         return _without_keys(window, known, longest, cut=len(window) < len(text))
     place = digest_of(window), known.identity, longest
-    told = _redacted.get(place)
-    if told is None:
-        told = _without_keys(window, known, longest)
+    redacted = _redacted.get(place)
+    if redacted is None:
+        redacted = _without_keys(window, known, longest)
         if len(_redacted) >= _MOST:
             _redacted.clear()
-        _redacted[place] = told
-    return told
+        _redacted[place] = redacted
+    return redacted
 
 
 def _is_plain(text: str, known: KnownKeys) -> bool:

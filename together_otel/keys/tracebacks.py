@@ -63,8 +63,16 @@ def redacted_traceback(exc: BaseException, known: KnownKeys, text: str) -> str:
         name = type(link).__qualname__
         if type(link).__module__ not in ("__main__", "builtins"):
             name = f"{type(link).__module__}.{name}"
-        told = text if link is exc else redacted_text(link, known)
-        parts += (joint, _HEADER if frames else "", *frames, name, ": " if told else "", told, "\n")
+        message = text if link is exc else redacted_text(link, known)
+        parts += (
+            joint,
+            _HEADER if frames else "",
+            *frames,
+            name,
+            ": " if message else "",
+            message,
+            "\n",
+        )
     return shortened("".join(parts))
 
 

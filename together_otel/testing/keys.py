@@ -4,7 +4,7 @@ import secrets
 from collections.abc import Mapping
 
 from together_otel.keys import redact
-from together_otel.keys.known import TELLING
+from together_otel.keys.known import PART_LENGTH
 
 
 class MadeUpKeys:
@@ -32,9 +32,9 @@ class MadeUpKeys:
     def shown_in(self, texts: Mapping[str, str]) -> list[str]:
         """Return the names of the texts that show eight characters in a row of any key."""
         stretches = {
-            secret[place : place + TELLING]
+            secret[place : place + PART_LENGTH]
             for secret in self._known.values()
-            for place in range(len(secret) - TELLING + 1)
+            for place in range(len(secret) - PART_LENGTH + 1)
         }
         return [
             name for name, text in texts.items() if any(stretch in text for stretch in stretches)

@@ -9,11 +9,11 @@ from together_otel.keys.hosts import TOGETHER
 from together_otel.names import FINGERPRINT_LIMIT
 
 ACCEPTED_LIMIT: Final = 10_000
-"""Maximum number of recorded acceptances, by key and owner of the host; 150 bytes each."""
+"""Maximum number of recorded acceptances, by key and owner of the host; about 150 bytes each."""
 
 
 _FRESH: Final = 0.5
-"""Seconds after an acceptance in which the same one is not recorded again."""
+"""Seconds in which a repeated acceptance is not recorded, as times are shown in whole seconds."""
 
 
 @dataclass(slots=True)

@@ -1,7 +1,7 @@
-"""One call: begun once and ended once, whether it is a plain call or becomes something longer.
+"""The life of one call, which begins once and ends once.
 
-What the SDK returns may go on: a stream, a body that the caller reads, or a session then ends it.
-Past 300 lines, as beginning and ending in two modules would import each other.
+If the SDK returns a stream, a body that the caller reads, or a session, that one ends the call.
+Longer than 300 lines, because separate modules for begin and end would import each other.
 """
 
 from __future__ import annotations
@@ -50,16 +50,16 @@ if TYPE_CHECKING:
     from together_otel.telemetry.metrics import Recorder
 
 (_SPAN,) = trace.set_span_in_context(trace.INVALID_SPAN, context.Context())
-"""OpenTelemetry's key of a context's span."""
+"""OpenTelemetry's context key of the current span."""
 _ENDED = context.Context()
 _UNKNOWN, _NO_KEYS = Request(names.OTHER), known_keys(())
 
 current_call: Callable[[], Any] = partial(value_here, CALL)
-"""Returns the call that the SDK is working on in this context, a `Call` or an idle one, if any."""
+"""Returns the call in progress in this context, a `Call` or an `IdleCall`, or ``None``."""
 
 
 class Call(CallState):
-    """The telemetry of one call. Never raises, and ends once, whoever ends it."""
+    """Telemetry of one call. Never raises. Only the first attempt to end it has an effect."""
 
     __slots__ = (
         "_attempts",
@@ -70,7 +70,7 @@ class Call(CallState):
         "_shared",
     )
 
-    # As in CallState: for checkers of types that infer what a subclass assigns.
+    # Repeated from CallState for type checkers that infer types from a subclass's assignments.
     adapter: Adapter
     before: Context
     context: Context
@@ -97,8 +97,8 @@ class Call(CallState):
         before: Context,
         first: Call | None = None,
     ) -> None:
-        # Each is safe where the step that finds it fails. In one function, as is all that every
-        # call passes: entering one takes a microsecond of a call's hundred.
+        # Defaults, in case the step that finds a value fails. All steps are in one function:
+        # entering another one takes a microsecond of the hundred that a call costs.
         self.runtime, self.adapter, self.before = runtime, adapter, before
         self.reader, self.request = adapter.reader, _UNKNOWN
         self.result = result = blank(Result)
@@ -114,15 +114,15 @@ class Call(CallState):
         self._parent: Call | None = None
         self._shared: Reported | None = None
         if first is not None:
-            self._key, self._further = first._key, first._further  # noqa: SLF001 - of this class
+            self._key, self._further = first._key, first._further  # noqa: SLF001 - same class
         parent = before.get(CALL)
         if parent is not None and isinstance(parent, Call) and not parent.ended:
-            self._parent, self._shared = parent, parent._reported  # noqa: SLF001 - of this class
+            self._parent, self._shared = parent, parent._reported  # noqa: SLF001 - same class
             self._shared.begun = self._order = self._shared.begun + 1
-        # Each for itself: what can be had does not depend on the others.
+        # Separate guards, so that one step's failure does not affect the others.
         try:
             self._look_at_key()
-        except Exception:  # noqa: BLE001 - the border, as below
+        except Exception:  # noqa: BLE001 - must not reach the application, as below
             runtime.guard("begin").swallow()
         try:
             self.request = request = adapter.request(self._client, arguments.args, arguments.kwargs)
@@ -144,7 +144,7 @@ class Call(CallState):
                 span = spans.start_beside(tracer, library, before)
             else:
                 span = spans.start_call(tracer, self.request, library, self.secrets, before)
-            # Asked once, here: a span that cannot answer is as good as none.
+            # Asked only once. A span that raises here is not used.
             is_recording, span_context = span.is_recording(), span.get_span_context()
             if isinstance(span_context, trace.SpanContext):
                 self.span, self.span_context, self.is_recording = span, span_context, is_recording
@@ -157,7 +157,7 @@ class Call(CallState):
         self.started = time.perf_counter()
 
     def _look_at_key(self) -> None:
-        # A server may still repeat the one before.
+        # The server may still repeat the previous key.
         before = () if self._key is None else (text_of(self._key),)
         adapter, client = self.adapter, self._client
         self.reader, self._key = adapter.reader_of(client), adapter.key(client)
@@ -171,52 +171,52 @@ class Call(CallState):
         wanted = settings.content_in_events or (settings.content_on_spans and self.is_recording)
         if not wanted or request.body is None:
             return None
-        from together_otel.clients.messages import OPERATIONS, Messages  # noqa: PLC0415 - few capture content
+        from together_otel.clients.messages import OPERATIONS, Messages  # noqa: PLC0415 - content is rarely captured
 
         if request.operation not in OPERATIONS:
             return None
         return Messages(request.operation, request.body)
 
-    # ── while the SDK works ──────────────────────────────────────────────────────────
+    # ── while the SDK runs ───────────────────────────────────────────────────────────
 
     def attempted(self) -> None:
-        """Count one attempt of the SDK at this call."""
+        """Count an attempt of the SDK; each one after the first is a retry."""
         self._attempts += 1
         if self._attempts > 1:
             try:
                 if self.recorder is not None:
                     self.recorder.retried()
-            except Exception:  # noqa: BLE001 - the border
+            except Exception:  # noqa: BLE001 - must not reach the application
                 self.runtime.guard("finish").swallow()
 
     def uses_key_of(self, client: Any) -> None:
-        """Look at the key anew: what goes on may have been given another."""
+        """Read the key again, because the client of a session may have another one."""
         self._client, self._refusal = client, None
         try:
             self._look_at_key()
-        except Exception:  # noqa: BLE001 - the border
+        except Exception:  # noqa: BLE001 - must not reach the application
             self.runtime.guard("begin").swallow()
 
     def begins_anew(self) -> None:
-        """Forget how parts of the call failed: what they were for is made again, or was."""
+        """Forget the failures of parts of the call, which are retried or have succeeded since."""
         self._reported.failures.clear()
         self._refusal = None
 
-    # ── at its end ───────────────────────────────────────────────────────────────────
+    # ── end ──────────────────────────────────────────────────────────────────────────
 
     def succeed(self, held: Arguments | None = None) -> None:
-        """End with an answer; the value held is a whole one whose body is still to be looked at."""
+        """End with a response; a value that is held is a complete one and is still to be read."""
         if self.ended:
             return
         result, adapter = self.result, self.adapter
         if held is not None and held.value is not None:
             if isinstance(held.value, str) and is_sign_in(None, body=held.value):
-                self._is_accepted = True  # nothing more to note: a proxy's page, with status 200
+                self._is_accepted = True  # a proxy's page with status 200 accepts no key
             failure = None
             try:
                 adapter.result(held.value, result)
                 failure = adapter.failure_in(held.value, self._seen)
-            except Exception:  # noqa: BLE001 - the call ends though nobody can read its answer
+            except Exception:  # noqa: BLE001 - the call ends even if its response cannot be read
                 self.runtime.guard("finish").swallow()
             if failure is not None:
                 self.fail_with(failure)
@@ -238,25 +238,25 @@ class Call(CallState):
             self._let_go()
 
     def fail(self, exc: BaseException | None = None) -> None:
-        """End with an exception, by default the one that is being handled."""
+        """End with an exception, by default the one being handled."""
         try:
-            # No frame of ours holds the exception while something is logged: it may show the key.
+            # No frame here may hold the exception while something is logged: it may show the key.
             ending = self._ending_of_exception([exc or sys.exc_info()[1]])
             exc = None
             if ending is not None:
                 self._end(ending.outcome, ending)
         except BaseException:
-            self.leave("cancelled")  # unless it has ended: an interrupt came before
+            self.leave("cancelled")  # an interrupt came before the end
             raise
 
     def fail_with(self, failure: Failure) -> None:
-        """End with a failure that the SDK hands on as data."""
+        """End with a failure that the SDK returns as data."""
         if not self.ended and self._is_ours():
             ending = self._ending_of(failure, None)
             self._end(ending.outcome, ending)
 
     def _ending_of_exception(self, held: list[BaseException | None]) -> Ending | None:
-        """Return how the call ended by the exception of a list; ``None`` if it has ended."""
+        """Return the ending for the exception in a list, or ``None`` if the call has ended."""
         exc = held.pop()
         if exc is None or self.ended or not self._is_ours():
             self.ended = True
@@ -265,10 +265,10 @@ class Call(CallState):
             failure = self.adapter.failure(exc, self._seen, self._key)
             if not failure.sent:
                 self.involves(*secrets_in_traceback(exc))
-            # What broke a stream says little of the answer that it is part of.
+            # The exception that broke a stream says little about its response.
             if self.timing is not None and not failure.auth and failure.answer.status_code is None:
                 failure.answer = self.answer()
-        except Exception:  # noqa: BLE001 - the border
+        except Exception:  # noqa: BLE001 - must not reach the application
             failure = Failure(outcome_of(exc, None), Answer())
             self.runtime.guard("finish").swallow()
         return self._ending_of(failure, exc)
@@ -281,10 +281,10 @@ class Call(CallState):
             auth = self._diagnose(failure, failure.auth)
         is_part = self._parent is not None and self._parent.adapter.composed
         if is_part and is_redirect(failure.answer.status_code):
-            failure.outcome = "success"  # an upload begins with one, to where the file goes
+            failure.outcome = "success"  # an upload begins with a redirect to the file's place
         if is_part:
             self._reported.failures.append((exc, self._refusal))
-            # What is handed on as data, the call round it is about to raise.
+            # The outer call is about to raise what this one returns as data.
             reported = reported or (exc is None and auth is None)
         outcome = failure.outcome if auth is None else "auth_failure"
         ending = Ending(outcome, failure.answer, auth=auth, is_reported=reported)
@@ -293,27 +293,27 @@ class Call(CallState):
             if exc is not None and not (reported and not self.is_recording):
                 try:
                     ending.exception = redact_exception(exc, self.secrets)
-                except Exception:  # noqa: BLE001 - the border
+                except Exception:  # noqa: BLE001 - must not reach the application
                     self.runtime.guard("finish").swallow()
         return ending
 
     def log_held(self, recovered: RecoveryOutcome | None = None) -> None:
-        """Log what waited for a recovery, and what that made of it."""
+        """Log the refusals that waited for a recovery, with its outcome."""
         held, self.held_log = self.held_log or (), None
         for auth, details in held:
             try:
                 suppressed = self.runtime.auth_failure_held_back(auth)
                 with within(self.runtime, trace.set_span_in_context(self.span, current_context())):
                     self.runtime.log_auth_failure(auth, details, suppressed, recovered)
-            except Exception:  # noqa: BLE001 - the border
+            except Exception:  # noqa: BLE001 - must not reach the application
                 self.runtime.guard("log").swallow()
 
     def leave(self, outcome: Outcome, at: float | None = None) -> None:
-        """End what the caller left early, or has closed; nothing if it has ended.
+        """End a call that the caller left early or closed; do nothing if it has ended.
 
         Args:
-            outcome: what that is.
-            at: when, of ``time.perf_counter``; now by default.
+            outcome: the outcome to report.
+            at: time of the end in ``time.perf_counter`` seconds; now by default.
         """
         self._end(outcome, at=at)
 
@@ -322,7 +322,7 @@ class Call(CallState):
             return
         self.ended = True
         if self._generation != forks.generation:
-            return  # a forked child has a mere copy of the call
+            return  # a forked child only has a copy of the call
         if ending is None:
             ending = Ending(outcome, self.answer())
         now = time.perf_counter()
@@ -341,54 +341,54 @@ class Call(CallState):
     def _let_go(self) -> None:
         if self._parent is None and self._shared is not None:
             self._shared.failures.clear()
-        # These hold the call, or what it is about: circles that only a collection would undo.
+        # Breaks reference cycles, which only a garbage collection would free.
         self.context = _ENDED
         self._client = self._seen = None
 
-    # ── what a stream, a body and a session ask of their call ────────────────────────
+    # ── for streams, bodies and sessions ─────────────────────────────────────────────
 
     def chunk(self, chunk: Any) -> None:
-        """Note what a chunk says."""
+        """Record the contents of a chunk."""
         try:
             self.adapter.chunk(chunk, self.result)
             if (failure := self.adapter.failure_in(chunk)) is not None:
                 self.fail_with(failure)
-            # What an in-house client yields may come before any answer.
+            # An in-house client may yield items before any response.
             elif not self.adapter.delegates:
                 self.accepted(self.answer())
-        except Exception:  # noqa: BLE001 - the border
+        except Exception:  # noqa: BLE001 - must not reach the application
             self.runtime.guard("stream").swallow()
         except BaseException as exc:
             cut(exc)
             raise
 
     def event(self, event: Any) -> None:
-        """Note an event of a session, which may be its failure."""
+        """Record an event of a session, which may be its failure."""
         try:
             if (failure := self.adapter.failure_in(event)) is not None:
                 self.fail_with(failure)
-        except Exception:  # noqa: BLE001 - the border
+        except Exception:  # noqa: BLE001 - must not reach the application
             self.runtime.guard("stream").swallow()
 
     def note_answer(self) -> None:
-        """Keep what the HTTP response says instead of the response."""
+        """Keep the description of the HTTP response in place of the response."""
         self._noted, self._seen = self.answer(), None
 
     def forget_client(self) -> None:
-        """Keep the call from keeping its client, and so a session of that one's, alive."""
+        """Drop the reference to the client, which would keep the client's session alive."""
         self._client = None
 
     def accepted_attempt(self) -> None:
-        """Note that a further attempt at the call was accepted."""
+        """Record that another attempt at the call was accepted."""
         self.begins_anew()
         self._is_accepted = False
         try:
             self.accepted(self.answer())
-        except Exception:  # noqa: BLE001 - the border
+        except Exception:  # noqa: BLE001 - must not reach the application
             self.runtime.guard("finish").swallow()
 
     def refused_attempt(self) -> None:
-        """Report the attempt whose exception is being handled; the call itself may go on."""
+        """Report the attempt whose exception is being handled; the call itself may continue."""
         found = sys.exc_info()[1]
         if found is None:
             return
@@ -403,30 +403,30 @@ class Call(CallState):
             ending.exception = redact_exception(found, self.secrets)
             del found
             report_attempt(self, ending)
-        except Exception:  # noqa: BLE001 - the border
+        except Exception:  # noqa: BLE001 - must not reach the application
             self.runtime.guard("finish").swallow()
 
     @property
     def refusal(self) -> Refusal | None:
-        """Why the key was refused and what the failure says, of this call or of a part of it."""
+        """The diagnosis and failure of a refused key, of this call or of a part of it."""
         parts = [refusal for _, refusal in self._reported.failures if refusal is not None]
         return self._refusal or (parts[-1] if parts and self.adapter.composed else None)
 
-    # ── within ───────────────────────────────────────────────────────────────────────
+    # ── internal ─────────────────────────────────────────────────────────────────────
 
     def _is_ours(self) -> bool:
-        """Return whether this process is to report the call: a forked child has a mere copy."""
+        """Return whether this process reports the call: a forked child only has a copy."""
         return self._generation == forks.generation
 
     def _is_delegated(self) -> bool:
-        """Return whether a call inside this one, by another client, reports for it."""
+        """Return whether a nested call of another client is reported instead of this one."""
         return (
             self.adapter.delegates and self._shared is not None and self._shared.begun > self._order
         )
 
     @property
     def _reported(self) -> Reported:
-        """What this call and those inside it have reported; made where there is something."""
+        """Failures that this call and its nested calls have reported; created when first used."""
         if self._shared is None:
             self._shared = Reported()
         return self._shared
@@ -437,7 +437,7 @@ class Call(CallState):
         return self.adapter.override(self._client, self.request, answer)
 
     def _locate(self, failure: Failure) -> None:
-        """Note where a failed request went, and what it was sent with."""
+        """Record the server of a failed request and the key that was sent."""
         if failure.answer.host is None:
             failure.answer.host, failure.answer.port = self.request.host, self.request.port
         self.notice_sent(failure.answer)
@@ -451,13 +451,13 @@ class Call(CallState):
                 failure,
                 self._override,
                 self.reader,
-                # In no frame of ours while something is logged: 1.x's shows its key.
+                # Not in a variable while something is logged: the repr of 1.x shows the key.
                 None if self._client is None else self.adapter.shared(self._client),
             )
-        except Exception:  # noqa: BLE001 - a failure is counted though nobody can explain it
+        except Exception:  # noqa: BLE001 - a failure is counted even without a diagnosis
             auth = self.runtime.unexplained(self._report)
             self.runtime.guard("finish").swallow()
-        # It names hosts, which may be anything.
+        # It names hosts, which may contain anything.
         remedy = redact(auth.diagnosis.remedy, self.secrets)
         if remedy != auth.diagnosis.remedy:
             auth = AuthFailure(auth.report, replace(auth.diagnosis, remedy=remedy))

@@ -1,6 +1,6 @@
-"""How a call that has ended is reported: each signal by itself, the most important first.
+"""Reporting of ended calls: each signal in its own step, the most important first.
 
-A step that fails costs its own signal and no other: count, state of keys, log, histograms, span.
+The order is count, state of keys, log, histograms, span. A failing step affects no other signal.
 """
 
 from __future__ import annotations
@@ -33,17 +33,17 @@ class Ending:
     """How a call ended.
 
     Attributes:
-        outcome: the closed word for it.
-        answer: what the HTTP side said.
-        elapsed: seconds that the call took.
-        ago: seconds since it ended, for one that was found dropped.
-        auth: the diagnosis, where the key was refused.
+        outcome: value of ``together.request.outcome``.
+        answer: description of the HTTP response.
+        elapsed: duration of the call in seconds.
+        ago: seconds since the end, for a call that the caller dropped.
+        auth: diagnosis of a refused key.
         error_type: ``error.type`` of a failure.
-        exception: what may be told of its exception, where that is wanted.
-        is_reported: whether a call inside this one has reported the same failure.
-        counts_retries: whether the SDK's retries were not counted as they were made.
-        finish_reasons: why its choices ended, by position.
-        content: messages, redacted and bounded, where they are captured.
+        exception: the redacted exception, if it is reported.
+        is_reported: whether a nested call has reported the same failure.
+        counts_retries: whether the SDK's retries are still to be counted.
+        finish_reasons: finish reasons of the choices, by index.
+        content: captured messages, redacted and limited in length.
     """
 
     outcome: Outcome
@@ -60,7 +60,7 @@ class Ending:
 
 
 def report(call: CallState, ending: Ending) -> None:
-    """Report a call and end its span, a step at a time; an interrupt costs its own step alone."""
+    """Report a call in steps and end its span. An interrupt skips only the step that it hits."""
     left = iter(_STEPS)
     try:
         _take(left, call, ending)
@@ -72,26 +72,26 @@ def _take(steps: Iterable[Step], call: CallState, ending: Ending) -> None:
     for stage, step in steps:
         try:
             step(call, ending)
-        except Exception:  # noqa: BLE001 - the border
+        except Exception:  # noqa: BLE001 - must not reach the application
             call.runtime.guard(stage).swallow()
 
 
 def report_answer(call: CallState, answer: Answer, elapsed: float) -> None:
-    """Do the same where there is nothing but a whole answer: without a call of ours for each step.
+    """Report a call with a complete response. Does so without a function for each step, for speed.
 
     Args:
-        call: neither failed nor captured, nor one in chunks.
-        answer: what the HTTP side said.
-        elapsed: seconds that it took.
+        call: a successful call, without captured content and without chunks.
+        answer: description of the HTTP response.
+        elapsed: duration of the call in seconds.
     """
     result, recorder, swallow = call.result, call.recorder, call.runtime.guard("finish").swallow
     try:
         if answer.resends and recorder is not None:
             recorder.retried(answer.resends)
         call.accepted(answer)
-    except Exception:  # noqa: BLE001 - the border, as below
+    except Exception:  # noqa: BLE001 - must not reach the application, as below
         swallow()
-    # Not before something is logged: it is the server's text, in a frame of ours.
+    # After the step that may log: no frame may hold the server's text while something is logged.
     reasons, is_elsewhere = result.finish_reasons, call.was_elsewhere(answer)
     try:
         usage = result.usage or _NO_USAGE
@@ -176,7 +176,7 @@ def _measure(call: CallState, ending: Ending) -> None:
 
 
 def _span_attributes(call: CallState, ending: Ending) -> dict[str, Any]:
-    """Return what the span does not say from its start."""
+    """Return the span attributes that are not set at its start."""
     answer, reasons = ending.answer, ending.finish_reasons
     found: dict[str, Any] = {names.REQUEST_OUTCOME: ending.outcome}
     attributes.add_answer(found, answer)
@@ -225,11 +225,11 @@ def _log_auth_failure(call: CallState, ending: Ending) -> None:
 
 
 def _log_exception(call: CallState, ending: Ending) -> None:
-    # Whoever cancels a request knows that it ends.
+    # The application knows of a cancellation, as it cancels the request itself.
     if ending.error_type is None or ending.is_reported or ending.outcome == "cancelled":
         return
     suppressed = None
-    if ending.auth is None:  # a refusal has a line of its own
+    if ending.auth is None:  # a refusal has its own log line
         suppressed = call.runtime.held_back(
             names.OPERATION_EXCEPTION, call.request.operation, ending.error_type
         )
@@ -238,7 +238,7 @@ def _log_exception(call: CallState, ending: Ending) -> None:
     fields = _details(call, ending.answer, ending.error_type)
     fields[names.REQUEST_OUTCOME] = ending.outcome
     more, exception = {}, ending.exception
-    if exception is None:  # an SDK has handed the failure on as data
+    if exception is None:  # the SDK returned the failure as data
         fields[names.EXCEPTION_TYPE] = ending.error_type
     else:
         fields[names.EXCEPTION_TYPE] = exception.type
@@ -263,7 +263,7 @@ def _log_content(call: CallState, ending: Ending) -> None:
 
 
 def _details(call: CallState, answer: Answer, error_type: str | None) -> dict[str, Any]:
-    """Return what log events say of every call, clean."""
+    """Return the redacted attributes that log events of all calls have."""
     request = call.request
     details: dict[str, Any] = {}
     attributes.add_answer(details, answer)
@@ -290,10 +290,10 @@ _STEPS: Final[tuple[Step, ...]] = (
     ("finish", _measure),
     ("finish", _finish_span),
 )
-"""The most important first; the stage is what an error in it is counted under."""
+"""Steps, the most important first, each with the stage under which its errors are counted."""
 _STEPS_OF_ATTEMPT: Final[tuple[Step, ...]] = (_STEPS[0], *_STEPS[3:5])
 
 
 def report_attempt(call: CallState, ending: Ending) -> None:
-    """Report an attempt whose key was refused, in the middle of a call that may go on."""
+    """Report an attempt whose key was refused, in a call that may continue."""
     _take(_STEPS_OF_ATTEMPT, call, ending)

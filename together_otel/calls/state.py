@@ -1,4 +1,4 @@
-"""What is known of a call while it lasts, shared by those that begin, follow, end and report it."""
+"""State of a call in progress, shared by the modules that begin, follow, end and report it."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ if TYPE_CHECKING:
 
 
 class Reported:
-    """What calls inside one another have reported: one object, shared by all of them.
+    """Failures that nested calls have reported. All calls nested in one another share an object.
 
     Attributes:
-        begun: how many calls there were so far.
-        failures: exceptions reported, each with its refusal; ``None`` where an SDK handed the
-            failure on as data.
+        begun: number of calls begun so far.
+        failures: reported exceptions, each with its refusal. The exception is ``None`` if the
+            SDK returned the failure as data.
     """
 
     __slots__ = ("begun", "failures")
@@ -38,19 +38,19 @@ class Reported:
         self.failures: list[tuple[BaseException | None, Refusal | None]] = []
 
     def find(self, exc: BaseException | None) -> tuple[bool, Refusal | None]:
-        """Return whether an exception, or one that it came from, was reported, and its refusal."""
+        """Return whether an exception, or one in its chain, was reported, and its refusal."""
         if not self.failures or exc is None:
             return False, None
         links = list(chain(exc))
         for reported, refusal in self.failures:
-            # 1.x hands a refusal on as data, of which its upload then raises an error of its own.
+            # 1.x returns a refusal as data, for which its upload then raises another exception.
             if refusal is not None if reported is None else any(one is reported for one in links):
                 return True, refusal
         return False, None
 
 
 class Timing:
-    """When the first and the last chunk came, in seconds of ``time.perf_counter``, and how many."""
+    """Number of chunks, and times of the first and the last in ``time.perf_counter`` seconds."""
 
     __slots__ = ("chunks", "first", "last")
 
@@ -63,7 +63,7 @@ class Timing:
         self.first = self.last = 0.0
 
     def tick(self) -> None:
-        """Note a chunk."""
+        """Record a chunk."""
         self.last = now = time.perf_counter()
         if not self.chunks:
             self.first = now
@@ -71,26 +71,26 @@ class Timing:
 
 
 class CallState:
-    """What is known of one call, which `Call` begins with.
+    """State of one call; the base class of `Call`.
 
     Attributes:
-        runtime: whose telemetry it is.
-        secrets: the keys known to be involved: the client's, those before it, and what was sent.
-        adapter: of its client.
-        reader: that client, by what it reads.
-        request: what was asked.
-        result: what the answer's body says, as it comes.
+        runtime: the runtime that the call is reported to.
+        secrets: keys to redact: the client's, its previous ones, and what was sent.
+        adapter: the client's adapter.
+        reader: the client library and the variables that it reads.
+        request: description of the request.
+        result: contents of the response's body, as it arrives.
         span: the call's span.
-        span_context: of that span, for exemplars.
-        is_beside: whether another instrumentation has a GenAI span of the call.
-        is_recording: whether that span is recorded.
-        before: the context that it was made in.
-        context: the context that the SDK works in.
-        recorder: what records its metrics.
-        timing: of its chunks, where it has these.
-        started: of ``time.perf_counter``.
-        ended: whether it was reported.
-        held_log: refusals whose log waits for what a recovery makes of them, where there is one.
+        span_context: context of the span, for exemplars.
+        is_beside: whether another instrumentation has a GenAI span for the call.
+        is_recording: whether the call's own span is recorded.
+        before: the context in which the call was made.
+        context: the context in which the SDK runs.
+        recorder: records the call's metrics.
+        timing: times of the chunks, if the response comes in chunks.
+        started: start of the call in ``time.perf_counter`` seconds.
+        ended: whether the call has ended.
+        held_log: refusals to log once a recovery is decided; ``None`` to log immediately.
     """
 
     __slots__ = (
@@ -147,7 +147,7 @@ class CallState:
     _seen: Any
 
     def involves(self, *keys: str) -> None:
-        """Note further keys."""
+        """Add keys to redact."""
         own = text_of(self._key or "")
         if new := tuple(key for key in keys if key != own and key not in self._further):
             self._further += new
@@ -155,7 +155,7 @@ class CallState:
             self.secrets = known_keys((own, *self._further))
 
     def notice_sent(self, answer: Answer) -> None:
-        """Note what was really sent, where it is not the client's key as it was at the beginning."""
+        """Record what was sent, if it was not the client's key at the beginning of the call."""
         sent = answer.authorization
         if sent is None and self._has_become_empty(answer):
             sent = answer.authorization = "Bearer "
@@ -167,9 +167,9 @@ class CallState:
             and self.adapter.renewed(self._client, sent)
         )
         if is_renewed:
-            # A server may still repeat the one before.
+            # The server may still repeat the previous key.
             before, self._key = text_of(self._key or ""), self.adapter.key(self._client)
-            if sent != f"Bearer {self._key}":  # renewed once more since
+            if sent != f"Bearer {self._key}":  # renewed again since then
                 self._key = sent.removeprefix("Bearer ")
             self._report, self.secrets = self.runtime.keys.look(self._key, self.reader)
             self.involves(*filter(None, (before,)))
@@ -178,7 +178,7 @@ class CallState:
             self.involves(*secrets_of(sent))
 
     def _has_become_empty(self, answer: Answer) -> bool:
-        """Return whether the key is empty since the call began: openai 1.x then sends no header."""
+        """Return whether the key became empty during the call: openai 1.x then sends no header."""
         return bool(
             answer.status_code
             and self._key
@@ -187,12 +187,12 @@ class CallState:
         )
 
     def was_elsewhere(self, answer: Answer) -> bool:
-        """Return whether another server answered than was asked."""
+        """Return whether the response came from another server than the one requested."""
         host, request = answer.host, self.request
         return host is not None and (host != request.host or answer.port != request.port)
 
     def recorder_of(self, answer: Answer) -> Recorder:
-        """Return what records the call at the server that answered."""
+        """Return the recorder of metrics for the server that sent the response."""
         if self.recorder is not None and not self.was_elsewhere(answer):
             return self.recorder
         request = self.request
@@ -202,24 +202,24 @@ class CallState:
         )
 
     def answered(self, response: Any) -> None:
-        """Note an HTTP response, or a handshake, that the SDK got."""
+        """Record the HTTP response or handshake that the SDK received."""
         self._seen, self._noted = response, None
 
     def accepted(self, answer: Answer) -> None:
-        """Note that the server has accepted the key, with its answer; once a call."""
+        """Record that the server accepted the key, once per call."""
         if self._is_accepted:
             return
         self._is_accepted = True
         if answer.authorization is None and (self._seen is not None or self._noted is not None):
-            return  # the answer is known, and no key was sent
+            return  # the response is known, and no key was sent
         self.runtime.accepted(self._key, self._report, answer, answer.host or self.request.host)
 
     def answer(self) -> Answer:
-        """Return what the HTTP response says that the SDK got; nothing where it got none."""
+        """Return the description of the HTTP response, an empty one if there was none."""
         if self._noted is None and self._seen is not None:
             try:
                 self._noted = self.adapter.answer(self._seen)
                 self.notice_sent(self._noted)
-            except Exception:  # noqa: BLE001 - the border
+            except Exception:  # noqa: BLE001 - must not reach the application
                 self.runtime.guard("finish").swallow()
         return Answer() if self._noted is None else self._noted

@@ -1,1 +1,1 @@
-"""Spans, metrics and log events. No SDK here."""
+"""Spans, metrics and log events; knows no client library."""

@@ -1,4 +1,4 @@
-"""What is known of a call, in the contract's attributes. What is not known is absent."""
+"""Attributes of spans and log events for the data of a call; unknown attributes are absent."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     Attributes = dict[str, Any]
 
 _TOKENS = names.INPUT_TOKENS, names.OUTPUT_TOKENS, names.CACHED_TOKENS, names.REASONING_TOKENS
-"""The attributes of a `Usage`, in its order."""
+"""The attributes for a `Usage`, in the order of its fields."""
 
 _LONGEST = 1024
-"""Characters of one text that are told."""
+"""Maximum length of an attribute's text, in characters."""
 
 _OURS = frozenset(
     (
@@ -43,26 +43,26 @@ _OURS = frozenset(
         names.TOOL_DEFINITIONS,
     )
 )
-"""Attributes whose text this package has made."""
+"""Attributes whose text comes from this package and needs no redaction."""
 
 
 _IDS = frozenset((names.RESPONSE_ID, names.REQUEST_ID))
-"""Attributes whose text is another one each time: it is not worth being remembered."""
+"""Attributes with a different text in each call, which are not worth caching."""
 
 _MOST = 1024
 _cleaned: dict[tuple[int, int, bytes], str] = {}
-"""Hash and length of a text, and the keys that were looked for → the text as it is emitted."""
+"""Hash and length of a text, and the identity of the known keys → the redacted text."""
 
 
 def clean(found: Mapping[str, Any], secrets: KnownKeys) -> Attributes:
-    """Return attributes fit to be emitted: the one door for spans and log fields.
+    """Return attributes that are safe to emit; all spans and log fields pass through here.
 
-    Text that is not ours (ids, models, hosts, reasons) is redacted, made valid UTF-8 and bounded
-    to 1,024 characters.
+    Text from outside this package (ids, models, hosts, reasons) is redacted, made valid UTF-8 and
+    limited to 1,024 characters.
 
     Args:
-        found: attributes as they were found.
-        secrets: keys known to be involved.
+        found: the raw attributes.
+        secrets: known keys to redact.
     """
     emitted: Attributes = dict(found)
     ids: Attributes = {}
@@ -86,7 +86,7 @@ def clean(found: Mapping[str, Any], secrets: KnownKeys) -> Attributes:
 
 
 def _add_ids(emitted: Attributes, ids: Attributes, secrets: KnownKeys) -> None:
-    # Most have nothing to hide, which takes one look at all of them.
+    # Most contain no key, which one redaction of all of them together shows.
     text = "\n".join(ids.values())
     if len(text) > _LONGEST or redact(text, secrets) != text:
         ids = {name: redact(value, secrets, _LONGEST) for name, value in ids.items()}
@@ -110,9 +110,9 @@ def _remember(text: str, secrets: KnownKeys) -> str:
 
 _NO_ANSWER = Answer()
 _answers: dict[tuple[Any, ...], Attributes] = {}
-"""What is the same in many answers, and the keys that were looked for → its attributes.
+"""The data that many answers share, and the identity of the known keys → its attributes.
 
-Only where they are told as they are: nothing here is to keep a key.
+Only values that redaction leaves unchanged are cached, so no key is kept here.
 """
 
 
@@ -123,7 +123,7 @@ def of_answer(
     reasons: tuple[str, ...],
     secrets: KnownKeys,
 ) -> Attributes:
-    """Return what the span of an ordinary call says at its end, clean."""
+    """Return the redacted attributes that an ordinary call's span gets at its end."""
     status, resends, model = answer.status_code, answer.resends, result.model
     place = outcome, status, resends, model, reasons, secrets.identity
     known = _answers.get(place)
@@ -148,7 +148,7 @@ def of_answer(
 
 
 def of_key(report: KeyReport) -> Attributes:
-    """Return the ``together.api_key.*`` attributes of a report."""
+    """Return the ``together.api_key.*`` attributes of a key's report."""
     found = {
         names.KEY_PRESENCE: report.presence,
         names.KEY_SOURCE: report.source,
@@ -162,7 +162,7 @@ def of_key(report: KeyReport) -> Attributes:
 
 
 def add_answer(found: Attributes, answer: Answer) -> None:
-    """Add what the HTTP side of a call says."""
+    """Add the attributes for an HTTP response."""
     if answer.status_code is not None:
         found[names.STATUS_CODE] = answer.status_code
     if answer.request_id is not None:
@@ -172,7 +172,7 @@ def add_answer(found: Attributes, answer: Answer) -> None:
 
 
 def add_server(found: Attributes, host: str, port: int | None) -> None:
-    """Add whom the request was sent to."""
+    """Add the address and port of the server."""
     found[names.SERVER_ADDRESS] = host
     if port is not None:
         found[names.SERVER_PORT] = port
@@ -185,7 +185,7 @@ def add_result(
     answer: Answer,
     first_chunk: float | None,
 ) -> None:
-    """Add what a call's body says; ``first_chunk`` is in seconds."""
+    """Add the attributes for the body of an answer; ``first_chunk`` is in seconds."""
     if result.model is not None:
         found[names.RESPONSE_MODEL] = result.model
     if result.id is not None:

@@ -1,4 +1,4 @@
-"""A metrics backend: what is counted, and the ways out that it has."""
+"""A metrics backend: metrics and the outlets that export them."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ _METRICS = "_together_otel_metrics"
 
 
 class Outlet(Protocol):
-    """A way out of metrics beside a registry or a meter: an HTTP endpoint, an export at exit."""
+    """Exports metrics in addition to a registry or a meter: an HTTP endpoint or export at exit."""
 
     def start(self) -> None:
-        """Begin, or go on after `stop`. Never raises."""
+        """Start, or restart after `stop`. Never raises."""
 
     def stop(self) -> None:
-        """End, and leave nothing open."""
+        """Stop, and close everything."""
 
 
 class Backend:
-    """The metrics of one ``instrument()``, and the outlets that they have.
+    """The metrics of one ``instrument()`` call and their outlets.
 
     Args:
-        metrics: what is counted.
-        outlets: started and stopped with them.
+        metrics: the metrics.
+        outlets: started and stopped together with the metrics.
     """
 
     def __init__(self, metrics: Metrics, outlets: tuple[Outlet, ...] = ()) -> None:
@@ -35,22 +35,22 @@ class Backend:
         self._outlets = (metrics, *outlets)
 
     def start(self) -> None:
-        """Begin to emit."""
+        """Start to emit."""
         for one in self._outlets:
             one.start()
 
     def stop(self) -> None:
-        """Emit no more."""
+        """Stop emitting."""
         for one in self._outlets:
             one.stop()
 
 
 def metrics_for(owner: object, kind: Hashable, make: Callable[[], Metrics]) -> Any:
-    """Return the metrics of one kind that are emitted to ``owner``, made if there are none.
+    """Return the metrics of one kind that are emitted to ``owner``, created if there are none.
 
-    They outlive ``uninstrument()``: counters never fall, and OpenTelemetry cannot remove
-    instruments. So they are kept by ``owner`` itself, where a copy of this package that is imported
-    anew finds them, too.
+    They outlive ``uninstrument()``, because counters must not decrease and OpenTelemetry cannot
+    remove instruments. They are stored on ``owner`` itself, where a newly imported copy of this
+    package finds them, too.
     """
     made: dict[Hashable, Metrics] = getattr(owner, "__dict__", {}).setdefault(_METRICS, {})
     if kind not in made:

@@ -26,17 +26,17 @@ def choose_backend(
     scope: tuple[str, str, str],
     end_open_calls: Callable[[], None],
 ) -> Backend:
-    """Return the backend that the settings choose; it is not started.
+    """Return the backend that the settings select, not started yet.
 
     Args:
-        settings: which one, and whose names and outlets it has.
-        provider: OpenTelemetry's; ``None`` is the global one.
-        registry: prometheus_client's; ``None`` is its default one.
+        settings: the choice of the backend, of metric names and of outlets.
+        provider: OpenTelemetry's meter provider; ``None`` for the global one.
+        registry: prometheus_client's registry; ``None`` for its default one.
         scope: name, version and schema URL of the meter.
         end_open_calls: called before the last values are exported at exit.
     """
     if settings.metrics == "prometheus":
-        # Here: prometheus_client takes its mode from the environment on its first import.
+        # Not at the top: prometheus_client reads its mode from the environment when first imported.
         from together_otel.telemetry import prometheus_backend  # noqa: PLC0415
 
         return prometheus_backend.make(settings, registry, end_open_calls)

@@ -1,4 +1,4 @@
-"""What was said, made fit to leave the process: without keys, and no longer than it may be."""
+"""Redaction and size limits for the content of calls."""
 
 from __future__ import annotations
 
@@ -16,45 +16,45 @@ if TYPE_CHECKING:
     from together_otel.keys import KnownKeys
 
 LONGEST_TEXT: Final = 8_192
-"""Characters of one text that are told."""
+"""Maximum length of one text, in characters."""
 
 LONGEST_ATTRIBUTE: Final = 65_536
-"""Characters of all texts of one attribute that are told."""
+"""Maximum length of all texts of one attribute together, in characters."""
 
 _OVERHEAD: Final = 16
-"""Characters that a value costs beside its own: names and brackets are told as well."""
+"""Characters that each value counts in addition to its own, for names and brackets."""
 
 _SHORT: Final = 64
-"""Characters of a text that are told however little room is left: types, roles and names."""
+"""Characters of a text that are kept even if the limit is reached, for types, roles and names."""
 
 _MOST: Final = LONGEST_ATTRIBUTE // _OVERHEAD
-"""Items of a list or a dictionary that are looked at: more would find no room."""
+"""Maximum number of items read from a list or a dict: more would exceed the limit."""
 
 _DEEPEST: Final = 16
-"""Levels of a value that are told."""
+"""Maximum depth of a value."""
 
 _LARGEST: Final = 2**63
-"""Whole numbers from here on are told as text: OpenTelemetry's have 64 bits."""
+"""Integers from here on are emitted as text: OpenTelemetry's have 64 bits."""
 
 _LONGEST_NUMBER: Final = 1024
-"""Bits of a number that is told; Python itself refuses to write longer ones at some point."""
+"""Maximum bits of an emitted integer; Python cannot convert very long ones to text."""
 
 _SURROGATES: Final = re.compile("[\ud800-\udfff]")
-"""Halves of characters, which no exporter can encode."""
+"""Lone surrogates, which no exporter can encode."""
 
 _CREDENTIAL: Final = re.compile(r"(?i)api[_-]?key$|authorization$")
-"""Names whose values are keys, whatever they look like: redaction knows them inside a text."""
+"""Names whose values are always replaced; redaction itself knows such names only inside a text."""
 
 
 class _Room:
-    """What is left of an attribute's size, and how its texts are made fit."""
+    """Redacts the texts of one attribute and tracks how much of its size limit is left."""
 
     def __init__(self, secrets: KnownKeys) -> None:
         self._secrets = secrets
         self._left = LONGEST_ATTRIBUTE
 
     def conversation(self, items: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        """Return messages, parts or tools: room is made for the first, then for the last ones."""
+        """Return messages, parts or tools that fit: the first, then as many of the last as fit."""
         order = [*range(min(1, len(items))), *range(len(items) - 1, 0, -1)]
         told: dict[int, Any] = {}
         for place in order:
@@ -64,7 +64,7 @@ class _Room:
         return [told[place] for place in sorted(told)]
 
     def _item(self, item: dict[str, Any]) -> dict[str, Any]:
-        """Return a message, a part or a tool with all of its fields, as the schemas ask for them."""
+        """Return a message, a part or a tool with all of its fields, which the schemas require."""
         return {
             name: [self._item(part) for part in inner if self._left > 0]
             if name == "parts"
@@ -85,7 +85,7 @@ class _Room:
         return f"({type(value).__name__})"
 
     def _inside(self, value: Any, depth: int) -> Any:
-        # Copied first, at once: it is the application's, which may be changing it.
+        # Copied first, because the application may change it in another thread.
         if isinstance(value, dict):
             return {
                 str(self._value(name, _DEEPEST)): MARK
@@ -116,15 +116,15 @@ def _is_credential(name: object, value: object) -> bool:
 
 
 def fit(content: Mapping[str, list[Any]], secrets: KnownKeys) -> dict[str, list[Any]]:
-    """Return attributes of messages and the like, redacted and bounded; empty ones are left out.
+    """Return the attributes of content, redacted and limited in size; empty ones are omitted.
 
     Args:
-        content: attribute → what it holds, in the conventions' structure.
-        secrets: keys known to be involved.
+        content: attribute → its content in the conventions' structure.
+        secrets: known keys to redact.
 
     Returns:
-        The same structures. A text longer than 8,192 characters is cut off, and says so; of an
-        attribute beyond 65,536 the messages in the middle are left out.
+        The same structures. A text longer than 8,192 characters is cut and marked as such. If an
+        attribute exceeds 65,536 characters, messages in the middle are omitted.
     """
     return {
         name: _Room(secrets).conversation(structure)
@@ -134,5 +134,5 @@ def fit(content: Mapping[str, list[Any]], secrets: KnownKeys) -> dict[str, list[
 
 
 def as_json(content: Mapping[str, list[Any]]) -> dict[str, str]:
-    """Return attributes for a span, which takes no structures: as JSON."""
+    """Return the attributes as JSON for a span, whose attributes cannot be structures."""
     return {name: json.dumps(value, ensure_ascii=False) for name, value in content.items()}

@@ -1,4 +1,4 @@
-"""Counters that wait for the collection: one dictionary step in the request's path."""
+"""Counters that are read at a collection; adding to one takes a dictionary step."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Count:
-    """One series: adding to it needs no look-up."""
+    """One series, which can be added to without a lookup."""
 
     __slots__ = ("labels", "metric", "value")
 
@@ -29,7 +29,7 @@ class Count:
 class Counts:
     """Monotonic counts by metric and label values, in the order of the metric's attributes.
 
-    Thread-safe. Every cause of a failure exists from the start.
+    Thread-safe. The series of every cause of an authentication failure exists from the start.
 
     Args:
         changed: called with each new value, in the order of the changes.
@@ -43,7 +43,7 @@ class Counts:
             self.of(AUTH_FAILURES, (cause,))
 
     def of(self, metric: Metric, labels: Labels) -> Count:
-        """Return a series; from then on it exists."""
+        """Return a series, created at 0 if needed."""
         found = self._series.get(metric, {}).get(labels)
         if found is None:
             with self._lock:
@@ -68,7 +68,7 @@ class Counts:
             return [(labels, count.value) for labels, count in series.items()]
 
     def restart(self) -> None:
-        """Begin again at zero, with the same series: nothing is reported twice after a fork."""
+        """Reset all series to 0, so that nothing is reported twice after a fork."""
         with self._lock:
             for series in self._series.values():
                 for labels, count in series.items():

@@ -1,4 +1,4 @@
-"""Metrics whose requests are recorded in the collection, which takes that from the calling thread."""
+"""Metrics that record requests at the collection, not in the calling thread."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ if TYPE_CHECKING:
     from together_otel.telemetry.recorder import Series
 
 _LONGEST = 1024
-"""How many requests may wait for a collection."""
+"""Maximum number of requests that wait for a collection."""
 _FEW = 8
-"""How many of them a caller records where more wait: in a row, as the first costs most, and quickly
-done."""
+"""Requests that a caller records if more wait. Several in a row, as the first costs the most; few,
+as the caller waits."""
 
 
 class DeferredMetrics(Metrics):
-    """What the backends have in common.
+    """Base of the backends.
 
-    Requests wait for the collection; refusals by cause, and the state of keys, are there at once. Where nobody
-    collects, callers record what is too much, a few requests at a time.
+    Requests wait for the collection; authentication failures and the state of keys are recorded
+    immediately. If too many requests wait for a collection, callers record a few of them.
 
     Args:
         release: as in `Metrics`.
-        chunk_times: the same.
-        changed: the same; where it is given, others read what it is told, and nothing waits.
-        loss: a warning for forked children, and what tells whether it applies.
+        chunk_times: as in `Metrics`.
+        changed: as in `Metrics`; if set, requests do not wait, as other processes read the values.
+        loss: a warning for forked children, and a function that returns whether it applies.
     """
 
     def __init__(
@@ -69,10 +69,10 @@ class DeferredMetrics(Metrics):
         self.counts.add(*amounts)
 
     def prepare(self) -> None:
-        """Record all that waits: a collection begins, or the last one was."""
+        """Record all waiting requests, before a collection or after the last one."""
         with self._guard:
             self.before_collection()
-        # Of several collections at once each is to have all.
+        # With a lock: each of several concurrent collections must include all of them.
         with self._recording:
             self._record_waiting(len(self._waiting))
 
@@ -80,11 +80,11 @@ class DeferredMetrics(Metrics):
         for _ in range(most):
             try:
                 series, measured = self._waiting.popleft()
-            except IndexError:  # another thread had it
+            except IndexError:  # another thread took it
                 return
             try:
                 series.record(measured)
-            except Exception:  # noqa: BLE001 - the border: of the application's views and readers
+            except Exception:  # noqa: BLE001 - must not reach the caller: the application's views
                 self._guard.swallow()
 
     def stop(self) -> None:

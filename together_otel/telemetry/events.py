@@ -1,4 +1,4 @@
-"""The contract's log events: each is one log line for people and one LogRecord for backends."""
+"""Log events: each is one log line for people and one LogRecord for backends."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ if TYPE_CHECKING:
     from together_otel.telemetry.log_records import Scope
 
 _LIMIT = 256
-"""How many distinct failures a process keeps apart when it holds repeated ones back."""
+"""Maximum number of distinct failures for which `Repeats` suppresses repetitions."""
 
 _QUOTED = (" ", '"', "=")
 
 
 def message(event: Event, fields: Mapping[str, Any]) -> str:
-    """Return ``event key=value …`` on one line: names shortened, values with spaces in quotes."""
+    """Return ``event key=value …`` on one line, with short names and quotes around spaces."""
     parts = [event.name]
     for name, value in fields.items():
         short = name.removeprefix("together.").removeprefix("gen_ai.").removeprefix("auth.")
@@ -46,15 +46,15 @@ def emit(
     more: Mapping[str, Any] | None = None,
     suppressed: int | None = 0,
 ) -> None:
-    """Emit one event to both readers; an error of one is raised once the other is served.
+    """Emit one event as a LogRecord and a log line; the line is logged even if the former raises.
 
     Args:
-        event: which one.
-        level: of Python's logging.
-        fields: attributes under their dotted names, without secrets.
-        more: attributes of the LogRecord alone, too long for a line; already redacted.
-        suppressed: how many lines like this one were held back since the last; ``None`` holds
-            this one back too.
+        event: the event.
+        level: a level of Python's logging.
+        fields: attributes by their dotted names, without secrets.
+        more: attributes of the LogRecord only, too long for a line; already redacted.
+        suppressed: number of suppressed lines for the same failure since the last one; ``None``
+            suppresses this line, too.
     """
     clean = {
         name: [_clean(item) for item in value]
@@ -73,12 +73,12 @@ def emit(
 
 
 def are_records_taken() -> bool:
-    """Return whether an event of which no line is logged is told to anybody."""
+    """Return whether any provider is set, which gets the LogRecords of suppressed lines, too."""
     return RECORDS.are_taken()
 
 
 def write_held_back(event: Event, fields: Mapping[str, Any], count: int) -> None:
-    """Write one line that says how many like it were held back; each LogRecord had its turn."""
+    """Log one line with the number of suppressed ones; their LogRecords have been emitted."""
     text = message(event, {name: _clean(value) for name, value in fields.items()})
     log_lines.write(logging.WARNING, f"{text} suppressed={count}", {EVENT_NAME: event.name})
 
@@ -88,10 +88,10 @@ def _clean(value: Any) -> Any:
 
 
 class Repeats:
-    """Holds repeated failures back: one an interval passes, and says how many did not.
+    """Suppresses repeated failures: one per interval passes, and the others are counted.
 
     Args:
-        interval: seconds; 0 lets every failure pass.
+        interval: seconds; at 0 every failure passes.
     """
 
     def __init__(self, interval: float) -> None:
@@ -102,10 +102,10 @@ class Repeats:
 
     def _after_fork(self) -> None:
         self._lock = threading.RLock()
-        self.take()  # those that the parent held back are the parent's
+        self.take()  # the parent reports those that it suppressed
 
     def take(self) -> list[tuple[Any, int]]:
-        """Return what was held back since it last passed, and how often; it is told then."""
+        """Return each failure that was suppressed since it last passed, and its count; reset it."""
         with self._lock:
             held = [(what, count) for what, (_, count) in self._seen.items() if count]
             for what, _ in held:
@@ -113,7 +113,7 @@ class Repeats:
         return held
 
     def passes(self, what: Any, now: float) -> int | None:
-        """Return how many were held back since the last one, or ``None`` to hold this one back.
+        """Return the number suppressed since the last that passed, ``None`` to suppress this one.
 
         Args:
             what: hashable identity of the failure.
@@ -132,10 +132,10 @@ class Repeats:
 
 
 def listen(logger_provider: LoggerProvider | None, scope: Scope) -> Callable[[], None]:
-    """Make the events seen; return what undoes it.
+    """Start to emit the events; return a function that undoes it.
 
     Args:
-        logger_provider: where their LogRecords go; ``None`` is OpenTelemetry's global one.
+        logger_provider: receives the LogRecords; ``None`` for OpenTelemetry's global one.
         scope: name, version and schema URL of the instrumentation scope.
     """
     RECORDS.scope = scope

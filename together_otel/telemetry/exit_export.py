@@ -1,7 +1,7 @@
-"""The last counts of a process that may die before it is scraped: pushed, or left in a file.
+"""Export of metrics at exit, for processes that may end before they are scraped.
 
-On exit they go to a Pushgateway, or into a folder that node_exporter's textfile collector
-reads, or both. Neither delays the exit by more than two seconds or makes it fail.
+The metrics are pushed to a Pushgateway, written into a folder that node_exporter's textfile
+collector reads, or both. Neither delays the exit by more than two seconds or makes it fail.
 """
 
 from __future__ import annotations
@@ -38,14 +38,14 @@ if TYPE_CHECKING:
 _log = logging.getLogger(f"{SCOPE}.exit_export")
 
 LIMIT = 2.0
-"""Seconds that an exit may be delayed by."""
+"""Maximum delay of an exit, in seconds."""
 
 _ATTEMPT = 1.5
-"""Seconds that one step of a push may take."""
+"""Timeout of each network operation of a push, in seconds."""
 
 
 def job_name(environ: Mapping[str, str]) -> str:
-    """Return what a process is called: its service's name, else its program's."""
+    """Return the job name of a process: the name of its service, else of its program."""
     named = environ.get("OTEL_SERVICE_NAME", "").strip()
     if named:
         return named
@@ -57,10 +57,10 @@ def job_name(environ: Mapping[str, str]) -> str:
 
 
 class Last(Collector):
-    """What is left of a process: our families.
+    """Collects only this package's metric families.
 
     Args:
-        source: the families of the process, or of its group.
+        source: collects all families of the process, or of its group.
         labels: added to every sample.
     """
 
@@ -69,7 +69,7 @@ class Last(Collector):
         self._labels = labels
 
     def collect(self) -> Iterable[Family]:
-        """Return the families as they are now."""
+        """Return the current families."""
         for family in self._source.collect():
             if is_ours(family.name):
                 family.samples = [
@@ -79,13 +79,13 @@ class Last(Collector):
 
 
 class ExitExport:
-    """Sends the last counts when the interpreter exits; a forked child leaves it to its parent.
+    """Exports the metrics when the interpreter exits, but not in forked children.
 
     Args:
-        source: what is collected then.
-        settle: called before: it ends what is still open.
-        gateway: URL of a Pushgateway, of a group in it (``…/metrics/job/NAME/…``), or ``None``.
-        folder: where the textfile collector looks, or ``None``.
+        source: collects the metrics.
+        settle: called before the export, to end open calls.
+        gateway: URL of a Pushgateway or of a group in it (``…/metrics/job/NAME/…``), or ``None``.
+        folder: the textfile collector's folder, or ``None``.
     """
 
     def __init__(
@@ -104,14 +104,14 @@ class ExitExport:
         self._wanted = False
 
     def start(self) -> None:
-        """Be ready for the exit."""
+        """Register the export at exit."""
         self._wanted = True
         atexit.register(self._exit)
-        # Now, as from Python 3.12 on no thread can be started during the exit.
+        # Now, because since Python 3.12 no thread can be started during the exit.
         threading.Thread(target=self._wait, name="together-otel-exit-export", daemon=True).start()
 
     def stop(self) -> None:
-        """Send nothing."""
+        """Unregister the export."""
         self._wanted = False
         atexit.unregister(self._exit)
         self._go.set()
@@ -133,7 +133,7 @@ class ExitExport:
         self._go.wait()
         if self._wanted:
             job = job_name(os.environ)
-            # The file first: nothing can keep it waiting.
+            # The file first, as it does not depend on the network.
             if self._folder is not None:
                 self._attempt(partial(self._write, job), "TOGETHER_OTEL_TEXTFILE", self._folder)
             if self._gateway is not None:
@@ -143,12 +143,12 @@ class ExitExport:
     def _attempt(self, send: Callable[[], None], variable: str, where: str) -> None:
         try:
             send()
-        except Exception as exc:  # noqa: BLE001 - whatever it is, the exit goes on
-            # By its class where it has no words of its own: its text may repeat the URL.
+        except Exception as exc:  # noqa: BLE001 - must not disturb the exit
+            # A reason or its class, but not its text, which may repeat the URL.
             why = (
                 getattr(exc, "reason", None) or getattr(exc, "strerror", None) or type(exc).__name__
             )
-            with suppress(Exception):  # a handler that raises is to keep nothing from the next step
+            with suppress(Exception):  # the next step must run even if a log handler raises
                 _log.warning(
                     "What this process counted is lost: %s could not take it (%s). Check %s.",
                     where,
@@ -176,7 +176,7 @@ class ExitExport:
                 password=unquote(parts.password or ""),
             )
             url = parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
-        # Added, not put: the application may push metrics of its own to the group.
+        # Add, not put: the application may push metrics of its own to the same group.
         pushadd_to_gateway(url, job, self._registry({}), grouping, _ATTEMPT, handler)
 
     def _registry(self, labels: Mapping[str, str]) -> CollectorRegistry:
@@ -185,51 +185,51 @@ class ExitExport:
         return registry
 
     def _host(self) -> str:
-        """Return the gateway's host and port, for a log: its URL may hold a password."""
+        """Return the gateway's host and port for the log, as its URL may contain a password."""
         return host_of(self._gateway or "")
 
 
 def textfile(folder: str, job: str) -> Path:
-    """Return the file that a job's last counts are left in."""
+    """Return the path of a job's textfile."""
     return Path(folder) / f"together_otel_{re.sub(r'[^A-Za-z0-9_.-]', '_', job)}.prom"
 
 
 def replace_own(path: Path, content: bytes) -> None:
-    """Write a file at once, in place of one of this user's own or of none.
+    """Write a file atomically; replace an existing one only if it belongs to this user.
 
     Args:
-        path: in a folder that others may write to as well.
-        content: all of it.
+        path: may be in a folder that other users can write to.
+        content: the whole content.
 
     Raises:
-        OSError: when it cannot be written, or something of another user's is there.
+        OSError: if it cannot be written, or the path exists and is not a file of this user.
     """
     with suppress(FileNotFoundError):
         found = path.lstat()
         if not (stat.S_ISREG(found.st_mode) and found.st_uid == _user()):
             raise FileExistsError(errno.EEXIST, "a file there is not this user's own", str(path))
-    # A name that cannot be foreseen, so that nobody can put a link there before.
+    # An unpredictable name, so that other users cannot create a link there in advance.
     fresh, name = tempfile.mkstemp(dir=path.parent, prefix=f"{path.name}.")
     try:
         with open(fresh, "wb") as file:  # noqa: PTH123 - of a descriptor
             file.write(content)
-        # The collector that reads it runs as another user; mkstemp lets only this one.
-        os.chmod(name, 0o644)  # noqa: PTH101 - of a name
-        os.replace(name, path)  # noqa: PTH105 - the same
+        # The textfile collector runs as another user; mkstemp permits only this one to read it.
+        os.chmod(name, 0o644)  # noqa: PTH101 - a string, not a Path
+        os.replace(name, path)  # noqa: PTH105 - a string, not a Path
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
 
 
 def _user() -> int:
-    return os.geteuid() if hasattr(os, "geteuid") else 0  # as Windows' lstat has it
+    return os.geteuid() if hasattr(os, "geteuid") else 0  # ``st_uid`` on Windows
 
 
 def target(url: str, job: str) -> tuple[str, str, dict[str, str]]:
     """Return base URL, job and further grouping key of a Pushgateway's URL.
 
     ``http://host:9091`` is the group of ``job``; ``http://host:9091/metrics/job/NAME/LABEL/VALUE``
-    is that one.
+    specifies the group itself.
     """
     base, found, path = url.rstrip("/").partition("/metrics/job/")
     if not found:

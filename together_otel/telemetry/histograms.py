@@ -1,4 +1,4 @@
-"""Histograms in memory, for prometheus_client's exposition."""
+"""Histograms in memory for the Prometheus backend."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ class Histogram:
     Thread-safe.
 
     Args:
-        bounds: upper bounds of its buckets, the last one's (infinity) excepted.
-        lock: may be other series' as well.
-        changed: called with `values` and the places in it of those that changed.
+        bounds: upper bounds of its buckets, except the last one (infinity).
+        lock: may be shared with other series.
+        changed: called with `values` and the indexes of those that changed.
     """
 
     __slots__ = ("_bounds", "_changed", "_exemplars", "_lock", "values")
@@ -40,10 +40,10 @@ class Histogram:
         self._lock = lock
         self._exemplars: dict[int, tuple[SpanContext, float, float]] = {}
         self.values: list[float] = [0.0] * (len(bounds) + 2)
-        """The sum, and how many values each bucket has that no smaller one has."""
+        """The sum, then the count of each bucket (not cumulative)."""
 
     def observe(self, value: float, span_context: SpanContext | None) -> None:
-        """Add a value; its exemplar is the span, if that is sampled."""
+        """Add a value, with the span as its exemplar if that is sampled."""
         place = bisect_left(self._bounds, value) + 1
         values = self.values
         with self._lock:
@@ -55,12 +55,12 @@ class Histogram:
                 self._exemplars[place] = span_context, value, time.time()
 
     def restart(self) -> None:
-        """Begin again at zero."""
+        """Reset to zero."""
         self.values[:] = [0.0] * len(self.values)
         self._exemplars.clear()
 
     def add_to(self, family: Family, labels: dict[str, str]) -> None:
-        """Add the samples of the series to a family, once it has a value."""
+        """Add the samples of the series to a family, unless the series is empty."""
         with self._lock:
             total, *counts = self.values
             exemplars = dict(self._exemplars)
@@ -78,7 +78,7 @@ class Histogram:
 
 
 def exemplar(span_context: SpanContext, value: float, now: float) -> Exemplar:
-    """Return a span as prometheus_client's exposition takes it."""
+    """Return a span as an exemplar of prometheus_client."""
     labels = {
         "trace_id": format_trace_id(span_context.trace_id),
         "span_id": format_span_id(span_context.span_id),

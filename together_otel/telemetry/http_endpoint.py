@@ -1,8 +1,8 @@
-"""/metrics on one stable port, whichever of a service's processes holds it.
+"""The /metrics endpoint on one stable port, which any process of a service may serve.
 
-Processes that share a folder take turns by a lock on a file in it: one serves, and when it
-dies the kernel gives the lock to another. The data are those of all of them, in
-prometheus_client's multiprocess mode; otherwise those of the process that holds the port.
+Processes that share a folder use a lock on a file in it: one process serves, and when it ends,
+another one gets the lock. In prometheus_client's multiprocess mode the endpoint has the metrics of
+all processes, otherwise those of the process that serves it.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger(f"{SCOPE}.http_endpoint")
 
 _TAKEOVER = POLL
-"""Seconds between two tries for the port: after the death of who holds it, the gap in scrapes."""
+"""Seconds between two attempts to get the port: the gap in scrapes after its holder ends."""
 
 _NOT_SHARED = (
     "Another process serves port {}, and only its own metrics: a scrape shows nothing of this one. "
@@ -45,17 +45,17 @@ _NOT_SHARED = (
 
 
 class HttpEndpoint:
-    """Serves /metrics from a thread, as soon as the port can be had.
+    """Serves /metrics from a thread as soon as the port is available.
 
-    Never raises: a port that cannot be had is one warning.
+    Never raises: an unavailable port is logged as one warning.
 
     Args:
         host: address to bind.
-        port: 0 takes a free one, which `address` then tells.
-        registry: what is served.
-        folder: in multiprocess mode, what the processes share.
-        lost: called when another process serves, and nothing of this one: with a warning, and
-            with what tells whether it is still so.
+        port: 0 selects a free port, which `address` returns.
+        registry: the registry to serve.
+        folder: in multiprocess mode, the folder that the processes share.
+        lost: called if another process serves only its own metrics, with a warning and a function
+            that returns whether this is still the case.
     """
 
     def __init__(
@@ -83,7 +83,7 @@ class HttpEndpoint:
 
     @property
     def address(self) -> tuple[str, int] | None:
-        """Host and port that this process serves now, ``None`` while another one does."""
+        """Host and port that this process serves, ``None`` while another process does."""
         server = self._server
         if server is None or not self._serving.is_set():
             return None
@@ -91,7 +91,7 @@ class HttpEndpoint:
         return str(host), port
 
     def start(self) -> None:
-        """Serve as soon as the port is free."""
+        """Serve as soon as the port is available."""
         self._wanted = True
         self._lock = self._open_lock()
         self._begin()
@@ -101,7 +101,7 @@ class HttpEndpoint:
         return self._serving.wait(timeout)
 
     def stop(self) -> None:
-        """Serve no more and leave the port to another."""
+        """Stop serving and release the port for another process."""
         self._wanted = False
         self._stopping.set()
         if self._server is not None:
@@ -125,7 +125,7 @@ class HttpEndpoint:
         )
         try:
             self._thread.start()
-        except RuntimeError as exc:  # no more threads can be had
+        except RuntimeError as exc:  # no thread can be started
             self._thread = None
             self._warn("TOGETHER_OTEL_PROMETHEUS_PORT is not served: %s", exc)
 
@@ -139,16 +139,16 @@ class HttpEndpoint:
                         stopping.wait(_TAKEOVER)
                 elif not (self._has_turn() and self._open()):
                     stopping.wait(_TAKEOVER)
-        except Exception as exc:  # noqa: BLE001 - in a thread, this is the border
+        except Exception as exc:  # noqa: BLE001 - nothing handles an exception of this thread
             self._warn("TOGETHER_OTEL_PROMETHEUS_PORT is not served: %s", repr(exc))
 
     def _open_lock(self) -> int | None:
-        """Open the file that processes take turns by; where there is none, the port decides."""
+        """Open the lock file; without one, whichever process binds the port serves it."""
         if fcntl is None or self._port == 0:
             return None
         with suppress(OSError):
             folder = self._folder or Path(tempfile.gettempdir())
-            # Services of several users may share the folder of temporary files.
+            # Services of several users may share the temporary folder.
             name = f"together_otel-{os.geteuid()}-{self._port}.lock"
             how = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
             lock = os.open(folder / name, how, 0o600)
@@ -159,18 +159,18 @@ class HttpEndpoint:
         return None
 
     def _has_turn(self) -> bool:
-        """Return whether this process may bind; from then on no other of its group may."""
+        """Return whether this process may bind the port; if so, no other one of its group may."""
         if self._lock is None:
             return True
         try:
-            # Not flock(): that one would pass to forked children and outlive this process.
+            # Not flock(): its lock is inherited by forked children and would outlive this process.
             fcntl.lockf(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except (BlockingIOError, PermissionError):
             if self._folder is None:
                 self._lost(_NOT_SHARED.format(self._port), self._is_idle)
             return False
         except OSError:
-            return True  # a file system without locks: the port decides
+            return True  # the file system has no locks: whichever process binds the port serves it
         return True
 
     def _open(self) -> bool:
@@ -202,12 +202,12 @@ class HttpEndpoint:
             _log.warning(message, *arguments)
 
     def _after_fork(self) -> None:
-        # A copy of the socket would keep the port from whoever is to take over. One of the lock's
-        # file does no harm, its locks are the parent's; opening it anew might not be allowed to a
-        # server's worker, which has given up its master's rights by then.
+        # A copy of the socket would keep the port from the next process. The copy of the lock file
+        # does no harm, as its lock stays the parent's, and must be kept: a server's worker may have
+        # given up the rights to open the file again.
         if self._server is not None:
             self._server.close_in_child()
         self._reset()
-        # Alone with its metrics a child has nothing to serve that its parent's scrape would show.
+        # Without a shared folder, only the parent serves its metrics.
         if self._wanted and self._folder is not None:
             self._begin()

@@ -1,7 +1,7 @@
-"""The one door for metric labels: what passes is redacted, valid UTF-8 and bounded.
+"""Metric labels: all pass through here to be redacted, made valid UTF-8 and bounded in number.
 
-A label that cannot be written as UTF-8 would end every scrape of the application, and one that
-users choose could grow without a bound.
+A label that cannot be encoded in UTF-8 makes every scrape of the application fail, and a label with
+values from users would grow without bound.
 """
 
 from __future__ import annotations
@@ -24,19 +24,19 @@ if TYPE_CHECKING:
     from together_otel.keys import Secrets
 
 LENGTH = 255
-"""Characters of a label; of a longer text, the beginning."""
+"""Maximum length of a label in characters; longer texts are cut."""
 
 _UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
-"""Control characters, line ends, and halves of characters, which UTF-8 cannot write."""
+"""Control characters, line ends, and lone surrogates, which UTF-8 cannot encode."""
 
 
 def clean(text: str, secrets: Secrets = ()) -> str:
-    """Return a text as a label: without keys, valid UTF-8, on one line, of bounded length."""
+    """Return a text as a label: redacted, valid UTF-8, on one line and of limited length."""
     return _UNSAFE.sub("\ufffd", redact(text, secrets, LENGTH))
 
 
 class _Values:
-    """The values of one label, of which a process has a limited number."""
+    """The values of one label, limited in number per process."""
 
     def __init__(self, limit: int, other: str = OTHER) -> None:
         self._known: set[str] = set()
@@ -44,7 +44,7 @@ class _Values:
         self._lock = ForkSafeLock()
 
     def __call__(self, text: str, secrets: Secrets) -> str:
-        """Return a text's label: what `clean` makes of it, or ``other`` past the limit."""
+        """Return the label for a text: the result of `clean`, or ``other`` above the limit."""
         if text in self._known:
             return text
         label = clean(text, secrets)
@@ -57,7 +57,7 @@ class _Values:
 
 
 class LabelDoor:
-    """Makes the labels of one process's metrics out of raw values."""
+    """Converts raw values to the labels of one process's metrics."""
 
     def __init__(self) -> None:
         self._operations = _Values(OPERATION_LIMIT)
@@ -67,17 +67,17 @@ class LabelDoor:
         self._servers: set[tuple[str, int]] = set()
 
     def operation(self, name: str) -> str:
-        """Return the label of an operation."""
+        """Return the label for an operation."""
         return self._operations(name, ())
 
     def model(self, name: str | None, secrets: Secrets = ()) -> str | None:
-        """Return the label of a model that was asked for or that answered."""
+        """Return the label for a requested model or a response model."""
         return self._models(name, secrets) if name else None
 
     def server(
         self, host: str | None, port: int | None, secrets: Secrets = ()
     ) -> tuple[str | None, int | None]:
-        """Return the labels of a server's address and port; past the limit, without the port."""
+        """Return the labels for a server's address and port; above the limit, without the port."""
         if not host:
             return None, None
         label = self._hosts(host, secrets)
@@ -90,5 +90,5 @@ class LabelDoor:
         return label, port
 
     def error_type(self, name: str | None) -> str | None:
-        """Return the label of an error's type."""
+        """Return the label for an error's type."""
         return self._errors(name, ()) if name else None

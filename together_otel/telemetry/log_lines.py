@@ -1,4 +1,4 @@
-"""Log lines of the events, for people: Python's logging, logger ``together_otel``."""
+"""Log lines of the events, for people: the logger ``together_otel`` of Python's logging."""
 
 import logging
 from collections.abc import Callable, Mapping
@@ -13,10 +13,10 @@ def logger() -> logging.Logger:
 
 
 def write(level: int, text: str, extra: Mapping[str, Any]) -> None:
-    """Log one event, though a configuration of the application's has disabled the logger.
+    """Log one event, even if the application's logging configuration has disabled the logger.
 
     Args:
-        level: of Python's logging.
+        level: a level of Python's logging.
         text: the line.
         extra: attributes of the ``logging.LogRecord``, for formatters.
     """
@@ -24,7 +24,7 @@ def write(level: int, text: str, extra: Mapping[str, Any]) -> None:
     if log.disabled:
         _enable(log)
     if log.isEnabledFor(level):
-        # `%` in a message would be taken as a format of logging's.
+        # As an argument: the text may contain `%`.
         log.log(level, "%s", text, extra=extra)
 
 
@@ -41,10 +41,10 @@ def _enable(log: logging.Logger) -> None:
 
 
 class LastResort(logging.Handler):
-    """Prints warnings with time and level on stderr where no handler but OpenTelemetry's listens.
+    """Prints warnings with time and level to stderr if there is no handler but OpenTelemetry's.
 
-    Python's last resort prints the bare message, and nothing where OpenTelemetry's handler is on
-    the root logger.
+    Python's last resort prints only the message, and nothing if OpenTelemetry's handler is on the
+    root logger.
     """
 
     def __init__(self) -> None:
@@ -52,7 +52,7 @@ class LastResort(logging.Handler):
         self.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
 
     def handle(self, record: logging.LogRecord) -> bool:
-        """Print the record when no other handler would get it; without this handler's lock."""
+        """Print the record if no other handler gets it, without taking this handler's lock."""
         last = logging.lastResort
         if last is None or record.levelno < last.level or self._is_heard(record.name):
             return False
@@ -72,9 +72,9 @@ class LastResort(logging.Handler):
 
 
 def listen() -> Callable[[], None]:
-    """Make the lines visible; return what undoes it.
+    """Make the lines visible; return a function that undoes it.
 
-    Python drops INFO unless a level is set: the logger's own is, if nobody set one.
+    Sets the logger's level to INFO if it has none, as Python drops INFO otherwise.
     """
     log, handler = logger(), LastResort()
     log.addHandler(handler)

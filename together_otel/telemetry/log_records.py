@@ -1,7 +1,7 @@
-"""LogRecords of the events, for backends: emitted through OpenTelemetry's logs API.
+"""LogRecords of the events, for backends, emitted through OpenTelemetry's logs API.
 
-OpenTelemetry's own logging handlers make none of the same events, and none of debug logs that show
-keys.
+OpenTelemetry's logging handlers are patched to ignore the log lines of events that were emitted as
+LogRecords, and debug logs of libraries that log keys.
 """
 
 from __future__ import annotations
@@ -38,23 +38,23 @@ _SEVERITIES: Final = {
 }
 
 SERVED: Final = "_together_otel_served"
-"""Attribute of a ``logging.LogRecord`` that was emitted as OpenTelemetry's already."""
+"""Attribute of a ``logging.LogRecord`` whose event was emitted as OpenTelemetry's LogRecord."""
 
 _SDK: Final = "opentelemetry.sdk._logs"
 _HANDLERS: Final = (_SDK, "opentelemetry.instrumentation.logging.handler")
-"""Modules with a ``LoggingHandler``, of older and of newer releases of OpenTelemetry."""
+"""Modules with a ``LoggingHandler`` in older and in newer releases of OpenTelemetry."""
 
 _NO_SPAN: Final = set_span_in_context(INVALID_SPAN, Context())
 
 _NO_OP: Final = "opentelemetry._logs"
-"""Where the classes are that stand for a provider before one is set."""
+"""Package of the classes that OpenTelemetry uses before a provider is set."""
 
 _SHOW_KEYS: Final = frozenset({"together", "openai", "httpx", "httpcore", "hpack", "websockets"})
-"""Packages whose debug logs show what a request is sent with."""
+"""Packages whose debug logs contain the headers of requests."""
 
 
 class Records:
-    """Emits LogRecords to logger providers, each of them once.
+    """Emits each LogRecord once to every logger provider.
 
     Attributes:
         scope: name, version and schema URL of the instrumentation scope.
@@ -65,10 +65,10 @@ class Records:
         self._given: dict[object, LoggerProvider | None] = {}
 
     def send_to(self, provider: LoggerProvider | None) -> Callable[[], None]:
-        """Emit to a provider from now on; return what undoes it.
+        """Emit to a provider from now on; return a function that undoes it.
 
         Args:
-            provider: ``None`` is OpenTelemetry's global one, whenever that is set.
+            provider: a logger provider; ``None`` for the global one, whenever that is set.
         """
         entry = object()
         self._given[entry] = provider
@@ -79,13 +79,13 @@ class Records:
         return undo
 
     def emit(self, name: str, level: int, body: str, attributes: Mapping[str, Any]) -> bool:
-        """Emit one LogRecord in the current trace context; tell whether any provider is set.
+        """Emit one LogRecord in the current trace context; return whether any provider is set.
 
         Args:
-            name: of the event.
-            level: of Python's logging.
-            body: its text.
-            attributes: of any structure, without secrets.
+            name: the name of the event.
+            level: a level of Python's logging.
+            body: the text of the event.
+            attributes: attributes of any structure, without secrets.
         """
         number, text = _SEVERITIES[level]
         context, providers, served = _current(), self._providers(), False
@@ -100,7 +100,7 @@ class Records:
                 event_name=name,
             )
             if hasattr(sys.modules.get(_SDK), "LogRecord"):
-                # Before 1.39 the SDK copies it, takes the ids from the context, and warns of others.
+                # Before 1.39, the SDK copies it with ids of the context, and warns of other ids.
                 record.trace_id, record.span_id, record.trace_flags = 0, 0, TraceFlags()
             provider.get_logger(*self.scope).emit(record)
             served = served or _is_set(provider)
@@ -119,7 +119,7 @@ class Records:
 
 
 def _current() -> Context:
-    """Return the current context, or one without a span where that is none of OpenTelemetry's."""
+    """Return the current context, or one without a span if its span is not OpenTelemetry's."""
     with suppress(Exception):
         found = get_current()
         if isinstance(get_current_span(found).get_span_context(), SpanContext):
@@ -132,11 +132,11 @@ def _is_set(provider: LoggerProvider) -> bool:
 
 
 RECORDS: Final = Records()
-"""Those of this process."""
+"""The instance of this process."""
 
 
 def silence_handlers() -> Callable[[], None]:
-    """Keep some log records from OpenTelemetry's handlers, present and future; return the undoing."""
+    """Patch OpenTelemetry's handlers to ignore some records; return a function that undoes it."""
     kinds = {kind for module in _HANDLERS if (kind := _handler_in(module)) is not None}
     undoings = [_silence(kind) for kind in kinds]
 
@@ -150,7 +150,7 @@ def silence_handlers() -> Callable[[], None]:
 def _handler_in(module: str) -> type[logging.Handler] | None:
     try:
         return getattr(import_module(module), "LoggingHandler", None)
-    except Exception:  # noqa: BLE001 - what is not installed, or broken, makes no log records
+    except Exception:  # noqa: BLE001 - a module that is missing or broken has no handler
         return None
 
 

@@ -1,4 +1,4 @@
-"""What is measured, as it is handed from one module to another."""
+"""Types of measured values, which the metrics modules pass to each other."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ if TYPE_CHECKING:
     from together_otel.names import Metric, Outcome
 
 Labels = tuple["str | int | None", ...]
-"""Values in the order of a metric's attributes; ``None`` for one that is not known."""
+"""Values in the order of a metric's attributes; ``None`` for an unknown one."""
 
 
 Amount = tuple["Metric", Labels, int]
-"""What is added to one series of a counter."""
+"""An increment of one series of a counter."""
 
 
 class KeyUse(NamedTuple):
-    """What is known of one key in use; times are Unix seconds, ``None`` for never."""
+    """The state of one key in use; times are Unix seconds, ``None`` for never."""
 
     fingerprint: str
     format: str
@@ -28,7 +28,7 @@ class KeyUse(NamedTuple):
 
 
 class GaugeValue(NamedTuple):
-    """One series of a gauge; ``noted`` is when, in Unix seconds, of a value that can fall."""
+    """One series of a gauge; ``noted`` is the Unix time of a value that can decrease, else 0."""
 
     metric: Metric
     labels: Labels
@@ -37,21 +37,21 @@ class GaugeValue(NamedTuple):
 
 
 class Measured(NamedTuple):
-    """How one request ended; ``None`` for what is not known.
+    """The measured values of one request; ``None`` for unknown ones.
 
     Attributes:
-        outcome: of the contract's closed set.
+        outcome: one of the closed set in `names`.
         duration: seconds from the request to its end.
-        error_type: of a failure.
-        response_model: the model that answered, as the server names it.
-        input_tokens: as the server reports them.
-        output_tokens: the same.
-        cached_tokens: of the input tokens, those read from a cache.
-        reasoning_tokens: of the output tokens, those of reasoning.
+        error_type: the error type of a failure.
+        response_model: the model that answered, as named by the server.
+        input_tokens: number of input tokens, as reported by the server.
+        output_tokens: number of output tokens, as reported by the server.
+        cached_tokens: number of the input tokens that were read from a cache.
+        reasoning_tokens: number of the output tokens that were used for reasoning.
         first_chunk: seconds from the request to a stream's first chunk.
         per_chunk: mean seconds between a stream's chunks after the first.
-        finish_reasons: one for each choice, as the server names them.
-        span_context: of the request's span, for exemplars.
+        finish_reasons: one for each choice, as named by the server.
+        span_context: the context of the request's span, for exemplars.
     """
 
     outcome: Outcome

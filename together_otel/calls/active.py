@@ -1,4 +1,4 @@
-"""Whether the instrumentation is on, for patched methods; and the context that a call runs in."""
+"""Whether the instrumentation is on, for patched methods, and the context that a call runs in."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
     from together_otel.auth.runtime import Runtime
 
 _SUPPRESSED = "suppress_instrumentation"
-"""The older key of a context in which nothing is to be instrumented; the newer one has no name."""
+"""The older context key that suppresses instrumentation; the newer one contains a random part."""
 
 _UNKNOWN = object()
 
 
 def _current_variable() -> ContextVar[context.Context] | None:
-    """Return where OpenTelemetry keeps the current context; ``None`` where that is another kind."""
+    """Return OpenTelemetry's context variable; ``None`` if another runtime context is in use."""
     kept = getattr(context, "_RUNTIME_CONTEXT", None)
     if type(kept) is not ContextVarsRuntimeContext:
         return None
@@ -34,25 +34,25 @@ def _current_variable() -> ContextVar[context.Context] | None:
 
 
 _CURRENT = _current_variable()
-"""Asked itself, as OpenTelemetry's functions round it cost more than all else that is asked first."""
+"""Read directly, because OpenTelemetry's functions cost more than all other first checks."""
 _at_work: ContextVar[context.Context] = _CURRENT or ContextVar(
     "together_otel-at-work",
-    default=context.Context(),  # noqa: B039 - it cannot be changed
+    default=context.Context(),  # noqa: B039 - immutable
 )
-"""The context of the call that the SDK is working on here: an application's own kind of context may
-take none."""
+"""The context of the call in progress. Separate with an application's own runtime context, which
+may ignore it."""
 _get_current: Callable[[], context.Context] = (
     context.get_current if _CURRENT is None else _CURRENT.get
 )
 
 
 class Active:
-    """What is on in this process.
+    """State of the instrumentation in this process.
 
     Attributes:
-        runtime: ``None`` while the instrumentation is off: a patch that someone kept, as a bound
-            method or under another library's patch, then passes through.
-        is_quiet: whether nobody is told of calls that succeed but by a tracer provider set later.
+        runtime: ``None`` while the instrumentation is off. Patches still in use, as bound methods
+            or beneath another library's patch, then only call the original.
+        is_quiet: whether successful calls are recorded only if a tracer provider is set later.
     """
 
     def __init__(self) -> None:
@@ -63,7 +63,7 @@ class Active:
         self.is_quiet: bool = False
 
     def turn_on(self, runtime: Runtime, tracer_provider: object) -> None:
-        """Report calls to a runtime from now on."""
+        """Start to report calls to a runtime."""
         self.runtime = runtime
         self._conflicts, self._has_begun = Conflicts(), False
         self.is_quiet = (
@@ -76,8 +76,8 @@ class Active:
             self._conflicts.warn()
 
     def look_round(self, runtime: Runtime) -> None:
-        """Look at what may have come since the last call: a tracer provider, and what else traces."""
-        # OpenTelemetry's own function asks the environment each time where no provider is set.
+        """Detect a new tracer provider and, at the first call, other instrumentations."""
+        # OpenTelemetry's function reads the environment each time while no provider is set.
         provider = getattr(trace, "_TRACER_PROVIDER", _UNKNOWN)
         if provider is _UNKNOWN:
             provider = trace.get_tracer_provider()
@@ -93,11 +93,11 @@ class Active:
                 runtime.at_first_call()
 
     def is_idle(self) -> bool:
-        """Return whether nobody is told of calls that succeed, as no such provider is there."""
+        """Return whether successful calls are not recorded because no tracer provider is set."""
         return self.is_quiet and getattr(trace, "_TRACER_PROVIDER", _UNKNOWN) is None
 
     def here(self) -> context.Context | None:
-        """Return the context that is current, if telemetry is wanted in it."""
+        """Return the current context, or ``None`` if telemetry is off or suppressed in it."""
         runtime = self.runtime
         if runtime is None:
             return None
@@ -105,28 +105,28 @@ class Active:
             found = _get_current()
             if found.get(_SUPPRESS_INSTRUMENTATION_KEY) or found.get(_SUPPRESSED):
                 return None
-        except Exception:  # noqa: BLE001 - the border: a context of the application's own
+        except Exception:  # noqa: BLE001 - must not reach the application: the context may be its own class
             runtime.guard("begin").swallow()
             return context.Context()
         return found if isinstance(found, context.Context) else context.Context()
 
     def listening(self) -> Runtime | None:
-        """Return the runtime if telemetry is wanted here and now."""
+        """Return the runtime, or ``None`` if telemetry is off or suppressed in this context."""
         return None if self.here() is None else self.runtime
 
 
 def current_context() -> context.Context:
-    """Return the context that is current; an empty one where there is none to be had."""
+    """Return the current context, or an empty one if it cannot be read."""
     try:
         found = _get_current()
-    except Exception:  # noqa: BLE001 - the border: a context of the application's own
+    except Exception:  # noqa: BLE001 - must not reach the application: the context may be its own class
         return context.Context()
     return found if isinstance(found, context.Context) else context.Context()
 
 
 @contextmanager
 def within(runtime: Runtime, ours: context.Context) -> Iterator[None]:
-    """Let a context be current in a block, as far as that can be had."""
+    """Make a context current in a ``with`` block, if it can be attached."""
     before = current_context()
     try:
         try:
@@ -135,27 +135,27 @@ def within(runtime: Runtime, ours: context.Context) -> Iterator[None]:
         finally:
             leave(runtime, before, ours)
     finally:
-        # For an interrupt that comes before the first.
+        # In case an interrupt prevented the first `leave`.
         leave(runtime, before, ours)
 
 
 def enter(runtime: Runtime, before: context.Context, ours: context.Context) -> None:
-    """Make a call's context current, until `leave`, unless it is the one before."""
+    """Make a call's context current until `leave`, unless it is the previous one."""
     if ours is before:
         return
     _at_work.set(ours)
     if _at_work is not _CURRENT:
         try:
             context.attach(ours)
-        except Exception:  # noqa: BLE001 - the border
+        except Exception:  # noqa: BLE001 - must not reach the application
             runtime.guard("begin").swallow()
 
 
 def leave(runtime: Runtime, before: context.Context, ours: context.Context) -> None:
-    """Make the context before current again, where the call's still is.
+    """Restore the previous context if the call's is still current.
 
     By value and not by token, so that an interrupt at any line leaves nothing behind. A coroutine
-    that is collected while it waits is closed in another context, where there is nothing of ours.
+    that is collected while it waits is closed in another context, where this does nothing.
     """
     if ours is before:
         return
@@ -165,16 +165,16 @@ def leave(runtime: Runtime, before: context.Context, ours: context.Context) -> N
         try:
             if context.get_current() is ours:
                 context.attach(before)
-        except Exception:  # noqa: BLE001 - the border
+        except Exception:  # noqa: BLE001 - must not reach the application
             runtime.guard("finish").swallow()
 
 
 def value_here(key: str) -> Any:
-    """Return what the context of the call that the SDK is working on here, or else any, has."""
+    """Return a value from the context of the call in progress, or else from the current context."""
     try:
         found = _at_work.get().get(key)
         if found is None and _at_work is not _CURRENT:
             found = context.get_current().get(key)
-    except Exception:  # noqa: BLE001 - the border: a context of the application's own
+    except Exception:  # noqa: BLE001 - must not reach the application: the context may be its own class
         return None
     return found

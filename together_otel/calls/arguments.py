@@ -1,4 +1,4 @@
-"""What a patched function is called with, and gives, held so that no frame of ours shows it."""
+"""Arguments and results of patched functions, held so that no frame of this package shows them."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from typing import Any
 
 
 class Arguments(SimpleNamespace):
-    """A call's arguments, in an object that shows none of them: a key may be among them.
+    """Arguments and result of a call. The ``repr`` shows none of them: they may contain a key.
 
-    So may one be in what comes of it: 1.x returns its key, and a server may repeat one.
+    The result may, because 1.x returns its key and a server may repeat one.
 
-    Made without a function of ours, whose frame an interrupt would show.
+    Has no ``__init__`` of its own, whose frame an interrupt would show.
 
     Attributes:
-        args: by position.
-        kwargs: by name.
-        client: the client, if any: it may show its key as well.
-        function: one that is bound to it.
-        value: what was returned.
+        args: positional arguments.
+        kwargs: keyword arguments.
+        client: a tuple with the client, if any, which may show its key as well.
+        function: the function, bound to the client.
+        value: the returned value.
     """
 
     args: tuple[Any, ...]

@@ -1,4 +1,4 @@
-"""A function with an observer of each of its calls: the one place where sync and async differ."""
+"""Observers of function calls. Only this module distinguishes sync and async functions."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ if TYPE_CHECKING:
 
 
 class Observer(Protocol):
-    """Whom one call of a function is reported to. Never raises."""
+    """Receives the outcome of one function call. Never raises."""
 
     def returned(self, value: Any) -> Any:
-        """Note what the function returned; return what its caller gets."""
+        """Record what the function returned; return what its caller gets."""
 
     def failed(self) -> None:
-        """Note the exception that is being handled."""
+        """Record the exception being handled."""
 
 
 def observing(function: Any, observe: Observe) -> Wrapper:
-    """Return a wrapper for `wrapt`, async if ``function`` is, that lets its calls be observed.
+    """Return a wrapper for `wrapt`, async if ``function`` is, that reports calls to observers.
 
     Args:
-        function: what is wrapped.
+        function: the function to wrap.
         observe: called with instance, args and kwargs before each call; returns its observer,
-            or ``None`` where it is not to be observed.
+            or ``None`` if the call is not observed.
     """
     if iscoroutinefunction(function):
 
@@ -59,7 +59,7 @@ def observing(function: Any, observe: Observe) -> Wrapper:
 
 
 def observed(function: Any, observe: Observe) -> Any:
-    """Return a function like ``function``, its first argument the instance, that is observed."""
+    """Return an observed version of a method, as a function with the instance as first argument."""
     wrapper = observing(function, observe)
 
     @wraps(function)

@@ -1,4 +1,4 @@
-"""What becomes of a call whose function has returned: it ends, or what was returned ends it."""
+"""Ends a call when its function returns, or when the returned stream, body or session ends."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
 
 
 def follow(call: Call | IdleCall, held: Arguments) -> Any:
-    """End a call with what its function returned, unless that goes on.
+    """End a call with the value that its function returned, or let that value end it later.
 
     Args:
         call: the call.
-        held: what was returned, and the client, which may hold the connection that it opened.
+        held: the returned value, and the client, which may hold the connection that was opened.
 
     Returns:
         What the caller gets.
@@ -54,14 +54,14 @@ def follow(call: Call | IdleCall, held: Arguments) -> Any:
             return held.value
         if adapter.delegates and (going_on := _going_on(call, held.value)) is not None:
             return going_on
-    except Exception:  # noqa: BLE001 - the border
+    except Exception:  # noqa: BLE001 - must not reach the application
         call.runtime.guard("finish").swallow()
     call.succeed(held)
     return held.value
 
 
 def _going_on(call: Call, value: Any) -> Any:
-    """Return a generator or coroutine that ends the call, in place of one that was returned."""
+    """Return a generator or coroutine that ends the call, in place of the one returned."""
     if isgenerator(value) or isasyncgen(value):
         made = report_generator(call.runtime, value, lambda: call, at_once=True)
     elif iscoroutine(value):
@@ -69,14 +69,14 @@ def _going_on(call: Call, value: Any) -> Any:
         opened(made, Stream(call))
     else:
         return None
-    call.log_held()  # recovery does not wait for it
+    call.log_held()  # recovery does not wait for its end
     return made
 
 
 def stand_in(coroutine: Any, other: Any) -> Any:
     """Return a coroutine with the names of the one that it awaits, which is closed with it."""
     coroutine.__name__, coroutine.__qualname__ = other.__name__, other.__qualname__
-    # Else Python would warn of both where nothing awaits the first.
+    # Otherwise Python warns of both coroutines if the first is never awaited.
     weakref.finalize(coroutine, other.close).atexit = False
     return coroutine
 
@@ -93,5 +93,5 @@ async def _awaited(call: Call, coroutine: Any) -> Any:
         finally:
             leave(call.runtime, before, ours)
     finally:
-        # For an interrupt that comes before the first.
+        # In case an interrupt prevented the first `leave`.
         leave(call.runtime, before, ours)

@@ -1,6 +1,6 @@
-"""Calls that nobody is told of: without providers and metrics, only a failure is reported.
+"""Calls that are reported only if they fail, because there are no providers and no metrics.
 
-What such a call is about is looked at once it fails, or returns something that goes on.
+Such a call is examined once it fails or returns a stream, a body or a session.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
 
 
 class IdleCall:
-    """A call that is begun when there is something to report; takes what `Call` does till then.
+    """Stands for a `Call`, with the same arguments, until there is something to report.
 
     Attributes:
-        context: the context that the SDK works in.
-        ended: whether it was reported; never, as it is another call that is.
+        context: the context in which the SDK runs.
+        ended: always ``False``, because the `Call` that replaces it is reported.
     """
 
     __slots__ = ("_arguments", "_before", "_response", "adapter", "context", "runtime")
@@ -48,43 +48,43 @@ class IdleCall:
         self.context = context.Context({**before, CALL: self})
 
     def can_be(self) -> bool:
-        """Return whether nothing is missed if the call is begun when it is over."""
+        """Return whether nothing is missed if the call begins when it is over."""
         adapter, arguments, keys = self.adapter, self._arguments, self.runtime.keys
         try:
             (client,) = arguments.client
             host = adapter.told_after(client, arguments.args, arguments.kwargs)
             return host is not None and keys.was_just_accepted(adapter.key(client), host)
-        except Exception:  # noqa: BLE001 - the border
+        except Exception:  # noqa: BLE001 - must not reach the application
             self.runtime.guard("begin").swallow()
             return False
 
     def answered(self, response: Any) -> None:
-        """Note an HTTP response that the SDK got."""
+        """Record the HTTP response that the SDK received."""
         self._response = response
 
     @property
     def secrets(self) -> KnownKeys:
-        """The keys known to be involved."""
+        """The keys to redact."""
         return self.runtime.keys.look(self.adapter.key(*self._arguments.client))[1]
 
     def involves(self, *keys: str) -> None:
-        """Let whoever begins the call find further keys anew."""
+        """Do nothing: the `Call` finds further keys again."""
 
     def begun(self) -> Call:
-        """Return the call."""
+        """Return the `Call` that replaces this one."""
         call = Call(self.runtime, self.adapter, self._arguments, self._before)
         call.answered(self._response)
         return call
 
     def succeed(self, held: Arguments) -> None:
-        """End with a whole answer, the value that is held, which may be a refusal."""
+        """End with the complete response that is held, which may be a refusal."""
         try:
             if self.adapter.failure_in(held.value) is None:
                 return
-        except Exception:  # noqa: BLE001 - the border
+        except Exception:  # noqa: BLE001 - must not reach the application
             self.runtime.guard("finish").swallow()
         self.begun().succeed(held)
 
     def fail(self) -> None:
-        """End with the exception that is being handled."""
+        """End with the exception being handled."""
         self.begun().fail()

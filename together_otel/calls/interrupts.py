@@ -1,4 +1,4 @@
-"""Tracebacks without frames of ours: where an interrupt came, and where we only looked on."""
+"""Removal of this package's frames from tracebacks of interrupts and of observed calls."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ _BORDERS: Final = tuple(
         "wrappers",
     )
 )
-"""Modules whose functions call those of the SDK and the application."""
+"""Modules whose functions call the SDK or the application."""
 
 
 def cut(exc: BaseException) -> None:
-    """Take what is beneath our borders out of the traceback of an exception that ends all work.
+    """Remove this package's inner frames from the traceback of an interrupt.
 
-    Ctrl-C and time limits come at any line, also where a key is in a variable, and error trackers
-    send the variables of every frame. Of other exceptions none comes from there.
+    Ctrl-C and timeouts come at any line, even while a key is in a variable, and error trackers
+    send the variables of every frame. Other exceptions do not leave the inner frames.
     """
     if isinstance(exc, Exception):
         return
@@ -51,9 +51,9 @@ def cut(exc: BaseException) -> None:
 
 
 def step_out() -> None:
-    """Take the caller's frame out of the traceback of the exception that it handles, and `cut` that.
+    """Remove the caller's frame from the traceback of the exception that it handles, and `cut` it.
 
-    It then raises that again. Python 3.10 does so with its frame: what is ours beneath goes instead.
+    The caller then re-raises it. Python 3.10 adds its frame again: those beneath are joined instead.
     """
     exc = sys.exc_info()[1]
     if exc is None or (entry := exc.__traceback__) is None:
@@ -66,7 +66,7 @@ def step_out() -> None:
 
 
 def join_frames() -> None:
-    """Leave of frames of ours in a row one, the caller's, which handles an exception."""
+    """Remove this package's frames directly beneath the caller's, which handles an exception."""
     exc = sys.exc_info()[1]
     if exc is None or (entry := exc.__traceback__) is None:
         return

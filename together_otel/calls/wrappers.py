@@ -1,8 +1,8 @@
-"""What the patched methods do: each call is reported, and made again if another key may help.
+"""Wrappers of patched methods: they report each call, and retry it if another key may help.
 
-A wrapper is chosen by what the function is. No frame of it holds an argument, or an exception by
-name, while the SDK works or something is logged: a key may be in both. Past 300 lines, as sync and
-async are read side by side.
+The wrapper depends on the kind of function. While the SDK runs or something is logged, no frame
+here holds an argument, or an exception in a variable, because either may contain a key. Longer than
+300 lines, so that sync and async can be compared.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
 
 def constructing(active: Active, adapter: Adapter, _function: Any) -> Wrapper:
-    """Look at a client's key, and construct it again with another one."""
+    """Wrap a constructor: report its key, and retry it with another one."""
 
     def wrapper(wrapped: Any, client: Any, args: Any, kwargs: Any) -> Any:
         arguments = Arguments(args=args, kwargs=kwargs, client=(client,), function=wrapped)
@@ -63,26 +63,26 @@ def constructing(active: Active, adapter: Adapter, _function: Any) -> Wrapper:
 
 
 def calling(active: Active, adapter: Adapter, function: Any, note: Note | None = None) -> Direct:
-    """Report a call, and make it again with another key.
+    """Wrap a method: report it as a call, and retry it with another key.
 
     Args:
-        active: what is on.
-        adapter: of the client.
-        function: what is patched; it decides what stands for it.
-        note: told of the call and the client before the function works, with ``None``, and
-            after, with what it returned.
+        active: state of the instrumentation.
+        adapter: adapter of the client.
+        function: the function to patch; the patch is async if it is.
+        note: called with the call, the client and ``None`` before the function runs, and with
+            the returned value in place of ``None`` after.
     """
     make = _calling_async if iscoroutinefunction(function) else _calling
     return Direct(lambda function, bound: make(active, adapter, note, function, bound))
 
 
 def calling_any(active: Active, adapter: Adapter, function: Any) -> Wrapper | Direct:
-    """Do as `calling` for a callable of any kind; what it gives is of the same kind as without us.
+    """Wrap a callable of any kind as `calling` does; the wrapper returns an object of that kind.
 
     A coroutine or a generator is one call from its first step to its last.
     """
     work = type(function).__call__
-    # What types.coroutine makes is a generator that may be awaited.
+    # types.coroutine makes generators that can be awaited.
     flags = getattr(getattr(function, "__code__", None), "co_flags", 0)
     if flags & CO_ITERABLE_COROUTINE:
         return _awaiting(active, adapter)
@@ -93,10 +93,10 @@ def calling_any(active: Active, adapter: Adapter, function: Any) -> Wrapper | Di
     return Direct(lambda function, bound: _calling(active, adapter, None, function, bound))
 
 
-def _calling(  # noqa: C901 - one loop, and its borders
+def _calling(  # noqa: C901 - one loop and its error handling
     active: Active, adapter: Adapter, note: Note | None, function: Any, bound: int
 ) -> Any:
-    def patched(*args: Any, **kwargs: Any) -> Any:  # noqa: C901 - the same
+    def patched(*args: Any, **kwargs: Any) -> Any:  # noqa: C901 - as above
         arguments, first = Arguments(args=args[1:], kwargs=kwargs, client=args[:1]), None
         del args, kwargs
         before, runtime = active.here(), active.runtime
@@ -136,7 +136,7 @@ def _calling(  # noqa: C901 - one loop, and its borders
                         leave(runtime, before, ours)
                         is_inside = False
                 finally:
-                    # For an interrupt that comes before the first.
+                    # In case an interrupt prevented the first `leave`.
                     if is_inside:
                         leave(runtime, before, ours)
                 retry.raise_first()
@@ -148,10 +148,10 @@ def _calling(  # noqa: C901 - one loop, and its borders
     return patched
 
 
-def _calling_async(  # noqa: C901 - the same
+def _calling_async(  # noqa: C901 - as in `_calling`
     active: Active, adapter: Adapter, note: Note | None, function: Any, bound: int
 ) -> Any:
-    async def patched(*args: Any, **kwargs: Any) -> Any:  # noqa: C901 - the same
+    async def patched(*args: Any, **kwargs: Any) -> Any:  # noqa: C901 - as above
         arguments, first = Arguments(args=args[1:], kwargs=kwargs, client=args[:1]), None
         del args, kwargs
         before, runtime = active.here(), active.runtime
@@ -203,7 +203,7 @@ def _calling_async(  # noqa: C901 - the same
 
 
 class _Begun:
-    """A coroutine function that was called once before; the first call gives that coroutine."""
+    """A coroutine function that was already called; its first call here returns that coroutine."""
 
     def __init__(self, function: Any, coroutine: Any) -> None:
         self._function, self._coroutine = function, coroutine
@@ -217,7 +217,7 @@ def _awaiting(active: Active, adapter: Adapter) -> Wrapper:
     def wrapper(wrapped: Any, client: Any, args: Any, kwargs: Any) -> Any:
         arguments = Arguments(args=args, kwargs=kwargs, client=(client,), function=wrapped)
         del wrapped, client, args, kwargs
-        # At once, as arguments that do not fit fail at the call.
+        # Immediately, because invalid arguments raise at the call.
         coroutine = arguments.function(*arguments.args, **arguments.kwargs)
         if not (iscoroutine(coroutine) or isgenerator(coroutine)):
             return coroutine
@@ -253,7 +253,7 @@ def _begin(
     retry: Retry | None = None,
     first: Call | None = None,
 ) -> Any:
-    """Begin an attempt; the log of a first one waits for what recovery makes of it."""
+    """Begin an attempt; with a retry, the first one is logged when the recovery is decided."""
     if not dropped.empty():
         end_dropped()
     if active.is_quiet and retry is None and active.is_idle() and before.get(CALL) is None:
@@ -270,7 +270,7 @@ def _begin(
 
 
 def _is_over(retry: Retry, first: Call | None, call: Call) -> bool:
-    """Return whether an attempt was the last one and its own exception is to be raised."""
+    """Return whether an attempt was the last one and its own exception must be raised."""
     again = False
     try:
         again = retry.again(call.refusal)
@@ -284,12 +284,12 @@ async def _is_over_async(retry: Retry, first: Call | None, call: Call) -> bool:
     try:
         again = await retry.again_async(call.refusal)
     finally:
-        # A search that is cancelled has decided as well.
+        # A cancelled search is a decision, too: there is no other attempt.
         _log_unless(again, first, call)
     return not again and retry.first is None
 
 
-def _log_unless(again: bool, first: Call | None, call: Call) -> None:  # noqa: FBT001 - an answer
+def _log_unless(again: bool, first: Call | None, call: Call) -> None:  # noqa: FBT001 - the result of `again`
     if not again:
         call.log_held()
         if first is not None:
@@ -297,25 +297,25 @@ def _log_unless(again: bool, first: Call | None, call: Call) -> None:  # noqa: F
 
 
 def _succeed(retry: Retry, first: Call | None, call: Call) -> bool:
-    """Note that an attempt was answered; return whether it was: an answer may be a refusal."""
+    """Record a successful attempt; return ``False`` if its response is a refusal."""
     if call.adapter.returns_refusals and call.refusal:
         return False
     retry.succeeded()
-    call.log_held()  # and what goes on, as a stream does, logs at once from here on
+    call.log_held()  # from now on, a call that continues as a stream logs immediately
     if first is not None:
         first.log_held(recovered="recovered")
     return True
 
 
 def accepting(_active: Active, adapter: Adapter, _function: Any) -> Direct:
-    """Note the response that the generated clients are about to parse."""
+    """Wrap a method by which generated clients parse a response: record that response."""
 
     def make(function: Any, bound: int) -> Any:
         def patched(*args: Any, **kwargs: Any) -> Any:
             held = Arguments(args=args[bound:], kwargs=kwargs)
             del args, kwargs
             try:
-                # A call that is not reported, inside another adapter's, is not to answer for that.
+                # An unreported call inside another adapter's must not set that one's response.
                 if (call := current_call()) is not None and call.adapter is adapter:
                     call.answered(held.kwargs.get("response"))
                 return function(*held.args, **held.kwargs)

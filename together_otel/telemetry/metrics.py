@@ -1,24 +1,24 @@
-"""What is counted and measured, whichever backend emits it.
+"""The interface for recording metrics, independent of the backend that emits them.
 
 How a call is recorded:
 
 1. Before the request, ``recorder = metrics.recorder(operation, model, host, port, secrets)``
-   returns the `Recorder` of all requests with these labels. It is made once and found again by
-   one dictionary step. From then on the operation's series exist.
-2. ``recorder.retried(times)`` counts the SDK's own attempts, ``recorder.ratelimits(…)`` what the
-   server allows.
-3. A stream asks ``recorder.chunk_times(response_model, span_context)`` after its first chunk. The
-   result is ``None`` unless TOGETHER_OTEL_CHUNK_TIMES is on; else it is called with the seconds
-   between two chunks.
-4. At the end, ``recorder.record(Measured(outcome, seconds, …), secrets)`` records the request, once.
-   Where the request was answered by another server than asked, take that server's recorder.
+   returns the `Recorder` of all requests with these labels. It is created once and then found by
+   one dictionary lookup. From then on the operation's series exist.
+2. ``recorder.retried(times)`` counts the SDK's retries. ``recorder.ratelimits(…)`` records the
+   server's rate limits.
+3. A stream calls ``recorder.chunk_times(response_model, span_context)`` after its first chunk. The
+   result is ``None`` unless TOGETHER_OTEL_CHUNK_TIMES is on; else it is a function to call with the
+   seconds between two chunks.
+4. At the end, ``recorder.record(Measured(outcome, seconds, …), secrets)`` records the request once.
+   If another server answered than the one requested, use the recorder of that server.
 
 ``metrics.auth_failed(cause)`` and ``metrics.accepted(now)`` count and export the state of
-authentication. Values are passed raw: `labels` makes them safe and limits their number. All
-methods can be called from any thread.
+authentication. Values are passed raw: `labels` redacts them and limits their number. All methods
+are thread-safe.
 
-Counters and gauges are kept here and read at a collection. A backend (`otel`, `prometheus`) reads
-them, adds histograms, and is told of what may not wait.
+Counters and gauges are kept here. A backend (`otel`, `prometheus`) reads them at a collection, adds
+histograms, and is notified of changes that must not wait.
 """
 
 from __future__ import annotations
@@ -59,17 +59,17 @@ __all__ = ["KeyUse", "Labels", "Measured", "Metrics", "NoMetrics", "Recorder"]
 
 
 class Metrics(Store):
-    """The contract's metrics in the words of what happens; without a backend, nothing emits them.
+    """Records all metrics by methods for what happens; without a backend, nothing emits them.
 
     Args:
-        release: of the GenAI conventions, whose names are used.
+        release: release of the GenAI conventions whose metric names are used.
         chunk_times: whether each chunk of a stream is recorded.
         changed: called with each new value of a counter.
 
     Attributes:
-        keys_in_use: set by who knows the keys; asked at each collection.
-        has_failed: whether an authentication failed, and no request was accepted since.
-        before_collection: set by who has something to record before one; called at each.
+        keys_in_use: returns the keys in use; set by the owner of the keys, called at a collection.
+        has_failed: whether no request was accepted since the start or an authentication failure.
+        before_collection: called before each collection, to record values that wait for it.
     """
 
     def __init__(
@@ -106,18 +106,18 @@ class Metrics(Store):
         """Return the recorder of requests with these labels.
 
         Args:
-            operation: its name.
-            model: the one asked for.
-            host: where the request goes.
-            port: the same.
-            secrets: the keys that model and host may repeat.
+            operation: the name of the operation.
+            model: the requested model.
+            host: the host of the server.
+            port: the port of the server.
+            secrets: keys that model and host may contain.
         """
         found = self._recorders.get((operation, model, host, port))
         if found is not None:
             return found
         name = self.labels.operation(operation)
         asked, server = self.labels.model(model, secrets), self.labels.server(host, port, secrets)
-        # By the labels only: raw values could be without number, and could hold a key.
+        # Stored by labels only: raw values are unbounded and may contain a key.
         safe = (name, asked, *server)
         found = self._recorders.get(safe)
         if found is None:
@@ -128,8 +128,8 @@ class Metrics(Store):
         """Count one authentication failure, in the context of its span.
 
         Args:
-            cause: why.
-            now: Unix seconds at which it happened; this moment when absent.
+            cause: the cause of the failure.
+            now: the time of the failure in Unix seconds; by default the current time.
         """
         self.add((AUTH_FAILURES, (cause,), 1))
         self._last_failures[cause] = time.time() if now is None else now
@@ -137,52 +137,52 @@ class Metrics(Store):
         self.state_changed(at_once=True)
 
     def accepted(self, now: float | None = None) -> None:
-        """Note that a request was accepted.
+        """Record that a request was accepted.
 
         Args:
-            now: Unix seconds at which it was; this moment when absent.
+            now: the time of it in Unix seconds; by default the current time.
         """
         self._last_success = time.time() if now is None else now
-        # A success after a failure is what ends an alert.
+        # A success after a failure resolves an alert.
         at_once, self.has_failed = self.has_failed, False
         self.state_changed(at_once=at_once)
 
     def keys_changed(self, *, at_once: bool) -> None:
-        """Note that `keys_in_use` says something new.
+        """Record that the result of `keys_in_use` has changed.
 
         Args:
-            at_once: whether it may not wait: a process may die of what has happened.
+            at_once: whether to write it immediately, as the process may end because of the change.
         """
         self.state_changed(at_once=at_once)
 
     def ratelimits_changed(
         self, model: str | None, remaining: float | None, limit: float | None
     ) -> None:
-        """Note what the server said of a model, whose label is given, in requests."""
+        """Record a model's rate limits, in requests; ``model`` is its label."""
         if remaining is not None or limit is not None:
             self._ratelimits[model] = remaining, limit, time.time()
             self.state_changed(at_once=False)
 
     def key_checked(self, presence: str, key_format: str, source: str) -> None:
-        """Count one key that a constructor took."""
+        """Count one key that was passed to a constructor."""
         self.add((KEY_CHECKS, (presence, key_format, source), 1))
 
     def recovered(self, outcome: RecoveryOutcome, times: int = 1) -> None:
-        """Count searches for another key; 0 makes the series exist."""
+        """Count searches for another key; 0 creates the series."""
         self.add((KEY_RECOVERIES, (outcome,), times))
 
     def swallowed(self, stage: Stage) -> None:
-        """Count one error of our own."""
+        """Count one internal error of this package."""
         self.add((TELEMETRY_ERRORS, (stage,), 1))
 
     def add(self, *amounts: Amount) -> None:
-        """Add to counters; 0 makes a series exist."""
+        """Add to counters; 0 creates a series."""
         self.count(
             *((self.counts.of(metric, labels), amount) for metric, labels, amount in amounts)
         )
 
     def series(self, metric: Metric, labels: Labels) -> Count:
-        """Return a series of a counter, for `count`; from then on it exists."""
+        """Return a series of a counter for `count`, created at 0 if needed."""
         return self.counts.of(metric, labels)
 
     def count(self, *amounts: tuple[Count, int]) -> None:
@@ -192,19 +192,19 @@ class Metrics(Store):
     # ── what a backend adds ──────────────────────────────────────────────────────────
 
     def state_changed(self, *, at_once: bool) -> None:
-        """Note that `gauges` returns something new."""
+        """Handle a change of the result of `gauges`."""
 
     def start(self) -> None:
-        """Begin to emit, or go on after `stop`."""
+        """Start to emit, or restart after `stop`."""
 
     def stop(self) -> None:
-        """Emit no more; what was counted is kept for another `start`."""
+        """Stop emitting; counts are kept for another `start`."""
         self.keys_in_use = self.before_collection = tuple
 
     # ── in a collection ──────────────────────────────────────────────────────────────
 
     def gauges(self) -> Iterator[GaugeValue]:
-        """Return the series of all gauges as they are now."""
+        """Yield the current series of all gauges."""
         for cause, failed in list(self._last_failures.items()):
             yield GaugeValue(AUTH_LAST_FAILURE, (cause,), failed)
         if self._last_success is not None:
@@ -227,7 +227,7 @@ class Metrics(Store):
 
 
 class NoMetrics(Metrics):
-    """Where metrics are switched off: nothing is kept."""
+    """Used if metrics are disabled: keeps nothing."""
 
     def add(self, *amounts: Amount) -> None:
         """Do nothing."""

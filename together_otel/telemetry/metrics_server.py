@@ -1,7 +1,7 @@
-"""An HTTP server of metrics that whoever connects cannot turn against the application.
+"""An HTTP server of metrics whose clients cannot exhaust the application's resources.
 
-It has a limited number of connections, each with a thread, and a limited time for each request and
-answer. The application keeps its file descriptors and threads, and its error output.
+It limits the number of connections, each with a thread, and the time of each request and answer.
+Thus clients cannot use up the application's file descriptors and threads or fill its error output.
 """
 
 import logging
@@ -19,17 +19,17 @@ from together_otel.names import SCOPE
 _log = logging.getLogger(f"{SCOPE}.http_endpoint")
 
 CONNECTIONS = 16
-"""How many there may be; beyond, one that still sends its request is closed for a new one."""
+"""Maximum number of connections; above, one without a complete request is closed for a new one."""
 
 SECONDS = 5.0
-"""For a request to arrive, and for its answer to be taken."""
+"""Timeout for receiving a request, and again for sending its answer, in seconds."""
 
 POLL = 0.5
-"""Seconds that `MetricsServer.handle_request` waits for a connection at most."""
+"""Maximum seconds that `MetricsServer.handle_request` waits for a connection."""
 
 
 class _Handler(MetricsHandler):
-    """Answers one request; what fails is an answer and one line in the log."""
+    """Answers one request; a failed collection is answered with 500 and logged."""
 
     server: "MetricsServer"
     connection: socket.socket
@@ -40,7 +40,7 @@ class _Handler(MetricsHandler):
             super().do_GET()
         except OSError:
             raise
-        except Exception as exc:  # noqa: BLE001 - a collector of the application's may do anything
+        except Exception as exc:  # noqa: BLE001 - a collector of the application may raise anything
             self.server.failed(exc)
             self.send_error(500, "The metrics cannot be collected")
 
@@ -50,21 +50,21 @@ class _Handler(MetricsHandler):
 
 
 class MetricsServer(ThreadingMixIn, TCPServer):
-    """Serves a registry; it does not listen before `open`, so that a fork finds its socket.
+    """Serves a registry; listens only after `open`, so that a forked child can close the socket.
 
     Args:
         host: address to bind.
-        port: 0 takes a free one.
-        registry: what is served.
+        port: 0 selects a free port.
+        registry: the registry to serve.
 
     Raises:
-        OSError: when the host is no address.
+        OSError: if the host cannot be resolved.
     """
 
     daemon_threads = True
     block_on_close = False
     allow_reuse_address = True
-    # Of two services that were given the same port, one has to be told so.
+    # If two services have the same port, binding it must fail for one of them.
     allow_reuse_port = False
     request_queue_size = CONNECTIONS
     timeout: float = POLL
@@ -75,17 +75,17 @@ class MetricsServer(ThreadingMixIn, TCPServer):
         self.address_family, *_, address = found[0]
         super().__init__(address, _Handler.factory(registry), bind_and_activate=False)  # type: ignore[arg-type]
         self._lock = threading.Lock()
-        # Until when, in monotonic seconds, in the order of their arrival; ``None``: it is answered.
+        # Deadlines in monotonic seconds, in order of arrival; ``None`` during the collection.
         self._open: dict[socket.socket, float | None] = {}
         self._failures: set[type[BaseException]] = set()
         self.refused: bool = False
-        """Whether the system had no file descriptor for the last connection."""
+        """Whether accepting the last connection failed, as without free file descriptors."""
 
     def open(self) -> None:
         """Bind and listen.
 
         Raises:
-            OSError: when the port cannot be had.
+            OSError: if the port is not available.
         """
         self.server_bind()
         self.server_activate()
@@ -101,7 +101,7 @@ class MetricsServer(ThreadingMixIn, TCPServer):
         return accepted
 
     def verify_request(self, request: Any, client_address: Any) -> bool:
-        """Return whether a connection may stay; room for it is made."""
+        """Return whether to keep a connection, for which another one may be closed."""
         del client_address
         with self._lock:
             if len(self._open) >= CONNECTIONS:
@@ -114,13 +114,13 @@ class MetricsServer(ThreadingMixIn, TCPServer):
         return True
 
     def limit(self, request: socket.socket, seconds: float | None) -> None:
-        """Set how long a connection may last from now on; ``None``: as long as it takes."""
+        """Set the timeout of a connection from now on; ``None`` for none."""
         with self._lock:
             if request in self._open:
                 self._open[request] = None if seconds is None else time.monotonic() + seconds
 
     def service_actions(self) -> None:
-        """End the connections whose time is over."""
+        """End the connections past their deadline."""
         now = time.monotonic()
         with self._lock:
             for request, until in self._open.items():
@@ -134,21 +134,21 @@ class MetricsServer(ThreadingMixIn, TCPServer):
         super().shutdown_request(request)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Say nothing: who connects may break the connection, and would fill the log."""
+        """Log nothing: clients that break connections could fill the log."""
 
     def failed(self, exc: Exception) -> None:
-        """Log why the metrics could not be collected, once for each kind of error."""
+        """Log that a collection failed, once for each exception class."""
         if type(exc) not in self._failures:
             self._failures.add(type(exc))
-            # Not its text: it may repeat what is not to be seen.
+            # Without its text, which may contain secrets.
             _log.warning("A request for /metrics failed with %s.", type(exc).__name__)
 
     def wake(self) -> None:
-        """Let `handle_request` return now, where the system allows it, and accept no more."""
+        """Stop accepting connections, and make `handle_request` return, if the system can."""
         _end(self.socket)
 
     def close_in_child(self) -> None:
-        """Close a forked child's copies of the sockets, which are the parent's to use."""
+        """Close a forked child's copies of the sockets, which only the parent uses."""
         self.socket.close()
         for request in self._open:
             request.close()
@@ -161,6 +161,6 @@ class MetricsServer(ThreadingMixIn, TCPServer):
 
 
 def _end(request: socket.socket) -> None:
-    """Let the thread that waits for a socket find that it has ended."""
+    """Shut down a socket, so that a thread waiting for it continues."""
     with suppress(OSError):
         request.shutdown(socket.SHUT_RDWR)

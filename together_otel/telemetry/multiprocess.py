@@ -43,11 +43,11 @@ _KEY_FAMILIES = {one.prometheus for one in (KEY_INFO, KEY_LAST_ACCEPTED, KEY_LAS
 
 
 def remove_dead(folder: Path) -> None:
-    """Remove what is of living processes only of those that are dead.
+    """Remove the ``live`` gauges of dead processes.
 
-    It is what ``mark_process_dead`` does in a server's hook; here nobody has to write one.
+    Does the same as ``mark_process_dead`` in a server's hook, without such a hook.
     """
-    # A number may have been used again: of a process's files, those are alive that began last.
+    # A process id may have been reused: only the files with its latest start are alive.
     begun: dict[str, int] = {}
     live: list[tuple[Path, str, int | None]] = []
     others = _are_named_by_pid()
@@ -60,14 +60,14 @@ def remove_dead(folder: Path) -> None:
             live.append((path, match[1], None))
     for path, pid, begin in live:
         if not is_alive(int(pid)) or (begin is not None and begin < begun[pid]):
-            # Another process may remove it as well, or it is not ours to remove.
+            # Another process may have removed it, or this one may not have the permission to.
             with suppress(OSError):
                 path.unlink()
 
 
 def _are_named_by_pid() -> bool:
-    # An application may number its processes otherwise, as prometheus_client's manual tells
-    # those who run uWSGI to: then a number says nothing of who is alive.
+    # An application may use other numbers than process ids, as prometheus_client's manual
+    # recommends for uWSGI. These do not show which process is alive.
     check = getattr(values.ValueClass, "_MmapedValue__check_for_pid_change", None)
     if check is None:
         return False
@@ -75,14 +75,14 @@ def _are_named_by_pid() -> bool:
 
 
 class Group(Collector):
-    """The metrics of all processes of a folder, less what the dead leave of the living."""
+    """Collects the metrics of all processes of a folder, without ``live`` gauges of dead ones."""
 
     def __init__(self, folder: str | Path) -> None:
         self._folder = Path(folder)
         self._damaged: dict[Path, tuple[int, int]] = {}
 
     def collect(self) -> Iterable[Family]:
-        """Return the families of all processes, added up, and when the first of them began."""
+        """Yield the merged families of all processes, and the start time of the first process."""
         remove_dead(self._folder)
         files = list(self._files())
         families = self._merged(files)
@@ -103,7 +103,7 @@ class Group(Collector):
     def _can_be_read(self, path: Path) -> bool:
         try:
             _merge([path])
-        except Exception as exc:  # noqa: BLE001 - the same
+        except Exception as exc:  # noqa: BLE001 - a damaged file can raise anything
             with suppress(OSError):
                 found = path.stat()
                 state = found.st_mtime_ns, found.st_size
@@ -119,8 +119,8 @@ class Group(Collector):
 
     def _files(self) -> Iterator[Path]:
         for path in self._folder.glob("*.db"):
-            # It may have been removed just now, or only just made: prometheus_client cannot read
-            # a file that is still empty.
+            # It may just have been removed or created: prometheus_client cannot read a file that is
+            # still empty.
             with suppress(OSError):
                 found = path.stat()
                 if found.st_size and self._damaged.get(path) != (found.st_mtime_ns, found.st_size):
@@ -132,7 +132,7 @@ def _merge(files: list[Path]) -> list[Family]:
 
 
 def _most_recent_keys(families: list[Family]) -> set[str]:
-    """Return the fingerprints that were used last, those in use by a living process first."""
+    """Return the most recently used fingerprints, with preference to those of living processes."""
     used: dict[str, tuple[bool, float]] = {}
     for family in families:
         if family.name in _KEY_FAMILIES:
@@ -145,10 +145,10 @@ def _most_recent_keys(families: list[Family]) -> set[str]:
 
 
 def as_exported(family: Family, keys: set[str]) -> Family:
-    """Return a family as OpenTelemetry's exporter gives it, of some keys only.
+    """Return a family in the format of OpenTelemetry's exporter, with the given keys only.
 
-    prometheus_client writes large bounds of buckets otherwise: ``1.048576e+06`` is another label
-    to Prometheus than ``1048576.0``.
+    prometheus_client formats large bounds of buckets differently: for Prometheus, the labels
+    ``1.048576e+06`` and ``1048576.0`` are not the same.
     """
     family.samples = [
         sample._replace(labels={**sample.labels, "le": str(float(sample.labels["le"]))})

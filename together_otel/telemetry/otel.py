@@ -1,4 +1,4 @@
-"""The contract's metrics through the OpenTelemetry API."""
+"""The OpenTelemetry backend of the metrics."""
 
 from __future__ import annotations
 
@@ -30,23 +30,23 @@ _LOSS = (
 )
 
 (_SPAN,) = set_span_in_context(INVALID_SPAN, Context())
-"""OpenTelemetry's key of a context's span."""
+"""OpenTelemetry's key for the span in a context."""
 
 
 class OpenTelemetryMetrics(DeferredMetrics):
     """All instruments of one meter.
 
-    Counters and gauges are observable: a call costs them a dictionary step, they exist at
-    zero from the start, and a meter provider set later than the instrumentation finds the
-    counts made before it.
+    Counters and gauges are observable: a call costs them a dictionary step, they exist at zero from
+    the start, and a meter provider that is set after the instrumentation gets the counts from
+    before.
 
-    What waits is recorded as they are observed: the SDK does that before it reads the histograms.
+    Waiting requests are recorded in the callbacks: the SDK calls these before it reads histograms.
 
     Args:
-        meter: that makes the instruments.
-        provider: the meter's, looked at when a process forks; ``None`` is the global one.
+        meter: creates the instruments.
+        provider: the provider of the meter, used after a fork; ``None`` for the global one.
         release: as in `Metrics`.
-        chunk_times: the same.
+        chunk_times: as in `Metrics`.
     """
 
     def __init__(
@@ -59,7 +59,7 @@ class OpenTelemetryMetrics(DeferredMetrics):
     ) -> None:
         super().__init__(release, chunk_times=chunk_times, loss=(_LOSS, self._is_lost))
         self._on = True
-        # Weakly: the provider holds the instruments, and these hold this object.
+        # Weakly: the provider refers to the instruments, and these refer to this object.
         self._provider = None if provider is None else weakref.ref(provider)
         self._histograms: dict[Metric, Histogram] = {}
         for metric in metrics_of(release, chunk_times=chunk_times):
@@ -107,7 +107,7 @@ class OpenTelemetryMetrics(DeferredMetrics):
 
     def stop(self) -> None:
         super().stop()
-        # OpenTelemetry cannot take instruments away.
+        # OpenTelemetry cannot remove instruments.
         self._on = False
 
     def histogram(self, metric: Metric, labels: Labels) -> Observe:
@@ -123,13 +123,13 @@ class OpenTelemetryMetrics(DeferredMetrics):
 
 
 def _attributes(metric: Metric, labels: Labels) -> dict[str, str | int]:
-    """Return labels by name, without those that are not known."""
+    """Return labels by name, without unknown ones."""
     pairs = zip(metric.attributes, labels, strict=True)
     return {name: value for name, value in pairs if value is not None}
 
 
 def _is_scraped(provider: Any) -> bool:
-    # By name: the exporter may not be installed. There is no public way to a provider's readers.
+    # By name: the exporter may not be installed. A provider's readers have no public API.
     config = getattr(provider, "_sdk_config", None)
     readers = getattr(config, "metric_readers", ()) or getattr(provider, "_metric_readers", ())
     kinds = (kind for reader in readers for kind in type(reader).__mro__)

@@ -1,4 +1,4 @@
-"""A process and those forked from it: what they count is not in one another's scrapes."""
+"""Handling of forked processes, whose scrapes do not contain each other's counts."""
 
 import logging
 import mmap
@@ -14,21 +14,21 @@ _log = logging.getLogger(f"{SCOPE}.metrics")
 
 
 class Loss:
-    """Warns when a process counts what no scrape will show: once a family.
+    """Warns if a process counts what no scrape will show, once for all processes of a fork tree.
 
-    A forked child is suspected by itself, any other process when `suspect` is called.
+    A forked child is checked automatically, any other process after a call of `suspect`.
 
     Args:
         message: the warning for a forked child.
-        applies: tells whether counts are lost indeed; asked when the suspect counts first.
+        applies: returns whether counts are lost; called when the process counts next.
     """
 
     def __init__(self, message: str, applies: Callable[[], bool]) -> None:
         self._message = message
         self._applies = applies
         self.unchecked: bool = False
-        """Whether this process is suspected and has not counted since."""
-        # Shared with forked children, so that one of them warns and not each worker of a server.
+        """Whether this process is to be checked when it counts next."""
+        # Shared with forked children, so that only one worker of a server warns.
         self._warned = mmap.mmap(-1, 1)
         in_forked_child(self._after_fork)
 
@@ -36,27 +36,27 @@ class Loss:
         self.unchecked = True
 
     def suspect(self, message: str, applies: Callable[[], bool]) -> None:
-        """Warn with this when the process counts next, if it applies then."""
+        """Log the message when the process counts next, if it applies then."""
         self._message, self._applies = message, applies
         self.unchecked = True
 
     def check(self) -> None:
-        """Warn if there is reason to and none of the family has."""
+        """Log the warning if it applies and no process of the fork tree has logged it."""
         self.unchecked = False
-        # Asked last: siblings may be here at the same time.
+        # The flag is read last, as siblings may run this at the same time.
         if self._applies() and not self._warned[0]:
             self._warned[0] = 1
             _log.warning(self._message)
 
 
 def forget_inherited(provider: Any) -> None:
-    """Let what OpenTelemetry's SDK holds of our instruments begin at nothing in a forked child.
+    """Reset in a forked child the values that OpenTelemetry's SDK has of our instruments.
 
-    The SDK copies it: the child would tell its parent's histograms once more, and, where it
-    exports differences, counters less what the parent had.
+    The child inherits them: it would export its parent's histograms again and, with delta
+    temporality, counters reduced by the parent's values.
     """
-    # There is no public way. Where the SDK looks otherwise, what it copies stays.
-    # A thread of the parent's that collected may have held a lock, and is not in this process.
+    # There is no public API. With a different SDK, the inherited values remain.
+    # The locks are replaced because a thread of the parent's may have held them at the fork.
     with suppress(AttributeError):
         consumer = provider._measurement_consumer  # noqa: SLF001
         consumer._lock = threading.Lock()  # noqa: SLF001

@@ -1,8 +1,8 @@
-"""The contract's metrics as a collector of prometheus_client's.
+"""The Prometheus backend of the metrics: a collector of prometheus_client.
 
-The same names, labels and buckets as OpenTelemetry's exporter gives. In prometheus_client's
-multiprocess mode (``PROMETHEUS_MULTIPROC_DIR``) the values are written to files as well, from
-which `multiprocess` makes those of all processes together.
+Names, labels and buckets are those of OpenTelemetry's exporter. In prometheus_client's
+multiprocess mode (``PROMETHEUS_MULTIPROC_DIR``) the values are also written to files, which
+`multiprocess` merges for all processes.
 """
 
 from __future__ import annotations
@@ -44,18 +44,18 @@ _LOSS = (
 )
 
 _REFRESH = 1.0
-"""Seconds between two writes of gauges that can wait."""
+"""Minimum seconds between two writes of gauges whose change may wait."""
 
 
 class PrometheusMetrics(DeferredMetrics, Collector):
     """All metrics, as one collector of a registry.
 
     Args:
-        registry: where `start` puts it.
+        registry: the registry in which `start` registers it.
         release: as in `Metrics`.
-        chunk_times: the same.
-        files: in multiprocess mode, what the processes share.
-        warns: whether a forked child whose counts no scrape shows is to say so.
+        chunk_times: as in `Metrics`.
+        files: in multiprocess mode, the files of this process.
+        warns: whether a forked child whose counts no scrape shows logs a warning.
     """
 
     def __init__(
@@ -67,7 +67,7 @@ class PrometheusMetrics(DeferredMetrics, Collector):
         files: ProcessFiles | None = None,
         warns: bool = True,
     ) -> None:
-        # Weakly: it holds this object.
+        # Weakly: the registry refers to this object.
         self._registry = weakref.ref(registry)
         self._files = files
         self._lock = ForkSafeLock()
@@ -102,7 +102,7 @@ class PrometheusMetrics(DeferredMetrics, Collector):
         return series.setdefault(labels, Histogram(metric.buckets, self._lock, changed)).observe
 
     def state_changed(self, *, at_once: bool) -> None:
-        # Elsewhere, gauges wait for the collection.
+        # Without files, gauges are read at the collection.
         if self._files is not None:
             now = time.monotonic()
             if at_once or now - self._written >= _REFRESH:
@@ -123,19 +123,19 @@ class PrometheusMetrics(DeferredMetrics, Collector):
     def stop(self) -> None:
         try:
             if (registry := self._registry()) is not None:
-                with suppress(KeyError):  # somebody else took it out
+                with suppress(KeyError):  # already unregistered
                     registry.unregister(self)
         finally:
             super().stop()
 
     def collect(self) -> Iterable[Family]:
-        """Return the families of all metrics as they are now, without those that are empty."""
+        """Return the current families of all metrics, without empty ones."""
         self.prepare()
         gauges = list(self.gauges())
         return [family for family in self._families(gauges) if family.samples]
 
     def describe(self) -> Iterable[Family]:
-        """Return all families, without values: a registry asks for their names."""
+        """Return all families without values, which a registry needs for their names."""
         return [_family(metric) for metric in self._metrics]
 
     def _families(self, gauges: list[GaugeValue]) -> Iterable[Family]:
@@ -159,7 +159,7 @@ class PrometheusMetrics(DeferredMetrics, Collector):
     # ── where counts are lost ────────────────────────────────────────────────────────
 
     def lost(self, warning: str, applies: Callable[[], bool]) -> None:
-        """Warn, once this process counts, that no scrape shows it, if it is so by then."""
+        """Log a warning when this process counts next, if its counts are still lost then."""
         self._loss.suspect(warning, applies)
 
     def _after_fork(self) -> None:
@@ -168,7 +168,7 @@ class PrometheusMetrics(DeferredMetrics, Collector):
             for one in series.values():
                 one.restart()
         super()._after_fork()
-        # Its keys are in use here as well; what happens to them next is not to wait.
+        # The parent's keys are in use here as well. Their next change must not wait.
         self.state_changed(at_once=True)
         self._written = float("-inf")
 

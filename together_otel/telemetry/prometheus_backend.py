@@ -1,4 +1,4 @@
-"""prometheus_client's side of the metrics: its collector, its port, its last counts."""
+"""Creation of the Prometheus backend: its collector, HTTP endpoint and export at exit."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ def make(
     registry: CollectorRegistry | None,
     end_open_calls: Callable[[], None],
 ) -> Backend:
-    """Return the backend for a registry, ``None`` being the default one; it is not started.
+    """Return the backend for a registry, not started yet.
 
     Args:
-        settings: whose names and outlets it has.
-        registry: where the metrics are found.
+        settings: the choice of metric names and outlets.
+        registry: the registry of the metrics; ``None`` for prometheus_client's default one.
         end_open_calls: called before the last values are exported at exit.
     """
     registry = REGISTRY if registry is None else registry
@@ -76,17 +76,17 @@ def make(
     return Backend(metrics, tuple(outlets))
 
 
-class _Unusable(Exception):  # noqa: N818 - no error: it is logged, and each process counts for itself
-    """Why the folder that processes are to share cannot be used."""
+class _Unusable(Exception):  # noqa: N818 - not an error: logged, and each process counts alone
+    """The reason why the folder for all processes cannot be used."""
 
 
 def _folder() -> Path | None:
-    """Return the folder that processes share; ``None`` where each is to be alone.
+    """Return the folder for all processes; ``None`` if none is set.
 
     Raises:
-        _Unusable: when they are to share one and cannot.
+        _Unusable: if it is set and cannot be used.
     """
-    # prometheus_client still takes the old name, and complains of it.
+    # prometheus_client still accepts the old name, with a warning.
     text = os.environ.get(MULTIPROC_DIR, os.environ.get(MULTIPROC_DIR.lower()))
     if text is None:
         return None
@@ -99,7 +99,7 @@ def _folder() -> Path | None:
     os.environ[MULTIPROC_DIR] = str(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        # To ask for permissions is not enough: root has them all, on a read-only disk as well.
+        # Checking permissions is not enough: root has them all, even on a read-only disk.
         tempfile.TemporaryFile(dir=folder).close()
     except OSError as exc:
         raise _Unusable(exc.strerror or type(exc).__name__) from exc
@@ -107,8 +107,8 @@ def _folder() -> Path | None:
 
 
 def _is_multiprocess() -> bool:
-    """Return whether prometheus_client keeps its values in files that processes share.
+    """Return whether prometheus_client is in multiprocess mode.
 
-    It decides so when it is first imported.
+    It selects the mode when it is first imported.
     """
     return bool(getattr(values.ValueClass, "_multiprocess", False))

@@ -1,4 +1,4 @@
-"""Recorders: what is the same for all requests of one operation, model and server, made once."""
+"""Recorders, which prepare the series for all requests of one operation, model and server."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ if TYPE_CHECKING:
     from together_otel.keys import Secrets
 
     Observe = Callable[[float, Any], None]
-    """Records a value with what a backend makes of a span context."""
+    """Records a value with the result of `Store.exemplar`."""
 
 
 class Store:
-    """Where recorders write to; a backend overrides what it does otherwise.
+    """The interface through which recorders write metrics; backends override its methods.
 
     Args:
-        release: of the GenAI conventions, whose names are used.
+        release: release of the GenAI conventions whose metric names are used.
         chunk_times: whether each chunk of a stream is recorded.
     """
 
@@ -43,10 +43,10 @@ class Store:
         self.labels: LabelDoor = LabelDoor()
 
     def add(self, *amounts: Amount) -> None:
-        """Add to counters; 0 makes a series exist."""
+        """Add to counters; 0 creates a series."""
 
     def series(self, metric: Metric, labels: Labels) -> Any:
-        """Return a series of a counter, for `count`; from then on it exists."""
+        """Return a series of a counter for `count`, created at 0 if needed."""
 
     def count(self, *amounts: tuple[Any, int]) -> None:
         """Add to series of counters."""
@@ -54,19 +54,19 @@ class Store:
     def ratelimits_changed(
         self, model: str | None, remaining: float | None, limit: float | None
     ) -> None:
-        """Note what the server said of a model, whose label is given, in requests."""
+        """Record a model's rate limits, in requests; ``model`` is its label."""
 
     def submit(self, series: Series, measured: Measured) -> None:
         """Record a request, now or later."""
         series.record(measured)
 
     def histogram(self, metric: Metric, labels: Labels) -> Observe:
-        """Return what records in one series of a histogram."""
+        """Return a function that records in one series of a histogram."""
         del metric, labels
         return _ignore
 
     def exemplar(self, span_context: SpanContext | None) -> Any:
-        """Return what `histogram` takes for the span of a request."""
+        """Return the exemplar for a request's span, which functions of `histogram` take."""
         return span_context
 
 
@@ -78,10 +78,10 @@ class Recorder:
     """Records requests of one operation for one model at one server.
 
     Args:
-        store: what it records in.
-        operation: a label, as are the others.
-        model: the one asked for.
-        server: address and port.
+        store: the store to record in.
+        operation: label of the operation.
+        model: label of the requested model.
+        server: labels of the server's address and port.
     """
 
     def __init__(
@@ -98,12 +98,12 @@ class Recorder:
         store.add(*requests)
 
     def retried(self, times: int = 1) -> None:
-        """Count attempts that the SDK made again by itself."""
+        """Count the SDK's retries."""
         if times:
             self._store.add((RETRIES, (self._operation,), times))
 
     def ratelimits(self, remaining: float | None, limit: float | None) -> None:
-        """Note how many requests the server still allows for the model, and of how many."""
+        """Record the remaining requests and the limit of requests for the model."""
         self._store.ratelimits_changed(self._model, remaining, limit)
 
     def chunk_times(
@@ -112,7 +112,7 @@ class Recorder:
         span_context: SpanContext | None,
         secrets: Secrets = (),
     ) -> Callable[[float], None] | None:
-        """Return what records the seconds between two chunks; ``None`` where that is off."""
+        """Return a function that records the seconds between two chunks, ``None`` if disabled."""
         observers = self._series_of(response_model, secrets).chunk_times
         if not observers:
             return None
@@ -128,8 +128,8 @@ class Recorder:
         """Record a request that has ended.
 
         Args:
-            measured: how.
-            secrets: the keys that the response's model may repeat.
+            measured: its values.
+            secrets: keys that the response's model may contain.
         """
         series = self._series.get(measured.response_model)
         if series is None:
@@ -146,10 +146,10 @@ class Recorder:
 
 
 class Series:
-    """The series of requests that one model answered.
+    """The series for requests of one recorder that the same model answered.
 
     Args:
-        store: what they are of.
+        store: the store of the series.
         labels: the values of `names.CALL_LABELS`.
     """
 
@@ -179,15 +179,15 @@ class Series:
                 self._histograms.append((place, store.histogram(row.metric, series)))
 
     def record(self, measured: Measured) -> None:  # noqa: C901 - in the path of a call
-        """Record a request: first the counters, then each histogram whatever became of the others.
+        """Record a request: first the counters, then each histogram, even if another one raises.
 
         Raises:
-            Exception: the first error of a histogram, once all were tried.
+            Exception: the first error of a histogram, after all are recorded.
         """
         store, counted, outcome = self._store, self._counted, measured.outcome
         amounts: list[Any] = [(self._requested.get(outcome) or self._requests(outcome), 1)]
         for reason in measured.finish_reasons:
-            amounts.append((self._chosen.get(reason) or self._choices(reason), 1))  # noqa: PERF401 - dearer for one
+            amounts.append((self._chosen.get(reason) or self._choices(reason), 1))  # noqa: PERF401 - slower for one
         for place, zero, metric, labels in self._counters:
             if (amount := measured[place]) or zero:
                 count = counted.get(metric)
@@ -201,14 +201,14 @@ class Series:
         for observe in durations:
             try:
                 observe(value, exemplar)
-            except Exception as exc:  # noqa: BLE001 - an application's view may do anything
+            except Exception as exc:  # noqa: BLE001 - an application's view may raise anything
                 error = error or exc
         for place, observe in self._histograms:
             value = measured[place]
             if value is not None:
                 try:
                     observe(value, exemplar)
-                except Exception as exc:  # noqa: BLE001 - the same
+                except Exception as exc:  # noqa: BLE001 - an application's view may raise anything
                     error = error or exc
         if error is not None:
             raise error

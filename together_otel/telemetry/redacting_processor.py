@@ -1,8 +1,8 @@
-"""What others' spans inside a call would tell of a key.
+"""A span processor that redacts keys in other instrumentations' spans inside a call.
 
-An instrumentation of the HTTP client records the exception that a key unfit for a header raises,
-and the headers it was told to capture, on a span of its own. The application is to get that
-exception as it is, so what is recorded of it changes.
+An instrumentation of the HTTP client may record captured headers, and the exception for a key that
+is not valid in a header, on a span of its own. The application must get that exception unchanged,
+so the recorded data is redacted instead.
 """
 
 from __future__ import annotations
@@ -25,22 +25,22 @@ if TYPE_CHECKING:
     from opentelemetry.context import Context
 
 CALL: Final = context.create_key("together_otel-call")
-"""Under which a context has the call that it belongs to: a `Call`, or an idle one."""
+"""The key for the call of a context: a `Call` or an `IdleCall`."""
 
 _redacted: WeakIdentityMap[bool] = WeakIdentityMap()
-"""Providers that have the processor: OpenTelemetry cannot take one away again."""
+"""Providers with the processor, which OpenTelemetry cannot remove."""
 
 
 class RedactingProcessor(SpanProcessor):
-    """Redacts what spans inside a call are told."""
+    """Redacts the name, attributes, events, links and status of spans inside a call."""
 
     def on_start(self, span: Span, parent_context: Context | None = None) -> None:
-        """Let a span inside a call redact what it is told, and what it was told so far."""
+        """Make a span inside a call redact its data, including what was set so far."""
         around = context.get_current() if parent_context is None else parent_context
         call: Any = around.get(CALL)
         if call is None:
             return
-        # What a hook, or the HTTP client's own auth, sends is in the request alone.
+        # The key of a request hook or of the HTTP client's own auth is only in the request.
         call.involves(*secrets_at_work(sys._getframe(1)))  # noqa: SLF001 - of who starts the span
         setattr(span, _CALL, call)
         span.__class__ = _redacting_kind(type(span))
@@ -57,7 +57,7 @@ _CREDENTIALS = tuple({one.replace("-", "_") for one in CREDENTIALS})
 
 @lru_cache(maxsize=16)
 def _redacting_kind(kind: type) -> type:
-    """Return a class of spans like ``kind`` that redacts what its spans are told."""
+    """Return a subclass of a span class that redacts the data set on its spans."""
 
     class Redacting(kind):  # type: ignore[misc]  # a class that is not known here
         def set_attribute(self, key: str, value: Any) -> None:
@@ -94,7 +94,7 @@ def _redacting_kind(kind: type) -> type:
 
 
 def _clean_attributes(attributes: Any, span: Any) -> dict[str, Any]:
-    """Return attributes as they may be told; of captured headers with credentials, a mark."""
+    """Return redacted attributes, with a mark for the values of captured credential headers."""
     clean = {}
     for name, value in attributes.items():
         told = _clean(value, span)
@@ -105,7 +105,7 @@ def _clean_attributes(attributes: Any, span: Any) -> dict[str, Any]:
 
 
 def _clean(value: Any, span: Any) -> Any:
-    if isinstance(value, bytes):  # OpenTelemetry takes it for UTF-8
+    if isinstance(value, bytes):  # OpenTelemetry decodes it as UTF-8
         value = value.decode("utf-8", "replace")
     if isinstance(value, str):
         return redact(value, getattr(span, _CALL).secrets)
@@ -115,7 +115,7 @@ def _clean(value: Any, span: Any) -> Any:
 
 
 def add_redacting_processor(provider: object) -> None:
-    """Let no span of a provider tell a call's key; once, and if it takes processors at all."""
+    """Add the processor to a provider once, if the provider supports processors."""
     add = getattr(provider, "add_span_processor", None)
     if add is not None and provider not in _redacted:
         _redacted[provider] = True

@@ -1,4 +1,4 @@
-"""Which values of a request go into which metrics, by operation and release of the conventions."""
+"""The metrics for each value of a request, by operation and release of the conventions."""
 
 from typing import NamedTuple
 
@@ -29,17 +29,17 @@ from together_otel.names import (
 )
 
 CHUNK_TIME = "chunk_time"
-"""The value that is recorded for each chunk; the others are fields of `metrics.Measured`."""
+"""The value that is recorded for each chunk; all others are fields of `metrics.Measured`."""
 
 
 class Row(NamedTuple):
-    """One value of a request and a metric that it goes into.
+    """One value of a request and a metric that records it.
 
     Attributes:
-        field: of `metrics.Measured`, or `CHUNK_TIME`.
-        metric: where it goes.
+        field: a field of `metrics.Measured`, or `CHUNK_TIME`.
+        metric: the metric.
         further: labels after those of every request: the type or the modality of tokens.
-        zero: whether a counter is to exist at 0 where the server reports nothing.
+        zero: whether a counter is created at 0 if the server reports nothing.
     """
 
     field: str
@@ -49,7 +49,7 @@ class Row(NamedTuple):
 
 
 _UNKNOWN = ("unknown",)
-"""Together does not say of which modality tokens are."""
+"""Together does not report the modality of tokens."""
 
 _INFERENCE = (
     Row("duration", INFERENCE_DURATION),
@@ -81,11 +81,11 @@ def _latest(operation: str) -> tuple[Row, ...]:
 
 
 def rows(operation: str, release: GenAIMetrics, *, chunk_times: bool) -> tuple[Row, ...]:
-    """Return where the values of an operation's requests go.
+    """Return the values and metrics for requests of an operation.
 
     Args:
-        operation: its name.
-        release: whose names are used.
+        operation: the name of the operation.
+        release: release of the conventions whose metric names are used.
         chunk_times: whether each chunk of a stream is recorded.
     """
     found: tuple[Row, ...] = ()
@@ -101,7 +101,7 @@ def rows(operation: str, release: GenAIMetrics, *, chunk_times: bool) -> tuple[R
 
 
 def metrics_of(release: GenAIMetrics, *, chunk_times: bool) -> tuple[Metric, ...]:
-    """Return the metrics that exist where names are those of a release."""
+    """Return the metrics that exist with the names of a release of the conventions."""
     found: tuple[Metric, ...] = OWN_METRICS
     if release != "legacy":
         found += LATEST_METRICS

@@ -1,4 +1,4 @@
-"""Spans of the contract, and exceptions recorded without what they must not say."""
+"""Spans of calls and constructors, with redacted exceptions."""
 
 from __future__ import annotations
 
@@ -25,28 +25,28 @@ _GENAI: Final = "gen_ai."
 _OPENINFERENCE_KIND: Final = "openinference.span.kind"
 _SET_ATTRIBUTES: Final = RecordedSpan.set_attributes
 _OF_CALLS: Final = ("LLM", "EMBEDDING")
-"""The kinds of spans that OpenInference makes of a call of a model."""
+"""OpenInference's kinds of spans for a call of a model."""
 
 
 _MOST = 1024
 _starts: dict[tuple[Any, ...], tuple[str, dict[str, Any]]] = {}
-"""Operation, model, server, library, keys looked for → name of the span, and attributes of all such ones.
+"""Operation, model, server, library, identity of the known keys → the span's name and attributes.
 
-Only where they are told as they are: nothing here is to keep a key.
+Only values that redaction leaves unchanged are cached, so no key is kept here.
 """
 
 
 def start_call(
     tracer: Tracer, request: Request, library: str, secrets: KnownKeys, context: Context
 ) -> Span:
-    """Start the CLIENT span of one request, with all that is known for samplers to see.
+    """Start the CLIENT span of one request, with all known attributes, which samplers may use.
 
     Args:
-        tracer: whose span it is.
-        request: what is asked.
-        library: whose client it is.
-        secrets: keys known to be involved.
-        context: whose span is its parent.
+        tracer: starts the span.
+        request: the request.
+        library: the client library.
+        secrets: known keys to redact.
+        context: contains the parent span.
     """
     place = (
         request.operation,
@@ -60,7 +60,7 @@ def start_call(
     if request.attributes:
         known = known | attributes.clean(request.attributes, secrets)
     else:
-        known = known.copy()  # a sampler may do with it what it likes
+        known = known.copy()  # a sampler may change it
     return tracer.start_span(name, context, SpanKind.CLIENT, known)
 
 
@@ -87,29 +87,29 @@ def _start(
 
 
 def start_beside(tracer: Tracer, library: str, context: Context) -> Span:
-    """Start the INTERNAL span of a call that another instrumentation's GenAI span is of."""
+    """Start the INTERNAL span of a call for which another instrumentation has a GenAI span."""
     known = {names.CLIENT_LIBRARY: library}
     return tracer.start_span(names.CALL_SPAN, context, SpanKind.INTERNAL, known)
 
 
 def is_of_another(span: object, operation: str) -> bool:
-    """Return whether another instrumentation has made a span of a call: a GenAI span, no agent's.
+    """Return whether a span is another instrumentation's GenAI span of the call, not an agent's.
 
     Args:
-        span: the one that is current.
-        operation: of the call.
+        span: the current span.
+        operation: the operation of the call.
     """
     scope = getattr(span, "instrumentation_scope", None)
     if scope is None or scope.name == names.SCOPE:
         return False
     found = getattr(span, "attributes", None) or {}
-    # OpenInference keeps it until the span's end.
+    # OpenInference sets the attribute only at the span's end.
     kind = getattr(span, "_self_important_attributes", found).get(_OPENINFERENCE_KIND)
     return found.get(names.OPERATION) == operation or kind in _OF_CALLS
 
 
 def without_genai(found: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what of a call's attributes no other instrumentation knows."""
+    """Return a call's attributes without the GenAI ones, which other instrumentations set."""
     return {name: value for name, value in found.items() if not name.startswith(_GENAI)}
 
 
@@ -121,10 +121,10 @@ def start_client_init(tracer: Tracer, started: int, found: Mapping[str, Any]) ->
 
 
 def set_clean(span: Any, found: Attributes) -> None:
-    """Give a span that is recorded attributes that are clean.
+    """Set redacted attributes on a recording span.
 
-    OpenTelemetry's own would look at each once more, which costs as much as all that finds them.
-    There is no public way.
+    ``set_attributes`` checks each value again, which takes as long as collecting all of them. This
+    bypasses it if possible; there is no public API for that.
     """
     kept = getattr(span, "_attributes", None)
     if (
@@ -146,13 +146,13 @@ def finish(
     error_type: str | None,
     exception: RedactedException | None,
 ) -> None:
-    """Give a span its last attributes and, where it failed, its status and exception.
+    """Set the last attributes of a span and, if the call failed, its status and exception.
 
     Args:
-        span: a span that is recorded.
-        found: attributes, clean.
-        error_type: of a failure; ``None`` where there is none.
-        exception: what may be told of the exception that it failed with.
+        span: a recording span.
+        found: redacted attributes.
+        error_type: error type of a failure; ``None`` if there is none.
+        exception: the redacted exception of a failure.
     """
     set_clean(span, found)
     if exception is not None:
@@ -162,7 +162,7 @@ def finish(
 
 
 def fail(span: Span, exception: RedactedException) -> None:
-    """Give a span that is recorded its error: status and exception, both redacted."""
+    """Set the status of a recording span to error and add the redacted exception."""
     span.set_status(Status(StatusCode.ERROR, exception.message))
     span.add_event(
         names.EXCEPTION_EVENT,
@@ -175,5 +175,5 @@ def fail(span: Span, exception: RedactedException) -> None:
 
 
 def end(span: Span, ago: float) -> None:
-    """End a span; ``ago`` is how many seconds since what it stands for ended."""
+    """End a span whose call ended ``ago`` seconds ago."""
     span.end(time.time_ns() - int(ago * 1e9) if ago else None)

@@ -1,9 +1,9 @@
-"""The values of one process, in files that every process of a service can read.
+"""Files with the metric values of one process, which every process of a service can read.
 
-They have the format of prometheus_client's multiprocess mode, so that its own collector reads
-them, but are files of their own: prometheus_client does not allocate the space of its files, so
-that a full disk kills the process at its next write, and raises where a file cannot be made.
-Here the values in memory are what counts. What cannot be written now is written later or never.
+The files have the format of prometheus_client's multiprocess mode, whose collector reads them, but
+are separate from prometheus_client's own. It does not allocate space in its files, so that a full
+disk kills the process at its next write, and raises if a file cannot be created. Here the values in
+memory are authoritative. A value that cannot be written is written later or never.
 """
 
 from __future__ import annotations
@@ -33,35 +33,35 @@ if TYPE_CHECKING:
 _log = logging.getLogger(f"{SCOPE}.metrics")
 
 _SIZE = 1 << 14
-"""Bytes of a new file; it doubles when it is full."""
+"""Size of a new file in bytes; it doubles when it is full."""
 
 _HEADER = 8
 _pack_used = struct.Struct("i").pack
 _pack_value = struct.Struct("dd").pack
 
 OWN = "together"
-"""In the names of these files; an application's own have the process's number alone."""
+"""Part of the names of these files; the application's own contain only the process id."""
 
 _RETRY = 10.0
-"""Seconds after a failure in which no room for further series is asked for."""
+"""Seconds after a failure before space for further series is requested again."""
 
 _PREFIXES = ("counter", "histogram", "gauge_max", "gauge_livemax", "gauge_livemostrecent")
-"""Kinds of files: the metric's, and of gauges how values of several processes become one."""
+"""Kinds of files: the kind of the metric and, for gauges, how to merge values of processes."""
 
 
 class ValueFile:
-    """Pairs of a key and a value, in space that is allocated before it is written to.
+    """Pairs of a key and a value in a file whose space is allocated before it is written to.
 
     Args:
-        path: of a file that does not exist.
+        path: the path of a new file.
 
     Raises:
-        OSError: when it cannot be made, by any method that makes room.
+        OSError: if it cannot be created or, in `add`, space cannot be allocated.
     """
 
     def __init__(self, path: Path) -> None:
         how = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | os.O_CLOEXEC
-        # Under another name at first: nobody is to read a file without its header.
+        # Under another name at first, so that no process reads a file without its header.
         fresh = path.with_suffix(".new")
         self._file = os.open(fresh, how, 0o644)
         self._close = weakref.finalize(self, os.close, self._file)
@@ -81,12 +81,12 @@ class ValueFile:
         self._size = size
 
     def clear(self) -> None:
-        """Forget all keys."""
+        """Remove all keys."""
         self._used = _HEADER
         self._map[:4] = _pack_used(self._used)
 
     def add(self, keys: Sequence[str]) -> list[int]:
-        """Add keys with the value 0; return their places."""
+        """Add keys with the value 0; return the offsets of their values."""
         places, entries, end = [], [], self._used
         for key in keys:
             text = key.encode()
@@ -105,12 +105,12 @@ class ValueFile:
         return places
 
     def write(self, place: int, value: float, noted: float = 0.0) -> None:
-        """Write a value."""
+        """Write a value at an offset."""
         self._map[place : place + 16] = _pack_value(value, noted)
 
 
 def _allocate(file: int, old: int, size: int) -> None:
-    """Let a file have this size, on the disk and not only in its length."""
+    """Allocate space on the disk to extend a file to a size."""
     if hasattr(os, "posix_fallocate"):
         os.posix_fallocate(file, old, size - old)
         return
@@ -122,11 +122,11 @@ def _allocate(file: int, old: int, size: int) -> None:
 class ProcessFiles:
     """The files of this process in the folder that the processes of a service share.
 
-    Thread-safe. Never raises ``OSError``: it is logged once, and what has no room is kept in memory
-    by the caller. A forked child has files of its own.
+    Thread-safe. Never raises ``OSError``: the error is logged once, and the caller keeps the values
+    in memory. A forked child has files of its own.
 
     Args:
-        folder: absolute; it is made where it does not exist.
+        folder: absolute path, created if it does not exist.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -146,7 +146,7 @@ class ProcessFiles:
 
     def _after_fork(self) -> None:
         self._begin()
-        # The server that was started by root may give up its rights in its workers.
+        # A server that was started by root may drop its privileges in its workers.
         if getattr(os, "geteuid", lambda: 1)() == 0:
             for prefix in _PREFIXES:
                 self._file(prefix)
@@ -157,10 +157,10 @@ class ProcessFiles:
         """Write a series of a counter or histogram.
 
         Args:
-            metric: what it is of.
-            labels: its own.
-            values: a counter's; or a histogram's sum, and how many values each bucket has.
-            changed: the places of those that changed; where all are unwritten, all are written.
+            metric: the metric of the series.
+            labels: the labels of the series.
+            values: the value of a counter, or the sum and bucket counts of a histogram.
+            changed: indexes of the changed values; a new series is written completely.
         """
         with self._lock:
             held = self._places.get((metric, labels))
@@ -176,11 +176,11 @@ class ProcessFiles:
                 file.write(places[place], values[place])
 
     def write_gauges(self, values: Iterable[GaugeValue]) -> None:
-        """Write all gauges; series that are not among them go."""
+        """Write all gauges, and remove series that are not among them."""
         by_file: dict[str, dict[tuple[Metric, Labels], GaugeValue]] = {
             prefix: {} for prefix in _PREFIXES if prefix.startswith("gauge")
         }
-        # Before the lock is taken: another one is taken to tell which keys are in use.
+        # Before taking the lock: the iterable takes another one to find the keys in use.
         for one in values:
             by_file[f"gauge_{one.metric.shared}"][one.metric, one.labels] = one
         with self._lock:
@@ -206,7 +206,7 @@ class ProcessFiles:
     def _file(self, prefix: str) -> ValueFile | None:
         found = self._files.get(prefix)
         if found is None and time.monotonic() >= self._retry_at:
-            # The process's number is for who removes files of the dead, the time for a number used again.
+            # The id identifies files of dead processes; the time distinguishes a reused id.
             name = f"{prefix}_{OWN}-{os.getpid()}-{self._started:x}.db"
             try:
                 self._folder.mkdir(parents=True, exist_ok=True)
@@ -230,9 +230,9 @@ class ProcessFiles:
             self._warned, self._why = True, exc.strerror or type(exc).__name__
 
     def _warn(self) -> None:
-        """Log why nothing can be written, once; under no lock of ours, as a handler may hang.
+        """Log once why nothing can be written.
 
-        `write` is called under those of what is counted.
+        Not called by `write`, whose caller holds a lock: a log handler may block.
         """
         if self._why is None:
             return
@@ -249,7 +249,7 @@ class ProcessFiles:
 
 
 def _keys(metric: Metric, labels: Labels) -> list[str]:
-    """Return the keys of a series' values, as prometheus_client writes them."""
+    """Return the keys of the values of a series in prometheus_client's format."""
     name = metric.prometheus
     about = metric.labels, ["" if label is None else str(label) for label in labels]
     if metric.kind != "histogram":

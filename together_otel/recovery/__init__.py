@@ -1,14 +1,14 @@
-"""Another key after a refusal, and the call made once more, so that nothing crashes.
+"""Recovery of calls: after an API key is refused, get another key and retry the call with it.
 
-Off unless it is asked for::
+Recovery is off by default. Turn it on for the process::
 
     from together_otel import TogetherInstrumentor, recovery
 
     TogetherInstrumentor().instrument(recovery=recovery.file("/run/secrets/together"))
 
-or, for what one block of code calls, ``with recovery.use(recovery.prompt()):``. Several sources
-are a chain: each is asked when those before it had no new key. Any function that returns a key,
-or ``None``, is a source as well, sync or async.
+or for one block of code with ``with recovery.use(recovery.prompt()):``. Several sources form a
+chain: each is asked if those before it have no new key. Any sync or async function that returns
+a key or ``None`` is also a source.
 """
 
 from together_otel.recovery.scope import use

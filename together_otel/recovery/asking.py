@@ -1,6 +1,6 @@
-"""How a source is asked: in a thread of its own, within its time, whatever kind of function it is.
+"""Run a source, sync or async, in its own thread and with a time limit.
 
-The event loop of a call, asyncio's or trio's, waits for that thread, and awaits what it is given.
+The call's asyncio or trio event loop awaits async sources, and is not blocked meanwhile.
 """
 
 from __future__ import annotations
@@ -25,19 +25,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class AsyncioLoop:
-    """A loop of asyncio's."""
+    """A running asyncio event loop."""
 
     loop: asyncio.AbstractEventLoop
 
     async def wait(self, future: Future[T]) -> T:
-        """Return what a thread gives, while the loop does other things."""
+        """Return a thread's result without blocking the loop."""
         return await asyncio.wrap_future(future)
 
     def run(self, given: Awaitable[T], limit: float) -> T:
-        """Let the loop await something, for so many seconds, from another thread.
+        """Await something on the loop, from another thread, for at most ``limit`` seconds.
 
         Raises:
-            RuntimeError: when the loop is closed.
+            RuntimeError: if the loop is closed.
         """
         waiting = asyncio.wait_for(given, limit)
         try:
@@ -49,13 +49,13 @@ class AsyncioLoop:
 
 @dataclass(frozen=True)
 class TrioLoop:
-    """A run of trio's; without anyio, which has what this takes from 4.11 on only."""
+    """A running trio event loop. Does not use anyio, whose support for this begins with 4.11."""
 
     trio: Any
     token: Any
 
     async def wait(self, future: Future[T]) -> T:
-        """Return what a thread gives, while the run does other things."""
+        """Return a thread's result without blocking the loop."""
         done = self.trio.Event()
 
         def wake(_: object) -> None:
@@ -67,10 +67,10 @@ class TrioLoop:
         return future.result()
 
     def run(self, given: Awaitable[T], limit: float) -> T:
-        """Let the run await something, for so many seconds, from another thread.
+        """Await something on the loop, from another thread, for at most ``limit`` seconds.
 
         Raises:
-            RuntimeError: when the run is over.
+            RuntimeError: if the trio run has finished.
         """
 
         async def waiting() -> T:
@@ -88,9 +88,9 @@ def running_loop() -> Loop | None:
     """Return the event loop that runs in this thread, if any."""
     with suppress(RuntimeError):
         if (trio := sys.modules.get("trio")) is not None:
-            import sniffio  # noqa: PLC0415 - trio's own dependency
+            import sniffio  # noqa: PLC0415 - a dependency of trio
 
-            # First: trio can be a guest of asyncio's loop.
+            # Checked before asyncio: trio can run as a guest in an asyncio loop.
             with suppress(sniffio.AsyncLibraryNotFoundError):
                 if sniffio.current_async_library() == "trio":
                     return TrioLoop(trio, trio.lowlevel.current_trio_token())
@@ -99,19 +99,19 @@ def running_loop() -> Loop | None:
 
 
 def answer_of(source: Source, loop: Loop | None) -> Any:
-    """Return what a source gives, within its time.
+    """Return what a source returns within its time limit.
 
     Args:
         source: the source.
-        loop: where it is awaited if it is async; ``None`` for a loop of its own.
+        loop: event loop on which to await an async source; ``None`` for a new one.
 
     Raises:
-        TimeoutError: when it takes longer, or has not come back from when it last did.
+        TimeoutError: if it takes longer, or an earlier run that took longer still goes on.
         Exception: whatever the source raises.
     """
     limit = source.limit
     if limit is None:
-        return source.look()  # here: it is to get the Ctrl-C
+        return source.look()  # in this thread, so that a Ctrl-C reaches it
     if source.overdue is not None and source.overdue.is_alive():
         raise TimeoutError
     answer: Future[Any] = Future()
@@ -119,9 +119,9 @@ def answer_of(source: Source, loop: Loop | None) -> Any:
     def work() -> None:
         try:
             answer.set_result(_awaited(source.look(), loop, limit))
-        except Exception as exc:  # noqa: BLE001 - handed on
+        except Exception as exc:  # noqa: BLE001 - passed on to the waiting thread
             answer.set_exception(exc)
-        except BaseException as exc:  # noqa: BLE001 - to end the process is not up to a source
+        except BaseException as exc:  # noqa: BLE001 - a source must not end the process
             answer.set_exception(RuntimeError(type(exc).__name__))
 
     thread = in_thread(work)
@@ -139,7 +139,7 @@ def _awaited(given: Any, loop: Loop | None, limit: float) -> Any:
         if loop is None:
             return asyncio.run(asyncio.wait_for(given, limit))
         return loop.run(given, limit)
-    except RuntimeError:  # the loop is closed, and it was not begun
+    except RuntimeError:  # the loop is closed, so the coroutine has not started
         if iscoroutine(given):
             with suppress(RuntimeError):
                 given.close()
@@ -147,10 +147,10 @@ def _awaited(given: Any, loop: Loop | None, limit: float) -> Any:
 
 
 def in_thread(target: Callable[[], None]) -> threading.Thread:
-    """Run something in a thread, in the context of this one; the process may end before it.
+    """Run a function in a daemon thread, in a copy of the current context.
 
     Raises:
-        RuntimeError: when there can be no more threads, as the process is about to end.
+        RuntimeError: if no thread can be started because the interpreter is shutting down.
     """
     thread = threading.Thread(
         target=copy_context().run, args=(target,), name="together-recovery", daemon=True

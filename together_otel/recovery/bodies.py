@@ -1,4 +1,4 @@
-"""What of a request's body is read while it is sent, and can or cannot be read again."""
+"""Rewinding of the files in a request's body, so that the request can be sent again."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
@@ -7,13 +7,13 @@ from typing import Any
 
 
 def rewinder(parts: Iterable[object]) -> Callable[[], bool]:
-    """Note where the files of a body stand before it is sent.
+    """Record the positions of the files in a body before it is sent.
 
     Args:
-        parts: whatever the request sends, and collections of it.
+        parts: parts of the body, or nested collections of parts.
 
     Returns:
-        What puts them back, and tells whether all of the body can be read again.
+        A function that restores the positions and returns whether the whole body can be read again.
     """
     places: list[tuple[Any, int | None]] = []
     for part in _flat(parts):
@@ -36,7 +36,7 @@ def rewinder(parts: Iterable[object]) -> Callable[[], bool]:
 
 
 def _place(opened: Any) -> int | None:
-    """Return where a file stands; ``None`` where that is unknown: a pipe, say, or a closed file."""
+    """Return a file's position, or ``None`` if it has none, such as a pipe or a closed file."""
     place = None
     with suppress(AttributeError, OSError, ValueError):
         place = opened.tell()

@@ -1,4 +1,4 @@
-"""``.env`` files, as the installed python-dotenv reads them."""
+"""Parser of ``.env`` files that reads them as the installed python-dotenv does."""
 
 from collections import ChainMap
 from collections.abc import Mapping
@@ -7,7 +7,7 @@ from io import StringIO
 from typing import Final
 
 DOTENV_LARGEST: Final = 1024 * 1024
-"""Bytes; what is larger is no such file."""
+"""Maximum size of a ``.env`` file in bytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,8 +15,8 @@ class Dotenv:
     """The variables that ``load_dotenv()`` would set.
 
     Attributes:
-        values: by name; of a name that is there twice, the last. A name without ``=`` has none.
-        skipped: numbers of the lines at which something begins that is no assignment.
+        values: value by name; the last one if a name is repeated. Names without ``=`` are left out.
+        skipped: numbers of the lines where text begins that is not an assignment.
     """
 
     values: Mapping[str, str] = field(repr=False)
@@ -24,17 +24,17 @@ class Dotenv:
 
 
 def parse(text: str, environ: Mapping[str, str]) -> Dotenv:
-    """Read the text of a ``.env`` file.
+    """Parse the text of a ``.env`` file.
 
     Args:
         text: ``NAME=value`` lines.
-        environ: variables that are set already; ``${NAME}`` means these first.
+        environ: variables that are already set; ``${NAME}`` is looked up in these first.
     """
-    from dotenv.parser import parse_stream  # noqa: PLC0415 - few applications ever read one
-    from dotenv.variables import parse_variables  # noqa: PLC0415 - the same
+    from dotenv.parser import parse_stream  # noqa: PLC0415 - few applications need it
+    from dotenv.variables import parse_variables  # noqa: PLC0415 - few applications need it
 
     values: dict[str, str | None] = {}
-    # Looked up in place: python-dotenv's own resolve_variables() copies both for each line.
+    # python-dotenv's own resolve_variables() copies both mappings for each line.
     known = ChainMap[str, "str | None"]({**environ}, values)
     skipped = []
     for found in parse_stream(StringIO(text, newline=None)):

@@ -1,7 +1,7 @@
-"""Which key took another one's place, by whose HTTP client it is and which key exactly.
+"""Keys that replaced other keys, by the clients' shared HTTP client and the exact original key.
 
-Clients that share an HTTP client are a client and its ``with_options()`` relatives. A key alone
-would not do: a gateway's client must not get the key that Together's client with the same one got.
+A client and its ``with_options()`` copies share an HTTP client. The key alone is not enough: a new
+key found for a Together client must not be used by a gateway's client that had the same key.
 """
 
 from __future__ import annotations
@@ -25,21 +25,21 @@ if TYPE_CHECKING:
     Report = Callable[[RecoveryOutcome], None]
 
 _BARRED_FOR: Final = 60.0
-"""Seconds in which a refused key is not tried again. Not for ever: it may have been too new."""
+"""Seconds for which a refused key is not tried again. A new key may only become valid later."""
 
 Exact = tuple[bytes, int]
-"""Digest and length, which tell keys apart, white space included, and cannot give them back."""
+"""Digest and length, which identify a key with its white space but do not contain it."""
 
 
 def exact(key: object) -> Exact:
-    """Return what tells a key from others; none is as good as an empty one."""
+    """Return the identity of a key with its white space; ``None`` counts as an empty key."""
     text = "" if key is None else text_of(key)
     return identity_of(text), len(text)
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """Another key, which source had it, and what it looks like."""
+    """A key that a source returned, the kind of the source, and the key's report."""
 
     key: str = field(repr=False)
     source: RecoverySource
@@ -47,16 +47,16 @@ class Found:
 
     @classmethod
     def of(cls, key: str, source: RecoverySource, runtime: Runtime) -> Found:
-        """Inspect a key that a source has."""
+        """Inspect a key that a source returned."""
         fingerprint = runtime.settings.fingerprint
         return cls(key, source, inspect_key(key, source="argument", fingerprint=fingerprint))
 
 
 class Pending(Future["Found | None"]):
-    """A search, for all who wait for it; none of them can cancel it for the others."""
+    """Result of a search that several calls may wait for. A waiting call cannot cancel it."""
 
     loop: object = None
-    """The event loop whose call began it, if one did."""
+    """The event loop of the call that started it, or ``None``."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -64,11 +64,11 @@ class Pending(Future["Found | None"]):
 
 
 class Replacement:
-    """One key and those that took its place. Thread-safe.
+    """A key and the keys that replaced it. Thread-safe.
 
     Attributes:
-        current: the key that its clients are to use.
-        former: the key that a changed file replaced, until the new one is accepted.
+        current: the key for its clients to use.
+        former: the key that a changed file replaced, until the new key is accepted.
     """
 
     def __init__(self, key: object, owner: Replacements) -> None:
@@ -82,22 +82,22 @@ class Replacement:
         self._barred: dict[Exact, float] = {}
 
     def after_fork(self) -> None:
-        """Do without the searches of the parent: their threads are not in this process."""
+        """Forget the parent process's searches, whose threads do not exist in the child."""
         self._pending, self._report = None, _nobody
 
     @property
     def is_unproven(self) -> bool:
-        """Whether no request has shown yet what the key is good for that a search has found."""
+        """Whether the key that a search found has been neither accepted nor refused yet."""
         return self._report is not _nobody
 
     def is_barred(self, key: object) -> bool:
-        """Return whether a key was refused just now."""
+        """Return whether a key was refused less than `_BARRED_FOR` seconds ago."""
         return self._owner.clock() < self._barred.get(exact(key), float("-inf"))
 
     def join(self, own: Pending) -> Pending:
-        """Return the search at work, or else ``own``, which is to be run unless it is done.
+        """Return the search in progress, or else ``own``, for the caller to run unless it is done.
 
-        It is done where another key took the refused one's place while the call was under way.
+        ``own`` is done if the refused key was already replaced during the call.
         """
         with self._owner.lock:
             if self._pending is not None:
@@ -109,12 +109,12 @@ class Replacement:
             return own
 
     def ended(self, found: Found | None, before: object, report: Report) -> None:
-        """Take what a search has found, if anything.
+        """Use the key that a search found, if any.
 
         Args:
-            found: the new key.
-            before: the key to go back to if that is refused; ``None`` to keep it all the same.
-            report: what takes the outcome.
+            found: the new key, or ``None``.
+            before: the key to return to if the new one is refused; ``None`` to keep the new one.
+            report: receives the outcome.
         """
         with self._owner.lock:
             self._pending = self.former = None
@@ -123,20 +123,20 @@ class Replacement:
                 self._before, self._report = before, report
 
     def rotated(self, found: Found) -> None:
-        """Use a key in place of one that was not refused, unless another call was first."""
+        """Replace a key that was not refused, unless another call did so first."""
         with self._owner.lock:
             if exact(self.current) != exact(found.key) and not self.is_barred(found.key):
                 self.former = text_of(self.current)
                 self.current, self._found = found.key, found
 
     def inherit(self, other: Replacement) -> None:
-        """Let requests with this key prove what the other one was replaced by."""
+        """Report the other replacement's outcome when a request with this key succeeds or fails."""
         with self._owner.lock:
             if not self.is_unproven:
                 self._report = other._report
 
     def accepted(self, key: object) -> Report:
-        """Note that a request with a key was accepted; return what takes the outcome."""
+        """Record that a request with a key was accepted; return what receives the outcome."""
         if not (self.is_unproven or self.former is not None or self._barred):
             return _nobody
         with self._owner.lock:
@@ -148,7 +148,7 @@ class Replacement:
             return report
 
     def refused(self, key: object) -> Report:
-        """Note that a request with a key was refused; return what takes the outcome."""
+        """Record that a request with a key was refused; return what receives the outcome."""
         with self._owner.lock:
             now = self._owner.clock()
             self._barred = {one: until for one, until in self._barred.items() if until > now}
@@ -162,21 +162,21 @@ class Replacement:
 
 
 def _nobody(_outcome: RecoveryOutcome) -> None:
-    """Take the outcome where no search waits for it."""
+    """Ignore the outcome, as no search waits for it."""
 
 
 class Replacements:
-    """The replacements of all clients, for as long as their HTTP clients live."""
+    """Replacements of all clients, each kept for the lifetime of its clients' HTTP client."""
 
     def __init__(self) -> None:
         self.clock: Callable[[], float] = time.monotonic
-        self.lock: ForkSafeLock = ForkSafeLock()  # of what is in the map, too
-        # By the ids of what clients share, which in 1.x has no hash. Nothing kept, nothing to look up.
+        self.lock: ForkSafeLock = ForkSafeLock()  # for the map and for each replacement in it
+        # By id of the object that clients share, as in 1.x that object is not hashable.
         self.kept: dict[int, dict[Exact, Replacement]] = {}
         in_forked_child(self._after_fork)
 
     def _after_fork(self) -> None:
-        # A copy: a client may be collected meanwhile.
+        # A copy, as garbage collection of a client changes the map.
         for replacements in list(self.kept.values()):
             for replacement in replacements.values():
                 replacement.after_fork()
@@ -187,10 +187,10 @@ class Replacements:
         return None if replacements is None else replacements.get(exact(key))
 
     def of(self, shared: object, key: object, known: Replacement | None = None) -> Replacement:
-        """Return the same, or make it ``known``, or a new one, where there is none.
+        """Return the replacement as `find` does, or else add ``known`` or a new one.
 
         Raises:
-            TypeError: when nothing can refer weakly to ``shared``.
+            TypeError: if ``shared`` does not support weak references.
         """
         with self.lock:
             replacements = self.kept.get(id(shared))
@@ -201,4 +201,4 @@ class Replacements:
 
 
 REPLACEMENTS = Replacements()
-"""Of the clients of this process; of chains, for what their constructors lacked."""
+"""Replacements for the clients of this process and, by chain, for constructors without a key."""

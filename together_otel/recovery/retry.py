@@ -1,6 +1,6 @@
-"""A call, or a constructor, that is made once more when its key was refused.
+"""Retry of a call or a constructor whose key was refused, with another key.
 
-The patch's wrapper is a loop round the attempts::
+The wrapper of a patched method loops over the attempts::
 
     while True:
         try:
@@ -45,21 +45,21 @@ if TYPE_CHECKING:
 
     Args = tuple[Any, ...]
     Refusal = tuple[AuthFailure, Failure | None]
-    """A diagnosis and, unless it is of a constructor, what the adapter said of the failure."""
+    """A diagnosis and, except for constructors, the adapter's description of the failure."""
 
 _INCURABLE: Final = frozenset({"redirected", "overridden", "header_lost", "wrong_endpoint"})
-"""Causes that another key does not help against: the client's own was not sent, or not to Together."""
+"""Causes that another key does not fix: the client's key was not sent, or not to Together."""
 
 
 def retry_of_call(
     runtime: Runtime, adapter: Adapter, client: Any, args: Args, kwargs: dict[str, Any]
 ) -> Retry | None:
-    """Let a client use its newest key; return what is to make its call again.
+    """Set a client's newest key and return the retry of its call.
 
-    That is nothing where recovery is off and no key is left to be proven.
+    Returns ``None`` if recovery is off and the client has no unproven key.
     """
     if chosen.get(runtime.recovery) is None and not REPLACEMENTS.kept:
-        return None  # as mostly
+        return None  # the usual case
     recovery = in_use(runtime)
     if (recovery is None and not REPLACEMENTS.kept) or not adapter.recovers:
         return None
@@ -71,7 +71,7 @@ def retry_of_call(
             retry = Retry(
                 runtime, recovery, adapter, client, adapter.key(client), replacement, rewind
             )
-    # No frame of ours holds a key, or a client that shows its own, while something is logged.
+    # No frame of this package holds a key, or a client that shows its key, during logging.
     del client, args, kwargs
     if rotated is not None:
         with runtime.guard("log"):
@@ -82,10 +82,10 @@ def retry_of_call(
 def _renew(
     runtime: Runtime, adapter: Adapter, client: Any, recovery: Recovery | None
 ) -> tuple[Replacement | None, Found | None]:
-    """Let a client use the key that took its own one's place.
+    """Set a client's key to the one that replaced it, if any.
 
     Returns:
-        The replacement, if there is one, and the key of a changed file, if that is news.
+        The replacement, if any, and the new key of a changed file if not yet logged.
     """
     shared, given = adapter.shared(client), adapter.key(client)
     key, news, replacement = given, None, REPLACEMENTS.find(shared, given)
@@ -112,7 +112,7 @@ class Retry:
     """The retry of a call, sync or async.
 
     Attributes:
-        first: the first refusal, once a second one has come, to be raised instead of that.
+        first: the first attempt's exception, once the second attempt is refused as well.
     """
 
     _runtime: Runtime
@@ -128,7 +128,7 @@ class Retry:
     first: BaseException | None = None
 
     def begun(self, span: trace.Span) -> None:
-        """Note the span of an attempt; mark the second one's."""
+        """Remember the span of the first attempt; add a link and an event to the second's span."""
         with self._runtime.guard("recovery"):
             if self._found is None:
                 self._span = span.get_span_context()
@@ -138,24 +138,24 @@ class Retry:
                 span.add_event(names.KEY_RECOVERED_EVENT, _fields(self._found))
 
     def succeeded(self) -> None:
-        """Note that an attempt has returned, which proves its key."""
+        """Record that an attempt succeeded, which proves its key."""
         self._original = None
         with self._runtime.guard("recovery"):
             adapter, client = self._adapter, self._client
             replacement = self._replacement or REPLACEMENTS.find(adapter.shared(client), self._key)
-            # Unless another call has changed it meanwhile: which one was sent?
+            # If another call changed the client's key meanwhile, which key was sent is unknown.
             if replacement is not None and adapter.key(client) == self._key:
                 report = replacement.accepted(self._key)
                 report("recovered")
 
     def again(self, refusal: Refusal | None) -> bool:
-        """Return whether to make the call again, once another key has been looked for.
+        """Look for another key and return whether to make the call again.
 
-        The exception is the one that is being handled: by name it would be in a frame of ours
-        while something is logged.
+        The exception is read from `sys.exc_info` and is no argument, so that no frame of this
+        package holds it during logging.
 
         Args:
-            refusal: why its key was refused, if it was that.
+            refusal: the refusal of its key; ``None`` for other failures.
         """
         with self._runtime.guard("recovery"):
             search = self._refused(refusal)
@@ -163,25 +163,25 @@ class Retry:
         return False
 
     async def again_async(self, refusal: Refusal | None) -> bool:
-        """Tell the same, while the event loop does other things."""
+        """Return the same as `again`, without blocking the event loop."""
         with self._runtime.guard("recovery"):
             search = self._refused(refusal)
             return search is not None and self._repeats(await search.found_async())
         return False
 
     def raise_first(self) -> None:
-        """Raise the first refusal, as it was, if there was a second one."""
+        """Raise the first attempt's exception unchanged if the second was refused as well."""
         exc, self.first = self.first, None
         if exc is None:
             return
         context, traceback = exc.__context__, exc.__traceback__
         try:
-            # The wrapper's own frame is there anew.
+            # Raising adds the wrapper's frame again.
             raise exc.with_traceback(traceback and traceback.tb_next)
         finally:
-            # What the application is handling here is no context of its own.
+            # Raising sets the exception that the application is handling as the context.
             exc.__context__ = context
-            # Frame and exception would refer to each other until the next collection.
+            # Break the reference cycle between this frame and the exception.
             del exc, context, traceback
 
     def _repeats(self, found: Found | None) -> bool:
@@ -191,7 +191,7 @@ class Retry:
         return True
 
     def _refused(self, refusal: Refusal | None) -> Search | None:
-        """Note how an attempt failed; return the search for another key, if one is to be made."""
+        """Record an attempt's failure and return the search for another key, if it needs one."""
         self.first, self._original = self._original, None
         if refusal is None or not _is_curable(*refusal, self._runtime.settings.hosts):
             self.first = None
@@ -209,7 +209,7 @@ class Retry:
         return None
 
     def _takes(self, found: Found) -> bool:
-        """Make ready for an attempt with another key; tell whether there is to be one."""
+        """Prepare an attempt with another key; return whether it can be made."""
         if not self._adapter.set_key(self._client, found.key):
             return False
         REPLACEMENTS.of(self._adapter.shared(self._client), found.key, self._replacement)
@@ -225,7 +225,7 @@ def _fields(found: Found) -> dict[str, Any]:
 
 
 def _is_curable(failure: AuthFailure, told: Failure | None, hosts: tuple[str, ...]) -> bool:
-    """Return whether another key may help; none is shown to a server that is not Together's."""
+    """Return whether another key may help. No key is sent to a server that is not Together's."""
     if failure.diagnosis.cause in _INCURABLE:
         return False
     if told is None or told.auth != "refused" or told.answer.from_together is not False:
@@ -236,7 +236,7 @@ def _is_curable(failure: AuthFailure, told: Failure | None, hosts: tuple[str, ..
 def retry_of_constructor(
     runtime: Runtime, adapter: Adapter, client: Any, args: Args, kwargs: dict[str, Any]
 ) -> ConstructorRetry | None:
-    """Return what is to run a constructor again, if recovery is on."""
+    """Return the retry of a constructor, or ``None`` if recovery is off."""
     recovery = in_use(runtime)
     if recovery is None:
         return None
@@ -245,18 +245,18 @@ def retry_of_constructor(
 
 @dataclass(eq=False, repr=False, kw_only=True)
 class ConstructorRetry(Retry):
-    """The retry of a constructor that refuses for want of a key.
+    """The retry of a constructor that raises because it has no key.
 
     Attributes:
-        args: what to call it with.
-        kwargs: the same.
+        args: positional arguments for the next attempt.
+        kwargs: keyword arguments for the next attempt.
     """
 
     args: Args
     kwargs: dict[str, Any]
 
     def succeeded(self) -> None:
-        """Let the key be proven by the client's requests."""
+        """Leave it to the client's requests to prove the key."""
         self._original = None
         with self._runtime.guard("recovery"):
             if self._found is not None:
@@ -271,12 +271,12 @@ class ConstructorRetry(Retry):
         if self._was_refused(replacement.current):
             report = replacement.refused(replacement.current)
             report("refused_again")
-        # Nobody can await a constructor.
+        # A constructor cannot be awaited, so slow sources would block the loop of an async client.
         may_wait = running_loop() is None or not _is_async(self._client)
         return Search(self._runtime, replacement, self._recovery, refusal[0], may_wait=may_wait)
 
     def _was_refused(self, key: object) -> bool:
-        """Return whether the key that earlier constructors got was refused to their clients."""
+        """Return whether the key given to earlier constructors was refused in requests."""
         if key is None:
             return False
         identity, history = identity_of(text_of(key)), self._runtime.keys.history

@@ -1,4 +1,4 @@
-"""Chains of sources, and which of them holds where."""
+"""Chains of sources, and which chain applies in the current context."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ if TYPE_CHECKING:
 _log = logging.getLogger(f"{SCOPE}.recovery")
 
 chosen: ContextVar[object] = ContextVar("together_otel-recovery")
-"""What `use` asks for; not set outside of it."""
+"""The `Recovery` that `use` sets, or ``None`` for no recovery; not set outside of `use`."""
 
 searching: ContextVar[bool] = ContextVar("together_otel-searching", default=False)
-"""Whether a source is at work: calls of its own are not to wait for what it finds."""
+"""Whether a source is running. Calls that it makes must not wait for its result."""
 
 
 class Recovery:
-    """A chain of sources that is in use.
+    """A chain of sources in use.
 
     Args:
         sources: the chain.
 
     Attributes:
-        watched: the files in it.
+        watched: the chain's files.
     """
 
     def __init__(self, sources: tuple[Source, ...]) -> None:
@@ -48,7 +48,7 @@ class Recovery:
 def recovery_of(
     given: object, setting: tuple[tuple[str, str], ...], metrics: Metrics
 ) -> Recovery | None:
-    """Return what is asked for by ``instrument()``, or else by the setting; ``None`` is off."""
+    """Return the recovery given to ``instrument()``, or else the setting's; ``None`` means off."""
     try:
         sources = from_setting(setting) if given is None else as_sources(given)
     except TypeError as exc:
@@ -63,16 +63,16 @@ def recovery_of(
 
 @contextmanager
 def use(*sources: Source | Callable[[], Any]) -> Iterator[None]:
-    """Recover from these sources in a block of code, whatever holds elsewhere; without any, not.
+    """Use these sources for recovery in a block of code; without sources, turn recovery off there.
 
-    Holds in this thread or task and in the tasks that it starts, as long as the instrumentation
-    is on.
+    Overrides ``instrument(recovery=…)``. Applies to the current thread or task and to the tasks
+    that it starts, while the instrumentation is on.
 
     Args:
-        *sources: a chain: each is asked when those before it had no new key.
+        *sources: the chain; each source is asked if those before it have no new key.
 
     Raises:
-        TypeError: when one of them is no source.
+        TypeError: if one of them is not a source.
     """
     token = chosen.set(Recovery(as_sources(sources)) if sources else None)
     try:
@@ -82,6 +82,6 @@ def use(*sources: Source | Callable[[], Any]) -> Iterator[None]:
 
 
 def in_use(runtime: Runtime) -> Recovery | None:
-    """Return the recovery that holds here; none while a source is at work."""
+    """Return the recovery of the current context, or ``None`` while a source is running."""
     recovery = chosen.get(runtime.recovery)
     return recovery if isinstance(recovery, Recovery) and not searching.get() else None

@@ -1,4 +1,4 @@
-"""One search for another key, for all who wait for it."""
+"""Search for another key, shared by all calls that wait for one."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ if TYPE_CHECKING:
     from together_otel.recovery.sources import Source
 
 _LONGEST: Final = 16_384
-"""Characters of what is looked at as a key."""
+"""Maximum length of a key in characters."""
 
 _log = logging.getLogger(f"{names.SCOPE}.recovery")
 
 
 class Search(Pending):
-    """Asks the sources of a chain, until one has a key that may be tried.
+    """Asks the sources of a chain in order until one returns a key worth trying.
 
-    No frame of this module holds a key while something is logged: trackers of errors send them.
+    No frame of this module holds a key during logging, as error trackers send local variables.
 
     Args:
-        runtime: whose telemetry it is.
-        replacement: what it is to replace.
-        recovery: whose sources are asked.
-        failure: why.
-        key: the key that was refused; ``None`` for a constructor that lacks one.
-        may_wait: whether sources may be asked that take their time.
+        runtime: runtime to report to.
+        replacement: the replacement to update.
+        recovery: the chain of sources.
+        failure: the failure that caused the search.
+        key: the key that was refused; ``None`` for a constructor without a key.
+        may_wait: whether to ask sources that may block.
     """
 
     def __init__(
@@ -60,17 +60,17 @@ class Search(Pending):
         self._found: Found | None = None
 
     def found(self) -> Found | None:
-        """Return what is found, by this search or by the one that is at work."""
+        """Return the key found by this search, or by the one already in progress."""
         joined = self._replacement.join(self)
         if not joined.done():
             if joined is self:
                 self._run()
             elif not self._may_wait or (joined.loop is not None and joined.loop == running_loop()):
-                return None  # it would wait for itself
+                return None  # waiting would block the loop that the search needs
         return self._still_good(joined.result())
 
     async def found_async(self) -> Found | None:
-        """Return the same, while the event loop does other things."""
+        """Return the same as `found`, without blocking the event loop."""
         if (loop := running_loop()) is None:
             _warn_of_unknown_loop()
             return None
@@ -79,7 +79,7 @@ class Search(Pending):
         if joined is self and not self.done():
             try:
                 in_thread(self._run)
-            except RuntimeError:  # the interpreter is about to end
+            except RuntimeError:  # the interpreter is shutting down
                 self._end()
         return self._still_good(await loop.wait(joined))
 
@@ -112,9 +112,9 @@ class Search(Pending):
             found = None
             try:
                 found = self._chosen(source, answer_of(source, self.loop))
-            except Exception as exc:  # noqa: BLE001 - a source may do anything
+            except Exception as exc:  # noqa: BLE001 - a source may raise anything
                 failed = True
-                # By its class alone: its text may hold a key.
+                # Only the class, as the text may contain a key.
                 self._asked.append(f"{source.kind}: {type(exc).__name__}")
             source.answered(found=found is not None)
             if found is not None:
@@ -144,7 +144,7 @@ class Search(Pending):
         return None
 
     def report(self, outcome: RecoveryOutcome) -> None:
-        """Count what came of it, and log it; once, as several clients may be made of one key."""
+        """Count and log the outcome, only once, as several clients may be created with one key."""
         if self._reported:
             return
         self._reported = True
@@ -170,11 +170,11 @@ class Search(Pending):
 
 
 def keys_in(given: Any) -> list[str]:
-    """Return the keys that a source gave, stripped, without empty ones.
+    """Return the keys that a source returned, stripped and without empty ones.
 
     Raises:
-        TypeError: when it gave something else; its text does not repeat it.
-        ValueError: when it is too long for a key.
+        TypeError: if it returned anything else, which the message does not include.
+        ValueError: if a key is too long.
     """
     several = given if isinstance(given, (list, tuple)) else (given,)
     keys = [key for key in several if key is not None]
@@ -187,7 +187,7 @@ def keys_in(given: Any) -> list[str]:
 
 @cache
 def _warn_of_unknown_loop() -> None:
-    """Say once why async calls of this process are not made again."""
+    """Log once why async calls of this process are not retried."""
     _log.warning(
         "Recovery is off for async calls here: their event loop is not asyncio's or trio's."
     )

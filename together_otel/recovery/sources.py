@@ -1,8 +1,7 @@
-"""Where another key may come from.
+"""Sources of keys.
 
-A source gives what it finds; whether that is a key, and a new one, is for `search` to tell.
-What goes wrong in one is told by its class alone: texts of errors, and what a command writes to
-stderr, may hold a key.
+A source returns what it finds; `search` decides whether that is a new key. Errors of a source are
+reported by their class only, as error messages and a command's stderr may contain a key.
 """
 
 import os
@@ -24,7 +23,7 @@ from together_otel.recovery.terminal import ask
 from together_otel.recovery.watching import WatchedFile, read_text
 
 LIMIT: Final = 10.0
-"""Seconds that a source may take; a prompt takes as long as its reader does."""
+"""Default time limit of a source in seconds. Prompts have no limit."""
 
 _FIRST_PAUSE: Final = 1.0
 _LONGEST_PAUSE: Final = 60.0
@@ -35,16 +34,16 @@ _DOTENV: Final = ".env"
 
 @dataclass(eq=False)
 class Source:
-    """One place to get a key from; made by the functions of `together_otel.recovery`.
+    """A source of keys, as the functions of `together_otel.recovery` return it.
 
     Attributes:
-        kind: what it is called in telemetry.
-        look: returns a key, several, ``None``, or an awaitable of one of these.
-        limit: seconds that it may take; ``None`` for a person.
-        instant: whether it has never to wait, so that it may be asked on an event loop.
-        watched: the file behind it, if it is one.
+        kind: its name in telemetry.
+        look: returns a key, several keys, ``None``, or an awaitable of one of these.
+        limit: maximum time in seconds; ``None`` for no limit.
+        instant: whether it never blocks, so that it may be asked on an event loop.
+        watched: the file that it reads, for `file`.
         clock: returns seconds.
-        overdue: where it was asked and has taken too long.
+        overdue: the thread of the last run that exceeded the limit.
     """
 
     kind: RecoverySource
@@ -59,11 +58,11 @@ class Source:
 
     @property
     def rests(self) -> bool:
-        """Whether it is left in peace for now: it had nothing, and asking it takes its time."""
+        """Whether not to ask it for now, as it is slow and had no new key a short time ago."""
         return not self.instant and self.limit is not None and self.clock() < self._rests_until
 
     def answered(self, *, found: bool) -> None:
-        """Note whether it had a new key; one that had none rests, longer each time."""
+        """Record whether it had a new key. If not, it rests: 1 s, then twice as long, up to 60 s."""
         if found:
             self._rests_until, self._pause = float("-inf"), _FIRST_PAUSE
         else:
@@ -72,10 +71,10 @@ class Source:
 
 
 def prompt(text: str = "Together refuses the API key. Another one: ") -> Source:
-    """Ask for a key on the terminal, or under a notebook's cell, without an echo.
+    """Ask for a key in the terminal or below a notebook's cell, without echo.
 
-    Where the process has neither, or is in its background, nobody is asked. What cannot be a
-    key is asked for again, three times in all.
+    Does nothing if the process has neither or runs in the background of its terminal. An answer
+    that cannot work as a key is asked for again, up to three times in all.
 
     Args:
         text: the question.
@@ -86,40 +85,40 @@ def prompt(text: str = "Together refuses the API key. Another one: ") -> Source:
 def environment(
     variable: str = KEY_VARIABLE, *, dotenv: str | os.PathLike[str] | None = _DOTENV
 ) -> Source:
-    """Read an environment variable again, and the file that it may have come from.
+    """Read an environment variable again, and the ``.env`` file that it may come from.
 
     Args:
-        variable: its name.
-        dotenv: a file of ``NAME=value`` lines, looked for in the working directory; may be
-            absent. ``None`` to read none.
+        variable: name of the variable.
+        dotenv: path of a file of ``NAME=value`` lines, relative to the working directory. The
+            file may be missing. ``None`` to read no file.
     """
     return Source("environment", partial(_variable, variable, dotenv), instant=True)
 
 
 def file(path: str | os.PathLike[str]) -> Source:
-    """Read a file that holds a key and nothing else: a mounted secret.
+    """Read a file that contains only a key, such as a mounted secret.
 
-    Clients whose key is one that the file held before use the new one as soon as the file
-    changes, before the old one is refused.
+    When the file changes, clients that use one of its former keys switch to the new key before
+    the old one is refused.
 
     Args:
-        path: the file; Kubernetes' symbolic links are followed.
+        path: the file. Symbolic links are followed, as Kubernetes uses them.
     """
     watched = WatchedFile(Path(path))
     return Source("file", watched.read, instant=True, watched=watched)
 
 
 def command(words: Sequence[str], *, limit: float = LIMIT) -> Source:
-    """Run a secret manager's command line and take its output.
+    """Run a command, such as a secret manager's, and read the key from its output.
 
-    Without a shell, without a terminal. Its process group is killed when the time is over.
+    Runs without a shell and without a terminal. At the time limit, its process group is killed.
 
     Args:
         words: the program and its arguments.
-        limit: seconds that it may take.
+        limit: maximum time in seconds.
 
     Raises:
-        TypeError: when it is one text: there is no shell that would take it apart.
+        TypeError: if ``words`` is a string, as there is no shell to split it.
     """
     if isinstance(words, str):
         raise TypeError("command() takes a list of words, as there is no shell to split a text")
@@ -127,24 +126,23 @@ def command(words: Sequence[str], *, limit: float = LIMIT) -> Source:
 
 
 def function(look: Callable[[], Any], *, limit: float = LIMIT) -> Source:
-    """Call a function that returns a key or ``None``, sync or async.
+    """Call a sync or async function that returns a key or ``None``.
 
-    It runs in a thread of its own; an async one on the event loop of the call that failed, or
-    on a loop of its own where that call is sync.
+    It is called in a separate thread. An async function is awaited on the event loop of the call
+    that failed, or on a new loop if that call is sync.
 
     Args:
         look: the function.
-        limit: seconds that it may take.
+        limit: maximum time in seconds.
     """
     return Source("function", look, limit=limit)
 
 
 def as_sources(given: object) -> tuple[Source, ...]:
-    """Return a chain of sources: of one, of a function, or of several of these.
+    """Return a chain of sources from a source, a function, or a sequence of these.
 
     Raises:
-        TypeError: when something else is among them; its text does not repeat it, as it may be
-            a key.
+        TypeError: for anything else, which the message does not include, as it may be a key.
     """
     if isinstance(given, Source):
         return (given,)
@@ -158,7 +156,7 @@ def as_sources(given: object) -> tuple[Source, ...]:
 
 
 def from_setting(parts: Iterable[tuple[str, str]]) -> tuple[Source, ...]:
-    """Return the sources that a setting names, each by its kind and what follows its colon."""
+    """Return the sources that a setting names, as pairs of kind and the text after its colon."""
     made: dict[str, Callable[[str], Source]] = {
         "file": file,
         "command": lambda text: command(shlex.split(text)),
@@ -184,7 +182,7 @@ def _variable(variable: str, dotenv: str | os.PathLike[str] | None) -> list[str]
 
 
 def _run(words: tuple[str, ...], limit: float) -> str:
-    with subprocess.Popen(  # noqa: S603 - the user's own words, and no shell
+    with subprocess.Popen(  # noqa: S603 - the user's own command, without a shell
         words,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
@@ -211,7 +209,7 @@ def _run(words: tuple[str, ...], limit: float) -> str:
 def _kill(process: subprocess.Popen[bytes]) -> None:
     with suppress(ProcessLookupError, PermissionError):
         if hasattr(os, "killpg"):
-            # With what it has started: that would hold its output open.
+            # The whole group, as its child processes would keep the output pipe open.
             os.killpg(process.pid, signal.SIGKILL)
         else:
             process.kill()

@@ -1,4 +1,4 @@
-"""A key asked for on the terminal, or in a notebook."""
+"""Prompt for a key in the terminal or in a notebook."""
 
 import atexit
 import os
@@ -12,14 +12,14 @@ from together_otel.keys import flaws, inspect_key
 
 
 def ask(text: str) -> str | None:
-    """Return what is typed without an echo; ``None`` where nobody can be asked, or answers.
+    """Return the text typed without echo; ``None`` if there is no prompt or no answer.
 
     Args:
         text: the question.
     """
-    from getpass import getpass  # noqa: PLC0415 - few processes ever ask
+    from getpass import getpass  # noqa: PLC0415 - few processes need it
 
-    # A notebook's kernel puts a method of its own in this place, which asks under the cell.
+    # A notebook's kernel replaces getpass by a method of its own, which asks below the cell.
     kernel = getattr(getpass, "__self__", None)
     if getattr(kernel, "_allow_stdin", False):
         echo: AbstractContextManager[None] = nullcontext()
@@ -33,13 +33,13 @@ def ask(text: str) -> str | None:
             report = inspect_key(answer.strip(), source="argument")
             if report.usable or report.presence != "present" or last:
                 return answer
-            del answer  # before a Ctrl-C can pass
+            del answer  # before the next prompt, as a Ctrl-C there shows this frame's variables
             text = f"It {' and '.join(flaws(report))}, and cannot work. Another one: "
     return None
 
 
 def _has_terminal() -> bool:
-    """Return whether somebody may sit before this process: it is in a terminal's foreground."""
+    """Return whether this process runs in the foreground of a terminal."""
     try:
         if not sys.stdin.isatty():
             return False
@@ -51,12 +51,12 @@ def _has_terminal() -> bool:
 
 @contextmanager
 def _echo_at_exit() -> Iterator[None]:
-    """Give a terminal its echo back though the process ends while another thread asks."""
+    """Restore the terminal's echo even if the process ends while another thread prompts."""
     restore = None
-    # In the main thread getpass sees to it itself, Ctrl-C and all; Windows has no termios.
+    # In the main thread getpass restores it itself, also on Ctrl-C. Windows has no termios.
     if threading.current_thread() is not threading.main_thread():
         with suppress(ImportError, OSError, ValueError):
-            import termios  # noqa: PLC0415 - as getpass
+            import termios  # noqa: PLC0415 - not available on Windows
 
             terminal = sys.stdin.fileno()
             attributes = termios.tcgetattr(terminal)

@@ -1,4 +1,4 @@
-"""A file that holds a key: read with care, and looked at for a change before each call."""
+"""A file that contains a key, checked for changes before a call."""
 
 import os
 import stat
@@ -10,13 +10,13 @@ from typing import Final
 from together_otel.keys import identity_of, inspect_key, text_of
 
 _LARGEST: Final = 16_384
-"""Bytes; a larger file is not read: it holds something else than a key."""
+"""Maximum size of a file with a key, in bytes."""
 
 _INTERVAL: Final = 1.0
-"""Seconds between two looks at whether a file has changed."""
+"""Minimum seconds between two checks for a change of a file."""
 
 _REMEMBERED: Final = 16
-"""How many of the keys that a file has held are known as its own."""
+"""Number of former keys that are remembered for a file."""
 
 
 def read_text(path: Path, largest: int = _LARGEST) -> str:
@@ -24,15 +24,15 @@ def read_text(path: Path, largest: int = _LARGEST) -> str:
 
     Args:
         path: the file.
-        largest: bytes that it may have.
+        largest: maximum size in bytes.
 
     Raises:
-        OSError: when it cannot be read.
-        ValueError: when it is too large, no regular file, or no text.
+        OSError: if it cannot be read.
+        ValueError: if it is too large, not a regular file, or not UTF-8.
     """
-    # Without a wait: a named pipe that nobody writes to would hold the reader up for ever.
+    # Non-blocking, as opening a named pipe without a writer would block for ever.
     descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
-    with open(descriptor, "rb") as opened:  # noqa: PTH123 - of a descriptor
+    with open(descriptor, "rb") as opened:  # noqa: PTH123 - opens a descriptor
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             raise ValueError("not a regular file")
         data = opened.read(largest + 1)
@@ -42,13 +42,13 @@ def read_text(path: Path, largest: int = _LARGEST) -> str:
 
 
 class WatchedFile:
-    """A file that holds one key, and which keys it has held.
+    """A file that contains one key, and the digests of its former keys.
 
     Thread-safe without a lock, which a forked child could inherit locked: each attribute is
-    changed at one stroke. It keeps digests of keys, but for the one that the file holds now.
+    changed atomically. Only the file's current key is kept as text.
 
     Args:
-        path: the file; it may be absent, and come later.
+        path: the file; it may be created later.
 
     Attributes:
         clock: returns seconds.
@@ -63,28 +63,28 @@ class WatchedFile:
         self._news: list[None] = []
 
     def read(self) -> str:
-        """Return what the file holds now, stripped.
+        """Return the file's current content, stripped.
 
         Raises:
-            OSError: when it cannot be read.
-            ValueError: when it is too large, no regular file, or no text.
+            OSError: if it cannot be read.
+            ValueError: if it is too large, not a regular file, or not UTF-8.
         """
         key = read_text(self._path).strip()
         self._hold(key, ())
         return key
 
     def successor(self, key: object) -> str | None:
-        """Return the key that the file holds now, if it held ``key`` before; else ``None``."""
+        """Return the file's current key if ``key`` is a former one; else ``None``."""
         if self.clock() - self._looked >= _INTERVAL:
             self.look()
-        if len(self._held) < 2:  # noqa: PLR2004 - it has not changed
+        if len(self._held) < 2:  # noqa: PLR2004 - the file has not changed
             return None
         _, new = self._seen
         text = text_of(key)
         return None if text.strip() == new or identity_of(text) not in self._held else new
 
     def is_news(self) -> bool:
-        """Return whether it is the first time that this is asked of what the file holds now."""
+        """Return whether the file's key changed; true only once for each change."""
         try:
             self._news.pop()
         except IndexError:
@@ -92,21 +92,21 @@ class WatchedFile:
         return True
 
     def look(self) -> None:
-        """Look whether the file has changed."""
+        """Check whether the file has changed and, if so, read it."""
         self._looked = self.clock()
         stamp, key = self._seen
         try:
-            # Through all symbolic links: Kubernetes changes the one in the middle.
-            found = os.stat(self._path)  # noqa: PTH116 - it is called often
+            # Follows all symbolic links, as Kubernetes replaces an intermediate one.
+            found = os.stat(self._path)  # noqa: PTH116 - faster than Path.stat, called often
             now = (found.st_mtime_ns, found.st_size, found.st_ino, found.st_dev)
             if now != stamp:
                 self._hold(read_text(self._path).strip(), now)
         except (OSError, ValueError):
-            self._seen = (), key  # it may be on its way: look again
+            self._seen = (), key  # it may be being written: read it again at the next check
 
     def _hold(self, key: str, stamp: tuple[int, ...]) -> None:
         _, before = self._seen
-        # While a file is being written it is empty, or holds half a key.
+        # While the file is being written, it is empty or contains part of a key.
         if not inspect_key(key, source="argument", fingerprint=False).usable:
             self._seen = stamp, before
             return
@@ -117,5 +117,5 @@ class WatchedFile:
             self._held.pop(old, None)
         if before not in ("", key):
             self._news = [None]
-        # Together: of two threads that look at once, the later one's stamp is its own key's.
+        # One assignment, so that stamp and key always belong together, whichever thread is last.
         self._seen = stamp, key

@@ -1,6 +1,6 @@
-"""The body of an HTTP response that the caller reads: raw and streaming responses.
+"""Bodies of the SDK's raw and streaming responses, which the caller reads.
 
-The SDK's own reader may be on top of it: then that one says what the body means.
+If the SDK reads or parses a body itself, the call gets the result from the SDK.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class Body:
-    """A call whose answer the caller reads: it ends when the body does, or when it is closed.
+    """A call whose response the caller reads. It ends when the body ends or is closed.
 
     Args:
         call: the call.
@@ -40,44 +40,44 @@ class Body:
         returned.__class__ = _open_kind(type(returned))  # type: ignore[arg-type]  # classes are hashable
 
     def feed(self, data: bytes) -> None:
-        """Note a piece, unless the SDK is to say what it means."""
+        """Record a piece, unless the SDK interprets the body."""
         if self._reader_is_at_work is None:
             self._unread.feed(data)
 
     def exhausted(self) -> None:
-        """End the call, unless the SDK is still to say what the body means."""
+        """End the call, unless the SDK interprets the body."""
         if self._reader_is_at_work is None:
             self._unread.exhausted()
 
     def failed(self) -> None:
-        """End the call with the exception that is being handled."""
+        """End the call with the exception being handled."""
         self._call.fail()
 
     def abandoned(self, at: float | None = None) -> None:
-        """End the call of a body that is dropped."""
+        """End the call of a body that the caller dropped."""
         self._unread.abandoned(at)
 
     def closed(self) -> None:
-        """End the call of a body that is closed early, unless the SDK closes it at the end."""
+        """End the call of a body that is closed early, unless the SDK's reader closes it."""
         if self._reader_is_at_work is None or not self._reader_is_at_work():
             self._unread.closed()
 
     def reading(self, response: Any) -> _Reading:
-        """Leave it to the SDK's reading of the whole body to end the call."""
+        """Let the SDK's reading of the whole body end the call."""
         self._reader_is_at_work = _always
         return _Reading(self._call, response)
 
     def parsed(self, value: Any) -> Any:
-        """Follow the stream that the SDK made of the body; return what the caller gets."""
+        """Watch the stream that the SDK made of the body; return what the caller gets."""
         call = self._call
         try:
             stream = call.adapter.stream_of(value)
             if stream is not None and not is_watched(stream):
-                # Weakly: the stream holds the body, whose end is this call's.
+                # Weakly, because the stream holds the body, which holds this object.
                 self._reader_is_at_work = partial(_is_running, weakref.ref(stream))
                 watcher = Stream(call)
                 return call.adapter.with_stream(value, watch(stream, watcher), watcher.abandoned)
-        except Exception:  # noqa: BLE001 - the border
+        except Exception:  # noqa: BLE001 - must not reach the application
             call.runtime.guard("stream").swallow()
         return value
 
@@ -106,7 +106,7 @@ class _Parsing:
         return self._body.parsed(value)
 
     def failed(self) -> None:
-        """Leave it to the reading, or to who reads next."""
+        """Do nothing: a reading that fails reports itself."""
 
 
 def _body_of(response: Any) -> Body | None:
@@ -124,10 +124,10 @@ def _observe_parse(response: Any, _args: object, _kwargs: object) -> _Parsing | 
 
 @lru_cache(maxsize=64)
 def _open_kind(kind: type) -> type:
-    """Return a response's class with ``read`` and ``parse`` observed: of open responses only.
+    """Return a subclass of a response's class, with ``read`` and ``parse`` observed.
 
-    Not attributes of the instance, which would have to refer to it and keep it from being
-    collected.
+    For open responses only. Attributes of the instance would have to refer to it and delay its
+    collection.
     """
     ours = {"__slots__": (), "__module__": kind.__module__, "__qualname__": kind.__qualname__}
     for name, observe in (("read", _observe_read), ("parse", _observe_parse)):
@@ -141,6 +141,6 @@ def _always() -> bool:
 
 
 def _is_running(generator: weakref.ref[Any]) -> bool:
-    """Return whether a generator, sync or async, exists and is at work at this moment."""
+    """Return whether a generator, sync or async, exists and is running."""
     iterator = generator()
     return bool(getattr(iterator, "gi_running", False) or getattr(iterator, "ag_running", False))

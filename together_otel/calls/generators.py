@@ -1,4 +1,4 @@
-"""Calls that are generators: begun when they are first asked, and current while they work."""
+"""Calls that are generators: they begin at the first step and are current during each step."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ if TYPE_CHECKING:
 def report_generator(
     runtime: Runtime, generator: Any, begin: Callable[[], Call], *, at_once: bool = False
 ) -> Any:
-    """Return a generator like another one, sync or async, that is a call.
+    """Return a generator that reports another one, sync or async, as a call.
 
     Args:
-        runtime: whose telemetry it is.
-        generator: the other one.
+        runtime: the runtime that the call is reported to.
+        generator: the other generator.
         begin: begins the call.
-        at_once: whether to begin it now and not at the first step.
+        at_once: whether to begin the call now and not at the first step.
     """
     call = _GeneratorCall(runtime, begin)
     if at_once:
@@ -38,7 +38,7 @@ def report_generator(
 
 
 class _GeneratorCall:
-    """The call that a generator is; without that one, which is closed as soon as it is dropped."""
+    """The call of a generator. Does not refer to it: a generator is closed as soon as dropped."""
 
     def __init__(self, runtime: Runtime, begin: Callable[[], Call]) -> None:
         self._runtime, self._begin = runtime, begin
@@ -53,7 +53,7 @@ class _GeneratorCall:
         self._stream, self._ours = Stream(call), call.context
 
     def enter(self) -> None:
-        """Make the call current, unless the generator itself has left something current."""
+        """Make the call current, unless the generator has left its own context current."""
         if self._stream is None:
             self.begin()
         here = current_context()
@@ -62,13 +62,13 @@ class _GeneratorCall:
             enter(self._runtime, here, self._ours or here)
 
     def leave(self) -> None:
-        """Make current again what was; what the generator has made current, a span, stays so."""
+        """Restore the previous context, unless the generator has made another one current."""
         here = current_context()
         self._left = None if here is self._ours or here is self._before else here
         leave(self._runtime, self._before, self._ours or self._before)
 
     def got(self, item: Any) -> Reading | None:
-        """Note one item."""
+        """Record an item."""
         return None if self._stream is None else self._stream.got(item)
 
     def exhausted(self) -> None:
@@ -77,24 +77,24 @@ class _GeneratorCall:
             self._stream.exhausted()
 
     def failed(self) -> None:
-        """End the call with the exception that is being handled."""
+        """End the call with the exception being handled."""
         if self._stream is not None:
             self._stream.failed()
 
     def abandoned(self, at: float | None = None) -> None:
-        """End the call of a generator that is left early; nothing if it never began."""
+        """End the call of a generator that is left early; do nothing if it never began."""
         if self._stream is not None:
             self._stream.abandoned(at)
 
 
 class _Steps:
-    """A generator whose call is current while it works."""
+    """A generator whose call is current during each step."""
 
     def __init__(self, generator: Any, call: _GeneratorCall) -> None:
         self._generator, self._call = generator, call
         is_async = hasattr(generator, "__anext__")
         step = self._step_async if is_async else self._step
-        # Attributes and not methods: in a traceback each would be one more frame of ours.
+        # Attributes and not methods, each of which would add a frame to tracebacks.
         for name in ("__anext__", "asend", "athrow") if is_async else ("__next__", "send", "throw"):
             setattr(self, name, partial(step, name))
         self.__name__, self.__qualname__ = generator.__name__, generator.__qualname__
@@ -107,7 +107,7 @@ class _Steps:
             finally:
                 self._call.leave()
         except BaseException:
-            # For an interrupt that comes before the first.
+            # In case an interrupt prevented the first `leave`.
             self._call.leave()
             step_out()
             raise

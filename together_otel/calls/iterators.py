@@ -1,7 +1,6 @@
-"""Iterators that pass on what another one yields, and tell a watcher of it and of its end.
+"""Generators that pass on the items of an iterator, and report them and the end to a watcher.
 
-They are generators, as the iterators that they stand for; the sync and the async one differ by an
-``await``, and by who may know of them.
+The sync and the async one differ by an ``await``, and by whether event loops track the async one.
 """
 
 from __future__ import annotations
@@ -20,40 +19,40 @@ if TYPE_CHECKING:
 
 
 class Watcher(Protocol):
-    """Whom an iterator tells of what it yields, and how it ends."""
+    """Receives the items of an iterator, and how it ends."""
 
     def got(self, item: Any) -> Reading | None:
-        """Note one item; return how to read those like it without asking again, if that can be."""
+        """Record an item; return how to read similar ones without this method, if possible."""
 
     def exhausted(self) -> None:
-        """Note the regular end."""
+        """Record the regular end."""
 
     def failed(self) -> None:
-        """Note the exception that is being handled."""
+        """Record the exception being handled."""
 
     def abandoned(self, at: float | None = None) -> None:
-        """Note that the caller has left; nothing once the call has ended."""
+        """Record that the caller left early; do nothing if the call has ended."""
 
 
 Reading: TypeAlias = "tuple[Timing, bool, Callable[[Any], None], Callable[[], float]]"
-"""How an iterator reads chunks by itself, as each is to cost next to nothing.
+"""How an iterator reads chunks without its watcher, for speed.
 
-Those of OpenAI's shape: with ``choices`` and ``usage``, in models that keep them in a dictionary.
-What is but a piece of text is not told to anybody. In turn: what takes the time of each; whether a
-chunk says by itself why its choice ended, as of text completions; what takes those that say more
-than a piece of text; a clock in seconds. No named tuple, which takes twice as long to unpack.
+For chunks of OpenAI's shape: models with ``choices`` and ``usage`` in their ``__dict__``. A chunk
+with text only is not reported. In order: the timing of the chunks; whether a chunk itself has a
+finish reason, as in text completions; the function that records chunks with more than text; a
+clock in seconds. Not a named tuple, which takes twice as long to unpack.
 """
 
 
 def watch(iterator: Any, watcher: Watcher, *, known: bool = False) -> Any:
-    """Return a generator, sync or async as ``iterator`` is, that tells ``watcher`` about it.
+    """Return a generator over ``iterator``, sync or async like it, that reports to ``watcher``.
 
     It has the names of the iterator, and passes on what is sent or thrown into it.
 
     Args:
-        iterator: the other one.
-        watcher: who is told.
-        known: whether event loops are to know an async one, as they do the application's own.
+        iterator: the iterator to watch.
+        watcher: receives the items and the end.
+        known: whether event loops track an async one, as they do the application's own.
     """
     finalizers: list[Any] = []
     if hasattr(iterator, "__anext__"):
@@ -65,16 +64,16 @@ def watch(iterator: Any, watcher: Watcher, *, known: bool = False) -> Any:
     for name in ("__name__", "__qualname__"):
         if hasattr(iterator, name):
             setattr(made, name, getattr(iterator, name))
-    # Its callback runs before the generator's own clean-up, which can tell a collection by it.
+    # Its callback runs before the generator's own clean-up, which can detect a collection by it.
     finalizers.append(opened(made, watcher))
     return made
 
 
 def _begin_unknown(generator: AsyncGenerator[Any, Any]) -> None:
-    """Begin an async generator of which event loops know nothing.
+    """Begin an async generator that event loops do not track.
 
-    They close those that they know when they end, each by itself: ours and, at the same time, the
-    one beneath.
+    An event loop that ends closes all generators that it tracks at the same time: this one and
+    the one beneath.
     """
     hooks = sys.get_asyncgen_hooks()
     sys.set_asyncgen_hooks(None, None)
@@ -87,12 +86,12 @@ def _begin_unknown(generator: AsyncGenerator[Any, Any]) -> None:
 
 
 def is_watched(iterator: Any) -> bool:
-    """Return whether an iterator is one of `watch`."""
+    """Return whether an iterator was made by `watch`."""
     code = getattr(iterator, "gi_code", None) or getattr(iterator, "ag_code", None)
     return code in (_watch.__code__, _watch_async.__code__)
 
 
-def _watch(  # noqa: C901, PLR0912 - what happens for each chunk costs no call of ours
+def _watch(  # noqa: C901, PLR0912 - a chunk costs no further function call
     iterator: Any, watcher: Watcher, finalizers: list[Any]
 ) -> Generator[Any, Any, Any]:
     advance, got, failed = iterator.__next__, watcher.got, watcher.failed
@@ -115,7 +114,7 @@ def _watch(  # noqa: C901, PLR0912 - what happens for each chunk costs no call o
             timing.last = clock()
             timing.chunks += 1
             try:
-                # No attribute but this: pydantic is slow to say what they are.
+                # Only this attribute, because attributes of pydantic models are slow.
                 fields = item.__dict__
                 if fields["usage"] is not None or (
                     has_reason and fields["finish_reason"] is not None
@@ -124,17 +123,17 @@ def _watch(  # noqa: C901, PLR0912 - what happens for each chunk costs no call o
                 else:
                     for choice in fields["choices"]:
                         said = choice.__dict__
-                        # Of each choice the first chunk counts, if it is but a piece.
+                        # Choices other than the first are counted at their first chunk.
                         if said["finish_reason"] is not None or said["index"]:
                             note(item)
                             break
-            except Exception:  # noqa: BLE001 - whatever it is, it is no such piece
+            except Exception:  # noqa: BLE001 - the chunk has another shape
                 note(item)
         step = advance
         try:
             if (sent := (yield item)) is not None:
                 step = partial(iterator.send, sent)
-        except BaseException as thrown:  # noqa: BLE001 - the iterator gets it
+        except BaseException as thrown:  # noqa: BLE001 - thrown into the iterator
             if isinstance(thrown, GeneratorExit):
                 failed = watcher.abandoned
             step = _throwing(iterator, "throw", thrown)
@@ -165,7 +164,7 @@ async def _watch_async(  # noqa: C901, PLR0912 - as above
             timing.last = clock()
             timing.chunks += 1
             try:
-                # No attribute but this: pydantic is slow to say what they are.
+                # Only this attribute, because attributes of pydantic models are slow.
                 fields = item.__dict__
                 if fields["usage"] is not None or (
                     has_reason and fields["finish_reason"] is not None
@@ -174,11 +173,11 @@ async def _watch_async(  # noqa: C901, PLR0912 - as above
                 else:
                     for choice in fields["choices"]:
                         said = choice.__dict__
-                        # Of each choice the first chunk counts, if it is but a piece.
+                        # Choices other than the first are counted at their first chunk.
                         if said["finish_reason"] is not None or said["index"]:
                             note(item)
                             break
-            except Exception:  # noqa: BLE001 - whatever it is, it is no such piece
+            except Exception:  # noqa: BLE001 - the chunk has another shape
                 note(item)
         step = advance
         try:
@@ -187,19 +186,19 @@ async def _watch_async(  # noqa: C901, PLR0912 - as above
         except BaseException as thrown:
             if isinstance(thrown, GeneratorExit):
                 if not (known or finalizers[0].alive):
-                    raise  # collected, where nothing can be awaited
+                    raise  # in a collection, where nothing can be awaited
                 failed = watcher.abandoned
             step = _throwing(iterator, "athrow", thrown)
 
 
 def _end(tell: Callable[[], None], finalizers: list[Any]) -> None:
-    # Not in a collection, where nothing may be reported: the finalizer has noted it.
+    # Not in a collection, where nothing may be reported: the finalizer has recorded it.
     if finalizers[0].detach() is not None:
         tell()
 
 
 def _throwing(iterator: Any, name: str, thrown: BaseException) -> Callable[[], Any]:
-    """Return the step that throws an exception into an iterator, or raises it where it takes none."""
+    """Return the step that throws an exception into an iterator, or raises it if it has no method."""
     if (throw := getattr(iterator, name, None)) is not None:
         return partial(throw, thrown)
 

@@ -1,6 +1,6 @@
-"""Realtime sessions: calls that last as long as a connection, and what its methods report.
+"""Realtime sessions: calls that last as long as a connection.
 
-A transcription session connects again by itself; each connection is an attempt at its call.
+A transcription session reconnects by itself; each connection is an attempt at its call.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     from together_otel.clients.base import Session as Connection
 
 _sessions: WeakIdentityMap[Session] = WeakIdentityMap()
-"""By the object that holds the connection."""
+"""Sessions by the object that holds the connection."""
 
 
 def session_of(owner: Any) -> Session | None:
-    """Return the session whose connection an object holds, if it is one of a call."""
+    """Return the session whose connection an object holds, or ``None`` if it has no call."""
     return _sessions.get(owner)
 
 
@@ -33,7 +33,7 @@ class Session:
 
     Args:
         call: the call.
-        connection: who holds the connection, and how it broke; nothing here keeps it alive.
+        connection: the object that holds the connection, which is not kept alive, and how it broke.
     """
 
     __slots__ = ("__weakref__", "_broken", "_call", "_left")
@@ -47,18 +47,18 @@ class Session:
         self._left = opened(connection.owner, self)
 
     def closed(self) -> None:
-        """End the call of a session that its holder closes; nothing if it has ended."""
+        """End the call because the session is closed; do nothing if it has ended."""
         self._leave("success")
 
     def abandoned(self, at: float | None = None) -> None:
-        """End the call of a session that nobody holds any more."""
+        """End the call of a session that was collected."""
         self._leave("abandoned", at)
 
     def _leave(self, outcome: Any, at: float | None = None) -> None:
         self._left.detach()
         try:
             broken = None if self._call.ended else self._broken()
-        except Exception:  # noqa: BLE001 - the border
+        except Exception:  # noqa: BLE001 - must not reach the application
             broken = None
             self._call.runtime.guard("finish").swallow()
         if broken is not None:
@@ -66,7 +66,7 @@ class Session:
         self._call.leave(outcome, at)
 
     def failed(self) -> None:
-        """End the call with the exception that is being handled, if it says that all is over."""
+        """End the call with the exception being handled, if it means that the session is over."""
         if (exc := sys.exc_info()[1]) is None:
             return
         regular, over = was_closed_regularly(exc), was_closed(exc)
@@ -77,10 +77,10 @@ class Session:
             self._call.fail()
 
     def returned(self, event: Any) -> Any:
-        """Note an event, which may be the session's failure."""
+        """Record an event, which may be the session's failure."""
         self._call.event(event)
         return event
 
     def broke(self, error: BaseException) -> None:
-        """End the call with the error that the session fails with."""
+        """End the call with the error of a session that failed."""
         self._call.fail(error)

@@ -1,4 +1,4 @@
-"""Calls whose answers come in chunks."""
+"""Calls whose responses come in chunks."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def _recording(call: Call) -> Callable[[float], None] | None:
-    """Return what records the seconds between two chunks; ``None`` where nothing can."""
+    """Return a function that records the seconds between two chunks, or ``None``."""
     runtime = call.runtime
     with runtime.guard("stream"):
         recorder = call.recorder_of(call.answer())
@@ -26,7 +26,7 @@ def _recording(call: Call) -> Callable[[float], None] | None:
         def record(seconds: float) -> None:
             try:
                 observe(seconds)
-            except Exception:  # noqa: BLE001 - the border
+            except Exception:  # noqa: BLE001 - must not reach the application
                 runtime.guard("stream").swallow()
 
         return record
@@ -34,7 +34,7 @@ def _recording(call: Call) -> Callable[[float], None] | None:
 
 
 class Stream:
-    """A call whose answer comes in chunks: it ends when these do."""
+    """A call whose response comes in chunks. It ends when the chunks end."""
 
     __slots__ = ("__weakref__", "_call", "_record", "_timing")
 
@@ -44,7 +44,7 @@ class Stream:
         self._record: Callable[[float], None] | None = None
 
     def got(self, chunk: Any) -> Reading | None:
-        """Note one chunk; return how to read those like it, where no more is wanted of them."""
+        """Record a chunk; return how to read similar ones if nothing more is needed of them."""
         call, timing = self._call, self._timing
         before, is_first = timing.last, not timing.chunks
         timing.tick()
@@ -63,7 +63,7 @@ class Stream:
         call = self._call
         try:
             has_reason = call.adapter.has_reason(chunk)
-        except Exception:  # noqa: BLE001 - the border
+        except Exception:  # noqa: BLE001 - must not reach the application
             call.runtime.guard("stream").swallow()
             return None
         if has_reason is None:
@@ -75,7 +75,7 @@ class Stream:
         self._call.succeed()
 
     def failed(self) -> None:
-        """End the call with the exception that is being handled."""
+        """End the call with the exception being handled."""
         self._call.fail()
 
     def abandoned(self, at: float | None = None) -> None:

@@ -1,6 +1,6 @@
-"""What a body of an HTTP library's response is read from, observed as it is read.
+"""Observation of the bodies of HTTP libraries' responses as the caller reads them.
 
-Past 300 lines, as all ways to read a body stand in one place.
+Longer than 300 lines, so that all ways to read a body are in one place.
 """
 
 from __future__ import annotations
@@ -15,24 +15,24 @@ from together_otel.calls.proxies import ObjectProxy
 
 
 class Unread(Open, Protocol):
-    """Whom the reading of a body is reported to."""
+    """Receives what is read of a body, and how the reading ends."""
 
     def feed(self, data: bytes) -> None:
-        """Note a piece, decoded or as it came, as the caller reads it."""
+        """Record a piece as the caller reads it, decoded or not."""
 
     def exhausted(self) -> None:
-        """Note the end."""
+        """Record the end."""
 
     def failed(self) -> None:
-        """Note the exception that is being handled."""
+        """Record the exception being handled."""
 
     def closed(self) -> None:
-        """Note that it is closed, read or not."""
+        """Record that the body is closed, whether read or not."""
 
 
 def watch_httpx(response: Any, unread: Unread) -> None:
-    """Let the reading of httpx's response, whatever way it is read, report it."""
-    decoder = response._get_content_decoder()  # noqa: SLF001 - there is no other place that all of it passes
+    """Report the reading of httpx's response, however the caller reads it."""
+    decoder = response._get_content_decoder()  # noqa: SLF001 - the only place that all pieces pass
     pieces = _Pieces(unread, is_plain=type(decoder).__name__ == "IdentityDecoder")
     if not pieces.is_plain:
         response._decoder = Decoder(decoder, pieces)  # noqa: SLF001 - as above
@@ -40,13 +40,13 @@ def watch_httpx(response: Any, unread: Unread) -> None:
 
 
 class _Pieces:
-    """Whom the reading of httpx's body over the network is reported to.
+    """Receives the pieces of httpx's body as they come from the network.
 
-    Whether the caller wants a compressed piece decoded is known with the next one, or at the end.
+    Whether a compressed piece is decoded is only known at the next one, or at the end.
 
     Attributes:
-        unread: whom it is reported to in turn.
-        is_plain: whether nothing is compressed.
+        unread: receives the pieces that the caller reads.
+        is_plain: whether the body is not compressed.
         waiting: the last piece, unless it has been decoded.
     """
 
@@ -84,9 +84,9 @@ class _Pieces:
 
 
 class WatchedBody(ObjectProxy):
-    """The body of an HTTP response that the caller reads, in whichever way, or does not.
+    """The body of an HTTP response, watched however the caller reads it.
 
-    A proxy, as httpx asks for the class of the body it reads from.
+    A proxy, because httpx checks the class of the body that it reads from.
     """
 
     def __init__(self, wrapped: Any, pieces: _Pieces) -> None:
@@ -96,7 +96,7 @@ class WatchedBody(ObjectProxy):
 
     @property
     def unread(self) -> Any:
-        """What the body's reading is reported to."""
+        """The receiver of what is read of the body."""
         return self._self_pieces.unread
 
     def __iter__(self) -> Any:
@@ -119,7 +119,7 @@ class WatchedBody(ObjectProxy):
 
 
 class Decoder:
-    """httpx's decoder of a body, observed; httpx2's gives an iterator for each piece."""
+    """Observes httpx's decoder of a body; httpx2's returns an iterator for each piece."""
 
     def __init__(self, decoder: Any, pieces: _Pieces) -> None:
         self._decoder, self._pieces = decoder, pieces
@@ -146,7 +146,7 @@ class Decoder:
 
 
 class _Observed(ObjectProxy):
-    """What a body is read from."""
+    """A proxy of an object that a body is read from."""
 
     def __init__(self, wrapped: Any, unread: Unread) -> None:
         super().__init__(wrapped)
@@ -159,12 +159,12 @@ class _Observed(ObjectProxy):
 
 
 def watch_raw(raw: Any, unread: Unread) -> None:
-    """Let urllib3's response, beneath requests', report how it is read.
+    """Report the reading of urllib3's response, which requests' response reads from.
 
-    It stays itself, with a class of its own: it has many ways to be read, each by one of a few.
+    The object gets a subclass of its class: its many methods of reading all use a few of them.
 
     Raises:
-        TypeError: where what an adapter has put there cannot have another class.
+        TypeError: if a transport adapter has put another object there, whose class is fixed.
     """
     raw.__class__ = _raw_kind(type(raw))  # type: ignore[arg-type]  # classes are hashable
     raw._together_otel = _Raw(raw, unread)  # noqa: SLF001 - ours
@@ -181,10 +181,10 @@ def _raw_kind(kind: type) -> type:
 
 
 class _Raw:
-    """What is known of the reading of such a response; it does not keep that alive.
+    """State of the reading of such a response, which it does not keep alive.
 
     Attributes:
-        is_read: whether it is read at this moment: where that fails, it is closed before it raises.
+        is_read: whether a read is in progress; one that fails closes the response before it raises.
     """
 
     __slots__ = ("_left", "is_read", "unread")
@@ -244,7 +244,7 @@ def _closing(function: Any) -> Any:
     def close(self: Any) -> None:
         function(self)
         state: _Raw = self._together_otel
-        # Set where a collection closes it: nothing may be reported then, and the finalizer notes it.
+        # Set in a collection, where nothing may be reported: the finalizer records it.
         if not (state.is_read or self.__dict__.get("_finalizing")):
             state.ended(state.unread.closed)
 
@@ -258,11 +258,11 @@ _READINGS: Final[dict[str, Callable[[Any], Any]]] = {
     "stream": partial(_yielding, is_by_others=True),
     "close": _closing,
 }
-"""Method of urllib3's response → what makes it report; all others read by these."""
+"""Methods of urllib3's response and what makes them report; all other methods read by these."""
 
 
 class Content(_Observed):
-    """aiohttp's reader of a body."""
+    """Observes aiohttp's reader of a body."""
 
     async def _noted(self, reading: Any, *, whole: bool = False) -> Any:
         unread = self._self_unread
@@ -283,23 +283,23 @@ class Content(_Observed):
         return type(self.__wrapped__).__aiter__(self)
 
     def iter_chunked(self, n: int) -> Any:
-        """Yield pieces of at most so many bytes."""
+        """Yield pieces of at most ``n`` bytes."""
         return type(self.__wrapped__).iter_chunked(self, n)
 
     def iter_any(self) -> Any:
-        """Yield what there is."""
+        """Yield available data."""
         return type(self.__wrapped__).iter_any(self)
 
     def iter_chunks(self) -> Any:
-        """Yield what there is, and whether it ends one of the server's chunks."""
+        """Yield available data, and whether it ends one of the server's chunks."""
         return type(self.__wrapped__).iter_chunks(self)
 
     async def read(self, n: int = -1) -> Any:
-        """Read so many bytes, all by default."""
+        """Read ``n`` bytes, all by default."""
         return await self._noted(self.__wrapped__.read(n), whole=n < 0)
 
     async def readany(self) -> Any:
-        """Read what there is."""
+        """Read available data."""
         return await self._noted(self.__wrapped__.readany())
 
     async def readline(self, *args: Any, **kwargs: Any) -> Any:
@@ -311,20 +311,20 @@ class Content(_Observed):
         return await self._noted(self.__wrapped__.readuntil(*args, **kwargs))
 
     async def readexactly(self, n: int) -> Any:
-        """Read exactly so many bytes."""
+        """Read exactly ``n`` bytes."""
         return await self._noted(self.__wrapped__.readexactly(n))
 
     async def readchunk(self) -> Any:
-        """Read what there is, and whether it ends one of the server's chunks."""
+        """Read available data, and whether it ends one of the server's chunks."""
         return await self._noted(self.__wrapped__.readchunk())
 
     def read_nowait(self, n: int = -1) -> Any:
-        """Read what there is, without waiting."""
+        """Read available data without waiting."""
         data = self.__wrapped__.read_nowait(n)
         self._note(data)
         return data
 
     def set_exception(self, *args: Any, **kwargs: Any) -> None:
-        """Take what later readings raise: the response is closed, or released."""
+        """Set the exception of later reads: the response is closed or released."""
         self.__wrapped__.set_exception(*args, **kwargs)
         self._ended(self._self_unread.closed)

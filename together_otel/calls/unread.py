@@ -1,6 +1,6 @@
-"""The body of an HTTP library's response that the caller reads, or does not.
+"""Bodies of HTTP libraries' responses, which the caller reads or not.
 
-It is never read here: what the caller reads says what the answer is, and its end ends the call.
+They are never read here. What the caller reads describes the response, and its end ends the call.
 """
 
 from __future__ import annotations
@@ -33,15 +33,15 @@ if TYPE_CHECKING:
     from together_otel.clients.base import OpenBody
 
 _PIECE: Final[dict[str, Any]] = {}
-"""What stands for an event that says no more than a piece of text."""
+"""Stands for an event with text only."""
 
 
 class Unread:
-    """A call whose answer the caller reads: told of each piece as it is read.
+    """A call whose response the caller reads. Receives each piece that is read.
 
     Args:
         call: the call.
-        response: whose body it is.
+        response: the response with the body.
     """
 
     __slots__ = (
@@ -62,11 +62,11 @@ class Unread:
         self._kept: Pieces | None = None
         self._events = self._stream = None
         content_type = content_type_of(response)
-        # What was seen holds the body, which would then never be collected.
+        # The response holds the body, which would then never be collected.
         call.note_answer()
         if self._is_error() or is_document(content_type):
             self._kept = Pieces()
-            # What another key may be looked for is to be known now, and nobody may read it.
+            # Recovery needs the failure now, and the body may never be read.
             if call.answer().status_code == UNAUTHORIZED and in_use(call.runtime) is not None:
                 self._fail()
         elif is_stream(content_type):
@@ -75,7 +75,7 @@ class Unread:
             call.timing = Timing()
 
     def feed(self, data: bytes) -> None:
-        """Note a piece."""
+        """Record a piece of the body."""
         try:
             if self._inflate is not None:
                 data = self._inflate(data)
@@ -86,7 +86,7 @@ class Unread:
                 self._kept.add(data)
             elif data and self._call.timing is not None:
                 self._call.timing.tick()
-        except Exception:  # noqa: BLE001 - the border
+        except Exception:  # noqa: BLE001 - must not reach the application
             self._call.runtime.guard("stream").swallow()
 
     def _event(self, event: bytes) -> None:
@@ -99,7 +99,7 @@ class Unread:
             stream.got(_PIECE if found is None else found)
 
     def exhausted(self) -> None:
-        """End the call: all is read."""
+        """End the call because the body is read completely."""
         call = self._call
         if self._kept is None:
             call.succeed()
@@ -110,16 +110,16 @@ class Unread:
         held = Arguments()
         try:
             held.value = parsed(self._kept.take() or b"null")
-        except Exception:  # noqa: BLE001 - the border
+        except Exception:  # noqa: BLE001 - must not reach the application
             call.runtime.guard("finish").swallow()
         call.succeed(held)
 
     def failed(self) -> None:
-        """End the call with the exception that is being handled."""
+        """End the call with the exception being handled."""
         self._call.fail()
 
     def abandoned(self, at: float | None = None) -> None:
-        """End the call of a body that is left before its end: an error is one all the same."""
+        """End the call of a body that is left before its end; an error response is still a failure."""
         if self._is_error():
             self._fail()
         else:
@@ -129,13 +129,13 @@ class Unread:
         return (self._call.answer().status_code or 0) >= FIRST_ERROR
 
     def _fail(self) -> None:
-        """End the call with an error's answer, as far as it was read."""
+        """End the call with an error response, as far as its body was read."""
         failure = None
         try:
             body = body_of(_Read(b"" if self._kept is None else self._kept.take()))
             failure = failure_of_answer(self._call.answer(), self._headers, body)
-            del body  # a server may repeat the key
-        except Exception:  # noqa: BLE001 - the border
+            del body  # it may repeat the key
+        except Exception:  # noqa: BLE001 - must not reach the application
             self._call.runtime.guard("finish").swallow()
         if failure is not None:
             self._call.fail_with(failure)
@@ -146,14 +146,14 @@ class Unread:
 
 
 class _Read:
-    """A body that was read."""
+    """A response with the part of its body that was read."""
 
     def __init__(self, content: bytes) -> None:
         self._content = content
 
 
 class _Document:
-    """The body of what the SDK takes for a stream, and which is a document: it yields nothing."""
+    """The JSON body of a response that the SDK takes for a stream, which then yields nothing."""
 
     def __init__(self, call: Call) -> None:
         self._call, self._kept = call, Pieces()
@@ -167,11 +167,11 @@ class _Document:
             is_empty = call.timing is not None and not call.timing.chunks
             if is_empty and (found := parsed(content)) is not None:
                 call.succeed(Arguments(value=found))
-        except Exception:  # noqa: BLE001 - the border
+        except Exception:  # noqa: BLE001 - must not reach the application
             call.runtime.guard("stream").swallow()
 
     def failed(self) -> None:
-        """Leave it, as all below, to the stream."""
+        """Do nothing, as in the methods below: the stream reports it."""
 
     def abandoned(self, at: float | None = None) -> None: ...
 
@@ -179,13 +179,13 @@ class _Document:
 
 
 def watch_document(call: Call, response: Any) -> None:
-    """Look at the body of a stream that says it is none: a refusal may come so, with status 200."""
+    """Watch the body of a stream if it is JSON, because it may be a refusal with status 200."""
     if response is not None and "json" in content_type_of(response):
         watch_httpx(response, _Document(call))
 
 
 def watch_unread(call: Call, body: OpenBody) -> None:
-    """Let the reading of a response's body, whatever way it is read, end its call."""
+    """Let the reading of a response's body end its call, however the caller reads it."""
     response = body.response
     _WATCHERS[body.library or ""](response, Unread(call, response))
 
@@ -193,7 +193,7 @@ def watch_unread(call: Call, body: OpenBody) -> None:
 def _watch_requests(response: Any, unread: Unread) -> None:
     try:
         watch_raw(response.raw, unread)
-    except TypeError:  # as of io.BytesIO: what is said of it is all that is known
+    except TypeError:  # as for io.BytesIO: only the headers are known
         unread.exhausted()
 
 

@@ -1,1 +1,1 @@
-"""Patched methods and the life of a call: plain calls, streams, open bodies and sessions."""
+"""Patched methods and the calls that they make: plain calls, streams, open bodies and sessions."""

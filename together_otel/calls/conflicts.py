@@ -1,4 +1,4 @@
-"""Other instrumentations of the SDK in this process: each request would be told twice."""
+"""Detection of other instrumentations of the SDK, which report each request a second time."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _PATCHED = (
     ("together.resources.chat.completions", "CompletionsResource", "create"),
     ("together.resources.chat.completions", "ChatCompletions", "create"),
 )
-"""What instrumentations patch: the constructor, the choke point, or the method most called."""
+"""What instrumentations patch: the constructor, the common request method, or a chat method."""
 
 _WORDS = (
     "instrument",
@@ -39,17 +39,17 @@ _WORDS = (
     "trac",
     "weave",
 )
-"""In the names of modules that instrument; an application may patch for reasons of its own."""
+"""Words in the module names of instrumentations; an application may patch for other reasons."""
 
 
 class Conflicts:
-    """Warns of other instrumentations, once of each."""
+    """Warns about other instrumentations, once about each."""
 
     def __init__(self) -> None:
         self._told: set[str] = set()
 
     def warn(self) -> None:
-        """Log a warning that names those which are on and were not named before."""
+        """Log a warning for each active instrumentation that was not logged before."""
         for name in sorted({*_instrumentors(), *_patchers()} - self._told):
             self._told.add(name)
             _log.warning(
@@ -61,7 +61,7 @@ class Conflicts:
 
 
 def _instrumentors() -> Iterator[str]:
-    """Yield the modules of OpenTelemetry's kind of instrumentors that are on."""
+    """Yield the modules of active OpenTelemetry instrumentors of the SDK."""
     waiting = list(BaseInstrumentor.__subclasses__())
     while waiting:
         cls = waiting.pop()
@@ -74,7 +74,7 @@ def _instrumentors() -> Iterator[str]:
 
 
 def _patchers() -> Iterator[str]:
-    """Yield the modules whose functions stand where the SDK's were."""
+    """Yield the modules of instrumentations whose functions replace the SDK's."""
     for module, class_name, name in _PATCHED:
         owner = getattr(sys.modules.get(module), "__dict__", {}).get(class_name)
         found = getattr(owner, "__dict__", {}).get(name)
@@ -93,7 +93,7 @@ def _layers(found: Any) -> Iterator[Any]:
 
 def _module_of(layer: Any) -> str:
     function = getattr(layer, "__func__", layer)
-    # Not __module__, which functools.wraps copies from what is wrapped.
+    # Not __module__, which functools.wraps copies from the wrapped function.
     names = getattr(function, "__globals__", {"__name__": type(layer).__module__})
     return str(names.get("__name__", "")).partition("._")[0]
 

@@ -1,4 +1,4 @@
-"""A client's constructor: its key looked at before any request, its refusal reported."""
+"""Constructors of clients: their keys are inspected before any request, their failures reported."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from together_otel.recovery.retry import ConstructorRetry
 
 _reported: ContextVar[list[bool]] = ContextVar("together_otel-constructors")
-"""For each constructor at work, whether one inside it has reported already."""
+"""A flag of the running constructor: whether one inside it has already reported."""
 
 
 def construct(
@@ -34,16 +34,16 @@ def construct(
     arguments: Arguments,
     retry: ConstructorRetry | None,
 ) -> None:
-    """Run a constructor and report what its key looks like; its exception goes on as it is.
+    """Run a constructor and report its key. Its exceptions pass unchanged.
 
     Args:
-        runtime: whose telemetry it is.
-        adapter: of the client.
-        arguments: the constructor, what it constructs, and what it is called with.
-        retry: makes it again where there is another key; it is reported only when there is none.
+        runtime: the runtime that the key is reported to.
+        adapter: adapter of the client.
+        arguments: the constructor, the client, and the constructor's arguments.
+        retry: retries with another key; a failure is reported only if there is none.
 
     Raises:
-        UnusableKeyError: when the key cannot work, and that is asked for.
+        UnusableKeyError: if the key cannot work and preflight is set to raise.
     """
     while True:
         if retry is not None:
@@ -71,11 +71,11 @@ def construct(
 
 
 class Attempt:
-    """One run of a constructor; takes what `construct` does.
+    """One run of a constructor; takes the arguments of `construct`.
 
     Attributes:
-        unusable: what is to be raised instead of making a client, if anything.
-        refusal: why there is no client, for a recovery; ``None`` where that is not the key's.
+        unusable: the exception to raise instead of returning a client, if any.
+        refusal: the failure to recover from; ``None`` if the key is not its cause.
     """
 
     def __init__(
@@ -93,18 +93,18 @@ class Attempt:
         self._token = _reported.set(self._has_reported)
 
     def ended(self, *, failed: bool, looks: bool = True) -> None:
-        """Look at the key, after the constructor has returned or while its exception is handled.
+        """Inspect the key, after the constructor has returned or while its exception is handled.
 
         Args:
-            failed: whether it raised.
-            looks: whether the key is of interest.
+            failed: whether the constructor raised.
+            looks: whether to inspect the key.
         """
         _reported.reset(self._token)
         outer = _reported.get([])
         if looks and not self._has_reported[0]:
             try:
                 self._look(failed=failed)
-            except Exception:  # noqa: BLE001 - the border
+            except Exception:  # noqa: BLE001 - must not reach the application
                 self._runtime.guard("client_init").swallow()
         if self._has_reported[0] and outer:
             outer[0] = True
@@ -114,17 +114,17 @@ class Attempt:
         given = self._adapter.given_key(self._client, arguments.args, arguments.kwargs)
         reader = self._adapter.made(self._client)
         self._library = reader.library
-        # Where it has not failed, the exception that is handled is the application's.
+        # If it has not failed, an exception being handled is the application's.
         exc = sys.exc_info()[1] if failed else None
         if given is None or (exc is not None and not self._adapter.lacks_key(exc, given)):
             return
         self._has_reported[0] = True
-        # A constructor that has failed may have made nothing to go by.
+        # A constructor that has failed may have set nothing on the client.
         report, news = runtime.keys.constructed(
             given.value,
             given.source,
             reader,
-            # In no frame of ours: 1.x's shows its key.
+            # Not in a variable: the repr of 1.x shows the key.
             None if failed else self._adapter.shared(self._client),
         )
         failure = runtime.missing(report) if exc is not None else None
@@ -137,7 +137,7 @@ class Attempt:
             kind = "" if shown is None else error_type(shown)
             self.refusal, self._failure = (failure, None), (failure, told, kind)
             del secrets, shown
-        # No frame of ours holds key or exception while something is logged.
+        # No frame here may hold key or exception while something is logged.
         del given, exc
         if runtime.settings.preflight != "off":
             runtime.metrics.key_checked(report.presence, report.format, report.source)
@@ -156,7 +156,7 @@ class Attempt:
         failure: AuthFailure | None,
         exc: BaseException | None,
     ) -> AuthFailure | None:
-        """Return the failure of a key that cannot work, and have it raised."""
+        """Return the failure of a key that cannot work, and set `unusable`."""
         runtime = self._runtime
         if exc is None:
             hosts = runtime.settings.hosts
@@ -171,16 +171,16 @@ class Attempt:
         return failure
 
     def report_failure(self) -> None:
-        """Report the failure that waited for a recovery, which did not come."""
+        """Report the failure that waited for a recovery, as there was none."""
         if (waiting := self._failure) is not None:
             self._failure = None
             self._report(waiting[0].report, waiting, news=False)
 
     def raise_unusable(self) -> None:
-        """Raise what is to be raised instead of making a client.
+        """Raise `unusable` instead of returning a client.
 
         Raises:
-            UnusableKeyError: always.
+            UnusableKeyError: if there is one.
         """
         unusable, self.unusable = self.unusable, None
         if unusable is None:
@@ -188,7 +188,7 @@ class Attempt:
         try:
             raise unusable
         finally:
-            # Frame and exception would refer to each other until the next collection.
+            # Frame and exception would form a reference cycle until the next collection.
             del unusable
 
     def _report(
@@ -198,7 +198,7 @@ class Attempt:
         *,
         news: bool,
     ) -> None:
-        """Report a key that is news, and its failure: each signal by itself."""
+        """Report a new key and its failure, each signal in a guard of its own."""
         if failed is None and not news:
             return
         runtime = self._runtime
@@ -206,7 +206,7 @@ class Attempt:
         if failure is not None:
             try:
                 runtime.metrics.auth_failed(failure.diagnosis.cause)
-            except Exception:  # noqa: BLE001 - the border, as below
+            except Exception:  # noqa: BLE001 - must not reach the application, as below
                 runtime.guard("client_init").swallow()
             runtime.keys.history.refused(report.identity, time.time())
         try:

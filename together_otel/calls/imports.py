@@ -1,7 +1,7 @@
-"""Patches modules as they are imported, each time anew: reloaded ones and those dropped before.
+"""Patches modules at each import, including reloads and imports after a removal.
 
-What patches is loaded with the first of them, or with the first request to Together by an HTTP
-library, as most processes that are instrumented have neither.
+The code that patches is loaded with the first such module, or with the first request to Together
+by an HTTP library, because most instrumented processes have neither.
 """
 
 from __future__ import annotations
@@ -49,11 +49,11 @@ MODULES = (
     "aisuite.providers.together_provider",
     "litellm.rerank_api.main",
 )
-"""Those that `targets` has something to patch in."""
+"""Modules with targets in `targets`."""
 
 
 class LazyPatches:
-    """The patches of this process."""
+    """The patches of this process, loaded when needed."""
 
     def __init__(self) -> None:
         modules = (*MODULES, *(sender.module for sender in SENDERS))
@@ -72,13 +72,13 @@ class LazyPatches:
         hosts: Collection[str],
         turn_off: Callable[[], None],
     ) -> None:
-        """Patch what is imported now, and the rest when it is.
+        """Patch modules that are imported now, and others when they are imported.
 
         Args:
-            turn_on: called at the first import; returns what calls are reported to, and the tracer
-                provider, ``None`` for the global one.
-            hosts: further ones that count as Together's.
-            turn_off: turns all off, for a copy of this package that comes after this one.
+            turn_on: called at the first import; returns the runtime that calls are reported to and
+                the tracer provider, ``None`` for the global one.
+            hosts: additional hosts that count as Together's.
+            turn_off: turns the instrumentation off, for a later copy of this package.
         """
         self._turn_on, self._hosts, self._is_on = turn_on, hosts, True
         self._watcher.turn_off = turn_off
@@ -90,7 +90,7 @@ class LazyPatches:
                     _once_loaded(loaded, self._imported)
 
     def remove(self) -> None:
-        """Put every original back that is still ours to replace."""
+        """Restore every original whose patch is still in place."""
         if self._watcher in sys.meta_path:
             sys.meta_path.remove(self._watcher)
         self._turn_on, self._is_on = None, False
@@ -109,7 +109,7 @@ class LazyPatches:
     def _reporter(self, library: str, original: Any) -> Reporter | None:
         try:
             return self._reporters[original]
-        except Exception:  # noqa: BLE001 - the border: the first time, or a function without a hash
+        except Exception:  # noqa: BLE001 - the first use, or an unhashable function
             with Guard("patch", lambda _: None):
                 found = self._loaded().reporter(library, original) if self._is_on else None
                 if found is not None:
@@ -118,30 +118,30 @@ class LazyPatches:
         return None
 
     def _loaded(self) -> Patches:
-        """Return what patches, turned on."""
+        """Return the patches, loaded and turned on."""
         if self._patches is None or self._turn_on is not None:
             with self._lock:
-                from together_otel.calls.patching import PATCHES  # noqa: PLC0415 - see above
+                from together_otel.calls.patching import PATCHES  # noqa: PLC0415 - see the module's docstring
 
                 try:
                     if self._turn_on is not None:
                         PATCHES.apply(*self._turn_on())
-                finally:  # only now: until then the others wait
+                finally:  # only now: other threads wait until then
                     self._turn_on, self._patches = None, PATCHES
         return self._patches
 
 
 class ImportWatcher(MetaPathFinder):
-    """Calls back after each import of some modules, until it is taken off ``sys.meta_path``.
+    """Calls back after each import of some modules, until it is removed from ``sys.meta_path``.
 
-    `wrapt`'s hook for imports tells of a module's first import only.
+    `wrapt`'s import hooks only run at a module's first import.
 
     Args:
-        names: of the modules.
-        imported: called with each of them after its code has run.
+        names: names of the modules.
+        imported: called with each module after its code has run.
 
     Attributes:
-        turn_off: turns off whatever it watches for.
+        turn_off: turns the instrumentation off.
     """
 
     def __init__(self, names: Collection[str], imported: Imported) -> None:
@@ -153,7 +153,7 @@ class ImportWatcher(MetaPathFinder):
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        """Return what the other finders find, with a loader that calls back."""
+        """Return the spec that the other finders find, with a loader that calls back."""
         if fullname not in self.names or fullname in self._searching:
             return None
         self._searching.add(fullname)
@@ -165,14 +165,14 @@ class ImportWatcher(MetaPathFinder):
             spec = next((one for one in found if one is not None), None)
         finally:
             self._searching.discard(fullname)
-        # Python 3.11 still takes loaders without, which nothing can be added to.
+        # Python 3.11 still accepts loaders without it, which cannot be wrapped.
         if spec is not None and hasattr(spec.loader, "exec_module"):
             spec.loader = cast("Loader", _Loader(spec.loader, self._imported))
         return spec
 
 
 class _Loader(ObjectProxy):
-    """A loader that calls back once it has run a module's code, and is then replaced by the other."""
+    """A loader that calls back once a module's code has run, and is then replaced by the original."""
 
     def __init__(self, loader: Any, imported: Imported) -> None:
         super().__init__(loader)
@@ -188,10 +188,10 @@ class _Loader(ObjectProxy):
 
 
 def _once_loaded(module: ModuleType, imported: Imported) -> None:
-    """Call back with a module now, or once its code has run: it may be what turns us on.
+    """Call back with a module now, or once its code has run: it may be turning this package on.
 
-    Python's import notes on its spec that it has begun and, whatever happened, that it is over.
-    There is no public way to be told.
+    Python sets ``_initializing`` on a module's spec at the beginning of its import and resets it
+    at the end, even after an error. There is no public notification.
     """
     spec: Any = getattr(module, "__spec__", None)
     if not getattr(spec, "_initializing", False):
@@ -199,7 +199,7 @@ def _once_loaded(module: ModuleType, imported: Imported) -> None:
         return
     kind: Any = type(spec)
 
-    class Watched(kind):  # type: ignore[misc]  # a class that is not known here
+    class Watched(kind):  # type: ignore[misc]  # the class is not known statically
         def __setattr__(self, name: str, value: Any) -> None:
             super().__setattr__(name, value)
             if name == "_initializing" and not value:
@@ -210,7 +210,7 @@ def _once_loaded(module: ModuleType, imported: Imported) -> None:
 
 
 def turn_off_other_copies() -> None:
-    """Turn off what copies of this package, imported before, have left on."""
+    """Turn off the instrumentation of earlier copies of this package."""
     for finder in list(sys.meta_path):
         if type(finder).__module__ == __name__:
             cast("ImportWatcher", finder).turn_off()

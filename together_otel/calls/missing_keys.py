@@ -1,4 +1,4 @@
-"""Constructors and functions that refuse for want of a key before any client is made."""
+"""Constructors and functions that fail without a key before any client is created."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def refusing(active: Active, adapter: MissingKey, _function: Any) -> Wrapper:
-    """Report that a constructor or function refuses for want of a key, and nothing else of it."""
+    """Wrap a constructor or function: report only that it fails because there is no key."""
 
     def wrapper(wrapped: Any, client: Any, args: Any, kwargs: Any) -> Any:
         arguments, narrowed = Arguments(args=args, kwargs=kwargs, client=(client,)), None

@@ -1,8 +1,8 @@
-"""Calls that go on after the method that made them has returned, and those dropped without a word.
+"""Calls that continue after their method has returned, including those that the caller drops.
 
-A garbage collection may run inside any allocation, in a region that OpenTelemetry, logging or this
-package has locked included, so a finalizer only notes what was dropped and when. It is ended at
-the next call, when metrics are collected, or at the interpreter's exit.
+A garbage collection may run inside any allocation, even while OpenTelemetry, logging or this
+package holds a lock. A finalizer therefore only records what was dropped and when. That call ends
+at the next call, when metrics are collected, or at the interpreter's exit.
 """
 
 from __future__ import annotations
@@ -15,26 +15,26 @@ from typing import Protocol
 
 
 class Open(Protocol):
-    """What a stream, an open body or a session tells of its call."""
+    """A stream, an open body or a session, which ends its call."""
 
     def abandoned(self, at: float | None = None) -> None:
-        """End the call that was left early; ``at`` is of ``time.perf_counter``."""
+        """End the call that was left early; ``at`` is a time of ``time.perf_counter``."""
 
 
 _open: weakref.WeakSet[Open] = weakref.WeakSet()
 dropped: SimpleQueue[tuple[Open, float]] = SimpleQueue()
-"""What `end_dropped` is to end, and when it was dropped."""
+"""Objects whose calls `end_dropped` ends, and when they were dropped."""
 
 
 def opened(owner: object, what: Open) -> weakref.finalize[[Open], object]:
-    """Note that a call goes on until ``owner`` ends it, or is collected.
+    """Record that a call continues until ``owner`` ends it or is collected.
 
     Returns:
-        The finalizer; to be detached when the call has ended.
+        The finalizer, which must be detached when the call has ended.
     """
     _open.add(what)
     finalizer = weakref.finalize(owner, _drop, what)
-    finalizer.atexit = False  # `end_all` is, with all calls that are open
+    finalizer.atexit = False  # `end_all` runs at exit and ends all open calls
     return finalizer
 
 
@@ -43,20 +43,20 @@ def _drop(what: Open) -> None:
 
 
 def end_dropped() -> None:
-    """End the calls of what was dropped since this was last called."""
+    """End the calls of all objects dropped since this was last called."""
     while not dropped.empty():
         what, at = dropped.get()
         what.abandoned(at)
 
 
 def end_all() -> None:
-    """End every call that is still open: the interpreter exits."""
+    """End every call that is still open, at the interpreter's exit."""
     end_dropped()
     for what in list(_open):
         what.abandoned()
 
 
 def end_all_at_exit() -> None:
-    """Do so before whatever was registered so far: providers that are there shut down after it."""
+    """Register `end_all` to run at exit, before the providers that exist now shut down."""
     atexit.unregister(end_all)
     atexit.register(end_all)

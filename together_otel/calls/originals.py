@@ -1,4 +1,4 @@
-"""What stood in a class before it was patched: a function, or what others have put there."""
+"""Attributes of a class before patching: functions, or what others have put there."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from together_otel.calls.interrupts import step_out
 
 
 def as_function(original: Any) -> Any:
-    """Return what may be called with an instance first, as a plain function of a class may.
+    """Return a callable that takes the instance first, as a plain function of a class does.
 
-    What others have put in a class tells the instance only where it is bound, by itself: wrapt's
-    functions take it for an argument else, and a mock has none.
+    What others have put in a class only knows the instance if it is bound: otherwise, `wrapt`'s
+    functions take the instance for an argument. A mock does not take it at all.
 
     Args:
-        original: an attribute, from the class's own dictionary.
+        original: an attribute, from the class's own ``__dict__``.
     """
     if type(original) is FunctionType:
         return original

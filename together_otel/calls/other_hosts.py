@@ -1,6 +1,6 @@
-"""Clients that reach other providers, too: only their requests to Together are reported.
+"""Clients that also reach other providers: only their requests to Together are reported.
 
-The host is asked first, at each request, as a client may be given another base URL.
+The host is checked at each request, because a client's base URL may change.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 def constructing(active: Active, adapter: OpenAI, _function: Any) -> Direct:
-    """Report a constructor of a client for Together."""
+    """Wrap a constructor: report it if the client is for Together."""
 
     def make(function: Any, bound: int) -> Any:
         report = wrappers.constructing(active, adapter, function)
@@ -58,7 +58,7 @@ def constructing(active: Active, adapter: OpenAI, _function: Any) -> Direct:
 
 
 def calling(active: Active, adapter: OpenAI, _function: Any) -> Direct:
-    """Report a request to Together; of others, that a key of Together's was refused elsewhere."""
+    """Wrap a request: report it if it goes to Together, or if another host refuses a Together key."""
 
     def make(function: Any, bound: int) -> Any:
         report = wrappers.calling(active, adapter, function).of(function, bound)
@@ -103,7 +103,7 @@ def calling(active: Active, adapter: OpenAI, _function: Any) -> Direct:
 
 
 def _note_stray_key(active: Active, adapter: OpenAI, held: Arguments) -> None:
-    """Report the exception that is being handled if another provider refused a Together key."""
+    """Report the exception being handled if another provider refused a Together key."""
     runtime = active.listening()
     if runtime is None or current_call() is not None:
         return
@@ -118,7 +118,7 @@ def _note_stray_key(active: Active, adapter: OpenAI, held: Arguments) -> None:
             return
         report = runtime.keys.read_by(adapter.shared(held.args[0]), key, reader)
         known, answer.authorization = known_keys((key,)), None
-        # No frame of ours holds key or exception while something is logged.
+        # No frame here may hold key or exception while something is logged.
         del key, found, failure
         if report.format not in ("tgp_v1", "legacy_hex"):
             return
@@ -131,5 +131,5 @@ def _note_stray_key(active: Active, adapter: OpenAI, held: Arguments) -> None:
         attributes.add_server(details, answer.host, answer.port)
         suppressed = runtime.auth_failure_held_back(auth)
         runtime.log_auth_failure(auth, attributes.clean(details, known), suppressed)
-    except Exception:  # noqa: BLE001 - the border
+    except Exception:  # noqa: BLE001 - must not reach the application
         runtime.guard("finish").swallow()

@@ -1,4 +1,4 @@
-"""What stands in a class in place of an attribute that is patched, and looks as that one."""
+"""Replacements of patched class attributes, which look like the originals."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
 
 
 class Direct(NamedTuple):
-    """A patch that is a function like the one it stands for: `wrapt` would cost more than the rest.
+    """A patch that is a plain function: `wrapt` would cost more than everything else.
 
     Attributes:
-        of: returns it, of what is patched and of how many of the arguments, of which the client is
-            the first, that does not take.
+        of: returns the function. Called with the original and the number of leading arguments,
+            the client being the first, that the original does not take.
     """
 
     of: Callable[[Any, int], Any]
@@ -36,7 +36,7 @@ _bind: Final = FunctionWrapper.__get__
 
 
 class _AsWrapped:
-    """Copied and pickled as what it wraps would be."""
+    """Copied and pickled like the wrapped object."""
 
     __slots__ = ()
 
@@ -54,15 +54,15 @@ class _AsWrapped:
 
 
 class BoundPatch(_AsWrapped, BoundFunctionWrapper):
-    """A patched method, bound to a client or got from its class."""
+    """A patched method, bound to a client or read from its class."""
 
 
 class Patch(_AsWrapped, FunctionWrapper):
-    """A function in our wrapper.
+    """A function in a `wrapt` wrapper.
 
     Args:
-        function: what is patched.
-        wrapper: of it.
+        function: the patched function.
+        wrapper: its wrapper.
         owner: the class that it is an attribute of.
     """
 
@@ -70,21 +70,21 @@ class Patch(_AsWrapped, FunctionWrapper):
 
     def __init__(self, function: Any, wrapper: Wrapper, owner: type) -> None:
         super().__init__(function, wrapper)
-        # One object, as a class gives the same function each time.
+        # One object, because a class returns the same function each time.
         self._self_of_class: Any = super().__get__(None, owner)
 
     def __get__(self, instance: Any, owner: type | None = None) -> Any:
-        # Not super(), which costs a third more: it is in the path of every call.
+        # Not super(), which costs a third more in every call.
         return self._self_of_class if instance is None else _bind(self, instance, owner)
 
 
 class PatchedCallable(_AsWrapped, ObjectProxy):
-    """What a `PatchedAttribute` gives, in our wrapper.
+    """The wrapped callable that a `PatchedAttribute` returns.
 
     Args:
-        called: what is patched.
-        client: whose it is.
-        made: for it.
+        called: the patched callable.
+        client: the client that it belongs to.
+        made: its wrapper.
     """
 
     def __init__(self, called: Any, client: Any, made: Wrapper | Direct) -> None:
@@ -96,7 +96,7 @@ class PatchedCallable(_AsWrapped, ObjectProxy):
         self._self_direct = isinstance(made, Direct)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Call it in the patch."""
+        """Call the wrapper."""
         held = Arguments(args=args, kwargs=kwargs, client=(self._self_client,))
         del args, kwargs
         try:
@@ -109,15 +109,15 @@ class PatchedCallable(_AsWrapped, ObjectProxy):
 
 
 class PatchedAttribute(_AsWrapped, ObjectProxy):
-    """Any other attribute that gives something callable: that is in our wrapper.
+    """A wrapper of any other attribute: wraps the callable that the attribute returns.
 
-    `wrapt` does not tell the instance of static and class methods, of partials and of callable
-    objects, and binds no properties.
+    `wrapt` does not pass the instance of static and class methods, partials and callable objects,
+    and does not bind properties.
 
     Args:
-        attribute: what is patched.
-        make: makes the wrapper of what it gives, which is known only then.
-        name: of the attribute.
+        attribute: the patched attribute.
+        make: makes the wrapper of the callable, which is known only when it is read.
+        name: the name of the attribute.
     """
 
     def __init__(self, attribute: Any, make: Make, name: str) -> None:
@@ -133,13 +133,13 @@ class PatchedAttribute(_AsWrapped, ObjectProxy):
         client = owner if instance is None else instance
         patched = PatchedCallable(found, client, self._self_make(found))
         cached = getattr(instance, "__dict__", {})
-        if cached.get(self._self_name) is found:  # by a cached property
+        if cached.get(self._self_name) is found:  # stored by a cached property
             cached[self._self_name] = patched
         return patched
 
 
 class PatchedDataAttribute(PatchedAttribute):
-    """One that is asked before the instance's own dictionary, and when it is set: a property."""
+    """A patched data descriptor, such as a property, which precedes the instance's ``__dict__``."""
 
     def __set__(self, instance: Any, value: Any) -> None:
         self.__wrapped__.__set__(instance, value)
@@ -152,30 +152,30 @@ _PATCHED = "_together_otel_patched"
 
 
 def is_patch(found: Any) -> bool:
-    """Return whether what a class has under a name is one of our patches."""
+    """Return whether an attribute of a class is one of these patches."""
     return isinstance(found, (Patch, PatchedAttribute)) or getattr(found, _PATCHED, None) is Direct
 
 
 def patch_of(original: Any, make: Make, owner: type, name: str) -> Any:
-    """Return what is to stand in a class in place of an attribute.
+    """Return the patch of a class attribute.
 
     Args:
-        original: the attribute, from the class's own dictionary.
+        original: the attribute, from the class's own ``__dict__``.
         make: makes the wrapper of a function.
         owner: the class.
-        name: of the attribute.
+        name: the name of the attribute.
     """
     if isfunction(original):
         made = make(original)
         if not isinstance(made, Direct):
             return Patch(original, made, owner)
         patched: Any = update_wrapper(made.of(as_function(original), 0), original)
-        # `Direct` takes any arguments, so these are shown and not used.
+        # Shown only, not used: a `Direct` patch takes any arguments.
         patched.__defaults__, patched.__kwdefaults__ = (
             original.__defaults__,
             original.__kwdefaults__,
         )
-        with suppress(Exception):  # for who asks what the patch takes, and not what it wraps
+        with suppress(Exception):  # for inspection that does not follow __wrapped__
             patched.__signature__ = signature(original)
         setattr(patched, _PATCHED, Direct)
         return patched

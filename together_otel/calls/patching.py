@@ -1,4 +1,4 @@
-"""Puts the patches of `targets` on and takes them off."""
+"""Applies and removes the patches of `targets`."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _log = logging.getLogger(f"{SCOPE}.instrumentor")
 
 
 class _Applied(NamedTuple):
-    # Weakly: a library that is imported anew is to leave nothing of its former self.
+    # Weak references, so that a library that is imported again leaves nothing of its old classes.
     owner: weakref.ref[Any]
     name: str
     patch: weakref.ref[Any]
@@ -32,7 +32,7 @@ class _Applied(NamedTuple):
 
 
 class Patches:
-    """The patches of this process; there is one object of it, as there is one SDK."""
+    """The patches of this process; a singleton."""
 
     def __init__(self) -> None:
         self._active = Active()
@@ -40,14 +40,14 @@ class Patches:
         self._warned_of: set[Target] = set()
 
     def apply(self, runtime: Runtime, tracer_provider: object = None) -> None:
-        """Patch what is imported now."""
+        """Patch the modules that are imported now."""
         self._active.turn_on(runtime, tracer_provider)
         for module in dict.fromkeys(target.module for target in TARGETS):
             if (loaded := sys.modules.get(module)) is not None:
                 self.imported(loaded)
 
     def remove(self) -> None:
-        """Put every original back that is still ours to replace."""
+        """Restore every original whose patch is still in place."""
         self._active.runtime = None
         while self._applied:
             applied = self._applied.pop()
@@ -60,7 +60,7 @@ class Patches:
                 delattr(owner, applied.name)
 
     def reporter(self, library: str, original: Any) -> Reporter | None:
-        """Return what reports the requests of an HTTP library's function; ``None`` if all is off."""
+        """Return the reporter of an HTTP library's function, or ``None`` if all is off."""
         if self._active.runtime is None:
             return None
         return Reporter(self._active, library, original)
@@ -101,9 +101,9 @@ _NOWHERE: Final = (None, "", None)
 
 
 def _place(module: ModuleType, target: Target, attribute: str) -> tuple[Any, str, Any]:
-    """Return the class or module to patch, the attribute's name, and what is there.
+    """Return the class or module to patch, the attribute's name, and its value.
 
-    The class of an SDK's own that defines a method is patched, not one that inherits it.
+    A method is patched in the SDK's class that defines it, not in one that inherits it.
     """
     first, _, name = attribute.partition(".")
     found = vars(module).get(first)
@@ -112,7 +112,7 @@ def _place(module: ModuleType, target: Target, attribute: str) -> tuple[Any, str
     if not isinstance(found, type):
         return None, name, None
     package = found.__module__.partition(".")[0]
-    # From the class's own dictionary: getattr would bind.
+    # From the class's own __dict__: getattr would bind it.
     owner = next((one for one in found.__mro__ if name in vars(one)), None)
     if owner is None:
         return None, name, None

@@ -1,4 +1,4 @@
-"""wrapt's classes as bases with type arguments, which wrapt 1 has none of."""
+"""wrapt's classes as generic base classes for type checkers; wrapt 1 has no type arguments."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the patched methods of realtime connections and transcription sessions do."""
+"""Wrappers of the methods of realtime connections and transcription sessions."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
 
 def connecting(active: Active, adapter: Connections, function: Any) -> Wrapper:
-    """Open a connection: for the caller, or as an attempt of a session that is a call itself."""
+    """Wrap the opening of a connection: a call, or an attempt of the current session's call."""
 
     def note(call: Call, manager: Any, connection: Any) -> None:
-        """Note what is asked with before the answer: the exception of a refusal does not tell."""
+        """Record the request before the response, because a refusal's exception does not have it."""
         with call.runtime.guard("begin"):
             call.answered(adapter.handshake(manager, connection))
 
@@ -36,7 +36,7 @@ def connecting(active: Active, adapter: Connections, function: Any) -> Wrapper:
         ):
             client = () if manager is None else (manager,)
             return own(*client, *arguments.args, **arguments.kwargs)
-        # Only the async ones are sessions of this kind.
+        # Sessions of this kind are always async.
         return _attempt(adapter, note, wrapped, session, manager, arguments)
 
     return wrapper
@@ -50,7 +50,7 @@ async def _attempt(
     manager: Any,
     arguments: Arguments,
 ) -> Any:
-    """Open a connection for a session, again with another key where the first is refused."""
+    """Open a connection for a session; retry with another key if the first is refused."""
     retry = retry_of_call(session.runtime, adapter, manager, arguments.args, arguments.kwargs)
     while True:
         session.attempted()
@@ -65,7 +65,7 @@ async def _attempt(
         except BaseException:
             if retry is None:
                 raise
-            # The call may go on with another key.
+            # The call may continue with another key.
             session.refused_attempt()
             again = await retry.again_async(session.refusal)
             if not again:
@@ -83,7 +83,7 @@ async def _attempt(
 
 
 def starting(active: Active, adapter: Transcriptions, function: Any) -> Wrapper:
-    """Start a session; one that is open stays as it is, and is no new call."""
+    """Wrap the start of a session as a call; an open session is not started again."""
     own = calling(active, adapter, function).of(function, 0)
 
     def wrapper(wrapped: Any, session: Any, args: Any, kwargs: Any) -> Any:
@@ -95,7 +95,7 @@ def starting(active: Active, adapter: Transcriptions, function: Any) -> Wrapper:
 
 
 def closing(_active: Active, _adapter: Connections, _function: Any) -> Wrapper:
-    """End a session's call when its holder closes it; sync or async alike, as it ends before."""
+    """Wrap ``close``, sync or async: end the session's call before the session is closed."""
 
     def wrapper(wrapped: Any, owner: Any, args: Any, kwargs: Any) -> Any:
         if (session := session_of(owner)) is not None:
@@ -106,7 +106,7 @@ def closing(_active: Active, _adapter: Connections, _function: Any) -> Wrapper:
 
 
 def failing(_active: Active, _adapter: Connections, _function: Any) -> Wrapper:
-    """End a session's call with the error that the session fails with."""
+    """Wrap the method that fails a session: end its call with the same error."""
 
     def wrapper(wrapped: Any, owner: Any, args: Any, kwargs: Any) -> Any:
         error = args[0] if args else kwargs.get("error")
@@ -119,5 +119,5 @@ def failing(_active: Active, _adapter: Connections, _function: Any) -> Wrapper:
 
 
 def receiving(_active: Active, _adapter: Connections, function: Any) -> Wrapper:
-    """Note the events of a session, and its end when the other side closes it."""
+    """Wrap the receiving of events: record them, and the end when the other side closes."""
     return observing(function, lambda connection, *_: session_of(connection))

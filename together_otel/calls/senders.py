@@ -1,8 +1,8 @@
-"""What stands in place of the functions that HTTP libraries send requests by.
+"""Replacements of the functions by which HTTP libraries send requests.
 
-A request to another host than Together's pays for one look at its host. Nobody can tell that it
-passed here: a plain function stands in place of the library's, and is in no traceback. The first
-request to Together loads what reports it; most processes that are instrumented make none.
+A request to another host than Together's only costs a check of its host, and leaves no trace of
+this package: the replacement is a plain function and is in no traceback. The first request to
+Together loads the code that reports it, because most instrumented processes make none.
 """
 
 from __future__ import annotations
@@ -32,16 +32,16 @@ if TYPE_CHECKING:
     from together_otel.clients.first_look import IsOurs
 
     Load = Callable[[str, Any], Reporter | None]
-    """Returns what reports the requests by a library's function; ``None`` while all is off."""
+    """Returns the reporter of a library's function, or ``None`` while the instrumentation is off."""
 
 
 class Sender(NamedTuple):
-    """A function to stand in place of: ``Class.method`` of a module, and how to look at it.
+    """A function to replace, ``Class.method`` of a module, and how to check its requests.
 
     Attributes:
         library: the name of its adapter.
-        makes: returns the first look; ``None`` of what only prepares headers.
-        takes_headers: whether these are among its arguments, and not in a request, which hides them.
+        makes: returns the check of the host; ``None`` for a function that only prepares headers.
+        takes_headers: whether headers are among its arguments, not hidden in a request object.
     """
 
     module: str
@@ -70,7 +70,7 @@ SENDERS: Final = (
         partial(by_url, name="url"),
         takes_headers=True,
     ),
-    # What the one above, a redirect too, sends by it is part of that call.
+    # Requests that the function above sends by it, redirects included, are part of its call.
     Sender("requests.sessions", "Session.send", "prepared", by_prepared),
     Sender("requests.models", "PreparedRequest.prepare_headers", "prepared", None),
     Sender(
@@ -86,10 +86,10 @@ SENDERS: Final = (
 
 
 class Senders:
-    """The functions of this process that are replaced.
+    """The replaced functions of this process.
 
     Args:
-        load: gives what reports.
+        load: returns the reporter of a function.
     """
 
     def __init__(self, load: Load) -> None:
@@ -97,11 +97,11 @@ class Senders:
         self._applied: list[tuple[type, str, Any, Any]] = []
 
     def put(self, module: ModuleType, hosts: Collection[str]) -> None:
-        """Replace what a module has of them.
+        """Replace the functions of a module.
 
         Args:
-            module: that was imported.
-            hosts: further ones that count as Together's.
+            module: the imported module.
+            hosts: additional hosts that count as Together's.
         """
         for sender in SENDERS:
             class_name, _, name = sender.attribute.partition(".")
@@ -126,7 +126,7 @@ class Senders:
             self._applied.append((owner, name, original, made))
 
     def remove(self) -> None:
-        """Put every original back that is still ours to replace."""
+        """Restore every original whose replacement is still in place."""
         while self._applied:
             owner, name, original, made = self._applied.pop()
             if vars(owner).get(name) is made:
@@ -184,10 +184,10 @@ def _sending(
 def _preparing(
     original: Any, look: Callable[[str], object], load: Callable[[], Reporter | None]
 ) -> Any:
-    """Return what stands in place of a function that raises where a header cannot be one.
+    """Return the replacement of a function that raises for an invalid header.
 
-    The request is then neither built nor sent. The function is told headers alone: where they were
-    to go, its caller knows.
+    The request is then neither built nor sent. The function only receives the headers: its
+    caller's frame has the URL.
     """
 
     def replacement(self: Any, *args: Any, **kwargs: Any) -> Any:
@@ -208,5 +208,5 @@ def _preparing(
 def _url_in(held: Arguments) -> str:
     try:
         return url_text(held.kwargs.get("url"))
-    except Exception:  # noqa: BLE001 - the border: what the library is to refuse
+    except Exception:  # noqa: BLE001 - the library itself refuses such a URL
         return ""

@@ -1,4 +1,4 @@
-"""The one table of what is patched, but for HTTP libraries, which `senders` has."""
+"""The table of all patched attributes, except those of HTTP libraries, which are in `senders`."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ if TYPE_CHECKING:
 class Target:
     """One attribute to patch: ``Class.method`` or a function of a module, if it exists there.
 
-    Of several, separated by ``|``, as releases differ, it is the first that exists.
+    Alternatives for different releases are separated by ``|``: the first that exists is patched.
 
-    ``make`` returns its patch, of what is on, the adapter and the function. Where
-    ``may_be_inherited``, a method of another package's class is patched in this class alone. Whether
-    one is in every release is ``is_expected``.
+    ``make`` takes the `Active`, the adapter and the function, and returns the patch. With
+    ``may_be_inherited``, a method of another package's class is patched in this class only. With
+    ``is_expected``, a release without the attribute gives a warning.
     """
 
     module: str

@@ -1,4 +1,4 @@
-"""What the patched methods of `together` 1.x do, beside those that any client has."""
+"""Wrappers of methods that only `together` 1.x has."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def owning(active: Active, adapter: TogetherV1, _function: Any) -> Wrapper:
-    """Note whose requestor it is: 1.x copies a client's key into it."""
+    """Wrap a requestor's constructor: record its client, whose key 1.x copies into it."""
 
     def wrapper(wrapped: Any, requestor: Any, args: Any, kwargs: Any) -> Any:
         held = Arguments(args=args, kwargs=kwargs)
@@ -33,7 +33,7 @@ def owning(active: Active, adapter: TogetherV1, _function: Any) -> Wrapper:
 
 
 def transferring(active: Active, adapter: Adapter, function: Any) -> Wrapper:
-    """Note an attempt of 1.x and its answer; outside a call, it is a call of its own."""
+    """Wrap the sending of a request: an attempt of the current call, or else a call of its own."""
     own = calling(active, adapter, function, _note_attempt).of(function, 0)
     is_async = iscoroutinefunction(function)
 
@@ -68,15 +68,15 @@ def _note_attempt(call: Call, _client: Any, response: Any) -> None:
 
 
 def beginning(active: Active, adapter: TogetherV1, _function: Any) -> Wrapper:
-    """Make the first request of a 1.x upload again, which asks where the file is to go.
+    """Wrap the first request of an upload, which gets the URL to upload to: retry it.
 
-    It has a call of its own, by which 1.x hands a refusal on as data, and raises it here.
+    The request is a call of its own. 1.x returns its refusal as data there, and raises it here.
     """
 
     def wrapper(wrapped: Any, manager: Any, args: Any, kwargs: Any) -> Any:
         upload, runtime, retry = current_call(), active.listening(), None
         if runtime is not None and upload is not None and upload.adapter.composed:
-            retry = retry_of_call(runtime, adapter, manager._client, (), {})  # noqa: SLF001 - where managers keep it
+            retry = retry_of_call(runtime, adapter, manager._client, (), {})  # noqa: SLF001 - where managers keep their client
         if retry is None or upload is None:
             return wrapped(*args, **kwargs)
         arguments = Arguments(args=args, kwargs=kwargs)

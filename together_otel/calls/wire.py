@@ -1,4 +1,4 @@
-"""Requests to Together's hosts by an HTTP library, where no call that is reported makes them."""
+"""Requests to Together's hosts by an HTTP library, outside any other reported call."""
 
 from __future__ import annotations
 
@@ -32,19 +32,19 @@ class Reporter:
     """Reports the requests that one function of an HTTP library sends.
 
     Args:
-        active: what is on.
+        active: state of the instrumentation.
         library: the name of its adapter.
         original: the function.
 
     Attributes:
-        report: sends a request, its one argument besides itself, and reports it.
+        report: sends and reports a request, which it takes both as the client and as the argument.
     """
 
     def __init__(self, active: Active, library: str, original: Any) -> None:
         self._active, self._adapter = active, _ADAPTERS[library]
 
         def send(exchange: Exchange) -> Any:
-            # What it holds, as another key may be in it the second time.
+            # The exchange's own arguments, which may have another key in a retry.
             return original(exchange.client, *exchange.args, **exchange.kwargs)
 
         self.report: Callable[[Exchange, Exchange], Any] = calling(
@@ -52,22 +52,22 @@ class Reporter:
         ).of(send, 1)
 
     def exchange(self, client: Any, held: Arguments) -> Exchange | None:
-        """Describe a request that is to be reported; ``None`` for any other."""
+        """Describe a request to Together; return ``None`` for any other."""
         if (runtime := self._listening()) is None:
             return None
         try:
             found = self._adapter.exchange(client, held.args, held.kwargs)
             found.reader = caller(self._adapter.reader)
             return found if is_together_host(found.server[0], runtime.settings.hosts) else None
-        except Exception:  # noqa: BLE001 - the border: what the library is to refuse
+        except Exception:  # noqa: BLE001 - the library itself refuses such arguments
             return None
 
     def not_built(self, client: Any, held: Arguments) -> None:
-        """Report a request that could not be built for its headers.
+        """Report a request that could not be built because of its headers.
 
         Args:
-            client: what was to build it, with headers of its own.
-            held: what its arguments were, by name.
+            client: the object that builds it, with headers of its own.
+            held: the arguments by name.
         """
         runtime, adapter = self._listening(), self._adapter
         if runtime is None or not isinstance(adapter, ByRequest):
@@ -88,7 +88,7 @@ class Reporter:
     def _note(self, call: Call, exchange: Exchange, response: Any) -> None:
         try:
             response = self._adapter.seen(exchange, response)
-        except Exception:  # noqa: BLE001 - the border
+        except Exception:  # noqa: BLE001 - must not reach the application
             call.runtime.guard("finish").swallow()
         if response is not None:
             call.answered(response)

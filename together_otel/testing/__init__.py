@@ -1,7 +1,7 @@
-"""For tests: a Together server on loopback, and telemetry caught in memory.
+"""Test helpers: a scriptable Together server on loopback, and capture of telemetry in memory.
 
-``behaviours`` is what ``TogetherServer`` can be told to do. ``python -m together_otel.testing``
-runs the server for other processes.
+``behaviours`` contains the responses that a ``TogetherServer`` can be scripted to give.
+``python -m together_otel.testing`` runs the server for other processes.
 """
 
 from together_otel.testing import behaviours

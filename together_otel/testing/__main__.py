@@ -1,6 +1,6 @@
-"""The server as a program, for other processes: ``python -m together_otel.testing --port 0``.
+"""Command that runs the server for other processes: ``python -m together_otel.testing --port 0``.
 
-Its first line is its URL; it serves until SIGTERM or SIGINT comes.
+It prints its URL as its first line and serves until SIGTERM or SIGINT.
 """
 
 import argparse
@@ -16,14 +16,14 @@ from together_otel.testing.server import TogetherServer
 
 
 def _keys_in(file: Path) -> Behaviour:
-    """Accept the keys that the file holds now, one a line; none while there is no file.
+    """Accept the keys that the file contains now, one a line; none if the file is missing.
 
-    The server's own orders still count: a key revoked there is refused though it is listed.
+    A key that was revoked on the server is refused even if it is listed.
     """
 
     def plan(exchange: Exchange) -> Plan:
         keys: list[str] = []
-        # Whoever rotates a key may replace the file: for a moment there can be none.
+        # The file may be missing for a moment while it is replaced.
         with contextlib.suppress(FileNotFoundError):
             keys = file.read_text().split()
         listed = exchange.request.key in keys
@@ -33,7 +33,7 @@ def _keys_in(file: Path) -> Behaviour:
 
 
 def main() -> None:
-    """Serve until a signal comes; exits 0 then, 2 on bad arguments."""
+    """Serve until a signal arrives, then exit with 0; exit with 2 on invalid arguments."""
     parser = argparse.ArgumentParser(
         prog="python -m together_otel.testing",
         description="A stand-in for Together's API on loopback.",

@@ -1,7 +1,7 @@
-"""What Together would answer to a good request, for every generation of its SDK at once.
+"""Successful responses of Together's API, for all generations of its SDK.
 
-Where generations differ, a body carries the fields of all of them. Everything is
-deterministic: a word is a token, and the reply is always the same sentence.
+Where generations differ, a body contains the fields of all of them. Responses are deterministic:
+a word counts as a token, and the generated text is always the same sentence.
 """
 
 import base64
@@ -16,7 +16,7 @@ from together_otel.testing.exchange import ReceivedRequest, Reply, json_reply, s
 from together_otel.testing.objects import CREATED, DEFAULT_MODEL, FILE_CONTENT, FILE_ID
 
 REPLY = "Hello from a stand-in for Together."
-"""The text that every model answers."""
+"""Text that every model generates."""
 
 NOT_FOUND = 404
 _FOUND = 302
@@ -25,12 +25,12 @@ _SAMPLE_RATE = 24_000
 
 
 def answer(request: ReceivedRequest) -> Reply:
-    """Return the answer to a request whose key is good."""
+    """Return the response to a request with a valid key."""
     segments = [part for part in request.path.split("?", 1)[0].split("/") if part]
     if segments and _VERSION.fullmatch(segments[0]):
         segments.pop(0)
         if segments and _VERSION.fullmatch(segments[0]):
-            # A 1.x or 2.x base URL given to 3.x ends here, as it does at Together.
+            # As Together does for 3.x with the base URL of 1.x or 2.x: its path is /v1/v1/….
             return json_reply({"error": {"message": "Not found", "code": "not_found"}}, NOT_FOUND)
     if request.method == "POST" and (generate := _GENERATIVE.get("/".join(segments))):
         return generate(request)
@@ -62,7 +62,7 @@ def _lookup(segments: list[str]) -> Reply:
 
 
 def _order(request: ReceivedRequest, segments: list[str]) -> Reply:
-    """Answer what changes something: for uploads, where the bytes are to go."""
+    """Return the response to a request that changes something; for uploads, with the upload URL."""
     found: object = {}
     match segments:
         case ["files"]:
@@ -92,7 +92,7 @@ def _order(request: ReceivedRequest, segments: list[str]) -> Reply:
 
 
 def _storage(request: ReceivedRequest) -> str:
-    """Return the address where the server takes an uploaded file's bytes; SDKs send no key there."""
+    """Return the server's upload URL for a file's content, to which SDKs send no key."""
     return f"http://{request.headers.get('host', '')}/storage/{FILE_ID}"
 
 
@@ -101,7 +101,7 @@ def _chat(request: ReceivedRequest) -> Reply:
     messages = [message for message in fields.get("messages", ()) if isinstance(message, dict)]
     usage = _usage(" ".join(str(message.get("content") or "") for message in messages))
     envelope = {"id": _id(request), "created": CREATED, "model": _model(request)}
-    # A conversation that already has a tool's result gets text: agents would loop for ever.
+    # Text once the conversation has a tool's result, as agents would otherwise loop for ever.
     tool = None if messages and messages[-1].get("role") == "tool" else _first_tool(fields)
     said: dict[str, Any] = {"content": None, "tool_calls": [tool]} if tool else {"content": REPLY}
     reason = "tool_calls" if tool else "stop"

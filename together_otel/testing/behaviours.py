@@ -1,4 +1,4 @@
-"""What ``TogetherServer`` can be told to do with a request.
+"""Scriptable behaviours of a ``TogetherServer``.
 
 Each function returns a ``Behaviour`` for ``server.script(…)`` or ``server.always(…)``::
 
@@ -20,10 +20,10 @@ from together_otel.testing.exchange import (
 )
 
 Behaviour: TypeAlias = Callable[[Exchange], Plan]
-"""What the server does with one request."""
+"""Decides the server's reply to one request."""
 
 RefusalForm = Literal["together", "text", "html", "error_text", "message"]
-"""How a refusal's body looks: Together's own, or one of those that gateways send."""
+"""Form of a refusal's body: Together's own, or one that gateways send."""
 
 REFUSAL_FORMS: tuple[RefusalForm, ...] = get_args(RefusalForm)
 
@@ -45,12 +45,12 @@ def _fixed(reply: Reply | None) -> Behaviour:
 
 
 def usual() -> Behaviour:
-    """Look at the key, then answer or refuse: what the server does when told nothing."""
+    """Accept or refuse the request depending on its key. This is the server's default."""
     return lambda exchange: Plan(exchange.usual())
 
 
 def accept() -> Behaviour:
-    """Answer as to a good key, whatever was sent."""
+    """Accept the request, whatever its key."""
     return lambda exchange: Plan(exchange.answer())
 
 
@@ -60,13 +60,13 @@ def refuse(
     status: int = UNAUTHORIZED,
     headers: Mapping[str, str] | None = None,
 ) -> Behaviour:
-    """Refuse the key: ``missing_api_key`` when none was sent, else ``invalid_api_key``.
+    """Refuse the key: with ``missing_api_key`` if none was sent, else with ``invalid_api_key``.
 
     Args:
-        form: another body than Together's, as of another server: plain text, an HTML page,
-            ``{"error": "text"}`` or ``{"message": "text"}``.
-        status: another HTTP status than 401.
-        headers: more response headers, such as ``{"x-should-retry": "true"}``.
+        form: ``"together"`` for Together's body, or that of another server: plain text, an HTML
+            page, ``{"error": "text"}`` or ``{"message": "text"}``.
+        status: HTTP status.
+        headers: additional response headers, such as ``{"x-should-retry": "true"}``.
     """
     more = tuple((headers or {}).items())
     text = "Unauthorized"
@@ -82,7 +82,7 @@ def refuse(
 
 
 def echo_key() -> Behaviour:
-    """Refuse with 401 and a message that repeats the key received."""
+    """Refuse with 401 and a message that contains the received key."""
 
     def plan(exchange: Exchange) -> Plan:
         message = f"Invalid API key provided: {sent_key(exchange.request)}."
@@ -92,27 +92,27 @@ def echo_key() -> Behaviour:
 
 
 def lose_key() -> Behaviour:
-    """Refuse as if no key had come, whatever was sent: a proxy before the server removes it."""
+    """Refuse as if no key was sent, as when a proxy in front of the server removes it."""
     return error(UNAUTHORIZED, MISSING_KEY, code="missing_api_key")
 
 
 def forbidden_key(status: int = FORBIDDEN) -> Behaviour:
-    """Refuse the key with another status than 401, as Together's codes allow: 403 or 400."""
+    """Refuse the key with another status than 401 that Together documents: 403 or 400."""
     return refuse(status=status)
 
 
 def forbidden_context() -> Behaviour:
-    """Answer Together's plain 403, which is about the context's length and not about the key."""
+    """Reply with Together's 403 for a prompt that is too long, which is not about the key."""
     return error(FORBIDDEN, "Input validation error: the prompt exceeds the model's context length")
 
 
 def payment_required() -> Behaviour:
-    """Answer 402: the account's spending limit is reached."""
+    """Reply with 402: the account's spending limit is reached."""
     return error(402, "You have reached your spending limit", kind="credit_limit")
 
 
 def rate_limited(retry_after: float = 0.01) -> Behaviour:
-    """Answer 429 and ask to try again after so many seconds."""
+    """Reply with 429 and a ``Retry-After`` in seconds."""
     headers = {"x-ratelimit-remaining": "0", "x-ratelimit-reset": str(retry_after)}
     return error(
         429,
@@ -123,7 +123,7 @@ def rate_limited(retry_after: float = 0.01) -> Behaviour:
 
 
 def server_error(status: int = 500, retry_after: float = 0.01) -> Behaviour:
-    """Answer 5xx and ask to try again after so many seconds, or clients take their time."""
+    """Reply with 5xx and a ``Retry-After`` in seconds, as clients otherwise wait longer."""
     headers = {"Retry-After": str(retry_after)}
     return error(status, "Internal server error", kind="server_error", headers=headers)
 
@@ -136,38 +136,38 @@ def error(
     code: str | None = None,
     headers: Mapping[str, str] | None = None,
 ) -> Behaviour:
-    """Answer an error in Together's format."""
+    """Reply with an error in Together's format."""
     return _fixed(json_reply(_error_body(message, code, kind), status, headers))
 
 
 def slow(seconds: float, *, after: int = 0) -> Behaviour:
-    """Do the usual, but wait first: before the status line, or after so many frames of a stream.
+    """Reply as `usual`, with a pause: before the status line, or after ``after`` stream frames.
 
-    ``server.release()`` ends the wait early; ``server.close()`` ends it without an answer.
+    ``server.release()`` ends the pause early; ``server.close()`` ends it without a reply.
     """
     return lambda exchange: Plan(exchange.usual(), pause=seconds, pause_after=after)
 
 
 def cut_stream(after: int = 2) -> Behaviour:
-    """Close the connection after so many frames of a stream, or in the middle of a whole body."""
+    """Close the connection after ``after`` frames of a stream, or halfway through a plain body."""
     return lambda exchange: Plan(_begun(exchange.usual(), after), cut=True)
 
 
 def error_frame(
     after: int = 2, code: str | None = "invalid_api_key", message: str = INVALID_KEY
 ) -> Behaviour:
-    """End a stream after so many frames with an error in Together's format; 200 stays."""
+    """End a stream, whose status is 200, after ``after`` frames with an error of Together's."""
     last = frame_of(_error_body(message, code))
     return lambda exchange: Plan(_begun(exchange.usual(), after, last))
 
 
 def _begun(reply: Reply, after: int, *last: bytes) -> Reply:
-    """Return the first frames of a stream, and others; a whole body as it is."""
+    """Return a stream with its first ``after`` frames and ``last``; other replies unchanged."""
     return reply if reply.frames is None else replace(reply, frames=(*reply.frames[:after], *last))
 
 
 def redirect(to: str, status: int = 307) -> Behaviour:
-    """Redirect to a URL; one without a path is completed with the request's own."""
+    """Redirect to a URL. The request's path is added to a URL without a path."""
 
     def plan(exchange: Exchange) -> Plan:
         parts = urlsplit(to)
@@ -179,7 +179,7 @@ def redirect(to: str, status: int = 307) -> Behaviour:
 
 
 def drop_connection() -> Behaviour:
-    """Close the connection without an answer."""
+    """Close the connection without a response."""
     return _fixed(None)
 
 
@@ -191,15 +191,15 @@ def custom(
     content_type: str | None = None,
     foreign: bool = False,
 ) -> Behaviour:
-    """Answer anything.
+    """Reply with any response.
 
     Args:
         status: HTTP status.
-        body: bytes (``application/octet-stream``), text (``text/plain``), or else a value that
-            is sent as JSON.
-        headers: more response headers.
-        content_type: another content type than the body's own.
-        foreign: answer as another server than Together's, without its headers.
+        body: bytes (``application/octet-stream``), a string (``text/plain``), or another value,
+            which is sent as JSON.
+        headers: additional response headers.
+        content_type: content type that replaces the body's default.
+        foreign: leave out the header that identifies Together's responses.
     """
     if isinstance(body, bytes):
         reply = Reply(status, body, "application/octet-stream")
@@ -215,14 +215,14 @@ def custom(
 def refusal(
     request: ReceivedRequest, status: int = UNAUTHORIZED, message: str | None = None
 ) -> Reply:
-    """Return Together's refusal of a request's key, or of its lack."""
+    """Return Together's refusal of an invalid or missing key."""
     if sent_key(request):
         return json_reply(_error_body(message or INVALID_KEY, "invalid_api_key"), status)
     return json_reply(_error_body(message or MISSING_KEY, "missing_api_key"), status)
 
 
 def sent_key(request: ReceivedRequest) -> str:
-    """Return what was sent as key, however odd; ``""`` for nothing."""
+    """Return the text that was sent as the key, even if malformed; ``""`` if none."""
     return (request.authorization or "").removeprefix("Bearer").strip()
 
 

@@ -1,4 +1,4 @@
-"""What the server's rooms pass each other: a request received, a reply, and a plan for it."""
+"""Types that the server's modules share: a received request, a reply, and a plan."""
 
 import json
 import re
@@ -7,25 +7,24 @@ from dataclasses import dataclass, field
 from typing import Any
 
 TRACE_ID = "x-together-traceid"
-"""The header by which an answer is known to be Together's."""
+"""Header that identifies a response as Together's."""
 
 DONE = b"data: [DONE]\n\n"
-"""The frame that ends Together's streams."""
+"""Last frame of Together's streams."""
 
-# The characters that RFC 6750 allows in a bearer token, which Together's keys keep to.
+# The characters that RFC 6750 allows in a bearer token. Together's keys use only these.
 _BEARER = re.compile(r"Bearer ([A-Za-z0-9._~+/=-]+)")
 _FORM_FIELD = re.compile(rb'name="(\w+)"\r\n(?:[^\r\n]+\r\n)*\r\n([^\r\n]*)\r\n')
 
 
 @dataclass(frozen=True)
 class ReceivedRequest:
-    """One request as it arrived.
+    """A request that the server received.
 
-    ``number`` counts a server's requests from 1. ``authorized`` tells whether the server held
-    the key good when the request came, whatever it was scripted to answer. ``retry`` is the
-    SDK's own count of attempts before this one (2.x and 3.x send it). ``headers`` have
-    lower-case names. ``fields`` is the JSON object or the form that the body holds. The key
-    stays out of ``repr``.
+    ``number`` counts a server's requests from 1. ``authorized`` is whether the server accepted
+    the key when the request arrived, whatever response was scripted. ``retry`` is the SDK's own
+    count of earlier attempts (2.x and 3.x send it). ``headers`` have lower-case names.
+    ``fields`` is the JSON object or the form in the body. ``repr`` does not show the key.
     """
 
     number: int
@@ -40,15 +39,15 @@ class ReceivedRequest:
 
     @property
     def key(self) -> str | None:
-        """The key in a well-formed Authorization header, else ``None``."""
+        """The key in the Authorization header; ``None`` if it is missing or malformed."""
         return key_in(self.authorization)
 
 
 @dataclass(frozen=True)
 class Reply:
-    """An HTTP answer: ``body`` whole, or ``frames`` sent as one chunk each.
+    """An HTTP response with a ``body``, or with ``frames`` that are sent as one chunk each.
 
-    ``foreign`` tells that it is another server's, a proxy's say: without Together's own header.
+    ``foreign`` leaves out `TRACE_ID`, as in the response of another server such as a proxy.
     """
 
     status: int = 200
@@ -61,12 +60,12 @@ class Reply:
 
 @dataclass(frozen=True)
 class Plan:
-    """How a reply is given.
+    """How to send a reply.
 
     Args:
-        reply: ``None`` closes the connection without a word.
-        pause: seconds to wait, after ``pause_after`` frames (0: before the status line).
-        cut: close the connection before the reply is whole.
+        reply: the reply; ``None`` closes the connection without a response.
+        pause: seconds to wait after ``pause_after`` frames (0: before the status line).
+        cut: whether to close the connection before the reply is complete.
     """
 
     reply: Reply | None
@@ -77,12 +76,12 @@ class Plan:
 
 @dataclass(frozen=True)
 class Exchange:
-    """One request and what the server makes of it.
+    """A request and the replies that it may get.
 
     Attributes:
-        request: as it arrived.
-        usual: returns the answer or the refusal that its key deserves.
-        answer: returns the answer that a good key would get.
+        request: the request.
+        usual: returns a successful reply if the key is valid, or else a refusal.
+        answer: returns the successful reply, whatever the key.
     """
 
     request: ReceivedRequest
@@ -91,13 +90,13 @@ class Exchange:
 
 
 def key_in(authorization: str | None) -> str | None:
-    """Return the key in an Authorization header, ``None`` when it is absent or ill-formed."""
+    """Return the key in an Authorization header, or ``None`` if it is missing or malformed."""
     found = _BEARER.fullmatch(authorization or "")
     return found[1] if found else None
 
 
 def fields_in(content_type: str, body: bytes) -> dict[str, Any]:
-    """Return the fields of a JSON object or a multipart form; of anything else, none."""
+    """Return the fields of a JSON object or a multipart form, or ``{}`` for other bodies."""
     if content_type.startswith("multipart/form-data"):
         return {
             name.decode(): value.decode("utf-8", "replace")
@@ -111,16 +110,16 @@ def fields_in(content_type: str, body: bytes) -> dict[str, Any]:
 
 
 def json_reply(value: object, status: int = 200, headers: Mapping[str, str] | None = None) -> Reply:
-    """Return ``value`` as a JSON answer."""
+    """Return a reply with ``value`` as JSON."""
     return Reply(status, json.dumps(value).encode(), headers=tuple((headers or {}).items()))
 
 
 def stream_reply(events: Iterable[object]) -> Reply:
-    """Return server-sent events, one frame each, ended as Together ends them."""
+    """Return a reply with server-sent events, one frame each, and Together's last frame."""
     frames = (*(frame_of(event) for event in events), DONE)
     return Reply(content_type="text/event-stream", frames=frames)
 
 
 def frame_of(event: object) -> bytes:
-    """Return one server-sent event with a JSON value."""
+    """Return a server-sent event with ``event`` as JSON."""
     return f"data: {json.dumps(event)}\n\n".encode()

@@ -1,4 +1,4 @@
-"""A bounded HTTP request, to what may answer slowly, without an end, or not in HTTP."""
+"""HTTP requests with limits, for servers that may be slow, endless, or not HTTP at all."""
 
 import socket
 import threading
@@ -14,9 +14,9 @@ from urllib.parse import unquote, urlencode, urlsplit
 T = TypeVar("T")
 
 LIMIT: Final = 5.0
-"""Seconds that a request may take, from the look-up of the name to the last byte."""
+"""Timeout of a request in seconds, from the DNS lookup to the last byte."""
 LARGEST: Final = 16 * 1024 * 1024
-"""Bytes that a body may have."""
+"""Maximum size of a body in bytes."""
 
 _CHUNK: Final = 65_536
 
@@ -26,7 +26,7 @@ class TooLarge(HTTPException):
 
 
 class Fetched(NamedTuple):
-    """An answer; ``kind`` is its media type in lower case, without parameters."""
+    """An HTTP response; ``kind`` is its media type in lower case, without parameters."""
 
     status: int
     reason: str
@@ -35,27 +35,27 @@ class Fetched(NamedTuple):
 
     @property
     def text(self) -> str:
-        """The body, whatever it is."""
+        """The body as text, with invalid UTF-8 replaced."""
         return self.body.decode("utf-8", "replace")
 
 
 def fetch(
     url: str, *, accept: str = "*/*", form: Mapping[str, str] | None = None, limit: float = LIMIT
 ) -> Fetched:
-    """Send one request: neither by a proxy of the environment, nor on to where it is redirected.
+    """Send one request, ignoring proxies in the environment and without following redirects.
 
     Args:
-        url: of http or https; a user name and password in it are sent.
-        accept: the media type to ask for.
-        form: fields to post; a GET without them.
-        limit: seconds.
+        url: an http or https URL; a user name and password in it are sent as basic auth.
+        accept: value of the Accept header.
+        form: form fields to POST; ``None`` for a GET.
+        limit: timeout in seconds.
 
     Raises:
-        TimeoutError: when it takes longer.
-        TooLarge: when more is sent than is read.
-        HTTPException: when the answer is not HTTP.
-        OSError: when there is no connection.
-        ValueError: when there can be no such request.
+        TimeoutError: if it takes longer.
+        TooLarge: if the body has more than `LARGEST` bytes.
+        HTTPException: if the response is not valid HTTP.
+        OSError: if the connection fails.
+        ValueError: if the URL is not valid.
     """
     parts = urlsplit(url)
     if parts.scheme not in {"http", "https"} or not parts.hostname:
@@ -92,23 +92,23 @@ def fetch(
 
 
 def within(limit: float, work: Callable[[], T]) -> T:
-    """Return what a function returns; it runs in a thread of its own.
+    """Call a function in a separate thread with a timeout, and return its result.
 
-    Nothing else puts a limit to a look-up of a name, to headers that drip, or to a parser.
+    A socket timeout does not limit a DNS lookup, headers that arrive byte by byte, or a parser.
 
     Args:
-        limit: seconds, after which the thread is left to itself.
-        work: the function; what it raises is raised here.
+        limit: timeout in seconds. The thread is not stopped at the timeout.
+        work: the function; its exceptions are raised again here.
 
     Raises:
-        TimeoutError: when it takes longer.
+        TimeoutError: if it takes longer.
     """
     ended: SimpleQueue[tuple[T, None] | tuple[None, Exception]] = SimpleQueue()
 
     def run() -> None:
         try:
             ended.put((work(), None))
-        except Exception as exc:  # noqa: BLE001 - the caller's
+        except Exception as exc:  # noqa: BLE001 - raised again in the caller's thread
             ended.put((None, exc))
 
     threading.Thread(target=run, name="together-otel-fetch", daemon=True).start()

@@ -1,4 +1,4 @@
-"""Keys that nobody owns, made up anew in every run, and where they must not be seen."""
+"""Random keys for tests, and detection of them in text."""
 
 import secrets
 from collections.abc import Mapping
@@ -8,17 +8,17 @@ from together_otel.keys.known import PART_LENGTH
 
 
 class MadeUpKeys:
-    """Makes keys and remembers them."""
+    """Generates keys and remembers them."""
 
     def __init__(self) -> None:
         self._known: dict[str, str] = {}
 
     def together(self) -> str:
-        """Make a key of Together's shape."""
+        """Return a new key in Together's format."""
         return self._make("tgp_" + "v1_", secrets.token_urlsafe(32))
 
     def other_provider(self) -> str:
-        """Make a key of OpenAI's shape."""
+        """Return a new key in OpenAI's format."""
         return self._make("sk" + "-", secrets.token_hex(24))
 
     def _make(self, public: str, secret: str) -> str:
@@ -26,11 +26,11 @@ class MadeUpKeys:
         return public + secret
 
     def redact(self, text: str) -> str:
-        """Return the text with no key in it."""
+        """Return the text with all keys redacted."""
         return redact(text, list(self._known))
 
     def shown_in(self, texts: Mapping[str, str]) -> list[str]:
-        """Return the names of the texts that show eight characters in a row of any key."""
+        """Return the names of the texts that contain eight consecutive characters of any key."""
         stretches = {
             secret[place : place + PART_LENGTH]
             for secret in self._known.values()

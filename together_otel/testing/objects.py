@@ -1,12 +1,12 @@
-"""What the server has: objects with the fields that any generation of the SDK wants of them."""
+"""Objects of the server's API, with the fields that all generations of the SDK read."""
 
 from typing import Any
 
 CREATED = 1_700_000_000
-"""The time of everything the server makes, in Unix seconds."""
+"""Creation time of all objects, in Unix seconds."""
 
 FILE_CONTENT = b'{"text": "Hi"}\n'
-"""What every file holds."""
+"""Content of every file."""
 
 FILE_ID = "file-1"
 DEFAULT_MODEL = "stand-in/model"

@@ -1,4 +1,4 @@
-"""Ports of loopback that nobody listens on."""
+"""Free loopback ports."""
 
 import socket
 import threading
@@ -8,7 +8,7 @@ _lock = threading.Lock()
 
 
 def free_port() -> int:
-    """Return a TCP port of 127.0.0.1 that was free just now, and that this process had not yet."""
+    """Return a free TCP port of 127.0.0.1 that this function has not returned before."""
     with _lock:
         while True:
             with socket.socket() as probe:

@@ -1,4 +1,4 @@
-"""The programs of a monitoring stack: where they are, and one process of each."""
+"""Programs of a monitoring stack: how to find them and how to run each as a process."""
 
 import json
 import shutil
@@ -14,29 +14,29 @@ from together_otel.testing.fetch import fetch
 from together_otel.testing.ports import free_port
 
 CHECKOUT = Path(__file__).resolve().parents[2]
-"""The root of the checkout, when the package is used from one."""
+"""Root of the checkout, if the package is used from one."""
 
 OK = 200
 POLL = 0.05
-"""Seconds between two looks at something that does not tell by itself."""
+"""Seconds between two polls."""
 PATIENCE = 30.0
-"""Seconds that anything may take unless a caller says otherwise."""
+"""Default timeout in seconds."""
 _TAIL = 20
 _DATA = Path("/usr/share/prometheus/alertmanager")
 _TEMPLATES = ("default.tmpl", "email.tmpl")
 
 
-class MissingBinary(RuntimeError):  # noqa: N818 - it says what is missing, as FileNotFoundError does
-    """A program of Prometheus's is not installed; the message says how to get it."""
+class MissingBinary(RuntimeError):  # noqa: N818 - the name says what is missing
+    """Prometheus or Alertmanager is not installed. The message says how to install it."""
 
 
-class ProcessDied(RuntimeError):  # noqa: N818 - it says what happened
-    """Prometheus or Alertmanager ended by itself; the message ends with its log's last lines."""
+class ProcessDied(RuntimeError):  # noqa: N818 - the name says what happened
+    """Prometheus or Alertmanager exited unexpectedly. The message contains the end of its log."""
 
 
 @dataclass(frozen=True)
 class Binaries:
-    """Where the two programs are."""
+    """Paths of the two programs."""
 
     prometheus: Path
     alertmanager: Path
@@ -46,7 +46,7 @@ def find_binaries() -> Binaries:
     """Find both programs in ``.tools/usr/bin`` of the checkout, then on PATH.
 
     Raises:
-        MissingBinary: when one of them is in neither.
+        MissingBinary: if one of them is in neither.
     """
     return Binaries(_find("prometheus"), _find("prometheus-alertmanager", "alertmanager"))
 
@@ -63,16 +63,16 @@ def _find(*names: str) -> Path:
 
 
 def relocated(alertmanager: Path, folder: Path) -> Path:
-    """Return an Alertmanager that runs with ``folder`` as its working directory.
+    """Return an Alertmanager binary that runs with ``folder`` as its working directory.
 
-    Debian's opens its templates by an absolute path, which is not there when the package was
-    unpacked rather than installed. Then this is a copy that finds them in ``folder``.
+    Debian's binary opens its templates by an absolute path, which does not exist if the package
+    was unpacked but not installed. In that case, return a copy that opens them in ``folder``.
     """
     unpacked = alertmanager.resolve().parent.parent.parent / _DATA.relative_to("/")
     if _DATA.exists() or not all((unpacked / name).exists() for name in _TEMPLATES):
         return alertmanager
     absolute = bytes(_DATA)
-    # As long as what it replaces: a compiled program knows its strings by place and length.
+    # The same length, as a compiled program refers to its strings by position and length.
     here = b"./" * (len(absolute) // 2)
     for name in _TEMPLATES:
         shutil.copy(unpacked / name, folder)
@@ -83,7 +83,7 @@ def relocated(alertmanager: Path, folder: Path) -> Path:
 
 
 class Program:
-    """One process with its own folder, port and log; a context manager."""
+    """Context manager that runs a program with its own folder, port and log."""
 
     def __init__(
         self, binary: Path, folder: Path, config: dict[str, Any], flags: tuple[str, ...]
@@ -96,10 +96,10 @@ class Program:
         (folder / "config.yml").write_text(json.dumps(config))
 
     def __enter__(self) -> "Program":  # noqa: PYI034 - Self needs 3.11 or another package
-        """Start it, wait until it is ready, and return itself."""
+        """Start the program, wait until it is ready, and return itself."""
         address = f"--web.listen-address={self.address}"
         with (self._folder / "log").open("wb") as log:
-            self._process = subprocess.Popen(  # noqa: S603 - a program that we looked for
+            self._process = subprocess.Popen(  # noqa: S603 - a known program
                 [self._binary, "--config.file=config.yml", address, *self._flags],
                 cwd=self._folder,
                 stdin=subprocess.DEVNULL,
@@ -122,7 +122,7 @@ class Program:
             self._process.wait()
 
     def check(self) -> None:
-        """Raise ProcessDied if it ended by itself."""
+        """Raise `ProcessDied` if the process has exited."""
         if (code := self._process.poll()) is not None:
             raise ProcessDied(f"{self._binary.name} ended with code {code}:\n{self._tail()}")
 

@@ -24,27 +24,27 @@ _BAD_REQUEST = 400
 
 
 class TogetherServer:
-    """Together's API on 127.0.0.1, as far as its SDK needs it.
+    """Serves the part of Together's API that its SDK uses, on 127.0.0.1.
 
-    A context manager, or ``start()`` and ``close()``. Without a script it answers every
-    request whose key it accepts, deterministically, and refuses the others as Together does.
-    Another process can POST ``{"key": …}`` to ``/_control/accept``, ``/_control/revoke`` or,
-    with ``"after": n``, ``/_control/revoke_after``.
+    Use it as a context manager, or call ``start()`` and ``close()``. Without a script, its
+    replies are deterministic, and it refuses invalid keys as Together does. Another process can
+    POST ``{"key": …}`` to ``/_control/accept``, ``/_control/revoke`` or, with ``"after": n``,
+    ``/_control/revoke_after``.
 
     Args:
-        keys: the keys that are accepted; none means any well-formed one.
-        port: 0 takes a free one.
+        keys: valid keys; if empty, any well-formed key is valid.
+        port: TCP port; 0 for a free one.
     """
 
     def __init__(self, *, keys: Collection[str] = (), port: int = 0) -> None:
         self.requests: list[ReceivedRequest] = []
-        """Every request so far, in order of arrival."""
+        """All requests received so far, in order of arrival."""
         self._port = port
         self._keys = set(keys)
         self._left: dict[str, int] = {}
         self._script: deque[Behaviour] = deque()
         self._standing = behaviours.usual()
-        # Guards all of the above and wakes those who wait for a request, a release or the end.
+        # Protects this object's state, and notifies of a new request, a release and the end.
         self._changed = threading.Condition(threading.RLock())
         self._count = 0
         self._released = 0
@@ -52,14 +52,14 @@ class TogetherServer:
         self._listener: Listener | None = None
         self._thread: threading.Thread | None = None
 
-    # ── life ─────────────────────────────────────────────────────────────────────────
+    # ── start and stop ───────────────────────────────────────────────────────────────
 
     def start(self) -> "TogetherServer":
-        """Bind and serve from a thread of its own; return itself.
+        """Bind the port, start serving in a thread, and return itself.
 
         Raises:
-            OSError: when the port is taken.
-            RuntimeError: when it is running.
+            OSError: if the port is in use.
+            RuntimeError: if the server is already running.
         """
         if self._listener is not None:
             raise RuntimeError("the server is running")
@@ -67,7 +67,7 @@ class TogetherServer:
         self._listener = Listener(self._port, self.take, self.hold)
         self._thread = threading.Thread(
             target=self._listener.serve_forever,
-            # A poll's length is how long close() takes.
+            # close() waits for one poll.
             kwargs={"poll_interval": 0.01},
             name="together-server",
             daemon=True,
@@ -76,7 +76,7 @@ class TogetherServer:
         return self
 
     def close(self) -> None:
-        """Stop, close every connection and join every thread; twice is once."""
+        """Stop serving, close all connections and join all threads. Can be called twice."""
         listener, thread = self._listener, self._thread
         if listener is None or thread is None:
             return
@@ -96,7 +96,7 @@ class TogetherServer:
 
     @property
     def url(self) -> str:
-        """The base URL for SDK 3.x, whose paths carry ``/v1``.
+        """The base URL for SDK 3.x, whose paths begin with ``/v1``.
 
         Raises:
             RuntimeError: before ``start()`` and after ``close()``.
@@ -114,10 +114,10 @@ class TogetherServer:
         """Return the base URL for a version of the SDK, such as ``"3.1.1"``."""
         return self.url if int(version.partition(".")[0]) >= _FIRST_WITHOUT_V1 else self.base_url
 
-    # ── what it does ─────────────────────────────────────────────────────────────────
+    # ── keys and script ──────────────────────────────────────────────────────────────
 
     def accept(self, key: str) -> None:
-        """Accept a key from now on, also one that was revoked."""
+        """Accept a key from now on, even if it was revoked."""
         with self._changed:
             self._left.pop(key, None)
             if self._keys:
@@ -128,43 +128,43 @@ class TogetherServer:
         self.revoke_after(key, 0)
 
     def revoke_after(self, key: str, n: int) -> None:
-        """Refuse a key once it was accepted ``n`` times from now."""
+        """Refuse a key after it has been accepted ``n`` more times."""
         with self._changed:
             self._left[key] = n
 
     def script(self, *queue: Behaviour) -> None:
-        """Queue behaviours; each is used up by one request, before the standing one."""
+        """Queue behaviours. Each applies to one request, before the behaviour set by ``always``."""
         with self._changed:
             self._script.extend(queue)
 
     def always(self, behaviour: Behaviour | None) -> None:
-        """Do this with every request that the script leaves; ``None``: the usual."""
+        """Set the behaviour once the script is used up; ``None`` for the default."""
         with self._changed:
             self._standing = behaviour or behaviours.usual()
 
     def release(self) -> None:
-        """End the wait of every request received so far that ``slow`` holds."""
+        """End the pauses by ``slow`` of all requests received so far."""
         with self._changed:
             self._released = self._count
             self._changed.notify_all()
 
     def wait_for(self, n: int, timeout: float = 10.0) -> list[ReceivedRequest]:
-        """Wait until ``n`` requests have arrived and return them all.
+        """Wait until at least ``n`` requests have arrived and return all requests.
 
         Raises:
-            TimeoutError: when fewer came within so many seconds.
+            TimeoutError: if fewer arrive within ``timeout`` seconds.
         """
         with self._changed:
             if not self._changed.wait_for(lambda: len(self.requests) >= n, timeout):
                 raise TimeoutError(f"{len(self.requests)} of {n} requests after {timeout} s")
             return list(self.requests)
 
-    # ── the desk behind the wire ─────────────────────────────────────────────────────
+    # ── called by the HTTP layer ─────────────────────────────────────────────────────
 
     def take(
         self, method: str, path: str, headers: dict[str, str], body: bytes
     ) -> tuple[ReceivedRequest | None, Plan]:
-        """Register a request and decide what it gets."""
+        """Record a request and return it and its plan."""
         fields = fields_in(headers.get("content-type", ""), body)
         if path.startswith(_CONTROL):
             return None, Plan(self._control(path.removeprefix(_CONTROL), fields))
@@ -195,7 +195,7 @@ class TogetherServer:
             return request, behaviour(Exchange(request, usual, answer))
 
     def hold(self, request: ReceivedRequest, seconds: float) -> bool:
-        """Wait for a release, the end or so many seconds; return whether to go on."""
+        """Wait up to ``seconds`` or until released or closed; return whether to go on."""
         with self._changed:
             self._changed.wait_for(
                 lambda: self._closing or request.number <= self._released, seconds
@@ -203,7 +203,7 @@ class TogetherServer:
             return not self._closing
 
     def _admit(self, key: str | None) -> bool:
-        """Return whether a key is good, and count that it was used."""
+        """Return whether a key is valid, and count its use."""
         good = self._is_good(key)
         if good and key in self._left:
             self._left[key] -= 1

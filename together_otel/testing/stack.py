@@ -1,4 +1,4 @@
-"""A real Prometheus and a real Alertmanager on loopback, and the webhook that they page.
+"""A real Prometheus and Alertmanager on loopback, with a webhook that receives notifications.
 
 For end-to-end tests of rules, dashboards and notifications::
 
@@ -6,7 +6,7 @@ For end-to-end tests of rules, dashboards and notifications::
         stack.wait_for('up{job="shop"} == 1')
         alert = stack.wait_for_notification(lambda alert: alert["labels"]["job"] == "shop")
 
-The programs are not part of this package: `find_binaries` looks for them.
+The programs are not part of this package; `find_binaries` finds installed ones.
 """
 
 import json
@@ -37,17 +37,17 @@ __all__ = ["Binaries", "MissingBinary", "ProcessDied", "Stack", "find_binaries"]
 
 
 class Stack:
-    """Prometheus, Alertmanager and a webhook; a context manager.
+    """Context manager that runs Prometheus, Alertmanager and a webhook.
 
-    Ports are free ones of 127.0.0.1; data and configuration live in a temporary folder that
-    leaving it removes.
+    Uses free ports of 127.0.0.1, and a temporary folder for data and configuration that is removed
+    at the end.
 
     Args:
-        targets: what is scraped at ``/metrics``: pairs of job and ``"host:port"``.
+        targets: scrape targets as pairs of job and ``"host:port"``; the path is ``/metrics``.
         rules: files of alerting and recording rules.
-        interval: seconds between two scrapes, and between two evaluations of the rules.
-        group_wait: seconds that Alertmanager waits before it notifies of a new alert.
-        binaries: the programs; found by `find_binaries` by default.
+        interval: scrape interval and rule evaluation interval in seconds.
+        group_wait: seconds that Alertmanager waits before it sends a notification of a new alert.
+        binaries: the programs; by default those that `find_binaries` returns.
     """
 
     def __init__(
@@ -60,7 +60,7 @@ class Stack:
         binaries: Binaries | None = None,
     ) -> None:
         self.notifications: list[dict[str, Any]] = []
-        """Every webhook call of Alertmanager's so far, as its JSON."""
+        """All webhook notifications received so far, as parsed JSON."""
         self._targets = list(targets)
         self._rules = [str(file.resolve()) for file in rules]
         self._interval = interval
@@ -74,9 +74,9 @@ class Stack:
         """Start everything, wait until it is ready, and return itself.
 
         Raises:
-            MissingBinary: when a program cannot be found.
-            ProcessDied: when one ends at once, as over a rule that does not parse.
-            TimeoutError: when one is not ready within 30 s.
+            MissingBinary: if a program cannot be found.
+            ProcessDied: if one exits at once, for example because a rule does not parse.
+            TimeoutError: if one is not ready within 30 s.
         """
         binaries = self._binaries or find_binaries()
         with ExitStack() as life:
@@ -109,8 +109,8 @@ class Stack:
         """Return the instant vector of an expression: ``[{"metric": labels, "value": [time, text]}]``.
 
         Raises:
-            ValueError: when Prometheus does not accept the expression.
-            ProcessDied: when it is no longer there.
+            ValueError: if Prometheus rejects the expression.
+            ProcessDied: if Prometheus is no longer running.
         """
         answer = self._prometheus("query", {"query": expr})
         if answer["status"] != "success":
@@ -126,7 +126,7 @@ class Stack:
         The state is ``"pending"`` or ``"firing"``.
 
         Raises:
-            ProcessDied: when it is no longer there.
+            ProcessDied: if Prometheus is no longer running.
         """
         found: list[dict[str, Any]] = self._prometheus("alerts")["data"]["alerts"]
         return found
@@ -137,12 +137,12 @@ class Stack:
         predicate: Callable[[list[dict[str, Any]]], object] = bool,
         timeout: float = PATIENCE,
     ) -> list[dict[str, Any]]:
-        """Query until the result satisfies the predicate, and return it; by default: is not empty.
+        """Query until the result satisfies the predicate (by default: is not empty) and return it.
 
         Raises:
-            TimeoutError: when it does not within so many seconds; tells the last result.
-            ValueError: when Prometheus does not accept the expression.
-            ProcessDied: when a process ends meanwhile.
+            TimeoutError: if it does not within ``timeout`` seconds; contains the last result.
+            ValueError: if Prometheus rejects the expression.
+            ProcessDied: if a process exits meanwhile.
         """
         deadline = time.monotonic() + timeout
         while True:
@@ -157,13 +157,13 @@ class Stack:
     def wait_for_notification(
         self, predicate: Callable[[dict[str, Any]], object], timeout: float = PATIENCE
     ) -> dict[str, Any]:
-        """Return the first alert that was delivered to the webhook and satisfies the predicate.
+        """Wait for the first alert received by the webhook that satisfies the predicate; return it.
 
         An alert is ``{"status", "labels", "annotations", "startsAt", "endsAt", …}``.
 
         Raises:
-            TimeoutError: when none does within so many seconds; tells what Prometheus has.
-            ProcessDied: when a process ends meanwhile.
+            TimeoutError: if none does within ``timeout`` seconds; contains Prometheus's alerts.
+            ProcessDied: if a process exits meanwhile.
         """
         deadline = time.monotonic() + timeout
         with self._arrived:
@@ -227,7 +227,7 @@ class Stack:
         return {
             "route": {
                 "receiver": "webhook",
-                # Alertmanager's word for all labels: an alert never waits for another's group.
+                # "..." groups by all labels, so that no alert waits for another's group.
                 "group_by": ["..."],
                 "group_wait": _duration(self._group_wait),
                 "group_interval": _duration(self._interval),
@@ -239,7 +239,7 @@ class Stack:
 
 @contextmanager
 def _webhook(received: Callable[[dict[str, Any]], None]) -> Iterator[str]:
-    """Take Alertmanager's notifications; yield the URL."""
+    """Serve a webhook for Alertmanager's notifications; yield its URL."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
@@ -247,8 +247,8 @@ def _webhook(received: Callable[[dict[str, Any]], None]) -> Iterator[str]:
             self.send_response(OK)
             self.end_headers()
 
-        def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base's name
-            """Keep quiet."""
+        def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - as in the base class
+            """Do not log requests."""
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)

@@ -1,4 +1,4 @@
-"""OpenTelemetry caught in memory, as plain values that a test can compare.
+"""Capture of OpenTelemetry signals in memory, as plain values that a test can compare.
 
 ::
 
@@ -36,14 +36,14 @@ except ImportError:  # the SDK before 1.39
 
 
 class CapturedTelemetry:
-    """Providers to instrument with, and what came out of them.
+    """OpenTelemetry providers to instrument with, and the telemetry that they received.
 
-    Log events of every level are caught, whatever logger provider the instrumentation is given,
-    and what else is logged to ``together_otel`` at INFO and above: from the construction until
-    ``shutdown()``, or until the end of a ``with`` block.
+    Captures log events of all levels, whichever logger provider the instrumentation uses, and
+    other records of the ``together_otel`` logger at INFO and above. Capturing begins with the
+    construction and ends with ``shutdown()`` or the ``with`` block.
 
     Args:
-        resource: attributes of the resource that all three providers share.
+        resource: resource attributes of all three providers.
     """
 
     def __init__(self, resource: Mapping[str, str] | None = None) -> None:
@@ -70,7 +70,7 @@ class CapturedTelemetry:
         self._logger.addHandler(self._handler)
 
     def shutdown(self) -> None:
-        """Stop catching and give the logger its level back; what was caught stays readable."""
+        """Stop capturing and restore the logger's level; captured telemetry stays readable."""
         self._logger.removeHandler(self._handler)
         self._logger.setLevel(self._level)
         self._undo()
@@ -84,14 +84,14 @@ class CapturedTelemetry:
         self.shutdown()
 
     def clear(self) -> None:
-        """Forget the spans and log records so far; metrics go on counting."""
+        """Discard the spans and log records captured so far; metrics are not reset."""
         self._spans.clear()
         self._logs.clear()
 
     def finished_spans(self) -> tuple[ReadableSpan, ...]:
         """Return the ended spans as OpenTelemetry's own objects, in the order they ended.
 
-        Calls whose streams were dropped by now are ended first.
+        Calls whose streams were garbage-collected are ended first.
         """
         end_dropped()
         return self._spans.get_finished_spans()
@@ -99,8 +99,8 @@ class CapturedTelemetry:
     def spans(self) -> list[dict[str, Any]]:
         """Return the ended spans, in the order they ended.
 
-        Each is ``{"name", "kind", "status", "description", "attributes", "events"}``: kind and
-        status are OpenTelemetry's names (``"CLIENT"``, ``"ERROR"``), an event is
+        Each is ``{"name", "kind", "status", "description", "attributes", "events"}``. Kind and
+        status are OpenTelemetry's names (``"CLIENT"``, ``"ERROR"``). An event is
         ``{"name", "attributes"}``.
         """
         return [
@@ -119,7 +119,7 @@ class CapturedTelemetry:
         ]
 
     def metrics(self) -> dict[str, list[dict[str, Any]]]:
-        """Return the points of every metric by its OpenTelemetry name.
+        """Return the data points of all metrics, by OpenTelemetry metric name.
 
         A point is ``{"attributes", "value"}``, a histogram's ``{"attributes", "count", "sum"}``.
         """
@@ -135,35 +135,35 @@ class CapturedTelemetry:
         return found
 
     def counter(self, name: str, attributes: Mapping[str, object] | None = None) -> int | float:
-        """Return the sum of a metric's points that have these attributes; 0 when there is none.
+        """Return the sum of a metric's points that have these attributes; 0 if there are none.
 
-        A histogram's points count their records.
+        For a histogram, return the number of recorded values.
         """
         wanted = dict(attributes or {}).items()
         return self._sum(name, lambda found: wanted <= found.items())
 
     def value(self, name: str, **labels: object) -> int | float:
-        """Return the same as ``counter``, with attributes written as Prometheus labels."""
+        """Return the same as ``counter``, with attributes given as Prometheus labels."""
         return self._sum(
             name,
             lambda found: labels.items() <= {label_of(key): found[key] for key in found}.items(),
         )
 
     def logs(self) -> list[dict[str, Any]]:
-        """Return the log records, in the order they were written.
+        """Return the log records, in the order they were emitted.
 
-        Each is ``{"event_name", "severity", "body", "attributes", "trace_id", "span_id"}``:
-        severity is OpenTelemetry's text (``"WARN"``), ids are hexadecimal, all zeros outside a
-        span.
+        Each is ``{"event_name", "severity", "body", "attributes", "trace_id", "span_id"}``.
+        Severity is OpenTelemetry's severity text (``"WARN"``). IDs are hexadecimal, all zeros
+        outside a span.
         """
         end_dropped()
         return [_log(caught.log_record) for caught in self._logs.get_finished_logs()]
 
     def everything(self) -> str:
-        """Return every piece of text that was emitted, verbatim, to search for what must not be.
+        """Return all emitted text unchanged, to search it for text that must not be emitted.
 
-        Spans, events, links, statuses, resources, scopes, log records, metrics, labels and
-        exemplars; not JSON, whose escapes would hide odd characters.
+        Contains spans, events, links, statuses, resources, scopes, log records, metrics, labels
+        and exemplars. It is not JSON, whose escapes would hide special characters.
         """
         parts: list[object] = [self._resource.attributes, self.spans(), self.metrics()]
         for span in self.finished_spans():
@@ -198,7 +198,7 @@ _OF_EVERY_RECORD = {*vars(logging.makeLogRecord({})), "message", "asctime", EVEN
 
 
 class _Handler(logging.Handler):
-    """Makes log records of what is logged beside the events."""
+    """Emits log records for logging that is not a log event."""
 
     def __init__(self, provider: LoggerProvider) -> None:
         super().__init__(logging.INFO)

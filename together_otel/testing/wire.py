@@ -1,4 +1,4 @@
-"""The HTTP side of the server: sockets, threads, and bytes as they go out."""
+"""HTTP layer of the server: sockets, threads and the bytes of responses."""
 
 import socket
 import sys
@@ -14,13 +14,13 @@ Hold = Callable[[ReceivedRequest, float], bool]
 
 
 class Listener(ThreadingHTTPServer):
-    """Accepts connections on loopback, and at the end closes every one and joins its thread.
+    """Listens on loopback. `hang_up` closes all connections and joins their threads.
 
     Args:
-        port: 0 takes a free one.
-        take: registers a request of method, path, headers and body, and returns it with how to
-            answer it; an order to the server is none.
-        hold: waits so many seconds; returns whether there is still a point in answering.
+        port: TCP port; 0 for a free one.
+        take: records a request given method, path, headers and body; returns it and its plan, or
+            ``None`` and a plan for a control request.
+        hold: waits for a number of seconds; returns whether to send the response.
     """
 
     request_queue_size = 128
@@ -34,7 +34,7 @@ class Listener(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", port), _Connection)
 
     def server_bind(self) -> None:
-        """Bind without the look-up of the host's name, which can take seconds."""
+        """Bind without looking up the host name, which can take seconds."""
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self.socket.bind(self.server_address)
         self.server_name: str
@@ -43,9 +43,9 @@ class Listener(ThreadingHTTPServer):
         self.server_name, self.server_port = self.server_address
 
     def process_request(self, request: Any, client_address: Any) -> None:
-        """Start a thread for a connection and remember both."""
-        # Daemons, so that a forgotten close() does not keep a process alive. The base class
-        # would not join those.
+        """Start a thread for a connection and store both."""
+        # Daemon threads, so that a missing close() does not keep the process alive. The base class
+        # does not join daemon threads.
         thread = threading.Thread(
             target=self.process_request_thread,
             args=(request, client_address),
@@ -59,15 +59,15 @@ class Listener(ThreadingHTTPServer):
             thread.start()
 
     def shutdown_request(self, request: Any) -> None:
-        """Forget a connection, then close it."""
+        """Remove a connection and close it."""
         with self._lock:
             self._lines.discard(request)
         super().shutdown_request(request)
 
     def hang_up(self) -> None:
-        """Close every connection, idle ones too, and join their threads."""
+        """Close all connections, including idle ones, and join their threads."""
         with self._lock:
-            # In the lock: a socket that its thread closes meanwhile could be another one's.
+            # Under the lock, as the descriptor of a closed socket may belong to another one.
             for connection in self._lines:
                 _shut(connection)
             threads = self._talking
@@ -76,27 +76,27 @@ class Listener(ThreadingHTTPServer):
         self.server_close()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Say nothing of clients that went away; faults of this server are still printed."""
+        """Ignore clients that disconnect; print other errors."""
         if not isinstance(sys.exc_info()[1], ConnectionError):
             super().handle_error(request, client_address)
 
 
 class _Connection(BaseHTTPRequestHandler):
-    """Answers the requests of one connection, one after the other."""
+    """Handles the requests of one connection in sequence."""
 
     protocol_version = "HTTP/1.1"
-    wbufsize = -1  # buffered: a status line, headers and body leave in one packet
+    wbufsize = -1  # buffered, so that status line, headers and body are sent in one packet
     disable_nagle_algorithm = True
     server: Listener
 
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the base's name
-        """Keep quiet: the server's list of requests tells."""
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - as in the base class
+        """Do not log requests; the server records them."""
 
     def answer(self) -> None:
-        """Read a request to its end and carry out the plan for it."""
+        """Read a whole request and carry out its plan."""
         headers = {name.lower(): value for name, value in self.headers.items()}
-        # Read whole whatever is planned: closing on unread data resets the connection, and the
-        # client might lose the answer.
+        # Always read the whole body: closing a connection with unread data resets it, and the
+        # client might lose the response.
         chunked = "transfer-encoding" in headers
         body = self._chunks() if chunked else self.rfile.read(int(headers.get("content-length", 0)))
         request, plan = self.server.take(self.command, self.path, headers, body)
@@ -115,17 +115,17 @@ class _Connection(BaseHTTPRequestHandler):
             parts.append(self.rfile.read(size))
             self.rfile.readline()
         while self.rfile.readline().strip():
-            pass  # trailers, of which nobody knows the use
+            pass  # ignore trailers
         return b"".join(parts)
 
     def _wanted(self, plan: Plan, request: ReceivedRequest | None, *, sent: int) -> bool:
-        """Wait if the plan says so at this point; return whether to go on."""
+        """Wait if the plan pauses after ``sent`` frames; return whether to go on."""
         if request is None or not plan.pause or sent != plan.pause_after:
             return True
         self.wfile.flush()
         return self.server.hold(request, plan.pause)
 
-    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = do_HEAD = answer  # noqa: N815 - http.server finds them by these names
+    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = do_HEAD = answer  # noqa: N815 - http.server calls these names
 
     def _head(self, reply: Reply, request: ReceivedRequest | None) -> None:
         self.send_response(reply.status)
@@ -181,4 +181,4 @@ def _shut(connection: socket.socket) -> None:
     try:
         connection.shutdown(socket.SHUT_RDWR)
     except OSError:
-        return  # the client was faster
+        return  # the client has already closed it

@@ -1,1 +1,1 @@
-"""Adapters: what is specific to one client library, described in shared words."""
+"""Adapters, each of which describes the calls of one client library in common types."""

@@ -31,7 +31,7 @@ OPENAI: Final = Reader(
 )
 
 CALLERS: Final = {
-    "openai": OPENAI,  # its websockets
+    "openai": OPENAI,  # for its websockets
     "litellm": LITELLM,
     "huggingface_hub": Reader(
         "huggingface_hub", "InferenceClient", ("HF_TOKEN",), skips_empty=True

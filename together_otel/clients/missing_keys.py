@@ -36,7 +36,7 @@ class MissingKey(Adapter):
         argument: str = "api_key",
         narrow: Narrow = lambda reader, _client, _kwargs: reader,
     ) -> None:
-        self.reader = reader  # type: ignore[misc]  # of an instance here
+        self.reader = reader  # type: ignore[misc]  # set per instance here
         self._raises, self._argument, self._narrow = raises, argument, narrow
 
     def narrowed(self, client: Any, kwargs: Kwargs) -> MissingKey | None:

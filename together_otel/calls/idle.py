@@ -52,7 +52,7 @@ class IdleCall:
         adapter, arguments, keys = self.adapter, self._arguments, self.runtime.keys
         try:
             (client,) = arguments.client
-            host = adapter.told_after(client, arguments.args, arguments.kwargs)
+            host = adapter.deferrable_host(client, arguments.args, arguments.kwargs)
             return host is not None and keys.was_just_accepted(adapter.key(client), host)
         except Exception:  # noqa: BLE001 - must not reach the application
             self.runtime.guard("begin").swallow()

@@ -285,7 +285,7 @@ class Adapter:
         """Describe a failure that the SDK returns as data, as a chunk or a whole answer."""
         return None
 
-    def told_after(self, _client: Any, _args: Args, _kwargs: Kwargs) -> str | None:
+    def deferrable_host(self, _client: Any, _args: Args, _kwargs: Kwargs) -> str | None:
         """Return the host of a call to be made, if the call can be described after it ends."""
         return None
 

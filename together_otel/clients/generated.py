@@ -200,7 +200,7 @@ class Generated(Adapter):
             sent=response is not None or request is not None,
         )
 
-    def told_after(self, client: Any, args: Args, kwargs: Kwargs) -> str | None:
+    def deferrable_host(self, client: Any, args: Args, kwargs: Kwargs) -> str | None:
         options = _options(args, kwargs)
         # Not if headers may replace the key.
         if isinstance(options.headers, dict) or getattr(client, "_custom_headers", None):

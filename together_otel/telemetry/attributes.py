@@ -79,7 +79,7 @@ def clean(found: Mapping[str, Any], secrets: KnownKeys) -> Attributes:
         elif isinstance(value, str):
             emitted[name] = redact(value, secrets, _LONGEST)
         elif type(value) in (tuple, list):
-            emitted[name] = tuple([_told(one, secrets) for one in value])
+            emitted[name] = tuple([_clean_item(one, secrets) for one in value])
     if ids:
         _add_ids(emitted, ids, secrets)
     return emitted
@@ -93,7 +93,7 @@ def _add_ids(emitted: Attributes, ids: Attributes, secrets: KnownKeys) -> None:
     emitted.update(ids)
 
 
-def _told(one: Any, secrets: KnownKeys) -> Any:
+def _clean_item(one: Any, secrets: KnownKeys) -> Any:
     if not isinstance(one, str):
         return one
     clean = _cleaned.get((hash(one), len(one), secrets.identity))

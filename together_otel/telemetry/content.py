@@ -56,12 +56,12 @@ class _Room:
     def conversation(self, items: list[dict[str, Any]]) -> list[dict[str, Any]]:
         """Return messages, parts or tools that fit: the first, then as many of the last as fit."""
         order = [*range(min(1, len(items))), *range(len(items) - 1, 0, -1)]
-        told: dict[int, Any] = {}
+        kept: dict[int, Any] = {}
         for place in order:
             if self._left <= 0:
                 break
-            told[place] = self._item(items[place])
-        return [told[place] for place in sorted(told)]
+            kept[place] = self._item(items[place])
+        return [kept[place] for place in sorted(kept)]
 
     def _item(self, item: dict[str, Any]) -> dict[str, Any]:
         """Return a message, a part or a tool with all of its fields, which the schemas require."""
@@ -97,9 +97,9 @@ class _Room:
         return [self._value(inner, depth) for inner in value[:_MOST] if self._left > 0]
 
     def _text(self, text: str) -> str:
-        told = redact(text, self._secrets, max(_SHORT, min(LONGEST_TEXT, self._left)))
-        self._left -= len(told)
-        return _SURROGATES.sub("\ufffd", told)
+        redacted = redact(text, self._secrets, max(_SHORT, min(LONGEST_TEXT, self._left)))
+        self._left -= len(redacted)
+        return _SURROGATES.sub("\ufffd", redacted)
 
     def _number(self, value: Any) -> Any:
         if isinstance(value, float):

@@ -45,9 +45,9 @@ class RedactingProcessor(SpanProcessor):
         setattr(span, _CALL, call)
         span.__class__ = _redacting_kind(type(span))
         span.update_name(span.name)
-        told: Any = span._attributes  # noqa: SLF001 - a name cannot be taken back otherwise
-        if told and (clean := _clean_attributes(told, span)) != dict(told):
-            told.clear()
+        present: Any = span._attributes  # noqa: SLF001 - a name cannot be removed otherwise
+        if present and (clean := _clean_attributes(present, span)) != dict(present):
+            present.clear()
             span.set_attributes(clean)
 
 
@@ -79,8 +79,8 @@ def _redacting_kind(kind: type) -> type:
         def record_exception(
             self, exception: BaseException, attributes: Any = None, *args: Any, **kwargs: Any
         ) -> None:
-            told = redact_exception(exception, getattr(self, _CALL).secrets)
-            texts = {EXCEPTION_MESSAGE: told.message, EXCEPTION_STACKTRACE: told.stacktrace}
+            redacted = redact_exception(exception, getattr(self, _CALL).secrets)
+            texts = {EXCEPTION_MESSAGE: redacted.message, EXCEPTION_STACKTRACE: redacted.stacktrace}
             super().record_exception(exception, texts | dict(attributes or {}), *args, **kwargs)
 
         def set_status(self, status: Any, description: str | None = None) -> None:
@@ -97,10 +97,10 @@ def _clean_attributes(attributes: Any, span: Any) -> dict[str, Any]:
     """Return redacted attributes, with a mark for the values of captured credential headers."""
     clean = {}
     for name, value in attributes.items():
-        told = _clean(value, span)
+        safe = _clean(value, span)
         if name.lower().replace("-", "_").endswith(_CREDENTIALS):
-            told = MARK if isinstance(told, str) else [MARK] if isinstance(told, tuple) else told
-        clean[_clean(name, span)] = told
+            safe = MARK if isinstance(safe, str) else [MARK] if isinstance(safe, tuple) else safe
+        clean[_clean(name, span)] = safe
     return clean
 
 

@@ -1,7 +1,7 @@
-"""The alert and recording rules: a pure function of `Options`.
+"""Alert and recording rules, a pure function of `Options`.
 
-Nothing here reads a file or an environment variable, and nothing but `together_otel.names` and
-the standard library is needed, so that the same rules can be made wherever this package is.
+The rules depend on no file, environment variable or other package, so that they are the same
+wherever they are generated.
 """
 
 from together_otel.rules.authentication import alerts_of

@@ -1,4 +1,4 @@
-"""Alerts of refused keys, by what each process says of its last failure and its last success."""
+"""Alerts on refused keys, based on the times of each process's last failure and last success."""
 
 from collections.abc import Iterator
 
@@ -17,7 +17,7 @@ UNUSABLE: tuple[names.Cause, ...] = (
     "wrong_provider",
     "not_passed",
 )
-"""Causes of keys that cannot work, whoever asks with them."""
+"""Causes of keys that cannot work anywhere."""
 
 _FAILED = names.AUTH_LAST_FAILURE.prometheus
 _SUCCEEDED = names.AUTH_LAST_SUCCESS.prometheus
@@ -126,7 +126,7 @@ STATE = (
         )
     ),
 )
-"""Series that the alerts are made of."""
+"""Recording rules for the alerts."""
 
 _FAILING = (
     "(job:together_auth_failing:ratio >= <failing_share>\n"
@@ -146,17 +146,17 @@ _FAILURE = (
 
 
 def alerts_of(options: Options) -> dict[str, Severity]:
-    """Return the alerts that a key refused at every request leads to, with their severities."""
+    """Return the alerts that fire if every request's key is refused, with their severities."""
     return {rule.name: options.severities[rule.name] for rule in _alerts(options)}
 
 
 def group(options: Options) -> Group:
-    """Return the alerts of refused keys, and the series that they share."""
+    """Return the alerts on refused keys and the recording rules that they use."""
     return Group("together_auth", (*STATE, *_alerts(options)))
 
 
 def spike(options: Options) -> tuple[Rule, ...]:
-    """Return failures well above the service's own past, for those that always have some."""
+    """Return the alert on unusually many failures, for services that always have some failures."""
     now = "job:together_auth_failures:increase5m"
     return (
         Rule(now, f"sum by (<by>) (increase({names.AUTH_FAILURES.prometheus}[5m]))"),

@@ -1,4 +1,4 @@
-"""The words in which users choose `Options`: settings, severities, labels, or a TOML file of them."""
+"""Parsing of `Options` from settings, severities and labels as users write them, or from TOML."""
 
 import json
 import re
@@ -23,17 +23,17 @@ EXPECTED: Mapping[Kind, str] = {
 }
 
 
-class WrongChoice(ValueError):  # noqa: N818 - what it says is for the user
-    """A name or a value that there is not; the text lists what there is."""
+class WrongChoice(ValueError):  # noqa: N818 - its message is shown to the user
+    """An unknown name or an invalid value. The message lists what is accepted."""
 
 
 @dataclass(frozen=True)
 class Setting:
-    """What users may set by its name.
+    """A setting that users can change by name.
 
     Attributes:
-        kind: of its values.
-        meaning: in a line.
+        kind: kind of its values.
+        meaning: description in one line.
     """
 
     kind: Kind
@@ -62,10 +62,10 @@ SETTINGS: Mapping[str, Setting] = {
 
 
 def choose(given: Mapping[str, Any]) -> Options:
-    """Return the options that are chosen by names: `SETTINGS`, ``group_by`` and ``severity``.
+    """Return the options for values by name: those of `SETTINGS`, ``group_by`` and ``severity``.
 
     Raises:
-        WrongChoice: with what there is instead.
+        WrongChoice: for an unknown name or an invalid value.
     """
     known = ("group_by", "severity", *SETTINGS)
     chosen: dict[str, Any] = {}
@@ -82,10 +82,10 @@ def choose(given: Mapping[str, Any]) -> Options:
 
 
 def pairs(texts: Iterable[str]) -> dict[str, str]:
-    """Return names and values of ``NAME=VALUE``.
+    """Parse ``NAME=VALUE`` texts into values by name.
 
     Raises:
-        WrongChoice: for what is written otherwise.
+        WrongChoice: for a text without ``=``.
     """
     found = {}
     for text in texts:
@@ -97,10 +97,10 @@ def pairs(texts: Iterable[str]) -> dict[str, str]:
 
 
 def from_toml(text: str) -> dict[str, Any]:
-    """Return what a TOML file chooses.
+    """Return the values in a TOML file, by name.
 
     Raises:
-        WrongChoice: where it is no TOML, or this Python cannot read it.
+        WrongChoice: if the text is not TOML, or this Python has no TOML parser.
     """
     try:
         toml = import_module("tomllib")
@@ -114,7 +114,7 @@ def from_toml(text: str) -> dict[str, Any]:
 
 
 def to_toml(options: Options) -> str:
-    """Return the options as a TOML file that chooses them."""
+    """Return the options as a TOML file."""
     lines = ["# Labels that tell one service from another; job is one of them."]
     lines.append(f"group_by = {json.dumps(options.group_by)}")
     for name, setting in SETTINGS.items():

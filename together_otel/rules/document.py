@@ -1,6 +1,6 @@
-"""Rules as YAML that a person can read: expressions as they stand, long texts folded.
+"""Rules as readable YAML: expressions keep their lines, long texts are folded.
 
-A writer of its own: the package that these rules may be made from has no YAML library.
+A YAML writer of its own, as the package does not depend on a YAML library.
 """
 
 import json
@@ -13,21 +13,21 @@ from dataclasses import dataclass, field
 _WIDTH = 110
 _PLAIN = r"[A-Za-z_]\w*|https://[\w./#-]+"
 _SHARED = 200
-"""Characters of a text that is worth an alias where it comes again."""
+"""Minimum length in characters of a repeated text to be written as a YAML alias."""
 
 
 @dataclass(frozen=True)
 class Rule:
-    """One rule: an alert if it has annotations, a recorded series otherwise.
+    """An alert if it has annotations, or else a recording rule.
 
     Attributes:
-        name: of the alert, or of the series.
-        expr: PromQL.
-        comment: what a recorded series is, or when an alert fires.
-        wait: how long an alert's expression has to hold.
-        keep: how long the alert goes on after it.
-        labels: of the alert, or that the series gets beside those of its expression.
-        annotations: of the alert.
+        name: name of the alert or of the recorded series.
+        expr: PromQL expression.
+        comment: what the series means, or when the alert fires.
+        wait: the alert's ``for``.
+        keep: the alert's ``keep_firing_for``.
+        labels: labels of the alert, or labels to add to the series.
+        annotations: annotations of the alert.
     """
 
     name: str
@@ -40,18 +40,18 @@ class Rule:
 
     @property
     def word(self) -> str:
-        """What it is in a file of rules: ``alert`` or ``record``."""
+        """The rule's field for its name: ``alert`` or ``record``."""
         return "alert" if self.annotations else "record"
 
 
 @dataclass(frozen=True)
 class Group:
-    """Rules that are evaluated one after another, at one moment of time.
+    """Rules that are evaluated in sequence, at the same timestamp.
 
     Attributes:
-        name: of the group.
-        rules: in order: a rule sees what those before it have recorded.
-        interval: between two evaluations; Prometheus' own where it is empty.
+        name: name of the group.
+        rules: the rules in order; a rule can use series that earlier ones record.
+        interval: evaluation interval; empty for Prometheus's default.
     """
 
     name: str
@@ -60,7 +60,7 @@ class Group:
 
 
 def render(header: str, groups: Iterable[Group]) -> str:
-    """Return a file of rules, without groups that have none."""
+    """Return the text of a rule file, without empty groups."""
     groups = tuple(group for group in groups if group.rules)
     lines = [f"# {line}".rstrip() for line in header.strip().splitlines()]
     lines.append("groups:" if groups else "groups: []")
@@ -78,7 +78,7 @@ def render(header: str, groups: Iterable[Group]) -> str:
 
 
 class _Anchors:
-    """Texts that come more than once, which are written once."""
+    """YAML anchors and aliases for texts that occur more than once."""
 
     def __init__(self, texts: Iterable[str]) -> None:
         counted = Counter(text for text in texts if len(text) >= _SHARED)
@@ -130,5 +130,5 @@ def _text(key: str, text: str) -> list[str]:
     )
     if len(words) > 1 and " ".join(words) == text:
         return [f"{key}: >-", *(indent + line for line in words)]
-    # A string of JSON is one of YAML.
+    # A JSON string is a valid YAML string.
     return [f"{key}: {json.dumps(text, ensure_ascii=False)}"]

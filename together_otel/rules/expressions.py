@@ -1,4 +1,4 @@
-"""PromQL with places to fill in, and metrics that several rules add up."""
+"""PromQL expressions with placeholders, and metrics that several rules sum."""
 
 import re
 from collections.abc import Iterable
@@ -14,9 +14,9 @@ MODEL = names.label_of(names.REQUEST_MODEL)
 PROVIDER = names.label_of(names.PROVIDER_NAME)
 ERROR = names.label_of(names.ERROR_TYPE)
 EVERYWHERE = f'{CAUSE}="unknown"'
-"""Matcher of one series of failures that every process has from its start."""
+"""Matcher of a failure series that every process exports from its start."""
 SUCCEEDED = f'{ERROR}="",{PROVIDER}="{names.PROVIDER}"'
-"""Matchers of durations: successful requests of Together's."""
+"""Matchers of the durations of successful requests to Together."""
 
 _SERIES = re.compile(
     r"""(?<![\w:"'])(\w+:\w+:\w+|(?:together_client|gen_ai_client)_\w+|up)\b(?![\w:"(])(\{)?"""
@@ -24,9 +24,9 @@ _SERIES = re.compile(
 
 
 def fill(expression: str, options: Options) -> str:
-    """Return an expression with its ``<places>`` filled in, for the jobs of the options.
+    """Return an expression with its ``<placeholders>`` replaced, limited to the options' jobs.
 
-    ``<by>`` are the labels of a service; others are named after the options.
+    ``<by>`` stands for the labels of a service; the others are names of options.
     """
     places = {**vars(options), "by": ", ".join(options.group_by)}
     filled = re.sub(r"<(\w+)>", lambda place: str(places[place[1]]), expression)
@@ -47,7 +47,7 @@ TOKENS: dict[str, tuple[str, ...]] = {
     "cached": (names.CACHED_TOKENS_TOTAL.prometheus,),
     "reasoning": (names.REASONING_TOKENS_TOTAL.prometheus,),
 }
-"""Metrics of tokens by their kind."""
+"""Metrics of tokens by kind."""
 SIZES = {
     "input": (f"{names.INFERENCE_INPUT_TOKENS.prometheus}_bucket",),
     "output": (f"{names.INFERENCE_OUTPUT_TOKENS.prometheus}_bucket",),
@@ -55,10 +55,10 @@ SIZES = {
 
 
 def rates(metrics: Iterable[str], kept: str, window: str = "5m", matchers: str = "") -> str:
-    """Return the sum of the rates of what several metrics are needed for.
+    """Return an expression for the sum of the rates of several metrics.
 
-    Not by a matcher of names: where a process has the metrics of two releases of the conventions,
-    two of them may have the same labels.
+    Joins them with ``or`` and not with a ``__name__`` matcher, as metrics of two releases of the
+    conventions may have the same labels in one process.
     """
     where = f"{{{matchers}}}" if matchers else ""
     each = "\nor ".join(f"rate(\n  {one}{where}[{window}])" for one in metrics)

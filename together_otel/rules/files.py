@@ -1,4 +1,4 @@
-"""Both files of rules, put together."""
+"""The two rule files, ``alerts.yaml`` and ``recording.yaml``."""
 
 from collections.abc import Iterable
 from dataclasses import replace
@@ -19,7 +19,7 @@ Series that keep dashboards of a large fleet quick, by together-otel export. No 
 
 
 def alert_groups(options: Options) -> tuple[Group, ...]:
-    """Return the groups of ``alerts.yaml``, those that wake somebody up first."""
+    """Return the groups of ``alerts.yaml``, the most urgent first."""
     return _filled(
         (
             authentication.group(options),

@@ -1,4 +1,4 @@
-"""The alert of a rotation that stalls."""
+"""Alert on a stalled key rotation."""
 
 from together_otel import names
 from together_otel.rules.document import Group, Rule
@@ -33,11 +33,11 @@ _STATE = (
         "When the newer of two keys came into use, in the last week.",
     ),
 )
-"""Series that the alert is made of."""
+"""Recording rules for the alert."""
 
 
 def group(options: Options) -> Group:
-    """Return the alert of a rotation and the series that it looks at, once a minute."""
+    """Return the alert on a stalled rotation and its recording rules, evaluated once a minute."""
     alerts = tuple(
         alert(
             options,

@@ -1,4 +1,4 @@
-"""Alerts on log events, for Loki's ruler: of processes that die before any scrape."""
+"""Alerts on log events for Loki's ruler, for processes that exit before they are scraped."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -27,7 +27,7 @@ _RECOVERED = names.RECOVERY_OUTCOME.removeprefix("together.")
 
 
 def render_logs(options: Options) -> str:
-    """Return the file of rules for Loki."""
+    """Return the rule file for Loki."""
 
     def counted(event: names.Event, *stages: str) -> str:
         pipeline = "\n    ".join((*stages, "| label_format job=service_name"))
@@ -72,4 +72,4 @@ def _alert(options: Options, name: str, expr: str, summary: str) -> Iterator[Rul
         f" Cause {{{{ $labels.{CAUSE} }}}}; each names the variable or argument at fault, and the remedy."
     )
     for one in alert(options, name, expr, "", summary, description):
-        yield replace(one, keep="")  # of which Loki's ruler knows nothing
+        yield replace(one, keep="")  # Loki's ruler does not support keep_firing_for

@@ -1,4 +1,4 @@
-"""Series that the dashboards are drawn from, which no alert needs."""
+"""Recording rules for series that only dashboards query."""
 
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -20,7 +20,7 @@ from together_otel.rules.expressions import (
 )
 
 BRIEF = "2m"
-"""For what is looked at to the minute; two scrapes of a minute still fit in it."""
+"""Rate window for high resolution; contains two scrapes at an interval of one minute."""
 _BY_MODEL = f"{OPERATION}, {MODEL}"
 
 
@@ -31,7 +31,7 @@ def _rate(record: str, metric: str, kept: str, comment: str, window: str = "5m")
 def _by_kind(
     record: str, metrics: Mapping[str, Sequence[str]], kept: str, comment: str
 ) -> Iterator[Rule]:
-    """Yield a rule a kind: series of one name that differ by a label."""
+    """Yield one rule for each kind, all recording the same series with another ``kind`` label."""
     for kind, some in metrics.items():
         yield Rule(record, rates(some, kept), comment, labels={"kind": kind})
         comment = ""
@@ -104,4 +104,4 @@ GROUPS = (
         interval="1m",
     ),
 )
-"""What is cheap and looked at now, then what is large and looked at over time."""
+"""Cheap series at the default interval, then those with many labels, once a minute."""

@@ -1,4 +1,4 @@
-"""Names of recorded series that dashboards are drawn from."""
+"""Names of the recorded series that dashboards query."""
 
 from typing import Final
 
@@ -24,4 +24,4 @@ TOKENS: Final = "job_operation_model_kind:gen_ai_client_usage_tokens:rate5m"
 REMAINING: Final = "job_model:together_client_ratelimit_remaining:ratio"
 CHOICES: Final = "job_model_reason:together_client_finish_reasons:rate5m"
 PRICES: Final = "model_kind:together_price:dollars_per_token"
-"""Recorded by whoever knows the prices; nothing here does."""
+"""Recorded by a user's own rule; this package does not know prices."""

@@ -1,4 +1,4 @@
-"""Alerts of requests that fail for other reasons than keys: outages, limits, latency, the budget."""
+"""Alerts on requests, other than for refused keys: outages, rate limits, latency, error budget."""
 
 from collections.abc import Iterator
 
@@ -16,7 +16,7 @@ _FAILED: tuple[names.Outcome, ...] = ("rate_limited", "server_error", "connectio
 _COUNTED = ("success", *_FAILED)
 SHARE = "{{ $value | humanizePercentage }}"
 _SLOW = "chat|text_completion"
-"""Operations that are to be quick; a film takes its time."""
+"""Operations with a latency alert. Others, such as video generation, may be slow."""
 
 
 def _sum(outcomes: tuple[str, ...], window: str, of: str = "increase") -> str:
@@ -28,7 +28,7 @@ def _sum(outcomes: tuple[str, ...], window: str, of: str = "increase") -> str:
 
 
 def _ratio(window: str) -> Rule:
-    # Sums, not means: a minute without errors may have no sample of them. 0.16 a minute are ten.
+    # Sums, not means: minutes without errors may lack samples. 0.16/s in one minute is ten errors.
     return Rule(
         f"job:together_errors:ratio{window}",
         f"(sum_over_time({ERRORS}[{window}]) > 0.16)\n/ sum_over_time({COUNTED}[{window}])",
@@ -36,7 +36,7 @@ def _ratio(window: str) -> Rule:
 
 
 def outage(options: Options) -> Group:
-    """Return the alert that may not wait: most requests fail, or none succeed any more."""
+    """Return the urgent alert: most requests fail, or none has succeeded for half an hour."""
     return Group(
         "together_requests_failing",
         (
@@ -66,7 +66,7 @@ def outage(options: Options) -> Group:
 
 
 def service(options: Options) -> Group:
-    """Return alerts that look far back or at many series: evaluated once a minute."""
+    """Return the alerts with long ranges or many series, which are evaluated once a minute."""
     return Group(
         "together_service",
         (

@@ -1,11 +1,11 @@
-"""What users may want otherwise in the rules: thresholds, severities, grouping."""
+"""Options of the rules: thresholds, severities, grouping."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
 Severity = Literal["page", "ticket", "none"]
-"""``page`` wakes somebody up; ``ticket`` waits until the morning; ``none`` leaves an alert out."""
+"""``page`` needs action now; ``ticket`` can wait until morning; ``none`` leaves the alert out."""
 
 SEVERITIES: Mapping[str, Severity] = {
     "TogetherAuthFailing": "page",
@@ -20,34 +20,34 @@ SEVERITIES: Mapping[str, Severity] = {
     "TogetherTelemetryAbsent": "ticket",
     "TogetherTelemetryErrors": "ticket",
 }
-"""Every alert of Prometheus, and what it is by default."""
+"""All Prometheus alerts, with their default severities."""
 LOG_SEVERITIES: Mapping[str, Severity] = {
     "TogetherAuthFailingInLogs": "page",
     "TogetherAuthFailureInLogs": "ticket",
 }
-"""Those of Loki."""
+"""All Loki alerts, with their default severities."""
 
 
 @dataclass(frozen=True)
 class Options:
-    """How the rules are made.
+    """Options of the rules.
 
     Attributes:
-        jobs: the jobs, as a regular expression without quotes and backslashes: ``shop|chat-.+``;
-            empty for all.
-        group_by: labels that tell one service from another; ``job`` is one of them.
-        severities: of the alerts; one that is not among them is left out, as by ``none``.
-        failing_share: share of a service's instances, or of the requests of those that are
-            accepted, from which refused keys are a page.
-        errors_share: share of requests of the last minute that fail for Together's or the
-            network's sake, from which that is a page.
-        objective: share of requests to be answered, over 30 days.
-        slow_seconds: the 95th percentile of successful requests beyond this is too slow.
-        limited_share: share of requests that end as rate limited.
-        spike_factor: failures of five minutes, as a multiple of the week's median.
-        rotation_overlap: seconds that two keys may be in use side by side.
-        absent_for: how long telemetry may be away, as in a deploy.
-        keep_firing: how long an alert goes on after its expression has ended, against flapping.
+        jobs: regular expression of jobs, without quotes and backslashes, such as
+            ``shop|chat-.+``; empty for all jobs.
+        group_by: labels that identify a service, including ``job``.
+        severities: severity by alert; alerts that are not in it are left out, as with ``none``.
+        failing_share: share of a service's instances that fail, or of requests that are refused
+            where instances also succeed, from which refused keys are a page.
+        errors_share: share of the requests of a minute that fail because of Together or the
+            network, from which they are a page.
+        objective: share of requests that must succeed, over 30 days (SLO).
+        slow_seconds: limit of the 95th percentile of successful requests' durations.
+        limited_share: share of requests that are rate limited, from which they are a ticket.
+        spike_factor: multiple of the week's median that failures in five minutes must exceed.
+        rotation_overlap: seconds that an old key may be in use beside a new one.
+        absent_for: duration for which telemetry may be missing, as during a deploy.
+        keep_firing: ``keep_firing_for`` of all alerts, against flapping.
     """
 
     jobs: str = ""

@@ -1,4 +1,4 @@
-"""Alerts of our own telemetry: lost, or with errors."""
+"""Alerts on this package's own telemetry: missing, or with errors."""
 
 from together_otel import names
 from together_otel.rules.document import Group, Rule
@@ -13,7 +13,7 @@ _EVERYWHERE = f"{names.AUTH_FAILURES.prometheus}{{{EVERYWHERE}}}"
 
 
 def group(options: Options) -> Group:
-    """Return alerts of our own absence and errors."""
+    """Return the alerts on missing telemetry and on this package's own errors."""
     return Group(
         "together_telemetry",
         (

@@ -1,4 +1,4 @@
-"""What an alert tells a person: Prometheus templates."""
+"""Texts of alerts, as Prometheus templates."""
 
 from collections.abc import Iterator
 
@@ -12,24 +12,24 @@ JOB = "{{ $labels.job }}"
 
 
 def of(options: Options) -> str:
-    """Return what puts matchers of the alert's service into ``$of``."""
+    """Return a template that sets ``$of`` to label matchers of the alert's service."""
     matchers = ",".join(f"{label}=%q" for label in options.group_by)
     labels = " ".join(f"$labels.{label}" for label in options.group_by)
     return f"{{{{ $of := printf `{matchers}` {labels} }}}}"
 
 
 def ask(query: str, matchers: str = "$of") -> str:
-    """Return a pipeline that queries Prometheus, with matchers in place of ``<of>``."""
+    """Return a template pipeline that queries Prometheus, with matchers in place of ``<of>``."""
     return f"query (printf `{query.replace('<of>', '%s')}` {matchers})"
 
 
 def number(query: str, matchers: str = "$of") -> str:
-    """Return the number that a query finds, 0 if it finds none."""
+    """Return a template for a query's first value, or 0 if its result is empty."""
     return f"{{{{ {ask(f'{query} or vector(0)', matchers)} | first | value }}}}"
 
 
 def refusal(options: Options) -> str:
-    """Return the description of a refused key: which, how much of the service, why, what to do."""
+    """Return the description of a refused key: key, share of the service, cause and remedy."""
     key = f"$labels.{FINGERPRINT}"
     refused = number("count(instance_key:together_auth_failure:time{<of>} > time() - 900)", "$key")
     every = number("count(instance:together_auth_success:time{<of>})")
@@ -55,7 +55,7 @@ def refusal(options: Options) -> str:
 
 
 def _remedies() -> str:
-    """Return what picks the remedy of the cause ``.`` out of all; nothing of a cause unknown here."""
+    """Return a template for the remedy of the cause ``.``; empty if the cause is unknown."""
     causes: dict[str, list[str]] = {}
     for cause in names.CAUSES:
         causes.setdefault(names.CAUSE_REMEDIES[cause], []).append(cause)
@@ -75,7 +75,7 @@ def alert(
     *,
     wait: str = "",
 ) -> Iterator[Rule]:
-    """Yield an alert, unless the options have none of that name."""
+    """Yield an alert, unless the options leave it out."""
     severity = options.severities.get(name, "none")
     if severity == "none":
         return

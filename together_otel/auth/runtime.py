@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from together_otel.telemetry.metrics import Metrics
 
 
-_TOLD_APART: Final = {
+_DISTINGUISHING: Final = {
     names.AUTH_FAILED: (names.AUTH_CAUSE,),
     names.OPERATION_EXCEPTION: (names.OPERATION, names.ERROR_TYPE),
     names.KEY_NOT_RECOVERED: (names.RECOVERY_OUTCOME,),
@@ -193,7 +193,7 @@ class Runtime:
         """Log how many times each failure was suppressed since it was last logged."""
         for (event, what, _), count in self._repeats.take():
             with self.guard("log"):
-                found = dict(zip(_TOLD_APART[event], what, strict=True))
+                found = dict(zip(_DISTINGUISHING[event], what, strict=True))
                 events.write_held_back(event, found, count)
 
     def auth_failure_held_back(self, failure: AuthFailure) -> int | None:

@@ -46,12 +46,12 @@ class Conflicts:
     """Warns about other instrumentations, once about each."""
 
     def __init__(self) -> None:
-        self._told: set[str] = set()
+        self._warned_of: set[str] = set()
 
     def warn(self) -> None:
         """Log a warning for each active instrumentation that was not logged before."""
-        for name in sorted({*_instrumentors(), *_patchers()} - self._told):
-            self._told.add(name)
+        for name in sorted({*_instrumentors(), *_patchers()} - self._warned_of):
+            self._warned_of.add(name)
             _log.warning(
                 "%s instruments Together's SDK as well: a call is its span where that is current, "
                 "with a child of ours, else it has two. Both count it, and the exceptions that it "

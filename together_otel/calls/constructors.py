@@ -133,9 +133,9 @@ class Attempt:
         if failure is not None:
             shown = self.unusable or exc
             secrets = [] if given.value is None else [text_of(given.value)]
-            told = None if shown is None else redact_exception(shown, secrets)
+            redacted = None if shown is None else redact_exception(shown, secrets)
             kind = "" if shown is None else error_type(shown)
-            self.refusal, self._failure = (failure, None), (failure, told, kind)
+            self.refusal, self._failure = (failure, None), (failure, redacted, kind)
             del secrets, shown
         # No frame here may hold key or exception while something is logged.
         del given, exc

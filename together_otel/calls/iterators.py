@@ -191,10 +191,10 @@ async def _watch_async(  # noqa: C901, PLR0912 - as above
             step = _throwing(iterator, "athrow", thrown)
 
 
-def _end(tell: Callable[[], None], finalizers: list[Any]) -> None:
+def _end(report: Callable[[], None], finalizers: list[Any]) -> None:
     # Not in a collection, where nothing may be reported: the finalizer has recorded it.
     if finalizers[0].detach() is not None:
-        tell()
+        report()
 
 
 def _throwing(iterator: Any, name: str, thrown: BaseException) -> Callable[[], Any]:

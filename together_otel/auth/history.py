@@ -62,7 +62,7 @@ class KeyHistory:
 
         Returns:
             Duration in seconds of the failures that this ends: those of this key or, if it is
-            accepted for the first time, those of all keys. ``None`` if nothing was failing.
+            accepted for the first time, those of all keys. ``None`` if it ends no failures.
         """
         with self._lock:
             record = self._use(identity)

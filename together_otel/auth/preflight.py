@@ -21,10 +21,10 @@ _LOGGED_OUT: Final = "0" * 40
 class UnusableKeyError(Exception):
     """Raised when a client is created with a key that cannot work, before any request.
 
-    The exception raised is also an ``AuthenticationError`` of the SDK, as without an HTTP
-    response: ``response``, ``request`` and ``body`` are ``None`` in 2.x and 3.x, and
-    ``http_status`` in 1.x. The ``status_code`` of 2.x and 3.x is the class's own 401. It can be
-    copied and pickled, and contains no key.
+    The exception raised is also an ``AuthenticationError`` of the SDK. It has no HTTP response:
+    ``response``, ``request`` and ``body`` are ``None`` in 2.x and 3.x, as is ``http_status`` in
+    1.x. The ``status_code`` of 2.x and 3.x is the class's own 401. It can be copied and pickled,
+    and contains no key.
 
     Args:
         message: text with remedy and cause.

@@ -25,9 +25,9 @@ _SEEN_LIMIT = 1024
 
 
 class KeyRegistry:
-    """Reports of the most recently used keys. A key that may work is inspected only once.
+    """Reports of the most recently used keys.
 
-    Other keys are inspected again, as their problems may depend on variables or white space.
+    A usable key is inspected once, others each time: problems may depend on the environment.
 
     Args:
         fingerprint: whether reports contain fingerprints.
@@ -54,7 +54,7 @@ class KeyRegistry:
             key: the key.
             source: its source, as the constructor shows it.
             reader: the client library and the variables that it reads.
-            owner: object that a client shares with its copies; without, all with one key are copies.
+            owner: object that a client shares with its copies; ``None`` for any with the key.
         """
         if source == "argument" and key:
             known = self._of_owner(owner, key)

@@ -39,8 +39,8 @@ _at_work: ContextVar[context.Context] = _CURRENT or ContextVar(
     "together_otel-at-work",
     default=context.Context(),  # noqa: B039 - immutable
 )
-"""The context of the call in progress. Separate with an application's own runtime context, which
-may ignore it."""
+"""The context of the call in progress. A separate variable if the application has a runtime context
+of its own, which may not keep it."""
 _get_current: Callable[[], context.Context] = (
     context.get_current if _CURRENT is None else _CURRENT.get
 )

@@ -9,9 +9,9 @@ from typing import Any
 class Arguments(SimpleNamespace):
     """Arguments and result of a call. The ``repr`` shows none of them: they may contain a key.
 
-    The result may, because 1.x returns its key and a server may repeat one.
+    The result may contain one because 1.x returns its key, or because a server repeats it.
 
-    Has no ``__init__`` of its own, whose frame an interrupt would show.
+    The class has no ``__init__`` of its own, whose frame an interrupt would show.
 
     Attributes:
         args: positional arguments.

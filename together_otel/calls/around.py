@@ -1,4 +1,4 @@
-"""Observers of function calls. Only this module distinguishes sync and async functions."""
+"""Observers of calls of sync and async functions."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ def report_generator(
 
 
 class _GeneratorCall:
-    """The call of a generator. Does not refer to it: a generator is closed as soon as dropped."""
+    """The call of a generator. Has no reference to it, so that a dropped one is closed at once."""
 
     def __init__(self, runtime: Runtime, begin: Callable[[], Call]) -> None:
         self._runtime, self._begin = runtime, begin

@@ -165,14 +165,14 @@ class ImportWatcher(MetaPathFinder):
             spec = next((one for one in found if one is not None), None)
         finally:
             self._searching.discard(fullname)
-        # Python 3.11 still accepts loaders without it, which cannot be wrapped.
+        # Python 3.11 still accepts loaders without exec_module, which cannot be wrapped.
         if spec is not None and hasattr(spec.loader, "exec_module"):
             spec.loader = cast("Loader", _Loader(spec.loader, self._imported))
         return spec
 
 
 class _Loader(ObjectProxy):
-    """A loader that calls back once a module's code has run, and is then replaced by the original."""
+    """A loader that calls back once a module's code has run. The original then replaces it."""
 
     def __init__(self, loader: Any, imported: Imported) -> None:
         super().__init__(loader)

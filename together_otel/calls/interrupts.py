@@ -53,7 +53,7 @@ def cut(exc: BaseException) -> None:
 def step_out() -> None:
     """Remove the caller's frame from the traceback of the exception that it handles, and `cut` it.
 
-    The caller then re-raises it. Python 3.10 adds its frame again: those beneath are joined instead.
+    The caller then re-raises it. Python 3.10 adds its frame again, so frames beneath it go instead.
     """
     exc = sys.exc_info()[1]
     if exc is None or (entry := exc.__traceback__) is None:

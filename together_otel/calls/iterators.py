@@ -198,7 +198,7 @@ def _end(report: Callable[[], None], finalizers: list[Any]) -> None:
 
 
 def _throwing(iterator: Any, name: str, thrown: BaseException) -> Callable[[], Any]:
-    """Return the step that throws an exception into an iterator, or raises it if it has no method."""
+    """Return the step that throws an exception into an iterator, or raises it without a method."""
     if (throw := getattr(iterator, name, None)) is not None:
         return partial(throw, thrown)
 

@@ -58,7 +58,7 @@ def constructing(active: Active, adapter: OpenAI, _function: Any) -> Direct:
 
 
 def calling(active: Active, adapter: OpenAI, _function: Any) -> Direct:
-    """Wrap a request: report it if it goes to Together, or if another host refuses a Together key."""
+    """Wrap a request: report it if it is to Together, or if another host refuses a Together key."""
 
     def make(function: Any, bound: int) -> Any:
         report = wrappers.calling(active, adapter, function).of(function, bound)

@@ -22,7 +22,7 @@ def connecting(active: Active, adapter: Connections, function: Any) -> Wrapper:
     """Wrap the opening of a connection: a call, or an attempt of the current session's call."""
 
     def note(call: Call, manager: Any, connection: Any) -> None:
-        """Record the request before the response, because a refusal's exception does not have it."""
+        """Record the request before the response, because a refusal's exception lacks it."""
         with call.runtime.guard("begin"):
             call.answered(adapter.handshake(manager, connection))
 

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from together_otel.clients.first_look import IsOurs
 
     Load = Callable[[str, Any], Reporter | None]
-    """Returns the reporter of a library's function, or ``None`` while the instrumentation is off."""
+    """Returns the reporter of a library's function, or ``None`` while all is off."""
 
 
 class Sender(NamedTuple):

@@ -119,7 +119,7 @@ class Unread:
         self._call.fail()
 
     def abandoned(self, at: float | None = None) -> None:
-        """End the call of a body that is left before its end; an error response is still a failure."""
+        """End the call of a body that is left early; an error response is still a failure."""
         if self._is_error():
             self._fail()
         else:

@@ -5,8 +5,14 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from together_otel.rules import Options, records, render_alerts, render_recording
-from together_otel.rules.files import alert_groups, recording_groups
+from together_otel.rules import (
+    Options,
+    alert_groups,
+    recording_groups,
+    records,
+    render_alerts,
+    render_recording,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

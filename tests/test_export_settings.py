@@ -8,8 +8,14 @@ import yaml
 from test_export import run
 
 from together_otel.rules import Options, render_alerts
-from together_otel.rules.choices import SETTINGS, choose, from_toml, to_toml
-from together_otel.rules.settings import LOG_SEVERITIES, SEVERITIES
+from together_otel.rules.settings import (
+    LOG_SEVERITIES,
+    SETTINGS,
+    SEVERITIES,
+    choose,
+    from_toml,
+    to_toml,
+)
 
 TOML = pytest.mark.skipif(sys.version_info < (3, 11), reason="Python 3.10 reads no TOML")
 
@@ -69,7 +75,7 @@ def test_every_setting_changes_the_rules():
     every = {"severity": dict.fromkeys(SEVERITIES, "ticket")}
     usual = render_alerts(choose(every))
     for name, setting in SETTINGS.items():
-        assert render_alerts(choose({**every, name: other[setting.kind]})) != usual, name
+        assert render_alerts(choose({**every, name: other[setting["kind"]]})) != usual, name
 
 
 @pytest.mark.parametrize("arguments", [("--group-by", "region,job"), ("--set", "slow_seconds=2.5")])

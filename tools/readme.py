@@ -18,8 +18,7 @@ import tested_clients
 
 from together_otel import names
 from together_otel.clients import error_types
-from together_otel.rules import Options
-from together_otel.rules.files import alert_groups
+from together_otel.rules import Options, alert_groups
 from together_otel.rules.settings import SEVERITIES
 
 if TYPE_CHECKING:

@@ -223,8 +223,8 @@ def test_the_file_says_what_the_rules_say():
     """Folding and quoting lose no character."""
     options = Options()
     for text, groups in (
-        (render_alerts(options), package.files.alert_groups(options)),
-        (render_recording(options), package.files.recording_groups(options)),
+        (render_alerts(options), package.alert_groups(options)),
+        (render_recording(options), package.recording_groups(options)),
     ):
         written = [rule for group in yaml.safe_load(text)["groups"] for rule in group["rules"]]
         meant = [rule for group in groups for rule in group.rules]

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from together_otel import names
 from together_otel.rules import texts
 from together_otel.rules.document import Group, Rule
-from together_otel.rules.expressions import CAUSE
+from together_otel.rules.expressions import CAUSE, FINGERPRINT
 from together_otel.rules.settings import Options, Severity
 from together_otel.rules.texts import JOB, alert
 
@@ -128,6 +128,32 @@ STATE = (
 )
 """Recording rules for the alerts."""
 
+_ROTATION = (
+    Rule(
+        "job_key:together_key_accepted:time",
+        f"max by (<by>, together_api_key_fingerprint) (\n"
+        f"  {_ACCEPTED}\n"
+        f"  unless on (<by>, instance) count by (<by>, instance) (\n"
+        f"    {_ACCEPTED} > time() - 900) > 1\n"
+        ")",
+        "When a key was last accepted by instances that use one key.",
+    ),
+    Rule(
+        "job_key:together_key_accepted:since",
+        "last_over_time(job_key:together_key_accepted:since[1h])\n"
+        "  and job_key:together_key_accepted:time\n"
+        "or job_key:together_key_accepted:time * 0 + time()",
+        "When it was first seen so.",
+    ),
+    Rule(
+        "job:together_key_newest:since",
+        "max by (<by>) (job_key:together_key_accepted:since > time() - 604800)\n"
+        "and count by (<by>) (job_key:together_key_accepted:time > time() - 3600) == 2",
+        "When the newer of two keys came into use, in the last week.",
+    ),
+)
+"""Recording rules for the alert on a stalled key rotation."""
+
 _FAILING = (
     "(job:together_auth_failing:ratio >= <failing_share>\n"
     "  and (max_over_time(job:together_auth_failing:count[15m]) > 1 or job:together_auth_success:time == 0))\n"
@@ -153,6 +179,26 @@ def alerts_of(options: Options) -> dict[str, Severity]:
 def group(options: Options) -> Group:
     """Return the alerts on refused keys and the recording rules that they use."""
     return Group("together_auth", (*STATE, *_alerts(options)))
+
+
+def rotation(options: Options) -> Group:
+    """Return the alert on a stalled rotation and its recording rules, evaluated once a minute."""
+    alerts = tuple(
+        alert(
+            options,
+            "TogetherKeyRotationStalled",
+            "job_key:together_key_accepted:time > time() - 3600\n"
+            "  > on (<by>) group_left () job:together_key_newest:since + <rotation_overlap>\n"
+            "and job_key:together_key_accepted:since\n"
+            "  < on (<by>) group_left () job:together_key_newest:since - 600",
+            "A key is still accepted long after another one that came into use later.",
+            f"{JOB} still uses an old Together API key",
+            f"The key with fingerprint {{{{ $labels.{FINGERPRINT} }}}} is still accepted"
+            f" {options.rotation_overlap / 60:g} minutes after a newer one came into use. Cause: the"
+            " rotation did not reach every instance. Restart them, and revoke the old key only then.",
+        )
+    )
+    return Group("together_keys", (*_ROTATION, *alerts) if alerts else (), interval="1m")
 
 
 def spike(options: Options) -> tuple[Rule, ...]:

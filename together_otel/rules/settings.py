@@ -1,8 +1,13 @@
-"""Options of the rules: thresholds, severities, grouping."""
+"""Options of the rules, and their parsing from what users write or from TOML."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Literal
+import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, fields
+from importlib import import_module
+from typing import Any, Literal, get_args
+
+from together_otel.plain.spelling import did_you_mean
 
 Severity = Literal["page", "ticket", "none"]
 """``page`` needs action now; ``ticket`` can wait until morning; ``none`` leaves the alert out."""
@@ -26,41 +31,178 @@ LOG_SEVERITIES: Mapping[str, Severity] = {
     "TogetherAuthFailureInLogs": "ticket",
 }
 """All Loki alerts, with their default severities."""
+_ALERTS: Mapping[str, Severity] = {**SEVERITIES, **LOG_SEVERITIES}
+
+_LABEL = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
+_DURATION = re.compile(r"([0-9]+(ms|[smhdwy]))+")
+
+Kind = Literal["share", "number", "seconds", "duration"]
+EXPECTED: Mapping[Kind, str] = {
+    "share": "a number over 0 and below 1, such as 0.3",
+    "number": "a number over 0, such as 2.5",
+    "seconds": "a whole number of seconds over 0, such as 3600",
+    "duration": "a duration of Prometheus', such as 5m",
+}
+
+
+def _setting(default: Any, kind: Kind, meaning: str) -> Any:
+    """Return a field that users can change by name, its meaning in one line."""
+    return field(default=default, metadata={"kind": kind, "meaning": meaning})
 
 
 @dataclass(frozen=True)
 class Options:
-    """Options of the rules.
+    """Options of the rules. Fields that users can change by name say what they mean themselves.
 
     Attributes:
         jobs: regular expression of jobs, without quotes and backslashes, such as
             ``shop|chat-.+``; empty for all jobs.
         group_by: labels that identify a service, including ``job``.
         severities: severity by alert; alerts that are not in it are left out, as with ``none``.
-        failing_share: share of a service's instances that fail, or of requests that are refused
-            where instances also succeed, from which refused keys are a page.
-        errors_share: share of the requests of a minute that fail because of Together or the
-            network, from which they are a page.
-        objective: share of requests that must succeed, over 30 days (SLO).
-        slow_seconds: limit of the 95th percentile of successful requests' durations.
-        limited_share: share of requests that are rate limited, from which they are a ticket.
-        spike_factor: multiple of the week's median that failures in five minutes must exceed.
-        rotation_overlap: seconds that an old key may be in use beside a new one.
-        absent_for: duration for which telemetry may be missing, as during a deploy.
-        keep_firing: ``keep_firing_for`` of all alerts, against flapping.
     """
 
     jobs: str = ""
     group_by: tuple[str, ...] = ("cluster", "namespace", "job")
-    severities: Mapping[str, Severity] = field(
-        default_factory=lambda: {**SEVERITIES, **LOG_SEVERITIES}
+    severities: Mapping[str, Severity] = field(default_factory=lambda: _ALERTS)
+    failing_share: float = _setting(
+        0.2,
+        "share",
+        "Share of instances, or of requests where others succeed, that is a page if refused.",
     )
-    failing_share: float = 0.2
-    errors_share: float = 0.5
-    objective: float = 0.99
-    slow_seconds: float = 20
-    limited_share: float = 0.05
-    spike_factor: float = 3
-    rotation_overlap: int = 3600
-    absent_for: str = "10m"
-    keep_firing: str = "5m"
+    errors_share: float = _setting(
+        0.5,
+        "share",
+        "Share of a minute's requests that is a page if Together or the network fails them.",
+    )
+    objective: float = _setting(0.99, "share", "Share of requests to be answered, over 30 days.")
+    slow_seconds: float = _setting(
+        20, "number", "The slowest 5 % of successful completions may take so long."
+    )
+    limited_share: float = _setting(
+        0.05, "share", "Share of requests that is a ticket if rate limited."
+    )
+    spike_factor: float = _setting(
+        3, "number", "So many times the week's median of failures is a spike."
+    )
+    rotation_overlap: int = _setting(
+        3600, "seconds", "So long may an old key be in use beside a new one."
+    )
+    absent_for: str = _setting("10m", "duration", "So long may telemetry be away, as in a deploy.")
+    keep_firing: str = _setting("5m", "duration", "So long does an alert go on after its end.")
+
+
+SETTINGS: Mapping[str, Mapping[str, Any]] = {
+    one.name: one.metadata for one in fields(Options) if one.metadata
+}
+"""Kind and meaning of the settings that users can change, by name."""
+
+
+class WrongChoice(ValueError):  # noqa: N818 - its message is shown to the user
+    """An unknown name or an invalid value. The message lists what is accepted."""
+
+
+def choose(given: Mapping[str, Any]) -> Options:
+    """Return the options for values by name: those of `SETTINGS`, ``group_by`` and ``severity``.
+
+    Raises:
+        WrongChoice: for an unknown name or an invalid value.
+    """
+    known = ("group_by", "severity", *SETTINGS)
+    chosen: dict[str, Any] = {}
+    for name, value in given.items():
+        if name not in known:
+            raise WrongChoice(_unknown("setting", name, known))
+        if name == "group_by":
+            chosen["group_by"] = _labels(value)
+        elif name == "severity":
+            chosen["severities"] = _severities(value)
+        else:
+            chosen[name] = _value(name, value)
+    return Options(**chosen)
+
+
+def pairs(texts: Iterable[str]) -> dict[str, str]:
+    """Parse ``NAME=VALUE`` texts into values by name.
+
+    Raises:
+        WrongChoice: for a text without ``=``.
+    """
+    found = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not equals:
+            raise WrongChoice(f"expected NAME=VALUE, not {text!r}")
+        found[name.strip()] = value.strip()
+    return found
+
+
+def from_toml(text: str) -> dict[str, Any]:
+    """Return the values in a TOML file, by name.
+
+    Raises:
+        WrongChoice: if the text is not TOML, or this Python has no TOML parser.
+    """
+    try:
+        toml = import_module("tomllib")
+    except ModuleNotFoundError:
+        raise WrongChoice("a TOML file needs Python 3.11 or newer; use --set instead") from None
+    try:
+        found: dict[str, Any] = toml.loads(text)
+    except ValueError as exc:
+        raise WrongChoice(f"it is no TOML: {exc}") from None
+    return found
+
+
+def to_toml(options: Options) -> str:
+    """Return the options as a TOML file."""
+    lines = ["# Labels that tell one service from another; job is one of them."]
+    lines.append(f"group_by = {json.dumps(options.group_by)}")
+    for name, setting in SETTINGS.items():
+        lines += [f"# {setting['meaning']}", f"{name} = {json.dumps(getattr(options, name))}"]
+    lines += ["", f"# Of each alert: {', '.join(get_args(Severity))}.", "[severity]"]
+    lines += [f'{name} = "{options.severities.get(name, "none")}"' for name in _ALERTS]
+    return "\n".join(lines) + "\n"
+
+
+def _unknown(what: str, name: str, known: Iterable[str]) -> str:
+    known = tuple(known)
+    return f"no {what} {name!r}{did_you_mean(name, known)} There are: {', '.join(known)}"
+
+
+def _value(name: str, value: object) -> object:
+    kind, text = SETTINGS[name]["kind"], str(value).strip()
+    wrong = WrongChoice(f"{name}={text}: expected {EXPECTED[kind]}")
+    if kind == "duration":
+        if not _DURATION.fullmatch(text):
+            raise wrong
+        return text
+    try:
+        number = int(text) if kind == "seconds" else float(text)
+    except ValueError:
+        raise wrong from None
+    if not 0 < number < (1 if kind == "share" else 1e9):
+        raise wrong
+    return int(number) if number == int(number) else number
+
+
+def _labels(value: object) -> tuple[str, ...]:
+    names = value.split(",") if isinstance(value, str) else value
+    labels = tuple(str(one).strip() for one in names) if isinstance(names, (list, tuple)) else ()
+    if "job" not in labels or not all(map(_LABEL.fullmatch, labels)):
+        raise WrongChoice(
+            f"group_by={value}: expected names of labels, job among them, such as cluster,namespace,job"
+        )
+    if len(set(labels)) < len(labels) or "instance" in labels:
+        raise WrongChoice(f"group_by={value}: each label once, and not instance")
+    return labels
+
+
+def _severities(value: object) -> dict[str, Severity]:
+    allowed = get_args(Severity)
+    given = value if isinstance(value, dict) else {"severity": value}
+    for name, severity in given.items():
+        if name not in _ALERTS:
+            raise WrongChoice(_unknown("alert", name, _ALERTS))
+        if severity not in allowed:
+            raise WrongChoice(f"{name}={severity}: expected one of {', '.join(allowed)}")
+    return {**_ALERTS, **given}

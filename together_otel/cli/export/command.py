@@ -14,7 +14,7 @@ from together_otel.cli.export.source import Source
 from together_otel.cli.output import complain, write
 from together_otel.cli.parsing import CANNOT_WRITE, GOOD, Commands, Parser, without_key, write_json
 from together_otel.rules import Options
-from together_otel.rules.choices import WrongChoice, choose, from_toml, pairs, to_toml
+from together_otel.rules.settings import WrongChoice, choose, from_toml, pairs, to_toml
 from together_otel.settings import DEFAULT_RUNBOOK_URL
 
 # No character of it is special in the files that it is inserted into.

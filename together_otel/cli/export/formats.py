@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from together_otel.cli.export.source import Source, read, shipped, written
+from together_otel.rules import alert_groups, recording_groups
 from together_otel.rules.document import Group, Rule
-from together_otel.rules.files import alert_groups, recording_groups
 from together_otel.rules.logs import render_logs
 
 Texts = Mapping[str, str]

@@ -9,18 +9,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from together_otel.keys import (
-    OVERRIDES,
     Diagnosis,
     KeyReport,
     Reader,
     Refusal,
     diagnose,
-    faults,
-    flaws,
     inspect_key,
     redact,
     went_astray,
 )
+from together_otel.keys.diagnosis import OVERRIDES
+from together_otel.keys.phrases import faults, flaws
 from together_otel.names import CAUSES, FORMATS, PRESENCES, PROBLEMS, SOURCES
 
 KEY = "tgp_" + "v1_" + "a1B2" * 10 + "xyz"

@@ -2,8 +2,15 @@
 
 import pytest
 
-from together_otel.keys import hosts_in, is_of_together, is_sign_in, is_together_host, owner_of
-from together_otel.keys.hosts import first_look, names_of
+from together_otel.keys.hosts import (
+    first_look,
+    hosts_in,
+    is_of_together,
+    is_sign_in,
+    is_together_host,
+    names_of,
+    owner_of,
+)
 
 
 @pytest.mark.parametrize(

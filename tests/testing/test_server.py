@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from together_otel.keys import is_of_together
+from together_otel.keys.hosts import is_of_together
 from together_otel.testing import behaviours
 from together_otel.testing.server import TogetherServer
 

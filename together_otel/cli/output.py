@@ -30,14 +30,6 @@ def paint(text: str, colour: str) -> str:
     return f"\x1b[{_COLOURS[colour]}m{text}\x1b[0m"
 
 
-def printable(text: str, *, ascii_only: bool = False) -> str:
-    """Return a line of text of others, in which terminals find no escape sequences."""
-    return "".join(
-        one if one.isprintable() and (one.isascii() or not ascii_only) else ascii(one)[1:-1]
-        for one in text
-    )
-
-
 def write(text: str) -> None:
     """Write to standard output and flush; discard the text if its reader has gone.
 

@@ -5,19 +5,12 @@ from typing import TYPE_CHECKING
 from together_otel.plain.lazy import lazily
 
 if TYPE_CHECKING:
-    from together_otel.keys.diagnosis import OVERRIDES, Diagnosis, Refusal, diagnose, went_astray
+    from together_otel.keys.diagnosis import Diagnosis, Refusal, diagnose, went_astray
     from together_otel.keys.exceptions import RedactedException, public_name, redact_exception
     from together_otel.keys.formats import can_be_sent
-    from together_otel.keys.hosts import (
-        hosts_in,
-        is_of_together,
-        is_sign_in,
-        is_together_host,
-        owner_of,
-    )
+    from together_otel.keys.hosts import hosts_in, is_sign_in, is_together_host
     from together_otel.keys.inspection import KeyReport, inspect_key
     from together_otel.keys.known import MARK, KnownKeys, Secrets, known_keys
-    from together_otel.keys.phrases import faults, flaws
     from together_otel.keys.reader import TOGETHER, Reader
     from together_otel.keys.redaction import escape_controls, redact
     from together_otel.keys.secret import Secret, identity_of, text_of
@@ -25,13 +18,12 @@ else:
     __getattr__ = lazily(
         __name__,
         {
-            "diagnosis": ["OVERRIDES", "Diagnosis", "Refusal", "diagnose", "went_astray"],
+            "diagnosis": ["Diagnosis", "Refusal", "diagnose", "went_astray"],
             "exceptions": ["RedactedException", "public_name", "redact_exception"],
             "formats": ["can_be_sent"],
-            "hosts": ["hosts_in", "is_of_together", "is_sign_in", "is_together_host", "owner_of"],
+            "hosts": ["hosts_in", "is_sign_in", "is_together_host"],
             "inspection": ["KeyReport", "inspect_key"],
             "known": ["MARK", "KnownKeys", "Secrets", "known_keys"],
-            "phrases": ["faults", "flaws"],
             "reader": ["TOGETHER", "Reader"],
             "redaction": ["escape_controls", "redact"],
             "secret": ["Secret", "identity_of", "text_of"],
@@ -40,7 +32,6 @@ else:
 
 __all__ = [
     "MARK",
-    "OVERRIDES",
     "TOGETHER",
     "Diagnosis",
     "KeyReport",
@@ -53,16 +44,12 @@ __all__ = [
     "can_be_sent",
     "diagnose",
     "escape_controls",
-    "faults",
-    "flaws",
     "hosts_in",
     "identity_of",
     "inspect_key",
-    "is_of_together",
     "is_sign_in",
     "is_together_host",
     "known_keys",
-    "owner_of",
     "public_name",
     "redact",
     "redact_exception",

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from functools import partial
 
-from together_otel.keys import flaws, inspect_key
+from together_otel.keys import inspect_key
+from together_otel.keys.phrases import flaws
 
 
 def ask(text: str) -> str | None:

@@ -5,7 +5,7 @@ import ssl
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final
 
 import httpx
 
@@ -16,17 +16,6 @@ _BUNDLES: Final = ("SSL_CERT_FILE", "SSL_CERT_DIR")
 """What httpx reads; together 1.x is on requests, which reads others."""
 _BUNDLES_OF_REQUESTS: Final = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 _PROXIES: Final = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
-
-
-class Proxy(NamedTuple):
-    """A proxy, and the variable that names it."""
-
-    host: str
-    port: int
-    variable: str
-
-    def __str__(self) -> str:
-        return f"{in_url(self.host)}:{self.port} ({self.variable})"
 
 
 def make_client(
@@ -60,15 +49,17 @@ def make_client(
         raise NoAnswer("proxy_unreachable", f"{names} is not the URL of a proxy.") from None
 
 
-def proxy_at(host: str, port: int, variables: Mapping[str, str]) -> Proxy:
-    """Return the proxy that is at a place, with the variable that names it."""
+def proxy_at(host: str, port: int, variables: Mapping[str, str]) -> str:
+    """Return the place of a proxy, with the variable that names it."""
+    named_by = "the system's settings"
     for variable, value in sorted(variables.items(), reverse=True):  # in lower case come first
         with suppress(httpx.InvalidURL):  # of one that does not count here
             if _is_proxy(variable):
                 url = httpx.URL(value if "://" in value else f"http://{value}")
                 if (url.raw_host.decode(), port_of(url) or port) == (host, port):
-                    return Proxy(host, port, variable)
-    return Proxy(host, port, "the system's settings")
+                    named_by = variable
+                    break
+    return f"{in_url(host)}:{port} ({named_by})"
 
 
 def _certificates(

@@ -8,9 +8,10 @@ from typing import Any, Final
 
 from together_otel.cli.check.environment import Environment, Lookalike
 from together_otel.cli.check.outcomes import LiveResult
-from together_otel.cli.output import paint, printable
+from together_otel.cli.output import paint
 from together_otel.cli.parsing import keys_in
-from together_otel.keys import Diagnosis, KeyReport, faults, known_keys, redact
+from together_otel.keys import Diagnosis, KeyReport, escape_controls, known_keys, redact
+from together_otel.keys.phrases import faults
 
 _WIDTH: Final = 80
 _COLUMN: Final = 15
@@ -120,8 +121,8 @@ def as_text(findings: Findings) -> str:
         )
     colour = {True: "good", False: "bad", None: "warning"}[findings.can_work]
     # A path or a name may be in any script, or contain terminal escape sequences.
-    texts = [paint(_verdict(findings), colour), *(printable(one, ascii_only=True) for one in lines)]
-    return "".join(f"{one}\n" for one in texts)
+    shown = [escape_controls(one).encode("ascii", "backslashreplace").decode() for one in lines]
+    return "".join(f"{one}\n" for one in (paint(_verdict(findings), colour), *shown))
 
 
 def _verdict(findings: Findings) -> str:

@@ -5,14 +5,14 @@ import socket
 import ssl
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import fields, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any, Final, Literal
 
 import httpx
 
 from together_otel.cli.check.addresses import address_of, installed_sdk
 from together_otel.cli.check.answers import ACCEPTED, Answer, interpret
-from together_otel.cli.check.client import Proxy, make_client, proxy_at
+from together_otel.cli.check.client import make_client, proxy_at
 from together_otel.cli.check.outcomes import LiveResult, NoAnswer, Outcome
 from together_otel.clients.addresses import in_url, port_of
 from together_otel.keys import Diagnosis, KeyReport, redact
@@ -73,42 +73,33 @@ def _asked(key: str, report: KeyReport, variables: Mapping[str, str], limit: flo
     except httpx.InvalidURL:
         detail = f"The host name {address.host} cannot be resolved: it is not valid."
         live = LiveResult("dns_failure", detail)
-    proxy = None if request is None else request.proxy
     return replace(
         live,
         url=address.url,
         server_address=address.host,
         server_port=address.port,
-        proxy=None if proxy is None else str(proxy),
+        proxy=None if request is None else request.proxy,
     )
 
 
+@dataclass(eq=False, repr=False)
 class TracedRequest:
     """A GET that notes what it waits for.
-
-    Args:
-        client: what sends it.
-        url: its URL.
-        key: sent as it is.
-        variables: the environment of the client.
 
     Attributes:
         proxy: the one in use, once it is known.
     """
 
-    def __init__(
-        self, client: httpx.Client, url: httpx.URL, key: str, variables: Mapping[str, str]
-    ) -> None:
-        self.proxy: Proxy | None = None
-        self._client = client
-        self._url = url
-        self._key = key
-        self._variables = variables
-        self._answer: Answer | None = None
-        self._step: tuple[Step, str] = ("its start", "")
-        self._stream: Any = None
-        self._socket: socket.socket | None = None
-        self._ended = False
+    _client: httpx.Client
+    _url: httpx.URL
+    _key: str  # sent as it is
+    _variables: Mapping[str, str]
+    proxy: str | None = None
+    _answer: Answer | None = None
+    _step: tuple[Step, str] = ("its start", "")
+    _stream: Any = None
+    _socket: socket.socket | None = None
+    _ended: bool = False
 
     def send(self, limit: float) -> Answer:
         """Ask; return the answer, at least its status.
@@ -179,10 +170,10 @@ class TracedRequest:
         elif event.endswith("start_tls.started"):
             self._step = ("TLS with", info["server_hostname"])
         elif event.endswith("setup_socks5_connection.started"):
-            self._step = ("the proxy", str(self.proxy))
+            self._step = ("the proxy", self.proxy or "")
         elif event.endswith("send_request_headers.started"):
             asks_proxy = info["request"].method == b"CONNECT"
-            self._step = ("the proxy", str(self.proxy)) if asks_proxy else ("an answer from", host)
+            self._step = ("the proxy", self.proxy or "") if asks_proxy else ("an answer from", host)
 
     def _hold(self, stream: Any) -> None:
         self._stream = stream

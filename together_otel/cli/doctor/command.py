@@ -18,8 +18,9 @@ from together_otel.cli.doctor.processes import processes
 from together_otel.cli.doctor.recoveries import recoveries
 from together_otel.cli.doctor.switches import backend, names, settings_of, switches
 from together_otel.cli.doctor.trial import trial
-from together_otel.cli.output import paint, printable, write
+from together_otel.cli.output import paint, write
 from together_otel.cli.parsing import CANNOT_WORK, GOOD, UNKNOWN, Commands, without_key, write_json
+from together_otel.keys import escape_controls
 
 _WIDTH = 9
 _COLOURS = {"ok": "good", "warning": "warning", "problem": "bad"}
@@ -64,7 +65,6 @@ def add(commands: Commands) -> None:
 
 
 def _doctor(options: argparse.Namespace) -> int:
-
     code = GOOD
     findings: Iterable[Finding]
     if options.scrape is None:
@@ -120,7 +120,7 @@ def _lines(finding: Finding) -> str:
 
 def _shown(text: str) -> str:
     # Text of variables and of servers may contain terminal escape sequences.
-    return printable(without_key(text))
+    return escape_controls(without_key(text))
 
 
 def _verdict(reported: list[Finding]) -> str:

@@ -5,12 +5,11 @@ import shlex
 import shutil
 import sys
 from collections.abc import Iterator
-from importlib.metadata import EntryPoint, PackageNotFoundError, entry_points, metadata
+from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 
 from opentelemetry.instrumentation.dependencies import get_dist_dependency_conflicts
 from packaging.requirements import Requirement
-from packaging.specifiers import SpecifierSet
 
 from together_otel.cli.doctor.finding import Finding, Topic
 from together_otel.instrumentor import DISTRIBUTION, TogetherInstrumentor
@@ -43,28 +42,12 @@ def zero_code() -> str:
 
 def installation() -> Iterator[Finding]:
     """Check what is installed for this interpreter."""
-    yield _python()
+    found = f"Python {platform.python_version()} at {sys.executable}"
+    yield _PYTHON.ok(f"{found}: the following applies to applications that run with it.")
     yield from _sdks()
     yield from _entry_point()
     yield _launcher()
     yield _distro()
-
-
-def _python() -> Finding:
-    found = f"Python {platform.python_version()} at {sys.executable}"
-    needed = _requires_python()
-    if SpecifierSet(needed).contains(platform.python_version(), prereleases=True):
-        return _PYTHON.ok(f"{found}: the following applies to applications that run with it.")
-    return _PYTHON.problem(
-        f"{found} is not supported.", f"Run the application with Python {needed}."
-    )
-
-
-def _requires_python() -> str:
-    try:
-        return "".join(metadata(DISTRIBUTION).get_all("Requires-Python") or ())
-    except PackageNotFoundError:
-        return ""
 
 
 def _sdks() -> Iterator[Finding]:

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from together_otel import settings as variables
 from together_otel.cli.doctor.finding import Finding, Topic
-from together_otel.keys import flaws, inspect_key
+from together_otel.keys import inspect_key
+from together_otel.keys.phrases import flaws
 from together_otel.recovery.watching import read_text
 from together_otel.settings import Settings
 

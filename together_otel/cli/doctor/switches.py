@@ -26,7 +26,7 @@ _PREFIXES = ("OTEL_", "TOGETHER", "PROMETHEUS_")
 
 def switches(environ: Mapping[str, str]) -> Iterator[Finding]:
     """Check what disables the instrumentation."""
-    disabled = disabled_instrumentations(environ)
+    disabled = {word.strip() for word in environ.get(DISABLED, "").split(",")} - {""}
     for word in sorted({"*", OURS} & disabled):
         yield _DISABLED.problem(
             f"{DISABLED} contains {word}: opentelemetry-instrument does not enable this instrumentation.",
@@ -59,11 +59,6 @@ def names(environ: Mapping[str, str]) -> Iterator[Finding]:
                 f"The variable {name!a} is not {seen}: its name has an invisible character.",
                 "Save the file that sets it as UTF-8 without a byte-order mark, or set it again.",
             )
-
-
-def disabled_instrumentations(environ: Mapping[str, str]) -> set[str]:
-    """Return the names of the instrumentations that are disabled."""
-    return {word.strip() for word in environ.get(DISABLED, "").split(",")} - {""}
 
 
 def settings_of(environ: Mapping[str, str]) -> tuple[Settings, list[Finding]]:

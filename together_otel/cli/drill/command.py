@@ -109,7 +109,6 @@ def _run(
     keys: MadeUpKeys,
     say: Callable[[str], None],
 ) -> int:
-
     settings, _ = settings_of(os.environ)
     cause, duration = options.cause, options.duration
     try:

@@ -25,12 +25,6 @@ _OURS = "TOGETHER_OTEL_"
 _LOOPBACK = "127.0.0.1,localhost"
 
 
-def service_of(environ: Mapping[str, str]) -> str:
-    """Return the drill's service name: the application's, with a suffix."""
-    named = environ.get(SERVICE, "").strip() or dict(_resource(environ)).get(_SERVICE_NAME, "")
-    return (named or _UNNAMED) + SUFFIX
-
-
 def port_of(
     environ: Mapping[str, str], settings: Settings, wanted: int | None
 ) -> tuple[Port | None, str]:
@@ -86,9 +80,11 @@ def environment(
         port: where it is scraped.
         folder: the drill's own, in place of the one that processes share.
     """
-    service = service_of(environ)
+    resource = dict(_resource(environ))
+    named = environ.get(SERVICE, "").strip() or resource.get(_SERVICE_NAME)
+    service = (named or _UNNAMED) + SUFFIX
     made = {name: value for name, value in environ.items() if _is_harmless(name, value)}
-    resource = {**dict(_resource(environ)), _SERVICE_NAME: service, DRILL_CAUSE: cause}
+    resource |= {_SERVICE_NAME: service, DRILL_CAUSE: cause}
     made[SERVICE] = service
     made[_RESOURCE] = ",".join(
         # A variable may hold any bytes.

@@ -71,6 +71,7 @@ def ending_early() -> Iterator[threading.Event]:
             signal.signal(one, handler)
 
 
+@dataclass(eq=False, repr=False)
 class Runner:
     """One drill.
 
@@ -82,21 +83,16 @@ class Runner:
         say: prints progress.
     """
 
-    def __init__(
-        self,
-        cause: Cause,
-        scenario: Scenario,
-        process: Process,
-        duration: float,
-        say: Callable[[str], None],
-    ) -> None:
-        self._cause = cause
-        self._scenario = scenario
-        self._process = process
-        self._duration = duration
-        self._say = say
-        self._pace = min(_PACE, duration / _STEPS)
-        self.outcome: Outcome = Outcome()
+    _cause: Cause
+    _scenario: Scenario
+    _process: Process
+    _duration: float
+    _say: Callable[[str], None]
+    outcome: Outcome = field(default_factory=Outcome)
+
+    @property
+    def _pace(self) -> float:
+        return min(_PACE, self._duration / _STEPS)
 
     def check(self) -> list[str]:
         """Return what keeps the drill from starting; nothing if the application counts failures.

@@ -3,6 +3,7 @@
 import argparse
 import sys
 from collections.abc import Sequence
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from traceback import extract_tb
@@ -13,8 +14,8 @@ from together_otel.cli.parsing import CANNOT_WRITE, INTERNAL, INTERRUPTED, Parse
 from together_otel.instrumentor import __version__
 
 COMMANDS = ("check", "demo", "doctor", "drill", "explain", "export")
-"""Each is a package whose module ``command`` has ``add(commands)``: a parser of its own, whose
-``run`` returns the exit code."""
+"""Each is a package whose module ``command`` has the texts ``HELP``, ``DESCRIPTION`` and ``EPILOG``,
+``add(parser)`` for its arguments, and ``run(parser, options)``, which returns the exit code."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -56,7 +57,13 @@ def _run(arguments: Sequence[str] | None) -> int:
     # The others need not be loaded.
     asked = [one for one in words[:1] if one in COMMANDS] or COMMANDS
     for name in asked:
-        import_module(f"{__name__}.{name}.command").add(commands)
+        command = import_module(f"{__name__}.{name}.command")
+        own = commands.add_parser(
+            name, help=command.HELP, description=command.DESCRIPTION, epilog=command.EPILOG
+        )
+        command.add(own)
+        own.add_argument("--json", action="store_true", help="print the result as JSON")
+        own.set_defaults(run=partial(command.run, own))
     options = parser.parse_args(arguments)
     code: int = options.run(options)
     return code

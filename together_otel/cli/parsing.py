@@ -6,7 +6,7 @@ import os
 import re
 import sys
 from collections.abc import Mapping
-from typing import Any, NoReturn, TypeAlias
+from typing import Any, NoReturn
 
 from together_otel.cli.output import complain, write
 from together_otel.keys import escape_controls, redact
@@ -80,10 +80,6 @@ class Parser(argparse.ArgumentParser):
         complain(f"{self.prog}: {without_key(why)}.\n")
         return UNKNOWN
 
-    def add_json(self) -> None:
-        """Add the option that all commands have."""
-        self.add_argument("--json", action="store_true", help="print the result as JSON")
-
     def _print_message(self, message: str, file: object = None) -> None:
         (write if file is sys.stdout else complain)(message)
 
@@ -93,6 +89,3 @@ class Parser(argparse.ArgumentParser):
         if rest:
             self.error(f"unrecognized arguments: {' '.join(rest)}")
         return found, rest
-
-
-Commands: TypeAlias = "argparse._SubParsersAction[Parser]"  # noqa: SLF001 - it has no public name

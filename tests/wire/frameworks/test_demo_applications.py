@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from together_otel.cli.demo.applications import APPLICATIONS, run
+from together_otel.cli.demo.applications import APPLICATIONS, run_application
 from together_otel.testing import MadeUpKeys
 
 
@@ -14,7 +14,7 @@ def test_application(application):
     """Its failure is named and counted once, and no key is seen; what differs is a fault."""
     pytest.importorskip(application.client)
     keys = MadeUpKeys()
-    found = run(application, sys.executable, keys)
+    found = run_application(application, sys.executable, keys)
     assert found.faults() == []
     assert found.found["said"]
     assert keys.shown_in({"emitted": found.found["emitted"], "errors": found.errors}) == []

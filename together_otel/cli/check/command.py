@@ -12,19 +12,20 @@ from together_otel.cli.check.environment import (
 from together_otel.cli.check.outcomes import LiveResult
 from together_otel.cli.check.report import Findings, as_json, as_text
 from together_otel.cli.output import complain, write
-from together_otel.cli.parsing import CANNOT_WORK, GOOD, UNKNOWN, USAGE, Commands, without_key
+from together_otel.cli.parsing import CANNOT_WORK, GOOD, UNKNOWN, USAGE, Parser, without_key
 from together_otel.clients.readers import CLIENTS
 from together_otel.keys import Reader, Refusal, diagnose, inspect_key
 from together_otel.settings import FINGERPRINT
 
 _LISTED = 5
 
-_DESCRIPTION = """\
+HELP = "check whether the API key of this environment can work"
+DESCRIPTION = """\
 Checks the key that Together's SDK would use here, or another client, and says
 what is wrong with it and how to fix it. Sends nothing without --live, and never
 shows the key.
 """
-_EPILOG = """\
+EPILOG = """\
 exit codes: 0 the key can work, or was accepted; 1 it cannot, or was refused;
 2 not known; 64 the arguments are invalid, or httpx is not installed
 
@@ -33,14 +34,8 @@ example:
 """
 
 
-def add(commands: Commands) -> None:
-    """Add the command."""
-    parser = commands.add_parser(
-        "check",
-        help="check whether the API key of this environment can work",
-        description=_DESCRIPTION,
-        epilog=_EPILOG,
-    )
+def add(parser: Parser) -> None:
+    """Add the arguments."""
     parser.add_argument("--live", action="store_true", help="ask Together, once, for at most 5 s")
     parser.add_argument(
         "--env-file",
@@ -55,8 +50,6 @@ def add(commands: Commands) -> None:
         metavar="NAME",
         help=f"check what another client reads: {', '.join(CLIENTS)}",
     )
-    parser.add_json()
-    parser.set_defaults(run=_check)
 
 
 def _environment(path: str) -> Environment:
@@ -71,7 +64,8 @@ def _environment(path: str) -> Environment:
         ) from None
 
 
-def _check(options: argparse.Namespace) -> int:
+def run(_: Parser, options: argparse.Namespace) -> int:
+    """Run the command; return the exit code."""
     around: Environment = options.env_file or read_environment()
     variables = around.variables
     reader = CLIENTS[options.client]

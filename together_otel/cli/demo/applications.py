@@ -71,7 +71,7 @@ class Run:
         ] + ([] if found else [f"{wanted.client}: {self.errors[-500:]}"])
 
 
-def run(application: Application, python: str, keys: MadeUpKeys) -> Run:
+def run_application(application: Application, python: str, keys: MadeUpKeys) -> Run:
     """Run an application against a server of its own.
 
     Args:

@@ -7,12 +7,11 @@ import threading
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
-from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
-from together_otel.cli.demo.applications import APPLICATIONS, Run, run
+from together_otel.cli.demo.applications import APPLICATIONS, Run, run_application
 from together_otel.cli.demo.evidence import Evidence, evidence_of
 from together_otel.cli.demo.report import Paper
 from together_otel.cli.doctor.installation import SDK, missing
@@ -23,7 +22,7 @@ from together_otel.cli.drill.runner import Runner
 from together_otel.cli.drill.scenarios import scenario_of
 from together_otel.cli.export.files import files, write_files
 from together_otel.cli.output import paint
-from together_otel.cli.parsing import CANNOT_WORK, GOOD, Commands, Parser, write_json
+from together_otel.cli.parsing import CANNOT_WORK, GOOD, Parser, write_json
 from together_otel.names import CAUSES, Cause
 from together_otel.testing.keys import MadeUpKeys
 from together_otel.testing.ports import free_port
@@ -40,12 +39,13 @@ _AT_ONCE: Final = 2
 """Processes that run at the same time, beside the one that Prometheus looks at."""
 
 
-_DESCRIPTION = """\
+HELP = "show every cause, and the page that a revoked key leads to"
+DESCRIPTION = """\
 Shows the main job on this machine: a drill of every cause, what the SDK says
 beside what together_otel says, and, where Prometheus and Alertmanager are
 installed, the page that a revoked key leads to. No real key is used.
 """
-_EPILOG = """\
+EPILOG = """\
 exit codes: 0 all is correct; 1 something is wrong; 2 something that it needs is
 missing; 64 the arguments are invalid
 
@@ -55,24 +55,17 @@ examples:
 """
 
 
-def add(commands: Commands) -> None:
-    """Add the command."""
-    parser = commands.add_parser(
-        "demo",
-        help="show every cause, and the page that a revoked key leads to",
-        description=_DESCRIPTION,
-        epilog=_EPILOG,
-    )
+def add(parser: Parser) -> None:
+    """Add the arguments."""
     parser.add_argument(
         "--clients",
         metavar="PYTHON",
         help="a Python that has openai, LiteLLM and this package: applications of both are shown too",
     )
-    parser.add_json()
-    parser.set_defaults(run=partial(_demo, parser))
 
 
-def _demo(parser: Parser, options: argparse.Namespace) -> int:
+def run(parser: Parser, options: argparse.Namespace) -> int:
+    """Run the command; return the exit code."""
     if why := missing():
         return parser.give_up(why)
     return Demonstration(as_json=options.json, clients=options.clients).run()
@@ -122,7 +115,7 @@ class Demonstration:
                 cause: pool.submit(self._drill, cause) for cause in CAUSES if cause != PAGED
             }
             others = [
-                pool.submit(run, one, self._clients, self._keys)
+                pool.submit(run_application, one, self._clients, self._keys)
                 for one in APPLICATIONS
                 if self._clients is not None
             ]

@@ -19,17 +19,18 @@ from together_otel.cli.doctor.recoveries import recoveries
 from together_otel.cli.doctor.switches import backend, names, settings_of, switches
 from together_otel.cli.doctor.trial import trial
 from together_otel.cli.output import paint, write
-from together_otel.cli.parsing import CANNOT_WORK, GOOD, UNKNOWN, Commands, without_key, write_json
+from together_otel.cli.parsing import CANNOT_WORK, GOOD, UNKNOWN, Parser, without_key, write_json
 from together_otel.keys import escape_controls
 
 _WIDTH = 9
 _COLOURS = {"ok": "good", "warning": "warning", "problem": "bad"}
-_DESCRIPTION = """\
+HELP = "find what keeps telemetry from arriving, and how to fix it"
+DESCRIPTION = """\
 Finds what keeps telemetry from arriving and suggests a fix for each problem.
 Checks what is installed, this environment, and what opentelemetry-instrument
 makes of it. With a command line, what that would be started with.
 """
-_EPILOG = """\
+EPILOG = """\
 exit codes: 0 no problem, though there may be warnings; 1 a problem; 2 with
 --scrape, the endpoint cannot be read; 64 the arguments are invalid
 
@@ -40,31 +41,24 @@ examples:
 """
 
 
-def add(commands: Commands) -> None:
-    """Add the command."""
-    parser = commands.add_parser(
-        "doctor",
-        help="find what keeps telemetry from arriving, and how to fix it",
-        description=_DESCRIPTION,
-        epilog=_EPILOG,
-    )
+def add(parser: Parser) -> None:
+    """Add the arguments."""
     parser.add_argument(
         "--scrape",
         metavar="URL",
         type=_url,
         help="fetch this endpoint and report what is missing from it",
     )
-    parser.add_json()
     parser.add_argument(
         "command_line",
         metavar="-- COMMAND",
         nargs="*",
         help="how the application is started, with its arguments",
     )
-    parser.set_defaults(run=_doctor)
 
 
-def _doctor(options: argparse.Namespace) -> int:
+def run(_: Parser, options: argparse.Namespace) -> int:
+    """Run the command; return the exit code."""
     code = GOOD
     findings: Iterable[Finding]
     if options.scrape is None:

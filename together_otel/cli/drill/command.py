@@ -6,7 +6,6 @@ import re
 import tempfile
 import time
 from collections.abc import Callable
-from functools import partial
 from importlib.metadata import version
 
 from together_otel.cli.doctor.exporters import CONFIG_FILE
@@ -19,7 +18,7 @@ from together_otel.cli.drill.program import CLASSES
 from together_otel.cli.drill.runner import Runner, ending_early
 from together_otel.cli.drill.scenarios import scenario_of
 from together_otel.cli.output import write
-from together_otel.cli.parsing import CANNOT_WORK, GOOD, Commands, Parser, without_key, write_json
+from together_otel.cli.parsing import CANNOT_WORK, GOOD, Parser, without_key, write_json
 from together_otel.names import CAUSES
 from together_otel.settings import LAST_PORT
 from together_otel.testing.keys import MadeUpKeys
@@ -27,12 +26,13 @@ from together_otel.testing.keys import MadeUpKeys
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(s|m|h)", re.ASCII)
 _SECONDS = {"s": 1, "m": 60, "h": 3600}
 
-_DESCRIPTION = """\
+HELP = "simulate an authentication failure, to test your alerts"
+DESCRIPTION = """\
 Lets the real SDK and instrumentation meet a refused key at a built-in server,
 and exports telemetry by your settings, as service NAME-drill. No real key is
 used. It ends with accepted requests; Ctrl-C ends it early.
 """
-_EPILOG = """\
+EPILOG = """\
 exit codes: 0 every failure was counted and exported; 1 it was not; 2 something
 that it needs is missing; 64 the arguments are invalid
 
@@ -43,15 +43,9 @@ example:
 """
 
 
-def add(commands: Commands) -> None:
-    """Add the command."""
-    parser = commands.add_parser(
-        "drill",
-        help="simulate an authentication failure, to test your alerts",
-        usage="together-otel drill [options] --cause CAUSE",
-        description=_DESCRIPTION,
-        epilog=_EPILOG,
-    )
+def add(parser: Parser) -> None:
+    """Add the arguments."""
+    parser.usage = "together-otel drill [options] --cause CAUSE"
     parser.add_argument(
         "--cause",
         metavar="CAUSE",
@@ -76,11 +70,10 @@ def add(commands: Commands) -> None:
         default=SDK,
         help=f"the application's client: {', '.join(CLASSES)} (default: {SDK})",
     )
-    parser.add_json()
-    parser.set_defaults(run=partial(_drill, parser))
 
 
-def _drill(parser: Parser, options: argparse.Namespace) -> int:
+def run(parser: Parser, options: argparse.Namespace) -> int:
+    """Run the command; return the exit code."""
     if why := missing(options.client):
         return parser.give_up(why)
     release = version(options.client)

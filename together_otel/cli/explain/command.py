@@ -3,26 +3,23 @@
 import argparse
 import re
 from collections.abc import Mapping
-from functools import partial
 
 from together_otel.cli.export.source import shipped
 from together_otel.cli.output import write
-from together_otel.cli.parsing import GOOD, Commands, Parser, write_json
+from together_otel.cli.parsing import GOOD, Parser, write_json
 from together_otel.plain.spelling import did_you_mean
 
+HELP = "print what a cause or an alert means and what to do about it"
+DESCRIPTION = (
+    "Prints the runbook's entry of a cause of authentication failures or of an alert; without a"
+    " name, the names that there are."
+)
+EPILOG = "example: together-otel explain revoked"
 
-def add(commands: Commands) -> None:
-    """Add the command."""
-    parser = commands.add_parser(
-        "explain",
-        help="print what a cause or an alert means and what to do about it",
-        description="Prints the runbook's entry of a cause of authentication failures or of an "
-        "alert; without a name, the names that there are.",
-        epilog="example: together-otel explain revoked",
-    )
+
+def add(parser: Parser) -> None:
+    """Add the arguments."""
     parser.add_argument("name", nargs="?", metavar="NAME", help="such as revoked")
-    parser.add_json()
-    parser.set_defaults(run=partial(_explain, parser))
 
 
 def entries() -> Mapping[str, str]:
@@ -36,7 +33,8 @@ def entries() -> Mapping[str, str]:
     }
 
 
-def _explain(parser: Parser, options: argparse.Namespace) -> int:
+def run(parser: Parser, options: argparse.Namespace) -> int:
+    """Run the command; return the exit code."""
     found = entries()
     if options.name is None:
         if options.json:

@@ -4,7 +4,6 @@ import argparse
 import re
 from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,7 @@ from together_otel.cli.export.files import FilesExist, files, write_files
 from together_otel.cli.export.formats import FORMATS, RULES
 from together_otel.cli.export.source import Source
 from together_otel.cli.output import complain, write
-from together_otel.cli.parsing import CANNOT_WRITE, GOOD, Commands, Parser, without_key, write_json
+from together_otel.cli.parsing import CANNOT_WRITE, GOOD, Parser, without_key, write_json
 from together_otel.rules import Options
 from together_otel.rules.settings import WrongChoice, choose, from_toml, pairs, to_toml
 from together_otel.settings import DEFAULT_RUNBOOK_URL
@@ -22,16 +21,14 @@ _URL = re.compile(r"https?://[\w.-]+(:\d+)?(/[\w./~%+@=,;:&?!-]*)?", re.ASCII)
 _UID = re.compile(r"[\w-]{1,40}", re.ASCII)
 _JOB = re.compile(r"[\w./:-]+", re.ASCII)
 
+HELP = "write dashboards, alert rules, routes and the runbook"
+DESCRIPTION = "Writes dashboards, alert rules, Alertmanager's routes and the runbook."
+EPILOG = "example: together-otel export monitoring --only rules --only dashboards"
 
-def add(commands: Commands) -> None:
-    """Add the command."""
-    parser = commands.add_parser(
-        "export",
-        help="write dashboards, alert rules, routes and the runbook",
-        usage="together-otel export [options] DIR",
-        description="Writes dashboards, alert rules, Alertmanager's routes and the runbook.",
-        epilog="example: together-otel export monitoring --only rules --only dashboards",
-    )
+
+def add(parser: Parser) -> None:
+    """Add the arguments."""
+    parser.usage = "together-otel export [options] DIR"
     parser.add_argument(
         "folder", metavar="DIR", nargs="?", type=_folder, help="created if it is missing"
     )
@@ -89,11 +86,10 @@ def add(commands: Commands) -> None:
         "--show-settings", action="store_true", help="print such a file and write nothing"
     )
     parser.add_argument("--force", action="store_true", help="overwrite files that exist")
-    parser.add_json()
-    parser.set_defaults(run=partial(_export, parser))
 
 
-def _export(parser: Parser, options: argparse.Namespace) -> int:
+def run(parser: Parser, options: argparse.Namespace) -> int:
+    """Run the command; return the exit code."""
     rules = _rules(parser, options)
     if options.show_settings:
         write(to_toml(rules))

@@ -1,10 +1,10 @@
 # python benchmarks/calls.py
-"""What one piece of work costs in figures that do not wobble: Python frames and instructions.
+"""Measure the overhead of the instrumentation in Python frames and CPU instructions.
 
-Frames are functions entered and generators resumed, as `sys.setprofile` sees them: this
-package's own, and everybody's beyond what the bare SDK enters. Instructions are counted by
-valgrind's callgrind, where it is installed, beyond the bare SDK's as well. Both are differences
-of a long and a short run, so that what comes before the work cancels out.
+Unlike times, these hardly vary between runs. Frames are function calls and generator resumptions
+as counted by `sys.setprofile`: this package's own, and all beyond those of the bare SDK.
+Instructions beyond those of the bare SDK are counted by valgrind's callgrind, if installed. Both
+are differences between a long and a short run, so that the setup cancels out.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ if TYPE_CHECKING:
 
 
 LENGTHS = {"large prompt": (1, 4), "chunk": (100, 1100), "async chunk": (100, 1100)}
-"""Pieces of a work in a short and in a long run."""
+"""Repetitions of a work in a short and in a long run; `CALLS` for other works."""
 CALLS = (5, 55)
 
 
 class Row(NamedTuple):
-    """What is counted: a work in a variant."""
+    """A measurement: a work in a variant."""
 
     label: str
     variant: str
@@ -60,24 +60,24 @@ ROWS = [
 
 
 def per_piece(count: Callable[[int], float], lengths: tuple[int, int]) -> float:
-    """Return what one piece counts, from the counts of a short and a long run."""
+    """Return the count of one repetition, from the counts of a short and a long run."""
     short, long = lengths
     return (count(long) - count(short)) / (long - short)
 
 
 class Callgrind:
-    """Counts a worker's instructions.
+    """Counts a worker's CPU instructions.
 
     Args:
-        variant: of the worker.
-        emitted: what the floor is to emit.
-        folder: for callgrind's files.
+        variant: variant of the worker.
+        emitted: telemetry that the floor emits; ``None`` for other variants.
+        folder: folder for callgrind's files.
     """
 
     def __init__(self, variant: str, emitted: list[Any] | None, folder: Path) -> None:
         self._out = folder / f"{variant.replace(' ', '-')}.out"
         self._dumps = 0
-        # Instrumented when asked to, as importing the SDK would take a minute.
+        # Counting starts later, as importing the SDK under callgrind would take a minute.
         options = ("--instr-atstart=no", f"--callgrind-out-file={self._out}", "--quiet")
         self.worker = Worker(
             variant,
@@ -87,13 +87,13 @@ class Callgrind:
         )
 
     def start(self) -> None:
-        """Wait for the worker, and begin to count."""
+        """Wait for the worker and start counting."""
         self.worker.ready()
         self._tell("instrumentation", "on")
 
     def count(self, work: str, times: int) -> int:
-        """Return the instructions of a work done so many times, and of asking for it."""
-        self.worker.cost(work, times)  # the first in this length allocates more
+        """Return the instructions of ``times`` repetitions of a work, including the request for it."""
+        self.worker.cost(work, times)  # the first run of this length allocates more
         self._tell("zero")
         self.worker.cost(work, times)
         self._tell("dump")
@@ -109,7 +109,7 @@ class Callgrind:
 
 
 def works_by_variant(rows: list[Row]) -> dict[str, list[str]]:
-    """Return what is to be done in each variant; in the bare one all of it."""
+    """Return the works to measure in each variant; all of them in the bare one."""
     found: dict[str, list[str]] = {"bare": []}
     for row in rows:
         for variant in ("bare", row.variant):
@@ -120,7 +120,7 @@ def works_by_variant(rows: list[Row]) -> dict[str, list[str]]:
 
 
 def frames(rows: list[Row], emitted: list[Any]) -> dict[Row, tuple[float, float]]:
-    """Return each row's frames: our own, and all beyond the bare SDK's."""
+    """Return each row's frames: this package's own, and all beyond the bare SDK's."""
     found: dict[tuple[str, str], tuple[float, ...]] = {}
     for variant, works in works_by_variant(rows).items():
         progress(f"frames: {variant}")
@@ -157,7 +157,7 @@ def instructions(rows: list[Row], emitted: list[Any]) -> dict[Row, float]:
 
 
 def main() -> int:
-    """Count, and print the table."""
+    """Measure and print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--frames", action="store_true", help="frames only")
     parser.add_argument("--client", choices=CLIENTS, help="that client's calls instead")

@@ -1,9 +1,9 @@
-"""What a request costs by another client: to Together, beside the floor, and to any other host.
+"""Overhead for requests by other clients: to Together, compared with the floor, and to other hosts.
 
-Run by ``python benchmarks/overhead.py --client NAME``. Requests to Together are a work like any
-other of that benchmark. To another host only what stands in place of the library's functions is
-measured, round functions that do nothing: the library's own work is a hundred times that, and would
-hide it.
+Run by ``python benchmarks/overhead.py --client NAME``. Requests to Together are measured like the
+other works of that benchmark. For other hosts, only this package's replacements of the library's
+functions are measured, around functions that do nothing, as the library's own work takes a
+hundred times as long and would hide the difference.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ EMPTY = 20_000
 
 
 class Measured(NamedTuple):
-    """What a request to another host costs, and may cost at most: µs of CPU."""
+    """CPU time added to a request to another host, and its limit, in µs."""
 
     label: str
     added: float
@@ -44,13 +44,13 @@ class Measured(NamedTuple):
 
 
 def as_client(name: str) -> Any:
-    """Return a client whose one method makes a request by a library."""
+    """Return an object like the SDK's client whose one method sends a request with a library."""
     create = {"httpx": httpx_ask, "openai": openai_ask, "requests": requests_ask}[name]()
     return SimpleNamespace(chat=SimpleNamespace(completions=SimpleNamespace(create=create)))
 
 
 def httpx_ask() -> Ask:
-    """Return what makes a request by httpx."""
+    """Return a function that sends a request with httpx."""
 
     def answer(_request: httpx.Request) -> httpx.Response:
         return httpx.Response(200, content=ANSWER, headers=KIND)
@@ -69,7 +69,7 @@ class _InMemory(requests.adapters.HTTPAdapter):
 
 
 def requests_ask() -> Ask:
-    """Return what makes a request by requests."""
+    """Return a function that sends a request with requests."""
     session = requests.Session()
     session.mount("https://", _InMemory())
     session.trust_env = False
@@ -77,8 +77,8 @@ def requests_ask() -> Ask:
 
 
 def openai_ask() -> Ask:
-    """Return what makes a request by openai, which asks for its HTTP library's own transport."""
-    import openai  # noqa: PLC0415 - need not be there
+    """Return a function that sends a request with openai, over a transport of its HTTP library."""
+    import openai  # noqa: PLC0415 - may not be installed
 
     http = sys.modules.get("httpx2", httpx)
 
@@ -102,10 +102,10 @@ async def _request_only_async(self: Any, cast_to: Any, options: Any, **_: Any) -
 
 
 def _openai_others() -> dict[str, Any]:
-    import openai  # noqa: PLC0415 - need not be there
+    import openai  # noqa: PLC0415 - may not be installed
 
     base = sys.modules["openai._base_client"]
-    options = openai._models.FinalRequestOptions.construct(method="post", url=PATH)  # noqa: SLF001 - as the SDK makes it
+    options = openai._models.FinalRequestOptions.construct(method="post", url=PATH)  # noqa: SLF001 - as the SDK creates it
 
     def ask(client: Any) -> None:
         client.request(object, options)
@@ -136,11 +136,11 @@ def _openai_others() -> dict[str, Any]:
 
 
 def _nothing(self: Any, *args: Any, **kwargs: Any) -> None:
-    """Stand in for a library's function."""
+    """Replace a library's function and do nothing."""
 
 
 async def _nothing_async(self: Any, *args: Any, **kwargs: Any) -> None:
-    """The same."""
+    """Replace a library's async function and do nothing."""
 
 
 def _run(coroutine: Any) -> None:
@@ -151,23 +151,23 @@ def _run(coroutine: Any) -> None:
 
 
 def _httpx_other(client: Any = None) -> None:
-    client._merge_headers(None)  # noqa: SLF001 - what is patched
+    client._merge_headers(None)  # noqa: SLF001 - one of the patched functions
     client.send(_REQUEST, auth=None, follow_redirects=False)
 
 
 def _requests_other(client: Any) -> None:
     client.request(method="POST", url=OTHER + PATH, data=None, json=BODY, headers=HEADERS)
-    # As the one above does.
+    # The replaced request() does not call these two.
     _PREPARED.prepare(method="POST", url=OTHER + PATH, headers=HEADERS, json=BODY)
     client.send(_PREPARED, timeout=None, allow_redirects=True)
 
 
 def _aiohttp_other(client: Any) -> None:
-    _run(client._request("POST", OTHER + PATH, json=BODY, headers=HEADERS))  # noqa: SLF001 - as above
+    _run(client._request("POST", OTHER + PATH, json=BODY, headers=HEADERS))  # noqa: SLF001 - patched
 
 
 def _httpx_async_other(client: Any) -> None:
-    client._merge_headers(None)  # noqa: SLF001 - as above
+    client._merge_headers(None)  # noqa: SLF001 - one of the patched functions
     _run(client.send(_REQUEST, auth=None, follow_redirects=False))
 
 
@@ -207,7 +207,7 @@ OTHERS = {
         ((aiohttp.ClientSession, "_request", _nothing_async),),
     ),
 }
-"""Limit in µs, what asks, what makes it, and which functions do nothing meanwhile."""
+"""Limit in µs, function to measure, function that creates its client, and functions to replace."""
 
 
 @contextmanager
@@ -233,7 +233,7 @@ def _fastest(ask: Callable[[Any], None], client: Any) -> float:
 
 
 def to_another_host(name: str) -> Measured:
-    """Measure what stands in place of a library's functions, for another host."""
+    """Measure this package's replacements of a library's functions, for another host."""
     limit, ask, make, functions = OTHERS[name]
     client = make()
     with _doing_nothing(functions):
@@ -247,7 +247,7 @@ def to_another_host(name: str) -> Measured:
 
 
 def to_other_hosts(client: str) -> list[Measured]:
-    """Measure what a client's kind, sync and async, costs for other hosts."""
+    """Measure the overhead for other hosts of a client's sync and async variants."""
     if client == "openai":
         OTHERS.update(_openai_others())
     kinds = {"requests": ("requests", "aiohttp")}.get(client, (client,))
@@ -255,7 +255,7 @@ def to_other_hosts(client: str) -> list[Measured]:
 
 
 def show(client: str) -> None:
-    """Print the table of other hosts."""
+    """Print the table for requests to other hosts."""
     print("\n| | added, µs | at most, µs |\n| --- | --- | --- |")
     for one in to_other_hosts(client):
         print(f"| {one.label} | {one.added:.2f} | {one.limit:.2f} |")

@@ -1,11 +1,11 @@
-"""What this instrumentation and others report of the same calls, as facts with versions.
+"""Compare the telemetry of this and other instrumentations for the same calls.
 
     python benchmarks/compare.py --json benchmarks/compare.json && python tools/readme.py
 
-Each one gets an environment of its own with the newest release, is switched on as its
-documentation says, and sees the same calls of the same SDK against the same server. What is
-reported is looked at from outside: spans, metrics and LogRecords by OpenTelemetry's own in-memory
-exporters. ``--only NAME`` compares one with this package.
+Each instrumentation is installed in its newest release in its own environment, turned on as its
+documentation says, and observes the same calls of the same SDK to the same server. Its spans,
+metrics and log records are captured by OpenTelemetry's in-memory exporters. ``--only NAME``
+compares one instrumentation with this package.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ ASKED: dict[str, Any] = {"model": MODEL, "messages": [{"role": "user", "content"
 
 
 class Seen:
-    """What has been reported so far, by any name."""
+    """Captures spans, metrics and log records of all scopes."""
 
     def __init__(self) -> None:
         self.exporter, self.reader = InMemorySpanExporter(), InMemoryMetricReader()
@@ -64,10 +64,10 @@ class Seen:
 
     @contextlib.contextmanager
     def during(self) -> Iterator[list[Any]]:
-        """Return the spans that end in the block."""
+        """Yield a list that contains, after the block, the spans that ended in it."""
         before = len(self.exporter.get_finished_spans())
         spans: list[Any] = []
-        with contextlib.suppress(Exception):  # the calls are meant to fail
+        with contextlib.suppress(Exception):  # some calls are meant to fail
             yield spans
         spans += self.exporter.get_finished_spans()[before:]
 
@@ -77,7 +77,7 @@ class Seen:
         return data.to_json() if data else ""
 
     def everything(self) -> str:
-        """Return all that was reported as text."""
+        """Return all captured telemetry as text."""
         spans = "".join(span.to_json() for span in self.exporter.get_finished_spans())
         logs = "".join(one.to_json() for one in self._records())
         return spans + logs + self.metrics()
@@ -90,18 +90,18 @@ class Seen:
 
 
 def made_up() -> str:
-    """Return a key that looks right."""
+    """Return a random key in Together's format."""
     return "tgp_v1_" + secrets.token_urlsafe(40)[:43]
 
 
 def probe(name: str) -> dict[str, str]:
-    """Switch one instrumentation on in this process and return what it reports."""
+    """Turn one instrumentation on in this process and return facts about its telemetry."""
     seen = Seen()
     try:
         importlib.import_module(OURS).instrument() if name == OURS else PEERS[name].turn_on()
     except ImportError as error:
         return {FAILS: str(error)}
-    import together  # noqa: PLC0415 - after what instruments it, as in an application
+    import together  # noqa: PLC0415 - after the instrumentation, as in an application
 
     facts: dict[str, str] = {}
     key = made_up()
@@ -197,11 +197,11 @@ def probe(name: str) -> dict[str, str]:
 
 
 def compare(name: str) -> dict[str, Any]:
-    """Make an environment for one instrumentation and return its version and its facts."""
+    """Run one instrumentation in its own environment and return its version and facts."""
     distribution = "together-otel" if name == OURS else PEERS[name].distribution
     with tempfile.TemporaryDirectory() as folder:
         python = Path(folder) / "bin" / "python"
-        # The server of this package is not installed beside them: it must not choose their releases.
+        # The server is imported by path: this package's requirements must not limit peers' releases.
         wanted = [f"together=={SDK}", "opentelemetry-sdk", distribution if name != OURS else ROOT]
         for command in (
             [sys.executable, "-m", "venv", folder],
@@ -219,7 +219,7 @@ def compare(name: str) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Compare, print the table, and save it if asked to."""
+    """Compare, print the table and save it with ``--json``."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--only", choices=sorted(PEERS), help="compare this one")
     parser.add_argument("--json", type=Path, metavar="FILE", help="save the table there")

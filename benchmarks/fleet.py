@@ -1,17 +1,17 @@
 # python benchmarks/fleet.py --instances 10 100 1000
-"""What a fleet costs Prometheus: the rules and the dashboards, over six hours of history.
+"""Measure what the rules and dashboards of a fleet cost Prometheus, over six hours of history.
 
-Every instance has every series that the package emits, as its own prometheus_client backend names
-them, and is being refused; beside them are the series that the shipped rules record of such a
-fleet. `promtool tsdb create-blocks-from` writes them into blocks: the last hour a sample every
-15 s, the five before it one a minute; of instances no longer than a rule or a panel looks back at
-all of them. Each Prometheus that is here is started on the blocks and answers, at the moment where
-they end, each expression of the shipped rules and each query of the shipped dashboards as Grafana
-asks it: over the last hour, which dashboards begin with, and over all six. What counts is the CPU
-that Prometheus takes, the mean of three answers, so that other work on the machine does not count:
-on an idle one an answer takes no longer. A panel takes what its queries take together.
+Each instance has all series that the prometheus_client backend emits, and its key is refused. The
+series that the shipped rules record for such a fleet are added. `promtool tsdb create-blocks-from`
+writes all series into blocks, with a sample every 15 s in the last hour and every minute before.
+Series of instances go back only as far as a rule or panel queries them for all instances. Each
+available Prometheus is started on the blocks and evaluates, at their end, all expressions of the
+shipped rules and all queries of the shipped dashboards as Grafana sends them: over the last hour,
+the dashboards' default, and over all six. The figure is the CPU time of Prometheus, as a mean of
+three evaluations, so that other work on the machine does not count. On an idle machine, an
+evaluation takes no longer than that. A panel's figure is the sum over its queries.
 
-1,000 instances are 39 million samples: 3½ minutes of CPU for both, and 8 GB of memory to write them.
+1,000 instances have 39 million samples: 3½ minutes of CPU for both, and 8 GB of memory to write.
 """
 
 from __future__ import annotations
@@ -37,21 +37,21 @@ if TYPE_CHECKING:
 
 DASHBOARDS = sorted((CHECKOUT / "dashboards" / "grafana").glob("*.json"))
 TIMES = 3
-"""Answers to each question."""
+"""Evaluations of each query."""
 SLOW = 1.0
 WIDTH = 1200
 """Points of a graph."""
 STEPS = (15, 30, 60, 120, 300, 600, 900, 1800, 3600)
-"""Intervals that Grafana takes, seconds."""
+"""Intervals that Grafana chooses from, in seconds."""
 
 
 class Query(NamedTuple):
-    """One query of a panel, with its variables filled in.
+    """One query of a panel, with its variables replaced.
 
     Attributes:
-        panel: its dashboard and title.
-        expr: PromQL.
-        step: seconds between points; ``None`` of a query of one moment.
+        panel: dashboard and title of the panel.
+        expr: PromQL expression.
+        step: seconds between points; ``None`` for an instant query.
     """
 
     panel: str
@@ -61,10 +61,10 @@ class Query(NamedTuple):
 
 @dataclass
 class Found:
-    """What one fleet costs; seconds of CPU.
+    """Costs of one fleet, in seconds of CPU.
 
     Attributes:
-        panels: by hours of the selected time, then by title.
+        panels: costs by hours of the time range, then by title.
     """
 
     version: str
@@ -77,14 +77,14 @@ class Found:
 
 
 class Questions:
-    """What is asked of a Prometheus at one moment, and how long it takes."""
+    """Measures queries to a Prometheus at one evaluation time."""
 
     def __init__(self, server: Server, at: int) -> None:
         self._server = server
         self._at = at
 
     def rules(self) -> tuple[dict[str, float], dict[str, float]]:
-        """Return how long each group of rules takes, and each rule."""
+        """Return the costs of each group of rules and of each rule."""
         groups: dict[str, float] = {}
         rules: dict[str, float] = {}
         for path in RULES:
@@ -98,7 +98,7 @@ class Questions:
         return groups, rules
 
     def panels(self, asked: Iterator[Query], hours: int) -> dict[str, float]:
-        """Return how long each panel takes, its queries one after another."""
+        """Return the cost of each panel, as the sum over its queries."""
         took: dict[str, float] = {}
         for query in asked:
             if query.step is None:
@@ -120,14 +120,14 @@ class Questions:
             try:
                 self._server.get(path, **fields)
             except (RuntimeError, TimeoutError) as exc:
-                # Too many samples, or too long.
+                # The query loads too many samples or takes too long.
                 print(f"  {fields['query'][:60]}: {str(exc)[:80]}", file=sys.stderr)
                 return float("inf")
         return (self._server.cpu() - begun) / TIMES
 
 
 def queries(hours: int) -> Iterator[Query]:
-    """Yield each query of the dashboards, where everything is chosen."""
+    """Yield all queries of the dashboards, with all values selected for each variable."""
     chosen = {
         "$cluster": ".*",
         "$namespace": ".*",
@@ -151,7 +151,7 @@ def queries(hours: int) -> Iterator[Query]:
 
 
 def timing(panel: dict[str, Any], hours: int) -> tuple[int, dict[str, str]]:
-    """Return the interval that Grafana takes, and the variables that follow from it."""
+    """Return the interval that Grafana chooses, and the variables that depend on it."""
     least = {"1m": 60, "30s": 30}.get(panel.get("interval", ""), RECENT)
     wanted = max(hours * HOUR / panel.get("maxDataPoints", WIDTH), least)
     interval = next(step for step in STEPS if step >= wanted)
@@ -165,13 +165,13 @@ def timing(panel: dict[str, Any], hours: int) -> tuple[int, dict[str, str]]:
 
 
 def measure(programs: Sequence[Path], instances: int, hours: int, older: int) -> list[Found]:
-    """Return what so many instances cost each Prometheus.
+    """Return the costs of a fleet for each Prometheus.
 
     Args:
-        programs: of Prometheus.
-        instances: how many.
-        hours: of history.
-        older: seconds between two samples of before the last hour.
+        programs: Prometheus binaries.
+        instances: number of instances.
+        hours: hours of history.
+        older: seconds between two samples before the last hour.
     """
     now = int(time.time()) // RECENT * RECENT
     ranges = [one.expr for one in queries(hours) if one.step is not None]
@@ -199,14 +199,14 @@ def _ask(
 
 
 def version(program: Path) -> str:
-    """Return the version of a Prometheus."""
+    """Return the version of a Prometheus binary."""
     done = subprocess.run([program, "--version"], capture_output=True, text=True, check=True)
     found = re.search(r"version (\S+)", done.stdout + done.stderr)
     return found[1] if found else "?"
 
 
 def report(every: list[Found]) -> None:
-    """Print what grows, then the slowest of the largest fleet."""
+    """Print a table by fleet size, then the most expensive queries of the largest fleet."""
     selected = list(every[0].panels)
     ranges = "".join(f" Slowest panel of {hours} h, s | Over 1 s |" for hours in selected)
     print(f"| Prometheus | Instances | Series | Samples | Alerts, s | Recording, s |{ranges}")
@@ -232,13 +232,13 @@ def report(every: list[Found]) -> None:
 
 
 def _found() -> list[Path]:
-    """Return the Prometheus of Debian's stable suite, and that of the newest if it is there."""
+    """Return the default Prometheus, and the newest one in ``.tools`` if present."""
     newest = CHECKOUT / ".tools" / "newest" / "usr" / "bin" / "prometheus"
     return [find_binaries().prometheus, *([newest] if newest.exists() else [])]
 
 
 def main() -> int:
-    """Measure each fleet and report."""
+    """Measure all fleets and print the report."""
     parser = argparse.ArgumentParser(description="rules and dashboards of a large fleet")
     parser.add_argument("--instances", type=int, nargs="+", default=[10, 100, 1000])
     parser.add_argument("--hours", type=int, default=6, help="of history")

@@ -1,4 +1,4 @@
-"""History of a fleet in Prometheus's own blocks: every series of every instance, and recorded ones."""
+"""History of a fleet in Prometheus blocks: the series of all instances, and recorded series."""
 
 from __future__ import annotations
 
@@ -41,11 +41,11 @@ RECENT = 15
 PODS = 50
 """Instances of a job."""
 LOOKBACK = 600
-"""Seconds: five minutes that a sample counts, and an offset of as many."""
+"""Seconds that queries look back at least: 5 minutes by default, and 5 for an offset in the rules."""
 PATIENCE = 120
 FLAGS = (
     "--storage.tsdb.path=data",
-    # Equal durations: no compaction, which would be measured with the rest.
+    # Equal durations turn compaction off, which would distort the measurement.
     "--storage.tsdb.min-block-duration=2h",
     "--storage.tsdb.max-block-duration=2h",
 )
@@ -56,10 +56,10 @@ class Series:
     """One series of an instance.
 
     Attributes:
-        name: of the metric.
-        labels: as in a selector, without braces.
-        slope: what is added every 15 s; ``None`` for a time that follows the clock.
-        start: the value it begins with.
+        name: name of the metric.
+        labels: labels as in a selector, without braces.
+        slope: increase every 15 s; ``None`` for a timestamp that follows the clock.
+        start: initial value.
     """
 
     name: str
@@ -76,7 +76,7 @@ GAUGES = {one.prometheus for one in names.METRICS if one.kind == "gauge"}
 
 
 def one_instance() -> list[Series]:
-    """Return every series of one instance, after one call of each kind."""
+    """Return all series of one instance, after one call of each kind."""
     metrics = PrometheusMetrics(CollectorRegistry())
     now = time.time()
     metrics.keys_in_use = lambda: [KeyUse("c8e1f8a2", "tgp_v1", "environment", now, now)]
@@ -111,7 +111,7 @@ def one_instance() -> list[Series]:
 
 
 def _own() -> list[Series]:
-    """Return what Prometheus and Python add to a target."""
+    """Return the series that Prometheus and prometheus_client add to a target."""
     return [Series("up", "", 0, 1), Series("process_start_time_seconds", "", 0, 1_700_000_000)]
 
 
@@ -132,13 +132,13 @@ def _series(sample: Any) -> Series:
 
 
 class Blocks:
-    """Writes blocks of series, each as far back as it is asked for.
+    """Writes series into blocks, each as far back as it is queried.
 
     Args:
-        folder: whose ``data`` holds them.
-        now: where the history ends.
-        hours: of history.
-        older: seconds between two samples of before the last hour.
+        folder: the blocks are written to its ``data`` folder.
+        now: Unix time of the end of the history.
+        hours: hours of history.
+        older: seconds between two samples before the last hour.
     """
 
     def __init__(self, folder: Path, now: int, hours: int, older: int) -> None:
@@ -151,10 +151,10 @@ class Blocks:
         self._older = older
 
     def write_instances(self, number: int, windows: Mapping[str, int]) -> None:
-        """Write every series of every instance, those of the first for all hours.
+        """Write the series of all instances.
 
-        The dashboards show one instance over all of the selected time, and of the others no more
-        than ``windows`` says, seconds by metric. What nothing asks for is in the index only.
+        The first instance has the whole history, as a dashboard shows one instance for all of it.
+        The others have ``windows`` seconds of a metric, or one sample if it is not queried.
         """
         series = one_instance()
         self.series += number * len(series)
@@ -170,15 +170,15 @@ class Blocks:
             self._write(some, others, self._back(window))
 
     def write_recorded(self, some: Sequence[Series]) -> None:
-        """Write ten minutes of series that are not of one instance."""
+        """Write ten minutes of recorded series."""
         self._write(some, [""], self._back(LOOKBACK))
 
     def write_history(self, some: Sequence[Series], where: str = "") -> None:
-        """Write all hours: a sample every 15 s in the last one."""
+        """Write the whole history of series."""
         self._write(some, [where], self._back(self._hours * HOUR))
 
     def _back(self, seconds: int) -> Iterator[range]:
-        """Yield times up to now in parts of one block each."""
+        """Yield sample times up to now, in parts that each lie in one block."""
         begin, recent = self._now - seconds, self._now - min(seconds, HOUR)
         for times in (range(begin, recent, self._older), range(recent, self._now, RECENT)):
             rest = times
@@ -207,7 +207,7 @@ class Blocks:
 
 
 def _texts(some: Sequence[Series], instances: Sequence[str], times: range) -> Iterator[str]:
-    """Yield the lines of one series each."""
+    """Yield the lines of one series at a time."""
     tails: dict[tuple[int | None, float], list[str]] = {}
     for series in some:
         kind = (series.slope, series.start)
@@ -215,7 +215,7 @@ def _texts(some: Sequence[Series], instances: Sequence[str], times: range) -> It
             tails[kind] = ["", *(_tail(series, at) for at in times)]
         for where in instances:
             labels = ",".join(filter(None, (where, series.labels)))
-            # Joined, the text before each value is written between them: one pass in C.
+            # join() puts the series' name and labels before each value in one pass in C.
             yield f"{series.name}{{{labels}}} ".join(tails[kind])
 
 
@@ -225,18 +225,18 @@ def _tail(series: Series, at: int) -> str:
 
 
 class Server(Program):
-    """A Prometheus on the blocks of a folder.
+    """A Prometheus that serves the blocks of a folder.
 
     Args:
-        program: its path.
-        folder: whose ``data`` it reads.
+        program: path of the binary.
+        folder: the blocks are in its ``data`` folder.
     """
 
     def __init__(self, program: Path, folder: Path) -> None:
         super().__init__(program, folder, {}, FLAGS)
 
     def cpu(self) -> float:
-        """Return the seconds of CPU that it has taken so far."""
+        """Return the CPU time used so far, in seconds."""
         if self._process is None:
             return 0.0
         text = Path(f"/proc/{self._process.pid}/stat").read_text(encoding="ascii")
@@ -244,7 +244,7 @@ class Server(Program):
         return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
 
     def get(self, path: str, **fields: str) -> Any:
-        """Return the data of an answer."""
+        """Return the data of an API response."""
         connection = HTTPConnection(self.address, timeout=PATIENCE)
         try:
             connection.request(
@@ -262,11 +262,11 @@ class Server(Program):
 
 
 def windows(panels: Iterable[str], hours: int) -> dict[str, int]:
-    """Return how far back each metric of all instances is asked for, seconds.
+    """Return how many seconds back each metric is queried for all instances.
 
     Args:
-        panels: queries of a range of time.
-        hours: of that range.
+        panels: expressions of range queries.
+        hours: hours of their range.
     """
     groups = (*rules.alert_groups(rules.OPTIONS), *rules.recording_groups(rules.OPTIONS))
     asked = [(rule.expr, 0) for group in groups for rule in group.rules]
@@ -281,10 +281,10 @@ def windows(panels: Iterable[str], hours: int) -> dict[str, int]:
 
 
 def recorded(blocks: Blocks, now: int) -> list[Series]:
-    """Return what the shipped rules record of a fleet, each series with one value for ever.
+    """Return the series that the shipped rules record for a fleet, with constant values.
 
-    A Prometheus that holds the fleet answers them, those that are made of others after these.
-    What a query costs goes by how many series and samples there are, not by values.
+    A Prometheus with the fleet's blocks evaluates the rules, in the order of their dependencies.
+    The cost of a query depends on the number of series and samples, not on values.
     """
     found: list[Series] = []
     kept = set(blocks.data.iterdir())

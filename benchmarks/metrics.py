@@ -1,10 +1,10 @@
 # python benchmarks/metrics.py
-"""What the metrics of one call cost, by backend and mode, and what a scrape of many workers takes.
+"""Measure the cost of one call's metrics by backend and mode, and of a scrape of many workers.
 
-One call's metrics are a request's count, two counts of tokens, why it ended, and three histogram
-records. OpenTelemetry's are compared with the same records written by hand. Each mode runs in a process
-of its own, since prometheus_client takes its mode from the environment; each process measures
-OpenTelemetry's SDK beside it, in batches that take turns, so that the ratios are of one run.
+The metrics of one call are a request count, two token counts, a finish reason and three histogram
+records. They are compared with the same histogram records made directly with OpenTelemetry. Each
+mode runs in its own process, as prometheus_client reads its mode from the environment. Each process
+also measures OpenTelemetry's SDK, in alternating batches, so that ratios compare the same run.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ WORKERS = 100
 
 
 def cost(work: Callable[[], None], times: int) -> float:
-    """Return CPU microseconds of one piece of work, in a batch."""
+    """Return the CPU time of one repetition in µs, from a batch."""
     gc.collect()
     gc.disable()
     try:
@@ -42,10 +42,10 @@ def cost(work: Callable[[], None], times: int) -> float:
 
 
 def one_call(metrics: Any) -> Callable[[], None]:
-    """Return the metrics of one call that succeeds."""
+    """Return a function that records the metrics of one successful call."""
     from opentelemetry.trace import SpanContext, TraceFlags  # noqa: PLC0415 - after the environment
 
-    from together_otel.telemetry.metrics import Measured  # noqa: PLC0415 - the same
+    from together_otel.telemetry.metrics import Measured  # noqa: PLC0415 - after the environment
 
     span = SpanContext(1, 2, is_remote=False, trace_flags=TraceFlags(TraceFlags.SAMPLED))
 
@@ -61,16 +61,16 @@ def one_call(metrics: Any) -> Callable[[], None]:
 
 
 def by_hand(meter: Any) -> Callable[[], None]:
-    """Return the same three histogram records as an application would write them."""
+    """Return a function that makes the same three histogram records as an application would."""
     from opentelemetry.context import Context  # noqa: PLC0415 - after the environment is set
-    from opentelemetry.trace import (  # noqa: PLC0415 - the same
+    from opentelemetry.trace import (  # noqa: PLC0415 - after the environment is set
         NonRecordingSpan,
         SpanContext,
         TraceFlags,
         set_span_in_context,
     )
 
-    from together_otel import names  # noqa: PLC0415 - the same
+    from together_otel import names  # noqa: PLC0415 - after the environment is set
 
     values = ("chat", "together", "a/model", "a/model", "api.together.ai", 443)
     attributes = dict(zip(names.CALL_LABELS, values, strict=True))
@@ -102,15 +102,15 @@ def by_hand(meter: Any) -> Callable[[], None]:
 
 
 def measure(times: int, rounds: int) -> dict[str, float]:
-    """Return microseconds of a call's metrics, in this process's mode.
+    """Return the CPU time of a call's metrics in µs, in this process's mode.
 
-    Of OpenTelemetry's, the caller's part, and with what is left to the collection.
+    For OpenTelemetry, return the caller's part and, separately, that of the collection.
     """
     from opentelemetry.sdk.metrics import MeterProvider  # noqa: PLC0415 - after the environment
-    from opentelemetry.sdk.metrics.export import InMemoryMetricReader  # noqa: PLC0415 - the same
-    from prometheus_client import CollectorRegistry  # noqa: PLC0415 - the same
+    from opentelemetry.sdk.metrics.export import InMemoryMetricReader  # noqa: PLC0415 - as above
+    from prometheus_client import CollectorRegistry  # noqa: PLC0415 - as above
 
-    from together_otel.telemetry.otel import OpenTelemetryMetrics  # noqa: PLC0415 - the same
+    from together_otel.telemetry.otel import OpenTelemetryMetrics  # noqa: PLC0415 - as above
 
     reader, hand = InMemoryMetricReader(), InMemoryMetricReader()
     provider, other = MeterProvider([reader]), MeterProvider([hand])
@@ -124,16 +124,16 @@ def measure(times: int, rounds: int) -> dict[str, float]:
         for name, work in works.items():
             work()
             found[name].append(cost(work, times))
-        # With nothing to record it costs the same each time: what it has in common is taken off.
+        # A second collection has nothing to record: subtracting it removes the constant part.
         first = cost(lambda: reader.get_metrics_data() and None, 1)
         found["collection"].append(max(0.0, first - cost(reader.get_metrics_data, 1)) / times)
     return {name: statistics.median(values) for name, values in found.items()}
 
 
 def prometheus_metrics(registry: Any) -> Any:
-    """Return metrics for prometheus_client, in the mode that the environment says."""
+    """Return metrics of the prometheus_client backend, in the mode that the environment sets."""
     from together_otel.telemetry.prometheus import PrometheusMetrics  # noqa: PLC0415 - as above
-    from together_otel.telemetry.value_files import ProcessFiles  # noqa: PLC0415 - the same
+    from together_otel.telemetry.value_files import ProcessFiles  # noqa: PLC0415 - as above
 
     folder = os.environ.get("PROMETHEUS_MULTIPROC_DIR")
     files = None if folder is None else ProcessFiles(Path(folder))
@@ -141,10 +141,10 @@ def prometheus_metrics(registry: Any) -> Any:
 
 
 def fill() -> None:
-    """Count as one worker of many does, in files that it leaves behind."""
+    """Record metrics as one of many workers does, in files that remain."""
     from prometheus_client import CollectorRegistry  # noqa: PLC0415 - after the environment is set
 
-    from together_otel.telemetry.metrics import Measured  # noqa: PLC0415 - the same
+    from together_otel.telemetry.metrics import Measured  # noqa: PLC0415 - as above
 
     metrics = prometheus_metrics(CollectorRegistry())
     for operation in ("chat", "embeddings", "rerank"):
@@ -156,10 +156,10 @@ def fill() -> None:
 
 
 def scrape(rounds: int) -> tuple[float, int, int]:
-    """Return milliseconds of a scrape of all workers' files, its lines, and bytes of the files."""
+    """Return the duration of a scrape of all workers' files in ms, its lines and the files' bytes."""
     from prometheus_client import CollectorRegistry, generate_latest  # noqa: PLC0415 - as above
 
-    from together_otel.telemetry.multiprocess import Group  # noqa: PLC0415 - the same
+    from together_otel.telemetry.multiprocess import Group  # noqa: PLC0415 - as above
 
     folder = os.environ["PROMETHEUS_MULTIPROC_DIR"]
     for _ in range(WORKERS):
@@ -179,7 +179,7 @@ def scrape(rounds: int) -> tuple[float, int, int]:
 
 
 def in_mode(mode: str, *arguments: str) -> Any:
-    """Run this program again in a mode; return what it prints."""
+    """Run this program in another process in a mode; return its parsed output."""
     with tempfile.TemporaryDirectory() as folder:
         environment = {
             name: value for name, value in os.environ.items() if "PROMETHEUS" not in name
@@ -196,7 +196,7 @@ def in_mode(mode: str, *arguments: str) -> Any:
 
 
 def main() -> None:
-    """Measure, and print two tables; with `--part`, print one process's findings."""
+    """Measure and print the results; with ``--part``, print those of one process as JSON."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--calls", type=int, default=1000, help="calls between two collections")
     parser.add_argument("--rounds", type=int, default=15, help="batches of each kind")

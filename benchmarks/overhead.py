@@ -1,15 +1,15 @@
 # python benchmarks/overhead.py
-"""What the instrumentation costs: CPU added to the bare SDK, as a ratio to a floor.
+"""Measure the CPU time that the instrumentation adds to the bare SDK, as a ratio to a floor.
 
-The floor is a span and histogram records written by hand, with the attributes that this package
-emits for the same call; they are read from such a call when the benchmark starts, so the floor
-grows with what is emitted. Every variant has processes of its own on an in-process transport.
-In a round each does a small batch, and the batches take turns, so that a noisy machine disturbs
-all alike. A figure is the median over all rounds. Beside a ratio are two standard errors of it,
-from how it differs between sets of processes: where memory lies makes a process faster or slower.
+The floor is a span and histogram records made directly with OpenTelemetry, with the attributes
+that this package emits for the same call. They are read from such a call at the start, so that
+the floor grows with the telemetry. Each variant has its own processes, with an in-process HTTP
+transport. In each round, all variants run a small batch in turn, so that noise on the machine
+affects all equally. A figure is the median over all rounds. A ratio is shown with two standard
+errors from its variation between sets of processes, as memory layout affects a process's speed.
 
-The README's table is made from benchmarks/overhead.json: measure with `--json` that file, then
-run `python tools/readme.py`.
+The README's table is generated from benchmarks/overhead.json: measure with `--json` and that
+file, then run `python tools/readme.py`.
 """
 
 import argparse
@@ -31,7 +31,7 @@ IMPORTS, IMPORT_SETS = 15, 5
 
 
 class Figure(NamedTuple):
-    """A row as measured: medians in a unit, and two standard errors of their ratio."""
+    """Result of a row: two medians, and two standard errors of their ratio."""
 
     label: str
     added: float
@@ -41,7 +41,7 @@ class Figure(NamedTuple):
     goal: str
 
     def cells(self) -> list[str]:
-        """Return the row of the table."""
+        """Return the cells of the row in the table."""
         added, beside = (f"{_short(one)} {self.unit}" for one in (self.added, self.beside))
         ratio = f"{self.added / self.beside:.2f} ± {self.errors:.2f}"
         return [self.label, added, beside, ratio, self.goal]
@@ -51,7 +51,7 @@ HEADER = ["", "added", "compared with", "ratio", "goal"]
 
 
 class Samples:
-    """What was measured, round by round."""
+    """Measurements of all rounds."""
 
     def __init__(self, table: list[Row]) -> None:
         every = [one for row in table for one in (row.added, row.beside)]
@@ -62,25 +62,25 @@ class Samples:
 
     @property
     def processes(self) -> list[str]:
-        """Names of the processes that it takes."""
+        """Names of the processes to start."""
         return list(self._collections)
 
     def measure(self, workers: dict[str, Worker], calls: int, rounds: int) -> None:
-        """Let each process do its batches, in turns."""
+        """Run the rounds, in each of which all processes run their batches in turn."""
         tasks = list(self.costs)
         for number in range(1, rounds + 1):
             progress(f"round {number} of {rounds}")
             for task in tasks:
                 cost = workers[task.process].cost(task.work, task.times(calls), task.threads)
                 self.costs[task].append(cost)
-            # No batch is always the first after another.
+            # Rotate, so that the round does not always begin with the same batch.
             tasks.append(tasks.pop(0))
             if number * calls % COLLECTED == 0:
                 for name, worker in workers.items():
                     self._collections[name].append(worker.collection())
 
     def of(self, one: Added) -> list[float]:
-        """Return what is added, µs of CPU a round."""
+        """Return the added CPU time per repetition in µs, for each round."""
         pairs = zip(self.costs[one.task], self.costs[one.bare_task], strict=True)
         if not one.total:
             return [cost.caller - bare.caller for cost, bare in pairs]
@@ -88,7 +88,7 @@ class Samples:
         return [cost.process - bare.process + collection for cost, bare in pairs]
 
     def figure(self, row: Row, sets: int) -> Figure:
-        """Return a row as measured."""
+        """Return the result of a row."""
         ours, beside = self.of(row.added), self.of(row.beside)
         return _figure(row.label, ours, beside, "µs", sets, row.goal)
 
@@ -107,7 +107,7 @@ def _figure(
 
 
 def imports() -> Figure:
-    """Return what importing the package and turning it on takes, beside OpenTelemetry's own."""
+    """Return the CPU time of importing and turning on this package, compared with OpenTelemetry's."""
     program = (
         "import time; began = time.process_time();"
         "import opentelemetry.sdk.trace, opentelemetry.sdk.metrics, opentelemetry.sdk._logs;"
@@ -121,20 +121,20 @@ def imports() -> Figure:
             [sys.executable, "-c", program], capture_output=True, check=True, text=True
         )
         took.append([float(seconds) * 1e3 for seconds in done.stdout.split()])
-    # The first may have to compile.
+    # Without the first, which may compile modules.
     sdk, ours = ([one[column] for one in took[1:]] for column in (0, 1))
     label = "Import and `instrument()`, beyond OpenTelemetry's own"
     return _figure(label, ours, sdk, "ms", IMPORT_SETS, "40 ms")
 
 
 def measured(table: list[Row], calls: int, rounds: int, processes: int) -> list[Figure]:
-    """Return every row as measured.
+    """Return the results of all rows.
 
     Args:
         table: the rows.
-        calls: in a batch.
-        rounds: of each set of processes.
-        processes: how many sets of them, one after another.
+        calls: calls in a batch.
+        rounds: rounds for each set of processes.
+        processes: number of sets of processes, which run in sequence.
     """
     samples = Samples(table)
     emitted = what_is_emitted()
@@ -159,7 +159,7 @@ def _short(value: float) -> str:
 
 
 def installed(peers: list[str]) -> list[str]:
-    """Return the peers that are there, and say which are not."""
+    """Return the peers that are installed; print those that are not."""
     missing = [peer for peer in peers if not PEERS[peer].is_installed()]
     for peer in missing:
         print(f"{peer} is left out: `pip install {PEERS[peer].distribution}`", file=sys.stderr)
@@ -167,7 +167,7 @@ def installed(peers: list[str]) -> list[str]:
 
 
 def main() -> int:
-    """Measure, and print the table."""
+    """Measure and print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--calls", type=int, default=50, help="calls in a batch")
     parser.add_argument("--rounds", type=int, default=30, help="of each set of processes")
@@ -190,7 +190,7 @@ def main() -> int:
     for line in (HEADER, ["---"] * len(HEADER), *cells):
         print("| " + " | ".join(line) + " |")
     if options.client is not None:
-        from clients import show  # noqa: PLC0415 - its libraries need not be there
+        from clients import show  # noqa: PLC0415 - its libraries may not be installed
 
         show(options.client)
     if options.json is not None:

@@ -1,14 +1,14 @@
 # python benchmarks/pager.py
-"""How soon a dead key is at the pager: from the first refused request to the webhook.
+"""Measure the time from the first refused request to the page at the webhook.
 
-The real Prometheus scrapes and evaluates every 15 s, the real Alertmanager waits 5 s for others of
-the same job, as dashboards/alertmanager/alertmanager.yaml says. Every job is an application of its
-own under opentelemetry-instrument, with a key of its own at a server on loopback, and asks every
-two seconds. Its key is revoked at a random moment. A single refusal is no page: a second one in a
-later scrape, with no success in between, makes it one. All jobs are measured side by side in one
-Prometheus.
+A real Prometheus scrapes and evaluates every 15 s. A real Alertmanager has a group_wait of 5 s, as
+in dashboards/alertmanager/alertmanager.yaml. Each job is a separate application under
+opentelemetry-instrument, with its own key for a server on loopback, that sends a request every
+two seconds. Its key is revoked at a random time. A single refusal does not page: that takes a
+second one in a later scrape, with no success in between. One Prometheus measures all jobs in
+parallel.
 
-Ends with 1 when the worst took longer than a minute.
+Exits with 1 if the slowest page took longer than a minute.
 """
 
 import argparse
@@ -30,7 +30,7 @@ from together_otel.testing.stack import Stack
 
 RULES = CHECKOUT / "dashboards" / "prometheus" / "alerts.yaml"
 INTERVAL = 15.0
-"""Seconds between two scrapes, and between two evaluations."""
+"""Scrape interval and evaluation interval in seconds."""
 GROUP_WAIT = 5.0
 LIMIT = 60.0
 PATIENCE = 300.0
@@ -40,7 +40,7 @@ PACE = 2.0
 
 @dataclass(frozen=True)
 class Job:
-    """One application and its key."""
+    """An application and its key."""
 
     name: str
     key: str
@@ -48,7 +48,7 @@ class Job:
 
 
 def measure(job: Job, server: TogetherServer, stack: Stack, delay: float) -> tuple[float, str]:
-    """Revoke the key, have one request refused; return seconds to the page, and its alert."""
+    """Revoke a job's key after ``delay`` seconds; return the seconds to the page and its alert."""
     for _ in range(round(delay / PACE)):
         job.process.ask()
         threading.Event().wait(PACE)
@@ -71,7 +71,7 @@ def measure(job: Job, server: TogetherServer, stack: Stack, delay: float) -> tup
 
 
 def run(times: int, interval: float, seed: int) -> list[tuple[float, str]]:
-    """Measure so many jobs side by side."""
+    """Measure ``times`` jobs in parallel."""
     keys = MadeUpKeys()
     chance = random.Random(seed)  # noqa: S311 - moments, not secrets
     names = [f"job-{number:02d}" for number in range(times)]
@@ -98,7 +98,7 @@ def run(times: int, interval: float, seed: int) -> list[tuple[float, str]]:
 
 
 def main() -> int:
-    """Print each measurement and the worst."""
+    """Print each measurement, the median and the slowest."""
     parser = argparse.ArgumentParser(description="seconds from a refused request to the pager")
     parser.add_argument("--times", type=int, default=10, help="jobs, measured side by side")
     parser.add_argument("--interval", type=float, default=INTERVAL, help="of scrapes and rules")

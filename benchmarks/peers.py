@@ -1,4 +1,4 @@
-"""Other instrumentations of the same SDK, which the overhead is compared with where installed."""
+"""Other instrumentations of the same SDK, for comparisons."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ class Peer(NamedTuple):
     """An instrumentation.
 
     Attributes:
-        distribution: that has it.
-        module: that instruments.
-        start: is given the module and turns it on, with OpenTelemetry's global providers.
+        distribution: name of its distribution package.
+        module: name of the module that instruments.
+        start: turns it on, given the module, with OpenTelemetry's global providers.
     """
 
     distribution: str
@@ -24,10 +24,10 @@ class Peer(NamedTuple):
     start: Callable[[Any], object]
 
     def is_installed(self) -> bool:
-        """Tell whether it can be measured."""
+        """Return whether it is installed."""
         try:
             return importlib.util.find_spec(self.module) is not None
-        except ModuleNotFoundError:  # of a package above it
+        except ModuleNotFoundError:  # a parent package is missing
             return False
 
     def turn_on(self) -> None:

@@ -1,8 +1,8 @@
 # python benchmarks/redaction.py
-"""How long redaction takes: hostile texts of 1 MB, and a refused call with a body of 10 MB.
+"""Measure the time of redaction: hostile texts of 1 MB, and a refused call with a body of 10 MB.
 
-Times are CPU of the calling thread, the least of five. Ends with 1 when a text took longer than
-50 ms, or a refused call 20 ms longer than without the instrumentation.
+Times are CPU times of the calling thread, each the shortest of five. Exits with 1 if a text takes
+longer than 50 ms, or a refused call 20 ms longer than without the instrumentation.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ FILLINGS = ("", " ", "'", "\\", "\\'", "[key]", "a", "@", "*")
 
 
 def least(work: Callable[[], object]) -> float:
-    """Return the least CPU time of some work, in seconds."""
+    """Return the shortest CPU time of a function in seconds."""
     times = []
     for _ in range(ROUNDS):
         started = time.thread_time()
@@ -54,7 +54,7 @@ def least(work: Callable[[], object]) -> float:
 
 
 def texts(key: str) -> dict[str, str]:
-    """Return hostile texts by what they are made of; a key's parts make the whole be searched."""
+    """Return hostile texts by description. Parts of the key cause a search of the whole text."""
     units = (*UNITS, key[:15] + " ", key[:8] + "***")
     made = {}
     for unit, filling in itertools.product(units, FILLINGS):
@@ -66,7 +66,7 @@ def texts(key: str) -> dict[str, str]:
 
 
 def refused(key: str, *, instrumented: bool) -> float:
-    """Return what a refused call costs whose body repeats its key for ten megabytes."""
+    """Return the CPU time of a refused call whose response repeats part of its key for 10 MB."""
     said = {"message": f"no: {key[:20]} " * (10 * SIZE // 25), "code": "invalid_api_key"}
     body = json.dumps({"error": said}).encode()
 
@@ -99,7 +99,7 @@ def refused(key: str, *, instrumented: bool) -> float:
 
 
 def main() -> int:
-    """Measure, print, and return the exit code."""
+    """Measure, print the results and return the exit code."""
     logging.getLogger("together_otel").addHandler(logging.NullHandler())
     logging.getLogger("together_otel").propagate = False
     keys = MadeUpKeys()

@@ -1,4 +1,4 @@
-"""The rows of the table of overheads: what is measured in which process, and compared with what."""
+"""Rows of the overhead table: works, the processes that run them, and what they are compared with."""
 
 from typing import Any, NamedTuple
 
@@ -13,30 +13,30 @@ SHARES = {
     "chunk": 100.0,
     "async chunk": 100.0,
 }
-"""Pieces of a work in a batch, for each call of a batch of calls."""
+"""Repetitions of a work in its batch, as a multiple of the number of calls in a batch."""
 THREADS_SHARE = 0.1
 
 
 class Task(NamedTuple):
-    """What one process does in each round."""
+    """The work of a process in each round."""
 
     process: str
     work: str
     threads: int = 1
 
     def times(self, calls: int) -> int:
-        """Return how many pieces each thread does, where a batch has so many calls."""
+        """Return the repetitions in each thread, given the number of calls in a batch."""
         share = THREADS_SHARE if self.threads > 1 else SHARES.get(self.work, 1.0)
         return max(1, round(calls * share))
 
 
 class Added(NamedTuple):
-    """What a variant adds to the bare SDK.
+    """CPU time that a variant adds to the bare SDK.
 
     Attributes:
-        task: of the variant.
-        bare: the process without it.
-        total: whether the whole process counts, with its collections, or the calling thread.
+        task: task of the variant.
+        bare: name of the process with the bare SDK.
+        total: whether to count the whole process with collections, or only the calling thread.
     """
 
     task: Task
@@ -50,7 +50,7 @@ class Added(NamedTuple):
 
 
 class Row(NamedTuple):
-    """A row of the table: what is added, what it is compared with, and the goal for the ratio."""
+    """A row of the table: the added CPU time, the one it is compared with, and the ratio's goal."""
 
     label: str
     added: Added
@@ -62,7 +62,7 @@ PROCESSES = {
     "bare": ("bare", 0),
     "floor": ("floor", 0),
     "otel": ("otel", 0),
-    # What it records is not to be collected with the calls of the first.
+    # A separate process, so that the collections of "otel" only contain its calls.
     "otel, rest": ("otel", 1),
     "otel unsampled": ("otel unsampled", 0),
     "prometheus": ("prometheus", 0),
@@ -71,11 +71,11 @@ PROCESSES = {
     "bare, streams": ("bare", STREAMS),
     "otel, streams": ("otel", STREAMS),
 }
-"""The variant of each process, and how many streams are open in it."""
+"""Variant of each process, and the number of open streams in it."""
 
 
 def added(process: str, work: str = "call", threads: int = 1, **more: Any) -> Added:
-    """Return what a process adds to a work."""
+    """Return the time that a process's variant adds to a work."""
     return Added(Task(process, work, threads), **more)
 
 
@@ -89,7 +89,7 @@ def rows_of_client(client: str) -> list[Row]:
 
 
 def rows(peers: list[str]) -> list[Row]:
-    """Return the table's rows; the costs compared with are the floor's, but for what may grow."""
+    """Return the table's rows. Most are compared with the floor, others with the same variant."""
     floor, rest = added("floor"), added("otel, rest")
     return [
         Row("A call, OpenTelemetry metrics", added("otel"), floor, "1.15; deferred records 0.6"),

@@ -1,10 +1,10 @@
 # python benchmarks/soak.py
-"""A long run over threads and asyncio tasks: every count exact, every span ended once, memory flat.
+"""Soak test with threads and asyncio tasks of exact counts, spans that end once, and flat memory.
 
-Calls succeed, are refused, rate-limited, time out or are cancelled; streams are read, closed
-early, dropped and cancelled. There are 10,000 models, 1,000 keys and 500 hosts. What metrics and
-spans say is compared with what was done. Ends with 1 when a count is not exact or a label is not
-bounded; the growth of memory over the second half is printed.
+Calls succeed, are refused, are rate limited, time out or are cancelled. Streams are read to the
+end, closed early, garbage-collected or cancelled. There are 10,000 models, 1,000 keys and 500
+hosts. Metrics and spans are compared with the calls made. Exits with 1 if a count is wrong or a
+label has too many values. Prints the memory growth over the second half.
 """
 
 import argparse
@@ -36,13 +36,13 @@ LIMITS = {
     "server_address": SERVER_LIMIT + 1,
     "together_api_key_fingerprint": FINGERPRINT_LIMIT,
 }
-"""How many values a label may have, ``_other`` included."""
+"""Maximum number of values of a label, including ``_other``."""
 BAR, SCRAPES = 40, 20
 PAGE = resource.getpagesize()
 
 
 class SpanCounter(SpanProcessor):
-    """Counts the spans of calls by outcome; `open` are those begun and not ended."""
+    """Counts client spans by outcome; ``open`` has the IDs of spans that have not ended."""
 
     def __init__(self) -> None:
         self.outcomes: Counter[str] = Counter()
@@ -51,7 +51,7 @@ class SpanCounter(SpanProcessor):
         self._lock = threading.Lock()
 
     def on_start(self, span: ReadableSpan, parent_context: object = None) -> None:
-        """Note a span that begins."""
+        """Record a span that starts."""
         del parent_context
         with self._lock:
             self.open.add(span.context.span_id)
@@ -66,20 +66,20 @@ class SpanCounter(SpanProcessor):
 
 
 class Warnings(logging.Handler):
-    """Counts warnings that are no log events of ours, those of spans that end twice above all."""
+    """Counts warnings other than this package's log events, such as those of spans ended twice."""
 
     def __init__(self) -> None:
         super().__init__(logging.WARNING)
         self.seen: Counter[str] = Counter()
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Count a record by its logger and unformatted text."""
+        """Count a record by logger and unformatted message."""
         if record.name != SCOPE:
             self.seen[f"{record.name}: {record.msg}"] += 1
 
 
 class Metrics:
-    """What a scrape says."""
+    """Metrics of a scrape."""
 
     def __init__(self) -> None:
         families = list(REGISTRY.collect())
@@ -99,12 +99,12 @@ class Metrics:
         return self.by("", name).total()
 
     def values(self, label: str) -> int:
-        """Return how many values a label has."""
+        """Return the number of values of a label."""
         return len({one.labels[label] for one in self._samples if one.labels.get(label)})
 
 
 def resident() -> float:
-    """Return the process's resident memory in MiB; where there is no /proc, the most it ever was."""
+    """Return the process's resident memory in MiB, or its peak on systems without /proc."""
     statm = Path("/proc/self/statm")
     if statm.exists():
         return int(statm.read_text().split()[1]) * PAGE / 2**20
@@ -113,7 +113,7 @@ def resident() -> float:
 
 
 def growth(samples: list[tuple[int, float]], calls: int) -> float:
-    """Return the slope of memory over the second half, in MiB for 100,000 calls."""
+    """Return the memory growth over the second half, in MiB per 100,000 calls."""
     late = [sample for sample in samples if sample[0] >= calls / 2]
     if len({done for done, _ in late}) < 2:  # noqa: PLR2004 - a slope takes two
         return float("nan")
@@ -121,7 +121,7 @@ def growth(samples: list[tuple[int, float]], calls: int) -> float:
 
 
 def are_exact(checks: dict[str, tuple[object, object]]) -> bool:
-    """Print which of what was found is what was wanted, and return whether all is."""
+    """Print whether each pair of actual and expected value is equal; return whether all are."""
     good = True
     for name, (found, wanted) in checks.items():
         exact = found == wanted
@@ -133,7 +133,7 @@ def are_exact(checks: dict[str, tuple[object, object]]) -> bool:
 
 
 def are_bounded(metrics: Metrics) -> bool:
-    """Print how many values labels have, and return whether these are few enough."""
+    """Print the number of values of each label; return whether all are within their limits."""
     good = True
     for label, limit in LIMITS.items():
         number = metrics.values(label)
@@ -143,13 +143,13 @@ def are_bounded(metrics: Metrics) -> bool:
 
 
 def save(file: Path, backend: str, figures: list[str]) -> None:
-    """Put the figures of a backend beside those of the other."""
+    """Save the figures of a backend in a file, keeping those of the other backend."""
     saved = json.loads(file.read_text()) if file.exists() else {}
     file.write_text(json.dumps(saved | {backend: figures}, indent=1) + "\n")
 
 
 def main() -> int:
-    """Make the calls, and compare what was emitted with them."""
+    """Make the calls and compare the emitted telemetry with them."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--calls", type=int, default=1_000_000)
     parser.add_argument("--backend", choices=("otel", "prometheus"), default="otel")
@@ -211,7 +211,7 @@ def main() -> int:
     print(f"{MODELS:,} models, {KEYS:,} keys, {HOSTS} hosts, {soak.clients:,} clients")
     for outcome, number in sorted(done.items()):
         print(f"    {outcome:20}{number:12,}")
-    # Both are printed.
+    # A list, so that both are evaluated and print their results.
     good = all([are_exact(checks), are_bounded(metrics)])
     print(f"series: {halfway:,} halfway, {metrics.series:,} at the end")
     slope = f"{growth(samples, calls):+.2f} MiB"

@@ -1,6 +1,6 @@
-"""The calls of a long run: of many kinds, models, keys and hosts, over threads and asyncio tasks.
+"""Calls of the soak test: many kinds, models, keys and hosts, in threads and asyncio tasks.
 
-They go to an in-process transport, which a header tells what is to become of each.
+They use an in-process transport, whose response to each is chosen by a request header.
 """
 
 from __future__ import annotations
@@ -46,20 +46,20 @@ KINDS = {
     "dropped": ("abandoned", 4),
     "stream cancelled": ("cancelled", 3),
 }
-"""Kinds of calls: their outcome, and how many of a hundred there are of each."""
+"""Outcome and percentage of each kind of call."""
 SYNC = {"cancelled": "answered", "stream cancelled": "read"}
-"""What a thread does instead of what only a task can do."""
+"""Kinds that threads use instead of those that need a task."""
 
 arrived: ContextVar[asyncio.Event] = ContextVar("arrived")
 
 
 def kind_of(request: httpx.Request) -> str:
-    """Return what is to become of a request."""
+    """Return the kind of call that a request belongs to."""
     return request.headers["x-kind"]
 
 
 def respond(request: httpx.Request) -> httpx.Response:
-    """Answer as the request's kind wants it."""
+    """Return the response for the request's kind."""
     kind = kind_of(request)
     if kind == "late":
         raise httpx.ReadTimeout("the answer is late", request=request)
@@ -76,13 +76,13 @@ def respond(request: httpx.Request) -> httpx.Response:
 
 
 async def hang() -> None:
-    """Tell that the request is here, and wait for its cancellation."""
+    """Signal that the request has arrived, and wait to be cancelled."""
     arrived.get().set()
     await asyncio.Event().wait()
 
 
 async def respond_async(request: httpx.Request) -> httpx.Response:
-    """Do as `respond`, and hang where the caller will cancel."""
+    """Do the same as `respond`, but hang where the caller cancels."""
 
     async def first_chunk() -> AsyncIterator[bytes]:
         yield FIRST
@@ -97,16 +97,16 @@ async def respond_async(request: httpx.Request) -> httpx.Response:
 
 
 class Soak:
-    """The calls: which they are, and what was done so far.
+    """Makes the calls and counts them.
 
     Args:
-        calls: how many.
+        calls: number of calls.
     """
 
     def __init__(self, calls: int) -> None:
         kinds = [kind for kind, (_, share) in KINDS.items() for _ in range(share * 100)]
         random.Random(1).shuffle(kinds)  # noqa: S311 - no secret
-        self._kinds = kinds[:-9]  # of a length that shares no factor with the rest
+        self._kinds = kinds[:-9]  # a length that has no factor in common with the other numbers
         made_up = MadeUpKeys()
         self._keys = [made_up.together() for _ in range(KEYS)]
         self._calls = calls
@@ -117,7 +117,7 @@ class Soak:
         self.errors: list[BaseException] = []
 
     def _next(self, make: type[Any], http: Any) -> Iterator[tuple[str, Any, dict[str, Any]]]:
-        """Return kinds of calls, the methods to call and their arguments, as long as there are."""
+        """Yield the kind, the method and the arguments of each call that is left."""
         while True:
             with self._lock:
                 number = next(self._numbers, None)
@@ -151,7 +151,7 @@ class Soak:
             self.done[kind] += 1
 
     def thread(self) -> None:
-        """Make calls until there are no more."""
+        """Make calls until none are left."""
         with httpx.Client(transport=httpx.MockTransport(respond)) as http:
             for kind, create, call in self._next(together.Together, http):
                 try:
@@ -182,7 +182,7 @@ class Soak:
             arrived.set(here)
             task = asyncio.create_task(self._call(kind, create, call))
             if KINDS[kind][0] == "cancelled":
-                task.add_done_callback(lambda _, here=here: here.set())  # had it failed before
+                task.add_done_callback(lambda _, here=here: here.set())  # in case it fails earlier
                 await here.wait()
                 task.cancel()
             await asyncio.gather(task, return_exceptions=True)
@@ -204,7 +204,7 @@ class Soak:
             pass
 
     def run(self, sample: Callable[[int], None]) -> None:
-        """Make all calls, and call ``sample`` twice a second."""
+        """Make all calls; call ``sample`` with the number done about twice a second."""
 
         def guarded(work: Callable[[], None]) -> None:
             try:

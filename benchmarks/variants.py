@@ -1,4 +1,4 @@
-"""The ways in which the same work is observed: not at all, by hand, by us, by others."""
+"""Variants of observing the same work: bare, directly with OpenTelemetry, this package, peers."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ OURS = {
     "prometheus unsampled": ("prometheus", False),
     "off": ("none", None),
 }
-"""Whose metrics are emitted, and whether spans are sampled; ``None`` without a provider."""
+"""Metrics backend, and whether spans are sampled; ``None`` for no tracer provider."""
 
 
 class Record(NamedTuple):
-    """What one call records in a histogram."""
+    """Records of one call in a histogram."""
 
     name: str
     unit: str
@@ -45,16 +45,16 @@ class Record(NamedTuple):
 
 
 class Emitted(NamedTuple):
-    """What we emit for a call that succeeds, but for counters, which cost a call next to nothing.
+    """Telemetry of a successful call, without counters, whose cost in a call is negligible.
 
     Attributes:
-        name: of the span.
-        kind: of the span, as OpenTelemetry numbers it.
-        at_start: the attributes that it is made with.
-        at_end: those that are set later.
-        events: of the span, names and attributes.
-        records: of histograms.
-        exemplars: whether the records are made in the span's context.
+        name: name of the span.
+        kind: number of the span's kind in OpenTelemetry.
+        at_start: attributes that the span starts with.
+        at_end: attributes that are set later.
+        events: names and attributes of the span's events.
+        records: histogram records.
+        exemplars: whether values are recorded in the span's context.
     """
 
     name: str
@@ -67,12 +67,12 @@ class Emitted(NamedTuple):
 
 
 class Variant(NamedTuple):
-    """One way of observing.
+    """One variant.
 
     Attributes:
-        prepare: is given each client, and returns the one to use.
-        collect: collects the metrics, or scrapes them.
-        stop: turns it off again.
+        prepare: takes each client and returns the one to use.
+        collect: collects or scrapes the metrics.
+        stop: turns the instrumentation off.
     """
 
     prepare: Callable[[Any], Any] = as_it_is
@@ -81,11 +81,11 @@ class Variant(NamedTuple):
 
 
 def variant(name: str, emitted: Emitted | None = None) -> Variant:
-    """Turn one way of observing on, in this process.
+    """Turn one variant on in this process.
 
     Args:
         name: ``bare``, ``floor``, or one of `OURS` and `PEERS`.
-        emitted: what the floor is to emit.
+        emitted: telemetry that the floor emits; ``None`` for other variants.
     """
     if name == "bare":
         return Variant()
@@ -95,7 +95,7 @@ def variant(name: str, emitted: Emitted | None = None) -> Variant:
     meter_provider, tracer_provider = MeterProvider([reader]), tracing(sampled=True)
     if emitted is not None:
         return Variant(Floor(emitted, tracer_provider, meter_provider).put, reader.collect)
-    # Peers take the global ones.
+    # Peers use the global providers.
     trace.set_tracer_provider(tracer_provider)
     metrics.set_meter_provider(meter_provider)
     PEERS[name].turn_on()
@@ -103,18 +103,18 @@ def variant(name: str, emitted: Emitted | None = None) -> Variant:
 
 
 def tracing(*, sampled: bool) -> TracerProvider:
-    """Return a provider with a processor that does nothing, in place of an exporter's."""
+    """Return a tracer provider whose processor does nothing, so that export is not measured."""
     provider = TracerProvider(sampler=ALWAYS_ON if sampled else ALWAYS_OFF)
     provider.add_span_processor(SpanProcessor())
     return provider
 
 
-def ours(backend: str, sampled: bool | None) -> Variant:  # noqa: FBT001 - of a table above
+def ours(backend: str, sampled: bool | None) -> Variant:  # noqa: FBT001 - called with table rows
     """Instrument with this package.
 
     Args:
-        backend: of the metrics, as TOGETHER_OTEL_METRICS has it.
-        sampled: whether spans are; ``None`` for no tracer provider.
+        backend: metrics backend, as a value of TOGETHER_OTEL_METRICS.
+        sampled: whether spans are sampled; ``None`` for no tracer provider.
     """
     os.environ["TOGETHER_OTEL_METRICS"] = backend
     logging.getLogger("together_otel").addHandler(logging.NullHandler())
@@ -130,7 +130,7 @@ def ours(backend: str, sampled: bool | None) -> Variant:  # noqa: FBT001 - of a 
 
 
 class _Spans(SpanProcessor):
-    """Keeps what each span begins with, and ended spans."""
+    """Keeps the initial attributes of each span, and ended spans."""
 
     def __init__(self) -> None:
         self.begun: dict[int, dict[str, Any]] = {}
@@ -144,7 +144,7 @@ class _Spans(SpanProcessor):
 
 
 def emitted() -> Emitted:
-    """Return what this package emits for a call, once it knows client and model."""
+    """Return the telemetry that this package emits for a call after the first one."""
     spans = _Spans()
     reader = InMemoryMetricReader({Histogram: AggregationTemporality.DELTA})
     tracer_provider = TracerProvider(sampler=ALWAYS_ON)
@@ -191,12 +191,12 @@ def emitted() -> Emitted:
 
 
 class Floor:
-    """The same span and the same records, written by hand against OpenTelemetry's SDK.
+    """Emits the same span and histogram records directly with OpenTelemetry.
 
     Args:
-        emitted: what is to be emitted for a call.
-        tracer_provider: where spans go.
-        meter_provider: where records go.
+        emitted: telemetry to emit for a call.
+        tracer_provider: provider for the spans.
+        meter_provider: provider for the histograms.
     """
 
     def __init__(
@@ -222,7 +222,7 @@ class Floor:
         ]
 
     def put(self, client: Any) -> Any:
-        """Put it round a client's calls."""
+        """Wrap a client's method to emit the telemetry; return the client."""
         completions = client.chat.completions
         create = completions.create
         if hasattr(client, "__aenter__"):
@@ -261,7 +261,7 @@ class Floor:
 
 
 class _Read:
-    """What is to be known of a stream when it ends."""
+    """State of a stream for its telemetry at the end."""
 
     first = last = 0.0
     chunks = 0
@@ -269,7 +269,7 @@ class _Read:
 
 
 def timed(stream: Any) -> Iterator[Any]:
-    """Pass a stream's chunks on, and note by hand when they came and what they say."""
+    """Yield a stream's chunks and record their times, finish reason and usage."""
     read = _Read()
     for chunk in stream:
         read.last = time.perf_counter()
@@ -283,7 +283,7 @@ def timed(stream: Any) -> Iterator[Any]:
 
 
 async def async_timed(stream: Any) -> AsyncIterator[Any]:
-    """Do the same with an async one."""
+    """Do the same as `timed` for an async stream."""
     read = _Read()
     async for chunk in stream:
         read.last = time.perf_counter()

@@ -1,7 +1,7 @@
-"""A process that does the measured work in one variant, and what drives it through a pipe.
+"""Process that runs the measured work in one variant, and its control through a pipe.
 
-Each variant has a process of its own, since providers and patches belong to a process; a round
-asks one after another, so that a noisy machine disturbs all alike.
+Each variant needs its own process, as providers and patches apply to a whole process. In a round,
+the processes run in turn, so that noise on the machine affects all equally.
 """
 
 from __future__ import annotations
@@ -23,18 +23,18 @@ if TYPE_CHECKING:
 
 STEADY = {
     "PYTHONHASHSEED": "0",
-    # The C library keeps what is freed: else a body of 1 MB is cleared by the kernel each time.
+    # Let malloc keep freed memory: otherwise the kernel clears memory for each body of 1 MB.
     "MALLOC_MMAP_THRESHOLD_": "1000000000",
     "MALLOC_TRIM_THRESHOLD_": "1000000000",
 }
 
 
 class Cost(NamedTuple):
-    """CPU of one piece of work, µs.
+    """CPU time of one repetition of a work, in µs.
 
     Attributes:
-        caller: of the calling thread; with several threads, their mean.
-        process: of the whole process.
+        caller: CPU time of the calling thread, or the mean over several calling threads.
+        process: CPU time of the whole process.
     """
 
     caller: float
@@ -42,11 +42,11 @@ class Cost(NamedTuple):
 
 
 class Frames(NamedTuple):
-    """Python functions entered and generators resumed, by a run.
+    """Numbers of function calls and generator resumptions in a run.
 
     Attributes:
         own: those of this package.
-        all: everybody's.
+        all: those of all code.
     """
 
     own: int
@@ -54,14 +54,14 @@ class Frames(NamedTuple):
 
 
 class Worker:
-    """A process with one variant.
+    """Starts and controls a process with one variant.
 
     Args:
-        variant: its name; `variants.variant` tells which there are.
-        emitted: what the floor is to emit.
-        streams: how many streams are open all the while.
-        command: a program, with its options, that Python is to run in.
-        collects_garbage: whether Python's collector runs, as in an application.
+        variant: name of the variant, as `variants.variant` takes it.
+        emitted: telemetry that the floor emits; ``None`` for other variants.
+        streams: number of streams to keep open.
+        command: program with options to run Python under.
+        collects_garbage: whether Python's garbage collector runs, as in an application.
     """
 
     def __init__(
@@ -96,25 +96,25 @@ class Worker:
         )
 
     def ready(self) -> Any:
-        """Wait until it can work; return what it begins with."""
+        """Wait until the process is ready; return its first message."""
         return self._receive()
 
     def cost(self, work: str, times: int, threads: int = 1) -> Cost:
-        """Do a work so many times in each of so many threads; return what one piece costs."""
+        """Repeat a work ``times`` times in each thread; return the cost of one repetition."""
         return Cost(*self._ask(work=work, times=times, threads=threads))
 
     def frames(self, work: str, times: int) -> Frames:
-        """Do a work so many times; return the frames of all."""
+        """Repeat a work ``times`` times; return the frames of all repetitions."""
         return Frames(*self._ask(work=work, times=times, frames=True))
 
     def collection(self) -> float:
-        """Collect the metrics; return what that costs, µs of CPU."""
+        """Collect the metrics; return the CPU time of it in µs."""
         took: float = self._ask(collect=True)
         return took
 
     def close(self) -> None:
         """End the process."""
-        with self.process:  # which closes its pipes, and waits
+        with self.process:  # closes its pipes and waits for it
             pass
 
     def _ask(self, **request: Any) -> Any:
@@ -135,7 +135,7 @@ class Worker:
 
 
 def what_is_emitted() -> Any:
-    """Return what this package emits for a call, as the floor's worker takes it."""
+    """Return the telemetry that this package emits for a call, for the floor's worker."""
     worker = Worker("emitted")
     emitted = worker.ready()
     worker.close()
@@ -146,7 +146,7 @@ def count_frames(run: Run) -> Frames:
     """Return the frames of a run."""
     import together_otel  # noqa: PLC0415 - not needed to drive workers
 
-    package = os.path.dirname(together_otel.__file__)  # noqa: PTH120 - compared with code's names
+    package = os.path.dirname(together_otel.__file__)  # noqa: PTH120 - compared with co_filename
     own = entered = 0
 
     def note(frame: Any, event: str, _argument: object) -> None:
@@ -166,7 +166,7 @@ def count_frames(run: Run) -> Frames:
 
 
 def measure(run: Run, times: int) -> Cost:
-    """Return what one piece of a run of so many costs."""
+    """Return the cost of one repetition in a run of ``times`` repetitions."""
     process, caller = time.process_time_ns(), time.thread_time_ns()
     run()
     caller, process = time.thread_time_ns() - caller, time.process_time_ns() - process
@@ -174,7 +174,7 @@ def measure(run: Run, times: int) -> Cost:
 
 
 def run_on(processors: Iterable[int]) -> None:
-    """Let this thread, and those that it starts, run on these processors, where that can be set."""
+    """Restrict this thread and those that it starts to these processors, if supported."""
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, processors)
 
@@ -183,7 +183,7 @@ PROCESSORS = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity")
 
 
 def measure_threads(work: Work, times: int, threads: int) -> Cost:
-    """Return what one piece costs in many threads at once, on all processors."""
+    """Return the cost of one repetition in several threads at once, on all processors."""
     costs: list[Cost] = []
     start = threading.Barrier(threads)
 
@@ -203,13 +203,13 @@ def measure_threads(work: Work, times: int, threads: int) -> Cost:
 
 
 class _Served:
-    """The process's side of the pipe."""
+    """The worker process's side of the pipe."""
 
     def __init__(
         self, variant: str, emitted: list[Any] | None, streams: int, *, collects_garbage: bool
     ) -> None:
         import variants  # noqa: PLC0415 - not needed to drive workers
-        from workload import Workload, stream_from_memory  # noqa: PLC0415 - the same
+        from workload import Workload, stream_from_memory  # noqa: PLC0415 - as above
 
         stream_from_memory()
         if emitted is not None:
@@ -245,14 +245,14 @@ class _Served:
 
 
 def progress(text: str) -> None:
-    """Show what is going on, on a terminal, in place of what was shown before."""
+    """Show progress on a terminal, replacing the previous text."""
     if sys.stderr.isatty():
         print(f"\r\033[K{text}", end="", file=sys.stderr, flush=True)
 
 
 def main() -> None:
-    """Serve what is asked for on standard input, a line of JSON each."""
-    # What others print is not an answer.
+    """Serve requests from standard input, one JSON line each."""
+    # Redirect stdout to stderr, so that only replies are written to the pipe.
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
 
@@ -267,7 +267,7 @@ def main() -> None:
         answer(emitted())
         return
     served = _Served(**first)
-    # All processes on the same one: what else goes on there disturbs them alike.
+    # All processes use the same processor, so that other load affects them equally.
     run_on(PROCESSORS[-1:])
     answer("ready")
     for line in sys.stdin:

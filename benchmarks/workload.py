@@ -1,7 +1,7 @@
-"""The work that is measured: calls of the SDK on an in-process transport, so that only CPU counts.
+"""Measured works: calls of the SDK on an in-process transport, so that only CPU time counts.
 
-Each work is a context manager that takes how many pieces to do and gives a function that does
-them. What has to be there before, an open stream above all, is made outside that function.
+Each work is a context manager that takes a number of repetitions and returns a function that runs
+them. Setup, such as opening a stream, happens outside that function.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ BASE_URL = "http://together.test"
 KEY = "tgp_" + "v1_" + "aB3_" * 10 + "abc"
 WRONG_KEY = KEY[:-3] + "xyz"
 SMALL, LARGE = 1_000, 1_000_000
-"""Bytes of a prompt, and of its answer."""
+"""Size of a prompt and of its response, in bytes."""
 CHUNKS = 64
 
 CHUNK = {
@@ -40,7 +40,7 @@ CHUNK = {
     "choices": [{"index": 0, "delta": {"content": "Hi"}, "finish_reason": None}],
 }
 CLIENTS = ("httpx", "openai", "requests")
-"""Other clients that make the same call."""
+"""Other clients that send the same request."""
 STREAM = b"".join(b"data: " + json.dumps(CHUNK).encode() + b"\n\n" for _ in range(CHUNKS))
 REFUSAL = {
     "error": {
@@ -53,12 +53,12 @@ REFUSAL = {
 
 
 def messages(size: int) -> list[Any]:
-    """Return a prompt of so many bytes."""
+    """Return messages with a prompt of ``size`` bytes."""
     return [{"role": "user", "content": "x" * size}]
 
 
 def answer(size: int) -> bytes:
-    """Return the body of an answer whose text has so many bytes."""
+    """Return the body of a response whose text has ``size`` bytes."""
     message = {"role": "assistant", "content": "x" * size}
     body = {
         "id": "gen-1",
@@ -75,7 +75,7 @@ ANSWER, LARGE_ANSWER = answer(2), answer(LARGE)
 
 
 def transport(request: httpx.Request) -> httpx.Response:
-    """Answer as Together would: whole, streamed, or refusing every other key."""
+    """Respond as Together does: with a body, a stream, or a refusal of any key but `KEY`."""
     headers = {"content-type": "application/json", "x-request-id": "req-1"}
     if request.headers["authorization"] != f"Bearer {KEY}":
         return httpx.Response(401, json=REFUSAL, headers=headers)
@@ -88,16 +88,15 @@ def transport(request: httpx.Request) -> httpx.Response:
 
 
 def as_it_is(client: Any) -> Any:
-    """Return a client as it is."""
+    """Return a client unchanged."""
     return client
 
 
 class Workload:
-    """Clients, and the works by name.
+    """Clients and works by name.
 
     Args:
-        prepare: gets each client and returns the one to use: what is written by hand is put
-            into it here.
+        prepare: takes each client and returns the one to use, for the floor's wrapper.
     """
 
     def __init__(self, prepare: Callable[[Any], Any] = as_it_is) -> None:
@@ -134,13 +133,13 @@ class Workload:
 
     @contextmanager
     def call(self, times: int) -> Iterator[Run]:
-        """Make calls that succeed."""
+        """Make successful calls."""
         with self.prompt(times, len("Hello")) as run:
             yield run
 
     @contextmanager
     def prompt(self, times: int, size: int) -> Iterator[Run]:
-        """Make calls with a prompt of so many bytes; a large one gets a large answer."""
+        """Make calls with a prompt of ``size`` bytes; a large one gets a large response."""
         ask, prompt = self._client.chat.completions.create, messages(size)
 
         def run() -> None:
@@ -151,9 +150,9 @@ class Workload:
 
     @contextmanager
     def by(self, name: str, times: int) -> Iterator[Run]:
-        """Make calls by another client."""
+        """Send requests with another client."""
         if name not in self._others:
-            from clients import as_client  # noqa: PLC0415 - its libraries need not be there
+            from clients import as_client  # noqa: PLC0415 - its libraries may not be installed
 
             self._others[name] = self._prepare(as_client(name))
         ask = self._others[name].chat.completions.create
@@ -187,7 +186,7 @@ class Workload:
 
     @contextmanager
     def constructor(self, times: int) -> Iterator[Run]:
-        """Make clients of a key that is known."""
+        """Create clients with a key that is already known."""
 
         def run() -> None:
             for _ in range(times):
@@ -197,7 +196,7 @@ class Workload:
 
     @contextmanager
     def chunk(self, times: int) -> Iterator[Run]:
-        """Read chunks of an open stream, after its first."""
+        """Read chunks of an open stream after the first one."""
         stream = self._stream()
         iterator = iter(stream)
         next(iterator)
@@ -211,7 +210,7 @@ class Workload:
 
     @contextmanager
     def async_chunk(self, times: int) -> Iterator[Run]:
-        """Read chunks of an open async stream, after its first."""
+        """Read chunks of an open async stream after the first one."""
 
         async def begin() -> tuple[Any, AsyncIterator[Any]]:
             create = self._async_client.chat.completions.create
@@ -235,7 +234,7 @@ class Workload:
             loop.run_until_complete(loop.shutdown_asyncgens())
 
     def open_streams(self, number: int) -> None:
-        """Leave so many streams open, each after its first chunk."""
+        """Open ``number`` streams and leave each after its first chunk."""
         for _ in range(number):
             stream = self._stream()
             next(iter(stream))
@@ -247,12 +246,12 @@ class Workload:
 
 
 def stream_from_memory() -> None:
-    """Let the SDK's streams give, for ever, chunks that it has decoded before.
+    """Patch the SDK's streams to yield already decoded chunks for ever.
 
-    Decoding takes the SDK a hundred times as long as the fraction of a microsecond that is to
-    be measured. All else of a stream is the SDK's: how it is made, iterated and closed.
+    Decoding a chunk takes the SDK a hundred times as long as the overhead to be measured, a fraction
+    of a microsecond. The SDK still creates, iterates and closes the streams.
     """
-    create = Workload()._client.chat.completions.create  # noqa: SLF001 - of this module
+    create = Workload()._client.chat.completions.create  # noqa: SLF001 - a class of this module
     chunks = list(create(model=MODEL, messages=messages(5), stream=True))
 
     def decoded(stream: together.Stream[Any]) -> Iterator[Any]:
@@ -269,4 +268,4 @@ def stream_from_memory() -> None:
             await stream.response.aclose()
 
     for kind, made in ((together.Stream, decoded), (together.AsyncStream, async_decoded)):
-        setattr(kind, "__stream__", made)  # noqa: B010 - to a type checker it is not to be replaced
+        setattr(kind, "__stream__", made)  # noqa: B010 - type checkers reject the assignment

@@ -1,23 +1,23 @@
-"""Known vulnerabilities of an environment's packages, and which packages nobody could look up.
+"""Report known vulnerabilities of an environment's packages, and packages that were not audited.
 
     python tools/audit.py DIRECTORY
 
-DIRECTORY is the environment's ``site-packages``. pip-audit skips a package that its service does
-not know, and ends as if all were well; this says which. Exits with 1 for a vulnerability, with 2
-where nothing could be looked up.
+DIRECTORY is the environment's ``site-packages``. pip-audit skips packages that its service does
+not know and still exits with 0; this prints them. Exits with 1 if there is a vulnerability, and
+with 2 if no package could be looked up.
 """
 
 import json
 import subprocess
 import sys
 
-OURS = "together-otel"  # not published yet, or newer than what is
+OURS = "together-otel"  # not published, or newer than the published release
 
 
 def main() -> int:
-    """Audit, print what was found, and return the exit code."""
+    """Audit, print the findings and return the exit code."""
     command = [sys.executable, "-m", "pip_audit", "--format", "json", "--progress-spinner", "off"]
-    asked = subprocess.run(  # noqa: S603 - a program of ours, a folder of the caller's
+    asked = subprocess.run(  # noqa: S603 - a fixed program and the caller's folder
         [*command, "--path", *sys.argv[1:]], capture_output=True, text=True, check=False
     )
     if not asked.stdout:

@@ -1,11 +1,11 @@
 # python tools/mutants.py [NAME…]
-"""Changes the code as mutmut does, and compares what no test notices with what is listed.
+"""Run mutation tests with mutmut's mutants and compare the surviving ones with a list.
 
-Ends with 1 when a change that no test notices is not in tests/mutants.txt, or when one that is
-listed there is noticed now; with names, as mutmut takes them (``together_otel.keys.hosts*``),
-only the former. mutmut makes the changes and names them. The tests are collected once, in this
-process; each change is tried in a fork of it, by the tests that run its function, those first that
-noticed the changes before: mutmut itself collects them anew for each of 3,000 changes.
+Exits with 1 if a surviving mutant is not in tests/mutants.txt, or if a mutant listed there is
+killed now. With patterns of mutants' names as mutmut takes them (``together_otel.keys.hosts*``),
+only the former is checked. mutmut generates and names the mutants. The tests are collected once,
+as mutmut itself would collect them for each of 3,000 mutants. Each mutant is tried in a fork of
+this process with the tests that run its function, first those that killed the previous mutants.
 """
 
 import gc
@@ -32,18 +32,18 @@ from mutmut.state import state
 LISTED = Path("tests/mutants.txt")
 AT_ONCE = 2
 OWN_TESTS = {"together_otel.keys.": "tests/keys/"}
-"""What is pure is tried by its own tests only: others reach it through a whole request."""
+"""Pure packages are tried with their own tests only: others reach them through a whole request."""
 _RECENT = 20
-"""Tests that are tried first as they noticed the changes before."""
+"""Number of tests that killed the previous mutants and are tried first."""
 _FAILED, _BROKEN = 1, 2
-"""How a fork ends when a test failed, and when it could not run them."""
+"""Exit codes of a fork if a test failed, and if the tests could not be run."""
 
 
 class Trial:
-    """A plugin of pytest that runs the tests once, and then those that a change may fail.
+    """pytest plugin that runs all tests once, and then for each mutant the tests that may kill it.
 
     Args:
-        names: of the changes.
+        names: names of the mutants.
     """
 
     def __init__(self, names: Sequence[str]) -> None:
@@ -56,7 +56,7 @@ class Trial:
         self._by = mmap(-1, 8)
 
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
-        """Run the tests as they are, noting which functions each of them reaches; try changes."""
+        """Run all tests without a mutant, recording the functions that each runs; try the mutants."""
         self._observe(session)
         self._start(session, "", session.items)
         while self._running:
@@ -84,7 +84,7 @@ class Trial:
             self._seconds[item.nodeid] = time.process_time() - started
             for function in state()._stats:  # noqa: SLF001 - where mutmut's own runner reads it
                 self._reach[function].append(item)
-            state()._stats.clear()  # noqa: SLF001 - likewise
+            state()._stats.clear()  # noqa: SLF001 - as above
         if session.testsfailed:
             raise session.Failed("the tests fail without any change")
 
@@ -100,7 +100,7 @@ class Trial:
         child, status = os.wait()
         name = self._running.pop(child, None)
         if name is None:
-            return  # a test's own, that it left behind
+            return  # a child process that a test left behind
         if status == 0:
             self.unnoticed.append(name)
         elif os.WIFEXITED(status) and os.WEXITSTATUS(status) != _FAILED:
@@ -122,7 +122,7 @@ class Trial:
         return sum(self._seconds[one.nodeid] for one in tests)
 
     def _try(self, session: pytest.Session, name: str, tests: list[pytest.Item]) -> None:
-        """End this process with 0 if the tests pass; one that runs on is ended by the kernel."""
+        """Exit with 0 if the tests pass; the kernel kills a process that exceeds its time."""
         try:
             plugins = session.config.pluginmanager
             plugins.unregister(plugins.getplugin("terminalreporter"))
@@ -141,17 +141,17 @@ class Trial:
 
 
 def _pairs(tests: Sequence[pytest.Item]) -> Iterator[tuple[pytest.Item, pytest.Item | None]]:
-    """Return each test and the one after it."""
+    """Return pairs of each test and the next one."""
     return zip(tests, [*tests[1:], None], strict=True)
 
 
 def own_tests(name: str) -> str:
-    """Return the folder of the only tests that are to try a change, or nothing."""
+    """Return the folder of the only tests to try a mutant with, or ``""`` for all tests."""
     return next((place for start, place in OWN_TESTS.items() if name.startswith(start)), "")
 
 
 def told(name: str) -> str:
-    """Return a change by what it changes: its number changes with the function."""
+    """Return a mutant's description by its diff, as its number may change with the function."""
     lines = get_diff_for_mutant(name).splitlines()[2:]
     was, becomes = (" ⏎ ".join(one[1:].strip() for one in lines if one[0] == sign) for sign in "-+")
     function = (
@@ -161,7 +161,7 @@ def told(name: str) -> str:
 
 
 def changes(patterns: Sequence[str]) -> list[str]:
-    """Write the changed code to mutants/, and return the names of the changes."""
+    """Write the mutated code to mutants/ and return the names of the mutants."""
     set_mutant_under_test("mutant_generation")
     Path("mutants").mkdir(exist_ok=True)
     generation.copy_src_dir()
@@ -177,7 +177,7 @@ def changes(patterns: Sequence[str]) -> list[str]:
 
 
 def main(patterns: list[str]) -> int:
-    """Run and compare."""
+    """Try the mutants, compare the surviving ones with the list and return the exit code."""
     trial = Trial(changes(patterns))
     root = Path.cwd()
     os.chdir("mutants")

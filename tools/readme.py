@@ -1,7 +1,7 @@
-"""Writes the generated parts of README.md and of the pages in docs/, from what holds their facts.
+"""Write the generated parts of README.md and of the pages in docs/.
 
-Run ``python tools/readme.py`` after a change to names or causes, and after a benchmark
-whose table was saved; a test compares.
+Run ``python tools/readme.py`` after a change to names or causes, and after saving a benchmark's
+table. A test checks that the parts are up to date.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ EVENTS = {
     ),
     names.DRILL_ENDED: ("WARNING", "That drill is over, and requests are accepted again."),
 }
-"""Levels, and when each is logged."""
+"""Severities of each event, and when it is logged."""
 
 
 def table(header: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
@@ -115,7 +115,7 @@ def diagnoses() -> str:
 
 
 def emitted() -> str:
-    """Return the one table of signals, and that of closed sets."""
+    """Return the table of signals and the table of attributes with a closed set of values."""
     spans = (
         (
             "span",
@@ -165,7 +165,7 @@ def emitted() -> str:
 
 
 def alerts() -> str:
-    """Return each alert: when it fires, whom it wakes, and its expression."""
+    """Return the section of each alert: when it fires, its severity and its expression."""
     all_of_them = Options(severities=dict.fromkeys(SEVERITIES, "ticket"))
     every = (rule for group in alert_groups(all_of_them) for rule in group.rules)
     checked = '<!-- test: checked by python "$PROJECT/tests/pages/expression.py" -->'
@@ -184,37 +184,37 @@ def alerts() -> str:
 
 
 def saved_table(path: Path, first: str = "") -> str:
-    """Return a table that a benchmark has saved, from the row on that begins with a text."""
+    """Return a table saved by a benchmark, starting with the first row that begins with a text."""
     saved = json.loads(path.read_text(encoding="utf-8"))
     starts = (place for place, row in enumerate(saved["cells"]) if row[0].startswith(first))
     return table(tuple(saved["header"]), map(tuple, saved["cells"][next(starts) :]))
 
 
 def errors() -> str:
-    """Return the packages whose classes `error.type` may be."""
+    """Return the packages whose exception classes are values of `error.type`."""
     return ", ".join(f"`{package}`" for package in error_types.PACKAGES)
 
 
 def overhead() -> str:
-    """Return the table of what the instrumentation costs, as the benchmark has saved it."""
+    """Return the table of overheads, as saved by the benchmark."""
     return saved_table(OVERHEAD)
 
 
 def soak() -> str:
-    """Return the table of the long run, as it was last saved."""
+    """Return the table of the soak test, as saved by it."""
     header = ("Metrics", "Calls", "Time", "Series", "Memory", "Growth per 100,000 calls")
     saved = json.loads(SOAK.read_text("utf-8"))
     return table(header, ((f"`{name}`", *figures) for name, figures in sorted(saved.items())))
 
 
 def commands() -> str:
-    """Return what each command says of itself."""
+    """Return the help text of each command."""
 
     def usage(*arguments: str) -> str:
-        # The width decides where lines end; colours are for terminals.
+        # A fixed width and no colours, so that the text is the same everywhere.
         environment = {**os.environ, "COLUMNS": "80", "NO_COLOR": "1", "PYTHON_COLORS": "0"}
         command = [sys.executable, "-m", "together_otel", *arguments, "--help"]
-        asked = subprocess.run(  # noqa: S603 - our own command
+        asked = subprocess.run(  # noqa: S603 - a fixed command
             command, capture_output=True, check=True, text=True, env=environment, cwd=ROOT
         )
         return asked.stdout.strip()
@@ -228,17 +228,17 @@ def commands() -> str:
 
 
 def comparison() -> str:
-    """Return what this and other instrumentations report, as `benchmarks/compare.py` has saved it."""
+    """Return the comparison with other instrumentations, as saved by `benchmarks/compare.py`."""
     return saved_table(COMPARISON)
 
 
 def comparison_of_failures() -> str:
-    """Return those rows that are about failures and keys."""
+    """Return the comparison's rows about failures and keys."""
     return saved_table(COMPARISON, "A refused")
 
 
 def clients() -> str:
-    """Return what is seen of each client, and which of its releases the lanes test."""
+    """Return the table of clients: what is instrumented, and the tested releases."""
     return table(("Client", "What is seen", "Tested with"), tested_clients.rows())
 
 
@@ -257,20 +257,20 @@ PARTS = {
 
 
 def pages() -> Iterable[Path]:
-    """Return the pages that may hold a generated part."""
+    """Return the pages that may contain a generated part."""
     return (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")))
 
 
 def rendered() -> dict[Path, str]:
-    """Return each page's text with its generated parts made anew.
+    """Return each page's text with its parts generated again.
 
     Raises:
-        ValueError: when a part's markers are not there exactly once in all pages.
+        ValueError: if the markers of a part do not occur exactly once in all pages.
     """
     texts = {page: page.read_text(encoding="utf-8") for page in pages()}
     for name, make in PARTS.items():
         part = re.compile(rf"(<!-- {name}: .*? -->\n).*?(\n<!-- end of {name} -->)", re.DOTALL)
-        # Escaped: in a template a backslash would mean something.
+        # Escape backslashes, as subn() interprets them in the replacement.
         made = make().replace("\\", r"\\")
         replaced = {page: part.subn(rf"\g<1>{made}\g<2>", text) for page, text in texts.items()}
         found = sum(count for _, count in replaced.values())

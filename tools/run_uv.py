@@ -1,5 +1,5 @@
 # python tools/run_uv.py ARGUMENT…
-"""Runs uv with the package indexes that pip is set to: uv reads no settings of pip's."""
+"""Run uv with pip's settings for package indexes, which uv does not read itself."""
 
 import ast
 import os
@@ -30,10 +30,10 @@ for line in listed.stdout.splitlines():
     section, _, option = name.rpartition(".")
     if section in found and option in VARIABLES:
         found[section][VARIABLES[option]] = " ".join(ast.literal_eval(value).split())
-settings = {"UV_INDEX_STRATEGY": "unsafe-best-match"}  # as pip: the best of all indexes
+settings = {"UV_INDEX_STRATEGY": "unsafe-best-match"}  # as pip: the best match of all indexes
 for section in SECTIONS:
     settings |= found[section]
 if links := settings.get("UV_FIND_LINKS"):
     settings["UV_FIND_LINKS"] = links.replace(" ", ",")
 uv = find_uv_bin()
-os.execve(uv, [uv, *sys.argv[1:]], settings | os.environ)  # noqa: S606 - in this process' place
+os.execve(uv, [uv, *sys.argv[1:]], settings | os.environ)  # noqa: S606 - replaces this process

@@ -1,4 +1,4 @@
-"""The table of clients: what is seen of each, and the releases of its packages in the lanes."""
+"""Table of clients: what is instrumented of each, and the tested releases of its packages."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ CLIENTS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
 
 
 def _pins() -> Iterator[tuple[str, str]]:
-    """Yield each package that a lane pins, and its release."""
+    """Yield the packages and releases that test lanes pin."""
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     for package, variable in (("openai", "OPENAIS"), ("litellm", "LITELLM")):
         listed = re.search(rf"^{variable} := (.+)$", makefile, re.MULTILINE)
@@ -74,10 +74,10 @@ def _pins() -> Iterator[tuple[str, str]]:
 
 
 def releases() -> dict[str, list[str]]:
-    """Return the tested releases of each package, the lowest first.
+    """Return the tested releases of each package, lowest first.
 
     Raises:
-        ValueError: when a group is not there, or pins nothing.
+        ValueError: if a dependency group is missing or pins nothing.
     """
     found: dict[str, set[str]] = {}
     for package, release in _pins():

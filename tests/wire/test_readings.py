@@ -14,6 +14,7 @@ import httpx
 import pytest
 import requests
 from test_requests import CHAT, REQUESTS, STREAM, bearer, only_span
+from urllib3 import HTTPResponse
 from urllib3.exceptions import HTTPError
 
 from together_otel import TogetherInstrumentor
@@ -40,6 +41,13 @@ async def without_waiting(content):
     yield content.read_nowait()
 
 
+async def nothing_first(content):
+    yield content.read_nowait(0)
+    yield await content.read(0)
+    async for piece in content.iter_any():
+        yield piece
+
+
 BY_AIOHTTP = {
     "iter_chunked": lambda content: content.iter_chunked(7),
     "iter_any": lambda content: content.iter_any(),
@@ -49,6 +57,7 @@ BY_AIOHTTP = {
     "readuntil": lambda content: until_empty(partial(content.readuntil, b"}")),
     "readexactly": exactly,
     "read_nowait": without_waiting,
+    "nothing first": nothing_first,
 }
 BY_URLLIB3 = {
     "read": lambda raw: [raw.read()],
@@ -134,6 +143,7 @@ class InMemory(requests.adapters.BaseAdapter):
     def send(self, request, **_options):
         response = requests.Response()
         response.status_code, response.url, response.request = 200, request.url, request
+        response.headers["Content-Type"] = "application/json"
         response.raw = self._make(b'{"id": "a"}')
         return response
 
@@ -162,6 +172,29 @@ def test_what_an_adapter_makes(make, stream, base, key, telemetry):
         assert type(response.raw).__name__ == make.__name__
         assert response.json() == {"id": "a"}
     assert only_span(telemetry)["attributes"]["together.request.outcome"] == "success"
+
+
+class OfUrllib3V1(HTTPResponse):
+    """Reads as urllib3 1.x what is compressed: the first piece, its header, is decoded to nothing."""
+
+    header = b"any"
+
+    def read(self, amt=None, *args, **kwargs):
+        if self.header:
+            self.header = b""
+            return b""
+        return super().read(amt, *args, **kwargs)
+
+
+def test_an_empty_piece_before_the_end(base, key, telemetry):
+    def make(content):
+        return OfUrllib3V1(io.BytesIO(content), preload_content=False)
+
+    with requests.Session() as session:
+        session.mount("http://", InMemory(make))
+        url = f"{base}/chat/completions"
+        response = session.post(url, json=CHAT, headers=bearer(key), stream=True)
+        assert_told(telemetry, b"".join(response.iter_content()))
 
 
 def as_it_came_by_httpx(url, headers):

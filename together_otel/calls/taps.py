@@ -145,19 +145,6 @@ class Decoder:
             yield piece
 
 
-class _Observed(ObjectProxy):
-    """A proxy of an object that a body is read from."""
-
-    def __init__(self, wrapped: Any, unread: Unread) -> None:
-        super().__init__(wrapped)
-        self._self_unread = unread
-        self._self_left = opened(self, unread)
-
-    def _ended(self, how: Callable[[], None]) -> None:
-        self._self_left.detach()
-        how()
-
-
 def watch_raw(raw: Any, unread: Unread) -> None:
     """Report the reading of urllib3's response, which requests' response reads from.
 
@@ -210,7 +197,9 @@ def _reading(function: Any, *, takes_all: bool) -> Any:
         finally:
             state.is_read = outer
         state.unread.feed(data or b"")
-        if (not data and amt != 0) or (takes_all and (amt is None or amt < 0)):
+        # Before urllib3 2, data is also empty where a compressed piece decodes to nothing.
+        is_over = not data and amt != 0 and getattr(getattr(self, "_fp", None), "closed", True)
+        if is_over or (takes_all and (amt is None or amt < 0)):
             state.ended(state.unread.exhausted)
         return data
 
@@ -261,22 +250,32 @@ _READINGS: Final[dict[str, Callable[[Any], Any]]] = {
 """Methods of urllib3's response and what makes them report; all other methods read by these."""
 
 
-class Content(_Observed):
+class Content(ObjectProxy):
     """Observes aiohttp's reader of a body."""
 
-    async def _noted(self, reading: Any, *, whole: bool = False) -> Any:
+    def __init__(self, wrapped: Any, unread: Unread) -> None:
+        super().__init__(wrapped)
+        self._self_unread = unread
+        self._self_left = opened(self, unread)
+
+    def _ended(self, how: Callable[[], None]) -> None:
+        self._self_left.detach()
+        how()
+
+    async def _noted(self, reading: Any) -> Any:
         unread = self._self_unread
         try:
             data = await reading
         except BaseException:
             self._ended(unread.failed)
             raise
-        self._note(data if isinstance(data, bytes) else data[0], whole=whole)
+        self._note(data if isinstance(data, bytes) else data[0])
         return data
 
-    def _note(self, data: bytes, *, whole: bool = False) -> None:
+    def _note(self, data: bytes) -> None:
         self._self_unread.feed(data)
-        if whole or not data or self.__wrapped__.at_eof():
+        # Empty data is not the end: it also comes between two chunks of the server.
+        if self.__wrapped__.at_eof():
             self._ended(self._self_unread.exhausted)
 
     def __aiter__(self) -> Any:
@@ -296,7 +295,7 @@ class Content(_Observed):
 
     async def read(self, n: int = -1) -> Any:
         """Read ``n`` bytes, all by default."""
-        return await self._noted(self.__wrapped__.read(n), whole=n < 0)
+        return await self._noted(self.__wrapped__.read(n))
 
     async def readany(self) -> Any:
         """Read available data."""

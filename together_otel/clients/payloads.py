@@ -126,7 +126,7 @@ def ratelimits(header: Callable[[str], str | None]) -> dict[str, float]:
 def add_result(value: Any, result: Result) -> None:
     """Add the data of a response object, or of one chunk of a stream, to ``result``.
 
-    Model and id are those of the first chunk, the usage is that of the last.
+    Model and id are those of the first chunk with an id, the usage is that of the last.
     """
     fields = value if isinstance(value, dict) else getattr(value, "__dict__", NOTHING)
     # The SDK does not declare the model of text completions' chunks and the usage of embeddings.

@@ -227,7 +227,7 @@ class Metrics(Store):
 
 
 class NoMetrics(Metrics):
-    """Used if metrics are disabled: keeps nothing."""
+    """Used if metrics are disabled: neither counts nor records requests."""
 
     def add(self, *amounts: Amount) -> None:
         """Do nothing."""

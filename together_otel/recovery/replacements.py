@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from together_otel.auth.runtime import Runtime
     from together_otel.keys import KeyReport
     from together_otel.names import RecoveryOutcome, RecoverySource
+    from together_otel.recovery.asking import Loop
 
     Report = Callable[[RecoveryOutcome], None]
 
@@ -55,7 +56,7 @@ class Found:
 class Pending(Future["Found | None"]):
     """Result of a search that several calls may wait for. A waiting call cannot cancel it."""
 
-    loop: object = None
+    loop: Loop | None = None
     """The event loop of the call that started it, or ``None``."""
 
     def __init__(self) -> None:
@@ -63,6 +64,11 @@ class Pending(Future["Found | None"]):
         self.set_running_or_notify_cancel()
 
 
+def _nobody(_outcome: RecoveryOutcome) -> None:
+    """Ignore the outcome, as no search waits for it."""
+
+
+@dataclass(eq=False, repr=False)
 class Replacement:
     """A key and the keys that replaced it. Thread-safe.
 
@@ -71,15 +77,14 @@ class Replacement:
         former: the key that a changed file replaced, until the new key is accepted.
     """
 
-    def __init__(self, key: object, owner: Replacements) -> None:
-        self.current: Any = key
-        self.former: str | None = None
-        self._owner = owner
-        self._before: object = None
-        self._found: Found | None = None
-        self._report: Report = _nobody
-        self._pending: Pending | None = None
-        self._barred: dict[Exact, float] = {}
+    current: Any
+    _owner: Replacements
+    former: str | None = None
+    _before: object = None
+    _found: Found | None = None
+    _report: Report = _nobody
+    _pending: Pending | None = None
+    _barred: dict[Exact, float] = field(default_factory=dict)
 
     def after_fork(self) -> None:
         """Forget the parent process's searches, whose threads do not exist in the child."""
@@ -159,10 +164,6 @@ class Replacement:
                 self.current = self._before
             report, self._report, self._found = self._report, _nobody, None
             return report
-
-
-def _nobody(_outcome: RecoveryOutcome) -> None:
-    """Ignore the outcome, as no search waits for it."""
 
 
 class Replacements:

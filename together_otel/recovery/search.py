@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 from together_otel import names
-from together_otel.recovery.asking import Loop, answer_of, in_thread, running_loop
+from together_otel.recovery.asking import answer_of, in_thread, running_loop
 from together_otel.recovery.replacements import Found, Pending, Replacement
 from together_otel.recovery.scope import Recovery, searching
 from together_otel.telemetry import attributes, events
@@ -23,7 +24,8 @@ _LONGEST: Final = 16_384
 _log = logging.getLogger(f"{names.SCOPE}.recovery")
 
 
-class Search(Pending):
+@dataclass(eq=False, repr=False)
+class Search:
     """Asks the sources of a chain in order until one returns a key worth trying.
 
     No frame of this module holds a key during logging, as error trackers send local variables.
@@ -37,35 +39,24 @@ class Search(Pending):
         may_wait: whether to ask sources that may block.
     """
 
-    def __init__(
-        self,
-        runtime: Runtime,
-        replacement: Replacement,
-        recovery: Recovery,
-        failure: AuthFailure,
-        key: object = None,
-        *,
-        may_wait: bool = True,
-    ) -> None:
-        super().__init__()
-        self.loop: Loop | None = None
-        self._runtime = runtime
-        self._replacement = replacement
-        self._recovery = recovery
-        self._failure = failure
-        self._key = key
-        self._may_wait = may_wait
-        self._asked: list[str] = []
-        self._reported = False
-        self._found: Found | None = None
+    _runtime: Runtime
+    _replacement: Replacement
+    _recovery: Recovery
+    _failure: AuthFailure
+    _key: object = None
+    may_wait: bool = True
+    _result: Pending = field(default_factory=Pending, init=False)
+    _asked: list[str] = field(default_factory=list, init=False)
+    _reported: bool = field(default=False, init=False)
+    _found: Found | None = field(default=None, init=False)
 
     def found(self) -> Found | None:
         """Return the key found by this search, or by the one already in progress."""
-        joined = self._replacement.join(self)
+        joined = self._replacement.join(self._result)
         if not joined.done():
-            if joined is self:
+            if joined is self._result:
                 self._run()
-            elif not self._may_wait or (joined.loop is not None and joined.loop == running_loop()):
+            elif not self.may_wait or (joined.loop is not None and joined.loop == running_loop()):
                 return None  # waiting would block the loop that the search needs
         return self._still_good(joined.result())
 
@@ -74,9 +65,9 @@ class Search(Pending):
         if (loop := running_loop()) is None:
             _warn_of_unknown_loop()
             return None
-        self.loop = loop
-        joined = self._replacement.join(self)
-        if joined is self and not self.done():
+        self._result.loop = loop
+        joined = self._replacement.join(self._result)
+        if joined is self._result and not joined.done():
             try:
                 in_thread(self._run)
             except RuntimeError:  # the interpreter is shutting down
@@ -97,7 +88,7 @@ class Search(Pending):
 
     def _end(self) -> None:
         self._replacement.ended(self._found, self._key, self.report)
-        self.set_result(self._found)
+        self._result.set_result(self._found)
 
     def _look(self) -> Found | None:
         failed = asked = False
@@ -106,12 +97,12 @@ class Search(Pending):
                 self._asked.append(f"{source.kind}: rests")
                 continue
             asked = True
-            if not (self._may_wait or source.instant):
+            if not (self.may_wait or source.instant):
                 self._asked.append(f"{source.kind}: would_wait")
                 continue
             found = None
             try:
-                found = self._chosen(source, answer_of(source, self.loop))
+                found = self._chosen(source, answer_of(source, self._result.loop))
             except Exception as exc:  # noqa: BLE001 - a source may raise anything
                 failed = True
                 # Only the class, as the text may contain a key.

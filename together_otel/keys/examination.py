@@ -121,7 +121,7 @@ def _peel(core: str, found: set[Problem]) -> str:
     stripped = core.strip()
     if stripped not in (core, core.rstrip("\r\n")):
         found.add("surrounding_whitespace")
-    visible = "".join(letter for letter in stripped if not _invisible(letter))
+    visible = "".join(letter for letter in stripped if unicodedata.category(letter) != "Cf")
     if visible != stripped:
         found.add("invisible_character")
     bare = re.sub(_BEARER, "", visible)
@@ -149,10 +149,6 @@ def _unquote(core: str) -> str:
 
 def _control(letter: str) -> bool:
     return unicodedata.category(letter) == "Cc" and letter not in _WHITE
-
-
-def _invisible(letter: str) -> bool:
-    return unicodedata.category(letter) == "Cf"
 
 
 def _classify(core: str, found: set[Problem]) -> tuple[Format, str | None]:

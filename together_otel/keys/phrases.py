@@ -103,12 +103,9 @@ def _from(report: KeyReport) -> str:
 def setting(report: KeyReport) -> str:
     """Return the verb for replacing the key at its source."""
     passed = report.source == "argument" and report.variable in (None, report.lookalike)
-    return "pass" if passed or _is_of_others(report) else "set it to"
-
-
-def _is_of_others(report: KeyReport) -> bool:
-    """Return whether other programs may need the variable unchanged."""
-    return report.format == "other_provider" and report.variable == "OPENAI_API_KEY"
+    # Other programs may need the variable unchanged.
+    is_of_others = report.format == "other_provider" and report.variable == "OPENAI_API_KEY"
+    return "pass" if passed or is_of_others else "set it to"
 
 
 def state(report: KeyReport) -> str:

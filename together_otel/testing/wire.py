@@ -4,6 +4,7 @@ import socket
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -69,7 +70,8 @@ class Listener(ThreadingHTTPServer):
         with self._lock:
             # Under the lock, as the descriptor of a closed socket may belong to another one.
             for connection in self._lines:
-                _shut(connection)
+                with suppress(OSError):  # the client has already closed it
+                    connection.shutdown(socket.SHUT_RDWR)
             threads = self._talking
         for thread in threads:
             thread.join()
@@ -175,10 +177,3 @@ def _house_headers(request: ReceivedRequest | None) -> dict[str, str]:
         "x-ratelimit-remaining": "599",
         "x-ratelimit-reset": "0.1",
     }
-
-
-def _shut(connection: socket.socket) -> None:
-    try:
-        connection.shutdown(socket.SHUT_RDWR)
-    except OSError:
-        return  # the client has already closed it

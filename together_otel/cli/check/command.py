@@ -3,16 +3,11 @@
 import argparse
 from collections.abc import Iterator
 
-from together_otel.cli.check.environment import (
-    Environment,
-    UnusableFile,
-    lookalikes,
-    read_environment,
-)
+from together_otel.cli.check.environment import Environment, lookalikes, read_environment
 from together_otel.cli.check.outcomes import LiveResult
 from together_otel.cli.check.report import Findings, as_json, as_text
 from together_otel.cli.output import complain, write
-from together_otel.cli.parsing import CANNOT_WORK, GOOD, UNKNOWN, USAGE, Parser, without_key
+from together_otel.cli.parsing import CANNOT_WORK, GOOD, UNKNOWN, USAGE, Parser
 from together_otel.clients.readers import CLIENTS
 from together_otel.keys import Reader, Refusal, diagnose, inspect_key
 from together_otel.settings import FINGERPRINT
@@ -40,7 +35,7 @@ def add(parser: Parser) -> None:
     parser.add_argument(
         "--env-file",
         metavar="PATH",
-        type=_environment,
+        type=read_environment,
         help="take variables that are not set from this .env file",
     )
     parser.add_argument(
@@ -50,18 +45,6 @@ def add(parser: Parser) -> None:
         metavar="NAME",
         help=f"check what another client reads: {', '.join(CLIENTS)}",
     )
-
-
-def _environment(path: str) -> Environment:
-    try:
-        return read_environment(path)
-    except UnusableFile as exc:
-        if not path:
-            raise argparse.ArgumentTypeError(f"{exc}. Expected the path of a file") from None
-        # A key may have been pasted in its place.
-        raise argparse.ArgumentTypeError(
-            f"{without_key(path)}: {exc}. Expected a file of NAME=value lines"
-        ) from None
 
 
 def run(_: Parser, options: argparse.Namespace) -> int:

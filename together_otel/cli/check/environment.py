@@ -1,18 +1,16 @@
 """The variables of a process: those of the environment and of a ``.env`` file."""
 
 import os
+from argparse import ArgumentTypeError
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from together_otel.cli.parsing import without_key
 from together_otel.keys import KeyReport, Reader, identity_of, inspect_key
 from together_otel.keys.formats import is_lookalike
 from together_otel.names import KEY_VARIABLE
 from together_otel.recovery.dotenv import DOTENV_LARGEST, parse
-
-
-class UnusableFile(Exception):  # noqa: N818 - it says what is so
-    """Why a file cannot be used; the text repeats nothing of its content."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +54,7 @@ def read_environment(path: str | None = None) -> Environment:
         path: a ``.env`` file. Variables that are set already take precedence.
 
     Raises:
-        UnusableFile: when the file cannot be read.
+        ArgumentTypeError: when the file cannot be read; the text repeats nothing of its content.
     """
     environ = dict(os.environ)
     if path is None:
@@ -73,22 +71,25 @@ def read_environment(path: str | None = None) -> Environment:
 
 def _text(path: str) -> str:
     if not path:
-        raise UnusableFile("the path is empty")
+        raise ArgumentTypeError("the path is empty. Expected the path of a file")
+    why = ""
     try:
         # Pipes as well, whose writer is waited for: <(sops decrypt .env), say.
         with Path(path).open("rb") as opened:
             data = opened.read(DOTENV_LARGEST + 1)
         text = data.decode()  # python-dotenv removes a byte-order mark, or keeps it
+        if len(data) > DOTENV_LARGEST:
+            why = "it is larger than 1 MiB"
+        elif "\0" in text:
+            why = "it is not text"
     except OSError as exc:
-        raise UnusableFile(exc.strerror or type(exc).__name__) from None
+        why = exc.strerror or type(exc).__name__
     except UnicodeDecodeError:
-        raise UnusableFile("it is not text in UTF-8") from None
+        why = "it is not text in UTF-8"
     except ValueError:
-        raise UnusableFile("it cannot be read") from None
-    if len(data) > DOTENV_LARGEST:
-        raise UnusableFile("it is larger than 1 MiB")
-    if "\0" in text:
-        raise UnusableFile("it is not text")
+        why = "it cannot be read"
+    if why:  # a key may have been pasted in the path's place
+        raise ArgumentTypeError(f"{without_key(path)}: {why}. Expected a file of NAME=value lines")
     return text
 
 

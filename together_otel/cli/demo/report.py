@@ -79,7 +79,10 @@ class Paper:
 
     def alert(self, alert: Mapping[str, Any]) -> None:
         """Print an alert as it was delivered."""
-        for name, text in sorted(alert["annotations"].items(), key=_summary_first):
+        # The summary first.
+        for name, text in sorted(
+            alert["annotations"].items(), key=lambda one: (one[0] != "summary", one[0])
+        ):
             self.paragraph(str(text), name)
         labels = ", ".join(f"{name}={value}" for name, value in alert["labels"].items())
         self.paragraph(labels, "labels")
@@ -105,7 +108,3 @@ class Paper:
         for texts in zip_longest(*wrapped, fillvalue=""):
             parts = (f"{text:<{width}}" for text, (_, width) in zip(texts, _COLUMNS, strict=True))
             self.line(_GAP.join(parts).rstrip())
-
-
-def _summary_first(annotation: tuple[str, str]) -> tuple[bool, str]:
-    return annotation[0] != "summary", annotation[0]

@@ -60,14 +60,9 @@ def exporters_of(signal: str, environ: Mapping[str, str]) -> list[str]:
     named = environ.get(variable_of(signal), "otlp").strip()
     if not named or named.lower() == "none":
         return []
-    return [_entry_point(signal, word.strip(), environ) for word in named.split(",")]
-
-
-def _entry_point(signal: str, word: str, environ: Mapping[str, str]) -> str:
-    if word != "otlp":
-        return word
     protocol = _protocol(signal, environ)
-    return _PROTOCOLS.get(protocol, protocol)
+    otlp = _PROTOCOLS.get(protocol, protocol)
+    return [otlp if (word := one.strip()) == "otlp" else word for one in named.split(",")]
 
 
 def _protocol(signal: str, environ: Mapping[str, str]) -> str:

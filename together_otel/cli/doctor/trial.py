@@ -98,7 +98,11 @@ def trial(environ: Mapping[str, str], settings: Settings) -> Iterator[Finding]:
             text, "Add the other one to OTEL_PYTHON_DISABLED_INSTRUMENTATIONS, or uninstall it."
         )
     if found["instrumented"] and found["patched"] and found["providers"]["logs"]:
-        yield _log_events(exported=bool(exporters_of("logs", environ)))
+        go = "are exported" if exporters_of("logs", environ) else "are not exported"
+        yield Topic("log events").ok(
+            f"Log events become LogRecords that {go}; they also go to the application's own log"
+            " handlers, and warnings and errors to standard error where there are none."
+        )
 
 
 def _apart(environ: Mapping[str, str], folder: str) -> dict[str, str]:
@@ -143,11 +147,3 @@ def _providers(found: dict[str, Any], settings: Settings) -> Iterator[Finding]:
         )
     if all(found["providers"].values()):
         yield _PROVIDERS.ok("Providers of metrics, traces and logs are set.")
-
-
-def _log_events(*, exported: bool) -> Finding:
-    go = "are exported" if exported else "are not exported"
-    return Topic("log events").ok(
-        f"Log events become LogRecords that {go}; they also go to the application's own log"
-        " handlers, and warnings and errors to standard error where there are none."
-    )

@@ -61,7 +61,12 @@ class Announcement:
             yield f"Metrics: {way}"
         if self.port is not None:
             yield "Prometheus needs a job for it:"
-            yield from self._scrape_config(self.port)
+            host = in_url(self.port.host) if is_loopback(self.port.host) else "HOST"
+            # JSON is YAML.
+            yield "  scrape_configs:"
+            yield f"    - job_name: {json.dumps(self.service)}"
+            yield "      static_configs:"
+            yield f"        - targets: [{json.dumps(f'{host}:{self.port.number}')}]"
             if self.duration < _SHORT:
                 yield (
                     f"  {self.duration:g} s may pass between two scrapes: make --duration several"
@@ -136,14 +141,6 @@ class Announcement:
             severity: [name for name, level in alerts.items() if level == severity]
             for severity in ("page", "ticket")
         }
-
-    def _scrape_config(self, port: Port) -> Iterator[str]:
-        host = in_url(port.host) if is_loopback(port.host) else "HOST"
-        # JSON is YAML.
-        yield "  scrape_configs:"
-        yield f"    - job_name: {json.dumps(self.service)}"
-        yield "      static_configs:"
-        yield f"        - targets: [{json.dumps(f'{host}:{port.number}')}]"
 
     def _gateway(self) -> tuple[str, str]:
         """Return host and port of the gateway, and the URL of its group without a password."""

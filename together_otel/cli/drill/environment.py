@@ -101,7 +101,10 @@ def environment(
         # Never the application's: its scrapes would contain the drill's counts.
         share(made, Path(folder) / "metrics")
     if gateway := environ.get(variables.PUSHGATEWAY, "").strip():
-        made[variables.PUSHGATEWAY] = _own_group(gateway, service)
+        base, job, grouping = target(gateway, service)
+        if job != service:  # a push replaces what is in its group
+            gateway = url_of_group(base, f"{job}{SUFFIX}", grouping)
+        made[variables.PUSHGATEWAY] = gateway
     return made
 
 
@@ -117,14 +120,6 @@ def _is_harmless(name: str, value: str) -> bool:
 def _resource(environ: Mapping[str, str]) -> list[tuple[str, str]]:
     pairs = (pair.partition("=") for pair in environ.get(_RESOURCE, "").split(","))
     return [(unquote(name.strip()), unquote(value.strip())) for name, _, value in pairs if name]
-
-
-def _own_group(gateway: str, service: str) -> str:
-    """Return the URL of a group of the drill's own: a push replaces what is in its group."""
-    base, job, grouping = target(gateway, service)
-    if job == service:
-        return gateway
-    return url_of_group(base, f"{job}{SUFFIX}", grouping)
 
 
 def url_of_group(base: str, job: str, grouping: Mapping[str, str]) -> str:

@@ -75,8 +75,8 @@ def _in(folder: str, texts: Texts) -> Texts:
     return {f"{folder}/{name}": text for name, text in texts.items()}
 
 
-def _alertmanager(source: Source) -> Texts:
-    return {path: source.grouped(text) for path, text in read("alertmanager").items()}
+def _routes(folder: str, source: Source) -> Texts:
+    return {path: source.grouped(text) for path, text in read(folder).items()}
 
 
 def _provisioning(source: Source) -> Texts:
@@ -129,11 +129,6 @@ def _grafana_operator(source: Source) -> Texts:
         + textwrap.indent(text, " " * 4)
         for name, text in source.dashboards.items()
     }
-
-
-def _kubernetes(source: Source) -> Texts:
-    routes = {name: source.grouped(text) for name, text in read("kubernetes").items()}
-    return {"prometheusrule.yaml": source.below(_PROMETHEUSRULE), **routes}
 
 
 def _bundle(folder: str, source: Source, rules: Texts) -> Texts:
@@ -193,7 +188,7 @@ FORMATS = {
         RULES,
     ),
     "alertmanager": Format(
-        lambda source: _in("alertmanager", _alertmanager(source)),
+        lambda source: _in("alertmanager", _routes("alertmanager", source)),
         "fill in the receivers and Grafana's address, then start Alertmanager with it",
         ("group_by", "config"),
     ),
@@ -216,7 +211,10 @@ FORMATS = {
         _BOARDS,
     ),
     "kubernetes": Format(
-        lambda source: _in("kubernetes", _kubernetes(source)),
+        lambda source: {
+            "kubernetes/prometheusrule.yaml": source.below(_PROMETHEUSRULE),
+            **_in("kubernetes", _routes("kubernetes", source)),
+        },
         "fill in the receivers, then kubectl apply -f, where prometheus-operator runs",
         RULES,
     ),

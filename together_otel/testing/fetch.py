@@ -4,12 +4,12 @@ import socket
 import threading
 import time
 from base64 import b64encode
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
 from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
 from queue import Empty, SimpleQueue
 from typing import Final, NamedTuple, TypeVar, cast
-from urllib.parse import unquote, urlencode, urlsplit
+from urllib.parse import unquote, urlsplit
 
 T = TypeVar("T")
 
@@ -39,15 +39,12 @@ class Fetched(NamedTuple):
         return self.body.decode("utf-8", "replace")
 
 
-def fetch(
-    url: str, *, accept: str = "*/*", form: Mapping[str, str] | None = None, limit: float = LIMIT
-) -> Fetched:
-    """Send one request, ignoring proxies in the environment and without following redirects.
+def fetch(url: str, *, accept: str = "*/*", limit: float = LIMIT) -> Fetched:
+    """Send one GET, ignoring proxies in the environment and without following redirects.
 
     Args:
         url: an http or https URL; a user name and password in it are sent as basic auth.
         accept: value of the Accept header.
-        form: form fields to POST; ``None`` for a GET.
         limit: timeout in seconds.
 
     Raises:
@@ -66,16 +63,12 @@ def fetch(
     if parts.username is not None:
         pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
         headers["Authorization"] = f"Basic {b64encode(pair.encode()).decode()}"
-    method, sent = "GET", None
-    if form is not None:
-        method, sent = "POST", urlencode(form)
-        headers["Content-Type"] = "application/x-www-form-urlencoded"
     path = parts._replace(scheme="", netloc="", fragment="").geturl() or "/"
     deadline = time.monotonic() + limit
 
     def ask() -> Fetched:
         try:
-            connection.request(method, path, sent, headers)
+            connection.request("GET", path, headers=headers)
             with connection.getresponse() as response:
                 kind = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
                 return Fetched(response.status, response.reason, kind, _body(response, deadline))

@@ -19,6 +19,7 @@ from http.client import HTTPException
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 from together_otel.testing.fetch import fetch
 from together_otel.testing.programs import (
@@ -112,7 +113,7 @@ class Stack:
             ValueError: if Prometheus rejects the expression.
             ProcessDied: if Prometheus is no longer running.
         """
-        answer = self._prometheus("query", {"query": expr})
+        answer = self._prometheus(f"query?{urlencode({'query': expr})}")
         if answer["status"] != "success":
             raise ValueError(f"{answer.get('error')} in: {expr}")
         result: list[Any] = answer["data"]["result"]
@@ -192,12 +193,11 @@ class Stack:
         for program in self._running:
             program.check()
 
-    def _prometheus(self, what: str, fields: dict[str, str] | None = None) -> dict[str, Any]:
+    def _prometheus(self, what: str) -> dict[str, Any]:
         if not self._running:
             raise RuntimeError("the stack is not running")
         try:
-            url = f"http://{self._running[0].address}/api/v1/{what}"
-            found = fetch(url, form=fields, limit=PATIENCE)
+            found = fetch(f"http://{self._running[0].address}/api/v1/{what}", limit=PATIENCE)
         except (OSError, HTTPException):
             self._check()
             raise

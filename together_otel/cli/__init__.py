@@ -14,12 +14,12 @@ from together_otel.cli.parsing import CANNOT_WRITE, INTERNAL, INTERRUPTED, Parse
 from together_otel.instrumentor import __version__
 
 COMMANDS = ("check", "demo", "doctor", "drill", "explain", "export")
-"""Each is a package whose module ``command`` has the texts ``HELP``, ``DESCRIPTION`` and ``EPILOG``,
-``add(parser)`` for its arguments, and ``run(parser, options)``, which returns the exit code."""
+"""Each is a package with a module ``command``, which has the texts ``HELP``, ``DESCRIPTION`` and
+``EPILOG``, ``add(parser)`` for its arguments, and ``run(parser, options)`` for the exit code."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; return its exit code, see `together_otel.cli.parsing`."""
+    """Run the command and return its exit code, one of `together_otel.cli.parsing`."""
     prepare()
     try:
         return _run(arguments)
@@ -28,7 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except CannotWrite as exc:
         complain(f"together-otel: standard output cannot be written: {exc}.\n")
         return CANNOT_WRITE
-    except Exception as exc:  # noqa: BLE001 - a traceback's lines may hold a key
+    except Exception as exc:  # noqa: BLE001 - a traceback may contain a key
         where = extract_tb(exc.__traceback__)[-1]
         complain(
             f"together-otel: {type(exc).__name__} in {Path(where.filename).name}, line"
@@ -54,7 +54,7 @@ def _run(arguments: Sequence[str] | None) -> int:
     )
     commands = parser.add_subparsers(dest="command", required=True, parser_class=Parser)
     words = sys.argv[1:] if arguments is None else arguments
-    # The others need not be loaded.
+    # Load only the command that is run.
     asked = [one for one in words[:1] if one in COMMANDS] or COMMANDS
     for name in asked:
         command = import_module(f"{__name__}.{name}.command")
@@ -74,7 +74,7 @@ class _Completion(argparse.Action):
 
     def __call__(self, parser: Any, _namespace: object, shell: Any, _option: object = None) -> None:
         try:
-            import shtab  # noqa: PLC0415 - of the extra `cli`
+            import shtab  # noqa: PLC0415 - requires the extra `cli`
         except ImportError:
             parser.refuse("completion needs shtab: pip install 'together-otel[cli]'")
         write(shtab.complete(parser, shell))

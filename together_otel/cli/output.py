@@ -1,4 +1,4 @@
-"""Writing to standard output and error, which must not change the exit code."""
+"""Output to stdout and stderr. A closed pipe or an error on stderr keeps the exit code."""
 
 import os
 import sys
@@ -8,33 +8,33 @@ from typing import TextIO
 _COLOURS = {"good": "32", "warning": "33", "bad": "31", "faint": "2"}
 
 
-class CannotWrite(Exception):  # noqa: N818 - it says what is so
-    """Standard output cannot be written; the text says why."""
+class CannotWrite(Exception):  # noqa: N818 - the name says what happened
+    """Standard output cannot be written. The message says why."""
 
 
 def prepare() -> None:
-    """Open closed streams, and let both write any character."""
+    """Replace closed standard streams, and escape characters that they cannot encode."""
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
-        if stream is None:  # the next file or socket would get its number
-            nowhere = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115 - for good
+        if stream is None:  # else the next file or socket would get its descriptor
+            nowhere = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115 - stays open
             setattr(sys, name, nowhere)
         elif (reconfigure := getattr(stream, "reconfigure", None)) is not None:
             reconfigure(errors="backslashreplace")
 
 
 def paint(text: str, colour: str) -> str:
-    """Return a text in the colour of ``good``, ``warning``, ``bad`` or ``faint``, on a terminal."""
+    """Return a text in the colour of ``good``, ``warning``, ``bad`` or ``faint`` on a terminal."""
     if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb" or not sys.stdout.isatty():
         return text
     return f"\x1b[{_COLOURS[colour]}m{text}\x1b[0m"
 
 
 def write(text: str) -> None:
-    """Write to standard output and flush; discard the text if its reader has gone.
+    """Write to stdout and flush; discard the text if the pipe's reader has closed it.
 
     Raises:
-        CannotWrite: when it cannot be written for another reason.
+        CannotWrite: if it cannot be written for another reason.
     """
     try:
         sys.stdout.write(text)
@@ -46,7 +46,7 @@ def write(text: str) -> None:
 
 
 def complain(text: str) -> None:
-    """Write to standard error and flush, if possible."""
+    """Write to stderr and flush, ignoring errors."""
     try:
         sys.stderr.write(text)
         sys.stderr.flush()
@@ -55,7 +55,7 @@ def complain(text: str) -> None:
 
 
 def _discard(stream: TextIO) -> None:
-    # What is left in its buffer is written at the exit, and would fail again.
+    # At exit, Python flushes the stream's buffer, which would fail again.
     with suppress(OSError, ValueError):
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, stream.fileno())

@@ -1,4 +1,4 @@
-"""What all commands share: exit codes, and a parser whose errors contain no key."""
+"""Exit codes of all commands, and their argument parser, whose errors contain no key."""
 
 import argparse
 import json
@@ -16,37 +16,37 @@ from together_otel.plain.spelling import did_you_mean
 
 GOOD = 0
 CANNOT_WORK = 1
-"""The key cannot work or was refused, or something is wrong with the set-up."""
+"""The key cannot work or was refused, or there is a problem with the set-up."""
 UNKNOWN = 2
 """The result could not be determined."""
 USAGE = 64
-"""``EX_USAGE`` of sysexits.h: the arguments are invalid."""
+"""``EX_USAGE`` in sysexits.h: the arguments are invalid."""
 INTERNAL = 70
-"""``EX_SOFTWARE`` of sysexits.h: a bug."""
+"""``EX_SOFTWARE`` in sysexits.h: a bug."""
 CANNOT_WRITE = 73
-"""``EX_CANTCREAT`` of sysexits.h: a file, or standard output, cannot be written."""
+"""``EX_CANTCREAT`` in sysexits.h: a file or stdout cannot be written."""
 INTERRUPTED = 130
-"""What shells report after Ctrl-C."""
+"""The exit code that shells report after Ctrl-C."""
 
 
 def keys_in(variables: Mapping[str, str]) -> list[str]:
-    """Return what the variables hold that keys are looked for in."""
+    """Return the values of variables that may contain a key."""
     names = (KEY_VARIABLE, "HF_TOKEN")
     return [value for name, value in variables.items() if name in names or is_lookalike(name)]
 
 
 def without_key(text: str) -> str:
-    """Return a text without keys: those of a known shape, and all of this environment's."""
+    """Redact a text: keys in a known format, and all keys in this environment."""
     return redact(text, keys_in(os.environ))
 
 
 def write_json(found: object) -> None:
-    """Print what a command found as JSON, without keys."""
+    """Print a command's result as JSON, with keys redacted."""
     write(without_key(json.dumps(found, indent=2)) + "\n")
 
 
 class _Help(argparse.HelpFormatter):
-    """Help of 80 columns, whatever the terminal has; texts of several lines stay as they are."""
+    """Help with 80 columns on every terminal, which keeps the lines of multi-line texts."""
 
     def __init__(self, prog: str) -> None:
         super().__init__(prog, max_help_position=24, width=80)
@@ -56,13 +56,13 @@ class _Help(argparse.HelpFormatter):
 
 
 class Parser(argparse.ArgumentParser):
-    """Exits with 64 if the arguments are invalid, and names the nearest valid one."""
+    """Parser that exits with 64 if arguments are invalid, and suggests the nearest valid one."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(formatter_class=_Help, **options)
 
     def error(self, message: str) -> NoReturn:
-        """Report what is wrong with the arguments, without anything that may be a key."""
+        """Print the error in the arguments, without text that may be a key, and exit."""
         wrong = re.search(r"(?:invalid choice: '|unrecognized arguments: )([^\s'=]+)", message)
         choices = (one for action in self._actions for one in action.choices or ())
         known = {*self._option_string_actions, *map(str, choices)}
@@ -70,13 +70,13 @@ class Parser(argparse.ArgumentParser):
         self.refuse(re.sub(OPAQUE, lambda found: f"({len(found[0])} characters)", message), hint)
 
     def refuse(self, message: str, hint: str = ".") -> NoReturn:
-        """Report what is wrong, and how to get help."""
+        """Print usage, an error and how to get help, and exit."""
         self.print_usage(sys.stderr)
         wrong = escape_controls(without_key(message))
         self.exit(USAGE, f"{self.prog}: {wrong}{hint} Try {self.prog} --help.\n")
 
     def give_up(self, why: str) -> int:
-        """Say what is missing; return the exit code of a result that is not known."""
+        """Print why the result is unknown; return the exit code for that."""
         complain(f"{self.prog}: {without_key(why)}.\n")
         return UNKNOWN
 
@@ -84,7 +84,7 @@ class Parser(argparse.ArgumentParser):
         (write if file is sys.stdout else complain)(message)
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> tuple[Any, list[str]]:
-        """Parse; unknown arguments are an error of the command that they were given to."""
+        """Parse arguments. Unknown ones are reported by the command that they were given to."""
         found, rest = super().parse_known_args(args, namespace)
         if rest:
             self.error(f"unrecognized arguments: {' '.join(rest)}")

@@ -52,7 +52,7 @@ def _setting(default: Any, kind: Kind, meaning: str) -> Any:
 
 @dataclass(frozen=True)
 class Options:
-    """Options of the rules. Fields that users can change by name say what they mean themselves.
+    """Options of the rules. The meaning of the settings in `SETTINGS` is part of their fields.
 
     Attributes:
         jobs: regular expression of jobs, without quotes and backslashes, such as

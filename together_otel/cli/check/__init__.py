@@ -1,1 +1,1 @@
-"""``together-otel check``: the key of an environment, and whether Together accepts it."""
+"""``together-otel check``: inspects the environment's key, and can ask Together to accept it."""

@@ -1,4 +1,4 @@
-"""Where the installed SDK would send its requests."""
+"""URL to which the installed SDK would send its requests."""
 
 import re
 from collections.abc import Mapping
@@ -16,15 +16,15 @@ _FIRST_OF_TOGETHER_AI: Final = (2, 12)
 _XYZ: Final = "https://api.together.xyz/v1"
 _AI: Final = "https://api.together.ai/v1"
 _LISTING: Final = "/models"
-"""Every generation has it, and so have gateways; only the head of its answer is read."""
+"""Path of the list of models, which all generations and gateways have; its body is not read."""
 
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """One URL, in parts; no user name or password is among them.
+    """Parts of a URL, without user name and password.
 
     Attributes:
-        wrong_path: what is wrong if nothing is found there.
+        wrong_path: error in the base URL's path, to report if the server replies 404.
     """
 
     scheme: str
@@ -41,7 +41,7 @@ class Address:
 
 
 def installed_sdk() -> tuple[int, int] | None:
-    """Return major and minor version of the SDK, ``None`` where there is none."""
+    """Return major and minor version of the SDK, or ``None`` if it is not installed."""
     found = re.match(r"(\d+)\.(\d+)", release_of("together") or "")
     return found and (int(found[1]), int(found[2]))
 
@@ -53,11 +53,11 @@ def address_of(
 
     Args:
         variables: environment variables.
-        sdk: major and minor version of the SDK, ``None`` where there is none.
-        reader: the client, whose own base URL it is.
+        sdk: major and minor version of the SDK, or ``None`` if it is not installed.
+        reader: the client and the variables that it reads.
 
     Raises:
-        NoAnswer: when the base URL is invalid, or replaces the key.
+        NoAnswer: if the base URL is invalid, or contains credentials that replace the key.
     """
     name = next((one for one in reader.base_urls if one in variables), None)
     if name is None:

@@ -1,4 +1,4 @@
-"""What an answer means for the key."""
+"""Interpretation of an HTTP response to a request with the key."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -24,12 +24,12 @@ _OUTCOMES: Final[dict[int, Outcome]] = {
 }
 _SERVER_ERROR: Final = 500
 _LONGEST: Final = 200
-"""Characters of what a server says."""
+"""Maximum length of a server's text in characters."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """An HTTP answer: its headers by names in lower case, its body if that is JSON."""
+    """An HTTP response: headers by lower-case name, and the body if it is JSON."""
 
     status: int
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
@@ -37,7 +37,7 @@ class Answer:
 
 
 def interpret(answer: Answer, address: Address, report: KeyReport) -> LiveResult:
-    """Return what an answer means for the key that was sent to an address."""
+    """Return the result for a key, given the response of the address that it was sent to."""
     live = _interpret(answer, address, report)
     identifier = answer.headers.get("x-request-id")
     return replace(
@@ -89,7 +89,7 @@ def _redirected(answer: Answer, address: Address, report: KeyReport) -> LiveResu
     there = _printable(there)
     if not there or port is None:
         return LiveResult("unexpected_answer", f"{host} redirects to an invalid address.")
-    # As httpx and requests do: the key stays on the way to the same place, and from http to https.
+    # httpx and requests send the key along to the same origin, and from http to https.
     upgrade = (address.scheme, address.port, to.scheme, port) == ("http", 80, "https", 443)
     same = (address.scheme, address.port) == (to.scheme, port)
     if there == host and (same or upgrade):

@@ -1,4 +1,4 @@
-"""An HTTP client with the proxies and certificates that the SDK's would use."""
+"""HTTP client with the proxies and certificates that the SDK's client would use."""
 
 import os
 import ssl
@@ -13,7 +13,7 @@ from together_otel.cli.check.outcomes import NoAnswer
 from together_otel.clients.addresses import in_url, port_of
 
 _BUNDLES: Final = ("SSL_CERT_FILE", "SSL_CERT_DIR")
-"""What httpx reads; together 1.x is on requests, which reads others."""
+"""Variables that httpx reads. together 1.x uses requests, which reads `_BUNDLES_OF_REQUESTS`."""
 _BUNDLES_OF_REQUESTS: Final = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 _PROXIES: Final = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
 
@@ -24,19 +24,19 @@ def make_client(
     """Return a client.
 
     Args:
-        variables: environment variables: those of proxies and certificates.
-        sdk: major and minor version of the SDK, ``None`` where there is none.
-        limit: seconds that any one step may take.
+        variables: environment variables, including those for proxies and certificates.
+        sdk: major and minor version of the SDK, or ``None`` if it is not installed.
+        limit: timeout of each step in seconds.
 
     Raises:
-        NoAnswer: when none can be made; the SDK cannot make one either.
+        NoAnswer: if it cannot be created, in which case the SDK's cannot be either.
     """
     verify = _certificates(variables, sdk)
     names = " or ".join(name for name, value in variables.items() if value and _is_proxy(name))
     try:
         with _in_effect(variables):
             return httpx.Client(verify=verify, timeout=limit)
-    # Their texts may hold a proxy's password.
+    # Without the exceptions' messages, which may contain a proxy's password.
     except ImportError:
         raise NoAnswer(
             "proxy_unsupported",
@@ -50,10 +50,10 @@ def make_client(
 
 
 def proxy_at(host: str, port: int, variables: Mapping[str, str]) -> str:
-    """Return the place of a proxy, with the variable that names it."""
+    """Return host and port of a proxy, with the variable that sets it."""
     named_by = "the system's settings"
-    for variable, value in sorted(variables.items(), reverse=True):  # in lower case come first
-        with suppress(httpx.InvalidURL):  # of one that does not count here
+    for variable, value in sorted(variables.items(), reverse=True):  # lower-case names first
+        with suppress(httpx.InvalidURL):  # a proxy that is not used for this URL
             if _is_proxy(variable):
                 url = httpx.URL(value if "://" in value else f"http://{value}")
                 if (url.raw_host.decode(), port_of(url) or port) == (host, port):
@@ -83,7 +83,7 @@ def _is_proxy(variable: str) -> bool:
 
 @contextmanager
 def _in_effect(variables: Mapping[str, str]) -> Iterator[None]:
-    """Use the proxies of a ``.env`` file as well: httpx reads the process's environment."""
+    """Add the proxies of a ``.env`` file to the environment, where httpx reads them."""
     added = {name: variables[name] for name in variables.keys() - os.environ if _is_proxy(name)}
     os.environ.update(added)
     try:

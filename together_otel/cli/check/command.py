@@ -1,4 +1,4 @@
-"""``together-otel check``: whether the key of this environment can work."""
+"""``together-otel check``: checks whether the key of this environment can work."""
 
 import argparse
 from collections.abc import Iterator
@@ -64,7 +64,7 @@ def run(_: Parser, options: argparse.Namespace) -> int:
         live = LiveResult("not_sent", "was not asked: a key that cannot work is not sent")
     elif options.live:
         try:
-            from together_otel.cli.check.request import ask  # noqa: PLC0415 - it needs the extra
+            from together_otel.cli.check.request import ask  # noqa: PLC0415 - needs extra `cli`
         except ModuleNotFoundError as exc:
             complain(
                 f"together-otel check: --live needs {exc.name}: pip install 'together-otel[cli]'\n"

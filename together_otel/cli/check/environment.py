@@ -1,4 +1,4 @@
-"""The variables of a process: those of the environment and of a ``.env`` file."""
+"""Variables of a process, from its environment and a ``.env`` file."""
 
 import os
 from argparse import ArgumentTypeError
@@ -15,14 +15,14 @@ from together_otel.recovery.dotenv import DOTENV_LARGEST, parse
 
 @dataclass(frozen=True, slots=True)
 class Environment:
-    """The variables of a process, and what a ``.env`` file has of them.
+    """The variables of a process, and which of them come from a ``.env`` file.
 
     Attributes:
-        variables: by name.
-        file: where the file is; ``None`` if there is none.
-        names: of the variables that it sets.
-        used: those of them that the environment has not.
-        skipped: its lines that were not understood.
+        variables: values by name.
+        file: path of the file, or ``None``.
+        names: names of the variables in the file.
+        used: names of those that the environment does not set.
+        skipped: numbers of its lines that are not assignments.
     """
 
     variables: Mapping[str, str] = field(repr=False)
@@ -34,12 +34,12 @@ class Environment:
 
 @dataclass(frozen=True, slots=True)
 class Lookalike:
-    """A variable that is set and whose name looks like TOGETHER_API_KEY.
+    """A variable whose name is similar to TOGETHER_API_KEY.
 
     Attributes:
-        variable: its name.
-        report: what it holds.
-        same_key: whether that is the key of TOGETHER_API_KEY.
+        variable: name of the variable.
+        report: report of its value.
+        same_key: whether its value is the key that the client takes.
     """
 
     variable: str
@@ -48,13 +48,13 @@ class Lookalike:
 
 
 def read_environment(path: str | None = None) -> Environment:
-    """Return the variables that a process started here would have.
+    """Return the variables of a process started in this environment.
 
     Args:
-        path: a ``.env`` file. Variables that are set already take precedence.
+        path: path of a ``.env`` file, or ``None``. Variables of the environment take precedence.
 
     Raises:
-        ArgumentTypeError: when the file cannot be read; the text repeats nothing of its content.
+        ArgumentTypeError: if the file cannot be read. The message contains none of its content.
     """
     environ = dict(os.environ)
     if path is None:
@@ -74,10 +74,10 @@ def _text(path: str) -> str:
         raise ArgumentTypeError("the path is empty. Expected the path of a file")
     why = ""
     try:
-        # Pipes as well, whose writer is waited for: <(sops decrypt .env), say.
+        # May also be a pipe, such as <(sops decrypt .env), and then waits for its writer.
         with Path(path).open("rb") as opened:
             data = opened.read(DOTENV_LARGEST + 1)
-        text = data.decode()  # python-dotenv removes a byte-order mark, or keeps it
+        text = data.decode()  # releases of python-dotenv differ in handling a byte-order mark
         if len(data) > DOTENV_LARGEST:
             why = "it is larger than 1 MiB"
         elif "\0" in text:
@@ -88,13 +88,13 @@ def _text(path: str) -> str:
         why = "it is not text in UTF-8"
     except ValueError:
         why = "it cannot be read"
-    if why:  # a key may have been pasted in the path's place
+    if why:  # a key may have been pasted instead of a path
         raise ArgumentTypeError(f"{without_key(path)}: {why}. Expected a file of NAME=value lines")
     return text
 
 
 def lookalikes(variables: Mapping[str, str], reader: Reader) -> list[Lookalike]:
-    """Return the variables that a client does not take its key from, but might, by name."""
+    """Return the variables that a client does not read, but whose names suggest a Together key."""
     taken, found = reader.find(variables)
     key = (found or "").strip()
     return [

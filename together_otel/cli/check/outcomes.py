@@ -1,4 +1,4 @@
-"""The outcomes of asking Together, and what to do about each."""
+"""Outcomes of a live check, and their remedies."""
 
 from dataclasses import dataclass
 from typing import Final, Literal
@@ -49,11 +49,11 @@ REMEDIES: Final[dict[Outcome, str]] = {
     " this host.",
     "proxy_unsupported": "Install the package, or name a proxy of another kind.",
 }
-"""For what has no cause among those of a refusal."""
+"""Remedies of outcomes that are not refusals of the key, whose remedies a `Diagnosis` has."""
 
 
-class NoAnswer(Exception):  # noqa: N818 - as often the network's as an error's
-    """Why there is no answer; its text is a sentence without keys."""
+class NoAnswer(Exception):  # noqa: N818 - the name says what happened
+    """No response was received. ``detail`` is a sentence that says why, without keys."""
 
     def __init__(self, outcome: Outcome, detail: str) -> None:
         super().__init__(detail)
@@ -63,18 +63,18 @@ class NoAnswer(Exception):  # noqa: N818 - as often the network's as an error's
 
 @dataclass(frozen=True, slots=True)
 class LiveResult:
-    """The result of asking.
+    """The result of a live check.
 
     Attributes:
-        outcome: one of a closed list.
-        detail: the same as a sentence.
-        diagnosis: the cause and remedy of a key's refusal.
-        url: what was asked, without user name and password.
-        server_address: its host.
-        server_port: its port.
-        proxy: host and port of the proxy on the way, and the variable that it is in.
-        status_code: HTTP status of the answer.
-        request_id: the server's own name for the request, which its support asks for.
+        outcome: the outcome.
+        detail: the outcome as a sentence.
+        diagnosis: cause and remedy if the key is refused.
+        url: URL of the request, without user name and password.
+        server_address: host of the URL.
+        server_port: port of the URL.
+        proxy: host and port of the proxy in use, and the variable that sets it.
+        status_code: HTTP status of the response.
+        request_id: the server's ID of the request, for its support.
     """
 
     outcome: Outcome
@@ -90,14 +90,14 @@ class LiveResult:
 
     @property
     def accepted(self) -> bool | None:
-        """Whether the key works; ``None`` where that could not be found out."""
+        """Whether the key works; ``None`` if unknown."""
         if self.outcome == "accepted":
             return True
         return False if self.diagnosis is not None or self.outcome == "not_sent" else None
 
     @property
     def remedy(self) -> str | None:
-        """What to do, in one sentence."""
+        """How to fix it, in one sentence, or ``None``."""
         if self.diagnosis:
             return self.diagnosis.remedy
         found = REMEDIES.get(self.outcome)

@@ -1,4 +1,4 @@
-"""The result of a check, as one screen of text and as JSON."""
+"""The result of a check as text and as JSON."""
 
 import json
 import textwrap
@@ -16,7 +16,7 @@ from together_otel.keys.phrases import faults
 _WIDTH: Final = 80
 _COLUMN: Final = 15
 _LISTED: Final = 6
-"""Variables that are listed on the screen; JSON has all."""
+"""Maximum number of similar variables listed in the text; JSON has all."""
 
 _SHAPES: Final = {
     "tgp_v1": "a Together key",
@@ -38,13 +38,13 @@ class Findings:
     """The result of a check.
 
     Attributes:
-        report: on the key that the client would use.
-        taken: the variable that it is from, ``None`` where there is no key.
-        diagnosis: why it cannot work, ``None`` if it may.
-        lookalikes: variables with names like its own.
-        notes: other remarks, a sentence each.
-        around: the variables, and the ``.env`` file that was read.
-        live: Together's answer, ``None`` if it was not asked.
+        report: report of the key that the client would use.
+        taken: name of the variable that it is from, or ``None`` if there is no key.
+        diagnosis: why the key cannot work, or ``None`` if it may.
+        lookalikes: variables with similar names.
+        notes: other remarks, one sentence each.
+        around: the environment's variables and the ``.env`` file.
+        live: result of the live check, or ``None`` if there was none.
     """
 
     report: KeyReport
@@ -57,27 +57,27 @@ class Findings:
 
     @property
     def can_work(self) -> bool | None:
-        """Whether the key works, or may work if Together was not asked; ``None`` if unknown."""
+        """Whether the key works or, without a live check, may work; ``None`` if unknown."""
         if self.diagnosis is not None:
             return False
         return True if self.live is None else self.live.accepted
 
     @property
     def cause(self) -> str | None:
-        """Why the key is refused or would be."""
+        """Cause for which the key is or would be refused, or ``None``."""
         found = self.diagnosis or (None if self.live is None else self.live.diagnosis)
         return None if found is None else found.cause
 
     @property
     def remedy(self) -> str | None:
-        """What to do, in one sentence."""
+        """How to fix it, in one sentence, or ``None``."""
         if self.diagnosis is not None:
             return self.diagnosis.remedy
         return None if self.live is None else self.live.remedy
 
 
 def as_json(findings: Findings) -> str:
-    """Return one object on one line; each of its fields is always there."""
+    """Return one JSON object on one line, always with the same fields."""
     report, around, live = findings.report, findings.around, findings.live
     found: dict[str, Any] = {
         "client": report.reader.library,
@@ -107,8 +107,8 @@ def _of(facts: object, *names: str) -> dict[str, object]:
 
 
 def as_text(findings: Findings) -> str:
-    """Return text for a person, in ASCII: the verdict, what to do, the facts."""
-    # A name of a variable, a path or a host may hold a key.
+    """Return ASCII text with the verdict, the remedy and the facts."""
+    # The name of a variable, a path or a host may contain a key.
     keys, lines = known_keys(keys_in(findings.around.variables)), [""]
     for name, text in _facts(findings):
         lines += textwrap.wrap(
@@ -120,7 +120,7 @@ def as_text(findings: Findings) -> str:
             break_on_hyphens=False,
         )
     colour = {True: "good", False: "bad", None: "warning"}[findings.can_work]
-    # A path or a name may be in any script, or contain terminal escape sequences.
+    # A path or a name may contain non-ASCII characters or terminal escape sequences.
     shown = [escape_controls(one).encode("ascii", "backslashreplace").decode() for one in lines]
     return "".join(f"{one}\n" for one in (paint(_verdict(findings), colour), *shown))
 
@@ -202,6 +202,6 @@ def _shape(report: KeyReport) -> str:
 def _content(one: Lookalike, *, known: bool) -> str:
     if one.report.presence == "empty":
         return "empty"
-    if not known:  # there is nothing that it could be the same as
+    if not known:  # there is no key to compare it with
         return _shape(one.report)
     return f"{_shape(one.report)}, {'the same key' if one.same_key else 'another value'}"

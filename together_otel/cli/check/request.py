@@ -1,4 +1,4 @@
-"""Ask Together once, within a time limit, whether it accepts a key, and tell what went wrong where."""
+"""Send one request with a key, with a timeout, and report at which step it failed."""
 
 import json
 import socket
@@ -19,9 +19,9 @@ from together_otel.keys import Diagnosis, KeyReport, redact
 from together_otel.testing.fetch import within
 
 LIMIT: Final = 5.0
-"""Seconds for the whole request, from the DNS lookup to the last byte of the answer."""
+"""Timeout of the whole request in seconds, from the DNS lookup to the last byte."""
 _MOST: Final = 65_536
-"""Bytes of a body that are read."""
+"""Maximum number of bytes to read of a body."""
 _PROXY_AUTHENTICATION: Final = 407
 _REFUSALS: Final = {
     403: " as this host is not allowed there",
@@ -35,17 +35,17 @@ Step = Literal["its start", "a connection to", "the proxy", "TLS with", "an answ
 def ask(
     key: str, report: KeyReport, variables: Mapping[str, str], *, limit: float = LIMIT
 ) -> LiveResult:
-    """Ask once; never raises.
+    """Send one request and return the result. Never raises.
 
     Args:
-        key: the key; it is sent as it is.
-        report: what it looks like.
-        variables: environment variables: the client's base URL and those of proxies and
+        key: the key, which is sent unchanged.
+        report: report of the key.
+        variables: environment variables, including those for the base URL, proxies and
             certificates.
-        limit: seconds.
+        limit: timeout in seconds.
     """
     found = _asked(key, report, variables, limit)
-    # The key may have been pasted into the URL's variable, and a server may echo it.
+    # The key may have been pasted into the base URL's variable, and a server may repeat it.
     redacted: dict[str, Any] = {
         one.name: redact(text, (key,))
         for one in fields(found)
@@ -84,15 +84,15 @@ def _asked(key: str, report: KeyReport, variables: Mapping[str, str], limit: flo
 
 @dataclass(eq=False, repr=False)
 class TracedRequest:
-    """A GET that notes what it waits for.
+    """A GET request that keeps track of the step it waits for.
 
     Attributes:
-        proxy: the one in use, once it is known.
+        proxy: the proxy in use, once known.
     """
 
     _client: httpx.Client
     _url: httpx.URL
-    _key: str  # sent as it is
+    _key: str  # sent unchanged
     _variables: Mapping[str, str]
     proxy: str | None = None
     _answer: Answer | None = None
@@ -102,22 +102,22 @@ class TracedRequest:
     _ended: bool = False
 
     def send(self, limit: float) -> Answer:
-        """Ask; return the answer, at least its status.
+        """Send the request; return the response, with at least its status.
 
         Args:
-            limit: seconds.
+            limit: timeout in seconds.
 
         Raises:
-            NoAnswer: when there is none.
+            NoAnswer: if there is no response.
         """
         failure: NoAnswer | None = None
         try:
             within(limit, self._send)
         except (httpx.TimeoutException, TimeoutError):
-            pass  # told with its step
+            pass  # reported below with the step
         except NoAnswer as exc:
             failure = exc
-        except Exception as exc:  # noqa: BLE001 - its text may hold the key
+        except Exception as exc:  # noqa: BLE001 - its message may contain the key
             failure = self._meaning(exc)
         answer = self._answer
         self._end()
@@ -133,7 +133,7 @@ class TracedRequest:
                 self._ask()
         finally:
             if self._stream is not None:
-                self._stream.close()  # httpcore leaves open what a SOCKS proxy refuses
+                self._stream.close()  # httpcore does not close it if a SOCKS proxy refuses
             self._end()
 
     def _ask(self) -> None:
@@ -152,13 +152,13 @@ class TracedRequest:
             if self.proxy is not None and status == _PROXY_AUTHENTICATION:
                 raise self._refused_by_proxy(status)
             self._answer = Answer(status, dict(response.headers))
-            if status not in ACCEPTED:  # else it is a list of all models
-                # Where it ends too early, the status is known already.
+            if status not in ACCEPTED:  # otherwise the body is a long list of models
+                # If the body is incomplete, the status is still known.
                 with suppress(httpx.TransportError, ValueError, RecursionError):
                     self._answer = replace(self._answer, body=json.loads(_body(response)))
 
     def _follow(self, event: str, info: Mapping[str, Any]) -> None:
-        """Note the step that is waited for, by httpcore's trace events."""
+        """Record the current step from httpcore's trace events."""
         host = self._url.raw_host.decode()
         if event.endswith("connect_tcp.started"):
             there, port = info["host"], info["port"]
@@ -177,13 +177,13 @@ class TracedRequest:
 
     def _hold(self, stream: Any) -> None:
         self._stream = stream
-        # A duplicate: TLS takes over the socket itself, and shutdown() ends the connection.
+        # A duplicate, as TLS takes over the socket object. shutdown() still ends the connection.
         self._socket = stream.get_extra_info("socket").dup()
         if self._ended:
             raise TimeoutError
 
     def _end(self) -> None:
-        """End the connection, from any thread; a DNS lookup cannot be ended."""
+        """End the connection, from any thread. A DNS lookup cannot be ended."""
         self._ended = True
         if self._socket is not None:
             with suppress(OSError):
@@ -195,7 +195,7 @@ class TracedRequest:
 
     def _meaning(self, exc: Exception) -> NoAnswer:
         step, whom = self._step
-        reason: BaseException | None = exc  # the system's error behind httpx's
+        reason: BaseException | None = exc  # becomes the system's error that caused httpx's
         while reason is not None and not isinstance(reason, (OSError, UnicodeError)):
             reason = reason.__cause__ or reason.__context__
         if isinstance(exc, httpx.ProxyError):

@@ -1,5 +1,5 @@
-"""``together-otel demo``: a drill of every cause, on loopback.
+"""``together-otel demo``: runs a drill of every cause on loopback.
 
-The demonstration shows what the SDK says beside what the telemetry says and, where Prometheus and
-Alertmanager are installed, the page that a revoked key leads to. It fails if any of it is wrong.
+It shows the SDK's errors beside the telemetry and, if Prometheus and Alertmanager are installed,
+the page for a revoked key. It fails if any of these is wrong.
 """

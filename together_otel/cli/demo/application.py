@@ -1,7 +1,7 @@
-"""An application that reaches Together without its SDK; prints, as JSON, what it and we have of it.
+"""Application that uses Together without its SDK and prints its error and its telemetry as JSON.
 
-``python -m together_otel.cli.demo.application CLIENT``. Environment: BASE_URL, the server's, whose
-host is in TOGETHER_OTEL_HOSTS; FIRST_KEY, which is refused, and SECOND_KEY.
+``python -m together_otel.cli.demo.application CLIENT``. Environment: BASE_URL is the server's,
+whose host is in TOGETHER_OTEL_HOSTS; FIRST_KEY is refused, SECOND_KEY is accepted.
 """
 
 import json
@@ -18,8 +18,8 @@ MESSAGES = [{"role": "user", "content": "Hello"}]
 
 
 def openai() -> str:
-    """Make a client as Together's documentation has it, where the key's variable is not set."""
-    import openai  # noqa: PLC0415 - one of several
+    """Create a client as in Together's documentation, without the key's variable; return its error."""
+    import openai  # noqa: PLC0415 - one of several clients
 
     os.environ["OPENAI_API_KEY"] = os.environ["FIRST_KEY"]
     client = openai.OpenAI(
@@ -33,8 +33,8 @@ def openai() -> str:
 
 
 def litellm() -> str:
-    """Make a completion whose fallback answers: the application sees nothing of the refusal."""
-    import litellm  # noqa: PLC0415 - one of several
+    """Create a completion by a fallback, so that the application does not notice the refusal."""
+    import litellm  # noqa: PLC0415 - one of several clients
 
     litellm.suppress_debug_info = True
     to = {"model": f"together_ai/{MODEL}", "api_base": os.environ["BASE_URL"]}
@@ -51,7 +51,7 @@ CLIENTS = {"openai": openai, "litellm": litellm}
 
 
 def main() -> None:
-    """Run the application that is named."""
+    """Run the application of the client that the argument names."""
     with CapturedTelemetry() as telemetry:
         TogetherInstrumentor().instrument(
             tracer_provider=telemetry.tracer_provider, meter_provider=telemetry.meter_provider

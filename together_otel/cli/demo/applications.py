@@ -1,4 +1,4 @@
-"""Applications that reach Together without its SDK, each a process of a Python that has its client."""
+"""Applications that use Together without its SDK, each run in a Python with its client."""
 
 import json
 import subprocess
@@ -16,13 +16,13 @@ _PROGRAM: Final = "together_otel.cli.demo.application"
 
 @dataclass(frozen=True)
 class Application:
-    """One of them, and what is to come of it.
+    """An application and its expected results.
 
     Attributes:
-        client: its package.
+        client: name of the client's package.
         title: what is wrong.
-        cause: of its failure.
-        accepted: how many of its requests are accepted.
+        cause: cause of its failure.
+        accepted: number of accepted requests.
     """
 
     client: str
@@ -49,14 +49,14 @@ APPLICATIONS: Final = (
 
 @dataclass(frozen=True)
 class Run:
-    """An application after its process has ended: what it printed, and its standard error."""
+    """Result of an application: the JSON that it printed, and its stderr."""
 
     application: Application
     found: dict[str, Any]
     errors: str
 
     def faults(self) -> list[str]:
-        """Return what is wrong."""
+        """Return descriptions of what is wrong."""
         wanted, found = self.application, self.found
         checks = (
             ("causes in the log", [wanted.cause], found.get("causes")),
@@ -72,17 +72,17 @@ class Run:
 
 
 def run_application(application: Application, python: str, keys: MadeUpKeys) -> Run:
-    """Run an application against a server of its own.
+    """Run an application with its own server.
 
     Args:
-        application: which one.
-        python: an interpreter that has its client and this package.
-        keys: makes the keys.
+        application: the application.
+        python: Python interpreter with its client and this package.
+        keys: generates the keys.
     """
     good = keys.together()
     bad = keys.other_provider() if application.cause == "wrong_provider" else keys.together()
     with TogetherServer(keys=[good]) as server:
-        done = subprocess.run(  # noqa: S603 - an interpreter that is named on the command line
+        done = subprocess.run(  # noqa: S603 - the user's own interpreter
             [python, "-W", "ignore", "-m", _PROGRAM, application.client],
             env={
                 **isolated("together-demo", {}),
@@ -90,7 +90,7 @@ def run_application(application: Application, python: str, keys: MadeUpKeys) -> 
                 "BASE_URL": server.base_url,
                 "SECOND_KEY": good,
                 "FIRST_KEY": bad,
-                # Else LiteLLM asks another host for prices.
+                # Otherwise LiteLLM downloads prices.
                 "LITELLM_LOCAL_MODEL_COST_MAP": "True",
                 "NO_PROXY": "*",
             },

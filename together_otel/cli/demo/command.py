@@ -1,4 +1,4 @@
-"""``together-otel demo``: run a drill of every cause, show the results, fail if any is wrong."""
+"""``together-otel demo``: runs a drill of every cause and shows and checks the results."""
 
 import argparse
 import json
@@ -29,14 +29,14 @@ from together_otel.testing.ports import free_port
 from together_otel.testing.stack import Binaries, MissingBinary, ProcessDied, Stack, find_binaries
 
 JOB: Final = "together-demo"
-"""The service's name, and the job's in Prometheus."""
+"""Name of the service, and of the job in Prometheus."""
 PAGED: Final[Cause] = "revoked"
-"""The cause that is shown up to the page."""
+"""The cause whose page is shown."""
 ALERT: Final = "TogetherAuthFailing"
-"""The alert that is waited for; others may fire for the same failure."""
+"""The alert to wait for; others may fire for the same failure."""
 
 _AT_ONCE: Final = 2
-"""Processes that run at the same time, beside the one that Prometheus looks at."""
+"""Processes that run at the same time, besides the one that Prometheus scrapes."""
 
 
 HELP = "show every cause, and the page that a revoked key leads to"
@@ -72,11 +72,11 @@ def run(parser: Parser, options: argparse.Namespace) -> int:
 
 
 class Demonstration:
-    """One run: a drill of each cause, and the page.
+    """Runs a drill of each cause, and shows the page.
 
     Args:
-        as_json: whether the result is printed as JSON, and nothing else.
-        clients: a Python that has other clients; ``None`` leaves their applications out.
+        as_json: whether to print only the result, as JSON.
+        clients: Python interpreter with other clients; ``None`` to leave out their applications.
     """
 
     def __init__(self, *, as_json: bool = False, clients: str | None = None) -> None:
@@ -91,7 +91,7 @@ class Demonstration:
         self._faults: list[str] = []
 
     def run(self) -> int:
-        """Return 0 if everything is correct, else 1."""
+        """Run the demonstration; return 0 if everything is correct, else 1."""
         started = time.monotonic()
         self._paper.line(
             f"together_otel with together {version(SDK)}: a drill of each cause, on loopback."
@@ -107,7 +107,7 @@ class Demonstration:
         ended = threading.Event()
         port = _free()
         with ExitStack() as life:
-            # Left last, whatever happens meanwhile: then its drill has ended.
+            # Entered first and so left last, also on errors, after the drill has been ended.
             pool = life.enter_context(ThreadPoolExecutor(_AT_ONCE + 1))
             life.callback(ended.set)
             paged = pool.submit(self._drill, PAGED, port, PATIENCE if binaries else 0.0, ended)
@@ -182,7 +182,7 @@ class Demonstration:
         return evidence_of(cause, scenario, runner.outcome, process.records())
 
     def _page(self, binaries: Binaries, port: Port) -> dict[str, Any]:
-        """Return the alert that the revoked key leads to."""
+        """Wait for the page for the revoked key and return its alert."""
 
         def is_it(alert: dict[str, Any]) -> bool:
             labels = alert["labels"]
@@ -234,7 +234,7 @@ def _free() -> Port:
 
 
 def _monitoring() -> tuple[Binaries | None, str]:
-    """Return the programs, or why the part that needs them is left out."""
+    """Return the monitoring programs or, if missing, ``None`` and the reason."""
     try:
         return find_binaries(), ""
     except MissingBinary as missing:

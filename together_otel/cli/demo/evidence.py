@@ -1,4 +1,4 @@
-"""The evidence of one drill: the SDK's error and the telemetry, and whether they are correct."""
+"""Evidence of one drill: the SDK's error and the telemetry, and checks of both."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -24,12 +24,12 @@ from together_otel.names import (
 
 @dataclass(frozen=True)
 class Evidence:
-    """One drill after its process has ended.
+    """Evidence of one drill whose process has ended.
 
     Attributes:
         cause: the expected cause.
-        scenario: what failed.
-        outcome: the result.
+        scenario: the drill's scenario.
+        outcome: the drill's result.
         events: attributes of each ``auth_failed`` log record.
         spans: attributes of each span with a cause.
     """
@@ -42,7 +42,7 @@ class Evidence:
 
     @property
     def counts(self) -> dict[str, float]:
-        """Failures by cause as they were scraped, those at zero left out."""
+        """Failures by cause in the last scrape, without those at zero."""
         found = counts(self.outcome.samples, AUTH_FAILURES, AUTH_CAUSE)
         return {cause: number for cause, number in found.items() if number}
 
@@ -52,7 +52,7 @@ class Evidence:
         return str(self.events[0].get(AUTH_REMEDY, "")) if self.events else ""
 
     def as_json(self) -> dict[str, object]:
-        """Return what the table shows."""
+        """Return the evidence as shown in the table."""
         return {
             "cause": self.cause,
             "wrong": self.scenario.title,
@@ -62,7 +62,7 @@ class Evidence:
         }
 
     def faults(self) -> list[str]:
-        """Return what is wrong."""
+        """Return descriptions of what is wrong."""
         cause, outcome, samples = self.cause, self.outcome, self.outcome.samples
         refused = outcome.failed if self.scenario.asks else 0
         requests = counts(samples, REQUESTS, REQUEST_OUTCOME)
@@ -88,7 +88,7 @@ class Evidence:
 def evidence_of(
     cause: Cause, scenario: Scenario, outcome: Outcome, records: Iterable[Mapping[str, Any]]
 ) -> Evidence:
-    """Return the evidence of a drill, of the spans and log records of its process."""
+    """Return the evidence of a drill, given the spans and log records of its process."""
     named = [(one.get("event_name"), one["attributes"]) for one in records if one.get("attributes")]
     return Evidence(
         cause,

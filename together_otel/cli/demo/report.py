@@ -1,4 +1,4 @@
-"""The demonstration's output: plain text of at most 120 columns, and a record of it."""
+"""Output of the demonstration, as plain text of at most 120 columns."""
 
 import textwrap
 from collections.abc import Mapping, Sequence
@@ -23,7 +23,7 @@ _GAP = " | "
 
 
 class Paper:
-    """Prints lines, unless it is silent, and remembers them."""
+    """Prints lines, unless silent, and keeps them."""
 
     def __init__(self, keys: MadeUpKeys, *, silent: bool) -> None:
         self._keys = keys
@@ -48,7 +48,7 @@ class Paper:
         self.line("=" * len(text))
 
     def paragraph(self, text: str, label: str = "") -> None:
-        """Print text wrapped, behind a label if there is one."""
+        """Print wrapped text, after a label if there is one."""
         start = f"  {label:<13}" if label else ""
         for line in textwrap.wrap(
             text,
@@ -69,7 +69,7 @@ class Paper:
         self.line(rule)
 
     def counters(self, samples: Samples) -> None:
-        """Print the failures and requests of a scrape that are not zero."""
+        """Print a scrape's counters of failures and requests that are not zero."""
         for name in (AUTH_FAILURES.prometheus, REQUESTS.prometheus):
             for labels, value in samples.get(name, ()):
                 if value:
@@ -78,8 +78,7 @@ class Paper:
                     self.line(f"  {name}{{{shown}}} {value}")
 
     def alert(self, alert: Mapping[str, Any]) -> None:
-        """Print an alert as it was delivered."""
-        # The summary first.
+        """Print a delivered alert, with its summary first."""
         for name, text in sorted(
             alert["annotations"].items(), key=lambda one: (one[0] != "summary", one[0])
         ):

@@ -1,1 +1,1 @@
-"""``together-otel doctor``: one module for each thing that is checked; `command` runs all."""
+"""``together-otel doctor``: one module for each kind of check; `command` runs all of them."""

@@ -1,4 +1,4 @@
-"""The application's command line: what it sets, and what it starts."""
+"""The application's command line: the variables that it sets and the programs that it starts."""
 
 import re
 import shlex
@@ -22,9 +22,9 @@ class CommandLine(NamedTuple):
     """How an application is started.
 
     Attributes:
-        environ: the environment that it has then.
-        words: its own command.
-        launcher: the program ``opentelemetry-instrument`` as it was typed, ``None`` without it.
+        environ: the application's environment.
+        words: the application's command.
+        launcher: ``opentelemetry-instrument`` as typed, or ``None`` if it is not used.
     """
 
     environ: Mapping[str, str]
@@ -33,12 +33,12 @@ class CommandLine(NamedTuple):
 
 
 def parse(words: Sequence[str], environ: Mapping[str, str]) -> CommandLine:
-    """Read a command line as a shell and ``opentelemetry-instrument`` do.
+    """Parse a command line as a shell and ``opentelemetry-instrument`` do.
 
     Args:
-        words: the command line; one that ``opentelemetry-instrument`` refuses ends the process
-            with an error of usage.
-        environ: the environment that it is typed in.
+        words: the command line. If ``opentelemetry-instrument`` refuses it, the process exits with
+            a usage error.
+        environ: the environment in which the command line is run.
     """
     made, rest = dict(environ), list(words)
     while rest and (rest[0] == "env" or _ASSIGNMENT.fullmatch(rest[0])):
@@ -62,7 +62,7 @@ def parse(words: Sequence[str], environ: Mapping[str, str]) -> CommandLine:
 
 
 def started(line: CommandLine) -> Iterator[Finding]:
-    """Check which programs a command line starts."""
+    """Check the programs that a command line starts."""
     if line.launcher is None:
         yield _COMMAND.warning(
             f"It does not begin with {_LAUNCHER}: nothing is instrumented unless the application"

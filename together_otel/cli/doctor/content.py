@@ -1,4 +1,4 @@
-"""Which of the metrics a scrape contains, and why others are missing."""
+"""Checks of a scrape: which metrics it contains, and why others are missing."""
 
 from collections.abc import Iterator
 from typing import TypeAlias
@@ -31,14 +31,14 @@ _NAMES = Topic("names")
 _REQUESTS = Topic("requests")
 
 Samples: TypeAlias = "dict[str, list[tuple[dict[str, str], float]]]"
-"""Labels and values by a sample's name."""
+"""Labels and values by sample name."""
 
 _NOBODY = (
     "Normal right after a start; otherwise calls are made in processes that this endpoint does not"
     " cover: let them share PROMETHEUS_MULTIPROC_DIR."
 )
 USUAL = tuple(one for one in (*OWN_METRICS, *LATEST_METRICS) if one not in CHUNK_METRICS)
-"""The metrics that are there by default."""
+"""Metrics that are emitted by default."""
 _STARTED = "process_start_time_seconds"
 
 TEMPORALITY = "OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE"
@@ -133,7 +133,7 @@ def _renamed(samples: Samples) -> Finding:
 
 
 def _use(samples: Samples) -> Iterator[Finding]:
-    """Check what is present once clients are created and used."""
+    """Check the metrics that appear once clients are created and used."""
     if KEY_CHECKS.prometheus not in samples:
         yield Topic("clients").warning("No client has been created yet.", _NOBODY)
         return

@@ -1,4 +1,4 @@
-"""A live endpoint, fetched as Prometheus does, and what is missing from it."""
+"""Checks of a metrics endpoint, which is scraped as Prometheus does."""
 
 import socket
 import ssl
@@ -24,8 +24,8 @@ _TEXT = "text/plain"
 _OPENMETRICS = "application/openmetrics-text"
 
 
-class CannotRead(Exception):  # noqa: N818 - it says what is so
-    """The URL has no metrics; ``finding`` says why."""
+class CannotRead(Exception):  # noqa: N818 - the name says what happened
+    """The URL serves no metrics. ``finding`` says why."""
 
     def __init__(self, text: str, fix: str) -> None:
         super().__init__(text)
@@ -33,10 +33,10 @@ class CannotRead(Exception):  # noqa: N818 - it says what is so
 
 
 def look_at(url: str) -> Iterable[Finding]:
-    """Return what is found at a URL.
+    """Return the findings about an endpoint.
 
     Raises:
-        CannotRead: when nothing answers, or what answers is no exposition.
+        CannotRead: if there is no response, or it contains no metrics.
     """
     deadline = time.monotonic() + LIMIT
     answer, samples = _read(url, deadline)
@@ -47,7 +47,7 @@ def read(url: str) -> Samples:
     """Return the samples of a scrape.
 
     Raises:
-        CannotRead: when nothing answers, or what answers is no exposition.
+        CannotRead: if there is no response, or it contains no metrics.
     """
     return _read(url, time.monotonic() + LIMIT)[1]
 
@@ -65,7 +65,7 @@ def _read(url: str, deadline: float) -> tuple[Fetched, Samples]:
 
 
 def _shown(url: str) -> str:
-    """Return a URL without the password and the query that it may have."""
+    """Return a URL without user name, password, query and fragment."""
     parts = urlsplit(url)
     return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl()
 
@@ -74,7 +74,7 @@ def _fetch(url: str, accept: str, deadline: float) -> Fetched:
     shown = _shown(url)
     try:
         found = fetch(url, accept=accept, limit=deadline - time.monotonic())
-    except Exception as exc:  # noqa: BLE001 - whatever it is, the endpoint cannot be read
+    except Exception as exc:  # noqa: BLE001 - any error means that the endpoint cannot be read
         raise _unread(shown, exc) from None
     if found.status != _OK:
         reason = "".join(one for one in found.reason if one.isprintable())
@@ -125,7 +125,7 @@ def _unread(url: str, exc: Exception) -> CannotRead:
 def _samples(
     url: str, answer: Fetched, parse: Callable[[str], Iterable[Family]], deadline: float
 ) -> Samples:
-    """Return the samples of an answer, none where it is no exposition."""
+    """Return the samples in a response; ``{}`` if it is not in a format of metrics."""
 
     def read() -> Samples:
         found: Samples = {}
@@ -141,12 +141,12 @@ def _samples(
             f"{_shown(url)} answers with text that cannot be parsed within {LIMIT:g} s.",
             "Use the URL that Prometheus scrapes.",
         ) from None
-    except Exception:  # noqa: BLE001 - as the parser meets other text
+    except Exception:  # noqa: BLE001 - the parser may raise anything for other text
         return {}
 
 
 def _format(answer: Fetched) -> Iterator[Finding]:
-    """Check the content type, and the start of the text."""
+    """Check the content type and the start of the text."""
     if answer.kind not in {_TEXT, _OPENMETRICS}:
         yield Topic("content type").warning(
             f"The content type is {answer.kind or 'missing'}: Prometheus 3 does not accept it.",
@@ -161,7 +161,7 @@ def _format(answer: Fetched) -> Iterator[Finding]:
 
 
 def _openmetrics(url: str, deadline: float) -> Iterator[Finding]:
-    """Check the format that Prometheus prefers."""
+    """Check OpenMetrics, the format that Prometheus prefers."""
     try:
         modern = _fetch(url, f"{_OPENMETRICS}; version=1.0.0", deadline)
         kind, samples = modern.kind, _samples(url, modern, openmetrics_families, deadline)

@@ -1,4 +1,4 @@
-"""OpenTelemetry's exporters: whether they are set, installed, and reach their collector."""
+"""Checks of OpenTelemetry's exporters: are they set and installed, does their collector respond?"""
 
 from collections.abc import Iterator, Mapping
 from importlib.metadata import entry_points
@@ -41,7 +41,7 @@ _BOUNDS: dict[str, tuple[float, float, str]] = {
     "OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT": (64, inf, _CUT),
     "OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT": (64, inf, _CUT),
 }
-"""The least and the most (milliseconds, attributes, characters), and what becomes of others."""
+"""Minimum, maximum (in ms, attributes or characters) and the effect of values beyond these."""
 _LOST = {
     "metrics": "no metrics of Together's calls leave the process",
     "traces": "no spans are exported",
@@ -50,13 +50,13 @@ _LOST = {
 
 
 def variable_of(signal: str) -> str:
-    """Return the variable that names a signal's exporters."""
+    """Return the variable that sets a signal's exporters."""
     return f"OTEL_{signal.upper()}_EXPORTER"
 
 
 def exporters_of(signal: str, environ: Mapping[str, str]) -> list[str]:
     """Return the entry points of a signal's exporters, as the SDK finds them."""
-    # The distro's default, which the launcher sets where nothing is.
+    # Without the variable, the launcher sets the distro's default, otlp.
     named = environ.get(variable_of(signal), "otlp").strip()
     if not named or named.lower() == "none":
         return []
@@ -70,17 +70,17 @@ def _protocol(signal: str, environ: Mapping[str, str]) -> str:
 
 
 def _of_otlp(what: str, signal: str, environ: Mapping[str, str], default: str) -> str:
-    """Return a setting of OTLP: the signal's own, else that of all."""
+    """Return an OTLP setting: the signal's own, or else the general one."""
     own, general = (f"OTEL_EXPORTER_OTLP_{whose}{what}" for whose in (f"{signal.upper()}_", ""))
     return (environ.get(own) or environ.get(general) or default).strip()
 
 
 def exporters(environ: Mapping[str, str], backend: Backend) -> Iterator[Finding]:
-    """Check the exporters of every signal."""
+    """Check the exporters of all signals."""
     if CONFIG_FILE in environ:
         yield _EXPORTERS.ok(f"{CONFIG_FILE} is set: that file names the exporters.")
         return
-    if not entry_points(group=CONFIGURATORS):  # a finding of its own
+    if not entry_points(group=CONFIGURATORS):  # reported by `installation`
         return
     places: dict[str, list[str]] = {}
     missing: dict[str, list[str]] = {}
@@ -103,7 +103,7 @@ def exporters(environ: Mapping[str, str], backend: Backend) -> Iterator[Finding]
 
 
 def losses(environ: Mapping[str, str], backend: Backend) -> Iterator[Finding]:
-    """Check settings of OTLP by which Prometheus loses metrics behind a collector."""
+    """Check OTLP settings with which Prometheus loses metrics that pass through a collector."""
     if backend != "otel" or not set(_ENDPOINTS) & set(exporters_of("metrics", environ)):
         return
     temporality = environ.get(TEMPORALITY, "").strip().lower()
@@ -118,7 +118,7 @@ def losses(environ: Mapping[str, str], backend: Backend) -> Iterator[Finding]:
 
 
 def limits(environ: Mapping[str, str]) -> Iterator[Finding]:
-    """Check settings of OpenTelemetry's SDK by which it records too little, or too seldom."""
+    """Check settings of OpenTelemetry's SDK with which it records too little or too rarely."""
     sampler = environ.get(_SAMPLER, "").strip().lower()
     nothing = sampler.endswith("traceidratio") and _number(environ, f"{_SAMPLER}_ARG") == 0
     if sampler.endswith("always_off") or nothing:

@@ -1,4 +1,4 @@
-"""What the doctor reports."""
+"""Findings of the doctor."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -8,13 +8,13 @@ Level = Literal["ok", "warning", "problem"]
 
 @dataclass(frozen=True)
 class Finding:
-    """One result.
+    """The result of one check.
 
     Attributes:
-        level: ``problem`` where telemetry is lost, ``warning`` where it may be.
+        level: ``problem`` if telemetry is lost, ``warning`` if it may be, or else ``ok``.
         about: what was checked, in a word or two.
-        text: one sentence.
-        fix: one sentence or command; empty where there is nothing to fix.
+        text: the result as a sentence.
+        fix: a sentence or command; empty if there is nothing to fix.
     """
 
     level: Level
@@ -25,18 +25,18 @@ class Finding:
 
 @dataclass(frozen=True)
 class Topic:
-    """What is checked, in a word or two, and what may be found of it."""
+    """The subject of checks, in a word or two, which creates their findings."""
 
     about: str
 
     def ok(self, text: str) -> Finding:
-        """Return a result without a problem."""
+        """Return a finding without a problem."""
         return Finding("ok", self.about, text)
 
     def warning(self, text: str, fix: str) -> Finding:
-        """Return a result that may be intended."""
+        """Return a finding of something that may be intended."""
         return Finding("warning", self.about, text, fix)
 
     def problem(self, text: str, fix: str) -> Finding:
-        """Return a result that means that telemetry is lost."""
+        """Return a finding of lost telemetry."""
         return Finding("problem", self.about, text, fix)

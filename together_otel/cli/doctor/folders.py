@@ -1,4 +1,4 @@
-"""Folders and Pushgateways that processes write their metrics to."""
+"""Checks of the folders and the Pushgateway that processes write their metrics to."""
 
 import os
 import re
@@ -21,7 +21,7 @@ _FILE = re.compile(
 
 
 def folders(environ: Mapping[str, str], settings: Settings) -> Iterator[Finding]:
-    """Check the folder that processes share, and where the last metrics of a process go."""
+    """Check the folder that processes share, and the destinations of a process's last metrics."""
     shared = folder_of(environ)
     if shared is not None:
         yield _shared(shared)
@@ -62,7 +62,7 @@ def _shared(text: str) -> Finding:
 
 
 def _unusable(folder: Path) -> str:
-    """Return why a folder cannot be written to or made, ``""`` when it can."""
+    """Return why a folder cannot be written to or created, or ``""``."""
     try:
         above = folder.absolute().parents
     except OSError:

@@ -1,4 +1,4 @@
-"""What is installed: Python, the SDK, this package's entry point, the launcher."""
+"""Checks of the installation: Python, the SDK, this package's entry point, the launcher."""
 
 import platform
 import shlex
@@ -25,18 +25,18 @@ INSTRUMENTORS = "opentelemetry_instrumentor"
 CONFIGURATORS = "opentelemetry_configurator"
 SDK = "together"
 OURS = "together"
-"""Our entry point's name, which turns us off where it stands among disabled instrumentations."""
+"""Name of this package's entry point, which disables it if in the list of disabled ones."""
 
 
 def install(*packages: str) -> str:
-    """Return the command that installs packages and keeps the OpenTelemetry that is there."""
+    """Return the command that installs packages and keeps the installed OpenTelemetry release."""
     release = release_of("opentelemetry-sdk")
     words = (*packages, f"opentelemetry-sdk=={release}") if release else packages
     return f"pip install {shlex.join(words)}"
 
 
 def zero_code() -> str:
-    """Return the command that installs what ``opentelemetry-instrument`` needs."""
+    """Return the command that installs ``opentelemetry-instrument`` and what it needs."""
     return install(f"{DISTRIBUTION}[zero-code]")
 
 
@@ -84,7 +84,7 @@ def _entry_point() -> Iterator[Finding]:
         return
     try:
         ours[0].load()
-    except Exception as exc:  # noqa: BLE001 - an import may fail in any way
+    except Exception as exc:  # noqa: BLE001 - an import may raise anything
         yield _ENTRY_POINT.problem(
             f"The instrumentor cannot be loaded: {type(exc).__name__}: {exc}.",
             f"pip install --force-reinstall {DISTRIBUTION}",
@@ -112,20 +112,20 @@ def _is_ours(one: EntryPoint) -> bool:
 
 
 def otel_variables() -> set[str]:
-    """Return the variables that OpenTelemetry's packages name; each is a flag of the launcher."""
+    """Return the variables of OpenTelemetry's packages, each of which is an option of the launcher."""
     modules = (one.load() for one in entry_points(group="opentelemetry_environment_variables"))
     return {name for module in modules for name in dir(module) if name.startswith("OTEL_")}
 
 
 def launcher() -> Path | None:
-    """Return the path of ``opentelemetry-instrument``: beside this interpreter, or on PATH."""
+    """Return the path of ``opentelemetry-instrument``, beside this interpreter or on PATH."""
     beside = Path(sys.executable).with_name("opentelemetry-instrument")
     found = shutil.which(beside) or shutil.which(beside.name)
     return Path(found) if found else None
 
 
 def missing(client: str = SDK) -> str:
-    """Return what a drill of a client needs and does not find, ``""`` for nothing."""
+    """Return what is missing for a drill with a client, or ``""``."""
     if release_of(client) is None:
         return f"{client} is not installed: pip install {client}"
     if launcher() is None:

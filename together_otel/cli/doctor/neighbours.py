@@ -1,4 +1,4 @@
-"""Other instrumentations of what reaches Together, and whose span a call has beside each."""
+"""Other instrumentations of calls to Together, and which spans a call has beside each."""
 
 from collections.abc import Iterator
 from typing import Final
@@ -17,14 +17,14 @@ _WITH_THE_SPAN: Final = (
     "opentelemetry-instrumentation-genai-openai",
     "openlit",
 )
-"""Distributions whose span is current while a request is made."""
+"""Distributions whose span is current during a request."""
 
 _WITHOUT: Final = ("langfuse", "ddtrace")
-"""Those whose span is not."""
+"""Distributions whose span is not current during a request."""
 
 
 def neighbours() -> Iterator[Finding]:
-    """Say whose the GenAI span of a call is beside each instrumentation that is installed."""
+    """Report, for each installed instrumentation, which one records the GenAI span of a call."""
     for name, release in _installed(*_WITH_THE_SPAN):
         yield _NEIGHBOURS.ok(
             f"{name} {release}: where it is on, a call's GenAI span is its own; together_otel adds a"

@@ -1,4 +1,4 @@
-"""The ports of /metrics: whether they are free, and whether Prometheus can reach them."""
+"""Checks of the ports of /metrics: are they free, and can Prometheus reach them?"""
 
 import errno
 import ipaddress
@@ -31,21 +31,21 @@ class Port(NamedTuple):
 
     @property
     def url(self) -> str:
-        """What Prometheus is to scrape, from this machine."""
+        """URL to scrape from this machine."""
         return url_of(self.host, self.number)
 
 
 def of_exporter(environ: Mapping[str, str]) -> Port | None:
-    """Return the port of OpenTelemetry's Prometheus exporter, ``None`` when it is off.
+    """Return the port of OpenTelemetry's Prometheus exporter, or ``None`` if it is off.
 
     Raises:
-        ValueError: when its variable holds no port.
+        ValueError: if the value of its variable is not a port.
     """
     if "prometheus" not in exporters_of("metrics", environ):
         return None
     host, text = environ.get(OTEL_HOST, _DEFAULT[0]), environ.get(OTEL_PORT, _DEFAULT[1])
     try:
-        port = int(text)  # as the exporter reads it
+        port = int(text)  # as the exporter does
     except ValueError:
         port = -1
     if not 0 <= port <= variables.LAST_PORT:
@@ -54,7 +54,7 @@ def of_exporter(environ: Mapping[str, str]) -> Port | None:
 
 
 def of_ours(settings: Settings) -> Port | None:
-    """Return the port that this package serves, ``None`` for none."""
+    """Return the port at which this package serves metrics, or ``None``."""
     if settings.metrics != "prometheus" or settings.prometheus_port is None:
         return None
     return Port(

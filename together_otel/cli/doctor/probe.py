@@ -1,7 +1,7 @@
-"""What `trial` runs under ``opentelemetry-instrument``: reports what is set up in its process.
+"""Program that `trial` runs under ``opentelemetry-instrument`` to report what is set up.
 
-It writes JSON into the file that its argument names, and ends without an export: no backend should
-see this process.
+It writes JSON into the file that its argument names, and exits without exporting, so that no
+backend receives telemetry of this process.
 """
 
 import importlib.util
@@ -51,7 +51,7 @@ def _is_patched(module: str, attribute: str) -> bool:
 
 
 def _is_set(provider: object) -> bool:
-    """Return whether a provider is more than OpenTelemetry's default one."""
+    """Return whether a provider is not OpenTelemetry's default one."""
     module = type(provider).__module__
     return module.startswith("opentelemetry.sdk.") or not module.startswith("opentelemetry.")
 

@@ -1,4 +1,4 @@
-"""Servers with several processes: whether a scrape covers all of them."""
+"""Checks of servers with several processes: does a scrape cover all of them?"""
 
 import re
 import shlex
@@ -61,7 +61,7 @@ def processes(line: CommandLine, settings: Settings) -> Iterator[Finding]:
 
 
 def _workers(line: CommandLine) -> tuple[int | None, str]:
-    """Return how many processes are set, if several, and by what."""
+    """Return the number of processes if several are set, and what sets it."""
     environ = line.environ
     found = {
         "The command line": _argument(shlex.join(line.words)),
@@ -77,14 +77,14 @@ def _workers(line: CommandLine) -> tuple[int | None, str]:
 def _argument(text: str) -> str:
     try:
         words = shlex.split(text)
-    except ValueError:  # quotes that do not close: gunicorn does not start either
+    except ValueError:  # unclosed quotes, with which gunicorn does not start either
         return ""
     found = _COUNT.findall(" ".join(words))
     return found[-1] if found else ""
 
 
 def _reloader(words: Sequence[str]) -> str:
-    """Return the word by which a development server restarts the application, if there is one."""
+    """Return the argument that turns on a development server's reloader, or ``""``."""
     if "runserver" in words and "--noreload" not in words:
         return "runserver"
     wanted = ("--reload", "--debug") if "flask" in " ".join(words) else ("--reload",)

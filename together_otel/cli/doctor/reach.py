@@ -1,4 +1,4 @@
-"""Addresses: whether something listens there, and whether it serves our metrics."""
+"""Addresses: does something listen there, and does it serve this package's metrics?"""
 
 import socket
 from http.client import HTTPException
@@ -9,12 +9,12 @@ from together_otel.names import is_ours
 from together_otel.testing.fetch import fetch
 
 _PATIENCE = 1.0
-"""Seconds that an address may take to answer."""
-_WILDCARDS = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104 - a table of them
+"""Timeout of a connection in seconds."""
+_WILDCARDS = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104 - not bound here
 
 
 def place_of(url: str) -> tuple[str, int] | None:
-    """Return host and port of a URL, ``None`` where it has none."""
+    """Return host and port of a URL, or ``None`` if it has no host or is invalid."""
     try:
         parts = urlsplit(url)
         return (parts.hostname, port_of(parts) or 80) if parts.hostname else None
@@ -23,7 +23,7 @@ def place_of(url: str) -> tuple[str, int] | None:
 
 
 def is_open(host: str, port: int) -> str:
-    """Return ``""`` if something listens there, else why it cannot be reached."""
+    """Return ``""`` if something listens at an address, or else why it cannot be reached."""
     try:
         socket.create_connection((host, port), _PATIENCE).close()
     except TimeoutError:
@@ -34,12 +34,12 @@ def is_open(host: str, port: int) -> str:
 
 
 def url_of(host: str, port: int) -> str:
-    """Return the URL by which this machine scrapes a server that binds ``host``."""
+    """Return the URL at which this machine can scrape a server that binds ``host``."""
     return f"http://{in_url(_WILDCARDS.get(host, host))}:{port}/metrics"
 
 
 def serves_ours(host: str, port: int) -> bool:
-    """Return whether a scrape of that port has our metrics."""
+    """Return whether a port serves this package's metrics."""
     try:
         found = fetch(url_of(host, port), limit=_PATIENCE)
     except (OSError, HTTPException, ValueError):
@@ -48,16 +48,16 @@ def serves_ours(host: str, port: int) -> bool:
 
 
 def cannot_bind(host: str, port: int) -> OSError | None:
-    """Return why a server cannot bind a port, ``None`` if it can."""
+    """Return the error of a server that binds a port, or ``None``."""
     try:
         family, kind, _, _, address = socket.getaddrinfo(
             host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
         with socket.socket(family, kind) as probe:
-            # As servers do: a port whose last holder has just gone can be had.
+            # As servers do, so that a port that was closed a moment ago can be bound.
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind(address)
-            # Two may bind with that option, as long as none listens.
+            # With that option, several sockets can bind a port, but only one can listen.
             probe.listen(1)
     except OSError as exc:
         return exc

@@ -1,4 +1,4 @@
-"""The sources of another key, checked before they are needed."""
+"""Checks of the sources of recovery, before they are needed."""
 
 import shlex
 import shutil
@@ -16,7 +16,7 @@ _RECOVERY = Topic("recovery")
 
 
 def recoveries(settings: Settings) -> Iterator[Finding]:
-    """Check the files and commands that another key comes from."""
+    """Check the files and commands that recovery reads keys from."""
     for kind, what in settings.recovery:
         if kind == "file":
             yield _file(what)

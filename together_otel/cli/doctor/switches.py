@@ -1,4 +1,4 @@
-"""What is disabled, which settings are invalid, and which backend emits the metrics."""
+"""Checks of what is disabled, of invalid settings, and of the metrics backend."""
 
 import logging
 from collections.abc import Iterator, Mapping
@@ -20,7 +20,7 @@ _BACKEND = Topic("backend")
 DISABLED = "OTEL_PYTHON_DISABLED_INSTRUMENTATIONS"
 SDK_DISABLED = "OTEL_SDK_DISABLED"
 _NEAR = 0.95
-"""How much alike names are of which one is the other, misspelt."""
+"""Minimum similarity of a misspelt name and the right one, from 0 to 1."""
 _PREFIXES = ("OTEL_", "TOGETHER", "PROMETHEUS_")
 
 
@@ -44,7 +44,7 @@ def switches(environ: Mapping[str, str]) -> Iterator[Finding]:
 
 
 def names(environ: Mapping[str, str]) -> Iterator[Finding]:
-    """Check for misspelt variables, and names with invisible characters, as a byte-order mark."""
+    """Check for misspelt variables and invisible characters in names, such as a byte-order mark."""
     known = otel_variables()
     for name in environ:
         near = [] if name in known else get_close_matches(name, known, 1, _NEAR)
@@ -62,7 +62,7 @@ def names(environ: Mapping[str, str]) -> Iterator[Finding]:
 
 
 def settings_of(environ: Mapping[str, str]) -> tuple[Settings, list[Finding]]:
-    """Return the settings, and what is invalid in the environment."""
+    """Return the settings, and findings about invalid ones."""
     with heard(f"{SCOPE}.settings") as said:
         settings = Settings.from_environment(environ)
     return settings, [
@@ -72,7 +72,7 @@ def settings_of(environ: Mapping[str, str]) -> tuple[Settings, list[Finding]]:
 
 @contextmanager
 def heard(logger: str) -> Iterator[list[str]]:
-    """Collect the warnings of a logger, which go nowhere else meanwhile."""
+    """Collect the warnings of a logger, which are not propagated meanwhile."""
     said: list[str] = []
     handler = logging.Handler(logging.WARNING)
     handler.emit = lambda record: said.append(record.getMessage())  # type: ignore[method-assign]
@@ -124,13 +124,13 @@ def backend(environ: Mapping[str, str], settings: Settings) -> Iterator[Finding]
 
 
 def folder_of(environ: Mapping[str, str]) -> str | None:
-    """Return the folder that processes share, ``None`` if none is set."""
+    """Return the folder that processes share, or ``None`` if it is not set."""
     named = environ.get(variables.MULTIPROC_DIR)
-    # prometheus_client still takes the old name.
+    # prometheus_client still reads the old name, in lower case.
     return environ.get(variables.MULTIPROC_DIR.lower()) if named is None else named
 
 
 def share(environ: dict[str, str], folder: Path) -> None:
-    """Set another folder for processes to share."""
+    """Set the folder that processes share."""
     environ.pop(variables.MULTIPROC_DIR.lower(), None)
     environ[variables.MULTIPROC_DIR] = str(folder)

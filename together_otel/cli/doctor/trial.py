@@ -1,6 +1,6 @@
-"""What ``opentelemetry-instrument`` makes of this environment, tried in a process.
+"""Check of what ``opentelemetry-instrument`` sets up in this environment, in a trial process.
 
-That process uses free ports and a temporary folder, and exports nothing.
+The process uses free ports and a temporary folder, and exports nothing.
 """
 
 import json
@@ -24,13 +24,13 @@ _TRIAL = Topic("trial")
 _PROVIDERS = Topic("providers")
 
 LIMIT = 30.0
-"""Seconds that the process may take."""
+"""Timeout of the process in seconds."""
 
 _LATER = dict.fromkeys(
     ("OTEL_METRIC_EXPORT_INTERVAL", "OTEL_BSP_SCHEDULE_DELAY", "OTEL_BLRP_SCHEDULE_DELAY"),
     str(3_600_000),
 )
-"""When exporters would send what they have: long after the end."""
+"""Export intervals in ms, so long that the process exits before an export."""
 
 _FAILED = "Failed to auto initialize OpenTelemetry"
 _EXCEPTION = re.compile(r"^[A-Za-z_][\w.]*(?:: .*)?$")
@@ -44,7 +44,7 @@ _LOST = {
 def trial(environ: Mapping[str, str], settings: Settings) -> Iterator[Finding]:
     """Start a process as the application is started, and check what is set up in it."""
     program = launcher()
-    if program is None:  # a finding of its own
+    if program is None:  # reported by `installation`
         return
     try:
         temporary = tempfile.TemporaryDirectory(prefix="together-otel-")
@@ -58,7 +58,7 @@ def trial(environ: Mapping[str, str], settings: Settings) -> Iterator[Finding]:
     with temporary as folder:
         answer = Path(folder) / "answer.json"
         try:
-            done = subprocess.run(  # noqa: S603 - this environment's own programs
+            done = subprocess.run(  # noqa: S603 - programs of this environment
                 [program, sys.executable, "-m", "together_otel.cli.doctor.probe", answer],
                 env=_apart(environ, folder),
                 stdin=subprocess.DEVNULL,
@@ -106,7 +106,7 @@ def trial(environ: Mapping[str, str], settings: Settings) -> Iterator[Finding]:
 
 
 def _apart(environ: Mapping[str, str], folder: str) -> dict[str, str]:
-    """Return the environment with other ports and another folder than the application's."""
+    """Return the environment with ports and a folder that are not the application's."""
     apart = {**environ, OTEL_PORT: "0", "TOGETHER_NO_BANNER": "1", **_LATER}
     if environ.get(variables.PROMETHEUS_PORT, "").strip():
         apart[variables.PROMETHEUS_PORT] = "0"
@@ -139,7 +139,7 @@ def _providers(found: dict[str, Any], settings: Settings) -> Iterator[Finding]:
         if is_set:
             continue
         if signal == "metrics" and settings.metrics == "prometheus":
-            continue  # they need none
+            continue  # prometheus_client needs no provider
         make = _PROVIDERS.problem if signal == "metrics" else _PROVIDERS.warning
         yield make(
             f"opentelemetry-instrument sets no provider of {signal}: {_LOST[signal]}.",

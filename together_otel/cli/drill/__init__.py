@@ -1,8 +1,8 @@
-"""A fire drill: the real instrumentation meets a refused key on loopback, and reports it as usual.
+"""``together-otel drill``: the real instrumentation reports a key that is refused on loopback.
 
-`scenarios` is what goes wrong, `environment` the user's environment made safe for it, `program` the
-application that it happens to, `processes` that application as a process, `runner` the course.
+`scenarios` has the failures, `environment` makes the user's environment safe, `program` is the
+application, `processes` runs it as a process, and `runner` runs the drill.
 """
 
 MARK = "@together-otel-drill "
-"""What an answer of the application begins with, in the output that it shares with exporters."""
+"""Prefix of the application's replies, as console exporters may write to the same output."""

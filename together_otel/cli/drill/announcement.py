@@ -1,4 +1,4 @@
-"""What a drill prints before it starts and after it has ended."""
+"""Texts that a drill prints before its start and after its end."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -18,20 +18,20 @@ from together_otel.settings import Settings
 from together_otel.telemetry.exit_export import target, textfile
 
 _SHORT = 60.0
-"""Seconds, Prometheus' own scrape interval: what is shorter may not be seen at all."""
+"""Seconds of Prometheus's default scrape interval. A shorter drill may not be scraped."""
 
 
 @dataclass(frozen=True)
 class Announcement:
-    """What is said of one drill.
+    """Description of one drill.
 
     Attributes:
-        cause: of the failures.
-        duration: seconds.
-        settings: the user's.
-        environ: the application's, in which names are the drill's own.
-        port: where it is scraped.
-        note: why that is not the port of the settings.
+        cause: cause of the failures.
+        duration: duration in seconds.
+        settings: the user's settings.
+        environ: environment of the drill's application.
+        port: port at which it is scraped, or ``None``.
+        note: why that is not the port in the settings, or ``""``.
     """
 
     cause: Cause
@@ -43,17 +43,17 @@ class Announcement:
 
     @property
     def service(self) -> str:
-        """The drill's name."""
+        """Service name of the drill."""
         return self.environ[SERVICE]
 
     def faults(self) -> list[str]:
-        """Return what keeps the drill from being seen."""
+        """Return descriptions of what keeps the drill from being noticed."""
         if any(self.ways()):
             return []
         return ["no metrics are exported: see together-otel doctor"]
 
     def before(self) -> Iterator[str]:
-        """Yield what is going to happen, and where to see it."""
+        """Yield lines about what will happen and where to see it."""
         yield f"Fire drill: {self.cause}, for {self.duration:g} s, as service {self.service}."
         meaning = CAUSE_MEANINGS[self.cause]
         yield f"  {meaning} Keys are made up, and requests stay on this machine."
@@ -62,7 +62,7 @@ class Announcement:
         if self.port is not None:
             yield "Prometheus needs a job for it:"
             host = in_url(self.port.host) if is_loopback(self.port.host) else "HOST"
-            # JSON is YAML.
+            # A JSON string is a valid YAML string.
             yield "  scrape_configs:"
             yield f"    - job_name: {json.dumps(self.service)}"
             yield "      static_configs:"
@@ -83,7 +83,7 @@ class Announcement:
         )
 
     def ways(self) -> Iterator[str]:
-        """Yield how the drill's metrics are exported; nothing if they are not."""
+        """Yield the ways in which the drill's metrics are exported; none if they are not."""
         port, settings = self.port, self.settings
         if port is not None:
             if self.note:
@@ -100,7 +100,7 @@ class Announcement:
             yield f"into {textfile(settings.textfile, self.service)} {then}"
 
     def after(self, outcome: Outcome) -> Iterator[str]:
-        """Yield the result, and what to clean up."""
+        """Yield lines about the result and what to clean up."""
         if outcome.started:
             failures = f"{outcome.failed} failures of {self.cause}"
             yield f"{failures}, {outcome.accepted} requests accepted."
@@ -122,7 +122,7 @@ class Announcement:
             yield f"After the alerts have arrived: rm {file}"
 
     def as_json(self, outcome: Outcome) -> dict[str, object]:
-        """Return the drill and its result; each field is always there."""
+        """Return the drill and its result, always with the same fields."""
         return {
             "cause": self.cause,
             "service": self.service,
@@ -143,7 +143,7 @@ class Announcement:
         }
 
     def _gateway(self) -> tuple[str, str]:
-        """Return host and port of the gateway, and the URL of its group without a password."""
+        """Return the Pushgateway's host and port, and the URL of the group without a password."""
         url = self.environ[variables.PUSHGATEWAY].strip()
         base, job, grouping = target(url, self.service)
         parts = urlsplit(base)

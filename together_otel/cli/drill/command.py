@@ -1,4 +1,4 @@
-"""``together-otel drill``: test the alerts of a refused key without revoking one."""
+"""``together-otel drill``: tests the alerts on a refused key without revoking one."""
 
 import argparse
 import os

@@ -1,4 +1,4 @@
-"""The environment of a drill: without real keys, with its own service name, ports and folders."""
+"""Environment of a drill: no real keys, and its own service name, ports and folders."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -28,16 +28,16 @@ _LOOPBACK = "127.0.0.1,localhost"
 def port_of(
     environ: Mapping[str, str], settings: Settings, wanted: int | None
 ) -> tuple[Port | None, str]:
-    """Return where the drill is scraped, and why not by the settings where these name a port.
+    """Return the port at which the drill is scraped, and why it is not the port in the settings.
 
     Args:
-        environ: the user's.
-        settings: read from it.
-        wanted: the port to use, whatever the settings say.
+        environ: the user's environment.
+        settings: settings from that environment.
+        wanted: port to use instead of the one in the settings, or ``None``.
 
     Raises:
-        OSError: when the wanted port cannot be bound.
-        ValueError: when a port is wanted but nothing is served, or the variable is not a port.
+        OSError: if the wanted port cannot be bound.
+        ValueError: if a port is wanted but metrics are not scraped, or the variable is not a port.
     """
     served = _served(environ, settings, wanted=wanted is not None)
     if served is None:
@@ -57,7 +57,7 @@ def port_of(
 
 
 def _served(environ: Mapping[str, str], settings: Settings, *, wanted: bool) -> Port | None:
-    """Return the port by the settings, 0 where they name none."""
+    """Return the port in the settings, with number 0 if they set none; ``None`` if not scraped."""
     if settings.metrics == "otel":
         exporter = of_exporter(environ)
         if exporter is None and wanted:
@@ -72,13 +72,13 @@ def _served(environ: Mapping[str, str], settings: Settings, *, wanted: bool) -> 
 def environment(
     environ: Mapping[str, str], cause: Cause, port: Port | None, folder: str
 ) -> dict[str, str]:
-    """Return the environment of a drill's application, without its key and server.
+    """Return the environment of a drill's application, except for its key and server.
 
     Args:
-        environ: the user's.
-        cause: for the resource attributes.
-        port: where it is scraped.
-        folder: the drill's own, in place of the one that processes share.
+        environ: the user's environment.
+        cause: cause for the resource attributes.
+        port: port at which it is scraped, or ``None``.
+        folder: the drill's folder, which replaces the one that processes share.
     """
     resource = dict(_resource(environ))
     named = environ.get(SERVICE, "").strip() or resource.get(_SERVICE_NAME)
@@ -87,18 +87,18 @@ def environment(
     resource |= {_SERVICE_NAME: service, DRILL_CAUSE: cause}
     made[SERVICE] = service
     made[_RESOURCE] = ",".join(
-        # A variable may hold any bytes.
+        # A variable may contain any bytes.
         f"{quote(name, '.', errors='surrogateescape')}={quote(value, errors='surrogateescape')}"
         for name, value in resource.items()
     )
     for name in ("NO_PROXY", "no_proxy"):
         made[name] = ",".join(filter(None, (environ.get(name), _LOOPBACK)))
     if "prometheus" in exporters_of("metrics", environ):
-        made[OTEL_PORT] = "0"  # unless it is the drill's: the application may have it
+        made[OTEL_PORT] = "0"  # not the application's port; the drill's own, if any, is set below
     if port is not None:
         made[port.port_variable] = str(port.number)
     if folder_of(environ) is not None:
-        # Never the application's: its scrapes would contain the drill's counts.
+        # Never the application's folder, as its scrapes would contain the drill's counts.
         share(made, Path(folder) / "metrics")
     if gateway := environ.get(variables.PUSHGATEWAY, "").strip():
         base, job, grouping = target(gateway, service)
@@ -109,11 +109,11 @@ def environment(
 
 
 def _is_harmless(name: str, value: str) -> bool:
-    """Return whether a variable contains no key, and leads neither to one nor to another server."""
+    """Return whether a variable contains no key and sets neither a source of keys nor a server."""
     if shape_of(value.strip()) is not None or is_lookalike(name):
         return False
     upper = name.upper()
-    # Recovery would look for another key, and find a real one.
+    # Recovery would look for another key and find a real one.
     return upper != variables.RECOVERY and ("TOGETHER" not in upper or upper.startswith(_OURS))
 
 
@@ -123,7 +123,7 @@ def _resource(environ: Mapping[str, str]) -> list[tuple[str, str]]:
 
 
 def url_of_group(base: str, job: str, grouping: Mapping[str, str]) -> str:
-    """Return the URL of a Pushgateway's group."""
+    """Return the URL of a group in a Pushgateway."""
     path = [job, *(part for pair in grouping.items() for part in pair)]
     group = "/".join(quote(part, "", errors="surrogateescape") for part in path)
     return f"{base}/metrics/job/{group}"

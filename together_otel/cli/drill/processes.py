@@ -1,4 +1,4 @@
-"""The application of a drill as a process: commands, answers, output, and its end."""
+"""Process of a drill's application: its commands, replies, output and end."""
 
 import json
 import os
@@ -24,33 +24,33 @@ from together_otel.testing.ports import free_port
 from together_otel.testing.server import TogetherServer
 
 PATIENCE = 60.0
-"""Seconds that a command may take; exporters without an answer take the longest."""
+"""Timeout of a command in seconds. Exporters that get no response take longest."""
 
-# A real key, a proxy or another telemetry setting of whoever runs this would change what is shown.
+# Other variables, such as a real key, a proxy or telemetry settings, would change the results.
 _INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "PYTHONPATH", "SYSTEMROOT")
 
 
-class Died(RuntimeError):  # noqa: N818 - it says what happened
-    """The application has ended, or does not answer."""
+class Died(RuntimeError):  # noqa: N818 - the name says what happened
+    """The application has exited or does not reply."""
 
 
 class Process:
-    """One process under ``opentelemetry-instrument``; a context manager that leaves none behind.
+    """Context manager that runs the application under ``opentelemetry-instrument``.
 
     Args:
         environ: its environment.
-        options: of ``opentelemetry-instrument``.
-        redact: takes keys out of what it prints, so that it can be shown.
+        options: options of ``opentelemetry-instrument``.
+        redact: redacts keys in its output; needed to `show` the output.
         client: the package whose client it uses.
 
     Attributes:
         complaints: errors of exporters.
-        output: lines on standard output other than answers.
-        errors: lines on standard error.
+        output: lines on stdout other than replies.
+        errors: lines on stderr.
         address: host and port of OpenTelemetry's Prometheus exporter.
 
     Raises:
-        FileNotFoundError: when ``opentelemetry-instrument`` is not installed.
+        FileNotFoundError: if ``opentelemetry-instrument`` is not installed.
     """
 
     def __init__(
@@ -70,7 +70,7 @@ class Process:
         self._redact = redact
         self._shown = False
         self._answers: queue.Queue[dict[str, Any] | None] = queue.Queue()
-        self._process = subprocess.Popen(  # noqa: S603 - this environment's own programs
+        self._process = subprocess.Popen(  # noqa: S603 - programs of this environment
             [program, *options, sys.executable, "-m", "together_otel.cli.drill.program", client],
             env=dict(environ),
             stdin=subprocess.PIPE,
@@ -78,7 +78,7 @@ class Process:
             stderr=subprocess.PIPE,
             encoding="utf-8",
             errors="replace",
-            # Ctrl-C is for the drill, which then ends this in its own time.
+            # So that Ctrl-C only reaches the drill, which then ends this process in order.
             start_new_session=True,
         )
         self._stdin = cast("IO[str]", self._process.stdin)
@@ -99,27 +99,27 @@ class Process:
             self._stdin.close()
 
     def ask(self, **options: object) -> dict[str, Any]:
-        """Make one request with a client of these options; return the answer.
+        """Make one request by a client with these options; return the reply.
 
         Raises:
-            Died: when there is no answer.
+            Died: if there is no reply.
         """
         return self.command(ask=options)
 
     def command(self, **what: object) -> dict[str, Any]:
-        """Send a command; return the answer.
+        """Send a command; return the reply.
 
         Raises:
-            Died: when there is none.
+            Died: if there is no reply.
         """
         self.send(**what)
         return self.answer()
 
     def send(self, **what: object) -> None:
-        """Send a command; `answer` returns the answers in order.
+        """Send a command; `answer` returns the replies in order.
 
         Raises:
-            Died: when it cannot be sent.
+            Died: if it cannot be sent.
         """
         try:
             self._stdin.write(json.dumps(what) + "\n")
@@ -128,10 +128,10 @@ class Process:
             raise Died(self._how()) from None
 
     def answer(self) -> dict[str, Any]:
-        """Return the next answer.
+        """Return the next reply.
 
         Raises:
-            Died: when there is none.
+            Died: if there is no reply.
         """
         try:
             found = self._answers.get(timeout=PATIENCE)
@@ -142,20 +142,20 @@ class Process:
         return found
 
     def show(self) -> None:
-        """Print what it has printed and will print, if it was given ``redact``."""
+        """Print the process's output so far and from now on, if ``redact`` was given."""
         self._shown = True
         self._repeat()
 
     def scrape(self) -> Samples:
-        """Return what OpenTelemetry's Prometheus exporter shows.
+        """Return the samples of OpenTelemetry's Prometheus exporter.
 
         Raises:
-            CannotRead: when it shows nothing.
+            CannotRead: if it cannot be scraped.
         """
         return read(f"http://{self.address}/metrics")
 
     def records(self) -> list[dict[str, Any]]:
-        """Return the spans and log records that console exporters wrote; all after `finish`."""
+        """Return the console exporters' spans and log records; complete after `finish`."""
         found: list[dict[str, Any]] = []
         lines: list[str] = []
         for line in self.output:
@@ -167,14 +167,14 @@ class Process:
         return found
 
     def last_exception(self) -> str:
-        """Return the exception that it failed with before its output was shown."""
+        """Return the last exception on stderr, if the output has not been shown."""
         return last_exception("".join(self.errors)).rstrip(".")
 
     def finish(self) -> None:
-        """Let it end by itself, which flushes its exporters.
+        """Let the process exit by itself, which flushes its exporters.
 
         Raises:
-            Died: when it does not end.
+            Died: if it does not exit.
         """
         with suppress(BrokenPipeError):
             self._stdin.close()
@@ -213,19 +213,19 @@ class Process:
     def _repeat(self) -> None:
         if self._shown and self._redact is not None:
             for lines, show in ((self.output, write), (self.errors, complain)):
-                with suppress(IndexError, CannotWrite):  # both readers may be here at once
+                with suppress(IndexError, CannotWrite):  # the other reader may have taken the line
                     while lines:
                         show(self._redact(lines.popleft()))
 
 
 def isolated(service: str, variables: Mapping[str, str]) -> dict[str, str]:
-    """Return an environment with nothing of whoever runs this.
+    """Return an environment that is independent of the user's telemetry and keys.
 
-    Spans and log records are on the process's output, metrics are to be scraped.
+    Spans and log records are written to stdout; metrics are scraped.
 
     Args:
-        service: the name of the service in its telemetry.
-        variables: those of the key and of the server, and any others.
+        service: service name in the telemetry.
+        variables: additional variables, such as those of the key and the server.
     """
     return {
         **{name: os.environ[name] for name in _INHERITED if name in os.environ},
@@ -241,5 +241,5 @@ def isolated(service: str, variables: Mapping[str, str]) -> dict[str, str]:
 
 
 def variables_of(server: TogetherServer, key: str) -> dict[str, str]:
-    """Return the variables of a key and of the server that it is sent to."""
+    """Return the variables for a key and the server that it is sent to."""
     return {KEY_VARIABLE: key, "TOGETHER_BASE_URL": server.base_url_for(version(SDK))}

@@ -1,7 +1,7 @@
-"""The application of a drill: runs the commands on its standard input, one answer a line.
+"""Application of a drill: runs commands from stdin and prints one reply a line.
 
-It runs under ``opentelemetry-instrument``, with the user's own exporters. Commands and answers are
-JSON; answers are marked, as a console exporter may write to the same output.
+It runs under ``opentelemetry-instrument``, with the user's own exporters. Commands and replies are
+JSON. Replies have a prefix, as console exporters may write to the same output.
 """
 
 import json
@@ -25,37 +25,37 @@ _WHERE_COUNTS_ARE_LOST = ("exit_export", "http_endpoint", "metrics")
 
 
 def say(**what: object) -> None:
-    """Print an answer."""
+    """Print a reply."""
     sys.stdout.write(MARK + json.dumps(what) + "\n")
     sys.stdout.flush()
 
 
 class Complaints(logging.Handler):
-    """Repeats the errors of exporters."""
+    """Reports the errors of exporters."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Print the message."""
+        """Print the message as a reply."""
         say(complaint=redact(record.getMessage()))
 
 
 def listen() -> None:
-    """Repeat OpenTelemetry's errors, and this package's warnings of lost metrics."""
+    """Report OpenTelemetry's errors and this package's warnings about lost metrics."""
     logging.getLogger("opentelemetry").addHandler(Complaints(logging.ERROR))
     losses = Complaints(logging.WARNING)
     for name in _WHERE_COUNTS_ARE_LOST:
-        # Not their parent: a handler there would keep events from standard error.
+        # Not on their parent, where a handler would keep log events from stderr.
         logging.getLogger(f"{SCOPE}.{name}").addHandler(losses)
 
 
 CLASSES = {"together": "Together", "openai": "OpenAI"}
-"""The clients that it can be, and their classes."""
+"""Packages of the clients that can be used, and their classes."""
 
 
 class Application:
-    """Makes requests as anyone's would, with a client that it keeps as long as it can.
+    """Makes requests like an ordinary application, with one client while its options are equal.
 
     Args:
-        client: its package.
+        client: package of the client.
     """
 
     def __init__(self, client: str) -> None:
@@ -68,20 +68,20 @@ class Application:
         try:
             if self._client is None or self._options != options:
                 self._client, self._options = None, options
-                # Retries would only keep the drill waiting.
+                # Without retries, which would only delay the drill.
                 self._client = self._make(max_retries=0, **options)
             self._client.chat.completions.create(
                 model=MODEL, messages=[{"role": "user", "content": "A fire drill."}]
             )
-        except Exception as exc:  # noqa: BLE001 - which one differs by cause and SDK
+        except Exception as exc:  # noqa: BLE001 - the class depends on cause and SDK
             say(failed=public_name(type(exc)), why=" ".join(redact(str(exc)).split()))
         else:
             say(failed=None)
 
 
 def counted() -> dict[str, float] | None:
-    """Return the failures counted so far by cause, ``None`` when there is no instrumentation."""
-    # Read here, as there may be any exporter.
+    """Return the failures counted so far by cause, or ``None`` without instrumentation."""
+    # Read in the process, as any exporter may be in use.
     backend = TogetherInstrumentor()._backend  # noqa: SLF001
     if backend is None:
         return None
@@ -92,8 +92,8 @@ def counted() -> dict[str, float] | None:
 
 def main() -> None:
     """Run commands until standard input ends."""
-    # Exporters write from threads of their own. What one of them leaves in the text's buffer while
-    # another flushes it is lost, before CPython 3.12.4.
+    # Exporters write from other threads. Before CPython 3.12.4, text that a thread writes to the
+    # buffer while another one flushes it is lost.
     cast("TextIOWrapper", sys.stdout).reconfigure(write_through=True)
     listen()
     application = Application(sys.argv[1])

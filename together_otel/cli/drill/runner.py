@@ -1,4 +1,4 @@
-"""Runs a drill: requests are refused, then accepted, and the counts are compared."""
+"""Running of a drill: requests are refused, then accepted, and the counts are compared."""
 
 import signal
 import threading
@@ -25,10 +25,10 @@ from together_otel.names import (
 
 _PACE = 1.0
 _STEPS = 10
-"""How many requests a drill has at least, unless it has no duration."""
+"""Minimum number of requests in a drill, unless its duration is 0."""
 _CALM = 30.0
 _CALM_SHARE = 0.25
-"""How long requests are accepted at the end: so many seconds, at most such a part of the drill."""
+"""Seconds for which requests are accepted at the end, and their maximum share of the drill."""
 _WARM_UP = 2
 
 
@@ -38,11 +38,11 @@ class Outcome:
 
     Attributes:
         started: whether the application started and counts failures.
-        failed: requests and constructors that failed as expected.
-        said: the SDK's error of the last of them.
-        accepted: requests that were accepted.
-        samples: what the last scrape showed.
-        faults: what was wrong; empty if the drill succeeded.
+        failed: number of requests and constructors that failed as expected.
+        said: the SDK's error in the last of them.
+        accepted: number of accepted requests.
+        samples: samples of the last scrape.
+        faults: descriptions of what was wrong; empty if the drill succeeded.
     """
 
     started: bool = False
@@ -55,7 +55,7 @@ class Outcome:
 
 @contextmanager
 def ending_early() -> Iterator[threading.Event]:
-    """Turn Ctrl-C and SIGTERM into an event; a second one is a `KeyboardInterrupt`."""
+    """Set an event on Ctrl-C or SIGTERM; raise `KeyboardInterrupt` on a second one."""
     asked = threading.Event()
 
     def ask(_number: int, _frame: object) -> None:
@@ -73,13 +73,13 @@ def ending_early() -> Iterator[threading.Event]:
 
 @dataclass(eq=False, repr=False)
 class Runner:
-    """One drill.
+    """Runs one drill.
 
     Args:
         cause: the expected cause.
-        scenario: what fails.
+        scenario: the scenario.
         process: the application.
-        duration: seconds; 0 for one request of each kind.
+        duration: duration in seconds; 0 for one request of each kind.
         say: prints progress.
     """
 
@@ -95,10 +95,10 @@ class Runner:
         return min(_PACE, self._duration / _STEPS)
 
     def check(self) -> list[str]:
-        """Return what keeps the drill from starting; nothing if the application counts failures.
+        """Return what keeps the drill from starting; ``[]`` if the application counts failures.
 
         Raises:
-            Died: when the application has ended.
+            Died: if the application has exited.
         """
         if self._process.command(count=True)["counted"]:
             return []
@@ -108,14 +108,14 @@ class Runner:
         return [f"nothing is counted {under}: see together-otel doctor"]
 
     def run(self, port: Port | None, ended: threading.Event) -> Outcome:
-        """Run it to its end, which comes early once ``ended`` is set; return the result.
+        """Run the drill and return the result.
 
         Args:
-            port: where the application is scraped.
-            ended: may be set at any time.
+            port: port at which the application is scraped, or ``None``.
+            ended: ends the drill early when set.
 
         Raises:
-            Died: when the application ends too early.
+            Died: if the application exits too early.
         """
         faults = self.outcome.faults
         self._process.show()
@@ -145,7 +145,7 @@ class Runner:
         return self.outcome
 
     def _until(self, deadline: float, ended: threading.Event) -> Iterator[None]:
-        """Yield at the drill's pace, at least once."""
+        """Yield at the drill's pace until the deadline, at least once."""
         while True:
             due = time.monotonic() + self._pace
             yield
@@ -174,7 +174,7 @@ class Runner:
         self._process.command(emit=event, fields=fields)
 
     def _look(self, port: Port | None) -> None:
-        """Compare what was counted, and what a scrape shows of it, with what happened."""
+        """Compare the counts, in the process and in a scrape, with the failures that happened."""
         self._compare("counted", self._process.command(count=True)["counted"])
         if port is not None:
             try:

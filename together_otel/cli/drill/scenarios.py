@@ -1,4 +1,4 @@
-"""The scenarios of a drill, one for each cause: environment, client options and server."""
+"""Scenarios of a drill, one for each cause: environment, client options and server."""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -16,22 +16,22 @@ _MISNAMED = "TOGETHERAI_API_KEY"
 _PLACEHOLDER = "change-me"
 _STRANGE = "opaque.token/0123456789"
 _FIRST_WITH_HEADERS = 2
-"""The generation from which a client takes ``default_headers``."""
+"""First generation of together whose client takes ``default_headers``."""
 _FIRST_WITHOUT_EMPTY = 2
-"""The generation of openai from which no client is made of an empty key."""
+"""First generation of openai whose client refuses an empty key."""
 
 
 @dataclass(frozen=True)
 class Scenario:
-    """One failure, which ends at the end of the drill.
+    """A failure, which ends before the end of the drill.
 
     Attributes:
         title: what is wrong, in a few words.
-        variables: the application's key and server.
-        bad: options of its client while it fails.
+        variables: variables of the application's key and server.
+        bad: options of its client while requests fail.
         good: options of its client afterwards.
-        asks: whether requests are made at all; a client that is not made makes none.
-        before: whether requests are accepted before it fails.
+        asks: whether the failing client makes requests; not if its constructor fails.
+        before: whether requests are accepted before the failure.
         refuse: makes the server refuse.
         accept: makes it accept again.
     """
@@ -53,10 +53,10 @@ def scenario_of(
     """Start the servers of a cause's scenario; yield the scenario.
 
     Args:
-        cause: of the failures.
-        keys: makes the keys.
-        release: the client's.
-        client: its name, of those that `program.ask` can make.
+        cause: cause of the failures.
+        keys: generates the keys.
+        release: release of the client.
+        client: name of the client, one of `program.CLASSES`.
     """
     reader, is_sdk = CLIENTS[client], client == "together"
     variable, generation = reader.variables[0], int(release.partition(".")[0])
@@ -64,20 +64,20 @@ def scenario_of(
     with TogetherServer(keys=[key]) as server, TogetherServer(keys=[key]) as elsewhere:
         place = {"TOGETHER_BASE_URL": server.base_url_for(release), "TOGETHER_NO_BANNER": "1"}
         if not is_sdk:
-            # Of other clients only requests to Together's hosts are looked at.
+            # For other clients, only requests to Together's hosts are instrumented.
             place = {reader.base_urls[0]: server.base_url, HOSTS: "127.0.0.1"}
 
         def of_key(title: str, value: str | None, holder: str = variable, **more: Any) -> Scenario:
-            """Return one of a key that cannot work, until a good one is passed."""
+            """Return a scenario with a key that cannot work, until a good one is passed."""
             variables = place if value is None else place | {holder: value}
             return Scenario(title, variables, good={"api_key": key}, **more)
 
         def of_options(title: str, **bad: Any) -> Scenario:
-            """Return one of a client's options that spoil a good key."""
+            """Return a scenario with client options that override a good key."""
             return Scenario(title, place | {variable: key}, bad)
 
         def of_server(title: str, refuse: Callable[[], None], *, before: bool = False) -> Scenario:
-            """Return one of a server that refuses a good key."""
+            """Return a scenario with a server that refuses a good key."""
 
             def accept() -> None:
                 server.always(None)

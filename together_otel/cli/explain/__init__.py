@@ -1,1 +1,1 @@
-"""``together-otel explain``: what a cause, an alert, a problem of a key, a metric or an event means."""
+"""``together-otel explain``: explains a cause or an alert."""

@@ -1,4 +1,4 @@
-"""``together-otel explain``: prints the runbook's entry of a cause or an alert."""
+"""``together-otel explain``: prints the runbook's entry for a cause or an alert."""
 
 import argparse
 import re
@@ -23,7 +23,7 @@ def add(parser: Parser) -> None:
 
 
 def entries() -> Mapping[str, str]:
-    """Return the runbook's entries by cause and by alert, in its order."""
+    """Return the runbook's entries by name of the cause or alert, in its order."""
     text = (shipped() / "runbook.md").read_text(encoding="utf-8")
     parts = re.split(r"^#{2,3} (?:Cause: )?(.+)\n", text, flags=re.MULTILINE)[1:]
     return {

@@ -1,1 +1,1 @@
-"""``together-otel export``: dashboards, rules and configuration files."""
+"""``together-otel export``: writes dashboards, rules and configuration files."""

@@ -16,7 +16,7 @@ from together_otel.rules import Options
 from together_otel.rules.settings import WrongChoice, choose, from_toml, pairs, to_toml
 from together_otel.settings import DEFAULT_RUNBOOK_URL
 
-# No character of it is special in the files that it is inserted into.
+# Only characters without a special meaning in the files that the URL is inserted into.
 _URL = re.compile(r"https?://[\w.-]+(:\d+)?(/[\w./~%+@=,;:&?!-]*)?", re.ASCII)
 _UID = re.compile(r"[\w-]{1,40}", re.ASCII)
 _JOB = re.compile(r"[\w./:-]+", re.ASCII)

@@ -1,4 +1,4 @@
-"""The files of all formats, made and written."""
+"""Generation and writing of the files of all formats."""
 
 from collections.abc import Collection, Iterable
 from pathlib import Path
@@ -10,15 +10,15 @@ from together_otel.settings import DEFAULT_RUNBOOK_URL
 
 
 class File(NamedTuple):
-    """One file: its path is below the folder that it is written into."""
+    """A file; its path is relative to the folder that it is written into."""
 
     kind: str
     path: Path
     text: str
 
 
-class FilesExist(Exception):  # noqa: N818 - it is not an error by itself, as FileExistsError
-    """``args`` are the files that would be overwritten; nothing was written."""
+class FilesExist(Exception):  # noqa: N818 - the name says what happened
+    """Files would be overwritten, so nothing was written. ``args`` are their paths."""
 
 
 def files(
@@ -27,13 +27,13 @@ def files(
     *,
     runbook_url: str = DEFAULT_RUNBOOK_URL,
 ) -> list[File]:
-    """Return the files of some kinds.
+    """Return the files of some formats.
 
     Args:
-        kinds: which.
-        source: what they are made of, by default what is shipped.
-        runbook_url: where the runbook is, without an anchor; of characters that are themselves
-            in YAML, JSON, Markdown and a Prometheus template.
+        kinds: names of the formats.
+        source: source of the files; by default with default options.
+        runbook_url: URL of the runbook, without an anchor. Its characters must not have a special
+            meaning in YAML, JSON, Markdown and Prometheus templates.
     """
     source = source or Source()
     return [
@@ -45,11 +45,11 @@ def files(
 
 
 def write_files(made: Iterable[File], folder: Path, *, force: bool = False) -> None:
-    """Write files into a folder, which is created if it is missing.
+    """Write files into a folder, which is created if missing.
 
     Raises:
-        FilesExist: when one exists and is not to be overwritten, by ``force``.
-        OSError: when one cannot be written.
+        FilesExist: if a file exists, unless ``force`` is true.
+        OSError: if a file cannot be written.
     """
     texts = {folder / path: text for _, path, text in made}
     if not force and (taken := [path for path in texts if path.exists()]):

@@ -1,4 +1,4 @@
-"""The formats: what each consists of, where it goes, and which options change it."""
+"""Export formats: their files, their next steps, and the options that they take."""
 
 import json
 import textwrap
@@ -11,14 +11,14 @@ from together_otel.rules.document import Group, Rule
 from together_otel.rules.logs import render_logs
 
 Texts = Mapping[str, str]
-"""By path."""
+"""Texts of files by path."""
 
 
 _DATASOURCE = "together-prometheus"
-"""The uid that Prometheus is provisioned with in Grafana."""
+"""UID of the Prometheus data source that is provisioned in Grafana."""
 _INPUT = "${DS_PROMETHEUS}"
 _GRAFANA = "11.6.0"
-"""The release whose JSON the dashboards are."""
+"""Grafana release whose JSON model the dashboards use."""
 
 _DASHBOARD = """\
 apiVersion: grafana.integreatly.org/v1beta1
@@ -95,7 +95,7 @@ def _vmrule(source: Source) -> str:
 
 
 def _grafana_com(board: dict[str, Any]) -> dict[str, Any]:
-    """Return a dashboard with its data source as an input."""
+    """Return a dashboard whose data source is an input of the import."""
     rows = [panel for row in board["panels"] for panel in row.get("panels", ())]
     kinds = {panel["type"] for panel in (*board["panels"], *rows)} - {"row"}
     for variable in board["templating"]["list"]:
@@ -132,12 +132,12 @@ def _grafana_operator(source: Source) -> Texts:
 
 
 def _bundle(folder: str, source: Source, rules: Texts) -> Texts:
-    """Return what is shipped in a folder, with rules and dashboards below it."""
+    """Return the shipped files of a folder, with rules and dashboards in folders below."""
     return {**read(folder), **_in("rules", rules), **_in("dashboards", source.dashboards)}
 
 
 def _mixin_rules(source: Source) -> Texts:
-    """Return the files of rules as JSON, as jsonnet reads no aliases in YAML."""
+    """Return the rule files as JSON, as jsonnet does not support YAML aliases."""
     groups = {"alerts": alert_groups, "recording": recording_groups}
     return {
         f"{name}.json": written({"groups": [_plain(group) for group in made(source.options)]})
@@ -159,12 +159,12 @@ def _filled(**fields: object) -> dict[str, object]:
 
 
 class Format(NamedTuple):
-    """One kind of files.
+    """An export format.
 
     Attributes:
-        make: returns their texts by path.
-        next_step: where they go.
-        takes: options of the command that change them.
+        make: returns its files' texts by path.
+        next_step: what to do with the files.
+        takes: options of the command that affect the files.
     """
 
     make: Callable[[Source], Texts]
@@ -173,7 +173,7 @@ class Format(NamedTuple):
 
 
 RULES = ("job", "set", "severity", "group_by", "config")
-"""Options that change the rules."""
+"""Options that affect the rules."""
 _BOARDS = ("datasource", "job")
 
 FORMATS = {
@@ -243,4 +243,4 @@ FORMATS = {
         "put where your team looks, and export again with its address as --runbook-url",
     ),
 }
-"""By the word for `--only`."""
+"""Formats by their name for ``--only``."""

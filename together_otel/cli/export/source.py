@@ -1,4 +1,4 @@
-"""What every format is made of: the rules, the dashboards, and the files that are shipped."""
+"""Sources of all formats: rules, dashboards and shipped files."""
 
 import json
 import re
@@ -13,14 +13,14 @@ from together_otel.rules import Options, render_alerts, render_recording
 
 
 def shipped() -> Path:
-    """Return the folder of what is not made at run time: a wheel's data, or a checkout's."""
+    """Return the folder of files that are not generated at run time, in a wheel or a checkout."""
     package = Path(__file__).parents[2]
     data = package / "_data"
     return data if data.is_dir() else package.parent / "dashboards"
 
 
 def read(folder: str) -> dict[str, str]:
-    """Return the text of every file that is shipped in a folder, by its path from there."""
+    """Return the texts of all files in a shipped folder, by their paths in it."""
     root = shipped() / folder
     return {
         path.relative_to(root).as_posix(): path.read_text(encoding="utf-8")
@@ -31,13 +31,13 @@ def read(folder: str) -> dict[str, str]:
 
 @dataclass(frozen=True)
 class Source:
-    """What the formats are made of.
+    """Source of all formats.
 
     Attributes:
-        options: of the rules.
-        datasource: uid of the Prometheus data source that dashboards begin with, ``None`` for
-            Grafana's default one. Another can still be chosen.
-        jobs: names of the jobs that dashboards begin with, all by default.
+        options: options of the rules.
+        datasource: UID of the Prometheus data source selected initially in dashboards; ``None``
+            for Grafana's default.
+        jobs: jobs selected initially in dashboards; empty for all.
     """
 
     options: Options = field(default_factory=Options)
@@ -46,20 +46,20 @@ class Source:
 
     @cached_property
     def rules(self) -> Mapping[str, str]:
-        """The files of rules by name."""
+        """Texts of the rule files by name."""
         return {
             "alerts.yaml": render_alerts(self.options),
             "recording.yaml": render_recording(self.options),
         }
 
     def below(self, manifest: str) -> str:
-        """Return a manifest that ends in a key ``groups`` of two spaces, with those of both files."""
+        """Add both files' groups to a manifest that ends in the key ``groups``, at two spaces."""
         groups = "".join(text.partition("\ngroups:\n")[2] for text in self.rules.values())
-        # YAML in block style may be indented as a whole: it is then the value of the key above it.
+        # Block-style YAML that is indented as a whole becomes the value of the key above it.
         return manifest + textwrap.indent(groups, "  ")
 
     def grouped(self, text: str) -> str:
-        """Return a file that is shipped, grouping as the rules do."""
+        """Return a shipped file's text with the labels that the rules group by."""
         in_a_line = text.replace(", ".join(Options().group_by), ", ".join(self.options.group_by))
         separator = r"(\n +- )"
         below = separator + r"\1".join(Options().group_by)
@@ -69,7 +69,7 @@ class Source:
 
     @cached_property
     def dashboards(self) -> Mapping[str, str]:
-        """The dashboards' JSON by file name."""
+        """JSON of the dashboards by file name."""
         return {
             name: self._chosen(self.grouped(text))
             for name, text in read("grafana").items()
@@ -80,7 +80,7 @@ class Source:
         content: dict[str, Any] = json.loads(text)
         for variable in content["templating"]["list"]:
             if self.datasource and variable["query"] == "prometheus":
-                # Grafana goes by the value; the text would be a name, which is not known here.
+                # Grafana uses the value. The text would be the data source's name, which is unknown.
                 variable["current"] = {"text": self.datasource, "value": self.datasource}
             if variable["name"] == "objective":
                 variable["query"] = f"{self.options.objective:g}"
@@ -90,5 +90,5 @@ class Source:
 
 
 def written(content: object) -> str:
-    """Return JSON as dashboards are written."""
+    """Return JSON in the layout of the dashboard files."""
     return json.dumps(content, indent=2, sort_keys=True) + "\n"

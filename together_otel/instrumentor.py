@@ -101,11 +101,11 @@ class TogetherInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # untyped i
 
     def _turn_on(self, given: Mapping[str, Any]) -> None:
         turn_off_other_copies()
-        for name in given.keys() - _KEYWORDS:
-            _log.warning("instrument() has no keyword %s%s", name, did_you_mean(name, _KEYWORDS))
         # Before the steps that log warnings.
         scope = (SCOPE, __version__, SCHEMA_URL)
         self._undo_listen = listen(given.get("logger_provider"), scope)
+        for name in given.keys() - _KEYWORDS:
+            _log.warning("instrument() has no keyword %s%s", name, did_you_mean(name, _KEYWORDS))
         settings = Settings.from_keywords(given)
         tracer_provider = given.get("tracer_provider")
         # Separate guards, so that one signal's failure does not affect the others.

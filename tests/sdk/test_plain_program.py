@@ -73,3 +73,12 @@ def test_nothing_would_be_seen(set_up, warnings, server, key):
     found = [line for line in said_by(set_up, server, key) if "no provider" in line]
     assert len(found) == warnings
     assert all(line.startswith("WARNING together_otel.instrumentor: ") for line in found)
+
+
+def test_a_keyword_that_the_instrumentor_does_not_know(server, key):
+    """Its warning has a time and a level, too."""
+    first, *_ = said_by("together_otel.TogetherInstrumentor().instrument(metric='')", server, key)
+    assert first == (
+        "WARNING together_otel.instrumentor: instrument() has no keyword metric; did you mean"
+        " metrics?"
+    )

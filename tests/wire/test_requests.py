@@ -1,13 +1,17 @@
 """Requests to Together by an HTTP library: one GenAI span and one count each, whichever it is."""
 
+import asyncio
 import gzip
 import json
+from contextlib import suppress
 
+import aiohttp
 import httpx
 import pytest
 import requests
 from calling import leaks
 from dirty_equals import IsFloat, IsInt, IsPartialDict
+from urllib3 import Retry
 from wire_cases import FAULTS, OTHER
 
 from together_otel import TogetherInstrumentor
@@ -206,6 +210,27 @@ def test_a_stream_that_is_handed_on(base, key, server, telemetry, behaviour, out
     assert ("gen_ai.usage.output_tokens" in attributes) == (outcome == "success")
 
 
+@pytest.mark.parametrize(
+    ("header", "cause"),
+    [(f"Bearer {OTHER}", "header_lost"), (f"Token {OTHER}", "malformed"), (None, "missing")],
+    ids=["lost", "no scheme", "none"],
+)
+@pytest.mark.parametrize("begins", [b"data: ", b""], ids=["event", "document"])
+@pytest.mark.parametrize("how", ["lines", "whole"])
+def test_a_refusal_with_status_200(library, base, server, telemetry, how, begins, header, cause):
+    """A body that is read piece by piece is part of an answer, and of a request, like any other."""
+    error = {"error": {"message": behaviours.MISSING_KEY, "code": "missing_api_key"}}
+    kind = "text/event-stream" if begins else "application/json"
+    body = begins + json.dumps(error).encode() + b"\n\n"
+    server.always(behaviours.custom(200, body, content_type=kind))
+    headers = {} if header is None else {"Authorization": header}
+    library.ask(f"{base}/chat/completions", STREAM, how=how, headers=headers)
+    (event,) = [one for one in telemetry.logs() if one["event_name"].endswith("auth_failed")]
+    assert event["attributes"]["together.auth.cause"] == cause
+    assert event["attributes"]["http.response.status_code"] == 200
+    assert event["attributes"]["together.request.id"] == "req-1"
+
+
 def test_a_refusal_that_nobody_reads(library, base, telemetry):
     """The status says enough."""
     got = library.ask(f"{base}/chat/completions", STREAM, how="unread", headers=bearer("a" * 24))
@@ -291,3 +316,73 @@ def test_redirected(library, base, elsewhere, key, server, telemetry):
     got = library.ask(f"{base}/chat/completions", CHAT, **options)
     assert got.status == 401
     assert telemetry.value(FAILURES, together_auth_cause="redirected") == 1
+
+
+def put_by_httpx(url, value):
+    class Auth(httpx.Auth):
+        def auth_flow(self, request):
+            request.headers["Authorization"] = value
+            yield request
+
+    httpx.post(url, json=CHAT, auth=Auth())
+
+
+def put_by_requests(url, value):
+    def auth(request):
+        request.headers["Authorization"] = value
+        return request
+
+    requests.post(url, json=CHAT, auth=auth, timeout=10)
+
+
+def put_by_aiohttp(url, value):
+    async def middleware(request, handler):
+        request.headers["Authorization"] = value
+        return await handler(request)
+
+    async def ask():
+        async with (
+            aiohttp.ClientSession(middlewares=(middleware,)) as session,
+            session.post(url, json=CHAT),
+        ):
+            pass
+
+    asyncio.run(ask())
+
+
+@pytest.mark.parametrize("put", [put_by_httpx, put_by_requests, put_by_aiohttp])
+@pytest.mark.parametrize("fault", [one for one in FAULTS if one.value is not None], ids=str)
+def test_a_key_that_the_librarys_own_auth_puts_in(put, base, key, telemetry, fault):
+    """It is the request's key as any other: what is wrong with it is named the same."""
+    with suppress(Exception):
+        put(f"{base}/chat/completions", fault.header(key))
+    assert telemetry.value(FAILURES, together_auth_cause=fault.cause) == 1
+    assert telemetry.counter(FAILURES) == 1
+    assert leaks(telemetry.everything(), fault.header(key)) == []
+    (event,) = [one for one in telemetry.logs() if one["event_name"].endswith("auth_failed")]
+    assert "[key]" not in event["attributes"]["together.auth.remedy"]
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "outcome", "status"),
+    [
+        (behaviours.usual(), "auth_failure", 401),
+        (behaviours.rate_limited(), "rate_limited", 429),
+        (behaviours.server_error(503), "server_error", 503),
+    ],
+)
+def test_tries_of_urllib3(base, server, telemetry, behaviour, outcome, status):
+    """Where it gives up, requests raises an error without an answer: the last try had one."""
+    server.always(behaviour)
+    again = {"status_forcelist": [status], "allowed_methods": None, "backoff_factor": 0}
+    retry = Retry(2, respect_retry_after_header=False, **again)
+    with requests.Session() as session:
+        session.mount("http://", requests.adapters.HTTPAdapter(max_retries=retry))
+        with pytest.raises(requests.exceptions.RetryError):
+            session.post(f"{base}/chat/completions", json=CHAT, headers=bearer(OTHER))
+    attributes = only_span(telemetry)["attributes"]
+    assert attributes["together.request.outcome"] == outcome
+    assert attributes["http.response.status_code"] == status
+    assert attributes["http.request.resend_count"] == 2
+    assert telemetry.counter("together.client.retries") == 2
+    assert telemetry.counter(FAILURES) == (status == 401)

@@ -252,6 +252,11 @@ class Call(CallState):
     def fail_with(self, failure: Failure) -> None:
         """End with a failure that the SDK returns as data."""
         if not self.ended and self._is_ours():
+            said, answer = failure.answer, self.answer()
+            if said.status_code is None and answer.status_code is not None:
+                # An event or a document is part of an answer, and does not repeat its headers.
+                failure.answer, failure.sent = replace(answer, sign_in=said.sign_in), True
+                failure.answer.from_together = said.from_together
             ending = self._ending_of(failure, None)
             self._end(ending.outcome, ending)
 

@@ -159,7 +159,7 @@ class CallState:
         sent = answer.authorization
         if sent is None and self._has_become_empty(answer):
             sent = answer.authorization = "Bearer "
-        if sent is None or sent == f"Bearer {self._key}":
+        if sent is None or (self._key is not None and sent == f"Bearer {self._key}"):
             return
         is_renewed = (
             self._client is not None

@@ -84,6 +84,8 @@ def secrets_of(credentials: str) -> Iterator[str]:
     For a user name and password in base64, yield the decoded password as well.
     """
     scheme, _, rest = credentials.strip().partition(" ")
+    if scheme.lower() == "bearer" and not rest:
+        return
     if not (rest and scheme.isalpha()):
         rest = credentials
     yield rest

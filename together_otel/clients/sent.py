@@ -4,12 +4,12 @@ Keys of a request hook, of the HTTP client's own auth and of an in-house client 
 else before there is an answer.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from traceback import walk_tb
 from types import FrameType
 from typing import Any, Final
 
-from together_otel.clients.credentials import secrets_in
+from together_otel.clients.credentials import authorization_in, secrets_in
 from together_otel.clients.failures import FIRST_ERROR, chain
 
 _NAMES: Final = ("request", "params", "headers")
@@ -17,6 +17,8 @@ _NAMES: Final = ("request", "params", "headers")
 
 HTTPX: Final = ("httpx._client", "httpx2._client")
 """Modules that send requests by httpx."""
+
+_RETRIES: Final = ("urllib3.util.retry",)
 
 _MOST: Final = 32
 """Maximum number of frames that are examined."""
@@ -52,8 +54,21 @@ def secrets_in_traceback(exc: BaseException) -> list[str]:
     return [secret for frame in frames[-_MOST:] for secret in _secrets_in_frame(frame)]
 
 
-def answer_in_traceback(exc: BaseException, modules: Collection[str], name: str) -> Any:
-    """Return the response in the HTTP library's frames that an exception passed, else ``None``.
+def authorization_in_traceback(exc: BaseException) -> str | None:
+    """Return the Authorization header of the request that an exception belongs to, if known."""
+    frames = [frame for link in chain(exc) for frame, _ in walk_tb(link.__traceback__)]
+    headers = [one for frame in frames[-_MOST:] for one in _headers_in_frame(frame)]
+    return next(filter(None, map(authorization_in, reversed(headers))), None)
+
+
+def tries_in_traceback(exc: BaseException) -> Any:
+    """Return the attempts of urllib3 after which it gave up: its exception does not have them."""
+    found = (variable_in_traceback(link, _RETRIES, "new_retry") for link in chain(exc))
+    return next((one.history for one in found if one is not None), ())
+
+
+def variable_in_traceback(exc: BaseException, modules: Collection[str], name: str) -> Any:
+    """Return a variable of the HTTP library's frames that an exception passed, else ``None``.
 
     A hook of the application's may raise any exception for a response.
 
@@ -78,20 +93,22 @@ def refusal_behind(exc: BaseException) -> Any:
         exc: the SDK's exception, which may have the hook's as a cause.
     """
     for link in chain(exc):
-        found = answer_in_traceback(link, HTTPX, "response")
+        found = variable_in_traceback(link, HTTPX, "response")
         if found is not None and found.status_code >= FIRST_ERROR:
             return found
     return None
 
 
 def _secrets_in_frame(frame: FrameType) -> list[str]:
+    return [secret for headers in _headers_in_frame(frame) for secret in secrets_in(headers)]
+
+
+def _headers_in_frame(frame: FrameType) -> Iterator[Mapping[Any, Any]]:
     names = [name for name in _NAMES if name in frame.f_code.co_varnames]
     # Read ``f_locals`` only if needed: most functions have none of these variables.
     variables: Mapping[str, Any] = frame.f_locals if names else {}
-    found: list[str] = []
     for name in names:
         value = variables.get(name)
         headers = getattr(value, "headers", value)
         if isinstance(headers, Mapping):
-            found += secrets_in(headers)
-    return found
+            yield headers

@@ -7,14 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from together_otel.clients.answers import (
-    answer_of,
-    authorization_of,
-    body_of,
-    header_in,
-    note_origin,
-    request_of,
-)
+from together_otel.clients.answers import answer_of, body_of, header_in, note_origin
 from together_otel.clients.base import Adapter, Answer, Failure, OpenBody
 from together_otel.clients.documents import MOST, documents_in, parsed
 from together_otel.clients.failures import (
@@ -27,7 +20,11 @@ from together_otel.clients.failures import (
 from together_otel.clients.operations import operation_of
 from together_otel.clients.payloads import RATELIMIT_NAMES, add_result, described, ratelimits
 from together_otel.clients.responses import error_in
-from together_otel.clients.sent import answer_in_traceback
+from together_otel.clients.sent import (
+    authorization_in_traceback,
+    tries_in_traceback,
+    variable_in_traceback,
+)
 from together_otel.keys.hosts import owner_of
 
 if TYPE_CHECKING:
@@ -69,13 +66,6 @@ class Exchange:
     kwargs: dict[str, Any] = field(default_factory=dict)
     reader: Reader | None = None
 
-    def sent(self, response: Any) -> None:
-        """Store the key that the HTTP library's own auth added to a request without one."""
-        if self.authorization is None:
-            sent = bearer(authorization_of(request_of(response)))
-            if sent is not None and sent.startswith(BEARER):
-                self.authorization = sent
-
 
 class _Shared:
     """Represents all clients that send keys to the hosts of one owner."""
@@ -107,15 +97,19 @@ class Wire(Adapter):
         """Describe a request by the arguments of the patched function, and store these."""
         raise NotImplementedError
 
-    def seen(self, exchange: Exchange, response: Any) -> Any:
+    def seen(self, _exchange: Exchange, response: Any) -> Any:
         """Return the object that `answer` takes; ``response`` is ``None`` before the request."""
-        if response is not None:
-            exchange.sent(response)
         return response
 
     def key(self, client: Exchange) -> object:
         sent = client.authorization
         return None if sent is None else sent.removeprefix(BEARER)
+
+    def renewed(self, client: Exchange, authorization: str) -> bool:
+        # The HTTP library's own auth may add a key to a request without one.
+        if client.authorization is None and authorization.startswith(BEARER):
+            client.authorization = authorization
+        return super().renewed(client, authorization)
 
     def shared(self, client: Exchange) -> object:
         # The application passes a key with each request: a replaced key holds for all clients.
@@ -141,10 +135,9 @@ class Wire(Adapter):
         # requests' own lookup of a missing header raises and catches an exception.
         if not RATELIMIT_NAMES.isdisjoint(getattr(seen.headers, "_store", RATELIMIT_NAMES)):
             answer.ratelimits = ratelimits(seen.headers.get)
-        # urllib3's history contains its retries and redirects.
         retries = getattr(getattr(seen, "raw", None), "retries", None)
         if history := getattr(retries, "history", None):
-            answer.resends = sum(getattr(one, "redirect_location", None) is None for one in history)
+            answer.resends = _resends(history)
         return answer
 
     def result(self, value: Any, result: Result) -> None:
@@ -161,12 +154,20 @@ class Wire(Adapter):
         add_result(chunk, result)
 
     def failure(self, exc: BaseException, _seen: Any, key: object) -> Failure:
-        failure = failure_over_http(exc, "" if key is None else key)
-        if failure.answer.status_code is None:
-            found = answer_in_traceback(exc, self.modules, self.received)
+        sent = f"{BEARER}{key}" if key is not None else bearer(authorization_in_traceback(exc))
+        failure = failure_over_http(exc, (sent or "").removeprefix(BEARER))
+        answer = failure.answer
+        if not failure.sent:
+            answer.authorization = sent
+        if answer.status_code is None:
+            found = variable_in_traceback(exc, self.modules, self.received)
             if found is not None and (refused := self.failure_in(found)) is not None:
                 return refused
-        note_scheme(failure.answer)
+            if tries := tries_in_traceback(exc):
+                answer.resends, answer.status_code = _resends(tries) - 1, tries[-1].status
+            if answer.status_code is not None:
+                failure = failure_answered(answer, answer.status_code, None)
+        note_scheme(answer)
         return failure
 
     def failure_in(self, value: Any, seen: Any = None) -> Failure | None:
@@ -180,6 +181,11 @@ class Wire(Adapter):
 
     def open_body(self, returned: Any) -> OpenBody | None:
         return OpenBody(returned, self.library)
+
+
+def _resends(tries: Iterable[Any]) -> int:
+    """Return the number of attempts in urllib3's history, which contains redirects as well."""
+    return sum(getattr(one, "redirect_location", None) is None for one in tries)
 
 
 def bearer(value: object) -> str | None:

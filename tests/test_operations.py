@@ -19,6 +19,8 @@ _AB = "projects.endpoints.ab_experiments"
         ("POST", "chat/completions", "chat"),
         ("post", "https://api-inference.together.ai/v1/chat/completions", "chat"),
         ("post", "/v1/completions", "text_completion"),
+        ("post", "/inference", "text_completion"),
+        ("post", "/v1/files/upload", "files.upload"),
         ("post", "/v1/embeddings", "embeddings"),
         ("post", "/v1/rerank", "rerank"),
         ("post", "/v1/images/generations", "image_generation"),

@@ -12,6 +12,7 @@ GENERATIVE = {
     "chat/completions": "chat",
     "responses": "chat",
     "completions": "text_completion",
+    "inference": "text_completion",  # of old programs
     "embeddings": "embeddings",
     "rerank": "rerank",
     "images/generations": "image_generation",
@@ -108,7 +109,8 @@ _LAST_VERBS = {
 }
 """Method → its action on a collection and on a member of it."""
 
-_NAMED: Final = {"post": GENERATIVE, "get": HANDSHAKES}
+# The API has the second, the SDK has not.
+_NAMED: Final = {"post": {**GENERATIVE, "files/upload": "files.upload"}, "get": HANDSHAKES}
 
 _BEFORE_PATH = re.compile(r"\.\.|v\d+[a-z0-9]*")
 _HUMP = re.compile(r"(?<=[a-z])(?=[A-Z])")

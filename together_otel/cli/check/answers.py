@@ -6,7 +6,7 @@ from typing import Final
 from urllib.parse import urljoin, urlsplit
 
 from together_otel.cli.check.addresses import Address
-from together_otel.cli.check.outcomes import LiveResult, Outcome
+from together_otel.cli.check.outcomes import LiveResult
 from together_otel.clients.addresses import port_of
 from together_otel.clients.failures import auth_kind, error_code
 from together_otel.keys import KeyReport, Refusal, diagnose
@@ -14,7 +14,7 @@ from together_otel.keys.hosts import is_of_together, is_sign_in, is_together_hos
 
 _REDIRECTS: Final = (301, 302, 303, 307, 308)
 ACCEPTED: Final = range(200, 300)
-_OUTCOMES: Final[dict[int, Outcome]] = {
+_OUTCOMES: Final = {
     402: "payment_required",
     403: "forbidden",
     404: "wrong_base_url",
@@ -71,8 +71,8 @@ def _interpret(answer: Answer, address: Address, report: KeyReport) -> LiveResul
             "wrong_base_url",
             f"{host} answered {status} {what} instead of JSON, so it is not an API. {address.wrong_path}",
         )
-    outcome: Outcome = "server_error" if status >= _SERVER_ERROR else "unexpected_answer"
-    outcome = _OUTCOMES.get(status, outcome)
+    other = "server_error" if status >= _SERVER_ERROR else "unexpected_answer"
+    outcome = _OUTCOMES.get(status, other)
     if outcome == "wrong_base_url":
         detail = f"{host} has nothing at {address.path}. {address.wrong_path}"
         return LiveResult(outcome, detail.strip())

@@ -1,33 +1,12 @@
 """Outcomes of a live check, and their remedies."""
 
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final
 
 from together_otel.keys import Diagnosis
 
-Outcome = Literal[
-    "accepted",
-    "refused",
-    "redirected",
-    "not_sent",
-    "wrong_base_url",
-    "forbidden",
-    "payment_required",
-    "rate_limited",
-    "server_error",
-    "unexpected_answer",
-    "dns_failure",
-    "connection_refused",
-    "no_network",
-    "connection_lost",
-    "tls_failure",
-    "timeout",
-    "proxy_unreachable",
-    "proxy_refused",
-    "proxy_unsupported",
-]
-
-REMEDIES: Final[dict[Outcome, str]] = {
+REMEDIES: Final = {
+    **dict.fromkeys(("accepted", "refused", "redirected", "not_sent"), ""),
     "wrong_base_url": "Correct TOGETHER_BASE_URL, or unset it for Together's own address.",
     "forbidden": "Ask whoever runs what answered: Together's 403 is not about the key.",
     "payment_required": "Check the account's limits and credit.",
@@ -49,13 +28,13 @@ REMEDIES: Final[dict[Outcome, str]] = {
     " this host.",
     "proxy_unsupported": "Install the package, or name a proxy of another kind.",
 }
-"""Remedies of outcomes that are not refusals of the key, whose remedies a `Diagnosis` has."""
+"""Remedies of all outcomes; empty if there is none, or if the remedy is in a `Diagnosis`."""
 
 
 class NoAnswer(Exception):  # noqa: N818 - the name says what happened
     """No response was received. ``detail`` is a sentence that says why, without keys."""
 
-    def __init__(self, outcome: Outcome, detail: str) -> None:
+    def __init__(self, outcome: str, detail: str) -> None:
         super().__init__(detail)
         self.outcome: Final = outcome
         self.detail: Final = detail
@@ -66,7 +45,7 @@ class LiveResult:
     """The result of a live check.
 
     Attributes:
-        outcome: the outcome.
+        outcome: the outcome, a key of `REMEDIES`.
         detail: the outcome as a sentence.
         diagnosis: cause and remedy if the key is refused.
         url: URL of the request, without user name and password.
@@ -77,7 +56,7 @@ class LiveResult:
         request_id: the server's ID of the request, for its support.
     """
 
-    outcome: Outcome
+    outcome: str
     detail: str
     diagnosis: Diagnosis | None = None
     url: str | None = None
@@ -100,5 +79,4 @@ class LiveResult:
         """How to fix it, in one sentence, or ``None``."""
         if self.diagnosis:
             return self.diagnosis.remedy
-        found = REMEDIES.get(self.outcome)
-        return found and found.replace("TOGETHER_BASE_URL", self.base_url)
+        return REMEDIES[self.outcome].replace("TOGETHER_BASE_URL", self.base_url) or None

@@ -13,7 +13,7 @@ import httpx
 from together_otel.cli.check.addresses import address_of, installed_sdk
 from together_otel.cli.check.answers import ACCEPTED, Answer, interpret
 from together_otel.cli.check.client import make_client, proxy_at
-from together_otel.cli.check.outcomes import LiveResult, NoAnswer, Outcome
+from together_otel.cli.check.outcomes import LiveResult, NoAnswer
 from together_otel.clients.addresses import in_url, port_of
 from together_otel.keys import Diagnosis, KeyReport, redact
 from together_otel.testing.fetch import within
@@ -203,7 +203,6 @@ class TracedRequest:
             return self._refused_by_proxy(int(status) if status.isdecimal() else None)
         if step == "a connection to" and reason is not None:
             return self._unreached(whom, reason)
-        found: tuple[Outcome, str]
         if step == "the proxy":
             found = "proxy_unreachable", f"The proxy {whom} did not answer as a proxy does."
         elif isinstance(reason, ssl.SSLCertVerificationError):

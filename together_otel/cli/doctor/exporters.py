@@ -15,11 +15,6 @@ _EXPORTERS = Topic("exporters")
 
 SIGNALS = ("metrics", "traces", "logs")
 _PROTOCOLS = {"grpc": "otlp_proto_grpc", "http/protobuf": "otlp_proto_http"}
-_PACKAGES = {
-    "otlp_proto_grpc": "opentelemetry-exporter-otlp-proto-grpc",
-    "otlp_proto_http": "opentelemetry-exporter-otlp-proto-http",
-    "prometheus": "opentelemetry-exporter-prometheus",
-}
 _ENDPOINTS = {
     "otlp_proto_grpc": "http://localhost:4317",
     "otlp_proto_http": "http://localhost:4318",
@@ -159,8 +154,8 @@ def _not_installed(name: str, signals: list[str], environ: Mapping[str, str]) ->
     unset = [one for one in variables if one not in environ]
     how = "; without ".join(filter(None, (_and(given), _and(unset))))
     what = (
-        install(_PACKAGES[name])
-        if name in _PACKAGES
+        install(f"opentelemetry-exporter-{name.replace('_', '-')}")
+        if name in {"prometheus", *_ENDPOINTS}
         else "Correct the name, or install the package that provides it"
     )
     others = {one: "prometheus" if one == variable_of("metrics") else "none" for one in variables}

@@ -419,7 +419,7 @@ def test_explain(asked, capsys):
     said = capsys.readouterr().out
     assert said.splitlines()[0].lower() == f"# {asked.lower()}"
     assert re.findall(r"^\*\*(.+?)\.\*\*", said, re.MULTILINE) == [
-        *("It means", "How sure", "Look at", "Run", "Fix", "Confirm")
+        *("Meaning", "Certainty", "Check", "Run", "Fix", "Confirm")
     ]
 
 

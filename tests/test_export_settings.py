@@ -140,18 +140,18 @@ def test_the_command_line_outranks_the_file(tmp_path):
     [
         (
             ["--set", "failing_shre=0.3"],
-            "did you mean failing_share? There are: group_by, severity",
+            "did you mean failing_share? Choose from: group_by, severity",
         ),
         (["--set", "failing_share"], "expected NAME=VALUE, not 'failing_share'"),
         (["--set", "failing_share=30"], "expected a number over 0 and below 1, such as 0.3"),
         (["--set", "failing_share=many"], "expected a number over 0 and below 1, such as 0.3"),
         (["--set", "slow_seconds=nan"], "expected a number over 0"),
         (["--set", "rotation_overlap=1h"], "expected a whole number of seconds"),
-        (["--set", "absent_for=10"], "expected a duration of Prometheus', such as 5m"),
+        (["--set", "absent_for=10"], "expected a Prometheus duration, such as 5m"),
         (["--severity", "TogetherAuthFaling=page"], "did you mean TogetherAuthFailing?"),
         (["--severity", "TogetherAuthFailing=loud"], "expected one of page, ticket, none"),
-        (["--group-by", "cluster"], "job among them"),
-        (["--group-by", "job,job"], "each label once"),
+        (["--group-by", "cluster"], "including job"),
+        (["--group-by", "job,job"], "each label only once"),
         (["--group-by", "job,sum(x)"], "expected names of labels"),
         (["--set", "slow_seconds=9", "--only", "dashboards"], "--set changes nothing"),
         (["--config", "nowhere.toml"], "--config nowhere.toml cannot be read"),
@@ -168,8 +168,8 @@ def test_a_wrong_choice(arguments, expected, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("failing_share 0.3", "it is no TOML"),
-        ("[severities]\nX = 'page'", "no setting 'severities'"),
+        ("failing_share 0.3", "invalid TOML"),
+        ("[severities]\nX = 'page'", "unknown setting 'severities'"),
     ],
 )
 def test_a_wrong_file(text, expected, tmp_path, capsys):

@@ -43,7 +43,7 @@ def test_every_attribute_of_spans_is_listed():
     listed = set()
     prefix = ""
     for name in re.findall(
-        r"`([a-z_.]+)`", text.partition("| On a span |")[2].partition("\n\n")[0]
+        r"`([a-z_.]+)`", text.partition("| Group | Attributes |")[2].partition("\n\n")[0]
     ):
         full = prefix + name if name.startswith(".") else name
         prefix = prefix if name.startswith(".") else name.rpartition(".")[0]

@@ -100,31 +100,31 @@ STAGES: Final[tuple[Stage, ...]] = get_args(Stage)
 CAUSE_MEANINGS: Final[dict[Cause, str]] = {
     "redirected": "The server redirected the request to another host, and the HTTP client dropped the key on the way.",
     "overridden": "What was sent is not the client's key: an option, base_url, a hook or the HTTP client's own auth replaced it.",
-    "header_lost": "The key was sent and did not arrive: a proxy or gateway on the way removes the Authorization header.",
-    "wrong_endpoint": "The refusal comes from a server that is not Together's, or from a proxy's login page in its name.",
+    "header_lost": "The key was sent but did not arrive: a proxy or gateway on the way removes the Authorization header.",
+    "wrong_endpoint": "The request was refused by a server that is not Together's, or a proxy answered with its login page.",
     "revoked": "The key was accepted earlier in this process and is refused now: it was revoked or has expired.",
-    "wrong_variable": "No usable key where the SDK looks, but another environment variable holds one of Together's shape.",
-    "not_passed": "A bad api_key argument shadows a good TOGETHER_API_KEY.",
+    "wrong_variable": "There is no usable key where the SDK looks, but another environment variable holds one of Together's shape.",
+    "not_passed": "An api_key argument that cannot work overrides a well-formed TOGETHER_API_KEY.",
     "missing": "There is no key anywhere: no api_key argument, and TOGETHER_API_KEY is unset.",
     "empty": "The key is a string of zero length or of white space only.",
     "wrong_provider": "The key is another provider's.",
-    "malformed": "The key cannot be right as it stands: damaged in copying, a placeholder, or unfit for an HTTP header.",
-    "rejected": "The key looks right but was never accepted here: a typo, another account's, or expired before the start.",
+    "malformed": "The key cannot work: it was damaged in copying, is a placeholder, or does not fit into an HTTP header.",
+    "rejected": "The key is well-formed but was never accepted here: a typo, another account's key, or one that has expired.",
     "unknown": "None of the known causes fits.",
 }
 
 CAUSE_REMEDIES: Final[dict[Cause, str]] = {
     "redirected": "Point base_url or TOGETHER_BASE_URL at the final host.",
-    "overridden": "Take Authorization out of the place that the log names.",
-    "header_lost": "Let the proxy or gateway on the way pass the Authorization header on.",
-    "wrong_endpoint": "Check base_url, TOGETHER_BASE_URL and any proxy on the way; name a gateway of yours in TOGETHER_OTEL_HOSTS.",
+    "overridden": "Remove Authorization from the place that the log names.",
+    "header_lost": "Make the proxy or gateway forward the Authorization header.",
+    "wrong_endpoint": "Check base_url, TOGETHER_BASE_URL and any proxy on the way; list your own gateways in TOGETHER_OTEL_HOSTS.",
     "revoked": "Make a new key on the account's page and replace the old one everywhere.",
     "wrong_variable": "Rename the variable that the log names to TOGETHER_API_KEY.",
-    "not_passed": "Drop the api_key argument, or pass it the value of TOGETHER_API_KEY.",
+    "not_passed": "Remove the api_key argument, or pass it the value of TOGETHER_API_KEY.",
     "missing": "Set TOGETHER_API_KEY in the environment of the process.",
     "empty": "Put a key into the variable or argument that the log names.",
     "wrong_provider": "Put Together's key into the variable or argument that the log names.",
-    "malformed": "Undo the damage that the log names: a newline, quotes, a lost character.",
+    "malformed": "Correct what the log names: a newline, quotes, a lost character.",
     "rejected": "Compare the key with those on the account's page and replace it.",
     "unknown": "Compare the key with those on the account's page and replace it.",
 }
@@ -298,7 +298,7 @@ def label_of(attribute: str) -> str:
 AUTH_FAILURES: Final = Metric(
     "together.client.auth.failures",
     "{failure}",
-    "Authentication failures of Together clients by cause, constructor and requests alike.",
+    "Authentication failures of Together clients by cause, in constructors and requests.",
     (AUTH_CAUSE,),
     "counter",
 )
@@ -326,28 +326,28 @@ KEY_CHECKS: Final = Metric(
 REQUESTS: Final = Metric(
     "together.client.requests",
     "{request}",
-    "Requests of Together clients by operation and outcome, the SDK's retries counted as one.",
+    "Requests of Together clients by operation and outcome; a request and its retries count once.",
     (OPERATION, REQUEST_OUTCOME),
     "counter",
 )
 RETRIES: Final = Metric(
     "together.client.retries",
     "{retry}",
-    "Attempts that the SDK repeated by itself.",
+    "Retries by the SDK itself.",
     (OPERATION,),
     "counter",
 )
 CHOICES: Final = Metric(
     "together.client.finish_reasons",
     "{choice}",
-    "Choices that were generated, by why they ended.",
+    "Generated choices, by finish reason.",
     (OPERATION, REQUEST_MODEL, FINISH_REASON),
     "counter",
 )
 RATELIMIT_REMAINING: Final = Metric(
     "together.client.ratelimit.remaining",
     "{request}",
-    "Requests that the server still allows, as it said last.",
+    "Remaining requests of the rate limit, as the server last reported it.",
     (REQUEST_MODEL,),
     "gauge",
     shared="livemostrecent",
@@ -355,7 +355,7 @@ RATELIMIT_REMAINING: Final = Metric(
 RATELIMIT_LIMIT: Final = Metric(
     "together.client.ratelimit.limit",
     "{request}",
-    "Requests that the server allows in one period, as it said last.",
+    "Requests that the rate limit allows in one period, as the server last reported it.",
     (REQUEST_MODEL,),
     "gauge",
     shared="livemostrecent",
@@ -385,7 +385,7 @@ KEY_LAST_REFUSED: Final = Metric(
 KEY_RECOVERIES: Final = Metric(
     "together.client.key.recoveries",
     "{recovery}",
-    "Searches for another key after an authentication failure, by what came of them.",
+    "Searches for another key after an authentication failure, by outcome.",
     (RECOVERY_OUTCOME,),
     "counter",
 )
@@ -399,14 +399,14 @@ TELEMETRY_ERRORS: Final = Metric(
 MEAN_CHUNK_TIME: Final = Metric(
     "together.client.stream.mean_time_per_output_chunk",
     "s",
-    "Mean time between the chunks of a stream after the first; one record a stream.",
+    "Mean time between two chunks of a stream; one record for each stream.",
 )
 
 # Metrics of the GenAI conventions, release 0.1.0, by kind of operation.
 INFERENCE_DURATION: Final = Metric(
     "gen_ai.client.inference.duration",
     "s",
-    "Duration of a request that generates, as the caller sees it, retries included.",
+    "Duration of a request that generates output, as the caller sees it, including retries.",
     ERROR_LABELS,
 )
 INFERENCE_FIRST_CHUNK: Final = Metric(
@@ -423,14 +423,14 @@ _MODALITY_LABELS: Final = (*CALL_LABELS, TOKEN_MODALITY)
 INPUT_TOKENS_TOTAL: Final = Metric(
     "gen_ai.client.inference.usage.input_tokens",
     "{token}",
-    "Input tokens used, as the server reports them, those read from a cache included.",
+    "Input tokens, as the server reports them, including cached tokens.",
     _MODALITY_LABELS,
     "counter",
 )
 OUTPUT_TOKENS_TOTAL: Final = Metric(
     "gen_ai.client.inference.usage.output_tokens",
     "{token}",
-    "Output tokens generated, as the server reports them, those of reasoning included.",
+    "Output tokens, as the server reports them, including reasoning tokens.",
     _MODALITY_LABELS,
     "counter",
 )
@@ -444,7 +444,7 @@ CACHED_TOKENS_TOTAL: Final = Metric(
 REASONING_TOKENS_TOTAL: Final = Metric(
     "gen_ai.client.inference.usage.reasoning.output_tokens",
     "{token}",
-    "Output tokens of reasoning.",
+    "Output tokens used for reasoning.",
     _MODALITY_LABELS,
     "counter",
 )
@@ -461,7 +461,7 @@ INFERENCE_OUTPUT_TOKENS: Final = Metric(
 EMBEDDINGS_DURATION: Final = Metric(
     "gen_ai.client.embeddings.duration",
     "s",
-    "Duration of a request for embeddings, as the caller sees it, retries included.",
+    "Duration of a request for embeddings, as the caller sees it, including retries.",
     ERROR_LABELS,
 )
 EMBEDDINGS_INPUT_TOKENS: Final = Metric(
@@ -472,7 +472,7 @@ EMBEDDINGS_INPUT_TOKENS: Final = Metric(
 OPERATION_DURATION: Final = Metric(
     "gen_ai.client.operation.duration",
     "s",
-    "Duration of a request as the caller sees it, retries included.",
+    "Duration of a request as the caller sees it, including retries.",
     ERROR_LABELS,
 )
 

@@ -33,15 +33,15 @@ EVENTS = {
     names.KEY_CHECKED: (
         "INFO, WARNING, ERROR",
         (
-            "A client was constructed, before any request; once for each distinct finding in a process. "
-            "INFO when the key is good, WARNING with problems, ERROR when it is missing or empty."
+            "A client was created and its key inspected; once for each distinct result in a process. "
+            "INFO if the key is well-formed, WARNING if it has problems, ERROR if it is missing or empty."
         ),
     ),
     names.AUTH_FAILED: (
         "ERROR, WARNING",
         (
-            "An authentication failure; at most one per key and cause in TOGETHER_OTEL_LOG_INTERVAL. "
-            "WARNING, with together.recovery.outcome, when a recovery made it good."
+            "An authentication failure; at most one for each key and cause in TOGETHER_OTEL_LOG_INTERVAL. "
+            "WARNING, with together.recovery.outcome, if another key made the request succeed."
         ),
     ),
     names.AUTH_RECOVERED: (
@@ -50,49 +50,49 @@ EVENTS = {
     ),
     names.KEY_RECOVERED: (
         "WARNING",
-        "A refused key was replaced by another one, and a request with that was accepted.",
+        "A refused key was replaced by another one, and a request with the new key was accepted.",
     ),
     names.KEY_NOT_RECOVERED: (
         "WARNING",
         (
-            "A search for another key after a refusal came to nothing: the sources gave none, one of them "
-            "failed, or what they gave was refused too. The application gets the first refusal."
+            "A search for another key failed: no source had one, a source raised an error, or the new key "
+            "was refused too. The application gets the first refusal."
         ),
     ),
     names.KEY_ROTATED: (
         "INFO",
         (
-            "The file that a client's key came from holds another one now, and the client uses it before "
+            "The file that a client's key came from has changed, and the client uses the new key before "
             "the old one is refused."
         ),
     ),
     names.REQUEST_NOT_REPEATED: (
         "WARNING",
         (
-            "A refused request was not made again with the new key, as its body had been read and cannot "
-            "be read twice. The next ones use the new key."
+            "A refused request was not repeated with the new key, because its body cannot be read twice. "
+            "The next requests use the new key."
         ),
     ),
     names.OPERATION_EXCEPTION: (
         "WARNING",
         (
-            "A request of any operation that failed, unless its caller cancelled it. Each one is a "
-            "LogRecord; the log has one line per operation and error type in "
-            "TOGETHER_OTEL_LOG_INTERVAL, and none where auth_failed says why."
+            "A request of any operation failed, and its caller did not cancel it. Each failure is a "
+            "LogRecord; the log has one line for each operation and error type in "
+            "TOGETHER_OTEL_LOG_INTERVAL, and none for failures that auth_failed reports."
         ),
     ),
     names.OPERATION_DETAILS: (
         "DEBUG",
         (
-            "A request with messages, when their content is captured in events; the messages are "
-            "attributes of the LogRecord, which is emitted whatever the logger's level."
+            "A request with messages, if their content is captured in events; the messages are "
+            "attributes of the LogRecord, which is emitted regardless of the logger's level."
         ),
     ),
     names.DRILL_STARTED: (
         "WARNING",
-        "`together-otel drill` begins to play a failure: its cause, and for how many seconds.",
+        "`together-otel drill` begins to simulate a failure; with the cause and the duration in seconds.",
     ),
-    names.DRILL_ENDED: ("WARNING", "That drill is over, and requests are accepted again."),
+    names.DRILL_ENDED: ("WARNING", "The drill is over, and requests are accepted again."),
 }
 """Severities of each event, and when it is logged."""
 
@@ -106,7 +106,7 @@ def table(header: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
 def diagnoses() -> str:
     """Return the table of causes."""
     return table(
-        ("Cause", "It means", "What to do"),
+        ("Cause", "Meaning", "What to do"),
         (
             (f"`{cause}`", names.CAUSE_MEANINGS[cause], names.CAUSE_REMEDIES[cause])
             for cause in names.CAUSES
@@ -121,26 +121,28 @@ def emitted() -> str:
             "span",
             "`{operation} {model}`, such as `chat a/model`",
             "CLIENT",
-            "Each request, the SDK's retries included; a stream until it ends.",
+            "Each request, including the SDK's retries; a streamed request until its stream ends.",
         ),
         (
             "span",
             f"`{names.CLIENT_INIT_SPAN}`",
             "INTERNAL",
-            "A constructor whose key shows this process something new, or that fails.",
+            "A constructor that fails, or whose key was not seen in this process before.",
         ),
         (
             "span",
             f"`{names.CALL_SPAN}`",
             "INTERNAL",
-            "In its place where another instrumentation has a GenAI span of the request: its child.",
+            "Replaces the CLIENT span if another instrumentation's GenAI span of the request is current; its child.",
         ),
     )
     metrics = (
         (
             "metric",
             f"`{metric.name}`, in Prometheus `{metric.prometheus}`",
-            f"{metric.kind}, by " + (", ".join(f"`{one}`" for one in metric.labels) or "nothing"),
+            ", by ".join(
+                filter(None, (metric.kind, ", ".join(f"`{one}`" for one in metric.labels)))
+            ),
             metric.description,
         )
         for metric in (*names.OWN_METRICS, *names.LATEST_METRICS)
@@ -172,13 +174,13 @@ def alerts() -> str:
     lines = []
     for rule in (rule for rule in every if rule.word == "alert"):
         severity = SEVERITIES[rule.name]
-        whom = "Left out unless asked for" if severity == "none" else severity.capitalize()
-        waits = [f"fires after {rule.wait}"] if rule.wait else []
+        listed = "Not exported by default" if severity == "none" else severity.capitalize()
+        waits = [f"It fires once its expression has been true for {rule.wait}."] * bool(rule.wait)
         lines += [
             f"## {rule.name}",
-            f"**{whom}.** {rule.comment}".rstrip(),
+            f"**{listed}.** {rule.comment}".rstrip(),
             f"{checked}\n```promql\n{rule.expr}\n```",
-            f"It {' and '.join([*waits, f'lasts {rule.keep} longer than its expression'])}.",
+            " ".join([*waits, f"It resolves once its expression has been false for {rule.keep}."]),
         ]
     return "\n\n".join(lines)
 

@@ -222,7 +222,7 @@ def clients() -> Any:
 
 def runbook() -> Any:
     """Return the runbook in one table."""
-    lines = ["| Cause | It means | What to do |", "| --- | --- | --- |"]
+    lines = ["| Cause | Meaning | What to do |", "| --- | --- | --- |"]
     lines += [
         f"| [{cause}]({DEFAULT_RUNBOOK_URL}#cause-{cause}) | {names.CAUSE_MEANINGS[cause]}"
         f" | {names.CAUSE_REMEDIES[cause]} |"

@@ -134,7 +134,7 @@ def test_every_cause_has_an_entry_in_the_runbook():
     assert {f"cause-{cause}" for cause in names.CAUSES} <= anchors()
     for cause in names.CAUSES:
         entry = text.partition(f"### Cause: {cause}\n")[2].partition("\n### ")[0]
-        assert f"**It means.** {names.CAUSE_MEANINGS[cause]}\n" in entry
+        assert f"**Meaning.** {names.CAUSE_MEANINGS[cause]}\n" in entry
         assert f"**Fix.** {names.CAUSE_REMEDIES[cause]}\n" in entry
 
 
@@ -146,9 +146,9 @@ def test_every_entry_of_the_runbook_is_whole():
     assert sorted(titles) == sorted([*told, *(f"Cause: {cause}" for cause in names.CAUSES)])
     for entry in entries:
         assert re.findall(r"^\*\*(.*?)\.\*\*", entry, re.MULTILINE) == [
-            "It means",
-            "How sure",
-            "Look at",
+            "Meaning",
+            "Certainty",
+            "Check",
             "Run",
             "Fix",
             "Confirm",

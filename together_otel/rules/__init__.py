@@ -28,7 +28,7 @@ level:metric:operation; the level job has the labels of a service.
 """
 
 _RECORDING = """\
-Series that keep dashboards of a large fleet quick, by together-otel export. No alert needs them.
+Series that the dashboards query, by together-otel export. No alert needs them.
 """
 
 

@@ -28,20 +28,20 @@ STATE = (
     Rule(
         "instance:together_auth_failure:time",
         f"max by (<by>, instance) (max_over_time(\n  {_FAILED}[20m]))",
-        "When an instance last failed to authenticate, kept for 20 minutes after it is gone.",
+        "When an instance last failed to authenticate; kept for 20 minutes after it is gone.",
     ),
     Rule(
         "instance:together_auth_success:time",
         f"max by (<by>, instance) (max_over_time(\n  {_SUCCEEDED}[20m]))\n"
         "or instance:together_auth_failure:time * 0",
-        "When it last succeeded; 0 is never.",
+        "When an instance last succeeded; 0 if never.",
     ),
     Rule(
         "instance:together_auth_failure:since",
         "last_over_time(instance:together_auth_failure:since[20m])\n"
         "  > instance:together_auth_success:time and instance:together_auth_failure:time\n"
         "or instance:together_auth_failure:time > instance:together_auth_success:time",
-        "Its first failure after its last success, both of its own clock.",
+        "An instance's first failure after its last success, both by its own clock.",
     ),
     Rule(
         "job:together_auth_success:time",
@@ -49,7 +49,7 @@ STATE = (
         "  instance:together_auth_success:time\n"
         "  or last_over_time(job:together_auth_success:time[20m]) > time() - 21600\n"
         ")",
-        "When any of a service last succeeded, kept for six hours.",
+        "When any instance of a service last succeeded; kept for six hours.",
     ),
     Rule(
         "instance:together_auth_failing:since",
@@ -59,7 +59,7 @@ STATE = (
         "    > on (<by>) group_left () job:together_auth_success:time - 60\n"
         f"  or max by (<by>, instance) ({_FAILED})\n"
         ")",
-        "The same, if it failed in the last hour; one that is gone counts until others succeed.",
+        "First failures of instances that failed in the last hour; gone ones count until others succeed.",
     ),
     Rule(
         "job:together_auth_failing:ratio",
@@ -68,19 +68,19 @@ STATE = (
         "  or instance:together_auth_success:time > time() - 3600 > on (<by>)\n"
         "    group_left () min by (<by>) (instance:together_auth_failing:since) - 60\n"
         ")",
-        "Share of instances that fail, of all that asked since; clocks may differ by a minute.",
+        "Share of failing instances of all that sent requests since; clocks may differ by a minute.",
     ),
     Rule(
         "job:together_auth_failing:count",
         "sum by (<by>) (\n"
         "  1 + (instance:together_auth_failure:time > bool instance:together_auth_failing:since)\n"
         ")",
-        "Known failures: one of each instance, two if it has failed again.",
+        "Number of failures: one for each failing instance, two if it failed again.",
     ),
     Rule(
         "instance_key:together_auth_refused:time",
         f"max by (<by>, instance, together_api_key_fingerprint) (max_over_time(\n  {_REFUSED}[20m]))",
-        "When it was last refused with a key.",
+        "When an instance was last refused with each key.",
     ),
     Rule(
         "instance_key:together_auth_failure:time",
@@ -88,7 +88,7 @@ STATE = (
         "or instance:together_auth_failure:time unless on (<by>, instance)\n"
         "  max by (<by>, instance) (instance_key:together_auth_refused:time)\n"
         "  >= instance:together_auth_failure:time - 5",
-        "The same, and a failure without fingerprint.",
+        "The same, including failures without a fingerprint.",
     ),
     Rule(
         "job_key:together_auth_failing:time",
@@ -96,7 +96,7 @@ STATE = (
         "  instance_key:together_auth_failure:time\n"
         "    >= on (<by>, instance) group_left () instance:together_auth_failing:since - 5\n"
         ")",
-        "Keys of instances that fail.",
+        "Keys of failing instances.",
     ),
     Rule(
         "job_key:together_auth_refused:time",
@@ -106,7 +106,7 @@ STATE = (
         f"      {_ACCEPTED}[20m]))\n"
         "    >= instance_key:together_auth_failure:time\n"
         ")",
-        "Keys refused in five minutes and not accepted by the instance since.",
+        "Keys refused in the last five minutes and not accepted since.",
     ),
     *(
         Rule(
@@ -120,7 +120,7 @@ STATE = (
         for window, comment in (
             (
                 "1m",
-                "Share of requests refused where instances succeed, without keys that cannot work.",
+                "Share of requests refused in instances that succeed, except for keys that cannot work.",
             ),
             ("5m", ""),
         )
@@ -136,20 +136,20 @@ _ROTATION = (
         f"  unless on (<by>, instance) count by (<by>, instance) (\n"
         f"    {_ACCEPTED} > time() - 900) > 1\n"
         ")",
-        "When a key was last accepted by instances that use one key.",
+        "When a key was last accepted by an instance that uses only one key.",
     ),
     Rule(
         "job_key:together_key_accepted:since",
         "last_over_time(job_key:together_key_accepted:since[1h])\n"
         "  and job_key:together_key_accepted:time\n"
         "or job_key:together_key_accepted:time * 0 + time()",
-        "When it was first seen so.",
+        "When this was first the case.",
     ),
     Rule(
         "job:together_key_newest:since",
         "max by (<by>) (job_key:together_key_accepted:since > time() - 604800)\n"
         "and count by (<by>) (job_key:together_key_accepted:time > time() - 3600) == 2",
-        "When the newer of two keys came into use, in the last week.",
+        "When the newer of two keys came into use, if in the last week.",
     ),
 )
 """Recording rules for the alert on a stalled key rotation."""
@@ -191,7 +191,7 @@ def rotation(options: Options) -> Group:
             "  > on (<by>) group_left () job:together_key_newest:since + <rotation_overlap>\n"
             "and job_key:together_key_accepted:since\n"
             "  < on (<by>) group_left () job:together_key_newest:since - 600",
-            "A key is still accepted long after another one that came into use later.",
+            "An old key is still accepted long after a newer one came into use.",
             f"{JOB} still uses an old Together API key",
             f"The key with fingerprint {{{{ $labels.{FINGERPRINT} }}}} is still accepted"
             f" {options.rotation_overlap / 60:g} minutes after a newer one came into use. Cause: the"
@@ -210,11 +210,11 @@ def spike(options: Options) -> tuple[Rule, ...]:
             options,
             "TogetherAuthFailureSpike",
             f"{now} >= 10\nand {now}\n  > <spike_factor> * quantile_over_time(0.5, {now}[1w:1h])",
-            "Ten failures, and many times the week's median.",
+            "At least ten failures in five minutes, and well above the week's median.",
             f"{JOB} has unusually many Together authentication failures",
             "{{ $value | humanize }} failures in 5m, more than"
-            f" {options.spike_factor:g} times the week's median. Where callers bring keys, look"
-            " for one caller's; else see what was deployed or rotated.",
+            f" {options.spike_factor:g} times the week's median. If callers bring their own keys,"
+            " look for one caller; else check what was deployed or rotated.",
         ),
     )
 
@@ -225,7 +225,7 @@ def _alerts(options: Options) -> Iterator[Rule]:
         options,
         "TogetherAuthFailing",
         _FAILING,
-        "Instances fail, twice at least or before any success; or requests do where others succeed.",
+        "Instances fail, at least twice or before any success; or requests of others are refused.",
         f"Together refuses {JOB}: {{{{ $value | humanizePercentage }}}} of it",
         described,
     )
@@ -233,7 +233,7 @@ def _alerts(options: Options) -> Iterator[Rule]:
         options,
         "TogetherAuthFailure",
         _FAILURE,
-        "A failure of the last quarter of an hour, or any with no success of the service since.",
+        "A failure in the last 15 minutes, or one after the service's last success.",
         f"{JOB} had Together authentication failures",
         described,
     )

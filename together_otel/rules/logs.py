@@ -12,14 +12,14 @@ from together_otel.rules.texts import JOB, alert
 _HEADER = """\
 Written by dashboards/build.py from together_otel/rules/logs.py. Change it there.
 
-For Loki's ruler, beside the rules of Prometheus: a process that dies before it is scraped, and
-pushes nothing, leaves nothing but its log. These alerts go to the same Alertmanager, by the same
-labels; a page of Prometheus' holds the tickets of the same job back.
+For Loki's ruler, in addition to the rules for Prometheus: a process that ends before it is scraped
+and pushes no metrics leaves only its log. These alerts go to the same Alertmanager with the same
+labels. A page from Prometheus inhibits the tickets of the same job.
 
 service_name is the label that Loki 3 gives every stream, from OpenTelemetry's service.name or the
-workload's name; cluster and namespace are those of log shippers. Put labels of yours for those that
-your streams do not have: a page is told once where they are those of the metrics. Log lines are needed as
-the package writes them, whatever stands before them; LogRecords by OTLP have them as their body.
+workload's name; log shippers add cluster and namespace. Replace labels that your streams do not
+have. If the labels are those of the metrics, a job is paged only once. Log lines must be as the
+package writes them, after any prefix; the body of an OTLP LogRecord is such a line.
 """
 _WINDOW = "15m"
 _SOURCE = names.KEY_SOURCE.removeprefix("together.")
@@ -50,7 +50,7 @@ def render_logs(options: Options) -> str:
                         f"sum by ({by_cause}) {counted(names.AUTH_FAILED, own_key, *failed)} >= 3\n"
                         f"unless on ({by})\n"
                         f"sum by ({by}) {counted(names.AUTH_RECOVERED)}",
-                        f"Each start of {{{{ $labels.job }}}} fails for its Together API key:"
+                        f"{{{{ $labels.job }}}} fails at each start because of its Together API key:"
                         f" {{{{ $labels.{CAUSE} }}}}",
                     ),
                     *_alert(
@@ -69,7 +69,7 @@ def render_logs(options: Options) -> str:
 def _alert(options: Options, name: str, expr: str, summary: str) -> Iterator[Rule]:
     description = (
         f"{JOB}: {{{{ $value }}}} log events {names.AUTH_FAILED.name} in {_WINDOW}."
-        f" Cause {{{{ $labels.{CAUSE} }}}}; each names the variable or argument at fault, and the remedy."
+        f" Cause: {{{{ $labels.{CAUSE} }}}}. Each event names the variable or argument at fault, and the remedy."
     )
     for one in alert(options, name, expr, "", summary, description):
         yield replace(one, keep="")  # Loki's ruler does not support keep_firing_for

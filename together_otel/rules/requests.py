@@ -43,13 +43,13 @@ def outage(options: Options) -> Group:
             Rule(
                 "job:together_errors:ratio1m",
                 f"({_sum(_FAILED, '1m')} >= 10)\n/ {_sum(_COUNTED, '1m')}",
-                "Share of requests that Together or the network failed, ten at least.",
+                "Share of requests that Together or the network failed, if at least ten.",
             ),
             Rule(
                 "job:together_unsuccessful:increase1h",
                 f"({_sum(('payment_required', *_FAILED), '1h')}\n>= 3)\n"
                 f"or ({_sum(('client_error',), '1h')} >= 10)",
-                "Failures of an hour that count if nothing succeeds, refused keys aside.",
+                "Failures in an hour, except refused keys.",
             ),
             *alert(
                 options,
@@ -57,7 +57,7 @@ def outage(options: Options) -> Group:
                 "job:together_errors:ratio1m >= <errors_share>\n"
                 "or job:together_unsuccessful:increase1h\n"
                 "  and time() - 21600 < (job:together_auth_success:time < time() - 1800)",
-                "Most requests of a minute fail; or all of half an hour, after successes in six hours.",
+                "Half of a minute's requests fail; or none succeeds for half an hour, after successes.",
                 f"Together requests of {JOB} fail",
                 _described(options),
             ),
@@ -86,7 +86,7 @@ def service(options: Options) -> Group:
                 options,
                 "TogetherRateLimited",
                 f"({_sum(('rate_limited',), '5m')} >= 10)\n/ {_sum((), '5m')} >= <limited_share>",
-                "",
+                "Many requests end with HTTP 429.",
                 f"Together limits the rate of {JOB}: {SHARE} of its requests",
                 _described(options),
             ),
@@ -102,15 +102,13 @@ def _described(options: Options) -> str:
         f"{of(options)}Outcomes in 5m:{{{{ range {found} }}}} {{{{ .Labels.{OUTCOME} }}}}"
         " {{ .Value | humanize }}{{ end }}. Cause: payment_required: the account's credit is spent;"
         " server_error, timeout: Together, see https://status.together.ai; connection_error: DNS, a"
-        " proxy or the network; rate_limited: ask less at once, or have the limit raised; client_error: the requests are wrong, such"
-        " as a model's name."
+        " proxy or the network; rate_limited: send fewer requests, or raise the limit; client_error:"
+        " wrong requests, such as an unknown model."
     )
 
 
 def _budget(options: Options) -> Iterator[Rule]:
-    yield Rule(
-        ERRORS, _sum(_FAILED, "5m", "rate"), "Failures a second, and what they are a share of."
-    )
+    yield Rule(ERRORS, _sum(_FAILED, "5m", "rate"), "Failures per second; then all requests.")
     yield Rule(COUNTED, _sum(_COUNTED, "5m", "rate"))
     windows = ("5m", "30m", "1h", "6h")
     for window in windows:
@@ -143,7 +141,7 @@ def _latency(options: Options) -> Iterator[Rule]:
         f"and sum by (<by>, {OPERATION}) (increase(\n"
         f"  {durations}_count{{{SUCCEEDED}}}[5m]\n"
         ")) >= 20",
-        "The slowest 5 % of at least 20 successful requests in five minutes.",
+        "The slowest 5 % of at least 20 successful requests in five minutes are too slow.",
         f"Together answers {JOB} slowly: {{{{ $labels.{OPERATION} }}}}",
         f"The slowest 5 % of {{{{ $labels.{OPERATION} }}}} that succeed take"
         " {{ $value | humanizeDuration }} or longer. Cause: a model under load, longer prompts or"

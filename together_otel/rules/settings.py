@@ -41,7 +41,7 @@ EXPECTED: Mapping[Kind, str] = {
     "share": "a number over 0 and below 1, such as 0.3",
     "number": "a number over 0, such as 2.5",
     "seconds": "a whole number of seconds over 0, such as 3600",
-    "duration": "a duration of Prometheus', such as 5m",
+    "duration": "a Prometheus duration, such as 5m",
 }
 
 
@@ -67,28 +67,30 @@ class Options:
     failing_share: float = _setting(
         0.2,
         "share",
-        "Share of instances, or of requests where others succeed, that is a page if refused.",
+        "Page if this share of instances fails, or this share of requests in instances that also succeed.",
     )
     errors_share: float = _setting(
         0.5,
         "share",
-        "Share of a minute's requests that is a page if Together or the network fails them.",
+        "Page if this share of a minute's requests fails because of Together or the network.",
     )
-    objective: float = _setting(0.99, "share", "Share of requests to be answered, over 30 days.")
+    objective: float = _setting(0.99, "share", "Objective: share of good requests over 30 days.")
     slow_seconds: float = _setting(
-        20, "number", "The slowest 5 % of successful completions may take so long."
+        20, "number", "Highest acceptable 95th percentile of successful completions."
     )
     limited_share: float = _setting(
-        0.05, "share", "Share of requests that is a ticket if rate limited."
+        0.05, "share", "Alert if this share of requests is rate limited."
     )
     spike_factor: float = _setting(
-        3, "number", "So many times the week's median of failures is a spike."
+        3, "number", "Failures are a spike above this multiple of the week's median."
     )
     rotation_overlap: int = _setting(
-        3600, "seconds", "So long may an old key be in use beside a new one."
+        3600, "seconds", "Longest acceptable use of an old key next to a new one."
     )
-    absent_for: str = _setting("10m", "duration", "So long may telemetry be away, as in a deploy.")
-    keep_firing: str = _setting("5m", "duration", "So long does an alert go on after its end.")
+    absent_for: str = _setting("10m", "duration", "Longest acceptable absence, as in a deployment.")
+    keep_firing: str = _setting(
+        "5m", "duration", "Time that an alert fires after its condition ends."
+    )
 
 
 SETTINGS: Mapping[str, Mapping[str, Any]] = {
@@ -149,24 +151,24 @@ def from_toml(text: str) -> dict[str, Any]:
     try:
         found: dict[str, Any] = toml.loads(text)
     except ValueError as exc:
-        raise WrongChoice(f"it is no TOML: {exc}") from None
+        raise WrongChoice(f"invalid TOML: {exc}") from None
     return found
 
 
 def to_toml(options: Options) -> str:
     """Return the options as a TOML file."""
-    lines = ["# Labels that tell one service from another; job is one of them."]
+    lines = ["# Labels that identify a service; job must be one of them."]
     lines.append(f"group_by = {json.dumps(options.group_by)}")
     for name, setting in SETTINGS.items():
         lines += [f"# {setting['meaning']}", f"{name} = {json.dumps(getattr(options, name))}"]
-    lines += ["", f"# Of each alert: {', '.join(get_args(Severity))}.", "[severity]"]
+    lines += ["", f"# Severity of each alert: {', '.join(get_args(Severity))}.", "[severity]"]
     lines += [f'{name} = "{options.severities.get(name, "none")}"' for name in _ALERTS]
     return "\n".join(lines) + "\n"
 
 
 def _unknown(what: str, name: str, known: Iterable[str]) -> str:
     known = tuple(known)
-    return f"no {what} {name!r}{did_you_mean(name, known)} There are: {', '.join(known)}"
+    return f"unknown {what} {name!r}{did_you_mean(name, known)} Choose from: {', '.join(known)}"
 
 
 def _value(name: str, value: object) -> object:
@@ -190,10 +192,10 @@ def _labels(value: object) -> tuple[str, ...]:
     labels = tuple(str(one).strip() for one in names) if isinstance(names, (list, tuple)) else ()
     if "job" not in labels or not all(map(_LABEL.fullmatch, labels)):
         raise WrongChoice(
-            f"group_by={value}: expected names of labels, job among them, such as cluster,namespace,job"
+            f"group_by={value}: expected names of labels, including job, such as cluster,namespace,job"
         )
     if len(set(labels)) < len(labels) or "instance" in labels:
-        raise WrongChoice(f"group_by={value}: each label once, and not instance")
+        raise WrongChoice(f"group_by={value}: each label only once, and not instance")
     return labels
 
 

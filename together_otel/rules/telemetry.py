@@ -17,22 +17,24 @@ def group(options: Options) -> Group:
     return Group(
         "together_telemetry",
         (
-            Rule(INSTANCES, f"count by (<by>) (\n  {_EVERYWHERE})", "Instances with our metrics."),
+            Rule(
+                INSTANCES, f"count by (<by>) (\n  {_EVERYWHERE})", "Instances with these metrics."
+            ),
             Rule(
                 "job:together_instances:expected",
                 f"{INSTANCES}\n"
                 "or last_over_time(job:together_instances:expected[1h]) and on (<by>) up",
-                "The same, kept for as long as the service has targets.",
+                "The same, kept while the service has targets.",
             ),
             *alert(
                 options,
                 "TogetherTelemetryAbsent",
                 f"job:together_instances:expected unless {INSTANCES}",
                 "",
-                f"{JOB} no longer tells how its Together requests go",
-                "Its targets are there, yet none has had together_client metrics for"
-                f" {options.absent_for}: a dead key would go unseen. Cause: scrapes fail, a"
-                " port was taken (see the log), or a deploy dropped opentelemetry-instrument.",
+                f"{JOB} no longer exports Together metrics",
+                "Its targets have had no together_client metrics for"
+                f" {options.absent_for}: a dead key would go unnoticed. Cause: scrapes fail, a"
+                " port is in use (see the log), or a deploy dropped opentelemetry-instrument.",
                 wait=options.absent_for,
             ),
             Rule(
@@ -43,17 +45,17 @@ def group(options: Options) -> Group:
                 f"    {_EVERYWHERE} offset 5m\n"
                 f"  or increase({_ERRORS}[5m])\n"
                 ")",
-                "Errors of five minutes, the first one of a process included.",
+                "Errors in five minutes, including the first one of a process.",
             ),
             *alert(
                 options,
                 "TogetherTelemetryErrors",
                 f"{TELEMETRY_ERRORS} > 0",
                 "",
-                f"together_otel has errors of its own in {JOB}",
+                f"together_otel has internal errors in {JOB}",
                 f"{{{{ $value | humanize }}}} errors in 5m at stage {{{{ $labels.{STAGE} }}}}. Some"
-                " telemetry is missing; the application is not harmed. Cause: a bug of ours, or a newer"
-                " SDK. Report the traceback that the logger together_otel has, with the versions of both.",
+                " telemetry is missing; the application is not affected. Cause: a bug in together_otel,"
+                " or a newer SDK. Report the logger together_otel's traceback and both versions.",
             ),
         ),
     )

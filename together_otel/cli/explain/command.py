@@ -29,7 +29,7 @@ def entries() -> Mapping[str, str]:
     return {
         name: body.strip()
         for name, body in zip(parts[::2], parts[1::2], strict=True)
-        if body.strip().startswith("**It means.**")
+        if body.strip().startswith("**Meaning.**")
     }
 
 

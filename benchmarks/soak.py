@@ -1,5 +1,5 @@
 # python benchmarks/soak.py
-"""Soak test with threads and asyncio tasks of exact counts, spans that end once, and flat memory.
+"""Soak test with threads and asyncio tasks: exact counts, spans that end once, flat memory.
 
 Calls succeed, are refused, are rate limited, time out or are cancelled. Streams are read to the
 end, closed early, garbage-collected or cancelled. There are 10,000 models, 1,000 keys and 500

@@ -141,7 +141,7 @@ class Replacement:
                 self._report = other._report
 
     def accepted(self, key: object) -> Report:
-        """Record that a request with a key was accepted; return what receives the outcome."""
+        """Record that a request with a key was accepted; return the function to report it to."""
         if not (self.is_unproven or self.former is not None or self._barred):
             return _nobody
         with self._owner.lock:
@@ -153,7 +153,7 @@ class Replacement:
             return report
 
     def refused(self, key: object) -> Report:
-        """Record that a request with a key was refused; return what receives the outcome."""
+        """Record that a request with a key was refused; return the function to report it to."""
         with self._owner.lock:
             now = self._owner.clock()
             self._barred = {one: until for one, until in self._barred.items() if until > now}

@@ -58,7 +58,7 @@ class Source:
 
     @property
     def rests(self) -> bool:
-        """Whether not to ask it for now, as it is slow and had no new key a short time ago."""
+        """Whether to skip it for now, as it is slow and recently had no new key."""
         return not self.instant and self.limit is not None and self.clock() < self._rests_until
 
     def answered(self, *, found: bool) -> None:

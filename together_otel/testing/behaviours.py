@@ -97,7 +97,7 @@ def lose_key() -> Behaviour:
 
 
 def forbidden_key(status: int = FORBIDDEN) -> Behaviour:
-    """Refuse the key with another status than 401 that Together documents: 403 or 400."""
+    """Refuse the key with 403 or 400, which Together's error codes allow besides 401."""
     return refuse(status=status)
 
 

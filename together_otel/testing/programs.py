@@ -92,7 +92,7 @@ class Program:
         self._folder = folder
         self._flags = flags
         self.address: str = f"127.0.0.1:{free_port()}"
-        # JSON is YAML.
+        # JSON is valid YAML.
         (folder / "config.yml").write_text(json.dumps(config))
 
     def __enter__(self) -> "Program":  # noqa: PYI034 - Self needs 3.11 or another package

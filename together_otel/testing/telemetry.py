@@ -198,7 +198,7 @@ _OF_EVERY_RECORD = {*vars(logging.makeLogRecord({})), "message", "asctime", EVEN
 
 
 class _Handler(logging.Handler):
-    """Emits log records for logging that is not a log event."""
+    """Emits log records for messages of Python's logging that are not log events."""
 
     def __init__(self, provider: LoggerProvider) -> None:
         super().__init__(logging.INFO)

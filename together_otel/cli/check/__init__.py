@@ -1,1 +1,1 @@
-"""``together-otel check``: inspects the environment's key, and can ask Together to accept it."""
+"""``together-otel check``: inspects the environment's key, and can ask whether it is accepted."""

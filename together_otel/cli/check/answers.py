@@ -89,7 +89,7 @@ def _redirected(answer: Answer, address: Address, report: KeyReport) -> LiveResu
     there = _printable(there)
     if not there or port is None:
         return LiveResult("unexpected_answer", f"{host} redirects to an invalid address.")
-    # httpx and requests send the key along to the same origin, and from http to https.
+    # As in httpx and requests: a redirect keeps the key within an origin and from http to https.
     upgrade = (address.scheme, address.port, to.scheme, port) == ("http", 80, "https", 443)
     same = (address.scheme, address.port) == (to.scheme, port)
     if there == host and (same or upgrade):

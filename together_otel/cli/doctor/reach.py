@@ -48,7 +48,7 @@ def serves_ours(host: str, port: int) -> bool:
 
 
 def cannot_bind(host: str, port: int) -> OSError | None:
-    """Return the error of a server that binds a port, or ``None``."""
+    """Return the error that a server would get when binding a port, or ``None``."""
     try:
         family, kind, _, _, address = socket.getaddrinfo(
             host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE

@@ -102,7 +102,7 @@ def environment(
         share(made, Path(folder) / "metrics")
     if gateway := environ.get(variables.PUSHGATEWAY, "").strip():
         base, job, grouping = target(gateway, service)
-        if job != service:  # a push replaces what is in its group
+        if job != service:  # a group of the drill's own, as a push replaces the whole group
             gateway = url_of_group(base, f"{job}{SUFFIX}", grouping)
         made[variables.PUSHGATEWAY] = gateway
     return made

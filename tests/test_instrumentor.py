@@ -160,6 +160,11 @@ def test_an_own_level_of_the_logger_is_left_alone():
         assert logger().level == logging.ERROR
         TogetherInstrumentor().uninstrument()
         assert logger().level == logging.ERROR
+        logger().setLevel(logging.NOTSET)
+        TogetherInstrumentor().instrument()
+        logger().setLevel(logging.ERROR)
+        TogetherInstrumentor().uninstrument()
+        assert logger().level == logging.ERROR
     finally:
         logger().setLevel(logging.NOTSET)
 

@@ -265,6 +265,24 @@ def test_a_disk_that_is_full_for_a_while(folder, clock, monkeypatch, caplog):
     assert len(caplog.records) == 1
 
 
+def test_gauges_keep_their_space_while_a_disk_is_full(folder, monkeypatch):
+    """A key that is used no more makes the others be written anew, into the same file."""
+    metrics = of(folder)
+    metrics.keys_in_use = keys(1, 2, 3)
+    metrics.keys_changed(at_once=True)
+
+    def refuse(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(value_files, "_allocate", refuse)
+    for number in range(40):
+        ask(metrics, f"model-{number}")
+    metrics.keys_in_use = keys(1, 2)
+    metrics.keys_changed(at_once=True)
+    named = [name for name, _ in values(Group(folder))]
+    assert named.count(names.KEY_INFO.prometheus) == 2
+
+
 SUCCESS = frozenset(
     {"gen_ai_operation_name": "chat", "together_request_outcome": "success"}.items()
 )

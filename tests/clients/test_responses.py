@@ -14,6 +14,18 @@ pytest.importorskip("openai.resources.responses")
 
 CALLED = {"type": "function_call", "id": "fc-1", "call_id": "c-1", "name": "look"}
 SAID = {"type": "output_text", "text": "Hello!", "annotations": []}
+MEDIA = [
+    {"type": "input_image", "image_url": "https://a.invalid/1.png", "detail": "auto"},
+    {"type": "input_image", "file_id": "file-1"},
+    {"type": "input_file", "file_id": "file-2"},
+    {"type": "input_file", "file_url": "https://a.invalid/2.pdf"},
+]
+REFERENCES = [
+    {"type": "uri", "modality": "image", "uri": "https://a.invalid/1.png"},
+    {"type": "file", "modality": "image", "file_id": "file-1"},
+    {"type": "file", "modality": "document", "file_id": "file-2"},
+    {"type": "uri", "modality": "document", "uri": "https://a.invalid/2.pdf"},
+]
 OUTPUT = [
     {"type": "reasoning", "id": "rs-1", "summary": [{"type": "summary_text", "text": "Be kind."}]},
     {"type": "message", "id": "msg-1", "role": "assistant", "status": "completed"}
@@ -182,7 +194,7 @@ def test_what_was_said(lab, server, telemetry, monkeypatch, stream):
         events({"type": "response.completed", "response": done}) if stream else whole(**done)
     )
     given = [
-        {"role": "user", "content": [{"type": "input_text", "text": "Look"}]},
+        {"role": "user", "content": [{"type": "input_text", "text": "Look"}, *MEDIA]},
         CALLED | {"arguments": "{}"},
         {"type": "function_call_output", "call_id": "c-1", "output": "A tree"},
     ]
@@ -195,7 +207,7 @@ def test_what_was_said(lab, server, telemetry, monkeypatch, stream):
         {"type": "text", "content": "Be brief."}
     ]
     assert json.loads(attributes["gen_ai.input.messages"]) == [
-        {"role": "user", "parts": [{"type": "text", "content": "Look"}]},
+        {"role": "user", "parts": [{"type": "text", "content": "Look"}, *REFERENCES]},
         {"role": "assistant", "parts": [called | {"arguments": {}}]},
         {
             "role": "tool",

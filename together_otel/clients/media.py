@@ -22,6 +22,12 @@ _GIVEN: Final = {
 _IN_FIELDS: Final = ("input_image", "video", "audio")
 """If such a field contains objects, the fields of these that may have the URL."""
 
+_FILES: Final = {"file": "document", "input_file": "document", "input_image": "image"}
+"""Types of items that may refer to an uploaded file → their modality."""
+
+_CONTENTS: Final = ("file_data", "file_url", "image_url")
+"""Fields of these with their content or its URL."""
+
 _REDACTED: Final = "REDACTED"
 """The replacement for secrets in URLs by OpenTelemetry's conventions."""
 
@@ -80,26 +86,26 @@ def media_in(kind: str, inner: Any) -> dict[str, Any] | None:
 
     Args:
         kind: the item's ``type``, such as ``image_url``.
-        inner: the item's field of that name.
+        inner: the item's field of that name, or the item itself, as in the Responses API.
     """
     fields = fields_of(inner)
     if kind == "input_audio":
         form, data = fields.get("format"), fields.get("data")
         mime_type = f"audio/{form}" if isinstance(form, str) else ""
         return reference(data, "audio", mime_type) if isinstance(data, str) else None
-    if kind == "file":
-        return _file(fields)
+    if (modality := _FILES.get(kind)) is not None:
+        return _file(fields, modality)
     url = fields.get("url", inner)
     if not kind.endswith("_url") or not isinstance(url, str):
         return None
     return reference(url, kind.removesuffix("_url"))
 
 
-def _file(fields: Mapping[str, Any]) -> dict[str, Any] | None:
-    identifier, data = fields.get("file_id"), fields.get("file_data")
-    if isinstance(identifier, str):
-        return {"type": "file", "modality": "document", "file_id": identifier}
-    return reference(data, "document") if isinstance(data, str) else None
+def _file(fields: Mapping[str, Any], modality: str) -> dict[str, Any] | None:
+    if isinstance(identifier := fields.get("file_id"), str):
+        return {"type": "file", "modality": modality, "file_id": identifier}
+    found = (one for name in _CONTENTS if isinstance(one := fields.get(name), str))
+    return next((reference(one, modality) for one in found), None)
 
 
 def media_given(body: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -77,7 +77,7 @@ def _part(item: Any) -> Part | None:
     kind = _word(fields.get("type"), "")
     if kind in _TEXTS:
         return _text(fields.get("text"))
-    if (medium := media_in(kind, fields.get(kind))) is not None:
+    if (medium := media_in(kind, fields.get(kind, fields))) is not None:
         return medium
     return {"type": "generic", "generic_type": kind} if kind else None
 

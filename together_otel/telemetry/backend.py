@@ -45,14 +45,23 @@ class Backend:
             one.stop()
 
 
-def metrics_for(owner: object, kind: Hashable, make: Callable[[], Metrics]) -> Any:
+def metrics_for(
+    owner: object, kind: Hashable, make: Callable[[], Metrics], stand_in: object = None
+) -> Any:
     """Return the metrics of one kind that are emitted to ``owner``, created if there are none.
 
     They outlive ``uninstrument()``, because counters must not decrease and OpenTelemetry cannot
     remove instruments. They are stored on ``owner`` itself, where a newly imported copy of this
     package finds them, too.
+
+    Args:
+        owner: a registry or a meter provider.
+        kind: distinguishes metrics with other names.
+        make: creates them.
+        stand_in: stood for ``owner`` at first; metrics created for it are emitted to ``owner``.
     """
-    made: dict[Hashable, Metrics] = getattr(owner, "__dict__", {}).setdefault(_METRICS, {})
+    of_stand_in = getattr(stand_in, "__dict__", {}).get(_METRICS, {})
+    made: dict[Hashable, Metrics] = getattr(owner, "__dict__", {}).setdefault(_METRICS, of_stand_in)
     if kind not in made:
         made[kind] = make()
     return made[kind]

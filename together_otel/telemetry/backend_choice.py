@@ -42,11 +42,15 @@ def choose_backend(
         return prometheus_backend.make(settings, registry, end_open_calls)
     if settings.metrics == "none":
         return Backend(NoMetrics())
-    given = metrics.get_meter_provider() if provider is None else provider
+    in_use = metrics.get_meter_provider()
+    given = in_use if provider is None else provider
+    # OpenTelemetry's proxy moves its instruments to the global provider once that is set. There is
+    # no public way to it then.
+    proxy = getattr(metrics._internal, "_PROXY_METER_PROVIDER", None) if given is in_use else None  # noqa: SLF001
     release, chunk_times = settings.genai_metrics, settings.chunk_times
 
     def make() -> Metrics:
         meter = given.get_meter(*scope)
         return OpenTelemetryMetrics(meter, provider, release, chunk_times=chunk_times)
 
-    return Backend(metrics_for(given, (release, chunk_times), make))
+    return Backend(metrics_for(given, (release, chunk_times), make, proxy))

@@ -84,7 +84,7 @@ def listen() -> Callable[[], None]:
 
     def undo() -> None:
         log.removeHandler(handler)
-        if own_level:
+        if own_level and log.level == logging.INFO:  # the application has set none since
             log.setLevel(logging.NOTSET)
 
     return undo

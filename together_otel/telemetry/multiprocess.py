@@ -84,6 +84,7 @@ class Group(Collector):
     def collect(self) -> Iterable[Family]:
         """Yield the merged families of all processes, and the start time of the first process."""
         remove_dead(self._folder)
+        self._damaged = {path: state for path, state in self._damaged.items() if path.exists()}
         files = list(self._files())
         families = self._merged(files)
         in_use = _most_recent_keys(families)

@@ -8,6 +8,7 @@ so the recorded data is redacted instead.
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
@@ -23,6 +24,8 @@ from together_otel.plain.weak import WeakIdentityMap
 
 if TYPE_CHECKING:
     from opentelemetry.context import Context
+
+    from together_otel.keys import Secrets
 
 CALL: Final = context.create_key("together_otel-call")
 """The key for the call of a context: a `Call` or an `IdleCall`."""
@@ -40,15 +43,17 @@ class RedactingProcessor(SpanProcessor):
         call: Any = around.get(CALL)
         if call is None:
             return
-        # The key of a request hook or of the HTTP client's own auth is only in the request.
-        call.involves(*secrets_at_work(sys._getframe(1)))  # noqa: SLF001 - of who starts the span
-        setattr(span, _CALL, call)
-        span.__class__ = _redacting_kind(type(span))
-        span.update_name(span.name)
-        present: Any = span._attributes  # noqa: SLF001 - a name cannot be removed otherwise
-        if present and (clean := _clean_attributes(present, span)) != dict(present):
-            present.clear()
-            span.set_attributes(clean)
+        with call.runtime.guard("begin"):
+            # The key of a request hook or of the HTTP client's own auth is only in the request.
+            call.involves(*secrets_at_work(sys._getframe(1)))  # noqa: SLF001 - of who starts the span
+        with call.runtime.guard("begin"):
+            setattr(span, _CALL, call)
+            span.__class__ = _redacting_kind(type(span))
+            span.update_name(span.name)
+            present: Any = span._attributes  # noqa: SLF001 - a name cannot be removed otherwise
+            if present and (clean := _clean_attributes(present, span)) != dict(present):
+                present.clear()
+                span.set_attributes(clean)
 
 
 _CALL = "_together_otel_call"
@@ -61,7 +66,7 @@ def _redacting_kind(kind: type) -> type:
 
     class Redacting(kind):  # type: ignore[misc]  # a class that is not known here
         def set_attribute(self, key: str, value: Any) -> None:
-            self.set_attributes({key: value})
+            super().set_attribute(*_clean_attribute(key, value, self))
 
         def set_attributes(self, attributes: Any) -> None:
             super().set_attributes(_clean_attributes(attributes, self))
@@ -79,7 +84,7 @@ def _redacting_kind(kind: type) -> type:
         def record_exception(
             self, exception: BaseException, attributes: Any = None, *args: Any, **kwargs: Any
         ) -> None:
-            redacted = redact_exception(exception, getattr(self, _CALL).secrets)
+            redacted = redact_exception(exception, _secrets_of(self))
             texts = {EXCEPTION_MESSAGE: redacted.message, EXCEPTION_STACKTRACE: redacted.stacktrace}
             super().record_exception(exception, texts | dict(attributes or {}), *args, **kwargs)
 
@@ -93,25 +98,46 @@ def _redacting_kind(kind: type) -> type:
     return Redacting
 
 
-def _clean_attributes(attributes: Any, span: Any) -> dict[str, Any]:
-    """Return redacted attributes, with a mark for the values of captured credential headers."""
-    clean = {}
-    for name, value in attributes.items():
-        safe = _clean(value, span)
-        if name.lower().replace("-", "_").endswith(_CREDENTIALS):
-            safe = MARK if isinstance(safe, str) else [MARK] if isinstance(safe, tuple) else safe
-        clean[_clean(name, span)] = safe
-    return clean
+def _clean_attributes(attributes: Any, span: Any) -> Any:
+    """Return redacted attributes; OpenTelemetry rejects what is not a mapping."""
+    if not isinstance(attributes, Mapping):
+        return attributes
+    return dict(_clean_attribute(name, value, span) for name, value in attributes.items())
+
+
+def _clean_attribute(name: Any, value: Any, span: Any) -> tuple[Any, Any]:
+    """Return an attribute, redacted; the value of a captured credential header is a mark."""
+    safe = _clean(value, span)
+    if isinstance(name, str) and name.lower().replace("-", "_").endswith(_CREDENTIALS):
+        safe = [MARK] if isinstance(safe, tuple) else safe if _is_number(safe) else MARK
+    return _clean(name, span), safe
 
 
 def _clean(value: Any, span: Any) -> Any:
-    if isinstance(value, bytes):  # OpenTelemetry decodes it as UTF-8
-        value = value.decode("utf-8", "replace")
-    if isinstance(value, str):
-        return redact(value, getattr(span, _CALL).secrets)
+    if _is_number(value):
+        return value
+    if isinstance(value, Mapping):
+        return _clean_attributes(value, span)
     if isinstance(value, (list, tuple)):
         return tuple(_clean(one, span) for one in value)
-    return value
+    # OpenTelemetry converts bytes, in some releases, and other objects.
+    text = value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+    safe = redact(text, _secrets_of(span))
+    return value if safe == text else safe
+
+
+def _is_number(value: object) -> bool:
+    return value is None or isinstance(value, (bool, int, float))
+
+
+def _secrets_of(span: Any) -> Secrets:
+    call = getattr(span, _CALL)
+    try:
+        secrets: Secrets = call.secrets
+    except Exception:  # noqa: BLE001 - must not reach the application: the client's code may run
+        call.runtime.guard("finish").swallow()
+        return ()
+    return secrets
 
 
 def add_redacting_processor(provider: object) -> None:

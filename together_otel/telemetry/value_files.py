@@ -85,8 +85,12 @@ class ValueFile:
         self._used = _HEADER
         self._map[:4] = _pack_used(self._used)
 
-    def add(self, keys: Sequence[str]) -> list[int]:
-        """Add keys with the value 0; return the offsets of their values."""
+    def add(self, keys: Sequence[str], *, grows: bool = True) -> list[int] | None:
+        """Add keys with the value 0; return the offsets of their values.
+
+        Returns:
+            ``None`` if the file has no space for them and must not grow.
+        """
         places, entries, end = [], [], self._used
         for key in keys:
             text = key.encode()
@@ -98,6 +102,8 @@ class ValueFile:
         while size < end:
             size *= 2
         if size > self._size:
+            if not grows:
+                return None
             self._grow(size)
         self._map[self._used : end] = b"".join(entries)
         self._used = end
@@ -216,10 +222,10 @@ class ProcessFiles:
         return found
 
     def _room(self, file: ValueFile | None, keys: Sequence[str]) -> list[int] | None:
-        if file is None or time.monotonic() < self._retry_at:
+        if file is None:
             return None
         try:
-            return file.add(keys)
+            return file.add(keys, grows=time.monotonic() >= self._retry_at)
         except OSError as exc:
             self._failed(exc)
             return None

@@ -1,4 +1,6 @@
-"""Providers that are set after the instrumentation and after a call; prints what they got, as JSON.
+"""Providers set after the instrumentation and a call; prints as JSON what they got.
+
+The instrumentation is then turned off and on again.
 
 Environment: TOGETHER_API_KEY, TOGETHER_BASE_URL.
 """
@@ -31,6 +33,9 @@ trace.set_tracer_provider(telemetry.tracer_provider)
 metrics.set_meter_provider(telemetry.meter_provider)
 call()
 call(stream=True)
+TogetherInstrumentor().uninstrument()
+TogetherInstrumentor().instrument()
+call()
 
 json.dump(
     {

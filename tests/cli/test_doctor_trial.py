@@ -25,7 +25,7 @@ def test_all_is_well(capsys):
     lines = capsys.readouterr().out.splitlines()
     assert lines[-1] == "0 problems, 0 warnings."
     assert all(line.startswith("ok       ") for line in lines[:-2])
-    assert "methods of the SDK are instrumented" in "\n".join(lines)
+    assert "methods of client libraries are instrumented" in "\n".join(lines)
 
 
 @pytest.fixture
@@ -39,7 +39,7 @@ def theirs(tmp_path, monkeypatch):
     ("variables", "said"),
     [
         ({"OTEL_PYTHON_DISABLED_INSTRUMENTATIONS": "together"}, "the instrumentation is not on"),
-        ({"OTEL_SDK_DISABLED": "true"}, "no method of the SDK is instrumented"),
+        ({"OTEL_SDK_DISABLED": "true"}, "no method of a client library is instrumented"),
         ({"OTEL_METRICS_EXPORTER": "promethus"}, "runs without telemetry: RuntimeError"),
         ({"OTEL_PYTHON_ID_GENERATOR": "dice"}, "Requested component 'dice' not found"),
     ],
@@ -189,6 +189,6 @@ def test_the_application_is_left_alone(variable, tmp_path, monkeypatch, capsys):
         assert list(texts.iterdir()) == []
         application.communicate()
     assert found.complaints == [("warning", "host")]
-    assert "methods of the SDK are instrumented" in found.text("trial")
+    assert "methods of client libraries are instrumented" in found.text("trial")
     if not ours:
         assert "already serves together_otel's metrics" in found.text("port")

@@ -25,4 +25,4 @@ def test_all_is_well():
     assert {one["level"] for one in found} == {"ok"}
     said = "\n".join(one["text"] for one in found)
     assert f"together {RELEASE} is supported" in said
-    assert "methods of the SDK are instrumented" in said
+    assert "methods of client libraries are instrumented" in said

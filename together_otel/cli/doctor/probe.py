@@ -9,29 +9,38 @@ import json
 import os
 import sys
 from importlib import import_module
+from inspect import getattr_static
 from pathlib import Path
 from typing import Any
 
-import wrapt
 from opentelemetry import _logs, metrics, trace
 
 from together_otel import TogetherInstrumentor
+from together_otel.calls import senders
 from together_otel.calls.conflicts import Conflicts
+from together_otel.calls.patches import is_patch
 from together_otel.calls.targets import TARGETS
 from together_otel.cli.doctor.switches import heard
 from together_otel.names import SCOPE
 
+_LIBRARIES = dict.fromkeys(
+    ("together", "together_ai", "openai", *(one.module.split(".")[0] for one in senders.SENDERS))
+)
+"""Client libraries that are quickly imported; frameworks call Together by one of these."""
+
 
 def report() -> dict[str, Any]:
     """Return what is set up in this process."""
-    for sdk in ("together", "together_ai"):
-        if importlib.util.find_spec(sdk) is not None:
-            import_module(sdk)
+    for library in _LIBRARIES:
+        if importlib.util.find_spec(library) is not None:
+            import_module(library)
     with heard(f"{SCOPE}.instrumentor") as others:
         Conflicts().warn()
     return {
         "instrumented": TogetherInstrumentor().is_instrumented_by_opentelemetry,
-        "patched": sum(_is_patched(one.module, one.attribute) for one in TARGETS),
+        "patched": sum(
+            _is_patched(one.module, one.attribute) for one in (*TARGETS, *senders.SENDERS)
+        ),
         "providers": {
             "metrics": _is_set(metrics.get_meter_provider()),
             "traces": _is_set(trace.get_tracer_provider()),
@@ -42,12 +51,14 @@ def report() -> dict[str, Any]:
 
 
 def _is_patched(module: str, attribute: str) -> bool:
-    class_name, _, name = attribute.partition(".")
-    cls = getattr(sys.modules.get(module), class_name, None)
-    found = next(
-        (vars(one)[name] for one in getattr(cls, "__mro__", ()) if name in vars(one)), None
-    )
-    return isinstance(found, wrapt.FunctionWrapper)
+    for alternative in attribute.split("|"):
+        found: Any = sys.modules.get(module)
+        for name in alternative.split("."):
+            found = getattr_static(found, name, None)
+        code = getattr(found, "__code__", None)
+        if is_patch(found) or getattr(code, "co_filename", None) == senders.__file__:
+            return True
+    return False
 
 
 def _is_set(provider: object) -> bool:

@@ -125,9 +125,13 @@ def _instrumented(found: dict[str, Any]) -> Finding:
     if found["instrumented"] and found["patched"]:
         return _TRIAL.ok(
             "opentelemetry-instrument enables the instrumentation:"
-            f" {found['patched']} methods of the SDK are instrumented."
+            f" {found['patched']} methods of client libraries are instrumented."
         )
-    state = "on, but no method of the SDK is instrumented" if found["instrumented"] else "not on"
+    state = (
+        "on, but no method of a client library is instrumented"
+        if found["instrumented"]
+        else "not on"
+    )
     return _TRIAL.problem(
         f"In a process under opentelemetry-instrument the instrumentation is {state}.",
         "Fix the problems above.",

@@ -29,6 +29,13 @@ _LIBRARIES = dict.fromkeys(
 """Client libraries that are quickly imported; frameworks call Together by one of these."""
 
 
+_PLACES = [
+    *((one.module, one.attribute) for one in TARGETS),
+    *((one.module, one.attribute) for one in senders.SENDERS),
+]
+"""Module and name of all that may be patched."""
+
+
 def report() -> dict[str, Any]:
     """Return what is set up in this process."""
     for library in _LIBRARIES:
@@ -38,9 +45,7 @@ def report() -> dict[str, Any]:
         Conflicts().warn()
     return {
         "instrumented": TogetherInstrumentor().is_instrumented_by_opentelemetry,
-        "patched": sum(
-            _is_patched(one.module, one.attribute) for one in (*TARGETS, *senders.SENDERS)
-        ),
+        "patched": sum(_is_patched(*place) for place in _PLACES),
         "providers": {
             "metrics": _is_set(metrics.get_meter_provider()),
             "traces": _is_set(trace.get_tracer_provider()),

@@ -277,7 +277,7 @@ def test_logger_that_a_configuration_disabled(configure, tmp_path, undo):
     note, *heard = got
     assert note == (
         "The application's logging configuration disabled the logger together_otel; it is enabled"
-        " again, as failures of API keys are reported here. Set disable_existing_loggers to False,"
+        " again, because it reports failures of API keys. Set disable_existing_loggers to False,"
         " or a level for this logger."
     )
     assert heard == ["together.client.auth_failed remedy=no"] * 2

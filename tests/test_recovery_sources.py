@@ -65,11 +65,11 @@ def test_prompt_asks_again_for_what_cannot_be_a_key():
     quoted, placeholder, other = f'"{KEY}"', "changeme", "gsk_" + "a1B2" * 13
     typed = [answer.encode() + b"\n" for answer in (quoted, other, KEY)]
     shown, _ = asked("in the main thread", *typed)
-    assert "It has quotes around it, and cannot work. Another one: " in shown
-    assert "It is a key of Groq, and cannot work. Another one: " in shown
+    assert "This key cannot work: it has quotes around it. Enter another one: " in shown
+    assert "This key cannot work: it is a key of Groq. Enter another one: " in shown
     assert "found True False" in shown
     shown, echoes = asked("in the main thread", *[placeholder.encode() + b"\n"] * 3)
-    assert shown.count("It is a placeholder, and cannot work.") == 2
+    assert shown.count("This key cannot work: it is a placeholder.") == 2
     assert "found False False" in shown
     assert placeholder not in shown
     assert echoes

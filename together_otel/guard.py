@@ -58,8 +58,8 @@ class Guard:
         self._logged.add(kind)
         with suppress(Exception):
             _log.error(
-                "together_otel failed in %s with %s at %s; the application is not affected, its "
-                "telemetry may be. Logged once.",
+                "together_otel failed in %s with %s at %s. The application is not affected, but "
+                "telemetry may be missing. Logged once.",
                 self._stage,
                 kind,
                 where,

@@ -253,8 +253,8 @@ def _warn_if_unseen(settings: Settings, given: Mapping[str, Any]) -> None:
     )
     if all(type(one).__module__.startswith(_NO_OPS) for one in providers):
         _log.warning(
-            "OpenTelemetry has no provider of traces, metrics or logs, so nothing but lines of this"
-            " log is seen: start the program by opentelemetry-instrument, set a provider, or set"
+            "OpenTelemetry has no tracer, meter or logger provider, so only log lines are emitted:"
+            " start the program with opentelemetry-instrument, set a provider, or set"
             " TOGETHER_OTEL_PROMETHEUS_PORT."
         )
 

@@ -198,7 +198,7 @@ def _backend(environ: Mapping[str, str], wanted: tuple[object, ...]) -> Backend:
         return "prometheus" if shared or any(wanted) else "otel"
     if chosen != "prometheus" and any(wanted):
         _log.warning(
-            "%s=%s: %s, %s and %s have no effect, as they are prometheus_client's. Set %s to auto.",
+            "%s=%s: %s, %s and %s have no effect without prometheus_client. Set %s to auto.",
             METRICS,
             chosen,
             PROMETHEUS_PORT,

@@ -105,7 +105,7 @@ def test_another_instrumentation(theirs, capsys):
     )
     found = examined(capsys)
     assert found.complaints == [("warning", "others")]
-    assert "theirs_of_together instruments Together's SDK as well" in found.text("others")
+    assert "theirs_of_together also instruments Together's SDK" in found.text("others")
     assert "OTEL_PYTHON_DISABLED_INSTRUMENTATIONS" in found.text("others")
     assert found.code == 0
 

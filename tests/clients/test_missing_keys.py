@@ -240,8 +240,8 @@ def test_a_place_that_is_not_there_any_more_is_named_once(caplog, monkeypatch):
             uninstrument()
     assert [one.message for one in caplog.records if "in this release" in one.message] == [
         (
-            "instructor.v2.auto_client has no _build_openai_compatible in this release: its failures for"
-            " want of a key are not seen."
+            "instructor.v2.auto_client has no _build_openai_compatible in this release: failures of a"
+            " missing key are not reported."
         )
     ]
 

@@ -187,7 +187,7 @@ def test_a_gateway_that_is_not_there(run):
 
     assert done.returncode == 3
     (line,) = done.stderr.splitlines()
-    assert "What this process counted is lost" in line
+    assert "The last counts of this process are lost" in line
     assert "Connection refused" in line
     assert "TOGETHER_OTEL_PUSHGATEWAY" in line
     assert "hidden-word" not in done.stderr
@@ -199,7 +199,7 @@ def test_a_gateway_that_never_answers(run):
         done = run(TOGETHER_OTEL_PUSHGATEWAY=f"http://127.0.0.1:{silent.getsockname()[1]}")
 
     assert done.returncode == 3
-    assert done.stderr.count("What this process counted is lost") == 1
+    assert done.stderr.count("The last counts of this process are lost") == 1
     assert exit_export.LIMIT == 2.0
     assert exit_export._ATTEMPT < exit_export.LIMIT
 
@@ -218,7 +218,7 @@ def test_a_gateway_that_dribbles(run):
         gone.set()
 
     assert done.returncode == 3
-    assert "did not take it within 2 s" in done.stderr
+    assert "did not accept them within 2 s" in done.stderr
 
 
 def test_a_folder_that_cannot_be_written(run, tmp_path):
@@ -268,7 +268,7 @@ def test_a_gateway_that_repeats_the_password(caplog):
     with serving(answering(refuse)) as server:
         leave_at(f"http://someone:s3cr3t-word@127.0.0.1:{server.server_port}")
 
-    assert "could not take it (no " in caplog.text
+    assert "did not accept them (no " in caplog.text
     assert f"127.0.0.1:{server.server_port}" in caplog.text
     assert "s3cr3t" not in caplog.text
     assert "\x0b" not in caplog.text

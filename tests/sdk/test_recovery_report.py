@@ -54,7 +54,7 @@ def example(typed):
     path = os.pathsep.join((str(Path(sys.executable).parent), os.environ.get("PATH", "")))
     environ = {"PATH": path, "TOGETHER_NO_BANNER": "1", "PYTHONWARNINGS": "ignore"}
     answer = typed.encode() + b"\n"
-    return on_a_terminal(command, answer, asks=(b"Another one: ",), cwd=ROOT, env=environ)[:2]
+    return on_a_terminal(command, answer, asks=(b"another one: ",), cwd=ROOT, env=environ)[:2]
 
 
 def test_the_example(key):

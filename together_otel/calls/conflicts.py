@@ -53,9 +53,9 @@ class Conflicts:
         for name in sorted({*_instrumentors(), *_patchers()} - self._warned_of):
             self._warned_of.add(name)
             _log.warning(
-                "%s instruments Together's SDK as well: a call is its span where that is current, "
-                "with a child of ours, else it has two. Both count it, and the exceptions that it "
-                "records may hold the API key.",
+                "%s also instruments Together's SDK. Each call has two spans, or a child span of "
+                "together_otel's if the other span is current. Both count the call, and the other "
+                "one's exceptions may contain the API key.",
                 name,
             )
 

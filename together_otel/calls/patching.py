@@ -81,7 +81,7 @@ class Patches:
             if target.is_expected and target not in self._warned_of:
                 self._warned_of.add(target)
                 _log.warning(
-                    "%s has no %s in this release: its failures for want of a key are not seen.",
+                    "%s has no %s in this release: failures of a missing key are not reported.",
                     target.module,
                     target.attribute,
                 )

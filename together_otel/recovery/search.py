@@ -170,7 +170,7 @@ def keys_in(given: Any) -> list[str]:
     several = given if isinstance(given, (list, tuple)) else (given,)
     keys = [key for key in several if key is not None]
     if not all(isinstance(key, str) for key in keys):
-        raise TypeError("a source gives text")
+        raise TypeError("a source must return text")
     if any(len(key) > _LONGEST for key in keys):
         raise ValueError("too long for a key")
     return [stripped for key in keys if (stripped := key.strip())]
@@ -179,6 +179,4 @@ def keys_in(given: Any) -> list[str]:
 @cache
 def _warn_of_unknown_loop() -> None:
     """Log once why async calls of this process are not retried."""
-    _log.warning(
-        "Recovery is off for async calls here: their event loop is not asyncio's or trio's."
-    )
+    _log.warning("Recovery is off for async calls here: it supports only asyncio and trio.")

@@ -70,7 +70,7 @@ class Source:
             self._pause = min(2 * self._pause, _LONGEST_PAUSE)
 
 
-def prompt(text: str = "Together refuses the API key. Another one: ") -> Source:
+def prompt(text: str = "Together refuses the API key. Enter another one: ") -> Source:
     """Ask for a key in the terminal or below a notebook's cell, without echo.
 
     Does nothing if the process has neither or runs in the background of its terminal. An answer
@@ -121,7 +121,7 @@ def command(words: Sequence[str], *, limit: float = LIMIT) -> Source:
         TypeError: if ``words`` is a string, as there is no shell to split it.
     """
     if isinstance(words, str):
-        raise TypeError("command() takes a list of words, as there is no shell to split a text")
+        raise TypeError("command() takes a list of words, because no shell splits a text")
     return Source("command", partial(_run, tuple(words), limit), limit=limit)
 
 
@@ -151,7 +151,7 @@ def as_sources(given: object) -> tuple[Source, ...]:
     if isinstance(given, Sequence) and not isinstance(given, (str, bytes)):
         return tuple(source for one in given for source in as_sources(one))
     raise TypeError(
-        f"recovery takes sources of together_otel.recovery and functions, not {type(given).__name__}"
+        f"recovery takes sources from together_otel.recovery or functions, not {type(given).__name__}"
     )
 
 

@@ -35,7 +35,7 @@ def ask(text: str) -> str | None:
             if report.usable or report.presence != "present" or last:
                 return answer
             del answer  # before the next prompt, as a Ctrl-C there shows this frame's variables
-            text = f"It {' and '.join(flaws(report))}, and cannot work. Another one: "
+            text = f"This key cannot work: it {' and '.join(flaws(report))}. Enter another one: "
     return None
 
 

@@ -37,7 +37,7 @@ def read_text(path: Path, largest: int = _LARGEST) -> str:
             raise ValueError("not a regular file")
         data = opened.read(largest + 1)
     if len(data) > largest:
-        raise ValueError("too large a file")
+        raise ValueError("file too large")
     return data.decode("utf-8-sig")
 
 

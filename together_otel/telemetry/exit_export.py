@@ -124,7 +124,7 @@ class ExitExport:
         if not self._done.wait(LIMIT):
             with suppress(Exception):
                 _log.warning(
-                    "What this process counted is lost: %s did not take it within %g s.",
+                    "The last counts of this process are lost: %s did not accept them within %g s.",
                     self._host() or self._folder,
                     LIMIT,
                 )
@@ -150,7 +150,7 @@ class ExitExport:
             )
             with suppress(Exception):  # the next step must run even if a log handler raises
                 _log.warning(
-                    "What this process counted is lost: %s could not take it (%s). Check %s.",
+                    "The last counts of this process are lost: %s did not accept them (%s). Check %s.",
                     where,
                     clean(str(why), self._credentials()),
                     variable,
@@ -207,7 +207,9 @@ def replace_own(path: Path, content: bytes) -> None:
     with suppress(FileNotFoundError):
         found = path.lstat()
         if not (stat.S_ISREG(found.st_mode) and found.st_uid == _user()):
-            raise FileExistsError(errno.EEXIST, "a file there is not this user's own", str(path))
+            raise FileExistsError(
+                errno.EEXIST, "a file with this name belongs to another user", str(path)
+            )
     # An unpredictable name, so that other users cannot create a link there in advance.
     fresh, name = tempfile.mkstemp(dir=path.parent, prefix=f"{path.name}.")
     try:

@@ -38,9 +38,9 @@ _TAKEOVER = POLL
 """Seconds between two attempts to get the port: the gap in scrapes after its holder ends."""
 
 _NOT_SHARED = (
-    "Another process serves port {}, and only its own metrics: a scrape shows nothing of this one. "
+    "Another process serves port {} with only its own metrics: a scrape does not show this process. "
     "Set PROMETHEUS_MULTIPROC_DIR to an empty directory that all processes of the service share, or "
-    "start it without the reloader that has the other process."
+    "start the service without a reloader."
 )
 
 
@@ -182,9 +182,9 @@ class HttpEndpoint:
                 self._server.server_close()
                 self._server = None
             self._warn(
-                "/metrics cannot be served on %s port %d (%s): another program has the port, or "
-                "the address is not this machine's. Change TOGETHER_OTEL_PROMETHEUS_PORT or "
-                "TOGETHER_OTEL_PROMETHEUS_HOST; until the port is free, Prometheus sees nothing.",
+                "/metrics cannot be served on %s port %d (%s): another program uses the port, or "
+                "this machine does not have the address. Change TOGETHER_OTEL_PROMETHEUS_PORT or "
+                "TOGETHER_OTEL_PROMETHEUS_HOST; until then, Prometheus cannot scrape the metrics.",
                 self._host,
                 self._port,
                 exc.strerror or exc,

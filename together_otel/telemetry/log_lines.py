@@ -33,8 +33,8 @@ def _enable(log: logging.Logger) -> None:
         if isinstance(one, logging.Logger) and (name == SCOPE or name.startswith(f"{SCOPE}.")):
             one.disabled = False
     log.warning(
-        "The application's logging configuration disabled the logger %s; it is enabled again, as "
-        "failures of API keys are reported here. Set disable_existing_loggers to False, or a "
+        "The application's logging configuration disabled the logger %s; it is enabled again, "
+        "because it reports failures of API keys. Set disable_existing_loggers to False, or a "
         "level for this logger.",
         SCOPE,
     )

@@ -110,7 +110,7 @@ class Group(Collector):
                 state = found.st_mtime_ns, found.st_size
                 if path not in self._damaged:
                     _log.warning(
-                        "%s cannot be read (%s): the scrape is without what it holds.",
+                        "%s cannot be read (%s): its values are missing from the scrape.",
                         path,
                         type(exc).__name__,
                     )

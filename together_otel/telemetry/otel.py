@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 
 _LOSS = (
     "This process was forked from one whose metrics OpenTelemetry's Prometheus exporter serves: "
-    "the scrape will show nothing of what this process and its siblings count. Set "
+    "the scrape will not show the counts of this process and its siblings. Set "
     "PROMETHEUS_MULTIPROC_DIR to an empty directory and TOGETHER_OTEL_PROMETHEUS_PORT to a free "
-    "port and scrape that, or export by OTLP (OTEL_METRICS_EXPORTER=otlp)."
+    "port and scrape that port, or export with OTLP (OTEL_METRICS_EXPORTER=otlp)."
 )
 
 (_SPAN,) = set_span_in_context(INVALID_SPAN, Context())

@@ -118,7 +118,9 @@ class PrometheusMetrics(DeferredMetrics, Collector):
         try:
             registry.register(self)
         except ValueError as exc:
-            _log.warning("Together's metrics are not in the registry of prometheus_client: %s", exc)
+            _log.warning(
+                "The metrics cannot be registered in prometheus_client's registry: %s", exc
+            )
 
     def stop(self) -> None:
         try:

@@ -46,9 +46,9 @@ def make(
     except _Unusable as why:
         shares = False
         _log.warning(
-            "%s cannot be used (%s): each process counts for itself, and a scrape shows one of "
-            "them. Set it in the environment that the service is started with, to a directory "
-            "that its processes may write to, or set %s to otel.",
+            "%s cannot be used (%s): each process counts alone, and a scrape shows only one of "
+            "them. Set it in the environment in which the service starts, to a directory that its "
+            "processes may write to, or set %s to otel.",
             MULTIPROC_DIR,
             why,
             METRICS,

@@ -244,9 +244,9 @@ class ProcessFiles:
             return
         why, self._why = self._why, None
         _log.warning(
-            "%s cannot be written to (%s): what process %d counts stays in its memory, and is "
-            "missing from the scrape, until it can. Set %s to a directory that the process "
-            "may write to and that has room.",
+            "%s cannot be written (%s): until it can, the counts of process %d stay in its memory "
+            "and are missing from the scrape. Set %s to a directory that the process may write to "
+            "and that has free space.",
             self._folder,
             why,
             os.getpid(),

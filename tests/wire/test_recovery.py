@@ -1,8 +1,10 @@
 """A refused request that is sent again with another key, where it can be sent again."""
 
 import io
+from contextlib import nullcontext
 from itertools import count
 
+import aiohttp
 import pytest
 from calling import leaks
 from dirty_equals import IsPartialDict
@@ -76,6 +78,24 @@ def test_a_body_that_cannot_be_sent_again(library, base, key, old, server, telem
     assert (got.status, len(server.requests)) == (401, 1)
     events = [one["event_name"] for one in telemetry.logs()]
     assert "together.client.request_not_repeated" in events
+
+
+@pytest.mark.parametrize("has_recovery", [False, True])
+async def test_headers_that_are_read_once(base, key, old, server, telemetry, *, has_recovery):
+    """The library reads them, we do not; without them the request cannot be sent again."""
+
+    def headers(bearer):
+        return zip(["Authorization"], [f"Bearer {bearer}"], strict=True)
+
+    with recovery.use(lambda: key) if has_recovery else nullcontext():
+        async with aiohttp.ClientSession() as session:
+            for bearer in (key, old):
+                async with session.post(f"{base}/chat/completions", headers=headers(bearer)):
+                    pass
+    assert sent(server) == [key, old]
+    events = [one["event_name"] for one in telemetry.logs()]
+    assert ("together.client.request_not_repeated" in events) == has_recovery
+    assert telemetry.counter(FAILURES) == 1
 
 
 def test_a_file_is_sent_again_from_where_it_stood(library, base, key, old, server, telemetry):

@@ -143,8 +143,9 @@ class _ByUrl(Wire):
         return urlsplit(text if base is None else urljoin(str(base), text))
 
     def parts(self, exchange: Exchange) -> Iterable[object]:
-        data = exchange.kwargs.get("data")
-        return data, exchange.kwargs.get("files"), _once(data)
+        given = exchange.kwargs
+        data = given.get("data")
+        return data, given.get("files"), given.get("headers"), _once(data)
 
     def set_key(self, client: Exchange, key: object) -> bool:
         headers = dict(client.kwargs.get("headers") or {})
@@ -238,9 +239,12 @@ def _is_authorization(name: object) -> bool:
 
 
 def authorization_in_any(*several: Any) -> str | None:
-    """Return the Authorization header of the first headers with one; pairs or mappings."""
+    """Return the Authorization header of the first headers with one; pairs or mappings.
+
+    Iterators, which the library has yet to read, are left out.
+    """
     for headers in several:
-        if not headers:
+        if not headers or hasattr(headers, "__next__"):
             continue
         pairs = headers.items() if hasattr(headers, "items") else headers
         for name, value in pairs:

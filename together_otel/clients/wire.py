@@ -119,7 +119,7 @@ class Wire(Adapter):
         return self.parts(args[0])
 
     def parts(self, exchange: Exchange) -> Iterable[object]:
-        """Return the parts of a request's body that may be consumed by sending it."""
+        """Return the parts of a request that may be consumed by sending it."""
         raise NotImplementedError
 
     def discard(self, returned: Any) -> None:

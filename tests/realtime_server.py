@@ -251,11 +251,11 @@ def _silent():
 
 def _refusal(connection, reply):
     response = connection.respond(reply.status, reply.body.decode())
-    headers = {"Content-Type": reply.content_type, **dict(reply.headers)}
-    for name, value in headers.items():
-        # Setting a header of websockets's adds another line of it.
+    headers = [("Content-Type", reply.content_type), *reply.headers]
+    for name, _ in headers:
         response.headers.pop(name, None)
-        response.headers[name] = value
+    for name, value in headers:
+        response.headers[name] = value  # adds another line of it
     return response
 
 

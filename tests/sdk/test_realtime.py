@@ -4,6 +4,7 @@ import asyncio
 import importlib
 import socket
 import ssl
+from dataclasses import replace
 
 import pytest
 import sessions
@@ -14,6 +15,7 @@ from sessions import AS_THE_SDK_CONNECTS, MODEL, NO_REALTIME, calls, only_call
 from steps import tell, within
 
 from together_otel.testing import behaviours
+from together_otel.testing.exchange import Plan
 from together_otel.testing.ports import free_port
 
 pytest.importorskip("together.lib.realtime", reason=NO_REALTIME)
@@ -35,6 +37,12 @@ def connect(sdk, key, url, **options):
             pass
 
     tell(sdk, opened)
+
+
+def challenge_twice(exchange):
+    """Refuse the key with two lines of one header."""
+    challenges = ("WWW-Authenticate", "Bearer"), ("WWW-Authenticate", "Negotiate")
+    return Plan(replace(behaviours.refusal(exchange.request), headers=challenges))
 
 
 def test_accepted(sdk, key, realtime, telemetry):
@@ -94,6 +102,7 @@ def test_refused_for_another_reason(behaviour, outcome, status, sdk, key, realti
         (behaviours.echo_key(), "rejected", 401),
         (behaviours.forbidden_key(), "rejected", 403),
         (behaviours.refuse("html"), "wrong_endpoint", 401),
+        (challenge_twice, "rejected", 401),
     ],
 )
 def test_refused(behaviour, cause, status, sdk, realtime, telemetry):

@@ -80,7 +80,7 @@ class Connections(Adapter):
             status, answer.request_id = answered(response)
             answer.status_code, body = status, body_of(response)
             if response is not None:
-                note_origin(answer, response.headers, body)
+                note_origin(answer, headers_of(response), body)
             if status is not None and status < FIRST_ERROR:
                 status = None  # an answer without a websocket: another kind of server
         sent = answer.authorization != own
@@ -147,9 +147,17 @@ def was_closed_regularly(exc: BaseException) -> bool:
 
 def answered(response: Any) -> tuple[int | None, str | None]:
     """Return the status and the request id of a handshake's response."""
-    headers = getattr(response, "headers", None)
-    request_id = headers.get("x-request-id") if headers is not None else None
-    return getattr(response, "status_code", None), request_id
+    return getattr(response, "status_code", None), headers_of(response).get("x-request-id")
+
+
+def headers_of(message: Any) -> dict[str, str]:
+    """Return the headers of a handshake's request or response by their names in lower case.
+
+    Of several with one name, the first: a lookup in the headers of `websockets` raises.
+    """
+    headers = getattr(message, "headers", None)
+    pairs = [] if headers is None else list(headers.raw_items())
+    return {name.lower(): value for name, value in reversed(pairs)}
 
 
 def _body_of_event(exc: BaseException) -> dict[str, object]:

@@ -8,11 +8,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 from urllib.parse import parse_qs
 
-from together_otel.clients.answers import authorization_of, is_basic
+from together_otel.clients.answers import is_basic
 from together_otel.clients.base import Answer
 from together_otel.clients.callers import by_http
+from together_otel.clients.credentials import AUTHORIZATION
 from together_otel.clients.http_libraries import authorization_in_any
-from together_otel.clients.realtime import Connections, answered
+from together_otel.clients.realtime import Connections, answered, headers_of
 from together_otel.clients.wire import BEARER, Exchange, Wire, note_scheme
 
 if TYPE_CHECKING:
@@ -59,10 +60,9 @@ class Websockets(Wire):
         return "base_url" if is_basic(answer) else super().override(client, request, answer)
 
     def answer(self, seen: Any) -> Answer:
-        request = getattr(seen, "request", None)
         answer = Answer(
             *answered(getattr(seen, "response", None)),
-            authorization=None if request is None else authorization_of(request),
+            authorization=headers_of(getattr(seen, "request", None)).get(AUTHORIZATION),
         )
         note_scheme(answer)
         return answer

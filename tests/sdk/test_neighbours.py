@@ -195,6 +195,32 @@ def test_baggage_reaches_the_server(sdk, key, server, telemetry):
 
 
 @HTTPX
+def test_a_span_beside_a_request_of_the_application(sdk, key, telemetry):
+    """Flask's ``request``, in a variable of a hook, raises for any attribute at times."""
+    import httpx  # noqa: PLC0415 - as below
+
+    class Proxy:
+        def __getattr__(self, name):
+            raise RuntimeError(name)
+
+    def hook(params):
+        request = Proxy()
+        with telemetry.tracer_provider.get_tracer("mine").start_as_current_span("inside"):
+            del request, params
+
+    async def async_hook(params):
+        hook(params)
+
+    http_client = (
+        httpx.AsyncClient(event_hooks={"request": [async_hook]})
+        if sdk.is_async
+        else httpx.Client(event_hooks={"request": [hook]})
+    )
+    sdk.chat(sdk.client(api_key=key, http_client=http_client))
+    assert outcomes(telemetry) == {"success": 1}
+
+
+@HTTPX
 def test_a_context_variable_set_in_a_hook_stays_set(sdk, key, telemetry):
     """The HTTP client's hooks run in the caller's context, inside our span."""
     import httpx  # noqa: PLC0415 - the SDK's own dependency, from 2.x on

@@ -5,6 +5,7 @@ else before there is an answer.
 """
 
 from collections.abc import Collection, Iterator, Mapping
+from contextlib import suppress
 from traceback import walk_tb
 from types import FrameType
 from typing import Any, Final
@@ -108,7 +109,10 @@ def _headers_in_frame(frame: FrameType) -> Iterator[Mapping[Any, Any]]:
     # Read ``f_locals`` only if needed: most functions have none of these variables.
     variables: Mapping[str, Any] = frame.f_locals if names else {}
     for name in names:
-        value = variables.get(name)
-        headers = getattr(value, "headers", value)
-        if isinstance(headers, Mapping):
-            yield headers
+        found = {}
+        with suppress(Exception):  # the application's own objects may raise anything
+            value = variables.get(name)
+            headers = getattr(value, "headers", value)
+            if isinstance(headers, Mapping):
+                found = dict(headers)
+        yield found

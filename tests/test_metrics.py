@@ -11,7 +11,13 @@ from forking import in_child
 from opentelemetry.exporter.prometheus import PrometheusMetricReader
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
-from opentelemetry.trace import SpanContext, TraceFlags
+from opentelemetry.trace import (
+    INVALID_SPAN_CONTEXT,
+    NonRecordingSpan,
+    SpanContext,
+    TraceFlags,
+    use_span,
+)
 from prometheus_client import REGISTRY, CollectorRegistry, generate_latest
 from prometheus_client.openmetrics.exposition import generate_latest as openmetrics
 
@@ -456,6 +462,20 @@ def test_exemplars_are_of_sampled_spans():
     assert b"trace_id" not in openmetrics(registry)
     recorder.record(STREAM)
     assert f'trace_id="{SPAN.trace_id:032x}"' in openmetrics(registry).decode()
+
+
+def test_a_failure_within_a_span_of_another_kind():
+    """It is counted, without an exemplar."""
+
+    class Odd(NonRecordingSpan):
+        def get_span_context(self):
+            return None
+
+    registry = CollectorRegistry()
+    metrics = PrometheusMetrics(registry)
+    with use_span(Odd(INVALID_SPAN_CONTEXT)):
+        metrics.auth_failed("missing")
+    assert dict(metrics.counts.read(names.AUTH_FAILURES))["missing",] == 1
 
 
 @pytest.mark.parametrize("kind", ["provider", "registry"])

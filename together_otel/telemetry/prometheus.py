@@ -91,10 +91,11 @@ class PrometheusMetrics(DeferredMetrics, Collector):
     # ── in the path of a call ────────────────────────────────────────────────────────
 
     def auth_failed(self, cause: Cause, now: float | None = None) -> None:
-        span_context = trace.get_current_span().get_span_context()
-        if span_context.trace_flags.sampled and self._files is None:
-            self._failures[cause,] = span_context, time.time()
         super().auth_failed(cause, now)
+        if self._files is None:
+            span_context = trace.get_current_span().get_span_context()
+            if isinstance(span_context, trace.SpanContext) and span_context.trace_flags.sampled:
+                self._failures[cause,] = span_context, time.time()
 
     def histogram(self, metric: Metric, labels: Labels) -> Observe:
         series = self._histograms.setdefault(metric, {})

@@ -1,5 +1,7 @@
 """Whole spans by example."""
 
+from enum import Enum
+
 import pytest
 from dirty_equals import IsFloat, IsInt, IsPartialDict
 from generation import GENERATION, MODEL, leaks
@@ -44,6 +46,16 @@ def test_chat(sdk, key, telemetry):
             "gen_ai.usage.output_tokens": 6,
         },
     }
+
+
+def test_a_model_that_is_a_member_of_an_enum(sdk, key, telemetry):
+    """It is its value, as in the request, and leaves nothing to a call with the string itself."""
+    model = Enum("Model", {"LARGE": "a/model of an enum"}, type=str).LARGE
+    for one in (model, str.__str__(model)):
+        sdk.chat(sdk.client(api_key=key), model=one)
+    spans = [one for one in telemetry.spans() if one["kind"] == "CLIENT"]
+    assert [one["name"] for one in spans] == ["chat a/model of an enum"] * 2
+    assert {type(one["attributes"]["gen_ai.request.model"]) for one in spans} == {str}
 
 
 def test_stream(sdk, key, telemetry):

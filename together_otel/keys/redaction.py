@@ -51,6 +51,8 @@ def redact(text: str, secrets: Secrets = (), longest: int = LONGEST) -> str:
     """
     known = secrets if type(secrets) is KnownKeys else known_keys(secrets)
     del secrets
+    if type(text) is not str:  # an enum's member is formatted as its name
+        text = str.__str__(text)
     if text and known.too_long:
         return _WITHHELD
     if len(text) < _SHORT and len(text) <= longest and _is_plain(text, known):

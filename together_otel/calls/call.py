@@ -241,7 +241,7 @@ class Call(CallState):
         """End with an exception, by default the one being handled."""
         try:
             # No frame here may hold the exception while something is logged: it may show the key.
-            ending = self._ending_of_exception([exc or sys.exc_info()[1]])
+            ending = self._ending_of_exception([sys.exc_info()[1] if exc is None else exc])
             exc = None
             if ending is not None:
                 self._end(ending.outcome, ending)
@@ -279,6 +279,13 @@ class Call(CallState):
         return self._ending_of(failure, exc)
 
     def _ending_of(self, failure: Failure, exc: BaseException | None) -> Ending:
+        try:
+            return self._explained(failure, exc)
+        except Exception:  # noqa: BLE001 - the border: exception and client may do anything
+            self.runtime.guard("finish").swallow()
+            return Ending(failure.outcome, failure.answer, error_type=failure.outcome)
+
+    def _explained(self, failure: Failure, exc: BaseException | None) -> Ending:
         reported, refusal = self._reported.find(exc)
         auth = None if refusal is None else refusal[0]
         self._locate(failure)
@@ -445,7 +452,10 @@ class Call(CallState):
         """Record the server of a failed request and the key that was sent."""
         if failure.answer.host is None:
             failure.answer.host, failure.answer.port = self.request.host, self.request.port
-        self.notice_sent(failure.answer)
+        try:
+            self.notice_sent(failure.answer)
+        except Exception:  # noqa: BLE001 - the border: it asks the client for its key
+            self.runtime.guard("finish").swallow()
 
     def _diagnose(self, failure: Failure, kind: AuthKind) -> AuthFailure:
         try:

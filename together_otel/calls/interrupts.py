@@ -60,7 +60,8 @@ def step_out() -> None:
         return
     cut(exc)
     if sys.version_info >= (3, 11):
-        exc.__traceback__ = entry.tb_next
+        # Assignment would fail for a frozen dataclass.
+        BaseException.with_traceback(exc, entry.tb_next)
     else:
         join_frames()
 

@@ -8,12 +8,12 @@ lines so that exceptions and answers are classified consistently.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
 from traceback import walk_tb
 from typing import TYPE_CHECKING, Any, Final
 
 from together_otel.clients.answers import answer_of, body_of, note_origin
 from together_otel.clients.base import AUTH_CODES, Answer, AuthKind, Failure
+from together_otel.guard import is_of_a_signal
 from together_otel.keys import can_be_sent
 
 if TYPE_CHECKING:
@@ -82,12 +82,13 @@ def chain(exc: BaseException, *, inside: bool = False) -> Iterator[BaseException
             continue
         seen.add(id(current))
         yield current
-        before = current.__cause__ or current.__context__
-        if before is not None and (
-            not inside or current.__cause__ or _was_caught_inside(before, current)
-        ):
-            waiting.append(before)
-        members = getattr(current, "exceptions", ())
+        # Not tested for truth: an exception may define its own, or raise.
+        cause, context = current.__cause__, current.__context__
+        if cause is not None:
+            waiting.append(cause)
+        elif context is not None and (not inside or _was_caught_inside(context, current)):
+            waiting.append(context)
+        members = _attribute(current, "exceptions")
         if isinstance(members, tuple):
             waiting += [one for one in reversed(members) if isinstance(one, BaseException)]
 
@@ -155,7 +156,8 @@ def _evidence(exc: BaseException) -> Iterator[BaseException]:
     """Yield an exception, its causes, and exceptions in their arguments, as requests has them."""
     for link in chain(exc, inside=True):
         yield link
-        yield from (given for given in link.args if isinstance(given, BaseException))
+        given = _attribute(link, "args") or ()
+        yield from (one for one in given if isinstance(one, BaseException))
 
 
 def is_redirect(status: int | None) -> bool:
@@ -244,9 +246,12 @@ def failure_answered(answer: Answer, status: int, body: object) -> Failure:
 
 def _attribute(holder: Any, name: str) -> Any:
     """Return an attribute; ``None`` if it is missing or a property that raises."""
-    with suppress(Exception):
+    try:
         return getattr(holder, name, None)
-    return None
+    except Exception as exc:
+        if is_of_a_signal(exc.__traceback__):
+            raise
+        return None
 
 
 def _response_of(exc: BaseException) -> Any:

@@ -4,6 +4,7 @@ import sys
 from dataclasses import dataclass
 from itertools import accumulate
 
+from together_otel.guard import swallowed
 from together_otel.keys.known import Secrets, known_keys
 from together_otel.keys.tracebacks import redacted_text, redacted_traceback
 
@@ -26,11 +27,9 @@ def redact_exception(exc: BaseException, secrets: Secrets = ()) -> RedactedExcep
     """
     known = known_keys(secrets)
     del secrets  # from here on the exception's own code runs, and may log
-    message = redacted_text(exc, known)
-    try:
+    message, stacktrace = redacted_text(exc, known), "(its traceback cannot be read)"
+    with swallowed:  # code of the exception, its causes and notes runs
         stacktrace = redacted_traceback(exc, known, message)
-    except Exception:  # noqa: BLE001 - code of the exception, its causes and notes runs
-        stacktrace = "(its traceback cannot be read)"
     return RedactedException(public_name(type(exc)), message, stacktrace)
 
 

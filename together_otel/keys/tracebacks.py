@@ -10,6 +10,7 @@ import sys
 import traceback
 from typing import TYPE_CHECKING, Final
 
+from together_otel.guard import swallowed
 from together_otel.keys.redaction import redact, shortened
 
 if TYPE_CHECKING:
@@ -40,10 +41,9 @@ The code is compared by identity: hashing it is slow, and `id` raises an audit e
 
 def redacted_text(exc: BaseException, known: KnownKeys) -> str:
     """Return an exception's text without keys, or a notice that it cannot be read."""
-    try:
+    with swallowed:  # an exception's own __str__ may raise anything
         return redact(str(exc), known)
-    except Exception:  # noqa: BLE001 - an exception's own __str__ may raise anything
-        return "(its text cannot be read)"
+    return "(its text cannot be read)"
 
 
 def redacted_traceback(exc: BaseException, known: KnownKeys, text: str) -> str:

@@ -177,10 +177,11 @@ class Retry:
         context, traceback = exc.__context__, exc.__traceback__
         try:
             # Raising adds the wrapper's frame again.
-            raise exc.with_traceback(traceback and traceback.tb_next)
+            raise BaseException.with_traceback(exc, traceback and traceback.tb_next)
         finally:
-            # Raising sets the exception that the application is handling as the context.
-            exc.__context__ = context
+            # Raising sets the exception that the application is handling as the context. Assignment
+            # would fail for a frozen dataclass.
+            vars(BaseException)["__context__"].__set__(exc, context)
             # Break the reference cycle between this frame and the exception.
             del exc, context, traceback
 

@@ -8,6 +8,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 from together_otel import names
+from together_otel.guard import is_of_a_signal
 from together_otel.recovery.asking import answer_of, in_thread, running_loop
 from together_otel.recovery.replacements import Found, Pending, Replacement
 from together_otel.recovery.scope import Recovery, searching
@@ -103,7 +104,9 @@ class Search:
             found = None
             try:
                 found = self._chosen(source, answer_of(source, self._result.loop))
-            except Exception as exc:  # noqa: BLE001 - a source may raise anything
+            except Exception as exc:  # a source may raise anything
+                if is_of_a_signal(exc.__traceback__):
+                    raise  # it came while the caller waited
                 failed = True
                 # Only the class, as the text may contain a key.
                 self._asked.append(f"{source.kind}: {type(exc).__name__}")

@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 import sys
 import time
-from contextlib import suppress
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
@@ -23,6 +22,7 @@ from opentelemetry.trace import (
     set_span_in_context,
 )
 
+from together_otel.guard import swallowed
 from together_otel.names import SCOPE
 
 if TYPE_CHECKING:
@@ -120,7 +120,7 @@ class Records:
 
 def _current() -> Context:
     """Return the current context, or one without a span if its span is not OpenTelemetry's."""
-    with suppress(Exception):
+    with swallowed:
         found = get_current()
         if isinstance(get_current_span(found).get_span_context(), SpanContext):
             return found or _NO_SPAN

@@ -45,6 +45,22 @@ def test_a_client_without_weak_references():
     assert not adapter.set_key(client, "another")
 
 
+class Shown:
+    """A client with a property for the key that it keeps."""
+
+    def __init__(self):
+        self._api_key = "made-up"
+
+    @property
+    def api_key(self):
+        raise AssertionError("nobody else is to ask for it")
+
+
+def test_a_property_is_not_asked_where_the_key_is_kept_beside_it():
+    """It may do anything: make another key, or ask a service for one."""
+    assert InHouse().key(Shown()) == "made-up"
+
+
 def streamed(*_):
     choice = {"index": 0, "delta": {"content": "Hello"}}
     yield {"id": "c-1", "model": "a/model", "choices": [choice]}

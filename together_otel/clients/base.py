@@ -10,7 +10,7 @@ import sys
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, NamedTuple
 
-from together_otel.clients.fields import NO_REASON
+from together_otel.clients.fields import NO_REASON, NOTHING
 from together_otel.keys import TOGETHER
 
 if TYPE_CHECKING:
@@ -225,8 +225,9 @@ class Adapter:
         return None, {}
 
     def key(self, client: Any) -> object:
-        """Return the key that the client would send now."""
-        return getattr(client, "api_key", None)
+        """Return the key that the client would send now; ``None`` where it makes each anew."""
+        # Not a property of the application, which may return another key each time.
+        return getattr(client, "__dict__", NOTHING).get("api_key")
 
     def set_key(self, client: Any, key: object) -> bool:
         """Make the client send another key from now on; return whether its key can be set."""

@@ -46,8 +46,7 @@ class Generated(Adapter):
 
     def given_key(self, client: Any, _args: Args, kwargs: Kwargs) -> GivenKey | None:
         given = first_set_key(kwargs.get("api_key"))
-        resolved = getattr(client, "api_key", None)
-        if given.value is None and resolved is not None:
+        if given.value is None and (resolved := self.key(client)) is not None:
             given = GivenKey(resolved, "colab")
         return key_in(getattr(client, "_custom_headers", None)) or given
 
@@ -59,10 +58,16 @@ class Generated(Adapter):
         # Subclasses and HTTP clients may set the header themselves.
         http_client = client._client
         return (
-            authorization_in(client.auth_headers) != f"Bearer {client.api_key}"
+            authorization_in(client.auth_headers) != f"Bearer {self.key(client)}"
             or (client.custom_auth or http_client.auth) is not None
             or bool(http_client.event_hooks["request"])
         )
+
+    def set_key(self, client: Any, key: object) -> bool:
+        return self.key(client) is not None and super().set_key(client, key)
+
+    def renewed(self, client: Any, authorization: str) -> bool:
+        return self.key(client) is None or super().renewed(client, authorization)
 
     def authentication_error(self, message: str) -> tuple[type[Exception] | None, dict[str, Any]]:
         # The constructor of an APIStatusError requires a response.

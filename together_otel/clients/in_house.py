@@ -7,7 +7,8 @@ second case the inner client's call is reported.
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, ClassVar
+from itertools import chain
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 from urllib.parse import urlsplit
 
 from together_otel.clients.addresses import port_of
@@ -19,6 +20,7 @@ from together_otel.clients.failures import (
     refusal_in,
     refused,
 )
+from together_otel.clients.fields import NOTHING
 from together_otel.clients.payloads import add_result, described
 from together_otel.keys import TOGETHER, Reader, Secret
 from together_otel.plain.weak import WeakIdentityMap
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from together_otel.clients.base import Args, Failure, Kwargs, Request, Result
+
+_ATTRIBUTES: Final = ("api_key", "_api_key")
 
 
 class InHouse(Adapter):
@@ -97,5 +101,10 @@ class InHouse(Adapter):
 
 
 def _attribute_of(client: Any) -> str | None:
-    """Return the name of the attribute with a client's key; ``None`` if there is none."""
-    return next((name for name in ("api_key", "_api_key") if hasattr(client, name)), None)
+    """Return the name of the attribute with a client's key; ``None`` if there is none.
+
+    A property may do anything, and is read only if the client has no such attribute of its own.
+    """
+    own = getattr(client, "__dict__", NOTHING)
+    kept = (name for name in _ATTRIBUTES if name in own)
+    return next(chain(kept, (name for name in _ATTRIBUTES if hasattr(client, name))), None)

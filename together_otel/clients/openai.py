@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 from urllib.parse import urlsplit
 
 from together_otel.clients.addresses import is_absolute
-from together_otel.clients.base import GivenKey
+from together_otel.clients.base import Adapter, GivenKey
 from together_otel.clients.callers import OPENAI
 from together_otel.clients.credentials import key_in
+from together_otel.clients.fields import NOTHING
 from together_otel.clients.generated import Generated
 from together_otel.clients.readers import AZURE, maker
 from together_otel.keys import is_together_host
@@ -102,11 +103,11 @@ class OpenAI(Generated):
         return None if needs_none and not _makes_keys(client) else ""
 
     def set_key(self, client: Any, key: object) -> bool:
-        return not _makes_keys(client) and super().set_key(client, key)
+        return not _makes_keys(client) and Adapter.set_key(self, client, key)
 
     def renewed(self, client: Any, authorization: str) -> bool:
         # A concurrent request may have renewed it again.
-        return _makes_keys(client) or super().renewed(client, authorization)
+        return _makes_keys(client) or Adapter.renewed(self, client, authorization)
 
     def override(self, client: Any, request: Request, answer: Answer) -> str | None:
         found = super().override(client, request, answer)
@@ -128,5 +129,6 @@ def _is_azure(client: Any) -> bool:
 
 
 def _makes_keys(client: Any) -> bool:
-    """Return whether a client calls a function for the key of each request."""
-    return callable(getattr(client, "_api_key_provider", None))
+    """Return whether a client calls a function, or has a property, for the key of each request."""
+    fields = getattr(client, "__dict__", NOTHING)
+    return callable(fields.get("_api_key_provider")) or "api_key" not in fields

@@ -74,7 +74,9 @@ def warnings_of(caplog):
     return [
         record.args[0]
         for record in caplog.records
-        if record.levelno == logging.WARNING and "also instruments" in str(record.msg) and record.args
+        if record.levelno == logging.WARNING
+        and "also instruments" in str(record.msg)
+        and record.args
     ]
 
 

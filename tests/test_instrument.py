@@ -1,11 +1,14 @@
 """``together_otel.instrument()``: its keywords are the settings."""
 
 import inspect
+import threading
 from importlib.metadata import version
 
 import pytest
+from prometheus_client import CollectorRegistry
 
 import together_otel
+from together_otel import instrumentor
 from together_otel.settings import KEYWORDS, Settings
 
 
@@ -30,6 +33,27 @@ def test_on_and_off():
     assert together_otel.TogetherInstrumentor().is_instrumented_by_opentelemetry
     together_otel.uninstrument()
     assert not together_otel.TogetherInstrumentor().is_instrumented_by_opentelemetry
+
+
+def test_several_threads_turn_it_on_once(monkeypatch):
+    """One at a time: the others find it on, and nothing is left when it is turned off."""
+    choose, chosen = instrumentor.choose_backend, []
+
+    def choosing(*given):
+        chosen.append(given)
+        if len(chosen) == 1:
+            other.start()
+            other.join(0.2)  # as it waits for this one
+        return choose(*given)
+
+    options = {"registry": CollectorRegistry(), "preflight": "off", "prometheus_port": 0}
+    other = threading.Thread(target=together_otel.instrument, kwargs=options)
+    monkeypatch.setattr(instrumentor, "choose_backend", choosing)
+    together_otel.instrument(**options)
+    other.join()
+    together_otel.uninstrument()
+    assert len(chosen) == 1
+    assert "together-otel-http-endpoint" not in [one.name for one in threading.enumerate()]
 
 
 def test_a_keyword_that_is_none():

@@ -66,6 +66,7 @@ def test_repeats():
     assert repeats.passes("b", 61.0) == 0
     always = events.Repeats(0.0)
     assert [always.passes("a", 0.0) for _ in range(3)] == [0, 0, 0]
+    assert repeats.passes("a", 61.0) is not None  # freezegun's clock has come and gone
 
 
 def test_repeats_are_bounded():

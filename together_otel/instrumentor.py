@@ -20,6 +20,7 @@ from packaging.requirements import Requirement
 
 from together_otel.calls.imports import LazyPatches, turn_off_other_copies
 from together_otel.calls.open_calls import end_all, end_all_at_exit, end_dropped
+from together_otel.forks import ForkSafeLock
 from together_otel.guard import Guard
 from together_otel.names import SCOPE, GenAIMetrics
 from together_otel.plain.installed import release_of
@@ -76,6 +77,17 @@ class TogetherInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # untyped i
     _undo_listen: Callable[[], None] | None = None
     _backend: Backend | None = None
     _report_held_back: Callable[[], None] | None = None
+    _turning = ForkSafeLock()
+
+    def instrument(self, **kwargs: Any) -> Any:
+        """Turn the instrumentation on, one thread at a time; see `_instrument`."""
+        with self._turning:
+            return super().instrument(**kwargs)
+
+    def uninstrument(self, **kwargs: Any) -> Any:
+        """Turn the instrumentation off, one thread at a time."""
+        with self._turning:
+            return super().uninstrument(**kwargs)
 
     def instrumentation_dependencies(self) -> Collection[str]:
         """Return the requirements on the installed SDKs, or on all SDKs if none is installed.

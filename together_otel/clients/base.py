@@ -225,7 +225,7 @@ class Adapter:
         return None, {}
 
     def key(self, client: Any) -> object:
-        """Return the key that the client would send now; ``None`` where it makes each anew."""
+        """Return the key that the client would send now; ``None`` if it computes a key for each request."""
         # Not a property of the application, which may return another key each time.
         return getattr(client, "__dict__", NOTHING).get("api_key")
 

@@ -95,11 +95,10 @@ class OpenAI(Generated):
 
     def key(self, client: Any) -> object:
         # An empty key means none for a client that needs none, unless a function provides it.
-        if key := super().key(client):
+        if key := client.api_key if _is_module(client) else super().key(client):
             return key
         # Neither a client with an admin key nor the module-level client needs one.
-        needs_none = getattr(client, "admin_api_key", None) is not None
-        needs_none = needs_none or type(client).__name__ == "_ModuleClient"
+        needs_none = getattr(client, "admin_api_key", None) is not None or _is_module(client)
         return None if needs_none and not _makes_keys(client) else ""
 
     def set_key(self, client: Any, key: object) -> bool:
@@ -131,4 +130,10 @@ def _is_azure(client: Any) -> bool:
 def _makes_keys(client: Any) -> bool:
     """Return whether a client calls a function, or has a property, for the key of each request."""
     fields = getattr(client, "__dict__", NOTHING)
-    return callable(fields.get("_api_key_provider")) or "api_key" not in fields
+    has_property = "api_key" not in fields and not _is_module(client)
+    return has_property or callable(fields.get("_api_key_provider"))
+
+
+def _is_module(client: Any) -> bool:
+    """Return whether this is the module-level client, whose properties are openai's own."""
+    return type(client).__name__ == "_ModuleClient"

@@ -53,7 +53,7 @@ CLIENTS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
         "completions, embeddings, rerank, also where a fallback answers; the proxy",
         ("litellm",),
     ),
-    ("DSPy", "calls, as LiteLLM's", ("dspy",)),
+    ("DSPy", "calls by LiteLLM, and from 3.4 on by its own transport, lm15", ("dspy",)),
 )
 
 

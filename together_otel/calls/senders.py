@@ -60,9 +60,19 @@ def _of_httpx(package: str) -> tuple[Sender, ...]:
     )
 
 
+def _of_lm15(package: str) -> tuple[Sender, ...]:
+    module = f"{package}.transports"
+    return (
+        Sender(f"{module}._sync", "StdlibTransport.stream", "lm15", by_prepared),
+        Sender(f"{module}._async", "StdlibAsyncTransport._do_stream", "lm15", by_prepared),
+    )
+
+
 SENDERS: Final = (
     *_of_httpx("httpx"),
     *_of_httpx("httpx2"),
+    *_of_lm15("lm15"),
+    *_of_lm15("dspy._vendor.lm15"),
     Sender(
         "requests.sessions",
         "Session.request",

@@ -39,6 +39,12 @@ def watch_httpx(response: Any, unread: Unread) -> None:
     response.stream = WatchedBody(response.stream, pieces)
 
 
+def watch_lm15(answered: Any, unread: Unread) -> None:
+    """Report the reading of an lm15 response's body, all of which passes one iterator."""
+    response = answered.read_from
+    response._chunks = watch(response._chunks, _Pieces(unread, is_plain=True))  # noqa: SLF001 - as above
+
+
 class _Pieces:
     """Receives the pieces of httpx's body as they come from the network.
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from together_otel.calls.arguments import Arguments
 from together_otel.calls.state import Timing
 from together_otel.calls.streams import Stream
-from together_otel.calls.taps import Content, watch_httpx, watch_raw
+from together_otel.calls.taps import Content, watch_httpx, watch_lm15, watch_raw
 from together_otel.clients.answers import body_of
 from together_otel.clients.documents import (
     DONE,
@@ -203,6 +203,7 @@ def _watch_aiohttp(response: Any, unread: Unread) -> None:
 
 _WATCHERS: Final[dict[str, Callable[[Any, Unread], None]]] = {
     "httpx": watch_httpx,
+    "lm15": watch_lm15,
     "requests": _watch_requests,
     "aiohttp": _watch_aiohttp,
 }

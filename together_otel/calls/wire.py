@@ -10,6 +10,7 @@ from together_otel.calls.call import Call, current_call
 from together_otel.calls.wrappers import calling
 from together_otel.clients.callers import caller
 from together_otel.clients.http_libraries import Aiohttp, ByRequest, Httpx, Prepared, Requests
+from together_otel.clients.lm15 import Lm15
 from together_otel.clients.websockets import Websockets
 from together_otel.keys.hosts import is_together_host
 
@@ -25,6 +26,7 @@ _ADAPTERS: Final[dict[str, Wire]] = {
     "prepared": Prepared(),
     "aiohttp": Aiohttp(),
     "websockets": Websockets(),
+    "lm15": Lm15(),
 }
 
 

@@ -37,6 +37,7 @@ CALLERS: Final = {
         "huggingface_hub", "InferenceClient", ("HF_TOKEN",), skips_empty=True
     ),
     "aisuite": Reader("aisuite", "aisuite"),
+    "dspy": Reader("dspy", "dspy.LM", ("OPENAI_API_KEY",), ("OPENAI_API_BASE", "OPENAI_BASE_URL")),
     "langchain_together": Reader("langchain", "Together"),
     "llama_index": Reader("llama_index", "TogetherEmbedding"),
 }

@@ -1,9 +1,17 @@
 """What else sends to Together by an HTTP library: DSPy, aisuite, huggingface_hub."""
 
+import asyncio
+import json
+import traceback
+from contextlib import suppress
+
 import pytest
 from calling import leaks
 from dirty_equals import IsPartialDict
-from wire_cases import FAULTS
+from wire_cases import FAULTS, OTHER
+
+from together_otel import TogetherInstrumentor
+from together_otel.testing import behaviours
 
 FAILURES = "together.client.auth.failures"
 MESSAGES = [{"role": "user", "content": "Hello"}]
@@ -16,6 +24,13 @@ def dspy(base, key):
     found = pytest.importorskip("dspy")
     options = {"api_base": base, "api_key": key, "num_retries": 0, "cache": False}
     return found.LM("together_ai/a/model", **options)(messages=MESSAGES)
+
+
+def dspy_itself(base, key):
+    """Send by DSPy's own transport."""
+    found = pytest.importorskip("dspy", minversion="3.4")
+    options = {"api_base": base, "api_key": key, "num_retries": 0, "cache": False}
+    return found.LM("openai/a/model", **options)(messages=MESSAGES)
 
 
 def aisuite(base, key):
@@ -49,8 +64,13 @@ def huggingface_hub(base, key, *, stream=False):
         helper.base_url = before
 
 
-LIBRARIES = {"litellm": dspy, "aisuite": aisuite, "huggingface_hub": huggingface_hub}
-"""What the call is of, and what makes it: DSPy's are LiteLLM's."""
+LIBRARIES = {
+    "litellm": dspy,
+    "dspy": dspy_itself,
+    "aisuite": aisuite,
+    "huggingface_hub": huggingface_hub,
+}
+"""What the call is of, and what makes it: of DSPy's, those of Together's models are LiteLLM's."""
 
 
 @pytest.fixture(params=LIBRARIES)
@@ -92,3 +112,73 @@ def test_a_stream_of_huggingface_hub(base, key, telemetry):
     assert span["attributes"] == IsPartialDict(
         {"gen_ai.request.stream": True, "gen_ai.usage.output_tokens": 6}
     )
+
+
+class Lm15:
+    """Streams by DSPy's own transport, sync or async.
+
+    Args:
+        is_async: which of the two.
+    """
+
+    def __init__(self, *, is_async):
+        self._transports = pytest.importorskip("dspy._vendor.lm15.transports")
+        self._is_async = is_async
+
+    def ask(self, base, header, most=None):
+        """Return so many pieces of a stream, all by default."""
+        body = json.dumps({"model": "a/model", "messages": MESSAGES, "stream": True}).encode()
+        request = self._transports.TransportRequest(
+            "POST", f"{base}/chat/completions", [("Authorization", header)], body
+        )
+        if self._is_async:
+            return asyncio.run(self._ask_async(request, most))
+        with self._transports.StdlibTransport() as transport, transport.stream(request) as response:
+            return [piece for _, piece in zip(range(most or 99), response, strict=False)]
+
+    async def _ask_async(self, request, most):
+        found = []
+        async with (
+            self._transports.StdlibAsyncTransport() as transport,
+            transport.stream(request) as response,
+        ):
+            async for piece in response:
+                found.append(piece)
+                if len(found) == most:
+                    break
+        return found
+
+
+@pytest.fixture(params=["sync", "async"])
+def lm15(request):
+    return Lm15(is_async=request.param == "async")
+
+
+def test_a_stream_of_lm15(lm15, base, key, server, telemetry):
+    """Read to its end, left early, and refused."""
+    assert b"[DONE]" in b"".join(lm15.ask(base, f"Bearer {key}"))
+    server.always(behaviours.slow(30, after=1))
+    lm15.ask(base, f"Bearer {key}", most=1)
+    server.always(behaviours.usual())
+    lm15.ask(base, f"Bearer {OTHER}", most=1)
+    whole, left, refused = [one["attributes"] for one in telemetry.spans()]
+    assert whole["gen_ai.usage.output_tokens"] == 6
+    assert left["together.request.outcome"] == "abandoned"
+    assert refused["together.auth.cause"] == "rejected"
+    assert refused["http.response.status_code"] == 401
+
+
+def test_another_host_of_lm15(lm15, elsewhere, telemetry):
+    """The application cannot tell that the instrumentation is on."""
+
+    def frames():
+        with suppress(Exception):
+            lm15.ask(elsewhere, "Bearer a")
+        with pytest.raises(Exception, match="forbidden byte") as raised:
+            lm15.ask(elsewhere, "Bearer a\n")
+        return [frame.name for frame in traceback.extract_tb(raised.tb)]
+
+    beside = frames()
+    assert telemetry.spans() == []
+    TogetherInstrumentor().uninstrument()
+    assert beside == frames()

@@ -1,10 +1,12 @@
 """What `together-otel export` writes, from a checkout and from a wheel."""
 
+import errno
 import json
 import os
 import shutil
 import sys
 from pathlib import Path
+from unittest.mock import Mock
 
 import prometheus_binaries
 import pytest
@@ -278,11 +280,17 @@ def test_usage(arguments, expected, tmp_path, capsys):
     assert not read(tmp_path)
 
 
-def test_a_folder_that_cannot_be_written_to(tmp_path, capsys):
+def test_a_folder_that_cannot_be_written_to(tmp_path, monkeypatch, capsys):
     """Exit code 73, which path and why, no traceback."""
     (tmp_path / "grafana").touch()
     assert run(tmp_path) == 73
     assert f"cannot write {tmp_path / 'grafana'}: File exists" in capsys.readouterr().err
+    assert run(tmp_path / ("a" * 300)) == 73
+    assert "File name too long" in capsys.readouterr().err
+    full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    monkeypatch.setattr(Path, "write_text", Mock(side_effect=full))
+    assert run(tmp_path / "new") == 73
+    assert f"cannot write {tmp_path / 'new'}: No space left" in capsys.readouterr().err
 
 
 def test_help_has_an_example(tmp_path, monkeypatch, capsys):

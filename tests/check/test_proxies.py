@@ -238,8 +238,9 @@ def test_another_hosts_certificate(unknown, tls, bundle, monkeypatch):
     assert "not valid for '127.0.0.1'" in found["live"]["detail"]
 
 
-def test_certificates_that_are_not_there(unknown, monkeypatch):
-    monkeypatch.setenv("SSL_CERT_FILE", "/absent.pem")
+@pytest.mark.parametrize("path", ["/absent.pem", "/" + "a" * 300])
+def test_certificates_that_are_not_there(path, unknown, monkeypatch):
+    monkeypatch.setenv("SSL_CERT_FILE", path)
     found = unknown("tls_failure")
     assert "SSL_CERT_FILE" in found["live"]["detail"]
 

@@ -263,6 +263,13 @@ BROKEN = [
         "0.0.0.0 for all",
     ),
     Broken(
+        "an address that is no name",
+        OURS | {"TOGETHER_OTEL_PROMETHEUS_HOST": "here..example"},
+        ("problem", "port"),
+        "cannot be used: the name of the host is not valid",
+        "0.0.0.0 for all",
+    ),
+    Broken(
         "this machine only",
         OURS | {"TOGETHER_OTEL_PROMETHEUS_HOST": "::1"},
         ("warning", "host"),
@@ -322,6 +329,13 @@ BROKEN = [
         "to a directory that the service may write to",
     ),
     Broken(
+        "a folder whose name is too long",
+        OURS | {"PROMETHEUS_MULTIPROC_DIR": "{folder}/" + "a" * 300},
+        ("problem", "folder"),
+        "cannot be used (File name too long): each process counts for itself",
+        "to a directory",
+    ),
+    Broken(
         "a folder below a file",
         OURS | {"PROMETHEUS_MULTIPROC_DIR": "{folder}/file/metrics"},
         ("problem", "folder"),
@@ -354,6 +368,13 @@ BROKEN = [
         {"TOGETHER_OTEL_PUSHGATEWAY": "http://user:word@127.0.0.1:{port}/metrics/job/shop"},
         ("warning", "pushgateway"),
         "does not answer from here",
+        "Start it",
+    ),
+    Broken(
+        "a Pushgateway whose name is none",
+        {"TOGETHER_OTEL_PUSHGATEWAY": "http://push..example:9091"},
+        ("warning", "pushgateway"),
+        "does not answer from here (the name of the host is not valid)",
         "Start it",
     ),
     Broken(
@@ -401,6 +422,7 @@ def test_broken(case, tmp_path, monkeypatch, capsys):
     ("variables", "said"),
     [
         ({"TOGETHER_OTEL_METRICS": "otel"}, "TOGETHER_OTEL_METRICS is set to it"),
+        ({"PROMETHEUS_MULTIPROC_DIR": ""}, "OpenTelemetry's meter"),
         ({}, "none of TOGETHER_OTEL_METRICS and prometheus_client's variables is set"),
         ({"TOGETHER_OTEL_TEXTFILE": "."}, "as TOGETHER_OTEL_TEXTFILE is set"),
         (
@@ -470,16 +492,19 @@ def test_a_port_that_is_privileged(monkeypatch, capsys):
     assert "to a port from 1024 on" in found.text("port")
 
 
-def test_a_collector_that_answers(monkeypatch, capsys):
+@pytest.mark.parametrize(
+    ("protocol", "scheme", "shown"),
+    [("http/protobuf", "http://", "http"), ("grpc", "", "grpc")],
+)
+def test_a_collector_that_answers(protocol, scheme, shown, monkeypatch, capsys):
     set_all(monkeypatch, {"OTEL_METRICS_EXPORTER": "otlp"})
-    monkeypatch.setenv("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf")
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_PROTOCOL", protocol)
     with socket.create_server(("127.0.0.1", 0)) as collector:
-        monkeypatch.setenv(
-            "OTEL_EXPORTER_OTLP_ENDPOINT", f"http://127.0.0.1:{collector.getsockname()[1]}"
-        )
+        place = f"localhost:{collector.getsockname()[1]}"
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", f"{scheme}{place}")
         found = examined(capsys)
     assert found.complaints == []
-    assert "answers" in found.text("exporters")
+    assert f"The collector at {shown}://{place} answers." in found.text("exporters")
 
 
 # ── what is installed ────────────────────────────────────────────────────────────────
@@ -626,7 +651,8 @@ def test_a_folder_below_a_working_directory_that_is_gone(tmp_path, monkeypatch):
     gone.mkdir()
     monkeypatch.chdir(gone)
     gone.rmdir()
-    (found,) = folders({"PROMETHEUS_MULTIPROC_DIR": "metrics"}, settings_of({})[0])
+    environ = {"PROMETHEUS_MULTIPROC_DIR": "metrics"}
+    (found,) = folders(environ, settings_of(environ)[0])
     assert "the working directory that it is relative to is gone" in found.text
 
 

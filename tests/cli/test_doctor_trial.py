@@ -54,6 +54,17 @@ def test_not_instrumented(variables, said, monkeypatch, capsys):
     assert not found.text("log events")  # what is said of them would be its consequence
 
 
+def test_a_launcher_of_a_python_that_was_moved(tmp_path, monkeypatch, capsys):
+    """Its first line names one that is not there."""
+    script = tmp_path / "opentelemetry-instrument"
+    script.write_text("#!/nowhere/python")
+    script.chmod(0o755)
+    monkeypatch.setattr(trial, "launcher", lambda: script)
+    found = examined(capsys)
+    assert (found.code, found.complaints) == (1, [("problem", "trial")])
+    assert "No such file or directory" in found.text("trial")
+
+
 def test_no_temporary_files(tmp_path, monkeypatch, capsys):
     """As in a container whose file system is read-only."""
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "absent"))

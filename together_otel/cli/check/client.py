@@ -67,8 +67,8 @@ def _certificates(
 ) -> ssl.SSLContext | bool:
     for name in _BUNDLES_OF_REQUESTS if sdk is not None and sdk[0] == 1 else _BUNDLES:
         if path := variables.get(name):
-            file, folder = (None, path) if Path(path).is_dir() else (path, None)
             try:
+                file, folder = (None, path) if Path(path).is_dir() else (path, None)
                 return ssl.create_default_context(cafile=file, capath=folder)
             except (OSError, ValueError):
                 raise NoAnswer(

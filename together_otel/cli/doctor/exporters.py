@@ -195,5 +195,5 @@ def _answers(url: str, signals: list[str]) -> Iterator[Finding]:
             "Start it, or point OTEL_EXPORTER_OTLP_ENDPOINT at it.",
         )
     else:
-        scheme = urlsplit(url).scheme or "grpc"
+        scheme = urlsplit(url).scheme if "://" in url else "grpc"
         yield _EXPORTERS.ok(f"The collector at {scheme}://{place[0]}:{place[1]} answers.")

@@ -19,14 +19,15 @@ _FILE = re.compile(
     r"(?:counter|gauge_\w+|histogram|summary)_(?:together-)?(\d+)(?:-[0-9a-f]+)?\.db"
 )
 
+_ALONE = "each process counts for itself, and a scrape shows one of them"
+
 
 def folders(environ: Mapping[str, str], settings: Settings) -> Iterator[Finding]:
     """Check the folder that processes share, and the destinations of a process's last metrics."""
-    shared = folder_of(environ)
-    if shared is not None:
-        yield _shared(shared)
     if settings.metrics != "prometheus":
         return
+    if (shared := folder_of(environ)) is not None:
+        yield _shared(shared)
     if settings.textfile is not None:
         yield _textfile(settings.textfile)
     if settings.pushgateway is not None:
@@ -37,12 +38,12 @@ def _shared(text: str) -> Finding:
     name = variables.MULTIPROC_DIR
     if not text:
         return _FOLDER.problem(
-            f"{name} is set but empty: there are no metrics of Together's calls.",
+            f"{name} is set but empty: {_ALONE}.",
             f"Set {name} to an empty directory, or unset it.",
         )
     if why := _unusable(Path(text)):
         return _FOLDER.problem(
-            f"{name} cannot be used ({why}): there are no metrics of Together's calls.",
+            f"{name} cannot be used ({why}): {_ALONE}.",
             f"Set {name} to a directory that the service may write to.",
         )
     if not Path(text).exists():
@@ -67,7 +68,10 @@ def _unusable(folder: Path) -> str:
         above = folder.absolute().parents
     except OSError:
         return "the working directory that it is relative to is gone"
-    there = next(one for one in (folder, *above) if one.exists())
+    try:
+        there = next(one for one in (folder, *above) if one.exists())
+    except OSError as exc:  # too long, or below a folder of somebody else
+        return exc.strerror or type(exc).__name__
     if not there.is_dir():
         return "it is a file" if there == folder else "a file has the name of a folder above it"
     if not os.access(there, os.W_OK | os.X_OK):

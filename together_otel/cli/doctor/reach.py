@@ -1,5 +1,6 @@
 """Addresses: does something listen there, and does it serve this package's metrics?"""
 
+import errno
 import socket
 from http.client import HTTPException
 from urllib.parse import urlsplit
@@ -10,6 +11,7 @@ from together_otel.testing.fetch import fetch
 
 _PATIENCE = 1.0
 """Timeout of a connection in seconds."""
+_NO_NAME = "the name of the host is not valid"
 _WILDCARDS = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104 - not bound here
 
 
@@ -30,6 +32,8 @@ def is_open(host: str, port: int) -> str:
         return "timed out"
     except OSError as exc:
         return exc.strerror or type(exc).__name__
+    except UnicodeError:
+        return _NO_NAME
     return ""
 
 
@@ -61,4 +65,6 @@ def cannot_bind(host: str, port: int) -> OSError | None:
             probe.listen(1)
     except OSError as exc:
         return exc
+    except UnicodeError:
+        return OSError(errno.EINVAL, _NO_NAME)
     return None

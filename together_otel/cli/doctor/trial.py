@@ -69,6 +69,13 @@ def trial(environ: Mapping[str, str], settings: Settings) -> Iterator[Finding]:
                 timeout=LIMIT,
                 check=False,
             )
+        except OSError as exc:
+            yield _TRIAL.problem(
+                f"{program} cannot be started ({exc.strerror}): it, or the Python that its first line"
+                " names, was moved.",
+                "Make the virtual environment anew.",
+            )
+            return
         except subprocess.TimeoutExpired:
             yield _TRIAL.problem(
                 f"A process under opentelemetry-instrument did not start within {LIMIT:g} s.",

@@ -3,6 +3,7 @@
 import argparse
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -110,7 +111,8 @@ def run(parser: Parser, options: argparse.Namespace) -> int:
         names = ", ".join(map(str, exc.args))
         parser.refuse(f"{names} would be overwritten: give another DIR, or --force")
     except OSError as exc:
-        complain(without_key(f"{parser.prog}: cannot write {exc.filename}: {exc.strerror}\n"))
+        where = exc.filename or options.folder  # a full disk has no name
+        complain(without_key(f"{parser.prog}: cannot write {where}: {exc.strerror}\n"))
         return CANNOT_WRITE
     if options.json:
         write_json(
@@ -169,6 +171,9 @@ def _matching(pattern: re.Pattern[str], expected: str) -> Callable[[str], str]:
 
 def _folder(text: str) -> Path:
     folder = Path(text)
-    if folder.exists() and not folder.is_dir():
-        raise argparse.ArgumentTypeError("a file has this name: expected a folder, or a new name")
+    with suppress(OSError):  # reported when it is written to
+        if folder.exists() and not folder.is_dir():
+            raise argparse.ArgumentTypeError(
+                "a file has this name: expected a folder or a new name"
+            )
     return folder

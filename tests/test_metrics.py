@@ -371,6 +371,27 @@ def test_nobody_collects(recorded, monkeypatch):
     assert sum(point.count for point in recorded.points(names.INFERENCE_DURATION)) == 5000
 
 
+def test_a_call_while_its_thread_records(recorded, monkeypatch):
+    """A signal handler may make one: it waits, as a lock of OpenTelemetry's may be held."""
+    recorder = recorded.metrics.recorder("chat", "a/model", "localhost", 8000)
+    record, at_work = Series.record, []
+
+    def interrupted(series, measured):
+        assert not at_work
+        at_work.append(measured)
+        recorder.record(STREAM)
+        record(series, measured)
+        at_work.clear()
+
+    for _ in range(deferred._LONGEST):
+        recorder.record(STREAM)
+    with monkeypatch.context() as patched:
+        patched.setattr(Series, "record", interrupted)
+        recorder.record(STREAM)
+    (duration,) = recorded.points(names.INFERENCE_DURATION)
+    assert duration.count == deferred._LONGEST + 1 + deferred._FEW
+
+
 def test_a_forked_child_has_none_of_its_parents(recorded):
     recorder = recorded.metrics.recorder("chat", "a/model", "localhost", 8000)
     recorder.record(STREAM)

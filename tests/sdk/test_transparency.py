@@ -6,6 +6,7 @@ import inspect
 import pickle
 import traceback
 from contextlib import suppress
+from unittest import mock
 
 import pytest
 from frames import frames_of_ours
@@ -46,6 +47,21 @@ def test_uninstrument_puts_every_original_back():
         TogetherInstrumentor().uninstrument()
         now = patched()
         assert all(now[name] is original for name, original in originals.items())
+
+
+def test_a_patch_that_a_mock_puts_back_is_taken_off_the_next_time():
+    """What has replaced it is undone after the instrumentation is."""
+    originals = patched()
+    place, original = next(iter(originals.items()))
+    module, class_name, name = place.replace(":", ".").rsplit(".", 2)
+    owner = getattr(importlib.import_module(module), class_name)
+    TogetherInstrumentor().instrument()
+    with mock.patch.object(owner, name):
+        TogetherInstrumentor().uninstrument()
+    assert patched()[place] is not original
+    TogetherInstrumentor().instrument()
+    TogetherInstrumentor().uninstrument()
+    assert patched()[place] is original
 
 
 def test_clients_work_on_after_uninstrument(sdk, key, telemetry):

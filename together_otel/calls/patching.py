@@ -87,6 +87,10 @@ class Patches:
                 )
             return
         if is_patch(original):
+            # A mock that outlived the instrumentation may have put it back.
+            if all(one.patch() is not original for one in self._applied):
+                known = weakref.ref(owner), name, weakref.ref(original), True
+                self._applied.append(_Applied(*known))
             return
         make = partial(target.make, self._active, target.adapter)
         patch = patch_of(original, make, owner, name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from threading import get_ident
 from typing import TYPE_CHECKING
 
 from together_otel.forks import ForkSafeLock
@@ -50,6 +51,7 @@ class DeferredMetrics(Metrics):
         self._waits = changed is None
         self._waiting: deque[tuple[Series, Measured]] = deque()
         self._recording = ForkSafeLock()
+        self._at_work: set[int] = set()
         self._guard = Guard("collect", self.swallowed)
         super().__init__(release, chunk_times=chunk_times, changed=changed)
 
@@ -77,6 +79,18 @@ class DeferredMetrics(Metrics):
             self._record_waiting(len(self._waiting))
 
     def _record_waiting(self, most: int) -> None:
+        thread = get_ident()
+        # A signal handler, or a finalizer, may make a call while its thread records: OpenTelemetry's
+        # locks are not reentrant.
+        if thread in self._at_work:
+            return
+        self._at_work.add(thread)
+        try:
+            self._record(most)
+        finally:
+            self._at_work.discard(thread)
+
+    def _record(self, most: int) -> None:
         for _ in range(most):
             try:
                 series, measured = self._waiting.popleft()
@@ -93,4 +107,5 @@ class DeferredMetrics(Metrics):
 
     def _after_fork(self) -> None:
         self._waiting.clear()
+        self._at_work.clear()
         super()._after_fork()

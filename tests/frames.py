@@ -1,7 +1,10 @@
 """What error trackers would send of this package's frames."""
 
 import contextlib
+import inspect
+import linecache
 import logging
+import re
 import sys
 from pathlib import Path
 from traceback import walk_tb
@@ -53,3 +56,21 @@ def passed_by(exc):
 def shown_by(exc):
     """Return what the variables of those frames show."""
     return [repr(value) for frame in passed_by(exc) for value in frame.f_locals.values()]
+
+
+def named_by(exc):
+    """Return what loguru shows of those frames: the values that their current lines name."""
+    shown = []
+    for frame, line in walk_tb(exc.__traceback__):
+        if not frame.f_code.co_filename.startswith(OURS):
+            continue
+        for dotted in re.findall(
+            r"[^\W\d]\w*(?:\.\w+)*", linecache.getline(frame.f_code.co_filename, line)
+        ):
+            first, *rest = dotted.split(".")
+            value = frame.f_locals.get(first)
+            for name in rest:
+                value = inspect.getattr_static(value, name, None)
+                shown.append(repr(value))
+            shown.append(repr(value))
+    return shown

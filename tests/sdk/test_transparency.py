@@ -1,5 +1,6 @@
 """The application gets exactly what the SDK gives, and never notices us."""
 
+import contextlib
 import copy
 import importlib
 import inspect
@@ -9,9 +10,10 @@ from contextlib import suppress
 from unittest import mock
 
 import pytest
-from frames import frames_of_ours
+from frames import frames_of_ours, named_by, passed_by
 from generation import GENERATION, MESSAGES, MODEL, leaks, made_up_key
 from opentelemetry import trace
+from opentelemetry.instrumentation.utils import suppress_instrumentation
 
 from together_otel import TogetherInstrumentor
 from together_otel.calls.targets import TARGETS
@@ -283,3 +285,18 @@ def test_no_frame_of_ours_shows_a_key(sdk, server, key, telemetry, way):
     assert telemetry.spans()
     assert shown
     assert leaks("\n".join(shown), key) == []
+
+
+@pytest.mark.parametrize("way", ["constructor", "refused", "suppressed"])
+def test_no_line_of_ours_names_a_key(sdk, server, key, telemetry, way):  # noqa: ARG001 - on
+    """Some loggers show the values of the line that a frame is at, attributes included."""
+    server.revoke(key)
+    around = suppress_instrumentation if way == "suppressed" else contextlib.nullcontext
+    given, asked = (
+        {"nonsense": True} if way == "constructor" else {},
+        {"role": "user", "content": key},
+    )
+    with around(), pytest.raises(Exception, match=r"key|nonsense") as raised:
+        sdk.chat(sdk.client(api_key=key, **given), messages=[asked])
+    assert passed_by(raised.value)
+    assert leaks("\n".join(named_by(raised.value)), key) == []

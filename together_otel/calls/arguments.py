@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
@@ -12,6 +13,9 @@ class Arguments(SimpleNamespace):
     The result may contain one because 1.x returns its key, or because a server repeats it.
 
     The class has no ``__init__`` of its own, whose frame an interrupt would show.
+
+    Some loggers also show the attributes that a frame's current line names. So a call with these
+    arguments is a `Work`, or spans several lines: a traceback names the first, without them.
 
     Attributes:
         args: positional arguments.
@@ -29,3 +33,10 @@ class Arguments(SimpleNamespace):
 
     def __repr__(self) -> str:
         return "Arguments()"
+
+
+class Work(partial[Any]):
+    """A function with its arguments, none of which its ``repr`` shows."""
+
+    def __repr__(self) -> str:
+        return "Work()"

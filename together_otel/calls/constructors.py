@@ -13,6 +13,7 @@ from opentelemetry import trace
 from together_otel import names
 from together_otel.auth.preflight import UnusableKeyError, fault_of, refusal_of
 from together_otel.calls.active import current_context, within
+from together_otel.calls.arguments import Work
 from together_otel.clients.error_types import error_type
 from together_otel.keys import RedactedException, redact_exception, text_of
 from together_otel.telemetry import attributes, spans
@@ -48,9 +49,10 @@ def construct(
     while True:
         if retry is not None:
             arguments.args, arguments.kwargs = retry.args, retry.kwargs
+        work = Work(arguments.function, *arguments.args, **arguments.kwargs)
         attempt = Attempt(runtime, adapter, arguments, waits=retry is not None)
         try:
-            arguments.function(*arguments.args, **arguments.kwargs)
+            work()
         except BaseException:
             attempt.ended(failed=True)
             if retry is not None and retry.again(attempt.refusal):

@@ -23,10 +23,16 @@ def refusing(active: Active, adapter: MissingKey, _function: Any) -> Wrapper:
             with runtime.guard("client_init"):
                 narrowed = adapter.narrowed(client, arguments.kwargs)
         if runtime is None or narrowed is None:
-            return wrapped(*arguments.args, **arguments.kwargs)
+            return wrapped(
+                *arguments.args,
+                **arguments.kwargs,
+            )
         attempt = Attempt(runtime, narrowed, arguments, waits=False)
         try:
-            value = wrapped(*arguments.args, **arguments.kwargs)
+            value = wrapped(
+                *arguments.args,
+                **arguments.kwargs,
+            )
         except BaseException:
             attempt.ended(failed=True)
             raise

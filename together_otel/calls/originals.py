@@ -27,7 +27,10 @@ def as_function(original: Any) -> Any:
         held = Arguments(args=args, kwargs=kwargs)
         del args, kwargs
         try:
-            return bind(original, instance, type(instance))(*held.args, **held.kwargs)
+            return bind(original, instance, type(instance))(
+                *held.args,
+                **held.kwargs,
+            )
         except BaseException:
             step_out()
             raise
@@ -36,7 +39,10 @@ def as_function(original: Any) -> Any:
         held = Arguments(args=args, kwargs=kwargs)
         del args, kwargs
         try:
-            return await bind(original, instance, type(instance))(*held.args, **held.kwargs)
+            return await bind(original, instance, type(instance))(
+                *held.args,
+                **held.kwargs,
+            )
         except BaseException:
             step_out()
             raise

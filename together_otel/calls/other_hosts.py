@@ -39,7 +39,10 @@ def constructing(active: Active, adapter: OpenAI, _function: Any) -> Direct:
             del args, kwargs
             try:
                 if runtime is None or not adapter.concerns_new(held.kwargs, runtime.settings.hosts):
-                    function(*held.args[bound:], **held.kwargs)
+                    function(
+                        *held.args[bound:],
+                        **held.kwargs,
+                    )
                     return
                 client = held.args[0]
                 report(
@@ -72,8 +75,14 @@ def calling(active: Active, adapter: OpenAI, _function: Any) -> Direct:
                     held.args, held.kwargs, runtime.settings.hosts
                 )
                 if ours:
-                    return report(*held.args, **held.kwargs)
-                return function(*held.args[bound:], **held.kwargs)
+                    return report(
+                        *held.args,
+                        **held.kwargs,
+                    )
+                return function(
+                    *held.args[bound:],
+                    **held.kwargs,
+                )
             except BaseException:
                 if not ours:
                     _note_stray_key(active, adapter, held)
@@ -89,8 +98,14 @@ def calling(active: Active, adapter: OpenAI, _function: Any) -> Direct:
                     held.args, held.kwargs, runtime.settings.hosts
                 )
                 if ours:
-                    return await report(*held.args, **held.kwargs)
-                return await function(*held.args[bound:], **held.kwargs)
+                    return await report(
+                        *held.args,
+                        **held.kwargs,
+                    )
+                return await function(
+                    *held.args[bound:],
+                    **held.kwargs,
+                )
             except BaseException:
                 if not ours:
                     _note_stray_key(active, adapter, held)

@@ -101,7 +101,11 @@ class PatchedCallable(_AsWrapped, ObjectProxy):
         del args, kwargs
         try:
             if self._self_direct:
-                return self._self_made(*held.client, *held.args, **held.kwargs)
+                return self._self_made(
+                    *held.client,
+                    *held.args,
+                    **held.kwargs,
+                )
             return self._self_made(*held.client, held.args, held.kwargs)
         except BaseException:
             step_out()

@@ -35,7 +35,11 @@ def connecting(active: Active, adapter: Connections, function: Any) -> Wrapper:
             session is not None and isinstance(session.adapter, Transcriptions)
         ):
             client = () if manager is None else (manager,)
-            return own(*client, *arguments.args, **arguments.kwargs)
+            return own(
+                *client,
+                *arguments.args,
+                **arguments.kwargs,
+            )
         # Sessions of this kind are always async.
         return _attempt(adapter, note, wrapped, session, manager, arguments)
 
@@ -60,7 +64,10 @@ async def _attempt(
             session.held_log = session.held_log or []
         try:
             note(session, manager, None)
-            connection = await wrapped(*arguments.args, **arguments.kwargs)
+            connection = await wrapped(
+                *arguments.args,
+                **arguments.kwargs,
+            )
             note(session, manager, connection)
         except BaseException:
             if retry is None:

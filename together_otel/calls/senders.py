@@ -161,7 +161,11 @@ def _sending(
                     and (found := reporter.exchange(self, held)) is not None
                 ):
                     return await reporter.report(found, found)
-                return await original(self, *held.args, **held.kwargs)
+                return await original(
+                    self,
+                    *held.args,
+                    **held.kwargs,
+                )
             except BaseException:
                 del args, kwargs
                 step_out()
@@ -182,7 +186,11 @@ def _sending(
                 and (found := reporter.exchange(self, held)) is not None
             ):
                 return reporter.report(found, found)
-            return original(self, *held.args, **held.kwargs)
+            return original(
+                self,
+                *held.args,
+                **held.kwargs,
+            )
         except BaseException:
             del args, kwargs
             step_out()

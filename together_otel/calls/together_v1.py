@@ -23,7 +23,10 @@ def owning(active: Active, adapter: TogetherV1, _function: Any) -> Wrapper:
     def wrapper(wrapped: Any, requestor: Any, args: Any, kwargs: Any) -> Any:
         held = Arguments(args=args, kwargs=kwargs)
         del args, kwargs
-        wrapped(*held.args, **held.kwargs)
+        wrapped(
+            *held.args,
+            **held.kwargs,
+        )
         if active.runtime is not None:
             with active.runtime.guard("client_init"):
                 made_for = held.kwargs.get("client", held.args[0] if held.args else None)
@@ -42,11 +45,18 @@ def transferring(active: Active, adapter: Adapter, function: Any) -> Wrapper:
         del args, kwargs
         if active.runtime is None or call is None or call.adapter is not adapter:
             owner = () if client is None else (client,)
-            return own(*owner, *held.args, **held.kwargs)
+            return own(
+                *owner,
+                *held.args,
+                **held.kwargs,
+            )
         if is_async:
             return _attempt(call, wrapped, held)
         call.attempted()
-        response = wrapped(*held.args, **held.kwargs)
+        response = wrapped(
+            *held.args,
+            **held.kwargs,
+        )
         call.answered(response)
         return response
 
@@ -55,7 +65,10 @@ def transferring(active: Active, adapter: Adapter, function: Any) -> Wrapper:
 
 async def _attempt(call: Call, wrapped: Any, held: Arguments) -> Any:
     call.attempted()
-    response = await wrapped(*held.args, **held.kwargs)
+    response = await wrapped(
+        *held.args,
+        **held.kwargs,
+    )
     call.answered(response)
     return response
 
@@ -85,7 +98,10 @@ def beginning(active: Active, adapter: TogetherV1, _function: Any) -> Wrapper:
             upload.begins_anew()
             retry.begun(upload.span)
             try:
-                value = wrapped(*arguments.args, **arguments.kwargs)
+                value = wrapped(
+                    *arguments.args,
+                    **arguments.kwargs,
+                )
             except BaseException:
                 if not retry.again(upload.refusal) and retry.first is None:
                     raise

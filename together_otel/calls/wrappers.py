@@ -18,7 +18,7 @@ from inspect import (
 from typing import TYPE_CHECKING, Any
 
 from together_otel.calls.active import Active, current_context, enter, leave
-from together_otel.calls.arguments import Arguments
+from together_otel.calls.arguments import Arguments, Work
 from together_otel.calls.call import Call, current_call
 from together_otel.calls.constructors import construct
 from together_otel.calls.following import follow, stand_in
@@ -47,10 +47,11 @@ def constructing(active: Active, adapter: Adapter, _function: Any) -> Wrapper:
 
     def wrapper(wrapped: Any, client: Any, args: Any, kwargs: Any) -> Any:
         arguments = Arguments(args=args, kwargs=kwargs, client=(client,), function=wrapped)
+        work = Work(wrapped, *args, **kwargs)
         del wrapped, client, args, kwargs
         try:
             if (runtime := active.listening()) is None:
-                return arguments.function(*arguments.args, **arguments.kwargs)
+                return work()
             retry = retry_of_constructor(
                 runtime, adapter, arguments.client[0], arguments.args, arguments.kwargs
             )
@@ -101,7 +102,11 @@ def _calling(  # noqa: C901 - one loop and its error handling
         del args, kwargs
         before, runtime = active.here(), active.runtime
         if before is None or runtime is None or not arguments.client:
-            return function(*arguments.client[bound:], *arguments.args, **arguments.kwargs)
+            return function(
+                *arguments.client[bound:],
+                *arguments.args,
+                **arguments.kwargs,
+            )
         try:
             retry = retry_of_call(
                 runtime, adapter, arguments.client[0], arguments.args, arguments.kwargs
@@ -115,7 +120,9 @@ def _calling(  # noqa: C901 - one loop and its error handling
                         if note is not None:
                             note(call, arguments.client[0], None)
                         arguments.value = function(
-                            *arguments.client[bound:], *arguments.args, **arguments.kwargs
+                            *arguments.client[bound:],
+                            *arguments.args,
+                            **arguments.kwargs,
                         )
                         if note is not None:
                             note(call, arguments.client[0], arguments.value)
@@ -156,7 +163,11 @@ def _calling_async(  # noqa: C901 - as in `_calling`
         del args, kwargs
         before, runtime = active.here(), active.runtime
         if before is None or runtime is None or not arguments.client:
-            return await function(*arguments.client[bound:], *arguments.args, **arguments.kwargs)
+            return await function(
+                *arguments.client[bound:],
+                *arguments.args,
+                **arguments.kwargs,
+            )
         try:
             retry = retry_of_call(
                 runtime, adapter, arguments.client[0], arguments.args, arguments.kwargs
@@ -170,7 +181,9 @@ def _calling_async(  # noqa: C901 - as in `_calling`
                         if note is not None:
                             note(call, arguments.client[0], None)
                         arguments.value = await function(
-                            *arguments.client[bound:], *arguments.args, **arguments.kwargs
+                            *arguments.client[bound:],
+                            *arguments.args,
+                            **arguments.kwargs,
                         )
                         if note is not None:
                             note(call, arguments.client[0], arguments.value)
@@ -216,14 +229,16 @@ class _Begun:
 def _awaiting(active: Active, adapter: Adapter) -> Wrapper:
     def wrapper(wrapped: Any, client: Any, args: Any, kwargs: Any) -> Any:
         arguments = Arguments(args=args, kwargs=kwargs, client=(client,), function=wrapped)
+        work = Work(wrapped, *args, **kwargs)
         del wrapped, client, args, kwargs
         # Immediately, because invalid arguments raise at the call.
-        coroutine = arguments.function(*arguments.args, **arguments.kwargs)
+        coroutine = work()
         if not (iscoroutine(coroutine) or isgenerator(coroutine)):
             return coroutine
         begun = _Begun(arguments.function, coroutine)
         waiting = _calling_async(active, adapter, None, begun, 1)
-        return stand_in(waiting(*arguments.client, *arguments.args, **arguments.kwargs), coroutine)
+        made = waiting(*arguments.client, *arguments.args, **arguments.kwargs)
+        return stand_in(made, coroutine)
 
     return wrapper
 
@@ -231,8 +246,9 @@ def _awaiting(active: Active, adapter: Adapter) -> Wrapper:
 def _generating(active: Active, adapter: Adapter) -> Wrapper:
     def wrapper(wrapped: Any, client: Any, args: Any, kwargs: Any) -> Any:
         arguments = Arguments(args=args, kwargs=kwargs, client=(client,), function=wrapped)
+        work = Work(wrapped, *args, **kwargs)
         del wrapped, client, args, kwargs
-        iterator = arguments.function(*arguments.args, **arguments.kwargs)
+        iterator = work()
         if (runtime := active.listening()) is None:
             return iterator
         return report_generator(
@@ -318,7 +334,10 @@ def accepting(_active: Active, adapter: Adapter, _function: Any) -> Direct:
                 # An unreported call inside another adapter's must not set that one's response.
                 if (call := current_call()) is not None and call.adapter is adapter:
                     call.answered(held.kwargs.get("response"))
-                return function(*held.args, **held.kwargs)
+                return function(
+                    *held.args,
+                    **held.kwargs,
+                )
             except BaseException:
                 step_out()
                 raise
@@ -329,7 +348,10 @@ def accepting(_active: Active, adapter: Adapter, _function: Any) -> Direct:
             try:
                 if (call := current_call()) is not None and call.adapter is adapter:
                     call.answered(held.kwargs.get("response"))
-                return await function(*held.args, **held.kwargs)
+                return await function(
+                    *held.args,
+                    **held.kwargs,
+                )
             except BaseException:
                 step_out()
                 raise

@@ -185,7 +185,7 @@ def test_a_gateway_that_takes_nothing():
     """Counted, and lost: that is what a drill is to find out."""
     with serving(answering(lambda request: request.body() and request.answer(503))) as server:
         done = drilled(code=1, TOGETHER_OTEL_PUSHGATEWAY=f"http://127.0.0.1:{server.server_port}")
-    assert "Wrong: an exporter reports: What this process counted" in done.stdout
+    assert "Wrong: an exporter reports: The last counts of this process are lost" in done.stdout
 
 
 class Complaining:

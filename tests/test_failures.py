@@ -2,7 +2,10 @@
 
 import asyncio
 import concurrent.futures
+import socket
+import ssl
 from types import SimpleNamespace
+from urllib.error import URLError
 
 import aiohttp
 import gevent
@@ -39,6 +42,9 @@ LINK = {"error": {"message": "See https://api.together.ai/settings/api-keys", "c
         (type("Shutdown", (BaseException,), {"__module__": "dramatiq"})(), "cancelled"),
         (TimeoutError(), "timeout"),
         (ConnectionResetError(), "connection_error"),
+        (URLError(socket.gaierror(-2, "Name or service not known")), "connection_error"),
+        (URLError(ssl.SSLError("wrong version number")), "connection_error"),
+        (URLError(TimeoutError()), "timeout"),
         (LookupError(), "client_error"),
     ],
     ids=lambda value: value if isinstance(value, str) else type(value).__name__,

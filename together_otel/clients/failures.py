@@ -56,8 +56,11 @@ _CONNECTION_ERRORS = frozenset(
         "ProtocolError",
         "RealtimeConnectionError",
         "RequestException",
+        "SSLError",
         "TransportError",
+        "URLError",
         "WebSocketException",
+        "gaierror",
     }
 )
 # asyncio, concurrent.futures · trio · gevent

@@ -18,6 +18,11 @@ def attributes(**body):
     return described("chat", None, None, body).attributes
 
 
+def test_no_model():
+    """A span's name has no space for one that is not there."""
+    assert described("chat", None, None, {"model": ""}).model is None
+
+
 @pytest.mark.parametrize("name", ["temperature", "top_p", "frequency_penalty", "presence_penalty"])
 @pytest.mark.parametrize(
     ("given", "expected"),

@@ -45,7 +45,7 @@ def described(operation: str, host: str | None, port: int | None, body: object) 
     request = blank(Request)
     request.operation, request.host, request.port = operation, host, port
     request.attributes, request.body = attributes, body
-    if isinstance(model := body.get("model"), str):
+    if isinstance(model := body.get("model"), str) and model:
         request.model = model
     return request
 

@@ -52,6 +52,10 @@ _AB = "projects.endpoints.ab_experiments"
         ),
         ("post", "/v1/files/multipart/initiate", "files.multipart.initiate"),
         ("get", "https://api.together.ai/v1/models?dedicated=true", "models.list"),
+        # by a gateway
+        ("post", "https://gateway.example/together/v1/chat/completions", "chat"),
+        ("get", "/v1/of-shop/together/v2/projects/prj-1/endpoints", "_other"),
+        ("get", "/ai/together/v1/models/v1", "models.retrieve"),
     ],
 )
 def test_operation(method, path, name):

@@ -194,6 +194,9 @@ def _words(segments: list[str]) -> tuple[list[str], bool]:
 def _segments(path: str) -> list[str]:
     """Return the segments of a path without version prefixes, of which SDK 1.x has ``../v2``."""
     segments = [part for part in path.split("?", 1)[0].split("/") if part]
-    while segments and _BEFORE_PATH.fullmatch(segments[0]):
-        segments.pop(0)
-    return segments
+    place = 0
+    if segments and segments[0] not in _ROOT.below:  # a gateway has a path of its own before them
+        place = next((at for at, one in enumerate(segments) if _BEFORE_PATH.fullmatch(one)), 0)
+    while place < len(segments) and _BEFORE_PATH.fullmatch(segments[place]):
+        place += 1
+    return segments[place:]

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from unittest.mock import Mock
 
 import prometheus_binaries
 import pytest
@@ -338,5 +339,21 @@ def test_job_name(monkeypatch):
     assert exit_export.job_name({"OTEL_SERVICE_NAME": " shop "}) == "shop"
     assert exit_export.job_name({"OTEL_RESOURCE_ATTRIBUTES": "a=b, service.name=c%20d"}) == "c d"
     assert exit_export.job_name({"OTEL_RESOURCE_ATTRIBUTES": "service.name="}) == "report"
-    monkeypatch.setattr(sys, "argv", ["-c"])
-    assert exit_export.job_name({}) == "c"
+    for argv, name in (
+        (["-c"], "c"),
+        (["/srv/report/__main__.py"], "report"),
+        ([], "python"),
+    ):
+        monkeypatch.setattr(sys, "argv", argv)
+        assert exit_export.job_name({}) == name
+
+
+def test_no_thread_can_be_started(monkeypatch):
+    """The exit does not wait for what nobody sends."""
+    export = exit_export.ExitExport(CollectorRegistry(), list, gateway=None, folder="/absent")
+    registered = []
+    monkeypatch.setattr(exit_export.atexit, "register", registered.append)
+    monkeypatch.setattr(exit_export.threading.Thread, "start", Mock(side_effect=RuntimeError))
+    with pytest.raises(RuntimeError):
+        export.start()
+    assert registered == []

@@ -53,7 +53,10 @@ def job_name(environ: Mapping[str, str]) -> str:
         name, _, value = pair.partition("=")
         if name.strip() == "service.name" and value.strip():
             return unquote(value.strip())
-    return Path(sys.argv[0]).stem.strip("-") or "python"
+    program = Path(sys.argv[0] if sys.argv else "")
+    if program.stem == "__main__":  # of a package that is run by ``python -m``
+        program = program.parent
+    return program.stem.strip("-") or "python"
 
 
 class Last(Collector):
@@ -106,9 +109,9 @@ class ExitExport:
     def start(self) -> None:
         """Register the export at exit."""
         self._wanted = True
-        atexit.register(self._exit)
         # Now, because since Python 3.12 no thread can be started during the exit.
         threading.Thread(target=self._wait, name="together-otel-exit-export", daemon=True).start()
+        atexit.register(self._exit)
 
     def stop(self) -> None:
         """Unregister the export."""

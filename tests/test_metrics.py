@@ -23,7 +23,8 @@ from prometheus_client.openmetrics.exposition import generate_latest as openmetr
 
 from together_otel import names
 from together_otel.guard import Guard
-from together_otel.telemetry import deferred
+from together_otel.settings import Settings
+from together_otel.telemetry import deferred, prometheus_backend
 from together_otel.telemetry.backend import metrics_for
 from together_otel.telemetry.metrics import KeyUse, Measured, NoMetrics
 from together_otel.telemetry.otel import OpenTelemetryMetrics
@@ -522,6 +523,19 @@ def test_what_metrics_are_emitted_to_is_not_kept_alive(kind):
     owners = [once() for _ in range(3)]
     gc.collect()
     assert [one() for one in owners] == [None] * 3
+
+
+def test_another_folder(tmp_path, monkeypatch):
+    """The metrics of a registry are those of the folder that is set when they are turned on."""
+    monkeypatch.setattr(prometheus_backend, "_is_multiprocess", lambda: True)
+    registry = CollectorRegistry()
+    for folder in (tmp_path / "one", tmp_path / "other"):
+        monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(folder))
+        backend = prometheus_backend.make(Settings(metrics="prometheus"), registry, list)
+        backend.start()
+        backend.metrics.auth_failed("missing")
+        backend.stop()
+        assert [path.name for path in folder.glob("counter_*.db")]
 
 
 def test_an_owner_that_cannot_be_hashed():

@@ -61,7 +61,7 @@ def make(
             registry, release, chunk_times=chunk_times, files=files, warns=shares
         )
 
-    metrics: PrometheusMetrics = metrics_for(registry, (release, chunk_times), new)
+    metrics: PrometheusMetrics = metrics_for(registry, (release, chunk_times, folder), new)
     served, source = registry, cast("Collector", metrics)
     if folder is not None:
         served, source = CollectorRegistry(), Group(folder)

@@ -4,13 +4,14 @@ import contextlib
 import copy
 import importlib
 import inspect
+import json
 import pickle
 import traceback
 from contextlib import suppress
 from unittest import mock
 
 import pytest
-from frames import frames_of_ours, named_by, passed_by
+from frames import frames_of_ours, named_by, passed_by, shown_by
 from generation import GENERATION, MESSAGES, MODEL, leaks, made_up_key
 from opentelemetry import trace
 from opentelemetry.instrumentation.utils import suppress_instrumentation
@@ -300,3 +301,21 @@ def test_no_line_of_ours_names_a_key(sdk, server, key, telemetry, way):  # noqa:
         sdk.chat(sdk.client(api_key=key, **given), messages=[asked])
     assert passed_by(raised.value)
     assert leaks("\n".join(named_by(raised.value)), key) == []
+
+
+def test_what_a_server_repeats_is_in_no_frame_of_ours(sdk, server, key, telemetry):  # noqa: ARG001 - on
+    """Neither while the next chunk is waited for nor when that fails."""
+    said = {"choices": [{"index": 0, "delta": {"role": "assistant", "content": key}}]}
+    chunk = {"id": "1", "object": "chat.completion.chunk", "created": 1, "model": MODEL, **said}
+    frames = [f"data: {json.dumps(chunk)}\n\n"] * 3
+    frames.append('data: {"error": {"message": "Overloaded", "type": "server_error"}}\n\n')
+    server.always(behaviours.custom(200, "".join(frames), content_type="text/event-stream"))
+    stream, raised = sdk.chat(sdk.client(api_key=key), stream=True), None
+    with frames_of_ours() as shown:
+        try:
+            sdk.read(stream)
+        except Exception as exc:  # noqa: BLE001 - 1.x yields it
+            raised = exc
+    shown += [] if raised is None else shown_by(raised)
+    assert shown or GENERATION == 1
+    assert leaks("\n".join(shown), key) == []

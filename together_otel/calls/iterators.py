@@ -137,6 +137,8 @@ def _watch(  # noqa: C901, PLR0912 - a chunk costs no further function call
             if isinstance(thrown, GeneratorExit):
                 failed = watcher.abandoned
             step = _throwing(iterator, "throw", thrown)
+        # The next step may log or fail, and this frame is then shown.
+        item = fields = choice = said = None
 
 
 async def _watch_async(  # noqa: C901, PLR0912 - as above
@@ -189,6 +191,8 @@ async def _watch_async(  # noqa: C901, PLR0912 - as above
                     raise  # in a collection, where nothing can be awaited
                 failed = watcher.abandoned
             step = _throwing(iterator, "athrow", thrown)
+        # The next step may log or fail, and this frame is then shown.
+        item = fields = choice = said = None
 
 
 def _end(report: Callable[[], None], finalizers: list[Any]) -> None:

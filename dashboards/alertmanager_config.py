@@ -16,20 +16,20 @@ if TYPE_CHECKING:
 _HEADER = """\
 # Written by dashboards/build.py from dashboards/alertmanager. Change it there.
 #
-# For prometheus-operator. Mind its namespaces: by default the operator adds the matcher
-# namespace="NAMESPACE", the one of this resource, to every route and inhibition of it. So
-# either apply it to each namespace whose applications are watched, as their alerts have that label
-# (kubectl -n shop apply -f …), or let one hear of all: set in the Alertmanager resource
+# For prometheus-operator. By default the operator adds the matcher namespace="NAMESPACE", with the
+# namespace of this resource, to each of its routes and inhibition rules. Either apply this resource
+# to each namespace with monitored applications, whose alerts have that label
+# (kubectl -n shop apply -f …), or apply it once and set in the Alertmanager resource
 #
 #   spec:
 #     alertmanagerConfigMatcherStrategy:
 #       type: None
 #
-# Without either it is accepted, and nobody is notified. Alerts that the operator's routes leave over
-# go to the Alertmanager's own receiver.
+# Otherwise the resource is accepted, but nobody is notified. Alerts that match no route of the
+# operator go to the Alertmanager's own receiver.
 #
-# Yours: the Secret together-receivers with the keys pagerduty-key and slack-url in the same
-# namespace, the webhook's URL, and Grafana's address in place of https://grafana.example.
+# Fill in the Secret together-receivers with the keys pagerduty-key and slack-url in the same
+# namespace, the webhook's URL, and Grafana's address instead of https://grafana.example.
 """
 _SECRETS = {
     "routing_key_file": ("routingKey", "pagerduty-key"),

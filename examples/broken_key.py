@@ -1,8 +1,7 @@
 # opentelemetry-instrument --traces_exporter none --metrics_exporter none --logs_exporter none python examples/broken_key.py
-"""The error report's broken client: an empty key, and what together_otel says of it.
+"""The client of the error report: its key is empty, and together_otel reports the cause.
 
-Without an argument it talks to a stand-in for Together on loopback, so that no account is
-needed; `--real` asks Together itself.
+Without an argument it uses a test server on loopback and needs no account; `--real` uses Together.
 """
 
 import sys
@@ -14,14 +13,14 @@ from together_otel.testing.server import TogetherServer
 
 
 def ask(base_url: str | None) -> None:
-    """Make a client with an empty key and ask it something, as the report does."""
+    """Create a client with an empty key and send a request, as the report does."""
     try:
         client = together.Together(api_key="", base_url=base_url, max_retries=0)
         client.chat.completions.create(
             model="meta-llama/Llama-3.3-70B-Instruct-Turbo",
             messages=[{"role": "user", "content": "Hello"}],
         )
-    except Exception as exc:  # noqa: BLE001 - which class it is differs by the SDK's generation
+    except Exception as exc:  # noqa: BLE001 - the class depends on the SDK's generation
         print(f"The SDK says: {type(exc).__name__}: {exc}")
 
 

@@ -1,8 +1,8 @@
 # opentelemetry-instrument --traces_exporter none --metrics_exporter none --logs_exporter none python examples/fixed_key.py
-"""The error report's fixed client: the key comes from the environment, and nothing is amiss.
+"""The fixed client of the error report: the key comes from the environment and is accepted.
 
-Without an argument it talks to a stand-in for Together on loopback, with a key made up for
-it; `--real` takes TOGETHER_API_KEY and asks Together itself.
+Without an argument it uses a test server on loopback, with a made-up key; `--real` uses Together,
+with TOGETHER_API_KEY.
 """
 
 import os
@@ -16,7 +16,7 @@ from together_otel.testing.server import TogetherServer
 
 
 def ask(base_url: str | None) -> None:
-    """Make a client of the key in the environment and ask it something."""
+    """Create a client with the key in the environment and send a request."""
     client = together.Together(api_key=os.environ.get("TOGETHER_API_KEY"), base_url=base_url)
     answer = client.chat.completions.create(
         model="meta-llama/Llama-3.3-70B-Instruct-Turbo",

@@ -1,8 +1,8 @@
 # env TOGETHER_OTEL_HOSTS=127.0.0.1 opentelemetry-instrument --traces_exporter none --metrics_exporter none --logs_exporter none python examples/langchain_client.py
 """LangChain's ChatTogether, whose key is in a variable that it does not read.
 
-Without an argument it talks to a stand-in for Together on loopback, whose address counts as one of
-Together's (TOGETHER_OTEL_HOSTS); `--real` asks Together itself.
+Without an argument it uses a test server on loopback, which TOGETHER_OTEL_HOSTS adds to Together's
+hosts; `--real` uses Together.
 """
 
 import os
@@ -16,7 +16,7 @@ from together_otel.testing.server import TogetherServer
 
 
 def ask(base_url: str) -> None:
-    """Make a client and ask it something."""
+    """Create a client and send a request."""
     try:
         chat = ChatTogether(
             model="meta-llama/Llama-3.3-70B-Instruct-Turbo", base_url=base_url, max_retries=0

@@ -1,15 +1,15 @@
 # env TOGETHER_OTEL_HOSTS=127.0.0.1 opentelemetry-instrument --traces_exporter none --metrics_exporter none --logs_exporter none python examples/litellm_client.py
-"""LiteLLM with a fallback: the first key is dead, the second answers, and nobody hears of the first.
+"""LiteLLM with a fallback: the first key is refused and LiteLLM hides it; the second is accepted.
 
-LiteLLM sends chat completions by httpx, so that no client is made which could be looked at; what
-is seen is the request. Without an argument it talks to a stand-in for Together on loopback; `--real`
-asks Together itself with TOGETHER_API_KEY, and falls back to TOGETHER_AI_TOKEN.
+LiteLLM sends chat completions with httpx and creates no client, so together_otel reports the
+request. Without an argument it uses a test server on loopback; `--real` uses Together with
+TOGETHER_API_KEY, and falls back to TOGETHER_AI_TOKEN.
 """
 
 import os
 import sys
 
-# Else LiteLLM asks another host for prices as it is imported.
+# Otherwise LiteLLM requests prices from another host when it is imported.
 os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
 
 import litellm
@@ -19,7 +19,7 @@ from together_otel.testing.server import TogetherServer
 
 
 def ask(base_url: str | None, key: str | None, fallback: str | None) -> None:
-    """Make a completion, with another key to fall back to."""
+    """Request a completion, with another key as the fallback."""
     model = "together_ai/meta-llama/Llama-3.3-70B-Instruct-Turbo"
     answer = litellm.completion(
         model=model,

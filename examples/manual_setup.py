@@ -1,8 +1,8 @@
 # python examples/manual_setup.py
-"""The instrumentation turned on by hand, without opentelemetry-instrument.
+"""Enables the instrumentation in code, without opentelemetry-instrument.
 
-Metrics are served for Prometheus on a free port and printed from there; a key is accepted,
-then revoked, so that there is something to see.
+A test server accepts a key and then revokes it. The metrics are served on a free port, scraped and
+printed.
 """
 
 import secrets
@@ -20,18 +20,18 @@ from together_otel.testing.server import TogetherServer
 metrics.set_meter_provider(MeterProvider([PrometheusMetricReader()]))
 instrument()
 
-import together  # noqa: E402 - before or after instrument(): both work, this one is shown
+import together  # noqa: E402 - works before or after instrument()
 
 
 def ask(client: together.Together) -> None:
-    """Ask the model something and say what came of it."""
+    """Send a request and print its outcome."""
     try:
         answer = client.chat.completions.create(
             model="meta-llama/Llama-3.3-70B-Instruct-Turbo",
             messages=[{"role": "user", "content": "Hello"}],
         )
         print(f"The model says: {answer.choices[0].message.content}")
-    except Exception as exc:  # noqa: BLE001 - which class it is differs by the SDK's generation
+    except Exception as exc:  # noqa: BLE001 - the class depends on the SDK's generation
         print(f"The SDK says: {type(exc).__name__}")
 
 

@@ -1,9 +1,9 @@
 # env TOGETHER_OTEL_HOSTS=127.0.0.1 opentelemetry-instrument --traces_exporter none --metrics_exporter none --logs_exporter none python examples/openai_client.py
-"""The openai client at Together, with the line that most applications have, and no key for it.
+"""The openai client with Together's base URL, as many applications create it, but without its key.
 
-`os.environ.get("TOGETHER_API_KEY")` is None here, so that openai takes OPENAI_API_KEY and sends that
-key to Together. Without an argument it talks to a stand-in for Together on loopback, whose address
-counts as one of Together's (TOGETHER_OTEL_HOSTS); `--real` asks Together itself.
+`os.environ.get("TOGETHER_API_KEY")` is None here, so openai reads OPENAI_API_KEY and sends that key
+to Together. Without an argument it uses a test server on loopback, which TOGETHER_OTEL_HOSTS adds to
+Together's hosts; `--real` uses Together.
 """
 
 import os
@@ -16,7 +16,7 @@ from together_otel.testing.server import TogetherServer
 
 
 def ask(base_url: str) -> None:
-    """Make a client as the documentation of Together says, and ask it something."""
+    """Create a client as Together's documentation shows, and send a request."""
     try:
         client = openai.OpenAI(
             api_key=os.environ.get("TOGETHER_API_KEY"), base_url=base_url, max_retries=0

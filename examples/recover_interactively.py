@@ -1,8 +1,8 @@
 # python examples/recover_interactively.py
-"""The error report's workaround: a refused key is asked for at the prompt, and nothing crashes.
+"""The workaround of the error report: after a refusal, a prompt asks for another key.
 
-The server is a stand-in for Together on loopback that takes any key of Together's shape:
-type `tgp_v1_` and 43 letters or digits.
+The test server on loopback accepts any key of Together's shape: type `tgp_v1_` and 43 letters or
+digits.
 """
 
 import secrets
@@ -25,5 +25,5 @@ with TogetherServer() as server:
             messages=[{"role": "user", "content": "Hello"}],
         )
         print(f"The model says: {answer.choices[0].message.content}")
-    except Exception as exc:  # noqa: BLE001 - which class it is differs by the SDK's generation
-        print(f"Still no key that works: {type(exc).__name__}")
+    except Exception as exc:  # noqa: BLE001 - the class depends on the SDK's generation
+        print(f"No key was accepted: {type(exc).__name__}")

@@ -258,15 +258,15 @@ def test_the_data_source_that_is_provisioned(tmp_path):
         (["{}", "--runbook-url", "wiki.example"], "expected a URL"),
         (["{}", "--runbook-url", "https://wiki.example/#together"], "without an anchor"),
         (["{}", "--runbook-url", "https://wiki.example/{{ $labels.job }}"], "expected a URL"),
-        (["{}", "--datasource", "My Prometheus"], "expected a data source's uid"),
+        (["{}", "--datasource", "My Prometheus"], "expected a data source's UID"),
         (
             ["{}", "--datasource", "mimir", "--only", "rules"],
-            "--datasource changes nothing of --only rules",
+            "--datasource has no effect on --only rules",
         ),
         (["{}", "--job", 'shop"} or vector(1)'], "expected a job's name"),
         (
             ["{}", "--job", "shop", "--only", "alertmanager"],
-            "--job changes nothing of --only alertmanager",
+            "--job has no effect on --only alertmanager",
         ),
         ([__file__], "expected a folder"),
     ],

@@ -1,17 +1,17 @@
-// A mixin as kubernetes-mixin is one: `prometheusAlerts`, `prometheusRules`, `grafanaDashboards`.
+// A mixin like kubernetes-mixin: `prometheusAlerts`, `prometheusRules`, `grafanaDashboards`.
 //
 //   local together = (import 'mixin.libsonnet') + { _config+:: { severities+: { TogetherAuthFailure: 'none' } } };
 //   std.manifestYamlDoc(together.prometheusAlerts)
 //
-// Thresholds, groupings and jobs are settings of together-otel export: write the mixin again with
-// them.
+// To change thresholds, grouping or jobs, write the mixin again with the settings of together-otel
+// export.
 {
   _config+:: {
     // Severities by alert, instead of page and ticket; none leaves an alert out.
     severities: {},
-    // Labels that every alert has beside its own.
+    // Labels that every alert has in addition to its own.
     alertLabels: {},
-    // Where your copy of the runbook is, without an anchor.
+    // URL of your copy of the runbook, without an anchor.
     runbookURL: runbook,
     dashboardTags: ['together-otel'],
     dashboardRefresh: '30s',

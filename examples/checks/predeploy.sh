@@ -1,8 +1,8 @@
 # sh examples/checks/predeploy.sh [ENV_FILE]
 #
-# The step of a pipeline before a deploy: ends with 0 when Together accepts the key, which is
-# TOGETHER_API_KEY of the environment or of ENV_FILE. What could not be found out stops a deploy,
-# too, unless DEPLOY_UNCHECKED=yes.
+# A step of a pipeline before a deployment: exits with 0 if Together accepts the key, which is
+# TOGETHER_API_KEY of the environment or of ENV_FILE. An undetermined result also stops the
+# deployment, unless DEPLOY_UNCHECKED=yes.
 set -u
 
 together-otel check --live ${1:+--env-file "$1"}

@@ -1,4 +1,4 @@
-"""A service that answers questions. Nothing in it knows of keys, metrics or recovery."""
+"""A service that answers questions, without code for keys, metrics or recovery."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MODEL = "meta-llama/Llama-3.3-70B-Instruct-Turbo"
 
 @asynccontextmanager
 async def client_for_life(service: FastAPI) -> AsyncIterator[None]:
-    """Keep one client a worker, made when it starts and closed when it ends."""
+    """Create one client when a worker starts, and close it when the worker ends."""
     async with AsyncTogether() as client:
         service.state.together = client
         yield
@@ -38,11 +38,11 @@ async def ask(question: str, request: Request) -> dict[str, str]:
 
 @app.get("/healthz")
 async def healthz() -> dict[str, str]:
-    """Say that the process is there; whether Together answers it, its metrics tell."""
+    """Report that the process runs; its metrics show whether Together answers."""
     return {"status": "up"}
 
 
 @app.exception_handler(together.APIError)
 async def unavailable(_request: Request, exc: Any) -> JSONResponse:
-    """Answer 503 where Together does not help; its own words stay in the log and the trace."""
+    """Answer 503 if a request to Together fails; its message stays in the log and the trace."""
     return JSONResponse({"error": type(exc).__name__}, status_code=503)

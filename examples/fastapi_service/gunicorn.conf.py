@@ -1,4 +1,4 @@
-"""How gunicorn serves the application, and where its workers count."""
+"""Configuration of gunicorn and of its workers' metrics."""
 
 import os
 import shutil
@@ -10,9 +10,9 @@ bind = os.environ.get("BIND", "127.0.0.1:8000")
 workers = int(os.environ.get("WEB_CONCURRENCY", "2"))
 worker_class = "uvicorn_worker.UvicornWorker"
 wsgi_app = "app:app"
-# Kubernetes waits 30 s after SIGTERM; answers that have begun are finished within that.
+# Kubernetes waits 30 s after SIGTERM; requests in progress are finished within that time.
 graceful_timeout = 25
-# Sets the root logger up, by which together_otel tells of keys; gunicorn's own lines stay its own.
+# Configures the root logger, which prints together_otel's log events; gunicorn's own log is unchanged.
 logconfig_dict = {
     "loggers": {
         name: {**logger, "propagate": False} for name, logger in CONFIG_DEFAULTS["loggers"].items()
@@ -21,5 +21,5 @@ logconfig_dict = {
 
 
 def on_exit(_server: Any) -> None:
-    """Remove what the workers counted in: the next start is to find nothing there."""
+    """Remove the workers' metric files, so that the next start finds an empty directory."""
     shutil.rmtree(os.environ["PROMETHEUS_MULTIPROC_DIR"], ignore_errors=True)

@@ -8,19 +8,19 @@ cd "$(dirname "$0")"
 
 TOGETHER_API_KEY=$(cat "$secret")
 export TOGETHER_API_KEY
-# A key that cannot work ends the start here, with the cause and the remedy.
+# If the key cannot work, the start ends here, with the cause and the remedy.
 together-otel check
 
-# The file is looked at again: when it has changed, and when a key is refused.
+# The file is read again when it has changed, and when a key is refused.
 export TOGETHER_OTEL_RECOVERY="file:$secret"
 export OTEL_SERVICE_NAME=${OTEL_SERVICE_NAME:-ask}
 export TOGETHER_OTEL_PROMETHEUS_PORT=${TOGETHER_OTEL_PROMETHEUS_PORT:-9464}
 PROMETHEUS_MULTIPROC_DIR=$(mktemp -d)
 export PROMETHEUS_MULTIPROC_DIR
-# Metrics are served by the port above. Take these out where there is a collector.
+# Metrics are served on the port above. Remove these lines if you have a collector.
 export OTEL_TRACES_EXPORTER=${OTEL_TRACES_EXPORTER:-none}
 export OTEL_METRICS_EXPORTER=${OTEL_METRICS_EXPORTER:-none}
 export OTEL_LOGS_EXPORTER=${OTEL_LOGS_EXPORTER:-none}
 
-# gunicorn finds gunicorn.conf.py here by itself.
+# gunicorn reads gunicorn.conf.py in this directory.
 exec opentelemetry-instrument gunicorn

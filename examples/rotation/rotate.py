@@ -1,5 +1,5 @@
 # python examples/rotation/rotate.py
-"""A rotation from its first step to its last, on three pods; `--forget` leaves one of them out.
+"""A key rotation on three simulated pods; `--forget` leaves one of them out.
 
 Pods are processes of an application that knows nothing of this, under `opentelemetry-instrument`,
 each with a secret mounted as Kubernetes mounts it. The server is a stand-in for Together on
@@ -27,7 +27,7 @@ PODS = ("pod-1", "pod-2", "pod-3")
 
 
 class Volume:
-    """A mounted secret: a link through ``..data``, which Kubernetes swaps at one stroke."""
+    """A mounted secret: a link through ``..data``, which Kubernetes replaces atomically."""
 
     def __init__(self, folder: Path, key: str) -> None:
         self._folder = folder
@@ -49,20 +49,20 @@ class Volume:
 
     @property
     def variables(self) -> dict[str, str]:
-        """What a pod is started with: the key of that time, and where another one may come from."""
+        """Return a pod's environment: its current key, and the source of another one."""
         key = self.path.read_text(encoding="utf-8")
         return {KEY_VARIABLE: key, "TOGETHER_OTEL_RECOVERY": f"file:{self.path}"}
 
 
 def in_use(pod: Process) -> str:
-    """Return the fingerprint of the key that was accepted last, as the pod's metrics tell it."""
+    """Return the fingerprint of the key that was accepted last, from the pod's metrics."""
     accepted = pod.scrape()[KEY_LAST_ACCEPTED.prometheus]
     labels, _ = max(accepted, key=lambda sample: sample[1])
     return labels["together_api_key_fingerprint"]
 
 
 def serve(pods: Iterable[Process]) -> list[bool]:
-    """Let each pod make a request; return which of them failed."""
+    """Let each pod send a request; return which of them failed."""
     return [pod.ask()["failed"] is not None for pod in pods]
 
 
@@ -72,7 +72,7 @@ def show(step: str, pods: Iterable[Process]) -> None:
 
 
 def rotate(forgotten: Collection[str]) -> None:
-    """Make a new key, mount it, revoke the old one; print what the pods' metrics say."""
+    """Create a new key, mount it and revoke the old one; print the keys in the pods' metrics."""
     keys = MadeUpKeys()
     old, new = keys.together(), keys.together()
     with ExitStack() as life:
@@ -92,7 +92,7 @@ def rotate(forgotten: Collection[str]) -> None:
         for pod in (pod for pod in PODS if pod not in forgotten):
             volumes[pod].put(new)
             while in_use(pods[pod]) != inspect_key(new).fingerprint:
-                serve([pods[pod]])  # a file is looked at once a second
+                serve([pods[pod]])  # a file is checked once a second
         serve(pods.values())
         show("It is mounted beside the old one.", pods.values())
 

@@ -1,5 +1,5 @@
 # docker compose exec together python keys.py revoke
-"""The key that the stand-in for Together accepts: make a new one, or revoke it.
+"""The key that the test server accepts: create a new one, or revoke it.
 
 A new key takes the old one's place at the server and in the file that the application reads at
 its start.

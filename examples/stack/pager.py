@@ -1,5 +1,5 @@
 # docker compose logs -f pager
-"""Stands in for PagerDuty, Slack and a webhook: prints what it is sent as a person would read it."""
+"""Takes the place of PagerDuty, Slack and a webhook: prints each notification readably."""
 
 import json
 import sys
@@ -8,7 +8,7 @@ from typing import Any
 
 
 def read(path: str, sent: dict[str, Any]) -> list[str]:
-    """Return the lines that a person would see."""
+    """Return the lines that a person would read."""
     if path == "/pagerduty":
         payload = sent["payload"]
         details = [f"{name}: {text}" for name, text in payload["custom_details"].items()]
@@ -28,10 +28,10 @@ class Pager(BaseHTTPRequestHandler):
         sent = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         title, *lines = read(self.path, sent)
         print(f"{self.path[1:]}: {title}", *(f"    {line}" for line in lines), sep="\n", flush=True)
-        self.send_response(202)  # what PagerDuty answers; Slack's and a webhook's may be any 2xx
+        self.send_response(202)  # PagerDuty's status; for Slack and a webhook any 2xx will do
         self.send_header("Content-Length", "2")
         self.end_headers()
-        self.wfile.write(b"ok")  # without Slack's word a newer Alertmanager takes it for a failure
+        self.wfile.write(b"ok")  # newer Alertmanagers expect Slack's "ok"
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - its base's name
         """Print nothing else."""

@@ -1,5 +1,5 @@
 # docker compose run --rm ready
-"""Waits until every URL answers with 200; for images that have no shell to ask them from within."""
+"""Waits until every URL answers with 200, for images without a shell for a health check."""
 
 import sys
 import time
@@ -10,7 +10,7 @@ PATIENCE = 120.0
 
 
 def answers(url: str) -> bool:
-    """Tell whether a URL answers with success."""
+    """Return whether a URL answers with success."""
     try:
         with urllib.request.urlopen(url, timeout=5):  # noqa: S310 - of compose.yaml
             return True

@@ -1,5 +1,5 @@
 # docker compose logs -f shop
-"""An application as anyone would write it: asks Together a few things, again and again."""
+"""An ordinary application: sends requests to Together in a loop."""
 
 import itertools
 import logging
@@ -13,7 +13,7 @@ MESSAGES = [{"role": "user", "content": "What goes with a green jacket?"}]
 
 
 def ask(client: Together, turn: int) -> None:
-    """Ask one thing: an answer in one piece, one in a stream, or embeddings."""
+    """Send one request: for an answer, a streamed answer or embeddings."""
     if turn % 3 == 0:
         client.chat.completions.create(model=CHAT, messages=MESSAGES)
     elif turn % 3 == 1:

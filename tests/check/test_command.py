@@ -236,7 +236,7 @@ def test_the_environment_wins(key, tmp_path, capsys):
     assert "of the environment" in out
     text = " ".join(out.split())
     assert "the environment takes precedence" in text
-    assert "what begins in line 2 of the file." in text
+    assert "line 2 of the file." in text
     assert key[7:15] not in out
 
 

@@ -89,7 +89,7 @@ BROKEN = [
         {"OTEL_PYTHON_DISABLED_INSTRUMENTATIONS": "together_otel"},
         ("warning", "disabled"),
         "which is not the name of an instrumentation",
-        "Ours is together",
+        "This one is named together",
     ),
     Broken(
         "the SDK disabled",
@@ -130,7 +130,7 @@ BROKEN = [
         "metrics that are not exported",
         {"OTEL_METRICS_EXPORTER": "none"},
         ("problem", "exporters"),
-        "no metrics of Together's calls leave",
+        "no metrics of Together's calls are exported",
         "OTEL_METRICS_EXPORTER to prometheus or otlp",
     ),
     Broken(
@@ -191,7 +191,7 @@ BROKEN = [
         "metrics once an hour",
         OTLP | {"OTEL_METRIC_EXPORT_INTERVAL": "3600000"},
         ("warning", "exporters"),
-        "OTEL_METRIC_EXPORT_INTERVAL=3600000: Prometheus takes series for gone",
+        "OTEL_METRIC_EXPORT_INTERVAL=3600000: Prometheus treats series as gone",
         "Unset it",
     ),
     Broken(
@@ -311,7 +311,7 @@ BROKEN = [
         | SCRAPED
         | {"PROMETHEUS_MULTIPROC_DIR": "{folder}", "TOGETHER_OTEL_PROMETHEUS_PORT": "{other}"},
         ("warning", "workers"),
-        "a worker that is spawned",
+        "a spawned worker",
         "OTEL_METRICS_EXPORTER=none",
     ),
     Broken(
@@ -421,13 +421,13 @@ def test_broken(case, tmp_path, monkeypatch, capsys):
 @pytest.mark.parametrize(
     ("variables", "said"),
     [
-        ({"TOGETHER_OTEL_METRICS": "otel"}, "TOGETHER_OTEL_METRICS is set to it"),
+        ({"TOGETHER_OTEL_METRICS": "otel"}, "TOGETHER_OTEL_METRICS selects it"),
         ({"PROMETHEUS_MULTIPROC_DIR": ""}, "OpenTelemetry's meter"),
-        ({}, "none of TOGETHER_OTEL_METRICS and prometheus_client's variables is set"),
-        ({"TOGETHER_OTEL_TEXTFILE": "."}, "as TOGETHER_OTEL_TEXTFILE is set"),
+        ({}, "neither TOGETHER_OTEL_METRICS nor a variable of prometheus_client is set"),
+        ({"TOGETHER_OTEL_TEXTFILE": "."}, "because TOGETHER_OTEL_TEXTFILE is set"),
         (
             {"prometheus_multiproc_dir": "{folder}", "TOGETHER_OTEL_PROMETHEUS_PORT": "{port}"},
-            "as PROMETHEUS_MULTIPROC_DIR and TOGETHER_OTEL_PROMETHEUS_PORT are set",
+            "because PROMETHEUS_MULTIPROC_DIR and TOGETHER_OTEL_PROMETHEUS_PORT are set",
         ),
     ],
 )
@@ -736,7 +736,7 @@ def test_whose_span_a_call_has_beside_others(monkeypatch):
     found = list(neighbours())
     assert [one.level for one in found] == ["ok", "warning", "warning"]
     assert "a child, together.client.call" in found[0].text
-    assert "a span of its own" in found[1].text
+    assert "in addition to together_otel's" in found[1].text
     assert "neither reports nor counts" in found[2].text
     assert "suppress_other_instrumentation=False" in found[2].fix
     there.clear()

@@ -65,19 +65,19 @@ def test_parse(typed, environ, words, launcher):
         (
             "python app.py",
             ("warning", "command"),
-            "does not begin with opentelemetry-instrument",
+            "does not start with opentelemetry-instrument",
             "opentelemetry-instrument python app.py",
         ),
         (
             "/elsewhere/opentelemetry-instrument python app.py",
             ("problem", "command"),
-            "/elsewhere/opentelemetry-instrument is not there",
+            "/elsewhere/opentelemetry-instrument is not found",
             str(LAUNCHER),
         ),
         (
             "opentelemetry-instrument no-such-server app:app",
             ("problem", "command"),
-            "no-such-server is not there",
+            "no-such-server does not exist",
             "activate",
         ),
         *(
@@ -123,4 +123,4 @@ def test_another_environments_launcher(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
     found = examined(capsys, "--", "opentelemetry-instrument", "python", "app.py")
     assert ("problem", "command") in found.complaints
-    assert f"is {other}, and not the one beside {sys.executable}" in found.text("command")
+    assert f"is {other}, which does not belong to {sys.executable}" in found.text("command")

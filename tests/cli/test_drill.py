@@ -342,7 +342,7 @@ def test_an_application_that_does_not_start(tmp_path):
 
 def test_a_file_that_names_the_service():
     done = drilled(code=2, OTEL_CONFIG_FILE="otel.yaml")
-    assert "OTEL_CONFIG_FILE names the service by itself" in done.stderr
+    assert "OTEL_CONFIG_FILE sets the service's name" in done.stderr
 
 
 def drill_here(*arguments):
@@ -381,7 +381,7 @@ def test_no_sdk(monkeypatch, capsys):
         (["--duration", "0s"], "expected a time such as 90s, 2m or 1h"),
         (["--port", "http"], "expected a port, 1 to 65535"),
         (["--port", "0"], "expected a port, 1 to 65535"),
-        (["--port", "9464"], "--port is for metrics that are scraped"),
+        (["--port", "9464"], "--port is only for scraped metrics"),
         (["--duration", "1s"], "OTEL_EXPORTER_PROMETHEUS_PORT is not a port; see"),
         (["--cause", "expired"], "invalid choice: 'expired'"),
     ],

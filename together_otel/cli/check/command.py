@@ -31,19 +31,21 @@ example:
 
 def add(parser: Parser) -> None:
     """Add the arguments."""
-    parser.add_argument("--live", action="store_true", help="ask Together, once, for at most 5 s")
+    parser.add_argument(
+        "--live", action="store_true", help="send one request to Together (5 s at most)"
+    )
     parser.add_argument(
         "--env-file",
         metavar="PATH",
         type=read_environment,
-        help="take variables that are not set from this .env file",
+        help="read variables that are not set from this .env file",
     )
     parser.add_argument(
         "--client",
         choices=CLIENTS,
         default="together",
         metavar="NAME",
-        help=f"check what another client reads: {', '.join(CLIENTS)}",
+        help=f"check the variables of another client: {', '.join(CLIENTS)}",
     )
 
 
@@ -101,7 +103,7 @@ def _notes(around: Environment, reader: Reader, taken: str | None) -> Iterator[s
         if around.skipped:
             lines = ", ".join(map(str, around.skipped[:_LISTED]))
             more = ", ..." if len(around.skipped) > _LISTED else ""
-            yield f"Skipped, because it is not NAME=value: what begins in line {lines}{more} of the file."
+            yield f"Skipped, because it is not NAME=value: line {lines}{more} of the file."
     if any(
         line.partition(":")[0].strip() == "Authorization"
         for line in around.variables.get(reader.custom_headers or "", "").split("\n")

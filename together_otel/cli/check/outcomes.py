@@ -8,7 +8,7 @@ from together_otel.keys import Diagnosis
 REMEDIES: Final = {
     **dict.fromkeys(("accepted", "refused", "redirected", "not_sent"), ""),
     "wrong_base_url": "Correct TOGETHER_BASE_URL, or unset it for Together's own address.",
-    "forbidden": "Ask whoever runs what answered: Together's 403 is not about the key.",
+    "forbidden": "Ask the operator of the server that answered: Together's 403 is not about the key.",
     "payment_required": "Check the account's limits and credit.",
     "rate_limited": "Try again in a minute.",
     "server_error": "Try again in a minute, and check Together's status page.",
@@ -24,9 +24,9 @@ REMEDIES: Final = {
     "timeout": "Check whether a firewall drops packets to it, and whether a proxy is needed"
     " (HTTPS_PROXY).",
     "proxy_unreachable": "Correct the variable, or add the host to NO_PROXY if no proxy is needed.",
-    "proxy_refused": "Correct the user name and password in the variable, or have the proxy allow"
-    " this host.",
-    "proxy_unsupported": "Install the package, or name a proxy of another kind.",
+    "proxy_refused": "Correct the user name and password in the variable, or allow this host in the"
+    " proxy.",
+    "proxy_unsupported": "Install the package, or use a proxy of another kind.",
 }
 """Remedies of all outcomes; empty if there is none, or if the remedy is in a `Diagnosis`."""
 

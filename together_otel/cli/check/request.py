@@ -24,9 +24,9 @@ _MOST: Final = 65_536
 """Maximum number of bytes to read of a body."""
 _PROXY_AUTHENTICATION: Final = 407
 _REFUSALS: Final = {
-    403: " as this host is not allowed there",
-    407: " as it wants a user name and password, or others",
-    **dict.fromkeys((502, 503, 504), " as it cannot reach it itself"),
+    403: " because it does not allow this host",
+    407: " because it needs a user name and password, or other ones",
+    **dict.fromkeys((502, 503, 504), " because it cannot reach this host"),
 }
 
 Step = Literal["its start", "a connection to", "the proxy", "TLS with", "an answer from"]
@@ -204,7 +204,7 @@ class TracedRequest:
         if step == "a connection to" and reason is not None:
             return self._unreached(whom, reason)
         if step == "the proxy":
-            found = "proxy_unreachable", f"The proxy {whom} did not answer as a proxy does."
+            found = "proxy_unreachable", f"The proxy {whom} did not answer like a proxy."
         elif isinstance(reason, ssl.SSLCertVerificationError):
             why = reason.verify_message
             found = "tls_failure", f"The certificate of {whom} is not valid: {why}."
@@ -236,7 +236,7 @@ class TracedRequest:
         return NoAnswer("proxy_unreachable", detail)
 
     def _refused_by_proxy(self, status: int | None) -> NoAnswer:
-        said = "refused the way" if status is None else f"answered {status}"
+        said = "refused the connection" if status is None else f"answered {status}"
         why = "" if status is None else _REFUSALS.get(status, "")
         detail = f"The proxy {self.proxy} {said} for {self._url.host}{why}."
         return NoAnswer("proxy_refused", detail)

@@ -44,7 +44,7 @@ def litellm() -> str:
         api_key=os.environ["FIRST_KEY"],
         fallbacks=[{**to, "api_key": os.environ["SECOND_KEY"]}],
     )
-    return f"no error, as a fallback answers: {answer.choices[0].message.content}"
+    return f"no error, because a fallback answers: {answer.choices[0].message.content}"
 
 
 CLIENTS = {"openai": openai, "litellm": litellm}

@@ -40,7 +40,7 @@ APPLICATIONS: Final = (
     ),
     Application(
         "litellm",
-        "LiteLLM; the first of two keys is dead, and nobody hears of it",
+        "LiteLLM; the first of two keys is dead, and LiteLLM hides it",
         "rejected",
         accepted=1,
     ),

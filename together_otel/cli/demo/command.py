@@ -60,7 +60,7 @@ def add(parser: Parser) -> None:
     parser.add_argument(
         "--clients",
         metavar="PYTHON",
-        help="a Python that has openai, LiteLLM and this package: applications of both are shown too",
+        help="a Python with openai, LiteLLM and this package, to show applications of both too",
     )
 
 
@@ -153,9 +153,9 @@ class Demonstration:
             client, found = one.application.client, one.found
             self._captured[f"{client}: emitted"] = found.pop("emitted", "")
             paper.paragraph(one.application.title, client)
-            paper.paragraph(self._keys.redact(str(found.get("said"))), "it says")
+            paper.paragraph(self._keys.redact(str(found.get("said"))), "error")
             paper.paragraph(
-                f"{', '.join(found.get('causes', ()))}. {found.get('remedy')}", "we say"
+                f"{', '.join(found.get('causes', ()))}. {found.get('remedy')}", "diagnosis"
             )
 
     def _drill(
@@ -202,7 +202,7 @@ class Demonstration:
     def _verdict(self, seconds: float) -> int:
         self._captured["this output"] = self._paper.text
         self._faults += [
-            f"keys: expected none to be seen, found one in {name}"
+            f"keys: expected none, found one in {name}"
             for name in self._keys.shown_in(self._captured)
         ]
         if self._as_json:

@@ -65,18 +65,18 @@ def started(line: CommandLine) -> Iterator[Finding]:
     """Check the programs that a command line starts."""
     if line.launcher is None:
         yield _COMMAND.warning(
-            f"It does not begin with {_LAUNCHER}: nothing is instrumented unless the application"
+            f"The command does not start with {_LAUNCHER}: nothing is instrumented unless the application"
             " calls together_otel.instrument().",
             f"{_LAUNCHER} {shlex.join(line.words)}",
         )
     elif (program := shutil.which(line.launcher)) is None or Path(program) != launcher():
         yield _COMMAND.problem(
-            f"{line.launcher} is {program or 'not there'}, and not the one beside {sys.executable},"
-            " which this is about.",
+            f"{line.launcher} is {program or 'not found'}, which does not belong to"
+            f" {sys.executable}: this report is about the latter.",
             f"Start {launcher() or _LAUNCHER}, or run together-otel doctor with the other Python.",
         )
     if line.words and shutil.which(line.words[0]) is None:
         yield _COMMAND.problem(
-            f"{line.words[0]} is not there, or not on PATH.",
+            f"{line.words[0]} does not exist, or is not on PATH.",
             "Correct the command, or activate the application's environment.",
         )

@@ -46,8 +46,8 @@ AGGREGATION = "OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION"
 CUMULATIVE = f"set {TEMPORALITY} to cumulative, or unset it"
 EXPLICIT = f"Set {AGGREGATION} to explicit_bucket_histogram, or unset it."
 NO_BUCKETS = (
-    "an exponential histogram is a native one in Prometheus, and TogetherLatencyHigh and the"
-    " dashboards look for buckets."
+    "an exponential histogram becomes a native histogram in Prometheus, but TogetherLatencyHigh and"
+    " the dashboards need buckets."
 )
 
 
@@ -64,7 +64,7 @@ def content(samples: Samples) -> Iterator[Finding]:
     if missing:
         yield _FAILURES.problem(
             f"{AUTH_FAILURES.prometheus} is missing for {', '.join(missing)}: the first failure"
-            " of these will not be seen as an increase.",
+            " of these will not count as an increase.",
             "Keep it in metric_relabel_configs and the collector; else update together-otel.",
         )
     else:
@@ -84,8 +84,8 @@ def content(samples: Samples) -> Iterator[Finding]:
             )
     if _STARTED not in samples:
         yield Topic("start").ok(
-            f"{_STARTED} is missing, as is usual with a MultiProcessCollector of your own: restarts are seen"
-            " by the counters."
+            f"{_STARTED} is missing, as is usual with your own MultiProcessCollector: restarts are"
+            " detected from the counters."
         )
 
 
@@ -103,13 +103,13 @@ def _not_ours(samples: Samples) -> Finding:
     shown = ", ".join(f"{one}_…" for one in families[:5])
     if {"python", "target", "otel"} & set(families):
         return _METRICS.problem(
-            f"A Python process answers, with {shown} and none of Together's metrics: the"
-            " instrumentation is not on in it, or its metrics go elsewhere.",
+            f"A Python process answers, with {shown} and without these metrics: the"
+            " instrumentation is not on in it, or its metrics are exported elsewhere.",
             "Run together-otel doctor in the environment of that process; let the workers of a"
             " server share PROMETHEUS_MULTIPROC_DIR.",
         )
     return _METRICS.problem(
-        f"It has {shown}, and none of Together's metrics: it is another program's endpoint.",
+        f"It has {shown}, but not these metrics: it is another program's endpoint.",
         "Use the application's endpoint; together-otel doctor in its environment reports the port.",
     )
 

@@ -173,8 +173,8 @@ def _openmetrics(url: str, deadline: float) -> Iterator[Finding]:
         yield _FORMAT.ok("The endpoint serves OpenMetrics, which Prometheus prefers.")
     else:
         yield _FORMAT.problem(
-            "Asked for OpenMetrics, as by Prometheus, the endpoint answers with text that does not"
-            " parse: the scrape fails.",
+            "If asked for OpenMetrics, as Prometheus does, the endpoint answers with text that cannot"
+            " be parsed: the scrape fails.",
             "Set scrape_protocols: [PrometheusText0.0.4] in the job, and report it to the owner of the"
             " endpoint.",
         )

@@ -23,13 +23,13 @@ CONFIG_FILE = "OTEL_CONFIG_FILE"
 _DELTA = {"delta": "counters and histograms", "lowmemory": "histograms"}
 _EXPONENTIAL = "base2_exponential_bucket_histogram"
 _SAMPLER = "OTEL_TRACES_SAMPLER"
-_FEWER = "spans lose attributes, as the cause of a failure"
-_CUT = "what spans say is cut off"
+_FEWER = "spans lose attributes, such as the cause of a failure"
+_CUT = "attributes of spans are truncated"
 _BOUNDS: dict[str, tuple[float, float, str]] = {
     "OTEL_METRIC_EXPORT_INTERVAL": (
         0,
         300_000,
-        "Prometheus takes series for gone that it does not get for 5 minutes",
+        "Prometheus treats series as gone that it does not receive for 5 minutes",
     ),
     "OTEL_ATTRIBUTE_COUNT_LIMIT": (32, inf, _FEWER),
     "OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT": (32, inf, _FEWER),
@@ -38,7 +38,7 @@ _BOUNDS: dict[str, tuple[float, float, str]] = {
 }
 """Minimum, maximum (in ms, attributes or characters) and the effect of values beyond these."""
 _LOST = {
-    "metrics": "no metrics of Together's calls leave the process",
+    "metrics": "no metrics of Together's calls are exported",
     "traces": "no spans are exported",
     "logs": "LogRecords are not exported; log events go where Python's logging sends them",
 }
@@ -106,7 +106,7 @@ def losses(environ: Mapping[str, str], backend: Backend) -> Iterator[Finding]:
         yield _EXPORTERS.warning(
             f"{TEMPORALITY}={temporality}: {_DELTA[temporality]} are sent as deltas, which the"
             " collector's exporters to Prometheus drop.",
-            "Set it to cumulative, or unset it, unless the backend takes deltas.",
+            "Set it to cumulative, or unset it, unless the backend accepts deltas.",
         )
     if environ.get(AGGREGATION, "").strip() == _EXPONENTIAL:
         yield _EXPORTERS.warning(f"{AGGREGATION}={_EXPONENTIAL}: {NO_BUCKETS}", EXPLICIT)
@@ -118,7 +118,7 @@ def limits(environ: Mapping[str, str]) -> Iterator[Finding]:
     nothing = sampler.endswith("traceidratio") and _number(environ, f"{_SAMPLER}_ARG") == 0
     if sampler.endswith("always_off") or nothing:
         yield _EXPORTERS.warning(
-            f"{_SAMPLER}={sampler}: no span of a call is recorded; metrics and log events are.",
+            f"{_SAMPLER}={sampler}: no spans are recorded; metrics and log events are.",
             "Set it to parentbased_always_on, or unset it.",
         )
     for name, (least, most, what) in _BOUNDS.items():

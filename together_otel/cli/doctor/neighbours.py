@@ -27,20 +27,20 @@ def neighbours() -> Iterator[Finding]:
     """Report, for each installed instrumentation, which one records the GenAI span of a call."""
     for name, release in _installed(*_WITH_THE_SPAN):
         yield _NEIGHBOURS.ok(
-            f"{name} {release}: where it is on, a call's GenAI span is its own; together_otel adds a"
-            f" child, {CALL_SPAN}, with what only it knows, and counts the call."
+            f"{name} {release}: if it is on, it creates the GenAI span of a call; together_otel adds a"
+            f" child, {CALL_SPAN}, with its own attributes, and counts the call."
         )
     for name, release in _installed(*_WITHOUT):
         yield _NEIGHBOURS.warning(
-            f"{name} {release}: where it is on, each call has a span of its own beside together_otel's.",
-            "Expect two spans a call, or turn one of the two off.",
+            f"{name} {release}: if it is on, each call has its span in addition to together_otel's.",
+            "Expect two spans for each call, or disable one of the two.",
         )
     for name, release in _installed("logfire"):
         yield _NEIGHBOURS.warning(
             f"{name} {release}: by default instrument_openai() suppresses other instrumentations"
-            " inside its calls: together_otel neither reports nor counts these.",
-            "logfire.instrument_openai(suppress_other_instrumentation=False); a call's GenAI span is"
-            f" then logfire's, and together_otel adds a child, {CALL_SPAN}.",
+            " inside its calls: together_otel neither reports nor counts them.",
+            "logfire.instrument_openai(suppress_other_instrumentation=False); logfire then creates the"
+            f" GenAI span of a call, and together_otel adds a child, {CALL_SPAN}.",
         )
 
 

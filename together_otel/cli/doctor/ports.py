@@ -93,7 +93,7 @@ def _holder(port: Port) -> Finding:
     where = f"port {port.number} of {port.host}"
     if port.number == 0:
         return _PORT.warning(
-            f"{port.port_variable}=0 uses another port at each start: Prometheus cannot know it.",
+            f"{port.port_variable}=0 uses another port at each start, which Prometheus cannot know.",
             f"Set {port.port_variable} to a fixed port.",
         )
     why = cannot_bind(port.host, port.number)
@@ -106,7 +106,7 @@ def _holder(port: Port) -> Finding:
                 " runs."
             )
         return _PORT.problem(
-            f"{where.capitalize()} is in use by another program, which has none of our metrics.",
+            f"{where.capitalize()} is in use by another program, which does not serve these metrics.",
             f"End that program, or set {port.port_variable} to a free port.",
         )
     if isinstance(why, PermissionError):
@@ -135,5 +135,5 @@ def _loopback(port: Port, environ: Mapping[str, str]) -> Finding:
     outside = "outside this container" if contained else "on another machine or in another pod"
     return Topic("host").warning(
         f"/metrics is served on {port.host} only: a Prometheus {outside} cannot reach it.",
-        f"Set {port.host_variable}=0.0.0.0, unless Prometheus runs beside the application.",
+        f"Set {port.host_variable}=0.0.0.0, unless Prometheus runs next to the application.",
     )

@@ -30,8 +30,8 @@ def processes(line: CommandLine, settings: Settings) -> Iterator[Finding]:
     workers, said_by = _workers(line)
     if shared and exporter:
         yield _WORKERS.warning(
-            "OpenTelemetry's Prometheus exporter is on beside prometheus_client: a worker that is"
-            " spawned finds its port in use, and is then not instrumented.",
+            "OpenTelemetry's Prometheus exporter is on in addition to prometheus_client: a spawned"
+            " worker finds its port in use and is not instrumented.",
             "Set OTEL_METRICS_EXPORTER=none.",
         )
     if exporter and (reloader := _reloader(line.words)):
@@ -46,13 +46,13 @@ def processes(line: CommandLine, settings: Settings) -> Iterator[Finding]:
     several = f"{said_by} sets {workers} processes"
     if settings.metrics == "otel" and exporter:
         yield _WORKERS.problem(
-            f"{several}, and OpenTelemetry's Prometheus exporter shows the metrics of one of them,"
-            " or of none.",
+            f"{several}, and OpenTelemetry's Prometheus exporter shows the metrics of at most one"
+            " of them.",
             _FIX,
         )
     elif settings.metrics == "prometheus" and not shared:
         yield _WORKERS.problem(
-            f"{several}, and each has its own metrics: a scrape shows one of them.", _FIX
+            f"{several}, and each has its own metrics: a scrape shows only one of them.", _FIX
         )
     elif shared:
         yield _WORKERS.ok(f"{several}, which share {variables.MULTIPROC_DIR}.")

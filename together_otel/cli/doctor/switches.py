@@ -39,7 +39,7 @@ def switches(environ: Mapping[str, str]) -> Iterator[Finding]:
         if OURS in word.lower():
             yield _DISABLED.warning(
                 f"{DISABLED} contains {word}, which is not the name of an instrumentation.",
-                f"Ours is {OURS}; remove {word}.",
+                f"This one is named {OURS}; remove {word}.",
             )
 
 
@@ -107,13 +107,13 @@ def backend(environ: Mapping[str, str], settings: Settings) -> Iterator[Finding]
         if environ.get(name, environ.get(name.lower(), "")).strip()
     ]
     if asked.lower() == chosen:
-        why = f"{variables.METRICS} is set to it"
+        why = f"{variables.METRICS} selects it"
     elif chosen == "prometheus":
         why = f"{' and '.join(reasons)} {'is' if len(reasons) == 1 else 'are'} set"
     else:
-        why = f"none of {variables.METRICS} and prometheus_client's variables is set"
+        why = f"neither {variables.METRICS} nor a variable of prometheus_client is set"
     who = "OpenTelemetry's meter" if chosen == "otel" else "prometheus_client"
-    yield _BACKEND.ok(f"Metrics are emitted by {who}, as {why}.")
+    yield _BACKEND.ok(f"Metrics are emitted by {who}, because {why}.")
     ways = (settings.prometheus_port, settings.pushgateway, settings.textfile)
     if chosen == "prometheus" and all(way is None for way in ways):
         yield _BACKEND.warning(

@@ -37,7 +37,7 @@ _EXCEPTION = re.compile(r"^[A-Za-z_][\w.]*(?:: .*)?$")
 _LOST = {
     "metrics": "metrics of Together's calls are lost",
     "traces": "spans are lost",
-    "logs": "log events are no LogRecords",
+    "logs": "log events do not become LogRecords",
 }
 
 
@@ -79,7 +79,7 @@ def trial(environ: Mapping[str, str], settings: Settings) -> Iterator[Finding]:
         except subprocess.TimeoutExpired:
             yield _TRIAL.problem(
                 f"A process under opentelemetry-instrument did not start within {LIMIT:g} s.",
-                "Start opentelemetry-instrument python -c pass, to see what it waits for.",
+                "Run opentelemetry-instrument python -c pass to see what it waits for.",
             )
             return
         found = json.loads(answer.read_text(encoding="utf-8")) if answer.exists() else None
@@ -87,14 +87,14 @@ def trial(environ: Mapping[str, str], settings: Settings) -> Iterator[Finding]:
         yield _TRIAL.problem(
             "A process under opentelemetry-instrument did not start:"
             f" {last_exception(done.stderr) or f'exit code {done.returncode}'}.",
-            "Start opentelemetry-instrument python -c pass to see the whole error.",
+            "Run opentelemetry-instrument python -c pass to see the whole error.",
         )
         return
     if _FAILED in done.stderr:
         yield _TRIAL.problem(
             "opentelemetry-instrument fails, and the application runs without telemetry:"
             f" {last_exception(done.stderr)}.",
-            "Fix the problems above, or start opentelemetry-instrument python -c pass to see the"
+            "Fix the problems above, or run opentelemetry-instrument python -c pass to see the"
             " whole error.",
         )
         return
@@ -107,8 +107,8 @@ def trial(environ: Mapping[str, str], settings: Settings) -> Iterator[Finding]:
     if found["instrumented"] and found["patched"] and found["providers"]["logs"]:
         go = "are exported" if exporters_of("logs", environ) else "are not exported"
         yield Topic("log events").ok(
-            f"Log events become LogRecords that {go}; they also go to the application's own log"
-            " handlers, and warnings and errors to standard error where there are none."
+            f"Log events become LogRecords that {go}; they also go to the application's log handlers"
+            " or, without any, to standard error if they are warnings or errors."
         )
 
 

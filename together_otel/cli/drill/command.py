@@ -58,10 +58,10 @@ def add(parser: Parser) -> None:
         metavar="TIME",
         type=_duration,
         default=120.0,
-        help="how long, such as 90s or 1h (default: 2m)",
+        help="duration, such as 90s or 1h (default: 2m)",
     )
     parser.add_argument(
-        "--port", type=_port, help="serve the drill's metrics here (default: by the settings)"
+        "--port", type=_port, help="port of the drill's metrics (default: from the settings)"
     )
     parser.add_argument(
         "--client",
@@ -79,8 +79,8 @@ def run(parser: Parser, options: argparse.Namespace) -> int:
     release = version(options.client)
     if os.environ.get(CONFIG_FILE):
         return parser.give_up(
-            f"{CONFIG_FILE} names the service by itself, so that the drill could not be distinguished"
-            f" from the application: unset it, and configure exporters by other variables"
+            f"{CONFIG_FILE} sets the service's name, so the drill could not be distinguished from"
+            f" the application: unset it, and configure exporters with other variables"
         )
     keys = MadeUpKeys()
 
@@ -91,7 +91,7 @@ def run(parser: Parser, options: argparse.Namespace) -> int:
     try:
         return _run(parser, options, release, keys, say)
     except KeyboardInterrupt:
-        say("Ended immediately: what was counted is not known.")
+        say("Ended immediately: the counts are not known.")
         return CANNOT_WORK
 
 

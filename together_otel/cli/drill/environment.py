@@ -61,7 +61,7 @@ def _served(environ: Mapping[str, str], settings: Settings, *, wanted: bool) -> 
     if settings.metrics == "otel":
         exporter = of_exporter(environ)
         if exporter is None and wanted:
-            raise ValueError("--port is for metrics that are scraped, and these are not")
+            raise ValueError("--port is only for scraped metrics, and these are not scraped")
         return exporter
     leaves = settings.pushgateway is not None or settings.textfile is not None
     if not settings.prometheus_port and leaves and not wanted and not folder_of(environ):

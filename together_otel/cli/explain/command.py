@@ -11,8 +11,8 @@ from together_otel.plain.spelling import did_you_mean
 
 HELP = "print what a cause or an alert means and what to do about it"
 DESCRIPTION = (
-    "Prints the runbook's entry of a cause of authentication failures or of an alert; without a"
-    " name, the names that there are."
+    "Prints the runbook's entry for a cause of authentication failures or for an alert. Without a"
+    " name, lists all names."
 )
 EPILOG = "example: together-otel explain revoked"
 

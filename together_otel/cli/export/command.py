@@ -56,7 +56,7 @@ def add(parser: Parser) -> None:
         metavar="UID",
         type=_matching(
             _UID,
-            "a data source's uid, 1 to 40 letters, digits, - and _; Grafana shows it in the address"
+            "a data source's UID of 1 to 40 letters, digits, - and _; Grafana shows it in the URL"
             " of the data source's page",
         ),
         help="Prometheus data source (default: Grafana's own)",
@@ -67,24 +67,24 @@ def add(parser: Parser) -> None:
         type=_matching(_JOB, "a job's name as Prometheus has it, of letters, digits and . / : - _"),
         action="append",
         default=[],
-        help="only of this job; may be repeated (default: all)",
+        help="only this job; may be repeated (default: all)",
     )
     parser.add_argument(
         "--set",
         metavar="NAME=VALUE",
         action="append",
         default=[],
-        help="setting of the rules, such as failing_share=0.3",
+        help="set a value of the rules, such as failing_share=0.3",
     )
     parser.add_argument(
         "--severity", metavar="ALERT=HOW", action="append", default=[], help="page, ticket or none"
     )
     parser.add_argument(
-        "--group-by", metavar="LABELS", help="of a service (default: cluster,namespace,job)"
+        "--group-by", metavar="LABELS", help="labels of a service (default: cluster,namespace,job)"
     )
-    parser.add_argument("--config", metavar="FILE", type=Path, help="TOML of the same")
+    parser.add_argument("--config", metavar="FILE", type=Path, help="TOML file with these settings")
     parser.add_argument(
-        "--show-settings", action="store_true", help="print such a file and write nothing"
+        "--show-settings", action="store_true", help="print all settings as such a file"
     )
     parser.add_argument("--force", action="store_true", help="overwrite files that exist")
 
@@ -138,9 +138,7 @@ def run(parser: Parser, options: argparse.Namespace) -> int:
 def _refuse_unused(parser: Parser, options: argparse.Namespace, kinds: list[str]) -> None:
     for name in ("datasource", *RULES):
         if getattr(options, name) and not any(name in FORMATS[kind].takes for kind in kinds):
-            parser.refuse(
-                f"--{name.replace('_', '-')} changes nothing of --only {', '.join(kinds)}"
-            )
+            parser.refuse(f"--{name.replace('_', '-')} has no effect on --only {', '.join(kinds)}")
 
 
 def _rules(parser: Parser, options: argparse.Namespace) -> Options:

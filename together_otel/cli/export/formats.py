@@ -202,7 +202,7 @@ FORMATS = {
             f"grafana.com/{name}": written(_grafana_com(json.loads(text)))
             for name, text in source.dashboards.items()
         },
-        "upload to grafana.com, or import where Grafana is to ask for the data source",
+        "upload to grafana.com, or import if Grafana should ask for the data source",
         _BOARDS,
     ),
     "grafana-operator": Format(
@@ -225,12 +225,12 @@ FORMATS = {
     ),
     "helm": Format(
         lambda source: _in("helm/together-otel", _bundle("helm", source, source.rules)),
-        "helm install together-otel, with values.yaml changed where you need it otherwise",
+        "adapt values.yaml if needed, then helm install together-otel",
         ("datasource", *RULES),
     ),
     "mixin": Format(
         lambda source: _in("mixin", _bundle("mixin", source, _mixin_rules(source))),
-        "import mixin.libsonnet, with _config changed where you need it otherwise",
+        "import mixin.libsonnet, and override _config if needed",
         ("datasource", *RULES),
     ),
     "loki": Format(
@@ -240,7 +240,7 @@ FORMATS = {
     ),
     "runbook": Format(
         lambda _: {"runbook.md": (shipped() / "runbook.md").read_text(encoding="utf-8")},
-        "put where your team looks, and export again with its address as --runbook-url",
+        "publish it for your team, and export again with its URL as --runbook-url",
     ),
 }
 """Formats by their name for ``--only``."""

@@ -68,7 +68,7 @@ def test_greenlets(server, start):
 
 def test_providers_set_later(start):
     """Global providers get what comes after them, and all counts, also once turned on again."""
-    found = result(start("late_providers.py"), complains="OpenTelemetry has no provider")
+    found = result(start("late_providers.py"), complains="OpenTelemetry has no tracer")
 
     assert found["spans"] == [["CLIENT", "chat a/model"]] * 3
     assert found["requests"] == 4

@@ -50,6 +50,12 @@ def agno():
     Together(id=MODEL).get_client()
 
 
+def agno_of_openai():
+    from agno.models.openai import OpenAIChat
+
+    OpenAIChat(id=MODEL, base_url="https://api.together.xyz/v1").get_client()
+
+
 def instructor():
     from instructor import from_provider
 
@@ -119,6 +125,7 @@ REFUSALS = [
     (haystack, "haystack", "ValueError", VARIABLE),
     (haystack_of_openai, "haystack", "ValueError", "OPENAI_API_KEY"),
     (agno, "agno", "agno.exceptions.ModelAuthenticationError", VARIABLE),
+    (agno_of_openai, "agno", "agno.exceptions.ModelAuthenticationError", "OPENAI_API_KEY"),
     (instructor, "instructor", "instructor.v2.core.errors.ConfigurationError", VARIABLE),
     (camel, "camel", "ValueError", VARIABLE),
     (huggingface_hub, "huggingface_hub", "ValueError", "HF_TOKEN"),
@@ -186,6 +193,8 @@ def test_nothing_of_a_key_that_is_there(work, telemetry, keys, monkeypatch):
 
 
 def test_other_errors_are_not_for_want_of_a_key(telemetry, keys, monkeypatch):
+    from agno.exceptions import ModelAuthenticationError
+    from agno.models.openai import OpenAIChat
     from huggingface_hub import InferenceClient
     from llama_index.embeddings.together import TogetherEmbedding
     from pydantic import ValidationError
@@ -195,6 +204,8 @@ def test_other_errors_are_not_for_want_of_a_key(telemetry, keys, monkeypatch):
         TogetherEmbedding("m", embed_batch_size="many")
     with pytest.raises(ValueError, match="api_key"):
         InferenceClient(provider="novita").chat_completion([], model=MODEL)
+    with pytest.raises(ModelAuthenticationError, match="OPENAI_API_KEY"):
+        OpenAIChat().get_client()
     assert failures(telemetry) == {}
     assert telemetry.spans() == []
 

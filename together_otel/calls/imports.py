@@ -41,6 +41,7 @@ MODULES = (
     "pydantic_ai.providers.together",
     "haystack.components.generators.chat.openai",
     "agno.models.together.together",
+    "agno.models.openai.chat",
     "instructor.v2.auto_client",
     "camel.models.togetherai_model",
     "huggingface_hub.inference._providers._common",

@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Any, Final
 from together_otel.clients.base import Adapter, GivenKey
 from together_otel.clients.callers import CALLERS, LITELLM
 from together_otel.clients.failures import class_names
-from together_otel.clients.readers import AGNO, CAMEL, HAYSTACK, INSTRUCTOR, PYDANTIC_AI
+from together_otel.clients.readers import (
+    AGNO,
+    AGNO_OPENAI,
+    CAMEL,
+    HAYSTACK,
+    INSTRUCTOR,
+    PYDANTIC_AI,
+)
 from together_otel.keys import Reader, hosts_in, is_together_host
 
 if TYPE_CHECKING:
@@ -72,12 +79,21 @@ def _of_secret(reader: Reader, client: Any, kwargs: Kwargs) -> Reader | None:
     base, secret = (
         kwargs.get(name) or getattr(client, name, None) for name in ("api_base_url", "api_key")
     )
-    hosts = hosts_in(str(base or ""))
-    if not hosts or not is_together_host(hosts[0]):
+    if not _is_together(base):
         return None
     variables = ("OPENAI_API_KEY",) if secret is None else getattr(secret, "_env_vars", ())
     name = type(client).__name__
     return replace(reader, name=name, variables=tuple(variables) or reader.variables)
+
+
+def _of_base_url(reader: Reader, client: Any, _kwargs: Kwargs) -> Reader | None:
+    """Return the reader of an agno model of OpenAI's API, if it is one for Together."""
+    return reader if _is_together(getattr(client, "base_url", None)) else None
+
+
+def _is_together(base_url: object) -> bool:
+    hosts = hosts_in(str(base_url or ""))
+    return bool(hosts) and is_together_host(hosts[0])
 
 
 PLACES: Final[tuple[tuple[str, str, MissingKey], ...]] = (
@@ -95,6 +111,11 @@ PLACES: Final[tuple[tuple[str, str, MissingKey], ...]] = (
         "agno.models.together.together",
         "Together._get_client_params",
         MissingKey(AGNO, "ModelAuthenticationError"),
+    ),
+    (
+        "agno.models.openai.chat",
+        "OpenAIChat._get_client_params",
+        MissingKey(AGNO_OPENAI, "ModelAuthenticationError", narrow=_of_base_url),
     ),
     (
         "instructor.v2.auto_client",

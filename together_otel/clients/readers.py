@@ -24,6 +24,7 @@ LLAMA_INDEX: Final = Reader(
 HAYSTACK: Final = Reader("haystack", "TogetherAIChatGenerator")
 PYDANTIC_AI: Final = Reader("pydantic_ai", "TogetherProvider", skips_empty=True)
 AGNO: Final = Reader("agno", "Together", skips_empty=True)
+AGNO_OPENAI: Final = Reader("agno", "OpenAIChat", (_OPENAI,), skips_empty=True)
 INSTRUCTOR: Final = Reader("instructor", "from_provider", skips_empty=True)
 CAMEL: Final = Reader(
     "camel", "TogetherAIModel", base_urls=("TOGETHER_API_BASE_URL",), skips_empty=True
@@ -57,7 +58,7 @@ _MAKERS: Final[tuple[tuple[str, str | None, Reader], ...]] = (
         ),
     ),
     ("agno", "agno.models.together", AGNO),
-    ("agno", None, Reader("agno", "OpenAILike", (_OPENAI,), skips_empty=True)),
+    ("agno", None, AGNO_OPENAI),
     ("instructor", None, INSTRUCTOR),
     ("camel", None, CAMEL),
     # For embeddings and text completions; before LiteLLM 1.100 for all calls.

@@ -10,7 +10,8 @@ from __future__ import annotations
 import atexit
 import time
 import weakref
-from queue import SimpleQueue
+from contextlib import suppress
+from queue import Empty, SimpleQueue
 from typing import Protocol
 
 
@@ -44,9 +45,10 @@ def _drop(what: Open) -> None:
 
 def end_dropped() -> None:
     """End the calls of all objects dropped since this was last called."""
-    while not dropped.empty():
-        what, at = dropped.get()
-        what.abandoned(at)
+    with suppress(Empty):
+        while True:  # another thread may take the last one at any moment
+            what, at = dropped.get_nowait()
+            what.abandoned(at)
 
 
 def end_all() -> None:

@@ -94,14 +94,15 @@ def is_watched(iterator: Any) -> bool:
 def _watch(  # noqa: C901, PLR0912 - a chunk costs no further function call
     iterator: Any, watcher: Watcher, finalizers: list[Any]
 ) -> Generator[Any, Any, Any]:
-    advance, got, failed = iterator.__next__, watcher.got, watcher.failed
+    advance, got = iterator.__next__, watcher.got
+    failed, exhausted = watcher.failed, watcher.exhausted
     reading: Reading | None = None
     step: Callable[[], Any] = advance
     while True:
         try:
             item = step()
         except StopIteration as end:
-            _end(watcher.exhausted, finalizers)
+            _end(exhausted, finalizers)
             return end.value
         except BaseException:
             _end(failed, finalizers)
@@ -135,7 +136,7 @@ def _watch(  # noqa: C901, PLR0912 - a chunk costs no further function call
                 step = partial(iterator.send, sent)
         except BaseException as thrown:  # noqa: BLE001 - thrown into the iterator
             if isinstance(thrown, GeneratorExit):
-                failed = watcher.abandoned
+                failed = exhausted = watcher.abandoned
             step = _throwing(iterator, "throw", thrown)
         # The next step may log or fail, and this frame is then shown.
         item = fields = choice = said = None
@@ -144,7 +145,8 @@ def _watch(  # noqa: C901, PLR0912 - a chunk costs no further function call
 async def _watch_async(  # noqa: C901, PLR0912 - as above
     iterator: Any, watcher: Watcher, finalizers: list[Any], *, known: bool
 ) -> AsyncGenerator[Any, Any]:
-    advance, got, failed = iterator.__anext__, watcher.got, watcher.failed
+    advance, got = iterator.__anext__, watcher.got
+    failed, exhausted = watcher.failed, watcher.exhausted
     reading: Reading | None = None
     step: Callable[[], Any] = advance
     if not known:
@@ -153,7 +155,7 @@ async def _watch_async(  # noqa: C901, PLR0912 - as above
         try:
             item = await step()
         except StopAsyncIteration:
-            _end(watcher.exhausted, finalizers)
+            _end(exhausted, finalizers)
             return
         except BaseException:
             _end(failed, finalizers)
@@ -189,7 +191,7 @@ async def _watch_async(  # noqa: C901, PLR0912 - as above
             if isinstance(thrown, GeneratorExit):
                 if not (known or finalizers[0].alive):
                     raise  # in a collection, where nothing can be awaited
-                failed = watcher.abandoned
+                failed = exhausted = watcher.abandoned
             step = _throwing(iterator, "athrow", thrown)
         # The next step may log or fail, and this frame is then shown.
         item = fields = choice = said = None

@@ -283,3 +283,42 @@ def test_a_stream_over_the_sdk_is_counted_once(house, sdk, server, key):
     recorded = house.recorded()
     assert recorded["requests"] == {"success": 1, "auth_failure": 1}
     assert (recorded["failures"], recorded["events"]) == ({"revoked": 1}, 1)
+
+
+@pytest.mark.parametrize("error", [None, RefusedError("no")], ids=["success", "refusal"])
+async def test_a_generator_behind_a_coroutine_ends_the_call(house, error):
+    """The coroutine is done and gone long before what it gave is read."""
+    streaming = Work(error).functions["async generator"]
+
+    async def waiting(self, prompt):
+        return streaming(self, prompt)
+
+    client = house.build("TogetherAI", returning(waiting)).watch().client()
+    returned = await client.chat("Hello")
+    gc.collect()
+    assert await first_of(returned) == PIECES[0]
+    assert house.calls() == []
+    with pytest.raises(RefusedError) if error else contextlib.nullcontext():
+        await read(returned)
+    expected = ("auth_failure", "rejected", 401) if error else ("success",)
+    assert house.recorded() == once(*expected)
+
+
+@pytest.mark.parametrize("kind", ["generator", "async generator"])
+async def test_left_early_without_a_word(house, kind):
+    """A generator may return where it is closed, instead of passing that on."""
+
+    def streaming(*_):
+        with contextlib.suppress(GeneratorExit):
+            yield from PIECES
+
+    async def async_streaming(*_):
+        with contextlib.suppress(GeneratorExit):
+            for piece in PIECES:
+                yield piece
+
+    chat = streaming if kind == "generator" else async_streaming
+    returned = house.build("TogetherAI", chat).watch().client().chat("Hello")
+    await first_of(returned)
+    await read(returned.close() if kind == "generator" else returned.aclose())
+    assert house.recorded() == once("abandoned")

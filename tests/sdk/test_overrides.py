@@ -1,7 +1,9 @@
 """The key that counts is the one that was sent: options that replace the client's."""
 
 import pytest
-from generation import GENERATION, leaks, made_up_key
+from generation import GENERATION, Sdk, leaks, made_up_key
+
+from together_otel.guard import Guard
 
 GENERATED = pytest.mark.skipif(GENERATION < 2, reason="1.x has none of these options")
 ONLY_1 = pytest.mark.skipif(GENERATION > 1, reason="httpx reads no .netrc by itself")
@@ -95,6 +97,39 @@ def test_request_hook(sdk, key, telemetry):
         sdk.chat(client)
 
     assert "request hooks" in failed(telemetry)["together.auth.remedy"]
+
+
+@GENERATED
+def test_a_client_whose_key_cannot_be_read_again(sdk, key, telemetry, monkeypatch):
+    """Its own error is not the caller's, nor is the refusal lost."""
+    import httpx  # noqa: PLC0415 - the SDK's own dependency, from 2.x on
+
+    monkeypatch.setattr(Guard, "raising", False)
+    kind, held = sdk.client_class, {}
+
+    def read(_client):
+        if held.get("is_sent"):
+            raise LookupError("the store of secrets is away")
+        return held["key"]
+
+    def hook(request):
+        request.headers["Authorization"] = f"Bearer {OTHER}"
+        held["is_sent"] = True
+
+    async def async_hook(request):
+        hook(request)
+
+    api_key = property(read, lambda _client, given: held.update(key=given))
+    monkeypatch.setattr(Sdk, "client_class", type(kind.__name__, (kind,), {"api_key": api_key}))
+    http_kind = httpx.AsyncClient if sdk.is_async else httpx.Client
+    hooks = {"request": [async_hook if sdk.is_async else hook]}
+    client = sdk.client(api_key=key, http_client=http_kind(event_hooks=hooks))
+    with pytest.raises(Exception, match="Invalid API key"):
+        sdk.chat(client)
+
+    assert telemetry.counter("together.client.auth.failures") == 1
+    assert telemetry.counter("together.client.telemetry.errors") > 0
+    assert leaks(telemetry.everything(), OTHER) == []
 
 
 @pytest.mark.skipif(GENERATION < 3, reason="the variable came with 3.x")

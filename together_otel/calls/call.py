@@ -89,7 +89,7 @@ class Call(CallState):
     started: float
     timing: Timing | None
 
-    def __init__(
+    def __init__(  # noqa: C901 - one function, see below
         self,
         runtime: Runtime,
         adapter: Adapter,
@@ -117,8 +117,9 @@ class Call(CallState):
             self._key, self._further = first._key, first._further  # noqa: SLF001 - same class
         parent = before.get(CALL)
         if parent is not None and isinstance(parent, Call) and not parent.ended:
-            self._parent, self._shared = parent, parent._reported  # noqa: SLF001 - same class
-            self._shared.begun = self._order = self._shared.begun + 1
+            self._begin_inside(parent)
+            if self.ended:
+                return
         # Separate guards, so that one step's failure does not affect the others.
         try:
             self._look_at_key()
@@ -155,6 +156,16 @@ class Call(CallState):
             runtime.guard("begin").swallow()
         self.context = context.Context({**before, CALL: self, _SPAN: self.span})
         self.started = time.perf_counter()
+
+    def _begin_inside(self, parent: Call) -> None:
+        is_same = parent.adapter is self.adapter and parent._client is self._client
+        if is_same and not self.adapter.delegates:
+            # Another library's patch has kept an earlier patch of ours in place.
+            self.ended = self._is_accepted = True
+            self.context = self.before
+            return
+        self._parent, self._shared = parent, parent._reported
+        self._shared.begun = self._order = self._shared.begun + 1
 
     def _look_at_key(self) -> None:
         # The server may still repeat the previous key.
@@ -288,7 +299,10 @@ class Call(CallState):
     def _explained(self, failure: Failure, exc: BaseException | None) -> Ending:
         reported, refusal = self._reported.find(exc)
         auth = None if refusal is None else refusal[0]
-        self._locate(failure)
+        try:
+            self._locate(failure)
+        except Exception:  # noqa: BLE001 - must not reach the application: it reads the client's key
+            self.runtime.guard("finish").swallow()
         if failure.auth is not None and not reported and not self._is_delegated():
             auth = self._diagnose(failure, failure.auth)
         is_part = self._parent is not None and self._parent.adapter.composed
@@ -301,12 +315,14 @@ class Call(CallState):
         outcome = failure.outcome if auth is None else "auth_failure"
         ending = Ending(outcome, failure.answer, auth=auth, is_reported=reported)
         if outcome not in names.NO_FAILURE:
-            ending.error_type = outcome if exc is None else error_type(exc)
-            if exc is not None and not (reported and not self.is_recording):
-                try:
-                    ending.exception = redact_exception(exc, self.secrets)
-                except Exception:  # noqa: BLE001 - must not reach the application
-                    self.runtime.guard("finish").swallow()
+            ending.error_type = outcome
+            try:
+                if exc is not None:
+                    ending.error_type = error_type(exc)
+                    if self.is_recording or not reported:
+                        ending.exception = redact_exception(exc, self.secrets)
+            except Exception:  # noqa: BLE001 - must not reach the application
+                self.runtime.guard("finish").swallow()
         return ending
 
     def log_held(self, recovered: RecoveryOutcome | None = None) -> None:
@@ -469,12 +485,12 @@ class Call(CallState):
                 # Not in a variable while something is logged: the repr of 1.x shows the key.
                 None if self._client is None else self.adapter.shared(self._client),
             )
+            # It names hosts, which may contain anything.
+            remedy = redact(auth.diagnosis.remedy, self.secrets)
+            if remedy != auth.diagnosis.remedy:
+                auth = AuthFailure(auth.report, replace(auth.diagnosis, remedy=remedy))
         except Exception:  # noqa: BLE001 - a failure is counted even without a diagnosis
             auth = self.runtime.unexplained(self._report)
             self.runtime.guard("finish").swallow()
-        # It names hosts, which may contain anything.
-        remedy = redact(auth.diagnosis.remedy, self.secrets)
-        if remedy != auth.diagnosis.remedy:
-            auth = AuthFailure(auth.report, replace(auth.diagnosis, remedy=remedy))
         self._refusal = auth, failure
         return auth

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import weakref
 from inspect import isasyncgen, iscoroutine, isgenerator
+from types import CoroutineType
 from typing import TYPE_CHECKING, Any
 
 from together_otel.calls.active import current_context, enter, leave
@@ -33,11 +34,15 @@ def follow(call: Call | IdleCall, held: Arguments) -> Any:
     """
     adapter = call.adapter
     try:
-        if adapter.is_whole(held.value):
+        # A plain function may return the coroutine of an async one, as other libraries' patches do.
+        is_coroutine = type(held.value) is CoroutineType
+        if call.ended or (not is_coroutine and adapter.is_whole(held.value)):
             call.succeed(held)
             return held.value
         if isinstance(call, IdleCall):
             call = call.begun()
+        if (is_coroutine or adapter.delegates) and (going_on := _going_on(call, held)) is not None:
+            return going_on
         if (stream := adapter.stream_of(held.value)) is not None:
             watcher = Stream(call)
             watch_document(call, getattr(held.value, "response", None))
@@ -52,21 +57,22 @@ def follow(call: Call | IdleCall, held: Arguments) -> Any:
         if (session := adapter.session_of(client, held.value)) is not None:
             Session(call, session)
             return held.value
-        if adapter.delegates and (going_on := _going_on(call, held.value)) is not None:
-            return going_on
     except Exception:  # noqa: BLE001 - must not reach the application
         call.runtime.guard("finish").swallow()
     call.succeed(held)
     return held.value
 
 
-def _going_on(call: Call, value: Any) -> Any:
+def _going_on(call: Call, held: Arguments) -> Any:
     """Return a generator or coroutine that ends the call, in place of the one returned."""
+    value = held.value
     if isgenerator(value) or isasyncgen(value):
         made = report_generator(call.runtime, value, lambda: call, at_once=True)
     elif iscoroutine(value):
-        made = stand_in(_awaited(call, value), value)
-        opened(made, Stream(call))
+        finalizers: list[Any] = []
+        awaited = _awaited(call, Arguments(value=value, client=held.client), finalizers)
+        made = stand_in(awaited, value)
+        finalizers.append(opened(made, Stream(call)))
     else:
         return None
     call.log_held()  # recovery does not wait for its end
@@ -81,12 +87,14 @@ def stand_in(coroutine: Any, other: Any) -> Any:
     return coroutine
 
 
-async def _awaited(call: Call, coroutine: Any) -> Any:
+async def _awaited(call: Call, held: Arguments, finalizers: list[Any]) -> Any:
     before, ours = current_context(), call.context
     try:
         try:
             enter(call.runtime, before, ours)
-            return follow(call, Arguments(value=await coroutine))
+            held.value = await held.value
+            finalizers[0].detach()  # what it returned may end the call later
+            return follow(call, held)
         except BaseException:
             call.fail()
             raise

@@ -9,7 +9,17 @@ import weakref
 from collections import Counter
 
 import pytest
-from application import Telemetry, observe, off, plain, refusal
+from application import (
+    CHUNK,
+    Application,
+    Telemetry,
+    observe,
+    off,
+    plain,
+    refusal,
+    streaming,
+)
+from generation import MESSAGES, MODEL
 from prometheus_client import CollectorRegistry
 
 TIMES = 1000
@@ -83,3 +93,27 @@ def test_providers_can_be_collected(part, calls, monkeypatch):
         del telemetry
     gc.collect()
     assert [one() for one in kept] == [None] * 3
+
+
+@pytest.mark.parametrize("begun", [False, True])
+def test_a_dropped_stream_keeps_nothing_alive(begun):
+    """Client, HTTP client and response are collected with it, though its call waits for the next."""
+    telemetry, kept = Telemetry(), []
+    telemetry.instrument()
+
+    def drop():
+        app = Application("sync")
+        client = app.client(streaming(CHUNK, CHUNK))
+        stream = client.chat.completions.create(model=MODEL, messages=MESSAGES, stream=True)
+        if begun:
+            next(stream)
+        kept.extend(map(weakref.ref, (client, client._client, stream, stream.response)))
+
+    drop()
+    # The first closes the generators.
+    gc.collect()
+    gc.collect()
+    assert [one() for one in kept] == [None] * 4
+    telemetry.reader.get_metrics_data()
+    assert telemetry.spans[-1].attributes["together.request.outcome"] == "abandoned"
+    assert telemetry.spans[-1].attributes["http.response.status_code"] == 200

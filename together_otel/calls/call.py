@@ -402,6 +402,10 @@ class Call(CallState):
         """Keep the description of the HTTP response in place of the response."""
         self._noted, self._seen = self.answer(), None
 
+    def release(self) -> None:
+        """Release the client and its response: what had them was collected, and the call waits."""
+        self._client = self._seen = None
+
     def forget_client(self) -> None:
         """Drop the reference to the client, which would keep the client's session alive."""
         self._client = None

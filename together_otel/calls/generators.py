@@ -81,6 +81,11 @@ class _GeneratorCall:
         if self._stream is not None:
             self._stream.failed()
 
+    def release(self) -> None:
+        """Release the client, which is collected with the generator."""
+        if self._stream is not None:
+            self._stream.release()
+
     def abandoned(self, at: float | None = None) -> None:
         """End the call of a generator that is left early; do nothing if it never began."""
         if self._stream is not None:

@@ -40,6 +40,9 @@ def opened(owner: object, what: Open) -> weakref.finalize[[Open], object]:
 
 
 def _drop(what: Open) -> None:
+    # Only references are released: anything more may need a lock.
+    if (release := getattr(what, "release", None)) is not None:
+        release()
     dropped.put((what, time.perf_counter()))
 
 

@@ -41,6 +41,7 @@ class Stream:
     def __init__(self, call: Call) -> None:
         self._call = call
         self._timing = call.timing = Timing()
+        call.answer()  # the response may be collected before the call ends
         self._record: Callable[[float], None] | None = None
 
     def got(self, chunk: Any) -> Reading | None:
@@ -77,6 +78,10 @@ class Stream:
     def failed(self) -> None:
         """End the call with the exception being handled."""
         self._call.fail()
+
+    def release(self) -> None:
+        """Release the client and its response, which are collected with the stream."""
+        self._call.release()
 
     def abandoned(self, at: float | None = None) -> None:
         """End the call of a stream that the caller left early."""

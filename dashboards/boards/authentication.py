@@ -39,21 +39,21 @@ def answers() -> list[Any]:
         .color_mode(BigValueColorMode.BACKGROUND_SOLID),
         panels.words(
             "Where?",
-            "The jobs that fail now, the worst first, three at most; the table has all.",
+            "The jobs that fail now, the worst first, at most three; the table has all.",
             f"sort_desc(count by (job) ({FAILING}))",
             "job",
             [red, panels.nothing("Nowhere")],
         ),
         panels.words(
             "Why?",
-            "The causes of what fails now, the most frequent first, three at most.",
+            "The causes of current failures, the most frequent first, at most three.",
             f"sort_desc({query.causes()})",
             CAUSE,
             [red, panels.nothing(panels.NOTHING)],
         ),
         panels.number(
             "Since when?",
-            "The first refusal, without an acceptance since, of what fails now.",
+            "The first refusal of the instances that fail now, without a success since.",
             panels.now(f"min({FAILING}) * 1000"),
             "dateTimeFromNow",
             panels.steps((None, panels.RED)),
@@ -62,15 +62,15 @@ def answers() -> list[Any]:
         .text(panels.letters()),
         panels.words(
             "Which key?",
-            "Fingerprints of the keys that fail now, three at most. A key that is missing has none.",
+            "Fingerprints of the keys that fail now, at most three. A missing key has none.",
             f"sort_desc(max by ({FINGERPRINT}) ({keys}))",
             FINGERPRINT,
             [red, panels.nothing("None is refused")],
         ),
         panels.number(
             "How much?",
-            "Of all requests of five minutes, those refused for their key; of all instances, those"
-            " that fail. One instance of many: a bad rollout. All of them: the key itself.",
+            "Share of requests in five minutes refused for their key, and share of instances that"
+            " fail. One instance of many: a bad rollout. All of them: the key itself.",
             panels.now(query.share(rules.records.REQUESTS, query.REFUSED), "A", "Requests"),
             "percentunit",
             panels.steps((None, panels.GREEN), (0.001, panels.ORANGE), (0.5, panels.RED)),
@@ -91,7 +91,7 @@ def remedies() -> Any:
     # A column of its own for the remedy, which a mapping makes of the cause.
     table = tables.rows(
         "What to do now",
-        "What fails now, by job and cause. The remedy leads to the runbook, the job to its"
+        "Current failures by job and cause. The remedy links to the runbook, the job to its"
         " requests; the log event together.client.auth_failed names the variable or argument.",
         panels.instant(
             f'label_replace({query.causes("job")}, "{remedy}", "$1", "{CAUSE}", "(.*)")', "A"
@@ -136,7 +136,7 @@ def build() -> Any:
     return frame.board(
         frame.AUTHENTICATION,
         "Authentication",
-        "Is authentication at Together failing, where, why, since when, which key, what to do.",
+        "Whether authentication at Together fails, where, why, since when, with which key, and what to do.",
         [*frame.variables(), loki],
         [*answers(), remedies(), *evidence.panels_()],
     ).build()

@@ -57,13 +57,13 @@ def over_time() -> list[Any]:
     return [
         panels.bars(
             "Failures by cause",
-            "Authentication failures a minute. What to do about a cause is below.",
+            "Authentication failures per minute. The remedies are below.",
             panels.each(CAUSE, failures),
             colors=CAUSE_COLORS,
         ),
         panels.stacked(
             "Requests by outcome",
-            "Requests a second; auth_failure is what this dashboard is about.",
+            "Requests per second; this dashboard is about auth_failure.",
             "reqps",
             panels.each(OUTCOME, query.sums(OUTCOME, records.REQUESTS)),
             colors=frame.COLORS,
@@ -76,7 +76,7 @@ def over_time() -> list[Any]:
         ).max(1),
         panels.bars(
             "Searches for another key",
-            "Where recovery is on: what came of them, in each interval.",
+            "If recovery is on: searches by outcome, in each interval.",
             panels.each(RECOVERY, query.or_none(f"sum by ({RECOVERY}) ({searched}) > 0", RECOVERY)),
         ),
     ]
@@ -86,7 +86,7 @@ def jobs() -> Any:
     """Return the table of when each job last succeeded and failed."""
     table = tables.rows(
         "Last success and last failure",
-        "Of each job, whatever its keys. The later of the two is the state that it is in.",
+        "Of each job, for all its keys. The later of the two is its current state.",
         panels.instant(query.moment(f"{query.of(records.LAST_SUCCESS)} > 0", "job"), "A"),
         panels.instant(query.moment(query.of(names.AUTH_LAST_FAILURE), "job"), "B"),
     )
@@ -105,7 +105,7 @@ def keys() -> Any:
     )
     table = tables.rows(
         "Keys in use",
-        "By fingerprint: whether Together accepts a key, what it looks like, where it came from."
+        "By fingerprint: whether Together accepts the key, its format and its source."
         " The later of acceptance and refusal decides.",
         panels.instant(
             f"{refused} > bool {accepted}\nor 2 * ({refused} > bool 0)\n"
@@ -159,7 +159,7 @@ def instances() -> list[Any]:
     last = f"max by ({pair}, {CAUSE}) ({query.of(names.AUTH_LAST_FAILURE)} > time() - $__range_s)"
     why = tables.rows(
         "Last failure by instance and cause",
-        "Of the selected time, whether or not the instance was accepted since.",
+        "In the selected time, whether or not the instance succeeded since.",
         panels.instant(f"{last} * 1000"),
     )
     shown = {"job": "Job", "instance": "Instance", CAUSE: "Cause", "Value": "Last failure"}
@@ -172,7 +172,7 @@ def instances() -> list[Any]:
 
     ends = tables.rows(
         "Instances by outcome",
-        "Requests a second in the last minutes: one bad instance of many is a bad rollout.",
+        "Requests per second in the last minutes: one bad instance of many is a bad rollout.",
         panels.instant(ended(query.REFUSED), "A"),
         panels.instant(ended(f'{OUTCOME}="success"'), "B"),
         panels.instant(ended(f'{OUTCOME}!~"success|auth_failure"') + f"\n{zero}", "C"),
@@ -211,13 +211,13 @@ def clients() -> Any:
     """Return what constructors found."""
     table = tables.rows(
         "Keys that clients were made of",
-        "What constructors found since the processes started.",
+        "Keys inspected by constructors since the processes started.",
         panels.instant(
             f"sum by (job, {PRESENCE}, {FORMAT}, {KEY_SOURCE}) ({query.of(names.KEY_CHECKS)})"
         ),
     )
     shown = {"job": "Job", PRESENCE: "Presence", FORMAT: "Format", KEY_SOURCE: "Source"}
-    return tables.table(table, {**shown, "Value": "Clients"}, "Clients", "No client was made", 6)
+    return tables.table(table, {**shown, "Value": "Clients"}, "Clients", "No client was created", 6)
 
 
 def runbook() -> Any:
@@ -245,7 +245,7 @@ def log_events() -> dashboard.Row:
     panel = (
         logs.Panel()
         .title("Log events of authentication")
-        .description("Each names the variable or argument at fault, and the remedy.")
+        .description("Each event names the variable or argument at fault, and the remedy.")
         .datasource(LOKI)
         .with_target(
             loki.Dataquery()

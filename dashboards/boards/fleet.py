@@ -42,13 +42,13 @@ def summary() -> list[Any]:
         total("Instances", "Instances that report.", f"sum({REPORTING})", plain),
         total(
             "Keys in use",
-            "Distinct fingerprints. More than there should be: an old key is still somewhere.",
+            "Distinct fingerprints. If there are too many, an old key is still in use.",
             query.or_zero(keys),
             plain,
         ),
         total(
             "Requests",
-            "Requests a second in the last 5 minutes.",
+            "Requests per second in the last 5 minutes.",
             query.or_zero(query.sums("", records.REQUESTS)),
             plain,
             "reqps",
@@ -73,7 +73,7 @@ def jobs() -> Any:
     refs = dict(zip(columns, "ABCDEFGHI", strict=True))
     table = tables.rows(
         "Jobs",
-        "In the last 5 minutes, those that fail to authenticate first. A job leads to its"
+        "In the last 5 minutes, those that fail to authenticate first. A job links to its"
         " authentication, its requests to the Requests dashboard.",
         *(panels.instant(expr, refs[title]) for title, expr in columns.items()),
     )
@@ -116,7 +116,7 @@ def over_time() -> list[Any]:
     used = query.of(records.TOKENS, query.TOKENS)
     top = tables.rows(
         "Top jobs by tokens",
-        "Tokens of the selected time, input and output.",
+        "Input and output tokens in the selected time.",
         panels.instant(
             f"topk(20, sum by ({WHERE}) (avg_over_time({used}[$__range])) * $__range_s)"
         ),
@@ -126,7 +126,7 @@ def over_time() -> list[Any]:
     return [
         panels.bars(
             "Authentication failures by job",
-            "Failures of constructors and requests a minute.",
+            "Failures of constructors and requests per minute.",
             panels.each("job", f"60 * {query.sums('job', records.FAILURES)}"),
         ),
         by_job(
@@ -137,33 +137,33 @@ def over_time() -> list[Any]:
         ).max(1),
         by_job(
             "Requests by job",
-            "Requests a second.",
+            "Requests per second.",
             "reqps",
             query.or_zero(query.sums("job", records.REQUESTS), "job"),
         ),
         by_job(
             "Share of requests failed, by job",
-            "Of whatever kind; what the caller cancelled or abandoned is none.",
+            "Failures of any kind, except requests that the caller cancelled or abandoned.",
             "percentunit",
             query.share(records.REQUESTS, query.FAILED, by="job"),
         ),
         by_job(
             "Latency by job, p95",
-            "Of whole calls that succeed, retries included.",
+            "Of successful calls, including retries.",
             "s",
             query.quantile(0.95, records.BUCKETS, by="job"),
         ).no_value("No requests in this time"),
         tables.table(top, shown, "Tokens", "No tokens in this time", 8).decimals(0).span(12),
         by_job(
             "Instances by job",
-            "Instances that report. A gap is a deploy, or a scrape that fails.",
+            "Instances that report. A gap is a deployment or a failed scrape.",
             "short",
             f"sum by (job) ({REPORTING})",
         ).decimals(0),
         panels.bars(
             "Errors of the instrumentation",
-            "A minute, kept from the application, by the stage that they happened in. Report them:"
-            " they are bugs of together_otel.",
+            "Internal errors of together_otel per minute, by stage. The application is not affected."
+            " Please report them.",
             panels.query(
                 query.or_none(f"{errors} / 5 > 0", "job"), legend=f"{{{{job}}}} {{{{{STAGE}}}}}"
             ),
@@ -176,7 +176,7 @@ def build() -> Any:
     return frame.board(
         frame.FLEET,
         "Fleet",
-        "Every job that uses Together's SDK: which fail, how much they ask, how fast it is.",
+        "Every job that calls Together: failures, request rate, latency and tokens.",
         frame.variables(),
         [*summary(), jobs(), *over_time()],
     ).build()

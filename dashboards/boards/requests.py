@@ -34,21 +34,21 @@ def summary() -> list[Any]:
     shown = (
         (
             "Requests",
-            "Requests a second, the SDK's retries counted as one.",
+            "Requests per second; a request and its retries count once.",
             query.or_zero(query.sums("", records.CALLS, MODELS)),
             "reqps",
             plain,
         ),
         (
             "Failed",
-            "Share of requests that ended with an error, of whatever kind.",
+            "Share of requests that ended with any error.",
             query.share(records.CALLS, query.RAISED, MODELS),
             "percentunit",
             bad,
         ),
         (
             "Latency, p95",
-            "Of calls that succeed, retries included; of a stream, to its end.",
+            "Of successful calls, including retries; of a stream, to its end.",
             query.quantile(0.95, records.BUCKETS, MODELS),
             "s",
             plain,
@@ -62,14 +62,14 @@ def summary() -> list[Any]:
         ),
         (
             "Tokens",
-            "Tokens a second, input and output, as the server reports them.",
+            "Tokens per second, input and output, as the server reports them.",
             query.or_zero(query.sums("", records.TOKENS, TOKENS, MODELS)),
             "short",
             plain,
         ),
         (
             "Error budget left",
-            "What failures of Together or the network have left of that of 30 days. All models.",
+            "Left of the budget of 30 days, which failures of Together and the network use. All models.",
             f"1 - ({spent}) / {BUDGET}\nor 1 + 0 * sum({query.REPORTING})",
             "percentunit",
             panels.steps((None, panels.RED), (0.001, panels.ORANGE), (0.5, panels.GREEN)),
@@ -99,7 +99,7 @@ def table() -> Any:
     refs = dict(zip(columns, "ABCDEF", strict=True))
     made = tables.rows(
         "By model and operation",
-        "Rates and quantiles of the last five minutes.",
+        "Rates and quantiles in the last five minutes.",
         *(panels.instant(expr, refs[title]) for title, expr in columns.items()),
     )
     shown = {MODEL: "Model", OPERATION: "Operation"}
@@ -130,27 +130,27 @@ def traffic() -> list[Any]:
     return [
         panels.stacked(
             "Requests by outcome",
-            "Requests a second. Cancelled and abandoned are the caller's own doing; payment_required"
-            " is the account's credit." + usage.NOT_BY_MODEL,
+            "Requests per second. Callers cause cancelled and abandoned; payment_required means that"
+            " the account's credit is used up." + usage.NOT_BY_MODEL,
             "reqps",
             usage.by(OUTCOME, records.REQUESTS),
             colors=frame.COLORS,
         ),
         panels.bars(
             "Errors by type",
-            "Failed requests a minute, by the exception that the caller got.",
+            "Failed requests per minute, by the exception that the caller got.",
             panels.each(ERROR, query.or_none(errors, ERROR)),
             colors=ERROR_COLORS,
         ),
         panels.lines(
             "Requests by operation",
-            "Requests a second.",
+            "Requests per second.",
             "reqps",
             usage.by(OPERATION, records.CALLS, MODELS),
         ),
         panels.long(
             "Requests by model",
-            "Requests a second; operations without a model are left out.",
+            "Requests per second, without operations that have no model.",
             "reqps",
             usage.by(MODEL, records.CALLS, OF_A_MODEL, MODELS),
         ),
@@ -162,7 +162,7 @@ def times() -> list[Any]:
     return [
         panels.lines(
             "Latency",
-            "Of calls that succeed, retries included.",
+            "Of successful calls, including retries.",
             "s",
             *(
                 panels.query(query.quantile(q, records.BUCKETS, MODELS), ref, name)
@@ -171,30 +171,30 @@ def times() -> list[Any]:
         ),
         panels.heat(
             "Latency, distribution",
-            "Calls a second that succeed, by how long they take.",
+            "Successful calls per second, by duration.",
             "s",
             query.sums("le", records.BUCKETS, MODELS),
         ),
         _by_model(
             "Time to first chunk by model, p95",
-            "What the user of a stream waits for.",
+            "How long the user of a stream waits for its first text.",
             records.FIRST_CHUNKS,
         ),
         panels.heat(
             "Time to first chunk, distribution",
-            "Streams a second, by how long their first chunk takes.",
+            "Streams per second, by the time to their first chunk.",
             "s",
             query.sums("le", records.FIRST_CHUNKS, MODELS),
         ),
         panels.lines(
             "Latency by operation, p95",
-            "Of calls that succeed; a stream counts until it ends.",
+            "Of successful calls; of a stream, to its end.",
             "s",
             panels.each(OPERATION, query.quantile(0.95, records.BUCKETS, MODELS, by=OPERATION)),
         ),
         _by_model(
             "Time per output chunk by model, p95",
-            "How fast a stream flows: its mean time between chunks.",
+            "The mean time between the chunks of a stream.",
             records.OUTPUT_CHUNKS,
         ),
     ]

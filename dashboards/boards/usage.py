@@ -27,19 +27,19 @@ def volume() -> list[Any]:
     return [
         panels.lines(
             "Tokens by kind",
-            "Tokens a second. Cached ones are part of the input, reasoning of the output.",
+            "Tokens per second. Input includes cached tokens, output includes reasoning.",
             "short",
             by("kind", records.TOKENS, MODELS),
         ),
         panels.long(
             "Output tokens by model",
-            "Tokens a second of all answers together.",
+            "Tokens per second of all answers together.",
             "short",
             by(MODEL, records.TOKENS, 'kind="output"', MODELS),
         ),
         panels.lines(
             "Prompt and answer size",
-            "Input and output tokens of a request, embeddings left out.",
+            "Input and output tokens of a request, without embeddings.",
             "short",
             *(
                 panels.query(query.quantile(q, records.SIZES, f'kind="{kind}"', MODELS), ref, name)
@@ -53,20 +53,20 @@ def volume() -> list[Any]:
         ),
         panels.heat(
             "Prompt size, distribution",
-            "Requests a second, by their input tokens.",
+            "Requests per second, by their input tokens.",
             "short",
             query.sums("le", records.SIZES, 'kind="input"', MODELS),
         ),
         panels.stacked(
             "Choices by finish reason",
-            "Choices a second, by why they ended: length is a cut by max_tokens.",
+            "Choices per second by finish reason; length means cut off by max_tokens.",
             "short",
             by(REASON, records.CHOICES, MODELS),
         ),
         panels.long(
             "Cost by model",
-            f"Dollars an hour, by the prices that you record as {records.PRICES}: the documentation"
-            " of the dashboards has the rule to fill in.",
+            f"Dollars per hour, with the prices that you record as {records.PRICES}: see the"
+            " documentation of the dashboards.",
             "currencyUSD",
             panels.each(MODEL, cost),
         ).no_value(f"No prices: record {records.PRICES}"),
@@ -78,25 +78,24 @@ def limits() -> list[Any]:
     return [
         panels.bars(
             "Rate limited by operation",
-            "Requests a minute that ended with 429 after all retries." + NOT_BY_MODEL,
+            "Requests per minute that ended with 429 after all retries." + NOT_BY_MODEL,
             _of_operations(query.sums(OPERATION, records.REQUESTS, query.LIMITED)),
         ),
         panels.long(
             "Rate limit remaining by model",
-            "Of the requests that the limit allows, the share that the instance with the fewest has"
-            " left.",
+            "Share of the allowed requests that is left, by the instance that reports the least.",
             "percentunit",
             panels.each(MODEL, f"min by ({MODEL}) ({query.of(records.REMAINING, MODELS)})"),
-        ).no_value("The server says nothing of limits"),
+        ).no_value("The server reports no limits"),
         panels.bars(
             "Retries by operation",
-            "Attempts a minute that the SDK repeated by itself." + NOT_BY_MODEL,
+            "Retries by the SDK per minute." + NOT_BY_MODEL,
             _of_operations(query.rates(OPERATION, names.RETRIES)),
         ),
         panels.lines(
             "Error budget burn by job",
-            "How many times too fast the last hour spends the budget of 30 days: at 1 it is gone"
-            " when they are over, at 14.4 in two days, which is a page.",
+            "How fast the last hour spends the budget of 30 days: at 1 it lasts 30 days, at 14.4 two"
+            " days, which is a page.",
             "short",
             panels.each(
                 "job",
@@ -119,7 +118,7 @@ def one_instance() -> dashboard.Row:
         .with_panel(
             panels.stacked(
                 "Requests of the instance by outcome",
-                "Requests a second.",
+                "Requests per second.",
                 "reqps",
                 panels.each(OUTCOME, outcomes),
                 colors=frame.COLORS,
@@ -128,8 +127,8 @@ def one_instance() -> dashboard.Row:
         .with_panel(
             panels.lines(
                 "Latency of the instance, p95",
-                "Of inference, failed calls included. With exemplars, points are calls that lead to"
-                " their traces.",
+                "Of inference, including failed calls. Exemplars are calls and link to their"
+                " traces.",
                 "s",
                 panels.query(latency, legend="p95").exemplar(exemplar=True),
             )

@@ -148,6 +148,13 @@ def test_the_command_line_outranks_the_file(tmp_path):
         (["--set", "slow_seconds=nan"], "expected a number over 0"),
         (["--set", "rotation_overlap=1h"], "expected a whole number of seconds"),
         (["--set", "absent_for=10"], "expected a Prometheus duration, such as 5m"),
+        (["--set", "absent_for=30m1h"], "expected a Prometheus duration, such as 5m"),
+        (["--set", "absent_for="], "expected a Prometheus duration, such as 5m"),
+        (["--set", "severity=page"], "severity=page: expected one of each alert"),
+        (
+            ["--set", "severity=page", "--severity", "TogetherAuthFailing=ticket"],
+            "severity=page: expected one of each alert",
+        ),
         (["--severity", "TogetherAuthFaling=page"], "did you mean TogetherAuthFailing?"),
         (["--severity", "TogetherAuthFailing=loud"], "expected one of page, ticket, none"),
         (["--group-by", "cluster"], "including job"),

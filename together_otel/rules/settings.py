@@ -32,9 +32,12 @@ LOG_SEVERITIES: Mapping[str, Severity] = {
 }
 """All Loki alerts, with their default severities."""
 _ALERTS: Mapping[str, Severity] = {**SEVERITIES, **LOG_SEVERITIES}
+_EXAMPLE = next(iter(_ALERTS))
 
 _LABEL = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
-_DURATION = re.compile(r"([0-9]+(ms|[smhdwy]))+")
+_UNITS = ("y", "w", "d", "h", "m", "s", "ms")
+"""Prometheus takes them in this order, each once."""
+_DURATION = re.compile("(?=.)" + "".join(f"([0-9]+{unit})?" for unit in _UNITS))
 
 Kind = Literal["share", "number", "seconds", "duration"]
 EXPECTED: Mapping[Kind, str] = {
@@ -201,10 +204,11 @@ def _labels(value: object) -> tuple[str, ...]:
 
 def _severities(value: object) -> dict[str, Severity]:
     allowed = get_args(Severity)
-    given = value if isinstance(value, dict) else {"severity": value}
-    for name, severity in given.items():
+    if not isinstance(value, dict):
+        raise WrongChoice(f"severity={value}: expected one of each alert, such as {_EXAMPLE}=page")
+    for name, severity in value.items():
         if name not in _ALERTS:
             raise WrongChoice(_unknown("alert", name, _ALERTS))
         if severity not in allowed:
             raise WrongChoice(f"{name}={severity}: expected one of {', '.join(allowed)}")
-    return {**_ALERTS, **given}
+    return {**_ALERTS, **value}

@@ -150,7 +150,8 @@ def _rules(parser: Parser, options: argparse.Namespace) -> Options:
         if options.group_by is not None:
             given["group_by"] = options.group_by
         if options.severity:
-            given["severity"] = {**given.get("severity", {}), **pairs(options.severity)}
+            before = choose(given).severities
+            given["severity"] = {**before, **pairs(options.severity)}
         return choose(given)
     except (OSError, UnicodeDecodeError) as exc:
         return parser.refuse(f"--config {options.config} cannot be read: {exc}")

@@ -108,3 +108,9 @@ def test_one_that_raises_does_not_stop_the_others():
     kept = [Counter(log, name) for name in ("first", "raises", "last")]
     assert in_child(lambda: log == [one.name for one in kept])
     assert log == []
+
+
+def test_a_number_that_no_process_has_is_not_alive():
+    """Names of files in a shared folder may have any number of digits."""
+    assert forks.is_alive(os.getpid())
+    assert not forks.is_alive(10**20)

@@ -322,6 +322,7 @@ def test_the_setting(caplog):
         ("command", "vault read 'a b'"),
         ("prompt", ""),
     )
+    assert read("file:/home/o'brien/key") == (("file", "/home/o'brien/key"),)
     kinds = [source.kind for source in from_setting(parts)]
     assert kinds == ["file", "environment", "command", "prompt"]
     assert not caplog.records

@@ -45,6 +45,7 @@ def test_everything_set():
         ("TOGETHER_OTEL_METRICS", "statsd", "auto, otel, prometheus or none"),
         ("TOGETHER_OTEL_PROMETHEUS_PORT", "99999", "a port, 0 to 65535"),
         ("TOGETHER_OTEL_PROMETHEUS_PORT", "http", "a port, 0 to 65535"),
+        ("TOGETHER_OTEL_PROMETHEUS_PORT", "9" * 5_000, "a port, 0 to 65535"),
         ("TOGETHER_OTEL_FINGERPRINT", "maybe", "on or off"),
         ("TOGETHER_OTEL_GENAI_METRICS", "newest", "latest, legacy or both"),
         ("TOGETHER_OTEL_CHUNK_TIMES", "each", "off or on"),

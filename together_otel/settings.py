@@ -238,14 +238,17 @@ def _recovery(text: str) -> tuple[tuple[str, str], ...] | None:
 
 def _is_recovery(kind: str, more: str) -> bool:
     try:
-        words = shlex.split(more)
+        words = shlex.split(more) if kind == "command" else more.split()
     except ValueError:  # unbalanced quotes
         return False
     return _RECOVERIES.get(kind) is bool(words)
 
 
 def _port(text: str) -> int | None:
-    return int(text) if text.isdecimal() and int(text) <= LAST_PORT else None
+    try:
+        return int(text) if text.isdecimal() and int(text) <= LAST_PORT else None
+    except ValueError:  # thousands of digits
+        return None
 
 
 def _seconds(text: str) -> float | None:

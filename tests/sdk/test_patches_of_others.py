@@ -1,12 +1,17 @@
 """Plain functions that others put in place of the SDK's, beneath our patch or round an earlier one."""
 
 import importlib
+from dataclasses import replace
 
 import pytest
 from generation import GENERATION, made_up_key
 from steps import chat, each, only_call, tell
 
 from together_otel import instrument, uninstrument
+from together_otel.calls import patching
+from together_otel.calls.patches import is_patch
+from together_otel.calls.targets import TARGETS
+from together_otel.guard import Guard
 from together_otel.testing import CapturedTelemetry
 
 METHODS = {
@@ -63,3 +68,26 @@ def test_a_refusal_is_recorded_once(sdk, telemetry):
 
     assert only_call(telemetry)["together.auth.cause"] == "rejected"
     assert telemetry.counter("together.client.auth.failures") == 1
+
+
+def test_a_patch_that_fails_takes_no_other_with_it(sdk, monkeypatch):
+    """Each is put on in a guard of its own."""
+    monkeypatch.setattr(Guard, "raising", False)
+    module = METHODS[sdk.is_async, min(GENERATION, 2)][0]
+    of_module = [one for one in TARGETS if one.module == module]
+    broken = [replace(one, make=None) if one is of_module[0] else one for one in TARGETS]
+    monkeypatch.setattr(patching, "TARGETS", tuple(broken))
+    importlib.import_module(module)
+    instrument()
+    try:
+        patched = [one for one in of_module if is_patched(one)]
+    finally:
+        uninstrument()
+    assert patched == of_module[1:]
+
+
+def is_patched(target):
+    """Tell whether something of ours is in a target's place."""
+    class_name, _, name = target.attribute.partition(".")
+    owner = getattr(importlib.import_module(target.module), class_name)
+    return is_patch(vars(owner)[name])

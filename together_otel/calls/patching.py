@@ -69,9 +69,9 @@ class Patches:
         """Patch a module, if the instrumentation is on."""
         if (runtime := self._active.runtime) is None:
             return
-        with runtime.guard("patch"):
-            for target in TARGETS:
-                if target.module == module.__name__:
+        for target in TARGETS:
+            if target.module == module.__name__:
+                with runtime.guard("patch"):
                     self._patch(module, target)
 
     def _patch(self, module: ModuleType, target: Target) -> None:

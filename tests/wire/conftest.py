@@ -5,6 +5,8 @@ from calling import made_up_key
 from libraries import KINDS, Library
 from loopback import resolve_to_loopback
 
+from together_otel.clients import wire
+
 TOGETHER = "api.together.xyz"
 ELSEWHERE = "api.example.com"
 """Hosts that are resolved to loopback."""
@@ -14,6 +16,12 @@ ELSEWHERE = "api.example.com"
 def loopback(monkeypatch):
     """Let both hosts be here."""
     resolve_to_loopback(monkeypatch, TOGETHER, ELSEWHERE)
+
+
+@pytest.fixture(autouse=True)
+def own_replacements(monkeypatch):
+    """Let what a recovery put in a key's place be forgotten with its test."""
+    monkeypatch.setattr(wire, "_SHARED", {})
 
 
 @pytest.fixture(params=KINDS)

@@ -241,7 +241,7 @@ def comparison_of_failures() -> str:
 
 def clients() -> str:
     """Return the table of clients: what is instrumented, and the tested releases."""
-    return table(("Client", "What is seen", "Tested with"), tested_clients.rows())
+    return table(("Client", "What is recorded", "Tested with"), tested_clients.rows())
 
 
 PARTS = {

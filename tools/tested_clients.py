@@ -12,14 +12,14 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[1]
 GROUPS = ("frameworks-lowest", "light-lowest", "proxy", "frameworks")
 """Dependency groups that pin a client's releases."""
-MISSING = "missing keys; calls as those of openai"
+MISSING = "missing keys; calls, through openai"
 
 CLIENTS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     (
         "`openai`",
         (
-            "every method, streams, raw responses, websockets' handshakes, keys that a function makes; of other hosts, a key"
-            " of Together's shape that is refused with 401"
+            "every method, streams, raw responses, websocket handshakes, keys from a function; of requests to other hosts,"
+            " only a 401 for a key of Together's shape"
         ),
         ("openai",),
     ),
@@ -39,18 +39,18 @@ CLIENTS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
         ("togetherai-haystack",),
     ),
     ("pydantic-ai", "calls, missing keys", ("pydantic-ai-slim",)),
-    ("agno", "calls, missing keys, also where the agent returns a run with an error", ("agno",)),
+    ("agno", "calls, missing keys, even if the agent returns a run with an error", ("agno",)),
     ("instructor", MISSING, ("instructor",)),
     ("camel", MISSING, ("camel-ai",)),
-    ("aisuite", "missing keys; calls as requests by HTTP", ("aisuite",)),
+    ("aisuite", "missing keys; calls, as HTTP requests", ("aisuite",)),
     (
         'huggingface_hub: `InferenceClient(provider="together")`',
-        "missing keys; calls as requests by HTTP",
+        "missing keys; calls, as HTTP requests",
         ("huggingface-hub",),
     ),
     (
         "LiteLLM",
-        "completions, embeddings, rerank, also where a fallback answers; the proxy",
+        "completions, embeddings, rerank, even if a fallback answers; the proxy",
         ("litellm",),
     ),
     ("DSPy", "calls by LiteLLM, and from 3.4 on by its own transport, lm15", ("dspy",)),
@@ -100,7 +100,7 @@ def rows() -> Iterator[tuple[str, str, str]]:
         yield client, seen, "; ".join(f"{one} {', '.join(tested[one])}" for one in packages)
     yield (
         "httpx, httpx2, requests, aiohttp",
-        "requests to Together's hosts that no client above makes",
+        "requests to Together's hosts, except those of the clients above",
         "httpx 0.27 and 0.28, httpx2 2, requests 2, aiohttp 3",
     )
-    yield "websockets", "handshakes that no client above makes", "websockets 13 and 17"
+    yield "websockets", "handshakes, except those of the clients above", "websockets 13 and 17"

@@ -112,6 +112,25 @@ def test_a_suspect_is_looked_at_when_it_counts(warnings):
     assert warnings() == ["not shared"]
 
 
+def test_a_log_handler_that_raises_costs_no_count():
+    """The warning comes with the first count, which is made all the same."""
+
+    def raising(_record):
+        raise RuntimeError
+
+    metrics, log = PrometheusMetrics(CollectorRegistry()), logging.getLogger("together_otel")
+    metrics.lost("not shared", lambda: True)
+    handler = logging.Handler()
+    handler.emit = raising
+    log.addHandler(handler)
+    try:
+        metrics.auth_failed("missing")
+    finally:
+        log.removeHandler(handler)
+    assert dict(metrics.counts.read(AUTH_FAILURES))["missing",] == 1
+    assert [one.metric for one in metrics.gauges()] == [AUTH_LAST_FAILURE]
+
+
 class Auto(PrometheusMetricReader):
     """As `opentelemetry-instrument` makes one: of a class derived from it."""
 

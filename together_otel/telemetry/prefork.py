@@ -43,10 +43,12 @@ class Loss:
     def check(self) -> None:
         """Log the warning if it applies and no process of the fork tree has logged it."""
         self.unchecked = False
-        # The flag is read last, as siblings may run this at the same time.
-        if self._applies() and not self._warned[0]:
-            self._warned[0] = 1
-            _log.warning(self._message)
+        # Never raises, as a count follows: providers and log handlers are the application's.
+        with suppress(Exception):
+            # The flag is read last, as siblings may run this at the same time.
+            if self._applies() and not self._warned[0]:
+                self._warned[0] = 1
+                _log.warning(self._message)
 
 
 def forget_inherited(provider: Any) -> None:

@@ -260,6 +260,16 @@ def test_headers_that_are_kept_in_another_way():
     assert (answer.authorization, answer.host) == ("Bearer made-up", "api.together.xyz")
 
 
+@pytest.mark.parametrize(("code", "status"), [(429, 429), ("503", 503), (23505, None), (1, None)])
+def test_a_code_that_is_no_status(code, status):
+    """Of a database, say, which an in-house client asks as well."""
+    failure = InHouse().failure(type("Error", (Exception,), {"code": code})(), None, "made-up")
+    assert failure.answer.status_code == status
+    assert (
+        failure.outcome == {429: "rate_limited", 503: "server_error", None: "client_error"}[status]
+    )
+
+
 def redirected(**first):
     asked = httpx.Request("POST", "https://a:made-up@api.together.xyz:8443/v1", headers=first)
     last = httpx.Request("POST", "https://elsewhere.example/v1")

@@ -24,6 +24,7 @@ BITS = 64
 
 FIRST_ERROR = 400
 _REDIRECTS = 300
+_STATUSES = range(100, 600)
 _STATUS_NAMES = "status_code", "status", "http_status"
 _RESPONSE_NAMES = "response", "resp", "http_response"
 UNAUTHORIZED = 401
@@ -268,7 +269,9 @@ def _status_of(holder: Any) -> int | None:
 
 
 def _number_of(holder: Any, name: str) -> int | None:
-    return integer(_attribute(holder, name))
+    """Return an attribute that is an HTTP status; others have codes of their own: databases, exits."""
+    number = integer(_attribute(holder, name))
+    return number if number in _STATUSES else None
 
 
 def _answered(response: Any) -> Answer | None:

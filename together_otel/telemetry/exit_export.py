@@ -122,8 +122,10 @@ class ExitExport:
     def _exit(self) -> None:
         if self._generation != forks.generation:
             return
-        self._settle()
-        self._go.set()
+        try:
+            self._settle()
+        finally:
+            self._go.set()
         if not self._done.wait(LIMIT):
             with suppress(Exception):
                 _log.warning(

@@ -160,7 +160,7 @@ def test_the_command_line_outranks_the_file(tmp_path):
         (["--group-by", "cluster"], "including job"),
         (["--group-by", "job,job"], "each label only once"),
         (["--group-by", "job,sum(x)"], "expected names of labels"),
-        (["--set", "slow_seconds=9", "--only", "dashboards"], "--set changes nothing"),
+        (["--set", "slow_seconds=9", "--only", "dashboards"], "--set has no effect"),
         (["--config", "nowhere.toml"], "--config nowhere.toml cannot be read"),
     ],
 )

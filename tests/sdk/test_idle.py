@@ -1,6 +1,7 @@
 """Without providers and metrics nobody is told of a call that succeeds; what fails is told all the same."""
 
 import contextlib
+import gc
 
 import pytest
 from generation import GENERATION
@@ -104,4 +105,16 @@ def test_a_key_in_headers_is_no_idle_call(begun, sdk, client, key, caplog):
         sdk.chat(client, extra_headers={"Authorization": "Bearer tgp_" + "v1_" + "c9D8" * 10})
     (line,) = failures(caplog)
     assert "cause=overridden" in line
+    assert begun == []
+
+
+def test_nothing_of_a_success_is_kept(begun, sdk, client):
+    """Neither it nor the answer waits for a garbage collection."""
+    gc.collect()
+    gc.disable()
+    try:
+        sdk.chat(client)
+        assert not [one for one in gc.get_objects() if type(one) is idle.IdleCall]
+    finally:
+        gc.enable()
     assert begun == []

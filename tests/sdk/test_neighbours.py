@@ -177,6 +177,20 @@ def test_context_and_baggage_are_left_alone(kind, sdk, key, server, telemetry, t
     assert outcomes(telemetry) == {"auth_failure" if kind == "refused" else "success": 1}
 
 
+def test_a_context_that_is_a_plain_dictionary(sdk, key, telemetry):
+    """OpenTelemetry takes any, and after a call it is there as before."""
+    client = sdk.client(api_key=key)
+
+    async def story():
+        token = context.attach(mine := {**baggage.set_baggage("tenant", "blue")})
+        await chat(client)
+        assert context.get_current() is mine
+        context.detach(token)
+
+    tell(sdk, story)
+    assert outcomes(telemetry) == {"success": 1}
+
+
 @HTTPX
 @pytest.mark.usefixtures("httpx_spans")
 def test_baggage_reaches_the_server(sdk, key, server, telemetry):

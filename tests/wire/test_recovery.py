@@ -6,10 +6,12 @@ from itertools import count
 
 import aiohttp
 import pytest
+import requests
 from calling import leaks
 from dirty_equals import IsPartialDict
 
 from together_otel import recovery
+from together_otel.guard import Guard
 
 CHAT = {"model": "a/model", "messages": [{"role": "user", "content": "Hello"}]}
 FAILURES = "together.client.auth.failures"
@@ -112,3 +114,21 @@ def test_a_file_is_sent_again_from_where_it_stood(library, base, key, old, serve
     assert got.status == 200
     assert [one.fields for one in server.requests] == [{"model": "a"}] * 2
     assert telemetry.counter(FAILURES) == 1
+
+
+def test_a_first_answer_that_cannot_be_closed(base, key, old, server, telemetry, monkeypatch):
+    """The application did not ask for it to be closed, and gets the second answer."""
+
+    def close(_response):
+        raise OSError("the connection is gone")
+
+    url, headers = f"{base}/chat/completions", {"Authorization": f"Bearer {old}"}
+    monkeypatch.setattr(Guard, "raising", False)
+    with requests.Session() as session, recovery.use(lambda: key):
+        with monkeypatch.context() as patch:
+            patch.setattr(requests.Response, "close", close)
+            answer = session.post(url, json=CHAT, headers=headers, stream=True)
+        assert answer.status_code == 200
+        assert answer.json()["choices"]
+    assert sent(server) == [old, key]
+    assert telemetry.counter("together.client.telemetry.errors") == 1

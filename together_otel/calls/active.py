@@ -108,7 +108,7 @@ class Active:
         except Exception:  # noqa: BLE001 - must not reach the application: the context may be its own class
             runtime.guard("begin").swallow()
             return context.Context()
-        return found if isinstance(found, context.Context) else context.Context()
+        return found if isinstance(found, dict) else context.Context()
 
     def listening(self) -> Runtime | None:
         """Return the runtime, or ``None`` if telemetry is off or suppressed in this context."""
@@ -121,7 +121,7 @@ def current_context() -> context.Context:
         found = _get_current()
     except Exception:  # noqa: BLE001 - must not reach the application: the context may be its own class
         return context.Context()
-    return found if isinstance(found, context.Context) else context.Context()
+    return found if isinstance(found, dict) else context.Context()
 
 
 @contextmanager

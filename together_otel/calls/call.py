@@ -51,7 +51,7 @@ if TYPE_CHECKING:
 
 (_SPAN,) = trace.set_span_in_context(trace.INVALID_SPAN, context.Context())
 """OpenTelemetry's context key of the current span."""
-_ENDED = context.Context()
+ENDED = context.Context()
 _UNKNOWN, _NO_KEYS = Request(names.OTHER), known_keys(())
 
 current_call: Callable[[], Any] = partial(value_here, CALL)
@@ -370,7 +370,7 @@ class Call(CallState):
         if self._parent is None and self._shared is not None:
             self._shared.failures.clear()
         # Breaks reference cycles, which only a garbage collection would free.
-        self.context = _ENDED
+        self.context = ENDED
         self._client = self._seen = None
 
     # ── for streams, bodies and sessions ─────────────────────────────────────────────

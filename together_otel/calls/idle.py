@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from opentelemetry import context
 
-from together_otel.calls.call import Call
+from together_otel.calls.call import ENDED, Call
 from together_otel.telemetry.redacting_processor import CALL
 
 if TYPE_CHECKING:
@@ -26,15 +26,15 @@ class IdleCall:
 
     Attributes:
         context: the context in which the SDK runs.
-        ended: always ``False``, because the `Call` that replaces it is reported.
+        ended: whether the call has ended, or another one has replaced it.
     """
 
-    __slots__ = ("_arguments", "_before", "_response", "adapter", "context", "runtime")
+    __slots__ = ("_arguments", "_before", "_response", "adapter", "context", "ended", "runtime")
 
     runtime: Runtime
     adapter: Adapter
     context: Context
-    ended: bool = False
+    ended: bool
 
     def __init__(
         self,
@@ -44,7 +44,7 @@ class IdleCall:
         before: Context,
     ) -> None:
         self.runtime, self.adapter, self._before = runtime, adapter, before
-        self._arguments, self._response = arguments, None
+        self._arguments, self._response, self.ended = arguments, None, False
         self.context = context.Context({**before, CALL: self})
 
     def can_be(self) -> bool:
@@ -72,6 +72,7 @@ class IdleCall:
 
     def begun(self) -> Call:
         """Return the `Call` that replaces this one."""
+        self.ended, self.context = True, ENDED
         call = Call(self.runtime, self.adapter, self._arguments, self._before)
         call.answered(self._response)
         return call
@@ -80,6 +81,8 @@ class IdleCall:
         """End with the complete response that is held, which may be a refusal."""
         try:
             if self.adapter.failure_in(held.value) is None:
+                # Breaks a reference cycle, which would keep the answer until a garbage collection.
+                self.ended, self.context = True, ENDED
                 return
         except Exception:  # noqa: BLE001 - must not reach the application
             self.runtime.guard("finish").swallow()

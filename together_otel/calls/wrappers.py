@@ -138,7 +138,8 @@ def _calling(  # noqa: C901 - one loop and its error handling
                             or _is_over(retry, first, call)
                         ):
                             return arguments.value
-                        adapter.discard(arguments.value)
+                        with runtime.guard("recovery"):
+                            adapter.discard(arguments.value)
                     finally:
                         leave(runtime, before, ours)
                         is_inside = False
@@ -199,7 +200,8 @@ def _calling_async(  # noqa: C901 - as in `_calling`
                             or await _is_over_async(retry, first, call)
                         ):
                             return arguments.value
-                        await adapter.discard_async(arguments.value)
+                        with runtime.guard("recovery"):
+                            await adapter.discard_async(arguments.value)
                     finally:
                         leave(runtime, before, ours)
                         is_inside = False

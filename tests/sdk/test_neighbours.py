@@ -4,7 +4,7 @@ import contextvars
 import traceback
 
 import pytest
-from generation import GENERATION, leaks
+from generation import GENERATION, MESSAGES, MODEL, leaks
 from opentelemetry import baggage, context, trace
 from opentelemetry.instrumentation.httpx import HTTPXClientInstrumentor
 from opentelemetry.trace import format_span_id, format_trace_id
@@ -175,6 +175,29 @@ def test_context_and_baggage_are_left_alone(kind, sdk, key, server, telemetry, t
 
     assert is_child(named(telemetry, "chat"), named(telemetry, "caller"))
     assert outcomes(telemetry) == {"auth_failure" if kind == "refused" else "success": 1}
+
+
+@HTTPX
+def test_a_hook_that_calls_with_the_same_client(sdk, key, telemetry):
+    """A call inside another is a call of its own, though client and method are the same."""
+    import httpx  # noqa: PLC0415 - the SDK's own dependency, from 2.x on
+
+    held = {}
+
+    def hook(_request):
+        if held.pop("first", False):
+            held["client"].chat.completions.create(model=MODEL, messages=MESSAGES)
+
+    async def async_hook(_request):
+        if held.pop("first", False):
+            await held["client"].chat.completions.create(model=MODEL, messages=MESSAGES)
+
+    kind = httpx.AsyncClient if sdk.is_async else httpx.Client
+    hooks = {"request": [async_hook if sdk.is_async else hook]}
+    client = sdk.client(api_key=key, http_client=kind(event_hooks=hooks))
+    held.update(first=True, client=client)
+    sdk.chat(client)
+    assert outcomes(telemetry) == {"success": 2}
 
 
 def test_a_context_that_is_a_plain_dictionary(sdk, key, telemetry):

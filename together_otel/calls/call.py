@@ -10,6 +10,7 @@ import sys
 import time
 from dataclasses import replace
 from functools import partial
+from operator import is_
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry import context, trace
@@ -64,6 +65,7 @@ class Call(CallState):
     __slots__ = (
         "_attempts",
         "_generation",
+        "_given",
         "_order",
         "_parent",
         "_refusal",
@@ -105,7 +107,7 @@ class Call(CallState):
         self.span, self.span_context = trace.INVALID_SPAN, trace.INVALID_SPAN_CONTEXT
         self.recorder = self.timing = self.held_log = None
         self.ended = self.is_recording = self.is_beside = self._is_accepted = False
-        (self._client,) = arguments.client
+        (self._client,), self._given = arguments.client, arguments.args
         self._key = self._seen = self._noted = None
         self._further = ()
         self._report, self.secrets = runtime.unknown_key, _NO_KEYS
@@ -159,6 +161,7 @@ class Call(CallState):
 
     def _begin_inside(self, parent: Call) -> None:
         is_same = parent.adapter is self.adapter and parent._client is self._client
+        is_same = is_same and all(map(is_, parent._given, self._given))
         if is_same and not self.adapter.delegates:
             # Another library's patch has kept an earlier patch of ours in place.
             self.ended = self._is_accepted = True
@@ -372,6 +375,7 @@ class Call(CallState):
         # Breaks reference cycles, which only a garbage collection would free.
         self.context = ENDED
         self._client = self._seen = None
+        self._given = ()
 
     # ── for streams, bodies and sessions ─────────────────────────────────────────────
 

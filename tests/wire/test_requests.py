@@ -66,6 +66,14 @@ def test_accepted(library, base, key, telemetry):
     assert telemetry.counter("together.client.auth.last_success.timestamp") > 0
 
 
+@pytest.mark.parametrize("headers", [1, [None], b"x"])
+def test_headers_that_are_none(headers, base, telemetry):
+    """The library refuses them, which is no error of ours."""
+    with pytest.raises((TypeError, ValueError)):
+        httpx.post(f"{base}/chat/completions", headers=headers)
+    assert telemetry.counter("together.client.telemetry.errors") == 0
+
+
 @pytest.mark.parametrize("how", ["lines", "whole"])
 def test_streamed(library, base, key, telemetry, how):
     """A stream's usage and reason are those of its last events, read at once or by lines."""

@@ -77,7 +77,10 @@ class Reporter:
         with runtime.guard("begin"):
             if "url" not in held.kwargs or "method" not in held.kwargs:
                 return
-            found = adapter.built(client, held.kwargs)
+            try:
+                found = adapter.built(client, held.kwargs)
+            except Exception:  # noqa: BLE001 - the library itself refuses such arguments
+                return
             found.reader = caller(adapter.reader)
             if is_together_host(found.server[0], runtime.settings.hosts):
                 held = Arguments(args=(), kwargs={}, client=(found,))

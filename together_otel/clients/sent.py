@@ -5,13 +5,13 @@ else before there is an answer.
 """
 
 from collections.abc import Collection, Iterator, Mapping
-from contextlib import suppress
 from traceback import walk_tb
 from types import FrameType
 from typing import Any, Final
 
 from together_otel.clients.credentials import authorization_in, secrets_in
 from together_otel.clients.failures import FIRST_ERROR, chain
+from together_otel.guard import swallowed
 
 _NAMES: Final = ("request", "params", "headers")
 """Variables of httpx and requests, of aiohttp's tracing, and of urllib3 and aiohttp."""
@@ -110,7 +110,7 @@ def _headers_in_frame(frame: FrameType) -> Iterator[Mapping[Any, Any]]:
     variables: Mapping[str, Any] = frame.f_locals if names else {}
     for name in names:
         found = {}
-        with suppress(Exception):  # the application's own objects may raise anything
+        with swallowed:  # the application's own objects may raise anything
             value = variables.get(name)
             headers = getattr(value, "headers", value)
             if isinstance(headers, Mapping):

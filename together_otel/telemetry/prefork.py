@@ -8,6 +8,7 @@ from contextlib import suppress
 from typing import Any
 
 from together_otel.forks import in_forked_child
+from together_otel.guard import swallowed
 from together_otel.names import SCOPE
 
 _log = logging.getLogger(f"{SCOPE}.metrics")
@@ -44,7 +45,7 @@ class Loss:
         """Log the warning if it applies and no process of the fork tree has logged it."""
         self.unchecked = False
         # Never raises, as a count follows: providers and log handlers are the application's.
-        with suppress(Exception):
+        with swallowed:
             # The flag is read last, as siblings may run this at the same time.
             if self._applies() and not self._warned[0]:
                 self._warned[0] = 1

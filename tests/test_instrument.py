@@ -28,6 +28,12 @@ def test_keywords_come_before_variables(monkeypatch):
     assert settings.log_interval == 5.0
 
 
+@pytest.mark.parametrize("kind", [str, list, tuple, set, frozenset])
+def test_hosts_of_any_kind(kind):
+    hosts = "a.example" if kind is str else kind(["a.example"])
+    assert Settings.from_keywords({"hosts": hosts}).hosts == ("a.example",)
+
+
 def test_on_and_off():
     together_otel.instrument(metrics="none", preflight="off")
     assert together_otel.TogetherInstrumentor().is_instrumented_by_opentelemetry

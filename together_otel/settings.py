@@ -167,7 +167,8 @@ VARIABLES: Final = (*KEYWORDS.values(), RECOVERY)
 def _text_of(value: object) -> str:
     if isinstance(value, bool):
         return "on" if value else "off"
-    return ",".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
+    several = isinstance(value, (list, tuple, set, frozenset))
+    return ",".join(map(str, value)) if several else str(value)
 
 
 def _read(

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from together_otel.keys import redact
 from together_otel.keys.formats import may_hold_a_key
 from together_otel.keys.hosts import hosts_in
+from together_otel.keys.reader import variables_of
 from together_otel.names import SCOPE, GenAIMetrics
 from together_otel.plain.spelling import did_you_mean
 
@@ -136,7 +137,7 @@ class Settings:
             for name, value in given.items()
             if name in KEYWORDS and value is not None
         }
-        return cls.from_environment({**os.environ, **texts})
+        return cls.from_environment({**dict(variables_of(os.environ)), **texts})
 
     def runbook(self, anchor: str) -> str:
         """Return the URL of a runbook entry."""

@@ -4,7 +4,9 @@ import base64
 import copy
 import dataclasses
 import json
+import os
 import pickle
+from collections.abc import Mapping
 from enum import Enum
 from hashlib import blake2b
 
@@ -13,6 +15,7 @@ from frames import outwards
 
 from together_otel.keys import KeyReport, Reader, identity_of, inspect_key
 from together_otel.names import FORMATS, PRESENCES, PROBLEMS, SOURCES
+from together_otel.settings import Settings
 
 KEY = "tgp_" + "v1_" + "a1B2" * 10 + "xyz"
 LEGACY = "0123456789abcdef" * 4
@@ -567,3 +570,33 @@ def test_white_space_makes_another_text_of_the_same_key():
     assert inspect_key(environ={}).text_identity == b""
     assert inspect_key("").text_identity not in (b"", inspect_key(" ").text_identity)
     assert "text_identity" not in repr(one)
+
+
+class Shrinking(Mapping):
+    """An environment of which another thread unsets a variable while it is gone through."""
+
+    def __init__(self, **values):
+        self._values = values
+
+    def __getitem__(self, name):
+        return self._values[name]
+
+    def __iter__(self):
+        return iter(["GONE", *self._values])
+
+    def __len__(self):
+        return len(self._values)
+
+
+@pytest.mark.parametrize("key", [None, "", "your-key", "Zq9" * 10])
+def test_a_variable_that_another_thread_unsets(key):
+    """The process's own environment raises then, where it is gone through as a mapping."""
+    report = inspect_key(key, source="argument", environ=Shrinking(TOGETHER_AI_KEY=KEY))
+    assert report.lookalike == (None if report.usable else "TOGETHER_AI_KEY")
+
+
+def test_settings_while_a_variable_is_unset(monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "environ", Shrinking(TOGETHER_OTEL_METRICS="none"))
+        found = Settings.from_keywords({})
+    assert found.metrics == "none"

@@ -9,7 +9,7 @@ from typing import Final
 
 from together_otel.keys.examination import examine, examine_object, may_be_text
 from together_otel.keys.formats import LOOKALIKES, is_lookalike, shape_of, shown_name
-from together_otel.keys.reader import TOGETHER, Reader
+from together_otel.keys.reader import TOGETHER, Reader, variables_of
 from together_otel.keys.secret import digest_of, identity_of, text_of
 from together_otel.names import KEY_VARIABLE, Format, Presence, Problem, Source
 
@@ -173,9 +173,7 @@ def _holder(text: str | None, environ: Mapping[str, str], reader: Reader) -> str
 
 def _good(environ: Mapping[str, str], reader: Reader) -> str | None:
     """Return the first of a client's variables with a key of Together's shape."""
-    return next(
-        (name for name in reader.variables if name in environ and shape_of(environ[name])), None
-    )
+    return next((name for name in reader.variables if shape_of(environ.get(name, ""))), None)
 
 
 def _shadowed(source: Source, environ: Mapping[str, str], reader: Reader) -> str | None:
@@ -198,7 +196,7 @@ def _lookalike(environ: Mapping[str, str], reader: Reader) -> str | None:
         return None  # the right variable has a key: no other was intended
     found = [
         name
-        for name, value in environ.items()
+        for name, value in variables_of(environ)
         if name not in reader.variables
         and shape_of(value.strip()) is not None
         and (name == KEY_VARIABLE or is_lookalike(name))
@@ -216,7 +214,7 @@ def _variable_of(text: str, environ: Mapping[str, str], reader: Reader) -> str |
         return holder
     found = [
         name
-        for name, value in environ.items()
+        for name, value in variables_of(environ)
         if value == text
         and (len(text) >= FINGERPRINT_MINIMUM or re.search(_OF_A_KEY, name) or is_lookalike(name))
     ]

@@ -1,11 +1,18 @@
 """What a client reads from the environment."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
 from together_otel.names import KEY_VARIABLE, Source
+
+
+def variables_of(environ: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """Yield the variables that are set; unlike ``items()``, never raises if a thread unsets one."""
+    for name in list(environ):
+        if (value := environ.get(name)) is not None:
+            yield name, value
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +46,8 @@ class Reader:
             environ: environment variables; the process's own by default.
         """
         environ = os.environ if environ is None else environ
-        held = [(name, environ[name]) for name in self.variables if name in environ]
+        values = ((name, environ.get(name)) for name in self.variables)
+        held = [(name, value) for name, value in values if value is not None]
         if self.skips_empty:
             held.sort(key=lambda one: not one[1])
         return held[0] if held else (None, None)

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from io import StringIO
 from typing import Final
 
+from together_otel.keys.reader import variables_of
+
 DOTENV_LARGEST: Final = 1024 * 1024
 """Maximum size of a ``.env`` file in bytes."""
 
@@ -35,7 +37,7 @@ def parse(text: str, environ: Mapping[str, str]) -> Dotenv:
 
     values: dict[str, str | None] = {}
     # python-dotenv's own resolve_variables() copies both mappings for each line.
-    known = ChainMap[str, "str | None"]({**environ}, values)
+    known = ChainMap[str, "str | None"](dict(variables_of(environ)), values)
     skipped = []
     for found in parse_stream(StringIO(text, newline=None)):
         if found.error:

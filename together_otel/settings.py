@@ -168,8 +168,9 @@ VARIABLES: Final = (*KEYWORDS.values(), RECOVERY)
 def _text_of(value: object) -> str:
     if isinstance(value, bool):
         return "on" if value else "off"
-    several = isinstance(value, (list, tuple, set, frozenset))
-    return ",".join(map(str, value)) if several else str(value)
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return ",".join(map(str, value))
+    return str(value)
 
 
 def _read(

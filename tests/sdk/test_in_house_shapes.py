@@ -322,3 +322,22 @@ async def test_left_early_without_a_word(house, kind):
     await first_of(returned)
     await read(returned.close() if kind == "generator" else returned.aclose())
     assert house.recorded() == once("abandoned")
+
+
+async def test_calls_beside_one_another_inside_another(house):
+    """Each is recorded; only what they are inside of is not."""
+
+    async def chat(self, prompt):
+        if prompt == "all":
+            prompts = ("one", "refused", "two")
+            return await asyncio.gather(*map(self.chat, prompts), return_exceptions=True)
+        await asyncio.sleep(0)
+        if prompt == "refused":
+            raise RefusedError("no")
+        return prompt
+
+    await house.build("AsyncTogetherAI", chat).watch().client().chat("all")
+    recorded = house.recorded()
+    assert recorded["requests"] == {"success": 2, "auth_failure": 1}
+    assert sum(recorded["failures"].values()) == 1
+    assert recorded["open spans"] == 0

@@ -66,7 +66,7 @@ class Call(CallState):
         "_attempts",
         "_generation",
         "_given",
-        "_order",
+        "_has_inner",
         "_parent",
         "_refusal",
         "_shared",
@@ -111,7 +111,7 @@ class Call(CallState):
         self._key = self._seen = self._noted = None
         self._further = ()
         self._report, self.secrets = runtime.unknown_key, _NO_KEYS
-        self._attempts, self._order, self._generation = 0, 1, forks.generation
+        self._attempts, self._has_inner, self._generation = 0, False, forks.generation
         self._refusal: Refusal | None = None
         self._parent: Call | None = None
         self._shared: Reported | None = None
@@ -168,7 +168,7 @@ class Call(CallState):
             self.context = self.before
             return
         self._parent, self._shared = parent, parent._reported
-        self._shared.begun = self._order = self._shared.begun + 1
+        parent._has_inner = True
 
     def _look_at_key(self) -> None:
         # The server may still repeat the previous key.
@@ -456,9 +456,7 @@ class Call(CallState):
 
     def _is_delegated(self) -> bool:
         """Return whether a nested call of another client is reported instead of this one."""
-        return (
-            self.adapter.delegates and self._shared is not None and self._shared.begun > self._order
-        )
+        return self.adapter.delegates and self._has_inner
 
     @property
     def _reported(self) -> Reported:

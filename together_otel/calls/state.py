@@ -26,15 +26,13 @@ class Reported:
     """Failures that nested calls have reported. All calls nested in one another share an object.
 
     Attributes:
-        begun: number of calls begun so far.
         failures: reported exceptions, each with its refusal. The exception is ``None`` if the
             SDK returned the failure as data.
     """
 
-    __slots__ = ("begun", "failures")
+    __slots__ = ("failures",)
 
     def __init__(self) -> None:
-        self.begun: int = 1
         self.failures: list[tuple[BaseException | None, Refusal | None]] = []
 
     def find(self, exc: BaseException | None) -> tuple[bool, Refusal | None]:

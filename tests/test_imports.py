@@ -27,6 +27,7 @@ LOADED = {
     "together_otel.keys.formats",
     "together_otel.keys.hosts",
     "together_otel.keys.known",
+    "together_otel.keys.reader",
     "together_otel.keys.redaction",
     "together_otel.keys.secret",
     "together_otel.keys.shapes",

@@ -14,6 +14,7 @@ file, then run `python tools/readme.py`.
 
 import argparse
 import json
+import os
 import platform
 import statistics
 import subprocess
@@ -118,7 +119,11 @@ def imports() -> Figure:
     for number in range(IMPORTS + 1):
         progress(f"import {number} of {IMPORTS}")
         done = subprocess.run(
-            [sys.executable, "-c", program], capture_output=True, check=True, text=True
+            [sys.executable, "-c", program],
+            env=os.environ | {"PYTHONDONTWRITEBYTECODE": ""},
+            capture_output=True,
+            check=True,
+            text=True,
         )
         took.append([float(seconds) * 1e3 for seconds in done.stdout.split()])
     # Without the first, which may compile modules.

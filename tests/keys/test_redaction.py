@@ -8,6 +8,7 @@ import html
 import json
 import pickle
 import types
+from enum import Enum
 from urllib.parse import quote, quote_plus
 
 import pytest
@@ -464,3 +465,13 @@ def test_nothing_shows_a_secret():
     for send in (pickle.dumps, copy.deepcopy):
         with pytest.raises(TypeError, match=r"^a Secret stays in its process$"):
             send(secret)  # type: ignore[operator]  # of either
+
+
+def test_a_member_of_an_enum_is_its_text():
+    """And not its name, as which Python formats it."""
+
+    class Model(str, Enum):
+        LLAMA = "meta/llama"
+
+    redacted = redact(Model.LLAMA)
+    assert (redacted, type(redacted)) == ("meta/llama", str)

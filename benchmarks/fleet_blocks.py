@@ -237,8 +237,6 @@ class Server(Program):
 
     def cpu(self) -> float:
         """Return the CPU time used so far, in seconds."""
-        if self._process is None:
-            return 0.0
         text = Path(f"/proc/{self._process.pid}/stat").read_text(encoding="ascii")
         user, system = text.rpartition(")")[2].split()[11:13]
         return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
@@ -247,12 +245,8 @@ class Server(Program):
         """Return the data of an API response."""
         connection = HTTPConnection(self.address, timeout=PATIENCE)
         try:
-            connection.request(
-                "POST" if fields else "GET",
-                f"/api/v1/{path}",
-                urlencode(fields) if fields else None,
-                {"Content-Type": "application/x-www-form-urlencoded"} if fields else {},
-            )
+            header = {"Content-Type": "application/x-www-form-urlencoded"}
+            connection.request("POST", f"/api/v1/{path}", urlencode(fields), header)
             answer = json.loads(connection.getresponse().read())
         finally:
             connection.close()

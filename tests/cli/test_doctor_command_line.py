@@ -110,7 +110,14 @@ def test_what_is_wrong_with_it(typed, complaint, said, fix, monkeypatch, capsys)
     assert fix in found.text(complaint[1])
 
 
-@pytest.mark.parametrize("typed", ["flask run --port 1", "manage.py runserver --noreload"])
+@pytest.mark.parametrize(
+    "typed",
+    [
+        "flask run --port 1",
+        "manage.py runserver --noreload",
+        "python /srv/flask-app/run.py --debug",
+    ],
+)
 def test_no_reloader(typed, capsys):
     line = f"opentelemetry-instrument --metrics_exporter prometheus python -m {typed}"
     assert not examined(capsys, "--", *line.split()).text("workers")

@@ -3,6 +3,7 @@
 import re
 import shlex
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 from together_otel import settings as variables
 from together_otel.cli.doctor.command_line import CommandLine
@@ -87,5 +88,6 @@ def _reloader(words: Sequence[str]) -> str:
     """Return the argument that turns on a development server's reloader, or ``""``."""
     if "runserver" in words and "--noreload" not in words:
         return "runserver"
-    wanted = ("--reload", "--debug") if "flask" in " ".join(words) else ("--reload",)
+    is_flask = any(Path(word).name == "flask" for word in words)
+    wanted = ("--reload", "--debug") if is_flask else ("--reload",)
     return next((word for word in words if word in wanted), "")

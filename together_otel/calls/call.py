@@ -295,17 +295,14 @@ class Call(CallState):
     def _ending_of(self, failure: Failure, exc: BaseException | None) -> Ending:
         try:
             return self._explained(failure, exc)
-        except Exception:  # noqa: BLE001 - the border: exception and client may do anything
+        except Exception:  # noqa: BLE001 - must not reach the application: foreign code may run
             self.runtime.guard("finish").swallow()
             return Ending(failure.outcome, failure.answer, error_type=failure.outcome)
 
     def _explained(self, failure: Failure, exc: BaseException | None) -> Ending:
         reported, refusal = self._reported.find(exc)
         auth = None if refusal is None else refusal[0]
-        try:
-            self._locate(failure)
-        except Exception:  # noqa: BLE001 - must not reach the application: it reads the client's key
-            self.runtime.guard("finish").swallow()
+        self._locate(failure)
         if failure.auth is not None and not reported and not self._is_delegated():
             auth = self._diagnose(failure, failure.auth)
         is_part = self._parent is not None and self._parent.adapter.composed
@@ -476,7 +473,7 @@ class Call(CallState):
             failure.answer.host, failure.answer.port = self.request.host, self.request.port
         try:
             self.notice_sent(failure.answer)
-        except Exception:  # noqa: BLE001 - the border: it asks the client for its key
+        except Exception:  # noqa: BLE001 - must not reach the application: it reads the client's key
             self.runtime.guard("finish").swallow()
 
     def _diagnose(self, failure: Failure, kind: AuthKind) -> AuthFailure:

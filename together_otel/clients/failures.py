@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from together_otel.clients.answers import answer_of, body_of, note_origin
 from together_otel.clients.base import AUTH_CODES, Answer, AuthKind, Failure
-from together_otel.guard import is_of_a_signal
+from together_otel.guard import swallowed
 from together_otel.keys import can_be_sent
 
 if TYPE_CHECKING:
@@ -250,12 +250,9 @@ def failure_answered(answer: Answer, status: int, body: object) -> Failure:
 
 def _attribute(holder: Any, name: str) -> Any:
     """Return an attribute; ``None`` if it is missing or a property that raises."""
-    try:
+    with swallowed:
         return getattr(holder, name, None)
-    except Exception as exc:
-        if is_of_a_signal(exc.__traceback__):
-            raise
-        return None
+    return None
 
 
 def _response_of(exc: BaseException) -> Any:

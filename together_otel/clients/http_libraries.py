@@ -31,7 +31,7 @@ class ByRequest(Wire):
     """An HTTP library whose function takes a request object."""
 
     def set_key(self, client: Exchange, key: object) -> bool:
-        headers = _request_of(client.args, client.kwargs).headers
+        headers = request_given(client.args, client.kwargs).headers
         client.authorization = headers[AUTHORIZATION] = f"{BEARER}{key}"
         return True
 
@@ -53,7 +53,8 @@ class ByRequest(Wire):
         )
 
 
-def _request_of(args: Args, kwargs: Kwargs) -> Any:
+def request_given(args: Args, kwargs: Kwargs) -> Any:
+    """Return the request that a function is called with, as its first argument."""
     return args[0] if args else kwargs["request"]
 
 
@@ -66,7 +67,7 @@ class Httpx(ByRequest):
     reader: ClassVar[Reader] = by_http(library)
 
     def exchange(self, client: Any, args: Args, kwargs: dict[str, Any]) -> Exchange:
-        request = _request_of(args, kwargs)
+        request = request_given(args, kwargs)
         return Exchange(
             client,
             origin_of(request.url)[:2],
@@ -79,7 +80,7 @@ class Httpx(ByRequest):
         )
 
     def parts(self, exchange: Exchange) -> Iterable[object]:
-        request = _request_of(exchange.args, exchange.kwargs)
+        request = request_given(exchange.args, exchange.kwargs)
         stream = None if hasattr(request, "_content") else request.stream
         return getattr(stream, "_stream", None), _files_of(stream)
 
@@ -183,10 +184,10 @@ class Prepared(ByRequest, Requests):
     logins: str | None = None
 
     def _url_of(self, _client: Any, args: Args, given: Kwargs) -> SplitResult:
-        return urlsplit(str(_request_of(args, given).url))
+        return urlsplit(str(request_given(args, given).url))
 
     def exchange(self, client: Any, args: Args, kwargs: dict[str, Any]) -> Exchange:
-        request = _request_of(args, kwargs)
+        request = request_given(args, kwargs)
         url = self._url_of(client, args, kwargs)
         return Exchange(
             client,
@@ -200,7 +201,7 @@ class Prepared(ByRequest, Requests):
         )
 
     def parts(self, exchange: Exchange) -> Iterable[object]:
-        return (_request_of(exchange.args, exchange.kwargs).body,)
+        return (request_given(exchange.args, exchange.kwargs).body,)
 
     def answer(self, seen: Any) -> Answer:
         # A session that follows a redirect from another host sends each request separately.

@@ -11,6 +11,7 @@ from together_otel.clients.base import OpenBody
 from together_otel.clients.callers import by_http
 from together_otel.clients.credentials import authorization_in
 from together_otel.clients.failures import class_names
+from together_otel.clients.http_libraries import request_given
 from together_otel.clients.wire import Exchange, Wire, bearer
 from together_otel.keys import can_be_sent
 
@@ -32,7 +33,7 @@ class Lm15(Wire):
     reader: ClassVar[Reader] = by_http(library)
 
     def exchange(self, client: Any, args: Args, kwargs: dict[str, Any]) -> Exchange:
-        request = args[0] if args else kwargs["request"]
+        request = request_given(args, kwargs)
         url = urlsplit(request.url)
         authorization = bearer(authorization_in(dict(request.headers)))
         return Exchange(
@@ -49,7 +50,7 @@ class Lm15(Wire):
     def seen(self, exchange: Exchange, response: Any) -> Any:
         if response is None:
             return None
-        request = exchange.args[0] if exchange.args else exchange.kwargs["request"]
+        request = request_given(exchange.args, exchange.kwargs)
         headers = {"Authorization": authorization_in(dict(request.headers))}
         return _Answered(response, SimpleNamespace(url=request.url, headers=headers))
 

@@ -225,13 +225,13 @@ def _fields(found: Found) -> dict[str, Any]:
     return {names.RECOVERY_SOURCE: found.source, **attributes.of_key(found.report)}
 
 
-def _is_curable(failure: AuthFailure, told: Failure | None, hosts: tuple[str, ...]) -> bool:
+def _is_curable(failure: AuthFailure, known: Failure | None, hosts: tuple[str, ...]) -> bool:
     """Return whether another key may help. No key is sent to a server that is not Together's."""
     if failure.diagnosis.cause in _INCURABLE:
         return False
-    if told is None or told.auth != "refused" or told.answer.from_together is not False:
+    if known is None or known.auth != "refused" or known.answer.from_together is not False:
         return True
-    return is_together_host(told.answer.host, hosts)
+    return is_together_host(known.answer.host, hosts)
 
 
 def retry_of_constructor(

@@ -5,6 +5,7 @@ from contextlib import nullcontext
 from itertools import count
 
 import aiohttp
+import httpx
 import pytest
 import requests
 from calling import leaks
@@ -14,6 +15,7 @@ from together_otel import recovery
 from together_otel.guard import Guard
 
 CHAT = {"model": "a/model", "messages": [{"role": "user", "content": "Hello"}]}
+RECOVERIES = "together.client.key.recoveries"
 FAILURES = "together.client.auth.failures"
 _numbers = count(100)
 
@@ -40,18 +42,45 @@ def test_the_request_is_sent_again(library, base, key, old, server, telemetry, *
         library.ask(url, CHAT, headers=headers)
     assert sent(server) == [old, key, key]
     assert telemetry.counter(FAILURES) == 1
-    assert (
-        telemetry.counter(
-            "together.client.key.recoveries", {"together.recovery.outcome": "recovered"}
-        )
-        == 1
-    )
+    assert telemetry.counter(RECOVERIES, {"together.recovery.outcome": "recovered"}) == 1
     outcomes = [one["attributes"]["together.request.outcome"] for one in telemetry.spans()]
     assert outcomes == ["auth_failure", "success", "success"]
     (log,) = [one for one in telemetry.logs() if one["event_name"] == "together.client.auth_failed"]
     assert log["attributes"] == IsPartialDict({"together.recovery.outcome": "recovered"})
     assert leaks(telemetry.everything(), old) == leaks(telemetry.everything(), key) == []
     assert headers == {"Authorization": f"Bearer {old}"}
+
+
+NO_KEYS = [{}, {"Authorization": "Bearer "}, {"Authorization": "Bearer None"}]
+
+
+@pytest.mark.parametrize("headers", NO_KEYS, ids=str)
+def test_a_key_for_no_key_is_of_one_request(library, base, key, server, telemetry, headers):
+    """Another user's request without a key does not get it, with other sources or without any."""
+    another = key[::-1]
+    server.accept(another)
+
+    def ask():
+        return library.ask(f"{base}/chat/completions", CHAT, headers=headers).status
+
+    with recovery.use(lambda: key):
+        assert ask() == 200
+    assert ask() != 200  # httpx does not even send an empty one
+    with recovery.use(lambda: another):
+        assert ask() == 200
+    assert [one.key for one in server.requests if one.key in (key, another)] == [key, another]
+    assert telemetry.counter(FAILURES) == 3
+
+
+@pytest.mark.parametrize("headers", NO_KEYS, ids=str)
+def test_requests_without_a_key_ask_once(base, key, server, telemetry, headers):
+    """Those of one source share its answer."""
+    asked = []
+    with recovery.use(lambda: asked.append(1) or key):
+        for _ in range(2):
+            assert httpx.post(f"{base}/models", headers=headers).status_code == 200
+    assert (len(asked), sent(server).count(key)) == (1, 2)
+    assert telemetry.value(RECOVERIES, together_recovery_outcome="recovered") == 1
 
 
 def test_a_second_refusal_is_what_the_application_gets(library, base, old, server, telemetry):

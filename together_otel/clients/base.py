@@ -239,7 +239,10 @@ class Adapter:
         return authorization == f"Bearer {self.key(client)}"
 
     def shared(self, client: Any) -> object:
-        """Return the object that the client shares with its copies, or the client itself."""
+        """Return the object that the client shares with its copies, or the client itself.
+
+        ``None`` if its key must not be replaced in any other call.
+        """
         return client
 
     def bodies(self, _args: Args, _kwargs: Kwargs) -> Iterable[object]:

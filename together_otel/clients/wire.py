@@ -25,6 +25,7 @@ from together_otel.clients.sent import (
     tries_in_traceback,
     variable_in_traceback,
 )
+from together_otel.keys.formats import is_placeholder
 from together_otel.keys.hosts import owner_of
 
 if TYPE_CHECKING:
@@ -113,6 +114,10 @@ class Wire(Adapter):
 
     def shared(self, client: Exchange) -> object:
         # The application passes a key with each request: a replaced key holds for all clients.
+        # Another request without a key may be another user's.
+        sent = str(self.key(client) or "").strip()
+        if not sent or is_placeholder(sent):
+            return None
         return _SHARED.setdefault(owner_of(client.server[0] or ""), _Shared())
 
     def bodies(self, args: Args, _kwargs: Kwargs) -> Iterable[object]:

@@ -91,14 +91,15 @@ def _renew(
     key, news, replacement = given, None, REPLACEMENTS.find(shared, given)
     if replacement is not None:
         key = replacement.current
+    owner = recovery if shared is None else shared
     for watched in recovery.watched if recovery is not None else ():
         new = watched.successor(key)
         if new is None or (replacement is not None and replacement.is_barred(new)):
             continue
-        replacement = replacement or REPLACEMENTS.of(shared, key)
+        replacement = replacement or REPLACEMENTS.of(owner, key)
         found = Found.of(new, "file", runtime)
         replacement.rotated(found)
-        REPLACEMENTS.of(shared, new, replacement)
+        REPLACEMENTS.of(owner, new, replacement)
         key = replacement.current
         if watched.is_news():
             news = found
@@ -198,7 +199,10 @@ class Retry:
             self.first = None
             return None
         adapter, client = self._adapter, self._client
-        replacement = self._replacement or REPLACEMENTS.of(adapter.shared(client), self._key)
+        shared = adapter.shared(client)
+        # Calls that must not get one another's keys still ask the sources together.
+        owner = self._recovery if shared is None else shared
+        replacement = self._replacement or REPLACEMENTS.of(owner, self._key)
         self._replacement = replacement
         report = replacement.refused(self._key)
         report("refused_again")

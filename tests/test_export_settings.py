@@ -71,7 +71,7 @@ def test_severities_of_alerts_on_logs(tmp_path):
 
 def test_every_setting_changes_the_rules():
     """None is read and forgotten."""
-    other = {"share": 0.123, "number": 7.5, "seconds": 1234, "duration": "7m"}
+    other = {"share": 0.123, "number": 7.5, "latency": 2.5, "seconds": 1234, "duration": "7m"}
     every = {"severity": dict.fromkeys(SEVERITIES, "ticket")}
     usual = render_alerts(choose(every))
     for name, setting in SETTINGS.items():
@@ -146,6 +146,7 @@ def test_the_command_line_outranks_the_file(tmp_path):
         (["--set", "failing_share=30"], "expected a number over 0 and below 1, such as 0.3"),
         (["--set", "failing_share=many"], "expected a number over 0 and below 1, such as 0.3"),
         (["--set", "slow_seconds=nan"], "expected a number over 0"),
+        (["--set", "slow_seconds=120"], "below 81.92, the last bound of a bucket"),
         (["--set", "rotation_overlap=1h"], "expected a whole number of seconds"),
         (["--set", "absent_for=10"], "expected a Prometheus duration, such as 5m"),
         (["--set", "absent_for=30m1h"], "expected a Prometheus duration, such as 5m"),

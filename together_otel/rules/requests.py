@@ -45,19 +45,28 @@ def outage(options: Options) -> Group:
                 f"({_sum(_FAILED, '1m')} >= 10)\n/ {_sum(_COUNTED, '1m')}",
                 "Share of requests that Together or the network failed, if at least ten.",
             ),
-            Rule(
-                "job:together_unsuccessful:increase1h",
-                f"({_sum(('payment_required', *_FAILED), '1h')}\n>= 3)\n"
-                f"or ({_sum(('client_error',), '1h')} >= 10)",
-                "Failures in an hour, except refused keys.",
+            *(
+                Rule(
+                    f"job:together_unsuccessful:increase{window}",
+                    f"({_sum(('payment_required', *_FAILED), window)}\n>= 3)\n"
+                    f"or ({_sum(('client_error',), window)} >= 10)",
+                    comment,
+                )
+                for window, comment in (
+                    ("30m", "Failures except refused keys, three at least, or ten client errors."),
+                    ("1h", ""),
+                )
             ),
             *alert(
                 options,
                 "TogetherRequestsFailing",
                 "job:together_errors:ratio1m >= <errors_share>\n"
+                "or job:together_unsuccessful:increase30m\n"
+                "  and time() - 21600 < (job:together_auth_success:time < time() - 1800)\n"
                 "or job:together_unsuccessful:increase1h\n"
-                "  and time() - 21600 < (job:together_auth_success:time < time() - 1800)",
-                "Half of a minute's requests fail; or none succeeds for half an hour, after successes.",
+                "  and time() - 21600 < (job:together_auth_success:time < time() - 3600)",
+                "Half of a minute's requests fail; or all since the last success, which was half an hour"
+                " or an hour ago.",
                 f"Together requests of {JOB} fail",
                 _described(options),
             ),

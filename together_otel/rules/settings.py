@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, fields
 from importlib import import_module
 from typing import Any, Literal, get_args
 
+from together_otel.names import TIME_BUCKETS
 from together_otel.plain.spelling import did_you_mean
 
 Severity = Literal["page", "ticket", "none"]
@@ -39,10 +40,12 @@ _UNITS = ("y", "w", "d", "h", "m", "s", "ms")
 """Prometheus takes them in this order, each once."""
 _DURATION = re.compile("(?=.)" + "".join(f"([0-9]+{unit})?" for unit in _UNITS))
 
-Kind = Literal["share", "number", "seconds", "duration"]
+Kind = Literal["share", "number", "latency", "seconds", "duration"]
+_MOST: Mapping[Kind, float] = {"share": 1, "latency": TIME_BUCKETS[-1]}
 EXPECTED: Mapping[Kind, str] = {
     "share": "a number over 0 and below 1, such as 0.3",
     "number": "a number over 0, such as 2.5",
+    "latency": f"a number over 0 and below {_MOST['latency']}, the last bound of a bucket",
     "seconds": "a whole number of seconds over 0, such as 3600",
     "duration": "a Prometheus duration, such as 5m",
 }
@@ -79,7 +82,7 @@ class Options:
     )
     objective: float = _setting(0.99, "share", "Objective: share of good requests over 30 days.")
     slow_seconds: float = _setting(
-        20, "number", "Highest acceptable 95th percentile of successful completions."
+        20, "latency", "Highest acceptable 95th percentile of successful completions."
     )
     limited_share: float = _setting(
         0.05, "share", "Alert if this share of requests is rate limited."
@@ -185,7 +188,7 @@ def _value(name: str, value: object) -> object:
         number = int(text) if kind == "seconds" else float(text)
     except ValueError:
         raise wrong from None
-    if not 0 < number < (1 if kind == "share" else 1e9):
+    if not 0 < number < _MOST.get(kind, 1e9):
         raise wrong
     return int(number) if number == int(number) else number
 

@@ -41,11 +41,10 @@ def group(options: Options) -> Group:
                 TELEMETRY_ERRORS,
                 f"sum by (<by>, {STAGE}) (\n"
                 f"  {_ERRORS}\n"
-                f"    unless {_ERRORS} offset 5m and on (<by>, instance)\n"
-                f"    {_EVERYWHERE} offset 5m\n"
+                f"    unless last_over_time({_ERRORS}[1h] offset 5m)\n"
                 f"  or increase({_ERRORS}[5m])\n"
                 ")",
-                "Errors in five minutes, including the first one of a process.",
+                "Errors in five minutes, including those of a process before its first scrape.",
             ),
             *alert(
                 options,
@@ -55,7 +54,7 @@ def group(options: Options) -> Group:
                 f"together_otel has internal errors in {JOB}",
                 f"{{{{ $value | humanize }}}} errors in 5m at stage {{{{ $labels.{STAGE} }}}}. Some"
                 " telemetry is missing; the application is not affected. Cause: a bug in together_otel,"
-                " or a newer SDK. Report the logger together_otel's traceback and both versions.",
+                " or a newer SDK. Report the log line `together_otel failed in` and both versions.",
             ),
         ),
     )

@@ -380,6 +380,13 @@ def spent_credit_of_a_job_that_had_successes(world):
 
 
 @scenario(3)
+def spent_credit_of_a_job_that_asks_every_15_minutes(world):
+    one = world.add(every=900)
+    world.change(20, one, outcome="payment_required")
+    return [pages(70), pages(90, "shop"), pages(179, "shop")]
+
+
+@scenario(3)
 def nothing_but_404(world):
     world.add(outcome="client_error", every=60)
     return [ever(179, PAGE), tickets(20), tickets(60, "shop")]
@@ -532,6 +539,16 @@ def a_few_client_errors(world):
     one = world.add(every=60)
     for minutes in (20, 21, 40, 60, 80):
         world.at(minutes, lambda: one.outcomes.update(client_error=2))
+    return silent(119)
+
+
+@scenario(2)
+def a_working_day_that_ends_after_some_timeouts(world):
+    """Requests have succeeded since, and are no more made."""
+    one = world.add()
+    for minutes in (5, 20, 21, 22, 23):
+        world.at(minutes, lambda: one.outcomes.update(timeout=1))
+    world.change(30, one, every=0)
     return silent(119)
 
 

@@ -192,6 +192,18 @@ def test_environment_without_a_dotenv(tmp_path, monkeypatch):
     assert recovery.environment(dotenv=tmp_path / "absent").look() == [""]
 
 
+def test_environment_with_a_dotenv_that_cannot_be_read(tmp_path, monkeypatch):
+    """A folder, or text of Windows' PowerShell: it hides no variable, and its error is reported."""
+    monkeypatch.setenv("TOGETHER_API_KEY", KEY)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".env").write_text(f"TOGETHER_API_KEY={KEY}", "utf-16")
+    for file, error in ((".env", UnicodeDecodeError), (tmp_path, OSError)):
+        keys = keys_in(recovery.environment(dotenv=file).look())
+        assert next(keys) == KEY
+        with pytest.raises(error):
+            next(keys)
+
+
 # ── file ─────────────────────────────────────────────────────────────────────────────
 
 
@@ -237,7 +249,7 @@ def test_command(capfd):
         "import sys; sys.stderr.write('a secret'); assert not sys.stdin.read();"
         f"print('{KEY}', flush=True)"
     )
-    assert keys_in(source.look()) == [KEY]
+    assert list(keys_in(source.look())) == [KEY]
     assert capfd.readouterr() == ("", "")
 
 
@@ -335,12 +347,12 @@ def test_the_setting(caplog):
 
 def test_what_a_source_gives():
     """Text, stripped, without what is empty."""
-    assert keys_in(None) == keys_in("") == keys_in([None, " "]) == []
-    assert keys_in((f" {KEY}\n", None, "other")) == [KEY, "other"]
+    assert [*keys_in(None), *keys_in(""), *keys_in([None, " "])] == []
+    assert list(keys_in((f" {KEY}\n", None, "other"))) == [KEY, "other"]
     with pytest.raises(TypeError):
-        keys_in({KEY})
+        list(keys_in({KEY}))
     with pytest.raises(ValueError, match="too long"):
-        keys_in("x" * 16_385)
+        list(keys_in("x" * 16_385))
 
 
 def test_a_source_rests_longer_each_time():

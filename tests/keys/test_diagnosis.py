@@ -290,7 +290,19 @@ BY_CAUSE = {
                 "TOGETHER_API_KEY has none of the shapes of a Together key and was refused: compare it"
                 f" with {PAGE}."
             ),
-        )
+        ),
+        (
+            arg(OPENAI, TOGETHER_API_KEY=KEY),
+            refused(
+                host_refused="litellm.example",
+                extra_hosts=("litellm.example",),
+                from_together=False,
+            ),
+            (
+                "The api_key argument has none of the shapes of a Together key and was refused: compare"
+                " it with the keys of litellm.example."
+            ),
+        ),
     ],
 }
 CAUSE_TABLE = [(*row, cause) for cause, rows in BY_CAUSE.items() for row in rows]
@@ -310,6 +322,11 @@ def test_the_table_has_every_cause():
 PROBLEM_TABLE = [
     (f"{KEY} ", "has spaces around it: strip them where it is set."),
     (f"{KEY[:9]} {KEY[9:]}", "has white space inside: copy the key again in one piece."),
+    # docker's --env-file keeps comments.
+    (
+        f"{KEY} # prod",
+        "is too long for a Together key: copy the key again, without anything around it.",
+    ),
     (f"{KEY}\n", "ends in a newline: strip it where the secret is mounted."),
     (f"{KEY[:9]}\n{KEY[9:]}", "contains a newline: put the key alone on one line where it is set."),
     (f"\n{KEY}", "contains a newline: put the key alone on one line where it is set."),

@@ -127,6 +127,8 @@ TABLE = [
     ("your api key here", "placeholder", WELL),
     ("changeme\n", "placeholder", ("newline",)),
     ("…", "placeholder", ("non_ascii",)),
+    (f"{LEGACY[:4]}{'*' * 56}{LEGACY[-4:]}", "placeholder", WELL),  # as a page masks a key
+    (f"{KEY[:12]}...{KEY[-4:]}", "placeholder", WELL),
     ("0" * 40, "placeholder", WELL),
     ("None", "placeholder", WELL),
     # other providers'
@@ -144,6 +146,7 @@ TABLE = [
     ("https://example.com/Xk29", "placeholder", ("file_path",)),
     ("/run/secrets/together_api_key\n", "placeholder", ("newline", "file_path")),
     ('"vault:secret/data/together#key"', "placeholder", ("quoted", "file_path")),
+    ("encrypted:BDqDBibm4wsYqMpCjTQ6BsDHmMadg9K3", "placeholder", ("file_path",)),  # dotenvx's
     ("TOGETHER_API_KEY=op://vault/together", "placeholder", ("assignment", "file_path")),
     ("@/run/secrets/together", "placeholder", ("file_path",)),
     ("kv/data/together#value", "placeholder", ("file_path",)),

@@ -1,8 +1,10 @@
 """In-house clients keep their key wherever they like, and tell of a refusal however they like."""
 
+from types import SimpleNamespace
+
 import pytest
 from generation import leaks
-from in_house import AUTH_FAILED, RefusedError
+from in_house import AUTH_FAILED, RefusedError, once
 
 from together_otel.clients.in_house import InHouse
 
@@ -29,6 +31,23 @@ def test_the_key_is_the_one_that_the_client_was_made_of(attribute, house, key):
     assert event["attributes"]["together.auth.cause"] == "rejected"
     assert event["attributes"]["together.api_key.format"] == "tgp_v1"
     assert leaks(house.telemetry.everything(), key) == []
+
+
+def test_a_key_that_only_the_request_shows(house, key):
+    """A client may get it from a store of its own: no error is logged before it is refused."""
+    headers = {"Authorization": f"Bearer {key}"}
+    request = SimpleNamespace(url="https://api.together.xyz/v1/chat", headers=headers)
+    error = RefusedError()
+    error.response = SimpleNamespace(status_code=401, headers={}, request=request)
+
+    def refuse_it(*_):
+        raise error
+
+    client = house.build("TogetherAI", refuse_it, "__token").watch().cls(None)
+    assert house.telemetry.logs() == []
+    with pytest.raises(RefusedError):
+        client.chat("Hello")
+    assert house.recorded() == once("auth_failure", "rejected", 401)
 
 
 class Slotted:

@@ -96,14 +96,13 @@ def fault_of(
     text = text_of(given.value)
     if text == _LOGGED_OUT or adapter.is_signed_elsewhere(client):
         return None
-    if is_together_host(adapter.host(client), hosts):
-        if report.format == "unrecognized" and can_be_sent(text):
-            return None
-    elif can_be_sent(text):
-        return None
-    elif report.format == "other_provider":
-        # At another provider's host, its format is not the problem.
+    host = adapter.host(client)
+    if report.format == "other_provider" and not is_together_host(host):
+        # Another provider's host takes its keys, and a gateway has keys of its own.
         report = replace(report, format="unrecognized")
+    is_free = report.format == "unrecognized" or not is_together_host(host, hosts)
+    if is_free and can_be_sent(text):
+        return None
     return diagnose(report, Refusal("constructor"))
 
 

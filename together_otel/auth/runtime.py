@@ -150,7 +150,8 @@ class Runtime:
         if failure.sent and header is None:
             what = "nothing"
         if failure.sent and header not in (None, f"Bearer {key}"):
-            what = "other"
+            if key is not None:  # else the client does not show its key: it is this one
+                what = "other"
             report = self.keys.of(str(header).removeprefix("Bearer "), "header")
         elif owner is not None:
             report = self.keys.read_by(owner, key, reader)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Literal
 
 from together_otel.keys.hosts import is_together_host
@@ -57,6 +57,12 @@ class Refusal:
         """Whether the host that refused it is Together's; true where the host is unknown."""
         return self.host_refused is None or is_together_host(self.host_refused, self.extra_hosts)
 
+    @property
+    def is_of_gateway(self) -> bool:
+        """Whether another host than Together's own refused it, and nothing shows Together's answer."""
+        host = self.host_refused
+        return not (self.from_together or host is None or is_together_host(host))
+
 
 @dataclass(frozen=True, slots=True)
 class Diagnosis:
@@ -103,6 +109,9 @@ def diagnose(report: KeyReport, refusal: Refusal) -> Diagnosis:
         report: the report of the key that was, or should have been, sent.
         refusal: how it was refused.
     """
+    if report.format == "other_provider" and refusal.is_of_gateway:
+        # A gateway has keys of its own: those of LiteLLM's proxy have OpenAI's prefix.
+        report = replace(report, format="unrecognized", shadows=None)
     return (
         _of_the_way(report, refusal)
         or _of_who_refused(report, refusal)
@@ -276,8 +285,9 @@ def _of_the_server(report: KeyReport, refusal: Refusal) -> Diagnosis:
             f" this process: compare it with {KEYS_PAGE}, as it may be mistyped, another"
             f" account's, or have expired.",
         )
+    page = f"the keys of {refusal.host_refused}" if refusal.is_of_gateway else KEYS_PAGE
     return Diagnosis(
         "unknown",
         f"{subject(report)} has none of the shapes of a Together key and was refused: compare it"
-        f" with {KEYS_PAGE}.",
+        f" with {page}.",
     )

@@ -56,10 +56,10 @@ PROVIDER_PREFIXES: Final = tuple(prefix for prefix, _ in _PROVIDERS)
 _SHORTEST_FOREIGN_KEY: Final = 12
 
 _PLACEHOLDERS: Final = r"""(?xi)
-      (?:\w+\()?['"]?\*{3,}['"]?\)?  # a printed SecretStr
+      \S{0,99}(?:[*•]{3}|\.{3}|…)\S{0,99}  # a masked key, a printed SecretStr
     | [<\[{](?!tgp_v1_[A-Za-z0-9_-]{43}|[0-9a-f]{64})[^<>\[\]{}]*[>\]}]  # <your key>, [key]
-    | [-_.*?…]+ | [-_.*…x0]{3,} | [0-9]{1,20} | 0+
-    | (?:tgp_v1_|sk-)(?:[-_.*…x0]{3,}|…|<.*>|your.*)
+    | [-_.*?]+ | [-_.*x0]{3,} | [0-9]{1,20} | 0+
+    | (?:tgp_v1_|sk-)(?:[-_.*x0]{3,}|<.*>|your.*)
     """
 _WORD: Final = r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[^\W\d_A-Za-z]+"
 _PLACEHOLDER_WORDS: Final = frozenset(
@@ -88,7 +88,7 @@ _REFERENCE: Final = r"""(?x)
 
 _PLACE: Final = r"""(?xi)
       [a-z][a-z0-9+.-]*://.+  # a file's, a store's, Together's own
-    | (?:file|vault|bao|ssm|sm|sops|kms|op|pass|doppler|secret|secretref|aws|gcp|azure|k8s|env):\S+
+    | (?:file|vault|bao|ssm|sm|sops|kms|op|pass|doppler|secret|secretref|aws|gcp|azure|k8s|env|encrypted):\S+
     | (?:kv|secrets?)/\S+ | (?:[\w-]+\.)*together\.(?:ai|xyz)(?:/.*)? | arn:aws[a-z-]*:.+
     | projects/[^/]+/secrets/.+ | @Microsoft\.KeyVault\(.*\) | ENC[\[(].*[\])]
     | \$ANSIBLE_VAULT;.* | !(?:secret|vault)\s.*

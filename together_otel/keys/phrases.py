@@ -39,14 +39,15 @@ _FAULTS: dict[Problem, tuple[str, str]] = {
         "copy the key again as plain text, without a byte-order mark",
     ),
     "surrounding_whitespace": ("has spaces around it", "strip them where it is set"),
-    "inner_whitespace": ("has white space inside", "copy the key again in one piece"),
-    "non_ascii": ("contains a character that is not ASCII", "copy the key again as plain text"),
-    "case_changed": ("has letters of the wrong case", "copy the key again as it is displayed"),
-    "too_short": ("is too short for a Together key", "copy the whole key"),
+    # Before white space, which often separates the key from a comment.
     "too_long": (
         "is too long for a Together key",
         "copy the key again, without anything around it",
     ),
+    "inner_whitespace": ("has white space inside", "copy the key again in one piece"),
+    "non_ascii": ("contains a character that is not ASCII", "copy the key again as plain text"),
+    "case_changed": ("has letters of the wrong case", "copy the key again as it is displayed"),
+    "too_short": ("is too short for a Together key", "copy the whole key"),
 }
 """Each problem as a phrase, and how to fix it. A remedy names the first one that a key has."""
 

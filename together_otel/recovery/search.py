@@ -15,6 +15,8 @@ from together_otel.recovery.scope import Recovery, searching
 from together_otel.telemetry import attributes, events
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from together_otel.auth.runtime import AuthFailure, Runtime
     from together_otel.names import RecoveryOutcome
     from together_otel.recovery.sources import Source
@@ -163,20 +165,23 @@ class Search:
             events.emit(names.KEY_NOT_RECOVERED, logging.WARNING, fields)
 
 
-def keys_in(given: Any) -> list[str]:
-    """Return the keys that a source returned, stripped and without empty ones.
+def keys_in(given: Any) -> Iterator[str]:
+    """Yield the keys that a source returned, stripped and without empty ones.
 
     Raises:
         TypeError: if it returned anything else, which the message does not include.
         ValueError: if a key is too long.
+        Exception: an exception that it returned in place of a key, after the keys before it.
     """
-    several = given if isinstance(given, (list, tuple)) else (given,)
-    keys = [key for key in several if key is not None]
-    if not all(isinstance(key, str) for key in keys):
-        raise TypeError("a source must return text")
-    if any(len(key) > _LONGEST for key in keys):
-        raise ValueError("too long for a key")
-    return [stripped for key in keys if (stripped := key.strip())]
+    for key in given if isinstance(given, (list, tuple)) else (given,):
+        if isinstance(key, Exception):
+            raise key
+        if not isinstance(key, str | None):
+            raise TypeError("a source must return text")
+        if key is not None and len(key) > _LONGEST:
+            raise ValueError("too long for a key")
+        if key and (stripped := key.strip()):
+            yield stripped
 
 
 @cache

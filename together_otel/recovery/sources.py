@@ -169,12 +169,16 @@ def from_setting(parts: Iterable[tuple[str, str]]) -> tuple[Source, ...]:
 # ── environment ──────────────────────────────────────────────────────────────────────
 
 
-def _variable(variable: str, dotenv: str | os.PathLike[str] | None) -> list[str]:
-    found = [os.environ.get(variable, "")]
+def _variable(variable: str, dotenv: str | os.PathLike[str] | None) -> list[object]:
+    found: list[object] = [os.environ.get(variable, "")]
     if dotenv is not None:
-        with suppress(FileNotFoundError):
+        try:
             values = parse(read_text(Path(dotenv), DOTENV_LARGEST), os.environ).values
             found += [values[variable]] if variable in values else []
+        except FileNotFoundError:
+            pass
+        except (OSError, ValueError) as exc:
+            found.append(exc.with_traceback(None))  # raised if the variable has no new key
     return found
 
 

@@ -26,6 +26,7 @@ from together_otel.guard import Guard
 from together_otel.settings import Settings
 from together_otel.telemetry import deferred, prometheus_backend
 from together_otel.telemetry.backend import metrics_for
+from together_otel.telemetry.backend_choice import choose_backend
 from together_otel.telemetry.metrics import KeyUse, Measured, NoMetrics
 from together_otel.telemetry.otel import OpenTelemetryMetrics
 from together_otel.telemetry.prometheus import PrometheusMetrics
@@ -536,6 +537,27 @@ def test_another_folder(tmp_path, monkeypatch):
         backend.metrics.auth_failed("missing")
         backend.stop()
         assert [path.name for path in folder.glob("counter_*.db")]
+
+
+def test_other_metrics_of_the_same_meter_provider():
+    """What is counted goes on when the metrics of requests are named by another release."""
+    reader = InMemoryMetricReader()
+    provider = MeterProvider([reader])
+    for release in ("latest", "both"):
+        settings = Settings(genai_metrics=release)
+        backend = choose_backend(settings, provider, None, ("together_otel", "", ""), list)
+        backend.start()
+        backend.metrics.auth_failed("missing")
+        backend.metrics.recorder("chat", "m", "h", 443).record(Measured("success", 1.0))
+        (found,) = reader.get_metrics_data().resource_metrics[0].scope_metrics
+        backend.stop()
+    data = {one.name: one.data.data_points for one in found.metrics}
+    by_cause = {
+        one.attributes[names.AUTH_CAUSE]: one.value for one in data[names.AUTH_FAILURES.name]
+    }
+    assert by_cause["missing"] == 2
+    assert [one.count for one in data[names.INFERENCE_DURATION.name]] == [2]
+    assert [one.count for one in data[names.OPERATION_DURATION.name]] == [1]
 
 
 def test_an_owner_that_cannot_be_hashed():

@@ -56,7 +56,7 @@ def metrics_for(
 
     Args:
         owner: a registry or a meter provider.
-        kind: distinguishes metrics with other names.
+        kind: distinguishes metrics that the owner can have next to each other.
         make: creates them.
         stand_in: stood for ``owner`` at first; metrics created for it are emitted to ``owner``.
     """

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from opentelemetry import metrics
 
 from together_otel.telemetry.backend import Backend, metrics_for
-from together_otel.telemetry.metrics import Metrics, NoMetrics
+from together_otel.telemetry.metrics import NoMetrics
 from together_otel.telemetry.otel import OpenTelemetryMetrics
 
 if TYPE_CHECKING:
@@ -47,10 +48,7 @@ def choose_backend(
     # OpenTelemetry's proxy moves its instruments to the global provider once that is set. There is
     # no public way to it then.
     proxy = getattr(metrics._internal, "_PROXY_METER_PROVIDER", None) if given is in_use else None  # noqa: SLF001
-    release, chunk_times = settings.genai_metrics, settings.chunk_times
-
-    def make() -> Metrics:
-        meter = given.get_meter(*scope)
-        return OpenTelemetryMetrics(meter, provider, release, chunk_times=chunk_times)
-
-    return Backend(metrics_for(given, (release, chunk_times), make, proxy))
+    meter = given.get_meter(*scope)
+    made = metrics_for(given, None, partial(OpenTelemetryMetrics, meter, provider), proxy)
+    made.choose(meter, settings.genai_metrics, chunk_times=settings.chunk_times)
+    return Backend(made)

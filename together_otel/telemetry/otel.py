@@ -61,9 +61,22 @@ class OpenTelemetryMetrics(DeferredMetrics):
         self._on = True
         # Weakly: the provider refers to the instruments, and these refer to this object.
         self._provider = None if provider is None else weakref.ref(provider)
+        self._made: set[Metric] = set()
         self._histograms: dict[Metric, Histogram] = {}
+        self.choose(meter, release, chunk_times=chunk_times)
+
+    def choose(self, meter: Meter, release: GenAIMetrics, *, chunk_times: bool) -> None:
+        """Change the names of the metrics of requests.
+
+        Other metrics of the same meter could not: a meter ignores the callbacks of an observable
+        instrument that it has already.
+        """
+        self.release, self.chunk_times = release, chunk_times
+        self._recorders.clear()
         for metric in metrics_of(release, chunk_times=chunk_times):
-            self._make(meter, metric)
+            if metric not in self._made:
+                self._made.add(metric)
+                self._make(meter, metric)
 
     def _make(self, meter: Meter, metric: Metric) -> None:
         about = (metric.unit, metric.description)

@@ -44,6 +44,9 @@ TOGETHERS = "tgp_" + "v1_" + "a1B2" * 10 + "xyz"
         ("fields 'api_key', 'model'", "fields 'api_key', 'model'"),
         ("Together(api_key=config.key)", "Together(api_key=config.key)"),
         ("an Authorization header", "an Authorization header"),
+        ("Bearer auth (i.e. Authorization: Bearer YOUR_KEY)",) * 2,  # Together's own message
+        ("no bearer token.", "no bearer token."),
+        ("in hf_hub_download\n", "in hf_hub_download\n"),
     ],
 )
 def test_around_a_key(text, expected):

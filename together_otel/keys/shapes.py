@@ -42,7 +42,7 @@ PATTERNS: Final = (
         ("bearer",),
         (
             rf"(?i)(bearer(?:{_GAP})+{_OPENING})"
-            rf"(?!{_GAP}|tgp_v1_\[key\]|\\*['\"])"
+            rf"(?!{_GAP}|tgp_v1_\[key\]|\\*['\"]|(?:auth|tokens?|YOUR_KEY)(?![\w-]|\.\w))"
             rf"{_WORD}+(?:\[key\]{_WORD}*)*"
         ),
         r"\1" + MARK,
@@ -57,7 +57,12 @@ PATTERNS: Final = (
     ),
     (("api_key=",), rf"(API_KEY=)(?!\$|\[key\]|tgp_v1_\[key\]){_WORD}+", r"\1" + MARK),
     ((_DIGITS,), r"(?<![0-9A-Za-z])[0-9a-fA-F]{56,72}(?![0-9A-Za-z])", MARK),
-    (_MARKS_OF_OTHERS, rf"(?<![A-Za-z0-9_-])(?:{_PREFIXES})[A-Za-z0-9_\-]{{12,}}", MARK),
+    # Not a name in lower case, such as hf_hub_download.
+    (
+        _MARKS_OF_OTHERS,
+        rf"(?<![A-Za-z0-9_-])(?:{_PREFIXES})(?![a-z_-]+(?![\w-]))[A-Za-z0-9_\-]{{12,}}",
+        MARK,
+    ),
     # A JWT: two or three parts in base64, the first of which encodes {" at its beginning.
     (("eyj",), r"(?<![A-Za-z0-9_-])eyJ[\w-]{8,}\.[\w-]{8,}(?:\.[\w-]*)?", MARK),
     # User name and password of a URL, which JSON may escape; then those without a scheme, as in

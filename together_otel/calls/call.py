@@ -19,6 +19,7 @@ from together_otel import forks, names
 from together_otel.auth.runtime import AuthFailure, Runtime
 from together_otel.calls.active import current_context, value_here, within
 from together_otel.calls.interrupts import cut
+from together_otel.calls.open_calls import dropped
 from together_otel.calls.reporting import Ending, report, report_answer, report_attempt
 from together_otel.calls.state import CallState, Reported
 from together_otel.clients.base import (
@@ -253,6 +254,11 @@ class Call(CallState):
 
     def fail(self, exc: BaseException | None = None) -> None:
         """End with an exception, by default the one being handled."""
+        if type(sys.exc_info()[1] if exc is None else exc) is GeneratorExit:
+            # A coroutine is closed while it waits, perhaps in a garbage collection.
+            self.release()
+            dropped.put((self, time.perf_counter()))
+            return
         try:
             # No frame here may hold the exception while something is logged: it may show the key.
             ending = self._ending_of_exception([sys.exc_info()[1] if exc is None else exc])
@@ -335,6 +341,10 @@ class Call(CallState):
                     self.runtime.log_auth_failure(auth, details, suppressed, recovered)
             except Exception:  # noqa: BLE001 - must not reach the application
                 self.runtime.guard("log").swallow()
+
+    def abandoned(self, at: float | None = None) -> None:
+        """End a call whose coroutine was closed."""
+        self._end("cancelled", Ending("cancelled", self.answer(), error_type="GeneratorExit"), at)
 
     def leave(self, outcome: Outcome, at: float | None = None) -> None:
         """End a call that the caller left early or closed; do nothing if it has ended.

@@ -128,7 +128,7 @@ def _watch(  # noqa: C901, PLR0912 - a chunk costs no further function call
                         if said["finish_reason"] is not None or said["index"]:
                             note(item)
                             break
-            except Exception:  # noqa: BLE001 - the chunk has another shape
+            except (AttributeError, KeyError, TypeError):  # the chunk has another shape
                 note(item)
         step = advance
         try:
@@ -181,7 +181,7 @@ async def _watch_async(  # noqa: C901, PLR0912 - as above
                         if said["finish_reason"] is not None or said["index"]:
                             note(item)
                             break
-            except Exception:  # noqa: BLE001 - the chunk has another shape
+            except (AttributeError, KeyError, TypeError):  # the chunk has another shape
                 note(item)
         step = advance
         try:

@@ -8,8 +8,9 @@ here holds an argument, or an exception in a variable, because either may contai
 from __future__ import annotations
 
 from inspect import (
-    CO_ITERABLE_COROUTINE,
+    isasyncgen,
     isasyncgenfunction,
+    isawaitable,
     iscoroutine,
     iscoroutinefunction,
     isgenerator,
@@ -82,15 +83,9 @@ def calling_any(active: Active, adapter: Adapter, function: Any) -> Wrapper | Di
 
     A coroutine or a generator is one call from its first step to its last.
     """
-    work = type(function).__call__
-    # types.coroutine makes generators that can be awaited.
-    flags = getattr(getattr(function, "__code__", None), "co_flags", 0)
-    if flags & CO_ITERABLE_COROUTINE:
-        return _awaiting(active, adapter)
-    if any(isgeneratorfunction(one) or isasyncgenfunction(one) for one in (function, work)):
-        return _generating(active, adapter)
-    if iscoroutinefunction(function) or iscoroutinefunction(work):
-        return _awaiting(active, adapter)
+    kinds = isgeneratorfunction, isasyncgenfunction, iscoroutinefunction
+    if any(is_one(one) for one in (function, type(function).__call__) for is_one in kinds):
+        return _beginning(active, adapter)
     return Direct(lambda function, bound: _calling(active, adapter, None, function, bound))
 
 
@@ -218,46 +213,36 @@ def _calling_async(  # noqa: C901 - as in `_calling`
 
 
 class _Begun:
-    """A coroutine function that was already called; its first call here returns that coroutine."""
+    """A function that was already called; its first call here returns what it returned."""
 
-    def __init__(self, function: Any, coroutine: Any) -> None:
-        self._function, self._coroutine = function, coroutine
+    def __init__(self, function: Any, made: Any) -> None:
+        self._function, self._made = function, [made]
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        coroutine, self._coroutine = self._coroutine, None
-        return self._function(*args, **kwargs) if coroutine is None else coroutine
+        return self._made.pop() if self._made else self._function(*args, **kwargs)
 
 
-def _awaiting(active: Active, adapter: Adapter) -> Wrapper:
+def _beginning(active: Active, adapter: Adapter) -> Wrapper:
     def wrapper(wrapped: Any, client: Any, args: Any, kwargs: Any) -> Any:
         arguments = Arguments(args=args, kwargs=kwargs, client=(client,), function=wrapped)
         work = Work(wrapped, *args, **kwargs)
         del wrapped, client, args, kwargs
         # Immediately, because invalid arguments raise at the call.
-        coroutine = work()
-        if not (iscoroutine(coroutine) or isgenerator(coroutine)):
-            return coroutine
-        begun = _Begun(arguments.function, coroutine)
-        waiting = _calling_async(active, adapter, None, begun, 1)
-        made = waiting(*arguments.client, *arguments.args, **arguments.kwargs)
-        return stand_in(made, coroutine)
-
-    return wrapper
-
-
-def _generating(active: Active, adapter: Adapter) -> Wrapper:
-    def wrapper(wrapped: Any, client: Any, args: Any, kwargs: Any) -> Any:
-        arguments = Arguments(args=args, kwargs=kwargs, client=(client,), function=wrapped)
-        work = Work(wrapped, *args, **kwargs)
-        del wrapped, client, args, kwargs
-        iterator = work()
-        if (runtime := active.listening()) is None:
-            return iterator
-        return report_generator(
-            runtime,
-            iterator,
-            lambda: _begin(active, runtime, adapter, arguments, current_context()),
-        )
+        made = work()
+        is_coroutine = isawaitable(made) and (iscoroutine(made) or isgenerator(made))
+        if not is_coroutine and (isgenerator(made) or isasyncgen(made)):
+            if (runtime := active.listening()) is None:
+                return made
+            return report_generator(
+                runtime,
+                made,
+                lambda: _begin(active, runtime, adapter, arguments, current_context()),
+            )
+        # Another library's decorator may return anything in place of the coroutine or generator.
+        begun = _Begun(arguments.function, made)
+        patched = (_calling_async if is_coroutine else _calling)(active, adapter, None, begun, 1)
+        given = patched(*arguments.client, *arguments.args, **arguments.kwargs)
+        return stand_in(given, made) if is_coroutine else given
 
     return wrapper
 

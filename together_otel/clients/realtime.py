@@ -176,7 +176,7 @@ def _tears(answer: Answer, exc: BaseException) -> bool:
     if set(answer.authorization or "").isdisjoint("\r\n\0"):
         return False
     return any(
-        "InvalidHandshake" in class_names(one) or type(one) is ConnectionError
+        "InvalidHandshake" in class_names(one) or type(one) in (ConnectionError, EOFError)
         for one in chain(exc, inside=True)
     )
 

@@ -8,7 +8,7 @@ from grafana_foundation_sdk.builders import dashboard
 from boards import frame, query
 from boards.query import BUDGET, MODELS, REASON, records
 from together_otel import names
-from together_otel.rules.expressions import MODEL, OPERATION, OUTCOME
+from together_otel.rules.expressions import MODEL, OPERATION, OUTCOME, TOGETHER
 
 NOT_BY_MODEL = " All models: this counter does not know them."
 
@@ -109,7 +109,7 @@ def limits() -> list[Any]:
 def one_instance() -> dashboard.Row:
     """Return a row of one instance, read as it is scraped: its points lead to traces."""
     where = 'instance="$instance"'
-    buckets = query.of(f"{names.INFERENCE_DURATION.prometheus}_bucket", where)
+    buckets = query.of(f"{names.INFERENCE_DURATION.prometheus}_bucket", where, TOGETHER)
     latency = f"histogram_quantile(0.95, sum by (le) (rate({buckets}[$__rate_interval])))"
     outcomes = f"sum by ({OUTCOME}) (rate({query.of(names.REQUESTS, where)}[$__rate_interval]))"
     return (

@@ -15,7 +15,9 @@ PROVIDER = names.label_of(names.PROVIDER_NAME)
 ERROR = names.label_of(names.ERROR_TYPE)
 EVERYWHERE = f'{CAUSE}="unknown"'
 """Matcher of a failure series that every process exports from its start."""
-SUCCEEDED = f'{ERROR}="",{PROVIDER}="{names.PROVIDER}"'
+TOGETHER = f'{PROVIDER}="{names.PROVIDER}"'
+"""Matcher of the conventions' metrics, which other instrumentations record for other providers."""
+SUCCEEDED = f'{ERROR}="",{TOGETHER}'
 """Matchers of the durations of successful requests to Together."""
 
 _SERIES = re.compile(
@@ -54,12 +56,14 @@ SIZES = {
 }
 
 
-def rates(metrics: Iterable[str], kept: str, window: str = "5m", matchers: str = "") -> str:
-    """Return an expression for the sum of the rates of several metrics.
+def rates(metrics: Iterable[str], kept: str, window: str = "5m", matchers: str = TOGETHER) -> str:
+    """Return an expression for the sum of the rates of several metrics of requests to Together.
 
     Joins them with ``or`` and not with a ``__name__`` matcher, as metrics of two releases of the
-    conventions may have the same labels in one process.
+    conventions may have the same labels in one process. The matchers are for the conventions'.
     """
-    where = f"{{{matchers}}}" if matchers else ""
-    each = "\nor ".join(f"rate(\n  {one}{where}[{window}])" for one in metrics)
+    where = f"{{{matchers}}}"
+    each = "\nor ".join(
+        f"rate(\n  {one}{where if one.startswith('gen_ai_') else ''}[{window}])" for one in metrics
+    )
     return f"sum by (<by>, {kept}) ({each})"

@@ -1,5 +1,6 @@
 """``together-otel demo``: what it says, and that it notices when something is wrong."""
 
+import threading
 from contextlib import contextmanager
 
 import pytest
@@ -61,8 +62,37 @@ def test_a_failure_counted_twice_is_a_fault():
         name: [({"together_auth_cause": cause}, 2.0 * (cause == "revoked")) for cause in CAUSES]
     }
     outcome = Outcome(failed=1, samples=samples)
-    faults = Evidence("revoked", Scenario("revoked"), outcome, [], []).faults()
+    faults = Evidence("revoked", Scenario("revoked"), outcome, []).faults()
     assert "revoked: failures by cause: expected {'revoked': 1}, found {'revoked': 2.0}" in faults
+
+
+def test_ctrl_c_begins_no_other_drill(monkeypatch):
+    """Those that wait for their turn are given up, and those that run are ended."""
+    begun = []
+
+    def drill(_self, *arguments):
+        begun.append(arguments)
+        (arguments[-1] if len(arguments) > 1 else threading.Event()).wait(0.01)
+
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(demo, "find_binaries", object)
+    monkeypatch.setattr(demo, "CAUSES", ["revoked"] + ["missing"] * 1_000)
+    monkeypatch.setattr(demo.Demonstration, "_drill", drill)
+    monkeypatch.setattr(demo.Demonstration, "_page", interrupt)
+    assert main(["demo"]) == 130
+    assert len(begun) < 100
+
+
+def test_a_python_that_is_not_there(capsys):
+    """It is said before anything is run."""
+    with pytest.raises(SystemExit) as ended:
+        main(["demo", "--clients", "/nowhere/python"])
+    assert ended.value.code == 64
+    said = capsys.readouterr()
+    assert "--clients /nowhere/python is not a program" in said.err
+    assert not said.out
 
 
 @pytest.mark.parametrize("place", [0, 20, 35])

@@ -269,6 +269,7 @@ def test_the_data_source_that_is_provisioned(tmp_path):
             "--job has no effect on --only alertmanager",
         ),
         ([__file__], "expected a folder"),
+        ([""], "the path is empty"),
     ],
 )
 def test_usage(arguments, expected, tmp_path, capsys):

@@ -1,5 +1,6 @@
 """Rules as users choose them: `together-otel export --set`, `--severity`, `--group-by`, `--config`."""
 
+import json
 import sys
 
 import prometheus_binaries
@@ -103,6 +104,8 @@ def test_what_is_shown_is_a_file_that_chooses_the_same(tmp_path, capsys):
     assert run("--show-settings") == 0
     shown = capsys.readouterr().out
     assert choose(from_toml(shown)) == Options()
+    assert run("--show-settings", "--json") == 0
+    assert choose(json.loads(capsys.readouterr().out)) == Options()
     arguments = (
         "--set",
         "objective=0.999",

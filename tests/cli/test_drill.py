@@ -9,7 +9,6 @@ import subprocess
 import sys
 import threading
 from contextlib import contextmanager
-from importlib.metadata import version
 
 import pytest
 import yaml
@@ -21,7 +20,7 @@ from serving import answering, serving
 from together_otel.cli import main
 from together_otel.cli.doctor import installation
 from together_otel.cli.doctor.switches import settings_of
-from together_otel.cli.drill import program
+from together_otel.cli.drill import processes, program
 from together_otel.cli.drill.announcement import Announcement
 from together_otel.cli.drill.environment import environment as drills_own
 from together_otel.cli.drill.environment import port_of
@@ -142,10 +141,16 @@ def test_a_port_that_the_application_has(monkeypatch, capsys):
 
 
 def test_a_port_of_another_program():
+    """Of a service without a name."""
     with socket.create_server(("127.0.0.1", 0)) as stranger:
         taken = str(stranger.getsockname()[1])
-        text = announced(OTEL_METRICS_EXPORTER="prometheus", OTEL_EXPORTER_PROMETHEUS_PORT=taken)
+        text = announced(
+            OTEL_METRICS_EXPORTER="prometheus",
+            OTEL_EXPORTER_PROMETHEUS_PORT=taken,
+            OTEL_SERVICE_NAME="",
+        )
     assert f"port {taken} is in use by another program" in text
+    assert "as service together-drill." in text
 
 
 def test_the_applications_folder_is_left_alone(tmp_path):
@@ -215,9 +220,9 @@ def test_an_exporter_that_complains_again_and_again():
     process = Complaining()
     scenario = Scenario("a bad key", bad={"api_key": "bad"})
     runner = Runner("revoked", scenario, process, 0.01, lambda _: None)
-    outcome = runner.run(None, threading.Event())
-    assert outcome.failed
-    assert outcome.faults == [
+    runner.run(None, threading.Event())
+    assert runner.outcome.failed
+    assert runner.outcome.faults == [
         "an exporter reports, 2 times: It failed",
         "an exporter reports: It was late",
     ]
@@ -282,11 +287,6 @@ def test_names_that_are_no_text():
     assert "as service sh\N{REPLACEMENT CHARACTER}op-drill." in done.stdout
 
 
-def test_a_service_without_a_name():
-    text = announced(OTEL_SERVICE_NAME="", TOGETHER_OTEL_PROMETHEUS_PORT="0")
-    assert "as service together-drill." in text
-
-
 # ── keys ─────────────────────────────────────────────────────────────────────────────
 
 
@@ -340,9 +340,16 @@ def test_an_application_that_does_not_start(tmp_path):
     assert "it ended with exit code 1, ImportError: not the one that is meant." in done.stdout
 
 
-def test_a_file_that_names_the_service():
-    done = drilled(code=2, OTEL_CONFIG_FILE="otel.yaml")
-    assert "OTEL_CONFIG_FILE sets the service's name" in done.stderr
+def test_a_launcher_of_a_python_that_was_moved(tmp_path, monkeypatch, capsys):
+    """Its first line names one that is not there."""
+    script = tmp_path / "opentelemetry-instrument"
+    script.write_text("#!/nowhere/python")
+    script.chmod(0o755)
+    monkeypatch.setattr(processes, "launcher", lambda: script)
+    monkeypatch.setenv("TOGETHER_OTEL_PROMETHEUS_PORT", str(free_port()))
+    assert drill_here() == 1
+    said = capsys.readouterr().out
+    assert f"has ended: {script} cannot be started (No such file or directory)." in said
 
 
 def drill_here(*arguments):
@@ -353,25 +360,28 @@ def drill_here(*arguments):
         return int(exc.code or 0)
 
 
-def test_no_launcher(monkeypatch, capsys):
-    monkeypatch.setattr("shutil.which", lambda _: None)
+@pytest.mark.parametrize(
+    ("place", "instead", "said"),
+    [
+        (
+            "shutil.which",
+            lambda _: None,
+            "pip install 'together-otel[zero-code]' opentelemetry-sdk",
+        ),
+        ("tempfile.tempdir", "/nowhere", "set TMPDIR to one"),
+        (f"{installation.__name__}.release_of", lambda _: None, "together is not installed"),
+        (
+            "os.environ",
+            {"OTEL_CONFIG_FILE": "otel.yaml"},
+            "OTEL_CONFIG_FILE sets the service's name",
+        ),
+    ],
+    ids=["launcher", "temporary files", "SDK", "service of its own"],
+)
+def test_what_it_needs_is_missing(place, instead, said, monkeypatch, capsys):
+    monkeypatch.setattr(place, instead)
     assert drill_here() == 2
-    release = version("opentelemetry-sdk")
-    fix = f"pip install 'together-otel[zero-code]' opentelemetry-sdk=={release}"
-    assert fix in capsys.readouterr().err
-
-
-def test_no_temporary_files(tmp_path, monkeypatch, capsys):
-    """As in a container whose file system is read-only."""
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "absent"))
-    assert drill_here() == 2
-    assert "set TMPDIR to one" in capsys.readouterr().err
-
-
-def test_no_sdk(monkeypatch, capsys):
-    monkeypatch.setattr(installation, "release_of", lambda _name: None)
-    assert drill_here() == 2
-    assert "together is not installed" in capsys.readouterr().err
+    assert said in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

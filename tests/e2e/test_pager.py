@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from prometheus_binaries import RULES, require
 
-from together_otel.cli.demo.evidence import Evidence, evidence_of
+from together_otel.cli.demo.evidence import Evidence
 from together_otel.cli.drill.processes import Process, isolated, variables_of
 from together_otel.cli.drill.runner import Outcome
 from together_otel.cli.drill.scenarios import Scenario
@@ -73,7 +73,7 @@ def revocation():
         stack.notifications,
         series,
         float(refused[0]["value"][1]),
-        evidence_of("revoked", Scenario("revoked"), outcome, process.records()),
+        Evidence("revoked", Scenario("revoked"), outcome, process.records()),
         "".join(process.output),
         "".join(process.errors),
         keys,

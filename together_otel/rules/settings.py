@@ -161,14 +161,24 @@ def from_toml(text: str) -> dict[str, Any]:
     return found
 
 
+def values_of(options: Options) -> dict[str, Any]:
+    """Return the values of options by name, which `choose` accepts."""
+    return {
+        "group_by": options.group_by,
+        **{name: getattr(options, name) for name in SETTINGS},
+        "severity": {name: options.severities.get(name, "none") for name in _ALERTS},
+    }
+
+
 def to_toml(options: Options) -> str:
     """Return the options as a TOML file."""
+    values = values_of(options)
     lines = ["# Labels that identify a service; job must be one of them."]
-    lines.append(f"group_by = {json.dumps(options.group_by)}")
+    lines.append(f"group_by = {json.dumps(values['group_by'])}")
     for name, setting in SETTINGS.items():
-        lines += [f"# {setting['meaning']}", f"{name} = {json.dumps(getattr(options, name))}"]
+        lines += [f"# {setting['meaning']}", f"{name} = {json.dumps(values[name])}"]
     lines += ["", f"# Severity of each alert: {', '.join(get_args(Severity))}.", "[severity]"]
-    lines += [f'{name} = "{options.severities.get(name, "none")}"' for name in _ALERTS]
+    lines += [f'{name} = "{severity}"' for name, severity in values["severity"].items()]
     return "\n".join(lines) + "\n"
 
 

@@ -9,6 +9,7 @@ from typing import Final
 
 import httpx
 
+from together_otel.cli.check.addresses import Address
 from together_otel.cli.check.outcomes import NoAnswer
 from together_otel.clients.addresses import in_url, port_of
 
@@ -49,16 +50,28 @@ def make_client(
         raise NoAnswer("proxy_unreachable", f"{names} is not the URL of a proxy.") from None
 
 
+def parsed(address: Address) -> httpx.URL:
+    """Return an address as httpx parses it.
+
+    Raises:
+        NoAnswer: if its host is not a valid name.
+    """
+    try:
+        return httpx.URL(address.url)
+    except httpx.InvalidURL:
+        detail = f"The host name {address.host} cannot be resolved: it is not valid."
+        raise NoAnswer("dns_failure", detail) from None
+
+
 def proxy_at(host: str, port: int, variables: Mapping[str, str]) -> str:
     """Return host and port of a proxy, with the variable that sets it."""
     named_by = "the system's settings"
-    for variable, value in sorted(variables.items(), reverse=True):  # lower-case names first
+    for variable in sorted(filter(_is_proxy, variables)):  # lower-case names last
+        value = variables[variable]
         with suppress(httpx.InvalidURL):  # a proxy that is not used for this URL
-            if _is_proxy(variable):
-                url = httpx.URL(value if "://" in value else f"http://{value}")
-                if (url.raw_host.decode(), port_of(url) or port) == (host, port):
-                    named_by = variable
-                    break
+            url = httpx.URL(value if "://" in value else f"http://{value}")
+            if (url.raw_host.decode(), port_of(url) or port) == (host, port):
+                named_by = variable
     return f"{in_url(host)}:{port} ({named_by})"
 
 

@@ -151,9 +151,8 @@ def _facts(findings: Findings) -> Iterator[tuple[str, str]]:
         yield from _asked(live)
     elif findings.can_work:
         yield "Together", "was not asked; use --live to ask"
-    yield from _others(findings.lookalikes, known=findings.report.presence == "present")
-    for note in findings.notes:
-        yield "note", note
+    yield from _others(findings.lookalikes, findings.report)
+    yield from (("note", note) for note in findings.notes)
 
 
 def _key(findings: Findings) -> Iterator[tuple[str, str]]:
@@ -177,9 +176,12 @@ def _asked(live: LiveResult) -> Iterator[tuple[str, str]]:
         yield "answer", f"{live.status_code}{request}"
 
 
-def _others(found: list[Lookalike], *, known: bool) -> Iterator[tuple[str, str]]:
+def _others(found: list[Lookalike], report: KeyReport) -> Iterator[tuple[str, str]]:
     for one in found[:_LISTED]:
-        yield "also set", f"{one.variable}: {_content(one, known=known)}"
+        what = "empty" if one.report.presence == "empty" else _shape(one.report)
+        if one.report.presence != "empty" and report.presence == "present":
+            what += ", the same key" if one.same_key else ", another value"
+        yield "also set", f"{one.variable}: {what}"
     if len(found) > _LISTED:
         yield "", f"and {len(found) - _LISTED} more"
 
@@ -197,11 +199,3 @@ def _origin(findings: Findings) -> str:
 def _shape(report: KeyReport) -> str:
     what = _SHAPES.get(report.format, f"a key of {report.provider}")
     return f"{what}, {report.length} characters"
-
-
-def _content(one: Lookalike, *, known: bool) -> str:
-    if one.report.presence == "empty":
-        return "empty"
-    if not known:  # there is no key to compare it with
-        return _shape(one.report)
-    return f"{_shape(one.report)}, {'the same key' if one.same_key else 'another value'}"

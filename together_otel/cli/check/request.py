@@ -5,17 +5,17 @@ import socket
 import ssl
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from typing import Any, Final, Literal
 
 import httpx
 
-from together_otel.cli.check.addresses import address_of, installed_sdk
+from together_otel.cli.check.addresses import Address, address_of, installed_sdk
 from together_otel.cli.check.answers import ACCEPTED, Answer, interpret
-from together_otel.cli.check.client import make_client, proxy_at
+from together_otel.cli.check.client import make_client, parsed, proxy_at
 from together_otel.cli.check.outcomes import LiveResult, NoAnswer
 from together_otel.clients.addresses import in_url, port_of
-from together_otel.keys import Diagnosis, KeyReport, redact
+from together_otel.keys import KeyReport
 from together_otel.testing.fetch import within
 
 LIMIT: Final = 5.0
@@ -44,35 +44,19 @@ def ask(
             certificates.
         limit: timeout in seconds.
     """
-    found = _asked(key, report, variables, limit)
-    # The key may have been pasted into the base URL's variable, and a server may repeat it.
-    redacted: dict[str, Any] = {
-        one.name: redact(text, (key,))
-        for one in fields(found)
-        if one.name != "outcome" and isinstance(text := getattr(found, one.name), str)
-    }
-    if (why := found.diagnosis) is not None:
-        redacted["diagnosis"] = Diagnosis(why.cause, redact(why.remedy, (key,)))
-    redacted["base_url"] = (*report.reader.base_urls, "base_url")[0]
-    return replace(found, **redacted)
-
-
-def _asked(key: str, report: KeyReport, variables: Mapping[str, str], limit: float) -> LiveResult:
-    sdk = installed_sdk()
+    sdk, reader = installed_sdk(), report.reader
+    address: Address | None = None
     request: TracedRequest | None = None
     try:
-        address = address_of(variables, sdk, report.reader)
-    except NoAnswer as failure:
-        return LiveResult(failure.outcome, failure.detail)
-    try:
-        url = httpx.URL(address.url)
-        request = TracedRequest(make_client(variables, sdk, limit), url, key, variables)
+        address = address_of(variables, sdk, reader)
+        client, url = make_client(variables, sdk, limit), parsed(address)
+        request = TracedRequest(client, url, key, variables)
         live = interpret(request.send(limit), address, report)
     except NoAnswer as failure:
         live = LiveResult(failure.outcome, failure.detail)
-    except httpx.InvalidURL:
-        detail = f"The host name {address.host} cannot be resolved: it is not valid."
-        live = LiveResult("dns_failure", detail)
+    live = replace(live, base_url=(*reader.base_urls, "base_url")[0])
+    if address is None:
+        return live
     return replace(
         live,
         url=address.url,

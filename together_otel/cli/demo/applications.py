@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from together_otel import settings
+from together_otel.cli.demo.evidence import different
 from together_otel.cli.drill.processes import PATIENCE, isolated
 from together_otel.names import Cause
 from together_otel.testing.keys import MadeUpKeys
@@ -58,17 +59,14 @@ class Run:
     def faults(self) -> list[str]:
         """Return descriptions of what is wrong."""
         wanted, found = self.application, self.found
-        checks = (
+        faults = different(
+            wanted.client,
             ("causes in the log", [wanted.cause], found.get("causes")),
             ("failures", 1, found.get("failures")),
             ("accepted requests", wanted.accepted, found.get("accepted")),
             ("client libraries", [wanted.client], found.get("libraries")),
         )
-        return [
-            f"{wanted.client}: {what}: expected {one}, found {other}"
-            for what, one, other in checks
-            if one != other
-        ] + ([] if found else [f"{wanted.client}: {self.errors[-500:]}"])
+        return faults if found else [*faults, f"{wanted.client}: {self.errors[-500:]}"]
 
 
 def run_application(application: Application, python: str, keys: MadeUpKeys) -> Run:

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import shutil
 import tempfile
 import threading
 import time
@@ -9,15 +10,16 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from importlib.metadata import version
 from pathlib import Path
+from subprocess import SubprocessError
 from typing import Any, Final
 
 from together_otel.cli.demo.applications import APPLICATIONS, Run, run_application
-from together_otel.cli.demo.evidence import Evidence, evidence_of
+from together_otel.cli.demo.evidence import Evidence
 from together_otel.cli.demo.report import Paper
 from together_otel.cli.doctor.installation import SDK, missing
 from together_otel.cli.doctor.ports import OTEL_HOST, OTEL_PORT, Port
 from together_otel.cli.drill.environment import environment
-from together_otel.cli.drill.processes import PATIENCE, Died, Process, isolated
+from together_otel.cli.drill.processes import PATIENCE, Process, isolated
 from together_otel.cli.drill.runner import Runner
 from together_otel.cli.drill.scenarios import scenario_of
 from together_otel.cli.export.files import files, write_files
@@ -26,7 +28,7 @@ from together_otel.cli.parsing import CANNOT_WORK, GOOD, Parser, write_json
 from together_otel.names import CAUSES, Cause
 from together_otel.testing.keys import MadeUpKeys
 from together_otel.testing.ports import free_port
-from together_otel.testing.stack import Binaries, MissingBinary, ProcessDied, Stack, find_binaries
+from together_otel.testing.stack import Binaries, MissingBinary, Stack, find_binaries
 
 JOB: Final = "together-demo"
 """Name of the service, and of the job in Prometheus."""
@@ -68,6 +70,8 @@ def run(parser: Parser, options: argparse.Namespace) -> int:
     """Run the command; return the exit code."""
     if why := missing():
         return parser.give_up(why)
+    if options.clients is not None and shutil.which(options.clients) is None:
+        parser.refuse(f"--clients {options.clients} is not a program: expected a Python")
     return Demonstration(as_json=options.json, clients=options.clients).run()
 
 
@@ -86,6 +90,7 @@ class Demonstration:
         self._as_json = as_json
         self._found: list[Evidence] = []
         self._alert: dict[str, Any] | None = None
+        self._left_out = ""
         self._paper = Paper(self._keys, silent=as_json)
         self._captured: dict[str, str] = {}
         self._faults: list[str] = []
@@ -97,18 +102,24 @@ class Demonstration:
             f"together_otel with together {version(SDK)}: a drill of each cause, on loopback."
         )
         try:
-            self._show(*_monitoring())
-        except (TimeoutError, Died, ProcessDied) as failure:
+            self._run()
+            self._show()
+        except (OSError, RuntimeError, SubprocessError) as failure:
             self._faults.append(f"{type(failure).__name__}: {failure}")
         return self._verdict(time.monotonic() - started)
 
-    def _show(self, binaries: Binaries | None, left_out: str) -> None:
-        paper = self._paper
+    def _run(self) -> None:
         ended = threading.Event()
         port = _free()
+        binaries: Binaries | None = None
+        try:
+            binaries = find_binaries()
+        except MissingBinary as exc:
+            self._left_out = f"Left out: Prometheus, Alertmanager and the alert. {exc}."
         with ExitStack() as life:
-            # Entered first and so left last, also on errors, after the drill has been ended.
-            pool = life.enter_context(ThreadPoolExecutor(_AT_ONCE + 1))
+            # Called last and also on errors, after the drill has been ended.
+            pool = ThreadPoolExecutor(_AT_ONCE + 1)
+            life.callback(pool.shutdown, cancel_futures=True)
             life.callback(ended.set)
             paged = pool.submit(self._drill, PAGED, port, PATIENCE if binaries else 0.0, ended)
             drills: dict[Cause, Future[Evidence]] = {
@@ -119,44 +130,43 @@ class Demonstration:
                 for one in APPLICATIONS
                 if self._clients is not None
             ]
-            alert = self._alert = None if binaries is None else self._page(binaries, port)
+            if binaries is not None:
+                self._alert = self._page(binaries, port)
             ended.set()
-            found = self._found
             for cause, drill in {**drills, PAGED: paged}.items():
-                found.append(evidence := drill.result())
-                paper.line(
-                    f"[{len(found)}/{len(CAUSES)}] {cause}: {evidence.outcome.failed} failed,"
+                self._found.append(evidence := drill.result())
+                self._paper.line(
+                    f"[{len(self._found)}/{len(CAUSES)}] {cause}: {evidence.outcome.failed} failed,"
                     f" {evidence.outcome.accepted} accepted"
                 )
             self._runs = [one.result() for one in others]
+
+    def _show(self) -> None:
+        paper, found, alert = self._paper, self._found, self._alert
         self._faults += [fault for evidence in found for fault in evidence.faults()]
         self._faults += [fault for one in self._runs for fault in one.faults()]
         paper.heading("What the SDK says, and what together_otel says")
         paper.table(found)
-        self._show_applications()
+        if self._runs:
+            paper.heading("Applications without the SDK")
+            for one in self._runs:
+                self._show_application(one)
         paper.heading(f"Scraped from the last, {PAGED} (otel_scope_* labels left out)")
         paper.counters(found[-1].outcome.samples)
         paper.heading("The page")
         if alert is None:
-            paper.paragraph(left_out)
+            paper.paragraph(self._left_out)
         else:
             paper.alert(alert)
             if "runbook_url" not in alert["annotations"]:
                 self._faults.append(f"alert: expected a runbook_url, found {alert}")
 
-    def _show_applications(self) -> None:
-        paper = self._paper
-        if not self._runs:
-            return
-        paper.heading("Applications without the SDK")
-        for one in self._runs:
-            client, found = one.application.client, one.found
-            self._captured[f"{client}: emitted"] = found.pop("emitted", "")
-            paper.paragraph(one.application.title, client)
-            paper.paragraph(self._keys.redact(str(found.get("said"))), "error")
-            paper.paragraph(
-                f"{', '.join(found.get('causes', ()))}. {found.get('remedy')}", "diagnosis"
-            )
+    def _show_application(self, run: Run) -> None:
+        paper, client, found = self._paper, run.application.client, run.found
+        self._captured[f"{client}: emitted"] = found.pop("emitted", "")
+        paper.paragraph(run.application.title, client)
+        paper.paragraph(self._keys.redact(str(found.get("said"))), "error")
+        paper.paragraph(f"{', '.join(found.get('causes', ()))}. {found.get('remedy')}", "diagnosis")
 
     def _drill(
         self,
@@ -168,18 +178,17 @@ class Demonstration:
         port = port or _free()
         with (
             tempfile.TemporaryDirectory(prefix="together-otel-") as folder,
-            scenario_of(cause, self._keys, version(SDK)) as scenario,
+            scenario_of(cause, self._keys) as scenario,
         ):
             environ = environment(isolated(JOB, {}), cause, port, folder)
             with Process({**environ, **scenario.variables}) as process:
                 runner = Runner(cause, scenario, process, duration, lambda _: None)
-                if not (faults := runner.check()):
+                if runner.check():
                     runner.run(port, ended or threading.Event())
-        runner.outcome.faults += faults
         self._captured[f"{cause}: spans and logs"] = "".join(process.output)
         self._captured[f"{cause}: standard error"] = "".join(process.errors)
         self._captured[f"{cause}: metrics"] = str(runner.outcome.samples)
-        return evidence_of(cause, scenario, runner.outcome, process.records())
+        return Evidence(cause, scenario, runner.outcome, process.records())
 
     def _page(self, binaries: Binaries, port: Port) -> dict[str, Any]:
         """Wait for the page for the revoked key and return its alert."""
@@ -206,12 +215,10 @@ class Demonstration:
             for name in self._keys.shown_in(self._captured)
         ]
         if self._as_json:
-            causes = [evidence.as_json() for evidence in self._found]
-            applications = {one.application.client: one.found for one in self._runs}
             write_json(
                 {
-                    "causes": causes,
-                    "applications": applications,
+                    "causes": [evidence.as_json() for evidence in self._found],
+                    "applications": {one.application.client: one.found for one in self._runs},
                     "alert": self._alert,
                     "faults": self._faults,
                 }
@@ -231,11 +238,3 @@ class Demonstration:
 
 def _free() -> Port:
     return Port("127.0.0.1", free_port(), OTEL_HOST, OTEL_PORT)
-
-
-def _monitoring() -> tuple[Binaries | None, str]:
-    """Return the monitoring programs or, if missing, ``None`` and the reason."""
-    try:
-        return find_binaries(), ""
-    except MissingBinary as missing:
-        return None, f"Left out: Prometheus, Alertmanager and the alert. {missing}."

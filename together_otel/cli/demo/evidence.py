@@ -1,6 +1,6 @@
 """Evidence of one drill: the SDK's error and the telemetry, and checks of both."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,15 +30,21 @@ class Evidence:
         cause: the expected cause.
         scenario: the drill's scenario.
         outcome: the drill's result.
-        events: attributes of each ``auth_failed`` log record.
-        spans: attributes of each span with a cause.
+        records: spans and log records of its process.
     """
 
     cause: Cause
     scenario: Scenario
     outcome: Outcome
-    events: list[dict[str, Any]]
-    spans: list[dict[str, Any]]
+    records: Sequence[Mapping[str, Any]]
+
+    def _attributes(self, event: str | None) -> list[dict[str, Any]]:
+        """Return the attributes of each log record of an event, or of each span with a cause."""
+        return [
+            one["attributes"]
+            for one in self.records
+            if one.get("event_name") == event and AUTH_CAUSE in (one.get("attributes") or ())
+        ]
 
     @property
     def counts(self) -> dict[str, float]:
@@ -49,7 +55,8 @@ class Evidence:
     @property
     def remedy(self) -> str:
         """The remedy in the log record."""
-        return str(self.events[0].get(AUTH_REMEDY, "")) if self.events else ""
+        events = self._attributes(AUTH_FAILED.name)
+        return str(events[0].get(AUTH_REMEDY, "")) if events else ""
 
     def as_json(self) -> dict[str, object]:
         """Return the evidence as shown in the table."""
@@ -64,36 +71,36 @@ class Evidence:
     def faults(self) -> list[str]:
         """Return descriptions of what is wrong."""
         cause, outcome, samples = self.cause, self.outcome, self.outcome.samples
+        events, spans = self._attributes(AUTH_FAILED.name), self._attributes(None)
         refused = outcome.failed if self.scenario.asks else 0
         requests = counts(samples, REQUESTS, REQUEST_OUTCOME)
-        runbooks = [str(event.get(AUTH_RUNBOOK)).partition("#")[2] for event in self.events]
-        checks: list[tuple[str, object, object]] = [
+        runbooks = [str(event.get(AUTH_RUNBOOK)).partition("#")[2] for event in events]
+        return [f"{cause}: {fault}" for fault in outcome.faults] + different(
+            cause,
             ("failures by cause", {cause: outcome.failed}, self.counts),
-            ("causes in the log", [cause], [event[AUTH_CAUSE] for event in self.events]),
-            ("causes on spans", [cause] * outcome.failed, [one[AUTH_CAUSE] for one in self.spans]),
+            ("causes in the log", [cause], [event[AUTH_CAUSE] for event in events]),
+            ("causes on spans", [cause] * outcome.failed, [one[AUTH_CAUSE] for one in spans]),
             ("a remedy", True, bool(self.remedy)),
             ("runbook links", [f"cause-{cause}"], runbooks),
-            ("all causes", set(CAUSES), set(counts(samples, AUTH_FAILURES, AUTH_CAUSE))),
+            (
+                "all causes",
+                set(CAUSES),
+                set(counts(samples, AUTH_FAILURES, AUTH_CAUSE)),
+            ),
             ("refused requests", refused, requests.get("auth_failure", 0)),
             ("accepted requests", outcome.accepted, requests.get("success", 0)),
-            ("own errors", 0, sum(counts(samples, TELEMETRY_ERRORS, TELEMETRY_STAGE).values())),
-        ]
-        return [f"{cause}: {fault}" for fault in outcome.faults] + [
-            f"{cause}: {what}: expected {wanted}, found {found}"
-            for what, wanted, found in checks
-            if wanted != found
-        ]
+            (
+                "own errors",
+                0,
+                sum(counts(samples, TELEMETRY_ERRORS, TELEMETRY_STAGE).values()),
+            ),
+        )
 
 
-def evidence_of(
-    cause: Cause, scenario: Scenario, outcome: Outcome, records: Iterable[Mapping[str, Any]]
-) -> Evidence:
-    """Return the evidence of a drill, given the spans and log records of its process."""
-    named = [(one.get("event_name"), one["attributes"]) for one in records if one.get("attributes")]
-    return Evidence(
-        cause,
-        scenario,
-        outcome,
-        [attributes for name, attributes in named if name == AUTH_FAILED.name],
-        [attributes for name, attributes in named if name is None and AUTH_CAUSE in attributes],
-    )
+def different(whose: str, *checks: tuple[str, object, object]) -> list[str]:
+    """Return a fault for each check whose expected value is not what was found."""
+    return [
+        f"{whose}: {what}: expected {wanted}, found {found}"
+        for what, wanted, found in checks
+        if wanted != found
+    ]

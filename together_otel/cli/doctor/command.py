@@ -59,15 +59,15 @@ def add(parser: Parser) -> None:
 
 def run(_: Parser, options: argparse.Namespace) -> int:
     """Run the command; return the exit code."""
-    code = GOOD
     findings: Iterable[Finding]
-    if options.scrape is None:
-        findings = examine(parse(options.command_line, os.environ))
-    else:
-        try:
+    is_read = True
+    try:
+        if options.scrape is None:
+            findings = examine(parse(options.command_line, os.environ))
+        else:
             findings = look_at(options.scrape)
-        except CannotRead as exc:
-            findings, code = (exc.finding,), UNKNOWN
+    except CannotRead as exc:
+        findings, is_read = (exc.finding,), False
     reported = []
     for finding in findings:
         reported.append(finding)
@@ -77,9 +77,9 @@ def run(_: Parser, options: argparse.Namespace) -> int:
         write_json([dataclasses.asdict(one) for one in reported])
     else:
         write(_verdict(reported))
-    if code == GOOD and any(one.level == "problem" for one in reported):
-        code = CANNOT_WORK
-    return code
+    if not is_read:
+        return UNKNOWN
+    return CANNOT_WORK if any(one.level == "problem" for one in reported) else GOOD
 
 
 def examine(line: CommandLine) -> Iterator[Finding]:

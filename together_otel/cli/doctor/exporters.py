@@ -3,12 +3,11 @@
 from collections.abc import Iterator, Mapping
 from importlib.metadata import entry_points
 from math import inf
-from urllib.parse import urlsplit
 
 from together_otel.cli.doctor.content import AGGREGATION, EXPLICIT, NO_BUCKETS, TEMPORALITY
 from together_otel.cli.doctor.finding import Finding, Topic
 from together_otel.cli.doctor.installation import CONFIGURATORS, install
-from together_otel.cli.doctor.reach import is_open, place_of
+from together_otel.cli.doctor.reach import answers
 from together_otel.settings import Backend
 
 _EXPORTERS = Topic("exporters")
@@ -93,8 +92,7 @@ def exporters(environ: Mapping[str, str], backend: Backend) -> Iterator[Finding]
                 url = _of_otlp("ENDPOINT", signal, environ, _ENDPOINTS[one])
                 places.setdefault(url, []).append(signal)
     yield from (_not_installed(one, signals, environ) for one, signals in missing.items())
-    for url, signals in places.items():
-        yield from _answers(url, signals)
+    yield from (_collector(url, signals) for url, signals in places.items())
 
 
 def losses(environ: Mapping[str, str], backend: Backend) -> Iterator[Finding]:
@@ -180,20 +178,12 @@ def _no_protocol(signal: str, name: str) -> Finding:
     )
 
 
-def _answers(url: str, signals: list[str]) -> Iterator[Finding]:
-    whose = _and(signals)
-    place = place_of(url if "://" in url else f"http://{url}")
-    if place is None:
-        yield _EXPORTERS.problem(
+def _collector(url: str, signals: list[str]) -> Finding:
+    whose, variable = _and(signals), "OTEL_EXPORTER_OTLP_ENDPOINT"
+    try:
+        return answers(_EXPORTERS, "The collector", f" of {whose}", url, variable)
+    except ValueError:
+        return _EXPORTERS.problem(
             f"The endpoint of {whose} is not a URL with a host.",
-            "Set OTEL_EXPORTER_OTLP_ENDPOINT to http://HOST:PORT of a collector.",
+            f"Set {variable} to http://HOST:PORT of a collector.",
         )
-    elif why := is_open(*place):
-        yield _EXPORTERS.warning(
-            f"The collector of {whose}, {place[0]} port {place[1]}, does not answer"
-            f" from here ({why}).",
-            "Start it, or point OTEL_EXPORTER_OTLP_ENDPOINT at it.",
-        )
-    else:
-        scheme = urlsplit(url).scheme if "://" in url else "grpc"
-        yield _EXPORTERS.ok(f"The collector at {scheme}://{place[0]}:{place[1]} answers.")

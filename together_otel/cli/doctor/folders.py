@@ -7,13 +7,12 @@ from pathlib import Path
 
 from together_otel import settings as variables
 from together_otel.cli.doctor.finding import Finding, Topic
-from together_otel.cli.doctor.reach import is_open, place_of
+from together_otel.cli.doctor.reach import answers
 from together_otel.cli.doctor.switches import folder_of
 from together_otel.forks import is_alive
 from together_otel.settings import Settings
 
 _FOLDER = Topic("folder")
-_PUSHGATEWAY = Topic("pushgateway")
 
 _FILE = re.compile(
     r"(?:counter|gauge_\w+|histogram|summary)_(?:together-)?(\d+)(?:-[0-9a-f]+)?\.db"
@@ -31,7 +30,13 @@ def folders(environ: Mapping[str, str], settings: Settings) -> Iterator[Finding]
     if settings.textfile is not None:
         yield _textfile(settings.textfile)
     if settings.pushgateway is not None:
-        yield _gateway(settings.pushgateway)
+        yield answers(
+            Topic("pushgateway"),
+            "The Pushgateway",
+            "",
+            settings.pushgateway,
+            variables.PUSHGATEWAY,
+        )
 
 
 def _shared(text: str) -> Finding:
@@ -92,18 +97,3 @@ def _textfile(text: str) -> Finding:
             f"Set {name} to its --collector.textfile.directory.",
         )
     return _FOLDER.ok(f"{name} is a directory that can be written to.")
-
-
-def _gateway(url: str) -> Finding:
-    place = place_of(url)
-    if place is None:
-        return _PUSHGATEWAY.problem(
-            f"{variables.PUSHGATEWAY} is not a URL with a host and a port: the last metrics of a process are lost.",
-            f"Set {variables.PUSHGATEWAY} to http://HOST:9091.",
-        )
-    if why := is_open(*place):
-        return _PUSHGATEWAY.warning(
-            f"The Pushgateway, {place[0]} port {place[1]}, does not answer from here ({why}).",
-            f"Start it, or point {variables.PUSHGATEWAY} at it.",
-        )
-    return _PUSHGATEWAY.ok(f"The Pushgateway at {place[0]}:{place[1]} answers.")

@@ -5,6 +5,7 @@ import socket
 from http.client import HTTPException
 from urllib.parse import urlsplit
 
+from together_otel.cli.doctor.finding import Finding, Topic
 from together_otel.clients.addresses import in_url, port_of
 from together_otel.names import is_ours
 from together_otel.testing.fetch import fetch
@@ -15,17 +16,32 @@ _NO_NAME = "the name of the host is not valid"
 _WILDCARDS = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104 - not bound here
 
 
-def place_of(url: str) -> tuple[str, int] | None:
-    """Return host and port of a URL, or ``None`` if it has no host or is invalid."""
-    try:
-        parts = urlsplit(url)
-        return (parts.hostname, port_of(parts) or 80) if parts.hostname else None
-    except ValueError:
-        return None
+def answers(topic: Topic, name: str, whose: str, url: str, variable: str) -> Finding:
+    """Check whether something listens at a URL.
+
+    Args:
+        topic: topic of the finding.
+        name: what should listen.
+        whose: addition to its name if it does not.
+        url: its URL; without a scheme, it is gRPC's.
+        variable: the variable that sets the URL.
+
+    Raises:
+        ValueError: if the URL has no host or is invalid.
+    """
+    parts = urlsplit(url if "://" in url else f"grpc://{url}")
+    host, port = parts.hostname, port_of(parts) or 80
+    if not host:
+        raise ValueError("the URL has no host")
+    if why := _unreached(host, port):
+        return topic.warning(
+            f"{name}{whose}, {host} port {port}, does not answer from here ({why}).",
+            f"Start it, or point {variable} at it.",
+        )
+    return topic.ok(f"{name} at {parts.scheme}://{host}:{port} answers.")
 
 
-def is_open(host: str, port: int) -> str:
-    """Return ``""`` if something listens at an address, or else why it cannot be reached."""
+def _unreached(host: str, port: int) -> str:
     try:
         socket.create_connection((host, port), _PATIENCE).close()
     except TimeoutError:

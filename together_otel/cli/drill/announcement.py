@@ -14,7 +14,7 @@ from together_otel.cli.output import paint
 from together_otel.clients.addresses import in_url
 from together_otel.names import CAUSE_MEANINGS, DRILL_CAUSE, DRILL_ENDED, DRILL_STARTED, Cause
 from together_otel.rules import Options, alerts_of
-from together_otel.settings import Settings
+from together_otel.settings import Settings, host_of
 from together_otel.telemetry.exit_export import target, textfile
 
 _SHORT = 60.0
@@ -45,12 +45,6 @@ class Announcement:
     def service(self) -> str:
         """Service name of the drill."""
         return self.environ[SERVICE]
-
-    def faults(self) -> list[str]:
-        """Return descriptions of what keeps the drill from being noticed."""
-        if any(self.ways()):
-            return []
-        return ["no metrics are exported: see together-otel doctor"]
 
     def before(self) -> Iterator[str]:
         """Yield lines about what will happen and where to see it."""
@@ -91,13 +85,8 @@ class Announcement:
             yield f"{port.url}, until the drill ends."
         elif settings.metrics == "otel" and (found := exporters_of("metrics", self.environ)):
             yield f"to OpenTelemetry's exporters: {', '.join(found)}."
-        if settings.metrics != "prometheus":
-            return
-        then = "when the drill ends; alerts fire after that."
-        if settings.pushgateway is not None:
-            yield f"to the Pushgateway {self._gateway()[0]} {then}"
-        if settings.textfile is not None:
-            yield f"into {textfile(settings.textfile, self.service)} {then}"
+        for where, _ in self._left():
+            yield f"{where} when the drill ends; alerts fire after that."
 
     def after(self, outcome: Outcome) -> Iterator[str]:
         """Yield lines about the result and what to clean up."""
@@ -113,13 +102,8 @@ class Announcement:
             yield paint("All failures were counted, each with its cause.", "good")
         if self.port is not None:
             yield "Remove the drill's job from Prometheus: its target is gone."
-        if self.settings.metrics != "prometheus":
-            return
-        if self.settings.pushgateway is not None:
-            yield f"After the alerts have arrived: curl -X DELETE {self._gateway()[1]}"
-        if self.settings.textfile is not None:
-            file = textfile(self.settings.textfile, self.service)
-            yield f"After the alerts have arrived: rm {file}"
+        for _, removal in self._left():
+            yield f"After the alerts have arrived: {removal}"
 
     def as_json(self, outcome: Outcome) -> dict[str, object]:
         """Return the drill and its result, always with the same fields."""
@@ -142,10 +126,17 @@ class Announcement:
             for severity in ("page", "ticket")
         }
 
-    def _gateway(self) -> tuple[str, str]:
-        """Return the Pushgateway's host and port, and the URL of the group without a password."""
-        url = self.environ[variables.PUSHGATEWAY].strip()
-        base, job, grouping = target(url, self.service)
-        parts = urlsplit(base)
-        host = parts.netloc.rpartition("@")[2]
-        return host, url_of_group(parts._replace(netloc=host).geturl(), job, grouping)
+    def _left(self) -> Iterator[tuple[str, str]]:
+        """Yield where metrics stay after the end of the drill, and the command that removes them."""
+        settings = self.settings
+        if settings.metrics != "prometheus":
+            return
+        if settings.pushgateway is not None:
+            url = self.environ[variables.PUSHGATEWAY].strip()
+            base, job, grouping = target(url, self.service)
+            host = host_of(base)  # without a password
+            group = url_of_group(urlsplit(base)._replace(netloc=host).geturl(), job, grouping)
+            yield f"to the Pushgateway {host}", f"curl -X DELETE {group}"
+        if settings.textfile is not None:
+            file = textfile(settings.textfile, self.service)
+            yield f"into {file}", f"rm {file}"

@@ -6,7 +6,6 @@ import re
 import tempfile
 import time
 from collections.abc import Callable
-from importlib.metadata import version
 
 from together_otel.cli.doctor.exporters import CONFIG_FILE
 from together_otel.cli.doctor.installation import SDK, missing
@@ -15,7 +14,7 @@ from together_otel.cli.drill.announcement import Announcement
 from together_otel.cli.drill.environment import environment, port_of
 from together_otel.cli.drill.processes import Died, Process
 from together_otel.cli.drill.program import CLASSES
-from together_otel.cli.drill.runner import Runner, ending_early
+from together_otel.cli.drill.runner import Outcome, Runner, ending_early
 from together_otel.cli.drill.scenarios import scenario_of
 from together_otel.cli.output import write
 from together_otel.cli.parsing import CANNOT_WORK, GOOD, Parser, without_key, write_json
@@ -76,34 +75,12 @@ def run(parser: Parser, options: argparse.Namespace) -> int:
     """Run the command; return the exit code."""
     if why := missing(options.client):
         return parser.give_up(why)
-    release = version(options.client)
     if os.environ.get(CONFIG_FILE):
         return parser.give_up(
             f"{CONFIG_FILE} sets the service's name, so the drill could not be distinguished from"
             f" the application: unset it, and configure exporters with other variables"
         )
-    keys = MadeUpKeys()
-
-    def say(text: str) -> None:
-        if not options.json:
-            write(without_key(keys.redact(text)) + "\n")
-
-    try:
-        return _run(parser, options, release, keys, say)
-    except KeyboardInterrupt:
-        say("Ended immediately: the counts are not known.")
-        return CANNOT_WORK
-
-
-def _run(
-    parser: Parser,
-    options: argparse.Namespace,
-    release: str,
-    keys: MadeUpKeys,
-    say: Callable[[str], None],
-) -> int:
     settings, _ = settings_of(os.environ)
-    cause, duration = options.cause, options.duration
     try:
         port, note = port_of(os.environ, settings, options.port)
     except OSError as exc:
@@ -119,34 +96,54 @@ def _run(
             "there is no writable folder for temporary files: set TMPDIR to one, an emptyDir in"
             " Kubernetes"
         )
-    with (
-        temporary as folder,
-        ending_early() as ended,
-        scenario_of(cause, keys, release, options.client) as scenario,
-    ):
-        environ = {**environment(os.environ, cause, port, folder), **scenario.variables}
-        about = Announcement(cause, duration, settings, environ, port, note)
-        redact = None if options.json else keys.redact
-        with Process(environ, redact=redact, client=options.client) as process:
+    cause, keys = options.cause, MadeUpKeys()
 
-            def progress(text: str) -> None:
-                say(f"{time.strftime('%H:%M:%S')} {text}")
+    def say(text: str) -> None:
+        if not options.json:
+            write(without_key(keys.redact(text)) + "\n")
 
-            runner = Runner(cause, scenario, process, duration, progress)
-            try:
-                if not (faults := [*runner.check(), *about.faults()]):
-                    for line in about.before():
-                        say(line)
-                    runner.run(port, ended)
-            except Died as exc:
-                faults = [f"the drill's application has ended: {exc}"]
-    outcome = runner.outcome
-    outcome.faults += faults
-    for line in about.after(outcome):
-        say(line)
+    with temporary as folder:
+        environ = environment(os.environ, cause, port, folder)
+        about = Announcement(cause, options.duration, settings, environ, port, note)
+        try:
+            outcome = _drill(about, keys, options, say)
+        except KeyboardInterrupt:
+            say("Ended immediately: the counts are not known.")
+            return CANNOT_WORK
     if options.json:
         write_json(about.as_json(outcome))
     return CANNOT_WORK if outcome.faults else GOOD
+
+
+def _drill(
+    about: Announcement, keys: MadeUpKeys, options: argparse.Namespace, say: Callable[[str], None]
+) -> Outcome:
+    outcome = Outcome()
+    redact = None if options.json else keys.redact
+    with ending_early() as ended, scenario_of(about.cause, keys, options.client) as scenario:
+        environ = {**about.environ, **scenario.variables}
+        try:
+            with Process(environ, redact=redact, client=options.client) as process:
+                runner = Runner(
+                    about.cause,
+                    scenario,
+                    process,
+                    about.duration,
+                    lambda text: say(f"{time.strftime('%H:%M:%S')} {text}"),
+                    outcome,
+                )
+                counts = runner.check()
+                if not any(about.ways()):
+                    outcome.faults.append("no metrics are exported: see together-otel doctor")
+                elif counts:
+                    for line in about.before():
+                        say(line)
+                    runner.run(about.port, ended)
+        except Died as exc:
+            outcome.faults.append(f"the drill's application has ended: {exc}")
+    for line in about.after(outcome):
+        say(line)
+    return outcome
 
 
 def _duration(text: str) -> float:

@@ -14,7 +14,7 @@ from typing import IO, Any, cast
 
 from together_otel.cli.doctor.content import Samples
 from together_otel.cli.doctor.endpoint import read
-from together_otel.cli.doctor.installation import SDK, launcher, zero_code
+from together_otel.cli.doctor.installation import SDK, launcher
 from together_otel.cli.doctor.ports import OTEL_HOST, OTEL_PORT
 from together_otel.cli.doctor.trial import last_exception
 from together_otel.cli.drill import MARK
@@ -50,7 +50,7 @@ class Process:
         address: host and port of OpenTelemetry's Prometheus exporter.
 
     Raises:
-        FileNotFoundError: if ``opentelemetry-instrument`` is not installed.
+        Died: if it cannot be started.
     """
 
     def __init__(
@@ -60,9 +60,6 @@ class Process:
         redact: Callable[[str], str] | None = None,
         client: str = SDK,
     ) -> None:
-        program = launcher()
-        if program is None:
-            raise FileNotFoundError(f"opentelemetry-instrument: {zero_code()}")
         self.complaints: list[str] = []
         self.output: deque[str] = deque()
         self.errors: deque[str] = deque()
@@ -70,17 +67,22 @@ class Process:
         self._redact = redact
         self._shown = False
         self._answers: queue.Queue[dict[str, Any] | None] = queue.Queue()
-        self._process = subprocess.Popen(  # noqa: S603 - programs of this environment
-            [program, *options, sys.executable, "-m", "together_otel.cli.drill.program", client],
-            env=dict(environ),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            encoding="utf-8",
-            errors="replace",
-            # So that Ctrl-C only reaches the drill, which then ends this process in order.
-            start_new_session=True,
-        )
+        program = str(launcher())
+        words = [program, *options, sys.executable, "-m", "together_otel.cli.drill.program", client]
+        try:
+            self._process = subprocess.Popen(  # noqa: S603 - programs of this environment
+                words,
+                env=dict(environ),
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                encoding="utf-8",
+                errors="replace",
+                # So that Ctrl-C only reaches the drill, which then ends this process in order.
+                start_new_session=True,
+            )
+        except OSError as exc:  # such as a virtual environment that was moved
+            raise Died(f"{program} cannot be started ({exc.strerror})") from None
         self._stdin = cast("IO[str]", self._process.stdin)
         pipes = (self._process.stdout, self.output), (self._process.stderr, self.errors)
         self._readers = [
@@ -99,40 +101,22 @@ class Process:
             self._stdin.close()
 
     def ask(self, **options: object) -> dict[str, Any]:
-        """Make one request by a client with these options; return the reply.
-
-        Raises:
-            Died: if there is no reply.
-        """
+        """Make one request by a client with these options; return the reply."""
         return self.command(ask=options)
 
     def command(self, **what: object) -> dict[str, Any]:
-        """Send a command; return the reply.
-
-        Raises:
-            Died: if there is no reply.
-        """
+        """Send a command; return the reply. Raises `Died` if there is none."""
         self.send(**what)
         return self.answer()
 
     def send(self, **what: object) -> None:
-        """Send a command; `answer` returns the replies in order.
-
-        Raises:
-            Died: if it cannot be sent.
-        """
-        try:
+        """Send a command; `answer` returns the replies in order."""
+        with suppress(BrokenPipeError):  # reported by `answer`
             self._stdin.write(json.dumps(what) + "\n")
             self._stdin.flush()
-        except BrokenPipeError:
-            raise Died(self._how()) from None
 
     def answer(self) -> dict[str, Any]:
-        """Return the next reply.
-
-        Raises:
-            Died: if there is no reply.
-        """
+        """Return the next reply. Raises `Died` if there is none."""
         try:
             found = self._answers.get(timeout=PATIENCE)
         except queue.Empty:
@@ -147,11 +131,7 @@ class Process:
         self._repeat()
 
     def scrape(self) -> Samples:
-        """Return the samples of OpenTelemetry's Prometheus exporter.
-
-        Raises:
-            CannotRead: if it cannot be scraped.
-        """
+        """Return the samples of OpenTelemetry's Prometheus exporter."""
         return read(f"http://{self.address}/metrics")
 
     def records(self) -> list[dict[str, Any]]:
@@ -171,11 +151,7 @@ class Process:
         return last_exception("".join(self.errors)).rstrip(".")
 
     def finish(self) -> None:
-        """Let the process exit by itself, which flushes its exporters.
-
-        Raises:
-            Died: if it does not exit.
-        """
+        """Let the process exit by itself, which flushes its exporters, or raise `Died`."""
         with suppress(BrokenPipeError):
             self._stdin.close()
         try:

@@ -8,6 +8,7 @@ import json
 import logging
 import sys
 from collections.abc import Mapping
+from functools import lru_cache
 from importlib import import_module
 from io import TextIOWrapper
 from typing import Any, cast
@@ -51,32 +52,24 @@ CLASSES = {"together": "Together", "openai": "OpenAI"}
 """Packages of the clients that can be used, and their classes."""
 
 
-class Application:
-    """Makes requests like an ordinary application, with one client while its options are equal.
+@lru_cache(maxsize=1)
+def _client_of(package: str, options: str) -> Any:
+    """Return a package's client with options in JSON; the same one while these are equal."""
+    make = getattr(import_module(package), CLASSES[package])
+    # Without retries, which would only delay the drill.
+    return make(max_retries=0, **json.loads(options))
 
-    Args:
-        client: package of the client.
-    """
 
-    def __init__(self, client: str) -> None:
-        self._make = getattr(import_module(client), CLASSES[client])
-        self._client: Any = None
-        self._options: Mapping[str, Any] | None = None
-
-    def ask(self, options: Mapping[str, Any]) -> None:
-        """Make one request; print its result."""
-        try:
-            if self._client is None or self._options != options:
-                self._client, self._options = None, options
-                # Without retries, which would only delay the drill.
-                self._client = self._make(max_retries=0, **options)
-            self._client.chat.completions.create(
-                model=MODEL, messages=[{"role": "user", "content": "A fire drill."}]
-            )
-        except Exception as exc:  # noqa: BLE001 - the class depends on cause and SDK
-            say(failed=public_name(type(exc)), why=" ".join(redact(str(exc)).split()))
-        else:
-            say(failed=None)
+def ask(package: str, options: Mapping[str, Any]) -> None:
+    """Make one request, like an ordinary application; print its result."""
+    try:
+        _client_of(package, json.dumps(options)).chat.completions.create(
+            model=MODEL, messages=[{"role": "user", "content": "A fire drill."}]
+        )
+    except Exception as exc:  # noqa: BLE001 - the class depends on cause and SDK
+        say(failed=public_name(type(exc)), why=" ".join(redact(str(exc)).split()))
+    else:
+        say(failed=None)
 
 
 def counted() -> dict[str, float] | None:
@@ -96,11 +89,12 @@ def main() -> None:
     # buffer while another one flushes it is lost.
     cast("TextIOWrapper", sys.stdout).reconfigure(write_through=True)
     listen()
-    application = Application(sys.argv[1])
+    package = sys.argv[1]
+    import_module(package)  # before it is asked: an error ends this process
     for line in sys.stdin:
         command = json.loads(line)
         if "ask" in command:
-            application.ask(command["ask"])
+            ask(package, command["ask"])
         elif "emit" in command:
             events.emit(_EVENTS[command["emit"]], logging.WARNING, command["fields"])
             say(emitted=command["emit"])

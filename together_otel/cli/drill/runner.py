@@ -94,21 +94,18 @@ class Runner:
     def _pace(self) -> float:
         return min(_PACE, self._duration / _STEPS)
 
-    def check(self) -> list[str]:
-        """Return what keeps the drill from starting; ``[]`` if the application counts failures.
-
-        Raises:
-            Died: if the application has exited.
-        """
+    def check(self) -> bool:
+        """Return whether the application counts failures; if not, the drill cannot start."""
         if self._process.command(count=True)["counted"]:
-            return []
+            return True
         self._process.finish()
         why = self._process.last_exception()
         under = f"under opentelemetry-instrument{why and f' ({why})'}"
-        return [f"nothing is counted {under}: see together-otel doctor"]
+        self._fault(f"nothing is counted {under}: see together-otel doctor")
+        return False
 
-    def run(self, port: Port | None, ended: threading.Event) -> Outcome:
-        """Run the drill and return the result.
+    def run(self, port: Port | None, ended: threading.Event) -> None:
+        """Run the drill.
 
         Args:
             port: port at which the application is scraped, or ``None``.
@@ -117,7 +114,6 @@ class Runner:
         Raises:
             Died: if the application exits too early.
         """
-        faults = self.outcome.faults
         self._process.show()
         self.outcome.started = True
         start = time.monotonic()
@@ -141,8 +137,7 @@ class Runner:
         complaints = Counter(one.rstrip(".") for one in self._process.complaints)
         for one, number in complaints.items():
             often = f", {number} times" if number > 1 else ""
-            faults.append(f"an exporter reports{often}: {one}")
-        return self.outcome
+            self._fault(f"an exporter reports{often}: {one}")
 
     def _until(self, deadline: float, ended: threading.Event) -> Iterator[None]:
         """Yield at the drill's pace until the deadline, at least once."""

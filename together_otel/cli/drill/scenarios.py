@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from importlib.metadata import version
 from typing import Any
 
 from together_otel.clients.readers import CLIENTS
@@ -47,19 +48,17 @@ class Scenario:
 
 
 @contextmanager
-def scenario_of(
-    cause: Cause, keys: MadeUpKeys, release: str, client: str = "together"
-) -> Iterator[Scenario]:
+def scenario_of(cause: Cause, keys: MadeUpKeys, client: str = "together") -> Iterator[Scenario]:
     """Start the servers of a cause's scenario; yield the scenario.
 
     Args:
         cause: cause of the failures.
         keys: generates the keys.
-        release: release of the client.
         client: name of the client, one of `program.CLASSES`.
     """
     reader, is_sdk = CLIENTS[client], client == "together"
-    variable, generation = reader.variables[0], int(release.partition(".")[0])
+    release, variable = version(client), reader.variables[0]
+    generation = int(release.partition(".")[0])
     key, other = keys.together(), keys.together()
     with TogetherServer(keys=[key]) as server, TogetherServer(keys=[key]) as elsewhere:
         place = {"TOGETHER_BASE_URL": server.base_url_for(release), "TOGETHER_NO_BANNER": "1"}
@@ -72,7 +71,7 @@ def scenario_of(
             variables = place if value is None else place | {holder: value}
             return Scenario(title, variables, good={"api_key": key}, **more)
 
-        def of_options(title: str, **bad: Any) -> Scenario:
+        def of_options(title: str, **bad: object) -> Scenario:
             """Return a scenario with client options that override a good key."""
             return Scenario(title, place | {variable: key}, bad)
 
@@ -90,6 +89,8 @@ def scenario_of(
             return of_server(title, lambda: server.always(behaviour))
 
         misnamed = _MISNAMED if is_sdk else KEY_VARIABLE
+        takes_headers = not is_sdk or generation >= _FIRST_WITH_HEADERS
+        headers = "default_headers" if takes_headers else "supplied_headers"
         there = elsewhere.url.replace("127.0.0.1", "localhost")
         scenarios: dict[Cause, Callable[[], Scenario]] = {
             "revoked": lambda: of_server(
@@ -105,8 +106,7 @@ def scenario_of(
             "not_passed": lambda: of_options("a placeholder passed", api_key=_PLACEHOLDER),
             "wrong_provider": lambda: of_key("another provider's key", keys.other_provider()),
             "overridden": lambda: of_options(
-                "another key in a header",
-                **_headers(other, new=not is_sdk or generation >= _FIRST_WITH_HEADERS),
+                "another key in a header", **{headers: {"Authorization": f"Bearer {other}"}}
             ),
             "redirected": lambda: answering("a redirect elsewhere", behaviours.redirect(there)),
             "header_lost": lambda: answering("a proxy that removes it", behaviours.lose_key()),
@@ -114,8 +114,3 @@ def scenario_of(
             "unknown": lambda: of_key("an unknown shape", _STRANGE),
         }
         yield scenarios[cause]()
-
-
-def _headers(other: str, *, new: bool) -> dict[str, Any]:
-    option = "default_headers" if new else "supplied_headers"
-    return {option: {"Authorization": f"Bearer {other}"}}

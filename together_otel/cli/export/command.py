@@ -5,6 +5,8 @@ import re
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,7 @@ from together_otel.cli.export.source import Source
 from together_otel.cli.output import complain, write
 from together_otel.cli.parsing import CANNOT_WRITE, GOOD, Parser, without_key, write_json
 from together_otel.rules import Options
-from together_otel.rules.settings import WrongChoice, choose, from_toml, pairs, to_toml
+from together_otel.rules.settings import WrongChoice, choose, from_toml, pairs, to_toml, values_of
 from together_otel.settings import DEFAULT_RUNBOOK_URL
 
 # Only characters without a special meaning in the files that the URL is inserted into.
@@ -93,7 +95,10 @@ def run(parser: Parser, options: argparse.Namespace) -> int:
     """Run the command; return the exit code."""
     rules = _rules(parser, options)
     if options.show_settings:
-        write(to_toml(rules))
+        if options.json:
+            write_json(values_of(rules))
+        else:
+            write(to_toml(rules))
         return GOOD
     if options.folder is None:
         parser.refuse("the following arguments are required: DIR")
@@ -114,24 +119,20 @@ def run(parser: Parser, options: argparse.Namespace) -> int:
         where = exc.filename or options.folder  # a full disk has no name
         complain(without_key(f"{parser.prog}: cannot write {where}: {exc.strerror}\n"))
         return CANNOT_WRITE
+    written = [
+        {
+            "format": file.kind,
+            "path": str(options.folder / file.path),
+            "next": FORMATS[file.kind].next_step,
+        }
+        for file in made
+    ]
     if options.json:
-        write_json(
-            [
-                {
-                    "format": file.kind,
-                    "path": str(options.folder / file.path),
-                    "next": FORMATS[file.kind].next_step,
-                }
-                for file in made
-            ]
-        )
+        write_json(written)
         return GOOD
-    for kind, one in FORMATS.items():
-        written = [options.folder / file.path for file in made if file.kind == kind]
-        for path in written:
-            write(without_key(f"{path}\n"))
-        if written:
-            write(f"  next: {one.next_step}\n")
+    for next_step, group in groupby(written, itemgetter("next")):
+        paths = "".join(f"{one['path']}\n" for one in group)
+        write(without_key(f"{paths}  next: {next_step}\n"))
     return GOOD
 
 
@@ -169,6 +170,8 @@ def _matching(pattern: re.Pattern[str], expected: str) -> Callable[[str], str]:
 
 
 def _folder(text: str) -> Path:
+    if not text:  # such as a variable of a script that is not set
+        raise argparse.ArgumentTypeError("the path is empty: expected a folder or a new name")
     folder = Path(text)
     with suppress(OSError):  # reported when it is written to
         if folder.exists() and not folder.is_dir():

@@ -34,6 +34,30 @@ def together(monkeypatch):
 
 
 @pytest.fixture
+def look(capsys):
+    """Run the command, and compare its exit code; return its text on one line."""
+
+    def looked(*arguments, code=0):
+        assert main(["check", *arguments]) == code
+        return " ".join(capsys.readouterr().out.split())
+
+    return looked
+
+
+@pytest.fixture
+def facts(capsys):
+    """Run the command with --json, and compare its exit code; return its one line of JSON."""
+
+    def found(*arguments, code=0):
+        assert main(["check", "--json", *arguments]) == code
+        out = capsys.readouterr().out
+        assert out.count("\n") == 1
+        return json.loads(out)
+
+    return found
+
+
+@pytest.fixture
 def check(key, capsys):
     """Run the command with --live twice; return its exit code and JSON, once neither shows the key."""
 

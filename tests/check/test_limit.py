@@ -63,10 +63,6 @@ def test_no_network(unknown, monkeypatch):
 # ── the limit ────────────────────────────────────────────────────────────────────────
 
 
-def test_the_commands_limit():
-    assert asking.LIMIT == 5.0
-
-
 def test_no_answer(key, together):
     """The server would wait for a minute; its one request was left before that."""
     together.script(behaviours.slow(60))

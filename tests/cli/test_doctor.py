@@ -3,7 +3,6 @@
 import os
 import re
 import socket
-from dataclasses import dataclass
 from importlib import metadata
 
 import pytest
@@ -29,28 +28,21 @@ def good(monkeypatch):
     set_all(monkeypatch, GOOD)
 
 
-@dataclass(frozen=True)
-class Broken:
-    """A set-up, and what is to be said of it.
+def broken(level):
+    """Return a function that describes a set-up with one finding of a level.
 
-    Attributes:
-        variables: on top of a good set-up; ``{folder}`` is one of the test's own, ``{port}`` and
-            ``{other}`` are free ports, and something listens at ``{listening}``.
-        complaint: level and topic.
-        text: part of the sentence.
-        fix: part of the fix.
+    It takes the topic, parts of the sentence and of the fix, and variables on top of a good set-up:
+    ``{folder}`` is one of the test's own, ``{port}`` and ``{other}`` are free ports, and something
+    listens at ``{listening}``.
     """
 
-    title: str
-    variables: dict[str, str]
-    complaint: tuple[str, str]
-    text: str
-    fix: str
+    def describe(about, text, fix, base=(), **variables):
+        return pytest.param((level, about), text, fix, dict(base) | variables, id=text)
 
-    def __str__(self):
-        return self.title
+    return describe
 
 
+problem, warning = broken("problem"), broken("warning")
 EVERYWHERE = "0.0.0.0"  # noqa: S104 - what a container is to bind
 SCRAPED = {
     "OTEL_METRICS_EXPORTER": "prometheus",
@@ -70,325 +62,263 @@ OTLP = {
 PREFORK = "PROMETHEUS_MULTIPROC_DIR to an empty directory"
 
 BROKEN = [
-    Broken(
-        "disabled by name",
-        {"OTEL_PYTHON_DISABLED_INSTRUMENTATIONS": "flask, together"},
-        ("problem", "disabled"),
+    problem(
+        "disabled",
         "contains together",
         "Remove together from",
+        OTEL_PYTHON_DISABLED_INSTRUMENTATIONS="flask, together",
     ),
-    Broken(
-        "all disabled",
-        {"OTEL_PYTHON_DISABLED_INSTRUMENTATIONS": "*"},
-        ("problem", "disabled"),
-        "contains *",
-        "Remove * from",
-    ),
-    Broken(
-        "a name that is not ours",
-        {"OTEL_PYTHON_DISABLED_INSTRUMENTATIONS": "together_otel"},
-        ("warning", "disabled"),
+    problem("disabled", "contains *", "Remove * from", OTEL_PYTHON_DISABLED_INSTRUMENTATIONS="*"),
+    warning(
+        "disabled",
         "which is not the name of an instrumentation",
         "This one is named together",
+        OTEL_PYTHON_DISABLED_INSTRUMENTATIONS="together_otel",
     ),
-    Broken(
-        "the SDK disabled",
-        {"OTEL_SDK_DISABLED": "True"},
-        ("problem", "disabled"),
-        "disables everything",
-        "Unset OTEL_SDK_DISABLED",
-    ),
-    Broken(
-        "a setting not understood",
-        {"TOGETHER_OTEL_LOG_INTERVAL": "soon"},
-        ("warning", "settings"),
+    problem("disabled", "disables everything", "Unset OTEL_SDK_DISABLED", OTEL_SDK_DISABLED="True"),
+    warning(
+        "settings",
         "Invalid value 'soon' for TOGETHER_OTEL_LOG_INTERVAL",
         "Correct it",
+        TOGETHER_OTEL_LOG_INTERVAL="soon",
     ),
-    Broken(
-        "a setting misspelt",
-        {"TOGETHER_OTEL_PREFLIHGT": "raise"},
-        ("warning", "settings"),
+    warning(
+        "settings",
         "TOGETHER_OTEL_PREFLIHGT is not a setting; did you mean TOGETHER_OTEL_PREFLIGHT?",
         "Correct it",
+        TOGETHER_OTEL_PREFLIHGT="raise",
     ),
-    Broken(
-        "no metrics wanted",
-        {"TOGETHER_OTEL_METRICS": "none"},
-        ("problem", "backend"),
-        "there are no metrics",
-        "to auto",
-    ),
-    Broken(
-        "metrics that nobody serves",
-        {"TOGETHER_OTEL_METRICS": "prometheus"},
-        ("warning", "backend"),
+    problem("backend", "there are no metrics", "to auto", TOGETHER_OTEL_METRICS="none"),
+    warning(
+        "backend",
         "This package does not serve",
         "TOGETHER_OTEL_PROMETHEUS_PORT to a free port",
+        TOGETHER_OTEL_METRICS="prometheus",
     ),
-    Broken(
-        "metrics that are not exported",
-        {"OTEL_METRICS_EXPORTER": "none"},
-        ("problem", "exporters"),
+    problem(
+        "exporters",
         "no metrics of Together's calls are exported",
         "OTEL_METRICS_EXPORTER to prometheus or otlp",
+        OTEL_METRICS_EXPORTER="none",
     ),
-    Broken(
-        "an exporter that does not exist",
-        {"OTEL_METRICS_EXPORTER": "promethus"},
-        ("problem", "exporters"),
+    problem(
+        "exporters",
         "promethus is needed but not installed",
         "Correct the name",
+        OTEL_METRICS_EXPORTER="promethus",
     ),
-    Broken(
-        "none beside another",
-        {"OTEL_LOGS_EXPORTER": "none,console"},
-        ("problem", "exporters"),
-        "the exporter none",
-        "Correct the name",
+    problem(
+        "exporters", "the exporter none", "Correct the name", OTEL_LOGS_EXPORTER="none,console"
     ),
-    Broken(
-        "a protocol that OTLP does not have",
-        {"OTEL_METRICS_EXPORTER": "otlp", "OTEL_EXPORTER_OTLP_PROTOCOL": "http"},
-        ("problem", "exporters"),
+    problem(
+        "exporters",
         "OTLP has no protocol http, which is set to export metrics",
         "OTEL_EXPORTER_OTLP_PROTOCOL to grpc or http/protobuf",
+        OTEL_METRICS_EXPORTER="otlp",
+        OTEL_EXPORTER_OTLP_PROTOCOL="http",
     ),
-    Broken(
-        "a collector that does not answer",
-        {
-            "OTEL_METRICS_EXPORTER": "otlp",
-            "OTEL_EXPORTER_OTLP_METRICS_PROTOCOL": "http/protobuf",
-            "OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:{port}",
-        },
-        ("warning", "exporters"),
+    warning(
+        "exporters",
         "does not answer from here (Connection refused)",
         "OTEL_EXPORTER_OTLP_ENDPOINT at it",
+        OTEL_METRICS_EXPORTER="otlp",
+        OTEL_EXPORTER_OTLP_METRICS_PROTOCOL="http/protobuf",
+        OTEL_EXPORTER_OTLP_ENDPOINT="http://127.0.0.1:{port}",
     ),
-    Broken(
-        "deltas",
-        OTLP | {"OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE": "Delta"},
-        ("warning", "exporters"),
+    warning(
+        "exporters",
         "TEMPORALITY_PREFERENCE=delta: counters and histograms are sent as deltas",
         "to cumulative",
+        OTLP,
+        OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE="Delta",
     ),
-    Broken(
-        "deltas of some",
-        OTLP | {"OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE": "lowmemory"},
-        ("warning", "exporters"),
+    warning(
+        "exporters",
         "TEMPORALITY_PREFERENCE=lowmemory: histograms are sent as deltas",
         "to cumulative",
+        OTLP,
+        OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE="lowmemory",
     ),
-    Broken(
-        "no spans",
-        OTLP
-        | {"OTEL_TRACES_SAMPLER": "parentbased_traceidratio", "OTEL_TRACES_SAMPLER_ARG": "0.0"},
-        ("warning", "exporters"),
+    warning(
+        "exporters",
         "OTEL_TRACES_SAMPLER=parentbased_traceidratio: no span",
         "parentbased_always_on",
+        OTLP,
+        OTEL_TRACES_SAMPLER="parentbased_traceidratio",
+        OTEL_TRACES_SAMPLER_ARG="0.0",
     ),
-    Broken(
-        "metrics once an hour",
-        OTLP | {"OTEL_METRIC_EXPORT_INTERVAL": "3600000"},
-        ("warning", "exporters"),
+    warning(
+        "exporters",
         "OTEL_METRIC_EXPORT_INTERVAL=3600000: Prometheus treats series as gone",
         "Unset it",
+        OTLP,
+        OTEL_METRIC_EXPORT_INTERVAL="3600000",
     ),
-    Broken(
-        "few attributes",
-        OTLP | {"OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT": "8"},
-        ("warning", "exporters"),
+    warning(
+        "exporters",
         "OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT=8: spans lose attributes",
         "Unset it",
+        OTLP,
+        OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT="8",
     ),
-    Broken(
-        "exponential histograms",
-        OTLP
-        | {
-            "OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION": (
-                "base2_exponential_bucket_histogram"
-            )
-        },
-        ("warning", "exporters"),
+    warning(
+        "exporters",
         "TogetherLatencyHigh",
         "to explicit_bucket_histogram",
+        OTLP,
+        OTEL_EXPORTER_OTLP_METRICS_DEFAULT_HISTOGRAM_AGGREGATION="base2_exponential_bucket_histogram",
     ),
-    Broken(
-        "a name that begins with a byte-order mark",
-        {"\ufeffOTEL_SERVICE_NAME": "shop"},
-        ("warning", "settings"),
+    warning(
+        "settings",
         "The variable '\\ufeffOTEL_SERVICE_NAME' is not OTEL_SERVICE_NAME",
         "without a byte-order mark",
+        **{"\ufeffOTEL_SERVICE_NAME": "shop"},
     ),
-    Broken(
-        "a collector without a host",
-        OTLP | {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://"},
-        ("problem", "exporters"),
+    problem(
+        "exporters",
         "not a URL with a host",
         "http://HOST:PORT",
+        OTLP,
+        OTEL_EXPORTER_OTLP_ENDPOINT="http://",
     ),
-    Broken(
-        "a port that is none",
-        SCRAPED | {"OTEL_EXPORTER_PROMETHEUS_PORT": "metrics"},
-        ("problem", "port"),
+    problem(
+        "port",
         "OTEL_EXPORTER_PROMETHEUS_PORT is not a port",
         "a number",
+        SCRAPED,
+        OTEL_EXPORTER_PROMETHEUS_PORT="metrics",
     ),
-    Broken(
-        "a port beyond the last",
-        SCRAPED | {"OTEL_EXPORTER_PROMETHEUS_PORT": "94640"},
-        ("problem", "port"),
+    problem(
+        "port",
         "is not a port",
         "9464 is the default",
+        SCRAPED,
+        OTEL_EXPORTER_PROMETHEUS_PORT="94640",
     ),
-    Broken(
-        "one port for two",
-        OURS | SCRAPED,
-        ("problem", "port"),
-        "both use port",
-        "OTEL_METRICS_EXPORTER=none",
-    ),
-    Broken(
-        "any port",
-        OURS | {"TOGETHER_OTEL_PROMETHEUS_PORT": "0"},
-        ("warning", "port"),
+    problem("port", "both use port", "OTEL_METRICS_EXPORTER=none", OURS | SCRAPED),
+    warning(
+        "port",
         "another port at each start",
         "to a fixed port",
+        OURS,
+        TOGETHER_OTEL_PROMETHEUS_PORT="0",
     ),
-    Broken(
-        "an address of another machine",
-        OURS | {"TOGETHER_OTEL_PROMETHEUS_HOST": "192.0.2.1"},
-        ("problem", "port"),
+    problem(
+        "port",
         "cannot be used: Cannot assign requested address",
         "0.0.0.0 for all",
+        OURS,
+        TOGETHER_OTEL_PROMETHEUS_HOST="192.0.2.1",
     ),
-    Broken(
-        "an address that is no name",
-        OURS | {"TOGETHER_OTEL_PROMETHEUS_HOST": "here..example"},
-        ("problem", "port"),
+    problem(
+        "port",
         "cannot be used: the name of the host is not valid",
         "0.0.0.0 for all",
+        OURS,
+        TOGETHER_OTEL_PROMETHEUS_HOST="here..example",
     ),
-    Broken(
-        "this machine only",
-        OURS | {"TOGETHER_OTEL_PROMETHEUS_HOST": "::1"},
-        ("warning", "host"),
+    warning(
+        "host",
         "served on ::1 only",
         "TOGETHER_OTEL_PROMETHEUS_HOST=0.0.0.0",
+        OURS,
+        TOGETHER_OTEL_PROMETHEUS_HOST="::1",
     ),
-    Broken(
-        "this machine only, in a pod",
-        SCRAPED
-        | {"OTEL_EXPORTER_PROMETHEUS_HOST": "localhost", "KUBERNETES_SERVICE_HOST": "10.0.0.1"},
-        ("warning", "host"),
+    warning(
+        "host",
         "outside this container cannot reach it",
         "OTEL_EXPORTER_PROMETHEUS_HOST=0.0.0.0",
+        SCRAPED,
+        OTEL_EXPORTER_PROMETHEUS_HOST="localhost",
+        KUBERNETES_SERVICE_HOST="10.0.0.1",
     ),
-    Broken(
-        "gunicorn's workers behind OpenTelemetry's exporter",
-        SCRAPED | {"WEB_CONCURRENCY": "4"},
-        ("problem", "workers"),
-        "WEB_CONCURRENCY sets 4 processes",
-        PREFORK,
-    ),
-    Broken(
-        "workers by an argument",
-        SCRAPED | {"GUNICORN_CMD_ARGS": "--bind :80 --workers=3"},
-        ("problem", "workers"),
+    problem("workers", "WEB_CONCURRENCY sets 4 processes", PREFORK, SCRAPED, WEB_CONCURRENCY="4"),
+    problem(
+        "workers",
         "GUNICORN_CMD_ARGS sets 3 processes",
         PREFORK,
+        SCRAPED,
+        GUNICORN_CMD_ARGS="--bind :80 --workers=3",
     ),
-    Broken(
-        "workers that do not share a folder",
-        OURS | {"GUNICORN_CMD_ARGS": "-w 2"},
-        ("problem", "workers"),
-        "each has its own metrics",
-        PREFORK,
-    ),
-    Broken(
-        "both ways at once",
-        OURS
-        | SCRAPED
-        | {"PROMETHEUS_MULTIPROC_DIR": "{folder}", "TOGETHER_OTEL_PROMETHEUS_PORT": "{other}"},
-        ("warning", "workers"),
+    problem("workers", "each has its own metrics", PREFORK, OURS, GUNICORN_CMD_ARGS="-w 2"),
+    warning(
+        "workers",
         "a spawned worker",
         "OTEL_METRICS_EXPORTER=none",
+        OURS | SCRAPED,
+        PROMETHEUS_MULTIPROC_DIR="{folder}",
+        TOGETHER_OTEL_PROMETHEUS_PORT="{other}",
     ),
-    Broken(
-        "a folder that is nothing",
-        OURS | {"PROMETHEUS_MULTIPROC_DIR": ""},
-        ("problem", "folder"),
+    problem(
+        "folder",
         "is set but empty",
         "to an empty directory, or unset it",
+        OURS,
+        PROMETHEUS_MULTIPROC_DIR="",
     ),
-    Broken(
-        "a folder that is a file",
-        OURS | {"PROMETHEUS_MULTIPROC_DIR": "{folder}/file"},
-        ("problem", "folder"),
+    problem(
+        "folder",
         "it is a file",
         "to a directory that the service may write to",
+        OURS,
+        PROMETHEUS_MULTIPROC_DIR="{folder}/file",
     ),
-    Broken(
-        "a folder whose name is too long",
-        OURS | {"PROMETHEUS_MULTIPROC_DIR": "{folder}/" + "a" * 300},
-        ("problem", "folder"),
+    problem(
+        "folder",
         "cannot be used (File name too long): each process counts for itself",
         "to a directory",
+        OURS,
+        PROMETHEUS_MULTIPROC_DIR="{folder}/" + "a" * 300,
     ),
-    Broken(
-        "a folder below a file",
-        OURS | {"PROMETHEUS_MULTIPROC_DIR": "{folder}/file/metrics"},
-        ("problem", "folder"),
+    problem(
+        "folder",
         "a file has the name of a folder above it",
         "to a directory",
+        OURS,
+        PROMETHEUS_MULTIPROC_DIR="{folder}/file/metrics",
     ),
-    Broken(
-        "a folder with the files of the dead",
-        OURS | {"PROMETHEUS_MULTIPROC_DIR": "{folder}/stale"},
-        ("warning", "folder"),
+    warning(
+        "folder",
         "2 files of processes that have ended",
         'rm -f "$PROMETHEUS_MULTIPROC_DIR"/*.db',
+        OURS,
+        PROMETHEUS_MULTIPROC_DIR="{folder}/stale",
     ),
-    Broken(
-        "textfiles in a file",
-        {"TOGETHER_OTEL_TEXTFILE": "{folder}/file"},
-        ("problem", "folder"),
+    problem(
+        "folder",
         "TOGETHER_OTEL_TEXTFILE cannot be used (it is a file)",
         "--collector.textfile.directory",
+        TOGETHER_OTEL_TEXTFILE="{folder}/file",
     ),
-    Broken(
-        "textfiles where nobody looks",
-        {"TOGETHER_OTEL_TEXTFILE": "{folder}/texts"},
-        ("warning", "folder"),
+    warning(
+        "folder",
         "does not exist",
         "--collector.textfile.directory",
+        TOGETHER_OTEL_TEXTFILE="{folder}/texts",
     ),
-    Broken(
-        "a Pushgateway that does not answer",
-        {"TOGETHER_OTEL_PUSHGATEWAY": "http://user:word@127.0.0.1:{port}/metrics/job/shop"},
-        ("warning", "pushgateway"),
+    warning(
+        "pushgateway",
         "does not answer from here",
         "Start it",
+        TOGETHER_OTEL_PUSHGATEWAY="http://user:word@127.0.0.1:{port}/metrics/job/shop",
     ),
-    Broken(
-        "a Pushgateway whose name is none",
-        {"TOGETHER_OTEL_PUSHGATEWAY": "http://push..example:9091"},
-        ("warning", "pushgateway"),
+    warning(
+        "pushgateway",
         "does not answer from here (the name of the host is not valid)",
         "Start it",
+        TOGETHER_OTEL_PUSHGATEWAY="http://push..example:9091",
     ),
-    Broken(
-        "a Pushgateway's port that is none",
-        {"TOGETHER_OTEL_PUSHGATEWAY": "http://127.0.0.1:metrics"},
-        ("warning", "settings"),
-        "Invalid value (24 characters) for TOGETHER_OTEL_PUSHGATEWAY",  # it may be a password
+    warning(
+        "settings",
+        "Invalid value (24 characters) for TOGETHER_OTEL_PUSHGATEWAY",
         "Correct it",
+        TOGETHER_OTEL_PUSHGATEWAY="http://127.0.0.1:metrics",
     ),
 ]
 
 
-@pytest.mark.parametrize("case", BROKEN, ids=str)
-def test_broken(case, tmp_path, monkeypatch, capsys):
+@pytest.mark.parametrize(("complaint", "text", "fix", "variables"), BROKEN)
+def test_broken(complaint, text, fix, variables, tmp_path, monkeypatch, capsys):
     """One complaint, its sentence, its fix, and the exit code that its level asks for."""
     (tmp_path / "file").touch()
     (tmp_path / "stale").mkdir()
@@ -401,19 +331,16 @@ def test_broken(case, tmp_path, monkeypatch, capsys):
         "{other}": str(free_port()),
         "{listening}": str(listener.getsockname()[1]),
     }
-    variables = {
-        name: re.sub(r"\{\w+\}", lambda found: here[found[0]], value)
-        for name, value in case.variables.items()
-    }
-    set_all(monkeypatch, variables)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, re.sub(r"\{\w+\}", lambda found: here[found[0]], value))
 
     with listener:
         found = examined(capsys)
 
-    level, about = case.complaint
-    assert found.complaints == [case.complaint]
-    assert case.text in found.text(about)
-    assert case.fix in found.text(about)
+    level, about = complaint
+    assert found.complaints == [complaint]
+    assert text in found.text(about)
+    assert fix in found.text(about)
     assert found.code == (level == "problem")
     assert "word" not in found.text("pushgateway")
 
@@ -510,47 +437,26 @@ def test_a_collector_that_answers(protocol, scheme, shown, monkeypatch, capsys):
 # ── what is installed ────────────────────────────────────────────────────────────────
 
 
-def releases(monkeypatch, found):
-    """Let these releases be installed instead."""
-    real = metadata.version
-
-    def version(name):
-        release = found[name] if name in found else real(name)
-        if release is None:
-            raise metadata.PackageNotFoundError(name)
-        return release
-
-    monkeypatch.setattr(metadata, "version", version)
+OLD, NEW = {"together": "1.2.0"}, {"together": "4.0.0"}
+NONE = dict.fromkeys(
+    (
+        *("together", "together-ai", "openai"),
+        *("httpx", "httpx2", "requests", "aiohttp", "websockets"),
+    )
+)
 
 
 @pytest.mark.parametrize(
     ("installed", "said", "fix"),
     [
-        (
-            {"together": "1.2.0"},
-            "together 1.2.0 is not supported",
-            "pip install 'together<4,>=1.4.5'",
-        ),
-        (
-            {"together": "4.0.0"},
-            "together 4.0.0 is not supported",
-            "pip install 'together<4,>=1.4.5'",
-        ),
-        (
-            dict.fromkeys(
-                (
-                    *("together", "together-ai", "openai"),
-                    *("httpx", "httpx2", "requests", "aiohttp", "websockets"),
-                )
-            ),
-            "No SDK of Together AI",
-            "application's Python",
-        ),
+        (OLD, "together 1.2.0 is not supported", "pip install 'together<4,>=1.4.5'"),
+        (NEW, "together 4.0.0 is not supported", "pip install 'together<4,>=1.4.5'"),
+        (NONE, "No SDK of Together AI", "application's Python"),
     ],
-    ids=["too old", "too new", "none"],
 )
 def test_the_sdk(installed, said, fix, monkeypatch, capsys):
-    releases(monkeypatch, installed)
+    real = installation.release_of
+    monkeypatch.setattr(installation, "release_of", lambda name: installed.get(name, real(name)))
     found = examined(capsys)
     assert ("problem", "sdk") in found.complaints
     assert said in found.text("sdk")
@@ -566,6 +472,17 @@ def test_a_file_that_names_the_exporters(monkeypatch, capsys):
     assert found.complaints == []
 
 
+@pytest.fixture
+def entry_points(monkeypatch):
+    """Let a module find what a function makes of the real entry points and of what is asked for."""
+    real = metadata.entry_points
+
+    def change(module, make):
+        monkeypatch.setattr(module, "entry_points", lambda **asked: make(real(**asked), asked))
+
+    return change
+
+
 @pytest.mark.parametrize(
     ("group", "about", "said"),
     [
@@ -573,13 +490,8 @@ def test_a_file_that_names_the_exporters(monkeypatch, capsys):
         ("opentelemetry_configurator", "distro", "sets no providers"),
     ],
 )
-def test_entry_points_that_are_not_there(group, about, said, monkeypatch, capsys):
-    real = metadata.entry_points
-
-    def some(**asked):
-        return () if asked["group"] == group else real(**asked)
-
-    monkeypatch.setattr(installation, "entry_points", some)
+def test_entry_points_that_are_not_there(group, about, said, entry_points, capsys):
+    entry_points(installation, lambda real, asked: () if asked["group"] == group else real)
     found = examined(capsys)
     assert said in found.text(about)
     assert "pip install" in found.text(about)
@@ -592,29 +504,19 @@ def test_entry_points_that_are_not_there(group, about, said, monkeypatch, capsys
         ("together_otel.nowhere:Class", ("problem", "entry point"), "cannot be loaded: ModuleNot"),
     ],
 )
-def test_another_entry_point(value, complaint, said, monkeypatch, capsys):
+def test_another_entry_point(value, complaint, said, entry_points, capsys):
     """Another package's of the same name; one of ours that a broken install has left."""
-    real = metadata.entry_points
-
-    def more(**asked):
-        one = metadata.EntryPoint("together", value, "opentelemetry_instrumentor")
-        return [one, *real(**asked)] if "name" in asked else real(**asked)
-
-    monkeypatch.setattr(installation, "entry_points", more)
+    one = metadata.EntryPoint("together", value, "opentelemetry_instrumentor")
+    entry_points(installation, lambda real, asked: [one, *real] if "name" in asked else real)
     found = examined(capsys)
     assert found.complaints == [complaint]
     assert said in found.text("entry point")
 
 
-def test_an_exporter_that_is_not_installed(monkeypatch, capsys):
+def test_an_exporter_that_is_not_installed(entry_points, monkeypatch, capsys):
     """The fix keeps the OpenTelemetry that is there."""
-    set_all(monkeypatch, {"OTEL_TRACES_EXPORTER": "otlp"})
-    real = metadata.entry_points
-
-    def without_grpc(**asked):
-        return [one for one in real(**asked) if one.name != "otlp_proto_grpc"]
-
-    monkeypatch.setattr(exporters, "entry_points", without_grpc)
+    monkeypatch.setenv("OTEL_TRACES_EXPORTER", "otlp")
+    entry_points(exporters, lambda real, _: [one for one in real if one.name != "otlp_proto_grpc"])
     found = examined(capsys)
     assert found.complaints == [("problem", "exporters")]
     assert "otlp_proto_grpc is needed but not installed" in found.text("exporters")
@@ -712,27 +614,10 @@ def test_a_collector_of_all_signals(monkeypatch, capsys):
     assert "The collector of metrics, traces and logs, 127.0.0.1 port " in found.text("exporters")
 
 
-@pytest.mark.parametrize(
-    "arguments", [["--scrape", "localhost:9464"], ["--scrape", "ftp://x"], ["--scrape"]]
-)
-def test_usage(arguments, capsys):
-    """Exit code 64 and what was expected."""
-    with pytest.raises(SystemExit) as exited:
-        main(["doctor", *arguments])
-    assert exited.value.code == 64
-    assert "usage: together-otel doctor" in capsys.readouterr().err
-
-
 def test_whose_span_a_call_has_beside_others(monkeypatch):
     """Each instrumentation of what reaches Together is named with what becomes of a call's span."""
     there = {"opentelemetry-instrumentation-openai": "0.62.4", "langfuse": "5.0", "logfire": "5.4"}
-
-    def version(name):
-        if name not in there:
-            raise metadata.PackageNotFoundError(name)
-        return there[name]
-
-    monkeypatch.setattr(metadata, "version", version)
+    monkeypatch.setattr("together_otel.cli.doctor.neighbours.release_of", there.get)
     found = list(neighbours())
     assert [one.level for one in found] == ["ok", "warning", "warning"]
     assert "a child, together.client.call" in found[0].text

@@ -8,7 +8,7 @@ from wsgiref.simple_server import WSGIRequestHandler, make_server
 import pytest
 from examining import examined
 from generation import made_up_key
-from prometheus_client import CollectorRegistry, Counter, make_wsgi_app
+from prometheus_client import CollectorRegistry, make_wsgi_app
 from serving import Quiet, answering, serving
 
 from together_otel import TogetherInstrumentor
@@ -121,9 +121,9 @@ def test_nothing_is_missing(capsys):
             "PROMETHEUS_MULTIPROC_DIR",
         ),
         (
-            "go_info 1\n",
+            "orders_total 1\n",
             ("problem", "metrics"),
-            "another program's endpoint",
+            "It has orders_…, but not these metrics: it is another program's endpoint",
             "application's endpoint",
         ),
         (
@@ -315,6 +315,8 @@ def test_what_takes_too_long_to_parse(capsys, monkeypatch):
         "http://" + "a" * 70 + ".example",
         "http://a..example",
         "http://127.0.0.1:1/\u20ac",
+        "localhost:9464",
+        "ftp://x",
         "http://[::1",
     ],
 )
@@ -353,12 +355,3 @@ def test_no_http(capsys):
     assert (plain.code, secure.code) == (2, 2)
     assert "does not answer with HTTP" in plain.text("endpoint")
     assert "TLS failed" in secure.text("endpoint")
-
-
-def test_a_registry_of_another_application(capsys):
-    registry = CollectorRegistry()
-    Counter("orders", "Orders.", registry=registry).inc()
-    with scraped(registry) as url:
-        found = examined(capsys, "--scrape", url)
-    assert found.code == 1
-    assert "orders_…" in found.text("metrics")

@@ -1,4 +1,4 @@
-"""Standard output that is closed, full, not read or of few letters; Ctrl-C; arguments nobody knows."""
+"""Standard output that is closed, full, not read or of few letters; Ctrl-C; keys as arguments."""
 
 import base64
 import os
@@ -124,18 +124,6 @@ def test_ctrl_c(command):
             process.send_signal(signal.SIGINT)
             out, err = process.communicate(timeout=100)
     assert (out, err, process.returncode) == ("", "", 130)
-
-
-def test_an_argument_that_is_not_known(capsys):
-    """The usage is that of the command that it was given to."""
-    with pytest.raises(SystemExit) as ended:
-        main(["check", "--lives"])
-    said = capsys.readouterr().err
-    assert ended.value.code == 64
-    assert re.search(
-        r"usage: together-otel check .*unrecognized arguments: --lives", said, re.DOTALL
-    )
-    assert said.endswith("Try together-otel check --help.\n")
 
 
 SECRET = "Q7xZ" * 6

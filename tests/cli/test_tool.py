@@ -1,7 +1,6 @@
 """`together-otel` as one tool: what all of its commands have in common."""
 
 import json
-import re
 import shutil
 import subprocess
 import sys
@@ -61,9 +60,13 @@ def test_help_fits_a_screen_and_ends_with_an_example(command, capsys):
     ids=lambda one: " ".join(one) if isinstance(one, list) else "",
 )
 def test_the_nearest_is_named(arguments, meant, capsys):
-    """Of commands, options, choices and the launcher's own flags, where they are misspelt."""
+    """Of commands, options, choices and the launcher's own flags, with the usage of the command."""
     said = usage_error(*arguments, capsys=capsys)
-    assert re.search(rf"; did you mean {meant}\? Try [\w -]+ --help\.\n$", said)
+    program = f"together-otel {arguments[0]}" if arguments[0] in COMMANDS else "together-otel"
+    if "--" in arguments:
+        program = "opentelemetry-instrument"
+    assert said.startswith(f"usage: {program} ")
+    assert said.endswith(f"; did you mean {meant}? Try {program} --help.\n")
 
 
 def test_what_is_near_nothing(capsys):

@@ -222,7 +222,16 @@ def as_it_came_by_aiohttp(url, headers):
     "read", [as_it_came_by_httpx, as_it_came_by_requests, as_it_came_by_aiohttp]
 )
 @pytest.mark.parametrize(
-    ("encoding", "packed"), [("gzip", gzip.compress), ("deflate", zlib.compress), ("gzip", bytes)]
+    ("encoding", "packed"),
+    [
+        ("gzip", gzip.compress),
+        ("gzip", lambda body: b"".join(gzip.compress(part) for part in (body[:9], body[9:]))),
+        ("gzip", bytes),
+        ("deflate", zlib.compress),
+        ("deflate", lambda body: zlib.compress(body)[2:-4]),
+        ("deflate", bytes),
+    ],
+    ids=["gzip", "gzip in members", "not gzip", "deflate", "bare deflate", "not deflate"],
 )
 @pytest.mark.parametrize("status", [200, 403])
 def test_a_refusal_that_is_read_as_it_came(

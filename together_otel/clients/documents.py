@@ -14,6 +14,8 @@ DONE: Final = b"[DONE]"
 """The last event of a stream."""
 
 _FIRST_BYTES: Final = {"gzip": b"\x1f", "x-gzip": b"\x1f", "deflate": b"x"}
+_TEXT: Final = b"{[:de\r\n\t "
+"""Bytes that JSON or an event stream may begin with."""
 
 _FIELD: Final = b"data:"
 _decode: Final = json.JSONDecoder().raw_decode
@@ -85,17 +87,27 @@ class _Inflating:
     """Decodes a body, unless its first byte shows that it is already decoded text."""
 
     def __init__(self, first: bytes) -> None:
-        self._first, self._inflate = first, zlib.decompressobj(zlib.MAX_WBITS | 32)
+        self._first, self._window = first, zlib.MAX_WBITS | 32
+        self._inflate = zlib.decompressobj(self._window)
         self._is_packed: bool | None = None
 
     def feed(self, data: bytes) -> bytes:
         if self._is_packed is None and data:
             self._is_packed = data.startswith(self._first)
+            # Some servers send deflate without zlib's header.
+            if not self._is_packed and self._first == b"x" and data[:1] not in _TEXT:
+                self._is_packed, self._window = True, -zlib.MAX_WBITS
+                self._inflate = zlib.decompressobj(self._window)
         if not self._is_packed:
             return data
+        decoded = b""
         with suppress(zlib.error):
-            return self._inflate.decompress(data, MOST)
-        return b""
+            while data:
+                decoded += self._inflate.decompress(data, MOST)
+                data = self._inflate.unused_data
+                if self._inflate.eof:  # another gzip member may follow
+                    self._inflate = zlib.decompressobj(self._window)
+        return decoded
 
 
 def parsed(text: bytes | str) -> dict[str, Any] | None:

@@ -166,12 +166,13 @@ def test_every_entry_of_the_runbook_is_whole():
         assert "```" in entry.partition("**Run.**")[2].partition("**Fix.**")[0]
 
 
-def test_rules_use_only_names_that_exist():
+def test_rules_and_runbook_use_only_names_that_exist():
     """Metrics and labels are the contract's; a series is recorded by one rule, or by several of other labels."""
     made = [(rule["record"], str(rule.get("labels"))) for rule in rules() if "record" in rule]
     assert len(made) == len(set(made))
     recorded = {name for name, _ in made}
-    expressions = " ".join(
+    runbook = RUNBOOK.read_text(encoding="utf-8")
+    expressions = " ".join(re.findall(r"```promql\n(.*?)```", runbook, re.DOTALL)) + " ".join(
         text
         for rule in rules()
         for text in (rule["expr"], *rule.get("annotations", {}).values())

@@ -58,10 +58,12 @@ def facts(capsys):
 
 
 @pytest.fixture
-def check(key, capsys):
-    """Run the command with --live twice; return its exit code and JSON, once neither shows the key."""
+def check(key, monkeypatch, capsys):
+    """Run the command with --live and with variables, which stay; return its exit code and JSON."""
 
-    def checked(*arguments):
+    def checked(*arguments, **variables):
+        for name, value in variables.items():
+            monkeypatch.setenv(name, value)
         code = main(["check", "--live", "--json", *arguments])
         said = capsys.readouterr()
         assert not said.err
@@ -75,8 +77,8 @@ def check(key, capsys):
 def unknown(check):
     """Run it where it cannot find out whether the key works, and compare why; return the JSON."""
 
-    def checked(outcome, *arguments):
-        code, found = check(*arguments)
+    def checked(outcome, *arguments, **variables):
+        code, found = check(*arguments, **variables)
         assert (code, found["live"]["outcome"]) == (2, outcome)
         return found
 

@@ -31,18 +31,17 @@ def refused(*_, **__):
     raise ConnectionRefusedError(111, "Connection refused")
 
 
-def test_nothing_listens(unknown, monkeypatch):
+def test_nothing_listens(unknown):
     port = free_port()
-    monkeypatch.setenv("TOGETHER_BASE_URL", f"http://127.0.0.1:{port}")
-    found = unknown("connection_refused")
+    found = unknown("connection_refused", TOGETHER_BASE_URL=f"http://127.0.0.1:{port}")
     assert found["live"]["detail"] == f"Nothing listens at 127.0.0.1:{port}."
 
 
 def test_nothing_listens_at_an_ipv6_address(check, monkeypatch):
     """Its colons are told apart from the port's."""
     monkeypatch.setattr(socket, "create_connection", refused)
-    monkeypatch.setenv("TOGETHER_BASE_URL", "http://[::1]:8000")
-    assert check()[1]["live"]["detail"] == "Nothing listens at [::1]:8000."
+    _, found = check(TOGETHER_BASE_URL="http://[::1]:8000")
+    assert found["live"]["detail"] == "Nothing listens at [::1]:8000."
 
 
 def test_no_such_name(check, unknown, monkeypatch):

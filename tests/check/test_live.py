@@ -85,17 +85,15 @@ def test_what_a_server_says_is_shown_without_the_key(check, key, together, capsy
     ("value", "cause"),
     [("", "empty"), ("your-api-key", "malformed"), ("sk" + "-" + "a1B2" * 10, "wrong_provider")],
 )
-def test_a_key_that_cannot_work_is_not_sent(value, cause, check, together, monkeypatch):
-    monkeypatch.setenv("TOGETHER_API_KEY", value)
-    code, found = check()
+def test_a_key_that_cannot_work_is_not_sent(value, cause, check, together):
+    code, found = check(TOGETHER_API_KEY=value)
     assert (code, found["cause"], found["live"]["outcome"]) == (1, cause, "not_sent")
     assert not together.requests
 
 
-def test_an_unknown_shape_is_sent(check, together, monkeypatch):
+def test_an_unknown_shape_is_sent(check, together):
     """An OAuth token may be right."""
-    monkeypatch.setenv("TOGETHER_API_KEY", "an-opaque-token-9431")
-    assert check()[0] == 0
+    assert check(TOGETHER_API_KEY="an-opaque-token-9431")[0] == 0
     together.script(behaviours.refuse())
     assert check()[1]["cause"] == "unknown"
 
@@ -201,32 +199,28 @@ def test_the_wrong_path_for_the_sdk(sdk, base, advice, unknown, together, monkey
         "http://user:secret9431@127.0.0.1:1",
     ],
 )
-def test_no_base_url_at_all(base, unknown, monkeypatch):
+def test_no_base_url_at_all(base, unknown):
     """Nothing is sent, and neither passwords nor queries are told."""
-    monkeypatch.setenv("TOGETHER_BASE_URL", base)
-    found = unknown("wrong_base_url")
+    found = unknown("wrong_base_url", TOGETHER_BASE_URL=base)
     assert "secret9431" not in str(found)
 
 
 def test_a_key_in_the_base_url(check, key, together, monkeypatch):
     """In the path, and in place of the host, where it is in lower case."""
-    monkeypatch.setenv("TOGETHER_BASE_URL", f"{together.url}/{key}")
-    _, found = check()
+    _, found = check(TOGETHER_BASE_URL=f"{together.url}/{key}")
     assert found["live"]["url"] == f"{together.url}/tgp_v1[key]/v1/models"
     monkeypatch.setattr(socket, "getaddrinfo", no_such_name)
-    monkeypatch.setenv("TOGETHER_BASE_URL", f"https://{key}")
-    _, found = check()
+    _, found = check(TOGETHER_BASE_URL=f"https://{key}")
     assert key[7:15].lower() not in str(found)
 
 
 def test_another_client(check, unknown, key, together, monkeypatch):
     """Its own variables are asked with: of the key, and of the base URL."""
     monkeypatch.delenv("TOGETHER_API_KEY")
-    monkeypatch.setenv("OPENAI_API_KEY", key)
-    monkeypatch.setenv("OPENAI_BASE_URL", f"{together.url}/v1")
-    code, found = check("--client", "openai")
+    code, found = check(
+        "--client", "openai", OPENAI_API_KEY=key, OPENAI_BASE_URL=f"{together.url}/v1"
+    )
     assert (code, found["live"]["url"]) == (0, f"{together.url}/v1/models")
-    monkeypatch.setenv("OPENAI_BASE_URL", "")
-    found = unknown("wrong_base_url", "--client", "openai")
+    found = unknown("wrong_base_url", "--client", "openai", OPENAI_BASE_URL="")
     assert found["live"]["detail"] == "OPENAI_BASE_URL is set but empty."
     assert found["remedy"].startswith("Correct OPENAI_BASE_URL")

@@ -42,11 +42,10 @@ def bundle(authority, tmp_path):
 # ── proxies ──────────────────────────────────────────────────────────────────────────
 
 
-def test_by_an_http_proxy(check, together, monkeypatch):
+def test_by_an_http_proxy(check, together):
     """It gets the whole URL, and its own user name and password; nobody else hears of these."""
     with serving(Proxy()) as proxy:
-        monkeypatch.setenv("HTTP_PROXY", f"http://user:{PASSWORD}@{proxy.address}")
-        code, found = check()
+        code, found = check(HTTP_PROXY=f"http://user:{PASSWORD}@{proxy.address}")
     assert (code, found["live"]["outcome"]) == (0, "accepted")
     assert found["live"]["proxy"] == f"{proxy.address} (HTTP_PROXY)"
     assert proxy.asked == [("GET", f"{together.url}/v1/models", "Basic dXNlcjpwQHNzLTk0MzE=")]
@@ -59,8 +58,7 @@ def test_through_a_tunnel(check, tls, bundle, monkeypatch):
     monkeypatch.setenv("TOGETHER_BASE_URL", f"https://{NAME}:8443")
     monkeypatch.setenv("SSL_CERT_FILE", bundle)
     with serving(Proxy(leads_to=tls)) as proxy:
-        monkeypatch.setenv("https_proxy", f"user:{PASSWORD}@{proxy.address}")
-        code, found = check()
+        code, found = check(https_proxy=f"user:{PASSWORD}@{proxy.address}")
     assert (code, found["live"]["outcome"]) == (0, "accepted")
     assert found["live"]["proxy"] == f"{proxy.address} (https_proxy)"
     assert proxy.asked == [("CONNECT", f"{NAME}:8443", "Basic dXNlcjpwQHNzLTk0MzE=")]
@@ -72,8 +70,7 @@ def test_a_proxy_that_refuses(scheme, status, check, monkeypatch):
     """It is the proxy's answer, and not Together's, where that can be told."""
     monkeypatch.setenv("TOGETHER_BASE_URL", f"{scheme}://{NAME}")
     with serving(Proxy(refuses=status)) as proxy:
-        monkeypatch.setenv("ALL_PROXY", f"http://user:{PASSWORD}@{proxy.address}")
-        code, found = check()
+        code, found = check(ALL_PROXY=f"http://user:{PASSWORD}@{proxy.address}")
     if scheme == "https" or status == 407:
         assert (code, found["live"]["outcome"]) == (2, "proxy_refused")
         assert f"The proxy {proxy.address} (ALL_PROXY) answered {status}" in found["live"]["detail"]
@@ -83,28 +80,24 @@ def test_a_proxy_that_refuses(scheme, status, check, monkeypatch):
     assert "9431" not in str(found)
 
 
-def test_a_proxy_that_is_not_there(unknown, together, monkeypatch):
+def test_a_proxy_that_is_not_there(unknown, together):
     """Its host and variable are told, without user name and password."""
     port = free_port()
-    monkeypatch.setenv("HTTP_PROXY", f"http://user:{PASSWORD}@127.0.0.1:{port}")
-    found = unknown("proxy_unreachable")
+    found = unknown("proxy_unreachable", HTTP_PROXY=f"http://user:{PASSWORD}@127.0.0.1:{port}")
     assert f"127.0.0.1:{port} (HTTP_PROXY)" in found["live"]["detail"]
     assert "9431" not in str(found)
     assert not together.requests
 
 
-def test_a_proxy_that_is_none(unknown, together, monkeypatch):
+def test_a_proxy_that_is_none(unknown, together):
     """What it answers to CONNECT is no tunnel."""
-    monkeypatch.setenv("TOGETHER_BASE_URL", f"https://{NAME}")
-    monkeypatch.setenv("HTTPS_PROXY", together.url)
-    unknown("proxy_refused")
+    unknown("proxy_refused", TOGETHER_BASE_URL=f"https://{NAME}", HTTPS_PROXY=together.url)
 
 
 def test_a_proxy_that_speaks_no_http(unknown, monkeypatch):
     monkeypatch.setenv("TOGETHER_BASE_URL", f"https://{NAME}")
     with Dripping(b"220 mail.example ESMTP\r\n\r\n") as server:
-        monkeypatch.setenv("HTTPS_PROXY", server.url)
-        unknown("proxy_unreachable")
+        unknown("proxy_unreachable", HTTPS_PROXY=server.url)
 
 
 @pytest.mark.parametrize(
@@ -116,9 +109,8 @@ def test_a_proxy_that_speaks_no_http(unknown, monkeypatch):
         ("http://127.0.0.1:port", "proxy_unreachable"),
     ],
 )
-def test_proxies_that_cannot_be_used(value, outcome, unknown, together, monkeypatch):
-    monkeypatch.setenv("HTTP_PROXY", value)
-    found = unknown(outcome)
+def test_proxies_that_cannot_be_used(value, outcome, unknown, together):
+    found = unknown(outcome, HTTP_PROXY=value)
     assert "secret9431" not in str(found)
     assert not together.requests
 
@@ -128,8 +120,7 @@ def test_socks_without_its_package(unknown, monkeypatch):
     # Imported while it is missing, the HTTP client would miss it in later tests as well.
     httpx.Client().close()
     monkeypatch.setitem(sys.modules, "socksio", None)
-    monkeypatch.setenv("ALL_PROXY", "socks5://user:secret9431@127.0.0.1:1")
-    found = unknown("proxy_unsupported")
+    found = unknown("proxy_unsupported", ALL_PROXY="socks5://user:secret9431@127.0.0.1:1")
     assert "pip install 'httpx[socks]'" in found["live"]["detail"]
     assert "secret9431" not in str(found)
 
@@ -141,34 +132,29 @@ def test_by_a_socks_proxy(scheme, check, unknown, together, tls, bundle, monkeyp
     monkeypatch.setenv("TOGETHER_BASE_URL", f"{scheme}://{NAME}:8443")
     monkeypatch.setenv("SSL_CERT_FILE", bundle)
     with serving(Socks(leads_to=port, password="p@ss-9431")) as proxy:  # noqa: S106 - of nothing
-        monkeypatch.setenv("all_proxy", f"socks5://user:{PASSWORD}@{proxy.address}")
-        code, found = check()
+        code, found = check(all_proxy=f"socks5://user:{PASSWORD}@{proxy.address}")
         assert (code, found["live"]["outcome"]) == (0, "accepted")
         assert found["live"]["proxy"] == f"{proxy.address} (all_proxy)"
         assert proxy.asked == [f"{NAME}:8443"]
-        monkeypatch.setenv("all_proxy", f"socks5://user:wrong@{proxy.address}")
-        unknown("proxy_refused")
+        unknown("proxy_refused", all_proxy=f"socks5://user:wrong@{proxy.address}")
 
 
-def test_a_socks_proxy_that_is_none(unknown, together, monkeypatch):
+def test_a_socks_proxy_that_is_none(unknown, together):
     with Dripping(b"220 mail.example ESMTP\r\n\r\n") as server:
-        monkeypatch.setenv("ALL_PROXY", server.url.replace("http", "socks5"))
-        unknown("proxy_unreachable")
+        unknown("proxy_unreachable", ALL_PROXY=server.url.replace("http", "socks5"))
     assert not together.requests
 
 
-def test_by_a_proxy_in_tls(check, unknown, together, authority, bundle, monkeypatch):
+def test_by_a_proxy_in_tls(check, unknown, together, authority, bundle):
     """Its certificate is looked at, too."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert("localhost").configure_cert(context)
     proxy = Proxy()
     proxy.socket = context.wrap_socket(proxy.socket, server_side=True)
     with serving(proxy):
-        monkeypatch.setenv("HTTP_PROXY", f"https://localhost:{proxy.server_port}")
-        found = unknown("tls_failure")
+        found = unknown("tls_failure", HTTP_PROXY=f"https://localhost:{proxy.server_port}")
         assert "The certificate of localhost is not valid" in found["live"]["detail"]
-        monkeypatch.setenv("SSL_CERT_FILE", bundle)
-        assert check()[0] == 0
+        assert check(SSL_CERT_FILE=bundle)[0] == 0
     assert len(together.requests) == 1
 
 
@@ -180,8 +166,7 @@ def test_the_variable_that_counts(variable, check, together, monkeypatch):
         monkeypatch.setenv(name, nowhere)
     monkeypatch.setenv("NO_PROXY", "other.example:80, 10.0.0.0/8")
     with serving(Proxy()) as proxy:
-        monkeypatch.setenv(variable, proxy.address)
-        code, found = check()
+        code, found = check(**{variable: proxy.address})
     assert code == 0
     assert found["live"]["proxy"] == f"{proxy.address} ({variable})"
     assert len(together.requests) == 1
@@ -199,10 +184,9 @@ def test_a_proxy_of_a_file(check, together, tmp_path):
     assert "HTTP_PROXY" not in os.environ
 
 
-def test_no_proxy(check, together, monkeypatch):
-    monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{free_port()}")
-    monkeypatch.setenv("NO_PROXY", "other.example, 127.0.0.1")
-    assert check()[0] == 0
+def test_no_proxy(check, together):
+    nowhere = f"http://127.0.0.1:{free_port()}"
+    assert check(HTTP_PROXY=nowhere, NO_PROXY="other.example, 127.0.0.1")[0] == 0
     assert len(together.requests) == 1
 
 
@@ -217,35 +201,30 @@ def test_certificates_that_a_variable_names(
 ):
     """The one that the SDK's HTTP client reads."""
     monkeypatch.setattr("together_otel.cli.check.request.installed_sdk", lambda: sdk)
-    monkeypatch.setenv("TOGETHER_BASE_URL", f"https://localhost:{tls}")
-    unknown("tls_failure")
-    monkeypatch.setenv(variable, bundle)
-    assert check()[0] == 0
+    unknown("tls_failure", TOGETHER_BASE_URL=f"https://localhost:{tls}")
+    assert check(**{variable: bundle})[0] == 0
 
 
-def test_a_certificate_that_nobody_trusts(unknown, tls, monkeypatch):
+def test_a_certificate_that_nobody_trusts(unknown, tls):
     """As a proxy's that looks into TLS; what to do names it."""
-    monkeypatch.setenv("TOGETHER_BASE_URL", f"https://localhost:{tls}")
-    found = unknown("tls_failure")
+    found = unknown("tls_failure", TOGETHER_BASE_URL=f"https://localhost:{tls}")
     assert "The certificate of localhost is not valid: " in found["live"]["detail"]
     assert "SSL_CERT_FILE" in found["remedy"]
 
 
-def test_another_hosts_certificate(unknown, tls, bundle, monkeypatch):
-    monkeypatch.setenv("TOGETHER_BASE_URL", f"https://127.0.0.1:{tls}")
-    monkeypatch.setenv("SSL_CERT_FILE", bundle)
-    found = unknown("tls_failure")
+def test_another_hosts_certificate(unknown, tls, bundle):
+    found = unknown(
+        "tls_failure", TOGETHER_BASE_URL=f"https://127.0.0.1:{tls}", SSL_CERT_FILE=bundle
+    )
     assert "not valid for '127.0.0.1'" in found["live"]["detail"]
 
 
 @pytest.mark.parametrize("path", ["/absent.pem", "/" + "a" * 300])
-def test_certificates_that_are_not_there(path, unknown, monkeypatch):
-    monkeypatch.setenv("SSL_CERT_FILE", path)
-    found = unknown("tls_failure")
+def test_certificates_that_are_not_there(path, unknown):
+    found = unknown("tls_failure", SSL_CERT_FILE=path)
     assert "SSL_CERT_FILE" in found["live"]["detail"]
 
 
-def test_https_to_what_speaks_http(unknown, together, monkeypatch):
-    monkeypatch.setenv("TOGETHER_BASE_URL", together.url.replace("http:", "https:"))
-    unknown("tls_failure")
+def test_https_to_what_speaks_http(unknown, together):
+    unknown("tls_failure", TOGETHER_BASE_URL=together.url.replace("http:", "https:"))
     assert not together.requests

@@ -1,8 +1,12 @@
 """An environment without anything of telemetry's."""
 
+import json
 import os
 
 import pytest
+from examining import Found, set_all
+
+from together_otel.cli import main
 
 _OURS = ("OTEL_", "PROMETHEUS_", "WEB_CONCURRENCY", "UVICORN_", "GUNICORN_", "KUBERNETES_")
 
@@ -13,3 +17,15 @@ def no_settings(monkeypatch):
     for name in list(os.environ):
         if name.upper().startswith(_OURS):
             monkeypatch.delenv(name)
+
+
+@pytest.fixture
+def doctor(monkeypatch, capsys):
+    """Ask the doctor, with variables, which stay."""
+
+    def asked(*arguments, **variables):
+        set_all(monkeypatch, variables)
+        code = main(["doctor", "--json", *arguments])
+        return Found(code, json.loads(capsys.readouterr().out))
+
+    return asked

@@ -1,9 +1,6 @@
-"""The doctor, asked here, and what it found."""
+"""What the doctor found, and a set-up that is good."""
 
-import json
 from typing import NamedTuple
-
-from together_otel.cli import main
 
 GOOD = {
     "OTEL_METRICS_EXPORTER": "console",
@@ -35,9 +32,3 @@ def set_all(monkeypatch, variables):
     """Set several variables."""
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
-
-
-def examined(capsys, *arguments):
-    """Ask the doctor."""
-    code = main(["doctor", "--json", *arguments])
-    return Found(code, json.loads(capsys.readouterr().out))

@@ -1,12 +1,11 @@
 """`together-otel doctor`: each broken set-up has its finding and its fix."""
 
 import os
-import re
 import socket
 from importlib import metadata
 
 import pytest
-from examining import GOOD, examined, set_all
+from examining import GOOD, set_all
 from serving import answering, serving
 
 from together_otel.cli import main
@@ -318,7 +317,7 @@ BROKEN = [
 
 
 @pytest.mark.parametrize(("complaint", "text", "fix", "variables"), BROKEN)
-def test_broken(complaint, text, fix, variables, tmp_path, monkeypatch, capsys):
+def test_broken(complaint, text, fix, variables, tmp_path, doctor):
     """One complaint, its sentence, its fix, and the exit code that its level asks for."""
     (tmp_path / "file").touch()
     (tmp_path / "stale").mkdir()
@@ -326,16 +325,13 @@ def test_broken(complaint, text, fix, variables, tmp_path, monkeypatch, capsys):
     (tmp_path / "stale" / f"gauge_livemax_{DEAD}.db").touch()
     listener = socket.create_server(("127.0.0.1", 0))
     here = {
-        "{folder}": str(tmp_path),
-        "{port}": str(free_port()),
-        "{other}": str(free_port()),
-        "{listening}": str(listener.getsockname()[1]),
+        "folder": tmp_path,
+        "port": free_port(),
+        "other": free_port(),
+        "listening": listener.getsockname()[1],
     }
-    for name, value in variables.items():
-        monkeypatch.setenv(name, re.sub(r"\{\w+\}", lambda found: here[found[0]], value))
-
     with listener:
-        found = examined(capsys)
+        found = doctor(**{name: value.format(**here) for name, value in variables.items()})
 
     level, about = complaint
     assert found.complaints == [complaint]
@@ -358,31 +354,26 @@ def test_broken(complaint, text, fix, variables, tmp_path, monkeypatch, capsys):
         ),
     ],
 )
-def test_which_backend_and_why(variables, said, tmp_path, monkeypatch, capsys):
+def test_which_backend_and_why(variables, said, tmp_path, doctor):
     port = str(free_port())
-    for name, value in variables.items():
-        monkeypatch.setenv(name, value.replace("{folder}", str(tmp_path)).replace("{port}", port))
-    found = examined(capsys)
+    here = {"folder": tmp_path, "port": port}
+    found = doctor(**{name: value.format(**here) for name, value in variables.items()})
     assert said in found.text("backend")
     assert found.code == 0
 
 
 @pytest.mark.parametrize("shared", [True, False])
-def test_workers_that_are_well(shared, tmp_path, monkeypatch, capsys):
+def test_workers_that_are_well(shared, tmp_path, doctor):
     """By a folder that they share, which is in use; or each by an exporter of its own."""
-    set_all(monkeypatch, {"WEB_CONCURRENCY": "4"})
+    variables = {"WEB_CONCURRENCY": "4"}
     if shared:
         (tmp_path / f"counter_{os.getpid()}.db").touch()
         (tmp_path / f"counter_{DEAD}.db").touch()
-        set_all(
-            monkeypatch,
-            OURS
-            | {
-                "PROMETHEUS_MULTIPROC_DIR": str(tmp_path),
-                "TOGETHER_OTEL_PROMETHEUS_PORT": str(free_port()),
-            },
-        )
-    found = examined(capsys)
+        variables |= OURS | {
+            "PROMETHEUS_MULTIPROC_DIR": str(tmp_path),
+            "TOGETHER_OTEL_PROMETHEUS_PORT": str(free_port()),
+        }
+    found = doctor(**variables)
     assert found.complaints == []
     assert ("share PROMETHEUS_MULTIPROC_DIR" in found.text("workers")) is shared
     assert ("1 running processes" in found.text("folder")) is shared
@@ -395,25 +386,26 @@ def test_workers_that_are_well(shared, tmp_path, monkeypatch, capsys):
         ("go_info 1\n", "is in use by another program", 1),
     ],
 )
-def test_a_port_that_is_taken(text, said, code, monkeypatch, capsys):
+def test_a_port_that_is_taken(text, said, code, doctor):
     """By the application, which runs; or by something else."""
     with serving(answering(lambda request: request.answer(200, text.encode()))) as server:
-        set_all(monkeypatch, OURS | {"TOGETHER_OTEL_PROMETHEUS_PORT": str(server.server_port)})
-        monkeypatch.setenv("TOGETHER_OTEL_PROMETHEUS_HOST", "127.0.0.1")
-        found = examined(capsys)
+        found = doctor(
+            OTEL_METRICS_EXPORTER="none",
+            TOGETHER_OTEL_PROMETHEUS_HOST="127.0.0.1",
+            TOGETHER_OTEL_PROMETHEUS_PORT=str(server.server_port),
+        )
     assert said in found.text("port")
     assert found.code == code
 
 
-def test_a_port_that_is_privileged(monkeypatch, capsys):
+def test_a_port_that_is_privileged(monkeypatch, doctor):
     """Tests may run as a user who has every privilege: the system's answer is made up."""
 
     def refuse(*_):
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(socket.socket, "bind", refuse)
-    set_all(monkeypatch, OURS | {"TOGETHER_OTEL_PROMETHEUS_PORT": "80"})
-    found = examined(capsys)
+    found = doctor(**OURS | {"TOGETHER_OTEL_PROMETHEUS_PORT": "80"})
     assert found.complaints == [("problem", "port")]
     assert "below 1024 are privileged" in found.text("port")
     assert "to a port from 1024 on" in found.text("port")
@@ -423,13 +415,14 @@ def test_a_port_that_is_privileged(monkeypatch, capsys):
     ("protocol", "scheme", "shown"),
     [("http/protobuf", "http://", "http"), ("grpc", "", "grpc")],
 )
-def test_a_collector_that_answers(protocol, scheme, shown, monkeypatch, capsys):
-    set_all(monkeypatch, {"OTEL_METRICS_EXPORTER": "otlp"})
-    monkeypatch.setenv("OTEL_EXPORTER_OTLP_PROTOCOL", protocol)
+def test_a_collector_that_answers(protocol, scheme, shown, doctor):
     with socket.create_server(("127.0.0.1", 0)) as collector:
         place = f"localhost:{collector.getsockname()[1]}"
-        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", f"{scheme}{place}")
-        found = examined(capsys)
+        found = doctor(
+            OTEL_METRICS_EXPORTER="otlp",
+            OTEL_EXPORTER_OTLP_PROTOCOL=protocol,
+            OTEL_EXPORTER_OTLP_ENDPOINT=f"{scheme}{place}",
+        )
     assert found.complaints == []
     assert f"The collector at {shown}://{place} answers." in found.text("exporters")
 
@@ -454,20 +447,19 @@ NONE = dict.fromkeys(
         (NONE, "No SDK of Together AI", "application's Python"),
     ],
 )
-def test_the_sdk(installed, said, fix, monkeypatch, capsys):
+def test_the_sdk(installed, said, fix, monkeypatch, doctor):
     real = installation.release_of
     monkeypatch.setattr(installation, "release_of", lambda name: installed.get(name, real(name)))
-    found = examined(capsys)
+    found = doctor()
     assert ("problem", "sdk") in found.complaints
     assert said in found.text("sdk")
     assert fix in found.text("sdk")
     assert found.code == 1
 
 
-def test_a_file_that_names_the_exporters(monkeypatch, capsys):
+def test_a_file_that_names_the_exporters(doctor):
     """What the variables ask for is not looked at then."""
-    set_all(monkeypatch, {"OTEL_CONFIG_FILE": "otel.yaml", "OTEL_TRACES_EXPORTER": "otlp"})
-    found = examined(capsys)
+    found = doctor(OTEL_CONFIG_FILE="otel.yaml", OTEL_TRACES_EXPORTER="otlp")
     assert found.text("exporters") == "OTEL_CONFIG_FILE is set: that file names the exporters. "
     assert found.complaints == []
 
@@ -490,9 +482,9 @@ def entry_points(monkeypatch):
         ("opentelemetry_configurator", "distro", "sets no providers"),
     ],
 )
-def test_entry_points_that_are_not_there(group, about, said, entry_points, capsys):
+def test_entry_points_that_are_not_there(group, about, said, entry_points, doctor):
     entry_points(installation, lambda real, asked: () if asked["group"] == group else real)
-    found = examined(capsys)
+    found = doctor()
     assert said in found.text(about)
     assert "pip install" in found.text(about)
 
@@ -504,20 +496,19 @@ def test_entry_points_that_are_not_there(group, about, said, entry_points, capsy
         ("together_otel.nowhere:Class", ("problem", "entry point"), "cannot be loaded: ModuleNot"),
     ],
 )
-def test_another_entry_point(value, complaint, said, entry_points, capsys):
+def test_another_entry_point(value, complaint, said, entry_points, doctor):
     """Another package's of the same name; one of ours that a broken install has left."""
     one = metadata.EntryPoint("together", value, "opentelemetry_instrumentor")
     entry_points(installation, lambda real, asked: [one, *real] if "name" in asked else real)
-    found = examined(capsys)
+    found = doctor()
     assert found.complaints == [complaint]
     assert said in found.text("entry point")
 
 
-def test_an_exporter_that_is_not_installed(entry_points, monkeypatch, capsys):
+def test_an_exporter_that_is_not_installed(entry_points, doctor):
     """The fix keeps the OpenTelemetry that is there."""
-    monkeypatch.setenv("OTEL_TRACES_EXPORTER", "otlp")
     entry_points(exporters, lambda real, _: [one for one in real if one.name != "otlp_proto_grpc"])
-    found = examined(capsys)
+    found = doctor(OTEL_TRACES_EXPORTER="otlp")
     assert found.complaints == [("problem", "exporters")]
     assert "otlp_proto_grpc is needed but not installed" in found.text("exporters")
     release = metadata.version("opentelemetry-sdk")
@@ -525,9 +516,9 @@ def test_an_exporter_that_is_not_installed(entry_points, monkeypatch, capsys):
     assert fix in found.text("exporters")
 
 
-def test_no_launcher(monkeypatch, capsys):
+def test_no_launcher(monkeypatch, doctor):
     monkeypatch.setattr("shutil.which", lambda _: None)
-    found = examined(capsys)
+    found = doctor()
     assert found.complaints == [("problem", "launcher")]
     assert "instrument() in the application" in found.text("launcher")
 
@@ -603,13 +594,13 @@ def test_orders_to_a_terminal_are_shown_as_text(monkeypatch, capsys):
     assert "\x1b" not in out
 
 
-def test_a_collector_of_all_signals(monkeypatch, capsys):
+def test_a_collector_of_all_signals(doctor):
     """One finding, and not three."""
-    for signal in ("METRICS", "TRACES", "LOGS"):
-        monkeypatch.setenv(f"OTEL_{signal}_EXPORTER", "otlp")
-    monkeypatch.setenv("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf")
-    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", f"http://127.0.0.1:{free_port()}")
-    found = examined(capsys)
+    found = doctor(
+        **dict.fromkeys(GOOD, "otlp"),
+        OTEL_EXPORTER_OTLP_PROTOCOL="http/protobuf",
+        OTEL_EXPORTER_OTLP_ENDPOINT=f"http://127.0.0.1:{free_port()}",
+    )
     assert found.complaints == [("warning", "exporters")]
     assert "The collector of metrics, traces and logs, 127.0.0.1 port " in found.text("exporters")
 

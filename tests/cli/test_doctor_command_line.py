@@ -5,7 +5,6 @@ import sys
 from pathlib import Path
 
 import pytest
-from examining import examined
 
 from together_otel.cli.doctor import command
 from together_otel.cli.doctor.command_line import parse
@@ -20,10 +19,10 @@ def no_trial(monkeypatch):
     monkeypatch.setenv("PATH", str(LAUNCHER.parent), prepend=":")
 
 
-def test_the_quick_start(capsys):
+def test_the_quick_start(doctor):
     """Its flags are the variables that they stand for."""
     line = "opentelemetry-instrument --traces_exporter console --metrics_exporter prometheus"
-    found = examined(capsys, "--", *line.split(), "--logs_exporter=none", "python", "app.py")
+    found = doctor("--", *line.split(), "--logs_exporter=none", "python", "app.py")
     assert {about for _, about in found.complaints} <= {"host", "port"}
     assert "OTEL_METRICS_EXPORTER=prometheus: metrics go to prometheus." in found.text("exporters")
     assert "OTEL_TRACES_EXPORTER=console" in found.text("exporters")
@@ -101,10 +100,10 @@ def test_parse(typed, environ, words, launcher):
         ),
     ],
 )
-def test_what_is_wrong_with_it(typed, complaint, said, fix, monkeypatch, capsys):
+def test_what_is_wrong_with_it(typed, complaint, said, fix, monkeypatch, doctor):
     monkeypatch.setenv("OTEL_TRACES_EXPORTER", "none")
     monkeypatch.setenv("OTEL_LOGS_EXPORTER", "none")
-    found = examined(capsys, "--", *typed.split())
+    found = doctor("--", *typed.split())
     assert complaint in found.complaints
     assert said in found.text(complaint[1])
     assert fix in found.text(complaint[1])
@@ -118,16 +117,16 @@ def test_what_is_wrong_with_it(typed, complaint, said, fix, monkeypatch, capsys)
         "python /srv/flask-app/run.py --debug",
     ],
 )
-def test_no_reloader(typed, capsys):
+def test_no_reloader(typed, doctor):
     line = f"opentelemetry-instrument --metrics_exporter prometheus python -m {typed}"
-    assert not examined(capsys, "--", *line.split()).text("workers")
+    assert not doctor("--", *line.split()).text("workers")
 
 
-def test_another_environments_launcher(tmp_path, monkeypatch, capsys):
+def test_another_environments_launcher(tmp_path, monkeypatch, doctor):
     """The one that the shell finds belongs to another Python than the doctor's."""
     other = tmp_path / "opentelemetry-instrument"
     shutil.copy(sys.executable, other)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
-    found = examined(capsys, "--", "opentelemetry-instrument", "python", "app.py")
+    found = doctor("--", "opentelemetry-instrument", "python", "app.py")
     assert ("problem", "command") in found.complaints
     assert f"is {other}, which does not belong to {sys.executable}" in found.text("command")

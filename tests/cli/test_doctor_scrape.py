@@ -6,7 +6,6 @@ from contextlib import contextmanager
 from wsgiref.simple_server import WSGIRequestHandler, make_server
 
 import pytest
-from examining import examined
 from generation import made_up_key
 from prometheus_client import CollectorRegistry, make_wsgi_app
 from serving import Quiet, answering, serving
@@ -44,9 +43,9 @@ def live(monkeypatch):
         TogetherInstrumentor().uninstrument()
 
 
-def test_an_endpoint_before_its_first_request(live, capsys):
+def test_an_endpoint_before_its_first_request(live, doctor):
     """All causes are there; that there is no client is said, and is no problem."""
-    found = examined(capsys, "--scrape", live)
+    found = doctor("--scrape", live)
     assert found.code == 0
     assert found.complaints == [("warning", "clients")]
     assert f"all {len(CAUSES)} causes" in found.text("failures")
@@ -54,7 +53,7 @@ def test_an_endpoint_before_its_first_request(live, capsys):
     assert "OpenMetrics" in found.text("format")
 
 
-def test_an_endpoint_in_use(live, capsys):
+def test_an_endpoint_in_use(live, doctor):
     """Requests are counted, failures are warnings with the remedy of their cause."""
     import together  # noqa: PLC0415 - only now, so that it is patched
 
@@ -67,7 +66,7 @@ def test_an_endpoint_in_use(live, capsys):
         with pytest.raises(together.AuthenticationError):
             client.chat.completions.create(model="a/model", messages=[message])
         client.close()
-    found = examined(capsys, "--scrape", live + "/metrics?name=")
+    found = doctor("--scrape", live + "/metrics?name=")
     assert found.code == 0
     assert found.complaints == [("warning", "failures")]
     assert "1 authentication failures of cause revoked" in found.text("failures")
@@ -92,21 +91,25 @@ TEXT = "text/plain; version=0.0.4"
 OPENMETRICS = "application/openmetrics-text; version=1.0.0"
 
 
-def look(capsys, send=None, *, status=200, kind=TEXT, text="", openmetrics=None):
+@pytest.fixture
+def look(doctor):
     """Return what is found at an endpoint that answers so, or by a function of the test's own."""
 
-    def answer(request):
-        modern = openmetrics is not None and "openmetrics" in request.headers["Accept"]
-        body = openmetrics if modern else text
-        named = {"content_type": OPENMETRICS if modern else kind} if kind else {}
-        request.answer(status, body.encode(), **named)
+    def found(send=None, *, status=200, kind=TEXT, text="", openmetrics=None):
+        def answer(request):
+            modern = openmetrics is not None and "openmetrics" in request.headers["Accept"]
+            body = openmetrics if modern else text
+            named = {"content_type": OPENMETRICS if modern else kind} if kind else {}
+            request.answer(status, body.encode(), **named)
 
-    with serving(answering(send or answer)) as server:
-        return examined(capsys, "--scrape", f"http://user:word@127.0.0.1:{server.server_port}/m")
+        with serving(answering(send or answer)) as server:
+            return doctor("--scrape", f"http://user:word@127.0.0.1:{server.server_port}/m")
+
+    return found
 
 
-def test_nothing_is_missing(capsys):
-    found = look(capsys, text=WHOLE)
+def test_nothing_is_missing(look):
+    found = look(text=WHOLE)
     assert (found.code, found.complaints) == (0, [])
     assert f"5 of the {len(USUAL)} metrics" in found.text("metrics")
 
@@ -177,8 +180,8 @@ def test_nothing_is_missing(capsys):
         ),
     ],
 )
-def test_missing(text, complaint, said, fix, capsys):
-    found = look(capsys, text=text)
+def test_missing(text, complaint, said, fix, look):
+    found = look(text=text)
     level, about = complaint
     assert found.complaints == [complaint]
     assert said in found.text(about)
@@ -186,19 +189,19 @@ def test_missing(text, complaint, said, fix, capsys):
     assert found.code == (level == "problem")
 
 
-def test_a_content_type_that_prometheus_does_not_take(capsys):
+def test_a_content_type_that_prometheus_does_not_take(look):
     for kind in ("", "application/octet-stream"):
-        found = look(capsys, text=WHOLE, kind=kind)
+        found = look(text=WHOLE, kind=kind)
         assert found.complaints == [("warning", "content type")]
         assert "fallback_scrape_protocol" in found.text("content type")
 
 
-def test_openmetrics_that_does_not_parse(capsys):
+def test_openmetrics_that_does_not_parse(look):
     """Prometheus asks for it first, and would have nothing."""
-    found = look(capsys, text=WHOLE, openmetrics=WHOLE)  # without # EOF
+    found = look(text=WHOLE, openmetrics=WHOLE)  # without # EOF
     assert found.complaints == [("problem", "format")]
     assert "PrometheusText0.0.4" in found.text("format")
-    assert look(capsys, text=WHOLE, openmetrics=WHOLE + "# EOF\n").complaints == []
+    assert look(text=WHOLE, openmetrics=WHOLE + "# EOF\n").complaints == []
 
 
 # ── what cannot be read: exit code 2 ─────────────────────────────────────────────────
@@ -216,34 +219,34 @@ def test_openmetrics_that_does_not_parse(capsys):
         ({"text": "", "kind": ""}, "with no content type, which does not"),
     ],
 )
-def test_no_exposition(answer, said, capsys):
+def test_no_exposition(answer, said, look):
     """And neither user nor password of the URL is repeated."""
-    found = look(capsys, **answer)
+    found = look(**answer)
     assert found.code == 2
     assert said in found.text("endpoint")
     assert "word" not in found.text("endpoint").replace("password", "")
 
 
-def test_nobody_listens(capsys):
-    found = examined(capsys, "--scrape", f"http://127.0.0.1:{free_port()}")
+def test_nobody_listens(doctor):
+    found = doctor("--scrape", f"http://127.0.0.1:{free_port()}")
     assert found.code == 2
     assert "refuses the connection: nothing listens there" in found.text("endpoint")
 
 
-def test_no_such_host(capsys, monkeypatch):
+def test_no_such_host(doctor, monkeypatch):
     def unknown(*_, **__):
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 
     monkeypatch.setattr(socket, "getaddrinfo", unknown)
-    found = examined(capsys, "--scrape", "http://nowhere.invalid:9464/metrics")
+    found = doctor("--scrape", "http://nowhere.invalid:9464/metrics")
     assert found.code == 2
     assert "the host name cannot be resolved" in found.text("endpoint")
 
 
-def test_no_answer_in_time(capsys, monkeypatch):
+def test_no_answer_in_time(doctor, monkeypatch):
     monkeypatch.setattr(endpoint, "LIMIT", 0.2)
     with socket.create_server(("127.0.0.1", 0)) as silent:
-        found = examined(capsys, "--scrape", f"http://127.0.0.1:{silent.getsockname()[1]}/metrics")
+        found = doctor("--scrape", f"http://127.0.0.1:{silent.getsockname()[1]}/metrics")
     assert found.code == 2
     assert "did not answer within 0.2 s" in found.text("endpoint")
 
@@ -279,7 +282,7 @@ def flood(self, gone):
         (flood, "answers with more than 1 MiB"),
     ],
 )
-def test_an_answer_without_an_end(send, said, capsys, monkeypatch):
+def test_an_answer_without_an_end(send, said, look, monkeypatch):
     """It is left within the limit, and what sends it is not kept."""
     monkeypatch.setattr(endpoint, "LIMIT", 10.0 if send is flood else 0.5)
     monkeypatch.setattr(endpoint, "LARGEST", 1 << 20)
@@ -292,18 +295,18 @@ def test_an_answer_without_an_end(send, said, capsys, monkeypatch):
         except OSError:
             gone.set()
 
-    found = look(capsys, answer)
+    found = look(answer)
     assert found.code == 2
     assert said in found.text("endpoint")
     assert gone.wait(30)
 
 
-def test_what_takes_too_long_to_parse(capsys, monkeypatch):
+def test_what_takes_too_long_to_parse(look, monkeypatch):
     """As text that is made for it may; the rest of the program does not wait."""
     ended = threading.Event()
     monkeypatch.setattr(endpoint, "LIMIT", 0.5)
     monkeypatch.setattr(endpoint, "text_string_to_metric_families", lambda _: ended.wait(30))
-    found = look(capsys, text=WHOLE)
+    found = look(text=WHOLE)
     ended.set()
     assert found.code == 2
     assert "cannot be parsed within 0.5 s" in found.text("endpoint")
@@ -320,22 +323,22 @@ def test_what_takes_too_long_to_parse(capsys, monkeypatch):
         "http://[::1",
     ],
 )
-def test_what_is_no_address(url, capsys):
+def test_what_is_no_address(url, doctor):
     """A finding or an error of usage, and no traceback."""
     try:
-        assert examined(capsys, "--scrape", url).code == 2
+        assert doctor("--scrape", url).code == 2
     except SystemExit as exc:
         assert exc.code == 64  # noqa: PT017 - one of both
 
 
-def test_a_redirect_is_told_and_not_followed(capsys):
+def test_a_redirect_is_told_and_not_followed(look):
     """Least of all to another scheme."""
-    found = look(capsys, lambda request: request.answer(302, location="file:///etc/passwd"))
+    found = look(lambda request: request.answer(302, location="file:///etc/passwd"))
     assert found.code == 2
     assert "answers HTTP 302 Found" in found.text("endpoint")
 
 
-def test_no_http(capsys):
+def test_no_http(doctor):
     """A port of something else, by http and by https."""
 
     def serve(listener):
@@ -349,8 +352,8 @@ def test_no_http(capsys):
         thread = threading.Thread(target=serve, args=(mail,))
         thread.start()
         port = mail.getsockname()[1]
-        plain = examined(capsys, "--scrape", f"http://127.0.0.1:{port}/metrics")
-        secure = examined(capsys, "--scrape", f"https://127.0.0.1:{port}/metrics")
+        plain = doctor("--scrape", f"http://127.0.0.1:{port}/metrics")
+        secure = doctor("--scrape", f"https://127.0.0.1:{port}/metrics")
         thread.join()
     assert (plain.code, secure.code) == (2, 2)
     assert "does not answer with HTTP" in plain.text("endpoint")

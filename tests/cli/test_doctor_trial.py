@@ -5,7 +5,7 @@ import sys
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
-from examining import GOOD, examined, set_all
+from examining import GOOD, set_all
 from serving import Quiet, serving
 
 from together_otel.cli import main
@@ -44,53 +44,52 @@ def theirs(tmp_path, monkeypatch):
         ({"OTEL_PYTHON_ID_GENERATOR": "dice"}, "Requested component 'dice' not found"),
     ],
 )
-def test_not_instrumented(variables, said, monkeypatch, capsys):
+def test_not_instrumented(variables, said, doctor):
     """Whatever keeps the launcher from it, also what no other question is asked about."""
-    set_all(monkeypatch, variables)
-    found = examined(capsys)
+    found = doctor(**variables)
     assert found.code == 1
     assert ("problem", "trial") in found.complaints
     assert said in found.text("trial")
     assert not found.text("log events")  # what is said of them would be its consequence
 
 
-def test_a_launcher_of_a_python_that_was_moved(tmp_path, monkeypatch, capsys):
+def test_a_launcher_of_a_python_that_was_moved(tmp_path, monkeypatch, doctor):
     """Its first line names one that is not there."""
     script = tmp_path / "opentelemetry-instrument"
     script.write_text("#!/nowhere/python")
     script.chmod(0o755)
     monkeypatch.setattr(trial, "launcher", lambda: script)
-    found = examined(capsys)
+    found = doctor()
     assert (found.code, found.complaints) == (1, [("problem", "trial")])
     assert "No such file or directory" in found.text("trial")
 
 
-def test_no_temporary_files(tmp_path, monkeypatch, capsys):
+def test_no_temporary_files(tmp_path, monkeypatch, doctor):
     """As in a container whose file system is read-only."""
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "absent"))
-    found = examined(capsys)
+    found = doctor()
     assert found.complaints == [("warning", "trial")]
     assert "Set TMPDIR to a writable folder" in found.text("trial")
 
 
-def test_a_process_that_does_not_come_up(theirs, capsys):
+def test_a_process_that_does_not_come_up(theirs, doctor):
     """Its last words are repeated, without keys."""
     key = "tgp_" + "v1_" + "aB3_" * 10 + "abc"
     (theirs / "wrapt.py").write_text(
         f'import os\nprint("OSError: {key} is not good",'
         " file=__import__('sys').stderr)\nos._exit(3)\n"
     )
-    found = examined(capsys)
+    found = doctor()
     assert ("problem", "trial") in found.complaints
     assert "did not start: OSError: tgp_v1_[key] is not good" in found.text("trial")
 
 
-def test_a_process_that_takes_too_long(theirs, monkeypatch, capsys):
+def test_a_process_that_takes_too_long(theirs, monkeypatch, doctor):
     (theirs / "wrapt.py").write_text(
         "import sys\nsys.stderr.close()\nimport threading\nthreading.Event().wait()\n"
     )
     monkeypatch.setattr(trial, "LIMIT", 0.5)
-    found = examined(capsys)
+    found = doctor()
     assert "did not start within 0.5 s" in found.text("trial")
     assert found.code == 1
 
@@ -105,7 +104,7 @@ class TogetherInstrumentor(BaseInstrumentor):
 """
 
 
-def test_another_instrumentation(theirs, capsys):
+def test_another_instrumentation(theirs, doctor):
     """One that the launcher finds, as it would find a package's."""
     (theirs / "theirs_of_together.py").write_text(OTHER)
     info = theirs / "theirs-1.dist-info"
@@ -114,17 +113,16 @@ def test_another_instrumentation(theirs, capsys):
     (info / "entry_points.txt").write_text(
         "[opentelemetry_instrumentor]\nother = theirs_of_together:TogetherInstrumentor\n"
     )
-    found = examined(capsys)
+    found = doctor()
     assert found.complaints == [("warning", "others")]
     assert "theirs_of_together also instruments Together's SDK" in found.text("others")
     assert "OTEL_PYTHON_DISABLED_INSTRUMENTATIONS" in found.text("others")
     assert found.code == 0
 
 
-def test_log_events(monkeypatch, capsys):
+def test_log_events(doctor):
     """They become LogRecords without OpenTelemetry's instrumentation of logging."""
-    monkeypatch.setenv("OTEL_PYTHON_DISABLED_INSTRUMENTATIONS", "logging")
-    found = examined(capsys)
+    found = doctor(OTEL_PYTHON_DISABLED_INSTRUMENTATIONS="logging")
     assert found.complaints == []
     assert "become LogRecords that are not exported" in found.text("log events")
 
@@ -139,7 +137,7 @@ class Collector(Quiet, BaseHTTPRequestHandler):
         self.answer(200)
 
 
-def test_nothing_is_exported(monkeypatch, capsys):
+def test_nothing_is_exported(doctor):
     """However eager the exporters are: a collector would take it for the application's."""
     handler = type("_Collector", (Collector,), {"paths": []})
     with serving(ThreadingHTTPServer(("127.0.0.1", 0), handler)) as server:
@@ -151,29 +149,26 @@ def test_nothing_is_exported(monkeypatch, capsys):
             "OTEL_BLRP_SCHEDULE_DELAY": "10",
             "TOGETHER_OTEL_LOG_INTERVAL": "soon",  # a warning, and so a LogRecord
         }
-        set_all(monkeypatch, variables)
-        found = examined(capsys)
+        found = doctor(**variables)
     assert found.complaints == [("warning", "settings")]
     assert "become LogRecords that are exported" in found.text("log events")
     assert handler.paths == []
 
 
-def test_providers_that_are_not_set(monkeypatch, capsys):
+def test_providers_that_are_not_set(doctor):
     """A problem of metrics that OpenTelemetry is to emit, a warning of the rest."""
-    monkeypatch.setenv("OTEL_PYTHON_CONFIGURATOR", "nobodys")
-    found = examined(capsys)
+    found = doctor(OTEL_PYTHON_CONFIGURATOR="nobodys")
     assert [level for level, about in found.complaints if about == "providers"] == [
         *("problem", "warning", "warning")
     ]
-    monkeypatch.setenv("TOGETHER_OTEL_TEXTFILE", ".")
-    found = examined(capsys)
+    found = doctor(TOGETHER_OTEL_TEXTFILE=".")
     assert found.complaints == [("warning", "providers"), ("warning", "providers")]
 
 
 @pytest.mark.parametrize(
     "variable", ["TOGETHER_OTEL_PROMETHEUS_PORT", "OTEL_EXPORTER_PROMETHEUS_PORT"]
 )
-def test_the_application_is_left_alone(variable, tmp_path, monkeypatch, capsys):
+def test_the_application_is_left_alone(variable, tmp_path, monkeypatch, doctor):
     """While it runs, with its port taken: nothing is left in its folders."""
     port = str(free_port())
     shared, texts = tmp_path / "shared", tmp_path / "texts"
@@ -195,7 +190,7 @@ def test_the_application_is_left_alone(variable, tmp_path, monkeypatch, capsys):
         assert application.stdout
         application.stdout.readline()
         before = sorted(shared.iterdir())
-        found = examined(capsys)
+        found = doctor()
         assert sorted(shared.iterdir()) == before
         assert list(texts.iterdir()) == []
         application.communicate()

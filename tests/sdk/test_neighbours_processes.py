@@ -66,6 +66,16 @@ def test_greenlets(server, start):
     assert found["kept"]
 
 
+def test_a_runtime_context_that_only_keeps_the_span(start):
+    """The caller's span is current after a call and while a stream is open; nested calls count once.
+
+    ddtrace's is such a one, if DD_TRACE_OTEL_ENABLED is set.
+    """
+    for found in result(start("translated_context.py")).values():
+        assert all(found["kept"])
+        assert found["in house"] == 1
+
+
 def test_providers_set_later(start):
     """Global providers get what comes after them, and all counts, also once turned on again."""
     found = result(start("late_providers.py"), complains="OpenTelemetry has no tracer")

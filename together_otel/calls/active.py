@@ -12,7 +12,7 @@ from opentelemetry.context.contextvars_context import ContextVarsRuntimeContext
 
 from together_otel.calls.conflicts import Conflicts
 from together_otel.telemetry.metrics import NoMetrics
-from together_otel.telemetry.redacting_processor import add_redacting_processor
+from together_otel.telemetry.redacting_processor import CALL, add_redacting_processor
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -41,8 +41,19 @@ _at_work: ContextVar[context.Context] = _CURRENT or ContextVar(
 )
 """The context of the call in progress. A separate variable if the application has a runtime context
 of its own, which may not keep it."""
+
+
+def _from_runtime_context() -> context.Context:
+    """Read the current context, with the call in progress if the runtime context did not keep it.
+
+    ddtrace's only keeps the current span and returns a new context each time.
+    """
+    found, call = context.get_current(), _at_work.get().get(CALL)
+    return found if call is None or CALL in found else context.Context({**found, CALL: call})
+
+
 _get_current: Callable[[], context.Context] = (
-    context.get_current if _CURRENT is None else _CURRENT.get
+    _from_runtime_context if _CURRENT is None else _CURRENT.get
 )
 
 
@@ -146,7 +157,9 @@ def enter(runtime: Runtime, before: context.Context, ours: context.Context) -> N
     _at_work.set(ours)
     if _at_work is not _CURRENT:
         try:
-            context.attach(ours)
+            # ddtrace's runtime context cannot go back to a context without a span.
+            if _span_id(before) or context.get_current() is before:
+                context.attach(ours)
         except Exception:  # noqa: BLE001 - must not reach the application
             runtime.guard("begin").swallow()
 
@@ -163,10 +176,15 @@ def leave(runtime: Runtime, before: context.Context, ours: context.Context) -> N
         _at_work.set(before)
     if _at_work is not _CURRENT:
         try:
-            if context.get_current() is ours:
+            found = context.get_current()
+            if found is ours or (_span_id(found) == _span_id(ours) != trace.INVALID_SPAN_ID):
                 context.attach(before)
         except Exception:  # noqa: BLE001 - must not reach the application
             runtime.guard("finish").swallow()
+
+
+def _span_id(found: context.Context) -> int:
+    return trace.get_current_span(found).get_span_context().span_id
 
 
 def value_here(key: str) -> Any:

@@ -11,6 +11,7 @@ import types
 import urllib.error
 
 import pytest
+import wrapt
 from generation import MESSAGES, MODEL
 from in_house import (
     HOLDERS,
@@ -322,6 +323,17 @@ async def test_left_early_without_a_word(house, kind):
     await first_of(returned)
     await read(returned.close() if kind == "generator" else returned.aclose())
     assert house.recorded() == once("abandoned")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_a_decorator_that_returns_something_else(house, kind):
+    """One of wrapt's looks like the function that it is around, whatever it returns."""
+    decorator = wrapt.decorator(lambda chat, _client, args, kwargs: [chat(*args, **kwargs)])
+    chat = decorator(Work().functions[kind])
+    (returned,) = house.build("TogetherAI", chat).watch().client().chat("Hello")
+    assert kind_of(returned) == kind
+    await read(returned)
+    assert house.recorded() == once("success")
 
 
 async def test_calls_beside_one_another_inside_another(house):

@@ -1,5 +1,6 @@
 """The instrumentation turned on and off any number of times leaves nothing behind."""
 
+import asyncio
 import atexit
 import gc
 import logging
@@ -21,6 +22,8 @@ from application import (
 )
 from generation import MESSAGES, MODEL
 from prometheus_client import CollectorRegistry
+
+from together_otel.calls.open_calls import end_dropped
 
 TIMES = 1000
 
@@ -117,3 +120,31 @@ def test_a_dropped_stream_keeps_nothing_alive(begun):
     telemetry.reader.get_metrics_data()
     assert telemetry.spans[-1].attributes["together.request.outcome"] == "abandoned"
     assert telemetry.spans[-1].attributes["http.response.status_code"] == 200
+
+
+def test_a_call_collected_while_it_waits_is_reported_later():
+    """A collection may run while a lock is held; an event loop that nobody closes leaves such calls."""
+    telemetry = Telemetry()
+    telemetry.instrument()
+
+    async def begin():
+        at_work = asyncio.Event()
+
+        async def hang(_request):
+            at_work.set()
+            await asyncio.Future()
+
+        app = Application("async")
+        asyncio.ensure_future(app.chat(app.client(hang)))  # noqa: RUF006 - to be dropped
+        await at_work.wait()
+
+    (loop := asyncio.new_event_loop()).run_until_complete(begin())
+    loop.close()
+    before = list(telemetry.spans)
+    del loop
+    gc.collect()
+    assert telemetry.spans == before
+    end_dropped()
+    (span,) = telemetry.spans[len(before) :]
+    assert span.attributes["together.request.outcome"] == "cancelled"
+    assert span.attributes["error.type"] == "GeneratorExit"

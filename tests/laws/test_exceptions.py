@@ -2,6 +2,7 @@
 
 import signal
 import threading
+import time
 from dataclasses import dataclass
 from unittest import mock
 
@@ -17,6 +18,9 @@ from application import (
     refusal,
     refused,
 )
+
+from together_otel.calls.iterators import watch
+from together_otel.calls.state import Timing
 
 
 @dataclass(frozen=True)
@@ -127,6 +131,28 @@ def test_a_time_limit_is_no_error_of_ours(place, mode, time_limit):
     with mock.patch(where, side_effect=time_limit), pytest.raises(TimeLimitError):
         drive(scenario(Application(mode)), mode)
     assert "swallowed" not in str(telemetry.reader.get_metrics_data())
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_time_limit_while_a_chunk_is_read(mode, time_limit):
+    """It reaches the application, and is no sign of a chunk of another shape."""
+
+    class Chunk:
+        __dict__ = property(time_limit)
+
+    async def chunks_async():
+        for one in (object(), Chunk()):
+            yield one
+
+    reading = Timing(), False, print, time.perf_counter
+    chunks = chunks_async() if mode == "async" else iter([object(), Chunk()])
+    stream = watch(chunks, mock.Mock(got=lambda _: reading))
+
+    async def read():
+        return [one async for one in stream] if mode == "async" else list(stream)
+
+    with pytest.raises(TimeLimitError):
+        drive(read(), mode)
 
 
 def test_a_time_limit_ends_the_wait_for_another_key(time_limit):

@@ -22,7 +22,7 @@ class Open(Protocol):
         """End the call that was left early; ``at`` is a time of ``time.perf_counter``."""
 
 
-_open: weakref.WeakSet[Open] = weakref.WeakSet()
+_open: weakref.WeakValueDictionary[int, Open] = weakref.WeakValueDictionary()
 dropped: SimpleQueue[tuple[Open, float]] = SimpleQueue()
 """Objects whose calls `end_dropped` ends, and when they were dropped."""
 
@@ -33,7 +33,7 @@ def opened(owner: object, what: Open) -> weakref.finalize[[Open], object]:
     Returns:
         The finalizer, which must be detached when the call has ended.
     """
-    _open.add(what)
+    _open[id(what)] = what
     finalizer = weakref.finalize(owner, _drop, what)
     finalizer.atexit = False  # `end_all` runs at exit and ends all open calls
     return finalizer
@@ -57,8 +57,10 @@ def end_dropped() -> None:
 def end_all() -> None:
     """End every call that is still open, at the interpreter's exit."""
     end_dropped()
-    for what in list(_open):
-        what.abandoned()
+    # References, as other threads may open calls meanwhile.
+    for one in _open.valuerefs():
+        if (what := one()) is not None:
+            what.abandoned()
 
 
 def end_all_at_exit() -> None:

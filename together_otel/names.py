@@ -104,7 +104,7 @@ CAUSE_MEANINGS: Final[dict[Cause, str]] = {
     "wrong_endpoint": "The request was refused by a server that is not Together's, or a proxy answered with its login page.",
     "revoked": "The key was accepted earlier in this process and is refused now: it was revoked or has expired.",
     "wrong_variable": "There is no usable key where the SDK looks, but another environment variable holds one of Together's shape.",
-    "not_passed": "An api_key argument that cannot work overrides a well-formed TOGETHER_API_KEY.",
+    "not_passed": "A well-formed TOGETHER_API_KEY was not sent: an api_key argument that cannot work overrides it, or the request has no key.",
     "missing": "There is no key anywhere: no api_key argument, and TOGETHER_API_KEY is unset.",
     "empty": "The key is a string of zero length or of white space only.",
     "wrong_provider": "The key is another provider's.",

@@ -119,7 +119,7 @@ BY_CAUSE = {
             GOOD,
             refused(sent="other", override="request_hook"),
             (
-                f"{SENT_OTHER}correct the request hooks of the HTTP client, one of which sets the"
+                f"{SENT_OTHER}correct the request hooks of the HTTP client, one of which changes the"
                 " header."
             ),
         ),
@@ -439,6 +439,8 @@ def test_a_name_that_looks_right_is_shown_with_what_is_wrong(name, shown):
 
 
 OPENAI_READER = Reader("openai", "OpenAI", ("OPENAI_API_KEY",), ("OPENAI_BASE_URL",))
+HTTPX = Reader("httpx", "httpx", given="header")
+SEND = "send it in the Authorization header, after the word Bearer."
 CHAT_TOGETHER = Reader("langchain", "ChatTogether", (VARIABLE, "OPENAI_API_KEY"))
 
 
@@ -458,11 +460,26 @@ def read_by(reader, key=None, **environ):
             ),
         ),
         (
-            read_by(Reader("httpx", "httpx", given="header")),
+            read_by(HTTPX),
             "missing",
+            f"No key was found: set TOGETHER_API_KEY to a key from {PAGE}, and {SEND}",
+        ),
+        (
+            inspect_key(source="none", environ={VARIABLE: KEY}, reader=HTTPX),
+            "not_passed",
+            f"No key was sent, although TOGETHER_API_KEY holds one: {SEND}",
+        ),
+        (
+            inspect_key(source="none", environ={VARIABLE: KEY}),
+            "not_passed",
+            "No key was sent, although TOGETHER_API_KEY holds one: pass it as api_key.",
+        ),
+        (
+            inspect_key("None", source="header", environ={"TOGETHER_KEY": KEY}, reader=HTTPX),
+            "wrong_variable",
             (
-                f"No key was found: set TOGETHER_API_KEY to a key from {PAGE}, and send it in the"
-                " Authorization header, after the word Bearer."
+                "The Authorization header is a placeholder, but TOGETHER_KEY holds a key of"
+                f" Together's shape: {SEND}"
             ),
         ),
         (

@@ -12,6 +12,7 @@ from together_otel.names import KEY_VARIABLE, KEYS_PAGE, Cause
 
 if TYPE_CHECKING:
     from together_otel.keys.inspection import KeyReport
+    from together_otel.keys.reader import Reader
 
 _MISSING_CODE: Final = "missing_api_key"
 
@@ -81,7 +82,7 @@ OVERRIDES: Final = {
     " Authorization header",
     "http_client": "remove the auth of the HTTP client that was passed as http_client",
     "netrc": "remove the host from ~/.netrc, or the file that NETRC names, which requests reads",
-    "request_hook": "correct the request hooks of the HTTP client, one of which sets the header",
+    "request_hook": "correct the request hooks of the HTTP client, one of which changes the header",
 }
 """What may replace the header, other than an option of a client or call → how to fix it."""
 
@@ -194,11 +195,13 @@ def _of_no_key(report: KeyReport) -> Diagnosis | None:
     if no_key and report.lookalike is not None:
         return Diagnosis("wrong_variable", _wrong_variable(report, report.lookalike))
     if report.shadows is not None and (no_key or report.problems or not report.usable):
-        return Diagnosis(
-            "not_passed",
+        remedy = (
             f"{subject(report)} {state(report)} and hides the good key in {report.shadows}:"
-            f" drop the argument, or pass it os.environ['{report.shadows}'].",
+            f" drop the argument, or pass it os.environ['{report.shadows}']."
         )
+        if report.presence == "missing":
+            remedy = f"No key was sent, although {report.shadows} holds one: {_use(report.reader)}."
+        return Diagnosis("not_passed", remedy)
     if report.presence == "missing":
         return Diagnosis("missing", _missing(report))
     if report.presence == "empty":
@@ -213,11 +216,15 @@ def _missing(report: KeyReport) -> str:
     reader = report.reader
     why = "" if reader.is_together else f", as {reader.name} reads {unset(report)}"
     and_then = "or pass api_key to the client"
-    if reader.given == "header":
-        and_then = "and send it in the Authorization header, after the word Bearer"
-    elif KEY_VARIABLE not in reader.variables:
-        and_then = "and pass it as api_key"
+    if reader.given == "header" or KEY_VARIABLE not in reader.variables:
+        and_then = f"and {_use(reader)}"
     return f"No key was found{why}: set {KEY_VARIABLE} to a key from {KEYS_PAGE}, {and_then}."
+
+
+def _use(reader: Reader) -> str:
+    if reader.given == "header":
+        return "send it in the Authorization header, after the word Bearer"
+    return "pass it as api_key"
 
 
 def _wrong_variable(report: KeyReport, holder: str) -> str:
@@ -225,8 +232,9 @@ def _wrong_variable(report: KeyReport, holder: str) -> str:
     what = f"{subject(report)} {state(report)}"
     if report.source != "argument" and not reader.is_together:
         what = f"{reader.name} reads {unset(report)}"
-    if holder == KEY_VARIABLE or KEY_VARIABLE not in reader.variables:
-        cure = "pass it as api_key"
+    is_read = KEY_VARIABLE in reader.variables and reader.given != "header"
+    if holder == KEY_VARIABLE or not is_read:
+        cure = _use(reader)
         if report.source == "argument":
             cure += f", as {reader.name} reads {reader.listed()}"
     elif report.source == "argument":

@@ -38,7 +38,8 @@ class KeyReport:
         provider: the other provider that it belongs to.
         lookalike: another variable that holds a key of Together's shape; searched for only if
             this key is missing, empty or a placeholder.
-        shadows: the client's variable with a well-formed key that this one hides.
+        shadows: the client's variable with a well-formed key that this one hides, or that was not
+            sent although there is no other.
         own_variable: for a key from another variable, whether TOGETHER_API_KEY holds a key of
             Together's shape, is empty or is unset; ``None`` if it holds anything else.
         reader: the client, by the variables that it reads.
@@ -125,7 +126,7 @@ def inspect_key(
         lookalike or variable,
         provider,
         lookalike,
-        None if good else _shadowed(source, environ, reader),
+        None if good or source != "argument" else _good(environ, reader),
         _own_variable(variable, environ) if key_format == "other_provider" else None,
         reader,
         identity_of(text),
@@ -151,7 +152,9 @@ def _absent(
         length=None if text is None else len(text),
         variable=lookalike or variable,
         lookalike=lookalike,
-        shadows=None if text is None else _shadowed(source, environ, reader),
+        shadows=_good(environ, reader)
+        if source == ("none" if text is None else "argument")
+        else None,
         reader=reader,
         identity=b"" if text is None else identity_of(text),
         text_identity=b"" if text is None else digest_of(text),
@@ -174,10 +177,6 @@ def _holder(text: str | None, environ: Mapping[str, str], reader: Reader) -> str
 def _good(environ: Mapping[str, str], reader: Reader) -> str | None:
     """Return the first of a client's variables with a key of Together's shape."""
     return next((name for name in reader.variables if shape_of(environ.get(name, ""))), None)
-
-
-def _shadowed(source: Source, environ: Mapping[str, str], reader: Reader) -> str | None:
-    return _good(environ, reader) if source == "argument" else None
 
 
 def _own_variable(variable: str | None, environ: Mapping[str, str]) -> Presence | None:

@@ -311,6 +311,21 @@ def test_no_key_of_the_users_is_used(tmp_path):
     assert keys.shown_in({"out": done.stdout, "err": done.stderr}) == []
 
 
+@pytest.mark.parametrize(
+    ("variables", "direct"),
+    [
+        ({}, "127.0.0.1,localhost"),
+        ({"NO_PROXY": ".svc"}, ".svc,127.0.0.1,localhost"),
+        ({"NO_PROXY": ".svc", "no_proxy": "collector"}, "collector,127.0.0.1,localhost"),
+        ({"NO_PROXY": "*"}, "*"),
+    ],
+)
+def test_hosts_that_no_proxy_is_asked_for(variables, direct):
+    """The user's, such as a collector's, and loopback; whichever case a library reads."""
+    made = drills_own({**NOWHERE, **variables}, "revoked", None, "/nowhere")
+    assert (made["no_proxy"], made["NO_PROXY"]) == (direct, direct)
+
+
 # ── what keeps it from being one ─────────────────────────────────────────────────────
 
 

@@ -91,8 +91,10 @@ def environment(
         f"{quote(name, '.', errors='surrogateescape')}={quote(value, errors='surrogateescape')}"
         for name, value in resource.items()
     )
-    for name in ("NO_PROXY", "no_proxy"):
-        made[name] = ",".join(filter(None, (environ.get(name), _LOOPBACK)))
+    # As Python does: lower case counts first, and * only alone.
+    direct = environ.get("no_proxy", environ.get("NO_PROXY", "")).strip()
+    direct = direct if direct == "*" else ",".join(filter(None, (direct, _LOOPBACK)))
+    made["no_proxy"] = made["NO_PROXY"] = direct
     if "prometheus" in exporters_of("metrics", environ):
         made[OTEL_PORT] = "0"  # not the application's port; the drill's own, if any, is set below
     if port is not None:

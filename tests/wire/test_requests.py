@@ -326,6 +326,23 @@ def test_redirected(library, base, elsewhere, key, server, telemetry):
     assert telemetry.value(FAILURES, together_auth_cause="redirected") == 1
 
 
+@pytest.mark.parametrize("how", ["whole", "lines"])
+def test_a_page_accepts_no_key(library, base, server, telemetry, how):
+    """A proxy asks people to sign in, with status 200."""
+    server.always(behaviours.custom(200, "<html>Sign in", content_type="text/html; charset=utf-8"))
+    library.ask(f"{base}/chat/completions", CHAT, how=how, headers=bearer(OTHER))
+    assert only_span(telemetry)["attributes"]["together.request.outcome"] == "success"
+    assert telemetry.counter("together.client.auth.last_success.timestamp") == 0
+
+
+def test_a_redirect_that_is_not_followed_accepts_no_key(base, server, telemetry):
+    """Whoever redirects from http to https looks at none."""
+    server.always(behaviours.redirect(f"{base}/chat/completions", 301))
+    got = httpx.post(f"{base}/chat/completions", json=CHAT, headers=bearer(OTHER))
+    assert got.status_code == 301
+    assert telemetry.counter("together.client.auth.last_success.timestamp") == 0
+
+
 def put_by_httpx(url, value):
     class Auth(httpx.Auth):
         def auth_flow(self, request):

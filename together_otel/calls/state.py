@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from together_otel.clients.base import Adapter, Answer, Failure, Request, Result
 from together_otel.clients.credentials import secrets_of
@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from together_otel.telemetry.metrics import Recorder
 
     Refusal = tuple[AuthFailure, Failure]
+
+
+_REDIRECTS: Final = range(300, 400)
+"""Statuses of redirects, which the client did not follow."""
 
 
 class Reported:
@@ -210,6 +214,8 @@ class CallState:
         self._is_accepted = True
         if answer.authorization is None and (self._seen is not None or self._noted is not None):
             return  # the response is known, and no key was sent
+        if answer.sign_in or answer.status_code in _REDIRECTS:
+            return  # a proxy's page, or a redirect as to https, for which no key is looked at
         self.runtime.accepted(self._key, self._report, answer, answer.host or self.request.host)
 
     def answer(self) -> Answer:

@@ -13,7 +13,15 @@ from together_otel.clients.credentials import AUTHORIZATION
 from together_otel.clients.first_look import url_text
 from together_otel.clients.generated import Generated
 from together_otel.clients.sent import HTTPX, redirects_at_work
-from together_otel.clients.wire import BEARER, Exchange, Wire, bearer, note_scheme
+from together_otel.clients.wire import (
+    BEARER,
+    Exchange,
+    Wire,
+    bearer,
+    content_type_of,
+    note_scheme,
+)
+from together_otel.keys.hosts import is_sign_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -87,6 +95,7 @@ class Httpx(ByRequest):
     def answer(self, seen: Any) -> Answer:
         answer = _AS_THE_SDKS.answer(seen)
         note_scheme(answer)
+        answer.sign_in = is_sign_in(content_type_of(seen))
         return answer
 
     def override(self, client: Exchange, request: Request, answer: Answer) -> str | None:

@@ -26,7 +26,7 @@ from together_otel.clients.sent import (
     variable_in_traceback,
 )
 from together_otel.keys.formats import is_placeholder
-from together_otel.keys.hosts import owner_of
+from together_otel.keys.hosts import is_sign_in, owner_of
 
 if TYPE_CHECKING:
     from together_otel.clients.base import Args, Kwargs, Request, Result
@@ -137,6 +137,7 @@ class Wire(Adapter):
     def answer(self, seen: Any) -> Answer:
         answer = answer_of(seen)
         note_scheme(answer)
+        answer.sign_in = is_sign_in(content_type_of(seen))
         # requests' own lookup of a missing header raises and catches an exception.
         if not RATELIMIT_NAMES.isdisjoint(getattr(seen.headers, "_store", RATELIMIT_NAMES)):
             answer.ratelimits = ratelimits(seen.headers.get)

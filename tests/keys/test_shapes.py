@@ -34,6 +34,11 @@ TOGETHERS = "tgp_" + "v1_" + "a1B2" * 10 + "xyz"
         ("Authorization: Basic dXNlcjpw", "Authorization: Basic [key]"),
         (f"Authorization: Token {OPAQUE}\nHost: a", "Authorization: Token [key]\nHost: a"),
         (f"TOGETHER_API_KEY={OPAQUE} python app.py", "TOGETHER_API_KEY=[key] python app.py"),
+        (
+            f"with url: /v1?a=1&subscription-key={OPAQUE} (",
+            "with url: /v1?a=1&subscription-key=[key] (",
+        ),
+        (f"api_key={OPAQUE}&a=1", "api_key=[key]&a=1"),
         # in letters that a pattern takes for others, and two kinds in one text
         (f"author\u0131zation: {OPAQUE}", "author\u0131zation: [key]"),
         (f"Authorization: Basic dXNlcjpw, {'0f' * 32}", "Authorization: Basic [key], [key]"),
@@ -87,6 +92,7 @@ UNITS = [
     "api_key=" + "\\" * 32 + "'",
     "api_key=" + "\\" * 999 + "'",
     "API_KEY=",
+    "&a_key=",
     "x-api-key: ",
     "bearer ",
     "bearer \\'",

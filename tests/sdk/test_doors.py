@@ -46,12 +46,17 @@ def sign(request):
         {"options": {"default_headers": HEADER}},
         {"extra_headers": HEADER},
         {"extra_headers": {"x-api-key": OPAQUE}},
+        {"extra_headers": {"Ocp-Apim-Subscription-Key": OPAQUE}},
+        {"extra_headers": {"Helicone-Auth": f"Bearer {OPAQUE}"}},
         {"http": {"auth": sign}},
         {"http": {"auth": ("user", OPAQUE)}},
         {"options": {"base_url": f"https://user:{OPAQUE}@gateway.invalid/v1"}},
         {"http": {"event_hooks": {"request": [sign]}}},
     ],
-    ids=["default_headers", "extra_headers", "x-api-key", "auth", "basic", "base_url", "hook"],
+    ids=[
+        *("default_headers", "extra_headers", "x-api-key", "azure", "helicone"),
+        *("auth", "basic", "base_url", "hook"),
+    ],
 )
 def test_the_key_that_is_sent_is_hidden(given, handler, key, telemetry):
     """On our span, in logs and labels, and on the HTTP client's span."""

@@ -12,7 +12,10 @@ from together_otel.names import KEY_VARIABLE
 
 AUTHORIZATION: Final = "authorization"
 
-CREDENTIALS: Final = ("authorization", "api-key", "api_key", "cookie", "token", "secret")
+CREDENTIALS: Final = (
+    *("authorization", "auth", "api-key", "api_key", "apikey", "access-key", "auth-key"),
+    *("functions-key", "subscription-key", "cookie", "token", "secret", "password"),
+)
 """Suffixes of the names of headers that contain secrets, in lower case."""
 
 

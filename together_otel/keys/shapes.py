@@ -55,7 +55,16 @@ PATTERNS: Final = (
         ),
         r"\1" + MARK,
     ),
-    (("api_key=",), rf"(API_KEY=)(?!\$|\[key\]|tgp_v1_\[key\]){_WORD}+", r"\1" + MARK),
+    (("key=",), rf"(API_KEY=)(?!\$|\[key\]|tgp_v1_\[key\]){_WORD}+", r"\1" + MARK),
+    # A parameter of a URL's query, as some gateways take keys.
+    (
+        ("key=", "token="),
+        (
+            r"(?i)((?:\A|[?&])(?:[\w-]{0,32}[_-])?(?:api)?(?:key|token)=)"
+            r"(?!\$|\[key\]|tgp_v1_\[key\])[^\s&#'\"<>]+"
+        ),
+        r"\1" + MARK,
+    ),
     ((_DIGITS,), r"(?<![0-9A-Za-z])[0-9a-fA-F]{56,72}(?![0-9A-Za-z])", MARK),
     # Not a name in lower case, such as hf_hub_download.
     (

@@ -250,6 +250,8 @@ def failure_answered(answer: Answer, status: int, body: object) -> Failure:
 
 def _attribute(holder: Any, name: str) -> Any:
     """Return an attribute; ``None`` if it is missing or a property that raises."""
+    if name == "code" and hasattr(holder, "request_info"):
+        return None  # aiohttp's status by another name, which warns that it is deprecated
     with swallowed:
         return getattr(holder, name, None)
     return None

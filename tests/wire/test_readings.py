@@ -8,6 +8,7 @@ import re
 import shutil
 import zlib
 from functools import partial
+from unittest.mock import Mock
 
 import aiohttp
 import httpx
@@ -18,6 +19,7 @@ from urllib3 import HTTPResponse
 from urllib3.exceptions import HTTPError
 
 from together_otel import TogetherInstrumentor
+from together_otel.calls.iterators import watch
 from together_otel.testing import behaviours
 
 
@@ -256,3 +258,18 @@ def test_a_body_that_is_cut_by_urllib3(reading, base, key, server, telemetry):
         with pytest.raises(HTTPError):
             list(reading(response.raw))
         assert only_span(telemetry)["attributes"]["together.request.outcome"] == "connection_error"
+
+
+async def test_a_body_that_the_event_loop_closes_first():
+    """A loop that ends closes all at once; httpx2 then closes what it read from itself."""
+
+    async def pieces():
+        yield b"a"
+
+    beneath, watcher = pieces(), Mock(got=Mock(return_value=None))
+    watched = watch(beneath, watcher)
+    assert await anext(watched) == b"a"
+    await beneath.aclose()
+    await watched.aclose()
+    assert watcher.got.call_count == 1
+    assert watcher.abandoned.call_count == 1

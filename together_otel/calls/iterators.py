@@ -205,7 +205,9 @@ def _end(report: Callable[[], None], finalizers: list[Any]) -> None:
 
 def _throwing(iterator: Any, name: str, thrown: BaseException) -> Callable[[], Any]:
     """Return the step that throws an exception into an iterator, or raises it without a method."""
-    if (throw := getattr(iterator, name, None)) is not None:
+    throw = getattr(iterator, name, None)
+    # A finished async generator returns from `athrow`, as an event loop that ends may finish it.
+    if throw is not None and getattr(iterator, "ag_frame", iterator) is not None:
         return partial(throw, thrown)
 
     def fail() -> Any:

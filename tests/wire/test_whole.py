@@ -1,6 +1,10 @@
 """What holds of a request by an HTTP library as of any call: where it is, and what is left of it."""
 
 import gc
+import sys
+from contextlib import suppress
+from importlib.machinery import ModuleSpec
+from types import ModuleType
 
 import httpx
 import pytest
@@ -41,6 +45,31 @@ def test_a_gateway_of_ones_own(library, elsewhere, key, telemetry):
     )
     library.ask(f"{elsewhere}/chat/completions", CHAT, headers=bearer(key))
     assert only_span(telemetry)["attributes"]["server.address"] == "api.example.com"
+
+
+@pytest.mark.parametrize("hides", ["an error of its own", "nothing returned"])
+def test_an_in_house_client_that_hides_a_refusal(hides, library, base, telemetry, monkeypatch):
+    """Its request is reported, as it says what its call does not."""
+
+    class TogetherAI:
+        def chat(self):
+            headers = bearer(OTHER)
+            got = library.ask(f"{base}/chat/completions", CHAT, headers=headers)
+            if got.status != 200 and hides == "an error of its own":
+                raise RuntimeError("no answer")
+
+    module = ModuleType("together_ai")
+    module.__spec__ = ModuleSpec("together_ai", None)
+    module.TogetherAI = TogetherAI
+    monkeypatch.setitem(sys.modules, "together_ai", module)
+    TogetherInstrumentor().uninstrument()
+    TogetherInstrumentor().instrument(
+        tracer_provider=telemetry.tracer_provider, meter_provider=telemetry.meter_provider
+    )
+    with suppress(RuntimeError):
+        TogetherAI().chat()
+    assert telemetry.counter(FAILURES, {"together.auth.cause": "rejected"}) == 1
+    assert telemetry.counter(REQUESTS) == telemetry.counter(FAILURES) == 1
 
 
 @pytest.mark.parametrize("ask", ["httpx", "requests"])

@@ -1,4 +1,4 @@
-"""Requests to Together's hosts by an HTTP library, outside any other reported call."""
+"""Requests to Together's hosts by an HTTP library, outside other calls or in an in-house call."""
 
 from __future__ import annotations
 
@@ -88,7 +88,9 @@ class Reporter:
 
     def _listening(self) -> Runtime | None:
         call = current_call()
-        return None if call is not None and not call.ended else self._active.listening()
+        # An in-house client may hide a refusal: its requests are reported instead of its calls.
+        is_reported = call is None or call.ended or call.adapter.delegates
+        return self._active.listening() if is_reported else None
 
     def _note(self, call: Call, exchange: Exchange, response: Any) -> None:
         try:

@@ -5,7 +5,7 @@ from functools import lru_cache
 from types import FrameType
 from typing import Final
 
-from together_otel.keys import Reader
+from together_otel.keys import TOGETHER, Reader
 from together_otel.names import KEY_VARIABLE
 
 _BETWEEN: Final = frozenset(
@@ -30,7 +30,10 @@ OPENAI: Final = Reader(
     "openai", "OpenAI", ("OPENAI_API_KEY",), ("OPENAI_BASE_URL",), "OPENAI_CUSTOM_HEADERS"
 )
 
+IN_HOUSE: Final = Reader("together_ai", "TogetherAI", base_urls=TOGETHER.base_urls)
+
 CALLERS: Final = {
+    "together_ai": IN_HOUSE,
     "openai": OPENAI,  # for its websockets
     "litellm": LITELLM,
     "huggingface_hub": Reader(

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 from together_otel.clients.addresses import port_of
 from together_otel.clients.base import Adapter, Answer, GivenKey
+from together_otel.clients.callers import IN_HOUSE
 from together_otel.clients.credentials import first_nonempty_key
 from together_otel.clients.failures import (
     failure_over_http,
@@ -22,7 +23,7 @@ from together_otel.clients.failures import (
 )
 from together_otel.clients.fields import NOTHING
 from together_otel.clients.payloads import add_result, described
-from together_otel.keys import TOGETHER, Reader, Secret
+from together_otel.keys import Secret
 from together_otel.plain.weak import WeakIdentityMap
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ class InHouse(Adapter):
 
     delegates = True
     recovers = True
-    reader: ClassVar[Reader] = Reader("together_ai", "TogetherAI", base_urls=TOGETHER.base_urls)
+    reader = IN_HOUSE
     error_modules: ClassVar[tuple[str, ...]] = (
         "together_ai",
         "together_ai.errors",

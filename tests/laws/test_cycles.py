@@ -2,18 +2,22 @@
 
 import asyncio
 import atexit
+import contextlib
 import gc
 import logging
 import threading
 import types
 import weakref
 from collections import Counter
+from unittest.mock import Mock
 
 import pytest
 from application import (
     CHUNK,
+    MODES,
     Application,
     Telemetry,
+    drive,
     observe,
     off,
     plain,
@@ -23,6 +27,8 @@ from application import (
 from generation import MESSAGES, MODEL
 from prometheus_client import CollectorRegistry
 
+from together_otel.calls.generators import _Steps
+from together_otel.calls.iterators import watch
 from together_otel.calls.open_calls import end_dropped
 
 TIMES = 1000
@@ -120,6 +126,41 @@ def test_a_dropped_stream_keeps_nothing_alive(begun):
     telemetry.reader.get_metrics_data()
     assert telemetry.spans[-1].attributes["together.request.outcome"] == "abandoned"
     assert telemetry.spans[-1].attributes["http.response.status_code"] == 200
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("thrown", [GeneratorExit, ValueError])
+@pytest.mark.parametrize("is_call", [False, True])
+def test_a_stream_left_early_waits_for_no_collection(is_call, thrown, mode):
+    """What its generator holds, such as 1.x its connection, is freed at once, as without us."""
+    kept = []
+
+    class Body:
+        def __init__(self):
+            kept.append(weakref.ref(self))
+
+    def chunks():
+        body = Body()
+        yield hash(body)
+
+    async def chunks_async():
+        body = Body()
+        yield hash(body)
+
+    async def leave():
+        is_async, watcher = mode == "async", Mock(got=lambda _: None)
+        stream = chunks_async() if is_async else chunks()
+        stream = watch(_Steps(stream, Mock()) if is_call else stream, watcher)
+        with contextlib.suppress(thrown):
+            await anext(stream) if is_async else next(stream)
+            await stream.athrow(thrown) if is_async else stream.throw(thrown)
+
+    gc.disable()
+    try:
+        drive(leave(), mode)
+        assert [one() for one in kept] == [None]
+    finally:
+        gc.enable()
 
 
 def test_a_call_collected_while_it_waits_is_reported_later():

@@ -112,6 +112,7 @@ class _Steps:
             finally:
                 self._call.leave()
         except BaseException:
+            args = ()  # the exception thrown, whose traceback may refer to this frame
             # In case an interrupt prevented the first `leave`.
             self._call.leave()
             step_out()
@@ -125,6 +126,7 @@ class _Steps:
             finally:
                 self._call.leave()
         except BaseException:
+            args = ()
             self._call.leave()
             step_out()
             raise

@@ -102,9 +102,11 @@ def _watch(  # noqa: C901, PLR0912 - a chunk costs no further function call
         try:
             item = step()
         except StopIteration as end:
+            step = advance  # not the exception thrown, whose traceback refers to this frame
             _end(exhausted, finalizers)
             return end.value
         except BaseException:
+            step = advance
             _end(failed, finalizers)
             join_frames()
             raise
@@ -155,9 +157,11 @@ async def _watch_async(  # noqa: C901, PLR0912 - as above
         try:
             item = await step()
         except StopAsyncIteration:
+            step = advance
             _end(exhausted, finalizers)
             return
         except BaseException:
+            step = advance
             _end(failed, finalizers)
             join_frames()
             raise

@@ -13,6 +13,11 @@ ROOT = Path(__file__).parents[1]
 GROUPS = ("frameworks-lowest", "light-lowest", "proxy", "frameworks")
 """Dependency groups that pin a client's releases."""
 MISSING = "missing keys; calls, through openai"
+IMITATED = (
+    "imitations; by hand, crewai 1.15.30, deepeval 4.3.1, langchain-community 0.4.2,"
+    " mirascope 2.8.2"
+)
+"""Packages that are too heavy for a test lane."""
 
 CLIENTS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     (
@@ -34,7 +39,7 @@ CLIENTS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
         ("llama-index-llms-together", "llama-index-embeddings-together"),
     ),
     (
-        "Haystack: `TogetherAIChatGenerator`, `OpenAIChatGenerator`",
+        "Haystack: `TogetherAIChatGenerator`, `OpenAIChatGenerator`, OpenAI's embedders and images",
         "calls, missing keys",
         ("togetherai-haystack",),
     ),
@@ -53,7 +58,11 @@ CLIENTS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
         "completions, embeddings, rerank, even if a fallback answers; the proxy",
         ("litellm",),
     ),
-    ("DSPy", "calls by LiteLLM, and from 3.4 on by its own transport, lm15", ("dspy",)),
+    (
+        "DSPy",
+        "missing keys; calls by LiteLLM, and from 3.4 on by its own transport, lm15",
+        ("dspy",),
+    ),
 )
 
 
@@ -98,6 +107,11 @@ def rows() -> Iterator[tuple[str, str, str]]:
     tested = releases()
     for client, seen, packages in CLIENTS:
         yield client, seen, "; ".join(f"{one} {', '.join(tested[one])}" for one in packages)
+    yield (
+        "CrewAI, deepeval, mirascope, `Together` of langchain_community",
+        "missing keys; calls, through openai or as HTTP requests",
+        IMITATED,
+    )
     yield (
         "httpx, httpx2, requests, aiohttp",
         "requests to Together's hosts, except those of the clients above",

@@ -4,8 +4,7 @@ import asyncio
 import importlib
 import logging
 import sys
-from importlib.util import find_spec
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 
 import openai
 import pytest
@@ -42,6 +41,23 @@ def haystack_of_openai():
     from haystack.components.generators.chat import OpenAIChatGenerator
 
     OpenAIChatGenerator(api_base_url="https://api.together.xyz/v1").warm_up()
+
+
+def haystack_text_embedder():
+    from haystack.components.embedders import OpenAITextEmbedder
+
+    OpenAITextEmbedder(api_base_url="https://api.together.xyz/v1").run("Hi")
+
+
+def haystack_document_embedder():
+    from haystack.components.embedders import OpenAIDocumentEmbedder
+
+    OpenAIDocumentEmbedder(api_base_url="https://api.together.xyz/v1").warm_up()
+
+
+def haystack_image():
+    found = pytest.importorskip("haystack.components.generators.openai_image_generator")
+    found.OpenAIImageGenerator(api_base_url="https://api.together.xyz/v1").run("Hi")
 
 
 def agno():
@@ -124,6 +140,9 @@ REFUSALS = [
     (pydantic_ai, "pydantic_ai", "pydantic_ai.exceptions.UserError", VARIABLE),
     (haystack, "haystack", "ValueError", VARIABLE),
     (haystack_of_openai, "haystack", "ValueError", "OPENAI_API_KEY"),
+    (haystack_text_embedder, "haystack", "ValueError", "OPENAI_API_KEY"),
+    (haystack_document_embedder, "haystack", "ValueError", "OPENAI_API_KEY"),
+    (haystack_image, "haystack", "ValueError", "OPENAI_API_KEY"),
     (agno, "agno", "agno.exceptions.ModelAuthenticationError", VARIABLE),
     (agno_of_openai, "agno", "agno.exceptions.ModelAuthenticationError", "OPENAI_API_KEY"),
     (instructor, "instructor", "instructor.v2.core.errors.ConfigurationError", VARIABLE),
@@ -174,6 +193,79 @@ def test_key_in_a_variable_that_nobody_reads(refuse, library, telemetry, keys, m
     assert event["together.auth.cause"] == "wrong_variable"
     assert "TOGETHER_KEY holds a key of Together's shape" in event["together.auth.remedy"]
     assert event["together.client.library"] == library
+
+
+def test_key_in_a_variable_of_another_model(telemetry, keys, monkeypatch):
+    """LiteLLM reads Together's variables for together_ai's models only: openai's find no key."""
+    litellm = pytest.importorskip("litellm")
+    monkeypatch.setenv(VARIABLE, keys.together())
+    with pytest.raises(litellm.InternalServerError):
+        litellm.completion(
+            f"openai/{MODEL}",
+            api_base="https://api.together.xyz/v1",
+            messages=[{"role": "user", "content": "Hi"}],
+        )
+    event = only_failure(telemetry, keys)
+    assert event["together.auth.cause"] == "wrong_variable"
+    assert event["together.client.library"] == "litellm"
+    assert event["together.auth.remedy"] == (
+        "OpenAI reads OPENAI_API_KEY; it is unset, but TOGETHER_API_KEY holds a key of Together's"
+        " shape: pass it as api_key."
+    )
+
+
+IMITATIONS = [
+    ("crewai.llms.providers.openai.completion", "OpenAICompletion._get_sync_client", "ValueError"),
+    ("crewai.llms.providers.openai.completion", "OpenAICompletion._get_async_client", "ValueError"),
+    (
+        "crewai.llms.providers.openai.completion",
+        "OpenAICompletion._get_client_params",
+        "ValueError",
+    ),
+    ("deepeval.models.llms.openai_model", "OpenAIModel._build_client", "DeepEvalError"),
+    ("deepeval.models.llms.openai_model", "GPTModel._build_client", "DeepEvalError"),
+    ("deepeval.models.llms.local_model", "LocalModel._build_client", "DeepEvalError"),
+    ("dspy._vendor.lm15.router", "LMRouter.lm", "NotConfiguredError"),
+    ("dspy._vendor.lm15.router", "AsyncLMRouter.resolve", "NotConfiguredError"),
+    ("langchain_community.llms.together", "Together.__init__", "ValueError"),
+    ("mirascope.llm.providers.together.provider", "TogetherProvider.__init__", "ValueError"),
+]
+"""What is too heavy to install: module, what refuses, and what it raises."""
+
+
+def imitate(monkeypatch, module, attribute, error, url):
+    """Put a module in place of a framework's; return its class, which refuses, for a base URL."""
+    (name, method), kind = attribute.split("."), type(error, (ValueError,), {})
+
+    def refuse(_self):
+        raise kind("no key")
+
+    made = type(name, (), {"base_url": url, "api_key": None, method: refuse})
+    made.config = SimpleNamespace(base_urls=url and {"openai-chat": url})
+    monkeypatch.setitem(sys.modules, module, ModuleType(module))
+    setattr(sys.modules[module], name, made)
+    return made
+
+
+@pytest.mark.parametrize(("module", "attribute", "error"), IMITATIONS, ids=str)
+def test_imitation(module, attribute, error, keys, monkeypatch, request):
+    made = imitate(monkeypatch, module, attribute, error, "https://api.together.ai/v1")
+    telemetry = request.getfixturevalue("telemetry")
+    with pytest.raises(ValueError, match="no key"):
+        getattr(made(), attribute.partition(".")[2])()
+    event = only_failure(telemetry, keys)
+    assert event["together.auth.cause"] == "missing"
+    assert event["together.client.library"] == module.partition(".")[0].partition("_")[0]
+
+
+@pytest.mark.parametrize("url", [None, "https://api.openai.com/v1"])
+@pytest.mark.parametrize(("module", "attribute", "error"), IMITATIONS[:-2], ids=str)
+def test_imitation_of_another_host(module, attribute, error, url, monkeypatch, request):
+    made = imitate(monkeypatch, module, attribute, error, url)
+    telemetry = request.getfixturevalue("telemetry")
+    with pytest.raises(ValueError, match="no key"):
+        getattr(made(), attribute.partition(".")[2])()
+    assert failures(telemetry) == {}
 
 
 @pytest.mark.parametrize(
@@ -229,10 +321,12 @@ def test_originals_come_back():
     assert "__init__" in vars(llms.Together)
     uninstrument()
     for module, attributes, _ in PLACES:
-        if find_spec(module.partition(".")[0]) is None:
+        try:
+            imported = importlib.import_module(module)
+        except ModuleNotFoundError:
             continue
         for attribute in attributes.split("|"):
-            owner = importlib.import_module(module)
+            owner = imported
             *classes, name = attribute.split(".")
             for one in classes:
                 owner = getattr(owner, one)

@@ -41,7 +41,7 @@ CALLERS: Final = {
     ),
     "aisuite": Reader("aisuite", "aisuite"),
     "dspy": Reader("dspy", "dspy.LM", ("OPENAI_API_KEY",), ("OPENAI_API_BASE", "OPENAI_BASE_URL")),
-    "langchain_together": Reader("langchain", "Together"),
+    **dict.fromkeys(("langchain_together", "langchain_community"), Reader("langchain", "Together")),
     "llama_index": Reader("llama_index", "TogetherEmbedding"),
 }
 """Packages that send requests to Together through an HTTP library."""

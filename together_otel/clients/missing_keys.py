@@ -12,8 +12,12 @@ from together_otel.clients.readers import (
     AGNO,
     AGNO_OPENAI,
     CAMEL,
+    CREWAI,
+    DEEPEVAL,
+    DEEPEVAL_LOCAL,
     HAYSTACK,
     INSTRUCTOR,
+    MIRASCOPE,
     PYDANTIC_AI,
 )
 from together_otel.keys import Reader, hosts_in, is_together_host
@@ -75,7 +79,7 @@ def _of_model(reader: Reader, _client: Any, kwargs: Kwargs) -> Reader | None:
 
 
 def _of_secret(reader: Reader, client: Any, kwargs: Kwargs) -> Reader | None:
-    """Return the reader of a Haystack generator for Together; its secret names the variables."""
+    """Return the reader of a Haystack component for Together; its secret names the variables."""
     base, secret = (
         kwargs.get(name) or getattr(client, name, None) for name in ("api_base_url", "api_key")
     )
@@ -87,8 +91,14 @@ def _of_secret(reader: Reader, client: Any, kwargs: Kwargs) -> Reader | None:
 
 
 def _of_base_url(reader: Reader, client: Any, _kwargs: Kwargs) -> Reader | None:
-    """Return the reader of an agno model of OpenAI's API, if it is one for Together."""
+    """Return the reader of a model of OpenAI's API, if it is one for Together."""
     return reader if _is_together(getattr(client, "base_url", None)) else None
+
+
+def _of_router(reader: Reader, client: Any, _kwargs: Kwargs) -> Reader | None:
+    """Return the reader of DSPy's router, whose base URLs are by provider, if one is Together's."""
+    urls = (client.config.base_urls or {}).values()
+    return reader if any(map(_is_together, urls)) else None
 
 
 def _is_together(base_url: object) -> bool:
@@ -96,16 +106,24 @@ def _is_together(base_url: object) -> bool:
     return bool(hosts) and is_together_host(hosts[0])
 
 
+_HAYSTACK: Final = MissingKey(HAYSTACK, "ValueError", narrow=_of_secret)
+_CREWAI: Final = MissingKey(CREWAI, "ValueError", narrow=_of_base_url)
+_DSPY: Final = MissingKey(CALLERS["dspy"], "NotConfiguredError", narrow=_of_router)
+
 PLACES: Final[tuple[tuple[str, str, MissingKey], ...]] = (
     (
         "pydantic_ai.providers.together",
         "TogetherProvider.__init__",
         MissingKey(PYDANTIC_AI, "UserError"),
     ),
-    (
-        "haystack.components.generators.chat.openai",
-        "OpenAIChatGenerator._client_kwargs|OpenAIChatGenerator.__init__",  # from 3.0 on; before
-        MissingKey(HAYSTACK, "ValueError", narrow=_of_secret),
+    *(
+        (f"haystack.components.{module}", f"{cls}._client_kwargs|{cls}.__init__", _HAYSTACK)
+        for module, cls in (  # from 3.0 on; before
+            ("generators.chat.openai", "OpenAIChatGenerator"),
+            ("generators.openai_image_generator", "OpenAIImageGenerator"),
+            ("embedders.openai_text_embedder", "OpenAITextEmbedder"),
+            ("embedders.openai_document_embedder", "OpenAIDocumentEmbedder"),
+        )
     ),
     (
         "agno.models.together.together",
@@ -116,6 +134,35 @@ PLACES: Final[tuple[tuple[str, str, MissingKey], ...]] = (
         "agno.models.openai.chat",
         "OpenAIChat._get_client_params",
         MissingKey(AGNO_OPENAI, "ModelAuthenticationError", narrow=_of_base_url),
+    ),
+    *(
+        (
+            "crewai.llms.providers.openai.completion",
+            # The constructor passes over the error in releases that make clients when called.
+            f"OpenAICompletion.{method}|OpenAICompletion._get_client_params",
+            _CREWAI,
+        )
+        for method in ("_get_sync_client", "_get_async_client")
+    ),
+    (
+        "deepeval.models.llms.openai_model",
+        "OpenAIModel._build_client|GPTModel._build_client",
+        MissingKey(DEEPEVAL, "DeepEvalError", narrow=_of_base_url),
+    ),
+    (
+        "deepeval.models.llms.local_model",
+        "LocalModel._build_client",
+        MissingKey(DEEPEVAL_LOCAL, "DeepEvalError", narrow=_of_base_url),
+    ),
+    *(
+        ("dspy._vendor.lm15.router", f"{cls}.{method}", _DSPY)
+        for cls in ("LMRouter", "AsyncLMRouter")
+        for method in ("resolve", "lm")  # with an empty key; without one
+    ),
+    (
+        "mirascope.llm.providers.together.provider",
+        "TogetherProvider.__init__",
+        MissingKey(MIRASCOPE, "ValueError"),
     ),
     (
         "instructor.v2.auto_client",
@@ -137,10 +184,13 @@ PLACES: Final[tuple[tuple[str, str, MissingKey], ...]] = (
         "TogetherEmbedding.__init__",
         MissingKey(CALLERS["llama_index"], "ValidationError"),
     ),
-    (
-        "langchain_together.llms",
-        "Together.__init__",
-        MissingKey(CALLERS["langchain_together"], "ValueError", "together_api_key"),
+    *(
+        (
+            module,
+            "Together.__init__",
+            MissingKey(CALLERS["langchain_together"], "ValueError", "together_api_key"),
+        )
+        for module in ("langchain_together.llms", "langchain_community.llms.together")
     ),
     (
         "aisuite.providers.together_provider",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 from urllib.parse import urlsplit
 
@@ -83,14 +84,18 @@ class OpenAI(Generated):
             found = maker(sys._getframe(1)) or (AZURE if _is_azure(client) else OPENAI)
             if shared is not None:
                 self._makers[shared] = found
+            elif found.find()[1]:
+                # Refused for want of a key: what that framework's variables hold was not for it.
+                found = replace(OPENAI, library=found.library)
         return found
 
     def given_key(self, client: Any, _args: Args, kwargs: Kwargs) -> GivenKey | None:
         argument = kwargs.get("api_key")
         if callable(argument):
             return None  # known once the function is called
-        reader = self.made(client)
-        given = GivenKey(*reader.origin(reader.find()[1] if argument is None else argument))
+        # Without an argument, it reads its own variable, whatever the framework's reader says.
+        found = OPENAI.find()[1] if argument is None else argument
+        given = GivenKey(*self.made(client).origin(found))
         return key_in(getattr(client, "_custom_headers", None)) or given
 
     def key(self, client: Any) -> object:

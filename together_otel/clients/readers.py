@@ -29,6 +29,12 @@ INSTRUCTOR: Final = Reader("instructor", "from_provider", skips_empty=True)
 CAMEL: Final = Reader(
     "camel", "TogetherAIModel", base_urls=("TOGETHER_API_BASE_URL",), skips_empty=True
 )
+CREWAI: Final = Reader("crewai", "crewai.LLM", (_OPENAI,), ("OPENAI_BASE_URL",), skips_empty=True)
+DEEPEVAL: Final = Reader("deepeval", "OpenAIModel", (_OPENAI,), skips_empty=True)
+DEEPEVAL_LOCAL: Final = Reader(
+    "deepeval", "LocalModel", ("LOCAL_MODEL_API_KEY",), ("LOCAL_MODEL_BASE_URL",), skips_empty=True
+)
+MIRASCOPE: Final = Reader("mirascope", "TogetherProvider", skips_empty=True)
 _MAKERS: Final[tuple[tuple[str, str | None, Reader], ...]] = (
     ("langchain_together.chat_models", None, CHAT_TOGETHER),
     (
@@ -63,6 +69,9 @@ _MAKERS: Final[tuple[tuple[str, str | None, Reader], ...]] = (
     ("camel", None, CAMEL),
     # For embeddings and text completions; before LiteLLM 1.100 for all calls.
     ("litellm", None, replace(LITELLM, variables=(*LITELLM.variables, _OPENAI))),
+    ("crewai", None, CREWAI),
+    ("deepeval.models.llms.local_model", None, DEEPEVAL_LOCAL),
+    ("deepeval", None, DEEPEVAL),
     ("smolagents", None, Reader("smolagents", "OpenAIModel", (_OPENAI,))),
     (
         "agents",

@@ -106,6 +106,19 @@ def test_fault(library, base, key, telemetry, fault):
     assert leaks(telemetry.everything(), text) == []
 
 
+@pytest.mark.parametrize("given", [{}, {"api_key": None}], ids=["not given", "None"])
+def test_no_key_of_dspy(base, telemetry, given):
+    """Its own transport refuses before a request."""
+    found = pytest.importorskip("dspy", minversion="3.4")
+    model = found.LM("openai/a/model", api_base=base, num_retries=0, cache=False, **given)
+    with pytest.raises(found.LMNotConfiguredError):
+        model(messages=MESSAGES)
+    assert telemetry.value(FAILURES, together_auth_cause="missing") == 1
+    (event,) = [one for one in telemetry.logs() if one["event_name"].endswith("auth_failed")]
+    assert event["attributes"]["together.client.library"] == "dspy"
+    assert "dspy.LM reads OPENAI_API_KEY" in event["attributes"]["together.auth.remedy"]
+
+
 def test_a_stream_of_huggingface_hub(base, key, telemetry):
     huggingface_hub(base, key, stream=True)
     (span,) = [one for one in telemetry.spans() if one["kind"] == "CLIENT"]

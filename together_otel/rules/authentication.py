@@ -37,11 +37,23 @@ STATE = (
         "When an instance last succeeded; 0 if never.",
     ),
     Rule(
+        "instance_key:together_auth_refused:time",
+        f"max by (<by>, instance, together_api_key_fingerprint) (max_over_time(\n  {_REFUSED}[20m]))",
+        "When an instance was last refused with each key.",
+    ),
+    Rule(
+        "instance_key:together_auth_accepted:time",
+        f"max by (<by>, instance, together_api_key_fingerprint) (\n  {_ACCEPTED}) > time() - 300",
+        "When an instance was last accepted with each key, in the last five minutes.",
+    ),
+    Rule(
         "instance:together_auth_failure:since",
-        "last_over_time(instance:together_auth_failure:since[20m])\n"
+        "(last_over_time(instance:together_auth_failure:since[20m])\n"
         "  > instance:together_auth_success:time and instance:together_auth_failure:time\n"
-        "or instance:together_auth_failure:time > instance:together_auth_success:time",
-        "An instance's first failure after its last success, both by its own clock.",
+        "or instance:together_auth_failure:time > instance:together_auth_success:time)\n"
+        "unless on (<by>, instance) (instance_key:together_auth_accepted:time\n"
+        "  unless instance_key:together_auth_refused:time >= instance_key:together_auth_accepted:time)",
+        "An instance's first failure after its last success, unless another of its keys is accepted.",
     ),
     Rule(
         "job:together_auth_success:time",
@@ -76,11 +88,6 @@ STATE = (
         "  1 + (instance:together_auth_failure:time > bool instance:together_auth_failing:since)\n"
         ")",
         "Number of failures: one for each failing instance, two if it failed again.",
-    ),
-    Rule(
-        "instance_key:together_auth_refused:time",
-        f"max by (<by>, instance, together_api_key_fingerprint) (max_over_time(\n  {_REFUSED}[20m]))",
-        "When an instance was last refused with each key.",
     ),
     Rule(
         "instance_key:together_auth_failure:time",

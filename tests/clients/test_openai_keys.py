@@ -121,6 +121,13 @@ CASES = [
     ),
     Case("a login page", "wrong_endpoint", "login page", "{key}", refuse=behaviours.refuse("html")),
     Case("403 with a code", "rejected", "", "{key}", refuse=behaviours.forbidden_key(403)),
+    Case(
+        "LiteLLM's expired key",
+        "rejected",
+        "",
+        "{key}",
+        refuse=behaviours.error(400, "Expired Key", kind="expired_key", code="400"),
+    ),
     Case("the key in the refusal", "rejected", "", "{key}", refuse=behaviours.echo_key()),
 ]
 

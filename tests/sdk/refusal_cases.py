@@ -26,6 +26,9 @@ REFUSAL = {
 """What other providers say, in the format that is Together's, too."""
 
 LINK = {"error": {"message": behaviours.INVALID_KEY, "code": "invalid_api_key"}}
+EXPIRED = behaviours.error(
+    400, "Authentication Error - Expired Key", kind="expired_key", code="400"
+)
 VARIABLE = "TOGETHER_API_KEY"
 
 
@@ -232,6 +235,7 @@ ON_THE_WAY = [
             ("403 with a code", "rejected", "is well formed", behaviours.forbidden_key(403), None),
             ("400 with a code", "rejected", "is well formed", behaviours.forbidden_key(400), None),
             ("422 with a code", "rejected", "is well formed", behaviours.forbidden_key(422), None),
+            ("LiteLLM's expired key", "rejected", "is well formed", EXPIRED, None),
             (
                 "403 with a number",
                 "rejected",

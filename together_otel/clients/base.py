@@ -25,7 +25,10 @@ if TYPE_CHECKING:
 
 AuthKind = Literal["constructor", "unsendable", "refused"]
 
-AUTH_CODES = frozenset({"invalid_api_key", "missing_api_key", "401"})
+EXPIRED_KEY = "expired_key"
+"""The type of an error of LiteLLM's proxy, which some releases answer with HTTP 400."""
+
+AUTH_CODES = frozenset({"invalid_api_key", "missing_api_key", EXPIRED_KEY, "401"})
 """Error codes that mean a refused key, whatever the HTTP status."""
 
 blank: Final = object.__new__

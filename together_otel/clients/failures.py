@@ -12,7 +12,7 @@ from traceback import walk_tb
 from typing import TYPE_CHECKING, Any, Final
 
 from together_otel.clients.answers import answer_of, body_of, note_origin
-from together_otel.clients.base import AUTH_CODES, Answer, AuthKind, Failure
+from together_otel.clients.base import AUTH_CODES, EXPIRED_KEY, Answer, AuthKind, Failure
 from together_otel.guard import swallowed
 from together_otel.keys import can_be_sent
 
@@ -117,6 +117,8 @@ def error_code(body: object) -> str | None:
     """
     if isinstance(body, Mapping):
         inner = body.get("error")
+        if (inner if isinstance(inner, Mapping) else body).get("type") == EXPIRED_KEY:
+            return EXPIRED_KEY  # the code beside it is the HTTP status
         if isinstance(inner, Mapping):
             code = inner.get("code") or inner.get("type")
         else:

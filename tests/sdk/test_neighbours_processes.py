@@ -66,12 +66,13 @@ def test_greenlets(server, start):
     assert found["kept"]
 
 
-def test_a_runtime_context_that_only_keeps_the_span(start):
+@pytest.mark.parametrize("kind", ["SpanOnly", "Adding"])
+def test_a_runtime_context_that_keeps_no_context_as_it_is(kind, start):
     """The caller's span is current after a call and while a stream is open; nested calls count once.
 
     ddtrace's is such a one, if DD_TRACE_OTEL_ENABLED is set.
     """
-    for found in result(start("translated_context.py")).values():
+    for found in result(start("translated_context.py", kind)).values():
         assert all(found["kept"])
         assert found["in house"] == 1
 

@@ -158,7 +158,7 @@ def enter(runtime: Runtime, before: context.Context, ours: context.Context) -> N
     if _at_work is not _CURRENT:
         try:
             # ddtrace's runtime context cannot go back to a context without a span.
-            if _span_id(before) or context.get_current() is before:
+            if _content(before)[0] or context.get_current() is before:
                 context.attach(ours)
         except Exception:  # noqa: BLE001 - must not reach the application
             runtime.guard("begin").swallow()
@@ -172,19 +172,19 @@ def leave(runtime: Runtime, before: context.Context, ours: context.Context) -> N
     """
     if ours is before:
         return
-    if _at_work.get() is ours:
-        _at_work.set(before)
     if _at_work is not _CURRENT:
         try:
-            found = context.get_current()
-            if found is ours or (_span_id(found) == _span_id(ours) != trace.INVALID_SPAN_ID):
+            # By what is in it: a runtime context may add to the contexts that it keeps.
+            if _content(_get_current()) == _content(ours):
                 context.attach(before)
         except Exception:  # noqa: BLE001 - must not reach the application
             runtime.guard("finish").swallow()
+    if _at_work.get() is ours:
+        _at_work.set(before)
 
 
-def _span_id(found: context.Context) -> int:
-    return trace.get_current_span(found).get_span_context().span_id
+def _content(found: context.Context) -> tuple[int, object]:
+    return trace.get_current_span(found).get_span_context().span_id, found.get(CALL)
 
 
 def value_here(key: str) -> Any:

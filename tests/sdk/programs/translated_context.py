@@ -1,6 +1,6 @@
-"""Calls in a runtime context that only keeps the current span, as ddtrace's; prints what came of it.
+"""Calls in a runtime context that does not keep contexts as they are; prints what came of it.
 
-Environment: TOGETHER_API_KEY, TOGETHER_BASE_URL.
+Environment: TOGETHER_API_KEY, TOGETHER_BASE_URL. Argument: the name of its class.
 """
 
 import json
@@ -10,10 +10,18 @@ from pathlib import Path
 
 from opentelemetry import context, trace
 from opentelemetry.context.context import Context
+from opentelemetry.context.contextvars_context import ContextVarsRuntimeContext
+
+
+class Adding(ContextVarsRuntimeContext):
+    """Adds something of its own to each context, as Sentry's."""
+
+    def attach(self, new):
+        return super().attach(Context({**new, "scopes": ()}))
 
 
 class SpanOnly:
-    """Returns a new context each time; cannot go back to none, and leaves a span when it ends."""
+    """Returns a new context each time; cannot go back to none; leaves a span when it ends: as ddtrace's."""
 
     def __init__(self):
         self._spans = ContextVar("spans", default=())
@@ -32,7 +40,7 @@ class SpanOnly:
         """Do nothing."""
 
 
-context._RUNTIME_CONTEXT = SpanOnly()
+context._RUNTIME_CONTEXT = globals()[sys.argv[1]]()
 
 sys.path.append(str(Path(__file__).parents[2] / "standins"))
 

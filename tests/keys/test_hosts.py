@@ -59,6 +59,7 @@ def test_no_host():
 def test_hosts_of_a_setting(host, expected):
     extra = hosts_in("gw.example:8443, [broken, https://user@GW2.example./v1 ,, [::1]:80")
     assert extra == ("gw.example", "gw2.example", "::1")
+    assert hosts_in("*.gw.example .gw2.example; [::1] *") == extra
     assert is_together_host(host, extra) is expected
     assert (owner_of(host, extra) == "together") is expected
 

@@ -23,15 +23,14 @@ _SIGN_IN: Final = ("basic", "digest", "ntlm", "negotiate", "kerberos")
 
 
 def hosts_in(setting: str) -> tuple[str, ...]:
-    """Return the hosts of a comma-separated list, in which URLs and ports are accepted."""
+    """Return the hosts of a list, in which URLs, ports and ``*.`` before a host are accepted."""
     found = []
-    for one in setting.split(","):
-        text = one.strip()
+    for text in re.split(r"[,;\s]+", setting):
         try:
             host = urlsplit(text if "://" in text else f"//{text}").hostname
         except ValueError:
             continue
-        if host:
+        if host and (host := host.lstrip("*.")):
             found.append(_normal(host))
     return tuple(found)
 

@@ -22,9 +22,10 @@ def group(options: Options) -> Group:
             ),
             Rule(
                 "job:together_instances:expected",
-                f"{INSTANCES}\n"
-                "or last_over_time(job:together_instances:expected[1h]) and on (<by>) up",
-                "The same, kept while the service has targets.",
+                f"{INSTANCES} * 0 + time()\n"
+                "or last_over_time(job:together_instances:expected[1h]) > time() - 604800\n"
+                "  and on (<by>) up",
+                "When there last were any, kept for a week while the service has targets.",
             ),
             *alert(
                 options,

@@ -50,6 +50,31 @@ def test_a_key_that_only_the_request_shows(house, key):
     assert house.recorded() == once("auth_failure", "rejected", 401)
 
 
+class Masked:
+    """As pydantic's SecretStr."""
+
+    def __init__(self, text):
+        self._text = text
+
+    def __str__(self):
+        return "**********"
+
+    def get_secret_value(self):
+        return self._text
+
+
+def test_a_key_in_a_secret_str(house, key):
+    """The client takes it out itself, and finds another one in an object of the same kind."""
+    client = house.build("TogetherAI", refuse).watch().cls(Masked(key))
+    with pytest.raises(RefusedError):
+        client.chat("Hello")
+    assert house.recorded() == once("auth_failure", "rejected", 401)
+    checked = house.telemetry.logs()[0]["attributes"]
+    assert checked["together.api_key.format"] == "tgp_v1"
+    assert InHouse().set_key(client, "another")
+    assert client.api_key.get_secret_value() == "another"
+
+
 class Slotted:
     """A client that shows no key, and takes no weak reference either."""
 

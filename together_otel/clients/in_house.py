@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from together_otel.clients.base import Args, Failure, Kwargs, Request, Result
 
 _ATTRIBUTES: Final = ("api_key", "_api_key")
+_REVEAL: Final = "get_secret_value"
 
 
 class InHouse(Adapter):
@@ -54,9 +55,9 @@ class InHouse(Adapter):
     def given_key(self, client: Any, args: Args, kwargs: Kwargs) -> GivenKey:
         # The key may be the first positional argument.
         argument = kwargs.get("api_key", args[0] if args else None)
-        given = first_nonempty_key(argument)
+        given = first_nonempty_key(_text_in(argument))
         if (name := _attribute_of(client)) is not None:
-            resolved = getattr(client, name)
+            resolved = _text_in(getattr(client, name))
             if resolved != given.value:
                 return GivenKey(resolved, "argument" if argument is not None else "environment")
         elif given.value:
@@ -70,14 +71,15 @@ class InHouse(Adapter):
 
     def key(self, client: Any) -> object:
         if (name := _attribute_of(client)) is not None:
-            return getattr(client, name)
+            return _text_in(getattr(client, name))
         given = self._given.get(client)
         return None if given is None else given.reveal()
 
     def set_key(self, client: Any, key: object) -> bool:
         if (name := _attribute_of(client)) is None:
             return False
-        setattr(client, name, key)
+        kind = type(getattr(client, name))
+        setattr(client, name, kind(key) if hasattr(kind, _REVEAL) else key)
         return True
 
     def bodies(self, args: Args, kwargs: Kwargs) -> Iterable[object]:
@@ -99,6 +101,11 @@ class InHouse(Adapter):
 
     def failure(self, exc: BaseException, _seen: Any, key: object) -> Failure:
         return failure_over_http(exc, key)
+
+
+def _text_in(key: object) -> object:
+    """Return the text in pydantic's SecretStr, which the client takes out itself; else the key."""
+    return getattr(key, _REVEAL)() if hasattr(type(key), _REVEAL) else key
 
 
 def _attribute_of(client: Any) -> str | None:

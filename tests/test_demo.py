@@ -2,6 +2,7 @@
 
 import threading
 from contextlib import contextmanager
+from unittest.mock import Mock
 
 import pytest
 
@@ -18,11 +19,8 @@ from together_otel.testing.stack import MissingBinary
 @pytest.fixture(autouse=True)
 def no_binaries(monkeypatch):
     """Leave out what takes Prometheus."""
-
-    def missing():
-        raise MissingBinary("alertmanager is nowhere: run tools/fetch_prometheus.sh")
-
-    monkeypatch.setattr(demo, "find_binaries", missing)
+    missing = MissingBinary("alertmanager is nowhere: run tools/fetch_prometheus.sh")
+    monkeypatch.setattr(demo, "find_binaries", Mock(side_effect=missing))
 
 
 def test_without_prometheus_it_shows_the_rest_and_says_what_it_leaves_out(capsys):
@@ -74,13 +72,10 @@ def test_ctrl_c_begins_no_other_drill(monkeypatch):
         begun.append(arguments)
         (arguments[-1] if len(arguments) > 1 else threading.Event()).wait(0.01)
 
-    def interrupt(*_):
-        raise KeyboardInterrupt
-
     monkeypatch.setattr(demo, "find_binaries", object)
     monkeypatch.setattr(demo, "CAUSES", ["revoked"] + ["missing"] * 1_000)
     monkeypatch.setattr(demo.Demonstration, "_drill", drill)
-    monkeypatch.setattr(demo.Demonstration, "_page", interrupt)
+    monkeypatch.setattr(demo.Demonstration, "_page", Mock(side_effect=KeyboardInterrupt))
     assert main(["demo"]) == 130
     assert len(begun) < 100
 

@@ -3,6 +3,7 @@
 import socket
 import threading
 from queue import Empty, SimpleQueue
+from unittest.mock import Mock
 
 import httpx
 import pytest
@@ -23,14 +24,6 @@ def asked(key, variables, limit=10.0):
 # ── no way there ─────────────────────────────────────────────────────────────────────
 
 
-def unreachable(*_, **__):
-    raise OSError(101, "Network is unreachable")
-
-
-def refused(*_, **__):
-    raise ConnectionRefusedError(111, "Connection refused")
-
-
 def test_nothing_listens(unknown):
     port = free_port()
     found = unknown("connection_refused", TOGETHER_BASE_URL=f"http://127.0.0.1:{port}")
@@ -39,7 +32,7 @@ def test_nothing_listens(unknown):
 
 def test_nothing_listens_at_an_ipv6_address(check, monkeypatch):
     """Its colons are told apart from the port's."""
-    monkeypatch.setattr(socket, "create_connection", refused)
+    monkeypatch.setattr(socket, "create_connection", Mock(side_effect=ConnectionRefusedError))
     _, found = check(TOGETHER_BASE_URL="http://[::1]:8000")
     assert found["live"]["detail"] == "Nothing listens at [::1]:8000."
 
@@ -54,7 +47,8 @@ def test_no_such_name(check, unknown, monkeypatch):
 
 
 def test_no_network(unknown, monkeypatch):
-    monkeypatch.setattr(socket, "create_connection", unreachable)
+    unreachable = OSError(101, "Network is unreachable")
+    monkeypatch.setattr(socket, "create_connection", Mock(side_effect=unreachable))
     found = unknown("no_network")
     assert "Network is unreachable" in found["live"]["detail"]
 
@@ -154,11 +148,8 @@ def test_what_is_no_http(key):
 
 def test_a_fault_of_ours_tells_no_key(unknown, key, together, monkeypatch):
     """Whatever httpx raises, its text is not told."""
-
-    def failing(*_, **__):
-        raise ValueError(f"Invalid header value b'Bearer {key}'")
-
-    monkeypatch.setattr(httpx.Client, "stream", failing)
+    fault = ValueError(f"Invalid header value b'Bearer {key}'")
+    monkeypatch.setattr(httpx.Client, "stream", Mock(side_effect=fault))
     found = unknown("unexpected_answer")
     assert "ValueError" in found["live"]["detail"]
     assert not together.requests

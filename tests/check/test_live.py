@@ -11,12 +11,6 @@ from together_otel.cli.check import addresses
 from together_otel.cli.check import request as asking
 from together_otel.testing import TogetherServer, behaviours
 
-
-def not_installed(name):
-    """Stand in for `metadata.version`."""
-    raise metadata.PackageNotFoundError(name)
-
-
 HTML = "<html><body>Welcome</body></html>"
 
 
@@ -166,7 +160,7 @@ def test_the_sdk_that_is_installed(monkeypatch):
     found = addresses.installed_sdk()
     assert found is not None
     assert metadata.version("together").startswith(f"{found[0]}.{found[1]}.")
-    monkeypatch.setattr(metadata, "version", not_installed)
+    monkeypatch.setattr(addresses, "release_of", lambda _: None)
     assert addresses.installed_sdk() is None
 
 

@@ -3,6 +3,7 @@
 import os
 import socket
 from importlib import metadata
+from unittest.mock import Mock
 
 import pytest
 from examining import GOOD, set_all
@@ -400,11 +401,8 @@ def test_a_port_that_is_taken(text, said, code, doctor):
 
 def test_a_port_that_is_privileged(monkeypatch, doctor):
     """Tests may run as a user who has every privilege: the system's answer is made up."""
-
-    def refuse(*_):
-        raise PermissionError(13, "Permission denied")
-
-    monkeypatch.setattr(socket.socket, "bind", refuse)
+    refusal = PermissionError(13, "Permission denied")
+    monkeypatch.setattr(socket.socket, "bind", Mock(side_effect=refusal))
     found = doctor(**OURS | {"TOGETHER_OTEL_PROMETHEUS_PORT": "80"})
     assert found.complaints == [("problem", "port")]
     assert "below 1024 are privileged" in found.text("port")

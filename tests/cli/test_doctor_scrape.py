@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from wsgiref.simple_server import WSGIRequestHandler, make_server
 
 import pytest
+from gateways import no_such_name
 from generation import made_up_key
 from prometheus_client import CollectorRegistry, make_wsgi_app
 from serving import Quiet, answering, serving
@@ -234,10 +235,7 @@ def test_nobody_listens(doctor):
 
 
 def test_no_such_host(doctor, monkeypatch):
-    def unknown(*_, **__):
-        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
-
-    monkeypatch.setattr(socket, "getaddrinfo", unknown)
+    monkeypatch.setattr(socket, "getaddrinfo", no_such_name)
     found = doctor("--scrape", "http://nowhere.invalid:9464/metrics")
     assert found.code == 2
     assert "the host name cannot be resolved" in found.text("endpoint")

@@ -88,6 +88,12 @@ BROKEN = [
         "Correct it",
         TOGETHER_OTEL_PREFLIHGT="raise",
     ),
+    warning(
+        "settings",
+        "OTEL_METRIC_EXPORTER is not a variable of OpenTelemetry; did you mean OTEL_METRICS_EXPORTER?",
+        "Correct it",
+        OTEL_METRIC_EXPORTER="otlp",
+    ),
     problem("backend", "there are no metrics", "to auto", TOGETHER_OTEL_METRICS="none"),
     warning(
         "backend",

@@ -86,8 +86,6 @@ def _text(path: str) -> str:
         why = exc.strerror or type(exc).__name__
     except UnicodeDecodeError:
         why = "it is not text in UTF-8"
-    except ValueError:
-        why = "it cannot be read"
     if why:  # a key may have been pasted instead of a path
         raise ArgumentTypeError(f"{without_key(path)}: {why}. Expected a file of NAME=value lines")
     return text

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 
-from opentelemetry.instrumentation.dependencies import get_dist_dependency_conflicts
 from packaging.requirements import Requirement
 
 from together_otel.cli.doctor.finding import Finding, Topic
@@ -90,14 +89,7 @@ def _entry_point() -> Iterator[Finding]:
             f"pip install --force-reinstall {DISTRIBUTION}",
         )
         return
-    conflict = get_dist_dependency_conflicts(ours[0].dist) if ours[0].dist else None
-    if conflict:
-        yield _ENTRY_POINT.problem(
-            f"opentelemetry-instrument skips the instrumentor: {conflict}.",
-            "Install a supported release of the SDK.",
-        )
-    else:
-        yield _ENTRY_POINT.ok(f"opentelemetry-instrument finds the instrumentor, {OURS!r}.")
+    yield _ENTRY_POINT.ok(f"opentelemetry-instrument finds the instrumentor, {OURS!r}.")
     for other in named:
         if not _is_ours(other):
             yield _ENTRY_POINT.warning(

@@ -1,7 +1,6 @@
 """Checks of servers with several processes: does a scrape cover all of them?"""
 
 import re
-import shlex
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -16,7 +15,7 @@ _WORKERS = Topic("workers")
 
 _NUMBERS = ("WEB_CONCURRENCY", "UVICORN_WORKERS")
 _ARGUMENTS = "GUNICORN_CMD_ARGS"
-_COUNT = re.compile(r"(?:^|\s)(?:-w|--workers)[= ]?(\d+)(?=\s|$)")
+_COUNT = re.compile(r"(?:^|\s)(?:-w|--workers)[=\s]*(\d+)(?=\s|$)")
 _FIX = (
     f"Set {variables.MULTIPROC_DIR} to an empty directory, {variables.PROMETHEUS_PORT} to a free"
     " port, and OTEL_METRICS_EXPORTER=none."
@@ -65,7 +64,7 @@ def _workers(line: CommandLine) -> tuple[int | None, str]:
     """Return the number of processes if several are set, and what sets it."""
     environ = line.environ
     found = {
-        "The command line": _argument(shlex.join(line.words)),
+        "The command line": _argument(" ".join(line.words)),
         _ARGUMENTS: _argument(environ.get(_ARGUMENTS, "")),
         **{name: environ.get(name, "").strip() for name in _NUMBERS},
     }
@@ -76,12 +75,7 @@ def _workers(line: CommandLine) -> tuple[int | None, str]:
 
 
 def _argument(text: str) -> str:
-    try:
-        words = shlex.split(text)
-    except ValueError:  # unclosed quotes, with which gunicorn does not start either
-        return ""
-    found = _COUNT.findall(" ".join(words))
-    return found[-1] if found else ""
+    return next(reversed(_COUNT.findall(text)), "")
 
 
 def _reloader(words: Sequence[str]) -> str:

@@ -356,6 +356,8 @@ def test_fingerprint_only_of_what_cannot_be_searched():
     assert len(inspect_key("k-" + "Z" * 18).fingerprint or "") == 8
     assert inspect_key("").fingerprint is None
     assert inspect_key(environ={}).fingerprint is None
+    login = base64.b64encode(b"admin:password").decode()
+    assert inspect_key(f"Basic {login}", source="header").fingerprint is None
 
 
 def test_fingerprint_can_be_switched_off():

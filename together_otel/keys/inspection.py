@@ -16,6 +16,9 @@ from together_otel.names import KEY_VARIABLE, Format, Presence, Problem, Source
 FINGERPRINT_MINIMUM: Final = 20
 """Characters of the shortest key that cannot be found from its digest by trying all."""
 
+_LOGIN: Final = r"(?i)(?:basic|digest)\s"
+"""The beginning of an Authorization header with a password, which a person may have chosen."""
+
 _OF_A_KEY: Final = r"(?i)key|token|secret|together"
 """Found in names of variables that hold a key."""
 
@@ -31,7 +34,7 @@ class KeyReport:
         problems: its problems, in the contract's order.
         length: its length in characters as given; ``None`` if missing.
         fingerprint: 8 hex digits of a domain-separated BLAKE2b of the stripped key; ``None``
-            for keys under 20 characters, or when switched off.
+            for keys under 20 characters, for logins, or when switched off.
         variable: the environment variable that it came from, also if its text was passed as an
             argument; without a usable key, the variable that holds a key of Together's shape.
             Invisible characters are escaped.
@@ -162,7 +165,7 @@ def _absent(
 
 
 def _fingerprint(stripped: str) -> str | None:
-    if len(stripped) < FINGERPRINT_MINIMUM:
+    if len(stripped) < FINGERPRINT_MINIMUM or re.match(_LOGIN, stripped):
         return None
     data = stripped.encode(errors="surrogatepass")
     return blake2b(data, digest_size=4, person=b"together_otel.fp").hexdigest()

@@ -14,7 +14,6 @@ from together_otel.clients.first_look import url_text
 from together_otel.clients.generated import Generated
 from together_otel.clients.sent import HTTPX, redirects_at_work
 from together_otel.clients.wire import (
-    BEARER,
     Exchange,
     Wire,
     bearer,
@@ -38,10 +37,8 @@ _AS_THE_SDKS: Final = Generated()
 class ByRequest(Wire):
     """An HTTP library whose function takes a request object."""
 
-    def set_key(self, client: Exchange, key: object) -> bool:
-        headers = request_given(client.args, client.kwargs).headers
-        client.authorization = headers[AUTHORIZATION] = f"{BEARER}{key}"
-        return True
+    def put(self, exchange: Exchange, authorization: str) -> None:
+        request_given(exchange.args, exchange.kwargs).headers[AUTHORIZATION] = authorization
 
     def built(self, client: Any, known: Mapping[str, Any]) -> Exchange:
         """Describe a request that could not be built because of its headers.
@@ -157,13 +154,11 @@ class _ByUrl(Wire):
         data = given.get("data")
         return data, given.get("files"), given.get("headers"), _once(data)
 
-    def set_key(self, client: Exchange, key: object) -> bool:
-        headers = dict(client.kwargs.get("headers") or {})
+    def put(self, exchange: Exchange, authorization: str) -> None:
+        headers = dict(exchange.kwargs.get("headers") or {})
         for name in [one for one in headers if _is_authorization(one)]:
             del headers[name]
-        client.authorization = headers["Authorization"] = f"{BEARER}{key}"
-        client.kwargs["headers"] = headers
-        return True
+        exchange.kwargs["headers"] = headers | {"Authorization": authorization}
 
     def override(self, client: Exchange, request: Request, answer: Answer) -> str | None:
         if client.kwargs.get("auth") or getattr(client.client, "auth", None):

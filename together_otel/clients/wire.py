@@ -55,6 +55,7 @@ class Exchange:
         args: positional arguments of the patched function.
         kwargs: keyword arguments of the patched function, in a dict of this object's own.
         reader: the library that makes the request; ``None`` for the HTTP library's own reader.
+        is_signed: whether the HTTP library's own auth, a hook or a middleware adds the key.
     """
 
     client: Any
@@ -66,6 +67,7 @@ class Exchange:
     args: Args = ()
     kwargs: dict[str, Any] = field(default_factory=dict)
     reader: Reader | None = None
+    is_signed: bool = False
 
 
 class _Shared:
@@ -106,10 +108,20 @@ class Wire(Adapter):
         sent = client.authorization
         return None if sent is None else sent.removeprefix(BEARER)
 
+    def set_key(self, client: Exchange, key: object) -> bool:
+        if client.is_signed:
+            return False  # it would replace any other key
+        client.authorization = f"{BEARER}{key}"
+        self.put(client, client.authorization)
+        return True
+
+    def put(self, exchange: Exchange, authorization: str) -> None:
+        """Put an Authorization header into the arguments of a request."""
+        raise NotImplementedError
+
     def renewed(self, client: Exchange, authorization: str) -> bool:
-        # The HTTP library's own auth may add a key to a request without one.
         if client.authorization is None and authorization.startswith(BEARER):
-            client.authorization = authorization
+            client.authorization, client.is_signed = authorization, True
         return super().renewed(client, authorization)
 
     def shared(self, client: Exchange) -> object:

@@ -183,6 +183,25 @@ def test_key_of_another_provider_by_the_environment(
     assert event["together.api_key.source"] == "environment"
 
 
+def test_key_of_another_provider_beside_one_that_is_not_for_the_model(
+    url, key, keys, telemetry, monkeypatch
+):
+    """LiteLLM reads Together's variables for together_ai's models only: it passed no argument."""
+    found = pytest.importorskip("litellm")
+    monkeypatch.setenv("OPENAI_API_KEY", keys.other_provider())
+    monkeypatch.setenv("TOGETHER_API_KEY", key)
+    with pytest.raises(found.AuthenticationError):
+        found.completion(
+            f"openai/{MODEL}", api_base=url, messages=[{"role": "user", "content": "Hi"}]
+        )
+    event = only_failure(telemetry, keys)
+    assert event["together.auth.cause"] == "wrong_provider"
+    assert event["together.auth.remedy"] == (
+        "OPENAI_API_KEY is a key of OpenAI, while TOGETHER_API_KEY holds a key of Together's shape:"
+        " pass that as api_key."
+    )
+
+
 def test_framework_retries_are_calls_of_their_own(url, server, key, telemetry):
     """Each is counted as it happens, and one log event tells of them."""
     from langchain_together import ChatTogether

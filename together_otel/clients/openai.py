@@ -82,11 +82,15 @@ class OpenAI(Generated):
         shared = getattr(client, "_client", None)
         if (found := self._makers.get(shared)) is None:
             found = maker(sys._getframe(1)) or (AZURE if _is_azure(client) else OPENAI)
+            # Neither a client that was refused for want of a key has one, nor a property's here.
+            key = (
+                None if shared is None else getattr(client, "__dict__", NOTHING).get("api_key", "")
+            )
+            if found.find()[1] and key == OPENAI.find()[1] != found.find()[1]:
+                # For this model that framework reads openai's variable, whatever others hold.
+                found = replace(OPENAI, library=found.library)
             if shared is not None:
                 self._makers[shared] = found
-            elif found.find()[1]:
-                # Refused for want of a key: what that framework's variables hold was not for it.
-                found = replace(OPENAI, library=found.library)
         return found
 
     def given_key(self, client: Any, _args: Args, kwargs: Kwargs) -> GivenKey | None:

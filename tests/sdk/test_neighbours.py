@@ -63,6 +63,30 @@ def httpx_spans(telemetry):
     instrumentor.uninstrument()
 
 
+@pytest.mark.parametrize(
+    ("attributes", "is_of_the_call"),
+    [
+        ({"gen_ai.operation.name": "chat"}, True),
+        ({"gen_ai.request.type": "chat"}, True),  # agentops
+        ({"llm.request.type": "chat"}, True),  # traceloop, in older releases
+        ({"gen_ai.operation.name": "invoke_agent", "gen_ai.request.type": "chat"}, False),
+        ({"gen_ai.request.model": MODEL}, False),
+    ],
+)
+def test_whose_genai_span_a_call_has(attributes, is_of_the_call, sdk, key, telemetry, tracer):
+    """Inside another instrumentation's span of the call, ours is an INTERNAL one without GenAI."""
+    client = sdk.client(api_key=key)
+
+    async def story():
+        with tracer.start_as_current_span("theirs", attributes=attributes):
+            await chat(client)
+
+    tell(sdk, story)
+    span = named(telemetry, "together.client.call" if is_of_the_call else "chat")
+    assert any(name.startswith("gen_ai.") for name in span.attributes) != is_of_the_call
+    assert outcomes(telemetry) == {"success": 1}
+
+
 @HTTPX
 @pytest.mark.usefixtures("httpx_spans")
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])

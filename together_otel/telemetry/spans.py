@@ -26,6 +26,8 @@ _OPENINFERENCE_KIND: Final = "openinference.span.kind"
 _SET_ATTRIBUTES: Final = RecordedSpan.set_attributes
 _OF_CALLS: Final = ("LLM", "EMBEDDING")
 """OpenInference's kinds of spans for a call of a model."""
+_REQUEST_TYPES: Final = ("gen_ai.request.type", "llm.request.type")
+"""Set by agentops and by older releases of traceloop in place of an operation."""
 
 
 _MOST = 1024
@@ -105,7 +107,9 @@ def is_of_another(span: object, operation: str) -> bool:
     found = getattr(span, "attributes", None) or {}
     # OpenInference sets the attribute only at the span's end.
     kind = getattr(span, "_self_important_attributes", found).get(_OPENINFERENCE_KIND)
-    return found.get(names.OPERATION) == operation or kind in _OF_CALLS
+    if found.get(names.OPERATION) == operation or kind in _OF_CALLS:
+        return True
+    return names.OPERATION not in found and any(name in found for name in _REQUEST_TYPES)
 
 
 def without_genai(found: Mapping[str, Any]) -> dict[str, Any]:

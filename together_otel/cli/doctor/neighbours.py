@@ -16,11 +16,12 @@ _WITH_THE_SPAN: Final = (
     "opentelemetry-instrumentation-openai-v2",
     "opentelemetry-instrumentation-genai-openai",
     "openlit",
+    "agentops",
 )
 """Distributions whose span is current during a request."""
 
-_WITHOUT: Final = ("langfuse", "ddtrace")
-"""Distributions whose span is not current during a request."""
+_WITHOUT: Final = ("langfuse", "ddtrace", "newrelic", "mlflow", "weave", "opik", "braintrust")
+"""Distributions whose span is not current during a request, or not one of OpenTelemetry."""
 
 
 def neighbours() -> Iterator[Finding]:

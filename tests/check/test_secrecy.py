@@ -52,15 +52,12 @@ def test_no_stretch_of_a_key_is_seen(body, wrapping, place, options):
             environ["HTTP_PROXY"] = f"http://{key}@{together.url.removeprefix('http://')}"
         elif place == "look-alike":
             environ["TOGETHER_AI_API_KEY"] = environ.pop("TOGETHER_API_KEY")
-        elif place == "file":
-            del environ["TOGETHER_API_KEY"]
+        elif place in {"file", "name in a file"}:
+            if place == "file":
+                del environ["TOGETHER_API_KEY"]
+            name = "" if place == "file" else f"%3D{key}"
             file = files.enter_context(tempfile.NamedTemporaryFile("w", encoding="utf-8"))
-            file.write(f"TOGETHER_API_KEY={key}")
-            file.flush()
-            arguments += ["--env-file", file.name]
-        elif place == "name in a file":
-            file = files.enter_context(tempfile.NamedTemporaryFile("w", encoding="utf-8"))
-            file.write(f"TOGETHER_API_KEY%3D{key}={key}")
+            file.write(f"TOGETHER_API_KEY{name}={key}")
             file.flush()
             arguments += ["--env-file", file.name]
         elif place == "path of a file":

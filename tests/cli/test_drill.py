@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 from contextlib import contextmanager
+from unittest.mock import Mock
 
 import pytest
 import yaml
@@ -193,33 +194,13 @@ def test_a_gateway_that_takes_nothing():
     assert "Wrong: an exporter reports: The last counts of this process are lost" in done.stdout
 
 
-class Complaining:
-    """Stands in for the application: everything is counted, and an exporter reports."""
-
-    complaints = ("It failed.", "It was late.", "It failed.")
-
-    def __init__(self):
-        self._failed = 0
-
-    def command(self, **_):
-        return {"counted": {"revoked": self._failed}}
-
-    def ask(self, **options):
-        self._failed += bool(options)
-        return {"failed": "AuthenticationError" if options else None, "why": "401"}
-
-    def show(self):
-        pass
-
-    def finish(self):
-        pass
-
-
 def test_an_exporter_that_complains_again_and_again():
     """It is said once, and how often it was."""
-    process = Complaining()
+    process = Mock(complaints=("It failed.", "It was late.", "It failed."))
     scenario = Scenario("a bad key", bad={"api_key": "bad"})
     runner = Runner("revoked", scenario, process, 0.01, lambda _: None)
+    process.ask = lambda **bad: {"failed": "AuthenticationError" if bad else None, "why": "401"}
+    process.command = lambda **_: {"counted": {"revoked": runner.outcome.failed}}
     runner.run(None, threading.Event())
     assert runner.outcome.failed
     assert runner.outcome.faults == [

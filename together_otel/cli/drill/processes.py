@@ -3,6 +3,7 @@
 import json
 import os
 import queue
+import re
 import subprocess
 import sys
 import threading
@@ -136,15 +137,8 @@ class Process:
 
     def records(self) -> list[dict[str, Any]]:
         """Return the console exporters' spans and log records; complete after `finish`."""
-        found: list[dict[str, Any]] = []
-        lines: list[str] = []
-        for line in self.output:
-            if line.rstrip() == "{":
-                lines = []
-            lines.append(line)
-            if line.rstrip() == "}":
-                found.append(json.loads("".join(lines)))
-        return found
+        written = re.findall(r"^\{$.*?^\}$", "".join(self.output), re.MULTILINE | re.DOTALL)
+        return [json.loads(one) for one in written]
 
     def last_exception(self) -> str:
         """Return the last exception on stderr, if the output has not been shown."""

@@ -693,6 +693,19 @@ def test_no_wrong_endpoint(refusal):
     assert diagnose(GOOD, refusal).cause == "rejected"
 
 
+@pytest.mark.parametrize(
+    ("since", "what"), [(None, "the keys of gw.example"), (1.0, "for gw.example")]
+)
+def test_a_key_of_a_gateway_is_looked_for_there(since, what):
+    """Not on Together's page, where nobody made it."""
+    evidence = {**FOREIGN, "host_refused": "gw.example", "extra_hosts": ("gw.example",)}
+    for key in (KEY, "opaque.token/012"):
+        remedy = diagnose(env(key), refused(accepted_before=since, **evidence)).remedy
+        assert what in remedy
+        assert PAGE not in remedy
+    assert "gw.example refuses it" in diagnose(env(KEY), refused(**evidence)).remedy
+
+
 @pytest.mark.parametrize("kind", ["constructor", "unsendable"])
 def test_what_reached_no_server_tells_of_none(kind):
     """Nobody refused, so neither who did nor what was accepted before is evidence."""

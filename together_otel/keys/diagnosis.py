@@ -182,7 +182,7 @@ def _of_who_refused(report: KeyReport, refusal: Refusal) -> Diagnosis | None:
     if since is None:
         return None
     then = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(since))
-    page = f"at {KEYS_PAGE}" if is_together else f"for {host}"
+    page = f"for {host}" if refusal.is_of_gateway else f"at {KEYS_PAGE}"
     return Diagnosis(
         "revoked",
         f"{subject(report)} was accepted until {then} and is refused now,"
@@ -285,15 +285,16 @@ def went_astray(report: KeyReport, host: str) -> Diagnosis:
 
 
 def _of_the_server(report: KeyReport, refusal: Refusal) -> Diagnosis:
+    is_gateway, host = refusal.is_of_gateway, refusal.host_refused
+    page = f"the keys of {host}" if is_gateway else KEYS_PAGE
     if report.well_formed:
-        who = "Together" if refusal.host_is_together else refusal.host_refused
+        who = host if is_gateway or not refusal.host_is_together else "Together"
         return Diagnosis(
             "rejected",
             f"{subject(report)} is well formed, but {who} refuses it and never accepted it in"
-            f" this process: compare it with {KEYS_PAGE}, as it may be mistyped, another"
-            f" account's, or have expired.",
+            f" this process: compare it with {page}, as it may be mistyped, another account's, or"
+            f" have expired.",
         )
-    page = f"the keys of {refusal.host_refused}" if refusal.is_of_gateway else KEYS_PAGE
     return Diagnosis(
         "unknown",
         f"{subject(report)} has none of the shapes of a Together key and was refused: compare it"

@@ -124,7 +124,7 @@ def test_a_redirect_to_another_port(check, together):
         assert not elsewhere.requests
 
 
-@pytest.mark.parametrize("to", ["/v2/models", "https://[::1", ""])
+@pytest.mark.parametrize("to", ["/v2/models", "https://[::1", "http://127.0.0.1:99999", ""])
 def test_redirects_that_keep_the_key_or_lead_nowhere(to, check, together):
     together.script(behaviours.custom(308, b"", {"Location": to}))
     code, found = check()

@@ -124,6 +124,18 @@ async def test_wrong_arguments_fail_at_the_call(house, kind, arguments):
     assert await outcome_of(call) == without
 
 
+@pytest.mark.parametrize("holder", HOLDERS)
+async def test_an_argument_named_self(house, holder):
+    """It may have any name, those of our own functions' included."""
+
+    async def chat(*_, self):
+        return self
+
+    client = house.build("TogetherAI", HOLDERS[holder](chat)).watch().client()
+    assert await client.chat(self="Hello") == "Hello"
+    assert len(house.calls()) == 1
+
+
 ASKED = (
     inspect.iscoroutinefunction,
     inspect.isgeneratorfunction,

@@ -95,7 +95,7 @@ class PatchedCallable(_AsWrapped, ObjectProxy):
         )
         self._self_direct = isinstance(made, Direct)
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+    def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
         """Call the wrapper."""
         held = Arguments(args=args, kwargs=kwargs, client=(self._self_client,))
         del args, kwargs

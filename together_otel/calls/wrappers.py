@@ -218,7 +218,7 @@ class _Begun:
     def __init__(self, function: Any, made: Any) -> None:
         self._function, self._made = function, [made]
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+    def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
         return self._made.pop() if self._made else self._function(*args, **kwargs)
 
 

@@ -54,6 +54,12 @@ swallowed: _Swallowed = _Swallowed()
 """Used around code that calls objects of others, which may raise anything."""
 
 
+def warn(log: logging.Logger, text: str, *arguments: object) -> None:
+    """Log a warning, unless the application's handlers and filters raise: what follows must run."""
+    with swallowed:
+        log.warning(text, *arguments, stacklevel=2)
+
+
 class Guard:
     """Swallows the errors of one stage. One instance serves all threads.
 

@@ -21,7 +21,7 @@ from packaging.requirements import Requirement
 from together_otel.calls.imports import LazyPatches, turn_off_other_copies
 from together_otel.calls.open_calls import end_all, end_all_at_exit, end_dropped
 from together_otel.forks import ForkSafeLock
-from together_otel.guard import Guard
+from together_otel.guard import Guard, warn
 from together_otel.names import SCOPE, GenAIMetrics
 from together_otel.plain.installed import release_of
 from together_otel.plain.spelling import did_you_mean
@@ -117,7 +117,7 @@ class TogetherInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # untyped i
         scope = (SCOPE, __version__, SCHEMA_URL)
         self._undo_listen = listen(given.get("logger_provider"), scope)
         for name in given.keys() - _KEYWORDS:
-            _log.warning("instrument() has no keyword %s%s", name, did_you_mean(name, _KEYWORDS))
+            warn(_log, "instrument() has no keyword %s%s", name, did_you_mean(name, _KEYWORDS))
         settings = Settings.from_keywords(given)
         tracer_provider = given.get("tracer_provider")
         # Separate guards, so that one signal's failure does not affect the others.
@@ -264,10 +264,11 @@ def _warn_if_unseen(settings: Settings, given: Mapping[str, Any]) -> None:
         given.get("logger_provider") or get_logger_provider(),
     )
     if all(type(one).__module__.startswith(_NO_OPS) for one in providers):
-        _log.warning(
+        warn(
+            _log,
             "OpenTelemetry has no tracer, meter or logger provider, so only log lines are emitted:"
             " start the program with opentelemetry-instrument, set a provider, or set"
-            " TOGETHER_OTEL_PROMETHEUS_PORT."
+            " TOGETHER_OTEL_PROMETHEUS_PORT.",
         )
 
 

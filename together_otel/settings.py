@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Final, Literal, TypeVar, cast
 from urllib.parse import urlsplit
 
+from together_otel.guard import warn
 from together_otel.keys import redact
 from together_otel.keys.formats import may_hold_a_key
 from together_otel.keys.hosts import hosts_in
@@ -200,7 +201,8 @@ def _backend(environ: Mapping[str, str], wanted: tuple[object, ...]) -> Backend:
         shared = environ.get(MULTIPROC_DIR) or environ.get(MULTIPROC_DIR.lower())
         return "prometheus" if shared or any(wanted) else "otel"
     if chosen != "prometheus" and any(wanted):
-        _log.warning(
+        warn(
+            _log,
             "%s=%s: %s, %s and %s have no effect without prometheus_client. Set %s to auto.",
             METRICS,
             chosen,
@@ -268,8 +270,8 @@ def _warn(variable: str, value: str, allowed: str, default: str) -> None:
     if variable == PUSHGATEWAY:  # may be a user and password without a host
         hidden = hidden or re.search(r":(?!//|\d+(?:/|$))", value) is not None
     shown = f"({len(value)} characters)" if hidden else repr(value)
-    _log.warning(
-        "Invalid value %s for %s (expected %s); using %s.", shown, variable, allowed, default
+    warn(
+        _log, "Invalid value %s for %s (expected %s); using %s.", shown, variable, allowed, default
     )
 
 
@@ -277,4 +279,4 @@ def _warn_of_unknown(environ: Mapping[str, str]) -> None:
     for name in sorted(environ.keys() - {*VARIABLES}):
         if name.lower().startswith(f"{SCOPE}_"):
             near = did_you_mean(name.upper(), VARIABLES)
-            _log.warning("%s is not a setting%s", redact(name), near)
+            warn(_log, "%s is not a setting%s", redact(name), near)

@@ -4,7 +4,7 @@ from contextlib import ExitStack
 from functools import cache
 
 import pytest
-from application import FAILING, MODES, SCENARIOS, Telemetry, observe, off
+from application import FAILING, MODES, SCENARIOS, Telemetry, observe, off, refusal
 from faults import FAULTS, ROOT
 from together._base_client import AsyncAPIClient, SyncAPIClient
 
@@ -72,3 +72,16 @@ def test_instrument_and_uninstrument_do_not_raise(name, monkeypatch):
         telemetry.instrument()
         off()
     assert [vars(kind)["request"] for kind in (SyncAPIClient, AsyncAPIClient)] == originals
+
+
+@pytest.mark.parametrize("name", [name for name in FAULTS if name.endswith("logger raises")])
+def test_a_warning_that_cannot_be_logged_costs_no_signal(name, monkeypatch):
+    """Settings that are not understood are warned of before anything is set up."""
+    monkeypatch.setenv("TOGETHER_OTEL_METRICS", "promtheus")
+    monkeypatch.setenv("TOGETHER_OTEL_UNKNOWN", "1")
+    with FAULTS[name].active(telemetry := Telemetry()):
+        telemetry.instrument(unknown=1)
+        observe(refusal)
+        failures = telemetry.failures()
+    left = {"count", "span"} | ({"record"} - FAULTS[name].lost)
+    assert {signal: failures[signal] for signal in left} == dict.fromkeys(left, 1)

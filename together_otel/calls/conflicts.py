@@ -12,6 +12,7 @@ from opentelemetry.instrumentation.instrumentor import (  # type: ignore[attr-de
     BaseInstrumentor,
 )
 
+from together_otel.guard import warn
 from together_otel.names import SCOPE
 
 _log = logging.getLogger(f"{SCOPE}.instrumentor")
@@ -52,7 +53,8 @@ class Conflicts:
         """Log a warning for each active instrumentation that was not logged before."""
         for name in sorted({*_instrumentors(), *_patchers()} - self._warned_of):
             self._warned_of.add(name)
-            _log.warning(
+            warn(
+                _log,
                 "%s also instruments Together's SDK. Each call has two spans, or a child span of "
                 "together_otel's if the other span is current. Both count the call, and the other "
                 "one's exceptions may contain the API key.",

@@ -12,6 +12,7 @@ from together_otel.calls.active import Active
 from together_otel.calls.patches import is_patch, patch_of
 from together_otel.calls.targets import TARGETS, Target
 from together_otel.calls.wire import Reporter
+from together_otel.guard import warn
 from together_otel.names import SCOPE
 
 if TYPE_CHECKING:
@@ -80,7 +81,8 @@ class Patches:
         if owner is None:
             if target.is_expected and target not in self._warned_of:
                 self._warned_of.add(target)
-                _log.warning(
+                warn(
+                    _log,
                     "%s has no %s in this release: failures of a missing key are not reported.",
                     target.module,
                     target.attribute,

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
+from together_otel.guard import warn
 from together_otel.names import RECOVERY_OUTCOMES, SCOPE
 from together_otel.recovery.sources import Source, as_sources, from_setting
 
@@ -52,7 +53,7 @@ def recovery_of(
     try:
         sources = from_setting(setting) if given is None else as_sources(given)
     except TypeError as exc:
-        _log.warning("Recovery is off: %s.", exc)
+        warn(_log, "Recovery is off: %s.", exc)
         return None
     if not sources:
         return None

@@ -8,7 +8,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 from together_otel import names
-from together_otel.guard import is_of_a_signal
+from together_otel.guard import is_of_a_signal, warn
 from together_otel.recovery.asking import answer_of, in_thread, running_loop
 from together_otel.recovery.replacements import Found, Pending, Replacement
 from together_otel.recovery.scope import Recovery, searching
@@ -187,4 +187,4 @@ def keys_in(given: Any) -> Iterator[str]:
 @cache
 def _warn_of_unknown_loop() -> None:
     """Log once why async calls of this process are not retried."""
-    _log.warning("Recovery is off for async calls here: it supports only asyncio and trio.")
+    warn(_log, "Recovery is off for async calls here: it supports only asyncio and trio.")

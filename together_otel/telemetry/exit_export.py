@@ -26,6 +26,7 @@ from prometheus_client.exposition import basic_auth_handler, default_handler
 from prometheus_client.registry import Collector
 
 from together_otel import forks
+from together_otel.guard import warn
 from together_otel.names import SCOPE, is_ours
 from together_otel.settings import host_of
 from together_otel.telemetry.labels import clean
@@ -127,12 +128,12 @@ class ExitExport:
         finally:
             self._go.set()
         if not self._done.wait(LIMIT):
-            with suppress(Exception):
-                _log.warning(
-                    "The last counts of this process are lost: %s did not accept them within %g s.",
-                    self._host() or self._folder,
-                    LIMIT,
-                )
+            warn(
+                _log,
+                "The last counts of this process are lost: %s did not accept them within %g s.",
+                self._host() or self._folder,
+                LIMIT,
+            )
 
     def _wait(self) -> None:
         self._go.wait()
@@ -153,13 +154,13 @@ class ExitExport:
             why = (
                 getattr(exc, "reason", None) or getattr(exc, "strerror", None) or type(exc).__name__
             )
-            with suppress(Exception):  # the next step must run even if a log handler raises
-                _log.warning(
-                    "The last counts of this process are lost: %s did not accept them (%s). Check %s.",
-                    where,
-                    clean(str(why), self._credentials()),
-                    variable,
-                )
+            warn(
+                _log,
+                "The last counts of this process are lost: %s did not accept them (%s). Check %s.",
+                where,
+                clean(str(why), self._credentials()),
+                variable,
+            )
 
     def _credentials(self) -> tuple[str, ...]:
         parts = urlsplit(self._gateway or "")

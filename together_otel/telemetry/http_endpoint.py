@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from together_otel.forks import in_forked_child
+from together_otel.guard import warn
 from together_otel.names import SCOPE
 from together_otel.telemetry.metrics_server import POLL, MetricsServer
 
@@ -199,7 +200,7 @@ class HttpEndpoint:
     def _warn(self, message: str, *arguments: object) -> None:
         if message not in self._warned:
             self._warned.add(message)
-            _log.warning(message, *arguments)
+            warn(_log, message, *arguments)
 
     def _after_fork(self) -> None:
         # A copy of the socket would keep the port from the next process. The copy of the lock file

@@ -14,6 +14,7 @@ from typing import Any
 
 from prometheus_client import CollectorRegistry, MetricsHandler
 
+from together_otel.guard import warn
 from together_otel.names import SCOPE
 
 _log = logging.getLogger(f"{SCOPE}.http_endpoint")
@@ -141,7 +142,7 @@ class MetricsServer(ThreadingMixIn, TCPServer):
         if type(exc) not in self._failures:
             self._failures.add(type(exc))
             # Without its text, which may contain secrets.
-            _log.warning("A request for /metrics failed with %s.", type(exc).__name__)
+            warn(_log, "A request for /metrics failed with %s.", type(exc).__name__)
 
     def wake(self) -> None:
         """Stop accepting connections, and make `handle_request` return, if the system can."""

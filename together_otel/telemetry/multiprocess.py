@@ -16,6 +16,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
 from together_otel.forks import is_alive
+from together_otel.guard import warn
 from together_otel.names import (
     FINGERPRINT_LIMIT,
     KEY_FINGERPRINT,
@@ -109,7 +110,8 @@ class Group(Collector):
                 found = path.stat()
                 state = found.st_mtime_ns, found.st_size
                 if path not in self._damaged:
-                    _log.warning(
+                    warn(
+                        _log,
                         "%s cannot be read (%s): its values are missing from the scrape.",
                         path,
                         type(exc).__name__,

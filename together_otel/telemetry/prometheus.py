@@ -19,6 +19,7 @@ from prometheus_client.metrics_core import Metric as Family
 from prometheus_client.registry import Collector
 
 from together_otel.forks import ForkSafeLock
+from together_otel.guard import warn
 from together_otel.names import AUTH_FAILURES, SCOPE, Cause, GenAIMetrics, Metric
 from together_otel.telemetry.deferred import DeferredMetrics
 from together_otel.telemetry.histograms import Histogram, exemplar
@@ -119,9 +120,7 @@ class PrometheusMetrics(DeferredMetrics, Collector):
         try:
             registry.register(self)
         except ValueError as exc:
-            _log.warning(
-                "The metrics cannot be registered in prometheus_client's registry: %s", exc
-            )
+            warn(_log, "The metrics cannot be registered in prometheus_client's registry: %s", exc)
 
     def stop(self) -> None:
         try:

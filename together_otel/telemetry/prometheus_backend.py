@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, cast
 
 from prometheus_client import REGISTRY, CollectorRegistry, values
 
+from together_otel.guard import warn
 from together_otel.names import SCOPE
 from together_otel.settings import METRICS, MULTIPROC_DIR, Settings
 from together_otel.telemetry.backend import Backend, Outlet, metrics_for
@@ -45,7 +46,8 @@ def make(
         folder = _folder()
     except _Unusable as why:
         shares = False
-        _log.warning(
+        warn(
+            _log,
             "%s cannot be used (%s): each process counts alone, and a scrape shows only one of "
             "them. Set it in the environment in which the service starts, to a directory that its "
             "processes may write to, or set %s to otel.",

@@ -21,6 +21,7 @@ from prometheus_client.mmap_dict import mmap_key
 from prometheus_client.utils import floatToGoString
 
 from together_otel.forks import ForkSafeLock, in_forked_child
+from together_otel.guard import warn
 from together_otel.names import SCOPE, Metric
 from together_otel.settings import MULTIPROC_DIR
 
@@ -243,7 +244,8 @@ class ProcessFiles:
         if self._why is None:
             return
         why, self._why = self._why, None
-        _log.warning(
+        warn(
+            _log,
             "%s cannot be written (%s): until it can, the counts of process %d stay in its memory "
             "and are missing from the scrape. Set %s to a directory that the process may write to "
             "and that has free space.",

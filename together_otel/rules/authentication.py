@@ -47,13 +47,17 @@ STATE = (
         "When an instance was last accepted with each key, in the last five minutes.",
     ),
     Rule(
-        "instance:together_auth_failure:since",
-        "(last_over_time(instance:together_auth_failure:since[20m])\n"
-        "  > instance:together_auth_success:time and instance:together_auth_failure:time\n"
-        "or instance:together_auth_failure:time > instance:together_auth_success:time)\n"
-        "unless on (<by>, instance) (instance_key:together_auth_accepted:time\n"
+        "instance:together_auth_accepted:time",
+        "max by (<by>, instance) (instance_key:together_auth_accepted:time\n"
         "  unless instance_key:together_auth_refused:time >= instance_key:together_auth_accepted:time)",
-        "An instance's first failure after its last success, unless another of its keys is accepted.",
+        "The same of keys that were not refused since: if other keys are, it is not the instance.",
+    ),
+    Rule(
+        "instance:together_auth_failure:since",
+        "last_over_time(instance:together_auth_failure:since[20m])\n"
+        "  > instance:together_auth_success:time and instance:together_auth_failure:time\n"
+        "or instance:together_auth_failure:time > instance:together_auth_success:time",
+        "An instance's first failure after its last success, both by its own clock.",
     ),
     Rule(
         "job:together_auth_success:time",
@@ -75,17 +79,18 @@ STATE = (
     ),
     Rule(
         "job:together_auth_failing:ratio",
-        "count by (<by>) (instance:together_auth_failing:since)\n/ count by (<by>) (\n"
+        "count by (<by>) (instance:together_auth_failing:since\n"
+        "  unless on (<by>, instance) instance:together_auth_accepted:time)\n/ count by (<by>) (\n"
         "  instance:together_auth_failing:since\n"
         "  or instance:together_auth_success:time > time() - 3600 > on (<by>)\n"
-        "    group_left () min by (<by>) (instance:together_auth_failing:since) - 60\n"
-        ")",
+        "    group_left () min by (<by>) (instance:together_auth_failing:since) - 60)",
         "Share of failing instances of all that sent requests since; clocks may differ by a minute.",
     ),
     Rule(
         "job:together_auth_failing:count",
         "sum by (<by>) (\n"
-        "  1 + (instance:together_auth_failure:time > bool instance:together_auth_failing:since)\n"
+        "  1 + (instance:together_auth_failure:time > bool instance:together_auth_failing:since\n"
+        "    unless on (<by>, instance) instance:together_auth_accepted:time)\n"
         ")",
         "Number of failures: one for each failing instance, two if it failed again.",
     ),
@@ -95,7 +100,7 @@ STATE = (
         "or instance:together_auth_failure:time unless on (<by>, instance)\n"
         "  max by (<by>, instance) (instance_key:together_auth_refused:time)\n"
         "  >= instance:together_auth_failure:time - 5",
-        "The same, including failures without a fingerprint.",
+        "When an instance last failed with each key, or without a fingerprint.",
     ),
     Rule(
         "job_key:together_auth_failing:time",
@@ -120,7 +125,8 @@ STATE = (
             f"job:together_auth_refused:ratio{window}",
             f"(sum by (<by>) (increase({names.AUTH_FAILURES.prometheus}{{\n"
             f'    {CAUSE}!~"{"|".join(UNUSABLE)}"}}[{window}])\n'
-            "  unless on (<by>, instance) instance:together_auth_failure:since) >= 5)\n"
+            "  unless on (<by>, instance) (instance:together_auth_failure:since\n"
+            "    unless on (<by>, instance) instance:together_auth_accepted:time)) >= 5)\n"
             f"/ sum by (<by>) (increase({names.REQUESTS.prometheus}[{window}]))",
             comment,
         )

@@ -173,6 +173,20 @@ def test_other_failures_are_none_of_its_business(lab):
 # ── several sources ──────────────────────────────────────────────────────────────────
 
 
+def test_a_key_of_a_gateway(lab, monkeypatch):
+    """Keys of LiteLLM's proxy look like OpenAI's; for Together itself these are no keys."""
+    old, new = ("sk-" + letter * 22 for letter in "ab")
+    lab.server.accept(new)
+    monkeypatch.setenv("TOGETHER_OTEL_HOSTS", "127.0.0.1")
+    lab.instrument(Answers(new))
+    lab.refused(lab.client(api_key=old))
+    assert lab.searches() == {"no_new_key": 1}
+    lab.instrument(Answers(new))  # a source that rests no more
+    lab.server.script(behaviours.custom(401, {"error": {"code": "401"}}, foreign=True))
+    lab.chat(lab.client(api_key=old))
+    assert lab.keys_sent() == [old, old, new]
+
+
 def test_a_chain_is_asked_in_turn(lab):
     """Until one has a key that may be tried; the others are left alone."""
     asked = [Answers(None), Answers(OSError("a text with a key")), Answers(lab.key), Answers(BAD)]

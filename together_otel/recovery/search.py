@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from together_otel.auth.runtime import AuthFailure, Runtime
+    from together_otel.keys import KeyReport
     from together_otel.names import RecoveryOutcome
     from together_otel.recovery.sources import Source
 
@@ -132,12 +133,18 @@ class Search:
             found = Found.of(key, source.kind, self._runtime)
             if self._replacement.is_barred(key):
                 finding = "refused_before"
-            elif found.report.usable:
+            elif found.report.usable or self._is_of_gateway(found.report):
                 return found
             else:
                 finding = f"unusable ({', '.join(found.report.problems) or found.report.format})"
         self._asked.append(f"{source.kind}: {finding}")
         return None
+
+    def _is_of_gateway(self, report: KeyReport) -> bool:
+        """Return whether a key with another provider's prefix may replace a gateway's."""
+        refused = self._failure
+        is_alike = report.format == refused.report.format == "other_provider"
+        return is_alike and not report.problems and refused.diagnosis.cause != "wrong_provider"
 
     def report(self, outcome: RecoveryOutcome) -> None:
         """Count and log the outcome, only once, as several clients may be created with one key."""

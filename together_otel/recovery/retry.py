@@ -199,10 +199,7 @@ class Retry:
             self.first = None
             return None
         adapter, client = self._adapter, self._client
-        shared = adapter.shared(client)
-        # Calls that must not get one another's keys still ask the sources together.
-        owner = self._recovery if shared is None else shared
-        replacement = self._replacement or REPLACEMENTS.of(owner, self._key)
+        replacement = self._replacement or REPLACEMENTS.of(self._owner(), self._key)
         self._replacement = replacement
         report = replacement.refused(self._key)
         report("refused_again")
@@ -212,6 +209,12 @@ class Retry:
         elif self._recovery is not None:
             return Search(self._runtime, replacement, self._recovery, refusal[0], self._key)
         return None
+
+    def _owner(self) -> object:
+        """Return the object of a replacement; in no frame that logs, as its repr may show a key."""
+        shared = self._adapter.shared(self._client)
+        # Calls that must not get one another's keys still ask the sources together.
+        return self._recovery if shared is None else shared
 
     def _takes(self, found: Found) -> bool:
         """Prepare an attempt with another key; return whether it can be made."""

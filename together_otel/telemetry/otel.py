@@ -71,7 +71,8 @@ class OpenTelemetryMetrics(DeferredMetrics):
         Other metrics of the same meter could not: a meter ignores the callbacks of an observable
         instrument that it has already.
         """
-        self.release, self.chunk_times = release, chunk_times
+        self.release = release
+        self.chunk_times: bool = chunk_times
         self._recorders.clear()
         for metric in metrics_of(release, chunk_times=chunk_times):
             if metric not in self._made:

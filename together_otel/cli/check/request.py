@@ -150,7 +150,11 @@ class TracedRequest:
             if (there, port) != (host, port_of(self._url)):
                 self.proxy = proxy_at(there, port, self._variables)
         elif event.endswith("connect_tcp.complete"):
-            self._hold(info["return_value"])
+            self._stream = info["return_value"]
+            # A duplicate, as TLS takes over the socket object. shutdown() still ends the connection.
+            self._socket = self._stream.get_extra_info("socket").dup()
+            if self._ended:
+                raise TimeoutError
         elif event.endswith("start_tls.started"):
             self._step = ("TLS with", info["server_hostname"])
         elif event.endswith("setup_socks5_connection.started"):
@@ -158,13 +162,6 @@ class TracedRequest:
         elif event.endswith("send_request_headers.started"):
             asks_proxy = info["request"].method == b"CONNECT"
             self._step = ("the proxy", self.proxy or "") if asks_proxy else ("an answer from", host)
-
-    def _hold(self, stream: Any) -> None:
-        self._stream = stream
-        # A duplicate, as TLS takes over the socket object. shutdown() still ends the connection.
-        self._socket = stream.get_extra_info("socket").dup()
-        if self._ended:
-            raise TimeoutError
 
     def _end(self) -> None:
         """End the connection, from any thread. A DNS lookup cannot be ended."""

@@ -12,7 +12,6 @@ from together_otel.settings import Backend
 
 _EXPORTERS = Topic("exporters")
 
-SIGNALS = ("metrics", "traces", "logs")
 _PROTOCOLS = {"grpc": "otlp_proto_grpc", "http/protobuf": "otlp_proto_http"}
 _ENDPOINTS = {
     "otlp_proto_grpc": "http://localhost:4317",
@@ -78,7 +77,7 @@ def exporters(environ: Mapping[str, str], backend: Backend) -> Iterator[Finding]
         return
     places: dict[str, list[str]] = {}
     missing: dict[str, list[str]] = {}
-    for signal in SIGNALS:
+    for signal in ("metrics", "traces", "logs"):
         found = exporters_of(signal, environ)
         installed = {one.name for one in entry_points(group=f"opentelemetry_{signal}_exporter")}
         if installed.issuperset(found):

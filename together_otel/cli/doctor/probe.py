@@ -23,29 +23,21 @@ from together_otel.calls.targets import TARGETS
 from together_otel.cli.doctor.switches import heard
 from together_otel.names import SCOPE
 
-_LIBRARIES = dict.fromkeys(
-    ("together", "together_ai", "openai", *(one.module.split(".")[0] for one in senders.SENDERS))
-)
-"""Client libraries that are quickly imported; frameworks call Together by one of these."""
-
-
-_PLACES = [
-    *((one.module, one.attribute) for one in TARGETS),
-    *((one.module, one.attribute) for one in senders.SENDERS),
-]
-"""Module and name of all that may be patched."""
-
 
 def report() -> dict[str, Any]:
     """Return what is set up in this process."""
-    for library in _LIBRARIES:
+    # Client libraries that are quickly imported; frameworks call Together by one of these.
+    http = {one.module.partition(".")[0] for one in senders.SENDERS}
+    for library in ("together", "together_ai", "openai", *sorted(http)):
         if importlib.util.find_spec(library) is not None:
             import_module(library)
+    places = [(one.module, one.attribute) for one in TARGETS]
+    places += [(one.module, one.attribute) for one in senders.SENDERS]
     with heard(f"{SCOPE}.instrumentor") as others:
         Conflicts().warn()
     return {
         "instrumented": TogetherInstrumentor().is_instrumented_by_opentelemetry,
-        "patched": sum(_is_patched(*place) for place in _PLACES),
+        "patched": sum(_is_patched(*place) for place in places),
         "providers": {
             "metrics": _is_set(metrics.get_meter_provider()),
             "traces": _is_set(trace.get_tracer_provider()),

@@ -17,12 +17,10 @@ from together_otel.telemetry.exit_export import target
 from together_otel.testing.ports import free_port
 
 SUFFIX = "-drill"
-_UNNAMED = "together"
 SERVICE = "OTEL_SERVICE_NAME"
 _RESOURCE = "OTEL_RESOURCE_ATTRIBUTES"
 _SERVICE_NAME = "service.name"
 _OURS = "TOGETHER_OTEL_"
-_LOOPBACK = "127.0.0.1,localhost"
 
 
 def port_of(
@@ -82,7 +80,7 @@ def environment(
     """
     resource = dict(_resource(environ))
     named = environ.get(SERVICE, "").strip() or resource.get(_SERVICE_NAME)
-    service = (named or _UNNAMED) + SUFFIX
+    service = (named or "together") + SUFFIX
     made = {name: value for name, value in environ.items() if _is_harmless(name, value)}
     resource |= {_SERVICE_NAME: service, DRILL_CAUSE: cause}
     made[SERVICE] = service
@@ -93,7 +91,7 @@ def environment(
     )
     # As Python does: lower case counts first, and * only alone.
     direct = environ.get("no_proxy", environ.get("NO_PROXY", "")).strip()
-    direct = direct if direct == "*" else ",".join(filter(None, (direct, _LOOPBACK)))
+    direct = direct if direct == "*" else ",".join(filter(None, (direct, "127.0.0.1,localhost")))
     made["no_proxy"] = made["NO_PROXY"] = direct
     if "prometheus" in exporters_of("metrics", environ):
         made[OTEL_PORT] = "0"  # not the application's port; the drill's own, if any, is set below

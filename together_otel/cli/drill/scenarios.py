@@ -13,9 +13,6 @@ from together_otel.testing import behaviours
 from together_otel.testing.keys import MadeUpKeys
 from together_otel.testing.server import TogetherServer
 
-_MISNAMED = "TOGETHERAI_API_KEY"
-_PLACEHOLDER = "change-me"
-_STRANGE = "opaque.token/0123456789"
 _FIRST_WITH_HEADERS = 2
 """First generation of together whose client takes ``default_headers``."""
 _FIRST_WITHOUT_EMPTY = 2
@@ -88,7 +85,7 @@ def scenario_of(cause: Cause, keys: MadeUpKeys, client: str = "together") -> Ite
         def answering(title: str, behaviour: behaviours.Behaviour) -> Scenario:
             return of_server(title, lambda: server.always(behaviour))
 
-        misnamed = _MISNAMED if is_sdk else KEY_VARIABLE
+        misnamed = "TOGETHERAI_API_KEY" if is_sdk else KEY_VARIABLE
         takes_headers = not is_sdk or generation >= _FIRST_WITH_HEADERS
         headers = "default_headers" if takes_headers else "supplied_headers"
         there = elsewhere.url.replace("127.0.0.1", "localhost")
@@ -103,7 +100,7 @@ def scenario_of(cause: Cause, keys: MadeUpKeys, client: str = "together") -> Ite
             ),
             "malformed": lambda: of_key("a newline at the end", key + "\n"),
             "wrong_variable": lambda: of_key(f"the key in {misnamed}", key, misnamed, asks=False),
-            "not_passed": lambda: of_options("a placeholder passed", api_key=_PLACEHOLDER),
+            "not_passed": lambda: of_options("a placeholder passed", api_key="change-me"),
             "wrong_provider": lambda: of_key("another provider's key", keys.other_provider()),
             "overridden": lambda: of_options(
                 "another key in a header", **{headers: {"Authorization": f"Bearer {other}"}}
@@ -111,6 +108,6 @@ def scenario_of(cause: Cause, keys: MadeUpKeys, client: str = "together") -> Ite
             "redirected": lambda: answering("a redirect elsewhere", behaviours.redirect(there)),
             "header_lost": lambda: answering("a proxy that removes it", behaviours.lose_key()),
             "wrong_endpoint": lambda: answering("another server", behaviours.refuse("html")),
-            "unknown": lambda: of_key("an unknown shape", _STRANGE),
+            "unknown": lambda: of_key("an unknown shape", "opaque.token/0123456789"),
         }
         yield scenarios[cause]()

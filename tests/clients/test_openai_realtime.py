@@ -1,16 +1,19 @@
 """Websockets of the openai client, and of what it opens them with: each handshake is a call."""
 
 import asyncio
+import contextlib
 import sys
 import traceback
 from urllib.parse import urlsplit
 
 import openai
 import pytest
+import websockets
 from reaching import ELSEWHERE, TOGETHER
 from realtime_server import RealtimeServer
 from reported import calls, events, only_failure
 from websockets.asyncio.client import connect as connect_async
+from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
 from together_otel import uninstrument
@@ -21,6 +24,8 @@ MODEL = "openai/whisper-large-v3"
 KEYS = MadeUpKeys()
 OTHER, FOREIGN = KEYS.together(), KEYS.other_provider()
 RELEASE = tuple(int(part) for part in openai.__version__.split(".")[:2])
+WEBSOCKETS = int(websockets.__version__.partition(".")[0])
+"""Since 17, the key is not sent on to another host."""
 SINCE = {"realtime": (1, 107), "beta.realtime": (1, 66), "responses": (2, 24)}
 PLACES = [place for place, release in SINCE.items() if release <= RELEASE]
 pytestmark = [
@@ -169,3 +174,48 @@ def test_without_a_client(realtime, lab, telemetry):
     ]
     assert {one["together.client.library"] for one in found} == {"websockets"}
     assert {one["gen_ai.request.model"] for one in found} == {MODEL}
+
+
+async def opened(url, key, **options):
+    async with connect_async(url, additional_headers={"Authorization": f"Bearer {key}"}, **options):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("host", "sent", "outcome", "cause"),
+    [
+        (TOGETHER, "{key}", "success", None),
+        (TOGETHER, OTHER, "auth_failure", "rejected"),
+        (ELSEWHERE, OTHER, "auth_failure", "redirected" if WEBSOCKETS >= 17 else "rejected"),
+    ],
+    ids=["accepted", "refused", "refused elsewhere"],
+)
+async def test_a_redirected_handshake(realtime, key, telemetry, host, sent, outcome, cause):
+    """It is one call, which the last server answers."""
+    url = f"{at(realtime)}/realtime?model={MODEL}"
+    realtime.script(behaviours.redirect(f"{at(realtime, host)}/realtime?model={MODEL}"))
+    with contextlib.suppress(InvalidStatus):
+        await opened(url, sent.format(key=key))
+    (attributes,) = calls(telemetry)
+    assert attributes["together.request.outcome"] == outcome
+    assert attributes.get("together.auth.cause") == cause
+    assert attributes["server.address"] == host
+    assert telemetry.counter("together.client.requests") == 1
+    assert len(realtime.requests) == 2
+
+
+async def test_no_server(realtime, telemetry):
+    url = f"{at(realtime)}/realtime"
+    realtime.close()
+    with pytest.raises(OSError, match="Connect"):
+        await opened(url, OTHER)
+    (attributes,) = calls(telemetry)
+    assert attributes["together.request.outcome"] == "connection_error"
+
+
+async def test_a_handshake_that_takes_too_long(realtime, key, telemetry):
+    realtime.always(behaviours.slow(30))
+    with pytest.raises(TimeoutError):
+        await opened(f"{at(realtime)}/realtime", key, open_timeout=0.05)
+    (attributes,) = calls(telemetry)
+    assert attributes["together.request.outcome"] == "timeout"

@@ -3,6 +3,7 @@
 import asyncio
 import gzip
 import json
+import time
 from contextlib import suppress
 
 import aiohttp
@@ -245,6 +246,17 @@ def test_a_refusal_that_nobody_reads(library, base, telemetry):
     assert got.status == 401
     assert telemetry.counter(FAILURES) == 1
     assert only_span(telemetry)["attributes"]["http.response.status_code"] == 401
+
+
+def test_a_refusal_that_is_dropped(base, telemetry, monkeypatch):
+    """It took as long as the application had it, not until it is noticed to be gone."""
+    requests.post(f"{base}/chat/completions", json=STREAM, stream=True, timeout=10)
+    dropped = time.perf_counter()
+    with monkeypatch.context() as later:
+        later.setattr("time.perf_counter", lambda: dropped + 1000)
+        telemetry.finished_spans()
+    points = [one for name, one in telemetry.metrics().items() if name.endswith(".duration")]
+    assert [point["sum"] < 500 for (point,) in points] == [True]
 
 
 def test_revoked(library, base, key, server, telemetry):

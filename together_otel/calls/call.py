@@ -269,8 +269,8 @@ class Call(CallState):
             self.leave("cancelled")  # an interrupt came before the end
             raise
 
-    def fail_with(self, failure: Failure) -> None:
-        """End with a failure that the SDK returns as data."""
+    def fail_with(self, failure: Failure, at: float | None = None) -> None:
+        """End with a failure that the SDK returns as data, at a time as in `leave`."""
         if not self.ended and self._is_ours():
             said, answer = failure.answer, self.answer()
             if said.status_code is None and answer.status_code is not None:
@@ -278,7 +278,7 @@ class Call(CallState):
                 failure.answer, failure.sent = replace(answer, sign_in=said.sign_in), True
                 failure.answer.from_together = said.from_together
             ending = self._ending_of(failure, None)
-            self._end(ending.outcome, ending)
+            self._end(ending.outcome, ending, at)
 
     def _ending_of_exception(self, held: list[BaseException | None]) -> Ending | None:
         """Return the ending for the exception in a list, or ``None`` if the call has ended."""

@@ -92,6 +92,9 @@ SENDERS: Final = (
     ),
     Sender("websockets.sync.client", "ClientConnection.handshake", "websockets", by_connection),
     Sender("websockets.asyncio.client", "ClientConnection.handshake", "websockets", by_connection),
+    # Its redirects and time limit are part of its call; named so before 17.1 and since.
+    Sender("websockets.asyncio.client", "connect.__await_impl__", "websockets", by_connection),
+    Sender("websockets.asyncio.client", "connect.connect", "websockets", by_connection),
 )
 
 

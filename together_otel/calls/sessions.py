@@ -62,7 +62,7 @@ class Session:
             broken = None
             self._call.runtime.guard("finish").swallow()
         if broken is not None:
-            self._call.fail_with(broken)
+            self._call.fail_with(broken, at)
         self._call.leave(outcome, at)
 
     def failed(self) -> None:

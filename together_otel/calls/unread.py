@@ -121,14 +121,14 @@ class Unread:
     def abandoned(self, at: float | None = None) -> None:
         """End the call of a body that is left early; an error response is still a failure."""
         if self._is_error():
-            self._fail()
+            self._fail(at)
         else:
             self._call.leave("abandoned", at)
 
     def _is_error(self) -> bool:
         return (self._call.answer().status_code or 0) >= FIRST_ERROR
 
-    def _fail(self) -> None:
+    def _fail(self, at: float | None = None) -> None:
         """End the call with an error response, as far as its body was read."""
         failure = None
         try:
@@ -138,7 +138,7 @@ class Unread:
         except Exception:  # noqa: BLE001 - must not reach the application
             self._call.runtime.guard("finish").swallow()
         if failure is not None:
-            self._call.fail_with(failure)
+            self._call.fail_with(failure, at)
 
     def closed(self) -> None:
         """End the call of a body that is closed, if it has not ended."""

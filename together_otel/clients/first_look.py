@@ -86,14 +86,16 @@ def url_text(url: Any) -> str:
 
 
 def by_connection(hosts: Collection[str]) -> IsOurs:
-    """Return the check for connections of websockets.
+    """Return the check for connections of websockets, and for its async ``connect``.
 
     Args:
         hosts: further hosts that count as Together's.
     """
-    names = names_of(hosts)
+    look, names = first_look(hosts).match, names_of(hosts)
 
     def is_ours(connection: Any, _args: Any, _kwargs: Any) -> bool:
+        if isinstance(uri := getattr(connection, "uri", None), str):
+            return look(uri) is not None
         protocol = getattr(connection, "protocol", None)
         return has_name(getattr(protocol, "uri", None) or getattr(protocol, "wsuri", None), names)
 

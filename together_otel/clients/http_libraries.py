@@ -244,6 +244,11 @@ def _is_authorization(name: object) -> bool:
 
 
 def authorization_in_any(*several: Any) -> str | None:
+    """Return the header of `authorization_given` as `bearer` does."""
+    return bearer(authorization_given(*several))
+
+
+def authorization_given(*several: Any) -> Any:
     """Return the Authorization header of the first headers with one; pairs or mappings.
 
     Iterators, which the library has yet to read, are left out.
@@ -254,5 +259,5 @@ def authorization_in_any(*several: Any) -> str | None:
         pairs = headers.items() if hasattr(headers, "items") else headers
         for name, value in pairs:
             if _is_authorization(name):
-                return bearer(value)
+                return value
     return None

@@ -4,6 +4,7 @@ import asyncio
 import gzip
 import json
 import time
+import warnings
 from contextlib import suppress
 
 import aiohttp
@@ -65,6 +66,13 @@ def test_accepted(library, base, key, telemetry):
     )
     assert telemetry.value(REQUESTS, together_request_outcome="success") == 1
     assert telemetry.counter("together.client.auth.last_success.timestamp") > 0
+
+
+def test_a_header_that_is_none(library, base, telemetry):
+    """As of an environment variable that is not set: httpx and aiohttp refuse it."""
+    library.ask(f"{base}/chat/completions", CHAT, headers={"Authorization": None})
+    assert telemetry.value(FAILURES, together_auth_cause="empty") == 1
+    assert telemetry.counter(FAILURES) == telemetry.counter(REQUESTS) == 1
 
 
 @pytest.mark.parametrize("headers", [1, [None], b"x"])
@@ -246,6 +254,17 @@ def test_a_refusal_that_nobody_reads(library, base, telemetry):
     assert got.status == 401
     assert telemetry.counter(FAILURES) == 1
     assert only_span(telemetry)["attributes"]["http.response.status_code"] == 401
+
+
+async def test_an_error_of_aiohttp_is_read_without_a_warning(base, telemetry):
+    """Of its deprecated attribute, which the application does not read."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        async with aiohttp.ClientSession(raise_for_status=True) as session:
+            with pytest.raises(aiohttp.ClientResponseError):
+                await session.post(f"{base}/chat/completions", json=CHAT)
+    assert [one.message for one in caught if one.category is DeprecationWarning] == []
+    assert telemetry.value(FAILURES, together_auth_cause="missing") == 1
 
 
 def test_a_refusal_that_is_dropped(base, telemetry, monkeypatch):

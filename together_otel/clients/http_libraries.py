@@ -259,5 +259,5 @@ def authorization_given(*several: Any) -> Any:
         pairs = headers.items() if hasattr(headers, "items") else headers
         for name, value in pairs:
             if _is_authorization(name):
-                return value
+                return "" if value is None else value  # as of a variable that is not set
     return None

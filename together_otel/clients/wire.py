@@ -185,6 +185,9 @@ class Wire(Adapter):
                 answer.resends, answer.status_code = _resends(tries) - 1, tries[-1].status
             if answer.status_code is not None:
                 failure = failure_answered(answer, answer.status_code, None)
+        # httpx and aiohttp raise it for a header that is None.
+        if key == "" and not failure.sent and isinstance(exc, TypeError):
+            failure.auth, failure.outcome = "unsendable", "auth_failure"
         note_scheme(answer)
         return failure
 

@@ -35,6 +35,7 @@ DEEPEVAL_LOCAL: Final = Reader(
     "deepeval", "LocalModel", ("LOCAL_MODEL_API_KEY",), ("LOCAL_MODEL_BASE_URL",), skips_empty=True
 )
 MIRASCOPE: Final = Reader("mirascope", "TogetherProvider", skips_empty=True)
+_LITELLM_OPENAI: Final = Reader("litellm", "LiteLLM", (_OPENAI,), _BASES, skips_empty=True)
 _MAKERS: Final[tuple[tuple[str, str | None, Reader], ...]] = (
     ("langchain_together.chat_models", None, CHAT_TOGETHER),
     (
@@ -115,10 +116,24 @@ def maker(frame: FrameType | None) -> Reader | None:
         if frame is None:
             break
         name = str(frame.f_globals.get("__name__", ""))
-        if name.partition(".")[0] in _PACKAGES:
+        if (package := name.partition(".")[0]) in _PACKAGES:
             for module, beside, reader in _MAKERS:
                 is_of_it = f"{name}.".startswith(f"{module}.")
                 if is_of_it and (beside is None or beside in sys.modules):
-                    return reader
+                    is_openais = package == "litellm" and _is_for_openai(frame)
+                    return _LITELLM_OPENAI if is_openais else reader
         frame = frame.f_back
     return None
+
+
+def _is_for_openai(frame: FrameType | None) -> bool:
+    """Return whether LiteLLM is creating a client for a model of openai's, such as ``openai/…``."""
+    for _ in range(_DEEPEST):
+        if frame is None:
+            break
+        if frame.f_globals.get("__name__") == "litellm.main" and (
+            provider := frame.f_locals.get("custom_llm_provider")
+        ):
+            return bool(provider != "together_ai")
+        frame = frame.f_back
+    return False

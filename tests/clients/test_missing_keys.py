@@ -363,6 +363,15 @@ def test_a_place_that_is_not_there_any_more_is_named_once(caplog, monkeypatch):
     ]
 
 
+def test_a_function_that_was_imported_before(keys, request):
+    """LiteLLM's package keeps what its own module had when it was imported."""
+    litellm = pytest.importorskip("litellm")
+    telemetry = request.getfixturevalue("telemetry")
+    with pytest.raises(litellm.APIConnectionError):
+        litellm.rerank(model="together_ai/m", query="Hi", documents=["a"])
+    assert only_failure(telemetry, keys)["together.client.library"] == "litellm"
+
+
 def test_async_use(telemetry, keys):
     from agno.models.together import Together
 

@@ -58,6 +58,7 @@ MODULES = (
     "langchain_community.llms.together",
     "aisuite.providers.together_provider",
     "litellm.rerank_api.main",
+    "litellm",
 )
 """Modules with targets in `targets`."""
 

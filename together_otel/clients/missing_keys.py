@@ -197,10 +197,10 @@ PLACES: Final[tuple[tuple[str, str, MissingKey], ...]] = (
         "TogetherProvider.__init__",
         MissingKey(CALLERS["aisuite"], "ValueError"),
     ),
-    (
-        "litellm.rerank_api.main",
-        "rerank",
-        MissingKey(LITELLM, "APIConnectionError", narrow=_of_model),
+    *(
+        # The package has the function as well, as it was when the package was imported.
+        (module, "rerank", MissingKey(LITELLM, "APIConnectionError", narrow=_of_model))
+        for module in ("litellm.rerank_api.main", "litellm")
     ),
 )
 """Module, function or method, and adapter of each."""

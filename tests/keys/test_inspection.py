@@ -280,8 +280,11 @@ def test_no_lookalike_beside_a_key(key):
 
 
 @pytest.mark.parametrize("name", ["TOGTR_API_KEY", "ANTHROPIC_API_KEY", "DATABASE_KEY"])
-def test_other_variables_are_no_lookalikes(name):
-    assert inspect_key(environ={name: KEY}).lookalike is None
+def test_other_variables_hold_no_old_key(name):
+    """It has the shape of any digest; that of a new one is Together's alone."""
+    assert inspect_key(environ={name: LEGACY}).lookalike is None
+    assert inspect_key(environ={name: KEY}).lookalike == name
+    assert inspect_key(environ={name: KEY, "TOGETHER_KEY": KEY}).lookalike == "TOGETHER_KEY"
 
 
 @pytest.mark.parametrize("key", ["", " ", "your_api_key"])

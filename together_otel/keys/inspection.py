@@ -200,8 +200,9 @@ def _lookalike(environ: Mapping[str, str], reader: Reader) -> str | None:
         name
         for name, value in variables_of(environ)
         if name not in reader.variables
-        and shape_of(value.strip()) is not None
-        and (name == KEY_VARIABLE or is_lookalike(name))
+        and (shape := shape_of(value.strip())) is not None
+        # Any hexadecimal digest has the shape of an old key.
+        and (shape == "tgp_v1" or name == KEY_VARIABLE or is_lookalike(name))
     ]
     return shown_name(min(found, key=_preference)) if found else None
 

@@ -122,7 +122,7 @@ CAUSE_REMEDIES: Final[dict[Cause, str]] = {
     "wrong_variable": "Rename the variable that the log names to TOGETHER_API_KEY.",
     "not_passed": "Remove the api_key argument, or pass it the value of TOGETHER_API_KEY.",
     "missing": "Set TOGETHER_API_KEY in the environment of the process.",
-    "empty": "Put a key into the variable or argument that the log names.",
+    "empty": "Put Together's key into the variable or argument that the log names.",
     "wrong_provider": "Put Together's key into the variable or argument that the log names.",
     "malformed": "Correct what the log names: a newline, quotes, a lost character.",
     "rejected": "Compare the key with those on the account's page and replace it.",

@@ -28,29 +28,13 @@ STATE = (
     Rule(
         "instance:together_auth_failure:time",
         f"max by (<by>, instance) (max_over_time(\n  {_FAILED}[20m]))",
-        "When an instance last failed to authenticate; kept for 20 minutes after it is gone.",
+        "Kept for 20 minutes after the instance is gone.",
     ),
     Rule(
         "instance:together_auth_success:time",
         f"max by (<by>, instance) (max_over_time(\n  {_SUCCEEDED}[20m]))\n"
         "or instance:together_auth_failure:time * 0",
         "When an instance last succeeded; 0 if never.",
-    ),
-    Rule(
-        "instance_key:together_auth_refused:time",
-        f"max by (<by>, instance, together_api_key_fingerprint) (max_over_time(\n  {_REFUSED}[20m]))",
-        "When an instance was last refused with each key.",
-    ),
-    Rule(
-        "instance_key:together_auth_accepted:time",
-        f"max by (<by>, instance, together_api_key_fingerprint) (\n  {_ACCEPTED}) > time() - 300",
-        "When an instance was last accepted with each key, in the last five minutes.",
-    ),
-    Rule(
-        "instance:together_auth_accepted:time",
-        "max by (<by>, instance) (instance_key:together_auth_accepted:time\n"
-        "  unless instance_key:together_auth_refused:time >= instance_key:together_auth_accepted:time)",
-        "The same of keys that were not refused since: if other keys are, it is not the instance.",
     ),
     Rule(
         "instance:together_auth_failure:since",
@@ -79,20 +63,23 @@ STATE = (
     ),
     Rule(
         "job:together_auth_failing:ratio",
-        "count by (<by>) (instance:together_auth_failing:since\n"
-        "  unless on (<by>, instance) instance:together_auth_accepted:time)\n/ count by (<by>) (\n"
+        "count by (<by>) (instance:together_auth_failing:since)\n/ count by (<by>) (\n"
         "  instance:together_auth_failing:since\n"
         "  or instance:together_auth_success:time > time() - 3600 > on (<by>)\n"
-        "    group_left () min by (<by>) (instance:together_auth_failing:since) - 60)",
+        "    group_left () min by (<by>) (instance:together_auth_failing:since) - 60\n"
+        ")",
         "Share of failing instances of all that sent requests since; clocks may differ by a minute.",
     ),
     Rule(
         "job:together_auth_failing:count",
         "sum by (<by>) (\n"
-        "  1 + (instance:together_auth_failure:time > bool instance:together_auth_failing:since\n"
-        "    unless on (<by>, instance) instance:together_auth_accepted:time)\n"
+        "  1 + (instance:together_auth_failure:time > bool instance:together_auth_failing:since)\n"
         ")",
         "Number of failures: one for each failing instance, two if it failed again.",
+    ),
+    Rule(
+        "instance_key:together_auth_refused:time",
+        f"max by (<by>, instance, together_api_key_fingerprint) (max_over_time(\n  {_REFUSED}[20m]))",
     ),
     Rule(
         "instance_key:together_auth_failure:time",
@@ -100,7 +87,7 @@ STATE = (
         "or instance:together_auth_failure:time unless on (<by>, instance)\n"
         "  max by (<by>, instance) (instance_key:together_auth_refused:time)\n"
         "  >= instance:together_auth_failure:time - 5",
-        "When an instance last failed with each key, or without a fingerprint.",
+        "The same, including failures without a fingerprint.",
     ),
     Rule(
         "job_key:together_auth_failing:time",
@@ -108,7 +95,6 @@ STATE = (
         "  instance_key:together_auth_failure:time\n"
         "    >= on (<by>, instance) group_left () instance:together_auth_failing:since - 5\n"
         ")",
-        "Keys of failing instances.",
     ),
     Rule(
         "job_key:together_auth_refused:time",
@@ -125,8 +111,7 @@ STATE = (
             f"job:together_auth_refused:ratio{window}",
             f"(sum by (<by>) (increase({names.AUTH_FAILURES.prometheus}{{\n"
             f'    {CAUSE}!~"{"|".join(UNUSABLE)}"}}[{window}])\n'
-            "  unless on (<by>, instance) (instance:together_auth_failure:since\n"
-            "    unless on (<by>, instance) instance:together_auth_accepted:time)) >= 5)\n"
+            "  unless on (<by>, instance) instance:together_auth_failure:since) >= 5)\n"
             f"/ sum by (<by>) (increase({names.REQUESTS.prometheus}[{window}]))",
             comment,
         )

@@ -24,8 +24,8 @@ BRIEF = "2m"
 _BY_MODEL = f"{OPERATION}, {MODEL}"
 
 
-def _rate(record: str, metric: str, kept: str, comment: str, window: str = "5m") -> Rule:
-    return Rule(record, rates((metric,), kept, window), comment)
+def _rate(record: str, metric: str, kept: str, window: str = "5m") -> Rule:
+    return Rule(record, rates((metric,), kept, window))
 
 
 def _by_kind(
@@ -45,18 +45,15 @@ GROUPS = (
                 records.REQUESTS,
                 names.REQUESTS.prometheus,
                 f"{OPERATION}, {OUTCOME}",
-                "Requests per second by operation and outcome.",
             ),
             Rule(
                 records.CALLS,
                 rates(DURATION_COUNTS, f"{_BY_MODEL}, {ERROR}"),
-                "Finished requests per second by model and error type.",
             ),
             _rate(
                 records.FAILURES,
                 names.AUTH_FAILURES.prometheus,
                 CAUSE,
-                "Authentication failures per second.",
                 BRIEF,
             ),
         ),
@@ -67,19 +64,16 @@ GROUPS = (
             Rule(
                 records.BUCKETS,
                 rates(DURATION_BUCKETS, f"{_BY_MODEL}, le", matchers=SUCCEEDED),
-                "Durations of successful requests.",
             ),
             _rate(
                 records.FIRST_CHUNKS,
                 f"{names.INFERENCE_FIRST_CHUNK.prometheus}_bucket",
                 f"{_BY_MODEL}, le",
-                "Time to the first chunk of a stream.",
             ),
             _rate(
                 records.OUTPUT_CHUNKS,
                 f"{names.MEAN_CHUNK_TIME.prometheus}_bucket",
                 f"{_BY_MODEL}, le",
-                "Mean time between chunks of a stream.",
             ),
             *_by_kind(records.SIZES, SIZES, f"{MODEL}, le", "Tokens of each request by kind."),
             *_by_kind(
@@ -92,7 +86,6 @@ GROUPS = (
                 records.CHOICES,
                 names.CHOICES.prometheus,
                 f"{MODEL}, {names.label_of(names.FINISH_REASON)}",
-                "Choices per second by finish reason.",
             ),
             Rule(
                 records.REMAINING,

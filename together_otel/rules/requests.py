@@ -15,16 +15,21 @@ _FAILED: tuple[names.Outcome, ...] = ("rate_limited", "server_error", "connectio
 """Outcomes that spend the error budget. Refused keys have alerts of their own."""
 _COUNTED = ("success", *_FAILED)
 SHARE = "{{ $value | humanizePercentage }}"
+_UNSUCCESSFUL = "job:together_unsuccessful:increase30m"
 _SLOW = "chat|text_completion"
 """Operations with a latency alert. Others, such as video generation, may be slow."""
 
 
-def _sum(outcomes: tuple[str, ...], window: str, of: str = "increase") -> str:
+def _increase(outcomes: tuple[str, ...], window: str, of: str = "increase") -> str:
     matcher = ""
     if outcomes:
         equal = "=~" if len(outcomes) > 1 else "="
         matcher = f'{{\n  {OUTCOME}{equal}"{"|".join(outcomes)}"}}'
-    return f"sum by (<by>) ({of}({_REQUESTS}{matcher}[{window}]))"
+    return f"{of}({_REQUESTS}{matcher}[{window}])"
+
+
+def _sum(outcomes: tuple[str, ...], window: str, of: str = "increase") -> str:
+    return f"sum by (<by>) ({_increase(outcomes, window, of)})"
 
 
 def _ratio(window: str) -> Rule:
@@ -45,28 +50,21 @@ def outage(options: Options) -> Group:
                 f"({_sum(_FAILED, '1m')} >= 10)\n/ {_sum(_COUNTED, '1m')}",
                 "Share of requests that Together or the network failed, if at least ten.",
             ),
-            *(
-                Rule(
-                    f"job:together_unsuccessful:increase{window}",
-                    f"({_sum(('payment_required', *_FAILED), window)}\n>= 3)\n"
-                    f"or ({_sum(('client_error',), window)} >= 10)",
-                    comment,
-                )
-                for window, comment in (
-                    ("30m", "Failures except refused keys, three at least, or ten client errors."),
-                    ("1h", ""),
-                )
+            Rule(
+                _UNSUCCESSFUL,
+                f"sum by (<by>) ({_increase(('payment_required', *_FAILED), '30m')}\n"
+                f"  or 0.3 * {_increase(('client_error',), '30m')})",
+                "Failures except refused keys; a client error is three tenths of one.",
             ),
             *alert(
                 options,
                 "TogetherRequestsFailing",
                 "job:together_errors:ratio1m >= <errors_share>\n"
-                "or job:together_unsuccessful:increase30m\n"
+                f"or {_UNSUCCESSFUL} >= 3\n"
                 "  and time() - 21600 < (job:together_auth_success:time < time() - 1800)\n"
-                "or job:together_unsuccessful:increase1h\n"
+                f"or {_UNSUCCESSFUL} + {_UNSUCCESSFUL} offset 30m >= 3\n"
                 "  and time() - 21600 < (job:together_auth_success:time < time() - 3600)",
-                "Half of a minute's requests fail; or all since the last success, which was half an hour"
-                " or an hour ago.",
+                "Half of a minute's requests fail; or all since a success half an hour or an hour ago.",
                 f"Together requests of {JOB} fail",
                 _described(options),
             ),
@@ -83,7 +81,8 @@ def service(options: Options) -> Group:
             *alert(
                 options,
                 "TogetherNothingSucceeds",
-                "job:together_unsuccessful:increase1h\n"
+                f"{_UNSUCCESSFUL} + ({_UNSUCCESSFUL} offset 30m\n"
+                f"  or {_UNSUCCESSFUL} * 0) >= 3\n"
                 "unless job:together_auth_success:time > time() - 1800",
                 "Requests fail, and none has succeeded for half an hour.",
                 f"No Together request of {JOB} succeeds",
@@ -117,7 +116,7 @@ def _described(options: Options) -> str:
 
 
 def _budget(options: Options) -> Iterator[Rule]:
-    yield Rule(ERRORS, _sum(_FAILED, "5m", "rate"), "Failures per second; then all requests.")
+    yield Rule(ERRORS, _sum(_FAILED, "5m", "rate"))
     yield Rule(COUNTED, _sum(_COUNTED, "5m", "rate"))
     windows = ("5m", "30m", "1h", "6h")
     for window in windows:

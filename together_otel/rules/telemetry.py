@@ -17,9 +17,7 @@ def group(options: Options) -> Group:
     return Group(
         "together_telemetry",
         (
-            Rule(
-                INSTANCES, f"count by (<by>) (\n  {_EVERYWHERE})", "Instances with these metrics."
-            ),
+            Rule(INSTANCES, f"count by (<by>) (\n  {_EVERYWHERE})"),
             Rule(
                 "job:together_instances:expected",
                 f"{INSTANCES} * 0 + time()\n"

@@ -1,7 +1,5 @@
 """What pages, what is a ticket, what is silent, and when it ends: scenarios in plain words."""
 
-import random
-
 import pytest
 import yaml
 from fleet_series import run_test
@@ -322,21 +320,6 @@ def one_of_fifty_tenants_keys(world):
     one = world.add(every=0)
     world.always.append(lambda now: one.ask(now, world.dead, keys[now // 5 % 50]))
     world.kill(10, keys[7])
-    return [ever(119, PAGE), tickets(60, "shop")]
-
-
-@scenario(2)
-def a_twentieth_of_the_requests_have_a_dead_key(world):
-    """Two of an instance in a row now and then, as callers repeat what failed."""
-    chance = random.Random(7)  # noqa: S311 - the same each time
-    pods = world.many(4, every=0)
-
-    def ask(now):
-        for pod in pods if now % 15 == 0 else ():
-            pod.ask(now, world.dead, "99999999" if chance.random() < 0.05 else None)
-
-    world.always.append(ask)
-    world.kill(10, "99999999")
     return [ever(119, PAGE), tickets(60, "shop")]
 
 

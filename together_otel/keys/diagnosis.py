@@ -28,16 +28,14 @@ class Refusal:
         kind: whether the constructor refused, the key could not be sent in a header, or a server
             refused it.
         sent: whether the Authorization header carried the client's key, another value or nothing.
-        override: what replaced or removed the header, where known: one of `OVERRIDES`, or the
-            name of another option.
+        override: what replaced or removed the header: one of `OVERRIDES`, or another option's name.
         redirected_from: the host first asked, if a redirect to another host dropped the key.
         host_refused: the host that refused it.
         code: the server's error code.
         from_together: whether anything in the response is Together's; see `is_of_together`.
         has_scheme: whether the header has ``Bearer``, or a login's scheme, before the key.
         sign_in: whether the response asks a user to log in; see `is_sign_in`.
-        accepted_before: Unix time at which that host's owner (see `owner_of`) last accepted this
-            very key in this process.
+        accepted_before: Unix time at which the host's owner (`owner_of`) last accepted this key.
         extra_hosts: hosts that count as Together's.
     """
 

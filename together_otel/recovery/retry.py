@@ -54,10 +54,7 @@ _INCURABLE: Final = frozenset({"redirected", "overridden", "header_lost", "wrong
 def retry_of_call(
     runtime: Runtime, adapter: Adapter, client: Any, args: Args, kwargs: dict[str, Any]
 ) -> Retry | None:
-    """Set a client's newest key and return the retry of its call.
-
-    Returns ``None`` if recovery is off and the client has no unproven key.
-    """
+    """Set a client's newest key; return its retry, ``None`` if it has no recovery or new key."""
     if chosen.get(runtime.recovery) is None and not REPLACEMENTS.kept:
         return None  # the usual case
     recovery = in_use(runtime)
@@ -211,7 +208,7 @@ class Retry:
         return None
 
     def _owner(self) -> object:
-        """Return the object of a replacement; in no frame that logs, as its repr may show a key."""
+        """Return what has the replacement; in no frame that logs, as its repr may show a key."""
         shared = self._adapter.shared(self._client)
         # Calls that must not get one another's keys still ask the sources together.
         return self._recovery if shared is None else shared

@@ -102,7 +102,7 @@ class _Inflating:
             return data
         decoded = b""
         with suppress(zlib.error):
-            while data:
+            while data and len(decoded) < MOST:
                 decoded += self._inflate.decompress(data, MOST)
                 data = self._inflate.unused_data
                 if self._inflate.eof:  # another gzip member may follow

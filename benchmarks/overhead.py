@@ -8,8 +8,9 @@ transport. In each round, all variants run a small batch in turn, so that noise 
 affects all equally. A figure is the median over all rounds. A ratio is shown with two standard
 errors from its variation between sets of processes, as memory layout affects a process's speed.
 
-The README's table is generated from benchmarks/overhead.json: measure with `--json` and that
-file, then run `python tools/readme.py`.
+The tables of the page on performance are generated from benchmarks/overhead.json and, for
+`--client`, overhead-clients.json: measure with `--json` and that file, then run
+`python tools/readme.py`.
 """
 
 import argparse
@@ -178,7 +179,9 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=30, help="of each set of processes")
     parser.add_argument("--processes", type=int, default=5, help="sets of processes")
     parser.add_argument("--peer", action="append", choices=PEERS, default=[], help="measured too")
-    parser.add_argument("--client", choices=CLIENTS, help="that client instead")
+    parser.add_argument(
+        "--client", action="append", choices=CLIENTS, default=[], help="that client instead"
+    )
     parser.add_argument("--json", type=Path, help="file to save the table to")
     options = parser.parse_args()
     if COLLECTED % options.calls or options.calls * options.rounds < COLLECTED:
@@ -186,18 +189,18 @@ def main() -> int:
     if options.processes < 2:  # noqa: PLR2004 - a difference takes two
         parser.error("the error of a ratio takes two sets of processes")
     size = options.calls, options.rounds, options.processes
-    if options.client is None:
-        figures = [*measured(rows(installed(options.peer)), *size), imports()]
+    if options.client:
+        figures = measured([row for one in options.client for row in rows_of_client(one)], *size)
     else:
-        figures = measured(rows_of_client(options.client), *size)
+        figures = [*measured(rows(installed(options.peer)), *size), imports()]
     progress("")
     cells = [one.cells() for one in figures]
     for line in (HEADER, ["---"] * len(HEADER), *cells):
         print("| " + " | ".join(line) + " |")
-    if options.client is not None:
+    for client in options.client:
         from clients import show  # noqa: PLC0415 - its libraries may not be installed
 
-        show(options.client)
+        show(client)
     if options.json is not None:
         saved = {
             "python": platform.python_version(),

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     Work = Callable[[int], AbstractContextManager[Run]]
 
 MODEL = "meta-llama/Llama-3.3-70B-Instruct-Turbo"
-BASE_URL = "http://together.test"
+BASE_URL = "https://api.together.xyz/v1"
 KEY = "tgp_" + "v1_" + "aB3_" * 10 + "abc"
 WRONG_KEY = KEY[:-3] + "xyz"
 SMALL, LARGE = 1_000, 1_000_000

@@ -15,7 +15,7 @@ import variants
 from worker import Worker
 from workload import Workload
 
-FRAMES_OF_A_CALL = 54
+FRAMES_OF_A_CALL = 59
 
 
 @pytest.fixture

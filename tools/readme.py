@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[1]
 COMPARISON = ROOT / "benchmarks" / "compare.json"
 OVERHEAD = ROOT / "benchmarks" / "overhead.json"
+OF_CLIENTS = ROOT / "benchmarks" / "overhead-clients.json"
 SOAK = ROOT / "benchmarks" / "soak.json"
 
 EVENTS = {
@@ -202,6 +203,11 @@ def overhead() -> str:
     return saved_table(OVERHEAD)
 
 
+def overhead_of_clients() -> str:
+    """Return the table of overheads of other clients, as saved by the benchmark."""
+    return saved_table(OF_CLIENTS)
+
+
 def soak() -> str:
     """Return the table of the soak test, as saved by it."""
     header = ("Metrics", "Calls", "Time", "Series", "Memory", "Growth per 100,000 calls")
@@ -254,6 +260,7 @@ PARTS = {
     "emitted": emitted,
     "errors": errors,
     "overhead": overhead,
+    "overhead of clients": overhead_of_clients,
     "soak": soak,
 }
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from together_otel.clients.base import Adapter, Answer, Failure, Request, Result
 from together_otel.clients.credentials import secrets_of
-from together_otel.clients.failures import chain
+from together_otel.clients.failures import chain, is_redirect
 from together_otel.keys import known_keys, text_of
 
 if TYPE_CHECKING:
@@ -20,10 +20,6 @@ if TYPE_CHECKING:
     from together_otel.telemetry.metrics import Recorder
 
     Refusal = tuple[AuthFailure, Failure]
-
-
-_REDIRECTS: Final = range(300, 400)
-"""Statuses of redirects, which the client did not follow."""
 
 
 class Reported:
@@ -214,7 +210,7 @@ class CallState:
         self._is_accepted = True
         if answer.authorization is None and (self._seen is not None or self._noted is not None):
             return  # the response is known, and no key was sent
-        if answer.sign_in or answer.status_code in _REDIRECTS:
+        if answer.sign_in or is_redirect(answer.status_code):
             return  # a proxy's page, or a redirect as to https, for which no key is looked at
         self.runtime.accepted(self._key, self._report, answer, answer.host or self.request.host)
 

@@ -13,14 +13,7 @@ from together_otel.clients.credentials import AUTHORIZATION
 from together_otel.clients.first_look import url_text
 from together_otel.clients.generated import Generated
 from together_otel.clients.sent import HTTPX, redirects_at_work
-from together_otel.clients.wire import (
-    Exchange,
-    Wire,
-    bearer,
-    content_type_of,
-    note_scheme,
-)
-from together_otel.keys.hosts import is_sign_in
+from together_otel.clients.wire import Exchange, Wire, bearer
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -89,11 +82,8 @@ class Httpx(ByRequest):
         stream = None if hasattr(request, "_content") else request.stream
         return getattr(stream, "_stream", None), _files_of(stream)
 
-    def answer(self, seen: Any) -> Answer:
-        answer = _AS_THE_SDKS.answer(seen)
-        note_scheme(answer)
-        answer.sign_in = is_sign_in(content_type_of(seen))
-        return answer
+    def described(self, seen: Any) -> Answer:
+        return _AS_THE_SDKS.answer(seen)
 
     def override(self, client: Exchange, request: Request, answer: Answer) -> str | None:
         http_client = client.client

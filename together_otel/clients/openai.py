@@ -86,7 +86,8 @@ class OpenAI(Generated):
             key = (
                 None if shared is None else getattr(client, "__dict__", NOTHING).get("api_key", "")
             )
-            if found.find()[1] and key == OPENAI.find()[1] != found.find()[1]:
+            framework, own = found.find()[1], OPENAI.find()[1]
+            if framework and key == own != framework:
                 # For this model that framework reads openai's variable, whatever others hold.
                 found = replace(OPENAI, library=found.library)
             if shared is not None:

@@ -1,7 +1,10 @@
 """Environment variables, in order, and base URLs of clients that use Together without its SDK."""
 
 import sys
+from collections.abc import Iterator
 from dataclasses import replace
+from itertools import islice
+from traceback import walk_stack
 from types import FrameType
 from typing import Final
 
@@ -106,34 +109,32 @@ _DEEPEST: Final = 60
 """Maximum number of frames that are examined."""
 
 
-def maker(frame: FrameType | None) -> Reader | None:
+def maker(frame: FrameType) -> Reader | None:
     """Return the reader of the innermost framework that is creating a client, ``None`` for none.
 
     Args:
         frame: the innermost frame to examine.
     """
-    for _ in range(_DEEPEST):
-        if frame is None:
-            break
-        name = str(frame.f_globals.get("__name__", ""))
+    for outer in _outward(frame):
+        name = str(outer.f_globals.get("__name__", ""))
         if (package := name.partition(".")[0]) in _PACKAGES:
             for module, beside, reader in _MAKERS:
                 is_of_it = f"{name}.".startswith(f"{module}.")
                 if is_of_it and (beside is None or beside in sys.modules):
-                    is_openais = package == "litellm" and _is_for_openai(frame)
+                    is_openais = package == "litellm" and _is_for_openai(outer)
                     return _LITELLM_OPENAI if is_openais else reader
-        frame = frame.f_back
     return None
 
 
-def _is_for_openai(frame: FrameType | None) -> bool:
+def _is_for_openai(frame: FrameType) -> bool:
     """Return whether LiteLLM is creating a client for a model of openai's, such as ``openai/…``."""
-    for _ in range(_DEEPEST):
-        if frame is None:
-            break
-        if frame.f_globals.get("__name__") == "litellm.main" and (
-            provider := frame.f_locals.get("custom_llm_provider")
+    for outer in _outward(frame):
+        if outer.f_globals.get("__name__") == "litellm.main" and (
+            provider := outer.f_locals.get("custom_llm_provider")
         ):
             return bool(provider != "together_ai")
-        frame = frame.f_back
     return False
+
+
+def _outward(frame: FrameType) -> Iterator[FrameType]:
+    return (outer for outer, _ in islice(walk_stack(frame), _DEEPEST))

@@ -147,9 +147,14 @@ class Wire(Adapter):
         return described(operation, *client.server, _fields_of(client.body))
 
     def answer(self, seen: Any) -> Answer:
-        answer = answer_of(seen)
+        answer = self.described(seen)
         note_scheme(answer)
         answer.sign_in = is_sign_in(content_type_of(seen))
+        return answer
+
+    def described(self, seen: Any) -> Answer:
+        """Return the description of a response, as the library shows it."""
+        answer = answer_of(seen)
         # requests' own lookup of a missing header raises and catches an exception.
         if not RATELIMIT_NAMES.isdisjoint(getattr(seen.headers, "_store", RATELIMIT_NAMES)):
             answer.ratelimits = ratelimits(seen.headers.get)

@@ -49,6 +49,8 @@ def choose_backend(
     # no public way to it then.
     proxy = getattr(metrics._internal, "_PROXY_METER_PROVIDER", None) if given is in_use else None  # noqa: SLF001
     meter = given.get_meter(*scope)
-    made = metrics_for(given, None, partial(OpenTelemetryMetrics, meter, provider), proxy)
-    made.choose(meter, settings.genai_metrics, chunk_times=settings.chunk_times)
+    release, chunk_times = settings.genai_metrics, settings.chunk_times
+    make = partial(OpenTelemetryMetrics, meter, provider, release, chunk_times=chunk_times)
+    made = metrics_for(given, None, make, proxy)
+    made.choose(meter, release, chunk_times=chunk_times)
     return Backend(made)

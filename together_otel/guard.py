@@ -61,12 +61,7 @@ def warn(log: logging.Logger, text: str, *arguments: object) -> None:
 
 
 class Guard:
-    """Swallows the errors of one stage. One instance serves all threads.
-
-    Args:
-        stage: the part of the package that it guards.
-        count: called with the stage for each swallowed error.
-    """
+    """Swallows and counts the errors of one stage. One instance serves all threads."""
 
     raising = False
     """Set by the tests, so that errors of this package are raised."""

@@ -101,11 +101,7 @@ class TogetherInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # untyped i
         return get_dependency_conflicts((), _INSTRUMENTS) if _installed() else None
 
     def _instrument(self, **kwargs: Any) -> None:
-        """Turn the instrumentation on. Never raises, as other instrumentors are loaded after it.
-
-        Args:
-            **kwargs: the keywords of `instrument`.
-        """
+        """Turn the instrumentation on. Never raises, as other instrumentors are loaded after it."""
         if os.environ.get("OTEL_SDK_DISABLED", "").strip().lower() == "true":
             return
         with Guard("patch", _ignore):

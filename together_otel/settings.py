@@ -130,8 +130,7 @@ class Settings:
     def from_keywords(cls, given: Mapping[str, object]) -> "Settings":
         """Read the environment, with keywords of ``instrument()`` overriding their variables.
 
-        Args:
-            given: values by keyword; ``None`` and names not in `KEYWORDS` are ignored.
+        ``None`` and names not in `KEYWORDS` are ignored.
         """
         texts = {
             KEYWORDS[name]: _text_of(value)

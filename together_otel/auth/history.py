@@ -31,9 +31,6 @@ class KeyHistory:
     """History of the most recently used keys, by their identities.
 
     Thread-safe. A forked child inherits the history.
-
-    Args:
-        limit: maximum number of keys with a full record.
     """
 
     def __init__(self, limit: int = FINGERPRINT_LIMIT) -> None:
@@ -51,14 +48,9 @@ class KeyHistory:
         text: bytes = b"",
         host: str | None = None,
     ) -> float | None:
-        """Record that a key was accepted.
+        """Record that a key was accepted at a Unix time, by a host of an owner.
 
-        Args:
-            identity: the key's identity.
-            now: Unix time in seconds.
-            whose: owner of the host that accepted it.
-            text: identity of its exact text, which may include white space around the key.
-            host: name of the host that accepted it.
+        ``text`` is the identity of its exact text, which may include white space around the key.
 
         Returns:
             Duration in seconds of the failures that this ends: those of this key or, if it is
@@ -116,14 +108,7 @@ class KeyHistory:
     def is_fresh(
         self, identity: bytes, now: float, text: bytes = b"", host: str | None = None
     ) -> bool:
-        """Return whether the same acceptance was recorded just now and no key is failing.
-
-        Args:
-            identity: the key's identity.
-            now: Unix time in seconds.
-            text: identity of its exact text.
-            host: name of the host that accepted it.
-        """
+        """Return whether the same acceptance was recorded just now and no key is failing."""
         record = self._records.get(identity)
         return (
             record is not None

@@ -81,15 +81,8 @@ def fault_of(
 ) -> Diagnosis | None:
     """Return why the key of a new client cannot work, or ``None`` if it may.
 
-    A key of an unknown format may be valid, and hosts other than Together's accept any format.
-    Such keys are only certain to fail if they cannot be sent in a header.
-
-    Args:
-        adapter: adapter of the client.
-        client: the new client.
-        given: the key that it was created with.
-        report: report of that key.
-        hosts: additional hosts that count as Together's.
+    A key of an unknown format may be valid, and hosts other than Together's, among which ``hosts``
+    count, accept any format. Such keys are only certain to fail if they cannot be sent in a header.
     """
     if report.usable or given.source == "header":
         return None

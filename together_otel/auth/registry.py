@@ -28,9 +28,6 @@ class KeyRegistry:
     """Reports of the most recently used keys.
 
     A usable key is inspected once, others each time: problems may depend on the environment.
-
-    Args:
-        fingerprint: whether reports contain fingerprints.
     """
 
     def __init__(self, *, fingerprint: bool) -> None:
@@ -47,14 +44,9 @@ class KeyRegistry:
     ) -> tuple[KeyReport, bool]:
         """Return the report of the key that a constructor used, and whether it is new.
 
-        ``with_options()`` passes the client's own key to its copy as an argument; the report
-        keeps the original source of that key.
-
-        Args:
-            key: the key.
-            source: its source, as the constructor shows it.
-            reader: the client library and the variables that it reads.
-            owner: object that a client shares with its copies; ``None`` for any with the key.
+        ``with_options()`` passes the client's own key to its copy as an argument; the report keeps
+        the original source of that key. ``owner`` is an object that a client shares with its
+        copies; ``None`` stands for any client with the key.
         """
         if source == "argument" and key:
             known = self._of_owner(owner, key)
@@ -116,10 +108,7 @@ class KeyRegistry:
     def read_by(self, owner: object, key: object, reader: Reader) -> KeyReport:
         """Return the report of a key as one client read it; others may have another source.
 
-        Args:
-            owner: object that the client shares with its copies.
-            key: the client's key.
-            reader: the client library and the variables that it reads.
+        ``owner`` is an object that the client shares with its copies.
         """
         made = self._of_owner(owner, key)
         if made is not None and made.usable:

@@ -49,9 +49,8 @@ class AuthFailure:
 class Runtime:
     """State that one ``instrument()`` sets up and all patched methods share.
 
-    Attributes:
-        recovery: sources of another key after a refusal, for `recovery.scope`.
-        at_first_call: called before the first call, when providers should be set.
+    ``recovery`` has the sources of another key after a refusal, for `recovery.scope`;
+    ``at_first_call`` is called before the first call, when providers should be set.
     """
 
     def __init__(
@@ -88,14 +87,7 @@ class Runtime:
         events.emit(names.KEY_CHECKED, level, found)
 
     def accepted(self, key: object, report: KeyReport, answer: Answer, host: str | None) -> None:
-        """Record that a request was accepted.
-
-        Args:
-            key: the client's key.
-            report: that key's report.
-            answer: the response, with the header that was sent if known.
-            host: the host that accepted it.
-        """
+        """Record that a host accepted a request; ``report`` is that of the client's key."""
         if answer.authorization is not None and answer.authorization != f"Bearer {key}":
             report = self.keys.of(answer.authorization.removeprefix("Bearer "), "header")
         history, now = self.keys.history, time.time()
@@ -183,10 +175,7 @@ class Runtime:
     def held_back(self, event: names.Event, *what: str, of: object = None) -> int | None:
         """Return how many equal failures were suppressed, or ``None`` to suppress this one too.
 
-        Args:
-            event: the log event.
-            *what: values of the attributes that distinguish its failures.
-            of: another distinguishing value, which is not logged.
+        ``what`` has the values of `_DISTINGUISHING`, ``of`` another one, which is not logged.
         """
         return self._repeats.passes((event, what, of), time.monotonic())
 
@@ -211,11 +200,9 @@ class Runtime:
     ) -> None:
         """Log an authentication failure, unless it is suppressed.
 
-        Args:
-            failure: the failure.
-            details: redacted attributes of the request.
-            suppressed: as `auth_failure_held_back` returns it.
-            recovered: the outcome of a recovery that made up for the failure, if any.
+        ``suppressed`` is the result of `auth_failure_held_back`. ``details`` are redacted
+        attributes of the request; ``recovered`` is the outcome of a recovery that made up for the
+        failure, if any.
         """
         cause = failure.diagnosis.cause
         if suppressed is None:

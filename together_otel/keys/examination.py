@@ -49,8 +49,7 @@ _PADDING: Final = "=="
 def examine(text: str) -> tuple[tuple[Problem, ...], Format, str | None]:
     """Return a key's problems, its format, and the other provider that it belongs to, if any.
 
-    Args:
-        text: the key as given; not only white space.
+    The text is the key as given, not only white space.
     """
     found: set[Problem] = set()
     core = _unwrap(text, found)
@@ -66,12 +65,7 @@ def examine(text: str) -> tuple[tuple[Problem, ...], Format, str | None]:
 
 
 def may_be_text(key: object, text: str) -> bool:
-    """Return whether a key is a string, or an object that converts itself to a meaningful one.
-
-    Args:
-        key: the key as given.
-        text: the result of its conversion.
-    """
+    """Return whether a key is a string, or an object that converts itself to a meaningful one."""
     if isinstance(key, str):
         return str.__str__(key) == text  # an Enum member may be converted to its name
     cls = type(key)

@@ -19,12 +19,7 @@ class RedactedException:
 
 
 def redact_exception(exc: BaseException, secrets: Secrets = ()) -> RedactedException:
-    """Return an exception, with its causes, as telemetry may contain it.
-
-    Args:
-        exc: the exception; it is not changed.
-        secrets: keys known to be involved; see `known_keys`.
-    """
+    """Return an exception, with its causes, as telemetry may contain it, without changing it."""
     known = known_keys(secrets)
     del secrets  # from here on the exception's own code runs, and may log
     message, stacktrace = redacted_text(exc, known), "(its traceback cannot be read)"

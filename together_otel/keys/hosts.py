@@ -37,12 +37,9 @@ def hosts_in(setting: str) -> tuple[str, ...]:
 
 @lru_cache(maxsize=256)
 def is_together_host(host: str | None, extra_hosts: tuple[str, ...] = ()) -> bool:
-    """Return whether a host is Together's.
+    """Return whether a host is Together's or one of the extra hosts, or below one of these.
 
-    Args:
-        host: its name, in any case.
-        extra_hosts: further ones that count as Together's, with their subdomains, as `hosts_in`
-            returns them.
+    The extra hosts are those that `hosts_in` returns.
     """
     if host is None:
         return False
@@ -51,21 +48,13 @@ def is_together_host(host: str | None, extra_hosts: tuple[str, ...] = ()) -> boo
 
 
 def names_of(extra_hosts: Collection[str] = ()) -> tuple[str, ...]:
-    """Return the endings that a name of Together's hosts may have, for a quick first check.
-
-    Args:
-        extra_hosts: further ones that count as Together's.
-    """
+    """Return the endings that a name of Together's hosts may have, for a quick first check."""
     hosts = (*_DOMAINS, *extra_hosts)
     return *hosts, *(f"{host}." for host in hosts)
 
 
 def first_look(extra_hosts: Collection[str] = ()) -> re.Pattern[str]:
-    """Return a pattern that matches URLs whose host may be Together's.
-
-    Args:
-        extra_hosts: further ones that count as Together's.
-    """
+    """Return a pattern that matches URLs whose host may be Together's."""
     hosts = "|".join(re.escape(host) for host in (*_DOMAINS, *extra_hosts))
     return re.compile(
         rf"\s*(?:https?|wss?)://(?:[^/?#]*@)?\[?(?:[^/?#@:]*\.)?(?:{hosts})\.?\]?(?:[:/?#\s]|$)",
@@ -81,11 +70,8 @@ def owner_of(host: str, extra_hosts: tuple[str, ...] = ()) -> str:
 def is_of_together(header_names: Iterable[str], body: str) -> bool:
     """Return whether a response has a header of Together's own, or a link to its site.
 
-    The shape of the error body proves nothing: OpenAI and many gateways use the same.
-
-    Args:
-        header_names: names of the response's headers.
-        body: its body as text, or as the SDK parsed it.
+    The shape of the error body proves nothing: OpenAI and many gateways use the same. The body is
+    its text, or as the SDK parsed it.
     """
     names = "\n".join(("", *header_names)).lower()
     return _HEADER in names or re.search(_LINK, body) is not None
@@ -94,10 +80,7 @@ def is_of_together(header_names: Iterable[str], body: str) -> bool:
 def is_sign_in(content_type: str | None, authenticate: str | None = None, body: str = "") -> bool:
     """Return whether a response asks a user to log in, as those of proxies and firewalls do.
 
-    Args:
-        content_type: the response's Content-Type.
-        authenticate: its WWW-Authenticate.
-        body: the beginning of its body as text.
+    ``authenticate`` is its WWW-Authenticate, ``body`` the beginning of its text.
     """
     if "html" in (content_type or "").lower() or re.match(_PAGE, body):
         return True

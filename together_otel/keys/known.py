@@ -125,9 +125,7 @@ _known: dict[tuple[bytes, ...], KnownKeys] = {}
 def known_keys(secrets: Secrets) -> KnownKeys:
     """Return keys in the form that is searched for, cached.
 
-    Args:
-        secrets: the keys. Those under 8 characters are hidden as whole words only, those under
-            4 not at all.
+    Those under 8 characters are hidden as whole words only, those under 4 not at all.
     """
     if isinstance(secrets, KnownKeys):
         return secrets

@@ -40,11 +40,7 @@ class Reader:
     given: Source = "argument"
 
     def find(self, environ: Mapping[str, str] | None = None) -> tuple[str | None, str | None]:
-        """Return the variable that the client reads its key from, and its value.
-
-        Args:
-            environ: environment variables; the process's own by default.
-        """
+        """Return the variable that the client reads its key from, and its value."""
         environ = os.environ if environ is None else environ
         values = ((name, environ.get(name)) for name in self.variables)
         held = [(name, value) for name, value in values if value is not None]
@@ -56,9 +52,6 @@ class Reader:
         """Return a client's key and its source; ``None`` in place of a stand-in for a missing key.
 
         A framework may read the key from the environment and pass it on as an argument.
-
-        Args:
-            key: the key that the client has.
         """
         _, found = self.find()
         if key is None or (key == self.stand_in and found is None):

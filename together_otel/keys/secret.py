@@ -12,9 +12,6 @@ class Secret:
     """A key that local variables may hold, although error trackers send the locals of each frame.
 
     Its ``repr`` shows nothing, and it cannot be pickled.
-
-    Args:
-        key: the key as a client holds it; other objects than strings are converted as the SDK does.
     """
 
     __slots__ = ("_text", "digest")

@@ -49,10 +49,7 @@ def redacted_text(exc: BaseException, known: KnownKeys) -> str:
 def redacted_traceback(exc: BaseException, known: KnownKeys, text: str) -> str:
     """Return the result of ``traceback.format_exception`` as one text without keys.
 
-    Args:
-        exc: the exception.
-        known: known keys.
-        text: the exception's text without them.
+    ``text`` is the exception's redacted text.
     """
     parts: list[str] = []
     for link, joint in reversed(list(_chain(exc))):

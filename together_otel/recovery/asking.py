@@ -36,8 +36,7 @@ class AsyncioLoop:
     def run(self, given: Awaitable[T], limit: float) -> T:
         """Await something on the loop, from another thread, for at most ``limit`` seconds.
 
-        Raises:
-            RuntimeError: if the loop is closed.
+        Raises ``RuntimeError`` if the loop is closed.
         """
         waiting = asyncio.wait_for(given, limit)
         try:
@@ -69,8 +68,7 @@ class TrioLoop:
     def run(self, given: Awaitable[T], limit: float) -> T:
         """Await something on the loop, from another thread, for at most ``limit`` seconds.
 
-        Raises:
-            RuntimeError: if the trio run has finished.
+        Raises ``RuntimeError`` if the trio run has finished.
         """
 
         async def waiting() -> T:
@@ -99,15 +97,10 @@ def running_loop() -> Loop | None:
 
 
 def answer_of(source: Source, loop: Loop | None) -> Any:
-    """Return what a source returns within its time limit.
+    """Return what a source returns, or raise what it raises, within its time limit.
 
-    Args:
-        source: the source.
-        loop: event loop on which to await an async source; ``None`` for a new one.
-
-    Raises:
-        TimeoutError: if it takes longer, or an earlier run that took longer still goes on.
-        Exception: whatever the source raises.
+    An async source is awaited on the loop; ``None`` stands for a new one. Raises ``TimeoutError``
+    if it takes longer, or an earlier run that took longer still goes on.
     """
     limit = source.limit
     if limit is None:
@@ -149,8 +142,7 @@ def _awaited(given: Any, loop: Loop | None, limit: float) -> Any:
 def in_thread(target: Callable[[], None]) -> threading.Thread:
     """Run a function in a daemon thread, in a copy of the current context.
 
-    Raises:
-        RuntimeError: if no thread can be started because the interpreter is shutting down.
+    Raises ``RuntimeError`` if no thread can be started because the interpreter is shutting down.
     """
     thread = threading.Thread(
         target=copy_context().run, args=(target,), name="together-recovery", daemon=True

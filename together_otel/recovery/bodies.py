@@ -7,13 +7,9 @@ from typing import Any
 
 
 def rewinder(parts: Iterable[object]) -> Callable[[], bool]:
-    """Record the positions of the files in a body before it is sent.
+    """Record the positions of the files in a body, maybe in collections, before it is sent.
 
-    Args:
-        parts: parts of the body, or nested collections of parts.
-
-    Returns:
-        A function that restores the positions and returns whether the whole body can be read again.
+    Returns a function that restores them and returns whether the whole body can be read again.
     """
     places: list[tuple[Any, int | None]] = []
     for part in _flat(parts):

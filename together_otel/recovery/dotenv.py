@@ -14,11 +14,10 @@ DOTENV_LARGEST: Final = 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Dotenv:
-    """The variables that ``load_dotenv()`` would set.
+    """The variables that ``load_dotenv()`` would set, and lines that are no assignments.
 
-    Attributes:
-        values: value by name; the last one if a name is repeated. Names without ``=`` are left out.
-        skipped: numbers of the lines where text begins that is not an assignment.
+    The last value counts if a name is repeated; names without ``=`` are left out. ``skipped`` has
+    the numbers of the lines where text begins that is not an assignment.
     """
 
     values: Mapping[str, str] = field(repr=False)
@@ -26,12 +25,7 @@ class Dotenv:
 
 
 def parse(text: str, environ: Mapping[str, str]) -> Dotenv:
-    """Parse the text of a ``.env`` file.
-
-    Args:
-        text: ``NAME=value`` lines.
-        environ: variables that are already set; ``${NAME}`` is looked up in these first.
-    """
+    """Parse the text of a ``.env`` file; ``${NAME}`` is looked up in ``environ`` first."""
     from dotenv.parser import parse_stream  # noqa: PLC0415 - few applications need it
     from dotenv.variables import parse_variables  # noqa: PLC0415 - few applications need it
 

@@ -72,9 +72,8 @@ def _nobody(_outcome: RecoveryOutcome) -> None:
 class Replacement:
     """A key and the keys that replaced it. Thread-safe.
 
-    Attributes:
-        current: the key for its clients to use.
-        former: the key that a changed file replaced, until the new key is accepted.
+    ``current`` is the key for its clients to use, ``former`` the key that a changed file replaced,
+    until the new key is accepted.
     """
 
     current: Any
@@ -116,10 +115,8 @@ class Replacement:
     def ended(self, found: Found | None, before: object, report: Report) -> None:
         """Use the key that a search found, if any.
 
-        Args:
-            found: the new key, or ``None``.
-            before: the key to return to if the new one is refused; ``None`` to keep the new one.
-            report: receives the outcome.
+        ``before`` is the key to return to if the new one is refused; ``None`` to keep the new one.
+        The outcome is passed to ``report``.
         """
         with self._owner.lock:
             self._pending = self.former = None
@@ -190,8 +187,7 @@ class Replacements:
     def of(self, shared: object, key: object, known: Replacement | None = None) -> Replacement:
         """Return the replacement as `find` does, or else add ``known`` or a new one.
 
-        Raises:
-            TypeError: if ``shared`` does not support weak references.
+        Raises ``TypeError`` if ``shared`` does not support weak references.
         """
         with self.lock:
             replacements = self.kept.get(id(shared))

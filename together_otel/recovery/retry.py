@@ -81,8 +81,7 @@ def _renew(
 ) -> tuple[Replacement | None, Found | None]:
     """Set a client's key to the one that replaced it, if any.
 
-    Returns:
-        The replacement, if any, and the new key of a changed file if not yet logged.
+    Returns the replacement, if any, and the new key of a changed file if not yet logged.
     """
     shared, given = adapter.shared(client), adapter.key(client)
     key, news, replacement = given, None, REPLACEMENTS.find(shared, given)
@@ -109,8 +108,7 @@ def _renew(
 class Retry:
     """The retry of a call, sync or async.
 
-    Attributes:
-        first: the first attempt's exception, once the second attempt is refused as well.
+    ``first`` is the first attempt's exception, once the second attempt is refused as well.
     """
 
     _runtime: Runtime
@@ -150,10 +148,8 @@ class Retry:
         """Look for another key and return whether to make the call again.
 
         The exception is read from `sys.exc_info` and is no argument, so that no frame of this
-        package holds it during logging.
-
-        Args:
-            refusal: the refusal of its key; ``None`` for other failures.
+        package holds it during logging. ``refusal`` is ``None`` for failures other than a refused
+        key.
         """
         with self._runtime.guard("recovery"):
             search = self._refused(refusal)
@@ -250,12 +246,7 @@ def retry_of_constructor(
 
 @dataclass(eq=False, repr=False, kw_only=True)
 class ConstructorRetry(Retry):
-    """The retry of a constructor that raises because it has no key.
-
-    Attributes:
-        args: positional arguments for the next attempt.
-        kwargs: keyword arguments for the next attempt.
-    """
+    """The retry of a constructor that raises because it has no key, with its next arguments."""
 
     args: Args
     kwargs: dict[str, Any]

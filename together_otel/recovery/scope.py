@@ -28,14 +28,7 @@ searching: ContextVar[bool] = ContextVar("together_otel-searching", default=Fals
 
 
 class Recovery:
-    """A chain of sources in use.
-
-    Args:
-        sources: the chain.
-
-    Attributes:
-        watched: the chain's files.
-    """
+    """A chain of sources in use, and the files that they watch."""
 
     def __init__(self, sources: tuple[Source, ...]) -> None:
         self.sources = sources

@@ -32,15 +32,9 @@ _log = logging.getLogger(f"{names.SCOPE}.recovery")
 class Search:
     """Asks the sources of a chain in order until one returns a key worth trying.
 
-    No frame of this module holds a key during logging, as error trackers send local variables.
-
-    Args:
-        runtime: runtime to report to.
-        replacement: the replacement to update.
-        recovery: the chain of sources.
-        failure: the failure that caused the search.
-        key: the key that was refused; ``None`` for a constructor without a key.
-        may_wait: whether to ask sources that may block.
+    No frame of this module holds a key during logging, as error trackers send local variables. The
+    refused key is ``None`` for a constructor without a key. ``may_wait`` is whether to ask sources
+    that may block.
     """
 
     _runtime: Runtime

@@ -13,11 +13,7 @@ from together_otel.keys.phrases import flaws
 
 
 def ask(text: str) -> str | None:
-    """Return the text typed without echo; ``None`` if there is no prompt or no answer.
-
-    Args:
-        text: the question.
-    """
+    """Return the text typed without echo; ``None`` if there is no prompt or no answer."""
     from getpass import getpass  # noqa: PLC0415 - few processes need it
 
     # A notebook's kernel replaces getpass by a method of its own, which asks below the cell.

@@ -20,11 +20,7 @@ _REMEMBERED: Final = 16
 
 
 def read_text(path: Path, largest: int = _LARGEST) -> str:
-    """Return the text of a small regular file, without a byte-order mark.
-
-    Args:
-        path: the file.
-        largest: maximum size in bytes.
+    """Return the text of a regular file of at most ``largest`` bytes, without a byte-order mark.
 
     Raises:
         OSError: if it cannot be read.
@@ -44,14 +40,8 @@ def read_text(path: Path, largest: int = _LARGEST) -> str:
 class WatchedFile:
     """A file that contains one key, and the digests of its former keys.
 
-    Thread-safe without a lock, which a forked child could inherit locked: each attribute is
-    changed atomically. Only the file's current key is kept as text.
-
-    Args:
-        path: the file; it may be created later.
-
-    Attributes:
-        clock: returns seconds.
+    Thread-safe without a lock, which a forked child could inherit locked: each attribute is changed
+    atomically. Only the file's current key is kept as text. The file may be created later.
     """
 
     def __init__(self, path: Path) -> None:
@@ -63,12 +53,7 @@ class WatchedFile:
         self._news: list[None] = []
 
     def read(self) -> str:
-        """Return the file's current content, stripped.
-
-        Raises:
-            OSError: if it cannot be read.
-            ValueError: if it is too large, not a regular file, or not UTF-8.
-        """
+        """Return the file's current content, stripped; raises what `read_text` raises."""
         key = read_text(self._path).strip()
         self._hold(key, ())
         return key

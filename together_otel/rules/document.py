@@ -20,14 +20,8 @@ _SHARED = 200
 class Rule:
     """An alert if it has annotations, or else a recording rule.
 
-    Attributes:
-        name: name of the alert or of the recorded series.
-        expr: PromQL expression.
-        comment: what the series means, or when the alert fires.
-        wait: the alert's ``for``.
-        keep: the alert's ``keep_firing_for``.
-        labels: labels of the alert, or labels to add to the series.
-        annotations: annotations of the alert.
+    ``comment`` is what the series means, or when the alert fires; ``wait`` the alert's ``for``,
+    ``keep`` its ``keep_firing_for``. The labels are those of the alert, or are added to the series.
     """
 
     name: str
@@ -46,12 +40,9 @@ class Rule:
 
 @dataclass(frozen=True)
 class Group:
-    """Rules that are evaluated in sequence, at the same timestamp.
+    """Rules evaluated in sequence, at the same timestamp; each can use earlier ones' series.
 
-    Attributes:
-        name: name of the group.
-        rules: the rules in order; a rule can use series that earlier ones record.
-        interval: evaluation interval; empty for Prometheus's default.
+    The interval is empty for Prometheus's default.
     """
 
     name: str

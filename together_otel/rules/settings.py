@@ -112,8 +112,7 @@ class WrongChoice(ValueError):  # noqa: N818 - its message is shown to the user
 def choose(given: Mapping[str, Any]) -> Options:
     """Return the options for values by name: those of `SETTINGS`, ``group_by`` and ``severity``.
 
-    Raises:
-        WrongChoice: for an unknown name or an invalid value.
+    Raises `WrongChoice` for an unknown name or an invalid value.
     """
     known = ("group_by", "severity", *SETTINGS)
     chosen: dict[str, Any] = {}
@@ -130,11 +129,7 @@ def choose(given: Mapping[str, Any]) -> Options:
 
 
 def pairs(texts: Iterable[str]) -> dict[str, str]:
-    """Parse ``NAME=VALUE`` texts into values by name.
-
-    Raises:
-        WrongChoice: for a text without ``=``.
-    """
+    """Parse ``NAME=VALUE`` texts into values by name; raises `WrongChoice` without ``=``."""
     found = {}
     for text in texts:
         name, equals, value = text.partition("=")
@@ -147,8 +142,7 @@ def pairs(texts: Iterable[str]) -> dict[str, str]:
 def from_toml(text: str) -> dict[str, Any]:
     """Return the values in a TOML file, by name.
 
-    Raises:
-        WrongChoice: if the text is not TOML, or this Python has no TOML parser.
+    Raises `WrongChoice` if the text is not TOML, or this Python has no TOML parser.
     """
     try:
         toml = import_module("tomllib")

@@ -59,10 +59,6 @@ def clean(found: Mapping[str, Any], secrets: KnownKeys) -> Attributes:
 
     Text from outside this package (ids, models, hosts, reasons) is redacted, made valid UTF-8 and
     limited to 1,024 characters.
-
-    Args:
-        found: the raw attributes.
-        secrets: known keys to redact.
     """
     emitted: Attributes = dict(found)
     ids: Attributes = {}

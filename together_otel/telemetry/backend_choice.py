@@ -29,12 +29,9 @@ def choose_backend(
 ) -> Backend:
     """Return the backend that the settings select, not started yet.
 
-    Args:
-        settings: the choice of the backend, of metric names and of outlets.
-        provider: OpenTelemetry's meter provider; ``None`` for the global one.
-        registry: prometheus_client's registry; ``None`` for its default one.
-        scope: name, version and schema URL of the meter.
-        end_open_calls: called before the last values are exported at exit.
+    ``None`` stands for OpenTelemetry's global provider and for prometheus_client's default
+    registry. ``scope`` has the name, version and schema URL of the meter. ``end_open_calls`` is
+    called before the export at exit.
     """
     if settings.metrics == "prometheus":
         # Not at the top: prometheus_client reads its mode from the environment when first imported.

@@ -118,13 +118,8 @@ def _is_credential(name: object, value: object) -> bool:
 def fit(content: Mapping[str, list[Any]], secrets: KnownKeys) -> dict[str, list[Any]]:
     """Return the attributes of content, redacted and limited in size; empty ones are omitted.
 
-    Args:
-        content: attribute → its content in the conventions' structure.
-        secrets: known keys to redact.
-
-    Returns:
-        The same structures. A text longer than 8,192 characters is cut and marked as such. If an
-        attribute exceeds 65,536 characters, messages in the middle are omitted.
+    A text longer than 8,192 characters is cut and marked as such. If an attribute exceeds 65,536
+    characters, messages in the middle are omitted.
     """
     return {
         name: _Room(secrets).conversation(structure)

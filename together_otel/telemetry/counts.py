@@ -30,9 +30,7 @@ class Counts:
     """Monotonic counts by metric and label values, in the order of the metric's attributes.
 
     Thread-safe. The series of every cause of an authentication failure exists from the start.
-
-    Args:
-        changed: called with each new value, in the order of the changes.
+    ``changed`` is called with each new value, in the order of the changes.
     """
 
     def __init__(self, changed: Changed | None = None) -> None:

@@ -30,13 +30,9 @@ class DeferredMetrics(Metrics):
     """Base of the backends.
 
     Requests wait for the collection; authentication failures and the state of keys are recorded
-    immediately. If too many requests wait for a collection, callers record a few of them.
-
-    Args:
-        release: as in `Metrics`.
-        chunk_times: as in `Metrics`.
-        changed: as in `Metrics`; if set, requests do not wait, as other processes read the values.
-        loss: a warning for forked children, and a function that returns whether it applies.
+    immediately. If too many requests wait for a collection, callers record a few of them. With
+    ``changed``, requests do not wait, as other processes read the values. ``loss`` has the
+    arguments of `Loss`.
     """
 
     def __init__(

@@ -53,8 +53,7 @@ def emit(
         level: a level of Python's logging.
         fields: attributes by their dotted names, without secrets.
         more: attributes of the LogRecord only, too long for a line; already redacted.
-        suppressed: number of suppressed lines for the same failure since the last one; ``None``
-            suppresses this line, too.
+        suppressed: number of lines suppressed since the last one; ``None`` suppresses this one, too.
     """
     clean = {
         name: [_clean(item) for item in value]
@@ -88,11 +87,7 @@ def _clean(value: Any) -> Any:
 
 
 class Repeats:
-    """Suppresses repeated failures: one per interval passes, and the others are counted.
-
-    Args:
-        interval: seconds; at 0 every failure passes.
-    """
+    """Suppresses repeated failures: one per interval in seconds passes, others are counted."""
 
     def __init__(self, interval: float) -> None:
         self._interval = interval
@@ -115,9 +110,7 @@ class Repeats:
     def passes(self, what: Any, now: float) -> int | None:
         """Return the number suppressed since the last that passed, ``None`` to suppress this one.
 
-        Args:
-            what: hashable identity of the failure.
-            now: seconds of a monotonic clock.
+        ``now`` is in seconds of a monotonic clock.
         """
         with self._lock:
             last = self._seen.get(what)
@@ -135,9 +128,8 @@ class Repeats:
 def listen(logger_provider: LoggerProvider | None, scope: Scope) -> Callable[[], None]:
     """Start to emit the events; return a function that undoes it.
 
-    Args:
-        logger_provider: receives the LogRecords; ``None`` for OpenTelemetry's global one.
-        scope: name, version and schema URL of the instrumentation scope.
+    ``None`` stands for OpenTelemetry's global logger provider. ``scope`` has the name, version and
+    schema URL of the instrumentation scope.
     """
     RECORDS.scope = scope
     undoings = [RECORDS.send_to(logger_provider), silence_handlers(), log_lines.listen()]

@@ -61,12 +61,7 @@ def job_name(environ: Mapping[str, str]) -> str:
 
 
 class Last(Collector):
-    """Collects only this package's metric families.
-
-    Args:
-        source: collects all families of the process, or of its group.
-        labels: added to every sample.
-    """
+    """Collects this package's metrics from another collector and adds labels to each sample."""
 
     def __init__(self, source: Collector, labels: Mapping[str, str]) -> None:
         self._source = source
@@ -85,11 +80,9 @@ class Last(Collector):
 class ExitExport:
     """Exports the metrics when the interpreter exits, but not in forked children.
 
-    Args:
-        source: collects the metrics.
-        settle: called before the export, to end open calls.
-        gateway: URL of a Pushgateway or of a group in it (``…/metrics/job/NAME/…``), or ``None``.
-        folder: the textfile collector's folder, or ``None``.
+    ``settle`` is called before the export, to end open calls. ``gateway`` is the URL of a
+    Pushgateway or of a group in it (``…/metrics/job/NAME/…``), ``folder`` is the textfile
+    collector's.
     """
 
     def __init__(
@@ -203,9 +196,7 @@ def textfile(folder: str, job: str) -> Path:
 def replace_own(path: Path, content: bytes) -> None:
     """Write a file atomically; replace an existing one only if it belongs to this user.
 
-    Args:
-        path: may be in a folder that other users can write to.
-        content: the whole content.
+    Other users may write to its folder.
 
     Raises:
         OSError: if it cannot be written, or the path exists and is not a file of this user.

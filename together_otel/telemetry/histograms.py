@@ -18,14 +18,10 @@ if TYPE_CHECKING:
 
 
 class Histogram:
-    """One series of a histogram.
+    """One series of a histogram, thread-safe.
 
-    Thread-safe.
-
-    Args:
-        bounds: upper bounds of its buckets, except the last one (infinity).
-        lock: may be shared with other series.
-        changed: called with `values` and the indexes of those that changed.
+    ``bounds`` are the upper bounds of its buckets, except the last one (infinity). ``changed`` is
+    called with `values` and the indexes of those that changed.
     """
 
     __slots__ = ("_bounds", "_changed", "_exemplars", "_lock", "values")

@@ -46,17 +46,11 @@ _NOT_SHARED = (
 
 
 class HttpEndpoint:
-    """Serves /metrics from a thread as soon as the port is available.
+    """Serves /metrics from a thread as soon as the port is available; port 0 takes a free one.
 
-    Never raises: an unavailable port is logged as one warning.
-
-    Args:
-        host: address to bind.
-        port: 0 selects a free port, which `address` returns.
-        registry: the registry to serve.
-        folder: in multiprocess mode, the folder that the processes share.
-        lost: called if another process serves only its own metrics, with a warning and a function
-            that returns whether this is still the case.
+    Never raises: an unavailable port is logged as one warning. In multiprocess mode, the processes
+    share ``folder``. If another process serves only its own metrics, ``lost`` is called with a
+    warning and a function that returns whether this is still the case.
     """
 
     def __init__(

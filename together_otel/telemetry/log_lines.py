@@ -15,10 +15,7 @@ def logger() -> logging.Logger:
 def write(level: int, text: str, extra: Mapping[str, Any]) -> None:
     """Log one event, even if the application's logging configuration has disabled the logger.
 
-    Args:
-        level: a level of Python's logging.
-        text: the line.
-        extra: attributes of the ``logging.LogRecord``, for formatters.
+    ``extra`` has attributes of the ``logging.LogRecord``, for formatters.
     """
     log = logger()
     if log.disabled:

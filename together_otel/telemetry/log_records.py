@@ -54,11 +54,7 @@ _SHOW_KEYS: Final = frozenset({"together", "openai", "httpx", "httpcore", "hpack
 
 
 class Records:
-    """Emits each LogRecord once to every logger provider.
-
-    Attributes:
-        scope: name, version and schema URL of the instrumentation scope.
-    """
+    """Emits each LogRecord once to every logger provider, in the instrumentation scope `scope`."""
 
     def __init__(self) -> None:
         self.scope: Scope = (SCOPE, "", "")
@@ -67,8 +63,7 @@ class Records:
     def send_to(self, provider: LoggerProvider | None) -> Callable[[], None]:
         """Emit to a provider from now on; return a function that undoes it.
 
-        Args:
-            provider: a logger provider; ``None`` for the global one, whenever that is set.
+        ``None`` stands for the global provider, whenever that is set.
         """
         entry = object()
         self._given[entry] = provider
@@ -81,11 +76,8 @@ class Records:
     def emit(self, name: str, level: int, body: str, attributes: Mapping[str, Any]) -> bool:
         """Emit one LogRecord in the current trace context; return whether any provider is set.
 
-        Args:
-            name: the name of the event.
-            level: a level of Python's logging.
-            body: the text of the event.
-            attributes: attributes of any structure, without secrets.
+        ``level`` is one of Python's logging. The attributes may have any structure, without
+        secrets.
         """
         number, text = _SEVERITIES[level]
         context, providers, served = _current(), self._providers(), False

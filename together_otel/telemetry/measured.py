@@ -37,21 +37,12 @@ class GaugeValue(NamedTuple):
 
 
 class Measured(NamedTuple):
-    """The measured values of one request; ``None`` for unknown ones.
+    """The measured values of one request, times in seconds; ``None`` for unknown ones.
 
-    Attributes:
-        outcome: one of the closed set in `names`.
-        duration: seconds from the request to its end.
-        error_type: the error type of a failure.
-        response_model: the model that answered, as named by the server.
-        input_tokens: number of input tokens, as reported by the server.
-        output_tokens: number of output tokens, as reported by the server.
-        cached_tokens: number of the input tokens that were read from a cache.
-        reasoning_tokens: number of the output tokens that were used for reasoning.
-        first_chunk: seconds from the request to a stream's first chunk.
-        per_chunk: mean seconds between a stream's chunks after the first.
-        finish_reasons: one for each choice, as named by the server.
-        span_context: the context of the request's span, for exemplars.
+    The duration is that until its end. The cached tokens are among the input tokens, those for
+    reasoning among the output tokens. ``first_chunk`` is the time from the request to a stream's
+    first chunk, ``per_chunk`` the mean time between its chunks after that. There is one finish
+    reason for each choice, as named by the server. Exemplars refer to the span context.
     """
 
     outcome: Outcome

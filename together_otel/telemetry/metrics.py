@@ -105,12 +105,7 @@ class Metrics(Store):
     ) -> Recorder:
         """Return the recorder of requests with these labels.
 
-        Args:
-            operation: the name of the operation.
-            model: the requested model.
-            host: the host of the server.
-            port: the port of the server.
-            secrets: keys that model and host may contain.
+        ``secrets`` are keys that model and host may contain.
         """
         found = self._recorders.get((operation, model, host, port))
         if found is not None:
@@ -125,23 +120,14 @@ class Metrics(Store):
         return found
 
     def auth_failed(self, cause: Cause, now: float | None = None) -> None:
-        """Count one authentication failure, in the context of its span.
-
-        Args:
-            cause: the cause of the failure.
-            now: the time of the failure in Unix seconds; by default the current time.
-        """
+        """Count one authentication failure in its span's context; ``now`` is in Unix seconds."""
         self.add((AUTH_FAILURES, (cause,), 1))
         self._last_failures[cause] = time.time() if now is None else now
         self.has_failed = True
         self.state_changed(at_once=True)
 
     def accepted(self, now: float | None = None) -> None:
-        """Record that a request was accepted.
-
-        Args:
-            now: the time of it in Unix seconds; by default the current time.
-        """
+        """Record that a request was accepted; ``now`` is in Unix seconds."""
         self._last_success = time.time() if now is None else now
         # A success after a failure resolves an alert.
         at_once, self.has_failed = self.has_failed, False

@@ -53,13 +53,7 @@ class _Handler(MetricsHandler):
 class MetricsServer(ThreadingMixIn, TCPServer):
     """Serves a registry; listens only after `open`, so that a forked child can close the socket.
 
-    Args:
-        host: address to bind.
-        port: 0 selects a free port.
-        registry: the registry to serve.
-
-    Raises:
-        OSError: if the host cannot be resolved.
+    Port 0 selects a free port. Raises ``OSError`` if the host cannot be resolved.
     """
 
     daemon_threads = True
@@ -83,11 +77,7 @@ class MetricsServer(ThreadingMixIn, TCPServer):
         """Whether accepting the last connection failed, as without free file descriptors."""
 
     def open(self) -> None:
-        """Bind and listen.
-
-        Raises:
-            OSError: if the port is not available.
-        """
+        """Bind and listen; raises ``OSError`` if the port is not available."""
         self.server_bind()
         self.server_activate()
 

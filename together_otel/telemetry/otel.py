@@ -41,12 +41,7 @@ class OpenTelemetryMetrics(DeferredMetrics):
     before.
 
     Waiting requests are recorded in the callbacks: the SDK calls these before it reads histograms.
-
-    Args:
-        meter: creates the instruments.
-        provider: the provider of the meter, used after a fork; ``None`` for the global one.
-        release: as in `Metrics`.
-        chunk_times: as in `Metrics`.
+    The provider, ``None`` for the global one, is used after a fork.
     """
 
     def __init__(

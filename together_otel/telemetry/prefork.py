@@ -18,10 +18,7 @@ class Loss:
     """Warns if a process counts what no scrape will show, once for all processes of a fork tree.
 
     A forked child is checked automatically, any other process after a call of `suspect`.
-
-    Args:
-        message: the warning for a forked child.
-        applies: returns whether counts are lost; called when the process counts next.
+    ``applies`` returns whether counts are lost; it is called when the process counts next.
     """
 
     def __init__(self, message: str, applies: Callable[[], bool]) -> None:

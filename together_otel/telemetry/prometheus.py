@@ -49,14 +49,10 @@ _REFRESH = 1.0
 
 
 class PrometheusMetrics(DeferredMetrics, Collector):
-    """All metrics, as one collector of a registry.
+    """All metrics, as one collector of the registry in which `start` registers it.
 
-    Args:
-        registry: the registry in which `start` registers it.
-        release: as in `Metrics`.
-        chunk_times: as in `Metrics`.
-        files: in multiprocess mode, the files of this process.
-        warns: whether a forked child whose counts no scrape shows logs a warning.
+    In multiprocess mode, ``files`` are those of this process. ``warns`` is whether a forked child
+    whose counts no scrape shows logs a warning.
     """
 
     def __init__(

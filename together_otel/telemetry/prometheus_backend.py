@@ -33,13 +33,7 @@ def make(
     registry: CollectorRegistry | None,
     end_open_calls: Callable[[], None],
 ) -> Backend:
-    """Return the backend for a registry, not started yet.
-
-    Args:
-        settings: the choice of metric names and outlets.
-        registry: the registry of the metrics; ``None`` for prometheus_client's default one.
-        end_open_calls: called before the last values are exported at exit.
-    """
+    """Return the backend for a registry, not started yet; the arguments are `choose_backend`'s."""
     registry = REGISTRY if registry is None else registry
     folder, shares = None, True
     try:
@@ -83,11 +77,7 @@ class _Unusable(Exception):  # noqa: N818 - not an error: logged, and each proce
 
 
 def _folder() -> Path | None:
-    """Return the folder for all processes; ``None`` if none is set.
-
-    Raises:
-        _Unusable: if it is set and cannot be used.
-    """
+    """Return the folder for all processes; ``None`` if none is set; raises ``_Unusable``."""
     # prometheus_client still accepts the old name, with a warning.
     text = os.environ.get(MULTIPROC_DIR, os.environ.get(MULTIPROC_DIR.lower()))
     if text is None:

@@ -75,14 +75,7 @@ def _ignore(_value: float, _exemplar: object) -> None:
 
 
 class Recorder:
-    """Records requests of one operation for one model at one server.
-
-    Args:
-        store: the store to record in.
-        operation: label of the operation.
-        model: label of the requested model.
-        server: labels of the server's address and port.
-    """
+    """Records requests of one operation for one model at one server; the arguments are labels."""
 
     def __init__(
         self,
@@ -125,12 +118,7 @@ class Recorder:
         return record
 
     def record(self, measured: Measured, secrets: Secrets = ()) -> None:
-        """Record a request that has ended.
-
-        Args:
-            measured: its values.
-            secrets: keys that the response's model may contain.
-        """
+        """Record a request that has ended; the response's model may contain the secrets."""
         series = self._series.get(measured.response_model)
         if series is None:
             series = self._series_of(measured.response_model, secrets)
@@ -148,9 +136,7 @@ class Recorder:
 class Series:
     """The series for requests of one recorder that the same model answered.
 
-    Args:
-        store: the store of the series.
-        labels: the values of `names.CALL_LABELS`.
+    ``labels`` are the values of `names.CALL_LABELS`.
     """
 
     def __init__(self, store: Store, labels: Labels) -> None:

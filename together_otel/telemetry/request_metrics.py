@@ -33,13 +33,10 @@ CHUNK_TIME = "chunk_time"
 
 
 class Row(NamedTuple):
-    """One value of a request and a metric that records it.
+    """A field of `metrics.Measured`, or `CHUNK_TIME`, and a metric that records it.
 
-    Attributes:
-        field: a field of `metrics.Measured`, or `CHUNK_TIME`.
-        metric: the metric.
-        further: labels after those of every request: the type or the modality of tokens.
-        zero: whether a counter is created at 0 if the server reports nothing.
+    ``further`` has the labels after those of every request: the type or the modality of tokens.
+    ``zero`` is whether a counter is created at 0 if the server reports nothing.
     """
 
     field: str
@@ -81,13 +78,7 @@ def _latest(operation: str) -> tuple[Row, ...]:
 
 
 def rows(operation: str, release: GenAIMetrics, *, chunk_times: bool) -> tuple[Row, ...]:
-    """Return the values and metrics for requests of an operation.
-
-    Args:
-        operation: the name of the operation.
-        release: release of the conventions whose metric names are used.
-        chunk_times: whether each chunk of a stream is recorded.
-    """
+    """Return the values and metrics for requests of an operation, with a release's names."""
     found: tuple[Row, ...] = ()
     if release != "legacy":
         found += _latest(operation)

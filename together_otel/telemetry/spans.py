@@ -43,12 +43,7 @@ def start_call(
 ) -> Span:
     """Start the CLIENT span of one request, with all known attributes, which samplers may use.
 
-    Args:
-        tracer: starts the span.
-        request: the request.
-        library: the client library.
-        secrets: known keys to redact.
-        context: contains the parent span.
+    ``context`` contains the parent span.
     """
     place = (
         request.operation,
@@ -95,12 +90,7 @@ def start_beside(tracer: Tracer, library: str, context: Context) -> Span:
 
 
 def is_of_another(span: object, operation: str) -> bool:
-    """Return whether a span is another instrumentation's GenAI span of the call, not an agent's.
-
-    Args:
-        span: the current span.
-        operation: the operation of the call.
-    """
+    """Return whether a span is another instrumentation's GenAI span of the call, not an agent's."""
     scope = getattr(span, "instrumentation_scope", None)
     if scope is None or scope.name == names.SCOPE:
         return False
@@ -150,14 +140,7 @@ def finish(
     error_type: str | None,
     exception: RedactedException | None,
 ) -> None:
-    """Set the last attributes of a span and, if the call failed, its status and exception.
-
-    Args:
-        span: a recording span.
-        found: redacted attributes.
-        error_type: error type of a failure; ``None`` if there is none.
-        exception: the redacted exception of a failure.
-    """
+    """Set a recording span's last attributes and, if the call failed, status and exception."""
     set_clean(span, found)
     if exception is not None:
         fail(span, exception)

@@ -51,13 +51,9 @@ _PREFIXES = ("counter", "histogram", "gauge_max", "gauge_livemax", "gauge_livemo
 
 
 class ValueFile:
-    """Pairs of a key and a value in a file whose space is allocated before it is written to.
+    """Pairs of a key and a value in a new file whose space is allocated before it is written to.
 
-    Args:
-        path: the path of a new file.
-
-    Raises:
-        OSError: if it cannot be created or, in `add`, space cannot be allocated.
+    Raises ``OSError`` if it cannot be created or, in `add`, space cannot be allocated.
     """
 
     def __init__(self, path: Path) -> None:
@@ -89,8 +85,7 @@ class ValueFile:
     def add(self, keys: Sequence[str], *, grows: bool = True) -> list[int] | None:
         """Add keys with the value 0; return the offsets of their values.
 
-        Returns:
-            ``None`` if the file has no space for them and must not grow.
+        Returns ``None`` if the file has no space for them and must not grow.
         """
         places, entries, end = [], [], self._used
         for key in keys:
@@ -130,10 +125,8 @@ class ProcessFiles:
     """The files of this process in the folder that the processes of a service share.
 
     Thread-safe. Never raises ``OSError``: the error is logged once, and the caller keeps the values
-    in memory. A forked child has files of its own.
-
-    Args:
-        folder: absolute path, created if it does not exist.
+    in memory. A forked child has files of its own. The folder is an absolute path, created if it
+    does not exist.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -161,13 +154,9 @@ class ProcessFiles:
     def write(
         self, metric: Metric, labels: Labels, values: Sequence[float], changed: Sequence[int] = (0,)
     ) -> None:
-        """Write a series of a counter or histogram.
+        """Write the value of a counter, or the sum and bucket counts of a histogram.
 
-        Args:
-            metric: the metric of the series.
-            labels: the labels of the series.
-            values: the value of a counter, or the sum and bucket counts of a histogram.
-            changed: indexes of the changed values; a new series is written completely.
+        ``changed`` has the indexes of the changed values; a new series is written completely.
         """
         with self._lock:
             held = self._places.get((metric, labels))

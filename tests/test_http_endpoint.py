@@ -10,11 +10,10 @@ from inspect import getclosurevars
 
 import pytest
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, metrics, values
-from running import eventually, get
+from running import Endpoint, eventually, get
 
 from together_otel import TogetherInstrumentor
 from together_otel.telemetry import http_endpoint
-from together_otel.telemetry.http_endpoint import HttpEndpoint
 from together_otel.telemetry.multiprocess import Group
 from together_otel.testing.ports import free_port
 
@@ -44,7 +43,7 @@ def serve(registry):
     started = []
 
     def one(port, host="127.0.0.1", lost=lambda *_: None):
-        made = HttpEndpoint(host, port, registry, None, lost)
+        made = Endpoint(host, port, registry, None, lost)
         made.start()
         started.append(made)
         return made

@@ -11,10 +11,9 @@ from http.client import HTTPConnection
 import pytest
 from prometheus_client import CollectorRegistry, Counter
 from prometheus_client.registry import Collector
-from running import eventually
+from running import Endpoint, eventually
 
 from together_otel.telemetry import http_endpoint, metrics_server
-from together_otel.telemetry.http_endpoint import HttpEndpoint
 from together_otel.telemetry.metrics_server import CONNECTIONS
 from together_otel.testing.ports import free_port
 
@@ -41,7 +40,7 @@ def registry():
 @pytest.fixture
 def endpoint(registry):
     """A registry that is served."""
-    made = HttpEndpoint("127.0.0.1", 0, registry, None, lambda *_: None)
+    made = Endpoint("127.0.0.1", 0, registry, None, lambda *_: None)
     made.start()
     assert made.wait(PATIENCE)
     yield made
@@ -254,7 +253,7 @@ def test_a_lock_that_is_not_our_own(case, registry, tmp_path):
     else:
         lock.touch()
         os.chown(lock, 65534, 65534)
-    made = HttpEndpoint("127.0.0.1", port, registry, None, lambda *_: None)
+    made = Endpoint("127.0.0.1", port, registry, None, lambda *_: None)
     made.start()
     try:
         assert made.wait(PATIENCE)
@@ -267,7 +266,7 @@ def test_a_lock_that_is_not_our_own(case, registry, tmp_path):
 @pytest.mark.skipif(sys.platform != "linux", reason="others let the wait for a connection run out")
 def test_its_end_does_not_wait_for_a_connection(registry, monkeypatch):
     monkeypatch.setattr(metrics_server.MetricsServer, "timeout", 10 * PATIENCE)
-    made = HttpEndpoint("127.0.0.1", 0, registry, None, lambda *_: None)
+    made = Endpoint("127.0.0.1", 0, registry, None, lambda *_: None)
     made.start()
     assert made.wait(PATIENCE)
     started = time.monotonic()

@@ -9,10 +9,25 @@ from pathlib import Path
 
 from prometheus_client.parser import text_string_to_metric_families
 
+from together_otel.telemetry.http_endpoint import HttpEndpoint
+
 BIN = Path(sys.executable).parent
 PROGRAMS = Path(__file__).parent / "programs"
 PATIENCE = 60.0
 """Seconds that anything may take."""
+
+
+class Endpoint(HttpEndpoint):
+    """The endpoint of metrics, and whether and where it serves."""
+
+    def wait(self, patience):
+        """Return whether this process serves within so many seconds."""
+        return self._serving.wait(patience)
+
+    @property
+    def address(self):
+        """Host and port, ``None`` while another process serves."""
+        return self._server.server_address[:2] if self._serving.is_set() else None
 
 
 def eventually(holds, patience=PATIENCE):

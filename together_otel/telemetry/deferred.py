@@ -82,20 +82,17 @@ class DeferredMetrics(Metrics):
             return
         self._at_work.add(thread)
         try:
-            self._record(most)
+            for _ in range(most):
+                try:
+                    series, measured = self._waiting.popleft()
+                except IndexError:  # another thread took it
+                    return
+                try:
+                    series.record(measured)
+                except Exception:  # noqa: BLE001 - must not reach the caller: the application's views
+                    self._guard.swallow()
         finally:
             self._at_work.discard(thread)
-
-    def _record(self, most: int) -> None:
-        for _ in range(most):
-            try:
-                series, measured = self._waiting.popleft()
-            except IndexError:  # another thread took it
-                return
-            try:
-                series.record(measured)
-            except Exception:  # noqa: BLE001 - must not reach the caller: the application's views
-                self._guard.swallow()
 
     def stop(self) -> None:
         self.prepare()

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import logging
-import threading
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Any
 
-from together_otel.forks import in_forked_child
+from together_otel.forks import ForkSafeLock, in_forked_child
 from together_otel.keys import escape_controls, redact
 from together_otel.names import EVENT_NAME, Event
 from together_otel.telemetry import log_lines
@@ -91,13 +90,9 @@ class Repeats:
 
     def __init__(self, interval: float) -> None:
         self._interval = interval
-        self._lock = threading.RLock()
+        self._lock = ForkSafeLock()
         self._seen: OrderedDict[Any, tuple[float, int]] = OrderedDict()
-        in_forked_child(self._after_fork)
-
-    def _after_fork(self) -> None:
-        self._lock = threading.RLock()
-        self.take()  # the parent reports those that it suppressed
+        in_forked_child(self.take)  # the parent reports those that it suppressed
 
     def take(self) -> list[tuple[Any, int]]:
         """Return each failure that was suppressed since it last passed, and its count; reset it."""

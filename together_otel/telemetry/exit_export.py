@@ -23,7 +23,6 @@ from urllib.parse import unquote, urlsplit
 
 from prometheus_client import CollectorRegistry, generate_latest, pushadd_to_gateway
 from prometheus_client.exposition import basic_auth_handler, default_handler
-from prometheus_client.registry import Collector
 
 from together_otel import forks
 from together_otel.guard import warn
@@ -35,6 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from prometheus_client.metrics_core import Metric as Family
+    from prometheus_client.registry import Collector
 
 _log = logging.getLogger(f"{SCOPE}.exit_export")
 
@@ -60,12 +60,12 @@ def job_name(environ: Mapping[str, str]) -> str:
     return program.stem.strip("-") or "python"
 
 
-class Last(Collector):
+class Last(CollectorRegistry):
     """Collects this package's metrics from another collector and adds labels to each sample."""
 
     def __init__(self, source: Collector, labels: Mapping[str, str]) -> None:
-        self._source = source
-        self._labels = labels
+        super().__init__()
+        self._source, self._labels = source, labels
 
     def collect(self) -> Iterable[Family]:
         """Return the current families."""
@@ -96,6 +96,8 @@ class ExitExport:
         self._source = source
         self._settle = settle
         self._gateway, self._folder = gateway, folder
+        # For the log, as the URL may contain a password.
+        self._host = host_of(gateway or "")
         self._generation = forks.generation
         self._go, self._done = threading.Event(), threading.Event()
         self._wanted = False
@@ -124,7 +126,7 @@ class ExitExport:
             warn(
                 _log,
                 "The last counts of this process are lost: %s did not accept them within %g s.",
-                self._host() or self._folder,
+                self._host or self._folder,
                 LIMIT,
             )
 
@@ -136,7 +138,7 @@ class ExitExport:
             if self._folder is not None:
                 self._attempt(partial(self._write, job), "TOGETHER_OTEL_TEXTFILE", self._folder)
             if self._gateway is not None:
-                self._attempt(partial(self._push, job), "TOGETHER_OTEL_PUSHGATEWAY", self._host())
+                self._attempt(partial(self._push, job), "TOGETHER_OTEL_PUSHGATEWAY", self._host)
         self._done.set()
 
     def _attempt(self, send: Callable[[], None], variable: str, where: str) -> None:
@@ -144,14 +146,12 @@ class ExitExport:
             send()
         except Exception as exc:  # noqa: BLE001 - must not disturb the exit
             # A reason or its class, but not its text, which may repeat the URL.
-            why = (
-                getattr(exc, "reason", None) or getattr(exc, "strerror", None) or type(exc).__name__
-            )
+            found = getattr(exc, "reason", None) or getattr(exc, "strerror", None)
             warn(
                 _log,
                 "The last counts of this process are lost: %s did not accept them (%s). Check %s.",
                 where,
-                clean(str(why), self._credentials()),
+                clean(str(found or type(exc).__name__), self._credentials()),
                 variable,
             )
 
@@ -162,7 +162,7 @@ class ExitExport:
     def _write(self, job: str) -> None:
         path = textfile(self._folder or "", job)
         path.parent.mkdir(parents=True, exist_ok=True)
-        replace_own(path, generate_latest(self._registry({"job": job})))
+        replace_own(path, generate_latest(Last(self._source, {"job": job})))
 
     def _push(self, job: str) -> None:
         url, job, grouping = target(self._gateway or "", job)
@@ -176,16 +176,7 @@ class ExitExport:
             )
             url = parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
         # Add, not put: the application may push metrics of its own to the same group.
-        pushadd_to_gateway(url, job, self._registry({}), grouping, _ATTEMPT, handler)
-
-    def _registry(self, labels: Mapping[str, str]) -> CollectorRegistry:
-        registry = CollectorRegistry(auto_describe=False)
-        registry.register(Last(self._source, labels))
-        return registry
-
-    def _host(self) -> str:
-        """Return the gateway's host and port for the log, as its URL may contain a password."""
-        return host_of(self._gateway or "")
+        pushadd_to_gateway(url, job, Last(self._source, {}), grouping, _ATTEMPT, handler)
 
 
 def textfile(folder: str, job: str) -> Path:
@@ -203,10 +194,10 @@ def replace_own(path: Path, content: bytes) -> None:
     """
     with suppress(FileNotFoundError):
         found = path.lstat()
-        if not (stat.S_ISREG(found.st_mode) and found.st_uid == _user()):
-            raise FileExistsError(
-                errno.EEXIST, "a file with this name belongs to another user", str(path)
-            )
+        user = getattr(os, "geteuid", lambda: 0)()  # ``st_uid`` is 0 on Windows
+        if not (stat.S_ISREG(found.st_mode) and found.st_uid == user):
+            why = "a file with this name belongs to another user"
+            raise FileExistsError(errno.EEXIST, why, str(path))
     # An unpredictable name, so that other users cannot create a link there in advance.
     fresh, name = tempfile.mkstemp(dir=path.parent, prefix=f"{path.name}.")
     try:
@@ -218,10 +209,6 @@ def replace_own(path: Path, content: bytes) -> None:
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
-
-
-def _user() -> int:
-    return os.geteuid() if hasattr(os, "geteuid") else 0  # ``st_uid`` on Windows
 
 
 def target(url: str, job: str) -> tuple[str, str, dict[str, str]]:

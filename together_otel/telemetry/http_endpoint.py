@@ -76,24 +76,11 @@ class HttpEndpoint:
         self._server: MetricsServer | None = None
         self._warned: set[str] = set()
 
-    @property
-    def address(self) -> tuple[str, int] | None:
-        """Host and port that this process serves, ``None`` while another process does."""
-        server = self._server
-        if server is None or not self._serving.is_set():
-            return None
-        host, port, *_ = server.server_address
-        return str(host), port
-
     def start(self) -> None:
         """Serve as soon as the port is available."""
         self._wanted = True
         self._lock = self._open_lock()
         self._begin()
-
-    def wait(self, timeout: float) -> bool:
-        """Wait until this process serves; return whether it does."""
-        return self._serving.wait(timeout)
 
     def stop(self) -> None:
         """Stop serving and release the port for another process."""
@@ -155,17 +142,16 @@ class HttpEndpoint:
 
     def _has_turn(self) -> bool:
         """Return whether this process may bind the port; if so, no other one of its group may."""
-        if self._lock is None:
-            return True
         try:
-            # Not flock(): its lock is inherited by forked children and would outlive this process.
-            fcntl.lockf(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if self._lock is not None:
+                # Not flock(): forked children inherit its lock, which would outlive this process.
+                fcntl.lockf(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except (BlockingIOError, PermissionError):
             if self._folder is None:
-                self._lost(_NOT_SHARED.format(self._port), self._is_idle)
+                self._lost(_NOT_SHARED.format(self._port), lambda: not self._serving.is_set())
             return False
         except OSError:
-            return True  # the file system has no locks: whichever process binds the port serves it
+            pass  # the file system has no locks: whichever process binds the port serves it
         return True
 
     def _open(self) -> bool:
@@ -187,9 +173,6 @@ class HttpEndpoint:
             return False
         self._serving.set()
         return True
-
-    def _is_idle(self) -> bool:
-        return not self._serving.is_set()
 
     def _warn(self, message: str, *arguments: object) -> None:
         if message not in self._warned:

@@ -9,16 +9,9 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from together_otel import names
 from together_otel.forks import ForkSafeLock
 from together_otel.keys import redact
-from together_otel.names import (
-    ERROR_TYPE_LIMIT,
-    MODEL_LIMIT,
-    OPERATION_LIMIT,
-    OTHER,
-    OTHER_ERROR,
-    SERVER_LIMIT,
-)
 
 if TYPE_CHECKING:
     from together_otel.keys import Secrets
@@ -38,7 +31,7 @@ def clean(text: str, secrets: Secrets = ()) -> str:
 class _Values:
     """The values of one label, limited in number per process."""
 
-    def __init__(self, limit: int, other: str = OTHER) -> None:
+    def __init__(self, limit: int, other: str = names.OTHER) -> None:
         self._known: set[str] = set()
         self._limit, self._other = limit, other
         self._lock = ForkSafeLock()
@@ -60,10 +53,10 @@ class LabelDoor:
     """Converts raw values to the labels of one process's metrics."""
 
     def __init__(self) -> None:
-        self._operations = _Values(OPERATION_LIMIT)
-        self._models = _Values(MODEL_LIMIT)
-        self._hosts = _Values(SERVER_LIMIT)
-        self._errors = _Values(ERROR_TYPE_LIMIT, OTHER_ERROR)
+        self._operations = _Values(names.OPERATION_LIMIT)
+        self._models = _Values(names.MODEL_LIMIT)
+        self._hosts = _Values(names.SERVER_LIMIT)
+        self._errors = _Values(names.ERROR_TYPE_LIMIT, names.OTHER_ERROR)
         self._servers: set[tuple[str, int]] = set()
 
     def operation(self, name: str) -> str:
@@ -81,10 +74,10 @@ class LabelDoor:
         if not host:
             return None, None
         label = self._hosts(host, secrets)
-        if port is None or label == OTHER:
+        if port is None or label == names.OTHER:
             return label, None
         if (label, port) not in self._servers:
-            if len(self._servers) >= SERVER_LIMIT:
+            if len(self._servers) >= names.SERVER_LIMIT:
                 return label, None
             self._servers.add((label, port))
         return label, port

@@ -26,26 +26,8 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+from together_otel import names
 from together_otel.forks import in_forked_child
-from together_otel.names import (
-    AUTH_FAILURES,
-    AUTH_LAST_FAILURE,
-    AUTH_LAST_SUCCESS,
-    KEY_CHECKS,
-    KEY_INFO,
-    KEY_LAST_ACCEPTED,
-    KEY_LAST_REFUSED,
-    KEY_RECOVERIES,
-    RATELIMIT_LIMIT,
-    RATELIMIT_REMAINING,
-    TELEMETRY_ERRORS,
-    Cause,
-    GenAIMetrics,
-    Metric,
-    RecoveryOutcome,
-    Stage,
-)
-from together_otel.telemetry.counts import Counts
 from together_otel.telemetry.measured import Amount, GaugeValue, KeyUse, Labels, Measured
 from together_otel.telemetry.recorder import Recorder, Series, Store
 
@@ -53,18 +35,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from together_otel.keys import Secrets
-    from together_otel.telemetry.counts import Changed, Count
+    from together_otel.telemetry.counts import Changed
 
 __all__ = ["KeyUse", "Labels", "Measured", "Metrics", "NoMetrics", "Recorder"]
 
 
 class Metrics(Store):
     """Records all metrics by methods for what happens; without a backend, nothing emits them.
-
-    Args:
-        release: release of the GenAI conventions whose metric names are used.
-        chunk_times: whether each chunk of a stream is recorded.
-        changed: called with each new value of a counter.
 
     Attributes:
         keys_in_use: returns the keys in use; set by the owner of the keys, called at a collection.
@@ -74,21 +51,20 @@ class Metrics(Store):
 
     def __init__(
         self,
-        release: GenAIMetrics = "latest",
+        release: names.GenAIMetrics = "latest",
         *,
         chunk_times: bool = False,
         changed: Changed | None = None,
     ) -> None:
-        super().__init__(release, chunk_times=chunk_times)
+        super().__init__(release, chunk_times=chunk_times, changed=changed)
         self.keys_in_use: Callable[[], Iterable[KeyUse]] = tuple
         self.before_collection: Callable[[], object] = tuple
-        self.counts: Counts = Counts(changed)
         self._recorders: dict[Labels, Recorder] = {}
         self._forget_state()
         in_forked_child(self._after_fork)
 
     def _forget_state(self) -> None:
-        self._last_failures: dict[Cause, float] = {}
+        self._last_failures: dict[names.Cause, float] = {}
         self._last_success: float | None = None
         self.has_failed: bool = True
         self._ratelimits: dict[str | None, tuple[float | None, float | None, float]] = {}
@@ -119,9 +95,9 @@ class Metrics(Store):
             found = self._recorders.setdefault(safe, Recorder(self, name, asked, server))
         return found
 
-    def auth_failed(self, cause: Cause, now: float | None = None) -> None:
+    def auth_failed(self, cause: names.Cause, now: float | None = None) -> None:
         """Count one authentication failure in its span's context; ``now`` is in Unix seconds."""
-        self.add((AUTH_FAILURES, (cause,), 1))
+        self.add((names.AUTH_FAILURES, (cause,), 1))
         self._last_failures[cause] = time.time() if now is None else now
         self.has_failed = True
         self.state_changed(at_once=True)
@@ -134,11 +110,7 @@ class Metrics(Store):
         self.state_changed(at_once=at_once)
 
     def keys_changed(self, *, at_once: bool) -> None:
-        """Record that the result of `keys_in_use` has changed.
-
-        Args:
-            at_once: whether to write it immediately, as the process may end because of the change.
-        """
+        """Report a change of `keys_in_use`, at once if the process may end because of it."""
         self.state_changed(at_once=at_once)
 
     def ratelimits_changed(
@@ -151,29 +123,15 @@ class Metrics(Store):
 
     def key_checked(self, presence: str, key_format: str, source: str) -> None:
         """Count one key that was passed to a constructor."""
-        self.add((KEY_CHECKS, (presence, key_format, source), 1))
+        self.add((names.KEY_CHECKS, (presence, key_format, source), 1))
 
-    def recovered(self, outcome: RecoveryOutcome, times: int = 1) -> None:
+    def recovered(self, outcome: names.RecoveryOutcome, times: int = 1) -> None:
         """Count searches for another key; 0 creates the series."""
-        self.add((KEY_RECOVERIES, (outcome,), times))
+        self.add((names.KEY_RECOVERIES, (outcome,), times))
 
-    def swallowed(self, stage: Stage) -> None:
+    def swallowed(self, stage: names.Stage) -> None:
         """Count one internal error of this package."""
-        self.add((TELEMETRY_ERRORS, (stage,), 1))
-
-    def add(self, *amounts: Amount) -> None:
-        """Add to counters; 0 creates a series."""
-        self.count(
-            *((self.counts.of(metric, labels), amount) for metric, labels, amount in amounts)
-        )
-
-    def series(self, metric: Metric, labels: Labels) -> Count:
-        """Return a series of a counter for `count`, created at 0 if needed."""
-        return self.counts.of(metric, labels)
-
-    def count(self, *amounts: tuple[Count, int]) -> None:
-        """Add to series of counters."""
-        self.counts.add(*amounts)
+        self.add((names.TELEMETRY_ERRORS, (stage,), 1))
 
     # ── what a backend adds ──────────────────────────────────────────────────────────
 
@@ -192,20 +150,20 @@ class Metrics(Store):
     def gauges(self) -> Iterator[GaugeValue]:
         """Yield the current series of all gauges."""
         for cause, failed in list(self._last_failures.items()):
-            yield GaugeValue(AUTH_LAST_FAILURE, (cause,), failed)
+            yield GaugeValue(names.AUTH_LAST_FAILURE, (cause,), failed)
         if self._last_success is not None:
-            yield GaugeValue(AUTH_LAST_SUCCESS, (), self._last_success)
+            yield GaugeValue(names.AUTH_LAST_SUCCESS, (), self._last_success)
         for model, (remaining, limit, noted) in list(self._ratelimits.items()):
             if remaining is not None:
-                yield GaugeValue(RATELIMIT_REMAINING, (model,), remaining, noted)
+                yield GaugeValue(names.RATELIMIT_REMAINING, (model,), remaining, noted)
             if limit is not None:
-                yield GaugeValue(RATELIMIT_LIMIT, (model,), limit, noted)
+                yield GaugeValue(names.RATELIMIT_LIMIT, (model,), limit, noted)
         for use in self.keys_in_use():
-            yield GaugeValue(KEY_INFO, (use.fingerprint, use.format, use.source), 1)
+            yield GaugeValue(names.KEY_INFO, (use.fingerprint, use.format, use.source), 1)
             if use.last_accepted is not None:
-                yield GaugeValue(KEY_LAST_ACCEPTED, (use.fingerprint,), use.last_accepted)
+                yield GaugeValue(names.KEY_LAST_ACCEPTED, (use.fingerprint,), use.last_accepted)
             if use.last_refused is not None:
-                yield GaugeValue(KEY_LAST_REFUSED, (use.fingerprint,), use.last_refused)
+                yield GaugeValue(names.KEY_LAST_REFUSED, (use.fingerprint,), use.last_refused)
 
     def _after_fork(self) -> None:
         self._forget_state()

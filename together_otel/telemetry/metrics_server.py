@@ -83,11 +83,8 @@ class MetricsServer(ThreadingMixIn, TCPServer):
 
     def get_request(self) -> tuple[Any, Any]:
         """Accept a connection."""
-        try:
-            accepted = super().get_request()
-        except OSError:
-            self.refused = True
-            raise
+        self.refused = True
+        accepted = super().get_request()
         self.refused = False
         return accepted
 

@@ -15,18 +15,9 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
+from together_otel import names
 from together_otel.forks import is_alive
 from together_otel.guard import warn
-from together_otel.names import (
-    FINGERPRINT_LIMIT,
-    KEY_FINGERPRINT,
-    KEY_INFO,
-    KEY_LAST_ACCEPTED,
-    KEY_LAST_REFUSED,
-    SCOPE,
-    is_ours,
-    label_of,
-)
 from together_otel.telemetry.value_files import OWN
 
 if TYPE_CHECKING:
@@ -34,13 +25,15 @@ if TYPE_CHECKING:
 
     from prometheus_client.metrics_core import Metric as Family
 
-_log = logging.getLogger(f"{SCOPE}.metrics")
+_log = logging.getLogger(f"{names.SCOPE}.metrics")
 
 _OURS = re.compile(rf"(\w+)_{OWN}-(\d+)-([0-9a-f]+)\.db")
 _LIVE_OF_OTHERS = re.compile(r"gauge_live[a-z]*_(\d+)\.db")
 
-_FINGERPRINT = label_of(KEY_FINGERPRINT)
-_KEY_FAMILIES = {one.prometheus for one in (KEY_INFO, KEY_LAST_ACCEPTED, KEY_LAST_REFUSED)}
+_FINGERPRINT = names.label_of(names.KEY_FINGERPRINT)
+_KEY_FAMILIES = {
+    one.prometheus for one in (names.KEY_INFO, names.KEY_LAST_ACCEPTED, names.KEY_LAST_REFUSED)
+}
 
 
 def remove_dead(folder: Path) -> None:
@@ -90,7 +83,7 @@ class Group(Collector):
         families = self._merged(files)
         in_use = _most_recent_keys(families)
         for family in families:
-            yield as_exported(family, in_use) if is_ours(family.name) else family
+            yield as_exported(family, in_use) if names.is_ours(family.name) else family
         begun = [int(ours[3], 16) for path in files if (ours := _OURS.fullmatch(path.name))]
         if begun:
             name, text = "process_start_time_seconds", "Unix time at which the first process began."
@@ -139,12 +132,12 @@ def _most_recent_keys(families: list[Family]) -> set[str]:
     used: dict[str, tuple[bool, float]] = {}
     for family in families:
         if family.name in _KEY_FAMILIES:
-            in_use = family.name == KEY_INFO.prometheus
+            in_use = family.name == names.KEY_INFO.prometheus
             for sample in family.samples:
                 fingerprint = sample.labels[_FINGERPRINT]
                 alive, latest = used.get(fingerprint, (False, 0.0))
                 used[fingerprint] = alive or in_use, max(sample.value, latest)
-    return set(sorted(used, key=used.__getitem__)[-FINGERPRINT_LIMIT:])
+    return set(sorted(used, key=used.__getitem__)[-names.FINGERPRINT_LIMIT :])
 
 
 def as_exported(family: Family, keys: set[str]) -> Family:

@@ -35,11 +35,8 @@ def make(
 ) -> Backend:
     """Return the backend for a registry, not started yet; the arguments are `choose_backend`'s."""
     registry = REGISTRY if registry is None else registry
-    folder, shares = None, True
-    try:
-        folder = _folder()
-    except _Unusable as why:
-        shares = False
+    folder, why = _folder()
+    if why:
         warn(
             _log,
             "%s cannot be used (%s): each process counts alone, and a scrape shows only one of "
@@ -54,7 +51,7 @@ def make(
     def new() -> PrometheusMetrics:
         files = None if folder is None else ProcessFiles(folder)
         return PrometheusMetrics(
-            registry, release, chunk_times=chunk_times, files=files, warns=shares
+            registry, release, chunk_times=chunk_times, files=files, warns=not why
         )
 
     metrics: PrometheusMetrics = metrics_for(registry, (release, chunk_times, folder), new)
@@ -72,20 +69,16 @@ def make(
     return Backend(metrics, tuple(outlets))
 
 
-class _Unusable(Exception):  # noqa: N818 - not an error: logged, and each process counts alone
-    """The reason why the folder for all processes cannot be used."""
-
-
-def _folder() -> Path | None:
-    """Return the folder for all processes; ``None`` if none is set; raises ``_Unusable``."""
+def _folder() -> tuple[Path | None, str]:
+    """Return the folder for all processes, if any, and why one that is set cannot be used."""
     # prometheus_client still accepts the old name, with a warning.
     text = os.environ.get(MULTIPROC_DIR, os.environ.get(MULTIPROC_DIR.lower()))
     if text is None:
-        return None
+        return None, ""
     if not _is_multiprocess():
-        raise _Unusable("it was set after prometheus_client was imported")
+        return None, "it was set after prometheus_client was imported"
     if not text:
-        raise _Unusable("it is set to nothing")
+        return None, "it is set to nothing"
     # Absolute: a server may change its directory before it forks, or start processes in another.
     folder = Path(text).absolute()
     os.environ[MULTIPROC_DIR] = str(folder)
@@ -94,13 +87,10 @@ def _folder() -> Path | None:
         # Checking permissions is not enough: root has them all, even on a read-only disk.
         tempfile.TemporaryFile(dir=folder).close()
     except OSError as exc:
-        raise _Unusable(exc.strerror or type(exc).__name__) from exc
-    return folder
+        return None, exc.strerror or type(exc).__name__
+    return folder, ""
 
 
 def _is_multiprocess() -> bool:
-    """Return whether prometheus_client is in multiprocess mode.
-
-    It selects the mode when it is first imported.
-    """
+    """Return prometheus_client's mode, which it selects when it is first imported."""
     return bool(getattr(values.ValueClass, "_multiprocess", False))

@@ -4,16 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from together_otel.names import (
-    CHOICES,
-    FINISH_REASONS_COUNTED,
-    PROVIDER,
-    REQUESTS,
-    RETRIES,
-    GenAIMetrics,
-    Metric,
-    Outcome,
-)
+from together_otel import names
+from together_otel.telemetry.counts import Count, Counts
 from together_otel.telemetry.labels import LabelDoor
 from together_otel.telemetry.measured import Amount, Labels, Measured
 from together_otel.telemetry.request_metrics import CHUNK_TIME, rows
@@ -24,32 +16,42 @@ if TYPE_CHECKING:
     from opentelemetry.trace import SpanContext
 
     from together_otel.keys import Secrets
+    from together_otel.telemetry.counts import Changed
 
     Observe = Callable[[float, Any], None]
     """Records a value with the result of `Store.exemplar`."""
 
 
 class Store:
-    """The interface through which recorders write metrics; backends override its methods.
+    """What recorders write to: the counters, and histograms, which backends add.
 
     Args:
         release: release of the GenAI conventions whose metric names are used.
         chunk_times: whether each chunk of a stream is recorded.
+        changed: called with each new value of a counter.
     """
 
-    def __init__(self, release: GenAIMetrics, *, chunk_times: bool) -> None:
+    def __init__(
+        self,
+        release: names.GenAIMetrics = "latest",
+        *,
+        chunk_times: bool = False,
+        changed: Changed | None = None,
+    ) -> None:
         self.release = release
         self.chunk_times: bool = chunk_times
         self.labels: LabelDoor = LabelDoor()
+        self.counts: Counts = Counts(changed)
 
     def add(self, *amounts: Amount) -> None:
         """Add to counters; 0 creates a series."""
+        self.count(
+            *((self.counts.of(metric, labels), amount) for metric, labels, amount in amounts)
+        )
 
-    def series(self, metric: Metric, labels: Labels) -> Any:
-        """Return a series of a counter for `count`, created at 0 if needed."""
-
-    def count(self, *amounts: tuple[Any, int]) -> None:
+    def count(self, *amounts: tuple[Count, int]) -> None:
         """Add to series of counters."""
+        self.counts.add(*amounts)
 
     def ratelimits_changed(
         self, model: str | None, remaining: float | None, limit: float | None
@@ -60,18 +62,14 @@ class Store:
         """Record a request, now or later."""
         series.record(measured)
 
-    def histogram(self, metric: Metric, labels: Labels) -> Observe:
+    def histogram(self, metric: names.Metric, labels: Labels) -> Observe:
         """Return a function that records in one series of a histogram."""
         del metric, labels
-        return _ignore
+        return lambda _value, _exemplar: None
 
     def exemplar(self, span_context: SpanContext | None) -> Any:
         """Return the exemplar for a request's span, which functions of `histogram` take."""
         return span_context
-
-
-def _ignore(_value: float, _exemplar: object) -> None:
-    """Record nothing."""
 
 
 class Recorder:
@@ -87,13 +85,13 @@ class Recorder:
         self._store, self._submit = store, store.submit
         self._operation, self._model, self._server = operation, model, server
         self._series: dict[str | None, Series] = {}
-        requests = ((REQUESTS, (operation, outcome), 0) for outcome in ("success", "auth_failure"))
-        store.add(*requests)
+        for outcome in ("success", "auth_failure"):
+            store.add((names.REQUESTS, (operation, outcome), 0))
 
     def retried(self, times: int = 1) -> None:
         """Count the SDK's retries."""
         if times:
-            self._store.add((RETRIES, (self._operation,), times))
+            self._store.add((names.RETRIES, (self._operation,), times))
 
     def ratelimits(self, remaining: float | None, limit: float | None) -> None:
         """Record the remaining requests and the limit of requests for the model."""
@@ -128,7 +126,7 @@ class Recorder:
         label = self._store.labels.model(response_model, secrets)
         found = self._series.get(label)
         if found is None:
-            labels = (self._operation, PROVIDER, self._model, label, *self._server)
+            labels = (self._operation, names.PROVIDER, self._model, label, *self._server)
             found = self._series.setdefault(label, Series(self._store, labels))
         return found
 
@@ -143,13 +141,13 @@ class Series:
         self._store = store
         self._labels = labels
         self._operation, _, self._model, *_ = labels
-        self._counters: list[tuple[int, bool, Metric, Labels]] = []
-        self._requested: dict[str, Any] = {}
-        self._chosen: dict[str, Any] = {}
-        self._counted: dict[Metric, Any] = {}
+        self._counters: list[tuple[int, bool, names.Metric, Labels]] = []
+        self._requested: dict[str, Count] = {}
+        self._chosen: dict[str, Count] = {}
+        self._counted: dict[names.Metric, Count] = {}
         self._histograms: list[tuple[int, Observe]] = []
         self.chunk_times: list[Observe] = []
-        self._duration_metrics: list[Metric] = []
+        self._duration_metrics: list[names.Metric] = []
         self._by_error: dict[str | None, list[Observe]] = {}
         for row in rows(str(self._operation), store.release, chunk_times=store.chunk_times):
             series = labels + row.further
@@ -171,14 +169,16 @@ class Series:
             Exception: the first error of a histogram, after all are recorded.
         """
         store, counted, outcome = self._store, self._counted, measured.outcome
-        amounts: list[Any] = [(self._requested.get(outcome) or self._requests(outcome), 1)]
+        amounts: list[tuple[Count, Any]] = [
+            (self._requested.get(outcome) or self._requests(outcome), 1)
+        ]
         for reason in measured.finish_reasons:
             amounts.append((self._chosen.get(reason) or self._choices(reason), 1))  # noqa: PERF401 - slower for one
         for place, zero, metric, labels in self._counters:
             if (amount := measured[place]) or zero:
                 count = counted.get(metric)
                 if count is None:
-                    count = counted[metric] = store.series(metric, labels)
+                    count = counted[metric] = store.counts.of(metric, labels)
                 amounts.append((count, amount or 0))
         store.count(*amounts)
         exemplar, error = store.exemplar(measured.span_context), None
@@ -199,14 +199,15 @@ class Series:
         if error is not None:
             raise error
 
-    def _requests(self, outcome: Outcome) -> Any:
-        found = self._requested[outcome] = self._store.series(REQUESTS, (self._operation, outcome))
+    def _requests(self, outcome: names.Outcome) -> Count:
+        labels = self._operation, outcome
+        found = self._requested[outcome] = self._store.counts.of(names.REQUESTS, labels)
         return found
 
-    def _choices(self, reason: str) -> Any:
-        counted = FINISH_REASONS_COUNTED.get(reason, "other")
-        found = self._store.series(CHOICES, (self._operation, self._model, counted))
-        if reason in FINISH_REASONS_COUNTED:
+    def _choices(self, reason: str) -> Count:
+        counted = names.FINISH_REASONS_COUNTED.get(reason, "other")
+        found = self._store.counts.of(names.CHOICES, (self._operation, self._model, counted))
+        if reason in names.FINISH_REASONS_COUNTED:
             self._chosen[reason] = found
         return found
 

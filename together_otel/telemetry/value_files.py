@@ -247,24 +247,12 @@ class ProcessFiles:
 
 def _keys(metric: Metric, labels: Labels) -> list[str]:
     """Return the keys of the values of a series in prometheus_client's format."""
-    name = metric.prometheus
-    about = metric.labels, ["" if label is None else str(label) for label in labels]
+    name, about = metric.prometheus, metric.description
+    known, values = list(metric.labels), ["" if label is None else str(label) for label in labels]
     if metric.kind != "histogram":
-        return [_key(name.removesuffix("_total"), name, *about, metric)]
-    bounds = (*metric.buckets, float("inf"))
-    return [
-        _key(name, f"{name}_sum", *about, metric),
-        *(
-            _key(name, f"{name}_bucket", (*about[0], "le"), [*about[1], _bound(bound)], metric)
-            for bound in bounds
-        ),
-    ]
-
-
-def _bound(bound: float) -> str:
-    text: str = floatToGoString(bound)  # type: ignore[no-untyped-call]
-    return text
-
-
-def _key(family: str, name: str, labels: Sequence[str], values: list[str], metric: Metric) -> str:
-    return mmap_key(family, name, list(labels), values, metric.description)
+        return [mmap_key(name.removesuffix("_total"), name, known, values, about)]
+    keys = [mmap_key(name, f"{name}_sum", known, values, about)]
+    for bound in (*metric.buckets, float("inf")):
+        le = floatToGoString(bound)  # type: ignore[no-untyped-call]
+        keys.append(mmap_key(name, f"{name}_bucket", [*known, "le"], [*values, le], about))
+    return keys

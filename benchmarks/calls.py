@@ -66,13 +66,7 @@ def per_piece(count: Callable[[int], float], lengths: tuple[int, int]) -> float:
 
 
 class Callgrind:
-    """Counts a worker's CPU instructions.
-
-    Args:
-        variant: variant of the worker.
-        emitted: telemetry that the floor emits; ``None`` for other variants.
-        folder: folder for callgrind's files.
-    """
+    """Counts a worker's CPU instructions, from callgrind's files in a folder."""
 
     def __init__(self, variant: str, emitted: list[Any] | None, folder: Path) -> None:
         self._out = folder / f"{variant.replace(' ', '-')}.out"

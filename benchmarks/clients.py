@@ -13,7 +13,7 @@ import sys
 import time
 from contextlib import contextmanager
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import aiohttp
 import httpx
@@ -33,14 +33,6 @@ BODY = {"model": MODEL, "messages": messages(len("Hello"))}
 HEADERS = {"Authorization": f"Bearer {KEY}"}
 KIND = {"content-type": "application/json", "x-request-id": "req-1"}
 EMPTY = 20_000
-
-
-class Measured(NamedTuple):
-    """CPU time added to a request to another host, and its limit, in µs."""
-
-    label: str
-    added: float
-    limit: float
 
 
 def as_client(name: str) -> Any:
@@ -150,7 +142,7 @@ def _run(coroutine: Any) -> None:
         return
 
 
-def _httpx_other(client: Any = None) -> None:
+def _httpx_other(client: Any) -> None:
     client._merge_headers(None)  # noqa: SLF001 - one of the patched functions
     client.send(_REQUEST, auth=None, follow_redirects=False)
 
@@ -232,9 +224,9 @@ def _fastest(ask: Callable[[Any], None], client: Any) -> float:
     return best * 1e6
 
 
-def to_another_host(name: str) -> Measured:
-    """Measure this package's replacements of a library's functions, for another host."""
-    limit, ask, make, functions = OTHERS[name]
+def to_another_host(name: str) -> float:
+    """Return the time in µs that the replacements add to a request to another host."""
+    _, ask, make, functions = OTHERS[name]
     client = make()
     with _doing_nothing(functions):
         bare, ours = [], []
@@ -243,19 +235,15 @@ def to_another_host(name: str) -> Measured:
             TogetherInstrumentor().instrument()
             ours.append(_fastest(ask, client))
             TogetherInstrumentor().uninstrument()
-    return Measured(f"{name}: another host", min(ours) - min(bare), limit)
-
-
-def to_other_hosts(client: str) -> list[Measured]:
-    """Measure the overhead for other hosts of a client's sync and async variants."""
-    if client == "openai":
-        OTHERS.update(_openai_others())
-    kinds = {"requests": ("requests", "aiohttp")}.get(client, (client,))
-    return [to_another_host(name) for name in OTHERS if name.partition(",")[0] in kinds]
+    return min(ours) - min(bare)
 
 
 def show(client: str) -> None:
-    """Print the table for requests to other hosts."""
+    """Print the table for requests to other hosts by a client's sync and async variants."""
+    if client == "openai":
+        OTHERS.update(_openai_others())
+    kinds = {"requests": ("requests", "aiohttp")}.get(client, (client,))
     print("\n| | added, µs | at most, µs |\n| --- | --- | --- |")
-    for one in to_other_hosts(client):
-        print(f"| {one.label} | {one.added:.2f} | {one.limit:.2f} |")
+    for name, (limit, *_) in OTHERS.items():
+        if name.partition(",")[0] in kinds:
+            print(f"| {name}: another host | {to_another_host(name):.2f} | {limit:.2f} |")

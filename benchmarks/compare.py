@@ -16,7 +16,6 @@ import contextlib
 import importlib
 import json
 import os
-import secrets
 import subprocess
 import sys
 import tempfile
@@ -34,8 +33,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from peers import PEERS
 
-from together_otel.testing import behaviours
-from together_otel.testing.server import TogetherServer
+from together_otel.testing import MadeUpKeys, TogetherServer, behaviours
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -89,11 +87,6 @@ class Seen:
         ]
 
 
-def made_up() -> str:
-    """Return a random key in Together's format."""
-    return "tgp_v1_" + secrets.token_urlsafe(40)[:43]
-
-
 def probe(name: str) -> dict[str, str]:
     """Turn one instrumentation on in this process and return facts about its telemetry."""
     seen = Seen()
@@ -104,13 +97,18 @@ def probe(name: str) -> dict[str, str]:
     import together  # noqa: PLC0415 - after the instrumentation, as in an application
 
     facts: dict[str, str] = {}
-    key = made_up()
+    keys = MadeUpKeys()
+    key, leaky, echoed = keys.together(), keys.together(), keys.together()
 
     def says(fact: str, found: object) -> None:
         facts[fact] = "yes" if found else "no"
 
     with TogetherServer(keys=[key]) as server:
-        client = together.Together(api_key=key, base_url=server.url, max_retries=1)
+
+        def made(key: str | None, retries: int = 0) -> Any:
+            return together.Together(api_key=key, base_url=server.url, max_retries=retries)
+
+        client = made(key, retries=1)
 
         def spans_of(call: Callable[[], object]) -> list[Any]:
             with seen.during() as spans:
@@ -173,23 +171,13 @@ def probe(name: str) -> dict[str, str]:
 
         before = seen.everything()
         with contextlib.suppress(Exception):
-            together.Together(api_key=None, base_url=server.url)
+            made(None)
         says("A client without a key is reported", len(seen.everything()) > len(before) + 100)
 
-        leaky = made_up()
-        spans_of(
-            lambda: together.Together(
-                api_key=leaky + "\n", base_url=server.url, max_retries=0
-            ).chat.completions.create(**ASKED)
-        )
+        spans_of(lambda: made(leaky + "\n").chat.completions.create(**ASKED))
         says("A key that ends in a newline stays out of telemetry", leaky not in seen.everything())
-        echoed = made_up()
         server.always(behaviours.echo_key())
-        spans_of(
-            lambda: together.Together(
-                api_key=echoed, base_url=server.url, max_retries=0
-            ).chat.completions.create(**ASKED)
-        )
+        spans_of(lambda: made(echoed).chat.completions.create(**ASKED))
         says(
             "A key that the server repeats stays out of telemetry", echoed not in seen.everything()
         )
@@ -198,11 +186,11 @@ def probe(name: str) -> dict[str, str]:
 
 def compare(name: str) -> dict[str, Any]:
     """Run one instrumentation in its own environment and return its version and facts."""
-    distribution = "together-otel" if name == OURS else PEERS[name].distribution
     with tempfile.TemporaryDirectory() as folder:
         python = Path(folder) / "bin" / "python"
         # The server is imported by path: this package's requirements must not limit peers' releases.
-        wanted = [f"together=={SDK}", "opentelemetry-sdk", distribution if name != OURS else ROOT]
+        package = ROOT if name == OURS else PEERS[name].distribution
+        wanted = [f"together=={SDK}", "opentelemetry-sdk", package]
         for command in (
             [sys.executable, "-m", "venv", folder],
             [python, "-m", "pip", "install", "--quiet", *wanted],

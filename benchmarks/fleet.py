@@ -48,10 +48,7 @@ STEPS = (15, 30, 60, 120, 300, 600, 900, 1800, 3600)
 class Query(NamedTuple):
     """One query of a panel, with its variables replaced.
 
-    Attributes:
-        panel: dashboard and title of the panel.
-        expr: PromQL expression.
-        step: seconds between points; ``None`` for an instant query.
+    ``step`` is the seconds between points; ``None`` for an instant query.
     """
 
     panel: str
@@ -61,11 +58,7 @@ class Query(NamedTuple):
 
 @dataclass
 class Found:
-    """Costs of one fleet, in seconds of CPU.
-
-    Attributes:
-        panels: costs by hours of the time range, then by title.
-    """
+    """Costs of one fleet in seconds of CPU; ``panels`` by hours of the range, then by title."""
 
     version: str
     instances: int
@@ -165,14 +158,7 @@ def timing(panel: dict[str, Any], hours: int) -> tuple[int, dict[str, str]]:
 
 
 def measure(programs: Sequence[Path], instances: int, hours: int, older: int) -> list[Found]:
-    """Return the costs of a fleet for each Prometheus.
-
-    Args:
-        programs: Prometheus binaries.
-        instances: number of instances.
-        hours: hours of history.
-        older: seconds between two samples before the last hour.
-    """
+    """Return the costs of a fleet for each Prometheus."""
     now = int(time.time()) // RECENT * RECENT
     ranges = [one.expr for one in queries(hours) if one.step is not None]
     with tempfile.TemporaryDirectory(prefix="together-otel-fleet-") as name:

@@ -53,13 +53,9 @@ FLAGS = (
 
 @dataclass(frozen=True)
 class Series:
-    """One series of an instance.
+    """One series of an instance, with labels as in a selector, without braces.
 
-    Attributes:
-        name: name of the metric.
-        labels: labels as in a selector, without braces.
-        slope: increase every 15 s; ``None`` for a timestamp that follows the clock.
-        start: initial value.
+    ``slope`` is the increase every 15 s; ``None`` for a timestamp that follows the clock.
     """
 
     name: str
@@ -132,13 +128,10 @@ def _series(sample: Any) -> Series:
 
 
 class Blocks:
-    """Writes series into blocks, each as far back as it is queried.
+    """Writes series into blocks in ``folder/data``, each as far back as it is queried.
 
-    Args:
-        folder: the blocks are written to its ``data`` folder.
-        now: Unix time of the end of the history.
-        hours: hours of history.
-        older: seconds between two samples before the last hour.
+    The history ends at the Unix time ``now``; before the last hour, a sample follows another after
+    ``older`` seconds.
     """
 
     def __init__(self, folder: Path, now: int, hours: int, older: int) -> None:
@@ -225,12 +218,7 @@ def _tail(series: Series, at: int) -> str:
 
 
 class Server(Program):
-    """A Prometheus that serves the blocks of a folder.
-
-    Args:
-        program: path of the binary.
-        folder: the blocks are in its ``data`` folder.
-    """
+    """A Prometheus that serves the blocks in ``folder/data``."""
 
     def __init__(self, program: Path, folder: Path) -> None:
         super().__init__(program, folder, {}, FLAGS)
@@ -256,12 +244,7 @@ class Server(Program):
 
 
 def windows(panels: Iterable[str], hours: int) -> dict[str, int]:
-    """Return how many seconds back each metric is queried for all instances.
-
-    Args:
-        panels: expressions of range queries.
-        hours: hours of their range.
-    """
+    """Return how many seconds back panels and rules query each metric for all instances."""
     groups = (*rules.alert_groups(rules.OPTIONS), *rules.recording_groups(rules.OPTIONS))
     asked = [(rule.expr, 0) for group in groups for rule in group.rules]
     asked += [(expr, hours * HOUR) for expr in panels]

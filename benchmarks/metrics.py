@@ -21,11 +21,25 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from opentelemetry.context import Context
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, set_span_in_context
+from prometheus_client import CollectorRegistry, generate_latest
+
+from together_otel import names
+from together_otel.telemetry.metrics import Measured
+from together_otel.telemetry.multiprocess import Group
+from together_otel.telemetry.otel import OpenTelemetryMetrics
+from together_otel.telemetry.prometheus import PrometheusMetrics
+from together_otel.telemetry.value_files import ProcessFiles
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 MODES = ("single", "multiprocess")
 WORKERS = 100
+SPAN = SpanContext(1, 2, is_remote=False, trace_flags=TraceFlags(TraceFlags.SAMPLED))
 
 
 def cost(work: Callable[[], None], times: int) -> float:
@@ -43,17 +57,12 @@ def cost(work: Callable[[], None], times: int) -> float:
 
 def one_call(metrics: Any) -> Callable[[], None]:
     """Return a function that records the metrics of one successful call."""
-    from opentelemetry.trace import SpanContext, TraceFlags  # noqa: PLC0415 - after the environment
-
-    from together_otel.telemetry.metrics import Measured  # noqa: PLC0415 - after the environment
-
-    span = SpanContext(1, 2, is_remote=False, trace_flags=TraceFlags(TraceFlags.SAMPLED))
 
     def work() -> None:
         recorder = metrics.recorder("chat", "a/model", "api.together.ai", 443)
         recorder.record(
             Measured(
-                "success", 0.5, None, "a/model", 10, 20, finish_reasons=("stop",), span_context=span
+                "success", 0.5, None, "a/model", 10, 20, finish_reasons=("stop",), span_context=SPAN
             )
         )
 
@@ -62,41 +71,20 @@ def one_call(metrics: Any) -> Callable[[], None]:
 
 def by_hand(meter: Any) -> Callable[[], None]:
     """Return a function that makes the same three histogram records as an application would."""
-    from opentelemetry.context import Context  # noqa: PLC0415 - after the environment is set
-    from opentelemetry.trace import (  # noqa: PLC0415 - after the environment is set
-        NonRecordingSpan,
-        SpanContext,
-        TraceFlags,
-        set_span_in_context,
-    )
-
-    from together_otel import names  # noqa: PLC0415 - after the environment is set
-
     values = ("chat", "together", "a/model", "a/model", "api.together.ai", 443)
     attributes = dict(zip(names.CALL_LABELS, values, strict=True))
-    span = SpanContext(1, 2, is_remote=False, trace_flags=TraceFlags(TraceFlags.SAMPLED))
-    context = set_span_in_context(NonRecordingSpan(span), Context())
-    recorded = (
-        (names.INFERENCE_DURATION, 0.5),
-        (names.INFERENCE_INPUT_TOKENS, 10),
-        (names.INFERENCE_OUTPUT_TOKENS, 20),
-    )
-    histograms = [
-        (
-            meter.create_histogram(
-                metric.name,
-                metric.unit,
-                metric.description,
-                explicit_bucket_boundaries_advisory=metric.buckets,
-            ),
-            value,
-        )
-        for metric, value in recorded
+    context = set_span_in_context(NonRecordingSpan(SPAN), Context())
+    made = (names.INFERENCE_DURATION, names.INFERENCE_INPUT_TOKENS, names.INFERENCE_OUTPUT_TOKENS)
+    records = [
+        meter.create_histogram(
+            one.name, one.unit, explicit_bucket_boundaries_advisory=one.buckets
+        ).record
+        for one in made
     ]
 
     def work() -> None:
-        for histogram, value in histograms:
-            histogram.record(value, attributes, context)
+        for record, value in zip(records, (0.5, 10, 20), strict=True):
+            record(value, attributes, context)
 
     return work
 
@@ -106,12 +94,6 @@ def measure(times: int, rounds: int) -> dict[str, float]:
 
     For OpenTelemetry, return the caller's part and, separately, that of the collection.
     """
-    from opentelemetry.sdk.metrics import MeterProvider  # noqa: PLC0415 - after the environment
-    from opentelemetry.sdk.metrics.export import InMemoryMetricReader  # noqa: PLC0415 - as above
-    from prometheus_client import CollectorRegistry  # noqa: PLC0415 - as above
-
-    from together_otel.telemetry.otel import OpenTelemetryMetrics  # noqa: PLC0415 - as above
-
     reader, hand = InMemoryMetricReader(), InMemoryMetricReader()
     provider, other = MeterProvider([reader]), MeterProvider([hand])
     works = {
@@ -132,9 +114,6 @@ def measure(times: int, rounds: int) -> dict[str, float]:
 
 def prometheus_metrics(registry: Any) -> Any:
     """Return metrics of the prometheus_client backend, in the mode that the environment sets."""
-    from together_otel.telemetry.prometheus import PrometheusMetrics  # noqa: PLC0415 - as above
-    from together_otel.telemetry.value_files import ProcessFiles  # noqa: PLC0415 - as above
-
     folder = os.environ.get("PROMETHEUS_MULTIPROC_DIR")
     files = None if folder is None else ProcessFiles(Path(folder))
     return PrometheusMetrics(registry, files=files)
@@ -142,10 +121,6 @@ def prometheus_metrics(registry: Any) -> Any:
 
 def fill() -> None:
     """Record metrics as one of many workers does, in files that remain."""
-    from prometheus_client import CollectorRegistry  # noqa: PLC0415 - after the environment is set
-
-    from together_otel.telemetry.metrics import Measured  # noqa: PLC0415 - as above
-
     metrics = prometheus_metrics(CollectorRegistry())
     for operation in ("chat", "embeddings", "rerank"):
         for model in ("a/model", "another/model"):
@@ -157,10 +132,6 @@ def fill() -> None:
 
 def scrape(rounds: int) -> tuple[float, int, int]:
     """Return the duration of a scrape of all workers' files in ms, its lines and the files' bytes."""
-    from prometheus_client import CollectorRegistry, generate_latest  # noqa: PLC0415 - as above
-
-    from together_otel.telemetry.multiprocess import Group  # noqa: PLC0415 - as above
-
     folder = os.environ["PROMETHEUS_MULTIPROC_DIR"]
     for _ in range(WORKERS):
         if (child := os.fork()) == 0:

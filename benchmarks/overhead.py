@@ -134,14 +134,7 @@ def imports() -> Figure:
 
 
 def measured(table: list[Row], calls: int, rounds: int, processes: int) -> list[Figure]:
-    """Return the results of all rows.
-
-    Args:
-        table: the rows.
-        calls: calls in a batch.
-        rounds: rounds for each set of processes.
-        processes: number of sets of processes, which run in sequence.
-    """
+    """Return the results of all rows, from sets of processes that run in sequence."""
     samples = Samples(table)
     emitted = what_is_emitted()
     for number in range(1, processes + 1):

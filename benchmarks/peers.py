@@ -11,13 +11,7 @@ if TYPE_CHECKING:
 
 
 class Peer(NamedTuple):
-    """An instrumentation.
-
-    Attributes:
-        distribution: name of its distribution package.
-        module: name of the module that instruments.
-        start: turns it on, given the module, with OpenTelemetry's global providers.
-    """
+    """An instrumentation; ``start`` turns it on, given its module, with the global providers."""
 
     distribution: str
     module: str

@@ -33,10 +33,7 @@ class Task(NamedTuple):
 class Added(NamedTuple):
     """CPU time that a variant adds to the bare SDK.
 
-    Attributes:
-        task: task of the variant.
-        bare: name of the process with the bare SDK.
-        total: whether to count the whole process with collections, or only the calling thread.
+    ``total`` counts the whole process with collections, not only the calling thread.
     """
 
     task: Task

@@ -97,11 +97,7 @@ async def respond_async(request: httpx.Request) -> httpx.Response:
 
 
 class Soak:
-    """Makes the calls and counts them.
-
-    Args:
-        calls: number of calls.
-    """
+    """Makes the calls and counts them."""
 
     def __init__(self, calls: int) -> None:
         kinds = [kind for kind, (_, share) in KINDS.items() for _ in range(share * 100)]

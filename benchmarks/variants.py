@@ -47,14 +47,7 @@ class Record(NamedTuple):
 class Emitted(NamedTuple):
     """Telemetry of a successful call, without counters, whose cost in a call is negligible.
 
-    Attributes:
-        name: name of the span.
-        kind: number of the span's kind in OpenTelemetry.
-        at_start: attributes that the span starts with.
-        at_end: attributes that are set later.
-        events: names and attributes of the span's events.
-        records: histogram records.
-        exemplars: whether values are recorded in the span's context.
+    ``exemplars`` is whether values are recorded in the span's context.
     """
 
     name: str
@@ -67,13 +60,7 @@ class Emitted(NamedTuple):
 
 
 class Variant(NamedTuple):
-    """One variant.
-
-    Attributes:
-        prepare: takes each client and returns the one to use.
-        collect: collects or scrapes the metrics.
-        stop: turns the instrumentation off.
-    """
+    """How a variant wraps a client, collects its metrics and is turned off."""
 
     prepare: Callable[[Any], Any] = as_it_is
     collect: Callable[[], object] = dict
@@ -81,12 +68,7 @@ class Variant(NamedTuple):
 
 
 def variant(name: str, emitted: Emitted | None = None) -> Variant:
-    """Turn one variant on in this process.
-
-    Args:
-        name: ``bare``, ``floor``, or one of `OURS` and `PEERS`.
-        emitted: telemetry that the floor emits; ``None`` for other variants.
-    """
+    """Turn a variant on in this process: ``bare``, ``floor``, or one of `OURS` and `PEERS`."""
     if name == "bare":
         return Variant()
     if name in OURS:
@@ -110,12 +92,7 @@ def tracing(*, sampled: bool) -> TracerProvider:
 
 
 def ours(backend: str, sampled: bool | None) -> Variant:  # noqa: FBT001 - called with table rows
-    """Instrument with this package.
-
-    Args:
-        backend: metrics backend, as a value of TOGETHER_OTEL_METRICS.
-        sampled: whether spans are sampled; ``None`` for no tracer provider.
-    """
+    """Instrument with this package; without a tracer provider if ``sampled`` is ``None``."""
     os.environ["TOGETHER_OTEL_METRICS"] = backend
     logging.getLogger("together_otel").addHandler(logging.NullHandler())
     reader, registry = InMemoryMetricReader(), CollectorRegistry()
@@ -191,13 +168,7 @@ def emitted() -> Emitted:
 
 
 class Floor:
-    """Emits the same span and histogram records directly with OpenTelemetry.
-
-    Args:
-        emitted: telemetry to emit for a call.
-        tracer_provider: provider for the spans.
-        meter_provider: provider for the histograms.
-    """
+    """Emits the same span and histogram records directly with OpenTelemetry."""
 
     def __init__(
         self, emitted: Emitted, tracer_provider: TracerProvider, meter_provider: MeterProvider

@@ -30,38 +30,23 @@ STEADY = {
 
 
 class Cost(NamedTuple):
-    """CPU time of one repetition of a work, in µs.
-
-    Attributes:
-        caller: CPU time of the calling thread, or the mean over several calling threads.
-        process: CPU time of the whole process.
-    """
+    """CPU time of one repetition in µs: of the calling threads (their mean) and of the process."""
 
     caller: float
     process: float
 
 
 class Frames(NamedTuple):
-    """Numbers of function calls and generator resumptions in a run.
-
-    Attributes:
-        own: those of this package.
-        all: those of all code.
-    """
+    """Numbers of function calls and generator resumptions in a run: this package's, and all."""
 
     own: int
     all: int
 
 
 class Worker:
-    """Starts and controls a process with one variant.
+    """Starts and controls a process with one variant, as `variants.variant` takes it.
 
-    Args:
-        variant: name of the variant, as `variants.variant` takes it.
-        emitted: telemetry that the floor emits; ``None`` for other variants.
-        streams: number of streams to keep open.
-        command: program with options to run Python under.
-        collects_garbage: whether Python's garbage collector runs, as in an application.
+    ``command`` is a program with options to run Python under.
     """
 
     def __init__(

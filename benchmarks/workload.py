@@ -93,11 +93,7 @@ def as_it_is(client: Any) -> Any:
 
 
 class Workload:
-    """Clients and works by name.
-
-    Args:
-        prepare: takes each client and returns the one to use, for the floor's wrapper.
-    """
+    """Clients and works by name; ``prepare`` is for the floor's wrapper."""
 
     def __init__(self, prepare: Callable[[Any], Any] = as_it_is) -> None:
         self._http = httpx.Client(transport=httpx.MockTransport(transport))

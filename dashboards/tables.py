@@ -25,15 +25,7 @@ def rows(title: str, description: str, *targets: prometheus.Dataquery) -> Panel:
 
 
 def table(panel: Panel, shown: Mapping[str, str], sorted_by: str, empty: str, height: int) -> Panel:
-    """Return a table with columns named and in order, the largest of one of them first.
-
-    Args:
-        panel: of `rows`.
-        shown: names of columns by labels and values.
-        sorted_by: the name of a column.
-        empty: what it says without rows.
-        height: in rows of the dashboard's grid.
-    """
+    """Return a table with columns named and in order, the largest of one of them first."""
     columns = DataTransformerConfig(
         id_val="organize",
         options={

@@ -21,11 +21,7 @@ _LISTING: Final = "/models"
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Parts of a URL, without user name and password.
-
-    Attributes:
-        wrong_path: error in the base URL's path, to report if the server replies 404.
-    """
+    """Parts of a URL without credentials, and an error in its path, to report with a 404."""
 
     scheme: str
     host: str
@@ -49,12 +45,7 @@ def installed_sdk() -> tuple[int, int] | None:
 def address_of(
     variables: Mapping[str, str], sdk: tuple[int, int] | None, reader: Reader
 ) -> Address:
-    """Return the URL of the list of models.
-
-    Args:
-        variables: environment variables.
-        sdk: major and minor version of the SDK, or ``None`` if it is not installed.
-        reader: the client and the variables that it reads.
+    """Return the URL of the list of models for the SDK's version, if it is installed.
 
     Raises:
         NoAnswer: if the base URL is invalid, or contains credentials that replace the key.
@@ -66,34 +57,36 @@ def address_of(
 
 
 def _parts(base: str, sdk: tuple[int, int] | None, name: str = "") -> Address:
+    def wrong(why: str) -> NoAnswer:
+        return NoAnswer("wrong_base_url", f"{name} {why}.")
+
     if not base:
-        raise NoAnswer("wrong_base_url", f"{name} is set but empty.")
+        raise wrong("is set but empty")
     if re.search(r"[\s\x00-\x1f\x7f]", base):
-        raise NoAnswer("wrong_base_url", f"{name} contains white space or a control character.")
+        raise wrong("contains white space or a control character")
     try:
         parts = urlsplit(base)
         host, port = parts.hostname, port_of(parts)
     except ValueError:
         host = port = None
     if not host or port is None or parts.scheme not in ("http", "https"):
-        raise NoAnswer("wrong_base_url", f"{name} is not an http:// or https:// URL.")
+        raise wrong("is not an http:// or https:// URL")
     if "@" in parts.netloc:
-        raise NoAnswer(
-            "wrong_base_url",
-            f"{name} contains a user name or password, which HTTP clients send in the"
-            f" Authorization header instead of the key: nothing was sent.",
+        raise wrong(
+            "contains a user name or password, which HTTP clients send in the Authorization"
+            " header instead of the key: nothing was sent"
         )
     if parts.query or parts.fragment:
-        raise NoAnswer("wrong_base_url", f"{name} contains ? or #, but paths are appended to it.")
+        raise wrong("contains ? or #, but paths are appended to it")
     path = parts.path.rstrip("/")
     has_v1 = path.endswith("/v1")
     wants_v1 = not has_v1 if sdk is None else sdk[0] >= _FIRST_WITHOUT_V1
-    wrong = ""
+    wrong_path = ""
     if sdk is not None and wants_v1 == has_v1:
-        wrong = (
+        wrong_path = (
             f"together {sdk[0]}.x appends /v1 to {name} itself: remove it there."
             if has_v1
             else f"together {sdk[0]}.x needs /v1 at the end of {name}."
         )
     path = quote(path + ("/v1" if wants_v1 else "") + _LISTING, safe="/%:@!$&'()*+,;=~")
-    return Address(parts.scheme, host, port, path, wrong)
+    return Address(parts.scheme, host, port, path, wrong_path)

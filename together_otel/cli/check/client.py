@@ -22,12 +22,7 @@ _PROXIES: Final = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
 def make_client(
     variables: Mapping[str, str], sdk: tuple[int, int] | None, limit: float
 ) -> httpx.Client:
-    """Return a client.
-
-    Args:
-        variables: environment variables, including those for proxies and certificates.
-        sdk: major and minor version of the SDK, or ``None`` if it is not installed.
-        limit: timeout of each step in seconds.
+    """Return a client with a timeout of each step in seconds.
 
     Raises:
         NoAnswer: if it cannot be created, in which case the SDK's cannot be either.

@@ -17,12 +17,8 @@ from together_otel.recovery.dotenv import DOTENV_LARGEST, parse
 class Environment:
     """The variables of a process, and which of them come from a ``.env`` file.
 
-    Attributes:
-        variables: values by name.
-        file: path of the file, or ``None``.
-        names: names of the variables in the file.
-        used: names of those that the environment does not set.
-        skipped: numbers of its lines that are not assignments.
+    ``names`` are those in the file, ``used`` those of them that the environment does not set, and
+    ``skipped`` the numbers of the lines that are not assignments.
     """
 
     variables: Mapping[str, str] = field(repr=False)
@@ -34,13 +30,7 @@ class Environment:
 
 @dataclass(frozen=True, slots=True)
 class Lookalike:
-    """A variable whose name is similar to TOGETHER_API_KEY.
-
-    Attributes:
-        variable: name of the variable.
-        report: report of its value.
-        same_key: whether its value is the key that the client takes.
-    """
+    """A variable whose name suggests a Together key; the client may take the same key elsewhere."""
 
     variable: str
     report: KeyReport
@@ -48,10 +38,7 @@ class Lookalike:
 
 
 def read_environment(path: str | None = None) -> Environment:
-    """Return the variables of a process started in this environment.
-
-    Args:
-        path: path of a ``.env`` file, or ``None``. Variables of the environment take precedence.
+    """Return the variables of a process started in this environment, which override the file's.
 
     Raises:
         ArgumentTypeError: if the file cannot be read. The message contains none of its content.
@@ -60,13 +47,8 @@ def read_environment(path: str | None = None) -> Environment:
     if path is None:
         return Environment(environ)
     found = parse(_text(path), environ)
-    return Environment(
-        {**found.values, **environ},
-        path,
-        frozenset(found.values),
-        frozenset(found.values.keys() - environ.keys()),
-        found.skipped,
-    )
+    values, names = {**found.values, **environ}, frozenset(found.values)
+    return Environment(values, path, names, names - environ.keys(), found.skipped)
 
 
 def _text(path: str) -> str:

@@ -44,16 +44,8 @@ class NoAnswer(Exception):  # noqa: N818 - the name says what happened
 class LiveResult:
     """The result of a live check.
 
-    Attributes:
-        outcome: the outcome, a key of `REMEDIES`.
-        detail: the outcome as a sentence.
-        diagnosis: cause and remedy if the key is refused.
-        url: URL of the request, without user name and password.
-        server_address: host of the URL.
-        server_port: port of the URL.
-        proxy: host and port of the proxy in use, and the variable that sets it.
-        status_code: HTTP status of the response.
-        request_id: the server's ID of the request, for its support.
+    ``outcome`` is a key of `REMEDIES` and ``detail`` the same as a sentence. The URL has no user
+    name and password. ``proxy`` names the variable that sets it as well.
     """
 
     outcome: str

@@ -35,16 +35,9 @@ _OF_LIVE: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """The result of a check.
+    """The result of a check: the key that the client would use, and the variable it is from.
 
-    Attributes:
-        report: report of the key that the client would use.
-        taken: name of the variable that it is from, or ``None`` if there is no key.
-        diagnosis: why the key cannot work, or ``None`` if it may.
-        lookalikes: variables with similar names.
-        notes: other remarks, one sentence each.
-        around: the environment's variables and the ``.env`` file.
-        live: result of the live check, or ``None`` if there was none.
+    ``diagnosis`` is why it cannot work.
     """
 
     report: KeyReport

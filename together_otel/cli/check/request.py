@@ -10,7 +10,7 @@ from typing import Any, Final, Literal
 
 import httpx
 
-from together_otel.cli.check.addresses import Address, address_of, installed_sdk
+from together_otel.cli.check.addresses import address_of, installed_sdk
 from together_otel.cli.check.answers import ACCEPTED, Answer, interpret
 from together_otel.cli.check.client import make_client, parsed, proxy_at
 from together_otel.cli.check.outcomes import LiveResult, NoAnswer
@@ -35,48 +35,28 @@ Step = Literal["its start", "a connection to", "the proxy", "TLS with", "an answ
 def ask(
     key: str, report: KeyReport, variables: Mapping[str, str], *, limit: float = LIMIT
 ) -> LiveResult:
-    """Send one request and return the result. Never raises.
-
-    Args:
-        key: the key, which is sent unchanged.
-        report: report of the key.
-        variables: environment variables, including those for the base URL, proxies and
-            certificates.
-        limit: timeout in seconds.
-    """
+    """Send one request with the key unchanged and return the result. Never raises."""
     sdk, reader = installed_sdk(), report.reader
-    address: Address | None = None
+    sent: dict[str, Any] = {"base_url": (*reader.base_urls, "base_url")[0]}
     request: TracedRequest | None = None
     try:
         address = address_of(variables, sdk, reader)
+        sent |= {"url": address.url, "server_address": address.host, "server_port": address.port}
         client, url = make_client(variables, sdk, limit), parsed(address)
         request = TracedRequest(client, url, key, variables)
         live = interpret(request.send(limit), address, report)
     except NoAnswer as failure:
         live = LiveResult(failure.outcome, failure.detail)
-    live = replace(live, base_url=(*reader.base_urls, "base_url")[0])
-    if address is None:
-        return live
-    return replace(
-        live,
-        url=address.url,
-        server_address=address.host,
-        server_port=address.port,
-        proxy=None if request is None else request.proxy,
-    )
+    return replace(live, **sent, proxy=None if request is None else request.proxy)
 
 
 @dataclass(eq=False, repr=False)
 class TracedRequest:
-    """A GET request that keeps track of the step it waits for.
-
-    Attributes:
-        proxy: the proxy in use, once known.
-    """
+    """A GET request that keeps track of the step it waits for, and of the proxy in use."""
 
     _client: httpx.Client
     _url: httpx.URL
-    _key: str  # sent unchanged
+    _key: str
     _variables: Mapping[str, str]
     proxy: str | None = None
     _answer: Answer | None = None
@@ -87,9 +67,6 @@ class TracedRequest:
 
     def send(self, limit: float) -> Answer:
         """Send the request; return the response, with at least its status.
-
-        Args:
-            limit: timeout in seconds.
 
         Raises:
             NoAnswer: if there is no response.
@@ -203,18 +180,15 @@ class TracedRequest:
         whom = place if self.proxy is None else f"the proxy {self.proxy}"
         why = getattr(reason, "strerror", None)
         if isinstance(reason, (socket.gaierror, UnicodeError)):
-            name = place.rpartition(":")[0]
+            name, outcome = place.rpartition(":")[0], "dns_failure"
             detail = f"The host name {name} cannot be resolved: {why or 'it is not valid'}."
-            failure = NoAnswer("dns_failure", detail)
         elif isinstance(reason, ConnectionRefusedError):
-            failure = NoAnswer("connection_refused", f"Nothing listens at {whom}.")
+            outcome, detail = "connection_refused", f"Nothing listens at {whom}."
         else:
-            detail = f"Cannot reach {whom}: {why or type(reason).__name__}."
-            failure = NoAnswer("no_network", detail)
+            outcome, detail = "no_network", f"Cannot reach {whom}: {why or type(reason).__name__}."
         if self.proxy is None:
-            return failure
-        detail = f"The proxy cannot be reached. {failure.detail}"
-        return NoAnswer("proxy_unreachable", detail)
+            return NoAnswer(outcome, detail)
+        return NoAnswer("proxy_unreachable", f"The proxy cannot be reached. {detail}")
 
     def _refused_by_proxy(self, status: int | None) -> NoAnswer:
         said = "refused the connection" if status is None else f"answered {status}"

@@ -17,14 +17,7 @@ _PROGRAM: Final = "together_otel.cli.demo.application"
 
 @dataclass(frozen=True)
 class Application:
-    """An application and its expected results.
-
-    Attributes:
-        client: name of the client's package.
-        title: what is wrong.
-        cause: cause of its failure.
-        accepted: number of accepted requests.
-    """
+    """An application, the cause of its failure, and the number of its accepted requests."""
 
     client: str
     title: str
@@ -70,13 +63,7 @@ class Run:
 
 
 def run_application(application: Application, python: str, keys: MadeUpKeys) -> Run:
-    """Run an application with its own server.
-
-    Args:
-        application: the application.
-        python: Python interpreter with its client and this package.
-        keys: generates the keys.
-    """
+    """Run an application with its own server, by a Python that has its client and this package."""
     good = keys.together()
     bad = keys.other_provider() if application.cause == "wrong_provider" else keys.together()
     with TogetherServer(keys=[good]) as server:

@@ -76,12 +76,7 @@ def run(parser: Parser, options: argparse.Namespace) -> int:
 
 
 class Demonstration:
-    """Runs a drill of each cause, and shows the page.
-
-    Args:
-        as_json: whether to print only the result, as JSON.
-        clients: Python interpreter with other clients; ``None`` to leave out their applications.
-    """
+    """Runs a drill of each cause, and shows the page."""
 
     def __init__(self, *, as_json: bool = False, clients: str | None = None) -> None:
         self._clients = clients

@@ -24,14 +24,7 @@ from together_otel.names import (
 
 @dataclass(frozen=True)
 class Evidence:
-    """Evidence of one drill whose process has ended.
-
-    Attributes:
-        cause: the expected cause.
-        scenario: the drill's scenario.
-        outcome: the drill's result.
-        records: spans and log records of its process.
-    """
+    """Evidence of one drill whose process has ended: its result, and its spans and log records."""
 
     cause: Cause
     scenario: Scenario

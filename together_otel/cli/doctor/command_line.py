@@ -19,13 +19,7 @@ _ASSIGNMENT = re.compile(r"[A-Za-z_]\w*=.*", re.DOTALL)
 
 
 class CommandLine(NamedTuple):
-    """How an application is started.
-
-    Attributes:
-        environ: the application's environment.
-        words: the application's command.
-        launcher: ``opentelemetry-instrument`` as typed, or ``None`` if it is not used.
-    """
+    """How an application is started; ``launcher`` is ``opentelemetry-instrument`` as typed."""
 
     environ: Mapping[str, str]
     words: Sequence[str] = ()
@@ -35,10 +29,7 @@ class CommandLine(NamedTuple):
 def parse(words: Sequence[str], environ: Mapping[str, str]) -> CommandLine:
     """Parse a command line as a shell and ``opentelemetry-instrument`` do.
 
-    Args:
-        words: the command line. If ``opentelemetry-instrument`` refuses it, the process exits with
-            a usage error.
-        environ: the environment in which the command line is run.
+    If the latter refuses it, the process exits with a usage error.
     """
     made, rest = dict(environ), list(words)
     while rest and (rest[0] == "env" or _ASSIGNMENT.fullmatch(rest[0])):

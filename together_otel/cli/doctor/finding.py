@@ -8,13 +8,9 @@ Level = Literal["ok", "warning", "problem"]
 
 @dataclass(frozen=True)
 class Finding:
-    """The result of one check.
+    """The result of one check: a level, what was checked, a sentence and, unless it is ok, a fix.
 
-    Attributes:
-        level: ``problem`` if telemetry is lost, ``warning`` if it may be, or else ``ok``.
-        about: what was checked, in a word or two.
-        text: the result as a sentence.
-        fix: a sentence or command; empty if there is nothing to fix.
+    The level is ``problem`` if telemetry is lost, ``warning`` if it may be, or else ``ok``.
     """
 
     level: Level

@@ -17,14 +17,9 @@ _WILDCARDS = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S10
 
 
 def answers(topic: Topic, name: str, whose: str, url: str, variable: str) -> Finding:
-    """Check whether something listens at a URL.
+    """Check whether ``name`` listens at the URL of ``variable``; ``whose`` is added if it does not.
 
-    Args:
-        topic: topic of the finding.
-        name: what should listen.
-        whose: addition to its name if it does not.
-        url: its URL; without a scheme, it is gRPC's.
-        variable: the variable that sets the URL.
+    A URL without a scheme is gRPC's.
 
     Raises:
         ValueError: if the URL has no host or is invalid.

@@ -23,16 +23,7 @@ _SHORT = 60.0
 
 @dataclass(frozen=True)
 class Announcement:
-    """Description of one drill.
-
-    Attributes:
-        cause: cause of the failures.
-        duration: duration in seconds.
-        settings: the user's settings.
-        environ: environment of the drill's application.
-        port: port at which it is scraped, or ``None``.
-        note: why that is not the port in the settings, or ``""``.
-    """
+    """Description of one drill; ``note`` says why the port is not the one in the settings."""
 
     cause: Cause
     duration: float

@@ -28,11 +28,6 @@ def port_of(
 ) -> tuple[Port | None, str]:
     """Return the port at which the drill is scraped, and why it is not the port in the settings.
 
-    Args:
-        environ: the user's environment.
-        settings: settings from that environment.
-        wanted: port to use instead of the one in the settings, or ``None``.
-
     Raises:
         OSError: if the wanted port cannot be bound.
         ValueError: if a port is wanted but metrics are not scraped, or the variable is not a port.
@@ -72,11 +67,7 @@ def environment(
 ) -> dict[str, str]:
     """Return the environment of a drill's application, except for its key and server.
 
-    Args:
-        environ: the user's environment.
-        cause: cause for the resource attributes.
-        port: port at which it is scraped, or ``None``.
-        folder: the drill's folder, which replaces the one that processes share.
+    It has its own folder in place of the one that the user's processes share.
     """
     resource = dict(_resource(environ))
     named = environ.get(SERVICE, "").strip() or resource.get(_SERVICE_NAME)

@@ -38,17 +38,8 @@ class Died(RuntimeError):  # noqa: N818 - the name says what happened
 class Process:
     """Context manager that runs the application under ``opentelemetry-instrument``.
 
-    Args:
-        environ: its environment.
-        options: options of ``opentelemetry-instrument``.
-        redact: redacts keys in its output; needed to `show` the output.
-        client: the package whose client it uses.
-
-    Attributes:
-        complaints: errors of exporters.
-        output: lines on stdout other than replies.
-        errors: lines on stderr.
-        address: host and port of OpenTelemetry's Prometheus exporter.
+    ``output`` has the lines on stdout that are not replies, ``errors`` those on stderr, and
+    ``complaints`` the errors of exporters. Without ``redact``, the output cannot be shown.
 
     Raises:
         Died: if it cannot be started.
@@ -192,10 +183,6 @@ def isolated(service: str, variables: Mapping[str, str]) -> dict[str, str]:
     """Return an environment that is independent of the user's telemetry and keys.
 
     Spans and log records are written to stdout; metrics are scraped.
-
-    Args:
-        service: service name in the telemetry.
-        variables: additional variables, such as those of the key and the server.
     """
     return {
         **{name: os.environ[name] for name in _INHERITED if name in os.environ},

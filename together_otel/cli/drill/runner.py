@@ -34,15 +34,10 @@ _WARM_UP = 2
 
 @dataclass
 class Outcome:
-    """The result of a drill.
+    """The result of a drill; ``said`` is the SDK's last error, ``samples`` the last scrape's.
 
-    Attributes:
-        started: whether the application started and counts failures.
-        failed: number of requests and constructors that failed as expected.
-        said: the SDK's error in the last of them.
-        accepted: number of accepted requests.
-        samples: samples of the last scrape.
-        faults: descriptions of what was wrong; empty if the drill succeeded.
+    ``failed`` counts requests and constructors that failed as expected. There are no faults if the
+    drill succeeded.
     """
 
     started: bool = False
@@ -73,15 +68,7 @@ def ending_early() -> Iterator[threading.Event]:
 
 @dataclass(eq=False, repr=False)
 class Runner:
-    """Runs one drill.
-
-    Args:
-        cause: the expected cause.
-        scenario: the scenario.
-        process: the application.
-        duration: duration in seconds; 0 for one request of each kind.
-        say: prints progress.
-    """
+    """Runs one drill for a number of seconds; 0 for one request of each kind."""
 
     _cause: Cause
     _scenario: Scenario
@@ -105,11 +92,7 @@ class Runner:
         return False
 
     def run(self, port: Port | None, ended: threading.Event) -> None:
-        """Run the drill.
-
-        Args:
-            port: port at which the application is scraped, or ``None``.
-            ended: ends the drill early when set.
+        """Run the drill until its time is over, or ``ended`` is set.
 
         Raises:
             Died: if the application exits too early.

@@ -23,15 +23,9 @@ _FIRST_WITHOUT_EMPTY = 2
 class Scenario:
     """A failure, which ends before the end of the drill.
 
-    Attributes:
-        title: what is wrong, in a few words.
-        variables: variables of the application's key and server.
-        bad: options of its client while requests fail.
-        good: options of its client afterwards.
-        asks: whether the failing client makes requests; not if its constructor fails.
-        before: whether requests are accepted before the failure.
-        refuse: makes the server refuse.
-        accept: makes it accept again.
+    The application's client has the options ``bad`` while requests fail, and ``good`` afterwards.
+    ``asks`` is false if its constructor fails, so that it makes no request. With ``before``,
+    requests are accepted before the failure.
     """
 
     title: str
@@ -46,13 +40,7 @@ class Scenario:
 
 @contextmanager
 def scenario_of(cause: Cause, keys: MadeUpKeys, client: str = "together") -> Iterator[Scenario]:
-    """Start the servers of a cause's scenario; yield the scenario.
-
-    Args:
-        cause: cause of the failures.
-        keys: generates the keys.
-        client: name of the client, one of `program.CLASSES`.
-    """
+    """Start the servers of a cause's scenario; yield the scenario for one of `CLIENTS`."""
     reader, is_sdk = CLIENTS[client], client == "together"
     release, variable = version(client), reader.variables[0]
     generation = int(release.partition(".")[0])

@@ -29,11 +29,8 @@ def files(
 ) -> list[File]:
     """Return the files of some formats.
 
-    Args:
-        kinds: names of the formats.
-        source: source of the files; by default with default options.
-        runbook_url: URL of the runbook, without an anchor. Its characters must not have a special
-            meaning in YAML, JSON, Markdown and Prometheus templates.
+    The runbook's URL has no anchor and no characters with a meaning in YAML, JSON, Markdown or
+    Prometheus templates.
     """
     source = source or Source()
     return [

@@ -159,13 +159,7 @@ def _filled(**fields: object) -> dict[str, object]:
 
 
 class Format(NamedTuple):
-    """An export format.
-
-    Attributes:
-        make: returns its files' texts by path.
-        next_step: what to do with the files.
-        takes: options of the command that affect the files.
-    """
+    """An export format: its texts by path, the next step, and the options that affect them."""
 
     make: Callable[[Source], Texts]
     next_step: str

@@ -31,14 +31,7 @@ def read(folder: str) -> dict[str, str]:
 
 @dataclass(frozen=True)
 class Source:
-    """Source of all formats.
-
-    Attributes:
-        options: options of the rules.
-        datasource: UID of the Prometheus data source selected initially in dashboards; ``None``
-            for Grafana's default.
-        jobs: jobs selected initially in dashboards; empty for all.
-    """
+    """Source of all formats: the rules' options, and what dashboards select initially."""
 
     options: Options = field(default_factory=Options)
     datasource: str | None = None

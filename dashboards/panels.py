@@ -103,6 +103,14 @@ def anything(color: str) -> RegexMap:
     return RegexMap(DashboardRegexMapOptions(pattern=".+", result=ValueMappingResult(color=color)))
 
 
+def made(panel: Any, title: str, description: str, *targets: prometheus.Dataquery) -> Any:
+    """Return a panel with what all have, and its queries."""
+    panel = panel.title(title).description(description).datasource(SOURCE)
+    for target in targets:
+        panel = panel.with_target(target)
+    return panel
+
+
 # ── big numbers and words ────────────────────────────────────────────────────────────
 
 
@@ -116,11 +124,7 @@ def number(
 ) -> stat.Panel:
     """Return one big number, or several beside each other, of `now` queries."""
     return (
-        stat.Panel()
-        .title(title)
-        .description(description)
-        .datasource(SOURCE)
-        .with_target(target)
+        made(stat.Panel(), title, description, target)
         .unit(unit)
         .thresholds(limits)
         .color_mode(BigValueColorMode.VALUE)
@@ -143,11 +147,7 @@ def words(
 ) -> stat.Panel:
     """Return the values of a label in big letters, three at most, below each other."""
     return (
-        stat.Panel()
-        .title(title)
-        .description(description)
-        .datasource(SOURCE)
-        .with_target(instant(expr))
+        made(stat.Panel(), title, description, instant(expr))
         .unit("string")
         .mappings(mappings)
         .thresholds(steps((None, GREY)))
@@ -179,9 +179,7 @@ def lines(
     colors: Mapping[str, str] = MappingProxyType({}),
 ) -> timeseries.Panel:
     """Return a panel of lines over time; some have the same colour wherever they are shown."""
-    panel = timeseries.Panel().title(title).description(description).datasource(SOURCE)
-    for target in targets:
-        panel = panel.with_target(target)
+    panel = made(timeseries.Panel(), title, description, *targets)
     for name, fixed in colors.items():
         color = DynamicConfigValue(id_val="color", value={"mode": "fixed", "fixedColor": fixed})
         panel = panel.override_by_name(name, [color])
@@ -245,11 +243,7 @@ def heat(title: str, description: str, unit: str, expr: str) -> heatmap.Panel:
     """Return how a histogram's buckets fill over time."""
     target = query(expr, legend="{{le}}").format(PromQueryFormat.HEATMAP)
     return (
-        heatmap.Panel()
-        .title(title)
-        .description(description)
-        .datasource(SOURCE)
-        .with_target(target)
+        made(heatmap.Panel(), title, description, target)
         .calculate(calculate=False)
         .rows_frame(heatmap.RowsHeatmapOptions().layout(HeatmapCellLayout.LE))
         .y_axis(heatmap.YAxisConfig().unit(unit))

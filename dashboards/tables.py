@@ -2,31 +2,43 @@
 
 from __future__ import annotations
 
+from string import ascii_uppercase
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from grafana_foundation_sdk.builders import common, prometheus
-from grafana_foundation_sdk.builders.table import Panel
+from grafana_foundation_sdk.builders import common
+from grafana_foundation_sdk.builders import table as grid
 from grafana_foundation_sdk.models.dashboard import DataTransformerConfig, DynamicConfigValue
-from panels import GREEN, ORANGE, RED, SOURCE
+from panels import GREEN, ORANGE, RED, instant, made
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
-MERGE = DataTransformerConfig(id_val="merge", options={})
+_MERGE = DataTransformerConfig(id_val="merge", options={})
 """One row for rows of several queries that have the same labels."""
+_CUSTOM = {"width", "cellOptions", "align", "filterable"}
+"""Properties that only a table's columns have."""
 
 
-def rows(title: str, description: str, *targets: prometheus.Dataquery) -> Panel:
-    """Return a table of queries of one moment, each for a column, merged by their labels."""
-    panel = Panel().title(title).description(description).datasource(SOURCE)
-    for target in targets:
-        panel = panel.with_target(target)
-    return panel.with_transformation(MERGE) if len(targets) > 1 else panel
+def table(
+    title: str,
+    description: str,
+    queries: Sequence[str],
+    shown: Mapping[str, str],
+    sorted_by: str,
+    empty: str,
+    columns: Mapping[str, Mapping[str, Any]] = MappingProxyType({}),
+) -> Any:
+    """Return a table of what expressions have at one moment, called A, B and so on.
 
-
-def table(panel: Panel, shown: Mapping[str, str], sorted_by: str, empty: str, height: int) -> Panel:
-    """Return a table with columns named and in order, the largest of one of them first."""
-    columns = DataTransformerConfig(
+    Columns are ``shown`` in order, by their labels and values; the row with the most of
+    ``sorted_by`` comes first. ``columns`` has their ``unit``, ``width``, ``mappings`` and so on.
+    """
+    targets = [instant(expr, ref) for expr, ref in zip(queries, ascii_uppercase, strict=False)]
+    panel = made(grid.Panel(), title, description, *targets)
+    if len(targets) > 1:
+        panel = panel.with_transformation(_MERGE)
+    organized = DataTransformerConfig(
         id_val="organize",
         options={
             "excludeByName": {"Time": True},
@@ -35,26 +47,14 @@ def table(panel: Panel, shown: Mapping[str, str], sorted_by: str, empty: str, he
         },
     )
     first = common.TableSortByFieldState().display_name(sorted_by).desc(desc=True)
-    return (
-        panel.with_transformation(columns)
-        .sort_by([first])
-        .unit("locale")
-        .no_value(empty)
-        .height(height)
-        .span(24)
-    )
-
-
-def styled(panel: Panel, columns: Mapping[str, Mapping[str, Any]]) -> Panel:
-    """Return a table with properties of columns: ``unit``, ``width``, ``mappings`` and so on."""
-    own = {"width", "cellOptions", "align", "filterable"}
+    panel = panel.with_transformation(organized).sort_by([first]).unit("locale").no_value(empty)
     for name, properties in columns.items():
         values = [
-            DynamicConfigValue(id_val=f"custom.{key}" if key in own else key, value=value)
+            DynamicConfigValue(id_val=f"custom.{key}" if key in _CUSTOM else key, value=value)
             for key, value in properties.items()
         ]
         panel = panel.override_by_name(name, values)
-    return panel
+    return panel.height(6).span(24)
 
 
 FILLED = {"type": "color-background", "mode": "basic"}

@@ -11,12 +11,14 @@ import os
 import re
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import tested_clients
 
 from together_otel import names
+from together_otel.cli import COMMANDS
 from together_otel.clients import error_types
 from together_otel.rules import Options, alert_groups
 from together_otel.rules.settings import SEVERITIES
@@ -25,10 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 ROOT = Path(__file__).parents[1]
-COMPARISON = ROOT / "benchmarks" / "compare.json"
-OVERHEAD = ROOT / "benchmarks" / "overhead.json"
-OF_CLIENTS = ROOT / "benchmarks" / "overhead-clients.json"
-SOAK = ROOT / "benchmarks" / "soak.json"
+BENCHMARKS = ROOT / "benchmarks"
 
 EVENTS = {
     names.KEY_CHECKED: (
@@ -186,9 +185,9 @@ def alerts() -> str:
     return "\n\n".join(lines)
 
 
-def saved_table(path: Path, first: str = "") -> str:
+def saved_table(name: str, first: str = "") -> str:
     """Return a table saved by a benchmark, starting with the first row that begins with a text."""
-    saved = json.loads(path.read_text(encoding="utf-8"))
+    saved = json.loads((BENCHMARKS / f"{name}.json").read_text(encoding="utf-8"))
     starts = (place for place, row in enumerate(saved["cells"]) if row[0].startswith(first))
     return table(tuple(saved["header"]), map(tuple, saved["cells"][next(starts) :]))
 
@@ -198,51 +197,26 @@ def errors() -> str:
     return ", ".join(f"`{package}`" for package in error_types.PACKAGES)
 
 
-def overhead() -> str:
-    """Return the table of overheads, as saved by the benchmark."""
-    return saved_table(OVERHEAD)
-
-
-def overhead_of_clients() -> str:
-    """Return the table of overheads of other clients, as saved by the benchmark."""
-    return saved_table(OF_CLIENTS)
-
-
 def soak() -> str:
     """Return the table of the soak test, as saved by it."""
     header = ("Metrics", "Calls", "Time", "Series", "Memory", "Growth per 100,000 calls")
-    saved = json.loads(SOAK.read_text("utf-8"))
+    saved = json.loads((BENCHMARKS / "soak.json").read_text(encoding="utf-8"))
     return table(header, ((f"`{name}`", *figures) for name, figures in sorted(saved.items())))
 
 
 def commands() -> str:
     """Return the help text of each command."""
 
-    def usage(*arguments: str) -> str:
-        # A fixed width and no colours, so that the text is the same everywhere.
-        environment = {**os.environ, "COLUMNS": "80", "NO_COLOR": "1", "PYTHON_COLORS": "0"}
-        command = [sys.executable, "-m", "together_otel", *arguments, "--help"]
+    def usage(name: str) -> str:
+        # No colours, so that the text is the same everywhere.
+        environment = {**os.environ, "NO_COLOR": "1", "PYTHON_COLORS": "0"}
+        command = [sys.executable, "-m", "together_otel", name, "--help"]
         asked = subprocess.run(  # noqa: S603 - a fixed command
             command, capture_output=True, check=True, text=True, env=environment, cwd=ROOT
         )
         return asked.stdout.strip()
 
-    listed = re.search(r"\{([a-z,]+)\}", usage())
-    if listed is None:
-        raise ValueError("together-otel --help lists no commands")
-    return "\n\n".join(
-        f"## {command}\n\n```text\n{usage(command)}\n```" for command in listed[1].split(",")
-    )
-
-
-def comparison() -> str:
-    """Return the comparison with other instrumentations, as saved by `benchmarks/compare.py`."""
-    return saved_table(COMPARISON)
-
-
-def comparison_of_failures() -> str:
-    """Return the comparison's rows about failures and keys."""
-    return saved_table(COMPARISON, "A refused")
+    return "\n\n".join(f"## {one}\n\n```text\n{usage(one)}\n```" for one in COMMANDS)
 
 
 def clients() -> str:
@@ -254,13 +228,13 @@ PARTS = {
     "alerts": alerts,
     "clients": clients,
     "commands": commands,
-    "comparison": comparison,
-    "comparison of failures": comparison_of_failures,
+    "comparison": partial(saved_table, "compare"),
+    "comparison of failures": partial(saved_table, "compare", "A refused"),
     "diagnoses": diagnoses,
     "emitted": emitted,
     "errors": errors,
-    "overhead": overhead,
-    "overhead of clients": overhead_of_clients,
+    "overhead": partial(saved_table, "overhead"),
+    "overhead of clients": partial(saved_table, "overhead-clients"),
     "soak": soak,
 }
 

@@ -87,26 +87,22 @@ def answers() -> list[Any]:
 
 def remedies() -> Any:
     """Return the table of what fails now, and what to do about it."""
-    remedy, where = "remedy", f"job, {CAUSE}"
-    # A column of its own for the remedy, which a mapping makes of the cause.
-    table = tables.rows(
+    remedy, zero = "remedy", f"{query.of(names.AUTH_LAST_FAILURE)} * 0"
+    since = f"{zero}\n  + on ({query.INSTANCE}) group_left () {FAILING}"
+    shown = {"job": "Job", CAUSE: "Cause", "Value #B": "Since", "Value #A": "Instances"}
+    told = {cause: (names.CAUSE_REMEDIES[cause], None) for cause in names.CAUSES}
+    return tables.table(
         "What to do now",
         "Current failures by job and cause. The remedy links to the runbook, the job to its"
         " requests; the log event together.client.auth_failed names the variable or argument.",
-        panels.instant(
-            f'label_replace({query.causes("job")}, "{remedy}", "$1", "{CAUSE}", "(.*)")', "A"
+        (
+            # A column of its own for the remedy, which a mapping makes of the cause.
+            f'label_replace({query.causes("job")}, "{remedy}", "$1", "{CAUSE}", "(.*)")',
+            f"1000 * min by (job, {CAUSE}) (\n  {since}\n)",
         ),
-        panels.instant(
-            f"1000 * min by ({where}) (\n  {query.of(names.AUTH_LAST_FAILURE)} * 0\n"
-            f"  + on ({query.INSTANCE}) group_left () {FAILING}\n)",
-            "B",
-        ),
-    )
-    shown = {"job": "Job", CAUSE: "Cause", "Value #B": "Since", "Value #A": "Instances"}
-    table = tables.table(table, {**shown, remedy: "What to do"}, "Instances", "Nothing fails", 6)
-    told = {cause: (names.CAUSE_REMEDIES[cause], None) for cause in names.CAUSES}
-    return tables.styled(
-        table,
+        {**shown, remedy: "What to do"},
+        "Instances",
+        "Nothing fails",
         {
             "Job": {"width": 220, "links": [frame.to_job(frame.REQUESTS, "Requests of this job")]},
             "Cause": {

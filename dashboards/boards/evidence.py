@@ -84,39 +84,27 @@ def over_time() -> list[Any]:
 
 def jobs() -> Any:
     """Return the table of when each job last succeeded and failed."""
-    table = tables.rows(
+    return tables.table(
         "Last success and last failure",
         "Of each job, for all its keys. The later of the two is its current state.",
-        panels.instant(query.moment(f"{query.of(records.LAST_SUCCESS)} > 0", "job"), "A"),
-        panels.instant(query.moment(query.of(names.AUTH_LAST_FAILURE), "job"), "B"),
+        (
+            query.moment(f"{query.of(records.LAST_SUCCESS)} > 0", "job"),
+            query.moment(query.of(names.AUTH_LAST_FAILURE), "job"),
+        ),
+        {"job": "Job", "Value #A": "Last success", "Value #B": "Last failure"},
+        "Last failure",
+        "Nobody reports",
+        {"Last success": NEVER, "Last failure": NEVER},
     )
-    shown = {"job": "Job", "Value #A": "Last success", "Value #B": "Last failure"}
-    table = tables.table(table, shown, "Last failure", "Nobody reports", 6)
-    return tables.styled(table, {"Last success": NEVER, "Last failure": NEVER})
 
 
 def keys() -> Any:
     """Return the table of keys."""
     by = f"job, {FINGERPRINT}"
-    in_use = f"max by ({by}) ({query.of(names.KEY_INFO)})"
+    unused = f"or 0 * max by ({by}) ({query.of(names.KEY_INFO)}) - 1"
     accepted, refused = (
         f"max by ({by}) ({query.of(one)})"
         for one in (names.KEY_LAST_ACCEPTED, names.KEY_LAST_REFUSED)
-    )
-    table = tables.rows(
-        "Keys in use",
-        "By fingerprint: whether Together accepts the key, its format and its source."
-        " The later of acceptance and refusal decides.",
-        panels.instant(
-            f"{refused} > bool {accepted}\nor 2 * ({refused} > bool 0)\n"
-            f"or 0 * {accepted}\nor 0 * {in_use} - 1",
-            "A",
-        ),
-        panels.instant(
-            f"count by ({by}, {FORMAT}, {KEY_SOURCE}) ({query.of(names.KEY_INFO)})", "B"
-        ),
-        panels.instant(f"{accepted} * 1000 or 0 * {in_use} - 1", "C"),
-        panels.instant(f"{refused} * 1000 or 0 * {in_use} - 1", "D"),
     )
     shown = {
         "job": "Job",
@@ -128,15 +116,25 @@ def keys() -> Any:
         FORMAT: "Format",
         KEY_SOURCE: "Source",
     }
-    empty = "No key of 20 characters or more is in use"
     states = {
         "-1": ("not used yet", panels.GREY),
         "0": ("accepted", panels.GREEN),
         "1": ("refused", panels.RED),
         "2": ("never accepted", panels.RED),
     }
-    return tables.styled(
-        tables.table(table, shown, "State", empty, 6),
+    return tables.table(
+        "Keys in use",
+        "By fingerprint: whether Together accepts the key, its format and its source."
+        " The later of acceptance and refusal decides.",
+        (
+            f"{refused} > bool {accepted}\nor 2 * ({refused} > bool 0)\nor 0 * {accepted}\n{unused}",
+            f"count by ({by}, {FORMAT}, {KEY_SOURCE}) ({query.of(names.KEY_INFO)})",
+            f"{accepted} * 1000 {unused}",
+            f"{refused} * 1000 {unused}",
+        ),
+        shown,
+        "State",
+        "No key of 20 characters or more is in use",
         {
             "Job": {"width": 220},
             "Fingerprint": {"width": 140},
@@ -157,27 +155,20 @@ def instances() -> list[Any]:
     """Return the tables of instances: why they fail, and how their requests end."""
     pair = "job, instance"
     last = f"max by ({pair}, {CAUSE}) ({query.of(names.AUTH_LAST_FAILURE)} > time() - $__range_s)"
-    why = tables.rows(
+    why = tables.table(
         "Last failure by instance and cause",
         "In the selected time, whether or not the instance succeeded since.",
-        panels.instant(f"{last} * 1000"),
+        (f"{last} * 1000",),
+        {"job": "Job", "instance": "Instance", CAUSE: "Cause", "Value": "Last failure"},
+        "Last failure",
+        "No failures",
+        {"Last failure": {"unit": "dateTimeFromNow"}},
     )
-    shown = {"job": "Job", "instance": "Instance", CAUSE: "Cause", "Value": "Last failure"}
-    why = tables.table(why, shown, "Last failure", "No failures", 12).span(10)
-
     zero = f"or 0 * max by ({pair}) ({query.of(names.REQUESTS)})"
 
     def ended(matcher: str) -> str:
         return query.rates(pair, names.REQUESTS, matcher)
 
-    ends = tables.rows(
-        "Instances by outcome",
-        "Requests per second in the last minutes: one bad instance of many is a bad rollout.",
-        panels.instant(ended(query.REFUSED), "A"),
-        panels.instant(ended(f'{OUTCOME}="success"'), "B"),
-        panels.instant(ended(f'{OUTCOME}!~"success|auth_failure"') + f"\n{zero}", "C"),
-        panels.instant(f"1000 * max by ({pair}) ({query.FAILING})\n{zero} - 1", "D"),
-    )
     shown = {
         "job": "Job",
         "instance": "Instance",
@@ -187,8 +178,18 @@ def instances() -> list[Any]:
         "Value #D": "Failing since",
     }
     rate = {"unit": "reqps", "width": 115, "noValue": panels.NOTHING}
-    ends = tables.styled(
-        tables.table(ends, shown, "Refused", "Nobody reports", 12).span(14),
+    ends = tables.table(
+        "Instances by outcome",
+        "Requests per second in the last minutes: one bad instance of many is a bad rollout.",
+        (
+            ended(query.REFUSED),
+            ended(f'{OUTCOME}="success"'),
+            ended(f'{OUTCOME}!~"success|auth_failure"') + f"\n{zero}",
+            f"1000 * max by ({pair}) ({query.FAILING})\n{zero} - 1",
+        ),
+        shown,
+        "Refused",
+        "Nobody reports",
         {
             "Refused": {
                 **rate,
@@ -203,21 +204,23 @@ def instances() -> list[Any]:
             },
         },
     )
-    why = tables.styled(why, {"Last failure": {"unit": "dateTimeFromNow"}})
-    return [why.filterable(filterable=True), ends.filterable(filterable=True)]
+    return [
+        one.height(12).span(span).filterable(filterable=True)
+        for one, span in ((why, 10), (ends, 14))
+    ]
 
 
 def clients() -> Any:
     """Return what constructors found."""
-    table = tables.rows(
+    shown = {"job": "Job", PRESENCE: "Presence", FORMAT: "Format", KEY_SOURCE: "Source"}
+    return tables.table(
         "Keys that clients were made of",
         "Keys inspected by constructors since the processes started.",
-        panels.instant(
-            f"sum by (job, {PRESENCE}, {FORMAT}, {KEY_SOURCE}) ({query.of(names.KEY_CHECKS)})"
-        ),
+        (f"sum by (job, {PRESENCE}, {FORMAT}, {KEY_SOURCE}) ({query.of(names.KEY_CHECKS)})",),
+        {**shown, "Value": "Clients"},
+        "Clients",
+        "No client was created",
     )
-    shown = {"job": "Job", PRESENCE: "Presence", FORMAT: "Format", KEY_SOURCE: "Source"}
-    return tables.table(table, {**shown, "Value": "Clients"}, "Clients", "No client was created", 6)
 
 
 def runbook() -> Any:

@@ -70,18 +70,17 @@ def jobs() -> Any:
         "Keys": query.or_zero(keys, WHERE),
         "Last success": f"1000 * max by ({WHERE}) ({query.of(records.LAST_SUCCESS)} > 0)",
     }
-    refs = dict(zip(columns, "ABCDEFGHI", strict=True))
-    table = tables.rows(
+    shown = {"job": "Job", "namespace": "Namespace", "cluster": "Cluster"}
+    shown |= {f"Value #{ref}": title for ref, title in zip("ABCDEFGHI", columns, strict=True)}
+    share = {"unit": "percentunit", "decimals": 1, "width": 130, "cellOptions": tables.WRITTEN}
+    return tables.table(
         "Jobs",
         "In the last 5 minutes, those that fail to authenticate first. A job links to its"
         " authentication, its requests to the Requests dashboard.",
-        *(panels.instant(expr, refs[title]) for title, expr in columns.items()),
-    )
-    shown = {"job": "Job", "namespace": "Namespace", "cluster": "Cluster"}
-    shown |= {f"Value #{ref}": title for title, ref in refs.items()}
-    share = {"unit": "percentunit", "decimals": 1, "width": 130, "cellOptions": tables.WRITTEN}
-    return tables.styled(
-        tables.table(table, shown, "Failing instances", EMPTY, 7),
+        list(columns.values()),
+        shown,
+        "Failing instances",
+        EMPTY,
         {
             "Job": {"width": 190, "links": [frame.to_job(frame.AUTHENTICATION, "Authentication")]},
             "Failing instances": {
@@ -104,7 +103,7 @@ def jobs() -> Any:
             "Tokens a second": {"unit": "short", "width": 140},
             "Last success": {"unit": "dateTimeFromNow", "noValue": "never"},
         },
-    )
+    ).height(7)
 
 
 def over_time() -> list[Any]:
@@ -114,14 +113,14 @@ def over_time() -> list[Any]:
         return panels.lines(title, description, unit, panels.each("job", expr))
 
     used = query.of(records.TOKENS, query.TOKENS)
-    top = tables.rows(
+    top = tables.table(
         "Top jobs by tokens",
         "Input and output tokens in the selected time.",
-        panels.instant(
-            f"topk(20, sum by ({WHERE}) (avg_over_time({used}[$__range])) * $__range_s)"
-        ),
+        (f"topk(20, sum by ({WHERE}) (avg_over_time({used}[$__range])) * $__range_s)",),
+        {"job": "Job", "namespace": "Namespace", "cluster": "Cluster", "Value": "Tokens"},
+        "Tokens",
+        "No tokens in this time",
     )
-    shown = {"job": "Job", "namespace": "Namespace", "cluster": "Cluster", "Value": "Tokens"}
     errors = query.sums(f"job, {STAGE}", records.TELEMETRY_ERRORS)
     return [
         panels.bars(
@@ -153,7 +152,7 @@ def over_time() -> list[Any]:
             "s",
             query.quantile(0.95, records.BUCKETS, by="job"),
         ).no_value("No requests in this time"),
-        tables.table(top, shown, "Tokens", "No tokens in this time", 8).decimals(0).span(12),
+        top.decimals(0).height(8).span(12),
         by_job(
             "Instances by job",
             "Instances that report. A gap is a deployment or a failed scrape.",

@@ -96,17 +96,16 @@ def table() -> Any:
         "First chunk, p95": query.quantile(0.95, records.FIRST_CHUNKS, MODELS, by=by),
         "Tokens a second": query.sums(by, records.TOKENS, TOKENS, MODELS),
     }
-    refs = dict(zip(columns, "ABCDEF", strict=True))
-    made = tables.rows(
+    shown = {MODEL: "Model", OPERATION: "Operation"}
+    shown |= {f"Value #{ref}": title for ref, title in zip("ABCDEF", columns, strict=True)}
+    time = {"unit": "s", "noValue": panels.NOTHING}
+    return tables.table(
         "By model and operation",
         "Rates and quantiles in the last five minutes.",
-        *(panels.instant(expr, refs[title]) for title, expr in columns.items()),
-    )
-    shown = {MODEL: "Model", OPERATION: "Operation"}
-    shown |= {f"Value #{ref}": title for title, ref in refs.items()}
-    time = {"unit": "s", "noValue": panels.NOTHING}
-    return tables.styled(
-        tables.table(made, shown, "Requests", "No requests in this time", 7),
+        list(columns.values()),
+        shown,
+        "Requests",
+        "No requests in this time",
         {
             "Model": {"width": 420},
             "Requests": {"unit": "reqps"},
@@ -121,7 +120,7 @@ def table() -> Any:
             "Latency, p95": time,
             "First chunk, p95": time,
         },
-    )
+    ).height(7)
 
 
 def traffic() -> list[Any]:

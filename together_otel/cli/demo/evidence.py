@@ -4,29 +4,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from together_otel import names
 from together_otel.cli.doctor.content import counts
 from together_otel.cli.drill.runner import Outcome
 from together_otel.cli.drill.scenarios import Scenario
-from together_otel.names import (
-    AUTH_CAUSE,
-    AUTH_FAILED,
-    AUTH_FAILURES,
-    AUTH_REMEDY,
-    AUTH_RUNBOOK,
-    CAUSES,
-    REQUEST_OUTCOME,
-    REQUESTS,
-    TELEMETRY_ERRORS,
-    TELEMETRY_STAGE,
-    Cause,
-)
 
 
 @dataclass(frozen=True)
 class Evidence:
     """Evidence of one drill whose process has ended: its result, and its spans and log records."""
 
-    cause: Cause
+    cause: names.Cause
     scenario: Scenario
     outcome: Outcome
     records: Sequence[Mapping[str, Any]]
@@ -36,20 +24,20 @@ class Evidence:
         return [
             one["attributes"]
             for one in self.records
-            if one.get("event_name") == event and AUTH_CAUSE in (one.get("attributes") or ())
+            if one.get("event_name") == event and names.AUTH_CAUSE in (one.get("attributes") or ())
         ]
 
     @property
     def counts(self) -> dict[str, float]:
         """Failures by cause in the last scrape, without those at zero."""
-        found = counts(self.outcome.samples, AUTH_FAILURES, AUTH_CAUSE)
+        found = counts(self.outcome.samples, names.AUTH_FAILURES, names.AUTH_CAUSE)
         return {cause: number for cause, number in found.items() if number}
 
     @property
     def remedy(self) -> str:
         """The remedy in the log record."""
-        events = self._attributes(AUTH_FAILED.name)
-        return str(events[0].get(AUTH_REMEDY, "")) if events else ""
+        events = self._attributes(names.AUTH_FAILED.name)
+        return str(events[0].get(names.AUTH_REMEDY, "")) if events else ""
 
     def as_json(self) -> dict[str, object]:
         """Return the evidence as shown in the table."""
@@ -64,29 +52,23 @@ class Evidence:
     def faults(self) -> list[str]:
         """Return descriptions of what is wrong."""
         cause, outcome, samples = self.cause, self.outcome, self.outcome.samples
-        events, spans = self._attributes(AUTH_FAILED.name), self._attributes(None)
+        events, spans = self._attributes(names.AUTH_FAILED.name), self._attributes(None)
         refused = outcome.failed if self.scenario.asks else 0
-        requests = counts(samples, REQUESTS, REQUEST_OUTCOME)
-        runbooks = [str(event.get(AUTH_RUNBOOK)).partition("#")[2] for event in events]
+        requests = counts(samples, names.REQUESTS, names.REQUEST_OUTCOME)
+        counted = counts(samples, names.AUTH_FAILURES, names.AUTH_CAUSE)
+        errors = counts(samples, names.TELEMETRY_ERRORS, names.TELEMETRY_STAGE)
+        runbooks = [str(event.get(names.AUTH_RUNBOOK)).partition("#")[2] for event in events]
         return [f"{cause}: {fault}" for fault in outcome.faults] + different(
             cause,
             ("failures by cause", {cause: outcome.failed}, self.counts),
-            ("causes in the log", [cause], [event[AUTH_CAUSE] for event in events]),
-            ("causes on spans", [cause] * outcome.failed, [one[AUTH_CAUSE] for one in spans]),
+            ("causes in the log", [cause], [event[names.AUTH_CAUSE] for event in events]),
+            ("causes on spans", [cause] * outcome.failed, [one[names.AUTH_CAUSE] for one in spans]),
             ("a remedy", True, bool(self.remedy)),
             ("runbook links", [f"cause-{cause}"], runbooks),
-            (
-                "all causes",
-                set(CAUSES),
-                set(counts(samples, AUTH_FAILURES, AUTH_CAUSE)),
-            ),
+            ("all causes", set(names.CAUSES), set(counted)),
             ("refused requests", refused, requests.get("auth_failure", 0)),
             ("accepted requests", outcome.accepted, requests.get("success", 0)),
-            (
-                "own errors",
-                0,
-                sum(counts(samples, TELEMETRY_ERRORS, TELEMETRY_STAGE).values()),
-            ),
+            ("own errors", 0, sum(errors.values())),
         )
 
 

@@ -3,27 +3,8 @@
 from collections.abc import Iterator
 from typing import TypeAlias
 
+from together_otel import names
 from together_otel.cli.doctor.finding import Finding, Topic
-from together_otel.names import (
-    AUTH_CAUSE,
-    AUTH_FAILURES,
-    CAUSE_REMEDIES,
-    CAUSES,
-    CHUNK_METRICS,
-    DURATION_METRICS,
-    INFERENCE_DURATION,
-    KEY_CHECKS,
-    KEY_INFO,
-    LATEST_METRICS,
-    OWN_METRICS,
-    REQUEST_OUTCOME,
-    REQUESTS,
-    TELEMETRY_ERRORS,
-    TELEMETRY_STAGE,
-    Metric,
-    is_ours,
-    label_of,
-)
 
 _FAILURES = Topic("failures")
 _METRICS = Topic("metrics")
@@ -37,7 +18,9 @@ _NOBODY = (
     "Normal right after a start; otherwise calls are made in processes that this endpoint does not"
     " cover: let them share PROMETHEUS_MULTIPROC_DIR."
 )
-USUAL = tuple(one for one in (*OWN_METRICS, *LATEST_METRICS) if one not in CHUNK_METRICS)
+USUAL = tuple(
+    one for one in (*names.OWN_METRICS, *names.LATEST_METRICS) if one not in names.CHUNK_METRICS
+)
 """Metrics that are emitted by default."""
 _STARTED = "process_start_time_seconds"
 
@@ -53,30 +36,32 @@ NO_BUCKETS = (
 
 def content(samples: Samples) -> Iterator[Finding]:
     """Check the samples of a scrape."""
-    if not any(map(is_ours, samples)):
+    if not any(map(names.is_ours, samples)):
         yield _not_ours(samples)
         return
-    if AUTH_FAILURES.prometheus not in samples:
+    if names.AUTH_FAILURES.prometheus not in samples:
         yield _renamed(samples)
         return
-    failures = counts(samples, AUTH_FAILURES, AUTH_CAUSE)
-    missing = [cause for cause in CAUSES if cause not in failures]
+    failures = counts(samples, names.AUTH_FAILURES, names.AUTH_CAUSE)
+    missing = [cause for cause in names.CAUSES if cause not in failures]
     if missing:
         yield _FAILURES.problem(
-            f"{AUTH_FAILURES.prometheus} is missing for {', '.join(missing)}: the first failure"
+            f"{names.AUTH_FAILURES.prometheus} is missing for {', '.join(missing)}: the first failure"
             " of these will not count as an increase.",
             "Keep it in metric_relabel_configs and the collector; else update together-otel.",
         )
     else:
-        yield _FAILURES.ok(f"{AUTH_FAILURES.prometheus} is present for all {len(CAUSES)} causes.")
+        yield _FAILURES.ok(
+            f"{names.AUTH_FAILURES.prometheus} is present for all {len(names.CAUSES)} causes."
+        )
     for cause, count in failures.items():
         if count:
             yield _FAILURES.warning(
                 f"{count:g} authentication failures of cause {cause} are counted.",
-                next((remedy for one, remedy in CAUSE_REMEDIES.items() if one == cause), ""),
+                next((remedy for one, remedy in names.CAUSE_REMEDIES.items() if one == cause), ""),
             )
     yield from _use(samples)
-    for stage, count in counts(samples, TELEMETRY_ERRORS, TELEMETRY_STAGE).items():
+    for stage, count in counts(samples, names.TELEMETRY_ERRORS, names.TELEMETRY_STAGE).items():
         if count:
             yield Topic("errors").warning(
                 f"The instrumentation had {count:g} internal errors, at {stage}.",
@@ -89,11 +74,11 @@ def content(samples: Samples) -> Iterator[Finding]:
         )
 
 
-def counts(samples: Samples, metric: Metric, attribute: str) -> dict[str, float]:
+def counts(samples: Samples, metric: names.Metric, attribute: str) -> dict[str, float]:
     """Return a counter's sums by one attribute."""
     sums: dict[str, float] = {}
     for labels, value in samples.get(metric.prometheus, ()):
-        name = labels.get(label_of(attribute), "")
+        name = labels.get(names.label_of(attribute), "")
         sums[name] = sums.get(name, 0.0) + value
     return sums
 
@@ -115,7 +100,7 @@ def _not_ours(samples: Samples) -> Finding:
 
 
 def _renamed(samples: Samples) -> Finding:
-    name = AUTH_FAILURES.prometheus
+    name = names.AUTH_FAILURES.prometheus
     bare = name.removesuffix("_total")
     alike = [one for one in samples if one.replace(".", "_").removesuffix("_total") == bare]
     if alike:
@@ -124,7 +109,7 @@ def _renamed(samples: Samples) -> Finding:
             "Configure the collector's exporter to add suffixes (add_metric_suffixes, or its"
             " translation_strategy UnderscoreEscapingWithSuffixes).",
         )
-    ours = ", ".join(sorted(one for one in samples if is_ours(one))[:3])
+    ours = ", ".join(sorted(one for one in samples if names.is_ours(one))[:3])
     return _NAMES.problem(
         f"{name} is missing, though {ours} is present: something drops it, or another"
         " instrumentation emits these metrics.",
@@ -134,19 +119,19 @@ def _renamed(samples: Samples) -> Finding:
 
 def _use(samples: Samples) -> Iterator[Finding]:
     """Check the metrics that appear once clients are created and used."""
-    if KEY_CHECKS.prometheus not in samples:
+    if names.KEY_CHECKS.prometheus not in samples:
         yield Topic("clients").warning("No client has been created yet.", _NOBODY)
         return
-    requests = counts(samples, REQUESTS, REQUEST_OUTCOME)
+    requests = counts(samples, names.REQUESTS, names.REQUEST_OUTCOME)
     if not requests:
         yield _REQUESTS.warning("Clients were created, but made no request yet.", _NOBODY)
         return
     shown = ", ".join(f"{outcome} {count:g}" for outcome, count in sorted(requests.items()))
     yield _REQUESTS.ok(f"Requests are counted: {shown}.")
-    durations = [metric.prometheus for metric in DURATION_METRICS]
+    durations = [metric.prometheus for metric in names.DURATION_METRICS]
     if any(requests.values()) and not any(f"{name}_count" in samples for name in durations):
         yield _REQUESTS.problem(
-            f"{INFERENCE_DURATION.prometheus} is missing, though requests are present: histograms are"
+            f"{names.INFERENCE_DURATION.prometheus} is missing, though requests are present: histograms are"
             " dropped.",
             "Keep it in metric_relabel_configs, the collector, and views of the SDK, and"
             f" {CUMULATIVE}.",
@@ -155,9 +140,9 @@ def _use(samples: Samples) -> Iterator[Finding]:
         bounds = {labels.get("le") for labels, _ in samples.get(f"{name}_bucket", ())}
         if f"{name}_count" in samples and not bounds - {"+Inf"}:
             yield _REQUESTS.problem(f"{name} has no buckets: {NO_BUCKETS}", EXPLICIT)
-    if KEY_INFO.prometheus not in samples:
+    if names.KEY_INFO.prometheus not in samples:
         yield Topic("keys").warning(
-            f"{KEY_INFO.prometheus} is missing: alerts cannot distinguish keys.",
+            f"{names.KEY_INFO.prometheus} is missing: alerts cannot distinguish keys.",
             "Unset TOGETHER_OTEL_FINGERPRINT, unless it is off intentionally.",
         )
     seen = sum(any(name.startswith(one.prometheus) for name in samples) for one in USUAL)

@@ -8,20 +8,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from together_otel import names
 from together_otel.cli.doctor.content import Samples, counts
 from together_otel.cli.doctor.endpoint import CannotRead, read
 from together_otel.cli.doctor.ports import Port
 from together_otel.cli.drill.processes import Process
 from together_otel.cli.drill.scenarios import Scenario
-from together_otel.names import (
-    AUTH_CAUSE,
-    AUTH_FAILURES,
-    DRILL_CAUSE,
-    DRILL_DURATION,
-    DRILL_ENDED,
-    DRILL_STARTED,
-    Cause,
-)
 
 _PACE = 1.0
 _STEPS = 10
@@ -70,7 +62,7 @@ def ending_early() -> Iterator[threading.Event]:
 class Runner:
     """Runs one drill for a number of seconds; 0 for one request of each kind."""
 
-    _cause: Cause
+    _cause: names.Cause
     _scenario: Scenario
     _process: Process
     _duration: float
@@ -100,7 +92,7 @@ class Runner:
         self._process.show()
         self.outcome.started = True
         start = time.monotonic()
-        self._emit(DRILL_STARTED.name)
+        self._emit(names.DRILL_STARTED.name)
         if self._scenario.before:
             for _ in range(_WARM_UP):
                 self._accepted()
@@ -114,7 +106,7 @@ class Runner:
         self._say("Working again.")
         for _ in self._until(start + self._duration, ended):
             self._accepted()
-        self._emit(DRILL_ENDED.name)
+        self._emit(names.DRILL_ENDED.name)
         self._look(port)
         self._process.finish()
         complaints = Counter(one.rstrip(".") for one in self._process.complaints)
@@ -148,7 +140,7 @@ class Runner:
             self._fault(f"a request with a good key failed: {why}")
 
     def _emit(self, event: str) -> None:
-        fields = {DRILL_CAUSE: self._cause, DRILL_DURATION: self._duration}
+        fields = {names.DRILL_CAUSE: self._cause, names.DRILL_DURATION: self._duration}
         self._process.command(emit=event, fields=fields)
 
     def _look(self, port: Port | None) -> None:
@@ -160,7 +152,7 @@ class Runner:
             except CannotRead as exc:
                 self._fault(exc.finding.text)
             else:
-                shown = counts(self.outcome.samples, AUTH_FAILURES, AUTH_CAUSE)
+                shown = counts(self.outcome.samples, names.AUTH_FAILURES, names.AUTH_CAUSE)
                 self._compare(f"shown by {port.url}", shown)
 
     def _compare(self, how: str, found: dict[str, float]) -> None:

@@ -23,6 +23,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -64,59 +65,43 @@ class Found:
     instances: int
     series: int
     samples: int
-    groups: dict[str, float] = field(default_factory=dict)
-    rules: dict[str, float] = field(default_factory=dict)
-    panels: dict[int, dict[str, float]] = field(default_factory=dict)
+    groups: Counter[str] = field(default_factory=Counter)
+    rules: Counter[str] = field(default_factory=Counter)
+    panels: dict[int, Counter[str]] = field(default_factory=dict)
 
 
-class Questions:
-    """Measures queries to a Prometheus at one evaluation time."""
+def ask_rules(server: Server, at: int, found: Found) -> None:
+    """Add the costs of each group of rules and of each rule."""
+    for path in RULES:
+        for group in yaml.safe_load(path.read_text(encoding="utf-8"))["groups"]:
+            for rule in group["rules"]:
+                took = _takes(server, "query", query=rule["expr"], time=at)
+                found.rules[rule.get("record") or rule["alert"]] += took
+                found.groups[f"{path.name} {group['name']}"] += took
 
-    def __init__(self, server: Server, at: int) -> None:
-        self._server = server
-        self._at = at
 
-    def rules(self) -> tuple[dict[str, float], dict[str, float]]:
-        """Return the costs of each group of rules and of each rule."""
-        groups: dict[str, float] = {}
-        rules: dict[str, float] = {}
-        for path in RULES:
-            for group in yaml.safe_load(path.read_text(encoding="utf-8"))["groups"]:
-                for rule in group["rules"]:
-                    took = self._takes("query", query=rule["expr"], time=str(self._at))
-                    called = rule.get("record") or rule["alert"]
-                    rules[called] = rules.get(called, 0) + took
-                    name = f"{path.name} {group['name']}"
-                    groups[name] = groups.get(name, 0) + took
-        return groups, rules
+def ask_panels(server: Server, at: int, hours: int) -> Counter[str]:
+    """Return the cost of each panel, as the sum over its queries."""
+    took: Counter[str] = Counter()
+    for panel, expr, step in queries(hours):
+        if step is None:
+            took[panel] += _takes(server, "query", query=expr, time=at)
+        else:
+            times = {"start": at - hours * HOUR, "end": at, "step": step}
+            took[panel] += _takes(server, "query_range", query=expr, **times)
+    return took
 
-    def panels(self, asked: Iterator[Query], hours: int) -> dict[str, float]:
-        """Return the cost of each panel, as the sum over its queries."""
-        took: dict[str, float] = {}
-        for query in asked:
-            if query.step is None:
-                found = self._takes("query", query=query.expr, time=str(self._at))
-            else:
-                found = self._takes(
-                    "query_range",
-                    query=query.expr,
-                    start=str(self._at - hours * HOUR),
-                    end=str(self._at),
-                    step=str(query.step),
-                )
-            took[query.panel] = took.get(query.panel, 0) + found
-        return took
 
-    def _takes(self, path: str, **fields: str) -> float:
-        begun = self._server.cpu()
-        for _ in range(TIMES):
-            try:
-                self._server.get(path, **fields)
-            except (RuntimeError, TimeoutError) as exc:
-                # The query loads too many samples or takes too long.
-                print(f"  {fields['query'][:60]}: {str(exc)[:80]}", file=sys.stderr)
-                return float("inf")
-        return (self._server.cpu() - begun) / TIMES
+def _takes(server: Server, path: str, **fields: str | int) -> float:
+    begun = server.cpu()
+    for _ in range(TIMES):
+        try:
+            server.get(path, **fields)
+        except (RuntimeError, TimeoutError) as exc:
+            # The query loads too many samples or takes too long.
+            print(f"  {fields['query'][:60]}: {str(exc)[:80]}", file=sys.stderr)
+            return float("inf")
+    return (server.cpu() - begun) / TIMES
 
 
 def queries(hours: int) -> Iterator[Query]:
@@ -177,10 +162,9 @@ def _ask(
     found = Found(version(program), instances, blocks.series, blocks.samples)
     server = Server(program, folder)
     with server:
-        questions = Questions(server, now - RECENT)
-        found.groups, found.rules = questions.rules()
+        ask_rules(server, now - RECENT, found)
         for selected in sorted({1, hours}):
-            found.panels[selected] = questions.panels(queries(selected), selected)
+            found.panels[selected] = ask_panels(server, now - RECENT, selected)
     return found
 
 
@@ -213,7 +197,7 @@ def report(every: list[Found]) -> None:
         parts |= {f"Panel of {hours} h": took for hours, took in largest.panels.items()}
         for title, times in parts.items():
             print(f"\n{title}, {largest.instances:,} instances, Prometheus {largest.version}, s")
-            for name, one in sorted(times.items(), key=lambda one: -one[1])[:12]:
+            for name, one in times.most_common(12):
                 print(f"  {one:8.3f}  {name}")
 
 

@@ -229,7 +229,7 @@ class Server(Program):
         user, system = text.rpartition(")")[2].split()[11:13]
         return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
 
-    def get(self, path: str, **fields: str) -> Any:
+    def get(self, path: str, **fields: str | int) -> Any:
         """Return the data of an API response."""
         connection = HTTPConnection(self.address, timeout=PATIENCE)
         try:
@@ -292,5 +292,5 @@ def _answers(folder: Path, ready: Sequence[Rule], at: int) -> list[Series]:
                 float(one["value"][1]),
             )
             for rule in ready
-            for one in server.get("query", query=rule.expr, time=str(at))["result"]
+            for one in server.get("query", query=rule.expr, time=at)["result"]
         ]

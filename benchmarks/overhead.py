@@ -29,6 +29,8 @@ from rows import COLLECTED, PROCESSES, Added, Row, Task, rows, rows_of_client
 from worker import Cost, Worker, progress, what_is_emitted
 from workload import CLIENTS
 
+from together_otel.plain.installed import release_of
+
 IMPORTS, IMPORT_SETS = 15, 5
 
 
@@ -159,7 +161,7 @@ def _short(value: float) -> str:
 
 def installed(peers: list[str]) -> list[str]:
     """Return the peers that are installed; print those that are not."""
-    missing = [peer for peer in peers if not PEERS[peer].is_installed()]
+    missing = [peer for peer in peers if release_of(PEERS[peer].distribution) is None]
     for peer in missing:
         print(f"{peer} is left out: `pip install {PEERS[peer].distribution}`", file=sys.stderr)
     return [peer for peer in peers if peer not in missing]

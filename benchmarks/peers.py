@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import importlib.util
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
@@ -16,13 +15,6 @@ class Peer(NamedTuple):
     distribution: str
     module: str
     start: Callable[[Any], object]
-
-    def is_installed(self) -> bool:
-        """Return whether it is installed."""
-        try:
-            return importlib.util.find_spec(self.module) is not None
-        except ModuleNotFoundError:  # a parent package is missing
-            return False
 
     def turn_on(self) -> None:
         """Instrument the SDK in this process."""

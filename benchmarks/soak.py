@@ -120,26 +120,17 @@ def growth(samples: list[tuple[int, float]], calls: int) -> float:
     return statistics.linear_regression(*zip(*late, strict=True)).slope * 100_000
 
 
-def are_exact(checks: dict[str, tuple[object, object]]) -> bool:
-    """Print whether each pair of actual and expected value is equal; return whether all are."""
-    good = True
-    for name, (found, wanted) in checks.items():
-        exact = found == wanted
-        good &= exact
-        print(
-            f"{'exact' if exact else 'WRONG':8}{name}" + ("" if exact else f": {found}, {wanted}")
-        )
-    return good
-
-
-def are_bounded(metrics: Metrics) -> bool:
-    """Print the number of values of each label; return whether all are within their limits."""
-    good = True
+def is_good(checks: dict[str, tuple[object, object]], metrics: Metrics) -> bool:
+    """Print whether each found value is as wanted, and each label has few values."""
+    lines = [
+        f"exact   {name}" if found == wanted else f"WRONG   {name}: {found}, {wanted}"
+        for name, (found, wanted) in checks.items()
+    ]
     for label, limit in LIMITS.items():
         number = metrics.values(label)
-        good &= number <= limit
-        print(f"{'bounded' if number <= limit else 'WRONG':8}{label}: {number} of {limit}")
-    return good
+        lines.append(f"{'bounded' if number <= limit else 'WRONG':8}{label}: {number} of {limit}")
+    print(*lines, sep="\n")
+    return not any(line.startswith("WRONG") for line in lines)
 
 
 def save(file: Path, backend: str, figures: list[str]) -> None:
@@ -211,8 +202,7 @@ def main() -> int:
     print(f"{MODELS:,} models, {KEYS:,} keys, {HOSTS} hosts, {soak.clients:,} clients")
     for outcome, number in sorted(done.items()):
         print(f"    {outcome:20}{number:12,}")
-    # A list, so that both are evaluated and print their results.
-    good = all([are_exact(checks), are_bounded(metrics)])
+    good = is_good(checks, metrics)
     print(f"series: {halfway:,} halfway, {metrics.series:,} at the end")
     slope = f"{growth(samples, calls):+.2f} MiB"
     print(f"memory: {samples[-1][1]:.0f} MiB, {slope} per 100,000 calls")

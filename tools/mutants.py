@@ -40,11 +40,7 @@ _FAILED, _BROKEN = 1, 2
 
 
 class Trial:
-    """pytest plugin that runs all tests once, and then for each mutant the tests that may kill it.
-
-    Args:
-        names: names of the mutants.
-    """
+    """pytest plugin that runs all tests, and then for each mutant the tests that may kill it."""
 
     def __init__(self, names: Sequence[str]) -> None:
         self.names = names

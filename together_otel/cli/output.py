@@ -5,7 +5,7 @@ import sys
 from contextlib import suppress
 from typing import TextIO
 
-_COLOURS = {"good": "32", "warning": "33", "bad": "31", "faint": "2"}
+_COLOURS = {"good": "32", "warning": "33", "bad": "31"}
 
 
 class CannotWrite(Exception):  # noqa: N818 - the name says what happened
@@ -24,7 +24,7 @@ def prepare() -> None:
 
 
 def paint(text: str, colour: str) -> str:
-    """Return a text in the colour of ``good``, ``warning``, ``bad`` or ``faint`` on a terminal."""
+    """Return a text in the colour of ``good``, ``warning`` or ``bad`` on a terminal."""
     if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb" or not sys.stdout.isatty():
         return text
     return f"\x1b[{_COLOURS[colour]}m{text}\x1b[0m"
@@ -33,8 +33,7 @@ def paint(text: str, colour: str) -> str:
 def write(text: str) -> None:
     """Write to stdout and flush; discard the text if the pipe's reader has closed it.
 
-    Raises:
-        CannotWrite: if it cannot be written for another reason.
+    Raises `CannotWrite` if it cannot be written for another reason.
     """
     try:
         sys.stdout.write(text)

@@ -7,12 +7,7 @@ from typing import Any
 
 
 def lazily(package: str, homes: Mapping[str, Iterable[str]]) -> Callable[[str], Any]:
-    """Return the ``__getattr__`` of a package.
-
-    Args:
-        package: name of the package.
-        homes: the names that each of its modules defines.
-    """
+    """Return the ``__getattr__`` of a package, given the names that each of its modules defines."""
     home_of = {name: module for module, names in homes.items() for name in names}
 
     def __getattr__(name: str) -> Any:  # noqa: N807 - becomes a module's __getattr__

@@ -78,10 +78,8 @@ class Plan:
 class Exchange:
     """A request and the replies that it may get.
 
-    Attributes:
-        request: the request.
-        usual: returns a successful reply if the key is valid, or else a refusal.
-        answer: returns the successful reply, whatever the key.
+    ``usual`` returns a successful reply if the key is valid, or else a refusal; ``answer`` returns
+    the successful reply, whatever the key.
     """
 
     request: ReceivedRequest

@@ -42,13 +42,10 @@ class Fetched(NamedTuple):
 def fetch(url: str, *, accept: str = "*/*", limit: float = LIMIT) -> Fetched:
     """Send one GET, ignoring proxies in the environment and without following redirects.
 
-    Args:
-        url: an http or https URL; a user name and password in it are sent as basic auth.
-        accept: value of the Accept header.
-        limit: timeout in seconds.
+    A user name and password in the URL are sent as basic auth.
 
     Raises:
-        TimeoutError: if it takes longer.
+        TimeoutError: if it takes longer than ``limit`` seconds.
         TooLarge: if the body has more than `LARGEST` bytes.
         HTTPException: if the response is not valid HTTP.
         OSError: if the connection fails.
@@ -85,16 +82,10 @@ def fetch(url: str, *, accept: str = "*/*", limit: float = LIMIT) -> Fetched:
 
 
 def within(limit: float, work: Callable[[], T]) -> T:
-    """Call a function in a separate thread with a timeout, and return its result.
+    """Call a function in a separate thread; return its result or raise its exception.
 
     A socket timeout does not limit a DNS lookup, headers that arrive byte by byte, or a parser.
-
-    Args:
-        limit: timeout in seconds. The thread is not stopped at the timeout.
-        work: the function; its exceptions are raised again here.
-
-    Raises:
-        TimeoutError: if it takes longer.
+    Raises `TimeoutError` after ``limit`` seconds; the thread is not stopped.
     """
     ended: SimpleQueue[tuple[T, None] | tuple[None, Exception]] = SimpleQueue()
 

@@ -103,7 +103,7 @@ class TogetherServer:
         """
         if self._listener is None:
             raise RuntimeError("the server is not running")
-        return f"http://127.0.0.1:{self._listener.server_port}"
+        return f"http://127.0.0.1:{self._listener.server_address[1]}"
 
     @property
     def base_url(self) -> str:

@@ -5,7 +5,8 @@ import sys
 import threading
 from collections.abc import Callable
 from contextlib import suppress
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
+from socketserver import ThreadingTCPServer
 from typing import Any
 
 from together_otel.testing.exchange import TRACE_ID, Plan, ReceivedRequest, Reply
@@ -14,16 +15,14 @@ Take = Callable[[str, str, dict[str, str], bytes], tuple[ReceivedRequest | None,
 Hold = Callable[[ReceivedRequest, float], bool]
 
 
-class Listener(ThreadingHTTPServer):
+class Listener(ThreadingTCPServer):  # HTTPServer looks up its name, which can take seconds
     """Listens on loopback. `hang_up` closes all connections and joins their threads.
 
-    Args:
-        port: TCP port; 0 for a free one.
-        take: records a request given method, path, headers and body; returns it and its plan, or
-            ``None`` and a plan for a control request.
-        hold: waits for a number of seconds; returns whether to send the response.
+    ``take`` gets method, path, headers and body, and returns ``None`` instead of a request for a
+    control request. ``hold`` waits for seconds, and returns whether to send the response.
     """
 
+    allow_reuse_address = True
     request_queue_size = 128
 
     def __init__(self, port: int, take: Take, hold: Hold) -> None:
@@ -33,15 +32,6 @@ class Listener(ThreadingHTTPServer):
         self._talking: list[threading.Thread] = []
         self._lock = threading.Lock()
         super().__init__(("127.0.0.1", port), _Connection)
-
-    def server_bind(self) -> None:
-        """Bind without looking up the host name, which can take seconds."""
-        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        self.socket.bind(self.server_address)
-        self.server_name: str
-        self.server_port: int
-        self.server_address: Any = self.socket.getsockname()
-        self.server_name, self.server_port = self.server_address
 
     def process_request(self, request: Any, client_address: Any) -> None:
         """Start a thread for a connection and store both."""

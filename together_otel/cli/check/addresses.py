@@ -45,11 +45,7 @@ def installed_sdk() -> tuple[int, int] | None:
 def address_of(
     variables: Mapping[str, str], sdk: tuple[int, int] | None, reader: Reader
 ) -> Address:
-    """Return the URL of the list of models for the SDK's version, if it is installed.
-
-    Raises:
-        NoAnswer: if the base URL is invalid, or contains credentials that replace the key.
-    """
+    """Return the URL of the list of models. Raises `NoAnswer` if the base URL is not usable."""
     name = next((one for one in reader.base_urls if one in variables), None)
     if name is None:
         return _parts(_XYZ if sdk is not None and sdk < _FIRST_OF_TOGETHER_AI else _AI, (2, 12))

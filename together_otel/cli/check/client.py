@@ -22,11 +22,7 @@ _PROXIES: Final = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
 def make_client(
     variables: Mapping[str, str], sdk: tuple[int, int] | None, limit: float
 ) -> httpx.Client:
-    """Return a client with a timeout of each step in seconds.
-
-    Raises:
-        NoAnswer: if it cannot be created, in which case the SDK's cannot be either.
-    """
+    """Return a client with a timeout of each step in seconds, or raise `NoAnswer`."""
     verify = _certificates(variables, sdk)
     names = " or ".join(name for name, value in variables.items() if value and _is_proxy(name))
     try:
@@ -46,11 +42,7 @@ def make_client(
 
 
 def parsed(address: Address) -> httpx.URL:
-    """Return an address as httpx parses it.
-
-    Raises:
-        NoAnswer: if its host is not a valid name.
-    """
+    """Return an address as httpx parses it. Raises `NoAnswer` if its host is not a valid name."""
     try:
         return httpx.URL(address.url)
     except httpx.InvalidURL:

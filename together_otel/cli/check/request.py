@@ -66,11 +66,7 @@ class TracedRequest:
     _ended: bool = False
 
     def send(self, limit: float) -> Answer:
-        """Send the request; return the response, with at least its status.
-
-        Raises:
-            NoAnswer: if there is no response.
-        """
+        """Send the request; return the response. Raises `NoAnswer` if there is none."""
         failure: NoAnswer | None = None
         try:
             within(limit, self._send)

@@ -33,22 +33,14 @@ class CannotRead(Exception):  # noqa: N818 - the name says what happened
 
 
 def look_at(url: str) -> Iterable[Finding]:
-    """Return the findings about an endpoint.
-
-    Raises:
-        CannotRead: if there is no response, or it contains no metrics.
-    """
+    """Return the findings about an endpoint. Raises `CannotRead` if it has no metrics."""
     deadline = time.monotonic() + LIMIT
     answer, samples = _read(url, deadline)
     return (*_format(answer), *_openmetrics(url, deadline), *content(samples))
 
 
 def read(url: str) -> Samples:
-    """Return the samples of a scrape.
-
-    Raises:
-        CannotRead: if there is no response, or it contains no metrics.
-    """
+    """Return the samples of a scrape. Raises `CannotRead` if there are none."""
     return _read(url, time.monotonic() + LIMIT)[1]
 
 

@@ -36,10 +36,9 @@ class Port(NamedTuple):
 
 
 def of_exporter(environ: Mapping[str, str]) -> Port | None:
-    """Return the port of OpenTelemetry's Prometheus exporter, or ``None`` if it is off.
+    """Return the port of OpenTelemetry's Prometheus exporter if it is on.
 
-    Raises:
-        ValueError: if the value of its variable is not a port.
+    Raises `ValueError` if the value of its variable is not a port.
     """
     if "prometheus" not in exporters_of("metrics", environ):
         return None

@@ -36,13 +36,10 @@ class Died(RuntimeError):  # noqa: N818 - the name says what happened
 
 
 class Process:
-    """Context manager that runs the application under ``opentelemetry-instrument``.
+    """Runs the application under ``opentelemetry-instrument``, or raises `Died`.
 
     ``output`` has the lines on stdout that are not replies, ``errors`` those on stderr, and
     ``complaints`` the errors of exporters. Without ``redact``, the output cannot be shown.
-
-    Raises:
-        Died: if it cannot be started.
     """
 
     def __init__(

@@ -84,11 +84,7 @@ class Runner:
         return False
 
     def run(self, port: Port | None, ended: threading.Event) -> None:
-        """Run the drill until its time is over, or ``ended`` is set.
-
-        Raises:
-            Died: if the application exits too early.
-        """
+        """Run the drill until it is over or ``ended`` is set. Raises `Died` if it exits earlier."""
         self._process.show()
         self.outcome.started = True
         start = time.monotonic()

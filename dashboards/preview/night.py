@@ -7,11 +7,10 @@ third is replaced by one without a key. `write` tells it in OpenMetrics' text, f
 
 from __future__ import annotations
 
-import bisect
 import math
 import random
 from collections import defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import IO, TYPE_CHECKING
 
@@ -127,22 +126,6 @@ RETRIED = 0.004
 """Chance of a call to be repeated once by the SDK."""
 
 
-@dataclass
-class Histogram:
-    """Counts of one set of labels."""
-
-    bounds: tuple[float, ...]
-    counts: list[int] = field(default_factory=list)
-    total: float = 0.0
-
-    def observe(self, value: float) -> None:
-        """Count one observation."""
-        if not self.counts:
-            self.counts = [0] * (len(self.bounds) + 1)
-        self.counts[bisect.bisect_left(self.bounds, value)] += 1
-        self.total += value
-
-
 class Pod:
     """One process and all that it has counted."""
 
@@ -150,8 +133,7 @@ class Pod:
         self.service, self.instance, self.born = service, instance, born
         self.keyless = instance == KEYLESS_POD[2]
         self._dice = chance
-        self._values: dict[str, float] = {}
-        self._histograms: dict[tuple[names.Metric, tuple[str, ...]], Histogram] = {}
+        self._values: defaultdict[str, float] = defaultdict(float)
         for cause in names.CAUSES:
             self._values[self._name(names.AUTH_FAILURES, cause)] = 0
         present = (
@@ -205,9 +187,9 @@ class Pod:
             if work.operation == "chat":
                 reason = "length" if self._dice.random() < CUT else "stop"
                 self._add(names.CHOICES, work.operation, work.model, reason)
-            for field_, tokens in zip(("input_tokens", "output_tokens"), work.tokens, strict=True):
+            for field, tokens in zip(("input_tokens", "output_tokens"), work.tokens, strict=True):
                 if tokens:
-                    measured[field_] = round(tokens * self._dice.lognormvariate(0, 0.5))
+                    measured[field] = round(tokens * self._dice.lognormvariate(0, 0.5))
             if work.first:
                 measured["cached_tokens"] = measured["input_tokens"] * CACHED
                 measured["reasoning_tokens"] = measured["output_tokens"] * REASONING
@@ -227,7 +209,7 @@ class Pod:
                 self._add(row.metric, *labels, *row.further, n=round(value))
             else:
                 further = (error,) if names.ERROR_TYPE in row.metric.attributes else row.further
-                self._observe(row.metric, value, (*labels, *further))
+                self._observe(row.metric, value, *labels, *further)
 
     def _outcome(self, work: Work) -> names.Outcome:
         chances = CHANCES if work.first else {**CHANCES, "abandoned": 0.0}
@@ -237,31 +219,23 @@ class Pod:
         return other or "success"
 
     def _add(self, metric: names.Metric, *values: str, n: int = 1) -> None:
-        series = self._name(metric, *values)
-        self._values[series] = self._values.get(series, 0) + n
+        self._values[self._name(metric, *values)] += n
 
     def _set(self, metric: names.Metric, value: float, *values: str) -> None:
         self._values[self._name(metric, *values)] = value
 
-    def _observe(self, metric: names.Metric, value: float, labels: tuple[str, ...]) -> None:
-        found = self._histograms.get((metric, labels))
-        if found is None:
-            found = self._histograms[metric, labels] = Histogram(metric.buckets)
-        found.observe(value)
+    def _observe(self, metric: names.Metric, value: float, *values: str) -> None:
+        name, labels = metric.prometheus, dict(zip(metric.labels, values, strict=True))
+        for bound in (*metric.buckets, math.inf):
+            le = "+Inf" if bound == math.inf else str(bound)
+            self._values[self._series(f"{name}_bucket", {**labels, "le": le})] += value <= bound
+        self._values[self._series(f"{name}_count", labels)] += 1
+        self._values[self._series(f"{name}_sum", labels)] += value
 
     def samples(self) -> Iterator[tuple[str, float]]:
         """Return what a scrape shows."""
         yield from self._values.items()
         yield self._series("up", {}), 1
-        for (metric, labels), histogram in self._histograms.items():
-            named = dict(zip(metric.labels, labels, strict=True))
-            so_far = 0
-            for bound, count in zip((*histogram.bounds, math.inf), histogram.counts, strict=True):
-                so_far += count
-                le = "+Inf" if bound == math.inf else str(bound)
-                yield self._series(f"{metric.prometheus}_bucket", {**named, "le": le}), so_far
-            yield self._series(f"{metric.prometheus}_count", named), so_far
-            yield self._series(f"{metric.prometheus}_sum", named), histogram.total
 
     def _name(self, metric: names.Metric, *values: str) -> str:
         return self._series(metric.prometheus, dict(zip(metric.labels, values, strict=True)))
@@ -272,14 +246,9 @@ class Pod:
         return f"{name}{{{inner}}}"
 
 
-def dice() -> random.Random:
-    """Return the same chances each time."""
-    return random.Random(312)  # noqa: S311 - no secret
-
-
 def write(file: IO[str]) -> None:
     """Write the night."""
-    chance = dice()
+    chance = random.Random(312)  # noqa: S311 - no secret
     pods = [
         # Processes that started some days ago at different moments.
         Pod(service, instance, START - 200_000 - 7_000 * place, chance)

@@ -24,19 +24,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry import _logs, metrics, trace
-from opentelemetry.sdk._logs import LoggerProvider
-from opentelemetry.sdk._logs.export import InMemoryLogRecordExporter, SimpleLogRecordProcessor
-from opentelemetry.sdk.metrics import MeterProvider
-from opentelemetry.sdk.metrics.export import InMemoryMetricReader
-from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import SimpleSpanProcessor
-from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from peers import PEERS
 
-from together_otel.testing import MadeUpKeys, TogetherServer, behaviours
+from together_otel.testing import CapturedTelemetry, MadeUpKeys, TogetherServer, behaviours
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
 ROOT = Path(__file__).parents[1]
 OURS = "together_otel"
@@ -47,49 +40,18 @@ MODEL = "meta-llama/Llama-3.3-70B-Instruct-Turbo"
 ASKED: dict[str, Any] = {"model": MODEL, "messages": [{"role": "user", "content": "Hello"}]}
 
 
-class Seen:
-    """Captures spans, metrics and log records of all scopes."""
-
-    def __init__(self) -> None:
-        self.exporter, self.reader = InMemorySpanExporter(), InMemoryMetricReader()
-        self.logs = InMemoryLogRecordExporter()
-        tracers, loggers = TracerProvider(), LoggerProvider()
-        tracers.add_span_processor(SimpleSpanProcessor(self.exporter))
-        loggers.add_log_record_processor(SimpleLogRecordProcessor(self.logs))
-        trace.set_tracer_provider(tracers)
-        metrics.set_meter_provider(MeterProvider([self.reader]))
-        _logs.set_logger_provider(loggers)
-
-    @contextlib.contextmanager
-    def during(self) -> Iterator[list[Any]]:
-        """Yield a list that contains, after the block, the spans that ended in it."""
-        before = len(self.exporter.get_finished_spans())
-        spans: list[Any] = []
-        with contextlib.suppress(Exception):  # some calls are meant to fail
-            yield spans
-        spans += self.exporter.get_finished_spans()[before:]
-
-    def metrics(self) -> str:
-        """Return all metrics as text."""
-        data = self.reader.get_metrics_data()
-        return data.to_json() if data else ""
-
-    def everything(self) -> str:
-        """Return all captured telemetry as text."""
-        spans = "".join(span.to_json() for span in self.exporter.get_finished_spans())
-        logs = "".join(one.to_json() for one in self._records())
-        return spans + logs + self.metrics()
-
-    def _records(self) -> list[Any]:
-        found = self.logs.get_finished_logs()
-        return [
-            getattr(one, "log_record", one) if not hasattr(one, "to_json") else one for one in found
-        ]
+def captured() -> CapturedTelemetry:
+    """Return telemetry that captures what the global providers get."""
+    telemetry = CapturedTelemetry()
+    trace.set_tracer_provider(telemetry.tracer_provider)
+    metrics.set_meter_provider(telemetry.meter_provider)
+    _logs.set_logger_provider(telemetry.logger_provider)
+    return telemetry
 
 
 def probe(name: str) -> dict[str, str]:
     """Turn one instrumentation on in this process and return facts about its telemetry."""
-    seen = Seen()
+    seen = captured()
     try:
         importlib.import_module(OURS).instrument() if name == OURS else PEERS[name].turn_on()
     except ImportError as error:
@@ -111,9 +73,10 @@ def probe(name: str) -> dict[str, str]:
         client = made(key, retries=1)
 
         def spans_of(call: Callable[[], object]) -> list[Any]:
-            with seen.during() as spans:
+            before = len(seen.finished_spans())
+            with contextlib.suppress(Exception):  # some calls are meant to fail
                 call()
-            return spans
+            return list(seen.finished_spans()[before:])
 
         async def asynchronous() -> None:
             async with together.AsyncTogether(api_key=key, base_url=server.url) as other:
@@ -138,8 +101,8 @@ def probe(name: str) -> dict[str, str]:
         says("A stream is a span", stream)
         says(
             "… with the time to its first chunk",
-            "first_chunk" in "".join(s.to_json() for s in stream) + seen.metrics()
-            or "first_token" in seen.metrics(),
+            "first_chunk" in "".join(s.to_json() for s in stream) + str(seen.metrics())
+            or "first_token" in str(seen.metrics()),
         )
         says(
             "Embeddings are a span",
@@ -166,7 +129,7 @@ def probe(name: str) -> dict[str, str]:
         says("… and that the key was revoked", "revoked" in seen.everything())
         says(
             "A metric counts authentication failures",
-            "auth" in seen.metrics() and "fail" in seen.metrics(),
+            "auth" in str(seen.metrics()) and "fail" in str(seen.metrics()),
         )
 
         before = seen.everything()

@@ -1,6 +1,7 @@
 """Shapes, placeholders, references and names of variables."""
 
 import json
+import time
 
 import pytest
 
@@ -303,3 +304,15 @@ def test_no_lookalike(variable):
 )
 def test_text_that_may_hold_a_key(text, may):
     assert formats.may_hold_a_key(text) is may
+
+
+def test_time_to_find_such_text_grows_with_it_and_not_with_its_square():
+    """64 times the text takes 64 times as long, not 4,096 times."""
+
+    def spent(size):
+        started = time.thread_time()
+        formats.may_hold_a_key("a" * size)
+        return time.thread_time() - started
+
+    least = min(spent(512) for _ in range(5))
+    assert spent(32_768) < 512 * least

@@ -18,7 +18,7 @@ V1_LENGTH: Final = len(PUBLIC_PREFIX) + 43
 LEGACY_LENGTH: Final = 64
 
 OPAQUE: Final = (
-    r"(?=[\w+=.%~-]*\d)(?=[\w+=.%~-]*[^\W\d_])[\w+=.%~-]{20,}"
+    r"(?<![\w+=.%~-])(?=[\w+=.%~-]*\d)(?=[\w+=.%~-]*[^\W\d_])[\w+=.%~-]{20,}"
     r"|(?<![A-Za-z])(?=[a-z]*[A-Z])(?=[A-Z]*[a-z])"
     r"(?!(?:[A-Z][a-z]+)+(?![A-Za-z]))[A-Za-z]{20,}"
 )

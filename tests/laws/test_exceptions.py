@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from unittest import mock
 
 import pytest
+import together
 from application import (
     MODES,
     Application,
@@ -88,6 +89,26 @@ def test_it_goes_on_as_it_is(kind, caused, answer, mode):
     assert observe(scenario, mode).differences(without) == []
     told = int(answer is refused)
     assert telemetry.failures() == {"count": told, "line": 0, "record": told, "span": told}
+
+
+class UnlinkedError(Exception):
+    @property
+    def __cause__(self):
+        raise ValueError
+
+    __context__ = __traceback__ = __cause__
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_links_that_cannot_be_read(mode, monkeypatch):
+    """The application gets the exception, though nothing can be found out about it."""
+    monkeypatch.setattr("together_otel.guard.Guard.raising", False)
+    Telemetry().instrument()
+    try:
+        drive(hooked(UnlinkedError, accepted)(Application(mode)), mode)
+    except Exception as exc:  # noqa: BLE001 - pytest.raises would read them
+        got = type(exc)
+    assert got is together.APIConnectionError
 
 
 class TimeLimitError(Exception):

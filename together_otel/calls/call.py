@@ -32,7 +32,7 @@ from together_otel.clients.base import (
     blank,
 )
 from together_otel.clients.error_types import error_type
-from together_otel.clients.failures import is_redirect, outcome_of
+from together_otel.clients.failures import is_redirect
 from together_otel.clients.sent import secrets_in_traceback
 from together_otel.keys import is_sign_in, known_keys, redact, redact_exception, text_of
 from together_otel.telemetry import spans
@@ -294,7 +294,7 @@ class Call(CallState):
             if self.timing is not None and not failure.auth and failure.answer.status_code is None:
                 failure.answer = self.answer()
         except Exception:  # noqa: BLE001 - must not reach the application
-            failure = Failure(outcome_of(exc, None), Answer())
+            failure = Failure("client_error", Answer())
             self.runtime.guard("finish").swallow()
         return self._ending_of(failure, exc)
 

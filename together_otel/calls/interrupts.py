@@ -55,8 +55,8 @@ def step_out() -> None:
 
     The caller then re-raises it. Python 3.10 adds its frame again, so frames beneath it go instead.
     """
-    exc = sys.exc_info()[1]
-    if exc is None or (entry := exc.__traceback__) is None:
+    _, exc, entry = sys.exc_info()
+    if exc is None or entry is None:
         return
     cut(exc)
     if sys.version_info >= (3, 11):
@@ -68,8 +68,7 @@ def step_out() -> None:
 
 def join_frames() -> None:
     """Remove this package's frames directly beneath the caller's, which handles an exception."""
-    exc = sys.exc_info()[1]
-    if exc is None or (entry := exc.__traceback__) is None:
+    if (entry := sys.exc_info()[2]) is None:
         return
     while (beneath := entry.tb_next) is not None and _is_ours(beneath):
         entry.tb_next = beneath.tb_next

@@ -25,9 +25,8 @@ from together_otel import names
 from together_otel.guard import Guard
 from together_otel.settings import Settings
 from together_otel.telemetry import deferred, prometheus_backend
-from together_otel.telemetry.backend import metrics_for
 from together_otel.telemetry.backend_choice import choose_backend
-from together_otel.telemetry.metrics import KeyUse, Measured, NoMetrics
+from together_otel.telemetry.metrics import KeyUse, Measured, NoMetrics, metrics_for
 from together_otel.telemetry.otel import OpenTelemetryMetrics
 from together_otel.telemetry.prometheus import PrometheusMetrics
 from together_otel.telemetry.recorder import Series

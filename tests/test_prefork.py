@@ -32,9 +32,9 @@ from together_otel.names import (
     REQUESTS,
     SCOPE,
 )
+from together_otel.telemetry.deferred import Loss
 from together_otel.telemetry.metrics import Measured
 from together_otel.telemetry.otel import OpenTelemetryMetrics
-from together_otel.telemetry.prefork import Loss
 from together_otel.telemetry.prometheus import PrometheusMetrics
 
 pytestmark = [
@@ -119,7 +119,7 @@ def test_a_log_handler_that_raises_costs_no_count():
         raise RuntimeError
 
     metrics, log = PrometheusMetrics(CollectorRegistry()), logging.getLogger("together_otel")
-    metrics.lost("not shared", lambda: True)
+    metrics.loss.suspect("not shared", lambda: True)
     handler = logging.Handler()
     handler.emit = raising
     log.addHandler(handler)

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
     from together_otel.auth.runtime import Runtime
     from together_otel.recovery.sources import Source
-    from together_otel.telemetry.backend import Backend
+    from together_otel.telemetry.metrics import Backend
 
 _log = logging.getLogger(f"{SCOPE}.instrumentor")
 

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 from opentelemetry import metrics
 
-from together_otel.telemetry.backend import Backend, metrics_for
-from together_otel.telemetry.metrics import NoMetrics
+from together_otel.telemetry.metrics import Backend, NoMetrics, metrics_for
 from together_otel.telemetry.otel import OpenTelemetryMetrics
 
 if TYPE_CHECKING:

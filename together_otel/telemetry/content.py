@@ -30,17 +30,14 @@ _SHORT: Final = 64
 _MOST: Final = LONGEST_ATTRIBUTE // _OVERHEAD
 """Maximum number of items read from a list or a dict: more would exceed the limit."""
 
-_DEEPEST: Final = 16
-"""Maximum depth of a value."""
+_DEEPEST: Final = 16  # maximum depth of a value
 
-_LARGEST: Final = 2**63
-"""Integers from here on are emitted as text: OpenTelemetry's have 64 bits."""
+_LARGEST: Final = 2**63  # integers from here on are emitted as text: OpenTelemetry's have 64 bits
 
 _LONGEST_NUMBER: Final = 1024
 """Maximum bits of an emitted integer; Python cannot convert very long ones to text."""
 
-_SURROGATES: Final = re.compile("[\ud800-\udfff]")
-"""Lone surrogates, which no exporter can encode."""
+_SURROGATES: Final = re.compile("[\ud800-\udfff]")  # lone surrogates, which no exporter can encode
 
 _CREDENTIAL: Final = re.compile(r"(?i)api[_-]?key$|authorization$")
 """Names whose values are always replaced; redaction itself knows such names only inside a text."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from together_otel.forks import ForkSafeLock
@@ -15,15 +16,13 @@ if TYPE_CHECKING:
     Changed = Callable[[Metric, Labels, float], None]
 
 
+@dataclass(eq=False, slots=True)
 class Count:
     """One series, which can be added to without a lookup."""
 
-    __slots__ = ("labels", "metric", "value")
-
-    def __init__(self, metric: Metric, labels: Labels) -> None:
-        self.metric: Metric = metric
-        self.labels: Labels = labels
-        self.value: int = 0
+    metric: Metric
+    labels: Labels
+    value: int = 0
 
 
 class Counts:
@@ -59,7 +58,7 @@ class Counts:
                 if changed is not None:
                     changed(count.metric, count.labels, count.value)
 
-    def read(self, metric: Metric) -> list[tuple[Labels, int]]:
+    def read(self, metric: Metric) -> list[tuple[Labels, float]]:
         """Return a copy of the series of a metric."""
         with self._lock:
             series = self._series.get(metric, {})

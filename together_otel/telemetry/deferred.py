@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import logging
+import mmap
 from collections import deque
 from threading import get_ident
 from typing import TYPE_CHECKING
 
-from together_otel.forks import ForkSafeLock
-from together_otel.guard import Guard
+from together_otel.forks import ForkSafeLock, in_forked_child
+from together_otel.guard import Guard, swallowed
+from together_otel.names import SCOPE
 from together_otel.telemetry.metrics import Metrics
-from together_otel.telemetry.prefork import Loss
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,11 +21,47 @@ if TYPE_CHECKING:
     from together_otel.telemetry.measured import Measured
     from together_otel.telemetry.recorder import Series
 
-_LONGEST = 1024
-"""Maximum number of requests that wait for a collection."""
+_log = logging.getLogger(f"{SCOPE}.metrics")
+
+_LONGEST = 1024  # maximum number of requests that wait for a collection
 _FEW = 8
 """Requests that a caller records if more wait. Several in a row, as the first costs the most; few,
 as the caller waits."""
+
+
+class Loss:
+    """Warns if a process counts what no scrape will show, once for all processes of a fork tree.
+
+    A forked child is checked automatically, any other process after a call of `suspect`.
+    ``applies`` returns whether counts are lost; it is called when the process counts next.
+    """
+
+    def __init__(self, message: str, applies: Callable[[], bool]) -> None:
+        self._message = message
+        self._applies = applies
+        self.unchecked: bool = False
+        """Whether this process is to be checked when it counts next."""
+        # Shared with forked children, so that only one worker of a server warns.
+        self._warned = mmap.mmap(-1, 1)
+        in_forked_child(self._after_fork)
+
+    def _after_fork(self) -> None:
+        self.unchecked = True
+
+    def suspect(self, message: str, applies: Callable[[], bool]) -> None:
+        """Log the message when the process counts next, if it applies then."""
+        self._message, self._applies = message, applies
+        self.unchecked = True
+
+    def check(self) -> None:
+        """Log the warning if it applies and no process of the fork tree has logged it."""
+        self.unchecked = False
+        # Never raises, as a count follows: providers and log handlers are the application's.
+        with swallowed:
+            # The flag is read last, as siblings may run this at the same time.
+            if self._applies() and not self._warned[0]:
+                self._warned[0] = 1
+                _log.warning(self._message)
 
 
 class DeferredMetrics(Metrics):
@@ -43,7 +81,7 @@ class DeferredMetrics(Metrics):
         loss: tuple[str, Callable[[], bool]],
         changed: Changed | None = None,
     ) -> None:
-        self._loss = Loss(*loss)
+        self.loss: Loss = Loss(*loss)
         self._waits = changed is None
         self._waiting: deque[tuple[Series, Measured]] = deque()
         self._recording = ForkSafeLock()
@@ -55,15 +93,15 @@ class DeferredMetrics(Metrics):
         if not self._waits:
             series.record(measured)
             return
-        if self._loss.unchecked:
-            self._loss.check()
+        if self.loss.unchecked:
+            self.loss.check()
         self._waiting.append((series, measured))
         if len(self._waiting) > _LONGEST:
             self._record_waiting(_FEW)
 
     def count(self, *amounts: tuple[Count, int]) -> None:
-        if self._loss.unchecked:
-            self._loss.check()
+        if self.loss.unchecked:
+            self.loss.check()
         self.counts.add(*amounts)
 
     def prepare(self) -> None:

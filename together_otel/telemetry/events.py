@@ -19,8 +19,7 @@ if TYPE_CHECKING:
 
     from together_otel.telemetry.log_records import Scope
 
-_LIMIT = 256
-"""Maximum number of distinct failures for which `Repeats` suppresses repetitions."""
+_LIMIT = 256  # maximum number of distinct failures for which `Repeats` suppresses repetitions
 
 _QUOTED = (" ", '"', "=")
 
@@ -47,12 +46,9 @@ def emit(
 ) -> None:
     """Emit one event as a LogRecord and a log line; the line is logged even if the former raises.
 
-    Args:
-        event: the event.
-        level: a level of Python's logging.
-        fields: attributes by their dotted names, without secrets.
-        more: attributes of the LogRecord only, too long for a line; already redacted.
-        suppressed: number of lines suppressed since the last one; ``None`` suppresses this one, too.
+    The fields are attributes by their dotted names, without secrets; ``more`` has redacted ones
+    that are too long for a line. ``suppressed`` is the number of lines suppressed since the last
+    one; ``None`` suppresses this one, too.
     """
     clean = {
         name: [_clean(item) for item in value]

@@ -41,8 +41,7 @@ _log = logging.getLogger(f"{SCOPE}.exit_export")
 LIMIT = 2.0
 """Maximum delay of an exit, in seconds."""
 
-_ATTEMPT = 1.5
-"""Timeout of each network operation of a push, in seconds."""
+_ATTEMPT = 1.5  # timeout of each network operation of a push, in seconds
 
 
 def job_name(environ: Mapping[str, str]) -> str:

@@ -36,10 +36,10 @@ class _Values:
         self._limit, self._other = limit, other
         self._lock = ForkSafeLock()
 
-    def __call__(self, text: str, secrets: Secrets) -> str:
+    def __call__(self, text: str | None, secrets: Secrets = ()) -> str | None:
         """Return the label for a text: the result of `clean`, or ``other`` above the limit."""
-        if text in self._known:
-            return text
+        if not text or text in self._known:
+            return text or None
         label = clean(text, secrets)
         with self._lock:
             if label not in self._known:
@@ -50,38 +50,24 @@ class _Values:
 
 
 class LabelDoor:
-    """Converts raw values to the labels of one process's metrics."""
+    """Converts raw values to the labels of one process's metrics; ``None`` for no value."""
 
     def __init__(self) -> None:
-        self._operations = _Values(names.OPERATION_LIMIT)
-        self._models = _Values(names.MODEL_LIMIT)
-        self._hosts = _Values(names.SERVER_LIMIT)
-        self._errors = _Values(names.ERROR_TYPE_LIMIT, names.OTHER_ERROR)
+        self.operation: _Values = _Values(names.OPERATION_LIMIT)
+        self.model: _Values = _Values(names.MODEL_LIMIT)
+        self.error_type: _Values = _Values(names.ERROR_TYPE_LIMIT, names.OTHER_ERROR)
+        self._host = _Values(names.SERVER_LIMIT)
         self._servers: set[tuple[str, int]] = set()
-
-    def operation(self, name: str) -> str:
-        """Return the label for an operation."""
-        return self._operations(name, ())
-
-    def model(self, name: str | None, secrets: Secrets = ()) -> str | None:
-        """Return the label for a requested model or a response model."""
-        return self._models(name, secrets) if name else None
 
     def server(
         self, host: str | None, port: int | None, secrets: Secrets = ()
     ) -> tuple[str | None, int | None]:
         """Return the labels for a server's address and port; above the limit, without the port."""
-        if not host:
-            return None, None
-        label = self._hosts(host, secrets)
-        if port is None or label == names.OTHER:
+        label = self._host(host, secrets)
+        if label is None or port is None or label == names.OTHER:
             return label, None
         if (label, port) not in self._servers:
             if len(self._servers) >= names.SERVER_LIMIT:
                 return label, None
             self._servers.add((label, port))
         return label, port
-
-    def error_type(self, name: str | None) -> str | None:
-        """Return the label for an error's type."""
-        return self._errors(name, ()) if name else None

@@ -6,10 +6,7 @@ from typing import Any
 
 from together_otel.names import SCOPE
 
-
-def logger() -> logging.Logger:
-    """Return the logger of the events."""
-    return logging.getLogger(SCOPE)
+_log = logging.getLogger(SCOPE)
 
 
 def write(level: int, text: str, extra: Mapping[str, Any]) -> None:
@@ -17,19 +14,18 @@ def write(level: int, text: str, extra: Mapping[str, Any]) -> None:
 
     ``extra`` has attributes of the ``logging.LogRecord``, for formatters.
     """
-    log = logger()
-    if log.disabled:
-        _enable(log)
-    if log.isEnabledFor(level):
+    if _log.disabled:
+        _enable()
+    if _log.isEnabledFor(level):
         # As an argument: the text may contain `%`.
-        log.log(level, "%s", text, extra=extra)
+        _log.log(level, "%s", text, extra=extra)
 
 
-def _enable(log: logging.Logger) -> None:
-    for name, one in list(log.manager.loggerDict.items()):
+def _enable() -> None:
+    for name, one in list(_log.manager.loggerDict.items()):
         if isinstance(one, logging.Logger) and (name == SCOPE or name.startswith(f"{SCOPE}.")):
             one.disabled = False
-    log.warning(
+    _log.warning(
         "The application's logging configuration disabled the logger %s; it is enabled again, "
         "because it reports failures of API keys. Set disable_existing_loggers to False, or a "
         "level for this logger.",
@@ -73,15 +69,15 @@ def listen() -> Callable[[], None]:
 
     Sets the logger's level to INFO if it has none, as Python drops INFO otherwise.
     """
-    log, handler = logger(), LastResort()
-    log.addHandler(handler)
-    own_level = log.level == logging.NOTSET
+    handler = LastResort()
+    _log.addHandler(handler)
+    own_level = _log.level == logging.NOTSET
     if own_level:
-        log.setLevel(logging.INFO)
+        _log.setLevel(logging.INFO)
 
     def undo() -> None:
-        log.removeHandler(handler)
-        if own_level and log.level == logging.INFO:  # the application has set none since
-            log.setLevel(logging.NOTSET)
+        _log.removeHandler(handler)
+        if own_level and _log.level == logging.INFO:  # the application has set none since
+            _log.setLevel(logging.NOTSET)
 
     return undo

@@ -26,7 +26,7 @@ from together_otel.guard import swallowed
 from together_otel.names import SCOPE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping
+    from collections.abc import Callable, Mapping
 
     Scope = tuple[str, str, str]
 
@@ -80,8 +80,8 @@ class Records:
         secrets.
         """
         number, text = _SEVERITIES[level]
-        context, providers, served = _current(), self._providers(), False
-        for provider in providers:
+        context, served = _current(), False
+        for provider in {id(one): one for one in self._found()}.values():
             record = LogRecord(
                 timestamp=time.time_ns(),
                 context=context,
@@ -101,9 +101,6 @@ class Records:
     def are_taken(self) -> bool:
         """Return whether any provider is set."""
         return any(map(_is_set, self._found()))
-
-    def _providers(self) -> Collection[LoggerProvider]:
-        return {id(one): one for one in self._found()}.values()
 
     def _found(self) -> list[LoggerProvider]:
         given = list(self._given.values())

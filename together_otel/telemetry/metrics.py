@@ -1,22 +1,11 @@
 """The interface for recording metrics, independent of the backend that emits them.
 
-How a call is recorded:
+Before a request, ``metrics.recorder(…)`` returns the `Recorder` of all requests with its labels,
+found by one dictionary lookup; from then on the operation's series exist. At the end,
+``recorder.record(Measured(outcome, seconds, …))`` records the request once. If another server
+answered than the one requested, use the recorder of that server.
 
-1. Before the request, ``recorder = metrics.recorder(operation, model, host, port, secrets)``
-   returns the `Recorder` of all requests with these labels. It is created once and then found by
-   one dictionary lookup. From then on the operation's series exist.
-2. ``recorder.retried(times)`` counts the SDK's retries. ``recorder.ratelimits(…)`` records the
-   server's rate limits.
-3. A stream calls ``recorder.chunk_times(response_model, span_context)`` after its first chunk. The
-   result is ``None`` unless TOGETHER_OTEL_CHUNK_TIMES is on; else it is a function to call with the
-   seconds between two chunks.
-4. At the end, ``recorder.record(Measured(outcome, seconds, …), secrets)`` records the request once.
-   If another server answered than the one requested, use the recorder of that server.
-
-``metrics.auth_failed(cause)`` and ``metrics.accepted(now)`` count and export the state of
-authentication. Values are passed raw: `labels` redacts them and limits their number. All methods
-are thread-safe.
-
+Values are passed raw: `labels` redacts them and limits their number. All methods are thread-safe.
 Counters and gauges are kept here. A backend (`otel`, `prometheus`) reads them at a collection, adds
 histograms, and is notified of changes that must not wait.
 """
@@ -24,7 +13,7 @@ histograms, and is notified of changes that must not wait.
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol
 
 from together_otel import names
 from together_otel.forks import in_forked_child
@@ -32,12 +21,14 @@ from together_otel.telemetry.measured import Amount, GaugeValue, KeyUse, Labels,
 from together_otel.telemetry.recorder import Recorder, Series, Store
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Hashable, Iterable, Iterator
 
     from together_otel.keys import Secrets
     from together_otel.telemetry.counts import Changed
 
-__all__ = ["KeyUse", "Labels", "Measured", "Metrics", "NoMetrics", "Recorder"]
+__all__ = ["KeyUse", "Measured", "Recorder"]  # re-exported
+
+_METRICS = "_together_otel_metrics"
 
 
 class Metrics(Store):
@@ -68,8 +59,6 @@ class Metrics(Store):
         self._last_success: float | None = None
         self.has_failed: bool = True
         self._ratelimits: dict[str | None, tuple[float | None, float | None, float]] = {}
-
-    # ── in the path of a call ────────────────────────────────────────────────────────
 
     def recorder(
         self,
@@ -133,8 +122,6 @@ class Metrics(Store):
         """Count one internal error of this package."""
         self.add((names.TELEMETRY_ERRORS, (stage,), 1))
 
-    # ── what a backend adds ──────────────────────────────────────────────────────────
-
     def state_changed(self, *, at_once: bool) -> None:
         """Handle a change of the result of `gauges`."""
 
@@ -145,7 +132,13 @@ class Metrics(Store):
         """Stop emitting; counts are kept for another `start`."""
         self.keys_in_use = self.before_collection = tuple
 
-    # ── in a collection ──────────────────────────────────────────────────────────────
+    def read(
+        self, metric: names.Metric, gauges: Iterable[GaugeValue]
+    ) -> list[tuple[Labels, float]]:
+        """Return the series of a counter, or those of a gauge among the series of all gauges."""
+        if metric.kind == "counter":
+            return self.counts.read(metric)
+        return [(one.labels, one.value) for one in gauges if one.metric is metric]
 
     def gauges(self) -> Iterator[GaugeValue]:
         """Yield the current series of all gauges."""
@@ -178,3 +171,48 @@ class NoMetrics(Metrics):
 
     def submit(self, series: Series, measured: Measured) -> None:
         """Do nothing."""
+
+
+class Outlet(Protocol):
+    """Exports metrics in addition to a registry or a meter: an HTTP endpoint or export at exit."""
+
+    def start(self) -> None:
+        """Start, or restart after `stop`. Never raises."""
+
+    def stop(self) -> None:
+        """Stop, and close everything."""
+
+
+class Backend:
+    """The metrics of one ``instrument()`` call and their outlets, which start and stop together."""
+
+    def __init__(self, metrics: Metrics, outlets: tuple[Outlet, ...] = ()) -> None:
+        self.metrics = metrics
+        self._outlets = (metrics, *outlets)
+
+    def start(self) -> None:
+        """Start to emit."""
+        for one in self._outlets:
+            one.start()
+
+    def stop(self) -> None:
+        """Stop emitting."""
+        for one in self._outlets:
+            one.stop()
+
+
+def metrics_for(
+    owner: object, kind: Hashable, make: Callable[[], Metrics], stand_in: object = None
+) -> Any:
+    """Return the metrics of one kind that are emitted to ``owner``, created if there are none.
+
+    They outlive ``uninstrument()``, because counters must not decrease and OpenTelemetry cannot
+    remove instruments. They are stored on ``owner``, a registry or a meter provider, where a newly
+    imported copy of this package finds them, too. Metrics of another kind can exist beside them.
+    Those created for ``stand_in``, which stood for ``owner`` at first, are emitted to ``owner``.
+    """
+    of_stand_in = getattr(stand_in, "__dict__", {}).get(_METRICS, {})
+    made: dict[Hashable, Metrics] = getattr(owner, "__dict__", {}).setdefault(_METRICS, of_stand_in)
+    if kind not in made:
+        made[kind] = make()
+    return made[kind]

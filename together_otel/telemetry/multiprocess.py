@@ -37,10 +37,7 @@ _KEY_FAMILIES = {
 
 
 def remove_dead(folder: Path) -> None:
-    """Remove the ``live`` gauges of dead processes.
-
-    Does the same as ``mark_process_dead`` in a server's hook, without such a hook.
-    """
+    """Remove the ``live`` gauges of dead processes, like ``mark_process_dead`` in a server's hook."""
     # A process id may have been reused: only the files with its latest start are alive.
     begun: dict[str, int] = {}
     live: list[tuple[Path, str, int | None]] = []

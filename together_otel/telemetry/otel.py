@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 import weakref
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -11,8 +13,8 @@ from opentelemetry.context import Context
 from opentelemetry.metrics import CallbackOptions, Histogram, Meter, MeterProvider, Observation
 from opentelemetry.trace import INVALID_SPAN, NonRecordingSpan, SpanContext, set_span_in_context
 
+from together_otel.names import SCOPE
 from together_otel.telemetry.deferred import DeferredMetrics
-from together_otel.telemetry.prefork import forget_inherited
 from together_otel.telemetry.request_metrics import metrics_of
 
 if TYPE_CHECKING:
@@ -80,26 +82,15 @@ class OpenTelemetryMetrics(DeferredMetrics):
             self._histograms[metric] = meter.create_histogram(
                 metric.name, *about, explicit_bucket_boundaries_advisory=metric.buckets
             )
-        elif metric.kind == "counter":
-            observe = partial(self._observe_counter, metric)
-            meter.create_observable_counter(metric.name, [observe], *about)
         else:
-            observe = partial(self._observe_gauge, metric)
-            meter.create_observable_gauge(metric.name, [observe], *about)
+            is_counter = metric.kind == "counter"
+            make = meter.create_observable_counter if is_counter else meter.create_observable_gauge
+            make(metric.name, [partial(self._observe, metric)], *about)
 
-    def _observe_counter(self, metric: Metric, _options: CallbackOptions) -> Iterable[Observation]:
+    def _observe(self, metric: Metric, _options: CallbackOptions) -> Iterable[Observation]:
         self.prepare()
-        series = self.counts.read(metric) if self._on else ()
+        series = self.read(metric, self.gauges()) if self._on else ()
         return [Observation(value, _attributes(metric, labels)) for labels, value in series]
-
-    def _observe_gauge(self, metric: Metric, _options: CallbackOptions) -> Iterable[Observation]:
-        self.prepare()
-        series = self.gauges() if self._on else ()
-        return [
-            Observation(one.value, _attributes(metric, one.labels))
-            for one in series
-            if one.metric is metric
-        ]
 
     def _current_provider(self) -> Any:
         return metrics.get_meter_provider() if self._provider is None else self._provider()
@@ -109,7 +100,7 @@ class OpenTelemetryMetrics(DeferredMetrics):
 
     def _after_fork(self) -> None:
         super()._after_fork()
-        forget_inherited(self._current_provider())
+        _forget_inherited(self._current_provider())
 
     def start(self) -> None:
         self._on = True
@@ -143,3 +134,21 @@ def _is_scraped(provider: Any) -> bool:
     readers = getattr(config, "metric_readers", ()) or getattr(provider, "_metric_readers", ())
     kinds = (kind for reader in readers for kind in type(reader).__mro__)
     return any(kind.__name__ == "PrometheusMetricReader" for kind in kinds)
+
+
+def _forget_inherited(provider: Any) -> None:
+    """Reset in a forked child the values that OpenTelemetry's SDK has of our instruments.
+
+    The child inherits them: it would export its parent's histograms again and, with delta
+    temporality, counters reduced by the parent's values.
+    """
+    # There is no public API. With a different SDK, the inherited values remain.
+    # The locks are replaced because a thread of the parent's may have held them at the fork.
+    with suppress(AttributeError):
+        consumer = provider._measurement_consumer  # noqa: SLF001
+        consumer._lock = threading.Lock()  # noqa: SLF001
+        for storage in consumer._reader_storages.values():  # noqa: SLF001
+            storage._lock = threading.RLock()  # noqa: SLF001
+            held = storage._instrument_view_instrument_matches  # noqa: SLF001
+            for instrument in [one for one in held if one.instrumentation_scope.name == SCOPE]:
+                del held[instrument]

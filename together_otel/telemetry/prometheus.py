@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import time
 import weakref
+from bisect import bisect_left
 from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING
@@ -17,12 +18,12 @@ from typing import TYPE_CHECKING
 from opentelemetry import trace
 from prometheus_client.metrics_core import Metric as Family
 from prometheus_client.registry import Collector
+from prometheus_client.samples import Exemplar
 
 from together_otel.forks import ForkSafeLock
 from together_otel.guard import warn
 from together_otel.names import AUTH_FAILURES, SCOPE, Cause, GenAIMetrics, Metric
 from together_otel.telemetry.deferred import DeferredMetrics
-from together_otel.telemetry.histograms import Histogram, exemplar
 from together_otel.telemetry.request_metrics import metrics_of
 
 if TYPE_CHECKING:
@@ -44,8 +45,72 @@ _LOSS = (
     "scrape; or export by OTLP (TOGETHER_OTEL_METRICS=otel, OTEL_METRICS_EXPORTER=otlp)."
 )
 
-_REFRESH = 1.0
-"""Minimum seconds between two writes of gauges whose change may wait."""
+_REFRESH = 1.0  # minimum seconds between two writes of gauges whose change may wait
+
+
+class Histogram:
+    """One series of a histogram, thread-safe.
+
+    ``bounds`` are the upper bounds of its buckets, except the last one (infinity). ``changed`` is
+    called with `values` and the indexes of those that changed.
+    """
+
+    __slots__ = ("_bounds", "_changed", "_exemplars", "_lock", "values")
+
+    def __init__(
+        self,
+        bounds: tuple[float, ...],
+        lock: ForkSafeLock,
+        changed: Callable[[list[float], tuple[int, int]], None] | None,
+    ) -> None:
+        self._bounds, self._changed = bounds, changed
+        self._lock = lock
+        self._exemplars: dict[int, tuple[SpanContext, float, float]] = {}
+        self.values: list[float] = [0.0] * (len(bounds) + 2)
+        """The sum, then the count of each bucket (not cumulative)."""
+
+    def observe(self, value: float, span_context: SpanContext | None) -> None:
+        """Add a value, with the span as its exemplar if that is sampled."""
+        place = bisect_left(self._bounds, value) + 1
+        values = self.values
+        with self._lock:
+            values[0] += value
+            values[place] += 1
+            if self._changed is not None:
+                self._changed(values, (0, place))
+            elif span_context is not None and span_context.trace_flags.sampled:
+                self._exemplars[place] = span_context, value, time.time()
+
+    def restart(self) -> None:
+        """Reset to zero."""
+        self.values[:] = [0.0] * len(self.values)
+        self._exemplars.clear()
+
+    def add_to(self, family: Family, labels: dict[str, str]) -> None:
+        """Add the samples of the series to a family, unless the series is empty."""
+        with self._lock:
+            total, *counts = self.values
+            exemplars = dict(self._exemplars)
+        if not any(counts):
+            return
+        name, count = family.name, 0.0
+        for place, (bound, more) in enumerate(zip((*self._bounds, None), counts, strict=True), 1):
+            count += more
+            found = exemplars.get(place)
+            le = "+Inf" if bound is None else str(bound)
+            shown = found and _exemplar(*found)
+            family.add_sample(f"{name}_bucket", {**labels, "le": le}, count, exemplar=shown)
+        family.add_sample(f"{name}_count", labels, count)
+        family.add_sample(f"{name}_sum", labels, total)
+
+
+def _exemplar(span_context: SpanContext, value: float, now: float) -> Exemplar:
+    """Return a span as an exemplar of prometheus_client."""
+    labels = {
+        "trace_id": trace.format_trace_id(span_context.trace_id),
+        "span_id": trace.format_span_id(span_context.span_id),
+    }
+    return Exemplar(labels, value, now)
 
 
 class PrometheusMetrics(DeferredMetrics, Collector):
@@ -72,20 +137,14 @@ class PrometheusMetrics(DeferredMetrics, Collector):
         self._histograms: dict[Metric, dict[Labels, Histogram]] = {}
         self._failures: dict[Labels, tuple[SpanContext, float]] = {}
         self._metrics = metrics_of(release, chunk_times=chunk_times)
-        changed = None
-        if files is not None:
-
-            def changed(metric: Metric, labels: Labels, value: float) -> None:
-                files.write(metric, labels, (value,))
-
         super().__init__(
             release,
             chunk_times=chunk_times,
             loss=(_LOSS, lambda: warns and files is None),
-            changed=changed,
+            changed=None
+            if files is None
+            else lambda metric, labels, value: files.write(metric, labels, (value,)),
         )
-
-    # ── in the path of a call ────────────────────────────────────────────────────────
 
     def auth_failed(self, cause: Cause, now: float | None = None) -> None:
         super().auth_failed(cause, now)
@@ -106,8 +165,6 @@ class PrometheusMetrics(DeferredMetrics, Collector):
             if at_once or now - self._written >= _REFRESH:
                 self._written = now
                 self._files.write_gauges(self.gauges())
-
-    # ── in a collection ──────────────────────────────────────────────────────────────
 
     def start(self) -> None:
         registry = self._registry()
@@ -139,26 +196,16 @@ class PrometheusMetrics(DeferredMetrics, Collector):
     def _families(self, gauges: list[GaugeValue]) -> Iterable[Family]:
         for metric in self._metrics:
             family = _family(metric)
-            if metric.kind == "counter":
-                for labels, value in self.counts.read(metric):
-                    failed = self._failures.get(labels) if metric is AUTH_FAILURES else None
-                    shown = failed and exemplar(failed[0], 1.0, failed[1])
-                    named = _named(metric, labels)
-                    family.add_sample(metric.prometheus, named, value, exemplar=shown)
-            elif metric.kind == "histogram":
+            if metric.kind == "histogram":
                 for labels, series in list(self._histograms.get(metric, {}).items()):
                     series.add_to(family, _named(metric, labels))
             else:
-                for one in gauges:
-                    if one.metric is metric:
-                        family.add_sample(metric.prometheus, _named(metric, one.labels), one.value)
+                for labels, value in self.read(metric, gauges):
+                    failed = self._failures.get(labels) if metric is AUTH_FAILURES else None
+                    shown = failed and _exemplar(failed[0], 1.0, failed[1])
+                    named = _named(metric, labels)
+                    family.add_sample(metric.prometheus, named, value, exemplar=shown)
             yield family
-
-    # ── where counts are lost ────────────────────────────────────────────────────────
-
-    def lost(self, warning: str, applies: Callable[[], bool]) -> None:
-        """Log a warning when this process counts next, if its counts are still lost then."""
-        self._loss.suspect(warning, applies)
 
     def _after_fork(self) -> None:
         self._failures.clear()

@@ -13,9 +13,9 @@ from prometheus_client import REGISTRY, CollectorRegistry, values
 from together_otel.guard import warn
 from together_otel.names import SCOPE
 from together_otel.settings import METRICS, MULTIPROC_DIR, Settings
-from together_otel.telemetry.backend import Backend, Outlet, metrics_for
 from together_otel.telemetry.exit_export import ExitExport
 from together_otel.telemetry.http_endpoint import HttpEndpoint
+from together_otel.telemetry.metrics import Backend, Outlet, metrics_for
 from together_otel.telemetry.multiprocess import Group
 from together_otel.telemetry.prometheus import PrometheusMetrics
 from together_otel.telemetry.value_files import ProcessFiles
@@ -29,9 +29,7 @@ _log = logging.getLogger(f"{SCOPE}.metrics")
 
 
 def make(
-    settings: Settings,
-    registry: CollectorRegistry | None,
-    end_open_calls: Callable[[], None],
+    settings: Settings, registry: CollectorRegistry | None, end_open_calls: Callable[[], None]
 ) -> Backend:
     """Return the backend for a registry, not started yet; the arguments are `choose_backend`'s."""
     registry = REGISTRY if registry is None else registry
@@ -62,7 +60,7 @@ def make(
     outlets: list[Outlet] = []
     if settings.prometheus_port is not None:
         host, port = settings.prometheus_host, settings.prometheus_port
-        outlets.append(HttpEndpoint(host, port, served, folder, metrics.lost))
+        outlets.append(HttpEndpoint(host, port, served, folder, metrics.loss.suspect))
     if settings.pushgateway is not None or settings.textfile is not None:
         gateway, textfile = settings.pushgateway, settings.textfile
         outlets.append(ExitExport(source, end_open_calls, gateway=gateway, folder=textfile))

@@ -25,10 +25,9 @@ if TYPE_CHECKING:
 class Store:
     """What recorders write to: the counters, and histograms, which backends add.
 
-    Args:
-        release: release of the GenAI conventions whose metric names are used.
-        chunk_times: whether each chunk of a stream is recorded.
-        changed: called with each new value of a counter.
+    ``release`` is that of the GenAI conventions whose metric names are used; ``chunk_times`` is
+    whether each chunk of a stream is recorded; ``changed`` is called with each new value of a
+    counter.
     """
 
     def __init__(
@@ -78,7 +77,7 @@ class Recorder:
     def __init__(
         self,
         store: Store,
-        operation: str,
+        operation: str | None,
         model: str | None,
         server: tuple[str | None, int | None],
     ) -> None:
@@ -98,10 +97,7 @@ class Recorder:
         self._store.ratelimits_changed(self._model, remaining, limit)
 
     def chunk_times(
-        self,
-        response_model: str | None,
-        span_context: SpanContext | None,
-        secrets: Secrets = (),
+        self, response_model: str | None, span_context: SpanContext | None, secrets: Secrets = ()
     ) -> Callable[[float], None] | None:
         """Return a function that records the seconds between two chunks, ``None`` if disabled."""
         observers = self._series_of(response_model, secrets).chunk_times

@@ -21,8 +21,7 @@ class Row(NamedTuple):
     zero: bool = False
 
 
-_UNKNOWN = ("unknown",)
-"""Together does not report the modality of tokens."""
+_UNKNOWN = ("unknown",)  # Together does not report the modality of tokens
 
 _INFERENCE = (
     Row("duration", names.INFERENCE_DURATION),

@@ -33,8 +33,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(f"{SCOPE}.metrics")
 
-_SIZE = 1 << 14
-"""Size of a new file in bytes; it doubles when it is full."""
+_SIZE = 1 << 14  # size of a new file in bytes; it doubles when it is full
 
 _HEADER = 8
 _pack_used = struct.Struct("i").pack
@@ -43,8 +42,7 @@ _pack_value = struct.Struct("dd").pack
 OWN = "together"
 """Part of the names of these files; the application's own contain only the process id."""
 
-_RETRY = 10.0
-"""Seconds after a failure before space for further series is requested again."""
+_RETRY = 10.0  # seconds after a failure before space for further series is requested again
 
 _PREFIXES = ("counter", "histogram", "gauge_max", "gauge_livemax", "gauge_livemostrecent")
 """Kinds of files: the kind of the metric and, for gauges, how to merge values of processes."""

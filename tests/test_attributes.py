@@ -165,11 +165,11 @@ def test_parts_of_an_answer():
 
 
 def test_what_is_remembered_is_bounded():
-    for number in range(2 * attributes._MOST):
+    for number in range(2 * attributes._cleaned.most):
         clean({MODEL: f"model-{number}"}, NOBODYS)
         of_answer("success", Answer(), Result(), (str(number),), NOBODYS)
-        assert len(attributes._cleaned) <= attributes._MOST
-        assert len(attributes._answers) <= attributes._MOST
+        assert len(attributes._cleaned) <= attributes._cleaned.most
+        assert len(attributes._answers) <= attributes._cleaned.most
 
 
 def test_a_key():

@@ -409,11 +409,11 @@ def test_what_is_remembered_of_some_keys_is_not_of_others(one, other):
 
 
 def test_what_is_kept_is_bounded():
-    for number in range(2 * redaction._MOST):
+    for number in range(2 * redaction._redacted.most):
         redact(f"{number} " * 100)
         known_keys([f"Q7w{number}"])
-        assert len(redaction._redacted) <= redaction._MOST
-        assert len(known_module._known) <= known_module._MOST
+        assert len(redaction._redacted) <= redaction._redacted.most
+        assert len(known_module._known) <= known_module._known.most
 
 
 def test_the_same_keys_are_looked_for_in_the_same_way():

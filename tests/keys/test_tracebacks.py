@@ -177,10 +177,10 @@ def test_a_limit_that_the_process_has_set(monkeypatch):
 
 def test_the_same_place_of_other_code():
     """Code that is gone leaves its identity to other code: each is told by its own name."""
-    for number in range(2 * tracebacks._MOST):
+    for number in range(2 * tracebacks._frames.most):
         error = caught(lambda number=number: exec(f"def f_{number}(): 1/0\nf_{number}()", {}))  # type: ignore[misc]  # noqa: S102 - code that is gone at once
         assert f"in f_{number}\n" in format_traceback(error)
-        assert len(tracebacks._frames) <= tracebacks._MOST
+        assert len(tracebacks._frames) <= tracebacks._frames.most
 
 
 @pytest.mark.parametrize("work", [caused, again_and_again, on_two_lines])

@@ -18,6 +18,7 @@ from together_otel.keys import (
 )
 from together_otel.keys.secret import digest_of
 from together_otel.names import FINGERPRINT_LIMIT, Source
+from together_otel.plain.bounded import Bounded
 from together_otel.plain.weak import WeakIdentityMap
 from together_otel.telemetry.metrics import KeyUse
 
@@ -35,8 +36,9 @@ class KeyRegistry:
         self._fingerprint = fingerprint
         self._lock = ForkSafeLock()
         self._reports: OrderedDict[bytes, KeyReport] = OrderedDict()
-        self._looked_at: dict[tuple[int, int] | None, tuple[KeyReport, KnownKeys]] = {}
-        self._seen: set[KeyReport] = set()
+        self._looked_at: Bounded[tuple[int, int] | None, tuple[KeyReport, KnownKeys]]
+        self._looked_at = Bounded(FINGERPRINT_LIMIT)
+        self._seen: Bounded[KeyReport, None] = Bounded(_SEEN_LIMIT)
         self._made: WeakIdentityMap[dict[bytes, KeyReport]] = WeakIdentityMap()
 
     def constructed(
@@ -64,9 +66,7 @@ class KeyRegistry:
             self._remember(report)
             if report in self._seen:
                 return report, False
-            if len(self._seen) >= _SEEN_LIMIT:
-                self._seen.clear()
-            self._seen.add(report)
+            self._seen[report] = None
         return report, True
 
     def look(self, key: object, reader: Reader = TOGETHER) -> tuple[KeyReport, KnownKeys]:
@@ -78,8 +78,6 @@ class KeyRegistry:
         found = self.of(key, reader=reader), known_keys(() if key is None else (text_of(key),))
         # Problems of a key may depend on the environment, which may change.
         if place is not None and found[0].usable:
-            if len(self._looked_at) >= FINGERPRINT_LIMIT:
-                self._looked_at.clear()
             self._looked_at[place] = found
         return found
 

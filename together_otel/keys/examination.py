@@ -5,18 +5,8 @@ import re
 import unicodedata
 from typing import Final
 
-from together_otel.keys.formats import (
-    LEGACY_LENGTH,
-    PUBLIC_PREFIX,
-    V1_LENGTH,
-    holds_key,
-    is_document,
-    is_place,
-    is_placeholder,
-    is_reference,
-    provider_of,
-    shape_of,
-)
+from together_otel.keys import formats
+from together_otel.keys.formats import PUBLIC_PREFIX, V1_LENGTH, holds_key, is_placeholder, shape_of
 from together_otel.names import PROBLEMS, Format, Problem
 
 _NEAR: Final = 8
@@ -42,8 +32,7 @@ _NEVER_TEXT: Final = (
 _WHITE: Final = "\r\n\t"
 _HEX: Final = r"[0-9a-f]+"
 _BASE64: Final = r"[A-Za-z0-9+/_-]{24,4096}={0,2}"
-_PADDING: Final = "=="
-"""The most that base64 may lack; the decoder ignores excess padding."""
+_PADDING: Final = "=="  # the most that base64 may lack; the decoder ignores excess padding
 
 
 def examine(text: str) -> tuple[tuple[Problem, ...], Format, str | None]:
@@ -91,18 +80,18 @@ def _unwrap(text: str, found: set[Problem]) -> str:
         if inner == core:
             break
         core = inner
-    if is_document(core):
+    if formats.is_document(core):
         found.discard("newline")  # it belongs to the document
         found.add("json_document")
         return core
-    if is_place(core):
+    if formats.is_place(core):
         found.add("file_path")
         return core
     if any(_control(letter) for letter in text):
         found.add("control_character")
         core = "".join(letter for letter in core if not _control(letter))
     # Placeholders are often sentences, references expressions: spaces belong to them.
-    if len(core.split()) > 1 and not (is_placeholder(core) or is_reference(core)):
+    if len(core.split()) > 1 and not (is_placeholder(core) or formats.is_reference(core)):
         found.add("inner_whitespace")
         core = "".join(core.split())
     if not core.isascii():
@@ -122,7 +111,7 @@ def _peel(core: str, found: set[Problem]) -> str:
     if bare != visible:
         found.add("bearer_prefix")
     # A reference to a secret store contains a colon, but is no assignment.
-    value = bare if is_place(_unquote(bare)) else re.sub(_ASSIGNMENT, "", bare)
+    value = bare if formats.is_place(_unquote(bare)) else re.sub(_ASSIGNMENT, "", bare)
     if value != bare:
         found.add("assignment")
     unquoted = _unquote(value)
@@ -146,14 +135,14 @@ def _control(letter: str) -> bool:
 
 
 def _classify(core: str, found: set[Problem]) -> tuple[Format, str | None]:
-    if is_reference(core):
+    if formats.is_reference(core):
         found.add("unexpanded_reference")
         return "placeholder", None
     if shape := shape_of(core):
         return shape, None
     if is_placeholder(core) or not core:
         return "placeholder", None
-    if provider := provider_of(core):
+    if provider := formats.provider_of(core):
         return "other_provider", provider
     if inner := _decoded(core):
         _, key_format, provider = examine(inner)
@@ -201,7 +190,7 @@ def _damage(core: str, found: set[Problem]) -> Format:
 
 
 def _damaged_hex(core: str, lower: str, found: set[Problem]) -> Format:
-    excess = len(core) - LEGACY_LENGTH
+    excess = len(core) - formats.LEGACY_LENGTH
     if abs(excess) > _NEAR or len(set(lower)) == 1:
         return "unrecognized"
     if core != lower:

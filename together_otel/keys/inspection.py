@@ -19,8 +19,7 @@ FINGERPRINT_MINIMUM: Final = 20
 _LOGIN: Final = r"(?i)(?:basic|digest)\s"
 """The beginning of an Authorization header with a password, which a person may have chosen."""
 
-_OF_A_KEY: Final = r"(?i)key|token|secret|together"
-"""Found in names of variables that hold a key."""
+_OF_A_KEY: Final = r"(?i)key|token|secret|together"  # found in names of variables that hold a key
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from typing import Any, Final, TypeAlias
 from together_otel.keys.secret import Secret
 from together_otel.keys.writings import writings
 from together_otel.names import KEY_VARIABLE, KEYS_PAGE
+from together_otel.plain.bounded import Bounded
 
 MARK: Final = "[key]"
 """Replaces a key. It is shorter than the shortest part that is hidden."""
@@ -44,14 +45,10 @@ _MASKED_FROM: Final = 16
 """Characters of the shortest key whose first and last ones are searched for beside a mask."""
 
 _HEAD: Final = 12
-_TAIL: Final = 4
-"""Characters that a mask leaves visible: OpenAI shows the first 8 and the last 4."""
+_TAIL: Final = 4  # characters that a mask leaves visible: OpenAI shows the first 8 and the last 4
 
 _LAST_FOUR: Final = re.compile(rf"(?s)(?=(.{{{_TAIL}}})(.?))").findall
 """Returns all four consecutive characters of a text, each with the next character."""
-
-_MOST: Final = 256
-"""Sets of keys that are cached."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -119,7 +116,7 @@ Secrets: TypeAlias = "Collection[str | Secret] | KnownKeys"
 """Known keys; converting them once with `known_keys` saves time."""
 
 _NONE: Final = KnownKeys()
-_known: dict[tuple[bytes, ...], KnownKeys] = {}
+_known: Bounded[tuple[bytes, ...], KnownKeys] = Bounded(256)
 
 
 def known_keys(secrets: Secrets) -> KnownKeys:
@@ -137,8 +134,6 @@ def known_keys(secrets: Secrets) -> KnownKeys:
     found = _known.get(digests)
     if found is None:
         found = _made_of(*held) if len(held) == 1 else united([known_keys([one]) for one in held])
-        if len(_known) >= _MOST:
-            _known.clear()
         _known[digests] = found
     return found
 

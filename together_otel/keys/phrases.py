@@ -19,10 +19,7 @@ _FAULTS: dict[Problem, tuple[str, str]] = {
         "holds a JSON document, not a key",
         "use only the value of the key inside it",
     ),
-    "file_path": (
-        "holds a path or a reference to a key, not the key",
-        "use what is stored there",
-    ),
+    "file_path": ("holds a path or a reference to a key, not the key", "use what is stored there"),
     "base64_encoded": ("holds a key in base64", "decode it where it is set"),
     "unexpanded_reference": (
         "holds a reference that nothing expanded",

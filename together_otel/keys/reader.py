@@ -19,15 +19,10 @@ def variables_of(environ: Mapping[str, str]) -> Iterator[tuple[str, str]]:
 class Reader:
     """What a client reads from the environment.
 
-    Attributes:
-        library: the client's package, the value of ``together.client.library``.
-        name: the client's class, as remedies name it.
-        variables: the variables that it reads its key from, in order.
-        base_urls: the variables that it reads its base URL from.
-        custom_headers: the variable that it reads further headers from.
-        skips_empty: whether it treats an empty variable as unset.
-        stand_in: the text that it passes on as a key when it has none.
-        given: the source of a key that is in none of the variables.
+    ``library`` is the client's package, the value of ``together.client.library``; ``name`` is the
+    client's class, as remedies name it. An empty variable may count as unset (``skips_empty``).
+    ``stand_in`` is the text that it passes on as a key when it has none, ``given`` the source of a
+    key that is in none of the variables.
     """
 
     library: str

@@ -10,12 +10,12 @@ from typing import Final
 from together_otel.keys.known import HALF, KnownKeys, Secrets, known_keys
 from together_otel.keys.secret import digest_of
 from together_otel.keys.shapes import WORDS, has_digits, without_shapes
+from together_otel.plain.bounded import Bounded
 
 LONGEST: Final = 32_768
 """Characters of a text that are kept; the rest is cut off and replaced by a notice."""
 
-_MARGIN: Final = 512
-"""Further characters that are searched, so that a key across the cut is found."""
+_MARGIN: Final = 512  # further characters that are searched, so that a key across the cut is found
 
 _CUT: Final = "… [cut off]"
 _WITHHELD: Final = "(withheld: its key is too long to be looked for)"
@@ -30,9 +30,8 @@ _SIGNS: Final = "*", "..", "%", "\\", "\0", *WORDS
 
 _REMEMBERED: Final = range(128, 8_192)
 """Lengths of texts whose redaction is cached: the same refusal may come thousands of times."""
-_MOST: Final = 256
 
-_redacted: dict[tuple[bytes, bytes, int], str] = {}
+_redacted: Bounded[tuple[bytes, bytes, int], str] = Bounded(256)
 """Digest of a text, identity of the known keys and length limit → the redacted text."""
 
 
@@ -64,8 +63,6 @@ def redact(text: str, secrets: Secrets = (), longest: int = LONGEST) -> str:
     redacted = _redacted.get(place)
     if redacted is None:
         redacted = _without_keys(window, known, longest)
-        if len(_redacted) >= _MOST:
-            _redacted.clear()
         _redacted[place] = redacted
     return redacted
 

@@ -4,8 +4,7 @@ import os
 from hashlib import blake2b
 from typing import Final, NoReturn
 
-_SALT: Final = os.urandom(32)
-"""Makes digests useless outside this process and its forked children."""
+_SALT: Final = os.urandom(32)  # makes digests useless outside this process and its forked children
 
 
 class Secret:

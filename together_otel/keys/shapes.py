@@ -12,8 +12,7 @@ from together_otel.keys.known import MARK
 
 _PREFIXES: Final = "|".join(re.escape(prefix) for prefix in PROVIDER_PREFIXES)
 _GAP: Final = r"\s|%20|\+|\\t|\\n"
-_QUOTE: Final = r"\\{0,32}['\"]"
-"""A quote as nested JSON escapes it, up to five levels."""
+_QUOTE: Final = r"\\{0,32}['\"]"  # a quote as nested JSON escapes it, up to five levels
 _OPENING: Final = rf"(?:{_QUOTE}|\[(?!key\]))*"
 _WORD: Final = r"[^\s'\",;)}\[\]>]"
 _MARKS_OF_OTHERS: Final = tuple(

@@ -12,15 +12,13 @@ from typing import TYPE_CHECKING, Final
 
 from together_otel.guard import swallowed
 from together_otel.keys.redaction import redact, shortened
+from together_otel.plain.bounded import Bounded
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import CodeType, TracebackType
 
     from together_otel.keys.known import KnownKeys
-
-_MOST: Final = 1024
-"""Frames that are cached."""
 
 _REPEATS: Final = 3
 """Consecutive equal frames that Python prints; it prints the number of the others."""
@@ -32,7 +30,7 @@ _HEADER: Final = "Traceback (most recent call last):\n"
 _OF_A_CAUSE: Final = "\nThe above exception was the direct cause of the following exception:\n\n"
 _OF_A_CONTEXT: Final = "\nDuring handling of the above exception, another exception occurred:\n\n"
 
-_frames: dict[tuple[int, int, str, bytes], tuple[CodeType, str]] = {}
+_frames: Bounded[tuple[int, int, str, bytes], tuple[CodeType, str]] = Bounded(1024)
 """Instruction offset, the code's first line and name, the known keys → the code and the frame's text.
 
 The code is compared by identity: hashing it is slow, and `id` raises an audit event.
@@ -121,8 +119,6 @@ def _frame(entry: TracebackType, code: CodeType, known: KnownKeys) -> str:
     place = entry.tb_lasti, code.co_firstlineno, code.co_name, known.identity
     kept = _frames.get(place)
     if kept is None or kept[0] is not code:
-        if len(_frames) >= _MOST:
-            _frames.clear()
         text = redact(traceback.format_tb(entry, limit=1)[0], known)
         kept = _frames[place] = code, text
     return kept[1]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from together_otel import names
 from together_otel.clients.base import Answer, Result
 from together_otel.keys import redact
+from together_otel.plain.bounded import Bounded
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,8 +20,7 @@ if TYPE_CHECKING:
 _TOKENS = names.INPUT_TOKENS, names.OUTPUT_TOKENS, names.CACHED_TOKENS, names.REASONING_TOKENS
 """The attributes for a `Usage`, in the order of its fields."""
 
-_LONGEST = 1024
-"""Maximum length of an attribute's text, in characters."""
+_LONGEST = 1024  # maximum length of an attribute's text, in characters
 
 _OURS = frozenset(
     (
@@ -49,8 +49,7 @@ _OURS = frozenset(
 _IDS = frozenset((names.RESPONSE_ID, names.REQUEST_ID))
 """Attributes with a different text in each call, which are not worth caching."""
 
-_MOST = 1024
-_cleaned: dict[tuple[int, int, bytes], str] = {}
+_cleaned: Bounded[tuple[int, int, bytes], str] = Bounded(1024)
 """Hash and length of a text, and the identity of the known keys → the redacted text."""
 
 
@@ -98,26 +97,18 @@ def _clean_item(one: Any, secrets: KnownKeys) -> Any:
 
 def _remember(text: str, secrets: KnownKeys) -> str:
     clean = redact(text, secrets, _LONGEST)
-    if len(_cleaned) >= _MOST:
-        _cleaned.clear()
     _cleaned[hash(text), len(text), secrets.identity] = clean
     return clean
 
 
 _NO_ANSWER = Answer()
-_answers: dict[tuple[Any, ...], Attributes] = {}
+_answers: Bounded[tuple[Any, ...], Attributes] = Bounded(1024)
 """The data that many answers share, and the identity of the known keys → its attributes.
-
-Only values that redaction leaves unchanged are cached, so no key is kept here.
-"""
+Only values that redaction leaves unchanged are cached, so no key is kept here."""
 
 
 def of_answer(
-    outcome: Outcome,
-    answer: Answer,
-    result: Result,
-    reasons: tuple[str, ...],
-    secrets: KnownKeys,
+    outcome: Outcome, answer: Answer, result: Result, reasons: tuple[str, ...], secrets: KnownKeys
 ) -> Attributes:
     """Return the redacted attributes that an ordinary call's span gets at its end."""
     status, resends, model = answer.status_code, answer.resends, result.model
@@ -129,8 +120,6 @@ def of_answer(
         add_result(found, Result(model), reasons, _NO_ANSWER, None)
         known = clean(found, secrets)
         if known == found:
-            if len(_answers) >= _MOST:
-                _answers.clear()
             _answers[place] = known
     emitted, ids = known.copy(), {}
     if result.id is not None:

@@ -10,6 +10,7 @@ from opentelemetry.sdk.trace import Span as RecordedSpan
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode, Tracer
 
 from together_otel import names
+from together_otel.plain.bounded import Bounded
 from together_otel.telemetry import attributes
 
 if TYPE_CHECKING:
@@ -24,18 +25,13 @@ if TYPE_CHECKING:
 _GENAI: Final = "gen_ai."
 _OPENINFERENCE_KIND: Final = "openinference.span.kind"
 _SET_ATTRIBUTES: Final = RecordedSpan.set_attributes
-_OF_CALLS: Final = ("LLM", "EMBEDDING")
-"""OpenInference's kinds of spans for a call of a model."""
+_OF_CALLS: Final = ("LLM", "EMBEDDING")  # OpenInference's kinds of spans for a call of a model
 _REQUEST_TYPES: Final = ("gen_ai.request.type", "llm.request.type")
 """Set by agentops and by older releases of traceloop in place of an operation."""
 
-
-_MOST = 1024
-_starts: dict[tuple[Any, ...], tuple[str, dict[str, Any]]] = {}
+_starts: Bounded[tuple[Any, ...], tuple[str, dict[str, Any]]] = Bounded(1024)
 """Operation, model, server, library, identity of the known keys → the span's name and attributes.
-
-Only values that redaction leaves unchanged are cached, so no key is kept here.
-"""
+Only values that redaction leaves unchanged are cached, so no key is kept here."""
 
 
 def start_call(
@@ -77,8 +73,6 @@ def _start(
     model = known.get(names.REQUEST_MODEL)
     start = request.operation if model is None else f"{request.operation} {model}", known
     if known == found:
-        if len(_starts) >= _MOST:
-            _starts.clear()
         _starts[place] = start
     return start
 
@@ -135,30 +129,20 @@ def set_clean(span: Any, found: Attributes) -> None:
 
 
 def finish(
-    span: Span,
-    found: Attributes,
-    error_type: str | None,
-    exception: RedactedException | None,
+    span: Span, found: Attributes, error_type: str | None, exception: RedactedException | None
 ) -> None:
     """Set a recording span's last attributes and, if the call failed, status and exception."""
     set_clean(span, found)
     if exception is not None:
-        fail(span, exception)
-    elif error_type is not None:
-        span.set_status(Status(StatusCode.ERROR, error_type))
-
-
-def fail(span: Span, exception: RedactedException) -> None:
-    """Set the status of a recording span to error and add the redacted exception."""
-    span.set_status(Status(StatusCode.ERROR, exception.message))
-    span.add_event(
-        names.EXCEPTION_EVENT,
-        {
+        span.set_status(Status(StatusCode.ERROR, exception.message))
+        about = {
             names.EXCEPTION_TYPE: exception.type,
             names.EXCEPTION_MESSAGE: exception.message,
             names.EXCEPTION_STACKTRACE: exception.stacktrace,
-        },
-    )
+        }
+        span.add_event(names.EXCEPTION_EVENT, about)
+    elif error_type is not None:
+        span.set_status(Status(StatusCode.ERROR, error_type))
 
 
 def end(span: Span, ago: float) -> None:

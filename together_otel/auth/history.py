@@ -27,6 +27,9 @@ class _Record:
     """Identity of the key's exact text and the host, of that acceptance."""
 
 
+_NEVER: Final = _Record()
+
+
 class KeyHistory:
     """History of the most recently used keys, by their identities.
 
@@ -52,9 +55,8 @@ class KeyHistory:
 
         ``text`` is the identity of its exact text, which may include white space around the key.
 
-        Returns:
-            Duration in seconds of the failures that this ends: those of this key or, if it is
-            accepted for the first time, those of all keys. ``None`` if it ends no failures.
+        Returns the duration in seconds of the failures that this ends: those of this key or, if it
+        is accepted for the first time, those of all keys; ``None`` if it ends none.
         """
         with self._lock:
             record = self._use(identity)
@@ -68,22 +70,13 @@ class KeyHistory:
                 self._accepted.popitem(last=False)
             if not self._failing:
                 return None
-            if first_time:
-                since = min(
-                    one.failing_since
-                    for one in self._records.values()
-                    if one.failing_since is not None
-                )
-                for one in self._records.values():
-                    one.failing_since = None
-                self._failing = 0
-                return max(0.0, now - since)
-            if record.failing_since is None:
-                return None
-            lasted = now - record.failing_since
-            record.failing_since = None
-            self._failing -= 1
-            return max(0.0, lasted)
+            candidates = self._records.values() if first_time else (record,)
+            ended = [one for one in candidates if one.failing_since is not None]
+            since = min((one.failing_since or 0.0 for one in ended), default=None)
+            for one in ended:
+                one.failing_since = None
+            self._failing -= len(ended)
+            return None if since is None else max(0.0, now - since)
 
     def refused(self, identity: bytes, now: float) -> None:
         """Record that a key was refused; ``b""`` stands for a missing key."""
@@ -96,14 +89,11 @@ class KeyHistory:
 
     def last_accepted(self, identity: bytes) -> float | None:
         """Return the Unix time of a key's last acceptance, or ``None``."""
-        with self._lock:
-            record = self._records.get(identity)
-            return record.accepted if record is not None else None
+        return self._records.get(identity, _NEVER).accepted
 
     def accepted_by(self, text: bytes, whose: str) -> float | None:
         """Return the Unix time of the last acceptance of a key's exact text by an owner's hosts."""
-        with self._lock:
-            return self._accepted.get(_place(text, whose))
+        return self._accepted.get(_place(text, whose))
 
     def is_fresh(
         self, identity: bytes, now: float, text: bytes = b"", host: str | None = None
@@ -119,9 +109,7 @@ class KeyHistory:
 
     def last_refused(self, identity: bytes) -> float | None:
         """Return the Unix time of a key's last refusal, or ``None``."""
-        with self._lock:
-            record = self._records.get(identity)
-            return record.refused if record is not None else None
+        return self._records.get(identity, _NEVER).refused
 
     def _use(self, identity: bytes) -> _Record:
         record = self._records.get(identity)

@@ -26,11 +26,6 @@ class UnusableKeyError(Exception):
     1.x. The ``status_code`` of 2.x and 3.x is the class's own 401. It can be copied and pickled,
     and contains no key.
 
-    Args:
-        message: text with remedy and cause.
-        diagnosis: cause and remedy.
-        runbook: URL of the cause's entry in the runbook.
-
     Attributes:
         diagnosis: cause and remedy.
         runbook: URL of the cause's entry in the runbook.

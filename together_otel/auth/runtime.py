@@ -128,14 +128,8 @@ class Runtime:
     ) -> AuthFailure:
         """Diagnose a request that failed because of its key, and record the refusal.
 
-        Args:
-            kind: whether the key was refused or could not be sent.
-            key: the client's key.
-            report: that key's report.
-            failure: the failure, with the Authorization header that was sent if known.
-            override: returns what replaced the client's key in the request, if known.
-            reader: the client library and the variables that it reads.
-            owner: object that the client shares with its copies, if known.
+        ``key`` and ``report`` are the client's. ``override`` returns what replaced the key in the
+        request, if known. ``owner`` is an object that the client shares with its copies, if known.
         """
         history, answer, now = self.keys.history, failure.answer, time.time()
         what, header = "key", answer.authorization

@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from together_otel.forks import ForkSafeLock, in_forked_child
-from together_otel.keys import identity_of, inspect_key, text_of
+from together_otel.keys import inspect_key, text_of
+from together_otel.keys.secret import digest_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,14 +29,10 @@ if TYPE_CHECKING:
 _BARRED_FOR: Final = 60.0
 """Seconds for which a refused key is not tried again. A new key may only become valid later."""
 
-Exact = tuple[bytes, int]
-"""Digest and length, which identify a key with its white space but do not contain it."""
 
-
-def exact(key: object) -> Exact:
-    """Return the identity of a key with its white space; ``None`` counts as an empty key."""
-    text = "" if key is None else text_of(key)
-    return identity_of(text), len(text)
+def exact(key: object) -> bytes:
+    """Return the digest of a key with its white space; ``None`` counts as an empty key."""
+    return digest_of("" if key is None else text_of(key))
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +80,7 @@ class Replacement:
     _found: Found | None = None
     _report: Report = _nobody
     _pending: Pending | None = None
-    _barred: dict[Exact, float] = field(default_factory=dict)
+    _barred: dict[bytes, float] = field(default_factory=dict)
 
     def after_fork(self) -> None:
         """Forget the parent process's searches, whose threads do not exist in the child."""
@@ -170,7 +167,7 @@ class Replacements:
         self.clock: Callable[[], float] = time.monotonic
         self.lock: ForkSafeLock = ForkSafeLock()  # for the map and for each replacement in it
         # By id of the object that clients share, as in 1.x that object is not hashable.
-        self.kept: dict[int, dict[Exact, Replacement]] = {}
+        self.kept: dict[int, dict[bytes, Replacement]] = {}
         in_forked_child(self._after_fork)
 
     def _after_fork(self) -> None:

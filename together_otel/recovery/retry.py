@@ -1,19 +1,7 @@
 """Retry of a call or a constructor whose key was refused, with another key.
 
-The wrapper of a patched method loops over the attempts::
-
-    while True:
-        try:
-            …
-            retry.begun(span)
-            returned = …
-        except BaseException:
-            if not retry.again(refusal) and retry.first is None:
-                raise
-        else:
-            retry.succeeded()
-            return returned
-        retry.raise_first()
+The wrapper of a patched method loops over the attempts: it calls `Retry.begun`, then either
+`Retry.succeeded`, or `Retry.again` in the ``except`` branch and `Retry.raise_first` after it.
 """
 
 from __future__ import annotations
@@ -55,12 +43,9 @@ def retry_of_call(
     runtime: Runtime, adapter: Adapter, client: Any, args: Args, kwargs: dict[str, Any]
 ) -> Retry | None:
     """Set a client's newest key; return its retry, ``None`` if it has no recovery or new key."""
-    if chosen.get(runtime.recovery) is None and not REPLACEMENTS.kept:
-        return None  # the usual case
-    recovery = in_use(runtime)
-    if (recovery is None and not REPLACEMENTS.kept) or not adapter.recovers:
+    if (chosen.get(runtime.recovery) is None and not REPLACEMENTS.kept) or not adapter.recovers:
         return None
-    retry = rotated = None
+    recovery, retry, rotated = in_use(runtime), None, None
     with runtime.guard("recovery"):
         replacement, rotated = _renew(runtime, adapter, client, recovery)
         if recovery is not None or (replacement is not None and replacement.is_unproven):
@@ -268,7 +253,8 @@ class ConstructorRetry(Retry):
             report = replacement.refused(replacement.current)
             report("refused_again")
         # A constructor cannot be awaited, so slow sources would block the loop of an async client.
-        may_wait = running_loop() is None or not _is_async(self._client)
+        is_async = any(one.__name__.startswith("Async") for one in type(self._client).__mro__)
+        may_wait = running_loop() is None or not is_async
         return Search(self._runtime, replacement, self._recovery, refusal[0], may_wait=may_wait)
 
     def _was_refused(self, key: object) -> bool:
@@ -285,7 +271,3 @@ class ConstructorRetry(Retry):
         else:
             self.kwargs = {**self.kwargs, "api_key": found.key}
         return True
-
-
-def _is_async(client: Any) -> bool:
-    return any(cls.__name__.startswith("Async") for cls in type(client).__mro__)

@@ -32,9 +32,7 @@ class Recovery:
 
     def __init__(self, sources: tuple[Source, ...]) -> None:
         self.sources = sources
-        self.watched: tuple[WatchedFile, ...] = tuple(
-            one.watched for one in sources if one.watched is not None
-        )
+        self.watched: list[WatchedFile] = [one.watched for one in sources if one.watched]
         for one in self.watched:
             one.look()
 

@@ -22,8 +22,7 @@ if TYPE_CHECKING:
     from together_otel.names import RecoveryOutcome
     from together_otel.recovery.sources import Source
 
-_LONGEST: Final = 16_384
-"""Maximum length of a key in characters."""
+_LONGEST: Final = 16_384  # maximum length of a key in characters
 
 _log = logging.getLogger(f"{names.SCOPE}.recovery")
 

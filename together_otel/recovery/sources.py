@@ -166,9 +166,6 @@ def from_setting(parts: Iterable[tuple[str, str]]) -> tuple[Source, ...]:
     return tuple(made[kind](text) for kind, text in parts)
 
 
-# ── environment ──────────────────────────────────────────────────────────────────────
-
-
 def _variable(variable: str, dotenv: str | os.PathLike[str] | None) -> list[object]:
     found: list[object] = [os.environ.get(variable, "")]
     if dotenv is not None:
@@ -180,9 +177,6 @@ def _variable(variable: str, dotenv: str | os.PathLike[str] | None) -> list[obje
         except (OSError, ValueError) as exc:
             found.append(exc.with_traceback(None))  # raised if the variable has no new key
     return found
-
-
-# ── command ──────────────────────────────────────────────────────────────────────────
 
 
 def _run(words: tuple[str, ...], limit: float) -> str:

@@ -3,20 +3,17 @@
 import os
 import stat
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
 from together_otel.keys import identity_of, inspect_key, text_of
 
-_LARGEST: Final = 16_384
-"""Maximum size of a file with a key, in bytes."""
+_LARGEST: Final = 16_384  # maximum size of a file with a key, in bytes
 
-_INTERVAL: Final = 1.0
-"""Minimum seconds between two checks for a change of a file."""
+_INTERVAL: Final = 1.0  # minimum seconds between two checks for a change of a file
 
-_REMEMBERED: Final = 16
-"""Number of former keys that are remembered for a file."""
+_REMEMBERED: Final = 16  # number of former keys that are remembered for a file
 
 
 def read_text(path: Path, largest: int = _LARGEST) -> str:
@@ -50,7 +47,7 @@ class WatchedFile:
         self._looked = float("-inf")
         self._seen: tuple[tuple[int, ...], str] = (), ""
         self._held: dict[bytes, None] = {}
-        self._news: list[None] = []
+        self._news: Iterator[bool] = iter(())
 
     def read(self) -> str:
         """Return the file's current content, stripped; raises what `read_text` raises."""
@@ -70,11 +67,7 @@ class WatchedFile:
 
     def is_news(self) -> bool:
         """Return whether the file's key changed; true only once for each change."""
-        try:
-            self._news.pop()
-        except IndexError:
-            return False
-        return True
+        return next(self._news, False)
 
     def look(self) -> None:
         """Check whether the file has changed and, if so, read it."""
@@ -101,6 +94,6 @@ class WatchedFile:
         for old in list(self._held)[:-_REMEMBERED]:
             self._held.pop(old, None)
         if before not in ("", key):
-            self._news = [None]
+            self._news = iter((True,))
         # One assignment, so that stamp and key always belong together, whichever thread is last.
         self._seen = stamp, key

@@ -97,18 +97,15 @@ class Guard:
         _empty(sys.exc_info()[2])
         if kind not in self._logged:
             self._logged.add(kind)
-            self._log(kind, where)
+            with swallowed:
+                _log.error(
+                    "together_otel failed in %s with %s at %s. The application is not affected, but "
+                    "telemetry may be missing. Logged once.",
+                    self._stage,
+                    kind,
+                    where,
+                )
         return not Guard.raising
-
-    def _log(self, kind: str, where: str) -> None:
-        with swallowed:
-            _log.error(
-                "together_otel failed in %s with %s at %s. The application is not affected, but "
-                "telemetry may be missing. Logged once.",
-                self._stage,
-                kind,
-                where,
-            )
 
 
 def _empty(traceback: TracebackType | None) -> None:

@@ -252,13 +252,8 @@ SharedMode = Literal["max", "livemax", "livemostrecent"]
 class Metric:
     """One metric, as both backends emit it.
 
-    Attributes:
-        name: its name in OpenTelemetry.
-        unit: its unit in UCUM.
-        description: one sentence.
-        attributes: names of its attributes, in the order in which values are passed.
-        kind: its kind of instrument.
-        shared: how a gauge's values are merged across processes that share a folder.
+    The unit is in UCUM. Values are passed in the order of the attributes. ``shared`` is how a
+    gauge's values are merged across processes that share a folder.
     """
 
     name: str
@@ -331,11 +326,7 @@ REQUESTS: Final = Metric(
     "counter",
 )
 RETRIES: Final = Metric(
-    "together.client.retries",
-    "{retry}",
-    "Retries by the SDK itself.",
-    (OPERATION,),
-    "counter",
+    "together.client.retries", "{retry}", "Retries by the SDK itself.", (OPERATION,), "counter"
 )
 CHOICES: Final = Metric(
     "together.client.finish_reasons",
@@ -449,14 +440,10 @@ REASONING_TOKENS_TOTAL: Final = Metric(
     "counter",
 )
 INFERENCE_INPUT_TOKENS: Final = Metric(
-    "gen_ai.client.inference.operation.input_tokens",
-    "{token}",
-    "Input tokens of one request.",
+    "gen_ai.client.inference.operation.input_tokens", "{token}", "Input tokens of one request."
 )
 INFERENCE_OUTPUT_TOKENS: Final = Metric(
-    "gen_ai.client.inference.operation.output_tokens",
-    "{token}",
-    "Output tokens of one request.",
+    "gen_ai.client.inference.operation.output_tokens", "{token}", "Output tokens of one request."
 )
 EMBEDDINGS_DURATION: Final = Metric(
     "gen_ai.client.embeddings.duration",

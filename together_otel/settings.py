@@ -60,22 +60,9 @@ _OLDER_CAPTURES = {"false": "NO_CONTENT", "true": "EVENT_ONLY"}
 class Settings:
     """Configuration of the instrumentation. Has no ``repr``, as a URL may contain a password.
 
-    Attributes:
-        metrics: backend that emits metrics: OpenTelemetry's API, prometheus_client, or none.
-        prometheus_port: port that serves /metrics, ``None`` for none; 0 takes a free port.
-        prometheus_host: address that serves /metrics.
-        hosts: additional hosts that count as Together's, such as your own gateway.
-        pushgateway: URL that the last counts are pushed to at exit, if any.
-        textfile: folder that the last counts are written to at exit, if any.
-        preflight: whether to report a constructor's key, also raise if it cannot work, or neither.
-        fingerprint: whether to emit fingerprints of keys.
-        log_interval: seconds between two log events of the same failure; 0 logs every one.
-        runbook_url: base URL of the links to the runbook, without an anchor.
-        recovery: sources of another key after a refusal, each with the value after its colon.
-        genai_metrics: release of the conventions that names the metrics of requests.
-        chunk_times: whether to record the time between every two chunks of a stream.
-        content_on_spans: whether spans carry message content.
-        content_in_events: whether log events carry message content.
+    The fields are those of `instrumentor.instrument`; without a port, gateway or textfile there is
+    none of these outlets. ``recovery`` has the kinds of its sources, each with the text after its
+    colon.
     """
 
     metrics: Backend = "otel"
@@ -182,7 +169,10 @@ def _read(
 ) -> T:
     """Return the parsed value of a variable, or the default if it is unset or invalid."""
     text = environ.get(variable, "").strip()
-    found = parse(text) if text else None
+    try:
+        found = parse(text) if text else None
+    except ValueError:
+        found = None
     if text and found is None:
         _warn(variable, text, expected, str(default or "none"))
     return default if found is None else found
@@ -200,16 +190,9 @@ def _backend(environ: Mapping[str, str], wanted: tuple[object, ...]) -> Backend:
         shared = environ.get(MULTIPROC_DIR) or environ.get(MULTIPROC_DIR.lower())
         return "prometheus" if shared or any(wanted) else "otel"
     if chosen != "prometheus" and any(wanted):
-        warn(
-            _log,
-            "%s=%s: %s, %s and %s have no effect without prometheus_client. Set %s to auto.",
-            METRICS,
-            chosen,
-            PROMETHEUS_PORT,
-            PUSHGATEWAY,
-            TEXTFILE,
-            METRICS,
-        )
+        outlets = f"{PROMETHEUS_PORT}, {PUSHGATEWAY} and {TEXTFILE}"
+        text = "%s=%s: %s have no effect without prometheus_client. Set %s to auto."
+        warn(_log, text, METRICS, chosen, outlets, METRICS)
     return cast("Backend", chosen)
 
 
@@ -234,32 +217,22 @@ def host_of(url: str) -> str:
 
 
 def _recovery(text: str) -> tuple[tuple[str, str], ...] | None:
-    parts = [part.strip().partition(":") for part in text.split(";")]
-    if not all(_is_recovery(kind, more) for kind, _, more in parts):
-        return None
-    return tuple((kind, more.strip()) for kind, _, more in parts)
-
-
-def _is_recovery(kind: str, more: str) -> bool:
-    try:
+    found = []
+    for part in text.split(";"):
+        kind, _, more = part.strip().partition(":")
         words = shlex.split(more) if kind == "command" else more.split()
-    except ValueError:  # unbalanced quotes
-        return False
-    return _RECOVERIES.get(kind) is bool(words)
+        if _RECOVERIES.get(kind) is not bool(words):
+            return None
+        found.append((kind, more.strip()))
+    return tuple(found)
 
 
 def _port(text: str) -> int | None:
-    try:
-        return int(text) if text.isdecimal() and int(text) <= LAST_PORT else None
-    except ValueError:  # thousands of digits
-        return None
+    return int(text) if text.isdecimal() and int(text) <= LAST_PORT else None
 
 
 def _seconds(text: str) -> float | None:
-    try:
-        value = float(text)
-    except ValueError:
-        return None
+    value = float(text)
     return value if 0 <= value < float("inf") else None
 
 

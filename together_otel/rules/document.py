@@ -12,8 +12,7 @@ from dataclasses import dataclass, field
 
 _WIDTH = 110
 _PLAIN = r"[A-Za-z_]\w*|https://[\w./#-]+"
-_SHARED = 200
-"""Minimum length in characters of a repeated text to be written as a YAML alias."""
+_SHARED = 200  # minimum length in characters of a repeated text to be written as a YAML alias
 
 
 @dataclass(frozen=True)

@@ -38,32 +38,23 @@ def render_logs(options: Options) -> str:
     own_key = f'|~ " {_SOURCE}=(environment|none)( |$)"'
     by = ", ".join(options.group_by)
     by_cause = f"{by}, {CAUSE}"
-    return render(
-        _HEADER,
-        (
-            Group(
-                "together_logs",
-                (
-                    *_alert(
-                        options,
-                        "TogetherAuthFailingInLogs",
-                        f"sum by ({by_cause}) {counted(names.AUTH_FAILED, own_key, *failed)} >= 3\n"
-                        f"unless on ({by})\n"
-                        f"sum by ({by}) {counted(names.AUTH_RECOVERED)}",
-                        f"{{{{ $labels.job }}}} fails at each start because of its Together API key:"
-                        f" {{{{ $labels.{CAUSE} }}}}",
-                    ),
-                    *_alert(
-                        options,
-                        "TogetherAuthFailureInLogs",
-                        f"sum by ({by_cause}) {counted(names.AUTH_FAILED, *failed)} > 0",
-                        f"{{{{ $labels.job }}}} logged a Together authentication failure:"
-                        f" {{{{ $labels.{CAUSE} }}}}",
-                    ),
-                ),
-            ),
+    alerts = (
+        *_alert(
+            options,
+            "TogetherAuthFailingInLogs",
+            f"sum by ({by_cause}) {counted(names.AUTH_FAILED, own_key, *failed)} >= 3\n"
+            f"unless on ({by})\n"
+            f"sum by ({by}) {counted(names.AUTH_RECOVERED)}",
+            f"{JOB} fails at each start because of its Together API key: {{{{ $labels.{CAUSE} }}}}",
+        ),
+        *_alert(
+            options,
+            "TogetherAuthFailureInLogs",
+            f"sum by ({by_cause}) {counted(names.AUTH_FAILED, *failed)} > 0",
+            f"{JOB} logged a Together authentication failure: {{{{ $labels.{CAUSE} }}}}",
         ),
     )
+    return render(_HEADER, (Group("together_logs", alerts),))
 
 
 def _alert(options: Options, name: str, expr: str, summary: str) -> Iterator[Rule]:

@@ -41,30 +41,15 @@ GROUPS = (
     Group(
         "together_requests",
         (
-            _rate(
-                records.REQUESTS,
-                names.REQUESTS.prometheus,
-                f"{OPERATION}, {OUTCOME}",
-            ),
-            Rule(
-                records.CALLS,
-                rates(DURATION_COUNTS, f"{_BY_MODEL}, {ERROR}"),
-            ),
-            _rate(
-                records.FAILURES,
-                names.AUTH_FAILURES.prometheus,
-                CAUSE,
-                BRIEF,
-            ),
+            _rate(records.REQUESTS, names.REQUESTS.prometheus, f"{OPERATION}, {OUTCOME}"),
+            Rule(records.CALLS, rates(DURATION_COUNTS, f"{_BY_MODEL}, {ERROR}")),
+            _rate(records.FAILURES, names.AUTH_FAILURES.prometheus, CAUSE, BRIEF),
         ),
     ),
     Group(
         "together_usage",
         (
-            Rule(
-                records.BUCKETS,
-                rates(DURATION_BUCKETS, f"{_BY_MODEL}, le", matchers=SUCCEEDED),
-            ),
+            Rule(records.BUCKETS, rates(DURATION_BUCKETS, f"{_BY_MODEL}, le", matchers=SUCCEEDED)),
             _rate(
                 records.FIRST_CHUNKS,
                 f"{names.INFERENCE_FIRST_CHUNK.prometheus}_bucket",

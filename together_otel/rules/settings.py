@@ -36,8 +36,7 @@ _ALERTS: Mapping[str, Severity] = {**SEVERITIES, **LOG_SEVERITIES}
 _EXAMPLE = next(iter(_ALERTS))
 
 _LABEL = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
-_UNITS = ("y", "w", "d", "h", "m", "s", "ms")
-"""Prometheus takes them in this order, each once."""
+_UNITS = ("y", "w", "d", "h", "m", "s", "ms")  # Prometheus takes them in this order, each once
 _DURATION = re.compile("(?=.)" + "".join(f"([0-9]+{unit})?" for unit in _UNITS))
 
 Kind = Literal["share", "number", "latency", "seconds", "duration"]
@@ -60,11 +59,9 @@ def _setting(default: Any, kind: Kind, meaning: str) -> Any:
 class Options:
     """Options of the rules. The meaning of the settings in `SETTINGS` is part of their fields.
 
-    Attributes:
-        jobs: regular expression of jobs, without quotes and backslashes, such as
-            ``shop|chat-.+``; empty for all jobs.
-        group_by: labels that identify a service, including ``job``.
-        severities: severity by alert; alerts that are not in it are left out, as with ``none``.
+    ``jobs`` is a regular expression without quotes and backslashes, such as ``shop|chat-.+``; empty
+    for all jobs. The labels of ``group_by`` identify a service, and include ``job``. Alerts without
+    a severity are left out, as with ``none``.
     """
 
     jobs: str = ""

@@ -98,7 +98,9 @@ class TogetherInstrumentor(BaseInstrumentor):  # type: ignore[misc]  # untyped i
 
     def _check_dependency_conflicts(self) -> DependencyConflict | None:
         """Return the conflict with installed SDKs, if any. Having none installed is no conflict."""
-        return get_dependency_conflicts((), _INSTRUMENTS) if _installed() else None
+        # Ends at the first that fits: reading every release would take most of `instrument()`.
+        found = get_dependency_conflicts((), _INSTRUMENTS)
+        return found if found and _installed() else None
 
     def _instrument(self, **kwargs: Any) -> None:
         """Turn the instrumentation on. Never raises, as other instrumentors are loaded after it."""

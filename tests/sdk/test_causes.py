@@ -13,14 +13,20 @@ from steps import each, tell, within
 from together_otel.testing import behaviours
 from together_otel.testing.server import TogetherServer
 
+HOSTS = ("127.0.0.1", TOGETHER)
 
-@pytest.fixture(params=["127.0.0.1", TOGETHER])
+
+@pytest.fixture
 def host(request, sdk, monkeypatch):
     """Where the server is: at a host of nobody's, or of Together's, which is resolved to it."""
     found = request.param
     resolve_to_loopback(monkeypatch, found)
     sdk.base_url = sdk.base_url.replace("127.0.0.1", found)
     return found
+
+
+BY_THEMSELVES = {"missing", "empty", "malformed", "wrong_variable", "not_passed"}
+"""Causes that are found by the key alone."""
 
 
 def filled(value, **fields):
@@ -31,7 +37,16 @@ def filled(value, **fields):
 
 
 @pytest.mark.parametrize(
-    "case", [case for case in CASES if GENERATION in case.generations], ids=str
+    ("case", "host"),
+    [
+        (case, host)
+        for number, case in enumerate(CASES)
+        # What a key lacks by itself is said without regard to the host: at one of them, in turn.
+        for host in (HOSTS if case.cause not in BY_THEMSELVES else [HOSTS[number % 2]])
+        if GENERATION in case.generations
+    ],
+    ids=str,
+    indirect=["host"],
 )
 def test_cause_is_named_counted_once_and_remedied(
     case, host, sdk, server, key, telemetry, monkeypatch

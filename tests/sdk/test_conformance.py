@@ -48,8 +48,16 @@ def test_success(operation, sdk, key, server, emitted):
     emitted.check()
 
 
-@pytest.mark.parametrize("exit_", EXITS, ids=str)
-@pytest.mark.parametrize("operation", OPERATIONS, ids=str)
+# Every exit of the first two, which are a whole chat and a streamed one; of the others one, in turn.
+# That a span has what was asked and how it ended, of every pair, is in test_scenarios.
+FAILING = [
+    (operation, exit_)
+    for number, operation in enumerate(OPERATIONS)
+    for exit_ in (EXITS if number < 2 else [EXITS[number % len(EXITS)]])
+]
+
+
+@pytest.mark.parametrize(("operation", "exit_"), FAILING, ids=str)
 def test_failure(operation, exit_, sdk, key, server, emitted):
     server.always(exit_.behaviour)
     client = sdk.client(api_key=key, **exit_.options)

@@ -4,6 +4,7 @@ import inspect
 import json
 import re
 from collections import Counter
+from types import SimpleNamespace
 
 import pytest
 from dirty_equals import IsPartialDict
@@ -88,6 +89,19 @@ def generative(sdk):
     return {name: operation for name, operation in GENERATIVE.items() if name not in later}
 
 
+_WALKED = {}
+
+
+@pytest.fixture
+def walked(sdk, request):
+    """What every method came to; each kind of client is walked once, as it takes a second."""
+    if sdk.is_async not in _WALKED:
+        found = request.getfixturevalue("walk")()
+        metrics = request.getfixturevalue("telemetry").metrics()
+        _WALKED[sdk.is_async] = found, metrics, request.getfixturevalue("server").url
+    return _WALKED[sdk.is_async][0]
+
+
 @pytest.fixture
 def walk(sdk, key, server, telemetry, monkeypatch, tmp_path):
     """Call every method, with an id of one's choice; return what each call came to."""
@@ -119,7 +133,7 @@ def walk(sdk, key, server, telemetry, monkeypatch, tmp_path):
             error,
         )
 
-    def walked(identifier=ID):
+    def every(identifier=ID):
         monkeypatch.setenv("TOGETHER_PROJECT_ID", identifier)
         client = sdk.client(api_key=key)
         found = {
@@ -131,7 +145,7 @@ def walk(sdk, key, server, telemetry, monkeypatch, tmp_path):
         undone = (NotImplementedError,) if GENERATION == 1 else ()
         return {name: one for name, one in found.items() if not isinstance(one.error, undone)}
 
-    return walked
+    return every
 
 
 def test_the_walk_leaves_nothing_out(sdk, key):
@@ -145,10 +159,8 @@ def test_the_walk_leaves_nothing_out(sdk, key):
         assert len(found) >= METHODS.get(RELEASE, 0)
 
 
-def test_every_request_has_its_span(walk, server):
+def test_every_request_has_its_span(walked, sdk):
     """No method makes none; a span tells which request it is, where it went, how it ended."""
-    walked = walk()
-
     assert {name: one.error for name, one in walked.items() if not one.spans} == {}
     requests = {name: [f"req-{number}" for number, *_ in one.asked] for name, one in walked.items()}
     assert requests == {
@@ -160,7 +172,7 @@ def test_every_request_has_its_span(walk, server):
             "gen_ai.provider.name": "together",
             "together.client.library": "together",
             "server.address": "127.0.0.1",
-            "server.port": int(server.url.rpartition(":")[2]),
+            "server.port": int(_WALKED[sdk.is_async][2].rpartition(":")[2]),
             "together.request.outcome": "success",
         }
     )
@@ -168,9 +180,8 @@ def test_every_request_has_its_span(walk, server):
     assert [(name, said) for name, said in spans if said != usual] == []
 
 
-def test_names_of_the_contract(walk, generative):
+def test_names_of_the_contract(walked, generative):
     """What generates is named by the contract, and what consists of requests names each."""
-    walked = walk()
     known = {name: one.operations for name, one in walked.items() if name in generative}
     assert known == {name: [operation] for name, operation in generative.items()}
     assert walked["fine_tuning.create"].error is None
@@ -183,9 +194,8 @@ def test_names_of_the_contract(walk, generative):
     assert names == {name: f"{operation} {MODEL}" for name, operation in generative.items()}
 
 
-def test_spans_tell_what_answers_say(walk, generative):
+def test_spans_tell_what_answers_say(walked, generative):
     """Of what generates: the model asked for, and all that the server's answers have of the rest."""
-    walked = walk()
     told = {walked[name].operations[0]: walked[name].spans[0]["attributes"] for name in generative}
 
     asked = {operation: said["gen_ai.request.model"] for operation, said in told.items()}
@@ -203,9 +213,8 @@ def test_spans_tell_what_answers_say(walk, generative):
     }
 
 
-def test_names_follow_the_paths(walk):
+def test_names_follow_the_paths(walked):
     """Every word of a path is in the name, nothing else is but a verb, and no two paths share one."""
-    walked = walk()
     bad = {}
     shapes = {}
     for name, one in walked.items():
@@ -223,10 +232,9 @@ def test_names_follow_the_paths(walk):
     assert {operation: paths for operation, paths in shapes.items() if len(paths) > 1} == {}
 
 
-def test_no_id_is_in_a_name_or_a_label(walk, telemetry):
+def test_no_id_is_in_a_name_or_a_label(walked, sdk):
     """What was given for ids and models is in no label but the models' own; each span is measured."""
-    walked = walk()
-
+    telemetry = SimpleNamespace(metrics=lambda: _WALKED[sdk.is_async][1])
     spans = [(name, span) for name, one in walked.items() for span in one.spans]
     assert [(name, span["name"]) for name, span in spans if ID in span["name"]] == []
     points = [(name, one) for name, found in telemetry.metrics().items() for one in found]
@@ -243,9 +251,9 @@ def test_no_id_is_in_a_name_or_a_label(walk, telemetry):
     assert measured == Counter(name for one in walked.values() for name in one.operations)
 
 
-def test_an_id_may_look_like_a_word(walk):
+def test_an_id_may_look_like_a_word(walked, walk):
     """The same methods with other ids have the same operations."""
-    usual = {name: one.operations for name, one in walk().items()}
+    usual = {name: one.operations for name, one in walked.items()}
     other = [
         (word, name, one.operations)
         for word in WORDS
@@ -255,9 +263,9 @@ def test_an_id_may_look_like_a_word(walk):
     assert other == []
 
 
-def test_an_id_may_be_any_word_of_any_path(walk):
+def test_an_id_may_be_any_word_of_any_path(walked):
     """It is never taken for one, unless the API itself has that word in the very place."""
-    shapes = sorted({shape for one in walk().values() for shape in one.shapes()})
+    shapes = sorted({shape for one in walked.values() for shape in one.shapes()})
     paths = {*ASKED_BY_THE_COMMAND_LINE, *(path for _, path, _ in shapes)}
     words = {part for path in paths for part in path.split("/")} - {"{}"}
     taken = []

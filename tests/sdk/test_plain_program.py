@@ -65,9 +65,7 @@ def test_refusals_are_one_line_with_the_remedy_and_a_count(server, key):
     )
 
 
-@pytest.mark.parametrize(
-    ("set_up", "warnings"), [(BY_HAND, 1), (WITH_TRACES, 0), (BY_PROMETHEUS, 0)]
-)
+@pytest.mark.parametrize(("set_up", "warnings"), [(BY_HAND, 1), (WITH_TRACES, 0)])
 def test_nothing_would_be_seen(set_up, warnings, server, key):
     """One warning, at the first call and not before, where no provider is set until then."""
     found = [line for line in said_by(set_up, server, key) if "has no tracer" in line]

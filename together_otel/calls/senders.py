@@ -161,7 +161,8 @@ def _sending(
                 if (
                     concerns_us
                     and (reporter := load()) is not None
-                    and (found := reporter.exchange(self, held)) is not None
+                    and (runtime := reporter.listening()) is not None
+                    and (found := reporter.exchange(runtime, self, held)) is not None
                 ):
                     return await reporter.report(found, found)
                 return await original(
@@ -186,7 +187,8 @@ def _sending(
             if (
                 concerns_us
                 and (reporter := load()) is not None
-                and (found := reporter.exchange(self, held)) is not None
+                and (runtime := reporter.listening()) is not None
+                and (found := reporter.exchange(runtime, self, held)) is not None
             ):
                 return reporter.report(found, found)
             return original(

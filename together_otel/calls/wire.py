@@ -53,10 +53,15 @@ class Reporter:
             active, self._adapter, original, self._note
         ).of(send, 1)
 
-    def exchange(self, client: Any, held: Arguments) -> Exchange | None:
+    def listening(self) -> Runtime | None:
+        """Return the runtime, or ``None`` if a request now is part of a call, or all is off."""
+        call = current_call()
+        # An in-house client may hide a refusal: its requests are reported instead of its calls.
+        is_reported = call is None or call.ended or call.adapter.delegates
+        return self._active.listening() if is_reported else None
+
+    def exchange(self, runtime: Runtime, client: Any, held: Arguments) -> Exchange | None:
         """Describe a request to Together; return ``None`` for any other."""
-        if (runtime := self._listening()) is None:
-            return None
         try:
             found = self._adapter.exchange(client, held.args, held.kwargs)
             found.reader = caller(self._adapter.reader)
@@ -71,7 +76,7 @@ class Reporter:
             client: the object that builds it, with headers of its own.
             held: the arguments by name.
         """
-        runtime, adapter = self._listening(), self._adapter
+        runtime, adapter = self.listening(), self._adapter
         if runtime is None or not isinstance(adapter, ByRequest):
             return
         with runtime.guard("begin"):
@@ -85,12 +90,6 @@ class Reporter:
             if is_together_host(found.server[0], runtime.settings.hosts):
                 held = Arguments(args=(), kwargs={}, client=(found,))
                 Call(runtime, adapter, held, current_context()).fail()
-
-    def _listening(self) -> Runtime | None:
-        call = current_call()
-        # An in-house client may hide a refusal: its requests are reported instead of its calls.
-        is_reported = call is None or call.ended or call.adapter.delegates
-        return self._active.listening() if is_reported else None
 
     def _note(self, call: Call, exchange: Exchange, response: Any) -> None:
         try:

@@ -9,6 +9,7 @@ import os
 import weakref
 from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import urlsplit
 
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
     from together_otel.clients.base import Args, Failure, Kwargs, Request, Result
 
 _RATELIMITS = frozenset(name.encode("ascii") for name in RATELIMIT_NAMES)
+_NAME_AND_VALUE = itemgetter(1, 2)
+"""Takes the lower-case name and the value from a header in httpx's own list."""
 
 
 class Generated(Adapter):
@@ -125,14 +128,12 @@ class Generated(Adapter):
 
     def answer(self, seen: Any) -> Answer:
         # ``seen`` is an ``httpx.Response``.
-        answer, headers, has_limits = _sent(seen.request), seen.headers, False
+        answer, headers = _sent(seen.request), seen.headers
         answer.status_code = seen.status_code
-        for _, name, value in getattr(headers, "_list", None) or _listed(headers):
-            if name == b"x-request-id":
-                answer.request_id = value.decode("latin-1")
-            elif name in _RATELIMITS:
-                has_limits = True
-        if has_limits:
+        named = _by_name(headers)
+        if identifier := named.get(b"x-request-id"):
+            answer.request_id = identifier.decode("latin-1")
+        if not _RATELIMITS.isdisjoint(named):
             answer.ratelimits = ratelimits(headers.get)
         if seen.history:
             answer.redirected_from = redirected_from(seen.history, answer.authorization)
@@ -257,21 +258,19 @@ def _may_be_json(response: Any) -> bool:
     return is_document(content_type_of(response))
 
 
-def _listed(headers: Any) -> Iterable[tuple[bytes, bytes, bytes]]:
-    """Return headers with lower-case names in the format of httpx's ``_list``.
-
-    Each lookup in httpx's headers scans all of them.
-    """
-    return [(name, name.lower(), value) for name, value in headers.raw]
+def _by_name(headers: Any) -> dict[bytes, bytes]:
+    """Return httpx's headers by their lower-case names: each lookup in them scans all."""
+    kept = getattr(headers, "_list", None)
+    if kept is None:
+        return {name.lower(): value for name, value in headers.raw}
+    return dict(map(_NAME_AND_VALUE, kept))
 
 
 def _sent(request: Any) -> Answer:
-    answer, headers, retries = blank(Answer), request.headers, b"0"
-    for _, name, value in getattr(headers, "_list", None) or _listed(headers):
-        if name == b"authorization":
-            answer.authorization = value.decode("latin-1")
-        elif name == b"x-stainless-retry-count":
-            retries = value
+    answer, named = blank(Answer), _by_name(request.headers)
+    if (authorization := named.get(b"authorization")) is not None:
+        answer.authorization = authorization.decode("latin-1")
+    retries = named.get(b"x-stainless-retry-count", b"0")
     if retries != b"0" and retries.isdigit():
         answer.resends = int(retries)
     answer.host, answer.port, _ = origin_of(request.url)

@@ -30,7 +30,7 @@ _SHORTEST: Final = 4
 HALF: Final = PART_LENGTH // 2
 """Any eight consecutive characters contain four that start at a multiple of five."""
 
-_EVERY_FIFTH: Final = re.compile(rf"(?s)(.{{{HALF}}}).?").findall
+EVERY_FIFTH: Final = re.compile(rf"(?s)(.{{{HALF}}}).?").findall
 """Returns the four characters at each multiple of five in a text."""
 
 _SIGN: Final = r"[*\u2022\u00b7\u2026]|%(?:e2%80%a[26]|c2%b7|2a)|\\u(?:202[26]|00b7)"
@@ -81,7 +81,7 @@ class KnownKeys:
         hidden = bytearray(len(text))
         if self.grams:
             folded = text.lower() if text.isascii() else _folded(text)
-            if not self.halves.isdisjoint(map(hash, _EVERY_FIFTH(folded))):
+            if not self.halves.isdisjoint(map(hash, EVERY_FIFTH(folded))):
                 self._hide_parts(folded, hidden)
             if _MASK(folded) is not None:
                 self._hide_masked(folded, hidden)

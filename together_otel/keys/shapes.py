@@ -22,7 +22,7 @@ _MARKS_OF_OTHERS: Final = tuple(
 )
 """Every text with another provider's prefix contains one of these: ``sk-ant-`` contains ``sk-``."""
 
-_DIGITS: Final = "0" * 56
+DIGITS: Final = "0" * 56
 _HEX_AS_ZEROS: Final = str.maketrans("123456789abcdef", "0" * 15)
 PATTERNS: Final = (
     ((PUBLIC_PREFIX,), r"(?i)(tgp_v1_)[A-Za-z0-9_\-]+", r"\1" + MARK),
@@ -64,7 +64,7 @@ PATTERNS: Final = (
         ),
         r"\1" + MARK,
     ),
-    ((_DIGITS,), r"(?<![0-9A-Za-z])[0-9a-fA-F]{56,72}(?![0-9A-Za-z])", MARK),
+    ((DIGITS,), r"(?<![0-9A-Za-z])[0-9a-fA-F]{56,72}(?![0-9A-Za-z])", MARK),
     # Not a name in lower case, such as hf_hub_download.
     (
         _MARKS_OF_OTHERS,
@@ -88,14 +88,14 @@ and in the modules beside this one, so that `re` compiles them at their first us
 
 
 WORDS: Final = tuple(
-    sorted({word for needed, _, _ in PATTERNS for word in needed} - {_DIGITS}, key=len)
+    sorted({word for needed, _, _ in PATTERNS for word in needed} - {DIGITS}, key=len)
 )
 """All these words, without the digits."""
 
 
 def has_digits(small: str) -> bool:
     """Return whether a lower-case text has as many consecutive hexadecimal digits as a legacy key."""
-    return len(small) >= len(_DIGITS) and _DIGITS in small.translate(_HEX_AS_ZEROS)
+    return DIGITS in small.translate(_HEX_AS_ZEROS)
 
 
 def without_shapes(text: str) -> str:
@@ -104,7 +104,7 @@ def without_shapes(text: str) -> str:
     foreign = not text.isascii()
     small = text.lower()
     if has_digits(small):
-        small += _DIGITS
+        small += DIGITS
     elif not foreign and not any(word in small for word in WORDS):
         return text
     for needed, pattern, replacement in PATTERNS:

@@ -15,6 +15,7 @@ from opentelemetry.trace import INVALID_SPAN, NonRecordingSpan, SpanContext, set
 
 from together_otel.names import SCOPE
 from together_otel.telemetry.deferred import DeferredMetrics
+from together_otel.telemetry.otel_series import observer
 from together_otel.telemetry.request_metrics import metrics_of
 
 if TYPE_CHECKING:
@@ -111,12 +112,7 @@ class OpenTelemetryMetrics(DeferredMetrics):
         self._on = False
 
     def histogram(self, metric: Metric, labels: Labels) -> Observe:
-        record, attributes = self._histograms[metric].record, _attributes(metric, labels)
-
-        def observe(value: float, context: Any) -> None:
-            record(value, attributes, context)
-
-        return observe
+        return observer(self._histograms[metric], _attributes(metric, labels))
 
     def exemplar(self, span_context: SpanContext | None) -> Context:
         return Context({} if span_context is None else {_SPAN: NonRecordingSpan(span_context)})

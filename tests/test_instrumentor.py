@@ -12,10 +12,11 @@ from processes import run_to_end
 
 from together_otel import TogetherInstrumentor, instrumentor
 from together_otel.instrumentor import DISTRIBUTION
-from together_otel.names import KEY_ROTATED
+from together_otel.names import KEY_ROTATED, SCOPE
 from together_otel.telemetry.events import emit
-from together_otel.telemetry.log_lines import logger
 from together_otel.testing.telemetry import InMemoryLogRecordExporter
+
+LOG = logging.getLogger(SCOPE)
 
 
 @pytest.fixture(autouse=True)
@@ -139,7 +140,7 @@ def test_logger_provider_gets_each_event_once():
     exporter = InMemoryLogRecordExporter()  # type: ignore[no-untyped-call]  # the SDK leaves it so
     provider = LoggerProvider(shutdown_on_exit=False)
     provider.add_log_record_processor(SimpleLogRecordProcessor(exporter))
-    handlers = list(logger().handlers)
+    handlers = list(LOG.handlers)
 
     TogetherInstrumentor().instrument(logger_provider=provider)
     emit(KEY_ROTATED, logging.INFO, {"number": 1})
@@ -148,25 +149,25 @@ def test_logger_provider_gets_each_event_once():
 
     (caught,) = exporter.get_finished_logs()
     assert caught.log_record.attributes == {"number": 1}
-    assert logger().handlers == handlers
-    assert logger().level == logging.NOTSET
+    assert LOG.handlers == handlers
+    assert LOG.level == logging.NOTSET
 
 
 def test_an_own_level_of_the_logger_is_left_alone():
     """Whoever sets the logger's level has the last word."""
-    logger().setLevel(logging.ERROR)
+    LOG.setLevel(logging.ERROR)
     try:
         TogetherInstrumentor().instrument()
-        assert logger().level == logging.ERROR
+        assert LOG.level == logging.ERROR
         TogetherInstrumentor().uninstrument()
-        assert logger().level == logging.ERROR
-        logger().setLevel(logging.NOTSET)
+        assert LOG.level == logging.ERROR
+        LOG.setLevel(logging.NOTSET)
         TogetherInstrumentor().instrument()
-        logger().setLevel(logging.ERROR)
+        LOG.setLevel(logging.ERROR)
         TogetherInstrumentor().uninstrument()
-        assert logger().level == logging.ERROR
+        assert LOG.level == logging.ERROR
     finally:
-        logger().setLevel(logging.NOTSET)
+        LOG.setLevel(logging.NOTSET)
 
 
 def test_dependencies_are_those_installed(monkeypatch):

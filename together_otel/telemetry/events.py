@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import OrderedDict
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 from together_otel.forks import ForkSafeLock, in_forked_child
@@ -123,10 +124,7 @@ def listen(logger_provider: LoggerProvider | None, scope: Scope) -> Callable[[],
     schema URL of the instrumentation scope.
     """
     RECORDS.scope = scope
-    undoings = [RECORDS.send_to(logger_provider), silence_handlers(), log_lines.listen()]
-
-    def undo() -> None:
-        for one in undoings:
-            one()
-
-    return undo
+    undoings = ExitStack()
+    for undo in (log_lines.listen(), silence_handlers(), RECORDS.send_to(logger_provider)):
+        undoings.callback(undo)
+    return undoings.close

@@ -9,6 +9,8 @@ from __future__ import annotations
 import logging
 import sys
 import time
+from contextlib import ExitStack
+from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
@@ -60,18 +62,14 @@ class Records:
         self.scope: Scope = (SCOPE, "", "")
         self._given: dict[object, LoggerProvider | None] = {}
 
-    def send_to(self, provider: LoggerProvider | None) -> Callable[[], None]:
+    def send_to(self, provider: LoggerProvider | None) -> Callable[[], object]:
         """Emit to a provider from now on; return a function that undoes it.
 
         ``None`` stands for the global provider, whenever that is set.
         """
         entry = object()
         self._given[entry] = provider
-
-        def undo() -> None:
-            self._given.pop(entry, None)
-
-        return undo
+        return partial(self._given.pop, entry, None)
 
     def emit(self, name: str, level: int, body: str, attributes: Mapping[str, Any]) -> bool:
         """Emit one LogRecord in the current trace context; return whether any provider is set.
@@ -126,14 +124,10 @@ RECORDS: Final = Records()
 
 def silence_handlers() -> Callable[[], None]:
     """Patch OpenTelemetry's handlers to ignore some records; return a function that undoes it."""
-    kinds = {kind for module in _HANDLERS if (kind := _handler_in(module)) is not None}
-    undoings = [_silence(kind) for kind in kinds]
-
-    def undo() -> None:
-        for one in undoings:
-            one()
-
-    return undo
+    undoings = ExitStack()
+    for kind in {_handler_in(module) for module in _HANDLERS} - {None}:
+        undoings.callback(_silence(kind))
+    return undoings.close
 
 
 def _handler_in(module: str) -> type[logging.Handler] | None:

@@ -146,21 +146,24 @@ class Senders:
                 setattr(owner, name, original)
 
 
-def _sending(
+def _sending(  # noqa: C901 - a function and its async twin
     original: Any, is_ours: IsOurs, load: Callable[[], Reporter | None], *, takes_headers: bool
 ) -> Any:
     if iscoroutinefunction(original):
 
         async def replacement(self: Any, *args: Any, **kwargs: Any) -> Any:
             try:
-                concerns_us = is_ours(self, args, kwargs)
-                if not (concerns_us or takes_headers):
-                    return await original(self, *args, **kwargs)
+                if not is_ours(self, args, kwargs):
+                    if not takes_headers:
+                        return await original(self, *args, **kwargs)
+                    # Empty in the call: no frame here shows the headers. `Arguments` take longer.
+                    both: list[Any] = [kwargs, args]
+                    args, kwargs = (), {}
+                    return await original(self, *both.pop(), **both.pop())
                 held = Arguments(args=args, kwargs=kwargs)
                 args, kwargs = (), {}
                 if (
-                    concerns_us
-                    and (reporter := load()) is not None
+                    (reporter := load()) is not None
                     and (runtime := reporter.listening()) is not None
                     and (found := reporter.exchange(runtime, self, held)) is not None
                 ):
@@ -179,14 +182,17 @@ def _sending(
 
     def sync_replacement(self: Any, *args: Any, **kwargs: Any) -> Any:
         try:
-            concerns_us = is_ours(self, args, kwargs)
-            if not (concerns_us or takes_headers):
-                return original(self, *args, **kwargs)
+            if not is_ours(self, args, kwargs):
+                if not takes_headers:
+                    return original(self, *args, **kwargs)
+                # Empty in the call: no frame here shows the headers. `Arguments` take longer.
+                both: list[Any] = [kwargs, args]
+                args, kwargs = (), {}
+                return original(self, *both.pop(), **both.pop())
             held = Arguments(args=args, kwargs=kwargs)
             args, kwargs = (), {}
             if (
-                concerns_us
-                and (reporter := load()) is not None
+                (reporter := load()) is not None
                 and (runtime := reporter.listening()) is not None
                 and (found := reporter.exchange(runtime, self, held)) is not None
             ):

@@ -5,12 +5,16 @@ Matches by shape the responses of httpx, requests and aiohttp, and aiohttp's sim
 
 import json
 from collections.abc import Mapping
+from operator import itemgetter
 from typing import Any, Final
 from urllib.parse import urlsplit
 
 from together_otel.clients.addresses import in_url, server_in
 from together_otel.clients.base import Answer
 from together_otel.keys.hosts import is_of_together, is_sign_in
+
+_NAME_AND_VALUE: Final = itemgetter(1, 2)
+"""Takes the lower-case name and the value from a header in httpx's own list."""
 
 _MOST: Final = 65_536
 """Maximum number of bytes of a body that are searched."""
@@ -37,15 +41,20 @@ def authorization_of(request: Any) -> str | None:
     return value.decode("latin-1") if isinstance(value, bytes) else value
 
 
+def by_name(headers: Any) -> dict[bytes, bytes]:
+    """Return httpx's headers by their lower-case names: each lookup in them scans all."""
+    kept = getattr(headers, "_list", None)
+    if kept is None:
+        return {name.lower(): value for name, value in headers.raw}
+    return dict(map(_NAME_AND_VALUE, kept))
+
+
 def header_in(headers: Any, name: str) -> Any:
-    """Return a header by its lower-case name; httpx's own lookup decodes all of them."""
-    if (kept := getattr(headers, "_list", None)) is None:
+    """Return a header by its lower-case name."""
+    if not hasattr(headers, "_list"):
         return headers.get(name)
-    wanted = name.encode()
-    for _, found, value in kept:
-        if found == wanted:
-            return value.decode() if value.isascii() else headers.get(name)
-    return None
+    value = by_name(headers).get(name.encode())
+    return None if value is None else value.decode() if value.isascii() else headers.get(name)
 
 
 def redirected_from(history: Any, authorization: str | None) -> str | None:

@@ -9,12 +9,17 @@ import os
 import weakref
 from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
-from operator import itemgetter
 from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import urlsplit
 
 from together_otel.clients.addresses import is_absolute, origin_of, port_of
-from together_otel.clients.answers import body_of, is_basic, note_origin, redirected_from
+from together_otel.clients.answers import (
+    body_of,
+    by_name,
+    is_basic,
+    note_origin,
+    redirected_from,
+)
 from together_otel.clients.base import Adapter, Answer, GivenKey, OpenBody, blank
 from together_otel.clients.credentials import (
     AUTHORIZATION,
@@ -37,8 +42,6 @@ if TYPE_CHECKING:
     from together_otel.clients.base import Args, Failure, Kwargs, Request, Result
 
 _RATELIMITS = frozenset(name.encode("ascii") for name in RATELIMIT_NAMES)
-_NAME_AND_VALUE = itemgetter(1, 2)
-"""Takes the lower-case name and the value from a header in httpx's own list."""
 
 
 class Generated(Adapter):
@@ -130,7 +133,7 @@ class Generated(Adapter):
         # ``seen`` is an ``httpx.Response``.
         answer, headers = _sent(seen.request), seen.headers
         answer.status_code = seen.status_code
-        named = _by_name(headers)
+        named = by_name(headers)
         if identifier := named.get(b"x-request-id"):
             answer.request_id = identifier.decode("latin-1")
         if not _RATELIMITS.isdisjoint(named):
@@ -258,16 +261,8 @@ def _may_be_json(response: Any) -> bool:
     return is_document(content_type_of(response))
 
 
-def _by_name(headers: Any) -> dict[bytes, bytes]:
-    """Return httpx's headers by their lower-case names: each lookup in them scans all."""
-    kept = getattr(headers, "_list", None)
-    if kept is None:
-        return {name.lower(): value for name, value in headers.raw}
-    return dict(map(_NAME_AND_VALUE, kept))
-
-
 def _sent(request: Any) -> Answer:
-    answer, named = blank(Answer), _by_name(request.headers)
+    answer, named = blank(Answer), by_name(request.headers)
     if (authorization := named.get(b"authorization")) is not None:
         answer.authorization = authorization.decode("latin-1")
     retries = named.get(b"x-stainless-retry-count", b"0")

@@ -53,10 +53,10 @@ def panels_() -> list[Any]:
 def over_time() -> list[Any]:
     """Return why and how much, over time."""
     failures = query.or_none(f"60 * {query.sums(CAUSE, records.FAILURES)} > 0", CAUSE)
-    searched = f"increase({query.of(names.KEY_RECOVERIES)}[$__rate_interval])"
+    searched = f"60 * {query.rates(RECOVERY, names.KEY_RECOVERIES)} > 0"
     return [
         panels.bars(
-            "Failures by cause",
+            "Failures per minute by cause",
             "Authentication failures per minute. The remedies are below.",
             panels.each(CAUSE, failures),
             colors=CAUSE_COLORS,
@@ -75,9 +75,9 @@ def over_time() -> list[Any]:
             panels.each("job", query.share(records.REQUESTS, query.REFUSED, by="job")),
         ).max(1),
         panels.bars(
-            "Searches for another key",
-            "If recovery is on: searches by outcome, in each interval.",
-            panels.each(RECOVERY, query.or_none(f"sum by ({RECOVERY}) ({searched}) > 0", RECOVERY)),
+            "Searches for another key per minute",
+            "If recovery is on: searches by outcome.",
+            panels.each(RECOVERY, query.or_none(searched, RECOVERY)),
         ),
     ]
 

@@ -66,7 +66,7 @@ def jobs() -> Any:
         "Failed, all kinds": query.share(records.REQUESTS, query.FAILED, by=WHERE),
         "Requests": query.or_zero(query.sums(WHERE, records.REQUESTS), WHERE),
         "Latency, p95": query.quantile(0.95, records.BUCKETS, by=WHERE),
-        "Tokens a second": query.or_zero(query.sums(WHERE, records.TOKENS, query.TOKENS), WHERE),
+        "Tokens per second": query.or_zero(query.sums(WHERE, records.TOKENS, query.TOKENS), WHERE),
         "Keys": query.or_zero(keys, WHERE),
         "Last success": f"1000 * max by ({WHERE}) ({query.of(records.LAST_SUCCESS)} > 0)",
     }
@@ -100,7 +100,7 @@ def jobs() -> Any:
                 "links": [frame.to_job(frame.REQUESTS, "Requests", "${__data.fields.Job}")],
             },
             "Latency, p95": {"unit": "s", "width": 115, "noValue": panels.NOTHING},
-            "Tokens a second": {"unit": "short", "width": 140},
+            "Tokens per second": {"unit": "short", "width": 150},
             "Last success": {"unit": "dateTimeFromNow", "noValue": "never"},
         },
     ).height(7)
@@ -124,7 +124,7 @@ def over_time() -> list[Any]:
     errors = query.sums(f"job, {STAGE}", records.TELEMETRY_ERRORS)
     return [
         panels.bars(
-            "Authentication failures by job",
+            "Authentication failures per minute by job",
             "Failures of constructors and requests per minute.",
             panels.each("job", f"60 * {query.sums('job', records.FAILURES)}"),
         ),
@@ -160,7 +160,7 @@ def over_time() -> list[Any]:
             f"sum by (job) ({REPORTING})",
         ).decimals(0),
         panels.bars(
-            "Errors of the instrumentation",
+            "Errors of the instrumentation per minute",
             "Internal errors of together_otel per minute, by stage. The application is not affected."
             " Please report them.",
             panels.query(

@@ -61,8 +61,8 @@ def summary() -> list[Any]:
             plain,
         ),
         (
-            "Tokens",
-            "Tokens per second, input and output, as the server reports them.",
+            "Tokens per second",
+            "Input and output, as the server reports them.",
             query.or_zero(query.sums("", records.TOKENS, TOKENS, MODELS)),
             "short",
             plain,
@@ -94,7 +94,7 @@ def table() -> Any:
         "Latency, p50": query.quantile(0.5, records.BUCKETS, MODELS, by=by),
         "Latency, p95": query.quantile(0.95, records.BUCKETS, MODELS, by=by),
         "First chunk, p95": query.quantile(0.95, records.FIRST_CHUNKS, MODELS, by=by),
-        "Tokens a second": query.sums(by, records.TOKENS, TOKENS, MODELS),
+        "Tokens per second": query.sums(by, records.TOKENS, TOKENS, MODELS),
     }
     shown = {MODEL: "Model", OPERATION: "Operation"}
     shown |= {f"Value #{ref}": title for ref, title in zip("ABCDEF", columns, strict=True)}
@@ -115,7 +115,7 @@ def table() -> Any:
                 "cellOptions": tables.WRITTEN,
                 "thresholds": tables.worse(0.01, 0.1),
             },
-            "Tokens a second": {"unit": "short", "noValue": panels.NOTHING},
+            "Tokens per second": {"unit": "short", "noValue": panels.NOTHING},
             "Latency, p50": time,
             "Latency, p95": time,
             "First chunk, p95": time,
@@ -136,7 +136,7 @@ def traffic() -> list[Any]:
             colors=frame.COLORS,
         ),
         panels.bars(
-            "Errors by type",
+            "Errors per minute by type",
             "Failed requests per minute, by the exception that the caller got.",
             panels.each(ERROR, query.or_none(errors, ERROR)),
             colors=ERROR_COLORS,

@@ -26,19 +26,19 @@ def volume() -> list[Any]:
     )
     return [
         panels.lines(
-            "Tokens by kind",
+            "Tokens per second by kind",
             "Tokens per second. Input includes cached tokens, output includes reasoning.",
             "short",
             by("kind", records.TOKENS, MODELS),
         ),
         panels.long(
-            "Output tokens by model",
+            "Output tokens per second by model",
             "Tokens per second of all answers together.",
             "short",
             by(MODEL, records.TOKENS, 'kind="output"', MODELS),
         ),
         panels.lines(
-            "Prompt and answer size",
+            "Prompt and answer size in tokens",
             "Input and output tokens of a request, without embeddings.",
             "short",
             *(
@@ -58,13 +58,13 @@ def volume() -> list[Any]:
             query.sums("le", records.SIZES, 'kind="input"', MODELS),
         ),
         panels.stacked(
-            "Choices by finish reason",
+            "Choices per second by finish reason",
             "Choices per second by finish reason; length means cut off by max_tokens.",
             "short",
             by(REASON, records.CHOICES, MODELS),
         ),
         panels.long(
-            "Cost by model",
+            "Cost per hour by model",
             f"Dollars per hour, with the prices that you record as {records.PRICES}: see the"
             " documentation of the dashboards.",
             "currencyUSD",
@@ -77,7 +77,7 @@ def limits() -> list[Any]:
     """Return what limits requests, and what is left of the error budget."""
     return [
         panels.bars(
-            "Rate limited by operation",
+            "Rate limited per minute by operation",
             "Requests per minute that ended with 429 after all retries." + NOT_BY_MODEL,
             _of_operations(query.sums(OPERATION, records.REQUESTS, query.LIMITED)),
         ),
@@ -88,7 +88,7 @@ def limits() -> list[Any]:
             panels.each(MODEL, f"min by ({MODEL}) ({query.of(records.REMAINING, MODELS)})"),
         ).no_value("The server reports no limits"),
         panels.bars(
-            "Retries by operation",
+            "Retries per minute by operation",
             "Retries by the SDK per minute." + NOT_BY_MODEL,
             _of_operations(query.rates(OPERATION, names.RETRIES)),
         ),

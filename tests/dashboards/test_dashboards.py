@@ -147,6 +147,17 @@ def test_runbook_links_of_panels_lead_somewhere(authentication):
     assert "runbook.md#cause-${__value.raw}" in str(authentication)
 
 
+def test_the_runbook_names_panels_that_exist():
+    """And dashboards, in italics."""
+    text = (ROOT / "dashboards" / "runbook.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"(?<!\*)\*([A-Z][\w ,]+)\*(?!\*)", text))
+    assert named <= {
+        title.removeprefix("Together / ")
+        for one in dashboards()
+        for title in (one["title"], *(panel["title"] for panel in panels(one)))
+    }
+
+
 def test_the_top_row_asks_what_a_person_on_call_asks(authentication):
     """And what to do comes right below it."""
     top = [one["title"] for one in authentication["panels"] if one["gridPos"]["y"] == 0]

@@ -465,7 +465,7 @@ def test_a_revoked_key_is_one_page(compose, generated, tmp_path):
 
 def paged(output):
     """Return which receivers got the page, as often as they did, from what the pager printed."""
-    page = r"^(\w+): .*Together refuses shop: 100% of it$"
+    page = r"^(\w+): .*shop fails to authenticate with Together \(100%\)$"
     return sorted(re.findall(page, output, re.MULTILINE))
 
 

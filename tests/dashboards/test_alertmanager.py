@@ -386,7 +386,7 @@ def test_the_title_tells_where(render):
     """The namespace and the cluster, where alerts have them."""
     there = alert("TogetherAuthFailing", "shop", namespace="web", cluster="eu")
     said = render("together.title", group("firing", there))
-    assert said.strip() == "[PAGE] Together refuses shop: 100% of it in web of eu"
+    assert said.strip() == "[PAGE] shop fails to authenticate with Together (100%) in web of eu"
 
 
 def test_the_cause_is_that_of_the_text(render):
@@ -426,7 +426,7 @@ def test_a_dead_key_at_each_receiver(alertmanager):
     dead = alert("TogetherAuthFailing", job)
     runbook = dead["annotations"]["runbook_url"]
     dashboard = DASHBOARD.format(job)
-    title = f"Together refuses {job}: 100% of it"
+    title = f"{job} fails to authenticate with Together (100%)"
     receivers = alertmanager.receivers
     alertmanager.post(dead)
 

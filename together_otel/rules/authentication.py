@@ -224,7 +224,7 @@ def _alerts(options: Options) -> Iterator[Rule]:
         "TogetherAuthFailing",
         _FAILING,
         "Instances fail, at least twice or before any success; or requests of others are refused.",
-        f"Together refuses {JOB}: {{{{ $value | humanizePercentage }}}} of it",
+        f"{JOB} fails to authenticate with Together ({{{{ $value | humanizePercentage }}}})",
         described,
     )
     yield from alert(

@@ -49,7 +49,7 @@ LAST_PORT = 65_535
 _RECOVERIES = {"file": True, "command": True, "environment": False, "prompt": False}
 """Kinds of sources of another key, and whether a colon and a value must follow."""
 _SOURCES = "file:PATH, command:WORDS, environment or prompt, separated by ;"
-_URL = "a URL with http:// or https:// and a host; of a password, /, # and ? as %2F, %23, %3F"
+_URL = "a URL with http:// or https:// and a host; in a password, / # ? are %2F %23 %3F"
 
 _CAPTURES = ("NO_CONTENT", "SPAN_ONLY", "EVENT_ONLY", "SPAN_AND_EVENT")
 _OLDER_CAPTURES = {"false": "NO_CONTENT", "true": "EVENT_ONLY"}

@@ -79,7 +79,7 @@ class Options:
     )
     objective: float = _setting(0.99, "share", "Objective: share of good requests over 30 days.")
     slow_seconds: float = _setting(
-        20, "latency", "Highest acceptable 95th percentile of successful completions."
+        20, "latency", "Highest acceptable 95th percentile of successful completions, in seconds."
     )
     limited_share: float = _setting(
         0.05, "share", "Alert if this share of requests is rate limited."
@@ -88,7 +88,7 @@ class Options:
         3, "number", "Failures are a spike above this multiple of the week's median."
     )
     rotation_overlap: int = _setting(
-        3600, "seconds", "Longest acceptable use of an old key next to a new one."
+        3600, "seconds", "Longest acceptable use of an old key next to a new one, in seconds."
     )
     absent_for: str = _setting("10m", "duration", "Longest acceptable absence, as in a deployment.")
     keep_firing: str = _setting(

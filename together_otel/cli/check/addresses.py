@@ -66,7 +66,7 @@ def _parts(base: str, sdk: tuple[int, int] | None, name: str = "") -> Address:
     except ValueError:
         host = port = None
     if not host or port is None or parts.scheme not in ("http", "https"):
-        raise wrong("is not an http:// or https:// URL")
+        raise wrong("is not a valid http:// or https:// URL")
     if "@" in parts.netloc:
         raise wrong(
             "contains a user name or password, which HTTP clients send in the Authorization"

@@ -14,10 +14,10 @@ from together_otel.testing.keys import MadeUpKeys
 WIDTH = 120
 _COLUMNS = (
     ("What is wrong", 18),
-    ("What the SDK says", 28),
+    ("What the SDK says", 27),
     ("Cause", 14),
     ("Counted", 7),
-    ("What to do, by together_otel", 41),
+    ("What to do, by together_otel", 42),
 )
 _GAP = " | "
 

@@ -14,7 +14,11 @@ DESCRIPTION = (
     "Prints the runbook's entry for a cause of authentication failures or for an alert. Without a"
     " name, lists all names."
 )
-EPILOG = "example: together-otel explain revoked"
+EPILOG = """\
+exit codes: 0 the entry was printed; 64 the arguments are invalid, or no entry has
+this name
+
+example: together-otel explain revoked"""
 
 
 def add(parser: Parser) -> None:

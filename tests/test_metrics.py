@@ -453,6 +453,18 @@ def test_what_ends_before_a_collection_is_in_it(recorded):
 # ── life ─────────────────────────────────────────────────────────────────────────────
 
 
+def test_what_was_not_collected_before_the_end(recorded):
+    """A program that calls uninstrument(), then shuts its meter provider down, loses no failure."""
+    recorded.metrics.auth_failed("revoked", NOW)
+    recorded.metrics.stop()
+    failures = {
+        point.attributes["together.auth.cause"]: point.value
+        for point in recorded.points(names.AUTH_FAILURES)
+    }
+    assert failures["revoked"] == 1
+    assert [point.value for point in recorded.points(names.AUTH_LAST_FAILURE)] == [NOW]
+
+
 def test_many_threads():
     """No count is lost, whoever makes the series."""
     metrics = PrometheusMetrics(CollectorRegistry())

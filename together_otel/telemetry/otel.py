@@ -56,7 +56,6 @@ class OpenTelemetryMetrics(DeferredMetrics):
         chunk_times: bool = False,
     ) -> None:
         super().__init__(release, chunk_times=chunk_times, loss=(_LOSS, self._is_lost))
-        self._on = True
         # Weakly: the provider refers to the instruments, and these refer to this object.
         self._provider = None if provider is None else weakref.ref(provider)
         self._made: set[Metric] = set()
@@ -90,26 +89,18 @@ class OpenTelemetryMetrics(DeferredMetrics):
 
     def _observe(self, metric: Metric, _options: CallbackOptions) -> Iterable[Observation]:
         self.prepare()
-        series = self.read(metric, self.gauges()) if self._on else ()
+        series = self.read(metric, self.gauges())
         return [Observation(value, _attributes(metric, labels)) for labels, value in series]
 
     def _current_provider(self) -> Any:
         return metrics.get_meter_provider() if self._provider is None else self._provider()
 
     def _is_lost(self) -> bool:
-        return self._on and _is_scraped(self._current_provider())
+        return _is_scraped(self._current_provider())
 
     def _after_fork(self) -> None:
         super()._after_fork()
         _forget_inherited(self._current_provider())
-
-    def start(self) -> None:
-        self._on = True
-
-    def stop(self) -> None:
-        super().stop()
-        # OpenTelemetry cannot remove instruments.
-        self._on = False
 
     def histogram(self, metric: Metric, labels: Labels) -> Observe:
         return observer(self._histograms[metric], _attributes(metric, labels))

@@ -43,6 +43,11 @@ def haystack_of_openai():
     OpenAIChatGenerator(api_base_url="https://api.together.xyz/v1").warm_up()
 
 
+def haystack_responses():
+    found = pytest.importorskip("haystack.components.generators.chat.openai_responses")
+    found.OpenAIResponsesChatGenerator(api_base_url="https://api.together.xyz/v1").run([])
+
+
 def haystack_text_embedder():
     from haystack.components.embedders import OpenAITextEmbedder
 
@@ -72,6 +77,12 @@ def agno_of_openai():
     OpenAIChat(id=MODEL, base_url="https://api.together.xyz/v1").get_client()
 
 
+def agno_responses():
+    from agno.models.openai import OpenAIResponses
+
+    OpenAIResponses(id=MODEL, base_url="https://api.together.xyz/v1").get_client()
+
+
 def instructor():
     from instructor import from_provider
 
@@ -82,6 +93,12 @@ def camel():
     from camel.models.togetherai_model import TogetherAIModel
 
     TogetherAIModel(MODEL)
+
+
+def camel_of_openai():
+    from camel.models.openai_model import OpenAIModel
+
+    OpenAIModel(MODEL, None, None, "https://api.together.xyz/v1")
 
 
 def huggingface_hub():
@@ -136,6 +153,11 @@ def litellm():
     litellm.rerank(model="together_ai/m", query="Hi", documents=["a"])
 
 
+def litellm_by_position():
+    litellm = pytest.importorskip("litellm")
+    litellm.rerank("together_ai/m", "Hi", ["a"])
+
+
 def litellm_of_openai():
     litellm = pytest.importorskip("litellm")
     litellm.completion(
@@ -149,13 +171,16 @@ REFUSALS = [
     (pydantic_ai, "pydantic_ai", "pydantic_ai.exceptions.UserError", VARIABLE),
     (haystack, "haystack", "ValueError", VARIABLE),
     (haystack_of_openai, "haystack", "ValueError", "OPENAI_API_KEY"),
+    (haystack_responses, "haystack", "ValueError", "OPENAI_API_KEY"),
     (haystack_text_embedder, "haystack", "ValueError", "OPENAI_API_KEY"),
     (haystack_document_embedder, "haystack", "ValueError", "OPENAI_API_KEY"),
     (haystack_image, "haystack", "ValueError", "OPENAI_API_KEY"),
     (agno, "agno", "agno.exceptions.ModelAuthenticationError", VARIABLE),
     (agno_of_openai, "agno", "agno.exceptions.ModelAuthenticationError", "OPENAI_API_KEY"),
+    (agno_responses, "agno", "agno.exceptions.ModelAuthenticationError", "OPENAI_API_KEY"),
     (instructor, "instructor", "instructor.v2.core.errors.ConfigurationError", VARIABLE),
     (camel, "camel", "ValueError", VARIABLE),
+    (camel_of_openai, "camel", "ValueError", "OPENAI_API_KEY"),
     (huggingface_hub, "huggingface_hub", "ValueError", "HF_TOKEN"),
     (llama_index_embedding, "llama_index", "pydantic_core.ValidationError", VARIABLE),
     (llama_index, "llama_index", "openai.OpenAIError", f"{VARIABLE}, then OPENAI_API_KEY"),
@@ -164,6 +189,7 @@ REFUSALS = [
     (langchain_embeddings, "langchain", "openai.OpenAIError", f"{VARIABLE}, then OPENAI_API_KEY"),
     (aisuite, "aisuite", "ValueError", VARIABLE),
     (litellm, "litellm", "litellm.exceptions.APIConnectionError", VARIABLE),
+    (litellm_by_position, "litellm", "litellm.exceptions.APIConnectionError", VARIABLE),
     (litellm_of_openai, "litellm", "openai.OpenAIError", "OPENAI_API_KEY"),
 ]
 NAMES = [one[0].__name__ for one in REFUSALS]
@@ -237,6 +263,30 @@ IMITATIONS = [
     ("deepeval.models.llms.openai_model", "OpenAIModel._build_client", "DeepEvalError"),
     ("deepeval.models.llms.openai_model", "GPTModel._build_client", "DeepEvalError"),
     ("deepeval.models.llms.local_model", "LocalModel._build_client", "DeepEvalError"),
+    (
+        "deepeval.models.embedding_models.local_embedding_model",
+        "LocalEmbeddingModel._build_client",
+        "DeepEvalError",
+    ),
+    *(
+        (f"langchain_community.{module}.openai", f"{name}.__init__", "ValueError")
+        for module, name in (
+            ("chat_models", "ChatOpenAI"),
+            ("embeddings", "OpenAIEmbeddings"),
+            ("llms", "OpenAI"),
+        )
+    ),
+    *(
+        (
+            f"semantic_kernel.connectors.ai.open_ai.services.{module}",
+            f"{name}.__init__",
+            "ServiceInitializationError",
+        )
+        for module, name in (
+            ("open_ai_chat_completion", "OpenAIChatCompletion"),
+            ("open_ai_config_base", "OpenAIConfigBase"),
+        )
+    ),
     ("dspy._vendor.lm15.router", "LMRouter.lm", "NotConfiguredError"),
     ("dspy._vendor.lm15.router", "AsyncLMRouter.resolve", "NotConfiguredError"),
     ("langchain_community.llms.together", "Together.__init__", "ValueError"),
@@ -267,7 +317,7 @@ def test_imitation(module, attribute, error, keys, monkeypatch, request):
         getattr(made(), attribute.partition(".")[2])()
     event = only_failure(telemetry, keys)
     assert event["together.auth.cause"] == "missing"
-    assert event["together.client.library"] == module.partition(".")[0].partition("_")[0]
+    assert module.startswith(event["together.client.library"])
 
 
 @pytest.mark.parametrize("url", [None, "https://api.openai.com/v1"])
@@ -300,18 +350,43 @@ def test_other_errors_are_not_for_want_of_a_key(telemetry, keys, monkeypatch):
     from agno.exceptions import ModelAuthenticationError
     from agno.models.openai import OpenAIChat
     from huggingface_hub import InferenceClient
+    from langchain_together import Together as LangChain
     from llama_index.embeddings.together import TogetherEmbedding
     from pydantic import ValidationError
 
     monkeypatch.setenv(VARIABLE, keys.together())
     with pytest.raises(ValidationError):
         TogetherEmbedding("m", embed_batch_size="many")
+    monkeypatch.delenv(VARIABLE)
+    with pytest.raises(ValidationError):
+        LangChain(model=MODEL, api_key=keys.together(), max_tokens="many")
     with pytest.raises(ValueError, match="api_key"):
         InferenceClient(provider="novita").chat_completion([], model=MODEL)
     with pytest.raises(ModelAuthenticationError, match="OPENAI_API_KEY"):
         OpenAIChat().get_client()
     assert failures(telemetry) == {}
     assert telemetry.spans() == []
+
+
+def test_stand_in_beside_another_client(telemetry, keys):
+    """Which of a framework's clients made one is asked of its frames, not of loaded modules."""
+    import pydantic_ai.providers.together  # noqa: F401 - beside the one that is used
+    from pydantic_ai.providers.openai import OpenAIProvider
+
+    OpenAIProvider(base_url="https://api.together.xyz/v1")
+    (event,) = events(telemetry, "key_checked")
+    assert event["together.api_key.presence"] == "missing"
+    assert keys.shown_in({"telemetry": telemetry.everything()}) == []
+
+
+def test_no_frame_for_another_host(telemetry):
+    from haystack.components.generators.chat import OpenAIChatGenerator
+
+    with pytest.raises(ValueError, match="authentication") as raised:
+        OpenAIChatGenerator(api_base_url="https://api.openai.com/v1").warm_up()
+    kept = sys.version_info < (3, 11)
+    assert sum("together_otel" in str(one.path) for one in raised.traceback[1:]) == kept
+    assert failures(telemetry) == {}
 
 
 def test_swallowed_refusal(telemetry):

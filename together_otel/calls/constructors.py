@@ -76,6 +76,7 @@ class Attempt:
     """One run of a constructor; takes the arguments of `construct`.
 
     Attributes:
+        adapter: adapter of the client.
         unusable: the exception to raise instead of returning a client, if any.
         refusal: the failure to recover from; ``None`` if the key is not its cause.
     """
@@ -85,7 +86,7 @@ class Attempt:
     ) -> None:
         self.unusable: UnusableKeyError | None = None
         self.refusal: tuple[AuthFailure, None] | None = None
-        self._runtime, self._adapter, self._arguments = runtime, adapter, arguments
+        self._runtime, self.adapter, self._arguments = runtime, adapter, arguments
         (self._client,) = arguments.client
         self._library = adapter.reader.library
         self._waits = waits
@@ -113,14 +114,14 @@ class Attempt:
 
     def _look(self, *, failed: bool) -> None:
         runtime, arguments = self._runtime, self._arguments
-        given = self._adapter.given_key(self._client, arguments.args, arguments.kwargs)
-        reader = self._adapter.made(self._client)
+        given = self.adapter.given_key(self._client, arguments.args, arguments.kwargs)
+        reader = self.adapter.made(self._client)
         self._library = reader.library
         # If it has not failed, an exception being handled is the application's.
         exc = sys.exc_info()[1] if failed else None
-        if given is None or (exc is not None and not self._adapter.lacks_key(exc, given)):
+        if given is None or (exc is not None and not self.adapter.lacks_key(exc, given)):
             return
-        if exc is None and given.value is None and self._adapter.delegates:
+        if exc is None and given.value is None and self.adapter.delegates:
             return  # an in-house client may have its key in a store or another client
         self._has_reported[0] = True
         # A constructor that has failed may have set nothing on the client.
@@ -129,10 +130,10 @@ class Attempt:
             given.source,
             reader,
             # Not in a variable: the repr of 1.x shows the key.
-            None if failed else self._adapter.shared(self._client),
+            None if failed else self.adapter.shared(self._client),
         )
         failure = runtime.missing(report) if exc is not None else None
-        if runtime.settings.preflight == "raise" and self._adapter.error_modules:
+        if runtime.settings.preflight == "raise" and self.adapter.error_modules:
             failure = self._preflight(given, report, failure, exc)
         if failure is not None:
             shown = self.unusable or exc
@@ -164,12 +165,12 @@ class Attempt:
         runtime = self._runtime
         if exc is None:
             hosts = runtime.settings.hosts
-            fault = fault_of(self._adapter, self._client, given, report, hosts)
+            fault = fault_of(self.adapter, self._client, given, report, hosts)
             if fault is not None:
                 failure = replace(runtime.missing(report), diagnosis=fault)
         if failure is not None:
             link = runtime.settings.runbook(f"cause-{failure.diagnosis.cause}")
-            self.unusable = refusal_of(self._adapter, failure.diagnosis, link)
+            self.unusable = refusal_of(self.adapter, failure.diagnosis, link)
             if exc is not None:
                 self.unusable.__cause__ = exc
         return failure

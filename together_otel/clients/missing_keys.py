@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
@@ -12,13 +13,17 @@ from together_otel.clients.readers import (
     AGNO,
     AGNO_OPENAI,
     CAMEL,
+    CAMEL_OPENAI,
     CREWAI,
     DEEPEVAL,
+    DEEPEVAL_EMBEDDING,
     DEEPEVAL_LOCAL,
     HAYSTACK,
     INSTRUCTOR,
+    LANGCHAIN_OPENAI,
     MIRASCOPE,
     PYDANTIC_AI,
+    SEMANTIC_KERNEL,
 )
 from together_otel.keys import Reader, hosts_in, is_together_host
 
@@ -58,8 +63,10 @@ class MissingKey(Adapter):
         return MissingKey(reader, self._raises, self._argument)
 
     def given_key(self, client: Any, _args: Args, kwargs: Kwargs) -> GivenKey:
-        given = kwargs.get(self._argument) or getattr(client, self._argument, None)
-        key = given if isinstance(given, str) and given else self.reader.find()[1]
+        # LangChain's classes take it as api_key as well.
+        names = self._argument, "api_key"
+        given = (kwargs.get(name) or getattr(client, name, None) for name in names)
+        key = next((one for one in given if isinstance(one, str) and one), self.reader.find()[1])
         return GivenKey(*self.reader.origin(key))
 
     def lacks_key(self, exc: BaseException, given: GivenKey) -> bool:
@@ -90,9 +97,12 @@ def _of_secret(reader: Reader, client: Any, kwargs: Kwargs) -> Reader | None:
     return replace(reader, name=name, variables=tuple(variables) or reader.variables)
 
 
-def _of_base_url(reader: Reader, client: Any, _kwargs: Kwargs) -> Reader | None:
+def _of_base_url(reader: Reader, client: Any, kwargs: Kwargs) -> Reader | None:
     """Return the reader of a model of OpenAI's API, if it is one for Together."""
-    return reader if _is_together(getattr(client, "base_url", None)) else None
+    given = (kwargs.get(name) for name in ("base_url", "openai_api_base", "url"))
+    variables = map(os.environ.get, reader.base_urls)
+    base = next(filter(None, (*given, getattr(client, "base_url", None), *variables)), None)
+    return reader if _is_together(base) else None
 
 
 def _of_router(reader: Reader, client: Any, _kwargs: Kwargs) -> Reader | None:
@@ -120,6 +130,7 @@ PLACES: Final[tuple[tuple[str, str, MissingKey], ...]] = (
         (f"haystack.components.{module}", f"{cls}._client_kwargs|{cls}.__init__", _HAYSTACK)
         for module, cls in (  # from 3.0 on; before
             ("generators.chat.openai", "OpenAIChatGenerator"),
+            ("generators.chat.openai_responses", "OpenAIResponsesChatGenerator"),
             ("generators.openai_image_generator", "OpenAIImageGenerator"),
             ("embedders.openai_text_embedder", "OpenAITextEmbedder"),
             ("embedders.openai_document_embedder", "OpenAIDocumentEmbedder"),
@@ -130,10 +141,15 @@ PLACES: Final[tuple[tuple[str, str, MissingKey], ...]] = (
         "Together._get_client_params",
         MissingKey(AGNO, "ModelAuthenticationError"),
     ),
-    (
-        "agno.models.openai.chat",
-        "OpenAIChat._get_client_params",
-        MissingKey(AGNO_OPENAI, "ModelAuthenticationError", narrow=_of_base_url),
+    *(
+        (
+            f"agno.models.openai.{module}",
+            f"{cls}._get_client_params",
+            MissingKey(
+                replace(AGNO_OPENAI, name=cls), "ModelAuthenticationError", narrow=_of_base_url
+            ),
+        )
+        for module, cls in (("chat", "OpenAIChat"), ("responses", "OpenAIResponses"))
     ),
     *(
         (
@@ -153,6 +169,11 @@ PLACES: Final[tuple[tuple[str, str, MissingKey], ...]] = (
         "deepeval.models.llms.local_model",
         "LocalModel._build_client",
         MissingKey(DEEPEVAL_LOCAL, "DeepEvalError", narrow=_of_base_url),
+    ),
+    (
+        "deepeval.models.embedding_models.local_embedding_model",
+        "LocalEmbeddingModel._build_client",
+        MissingKey(DEEPEVAL_EMBEDDING, "DeepEvalError", narrow=_of_base_url),
     ),
     *(
         ("dspy._vendor.lm15.router", f"{cls}.{method}", _DSPY)
@@ -175,6 +196,22 @@ PLACES: Final[tuple[tuple[str, str, MissingKey], ...]] = (
         MissingKey(CAMEL, "ValueError"),
     ),
     (
+        "camel.models.openai_model",
+        "OpenAIModel.__init__",
+        MissingKey(CAMEL_OPENAI, "ValueError", narrow=_of_base_url),
+    ),
+    *(
+        (
+            f"semantic_kernel.connectors.ai.open_ai.services.{module}",
+            f"{cls}.__init__",
+            MissingKey(SEMANTIC_KERNEL, "ServiceInitializationError", narrow=_of_base_url),
+        )
+        for module, cls in (
+            ("open_ai_chat_completion", "OpenAIChatCompletion"),
+            ("open_ai_config_base", "OpenAIConfigBase"),
+        )
+    ),
+    (
         "huggingface_hub.inference._providers._common",
         "TaskProviderHelper._prepare_api_key",
         MissingKey(CALLERS["huggingface_hub"], "ValueError", narrow=_if_for_together),
@@ -191,6 +228,20 @@ PLACES: Final[tuple[tuple[str, str, MissingKey], ...]] = (
             MissingKey(CALLERS["langchain_together"], "ValueError", "together_api_key"),
         )
         for module in ("langchain_together.llms", "langchain_community.llms.together")
+    ),
+    *(
+        (
+            f"langchain_community.{module}.openai",
+            f"{cls}.__init__",
+            MissingKey(
+                replace(LANGCHAIN_OPENAI, name=cls), "ValueError", "openai_api_key", _of_base_url
+            ),
+        )
+        for module, cls in (
+            ("chat_models", "ChatOpenAI"),
+            ("embeddings", "OpenAIEmbeddings"),
+            ("llms", "OpenAI"),
+        )
     ),
     (
         "aisuite.providers.together_provider",

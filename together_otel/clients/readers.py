@@ -32,10 +32,28 @@ INSTRUCTOR: Final = Reader("instructor", "from_provider", skips_empty=True)
 CAMEL: Final = Reader(
     "camel", "TogetherAIModel", base_urls=("TOGETHER_API_BASE_URL",), skips_empty=True
 )
+CAMEL_OPENAI: Final = Reader(
+    "camel", "OpenAIModel", (_OPENAI,), ("OPENAI_API_BASE_URL",), skips_empty=True
+)
 CREWAI: Final = Reader("crewai", "crewai.LLM", (_OPENAI,), ("OPENAI_BASE_URL",), skips_empty=True)
 DEEPEVAL: Final = Reader("deepeval", "OpenAIModel", (_OPENAI,), skips_empty=True)
 DEEPEVAL_LOCAL: Final = Reader(
     "deepeval", "LocalModel", ("LOCAL_MODEL_API_KEY",), ("LOCAL_MODEL_BASE_URL",), skips_empty=True
+)
+DEEPEVAL_EMBEDDING: Final = Reader(
+    "deepeval",
+    "LocalEmbeddingModel",
+    ("LOCAL_EMBEDDING_API_KEY",),
+    ("LOCAL_EMBEDDING_BASE_URL",),
+    skips_empty=True,
+)
+LANGCHAIN_OPENAI: Final = Reader("langchain", "ChatOpenAI", (_OPENAI,), _BASES)
+SEMANTIC_KERNEL: Final = Reader(
+    "semantic_kernel",
+    "OpenAIChatCompletion",
+    (_OPENAI,),
+    ("OPENAI_BASE_URL",),
+    skips_empty=True,
 )
 MIRASCOPE: Final = Reader("mirascope", "TogetherProvider", skips_empty=True)
 _LITELLM_OPENAI: Final = Reader("litellm", "LiteLLM", (_OPENAI,), _BASES, skips_empty=True)
@@ -46,7 +64,7 @@ _MAKERS: Final[tuple[tuple[str, str | None, Reader], ...]] = (
         None,
         Reader("langchain", "TogetherEmbeddings", (KEY_VARIABLE, _OPENAI), ("TOGETHER_API_BASE",)),
     ),
-    ("langchain_openai", None, Reader("langchain", "ChatOpenAI", (_OPENAI,), _BASES)),
+    *((module, None, LANGCHAIN_OPENAI) for module in ("langchain_openai", "langchain_community")),
     ("llama_index", "llama_index.llms.together", LLAMA_INDEX),
     (
         "llama_index",
@@ -70,11 +88,14 @@ _MAKERS: Final[tuple[tuple[str, str | None, Reader], ...]] = (
     ("agno", "agno.models.together", AGNO),
     ("agno", None, AGNO_OPENAI),
     ("instructor", None, INSTRUCTOR),
+    ("camel.models.openai_model", None, CAMEL_OPENAI),
     ("camel", None, CAMEL),
+    ("semantic_kernel", None, SEMANTIC_KERNEL),
     # For embeddings and text completions; before LiteLLM 1.100 for all calls.
     ("litellm", None, replace(LITELLM, variables=(*LITELLM.variables, _OPENAI))),
     ("crewai", None, CREWAI),
     ("deepeval.models.llms.local_model", None, DEEPEVAL_LOCAL),
+    ("deepeval.models.embedding_models.local_embedding_model", None, DEEPEVAL_EMBEDDING),
     ("deepeval", None, DEEPEVAL),
     ("smolagents", None, Reader("smolagents", "OpenAIModel", (_OPENAI,))),
     (
@@ -85,7 +106,7 @@ _MAKERS: Final[tuple[tuple[str, str | None, Reader], ...]] = (
     ("strands", None, Reader("strands", "OpenAIModel", (_OPENAI,))),
     ("autogen_ext", None, Reader("autogen", "OpenAIChatCompletionClient", (_OPENAI,))),
 )
-"""Package or module that creates an openai client, another module that must be loaded, reader."""
+"""Package or module that creates an openai client, the module it does so for, reader."""
 
 _PACKAGES: Final = frozenset(module.partition(".")[0] for module, _, _ in _MAKERS)
 
@@ -116,20 +137,33 @@ def maker(frame: FrameType) -> Reader | None:
         frame: the innermost frame to examine.
     """
     for outer in _outward(frame):
-        name = str(outer.f_globals.get("__name__", ""))
-        if (package := name.partition(".")[0]) in _PACKAGES:
-            for module, beside, reader in _MAKERS:
-                is_of_it = f"{name}.".startswith(f"{module}.")
-                if is_of_it and (beside is None or beside in sys.modules):
+        if (package := (name := _name_of(outer)).partition(".")[0]) in _PACKAGES:
+            for module, client, reader in _MAKERS:
+                if _is_in(name, module) and (client is None or _is_for(client, outer)):
                     is_openais = package == "litellm" and _is_for_openai(outer)
                     return _LITELLM_OPENAI if is_openais else reader
     return None
 
 
+def _is_for(module: str, frame: FrameType) -> bool:
+    """Return whether a function of a module, or a method of its class's object, is running."""
+    if module not in sys.modules:
+        return False
+    for outer in _outward(frame):
+        if _is_in(name := _name_of(outer), module):
+            return True
+        # Not of the application's frames: what it deletes must not stay alive in f_locals.
+        if name.partition(".")[0] in _PACKAGES:
+            classes = type(outer.f_locals.get("self")).__mro__
+            if any(_is_in(cls.__module__, module) for cls in classes):
+                return True
+    return False
+
+
 def _is_for_openai(frame: FrameType) -> bool:
     """Return whether LiteLLM is creating a client for a model of openai's, such as ``openai/…``."""
     for outer in _outward(frame):
-        if outer.f_globals.get("__name__") == "litellm.main" and (
+        if _name_of(outer) == "litellm.main" and (
             provider := outer.f_locals.get("custom_llm_provider")
         ):
             return bool(provider != "together_ai")
@@ -138,3 +172,11 @@ def _is_for_openai(frame: FrameType) -> bool:
 
 def _outward(frame: FrameType) -> Iterator[FrameType]:
     return (outer for outer, _ in islice(walk_stack(frame), _DEEPEST))
+
+
+def _name_of(frame: FrameType) -> str:
+    return str(frame.f_globals.get("__name__", ""))
+
+
+def _is_in(name: str, module: str) -> bool:
+    return f"{name}.".startswith(f"{module}.")

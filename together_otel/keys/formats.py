@@ -69,7 +69,7 @@ _PLACEHOLDER_WORDS: Final = frozenset(
     empty enter example fake false file fill fixme foo foobar for from generate get goes here
     hidden ignored in insert insertkeyhere invalid is it key keyhere keys lm local me missing
     mock my myapikey mykey n na needed new nil no nokey none not null of ollama our own page
-    password paste personal placeholder please prod private provide put qwerty real redacted
+    password paste personal placeholder please prod private provide provided put qwerty real redacted
     removed replace replaceme required sample secret secrets set some string studio tbd temp
     test testing testkey text the this to todo together togetherai togetherapikey token true undefined
     unset unused use valid value with wrong you your yourapikey yourkey yourkeyhere

@@ -83,6 +83,13 @@ def test_headers_that_are_none(headers, base, telemetry):
     assert telemetry.counter("together.client.telemetry.errors") == 0
 
 
+def test_no_header_beside_a_hook(base, telemetry):
+    """A hook cannot have changed a header that nobody gave."""
+    with httpx.Client(event_hooks={"request": [lambda _: None]}) as client:
+        client.post(f"{base}/chat/completions", json=CHAT)
+    assert telemetry.value(FAILURES, together_auth_cause="missing") == 1
+
+
 @pytest.mark.parametrize("how", ["lines", "whole"])
 def test_streamed(library, base, key, telemetry, how):
     """A stream's usage and reason are those of its last events, read at once or by lines."""

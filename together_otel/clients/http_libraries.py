@@ -91,8 +91,11 @@ class Httpx(ByRequest):
         # The default value is an object of httpx's own, which is neither.
         if any(isinstance(auth, tuple) or hasattr(auth, "auth_flow") for auth in given):
             return "auth"
-        hooks = getattr(http_client, "event_hooks", {})
-        return "request_hook" if hooks.get("request") else super().override(client, request, answer)
+        hooks = getattr(http_client, "event_hooks", {}).get("request")
+        # Without a header there was nothing that a hook could change.
+        if hooks and client.authorization is not None:
+            return "request_hook"
+        return super().override(client, request, answer)
 
     async def discard_async(self, returned: Any) -> None:
         await returned.aclose()

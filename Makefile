@@ -21,7 +21,7 @@ unexport PYTHONDONTWRITEBYTECODE
 LANES := keys sdk-1.5.35 part-2.42.0 python3.13 wire openai-2.54.0
 # What CI runs beside them; `CI=true make test` does so anywhere.
 CI_LANES := sdk-2.0.0 sdk-2.42.0 $(MORE_SDKS:%=part-%) lowest openai-1.55.3 openai-1.109.1 \
-    openai-3.57.0 frameworks frameworks-lowest litellm proxy coverage
+    openai-3.57.0 frameworks frameworks-lowest frameworks-heavy litellm proxy coverage
 ifneq ($(CI),)
 # Of both there is more in others: on that Python in the lane of coverage.
 LANES := $(filter-out python3.13 part-2.42.0,$(LANES)) $(CI_LANES)
@@ -107,6 +107,10 @@ $(OPENAIS:%=test-openai-%): test-openai-%: .venv-openai-%/installed
 test-frameworks test-frameworks-lowest: test-%: .venv-%/installed
 	$(call lane,$(PARALLEL) tests/clients/test_missing_keys.py tests/clients/test_frameworks.py tests/clients/test_client_examples.py)
 
+# One process imports them once.
+test-frameworks-heavy: .venv-frameworks-heavy/installed
+	$(call lane,tests/clients/test_heavy_frameworks.py)
+
 # HTTP libraries and what sends with them.
 test-wire: .venv-frameworks/installed
 	$(call lane,$(PARALLEL) tests/wire)
@@ -179,11 +183,9 @@ $(VENV)/installed: $(ENVIRONMENT)
 	@$(UV) pip compile --quiet --resolution lowest-direct --no-deps --extra cli --output-file $(@D).txt pyproject.toml >/dev/null
 	$(call environment,-e '.[cli]' --group test 'together==$(NEWEST)' opentelemetry-exporter-prometheus --constraints $(@D).txt)
 
-.venv-frameworks/installed: $(ENVIRONMENT)
-	$(call environment,-e . --group test --group frameworks)
-
-.venv-frameworks-lowest/installed: $(ENVIRONMENT)
-	$(call environment,-e . --group test --group frameworks-lowest)
+FRAMEWORKS := $(foreach group,frameworks frameworks-lowest frameworks-heavy,.venv-$(group)/installed)
+$(FRAMEWORKS): .venv-%/installed: $(ENVIRONMENT)
+	$(call environment,-e . --group test --group $*)
 
 .venv-litellm-%/installed: $(ENVIRONMENT)
 	$(call environment,-e . --group light --group light-lowest 'litellm==$*')

@@ -10,14 +10,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ROOT = Path(__file__).parents[1]
-GROUPS = ("frameworks-lowest", "light-lowest", "proxy", "frameworks")
+GROUPS = ("frameworks-lowest", "frameworks-heavy", "light-lowest", "proxy", "frameworks")
 """Dependency groups that pin a client's releases."""
 MISSING = "missing keys; calls, through openai"
-IMITATED = (
-    "imitations; by hand, crewai 1.15.30, deepeval 4.3.1, langchain-community 0.4.2,"
-    " mirascope 2.8.2"
-)
-"""Packages that are too heavy for a test lane."""
+IMITATED = "imitations; by hand, 1.45.0"
 
 CLIENTS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     (
@@ -52,6 +48,13 @@ CLIENTS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
         'huggingface_hub: `InferenceClient(provider="together")`',
         "missing keys; calls, as HTTP requests",
         ("huggingface-hub",),
+    ),
+    ("CrewAI, deepeval", MISSING, ("crewai", "deepeval")),
+    ("mirascope", MISSING, ("mirascope",)),
+    (
+        "`Together` of langchain_community",
+        "missing keys; calls, as HTTP requests",
+        ("langchain-community",),
     ),
     (
         "LiteLLM",
@@ -107,11 +110,7 @@ def rows() -> Iterator[tuple[str, str, str]]:
     tested = releases()
     for client, seen, packages in CLIENTS:
         yield client, seen, "; ".join(f"{one} {', '.join(tested[one])}" for one in packages)
-    yield (
-        "CrewAI, deepeval, mirascope, `Together` of langchain_community",
-        "missing keys; calls, through openai or as HTTP requests",
-        IMITATED,
-    )
+    yield "semantic-kernel: `OpenAIChatCompletion`", MISSING, IMITATED
     yield (
         "httpx, httpx2, requests, aiohttp",
         "requests to Together's hosts, except those of the clients above",

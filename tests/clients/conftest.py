@@ -18,6 +18,7 @@ collect_ignore = [
             "test_openai_realtime.py",
         ]
     ),
+    *([] if find_spec("crewai") else ["test_heavy_frameworks.py"]),
     *([] if find_spec("langchain_together") else ["test_frameworks.py", "test_missing_keys.py"]),
 ]
 

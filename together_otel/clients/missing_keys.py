@@ -20,7 +20,6 @@ from together_otel.clients.readers import (
     DEEPEVAL_LOCAL,
     HAYSTACK,
     INSTRUCTOR,
-    LANGCHAIN_OPENAI,
     MIRASCOPE,
     PYDANTIC_AI,
     SEMANTIC_KERNEL,
@@ -99,7 +98,7 @@ def _of_secret(reader: Reader, client: Any, kwargs: Kwargs) -> Reader | None:
 
 def _of_base_url(reader: Reader, client: Any, kwargs: Kwargs) -> Reader | None:
     """Return the reader of a model of OpenAI's API, if it is one for Together."""
-    given = (kwargs.get(name) for name in ("base_url", "openai_api_base", "url"))
+    given = (kwargs.get(name) for name in ("base_url", "url"))
     variables = map(os.environ.get, reader.base_urls)
     base = next(filter(None, (*given, getattr(client, "base_url", None), *variables)), None)
     return reader if _is_together(base) else None
@@ -228,20 +227,6 @@ PLACES: Final[tuple[tuple[str, str, MissingKey], ...]] = (
             MissingKey(CALLERS["langchain_together"], "ValueError", "together_api_key"),
         )
         for module in ("langchain_together.llms", "langchain_community.llms.together")
-    ),
-    *(
-        (
-            f"langchain_community.{module}.openai",
-            f"{cls}.__init__",
-            MissingKey(
-                replace(LANGCHAIN_OPENAI, name=cls), "ValueError", "openai_api_key", _of_base_url
-            ),
-        )
-        for module, cls in (
-            ("chat_models", "ChatOpenAI"),
-            ("embeddings", "OpenAIEmbeddings"),
-            ("llms", "OpenAI"),
-        )
     ),
     (
         "aisuite.providers.together_provider",

@@ -47,7 +47,6 @@ DEEPEVAL_EMBEDDING: Final = Reader(
     ("LOCAL_EMBEDDING_BASE_URL",),
     skips_empty=True,
 )
-LANGCHAIN_OPENAI: Final = Reader("langchain", "ChatOpenAI", (_OPENAI,), _BASES)
 SEMANTIC_KERNEL: Final = Reader(
     "semantic_kernel",
     "OpenAIChatCompletion",
@@ -64,7 +63,10 @@ _MAKERS: Final[tuple[tuple[str, str | None, Reader], ...]] = (
         None,
         Reader("langchain", "TogetherEmbeddings", (KEY_VARIABLE, _OPENAI), ("TOGETHER_API_BASE",)),
     ),
-    *((module, None, LANGCHAIN_OPENAI) for module in ("langchain_openai", "langchain_community")),
+    *(
+        (module, None, Reader("langchain", "ChatOpenAI", (_OPENAI,), _BASES))
+        for module in ("langchain_openai", "langchain_community")
+    ),
     ("llama_index", "llama_index.llms.together", LLAMA_INDEX),
     (
         "llama_index",
@@ -90,6 +92,7 @@ _MAKERS: Final[tuple[tuple[str, str | None, Reader], ...]] = (
     ("instructor", None, INSTRUCTOR),
     ("camel.models.openai_model", None, CAMEL_OPENAI),
     ("camel", None, CAMEL),
+    ("mirascope", "mirascope.llm.providers.together", MIRASCOPE),
     ("semantic_kernel", None, SEMANTIC_KERNEL),
     # For embeddings and text completions; before LiteLLM 1.100 for all calls.
     ("litellm", None, replace(LITELLM, variables=(*LITELLM.variables, _OPENAI))),

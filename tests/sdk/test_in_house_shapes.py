@@ -4,6 +4,7 @@ The class's name says nothing about what a call gives, nor about how the class h
 """
 
 import asyncio
+import concurrent.futures
 import contextlib
 import email.message
 import gc
@@ -71,6 +72,35 @@ async def test_refusal(house, name, kind, holder):
     assert caught.value is work.error
     assert (caught.value.__cause__, caught.value.__context__) == (None, None)
     assert house.recorded() == once("auth_failure", "rejected", 401)
+
+
+@pytest.mark.parametrize("error", [None, RefusedError("no"), asyncio.CancelledError()], ids=repr)
+@pytest.mark.parametrize("where", ["task", "thread"])
+async def test_future(house, where, error):
+    """The caller gets the very future, which ends the call when it is done."""
+    work, made = Work(error), []
+
+    def chat(*_):
+        if where == "task":
+            made.append(asyncio.ensure_future(work.functions["coroutine"]()))
+        else:
+            made.append(pool.submit(work.functions["value"]))
+            if isinstance(error, asyncio.CancelledError):
+                made[0] = concurrent.futures.Future()
+                made[0].cancel()
+        return made[0]
+
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        returned = house.build("TogetherAI", chat).watch().client().chat("Hello")
+        assert returned is made[0]
+        await asyncio.wait([returned if where == "task" else asyncio.wrap_future(returned)])
+    if error is None:
+        assert (returned.result(), house.recorded()) == (" ".join(PIECES), once("success"))
+    elif isinstance(error, RefusedError):
+        assert returned.exception() is error
+        assert house.recorded() == once("auth_failure", "rejected", 401)
+    else:
+        assert house.recorded() == once("cancelled")
 
 
 @pytest.mark.parametrize("holder", HOLDERS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import weakref
+from functools import partial
 from inspect import isasyncgen, iscoroutine, isgenerator
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any
@@ -64,7 +65,7 @@ def follow(call: Call | IdleCall, held: Arguments) -> Any:
 
 
 def _going_on(call: Call, held: Arguments) -> Any:
-    """Return a generator or coroutine that ends the call, in place of the one returned."""
+    """Return what ends the call: a future, or what stands for a generator or coroutine."""
     value = held.value
     if isgenerator(value) or isasyncgen(value):
         made = report_generator(call.runtime, value, lambda: call, at_once=True)
@@ -73,10 +74,28 @@ def _going_on(call: Call, held: Arguments) -> Any:
         awaited = _awaited(call, Arguments(value=value, client=held.client), finalizers)
         made = stand_in(awaited, value)
         finalizers.append(opened(made, Stream(call)))
+    elif hasattr(value, "add_done_callback") and hasattr(value, "_exception"):
+        # A task, or a future of asyncio or concurrent.futures.
+        opened(value, Stream(call))
+        value.add_done_callback(partial(_done, call))
+        made = value
     else:
         return None
     call.log_held()  # recovery does not wait for its end
     return made
+
+
+def _done(call: Call, future: Any) -> None:
+    try:
+        if future.cancelled():
+            call.leave("cancelled")
+        # Its method would keep asyncio from logging an exception that nobody retrieves.
+        elif future._exception is not None:  # noqa: SLF001
+            call.fail(future._exception)  # noqa: SLF001
+        else:
+            call.succeed(Arguments(value=future.result()))
+    except Exception:  # noqa: BLE001 - must not reach the application
+        call.runtime.guard("finish").swallow()
 
 
 def stand_in(coroutine: Any, other: Any) -> Any:

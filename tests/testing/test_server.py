@@ -307,6 +307,13 @@ def test_a_port_that_is_taken(server):
     assert f"port {port} cannot be used: Address already in use" in err
 
 
+def test_a_port_that_there_cannot_be():
+    with _program("--port", "99999") as program:
+        out, err = program.communicate(timeout=20)
+    assert (out, program.returncode) == ("", 2)
+    assert err.endswith("port 99999 cannot be used: expected 0 to 65535\n")
+
+
 def test_a_key_file_must_be_there_at_the_start(tmp_path):
     """A path mistyped would otherwise refuse every key."""
     with _program("--key-file", str(tmp_path / "none")) as program:

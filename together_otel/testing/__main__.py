@@ -52,8 +52,9 @@ def main() -> None:
         signal.signal(one, lambda *_: ended.set())
     try:
         server = TogetherServer(port=options.port).start()
-    except OSError as exc:
-        parser.error(f"port {options.port} cannot be used: {exc.strerror}")
+    except (OSError, OverflowError) as exc:
+        why = getattr(exc, "strerror", "expected 0 to 65535")
+        parser.error(f"port {options.port} cannot be used: {why}")
     with contextlib.closing(server):
         if options.key_file is not None:
             server.always(_keys_in(options.key_file))

@@ -100,7 +100,7 @@ def _chat(request: ReceivedRequest) -> Reply:
     fields = request.fields
     messages = [message for message in fields.get("messages", ()) if isinstance(message, dict)]
     usage = _usage(" ".join(str(message.get("content") or "") for message in messages))
-    envelope = {"id": _id(request), "created": CREATED, "model": _model(request)}
+    envelope = _envelope(request, "chat.completion") | {"created": CREATED}
     # Text once the conversation has a tool's result, as agents would otherwise loop for ever.
     tool = None if messages and messages[-1].get("role") == "tool" else _first_tool(fields)
     said: dict[str, Any] = {"content": None, "tool_calls": [tool]} if tool else {"content": REPLY}
@@ -108,15 +108,11 @@ def _chat(request: ReceivedRequest) -> Reply:
     if not fields.get("stream"):
         message = {"role": "assistant"} | said
         choice = {"index": 0, "message": message, "finish_reason": reason}
-        kind = {"object": "chat.completion", "prompt": [], "usage": usage}
-        return json_reply(envelope | kind | {"choices": [choice]})
+        return json_reply(envelope | {"prompt": [], "usage": usage, "choices": [choice]})
 
     def chunk(delta: Mapping[str, Any], finish_reason: str | None = None) -> dict[str, Any]:
-        choice = {
-            "index": 0,
-            "delta": {"role": "assistant", **delta},
-            "finish_reason": finish_reason,
-        }
+        delta = {"role": "assistant", **delta}
+        choice = {"index": 0, "delta": delta, "finish_reason": finish_reason}
         return envelope | {"object": "chat.completion.chunk", "choices": [choice]}
 
     deltas = [said] if tool else [{"content": word} for word in _words(REPLY)]
@@ -133,11 +129,10 @@ def _first_tool(fields: Mapping[str, Any]) -> dict[str, Any] | None:
 
 def _completion(request: ReceivedRequest) -> Reply:
     usage = _usage(str(request.fields.get("prompt", "")))
-    envelope = {"id": _id(request), "created": CREATED, "model": _model(request)}
+    envelope = _envelope(request, "text.completion") | {"created": CREATED}
     if not request.fields.get("stream"):
         choice = {"index": 0, "text": REPLY, "finish_reason": "stop"}
-        kind = {"object": "text.completion", "prompt": [], "usage": usage}
-        return json_reply(envelope | kind | {"choices": [choice]})
+        return json_reply(envelope | {"prompt": [], "usage": usage, "choices": [choice]})
 
     def chunk(number: int, text: str) -> dict[str, Any]:
         token = {"id": number, "logprob": 0.0, "special": not text, "text": text}
@@ -170,15 +165,11 @@ def _rerank(request: ReceivedRequest) -> Reply:
         }
         for place, document in enumerate(documents)
     ]
-    return json_reply(
-        {
-            "id": _id(request),
-            "object": "rerank",
-            "model": _model(request),
-            "results": results[: request.fields.get("top_n")],
-            "usage": _usage(str(request.fields.get("query", "")), ""),
-        }
-    )
+    found = {
+        "results": results[: request.fields.get("top_n")],
+        "usage": _usage(str(request.fields.get("query", "")), ""),
+    }
+    return json_reply(_envelope(request, "rerank") | found)
 
 
 def _images(request: ReceivedRequest) -> Reply:
@@ -187,20 +178,14 @@ def _images(request: ReceivedRequest) -> Reply:
     else:
         image = {"type": "url", "url": "https://images.invalid/1.png"}
     data = [{"index": place} | image for place in range(request.fields.get("n") or 1)]
-    return json_reply(
-        {"id": _id(request), "object": "list", "model": _model(request), "data": data}
-    )
+    return json_reply(_envelope(request, "list") | {"data": data})
 
 
 def _speech(request: ReceivedRequest) -> Reply:
     silence = bytes(480)
     if request.fields.get("stream"):
-        part = {
-            "object": "audio.tts.chunk",
-            "model": _model(request),
-            "b64": base64.b64encode(silence).decode(),
-        }
-        return stream_reply([part] * 3)
+        part = {"object": "audio.tts.chunk", "model": _model(request)}
+        return stream_reply([part | {"b64": base64.b64encode(silence).decode()}] * 3)
     sound = io.BytesIO()
     with wave.open(sound, "wb") as writer:
         writer.setnchannels(1)
@@ -218,17 +203,8 @@ def _transcript(request: ReceivedRequest) -> Reply:
 
 
 def _video(request: ReceivedRequest) -> Reply:
-    return json_reply(
-        {
-            "id": _id(request),
-            "object": "video",
-            "created_at": CREATED,
-            "model": _model(request),
-            "seconds": "1",
-            "size": "64x64",
-            "status": "in_progress",
-        }
-    )
+    job = {"created_at": CREATED, "seconds": "1", "size": "64x64", "status": "in_progress"}
+    return json_reply(_envelope(request, "video") | job)
 
 
 _GENERATIVE: dict[str, Callable[[ReceivedRequest], Reply]] = {
@@ -244,8 +220,8 @@ _GENERATIVE: dict[str, Callable[[ReceivedRequest], Reply]] = {
 }
 
 
-def _id(request: ReceivedRequest) -> str:
-    return f"gen-{request.number}"
+def _envelope(request: ReceivedRequest, kind: str) -> dict[str, Any]:
+    return {"id": f"gen-{request.number}", "object": kind, "model": _model(request)}
 
 
 def _model(request: ReceivedRequest) -> str:

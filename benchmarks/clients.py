@@ -12,6 +12,7 @@ import io
 import sys
 import time
 from contextlib import contextmanager
+from functools import partial
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -98,32 +99,24 @@ def _openai_others() -> dict[str, Any]:
 
     base = sys.modules["openai._base_client"]
     options = openai._models.FinalRequestOptions.construct(method="post", url=PATH)  # noqa: SLF001 - as the SDK creates it
-
-    def ask(client: Any) -> None:
-        client.request(object, options)
-
-    def ask_async(client: Any) -> None:
-        _run(client.request(object, options))
-
+    kinds = (
+        ("openai", openai.OpenAI, base.SyncAPIClient, _request_only, _nothing),
+        (
+            "openai, async",
+            openai.AsyncOpenAI,
+            base.AsyncAPIClient,
+            _request_only_async,
+            _nothing_async,
+        ),
+    )
     return {
-        "openai": (
+        name: (
             3.0,
-            ask,
-            lambda: openai.OpenAI(api_key="none", base_url=OTHER),
-            (
-                (base.SyncAPIClient, "request", _request_only),
-                (base.SyncAPIClient, "_process_response", _nothing),
-            ),
-        ),
-        "openai, async": (
-            3.0,
-            ask_async,
-            lambda: openai.AsyncOpenAI(api_key="none", base_url=OTHER),
-            (
-                (base.AsyncAPIClient, "request", _request_only_async),
-                (base.AsyncAPIClient, "_process_response", _nothing_async),
-            ),
-        ),
+            lambda client: _finish(client.request(object, options)),
+            partial(make, api_key="none", base_url=OTHER),
+            ((owner, "request", request), (owner, "_process_response", nothing)),
+        )
+        for name, make, owner, request, nothing in kinds
     }
 
 
@@ -135,16 +128,17 @@ async def _nothing_async(self: Any, *args: Any, **kwargs: Any) -> None:
     """Replace a library's async function and do nothing."""
 
 
-def _run(coroutine: Any) -> None:
+def _finish(sent: Any) -> None:
     try:
-        coroutine.send(None)
+        if sent is not None:  # a coroutine
+            sent.send(None)
     except StopIteration:
         return
 
 
 def _httpx_other(client: Any) -> None:
     client._merge_headers(None)  # noqa: SLF001 - one of the patched functions
-    client.send(_REQUEST, auth=None, follow_redirects=False)
+    _finish(client.send(_REQUEST, auth=None, follow_redirects=False))
 
 
 def _requests_other(client: Any) -> None:
@@ -155,12 +149,7 @@ def _requests_other(client: Any) -> None:
 
 
 def _aiohttp_other(client: Any) -> None:
-    _run(client._request("POST", OTHER + PATH, json=BODY, headers=HEADERS))  # noqa: SLF001 - patched
-
-
-def _httpx_async_other(client: Any) -> None:
-    client._merge_headers(None)  # noqa: SLF001 - one of the patched functions
-    _run(client.send(_REQUEST, auth=None, follow_redirects=False))
+    _finish(client._request("POST", OTHER + PATH, json=BODY, headers=HEADERS))  # noqa: SLF001 - patched
 
 
 _REQUEST = httpx.Request("POST", OTHER + PATH, json=BODY, headers=HEADERS)
@@ -170,13 +159,13 @@ OTHERS = {
     "httpx": (
         1.0,
         _httpx_other,
-        lambda: httpx.Client.__new__(httpx.Client),
+        partial(object.__new__, httpx.Client),
         ((httpx.Client, "send", _nothing), (_HTTPX.BaseClient, "_merge_headers", _nothing)),
     ),
     "httpx, async": (
         1.0,
-        _httpx_async_other,
-        lambda: httpx.AsyncClient.__new__(httpx.AsyncClient),
+        _httpx_other,
+        partial(object.__new__, httpx.AsyncClient),
         (
             (httpx.AsyncClient, "send", _nothing_async),
             (_HTTPX.BaseClient, "_merge_headers", _nothing),
@@ -185,7 +174,7 @@ OTHERS = {
     "requests": (
         3.0,
         _requests_other,
-        lambda: requests.Session.__new__(requests.Session),
+        partial(object.__new__, requests.Session),
         (
             (requests.Session, "request", _nothing),
             (requests.Session, "send", _nothing),
@@ -195,7 +184,7 @@ OTHERS = {
     "aiohttp": (
         3.0,
         _aiohttp_other,
-        lambda: aiohttp.ClientSession.__new__(aiohttp.ClientSession),
+        partial(object.__new__, aiohttp.ClientSession),
         ((aiohttp.ClientSession, "_request", _nothing_async),),
     ),
 }

@@ -6,39 +6,14 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from grafana_foundation_sdk.builders import common, dashboard, heatmap, prometheus, stat, timeseries
-from grafana_foundation_sdk.models.common import (
-    BigValueColorMode,
-    BigValueGraphMode,
-    BigValueTextMode,
-    GraphDrawStyle,
-    HeatmapCellLayout,
-    LegendDisplayMode,
-    LegendPlacement,
-    SortOrder,
-    StackingMode,
-    TooltipDisplayMode,
-    VizOrientation,
-)
-from grafana_foundation_sdk.models.dashboard import (
-    DashboardRegexMapOptions,
-    DashboardSpecialValueMapOptions,
-    DataSourceRef,
-    DynamicConfigValue,
-    RegexMap,
-    SpecialValueMap,
-    SpecialValueMatch,
-    Threshold,
-    ThresholdsMode,
-    ValueMap,
-    ValueMapping,
-    ValueMappingResult,
-)
+from grafana_foundation_sdk.models import common as looks
+from grafana_foundation_sdk.models import dashboard as models
 from grafana_foundation_sdk.models.prometheus import PromQueryFormat
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-SOURCE = DataSourceRef(type_val="prometheus", uid="${datasource}")
+SOURCE = models.DataSourceRef(type_val="prometheus", uid="${datasource}")
 
 GREEN, ORANGE, RED, GREY = "green", "orange", "red", "text"
 NOTHING = "–"  # noqa: RUF001 - a dash to be read, of a stat that has nothing to say
@@ -74,33 +49,36 @@ def steps(*limits: tuple[float | None, str]) -> dashboard.ThresholdsConfig:
     """Return thresholds: a colour from each value on."""
     return (
         dashboard.ThresholdsConfig()
-        .mode(ThresholdsMode.ABSOLUTE)
-        .steps([Threshold(value=value, color=color) for value, color in limits])
+        .mode(models.ThresholdsMode.ABSOLUTE)
+        .steps([models.Threshold(value=value, color=color) for value, color in limits])
     )
 
 
-def values(shown: Mapping[str, tuple[str, str | None]]) -> ValueMap:
+def values(shown: Mapping[str, tuple[str, str | None]]) -> models.ValueMap:
     """Return a mapping of values to what is shown for them, and its colour."""
-    return ValueMap(
+    return models.ValueMap(
         {
-            value: ValueMappingResult(text=text, color=color, index=place)
+            value: models.ValueMappingResult(text=text, color=color, index=place)
             for place, (value, (text, color)) in enumerate(shown.items())
         }
     )
 
 
-def nothing(text: str, color: str = GREY) -> SpecialValueMap:
+def nothing(text: str, color: str = GREY) -> models.SpecialValueMap:
     """Return the mapping of what is not there."""
-    return SpecialValueMap(
-        DashboardSpecialValueMapOptions(
-            match=SpecialValueMatch.NULL_AND_NAN, result=ValueMappingResult(text=text, color=color)
+    return models.SpecialValueMap(
+        models.DashboardSpecialValueMapOptions(
+            match=models.SpecialValueMatch.NULL_AND_NAN,
+            result=models.ValueMappingResult(text=text, color=color),
         )
     )
 
 
-def anything(color: str) -> RegexMap:
+def anything(color: str) -> models.RegexMap:
     """Return the mapping that colours whatever there is."""
-    return RegexMap(DashboardRegexMapOptions(pattern=".+", result=ValueMappingResult(color=color)))
+    return models.RegexMap(
+        models.DashboardRegexMapOptions(pattern=".+", result=models.ValueMappingResult(color=color))
+    )
 
 
 def made(panel: Any, title: str, description: str, *targets: prometheus.Dataquery) -> Any:
@@ -127,9 +105,9 @@ def number(
         made(stat.Panel(), title, description, target)
         .unit(unit)
         .thresholds(limits)
-        .color_mode(BigValueColorMode.VALUE)
-        .graph_mode(BigValueGraphMode.NONE)
-        .orientation(VizOrientation.VERTICAL)
+        .color_mode(looks.BigValueColorMode.VALUE)
+        .graph_mode(looks.BigValueGraphMode.NONE)
+        .orientation(looks.VizOrientation.VERTICAL)
         .reduce_options(common.ReduceDataOptions().calcs(["lastNotNull"]))
         .no_value(empty)
         .height(4)
@@ -143,7 +121,7 @@ def letters() -> common.VizTextDisplayOptions:
 
 
 def words(
-    title: str, description: str, expr: str, label: str, mappings: list[ValueMapping]
+    title: str, description: str, expr: str, label: str, mappings: list[models.ValueMapping]
 ) -> stat.Panel:
     """Return the values of a label in big letters, three at most, below each other."""
     return (
@@ -151,11 +129,11 @@ def words(
         .unit("string")
         .mappings(mappings)
         .thresholds(steps((None, GREY)))
-        .color_mode(BigValueColorMode.VALUE)
-        .graph_mode(BigValueGraphMode.NONE)
-        .text_mode(BigValueTextMode.VALUE)
+        .color_mode(looks.BigValueColorMode.VALUE)
+        .graph_mode(looks.BigValueGraphMode.NONE)
+        .text_mode(looks.BigValueTextMode.VALUE)
         .text(letters())
-        .orientation(VizOrientation.HORIZONTAL)
+        .orientation(looks.VizOrientation.HORIZONTAL)
         .reduce_options(
             common.ReduceDataOptions()
             .values(values=True)
@@ -181,7 +159,9 @@ def lines(
     """Return a panel of lines over time; some have the same colour wherever they are shown."""
     panel = made(timeseries.Panel(), title, description, *targets)
     for name, fixed in colors.items():
-        color = DynamicConfigValue(id_val="color", value={"mode": "fixed", "fixedColor": fixed})
+        color = models.DynamicConfigValue(
+            id_val="color", value={"mode": "fixed", "fixedColor": fixed}
+        )
         panel = panel.override_by_name(name, [color])
     return (
         panel.unit(unit)
@@ -191,15 +171,17 @@ def lines(
         .no_value("Nothing in this time")
         .legend(
             common.VizLegendOptions()
-            .display_mode(LegendDisplayMode.TABLE)
-            .placement(LegendPlacement.RIGHT)
+            .display_mode(looks.LegendDisplayMode.TABLE)
+            .placement(looks.LegendPlacement.RIGHT)
             .calcs(["lastNotNull", "max"])
             .sort_by("Max")
             .sort_desc(sort_desc=True)
             .show_legend(show_legend=True)
         )
         .tooltip(
-            common.VizTooltipOptions().mode(TooltipDisplayMode.MULTI).sort(SortOrder.DESCENDING)
+            common.VizTooltipOptions()
+            .mode(looks.TooltipDisplayMode.MULTI)
+            .sort(looks.SortOrder.DESCENDING)
         )
         .height(8)
         .span(12)
@@ -212,7 +194,7 @@ def stacked(*shown: Any, **more: Any) -> timeseries.Panel:
         lines(*shown, **more)
         .fill_opacity(40)
         .line_width(1)
-        .stacking(common.StackingConfig().mode(StackingMode.NORMAL).group("A"))
+        .stacking(common.StackingConfig().mode(looks.StackingMode.NORMAL).group("A"))
     )
 
 
@@ -220,7 +202,7 @@ def bars(title: str, description: str, target: prometheus.Dataquery, **more: Any
     """Return counts as bars on top of each other, a minute or more wide."""
     return (
         stacked(title, description, "short", target, **more)
-        .draw_style(GraphDrawStyle.BARS)
+        .draw_style(looks.GraphDrawStyle.BARS)
         .fill_opacity(80)
         .line_width(0)
         .axis_soft_max(10)
@@ -232,8 +214,8 @@ def long(*shown: Any, **more: Any) -> timeseries.Panel:
     """Return `lines` whose names are long: the legend is below them."""
     return lines(*shown, **more).legend(
         common.VizLegendOptions()
-        .display_mode(LegendDisplayMode.LIST)
-        .placement(LegendPlacement.BOTTOM)
+        .display_mode(looks.LegendDisplayMode.LIST)
+        .placement(looks.LegendPlacement.BOTTOM)
         .calcs([])
         .show_legend(show_legend=True)
     )
@@ -245,7 +227,7 @@ def heat(title: str, description: str, unit: str, expr: str) -> heatmap.Panel:
     return (
         made(heatmap.Panel(), title, description, target)
         .calculate(calculate=False)
-        .rows_frame(heatmap.RowsHeatmapOptions().layout(HeatmapCellLayout.LE))
+        .rows_frame(heatmap.RowsHeatmapOptions().layout(looks.HeatmapCellLayout.LE))
         .y_axis(heatmap.YAxisConfig().unit(unit))
         .cell_values(heatmap.CellValues().unit("reqps"))
         .filter_values(heatmap.FilterValueRange().le(1e-9))

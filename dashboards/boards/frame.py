@@ -7,13 +7,7 @@ from typing import TYPE_CHECKING, Any
 import panels
 from grafana_foundation_sdk.builders import dashboard
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
-from grafana_foundation_sdk.models.dashboard import (
-    DashboardCursorSync,
-    DashboardLinkType,
-    VariableOption,
-    VariableRefresh,
-    VariableSort,
-)
+from grafana_foundation_sdk.models import dashboard as models
 
 from boards import query
 from together_otel.settings import DEFAULT_RUNBOOK_URL
@@ -55,8 +49,8 @@ def choice(name: str, series: str, label: str = "") -> dashboard.QueryVariable:
         .label(name.title())
         .datasource(panels.SOURCE)
         .query(f"label_values({series}, {label or name})")
-        .refresh(VariableRefresh.ON_TIME_RANGE_CHANGED)
-        .sort(VariableSort.ALPHABETICAL_ASC)
+        .refresh(models.VariableRefresh.ON_TIME_RANGE_CHANGED)
+        .sort(models.VariableSort.ALPHABETICAL_ASC)
     )
 
 
@@ -66,7 +60,7 @@ def choices(name: str, series: str, every: str, label: str = "") -> dashboard.Qu
         choice(name, series, label)
         .multi(multi=True)
         .include_all(include_all=True)
-        .current(VariableOption(text=["All"], value=["$__all"], selected=True))
+        .current(models.VariableOption(text=["All"], value=["$__all"], selected=True))
         .all_value(every)
     )
 
@@ -96,11 +90,11 @@ def board(
         .refresh("30s")
         .time("now-1h", "now")
         .timezone("browser")
-        .tooltip(DashboardCursorSync.CROSSHAIR)
+        .tooltip(models.DashboardCursorSync.CROSSHAIR)
         .editable()
         .link(
             dashboard.DashboardLink("Together")
-            .type(DashboardLinkType.DASHBOARDS)
+            .type(models.DashboardLinkType.DASHBOARDS)
             .tags([TAG])
             .as_dropdown(as_dropdown=False)
             .include_vars(include_vars=True)
@@ -108,7 +102,7 @@ def board(
         )
         .link(
             dashboard.DashboardLink("Runbook")
-            .type(DashboardLinkType.LINK)
+            .type(models.DashboardLinkType.LINK)
             .icon("doc")
             .url(DEFAULT_RUNBOOK_URL)
             .target_blank(target_blank=True)

@@ -10,20 +10,24 @@ are differences between a long and a short run, so that the setup cancels out.
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import shutil
 import subprocess
 import sys
 import tempfile
-from functools import partial
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from worker import Frames, Worker, progress, what_is_emitted
+from worker import Worker, progress, what_is_emitted
 from workload import CLIENTS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Iterator
+    from contextlib import AbstractContextManager
+
+    Count = Callable[[str, int], tuple[float, ...]]
 
 
 LENGTHS = {"large prompt": (1, 4), "chunk": (100, 1100), "async chunk": (100, 1100)}
@@ -59,95 +63,65 @@ ROWS = [
 ]
 
 
-def per_piece(count: Callable[[int], float], lengths: tuple[int, int]) -> float:
+def per_piece(counts: Iterable[float], lengths: tuple[int, int]) -> float:
     """Return the count of one repetition, from the counts of a short and a long run."""
-    short, long = lengths
-    return (count(long) - count(short)) / (long - short)
+    (few, many), (short, long) = counts, lengths
+    return (many - few) / (long - short)
 
 
-class Callgrind:
-    """Counts a worker's CPU instructions, from callgrind's files in a folder."""
-
-    def __init__(self, variant: str, emitted: list[Any] | None, folder: Path) -> None:
-        self._out = folder / f"{variant.replace(' ', '-')}.out"
-        self._dumps = 0
-        # Counting starts later, as importing the SDK under callgrind would take a minute.
-        options = ("--instr-atstart=no", f"--callgrind-out-file={self._out}", "--quiet")
-        self.worker = Worker(
-            variant,
-            emitted,
-            command=("valgrind", "--tool=callgrind", *options),
-            collects_garbage=False,
-        )
-
-    def start(self) -> None:
-        """Wait for the worker and start counting."""
-        self.worker.ready()
-        self._tell("instrumentation", "on")
-
-    def count(self, work: str, times: int) -> int:
-        """Return the instructions of ``times`` repetitions of a work, including the request for it."""
-        self.worker.cost(work, times)  # the first run of this length allocates more
-        self._tell("zero")
-        self.worker.cost(work, times)
-        self._tell("dump")
-        self._dumps += 1
-        dump = self._out.with_suffix(f".out.{self._dumps}").read_text(encoding="utf-8")
-        return next(
-            int(line.split()[1]) for line in dump.splitlines() if line.startswith("totals:")
-        )
-
-    def _tell(self, *command: str) -> None:
-        told = ["vgdb", f"--pid={self.worker.process.pid}", *command]
-        subprocess.run(told, check=True, capture_output=True)
+@contextmanager
+def counting_frames(variant: str, emitted: list[Any] | None) -> Iterator[Count]:
+    """Yield a function that counts the frames of repetitions: this package's own, and all."""
+    worker = Worker(variant, emitted)
+    worker.ready()
+    yield worker.frames
+    worker.close()
 
 
-def works_by_variant(rows: list[Row]) -> dict[str, list[str]]:
-    """Return the works to measure in each variant; all of them in the bare one."""
-    found: dict[str, list[str]] = {"bare": []}
-    for row in rows:
-        for variant in ("bare", row.variant):
-            found.setdefault(variant, [])
-            if row.work not in found[variant]:
-                found[variant].append(row.work)
-    return found
-
-
-def frames(rows: list[Row], emitted: list[Any]) -> dict[Row, tuple[float, float]]:
-    """Return each row's frames: this package's own, and all beyond the bare SDK's."""
-    found: dict[tuple[str, str], tuple[float, ...]] = {}
-    for variant, works in works_by_variant(rows).items():
-        progress(f"frames: {variant}")
-        worker = Worker(variant, emitted if variant == "floor" else None)
-        worker.ready()
-        for work in works:
-            lengths = LENGTHS.get(work, CALLS)
-            runs = {times: worker.frames(work, times) for times in lengths}
-            found[variant, work] = tuple(
-                per_piece({times: run[kind] for times, run in runs.items()}.__getitem__, lengths)
-                for kind in range(len(Frames._fields))
-            )
-        worker.close()
-    return {
-        row: (own, entered - found["bare", row.work][1])
-        for row in rows
-        for own, entered in (found[row.variant, row.work],)
-    }
-
-
-def instructions(rows: list[Row], emitted: list[Any]) -> dict[Row, float]:
-    """Return each row's instructions beyond the bare SDK's."""
-    found: dict[tuple[str, str], float] = {}
+@contextmanager
+def counting_instructions(variant: str, emitted: list[Any] | None) -> Iterator[Count]:
+    """Yield a function that counts the CPU instructions of repetitions and the request for them."""
     with tempfile.TemporaryDirectory() as folder:
-        for variant, works in works_by_variant(rows).items():
-            counting = Callgrind(variant, emitted if variant == "floor" else None, Path(folder))
-            counting.start()
-            for work in works:
-                progress(f"instructions: {variant}, {work}")
-                count = partial(counting.count, work)
-                found[variant, work] = per_piece(count, LENGTHS.get(work, CALLS))
-            counting.worker.close()
-    return {row: found[row.variant, row.work] - found["bare", row.work] for row in rows}
+        # Counting starts later, as importing the SDK under callgrind would take a minute.
+        options = ("--instr-atstart=no", f"--callgrind-out-file={folder}/out", "--quiet")
+        command = ("valgrind", "--tool=callgrind", *options)
+        worker = Worker(variant, emitted, command=command, collects_garbage=False)
+        dumps = (Path(folder, f"out.{number}") for number in itertools.count(1))
+
+        def tell(*words: str) -> None:
+            vgdb = ["vgdb", f"--pid={worker.process.pid}", *words]
+            subprocess.run(vgdb, check=True, capture_output=True)
+
+        def count(work: str, times: int) -> tuple[int]:
+            worker.cost(work, times)  # the first run of this length allocates more
+            tell("zero")
+            worker.cost(work, times)
+            tell("dump")
+            lines = next(dumps).read_text(encoding="utf-8").splitlines()
+            return (next(int(one.split()[1]) for one in lines if one.startswith("totals:")),)
+
+        worker.ready()
+        tell("instrumentation", "on")
+        yield count
+        worker.close()
+
+
+def counts(
+    rows: list[Row], emitted: list[Any], counting: Callable[..., AbstractContextManager[Count]]
+) -> dict[tuple[str, str], tuple[float, ...]]:
+    """Return the counts of one repetition of each row's work, in its variant and in the bare one."""
+    works: dict[str, dict[str, None]] = {"bare": {}}  # ordered, each work once
+    for row in rows:
+        works["bare"][row.work] = works.setdefault(row.variant, {})[row.work] = None
+    found = {}
+    for variant, some in works.items():
+        with counting(variant, emitted if variant == "floor" else None) as count:
+            for work in some:
+                progress(f"{counting.__name__}: {variant}, {work}")
+                lengths = LENGTHS.get(work, CALLS)
+                runs = zip(*(count(work, times) for times in lengths), strict=True)
+                found[variant, work] = tuple(per_piece(run, lengths) for run in runs)
+    return found
 
 
 def main() -> int:
@@ -161,28 +135,24 @@ def main() -> int:
     if (client := options.client) is not None:
         variants = ("floor", "otel", "prometheus")
         rows = [Row(f"{client}, {variant}: a call", variant, client) for variant in variants]
-    entered = frames(rows, emitted)
-    counted: dict[Row, float] = {}
+    entered = counts(rows, emitted, counting_frames)
+    counted: dict[tuple[str, str], tuple[float, ...]] = {}
     if shutil.which("valgrind") is None:
         print("valgrind is not installed: no instructions", file=sys.stderr)
     elif not options.frames:
-        counted = instructions(rows, emitted)
+        counted = counts(rows, emitted, counting_instructions)
     progress("")
     print("| | frames of ours | all frames added | instructions added, thousands |")
     print("| --- | ---: | ---: | ---: |")
+    saved = {}
     for row in rows:
-        own, total = entered[row]
-        thousands = f"{counted[row] / 1000:.1f}" if counted else ""
+        ours, bare = (row.variant, row.work), ("bare", row.work)
+        own, total = entered[ours][0], entered[ours][1] - entered[bare][1]
+        added = counted[ours][0] - counted[bare][0] if counted else None
+        thousands = "" if added is None else f"{added / 1000:.1f}"
         print(f"| {row.label} | {own:.0f} | {total:.0f} | {thousands} |")
+        saved[row.label] = {"own": own, "all": total, "instructions": added}
     if options.json is not None:
-        saved = {
-            row.label: {
-                "own": entered[row][0],
-                "all": entered[row][1],
-                "instructions": counted.get(row),
-            }
-            for row in rows
-        }
         options.json.write_text(json.dumps(saved, indent=1) + "\n", encoding="utf-8")
     return 0
 

@@ -232,8 +232,6 @@ def _plain(attributes: Mapping[str, Any] | None) -> dict[str, Any]:
 
 
 def _scope(scope: Any) -> list[object]:
-    if scope is None:
-        return []
     return [scope.name, scope.version, scope.schema_url, scope.attributes]
 
 

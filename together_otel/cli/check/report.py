@@ -136,16 +136,6 @@ def _facts(findings: Findings) -> Iterator[tuple[str, str]]:
         yield "what happened", live.detail
     if findings.remedy:
         yield "what to do", findings.remedy
-    yield from _key(findings)
-    if live is not None:
-        yield from _asked(live)
-    elif findings.can_work:
-        yield "Together", "was not asked; use --live to ask"
-    yield from _others(findings.lookalikes, findings.report)
-    yield from (("note", note) for note in findings.notes)
-
-
-def _key(findings: Findings) -> Iterator[tuple[str, str]]:
     report = findings.report
     yield "key", _origin(findings)
     if report.presence == "present":
@@ -154,6 +144,12 @@ def _key(findings: Findings) -> Iterator[tuple[str, str]]:
         yield "wrong with it", "; ".join(faults(report))
     if report.fingerprint:
         yield "fingerprint", report.fingerprint
+    if live is not None:
+        yield from _asked(live)
+    elif findings.can_work:
+        yield "Together", "was not asked; use --live to ask"
+    yield from _others(findings.lookalikes, report)
+    yield from (("note", note) for note in findings.notes)
 
 
 def _asked(live: LiveResult) -> Iterator[tuple[str, str]]:

@@ -6,7 +6,7 @@ import shutil
 import tempfile
 import threading
 import time
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from importlib.metadata import version
 from pathlib import Path
@@ -78,7 +78,7 @@ def run(parser: Parser, options: argparse.Namespace) -> int:
 class Demonstration:
     """Runs a drill of each cause, and shows the page."""
 
-    def __init__(self, *, as_json: bool = False, clients: str | None = None) -> None:
+    def __init__(self, *, as_json: bool, clients: str | None) -> None:
         self._clients = clients
         self._runs: list[Run] = []
         self._keys = MadeUpKeys()
@@ -117,9 +117,7 @@ class Demonstration:
             life.callback(pool.shutdown, cancel_futures=True)
             life.callback(ended.set)
             paged = pool.submit(self._drill, PAGED, port, PATIENCE if binaries else 0.0, ended)
-            drills: dict[Cause, Future[Evidence]] = {
-                cause: pool.submit(self._drill, cause) for cause in CAUSES if cause != PAGED
-            }
+            drills = [pool.submit(self._drill, cause) for cause in CAUSES if cause != PAGED]
             others = [
                 pool.submit(run_application, one, self._clients, self._keys)
                 for one in APPLICATIONS
@@ -128,11 +126,11 @@ class Demonstration:
             if binaries is not None:
                 self._alert = self._page(binaries, port)
             ended.set()
-            for cause, drill in {**drills, PAGED: paged}.items():
+            for drill in (*drills, paged):
                 self._found.append(evidence := drill.result())
                 self._paper.line(
-                    f"[{len(self._found)}/{len(CAUSES)}] {cause}: {evidence.outcome.failed} failed,"
-                    f" {evidence.outcome.accepted} accepted"
+                    f"[{len(self._found)}/{len(CAUSES)}] {evidence.cause}:"
+                    f" {evidence.outcome.failed} failed, {evidence.outcome.accepted} accepted"
                 )
             self._runs = [one.result() for one in others]
 
@@ -145,7 +143,13 @@ class Demonstration:
         if self._runs:
             paper.heading("Applications without the SDK")
             for one in self._runs:
-                self._show_application(one)
+                client, ran = one.application.client, one.found
+                self._captured[f"{client}: emitted"] = ran.pop("emitted", "")
+                paper.paragraph(one.application.title, client)
+                paper.paragraph(self._keys.redact(str(ran.get("said"))), "error")
+                paper.paragraph(
+                    f"{', '.join(ran.get('causes', ()))}. {ran.get('remedy')}", "diagnosis"
+                )
         paper.heading(f"Scraped from the last, {PAGED} (otel_scope_* labels left out)")
         paper.counters(found[-1].outcome.samples)
         paper.heading("The page")
@@ -155,13 +159,6 @@ class Demonstration:
             paper.alert(alert)
             if "runbook_url" not in alert["annotations"]:
                 self._faults.append(f"alert: expected a runbook_url, found {alert}")
-
-    def _show_application(self, run: Run) -> None:
-        paper, client, found = self._paper, run.application.client, run.found
-        self._captured[f"{client}: emitted"] = found.pop("emitted", "")
-        paper.paragraph(run.application.title, client)
-        paper.paragraph(self._keys.redact(str(found.get("said"))), "error")
-        paper.paragraph(f"{', '.join(found.get('causes', ()))}. {found.get('remedy')}", "diagnosis")
 
     def _drill(
         self,

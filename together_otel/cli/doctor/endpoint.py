@@ -20,6 +20,7 @@ _FORMAT = Topic("format")
 
 _OK = 200
 _MARK = "\ufeff"
+_SCRAPED = "Use the URL that Prometheus scrapes."
 _TEXT = "text/plain"
 _OPENMETRICS = "application/openmetrics-text"
 
@@ -77,41 +78,29 @@ def _fetch(url: str, accept: str, deadline: float) -> Fetched:
     return found
 
 
-_REASONS: tuple[tuple[type[Exception] | tuple[type[Exception], ...], str, str], ...] = (
-    (
-        TimeoutError,
-        "{url} did not answer within {limit:g} s.",
-        "Check whether the process is stuck, or a firewall drops packets to it.",
-    ),
-    (
-        ConnectionRefusedError,
-        "{url} refuses the connection: nothing listens there.",
-        "Run together-otel doctor in the application's environment: it reports the port and address.",
-    ),
-    (
-        (socket.gaierror, UnicodeError),
-        "{url}: the host name cannot be resolved.",
-        "Correct the host name, or run this where it can be resolved.",
-    ),
-    (ssl.SSLError, "{url}: TLS failed ({why}).", "Try http instead of https."),
-    (
-        TooLarge,
-        "{url} answers with more than {largest} MiB, which is too large for metrics.",
-        "Use the URL that Prometheus scrapes.",
-    ),
-    (
-        Exception,
-        "{url} cannot be read ({why}): it does not answer with HTTP.",
-        "Use the URL that Prometheus scrapes.",
-    ),
-)
-
-
 def _unread(url: str, exc: Exception) -> CannotRead:
     why = getattr(exc, "reason", None) or getattr(exc, "strerror", None) or type(exc).__name__
-    text, fix = next((text, fix) for kind, text, fix in _REASONS if isinstance(exc, kind))
-    filled = text.format(url=url, limit=LIMIT, largest=LARGEST >> 20, why=why)
-    return CannotRead(filled, fix)
+    text, fix = f"{url} cannot be read ({why}): it does not answer with HTTP.", _SCRAPED
+    match exc:
+        case TimeoutError():
+            text = f"{url} did not answer within {LIMIT:g} s."
+            fix = "Check whether the process is stuck, or a firewall drops packets to it."
+        case ConnectionRefusedError():
+            text = f"{url} refuses the connection: nothing listens there."
+            fix = (
+                "Run together-otel doctor in the application's environment: it reports the port and"
+                " address."
+            )
+        case socket.gaierror() | UnicodeError():
+            text = f"{url}: the host name cannot be resolved."
+            fix = "Correct the host name, or run this where it can be resolved."
+        case ssl.SSLError():
+            text, fix = f"{url}: TLS failed ({why}).", "Try http instead of https."
+        case TooLarge():
+            text = (
+                f"{url} answers with more than {LARGEST >> 20} MiB, which is too large for metrics."
+            )
+    return CannotRead(text, fix)
 
 
 def _samples(
@@ -130,8 +119,7 @@ def _samples(
         return within(deadline - time.monotonic(), read)
     except TimeoutError:
         raise CannotRead(
-            f"{_shown(url)} answers with text that cannot be parsed within {LIMIT:g} s.",
-            "Use the URL that Prometheus scrapes.",
+            f"{_shown(url)} answers with text that cannot be parsed within {LIMIT:g} s.", _SCRAPED
         ) from None
     except Exception:  # noqa: BLE001 - the parser may raise anything for other text
         return {}

@@ -111,7 +111,8 @@ class Process:
         except queue.Empty:
             raise Died(f"it did not answer within {PATIENCE:g} s") from None
         if found is None:
-            raise Died(self._how())
+            code, why = self._wait(), self.last_exception()
+            raise Died(f"it ended with exit code {code}{why and f', {why}'}")
         return found
 
     def show(self) -> None:
@@ -147,11 +148,6 @@ class Process:
         for reader in self._readers:
             reader.join()
         return code
-
-    def _how(self) -> str:
-        code = self._wait()
-        why = self.last_exception()
-        return f"it ended with exit code {code}{why and f', {why}'}"
 
     def _read(self, pipe: IO[str], lines: deque[str]) -> None:
         with pipe:

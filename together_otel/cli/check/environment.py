@@ -30,7 +30,7 @@ class Environment:
 
 @dataclass(frozen=True, slots=True)
 class Lookalike:
-    """A variable whose name suggests a Together key; the client may take the same key elsewhere."""
+    """A variable whose name suggests a Together key, and whether the client takes the same key."""
 
     variable: str
     report: KeyReport
@@ -38,7 +38,7 @@ class Lookalike:
 
 
 def read_environment(path: str | None = None) -> Environment:
-    """Return the variables of a process started in this environment, which override the file's.
+    """Return the variables of this environment, and those of a ``.env`` file that it does not set.
 
     Raises:
         ArgumentTypeError: if the file cannot be read. The message contains none of its content.

@@ -35,7 +35,7 @@ _OF_LIVE: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """The result of a check: the client's key, the variable that has it, why it cannot work."""
+    """The result of a check: the client's key, the variable that has it, and why it cannot work."""
 
     report: KeyReport
     taken: str | None

@@ -40,7 +40,7 @@ class Scenario:
 
 @contextmanager
 def scenario_of(cause: Cause, keys: MadeUpKeys, client: str = "together") -> Iterator[Scenario]:
-    """Start the servers of a cause's scenario; yield the scenario for one of `CLIENTS`."""
+    """Start the servers of a cause's scenario; yield the scenario for a client's package."""
     reader, is_sdk = CLIENTS[client], client == "together"
     release, variable = version(client), reader.variables[0]
     generation = int(release.partition(".")[0])

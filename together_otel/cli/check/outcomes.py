@@ -32,12 +32,7 @@ REMEDIES: Final = {
 
 
 class NoAnswer(Exception):  # noqa: N818 - the name says what happened
-    """No response was received. ``detail`` is a sentence that says why, without keys."""
-
-    def __init__(self, outcome: str, detail: str) -> None:
-        super().__init__(detail)
-        self.outcome: Final = outcome
-        self.detail: Final = detail
+    """No response was received: the outcome, and a sentence that says why, without keys."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,7 +46,7 @@ def ask(
         request = TracedRequest(client, url, key, variables)
         live = interpret(request.send(limit), address, report)
     except NoAnswer as failure:
-        live = LiveResult(failure.outcome, failure.detail)
+        live = LiveResult(*failure.args)
     return replace(live, **sent, proxy=None if request is None else request.proxy)
 
 

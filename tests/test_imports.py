@@ -48,6 +48,7 @@ LOADED = {
     "together_otel.telemetry.measured",
     "together_otel.telemetry.metrics",
     "together_otel.telemetry.otel",
+    "together_otel.telemetry.otel_series",
     "together_otel.telemetry.recorder",
     "together_otel.telemetry.request_metrics",
 }

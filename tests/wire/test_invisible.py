@@ -68,6 +68,7 @@ def test_the_function_looks_the_same(target):
         assert patched is not original
         for of in (
             inspect.signature,
+            inspect.getfullargspec,
             inspect.iscoroutinefunction,
             inspect.isfunction,
             inspect.getsource,

@@ -8,8 +8,9 @@ Together loads the code that reports it, because most instrumented processes mak
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from functools import partial, update_wrapper
-from inspect import iscoroutinefunction
+from inspect import iscoroutinefunction, signature
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from together_otel.calls.arguments import Arguments
@@ -135,6 +136,8 @@ class Senders:
                     function, sender.makes(hosts), load, takes_headers=sender.takes_headers
                 )
             made = update_wrapper(made, original)
+            with suppress(Exception):  # for inspection that does not follow __wrapped__
+                vars(made)["__signature__"] = signature(original)
             setattr(owner, name, made)
             self._applied.append((owner, name, original, made))
 

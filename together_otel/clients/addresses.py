@@ -3,6 +3,8 @@
 from typing import Any
 from urllib.parse import SplitResult
 
+from together_otel.plain.bounded import Bounded
+
 DEFAULT_PORTS = {"https": 443, "http": 80, "wss": 443, "ws": 80}
 
 
@@ -12,11 +14,7 @@ def is_absolute(url: str) -> bool:
 
 
 def port_of(url: Any) -> int | None:
-    """Return a URL's port, or the default port of its scheme.
-
-    Args:
-        url: an object with ``port`` and ``scheme``, of ``urlsplit`` or httpx.
-    """
+    """Return the port of a URL of ``urlsplit`` or httpx, or the default port of its scheme."""
     port: int | None = url.port or DEFAULT_PORTS.get(url.scheme)
     return port
 
@@ -27,9 +25,8 @@ def in_url(host: str) -> str:
 
 
 _Server = tuple[str | None, int | None]
-_MOST = 256
-_servers: dict[tuple[Any, ...], _Server] = {}
-_origins: dict[tuple[Any, ...], tuple[str | None, int | None, bytes]] = {}
+_servers: Bounded[tuple[str, str], _Server] = Bounded(256)
+_origins: Bounded[tuple[Any, ...], tuple[str | None, int | None, bytes]] = Bounded(256)
 
 
 def origin_of(url: Any) -> tuple[str | None, int | None, bytes]:
@@ -41,7 +38,7 @@ def origin_of(url: Any) -> tuple[str | None, int | None, bytes]:
         found = url.host, port_of(url), url.userinfo
         # A URL with a password is not cached.
         if place is not None and not url.userinfo:
-            _keep(_origins, place, found)
+            _origins[place] = found
     return found
 
 
@@ -52,11 +49,5 @@ def server_in(parts: SplitResult) -> _Server:
     if found is None:
         found = parts.hostname, port_of(parts)
         if "@" not in parts.netloc:
-            _keep(_servers, place, found)
+            _servers[place] = found
     return found
-
-
-def _keep(kept: dict[tuple[Any, ...], Any], place: tuple[Any, ...], found: Any) -> None:
-    if len(kept) >= _MOST:
-        kept.clear()
-    kept[place] = found

@@ -60,9 +60,7 @@ def header_in(headers: Any, name: str) -> Any:
 def redirected_from(history: Any, authorization: str | None) -> str | None:
     """Return the host and port of the first request, if a redirect dropped its key.
 
-    Args:
-        history: the redirect responses, in order.
-        authorization: the Authorization header of the last request.
+    ``history`` has the redirect responses in order, ``authorization`` is the last request's.
     """
     if not history or authorization is not None:
         return None
@@ -100,12 +98,9 @@ def body_of(response: Any) -> object:
 
 
 def note_origin(answer: Answer, headers: Mapping[str, str], body: object) -> None:
-    """Set ``from_together`` and ``sign_in`` of an answer by its headers and body.
+    """Set ``from_together`` and ``sign_in`` of an error's answer.
 
-    Args:
-        answer: the answer of an error.
-        headers: its headers, a case-insensitive mapping.
-        body: its body, parsed or as bytes.
+    ``headers`` is a case-insensitive mapping, the body is parsed or bytes.
     """
     text = body.decode("latin-1") if isinstance(body, bytes) else str(body or "")
     text = text[:_MOST]

@@ -8,11 +8,9 @@ from typing import Final
 from together_otel.keys import TOGETHER, Reader
 from together_otel.names import KEY_VARIABLE
 
-_BETWEEN: Final = frozenset(
-    (
-        *("httpx", "httpx2", "requests", "aiohttp", "websockets"),
-        *("contextlib", "opentelemetry", "together_otel"),
-    )
+_BETWEEN: Final = (
+    *("httpx", "httpx2", "requests", "aiohttp", "websockets"),
+    *("contextlib", "opentelemetry", "together_otel"),
 )
 """Packages whose frames may lie between the caller of a request and the function that sends it."""
 
@@ -53,11 +51,7 @@ def by_http(library: str) -> Reader:
 
 
 def caller(otherwise: Reader) -> Reader:
-    """Return the reader of the library that is making a request in the current thread.
-
-    Args:
-        otherwise: returned if the library is not in `CALLERS`.
-    """
+    """Return the reader, of `CALLERS`, of the library that makes a request in this thread."""
     frame: FrameType | None = sys._getframe(1)
     left = _MOST
     while frame is not None and left:

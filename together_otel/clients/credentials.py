@@ -60,10 +60,7 @@ def key_in(headers: Any) -> GivenKey | None:
 def replace_key(request: Request, headers: Any, by: str | None = None) -> None:
     """Add the secrets of headers, which may replace the client's key, to a request.
 
-    Args:
-        request: the request to change.
-        headers: headers of the call or the client.
-        by: the option of the call that set them, if one did.
+    ``by`` is the option of the call that set them, ``None`` for headers of the client.
     """
     # httpx sends the last of two spellings: a lower-case one loses to the client's own.
     if authorization_in(headers) is not None:

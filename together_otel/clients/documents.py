@@ -76,8 +76,7 @@ class Pieces:
 def inflating(encoding: str | None) -> Callable[[bytes], bytes] | None:
     """Return a decoder for the pieces of a body that the caller may read compressed.
 
-    Args:
-        encoding: the Content-Encoding; ``None`` is returned unless it is gzip or deflate.
+    ``None`` unless the Content-Encoding is gzip or deflate.
     """
     first = _FIRST_BYTES.get((encoding or "").strip().lower())
     return None if first is None else _Inflating(first).feed
@@ -131,12 +130,7 @@ def _read(text: bytes | str) -> object:
 
 
 def documents_in(content_type: str, content: bytes) -> Iterable[dict[str, Any]]:
-    """Return the JSON objects of a whole body: a document, or the first event and those with news.
-
-    Args:
-        content_type: the Content-Type.
-        content: the body.
-    """
+    """Return the JSON objects of a whole body: a document, or the first event and those with news."""
     if len(content) > MOST:
         return ()
     if not is_stream(content_type):

@@ -40,29 +40,13 @@ _HEADER_ERRORS = frozenset(
     {"LocalProtocolError", "InvalidHeader", "UnicodeEncodeError", "ValueError"}
 )
 _TIMEOUTS = frozenset(
-    {
-        "APITimeoutError",
-        "RealtimeIdleTimeoutError",
-        "ServerTimeoutError",
-        "Timeout",
-        "TimeoutError",
-        "TimeoutException",
-    }
+    {"APITimeoutError", "RealtimeIdleTimeoutError", "ServerTimeoutError"}
+    | {"Timeout", "TimeoutError", "TimeoutException"}
 )
 _CONNECTION_ERRORS = frozenset(
-    {
-        "APIConnectionError",
-        "ClientError",
-        "ConnectionError",
-        "ProtocolError",
-        "RealtimeConnectionError",
-        "RequestException",
-        "SSLError",
-        "TransportError",
-        "URLError",
-        "WebSocketException",
-        "gaierror",
-    }
+    {"APIConnectionError", "ClientError", "ConnectionError", "ProtocolError", "gaierror"}
+    | {"RealtimeConnectionError", "RequestException", "SSLError", "TransportError", "URLError"}
+    | {"WebSocketException"}
 )
 # asyncio, concurrent.futures · trio · gevent
 _CANCELLATIONS = frozenset(
@@ -74,9 +58,7 @@ _CANCELLATIONS = frozenset(
 def chain(exc: BaseException, *, inside: bool = False) -> Iterator[BaseException]:
     """Yield an exception, then its causes or contexts and the members of groups; each once.
 
-    Args:
-        exc: the exception.
-        inside: whether to leave out contexts that the caller was handling at the time.
+    With ``inside``, without contexts that the caller was handling at the time.
     """
     seen: set[int] = set()
     waiting = [exc]
@@ -185,15 +167,7 @@ def outcome_of_status(status: int) -> Outcome:
 def failure_of(
     exc: BaseException, *, status: int | None, body: object, answer: Answer, sent: bool
 ) -> Failure:
-    """Describe the failure of a call.
-
-    Args:
-        exc: the exception that the SDK raised.
-        status: HTTP status, if there was an answer.
-        body: the answer's body as the SDK parsed it.
-        answer: the known data of the request and its answer.
-        sent: whether ``answer.authorization`` is known to be the header of the request.
-    """
+    """Describe the failure of a call by the SDK's exception and the known data of its answer."""
     code = error_code(body)
     auth = auth_kind(status, code)
     if auth is None and status is None and header_does_not_fit(exc, answer.authorization):
@@ -205,9 +179,7 @@ def failure_of(
 def failure_over_http(exc: BaseException, key: object) -> Failure:
     """Describe a failure by an exception that an HTTP library raised or caused.
 
-    Args:
-        exc: the exception that the client raised.
-        key: the key that the request was, or would have been, sent with.
+    ``key`` is the one that the request was, or would have been, sent with.
     """
     answer, body = Answer(), _attribute(exc, "body")
     if body:
@@ -291,11 +263,7 @@ def auth_kind(status: int | None, code: str | None) -> AuthKind | None:
 
 
 def refusal_in(value: Any) -> Mapping[str, Any] | None:
-    """Return the body of a successful answer that nevertheless refuses the key, else ``None``.
-
-    Args:
-        value: the body, or the SDK's object for it.
-    """
+    """Return the body of a successful answer, or of its model, that refuses the key, else ``None``."""
     # No model of the SDK declares such an error: it is among the extra fields.
     extra = value if isinstance(value, dict) else getattr(value, "__pydantic_extra__", None)
     if not extra or not ("error" in extra or "code" in extra):

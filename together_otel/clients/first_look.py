@@ -1,6 +1,7 @@
 """Fast checks whether a request of an HTTP library may go to one of Together's hosts.
 
-Each check takes a fraction of a microsecond and never raises. Imports nothing heavy because most
+Each check takes a fraction of a microsecond and never raises. ``hosts`` are further hosts that
+count as Together's. Imports nothing heavy because most
 instrumented processes load this module.
 """
 
@@ -18,11 +19,7 @@ if TYPE_CHECKING:
 
 
 def by_request(hosts: Collection[str]) -> IsOurs:
-    """Return the check for httpx and similar libraries, which send a request object.
-
-    Args:
-        hosts: further hosts that count as Together's.
-    """
+    """Return the check for httpx and similar libraries, which send a request object."""
     names = names_of(hosts)
 
     def is_ours(_client: Any, args: Any, kwargs: Any) -> bool:
@@ -37,12 +34,7 @@ def by_request(hosts: Collection[str]) -> IsOurs:
 
 
 def by_url(hosts: Collection[str], name: str) -> IsOurs:
-    """Return the check for functions that take a method and a URL.
-
-    Args:
-        hosts: further hosts that count as Together's.
-        name: the name of the URL's argument, which is the second.
-    """
+    """Return the check for functions that take a method and, as the argument ``name``, a URL."""
     look, names = first_look(hosts).match, names_of(hosts)
 
     def is_ours(client: Any, args: Any, kwargs: Any) -> bool:
@@ -64,11 +56,7 @@ def by_url(hosts: Collection[str], name: str) -> IsOurs:
 
 
 def by_prepared(hosts: Collection[str]) -> IsOurs:
-    """Return the check for prepared requests of the library requests.
-
-    Args:
-        hosts: further hosts that count as Together's.
-    """
+    """Return the check for prepared requests of the library requests."""
     look = first_look(hosts).match
 
     def is_ours(_client: Any, args: Any, kwargs: Any) -> bool:
@@ -86,11 +74,7 @@ def url_text(url: Any) -> str:
 
 
 def by_connection(hosts: Collection[str]) -> IsOurs:
-    """Return the check for connections of websockets, and for its async ``connect``.
-
-    Args:
-        hosts: further hosts that count as Together's.
-    """
+    """Return the check for connections of websockets, and for its async ``connect``."""
     look, names = first_look(hosts).match, names_of(hosts)
 
     def is_ours(connection: Any, _args: Any, _kwargs: Any) -> bool:

@@ -34,21 +34,11 @@ class ByRequest(Wire):
         request_given(exchange.args, exchange.kwargs).headers[AUTHORIZATION] = authorization
 
     def built(self, client: Any, known: Mapping[str, Any]) -> Exchange:
-        """Describe a request that could not be built because of its headers.
-
-        Args:
-            client: the HTTP client, which has headers of its own.
-            known: the arguments for the request, by httpx's and requests' names.
-        """
-        url = urlsplit(url_text(known["url"]))
-        return Exchange(
-            client,
-            server_in(url),
-            url.path,
-            str(known["method"]),
-            authorization_in_any(known.get("headers"), client.headers),
-            next((known[name] for name in ("json", "content", "data") if known.get(name)), None),
-        )
+        """Describe a request, by its arguments, that could not be built because of its headers."""
+        url, method = urlsplit(url_text(known["url"])), str(known["method"])
+        sent = authorization_in_any(known.get("headers"), client.headers)
+        body = next(filter(None, map(known.get, ("json", "content", "data"))), None)
+        return Exchange(client, server_in(url), url.path, method, sent, body)
 
 
 def request_given(args: Args, kwargs: Kwargs) -> Any:
@@ -66,16 +56,9 @@ class Httpx(ByRequest):
 
     def exchange(self, client: Any, args: Args, kwargs: dict[str, Any]) -> Exchange:
         request = request_given(args, kwargs)
-        return Exchange(
-            client,
-            origin_of(request.url)[:2],
-            request.url.path,
-            request.method,
-            bearer(header_in(request.headers, AUTHORIZATION)),
-            getattr(request, "_content", None),
-            args,
-            kwargs,
-        )
+        url, method, body = request.url, request.method, getattr(request, "_content", None)
+        sent = bearer(header_in(request.headers, AUTHORIZATION))
+        return Exchange(client, origin_of(url)[:2], url.path, method, sent, body, args, kwargs)
 
     def parts(self, exchange: Exchange) -> Iterable[object]:
         request = request_given(exchange.args, exchange.kwargs)
@@ -124,17 +107,11 @@ class _ByUrl(Wire):
         more = zip(self.names[2:], args[2:], strict=False)
         args, given = args[:2], dict(more, **kwargs) if args else kwargs
         url = self._url_of(client, args, given)
-        document = given.get("json")
-        return Exchange(
-            client,
-            server_in(url),
-            url.path,
-            str(args[0] if args else given["method"]),
-            authorization_in_any(given.get("headers"), client.headers),
-            given.get("data") if document is None else document,
-            args,
-            given,
-        )
+        method = str(args[0] if args else given["method"])
+        sent = authorization_in_any(given.get("headers"), client.headers)
+        if (body := given.get("json")) is None:
+            body = given.get("data")
+        return Exchange(client, server_in(url), url.path, method, sent, body, args, given)
 
     def _url_of(self, client: Any, args: Args, given: Kwargs) -> SplitResult:
         url = args[1] if len(args) > 1 else given[self.names[1]]
@@ -185,17 +162,9 @@ class Prepared(ByRequest, Requests):
 
     def exchange(self, client: Any, args: Args, kwargs: dict[str, Any]) -> Exchange:
         request = request_given(args, kwargs)
-        url = self._url_of(client, args, kwargs)
-        return Exchange(
-            client,
-            server_in(url),
-            url.path,
-            str(request.method),
-            bearer(request.headers.get(AUTHORIZATION)),
-            request.body,
-            args,
-            kwargs,
-        )
+        url, method = self._url_of(client, args, kwargs), str(request.method)
+        sent = bearer(request.headers.get(AUTHORIZATION))
+        return Exchange(client, server_in(url), url.path, method, sent, request.body, args, kwargs)
 
     def parts(self, exchange: Exchange) -> Iterable[object]:
         return (request_given(exchange.args, exchange.kwargs).body,)

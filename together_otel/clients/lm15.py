@@ -34,18 +34,9 @@ class Lm15(Wire):
 
     def exchange(self, client: Any, args: Args, kwargs: dict[str, Any]) -> Exchange:
         request = request_given(args, kwargs)
-        url = urlsplit(request.url)
-        authorization = bearer(authorization_in(dict(request.headers)))
-        return Exchange(
-            client,
-            server_in(url),
-            url.path,
-            request.method,
-            authorization,
-            request.body,
-            args,
-            kwargs,
-        )
+        url, method, body = urlsplit(request.url), request.method, request.body
+        sent = bearer(authorization_in(dict(request.headers)))
+        return Exchange(client, server_in(url), url.path, method, sent, body, args, kwargs)
 
     def seen(self, exchange: Exchange, response: Any) -> Any:
         if response is None:
@@ -72,11 +63,7 @@ class Lm15(Wire):
 
 
 class _Answered:
-    """A response of lm15 in the shape of other libraries' responses.
-
-    Attributes:
-        read_from: lm15's own response.
-    """
+    """A response of lm15, ``read_from``, in the shape of other libraries' responses."""
 
     def __init__(self, response: Any, request: Any = None) -> None:
         self.read_from, self.request = response, request

@@ -45,17 +45,11 @@ _MIME_TYPE: Final = r"[\w.+-]{1,64}/[\w.+-]{1,64}"
 
 
 def reference(url: str, modality: str, mime_type: str = "") -> dict[str, Any]:
-    """Return the message part for an image, audio, video or document.
+    """Return the message part for a URL, a ``data:`` URL or base64 of a modality.
 
-    Args:
-        url: its URL, or its content as a ``data:`` URL or as base64.
-        modality: ``image``, ``audio``, ``video`` or ``document``.
-        mime_type: if known; a ``data:`` URL has its own.
-
-    Returns:
-        A part with the URL, without logins and signatures. For inline content, a part with a
-        digest in RFC 6920's format of 128 bits: the first half of the output of ``sha256sum``. (The
-        whole output has the shape of a key.)
+    It has the URL, without logins and signatures. For inline content, it has a digest in RFC 6920's
+    format of 128 bits: the first half of the output of ``sha256sum``. (The whole output has the
+    shape of a key.)
     """
     scheme, _, rest = url.strip().partition(":")
     if scheme.lower() == "data":
@@ -84,9 +78,7 @@ def _without_tickets(url: str) -> str:
 def media_in(kind: str, inner: Any) -> dict[str, Any] | None:
     """Return the message part for an item of a message's content, ``None`` if it is not media.
 
-    Args:
-        kind: the item's ``type``, such as ``image_url``.
-        inner: the item's field of that name, or the item itself, as in the Responses API.
+    ``inner`` is the item's field named as its type, or the item itself, as in the Responses API.
     """
     fields = fields_of(inner)
     if kind == "input_audio":

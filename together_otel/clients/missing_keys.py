@@ -37,11 +37,8 @@ if TYPE_CHECKING:
 class MissingKey(Adapter):
     """Adapter of one such constructor or function, of which only the failures are reported.
 
-    Args:
-        reader: the framework's client, by the variables that it reads.
-        raises: name of the exception class that it raises.
-        argument: name of the argument with the key.
-        narrow: returns the reader for a call, ``None`` if the call is not for Together.
+    ``raises`` is the name of the exception's class, ``argument`` that of the key's. ``narrow``
+    returns the reader for a call, ``None`` if the call is not for Together.
     """
 
     def __init__(

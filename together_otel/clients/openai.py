@@ -17,13 +17,13 @@ from together_otel.clients.generated import Generated
 from together_otel.clients.readers import AZURE, maker
 from together_otel.keys import is_together_host
 from together_otel.keys.hosts import hosts_in
+from together_otel.plain.bounded import Bounded
 from together_otel.plain.weak import WeakIdentityMap
 
 if TYPE_CHECKING:
     from together_otel.clients.base import Answer, Args, Failure, Kwargs, Request
     from together_otel.keys import Reader
 
-_MOST: Final = 64
 _UNRESOLVED: Final = "authentication method"
 """In the TypeError of a client with an admin key only, or whose function returned no key."""
 
@@ -35,18 +35,12 @@ class OpenAI(Generated):
     reader = OPENAI
 
     def __init__(self) -> None:
-        self._verdicts: dict[int, tuple[object, tuple[str, ...], bool]] = {}
+        self._verdicts: Bounded[int, tuple[object, tuple[str, ...], bool]] = Bounded(64)
         # By HTTP client, which ``with_options()`` copies share.
         self._makers: WeakIdentityMap[Reader] = WeakIdentityMap()
 
     def concerns(self, args: Args, kwargs: Kwargs, hosts: tuple[str, ...]) -> bool:
-        """Return whether a request goes to Together. Never raises, as requests to any host pass.
-
-        Args:
-            args: positional arguments of ``request``, with the client as the first.
-            kwargs: keyword arguments of ``request``.
-            hosts: further hosts that count as Together's.
-        """
+        """Return whether a request goes to Together. Never raises, as requests to any host pass."""
         try:
             url = (kwargs["options"] if "options" in kwargs else args[2]).url
             if is_absolute(url):
@@ -57,8 +51,6 @@ class OpenAI(Generated):
             if known is not None and known[0] is base and known[1] is hosts:
                 return known[2]
             verdict = is_together_host(base.host, hosts)
-            if len(self._verdicts) >= _MOST:
-                self._verdicts.clear()
             self._verdicts[id(base)] = base, hosts, verdict
         except Exception:  # noqa: BLE001 - must not reach the application
             return False

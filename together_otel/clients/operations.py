@@ -116,28 +116,20 @@ _BEFORE_PATH = re.compile(r"\.\.|v\d+[a-z0-9]*")
 _HUMP = re.compile(r"(?<=[a-z])(?=[A-Z])")
 
 
-class _Node:
-    """A position in a path, with the segments that may follow."""
-
-    def __init__(self) -> None:
-        self.below: dict[str, _Node] = {}
-
-    def grow(self, segments: list[str]) -> None:
-        """Add a path, including its alternatives."""
-        if segments:
-            for segment in segments[0].split("|"):
-                self.below.setdefault(segment, _Node()).grow(segments[1:])
+class _Node(dict[str, "_Node"]):
+    """The segments that may follow a position in a path."""
 
 
-def _grown(paths: str) -> _Node:
-    root = _Node()
-    for path in paths.split():
-        root.grow(path.split("/"))
-    return root
+def _grow(here: _Node, segments: list[str]) -> None:
+    """Add a path, including its alternatives."""
+    if segments:
+        for segment in segments[0].split("|"):
+            _grow(here.setdefault(segment, _Node()), segments[1:])
 
 
-_ROOT = _grown(PATHS)
-_NOWHERE = _Node()
+_ROOT, _NOWHERE = _Node(), _Node()
+for _path in PATHS.split():
+    _grow(_ROOT, _path.split("/"))
 
 _MOST: Final = 512
 OPERATIONS: Final[dict[tuple[str, str], str]] = {}
@@ -147,14 +139,10 @@ OPERATIONS: Final[dict[tuple[str, str], str]] = {}
 def operation_of(method: str, path: str) -> str:
     """Return the operation of a request; the name never contains text of the caller's.
 
-    Args:
-        method: HTTP method, in any case.
-        path: the path of a URL or an absolute URL, with or without version prefixes and query.
-
-    Returns:
-        A name such as ``chat`` for a generative endpoint, else a dotted name such as
-        ``files.retrieve``. A segment that no known path has in its position counts as an id, even
-        if it looks like a word. `OTHER` if that is the first segment.
+    That is ``chat`` or similar for a generative endpoint, else a dotted name such as
+    ``files.retrieve``. A segment that no known path has in its position counts as an id, even if it
+    looks like a word. `OTHER` if that is the first segment. The method is in any case, the path may
+    be an absolute URL and have version prefixes and a query.
     """
     if is_absolute(path):
         path = path.split("://", 1)[1].partition("/")[2]
@@ -182,12 +170,14 @@ def _words(segments: list[str]) -> tuple[list[str], bool]:
     ends_in_id = False
     here = _ROOT
     for place, segment in enumerate(segments):
-        below = None if segment == ID else here.below.get(segment)
+        below = None if segment == ID else here.get(segment)
         ends_in_id = below is None
         if below is not None:
             words.append(segment)
         # SDK 1.x and 2.0 do not quote a slash in an id, which may span several segments.
-        here = below or (here.below.get(ID, here) if place else _NOWHERE)
+        if below is None:
+            below = here.get(ID, here) if place else _NOWHERE
+        here = below
     return words, ends_in_id
 
 
@@ -195,7 +185,7 @@ def _segments(path: str) -> list[str]:
     """Return the segments of a path without version prefixes, of which SDK 1.x has ``../v2``."""
     segments = [part for part in path.split("?", 1)[0].split("/") if part]
     place = 0
-    if segments and segments[0] not in _ROOT.below:  # a gateway has a path of its own before them
+    if segments and segments[0] not in _ROOT:  # a gateway has a path of its own before them
         place = next((at for at, one in enumerate(segments) if _BEFORE_PATH.fullmatch(one)), 0)
     while place < len(segments) and _BEFORE_PATH.fullmatch(segments[place]):
         place += 1

@@ -107,11 +107,7 @@ _FIELDS: dict[str, tuple[str, Callable[[Any], Any]]] = {
 
 
 def ratelimits(header: Callable[[str], str | None]) -> dict[str, float]:
-    """Return the numeric ``x-ratelimit-*`` headers of an answer, by the last part of their names.
-
-    Args:
-        header: returns the header with a lower-case name, or ``None``.
-    """
+    """Return the numeric ``x-ratelimit-*`` headers of an answer, by the last part of their names."""
     found = {}
     for name, source in RATELIMIT_HEADERS.items():
         value = header(source)

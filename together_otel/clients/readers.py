@@ -134,11 +134,7 @@ _DEEPEST: Final = 60
 
 
 def maker(frame: FrameType) -> Reader | None:
-    """Return the reader of the innermost framework that is creating a client, ``None`` for none.
-
-    Args:
-        frame: the innermost frame to examine.
-    """
+    """Return the reader of the innermost framework that is creating a client, ``None`` for none."""
     for outer in _outward(frame):
         if (package := (name := _name_of(outer)).partition(".")[0]) in _PACKAGES:
             for module, client, reader in _MAKERS:

@@ -25,11 +25,7 @@ def _response_in(fields: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def as_completion(fields: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Return a response or an event as a chat completion or a chunk; ``None`` for anything else.
-
-    Args:
-        fields: the fields of an answer or an event.
-    """
+    """Return a response or an event as a chat completion or a chunk; ``None`` for anything else."""
     if piece := _piece_in(fields):
         return {"choices": [{"index": 0, "delta": piece}]}
     if not (response := _response_in(fields)):

@@ -37,11 +37,7 @@ def secrets_at_work(frame: FrameType | None) -> list[str]:
 
 
 def redirects_at_work(frame: FrameType | None) -> Any:
-    """Return the responses that redirected requests to its current request; ``None`` for none.
-
-    Args:
-        frame: a frame of the function that sends it, or of one that it calls.
-    """
+    """Return the responses that redirected requests to the one that a frame, or a caller, sends."""
     for _ in range(_MOST):
         if frame is None or frame.f_code.co_name == "resolve_redirects":
             break
@@ -71,12 +67,8 @@ def tries_in_traceback(exc: BaseException) -> Any:
 def variable_in_traceback(exc: BaseException, modules: Collection[str], name: str) -> Any:
     """Return a variable of the HTTP library's frames that an exception passed, else ``None``.
 
-    A hook of the application's may raise any exception for a response.
-
-    Args:
-        exc: the exception.
-        modules: the library's modules; the innermost of their frames with the variable counts.
-        name: the name of the variable.
+    A hook of the application's may raise any exception for a response. The innermost frame of the
+    modules with the variable counts.
     """
     frames = (frame for frame, _ in walk_tb(exc.__traceback__))
     found = [
@@ -88,11 +80,7 @@ def variable_in_traceback(exc: BaseException, modules: Collection[str], name: st
 
 
 def refusal_behind(exc: BaseException) -> Any:
-    """Return the httpx response for which a hook of the application's raised an exception.
-
-    Args:
-        exc: the SDK's exception, which may have the hook's as a cause.
-    """
+    """Return the httpx response for which a hook raised an exception, or a cause of the SDK's."""
     for link in chain(exc):
         found = variable_in_traceback(link, HTTPX, "response")
         if found is not None and found.status_code >= FIRST_ERROR:

@@ -46,11 +46,9 @@ class Websockets(Wire):
             uri = getattr(protocol, "uri", None) or protocol.wsuri  # before 15
             server = uri.host, uri.port
             headers = args[0] if args else kwargs.get("additional_headers")
-        model = parse_qs(uri.query).get("model", [None])[0]
-        authorization = authorization_in_any(headers)
-        return Exchange(
-            client, server, uri.path, "GET", authorization, {"model": model}, args, kwargs
-        )
+        body = {"model": parse_qs(uri.query).get("model", [None])[0]}
+        sent = authorization_in_any(headers)
+        return Exchange(client, server, uri.path, "GET", sent, body, args, kwargs)
 
     def seen(self, exchange: Exchange, response: Any) -> Any:
         # Before the handshake, too: an exception has no request.

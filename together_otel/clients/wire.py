@@ -45,17 +45,11 @@ _MODEL: Final = re.compile(r'"model"\s*:\s*"([^"\\]{1,256})"')
 class Exchange:
     """A request to be sent, which the rest of this package treats as the call's client.
 
-    Attributes:
-        client: the HTTP client that sends it.
-        server: its host and port.
-        path: the path of its URL.
-        method: its HTTP method, in any case.
-        authorization: the Authorization header; ``None`` if the request has none so far.
-        body: a mapping, or JSON.
-        args: positional arguments of the patched function.
-        kwargs: keyword arguments of the patched function, in a dict of this object's own.
-        reader: the library that makes the request; ``None`` for the HTTP library's own reader.
-        is_signed: whether the HTTP library's own auth, a hook or a middleware adds the key.
+    ``client`` is the HTTP client that sends it. ``authorization`` is ``None`` if the request has
+    no such header so far. ``body`` is a mapping, or JSON. ``args`` and ``kwargs`` are the patched
+    function's, ``kwargs`` in a dict of this object's own. ``reader`` is the library that makes the
+    request, ``None`` for the HTTP library's own. ``is_signed`` is whether the HTTP library's own
+    auth, a hook or a middleware adds the key.
     """
 
     client: Any
@@ -81,10 +75,7 @@ _SHARED: dict[str, _Shared] = {}
 class Wire(Adapter):
     """Adapter of an HTTP library; ``client`` and the only argument are a request's `Exchange`.
 
-    Attributes:
-        library: its name.
-        modules: its modules that send requests.
-        received: the variable of their functions that has the response.
+    ``modules`` send its requests, in functions that have the response in the variable ``received``.
     """
 
     recovers = True
@@ -250,11 +241,8 @@ def failure_of_answer(
 ) -> Failure | None:
     """Describe the failure of a whole answer; ``None`` if it is no failure.
 
-    Args:
-        answer: its description so far.
-        headers: its headers.
-        body: the part of its body that was read: its JSON, else bytes.
-        content: the whole body, which may be a stream that ends with an error.
+    ``body`` is the part that was read: its JSON, else bytes. ``content`` is the whole body, which
+    may be a stream that ends with an error.
     """
     status = answer.status_code
     if status is None or status < FIRST_ERROR:

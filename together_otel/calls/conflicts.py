@@ -29,16 +29,8 @@ _PATCHED = (
 """What instrumentations patch: the constructor, the common request method, or a chat method."""
 
 _WORDS = (
-    "instrument",
-    "langfuse",
-    "logfire",
-    "openinference",
-    "openlit",
-    "otel",
-    "respan",
-    "telemetry",
-    "trac",
-    "weave",
+    *("instrument", "langfuse", "logfire", "openinference", "openlit"),
+    *("otel", "respan", "telemetry", "trac", "weave"),
 )
 """Words in the module names of instrumentations; an application may patch for other reasons."""
 

@@ -11,23 +11,9 @@ _PACKAGE: Final = f"{Path(__file__).parents[1]}/"
 _BORDERS: Final = tuple(
     f"{Path(__file__).parent}/{name}.py"
     for name in (
-        "around",
-        "bodies",
-        "constructors",
-        "following",
-        "generators",
-        "iterators",
-        "missing_keys",
-        "originals",
-        "other_hosts",
-        "patches",
-        "realtime",
-        "senders",
-        "streams",
-        "taps",
-        "together_v1",
-        "wire",
-        "wrappers",
+        *("around", "bodies", "constructors", "following", "generators", "iterators"),
+        *("missing_keys", "originals", "other_hosts", "patches", "realtime", "senders"),
+        *("streams", "taps", "together_v1", "wire", "wrappers"),
     )
 )
 """Modules whose functions call the SDK or the application."""

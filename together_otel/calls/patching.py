@@ -79,7 +79,7 @@ class Patches:
         places = (_place(module, target, one) for one in target.attribute.split("|"))
         owner, name, original = next((one for one in places if one[0] is not None), _NOWHERE)
         if owner is None:
-            if target.is_expected and target not in self._warned_of:
+            if target.is_frameworks and target not in self._warned_of:
                 self._warned_of.add(target)
                 warn(
                     _log,
@@ -91,15 +91,16 @@ class Patches:
         if is_patch(original):
             # A mock that outlived the instrumentation may have put it back.
             if all(one.patch() is not original for one in self._applied):
-                known = weakref.ref(owner), name, weakref.ref(original), True
-                self._applied.append(_Applied(*known))
+                self._note(owner, name, original, is_own=True)
             return
         make = partial(target.make, self._active, target.adapter)
         patch = patch_of(original, make, owner, name)
         self._applied[:] = [one for one in self._applied if one.owner() is not None]
-        found = weakref.ref(owner), name, weakref.ref(patch), name in vars(owner)
-        self._applied.append(_Applied(*found))
+        self._note(owner, name, patch, is_own=name in vars(owner))
         setattr(owner, name, patch)
+
+    def _note(self, owner: Any, name: str, patch: Any, *, is_own: bool) -> None:
+        self._applied.append(_Applied(weakref.ref(owner), name, weakref.ref(patch), is_own))
 
 
 PATCHES = Patches()
@@ -125,4 +126,4 @@ def _place(module: ModuleType, target: Target, attribute: str) -> tuple[Any, str
     original = vars(owner)[name]
     if owner.__module__.partition(".")[0] == package:
         return owner, name, original
-    return (found if target.may_be_inherited else None), name, original
+    return (found if target.is_frameworks else None), name, original

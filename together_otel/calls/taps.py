@@ -256,6 +256,30 @@ _READINGS: Final[dict[str, Callable[[Any], Any]]] = {
 """Methods of urllib3's response and what makes them report; all other methods read by these."""
 
 
+def _noted(name: str) -> Any:
+    """Return a coroutine method that reads, and notes what it read."""
+
+    async def read(self: Content, *args: Any, **kwargs: Any) -> Any:
+        try:
+            data = await getattr(self.__wrapped__, name)(*args, **kwargs)
+        except BaseException:
+            self._ended(self._self_unread.failed)
+            raise
+        self._note(data if isinstance(data, bytes) else data[0])
+        return data
+
+    return read
+
+
+def _by_these(name: str) -> Any:
+    """Return a method of the reader's class whose iterator reads by the methods above."""
+
+    def iterate(self: Content, *args: Any, **kwargs: Any) -> Any:
+        return getattr(type(self.__wrapped__), name)(self, *args, **kwargs)
+
+    return iterate
+
+
 class Content(ObjectProxy):
     """Observes aiohttp's reader of a body."""
 
@@ -268,60 +292,17 @@ class Content(ObjectProxy):
         self._self_left.detach()
         how()
 
-    async def _noted(self, reading: Any) -> Any:
-        unread = self._self_unread
-        try:
-            data = await reading
-        except BaseException:
-            self._ended(unread.failed)
-            raise
-        self._note(data if isinstance(data, bytes) else data[0])
-        return data
-
     def _note(self, data: bytes) -> None:
         self._self_unread.feed(data)
         # Empty data is not the end: it also comes between two chunks of the server.
         if self.__wrapped__.at_eof():
             self._ended(self._self_unread.exhausted)
 
-    def __aiter__(self) -> Any:
-        return type(self.__wrapped__).__aiter__(self)
-
-    def iter_chunked(self, n: int) -> Any:
-        """Yield pieces of at most ``n`` bytes."""
-        return type(self.__wrapped__).iter_chunked(self, n)
-
-    def iter_any(self) -> Any:
-        """Yield available data."""
-        return type(self.__wrapped__).iter_any(self)
-
-    def iter_chunks(self) -> Any:
-        """Yield available data, and whether it ends one of the server's chunks."""
-        return type(self.__wrapped__).iter_chunks(self)
-
-    async def read(self, n: int = -1) -> Any:
-        """Read ``n`` bytes, all by default."""
-        return await self._noted(self.__wrapped__.read(n))
-
-    async def readany(self) -> Any:
-        """Read available data."""
-        return await self._noted(self.__wrapped__.readany())
-
-    async def readline(self, *args: Any, **kwargs: Any) -> Any:
-        """Read a line."""
-        return await self._noted(self.__wrapped__.readline(*args, **kwargs))
-
-    async def readuntil(self, *args: Any, **kwargs: Any) -> Any:
-        """Read up to a separator."""
-        return await self._noted(self.__wrapped__.readuntil(*args, **kwargs))
-
-    async def readexactly(self, n: int) -> Any:
-        """Read exactly ``n`` bytes."""
-        return await self._noted(self.__wrapped__.readexactly(n))
-
-    async def readchunk(self) -> Any:
-        """Read available data, and whether it ends one of the server's chunks."""
-        return await self._noted(self.__wrapped__.readchunk())
+    read, readany, readline = _noted("read"), _noted("readany"), _noted("readline")
+    readuntil, readexactly = _noted("readuntil"), _noted("readexactly")
+    readchunk = _noted("readchunk")
+    __aiter__, iter_any = _by_these("__aiter__"), _by_these("iter_any")
+    iter_chunked, iter_chunks = _by_these("iter_chunked"), _by_these("iter_chunks")
 
     def read_nowait(self, n: int = -1) -> Any:
         """Read available data without waiting."""

@@ -30,17 +30,16 @@ class Target:
 
     Alternatives for different releases are separated by ``|``: the first that exists is patched.
 
-    ``make`` takes the `Active`, the adapter and the function, and returns the patch. With
-    ``may_be_inherited``, a method of another package's class is patched in this class only. With
-    ``is_expected``, a release without the attribute gives a warning.
+    ``make`` takes the `Active`, the adapter and the function, and returns the patch. Of a framework,
+    a method of another package's class is patched in this class only, and a release without the
+    attribute gives a warning.
     """
 
     module: str
     attribute: str
     make: MakePatch
     adapter: Any
-    may_be_inherited: bool = False
-    is_expected: bool = False
+    is_frameworks: bool = False
 
 
 _GENERATED = Generated()
@@ -105,14 +104,7 @@ TARGETS: tuple[Target, ...] = (
     Target("together_ai", "TogetherAI.chat", wrappers.calling_any, _CHAT),
     Target("together_ai", "AsyncTogetherAI.chat", wrappers.calling_any, _CHAT),
     *(
-        Target(
-            module,
-            attribute,
-            missing_keys.refusing,
-            adapter,
-            may_be_inherited=True,
-            is_expected=True,
-        )
+        Target(module, attribute, missing_keys.refusing, adapter, is_frameworks=True)
         for module, attribute, adapter in PLACES
     ),
 )

@@ -60,10 +60,9 @@ _get_current: Callable[[], context.Context] = (
 class Active:
     """State of the instrumentation in this process.
 
-    Attributes:
-        runtime: ``None`` while the instrumentation is off. Patches still in use, as bound methods
-            or beneath another library's patch, then only call the original.
-        is_quiet: whether successful calls are recorded only if a tracer provider is set later.
+    ``runtime`` is ``None`` while it is off. Patches still in use, as bound methods or beneath
+    another library's patch, then only call the original. ``is_quiet`` is whether successful calls
+    are recorded only if a tracer provider is set later.
     """
 
     def __init__(self) -> None:

@@ -17,12 +17,8 @@ class Arguments(SimpleNamespace):
     Some loggers also show the attributes that a frame's current line names. So a call with these
     arguments is a `Work`, or spans several lines: a traceback names the first, without them.
 
-    Attributes:
-        args: positional arguments.
-        kwargs: keyword arguments.
-        client: a tuple with the client, if any, which may show its key as well.
-        function: the function, bound to the client.
-        value: the returned value.
+    ``client`` is a tuple with the client, if any, which may show its key as well. ``function`` is
+    bound to it. ``value`` is what was returned.
     """
 
     args: tuple[Any, ...]

@@ -26,10 +26,8 @@ class Observer(Protocol):
 def observing(function: Any, observe: Observe) -> Wrapper:
     """Return a wrapper for `wrapt`, async if ``function`` is, that reports calls to observers.
 
-    Args:
-        function: the function to wrap.
-        observe: called with instance, args and kwargs before each call; returns its observer,
-            or ``None`` if the call is not observed.
+    ``observe`` is called with instance, args and kwargs before each call; it returns the call's
+    observer, or ``None`` if the call is not observed.
     """
     if iscoroutinefunction(function):
 

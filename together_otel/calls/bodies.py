@@ -25,10 +25,7 @@ if TYPE_CHECKING:
 class Body:
     """A call whose response the caller reads. It ends when the body ends or is closed.
 
-    Args:
-        call: the call.
-        returned: the SDK's response object.
-        response: the HTTP response in it.
+    ``returned`` is the SDK's object, ``response`` the HTTP response in it.
     """
 
     __slots__ = ("__weakref__", "_call", "_reader_is_at_work", "_unread")

@@ -35,16 +35,10 @@ def construct(
     arguments: Arguments,
     retry: ConstructorRetry | None,
 ) -> None:
-    """Run a constructor and report its key. Its exceptions pass unchanged.
+    """Run a constructor and report its key; a failure only if there is no other key to retry with.
 
-    Args:
-        runtime: the runtime that the key is reported to.
-        adapter: adapter of the client.
-        arguments: the constructor, the client, and the constructor's arguments.
-        retry: retries with another key; a failure is reported only if there is none.
-
-    Raises:
-        UnusableKeyError: if the key cannot work and preflight is set to raise.
+    Its exceptions pass unchanged. An UnusableKeyError is raised if the key cannot work and
+    preflight is set to raise.
     """
     while True:
         if retry is not None:
@@ -75,10 +69,8 @@ def construct(
 class Attempt:
     """One run of a constructor; takes the arguments of `construct`.
 
-    Attributes:
-        adapter: adapter of the client.
-        unusable: the exception to raise instead of returning a client, if any.
-        refusal: the failure to recover from; ``None`` if the key is not its cause.
+    ``unusable`` is the exception to raise instead of returning a client, ``refusal`` the failure to
+    recover from, ``None`` if the key is not its cause.
     """
 
     def __init__(
@@ -96,12 +88,7 @@ class Attempt:
         self._token = _reported.set(self._has_reported)
 
     def ended(self, *, failed: bool, looks: bool = True) -> None:
-        """Inspect the key, after the constructor has returned or while its exception is handled.
-
-        Args:
-            failed: whether the constructor raised.
-            looks: whether to inspect the key.
-        """
+        """Inspect the key, after the constructor has returned or while its exception is handled."""
         _reported.reset(self._token)
         outer = _reported.get([])
         if looks and not self._has_reported[0]:
@@ -182,11 +169,7 @@ class Attempt:
             self._report(waiting[0].report, waiting, news=False)
 
     def raise_unusable(self) -> None:
-        """Raise `unusable` instead of returning a client.
-
-        Raises:
-            UnusableKeyError: if there is one.
-        """
+        """Raise `unusable`, if there is one, instead of returning a client."""
         unusable, self.unusable = self.unusable, None
         if unusable is None:
             return

@@ -26,12 +26,8 @@ if TYPE_CHECKING:
 def follow(call: Call | IdleCall, held: Arguments) -> Any:
     """End a call with the value that its function returned, or let that value end it later.
 
-    Args:
-        call: the call.
-        held: the returned value, and the client, which may hold the connection that was opened.
-
-    Returns:
-        What the caller gets.
+    Return what the caller gets. ``held`` has the returned value, and the client, which may hold the
+    connection that was opened.
     """
     adapter = call.adapter
     try:

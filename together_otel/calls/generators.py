@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
     from together_otel.auth.runtime import Runtime
     from together_otel.calls.call import Call
-    from together_otel.calls.iterators import Reading
 
 
 def report_generator(
@@ -25,11 +24,7 @@ def report_generator(
 ) -> Any:
     """Return a generator that reports another one, sync or async, as a call.
 
-    Args:
-        runtime: the runtime that the call is reported to.
-        generator: the other generator.
-        begin: begins the call.
-        at_once: whether to begin the call now and not at the first step.
+    The call begins at the first step, or now with ``at_once``.
     """
     call = _GeneratorCall(runtime, begin)
     if at_once:
@@ -37,24 +32,25 @@ def report_generator(
     return watch(_Steps(generator, call), call, known=True)
 
 
-class _GeneratorCall:
+class _GeneratorCall(Stream):
     """The call of a generator. Has no reference to it, so that a dropped one is closed at once."""
 
     def __init__(self, runtime: Runtime, begin: Callable[[], Call]) -> None:
         self._runtime, self._begin = runtime, begin
-        self._stream: Stream | None = None
         self._ours: context.Context | None = None
+        """``None`` until the call has begun."""
         self._before = current_context()
         self._left: context.Context | None = None
 
     def begin(self) -> None:
         """Begin the call."""
         call = self._begin()
-        self._stream, self._ours = Stream(call), call.context
+        super().__init__(call)
+        self._ours = call.context
 
     def enter(self) -> None:
         """Make the call current, unless the generator has left its own context current."""
-        if self._stream is None:
+        if self._ours is None:
             self.begin()
         here = current_context()
         if here is not self._left:
@@ -67,29 +63,17 @@ class _GeneratorCall:
         self._left = None if here is self._ours or here is self._before else here
         leave(self._runtime, self._before, self._ours or self._before)
 
-    def got(self, item: Any) -> Reading | None:
-        """Record an item."""
-        return None if self._stream is None else self._stream.got(item)
-
-    def exhausted(self) -> None:
-        """End the call."""
-        if self._stream is not None:
-            self._stream.exhausted()
-
     def failed(self) -> None:
-        """End the call with the exception being handled."""
-        if self._stream is not None:
-            self._stream.failed()
+        if self._ours is not None:  # else interrupted before it began
+            super().failed()
 
     def release(self) -> None:
-        """Release the client, which is collected with the generator."""
-        if self._stream is not None:
-            self._stream.release()
+        if self._ours is not None:
+            super().release()
 
     def abandoned(self, at: float | None = None) -> None:
-        """End the call of a generator that is left early; do nothing if it never began."""
-        if self._stream is not None:
-            self._stream.abandoned(at)
+        if self._ours is not None:
+            super().abandoned(at)
 
 
 class _Steps:

@@ -91,11 +91,9 @@ class LazyPatches:
     ) -> None:
         """Patch modules that are imported now, and others when they are imported.
 
-        Args:
-            turn_on: called at the first import; returns the runtime that calls are reported to and
-                the tracer provider, ``None`` for the global one.
-            hosts: additional hosts that count as Together's.
-            turn_off: turns the instrumentation off, for a later copy of this package.
+        ``turn_on`` is called at the first import; it returns the runtime that calls are reported to
+        and the tracer provider, ``None`` for the global one. ``turn_off`` turns the instrumentation
+        off, for a later copy of this package.
         """
         self._turn_on, self._hosts, self._is_on = turn_on, hosts, True
         self._watcher.turn_off = turn_off
@@ -152,13 +150,6 @@ class ImportWatcher(MetaPathFinder):
     """Calls back after each import of some modules, until it is removed from ``sys.meta_path``.
 
     `wrapt`'s import hooks only run at a module's first import.
-
-    Args:
-        names: names of the modules.
-        imported: called with each module after its code has run.
-
-    Attributes:
-        turn_off: turns the instrumentation off.
     """
 
     def __init__(self, names: Collection[str], imported: Imported) -> None:

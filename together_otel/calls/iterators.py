@@ -47,12 +47,8 @@ clock in seconds. Not a named tuple, which takes twice as long to unpack.
 def watch(iterator: Any, watcher: Watcher, *, known: bool = False) -> Any:
     """Return a generator over ``iterator``, sync or async like it, that reports to ``watcher``.
 
-    It has the names of the iterator, and passes on what is sent or thrown into it.
-
-    Args:
-        iterator: the iterator to watch.
-        watcher: receives the items and the end.
-        known: whether event loops track an async one, as they do the application's own.
+    It has the names of the iterator, and passes on what is sent or thrown into it. ``known`` is
+    whether event loops track an async one, as they do the application's own.
     """
     finalizers: list[Any] = []
     if hasattr(iterator, "__anext__"):

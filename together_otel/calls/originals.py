@@ -11,13 +11,10 @@ from together_otel.calls.interrupts import step_out
 
 
 def as_function(original: Any) -> Any:
-    """Return a callable that takes the instance first, as a plain function of a class does.
+    """Return a callable, of a class's own attribute, that takes the instance first.
 
     What others have put in a class only knows the instance if it is bound: otherwise, `wrapt`'s
     functions take the instance for an argument. A mock does not take it at all.
-
-    Args:
-        original: an attribute, from the class's own ``__dict__``.
     """
     if type(original) is FunctionType:
         return original

@@ -24,9 +24,8 @@ if TYPE_CHECKING:
 class Direct(NamedTuple):
     """A patch that is a plain function: `wrapt` would cost more than everything else.
 
-    Attributes:
-        of: returns the function. Called with the original and the number of leading arguments,
-            the client being the first, that the original does not take.
+    ``of`` returns the function. It takes the original and the number of leading arguments, the
+    client being the first, that the original does not take.
     """
 
     of: Callable[[Any, int], Any]
@@ -58,13 +57,7 @@ class BoundPatch(_AsWrapped, BoundFunctionWrapper):
 
 
 class Patch(_AsWrapped, FunctionWrapper):
-    """A function in a `wrapt` wrapper.
-
-    Args:
-        function: the patched function.
-        wrapper: its wrapper.
-        owner: the class that it is an attribute of.
-    """
+    """A function in a `wrapt` wrapper, as an attribute of the class ``owner``."""
 
     __bound_function_wrapper__: Any = BoundPatch
 
@@ -79,13 +72,7 @@ class Patch(_AsWrapped, FunctionWrapper):
 
 
 class PatchedCallable(_AsWrapped, ObjectProxy):
-    """The wrapped callable that a `PatchedAttribute` returns.
-
-    Args:
-        called: the patched callable.
-        client: the client that it belongs to.
-        made: its wrapper.
-    """
+    """The wrapped callable of a client that a `PatchedAttribute` returns."""
 
     def __init__(self, called: Any, client: Any, made: Wrapper | Direct) -> None:
         super().__init__(called)
@@ -116,12 +103,7 @@ class PatchedAttribute(_AsWrapped, ObjectProxy):
     """A wrapper of any other attribute: wraps the callable that the attribute returns.
 
     `wrapt` does not pass the instance of static and class methods, partials and callable objects,
-    and does not bind properties.
-
-    Args:
-        attribute: the patched attribute.
-        make: makes the wrapper of the callable, which is known only when it is read.
-        name: the name of the attribute.
+    and does not bind properties. The callable is known, and wrapped, only when it is read.
     """
 
     def __init__(self, attribute: Any, make: Make, name: str) -> None:
@@ -161,14 +143,7 @@ def is_patch(found: Any) -> bool:
 
 
 def patch_of(original: Any, make: Make, owner: type, name: str) -> Any:
-    """Return the patch of a class attribute.
-
-    Args:
-        original: the attribute, from the class's own ``__dict__``.
-        make: makes the wrapper of a function.
-        owner: the class.
-        name: the name of the attribute.
-    """
+    """Return the patch of an attribute, which comes from the ``__dict__`` of the class itself."""
     if isfunction(original):
         made = make(original)
         if not isinstance(made, Direct):

@@ -32,18 +32,9 @@ _NO_USAGE = Usage()
 class Ending:
     """How a call ended.
 
-    Attributes:
-        outcome: value of ``together.request.outcome``.
-        answer: description of the HTTP response.
-        elapsed: duration of the call in seconds.
-        ago: seconds since the end, for a call that the caller dropped.
-        auth: diagnosis of a refused key.
-        error_type: ``error.type`` of a failure.
-        exception: the redacted exception, if it is reported.
-        is_reported: whether a nested call has reported the same failure.
-        counts_retries: whether the SDK's retries are still to be counted.
-        finish_reasons: finish reasons of the choices, by index.
-        content: captured messages, redacted and limited in length.
+    ``elapsed`` is its duration, ``ago`` the time since the end of a call that the caller dropped,
+    both in seconds. ``exception`` is redacted, ``content`` redacted and limited in length.
+    ``is_reported`` is whether a nested call has reported the same failure.
     """
 
     outcome: Outcome
@@ -77,12 +68,9 @@ def _take(steps: Iterable[Step], call: CallState, ending: Ending) -> None:
 
 
 def report_answer(call: CallState, answer: Answer, elapsed: float) -> None:
-    """Report a call with a complete response. Does so without a function for each step, for speed.
+    """Report a successful call, without captured content and chunks, which took some seconds.
 
-    Args:
-        call: a successful call, without captured content and without chunks.
-        answer: description of the HTTP response.
-        elapsed: duration of the call in seconds.
+    Does so without a function for each step, for speed.
     """
     result, recorder, swallow = call.result, call.recorder, call.runtime.guard("finish").swallow
     try:

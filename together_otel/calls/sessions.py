@@ -29,12 +29,7 @@ def session_of(owner: Any) -> Session | None:
 
 
 class Session:
-    """A call that ends when its connection is closed, breaks, or is collected.
-
-    Args:
-        call: the call.
-        connection: the object that holds the connection, which is not kept alive, and how it broke.
-    """
+    """A call that ends when its connection, not kept alive here, is closed, breaks or is collected."""
 
     __slots__ = ("__weakref__", "_broken", "_call", "_left")
 

@@ -25,9 +25,7 @@ if TYPE_CHECKING:
 class Reported:
     """Failures that nested calls have reported. All calls nested in one another share an object.
 
-    Attributes:
-        failures: reported exceptions, each with its refusal. The exception is ``None`` if the
-            SDK returned the failure as data.
+    The exception of one is ``None`` if the SDK returned the failure as data.
     """
 
     __slots__ = ("failures",)
@@ -71,53 +69,13 @@ class Timing:
 class CallState:
     """State of one call; the base class of `Call`.
 
-    Attributes:
-        runtime: the runtime that the call is reported to.
-        secrets: keys to redact: the client's, its previous ones, and what was sent.
-        adapter: the client's adapter.
-        reader: the client library and the variables that it reads.
-        request: description of the request.
-        result: contents of the response's body, as it arrives.
-        span: the call's span.
-        span_context: context of the span, for exemplars.
-        is_beside: whether another instrumentation has a GenAI span for the call.
-        is_recording: whether the call's own span is recorded.
-        before: the context in which the call was made.
-        context: the context in which the SDK runs.
-        recorder: records the call's metrics.
-        timing: times of the chunks, if the response comes in chunks.
-        started: start of the call in ``time.perf_counter`` seconds.
-        ended: whether the call has ended.
-        held_log: refusals to log once a recovery is decided; ``None`` to log immediately.
+    ``secrets`` are keys to redact: the client's, its previous ones, and what was sent. The
+    ``result`` grows as the response's body arrives. ``is_beside`` is whether another
+    instrumentation has a GenAI span for the call, ``is_recording`` whether its own is recorded.
+    ``before`` is the context in which the call was made, ``context`` the one in which the SDK runs.
+    ``started`` is in seconds of ``time.perf_counter``. ``held_log`` has refusals to log once a
+    recovery is decided; ``None`` to log immediately.
     """
-
-    __slots__ = (
-        "__weakref__",
-        "_client",
-        "_further",
-        "_is_accepted",
-        "_key",
-        "_noted",
-        "_report",
-        "_seen",
-        "adapter",
-        "before",
-        "context",
-        "ended",
-        "held_log",
-        "is_beside",
-        "is_recording",
-        "reader",
-        "recorder",
-        "request",
-        "result",
-        "runtime",
-        "secrets",
-        "span",
-        "span_context",
-        "started",
-        "timing",
-    )
 
     runtime: Runtime
     secrets: KnownKeys
@@ -143,6 +101,7 @@ class CallState:
     _noted: Answer | None
     _report: KeyReport
     _seen: Any
+    __slots__ = ("__weakref__", *__annotations__)
 
     def involves(self, *keys: str) -> None:
         """Add keys to redact."""

@@ -48,12 +48,8 @@ def watch_lm15(answered: Any, unread: Unread) -> None:
 class _Pieces:
     """Receives the pieces of httpx's body as they come from the network.
 
-    Whether a compressed piece is decoded is only known at the next one, or at the end.
-
-    Attributes:
-        unread: receives the pieces that the caller reads.
-        is_plain: whether the body is not compressed.
-        waiting: the last piece, unless it has been decoded.
+    Whether a compressed piece is decoded is only known at the next one, or at the end: ``waiting``
+    is the last piece, unless it has been decoded.
     """
 
     def __init__(self, unread: Unread, *, is_plain: bool) -> None:
@@ -176,8 +172,7 @@ def _raw_kind(kind: type) -> type:
 class _Raw:
     """State of the reading of such a response, which it does not keep alive.
 
-    Attributes:
-        is_read: whether a read is in progress; one that fails closes the response before it raises.
+    ``is_read`` is whether a read is in progress; one that fails closes the response and then raises.
     """
 
     __slots__ = ("_left", "is_read", "unread")

@@ -11,7 +11,7 @@ from together_otel.calls.arguments import Arguments
 from together_otel.calls.state import Timing
 from together_otel.calls.streams import Stream
 from together_otel.calls.taps import Content, watch_httpx, watch_lm15, watch_raw
-from together_otel.clients.answers import body_of
+from together_otel.clients.answers import said_in
 from together_otel.clients.documents import (
     DONE,
     Events,
@@ -37,22 +37,11 @@ _PIECE: Final[dict[str, Any]] = {}
 
 
 class Unread:
-    """A call whose response the caller reads. Receives each piece that is read.
-
-    Args:
-        call: the call.
-        response: the response with the body.
-    """
+    """A call whose response the caller reads. Receives each piece that is read."""
 
     __slots__ = (
-        "__weakref__",
-        "_call",
-        "_captures",
-        "_events",
-        "_headers",
-        "_inflate",
-        "_kept",
-        "_stream",
+        *("__weakref__", "_call", "_captures", "_events", "_headers"),
+        *("_inflate", "_kept", "_stream"),
     )
 
     def __init__(self, call: Call, response: Any) -> None:
@@ -132,7 +121,7 @@ class Unread:
         """End the call with an error response, as far as its body was read."""
         failure = None
         try:
-            body = body_of(_Read(b"" if self._kept is None else self._kept.take()))
+            body = said_in(b"" if self._kept is None else self._kept.take())
             failure = failure_of_answer(self._call.answer(), self._headers, body)
             del body  # it may repeat the key
         except Exception:  # noqa: BLE001 - must not reach the application
@@ -143,13 +132,6 @@ class Unread:
     def closed(self) -> None:
         """End the call of a body that is closed, if it has not ended."""
         self.abandoned()
-
-
-class _Read:
-    """A response with the part of its body that was read."""
-
-    def __init__(self, content: bytes) -> None:
-        self._content = content
 
 
 class _Document:

@@ -5,6 +5,7 @@ Matches by shape the responses of httpx, requests and aiohttp, and aiohttp's sim
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from operator import itemgetter
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -88,13 +89,16 @@ def body_of(response: Any) -> object:
     for name in ("_content", "_body", "body"):  # httpx and requests, aiohttp, websockets
         content = getattr(response, name, None)
         if isinstance(content, (bytes, bytearray)):
-            if len(content) <= _MOST:
-                try:
-                    return json.loads(content)
-                except (ValueError, RecursionError):
-                    pass
-            return bytes(content[:_MOST])
+            return said_in(content)
     return None
+
+
+def said_in(content: bytes | bytearray) -> object:
+    """Return the JSON of a body, else its first bytes."""
+    if len(content) <= _MOST:
+        with suppress(ValueError, RecursionError):
+            return json.loads(content)
+    return bytes(content[:_MOST])
 
 
 def note_origin(answer: Answer, headers: Mapping[str, str], body: object) -> None:

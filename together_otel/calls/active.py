@@ -10,7 +10,7 @@ from opentelemetry import context, trace
 from opentelemetry.context import _SUPPRESS_INSTRUMENTATION_KEY
 from opentelemetry.context.contextvars_context import ContextVarsRuntimeContext
 
-from together_otel.calls.conflicts import Conflicts
+from together_otel.calls.conflicts import warn_of_conflicts
 from together_otel.telemetry.metrics import NoMetrics
 from together_otel.telemetry.redacting_processor import CALL, add_redacting_processor
 
@@ -67,7 +67,7 @@ class Active:
 
     def __init__(self) -> None:
         self.runtime: Runtime | None = None
-        self._conflicts = Conflicts()
+        self._warned_of: set[str] = set()
         self._provider: object = None
         self._has_begun = False
         self.is_quiet: bool = False
@@ -75,7 +75,7 @@ class Active:
     def turn_on(self, runtime: Runtime, tracer_provider: object) -> None:
         """Start to report calls to a runtime."""
         self.runtime = runtime
-        self._conflicts, self._has_begun = Conflicts(), False
+        self._warned_of, self._has_begun = set(), False
         self.is_quiet = (
             tracer_provider is None
             and isinstance(runtime.metrics, NoMetrics)
@@ -83,7 +83,7 @@ class Active:
         )
         with runtime.guard("patch"):
             add_redacting_processor(tracer_provider)
-            self._conflicts.warn()
+            warn_of_conflicts(self._warned_of)
 
     def look_round(self, runtime: Runtime) -> None:
         """Detect a new tracer provider and, at the first call, other instrumentations."""
@@ -99,7 +99,7 @@ class Active:
         if not self._has_begun:
             self._has_begun = True
             with runtime.guard("begin"):
-                self._conflicts.warn()
+                warn_of_conflicts(self._warned_of)
                 runtime.at_first_call()
 
     def is_idle(self) -> bool:

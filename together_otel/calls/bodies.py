@@ -22,16 +22,16 @@ if TYPE_CHECKING:
     from together_otel.calls.call import Call
 
 
-class Body:
+class Body(Unread):
     """A call whose response the caller reads. It ends when the body ends or is closed.
 
     ``returned`` is the SDK's object, ``response`` the HTTP response in it.
     """
 
-    __slots__ = ("__weakref__", "_call", "_reader_is_at_work", "_unread")
+    __slots__ = ("_reader_is_at_work",)
 
     def __init__(self, call: Call, returned: Any, response: Any) -> None:
-        self._call, self._unread = call, Unread(call, response)
+        super().__init__(call, response)
         self._reader_is_at_work: Callable[[], bool] | None = None
         watch_httpx(response, self)
         returned.__class__ = _open_kind(type(returned))  # type: ignore[arg-type]  # classes are hashable
@@ -39,25 +39,17 @@ class Body:
     def feed(self, data: bytes) -> None:
         """Record a piece, unless the SDK interprets the body."""
         if self._reader_is_at_work is None:
-            self._unread.feed(data)
+            super().feed(data)
 
     def exhausted(self) -> None:
         """End the call, unless the SDK interprets the body."""
         if self._reader_is_at_work is None:
-            self._unread.exhausted()
-
-    def failed(self) -> None:
-        """End the call with the exception being handled."""
-        self._call.fail()
-
-    def abandoned(self, at: float | None = None) -> None:
-        """End the call of a body that the caller dropped."""
-        self._unread.abandoned(at)
+            super().exhausted()
 
     def closed(self) -> None:
         """End the call of a body that is closed early, unless the SDK's reader closes it."""
         if self._reader_is_at_work is None or not self._reader_is_at_work():
-            self._unread.closed()
+            super().closed()
 
     def reading(self, response: Any) -> _Reading:
         """Let the SDK's reading of the whole body end the call."""

@@ -35,23 +35,17 @@ _WORDS = (
 """Words in the module names of instrumentations; an application may patch for other reasons."""
 
 
-class Conflicts:
-    """Warns about other instrumentations, once about each."""
-
-    def __init__(self) -> None:
-        self._warned_of: set[str] = set()
-
-    def warn(self) -> None:
-        """Log a warning for each active instrumentation that was not logged before."""
-        for name in sorted({*_instrumentors(), *_patchers()} - self._warned_of):
-            self._warned_of.add(name)
-            warn(
-                _log,
-                "%s also instruments Together's SDK. Each call has two spans, or a child span of "
-                "together_otel's if the other span is current. Both count the call, and the other "
-                "one's exceptions may contain the API key.",
-                name,
-            )
+def warn_of_conflicts(known: set[str]) -> None:
+    """Log a warning for each active instrumentation that is not known yet, and add it to these."""
+    for name in sorted({*_instrumentors(), *_patchers()} - known):
+        known.add(name)
+        warn(
+            _log,
+            "%s also instruments Together's SDK. Each call has two spans, or a child span of "
+            "together_otel's if the other span is current. Both count the call, and the other "
+            "one's exceptions may contain the API key.",
+            name,
+        )
 
 
 def _instrumentors() -> Iterator[str]:

@@ -129,17 +129,15 @@ class Decoder:
     def decode(self, data: bytes) -> Any:
         """Decode a piece."""
         self._pieces.waiting = b""
-        return self._noted(self._decoder.decode(data))
-
-    def flush(self) -> Any:
-        """Decode the rest."""
-        return self._decoder.flush()
-
-    def _noted(self, decoded: Any) -> Any:
+        decoded = self._decoder.decode(data)
         if not isinstance(decoded, bytes):
             return self._each(decoded)
         self._pieces.unread.feed(decoded)
         return decoded
+
+    def flush(self) -> Any:
+        """Decode the rest."""
+        return self._decoder.flush()
 
     def _each(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
         for piece in pieces:

@@ -16,8 +16,6 @@ from together_otel.clients.wire import Exchange, Wire, bearer
 from together_otel.keys import can_be_sent
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from together_otel.clients.base import Args, Failure
     from together_otel.keys.reader import Reader
 
@@ -44,12 +42,6 @@ class Lm15(Wire):
         request = request_given(exchange.args, exchange.kwargs)
         headers = {"Authorization": authorization_in(dict(request.headers))}
         return _Answered(response, SimpleNamespace(url=request.url, headers=headers))
-
-    def parts(self, _exchange: Exchange) -> Iterable[object]:
-        return ()
-
-    def is_whole(self, _returned: Any) -> bool:
-        return False
 
     def open_body(self, returned: Any) -> OpenBody | None:
         return OpenBody(_Answered(returned), self.library)

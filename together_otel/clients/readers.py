@@ -56,37 +56,27 @@ SEMANTIC_KERNEL: Final = Reader(
 )
 MIRASCOPE: Final = Reader("mirascope", "TogetherProvider", skips_empty=True)
 _LITELLM_OPENAI: Final = Reader("litellm", "LiteLLM", (_OPENAI,), _BASES, skips_empty=True)
+_AGENTS: Final = Reader("openai-agents", "OpenAIProvider", (_OPENAI,))
+_OPENAI_LIKE: Final = replace(
+    LLAMA_INDEX, name="OpenAILike", variables=(_OPENAI,), base_urls=_BASES
+)
+_OPENAI_PROVIDER: Final = Reader(
+    *("pydantic_ai", "OpenAIProvider", (_OPENAI,), ("OPENAI_BASE_URL",)),
+    stand_in="api-key-not-set",
+)
 _MAKERS: Final[tuple[tuple[str, str | None, Reader], ...]] = (
     ("langchain_together.chat_models", None, CHAT_TOGETHER),
-    (
-        "langchain_together.embeddings",
-        None,
-        Reader("langchain", "TogetherEmbeddings", (KEY_VARIABLE, _OPENAI), ("TOGETHER_API_BASE",)),
-    ),
+    ("langchain_together.embeddings", None, replace(CHAT_TOGETHER, name="TogetherEmbeddings")),
     *(
         (module, None, Reader("langchain", "ChatOpenAI", (_OPENAI,), _BASES))
         for module in ("langchain_openai", "langchain_community")
     ),
     ("llama_index", "llama_index.llms.together", LLAMA_INDEX),
-    (
-        "llama_index",
-        None,
-        Reader("llama_index", "OpenAILike", (_OPENAI,), _BASES, skips_empty=True, stand_in=""),
-    ),
+    ("llama_index", None, _OPENAI_LIKE),
     ("haystack", "haystack_integrations.components.generators.togetherai", HAYSTACK),
     ("haystack", None, Reader("haystack", "OpenAIChatGenerator", (_OPENAI,))),
     ("pydantic_ai", "pydantic_ai.providers.together", PYDANTIC_AI),
-    (
-        "pydantic_ai",
-        None,
-        Reader(
-            "pydantic_ai",
-            "OpenAIProvider",
-            (_OPENAI,),
-            ("OPENAI_BASE_URL",),
-            stand_in="api-key-not-set",
-        ),
-    ),
+    ("pydantic_ai", None, _OPENAI_PROVIDER),
     ("agno", "agno.models.together", AGNO),
     ("agno", None, AGNO_OPENAI),
     ("instructor", None, INSTRUCTOR),
@@ -101,11 +91,7 @@ _MAKERS: Final[tuple[tuple[str, str | None, Reader], ...]] = (
     ("deepeval.models.embedding_models.local_embedding_model", None, DEEPEVAL_EMBEDDING),
     ("deepeval", None, DEEPEVAL),
     ("smolagents", None, Reader("smolagents", "OpenAIModel", (_OPENAI,))),
-    (
-        "agents",
-        "agents.models.openai_provider",
-        Reader("openai-agents", "OpenAIProvider", (_OPENAI,)),
-    ),
+    ("agents", "agents.models.openai_provider", _AGENTS),
     ("strands", None, Reader("strands", "OpenAIModel", (_OPENAI,))),
     ("autogen_ext", None, Reader("autogen", "OpenAIChatCompletionClient", (_OPENAI,))),
 )

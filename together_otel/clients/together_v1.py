@@ -17,7 +17,6 @@ from together_otel.clients.credentials import first_nonempty_key, key_in, replac
 from together_otel.clients.documents import parsed
 from together_otel.clients.failures import (
     FIRST_ERROR,
-    auth_kind,
     failure_of,
     outcome_of_status,
     refusal_in,
@@ -25,6 +24,7 @@ from together_otel.clients.failures import (
 )
 from together_otel.clients.operations import operation_of
 from together_otel.clients.payloads import add_result, described, ratelimits
+from together_otel.clients.wire import failure_of_answer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -150,15 +150,12 @@ class TogetherV1(Adapter):
         return Failure("server_error", answer) if failed else None
 
     def _refused_transfer(self, response: Any) -> Failure | None:
-        answer = self.answer(response)
-        note_origin(answer, response.headers, body_of(response))
-        if answer.status_code is None or answer.status_code < FIRST_ERROR:
-            return None
+        failure = failure_of_answer(self.answer(response), response.headers, body_of(response))
         # A transfer is sent without the key to storage or, in a retry of the SDK's, to a wrong URL.
-        transfer = response.request.method == "PUT"
-        kind = None if transfer else auth_kind(answer.status_code, None)
-        outcome = "auth_failure" if kind else outcome_of_status(answer.status_code)
-        return Failure(outcome, answer, auth=kind, sent=True)
+        if failure is not None and response.request.method == "PUT":
+            outcome = outcome_of_status(failure.answer.status_code or 0)
+            return Failure(outcome, failure.answer, sent=True)
+        return failure
 
     def stream_of(self, returned: Any) -> Any:
         if isinstance(returned, tuple) and returned[1]:

@@ -14,7 +14,6 @@ from together_otel.clients.addresses import port_of
 from together_otel.clients.base import Adapter, Failure, Request
 from together_otel.clients.credentials import replace_key
 from together_otel.clients.failures import (
-    FIRST_ERROR,
     UNAUTHORIZED,
     chain,
     class_names,
@@ -26,7 +25,6 @@ from together_otel.clients.together_v1 import TogetherV1
 
 if TYPE_CHECKING:
     from together_otel.clients.base import Answer, Args, Kwargs, Result
-    from together_otel.names import Outcome
 
 OPERATION = "files.upload"
 
@@ -38,15 +36,10 @@ def _storage_failure(adapter: Adapter, exc: BaseException) -> Failure | None:
         # The transfer is a PUT; all requests of an upload to Together are POST.
         if response is not None and response.request.method == "PUT":
             answer = adapter.answer(response)
-            return Failure(_outcome(answer.status_code), answer, sent=True)
+            outcome = outcome_of_status(answer.status_code or 0)
+            # The SDK also fails if a successful answer of storage lacks required data.
+            return Failure("server_error" if outcome == "success" else outcome, answer, sent=True)
     return None
-
-
-def _outcome(status: int | None) -> Outcome:
-    # The SDK also fails if a successful answer of storage lacks required data.
-    if status is None or status < FIRST_ERROR:
-        return "server_error"
-    return outcome_of_status(status)
 
 
 def _unwrapped(exc: BaseException) -> BaseException:

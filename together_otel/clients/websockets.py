@@ -18,8 +18,6 @@ from together_otel.clients.realtime import Connections, answered, headers_of
 from together_otel.clients.wire import BEARER, Exchange, Wire, note_scheme
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from together_otel.clients.base import Args, Failure, Request, Result
     from together_otel.keys.reader import Reader
 
@@ -53,9 +51,6 @@ class Websockets(Wire):
     def seen(self, exchange: Exchange, response: Any) -> Any:
         # Before the handshake, too: an exception has no request.
         return exchange if response is None else response
-
-    def parts(self, _exchange: Exchange) -> Iterable[object]:
-        return ()
 
     def override(self, client: Exchange, request: Request, answer: Answer) -> str | None:
         return "base_url" if is_basic(answer) else super().override(client, request, answer)

@@ -126,9 +126,9 @@ class Wire(Adapter):
     def bodies(self, args: Args, _kwargs: Kwargs) -> Iterable[object]:
         return self.parts(args[0])
 
-    def parts(self, exchange: Exchange) -> Iterable[object]:
+    def parts(self, _exchange: Exchange) -> Iterable[object]:
         """Return the parts of a request that may be consumed by sending it."""
-        raise NotImplementedError
+        return ()
 
     def discard(self, returned: Any) -> None:
         returned.close()

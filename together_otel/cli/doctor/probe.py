@@ -17,7 +17,7 @@ from opentelemetry import _logs, metrics, trace
 
 from together_otel import TogetherInstrumentor
 from together_otel.calls import senders
-from together_otel.calls.conflicts import Conflicts
+from together_otel.calls.conflicts import warn_of_conflicts
 from together_otel.calls.patches import is_patch
 from together_otel.calls.targets import TARGETS
 from together_otel.cli.doctor.switches import heard
@@ -34,7 +34,7 @@ def report() -> dict[str, Any]:
     places = [(one.module, one.attribute) for one in TARGETS]
     places += [(one.module, one.attribute) for one in senders.SENDERS]
     with heard(f"{SCOPE}.instrumentor") as others:
-        Conflicts().warn()
+        warn_of_conflicts(set())
     return {
         "instrumented": TogetherInstrumentor().is_instrumented_by_opentelemetry,
         "patched": sum(_is_patched(*place) for place in places),

@@ -291,11 +291,16 @@ class Content(ObjectProxy):
         if self.__wrapped__.at_eof():
             self._ended(self._self_unread.exhausted)
 
-    read, readany, readline = _noted("read"), _noted("readany"), _noted("readline")
-    readuntil, readexactly = _noted("readuntil"), _noted("readexactly")
-    readchunk = _noted("readchunk")
-    __aiter__, iter_any = _by_these("__aiter__"), _by_these("iter_any")
-    iter_chunked, iter_chunks = _by_these("iter_chunked"), _by_these("iter_chunks")
+    read: Any = _noted("read")
+    readany: Any = _noted("readany")
+    readline: Any = _noted("readline")
+    readuntil: Any = _noted("readuntil")
+    readexactly: Any = _noted("readexactly")
+    readchunk: Any = _noted("readchunk")
+    __aiter__: Any = _by_these("__aiter__")
+    iter_any: Any = _by_these("iter_any")
+    iter_chunked: Any = _by_these("iter_chunked")
+    iter_chunks: Any = _by_these("iter_chunks")
 
     def read_nowait(self, n: int = -1) -> Any:
         """Read available data without waiting."""

@@ -58,6 +58,13 @@ class _Uploads(Adapter):
     def key(self, client: Any) -> object:
         return super().key(client._client)
 
+    def request(self, client: Any, _args: Args, _kwargs: Kwargs) -> Request:
+        owner = client._client
+        base = urlsplit(str(owner.base_url))
+        request = Request(OPERATION, base.hostname, port_of(base))
+        replace_key(request, getattr(owner, "supplied_headers", None), "supplied_headers")
+        return request
+
     def override(self, client: Any, request: Request, answer: Answer) -> str | None:
         return super().override(client._client, request, answer)
 
@@ -71,10 +78,6 @@ class _Uploads(Adapter):
 class GeneratedUploads(_Uploads, Generated):
     """Adapter of the upload managers of 2.x and 3.x."""
 
-    def request(self, client: Any, _args: Args, _kwargs: Kwargs) -> Request:
-        base = client._client.base_url
-        return Request(OPERATION, base.host, port_of(base))
-
     def failure(self, exc: BaseException, seen: Any, key: object) -> Failure:
         failure = super().failure(exc, seen, key)
         if is_redirect(failure.answer.status_code):
@@ -85,12 +88,6 @@ class GeneratedUploads(_Uploads, Generated):
 
 class TogetherV1Uploads(_Uploads, TogetherV1):
     """Adapter of the upload managers of 1.x."""
-
-    def request(self, client: Any, _args: Args, _kwargs: Kwargs) -> Request:
-        base = urlsplit(str(client._client.base_url))
-        request = Request(OPERATION, base.hostname, port_of(base))
-        replace_key(request, client._client.supplied_headers, "supplied_headers")
-        return request
 
     def failure(self, exc: BaseException, seen: Any, key: object) -> Failure:
         failure = super().failure(exc, seen, key)

@@ -78,7 +78,8 @@ class Attempt:
     ) -> None:
         self.unusable: UnusableKeyError | None = None
         self.refusal: tuple[AuthFailure, None] | None = None
-        self._runtime, self.adapter, self._arguments = runtime, adapter, arguments
+        self.adapter: Adapter = adapter
+        self._runtime, self._arguments = runtime, arguments
         (self._client,) = arguments.client
         self._library = adapter.reader.library
         self._waits = waits

@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import threading
+from collections import deque
 from contextlib import contextmanager
 from unittest.mock import Mock
 
@@ -15,6 +16,7 @@ import pytest
 import yaml
 from drill_runs import NOWHERE, command, drilled, environment
 from generation import GENERATION
+from processes import PATIENCE
 from running import eventually, get, total
 from serving import answering, serving
 
@@ -71,7 +73,7 @@ def test_scraped_and_ended_early(backend, number):
     with drilling(**settings[backend]) as running:
         eventually(lambda: failures(port) >= 1)
         running.send_signal(number)
-        said, _ = running.communicate(timeout=60)
+        said, _ = running.communicate(timeout=PATIENCE)
     assert running.returncode == 0, said
     assert "Working again." in said
     assert "All failures were counted, each with its cause." in said
@@ -105,7 +107,7 @@ def test_two_signals_end_it_at_once():
             running.send_signal(signal.SIGINT)
             assert any("together.client.drill_ended" in line for line in said)
             running.send_signal(signal.SIGINT)
-            assert running.wait(60) == 1
+            assert running.wait(PATIENCE) == 1
             assert "Ended immediately" in running.stdout.read()
 
 
@@ -223,7 +225,8 @@ def test_what_preflight_refuses_is_announced_and_counted():
 
 
 def documents(text):
-    """Return what console exporters wrote among other lines."""
+    """Return what console exporters wrote among other lines, such as the drill's, which have a time."""
+    text = re.sub(r"(?m)^\d\d:\d\d:\d\d .*\n", "", text)
     return [json.loads(one) for one in re.findall(r"^\{$.*?^\}$", text, re.MULTILINE | re.DOTALL)]
 
 
@@ -463,7 +466,7 @@ class Held(io.RawIOBase):
 
     def write(self, data):
         self.begun.set()
-        self.let_go.wait(10)
+        self.let_go.wait(PATIENCE)
         self.written += bytes(data)
         return len(data)
 
@@ -485,7 +488,7 @@ def test_nothing_is_lost_of_what_exporters_write(monkeypatch):
     spans = threading.Thread(target=write_spans)
     logs = threading.Thread(target=output.write, args=("b\n",))
     spans.start()
-    assert raw.begun.wait(10)
+    assert raw.begun.wait(PATIENCE)
     logs.start()
     logs.join(0.2)  # it waits for the other, or has left its text in the buffer
     raw.let_go.set()
@@ -493,3 +496,28 @@ def test_nothing_is_lost_of_what_exporters_write(monkeypatch):
     logs.join()
     output.flush()
     assert sorted(map(len, raw.written.splitlines())) == [1] + [5999] * 10
+
+
+def test_no_line_overtakes_another(monkeypatch):
+    """Both readers show what is there: the second waits for the line that the first has taken."""
+    shown, taken, go_on = [], threading.Event(), threading.Event()
+
+    def write(line):
+        if line == "1":
+            taken.set()
+            go_on.wait(PATIENCE)
+        shown.append(line)
+
+    monkeypatch.setattr(processes, "write", write)
+    process = object.__new__(processes.Process)
+    vars(process).update(output=deque("12"), errors=deque(), _shown=True, _redact=str)
+    process._showing = threading.Lock()
+    first, second = (threading.Thread(target=process._repeat) for _ in range(2))
+    first.start()
+    assert taken.wait(PATIENCE)
+    second.start()
+    second.join(0.1)  # it waits, or has shown the other line
+    go_on.set()
+    first.join()
+    second.join()
+    assert shown == ["1", "2"]

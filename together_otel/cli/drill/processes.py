@@ -55,6 +55,7 @@ class Process:
         self.address: str = f"127.0.0.1:{environ.get(OTEL_PORT)}"
         self._redact = redact
         self._shown = False
+        self._showing = threading.Lock()
         self._answers: queue.Queue[dict[str, Any] | None] = queue.Queue()
         program = str(launcher())
         words = [program, *options, sys.executable, "-m", "together_otel.cli.drill.program", client]
@@ -167,7 +168,8 @@ class Process:
     def _repeat(self) -> None:
         if self._shown and self._redact is not None:
             for lines, show in ((self.output, write), (self.errors, complain)):
-                with suppress(IndexError, CannotWrite):  # the other reader may have taken the line
+                # Both readers show lines: without the lock, one could overtake the other's.
+                with self._showing, suppress(CannotWrite):
                     while lines:
                         show(self._redact(lines.popleft()))
 

@@ -22,7 +22,6 @@ def run_example(name, *arguments):
         [*command, *arguments],
         cwd=ROOT,
         env={"PATH": path, "TOGETHER_NO_BANNER": "1", "PYTHONWARNINGS": "ignore"},
-        timeout=90,
     )
     assert done.returncode == 0, done.stderr
     return done

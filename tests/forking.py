@@ -6,7 +6,7 @@ import signal
 import threading
 from contextlib import contextmanager
 
-PATIENCE = 30
+PATIENCE = 240
 
 
 def in_child(work):

@@ -6,10 +6,14 @@ import socket
 import threading
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from queue import Empty, SimpleQueue
 from socketserver import StreamRequestHandler, ThreadingTCPServer
 from urllib.request import ProxyHandler, Request, build_opener
 
+from processes import PATIENCE
 from serving import Quiet, serving
+
+from together_otel.testing import fetch
 
 
 class Proxy(ThreadingHTTPServer):
@@ -154,6 +158,7 @@ class Dripping(threading.Thread):
         super().__init__(daemon=True)
         self._head = head
         self._listener = socket.create_server(("127.0.0.1", 0))
+        self.drips = threading.Event()
         self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
 
     def __enter__(self):
@@ -161,7 +166,7 @@ class Dripping(threading.Thread):
         return self
 
     def __exit__(self, *_):
-        self.join(10)
+        self.join(PATIENCE)
         assert not self.is_alive()
 
     def run(self):
@@ -173,6 +178,7 @@ class Dripping(threading.Thread):
             try:
                 while not tick.wait(0.01):
                     connection.sendall(b"x")
+                    self.drips.set()
             except OSError:
                 return
 
@@ -180,3 +186,14 @@ class Dripping(threading.Thread):
 def no_such_name(*_):
     """Stand in for a look-up of a name."""
     raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+
+def over_once(happened, monkeypatch):
+    """Let a request's limit be over once an event has happened, however slow this machine is."""
+
+    class Waiting(SimpleQueue):
+        def get(self, **_):
+            happened.wait(PATIENCE)
+            raise Empty
+
+    monkeypatch.setattr(fetch, "SimpleQueue", Waiting)

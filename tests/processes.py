@@ -2,9 +2,12 @@
 
 import subprocess
 
+PATIENCE = 300.0
+"""Seconds that anything may take that waits for a machine, which may be slow and busy."""
+
 
 def run_to_end(command, *, check=False, **options):
-    """Run a program, for at most a minute unless ``timeout`` says otherwise.
+    """Run a program, for at most `PATIENCE` unless ``timeout`` says otherwise.
 
     Args:
         command: the program and its arguments.
@@ -14,5 +17,5 @@ def run_to_end(command, *, check=False, **options):
     Returns:
         ``subprocess.CompletedProcess``, with what it printed as text.
     """
-    usual = {"capture_output": True, "text": True, "timeout": 60}
+    usual = {"capture_output": True, "text": True, "timeout": PATIENCE}
     return subprocess.run(command, check=check, **usual | options)

@@ -19,6 +19,8 @@ import socket
 import threading
 from urllib.parse import parse_qs, urlsplit
 
+from processes import PATIENCE
+
 from together_otel.testing.answers import REPLY
 from together_otel.testing.exchange import TRACE_ID
 from together_otel.testing.server import TogetherServer
@@ -79,7 +81,7 @@ class RealtimeSession:
         """Close the session's socket without a word."""
         _shut(self._connection)
 
-    def wait_for(self, n, timeout=10.0):
+    def wait_for(self, n, timeout=PATIENCE):
         """Wait until ``n`` events have arrived and return them all.
 
         Raises:
@@ -189,7 +191,7 @@ class RealtimeServer(TogetherServer):
             raise RuntimeError("the server is not running")
         return f"http://127.0.0.1:{self._websockets.socket.getsockname()[1]}"
 
-    def session(self, n=1, timeout=10.0):
+    def session(self, n=1, timeout=PATIENCE):
         """Wait until ``n`` sessions were opened and return the one opened last of these.
 
         Raises:

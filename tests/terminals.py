@@ -5,6 +5,7 @@ import select
 import subprocess
 
 import pytest
+from processes import PATIENCE
 
 
 def on_a_terminal(command, *typed, asks, **options):
@@ -43,7 +44,7 @@ def on_a_terminal(command, *typed, asks, **options):
                 asked += 1
                 os.write(keyboard, answers.pop(0) if len(answers) > 1 else answers[0])
         echoes = bool(termios.tcgetattr(terminal)[3] & termios.ECHO)
-        return process.wait(60), shown.decode(), echoes
+        return process.wait(PATIENCE), shown.decode(), echoes
     finally:
         process.kill()
         process.wait()

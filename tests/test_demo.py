@@ -1,10 +1,12 @@
 """``together-otel demo``: what it says, and that it notices when something is wrong."""
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from unittest.mock import Mock
 
 import pytest
+from processes import PATIENCE
 
 from together_otel.cli import main
 from together_otel.cli.demo import command as demo
@@ -66,18 +68,26 @@ def test_a_failure_counted_twice_is_a_fault():
 
 def test_ctrl_c_begins_no_other_drill(monkeypatch):
     """Those that wait for their turn are given up, and those that run are ended."""
-    begun = []
+    begun, given_up = [], threading.Event()
+    shut_down = ThreadPoolExecutor.shutdown
 
-    def drill(_self, *arguments):
+    def drill(*arguments):
         begun.append(arguments)
-        (arguments[-1] if len(arguments) > 1 else threading.Event()).wait(0.01)
+        given_up.wait(PATIENCE)
+
+    def shutdown(pool, **how):
+        shut_down(pool, **how | {"wait": False})
+        given_up.set()
+        shut_down(pool)
+
+    monkeypatch.setattr(ThreadPoolExecutor, "shutdown", shutdown)
 
     monkeypatch.setattr(demo, "find_binaries", object)
     monkeypatch.setattr(demo, "CAUSES", ["revoked"] + ["missing"] * 1_000)
     monkeypatch.setattr(demo.Demonstration, "_drill", drill)
     monkeypatch.setattr(demo.Demonstration, "_page", Mock(side_effect=KeyboardInterrupt))
     assert main(["demo"]) == 130
-    assert len(begun) < 100
+    assert len(begun) <= demo._AT_ONCE + 1
 
 
 def test_a_python_that_is_not_there(capsys):

@@ -19,7 +19,7 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsSer
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.metrics.v1.metrics_pb2 import AGGREGATION_TEMPORALITY_CUMULATIVE
-from processes import run_to_end
+from processes import PATIENCE, run_to_end
 from prometheus_binaries import run
 from running import PROGRAMS, Running, get, total
 from serving import answering, serving
@@ -472,7 +472,7 @@ def test_the_init_containers_command():
             [BIN / program, *arguments],
             env=variables(check, TOGETHER_API_KEY=given),
             capture_output=True,
-            timeout=60,
+            timeout=PATIENCE,
             check=False,
         )
         assert done.returncode == code

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from forking import holding, in_child
+from processes import PATIENCE
 
 from together_otel import forks
 from together_otel.forks import ForkSafeLock, in_forked_child
@@ -75,7 +76,7 @@ assert acquired_elsewhere(lock)
 def test_with_gevent():
     """The same where gevent put its own locks in place of the standard library's."""
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent)}
-    subprocess.run([sys.executable, "-c", GEVENT], env=environment, check=True, timeout=60)
+    subprocess.run([sys.executable, "-c", GEVENT], env=environment, check=True, timeout=PATIENCE)
 
 
 class Counter:

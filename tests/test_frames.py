@@ -30,7 +30,8 @@ def test_frames_of_a_call():
     worker = Worker("otel")
     try:
         worker.ready()
-        counts = [worker.frames("call", times).own for times in calls.CALLS]
+        # The least of five: what happens once a while falls into one that a busy machine drags out.
+        counts = [min(worker.frames("call", times).own for _ in range(5)) for times in calls.CALLS]
     finally:
         worker.close()
     found = calls.per_piece(counts, calls.CALLS)

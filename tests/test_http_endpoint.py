@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from inspect import getclosurevars
 
 import pytest
+from processes import PATIENCE
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, metrics, values
 from running import Endpoint, eventually, get
 
@@ -17,7 +18,6 @@ from together_otel.telemetry import http_endpoint
 from together_otel.telemetry.multiprocess import Group
 from together_otel.testing.ports import free_port
 
-PATIENCE = 30.0
 TAKEOVER = http_endpoint._TAKEOVER
 DEAD, LIVING = 2**22 + 1, os.getpid()  # no system gives a process a number as large
 

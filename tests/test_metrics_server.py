@@ -9,25 +9,43 @@ import time
 from http.client import HTTPConnection
 
 import pytest
+from processes import PATIENCE
 from prometheus_client import CollectorRegistry, Counter
 from prometheus_client.registry import Collector
 from running import Endpoint, eventually
 
 from together_otel.telemetry import http_endpoint, metrics_server
-from together_otel.telemetry.metrics_server import CONNECTIONS
+from together_otel.telemetry.metrics_server import CONNECTIONS, SECONDS
 from together_otel.testing.ports import free_port
 
-PATIENCE = 30.0
-SECONDS = 0.5
+
+class Clock:
+    """The server's clock, which goes on when a test says so."""
+
+    def __init__(self):
+        self.now = 0.0
+        self._asked = threading.Event()
+
+    def monotonic(self):
+        self._asked.set()
+        return self.now
+
+    def pass_by(self, seconds):
+        """Go on, and wait until the server has looked at all connections."""
+        self.now += seconds
+        for _ in range(2):  # the first look may have begun before
+            self._asked.clear()
+            assert self._asked.wait(PATIENCE)
 
 
 @pytest.fixture(autouse=True)
-def less_time(tmp_path, monkeypatch):
+def clock(tmp_path, monkeypatch):
     """Wait less, and keep locks apart from those of the machine's other services."""
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     monkeypatch.setattr(http_endpoint, "_TAKEOVER", 0.02)
-    monkeypatch.setattr(metrics_server, "SECONDS", SECONDS)
     monkeypatch.setattr(metrics_server.MetricsServer, "timeout", 0.02)
+    monkeypatch.setattr(metrics_server, "time", made := Clock())
+    return made
 
 
 @pytest.fixture
@@ -90,7 +108,7 @@ def serving():
     return sum("process_request_thread" in one.name for one in threading.enumerate())
 
 
-def test_idle_connections(endpoint, connect):
+def test_idle_connections(endpoint, connect, clock):
     """There are never more than a few, a scrape comes between, and all are ended in time."""
     idle = [connect() for _ in range(4 * CONNECTIONS)]
     for connection in idle:
@@ -100,16 +118,16 @@ def test_idle_connections(endpoint, connect):
             continue
     for _ in range(3):
         assert get(endpoint)[0] == 200
-        # Those that make room are about to end.
-        assert serving() <= 2 * CONNECTIONS
+        eventually(lambda: serving() <= CONNECTIONS)
+    clock.pass_by(2 * SECONDS)
     assert [ended(one) for one in idle] == [b""] * len(idle)
     eventually(lambda: not serving())
     assert get(endpoint)[0] == 200
 
 
-def test_a_request_that_drips(endpoint, connect):
+def test_a_request_that_drips(endpoint, connect, clock):
     """It is the whole request that has a time, not each of its parts."""
-    connection, started = connect(), time.monotonic()
+    connection = connect()
     connection.settimeout(0.02)
     request = iter(b"GET /metrics HTTP/1.1\r\n" + b"X-drop: drip\r\n" * 1000)
     while True:
@@ -118,10 +136,10 @@ def test_a_request_that_drips(endpoint, connect):
             if connection.recv(1) == b"":
                 break
         except TimeoutError:
-            assert time.monotonic() - started < PATIENCE
+            clock.now += SECONDS / 10
         except OSError:
             break
-    assert time.monotonic() - started >= SECONDS
+    assert clock.now >= SECONDS
     assert get(endpoint)[0] == 200
 
 
@@ -133,11 +151,12 @@ class Large(Collector):
         return counter.collect()
 
 
-def test_an_answer_that_nobody_takes(endpoint, registry, connect):
+def test_an_answer_that_nobody_takes(endpoint, registry, connect, clock):
     registry.register(Large())
     connection = connect()
     connection.sendall(b"GET /metrics HTTP/1.0\r\n\r\n")
-    eventually(serving)
+    assert connection.recv(1)
+    clock.pass_by(2 * SECONDS)
     eventually(lambda: not serving())
     assert len(ended(connection)) < 30_000_000
     assert get(endpoint, "/metrics?name[]=orders_total")[0] == 200
@@ -146,14 +165,20 @@ def test_an_answer_that_nobody_takes(endpoint, registry, connect):
 class Slow(Collector):
     """Takes longer than a request may."""
 
+    def __init__(self, clock):
+        self._clock = clock
+
+    def describe(self):
+        return []
+
     def collect(self):
-        time.sleep(2 * SECONDS)
+        self._clock.pass_by(2 * SECONDS)
         return []
 
 
-def test_an_answer_that_takes_long_to_make(endpoint, registry):
+def test_an_answer_that_takes_long_to_make(endpoint, registry, clock):
     """That is not its reader's fault."""
-    registry.register(Slow())
+    registry.register(Slow(clock))
     assert "orders_total 1.0" in get(endpoint)[1]
 
 
@@ -265,7 +290,7 @@ def test_a_lock_that_is_not_our_own(case, registry, tmp_path):
 
 @pytest.mark.skipif(sys.platform != "linux", reason="others let the wait for a connection run out")
 def test_its_end_does_not_wait_for_a_connection(registry, monkeypatch):
-    monkeypatch.setattr(metrics_server.MetricsServer, "timeout", 10 * PATIENCE)
+    monkeypatch.setattr(metrics_server.MetricsServer, "timeout", PATIENCE)
     made = Endpoint("127.0.0.1", 0, registry, None, lambda *_: None)
     made.start()
     assert made.wait(PATIENCE)

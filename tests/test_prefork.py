@@ -266,7 +266,6 @@ def test_prometheus_client_in_a_folder(tmp_path):
             "PROMETHEUS_MULTIPROC_DIR": str(tmp_path),
             "PYTHONWARNINGS": "ignore:This process",  # forks with threads, which is the test
         },
-        timeout=2 * PATIENCE,
     )
     assert (done.returncode, done.stderr) == (0, "")
     assert json.loads(done.stdout) == {

@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 import prometheus_binaries
 import pytest
 import yaml
-from processes import run_to_end
+from processes import PATIENCE, run_to_end
 from running import Running, get
 from serving import Quiet, serving
 
@@ -379,7 +379,7 @@ class Compose:
             cwd=STACK,
             env=self._environment,
             check=True,
-            timeout=60,
+            timeout=PATIENCE,
         )
 
     def _here(self, text):
@@ -487,6 +487,6 @@ def test_ready_waits_for_all(tmp_path):
             ready.until(lambda: collector.asked == {"/early", "/late"})
             assert ready.process.poll() is None
             collector.closed = set()
-            assert ready.process.wait(60) == 0
+            assert ready.process.wait(PATIENCE) == 0
         finally:
             ready.stop()

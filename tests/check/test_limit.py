@@ -2,17 +2,18 @@
 
 import socket
 import threading
-from queue import Empty, SimpleQueue
+from types import SimpleNamespace
 from unittest.mock import Mock
 
 import httpx
 import pytest
-from gateways import Dripping, no_such_name
+from gateways import Dripping, no_such_name, over_once
+from processes import PATIENCE
 
 from together_otel.cli.check import request as asking
 from together_otel.cli.check.request import ask
 from together_otel.keys import inspect_key
-from together_otel.testing import TogetherServer, behaviours, fetch
+from together_otel.testing import TogetherServer, behaviours
 from together_otel.testing.ports import free_port
 
 
@@ -56,26 +57,31 @@ def test_no_network(unknown, monkeypatch):
 # ── the limit ────────────────────────────────────────────────────────────────────────
 
 
-def test_no_answer(key, together):
-    """The server would wait for a minute; its one request was left before that."""
-    together.script(behaviours.slow(60))
-    found = asked(key, {"TOGETHER_BASE_URL": together.url}, limit=1.0)
+def test_no_answer(key, together, monkeypatch):
+    """The server would wait for ten minutes; its one request was left before that."""
+    together.script(behaviours.slow(600))
+    over_once(SimpleNamespace(wait=lambda _: together.wait_for(1)), monkeypatch)
+    found = asked(key, {"TOGETHER_BASE_URL": together.url}, limit=PATIENCE)
     assert (found.outcome, found.status_code, found.accepted) == ("timeout", None, None)
     assert "an answer from 127.0.0.1" in found.detail
     assert len(together.requests) == 1
 
 
-def test_an_answer_that_drips(key):
+def test_an_answer_that_drips(key, monkeypatch):
     """No single read takes long, all of them have no end; the server is left alone then."""
     with Dripping(b"HTTP/1.1 200 OK\r\nX-Long: ") as server:
-        found = asked(key, {"TOGETHER_BASE_URL": server.url}, limit=1.0)
+        over_once(server.drips, monkeypatch)
+        found = asked(key, {"TOGETHER_BASE_URL": server.url}, limit=PATIENCE)
     assert found.outcome == "timeout"
 
 
-def test_a_refusal_whose_body_drips(key):
+def test_a_refusal_whose_body_drips(key, monkeypatch):
     """The status says enough."""
+    begun, body = threading.Event(), asking._body
+    monkeypatch.setattr(asking, "_body", lambda response: begun.set() or body(response))
+    over_once(begun, monkeypatch)
     with Dripping(b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 60000\r\n\r\n") as server:
-        found = asked(key, {"TOGETHER_BASE_URL": server.url}, limit=1.0)
+        found = asked(key, {"TOGETHER_BASE_URL": server.url}, limit=PATIENCE)
     assert (found.outcome, found.status_code) == ("refused", 401)
 
 
@@ -85,7 +91,7 @@ def test_a_look_up_without_an_end(key, monkeypatch):
     real = socket.getaddrinfo
 
     def slow(*arguments, **options):
-        ends.wait(30)
+        ends.wait(PATIENCE)
         return real(*arguments, **options)
 
     with TogetherServer() as server:
@@ -95,7 +101,7 @@ def test_a_look_up_without_an_end(key, monkeypatch):
         assert "a connection to 127.0.0.1" in found.detail
         (thread,) = [one for one in threading.enumerate() if one.name == "together-otel-fetch"]
         ends.set()
-        thread.join(10)
+        thread.join(PATIENCE)
         assert not thread.is_alive()
         assert not server.requests
 
@@ -114,13 +120,7 @@ def test_the_step_that_it_waits_in(variables, step, key, monkeypatch):
     """It is told of what listens and says nothing; the request's thread ends all the same."""
     heard = threading.Event()
 
-    class Heard(SimpleQueue):
-        def get(self, **_):
-            heard.wait(30)
-            raise Empty
-
-    # The limit is over once something has been sent, however slow this machine is.
-    monkeypatch.setattr(fetch, "SimpleQueue", Heard)
+    over_once(heard, monkeypatch)
 
     def listen():
         connection, _ = silent.accept()
@@ -135,10 +135,12 @@ def test_the_step_that_it_waits_in(variables, step, key, monkeypatch):
         listener.start()
         place = f"127.0.0.1:{silent.getsockname()[1]}"
         here = {name: value.format(place) for name, value in variables.items()}
-        found = asked(key, here, limit=9.0)
+        found = asked(key, here, limit=PATIENCE)
         listener.join()  # which ends with the connection
     assert found.outcome == "timeout"
-    assert found.detail == f"No answer within 9 s, while waiting for {step.format(place)}."
+    assert (
+        found.detail == f"No answer within {PATIENCE:g} s, while waiting for {step.format(place)}."
+    )
 
 
 def test_what_is_no_http(key):

@@ -5,8 +5,10 @@ import os
 
 import pytest
 from examining import Found, set_all
+from processes import PATIENCE
 
 from together_otel.cli import main
+from together_otel.cli.doctor import endpoint, trial
 
 _OURS = ("OTEL_", "PROMETHEUS_", "WEB_CONCURRENCY", "UVICORN_", "GUNICORN_", "KUBERNETES_")
 
@@ -17,6 +19,13 @@ def no_settings(monkeypatch):
     for name in list(os.environ):
         if name.upper().startswith(_OURS):
             monkeypatch.delenv(name)
+
+
+@pytest.fixture(autouse=True)
+def patience(monkeypatch):
+    """Let the doctor wait as long as a busy machine may need."""
+    monkeypatch.setattr(endpoint, "LIMIT", PATIENCE)
+    monkeypatch.setattr(trial, "LIMIT", PATIENCE)
 
 
 @pytest.fixture

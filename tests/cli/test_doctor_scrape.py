@@ -6,8 +6,9 @@ from contextlib import contextmanager
 from wsgiref.simple_server import WSGIRequestHandler, make_server
 
 import pytest
-from gateways import no_such_name
+from gateways import no_such_name, over_once
 from generation import made_up_key
+from processes import PATIENCE
 from prometheus_client import CollectorRegistry, make_wsgi_app
 from serving import Quiet, answering, serving
 
@@ -249,22 +250,24 @@ def test_no_answer_in_time(doctor, monkeypatch):
     assert "did not answer within 0.2 s" in found.text("endpoint")
 
 
-def trickle(self, gone):
+def trickle(self, begun, gone):
     """Send a body whose parts come in time, and all of it never."""
     self.send_response(200)
     self.end_headers()
     while not gone.wait(0.05):
         self.wfile.write(b"# nothing\n")
+        begun.set()
 
 
-def drip(self, gone):
+def drip(self, begun, gone):
     """Send a header without an end."""
     self.wfile.write(b"HTTP/1.1 200 OK\r\nX-Long: ")
     while not gone.wait(0.05):
         self.wfile.write(b"x")
+        begun.set()
 
 
-def flood(self, gone):
+def flood(self, begun, gone):  # noqa: ARG001 - as the others
     """Send as much as anybody takes."""
     self.send_response(200)
     self.end_headers()
@@ -282,32 +285,34 @@ def flood(self, gone):
 )
 def test_an_answer_without_an_end(send, said, look, monkeypatch):
     """It is left within the limit, and what sends it is not kept."""
-    monkeypatch.setattr(endpoint, "LIMIT", 10.0 if send is flood else 0.5)
     monkeypatch.setattr(endpoint, "LARGEST", 1 << 20)
     monkeypatch.setattr(fetch, "LARGEST", 1 << 20)
-    gone = threading.Event()
+    begun, gone = threading.Event(), threading.Event()
+    if send is not flood:
+        monkeypatch.setattr(endpoint, "LIMIT", 0.5)
+        over_once(begun, monkeypatch)
 
     def answer(self):
         try:
-            send(self, gone)
+            send(self, begun, gone)
         except OSError:
             gone.set()
 
     found = look(answer)
     assert found.code == 2
     assert said in found.text("endpoint")
-    assert gone.wait(30)
+    assert gone.wait(PATIENCE)
 
 
 def test_what_takes_too_long_to_parse(look, monkeypatch):
     """As text that is made for it may; the rest of the program does not wait."""
     ended = threading.Event()
-    monkeypatch.setattr(endpoint, "LIMIT", 0.5)
+    monkeypatch.setattr(endpoint, "within", lambda _, read: fetch.within(0.01, read))
     monkeypatch.setattr(endpoint, "text_string_to_metric_families", lambda _: ended.wait(30))
     found = look(text=WHOLE)
     ended.set()
     assert found.code == 2
-    assert "cannot be parsed within 0.5 s" in found.text("endpoint")
+    assert "cannot be parsed within 300 s" in found.text("endpoint")
 
 
 @pytest.mark.parametrize(

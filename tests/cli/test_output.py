@@ -11,7 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 import pytest
-from processes import run_to_end
+from processes import PATIENCE, run_to_end
 
 from together_otel.cli import main
 
@@ -51,7 +51,7 @@ def run(*arguments, stdout=subprocess.PIPE, close="", **more):
         stderr=subprocess.PIPE,
         text=True,
         check=False,
-        timeout=100,
+        timeout=PATIENCE,
     )
 
 
@@ -74,7 +74,7 @@ def test_a_reader_that_has_gone(arguments, code, unread):
 
 def test_the_reader_of_errors_has_gone(unread):
     done = subprocess.run(
-        [*COMMAND, "nonsense"], stdout=unread, stderr=unread, check=False, timeout=100
+        [*COMMAND, "nonsense"], stdout=unread, stderr=unread, check=False, timeout=PATIENCE
     )
     assert done.returncode == 64
 
@@ -122,7 +122,7 @@ def test_ctrl_c(command):
         with connection, process:
             assert connection.recv(1)  # it has asked, and waits
             process.send_signal(signal.SIGINT)
-            out, err = process.communicate(timeout=100)
+            out, err = process.communicate(timeout=PATIENCE)
     assert (out, err, process.returncode) == ("", "", 130)
 
 
@@ -186,5 +186,5 @@ def test_a_fault_of_ours(monkeypatch, capsys):
 
 def test_the_version():
     """By the module as by the script."""
-    done = run_to_end([*COMMAND, "--version"], check=True, timeout=100)
+    done = run_to_end([*COMMAND, "--version"], check=True)
     assert (done.stdout, done.stderr) == (f"together-otel {version('together-otel')}\n", "")

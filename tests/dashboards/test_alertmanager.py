@@ -21,6 +21,7 @@ from typing import Any
 import prometheus_binaries
 import pytest
 import yaml
+from processes import PATIENCE
 from serving import Quiet, serving
 
 from together_otel import names
@@ -34,7 +35,6 @@ TEMPLATES = FOLDER / "templates" / "together.tmpl"
 KEY = names.label_of(names.KEY_FINGERPRINT)
 NOON = datetime(2026, 3, 1, 12, 0, 0, tzinfo=timezone.utc)
 SINCE = "2026-03-01 12:00:00 UTC"
-PATIENCE = 30.0
 
 Alert = dict[str, Any]
 Amtool = Callable[..., str]
@@ -152,7 +152,7 @@ class Alertmanager:
 
         Alertmanager takes note of what holds back a little after it has answered for it.
         """
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + PATIENCE
         while (found := self.inhibited(job)) != expected and time.monotonic() < deadline:
             time.sleep(0.05)
         assert found == expected
@@ -167,7 +167,7 @@ class Alertmanager:
         }
 
     def _ask(self, method, path, body=None):
-        connection = HTTPConnection(self.program.address, timeout=10)
+        connection = HTTPConnection(self.program.address, timeout=PATIENCE)
         try:
             connection.request(method, path, body, {"Content-Type": "application/json"})
             answer = connection.getresponse()

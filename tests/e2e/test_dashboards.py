@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import together
+from processes import PATIENCE
 from prometheus_binaries import require
 from prometheus_client import CollectorRegistry, ProcessCollector, start_http_server
 from queries import FOLDER, Query, dashboards, every_query, panels
@@ -26,7 +27,6 @@ from rules import outputs, records
 MODEL = "meta-llama/Llama-3.3-70B-Instruct-Turbo"
 MESSAGES = [{"role": "user", "content": "Hello"}]
 JOB = "shop"
-MINUTE = 60.0
 
 WELL = {
     "Where?",
@@ -88,7 +88,7 @@ def stumble(client, server):
 def counted(stack, outcome, at_least):
     """Wait until Prometheus has scraped so many requests of an outcome."""
     selector = f'{REQUESTS.prometheus}{{job="{JOB}",{label_of(REQUEST_OUTCOME)}="{outcome}"}}'
-    stack.wait_for(f"sum({selector}) >= {at_least}", timeout=MINUTE)
+    stack.wait_for(f"sum({selector}) >= {at_least}", timeout=PATIENCE)
 
 
 def results(stack, queries, deadline, empty):
@@ -133,14 +133,14 @@ def story(tmp_path_factory):
                 ask(client)
                 stumble(client, server)
                 counted(stack, "rate_limited", round_)
-            healthy = results(stack, asked, time.monotonic() + MINUTE / 2, WELL)
+            healthy = results(stack, asked, time.monotonic() + PATIENCE / 2, WELL)
             server.revoke(key)
             for _ in range(2):
                 with pytest.raises(together.AuthenticationError):
                     client.chat.completions.create(model=MODEL, messages=MESSAGES)
             counted(stack, "auth_failure", 2)
-            stack.wait_for(records.FAILING, timeout=MINUTE)
-            failing = results(stack, asked, time.monotonic() + MINUTE / 2, set())
+            stack.wait_for(records.FAILING, timeout=PATIENCE)
+            failing = results(stack, asked, time.monotonic() + PATIENCE / 2, set())
             nobody = results(stack, every_query(job="nobody"), 0.0, set())
             yield Story(healthy, failing, nobody)
         client.close()
@@ -190,4 +190,4 @@ def test_since_when_is_when_it_began(story):
     """The moment of the first failure, within the steps of scrape and query."""
     (found,) = (rows for query, rows in story.failing.items() if query.panel == "Since when?")
     began, asked = float(found[0]["value"][1]) / 1000, found[0]["value"][0]
-    assert asked - MINUTE <= began <= asked
+    assert asked - PATIENCE <= began <= asked

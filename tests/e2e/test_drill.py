@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import pytest
+from processes import PATIENCE
 from prometheus_binaries import RULES, require
 
 from together_otel.rules import Options, alerts_of
@@ -50,7 +51,7 @@ def test_every_alert_that_is_announced_arrives(cause):
             }
         finally:
             drill.send_signal(signal.SIGINT)
-            said, _ = drill.communicate(timeout=60)
+            said, _ = drill.communicate(timeout=PATIENCE)
     assert drill.returncode == 0, said
     labels = {name: alert["labels"] for name, alert in arrived.items()}
     assert {name: one["severity"] for name, one in labels.items()} == announced

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from processes import PATIENCE
 from prometheus_binaries import RULES, require
 
 from together_otel.cli.demo.evidence import Evidence
@@ -19,7 +20,6 @@ from together_otel.testing.server import TogetherServer
 from together_otel.testing.stack import Stack
 
 JOB = "chat-backend"
-MINUTE = 60.0
 PACE = 0.3
 """Seconds between two requests."""
 
@@ -57,13 +57,13 @@ def revocation():
     ):
         outcome = Outcome(accepted=1)
         assert process.ask()["failed"] is None
-        stack.wait_for(succeeded, timeout=MINUTE)
+        stack.wait_for(succeeded, timeout=PATIENCE)
         server.revoke(key)
         alert = paged(process, stack, outcome)
         refused = stack.wait_for(
             f'sum({AUTH_FAILURES.prometheus}{{job="{JOB}"}})',
             lambda found: float(found[0]["value"][1]) >= outcome.failed,
-            MINUTE,
+            PATIENCE,
         )
         series = stack.query('{job!=""}')
         outcome.samples = process.scrape()
@@ -87,7 +87,7 @@ def paged(process, stack, outcome):
         labels = alert["labels"]
         return (labels["alertname"], labels.get("job")) == ("TogetherAuthFailing", JOB)
 
-    deadline = time.monotonic() + MINUTE
+    deadline = time.monotonic() + PATIENCE
     while True:
         assert process.ask()["failed"]
         outcome.failed += 1

@@ -2,6 +2,7 @@
 
 import shlex
 
+from processes import PATIENCE
 from prometheus_binaries import RULES, require
 
 from together_otel.cli.drill.processes import Process, isolated, variables_of
@@ -11,7 +12,6 @@ from together_otel.testing.server import TogetherServer
 from together_otel.testing.stack import Stack
 
 JOB = "chat-backend"
-MINUTE = 60.0
 
 
 def test_a_failure_that_was_made_good_wakes_nobody(tmp_path):
@@ -34,9 +34,9 @@ def test_a_failure_that_was_made_good_wakes_nobody(tmp_path):
         server.revoke(old)
         said.append(process.ask())
         with Stack([(JOB, process.address)], [RULES]) as stack:
-            stack.wait_for(f'{KEY_RECOVERIES.prometheus}{{job="{JOB}"}} > 0', timeout=MINUTE)
+            stack.wait_for(f'{KEY_RECOVERIES.prometheus}{{job="{JOB}"}} > 0', timeout=PATIENCE)
             ticket = stack.wait_for_notification(
-                lambda alert: alert["labels"]["alertname"] == "TogetherAuthFailure", MINUTE
+                lambda alert: alert["labels"]["alertname"] == "TogetherAuthFailure", PATIENCE
             )
             pages = stack.query('count_over_time(ALERTS{severity="page"}[10m])')
     assert ticket["labels"]["severity"] == "ticket"

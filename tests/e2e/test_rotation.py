@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import yaml
 from example_runs import run_example
+from processes import PATIENCE
 from prometheus_binaries import require
 
 from together_otel import inspect_key
@@ -27,7 +28,6 @@ sys.path.insert(0, str(EXAMPLE))
 
 from rotate import Volume  # noqa: E402 - found by the path above
 
-MINUTE = 60.0
 QUICKER = 600
 """How much faster time goes for the rule of rotations: an hour is six seconds."""
 PACE = 0.3
@@ -105,7 +105,7 @@ def story(tmp_path):
         targets = [(job, worker.address) for (job, _), worker in zip(pods, workers, strict=True)]
         stack = life.enter_context(Stack(targets, [rules]))
 
-        def serve_until(happened, *, timeout=MINUTE):
+        def serve_until(happened, *, timeout=PATIENCE):
             deadline = time.monotonic() + timeout
             while not (found := happened()):
                 assert time.monotonic() < deadline, (latest(stack), stack.alerts())

@@ -125,7 +125,8 @@ def spent(texts):
 def test_time_grows_with_the_text_and_not_with_its_square(unit, filling):
     """64 times the text takes 64 times as long; with a quadratic pattern it is 4,096 times.
 
-    The bound is halfway, a factor of eight from both, so that no busy machine decides.
+    The bound is halfway, a factor of eight from both, and may be met at the fifth time, so that no
+    busy machine decides.
     """
 
     def texts(size):
@@ -139,4 +140,4 @@ def test_time_grows_with_the_text_and_not_with_its_square(unit, filling):
         return [shape[:size] for shape in shapes]
 
     least = min(spent(texts(SMALL)) for _ in range(5))
-    assert spent(texts(LARGE)) < 8 * LARGE // SMALL * least
+    assert any(spent(texts(LARGE)) < 8 * LARGE // SMALL * least for _ in range(5))

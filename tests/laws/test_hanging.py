@@ -20,7 +20,7 @@ from application import (
 from opentelemetry.sdk.trace.sampling import ALWAYS_ON
 from prometheus_client import CollectorRegistry
 
-PATIENCE = 5.0
+PATIENCE = 120.0
 """Seconds that anything may take that waits for no lock."""
 
 

@@ -19,7 +19,6 @@ def test_spans_of_the_http_client_show_no_key(sender, whose, does):
     done = run_to_end(
         [environment(".venv-neighbours"), PROGRAM, sender, whose, does],
         env={"PYTHONPATH": str(ROOT), "STANDINS": str(ROOT / "tests" / "standins")},
-        timeout=100,
         check=True,
     )
     found = json.loads(done.stdout)

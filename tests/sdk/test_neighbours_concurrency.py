@@ -11,6 +11,7 @@ from concurrency import async_client, close, sync_client
 from generation import GENERATION, MESSAGES, MODEL, RELEASE, close_session
 from measured import FIRST_CHUNK, measured
 from opentelemetry import context, trace
+from processes import PATIENCE
 
 THREADS, CALLS = 8, 10
 STREAMS = len(range(0, THREADS * CALLS, 3))
@@ -77,7 +78,7 @@ def test_threads(clients, options, telemetry, tracer, caplog):
 
     def work(client, thread):
         before = context.get_current()
-        start.wait(timeout=30)
+        start.wait(timeout=PATIENCE)
         for number in range(thread * CALLS, (thread + 1) * CALLS):
             call(client, number)
         close_session()
@@ -95,7 +96,7 @@ def test_threads(clients, options, telemetry, tracer, caplog):
             for thread in range(THREADS)
         ]
         for one in works:
-            one.result(timeout=60)
+            one.result(timeout=PATIENCE)
 
     assert successes(telemetry) == THREADS * CALLS
     assert sorted(pairs(telemetry)) == sorted(
@@ -126,7 +127,7 @@ def test_stream_read_in_another_thread(first_chunk, options, telemetry, tracer, 
             if first_chunk == "here":
                 next(stream)
         with ThreadPoolExecutor(1) as pool:
-            assert pool.submit(reading, stream).result(timeout=30) > 2
+            assert pool.submit(reading, stream).result(timeout=PATIENCE) > 2
     close_session()
 
     assert successes(telemetry) == 1

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from generation import RELEASE
+from processes import PATIENCE
 
 from together_otel.names import CAUSES
 from together_otel.testing import behaviours
@@ -45,7 +46,7 @@ def start(server, key):
 
 def result(program, *, complains=""):
     """Return what a program printed, once it has ended well; it complains of one thing at most."""
-    out, err = program.communicate(timeout=60)
+    out, err = program.communicate(timeout=PATIENCE)
     assert program.returncode == 0, err
     assert complains in err
     assert err.count("\n") == bool(complains)
@@ -57,7 +58,7 @@ def test_greenlets(server, start):
     pytest.importorskip("gevent")
     server.always(behaviours.slow(60))
     program = start("gevent_calls.py", "20")
-    server.wait_for(20, timeout=30)
+    server.wait_for(20, timeout=PATIENCE)
     server.release()
     found = result(program)
 

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from concurrency import ask, async_client, awaited, close, in_threads, sync_client
 from generation import GENERATION
+from processes import PATIENCE
 from recovering import OLD, Answers, instrument, keys_sent, searches
 
 from together_otel import recovery
@@ -70,12 +71,12 @@ def test_twenty_tasks(kind, options, server, key, telemetry):
 
     def slow():
         found = source()
-        assert answered.wait(10)
+        assert answered.wait(PATIENCE)
         return found
 
     async def slow_too():
         loops.append(asyncio.get_running_loop())
-        assert await asyncio.to_thread(answered.wait, 10)
+        assert await asyncio.to_thread(answered.wait, PATIENCE)
         source.calls += 1
         return key
 
@@ -129,13 +130,13 @@ def test_a_cancelled_leader_does_not_take_the_others_with_it(options, server, ke
 
     def source():
         began.set()
-        assert go_on.wait(10)
+        assert go_on.wait(PATIENCE)
         return key
 
     async def main():
         client = async_client(options)
         leader = asyncio.create_task(awaited(client))
-        assert await asyncio.to_thread(began.wait, 10)
+        assert await asyncio.to_thread(began.wait, PATIENCE)
         other = asyncio.create_task(awaited(client))
         await asyncio.to_thread(server.wait_for, 2)
         leader.cancel()
@@ -160,13 +161,13 @@ def test_a_leader_that_is_interrupted(options, server, telemetry, monkeypatch):
         if began.is_set():
             return  # to the other one, if it was too late to wait for the first
         began.set()
-        assert go_on.wait(10)
+        assert go_on.wait(PATIENCE)
         raise KeyboardInterrupt
 
     monkeypatch.setattr(sources, "ask", interrupted)
     instrument(telemetry, recovery.prompt())
     with sync_client(options) as client, ThreadPoolExecutor(1) as pool:
-        other = pool.submit(lambda: began.wait(10) and in_threads(1, lambda: ask(client)))
+        other = pool.submit(lambda: began.wait(PATIENCE) and in_threads(1, lambda: ask(client)))
 
         def release():
             server.wait_for(2)

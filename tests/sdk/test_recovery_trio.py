@@ -5,6 +5,7 @@ import threading
 import pytest
 from concurrency import ask, async_client, awaited, close
 from generation import GENERATION
+from processes import PATIENCE
 from recovering import OLD, Answers, instrument, keys_sent, searches
 
 from together_otel import recovery
@@ -22,7 +23,7 @@ def test_many_tasks(kind, options, server, key, telemetry):
     tokens = []
 
     def source():
-        assert all_refused.wait(10)
+        assert all_refused.wait(PATIENCE)
         return key
 
     async def async_source():
@@ -69,13 +70,13 @@ def test_a_cancelled_call(options, server, key, telemetry):
 
     def source():
         began.set()
-        assert go_on.wait(10)
+        assert go_on.wait(PATIENCE)
         return key
 
     async def cancelled():
         async with trio.open_nursery() as nursery:
             nursery.start_soon(awaited, client)
-            await trio.to_thread.run_sync(began.wait, 10)
+            await trio.to_thread.run_sync(began.wait, PATIENCE)
             nursery.cancel_scope.cancel()
 
     async def again():

@@ -8,6 +8,7 @@ import pytest
 from concurrency import ask, async_client, close, sync_client
 from forking import in_child
 from generation import close_session
+from processes import PATIENCE
 from recovering import OLD, Answers, Clock, instrument, keys_sent, searches
 
 from together_otel import recovery
@@ -85,11 +86,12 @@ def test_a_source_that_hangs_is_not_asked_again(options, key, telemetry):
 
     def source():
         asked.append(threading.current_thread())
-        assert go_on.wait(60)
+        assert go_on.wait(PATIENCE)
         return key
 
     clock = Clock(step=3600.0)  # it never rests
-    instrument(telemetry, dataclasses.replace(recovery.function(source, limit=0.5), clock=clock))
+    hanging = dataclasses.replace(recovery.function(source, limit=0.5), clock=clock)
+    instrument(telemetry, hanging)
     with sync_client(options) as client:
         for _ in range(3):
             with pytest.raises(Exception, match="Invalid API key"):
@@ -98,6 +100,7 @@ def test_a_source_that_hangs_is_not_asked_again(options, key, telemetry):
         assert searches(telemetry) == {"source_failed": 3}
         go_on.set()
         asked[0].join()
+        object.__setattr__(hanging, "limit", PATIENCE)  # which nothing waits for
         assert ask(client).choices
 
 

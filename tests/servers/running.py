@@ -7,14 +7,13 @@ import time
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 
+from processes import PATIENCE
 from prometheus_client.parser import text_string_to_metric_families
 
 from together_otel.telemetry.http_endpoint import HttpEndpoint
 
 BIN = Path(sys.executable).parent
 PROGRAMS = Path(__file__).parent / "programs"
-PATIENCE = 60.0
-"""Seconds that anything may take."""
 
 
 class Endpoint(HttpEndpoint):

@@ -12,6 +12,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+from processes import PATIENCE
 
 from together_otel.keys.hosts import is_of_together
 from together_otel.testing import behaviours
@@ -272,7 +273,7 @@ def test_the_program_prints_its_url_and_ends_quietly(end, key):
         url = program.stdout.readline().strip()
         status = _status(url, key)
         program.send_signal(getattr(signal, end))
-        out, err = program.communicate(timeout=20)
+        out, err = program.communicate(timeout=PATIENCE)
     assert status == 200
     assert (out, err, program.returncode) == ("", "", 0)
 
@@ -302,7 +303,7 @@ def test_the_programs_key_file_is_read_for_each_request(tmp_path, key):
 def test_a_port_that_is_taken(server):
     port = server.url.rpartition(":")[2]
     with _program("--port", port) as program:
-        out, err = program.communicate(timeout=20)
+        out, err = program.communicate(timeout=PATIENCE)
     assert (out, program.returncode) == ("", 2)
     assert f"port {port} cannot be used: Address already in use" in err
 
@@ -317,6 +318,6 @@ def test_a_port_that_there_cannot_be():
 def test_a_key_file_must_be_there_at_the_start(tmp_path):
     """A path mistyped would otherwise refuse every key."""
     with _program("--key-file", str(tmp_path / "none")) as program:
-        out, err = program.communicate(timeout=20)
+        out, err = program.communicate(timeout=PATIENCE)
     assert (out, program.returncode) == ("", 2)
     assert "no such file" in err

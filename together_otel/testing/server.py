@@ -148,7 +148,7 @@ class TogetherServer:
             self._released = self._count
             self._changed.notify_all()
 
-    def wait_for(self, n: int, timeout: float = 10.0) -> list[ReceivedRequest]:
+    def wait_for(self, n: int, timeout: float = 60.0) -> list[ReceivedRequest]:
         """Wait until at least ``n`` requests have arrived and return all requests.
 
         Raises:

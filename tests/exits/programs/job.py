@@ -1,12 +1,18 @@
 """A job: makes a client, asks once, leaves a stream unread, and ends with exit code 3.
 
-Arguments: `fork` forks a child that asks and ends as Python programs do.
+Arguments: `fork` forks a child that asks and ends as Python programs do; `hurry` leaves the
+exit's two seconds as they are, which a busy machine may need for an export that goes well.
 """
 
 import os
 import sys
 
 import together
+
+from together_otel.telemetry import exit_export
+
+if "hurry" not in sys.argv:
+    exit_export.LIMIT = exit_export._ATTEMPT = 300.0
 
 client = together.Together(max_retries=0)
 QUESTION = {"model": "a/model", "messages": [{"role": "user", "content": "Hello"}]}

@@ -112,16 +112,41 @@ def _is_together(base_url: object) -> bool:
     return bool(hosts) and is_together_host(hosts[0])
 
 
+def _by_base_url(reader: Reader, raises: str) -> MissingKey:
+    return MissingKey(reader, raises, narrow=_of_base_url)
+
+
+_PYDANTIC_AI: Final = MissingKey(PYDANTIC_AI, "UserError")
 _HAYSTACK: Final = MissingKey(HAYSTACK, "ValueError", narrow=_of_secret)
-_CREWAI: Final = MissingKey(CREWAI, "ValueError", narrow=_of_base_url)
+_AGNO: Final = MissingKey(AGNO, "ModelAuthenticationError")
+_AGNO_CHAT: Final = _by_base_url(AGNO_OPENAI, "ModelAuthenticationError")
+_AGNO_RESPONSES: Final = _by_base_url(
+    replace(AGNO_OPENAI, name="OpenAIResponses"), "ModelAuthenticationError"
+)
+_CREWAI: Final = _by_base_url(CREWAI, "ValueError")
+_DEEPEVAL: Final = _by_base_url(DEEPEVAL, "DeepEvalError")
+_DEEPEVAL_LOCAL: Final = _by_base_url(DEEPEVAL_LOCAL, "DeepEvalError")
+_DEEPEVAL_EMBEDDING: Final = _by_base_url(DEEPEVAL_EMBEDDING, "DeepEvalError")
 _DSPY: Final = MissingKey(CALLERS["dspy"], "NotConfiguredError", narrow=_of_router)
+_MIRASCOPE: Final = MissingKey(MIRASCOPE, "ValueError")
+_INSTRUCTOR: Final = MissingKey(INSTRUCTOR, "ConfigurationError", narrow=_if_for_together)
+_CAMEL: Final = MissingKey(CAMEL, "ValueError")
+_CAMEL_OPENAI: Final = _by_base_url(CAMEL_OPENAI, "ValueError")
+_SEMANTIC_KERNEL: Final = _by_base_url(SEMANTIC_KERNEL, "ServiceInitializationError")
+_HUB: Final = MissingKey(CALLERS["huggingface_hub"], "ValueError", narrow=_if_for_together)
+_LLAMA_INDEX: Final = MissingKey(CALLERS["llama_index"], "ValidationError")
+_LANGCHAIN: Final = MissingKey(CALLERS["langchain_together"], "ValueError", "together_api_key")
+_AISUITE: Final = MissingKey(CALLERS["aisuite"], "ValueError")
+_LITELLM: Final = MissingKey(LITELLM, "APIConnectionError", narrow=_of_model)
+
+_COMPLETION: Final = "crewai.llms.providers.openai.completion"
+_SERVICES: Final = "semantic_kernel.connectors.ai.open_ai.services"
+_DEEPEVAL_MODEL: Final = "deepeval.models.llms.openai_model"
+_PROVIDERS: Final = "huggingface_hub.inference._providers._common"
+_EMBEDDINGS: Final = "deepeval.models.embedding_models.local_embedding_model"
 
 PLACES: Final[tuple[tuple[str, str, MissingKey], ...]] = (
-    (
-        "pydantic_ai.providers.together",
-        "TogetherProvider.__init__",
-        MissingKey(PYDANTIC_AI, "UserError"),
-    ),
+    ("pydantic_ai.providers.together", "TogetherProvider.__init__", _PYDANTIC_AI),
     *(
         (f"haystack.components.{module}", f"{cls}._client_kwargs|{cls}.__init__", _HAYSTACK)
         for module, cls in (  # from 3.0 on; before
@@ -132,108 +157,35 @@ PLACES: Final[tuple[tuple[str, str, MissingKey], ...]] = (
             ("embedders.openai_document_embedder", "OpenAIDocumentEmbedder"),
         )
     ),
-    (
-        "agno.models.together.together",
-        "Together._get_client_params",
-        MissingKey(AGNO, "ModelAuthenticationError"),
-    ),
+    ("agno.models.together.together", "Together._get_client_params", _AGNO),
+    ("agno.models.openai.chat", "OpenAIChat._get_client_params", _AGNO_CHAT),
+    ("agno.models.openai.responses", "OpenAIResponses._get_client_params", _AGNO_RESPONSES),
     *(
-        (
-            f"agno.models.openai.{module}",
-            f"{cls}._get_client_params",
-            MissingKey(
-                replace(AGNO_OPENAI, name=cls), "ModelAuthenticationError", narrow=_of_base_url
-            ),
-        )
-        for module, cls in (("chat", "OpenAIChat"), ("responses", "OpenAIResponses"))
+        # The constructor passes over the error in releases that make clients when called.
+        (_COMPLETION, f"OpenAICompletion.{name}|OpenAICompletion._get_client_params", _CREWAI)
+        for name in ("_get_sync_client", "_get_async_client")
     ),
-    *(
-        (
-            "crewai.llms.providers.openai.completion",
-            # The constructor passes over the error in releases that make clients when called.
-            f"OpenAICompletion.{method}|OpenAICompletion._get_client_params",
-            _CREWAI,
-        )
-        for method in ("_get_sync_client", "_get_async_client")
-    ),
-    (
-        "deepeval.models.llms.openai_model",
-        "OpenAIModel._build_client|GPTModel._build_client",
-        MissingKey(DEEPEVAL, "DeepEvalError", narrow=_of_base_url),
-    ),
-    (
-        "deepeval.models.llms.local_model",
-        "LocalModel._build_client",
-        MissingKey(DEEPEVAL_LOCAL, "DeepEvalError", narrow=_of_base_url),
-    ),
-    (
-        "deepeval.models.embedding_models.local_embedding_model",
-        "LocalEmbeddingModel._build_client",
-        MissingKey(DEEPEVAL_EMBEDDING, "DeepEvalError", narrow=_of_base_url),
-    ),
+    (_DEEPEVAL_MODEL, "OpenAIModel._build_client|GPTModel._build_client", _DEEPEVAL),
+    ("deepeval.models.llms.local_model", "LocalModel._build_client", _DEEPEVAL_LOCAL),
+    (_EMBEDDINGS, "LocalEmbeddingModel._build_client", _DEEPEVAL_EMBEDDING),
     *(
         ("dspy._vendor.lm15.router", f"{cls}.{method}", _DSPY)
         for cls in ("LMRouter", "AsyncLMRouter")
         for method in ("resolve", "lm")  # with an empty key; without one
     ),
-    (
-        "mirascope.llm.providers.together.provider",
-        "TogetherProvider.__init__",
-        MissingKey(MIRASCOPE, "ValueError"),
-    ),
-    (
-        "instructor.v2.auto_client",
-        "_build_openai_compatible",
-        MissingKey(INSTRUCTOR, "ConfigurationError", narrow=_if_for_together),
-    ),
-    (
-        "camel.models.togetherai_model",
-        "TogetherAIModel.__init__",
-        MissingKey(CAMEL, "ValueError"),
-    ),
-    (
-        "camel.models.openai_model",
-        "OpenAIModel.__init__",
-        MissingKey(CAMEL_OPENAI, "ValueError", narrow=_of_base_url),
-    ),
-    *(
-        (
-            f"semantic_kernel.connectors.ai.open_ai.services.{module}",
-            f"{cls}.__init__",
-            MissingKey(SEMANTIC_KERNEL, "ServiceInitializationError", narrow=_of_base_url),
-        )
-        for module, cls in (
-            ("open_ai_chat_completion", "OpenAIChatCompletion"),
-            ("open_ai_config_base", "OpenAIConfigBase"),
-        )
-    ),
-    (
-        "huggingface_hub.inference._providers._common",
-        "TaskProviderHelper._prepare_api_key",
-        MissingKey(CALLERS["huggingface_hub"], "ValueError", narrow=_if_for_together),
-    ),
-    (
-        "llama_index.embeddings.together.base",
-        "TogetherEmbedding.__init__",
-        MissingKey(CALLERS["llama_index"], "ValidationError"),
-    ),
-    *(
-        (
-            module,
-            "Together.__init__",
-            MissingKey(CALLERS["langchain_together"], "ValueError", "together_api_key"),
-        )
-        for module in ("langchain_together.llms", "langchain_community.llms.together")
-    ),
-    (
-        "aisuite.providers.together_provider",
-        "TogetherProvider.__init__",
-        MissingKey(CALLERS["aisuite"], "ValueError"),
-    ),
-    *(
-        # The package has the function as well, as it was when the package was imported.
-        (module, "rerank", MissingKey(LITELLM, "APIConnectionError", narrow=_of_model))
-        for module in ("litellm.rerank_api.main", "litellm")
-    ),
+    ("mirascope.llm.providers.together.provider", "TogetherProvider.__init__", _MIRASCOPE),
+    ("instructor.v2.auto_client", "_build_openai_compatible", _INSTRUCTOR),
+    ("camel.models.togetherai_model", "TogetherAIModel.__init__", _CAMEL),
+    ("camel.models.openai_model", "OpenAIModel.__init__", _CAMEL_OPENAI),
+    (f"{_SERVICES}.open_ai_chat_completion", "OpenAIChatCompletion.__init__", _SEMANTIC_KERNEL),
+    (f"{_SERVICES}.open_ai_config_base", "OpenAIConfigBase.__init__", _SEMANTIC_KERNEL),
+    (_PROVIDERS, "TaskProviderHelper._prepare_api_key", _HUB),
+    ("llama_index.embeddings.together.base", "TogetherEmbedding.__init__", _LLAMA_INDEX),
+    ("langchain_together.llms", "Together.__init__", _LANGCHAIN),
+    ("langchain_community.llms.together", "Together.__init__", _LANGCHAIN),
+    ("aisuite.providers.together_provider", "TogetherProvider.__init__", _AISUITE),
+    # The package has the function as well, as it was when the package was imported.
+    ("litellm.rerank_api.main", "rerank", _LITELLM),
+    ("litellm", "rerank", _LITELLM),
 )
 """Module, function or method, and adapter of each."""

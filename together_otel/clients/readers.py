@@ -41,18 +41,12 @@ DEEPEVAL_LOCAL: Final = Reader(
     "deepeval", "LocalModel", ("LOCAL_MODEL_API_KEY",), ("LOCAL_MODEL_BASE_URL",), skips_empty=True
 )
 DEEPEVAL_EMBEDDING: Final = Reader(
-    "deepeval",
-    "LocalEmbeddingModel",
-    ("LOCAL_EMBEDDING_API_KEY",),
-    ("LOCAL_EMBEDDING_BASE_URL",),
+    *("deepeval", "LocalEmbeddingModel", ("LOCAL_EMBEDDING_API_KEY",)),
+    base_urls=("LOCAL_EMBEDDING_BASE_URL",),
     skips_empty=True,
 )
 SEMANTIC_KERNEL: Final = Reader(
-    "semantic_kernel",
-    "OpenAIChatCompletion",
-    (_OPENAI,),
-    ("OPENAI_BASE_URL",),
-    skips_empty=True,
+    "semantic_kernel", "OpenAIChatCompletion", (_OPENAI,), ("OPENAI_BASE_URL",), skips_empty=True
 )
 MIRASCOPE: Final = Reader("mirascope", "TogetherProvider", skips_empty=True)
 _LITELLM_OPENAI: Final = Reader("litellm", "LiteLLM", (_OPENAI,), _BASES, skips_empty=True)

@@ -67,7 +67,6 @@ def leave_at(url):
     export = exit_export.ExitExport(CollectorRegistry(), lambda: None, gateway=url, folder=None)
     export.start()
     export._exit()
-    export.stop()
 
 
 @pytest.fixture
@@ -170,6 +169,14 @@ def test_a_job_writes_a_file(way, run, tmp_path):
     )
     checked = run_to_end([prometheus_binaries.require("promtool"), "check", "metrics"], input=text)
     assert (checked.returncode, checked.stderr) == (0, "")
+
+
+def test_a_job_that_turns_it_off_before_its_end(run, tmp_path):
+    """What was counted until then is left."""
+    done = run("uninstrument", TOGETHER_OTEL_TEXTFILE=str(tmp_path))
+    assert done.returncode == 3
+    text = (tmp_path / "together_otel_job.prom").read_text(encoding="utf-8")
+    assert total(text, REQUESTS, together_request_outcome="success") == 1
 
 
 def test_both_at_once(run, gateway, tmp_path):

@@ -18,7 +18,7 @@ import threading
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import unquote, urlsplit
 
 from prometheus_client import CollectorRegistry, generate_latest, pushadd_to_gateway
@@ -84,6 +84,8 @@ class ExitExport:
     collector's.
     """
 
+    _last: ClassVar[ExitExport | None] = None
+
     def __init__(
         self,
         source: Collector,
@@ -102,14 +104,18 @@ class ExitExport:
         self._wanted = False
 
     def start(self) -> None:
-        """Register the export at exit."""
-        self._wanted = True
+        """Register the export at exit, in place of the one that was started before."""
+        if (before := ExitExport._last) is not None:
+            before._cancel()  # noqa: SLF001 - same class
+        ExitExport._last, self._wanted = self, True
         # Now, because since Python 3.12 no thread can be started during the exit.
         threading.Thread(target=self._wait, name="together-otel-exit-export", daemon=True).start()
         atexit.register(self._exit)
 
     def stop(self) -> None:
-        """Unregister the export."""
+        """Keep the export: a job may turn the instrumentation off before it ends."""
+
+    def _cancel(self) -> None:
         self._wanted = False
         atexit.unregister(self._exit)
         self._go.set()

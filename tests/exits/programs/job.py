@@ -1,7 +1,8 @@
 """A job: makes a client, asks once, leaves a stream unread, and ends with exit code 3.
 
 Arguments: `fork` forks a child that asks and ends as Python programs do; `hurry` leaves the
-exit's two seconds as they are, which a busy machine may need for an export that goes well.
+exit's two seconds as they are, which a busy machine may need for an export that goes well;
+`uninstrument` turns the instrumentation off before the end.
 """
 
 import os
@@ -9,6 +10,7 @@ import sys
 
 import together
 
+import together_otel
 from together_otel.telemetry import exit_export
 
 if "hurry" not in sys.argv:
@@ -24,4 +26,6 @@ if "fork" in sys.argv:
     os.waitpid(child, 0)
 stream = client.chat.completions.create(**QUESTION, stream=True)
 next(stream)
+if "uninstrument" in sys.argv:
+    together_otel.uninstrument()
 sys.exit(3)

@@ -4,6 +4,7 @@ import asyncio
 import concurrent.futures
 import socket
 import ssl
+import sys
 from types import SimpleNamespace
 from urllib.error import URLError
 
@@ -22,9 +23,22 @@ from together_otel.clients.base import Answer
 from together_otel.clients.failures import outcome_of, outcome_of_status
 from together_otel.clients.generated import Generated
 from together_otel.clients.in_house import InHouse
+from together_otel.clients.sent import redirects_at_work
 
 ASKED = "https://api.together.xyz/v1/chat/completions"
 SENT = {"Authorization": "Bearer made-up"}
+
+
+def within(frames):
+    """Return what redirects are found by a function with a histogram of its own, called so deeply."""
+    hist = [1, 2]
+    return within(frames - 1) if frames else (redirects_at_work(sys._getframe()), hist)[0]
+
+
+def test_a_variable_of_the_application_is_no_redirect():
+    assert within(50) is None
+
+
 LINK = {"error": {"message": "See https://api.together.ai/settings/api-keys", "code": "x"}}
 
 

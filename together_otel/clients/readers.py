@@ -1,14 +1,12 @@
 """Environment variables, in order, and base URLs of clients that use Together without its SDK."""
 
 import sys
-from collections.abc import Iterator
 from dataclasses import replace
-from itertools import islice
-from traceback import walk_stack
 from types import FrameType
 from typing import Final
 
 from together_otel.clients.callers import CALLERS, LITELLM, OPENAI
+from together_otel.clients.sent import outward
 from together_otel.keys import TOGETHER, Reader
 from together_otel.names import KEY_VARIABLE
 
@@ -115,7 +113,7 @@ _DEEPEST: Final = 60
 
 def maker(frame: FrameType) -> Reader | None:
     """Return the reader of the innermost framework that is creating a client, ``None`` for none."""
-    for outer in _outward(frame):
+    for outer in outward(frame, _DEEPEST):
         if (package := (name := _name_of(outer)).partition(".")[0]) in _PACKAGES:
             for module, client, reader in _MAKERS:
                 if _is_in(name, module) and (client is None or _is_for(client, outer)):
@@ -128,7 +126,7 @@ def _is_for(module: str, frame: FrameType) -> bool:
     """Return whether a function of a module, or a method of its class's object, is running."""
     if module not in sys.modules:
         return False
-    for outer in _outward(frame):
+    for outer in outward(frame, _DEEPEST):
         if _is_in(name := _name_of(outer), module):
             return True
         # Not of the application's frames: what it deletes must not stay alive in f_locals.
@@ -141,16 +139,12 @@ def _is_for(module: str, frame: FrameType) -> bool:
 
 def _is_for_openai(frame: FrameType) -> bool:
     """Return whether LiteLLM is creating a client for a model of openai's, such as ``openai/…``."""
-    for outer in _outward(frame):
+    for outer in outward(frame, _DEEPEST):
         if _name_of(outer) == "litellm.main" and (
             provider := outer.f_locals.get("custom_llm_provider")
         ):
             return bool(provider != "together_ai")
     return False
-
-
-def _outward(frame: FrameType) -> Iterator[FrameType]:
-    return (outer for outer, _ in islice(walk_stack(frame), _DEEPEST))
 
 
 def _name_of(frame: FrameType) -> str:

@@ -25,37 +25,35 @@ _MOST: Final = 32
 """Maximum number of frames that are examined."""
 
 
+def outward(frame: FrameType | None, most: int) -> Iterator[FrameType]:
+    """Yield a frame and its callers."""
+    while frame is not None and most:
+        yield frame
+        frame, most = frame.f_back, most - 1
+
+
 def secrets_at_work(frame: FrameType | None) -> list[str]:
     """Return the keys of the request that a frame, or one of its callers, is sending."""
-    for _ in range(_MOST):
-        if frame is None:
-            break
-        if found := _secrets_in_frame(frame):
-            return found
-        frame = frame.f_back
-    return []
+    return next(filter(None, map(_secrets_in_frame, outward(frame, _MOST))), [])
 
 
 def redirects_at_work(frame: FrameType | None) -> Any:
     """Return the responses that redirected requests to the one that a frame, or a caller, sends."""
-    for _ in range(_MOST):
-        if frame is None or frame.f_code.co_name == "resolve_redirects":
-            break
-        frame = frame.f_back
-    return None if frame is None else frame.f_locals.get("hist")
+    for outer in outward(frame, _MOST):
+        if outer.f_code.co_name == "resolve_redirects":
+            return outer.f_locals.get("hist")
+    return None
 
 
 def secrets_in_traceback(exc: BaseException) -> list[str]:
     """Return the keys of the requests that raised an exception or its causes."""
-    frames = [frame for link in chain(exc) for frame, _ in walk_tb(link.__traceback__)]
-    return [secret for frame in frames[-_MOST:] for secret in _secrets_in_frame(frame)]
+    return [secret for headers in _headers_in_traceback(exc) for secret in secrets_in(headers)]
 
 
 def authorization_in_traceback(exc: BaseException) -> str | None:
     """Return the Authorization header of the request that an exception belongs to, if known."""
-    frames = [frame for link in chain(exc) for frame, _ in walk_tb(link.__traceback__)]
-    headers = [one for frame in frames[-_MOST:] for one in _headers_in_frame(frame)]
-    return next(filter(None, map(authorization_in, reversed(headers))), None)
+    headers = reversed(_headers_in_traceback(exc))
+    return next(filter(None, map(authorization_in, headers)), None)
 
 
 def tries_in_traceback(exc: BaseException) -> Any:
@@ -86,6 +84,11 @@ def refusal_behind(exc: BaseException) -> Any:
         if found is not None and found.status_code >= FIRST_ERROR:
             return found
     return None
+
+
+def _headers_in_traceback(exc: BaseException) -> list[Mapping[Any, Any]]:
+    frames = [frame for link in chain(exc) for frame, _ in walk_tb(link.__traceback__)]
+    return [headers for frame in frames[-_MOST:] for headers in _headers_in_frame(frame)]
 
 
 def _secrets_in_frame(frame: FrameType) -> list[str]:

@@ -30,8 +30,7 @@ dropped: SimpleQueue[tuple[Open, float]] = SimpleQueue()
 def opened(owner: object, what: Open) -> weakref.finalize[[Open], object]:
     """Record that a call continues until ``owner`` ends it or is collected.
 
-    Returns:
-        The finalizer, which must be detached when the call has ended.
+    Return the finalizer, which must be detached when the call has ended.
     """
     _open[id(what)] = what
     finalizer = weakref.finalize(owner, _drop, what)

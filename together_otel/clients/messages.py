@@ -222,12 +222,7 @@ def _kept(found: dict[int, _Made], index: int, make: Callable[[], _Made]) -> _Ma
 
 
 class Messages:
-    """The content of one call.
-
-    Args:
-        operation: one of `OPERATIONS`.
-        body: the body of the request.
-    """
+    """The content of one call of one of `OPERATIONS`, by the body of its request."""
 
     def __init__(self, operation: str, body: Mapping[str, Any]) -> None:
         self.inputs: list[Message] = _inputs(operation, body)

@@ -13,7 +13,10 @@ ROOT = Path(__file__).parents[1]
 GROUPS = ("frameworks-lowest", "frameworks-heavy", "light-lowest", "proxy", "frameworks")
 """Dependency groups that pin a client's releases."""
 MISSING = "missing keys; calls, through openai"
-IMITATED = "imitations; by hand, 1.45.0"
+IMITATED = (
+    ("semantic-kernel: `OpenAIChatCompletion`", MISSING, "1.45.0"),
+    ("any-llm: the provider `together`", "missing keys; calls, through `together`", "1.40.2"),
+)
 
 CLIENTS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     (
@@ -110,7 +113,8 @@ def rows() -> Iterator[tuple[str, str, str]]:
     tested = releases()
     for client, seen, packages in CLIENTS:
         yield client, seen, "; ".join(f"{one} {', '.join(tested[one])}" for one in packages)
-    yield "semantic-kernel: `OpenAIChatCompletion`", MISSING, IMITATED
+    for client, seen, release in IMITATED:
+        yield client, seen, f"imitations; by hand, {release}"
     yield (
         "httpx, httpx2, requests, aiohttp",
         "requests to Together's hosts, except those of the clients above",

@@ -253,6 +253,7 @@ def test_key_in_a_variable_of_other_models(work, telemetry, keys, monkeypatch):
 
 
 IMITATIONS = [
+    ("any_llm.any_llm", "AnyLLM._verify_and_set_api_key", "MissingApiKeyError"),
     (
         "crewai.llms.providers.openai.completion",
         "OpenAICompletion._get_client_params",
@@ -284,6 +285,7 @@ def imitate(monkeypatch, module, attribute, error, url):
         raise kind("no key")
 
     made = type(name, (), {"base_url": url, "api_key": None, method: refuse})
+    made.PROVIDER_NAME = "together" if url and "together" in url else "openai"
     made.config = SimpleNamespace(base_urls=url and {"openai-chat": url})
     monkeypatch.setitem(sys.modules, module, ModuleType(module))
     setattr(sys.modules[module], name, made)

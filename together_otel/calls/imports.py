@@ -41,7 +41,7 @@ MODULES = (
     "crewai.llms.providers.openai.completion",
     *("deepeval.models.llms.openai_model", "deepeval.models.llms.local_model"),
     "deepeval.models.embedding_models.local_embedding_model",
-    *("dspy._vendor.lm15.router", "mirascope.llm.providers.together.provider"),
+    *("any_llm.any_llm", "dspy._vendor.lm15.router", "mirascope.llm.providers.together.provider"),
     "instructor.v2.auto_client",
     *("camel.models.togetherai_model", "camel.models.openai_model"),
     "semantic_kernel.connectors.ai.open_ai.services.open_ai_chat_completion",

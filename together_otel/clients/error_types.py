@@ -14,7 +14,7 @@ OTHER: Final = "_OTHER"
 PACKAGES: Final = (
     *("together", "together_ai", "openai", "litellm", "huggingface_hub", "pydantic_ai", "agno"),
     *("instructor", "llama_index", "langchain_core", "haystack", "camel", "aisuite"),
-    *("deepeval", "dspy", "semantic_kernel"),
+    *("any_llm", "deepeval", "dspy", "semantic_kernel"),
     *("httpx", "httpx2", "httpcore", "httpcore2", "requests", "urllib3", "aiohttp", "websockets"),
     *("pydantic", "pydantic_core", "anyio", "trio", "greenlet", "gevent"),
     *("asyncio", "binascii", "concurrent", "http", "json", "socket", "ssl", "zlib", "builtins"),

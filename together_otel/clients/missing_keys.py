@@ -12,6 +12,7 @@ from together_otel.clients.failures import class_names
 from together_otel.clients.readers import (
     AGNO,
     AGNO_OPENAI,
+    ANY_LLM,
     CAMEL,
     CAMEL_OPENAI,
     CREWAI,
@@ -71,7 +72,8 @@ class MissingKey(Adapter):
 
 def _if_for_together(reader: Reader, client: Any, kwargs: Kwargs) -> Reader | None:
     """Return the reader if a call that supports many providers is for Together."""
-    provider = kwargs.get("env_var") or getattr(client, "provider", None)
+    names = (getattr(client, name, None) for name in ("provider", "PROVIDER_NAME"))
+    provider = kwargs.get("env_var") or next(filter(None, names), None)
     return reader if provider in ("together", *reader.variables) else None
 
 
@@ -128,6 +130,7 @@ _DEEPEVAL: Final = _by_base_url(DEEPEVAL, "DeepEvalError")
 _DEEPEVAL_LOCAL: Final = _by_base_url(DEEPEVAL_LOCAL, "DeepEvalError")
 _DEEPEVAL_EMBEDDING: Final = _by_base_url(DEEPEVAL_EMBEDDING, "DeepEvalError")
 _DSPY: Final = MissingKey(CALLERS["dspy"], "NotConfiguredError", narrow=_of_router)
+_ANY_LLM: Final = MissingKey(ANY_LLM, "MissingApiKeyError", narrow=_if_for_together)
 _MIRASCOPE: Final = MissingKey(MIRASCOPE, "ValueError")
 _INSTRUCTOR: Final = MissingKey(INSTRUCTOR, "ConfigurationError", narrow=_if_for_together)
 _CAMEL: Final = MissingKey(CAMEL, "ValueError")
@@ -173,6 +176,7 @@ PLACES: Final[tuple[tuple[str, str, MissingKey], ...]] = (
         for cls in ("LMRouter", "AsyncLMRouter")
         for method in ("resolve", "lm")  # with an empty key; without one
     ),
+    ("any_llm.any_llm", "AnyLLM._verify_and_set_api_key", _ANY_LLM),
     ("mirascope.llm.providers.together.provider", "TogetherProvider.__init__", _MIRASCOPE),
     ("instructor.v2.auto_client", "_build_openai_compatible", _INSTRUCTOR),
     ("camel.models.togetherai_model", "TogetherAIModel.__init__", _CAMEL),

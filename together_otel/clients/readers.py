@@ -46,6 +46,7 @@ DEEPEVAL_EMBEDDING: Final = Reader(
 SEMANTIC_KERNEL: Final = Reader(
     "semantic_kernel", "OpenAIChatCompletion", (_OPENAI,), ("OPENAI_BASE_URL",), skips_empty=True
 )
+ANY_LLM: Final = Reader("any_llm", "AnyLLM", skips_empty=True)
 MIRASCOPE: Final = Reader("mirascope", "TogetherProvider", skips_empty=True)
 _LITELLM_OPENAI: Final = Reader("litellm", "LiteLLM", (_OPENAI,), _BASES, skips_empty=True)
 _AGENTS: Final = Reader("openai-agents", "OpenAIProvider", (_OPENAI,))

@@ -52,6 +52,16 @@ def test_an_unknown_shape(monkeypatch, look):
     assert "GOOD, perhaps: the key may work." in look()
 
 
+def test_a_whole_file_in_place_of_a_key(key, monkeypatch, look, facts):
+    """The result is shown, also if only another variable has it."""
+    monkeypatch.setenv("TOGETHER_API_KEY", "y" * 9_000)
+    assert "TOGETHER_API_KEY is too long for a Together key: copy" in look(code=1)
+    assert facts(code=1)["problems"] == ["too_long"]
+    monkeypatch.setenv("TOGETHER_API_KEY", key)
+    monkeypatch.setenv("MY_TOGETHER_KEY", "y" * 9_000)
+    assert look().startswith("GOOD: the key can work.")
+
+
 @pytest.mark.parametrize("value", ["/run/secrets/together/api-key", "file:/run/secrets/together"])
 def test_a_path_in_place_of_a_key(value, monkeypatch, look):
     """Somebody expects that the file is read."""

@@ -109,6 +109,8 @@ TABLE = [
     (LEGACY[:-1], "damaged", ("too_short",)),
     (LEGACY[:-8], "damaged", ("too_short",)),
     (LEGACY + "0", "damaged", ("too_long",)),
+    ("y" * 4096, "unrecognized", ()),
+    ("y" * 4097, "unrecognized", ("too_long",)),  # a whole file
     (LEGACY[:-9], "unrecognized", WELL),
     ("01" * 31, "damaged", ("too_short",)),
     ("opq." * 12 + "1", "unrecognized", WELL),

@@ -7,6 +7,7 @@ from typing import Final
 
 from together_otel.keys import formats
 from together_otel.keys.formats import PUBLIC_PREFIX, V1_LENGTH, holds_key, is_placeholder, shape_of
+from together_otel.keys.known import LONGEST_SECRET
 from together_otel.names import PROBLEMS, Format, Problem
 
 _NEAR: Final = 8
@@ -186,6 +187,8 @@ def _damage(core: str, found: set[Problem]) -> Format:
     if len(core) == V1_LENGTH - 1 and core.startswith(PUBLIC_PREFIX[1:]):
         found.add("too_short")
         return "damaged"
+    if len(core) > LONGEST_SECRET:
+        found.add("too_long")
     return "unrecognized"
 
 

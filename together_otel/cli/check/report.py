@@ -10,7 +10,8 @@ from together_otel.cli.check.environment import Environment, Lookalike
 from together_otel.cli.check.outcomes import LiveResult
 from together_otel.cli.output import paint
 from together_otel.cli.parsing import keys_in
-from together_otel.keys import Diagnosis, KeyReport, escape_controls, known_keys, redact
+from together_otel.keys import Diagnosis, KeyReport, KnownKeys, escape_controls, known_keys, redact
+from together_otel.keys.known import LONGEST_SECRET
 from together_otel.keys.phrases import faults
 
 _WIDTH: Final = 80
@@ -89,7 +90,12 @@ def as_json(findings: Findings) -> str:
         "notes": findings.notes,
         "live": live and _of(live, *_OF_LIVE),
     }
-    return redact(json.dumps(found), keys_in(around.variables)) + "\n"
+    return redact(json.dumps(found), _searched(around)) + "\n"
+
+
+def _searched(around: Environment) -> KnownKeys:
+    """Return the keys that a name of a variable, a path or a host may contain."""
+    return known_keys([one for one in keys_in(around.variables) if len(one) <= LONGEST_SECRET])
 
 
 def _of(facts: object, *names: str) -> dict[str, object]:
@@ -98,11 +104,10 @@ def _of(facts: object, *names: str) -> dict[str, object]:
 
 def as_text(findings: Findings) -> str:
     """Return ASCII text with the verdict, the remedy and the facts."""
-    # The name of a variable, a path or a host may contain a key.
-    keys, lines = known_keys(keys_in(findings.around.variables)), [""]
+    known, lines = _searched(findings.around), [""]
     for name, text in _facts(findings):
         lines += textwrap.wrap(
-            redact(text, keys),
+            redact(text, known),
             _WIDTH,
             initial_indent=f"{name:{_COLUMN}}",
             subsequent_indent=" " * _COLUMN,

@@ -148,7 +148,7 @@ def from_toml(text: str) -> dict[str, Any]:
     try:
         found: dict[str, Any] = toml.loads(text)
     except ValueError as exc:
-        raise WrongChoice(f"invalid TOML: {exc}") from None
+        raise WrongChoice(f"the file is invalid TOML: {exc}") from None
     return found
 
 

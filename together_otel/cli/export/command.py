@@ -159,7 +159,9 @@ def _rules(parser: Parser, options: argparse.Namespace) -> Options:
             given["severity"] = {**before, **pairs(options.severity)}
         return choose(given)
     except (OSError, UnicodeDecodeError) as exc:
-        return parser.refuse(f"--config {options.config} cannot be read: {exc}")
+        return parser.refuse(
+            f"--config {options.config} cannot be read: {getattr(exc, 'strerror', exc)}"
+        )
     except WrongChoice as exc:
         return parser.refuse(str(exc))
 

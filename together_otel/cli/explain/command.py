@@ -15,8 +15,8 @@ DESCRIPTION = (
     " name, lists all names."
 )
 EPILOG = """\
-exit codes: 0 the entry was printed; 64 the arguments are invalid, or no entry has
-this name
+exit codes: 0 the entry was printed; 64 the arguments are invalid, or no entry
+has this name
 
 example: together-otel explain revoked"""
 

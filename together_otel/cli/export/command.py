@@ -26,11 +26,7 @@ _JOB = re.compile(r"[\w./:-]+", re.ASCII)
 
 HELP = "write dashboards, alert rules, routes and the runbook"
 DESCRIPTION = "Writes dashboards, alert rules, Alertmanager's routes and the runbook."
-EPILOG = """\
-exit codes: 0 all files were written; 64 the arguments are invalid, or a file
-exists; 73 a file cannot be written
-
-example: together-otel export monitoring --only rules --only dashboards"""
+EPILOG = "example: together-otel export monitoring --only rules --only dashboards"
 
 
 def add(parser: Parser) -> None:

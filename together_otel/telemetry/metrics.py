@@ -13,6 +13,7 @@ histograms, and is notified of changes that must not wait.
 from __future__ import annotations
 
 import time
+import weakref
 from typing import TYPE_CHECKING, Any, Protocol
 
 from together_otel import names
@@ -128,6 +129,9 @@ class Metrics(Store):
     def start(self) -> None:
         """Start to emit, or restart after `stop`."""
 
+    def replaced(self) -> None:
+        """Emit no more, as other metrics do, perhaps to the same registry."""
+
     def stop(self) -> None:
         """Stop emitting; counts are kept for another `start`."""
         self.keys_in_use = self.before_collection = tuple
@@ -183,6 +187,9 @@ class Outlet(Protocol):
         """Stop, and close everything."""
 
 
+_started: weakref.WeakSet[Metrics] = weakref.WeakSet()
+
+
 class Backend:
     """The metrics of one ``instrument()`` call and their outlets, which start and stop together."""
 
@@ -191,7 +198,11 @@ class Backend:
         self._outlets = (metrics, *outlets)
 
     def start(self) -> None:
-        """Start to emit."""
+        """Start to emit, in place of what was started before."""
+        for before in list(_started):
+            if before is not self.metrics:
+                before.replaced()
+        _started.add(self.metrics)
         for one in self._outlets:
             one.start()
 

@@ -56,6 +56,7 @@ class OpenTelemetryMetrics(DeferredMetrics):
         chunk_times: bool = False,
     ) -> None:
         super().__init__(release, chunk_times=chunk_times, loss=(_LOSS, self._is_lost))
+        self._on = True
         # Weakly: the provider refers to the instruments, and these refer to this object.
         self._provider = None if provider is None else weakref.ref(provider)
         self._made: set[Metric] = set()
@@ -89,7 +90,7 @@ class OpenTelemetryMetrics(DeferredMetrics):
 
     def _observe(self, metric: Metric, _options: CallbackOptions) -> Iterable[Observation]:
         self.prepare()
-        series = self.read(metric, self.gauges())
+        series = self.read(metric, self.gauges()) if self._on else ()
         return [Observation(value, _attributes(metric, labels)) for labels, value in series]
 
     def _current_provider(self) -> Any:
@@ -101,6 +102,12 @@ class OpenTelemetryMetrics(DeferredMetrics):
     def _after_fork(self) -> None:
         super()._after_fork()
         _forget_inherited(self._current_provider())
+
+    def start(self) -> None:
+        self._on = True
+
+    def replaced(self) -> None:
+        self._on = False  # OpenTelemetry cannot remove instruments
 
     def histogram(self, metric: Metric, labels: Labels) -> Observe:
         return observer(self._histograms[metric], _attributes(metric, labels))

@@ -34,7 +34,8 @@ EVENTS = {
         "INFO, WARNING, ERROR",
         (
             "A client was created and its key inspected; once for each distinct result in a process. "
-            "INFO if the key is well-formed, WARNING if it has problems, ERROR if it is missing or empty."
+            "INFO if the key is well-formed, WARNING if it has problems, ERROR"
+            " if it is missing or empty; these two with the remedy."
         ),
     ),
     names.AUTH_FAILED: (

@@ -49,24 +49,37 @@ def runtime(metrics):
 
 
 @pytest.mark.parametrize(
-    ("key", "level"),
+    ("key", "level", "remedy"),
     [
-        (None, logging.ERROR),
-        (" ", logging.ERROR),
-        ("changeme", logging.WARNING),
-        (KEY[:-1], logging.WARNING),
-        (f"{KEY[:-1]}!", logging.WARNING),
-        (f"{OTHER}\n", logging.WARNING),
-        (OPENAI, logging.WARNING),
-        (KEY, logging.INFO),
-        (OTHER, logging.INFO),
+        (None, logging.ERROR, "set TOGETHER_API_KEY to a key from"),
+        (" ", logging.ERROR, "holds only white space: pass a key from"),
+        ("changeme", logging.WARNING, "is a placeholder: put a key from"),
+        (KEY[:-1], logging.WARNING, "is too short for a Together key: copy the whole key"),
+        (f"{KEY[:-1]}!", logging.WARNING, "has a character that no Together key has"),
+        (f"{OTHER}\n", logging.WARNING, "ends in a newline: strip it"),
+        (OPENAI, logging.WARNING, "is a key of OpenAI: pass a Together key from"),
+        (KEY, logging.INFO, None),
+        (OTHER, logging.INFO, None),
     ],
 )
-def test_finding_about_a_key(key, level, runtime, told):
+def test_finding_about_a_key(key, level, remedy, runtime, told):
+    """What is wrong comes with what to do about it."""
     report = inspect_key(key, source="argument", environ={})
     runtime.key_checked(report, "openai")
-    expected = {names.CLIENT_LIBRARY: "openai", **of_key(report)}
-    assert told == [(names.KEY_CHECKED, level, expected)]
+    ((event, found_level, fields),) = told
+    assert (event, found_level) == (names.KEY_CHECKED, level)
+    said = fields.pop(names.AUTH_REMEDY, None)
+    assert (remedy is None and said is None) or remedy in said
+    assert fields == {names.CLIENT_LIBRARY: "openai", **of_key(report)}
+
+
+@pytest.mark.parametrize(
+    ("host", "level"), [("gw.test", logging.INFO), ("api.together.ai", logging.WARNING)]
+)
+def test_key_of_a_gateway(host, level, runtime, told):
+    """A listed gateway issues keys of its own, which may look like OpenAI's."""
+    runtime.key_checked(inspect_key(OPENAI, source="argument", environ={}), "together", host)
+    assert [event[1] for event in told] == [level]
 
 
 def test_acceptance_is_noted_by_key_text_and_whose_the_host_is(runtime, metrics, now, told):

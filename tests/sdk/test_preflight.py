@@ -156,13 +156,14 @@ def test_copies(sdk, telemetry):
 
 
 def test_it_warns_by_default(sdk, telemetry, monkeypatch):
-    """The client is made; what is wrong with its key is in the log."""
+    """The client is made; what is wrong with its key, and what to do about it, is in the log."""
     monkeypatch.delenv("TOGETHER_OTEL_PREFLIGHT")
     on_with(telemetry)
     sdk.client(api_key="changeme")
     assert telemetry.counter("together.client.auth.failures") == 0
     (log,) = telemetry.logs()
     assert (log["event_name"], log["severity"]) == ("together.client.key_checked", "WARN")
+    assert "is a placeholder: put a key from" in log["attributes"]["together.auth.remedy"]
 
 
 def test_off(sdk, server, telemetry):

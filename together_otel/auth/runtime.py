@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from together_otel import names
 from together_otel.guard import Guard
 from together_otel.keys import Diagnosis, Refusal, diagnose, inspect_key
-from together_otel.keys.hosts import TOGETHER, owner_of
+from together_otel.keys.hosts import TOGETHER, is_together_host, owner_of
 from together_otel.names import STAGES, Stage
 from together_otel.telemetry import attributes, events
 
@@ -75,15 +75,23 @@ class Runtime:
             return self.keys.in_use()
         return ()
 
-    def key_checked(self, report: KeyReport, library: str) -> None:
-        """Log the report of a constructor's key and the library of the client."""
+    def key_checked(self, report: KeyReport, library: str, host: str | None = None) -> None:
+        """Log the report of a constructor's key and the library of the client.
+
+        ``host`` is the one that the client asks: a gateway's own key may look like another
+        provider's.
+        """
+        found = {names.CLIENT_LIBRARY: library, **attributes.of_key(report)}
+        level = logging.INFO
         if report.presence != "present":
             level = logging.ERROR
-        elif report.problems or report.format in ("placeholder", "damaged", "other_provider"):
+        elif report.problems or report.format in ("placeholder", "damaged"):
             level = logging.WARNING
-        else:
-            level = logging.INFO
-        found = {names.CLIENT_LIBRARY: library, **attributes.of_key(report)}
+        elif report.format == "other_provider" and not self._is_gateway(host):
+            level = logging.WARNING
+        if level != logging.INFO:
+            remedy = diagnose(report, Refusal("constructor")).remedy
+            found = {names.AUTH_REMEDY: remedy, **found}
         events.emit(names.KEY_CHECKED, level, found)
 
     def accepted(self, key: object, report: KeyReport, answer: Answer, host: str | None) -> None:
@@ -161,6 +169,10 @@ class Runtime:
         if report.reader != reader:  # the key was first seen with another client
             report = replace(report, reader=reader)
         return AuthFailure(report, diagnose(report, refusal))
+
+    def _is_gateway(self, host: str | None) -> bool:
+        """Return whether a host is one of ``hosts`` and not Together's own."""
+        return is_together_host(host, self.settings.hosts) and not is_together_host(host)
 
     def _whose(self, host: str | None) -> str:
         """Return the owner of a host; all of Together's hosts have the same owner."""

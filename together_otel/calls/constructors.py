@@ -214,7 +214,9 @@ class Attempt:
         try:
             with within(runtime, trace.set_span_in_context(span, current_context())):
                 if failed is None:
-                    runtime.key_checked(report, self._library)
+                    is_foreign = report.format == "other_provider"
+                    host = self.adapter.host(self._client) if is_foreign else None
+                    runtime.key_checked(report, self._library, host)
                 else:
                     details = {names.ERROR_TYPE: failed[2], names.CLIENT_LIBRARY: self._library}
                     suppressed = runtime.auth_failure_held_back(failed[0])

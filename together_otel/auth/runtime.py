@@ -85,9 +85,11 @@ class Runtime:
         level = logging.INFO
         if report.presence != "present":
             level = logging.ERROR
-        elif report.problems or report.format in ("placeholder", "damaged"):
-            level = logging.WARNING
-        elif report.format == "other_provider" and not self._is_gateway(host):
+        elif (
+            report.problems
+            or report.format in ("placeholder", "damaged")
+            or (report.format == "other_provider" and not self._is_gateway(host))
+        ):
             level = logging.WARNING
         if level != logging.INFO:
             remedy = diagnose(report, Refusal("constructor")).remedy

@@ -23,7 +23,10 @@ def test_everything_set():
             "TOGETHER_OTEL_PROMETHEUS_HOST": "0.0.0.0",  # noqa: S104 - what containers take
             "TOGETHER_OTEL_FINGERPRINT": "OFF",
             "TOGETHER_OTEL_LOG_INTERVAL": "0",
-            "TOGETHER_OTEL_RUNBOOK_URL": "https://wiki.example/together",
+            "TOGETHER_OTEL_RUNBOOK_URL": "https://wiki.example/@together",
+            "TOGETHER_OTEL_HOSTS": "gw.example, https://GW2.example:8443/v1,",
+            "TOGETHER_OTEL_PUSHGATEWAY": "HTTP://gateway:9091",
+            "TOGETHER_OTEL_RECOVERY": "ENVIRONMENT; File:/run/key",
             "TOGETHER_OTEL_GENAI_METRICS": "Both",
             "TOGETHER_OTEL_CHUNK_TIMES": "on",
         }
@@ -33,7 +36,10 @@ def test_everything_set():
         prometheus_host="0.0.0.0",  # noqa: S104 - what containers take
         fingerprint=False,
         log_interval=0.0,
-        runbook_url="https://wiki.example/together",
+        runbook_url="https://wiki.example/@together",
+        hosts=("gw.example", "gw2.example"),
+        pushgateway="HTTP://gateway:9091",
+        recovery=(("environment", ""), ("file", "/run/key")),
         genai_metrics="both",
         chunk_times=True,
     )
@@ -52,6 +58,8 @@ def test_everything_set():
         ("TOGETHER_OTEL_LOG_INTERVAL", "soon", "a number of seconds"),
         ("TOGETHER_OTEL_LOG_INTERVAL", "-1", "a number of seconds"),
         ("TOGETHER_OTEL_LOG_INTERVAL", "nan", "a number of seconds"),
+        ("TOGETHER_OTEL_HOSTS", "gw.example, http://", "names of hosts, separated by commas"),
+        ("TOGETHER_OTEL_RUNBOOK_URL", "our wiki", "a URL with http:// or https://"),
     ],
 )
 def test_a_value_not_understood(variable, value, allowed, caplog):

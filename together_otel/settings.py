@@ -49,7 +49,8 @@ LAST_PORT = 65_535
 _RECOVERIES = {"file": True, "command": True, "environment": False, "prompt": False}
 """Kinds of sources of another key, and whether a colon and a value must follow."""
 _SOURCES = "file:PATH, command:WORDS, environment or prompt, separated by ;"
-_URL = "a URL with http:// or https:// and a host; in a password, / # ? are %2F %23 %3F"
+_PAGE = "a URL with http:// or https://"
+_URL = f"{_PAGE} and a host; in a password, / # ? are %2F %23 %3F"
 
 _CAPTURES = ("NO_CONTENT", "SPAN_ONLY", "EVENT_ONLY", "SPAN_AND_EVENT")
 _OLDER_CAPTURES = {"false": "NO_CONTENT", "true": "EVENT_ONLY"}
@@ -95,7 +96,7 @@ class Settings:
             metrics=_backend(environ, wanted=(port is not None, pushgateway, textfile)),
             prometheus_port=port,
             prometheus_host=environ.get(PROMETHEUS_HOST, "").strip() or "127.0.0.1",
-            hosts=hosts_in(environ.get(HOSTS, "")),
+            hosts=_read(environ, HOSTS, _hosts, "names of hosts, separated by commas", ()),
             pushgateway=pushgateway,
             textfile=textfile,
             preflight=cast("Preflight", _choice(environ, PREFLIGHT, ("warn", "raise", "off"))),
@@ -103,7 +104,7 @@ class Settings:
             log_interval=_read(
                 environ, LOG_INTERVAL, _seconds, "a number of seconds, 0 or more", cls.log_interval
             ),
-            runbook_url=environ.get(RUNBOOK_URL, "").strip() or DEFAULT_RUNBOOK_URL,
+            runbook_url=_read(environ, RUNBOOK_URL, _page, _PAGE, DEFAULT_RUNBOOK_URL),
             recovery=_read(environ, RECOVERY, _recovery, _SOURCES, ()),
             genai_metrics=cast(
                 "GenAIMetrics", _choice(environ, GENAI_METRICS, ("latest", "legacy", "both"))
@@ -196,8 +197,17 @@ def _backend(environ: Mapping[str, str], wanted: tuple[object, ...]) -> Backend:
     return cast("Backend", chosen)
 
 
+def _page(text: str) -> str | None:
+    return text if re.fullmatch(r"(?i)https?://\S+", text) else None
+
+
 def _url(text: str) -> str | None:
-    return text if re.fullmatch(r"https?://\S+", text) and host_of(text) else None
+    return _page(text) if host_of(text) else None
+
+
+def _hosts(text: str) -> tuple[str, ...] | None:
+    found = [hosts_in(part) for part in re.split(r"[,;\s]+", text) if part]
+    return tuple(host for hosts in found for host in hosts) if all(found) else None
 
 
 def host_of(url: str) -> str:
@@ -220,6 +230,7 @@ def _recovery(text: str) -> tuple[tuple[str, str], ...] | None:
     found = []
     for part in text.split(";"):
         kind, _, more = part.strip().partition(":")
+        kind = kind.lower()
         words = shlex.split(more) if kind == "command" else more.split()
         if _RECOVERIES.get(kind) is not bool(words):
             return None

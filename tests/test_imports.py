@@ -15,6 +15,7 @@ LOADED = {
     "together_otel.calls.imports",
     "together_otel.calls.interrupts",
     "together_otel.calls.open_calls",
+    "together_otel.calls.places",
     "together_otel.calls.senders",
     "together_otel.clients",
     "together_otel.clients.first_look",
@@ -83,4 +84,4 @@ def test_what_is_loaded_without_a_client_library(before):
 
 
 def test_the_modules_that_are_watched_are_those_of_the_targets():
-    assert set(MODULES) == {target.module for target in TARGETS}
+    assert {target.module for target in TARGETS} == MODULES

@@ -12,7 +12,7 @@ from reaching import MODEL
 from reported import calls, events, failures, only_failure
 
 from together_otel import instrument, uninstrument
-from together_otel.clients.missing_keys import PLACES
+from together_otel.calls.places import PLACES
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:The completions endpoint, has 'max_tokens'"),
@@ -390,7 +390,7 @@ def test_originals_come_back():
 
     assert "__init__" in vars(llms.Together)
     uninstrument()
-    for module, attributes, _ in PLACES:
+    for _, module, attributes in PLACES:
         try:
             imported = importlib.import_module(module)
         except ModuleNotFoundError:

@@ -10,6 +10,7 @@ import sys
 from importlib.abc import Loader, MetaPathFinder
 from typing import TYPE_CHECKING, Any, cast
 
+from together_otel.calls.places import PLACES
 from together_otel.calls.proxies import ObjectProxy
 from together_otel.calls.senders import SENDERS, Senders
 from together_otel.forks import ForkSafeLock
@@ -26,29 +27,14 @@ if TYPE_CHECKING:
 
     Imported = Callable[[ModuleType], None]
 
-MODULES = (
-    *("together._client", "together._base_client", "together.lib.resources.files"),
-    *("together.lib.realtime._connection", "together.lib.realtime._session"),
-    *("together.client", "together.abstract.api_requestor", "together.filemanager"),
-    *("together_ai", "openai._client", "openai._base_client"),
-    "pydantic_ai.providers.together",
-    "haystack.components.generators.chat.openai",
-    "haystack.components.generators.chat.openai_responses",
-    "haystack.components.generators.openai_image_generator",
-    "haystack.components.embedders.openai_text_embedder",
-    "haystack.components.embedders.openai_document_embedder",
-    *(f"agno.models.{one}" for one in ("together.together", "openai.chat", "openai.responses")),
-    "crewai.llms.providers.openai.completion",
-    *("deepeval.models.llms.openai_model", "deepeval.models.llms.local_model"),
-    "deepeval.models.embedding_models.local_embedding_model",
-    *("any_llm.any_llm", "dspy._vendor.lm15.router", "mirascope.llm.providers.together.provider"),
-    "instructor.v2.auto_client",
-    *("camel.models.togetherai_model", "camel.models.openai_model"),
-    "semantic_kernel.connectors.ai.open_ai.services.open_ai_chat_completion",
-    "semantic_kernel.connectors.ai.open_ai.services.open_ai_config_base",
-    *("huggingface_hub.inference._providers._common", "llama_index.embeddings.together.base"),
-    *("langchain_together.llms", "langchain_community.llms.together"),
-    *("aisuite.providers.together_provider", "litellm.rerank_api.main", "litellm"),
+MODULES = frozenset(
+    (
+        *("together._client", "together._base_client", "together.lib.resources.files"),
+        *("together.lib.realtime._connection", "together.lib.realtime._session"),
+        *("together.client", "together.abstract.api_requestor", "together.filemanager"),
+        *("together_ai", "openai._client", "openai._base_client"),
+        *(module for _, module, _ in PLACES),
+    )
 )
 """Modules with targets in `targets`."""
 
@@ -57,7 +43,7 @@ class LazyPatches:
     """The patches of this process, loaded when needed."""
 
     def __init__(self) -> None:
-        modules = (*MODULES, *(sender.module for sender in SENDERS))
+        modules = {*MODULES, *(sender.module for sender in SENDERS)}
         self._watcher = ImportWatcher(modules, self._imported)
         self._turn_on: Callable[[], tuple[Runtime, object]] | None = None
         self._patches: Patches | None = None

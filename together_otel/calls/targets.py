@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from together_otel.calls import missing_keys, other_hosts, realtime, together_v1, wrappers
+from together_otel.calls.places import PLACES
 from together_otel.clients.generated import Generated
 from together_otel.clients.in_house import InHouse
-from together_otel.clients.missing_keys import PLACES
+from together_otel.clients.missing_keys import ADAPTERS
 from together_otel.clients.openai import OpenAI
 from together_otel.clients.realtime import Connections, Transcriptions
 from together_otel.clients.together_v1 import TogetherV1
@@ -42,69 +43,55 @@ class Target:
     is_frameworks: bool = False
 
 
+def _both(module: str, attribute: str, make: MakePatch, adapter: Any) -> tuple[Target, Target]:
+    """Return the targets of a sync class and of its async twin."""
+    twin = f"Async{attribute.removeprefix('Sync')}"
+    return Target(module, attribute, make, adapter), Target(module, twin, make, adapter)
+
+
 _GENERATED = Generated()
 _TOGETHER_V1 = TogetherV1()
-_CHAT = InHouse("chat")
+_IN_HOUSE = InHouse()
 _OPENAI = OpenAI()
 _CONNECTIONS = Connections()
 _TRANSCRIPTIONS = Transcriptions()
-_UPLOADS = GeneratedUploads()
-_TOGETHER_V1_UPLOADS = TogetherV1Uploads()
+_V1_UPLOADS = TogetherV1Uploads()
 _BASE = "together._base_client"
-_OPENAI_CLIENT = "openai._client"
 _OPENAI_BASE = "openai._base_client"
 _FILES = "together.lib.resources.files"
 _REQUESTOR = "together.abstract.api_requestor"
-_TOGETHER_V1_FILES = "together.filemanager"
+_V1_FILES = "together.filemanager"
 _WEBSOCKETS = "together.lib.realtime._connection"
 _SESSIONS = "together.lib.realtime._session"
+_SESSION = "AsyncRealtimeTranscriptionSession"
 
 TARGETS: tuple[Target, ...] = (
-    Target("together._client", "Together.__init__", wrappers.constructing, _GENERATED),
-    Target("together._client", "AsyncTogether.__init__", wrappers.constructing, _GENERATED),
-    Target(_BASE, "SyncAPIClient.request", wrappers.calling, _GENERATED),
-    Target(_BASE, "AsyncAPIClient.request", wrappers.calling, _GENERATED),
-    Target(_BASE, "SyncAPIClient._process_response", wrappers.accepting, _GENERATED),
-    Target(_BASE, "AsyncAPIClient._process_response", wrappers.accepting, _GENERATED),
-    Target(_FILES, "UploadManager.upload", wrappers.calling, _UPLOADS),
-    Target(_FILES, "AsyncUploadManager.upload", wrappers.calling, _UPLOADS),
-    Target(_WEBSOCKETS, "RealtimeConnectionManager.connect", realtime.connecting, _CONNECTIONS),
-    Target(
-        _WEBSOCKETS, "AsyncRealtimeConnectionManager.connect", realtime.connecting, _CONNECTIONS
-    ),
-    Target(_WEBSOCKETS, "RealtimeConnection.recv", realtime.receiving, _CONNECTIONS),
-    Target(_WEBSOCKETS, "AsyncRealtimeConnection.recv", realtime.receiving, _CONNECTIONS),
-    Target(_WEBSOCKETS, "RealtimeConnection.close", realtime.closing, _CONNECTIONS),
-    Target(_WEBSOCKETS, "AsyncRealtimeConnection.close", realtime.closing, _CONNECTIONS),
-    Target(
-        _SESSIONS, "AsyncRealtimeTranscriptionSession.start", realtime.starting, _TRANSCRIPTIONS
-    ),
-    Target(_SESSIONS, "AsyncRealtimeTranscriptionSession.close", realtime.closing, _TRANSCRIPTIONS),
-    Target(_SESSIONS, "AsyncRealtimeTranscriptionSession._fail", realtime.failing, _TRANSCRIPTIONS),
-    Target("together.client", "Together.__init__", wrappers.constructing, _TOGETHER_V1),
-    Target("together.client", "AsyncTogether.__init__", wrappers.constructing, _TOGETHER_V1),
+    *_both("together._client", "Together.__init__", wrappers.constructing, _GENERATED),
+    *_both(_BASE, "SyncAPIClient.request", wrappers.calling, _GENERATED),
+    *_both(_BASE, "SyncAPIClient._process_response", wrappers.accepting, _GENERATED),
+    *_both(_FILES, "UploadManager.upload", wrappers.calling, GeneratedUploads()),
+    *_both(_WEBSOCKETS, "RealtimeConnectionManager.connect", realtime.connecting, _CONNECTIONS),
+    *_both(_WEBSOCKETS, "RealtimeConnection.recv", realtime.receiving, _CONNECTIONS),
+    *_both(_WEBSOCKETS, "RealtimeConnection.close", realtime.closing, _CONNECTIONS),
+    Target(_SESSIONS, f"{_SESSION}.start", realtime.starting, _TRANSCRIPTIONS),
+    Target(_SESSIONS, f"{_SESSION}.close", realtime.closing, _TRANSCRIPTIONS),
+    Target(_SESSIONS, f"{_SESSION}._fail", realtime.failing, _TRANSCRIPTIONS),
+    *_both("together.client", "Together.__init__", wrappers.constructing, _TOGETHER_V1),
     Target(_REQUESTOR, "APIRequestor.__init__", together_v1.owning, _TOGETHER_V1),
     Target(_REQUESTOR, "APIRequestor.request", wrappers.calling, _TOGETHER_V1),
     Target(_REQUESTOR, "APIRequestor.arequest", wrappers.calling, _TOGETHER_V1),
     Target(_REQUESTOR, "APIRequestor.request_raw", together_v1.transferring, _TOGETHER_V1),
     Target(_REQUESTOR, "APIRequestor.arequest_raw", together_v1.transferring, _TOGETHER_V1),
-    Target(_TOGETHER_V1_FILES, "UploadManager.upload", wrappers.calling, _TOGETHER_V1_UPLOADS),
-    Target(
-        _TOGETHER_V1_FILES, "MultipartUploadManager.upload", wrappers.calling, _TOGETHER_V1_UPLOADS
-    ),
-    Target(_TOGETHER_V1_FILES, "UploadManager.get_upload_url", together_v1.beginning, _TOGETHER_V1),
-    Target(_OPENAI_CLIENT, "OpenAI.__init__", other_hosts.constructing, _OPENAI),
-    Target(_OPENAI_CLIENT, "AsyncOpenAI.__init__", other_hosts.constructing, _OPENAI),
-    Target(_OPENAI_BASE, "SyncAPIClient.request", other_hosts.calling, _OPENAI),
-    Target(_OPENAI_BASE, "AsyncAPIClient.request", other_hosts.calling, _OPENAI),
-    Target(_OPENAI_BASE, "SyncAPIClient._process_response", wrappers.accepting, _OPENAI),
-    Target(_OPENAI_BASE, "AsyncAPIClient._process_response", wrappers.accepting, _OPENAI),
-    Target("together_ai", "TogetherAI.__init__", wrappers.constructing, _CHAT),
-    Target("together_ai", "AsyncTogetherAI.__init__", wrappers.constructing, _CHAT),
-    Target("together_ai", "TogetherAI.chat", wrappers.calling_any, _CHAT),
-    Target("together_ai", "AsyncTogetherAI.chat", wrappers.calling_any, _CHAT),
+    Target(_V1_FILES, "UploadManager.upload", wrappers.calling, _V1_UPLOADS),
+    Target(_V1_FILES, "MultipartUploadManager.upload", wrappers.calling, _V1_UPLOADS),
+    Target(_V1_FILES, "UploadManager.get_upload_url", together_v1.beginning, _TOGETHER_V1),
+    *_both("openai._client", "OpenAI.__init__", other_hosts.constructing, _OPENAI),
+    *_both(_OPENAI_BASE, "SyncAPIClient.request", other_hosts.calling, _OPENAI),
+    *_both(_OPENAI_BASE, "SyncAPIClient._process_response", wrappers.accepting, _OPENAI),
+    *_both("together_ai", "TogetherAI.__init__", wrappers.constructing, _IN_HOUSE),
+    *_both("together_ai", "TogetherAI.chat", wrappers.calling_any, _IN_HOUSE),
     *(
-        Target(module, attribute, missing_keys.refusing, adapter, is_frameworks=True)
-        for module, attribute, adapter in PLACES
+        Target(module, attribute, missing_keys.refusing, ADAPTERS[adapter], is_frameworks=True)
+        for adapter, module, attribute in PLACES
     ),
 )

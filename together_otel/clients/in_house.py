@@ -36,7 +36,7 @@ _REVEAL: Final = "get_secret_value"
 
 
 class InHouse(Adapter):
-    """Adapter of an in-house client; each method is an operation of the same name."""
+    """Adapter of an in-house client."""
 
     delegates = True
     recovers = True
@@ -47,8 +47,7 @@ class InHouse(Adapter):
         "together_ai.exceptions",
     )
 
-    def __init__(self, operation: str = "chat") -> None:
-        self._operation = operation
+    def __init__(self) -> None:
         self._given: WeakIdentityMap[Secret] = WeakIdentityMap()
         """The keys of clients that have no attribute for their key."""
 
@@ -87,7 +86,7 @@ class InHouse(Adapter):
 
     def request(self, client: Any, _args: Args, kwargs: Kwargs) -> Request:
         parts = urlsplit(str(getattr(client, "base_url", "") or ""))
-        return described(self._operation, parts.hostname, port_of(parts), kwargs)
+        return described("chat", parts.hostname, port_of(parts), kwargs)
 
     def result(self, value: Any, result: Result) -> None:
         add_result(value, result)

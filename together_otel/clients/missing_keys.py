@@ -6,25 +6,10 @@ import os
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
+from together_otel.clients import readers
 from together_otel.clients.base import Adapter, GivenKey
 from together_otel.clients.callers import CALLERS, LITELLM
 from together_otel.clients.failures import class_names
-from together_otel.clients.readers import (
-    AGNO,
-    AGNO_OPENAI,
-    ANY_LLM,
-    CAMEL,
-    CAMEL_OPENAI,
-    CREWAI,
-    DEEPEVAL,
-    DEEPEVAL_EMBEDDING,
-    DEEPEVAL_LOCAL,
-    HAYSTACK,
-    INSTRUCTOR,
-    MIRASCOPE,
-    PYDANTIC_AI,
-    SEMANTIC_KERNEL,
-)
 from together_otel.keys import Reader, hosts_in, is_together_host
 
 if TYPE_CHECKING:
@@ -118,78 +103,31 @@ def _by_base_url(reader: Reader, raises: str) -> MissingKey:
     return MissingKey(reader, raises, narrow=_of_base_url)
 
 
-_PYDANTIC_AI: Final = MissingKey(PYDANTIC_AI, "UserError")
-_HAYSTACK: Final = MissingKey(HAYSTACK, "ValueError", narrow=_of_secret)
-_AGNO: Final = MissingKey(AGNO, "ModelAuthenticationError")
-_AGNO_CHAT: Final = _by_base_url(AGNO_OPENAI, "ModelAuthenticationError")
-_AGNO_RESPONSES: Final = _by_base_url(
-    replace(AGNO_OPENAI, name="OpenAIResponses"), "ModelAuthenticationError"
-)
-_CREWAI: Final = _by_base_url(CREWAI, "ValueError")
-_DEEPEVAL: Final = _by_base_url(DEEPEVAL, "DeepEvalError")
-_DEEPEVAL_LOCAL: Final = _by_base_url(DEEPEVAL_LOCAL, "DeepEvalError")
-_DEEPEVAL_EMBEDDING: Final = _by_base_url(DEEPEVAL_EMBEDDING, "DeepEvalError")
-_DSPY: Final = MissingKey(CALLERS["dspy"], "NotConfiguredError", narrow=_of_router)
-_ANY_LLM: Final = MissingKey(ANY_LLM, "MissingApiKeyError", narrow=_if_for_together)
-_MIRASCOPE: Final = MissingKey(MIRASCOPE, "ValueError")
-_INSTRUCTOR: Final = MissingKey(INSTRUCTOR, "ConfigurationError", narrow=_if_for_together)
-_CAMEL: Final = MissingKey(CAMEL, "ValueError")
-_CAMEL_OPENAI: Final = _by_base_url(CAMEL_OPENAI, "ValueError")
-_SEMANTIC_KERNEL: Final = _by_base_url(SEMANTIC_KERNEL, "ServiceInitializationError")
-_HUB: Final = MissingKey(CALLERS["huggingface_hub"], "ValueError", narrow=_if_for_together)
-_LLAMA_INDEX: Final = MissingKey(CALLERS["llama_index"], "ValidationError")
-_LANGCHAIN: Final = MissingKey(CALLERS["langchain_together"], "ValueError", "together_api_key")
-_AISUITE: Final = MissingKey(CALLERS["aisuite"], "ValueError")
-_LITELLM: Final = MissingKey(LITELLM, "APIConnectionError", narrow=_of_model)
-
-_COMPLETION: Final = "crewai.llms.providers.openai.completion"
-_SERVICES: Final = "semantic_kernel.connectors.ai.open_ai.services"
-_DEEPEVAL_MODEL: Final = "deepeval.models.llms.openai_model"
-_PROVIDERS: Final = "huggingface_hub.inference._providers._common"
-_EMBEDDINGS: Final = "deepeval.models.embedding_models.local_embedding_model"
-
-PLACES: Final[tuple[tuple[str, str, MissingKey], ...]] = (
-    ("pydantic_ai.providers.together", "TogetherProvider.__init__", _PYDANTIC_AI),
-    *(
-        (f"haystack.components.{module}", f"{cls}._client_kwargs|{cls}.__init__", _HAYSTACK)
-        for module, cls in (  # from 3.0 on; before
-            ("generators.chat.openai", "OpenAIChatGenerator"),
-            ("generators.chat.openai_responses", "OpenAIResponsesChatGenerator"),
-            ("generators.openai_image_generator", "OpenAIImageGenerator"),
-            ("embedders.openai_text_embedder", "OpenAITextEmbedder"),
-            ("embedders.openai_document_embedder", "OpenAIDocumentEmbedder"),
-        )
+ADAPTERS: Final = {
+    "pydantic_ai": MissingKey(readers.PYDANTIC_AI, "UserError"),
+    "haystack": MissingKey(readers.HAYSTACK, "ValueError", narrow=_of_secret),
+    "agno": MissingKey(readers.AGNO, "ModelAuthenticationError"),
+    "agno_chat": _by_base_url(readers.AGNO_OPENAI, "ModelAuthenticationError"),
+    "agno_responses": _by_base_url(
+        replace(readers.AGNO_OPENAI, name="OpenAIResponses"), "ModelAuthenticationError"
     ),
-    ("agno.models.together.together", "Together._get_client_params", _AGNO),
-    ("agno.models.openai.chat", "OpenAIChat._get_client_params", _AGNO_CHAT),
-    ("agno.models.openai.responses", "OpenAIResponses._get_client_params", _AGNO_RESPONSES),
-    *(
-        # The constructor passes over the error in releases that make clients when called.
-        (_COMPLETION, f"OpenAICompletion.{name}|OpenAICompletion._get_client_params", _CREWAI)
-        for name in ("_get_sync_client", "_get_async_client")
+    "crewai": _by_base_url(readers.CREWAI, "ValueError"),
+    "deepeval": _by_base_url(readers.DEEPEVAL, "DeepEvalError"),
+    "deepeval_local": _by_base_url(readers.DEEPEVAL_LOCAL, "DeepEvalError"),
+    "deepeval_embedding": _by_base_url(readers.DEEPEVAL_EMBEDDING, "DeepEvalError"),
+    "dspy": MissingKey(CALLERS["dspy"], "NotConfiguredError", narrow=_of_router),
+    "any_llm": MissingKey(readers.ANY_LLM, "MissingApiKeyError", narrow=_if_for_together),
+    "mirascope": MissingKey(readers.MIRASCOPE, "ValueError"),
+    "instructor": MissingKey(readers.INSTRUCTOR, "ConfigurationError", narrow=_if_for_together),
+    "camel": MissingKey(readers.CAMEL, "ValueError"),
+    "camel_openai": _by_base_url(readers.CAMEL_OPENAI, "ValueError"),
+    "semantic_kernel": _by_base_url(readers.SEMANTIC_KERNEL, "ServiceInitializationError"),
+    "huggingface_hub": MissingKey(
+        CALLERS["huggingface_hub"], "ValueError", narrow=_if_for_together
     ),
-    (_DEEPEVAL_MODEL, "OpenAIModel._build_client|GPTModel._build_client", _DEEPEVAL),
-    ("deepeval.models.llms.local_model", "LocalModel._build_client", _DEEPEVAL_LOCAL),
-    (_EMBEDDINGS, "LocalEmbeddingModel._build_client", _DEEPEVAL_EMBEDDING),
-    *(
-        ("dspy._vendor.lm15.router", f"{cls}.{method}", _DSPY)
-        for cls in ("LMRouter", "AsyncLMRouter")
-        for method in ("resolve", "lm")  # with an empty key; without one
-    ),
-    ("any_llm.any_llm", "AnyLLM._verify_and_set_api_key", _ANY_LLM),
-    ("mirascope.llm.providers.together.provider", "TogetherProvider.__init__", _MIRASCOPE),
-    ("instructor.v2.auto_client", "_build_openai_compatible", _INSTRUCTOR),
-    ("camel.models.togetherai_model", "TogetherAIModel.__init__", _CAMEL),
-    ("camel.models.openai_model", "OpenAIModel.__init__", _CAMEL_OPENAI),
-    (f"{_SERVICES}.open_ai_chat_completion", "OpenAIChatCompletion.__init__", _SEMANTIC_KERNEL),
-    (f"{_SERVICES}.open_ai_config_base", "OpenAIConfigBase.__init__", _SEMANTIC_KERNEL),
-    (_PROVIDERS, "TaskProviderHelper._prepare_api_key", _HUB),
-    ("llama_index.embeddings.together.base", "TogetherEmbedding.__init__", _LLAMA_INDEX),
-    ("langchain_together.llms", "Together.__init__", _LANGCHAIN),
-    ("langchain_community.llms.together", "Together.__init__", _LANGCHAIN),
-    ("aisuite.providers.together_provider", "TogetherProvider.__init__", _AISUITE),
-    # The package has the function as well, as it was when the package was imported.
-    ("litellm.rerank_api.main", "rerank", _LITELLM),
-    ("litellm", "rerank", _LITELLM),
-)
-"""Module, function or method, and adapter of each."""
+    "llama_index": MissingKey(CALLERS["llama_index"], "ValidationError"),
+    "langchain": MissingKey(CALLERS["langchain_together"], "ValueError", "together_api_key"),
+    "aisuite": MissingKey(CALLERS["aisuite"], "ValueError"),
+    "litellm": MissingKey(LITELLM, "APIConnectionError", narrow=_of_model),
+}
+"""By the names in `calls.places.PLACES`."""

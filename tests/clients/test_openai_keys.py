@@ -241,7 +241,9 @@ def test_error_frame(lab, keys, telemetry):
     lab.server.always(behaviours.error_frame())
     with pytest.raises(openai.APIError):
         lab.read(lab.chat(lab.client(api_key=lab.key), stream=True))
-    assert only_failure(telemetry, keys)["error.type"] == "openai.APIError"
+    event = only_failure(telemetry, keys)
+    assert event["error.type"] == "openai.APIError"
+    assert (event["http.response.status_code"], event["together.request.id"]) == (200, "req-1")
 
 
 def test_a_refusal_in_place_of_a_stream(lab, keys, telemetry):

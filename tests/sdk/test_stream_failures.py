@@ -91,7 +91,10 @@ def test_cut_off(after, sdk, key, server, telemetry):
     ids=["of the key", "of the model", "at once"],
 )
 def test_error_frame(after, error, outcome, event, sdk, key, server, telemetry):
-    """An error in place of a chunk ends the call as that, in 1.x though no exception is raised."""
+    """An error in place of a chunk ends the call as that, in 1.x though no exception is raised.
+
+    It belongs to the answer of the stream, with its status and request id.
+    """
     server.always(behaviours.error_frame(after, *error))
     stream = sdk.chat(sdk.client(api_key=key), stream=True)
     # 1.x hands the frame on as data, which its own models may then not take.
@@ -101,6 +104,8 @@ def test_error_frame(after, error, outcome, event, sdk, key, server, telemetry):
 
     attributes = only_call(telemetry)
     assert attributes["together.request.outcome"] == outcome
+    assert attributes["http.response.status_code"] == 200
+    assert attributes["together.request.id"] == "req-1"
     assert attributes["error.type"] == ("together.APIError" if GENERATION > 1 else outcome)
     some = ["error"] if after else None
     assert attributes.get("gen_ai.response.finish_reasons") == some

@@ -188,12 +188,12 @@ class Generated(Adapter):
         if response is not None and hasattr(response, "request"):
             answer = self.answer(response)
         elif request is not None and hasattr(request, "headers"):
-            answer = _sent(request)
+            # An error event of a stream belongs to the stream's answer.
+            answer = _sent(request) if seen is None else self.answer(seen)
         else:
             # The request was never built: it would have had the client's key.
             answer = Answer(authorization=_refused_header(exc) or f"Bearer {key}")
         body = getattr(exc, "body", None)
-        # An error event of a stream belongs to the stream's answer.
         if (source := response if response is not None else seen) is not None:
             # A dict with lower-case names: each lookup in httpx's headers scans all of them.
             headers = {

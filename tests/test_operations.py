@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from together_otel.clients import operations
-from together_otel.clients.operations import GENERATIVE, OTHER, PATHS, operation_of
+from together_otel.clients.operations import GENERATIVE, PATHS, operation_of
+from together_otel.names import OTHER
 
 _AB = "projects.endpoints.ab_experiments"
 

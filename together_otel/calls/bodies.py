@@ -53,7 +53,7 @@ class Body(Unread):
 
     def reading(self, response: Any) -> _Reading:
         """Let the SDK's reading of the whole body end the call."""
-        self._reader_is_at_work = _always
+        self._reader_is_at_work = lambda: True
         return _Reading(self._call, response)
 
     def parsed(self, value: Any) -> Any:
@@ -123,10 +123,6 @@ def _open_kind(kind: type) -> type:
         if hasattr(kind, name):
             ours[name] = observed(getattr(kind, name), observe)
     return type(kind.__name__, (kind,), ours)
-
-
-def _always() -> bool:
-    return True
 
 
 def _is_running(generator: weakref.ref[Any]) -> bool:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from together_otel.calls.arguments import Arguments
 from together_otel.calls.around import observing
 from together_otel.calls.call import Call, current_call
-from together_otel.calls.sessions import session_of
+from together_otel.calls.sessions import SESSIONS
 from together_otel.calls.wrappers import calling
 from together_otel.clients.realtime import Connections, Transcriptions
 from together_otel.recovery.retry import retry_of_call
@@ -105,7 +105,7 @@ def closing(_active: Active, _adapter: Connections, _function: Any) -> Wrapper:
     """Wrap ``close``, sync or async: end the session's call before the session is closed."""
 
     def wrapper(wrapped: Any, owner: Any, args: Any, kwargs: Any) -> Any:
-        if (session := session_of(owner)) is not None:
+        if (session := SESSIONS.get(owner)) is not None:
             session.closed()
         return wrapped(*args, **kwargs)
 
@@ -117,7 +117,7 @@ def failing(_active: Active, _adapter: Connections, _function: Any) -> Wrapper:
 
     def wrapper(wrapped: Any, owner: Any, args: Any, kwargs: Any) -> Any:
         error = args[0] if args else kwargs.get("error")
-        if isinstance(error, BaseException) and (session := session_of(owner)) is not None:
+        if isinstance(error, BaseException) and (session := SESSIONS.get(owner)) is not None:
             session.broke(error)
         del error
         return wrapped(*args, **kwargs)
@@ -127,4 +127,4 @@ def failing(_active: Active, _adapter: Connections, _function: Any) -> Wrapper:
 
 def receiving(_active: Active, _adapter: Connections, function: Any) -> Wrapper:
     """Wrap the receiving of events: record them, and the end when the other side closes."""
-    return observing(function, lambda connection, *_: session_of(connection))
+    return observing(function, lambda connection, *_: SESSIONS.get(connection))

@@ -37,12 +37,10 @@ if TYPE_CHECKING:
 
 
 class Sender(NamedTuple):
-    """A function to replace, ``Class.method`` of a module, and how to check its requests.
+    """A function to replace, ``Class.method`` of a module, and the name of its adapter.
 
-    Attributes:
-        library: the name of its adapter.
-        makes: returns the check of the host; ``None`` for a function that only prepares headers.
-        takes_headers: whether headers are among its arguments, not hidden in a request object.
+    ``makes`` returns the check of the host, and is ``None`` for a function that only prepares
+    headers. ``takes_headers`` is whether headers are arguments, not hidden in a request object.
     """
 
     module: str
@@ -100,23 +98,14 @@ SENDERS: Final = (
 
 
 class Senders:
-    """The replaced functions of this process.
-
-    Args:
-        load: returns the reporter of a function.
-    """
+    """The replaced functions of this process."""
 
     def __init__(self, load: Load) -> None:
         self._load = load
         self._applied: list[tuple[type, str, Any, Any]] = []
 
     def put(self, module: ModuleType, hosts: Collection[str]) -> None:
-        """Replace the functions of a module.
-
-        Args:
-            module: the imported module.
-            hosts: additional hosts that count as Together's.
-        """
+        """Replace the functions of a module. ``hosts`` are further ones that count as Together's."""
         for sender in SENDERS:
             class_name, _, name = sender.attribute.partition(".")
             owner = vars(module).get(class_name)

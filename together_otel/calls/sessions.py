@@ -19,13 +19,8 @@ if TYPE_CHECKING:
     from together_otel.clients.base import Failure
     from together_otel.clients.base import Session as Connection
 
-_sessions: WeakIdentityMap[Session] = WeakIdentityMap()
-"""Sessions by the object that holds the connection."""
-
-
-def session_of(owner: Any) -> Session | None:
-    """Return the session whose connection an object holds, or ``None`` if it has no call."""
-    return _sessions.get(owner)
+SESSIONS: WeakIdentityMap[Session] = WeakIdentityMap()
+"""Sessions that have a call, by the object that holds the connection."""
 
 
 class Session:
@@ -38,7 +33,7 @@ class Session:
         self._broken: Callable[[], Failure | None] = connection.failure
         call.forget_client()
         call.accepted(call.answer())
-        _sessions[connection.owner] = self
+        SESSIONS[connection.owner] = self
         self._left = opened(connection.owner, self)
 
     def closed(self) -> None:

@@ -31,15 +31,9 @@ _ADAPTERS: Final[dict[str, Wire]] = {
 
 
 class Reporter:
-    """Reports the requests that one function of an HTTP library sends.
+    """Reports the requests that one function of an HTTP library, by its adapter's name, sends.
 
-    Args:
-        active: state of the instrumentation.
-        library: the name of its adapter.
-        original: the function.
-
-    Attributes:
-        report: sends and reports a request, which it takes both as the client and as the argument.
+    ``report`` sends and reports a request, which it takes both as the client and as the argument.
     """
 
     def __init__(self, active: Active, library: str, original: Any) -> None:
@@ -72,9 +66,7 @@ class Reporter:
     def not_built(self, client: Any, held: Arguments) -> None:
         """Report a request that could not be built because of its headers.
 
-        Args:
-            client: the object that builds it, with headers of its own.
-            held: the arguments by name.
+        ``client`` builds it and has headers of its own; ``held`` has the arguments by name.
         """
         runtime, adapter = self.listening(), self._adapter
         if runtime is None or not isinstance(adapter, ByRequest):

@@ -7,9 +7,7 @@ import sys
 from typing import Final
 
 from together_otel.keys import public_name
-
-OTHER: Final = "_OTHER"
-"""OpenTelemetry's value for an error without a known type."""
+from together_otel.names import OTHER_ERROR
 
 PACKAGES: Final = (
     *("together", "together_ai", "openai", "litellm", "huggingface_hub", "pydantic_ai", "agno"),
@@ -39,4 +37,4 @@ def error_type(exc: BaseException) -> str:
             and cls.__qualname__ in getattr(sys.modules.get(module), "__dict__", ())
         ):
             return public_name(cls)
-    return OTHER
+    return OTHER_ERROR

@@ -74,7 +74,7 @@ def chain(exc: BaseException, *, inside: bool = False) -> Iterator[BaseException
             waiting.append(cause)
         elif context is not None and (not inside or _was_caught_inside(context, current)):
             waiting.append(context)
-        members = _attribute(current, "exceptions")
+        members = attribute_of(current, "exceptions")
         if isinstance(members, tuple):
             waiting += [one for one in reversed(members) if isinstance(one, BaseException)]
 
@@ -144,7 +144,7 @@ def _evidence(exc: BaseException) -> Iterator[BaseException]:
     """Yield an exception, its causes, and exceptions in their arguments, as requests has them."""
     for link in chain(exc, inside=True):
         yield link
-        given = _attribute(link, "args") or ()
+        given = attribute_of(link, "args") or ()
         yield from (one for one in given if isinstance(one, BaseException))
 
 
@@ -181,11 +181,11 @@ def failure_over_http(exc: BaseException, key: object) -> Failure:
 
     ``key`` is the one that the request was, or would have been, sent with.
     """
-    answer, body = Answer(), _attribute(exc, "body")
+    answer, body = Answer(), attribute_of(exc, "body")
     if body:
         note_origin(answer, {}, body)
     else:
-        body = {"code": _attribute(exc, "code")}
+        body = {"code": attribute_of(exc, "code")}
     for link in chain(exc, inside=True):
         response = link if hasattr(link, "request_info") else _response_of(link)
         if response is not None and (found := _answered(response)) is not None:
@@ -222,8 +222,8 @@ def failure_answered(answer: Answer, status: int, body: object) -> Failure:
     return Failure(outcome, answer, auth=auth, sent=True, code=code)
 
 
-def _attribute(holder: Any, name: str) -> Any:
-    """Return an attribute; ``None`` if it is missing or a property that raises."""
+def attribute_of(holder: Any, name: str) -> Any:
+    """Return an attribute; ``None`` if it is missing or a property that raises, as httpx's do."""
     if name == "code" and hasattr(holder, "request_info"):
         return None  # aiohttp's status by another name, which warns that it is deprecated
     with swallowed:
@@ -232,7 +232,7 @@ def _attribute(holder: Any, name: str) -> Any:
 
 
 def _response_of(exc: BaseException) -> Any:
-    found = (_attribute(exc, name) for name in _RESPONSE_NAMES)
+    found = (attribute_of(exc, name) for name in _RESPONSE_NAMES)
     return next((one for one in found if one is not None), None)
 
 
@@ -243,7 +243,7 @@ def _status_of(holder: Any) -> int | None:
 
 def _number_of(holder: Any, name: str) -> int | None:
     """Return an attribute that is an HTTP status; others have codes of their own: databases, exits."""
-    number = integer(_attribute(holder, name))
+    number = integer(attribute_of(holder, name))
     return number if number in _STATUSES else None
 
 

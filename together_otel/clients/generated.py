@@ -8,11 +8,10 @@ from __future__ import annotations
 import os
 import weakref
 from collections.abc import Callable, Iterable, Mapping
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import urlsplit
 
-from together_otel.clients.addresses import is_absolute, origin_of, port_of
+from together_otel.clients.addresses import is_absolute, origin_of, server_in
 from together_otel.clients.answers import (
     body_of,
     by_name,
@@ -30,7 +29,7 @@ from together_otel.clients.credentials import (
     replace_key,
 )
 from together_otel.clients.documents import is_document, parsed
-from together_otel.clients.failures import failure_of, refusal_in, refused
+from together_otel.clients.failures import attribute_of, failure_of, refusal_in, refused
 from together_otel.clients.fields import NOTHING
 from together_otel.clients.operations import OPERATIONS, operation_of
 from together_otel.clients.payloads import RATELIMIT_NAMES, add_result, described, ratelimits
@@ -93,7 +92,7 @@ class Generated(Adapter):
         url = str(options.url)
         host, port, userinfo = origin_of(client.base_url)
         if "://" in url and is_absolute(url):
-            host, port = _server_of("/".join(url.split("/", 3)[:3]))
+            host, port = server_in(urlsplit(url))
         body, more = options.json_data, getattr(options, "extra_json", None)
         if (
             more is not None
@@ -184,7 +183,7 @@ class Generated(Adapter):
         if status is None:
             response = refusal_behind(exc) if response is None else response
             status = getattr(response, "status_code", None)
-        request = getattr(exc, "request", None) if _has_request(exc) else None
+        request = attribute_of(exc, "request")
         if response is not None and hasattr(response, "request"):
             answer = self.answer(response)
         elif request is not None and hasattr(request, "headers"):
@@ -272,14 +271,6 @@ def _sent(request: Any) -> Answer:
     return answer
 
 
-def _has_request(exc: BaseException) -> bool:
-    # The ``request`` property of httpx's errors raises while it is not set.
-    try:
-        return getattr(exc, "request", None) is not None
-    except RuntimeError:
-        return False
-
-
 def _refused_header(exc: BaseException) -> str | None:
     """Return the Authorization header if it is the text that could not be encoded."""
     if isinstance(exc, UnicodeEncodeError) and isinstance(exc.object, str):
@@ -290,9 +281,3 @@ def _refused_header(exc: BaseException) -> str | None:
 def _options(args: Args, kwargs: Kwargs) -> Any:
     """Return the options of a request: the second argument of ``request``."""
     return kwargs.get("options", args[1] if len(args) > 1 else None)
-
-
-@lru_cache(maxsize=64)
-def _server_of(origin: str) -> tuple[str | None, int | None]:
-    parts = urlsplit(origin)
-    return parts.hostname, port_of(parts)

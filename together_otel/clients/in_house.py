@@ -11,7 +11,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 from urllib.parse import urlsplit
 
-from together_otel.clients.addresses import port_of
+from together_otel.clients.addresses import server_in
 from together_otel.clients.base import Adapter, Answer, GivenKey
 from together_otel.clients.callers import IN_HOUSE
 from together_otel.clients.credentials import first_nonempty_key
@@ -86,7 +86,7 @@ class InHouse(Adapter):
 
     def request(self, client: Any, _args: Args, kwargs: Kwargs) -> Request:
         parts = urlsplit(str(getattr(client, "base_url", "") or ""))
-        return described("chat", parts.hostname, port_of(parts), kwargs)
+        return described("chat", *server_in(parts), kwargs)
 
     def result(self, value: Any, result: Result) -> None:
         add_result(value, result)

@@ -4,9 +4,7 @@ import re
 from typing import Final
 
 from together_otel.clients.addresses import is_absolute
-
-OTHER: Final = "_other"
-"""The operation of every request with an unknown path or method."""
+from together_otel.names import OTHER
 
 GENERATIVE = {
     "chat/completions": "chat",

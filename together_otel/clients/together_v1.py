@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import urlsplit
 
-from together_otel.clients.addresses import port_of
+from together_otel.clients.addresses import server_in
 from together_otel.clients.answers import answer_of, body_of, is_basic, note_origin
 from together_otel.clients.base import Adapter, Answer, Failure, GivenKey
 from together_otel.clients.credentials import first_nonempty_key, key_in, replace_key
@@ -86,7 +86,7 @@ class TogetherV1(Adapter):
         if kwargs.get("absolute"):
             operation = TRANSFER
         body = getattr(options, "params", None)
-        request = described(operation, parts.hostname, port_of(parts), body)
+        request = described(operation, *server_in(parts), body)
         headers = getattr(options, "headers", None) or client.supplied_headers
         replace_key(request, headers, "supplied_headers")
         return request

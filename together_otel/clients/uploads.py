@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from together_otel.clients.addresses import port_of
+from together_otel.clients.addresses import server_in
 from together_otel.clients.base import Adapter, Failure, Request
 from together_otel.clients.credentials import replace_key
 from together_otel.clients.failures import (
@@ -60,8 +60,7 @@ class _Uploads(Adapter):
 
     def request(self, client: Any, _args: Args, _kwargs: Kwargs) -> Request:
         owner = client._client
-        base = urlsplit(str(owner.base_url))
-        request = Request(OPERATION, base.hostname, port_of(base))
+        request = Request(OPERATION, *server_in(urlsplit(str(owner.base_url))))
         replace_key(request, getattr(owner, "supplied_headers", None), "supplied_headers")
         return request
 

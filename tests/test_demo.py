@@ -50,7 +50,7 @@ def test_a_wrong_cause_is_reported_with_what_was_expected(monkeypatch, capsys):
     monkeypatch.setattr(demo, "scenario_of", confused)
     assert main(["demo"]) == 1
     words = " ".join(capsys.readouterr().out.split())
-    assert "empty: 1 failures of empty were counted as missing 1" in words
+    assert "empty: 1 failure of empty, counted as missing 1" in words
     assert "causes on spans: expected ['empty'], found ['missing']" in words
     assert "WRONG revoked" not in words
 

@@ -119,6 +119,7 @@ def test_a_gateway_that_is_a_user_and_a_password(value, shown, caplog):
     [
         ("TOGETHER_OTEL_METRIC", "; did you mean TOGETHER_OTEL_METRICS?"),
         ("together_otel_hosts", "; did you mean TOGETHER_OTEL_HOSTS?"),
+        ("TOGETHER_OTEL_NOSUCH", "."),  # what all have in common is no likeness
         ("TOGETHER_OTEL_X" + "Y" * 40, "."),
     ],
 )

@@ -261,5 +261,5 @@ def _warn(variable: str, value: str, allowed: str, default: str) -> None:
 def _warn_of_unknown(environ: Mapping[str, str]) -> None:
     for name in sorted(environ.keys() - {*VARIABLES}):
         if name.lower().startswith(f"{SCOPE}_"):
-            near = did_you_mean(name.upper(), VARIABLES)
+            near = did_you_mean(name.upper(), {*VARIABLES} - {CAPTURE})
             warn(_log, "%s is not a setting%s", redact(name), near)

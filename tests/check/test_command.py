@@ -11,6 +11,7 @@ import pytest
 from dotenv import load_dotenv
 
 from together_otel.cli import main
+from together_otel.cli.check import environment
 from together_otel.cli.check.outcomes import REMEDIES
 from together_otel.testing.programs import CHECKOUT
 
@@ -280,6 +281,18 @@ def test_a_file_that_is_a_pipe(tmp_path, look):
     os.mkfifo(pipe)
     with subprocess.Popen(["/bin/sh", "-c", f"echo TOGETHER_API_KEY={OTHER} > {pipe}"]):
         assert "GOOD: the key can work." in look("--env-file", str(pipe))
+
+
+def test_a_pipe_that_nobody_writes_to(tmp_path, monkeypatch, capsys):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    monkeypatch.setattr(environment, "_PATIENCE", 0.0)
+    with pytest.raises(SystemExit) as exited:
+        main(["check", "--env-file", str(pipe)])
+    assert exited.value.code == 64
+    assert "could not be read within 0 s. Expected a file" in capsys.readouterr().err
+    with pipe.open("wb"):  # lets the thread that reads it end
+        pass
 
 
 def test_a_large_file(tmp_path, facts):

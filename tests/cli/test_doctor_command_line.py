@@ -13,8 +13,10 @@ LAUNCHER = Path(sys.executable).with_name("opentelemetry-instrument")
 
 
 @pytest.fixture(autouse=True)
-def no_trial(monkeypatch):
+def no_trial(monkeypatch, tmp_path):
     """Start no process, and find this environment's programs as if it were activated."""
+    (tmp_path / "app.py").touch()
+    monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(command, "trial", lambda *_: iter(()))
     monkeypatch.setenv("PATH", str(LAUNCHER.parent), prepend=":")
 
@@ -78,6 +80,12 @@ def test_parse(typed, environ, words, launcher):
             ("problem", "command"),
             "no-such-server does not exist",
             "activate",
+        ),
+        (
+            "opentelemetry-instrument python3 -uB no-such-app.py -v",
+            ("warning", "command"),
+            "no-such-app.py does not exist here",
+            "run this in the application's folder",
         ),
         *(
             (

@@ -71,7 +71,7 @@ def test_an_endpoint_in_use(live, doctor):
     found = doctor("--scrape", live + "/metrics?name=")
     assert found.code == 0
     assert found.complaints == [("warning", "failures")]
-    assert "1 authentication failures of cause revoked" in found.text("failures")
+    assert "count 1 authentication failure of cause revoked" in found.text("failures")
     assert "Make a new key" in found.text("failures")
     assert "auth_failure 1, success 1" in found.text("requests")
     assert "start" in [one["about"] for one in found.findings]

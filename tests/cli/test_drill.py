@@ -156,6 +156,15 @@ def test_a_port_of_another_program():
     assert "as service together-drill." in text
 
 
+def test_a_host_that_does_not_exist():
+    """That its port is in use would be wrong. Each fault is one sentence."""
+    host, port = "no.invalid", str(free_port())
+    done = drilled(TOGETHER_OTEL_PROMETHEUS_HOST=host, TOGETHER_OTEL_PROMETHEUS_PORT=port, code=1)
+    assert f"port {port} cannot be used (" in done.stdout
+    assert "/metrics: the host name cannot be resolved.\n" in done.stdout
+    assert "another program" not in done.stdout
+
+
 def test_the_applications_folder_is_left_alone(tmp_path):
     """A scrape of the application would tell the drill's failures as its own."""
     (tmp_path / "counter_1.db").touch()

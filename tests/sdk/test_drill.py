@@ -5,6 +5,7 @@ from drill_runs import drilled
 from prometheus_client.parser import text_string_to_metric_families
 
 from together_otel.names import AUTH_FAILURES, CAUSES, REQUESTS
+from together_otel.plain.spelling import count_of
 
 
 @pytest.mark.parametrize("cause", CAUSES)
@@ -33,6 +34,7 @@ def test_every_cause(cause, tmp_path):
     failed = counted.pop(cause)
     assert failed >= 1
     assert counted == dict.fromkeys(set(CAUSES) - {cause}, 0)
-    assert f"{failed:g} failures of {cause}, {accepted:g} requests accepted." in done.stdout
+    said = f"{count_of(failed, 'failure')} of {cause}, {count_of(accepted, 'request')} accepted."
+    assert said in done.stdout
     assert accepted >= 1
     assert f"cause={cause}" in done.stderr

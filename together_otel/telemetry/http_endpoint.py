@@ -163,9 +163,8 @@ class HttpEndpoint:
                 self._server.server_close()
                 self._server = None
             self._warn(
-                "/metrics cannot be served on %s port %d (%s): another program uses the port, or "
-                "this machine does not have the address. Change TOGETHER_OTEL_PROMETHEUS_PORT or "
-                "TOGETHER_OTEL_PROMETHEUS_HOST; until then, Prometheus cannot scrape the metrics.",
+                "/metrics cannot be served on %s port %d (%s). Change TOGETHER_OTEL_PROMETHEUS_PORT "
+                "or TOGETHER_OTEL_PROMETHEUS_HOST; until then, Prometheus cannot scrape the metrics.",
                 self._host,
                 self._port,
                 exc.strerror or exc,

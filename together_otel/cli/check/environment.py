@@ -4,13 +4,19 @@ import os
 from argparse import ArgumentTypeError
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
+from typing import Final
 
 from together_otel.cli.parsing import without_key
 from together_otel.keys import KeyReport, Reader, identity_of, inspect_key
 from together_otel.keys.formats import is_lookalike
 from together_otel.names import KEY_VARIABLE
 from together_otel.recovery.dotenv import DOTENV_LARGEST, parse
+from together_otel.testing.fetch import within
+
+_PATIENCE: Final = 30.0
+"""Timeout of reading a file or a pipe in seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,20 +63,24 @@ def _text(path: str) -> str:
     why = ""
     try:
         # May also be a pipe, such as <(sops decrypt .env), and then waits for its writer.
-        with Path(path).open("rb") as opened:
-            data = opened.read(DOTENV_LARGEST + 1)
+        data = within(_PATIENCE, partial(_bytes, path))
         text = data.decode()  # releases of python-dotenv differ in handling a byte-order mark
         if len(data) > DOTENV_LARGEST:
             why = "it is larger than 1 MiB"
         elif "\0" in text:
             why = "it is not text"
     except OSError as exc:
-        why = exc.strerror or type(exc).__name__
+        why = exc.strerror or f"could not be read within {_PATIENCE:g} s"
     except UnicodeDecodeError:
         why = "it is not text in UTF-8"
     if why:  # a key may have been pasted instead of a path
         raise ArgumentTypeError(f"{without_key(path)}: {why}. Expected a file of NAME=value lines")
     return text
+
+
+def _bytes(path: str) -> bytes:
+    with Path(path).open("rb") as opened:
+        return opened.read(DOTENV_LARGEST + 1)
 
 
 def lookalikes(variables: Mapping[str, str], reader: Reader) -> list[Lookalike]:

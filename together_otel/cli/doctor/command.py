@@ -21,6 +21,7 @@ from together_otel.cli.doctor.trial import trial
 from together_otel.cli.output import paint, write
 from together_otel.cli.parsing import CANNOT_WORK, GOOD, UNKNOWN, Parser, without_key, write_json
 from together_otel.keys import escape_controls
+from together_otel.plain.spelling import count_of
 
 _WIDTH = 9
 _COLOURS = {"ok": "good", "warning": "warning", "problem": "bad"}
@@ -121,8 +122,8 @@ def _verdict(reported: list[Finding]) -> str:
     counts = {
         level: sum(one.level == level for one in reported) for level in ("problem", "warning")
     }
-    said = [f"{count} {level}{'s' * (count != 1)}" for level, count in counts.items()]
-    return f"\n{', '.join(said)}.\n"
+    said = ", ".join(count_of(count, level) for level, count in counts.items())
+    return f"\n{said}.\n"
 
 
 def _url(text: str) -> str:

@@ -16,6 +16,9 @@ _COMMAND = Topic("command")
 
 _LAUNCHER = "opentelemetry-instrument"
 _ASSIGNMENT = re.compile(r"[A-Za-z_]\w*=.*", re.DOTALL)
+_PYTHON = re.compile(r"python[\d.]*")
+_FLAGS = re.compile(r"-[bBdEiIOPqRsSuvx]+")
+"""Options of Python without an argument."""
 
 
 class CommandLine(NamedTuple):
@@ -71,3 +74,10 @@ def started(line: CommandLine) -> Iterator[Finding]:
             f"{line.words[0]} does not exist, or is not on PATH.",
             "Correct the command, or activate the application's environment.",
         )
+    elif line.words and _PYTHON.fullmatch(Path(line.words[0]).name):
+        script = next((word for word in line.words[1:] if not _FLAGS.fullmatch(word)), "-")
+        if not script.startswith("-") and not Path(script).exists():
+            yield _COMMAND.warning(
+                f"{script} does not exist here.",
+                "Correct its path, or run this in the application's folder.",
+            )

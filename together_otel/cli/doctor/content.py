@@ -5,6 +5,7 @@ from typing import TypeAlias
 
 from together_otel import names
 from together_otel.cli.doctor.finding import Finding, Topic
+from together_otel.plain.spelling import count_of
 
 _FAILURES = Topic("failures")
 _METRICS = Topic("metrics")
@@ -57,14 +58,14 @@ def content(samples: Samples) -> Iterator[Finding]:
     for cause, count in failures.items():
         if count:
             yield _FAILURES.warning(
-                f"{count:g} authentication failures of cause {cause} are counted.",
+                f"The metrics count {count_of(count, 'authentication failure')} of cause {cause}.",
                 next((remedy for one, remedy in names.CAUSE_REMEDIES.items() if one == cause), ""),
             )
     yield from _use(samples)
     for stage, count in counts(samples, names.TELEMETRY_ERRORS, names.TELEMETRY_STAGE).items():
         if count:
             yield Topic("errors").warning(
-                f"The instrumentation had {count:g} internal errors, at {stage}.",
+                f"The instrumentation had {count_of(count, 'internal error')}, at {stage}.",
                 "The application's log has the first of them: please report it.",
             )
     if _STARTED not in samples:

@@ -13,6 +13,7 @@ from together_otel.cli.drill.runner import Outcome
 from together_otel.cli.output import paint
 from together_otel.clients.addresses import in_url
 from together_otel.names import CAUSE_MEANINGS, DRILL_CAUSE, DRILL_ENDED, DRILL_STARTED, Cause
+from together_otel.plain.spelling import count_of
 from together_otel.rules import Options, alerts_of
 from together_otel.settings import Settings, host_of
 from together_otel.telemetry.exit_export import target, textfile
@@ -82,8 +83,8 @@ class Announcement:
     def after(self, outcome: Outcome) -> Iterator[str]:
         """Yield lines about the result and what to clean up."""
         if outcome.started:
-            failures = f"{outcome.failed} failures of {self.cause}"
-            yield f"{failures}, {outcome.accepted} requests accepted."
+            failures = f"{count_of(outcome.failed, 'failure')} of {self.cause}"
+            yield f"{failures}, {count_of(outcome.accepted, 'request')} accepted."
         for fault in outcome.faults:
             yield f"{paint('Wrong', 'bad')}: {fault}."
         if not outcome.started:

@@ -1,5 +1,6 @@
 """Environment of a drill: no real keys, and its own service name, ports and folders."""
 
+import errno
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -40,13 +41,18 @@ def port_of(
         if why := cannot_bind(host, wanted):
             raise why
         return served._replace(number=wanted), ""
-    if number and cannot_bind(host, number) is None:
+    why = cannot_bind(host, number) if number else None
+    if number and why is None:
         return served, ""
     port = served._replace(number=free_port())
-    if not number:
+    if why is None:
         return port, ""
-    whom = "the application" if serves_ours(host, number) else "another program"
-    return port, f"port {number} is in use by {whom}, so the drill uses {port.number}; see --port."
+    if why.errno == errno.EADDRINUSE:
+        whom = "the application" if serves_ours(host, number) else "another program"
+        what = f"is in use by {whom}"
+    else:
+        what = f"cannot be used ({why.strerror})"
+    return port, f"port {number} {what}, so the drill uses {port.number}; see --port."
 
 
 def _served(environ: Mapping[str, str], settings: Settings, *, wanted: bool) -> Port | None:

@@ -14,6 +14,7 @@ from together_otel.cli.doctor.endpoint import CannotRead, read
 from together_otel.cli.doctor.ports import Port
 from together_otel.cli.drill.processes import Process
 from together_otel.cli.drill.scenarios import Scenario
+from together_otel.plain.spelling import count_of
 
 _PACE = 1.0
 _STEPS = 10
@@ -105,7 +106,7 @@ class Runner:
         self._emit(names.DRILL_ENDED.name)
         self._look(port)
         self._process.finish()
-        complaints = Counter(one.rstrip(".") for one in self._process.complaints)
+        complaints = Counter(self._process.complaints)
         for one, number in complaints.items():
             often = f", {number} times" if number > 1 else ""
             self._fault(f"an exporter reports{often}: {one}")
@@ -155,8 +156,9 @@ class Runner:
         some = {cause: count for cause, count in found.items() if count}
         if some != {self._cause: self.outcome.failed}:
             shown = ", ".join(f"{cause} {count:g}" for cause, count in some.items()) or "nothing"
-            self._fault(f"{self.outcome.failed} failures of {self._cause} were {how} as {shown}")
+            failures = f"{count_of(self.outcome.failed, 'failure')} of {self._cause}"
+            self._fault(f"{failures}, {how} as {shown}")
 
     def _fault(self, text: str) -> None:
-        if text not in self.outcome.faults:
-            self.outcome.faults.append(text)
+        if (fault := text.rstrip(".")) not in self.outcome.faults:
+            self.outcome.faults.append(fault)

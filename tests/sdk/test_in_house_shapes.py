@@ -383,3 +383,116 @@ async def test_calls_beside_one_another_inside_another(house):
     assert recorded["requests"] == {"success": 2, "auth_failure": 1}
     assert sum(recorded["failures"].values()) == 1
     assert recorded["open spans"] == 0
+
+
+class Later:
+    """What a call gives that does its work when it is awaited or entered."""
+
+    def __init__(self, error):
+        self._error, self.steps = error, []
+
+    def work(self):
+        self.steps.append(getattr(trace.get_current_span(), "name", ""))
+        if self._error:
+            raise self._error
+
+    def __await__(self):
+        yield from asyncio.sleep(0).__await__()
+        self.work()
+
+    def __enter__(self):
+        self.work()
+        return self
+
+    def __exit__(self, *_):
+        pass
+
+    async def __aenter__(self):
+        await asyncio.sleep(0)
+        self.work()
+        return self
+
+    async def __aexit__(self, *_):
+        pass
+
+
+async def waits(later):
+    await later
+
+
+async def enters(later):
+    with later:
+        pass
+
+
+async def enters_async(later):
+    async with later:
+        pass
+
+
+def manager(later):
+    @contextlib.contextmanager
+    def entered():
+        later.work()
+        yield
+
+    return entered()
+
+
+def async_manager(later):
+    @contextlib.asynccontextmanager
+    async def entered():
+        await asyncio.sleep(0)
+        later.work()
+        yield
+
+    return entered()
+
+
+@pytest.mark.parametrize("error", [None, RefusedError("no")], ids=["success", "refusal"])
+@pytest.mark.parametrize(
+    ("use", "make"),
+    [
+        (waits, None),
+        (enters, None),
+        (enters_async, None),
+        (enters, manager),
+        (enters_async, async_manager),
+    ],
+)
+async def test_what_is_awaited_or_entered(house, use, make, error):
+    """The call ends there, once, whatever the caller does with the object afterwards."""
+    later = Later(error)
+    made = later if make is None else make(later)
+    returned = house.build("TogetherAI", lambda *_: made).watch().client().chat("Hello")
+    assert returned is made
+    assert house.calls() == []
+    with pytest.raises(RefusedError) if error else contextlib.nullcontext():
+        await use(returned)
+    expected = ("auth_failure", "rejected", 401) if error else ("success",)
+    assert (later.steps, house.recorded()) == (["chat"], once(*expected))
+    if make is None and not error:
+        await use(returned)
+        assert house.recorded() == once("success")
+
+
+def test_what_is_never_awaited_or_entered(house):
+    """The call is left when the object is."""
+    client = house.build("TogetherAI", lambda *_: Later(None)).watch().client()
+    client.chat("Hello")
+    gc.collect()
+    assert house.recorded() == once("abandoned")
+
+
+def test_what_cannot_be_observed(house):
+    """An object without weak references: the call ends at its return."""
+
+    class Slotted:
+        __slots__ = ()
+
+        def __await__(self):
+            yield
+
+    returned = house.build("TogetherAI", lambda *_: Slotted()).watch().client().chat("Hello")
+    assert type(returned) is Slotted
+    assert house.recorded() == once("success")

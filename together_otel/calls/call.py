@@ -309,7 +309,7 @@ class Call(CallState):
         reported, refusal = self._reported.find(exc)
         auth = None if refusal is None else refusal[0]
         self._locate(failure)
-        if failure.auth is not None and not reported and not self._is_delegated():
+        if failure.auth is not None and not reported and not self.is_delegated():
             auth = self._diagnose(failure, failure.auth)
         is_part = self._parent is not None and self._parent.adapter.composed
         if is_part and is_redirect(failure.answer.status_code):
@@ -368,7 +368,7 @@ class Call(CallState):
         ending.ago = 0.0 if at is None else now - at
         if self._attempts:
             ending.answer.resends = self._attempts - 1
-        if self.adapter.delegates and self._is_delegated():
+        if self.adapter.delegates and self.is_delegated():
             with self.runtime.guard("finish"):
                 self.span.end()
         else:
@@ -455,15 +455,15 @@ class Call(CallState):
         parts = [refusal for _, refusal in self._reported.failures if refusal is not None]
         return self._refusal or (parts[-1] if parts and self.adapter.composed else None)
 
+    def is_delegated(self) -> bool:
+        """Return whether a nested call of another client is reported instead of this one."""
+        return self.adapter.delegates and self._has_inner
+
     # ── internal ─────────────────────────────────────────────────────────────────────
 
     def _is_ours(self) -> bool:
         """Return whether this process reports the call: a forked child only has a copy."""
         return self._generation == forks.generation
-
-    def _is_delegated(self) -> bool:
-        """Return whether a nested call of another client is reported instead of this one."""
-        return self.adapter.delegates and self._has_inner
 
     @property
     def _reported(self) -> Reported:

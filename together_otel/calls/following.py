@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from functools import partial
+from functools import partial, wraps
 from inspect import isasyncgen, iscoroutine, isgenerator
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any
@@ -75,7 +75,7 @@ def _going_on(call: Call, held: Arguments) -> Any:
         opened(value, Stream(call))
         value.add_done_callback(partial(_done, call))
         made = value
-    else:
+    elif not _goes_on_later(call, made := value):
         return None
     call.log_held()  # recovery does not wait for its end
     return made
@@ -92,6 +92,87 @@ def _done(call: Call, future: Any) -> None:
             call.succeed(Arguments(value=future.result()))
     except Exception:  # noqa: BLE001 - must not reach the application
         call.runtime.guard("finish").swallow()
+
+
+def _goes_on_later(call: Call, value: Any) -> bool:
+    """Let a call end when an object is awaited or entered; return whether this can be observed.
+
+    A response of an HTTP library is complete, and so is what another client's call returned.
+    """
+    kind: Any = type(value)
+    found = [name for name in _LATER if hasattr(kind, name)]
+    is_done = call.is_delegated() or hasattr(kind, _IS_LATER) or hasattr(value, "headers")
+    if not found or is_done:
+        return False
+    ours = {"__slots__": (), "__module__": kind.__module__, "__qualname__": kind.__qualname__}
+    finalizers: list[Any] = []
+    for name in found:
+        ours[name] = _LATER[name](call, getattr(kind, name), finalizers)
+    try:
+        weakref.ref(value)
+        value.__class__ = type(kind.__name__, (kind,), {**ours, _IS_LATER: True})
+    except TypeError:  # a class with another layout, or without weak references
+        return False
+    finalizers.append(opened(value, Stream(call)))
+    return True
+
+
+def _entered(call: Call, original: Any, finalizers: list[Any]) -> Any:
+    @wraps(original)
+    def enters(self: Any) -> Any:
+        held = Arguments(args=(self,))
+        del self
+        if finalizers[0].detach() is None:  # entered before
+            return original(*held.args)
+        before, ours = current_context(), call.context
+        try:
+            try:
+                enter(call.runtime, before, ours)
+                held.value = original(*held.args)
+                return follow(call, held)
+            except BaseException:
+                call.fail()
+                raise
+            finally:
+                leave(call.runtime, before, ours)
+        finally:
+            # In case an interrupt prevented the first `leave`.
+            leave(call.runtime, before, ours)
+
+    return enters
+
+
+def _entered_async(call: Call, original: Any, finalizers: list[Any]) -> Any:
+    @wraps(original)
+    def enters(self: Any) -> Any:
+        if not finalizers[0].alive:
+            return original(self)
+        return _awaited(call, Arguments(value=original(self)), finalizers)
+
+    return enters
+
+
+def _awaited_later(call: Call, original: Any, finalizers: list[Any]) -> Any:
+    class Original:
+        def __init__(self, of: Any) -> None:
+            self._of = of
+
+        def __await__(self) -> Any:
+            return original(self._of)
+
+    @wraps(original)
+    def awaits(self: Any) -> Any:
+        if not finalizers[0].alive:
+            return original(self)
+        return _awaited(call, Arguments(value=Original(self)), finalizers).__await__()
+
+    return awaits
+
+
+_LATER = {"__enter__": _entered, "__aenter__": _entered_async, "__await__": _awaited_later}
+"""Methods that may do the work of a call, and what replaces them."""
+
+_IS_LATER = "_together_otel_later"
 
 
 def stand_in(coroutine: Any, other: Any) -> Any:

@@ -109,7 +109,7 @@ CAUSE_MEANINGS: Final[dict[Cause, str]] = {
     "empty": "The key is a string of zero length or of white space only.",
     "wrong_provider": "The key is another provider's.",
     "malformed": "The key cannot work: it was damaged in copying, is a placeholder, or does not fit into an HTTP header.",
-    "rejected": "The key is well-formed but was never accepted here: a typo, another account's key, or one that has expired.",
+    "rejected": "The key is well-formed but was never accepted here: a typo, another account's key, or one that was revoked or expired before.",
     "unknown": "None of the known causes fits.",
 }
 

@@ -62,7 +62,7 @@ HOLDS = "holds a key of Together's shape:"
 RENAME = f"{HOLDS} rename it to TOGETHER_API_KEY, the variable that the SDK reads."
 COMPARE = (
     f"never accepted it in this process: compare it with {PAGE}, as it may be mistyped, another"
-    " account's, or have expired."
+    " account's, revoked or expired."
 )
 
 

@@ -290,8 +290,8 @@ def _of_the_server(report: KeyReport, refusal: Refusal) -> Diagnosis:
         return Diagnosis(
             "rejected",
             f"{subject(report)} is well formed, but {who} refuses it and never accepted it in"
-            f" this process: compare it with {page}, as it may be mistyped, another account's, or"
-            f" have expired.",
+            f" this process: compare it with {page}, as it may be mistyped, another account's,"
+            f" revoked or expired.",
         )
     return Diagnosis(
         "unknown",

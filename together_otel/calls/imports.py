@@ -110,7 +110,7 @@ class LazyPatches:
 
                 try:
                     if self._turn_on is not None:
-                        PATCHES.apply(*self._turn_on())
+                        PATCHES.active.turn_on(*self._turn_on())
                 finally:  # only now: other threads wait until then
                     self._turn_on, self._patches = None, PATCHES
         return self._patches

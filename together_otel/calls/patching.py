@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import sys
 import weakref
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
@@ -17,8 +16,6 @@ from together_otel.names import SCOPE
 
 if TYPE_CHECKING:
     from types import ModuleType
-
-    from together_otel.auth.runtime import Runtime
 
 
 _log = logging.getLogger(f"{SCOPE}.instrumentor")
@@ -36,20 +33,13 @@ class Patches:
     """The patches of this process; a singleton."""
 
     def __init__(self) -> None:
-        self._active = Active()
+        self.active: Active = Active()
         self._applied: list[_Applied] = []
         self._warned_of: set[Target] = set()
 
-    def apply(self, runtime: Runtime, tracer_provider: object = None) -> None:
-        """Patch the modules that are imported now."""
-        self._active.turn_on(runtime, tracer_provider)
-        for module in dict.fromkeys(target.module for target in TARGETS):
-            if (loaded := sys.modules.get(module)) is not None:
-                self.imported(loaded)
-
     def remove(self) -> None:
         """Restore every original whose patch is still in place."""
-        self._active.runtime = None
+        self.active.runtime = None
         while self._applied:
             applied = self._applied.pop()
             owner, patch = applied.owner(), applied.patch()
@@ -62,13 +52,13 @@ class Patches:
 
     def reporter(self, library: str, original: Any) -> Reporter | None:
         """Return the reporter of an HTTP library's function, or ``None`` if all is off."""
-        if self._active.runtime is None:
+        if self.active.runtime is None:
             return None
-        return Reporter(self._active, library, original)
+        return Reporter(self.active, library, original)
 
     def imported(self, module: ModuleType) -> None:
         """Patch a module, if the instrumentation is on."""
-        if (runtime := self._active.runtime) is None:
+        if (runtime := self.active.runtime) is None:
             return
         for target in TARGETS:
             if target.module == module.__name__:
@@ -93,7 +83,7 @@ class Patches:
             if all(one.patch() is not original for one in self._applied):
                 self._note(owner, name, original, is_own=True)
             return
-        make = partial(target.make, self._active, target.adapter)
+        make = partial(target.make, self.active, target.adapter)
         patch = patch_of(original, make, owner, name)
         self._applied[:] = [one for one in self._applied if one.owner() is not None]
         self._note(owner, name, patch, is_own=name in vars(owner))

@@ -5,7 +5,7 @@ import contextlib
 import httpx
 import pytest
 import together
-from application import COMPLETION, MODES, REFUSAL, Telemetry, drive
+from application import COMPLETION, MODES, REFUSAL, Application, Telemetry, accepted, drive, refused
 from generation import MESSAGES, MODEL, leaks, made_up_key
 
 KEYS = [made_up_key(letter) for letter in "CDE"]
@@ -70,3 +70,36 @@ def test_a_key_that_is_computed_is_asked_for_once(mode):
     assert causes[-1] == "revoked"
     said = str([dict(one.attributes) for one in telemetry.spans])
     assert [leak for key in KEYS for leak in leaks(said, key)] == []
+
+
+class Turning:
+    """A key whose text is the next of several each time that it is read."""
+
+    def __init__(self):
+        self.read = 0
+
+    def __str__(self):
+        self.read += 1
+        return KEYS[self.read % len(KEYS)]
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_calls_read_a_key_that_is_an_object_as_often_as_without_us(mode):
+    """And the text that was sent is the one that is refused."""
+    telemetry = Telemetry()
+    telemetry.instrument()
+    app, key = Application(mode), Turning()
+    client, before = app.client(accepted, accepted, refused, api_key=key), key.read
+
+    async def calls():
+        for _ in range(2):
+            await app.chat(client)
+        with contextlib.suppress(together.AuthenticationError):
+            await app.chat(client)
+
+    drive(calls(), mode)
+    assert key.read - before == 3
+    assert before <= 2
+    assert telemetry.failures()["count"] == 1
+    causes = [one.attributes.get("together.auth.cause") for one in telemetry.spans]
+    assert causes[-1] == "rejected"

@@ -38,6 +38,8 @@ class KeyRegistry:
         self._reports: OrderedDict[bytes, KeyReport] = OrderedDict()
         self._looked_at: Bounded[tuple[int, int] | None, tuple[KeyReport, KnownKeys]]
         self._looked_at = Bounded(FINGERPRINT_LIMIT)
+        # The text of an object may be computed by the application, and is read as rarely as possible.
+        self._objects: WeakIdentityMap[tuple[KeyReport, KnownKeys]] = WeakIdentityMap()
         self._seen: Bounded[KeyReport, None] = Bounded(_SEEN_LIMIT)
         self._made: WeakIdentityMap[dict[bytes, KeyReport]] = WeakIdentityMap()
 
@@ -50,7 +52,7 @@ class KeyRegistry:
         the original source of that key. ``owner`` is an object that a client shares with its
         copies; ``None`` stands for any client with the key.
         """
-        if source == "argument" and key:
+        if source == "argument" and isinstance(key, str) and key:
             known = self._of_owner(owner, key)
             if known is None and (first := self._known(key)) is not None:
                 is_same = first.source == source and first.reader == reader
@@ -61,6 +63,8 @@ class KeyRegistry:
                     return known, False
                 source = known.source
         report = inspect_key(key, source=source, fingerprint=self._fingerprint, reader=reader)
+        if not isinstance(key, str):
+            self._looked(key, report)
         self._note_made(owner, report)
         with self._lock:
             self._remember(report)
@@ -73,12 +77,19 @@ class KeyRegistry:
         """Return the report of a client's key, and the `KnownKeys` by which texts are redacted."""
         # Found by the text's hash, which is salted in each process: a digest would cost more.
         place = (hash(key), len(key)) if type(key) is str else None
-        if (found := self._looked_at.get(place)) is not None:
+        found = self._looked_at.get(place) if place is not None else self._objects.get(key)
+        if found is not None:
             return found
-        found = self.of(key, reader=reader), known_keys(() if key is None else (text_of(key),))
+        return self._looked(key, self.of(key, reader=reader))
+
+    def _looked(self, key: object, report: KeyReport) -> tuple[KeyReport, KnownKeys]:
+        found = report, known_keys(() if key is None else (text_of(key),))
         # Problems of a key may depend on the environment, which may change.
-        if place is not None and found[0].usable:
-            self._looked_at[place] = found
+        if report.usable and type(key) is str:
+            self._looked_at[hash(key), len(key)] = found
+        elif report.usable:
+            with suppress(TypeError):  # a class without weak references
+                self._objects[key] = found
         return found
 
     def was_just_accepted(self, key: object, host: str) -> bool:
@@ -131,7 +142,7 @@ class KeyRegistry:
         return made.get(b"" if key is None else digest_of(text_of(key)))
 
     def _known(self, key: object) -> KeyReport | None:
-        if key is None:
+        if not isinstance(key, str):
             return None
         text = text_of(key)
         identity = identity_of(text)

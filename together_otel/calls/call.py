@@ -177,6 +177,8 @@ class Call(CallState):
         adapter, client = self.adapter, self._client
         self.reader, self._key = adapter.reader_of(client), adapter.key(client)
         self._report, self.secrets = self.runtime.keys.look(self._key, self.reader)
+        if not isinstance(self._key, str) and self._report.usable:
+            self._key = None  # the application may compute its text, which the header shows as sent
         if before or self._further:
             self.involves(*before)
         del before

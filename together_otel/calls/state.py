@@ -120,6 +120,7 @@ class CallState:
             return
         is_renewed = (
             self._client is not None
+            and self._key is not None
             and self.request.override is None
             and self.adapter.renewed(self._client, sent)
         )

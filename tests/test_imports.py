@@ -36,6 +36,7 @@ LOADED = {
     "together_otel.names",
     "together_otel.settings",
     "together_otel.plain.bounded",
+    "together_otel.plain.clocks",
     "together_otel.plain.installed",
     "together_otel.plain.spelling",
     "together_otel.telemetry",

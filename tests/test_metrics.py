@@ -104,7 +104,7 @@ def through_opentelemetry(release, *, chunk_times):
 @pytest.mark.parametrize("chunk_times", [False, True], ids=["means", "each chunk"])
 def test_scrapes_are_the_same(release, chunk_times, monkeypatch):
     """Every metric of the release is there and no other, in both backends line by line."""
-    monkeypatch.setattr("together_otel.telemetry.metrics.time.time", lambda: NOW)
+    monkeypatch.setattr("together_otel.plain.clocks.time", lambda: NOW)
     registry = CollectorRegistry()
     metrics = PrometheusMetrics(registry, release, chunk_times=chunk_times)
     metrics.start()

@@ -80,10 +80,8 @@ def counted(folder):
 def test_a_scrape_is_what_the_process_has_in_memory(release, folder, monkeypatch):
     """Every metric, in prometheus_client's own reading of the files as well."""
     ticks = itertools.count()
-    monkeypatch.setattr("together_otel.telemetry.metrics.time.time", lambda: NOW)
-    monkeypatch.setattr(
-        "together_otel.telemetry.prometheus.time.monotonic", lambda: 10 * next(ticks)
-    )
+    monkeypatch.setattr("together_otel.plain.clocks.time", lambda: NOW)
+    monkeypatch.setattr("together_otel.plain.clocks.monotonic", lambda: 10 * next(ticks))
     metrics = of(folder, release=release, chunk_times=True)
     work(metrics)
     metrics.keys_changed(at_once=True)
@@ -231,7 +229,7 @@ def test_when_the_first_process_began(folder):
 def clock(monkeypatch):
     """The time that retries go by."""
     now = [1000.0]
-    monkeypatch.setattr("together_otel.telemetry.value_files.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("together_otel.plain.clocks.monotonic", lambda: now[0])
     return now
 
 
@@ -392,7 +390,7 @@ def test_no_lock_is_held_while_it_is_logged(folder):
 
 def test_links_are_not_followed(folder, monkeypatch):
     """Somebody who can foresee a name gains nothing by putting a link there."""
-    monkeypatch.setattr("together_otel.telemetry.value_files.time.time_ns", lambda: 255)
+    monkeypatch.setattr("together_otel.plain.clocks.time_ns", lambda: 255)
     folder.mkdir(parents=True)
     theirs = folder.parent / "theirs"
     theirs.write_bytes(b"theirs")

@@ -96,7 +96,7 @@ def test_a_bad_key_that_was_an_argument_stays_one(monkeypatch):
 def test_a_key_was_just_accepted(monkeypatch):
     """By the host that accepted it, at the time that it did, and only once it was looked at."""
     now = 1_000.0
-    monkeypatch.setattr("together_otel.auth.registry.time.time", lambda: now)
+    monkeypatch.setattr("together_otel.plain.clocks.time", lambda: now)
     ring = KeyRegistry(fingerprint=True)
     report, _ = ring.constructed(KEY, "argument")
     ring.history.accepted(report.identity, now, text=report.text_identity, host="a.test")

@@ -25,7 +25,7 @@ READER = Reader("openai", "OpenAI", ("OPENAI_API_KEY",))
 def now(monkeypatch):
     """The time, which a test sets."""
     clock = Mock(return_value=1_000.0)
-    monkeypatch.setattr("together_otel.auth.runtime.time.time", clock)
+    monkeypatch.setattr("together_otel.plain.clocks.time", clock)
     return clock
 
 

@@ -40,7 +40,7 @@ def clock(monkeypatch):
     """Make times part of what can be compared."""
     shared = Clock()
     for module in TIMED:
-        monkeypatch.setattr(module, "time", shared)
+        monkeypatch.setattr(module, "clocks", shared)
     yield
     if TogetherInstrumentor().is_instrumented_by_opentelemetry:
         TogetherInstrumentor().uninstrument()
@@ -93,7 +93,7 @@ def test_scrapes_are_the_same(release, sdk, server, key, monkeypatch):
         provider.shutdown()
     shared = Clock()
     for module in TIMED:
-        monkeypatch.setattr(module, "time", shared)
+        monkeypatch.setattr(module, "clocks", shared)
     monkeypatch.setenv("TOGETHER_OTEL_METRICS", "prometheus")
     ours = scraped(sdk, server, key, registry=CollectorRegistry())
 

@@ -74,7 +74,7 @@ def test_record_of_another_operation(ask, sdk, key, server, telemetry):
 def test_lines_are_held_back(sdk, key, server, telemetry, caplog, monkeypatch):
     """Of each error type one in the interval, the next with how many were held back."""
     now = 1_000.0
-    monkeypatch.setattr(runtime.time, "monotonic", lambda: now)
+    monkeypatch.setattr(runtime.clocks, "monotonic", lambda: now)
     for behaviour in (*[behaviours.rate_limited()] * 4, behaviours.server_error()):
         server.always(behaviour)
         chat(sdk, key)

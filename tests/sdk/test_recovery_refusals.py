@@ -200,7 +200,7 @@ def test_a_chain_is_asked_in_turn(lab):
 def test_the_same_failure_is_logged_once_in_a_while(lab, monkeypatch):
     """Each search is counted; the next event says how many were held back."""
     now = [100.0]
-    monkeypatch.setattr(runtime.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(runtime.clocks, "monotonic", lambda: now[0])
     lab.instrument(recovery.environment("NOTHING"))
     client = lab.client(api_key=OLD)
     for _ in range(3):

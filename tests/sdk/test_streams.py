@@ -11,6 +11,7 @@ from dirty_equals import IsFloat
 from generation import GENERATION, MODEL
 from steps import LEAKS, chat, close, only_call, step, tell
 
+from together_otel.plain import clocks
 from together_otel.testing import behaviours
 from together_otel.testing.exchange import DONE, frame_of
 
@@ -34,7 +35,7 @@ class Clock:
 def clock(monkeypatch):
     """The clock that calls are timed by."""
     made = Clock()
-    monkeypatch.setattr(time, "perf_counter", made)
+    monkeypatch.setattr(clocks, "perf_counter", made)
     return made
 
 

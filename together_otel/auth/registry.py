@@ -1,6 +1,5 @@
 """Reports and history of the keys that this process uses, without the keys themselves."""
 
-import time
 from collections import OrderedDict
 from contextlib import suppress
 
@@ -18,6 +17,7 @@ from together_otel.keys import (
 )
 from together_otel.keys.secret import digest_of
 from together_otel.names import FINGERPRINT_LIMIT, Source
+from together_otel.plain import clocks
 from together_otel.plain.bounded import Bounded
 from together_otel.plain.weak import WeakIdentityMap
 from together_otel.telemetry.metrics import KeyUse
@@ -97,7 +97,7 @@ class KeyRegistry:
         found = self._looked_at.get((hash(key), len(key))) if type(key) is str else None
         if found is None:
             return False
-        report, now = found[0], time.time()
+        report, now = found[0], clocks.time()
         return self.history.is_fresh(report.identity, now, report.text_identity, host)
 
     def of(self, key: object, source: Source | None = None, reader: Reader = TOGETHER) -> KeyReport:

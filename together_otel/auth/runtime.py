@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
@@ -12,6 +11,7 @@ from together_otel.guard import Guard
 from together_otel.keys import Diagnosis, Refusal, diagnose, inspect_key
 from together_otel.keys.hosts import TOGETHER, is_together_host, owner_of
 from together_otel.names import STAGES, Stage
+from together_otel.plain import clocks
 from together_otel.telemetry import attributes, events
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ class Runtime:
         """Record that a host accepted a request; ``report`` is that of the client's key."""
         if answer.authorization is not None and answer.authorization != f"Bearer {key}":
             report = self.keys.of(answer.authorization.removeprefix("Bearer "), "header")
-        history, now = self.keys.history, time.time()
+        history, now = self.keys.history, clocks.time()
         text = report.text_identity
         is_fresh = history.is_fresh(report.identity, now, text, host)
         # A success after a failure must always be recorded, because it ends an alert.
@@ -141,7 +141,7 @@ class Runtime:
         ``key`` and ``report`` are the client's. ``override`` returns what replaced the key in the
         request, if known. ``owner`` is an object that the client shares with its copies, if known.
         """
-        history, answer, now = self.keys.history, failure.answer, time.time()
+        history, answer, now = self.keys.history, failure.answer, clocks.time()
         what, header = "key", answer.authorization
         if failure.sent and header is None:
             what = "nothing"
@@ -185,7 +185,7 @@ class Runtime:
 
         ``what`` has the values of `_DISTINGUISHING`, ``of`` another one, which is not logged.
         """
-        return self._repeats.passes((event, what, of), time.monotonic())
+        return self._repeats.passes((event, what, of), clocks.monotonic())
 
     def report_held_back(self) -> None:
         """Log how many times each failure was suppressed since it was last logged."""

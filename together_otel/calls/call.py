@@ -7,7 +7,6 @@ Longer than 300 lines, because separate modules for begin and end would import e
 from __future__ import annotations
 
 import sys
-import time
 from dataclasses import replace
 from functools import partial
 from operator import is_
@@ -35,6 +34,7 @@ from together_otel.clients.error_types import error_type
 from together_otel.clients.failures import is_redirect
 from together_otel.clients.sent import secrets_in_traceback
 from together_otel.keys import is_sign_in, known_keys, redact, redact_exception, text_of
+from together_otel.plain import clocks
 from together_otel.telemetry import spans
 from together_otel.telemetry.redacting_processor import CALL
 
@@ -158,7 +158,7 @@ class Call(CallState):
         except Exception:  # noqa: BLE001
             runtime.guard("begin").swallow()
         self.context = context.Context({**before, CALL: self, _SPAN: self.span})
-        self.started = time.perf_counter()
+        self.started = clocks.perf_counter()
 
     def _begin_inside(self, parent: Call) -> None:
         is_same = parent.adapter is self.adapter and parent._client is self._client
@@ -244,7 +244,7 @@ class Call(CallState):
             return
         self.ended = True
         if self._generation == forks.generation:
-            elapsed = time.perf_counter() - self.started
+            elapsed = clocks.perf_counter() - self.started
             try:
                 report_answer(self, self.answer(), elapsed)
             except BaseException:  # an interrupt
@@ -259,7 +259,7 @@ class Call(CallState):
         if type(sys.exc_info()[1] if exc is None else exc) is GeneratorExit:
             # A coroutine is closed while it waits, perhaps in a garbage collection.
             self.release()
-            dropped.put((self, time.perf_counter()))
+            dropped.put((self, clocks.perf_counter()))
             return
         try:
             # No frame here may hold the exception while something is logged: it may show the key.
@@ -365,7 +365,7 @@ class Call(CallState):
             return  # a forked child only has a copy of the call
         if ending is None:
             ending = Ending(outcome, self.answer())
-        now = time.perf_counter()
+        now = clocks.perf_counter()
         ending.elapsed = (now if at is None else at) - self.started
         ending.ago = 0.0 if at is None else now - at
         if self._attempts:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import time
 from contextvars import ContextVar
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -16,6 +15,7 @@ from together_otel.calls.active import current_context, within
 from together_otel.calls.arguments import Work
 from together_otel.clients.error_types import error_type
 from together_otel.keys import RedactedException, redact_exception, text_of
+from together_otel.plain import clocks
 from together_otel.telemetry import attributes, spans
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ class Attempt:
         self._library = adapter.reader.library
         self._waits = waits
         self._failure: tuple[AuthFailure, RedactedException | None, str] | None = None
-        self._started = time.time_ns()
+        self._started = clocks.time_ns()
         self._has_reported = [False]
         self._token = _reported.set(self._has_reported)
 
@@ -197,7 +197,7 @@ class Attempt:
                 runtime.metrics.auth_failed(failure.diagnosis.cause)
             except Exception:  # noqa: BLE001 - must not reach the application, as below
                 runtime.guard("client_init").swallow()
-            runtime.keys.history.refused(report.identity, time.time())
+            runtime.keys.history.refused(report.identity, clocks.time())
         try:
             runtime.metrics.keys_changed(at_once=True)
         except Exception:  # noqa: BLE001

@@ -8,11 +8,12 @@ at the next call, when metrics are collected, or at the interpreter's exit.
 from __future__ import annotations
 
 import atexit
-import time
 import weakref
 from contextlib import suppress
 from queue import Empty, SimpleQueue
 from typing import Protocol
+
+from together_otel.plain import clocks
 
 
 class Open(Protocol):
@@ -42,7 +43,7 @@ def _drop(what: Open) -> None:
     # Only references are released: anything more may need a lock.
     if (release := getattr(what, "release", None)) is not None:
         release()
-    dropped.put((what, time.perf_counter()))
+    dropped.put((what, clocks.perf_counter()))
 
 
 def end_dropped() -> None:

@@ -6,7 +6,6 @@ The host is checked at each request, because a client's base URL may change.
 from __future__ import annotations
 
 import sys
-import time
 from inspect import iscoroutinefunction
 from types import MethodType
 from typing import TYPE_CHECKING, Any
@@ -21,6 +20,7 @@ from together_otel.calls.patches import Direct
 from together_otel.clients.error_types import error_type
 from together_otel.clients.failures import UNAUTHORIZED
 from together_otel.keys import is_together_host, known_keys, went_astray
+from together_otel.plain import clocks
 from together_otel.telemetry import attributes
 
 if TYPE_CHECKING:
@@ -139,7 +139,7 @@ def _note_stray_key(active: Active, adapter: OpenAI, held: Arguments) -> None:
             return
         auth = AuthFailure(report, went_astray(report, answer.host))
         runtime.metrics.auth_failed(auth.diagnosis.cause)
-        runtime.keys.history.refused(report.identity, time.time())
+        runtime.keys.history.refused(report.identity, clocks.time())
         runtime.metrics.keys_changed(at_once=True)
         details = {names.CLIENT_LIBRARY: reader.library, names.ERROR_TYPE: kind}
         attributes.add_answer(details, answer)

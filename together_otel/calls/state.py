@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING, Any
 
 from together_otel.clients.base import Adapter, Answer, Failure, Request, Result
 from together_otel.clients.credentials import secrets_of
 from together_otel.clients.failures import chain, is_redirect
 from together_otel.keys import known_keys, text_of
+from together_otel.plain import clocks
 
 if TYPE_CHECKING:
     from opentelemetry import trace
@@ -60,7 +60,7 @@ class Timing:
 
     def tick(self) -> None:
         """Record a chunk."""
-        self.last = now = time.perf_counter()
+        self.last = now = clocks.perf_counter()
         if not self.chunks:
             self.first = now
         self.chunks += 1

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING, Any
 
 from together_otel.calls.state import Timing
+from together_otel.plain import clocks
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -69,7 +69,7 @@ class Stream:
             return None
         if has_reason is None:
             return None
-        return self._timing, has_reason, call.chunk, time.perf_counter
+        return self._timing, has_reason, call.chunk, clocks.perf_counter
 
     def exhausted(self) -> None:
         """End the call."""

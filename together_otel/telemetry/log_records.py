@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import sys
-import time
 from contextlib import ExitStack
 from functools import partial
 from importlib import import_module
@@ -26,6 +25,7 @@ from opentelemetry.trace import (
 
 from together_otel.guard import swallowed
 from together_otel.names import SCOPE
+from together_otel.plain import clocks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -81,7 +81,7 @@ class Records:
         context, served = _current(), False
         for provider in {id(one): one for one in self._found()}.values():
             record = LogRecord(
-                timestamp=time.time_ns(),
+                timestamp=clocks.time_ns(),
                 context=context,
                 severity_number=number,
                 severity_text=text,

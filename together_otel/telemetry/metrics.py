@@ -12,12 +12,12 @@ histograms, and is notified of changes that must not wait.
 
 from __future__ import annotations
 
-import time
 import weakref
 from typing import TYPE_CHECKING, Any, Protocol
 
 from together_otel import names
 from together_otel.forks import in_forked_child
+from together_otel.plain import clocks
 from together_otel.telemetry.measured import Amount, GaugeValue, KeyUse, Labels, Measured
 from together_otel.telemetry.recorder import Recorder, Series, Store
 
@@ -88,13 +88,13 @@ class Metrics(Store):
     def auth_failed(self, cause: names.Cause, now: float | None = None) -> None:
         """Count one authentication failure in its span's context; ``now`` is in Unix seconds."""
         self.add((names.AUTH_FAILURES, (cause,), 1))
-        self._last_failures[cause] = time.time() if now is None else now
+        self._last_failures[cause] = clocks.time() if now is None else now
         self.has_failed = True
         self.state_changed(at_once=True)
 
     def accepted(self, now: float | None = None) -> None:
         """Record that a request was accepted; ``now`` is in Unix seconds."""
-        self._last_success = time.time() if now is None else now
+        self._last_success = clocks.time() if now is None else now
         # A success after a failure resolves an alert.
         at_once, self.has_failed = self.has_failed, False
         self.state_changed(at_once=at_once)
@@ -108,7 +108,7 @@ class Metrics(Store):
     ) -> None:
         """Record a model's rate limits, in requests; ``model`` is its label."""
         if remaining is not None or limit is not None:
-            self._ratelimits[model] = remaining, limit, time.time()
+            self._ratelimits[model] = remaining, limit, clocks.time()
             self.state_changed(at_once=False)
 
     def key_checked(self, presence: str, key_format: str, source: str) -> None:

@@ -7,9 +7,10 @@ the SDK's instrument, consumer and storage do, and finds the series by the key t
 
 from __future__ import annotations
 
-import time
 from math import inf
 from typing import TYPE_CHECKING, Any
+
+from together_otel.plain import clocks
 
 if TYPE_CHECKING:
     from opentelemetry.context import Context
@@ -58,7 +59,7 @@ class _Series:
         if not 0 <= value < inf or (is_enabled is not None and not is_enabled()):
             histogram.record(value, attributes, context)
             return
-        consumer, keys, now = self._consumer, self._keys, time.time_ns()
+        consumer, keys, now = self._consumer, self._keys, clocks.time_ns()
         is_sampled = consumer._sdk_config.exemplar_filter.should_sample(  # noqa: SLF001
             value, now, attributes, context
         )

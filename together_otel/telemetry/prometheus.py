@@ -8,7 +8,6 @@ multiprocess mode (``PROMETHEUS_MULTIPROC_DIR``) the values are also written to 
 from __future__ import annotations
 
 import logging
-import time
 import weakref
 from bisect import bisect_left
 from contextlib import suppress
@@ -23,6 +22,7 @@ from prometheus_client.samples import Exemplar
 from together_otel.forks import ForkSafeLock
 from together_otel.guard import warn
 from together_otel.names import AUTH_FAILURES, SCOPE, Cause, GenAIMetrics, Metric
+from together_otel.plain import clocks
 from together_otel.telemetry.deferred import DeferredMetrics
 from together_otel.telemetry.request_metrics import metrics_of
 
@@ -79,7 +79,7 @@ class Histogram:
             if self._changed is not None:
                 self._changed(values, (0, place))
             elif span_context is not None and span_context.trace_flags.sampled:
-                self._exemplars[place] = span_context, value, time.time()
+                self._exemplars[place] = span_context, value, clocks.time()
 
     def restart(self) -> None:
         """Reset to zero."""
@@ -151,7 +151,7 @@ class PrometheusMetrics(DeferredMetrics, Collector):
         if self._files is None:
             span_context = trace.get_current_span().get_span_context()
             if isinstance(span_context, trace.SpanContext) and span_context.trace_flags.sampled:
-                self._failures[cause,] = span_context, time.time()
+                self._failures[cause,] = span_context, clocks.time()
 
     def histogram(self, metric: Metric, labels: Labels) -> Observe:
         series = self._histograms.setdefault(metric, {})
@@ -161,7 +161,7 @@ class PrometheusMetrics(DeferredMetrics, Collector):
     def state_changed(self, *, at_once: bool) -> None:
         # Without files, gauges are read at the collection.
         if self._files is not None:
-            now = time.monotonic()
+            now = clocks.monotonic()
             if at_once or now - self._written >= _REFRESH:
                 self._written = now
                 self._files.write_gauges(self.gauges())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING, Any, Final
 
 from opentelemetry.attributes import BoundedAttributes
@@ -10,6 +9,7 @@ from opentelemetry.sdk.trace import Span as RecordedSpan
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode, Tracer
 
 from together_otel import names
+from together_otel.plain import clocks
 from together_otel.plain.bounded import Bounded
 from together_otel.telemetry import attributes
 
@@ -147,4 +147,4 @@ def finish(
 
 def end(span: Span, ago: float) -> None:
     """End a span whose call ended ``ago`` seconds ago."""
-    span.end(time.time_ns() - int(ago * 1e9) if ago else None)
+    span.end(clocks.time_ns() - int(ago * 1e9) if ago else None)

@@ -13,7 +13,6 @@ import logging
 import mmap
 import os
 import struct
-import time
 import weakref
 from typing import TYPE_CHECKING
 
@@ -23,6 +22,7 @@ from prometheus_client.utils import floatToGoString
 from together_otel.forks import ForkSafeLock, in_forked_child
 from together_otel.guard import warn
 from together_otel.names import SCOPE, Metric
+from together_otel.plain import clocks
 from together_otel.settings import MULTIPROC_DIR
 
 if TYPE_CHECKING:
@@ -136,7 +136,7 @@ class ProcessFiles:
         in_forked_child(self._after_fork)
 
     def _begin(self) -> None:
-        self._started = time.time_ns()
+        self._started = clocks.time_ns()
         self._files: dict[str, ValueFile] = {}
         self._places: dict[tuple[Metric, Labels], tuple[ValueFile, list[int]]] = {}
         self._gauges: dict[str, dict[tuple[Metric, Labels], int]] = {}
@@ -199,7 +199,7 @@ class ProcessFiles:
 
     def _file(self, prefix: str) -> ValueFile | None:
         found = self._files.get(prefix)
-        if found is None and time.monotonic() >= self._retry_at:
+        if found is None and clocks.monotonic() >= self._retry_at:
             # The id identifies files of dead processes; the time distinguishes a reused id.
             name = f"{prefix}_{OWN}-{os.getpid()}-{self._started:x}.db"
             try:
@@ -213,13 +213,13 @@ class ProcessFiles:
         if file is None:
             return None
         try:
-            return file.add(keys, grows=time.monotonic() >= self._retry_at)
+            return file.add(keys, grows=clocks.monotonic() >= self._retry_at)
         except OSError as exc:
             self._failed(exc)
             return None
 
     def _failed(self, exc: OSError) -> None:
-        self._retry_at = time.monotonic() + _RETRY
+        self._retry_at = clocks.monotonic() + _RETRY
         if not self._warned:
             self._warned, self._why = True, exc.strerror or type(exc).__name__
 

@@ -283,6 +283,7 @@ class Adapter:
 
     def chunk(self, chunk: Any, result: Result) -> None:
         """Add the data of one chunk of a stream to ``result``."""
+        self.result(chunk, result)
 
     def failure(self, exc: BaseException, seen: Any, key: object) -> Failure:
         """Describe an exception that the SDK raised; ``seen`` is the last answer, if any."""

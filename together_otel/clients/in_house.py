@@ -91,9 +91,6 @@ class InHouse(Adapter):
     def result(self, value: Any, result: Result) -> None:
         add_result(value, result)
 
-    def chunk(self, chunk: Any, result: Result) -> None:
-        add_result(chunk, result)
-
     def failure_in(self, value: Any, _seen: Any = None) -> Failure | None:
         body = refusal_in(value)
         return failure_returned(value) if body is None else refused(body, Answer())

@@ -26,8 +26,6 @@ class Lm15(Wire):
     recovers = False
     returns_refusals = False
     library = "lm15"
-    modules: tuple[str, ...] = ()
-    received = ""
     reader: ClassVar[Reader] = by_http(library)
 
     def exchange(self, client: Any, args: Args, kwargs: dict[str, Any]) -> Exchange:

@@ -93,18 +93,11 @@ _MAKERS: Final[tuple[tuple[str, str | None, Reader], ...]] = (
 _PACKAGES: Final = frozenset(module.partition(".")[0] for module, _, _ in _MAKERS)
 
 CLIENTS: Final = {
-    "together": TOGETHER,
-    "openai": OPENAI,
-    "litellm": LITELLM,
-    "langchain": CHAT_TOGETHER,
-    "llama_index": LLAMA_INDEX,
-    "haystack": HAYSTACK,
-    "pydantic_ai": PYDANTIC_AI,
-    "agno": AGNO,
-    "instructor": INSTRUCTOR,
-    "camel": CAMEL,
-    "aisuite": CALLERS["aisuite"],
-    "huggingface_hub": CALLERS["huggingface_hub"],
+    one.library: one
+    for one in (
+        *(TOGETHER, OPENAI, LITELLM, CHAT_TOGETHER, LLAMA_INDEX, HAYSTACK, PYDANTIC_AI, AGNO),
+        *(INSTRUCTOR, CAMEL, CALLERS["aisuite"], CALLERS["huggingface_hub"]),
+    )
 }
 """Clients by the names that commands accept."""
 

@@ -117,9 +117,6 @@ class TogetherV1(Adapter):
         except (AttributeError, KeyError, TypeError):
             return True
 
-    def chunk(self, chunk: Any, result: Result) -> None:
-        add_result(getattr(chunk, "data", None), result)
-
     def failure(self, exc: BaseException, seen: Any, key: object) -> Failure:
         answer = Answer(authorization=f"Bearer {key}") if seen is None else self.answer(seen)
         status, body = getattr(exc, "http_status", None), None

@@ -81,8 +81,8 @@ class Wire(Adapter):
     recovers = True
     returns_refusals = True
     library: str
-    modules: tuple[str, ...]
-    received: str
+    modules: tuple[str, ...] = ()
+    received: str = ""
 
     def reader_of(self, client: Exchange) -> Reader:
         return client.reader or self.reader
@@ -163,9 +163,6 @@ class Wire(Adapter):
 
     def has_news(self, chunk: Any) -> bool:
         return bool(chunk)  # an event without news arrives as an empty dict
-
-    def chunk(self, chunk: Any, result: Result) -> None:
-        add_result(chunk, result)
 
     def failure(self, exc: BaseException, _seen: Any, key: object) -> Failure:
         sent = f"{BEARER}{key}" if key is not None else bearer(authorization_in_traceback(exc))

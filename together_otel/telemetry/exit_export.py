@@ -44,15 +44,18 @@ LIMIT = 2.0
 _ATTEMPT = 1.5  # timeout of each network operation of a push, in seconds
 
 
+def resource_in(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return the resource attributes that are set in an environment."""
+    texts = environ.get("OTEL_RESOURCE_ATTRIBUTES", "").split(",")
+    pairs = (text.partition("=") for text in texts)
+    return {unquote(name.strip()): unquote(value.strip()) for name, _, value in pairs if name}
+
+
 def job_name(environ: Mapping[str, str]) -> str:
     """Return the job name of a process: the name of its service, else of its program."""
     named = environ.get("OTEL_SERVICE_NAME", "").strip()
-    if named:
+    if named := named or resource_in(environ).get("service.name", ""):
         return named
-    for pair in environ.get("OTEL_RESOURCE_ATTRIBUTES", "").split(","):
-        name, _, value = pair.partition("=")
-        if name.strip() == "service.name" and value.strip():
-            return unquote(value.strip())
     program = Path(sys.argv[0] if sys.argv else "")
     if program.stem == "__main__":  # of a package that is run by ``python -m``
         program = program.parent

@@ -4,7 +4,7 @@ import errno
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from urllib.parse import quote, unquote
+from urllib.parse import quote
 
 from together_otel import settings as variables
 from together_otel.cli.doctor.exporters import exporters_of
@@ -14,7 +14,7 @@ from together_otel.cli.doctor.switches import folder_of, share
 from together_otel.keys.formats import is_lookalike, shape_of
 from together_otel.names import DRILL_CAUSE, Cause
 from together_otel.settings import Settings
-from together_otel.telemetry.exit_export import target
+from together_otel.telemetry.exit_export import resource_in, target
 from together_otel.testing.ports import free_port
 
 SUFFIX = "-drill"
@@ -75,7 +75,7 @@ def environment(
 
     It has its own folder in place of the one that the user's processes share.
     """
-    resource = dict(_resource(environ))
+    resource = resource_in(environ)
     named = environ.get(SERVICE, "").strip() or resource.get(_SERVICE_NAME)
     service = (named or "together") + SUFFIX
     made = {name: value for name, value in environ.items() if _is_harmless(name, value)}
@@ -112,11 +112,6 @@ def _is_harmless(name: str, value: str) -> bool:
     upper = name.upper()
     # Recovery would look for another key and find a real one.
     return upper != variables.RECOVERY and ("TOGETHER" not in upper or upper.startswith(_OURS))
-
-
-def _resource(environ: Mapping[str, str]) -> list[tuple[str, str]]:
-    pairs = (pair.partition("=") for pair in environ.get(_RESOURCE, "").split(","))
-    return [(unquote(name.strip()), unquote(value.strip())) for name, _, value in pairs if name]
 
 
 def url_of_group(base: str, job: str, grouping: Mapping[str, str]) -> str:

@@ -216,7 +216,7 @@ def test_threads_end_each_outage_once():
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(hammer, range(8)))
     failing = [one for one in history._records.values() if one.failing_since is not None]
-    assert history._failing == len(failing) == 0
+    assert history.failing == len(failing) == 0
     assert 0 < sum(map(len, recoveries)) <= 8 * 500
     assert min(map(min, filter(None, recoveries))) >= 0.0
 

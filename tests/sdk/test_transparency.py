@@ -231,7 +231,8 @@ def test_other_failures(behaviour, outcome, sdk, key, server, telemetry):
     assert telemetry.counter("together.client.auth.failures") == 0
 
 
-def test_recovery_is_told(sdk, server, key, telemetry):
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
+def test_recovery_is_told(stream, sdk, server, key, telemetry):
     """The report's workaround: catch the error, get a valid key at run time, go on."""
     client = sdk.client(api_key=made_up_key("Q"))
     with pytest.raises(Exception, match="Invalid API key"):
@@ -240,12 +241,15 @@ def test_recovery_is_told(sdk, server, key, telemetry):
         client.client.api_key = key
     else:
         client.api_key = key
-    assert sdk.chat(client).choices
+    answer = sdk.chat(client, stream=stream)
+    assert sdk.read(answer) if stream else answer.choices
 
     (event,) = [
         log for log in telemetry.logs() if log["event_name"] == "together.client.auth_recovered"
     ]
     assert event["attributes"]["together.auth.failed_for"] >= 0
+    context = telemetry.finished_spans()[-1].context
+    assert event["span_id"] == f"{context.span_id:016x}", "of the call that was accepted"
     assert server.requests[-1].model == MODEL
 
 

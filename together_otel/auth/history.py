@@ -33,7 +33,8 @@ _NEVER: Final = _Record()
 class KeyHistory:
     """History of the most recently used keys, by their identities.
 
-    Thread-safe. A forked child inherits the history.
+    Thread-safe. A forked child inherits the history. ``failing`` is the number of keys that were
+    refused and not accepted since.
     """
 
     def __init__(self, limit: int = FINGERPRINT_LIMIT) -> None:
@@ -41,7 +42,7 @@ class KeyHistory:
         self._lock = ForkSafeLock()
         self._records: OrderedDict[bytes, _Record] = OrderedDict()
         self._accepted: OrderedDict[bytes, float] = OrderedDict()
-        self._failing = 0
+        self.failing = 0
 
     def accepted(
         self,
@@ -68,14 +69,14 @@ class KeyHistory:
             self._accepted.move_to_end(place)
             if len(self._accepted) > ACCEPTED_LIMIT:
                 self._accepted.popitem(last=False)
-            if not self._failing:
+            if not self.failing:
                 return None
             candidates = self._records.values() if first_time else (record,)
             ended = [one for one in candidates if one.failing_since is not None]
             since = min((one.failing_since or 0.0 for one in ended), default=None)
             for one in ended:
                 one.failing_since = None
-            self._failing -= len(ended)
+            self.failing -= len(ended)
             return None if since is None else max(0.0, now - since)
 
     def refused(self, identity: bytes, now: float) -> None:
@@ -85,7 +86,7 @@ class KeyHistory:
             record.refused, record.noted = now, 0.0
             if record.failing_since is None:
                 record.failing_since = now
-                self._failing += 1
+                self.failing += 1
 
     def last_accepted(self, identity: bytes) -> float | None:
         """Return the Unix time of a key's last acceptance, or ``None``."""
@@ -102,7 +103,7 @@ class KeyHistory:
         record = self._records.get(identity)
         return (
             record is not None
-            and not self._failing
+            and not self.failing
             and 0 <= now - record.noted < _FRESH
             and record.where == (text, host)
         )
@@ -117,7 +118,7 @@ class KeyHistory:
             record = self._records[identity] = _Record()
             if len(self._records) > self._limit:
                 _, forgotten = self._records.popitem(last=False)
-                self._failing -= forgotten.failing_since is not None
+                self.failing -= forgotten.failing_since is not None
         else:
             self._records.move_to_end(identity)
         return record

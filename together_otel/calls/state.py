@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from together_otel.calls.active import within
 from together_otel.clients.base import Adapter, Answer, Failure, Request, Result
 from together_otel.clients.credentials import secrets_of
 from together_otel.clients.failures import chain, is_redirect
@@ -172,7 +173,12 @@ class CallState:
             return  # the response is known, and no key was sent
         if answer.sign_in or is_redirect(answer.status_code):
             return  # a proxy's page, or a redirect as to https, for which no key is looked at
-        self.runtime.accepted(self._key, self._report, answer, answer.host or self.request.host)
+        runtime, host = self.runtime, answer.host or self.request.host
+        if not runtime.keys.history.failing:
+            runtime.accepted(self._key, self._report, answer, host)
+            return
+        with within(runtime, self.context):  # the end of the failures is logged
+            runtime.accepted(self._key, self._report, answer, host)
 
     def answer(self) -> Answer:
         """Return the description of the HTTP response, an empty one if there was none."""

@@ -1,11 +1,14 @@
 """What is wrong in an application's telemetry reaches neither its calls nor the other signals."""
 
+import threading
 from contextlib import ExitStack
 from functools import cache
+from unittest.mock import patch
 
 import pytest
 from application import FAILING, MODES, SCENARIOS, Telemetry, observe, off, refusal
-from faults import FAULTS, ROOT
+from faults import FAULTS, ROOT, raises
+from prometheus_client import CollectorRegistry
 from together._base_client import AsyncAPIClient, SyncAPIClient
 
 EVERY_FAULT = pytest.mark.parametrize("name", FAULTS)
@@ -85,3 +88,18 @@ def test_a_warning_that_cannot_be_logged_costs_no_signal(name, monkeypatch):
         failures = telemetry.failures()
     left = {"count", "span"} | ({"record"} - FAULTS[name].lost)
     assert {signal: failures[signal] for signal in left} == dict.fromkeys(left, 1)
+
+
+def test_metrics_that_cannot_stop_leave_no_endpoint_open():
+    """Each part of the metrics stops by itself, though the application's registry raises."""
+
+    def threads():
+        return [one.name for one in threading.enumerate() if one.name.endswith("http-endpoint")]
+
+    telemetry = Telemetry()
+    telemetry.registry = registry = CollectorRegistry()
+    telemetry.instrument(metrics="prometheus", prometheus_port=0)
+    before = threads()
+    with patch.object(registry, "unregister", raises):
+        off()
+    assert (len(before), threads()) == (1, [])

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from together_otel import names
 from together_otel.forks import in_forked_child
+from together_otel.guard import Guard
 from together_otel.plain import clocks
 from together_otel.telemetry.measured import Amount, GaugeValue, KeyUse, Labels, Measured
 from together_otel.telemetry.recorder import Recorder, Series, Store
@@ -196,20 +197,25 @@ class Backend:
     def __init__(self, metrics: Metrics, outlets: tuple[Outlet, ...] = ()) -> None:
         self.metrics = metrics
         self._outlets = (metrics, *outlets)
+        # Each by itself: the application's registry may raise.
+        self._guard = Guard("patch", metrics.swallowed)
 
     def start(self) -> None:
         """Start to emit, in place of what was started before."""
         for before in list(_started):
             if before is not self.metrics:
-                before.replaced()
+                with self._guard:
+                    before.replaced()
         _started.add(self.metrics)
         for one in self._outlets:
-            one.start()
+            with self._guard:
+                one.start()
 
     def stop(self) -> None:
         """Stop emitting."""
         for one in self._outlets:
-            one.stop()
+            with self._guard:
+                one.stop()
 
 
 def metrics_for(
